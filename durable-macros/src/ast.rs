@@ -1,0 +1,144 @@
+//! A durable function as the macro sees it, in the user's own tokens.
+
+use syn::{FnArg, GenericArgument, ItemFn, PatType, PathArguments, ReturnType, Type};
+
+/// Which attribute it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Activity,
+    Orchestrator,
+}
+
+impl Kind {
+    pub(crate) fn attribute(self) -> &'static str {
+        match self {
+            Self::Activity => "activity",
+            Self::Orchestrator => "orchestrator",
+        }
+    }
+
+    /// With its article, for a sentence.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::Activity => "an activity",
+            Self::Orchestrator => "an orchestrator",
+        }
+    }
+
+    /// The type of its context.
+    pub(crate) fn context(self) -> &'static str {
+        match self {
+            Self::Activity => "ActivityContext",
+            Self::Orchestrator => "OrchestrationContext",
+        }
+    }
+}
+
+pub(crate) struct Function<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) item: &'a ItemFn,
+    pub(crate) parameters: Vec<Parameter<'a>>,
+    pub(crate) output: Output<'a>,
+}
+
+pub(crate) struct Parameter<'a> {
+    pub(crate) argument: &'a PatType,
+    pub(crate) role: Role<'a>,
+}
+
+/// What a parameter is for.
+pub(crate) enum Role<'a> {
+    /// A context, of this kind of function.
+    Context(Kind),
+    /// Shared state of this type, filled in by the hub.
+    State { state: &'a Type, by_reference: bool },
+    /// Part of the input.
+    Input(Passing<'a>),
+}
+
+/// How a part of the input is passed.
+pub(crate) enum Passing<'a> {
+    Value(&'a Type),
+    Reference(&'a Type),
+    Slice(&'a Type),
+    Str,
+}
+
+pub(crate) enum Output<'a> {
+    Unit,
+    Plain(&'a Type),
+    /// A `Result`, by whatever name that ends so.
+    Result(&'a Type),
+}
+
+impl<'a> Function<'a> {
+    pub(crate) fn new(kind: Kind, item: &'a ItemFn) -> Self {
+        let parameters = item.sig.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(argument) => Some(Parameter { argument, role: role(&argument.ty) }),
+            FnArg::Receiver(_) => None,
+        });
+        let output = match &item.sig.output {
+            ReturnType::Default => Output::Unit,
+            ReturnType::Type(_, ty) if last_name(ty).is_some_and(|name| name.ends_with("Result")) => {
+                Output::Result(ty)
+            }
+            ReturnType::Type(_, ty) => Output::Plain(ty),
+        };
+        Self { kind, item, parameters: parameters.collect(), output }
+    }
+
+    pub(crate) fn is_async(&self) -> bool {
+        self.item.sig.asyncness.is_some()
+    }
+}
+
+fn role(ty: &Type) -> Role<'_> {
+    let (inner, by_reference) = match ty {
+        Type::Reference(reference) => (&*reference.elem, true),
+        ty => (ty, false),
+    };
+    match last_name(inner).as_deref() {
+        Some("ActivityContext") => Role::Context(Kind::Activity),
+        Some("OrchestrationContext") => Role::Context(Kind::Orchestrator),
+        Some("State") => match generic_argument(inner) {
+            Some(state) => Role::State { state, by_reference },
+            None => Role::Input(passing(ty)),
+        },
+        _ => Role::Input(passing(ty)),
+    }
+}
+
+fn passing(ty: &Type) -> Passing<'_> {
+    match ty {
+        Type::Group(group) => passing(&group.elem),
+        Type::Paren(paren) => passing(&paren.elem),
+        Type::Reference(reference) => match &*reference.elem {
+            Type::Slice(slice) => Passing::Slice(&slice.elem),
+            Type::Path(path) if path.path.is_ident("str") => Passing::Str,
+            elem => Passing::Reference(elem),
+        },
+        ty => Passing::Value(ty),
+    }
+}
+
+/// The last name in the path of a type.
+pub(crate) fn last_name(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Group(group) => last_name(&group.elem),
+        Type::Paren(paren) => last_name(&paren.elem),
+        Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// The first type among the generic arguments of a type's last name.
+pub(crate) fn generic_argument(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
+}

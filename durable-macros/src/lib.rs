@@ -1,0 +1,96 @@
+//! The attributes of `durable`. Use them through that crate, which re-exports them.
+//!
+//! An attribute on a function goes through the files in this order: `attr` reads the options,
+//! `ast` the function, `valid` checks both, `expand` writes the item; if a rule was broken,
+//! `fallback` writes an item of the same name instead, so that nothing else in the program breaks
+//! with it. All errors of a function are reported at once.
+
+mod ast;
+mod attr;
+mod errors;
+mod expand;
+mod fallback;
+mod hash;
+mod paths;
+mod valid;
+
+use proc_macro::TokenStream;
+
+use crate::ast::Kind;
+
+/// Makes a function an activity: something that an orchestrator can call and that may do anything.
+///
+/// ```
+/// use durable::prelude::*;
+///
+/// /// Greets a city.
+/// #[activity]
+/// async fn say_hello(city: &str) -> Result<String> {
+///     Ok(format!("Hello {city}!"))
+/// }
+///
+/// let call = say_hello("Tokyo"); // a value: nothing happens before it is awaited
+/// ```
+///
+/// The function becomes a constructor of calls. Its body stays callable as `say_hello::run(..)`,
+/// for unit tests.
+///
+/// * It is an `async fn`, or a plain `fn`, which runs where it may block.
+/// * Parameters are stored as JSON: any type that derives `Serialize` and `Deserialize`, by value,
+///   as `&T`, `&str` or `&[T]`. The first may be `ctx: &ActivityContext`. Those of type `State<T>`
+///   are filled in by the hub and are not part of the call.
+/// * It returns a value, or a `Result`. The error is [`durable::Error`](../durable/struct.Error.html)
+///   or a type of your own that derives `Serialize` and `Deserialize` and implements `Display`.
+///
+/// Options: `name = "..."` for the name in the history (the function's, if left out), `version =
+/// "..."`, `crate = path` for where `durable` is found.
+///
+/// A wrong signature is an error on the token that is wrong:
+///
+/// ```compile_fail
+/// use durable::prelude::*;
+///
+/// #[activity]
+/// async fn first<T>(values: Vec<T>) -> T {
+///     values.into_iter().next().unwrap()
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::function(Kind::Activity, options.into(), item.into()).into()
+}
+
+/// Makes an `async fn` an orchestrator: a function that outlives the process that runs it.
+///
+/// ```
+/// use durable::prelude::*;
+///
+/// # #[activity]
+/// # async fn say_hello(city: &str) -> Result<String> { Ok(format!("Hello {city}!")) }
+/// #[orchestrator]
+/// async fn hello_sequence(ctx: &OrchestrationContext, cities: Vec<String>) -> Result<Vec<String>> {
+///     let mut greetings = Vec::new();
+///     for city in &cities {
+///         greetings.push(say_hello(city).await?);
+///     }
+///     Ok(greetings)
+/// }
+/// ```
+///
+/// After a crash the function is run again from the top against the recorded history, so it must
+/// do the same again: whatever is not a call goes into an activity.
+///
+/// The function becomes a constructor of calls, to be given to `TaskHub::start`. Its first parameter
+/// is `ctx: &OrchestrationContext`; for the others, for what it returns and for the options, see
+/// [`activity`](macro@activity).
+///
+/// ```compile_fail
+/// use durable::prelude::*;
+///
+/// #[orchestrator]
+/// fn not_async(ctx: &OrchestrationContext) {}
+/// ```
+#[proc_macro_attribute]
+pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::function(Kind::Orchestrator, options.into(), item.into()).into()
+}

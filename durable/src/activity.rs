@@ -1,0 +1,206 @@
+//! Activities: functions that may do anything, and run at least once.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::error::ErrorCodec;
+use crate::payload::Codec;
+use crate::protocol::{ExecutionId, FailureDetails, InstanceId, Json};
+use crate::registry::Definition;
+
+/// A function annotated with [`#[activity]`](macro@crate::activity). The attribute implements it.
+pub trait Activity: Definition {
+    /// What it returns when it succeeds.
+    type Output: 'static;
+    /// What it returns when it fails.
+    type Error: 'static;
+
+    #[doc(hidden)]
+    fn codecs() -> (Codec<Self::Output>, ErrorCodec<Self::Error>);
+}
+
+/// One run of an activity: what its stored input makes of its body.
+pub enum ActivityRun {
+    /// A body that is awaited.
+    Async(Pin<Box<dyn Future<Output = Result<Json, FailureDetails>> + Send>>),
+    /// A body that blocks its thread.
+    Blocking(Box<dyn FnOnce() -> Result<Json, FailureDetails> + Send>),
+}
+
+impl fmt::Debug for ActivityRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Async(_) => "ActivityRun::Async",
+            Self::Blocking(_) => "ActivityRun::Blocking",
+        })
+    }
+}
+
+/// What a running activity knows of itself.
+///
+/// Take it as the first parameter, `ctx: &ActivityContext`, if the activity needs it.
+///
+/// ```
+/// # use durable::prelude::*;
+/// #[activity]
+/// async fn charge(ctx: &ActivityContext, cents: u32) -> Result<String> {
+///     let key = ctx.idempotency_key(); // the payment service charges once per key
+///     Ok(format!("charged {cents} under {key}"))
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// // In a unit test the body is called as it stands.
+/// let ctx = ActivityContext::for_test("charge");
+/// assert!(charge::run(&ctx, 5).await?.starts_with("charged 5"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ActivityContext {
+    pub(crate) instance_id: InstanceId,
+    pub(crate) execution_id: ExecutionId,
+    pub(crate) task_id: i32,
+    pub(crate) name: &'static str,
+    pub(crate) attempt: u32,
+    pub(crate) cancellation: CancellationToken,
+    pub(crate) states: States,
+}
+
+impl ActivityContext {
+    /// A context for a unit test of the body of activity `name`.
+    pub fn for_test(name: &'static str) -> Self {
+        Self {
+            instance_id: InstanceId::generate(),
+            execution_id: ExecutionId::generate(),
+            task_id: 0,
+            name,
+            attempt: 1,
+            cancellation: CancellationToken::new(),
+            states: States::default(),
+        }
+    }
+
+    /// The instance for which the activity runs.
+    pub fn instance_id(&self) -> &InstanceId {
+        &self.instance_id
+    }
+
+    /// The activity's name.
+    pub fn name(&self) -> &str {
+        self.name
+    }
+
+    /// Which attempt this is, from 1: one more than the failed attempts in the history.
+    ///
+    /// A run that a crash cut off left nothing in the history, so its repetition has the same
+    /// number.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// A key that is the same in every run of this call, and different in every other call.
+    ///
+    /// An activity runs *at least* once: a crash after its work and before its record repeats it.
+    /// Hand the key to the service that does the work, so that it can tell a repetition.
+    pub fn idempotency_key(&self) -> String {
+        format!("{}-{}", self.execution_id, self.task_id)
+    }
+
+    /// Cancelled when nobody waits for the result any more, or when the hub is shut down.
+    ///
+    /// An activity may end early then, with an error. In a shutdown that error is not recorded:
+    /// the activity runs again when the hub is next opened. A success is recorded as ever.
+    pub fn cancellation_token(&self) -> &CancellationToken {
+        &self.cancellation
+    }
+
+    #[doc(hidden)]
+    pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>, FailureDetails> {
+        self.states.get().ok_or_else(|| {
+            let wanted = std::any::type_name::<T>();
+            FailureDetails::new(
+                "durable::MissingState",
+                format!("the hub was not given a `{wanted}`; use `TaskHub::builder().state(..)`"),
+            )
+        })
+    }
+}
+
+/// Shared state of activities, such as a connection pool: a parameter that the hub fills in.
+///
+/// ```
+/// # use durable::prelude::*;
+/// struct Prices { per_item: u32 }
+///
+/// #[activity]
+/// async fn price(prices: State<Prices>, items: u32) -> u32 {
+///     prices.per_item * items
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// let hub = TaskHub::builder().in_memory().state(Prices { per_item: 5 }).open().await?;
+/// # hub.shutdown().await?;
+/// assert_eq!(price::run(State::new(Prices { per_item: 5 }), 3).await, 15);
+/// # Ok(())
+/// # }
+/// ```
+pub struct State<T: ?Sized>(Arc<T>);
+
+impl<T> State<T> {
+    /// Wraps `value`, to call a body in a unit test.
+    pub fn new(value: T) -> Self {
+        Self(Arc::new(value))
+    }
+}
+
+impl<T: ?Sized> Clone for State<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: ?Sized> Deref for State<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for State<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "State<{}>", std::any::type_name::<T>())
+    }
+}
+
+/// The shared states that a hub was given, by type.
+#[derive(Clone, Default)]
+pub(crate) struct States(Arc<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
+
+impl States {
+    pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        Arc::make_mut(&mut self.0).insert(TypeId::of::<T>(), Arc::new(value));
+    }
+
+    pub(crate) fn contains(&self, id: TypeId) -> bool {
+        self.0.contains_key(&id)
+    }
+
+    fn get<T: Send + Sync + 'static>(&self) -> Option<State<T>> {
+        let value = Arc::clone(self.0.get(&TypeId::of::<T>())?);
+        value.downcast().ok().map(State)
+    }
+}
+
+impl fmt::Debug for States {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} shared states", self.0.len())
+    }
+}

@@ -1,0 +1,137 @@
+//! What is said when an instance cannot go on with the code that is there.
+//!
+//! Each report has a code with a page in `docs/errors`. The instance is suspended, not failed: it
+//! keeps its history and goes on when a hub is opened with code that fits.
+
+use crate::orchestration::scope::Request;
+use crate::protocol::{EventKind, HistoryEvent, InstanceId, Suspension};
+use crate::registry::display_name;
+
+const KEPT: &str =
+    "the instance is suspended and keeps its history; it goes on when the code fits again";
+
+/// The orchestrator no longer does what its history recorded.
+pub(super) struct Mismatch<'a> {
+    pub(super) position: usize,
+    pub(super) recorded: &'a HistoryEvent,
+    pub(super) wanted: Wanted<'a>,
+}
+
+/// What the orchestrator did where the history says something else.
+pub(super) enum Wanted<'a> {
+    Activity(&'a Request),
+    Nothing,
+    Returned,
+    Failed(&'a str),
+}
+
+/// Whose report it is, and whether its code is what it was.
+pub(super) struct Subject<'a> {
+    pub(super) name: &'a str,
+    pub(super) version: Option<&'a str>,
+    pub(super) instance_id: &'a InstanceId,
+    pub(super) recorded_hash: Option<u64>,
+    pub(super) present_hash: u64,
+}
+
+impl Subject<'_> {
+    fn describe(&self) -> String {
+        let name = display_name(self.name, self.version);
+        format!("orchestration {name} (instance `{}`)", self.instance_id)
+    }
+
+    fn cause(&self) -> &'static str {
+        match self.recorded_hash {
+            Some(hash) if hash == self.present_hash => {
+                "the orchestrator's code is the same as when the instance was started, so \
+                 something that it calls was changed or is not deterministic"
+            }
+            Some(_) => "the orchestrator's code was changed while this instance was running",
+            None => {
+                "the orchestrator was changed while this instance was running, or its code is \
+                 not deterministic"
+            }
+        }
+    }
+
+    fn suspend(&self, code: &str, report: &str) -> Suspension {
+        let reason = format!("{code}: {} {report}\n{KEPT}", self.describe());
+        Suspension { code: code.to_owned(), reason }
+    }
+
+    /// DURABLE0101 for a request that does not meet its recording.
+    pub(super) fn mismatch(&self, mismatch: &Mismatch<'_>) -> Suspension {
+        let mut report = "no longer does what its history recorded".to_owned();
+        let recorded = describe_event(&mismatch.recorded.kind);
+        report += &format!("\n  event {:<14} {recorded}", format!("{} recorded", mismatch.position));
+        let (wanted, source) = describe_wanted(&mismatch.wanted);
+        report += &format!("\n  this replay          {wanted}");
+        if let Some(source) = source {
+            report += &format!("\n  asked for at         {source}");
+        }
+        self.suspend("DURABLE0101", &format!("{report}\n{}", self.cause()))
+    }
+
+    /// DURABLE0101 for a stored value that no longer fits the type that reads it.
+    pub(super) fn unreadable(&self, what: &str) -> Suspension {
+        let report = format!("cannot read its history\n  {what}\n{}", self.cause());
+        self.suspend("DURABLE0101", &report)
+    }
+
+    /// DURABLE0102: something was awaited that is not durable.
+    pub(super) fn foreign_await(&self, place: &str) -> Suspension {
+        let report = format!(
+            "awaited something that is not durable\n  {place}\nits result would not be recorded, \
+             so a replay would go another way, or hang; do I/O, sleeping, locking and channels in \
+             an `#[activity]` and await that"
+        );
+        self.suspend("DURABLE0102", &report)
+    }
+}
+
+/// DURABLE0103: the code is not there at all.
+pub(super) fn not_registered(
+    name: &str,
+    version: Option<&str>,
+    instance_id: &InstanceId,
+    registered: &str,
+) -> Suspension {
+    let name = display_name(name, version);
+    let reason = format!(
+        "DURABLE0103: orchestration {name} (instance `{instance_id}`) is not registered\n  \
+         registered           {registered}\na crate that is never named in code is not linked, and \
+         what it annotates not registered: write `use that_crate as _;`, or register it with \
+         `TaskHub::builder().register::<..>()`\n{KEPT}"
+    );
+    Suspension { code: "DURABLE0103".to_owned(), reason }
+}
+
+fn describe_event(kind: &EventKind) -> String {
+    match kind {
+        EventKind::TaskScheduled { name, version, source, .. } => {
+            let name = display_name(name, version.as_deref());
+            let source = source.as_ref().map(|at| format!(", asked for at {at}"));
+            format!("activity {name}{}", source.unwrap_or_default())
+        }
+        EventKind::ExecutionCompleted { status, .. } => format!("its end, as {status}"),
+        EventKind::ExecutionStarted { .. }
+        | EventKind::ExecutionSuspended { .. }
+        | EventKind::ExecutionResumed { .. }
+        | EventKind::TaskCompleted { .. }
+        | EventKind::TaskFailed { .. }
+        | EventKind::OrchestratorStarted
+        | EventKind::OrchestratorCompleted => kind.type_name().to_owned(),
+    }
+}
+
+fn describe_wanted<'a>(wanted: &Wanted<'a>) -> (String, Option<&'a str>) {
+    match wanted {
+        Wanted::Activity(request) => {
+            let name = display_name(request.name, request.version);
+            (format!("wants activity {name}"), Some(&request.source))
+        }
+        Wanted::Nothing => ("wants nothing more and waits".to_owned(), None),
+        Wanted::Returned => ("has returned".to_owned(), None),
+        Wanted::Failed(message) => (format!("has failed: {message}"), None),
+    }
+}

@@ -1,0 +1,103 @@
+//! One poll of an orchestrator, in which every foreign future gives itself away.
+//!
+//! Durable futures never touch the waker. Whatever else returns `Pending` must have cloned it (or
+//! woken it) in that very poll, so a waker that notes its cloning names the foreign future at once.
+//! Orchestrators are also polled outside of any async runtime, so that what needs one panics
+//! instead of going its own way.
+
+use std::backtrace::Backtrace;
+use std::cell::RefCell;
+use std::ptr;
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+
+use crate::panics;
+use crate::protocol::{FailureDetails, Json};
+use crate::registry::OrchestratorFuture;
+
+thread_local! {
+    static TOUCHED: RefCell<Option<Backtrace>> = const { RefCell::new(None) };
+}
+
+static TRAP: RawWakerVTable = RawWakerVTable::new(clone, touch, touch, drop);
+
+fn clone(data: *const ()) -> RawWaker {
+    touch(data);
+    RawWaker::new(data, &TRAP)
+}
+
+fn touch(_: *const ()) {
+    TOUCHED.with_borrow_mut(|touched| {
+        touched.get_or_insert_with(Backtrace::force_capture);
+    });
+}
+
+fn drop(_: *const ()) {}
+
+/// What a poll came to.
+pub(super) enum Polled {
+    Pending,
+    Ready(Result<Json, FailureDetails>),
+    Panicked(FailureDetails),
+    /// Something was awaited that is not durable; the text says what is known of it.
+    Foreign(String),
+}
+
+/// Polls an orchestrator once.
+pub(super) fn poll(future: &mut OrchestratorFuture) -> Polled {
+    TOUCHED.set(None);
+    let waker = trap();
+    let mut context = Context::from_waker(&waker);
+    let polled = panics::catch(|| future.as_mut().poll(&mut context));
+    if let Some(backtrace) = TOUCHED.take() {
+        return Polled::Foreign(match place(&backtrace.to_string()) {
+            Some(place) => format!("awaited at           {place}"),
+            None => "where is not known: this program was built without line tables".to_owned(),
+        });
+    }
+    match polled {
+        Ok(Poll::Pending) => Polled::Pending,
+        Ok(Poll::Ready(result)) => Polled::Ready(result),
+        Err(panic) if needs_a_runtime(&panic) => Polled::Foreign(panic.message),
+        Err(panic) => Polled::Panicked(panic),
+    }
+}
+
+/// A waker that notes whoever touches it.
+///
+/// Safe code can see *that* a waker was cloned (`Wake` on an `Arc` and its reference count), but has
+/// no hook at the moment of cloning, and only the call stack of that moment names the await.
+#[expect(unsafe_code, reason = "a hook at the cloning of a waker needs a table of its own")]
+fn trap() -> Waker {
+    // SAFETY: the functions of the table never read the data pointer, and `TRAP` is static, so the
+    // contract of `RawWakerVTable` holds for any number of clones on any thread.
+    unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &TRAP)) }
+}
+
+/// Whether a panic is tokio's complaint that it is polled outside of its runtime.
+fn needs_a_runtime(panic: &FailureDetails) -> bool {
+    panic.message.contains("there is no reactor running")
+        || panic.message.contains("from the context of a Tokio")
+}
+
+/// The innermost place of a backtrace that is neither in a library nor in this crate.
+fn place(backtrace: &str) -> Option<String> {
+    let mut symbol = "";
+    for line in backtrace.lines().map(str::trim) {
+        match line.strip_prefix("at ") {
+            Some(place) if is_users(symbol, place) => {
+                let place = place.rsplit_once(':').map_or(place, |(place, _column)| place);
+                return Some(place.strip_prefix("./").unwrap_or(place).to_owned());
+            }
+            Some(_) => {}
+            None => symbol = line.split_once(": ").map_or(line, |(_index, symbol)| symbol),
+        }
+    }
+    None
+}
+
+fn is_users(symbol: &str, place: &str) -> bool {
+    let ours = symbol.trim_start_matches('<').starts_with("durable::")
+        && !symbol.contains("::tests::");
+    let library = ["/rustc/", "/registry/src/", "/git/checkouts/", "/library/"];
+    !ours && !library.iter().any(|folder| place.contains(folder))
+}

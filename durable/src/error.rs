@@ -1,0 +1,378 @@
+//! What can go wrong, and what to do about it.
+//!
+//! What the library could not do is an error of the operation that asked for it. What a user's
+//! function could not do is data: [`FailureDetails`], part of the history, seen as [`TaskFailed`].
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{FailureDetails, InstanceId, InvalidInstanceId, RuntimeStatus, Suspension};
+use crate::registry::RegistryError;
+use crate::store::StoreError;
+
+/// What a durable function returns unless it has an error type of its own.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Any error, as it is recorded: `?` turns every error into one.
+///
+/// What is kept is data (type, message, causes), since it has to come back from history in another
+/// process. To get an error back as the value that it was, return your own type instead: one with
+/// `Serialize`, `Deserialize` and `Display`.
+///
+/// ```
+/// # use durable::prelude::*;
+/// #[activity]
+/// async fn charge(cents: u32) -> Result<String> {
+///     if cents == 0 {
+///         return Err(Error::msg("nothing to charge").non_retriable());
+///     }
+///     Ok(std::fs::read_to_string("receipt.txt")?)
+/// }
+/// ```
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Error(FailureDetails);
+
+impl Error {
+    /// An error with this message.
+    pub fn msg(message: impl fmt::Display) -> Self {
+        Self(FailureDetails::new(std::any::type_name::<Self>(), message.to_string()))
+    }
+
+    /// The same error, never to be tried again.
+    #[must_use]
+    pub fn non_retriable(self) -> Self {
+        Self(self.0.non_retriable())
+    }
+
+    /// What is recorded of the error.
+    pub fn details(&self) -> &FailureDetails {
+        &self.0
+    }
+}
+
+impl<E: StdError + 'static> From<E> for Error {
+    fn from(error: E) -> Self {
+        let mut details = FailureDetails::new(std::any::type_name::<E>(), error.to_string());
+        details.inner = FailureDetails::from_source(error.source());
+        Self(details)
+    }
+}
+
+impl From<Error> for Box<dyn StdError> {
+    fn from(error: Error) -> Self {
+        Box::new(error.0)
+    }
+}
+
+impl From<Error> for Box<dyn StdError + Send + Sync> {
+    fn from(error: Error) -> Self {
+        Box::new(error.0)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// For people, since a `main` that returns an error prints it this way: the message, then causes.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut said = self.0.message.as_str();
+        for cause in self.0.chain().skip(1).filter(|cause| !cause.message.is_empty()) {
+            if !said.ends_with(&cause.message) {
+                write!(f, "\n  caused by: {}", cause.message)?;
+            }
+            said = &cause.message;
+        }
+        Ok(())
+    }
+}
+
+/// An error that a durable function may return: it can be recorded, and comes back typed.
+///
+/// Follows from `Serialize`, `Deserialize` and `Display`; [`Error`] has it too.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a durable function",
+    label = "cannot be recorded in history",
+    note = "return `durable::Result<T>`, into which `?` turns every error",
+    note = "or derive `serde::Serialize` and `serde::Deserialize` for `{Self}` and implement \
+            `Display`: then it comes back typed"
+)]
+pub trait TaskError: Serialize + DeserializeOwned + fmt::Display + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Serialize + DeserializeOwned + fmt::Display + 'static> TaskError for E {}
+
+/// How errors of one type are recorded and come back.
+#[derive(Debug)]
+pub struct ErrorCodec<E> {
+    write: fn(E) -> FailureDetails,
+    read: fn(&FailureDetails) -> Option<E>,
+}
+
+impl<E> Clone for ErrorCodec<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for ErrorCodec<E> {}
+
+/// The codec of `E`, if `E` can be recorded.
+pub const fn task_error<E: TaskError>() -> ErrorCodec<E> {
+    ErrorCodec { write: write_error, read: read_error }
+}
+
+impl<E> ErrorCodec<E> {
+    pub(crate) fn write(self, error: E) -> FailureDetails {
+        (self.write)(error)
+    }
+
+    pub(crate) fn read(self, details: &FailureDetails) -> Option<E> {
+        (self.read)(details)
+    }
+}
+
+fn write_error<E: TaskError>(error: E) -> FailureDetails {
+    if let Some(error) = (&error as &dyn Any).downcast_ref::<Error>() {
+        return error.0.clone();
+    }
+    let mut details = FailureDetails::new(std::any::type_name::<E>(), error.to_string());
+    details.value = crate::payload::payload::<E>().encode(&error).ok();
+    details
+}
+
+fn read_error<E: TaskError>(details: &FailureDetails) -> Option<E> {
+    let mut error: Option<E> = None;
+    if let Some(slot) = (&mut error as &mut dyn Any).downcast_mut::<Option<Error>>() {
+        *slot = Some(Error(details.clone()));
+        return error;
+    }
+    let value = details.value.as_ref()?;
+    crate::payload::payload::<E>().decode(value).ok()
+}
+
+/// An awaited task failed.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use serde::{Serialize, Deserialize};
+/// #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+/// enum Declined {
+///     #[error("only {balance} left")]
+///     NoMoney { balance: u32 },
+/// }
+///
+/// #[activity]
+/// async fn charge(cents: u32) -> Result<(), Declined> {
+///     Err(Declined::NoMoney { balance: 3 })
+/// }
+///
+/// #[orchestrator]
+/// async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<String> {
+///     match charge(cents).await {
+///         Ok(()) => Ok("paid".into()),
+///         Err(failed) => match failed.error() {
+///             Some(Declined::NoMoney { balance }) => Ok(format!("short by {}", cents - balance)),
+///             None => Err(failed.into()), // it panicked, for example
+///         },
+///     }
+/// }
+/// ```
+pub struct TaskFailed<E = Error> {
+    task: String,
+    details: FailureDetails,
+    error: Option<E>,
+}
+
+impl<E> TaskFailed<E> {
+    pub(crate) fn new(task: String, details: FailureDetails, codec: ErrorCodec<E>) -> Self {
+        let error = codec.read(&details);
+        Self { task, details, error }
+    }
+
+    /// The error that the function returned; `None` if it did not get as far, such as in a panic.
+    pub fn error(&self) -> Option<&E> {
+        self.error.as_ref()
+    }
+
+    /// The error that the function returned, by value.
+    pub fn into_error(self) -> Option<E> {
+        self.error
+    }
+
+    /// What is recorded of the failure.
+    pub fn details(&self) -> &FailureDetails {
+        &self.details
+    }
+}
+
+impl<E> fmt::Display for TaskFailed<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed: {}", self.task, self.details)
+    }
+}
+
+impl<E> fmt::Debug for TaskFailed<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskFailed")
+            .field("task", &self.task)
+            .field("details", &self.details)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E> StdError for TaskFailed<E> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.details)
+    }
+}
+
+/// A task hub could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Somebody has the folder open.
+    #[error(
+        "the task hub at `{}` is already open{}; a folder has one owner at a time: stop the other \
+         one or open another folder",
+        .path.display(),
+        .owner.map(|pid| format!(" in process {pid}")).unwrap_or_default()
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The process that has it open, if it left its number.
+        owner: Option<u32>,
+    },
+    /// Registered functions contradict each other.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// Activities want shared state that the builder was not given.
+    #[error("shared state is missing: {}; give it with `TaskHub::builder().state(..)`", .0.join(", "))]
+    MissingState(Vec<String>),
+    /// The store was created with another number of partitions.
+    #[error(
+        "the task hub was created with {found} partitions and cannot be opened with {wanted}: the \
+         number is fixed at creation; leave it out to take what is there"
+    )]
+    Partitions {
+        /// The number in the store.
+        found: u16,
+        /// The number given to the builder.
+        wanted: u16,
+    },
+    /// A setting of the builder makes no sense.
+    #[error("{0}")]
+    Setting(String),
+    /// The store failed.
+    #[error("the task hub cannot be opened: {0}")]
+    Store(#[from] StoreError),
+    /// The operating system refused a thread.
+    #[error("the task hub cannot start its threads: {0}")]
+    Thread(#[source] std::io::Error),
+}
+
+/// The hub could not answer.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubError {
+    /// The hub was shut down.
+    #[error("the task hub was shut down; open it again to go on")]
+    ShutDown,
+    /// The store failed, and the hub with it.
+    #[error("the task hub stopped because its store failed: {0}; nothing acknowledged is lost: mend the cause and open it again")]
+    Store(#[from] StoreError),
+    /// There is no such instance.
+    #[error("there is no instance `{0}`")]
+    NoSuchInstance(InstanceId),
+    /// The instance is one of another orchestration.
+    #[error("instance `{instance_id}` is of orchestration `{found}`, not `{wanted}`")]
+    OtherOrchestration {
+        /// The instance.
+        instance_id: InstanceId,
+        /// Its orchestration.
+        found: String,
+        /// The orchestration that was asked for.
+        wanted: String,
+    },
+}
+
+/// An instance could not be started.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The id breaks a rule.
+    #[error(transparent)]
+    InvalidInstanceId(#[from] InvalidInstanceId),
+    /// The id is taken.
+    #[error(
+        "instance `{instance_id}` exists already and is {status}; start it under another id, or \
+         get it with `TaskHub::get_instance`"
+    )]
+    AlreadyExists {
+        /// The id.
+        instance_id: InstanceId,
+        /// How far the existing instance is.
+        status: RuntimeStatus,
+    },
+    /// No registered orchestration has the name.
+    #[error(
+        "orchestration {name} is not registered; registered: {registered}. A crate that is never \
+         named in code is not linked, and what it annotates not registered: write `use that_crate \
+         as _;`, or register it with `TaskHub::builder().register::<..>()`"
+    )]
+    NotRegistered {
+        /// Name and version that were asked for.
+        name: String,
+        /// What there is.
+        registered: String,
+    },
+    /// The input has no JSON form.
+    #[error("the input of `{name}` cannot be stored: {reason}")]
+    InvalidInput {
+        /// The orchestration.
+        name: String,
+        /// What `serde` said.
+        reason: String,
+    },
+    /// The hub could not answer.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+}
+
+/// An instance has no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResultError<E = Error> {
+    /// Its orchestrator returned an error, or panicked.
+    #[error(transparent)]
+    Failed(TaskFailed<E>),
+    /// It waits for other code than this process has. It keeps its history and goes on when a hub
+    /// is opened with that code.
+    #[error("{0}")]
+    Suspended(Suspension),
+    /// It was ended from outside.
+    #[error("instance `{0}` was terminated")]
+    Terminated(InstanceId),
+    /// It returned something that cannot be read as the type that is asked for.
+    #[error("the result of instance `{instance_id}` cannot be read: {reason}")]
+    Unreadable {
+        /// The instance.
+        instance_id: InstanceId,
+        /// What `serde` said.
+        reason: String,
+    },
+    /// The hub could not answer.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+}

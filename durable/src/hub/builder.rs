@@ -1,0 +1,307 @@
+//! Opening a task hub: what it is given, what is checked, what is started.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::Handle;
+
+use super::activities::Activities;
+use super::clock::Clock;
+use super::committer::{Committer, Owned, Write};
+use super::health::Health;
+use super::mail::{Mail, Mailboxes};
+use super::partition::Partition;
+use super::residents::Residents;
+use super::{Inner, TaskHub};
+use crate::activity::States;
+use crate::error::OpenError;
+use crate::panics;
+use crate::protocol::{FORMAT_VERSION, HubRecord, PartitionId};
+use crate::registry::{Definition, Entry, Registry};
+use crate::store::{MemoryStore, SledStore, Store, StoreError};
+
+/// Into how many partitions a new hub divides its instances.
+const PARTITIONS: u16 = 4;
+/// How many activities run at once, for each core.
+const ACTIVITIES_PER_CORE: usize = 100;
+/// How many instances are kept alive.
+const LIVE_INSTANCES: usize = 10_000;
+/// How many writes may wait for the committer before partitions wait for it.
+const WRITES_WAITING: usize = 4096;
+
+/// Says how a task hub is to be opened.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path();
+/// let hub = TaskHub::builder().path(path).activity_concurrency(8).open().await?;
+/// # hub.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a builder does nothing until it is opened"]
+#[derive(Debug, Default)]
+pub struct TaskHubBuilder {
+    place: Place,
+    collect: bool,
+    registered: Vec<Entry>,
+    states: States,
+    activity_concurrency: Option<usize>,
+    live_instances: Option<usize>,
+    partitions: Option<u16>,
+}
+
+#[derive(Debug, Default)]
+enum Place {
+    #[default]
+    Nowhere,
+    Path(PathBuf),
+    Store(Arc<dyn Store>),
+}
+
+impl TaskHubBuilder {
+    pub(super) fn new() -> Self {
+        Self { collect: true, ..Self::default() }
+    }
+
+    /// Keeps the hub in this folder, which is created if need be.
+    pub fn path(mut self, path: impl AsRef<Path>) -> Self {
+        self.place = Place::Path(path.as_ref().to_owned());
+        self
+    }
+
+    /// Keeps the hub in this store.
+    pub fn store(self, store: impl Store) -> Self {
+        self.shared_store(Arc::new(store))
+    }
+
+    /// Keeps the hub in this store, which can be opened again when the hub is shut down.
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.place = Place::Store(store);
+        self
+    }
+
+    /// Keeps the hub in memory, where it ends with the process: for tests.
+    pub fn in_memory(self) -> Self {
+        self.store(MemoryStore::default())
+    }
+
+    /// Runs at most this many activities at once; by default 100 for each core.
+    pub fn activity_concurrency(mut self, max: usize) -> Self {
+        self.activity_concurrency = Some(max);
+        self
+    }
+
+    /// Keeps at most this many instances alive between their episodes; by default 10,000. Others
+    /// are replayed from their history when something happens to them.
+    pub fn live_instances(mut self, max: usize) -> Self {
+        self.live_instances = Some(max);
+        self
+    }
+
+    /// Divides a new hub into this many partitions, each with a thread of its own; by default 4.
+    /// The number is fixed when the hub is created.
+    pub fn partitions(mut self, count: u16) -> Self {
+        self.partitions = Some(count);
+        self
+    }
+
+    /// Gives activities something to share: they take it as a parameter `State<T>`.
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.states.insert(value);
+        self
+    }
+
+    /// Registers a function by hand, for what registration by annotation does not reach.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # #[activity]
+    /// # async fn charge(cents: u32) -> u32 { cents }
+    /// # #[orchestrator]
+    /// # async fn order(ctx: &OrchestrationContext) -> Result<u32> { Ok(charge(5).await?) }
+    /// let hub = TaskHub::builder().only_registered().register::<order>().register::<charge>();
+    /// ```
+    pub fn register<F: Definition>(mut self) -> Self {
+        self.registered.push(F::ENTRY);
+        self
+    }
+
+    /// Leaves out what is registered by annotation: the hub runs only what
+    /// [`register`](Self::register) names.
+    pub fn only_registered(mut self) -> Self {
+        self.collect = false;
+        self
+    }
+
+    /// Opens the hub and goes on with all that it holds.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] if another process has the folder, [`OpenError::Registry`] if two
+    /// functions have one name, [`OpenError::MissingState`] if an activity wants shared state that
+    /// is not there, [`OpenError::Store`] if the store cannot be read.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn open(self) -> Result<TaskHub, OpenError> {
+        let runtime = Handle::current();
+        let opening = runtime.clone();
+        match runtime.spawn_blocking(|| self.open_blocking(opening)).await {
+            Ok(opened) => opened,
+            Err(stopped) => Err(OpenError::Setting(format!("opening was cut off: {stopped}"))),
+        }
+    }
+
+    fn open_blocking(self, runtime: Handle) -> Result<TaskHub, OpenError> {
+        panics::note_places();
+        let registry = self.registry()?;
+        let concurrency = self.concurrency()?;
+        let live_instances = self.live_instances.unwrap_or(LIVE_INSTANCES);
+        let store = open_store(self.place)?;
+        let count = create(&*store, self.partitions)?;
+        let (mailboxes, receivers) = Mailboxes::new(count);
+        let health = Arc::new(Health::default());
+        let registry = Arc::new(registry);
+        let activities = Arc::new(Activities::new(
+            Arc::clone(&registry),
+            self.states,
+            mailboxes.clone(),
+            runtime.clone(),
+            concurrency,
+        ));
+        let inner = Arc::new(Inner {
+            registry,
+            store,
+            mailboxes,
+            activities,
+            health,
+            threads: Mutex::default(),
+            runtime,
+        });
+        let live_instances = live_instances.div_ceil(usize::from(count));
+        let threads = start_threads(&inner, receivers, live_instances)?;
+        *inner.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
+        Ok(TaskHub { inner })
+    }
+
+    fn registry(&self) -> Result<Registry, OpenError> {
+        let mut registry = if self.collect { Registry::collected()? } else { Registry::default() };
+        self.registered.iter().try_for_each(|entry| registry.add(*entry))?;
+        let mut missing: Vec<_> = registry
+            .wanted_states()
+            .filter(|(_, state)| !self.states.contains((state.id)()))
+            .map(|(activity, state)| format!("`{}` for activity `{activity}`", (state.name)()))
+            .collect();
+        missing.dedup();
+        if missing.is_empty() { Ok(registry) } else { Err(OpenError::MissingState(missing)) }
+    }
+
+    fn concurrency(&self) -> Result<usize, OpenError> {
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        match self.activity_concurrency.unwrap_or_else(|| ACTIVITIES_PER_CORE * cores()) {
+            0 => Err(OpenError::Setting("`activity_concurrency` must be at least 1".to_owned())),
+            max => Ok(max),
+        }
+    }
+}
+
+fn open_store(place: Place) -> Result<Arc<dyn Store>, OpenError> {
+    match place {
+        Place::Store(store) => Ok(store),
+        Place::Path(path) => match SledStore::open(path) {
+            Ok(store) => Ok(Arc::new(store)),
+            Err(StoreError::InUse { path, owner }) => Err(OpenError::InUse { path, owner }),
+            Err(error) => Err(error.into()),
+        },
+        Place::Nowhere => Err(OpenError::Setting(
+            "a task hub needs a place: use `TaskHub::builder().path(..)`, `.store(..)` or \
+             `.in_memory()`"
+                .to_owned(),
+        )),
+    }
+}
+
+/// Creates the hub if there is none; gives the number of its partitions.
+fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, OpenError> {
+    let partitions = wanted.unwrap_or(PARTITIONS);
+    if partitions == 0 {
+        return Err(OpenError::Setting("`partitions` must be at least 1".to_owned()));
+    }
+    let created_at = Clock::default().now();
+    let hub = store.create(&HubRecord { format: FORMAT_VERSION, partitions, created_at })?;
+    match wanted {
+        Some(wanted) if wanted != hub.partitions => {
+            Err(OpenError::Partitions { found: hub.partitions, wanted })
+        }
+        _ => Ok(hub.partitions),
+    }
+}
+
+/// Claims all partitions and starts their threads and the committer's.
+fn start_threads(
+    inner: &Inner,
+    mail: Vec<(PartitionId, Receiver<Mail>)>,
+    live_instances: usize,
+) -> Result<Vec<JoinHandle<()>>, OpenError> {
+    let (writes, written) = mpsc::sync_channel(WRITES_WAITING);
+    let mut owned = BTreeMap::new();
+    let mut threads = Vec::new();
+    for (id, mail) in mail {
+        let epoch = inner.store.claim(id)?;
+        let found = inner.store.load(id)?;
+        let durable = Arc::new(AtomicU64::new(0));
+        owned.insert(id, Owned { epoch, durable: Arc::clone(&durable) });
+        let start = Partition::starter(inner, id, durable, live_instances, writes.clone());
+        threads.push(spawn(format!("durable-{id}"), move || start().run(&mail, found))?);
+    }
+    drop(writes);
+    let committer = Committer {
+        store: Arc::clone(&inner.store),
+        owned,
+        activities: Arc::clone(&inner.activities),
+        mailboxes: inner.mailboxes.clone(),
+        health: Arc::clone(&inner.health),
+    };
+    threads.push(spawn("durable-commit".to_owned(), move || committer.run(&written))?);
+    Ok(threads)
+}
+
+fn spawn(
+    name: String,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, OpenError> {
+    thread::Builder::new().name(name).spawn(run).map_err(OpenError::Thread)
+}
+
+impl Partition {
+    /// Makes the partition on its own thread, since what it keeps alive never leaves that.
+    fn starter(
+        inner: &Inner,
+        id: PartitionId,
+        durable: Arc<AtomicU64>,
+        live_instances: usize,
+        committer: SyncSender<Write>,
+    ) -> impl FnOnce() -> Self + Send + use<> {
+        let registry = Arc::clone(&inner.registry);
+        let store = Arc::clone(&inner.store);
+        let health = Arc::clone(&inner.health);
+        move || Self {
+            id,
+            registry,
+            store,
+            committer,
+            health,
+            residents: Residents::new(live_instances, durable),
+            waiters: HashMap::new(),
+            clock: Clock::default(),
+            written: 0,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The task hub: the only place with threads, tasks and time.
+//!
+//! ```text
+//! start, result --mail--> partition --episode--> committer --group--> store
+//!                             ^                      |
+//!                             +--mail-- activities <-+ what is durable
+//! ```
+//! A partition is one thread that owns its instances; the committer is one thread that makes the
+//! episodes of all of them durable; activities run on the async runtime. Nothing polls or sleeps:
+//! each waits on its channel.
+//!
+//! Read next: `partition.rs`, then `committer.rs`.
+
+mod activities;
+mod builder;
+mod clock;
+mod committer;
+mod handle;
+mod health;
+mod mail;
+mod partition;
+mod residents;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+pub use self::builder::TaskHubBuilder;
+pub use self::handle::OrchestrationHandle;
+
+use self::activities::Activities;
+use self::health::Health;
+use self::mail::{Mail, Mailboxes, Origin, Start};
+use crate::call::Call;
+use crate::error::{HubError, OpenError, StartError};
+use crate::orchestration::Orchestrator;
+use crate::protocol::{EventKind, ExecutionId, InstanceId};
+use crate::registry::{Registry, display_name};
+use crate::store::{Store, StoreError};
+
+/// One store with all that runs on it: where instances are started and asked after.
+///
+/// Cloning it is cheap and gives another handle of the same hub. When the last one is dropped
+/// without [`shutdown`](Self::shutdown), the hub stops as in a crash: nothing recorded is lost.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # #[activity]
+/// # async fn say_hello(city: &str) -> Result<String> { Ok(format!("Hello {city}!")) }
+/// #[orchestrator]
+/// async fn greet(ctx: &OrchestrationContext, city: String) -> Result<String> {
+///     Ok(say_hello(&city).await?)
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path();
+/// let hub = TaskHub::open(path).await?;
+/// let run = hub.start(greet("Tokyo".into())).await?;
+/// assert_eq!(run.result().await?, "Hello Tokyo!");
+/// hub.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TaskHub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    registry: Arc<Registry>,
+    store: Arc<dyn Store>,
+    mailboxes: Mailboxes,
+    activities: Arc<Activities>,
+    health: Arc<Health>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    runtime: Handle,
+}
+
+impl TaskHub {
+    /// Opens the hub in the folder `path`, creating it if need be: every function annotated in this
+    /// program is registered, and whatever had not finished goes on.
+    ///
+    /// # Errors
+    /// As [`TaskHubBuilder::open`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::builder().path(path).open().await
+    }
+
+    /// Says more about how to open a hub.
+    pub fn builder() -> TaskHubBuilder {
+        TaskHubBuilder::new()
+    }
+
+    /// Starts an instance. When this returns, the start is durable.
+    ///
+    /// # Errors
+    /// [`StartError::AlreadyExists`] if the id is taken, [`StartError::NotRegistered`] if this hub
+    /// does not know the orchestration, [`StartError::InvalidInstanceId`],
+    /// [`StartError::InvalidInput`].
+    pub async fn start<O: Orchestrator>(
+        &self,
+        call: Call<O>,
+    ) -> Result<OrchestrationHandle<O>, StartError> {
+        self.check()?;
+        let entry = O::ENTRY;
+        if self.inner.registry.orchestrator(entry.name, entry.version).is_none() {
+            return Err(StartError::NotRegistered {
+                name: display_name(entry.name, entry.version),
+                registered: self.inner.registry.orchestrator_names(),
+            });
+        }
+        let instance_id = match call.instance_id {
+            Some(id) => InstanceId::new(id)?,
+            None => InstanceId::generate(),
+        };
+        let event = EventKind::ExecutionStarted {
+            name: entry.name.to_owned(),
+            version: entry.version.map(str::to_owned),
+            input: call.input.map_err(|reason| StartError::InvalidInput {
+                name: entry.name.to_owned(),
+                reason,
+            })?,
+            execution_id: ExecutionId::generate(),
+            code_hash: Some(entry.code_hash),
+        };
+        let (reply, started) = oneshot::channel();
+        let origin = Origin::Client(reply);
+        let start = Start { instance_id: instance_id.clone(), event, origin };
+        self.send(&instance_id, Mail::Start(start));
+        started.await.map_err(|_gone| self.error())??;
+        Ok(OrchestrationHandle::new(self.clone(), instance_id))
+    }
+
+    /// The instance of this id, if there is one.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # #[orchestrator]
+    /// # async fn nightly(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
+    /// # async fn go_on(hub: TaskHub) -> Result<()> {
+    /// // Start it, unless it was started before: by this process or the one before it.
+    /// let run = match hub.get_instance::<nightly>("nightly-2026-01-04").await? {
+    ///     Some(run) => run,
+    ///     None => hub.start(nightly().instance_id("nightly-2026-01-04")).await?,
+    /// };
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`HubError::OtherOrchestration`] if it is not an instance of `O`; or the hub was shut down,
+    /// or its store failed.
+    pub async fn get_instance<O: Orchestrator>(
+        &self,
+        instance_id: &str,
+    ) -> Result<Option<OrchestrationHandle<O>>, HubError> {
+        let Ok(instance_id) = InstanceId::new(instance_id) else { return Ok(None) };
+        let id = instance_id.clone();
+        match self.read(move |store| store.instance(&id)).await? {
+            None => Ok(None),
+            Some(record) if record.name == O::ENTRY.name => {
+                Ok(Some(OrchestrationHandle::new(self.clone(), instance_id)))
+            }
+            Some(record) => Err(HubError::OtherOrchestration {
+                instance_id,
+                found: record.name,
+                wanted: O::ENTRY.name.to_owned(),
+            }),
+        }
+    }
+
+    /// Stops the hub and leaves nothing running.
+    ///
+    /// No more activities begin, and running ones see their
+    /// [cancellation token](crate::ActivityContext::cancellation_token) and are waited for. What
+    /// they return is recorded, unless it is an error: then they run again when the hub is next
+    /// opened, and so does what did not begin. All handles of the hub answer with
+    /// [`HubError::ShutDown`] from here on.
+    ///
+    /// # Errors
+    /// The hub's store had failed.
+    pub async fn shutdown(self) -> Result<(), HubError> {
+        self.inner.health.shut_down();
+        self.inner.activities.close();
+        self.inner.activities.drained().await;
+        self.inner.mailboxes.stop_all();
+        let threads = std::mem::take(
+            &mut *self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner),
+        );
+        let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
+        // A runtime that is itself shutting down does not run this; the threads end all the same.
+        let _ = self.inner.runtime.spawn_blocking(join).await;
+        self.inner.health.failure().map_or(Ok(()), |error| Err(HubError::Store(error)))
+    }
+
+    fn check(&self) -> Result<(), HubError> {
+        self.inner.health.check()
+    }
+
+    fn error(&self) -> HubError {
+        self.inner.health.error()
+    }
+
+    fn send(&self, instance_id: &InstanceId, mail: Mail) {
+        self.inner.mailboxes.send(instance_id, mail);
+    }
+
+    /// Reads from the store, where it may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, HubError> {
+        self.check()?;
+        let store = Arc::clone(&self.inner.store);
+        let reading = self.inner.runtime.spawn_blocking(move || read(&*store));
+        Ok(reading.await.map_err(|_stopped| HubError::ShutDown)??)
+    }
+}
+
+impl fmt::Debug for TaskHub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskHub").field("store", &self.inner.store).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.activities.close();
+        self.mailboxes.stop_all();
+    }
+}

@@ -1,0 +1,78 @@
+//! The instances that a partition has in memory, the least recently used of which make room.
+//!
+//! An instance whose last write is not durable yet stays, since the store does not have it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use lru::LruCache;
+
+use super::mail::End;
+use crate::engine::Execution;
+use crate::protocol::{InstanceId, InstanceRecord};
+
+/// An instance in memory.
+pub(super) struct Resident {
+    pub(super) record: InstanceRecord,
+    /// Its live execution; none if it is suspended or has finished.
+    pub(super) execution: Option<Execution>,
+    /// How it came to a stop, if it has.
+    pub(super) end: Option<End>,
+    /// The number of the last write of it.
+    pub(super) written: u64,
+}
+
+pub(super) struct Residents {
+    instances: LruCache<InstanceId, Resident>,
+    /// Instances that have finished, which stay only until that is durable.
+    finished: VecDeque<(u64, InstanceId)>,
+    max: usize,
+    durable: Arc<AtomicU64>,
+}
+
+impl Residents {
+    pub(super) fn new(max: usize, durable: Arc<AtomicU64>) -> Self {
+        Self { instances: LruCache::unbounded(), finished: VecDeque::new(), max, durable }
+    }
+
+    pub(super) fn get(&mut self, id: &InstanceId) -> Option<&Resident> {
+        self.instances.get(id)
+    }
+
+    /// Takes an instance out, to be [put](Self::put) back.
+    pub(super) fn take(&mut self, id: &InstanceId) -> Option<Resident> {
+        self.instances.pop(id)
+    }
+
+    pub(super) fn put(&mut self, resident: Resident) {
+        let id = resident.record.instance_id.clone();
+        if resident.record.runtime_status.is_finished() {
+            self.finished.push_back((resident.written, id.clone()));
+        }
+        self.instances.put(id, resident);
+    }
+
+    /// Makes room.
+    pub(super) fn evict(&mut self) {
+        let durable = self.durable.load(Ordering::Acquire);
+        while self.finished.front().is_some_and(|(written, _)| *written <= durable) {
+            if let Some((_, id)) = self.finished.pop_front() {
+                self.instances.pop(&id);
+            }
+        }
+        while self.instances.len() > self.max {
+            match self.instances.peek_lru() {
+                Some((_, resident)) if resident.written <= durable => self.instances.pop_lru(),
+                _ => break,
+            };
+        }
+    }
+}
+
+impl fmt::Debug for Residents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of at most {} instances", self.instances.len(), self.max)
+    }
+}

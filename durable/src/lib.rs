@@ -1,0 +1,43 @@
+#![doc = include_str!("../../docs/tour.md")]
+
+extern crate self as durable;
+
+mod activity;
+mod call;
+mod engine;
+mod error;
+mod hub;
+mod orchestration;
+mod panics;
+mod payload;
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+pub mod protocol;
+mod registry;
+pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use activity::{Activity, ActivityContext, State};
+pub use call::Call;
+pub use durable_macros::{activity, orchestrator};
+pub use error::{
+    Error, HubError, OpenError, Result, ResultError, StartError, TaskError, TaskFailed,
+};
+pub use hub::{OrchestrationHandle, TaskHub, TaskHubBuilder};
+pub use orchestration::{
+    Join, JoinAll, JoinTuple, OrchestrationContext, Orchestrator, Task, TryJoin, TryJoinAll,
+    TryJoinTuple, join, join_all, try_join, try_join_all,
+};
+pub use payload::Payload;
+pub use protocol::{InstanceId, InvalidInstanceId, RuntimeStatus};
+pub use registry::{Definition, RegistryError};
+
+/// What nearly every program needs: `use durable::prelude::*;`.
+pub mod prelude {
+    pub use crate::{
+        ActivityContext, Error, OrchestrationContext, Result, State, TaskFailed, TaskHub, activity,
+        orchestrator,
+    };
+}

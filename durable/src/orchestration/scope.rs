@@ -1,0 +1,262 @@
+//! The running episode, as the futures in an orchestrator see it.
+//!
+//! While the engine polls an orchestrator, its scope stands in a thread-local; a task that is polled
+//! finds it there, asks for its action, and later takes its result. A task polled anywhere else
+//! finds none and fails with a message.
+//!
+//! Rules:
+//! 1. Task ids count up from 0 in the order in which the orchestrator asks.
+//! 2. A request is *unrecorded* until its event stands in the history; then its task is *open*
+//!    until its result is delivered.
+//! 3. A task that is dropped before its result is abandoned: an unrecorded request is forgotten, a
+//!    recorded one cancelled. The engine drops an orchestrator outside of its scope, which
+//!    abandons nothing.
+//! 4. A waker is never touched. What a result wakes is found by *slots*: a group of children (a
+//!    `join_all`) tells who of it is being polled, a pending task remembers that, and its result
+//!    marks it. So a group of n children costs n polls in all, not n for each result.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::protocol::{ExecutionId, FailureDetails, InstanceId, Json, Timestamp};
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Scope>>> = const { RefCell::new(None) };
+}
+
+/// What an orchestrator asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) name: &'static str,
+    pub(crate) version: Option<&'static str>,
+    pub(crate) input: Json,
+    pub(crate) source: String,
+}
+
+/// The place of a child in a group that waits for several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    group: u32,
+    index: usize,
+}
+
+/// The running episode of one execution.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    pub(crate) instance_id: InstanceId,
+    pub(crate) execution_id: ExecutionId,
+    state: RefCell<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    clock: Timestamp,
+    replaying: bool,
+    next_task: i32,
+    unrecorded: BTreeMap<i32, Request>,
+    tasks: BTreeMap<i32, TaskState>,
+    /// How many of `tasks` have no result yet.
+    pending: usize,
+    cancelled: Vec<i32>,
+    next_group: u32,
+    groups: BTreeMap<u32, Group>,
+    polling: Option<Slot>,
+    fault: Option<String>,
+}
+
+/// A task that is waited for.
+#[derive(Debug)]
+struct TaskState {
+    waiter: Option<Slot>,
+    result: Option<Result<Json, FailureDetails>>,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    parent: Option<Slot>,
+    woken: Vec<usize>,
+}
+
+/// Makes a scope the current one until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Entered(Option<Rc<Scope>>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}
+
+impl Scope {
+    pub(crate) fn new(instance_id: InstanceId, execution_id: ExecutionId, now: Timestamp) -> Self {
+        let state = State {
+            clock: now,
+            replaying: false,
+            next_task: 0,
+            unrecorded: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            pending: 0,
+            cancelled: Vec::new(),
+            next_group: 0,
+            groups: BTreeMap::new(),
+            polling: None,
+            fault: None,
+        };
+        Self { instance_id, execution_id, state: RefCell::new(state) }
+    }
+
+    /// The scope in which the caller is being polled.
+    pub(crate) fn current() -> Option<Rc<Self>> {
+        CURRENT.with_borrow(Clone::clone)
+    }
+
+    pub(crate) fn enter(self: &Rc<Self>) -> Entered {
+        Entered(CURRENT.replace(Some(Rc::clone(self))))
+    }
+
+    pub(crate) fn clock(&self) -> Timestamp {
+        self.state.borrow().clock
+    }
+
+    pub(crate) fn set_clock(&self, now: Timestamp) {
+        self.state.borrow_mut().clock = now;
+    }
+
+    pub(crate) fn is_replaying(&self) -> bool {
+        self.state.borrow().replaying
+    }
+
+    pub(crate) fn set_replaying(&self, replaying: bool) {
+        self.state.borrow_mut().replaying = replaying;
+    }
+
+    /// Asks for an action; the id is the task's.
+    pub(crate) fn request(&self, request: Request) -> i32 {
+        let mut state = self.state.borrow_mut();
+        let id = state.next_task;
+        state.next_task += 1;
+        state.unrecorded.insert(id, request);
+        let waiter = state.polling;
+        state.tasks.insert(id, TaskState { waiter, result: None });
+        state.pending += 1;
+        id
+    }
+
+    /// The result of a task, once; until then whoever polls is who waits for it.
+    pub(crate) fn take_result(&self, task: i32) -> Option<Result<Json, FailureDetails>> {
+        let mut state = self.state.borrow_mut();
+        let polling = state.polling;
+        let waiting = state.tasks.get_mut(&task)?;
+        waiting.waiter = polling;
+        let result = waiting.result.take()?;
+        state.tasks.remove(&task);
+        Some(result)
+    }
+
+    /// Nobody waits for this task any more.
+    pub(crate) fn abandon(&self, task: i32) {
+        let mut state = self.state.borrow_mut();
+        if state.tasks.remove(&task).is_some_and(|task| task.result.is_none()) {
+            state.pending -= 1;
+            if state.unrecorded.remove(&task).is_none() {
+                state.cancelled.push(task);
+            }
+        }
+    }
+
+    /// The orchestrator cannot go on with what its history holds; the first report counts.
+    pub(crate) fn report_fault(&self, report: String) {
+        self.state.borrow_mut().fault.get_or_insert(report);
+    }
+
+    pub(crate) fn take_fault(&self) -> Option<String> {
+        self.state.borrow_mut().fault.take()
+    }
+}
+
+/// What the engine does to a scope.
+impl Scope {
+    /// The request of this id, if it is there and unrecorded; it is recorded from here on.
+    pub(crate) fn record(&self, task: i32) -> Option<Request> {
+        self.state.borrow_mut().unrecorded.remove(&task)
+    }
+
+    /// The first request that no recording has met.
+    pub(crate) fn first_unrecorded(&self) -> Option<(i32, Request)> {
+        let state = self.state.borrow();
+        state.unrecorded.first_key_value().map(|(id, request)| (*id, request.clone()))
+    }
+
+    /// Every request that no recording has met, in order; they are recorded from here on.
+    pub(crate) fn take_unrecorded(&self) -> BTreeMap<i32, Request> {
+        std::mem::take(&mut self.state.borrow_mut().unrecorded)
+    }
+
+    pub(crate) fn take_cancelled(&self) -> Vec<i32> {
+        std::mem::take(&mut self.state.borrow_mut().cancelled)
+    }
+
+    /// Whether a recorded task of this id still waits for its result.
+    pub(crate) fn is_open(&self, task: i32) -> bool {
+        let state = self.state.borrow();
+        !state.unrecorded.contains_key(&task)
+            && state.tasks.get(&task).is_some_and(|task| task.result.is_none())
+    }
+
+    /// Whether anything can still wake the orchestrator.
+    pub(crate) fn waits_for_something(&self) -> bool {
+        self.state.borrow().pending > 0
+    }
+
+    /// Delivers the result of an open task and marks who waits for it.
+    pub(crate) fn resolve(&self, task: i32, result: Result<Json, FailureDetails>) {
+        let mut state = self.state.borrow_mut();
+        let Some(waiting) = state.tasks.get_mut(&task) else { return };
+        let mut slot = waiting.waiter;
+        if waiting.result.replace(result).is_none() {
+            state.pending -= 1;
+        }
+        while let Some(Slot { group, index }) = slot {
+            let Some(group) = state.groups.get_mut(&group) else { break };
+            group.woken.push(index);
+            slot = group.parent;
+        }
+    }
+}
+
+/// What a group of children does while it is polled (rule 4).
+impl Scope {
+    pub(crate) fn new_group(&self) -> u32 {
+        let mut state = self.state.borrow_mut();
+        let id = state.next_group;
+        state.next_group += 1;
+        let parent = state.polling;
+        state.groups.insert(id, Group { parent, woken: Vec::new() });
+        id
+    }
+
+    /// The children to poll, in order: those that a result has marked since the last time.
+    pub(crate) fn take_woken(&self, group: u32) -> Vec<usize> {
+        let mut state = self.state.borrow_mut();
+        let parent = state.polling;
+        let Some(group) = state.groups.get_mut(&group) else { return Vec::new() };
+        group.parent = parent;
+        let mut woken = std::mem::take(&mut group.woken);
+        woken.sort_unstable();
+        woken.dedup();
+        woken
+    }
+
+    /// Polls a child of a group: what it comes to wait for will mark it.
+    pub(crate) fn poll_child<T>(&self, group: u32, index: usize, poll: impl FnOnce() -> T) -> T {
+        let outer = self.state.borrow_mut().polling.replace(Slot { group, index });
+        let polled = poll();
+        self.state.borrow_mut().polling = outer;
+        polled
+    }
+
+    pub(crate) fn forget_group(&self, group: u32) {
+        self.state.borrow_mut().groups.remove(&group);
+    }
+}

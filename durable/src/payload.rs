@@ -1,0 +1,240 @@
+//! A user's values on their way to JSON and back.
+//!
+//! Generated code never bounds a user's type itself: it asks [`payload`] for a [`Codec`] once per
+//! type, so that a missing derive is one error, in our words, on the type.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::protocol::{FailureDetails, Json};
+
+/// A value that can be stored in a history: whatever `serde` can write as JSON and read back.
+///
+/// Derive `serde::Serialize` and `serde::Deserialize`; this trait follows.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored in history",
+    label = "used as the input or output of a durable function",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for `{Self}`"
+)]
+pub trait Payload: Serialize + DeserializeOwned + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + 'static> Payload for T {}
+
+/// How values of one type become JSON and come back.
+#[derive(Debug)]
+pub struct Codec<T> {
+    write: fn(&T, &mut Vec<u8>) -> serde_json::Result<()>,
+    read: fn(&str) -> serde_json::Result<T>,
+}
+
+impl<T> Clone for Codec<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Codec<T> {}
+
+/// The codec of `T`, if `T` can be stored.
+pub const fn payload<T: Payload>() -> Codec<T> {
+    Codec {
+        write: |value, json| serde_json::to_writer(json, value),
+        read: |json| serde_json::from_str(json),
+    }
+}
+
+impl<T> Codec<T> {
+    /// Writes `value`.
+    pub(crate) fn encode(self, value: &T) -> serde_json::Result<Json> {
+        let mut json = Vec::with_capacity(128);
+        (self.write)(value, &mut json)?;
+        Ok(Json::trusted(utf8(json)))
+    }
+
+    /// Reads a value.
+    pub(crate) fn decode(self, json: &Json) -> serde_json::Result<T> {
+        (self.read)(json.as_str())
+    }
+}
+
+/// The text that `serde_json` wrote, which is UTF-8 by its contract.
+fn utf8(json: Vec<u8>) -> String {
+    String::from_utf8(json).unwrap_or_else(|error| {
+        String::from_utf8_lossy(error.as_bytes()).into_owned()
+    })
+}
+
+/// Writes the parameters of a call: one as itself, several as an array, none as `null`.
+#[derive(Debug)]
+pub struct InputWriter {
+    json: Vec<u8>,
+    several: bool,
+    written: usize,
+    broken: Option<String>,
+}
+
+impl InputWriter {
+    /// Begins the input of a function with `count` parameters.
+    pub fn new(count: usize) -> Self {
+        let several = count > 1;
+        let json = if several { vec![b'['] } else { Vec::new() };
+        Self { json, several, written: 0, broken: None }
+    }
+
+    /// Writes a parameter that is passed by value or by reference.
+    #[must_use]
+    pub fn put<T>(self, codec: Codec<T>, name: &str, value: &T) -> Self {
+        self.element(name, |json| (codec.write)(value, json))
+    }
+
+    /// Writes a `&str` parameter.
+    #[must_use]
+    pub fn put_str(self, name: &str, value: &str) -> Self {
+        self.element(name, |json| serde_json::to_writer(json, value))
+    }
+
+    /// Writes a `&[T]` parameter.
+    #[must_use]
+    pub fn put_slice<T>(self, codec: Codec<T>, name: &str, values: &[T]) -> Self {
+        self.element(name, |json| {
+            json.push(b'[');
+            for (index, value) in values.iter().enumerate() {
+                if index > 0 {
+                    json.push(b',');
+                }
+                (codec.write)(value, json)?;
+            }
+            json.push(b']');
+            Ok(())
+        })
+    }
+
+    fn element(
+        mut self,
+        name: &str,
+        write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+    ) -> Self {
+        if self.written > 0 {
+            self.json.push(b',');
+        }
+        self.written += 1;
+        if let Err(error) = write(&mut self.json) {
+            self.broken.get_or_insert(format!("parameter `{name}` has no JSON form: {error}"));
+        }
+        self
+    }
+
+    /// The input, or why it has no JSON form.
+    pub(crate) fn finish(mut self) -> Result<Json, String> {
+        if let Some(reason) = self.broken {
+            return Err(reason);
+        }
+        match (self.several, self.written) {
+            (true, _) => self.json.push(b']'),
+            (false, 0) => return Ok(Json::null()),
+            (false, _) => {}
+        }
+        Ok(Json::trusted(utf8(self.json)))
+    }
+}
+
+/// Reads back what [`InputWriter`] wrote, parameter by parameter.
+#[derive(Debug)]
+pub struct InputReader<'a> {
+    values: std::vec::IntoIter<&'a str>,
+}
+
+impl<'a> InputReader<'a> {
+    /// Begins to read the stored input of a function with `count` parameters.
+    ///
+    /// # Errors
+    /// The input has another number of parameters.
+    pub fn new(input: &'a Json, count: usize) -> Result<Self, FailureDetails> {
+        let values = match count {
+            0 => Vec::new(),
+            1 => vec![input.as_str()],
+            _ => split(input.as_str(), count)?,
+        };
+        Ok(Self { values: values.into_iter() })
+    }
+
+    /// Reads a parameter that is passed by value or by reference.
+    ///
+    /// # Errors
+    /// The stored value does not fit the parameter's type.
+    pub fn take<T>(&mut self, codec: Codec<T>, name: &str) -> Result<T, FailureDetails> {
+        (codec.read)(self.next()).map_err(|error| unreadable(name, &error))
+    }
+
+    /// Reads a `&[T]` parameter.
+    ///
+    /// # Errors
+    /// The stored value does not fit the parameter's type.
+    pub fn take_vec<T>(&mut self, codec: Codec<T>, name: &str) -> Result<Vec<T>, FailureDetails> {
+        let values: Vec<&RawValue> =
+            serde_json::from_str(self.next()).map_err(|error| unreadable(name, &error))?;
+        let read = |value: &RawValue| (codec.read)(value.get());
+        values.into_iter().map(read).collect::<Result<_, _>>().map_err(|e| unreadable(name, &e))
+    }
+
+    fn next(&mut self) -> &'a str {
+        self.values.next().unwrap_or("null")
+    }
+}
+
+fn split(input: &str, count: usize) -> Result<Vec<&str>, FailureDetails> {
+    let values: Vec<&RawValue> = serde_json::from_str(input).map_err(|error| {
+        invalid_input(format!("expected an array of {count} parameters: {error}"))
+    })?;
+    if values.len() == count {
+        Ok(values.into_iter().map(RawValue::get).collect())
+    } else {
+        Err(invalid_input(format!("expected {count} parameters, found {}", values.len())))
+    }
+}
+
+fn unreadable(name: &str, error: &serde_json::Error) -> FailureDetails {
+    invalid_input(format!("parameter `{name}` cannot be read: {error}"))
+}
+
+fn invalid_input(message: String) -> FailureDetails {
+    FailureDetails::new(FailureDetails::INVALID_INPUT, message).non_retriable()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn no_parameter_is_null_one_is_itself_and_several_are_an_array() {
+        let none = InputWriter::new(0).finish().unwrap();
+        let one = InputWriter::new(1).put_str("city", "Tokyo").finish().unwrap();
+        let two = InputWriter::new(2)
+            .put_slice(payload::<u8>(), "numbers", &[1, 2])
+            .put(payload::<Option<u8>>(), "more", &None)
+            .finish()
+            .unwrap();
+        assert_eq!([none.as_str(), one.as_str(), two.as_str()], ["null", "\"Tokyo\"", "[[1,2],null]"]);
+
+        let mut reader = InputReader::new(&two, 2).unwrap();
+        assert_eq!(reader.take_vec(payload::<u8>(), "numbers").unwrap(), [1, 2]);
+        assert_eq!(reader.take(payload::<Option<u8>>(), "more").unwrap(), None);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let json = Json::parse("[1]").unwrap();
+        let error = InputReader::new(&json, 2).unwrap_err();
+        assert_eq!(error.message, "expected 2 parameters, found 1");
+        let error = InputReader::new(&json, 1).unwrap().take(payload::<String>(), "city");
+        assert!(error.unwrap_err().message.starts_with("parameter `city` cannot be read: "));
+        let keys = BTreeMap::from([((1, 2), 3)]);
+        let unwritable = payload::<u8>().encode(&1).map(|_| ()).map_err(|e| e.to_string());
+        assert_eq!(unwritable, Ok(()));
+        assert!(serde_json::to_string(&keys).is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! Why a task or an orchestration failed, as data in its history.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Json;
+
+/// Why a task or an orchestration failed, as it stands in the history.
+///
+/// The fields are those of Durable Functions' `FailureDetails`; the stack trace is left out, since
+/// an error in Rust has none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FailureDetails {
+    /// The kind of failure: the path of the error's type, or one of the constants here.
+    pub error_type: String,
+    /// What went wrong, for people.
+    pub message: String,
+    /// What caused it, and what caused that.
+    pub inner: Option<Box<FailureDetails>>,
+    /// Whether trying again is pointless; no retry policy tries again then.
+    pub non_retriable: bool,
+    /// The user's own error, so that it comes back as the value that it was.
+    pub value: Option<Json>,
+}
+
+impl FailureDetails {
+    /// The function panicked.
+    pub const PANIC: &str = "durable::Panic";
+    /// The stored input does not fit the function's parameters.
+    pub const INVALID_INPUT: &str = "durable::InvalidInput";
+    /// What the function returned could not be written as JSON.
+    pub const INVALID_OUTPUT: &str = "durable::InvalidOutput";
+    /// A call was awaited outside of an orchestrator.
+    pub const NOT_IN_ORCHESTRATOR: &str = "durable::NotInOrchestrator";
+
+    /// A failure of this type with this message, and nothing else known of it.
+    pub fn new(error_type: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            error_type: error_type.into(),
+            message: message.into(),
+            inner: None,
+            non_retriable: false,
+            value: None,
+        }
+    }
+
+    /// The same failure, never to be tried again.
+    #[must_use]
+    pub fn non_retriable(mut self) -> Self {
+        self.non_retriable = true;
+        self
+    }
+
+    /// The same failure with what caused it.
+    #[must_use]
+    pub fn caused_by(mut self, cause: FailureDetails) -> Self {
+        self.inner = Some(Box::new(cause));
+        self
+    }
+
+    /// Whether this failure, or one that caused it, is of the type `T`.
+    ///
+    /// ```
+    /// use durable::protocol::FailureDetails;
+    ///
+    /// let details = FailureDetails::new(std::any::type_name::<std::fmt::Error>(), "no");
+    /// assert!(details.is_caused_by::<std::fmt::Error>());
+    /// ```
+    pub fn is_caused_by<T: 'static>(&self) -> bool {
+        self.chain().any(|failure| failure.error_type == std::any::type_name::<T>())
+    }
+
+    /// This failure, what caused it, what caused that, and so on.
+    pub fn chain(&self) -> impl Iterator<Item = &FailureDetails> {
+        std::iter::successors(Some(self), |failure| failure.inner.as_deref())
+    }
+
+    /// What caused `error`, link by link; a link that is itself a recorded failure is kept whole.
+    pub(crate) fn from_source(error: Option<&(dyn StdError + 'static)>) -> Option<Box<Self>> {
+        let error = error?;
+        if let Some(details) = error.downcast_ref::<Self>() {
+            return Some(Box::new(details.clone()));
+        }
+        let mut details = Self::new("", error.to_string());
+        details.inner = Self::from_source(error.source());
+        Some(Box::new(details))
+    }
+}
+
+impl fmt::Display for FailureDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for FailureDetails {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner.as_deref().map(|inner| inner as &(dyn StdError + 'static))
+    }
+}

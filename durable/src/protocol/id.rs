@@ -1,0 +1,204 @@
+//! Names of things: instances, their executions, messages, partitions.
+//!
+//! Ids are made by whoever starts or sends something and are only carried from there on.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The longest instance id, in characters.
+const INSTANCE_ID_MAX: usize = 256;
+
+/// Names one instance of an orchestration within its task hub.
+///
+/// # Rules
+/// 1 to 256 characters, no leading `@` (that is how entities are named), none of `/ \ # ?`, and no
+/// control characters. They are Durable Functions' rules, so that an id can stand in a URL.
+///
+/// ```
+/// use durable::InstanceId;
+///
+/// assert_eq!(InstanceId::new("order-17")?.as_str(), "order-17");
+/// assert!(InstanceId::new("orders/17").is_err());
+/// # Ok::<(), durable::InvalidInstanceId>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct InstanceId(Arc<str>);
+
+impl InstanceId {
+    /// Checks `id` against the rules above.
+    ///
+    /// # Errors
+    /// [`InvalidInstanceId`] names the rule that `id` breaks.
+    pub fn new(id: impl AsRef<str>) -> Result<Self, InvalidInstanceId> {
+        let id = id.as_ref();
+        let broken = if id.is_empty() {
+            Some("it is empty")
+        } else if id.chars().count() > INSTANCE_ID_MAX {
+            Some("it is longer than 256 characters")
+        } else if id.starts_with('@') {
+            Some("it begins with `@`, which is reserved for entities")
+        } else if id.contains(['/', '\\', '#', '?']) {
+            Some("it contains one of `/ \\ # ?`")
+        } else if id.chars().any(char::is_control) {
+            Some("it contains a control character")
+        } else {
+            None
+        };
+        match broken {
+            Some(rule) => Err(InvalidInstanceId { id: id.to_owned(), rule }),
+            None => Ok(Self(id.into())),
+        }
+    }
+
+    /// Makes an id that nothing else has: a random GUID without hyphens.
+    pub fn generate() -> Self {
+        Self(Uuid::new_v4().simple().to_string().into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl TryFrom<String> for InstanceId {
+    type Error = InvalidInstanceId;
+
+    fn try_from(id: String) -> Result<Self, InvalidInstanceId> {
+        Self::new(id)
+    }
+}
+
+impl From<InstanceId> for String {
+    fn from(id: InstanceId) -> Self {
+        id.0.as_ref().to_owned()
+    }
+}
+
+/// An instance id that breaks a rule of [`InstanceId`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{}` cannot be an instance id: {rule}; use 1 to 256 characters without `/ \\ # ?`, control \
+     characters or a leading `@`",
+    .id.escape_debug()
+)]
+pub struct InvalidInstanceId {
+    id: String,
+    rule: &'static str,
+}
+
+/// Names one execution of an instance: a GUID, made when the execution is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ExecutionId(Uuid);
+
+impl ExecutionId {
+    /// Makes an id that nothing else has.
+    pub fn generate() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// The id that is this number; for tests and stores.
+    pub const fn from_u128(number: u128) -> Self {
+        Self(Uuid::from_u128(number))
+    }
+
+    /// The id as the 16 bytes of its GUID.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for ExecutionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.simple().fmt(f)
+    }
+}
+
+/// Names a message from the moment it is sent until an episode has consumed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MessageId(Uuid);
+
+impl MessageId {
+    /// Makes an id that nothing else has.
+    pub fn generate() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// The id that is this number; for tests and stores.
+    pub const fn from_u128(number: u128) -> Self {
+        Self(Uuid::from_u128(number))
+    }
+}
+
+/// One of the parts into which a task hub divides its instances; each has one owner at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PartitionId(pub u16);
+
+impl PartitionId {
+    /// The partition, out of `count`, to which `instance` belongs.
+    ///
+    /// The answer is part of the stored format: the 64-bit FNV-1a hash of the id, modulo `count`.
+    pub fn of(instance: &InstanceId, count: u16) -> Self {
+        let hash = instance.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let index = hash % u64::from(count.max(1));
+        Self(u16::try_from(index).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for PartitionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_break_a_rule_are_refused_by_name() {
+        for (id, rule) in [
+            ("", "empty"),
+            ("@counter@a", "`@`"),
+            ("a/b", "`/ \\ # ?`"),
+            ("a\\b", "`/ \\ # ?`"),
+            ("a#b", "`/ \\ # ?`"),
+            ("a?b", "`/ \\ # ?`"),
+            ("a\nb", "control character"),
+            (&"x".repeat(257), "longer than 256"),
+        ] {
+            let error = InstanceId::new(id).unwrap_err().to_string();
+            assert!(error.contains(rule), "{error}");
+        }
+        for id in ["x", "Order 17 (late)", "a@b", &"\u{fc}".repeat(256)] {
+            assert_eq!(InstanceId::new(id).unwrap().as_str(), id);
+        }
+    }
+
+    #[test]
+    fn the_partition_of_an_instance_never_changes() {
+        let of = |id| PartitionId::of(&InstanceId::new(id).unwrap(), 16).0;
+        assert_eq!([of("a"), of("order-17"), of("Tokyo")], [12, 6, 2]);
+    }
+}

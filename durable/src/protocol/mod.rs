@@ -1,0 +1,26 @@
+//! What is stored or sent: ids, history events, messages, status, failures.
+//!
+//! These are the only types that reach a store, so a change here is a change of format and
+//! `version.rs` says how that is done. Nothing here knows how any of it comes about.
+//!
+//! Read next: `event.rs` (what a history is made of).
+
+mod event;
+mod failure;
+mod id;
+mod json;
+mod message;
+mod status;
+mod time;
+mod version;
+
+pub use event::{EventKind, HistoryEvent};
+pub use failure::FailureDetails;
+pub use id::{ExecutionId, InstanceId, InvalidInstanceId, MessageId, PartitionId};
+pub use json::Json;
+pub use message::TaskMessage;
+pub use status::{InstanceRecord, RuntimeStatus, Suspension};
+pub use time::Timestamp;
+pub use version::{FORMAT_VERSION, HubRecord};
+
+pub(crate) use version::{decode, encode};

@@ -1,0 +1,111 @@
+//! How far an instance is.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ExecutionId, InstanceId, Timestamp};
+
+/// How far an instance is. The numbers are Durable Task's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum RuntimeStatus {
+    /// Its orchestrator has begun and has not ended.
+    Running = 0,
+    /// Its orchestrator returned.
+    Completed = 1,
+    /// Its orchestrator returned an error, or panicked.
+    Failed = 3,
+    /// It was ended from outside.
+    Terminated = 5,
+    /// It was accepted and has not begun.
+    Pending = 6,
+    /// It was set aside; its history is kept and it can go on.
+    Suspended = 7,
+}
+
+impl RuntimeStatus {
+    /// Whether the instance has ended, so that nothing will happen to it any more.
+    ///
+    /// ```
+    /// assert!(durable::RuntimeStatus::Failed.is_finished());
+    /// assert!(!durable::RuntimeStatus::Suspended.is_finished());
+    /// ```
+    pub fn is_finished(self) -> bool {
+        match self {
+            Self::Completed | Self::Failed | Self::Terminated => true,
+            Self::Running | Self::Pending | Self::Suspended => false,
+        }
+    }
+}
+
+impl fmt::Display for RuntimeStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Why an instance is set aside by the runtime until the code that it needs is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspension {
+    /// The code of the reason, such as `DURABLE0101`; `docs/errors` has a page for each.
+    pub code: String,
+    /// The whole report, for people.
+    pub reason: String,
+}
+
+impl fmt::Display for Suspension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+/// All that is known of an instance without reading its history. Small: written in every episode.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct InstanceRecord {
+    /// The instance.
+    pub instance_id: InstanceId,
+    /// Its present execution, whose history this record speaks of.
+    pub execution_id: ExecutionId,
+    /// Name of the orchestration.
+    pub name: String,
+    /// Version of the orchestration.
+    pub version: Option<String>,
+    /// How far it is.
+    pub runtime_status: RuntimeStatus,
+    /// When it was started.
+    pub created_at: Timestamp,
+    /// When its last episode was written.
+    pub last_updated_at: Timestamp,
+    /// Why the runtime has set it aside, if it has.
+    pub suspension: Option<Suspension>,
+    /// How many events its history has.
+    pub history_len: u64,
+    /// Index of the first event of its last episode.
+    pub last_episode: u64,
+}
+
+impl InstanceRecord {
+    /// The record of an instance that was accepted and has no history yet.
+    pub fn new(
+        instance_id: InstanceId,
+        execution_id: ExecutionId,
+        name: impl Into<String>,
+        version: Option<String>,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            instance_id,
+            execution_id,
+            name: name.into(),
+            version,
+            runtime_status: RuntimeStatus::Pending,
+            created_at,
+            last_updated_at: created_at,
+            suspension: None,
+            history_len: 0,
+            last_episode: 0,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Points in time as they are stored: microseconds, UTC.
+
+use std::fmt;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A point in time, in microseconds, UTC.
+///
+/// In a human-readable format it is written as RFC 3339, elsewhere as microseconds since 1970.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(DateTime<Utc>);
+
+impl Timestamp {
+    /// Cuts `time` to microseconds, so that a stored time equals the one that was stored.
+    pub fn new(time: DateTime<Utc>) -> Self {
+        Self(time.trunc_subsecs(6))
+    }
+
+    /// The same point in time as `chrono` has it.
+    pub fn to_datetime(self) -> DateTime<Utc> {
+        self.0
+    }
+
+    /// The point this many microseconds after 1970, if there is such a date.
+    pub fn from_micros(micros: i64) -> Option<Self> {
+        DateTime::from_timestamp_micros(micros).map(Self)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.format("%Y-%m-%dT%H:%M:%S%.6fZ"))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_i64(self.0.timestamp_micros())
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            DateTime::<Utc>::deserialize(deserializer).map(Self::new)
+        } else {
+            let micros = i64::deserialize(deserializer)?;
+            Self::from_micros(micros).ok_or_else(|| de::Error::custom("a time out of range"))
+        }
+    }
+}

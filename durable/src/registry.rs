@@ -1,0 +1,166 @@
+//! From names to functions: collected from the attributes, or given by hand.
+
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+
+use crate::activity::{ActivityContext, ActivityRun};
+use crate::orchestration::OrchestrationContext;
+use crate::protocol::{FailureDetails, Json};
+
+/// A durable function: the attributes implement it for the type that bears the function's name.
+///
+/// It is what the types in `TaskHub::builder().register::<my_function>()` have in common.
+pub trait Definition: Sized + 'static {
+    #[doc(hidden)]
+    const ENTRY: Entry;
+}
+
+/// What is known of a durable function before it runs.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    pub name: &'static str,
+    pub version: Option<&'static str>,
+    pub file: &'static str,
+    pub line: u32,
+    pub code_hash: u64,
+    pub body: Body,
+}
+
+inventory::collect!(Entry);
+
+/// The function itself, as the runtime calls it.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub enum Body {
+    Activity { run: RunActivity, states: &'static [StateType] },
+    Orchestrator { run: RunOrchestrator },
+}
+
+/// A shared state that an activity wants.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct StateType {
+    pub id: fn() -> TypeId,
+    pub name: fn() -> &'static str,
+}
+
+#[doc(hidden)]
+pub type RunActivity = fn(ActivityContext, Json) -> Result<ActivityRun, FailureDetails>;
+#[doc(hidden)]
+pub type RunOrchestrator =
+    fn(OrchestrationContext, Json) -> Result<OrchestratorFuture, FailureDetails>;
+#[doc(hidden)]
+pub type OrchestratorFuture = Pin<Box<dyn Future<Output = Result<Json, FailureDetails>>>>;
+
+/// The functions that a hub can run, by kind, name and version.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Registry {
+    activities: BTreeMap<Key, Entry>,
+    orchestrators: BTreeMap<Key, Entry>,
+}
+
+type Key = (String, Option<String>);
+
+/// Two functions have one name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "two {kind} have the name {name}: one at {first}, one at {second}; give one of them another, \
+     with `name = \"..\"` in its attribute"
+)]
+pub struct RegistryError {
+    kind: &'static str,
+    name: String,
+    first: String,
+    second: String,
+}
+
+impl Registry {
+    /// Everything that is annotated in the crates of this program.
+    pub(crate) fn collected() -> Result<Self, RegistryError> {
+        let mut registry = Self::default();
+        let mut entries: Vec<_> = inventory::iter::<Entry>.into_iter().collect();
+        entries.sort_by_key(|entry| (entry.file, entry.line));
+        entries.into_iter().try_for_each(|entry| registry.add(*entry))?;
+        Ok(registry)
+    }
+
+    /// Adds a function. One that is there already, from the same place in the source, is no error.
+    pub(crate) fn add(&mut self, entry: Entry) -> Result<(), RegistryError> {
+        let (kind, entries) = match entry.body {
+            Body::Activity { .. } => ("activities", &mut self.activities),
+            Body::Orchestrator { .. } => ("orchestrators", &mut self.orchestrators),
+        };
+        let key = (entry.name.to_owned(), entry.version.map(str::to_owned));
+        match entries.get(&key) {
+            Some(first) if (first.file, first.line) != (entry.file, entry.line) => {
+                Err(RegistryError {
+                    kind,
+                    name: display_name(entry.name, entry.version),
+                    first: first.location(),
+                    second: entry.location(),
+                })
+            }
+            _ => {
+                entries.insert(key, entry);
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn orchestrator(&self, name: &str, version: Option<&str>) -> Option<&Entry> {
+        self.orchestrators.get(&(name.to_owned(), version.map(str::to_owned)))
+    }
+
+    pub(crate) fn activity(&self, name: &str, version: Option<&str>) -> Option<&Entry> {
+        self.activities.get(&(name.to_owned(), version.map(str::to_owned)))
+    }
+
+    /// The orchestrators there are, for an error that misses one.
+    pub(crate) fn orchestrator_names(&self) -> String {
+        list(self.orchestrators.values())
+    }
+
+    /// The activities there are, for an error that misses one.
+    pub(crate) fn activity_names(&self) -> String {
+        list(self.activities.values())
+    }
+
+    /// The shared states that activities want, each with who wants it.
+    pub(crate) fn wanted_states(&self) -> impl Iterator<Item = (&'static str, StateType)> {
+        self.activities.values().flat_map(|entry| {
+            let states = match entry.body {
+                Body::Activity { states, .. } => states,
+                Body::Orchestrator { .. } => &[],
+            };
+            states.iter().map(|state| (entry.name, *state))
+        })
+    }
+}
+
+impl Entry {
+    fn location(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&display_name(self.name, self.version))
+    }
+}
+
+/// A name for people: `order`, or `order` version 2.
+pub(crate) fn display_name(name: &str, version: Option<&str>) -> String {
+    match version {
+        Some(version) => format!("`{name}` (version {version})"),
+        None => format!("`{name}`"),
+    }
+}
+
+fn list<'a>(entries: impl Iterator<Item = &'a Entry>) -> String {
+    let names: Vec<_> = entries.map(ToString::to_string).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}

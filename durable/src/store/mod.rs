@@ -1,0 +1,171 @@
+//! Where a task hub keeps its histories and messages.
+//!
+//! [`Store`] is the boundary: what is behind it makes no ids, reads no clock and knows nothing of
+//! orchestrations. [`MemoryStore`] is the reference, [`SledStore`] keeps a folder.
+//!
+//! Read next: `commit.rs` (what is written at once), `memory.rs` (the simplest store that is right).
+
+mod commit;
+mod memory;
+mod sled;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use self::commit::{Commit, Epoch, EpisodeWrite, PartitionState};
+pub use self::memory::MemoryStore;
+pub use self::sled::SledStore;
+use crate::protocol::{
+    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId,
+};
+
+/// Where a task hub keeps its histories and messages.
+///
+/// # Contract
+/// Each point is a test of the same name in `durable::testing::conformance` (feature `testing`),
+/// which a new store runs as it stands.
+///
+/// 1. `a_hub_is_created_once`: [`create`](Self::create) writes the hub's record if there is none,
+///    and gives the one that holds.
+/// 2. `a_commit_is_all_or_nothing`: all parts of a [`Commit`] are visible together, or, if it is
+///    refused, none.
+/// 3. `an_acknowledged_commit_survives`: once [`commit`](Self::commit) has returned, its content is
+///    found again after a crash of the process or of the machine at any later moment.
+/// 4. `a_fenced_owner_commits_nothing`: [`claim`](Self::claim) raises a partition's epoch, and a
+///    commit that names an older one fails with [`StoreError::Fenced`].
+/// 5. `a_partition_is_touched_by_its_owner_only`: a commit that writes an episode or consumes a
+///    message in a partition which it does not name fails with [`StoreError::Fenced`]; messages may
+///    go anywhere.
+/// 6. `history_is_kept_in_order`: the events of an execution come back in the order and with the
+///    content in which they were appended, from any commit on.
+/// 7. `history_is_appended_at_its_end`: an episode whose first event is not at the end of what is
+///    there fails with [`StoreError::OutOfOrder`].
+/// 8. `large_values_come_back_whole`: single values of many megabytes are kept like others.
+/// 9. `messages_keep_their_order`: a partition's messages come back in the order in which they were
+///    committed.
+/// 10. `a_message_stays_until_it_is_consumed`: by a commit that says so.
+/// 11. `unfinished_instances_are_found`: [`load`](Self::load) names the instances of the partition
+///     that have not finished, and no others.
+/// 12. `the_store_makes_nothing_up`: ids, times and counts are the caller's and come back as given.
+/// 13. `partitions_do_not_see_each_other`: what [`load`](Self::load) gives is the partition's own.
+///
+/// # Threads
+/// Methods are called from several threads at once and may block: the hub never calls them on a
+/// thread of an async runtime. So a store in another process needs no other interface; it waits for
+/// its answers where it is called.
+pub trait Store: Send + Sync + fmt::Debug + 'static {
+    /// Creates the hub if there is none, and gives the record that holds.
+    ///
+    /// # Errors
+    /// The store failed, or holds a format that this release does not know.
+    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError>;
+
+    /// Takes a partition over from whoever had it; the epoch goes into every commit from now on.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError>;
+
+    /// What the owner of a partition has to know to go on with it.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError>;
+
+    /// Writes a group of episodes and messages, atomically and durably.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] and [`StoreError::OutOfOrder`] for a commit that may not be; anything
+    /// else means that the store has failed and may have written the group or not.
+    fn commit(&self, commit: &Commit) -> Result<(), StoreError>;
+
+    /// The record of an instance.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError>;
+
+    /// The events of an execution from the one with index `from` on, which must be the first of an
+    /// episode.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn history(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        from: u64,
+    ) -> Result<Vec<HistoryEvent>, StoreError>;
+}
+
+/// A store could not do what it was asked for.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Somebody has the folder open.
+    #[error("`{}` is already open{}", .path.display(), .owner.map(|pid| format!(" in process {pid}")).unwrap_or_default())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The process that has it open, if it left its number.
+        owner: Option<u32>,
+    },
+    /// Another owner has claimed a partition of this commit.
+    #[error("partition {0} was taken over by another owner; this one must stop")]
+    Fenced(PartitionId),
+    /// An episode does not begin where the history ends.
+    #[error("the history of `{instance}` has {found} events, and an episode was to begin at {expected}")]
+    OutOfOrder {
+        /// The instance.
+        instance: InstanceId,
+        /// How many events there are.
+        found: u64,
+        /// Where the episode begins.
+        expected: u64,
+    },
+    /// The store was written by a release that knows more.
+    #[error(
+        "`{}` has format {found}, and this release knows none above {known}; open it with a newer \
+         release", .path.display()
+    )]
+    UnknownFormat {
+        /// The folder.
+        path: PathBuf,
+        /// What was found.
+        found: u8,
+        /// What is known.
+        known: u8,
+    },
+    /// What is stored is not what was written.
+    #[error("the store is damaged: {what}; keep a copy of it and restore a backup")]
+    Damaged {
+        /// What was found, and where.
+        what: String,
+    },
+    /// The operating system refused.
+    #[error("{doing}: {source}")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// An earlier write failed, so what is on the disk is not certain until it is opened anew.
+    #[error("an earlier write failed ({cause}); nothing more is accepted until the store is opened anew")]
+    Poisoned {
+        /// What had failed.
+        cause: String,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Self {
+        Self::Io { doing: doing.into(), source: Arc::new(source) }
+    }
+
+    pub(crate) fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged { what: what.into() }
+    }
+}

@@ -1,0 +1,274 @@
+//! The embedded store: a folder with a sled database in it.
+//!
+//! A commit is one `sled::Batch`, so it is atomic; it is durable because [`disk`] syncs sled's file
+//! itself: `flush()` of sled 0.34 is not an fsync on Linux. What is assumed of sled stands in
+//! `docs/design.md`.
+//!
+//! The place of the commit log that is to come is between [`SledStore::commit`] and the tree: what a
+//! commit does here, a checkpoint will do there.
+//!
+//! Read next: `keys.rs` (the layout), `values.rs` (values in pieces), `disk.rs` (folder and sync).
+
+mod disk;
+mod keys;
+mod values;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sled::{Batch, Tree};
+
+use self::disk::Disk;
+use super::{Commit, Epoch, EpisodeWrite, PartitionState, Store, StoreError};
+use crate::panics;
+use crate::protocol::{
+    ExecutionId, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId, InstanceRecord, MessageId,
+    PartitionId, TaskMessage, encode,
+};
+
+/// The embedded store: a folder, owned by one process at a time.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use durable::store::SledStore;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path();
+/// let hub = TaskHub::builder().store(SledStore::open(path)?).open().await?;
+/// # hub.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct SledStore {
+    disk: Disk,
+    tree: Tree,
+    writer: Mutex<Writer>,
+}
+
+/// What only the thread that commits needs.
+#[derive(Debug, Default)]
+struct Writer {
+    epochs: BTreeMap<PartitionId, Epoch>,
+    next_position: u64,
+    messages: BTreeMap<MessageId, (PartitionId, u64)>,
+    poisoned: Option<String>,
+}
+
+impl SledStore {
+    /// Opens the folder at `path`, and creates what is missing of it.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] if it is open already, [`StoreError::UnknownFormat`] if a newer
+    /// release wrote it, [`StoreError::Damaged`] if it cannot be read, [`StoreError::Io`] for
+    /// whatever the system refuses.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let (disk, tree) = Disk::open(path.as_ref())?;
+        let mut store = Self { disk, tree, writer: Mutex::default() };
+        store.check_format()?;
+        let writer = store.load_writer()?;
+        store.writer = Mutex::new(writer);
+        Ok(store)
+    }
+
+    fn check_format(&self) -> Result<(), StoreError> {
+        match self.hub()? {
+            Some(hub) if hub.format > FORMAT_VERSION => Err(StoreError::UnknownFormat {
+                path: self.disk.path().to_owned(),
+                found: hub.format,
+                known: FORMAT_VERSION,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn hub(&self) -> Result<Option<HubRecord>, StoreError> {
+        let Some(bytes) = self.tree.get(keys::HUB).map_err(disk::sled_error)? else {
+            return Ok(None);
+        };
+        // The format must be known before anything else is read, and stands in the first byte.
+        match bytes.first() {
+            Some(&found) if found > FORMAT_VERSION => Err(StoreError::UnknownFormat {
+                path: self.disk.path().to_owned(),
+                found,
+                known: FORMAT_VERSION,
+            }),
+            _ => values::read("the record of the hub", &bytes).map(Some),
+        }
+    }
+
+    fn load_writer(&self) -> Result<Writer, StoreError> {
+        let mut writer = Writer::default();
+        for found in self.tree.scan_prefix(b"p") {
+            let (key, value) = found.map_err(disk::sled_error)?;
+            if let [b'p', high, low] = *key {
+                let partition = PartitionId(u16::from_be_bytes([high, low]));
+                writer.epochs.insert(partition, values::read("an epoch", &value)?);
+            }
+        }
+        for partition in self.hub()?.map_or(0..0, |hub| 0..hub.partitions).map(PartitionId) {
+            for (position, message) in self.messages(partition)? {
+                writer.messages.insert(message.id, (partition, position));
+                writer.next_position = writer.next_position.max(position + 1);
+            }
+        }
+        Ok(writer)
+    }
+
+    fn messages(&self, partition: PartitionId) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
+        values::scan(&self.tree, &keys::messages(partition), 0)?
+            .into_iter()
+            .map(|(position, bytes)| Ok((position, values::read("a message", &bytes)?)))
+            .collect()
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Applies a batch and makes it durable. If that fails, it is not certain what is on the disk,
+    /// so nothing more is accepted.
+    fn apply(&self, writer: &mut Writer, batch: Batch) -> Result<(), StoreError> {
+        if let Some(cause) = &writer.poisoned {
+            return Err(StoreError::Poisoned { cause: cause.clone() });
+        }
+        let applied = panics::catch(|| {
+            self.tree.apply_batch(batch).map_err(disk::sled_error)?;
+            self.disk.sync()
+        });
+        let applied = applied.unwrap_or_else(|panic| Err(StoreError::damaged(panic.message)));
+        applied.inspect_err(|error| writer.poisoned = Some(error.to_string()))
+    }
+
+    fn check(&self, writer: &Writer, commit: &Commit) -> Result<(), StoreError> {
+        for (partition, epoch) in &commit.owners {
+            if writer.epochs.get(partition) != Some(epoch) {
+                return Err(StoreError::Fenced(*partition));
+            }
+        }
+        if let Some(partition) = commit.touches_unowned() {
+            return Err(StoreError::Fenced(partition));
+        }
+        let mut lengths = BTreeMap::new();
+        for episode in &commit.episodes {
+            let record = &episode.record;
+            let key = (&record.instance_id, record.execution_id);
+            let found = match lengths.get(&key) {
+                Some(length) => *length,
+                None => self.history_len(&record.instance_id, record.execution_id)?,
+            };
+            let expected = record.last_episode;
+            if found != expected {
+                let instance = record.instance_id.clone();
+                return Err(StoreError::OutOfOrder { instance, found, expected });
+            }
+            lengths.insert(key, found + episode.events.len() as u64);
+        }
+        Ok(())
+    }
+
+    fn history_len(&self, id: &InstanceId, execution: ExecutionId) -> Result<u64, StoreError> {
+        let record = self.instance(id)?;
+        Ok(record.filter(|record| record.execution_id == execution).map_or(0, |r| r.history_len))
+    }
+}
+
+fn put_episode(batch: &mut Batch, episode: &EpisodeWrite) -> Result<(), StoreError> {
+    let record = &episode.record;
+    batch.insert(keys::instance(&record.instance_id), encoded(record)?);
+    let unfinished = keys::unfinished_instance(episode.partition, &record.instance_id);
+    if record.runtime_status.is_finished() {
+        batch.remove(unfinished);
+    } else if record.last_episode == 0 {
+        batch.insert(unfinished, &[]);
+    }
+    let prefix = keys::episode(&record.instance_id, record.execution_id, record.last_episode);
+    values::put(batch, &prefix, &encoded(&episode.events)?);
+    Ok(())
+}
+
+impl Store for SledStore {
+    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
+        let mut writer = self.writer();
+        if let Some(found) = self.hub()? {
+            return Ok(found);
+        }
+        let mut batch = Batch::default();
+        batch.insert(keys::HUB, encoded(hub)?);
+        self.apply(&mut writer, batch)?;
+        Ok(hub.clone())
+    }
+
+    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
+        let mut writer = self.writer();
+        let epoch = Epoch(writer.epochs.get(&partition).map_or(1, |epoch| epoch.0 + 1));
+        let mut batch = Batch::default();
+        batch.insert(keys::partition(partition), encoded(&epoch)?);
+        self.apply(&mut writer, batch)?;
+        writer.epochs.insert(partition, epoch);
+        Ok(epoch)
+    }
+
+    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
+        let prefix = keys::unfinished(partition);
+        let mut state = PartitionState::default();
+        for key in self.tree.scan_prefix(&prefix).keys() {
+            let key = key.map_err(disk::sled_error)?;
+            let id = String::from_utf8_lossy(&key[prefix.len()..]);
+            let id = InstanceId::new(id).map_err(|error| StoreError::damaged(error.to_string()))?;
+            state.unfinished.push(id);
+        }
+        let messages = self.messages(partition)?;
+        state.messages = messages.into_iter().map(|(_position, message)| message).collect();
+        Ok(state)
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        let mut writer = self.writer();
+        self.check(&writer, commit)?;
+        let mut batch = Batch::default();
+        for episode in &commit.episodes {
+            put_episode(&mut batch, episode)?;
+        }
+        for (_partition, id) in &commit.consumed {
+            if let Some((partition, position)) = writer.messages.remove(id) {
+                values::remove(&self.tree, &mut batch, &keys::message(partition, position))?;
+            }
+        }
+        for (partition, message) in &commit.messages {
+            let position = writer.next_position;
+            writer.next_position += 1;
+            values::put(&mut batch, &keys::message(*partition, position), &encoded(message)?);
+            writer.messages.insert(message.id, (*partition, position));
+        }
+        self.apply(&mut writer, batch)
+    }
+
+    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
+        let found = self.tree.get(keys::instance(instance)).map_err(disk::sled_error)?;
+        found.map(|bytes| values::read("the record of an instance", &bytes)).transpose()
+    }
+
+    fn history(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        from: u64,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        let mut events = Vec::new();
+        for (_first, bytes) in
+            values::scan(&self.tree, &keys::history(instance, execution), from)?
+        {
+            let what = format!("the history of `{instance}`");
+            events.extend(values::read::<Vec<HistoryEvent>>(&what, &bytes)?);
+        }
+        Ok(events)
+    }
+}
+
+fn encoded(value: &impl serde::Serialize) -> Result<Vec<u8>, StoreError> {
+    encode(value).map_err(|error| StoreError::damaged(format!("cannot be written: {error}")))
+}
