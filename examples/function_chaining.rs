@@ -50,7 +50,7 @@ async fn main() -> Result<()> {
 
 fn table(history: &[HistoryEvent]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["time", "event", "name", "input", "result"]);
     for event in history {

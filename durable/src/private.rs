@@ -7,9 +7,12 @@ pub use inventory;
 
 pub use crate::activity::ActivityRun;
 pub use crate::error::{ErrorCodec, task_error};
+pub use crate::orchestration::Child;
 pub use crate::payload::{Codec, InputReader, InputWriter, payload};
 pub use crate::protocol::{FailureDetails, Json};
-pub use crate::registry::{Body, Definition, Entry, OrchestratorFuture, StateType};
+pub use crate::registry::{
+    Body, Definition, Entry, OrchestratorFuture, RunActivity, RunOrchestrator, StateType,
+};
 
 use crate::activity::State;
 use crate::call::Call;

@@ -88,23 +88,37 @@ pub fn try_join<T: TryJoinTuple>(tasks: T) -> TryJoin<T> {
 }
 
 /// A child of a group: polled until it is done, then its result.
-enum Child<F: Future> {
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Child<F: Future>(Progress<F>);
+
+enum Progress<F: Future> {
     Pending(Pin<Box<F>>),
     Done(F::Output),
     Taken,
 }
 
+impl<F: Future> fmt::Debug for Progress<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending(_) => "pending",
+            Self::Done(_) => "done",
+            Self::Taken => "taken",
+        })
+    }
+}
+
 impl<F: Future> Child<F> {
     fn new(task: impl IntoFuture<IntoFuture = F>) -> Self {
-        Self::Pending(Box::pin(task.into_future()))
+        Self(Progress::Pending(Box::pin(task.into_future())))
     }
 
     /// Whether the child has just become done.
     fn poll(&mut self, cx: &mut Context<'_>) -> bool {
-        let Self::Pending(future) = self else { return false };
+        let Progress::Pending(future) = &mut self.0 else { return false };
         match future.as_mut().poll(cx) {
             Poll::Ready(output) => {
-                *self = Self::Done(output);
+                self.0 = Progress::Done(output);
                 true
             }
             Poll::Pending => false,
@@ -112,20 +126,20 @@ impl<F: Future> Child<F> {
     }
 
     fn is_done(&self) -> bool {
-        !matches!(self, Self::Pending(_))
+        !matches!(self.0, Progress::Pending(_))
     }
 
     fn take(&mut self) -> Option<F::Output> {
-        match std::mem::replace(self, Self::Taken) {
-            Self::Done(output) => Some(output),
-            Self::Pending(_) | Self::Taken => None,
+        match std::mem::replace(&mut self.0, Progress::Taken) {
+            Progress::Done(output) => Some(output),
+            Progress::Pending(_) | Progress::Taken => None,
         }
     }
 }
 
 impl<T, E, F: Future<Output = Result<T, E>>> Child<F> {
     fn has_failed(&self) -> bool {
-        matches!(self, Self::Done(Err(_)))
+        matches!(self.0, Progress::Done(Err(_)))
     }
 }
 

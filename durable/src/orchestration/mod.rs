@@ -8,7 +8,7 @@ pub(crate) mod scope;
 mod task;
 
 pub use combinators::{
-    Join, JoinAll, JoinTuple, TryJoin, TryJoinAll, TryJoinTuple, join, join_all, try_join,
+    Child, Join, JoinAll, JoinTuple, TryJoin, TryJoinAll, TryJoinTuple, join, join_all, try_join,
     try_join_all,
 };
 pub use context::OrchestrationContext;
