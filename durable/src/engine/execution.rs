@@ -72,6 +72,8 @@ impl Execution {
         self.scope.set_replaying(true);
         past.iter().try_for_each(|event| self.apply(event))?;
         self.scope.set_replaying(false);
+        // What was cancelled on the way was so when it was recorded.
+        self.scope.take_cancelled();
         Ok(())
     }
 

@@ -18,6 +18,8 @@ mod action;
 mod execution;
 mod nondeterminism;
 mod poll;
+#[cfg(test)]
+mod tests;
 
 
 pub(crate) use action::{Action, Episode, Outcome, ScheduledTask};

@@ -1,0 +1,222 @@
+//! Code that does not fit its history, and code that is not durable.
+
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+
+use expect_test::expect;
+
+use super::{at, check, event, history, replayed, without_lines};
+use crate::engine::Outcome;
+use crate::registry::Definition;
+use crate::{OrchestrationContext, Result, activity, orchestrator};
+
+#[activity(crate = crate)]
+async fn reserve(n: u32) -> Result<u32> {
+    Ok(n)
+}
+
+#[activity(crate = crate)]
+async fn charge(n: u32) -> Result<u32> {
+    Ok(n)
+}
+
+#[orchestrator(crate = crate, name = "shop")]
+async fn changed(_ctx: &OrchestrationContext) -> Result<u32> {
+    charge(1).await?;
+    Ok(reserve(2).await?)
+}
+
+fn report_of(past: &[crate::protocol::HistoryEvent]) -> String {
+    without_lines(&replayed::<changed>(past).err().expect("it does not fit").reason)
+}
+
+#[test]
+fn another_activity_than_recorded_suspends_with_both_places() {
+    let report = report_of(&history![
+        OrchestratorStarted;
+        ExecutionStarted("shop", "null");
+        TaskScheduled(0, "reserve");
+    ]);
+    expect![[r#"
+        DURABLE0101: orchestration `shop` (instance `order-17`) no longer does what its history recorded
+          event 3 recorded     activity `reserve`, asked for at src/shop.rs:17
+          this replay          wants activity `charge`
+          asked for at         durable/src/engine/tests/nondeterminism.rs:N
+        the orchestrator was changed while this instance was running, or its code is not deterministic
+        the instance is suspended and keeps its history; it goes on when the code fits again"#]]
+    .assert_eq(&report);
+}
+
+#[test]
+fn the_report_says_whether_the_code_was_changed() {
+    let past = |hash| {
+        history![
+            ExecutionStartedByCode("shop", "null", hash);
+            TaskScheduled(0, "reserve");
+        ]
+    };
+    let same = report_of(&past(changed::ENTRY.code_hash));
+    assert!(same.contains("code is the same as when the instance was started"), "{same}");
+    let other = report_of(&past(1));
+    assert!(other.contains("code was changed while this instance was running"), "{other}");
+}
+
+#[test]
+fn waiting_where_something_was_recorded_suspends() {
+    check::<changed>(
+        history![
+            ExecutionStarted("shop", "null");
+            TaskScheduled(0, "charge");
+            TaskScheduled(1, "reserve");
+        ],
+        history![],
+        expect![[r#"
+            DURABLE0101: orchestration `shop` (instance `order-17`) no longer does what its history recorded
+              event 3 recorded     activity `reserve`, asked for at src/shop.rs:17
+              this replay          wants nothing more and waits
+            the orchestrator was changed while this instance was running, or its code is not deterministic
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn hasty(_ctx: &OrchestrationContext, fail: bool) -> Result<u32> {
+    charge(1).await?;
+    assert!(!fail, "not today");
+    Ok(1)
+}
+
+#[test]
+fn returning_where_something_was_recorded_suspends() {
+    check::<hasty>(
+        history![
+            ExecutionStarted("hasty", "false");
+            TaskScheduled(0, "charge");
+            TaskCompleted(0, "1");
+            TaskScheduled(1, "charge");
+        ],
+        history![],
+        expect![[r#"
+            DURABLE0101: orchestration `hasty` (instance `order-17`) no longer does what its history recorded
+              event 4 recorded     activity `charge`, asked for at src/shop.rs:17
+              this replay          has returned
+            the orchestrator was changed while this instance was running, or its code is not deterministic
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}
+
+#[test]
+fn panicking_where_something_was_recorded_suspends_and_does_not_fail() {
+    check::<hasty>(
+        history![
+            ExecutionStarted("hasty", "true");
+            TaskScheduled(0, "charge");
+            TaskCompleted(0, "1");
+            TaskScheduled(1, "charge");
+        ],
+        history![],
+        expect![[r#"
+            DURABLE0101: orchestration `hasty` (instance `order-17`) no longer does what its history recorded
+              event 4 recorded     activity `charge`, asked for at src/shop.rs:17
+              this replay          has failed: panicked at durable/src/engine/tests/nondeterminism.rs:N: not today
+            the orchestrator was changed while this instance was running, or its code is not deterministic
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}
+
+#[test]
+fn a_recorded_result_of_another_type_suspends() {
+    check::<changed>(
+        history![ExecutionStarted("shop", "null"); TaskScheduled(0, "charge");],
+        history![TaskCompleted(0, r#""paid""#);],
+        expect![[r#"
+            DURABLE0101: orchestration `shop` (instance `order-17`) cannot read its history
+              the recorded result of activity `charge` cannot be read as `u32`: invalid type: string "paid", expected u32 at line 1 column 6
+            the orchestrator was changed while this instance was running, or its code is not deterministic
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}
+
+#[test]
+fn an_end_that_is_not_reached_again_suspends() {
+    check::<changed>(
+        history![
+            ExecutionStarted("shop", "null");
+            ExecutionCompleted(crate::RuntimeStatus::Completed);
+        ],
+        history![],
+        expect![[r#"
+            DURABLE0101: orchestration `shop` (instance `order-17`) no longer does what its history recorded
+              event 2 recorded     its end, as Completed
+              this replay          wants nothing more and waits
+            the orchestrator was changed while this instance was running, or its code is not deterministic
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}
+
+/// Something that waits for a wake-up from elsewhere, as every foreign future does.
+async fn foreign() {
+    let kept: Arc<Mutex<Option<Waker>>> = Arc::default();
+    std::future::poll_fn(|cx| {
+        *kept.lock().unwrap() = Some(cx.waker().clone());
+        Poll::<()>::Pending
+    })
+    .await;
+}
+
+#[orchestrator(crate = crate)]
+async fn sleeper(_ctx: &OrchestrationContext) -> Result<u32> {
+    let n = charge(1).await?;
+    foreign().await; // the line that is to be named
+    Ok(n)
+}
+
+#[test]
+fn a_foreign_future_is_caught_in_the_same_poll_and_named() {
+    let past = history![ExecutionStarted("sleeper", "null"); TaskScheduled(0, "charge");];
+    let mut execution = replayed::<sleeper>(&past).unwrap();
+    let new = vec![event::TaskCompleted(0, "1").1];
+    let episode = execution.run(at(9), new).unwrap();
+    let Outcome::Suspended(suspension) = &episode.outcome else { panic!("{episode:?}") };
+    assert_eq!(suspension.code, "DURABLE0102");
+    assert!(suspension.reason.contains("engine/tests/nondeterminism.rs:"), "{suspension}");
+    let kinds: Vec<_> = episode.events.iter().map(|event| event.kind.type_name()).collect();
+    let kept =
+        ["OrchestratorStarted", "TaskCompleted", "ExecutionSuspended", "OrchestratorCompleted"];
+    assert_eq!(kinds, kept, "what came in is kept, and nothing else happened");
+}
+
+#[orchestrator(crate = crate)]
+async fn tokio_sleeper(_ctx: &OrchestrationContext) {
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+}
+
+#[test]
+fn a_future_of_the_runtime_is_named_by_its_line() {
+    let mut execution = replayed::<tokio_sleeper>(&[]).unwrap();
+    crate::panics::note_places();
+    let episode = execution.run(at(0), vec![event::ExecutionStarted("tokio_sleeper", "null").1]);
+    let Some(Outcome::Suspended(suspension)) = episode.map(|episode| episode.outcome) else {
+        panic!("it is not durable")
+    };
+    assert_eq!(suspension.code, "DURABLE0102");
+    assert!(suspension.reason.contains("engine/tests/nondeterminism.rs:"), "{suspension}");
+}
+
+#[orchestrator(crate = crate)]
+async fn stuck(_ctx: &OrchestrationContext) {
+    std::future::pending::<()>().await;
+}
+
+#[test]
+fn waiting_for_nothing_is_found_out() {
+    check::<stuck>(
+        history![],
+        history![ExecutionStarted("stuck", "null");],
+        expect![[r#"
+            DURABLE0102: orchestration `stuck` (instance `order-17`) awaited something that is not durable
+              it waits, but for no task: nothing could ever wake it
+            its result would not be recorded, so a replay would go another way, or hang; do I/O, sleeping, locking and channels in an `#[activity]` and await that
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}

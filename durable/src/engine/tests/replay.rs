@@ -1,0 +1,285 @@
+//! Replay and what lies beyond: results, failures, panics, drops, the clock.
+
+use expect_test::expect;
+
+use super::{at, check, describe, history, replayed};
+use crate::engine::{Execution, Outcome};
+use crate::protocol::{EventKind, HistoryEvent};
+use crate::{Error, OrchestrationContext, Result, activity, orchestrator};
+
+#[activity(crate = crate)]
+async fn reserve(item: &str) -> Result<u32> {
+    Ok(u32::try_from(item.len())?)
+}
+
+#[activity(crate = crate)]
+async fn charge(cents: u32, tip: u32) -> Result<String> {
+    Ok(format!("{cents}+{tip}"))
+}
+
+#[orchestrator(crate = crate)]
+async fn checkout(_ctx: &OrchestrationContext, item: String) -> Result<String> {
+    let cents = reserve(&item).await?;
+    Ok(charge(cents, 1).await?)
+}
+
+#[test]
+fn a_new_instance_asks_for_its_first_activity() {
+    check::<checkout>(
+        history![],
+        history![ExecutionStarted("checkout", r#""book""#);],
+        expect![[r#"
+            schedule 0 reserve("book")
+            waiting"#]],
+    );
+}
+
+#[test]
+fn a_recorded_activity_is_not_scheduled_again() {
+    check::<checkout>(
+        history![
+            OrchestratorStarted;
+            ExecutionStarted("checkout", r#""book""#);
+            TaskScheduled(0, "reserve");
+            OrchestratorCompleted;
+        ],
+        history![],
+        expect!["nothing happens"],
+    );
+}
+
+#[test]
+fn a_result_leads_to_the_next_activity() {
+    check::<checkout>(
+        history![
+            OrchestratorStarted;
+            ExecutionStarted("checkout", r#""book""#);
+            TaskScheduled(0, "reserve");
+            OrchestratorCompleted;
+        ],
+        history![TaskCompleted(0, "4");],
+        expect![[r#"
+            schedule 1 charge([4,1])
+            waiting"#]],
+    );
+}
+
+#[test]
+fn the_last_result_ends_the_orchestration() {
+    check::<checkout>(
+        history![
+            OrchestratorStarted;
+            ExecutionStarted("checkout", r#""book""#);
+            TaskScheduled(0, "reserve");
+            OrchestratorCompleted;
+            OrchestratorStarted;
+            TaskCompleted(0, "4");
+            TaskScheduled(1, "charge");
+            OrchestratorCompleted;
+        ],
+        history![TaskCompleted(1, r#""paid""#);],
+        expect![[r#"completed "paid""#]],
+    );
+}
+
+#[test]
+fn a_failed_activity_fails_what_does_not_handle_it() {
+    check::<checkout>(
+        history![
+            ExecutionStarted("checkout", r#""book""#);
+            TaskScheduled(0, "reserve");
+        ],
+        history![TaskFailed(0, "sold out");],
+        expect!["failed activity `reserve` failed: sold out"],
+    );
+}
+
+#[test]
+fn a_result_that_nobody_waits_for_is_ignored() {
+    check::<checkout>(
+        history![
+            ExecutionStarted("checkout", r#""book""#);
+            TaskScheduled(0, "reserve");
+        ],
+        history![TaskCompleted(7, "4"); TaskFailed(1, "no");],
+        expect!["nothing happens"],
+    );
+}
+
+#[test]
+fn a_second_result_of_one_activity_is_ignored() {
+    check::<checkout>(
+        history![
+            ExecutionStarted("checkout", r#""book""#);
+            TaskScheduled(0, "reserve");
+        ],
+        history![TaskCompleted(0, "4"); TaskCompleted(0, "5");],
+        expect![[r#"
+            schedule 1 charge([4,1])
+            waiting"#]],
+    );
+}
+
+#[test]
+fn an_input_that_does_not_fit_fails_a_new_instance() {
+    check::<checkout>(
+        history![],
+        history![ExecutionStarted("checkout", "5");],
+        expect!["failed parameter `item` cannot be read: invalid type: integer `5`, expected a string at line 1 column 1"],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn panicking(_ctx: &OrchestrationContext, divisor: u32) -> u32 {
+    1 / divisor
+}
+
+#[test]
+fn a_panic_fails_the_instance() {
+    check::<panicking>(
+        history![],
+        history![ExecutionStarted("panicking", "0");],
+        expect!["failed panicked at durable/src/engine/tests/replay.rs:N: attempt to divide by zero"],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn dropping(_ctx: &OrchestrationContext) -> Result<u32> {
+    let slow = reserve("slow").spawn();
+    let never = reserve("never"); // a call that is not spawned is nothing yet
+    let quick = reserve("quick").await?;
+    drop((slow, never));
+    Ok(quick + reserve("last").await?)
+}
+
+#[test]
+fn a_task_that_is_dropped_is_cancelled() {
+    check::<dropping>(
+        history![
+            ExecutionStarted("dropping", "null");
+            TaskScheduled(0, "reserve");
+            TaskScheduled(1, "reserve");
+        ],
+        history![TaskCompleted(1, "5");],
+        expect![[r#"
+            schedule 2 reserve("last")
+            cancel 0
+            waiting"#]],
+    );
+}
+
+#[test]
+fn a_cancelled_task_is_not_open_after_a_replay() {
+    let past = history![
+        ExecutionStarted("dropping", "null");
+        TaskScheduled(0, "reserve");
+        TaskScheduled(1, "reserve");
+        TaskCompleted(1, "5");
+        TaskScheduled(2, "reserve");
+    ];
+    let execution = replayed::<dropping>(&past).unwrap();
+    let open: Vec<_> = execution.open_tasks(&past).iter().map(|task| task.event_id).collect();
+    assert_eq!(open, [2]);
+}
+
+#[orchestrator(crate = crate)]
+async fn unawaited(_ctx: &OrchestrationContext) -> u32 {
+    let _task = reserve("later").spawn();
+    7
+}
+
+#[test]
+fn what_was_spawned_and_never_awaited_is_never_scheduled() {
+    check::<unawaited>(
+        history![],
+        history![ExecutionStarted("unawaited", "null");],
+        expect!["completed 7"],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn timekeeper(ctx: &OrchestrationContext) -> Result<Vec<String>> {
+    let mut times = vec![ctx.current_utc_datetime().to_rfc3339()];
+    reserve("x").await?;
+    times.push(ctx.current_utc_datetime().to_rfc3339());
+    times.push(ctx.current_utc_datetime().to_rfc3339());
+    Ok(times)
+}
+
+#[test]
+fn the_clock_is_that_of_the_recorded_episode() {
+    check::<timekeeper>(
+        history![
+            OrchestratorStarted;
+            ExecutionStarted("timekeeper", "null");
+            TaskScheduled(0, "reserve");
+            OrchestratorCompleted;
+        ],
+        history![TaskCompleted(0, "4");],
+        expect![[r#"completed ["2026-01-04T00:00:00+00:00","2026-01-04T00:00:04+00:00","2026-01-04T00:00:04+00:00"]"#]],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn typed_errors(_ctx: &OrchestrationContext) -> Result<String> {
+    match reserve("x").await {
+        Ok(_) => Ok("reserved".to_owned()),
+        Err(failed) => {
+            let error: Error = failed.into_error().ok_or_else(|| Error::msg("no error"))?;
+            Ok(format!("compensated: {error}"))
+        }
+    }
+}
+
+#[test]
+fn a_failure_can_be_handled() {
+    check::<typed_errors>(
+        history![ExecutionStarted("typed_errors", "null"); TaskScheduled(0, "reserve");],
+        history![TaskFailed(0, "sold out");],
+        expect![[r#"completed "compensated: sold out""#]],
+    );
+}
+
+#[test]
+fn a_live_execution_and_a_replayed_one_do_the_same_at_every_cut() {
+    let script = [
+        history![ExecutionStarted("dropping", "null");],
+        history![TaskCompleted(1, "5");],
+        history![TaskCompleted(0, "9");],
+        history![TaskCompleted(2, "4");],
+    ];
+    let mut live: Execution = replayed::<dropping>(&[]).unwrap();
+    let mut past: Vec<HistoryEvent> = Vec::new();
+    for new in script {
+        let kinds: Vec<EventKind> = new.into_iter().map(|event| event.kind).collect();
+        let mut replayed = replayed::<dropping>(&past).unwrap();
+        let now = at(past.len());
+        let from_history = replayed.run(now, kinds.clone());
+        let from_memory = live.run(now, kinds);
+        assert_eq!(from_history, from_memory);
+        past.extend(from_memory.into_iter().flat_map(|episode| episode.events));
+    }
+    let end = replayed::<dropping>(&past).map(|mut execution| execution.run(at(99), Vec::new()));
+    assert_eq!(end.unwrap(), None);
+}
+
+#[test]
+fn an_event_recorded_while_set_aside_is_delivered_by_the_replay() {
+    let past = history![
+        OrchestratorStarted;
+        ExecutionStarted("checkout", r#""book""#);
+        TaskScheduled(0, "reserve");
+        OrchestratorCompleted;
+        OrchestratorStarted;
+        TaskCompleted(0, "4");
+        OrchestratorCompleted;
+    ];
+    let mut execution = replayed::<checkout>(&past).unwrap();
+    let resumed = EventKind::ExecutionResumed { reason: String::new() };
+    let episode = execution.run(at(9), vec![resumed]).unwrap();
+    assert_eq!(episode.outcome, Outcome::Waiting);
+    expect![[r#"
+        schedule 1 charge([4,1])
+        waiting"#]]
+    .assert_eq(&describe(&episode));
+}
