@@ -1,1 +1,217 @@
-//! To come.
+//! A real process, killed at random moments: what was acknowledged is there, what was recorded is
+//! not done again.
+//!
+//! The test runs this very program again as a child, which works on a hub and writes down, line by
+//! line, what the hub has acknowledged and what its activities do. It is killed after a random
+//! number of acknowledgements, then the next child goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use durable::prelude::*;
+use durable::protocol::EventKind;
+use durable::{OrchestrationHandle, StartError};
+
+const ROUNDS: u32 = 60;
+/// How many instances each child starts.
+const STARTS: u32 = 8;
+const STEPS: u32 = 6;
+/// Where the child finds the folder of the test.
+const FOLDER: &str = "DURABLE_CRASH_TEST_FOLDER";
+const ROUND: &str = "DURABLE_CRASH_TEST_ROUND";
+
+/// A file to which lines are added, each in one write, so that none is lost or torn by a kill.
+struct Journal(File);
+
+impl Journal {
+    fn open(path: &Path) -> std::io::Result<Self> {
+        Ok(Self(OpenOptions::new().create(true).append(true).open(path)?))
+    }
+
+    fn note(&self, line: &str) -> Result<()> {
+        Ok((&self.0).write_all(format!("{line}\n").as_bytes())?)
+    }
+}
+
+#[activity]
+async fn work(ctx: &ActivityContext, journal: State<Journal>, n: u32) -> Result<u32> {
+    journal.note(&format!("{} {n}", ctx.instance_id()))?;
+    Ok(n)
+}
+
+#[activity]
+fn work_blocking(ctx: &ActivityContext, journal: State<Journal>, n: u32) -> Result<u32> {
+    journal.note(&format!("{} {n}", ctx.instance_id()))?;
+    Ok(n)
+}
+
+/// Half of the steps one after another, half at once.
+#[orchestrator]
+async fn job(_ctx: &OrchestrationContext, steps: u32) -> Result<u32> {
+    let mut sum = 0;
+    for n in 0..steps {
+        sum += work(n).await?;
+    }
+    let more = (steps..2 * steps).map(work_blocking);
+    Ok(sum + durable::try_join_all(more).await?.into_iter().sum::<u32>())
+}
+
+/// The child: starts instances and waits for them, until it is killed.
+#[tokio::main]
+async fn child(folder: &Path, round: u32) -> Result<()> {
+    let hub = open(folder).await?;
+    let mut waiting = Vec::new();
+    for number in 0..STARTS {
+        let id = format!("job-{round}-{number}");
+        waiting.push(start(&hub, &id).await?);
+        println!("started {id}");
+    }
+    for earlier in 0..round {
+        for number in 0..STARTS {
+            waiting.extend(hub.get_instance::<job>(&format!("job-{earlier}-{number}")).await?);
+        }
+    }
+    for run in waiting {
+        let result = run.result().await?;
+        println!("ended {} {result}", run.instance_id());
+    }
+    println!("done");
+    // Killed here, or earlier.
+    std::future::pending().await
+}
+
+async fn open(folder: &Path) -> Result<TaskHub> {
+    let journal = Journal::open(&folder.join("journal"))?;
+    Ok(TaskHub::builder().path(folder.join("hub")).state(journal).open().await?)
+}
+
+async fn start(hub: &TaskHub, id: &str) -> Result<OrchestrationHandle<job>> {
+    match hub.start(job(STEPS).instance_id(id)).await {
+        Err(StartError::AlreadyExists { .. }) => {
+            hub.get_instance(id).await?.ok_or_else(|| Error::msg("it exists, and does not"))
+        }
+        started => Ok(started?),
+    }
+}
+
+/// What the parent knows for certain.
+#[derive(Default)]
+struct Known {
+    started: BTreeSet<String>,
+    ended: BTreeMap<String, String>,
+    /// How often each step had run when its result was found recorded.
+    recorded: BTreeMap<(String, u32), usize>,
+}
+
+impl Known {
+    /// Reads what the child acknowledges, kills it after so many lines (or at the end).
+    fn follow(&mut self, child: &mut Child, lines: u64) -> Result<()> {
+        let output = child.stdout.take().expect("it is piped");
+        for line in BufReader::new(output).lines().take(usize::try_from(lines)?) {
+            let line = line?;
+            match *line.split(' ').collect::<Vec<_>>() {
+                [.., "started", id] => drop(self.started.insert(id.to_owned())),
+                ["ended", id, result] => {
+                    let before = self.ended.insert(id.to_owned(), result.to_owned());
+                    assert!(before.is_none_or(|before| before == result), "{id} ended twice");
+                }
+                ["done"] => break,
+                _ => {}
+            }
+        }
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// Opens the hub between two children and checks it against what is known.
+    #[tokio::main]
+    async fn check(&mut self, folder: &Path) -> Result<()> {
+        let runs = runs(folder)?;
+        for ((id, n), before) in &self.recorded {
+            let now = runs.get(&(id.clone(), *n)).copied().unwrap_or_default();
+            assert_eq!(now, *before, "step {n} of {id} was recorded and ran again");
+        }
+        let store = durable::store::SledStore::open(folder.join("hub"))?;
+        for id in &self.started {
+            self.recorded.extend(recorded(&store, id, self.ended.get(id), &runs)?);
+        }
+        Ok(())
+    }
+}
+
+/// The steps of an instance whose results are recorded, each with how often it ran.
+fn recorded(
+    store: &impl durable::store::Store,
+    id: &str,
+    result: Option<&String>,
+    runs: &BTreeMap<(String, u32), usize>,
+) -> Result<Vec<((String, u32), usize)>> {
+    let instance = durable::InstanceId::new(id)?;
+    let record = store.instance(&instance)?;
+    let record = record.unwrap_or_else(|| panic!("the start of {id} was acknowledged and is lost"));
+    let history = store.history(&instance, record.execution_id, 0)?;
+    assert_eq!(history.len() as u64, record.history_len, "{id}");
+    let mut recorded = Vec::new();
+    let mut end = None;
+    for event in &history {
+        match &event.kind {
+            EventKind::TaskCompleted { result, .. } => {
+                let n = result.as_str().parse()?;
+                let times = runs.get(&(id.to_owned(), n)).copied().unwrap_or_default();
+                assert!(times > 0, "step {n} of {id} is recorded and never ran");
+                recorded.push(((id.to_owned(), n), times));
+            }
+            EventKind::ExecutionCompleted { result, .. } => end = result.clone(),
+            _ => {}
+        }
+    }
+    if let Some(result) = result {
+        let end = end.map(|end| end.to_string());
+        assert_eq!(end.as_ref(), Some(result), "the end of {id} was acknowledged and is lost");
+    }
+    Ok(recorded)
+}
+
+/// How often each step ran.
+fn runs(folder: &Path) -> Result<BTreeMap<(String, u32), usize>> {
+    let mut runs = BTreeMap::new();
+    for line in std::fs::read_to_string(folder.join("journal"))?.lines() {
+        let (id, n) = line.split_once(' ').ok_or_else(|| Error::msg("a torn line"))?;
+        *runs.entry((id.to_owned(), n.parse()?)).or_default() += 1;
+    }
+    Ok(runs)
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_and_nothing_recorded_is_done_again() -> Result<()> {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return child(Path::new(&folder), std::env::var(ROUND)?.parse()?);
+    }
+    let folder = tempfile::tempdir()?;
+    let mut known = Known::default();
+    let random = RandomState::new();
+    for round in 0..ROUNDS {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["nothing_acknowledged", "--nocapture", "--test-threads", "1"])
+            .env(FOLDER, folder.path())
+            .env(ROUND, round.to_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let last = round + 1 == ROUNDS;
+        let lines = if last { u64::MAX } else { 3 + random.hash_one(round) % 40 };
+        known.follow(&mut child, lines)?;
+        known.check(folder.path())?;
+    }
+    let all = u64::from(ROUNDS) * u64::from(STARTS);
+    let ended = known.ended.len() as u64;
+    assert_eq!(ended, known.started.len() as u64, "everything that was started has ended");
+    println!("{ended} of at most {all} instances were started, all of them ended");
+    assert!(known.ended.values().all(|result| *result == (0..2 * STEPS).sum::<u32>().to_string()));
+    Ok(())
+}

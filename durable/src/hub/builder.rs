@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::Handle;
@@ -176,19 +176,18 @@ impl TaskHubBuilder {
             runtime.clone(),
             concurrency,
         ));
-        let inner = Arc::new(Inner {
-            registry,
-            store,
-            mailboxes,
-            activities,
-            health,
-            threads: Mutex::default(),
-            runtime,
-        });
-        let live_instances = live_instances.div_ceil(usize::from(count));
-        let threads = start_threads(&inner, receivers, live_instances)?;
-        *inner.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
-        Ok(TaskHub { inner })
+        let parts = Parts {
+            registry: Arc::clone(&registry),
+            store: Arc::clone(&store),
+            mailboxes: mailboxes.clone(),
+            activities: Arc::clone(&activities),
+            health: Arc::clone(&health),
+            live_instances: live_instances.div_ceil(usize::from(count)),
+        };
+        let threads = Mutex::new(parts.start(receivers)?);
+        let store = RwLock::new(Some(store));
+        let inner = Inner { registry, store, mailboxes, activities, health, threads, runtime };
+        Ok(TaskHub { inner: Arc::new(inner) })
     }
 
     fn registry(&self) -> Result<Registry, OpenError> {
@@ -244,55 +243,57 @@ fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, OpenError> {
     }
 }
 
-/// Claims all partitions and starts their threads and the committer's.
-fn start_threads(
-    inner: &Inner,
-    mail: Vec<(PartitionId, Receiver<Mail>)>,
+/// What the threads of a hub share.
+struct Parts {
+    registry: Arc<Registry>,
+    store: Arc<dyn Store>,
+    mailboxes: Mailboxes,
+    activities: Arc<Activities>,
+    health: Arc<Health>,
     live_instances: usize,
-) -> Result<Vec<JoinHandle<()>>, OpenError> {
-    let (writes, written) = mpsc::sync_channel(WRITES_WAITING);
-    let mut owned = BTreeMap::new();
-    let mut threads = Vec::new();
-    for (id, mail) in mail {
-        let epoch = inner.store.claim(id)?;
-        let found = inner.store.load(id)?;
-        let durable = Arc::new(AtomicU64::new(0));
-        owned.insert(id, Owned { epoch, durable: Arc::clone(&durable) });
-        let start = Partition::starter(inner, id, durable, live_instances, writes.clone());
-        threads.push(spawn(format!("durable-{id}"), move || start().run(&mail, found))?);
+}
+
+impl Parts {
+    /// Claims all partitions and starts their threads and the committer's.
+    fn start(
+        &self,
+        mail: Vec<(PartitionId, Receiver<Mail>)>,
+    ) -> Result<Vec<JoinHandle<()>>, OpenError> {
+        let (writes, written) = mpsc::sync_channel(WRITES_WAITING);
+        let mut owned = BTreeMap::new();
+        let mut threads = Vec::new();
+        for (id, mail) in mail {
+            let epoch = self.store.claim(id)?;
+            let found = self.store.load(id)?;
+            let durable = Arc::new(AtomicU64::new(0));
+            owned.insert(id, Owned { epoch, durable: Arc::clone(&durable) });
+            let make = self.partition(id, durable, writes.clone());
+            threads.push(spawn(format!("durable-{id}"), move || make().run(&mail, found))?);
+        }
+        drop(writes);
+        let committer = Committer {
+            store: Arc::clone(&self.store),
+            owned,
+            activities: Arc::clone(&self.activities),
+            mailboxes: self.mailboxes.clone(),
+            health: Arc::clone(&self.health),
+        };
+        threads.push(spawn("durable-commit".to_owned(), move || committer.run(&written))?);
+        Ok(threads)
     }
-    drop(writes);
-    let committer = Committer {
-        store: Arc::clone(&inner.store),
-        owned,
-        activities: Arc::clone(&inner.activities),
-        mailboxes: inner.mailboxes.clone(),
-        health: Arc::clone(&inner.health),
-    };
-    threads.push(spawn("durable-commit".to_owned(), move || committer.run(&written))?);
-    Ok(threads)
-}
 
-fn spawn(
-    name: String,
-    run: impl FnOnce() + Send + 'static,
-) -> Result<JoinHandle<()>, OpenError> {
-    thread::Builder::new().name(name).spawn(run).map_err(OpenError::Thread)
-}
-
-impl Partition {
-    /// Makes the partition on its own thread, since what it keeps alive never leaves that.
-    fn starter(
-        inner: &Inner,
+    /// How to make a partition on its own thread, since what it keeps alive never leaves that.
+    fn partition(
+        &self,
         id: PartitionId,
         durable: Arc<AtomicU64>,
-        live_instances: usize,
         committer: SyncSender<Write>,
-    ) -> impl FnOnce() -> Self + Send + use<> {
-        let registry = Arc::clone(&inner.registry);
-        let store = Arc::clone(&inner.store);
-        let health = Arc::clone(&inner.health);
-        move || Self {
+    ) -> impl FnOnce() -> Partition + Send + use<> {
+        let registry = Arc::clone(&self.registry);
+        let store = Arc::clone(&self.store);
+        let health = Arc::clone(&self.health);
+        let live_instances = self.live_instances;
+        move || Partition {
             id,
             registry,
             store,
@@ -304,4 +305,8 @@ impl Partition {
             written: 0,
         }
     }
+}
+
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+    thread::Builder::new().name(name).spawn(run).map_err(OpenError::Thread)
 }

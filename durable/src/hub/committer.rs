@@ -64,25 +64,31 @@ impl Committer {
     /// Runs until every partition has gone.
     pub(super) fn run(self, writes: &Receiver<Write>) {
         while let Ok(first) = writes.recv() {
-            let group = gather(first, writes);
+            let mut group = gather(first, writes);
             if !self.health.has_failed() {
-                match self.commit(group) {
-                    Ok(group) => self.release(group),
-                    Err(error) => self.fail(error),
+                match self.commit(&mut group) {
+                    Ok(()) => self.release(group),
+                    // The group with its replies is dropped after the failure is known, so whoever
+                    // waits for one learns of it.
+                    Err(error) => self.health.fail(error),
                 }
+            }
+            if self.health.has_failed() {
+                self.activities.close();
+                self.mailboxes.stop_all();
             }
         }
     }
 
-    fn commit(&self, mut group: Vec<Write>) -> Result<Vec<Write>, StoreError> {
+    fn commit(&self, group: &mut [Write]) -> Result<(), StoreError> {
         let mut commit = Commit::default();
-        for write in &mut group {
+        for write in &mut *group {
             let partition = write.partition;
             commit.episodes.extend(write.episode.take());
             commit.consumed.extend(write.consumed.map(|id| (partition, id)));
         }
         if commit.episodes.is_empty() && commit.consumed.is_empty() {
-            return Ok(group);
+            return Ok(());
         }
         commit.owners = group
             .iter()
@@ -90,8 +96,7 @@ impl Committer {
             .collect();
         commit.owners.sort_unstable();
         commit.owners.dedup();
-        self.store.commit(&commit)?;
-        Ok(group)
+        self.store.commit(&commit)
     }
 
     fn release(&self, group: Vec<Write>) {
@@ -111,11 +116,6 @@ impl Committer {
         }
     }
 
-    fn fail(&self, error: StoreError) {
-        self.health.fail(error);
-        self.activities.close();
-        self.mailboxes.stop_all();
-    }
 }
 
 fn gather(first: Write, writes: &Receiver<Write>) -> Vec<Write> {

@@ -23,7 +23,7 @@ mod residents;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
@@ -74,7 +74,8 @@ pub struct TaskHub {
 
 struct Inner {
     registry: Arc<Registry>,
-    store: Arc<dyn Store>,
+    /// None once the hub is shut down, so that handles that are still held keep nothing open.
+    store: RwLock<Option<Arc<dyn Store>>>,
     mailboxes: Mailboxes,
     activities: Arc<Activities>,
     health: Arc<Health>,
@@ -199,7 +200,12 @@ impl TaskHub {
         let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
         // A runtime that is itself shutting down does not run this; the threads end all the same.
         let _ = self.inner.runtime.spawn_blocking(join).await;
+        self.inner.store.write().unwrap_or_else(PoisonError::into_inner).take();
         self.inner.health.failure().map_or(Ok(()), |error| Err(HubError::Store(error)))
+    }
+
+    fn store(&self) -> Option<Arc<dyn Store>> {
+        self.inner.store.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn check(&self) -> Result<(), HubError> {
@@ -220,7 +226,7 @@ impl TaskHub {
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, HubError> {
         self.check()?;
-        let store = Arc::clone(&self.inner.store);
+        let store = self.store().ok_or(HubError::ShutDown)?;
         let reading = self.inner.runtime.spawn_blocking(move || read(&*store));
         Ok(reading.await.map_err(|_stopped| HubError::ShutDown)??)
     }
@@ -228,7 +234,7 @@ impl TaskHub {
 
 impl fmt::Debug for TaskHub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskHub").field("store", &self.inner.store).finish_non_exhaustive()
+        f.debug_struct("TaskHub").field("store", &self.store()).finish_non_exhaustive()
     }
 }
 

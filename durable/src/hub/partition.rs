@@ -42,20 +42,32 @@ pub(super) struct Partition {
     pub(super) written: u64,
 }
 
+/// The store has failed, which is noted, so the partition stops.
+#[derive(Debug)]
+struct Stopped;
+
 /// The events that came for an execution.
 type Arrivals = (InstanceId, ExecutionId, Vec<EventKind>);
 
 impl Partition {
     /// Goes on with what the store holds, then serves mail until it is told to stop.
     pub(super) fn run(mut self, mail: &Receiver<Mail>, found: PartitionState) {
-        let served = self.recover(found).and_then(|()| self.serve(mail));
-        if let Err(error) = served {
-            // The waiters go with the partition and so learn of it.
-            self.health.fail(error);
+        if let Err(Stopped) = self.recover(found).and_then(|()| self.serve(mail)) {
+            // The committer sees the failure with this and stops the others. Those who wait here
+            // learn of it when the partition goes.
+            self.write(None, None, Vec::new());
         }
     }
 
-    fn serve(&mut self, mail: &Receiver<Mail>) -> Result<(), StoreError> {
+    /// Notes a failure of the store before anything is dropped that somebody waits for.
+    fn read<T>(&self, read: Result<T, StoreError>) -> Result<T, Stopped> {
+        read.map_err(|error| {
+            self.health.fail(error);
+            Stopped
+        })
+    }
+
+    fn serve(&mut self, mail: &Receiver<Mail>) -> Result<(), Stopped> {
         let mut stop = false;
         while !stop {
             let Ok(first) = mail.recv() else { return Ok(()) };
@@ -84,10 +96,10 @@ impl Partition {
     }
 
     /// Replays what has not finished, and starts again what its histories leave running.
-    fn recover(&mut self, found: PartitionState) -> Result<(), StoreError> {
+    fn recover(&mut self, found: PartitionState) -> Result<(), Stopped> {
         for id in found.unfinished {
-            let Some(record) = self.store.instance(&id)? else { continue };
-            let past = self.store.history(&id, record.execution_id, 0)?;
+            let Some(record) = self.read(self.store.instance(&id))? else { continue };
+            let past = self.read(self.store.history(&id, record.execution_id, 0))?;
             match self.replay(&record, &past) {
                 Ok(execution) => self.resume(record, execution, &past),
                 Err(suspension) => self.suspend(record, suspension),
@@ -131,7 +143,7 @@ impl Partition {
         self.residents.put(resident);
     }
 
-    fn start(&mut self, start: Start) -> Result<(), StoreError> {
+    fn start(&mut self, start: Start) -> Result<(), Stopped> {
         let Start { instance_id, event, origin } = start;
         let EventKind::ExecutionStarted { name, version, execution_id, .. } = &event else {
             tracing::warn!(instance = %instance_id, event = event.type_name(), "an unknown message");
@@ -139,7 +151,7 @@ impl Partition {
         };
         let existing = match self.residents.get(&instance_id) {
             Some(resident) => Some(resident.record.runtime_status),
-            None => self.store.instance(&instance_id)?.map(|record| record.runtime_status),
+            None => self.read(self.store.instance(&instance_id))?.map(|record| record.runtime_status),
         };
         if let Some(status) = existing {
             self.refuse(instance_id, status, origin);
@@ -193,7 +205,7 @@ impl Partition {
         id: &InstanceId,
         execution_id: ExecutionId,
         events: Vec<EventKind>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), Stopped> {
         let Some(mut resident) = self.resident(id)? else { return Ok(()) };
         let finished = resident.record.runtime_status.is_finished();
         if resident.record.execution_id == execution_id && !finished {
@@ -213,10 +225,10 @@ impl Partition {
         Ok(())
     }
 
-    fn wait(&mut self, id: InstanceId, reply: EndReply) -> Result<(), StoreError> {
+    fn wait(&mut self, id: InstanceId, reply: EndReply) -> Result<(), Stopped> {
         let end = match self.residents.get(&id) {
             Some(resident) => resident.end.clone(),
-            None => match self.store.instance(&id)? {
+            None => match self.read(self.store.instance(&id))? {
                 Some(record) => self.stored_end(&record)?,
                 None => {
                     self.write(None, None, vec![Effect::Ended(reply, None)]);
@@ -231,7 +243,7 @@ impl Partition {
         Ok(())
     }
 
-    fn stored_end(&self, record: &InstanceRecord) -> Result<Option<End>, StoreError> {
+    fn stored_end(&self, record: &InstanceRecord) -> Result<Option<End>, Stopped> {
         if let Some(suspension) = &record.suspension {
             return Ok(Some(End::Suspended(suspension.clone())));
         }
@@ -239,20 +251,21 @@ impl Partition {
             return Ok(None);
         }
         let id = &record.instance_id;
-        let last = self.store.history(id, record.execution_id, record.last_episode)?;
+        let last = self.read(self.store.history(id, record.execution_id, record.last_episode))?;
         Ok(last.iter().rev().find_map(|event| End::of(&event.kind)))
     }
 
     /// An instance from memory, or else from the store, replayed.
-    fn resident(&mut self, id: &InstanceId) -> Result<Option<Resident>, StoreError> {
+    fn resident(&mut self, id: &InstanceId) -> Result<Option<Resident>, Stopped> {
         if let Some(resident) = self.residents.take(id) {
             return Ok(Some(resident));
         }
-        let Some(record) = self.store.instance(id)? else { return Ok(None) };
+        let Some(record) = self.read(self.store.instance(id))? else { return Ok(None) };
         let end = self.stored_end(&record)?;
         let mut resident = Resident { record, execution: None, end, written: self.written };
         if resident.end.is_none() {
-            let past = self.store.history(id, resident.record.execution_id, 0)?;
+            let past =
+                self.read(self.store.history(id, resident.record.execution_id, 0))?;
             match self.replay(&resident.record, &past) {
                 Ok(execution) => resident.execution = Some(execution),
                 Err(suspension) => {

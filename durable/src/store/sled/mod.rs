@@ -44,9 +44,10 @@ use crate::protocol::{
 /// ```
 #[derive(Debug)]
 pub struct SledStore {
-    disk: Disk,
     tree: Tree,
     writer: Mutex<Writer>,
+    /// Dropped after the tree, since it holds the lock.
+    disk: Disk,
 }
 
 /// What only the thread that commits needs.
@@ -67,7 +68,7 @@ impl SledStore {
     /// whatever the system refuses.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let (disk, tree) = Disk::open(path.as_ref())?;
-        let mut store = Self { disk, tree, writer: Mutex::default() };
+        let mut store = Self { tree, writer: Mutex::default(), disk };
         store.check_format()?;
         let writer = store.load_writer()?;
         store.writer = Mutex::new(writer);

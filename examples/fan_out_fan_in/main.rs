@@ -1,0 +1,207 @@
+//! Fan-out, fan-in: backs a folder up, one activity for each file, and goes on after a crash.
+//!
+//! ```text
+//! cargo run --release -p examples --bin fan_out_fan_in -- --from DIR --to DIR --hub DIR
+//! ```
+//! Kill it in the middle and run the same command again: files whose copy is recorded are not
+//! copied again.
+//!
+//! Read next: `backup.rs` (what is done durably), `files.rs` (what is done to files).
+
+mod backup;
+mod files;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf, absolute};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use clap::Parser;
+use durable::prelude::*;
+use durable::protocol::{EventKind, HistoryEvent};
+use durable::{OpenError, OrchestrationHandle, ResultError};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::backup::{Backup, backup_folder};
+
+/// Backs a folder up, durably.
+#[derive(Parser)]
+struct Arguments {
+    /// The folder to copy.
+    #[arg(long)]
+    from: PathBuf,
+    /// Where to copy it. What is there under the same names is replaced.
+    #[arg(long)]
+    to: PathBuf,
+    /// Where the task hub remembers what is done.
+    #[arg(long)]
+    hub: PathBuf,
+}
+
+/// What copying activities tell the user.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    copied: AtomicU64,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let bar = ProgressBar::new(0);
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} files {eta}") {
+            bar.set_style(style);
+        }
+        Self { bar, copied: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn expect(&self, files: usize) {
+        self.bar.set_length(files as u64);
+    }
+
+    pub(crate) fn copied(&self) {
+        self.copied.fetch_add(1, Ordering::Relaxed);
+        self.bar.inc(1);
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let (from, to) = (absolute(&arguments.from)?, absolute(&arguments.to)?);
+    if absolute(&arguments.hub)?.starts_with(&from) {
+        return Err(Error::msg("the hub is inside of the folder to copy; choose another --hub"));
+    }
+    let progress = Arc::new(Progress::new());
+    let opened = now();
+    let hub = TaskHub::builder()
+        .path(&arguments.hub)
+        .activity_concurrency(16)
+        .state(Arc::clone(&progress))
+        .open()
+        .await
+        .map_err(explain_open)?;
+    let backup = start_or_go_on(&hub, &from, &to, &progress, opened).await?;
+    let result = backup.result().await;
+    progress.bar.finish_and_clear();
+    let copied_now = progress.copied.load(Ordering::Relaxed);
+    let code = match result {
+        Ok(backup) => report(&backup, copied_now),
+        Err(ResultError::Failed(failed)) => {
+            eprintln!("error: no backup was made: {}", failed.details());
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    };
+    hub.shutdown().await?;
+    Ok(code)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is no orchestrator: it may ask for the time")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+fn explain_open(error: OpenError) -> Error {
+    match error {
+        OpenError::InUse { .. } => {
+            Error::msg(format!("{error}\nif that is another backup, let it finish, or use another --hub"))
+        }
+        error => error.into(),
+    }
+}
+
+/// The backup that the hub had not finished when it was opened, or a new one.
+async fn start_or_go_on(
+    hub: &TaskHub,
+    from: &Path,
+    to: &Path,
+    progress: &Progress,
+    opened: SystemTime,
+) -> Result<OrchestrationHandle<backup_folder>> {
+    for number in 1.. {
+        let id = format!("backup-{number}");
+        let Some(backup) = hub.get_instance::<backup_folder>(&id).await? else {
+            println!("backing {} up to {}", from.display(), to.display());
+            return Ok(hub.start(backup_folder(&from.to_owned(), &to.to_owned()).instance_id(id)).await?);
+        };
+        let status = backup.status().await?;
+        // The hub goes on as soon as it is open, and may have finished since.
+        let finished_before = status.runtime_status.is_finished()
+            && SystemTime::from(status.last_updated_at.to_datetime()) < opened;
+        if !finished_before {
+            let history = backup.history().await?;
+            check_same(&history, from, to)?;
+            go_on(&history, progress);
+            return Ok(backup);
+        }
+    }
+    Err(Error::msg("there are no numbers left"))
+}
+
+/// An unfinished backup must be the one that is asked for.
+fn check_same(history: &[HistoryEvent], from: &Path, to: &Path) -> Result<()> {
+    let input = history.iter().find_map(|event| match &event.kind {
+        EventKind::ExecutionStarted { input, .. } => Some(input),
+        _ => None,
+    });
+    let Some(input) = input else { return Ok(()) };
+    let (old_from, old_to): (PathBuf, PathBuf) = serde_json::from_str(input.as_str())?;
+    if (old_from.as_path(), old_to.as_path()) == (from, to) {
+        return Ok(());
+    }
+    Err(Error::msg(format!(
+        "the hub holds an unfinished backup of {} to {}: finish it with the same --from and --to, \
+         or use another --hub",
+        old_from.display(),
+        old_to.display()
+    )))
+}
+
+fn go_on(history: &[HistoryEvent], progress: &Progress) {
+    let copies: BTreeSet<i32> = history
+        .iter()
+        .filter(|event| matches!(&event.kind, EventKind::TaskScheduled { name, .. } if name == "copy_file"))
+        .map(|event| event.event_id)
+        .collect();
+    let is_copied = |event: &&HistoryEvent| match &event.kind {
+        EventKind::TaskCompleted { task_scheduled_id, .. } => copies.contains(task_scheduled_id),
+        _ => false,
+    };
+    let recorded = history.iter().filter(is_copied).count();
+    println!(
+        "going on with an unfinished backup: {recorded} of {} files are recorded as copied and are \
+         not copied again",
+        copies.len()
+    );
+    progress.bar.set_length(copies.len() as u64);
+    progress.bar.inc(recorded as u64);
+}
+
+fn report(backup: &Backup, copied_now: u64) -> ExitCode {
+    println!(
+        "{} files with {} bytes are copied, {copied_now} of them in this run",
+        backup.files, backup.bytes
+    );
+    if backup.failed.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("{} could not be copied:", backup.failed.len());
+    for failed in &backup.failed {
+        eprintln!("  {failed}");
+    }
+    eprintln!("mend that and run the same command again: it makes a new backup");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,92 @@
+//! A store that fails: nobody is told what is not durable, everybody is told why.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use durable::prelude::*;
+use durable::protocol::{
+    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId,
+};
+use durable::store::{Commit, Epoch, MemoryStore, PartitionState, Store, StoreError};
+use durable::{HubError, ResultError, StartError};
+
+/// A store whose disk can break.
+#[derive(Debug, Default)]
+struct Breakable {
+    inner: MemoryStore,
+    broken: AtomicBool,
+}
+
+impl Store for Breakable {
+    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
+        self.inner.create(hub)
+    }
+
+    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
+        self.inner.claim(partition)
+    }
+
+    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
+        self.inner.load(partition)
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(StoreError::Poisoned { cause: "the disk is gone".to_owned() });
+        }
+        self.inner.commit(commit)
+    }
+
+    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
+        self.inner.instance(instance)
+    }
+
+    fn history(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        from: u64,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        self.inner.history(instance, execution, from)
+    }
+}
+
+#[activity]
+async fn breaks(disk: State<Arc<Breakable>>) -> u32 {
+    disk.broken.store(true, Ordering::SeqCst);
+    1
+}
+
+#[orchestrator]
+async fn unlucky(_ctx: &OrchestrationContext) -> Result<u32> {
+    Ok(breaks().await?)
+}
+
+#[tokio::test]
+async fn when_the_store_fails_everybody_is_told_and_reopening_goes_on() -> Result<()> {
+    let disk = Arc::new(Breakable::default());
+    let builder = || {
+        TaskHub::builder()
+            .shared_store(disk.clone())
+            .only_registered()
+            .register::<unlucky>()
+            .register::<breaks>()
+            .state(Arc::clone(&disk))
+    };
+    let hub = builder().open().await?;
+    let run = hub.start(unlucky().instance_id("unlucky")).await?;
+    let result = run.result().await;
+    assert!(matches!(result, Err(ResultError::Hub(HubError::Store(_)))), "{result:?}");
+    let start = hub.start(unlucky()).await;
+    assert!(matches!(start, Err(StartError::Hub(HubError::Store(_)))), "{start:?}");
+    let said = hub.shutdown().await.unwrap_err().to_string();
+    assert!(said.contains("the disk is gone"), "{said}");
+
+    disk.broken.store(false, Ordering::SeqCst);
+    let hub = builder().open().await?;
+    let run = hub.get_instance::<unlucky>("unlucky").await?.expect("its start was acknowledged");
+    // It broke the disk again, before its result was recorded.
+    let result = run.result().await;
+    assert!(matches!(result, Err(ResultError::Hub(HubError::Store(_)))), "{result:?}");
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! Going on: after a stop, after an eviction, with other code, with code that fits again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use durable::__private::{Definition, Entry};
+use durable::prelude::*;
+use durable::protocol::{EventKind, ExecutionId, InstanceId, Json, MessageId, PartitionId, TaskMessage};
+use durable::store::{Commit, MemoryStore, Store};
+use durable::{ResultError, RuntimeStatus, TaskHubBuilder};
+
+#[derive(Default)]
+struct Runs {
+    steps: AtomicU32,
+    blocked: AtomicU32,
+}
+
+/// Fails by being cut off, once as many steps were taken as are allowed.
+#[activity]
+async fn step(ctx: &ActivityContext, runs: State<Arc<Runs>>, n: u32, stop_at: u32) -> Result<u32> {
+    if n == stop_at && runs.blocked.fetch_add(1, Ordering::SeqCst) == 0 {
+        ctx.cancellation_token().cancelled().await;
+        return Err(Error::msg("cut off"));
+    }
+    runs.steps.fetch_add(1, Ordering::SeqCst);
+    Ok(n)
+}
+
+#[orchestrator]
+async fn steps(_ctx: &OrchestrationContext, count: u32, stop_at: u32) -> Result<u32> {
+    let mut sum = 0;
+    for n in 0..count {
+        sum += step(n, stop_at).await?;
+    }
+    Ok(sum)
+}
+
+fn builder(store: &Arc<dyn Store>, runs: &Arc<Runs>) -> TaskHubBuilder {
+    TaskHub::builder()
+        .shared_store(Arc::clone(store))
+        .only_registered()
+        .register::<steps>()
+        .register::<step>()
+        .state(Arc::clone(runs))
+}
+
+fn memory() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::default())
+}
+
+#[tokio::test]
+async fn what_was_recorded_is_not_done_again() -> Result<()> {
+    let (store, runs) = (memory(), Arc::new(Runs::default()));
+    let hub = builder(&store, &runs).open().await?;
+    let run = hub.start(steps(10, 5).instance_id("ten")).await?;
+    while runs.blocked.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    hub.shutdown().await?;
+    assert_eq!(runs.steps.load(Ordering::SeqCst), 5);
+
+    let hub = builder(&store, &runs).open().await?;
+    let run = hub.get_instance::<steps>(run.instance_id().as_str()).await?.expect("it is kept");
+    assert_eq!(run.result().await?, 45);
+    assert_eq!(runs.steps.load(Ordering::SeqCst), 10);
+    hub.shutdown().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn evicted_instances_replay_and_go_on() -> Result<()> {
+    let (store, runs) = (memory(), Arc::new(Runs::default()));
+    let hub = builder(&store, &runs).live_instances(0).partitions(1).open().await?;
+    let mut started = Vec::new();
+    for _ in 0..20 {
+        started.push(hub.start(steps(20, 99)).await?);
+    }
+    for run in started {
+        assert_eq!(run.result().await?, 190);
+    }
+    assert_eq!(runs.steps.load(Ordering::SeqCst), 400);
+    hub.shutdown().await?;
+    Ok(())
+}
+
+#[orchestrator]
+async fn shop(_ctx: &OrchestrationContext) -> Result<u32> {
+    step(0, 99).await?;
+    Ok(step(1, 1).await?)
+}
+
+#[orchestrator]
+async fn changed_shop(_ctx: &OrchestrationContext) -> Result<u32> {
+    other().await?;
+    Ok(step(1, 1).await?)
+}
+
+/// `shop` after a change of its code. One program holds both here, so it cannot be annotated so.
+struct ShopChanged;
+
+impl Definition for ShopChanged {
+    const ENTRY: Entry = Entry { name: "shop", ..<changed_shop as Definition>::ENTRY };
+}
+
+#[activity]
+async fn other() {}
+
+#[tokio::test]
+async fn a_mismatch_suspends_and_goes_on_when_the_code_fits_again() -> Result<()> {
+    let (store, runs) = (memory(), Arc::new(Runs::default()));
+    let old = || builder(&store, &runs).register::<shop>();
+    let new = || builder(&store, &runs).register::<ShopChanged>().register::<other>();
+    let hub = old().open().await?;
+    hub.start(shop().instance_id("shop-1")).await?;
+    while runs.blocked.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    hub.shutdown().await?;
+
+    for _ in 0..2 {
+        let hub = new().open().await?;
+        let run = hub.get_instance::<shop>("shop-1").await?.expect("it is kept");
+        let Err(ResultError::Suspended(suspension)) = run.result().await else {
+            panic!("it does not fit")
+        };
+        assert_eq!(suspension.code, "DURABLE0101");
+        let said = suspension.to_string();
+        for part in [
+            "orchestration `shop` (instance `shop-1`) no longer does what its history recorded",
+            "event 3 recorded     activity `step`, asked for at tests/it/resume.rs:",
+            "this replay          wants activity `other`",
+            "the orchestrator's code was changed while this instance was running",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+        assert_eq!(run.status().await?.runtime_status, RuntimeStatus::Suspended);
+        let suspended = |event: &durable::protocol::HistoryEvent| {
+            matches!(event.kind, EventKind::ExecutionSuspended { .. })
+        };
+        assert_eq!(run.history().await?.iter().filter(|e| suspended(e)).count(), 1);
+        hub.shutdown().await?;
+    }
+
+    let hub = old().open().await?;
+    let run = hub.get_instance::<shop>("shop-1").await?.expect("it is kept");
+    assert_eq!(run.result().await?, 1);
+    let resumed = run.history().await?;
+    assert!(resumed.iter().any(|e| matches!(e.kind, EventKind::ExecutionResumed { .. })));
+    hub.shutdown().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_instance_whose_code_is_gone_waits_for_it() -> Result<()> {
+    let (store, runs) = (memory(), Arc::new(Runs::default()));
+    let hub = builder(&store, &runs).register::<shop>().open().await?;
+    hub.start(shop().instance_id("shop-1")).await?;
+    hub.shutdown().await?;
+
+    let hub = builder(&store, &runs).open().await?;
+    let run = hub.get_instance::<shop>("shop-1").await?.expect("it is kept");
+    let said = run.result().await.unwrap_err().to_string();
+    assert!(said.contains("DURABLE0103: orchestration `shop`"), "{said}");
+    assert!(said.contains("registered           `steps`"), "{said}");
+    hub.shutdown().await?;
+
+    let hub = builder(&store, &runs).register::<shop>().open().await?;
+    let run = hub.get_instance::<shop>("shop-1").await?.expect("it is kept");
+    while runs.blocked.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(run.status().await?.runtime_status, RuntimeStatus::Running);
+    hub.shutdown().await?;
+    Ok(())
+}
+
+#[orchestrator]
+async fn foreign(_ctx: &OrchestrationContext) -> Result<u32> {
+    let n = step(0, 99).await?;
+    tokio::time::sleep(std::time::Duration::from_secs(n.into())).await;
+    Ok(n)
+}
+
+#[tokio::test]
+async fn a_foreign_await_suspends_and_names_its_line() -> Result<()> {
+    let (store, runs) = (memory(), Arc::new(Runs::default()));
+    let hub = builder(&store, &runs).register::<foreign>().open().await?;
+    let run = hub.start(foreign()).await?;
+    let said = run.result().await.unwrap_err().to_string();
+    assert!(said.contains("DURABLE0102: orchestration `foreign`"), "{said}");
+    assert!(said.contains("tests/it/resume.rs:"), "{said}");
+    hub.shutdown().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_start_that_another_process_left_in_the_store_is_found() -> Result<()> {
+    let (store, runs) = (memory(), Arc::new(Runs::default()));
+    builder(&store, &runs).open().await?.shutdown().await?;
+    let instance_id = InstanceId::new("from-elsewhere")?;
+    let event = EventKind::ExecutionStarted {
+        name: "steps".to_owned(),
+        version: None,
+        input: Json::parse("[3, 99]")?,
+        execution_id: ExecutionId::generate(),
+        code_hash: None,
+    };
+    let partition = PartitionId::of(&instance_id, 4);
+    let message = TaskMessage { id: MessageId::generate(), instance_id, event };
+    let messages = vec![(partition, message)];
+    store.commit(&Commit { messages, ..Commit::default() })?;
+
+    let hub = builder(&store, &runs).open().await?;
+    let run = loop {
+        if let Some(run) = hub.get_instance::<steps>("from-elsewhere").await? {
+            break run;
+        }
+    };
+    assert_eq!(run.result().await?, 3);
+    hub.shutdown().await?;
+    assert_eq!(store.load(partition)?.messages, []);
+    Ok(())
+}
