@@ -26,7 +26,7 @@ async fn say_hello(city: &str) -> Result<String> {
 }
 
 #[orchestrator]
-async fn hello_sequence(_ctx: &OrchestrationContext, cities: Vec<String>) -> Result<Vec<String>> {
+async fn hello_sequence(ctx: &OrchestrationContext, cities: Vec<String>) -> Result<Vec<String>> {
     let mut greetings = Vec::new();
     for city in &cities {
         greetings.push(say_hello(city).await?);

@@ -51,7 +51,7 @@ fn work_blocking(ctx: &ActivityContext, journal: State<Journal>, n: u32) -> Resu
 
 /// Half of the steps one after another, half at once.
 #[orchestrator]
-async fn job(_ctx: &OrchestrationContext, steps: u32) -> Result<u32> {
+async fn job(ctx: &OrchestrationContext, steps: u32) -> Result<u32> {
     let mut sum = 0;
     for n in 0..steps {
         sum += work(n).await?;
@@ -166,7 +166,7 @@ fn recorded(
                 assert!(times > 0, "step {n} of {id} is recorded and never ran");
                 recorded.push(((id.to_owned(), n), times));
             }
-            EventKind::ExecutionCompleted { result, .. } => end = result.clone(),
+            EventKind::ExecutionCompleted { result, .. } => end = result.as_ref(),
             _ => {}
         }
     }

@@ -1,6 +1,6 @@
 //! A durable function as the macro sees it, in the user's own tokens.
 
-use syn::{FnArg, GenericArgument, ItemFn, PatType, PathArguments, ReturnType, Type};
+use syn::{FnArg, GenericArgument, Ident, ItemFn, PatType, PathArguments, ReturnType, Type};
 
 /// Which attribute it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,9 @@ impl<'a> Function<'a> {
         });
         let output = match &item.sig.output {
             ReturnType::Default => Output::Unit,
-            ReturnType::Type(_, ty) if last_name(ty).is_some_and(|name| name.ends_with("Result")) => {
+            ReturnType::Type(_, ty)
+                if last_name(ty).is_some_and(|name| name.to_string().ends_with("Result")) =>
+            {
                 Output::Result(ty)
             }
             ReturnType::Type(_, ty) => Output::Plain(ty),
@@ -97,10 +99,10 @@ fn role(ty: &Type) -> Role<'_> {
         Type::Reference(reference) => (&*reference.elem, true),
         ty => (ty, false),
     };
-    match last_name(inner).as_deref() {
+    match last_name(inner).map(ToString::to_string).as_deref() {
         Some("ActivityContext") => Role::Context(Kind::Activity),
         Some("OrchestrationContext") => Role::Context(Kind::Orchestrator),
-        Some("State") => match generic_argument(inner) {
+        Some("State") => match generic_arguments(inner).next() {
             Some(state) => Role::State { state, by_reference },
             None => Role::Input(passing(ty)),
         },
@@ -122,22 +124,26 @@ fn passing(ty: &Type) -> Passing<'_> {
 }
 
 /// The last name in the path of a type.
-pub(crate) fn last_name(ty: &Type) -> Option<String> {
+pub(crate) fn last_name(ty: &Type) -> Option<&Ident> {
     match ty {
         Type::Group(group) => last_name(&group.elem),
         Type::Paren(paren) => last_name(&paren.elem),
-        Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
+        Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident),
         _ => None,
     }
 }
 
-/// The first type among the generic arguments of a type's last name.
-pub(crate) fn generic_argument(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ty else { return None };
-    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
-        return None;
+/// The types among the generic arguments of a type's last name.
+pub(crate) fn generic_arguments(ty: &Type) -> impl Iterator<Item = &Type> {
+    let arguments = match ty {
+        Type::Path(path) => path.path.segments.last().map(|segment| &segment.arguments),
+        _ => None,
     };
-    arguments.args.iter().find_map(|argument| match argument {
+    let arguments = match arguments {
+        Some(PathArguments::AngleBracketed(arguments)) => Some(&arguments.args),
+        _ => None,
+    };
+    arguments.into_iter().flatten().filter_map(|argument| match argument {
         GenericArgument::Type(ty) => Some(ty),
         _ => None,
     })

@@ -1,33 +1,42 @@
-//! What stands in a function's place when a rule was broken: the same names with the same types,
-//! and nothing behind them, so that callers give no errors of their own.
+//! What stands in a function's place when a rule was broken: the same names with the types that
+//! they would have, and nothing behind them, so that callers give no errors of their own.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    GenericArgument, GenericParam, Ident, ItemFn, Lifetime, ParenthesizedGenericArguments,
+    PathArguments, PathSegment, Type, TypeFnPtr, TypeParamBound, TypeReference, parse_quote,
+};
 
-use crate::ast::{Function, Output};
+use crate::ast::{Function, Kind};
 use crate::errors::Errors;
-use crate::expand::{constructor, kind_trait, outcome_types, twin};
+use crate::expand::{call, constructor, implementation, outcome_types, twin};
 use crate::paths::Crate;
+use crate::valid::{Unstorable, borrowed, unstorable};
 
 pub(crate) fn expand(function: &Function<'_>, krate: &Crate, errors: &Errors) -> TokenStream {
     let errors = errors.to_compile_errors();
-    let item = function.item;
-    // With a `self` or with generics there is no telling what the callers see: the function as the
-    // user wrote it serves them best.
-    let keeps_signature = item.sig.receiver().is_some()
-        || !item.sig.generics.params.is_empty()
-        || item.sig.generics.where_clause.is_some();
-    if keeps_signature {
-        return quote!(#errors #[allow(unused, clippy::all)] #item);
+    let nothing = quote!(::core::unreachable!());
+    let kind = function.kind;
+    let seen = for_callers(function.item.clone());
+    let seen = Function::new(kind, &seen);
+    let (ident, generics) = (&seen.item.sig.ident, &seen.item.sig.generics);
+    let (mut output, mut error) = outcome_types(&seen.output, krate);
+    let is_generic = generics.params.iter().any(|it| !matches!(it, GenericParam::Lifetime(_)));
+    let is_method = seen.item.sig.receiver().is_some();
+    let mut call = call(ident, krate);
+    if is_generic || is_method {
+        call = quote!(#krate::Call<#krate::__private::Broken<#output, #error>>);
+        (output, error) = (quote!(()), quote!(()));
     }
-    let constructor = constructor(function, krate, &quote!(::core::unreachable!()));
-    let twin = twin(function, krate);
-    let ident = &item.sig.ident;
-    let kind = kind_trait(function.kind);
-    let (output, error) = match &function.output {
-        Output::Plain(ty) | Output::Result(ty) if borrows(ty) => (quote!(()), quote!(#krate::Error)),
-        output => outcome_types(output, krate),
-    };
+    let constructor = constructor(&seen, &call, &nothing);
+    if is_method {
+        return quote!(#errors #constructor);
+    }
+    let body = for_body(kind, function.item.clone());
+    let twin = twin(&Function::new(kind, &body));
+    let implementation = implementation(&seen, krate, [&output, &error], &nothing);
     quote! {
         #errors
         #constructor
@@ -35,22 +44,123 @@ pub(crate) fn expand(function: &Function<'_>, krate: &Crate, errors: &Errors) ->
         impl #krate::__private::Definition for #ident {
             const ENTRY: #krate::__private::Entry = ::core::panic!();
         }
-        impl #krate::#kind for #ident {
-            type Output = #output;
-            type Error = #error;
-            fn codecs() -> (
-                #krate::__private::Codec<#output>,
-                #krate::__private::ErrorCodec<#error>,
-            ) {
-                ::core::unreachable!()
-            }
+        #implementation
+    }
+}
+
+/// The function as callers see it: its parameters may live for any time, what it returns is owned.
+fn for_callers(mut item: ItemFn) -> ItemFn {
+    let declared = item.sig.generics.lifetimes().map(|known| known.lifetime.clone()).collect();
+    let mut lifetimes = Lifetimes { declared, other: Lifetime::new("'_", Span::call_site()) };
+    item.sig.inputs.iter_mut().for_each(|input| lifetimes.visit_fn_arg_mut(input));
+    Owned.visit_return_type_mut(&mut item.sig.output);
+    item
+}
+
+/// The function as its body sees it, with a signature of which nothing is left to be said.
+///
+/// The body stays: it uses what the user imported for it, and what is wrong in it is wrong.
+fn for_body(kind: Kind, mut item: ItemFn) -> ItemFn {
+    let sig = &mut item.sig;
+    if kind == Kind::Orchestrator {
+        sig.asyncness.get_or_insert(syn::Token![async](sig.fn_token.span));
+    }
+    sig.constness = None;
+    sig.abi = None;
+    sig.variadic = None;
+    // One lifetime for all that has none: what is returned may borrow from any parameter.
+    let other = Lifetime::new("'__parameters", Span::call_site());
+    let known = sig.generics.lifetimes().map(|known| known.lifetime.clone());
+    let known = known.chain([Lifetime::new("'static", Span::call_site())]).collect();
+    let mut lifetimes = Lifetimes { declared: known, other: other.clone() };
+    sig.inputs.iter_mut().for_each(|input| lifetimes.visit_fn_arg_mut(input));
+    lifetimes.visit_return_type_mut(&mut sig.output);
+    sig.generics.params.insert(0, parse_quote!(#other));
+    item
+}
+
+/// Puts one lifetime in the place of all that are elided or not declared.
+struct Lifetimes {
+    declared: Vec<Lifetime>,
+    other: Lifetime,
+}
+
+impl VisitMut for Lifetimes {
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if !self.declared.contains(lifetime) {
+            *lifetime = self.other.clone();
+        }
+    }
+
+    fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
+        reference.lifetime.get_or_insert_with(|| self.other.clone());
+        visit_mut::visit_type_reference_mut(self, reference);
+    }
+
+    fn visit_path_segment_mut(&mut self, segment: &mut PathSegment) {
+        if let (true, PathArguments::AngleBracketed(arguments)) =
+            (segment.ident == "Cow", &mut segment.arguments)
+            && !arguments.args.iter().any(|it| matches!(it, GenericArgument::Lifetime(_)))
+        {
+            arguments.args.insert(0, GenericArgument::Lifetime(self.other.clone()));
+        }
+        visit_mut::visit_path_segment_mut(self, segment);
+    }
+
+    // Within these, lifetimes are elided to others.
+    fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
+    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {
+    }
+}
+
+/// Puts a type that owns what it has in the place of every one that does not.
+struct Owned;
+
+impl VisitMut for Owned {
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        match unstorable(ty) {
+            Some(Unstorable::Borrows) => *ty = owned(ty),
+            Some(Unstorable::Unnamed) => *ty = named(ty),
+            None => {}
+        }
+        visit_mut::visit_type_mut(self, ty);
+    }
+}
+
+fn owned(ty: &Type) -> Type {
+    match borrowed(ty) {
+        Some(Type::Path(path)) if path.path.is_ident("str") => parse_quote!(::std::string::String),
+        Some(Type::Slice(slice)) => {
+            let elem = &slice.elem;
+            parse_quote!(::std::vec::Vec<#elem>)
+        }
+        Some(other) => {
+            let mut other = other.clone();
+            Owned.visit_type_mut(&mut other);
+            other
+        }
+        None => {
+            let declared = vec![Lifetime::new("'static", Span::call_site())];
+            let mut ty = ty.clone();
+            Lifetimes { other: declared[0].clone(), declared }.visit_type_mut(&mut ty);
+            ty
         }
     }
 }
 
-/// Whether a type names a reference or an `impl Trait`, which could not stand in an `impl`.
-fn borrows(ty: &syn::Type) -> bool {
-    let mut errors = Errors::default();
-    crate::valid::check_borrows(ty, &mut errors);
-    !errors.is_empty()
+/// A type of which the same is known as of an `impl Trait`, if there is one.
+fn named(ty: &Type) -> Type {
+    const BOXED: [&str; 6] =
+        ["Debug", "Display", "Error", "ExactSizeIterator", "Future", "Iterator"];
+    let Type::ImplTrait(opaque) = ty else { return ty.clone() };
+    let bounds = &opaque.bounds;
+    let is_boxed = |name: &Ident| BOXED.iter().any(|boxed| name == boxed);
+    match bounds.first() {
+        Some(TypeParamBound::Trait(first))
+            if first.path.segments.last().is_some_and(|last| is_boxed(&last.ident)) =>
+        {
+            parse_quote!(::std::boxed::Box<dyn #bounds>)
+        }
+        _ => parse_quote!(()),
+    }
 }

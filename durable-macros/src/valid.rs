@@ -3,11 +3,18 @@
 //! A message says what is wrong, why in the user's world, and what to write instead. What rustc
 //! says better (a type that is not there, a missing derive) is left to it.
 
+use quote::ToTokens;
 use syn::visit::{self, Visit};
-use syn::{FnArg, Pat, Type, TypeImplTrait, TypeReference};
+use syn::{
+    FnArg, GenericArgument, GenericParam, Generics, Lifetime, Pat, PatType, PathArguments, Type,
+    TypePath, TypeReference,
+};
 
-use crate::ast::{Function, Kind, Output, Parameter, Passing, Role, last_name};
+use crate::ast::{Function, Kind, Output, Parameter, Passing, Role, generic_arguments, last_name};
 use crate::errors::Errors;
+
+const LIFETIME: &str =
+    "a parameter lives as long as one run of the function; leave the lifetime out";
 
 /// Checks a function against every rule.
 pub(crate) fn check(function: &Function<'_>, errors: &mut Errors) {
@@ -17,7 +24,7 @@ pub(crate) fn check(function: &Function<'_>, errors: &mut Errors) {
     check_receiver(function, errors);
     check_context(function, errors);
     for parameter in &function.parameters {
-        check_parameter(function.kind, parameter, errors);
+        check_parameter(function, parameter, errors);
     }
     check_output(function, errors);
 }
@@ -34,7 +41,8 @@ fn check_async(function: &Function<'_>, errors: &mut Errors) {
 fn check_qualifiers(function: &Function<'_>, errors: &mut Errors) {
     let (sig, noun) = (&function.item.sig, function.kind.noun());
     if let Some(token) = &sig.constness {
-        errors.on(token, format!("{noun} runs when it is called, so it cannot be `const`"));
+        errors
+            .on(token, format!("{noun} runs in a hub, so it cannot be `const`; leave `const` out"));
     }
     if let syn::Safety::Unsafe(token) = &sig.safety {
         errors.on(
@@ -43,25 +51,31 @@ fn check_qualifiers(function: &Function<'_>, errors: &mut Errors) {
         );
     }
     if let Some(abi) = &sig.abi {
-        errors.on(abi, format!("{noun} is called by the runtime, so it has no ABI of its own"));
+        errors.on(abi, format!("{noun} is called by the runtime, from Rust; leave the ABI out"));
     }
     if let Some(variadic) = &sig.variadic {
-        errors.on(variadic, format!("{noun} has a fixed number of parameters"));
+        errors.on(variadic, format!("{noun} has a fixed number of parameters; take a `Vec`"));
     }
 }
 
 fn check_generics(function: &Function<'_>, errors: &mut Errors) {
     let (generics, noun) = (&function.item.sig.generics, function.kind.noun());
-    if !generics.params.is_empty() {
-        errors.on(
-            &generics.params,
-            format!(
-                "{noun} cannot be generic: its name in the history stands for one function; write \
-                 one for each type, with a generic function inside"
-            ),
-        );
-    } else if let Some(clause) = &generics.where_clause {
-        errors.on(clause, format!("{noun} cannot be generic, so there is nothing to bound"));
+    for parameter in &generics.params {
+        if let GenericParam::Lifetime(lifetime) = parameter {
+            errors.on(lifetime, LIFETIME);
+        } else {
+            errors.on(
+                parameter,
+                format!(
+                    "{noun} cannot be generic: its name in the history stands for one function; \
+                     write one for each type, with a generic function inside"
+                ),
+            );
+        }
+    }
+    if let (true, Some(clause)) = (generics.params.is_empty(), &generics.where_clause) {
+        let message = format!("{noun} cannot be generic, so this bounds nothing; leave it out");
+        errors.on(clause.where_token, message);
     }
 }
 
@@ -81,22 +95,25 @@ fn check_receiver(function: &Function<'_>, errors: &mut Errors) {
 
 fn check_context(function: &Function<'_>, errors: &mut Errors) {
     let (kind, noun, context) = (function.kind, function.kind.noun(), function.kind.context());
-    let mut missing = kind == Kind::Orchestrator;
+    let mut found_one = false;
     for (index, parameter) in function.parameters.iter().enumerate() {
         let Role::Context(found) = parameter.role else { continue };
-        missing = false;
         let ty = &parameter.argument.ty;
         let shared = matches!(&**ty, Type::Reference(TypeReference { mutability: None, .. }));
         if found != kind {
             errors.on(ty, format!("{noun} has an `&{context}`, not an `&{}`", found.context()));
         } else if !shared {
             errors.on(ty, format!("the context is lent to {noun}; write `&{context}`"));
+        } else if found_one {
+            errors.on(parameter.argument, "there is one context; leave the second out");
         } else if index > 0 {
             errors.on(parameter.argument, "the context comes first, before all other parameters");
         }
+        found_one = true;
     }
-    if missing {
-        let message = format!("{noun} needs its context; write `ctx: &{context}` as its first parameter");
+    if kind == Kind::Orchestrator && !found_one {
+        let message =
+            format!("{noun} needs its context; write `ctx: &{context}` as its first parameter");
         match function.item.sig.inputs.first() {
             Some(FnArg::Receiver(_)) => {}
             Some(first) => errors.on(first, message),
@@ -105,20 +122,39 @@ fn check_context(function: &Function<'_>, errors: &mut Errors) {
     }
 }
 
-fn check_parameter(kind: Kind, parameter: &Parameter<'_>, errors: &mut Errors) {
-    match &parameter.role {
-        Role::Context(_) => {}
-        Role::State { .. } if kind == Kind::Orchestrator => errors.on(
-            &parameter.argument.ty,
+fn check_parameter(function: &Function<'_>, parameter: &Parameter<'_>, errors: &mut Errors) {
+    let PatType { pat, ty, .. } = parameter.argument;
+    check_lifetime(ty, &function.item.sig.generics, errors);
+    match (&parameter.role, &**ty) {
+        (Role::Context(_), _) => {}
+        (Role::State { .. }, _) if function.kind == Kind::Orchestrator => errors.on(
+            ty,
             "shared state is not recorded, so an orchestrator cannot depend on it; take it in an activity",
         ),
-        Role::State { .. } => {}
-        Role::Input(passing) => {
-            check_passing(passing, &parameter.argument.ty, errors);
-            if let Pat::Wild(wild) = &*parameter.argument.pat {
-                errors.on(wild, "a parameter is stored under its name; give it one, such as `_unused`");
-            }
+        (Role::State { .. }, Type::Reference(TypeReference { mutability: Some(token), .. })) => {
+            errors.on(
+                token,
+                "shared state is used by all activities at once, so it is never `mut`; put what changes into a `std::sync::Mutex` or an atomic",
+            );
         }
+        (Role::State { .. }, _) => {}
+        (Role::Input(passing), _) => {
+            if let Pat::Wild(wild) = &**pat {
+                errors.on(
+                    wild,
+                    "a parameter is part of every call and its record; leave it out, or give it a name such as `_unused`",
+                );
+            }
+            check_passing(passing, ty, errors);
+        }
+    }
+}
+
+fn check_lifetime(ty: &Type, declared: &Generics, errors: &mut Errors) {
+    let Type::Reference(TypeReference { lifetime: Some(lifetime), .. }) = ty else { return };
+    // One that is declared is an error where it is declared.
+    if declared.lifetimes().all(|known| known.lifetime != *lifetime) {
+        errors.on(lifetime, LIFETIME);
     }
 }
 
@@ -127,20 +163,30 @@ fn check_passing(passing: &Passing<'_>, ty: &Type, errors: &mut Errors) {
         Passing::Str => None,
         Passing::Value(inner) | Passing::Reference(inner) | Passing::Slice(inner) => Some(*inner),
     };
-    if let Type::Reference(TypeReference { lifetime, mutability, .. }) = ty {
-        if let Some(lifetime) = lifetime {
-            errors.on(lifetime, "a parameter is read back from history, so nothing outlives the call; leave the lifetime out");
-        }
-        if let Some(mutability) = mutability {
-            errors.on(mutability, "a parameter is a copy from history, so changes to it would be lost; take it by value and return it");
-        }
+    if let Type::Reference(TypeReference { mutability: Some(token), .. }) = ty {
+        errors.on(token, "a parameter is a copy from history, so changes to it would be lost; take it by value and return it");
     }
     let Some(inner) = inner else { return };
-    match (last_name(inner).as_deref(), passing) {
-        (Some("Path"), Passing::Reference(_)) => {
-            errors.on(ty, "a `Path` cannot be read back from history; take a `&PathBuf` or a `&str`");
-        }
-        _ => Borrows::check(inner, "a parameter is read back from history, where there is nothing to borrow from", errors),
+    if let (Passing::Reference(_), Some(instead)) = (passing, sized(inner)) {
+        let name = inner.to_token_stream();
+        errors.on(ty, format!("a `{name}` cannot be read back from history; take {instead}"));
+    } else {
+        Borrows::check(
+            inner,
+            "a parameter is read back from history, where there is nothing to borrow from",
+            errors,
+        );
+    }
+}
+
+/// What to take instead of a reference to a type that cannot stand by itself.
+fn sized(ty: &Type) -> Option<&'static str> {
+    match last_name(ty).map(ToString::to_string).as_deref() {
+        Some("Path") => Some("a `&PathBuf` or a `&str`"),
+        Some("OsStr") => Some("a `&OsString` or a `&str`"),
+        Some("CStr") => Some("a `&CString` or a `&str`"),
+        _ if matches!(ty, Type::TraitObject(_)) => Some("a type of its own, such as an `enum`"),
+        _ => None,
     }
 }
 
@@ -155,12 +201,7 @@ fn check_output(function: &Function<'_>, errors: &mut Errors) {
     }
 }
 
-/// Checks that a type can be stored, as far as its tokens tell.
-pub(crate) fn check_borrows(ty: &Type, errors: &mut Errors) {
-    Borrows::check(ty, "", errors);
-}
-
-/// Finds what cannot be stored whatever it contains: references and `impl Trait`.
+/// Finds what cannot be stored whatever it contains.
 struct Borrows<'e> {
     why: &'static str,
     errors: &'e mut Errors,
@@ -173,17 +214,71 @@ impl Borrows<'_> {
 }
 
 impl<'ast> Visit<'ast> for Borrows<'_> {
-    fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
-        let instead = match &*reference.elem {
-            Type::Path(path) if path.path.is_ident("str") => "use `String`",
-            Type::Slice(_) => "use `Vec`",
-            _ => "use an owned type",
-        };
-        self.errors.on(reference, format!("{}; {instead}", self.why));
+    fn visit_type(&mut self, ty: &'ast Type) {
+        match unstorable(ty) {
+            Some(Unstorable::Borrows) => {
+                let instead = match borrowed(ty) {
+                    Some(Type::Path(path)) if path.path.is_ident("str") => "`String`".to_owned(),
+                    Some(Type::Path(TypePath { path, .. })) if path.get_ident().is_some() => {
+                        format!("`{}`", path.to_token_stream())
+                    }
+                    Some(Type::Slice(_)) => "`Vec`".to_owned(),
+                    _ => "a type that owns what it has".to_owned(),
+                };
+                self.errors.on(ty, format!("{}; use {instead}", self.why));
+            }
+            Some(Unstorable::Unnamed) => {
+                let message =
+                    "the type is read back from history, so it must be named; write it out";
+                self.errors.on(ty, message);
+            }
+            None => visit::visit_type(self, ty),
+        }
     }
+}
 
-    fn visit_type_impl_trait(&mut self, ty: &'ast TypeImplTrait) {
-        self.errors.on(ty, "the type is read back from history, so it must be named; write it out");
-        visit::visit_type_impl_trait(self, ty);
+/// Why a type cannot be stored, as far as its tokens tell.
+pub(crate) enum Unstorable {
+    /// It borrows.
+    Borrows,
+    /// It is an `impl Trait`.
+    Unnamed,
+}
+
+/// Whether the tokens of a type, without those of the types in it, tell that it cannot be stored.
+pub(crate) fn unstorable(ty: &Type) -> Option<Unstorable> {
+    match ty {
+        Type::ImplTrait(_) => Some(Unstorable::Unnamed),
+        Type::Reference(_) => Some(Unstorable::Borrows),
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            let lifetimes: Vec<_> = match &last.arguments {
+                PathArguments::AngleBracketed(arguments) => {
+                    arguments.args.iter().filter_map(lifetime).collect()
+                }
+                _ => Vec::new(),
+            };
+            // A `Cow` borrows even if it does not say so.
+            let silent = last.ident == "Cow" && lifetimes.is_empty();
+            let borrows = silent || lifetimes.iter().any(|lifetime| lifetime.ident != "static");
+            borrows.then_some(Unstorable::Borrows)
+        }
+        _ => None,
+    }
+}
+
+/// What a type borrows, if its tokens tell.
+pub(crate) fn borrowed(ty: &Type) -> Option<&Type> {
+    match ty {
+        Type::Reference(reference) => Some(&reference.elem),
+        ty if last_name(ty).is_some_and(|name| name == "Cow") => generic_arguments(ty).next(),
+        _ => None,
+    }
+}
+
+fn lifetime(argument: &GenericArgument) -> Option<&Lifetime> {
+    match argument {
+        GenericArgument::Lifetime(lifetime) => Some(lifetime),
+        _ => None,
     }
 }

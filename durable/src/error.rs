@@ -102,15 +102,35 @@ impl fmt::Debug for Error {
 /// Follows from `Serialize`, `Deserialize` and `Display`; [`Error`] has it too.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a durable function",
-    label = "cannot be recorded in history",
-    note = "return `durable::Result<T>`, into which `?` turns every error",
-    note = "or derive `serde::Serialize` and `serde::Deserialize` for `{Self}` and implement \
-            `Display`: then it comes back typed"
+    note = "it has to have `Serialize`, `Deserialize` and `Display`"
 )]
 pub trait TaskError: Serialize + DeserializeOwned + fmt::Display + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<E: Serialize + DeserializeOwned + fmt::Display + 'static> TaskError for E {}
+
+/// A [`TaskError`], as generated code asks for it: a trait that requires no other, so that an error
+/// points at no bound of ours.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a durable function",
+    label = "cannot be recorded in history",
+    note = "return `durable::Result<T>`, into which `?` turns every error",
+    note = "or an error type of your own that has `Serialize`, `Deserialize` and `Display`: it \
+            comes back as the value that it was"
+)]
+pub trait StoredError {
+    /// How its values are recorded and come back.
+    fn codec() -> ErrorCodec<Self>
+    where
+        Self: Sized;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: TaskError> StoredError for E {
+    fn codec() -> ErrorCodec<Self> {
+        task_error()
+    }
+}
 
 /// How errors of one type are recorded and come back.
 #[derive(Debug)]
@@ -128,8 +148,8 @@ impl<E> Clone for ErrorCodec<E> {
 impl<E> Copy for ErrorCodec<E> {}
 
 /// The codec of `E`, if `E` can be recorded.
-pub const fn task_error<E: TaskError>() -> ErrorCodec<E> {
-    ErrorCodec { write: write_error, read: read_error }
+pub(crate) const fn task_error<E: TaskError>() -> ErrorCodec<E> {
+    ErrorCodec { write: |error| write_error(&error), read: read_error }
 }
 
 impl<E> ErrorCodec<E> {
@@ -142,12 +162,12 @@ impl<E> ErrorCodec<E> {
     }
 }
 
-fn write_error<E: TaskError>(error: E) -> FailureDetails {
-    if let Some(error) = (&error as &dyn Any).downcast_ref::<Error>() {
+fn write_error<E: TaskError>(error: &E) -> FailureDetails {
+    if let Some(error) = (error as &dyn Any).downcast_ref::<Error>() {
         return error.0.clone();
     }
     let mut details = FailureDetails::new(std::any::type_name::<E>(), error.to_string());
-    details.value = crate::payload::payload::<E>().encode(&error).ok();
+    details.value = crate::payload::payload::<E>().encode(error).ok();
     details
 }
 
@@ -290,7 +310,9 @@ pub enum HubError {
     #[error("the task hub was shut down; open it again to go on")]
     ShutDown,
     /// The store failed, and the hub with it.
-    #[error("the task hub stopped because its store failed: {0}; nothing acknowledged is lost: mend the cause and open it again")]
+    #[error(
+        "the task hub stopped because its store failed: {0}; nothing acknowledged is lost: mend the cause and open it again"
+    )]
     Store(#[from] StoreError),
     /// There is no such instance.
     #[error("there is no instance `{0}`")]

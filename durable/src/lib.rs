@@ -1,7 +1,11 @@
 #![doc = include_str!("../../docs/tour.md")]
+#![warn(clippy::expect_used, clippy::unwrap_used)]
 
 extern crate self as durable;
 
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 mod activity;
 mod call;
 mod engine;
@@ -10,9 +14,6 @@ mod hub;
 mod orchestration;
 mod panics;
 mod payload;
-#[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
 pub mod protocol;
 mod registry;
 pub mod store;

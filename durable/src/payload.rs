@@ -1,6 +1,6 @@
 //! A user's values on their way to JSON and back.
 //!
-//! Generated code never bounds a user's type itself: it asks [`payload`] for a [`Codec`] once per
+//! Generated code never bounds a user's type itself: it asks [`Stored`] for a [`Codec`] once per
 //! type, so that a missing derive is one error, in our words, on the type.
 
 use serde::Serialize;
@@ -14,13 +14,33 @@ use crate::protocol::{FailureDetails, Json};
 /// Derive `serde::Serialize` and `serde::Deserialize`; this trait follows.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in history",
-    label = "used as the input or output of a durable function",
-    note = "derive `serde::Serialize` and `serde::Deserialize` for `{Self}`"
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on what it is made of"
 )]
 pub trait Payload: Serialize + DeserializeOwned + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + 'static> Payload for T {}
+
+/// A [`Payload`], as generated code asks for it: a trait that requires no other, so that an error
+/// points at no bound of ours.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored in history",
+    label = "used as the input or output of a durable function",
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on what it is made of"
+)]
+pub trait Stored {
+    /// How its values become JSON and come back.
+    fn codec() -> Codec<Self>
+    where
+        Self: Sized;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Payload> Stored for T {
+    fn codec() -> Codec<Self> {
+        payload()
+    }
+}
 
 /// How values of one type become JSON and come back.
 #[derive(Debug)]
@@ -38,7 +58,7 @@ impl<T> Clone for Codec<T> {
 impl<T> Copy for Codec<T> {}
 
 /// The codec of `T`, if `T` can be stored.
-pub const fn payload<T: Payload>() -> Codec<T> {
+pub(crate) const fn payload<T: Payload>() -> Codec<T> {
     Codec {
         write: |value, json| serde_json::to_writer(json, value),
         read: |json| serde_json::from_str(json),
@@ -61,9 +81,8 @@ impl<T> Codec<T> {
 
 /// The text that `serde_json` wrote, which is UTF-8 by its contract.
 fn utf8(json: Vec<u8>) -> String {
-    String::from_utf8(json).unwrap_or_else(|error| {
-        String::from_utf8_lossy(error.as_bytes()).into_owned()
-    })
+    String::from_utf8(json)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// Writes the parameters of a call: one as itself, several as an array, none as `null`.
@@ -218,7 +237,10 @@ mod tests {
             .put(payload::<Option<u8>>(), "more", &None)
             .finish()
             .unwrap();
-        assert_eq!([none.as_str(), one.as_str(), two.as_str()], ["null", "\"Tokyo\"", "[[1,2],null]"]);
+        assert_eq!(
+            [none.as_str(), one.as_str(), two.as_str()],
+            ["null", "\"Tokyo\"", "[[1,2],null]"]
+        );
 
         let mut reader = InputReader::new(&two, 2).unwrap();
         assert_eq!(reader.take_vec(payload::<u8>(), "numbers").unwrap(), [1, 2]);

@@ -21,7 +21,7 @@ pub(crate) struct Backup {
 /// others are copied.
 #[orchestrator]
 pub(crate) async fn backup_folder(
-    _ctx: &OrchestrationContext,
+    ctx: &OrchestrationContext,
     from: &PathBuf,
     to: &PathBuf,
 ) -> Result<Backup> {

@@ -62,8 +62,7 @@ pub(crate) fn list(from: &Path, to: &Path) -> Result<Listing, FileError> {
     if !source.is_dir() {
         return Err(FileError::new(&from.display().to_string(), "it is not a folder"));
     }
-    fs::create_dir_all(to).map_err(|error| FileError::io(to, &error))?;
-    let target = to.canonicalize().map_err(|error| FileError::io(to, &error))?;
+    let target = resolve(to).map_err(|error| FileError::io(to, &error))?;
     if target.starts_with(&source) || source.starts_with(&target) {
         let reason = format!(
             "source and target must not lie within each other, and the source is {}; choose \
@@ -72,6 +71,7 @@ pub(crate) fn list(from: &Path, to: &Path) -> Result<Listing, FileError> {
         );
         return Err(FileError::new(&to.display().to_string(), reason));
     }
+    fs::create_dir_all(to).map_err(|error| FileError::io(to, &error))?;
     let mut listing = Listing::default();
     for found in WalkDir::new(&source).min_depth(1).sort_by_file_name() {
         match found {
@@ -85,6 +85,16 @@ pub(crate) fn list(from: &Path, to: &Path) -> Result<Listing, FileError> {
         }
     }
     Ok(listing)
+}
+
+/// Where a folder will be that need not be there yet.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Err(error), Some(parent), Some(name)) if error.kind() == ErrorKind::NotFound => {
+            Ok(resolve(parent)?.join(name))
+        }
+        (resolved, _, _) => resolved,
+    }
 }
 
 impl Listing {

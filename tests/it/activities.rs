@@ -32,7 +32,7 @@ async fn charge(cents: u32) -> Result<u32, Declined> {
 }
 
 #[orchestrator]
-async fn order(_ctx: &OrchestrationContext, cents: u32) -> Result<u32, Declined> {
+async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<u32, Declined> {
     charge(cents).await.map_err(|failed| failed.into_error().expect("it does not panic"))
 }
 
@@ -61,7 +61,7 @@ fn panics_blocking() {
 }
 
 #[orchestrator]
-async fn survives(_ctx: &OrchestrationContext) -> Vec<String> {
+async fn survives(ctx: &OrchestrationContext) -> Vec<String> {
     let (a, b) = durable::join((panics(), panics_blocking())).await;
     [a, b].into_iter().filter_map(Result::err).map(|failed| failed.to_string()).collect()
 }
@@ -85,9 +85,7 @@ async fn describe(ctx: &ActivityContext) -> (String, String, u32, String) {
 }
 
 #[orchestrator]
-async fn describes(
-    _ctx: &OrchestrationContext,
-) -> Result<Vec<(String, String, u32, String)>> {
+async fn describes(ctx: &OrchestrationContext) -> Result<Vec<(String, String, u32, String)>> {
     Ok(durable::try_join_all([describe(), describe()]).await?)
 }
 
@@ -118,7 +116,7 @@ async fn passes(turnstile: State<Arc<Turnstile>>) {
 }
 
 #[orchestrator]
-async fn crowd(_ctx: &OrchestrationContext) -> Result<usize> {
+async fn crowd(ctx: &OrchestrationContext) -> Result<usize> {
     Ok(durable::try_join_all((0..99).map(|_| passes())).await?.len())
 }
 
@@ -177,7 +175,7 @@ async fn begins(gate: State<Arc<Gate>>) {
 }
 
 #[orchestrator]
-async fn impatient(_ctx: &OrchestrationContext) -> Result<String> {
+async fn impatient(ctx: &OrchestrationContext) -> Result<String> {
     let slow = gated().spawn();
     begins().await?;
     drop(slow);
@@ -185,7 +183,7 @@ async fn impatient(_ctx: &OrchestrationContext) -> Result<String> {
 }
 
 #[orchestrator]
-async fn patient(_ctx: &OrchestrationContext) -> Result<String> {
+async fn patient(ctx: &OrchestrationContext) -> Result<String> {
     Ok(gated().await?)
 }
 

@@ -58,7 +58,7 @@ async fn breaks(disk: State<Arc<Breakable>>) -> u32 {
 }
 
 #[orchestrator]
-async fn unlucky(_ctx: &OrchestrationContext) -> Result<u32> {
+async fn unlucky(ctx: &OrchestrationContext) -> Result<u32> {
     Ok(breaks().await?)
 }
 

@@ -14,7 +14,7 @@ async fn say_hello(city: &str) -> Result<String> {
 }
 
 #[orchestrator]
-async fn hello_sequence(_ctx: &OrchestrationContext, cities: Vec<String>) -> Result<Vec<String>> {
+async fn hello_sequence(ctx: &OrchestrationContext, cities: Vec<String>) -> Result<Vec<String>> {
     let mut greetings = Vec::new();
     for city in &cities {
         greetings.push(say_hello(city).await?);
@@ -23,7 +23,7 @@ async fn hello_sequence(_ctx: &OrchestrationContext, cities: Vec<String>) -> Res
 }
 
 #[orchestrator]
-async fn nothing(_ctx: &OrchestrationContext) {}
+async fn nothing(ctx: &OrchestrationContext) {}
 
 /// This program's other tests want shared state, so what is annotated cannot all be registered.
 fn builder() -> TaskHubBuilder {
@@ -124,7 +124,7 @@ async fn an_id_that_breaks_a_rule_is_refused() -> Result<()> {
 }
 
 #[orchestrator]
-async fn keyed(_ctx: &OrchestrationContext, map: std::collections::BTreeMap<(u8, u8), u8>) -> usize {
+async fn keyed(ctx: &OrchestrationContext, map: std::collections::BTreeMap<(u8, u8), u8>) -> usize {
     map.len()
 }
 
@@ -210,7 +210,7 @@ async fn after_a_shutdown_every_handle_says_so() -> Result<()> {
 }
 
 #[orchestrator]
-async fn large(_ctx: &OrchestrationContext, megabytes: usize) -> Result<usize> {
+async fn large(ctx: &OrchestrationContext, megabytes: usize) -> Result<usize> {
     let text = fill(megabytes).await?;
     Ok(text.len())
 }

@@ -10,7 +10,7 @@ mod one {
     pub(super) async fn first() {}
 
     #[orchestrator]
-    pub(super) async fn calls_one(_ctx: &OrchestrationContext) -> Result<u32> {
+    pub(super) async fn calls_one(ctx: &OrchestrationContext) -> Result<u32> {
         Ok(numbered().await?)
     }
 
@@ -29,7 +29,7 @@ mod two {
     }
 
     #[orchestrator(name = "renamed")]
-    pub(super) async fn calls_two(_ctx: &OrchestrationContext) -> Result<u32> {
+    pub(super) async fn calls_two(ctx: &OrchestrationContext) -> Result<u32> {
         Ok(other_numbered().await?)
     }
 }
@@ -97,8 +97,12 @@ async fn registering_by_hand_what_is_annotated_is_no_contradiction() -> Result<(
 
 #[tokio::test]
 async fn starting_what_is_not_registered_lists_what_is() -> Result<()> {
-    let hub =
-        TaskHub::builder().in_memory().only_registered().register::<two::calls_two>().open().await?;
+    let hub = TaskHub::builder()
+        .in_memory()
+        .only_registered()
+        .register::<two::calls_two>()
+        .open()
+        .await?;
     let error = hub.start(one::calls_one()).await.unwrap_err();
     assert!(matches!(error, StartError::NotRegistered { .. }), "{error:?}");
     let said = error.to_string();
@@ -110,8 +114,12 @@ async fn starting_what_is_not_registered_lists_what_is() -> Result<()> {
 
 #[tokio::test]
 async fn an_activity_that_is_not_registered_fails_its_call_by_name() -> Result<()> {
-    let hub =
-        TaskHub::builder().in_memory().only_registered().register::<one::calls_one>().open().await?;
+    let hub = TaskHub::builder()
+        .in_memory()
+        .only_registered()
+        .register::<one::calls_one>()
+        .open()
+        .await?;
     let error = hub.start(one::calls_one()).await?.result().await.unwrap_err().to_string();
     assert!(error.contains("activity `numbered` (version 1) is not registered"), "{error}");
     hub.shutdown().await?;

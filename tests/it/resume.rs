@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use durable::__private::{Definition, Entry};
 use durable::prelude::*;
-use durable::protocol::{EventKind, ExecutionId, InstanceId, Json, MessageId, PartitionId, TaskMessage};
+use durable::protocol::{
+    EventKind, ExecutionId, InstanceId, Json, MessageId, PartitionId, TaskMessage,
+};
 use durable::store::{Commit, MemoryStore, Store};
 use durable::{ResultError, RuntimeStatus, TaskHubBuilder};
 
@@ -27,7 +29,7 @@ async fn step(ctx: &ActivityContext, runs: State<Arc<Runs>>, n: u32, stop_at: u3
 }
 
 #[orchestrator]
-async fn steps(_ctx: &OrchestrationContext, count: u32, stop_at: u32) -> Result<u32> {
+async fn steps(ctx: &OrchestrationContext, count: u32, stop_at: u32) -> Result<u32> {
     let mut sum = 0;
     for n in 0..count {
         sum += step(n, stop_at).await?;
@@ -84,13 +86,13 @@ async fn evicted_instances_replay_and_go_on() -> Result<()> {
 }
 
 #[orchestrator]
-async fn shop(_ctx: &OrchestrationContext) -> Result<u32> {
+async fn shop(ctx: &OrchestrationContext) -> Result<u32> {
     step(0, 99).await?;
     Ok(step(1, 1).await?)
 }
 
 #[orchestrator]
-async fn changed_shop(_ctx: &OrchestrationContext) -> Result<u32> {
+async fn changed_shop(ctx: &OrchestrationContext) -> Result<u32> {
     other().await?;
     Ok(step(1, 1).await?)
 }
@@ -175,7 +177,7 @@ async fn an_instance_whose_code_is_gone_waits_for_it() -> Result<()> {
 }
 
 #[orchestrator]
-async fn foreign(_ctx: &OrchestrationContext) -> Result<u32> {
+async fn foreign(ctx: &OrchestrationContext) -> Result<u32> {
     let n = step(0, 99).await?;
     tokio::time::sleep(std::time::Duration::from_secs(n.into())).await;
     Ok(n)

@@ -1,8 +1,8 @@
 //! The parameters of a function on their way into a call, and from there to its body.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::{Ident, Pat, Type};
 
 use crate::ast::{Function, Kind, Output, Parameter, Passing, Role};
@@ -20,6 +20,9 @@ pub(crate) fn name(index: usize, parameter: &Parameter<'_>) -> Option<Ident> {
 pub(super) struct Inputs<'a> {
     function: &'a Function<'a>,
     krate: &'a Crate,
+    parts: Vec<Part<'a>>,
+    /// The types for which a codec is needed, each once.
+    stored: Vec<&'a Type>,
 }
 
 /// A part of the input.
@@ -32,20 +35,25 @@ struct Part<'a> {
 
 impl<'a> Inputs<'a> {
     pub(super) fn new(function: &'a Function<'a>, krate: &'a Crate) -> Self {
-        Self { function, krate }
+        let mut inputs = Self { function, krate, parts: Vec::new(), stored: Vec::new() };
+        for (index, parameter) in function.parameters.iter().enumerate() {
+            if let (Role::Input(passing), Some(name)) = (&parameter.role, name(index, parameter)) {
+                let codec = inputs.codec(passing).into();
+                inputs.parts.push(Part { name, passing, codec });
+            }
+        }
+        inputs
     }
 
-    fn parts(&self) -> Vec<Part<'a>> {
-        let mut parts = Vec::new();
-        let mut codecs = 0;
-        for (index, parameter) in self.function.parameters.iter().enumerate() {
-            let (Role::Input(passing), Some(name)) = (&parameter.role, name(index, parameter)) else {
-                continue;
-            };
-            parts.push(Part { name, passing, codec: codecs.into() });
-            codecs += usize::from(passing.stored().is_some());
-        }
-        parts
+    /// The place of the codec for what is passed.
+    fn codec(&mut self, passing: &'a Passing<'a>) -> usize {
+        let Some(ty) = passing.stored() else { return 0 };
+        let text = |ty: &Type| ty.to_token_stream().to_string();
+        let known = self.stored.iter().position(|known| text(known) == text(ty));
+        known.unwrap_or_else(|| {
+            self.stored.push(ty);
+            self.stored.len() - 1
+        })
     }
 
     /// The shared states that the function wants.
@@ -59,16 +67,11 @@ impl<'a> Inputs<'a> {
 
     /// The one place where the types of parameters are bounded.
     pub(super) fn codecs(&self) -> TokenStream {
-        let krate = self.krate;
-        let parts = self.parts();
-        let types: Vec<_> = parts.iter().filter_map(|part| part.passing.stored()).collect();
-        let codecs = types
-            .iter()
-            .map(|ty| quote_spanned!(ty.span()=> #krate::__private::payload::<#ty>()));
+        let (krate, stored) = (self.krate, &self.stored);
         quote! {
-            #[allow(clippy::unused_unit, clippy::type_complexity)]
-            fn __inputs() -> (#(#krate::__private::Codec<#types>,)*) {
-                (#(#codecs,)*)
+            #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
+            fn __inputs() -> (#(#krate::__private::Codec<#stored>,)*) {
+                (#(<#stored as #krate::__private::Stored>::codec(),)*)
             }
         }
     }
@@ -76,19 +79,18 @@ impl<'a> Inputs<'a> {
     /// The body of the constructor.
     pub(super) fn write(&self) -> TokenStream {
         let (krate, ident) = (self.krate, &self.function.item.sig.ident);
-        let parts = self.parts();
-        let count = parts.len();
-        let puts = parts.iter().map(|Part { name, passing, codec }| {
-            let label = name.to_string();
+        let count = self.parts.len();
+        let puts = self.parts.iter().map(|Part { name, passing, codec }| {
+            let label = name.unraw().to_string();
             match passing {
-                Passing::Value(_) => quote!(.put(codecs.#codec, #label, &#name)),
-                Passing::Reference(_) => quote!(.put(codecs.#codec, #label, #name)),
-                Passing::Slice(_) => quote!(.put_slice(codecs.#codec, #label, #name)),
+                Passing::Value(_) => quote!(.put(__codecs.#codec, #label, &#name)),
+                Passing::Reference(_) => quote!(.put(__codecs.#codec, #label, #name)),
+                Passing::Slice(_) => quote!(.put_slice(__codecs.#codec, #label, #name)),
                 Passing::Str => quote!(.put_str(#label, #name)),
             }
         });
         quote! {
-            let codecs = <#ident>::__inputs();
+            let __codecs = <#ident>::__inputs();
             #krate::__private::call(
                 #krate::__private::InputWriter::new(#count)#(#puts)*,
                 ::core::panic::Location::caller(),
@@ -99,34 +101,25 @@ impl<'a> Inputs<'a> {
     /// How the runtime runs the body with stored input.
     pub(super) fn runner(&self) -> TokenStream {
         let (function, krate) = (self.function, self.krate);
-        let ident = &function.item.sig.ident;
         let reads = self.reads();
-        let arguments = self.arguments();
-        let wait = function.is_async().then(|| quote!(.await));
-        let call = quote!(<#ident>::run(#(#arguments),*)#wait);
-        let result = match function.output {
-            Output::Result(_) => call,
-            Output::Unit | Output::Plain(_) => {
-                quote!(::core::result::Result::<_, #krate::Error>::Ok(#call))
-            }
-        };
-        let kind = super::kind_trait(function.kind);
-        let finish = quote! {
-            #krate::__private::finish(#result, <#ident as #krate::#kind>::codecs())
-        };
+        let finish = self.finish();
+        // On the function's name is where the compiler says that a future is not `Send`.
+        let span = function.item.sig.ident.span();
         let (context, future, run) = match (function.kind, function.is_async()) {
             (Kind::Orchestrator, _) => (
                 quote!(#krate::OrchestrationContext),
                 quote!(#krate::__private::OrchestratorFuture),
                 quote!(::std::boxed::Box::pin(async move { #finish })),
             ),
-            (Kind::Activity, true) => (
-                quote!(#krate::ActivityContext),
-                quote!(#krate::__private::ActivityRun),
-                quote! {
-                    #krate::__private::ActivityRun::Async(::std::boxed::Box::pin(async move { #finish }))
-                },
-            ),
+            (Kind::Activity, true) => {
+                let body = quote_spanned!(span=> async move { #finish });
+                let boxed = quote_spanned!(span=> ::std::boxed::Box::pin(#body));
+                (
+                    quote!(#krate::ActivityContext),
+                    quote!(#krate::__private::ActivityRun),
+                    quote!(#krate::__private::ActivityRun::Async(#boxed)),
+                )
+            }
             (Kind::Activity, false) => (
                 quote!(#krate::ActivityContext),
                 quote!(#krate::__private::ActivityRun),
@@ -136,7 +129,7 @@ impl<'a> Inputs<'a> {
             ),
         };
         quote! {
-            #[allow(unused_variables, unused_mut, clippy::let_unit_value, clippy::unit_arg)]
+            #[allow(clippy::all, clippy::pedantic, clippy::nursery, unused_mut, unused_variables)]
             fn __run(
                 __context: #context,
                 __input: #krate::__private::Json,
@@ -147,30 +140,54 @@ impl<'a> Inputs<'a> {
         }
     }
 
+    /// The body's result, as it is recorded.
+    fn finish(&self) -> TokenStream {
+        let (function, krate) = (self.function, self.krate);
+        let ident = &function.item.sig.ident;
+        let span = super::result_span(function);
+        let arguments = self.arguments();
+        let wait = function.is_async().then(|| quote!(.await));
+        let call = quote_spanned!(span=> <#ident>::run(#(#arguments),*)#wait);
+        let kind = super::kind_trait(function.kind);
+        let at = krate.at(span);
+        let result = match function.output {
+            Output::Result(ty) => quote_spanned! {span=> {
+                type __Returned = #ty;
+                <__Returned as #at::__private::Fallible>::into_result(#call)
+            }},
+            Output::Unit | Output::Plain(_) => {
+                quote!(::core::result::Result::<_, #krate::Error>::Ok(#call))
+            }
+        };
+        quote_spanned!(span=> #at::__private::finish(#result, <#ident as #at::#kind>::codecs()))
+    }
+
     fn reads(&self) -> TokenStream {
         let (krate, ident) = (self.krate, &self.function.item.sig.ident);
-        let parts = self.parts();
-        let count = parts.len();
-        let takes = parts.iter().map(|Part { name, passing, codec }| {
-            let label = name.to_string();
+        let count = self.parts.len();
+        let takes = self.parts.iter().map(|Part { name, passing, codec }| {
+            let label = name.unraw().to_string();
             match passing {
                 Passing::Value(_) | Passing::Reference(_) => {
                     quote!(let #name = __reader.take(__codecs.#codec, #label)?;)
                 }
-                Passing::Slice(_) => quote!(let #name = __reader.take_vec(__codecs.#codec, #label)?;),
+                Passing::Slice(_) => {
+                    quote!(let #name = __reader.take_vec(__codecs.#codec, #label)?;)
+                }
                 Passing::Str => quote! {
                     let #name = __reader.take(
-                        #krate::__private::payload::<::std::string::String>(),
+                        <::std::string::String as #krate::__private::Stored>::codec(),
                         #label,
                     )?;
                 },
             }
         });
-        let states = self.function.parameters.iter().enumerate().filter_map(|(index, parameter)| {
-            let Role::State { state, .. } = parameter.role else { return None };
-            let name = format_ident!("__state_{index}");
-            Some(quote!(let #name = __context.state::<#state>()?;))
-        });
+        let states =
+            self.function.parameters.iter().enumerate().filter_map(|(index, parameter)| {
+                let Role::State { state, .. } = parameter.role else { return None };
+                let name = format_ident!("__state_{index}");
+                Some(quote!(let #name = <#state as #krate::__private::Shared>::find(&__context)?;))
+            });
         quote! {
             let __codecs = <#ident>::__inputs();
             let mut __reader = #krate::__private::InputReader::new(&__input, #count)?;

@@ -12,13 +12,13 @@
 
 mod input;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::spanned::Spanned;
-use syn::{Attribute, Ident, Item, ItemFn, Type};
+use syn::ext::IdentExt;
+use syn::{Attribute, FnArg, Ident, Item, ItemFn, Meta, Signature, Type, parse_quote};
 
 use self::input::Inputs;
-use crate::ast::{Function, Kind, Output, generic_argument};
+use crate::ast::{Function, Kind, Output, Role, generic_arguments, last_name};
 use crate::attr::Options;
 use crate::errors::Errors;
 use crate::paths::Crate;
@@ -31,7 +31,8 @@ pub(crate) fn function(kind: Kind, options: TokenStream, item: TokenStream) -> T
     let item = match syn::parse2::<Item>(item.clone()) {
         Ok(Item::Fn(item)) => item,
         Ok(other) => {
-            errors.on(&other, format!("`#[{}]` goes on a function", kind.attribute()));
+            let message = format!("`#[{}]` goes on a free `fn` with a body", kind.attribute());
+            errors.on(keyword(&other), message);
             let errors = errors.to_compile_errors();
             return quote!(#errors #other);
         }
@@ -53,28 +54,43 @@ pub(crate) fn function(kind: Kind, options: TokenStream, item: TokenStream) -> T
     }
 }
 
+/// The token that says what an item is.
+fn keyword(item: &Item) -> TokenStream {
+    match item {
+        Item::Enum(item) => item.enum_token.to_token_stream(),
+        Item::Impl(item) => item.impl_token.to_token_stream(),
+        Item::Mod(item) => item.mod_token.to_token_stream(),
+        Item::Struct(item) => item.struct_token.to_token_stream(),
+        Item::Trait(item) => item.trait_token.to_token_stream(),
+        other => other.to_token_stream(),
+    }
+}
+
 fn expand(function: &Function<'_>, options: Options) -> TokenStream {
     let Options { name, version, krate } = options;
     let krate = Crate(krate);
-    let ident = &function.item.sig.ident;
+    let item = function.item;
+    let ident = &item.sig.ident;
     let inputs = Inputs::new(function, &krate);
-    let constructor = constructor(function, &krate, &inputs.write());
-    let twin = twin(function, &krate);
+    let constructor = constructor(function, &call(ident, &krate), &inputs.write());
+    let twin = twin(function);
     let codecs = inputs.codecs();
     let outcome = outcome(function, &krate);
     let runner = inputs.runner();
     let body = body(function, &krate, &inputs);
-    let name = name.map_or_else(|| ident.to_string().trim_start_matches("r#").to_owned(), |name| name.value());
+    let name = name.map_or_else(|| ident.unraw().to_string(), |name| name.value());
     let version = match version {
         Some(version) => quote!(::core::option::Option::Some(#version)),
         None => quote!(::core::option::Option::None),
     };
-    let code = &function.item;
-    let code_hash = hash::of(code.sig.to_token_stream().into_iter().chain(code.block.to_token_stream()).collect());
+    let code = item.sig.to_token_stream().into_iter().chain(item.block.to_token_stream());
+    let code_hash = hash::of(code.collect());
     let line = quote_spanned!(ident.span()=> ::core::line!());
+    let conditions = conditions(item);
     quote! {
         #constructor
         #twin
+        #(#conditions)*
         const _: () = {
             impl #ident { #codecs }
             impl #krate::__private::Definition for #ident {
@@ -96,38 +112,81 @@ fn expand(function: &Function<'_>, options: Options) -> TokenStream {
     }
 }
 
-/// The function that callers see.
-pub(crate) fn constructor(function: &Function<'_>, krate: &Crate, write: &TokenStream) -> TokenStream {
-    let item = function.item;
-    let (vis, ident) = (&item.vis, &item.sig.ident);
-    let attributes = item.attrs.iter().filter(|attribute| is_for_callers(attribute));
+/// The type of a call, as if it was written where the function's name is.
+pub(crate) fn call(ident: &Ident, krate: &Crate) -> TokenStream {
+    quote_spanned!(ident.span()=> #krate::Call<#ident>)
+}
+
+/// The function that callers see: its tokens are the user's, as far as they can be.
+pub(crate) fn constructor(
+    function: &Function<'_>,
+    returns: &TokenStream,
+    body: &TokenStream,
+) -> TokenStream {
+    let ItemFn { attrs, vis, sig, .. } = function.item;
+    let Signature { fn_token, ident, generics, .. } = sig;
+    let attributes = attrs.iter().filter(|attribute| is_for_callers(attribute));
+    let receiver = sig.receiver().map(|receiver| quote!(#receiver,));
     let parameters = function.parameters.iter().enumerate().filter_map(|(index, parameter)| {
         let name = input::name(index, parameter)?;
         let ty = &parameter.argument.ty;
         Some(quote!(#name: #ty))
     });
+    let bounds = &generics.where_clause;
+    // What is annotated is found by its name in a history, so it is never dead.
     quote! {
         #(#attributes)*
-        #[allow(clippy::all, clippy::pedantic, clippy::nursery, unused_variables)]
+        #[allow(clippy::all, clippy::pedantic, clippy::nursery, dead_code, unused_variables)]
         #[track_caller]
-        #vis fn #ident(#(#parameters),*) -> #krate::Call<#ident> { #write }
+        #vis #fn_token #ident #generics(#receiver #(#parameters),*) -> #returns #bounds { #body }
     }
 }
 
 /// The type that bears the function's name, with the user's body.
-pub(crate) fn twin(function: &Function<'_>, krate: &Crate) -> TokenStream {
+pub(crate) fn twin(function: &Function<'_>) -> TokenStream {
     let item = function.item;
     let (vis, ident) = (&item.vis, &item.sig.ident);
     let mut run = item.clone();
     run.sig.ident = Ident::new("run", ident.span());
     run.attrs.retain(|attribute| !is_for_callers(attribute) || attribute.path().is_ident("allow"));
-    let doc = format!("Names the {} [`{ident}`](fn@{ident}).", function.kind.attribute());
-    let _ = krate;
+    for (argument, parameter) in run.sig.inputs.iter_mut().zip(&function.parameters) {
+        // An orchestrator's has to be there, so nobody is to be blamed for not using it.
+        if let (FnArg::Typed(context), Role::Context(Kind::Orchestrator)) =
+            (argument, &parameter.role)
+        {
+            context.attrs.push(parse_quote!(#[allow(unused_variables)]));
+        }
+    }
+    let doc = format!("Names the {} [`{}`](fn@{ident}).", function.kind.attribute(), ident.unraw());
+    let conditions: Vec<_> = conditions(item).collect();
+    let is_list = |attribute: &&Attribute| matches!(attribute.meta, Meta::List(_));
+    let hidden = item.attrs.iter().filter(|it| it.path().is_ident("doc")).filter(is_list);
+    let twin = quote_spanned!(ident.span()=> #vis struct #ident {});
     quote! {
+        #(#conditions)*
         #[doc = #doc]
-        #[allow(non_camel_case_types, missing_debug_implementations, dead_code)]
-        #vis struct #ident {}
-        #[allow(dead_code, clippy::unused_async, clippy::unused_async_trait_impl)]
+        #(#hidden)*
+        #[allow(
+            non_camel_case_types,
+            missing_copy_implementations,
+            missing_debug_implementations,
+            dead_code,
+            clippy::empty_structs_with_brackets
+        )]
+        #twin
+        #(#conditions)*
+        #[allow(
+            dead_code,
+            clippy::future_not_send,
+            clippy::missing_const_for_fn,
+            clippy::missing_errors_doc,
+            clippy::missing_panics_doc,
+            clippy::must_use_candidate,
+            clippy::ptr_arg,
+            clippy::single_call_fn,
+            clippy::unused_async,
+            clippy::unused_async_trait_impl
+        )]
         impl #ident {
             /// The body, for unit tests.
             #run
@@ -140,41 +199,76 @@ fn is_for_callers(attribute: &Attribute) -> bool {
     ["doc", "deprecated", "cfg", "allow"].iter().any(|name| attribute.path().is_ident(name))
 }
 
+/// The attributes that say whether the function is there at all.
+fn conditions(item: &ItemFn) -> impl Iterator<Item = &Attribute> {
+    item.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg"))
+}
+
 /// What the function returns, and how that is recorded.
 fn outcome(function: &Function<'_>, krate: &Crate) -> TokenStream {
-    let ident = &function.item.sig.ident;
     let (output, error) = outcome_types(&function.output, krate);
-    let output_codec = match &function.output {
-        Output::Unit => quote!(#krate::__private::payload::<()>()),
-        Output::Plain(ty) => quote_spanned!(ty.span()=> #krate::__private::payload::<#output>()),
+    let (stored, failed) = match &function.output {
+        Output::Unit => (output.clone(), error.clone()),
+        Output::Plain(ty) => (spanned(ty, "Output"), error.clone()),
         Output::Result(ty) => {
-            let span = generic_argument(ty).map_or_else(|| ty.span(), Spanned::span);
-            quote_spanned!(span=> #krate::__private::payload::<#output>())
+            let mut arguments = generic_arguments(ty);
+            let stored = spanned(arguments.next().unwrap_or(ty), "Output");
+            (stored, spanned(arguments.next().unwrap_or(ty), "Error"))
         }
     };
-    let error_codec = match &function.output {
-        Output::Unit | Output::Plain(_) => quote!(#krate::__private::task_error::<#error>()),
-        Output::Result(ty) => {
-            let span = second_argument(ty).map_or_else(|| ty.span(), Spanned::span);
-            quote_spanned!(span=> #krate::__private::task_error::<#error>())
-        }
-    };
-    let kind = kind_trait(function.kind);
-    quote! {
-        impl #krate::#kind for #ident {
+    let codecs = quote!((<#stored as #krate::__private::Stored>::codec(), <#failed as #krate::__private::StoredError>::codec()));
+    implementation(function, krate, [&output, &error], &codecs)
+}
+
+/// The associated type `name`, as if it was written where `place` is: there an error is shown.
+fn spanned(place: &Type, name: &str) -> TokenStream {
+    let (first, last) = ends(place);
+    let (this, name) = (quote_spanned!(first=> Self::), Ident::new(name, last));
+    quote!(#this #name)
+}
+
+/// The first and the last token: what is generated from the one to the other is shown as both with
+/// all between them.
+fn ends(tokens: &impl ToTokens) -> (Span, Span) {
+    let mut spans = tokens.to_token_stream().into_iter().map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::call_site);
+    (first, spans.last().unwrap_or(first))
+}
+
+/// The trait of its kind.
+pub(crate) fn implementation(
+    function: &Function<'_>,
+    krate: &Crate,
+    [output, error]: [&TokenStream; 2],
+    codecs: &TokenStream,
+) -> TokenStream {
+    let (ident, kind) = (&function.item.sig.ident, kind_trait(function.kind));
+    let span = result_span(function);
+    let at = krate.at(span);
+    quote_spanned! {span=>
+        impl #at::#kind for #ident {
             type Output = #output;
             type Error = #error;
             fn codecs() -> (
-                #krate::__private::Codec<#output>,
-                #krate::__private::ErrorCodec<#error>,
+                #at::__private::Codec<Self::Output>,
+                #at::__private::ErrorCodec<Self::Error>,
             ) {
-                (#output_codec, #error_codec)
+                #codecs
             }
         }
     }
 }
 
-pub(crate) fn kind_trait(kind: Kind) -> Ident {
+/// Where what is generated for the result of a function is shown: an error in it is that what is
+/// named like a `Result` is none.
+fn result_span(function: &Function<'_>) -> Span {
+    match function.output {
+        Output::Result(ty) => last_name(ty).map_or_else(Span::call_site, Ident::span),
+        Output::Unit | Output::Plain(_) => Span::call_site(),
+    }
+}
+
+fn kind_trait(kind: Kind) -> Ident {
     match kind {
         Kind::Activity => format_ident!("Activity"),
         Kind::Orchestrator => format_ident!("Orchestrator"),
@@ -186,23 +280,15 @@ pub(crate) fn outcome_types(output: &Output<'_>, krate: &Crate) -> (TokenStream,
     match output {
         Output::Unit => (quote!(()), quote!(#krate::Error)),
         Output::Plain(ty) => (quote!(#ty), quote!(#krate::Error)),
-        Output::Result(ty) => (
-            quote_spanned!(ty.span()=> <#ty as #krate::__private::Fallible>::Ok),
-            quote_spanned!(ty.span()=> <#ty as #krate::__private::Fallible>::Err),
-        ),
+        Output::Result(ty) => {
+            let span = last_name(ty).map_or_else(Span::call_site, Ident::span);
+            let part = |name: Ident| {
+                let at = krate.at(span);
+                quote_spanned!(span=> <#ty as #at::__private::Fallible>::#name)
+            };
+            (part(Ident::new("Ok", span)), part(Ident::new("Err", span)))
+        }
     }
-}
-
-fn second_argument(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ty else { return None };
-    let syn::PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
-        return None;
-    };
-    let mut types = arguments.args.iter().filter_map(|argument| match argument {
-        syn::GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    });
-    types.nth(1)
 }
 
 /// What the registry keeps of it: how it is run, and what it wants of the hub.
@@ -214,7 +300,7 @@ fn body(function: &Function<'_>, krate: &Crate, inputs: &Inputs<'_>) -> TokenStr
             quote! {
                 #krate::__private::Body::Activity {
                     run: __run,
-                    states: &[#(#krate::__private::state_type::<#states>()),*],
+                    states: &[#(<#states as #krate::__private::Shared>::TYPE),*],
                 }
             }
         }

@@ -254,7 +254,11 @@ impl Execution {
     }
 
     /// A recorded end must be reached again, with the same status.
-    fn meet_end(&mut self, event: &HistoryEvent, recorded: RuntimeStatus) -> Result<(), Suspension> {
+    fn meet_end(
+        &mut self,
+        event: &HistoryEvent,
+        recorded: RuntimeStatus,
+    ) -> Result<(), Suspension> {
         let reached = match &self.end {
             End::Unrecorded(Ok(_)) => RuntimeStatus::Completed,
             End::Unrecorded(Err(_)) => RuntimeStatus::Failed,

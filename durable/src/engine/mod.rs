@@ -21,6 +21,5 @@ mod poll;
 #[cfg(test)]
 mod tests;
 
-
 pub(crate) use action::{Action, Episode, Outcome, ScheduledTask};
 pub(crate) use execution::Execution;

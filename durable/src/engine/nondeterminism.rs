@@ -3,9 +3,14 @@
 //! Each report has a code with a page in `docs/errors`. The instance is suspended, not failed: it
 //! keeps its history and goes on when a hub is opened with code that fits.
 
+use std::borrow::Cow;
+
 use crate::orchestration::scope::Request;
 use crate::protocol::{EventKind, HistoryEvent, InstanceId, Suspension};
 use crate::registry::display_name;
+
+/// How long a report may be, in bytes: it is written with every record of the instance.
+const REPORT_MAX: usize = 4096;
 
 const KEPT: &str =
     "the instance is suspended and keeps its history; it goes on when the code fits again";
@@ -55,21 +60,22 @@ impl Subject<'_> {
     }
 
     fn suspend(&self, code: &str, report: &str) -> Suspension {
-        let reason = format!("{code}: {} {report}\n{KEPT}", self.describe());
+        let reason = format!("{code}: {} {}\n{KEPT}", self.describe(), shortened(report));
         Suspension { code: code.to_owned(), reason }
     }
 
     /// DURABLE0101 for a request that does not meet its recording.
     pub(super) fn mismatch(&self, mismatch: &Mismatch<'_>) -> Suspension {
-        let mut report = "no longer does what its history recorded".to_owned();
+        let position = format!("{} recorded", mismatch.position);
         let recorded = describe_event(&mismatch.recorded.kind);
-        report += &format!("\n  event {:<14} {recorded}", format!("{} recorded", mismatch.position));
         let (wanted, source) = describe_wanted(&mismatch.wanted);
-        report += &format!("\n  this replay          {wanted}");
-        if let Some(source) = source {
-            report += &format!("\n  asked for at         {source}");
-        }
-        self.suspend("DURABLE0101", &format!("{report}\n{}", self.cause()))
+        let source = source.map(|at| format!("\n  asked for at         {at}")).unwrap_or_default();
+        let report = format!(
+            "no longer does what its history recorded\n  event {position:<14} {recorded}\n  this \
+             replay          {wanted}{source}\n{}",
+            self.cause()
+        );
+        self.suspend("DURABLE0101", &report)
     }
 
     /// DURABLE0101 for a stored value that no longer fits the type that reads it.
@@ -101,9 +107,18 @@ pub(super) fn not_registered(
         "DURABLE0103: orchestration {name} (instance `{instance_id}`) is not registered\n  \
          registered           {registered}\na crate that is never named in code is not linked, and \
          what it annotates not registered: write `use that_crate as _;`, or register it with \
-         `TaskHub::builder().register::<..>()`\n{KEPT}"
+         `TaskHub::builder().register::<..>()`\n{KEPT}",
+        registered = shortened(registered)
     );
     Suspension { code: "DURABLE0103".to_owned(), reason }
+}
+
+fn shortened(report: &str) -> Cow<'_, str> {
+    if report.len() <= REPORT_MAX {
+        return report.into();
+    }
+    format!("{}... ({} bytes)", &report[..report.floor_char_boundary(REPORT_MAX)], report.len())
+        .into()
 }
 
 fn describe_event(kind: &EventKind) -> String {

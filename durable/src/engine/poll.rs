@@ -96,8 +96,8 @@ fn place(backtrace: &str) -> Option<String> {
 }
 
 fn is_users(symbol: &str, place: &str) -> bool {
-    let ours = symbol.trim_start_matches('<').starts_with("durable::")
-        && !symbol.contains("::tests::");
+    let ours =
+        symbol.trim_start_matches('<').starts_with("durable::") && !symbol.contains("::tests::");
     let library = ["/rustc/", "/registry/src/", "/git/checkouts/", "/library/"];
     !ours && !library.iter().any(|folder| place.contains(folder))
 }

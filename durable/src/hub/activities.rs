@@ -124,7 +124,11 @@ impl Activities {
         Some((job, token))
     }
 
-    async fn run(&self, job: &Job, cancellation: CancellationToken) -> Result<Json, FailureDetails> {
+    async fn run(
+        &self,
+        job: &Job,
+        cancellation: CancellationToken,
+    ) -> Result<Json, FailureDetails> {
         let ScheduledTask { name, version, input, .. } = &job.task;
         let entry = self.registry.activity(name, version.as_deref()).ok_or_else(|| {
             let message = format!(

@@ -35,7 +35,7 @@ const WRITES_WAITING: usize = 4096;
 
 /// Says how a task hub is to be opened.
 ///
-/// ```
+/// ```standalone_crate
 /// # use durable::prelude::*;
 /// # #[tokio::main]
 /// # async fn main() -> Result<()> {

@@ -17,7 +17,7 @@ use super::health::Health;
 use super::mail::{End, EndReply, Mailboxes, StartReply};
 use crate::error::StartError;
 use crate::protocol::{MessageId, PartitionId};
-use crate::store::{Commit, Epoch, EpisodeWrite, Store, StoreError};
+use crate::store::{Commit, EpisodeWrite, Epoch, Store, StoreError};
 
 /// How many writes a group has at most. Larger ones gain nothing with sled, whose memory grows with
 /// the size of its batches.
@@ -115,7 +115,6 @@ impl Committer {
             }
         }
     }
-
 }
 
 fn gather(first: Write, writes: &Receiver<Write>) -> Vec<Write> {

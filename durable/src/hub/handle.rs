@@ -16,7 +16,7 @@ use crate::registry::display_name;
 ///
 /// It is only a name with a type: dropping it does nothing to the instance.
 ///
-/// ```
+/// ```standalone_crate
 /// # use durable::prelude::*;
 /// # #[activity]
 /// # async fn say_hello(city: &str) -> Result<String> { Ok(format!("Hello {city}!")) }
@@ -63,7 +63,8 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
         match self.end().await? {
             End::Completed(result) => self.read(&result),
             End::Failed(details) => {
-                let task = format!("orchestration {}", display_name(O::ENTRY.name, O::ENTRY.version));
+                let task =
+                    format!("orchestration {}", display_name(O::ENTRY.name, O::ENTRY.version));
                 let (_, error) = O::codecs();
                 Err(ResultError::Failed(TaskFailed::new(task, details, error)))
             }

@@ -14,9 +14,16 @@ use crate::protocol::{
 pub(super) enum Mail {
     Start(Start),
     /// An activity has ended.
-    TaskEnded { instance_id: InstanceId, execution_id: ExecutionId, event: EventKind },
+    TaskEnded {
+        instance_id: InstanceId,
+        execution_id: ExecutionId,
+        event: EventKind,
+    },
     /// Somebody wants to know how the instance ends.
-    Wait { instance_id: InstanceId, reply: EndReply },
+    Wait {
+        instance_id: InstanceId,
+        reply: EndReply,
+    },
     /// There is nothing more to come.
     Stop,
 }

@@ -36,7 +36,7 @@ use self::activities::Activities;
 use self::health::Health;
 use self::mail::{Mail, Mailboxes, Origin, Start};
 use crate::call::Call;
-use crate::error::{HubError, OpenError, StartError};
+use crate::error::{HubError, OpenError, Result, StartError};
 use crate::orchestration::Orchestrator;
 use crate::protocol::{EventKind, ExecutionId, InstanceId};
 use crate::registry::{Registry, display_name};
@@ -47,7 +47,7 @@ use crate::store::{Store, StoreError};
 /// Cloning it is cheap and gives another handle of the same hub. When the last one is dropped
 /// without [`shutdown`](Self::shutdown), the hub stops as in a crash: nothing recorded is lost.
 ///
-/// ```
+/// ```standalone_crate
 /// # use durable::prelude::*;
 /// # #[activity]
 /// # async fn say_hello(city: &str) -> Result<String> { Ok(format!("Hello {city}!")) }
@@ -189,19 +189,18 @@ impl TaskHub {
     ///
     /// # Errors
     /// The hub's store had failed.
-    pub async fn shutdown(self) -> Result<(), HubError> {
+    pub async fn shutdown(self) -> Result<()> {
         self.inner.health.shut_down();
         self.inner.activities.close();
         self.inner.activities.drained().await;
         self.inner.mailboxes.stop_all();
-        let threads = std::mem::take(
-            &mut *self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner),
-        );
+        let threads =
+            std::mem::take(&mut *self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
         // A runtime that is itself shutting down does not run this; the threads end all the same.
         let _ = self.inner.runtime.spawn_blocking(join).await;
         self.inner.store.write().unwrap_or_else(PoisonError::into_inner).take();
-        self.inner.health.failure().map_or(Ok(()), |error| Err(HubError::Store(error)))
+        self.inner.health.failure().map_or(Ok(()), |error| Err(HubError::Store(error).into()))
     }
 
     fn store(&self) -> Option<Arc<dyn Store>> {

@@ -151,7 +151,9 @@ impl Partition {
         };
         let existing = match self.residents.get(&instance_id) {
             Some(resident) => Some(resident.record.runtime_status),
-            None => self.read(self.store.instance(&instance_id))?.map(|record| record.runtime_status),
+            None => {
+                self.read(self.store.instance(&instance_id))?.map(|record| record.runtime_status)
+            }
         };
         if let Some(status) = existing {
             self.refuse(instance_id, status, origin);
@@ -264,8 +266,7 @@ impl Partition {
         let end = self.stored_end(&record)?;
         let mut resident = Resident { record, execution: None, end, written: self.written };
         if resident.end.is_none() {
-            let past =
-                self.read(self.store.history(id, resident.record.execution_id, 0))?;
+            let past = self.read(self.store.history(id, resident.record.execution_id, 0))?;
             match self.replay(&resident.record, &past) {
                 Ok(execution) => resident.execution = Some(execution),
                 Err(suspension) => {

@@ -145,7 +145,7 @@ impl<T, E, F: Future<Output = Result<T, E>>> Child<F> {
 
 /// Any number of children, of which only those are polled that a result has marked.
 struct Children<F: Future> {
-    children: Vec<Child<F>>,
+    all: Vec<Child<F>>,
     pending: usize,
     group: Option<(Rc<Scope>, u32)>,
 }
@@ -155,8 +155,8 @@ impl<F: Future> Children<F> {
     where
         I: IntoIterator<Item: IntoFuture<IntoFuture = F>>,
     {
-        let children: Vec<_> = tasks.into_iter().map(Child::new).collect();
-        Self { pending: children.len(), children, group: None }
+        let all: Vec<_> = tasks.into_iter().map(Child::new).collect();
+        Self { pending: all.len(), all, group: None }
     }
 
     /// Polls the children that may have got further; gives those that are done now.
@@ -168,13 +168,13 @@ impl<F: Future> Children<F> {
     }
 
     fn poll_all(&mut self, cx: &mut Context<'_>) -> Vec<usize> {
-        let all = 0..self.children.len();
+        let every = 0..self.all.len();
         if let Some(scope) = Scope::current() {
             let group = scope.new_group();
             self.group = Some((Rc::clone(&scope), group));
-            return self.poll_some(&scope, group, all, cx);
+            return self.poll_some(&scope, group, every, cx);
         }
-        let done: Vec<_> = all.filter(|&index| self.children[index].poll(cx)).collect();
+        let done: Vec<_> = every.filter(|&index| self.all[index].poll(cx)).collect();
         self.pending -= done.len();
         done
     }
@@ -186,16 +186,14 @@ impl<F: Future> Children<F> {
         indices: impl Iterator<Item = usize>,
         cx: &mut Context<'_>,
     ) -> Vec<usize> {
-        let poll = |&index: &usize| {
-            scope.poll_child(group, index, || self.children[index].poll(cx))
-        };
+        let poll = |&index: &usize| scope.poll_child(group, index, || self.all[index].poll(cx));
         let done: Vec<_> = indices.filter(poll).collect();
         self.pending -= done.len();
         done
     }
 
     fn take_outputs(&mut self) -> impl Iterator<Item = F::Output> {
-        self.children.iter_mut().filter_map(Child::take)
+        self.all.iter_mut().filter_map(Child::take)
     }
 }
 
@@ -209,7 +207,7 @@ impl<F: Future> Drop for Children<F> {
 
 impl<F: Future> fmt::Debug for Children<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} pending", self.pending, self.children.len())
+        write!(f, "{} of {} pending", self.pending, self.all.len())
     }
 }
 
@@ -251,9 +249,9 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for TryJoinAll<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let children = &mut self.get_mut().children;
         let done = children.poll(cx);
-        let failed = done.into_iter().find(|&index| children.children[index].has_failed());
-        if let Some(Some(Err(error))) = failed.map(|index| children.children[index].take()) {
-            children.children.clear();
+        let failed = done.into_iter().find(|&index| children.all[index].has_failed());
+        if let Some(Some(Err(error))) = failed.map(|index| children.all[index].take()) {
+            children.all.clear();
             return Poll::Ready(Err(error));
         }
         if children.pending == 0 {

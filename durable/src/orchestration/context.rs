@@ -31,11 +31,7 @@ pub struct OrchestrationContext {
 }
 
 impl OrchestrationContext {
-    pub(crate) fn new(
-        name: &'static str,
-        version: Option<&'static str>,
-        scope: Rc<Scope>,
-    ) -> Self {
+    pub(crate) fn new(name: &'static str, version: Option<&'static str>, scope: Rc<Scope>) -> Self {
         Self { name, version, scope }
     }
 

@@ -63,7 +63,10 @@ impl<T, E> Task<T, E> {
     }
 
     /// What a recorded result means to the orchestrator, if it still fits the types.
-    fn settle(&self, result: Result<Json, FailureDetails>) -> Result<Result<T, TaskFailed<E>>, String> {
+    fn settle(
+        &self,
+        result: Result<Json, FailureDetails>,
+    ) -> Result<Result<T, TaskFailed<E>>, String> {
         match result {
             Ok(json) => match self.output.decode(&json) {
                 Ok(value) => Ok(Ok(value)),

@@ -1,8 +1,14 @@
 //! What is written at once, and what an owner finds when it takes over.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{HistoryEvent, InstanceId, InstanceRecord, MessageId, PartitionId, TaskMessage};
+use super::StoreError;
+use crate::protocol::{
+    ExecutionId, HistoryEvent, InstanceId, InstanceRecord, MessageId, PartitionId, TaskMessage,
+};
 
 /// How often a partition has changed hands. Who commits under an old epoch is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,8 +29,42 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// A partition that the commit touches and does not own, if there is one (contract, point 5).
-    pub fn touches_unowned(&self) -> Option<PartitionId> {
+    /// Checks the whole commit against what a store holds (contract, points 4, 5 and 7), so that
+    /// it can be applied as a whole: a store asks before it applies anything.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::OutOfOrder`], or what `history_len` answers.
+    pub fn check(
+        &self,
+        epoch: impl Fn(PartitionId) -> Option<Epoch>,
+        history_len: impl Fn(&InstanceId, ExecutionId) -> Result<u64, StoreError>,
+    ) -> Result<(), StoreError> {
+        let stale = self.owners.iter().find(|(partition, owned)| epoch(*partition) != Some(*owned));
+        if let Some(partition) = stale.map(|(partition, _)| *partition).or(self.touches_unowned()) {
+            return Err(StoreError::Fenced(partition));
+        }
+        let mut lengths = BTreeMap::new();
+        for EpisodeWrite { record, events, .. } in &self.episodes {
+            let length = match lengths.entry((&record.instance_id, record.execution_id)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    unknown.insert(history_len(&record.instance_id, record.execution_id)?)
+                }
+            };
+            if *length != record.last_episode {
+                return Err(StoreError::OutOfOrder {
+                    instance: record.instance_id.clone(),
+                    found: *length,
+                    expected: record.last_episode,
+                });
+            }
+            *length += events.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// A partition that the commit touches and does not own, if there is one.
+    fn touches_unowned(&self) -> Option<PartitionId> {
         let episodes = self.episodes.iter().map(|episode| episode.partition);
         let consumed = self.consumed.iter().map(|(partition, _)| *partition);
         let owned = |partition| self.owners.iter().any(|(owned, _)| *owned == partition);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Commit, Epoch, EpisodeWrite, PartitionState, Store, StoreError};
+use super::{Commit, EpisodeWrite, Epoch, PartitionState, Store, StoreError};
 use crate::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
 };
@@ -11,7 +11,7 @@ use crate::protocol::{
 /// A store that lives as long as it is held. Hubs that share one (in an `Arc`) find each other's
 /// work, one after another.
 ///
-/// ```
+/// ```standalone_crate
 /// # use durable::prelude::*;
 /// # #[tokio::main]
 /// # async fn main() -> Result<()> {
@@ -42,29 +42,9 @@ impl MemoryStore {
 }
 
 impl State {
-    /// Checks the whole commit, before any of it is applied.
-    fn check(&self, commit: &Commit) -> Result<(), StoreError> {
-        for (partition, epoch) in &commit.owners {
-            if self.epochs.get(partition) != Some(epoch) {
-                return Err(StoreError::Fenced(*partition));
-            }
-        }
-        if let Some(partition) = commit.touches_unowned() {
-            return Err(StoreError::Fenced(partition));
-        }
-        let mut lengths = BTreeMap::new();
-        for episode in &commit.episodes {
-            let key = (episode.record.instance_id.clone(), episode.record.execution_id);
-            let stored = self.histories.get(&key).map_or(0, |events| events.len() as u64);
-            let found = lengths.entry(key).or_insert(stored);
-            let expected = episode.record.last_episode;
-            if *found != expected {
-                let instance = episode.record.instance_id.clone();
-                return Err(StoreError::OutOfOrder { instance, found: *found, expected });
-            }
-            *found += episode.events.len() as u64;
-        }
-        Ok(())
+    fn history_len(&self, instance: &InstanceId, execution: ExecutionId) -> u64 {
+        let events = self.histories.get(&(instance.clone(), execution));
+        events.map_or(0, |events| events.len() as u64)
     }
 
     fn apply(&mut self, episode: &EpisodeWrite) {
@@ -102,7 +82,10 @@ impl Store for MemoryStore {
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut state = self.state();
-        state.check(commit)?;
+        commit.check(
+            |partition| state.epochs.get(&partition).copied(),
+            |instance, execution| Ok(state.history_len(instance, execution)),
+        )?;
         commit.episodes.iter().for_each(|episode| state.apply(episode));
         for (partition, id) in &commit.consumed {
             state.messages.entry(*partition).or_default().retain(|message| message.id != *id);

@@ -14,7 +14,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use self::commit::{Commit, Epoch, EpisodeWrite, PartitionState};
+pub use self::commit::{Commit, EpisodeWrite, Epoch, PartitionState};
 pub use self::memory::MemoryStore;
 pub use self::sled::SledStore;
 use crate::protocol::{
@@ -116,7 +116,9 @@ pub enum StoreError {
     #[error("partition {0} was taken over by another owner; this one must stop")]
     Fenced(PartitionId),
     /// An episode does not begin where the history ends.
-    #[error("the history of `{instance}` has {found} events, and an episode was to begin at {expected}")]
+    #[error(
+        "the history of `{instance}` has {found} events, and an episode was to begin at {expected}"
+    )]
     OutOfOrder {
         /// The instance.
         instance: InstanceId,
@@ -138,6 +140,19 @@ pub enum StoreError {
         /// What is known.
         known: u8,
     },
+    /// The disk is so nearly full that writing might not end well.
+    #[error(
+        "the disk of `{}` has {available} bytes left, and {needed} are needed; nothing was written: \
+         free some space and open the hub again", .path.display()
+    )]
+    DiskFull {
+        /// The folder.
+        path: PathBuf,
+        /// How many bytes there are.
+        available: u64,
+        /// How many there must be.
+        needed: u64,
+    },
     /// What is stored is not what was written.
     #[error("the store is damaged: {what}; keep a copy of it and restore a backup")]
     Damaged {
@@ -153,7 +168,9 @@ pub enum StoreError {
         source: Arc<io::Error>,
     },
     /// An earlier write failed, so what is on the disk is not certain until it is opened anew.
-    #[error("an earlier write failed ({cause}); nothing more is accepted until the store is opened anew")]
+    #[error(
+        "an earlier write failed ({cause}); nothing more is accepted until the store is opened anew"
+    )]
     Poisoned {
         /// What had failed.
         cause: String,

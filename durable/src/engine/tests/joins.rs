@@ -17,7 +17,7 @@ async fn double(n: u32) -> Result<u32> {
 }
 
 #[orchestrator(crate = crate)]
-async fn all(_ctx: &OrchestrationContext, count: u32) -> Vec<Option<u32>> {
+async fn all(ctx: &OrchestrationContext, count: u32) -> Vec<Option<u32>> {
     let results = crate::join_all((0..count).map(double)).await;
     results.into_iter().map(Result::ok).collect()
 }
@@ -56,7 +56,7 @@ fn joining_nothing_is_done_at_once() {
 }
 
 #[orchestrator(crate = crate)]
-async fn try_all(_ctx: &OrchestrationContext, count: u32) -> Result<Vec<u32>> {
+async fn try_all(ctx: &OrchestrationContext, count: u32) -> Result<Vec<u32>> {
     Ok(crate::try_join_all((0..count).map(double)).await?)
 }
 
@@ -78,7 +78,7 @@ fn try_join_all_ends_with_the_first_failure_and_cancels_the_rest() {
 }
 
 #[orchestrator(crate = crate)]
-async fn pair(_ctx: &OrchestrationContext) -> Result<(u32, u32)> {
+async fn pair(ctx: &OrchestrationContext) -> Result<(u32, u32)> {
     let (a, b) = crate::join((double(1), double(2))).await;
     Ok((a?, crate::try_join((double(b?), double(9))).await?.0))
 }
@@ -122,9 +122,10 @@ fn try_join_ends_with_the_first_failure_and_cancels_the_rest() {
 
 /// Blocks of several steps side by side, in groups within groups.
 #[orchestrator(crate = crate)]
-async fn nested(_ctx: &OrchestrationContext) -> Result<u32> {
+async fn nested(ctx: &OrchestrationContext) -> Result<u32> {
     let chain = |n: u32| async move { Result::<u32>::Ok(double(double(n).await?).await?) };
-    let groups = (0..2).map(|group| crate::try_join_all((0..2).map(move |n| chain(10 * group + n))));
+    let groups =
+        (0..2).map(|group| crate::try_join_all((0..2).map(move |n| chain(10 * group + n))));
     let (sums, extra) = crate::try_join((crate::try_join_all(groups), chain(7))).await?;
     Ok(sums.into_iter().flatten().sum::<u32>() + extra)
 }
@@ -148,10 +149,8 @@ fn nested_groups_get_on_in_whatever_order_results_come() {
         episode = execution.run(at(second), vec![event]).unwrap();
     }
     assert_eq!(episode.outcome, Outcome::Finished(RuntimeStatus::Completed));
-    expect!["completed 116"].assert_eq(&super::describe(&super::Episode {
-        actions: Vec::new(),
-        ..episode
-    }));
+    expect!["completed 116"]
+        .assert_eq(&super::describe(&super::Episode { actions: Vec::new(), ..episode }));
 }
 
 thread_local! {
@@ -171,7 +170,7 @@ impl<F: Future> Future for Counted<F> {
 }
 
 #[orchestrator(crate = crate)]
-async fn counted(_ctx: &OrchestrationContext, count: u32) -> usize {
+async fn counted(ctx: &OrchestrationContext, count: u32) -> usize {
     let calls = (0..count).map(|n| Counted(Box::pin(double(n).into_future())));
     crate::join_all(calls).await.len()
 }

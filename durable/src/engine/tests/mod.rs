@@ -101,7 +101,8 @@ fn at(second: usize) -> Timestamp {
 }
 
 fn numbered(kinds: Vec<(i32, EventKind)>) -> Vec<HistoryEvent> {
-    let number = |(second, (event_id, kind))| HistoryEvent { event_id, timestamp: at(second), kind };
+    let number =
+        |(second, (event_id, kind))| HistoryEvent { event_id, timestamp: at(second), kind };
     kinds.into_iter().enumerate().map(number).collect()
 }
 
@@ -122,9 +123,8 @@ fn replayed<O: Definition>(past: &[HistoryEvent]) -> Result<Execution, Suspensio
 fn check<O: Definition>(past: Vec<HistoryEvent>, new: Vec<HistoryEvent>, expected: Expect) {
     crate::panics::note_places();
     let now = at(past.len());
-    let episode = replayed::<O>(&past).map(|mut execution| {
-        execution.run(now, new.into_iter().map(|event| event.kind).collect())
-    });
+    let episode = replayed::<O>(&past)
+        .map(|mut execution| execution.run(now, new.into_iter().map(|event| event.kind).collect()));
     expected.assert_eq(&without_lines(&match episode {
         Ok(Some(episode)) => describe(&episode),
         Ok(None) => "nothing happens".to_owned(),

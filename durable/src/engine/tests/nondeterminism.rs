@@ -21,7 +21,7 @@ async fn charge(n: u32) -> Result<u32> {
 }
 
 #[orchestrator(crate = crate, name = "shop")]
-async fn changed(_ctx: &OrchestrationContext) -> Result<u32> {
+async fn changed(ctx: &OrchestrationContext) -> Result<u32> {
     charge(1).await?;
     Ok(reserve(2).await?)
 }
@@ -80,7 +80,7 @@ fn waiting_where_something_was_recorded_suspends() {
 }
 
 #[orchestrator(crate = crate)]
-async fn hasty(_ctx: &OrchestrationContext, fail: bool) -> Result<u32> {
+async fn hasty(ctx: &OrchestrationContext, fail: bool) -> Result<u32> {
     charge(1).await?;
     assert!(!fail, "not today");
     Ok(1)
@@ -165,7 +165,7 @@ async fn foreign() {
 }
 
 #[orchestrator(crate = crate)]
-async fn sleeper(_ctx: &OrchestrationContext) -> Result<u32> {
+async fn sleeper(ctx: &OrchestrationContext) -> Result<u32> {
     let n = charge(1).await?;
     foreign().await; // the line that is to be named
     Ok(n)
@@ -187,7 +187,7 @@ fn a_foreign_future_is_caught_in_the_same_poll_and_named() {
 }
 
 #[orchestrator(crate = crate)]
-async fn tokio_sleeper(_ctx: &OrchestrationContext) {
+async fn tokio_sleeper(ctx: &OrchestrationContext) {
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
 }
 
@@ -204,7 +204,7 @@ fn a_future_of_the_runtime_is_named_by_its_line() {
 }
 
 #[orchestrator(crate = crate)]
-async fn stuck(_ctx: &OrchestrationContext) {
+async fn stuck(ctx: &OrchestrationContext) {
     std::future::pending::<()>().await;
 }
 

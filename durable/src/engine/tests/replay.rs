@@ -18,7 +18,7 @@ async fn charge(cents: u32, tip: u32) -> Result<String> {
 }
 
 #[orchestrator(crate = crate)]
-async fn checkout(_ctx: &OrchestrationContext, item: String) -> Result<String> {
+async fn checkout(ctx: &OrchestrationContext, item: String) -> Result<String> {
     let cents = reserve(&item).await?;
     Ok(charge(cents, 1).await?)
 }
@@ -125,12 +125,14 @@ fn an_input_that_does_not_fit_fails_a_new_instance() {
     check::<checkout>(
         history![],
         history![ExecutionStarted("checkout", "5");],
-        expect!["failed parameter `item` cannot be read: invalid type: integer `5`, expected a string at line 1 column 1"],
+        expect![
+            "failed parameter `item` cannot be read: invalid type: integer `5`, expected a string at line 1 column 1"
+        ],
     );
 }
 
 #[orchestrator(crate = crate)]
-async fn panicking(_ctx: &OrchestrationContext, divisor: u32) -> u32 {
+async fn panicking(ctx: &OrchestrationContext, divisor: u32) -> u32 {
     1 / divisor
 }
 
@@ -139,12 +141,14 @@ fn a_panic_fails_the_instance() {
     check::<panicking>(
         history![],
         history![ExecutionStarted("panicking", "0");],
-        expect!["failed panicked at durable/src/engine/tests/replay.rs:N: attempt to divide by zero"],
+        expect![
+            "failed panicked at durable/src/engine/tests/replay.rs:N: attempt to divide by zero"
+        ],
     );
 }
 
 #[orchestrator(crate = crate)]
-async fn dropping(_ctx: &OrchestrationContext) -> Result<u32> {
+async fn dropping(ctx: &OrchestrationContext) -> Result<u32> {
     let slow = reserve("slow").spawn();
     let never = reserve("never"); // a call that is not spawned is nothing yet
     let quick = reserve("quick").await?;
@@ -183,7 +187,7 @@ fn a_cancelled_task_is_not_open_after_a_replay() {
 }
 
 #[orchestrator(crate = crate)]
-async fn unawaited(_ctx: &OrchestrationContext) -> u32 {
+async fn unawaited(ctx: &OrchestrationContext) -> u32 {
     let _task = reserve("later").spawn();
     7
 }
@@ -216,12 +220,14 @@ fn the_clock_is_that_of_the_recorded_episode() {
             OrchestratorCompleted;
         ],
         history![TaskCompleted(0, "4");],
-        expect![[r#"completed ["2026-01-04T00:00:00+00:00","2026-01-04T00:00:04+00:00","2026-01-04T00:00:04+00:00"]"#]],
+        expect![[
+            r#"completed ["2026-01-04T00:00:00+00:00","2026-01-04T00:00:04+00:00","2026-01-04T00:00:04+00:00"]"#
+        ]],
     );
 }
 
 #[orchestrator(crate = crate)]
-async fn typed_errors(_ctx: &OrchestrationContext) -> Result<String> {
+async fn typed_errors(ctx: &OrchestrationContext) -> Result<String> {
     match reserve("x").await {
         Ok(_) => Ok("reserved".to_owned()),
         Err(failed) => {

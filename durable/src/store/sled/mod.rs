@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sled::{Batch, Tree};
 
 use self::disk::Disk;
-use super::{Commit, Epoch, EpisodeWrite, PartitionState, Store, StoreError};
+use super::{Commit, EpisodeWrite, Epoch, PartitionState, Store, StoreError};
 use crate::panics;
 use crate::protocol::{
     ExecutionId, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId, InstanceRecord, MessageId,
@@ -29,7 +29,7 @@ use crate::protocol::{
 
 /// The embedded store: a folder, owned by one process at a time.
 ///
-/// ```
+/// ```standalone_crate
 /// # use durable::prelude::*;
 /// use durable::store::SledStore;
 ///
@@ -46,7 +46,7 @@ use crate::protocol::{
 pub struct SledStore {
     tree: Tree,
     writer: Mutex<Writer>,
-    /// Dropped after the tree, since it holds the lock.
+    /// Dropped after the tree, since it waits for sled to be gone and then unlocks the folder.
     disk: Disk,
 }
 
@@ -55,7 +55,8 @@ pub struct SledStore {
 struct Writer {
     epochs: BTreeMap<PartitionId, Epoch>,
     next_position: u64,
-    messages: BTreeMap<MessageId, (PartitionId, u64)>,
+    /// The positions of messages that nobody has consumed.
+    messages: BTreeMap<(PartitionId, MessageId), u64>,
     poisoned: Option<String>,
 }
 
@@ -110,13 +111,27 @@ impl SledStore {
                 writer.epochs.insert(partition, values::read("an epoch", &value)?);
             }
         }
-        for partition in self.hub()?.map_or(0..0, |hub| 0..hub.partitions).map(PartitionId) {
+        for partition in self.partitions_with_messages()? {
             for (position, message) in self.messages(partition)? {
-                writer.messages.insert(message.id, (partition, position));
+                writer.messages.insert((partition, message.id), position);
                 writer.next_position = writer.next_position.max(position + 1);
             }
         }
         Ok(writer)
+    }
+
+    fn partitions_with_messages(&self) -> Result<Vec<PartitionId>, StoreError> {
+        let mut partitions = Vec::new();
+        let mut next = Some(0);
+        while let Some(from) = next.map(PartitionId) {
+            let found = self.tree.range(keys::messages(from)..).keys().next();
+            let found = found.transpose().map_err(disk::sled_error)?;
+            let Some([b'q', high, low, ..]) = found.as_deref() else { break };
+            let found = u16::from_be_bytes([*high, *low]);
+            partitions.push(PartitionId(found));
+            next = found.checked_add(1);
+        }
+        Ok(partitions)
     }
 
     fn messages(&self, partition: PartitionId) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
@@ -136,6 +151,7 @@ impl SledStore {
         if let Some(cause) = &writer.poisoned {
             return Err(StoreError::Poisoned { cause: cause.clone() });
         }
+        self.disk.check_room()?;
         let applied = panics::catch(|| {
             self.tree.apply_batch(batch).map_err(disk::sled_error)?;
             self.disk.sync()
@@ -144,51 +160,37 @@ impl SledStore {
         applied.inspect_err(|error| writer.poisoned = Some(error.to_string()))
     }
 
-    fn check(&self, writer: &Writer, commit: &Commit) -> Result<(), StoreError> {
-        for (partition, epoch) in &commit.owners {
-            if writer.epochs.get(partition) != Some(epoch) {
-                return Err(StoreError::Fenced(*partition));
-            }
+    fn history_len(&self, id: &InstanceId, execution: ExecutionId) -> Result<u64, StoreError> {
+        match self.instance(id)? {
+            None => Ok(0),
+            Some(record) if record.execution_id == execution => Ok(record.history_len),
+            // The record speaks of another execution; this one may have a history all the same.
+            Some(_) => Ok(self.history(id, execution, 0)?.len() as u64),
         }
-        if let Some(partition) = commit.touches_unowned() {
-            return Err(StoreError::Fenced(partition));
-        }
-        let mut lengths = BTreeMap::new();
+    }
+
+    fn put_episodes(&self, batch: &mut Batch, commit: &Commit) -> Result<(), StoreError> {
+        let mut last = BTreeMap::new();
         for episode in &commit.episodes {
             let record = &episode.record;
-            let key = (&record.instance_id, record.execution_id);
-            let found = match lengths.get(&key) {
-                Some(length) => *length,
-                None => self.history_len(&record.instance_id, record.execution_id)?,
-            };
-            let expected = record.last_episode;
-            if found != expected {
-                let instance = record.instance_id.clone();
-                return Err(StoreError::OutOfOrder { instance, found, expected });
+            let first = record.last_episode;
+            let prefix = keys::episode(&record.instance_id, record.execution_id, first);
+            if !episode.events.is_empty() {
+                values::put(batch, &prefix, &encoded(&episode.events)?);
             }
-            lengths.insert(key, found + episode.events.len() as u64);
+            last.insert(&record.instance_id, episode);
+        }
+        for (id, EpisodeWrite { partition, record, .. }) in last {
+            batch.insert(keys::instance(id), encoded(record)?);
+            let unfinished = keys::unfinished_instance(*partition, id);
+            if record.runtime_status.is_finished() {
+                batch.remove(unfinished);
+            } else if !self.tree.contains_key(&unfinished).map_err(disk::sled_error)? {
+                batch.insert(unfinished, &[]);
+            }
         }
         Ok(())
     }
-
-    fn history_len(&self, id: &InstanceId, execution: ExecutionId) -> Result<u64, StoreError> {
-        let record = self.instance(id)?;
-        Ok(record.filter(|record| record.execution_id == execution).map_or(0, |r| r.history_len))
-    }
-}
-
-fn put_episode(batch: &mut Batch, episode: &EpisodeWrite) -> Result<(), StoreError> {
-    let record = &episode.record;
-    batch.insert(keys::instance(&record.instance_id), encoded(record)?);
-    let unfinished = keys::unfinished_instance(episode.partition, &record.instance_id);
-    if record.runtime_status.is_finished() {
-        batch.remove(unfinished);
-    } else if record.last_episode == 0 {
-        batch.insert(unfinished, &[]);
-    }
-    let prefix = keys::episode(&record.instance_id, record.execution_id, record.last_episode);
-    values::put(batch, &prefix, &encoded(&episode.events)?);
-    Ok(())
 }
 
 impl Store for SledStore {
@@ -214,6 +216,8 @@ impl Store for SledStore {
     }
 
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
+        // A scan sees what is committed meanwhile in part, so nothing may be.
+        let _writer = self.writer();
         let prefix = keys::unfinished(partition);
         let mut state = PartitionState::default();
         for key in self.tree.scan_prefix(&prefix).keys() {
@@ -229,23 +233,30 @@ impl Store for SledStore {
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut writer = self.writer();
-        self.check(&writer, commit)?;
+        commit.check(
+            |partition| writer.epochs.get(&partition).copied(),
+            |instance, execution| self.history_len(instance, execution),
+        )?;
         let mut batch = Batch::default();
-        for episode in &commit.episodes {
-            put_episode(&mut batch, episode)?;
-        }
-        for (_partition, id) in &commit.consumed {
-            if let Some((partition, position)) = writer.messages.remove(id) {
-                values::remove(&self.tree, &mut batch, &keys::message(partition, position))?;
+        self.put_episodes(&mut batch, commit)?;
+        for consumed in &commit.consumed {
+            if let Some(position) = writer.messages.get(consumed) {
+                values::remove(&self.tree, &mut batch, &keys::message(consumed.0, *position))?;
             }
+        }
+        for (position, (partition, message)) in (writer.next_position..).zip(&commit.messages) {
+            values::put(&mut batch, &keys::message(*partition, position), &encoded(message)?);
+        }
+        self.apply(&mut writer, batch)?;
+        for consumed in &commit.consumed {
+            writer.messages.remove(consumed);
         }
         for (partition, message) in &commit.messages {
             let position = writer.next_position;
             writer.next_position += 1;
-            values::put(&mut batch, &keys::message(*partition, position), &encoded(message)?);
-            writer.messages.insert(message.id, (*partition, position));
+            writer.messages.insert((*partition, message.id), position);
         }
-        self.apply(&mut writer, batch)
+        Ok(())
     }
 
     fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
@@ -260,8 +271,7 @@ impl Store for SledStore {
         from: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError> {
         let mut events = Vec::new();
-        for (_first, bytes) in
-            values::scan(&self.tree, &keys::history(instance, execution), from)?
+        for (_first, bytes) in values::scan(&self.tree, &keys::history(instance, execution), from)?
         {
             let what = format!("the history of `{instance}`");
             events.extend(values::read::<Vec<HistoryEvent>>(&what, &bytes)?);

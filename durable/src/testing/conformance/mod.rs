@@ -1,0 +1,157 @@
+//! The contract of [`Store`], as tests that every store runs.
+//!
+//! Owns one function for each numbered point of the contract, of exactly that point's name. It asks
+//! for nothing that the contract does not say, and looks at a store through the trait only.
+//!
+//! A store runs all of them with one line, [`conformance_tests!`](super::conformance_tests), and
+//! says in [`StoreUnderTest`] how it is opened and how it crashes.
+//!
+//! Read next: `scene.rs` (what the points are told with).
+
+mod commit;
+mod history;
+mod hub;
+mod large;
+mod messages;
+mod owner;
+mod partition;
+mod scene;
+#[cfg(test)]
+mod tests;
+mod verbatim;
+
+use std::sync::Arc;
+
+pub use self::commit::{a_commit_is_all_or_nothing, an_acknowledged_commit_survives};
+pub use self::history::{history_is_appended_at_its_end, history_is_kept_in_order};
+pub use self::hub::a_hub_is_created_once;
+pub use self::large::large_values_come_back_whole;
+pub use self::messages::{a_message_stays_until_it_is_consumed, messages_keep_their_order};
+pub use self::owner::{a_fenced_owner_commits_nothing, a_partition_is_touched_by_its_owner_only};
+pub use self::partition::{partitions_do_not_see_each_other, unfinished_instances_are_found};
+pub use self::verbatim::the_store_makes_nothing_up;
+use crate::store::Store;
+
+/// A place where a store keeps its content, so that a test can open, crash and reopen the store.
+///
+/// A value stands for one place, which is empty when the value is made: a folder, a database, or,
+/// for a store in memory, the store itself.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use durable::store::{MemoryStore, Store};
+/// use durable::testing::conformance::{self, StoreUnderTest};
+///
+/// /// What is in memory is lost with the process, so a crash of it is not told: the store that
+/// /// holds the content is opened again.
+/// #[derive(Debug, Default)]
+/// struct InMemory(Arc<MemoryStore>);
+///
+/// impl StoreUnderTest for InMemory {
+///     fn open(&self) -> Arc<dyn Store> {
+///         Arc::clone(&self.0) as Arc<dyn Store>
+///     }
+/// }
+///
+/// conformance::messages_keep_their_order(&InMemory::default());
+/// ```
+pub trait StoreUnderTest: Sync {
+    /// Opens the store at this place.
+    ///
+    /// It is called again after the store that it gave before was dropped, and gives a store with
+    /// the same content.
+    fn open(&self) -> Arc<dyn Store>;
+
+    /// Crashes the process that has the store open, and opens what is left at this place.
+    ///
+    /// `store` is what [`open`](Self::open) or `crash` gave last, and nobody else holds it. As it
+    /// stands, the store is dropped and opened again, which says nothing of what happens when
+    /// nobody had the time to drop it. A store that keeps files does better to copy them while it
+    /// is open, and to open the copy.
+    fn crash(&self, store: Arc<dyn Store>) -> Arc<dyn Store> {
+        drop(store);
+        self.open()
+    }
+}
+
+/// The test of a point of the contract: it panics if the store breaks the point.
+///
+/// ```
+/// use durable::testing::conformance::{Point, a_hub_is_created_once};
+///
+/// let point: Point = a_hub_is_created_once;
+/// # let _ = point;
+/// ```
+pub type Point = fn(&dyn StoreUnderTest);
+
+/// Every point of the contract with its name, in the contract's order.
+///
+/// ```
+/// use durable::testing::conformance::POINTS;
+///
+/// assert_eq!(POINTS[0].0, "a_hub_is_created_once");
+/// ```
+pub const POINTS: &[(&str, Point)] = crate::__conformance_tests!(@each table []);
+
+/// Makes a `#[test]` of each point of the contract of a [`Store`](crate::store::Store).
+///
+/// It takes an expression that makes a [`StoreUnderTest`](crate::testing::conformance::StoreUnderTest)
+/// at a place that is empty; each test has its own.
+///
+/// ```
+/// #[cfg(test)]
+/// mod memory {
+///     use std::sync::Arc;
+///
+///     use durable::store::{MemoryStore, Store};
+///     use durable::testing::conformance::StoreUnderTest;
+///
+///     #[derive(Debug, Default)]
+///     struct InMemory(Arc<MemoryStore>);
+///
+///     impl StoreUnderTest for InMemory {
+///         fn open(&self) -> Arc<dyn Store> {
+///             Arc::clone(&self.0) as Arc<dyn Store>
+///         }
+///     }
+///
+///     durable::testing::conformance_tests!(InMemory::default());
+/// }
+/// ```
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_tests {
+    (@each $then:ident $given:tt) => {
+        $crate::__conformance_tests! {
+            @$then $given
+            a_hub_is_created_once
+            a_commit_is_all_or_nothing
+            an_acknowledged_commit_survives
+            a_fenced_owner_commits_nothing
+            a_partition_is_touched_by_its_owner_only
+            history_is_kept_in_order
+            history_is_appended_at_its_end
+            large_values_come_back_whole
+            messages_keep_their_order
+            a_message_stays_until_it_is_consumed
+            unfinished_instances_are_found
+            the_store_makes_nothing_up
+            partitions_do_not_see_each_other
+        }
+    };
+    (@tests [$under_test:expr] $($point:ident)*) => {
+        $(
+            #[test]
+            fn $point() {
+                $crate::testing::conformance::$point(&$under_test);
+            }
+        )*
+    };
+    (@table [] $($point:ident)*) => {
+        &[$((stringify!($point), $point)),*]
+    };
+    ($under_test:expr $(,)?) => {
+        $crate::__conformance_tests! { @each tests [$under_test] }
+    };
+}

@@ -1,0 +1,367 @@
+//! What the points are told with: a store on the scene, builders of what is written to it, and
+//! comparisons that say what is wrong without printing megabytes.
+//!
+//! Everything here is a function of what it is given: times, ids and texts are the same in each run.
+
+use std::fmt::{Debug, Display};
+use std::sync::Arc;
+
+use super::StoreUnderTest;
+use crate::protocol::{
+    EventKind, ExecutionId, FORMAT_VERSION, FailureDetails, HistoryEvent, HubRecord, InstanceId,
+    InstanceRecord, Json, MessageId, PartitionId, RuntimeStatus, TaskMessage, Timestamp,
+};
+use crate::store::{Commit, EpisodeWrite, Epoch, PartitionState, Store, StoreError};
+
+/// How many partitions the hub on the scene has: more than a byte can count.
+pub(super) const PARTITIONS: u16 = 512;
+
+/// A partition with the epoch in which it was claimed.
+pub(super) type Owner = (PartitionId, Epoch);
+
+/// A store in which a hub was created.
+pub(super) struct Scene<'a> {
+    under_test: &'a dyn StoreUnderTest,
+    pub(super) store: Arc<dyn Store>,
+}
+
+/// Where a refused commit could have left something.
+pub(super) struct Places {
+    pub(super) partitions: Vec<u16>,
+    pub(super) executions: Vec<(InstanceId, ExecutionId)>,
+}
+
+/// What there is at some [`Places`].
+#[derive(Debug, PartialEq)]
+pub(super) struct Seen {
+    partitions: Vec<PartitionState>,
+    executions: Vec<(Option<InstanceRecord>, Vec<HistoryEvent>)>,
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn open(under_test: &'a dyn StoreUnderTest) -> Self {
+        let store = under_test.open();
+        must(store.create(&hub(PARTITIONS)), "creating the hub");
+        Self { under_test, store }
+    }
+
+    /// The store as it is found after a crash at this moment.
+    pub(super) fn crash(self) -> Self {
+        let Self { under_test, store } = self;
+        Self { under_test, store: under_test.crash(store) }
+    }
+
+    #[track_caller]
+    pub(super) fn claim(&self, partition: u16) -> Owner {
+        let partition = PartitionId(partition);
+        (partition, must(self.store.claim(partition), "claiming a partition"))
+    }
+
+    /// What the partition's owner finds; the order of instances means nothing and is made certain.
+    #[track_caller]
+    pub(super) fn load(&self, partition: u16) -> PartitionState {
+        let mut state = must(self.store.load(PartitionId(partition)), "loading a partition");
+        state.unfinished.sort();
+        state
+    }
+
+    #[track_caller]
+    pub(super) fn commit(&self, group: &Group) {
+        must(self.store.commit(&group.0), "committing what is in order");
+    }
+
+    /// Commits what must be refused, and gives the reason.
+    #[track_caller]
+    pub(super) fn refused(&self, group: &Group, why: &str) -> StoreError {
+        match self.store.commit(&group.0) {
+            Ok(()) => panic!("a commit was accepted although {why}"),
+            Err(error) => error,
+        }
+    }
+
+    /// Commits what must be refused as fenced, because of this partition.
+    #[track_caller]
+    pub(super) fn fenced(&self, group: &Group, partition: u16, why: &str) {
+        match self.refused(group, why) {
+            StoreError::Fenced(found) => {
+                same(&found.0, &partition, "the partition that a commit is fenced from");
+            }
+            other => panic!("a commit was to be fenced because {why}, and failed with: {other}"),
+        }
+    }
+
+    #[track_caller]
+    pub(super) fn record(&self, instance: &InstanceId) -> Option<InstanceRecord> {
+        must(self.store.instance(instance), "reading the record of an instance")
+    }
+
+    #[track_caller]
+    pub(super) fn history(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        from: u64,
+    ) -> Vec<HistoryEvent> {
+        must(self.store.history(instance, execution, from), "reading a history")
+    }
+
+    #[track_caller]
+    pub(super) fn look(&self, places: &Places) -> Seen {
+        let executions = &places.executions;
+        Seen {
+            partitions: places.partitions.iter().map(|&partition| self.load(partition)).collect(),
+            executions: executions
+                .iter()
+                .map(|(id, execution)| (self.record(id), self.history(id, *execution, 0)))
+                .collect(),
+        }
+    }
+
+    /// The instance is stored as it is, with the whole history of its present execution.
+    #[track_caller]
+    pub(super) fn holds(&self, instance: &Instance) {
+        let record = &instance.record;
+        let id = &record.instance_id;
+        same(&self.record(id).as_ref(), &Some(record), &format!("the record of `{id}`"));
+        let events = self.history(id, record.execution_id, 0);
+        same_all(&events, &instance.events, &format!("the history of `{id}`"));
+    }
+
+    #[track_caller]
+    pub(super) fn holds_messages(&self, partition: u16, wanted: &[TaskMessage]) {
+        let found = self.load(partition).messages;
+        same_all(&found, wanted, &format!("the messages of partition {partition}"));
+    }
+
+    #[track_caller]
+    pub(super) fn holds_unfinished(&self, partition: u16, wanted: &[&str]) {
+        let found = self.load(partition).unfinished;
+        let mut found: Vec<&str> = found.iter().map(InstanceId::as_str).collect();
+        let mut wanted = wanted.to_vec();
+        found.sort_unstable();
+        wanted.sort_unstable();
+        same(&found, &wanted, &format!("the unfinished instances of partition {partition}"));
+    }
+}
+
+/// A [`Commit`] under construction.
+#[derive(Clone, Default)]
+pub(super) struct Group(pub(super) Commit);
+
+impl Group {
+    pub(super) fn by(owners: &[Owner]) -> Self {
+        Self(Commit { owners: owners.to_vec(), ..Commit::default() })
+    }
+
+    pub(super) fn episode(mut self, episode: EpisodeWrite) -> Self {
+        self.0.episodes.push(episode);
+        self
+    }
+
+    pub(super) fn send(mut self, partition: u16, message: &TaskMessage) -> Self {
+        self.0.messages.push((PartitionId(partition), message.clone()));
+        self
+    }
+
+    pub(super) fn consume(mut self, partition: u16, message: &TaskMessage) -> Self {
+        self.0.consumed.push((PartitionId(partition), message.id));
+        self
+    }
+}
+
+/// An instance as it is to be stored, which makes its own episodes.
+#[derive(Clone)]
+pub(super) struct Instance {
+    partition: PartitionId,
+    pub(super) record: InstanceRecord,
+    /// The history of the present execution.
+    pub(super) events: Vec<HistoryEvent>,
+}
+
+impl Instance {
+    pub(super) fn new(partition: u16, id: &str) -> Self {
+        let id = instance_id(id);
+        let execution = ExecutionId::from_u128(1);
+        Self {
+            partition: PartitionId(partition),
+            record: InstanceRecord::new(id, execution, "checkout", None, time(0)),
+            events: Vec::new(),
+        }
+    }
+
+    pub(super) fn id(&self) -> &InstanceId {
+        &self.record.instance_id
+    }
+
+    pub(super) fn partition(&self) -> u16 {
+        self.partition.0
+    }
+
+    pub(super) fn execution(&self) -> (InstanceId, ExecutionId) {
+        (self.record.instance_id.clone(), self.record.execution_id)
+    }
+
+    /// Begins another execution, with a history of its own.
+    pub(super) fn begin(&mut self, execution: u128) {
+        self.record.execution_id = ExecutionId::from_u128(execution);
+        self.record.history_len = 0;
+        self.record.last_episode = 0;
+        self.events.clear();
+    }
+
+    /// The next episode, with these events, after which the instance is so far.
+    pub(super) fn episode(
+        &mut self,
+        status: RuntimeStatus,
+        events: Vec<HistoryEvent>,
+    ) -> EpisodeWrite {
+        self.record.runtime_status = status;
+        self.record.last_episode = self.record.history_len;
+        self.record.history_len += events.len() as u64;
+        self.record.last_updated_at = time(self.record.history_len);
+        self.events.extend_from_slice(&events);
+        EpisodeWrite { partition: self.partition, record: self.record.clone(), events }
+    }
+
+    /// The next episode, with this many events, after which the instance runs on.
+    pub(super) fn run(&mut self, count: u64) -> EpisodeWrite {
+        let first = self.record.history_len;
+        let events = (first..first + count).map(|index| self.event(index)).collect();
+        self.episode(RuntimeStatus::Running, events)
+    }
+
+    /// The last episode, of one event.
+    pub(super) fn finish(&mut self, status: RuntimeStatus) -> EpisodeWrite {
+        let result = Some(text("done"));
+        let kind = EventKind::ExecutionCompleted { status, result, failure: None };
+        self.episode(status, vec![HistoryEvent::new(time(self.record.history_len), kind)])
+    }
+
+    /// An event that no other index, instance or execution has.
+    fn event(&self, index: u64) -> HistoryEvent {
+        let mark = format!("{} {} {index}", self.id(), self.record.execution_id);
+        let number = i32::try_from(index % 1_000).unwrap_or_default();
+        let kind = match index % 4 {
+            0 => EventKind::ExecutionResumed { reason: mark },
+            1 => {
+                let (version, source) = (Some(mark.clone()), None);
+                EventKind::TaskScheduled { name: mark, version, input: Json::null(), source }
+            }
+            2 => EventKind::TaskCompleted { task_scheduled_id: number, result: text(&mark) },
+            _ => {
+                let failure = FailureDetails::new("Declined", mark);
+                EventKind::TaskFailed { task_scheduled_id: number, failure }
+            }
+        };
+        HistoryEvent::action(number, time(index), kind)
+    }
+}
+
+/// The `number`-th message. Later messages have lower ids, so that to sort by id shows.
+pub(super) fn message(number: u128) -> TaskMessage {
+    message_with(number, text(&format!("message {number}")))
+}
+
+pub(super) fn message_with(number: u128, result: Json) -> TaskMessage {
+    TaskMessage {
+        id: MessageId::from_u128(u128::MAX - number),
+        instance_id: instance_id("order-17"),
+        event: EventKind::TaskCompleted { task_scheduled_id: 0, result },
+    }
+}
+
+pub(super) fn hub(partitions: u16) -> HubRecord {
+    HubRecord { format: FORMAT_VERSION, partitions, created_at: time(partitions.into()) }
+}
+
+#[track_caller]
+pub(super) fn instance_id(id: &str) -> InstanceId {
+    must(InstanceId::new(id), "naming an instance")
+}
+
+/// The `index`-th microsecond of a day in 2023.
+pub(super) fn time(index: u64) -> Timestamp {
+    micros(1_700_000_000_000_000 + i64::try_from(index).unwrap_or_default())
+}
+
+#[track_caller]
+pub(super) fn micros(micros: i64) -> Timestamp {
+    must(Timestamp::from_micros(micros).ok_or("there is no such date"), "making a time")
+}
+
+/// A text as JSON.
+pub(super) fn text(text: &str) -> Json {
+    json(&serde_json::Value::from(text).to_string())
+}
+
+#[track_caller]
+pub(super) fn json(text: &str) -> Json {
+    must(Json::parse(text), "making JSON")
+}
+
+/// Numbers that look random and are the same in each run.
+pub(super) struct Numbers(u64);
+
+impl Numbers {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(2).wrapping_add(1))
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+    }
+
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit.max(1)
+    }
+
+    /// A JSON text of this many letters, which neither repeats itself nor can be compressed much.
+    pub(super) fn letters(&mut self, count: usize) -> Json {
+        let mut text = String::with_capacity(count + 2);
+        text.push('"');
+        text.extend((0..count).map(|_| char::from(b'A' + (self.next() & 15) as u8)));
+        text.push('"');
+        json(&text)
+    }
+}
+
+/// What must succeed; `doing` says what was being done.
+#[track_caller]
+pub(super) fn must<T, E: Display>(result: Result<T, E>, doing: &str) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{doing} failed: {error}"),
+    }
+}
+
+#[track_caller]
+pub(super) fn same<T: PartialEq + Debug>(found: &T, wanted: &T, what: &str) {
+    assert!(found == wanted, "{what}\n{}", difference(found, wanted));
+}
+
+#[track_caller]
+pub(super) fn same_all<T: PartialEq + Debug>(found: &[T], wanted: &[T], what: &str) {
+    if found == wanted {
+        return;
+    }
+    let index = found.iter().zip(wanted).take_while(|(found, wanted)| found == wanted).count();
+    let (count, of) = (found.len(), wanted.len());
+    let there = difference(&found.get(index), &wanted.get(index));
+    panic!("{what}: there are {count} instead of {of}, and at {index}\n{there}");
+}
+
+/// Both values, from a little before their first difference on.
+fn difference(found: &impl Debug, wanted: &impl Debug) -> String {
+    let (found, wanted) = (format!("{found:?}"), format!("{wanted:?}"));
+    let alike = found.chars().zip(wanted.chars()).take_while(|(a, b)| a == b).count();
+    let skipped = if alike > 300 { alike - 200 } else { 0 };
+    let shown = |value: &str| {
+        let before = if skipped == 0 { "" } else { "... " };
+        let shown: String = value.chars().skip(skipped).take(600).collect();
+        format!("{before}{shown} ({} bytes)", value.len())
+    };
+    format!("  found: {}\n wanted: {}", shown(&found), shown(&wanted))
+}

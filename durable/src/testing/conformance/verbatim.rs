@@ -1,0 +1,145 @@
+//! The point of the contract that speaks of what stands in records, events and messages.
+
+use super::StoreUnderTest;
+use super::scene::{Group, Instance, Scene, instance_id, json, micros, text};
+use crate::protocol::{
+    EventKind, ExecutionId, FailureDetails, HistoryEvent, Json, MessageId, RuntimeStatus,
+    Suspension, TaskMessage, Timestamp,
+};
+use crate::store::EpisodeWrite;
+
+/// A text with all that a database or an encoding could trip over.
+const ODD: &str =
+    "\0 \u{1} \n \u{7f} ' \" \\ % _ \u{e4} a\u{308} \u{202e} \u{fdfd} \u{1f980} \u{10ffff} ";
+
+/// Point 12: ids, times and counts come back as they were given, and so does every other word.
+///
+/// # Panics
+/// If the store breaks the point.
+pub fn the_store_makes_nothing_up(under_test: &dyn StoreUnderTest) {
+    let scene = Scene::open(under_test);
+    let owner = scene.claim(90);
+    let instances = instances();
+    let messages = messages();
+    let group = instances
+        .iter()
+        .fold(Group::by(&[owner]), |group, (_, episode)| group.episode(episode.clone()));
+    scene.commit(&messages.iter().fold(group, |group, message| group.send(90, message)));
+    let unchanged = |scene: &Scene<'_>| {
+        for (instance, _) in &instances {
+            scene.holds(instance);
+        }
+        scene.holds_messages(90, &messages);
+    };
+    unchanged(&scene);
+    let scene = scene.crash();
+    unchanged(&scene);
+    scene.claim(90);
+    unchanged(&scene);
+}
+
+/// Times that a clock could give, to the microsecond, and not in their order.
+fn times() -> [Timestamp; 6] {
+    let first_of_year_1 = -62_135_596_800_000_000;
+    let last_of_year_9999 = 253_402_300_799_999_999;
+    [1, last_of_year_9999, 0, -1, first_of_year_1, 1_700_000_000_123_457].map(micros)
+}
+
+/// Instances with one episode each, whose records are as unlike as can be.
+fn instances() -> Vec<(Instance, EpisodeWrite)> {
+    let names = ["checkout", "", ODD, "a::b::c", "x", "7"];
+    let versions = [None, Some(""), Some(ODD), Some("null"), Some("1.0"), Some("7")];
+    let executions = [0, 1, u128::MAX, 1 << 127, 0x0123_4567_89ab_cdef, 1 << 64];
+    let suspensions = [None, Some(""), Some(ODD), Some("null"), None, Some("DURABLE0101")];
+    let later = times().into_iter().rev();
+    let mut instances = Vec::new();
+    for (index, (created_at, updated_at)) in times().into_iter().zip(later).enumerate() {
+        let mut instance = Instance::new(90, &format!("{index} \u{e4}\u{1f980}"));
+        let version = versions[index].map(str::to_owned);
+        names[index].clone_into(&mut instance.record.name);
+        instance.record.version = version;
+        instance.record.execution_id = ExecutionId::from_u128(executions[index]);
+        instance.record.created_at = created_at;
+        instance.record.suspension = suspensions[index]
+            .map(|reason| Suspension { code: reason.to_owned(), reason: reason.to_owned() });
+        let status = instance.record.runtime_status;
+        let mut episode = instance.episode(status, events(executions[index]));
+        instance.record.last_updated_at = updated_at;
+        episode.record.last_updated_at = updated_at;
+        instances.push((instance, episode));
+    }
+    instances
+}
+
+/// Every kind of event, with the ends of every range; times and ids neither rise nor differ.
+fn events(execution: u128) -> Vec<HistoryEvent> {
+    let mut kinds = vec![
+        EventKind::OrchestratorStarted,
+        EventKind::OrchestratorCompleted,
+        EventKind::ExecutionSuspended { reason: String::new() },
+        EventKind::ExecutionResumed { reason: ODD.to_owned() },
+        EventKind::TaskFailed { task_scheduled_id: i32::MIN, failure: failure() },
+    ];
+    for code_hash in [0, 1 << 53 | 1, 1 << 63, u64::MAX].map(Some).into_iter().chain([None]) {
+        kinds.push(EventKind::ExecutionStarted {
+            name: ODD.to_owned(),
+            version: Some(ODD.to_owned()),
+            input: text(ODD),
+            execution_id: ExecutionId::from_u128(execution),
+            code_hash,
+        });
+    }
+    for result in values() {
+        for status in [RuntimeStatus::Completed, RuntimeStatus::Failed, RuntimeStatus::Terminated] {
+            let (result, failure) = (result.clone(), None);
+            kinds.push(EventKind::ExecutionCompleted { status, result, failure });
+        }
+        let input = result.unwrap_or_else(Json::null);
+        let result = input.clone();
+        let (name, source) = (String::new(), Some("src/checkout.rs:41".to_owned()));
+        kinds.push(EventKind::TaskScheduled { name, version: None, input, source });
+        kinds.push(EventKind::TaskCompleted { task_scheduled_id: i32::MAX, result });
+    }
+    let ids = [i32::MIN, -2, -1, 0, 1, 127, 128, 255, 256, 65_535, 65_536, i32::MAX, 0];
+    let places = ids.into_iter().cycle().zip(times().into_iter().cycle());
+    let event = |(kind, (id, time))| HistoryEvent::action(id, time, kind);
+    kinds.into_iter().zip(places).map(event).collect()
+}
+
+/// Values that are not to be normalized: order, repetition, spaces, digits and escapes are theirs.
+fn values() -> Vec<Option<Json>> {
+    let texts = [
+        "null",
+        "\"null\"",
+        "\"\"",
+        " [1 ,\n2]\t",
+        r#"{"b":1,"a":2,"a":3}"#,
+        "[1.0,1,1e0,-0,-0.0,1e400,123456789012345678901234567890]",
+        r#""\u0000 \u00e4 \ud83e\udd80 \/""#,
+    ];
+    texts.into_iter().map(|text| Some(json(text))).chain([None, Some(text(ODD))]).collect()
+}
+
+/// A failure with a hundred causes below it.
+fn failure() -> FailureDetails {
+    (0..100).fold(FailureDetails::new("", ODD), |cause, depth| {
+        let mut failure = FailureDetails::new(ODD, format!("{depth}")).caused_by(cause);
+        failure.non_retriable = depth % 3 == 0;
+        failure.value = (depth % 2 == 0).then(Json::null);
+        failure
+    })
+}
+
+/// Messages with ids from end to end, for instances that there need not be.
+fn messages() -> Vec<TaskMessage> {
+    let ids = [5, u128::MAX, 0, 1 << 127, 1, (1 << 64) - 1];
+    let kinds = events(7).into_iter().map(|event| event.kind);
+    let odd = ["order-17", " ", "~!$%^&*()", "\u{10ffff}", "\u{e4}", "a\u{308}"].map(instance_id);
+    let whom = odd.into_iter().cycle();
+    let message = |(id, (instance_id, event))| TaskMessage {
+        id: MessageId::from_u128(id),
+        instance_id,
+        event,
+    };
+    ids.into_iter().zip(whom.zip(kinds.skip(4))).map(message).collect()
+}

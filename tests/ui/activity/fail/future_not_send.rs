@@ -1,0 +1,12 @@
+use durable::prelude::*;
+
+use std::rc::Rc;
+
+#[activity]
+async fn count() -> usize {
+    let shared = Rc::new(1);
+    std::future::ready(()).await;
+    Rc::strong_count(&shared)
+}
+
+fn main() {}

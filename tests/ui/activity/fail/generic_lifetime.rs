@@ -1,0 +1,8 @@
+use durable::prelude::*;
+
+#[activity]
+async fn shout<'a>(text: &'a str) -> String {
+    text.to_uppercase()
+}
+
+fn main() {}

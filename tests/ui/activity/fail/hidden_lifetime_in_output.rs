@@ -1,0 +1,10 @@
+use durable::prelude::*;
+
+use std::borrow::Cow;
+
+#[activity]
+async fn longest(left: &str, right: &str) -> Result<Cow<str>> {
+    Ok(Cow::Borrowed(if left.len() > right.len() { left } else { right }))
+}
+
+fn main() {}

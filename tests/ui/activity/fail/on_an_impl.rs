@@ -1,0 +1,10 @@
+use durable::prelude::*;
+
+struct Shop;
+
+#[activity]
+impl Shop {
+    fn open(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use durable::prelude::*;
+
+#[activity(crate = "durable")]
+async fn charge() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use durable::prelude::*;
+
+#[activity(name = "", version = " ")]
+async fn charge() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use durable::prelude::*;
+
+#[activity(name = "charge", name = "charge_card")]
+async fn charge() {}
+
+fn main() {}

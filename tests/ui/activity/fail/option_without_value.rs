@@ -1,0 +1,6 @@
+use durable::prelude::*;
+
+#[activity(name)]
+async fn charge() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use durable::prelude::*;
+
+#[activity]
+async fn ignore(_: u32) {}
+
+fn main() {}

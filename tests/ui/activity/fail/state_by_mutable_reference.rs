@@ -1,0 +1,8 @@
+use durable::prelude::*;
+
+#[activity]
+async fn count(counter: &mut State<u32>) -> u32 {
+    **counter
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use durable::prelude::*;
+
+#[activity]
+async fn charge(order: Order) -> Receipt {
+    todo!()
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use durable::prelude::*;
+
+#[activity]
+async fn shout(text: String) -> String
+where
+    String: Clone,
+{
+    text.to_uppercase()
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+//! An activity that only histories name is not dead.
+
+#![deny(warnings, missing_docs, unreachable_pub)]
+
+use durable::prelude::*;
+
+#[activity(version = "1")]
+async fn charge(cents: u32) -> u32 {
+    cents
+}
+
+#[orchestrator(version = "1")]
+async fn order(ctx: &OrchestrationContext) {}
+
+fn main() {}

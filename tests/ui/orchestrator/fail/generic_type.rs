@@ -1,0 +1,8 @@
+use durable::prelude::*;
+
+#[orchestrator]
+async fn order<T>(ctx: &OrchestrationContext, item: T) -> T {
+    item
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use durable::prelude::*;
+
+#[orchestrator]
+struct Order;
+
+fn main() {}

@@ -1,0 +1,6 @@
+use durable::prelude::*;
+
+#[orchestrator(version = "")]
+async fn order(ctx: &OrchestrationContext) {}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use durable::prelude::*;
+
+struct Receipt;
+
+#[orchestrator]
+async fn order(ctx: &OrchestrationContext) -> Result<Receipt> {
+    Ok(Receipt)
+}
+
+fn main() {}

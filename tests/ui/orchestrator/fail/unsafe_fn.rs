@@ -1,0 +1,6 @@
+use durable::prelude::*;
+
+#[orchestrator]
+async unsafe fn order(ctx: &OrchestrationContext) {}
+
+fn main() {}
