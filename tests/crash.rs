@@ -171,7 +171,7 @@ fn recorded(
         }
     }
     if let Some(result) = result {
-        let end = end.map(|end| end.to_string());
+        let end = end.map(ToString::to_string);
         assert_eq!(end.as_ref(), Some(result), "the end of {id} was acknowledged and is lost");
     }
     Ok(recorded)

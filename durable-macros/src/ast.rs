@@ -62,6 +62,7 @@ pub(crate) enum Passing<'a> {
     Reference(&'a Type),
     Slice(&'a Type),
     Str,
+    Path,
 }
 
 pub(crate) enum Output<'a> {
@@ -117,6 +118,7 @@ fn passing(ty: &Type) -> Passing<'_> {
         Type::Reference(reference) => match &*reference.elem {
             Type::Slice(slice) => Passing::Slice(&slice.elem),
             Type::Path(path) if path.path.is_ident("str") => Passing::Str,
+            elem if last_name(elem).is_some_and(|name| name == "Path") => Passing::Path,
             elem => Passing::Reference(elem),
         },
         ty => Passing::Value(ty),

@@ -1,7 +1,8 @@
 //! Errors of one function, gathered to be reported at once.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
+use syn::Attribute;
 
 #[derive(Default)]
 pub(crate) struct Errors(Vec<syn::Error>);
@@ -20,8 +21,10 @@ impl Errors {
         self.0.is_empty()
     }
 
-    /// All errors as items that make the compiler report them.
-    pub(crate) fn to_compile_errors(&self) -> TokenStream {
-        self.0.iter().map(syn::Error::to_compile_error).collect()
+    /// All errors as items that make the compiler report them, if the item that they are about is
+    /// there at all.
+    pub(crate) fn to_compile_errors(&self, conditions: &[&Attribute]) -> TokenStream {
+        let errors = self.0.iter().map(syn::Error::to_compile_error);
+        errors.map(|error| quote!(#(#conditions)* #error)).collect()
     }
 }

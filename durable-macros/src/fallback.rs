@@ -11,12 +11,13 @@ use syn::{
 
 use crate::ast::{Function, Kind};
 use crate::errors::Errors;
-use crate::expand::{call, constructor, implementation, outcome_types, twin};
+use crate::expand::{call, conditions, constructor, implementation, outcome_types, twin};
 use crate::paths::Crate;
 use crate::valid::{Unstorable, borrowed, unstorable};
 
 pub(crate) fn expand(function: &Function<'_>, krate: &Crate, errors: &Errors) -> TokenStream {
-    let errors = errors.to_compile_errors();
+    let conditions = conditions(function.item);
+    let errors = errors.to_compile_errors(&conditions);
     let nothing = quote!(::core::unreachable!());
     let kind = function.kind;
     let seen = for_callers(function.item.clone());
@@ -41,10 +42,13 @@ pub(crate) fn expand(function: &Function<'_>, krate: &Crate, errors: &Errors) ->
         #errors
         #constructor
         #twin
-        impl #krate::__private::Definition for #ident {
-            const ENTRY: #krate::__private::Entry = ::core::panic!();
-        }
-        #implementation
+        #(#conditions)*
+        const _: () = {
+            impl #krate::__private::Definition for #ident {
+                const ENTRY: #krate::__private::Entry = ::core::unreachable!();
+            }
+            #implementation
+        };
     }
 }
 

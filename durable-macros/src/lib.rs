@@ -37,7 +37,7 @@ use crate::ast::Kind;
 ///
 /// * It is an `async fn`, or a plain `fn`, which runs where it may block.
 /// * Parameters are stored as JSON: any type that derives `Serialize` and `Deserialize`, by value,
-///   as `&T`, `&str` or `&[T]`. The first may be `ctx: &ActivityContext`. Those of type `State<T>`
+///   as `&T`, `&str`, `&Path` or `&[T]`. The first may be `ctx: &ActivityContext`. Those of type `State<T>`
 ///   are filled in by the hub and are not part of the call.
 /// * It returns a value, or a `Result`. The error is [`durable::Error`](../durable/struct.Error.html)
 ///   or a type of your own that derives `Serialize` and `Deserialize` and implements `Display`.
@@ -57,7 +57,7 @@ use crate::ast::Kind;
 /// ```
 #[proc_macro_attribute]
 pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::function(Kind::Activity, options.into(), item.into()).into()
+    expand::function(Kind::Activity, options.into(), &item.into()).into()
 }
 
 /// Makes an `async fn` an orchestrator: a function that outlives the process that runs it.
@@ -92,5 +92,5 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::function(Kind::Orchestrator, options.into(), item.into()).into()
+    expand::function(Kind::Orchestrator, options.into(), &item.into()).into()
 }

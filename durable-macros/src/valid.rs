@@ -126,7 +126,6 @@ fn check_parameter(function: &Function<'_>, parameter: &Parameter<'_>, errors: &
     let PatType { pat, ty, .. } = parameter.argument;
     check_lifetime(ty, &function.item.sig.generics, errors);
     match (&parameter.role, &**ty) {
-        (Role::Context(_), _) => {}
         (Role::State { .. }, _) if function.kind == Kind::Orchestrator => errors.on(
             ty,
             "shared state is not recorded, so an orchestrator cannot depend on it; take it in an activity",
@@ -137,7 +136,7 @@ fn check_parameter(function: &Function<'_>, parameter: &Parameter<'_>, errors: &
                 "shared state is used by all activities at once, so it is never `mut`; put what changes into a `std::sync::Mutex` or an atomic",
             );
         }
-        (Role::State { .. }, _) => {}
+        (Role::Context(_) | Role::State { .. }, _) => {}
         (Role::Input(passing), _) => {
             if let Pat::Wild(wild) = &**pat {
                 errors.on(
@@ -160,7 +159,7 @@ fn check_lifetime(ty: &Type, declared: &Generics, errors: &mut Errors) {
 
 fn check_passing(passing: &Passing<'_>, ty: &Type, errors: &mut Errors) {
     let inner = match passing {
-        Passing::Str => None,
+        Passing::Str | Passing::Path => None,
         Passing::Value(inner) | Passing::Reference(inner) | Passing::Slice(inner) => Some(*inner),
     };
     if let Type::Reference(TypeReference { mutability: Some(token), .. }) = ty {
@@ -182,7 +181,6 @@ fn check_passing(passing: &Passing<'_>, ty: &Type, errors: &mut Errors) {
 /// What to take instead of a reference to a type that cannot stand by itself.
 fn sized(ty: &Type) -> Option<&'static str> {
     match last_name(ty).map(ToString::to_string).as_deref() {
-        Some("Path") => Some("a `&PathBuf` or a `&str`"),
         Some("OsStr") => Some("a `&OsString` or a `&str`"),
         Some("CStr") => Some("a `&CString` or a `&str`"),
         _ if matches!(ty, Type::TraitObject(_)) => Some("a type of its own, such as an `enum`"),

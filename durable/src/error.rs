@@ -1,19 +1,16 @@
-//! What can go wrong, and what to do about it.
+//! What a user's function could not do: data, part of the history, seen as [`TaskFailed`].
 //!
-//! What the library could not do is an error of the operation that asked for it. What a user's
-//! function could not do is data: [`FailureDetails`], part of the history, seen as [`TaskFailed`].
+//! What the library itself could not do is an error of the operation that was asked of it; those
+//! stand with the operations (`hub/error.rs`, `store/mod.rs`).
 
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
-use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{FailureDetails, InstanceId, InvalidInstanceId, RuntimeStatus, Suspension};
-use crate::registry::RegistryError;
-use crate::store::StoreError;
+use crate::protocol::FailureDetails;
 
 /// What a durable function returns unless it has an error type of its own.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -255,146 +252,4 @@ impl<E> StdError for TaskFailed<E> {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&self.details)
     }
-}
-
-/// A task hub could not be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Somebody has the folder open.
-    #[error(
-        "the task hub at `{}` is already open{}; a folder has one owner at a time: stop the other \
-         one or open another folder",
-        .path.display(),
-        .owner.map(|pid| format!(" in process {pid}")).unwrap_or_default()
-    )]
-    InUse {
-        /// The folder.
-        path: PathBuf,
-        /// The process that has it open, if it left its number.
-        owner: Option<u32>,
-    },
-    /// Registered functions contradict each other.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// Activities want shared state that the builder was not given.
-    #[error("shared state is missing: {}; give it with `TaskHub::builder().state(..)`", .0.join(", "))]
-    MissingState(Vec<String>),
-    /// The store was created with another number of partitions.
-    #[error(
-        "the task hub was created with {found} partitions and cannot be opened with {wanted}: the \
-         number is fixed at creation; leave it out to take what is there"
-    )]
-    Partitions {
-        /// The number in the store.
-        found: u16,
-        /// The number given to the builder.
-        wanted: u16,
-    },
-    /// A setting of the builder makes no sense.
-    #[error("{0}")]
-    Setting(String),
-    /// The store failed.
-    #[error("the task hub cannot be opened: {0}")]
-    Store(#[from] StoreError),
-    /// The operating system refused a thread.
-    #[error("the task hub cannot start its threads: {0}")]
-    Thread(#[source] std::io::Error),
-}
-
-/// The hub could not answer.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HubError {
-    /// The hub was shut down.
-    #[error("the task hub was shut down; open it again to go on")]
-    ShutDown,
-    /// The store failed, and the hub with it.
-    #[error(
-        "the task hub stopped because its store failed: {0}; nothing acknowledged is lost: mend the cause and open it again"
-    )]
-    Store(#[from] StoreError),
-    /// There is no such instance.
-    #[error("there is no instance `{0}`")]
-    NoSuchInstance(InstanceId),
-    /// The instance is one of another orchestration.
-    #[error("instance `{instance_id}` is of orchestration `{found}`, not `{wanted}`")]
-    OtherOrchestration {
-        /// The instance.
-        instance_id: InstanceId,
-        /// Its orchestration.
-        found: String,
-        /// The orchestration that was asked for.
-        wanted: String,
-    },
-}
-
-/// An instance could not be started.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The id breaks a rule.
-    #[error(transparent)]
-    InvalidInstanceId(#[from] InvalidInstanceId),
-    /// The id is taken.
-    #[error(
-        "instance `{instance_id}` exists already and is {status}; start it under another id, or \
-         get it with `TaskHub::get_instance`"
-    )]
-    AlreadyExists {
-        /// The id.
-        instance_id: InstanceId,
-        /// How far the existing instance is.
-        status: RuntimeStatus,
-    },
-    /// No registered orchestration has the name.
-    #[error(
-        "orchestration {name} is not registered; registered: {registered}. A crate that is never \
-         named in code is not linked, and what it annotates not registered: write `use that_crate \
-         as _;`, or register it with `TaskHub::builder().register::<..>()`"
-    )]
-    NotRegistered {
-        /// Name and version that were asked for.
-        name: String,
-        /// What there is.
-        registered: String,
-    },
-    /// The input has no JSON form.
-    #[error("the input of `{name}` cannot be stored: {reason}")]
-    InvalidInput {
-        /// The orchestration.
-        name: String,
-        /// What `serde` said.
-        reason: String,
-    },
-    /// The hub could not answer.
-    #[error(transparent)]
-    Hub(#[from] HubError),
-}
-
-/// An instance has no result.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ResultError<E = Error> {
-    /// Its orchestrator returned an error, or panicked.
-    #[error(transparent)]
-    Failed(TaskFailed<E>),
-    /// It waits for other code than this process has. It keeps its history and goes on when a hub
-    /// is opened with that code.
-    #[error("{0}")]
-    Suspended(Suspension),
-    /// It was ended from outside.
-    #[error("instance `{0}` was terminated")]
-    Terminated(InstanceId),
-    /// It returned something that cannot be read as the type that is asked for.
-    #[error("the result of instance `{instance_id}` cannot be read: {reason}")]
-    Unreadable {
-        /// The instance.
-        instance_id: InstanceId,
-        /// What `serde` said.
-        reason: String,
-    },
-    /// The hub could not answer.
-    #[error(transparent)]
-    Hub(#[from] HubError),
 }

@@ -23,10 +23,10 @@ pub mod testing;
 pub use activity::{Activity, ActivityContext, State};
 pub use call::Call;
 pub use durable_macros::{activity, orchestrator};
-pub use error::{
-    Error, HubError, OpenError, Result, ResultError, StartError, TaskError, TaskFailed,
+pub use error::{Error, Result, TaskError, TaskFailed};
+pub use hub::{
+    HubError, OpenError, OrchestrationHandle, ResultError, StartError, TaskHub, TaskHubBuilder,
 };
-pub use hub::{OrchestrationHandle, TaskHub, TaskHubBuilder};
 pub use orchestration::{
     Join, JoinAll, JoinTuple, OrchestrationContext, Orchestrator, Task, TryJoin, TryJoinAll,
     TryJoinTuple, join, join_all, try_join, try_join_all,

@@ -3,6 +3,8 @@
 //! Generated code never bounds a user's type itself: it asks [`Stored`] for a [`Codec`] once per
 //! type, so that a missing derive is one error, in our words, on the type.
 
+use std::path::Path;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -111,6 +113,12 @@ impl InputWriter {
     /// Writes a `&str` parameter.
     #[must_use]
     pub fn put_str(self, name: &str, value: &str) -> Self {
+        self.element(name, |json| serde_json::to_writer(json, value))
+    }
+
+    /// Writes a `&Path` parameter.
+    #[must_use]
+    pub fn put_path(self, name: &str, value: &Path) -> Self {
         self.element(name, |json| serde_json::to_writer(json, value))
     }
 

@@ -1,6 +1,6 @@
 //! What is done durably: the orchestrator and its activities.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use durable::prelude::*;
@@ -22,8 +22,8 @@ pub(crate) struct Backup {
 #[orchestrator]
 pub(crate) async fn backup_folder(
     ctx: &OrchestrationContext,
-    from: &PathBuf,
-    to: &PathBuf,
+    from: &Path,
+    to: &Path,
 ) -> Result<Backup> {
     let listing = list_files(from, to).await?;
     let mut backup = Backup { files: 0, bytes: 0, failed: listing.failed };
@@ -48,8 +48,8 @@ pub(crate) async fn backup_folder(
 #[activity]
 fn list_files(
     progress: State<Arc<Progress>>,
-    from: &PathBuf,
-    to: &PathBuf,
+    from: &Path,
+    to: &Path,
 ) -> Result<Listing, FileError> {
     let listing = files::list(from, to)?;
     progress.expect(listing.files.len());
@@ -58,7 +58,7 @@ fn list_files(
 
 /// Creates the folders below `to`; gives those that could not be.
 #[activity]
-fn create_folders(to: &PathBuf, folders: &[String]) -> Vec<FileError> {
+fn create_folders(to: &Path, folders: &[String]) -> Vec<FileError> {
     let create = |folder: &Path| std::fs::create_dir_all(to.join(folder));
     let failed = |folder: &String| Some(FileError::new(folder, create(Path::new(folder)).err()?));
     folders.iter().filter_map(failed).collect()
@@ -69,8 +69,8 @@ fn create_folders(to: &PathBuf, folders: &[String]) -> Vec<FileError> {
 fn copy_file(
     ctx: &ActivityContext,
     progress: State<Arc<Progress>>,
-    from: &PathBuf,
-    to: &PathBuf,
+    from: &Path,
+    to: &Path,
     file: &Entry,
 ) -> Result<u64, FileError> {
     let temporary = format!(".{}.part", ctx.idempotency_key());

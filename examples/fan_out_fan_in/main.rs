@@ -135,9 +135,7 @@ async fn start_or_go_on(
         let id = format!("backup-{number}");
         let Some(backup) = hub.get_instance::<backup_folder>(&id).await? else {
             println!("backing {} up to {}", from.display(), to.display());
-            return Ok(hub
-                .start(backup_folder(&from.to_owned(), &to.to_owned()).instance_id(id))
-                .await?);
+            return Ok(hub.start(backup_folder(from, to).instance_id(id)).await?);
         };
         let status = backup.status().await?;
         // The hub goes on as soon as it is open, and may have finished since.

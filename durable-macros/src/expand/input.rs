@@ -29,7 +29,7 @@ pub(super) struct Inputs<'a> {
 struct Part<'a> {
     name: Ident,
     passing: &'a Passing<'a>,
-    /// Its place in the tuple of codecs; a `&str` needs none.
+    /// Its place in the tuple of codecs; a `&str` or a `&Path` needs none.
     codec: syn::Index,
 }
 
@@ -87,6 +87,7 @@ impl<'a> Inputs<'a> {
                 Passing::Reference(_) => quote!(.put(__codecs.#codec, #label, #name)),
                 Passing::Slice(_) => quote!(.put_slice(__codecs.#codec, #label, #name)),
                 Passing::Str => quote!(.put_str(#label, #name)),
+                Passing::Path => quote!(.put_path(#label, #name)),
             }
         });
         quote! {
@@ -165,6 +166,14 @@ impl<'a> Inputs<'a> {
     fn reads(&self) -> TokenStream {
         let (krate, ident) = (self.krate, &self.function.item.sig.ident);
         let count = self.parts.len();
+        let take_owned = |owned: TokenStream, name: &Ident, label: &str| {
+            quote! {
+                let #name = __reader.take(
+                    <#owned as #krate::__private::Stored>::codec(),
+                    #label,
+                )?;
+            }
+        };
         let takes = self.parts.iter().map(|Part { name, passing, codec }| {
             let label = name.unraw().to_string();
             match passing {
@@ -174,12 +183,8 @@ impl<'a> Inputs<'a> {
                 Passing::Slice(_) => {
                     quote!(let #name = __reader.take_vec(__codecs.#codec, #label)?;)
                 }
-                Passing::Str => quote! {
-                    let #name = __reader.take(
-                        <::std::string::String as #krate::__private::Stored>::codec(),
-                        #label,
-                    )?;
-                },
+                Passing::Str => take_owned(quote!(::std::string::String), name, &label),
+                Passing::Path => take_owned(quote!(::std::path::PathBuf), name, &label),
             }
         });
         let states =
@@ -206,7 +211,9 @@ impl<'a> Inputs<'a> {
                 Role::State { by_reference: true, .. } => quote!(&#state),
                 Role::State { by_reference: false, .. } => quote!(#state),
                 Role::Input(Passing::Value(_)) => quote!(#name),
-                Role::Input(Passing::Reference(_) | Passing::Slice(_) | Passing::Str) => {
+                Role::Input(
+                    Passing::Reference(_) | Passing::Slice(_) | Passing::Str | Passing::Path,
+                ) => {
                     quote!(&#name)
                 }
             }
@@ -216,11 +223,11 @@ impl<'a> Inputs<'a> {
 }
 
 impl Passing<'_> {
-    /// The type for which a codec is needed; a `&str` needs none of the user's.
+    /// The type for which a codec is needed; a `&str` or a `&Path` needs none of the user's.
     fn stored(&self) -> Option<&Type> {
         match self {
             Self::Value(ty) | Self::Reference(ty) | Self::Slice(ty) => Some(ty),
-            Self::Str => None,
+            Self::Str | Self::Path => None,
         }
     }
 }

@@ -25,25 +25,12 @@ use crate::paths::Crate;
 use crate::{fallback, hash, valid};
 
 /// What an attribute makes of the item that it stands on.
-pub(crate) fn function(kind: Kind, options: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn function(kind: Kind, options: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let options = Options::parse(kind, options, &mut errors);
-    let item = match syn::parse2::<Item>(item.clone()) {
-        Ok(Item::Fn(item)) => item,
-        Ok(other) => {
-            let message = format!("`#[{}]` goes on a free `fn` with a body", kind.attribute());
-            errors.on(keyword(&other), message);
-            let errors = errors.to_compile_errors();
-            return quote!(#errors #other);
-        }
-        Err(error) => match syn::parse2::<ItemFn>(item.clone()) {
-            Ok(item) => item,
-            Err(_) => {
-                errors.push(error);
-                let errors = errors.to_compile_errors();
-                return quote!(#errors #item);
-            }
-        },
+    let Some(item) = parse(kind, item, &mut errors) else {
+        let errors = errors.to_compile_errors(&[]);
+        return quote!(#errors #item);
     };
     let function = Function::new(kind, &item);
     valid::check(&function, &mut errors);
@@ -52,6 +39,23 @@ pub(crate) fn function(kind: Kind, options: TokenStream, item: TokenStream) -> T
     } else {
         fallback::expand(&function, &Crate(options.krate), &errors)
     }
+}
+
+/// The function that the attribute stands on, if it is one.
+fn parse(kind: Kind, item: &TokenStream, errors: &mut Errors) -> Option<ItemFn> {
+    match syn::parse2::<Item>(item.clone()) {
+        Ok(Item::Fn(item)) => return Some(item),
+        Ok(other) => {
+            let message = format!("`#[{}]` goes on a free `fn` with a body", kind.attribute());
+            errors.on(keyword(&other), message);
+        }
+        // A function with a `self` is no item, but is a function all the same.
+        Err(error) => match syn::parse2::<ItemFn>(item.clone()) {
+            Ok(item) => return Some(item),
+            Err(_) => errors.push(error),
+        },
+    }
+    None
 }
 
 /// The token that says what an item is.
@@ -158,7 +162,7 @@ pub(crate) fn twin(function: &Function<'_>) -> TokenStream {
         }
     }
     let doc = format!("Names the {} [`{}`](fn@{ident}).", function.kind.attribute(), ident.unraw());
-    let conditions: Vec<_> = conditions(item).collect();
+    let conditions = conditions(item);
     let is_list = |attribute: &&Attribute| matches!(attribute.meta, Meta::List(_));
     let hidden = item.attrs.iter().filter(|it| it.path().is_ident("doc")).filter(is_list);
     let twin = quote_spanned!(ident.span()=> #vis struct #ident {});
@@ -182,6 +186,7 @@ pub(crate) fn twin(function: &Function<'_>) -> TokenStream {
             clippy::missing_errors_doc,
             clippy::missing_panics_doc,
             clippy::must_use_candidate,
+            clippy::needless_pass_by_value,
             clippy::ptr_arg,
             clippy::single_call_fn,
             clippy::unused_async,
@@ -200,8 +205,8 @@ fn is_for_callers(attribute: &Attribute) -> bool {
 }
 
 /// The attributes that say whether the function is there at all.
-fn conditions(item: &ItemFn) -> impl Iterator<Item = &Attribute> {
-    item.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg"))
+pub(crate) fn conditions(item: &ItemFn) -> Vec<&Attribute> {
+    item.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect()
 }
 
 /// What the function returns, and how that is recorded.

@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use super::activities::{Activities, Job, JobKey};
+use super::error::StartError;
 use super::health::Health;
 use super::mail::{End, EndReply, Mailboxes, StartReply};
-use crate::error::StartError;
 use crate::protocol::{MessageId, PartitionId};
 use crate::store::{Commit, EpisodeWrite, Epoch, Store, StoreError};
 

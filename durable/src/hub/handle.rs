@@ -6,8 +6,9 @@ use std::marker::PhantomData;
 use tokio::sync::oneshot;
 
 use super::TaskHub;
+use super::error::{HubError, ResultError};
 use super::mail::{End, Mail};
-use crate::error::{HubError, ResultError, TaskFailed};
+use crate::error::TaskFailed;
 use crate::orchestration::Orchestrator;
 use crate::protocol::{HistoryEvent, InstanceId, InstanceRecord, Json};
 use crate::registry::display_name;

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::HubError;
+use super::error::HubError;
 use crate::store::StoreError;
 
 #[derive(Debug, Default)]

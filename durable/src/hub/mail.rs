@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
-use crate::error::StartError;
+use super::error::StartError;
 use crate::protocol::{
     EventKind, ExecutionId, FailureDetails, InstanceId, Json, MessageId, PartitionId, Suspension,
 };

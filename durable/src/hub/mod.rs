@@ -15,6 +15,7 @@ mod activities;
 mod builder;
 mod clock;
 mod committer;
+mod error;
 mod handle;
 mod health;
 mod mail;
@@ -30,13 +31,14 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 pub use self::builder::TaskHubBuilder;
+pub use self::error::{HubError, OpenError, ResultError, StartError};
 pub use self::handle::OrchestrationHandle;
 
 use self::activities::Activities;
 use self::health::Health;
 use self::mail::{Mail, Mailboxes, Origin, Start};
 use crate::call::Call;
-use crate::error::{HubError, OpenError, Result, StartError};
+use crate::error::Result;
 use crate::orchestration::Orchestrator;
 use crate::protocol::{EventKind, ExecutionId, InstanceId};
 use crate::registry::{Registry, display_name};

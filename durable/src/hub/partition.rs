@@ -13,11 +13,11 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use super::activities::Job;
 use super::clock::Clock;
 use super::committer::{Effect, Write};
+use super::error::StartError;
 use super::health::Health;
 use super::mail::{End, EndReply, Mail, Origin, Start};
 use super::residents::{Resident, Residents};
 use crate::engine::{Action, Episode, Execution, Outcome};
-use crate::error::StartError;
 use crate::protocol::{
     EventKind, ExecutionId, HistoryEvent, InstanceId, InstanceRecord, MessageId, PartitionId,
     RuntimeStatus, Suspension,

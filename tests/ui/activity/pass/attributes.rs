@@ -15,6 +15,10 @@ async fn not_here(order: NoSuchType) -> NoSuchType {
     order
 }
 
+#[activity(no_such_option)]
+#[cfg(any())]
+const fn not_here_either<T>(_: T) {}
+
 #[activity]
 #[allow(unused_variables, clippy::too_many_arguments)]
 async fn lenient(a: u8, b: u8) {}
