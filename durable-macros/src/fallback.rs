@@ -2,7 +2,7 @@
 //! they would have, and nothing behind them, so that callers give no errors of their own.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use quote::{format_ident, quote};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     GenericArgument, GenericParam, Ident, ItemFn, Lifetime, ParenthesizedGenericArguments,
@@ -13,7 +13,7 @@ use crate::ast::{Function, Kind};
 use crate::errors::Errors;
 use crate::expand::{call, conditions, constructor, implementation, outcome_types, twin};
 use crate::paths::Crate;
-use crate::valid::{Unstorable, borrowed, unstorable};
+use crate::valid::{Unstorable, borrowed, owner, unstorable};
 
 pub(crate) fn expand(function: &Function<'_>, krate: &Crate, errors: &Errors) -> TokenStream {
     let conditions = conditions(function.item);
@@ -133,16 +133,21 @@ impl VisitMut for Owned {
 
 fn owned(ty: &Type) -> Type {
     match borrowed(ty) {
-        Some(Type::Path(path)) if path.path.is_ident("str") => parse_quote!(::std::string::String),
         Some(Type::Slice(slice)) => {
             let elem = &slice.elem;
             parse_quote!(::std::vec::Vec<#elem>)
         }
-        Some(other) => {
-            let mut other = other.clone();
-            Owned.visit_type_mut(&mut other);
-            other
-        }
+        Some(other) => match owner(other) {
+            Some((module, name)) => {
+                let (module, name) = (format_ident!("{module}"), format_ident!("{name}"));
+                parse_quote!(::std::#module::#name)
+            }
+            None => {
+                let mut other = other.clone();
+                Owned.visit_type_mut(&mut other);
+                other
+            }
+        },
         None => {
             let declared = vec![Lifetime::new("'static", Span::call_site())];
             let mut ty = ty.clone();

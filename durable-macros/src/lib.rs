@@ -37,8 +37,8 @@ use crate::ast::Kind;
 ///
 /// * It is an `async fn`, or a plain `fn`, which runs where it may block.
 /// * Parameters are stored as JSON: any type that derives `Serialize` and `Deserialize`, by value,
-///   as `&T`, `&str`, `&Path` or `&[T]`. The first may be `ctx: &ActivityContext`. Those of type `State<T>`
-///   are filled in by the hub and are not part of the call.
+///   as `&T`, `&str`, `&Path` or `&[T]`. The first may be `ctx: &ActivityContext`. Those of type
+///   `State<T>` are filled in by the hub and are not part of the call.
 /// * It returns a value, or a `Result`. The error is [`durable::Error`](../durable/struct.Error.html)
 ///   or a type of your own that derives `Serialize` and `Deserialize` and implements `Display`.
 ///

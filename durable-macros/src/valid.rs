@@ -7,7 +7,7 @@ use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{
     FnArg, GenericArgument, GenericParam, Generics, Lifetime, Pat, PatType, PathArguments, Type,
-    TypePath, TypeReference,
+    TypeReference,
 };
 
 use crate::ast::{Function, Kind, Output, Parameter, Passing, Role, generic_arguments, last_name};
@@ -47,7 +47,10 @@ fn check_qualifiers(function: &Function<'_>, errors: &mut Errors) {
     if let syn::Safety::Unsafe(token) = &sig.safety {
         errors.on(
             token,
-            format!("{noun} is called by the runtime, which cannot keep the promises of an `unsafe fn`; put an `unsafe` block in its body"),
+            format!(
+                "{noun} is called by the runtime, which cannot keep the promises of an `unsafe \
+                 fn`; put an `unsafe` block in its body"
+            ),
         );
     }
     if let Some(abi) = &sig.abi {
@@ -88,7 +91,10 @@ fn check_receiver(function: &Function<'_>, errors: &mut Errors) {
         };
         errors.on(
             receiver,
-            format!("{noun} is found by its name after a restart, when there is no `self`; make it a free function and {instead}"),
+            format!(
+                "{noun} is found by its name after a restart, when there is no `self`; make it a \
+                 free function and {instead}"
+            ),
         );
     }
 }
@@ -128,12 +134,14 @@ fn check_parameter(function: &Function<'_>, parameter: &Parameter<'_>, errors: &
     match (&parameter.role, &**ty) {
         (Role::State { .. }, _) if function.kind == Kind::Orchestrator => errors.on(
             ty,
-            "shared state is not recorded, so an orchestrator cannot depend on it; take it in an activity",
+            "shared state is not recorded, so an orchestrator cannot depend on it; take it in an \
+             activity",
         ),
         (Role::State { .. }, Type::Reference(TypeReference { mutability: Some(token), .. })) => {
             errors.on(
                 token,
-                "shared state is used by all activities at once, so it is never `mut`; put what changes into a `std::sync::Mutex` or an atomic",
+                "shared state is used by all activities at once, so it is never `mut`; put what \
+                 changes into a `std::sync::Mutex` or an atomic",
             );
         }
         (Role::Context(_) | Role::State { .. }, _) => {}
@@ -141,7 +149,8 @@ fn check_parameter(function: &Function<'_>, parameter: &Parameter<'_>, errors: &
             if let Pat::Wild(wild) = &**pat {
                 errors.on(
                     wild,
-                    "a parameter is part of every call and its record; leave it out, or give it a name such as `_unused`",
+                    "a parameter is part of every call and its record; leave it out, or give it a \
+                     name such as `_unused`",
                 );
             }
             check_passing(passing, ty, errors);
@@ -163,12 +172,16 @@ fn check_passing(passing: &Passing<'_>, ty: &Type, errors: &mut Errors) {
         Passing::Value(inner) | Passing::Reference(inner) | Passing::Slice(inner) => Some(*inner),
     };
     if let Type::Reference(TypeReference { mutability: Some(token), .. }) = ty {
-        errors.on(token, "a parameter is a copy from history, so changes to it would be lost; take it by value and return it");
+        errors.on(
+            token,
+            "a parameter is a copy from history, so changes to it would be lost; take it by value \
+             and return it",
+        );
     }
     let Some(inner) = inner else { return };
     if let (Passing::Reference(_), Some(instead)) = (passing, sized(inner)) {
         let name = inner.to_token_stream();
-        errors.on(ty, format!("a `{name}` cannot be read back from history; take {instead}"));
+        errors.on(ty, format!("`{name}` cannot be read back from history; take {instead}"));
     } else {
         Borrows::check(
             inner,
@@ -179,12 +192,11 @@ fn check_passing(passing: &Passing<'_>, ty: &Type, errors: &mut Errors) {
 }
 
 /// What to take instead of a reference to a type that cannot stand by itself.
-fn sized(ty: &Type) -> Option<&'static str> {
-    match last_name(ty).map(ToString::to_string).as_deref() {
-        Some("OsStr") => Some("a `&OsString` or a `&str`"),
-        Some("CStr") => Some("a `&CString` or a `&str`"),
-        _ if matches!(ty, Type::TraitObject(_)) => Some("a type of its own, such as an `enum`"),
-        _ => None,
+fn sized(ty: &Type) -> Option<String> {
+    match owner(ty) {
+        Some((_, owner)) => Some(format!("`&{owner}` or `&str`")),
+        None if matches!(ty, Type::TraitObject(_)) => Some("an `enum` of what it may be".into()),
+        None => None,
     }
 }
 
@@ -216,12 +228,15 @@ impl<'ast> Visit<'ast> for Borrows<'_> {
         match unstorable(ty) {
             Some(Unstorable::Borrows) => {
                 let instead = match borrowed(ty) {
-                    Some(Type::Path(path)) if path.path.is_ident("str") => "`String`".to_owned(),
-                    Some(Type::Path(TypePath { path, .. })) if path.get_ident().is_some() => {
-                        format!("`{}`", path.to_token_stream())
-                    }
                     Some(Type::Slice(_)) => "`Vec`".to_owned(),
-                    _ => "a type that owns what it has".to_owned(),
+                    Some(inner) => match (owner(inner), inner) {
+                        (Some((_, owner)), _) => format!("`{owner}`"),
+                        (None, Type::Path(path)) if path.path.get_ident().is_some() => {
+                            format!("`{}`", path.to_token_stream())
+                        }
+                        _ => "a type that owns what it has".to_owned(),
+                    },
+                    None => "a type that owns what it has".to_owned(),
                 };
                 self.errors.on(ty, format!("{}; use {instead}", self.why));
             }
@@ -270,6 +285,17 @@ pub(crate) fn borrowed(ty: &Type) -> Option<&Type> {
     match ty {
         Type::Reference(reference) => Some(&reference.elem),
         ty if last_name(ty).is_some_and(|name| name == "Cow") => generic_arguments(ty).next(),
+        _ => None,
+    }
+}
+
+/// The type that owns what one without a size is, by module of the standard library and name.
+pub(crate) fn owner(ty: &Type) -> Option<(&'static str, &'static str)> {
+    match last_name(ty)?.to_string().as_str() {
+        "str" => Some(("string", "String")),
+        "Path" => Some(("path", "PathBuf")),
+        "OsStr" => Some(("ffi", "OsString")),
+        "CStr" => Some(("ffi", "CString")),
         _ => None,
     }
 }

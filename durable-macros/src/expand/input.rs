@@ -104,30 +104,23 @@ impl<'a> Inputs<'a> {
         let (function, krate) = (self.function, self.krate);
         let reads = self.reads();
         let finish = self.finish();
-        // On the function's name is where the compiler says that a future is not `Send`.
-        let span = function.item.sig.ident.span();
-        let (context, future, run) = match (function.kind, function.is_async()) {
-            (Kind::Orchestrator, _) => (
+        let (context, future) = match function.kind {
+            Kind::Orchestrator => (
                 quote!(#krate::OrchestrationContext),
                 quote!(#krate::__private::OrchestratorFuture),
-                quote!(::std::boxed::Box::pin(async move { #finish })),
             ),
-            (Kind::Activity, true) => {
-                let body = quote_spanned!(span=> async move { #finish });
-                let boxed = quote_spanned!(span=> ::std::boxed::Box::pin(#body));
-                (
-                    quote!(#krate::ActivityContext),
-                    quote!(#krate::__private::ActivityRun),
-                    quote!(#krate::__private::ActivityRun::Async(#boxed)),
-                )
+            Kind::Activity => {
+                (quote!(#krate::ActivityContext), quote!(#krate::__private::ActivityRun))
             }
-            (Kind::Activity, false) => (
-                quote!(#krate::ActivityContext),
-                quote!(#krate::__private::ActivityRun),
-                quote! {
-                    #krate::__private::ActivityRun::Blocking(::std::boxed::Box::new(move || #finish))
-                },
-            ),
+        };
+        // The compiler says on the function's name that a future is not `Send`.
+        let span = function.item.sig.ident.span();
+        let awaited = quote_spanned!(span=> ::std::boxed::Box::pin(async move { #finish }));
+        let blocking = quote!(::std::boxed::Box::new(move || #finish));
+        let run = match (function.kind, function.is_async()) {
+            (Kind::Orchestrator, _) => awaited,
+            (Kind::Activity, true) => quote!(#future::Async(#awaited)),
+            (Kind::Activity, false) => quote!(#future::Blocking(#blocking)),
         };
         quote! {
             #[allow(clippy::all, clippy::pedantic, clippy::nursery, unused_mut, unused_variables)]

@@ -137,12 +137,20 @@ pub(crate) fn constructor(
         Some(quote!(#name: #ty))
     });
     let bounds = &generics.where_clause;
+    let body = quote_spanned!(ident.span()=> { #body });
     // What is annotated is found by its name in a history, so it is never dead.
     quote! {
         #(#attributes)*
-        #[allow(clippy::all, clippy::pedantic, clippy::nursery, dead_code, unused_variables)]
+        #[allow(
+            dead_code,
+            unused_variables,
+            clippy::all,
+            clippy::nursery,
+            clippy::pedantic,
+            clippy::single_call_fn
+        )]
         #[track_caller]
-        #vis #fn_token #ident #generics(#receiver #(#parameters),*) -> #returns #bounds { #body }
+        #vis #fn_token #ident #generics(#receiver #(#parameters),*) -> #returns #bounds #body
     }
 }
 
@@ -175,12 +183,14 @@ pub(crate) fn twin(function: &Function<'_>) -> TokenStream {
             missing_copy_implementations,
             missing_debug_implementations,
             dead_code,
+            unreachable_pub,
             clippy::empty_structs_with_brackets
         )]
         #twin
         #(#conditions)*
         #[allow(
             dead_code,
+            unreachable_pub,
             clippy::future_not_send,
             clippy::missing_const_for_fn,
             clippy::missing_errors_doc,
@@ -221,7 +231,12 @@ fn outcome(function: &Function<'_>, krate: &Crate) -> TokenStream {
             (stored, spanned(arguments.next().unwrap_or(ty), "Error"))
         }
     };
-    let codecs = quote!((<#stored as #krate::__private::Stored>::codec(), <#failed as #krate::__private::StoredError>::codec()));
+    let codecs = quote! {
+        (
+            <#stored as #krate::__private::Stored>::codec(),
+            <#failed as #krate::__private::StoredError>::codec(),
+        )
+    };
     implementation(function, krate, [&output, &error], &codecs)
 }
 

@@ -1,6 +1,6 @@
-use durable::prelude::*;
-
 use std::rc::Rc;
+
+use durable::prelude::*;
 
 #[activity]
 async fn count() -> usize {

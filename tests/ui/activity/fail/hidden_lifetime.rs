@@ -1,6 +1,6 @@
-use durable::prelude::*;
-
 use std::borrow::Cow;
+
+use durable::prelude::*;
 
 #[activity]
 async fn trim(text: Cow<str>) -> String {

@@ -1,6 +1,6 @@
-use durable::prelude::*;
-
 use std::borrow::Cow;
+
+use durable::prelude::*;
 
 #[activity]
 async fn longest(left: &str, right: &str) -> Result<Cow<str>> {

@@ -1,6 +1,6 @@
-use durable::prelude::*;
-
 use std::ffi::OsStr;
+
+use durable::prelude::*;
 
 #[activity]
 async fn size(file: &OsStr) -> Result<u64> {

@@ -1,6 +1,6 @@
-use durable::prelude::*;
-
 use std::cell::Cell;
+
+use durable::prelude::*;
 
 #[activity]
 fn count(counter: State<Cell<u32>>) -> u32 {

@@ -1,6 +1,6 @@
-use durable::prelude::*;
-
 use std::fmt::Display;
+
+use durable::prelude::*;
 
 #[activity]
 async fn show(value: &dyn Display) -> String {

@@ -2,6 +2,8 @@
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 
+use std::path::{Path, PathBuf};
+
 use durable::prelude::*;
 
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -25,8 +27,8 @@ async fn several(name: &str, orders: &[Order], order: &Order, more: Vec<Order>) 
 }
 
 #[activity]
-async fn of_the_library(pair: &(u8, String), path: &std::path::PathBuf, all: &Vec<u8>) -> String {
-    format!("{pair:?} {} {}", path.display(), all.len())
+async fn of_the_library(pair: &(u8, String), file: &Path, path: &PathBuf, all: &Vec<u8>) -> String {
+    format!("{pair:?} {} {}", path.join(file).display(), all.len())
 }
 
 #[activity]
@@ -37,6 +39,6 @@ async fn named_as_in_generated_code(codecs: u8, input: &str, run: &[u8], call: u
 fn main() {
     let order = || Order { cents: 5 };
     drop((none(), one(order()), several("a", &[order()], &order(), vec![])));
-    drop(of_the_library(&(1, String::new()), &"a".into(), &vec![1]));
+    drop(of_the_library(&(1, String::new()), Path::new("a"), &"a".into(), &vec![1]));
     drop(named_as_in_generated_code(1, "a", &[1], 1));
 }

@@ -2,9 +2,9 @@
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 
-use durable::prelude::*;
-
 use std::sync::Mutex;
+
+use durable::prelude::*;
 
 struct Prices {
     per_item: u32,

@@ -2,10 +2,10 @@
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 
-use durable::prelude::*;
-
 use std::cell::RefCell;
 use std::rc::Rc;
+
+use durable::prelude::*;
 
 #[activity]
 async fn double(n: u32) -> u32 {

@@ -2,9 +2,9 @@
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 
-use durable::prelude::*;
-
 use serde::{Deserialize, Serialize};
+
+use durable::prelude::*;
 
 #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
 #[error("out of {what}")]

@@ -1,0 +1,12 @@
+//! A lint is reported once, on the function.
+
+#![deny(missing_docs)]
+
+use durable::prelude::*;
+
+#[activity]
+pub async fn charge(cents: u32) -> Result<u32> {
+    Ok(cents)
+}
+
+fn main() {}
