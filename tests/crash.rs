@@ -208,10 +208,12 @@ fn nothing_acknowledged_is_lost_and_nothing_recorded_is_done_again() -> Result<(
         known.follow(&mut child, lines)?;
         known.check(folder.path())?;
     }
-    let all = u64::from(ROUNDS) * u64::from(STARTS);
-    let ended = known.ended.len() as u64;
-    assert_eq!(ended, known.started.len() as u64, "everything that was started has ended");
-    println!("{ended} of at most {all} instances were started, all of them ended");
+    // An instance may have started without our having heard of it: killed in between.
+    let unended: Vec<_> =
+        known.started.iter().filter(|id| !known.ended.contains_key(*id)).collect();
+    assert!(unended.is_empty(), "started and never ended: {unended:?}");
+    assert!(!known.started.is_empty());
+    println!("{} instances started, all of them ended", known.started.len());
     assert!(known.ended.values().all(|result| *result == (0..2 * STEPS).sum::<u32>().to_string()));
     Ok(())
 }

@@ -42,6 +42,21 @@ impl<T, E> Fallible for Result<T, E> {
     }
 }
 
+/// Tells a `Result` that goes by another name: there its own constant counts, elsewhere the trait's.
+#[derive(Debug)]
+pub struct Probe<T>(PhantomData<T>);
+
+impl<T, E> Probe<Result<T, E>> {
+    pub const IS_RESULT: bool = true;
+}
+
+/// What is no `Result`.
+pub trait Plain {
+    const IS_RESULT: bool = false;
+}
+
+impl<T> Plain for Probe<T> {}
+
 /// The `T` of a parameter of type `State<T>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be shared by activities",

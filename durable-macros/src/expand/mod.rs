@@ -237,7 +237,27 @@ fn outcome(function: &Function<'_>, krate: &Crate) -> TokenStream {
             <#failed as #krate::__private::StoredError>::codec(),
         )
     };
-    implementation(function, krate, [&output, &error], &codecs)
+    let implementation = implementation(function, krate, [&output, &error], &codecs);
+    let check = no_result(&function.output, krate);
+    quote!(#implementation #check)
+}
+
+/// A `Result` under a name that does not tell would be recorded as a value, its errors as successes.
+fn no_result(output: &Output<'_>, krate: &Crate) -> TokenStream {
+    let Output::Plain(ty) = output else { return TokenStream::new() };
+    let message = "a `Result` is known by its name, and this one has another: its errors would be \
+                   recorded as successes; write `Result<..>`, or let the name end in `Result`";
+    let (first, _) = ends(ty);
+    let check = quote_spanned! {first=>
+        ::core::assert!(!#krate::__private::Probe::<#ty>::IS_RESULT, #message)
+    };
+    quote! {
+        const _: () = {
+            #[allow(unused_imports)]
+            use #krate::__private::Plain as _;
+            #check;
+        };
+    }
 }
 
 /// The associated type `name`, as if it was written where `place` is: there an error is shown.
