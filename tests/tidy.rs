@@ -89,9 +89,9 @@ fn the_engine_is_pure() {
         "std::time",
         "std::sync",
         "std::process",
-        "HashMap",
-        "HashSet",
-        "Uuid::new",
+        "HashMap<",
+        "HashSet<",
+        "Uuid::new_v4",
         "rand::",
         "generate()",
     ];

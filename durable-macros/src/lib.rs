@@ -5,13 +5,18 @@
 //! `fallback` writes an item of the same name instead, so that nothing else in the program breaks
 //! with it. All errors of a function are reported at once.
 
+mod allow;
 mod ast;
 mod attr;
+mod body;
 mod errors;
 mod expand;
 mod fallback;
 mod hash;
+mod helper;
 mod paths;
+mod rules;
+mod uses;
 mod valid;
 
 use proc_macro::TokenStream;
@@ -93,4 +98,84 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::function(Kind::Orchestrator, options.into(), &item.into()).into()
+}
+
+/// Makes an `async fn` one that orchestrators may await: a part of an orchestrator, written once.
+///
+/// ```
+/// use durable::prelude::*;
+///
+/// # #[activity]
+/// # async fn reserve(item: &str) -> Result<u32> { Ok(5) }
+/// # #[activity]
+/// # async fn charge(cents: u32) -> Result<()> { Ok(()) }
+/// #[durable::helper]
+/// async fn buy(item: &str) -> Result<u32> {
+///     let cents = reserve(item).await?;
+///     charge(cents).await?;
+///     Ok(cents)
+/// }
+///
+/// #[orchestrator]
+/// async fn order(ctx: &OrchestrationContext, items: Vec<String>) -> Result<u32> {
+///     let mut sum = 0;
+///     for item in &items {
+///         sum += buy(item).await?;
+///     }
+///     Ok(sum)
+/// }
+/// ```
+///
+/// It may have generics, a `self`, and stand in a trait or its implementation; it runs as part of
+/// the orchestrator and is replayed with it, so the same rules apply to it. What it becomes is a
+/// function that returns `impl DurableFuture<Output = ..>`.
+///
+/// ```compile_fail
+/// #[durable::helper]
+/// async fn wait() {
+///     std::future::ready(()).await; // not durable
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn helper(options: TokenStream, item: TokenStream) -> TokenStream {
+    helper::helper(&options.into(), &item.into()).into()
+}
+
+/// Applies the rules of determinism to a plain `fn` that orchestrators call.
+///
+/// ```
+/// #[durable::deterministic]
+/// fn discount(cents: u64, items: usize) -> u64 {
+///     if items > 10 { cents * 9 / 10 } else { cents }
+/// }
+/// ```
+///
+/// ```compile_fail
+/// #[durable::deterministic]
+/// fn deadline() -> std::time::Instant {
+///     std::time::Instant::now() // DURABLE0001
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn deterministic(options: TokenStream, item: TokenStream) -> TokenStream {
+    helper::deterministic(&options.into(), &item.into()).into()
+}
+
+/// Allows what a rule of determinism refuses, on a function or a statement, with the reason why it
+/// is safe in a replay.
+///
+/// ```
+/// use durable::prelude::*;
+/// use std::collections::HashMap;
+///
+/// #[orchestrator]
+/// async fn count(ctx: &OrchestrationContext, words: Vec<String>) -> usize {
+///     #[durable::allow(DURABLE0022, reason = "only counted, never looped over")]
+///     let seen: HashMap<&str, u32> = words.iter().map(|word| (word.as_str(), 1)).collect();
+///     seen.len()
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn allow(options: TokenStream, item: TokenStream) -> TokenStream {
+    helper::allow(&options.into(), &item.into()).into()
 }

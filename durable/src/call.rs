@@ -71,7 +71,7 @@ impl<A: Activity> IntoFuture for Call<A> {
     type IntoFuture = Task<A::Output, A::Error>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Task::new::<A>(self)
+        Task::new(&A::ENTRY, self.input, self.source, A::codecs())
     }
 }
 

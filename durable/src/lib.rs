@@ -10,6 +10,8 @@ mod activity;
 mod call;
 mod engine;
 mod error;
+#[cfg(doctest)]
+mod error_pages;
 mod hub;
 mod orchestration;
 mod panics;
@@ -22,18 +24,18 @@ pub mod testing;
 
 pub use activity::{Activity, ActivityContext, State};
 pub use call::Call;
-pub use durable_macros::{activity, orchestrator};
+pub use durable_macros::{activity, allow, deterministic, helper, orchestrator};
 pub use error::{Error, Result, TaskError, TaskFailed};
 pub use hub::{
     HubError, OpenError, OrchestrationHandle, ResultError, StartError, TaskHub, TaskHubBuilder,
 };
 pub use orchestration::{
-    Join, JoinAll, JoinTuple, OrchestrationContext, Orchestrator, Task, TryJoin, TryJoinAll,
-    TryJoinTuple, join, join_all, try_join, try_join_all,
+    Durable, DurableFuture, Join, JoinAll, JoinTuple, OrchestrationContext, Orchestrator, Task,
+    TryJoin, TryJoinAll, TryJoinTuple, join, join_all, try_join, try_join_all,
 };
 pub use payload::Payload;
 pub use protocol::{InstanceId, InvalidInstanceId, RuntimeStatus};
-pub use registry::{Definition, RegistryError};
+pub use registry::{Definition, RegistryError, VersionMatch};
 
 /// What nearly every program needs: `use durable::prelude::*;`.
 pub mod prelude {

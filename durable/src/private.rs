@@ -8,7 +8,7 @@ pub use inventory;
 
 pub use crate::activity::ActivityRun;
 pub use crate::error::{ErrorCodec, StoredError};
-pub use crate::orchestration::Child;
+pub use crate::orchestration::{Child, DurableBlock, DurableTuple, check, durable_block};
 pub use crate::payload::{Codec, InputReader, InputWriter, Stored};
 pub use crate::protocol::{FailureDetails, Json};
 pub use crate::registry::{
@@ -18,6 +18,7 @@ pub use crate::registry::{
 use crate::activity::{Activity, ActivityContext, State};
 use crate::call::Call;
 use crate::orchestration::Orchestrator;
+use crate::orchestration::scope::Scope;
 
 /// A `Result` by whatever name, taken apart.
 #[diagnostic::on_unimplemented(
@@ -121,4 +122,9 @@ pub fn finish<T, E>(
         let message = format!("the output has no JSON form: {error}");
         FailureDetails::new(FailureDetails::INVALID_OUTPUT, message).non_retriable()
     })
+}
+
+/// Whether the orchestrator in which this is asked is being replayed.
+pub fn is_replaying() -> bool {
+    Scope::current().is_some_and(|scope| scope.is_replaying())
 }

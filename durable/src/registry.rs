@@ -1,6 +1,7 @@
 //! From names to functions: collected from the attributes, or given by hand.
 
 use std::any::TypeId;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
@@ -58,8 +59,43 @@ pub type OrchestratorFuture = Pin<Box<dyn Future<Output = Result<Json, FailureDe
 /// The functions that a hub can run, by kind, name and version.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registry {
+    pub(crate) version_match: VersionMatch,
     activities: BTreeMap<Key, Entry>,
     orchestrators: BTreeMap<Key, Entry>,
+}
+
+/// With which version of an orchestration's code its instances go on, if their own is not there.
+///
+/// Durable Functions' `versionMatchStrategy`. Whatever is chosen, a replay checks that the code does
+/// what the history recorded, and suspends the instance otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VersionMatch {
+    /// With their own version only; without it they wait (DURABLE0103).
+    #[default]
+    Strict,
+    /// With the newest version there is, if it is not older than their own.
+    CurrentOrOlder,
+    /// With the newest version there is.
+    None,
+}
+
+/// The order of versions: none before any; as numbers between dots if they are such, else as text
+/// without regard to case.
+///
+/// ```text
+/// none < "1" < "1.2" < "1.10" < "2"
+/// ```
+fn compare_versions(a: Option<&str>, b: Option<&str>) -> Ordering {
+    let numbers =
+        |version: &str| version.split('.').map(str::parse).collect::<Result<Vec<u64>, _>>().ok();
+    match (a, b) {
+        (Some(a), Some(b)) => match (numbers(a), numbers(b)) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            _ => a.to_lowercase().cmp(&b.to_lowercase()),
+        },
+        (a, b) => a.is_some().cmp(&b.is_some()),
+    }
 }
 
 type Key = (String, Option<String>);
@@ -114,6 +150,24 @@ impl Registry {
         self.orchestrators.get(&(name.to_owned(), version.map(str::to_owned)))
     }
 
+    /// The code with which an instance of this version goes on: that of its own version, or else
+    /// what the hub's [`VersionMatch`] says.
+    pub(crate) fn orchestrator_for(&self, name: &str, version: Option<&str>) -> Option<&Entry> {
+        if let Some(exact) = self.orchestrator(name, version) {
+            return Some(exact);
+        }
+        let of_name = self.orchestrators.values().filter(|entry| entry.name == name);
+        let newest = of_name.max_by(|a, b| compare_versions(a.version, b.version))?;
+        let fits = match self.version_match {
+            VersionMatch::Strict => false,
+            VersionMatch::CurrentOrOlder => {
+                compare_versions(version, newest.version) != Ordering::Greater
+            }
+            VersionMatch::None => true,
+        };
+        fits.then_some(newest)
+    }
+
     pub(crate) fn activity(&self, name: &str, version: Option<&str>) -> Option<&Entry> {
         self.activities.get(&(name.to_owned(), version.map(str::to_owned)))
     }
@@ -163,4 +217,19 @@ pub(crate) fn display_name(name: &str, version: Option<&str>) -> String {
 fn list<'a>(entries: impl Iterator<Item = &'a Entry>) -> String {
     let names: Vec<_> = entries.map(ToString::to_string).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_ordered_as_numbers_where_they_are_such() {
+        let order = [None, Some("1"), Some("1.2"), Some("1.10"), Some("2"), Some("B"), Some("c")];
+        for (index, version) in order.iter().enumerate() {
+            for (other_index, other) in order.iter().enumerate() {
+                assert_eq!(compare_versions(*version, *other), index.cmp(&other_index));
+            }
+        }
+    }
 }

@@ -6,3 +6,4 @@ mod failures;
 mod hub;
 mod registration;
 mod resume;
+mod verify;

@@ -3,7 +3,7 @@
 //! ```text
 //! fn name(..) -> Call<name>            the constructor of calls, which is what callers see
 //! struct name {}                       its twin in the type namespace; one `use` brings both
-//! impl name { fn run(..) }             the user's body, unchanged
+//! impl name { fn run(..) }             the user's body; an orchestrator's with its awaits checked
 //! impl Definition, Activity for name   name, options, codecs, how the runtime runs it
 //! submit!                              its registration
 //! ```
@@ -22,7 +22,7 @@ use crate::ast::{Function, Kind, Output, Role, generic_arguments, last_name};
 use crate::attr::Options;
 use crate::errors::Errors;
 use crate::paths::Crate;
-use crate::{fallback, hash, valid};
+use crate::{body, fallback, hash, valid};
 
 /// What an attribute makes of the item that it stands on.
 pub(crate) fn function(kind: Kind, options: TokenStream, item: &TokenStream) -> TokenStream {
@@ -32,10 +32,16 @@ pub(crate) fn function(kind: Kind, options: TokenStream, item: &TokenStream) -> 
         let errors = errors.to_compile_errors(&[]);
         return quote!(#errors #item);
     };
+    let code = item.sig.to_token_stream().into_iter().chain(item.block.to_token_stream());
+    let code_hash = hash::of(code.collect());
+    let mut item = item;
+    if kind == Kind::Orchestrator {
+        body::check_function(&mut item, &Crate(options.krate.clone()), &mut errors);
+    }
     let function = Function::new(kind, &item);
     valid::check(&function, &mut errors);
     if errors.is_empty() {
-        expand(&function, options)
+        expand(&function, options, code_hash)
     } else {
         fallback::expand(&function, &Crate(options.krate), &errors)
     }
@@ -70,7 +76,7 @@ fn keyword(item: &Item) -> TokenStream {
     }
 }
 
-fn expand(function: &Function<'_>, options: Options) -> TokenStream {
+fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStream {
     let Options { name, version, krate } = options;
     let krate = Crate(krate);
     let item = function.item;
@@ -87,14 +93,14 @@ fn expand(function: &Function<'_>, options: Options) -> TokenStream {
         Some(version) => quote!(::core::option::Option::Some(#version)),
         None => quote!(::core::option::Option::None),
     };
-    let code = item.sig.to_token_stream().into_iter().chain(item.block.to_token_stream());
-    let code_hash = hash::of(code.collect());
     let line = quote_spanned!(ident.span()=> ::core::line!());
     let conditions = conditions(item);
+    let allowed = item.attrs.iter().filter(|attribute| attribute.path().is_ident("allow"));
     quote! {
         #constructor
         #twin
         #(#conditions)*
+        #(#allowed)*
         const _: () = {
             impl #ident { #codecs }
             impl #krate::__private::Definition for #ident {
@@ -269,7 +275,7 @@ fn spanned(place: &Type, name: &str) -> TokenStream {
 
 /// The first and the last token: what is generated from the one to the other is shown as both with
 /// all between them.
-fn ends(tokens: &impl ToTokens) -> (Span, Span) {
+pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     let mut spans = tokens.to_token_stream().into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);
     (first, spans.last().unwrap_or(first))

@@ -40,6 +40,23 @@ pub(crate) struct ScheduledTask {
 }
 
 impl Episode {
+    /// What came in, without what was made of it.
+    pub(crate) fn into_incoming(self) -> impl Iterator<Item = EventKind> {
+        let came_in = |kind: &EventKind| match kind {
+            EventKind::ExecutionStarted { .. }
+            | EventKind::ExecutionSuspended { .. }
+            | EventKind::ExecutionResumed { .. }
+            | EventKind::TaskCompleted { .. }
+            | EventKind::TaskFailed { .. } => true,
+            EventKind::ExecutionCompleted { .. }
+            | EventKind::TaskScheduled { .. }
+            | EventKind::GenericEvent { .. }
+            | EventKind::OrchestratorStarted
+            | EventKind::OrchestratorCompleted => false,
+        };
+        self.events.into_iter().map(|event| event.kind).filter(came_in)
+    }
+
     /// The episode of an instance that is suspended, or becomes so: what came in is recorded, and
     /// nothing else happens. `newly` says whether it becomes so.
     pub(crate) fn set_aside(

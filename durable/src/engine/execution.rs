@@ -10,7 +10,7 @@ use super::action::{Action, Episode, Outcome, ScheduledTask};
 use super::nondeterminism::{self, Mismatch, Subject, Wanted};
 use super::poll::{self, Polled};
 use crate::orchestration::OrchestrationContext;
-use crate::orchestration::scope::Scope;
+use crate::orchestration::scope::{Request, Scope};
 use crate::protocol::{
     EventKind, ExecutionId, FailureDetails, HistoryEvent, InstanceId, Json, RuntimeStatus,
     Suspension, Timestamp,
@@ -29,6 +29,8 @@ pub(crate) struct Execution {
     end: End,
     /// How many events were delivered.
     position: usize,
+    /// Whether inputs and results must be the recorded ones, too.
+    strict: bool,
 }
 
 /// Whether the orchestrator has ended, and whether that is recorded.
@@ -51,7 +53,7 @@ impl Execution {
             let registered = registry.orchestrator_names();
             nondeterminism::not_registered(name, version, instance_id, &registered)
         };
-        let entry: &Entry = registry.orchestrator(name, version).ok_or_else(missing)?;
+        let entry: &Entry = registry.orchestrator_for(name, version).ok_or_else(missing)?;
         let Body::Orchestrator { run } = entry.body else { return Err(missing()) };
         Ok(Self {
             name: entry.name,
@@ -63,13 +65,26 @@ impl Execution {
             future: None,
             end: End::NotYet,
             position: 0,
+            strict: false,
         })
+    }
+
+    /// Replays a whole history from scratch, and holds the orchestrator to every word of it: what an
+    /// execution did live it must do again (DURABLE0104).
+    pub(crate) fn verify(mut self, history: &[HistoryEvent]) -> Result<(), Suspension> {
+        self.strict = true;
+        self.replay(history)?;
+        match self.scope.first_unrecorded() {
+            Some((_, request)) => Err(self.subject().goes_on(&request)),
+            None => Ok(()),
+        }
     }
 
     /// Brings the execution to where its history ends. What it asks for beyond comes out of the
     /// next [`run`](Self::run).
     pub(crate) fn replay(&mut self, past: &[HistoryEvent]) -> Result<(), Suspension> {
         self.scope.set_replaying(true);
+        self.scope.know_patches(past.iter().filter_map(|event| event.kind.patch()));
         past.iter().try_for_each(|event| self.apply(event))?;
         self.scope.set_replaying(false);
         // What was cancelled on the way was so when it was recorded.
@@ -146,6 +161,7 @@ impl Execution {
             | EventKind::ExecutionSuspended { .. }
             | EventKind::ExecutionResumed { .. }
             | EventKind::TaskScheduled { .. }
+            | EventKind::GenericEvent { .. }
             | EventKind::OrchestratorStarted
             | EventKind::OrchestratorCompleted => true,
         }
@@ -162,16 +178,19 @@ impl Execution {
                 self.recorded_hash = *code_hash;
                 self.begin(input)
             }
-            EventKind::TaskScheduled { name, .. } => self.meet(event, name),
+            EventKind::TaskScheduled { name, input, .. } => self.meet(event, name, input),
             EventKind::TaskCompleted { task_scheduled_id, result } => {
                 self.deliver(*task_scheduled_id, Ok(result.clone()))
             }
             EventKind::TaskFailed { task_scheduled_id, failure } => {
                 self.deliver(*task_scheduled_id, Err(failure.clone()))
             }
-            EventKind::ExecutionCompleted { status, .. } => self.meet_end(event, *status),
+            EventKind::ExecutionCompleted { status, result, .. } => {
+                self.meet_end(event, *status, result.as_ref())
+            }
             EventKind::ExecutionSuspended { .. }
             | EventKind::ExecutionResumed { .. }
+            | EventKind::GenericEvent { .. }
             | EventKind::OrchestratorCompleted => Ok(()),
         }
     }
@@ -234,13 +253,15 @@ impl Execution {
     }
 
     /// A recorded request must be asked for again, by the same number, kind and name.
-    fn meet(&self, event: &HistoryEvent, name: &str) -> Result<(), Suspension> {
+    fn meet(&self, event: &HistoryEvent, name: &str, input: &Json) -> Result<(), Suspension> {
+        let is_same =
+            |request: &Request| request.name == name && (!self.strict || request.input == *input);
         match self.scope.record(event.event_id) {
-            Some(request) if request.name == name => Ok(()),
+            Some(request) if is_same(&request) => Ok(()),
             Some(request) => Err(self.mismatch(event, Wanted::Activity(&request))),
             None => Err(match (&self.end, self.scope.first_unrecorded()) {
                 (End::Unrecorded(Ok(_)) | End::Recorded, _) => {
-                    self.mismatch(event, Wanted::Returned)
+                    self.mismatch(event, Wanted::Returned(None))
                 }
                 (End::Unrecorded(Err(failure)), _) => {
                     self.mismatch(event, Wanted::Failed(&failure.message))
@@ -258,27 +279,30 @@ impl Execution {
         &mut self,
         event: &HistoryEvent,
         recorded: RuntimeStatus,
+        recorded_result: Option<&Json>,
     ) -> Result<(), Suspension> {
-        let reached = match &self.end {
-            End::Unrecorded(Ok(_)) => RuntimeStatus::Completed,
-            End::Unrecorded(Err(_)) => RuntimeStatus::Failed,
-            End::Recorded => recorded,
-            End::NotYet => return Err(self.mismatch(event, Wanted::Nothing)),
+        let mismatch = match &self.end {
+            End::NotYet => Some(Wanted::Nothing),
+            End::Unrecorded(Ok(result)) => {
+                let is_same = !self.strict || recorded_result == Some(result);
+                let reached = recorded == RuntimeStatus::Completed && is_same;
+                (!reached).then_some(Wanted::Returned(Some(result)))
+            }
+            End::Unrecorded(Err(failure)) => {
+                (recorded != RuntimeStatus::Failed).then_some(Wanted::Failed(&failure.message))
+            }
+            End::Recorded => None,
         };
-        match (&self.end, reached == recorded) {
-            (_, true) => {
-                self.end = End::Recorded;
-                Ok(())
-            }
-            (End::Unrecorded(Err(failure)), false) => {
-                Err(self.mismatch(event, Wanted::Failed(&failure.message)))
-            }
-            (_, false) => Err(self.mismatch(event, Wanted::Returned)),
+        if let Some(wanted) = mismatch {
+            return Err(self.mismatch(event, wanted));
         }
+        self.end = End::Recorded;
+        Ok(())
     }
 
     fn take_actions(&mut self, now: Timestamp) -> (Vec<HistoryEvent>, Vec<Action>) {
-        let mut events = Vec::new();
+        let patched = |id: String| HistoryEvent::new(now, EventKind::of_patch(&id));
+        let mut events: Vec<_> = self.scope.take_patches().into_iter().map(patched).collect();
         let mut actions = Vec::new();
         for (event_id, request) in self.scope.take_unrecorded() {
             let task = ScheduledTask {
@@ -322,6 +346,7 @@ impl Execution {
             instance_id: &self.scope.instance_id,
             recorded_hash: self.recorded_hash,
             present_hash: self.present_hash,
+            strict: self.strict,
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::orchestration::scope::Request;
-use crate::protocol::{EventKind, HistoryEvent, InstanceId, Suspension};
+use crate::protocol::{EventKind, HistoryEvent, InstanceId, Json, Suspension};
 use crate::registry::display_name;
 
 /// How long a report may be, in bytes: it is written with every record of the instance.
@@ -26,7 +26,8 @@ pub(super) struct Mismatch<'a> {
 pub(super) enum Wanted<'a> {
     Activity(&'a Request),
     Nothing,
-    Returned,
+    /// With what, where that matters.
+    Returned(Option<&'a Json>),
     Failed(&'a str),
 }
 
@@ -37,6 +38,8 @@ pub(super) struct Subject<'a> {
     pub(super) instance_id: &'a InstanceId,
     pub(super) recorded_hash: Option<u64>,
     pub(super) present_hash: u64,
+    /// Whether it is the same code, run twice, that is compared.
+    pub(super) strict: bool,
 }
 
 impl Subject<'_> {
@@ -47,6 +50,11 @@ impl Subject<'_> {
 
     fn cause(&self) -> &'static str {
         match self.recorded_hash {
+            _ if self.strict => {
+                "it was run twice on the same events and did two things, so it, or something that \
+                 it calls, is not deterministic: a clock, a random number, the order of a \
+                 `HashMap`, shared state"
+            }
             Some(hash) if hash == self.present_hash => {
                 "the orchestrator's code is the same as when the instance was started, so \
                  something that it calls was changed or is not deterministic"
@@ -67,15 +75,41 @@ impl Subject<'_> {
     /// DURABLE0101 for a request that does not meet its recording.
     pub(super) fn mismatch(&self, mismatch: &Mismatch<'_>) -> Suspension {
         let position = format!("{} recorded", mismatch.position);
-        let recorded = describe_event(&mismatch.recorded.kind);
-        let (wanted, source) = describe_wanted(&mismatch.wanted);
+        let recorded = self.describe_event(&mismatch.recorded.kind);
+        let (wanted, source) = self.describe_wanted(&mismatch.wanted);
         let source = source.map(|at| format!("\n  asked for at         {at}")).unwrap_or_default();
         let report = format!(
-            "no longer does what its history recorded\n  event {position:<14} {recorded}\n  this \
+            "{}\n  event {position:<14} {recorded}\n  this \
              replay          {wanted}{source}\n{}",
+            self.verdict(),
             self.cause()
         );
-        self.suspend("DURABLE0101", &report)
+        self.suspend(self.code(), &report)
+    }
+
+    /// DURABLE0104 for a request that was not made the first time.
+    pub(super) fn goes_on(&self, request: &Request) -> Suspension {
+        let (wanted, source) = self.describe_wanted(&Wanted::Activity(request));
+        let report = format!(
+            "{}\n  at the end           nothing more was recorded\n  this replay          {wanted}\n  \
+             asked for at         {}\n{}",
+            self.verdict(),
+            source.unwrap_or_default(),
+            self.cause()
+        );
+        self.suspend(self.code(), &report)
+    }
+
+    fn code(&self) -> &'static str {
+        if self.strict { "DURABLE0104" } else { "DURABLE0101" }
+    }
+
+    fn verdict(&self) -> &'static str {
+        if self.strict {
+            "does not do the same twice"
+        } else {
+            "no longer does what its history recorded"
+        }
     }
 
     /// DURABLE0101 for a stored value that no longer fits the type that reads it.
@@ -92,6 +126,51 @@ impl Subject<'_> {
              an `#[activity]` and await that"
         );
         self.suspend("DURABLE0102", &report)
+    }
+}
+
+/// How events and requests are described.
+impl Subject<'_> {
+    fn describe_event(&self, kind: &EventKind) -> String {
+        match kind {
+            EventKind::TaskScheduled { name, version, source, input } => {
+                let name = display_name(name, version.as_deref());
+                let source = source.as_ref().map(|at| format!(", asked for at {at}"));
+                format!("activity {name}{}{}", self.with(Some(input)), source.unwrap_or_default())
+            }
+            EventKind::ExecutionCompleted { status, result, .. } => {
+                format!("its end, as {status}{}", self.with(result.as_ref()))
+            }
+            EventKind::ExecutionStarted { .. }
+            | EventKind::ExecutionSuspended { .. }
+            | EventKind::ExecutionResumed { .. }
+            | EventKind::TaskCompleted { .. }
+            | EventKind::TaskFailed { .. }
+            | EventKind::GenericEvent { .. }
+            | EventKind::OrchestratorStarted
+            | EventKind::OrchestratorCompleted => kind.type_name().to_owned(),
+        }
+    }
+
+    fn describe_wanted<'a>(&self, wanted: &Wanted<'a>) -> (String, Option<&'a str>) {
+        match wanted {
+            Wanted::Activity(request) => {
+                let name = display_name(request.name, request.version);
+                let input = self.with(Some(&request.input));
+                (format!("wants activity {name}{input}"), Some(&request.source))
+            }
+            Wanted::Nothing => ("wants nothing more and waits".to_owned(), None),
+            Wanted::Returned(result) => (format!("has returned{}", self.with(*result)), None),
+            Wanted::Failed(message) => (format!("has failed: {message}"), None),
+        }
+    }
+
+    /// A value, where values are compared.
+    fn with(&self, value: Option<&Json>) -> String {
+        match value {
+            Some(value) if self.strict => format!(" with {value}"),
+            _ => String::new(),
+        }
     }
 }
 
@@ -119,34 +198,4 @@ fn shortened(report: &str) -> Cow<'_, str> {
     }
     format!("{}... ({} bytes)", &report[..report.floor_char_boundary(REPORT_MAX)], report.len())
         .into()
-}
-
-fn describe_event(kind: &EventKind) -> String {
-    match kind {
-        EventKind::TaskScheduled { name, version, source, .. } => {
-            let name = display_name(name, version.as_deref());
-            let source = source.as_ref().map(|at| format!(", asked for at {at}"));
-            format!("activity {name}{}", source.unwrap_or_default())
-        }
-        EventKind::ExecutionCompleted { status, .. } => format!("its end, as {status}"),
-        EventKind::ExecutionStarted { .. }
-        | EventKind::ExecutionSuspended { .. }
-        | EventKind::ExecutionResumed { .. }
-        | EventKind::TaskCompleted { .. }
-        | EventKind::TaskFailed { .. }
-        | EventKind::OrchestratorStarted
-        | EventKind::OrchestratorCompleted => kind.type_name().to_owned(),
-    }
-}
-
-fn describe_wanted<'a>(wanted: &Wanted<'a>) -> (String, Option<&'a str>) {
-    match wanted {
-        Wanted::Activity(request) => {
-            let name = display_name(request.name, request.version);
-            (format!("wants activity {name}"), Some(&request.source))
-        }
-        Wanted::Nothing => ("wants nothing more and waits".to_owned(), None),
-        Wanted::Returned => ("has returned".to_owned(), None),
-        Wanted::Failed(message) => (format!("has failed: {message}"), None),
-    }
 }

@@ -17,11 +17,11 @@ use super::health::Health;
 use super::mail::{Mail, Mailboxes};
 use super::partition::Partition;
 use super::residents::Residents;
-use super::{Inner, TaskHub};
+use super::{Inner, TaskHub, verify};
 use crate::activity::States;
 use crate::panics;
 use crate::protocol::{FORMAT_VERSION, HubRecord, PartitionId};
-use crate::registry::{Definition, Entry, Registry};
+use crate::registry::{Definition, Entry, Registry, VersionMatch};
 use crate::store::{MemoryStore, SledStore, Store, StoreError};
 
 /// Into how many partitions a new hub divides its instances.
@@ -56,6 +56,9 @@ pub struct TaskHubBuilder {
     activity_concurrency: Option<usize>,
     live_instances: Option<usize>,
     partitions: Option<u16>,
+    version_match: VersionMatch,
+    verify_replay: bool,
+    verify_on_open: bool,
 }
 
 #[derive(Debug, Default)]
@@ -113,6 +116,33 @@ impl TaskHubBuilder {
         self
     }
 
+    /// Says with which version of the code instances go on whose own version is not registered; by
+    /// default with none: they wait for it.
+    pub fn version_match(mut self, strategy: VersionMatch) -> Self {
+        self.version_match = strategy;
+        self
+    }
+
+    /// Replays every episode from scratch before it is written, and compares: requests, inputs and
+    /// results must be the same to the letter.
+    ///
+    /// It finds what the compiler cannot see, such as a clock in a helper or the order of a
+    /// `HashMap`, the first time that it runs (DURABLE0104). For tests: the cost of a step grows with
+    /// the history.
+    pub fn verify_replay(mut self, verify: bool) -> Self {
+        self.verify_replay = verify;
+        self
+    }
+
+    /// Before anything runs, replays every unfinished instance against the code of this program. If
+    /// there are some that would not go on, opening fails with
+    /// [`OpenError::WouldNotGoOn`](crate::OpenError::WouldNotGoOn), which lists them, and nothing is
+    /// changed: for the start of a new release.
+    pub fn verify_on_open(mut self, verify: bool) -> Self {
+        self.verify_on_open = verify;
+        self
+    }
+
     /// Gives activities something to share: they take it as a parameter `State<T>`.
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.states.insert(value);
@@ -166,6 +196,9 @@ impl TaskHubBuilder {
         let live_instances = self.live_instances.unwrap_or(LIVE_INSTANCES);
         let store = open_store(self.place)?;
         let count = create(&*store, self.partitions)?;
+        if self.verify_on_open {
+            verify::unfinished(&*store, count, &registry)?;
+        }
         let (mailboxes, receivers) = Mailboxes::new(count);
         let health = Arc::new(Health::default());
         let registry = Arc::new(registry);
@@ -183,6 +216,7 @@ impl TaskHubBuilder {
             activities: Arc::clone(&activities),
             health: Arc::clone(&health),
             live_instances: live_instances.div_ceil(usize::from(count)),
+            verify: self.verify_replay,
         };
         let threads = Mutex::new(parts.start(receivers)?);
         let store = RwLock::new(Some(store));
@@ -193,6 +227,7 @@ impl TaskHubBuilder {
     fn registry(&self) -> Result<Registry, OpenError> {
         let mut registry = if self.collect { Registry::collected()? } else { Registry::default() };
         self.registered.iter().try_for_each(|entry| registry.add(*entry))?;
+        registry.version_match = self.version_match;
         let mut missing: Vec<_> = registry
             .wanted_states()
             .filter(|(_, state)| !self.states.contains((state.id)()))
@@ -251,6 +286,7 @@ struct Parts {
     activities: Arc<Activities>,
     health: Arc<Health>,
     live_instances: usize,
+    verify: bool,
 }
 
 impl Parts {
@@ -292,13 +328,14 @@ impl Parts {
         let registry = Arc::clone(&self.registry);
         let store = Arc::clone(&self.store);
         let health = Arc::clone(&self.health);
-        let live_instances = self.live_instances;
+        let (live_instances, verify) = (self.live_instances, self.verify);
         move || Partition {
             id,
             registry,
             store,
             committer,
             health,
+            verify,
             residents: Residents::new(live_instances, durable),
             waiters: HashMap::new(),
             clock: Clock::default(),

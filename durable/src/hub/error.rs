@@ -41,6 +41,12 @@ pub enum OpenError {
         /// The number given to the builder.
         wanted: u16,
     },
+    /// With [`verify_on_open`](crate::TaskHubBuilder::verify_on_open): these instances would not go on
+    /// with the code of this program. Nothing was changed.
+    #[error(
+        "{} unfinished instances would not go on with this code:\n{}", .0.len(), list(.0)
+    )]
+    WouldNotGoOn(Vec<(InstanceId, Suspension)>),
     /// A setting of the builder makes no sense.
     #[error("{0}")]
     Setting(String),
@@ -147,4 +153,9 @@ pub enum ResultError<E = Error> {
     /// The hub could not answer.
     #[error(transparent)]
     Hub(#[from] HubError),
+}
+
+fn list(stuck: &[(InstanceId, Suspension)]) -> String {
+    let reasons: Vec<_> = stuck.iter().map(|(_, suspension)| suspension.to_string()).collect();
+    reasons.join("\n")
 }

@@ -21,6 +21,7 @@ mod health;
 mod mail;
 mod partition;
 mod residents;
+mod verify;
 
 use std::fmt;
 use std::path::Path;

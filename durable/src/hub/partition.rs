@@ -35,6 +35,8 @@ pub(super) struct Partition {
     pub(super) store: Arc<dyn Store>,
     pub(super) committer: SyncSender<Write>,
     pub(super) health: Arc<Health>,
+    /// Whether every episode is replayed from scratch and compared.
+    pub(super) verify: bool,
     pub(super) residents: Residents,
     pub(super) waiters: HashMap<InstanceId, Vec<EndReply>>,
     pub(super) clock: Clock,
@@ -119,10 +121,11 @@ impl Partition {
             tracing::info!(instance = %record.instance_id, "the code fits again, so the instance goes on");
             new.push(EventKind::ExecutionResumed { reason: "the code fits again".to_owned() });
         }
-        let mut resident = Resident { record, execution: None, end: None, written: self.written };
+        let mut resident = Resident::new(record, self.written);
         let episode = execution.run(self.clock.now(), new);
         let open = execution.open_tasks(past);
         resident.execution = Some(execution);
+        resident.remember(self.verify, past);
         let job = |task| Effect::Run(resident.job(task));
         let effects: Vec<_> = open.into_iter().map(job).collect();
         match episode {
@@ -133,7 +136,7 @@ impl Partition {
     }
 
     fn suspend(&mut self, record: InstanceRecord, suspension: Suspension) {
-        let mut resident = Resident { record, execution: None, end: None, written: self.written };
+        let mut resident = Resident::new(record, self.written);
         if resident.record.suspension.as_ref() == Some(&suspension) {
             resident.end = Some(End::Suspended(suspension));
         } else {
@@ -167,7 +170,7 @@ impl Partition {
             version.clone(),
             now,
         );
-        let mut resident = Resident { record, execution: None, end: None, written: self.written };
+        let mut resident = Resident::new(record, self.written);
         let begun = self.begin(&resident.record);
         let episode = match begun {
             Ok(mut execution) => {
@@ -264,11 +267,15 @@ impl Partition {
         }
         let Some(record) = self.read(self.store.instance(id))? else { return Ok(None) };
         let end = self.stored_end(&record)?;
-        let mut resident = Resident { record, execution: None, end, written: self.written };
+        let mut resident = Resident::new(record, self.written);
+        resident.end = end;
         if resident.end.is_none() {
             let past = self.read(self.store.history(id, resident.record.execution_id, 0))?;
             match self.replay(&resident.record, &past) {
-                Ok(execution) => resident.execution = Some(execution),
+                Ok(execution) => {
+                    resident.execution = Some(execution);
+                    resident.remember(self.verify, &past);
+                }
                 Err(suspension) => {
                     let episode = Episode::set_aside(self.clock.now(), [], suspension, true);
                     self.write_episode(&mut resident, episode, Vec::new());
@@ -294,8 +301,27 @@ impl Partition {
         Ok(execution)
     }
 
+    /// Replays the history with this episode from scratch; one that cannot be done twice is not
+    /// written, but what came in is.
+    fn verified(&self, resident: &mut Resident, episode: Episode) -> Episode {
+        if !self.verify || matches!(episode.outcome, Outcome::Suspended(_)) {
+            return episode;
+        }
+        resident.past.extend_from_slice(&episode.events);
+        let verified =
+            self.begin(&resident.record).and_then(|execution| execution.verify(&resident.past));
+        match (verified, episode.events.first()) {
+            (Err(suspension), Some(first)) => {
+                let now = first.timestamp;
+                Episode::set_aside(now, episode.into_incoming(), suspension, true)
+            }
+            _ => episode,
+        }
+    }
+
     /// Writes an episode, and what follows from it.
     fn write_episode(&mut self, resident: &mut Resident, episode: Episode, effects: Vec<Effect>) {
+        let episode = self.verified(resident, episode);
         let mut effects = effects;
         effects.extend(episode.actions.into_iter().map(|action| match action {
             Action::ScheduleTask(task) => Effect::Run(resident.job(task)),
@@ -329,6 +355,17 @@ impl Partition {
 }
 
 impl Resident {
+    fn new(record: InstanceRecord, written: u64) -> Self {
+        Self { record, execution: None, end: None, written, past: Vec::new() }
+    }
+
+    /// Keeps the history, if episodes are to be verified against it.
+    fn remember(&mut self, verify: bool, past: &[HistoryEvent]) {
+        if verify {
+            past.clone_into(&mut self.past);
+        }
+    }
+
     fn job(&self, task: crate::engine::ScheduledTask) -> Job {
         let InstanceRecord { instance_id, execution_id, .. } = &self.record;
         Job { instance_id: instance_id.clone(), execution_id: *execution_id, task }

@@ -11,7 +11,7 @@ use lru::LruCache;
 
 use super::mail::End;
 use crate::engine::Execution;
-use crate::protocol::{InstanceId, InstanceRecord};
+use crate::protocol::{HistoryEvent, InstanceId, InstanceRecord};
 
 /// An instance in memory.
 pub(super) struct Resident {
@@ -22,6 +22,8 @@ pub(super) struct Resident {
     pub(super) end: Option<End>,
     /// The number of the last write of it.
     pub(super) written: u64,
+    /// Its whole history, where every episode is verified against it.
+    pub(super) past: Vec<HistoryEvent>,
 }
 
 pub(super) struct Residents {

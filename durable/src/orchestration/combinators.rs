@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use super::durable::{Durable, DurableTuple};
 use super::scope::Scope;
 
 /// Waits for all of `tasks` and gives their results in the same order.
@@ -27,7 +28,7 @@ use super::scope::Scope;
 /// ```
 pub fn join_all<I>(tasks: I) -> JoinAll<<I::Item as IntoFuture>::IntoFuture>
 where
-    I: IntoIterator<Item: IntoFuture>,
+    I: IntoIterator<Item: Durable + IntoFuture>,
 {
     JoinAll { children: Children::new(tasks) }
 }
@@ -46,7 +47,7 @@ where
 /// ```
 pub fn try_join_all<I, T, E>(tasks: I) -> TryJoinAll<<I::Item as IntoFuture>::IntoFuture>
 where
-    I: IntoIterator<Item: IntoFuture<Output = Result<T, E>>>,
+    I: IntoIterator<Item: Durable + IntoFuture<Output = Result<T, E>>>,
 {
     TryJoinAll { children: Children::new(tasks) }
 }
@@ -65,7 +66,7 @@ where
 ///     Ok(format!("{}, {}", flight?, hotel?))
 /// }
 /// ```
-pub fn join<T: JoinTuple>(tasks: T) -> Join<T> {
+pub fn join<T: DurableTuple + JoinTuple>(tasks: T) -> Join<T> {
     Join { children: tasks.into_children() }
 }
 
@@ -83,7 +84,7 @@ pub fn join<T: JoinTuple>(tasks: T) -> Join<T> {
 ///     Ok(durable::try_join((flight(&town), hotel(&town))).await?)
 /// }
 /// ```
-pub fn try_join<T: TryJoinTuple>(tasks: T) -> TryJoin<T> {
+pub fn try_join<T: DurableTuple + TryJoinTuple>(tasks: T) -> TryJoin<T> {
     TryJoin { children: Some(tasks.into_children()) }
 }
 
@@ -220,6 +221,9 @@ pub struct JoinAll<F: Future> {
 
 impl<F: Future> Unpin for JoinAll<F> {}
 
+#[diagnostic::do_not_recommend]
+impl<F: Future> Durable for JoinAll<F> {}
+
 impl<F: Future> Future for JoinAll<F> {
     type Output = Vec<F::Output>;
 
@@ -242,6 +246,9 @@ pub struct TryJoinAll<F: Future> {
 }
 
 impl<F: Future> Unpin for TryJoinAll<F> {}
+
+#[diagnostic::do_not_recommend]
+impl<F: Future> Durable for TryJoinAll<F> {}
 
 impl<T, E, F: Future<Output = Result<T, E>>> Future for TryJoinAll<F> {
     type Output = Result<Vec<T>, E>;
@@ -301,6 +308,9 @@ pub struct Join<T: JoinTuple> {
 
 impl<T: JoinTuple> Unpin for Join<T> {}
 
+#[diagnostic::do_not_recommend]
+impl<T: JoinTuple> Durable for Join<T> {}
+
 impl<T: JoinTuple> Future for Join<T> {
     type Output = T::Outputs;
 
@@ -324,6 +334,9 @@ pub struct TryJoin<T: TryJoinTuple> {
 
 impl<T: TryJoinTuple> Unpin for TryJoin<T> {}
 
+#[diagnostic::do_not_recommend]
+impl<T: TryJoinTuple> Durable for TryJoin<T> {}
+
 impl<T: TryJoinTuple> Future for TryJoin<T> {
     type Output = Result<T::Outputs, T::Error>;
 
@@ -344,6 +357,9 @@ impl<T: TryJoinTuple> fmt::Debug for TryJoin<T> {
 
 macro_rules! tuples {
     ($(($($future:ident $output:ident $index:tt),+))+) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<$($future: Durable),+> DurableTuple for ($($future,)+) {}
+
         impl<$($future: IntoFuture),+> JoinTuple for ($($future,)+) {
             type Children = ($(Child<$future::IntoFuture>,)+);
             type Outputs = ($($future::Output,)+);

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::scope::Scope;
 use crate::protocol::{ExecutionId, InstanceId};
@@ -65,5 +66,41 @@ impl OrchestrationContext {
     /// For log lines and the like; an orchestrator that decides by it is not deterministic.
     pub fn is_replaying(&self) -> bool {
         self.scope.is_replaying()
+    }
+
+    /// A GUID that is the same in every replay, and different from all others.
+    ///
+    /// As Durable Functions makes it: version 5, of instance id, time of the episode and a counter.
+    pub fn new_guid(&self) -> Uuid {
+        const NAMESPACE: Uuid = Uuid::from_u128(0x9e95_2958_5e33_4daf_827f_2fa1_2937_b875);
+        let time = self.current_utc_datetime().format("%Y-%m-%dT%H:%M:%S%.6f");
+        let name = format!("{}_{time}0Z_{}", self.instance_id(), self.scope.next_guid());
+        Uuid::new_v5(&NAMESPACE, name.as_bytes())
+    }
+
+    /// Whether code that was changed under running instances is to run.
+    ///
+    /// `true` in an instance that comes here for the first time, which is recorded; in one that came
+    /// past here before the change, `false`: there the old code must run, or its history no longer
+    /// fits. When no instance from before the change is left, the condition can go.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # #[activity]
+    /// # async fn charge(cents: u32) -> Result<()> { Ok(()) }
+    /// # #[activity]
+    /// # async fn reserve_and_charge(cents: u32) -> Result<()> { Ok(()) }
+    /// #[orchestrator]
+    /// async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<()> {
+    ///     if ctx.patched("reserve-first") {
+    ///         reserve_and_charge(cents).await?;
+    ///     } else {
+    ///         charge(cents).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn patched(&self, id: &str) -> bool {
+        self.scope.patched(id)
     }
 }

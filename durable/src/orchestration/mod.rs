@@ -4,6 +4,7 @@
 
 mod combinators;
 mod context;
+mod durable;
 pub(crate) mod scope;
 mod task;
 
@@ -12,6 +13,7 @@ pub use combinators::{
     try_join_all,
 };
 pub use context::OrchestrationContext;
+pub use durable::{Durable, DurableBlock, DurableFuture, DurableTuple, check, durable_block};
 pub use task::Task;
 
 use crate::error::ErrorCodec;

@@ -63,6 +63,11 @@ struct State {
     groups: BTreeMap<u32, Group>,
     polling: Option<Slot>,
     fault: Option<String>,
+    /// What was decided of each patch.
+    patches: BTreeMap<String, bool>,
+    /// The patches that were taken and are not recorded.
+    new_patches: Vec<String>,
+    next_guid: u32,
 }
 
 /// A task that is waited for.
@@ -102,6 +107,9 @@ impl Scope {
             groups: BTreeMap::new(),
             polling: None,
             fault: None,
+            patches: BTreeMap::new(),
+            new_patches: Vec::new(),
+            next_guid: 0,
         };
         Self { instance_id, execution_id, state: RefCell::new(state) }
     }
@@ -165,6 +173,28 @@ impl Scope {
         }
     }
 
+    /// Whether the code under this patch is to run: where nothing is recorded yet it is, and that is
+    /// recorded; where something is, what it says.
+    pub(crate) fn patched(&self, id: &str) -> bool {
+        let mut state = self.state.borrow_mut();
+        if let Some(decided) = state.patches.get(id) {
+            return *decided;
+        }
+        let taken = !state.replaying;
+        state.patches.insert(id.to_owned(), taken);
+        if taken {
+            state.new_patches.push(id.to_owned());
+        }
+        taken
+    }
+
+    /// The number of the next id that is made here.
+    pub(crate) fn next_guid(&self) -> u32 {
+        let mut state = self.state.borrow_mut();
+        state.next_guid += 1;
+        state.next_guid - 1
+    }
+
     /// The orchestrator cannot go on with what its history holds; the first report counts.
     pub(crate) fn report_fault(&self, report: String) {
         self.state.borrow_mut().fault.get_or_insert(report);
@@ -191,6 +221,15 @@ impl Scope {
     /// Every request that no recording has met, in order; they are recorded from here on.
     pub(crate) fn take_unrecorded(&self) -> BTreeMap<i32, Request> {
         std::mem::take(&mut self.state.borrow_mut().unrecorded)
+    }
+
+    pub(crate) fn know_patches<'a>(&self, recorded: impl Iterator<Item = &'a str>) {
+        let taken = recorded.map(|id| (id.to_owned(), true));
+        self.state.borrow_mut().patches.extend(taken);
+    }
+
+    pub(crate) fn take_patches(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.borrow_mut().new_patches)
     }
 
     pub(crate) fn take_cancelled(&self) -> Vec<i32> {

@@ -1,12 +1,11 @@
 //! A durable future: something asked for in an orchestrator, whose result comes from its history.
 
 use std::fmt;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::scope::{Request, Scope};
-use crate::activity::Activity;
-use crate::call::Call;
 use crate::error::{ErrorCodec, TaskFailed};
 use crate::payload::Codec;
 use crate::protocol::{FailureDetails, Json};
@@ -14,7 +13,7 @@ use crate::registry::Entry;
 
 /// A durable future: its result is recorded once and comes from the history ever after.
 ///
-/// A call becomes one when it is awaited or [spawned](Call::spawn). Dropping it before it is done
+/// A call becomes one when it is awaited or [spawned](crate::Call::spawn). Dropping it before it is done
 /// cancels what it waits for.
 #[must_use = "a task that is dropped is cancelled"]
 pub struct Task<T, E> {
@@ -35,11 +34,17 @@ enum State {
 }
 
 impl<T, E> Task<T, E> {
-    pub(crate) fn new<A: Activity<Output = T, Error = E>>(call: Call<A>) -> Self {
-        let (output, error) = A::codecs();
-        let Entry { name, version, .. } = A::ENTRY;
-        let source = format!("{}:{}", call.source.file(), call.source.line());
-        let state = match call.input {
+    /// A task that is not asked for yet. It knows the types only, not the function, so that functions
+    /// with the same types share its code.
+    pub(crate) fn new(
+        entry: &Entry,
+        input: Result<Json, String>,
+        source: &Location<'_>,
+        (output, error): (Codec<T>, ErrorCodec<E>),
+    ) -> Self {
+        let Entry { name, version, .. } = *entry;
+        let source = format!("{}:{}", source.file(), source.line());
+        let state = match input {
             Ok(input) => State::Lazy(Request { name, version, input, source }),
             Err(reason) => State::Broken(reason),
         };

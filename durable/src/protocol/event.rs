@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{ExecutionId, FailureDetails, Json, RuntimeStatus, Timestamp};
 
+/// How the text of a remembered patch begins.
+const PATCHED: &str = "patched:";
+
 /// One thing that happened to an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -81,6 +84,13 @@ pub enum EventKind {
         /// Why.
         failure: FailureDetails,
     },
+    /// Something to remember; what, its text says. `patched:ID` is a [patch] that was taken.
+    ///
+    /// [patch]: crate::OrchestrationContext::patched
+    GenericEvent {
+        /// The text.
+        data: String,
+    },
     /// An episode began; its timestamp is the orchestrator's clock.
     OrchestratorStarted,
     /// The episode ended.
@@ -110,8 +120,22 @@ impl EventKind {
             Self::TaskScheduled { .. } => "TaskScheduled",
             Self::TaskCompleted { .. } => "TaskCompleted",
             Self::TaskFailed { .. } => "TaskFailed",
+            Self::GenericEvent { .. } => "GenericEvent",
             Self::OrchestratorStarted => "OrchestratorStarted",
             Self::OrchestratorCompleted => "OrchestratorCompleted",
+        }
+    }
+
+    /// The event that remembers a patch.
+    pub(crate) fn of_patch(id: &str) -> Self {
+        Self::GenericEvent { data: format!("{PATCHED}{id}") }
+    }
+
+    /// The patch that the event remembers.
+    pub(crate) fn patch(&self) -> Option<&str> {
+        match self {
+            Self::GenericEvent { data } => data.strip_prefix(PATCHED),
+            _ => None,
         }
     }
 

@@ -1,0 +1,82 @@
+//! What an orchestrator may await: only what is recorded.
+//!
+//! `#[orchestrator]` and `#[helper]` turn every `E.await` into `check(E).await`. `check` is the
+//! identity, bounded by [`Durable`], a marker without associated types: so awaiting anything else is
+//! one error, on the user's expression, and no type is changed by it.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::Task;
+use crate::call::Call;
+
+/// Something that an orchestrator may await, because its result is recorded.
+///
+/// Calls of activities, tasks, the futures of [`join`](crate::join) and its like, and `async` blocks
+/// and [helpers](macro@crate::helper) whose own awaits are durable.
+#[diagnostic::on_unimplemented(
+    message = "an orchestrator cannot await `{Self}`: it is not durable",
+    label = "its result is not recorded, so a replay would go another way, or hang",
+    note = "I/O, sleeping, locks, channels and tasks: do it in an `#[activity]` and await a call of that",
+    note = "several at once: `durable::join((a, b))`, `durable::join_all(..)`, and the same with `try_`",
+    note = "an `async fn` of your own that awaits only what is durable: annotate it with `#[durable::helper]`"
+)]
+pub trait Durable {}
+
+/// A durable future, as a bound or a trait object: what [helpers](macro@crate::helper) return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a durable future",
+    label = "an orchestrator could not await it",
+    note = "an `async fn` of your own that awaits only what is durable: annotate it with `#[durable::helper]`"
+)]
+pub trait DurableFuture: Durable + Future {}
+
+#[diagnostic::do_not_recommend]
+impl<F: Durable + Future + ?Sized> DurableFuture for F {}
+
+#[diagnostic::do_not_recommend]
+impl<F> Durable for Call<F> {}
+#[diagnostic::do_not_recommend]
+impl<T, E> Durable for Task<T, E> {}
+#[diagnostic::do_not_recommend]
+impl<F: Durable + ?Sized> Durable for &mut F {}
+#[diagnostic::do_not_recommend]
+impl<F: Durable + ?Sized> Durable for Box<F> {}
+#[diagnostic::do_not_recommend]
+impl<P: Durable> Durable for Pin<P> {}
+
+/// A tuple of which every part is durable.
+#[doc(hidden)]
+pub trait DurableTuple {}
+
+/// An `async` block whose awaits were checked.
+pub struct DurableBlock<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for DurableBlock<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<F: Future> Durable for DurableBlock<F> {}
+
+impl<F> fmt::Debug for DurableBlock<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DurableBlock")
+    }
+}
+
+/// The identity, for what is durable.
+#[inline]
+pub fn check<F: Durable>(future: F) -> F {
+    future
+}
+
+/// Marks an `async` block whose awaits were checked.
+pub fn durable_block<F: Future>(block: F) -> DurableBlock<F> {
+    DurableBlock(Box::pin(block))
+}

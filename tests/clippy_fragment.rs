@@ -1,0 +1,232 @@
+//! `docs/clippy.toml` finds what the attributes cannot see, and nothing else.
+//!
+//! Crates are linted with it. A line that ends in `// caught: words` must get a warning of which
+//! the words are a part; no other line may get one.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Where in a crate, by file and line.
+type Place = (String, usize);
+
+/// A crate in a folder of its own, with the fragment as its `clippy.toml`.
+struct Linted {
+    folder: tempfile::TempDir,
+    root: PathBuf,
+}
+
+impl Linted {
+    fn new(dependencies: &str, sources: &[(&str, &str)]) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned();
+        let folder = tempfile::tempdir().unwrap();
+        let durable = root.join("durable").display().to_string();
+        let manifest = format!(
+            "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
+             [dependencies]\ndurable = {{ path = {durable:?} }}\n{dependencies}\n[workspace]\n"
+        );
+        fs::create_dir(folder.path().join("src")).unwrap();
+        fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
+        fs::copy(root.join("docs/clippy.toml"), folder.path().join("clippy.toml")).unwrap();
+        fs::copy(root.join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
+        for (path, text) in sources {
+            fs::write(folder.path().join("src").join(path), text).unwrap();
+        }
+        Self { folder, root }
+    }
+
+    /// The warnings by place; those without one stand at line 0.
+    fn warnings(&self) -> BTreeMap<Place, String> {
+        let run = Command::new(env!("CARGO"))
+            .args(["clippy", "--quiet", "--offline", "--no-deps", "--message-format=json"])
+            .current_dir(self.folder.path())
+            .env("CARGO_TARGET_DIR", self.root.join("target/clippy-fragment"))
+            .env_remove("RUSTFLAGS")
+            .env_remove("CLIPPY_CONF_DIR")
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        let mut warnings = BTreeMap::<Place, String>::new();
+        for line in String::from_utf8(run.stdout).unwrap().lines() {
+            let message: Value = serde_json::from_str(line).unwrap();
+            let is_warning = message["message"]["level"] == "warning";
+            if message["reason"] == "compiler-message" && is_warning {
+                let message = &message["message"];
+                let span = &message["spans"][0];
+                let file = span["file_name"].as_str().unwrap_or_default().to_owned();
+                let line = span["line_start"].as_u64().unwrap_or_default();
+                let place = (file, usize::try_from(line).unwrap());
+                *warnings.entry(place).or_default() += message["rendered"].as_str().unwrap();
+            }
+        }
+        warnings
+    }
+}
+
+/// The marked lines, with the words.
+fn marked(sources: &[(&str, &str)]) -> BTreeMap<Place, String> {
+    let mut marked = BTreeMap::new();
+    for (path, text) in sources {
+        for (index, line) in text.lines().enumerate() {
+            if let Some((_, words)) = line.split_once("// caught: ") {
+                marked.insert((format!("src/{path}"), index + 1), words.to_owned());
+            }
+        }
+    }
+    marked
+}
+
+const ORCHESTRATOR: &str = "\
+use durable::prelude::*;
+
+use crate::helpers;
+
+#[activity]
+async fn ship(item: String) -> Result<u64> {
+    Ok(item.len() as u64)
+}
+
+#[orchestrator]
+pub async fn order(ctx: &OrchestrationContext, items: Vec<String>) -> Result<u64> {
+    let begun = helpers::begin();
+    let mut sum = 0;
+    for item in helpers::sorted(items) {
+        sum += ship(item).await?;
+    }
+    sum += begun.elapsed().as_secs(); // caught: `ctx.current_utc_datetime()`
+    Ok(sum)
+}
+";
+
+const HELPERS: &str = "\
+use std::collections::HashMap; // caught: write `BTreeMap` or `BTreeSet`
+use std::sync::atomic::AtomicU64; // caught: plain local values do
+use std::time::{Duration, Instant as Clock};
+
+pub type Table = HashMap<String, u32>; // caught: its order is another in every process
+
+pub fn begin() -> Clock {
+    Clock::now() // caught: the clock shows another time in every replay
+}
+
+pub fn sorted(items: Vec<String>) -> Vec<String> {
+    let table: Table = items.into_iter().map(|item| (item, 1)).collect();
+    let mut sorted = Vec::new();
+    for item in table.keys() { // caught: write `BTreeMap` or `BTreeSet`
+        sorted.push(item.clone());
+    }
+    sorted
+}
+
+macro_rules! home {
+    () => {
+        std::env::var(\"HOME\") // caught: pass it as an input
+    };
+}
+
+pub fn home() -> Option<String> {
+    home!().ok()
+}
+
+pub fn id() -> String {
+    uuid::Uuid::new_v4().to_string() // caught: write `ctx.new_guid()`
+}
+
+pub fn time() -> i64 {
+    chrono::Utc::now().timestamp() // caught: `ctx.current_utc_datetime()`
+}
+
+pub async fn wait() {
+    tokio::time::sleep(Duration::ZERO).await; // caught: wait in an activity
+    drop(tokio::spawn(async {})); // caught: `.spawn()` on a call
+}
+
+pub static COUNT: AtomicU64 = AtomicU64::new(0); // caught: what others do to it is not recorded
+
+pub fn beside() {
+    let spawn = std::thread::spawn::<fn(), ()>; // caught: `.spawn()` on a call
+    drop(spawn(|| ()));
+}
+";
+
+const ACTIVITIES: &str = "\
+use durable::prelude::*;
+
+#[activity]
+#[allow(clippy::disallowed_methods, reason = \"an activity may do anything\")]
+pub async fn read(path: String) -> Result<u64> {
+    let begun = std::time::Instant::now();
+    let text = std::fs::read_to_string(path)?;
+    Ok(text.len() as u64 + begun.elapsed().as_secs())
+}
+
+pub mod all {
+    #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+    use std::collections::HashMap;
+
+    use durable::prelude::*;
+
+    #[activity]
+    pub async fn variables(known: HashMap<String, String>) -> Result<HashMap<String, String>> {
+        Ok(std::env::vars().chain(known).collect())
+    }
+}
+";
+
+#[test]
+fn what_the_attributes_cannot_see_is_found() {
+    let library = "pub mod activities;\npub mod helpers;\npub mod orders;\n";
+    let sources = [
+        ("lib.rs", library),
+        ("activities.rs", ACTIVITIES),
+        ("helpers.rs", HELPERS),
+        ("orders.rs", ORCHESTRATOR),
+    ];
+    let dependencies = "\
+        chrono = { version = \"0.4\", default-features = false, features = [\"now\"] }\n\
+        tokio = { version = \"1\", features = [\"rt\", \"time\"] }\n\
+        uuid = { version = \"1\", features = [\"v4\"] }\n";
+    let mut warnings = Linted::new(dependencies, &sources).warnings();
+    for (place, words) in marked(&sources) {
+        let warning = warnings.remove(&place).unwrap_or_default();
+        assert!(warning.contains(&words), "at {place:?} `{words}` is expected, not: {warning}");
+    }
+    assert!(warnings.is_empty(), "{warnings:#?}");
+}
+
+#[test]
+fn a_crate_that_keeps_to_the_rules_has_no_warning() {
+    let library = "\
+use std::collections::BTreeMap;
+
+use durable::prelude::*;
+
+#[activity]
+pub async fn count(text: &str) -> Result<usize> {
+    Ok(text.len())
+}
+
+#[durable::helper]
+pub async fn sum(texts: &[String]) -> Result<usize> {
+    let counts = durable::try_join_all(texts.iter().map(|text| count(text))).await?;
+    Ok(counts.into_iter().sum())
+}
+
+#[durable::deterministic]
+pub fn sorted(texts: Vec<String>) -> BTreeMap<String, usize> {
+    texts.into_iter().map(|text| (text, 1)).collect()
+}
+
+#[orchestrator]
+pub async fn all(ctx: &OrchestrationContext, texts: Vec<String>) -> Result<String> {
+    let sum = sum(&texts).await?;
+    Ok(format!(\"{sum} {:?} {} {}\", sorted(texts), ctx.new_guid(), ctx.current_utc_datetime()))
+}
+";
+    let warnings = Linted::new("", &[("lib.rs", library)]).warnings();
+    assert!(warnings.is_empty(), "{warnings:#?}");
+}

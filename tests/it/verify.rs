@@ -1,0 +1,219 @@
+//! Shadow replay, patches, and replay before opening.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use durable::__private::{Definition, Entry};
+use durable::prelude::*;
+use durable::store::{MemoryStore, Store};
+use durable::{OpenError, Orchestrator, ResultError, TaskHubBuilder, VersionMatch};
+use tokio::sync::Semaphore;
+
+#[activity]
+async fn store(n: u32) -> Result<u32> {
+    Ok(n)
+}
+
+/// A clock of sorts, hidden in a function that no attribute looks into.
+fn hidden_counter() -> u32 {
+    thread_local! {
+        static COUNTER: Cell<u32> = const { Cell::new(0) };
+    }
+    COUNTER.replace(COUNTER.get() + 1)
+}
+
+#[orchestrator]
+async fn other_input(ctx: &OrchestrationContext) -> Result<u32> {
+    Ok(store(hidden_counter()).await?)
+}
+
+#[orchestrator]
+async fn other_result(ctx: &OrchestrationContext) -> Result<u32> {
+    store(1).await?;
+    Ok(hidden_counter())
+}
+
+#[orchestrator]
+async fn other_request(ctx: &OrchestrationContext) -> Result<u32> {
+    store(1).await?;
+    if hidden_counter().is_multiple_of(2) { Ok(store(2).await?) } else { Ok(1) }
+}
+
+#[orchestrator]
+async fn the_same_twice(ctx: &OrchestrationContext) -> Result<Vec<String>> {
+    let guids = (0..2).map(|_| ctx.new_guid().to_string()).collect();
+    durable::try_join_all((0..3).map(store)).await?;
+    Ok(guids)
+}
+
+fn builder() -> TaskHubBuilder {
+    TaskHub::builder()
+        .only_registered()
+        .register::<store>()
+        .register::<other_input>()
+        .register::<other_result>()
+        .register::<other_request>()
+        .register::<the_same_twice>()
+        .verify_replay(true)
+}
+
+#[tokio::test]
+async fn what_is_done_differently_the_second_time_is_found_the_first_time() -> Result<()> {
+    let hub = builder().in_memory().partitions(1).open().await?;
+    for (call, difference) in [
+        (hub.start(other_input()).await?.result().await, "wants activity `store` with "),
+        (hub.start(other_result()).await?.result().await, "has returned with "),
+        (hub.start(other_request()).await?.result().await, "replay"),
+    ] {
+        let Err(ResultError::Suspended(suspension)) = call else { panic!("{call:?}") };
+        assert_eq!(suspension.code, "DURABLE0104", "{suspension}");
+        assert!(suspension.reason.contains(difference), "{suspension}");
+        assert!(suspension.reason.contains("did two things"), "{suspension}");
+    }
+    hub.shutdown().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_deterministic_is_verified_and_goes_on() -> Result<()> {
+    let hub = builder().in_memory().open().await?;
+    let guids = hub.start(the_same_twice()).await?.result().await?;
+    assert_ne!(guids[0], guids[1]);
+    hub.shutdown().await?;
+    Ok(())
+}
+
+/// Holds an instance until the test lets it go.
+#[activity]
+async fn gate(gate: State<Arc<Semaphore>>) -> Result<()> {
+    gate.acquire().await?.forget();
+    Ok(())
+}
+
+#[orchestrator]
+async fn shop(ctx: &OrchestrationContext) -> Result<u32> {
+    gate().await?;
+    Ok(store(1).await?)
+}
+
+/// `shop`, changed so that instances that run go on as before.
+#[orchestrator]
+async fn patched_shop(ctx: &OrchestrationContext) -> Result<u32> {
+    if ctx.patched("store-first") {
+        store(7).await?;
+    }
+    gate().await?;
+    Ok(store(if ctx.patched("store-first") { 2 } else { 1 }).await?)
+}
+
+/// `shop`, changed without a thought.
+#[orchestrator]
+async fn broken_shop(ctx: &OrchestrationContext) -> Result<u32> {
+    store(7).await?;
+    gate().await?;
+    Ok(store(2).await?)
+}
+
+struct Patched;
+
+impl Definition for Patched {
+    const ENTRY: Entry = Entry { name: "shop", ..<patched_shop as Definition>::ENTRY };
+}
+
+struct Broken;
+
+impl Definition for Broken {
+    const ENTRY: Entry = Entry { name: "shop", ..<broken_shop as Definition>::ENTRY };
+}
+
+/// A hub in which an instance of `shop` waits at the gate.
+async fn waiting_shop(open: &Arc<Semaphore>) -> Result<Arc<dyn Store>> {
+    let memory: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let hub = shops(&memory, open).register::<shop>().open().await?;
+    hub.start(shop().instance_id("old")).await?;
+    drop(hub);
+    Ok(memory)
+}
+
+fn shops(memory: &Arc<dyn Store>, open: &Arc<Semaphore>) -> TaskHubBuilder {
+    TaskHub::builder()
+        .shared_store(Arc::clone(memory))
+        .only_registered()
+        .register::<store>()
+        .register::<gate>()
+        .state(Arc::clone(open))
+}
+
+#[tokio::test]
+async fn a_patch_runs_in_new_instances_and_not_in_old_ones() -> Result<()> {
+    let open = Arc::new(Semaphore::new(0));
+    let memory = waiting_shop(&open).await?;
+    let hub = shops(&memory, &open).register::<Patched>().live_instances(0).open().await?;
+    let old = hub.get_instance::<shop>("old").await?.expect("it waits");
+    let new = hub.start(shop().instance_id("new")).await?;
+    open.add_permits(2);
+    assert_eq!((old.result().await?, new.result().await?), (1, 2));
+    hub.shutdown().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn opening_with_code_that_does_not_fit_lists_who_would_not_go_on() -> Result<()> {
+    let open = Arc::new(Semaphore::new(0));
+    let memory = waiting_shop(&open).await?;
+    let opened = shops(&memory, &open).register::<Broken>().verify_on_open(true).open().await;
+    let Err(OpenError::WouldNotGoOn(stuck)) = &opened else { panic!("{opened:?}") };
+    let [(id, suspension)] = &stuck[..] else { panic!("{stuck:?}") };
+    assert_eq!((id.as_str(), suspension.code.as_str()), ("old", "DURABLE0101"));
+
+    let hub = shops(&memory, &open).register::<Patched>().verify_on_open(true).open().await?;
+    open.add_permits(1);
+    let old = hub.get_instance::<shop>("old").await?.expect("it waits");
+    assert_eq!(old.result().await?, 1);
+    hub.shutdown().await?;
+    Ok(())
+}
+
+#[orchestrator(name = "parcel", version = "1.9")]
+async fn parcel(ctx: &OrchestrationContext) -> Result<u32> {
+    gate().await?;
+    Ok(store(1).await?)
+}
+
+#[orchestrator(name = "parcel", version = "1.10")]
+async fn newer_parcel(ctx: &OrchestrationContext) -> Result<u32> {
+    gate().await?;
+    Ok(store(2).await?)
+}
+
+/// What comes of an instance of `O` when only the other version `P` is there.
+async fn gone_on<O, P>(call: durable::Call<O>, strategy: VersionMatch) -> Result<Option<u32>>
+where
+    O: Orchestrator<Output = u32>,
+    P: Definition,
+{
+    let open = Arc::new(Semaphore::new(0));
+    let memory: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let hub = shops(&memory, &open).register::<O>().open().await?;
+    hub.start(call.instance_id("parcel-1")).await?;
+    hub.shutdown().await?;
+    open.add_permits(1);
+    let hub = shops(&memory, &open).register::<P>().version_match(strategy).open().await?;
+    let run = hub.get_instance::<O>("parcel-1").await?.expect("it was started");
+    let result = run.result().await.ok();
+    hub.shutdown().await?;
+    Ok(result)
+}
+
+#[tokio::test]
+async fn instances_go_on_with_the_version_that_the_strategy_says() -> Result<()> {
+    for (strategy, from_older, from_newer) in [
+        (VersionMatch::Strict, None, None),
+        (VersionMatch::CurrentOrOlder, Some(2), None),
+        (VersionMatch::None, Some(2), Some(1)),
+    ] {
+        assert_eq!(gone_on::<_, newer_parcel>(parcel(), strategy).await?, from_older);
+        assert_eq!(gone_on::<_, parcel>(newer_parcel(), strategy).await?, from_newer);
+    }
+    Ok(())
+}
