@@ -84,6 +84,11 @@ impl Body<'_> {
     }
 
     fn check_path(&mut self, path: &Path) {
+        if self.uses.is_static(path) {
+            let name = path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
+            self.refuse(path, &format!("`{name}`, a `static`,"), &rules::SHARED);
+            return;
+        }
         let Some(resolved) = self.uses.resolve(path) else { return };
         let breaks = |entry: &&str| breaks(&resolved, entry);
         let broken = rules::PATHS.iter().find(|(_, entries)| entries.iter().any(breaks));

@@ -29,6 +29,8 @@ pub(crate) struct Uses {
     known: BTreeMap<String, Vec<String>>,
     /// What is defined here, and so is the user's own.
     own: BTreeSet<String>,
+    /// What is a `static` of the file.
+    statics: BTreeSet<String>,
 }
 
 impl Uses {
@@ -51,11 +53,14 @@ impl Uses {
     }
 
     /// The items that stand among the statements of a block.
+    ///
+    /// A `static` among them is refused where it stands, so its name is no second error.
     pub(crate) fn of_block(block: &Block) -> Self {
-        Self::of_items(block.stmts.iter().filter_map(|statement| match statement {
+        let uses = Self::of_items(block.stmts.iter().filter_map(|statement| match statement {
             Stmt::Item(item) => Some(item),
             _ => None,
-        }))
+        }));
+        Self { statics: BTreeSet::new(), ..uses }
     }
 
     /// Adds what an inner scope knows.
@@ -68,10 +73,20 @@ impl Uses {
             self.known.remove(name);
             self.own.insert(name.clone());
         }
+        self.statics.extend(inner.statics.iter().cloned());
+    }
+
+    /// Whether a path is the name of a `static` that stands beside the function.
+    pub(crate) fn is_static(&self, path: &Path) -> bool {
+        path.get_ident().is_some_and(|name| self.statics.contains(&name.to_string()))
     }
 
     fn add(&mut self, item: &Item) {
         let own = match item {
+            Item::Static(item) => {
+                self.statics.insert(item.ident.to_string());
+                return;
+            }
             Item::Use(ItemUse { tree, .. }) => return self.add_tree(tree, &mut Vec::new()),
             Item::Type(alias) => {
                 if let Type::Path(ty) = &*alias.ty {
