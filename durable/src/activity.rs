@@ -125,7 +125,7 @@ impl ActivityContext {
         self.states.get().ok_or_else(|| {
             let wanted = std::any::type_name::<T>();
             FailureDetails::new(
-                "durable::MissingState",
+                FailureDetails::MISSING_STATE,
                 format!("the hub was not given a `{wanted}`; use `TaskHub::builder().state(..)`"),
             )
         })

@@ -181,6 +181,10 @@ fn go_on(history: &[HistoryEvent], progress: &Progress) {
         _ => false,
     };
     let recorded = history.iter().filter(is_copied).count();
+    if copies.is_empty() {
+        println!("going on with an unfinished backup: its files were not listed yet");
+        return;
+    }
     println!(
         "going on with an unfinished backup: {recorded} of {} files are recorded as copied and are \
          not copied again",

@@ -136,10 +136,10 @@ impl Activities {
                 display_name(name, version.as_deref()),
                 self.registry.activity_names()
             );
-            FailureDetails::new("durable::NotRegistered", message).non_retriable()
+            FailureDetails::new(FailureDetails::NOT_REGISTERED, message).non_retriable()
         })?;
         let Body::Activity { run, .. } = entry.body else {
-            return Err(FailureDetails::new("durable::NotRegistered", name.clone()));
+            return Err(FailureDetails::new(FailureDetails::NOT_REGISTERED, name.clone()));
         };
         let context = ActivityContext {
             instance_id: job.instance_id.clone(),
@@ -153,8 +153,12 @@ impl Activities {
         match panics::catch(|| run(context, input.clone())).flatten()? {
             ActivityRun::Async(future) => catch_unwind(future).await,
             ActivityRun::Blocking(body) => {
-                let ran = self.runtime.spawn_blocking(|| panics::catch(body).flatten()).await;
-                ran.unwrap_or_else(|_shut_down| Err(FailureDetails::new("durable::Aborted", "")))
+                match self.runtime.spawn_blocking(|| panics::catch(body).flatten()).await {
+                    Ok(result) => result,
+                    // The runtime is going down, and this task with it: it did not run, so nothing
+                    // may be recorded of it, and it runs again when the hub is next opened.
+                    Err(_going_down) => std::future::pending().await,
+                }
             }
         }
     }

@@ -243,7 +243,12 @@ impl Partition {
         };
         match end {
             Some(end) => self.write(None, None, vec![Effect::Ended(reply, Some(end))]),
-            None => self.waiters.entry(id).or_default().push(reply),
+            None => {
+                let waiters = self.waiters.entry(id).or_default();
+                // Who asks again and again, with a timeout, must not leave a reply behind each time.
+                waiters.retain(|waiter| !waiter.is_closed());
+                waiters.push(reply);
+            }
         }
         Ok(())
     }

@@ -14,7 +14,8 @@ use super::scope::Scope;
 
 /// Waits for all of `tasks` and gives their results in the same order.
 ///
-/// All are begun at once. For ten thousand of them the cost is ten thousand polls.
+/// All are begun at once. A task is polled when it is begun and when it is done, however many
+/// others there are.
 ///
 /// ```
 /// # use durable::prelude::*;

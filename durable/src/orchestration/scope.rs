@@ -13,7 +13,8 @@
 //!    abandons nothing.
 //! 4. A waker is never touched. What a result wakes is found by *slots*: a group of children (a
 //!    `join_all`) tells who of it is being polled, a pending task remembers that, and its result
-//!    marks it. So a group of n children costs n polls in all, not n for each result.
+//!    marks it. So a child is polled when its group begins and when it gets further, not
+//!    at every result of another.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -14,7 +14,8 @@ use super::Json;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FailureDetails {
-    /// The kind of failure: the path of the error's type, or one of the constants here.
+    /// The kind of failure: the path of the error's type, or one of the constants here. Empty where
+    /// it is not known, as of what caused an error.
     pub error_type: String,
     /// What went wrong, for people.
     pub message: String,
@@ -33,6 +34,10 @@ impl FailureDetails {
     pub const INVALID_INPUT: &str = "durable::InvalidInput";
     /// What the function returned could not be written as JSON.
     pub const INVALID_OUTPUT: &str = "durable::InvalidOutput";
+    /// The hub does not know the activity.
+    pub const NOT_REGISTERED: &str = "durable::NotRegistered";
+    /// The hub was not given the shared state that the activity wants.
+    pub const MISSING_STATE: &str = "durable::MissingState";
     /// A call was awaited outside of an orchestrator.
     pub const NOT_IN_ORCHESTRATOR: &str = "durable::NotInOrchestrator";
 
