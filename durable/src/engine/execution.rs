@@ -11,6 +11,7 @@ use super::nondeterminism::{self, Mismatch, Subject, Wanted};
 use super::poll::{self, Polled};
 use crate::orchestration::OrchestrationContext;
 use crate::orchestration::scope::{Request, Scope};
+use crate::panics;
 use crate::protocol::{
     EventKind, ExecutionId, FailureDetails, HistoryEvent, InstanceId, Json, RuntimeStatus,
     Suspension, Timestamp,
@@ -197,7 +198,8 @@ impl Execution {
 
     fn begin(&mut self, input: &Json) -> Result<(), Suspension> {
         let context = OrchestrationContext::new(self.name, self.version, Rc::clone(&self.scope));
-        match (self.run)(context, input.clone()) {
+        // Reading the input runs the user's code, which may panic.
+        match panics::catch(|| (self.run)(context, input.clone())).flatten() {
             Ok(future) => {
                 self.future = Some(future);
                 self.poll()
@@ -347,6 +349,15 @@ impl Execution {
             recorded_hash: self.recorded_hash,
             present_hash: self.present_hash,
             strict: self.strict,
+        }
+    }
+}
+
+impl Drop for Execution {
+    /// What the orchestrator holds is dropped with it, and a panic in that is nobody else's.
+    fn drop(&mut self) {
+        if let Err(panic) = panics::catch(|| self.future = None) {
+            tracing::warn!(instance = %self.scope.instance_id, "dropping an orchestrator {panic}");
         }
     }
 }

@@ -147,6 +147,46 @@ fn a_panic_fails_the_instance() {
     );
 }
 
+/// Panics when it is read, and when it is dropped.
+#[derive(serde::Serialize)]
+struct Explosive;
+
+impl<'de> serde::Deserialize<'de> for Explosive {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let lit = bool::deserialize(deserializer)?;
+        assert!(!lit, "it was lit");
+        Ok(Self)
+    }
+}
+
+impl Drop for Explosive {
+    fn drop(&mut self) {
+        panic!("it was dropped");
+    }
+}
+
+#[orchestrator(crate = crate)]
+async fn handles(ctx: &OrchestrationContext, explosive: Explosive) -> Result<u32> {
+    let n = reserve("x").await?;
+    std::mem::forget(explosive);
+    Ok(n)
+}
+
+#[test]
+fn a_panic_while_the_input_is_read_fails_the_instance() {
+    check::<handles>(
+        history![],
+        history![ExecutionStarted("handles", "true");],
+        expect!["failed panicked at durable/src/engine/tests/replay.rs:N: it was lit"],
+    );
+}
+
+#[test]
+fn a_panic_while_an_execution_is_dropped_stays_with_it() {
+    let past = history![ExecutionStarted("handles", "false"); TaskScheduled(0, "reserve");];
+    drop(replayed::<handles>(&past).unwrap());
+}
+
 #[orchestrator(crate = crate)]
 async fn dropping(ctx: &OrchestrationContext) -> Result<u32> {
     let slow = reserve("slow").spawn();
