@@ -37,16 +37,13 @@ pub(crate) fn expand(function: &Function<'_>, krate: &Crate, errors: &Errors) ->
     }
     let body = for_body(kind, function.item.clone());
     let twin = twin(&Function::new(kind, &body));
-    let implementation = implementation(&seen, krate, [&output, &error], &nothing);
+    let implementation = implementation(&seen, krate, [&output, &error], [&nothing, &nothing]);
     quote! {
         #errors
         #constructor
         #twin
         #(#conditions)*
         const _: () = {
-            impl #krate::__private::Definition for #ident {
-                const ENTRY: #krate::__private::Entry = ::core::unreachable!();
-            }
             #implementation
         };
     }

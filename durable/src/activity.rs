@@ -9,21 +9,15 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::error::ErrorCodec;
-use crate::payload::Codec;
 use crate::protocol::{ExecutionId, FailureDetails, InstanceId, Json};
 use crate::registry::Definition;
 
 /// A function annotated with [`#[activity]`](macro@crate::activity). The attribute implements it.
-pub trait Activity: Definition {
-    /// What it returns when it succeeds.
-    type Output: 'static;
-    /// What it returns when it fails.
-    type Error: 'static;
-
-    #[doc(hidden)]
-    fn codecs() -> (Codec<Self::Output>, ErrorCodec<Self::Error>);
-}
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an activity",
+    note = "annotate the function with `#[activity]`"
+)]
+pub trait Activity: Definition {}
 
 /// One run of an activity: what its stored input makes of its body.
 pub enum ActivityRun {

@@ -87,9 +87,6 @@ pub struct Broken<T, E>(PhantomData<fn() -> (T, E)>);
 
 impl<T: 'static, E: 'static> Definition for Broken<T, E> {
     const ENTRY: Entry = unreachable!();
-}
-
-impl<T: 'static, E: 'static> Activity for Broken<T, E> {
     type Output = T;
     type Error = E;
 
@@ -97,14 +94,11 @@ impl<T: 'static, E: 'static> Activity for Broken<T, E> {
         unreachable!()
     }
 }
+
+impl<T: 'static, E: 'static> Activity for Broken<T, E> {}
 
 impl<T: 'static, E: 'static> Orchestrator for Broken<T, E> {
-    type Output = T;
-    type Error = E;
-
-    fn codecs() -> (Codec<T>, ErrorCodec<E>) {
-        unreachable!()
-    }
+    type Return = Result<T, E>;
 }
 
 /// The constructor of a call, once its parameters are written.

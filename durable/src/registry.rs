@@ -7,7 +7,9 @@ use std::fmt;
 use std::pin::Pin;
 
 use crate::activity::{ActivityContext, ActivityRun};
+use crate::error::ErrorCodec;
 use crate::orchestration::OrchestrationContext;
+use crate::payload::Codec;
 use crate::protocol::{FailureDetails, Json};
 
 /// A durable function: the attributes implement it for the type that bears the function's name.
@@ -16,6 +18,13 @@ use crate::protocol::{FailureDetails, Json};
 pub trait Definition: Sized + 'static {
     #[doc(hidden)]
     const ENTRY: Entry;
+    /// What it returns when it succeeds.
+    type Output: 'static;
+    /// What it returns when it fails.
+    type Error: 'static;
+
+    #[doc(hidden)]
+    fn codecs() -> (Codec<Self::Output>, ErrorCodec<Self::Error>);
 }
 
 /// What is known of a durable function before it runs.

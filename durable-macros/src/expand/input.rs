@@ -142,7 +142,6 @@ impl<'a> Inputs<'a> {
         let arguments = self.arguments();
         let wait = function.is_async().then(|| quote!(.await));
         let call = quote_spanned!(span=> <#ident>::run(#(#arguments),*)#wait);
-        let kind = super::kind_trait(function.kind);
         let at = krate.at(span);
         let result = match function.output {
             Output::Result(ty) => quote_spanned! {span=> {
@@ -153,7 +152,7 @@ impl<'a> Inputs<'a> {
                 quote!(::core::result::Result::<_, #krate::Error>::Ok(#call))
             }
         };
-        quote_spanned!(span=> #at::__private::finish(#result, <#ident as #at::#kind>::codecs()))
+        quote_spanned!(span=> #at::__private::finish(#result, <#ident as #at::__private::Definition>::codecs()))
     }
 
     fn reads(&self) -> TokenStream {

@@ -13,7 +13,7 @@
 mod input;
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Attribute, FnArg, Ident, Item, ItemFn, Meta, Signature, Type, parse_quote};
 
@@ -85,7 +85,6 @@ fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStr
     let constructor = constructor(function, &call(ident, &krate), &inputs.write());
     let twin = twin(function);
     let codecs = inputs.codecs();
-    let outcome = outcome(function, &krate);
     let runner = inputs.runner();
     let body = body(function, &krate, &inputs);
     let name = name.map_or_else(|| ident.unraw().to_string(), |name| name.value());
@@ -94,6 +93,17 @@ fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStr
         None => quote!(::core::option::Option::None),
     };
     let line = quote_spanned!(ident.span()=> ::core::line!());
+    let entry = quote! {
+        #krate::__private::Entry {
+            name: #name,
+            version: #version,
+            file: ::core::file!(),
+            line: #line,
+            code_hash: #code_hash,
+            body: #body,
+        }
+    };
+    let outcome = outcome(function, &krate, &entry);
     let conditions = conditions(item);
     let allowed = item.attrs.iter().filter(|attribute| attribute.path().is_ident("allow"));
     quote! {
@@ -103,16 +113,6 @@ fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStr
         #(#allowed)*
         const _: () = {
             impl #ident { #codecs }
-            impl #krate::__private::Definition for #ident {
-                const ENTRY: #krate::__private::Entry = #krate::__private::Entry {
-                    name: #name,
-                    version: #version,
-                    file: ::core::file!(),
-                    line: #line,
-                    code_hash: #code_hash,
-                    body: #body,
-                };
-            }
             #outcome
             #runner
             #krate::__private::inventory::submit! {
@@ -226,7 +226,7 @@ pub(crate) fn conditions(item: &ItemFn) -> Vec<&Attribute> {
 }
 
 /// What the function returns, and how that is recorded.
-fn outcome(function: &Function<'_>, krate: &Crate) -> TokenStream {
+fn outcome(function: &Function<'_>, krate: &Crate, entry: &TokenStream) -> TokenStream {
     let (output, error) = outcome_types(&function.output, krate);
     let (stored, failed) = match &function.output {
         Output::Unit => (output.clone(), error.clone()),
@@ -243,7 +243,7 @@ fn outcome(function: &Function<'_>, krate: &Crate) -> TokenStream {
             <#failed as #krate::__private::StoredError>::codec(),
         )
     };
-    let implementation = implementation(function, krate, [&output, &error], &codecs);
+    let implementation = implementation(function, krate, [&output, &error], [entry, &codecs]);
     let check = no_result(&function.output, krate);
     quote!(#implementation #check)
 }
@@ -281,18 +281,28 @@ pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     (first, spans.last().unwrap_or(first))
 }
 
-/// The trait of its kind.
+/// What it is: the traits of all definitions, and of its kind.
 pub(crate) fn implementation(
     function: &Function<'_>,
     krate: &Crate,
     [output, error]: [&TokenStream; 2],
-    codecs: &TokenStream,
+    [entry, codecs]: [&TokenStream; 2],
 ) -> TokenStream {
-    let (ident, kind) = (&function.item.sig.ident, kind_trait(function.kind));
+    let ident = &function.item.sig.ident;
     let span = result_span(function);
     let at = krate.at(span);
+    let kind = match (function.kind, &function.output) {
+        (Kind::Activity, _) => quote!(impl #krate::Activity for #ident {}),
+        (Kind::Orchestrator, Output::Unit) => {
+            quote!(impl #krate::Orchestrator for #ident { type Return = (); })
+        }
+        (Kind::Orchestrator, Output::Plain(ty) | Output::Result(ty)) => {
+            quote!(impl #krate::Orchestrator for #ident { type Return = #ty; })
+        }
+    };
     quote_spanned! {span=>
-        impl #at::#kind for #ident {
+        impl #at::__private::Definition for #ident {
+            const ENTRY: #at::__private::Entry = #entry;
             type Output = #output;
             type Error = #error;
             fn codecs() -> (
@@ -302,6 +312,7 @@ pub(crate) fn implementation(
                 #codecs
             }
         }
+        #kind
     }
 }
 
@@ -311,13 +322,6 @@ fn result_span(function: &Function<'_>) -> Span {
     match function.output {
         Output::Result(ty) => last_name(ty).map_or_else(Span::call_site, Ident::span),
         Output::Unit | Output::Plain(_) => Span::call_site(),
-    }
-}
-
-fn kind_trait(kind: Kind) -> Ident {
-    match kind {
-        Kind::Activity => format_ident!("Activity"),
-        Kind::Orchestrator => format_ident!("Orchestrator"),
     }
 }
 

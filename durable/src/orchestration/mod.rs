@@ -16,18 +16,16 @@ pub use context::OrchestrationContext;
 pub use durable::{Durable, DurableBlock, DurableFuture, DurableTuple, check, durable_block};
 pub use task::Task;
 
-use crate::error::ErrorCodec;
-use crate::payload::Codec;
 use crate::registry::Definition;
 
 /// A function annotated with [`#[orchestrator]`](macro@crate::orchestrator). The attribute
 /// implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an orchestrator",
+    label = "only orchestrations can be started",
+    note = "annotate the function with `#[orchestrator]`; an activity is awaited in one"
+)]
 pub trait Orchestrator: Definition {
-    /// What it returns when it succeeds.
-    type Output: 'static;
-    /// What it returns when it fails.
-    type Error: 'static;
-
-    #[doc(hidden)]
-    fn codecs() -> (Codec<Self::Output>, ErrorCodec<Self::Error>);
+    /// What the function returns, as it is written.
+    type Return;
 }
