@@ -65,8 +65,10 @@ fn table(history: &[HistoryEvent]) -> Table {
 fn columns(history: &[HistoryEvent], kind: &EventKind) -> (String, String, String) {
     let nothing = String::new;
     match kind {
-        EventKind::ExecutionStarted { name, input, .. }
-        | EventKind::TaskScheduled { name, input, .. } => {
+        EventKind::ExecutionStarted(started) => {
+            (started.name.clone(), started.input.to_string(), nothing())
+        }
+        EventKind::TaskScheduled { name, input, .. } => {
             (name.clone(), input.to_string(), nothing())
         }
         EventKind::TaskCompleted { task_scheduled_id, result } => {

@@ -133,7 +133,7 @@ impl Body<'_> {
 
     /// Checks the arguments of a macro, if they are expressions; else there must be no await.
     fn look_into(&mut self, mac: &mut Macro, name: &str) {
-        let hidden = find_await(&mac.tokens).filter(|_| self.is_async);
+        let hidden = find("await", &mac.tokens).filter(|_| self.is_async);
         let is_lazy = rules::LOGS.contains(&name) || rules::LAZY.contains(&name);
         let is_read = rules::EXPRESSIONS.contains(&name) && !(is_lazy && hidden.is_some());
         if let Some(mut arguments) = is_read.then(|| arguments(&mac.tokens)).flatten() {
@@ -160,7 +160,7 @@ impl Body<'_> {
     }
 
     fn check_loop(&mut self, token: impl ToTokens, body: &Block) {
-        if self.is_async && Ways::of(body).is_endless() {
+        if self.is_async && Ways::of(body).is_endless() && !begins_anew(body) {
             self.refuse(token, "a `loop` that awaits and never ends", &rules::ENDLESS);
         }
     }
@@ -304,10 +304,11 @@ fn arguments(tokens: &TokenStream) -> Option<Vec<(Expr, Option<TokenTree>)>> {
     Some(vec![(parse(element)?, rest.first().cloned()), (parse(&rest[1..])?, None)])
 }
 
-fn find_await(tokens: &TokenStream) -> Option<Span> {
+/// Where `name` is, if it is there.
+fn find(name: &str, tokens: &TokenStream) -> Option<Span> {
     tokens.clone().into_iter().find_map(|token| match token {
-        TokenTree::Ident(ident) if ident == "await" => Some(ident.span()),
-        TokenTree::Group(group) => find_await(&group.stream()),
+        TokenTree::Ident(ident) if ident == name => Some(ident.span()),
+        TokenTree::Group(group) => find(name, &group.stream()),
         _ => None,
     })
 }
@@ -315,6 +316,12 @@ fn find_await(tokens: &TokenStream) -> Option<Span> {
 fn is_true(condition: &Expr) -> bool {
     let Expr::Lit(literal) = condition else { return false };
     matches!(&literal.lit, syn::Lit::Bool(value) if value.value)
+}
+
+/// Whether a loop leaves its history behind. In which branch, part or macro does not matter: whoever
+/// names it has thought of it.
+fn begins_anew(body: &Block) -> bool {
+    find("continue_as_new", &body.to_token_stream()).is_some()
 }
 
 /// What a loop's body has in it.
@@ -380,7 +387,7 @@ impl<'ast> syn::visit::Visit<'ast> for Ways {
     }
 
     fn visit_macro(&mut self, mac: &'ast Macro) {
-        self.awaits |= find_await(&mac.tokens).is_some();
+        self.awaits |= find("await", &mac.tokens).is_some();
     }
 
     fn visit_expr_closure(&mut self, _: &'ast syn::ExprClosure) {}

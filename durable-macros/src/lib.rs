@@ -10,6 +10,7 @@ mod ast;
 mod attr;
 mod body;
 mod errors;
+mod event;
 mod expand;
 mod fallback;
 mod hash;
@@ -48,7 +49,30 @@ use crate::ast::Kind;
 ///   or a type of your own that derives `Serialize` and `Deserialize` and implements `Display`.
 ///
 /// Options: `name = "..."` for the name in the history (the function's, if left out), `version =
-/// "..."`, `crate = path` for where `durable` is found.
+/// "..."`, `crate = path` for where `durable` is found. And how it is called, unless a call says
+/// otherwise:
+///
+/// ```
+/// # use durable::prelude::*;
+/// #[activity(
+///     retry(
+///         max_number_of_attempts = 5,    // the first one included
+///         first_retry_interval = "1s",
+///         backoff_coefficient = 2.0,     // each wait is twice as long as the one before; or 1.0
+///         max_retry_interval = "1m",     // no wait is longer; or an hour
+///         retry_timeout = "10m",         // no attempt begins later than this; or none
+///         jitter = 0.2,                  // up to a fifth of each wait is taken off; or 0.0
+///     ),
+///     timeout = "15m",                   // of the call over all attempts; or none
+///     attempt_timeout = "30s",           // of each attempt; or none
+///     max_concurrent = 8,                // runs at once in a hub; or as many as the hub allows
+/// )]
+/// async fn charge(cents: u32) -> Result<String> {
+///     Ok(format!("charged {cents}"))
+/// }
+/// ```
+///
+/// A time is a number and its unit (`ms`, `s`, `m`, `h`, `d`), or several: `"1h30m"`, `"1.5s"`.
 ///
 /// A wrong signature is an error on the token that is wrong:
 ///
@@ -87,7 +111,8 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The function becomes a constructor of calls, to be given to `TaskHub::start`. Its first parameter
 /// is `ctx: &OrchestrationContext`; for the others, for what it returns and for the options, see
-/// [`activity`](macro@activity).
+/// [`activity`](macro@activity). Of the options on how it is called, which are for when it is called
+/// by another orchestrator, there are `retry(..)` and `timeout`.
 ///
 /// ```compile_fail
 /// use durable::prelude::*;
@@ -159,6 +184,37 @@ pub fn helper(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn deterministic(options: TokenStream, item: TokenStream) -> TokenStream {
     helper::deterministic(&options.into(), &item.into()).into()
+}
+
+/// Makes a type the data of an external event, with the name of the event.
+///
+/// ```
+/// use durable::ExternalEvent;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[durable::event]
+/// #[derive(Serialize, Deserialize)]
+/// struct Approval {
+///     by: String,
+/// }
+///
+/// assert_eq!(Approval::NAME, "Approval");
+/// ```
+///
+/// It goes on a `struct` or an `enum` that derives `Serialize` and `Deserialize`, and leaves it as it
+/// is. Options: `name = "..."` for the name of the event (the type's, if left out), `crate = path`
+/// for where `durable` is found.
+///
+/// ```compile_fail
+/// #[durable::event]
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Changed<T> {
+///     to: T,
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn event(options: TokenStream, item: TokenStream) -> TokenStream {
+    event::event(options.into(), &item.into()).into()
 }
 
 /// Allows what a rule of determinism refuses, on a function or a statement, with the reason why it

@@ -26,7 +26,8 @@ pub(crate) const SLEEP: Rule = Rule {
     code: "DURABLE0003",
     why: "the wait is not recorded, so it would happen again in every replay, and it holds up every \
           other instance of the partition",
-    instead: "an activity that waits",
+    instead: "`ctx.create_timer(duration).await`; to give up on something, \
+              `durable::timeout(duration, task).await`",
 };
 pub(crate) const THREAD: Rule = Rule {
     code: "DURABLE0004",
@@ -52,12 +53,12 @@ pub(crate) const ENDLESS: Rule = Rule {
     code: "DURABLE0011",
     why: "every turn adds to the history, which a replay reads from its beginning, and this `loop` \
           has no `break` and no `return`",
-    instead: "a way out, or a loop over something that ends",
+    instead: "`ctx.continue_as_new(input)`, which begins again with an empty history, or a way out",
 };
 pub(crate) const RANDOM: Rule = Rule {
     code: "DURABLE0021",
     why: "random numbers are others in every replay",
-    instead: "an activity that draws them, so that they are recorded",
+    instead: "`ctx.random_u64()`, which is the same in every replay; for an id, `ctx.new_guid()`",
 };
 pub(crate) const UNORDERED: Rule = Rule {
     code: "DURABLE0022",
@@ -73,12 +74,14 @@ pub(crate) const SHARED: Rule = Rule {
 pub(crate) const LOCK: Rule = Rule {
     code: "DURABLE0024",
     why: "what others do to it meanwhile is not recorded, so a replay would find another value",
-    instead: "plain local values; an orchestrator runs alone, and its parts one at a time",
+    instead: "plain local values, since an orchestrator runs alone, and its parts one at a time; for \
+              what comes from outside, `ctx.wait_for_external_event(name).await`",
 };
 pub(crate) const FOREIGN: Rule = Rule {
     code: "DURABLE0025",
     why: "it takes its parts in an order of its own, which is not recorded and is another in a replay",
-    instead: "`durable::join`, `durable::try_join`, `durable::join_all` or `durable::try_join_all`",
+    instead: "`durable::join` or `durable::join_all` to wait for all, `durable::race` or \
+              `durable::select_all` for the first",
 };
 pub(crate) const ASYNC_CLOSURE: Rule = Rule {
     code: "DURABLE0026",

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::protocol::{ExecutionId, FailureDetails, InstanceId, Json};
+use crate::protocol::{ExecutionId, FailureDetails, InstanceId, Json, Tags, TraceContext};
 use crate::registry::Definition;
 
 /// A function annotated with [`#[activity]`](macro@crate::activity). The attribute implements it.
@@ -61,7 +61,10 @@ pub struct ActivityContext {
     pub(crate) execution_id: ExecutionId,
     pub(crate) task_id: i32,
     pub(crate) name: &'static str,
+    pub(crate) version: Option<&'static str>,
     pub(crate) attempt: u32,
+    pub(crate) tags: Tags,
+    pub(crate) trace_context: Option<TraceContext>,
     pub(crate) cancellation: CancellationToken,
     pub(crate) states: States,
 }
@@ -74,7 +77,10 @@ impl ActivityContext {
             execution_id: ExecutionId::generate(),
             task_id: 0,
             name,
+            version: None,
             attempt: 1,
+            tags: Tags::new(),
+            trace_context: None,
             cancellation: CancellationToken::new(),
             states: States::default(),
         }
@@ -88,6 +94,32 @@ impl ActivityContext {
     /// The activity's name.
     pub fn name(&self) -> &str {
         self.name
+    }
+
+    /// The activity's version, if its attribute gives one.
+    pub fn version(&self) -> Option<&str> {
+        self.version
+    }
+
+    /// The execution of the instance.
+    pub fn execution_id(&self) -> ExecutionId {
+        self.execution_id
+    }
+
+    /// The number of the call in its execution: the `event_id` of its `TaskScheduled`.
+    pub fn task_id(&self) -> i32 {
+        self.task_id
+    }
+
+    /// What the call is marked with.
+    pub fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
+    /// The trace that the call is part of, if its instance was started with one: hand it on in the
+    /// headers of a request.
+    pub fn trace_context(&self) -> Option<&TraceContext> {
+        self.trace_context.as_ref()
     }
 
     /// Which attempt this is, from 1: one more than the failed attempts in the history.

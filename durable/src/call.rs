@@ -2,20 +2,28 @@
 
 use std::marker::PhantomData;
 use std::panic::Location;
+use std::time::Duration;
 
 use crate::activity::Activity;
-use crate::orchestration::{Orchestrator, Task};
+use crate::orchestration::request::{Ask, ChildOptions, FunctionCall, Request, TaskOptions};
+use crate::orchestration::scope::{NextExecution, Scope};
+use crate::orchestration::{Due, Orchestrator, Task, When};
 use crate::payload::InputWriter;
-use crate::protocol::Json;
-use crate::registry::Definition;
+use crate::protocol::{
+    FailureDetails, InstanceId, Json, RuntimeStatus, Tags, Timestamp, TraceContext,
+};
+use crate::registry::{Body, Definition};
+use crate::retry::RetryPolicy;
 
 /// A call of the durable function `F` with its input, which has not happened yet.
 ///
-/// An activity's is awaited in an orchestrator (or [spawned](Call::spawn)), an orchestrator's is
-/// given to [`TaskHub::start`](crate::TaskHub::start). Nothing happens before.
+/// In an orchestrator it is awaited (or [spawned](Call::spawn)): an activity's then runs, an
+/// orchestrator's becomes a sub-orchestration. A client gives an orchestrator's to
+/// [`TaskHub::start`](crate::TaskHub::start). Nothing happens before.
 ///
 /// ```
 /// # use durable::prelude::*;
+/// # use std::time::Duration;
 /// #[activity]
 /// async fn square(n: u64) -> u64 {
 ///     n * n
@@ -23,30 +31,74 @@ use crate::registry::Definition;
 ///
 /// #[orchestrator]
 /// async fn squares(ctx: &OrchestrationContext, upto: u64) -> Result<Vec<u64>> {
-///     Ok(durable::try_join_all((0..upto).map(square)).await?)
+///     let patient = RetryPolicy::new(5, Duration::from_secs(1)).backoff_coefficient(2.0);
+///     let one = |n| square(n).retry(patient.clone()).timeout(Duration::from_secs(60));
+///     Ok(durable::try_join_all((0..upto).map(one)).await?)
 /// }
 ///
-/// let call = squares(10).instance_id("ten-squares");
+/// let call = squares(10).instance_id("ten-squares").tag("team", "maths");
 /// ```
 #[must_use = "a call does nothing until it is awaited in an orchestrator, or started by a client"]
 #[derive(Debug)]
 pub struct Call<F> {
     pub(crate) input: Result<Json, String>,
     pub(crate) source: &'static Location<'static>,
-    pub(crate) instance_id: Option<String>,
+    pub(crate) options: Option<Box<CallOptions>>,
     function: PhantomData<fn() -> F>,
+}
+
+/// What was said of a call beyond its input.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CallOptions {
+    pub(crate) retry: Option<RetryPolicy>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) tags: Tags,
+    pub(crate) version: Option<String>,
+    pub(crate) instance_id: Option<String>,
+    pub(crate) start: StartOptions,
+}
+
+/// What was said of the instance that a call starts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StartOptions {
+    pub(crate) start_at: Option<Due>,
+    pub(crate) replaces: Vec<RuntimeStatus>,
+    pub(crate) trace_context: Option<TraceContext>,
 }
 
 impl<F: Definition> Call<F> {
     pub(crate) fn new(input: InputWriter, source: &'static Location<'static>) -> Self {
-        Self { input: input.finish(), source, instance_id: None, function: PhantomData }
+        Self { input: input.finish(), source, options: None, function: PhantomData }
     }
-}
 
-impl<A: Activity> Call<A> {
-    /// Starts the activity now, to be awaited later.
+    /// Tries again when it fails, as the policy says; instead of what the attribute says.
     ///
-    /// Dropping the task cancels the activity.
+    /// The runtime retries: a failed attempt is one event in the history, and the orchestrator sees
+    /// the last one's result only.
+    pub fn retry(self, policy: RetryPolicy) -> Self {
+        self.with(|options| options.retry = Some(policy))
+    }
+
+    /// Gives up after this time, all attempts and waits between them included. A running attempt is
+    /// cancelled then.
+    pub fn timeout(self, limit: Duration) -> Self {
+        self.with(|options| options.timeout = Some(limit))
+    }
+
+    /// Marks the call; a sub-orchestration also has the tags of its parent.
+    pub fn tag(self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.with(|options| drop(options.tags.insert(key.into(), value.into())))
+    }
+
+    /// Asks for this version of the function, instead of the one that was written here.
+    pub fn version(self, version: impl Into<String>) -> Self {
+        self.with(|options| options.version = Some(version.into()))
+    }
+
+    /// Starts it now, to be awaited later.
+    ///
+    /// Dropping the task cancels it.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -59,27 +111,107 @@ impl<A: Activity> Call<A> {
     ///     Ok(slow.await? + quick)
     /// }
     /// ```
-    pub fn spawn(self) -> Task<A::Output, A::Error> {
+    pub fn spawn(self) -> Task<F::Output, F::Error> {
         let mut task = self.into_future();
         task.schedule();
         task
     }
-}
 
-impl<A: Activity> IntoFuture for Call<A> {
-    type Output = <Task<A::Output, A::Error> as Future>::Output;
-    type IntoFuture = Task<A::Output, A::Error>;
+    fn with(mut self, set: impl FnOnce(&mut CallOptions)) -> Self {
+        set(self.options.get_or_insert_default());
+        self
+    }
 
-    fn into_future(self) -> Self::IntoFuture {
-        Task::new(&A::ENTRY, self.input, self.source, A::codecs())
+    /// What an orchestrator asks for with this call.
+    pub(crate) fn into_request(self, now: Timestamp) -> Result<Request, FailureDetails> {
+        let entry = F::ENTRY;
+        let invalid = |message| FailureDetails::new(FailureDetails::INVALID_INPUT, message);
+        let options = self.options.map_or_else(CallOptions::default, |options| *options);
+        let declared = entry.options;
+        let retry = options.retry.or_else(|| declared.retry.map(RetryPolicy::declared));
+        if let Some(policy) = &retry {
+            policy.check().map_err(|error| invalid(error.to_string()))?;
+        }
+        let call = FunctionCall {
+            name: entry.name,
+            version: options.version.or_else(|| entry.version.map(str::to_owned)),
+            input: self.input.map_err(invalid)?,
+            options: TaskOptions {
+                retry,
+                timeout: options.timeout.or(declared.timeout),
+                attempt_timeout: options.attempt_timeout.or(declared.attempt_timeout),
+                tags: options.tags,
+            },
+        };
+        let ask = match entry.body {
+            Body::Activity { .. } => Ask::Activity(call),
+            Body::Orchestrator { .. } => {
+                let id = options.instance_id.map(InstanceId::new).transpose();
+                let instance_id = id.map_err(|error| invalid(error.to_string()))?;
+                let start_at = options.start.start_at.map(|due| due.from(now));
+                let child = ChildOptions { detached: false, start_at };
+                Ask::SubOrchestration { call, instance_id, child }
+            }
+        };
+        Ok(Request { ask, source: self.source })
     }
 }
 
+impl<F: Definition> IntoFuture for Call<F> {
+    type Output = <Task<F::Output, F::Error> as Future>::Output;
+    type IntoFuture = Task<F::Output, F::Error>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let now = Scope::current().map_or_else(Timestamp::default, |scope| scope.clock());
+        Task::new(F::ENTRY.name, self.into_request(now), F::codecs())
+    }
+}
+
+impl<A: Activity> Call<A> {
+    /// Gives up an attempt after this time, which is a failure that a retry policy may retry. The
+    /// attempt sees its [cancellation token](crate::ActivityContext::cancellation_token).
+    pub fn attempt_timeout(self, limit: Duration) -> Self {
+        self.with(|options| options.attempt_timeout = Some(limit))
+    }
+}
+
+/// What can be said of the instance that is started, by a client or as a sub-orchestration.
 impl<O: Orchestrator> Call<O> {
     /// Gives the instance an id, instead of a generated one; for the rules see
     /// [`InstanceId`](crate::InstanceId).
-    pub fn instance_id(mut self, id: impl Into<String>) -> Self {
-        self.instance_id = Some(id.into());
-        self
+    pub fn instance_id(self, id: impl Into<String>) -> Self {
+        self.with(|options| options.instance_id = Some(id.into()))
+    }
+
+    /// Begins later: after a time, or at a time. Until then the instance is
+    /// [`Pending`](RuntimeStatus::Pending).
+    pub fn start_at(self, when: impl When) -> Self {
+        self.with(|options| options.start.start_at = Some(when.due()))
+    }
+
+    /// Replaces an instance that has the id and one of these statuses, by default none: an id is
+    /// used once. A replaced instance that is still running is terminated. Counts for a client's
+    /// start; a sub-orchestration replaces whatever has finished.
+    pub fn replace_if(self, statuses: impl IntoIterator<Item = RuntimeStatus>) -> Self {
+        let statuses = statuses.into_iter().collect();
+        self.with(|options| options.start.replaces = statuses)
+    }
+
+    /// Makes the instance part of a trace, which its activities see in their context. Counts for a
+    /// client's start; a sub-orchestration is part of its parent's.
+    pub fn trace_context(self, context: TraceContext) -> Self {
+        self.with(|options| options.start.trace_context = Some(context))
+    }
+
+    pub(crate) fn into_next_execution(self) -> Result<NextExecution, FailureDetails> {
+        let entry = O::ENTRY;
+        let version = self.options.and_then(|options| options.version);
+        Ok(NextExecution {
+            name: entry.name,
+            version: version.or_else(|| entry.version.map(str::to_owned)),
+            input: self.input.map_err(|reason| {
+                FailureDetails::new(FailureDetails::INVALID_INPUT, reason).non_retriable()
+            })?,
+        })
     }
 }

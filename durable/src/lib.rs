@@ -8,39 +8,49 @@ extern crate self as durable;
 pub mod __private;
 mod activity;
 mod call;
+mod chance;
 mod engine;
 mod error;
 #[cfg(doctest)]
 mod error_pages;
+mod event;
 mod hub;
+mod limits;
 mod orchestration;
 mod panics;
 mod payload;
 pub mod protocol;
 mod registry;
+mod retry;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use activity::{Activity, ActivityContext, State};
 pub use call::Call;
-pub use durable_macros::{activity, allow, deterministic, helper, orchestrator};
+pub use durable_macros::{activity, allow, deterministic, event, helper, orchestrator};
 pub use error::{Error, Result, TaskError, TaskFailed};
+pub use event::ExternalEvent;
 pub use hub::{
-    HubError, OpenError, OrchestrationHandle, ResultError, StartError, TaskHub, TaskHubBuilder,
+    HubError, InstanceDetails, InstanceHandle, InstanceQuery, ManageError, OpenError,
+    OrchestrationHandle, ResultError, Retention, StartError, TaskHub, TaskHubBuilder,
 };
 pub use orchestration::{
-    Durable, DurableFuture, Join, JoinAll, JoinTuple, OrchestrationContext, Orchestrator, Task,
-    TryJoin, TryJoinAll, TryJoinTuple, join, join_all, try_join, try_join_all,
+    AsCompleted, ContinueAsNew, Durable, DurableFuture, Elapsed, ExternalEventWait, Join, JoinAll,
+    JoinTuple, NextCompleted, OrchestrationContext, Orchestrator, Race, Race2, Race3, Race4, Race5,
+    Race6, Race7, Race8, RaceTuple, SelectAll, Selectable, Task, Timeout, Timer, TryJoin,
+    TryJoinAll, TryJoinTuple, When, as_completed, join, join_all, race, select_all, timeout,
+    try_join, try_join_all,
 };
 pub use payload::Payload;
 pub use protocol::{InstanceId, InvalidInstanceId, RuntimeStatus};
 pub use registry::{Definition, RegistryError, VersionMatch};
+pub use retry::{InvalidRetryPolicy, RetryContext, RetryPolicy};
 
 /// What nearly every program needs: `use durable::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        ActivityContext, Error, OrchestrationContext, Result, State, TaskFailed, TaskHub, activity,
-        orchestrator,
+        ActivityContext, Error, OrchestrationContext, Result, RetryPolicy, State, TaskFailed,
+        TaskHub, activity, orchestrator,
     };
 }

@@ -8,12 +8,15 @@ pub use inventory;
 
 pub use crate::activity::ActivityRun;
 pub use crate::error::{ErrorCodec, StoredError};
+pub use crate::event::EventData;
 pub use crate::orchestration::{Child, DurableBlock, DurableTuple, check, durable_block};
 pub use crate::payload::{Codec, InputReader, InputWriter, Stored};
 pub use crate::protocol::{FailureDetails, Json};
 pub use crate::registry::{
-    Body, Definition, Entry, OrchestratorFuture, RunActivity, RunOrchestrator, StateType,
+    Body, CallDefaults, Definition, Entry, OrchestratorFuture, RunActivity, RunOrchestrator,
+    StateType,
 };
+pub use crate::retry::RetrySettings;
 
 use crate::activity::{Activity, ActivityContext, State};
 use crate::call::Call;

@@ -5,12 +5,14 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::activity::{ActivityContext, ActivityRun};
 use crate::error::ErrorCodec;
 use crate::orchestration::OrchestrationContext;
 use crate::payload::Codec;
 use crate::protocol::{FailureDetails, Json};
+use crate::retry::RetrySettings;
 
 /// A durable function: the attributes implement it for the type that bears the function's name.
 ///
@@ -36,7 +38,26 @@ pub struct Entry {
     pub file: &'static str,
     pub line: u32,
     pub code_hash: u64,
+    pub options: CallDefaults,
     pub body: Body,
+}
+
+/// How a function is called unless its call says otherwise.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct CallDefaults {
+    pub retry: Option<RetrySettings>,
+    /// Of the whole call, over all attempts.
+    pub timeout: Option<Duration>,
+    /// Of each attempt of an activity.
+    pub attempt_timeout: Option<Duration>,
+    /// How many runs of an activity a hub has at once.
+    pub max_concurrent: Option<usize>,
+}
+
+impl CallDefaults {
+    pub const NONE: Self =
+        Self { retry: None, timeout: None, attempt_timeout: None, max_concurrent: None };
 }
 
 inventory::collect!(Entry);

@@ -154,7 +154,7 @@ async fn start_or_go_on(
 /// An unfinished backup must be the one that is asked for.
 fn check_same(history: &[HistoryEvent], from: &Path, to: &Path) -> Result<()> {
     let input = history.iter().find_map(|event| match &event.kind {
-        EventKind::ExecutionStarted { input, .. } => Some(input),
+        EventKind::ExecutionStarted(started) => Some(&started.input),
         _ => None,
     });
     let Some(input) = input else { return Ok(()) };

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use durable::prelude::*;
 use durable::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId,
+    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, Timestamp,
 };
-use durable::store::{Commit, Epoch, MemoryStore, PartitionState, Store, StoreError};
+use durable::store::{
+    Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
+};
 use durable::{HubError, ResultError, StartError};
 
 /// A store whose disk can break.
@@ -48,6 +50,25 @@ impl Store for Breakable {
         from: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError> {
         self.inner.history(instance, execution, from)
+    }
+
+    fn due(
+        &self,
+        partition: PartitionId,
+        after: Option<&(Timestamp, InstanceId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
+        self.inner.due(partition, after, until, limit)
+    }
+
+    fn instances(
+        &self,
+        filter: &InstanceFilter,
+        after: Option<&InstanceId>,
+        limit: usize,
+    ) -> Result<InstancePage, StoreError> {
+        self.inner.instances(filter, after, limit)
     }
 }
 

@@ -37,14 +37,10 @@ mod two {
 /// A second definition of a name, which is not registered by annotation since that would break every
 /// test of this program.
 mod twice {
-    use durable::__private::{Definition, Entry};
 
     pub(super) struct Second;
 
-    impl Definition for Second {
-        const ENTRY: Entry =
-            Entry { line: 4711, file: "elsewhere.rs", ..<super::one::first as Definition>::ENTRY };
-    }
+    stand_in!(Second for super::one::first, line: 4711, file: "elsewhere.rs");
 }
 
 #[tokio::test]

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use durable::__private::{Definition, Entry};
 use durable::prelude::*;
 use durable::protocol::{
-    EventKind, ExecutionId, InstanceId, Json, MessageId, PartitionId, TaskMessage,
+    EventKind, ExecutionId, ExecutionStarted, InstanceId, Json, MessageId, PartitionId, TaskMessage,
 };
 use durable::store::{Commit, MemoryStore, Store};
 use durable::{ResultError, RuntimeStatus, TaskHubBuilder};
@@ -100,9 +99,7 @@ async fn changed_shop(ctx: &OrchestrationContext) -> Result<u32> {
 /// `shop` after a change of its code. One program holds both here, so it cannot be annotated so.
 struct ShopChanged;
 
-impl Definition for ShopChanged {
-    const ENTRY: Entry = Entry { name: "shop", ..<changed_shop as Definition>::ENTRY };
-}
+stand_in!(ShopChanged for changed_shop, name: "shop");
 
 #[activity]
 async fn other() {}
@@ -125,7 +122,7 @@ async fn a_mismatch_suspends_and_goes_on_when_the_code_fits_again() -> Result<()
         let Err(ResultError::Suspended(suspension)) = run.result().await else {
             panic!("it does not fit")
         };
-        assert_eq!(suspension.code, "DURABLE0101");
+        assert_eq!(suspension.code.as_deref().unwrap(), "DURABLE0101");
         let said = suspension.to_string();
         for part in [
             "orchestration `shop` (instance `shop-1`) no longer does what its history recorded",
@@ -206,15 +203,16 @@ async fn a_start_that_another_process_left_in_the_store_is_found() -> Result<()>
     let (store, runs) = (memory(), Arc::new(Runs::default()));
     builder(&store, &runs).open().await?.shutdown().await?;
     let instance_id = InstanceId::new("from-elsewhere")?;
-    let event = EventKind::ExecutionStarted {
-        name: "steps".to_owned(),
-        version: None,
-        input: Json::parse("[3, 99]")?,
-        execution_id: ExecutionId::generate(),
-        code_hash: None,
-    };
     let partition = PartitionId::of(&instance_id, 4);
-    let message = TaskMessage { id: MessageId::generate(), instance_id, event };
+    let started =
+        ExecutionStarted::new("steps", None, Json::parse("[3, 99]")?, ExecutionId::generate());
+    let message = TaskMessage {
+        id: MessageId::generate(),
+        instance_id,
+        execution_id: None,
+        from: None,
+        event: started.into(),
+    };
     let messages = vec![(partition, message)];
     store.commit(&Commit { messages, ..Commit::default() })?;
 

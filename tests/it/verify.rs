@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use durable::__private::{Definition, Entry};
+use durable::__private::Definition;
 use durable::prelude::*;
 use durable::store::{MemoryStore, Store};
 use durable::{OpenError, Orchestrator, ResultError, TaskHubBuilder, VersionMatch};
@@ -66,7 +66,7 @@ async fn what_is_done_differently_the_second_time_is_found_the_first_time() -> R
         (hub.start(other_request()).await?.result().await, "replay"),
     ] {
         let Err(ResultError::Suspended(suspension)) = call else { panic!("{call:?}") };
-        assert_eq!(suspension.code, "DURABLE0104", "{suspension}");
+        assert_eq!(suspension.code.as_deref().unwrap(), "DURABLE0104", "{suspension}");
         assert!(suspension.reason.contains(difference), "{suspension}");
         assert!(suspension.reason.contains("did two things"), "{suspension}");
     }
@@ -116,15 +116,11 @@ async fn broken_shop(ctx: &OrchestrationContext) -> Result<u32> {
 
 struct Patched;
 
-impl Definition for Patched {
-    const ENTRY: Entry = Entry { name: "shop", ..<patched_shop as Definition>::ENTRY };
-}
+stand_in!(Patched for patched_shop, name: "shop");
 
 struct Broken;
 
-impl Definition for Broken {
-    const ENTRY: Entry = Entry { name: "shop", ..<broken_shop as Definition>::ENTRY };
-}
+stand_in!(Broken for broken_shop, name: "shop");
 
 /// A hub in which an instance of `shop` waits at the gate.
 async fn waiting_shop(open: &Arc<Semaphore>) -> Result<Arc<dyn Store>> {
@@ -164,7 +160,7 @@ async fn opening_with_code_that_does_not_fit_lists_who_would_not_go_on() -> Resu
     let opened = shops(&memory, &open).register::<Broken>().verify_on_open(true).open().await;
     let Err(OpenError::WouldNotGoOn(stuck)) = &opened else { panic!("{opened:?}") };
     let [(id, suspension)] = &stuck[..] else { panic!("{stuck:?}") };
-    assert_eq!((id.as_str(), suspension.code.as_str()), ("old", "DURABLE0101"));
+    assert_eq!((id.as_str(), suspension.code.as_deref().unwrap()), ("old", "DURABLE0101"));
 
     let hub = shops(&memory, &open).register::<Patched>().verify_on_open(true).open().await?;
     open.add_permits(1);

@@ -65,20 +65,26 @@ fn parse(kind: Kind, item: &TokenStream, errors: &mut Errors) -> Option<ItemFn> 
 }
 
 /// The token that says what an item is.
-fn keyword(item: &Item) -> TokenStream {
+pub(crate) fn keyword(item: &Item) -> TokenStream {
     match item {
+        Item::Const(item) => item.const_token.to_token_stream(),
         Item::Enum(item) => item.enum_token.to_token_stream(),
+        Item::Fn(item) => item.sig.fn_token.to_token_stream(),
         Item::Impl(item) => item.impl_token.to_token_stream(),
         Item::Mod(item) => item.mod_token.to_token_stream(),
+        Item::Static(item) => item.static_token.to_token_stream(),
         Item::Struct(item) => item.struct_token.to_token_stream(),
         Item::Trait(item) => item.trait_token.to_token_stream(),
+        Item::Type(item) => item.type_token.to_token_stream(),
+        Item::Union(item) => item.union_token.to_token_stream(),
         other => other.to_token_stream(),
     }
 }
 
 fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStream {
-    let Options { name, version, krate } = options;
+    let Options { name, version, krate, defaults } = options;
     let krate = Crate(krate);
+    let defaults = defaults.expand(&krate);
     let item = function.item;
     let ident = &item.sig.ident;
     let inputs = Inputs::new(function, &krate);
@@ -100,6 +106,7 @@ fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStr
             file: ::core::file!(),
             line: #line,
             code_hash: #code_hash,
+            options: #defaults,
             body: #body,
         }
     };
@@ -111,6 +118,8 @@ fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStr
         #twin
         #(#conditions)*
         #(#allowed)*
+        // Of the options that there are, all may be given.
+        #[allow(clippy::needless_update)]
         const _: () = {
             impl #ident { #codecs }
             #outcome

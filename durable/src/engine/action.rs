@@ -1,6 +1,13 @@
 //! What comes out of an episode, as plain values.
 
-use crate::protocol::{EventKind, HistoryEvent, Json, RuntimeStatus, Suspension, Timestamp};
+use std::time::Duration;
+
+use crate::orchestration::UnreadEvent;
+use crate::orchestration::scope::NextExecution;
+use crate::protocol::{
+    EventKind, ExecutionStarted, HistoryEvent, InstanceId, Json, RuntimeStatus, Suspension, Tags,
+    Timestamp, TraceContext,
+};
 
 /// What an episode leaves: events to append, actions to take once they are durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +24,17 @@ pub(crate) enum Outcome {
     Waiting,
     /// Its orchestrator has ended.
     Finished(RuntimeStatus),
+    /// It begins anew, with an empty history.
+    ContinuedAsNew(Box<Continuation>),
     /// It cannot go on with this code.
     Suspended(Suspension),
+}
+
+/// With what an instance begins anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Continuation {
+    pub(crate) next: NextExecution,
+    pub(crate) unread: Vec<UnreadEvent>,
 }
 
 /// What an orchestrator wants done.
@@ -28,33 +44,38 @@ pub(crate) enum Action {
     ScheduleTask(ScheduledTask),
     /// Nobody waits for this activity any more.
     CancelTask { event_id: i32 },
+    /// Start an orchestration.
+    StartOrchestration { instance_id: InstanceId, started: Box<ExecutionStarted> },
+    /// Nobody waits for this sub-orchestration any more.
+    TerminateOrchestration { instance_id: InstanceId, event_id: i32 },
+    /// Raise an event in another instance.
+    SendEvent { instance_id: InstanceId, name: String, input: Json },
 }
 
 /// An activity to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ScheduledTask {
     pub(crate) event_id: i32,
-    pub(crate) name: String,
+    /// From 1.
+    pub(crate) attempt: u32,
+    pub(crate) name: &'static str,
     pub(crate) version: Option<String>,
     pub(crate) input: Json,
+    /// How long this attempt may take.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) tags: Tags,
+    pub(crate) trace_context: Option<TraceContext>,
 }
 
 impl Episode {
+    /// One in which nothing happens.
+    pub(crate) fn nothing() -> Self {
+        Self { events: Vec::new(), actions: Vec::new(), outcome: Outcome::Waiting }
+    }
+
     /// What came in, without what was made of it.
     pub(crate) fn into_incoming(self) -> impl Iterator<Item = EventKind> {
-        let came_in = |kind: &EventKind| match kind {
-            EventKind::ExecutionStarted { .. }
-            | EventKind::ExecutionSuspended { .. }
-            | EventKind::ExecutionResumed { .. }
-            | EventKind::TaskCompleted { .. }
-            | EventKind::TaskFailed { .. } => true,
-            EventKind::ExecutionCompleted { .. }
-            | EventKind::TaskScheduled { .. }
-            | EventKind::GenericEvent { .. }
-            | EventKind::OrchestratorStarted
-            | EventKind::OrchestratorCompleted => false,
-        };
-        self.events.into_iter().map(|event| event.kind).filter(came_in)
+        self.events.into_iter().map(|event| event.kind).filter(EventKind::came_in)
     }
 
     /// The episode of an instance that is suspended, or becomes so: what came in is recorded, and

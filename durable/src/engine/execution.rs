@@ -6,28 +6,30 @@
 
 use std::rc::Rc;
 
-use super::action::{Action, Episode, Outcome, ScheduledTask};
+use super::action::{Action, Continuation, Episode, Outcome, ScheduledTask};
 use super::nondeterminism::{self, Mismatch, Subject, Wanted};
+use super::open::{self, Asker, Due, OpenTasks};
 use super::poll::{self, Polled};
+use crate::limits::Limits;
 use crate::orchestration::OrchestrationContext;
-use crate::orchestration::scope::{Request, Scope};
+use crate::orchestration::scope::{CustomStatus, NextExecution, Scope, TaskResult};
 use crate::panics;
 use crate::protocol::{
-    EventKind, ExecutionId, FailureDetails, HistoryEvent, InstanceId, Json, RuntimeStatus,
-    Suspension, Timestamp,
+    EventKind, ExecutionId, ExecutionStarted, FailureDetails, HistoryEvent, InstanceId,
+    InstanceRecord, Json, RuntimeStatus, Suspension, Timestamp,
 };
-use crate::registry::{Body, Entry, OrchestratorFuture, Registry, RunOrchestrator};
+use crate::registry::{Body, Entry, OrchestratorFuture, Registry};
 
 /// A live execution, suspended between two events.
 pub(crate) struct Execution {
-    name: &'static str,
-    version: Option<&'static str>,
-    present_hash: u64,
+    entry: Entry,
     recorded_hash: Option<u64>,
-    run: RunOrchestrator,
     scope: Rc<Scope>,
+    /// Who it is, once it is started.
+    asker: Option<Asker>,
     future: Option<OrchestratorFuture>,
     end: End,
+    open: OpenTasks,
     /// How many events were delivered.
     position: usize,
     /// Whether inputs and results must be the recorded ones, too.
@@ -37,34 +39,53 @@ pub(crate) struct Execution {
 /// Whether the orchestrator has ended, and whether that is recorded.
 enum End {
     NotYet,
-    Unrecorded(Result<Json, FailureDetails>),
+    Unrecorded(TaskResult),
+    ContinuedAsNew(NextExecution),
     Recorded,
+}
+
+/// Of which instance an execution is, and by what rules.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) version: Option<&'a str>,
+    pub(crate) instance_id: &'a InstanceId,
+    pub(crate) execution_id: ExecutionId,
+    pub(crate) created_at: Timestamp,
+    pub(crate) limits: Limits,
+}
+
+impl<'a> Origin<'a> {
+    /// That of an instance in its present execution.
+    pub(crate) fn of(record: &'a InstanceRecord, limits: Limits) -> Self {
+        Self {
+            name: &record.name,
+            version: record.version.as_deref(),
+            instance_id: &record.instance_id,
+            execution_id: record.execution_id,
+            created_at: record.created_at,
+            limits,
+        }
+    }
 }
 
 impl Execution {
     /// An execution to which nothing has happened.
-    pub(crate) fn new(
-        registry: &Registry,
-        (name, version): (&str, Option<&str>),
-        instance_id: &InstanceId,
-        execution_id: ExecutionId,
-        now: Timestamp,
-    ) -> Result<Self, Suspension> {
-        let missing = || {
+    pub(crate) fn new(registry: &Registry, origin: Origin<'_>) -> Result<Self, Suspension> {
+        let Origin { name, version, instance_id, execution_id, created_at, limits } = origin;
+        let found = registry.orchestrator_for(name, version);
+        let entry = *found.ok_or_else(|| {
             let registered = registry.orchestrator_names();
             nondeterminism::not_registered(name, version, instance_id, &registered)
-        };
-        let entry: &Entry = registry.orchestrator_for(name, version).ok_or_else(missing)?;
-        let Body::Orchestrator { run } = entry.body else { return Err(missing()) };
+        })?;
         Ok(Self {
-            name: entry.name,
-            version: entry.version,
-            present_hash: entry.code_hash,
+            entry,
             recorded_hash: None,
-            run,
-            scope: Rc::new(Scope::new(instance_id.clone(), execution_id, now)),
+            scope: Rc::new(Scope::new(instance_id.clone(), execution_id, created_at, limits)),
+            asker: None,
             future: None,
             end: End::NotYet,
+            open: OpenTasks::default(),
             position: 0,
             strict: false,
         })
@@ -89,83 +110,141 @@ impl Execution {
         past.iter().try_for_each(|event| self.apply(event))?;
         self.scope.set_replaying(false);
         // What was cancelled on the way was so when it was recorded.
-        self.scope.take_cancelled();
+        self.forget_cancelled();
         Ok(())
     }
 
     /// The activities that the history leaves running.
-    pub(crate) fn open_tasks(&self, past: &[HistoryEvent]) -> Vec<ScheduledTask> {
-        let open = |event: &HistoryEvent| match &event.kind {
-            EventKind::TaskScheduled { name, version, input, .. }
-                if self.scope.is_open(event.event_id) =>
-            {
-                Some(ScheduledTask {
-                    event_id: event.event_id,
-                    name: name.clone(),
-                    version: version.clone(),
-                    input: input.clone(),
-                })
-            }
-            _ => None,
-        };
-        past.iter().filter_map(open).collect()
+    pub(crate) fn running_tasks(&self) -> Vec<ScheduledTask> {
+        self.asker.as_ref().map(|asker| self.open.running(asker)).unwrap_or_default()
     }
 
-    /// Runs one episode: delivers what is new and gathers what is asked for. `None` if nothing is
-    /// new and nothing is asked for.
+    /// The sub-orchestrations that have no result.
+    pub(crate) fn open_children(&self) -> Vec<(i32, InstanceId)> {
+        self.asker.as_ref().map(|asker| self.open.children(asker)).unwrap_or_default()
+    }
+
+    /// Whether its orchestrator has begun: not so before a start at a later time.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.future.is_some() || !matches!(self.end, End::NotYet)
+    }
+
+    /// When something has to happen if nothing happens before.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.open.next_due()
+    }
+
+    pub(crate) fn has_running_activities(&self) -> bool {
+        self.open.has_running_activities()
+    }
+
+    /// What the orchestrator last said of its progress.
+    pub(crate) fn custom_status(&self) -> CustomStatus {
+        self.scope.custom_status()
+    }
+
+    /// What its start said.
+    pub(crate) fn started(&self) -> Option<&ExecutionStarted> {
+        self.asker.as_ref().map(|asker| &*asker.started)
+    }
+
+    /// Runs one episode: delivers what is due and what is new, and gathers what is asked for. `None`
+    /// if nothing happens.
     ///
     /// After an episode that is [suspended](Outcome::Suspended) the execution is of no more use.
     pub(crate) fn run(&mut self, now: Timestamp, new: Vec<EventKind>) -> Option<Episode> {
         self.scope.set_clock(now);
         let mut incoming = Vec::with_capacity(new.len());
-        let mut halted = None;
-        for kind in new {
-            if !self.concerns(&kind) {
-                continue;
-            }
-            let event = HistoryEvent::new(now, kind);
-            if halted.is_none() {
-                halted = self.apply(&event).err();
-            }
-            incoming.push(event.kind);
-        }
-        if let Some(suspension) = halted {
+        let mut actions = Vec::new();
+        let result = self
+            .deliver_due(now, &mut incoming, &mut actions)
+            .and_then(|()| self.deliver_new(now, new, &mut incoming));
+        if let Err(suspension) = result {
             return Some(Episode::set_aside(now, incoming, suspension, true));
         }
-        let (asked, actions) = self.take_actions(now);
+        let asked = self.take_actions(now, &mut actions);
         let end = self.take_end();
         if incoming.is_empty() && asked.is_empty() && actions.is_empty() && end.is_none() {
             return None;
         }
         let mut events = Vec::with_capacity(incoming.len() + asked.len() + 3);
-        events.push(HistoryEvent::new(now, EventKind::OrchestratorStarted));
-        events.extend(incoming.into_iter().map(|kind| HistoryEvent::new(now, kind)));
-        events.extend(asked);
-        let mut outcome = Outcome::Waiting;
-        if let Some((status, kind)) = end {
-            events.push(HistoryEvent::new(now, kind));
-            outcome = Outcome::Finished(status);
+        // An attempt that begins again at its time is no event.
+        if !incoming.is_empty() || !asked.is_empty() || end.is_some() {
+            events.push(HistoryEvent::new(now, EventKind::OrchestratorStarted));
+            events.extend(incoming.into_iter().map(|kind| HistoryEvent::new(now, kind)));
+            events.extend(asked);
         }
-        events.push(HistoryEvent::new(now, EventKind::OrchestratorCompleted));
+        let (outcome, ended) = end.unwrap_or((Outcome::Waiting, None));
+        events.extend(ended.map(|kind| HistoryEvent::new(now, kind)));
+        if !events.is_empty() {
+            events.push(HistoryEvent::new(now, EventKind::OrchestratorCompleted));
+        }
         Some(Episode { events, actions, outcome })
+    }
+
+    fn deliver_due(
+        &mut self,
+        now: Timestamp,
+        incoming: &mut Vec<EventKind>,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Suspension> {
+        while let Some(asker) = &self.asker
+            && let Some(due) = self.open.pop_due(now, asker)
+        {
+            match due {
+                Due::Action(action) => actions.push(action),
+                Due::Event(kind) => self.deliver_one(now, kind, incoming)?,
+                Due::TimedOut(kind) => {
+                    if let Some(id) = answered(&kind) {
+                        actions.extend(self.stop(id));
+                    }
+                    self.deliver_one(now, kind, incoming)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver_new(
+        &mut self,
+        now: Timestamp,
+        new: Vec<EventKind>,
+        incoming: &mut Vec<EventKind>,
+    ) -> Result<(), Suspension> {
+        // What came in is recorded, even if the orchestrator cannot go on in the middle of it.
+        let mut result = Ok(());
+        for kind in new {
+            if result.is_ok() {
+                result = self.deliver_one(now, kind, incoming);
+            } else {
+                incoming.push(kind);
+            }
+        }
+        result
+    }
+
+    fn deliver_one(
+        &mut self,
+        now: Timestamp,
+        kind: EventKind,
+        incoming: &mut Vec<EventKind>,
+    ) -> Result<(), Suspension> {
+        if !self.concerns(&kind) {
+            return Ok(());
+        }
+        let kind = match &self.asker {
+            Some(asker) => self.open.judge(kind, now, asker),
+            None => kind,
+        };
+        let event = HistoryEvent::new(now, kind);
+        let applied = self.apply(&event);
+        incoming.push(event.kind);
+        applied
     }
 
     /// Whether an event that came in means anything here: a result nobody waits for does not.
     fn concerns(&self, kind: &EventKind) -> bool {
-        match kind {
-            EventKind::TaskCompleted { task_scheduled_id, .. }
-            | EventKind::TaskFailed { task_scheduled_id, .. } => {
-                self.scope.is_open(*task_scheduled_id)
-            }
-            EventKind::ExecutionStarted { .. }
-            | EventKind::ExecutionCompleted { .. }
-            | EventKind::ExecutionSuspended { .. }
-            | EventKind::ExecutionResumed { .. }
-            | EventKind::TaskScheduled { .. }
-            | EventKind::GenericEvent { .. }
-            | EventKind::OrchestratorStarted
-            | EventKind::OrchestratorCompleted => true,
-        }
+        answered(kind).is_none_or(|id| id == open::START || self.scope.is_open(id))
     }
 
     fn apply(&mut self, event: &HistoryEvent) -> Result<(), Suspension> {
@@ -175,31 +254,70 @@ impl Execution {
                 self.scope.set_clock(event.timestamp);
                 Ok(())
             }
-            EventKind::ExecutionStarted { input, code_hash, .. } => {
-                self.recorded_hash = *code_hash;
-                self.begin(input)
+            EventKind::ExecutionStarted(started) => self.start(started),
+            EventKind::TimerFired { timer_id: open::START, .. } => {
+                self.open.start();
+                self.begin()
             }
-            EventKind::TaskScheduled { name, input, .. } => self.meet(event, name, input),
-            EventKind::TaskCompleted { task_scheduled_id, result } => {
-                self.deliver(*task_scheduled_id, Ok(result.clone()))
+            EventKind::TaskScheduled { .. }
+            | EventKind::SubOrchestrationInstanceCreated { .. }
+            | EventKind::TimerCreated { .. }
+            | EventKind::EventSent { .. } => self.meet(event),
+            EventKind::TaskCompleted { task_scheduled_id: id, result }
+            | EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id: id, result } => {
+                self.deliver(*id, Ok(result.clone()))
             }
-            EventKind::TaskFailed { task_scheduled_id, failure } => {
-                self.deliver(*task_scheduled_id, Err(failure.clone()))
+            EventKind::TaskFailed { task_scheduled_id: id, failure }
+            | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id: id, failure } => {
+                self.deliver(*id, Err(failure.clone()))
+            }
+            EventKind::TimerFired { timer_id, .. } => self.deliver(*timer_id, Ok(Json::null())),
+            EventKind::TaskAttemptFailed { task_scheduled_id, attempt, retry_at, .. } => {
+                self.open.retry(*task_scheduled_id, *attempt, *retry_at);
+                Ok(())
+            }
+            EventKind::EventRaised { name, input } => {
+                self.scope.raise(name, input.clone());
+                self.poll()
             }
             EventKind::ExecutionCompleted { status, result, .. } => {
                 self.meet_end(event, *status, result.as_ref())
             }
-            EventKind::ExecutionSuspended { .. }
+            EventKind::ExecutionTerminated { .. }
+            | EventKind::ExecutionSuspended { .. }
             | EventKind::ExecutionResumed { .. }
+            | EventKind::ExecutionRewound { .. }
             | EventKind::GenericEvent { .. }
             | EventKind::OrchestratorCompleted => Ok(()),
         }
     }
 
-    fn begin(&mut self, input: &Json) -> Result<(), Suspension> {
-        let context = OrchestrationContext::new(self.name, self.version, Rc::clone(&self.scope));
+    fn start(&mut self, started: &ExecutionStarted) -> Result<(), Suspension> {
+        self.recorded_hash = started.code_hash;
+        let Scope { instance_id, execution_id, .. } = &*self.scope;
+        self.asker = Some(Asker {
+            instance_id: instance_id.clone(),
+            execution_id: *execution_id,
+            started: Box::new(started.clone()),
+        });
+        match started.scheduled_start {
+            Some(at) => {
+                self.open.wait_for_start(at);
+                Ok(())
+            }
+            None => self.begin(),
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), Suspension> {
+        let (Some(asker), Body::Orchestrator { run }) = (&self.asker, self.entry.body) else {
+            return Ok(());
+        };
+        let started = asker.started.clone();
+        let input = started.input.clone();
+        let context = OrchestrationContext::new(self.entry.name, started, Rc::clone(&self.scope));
         // Reading the input runs the user's code, which may panic.
-        match panics::catch(|| (self.run)(context, input.clone())).flatten() {
+        match panics::catch(|| run(context, input)).flatten() {
             Ok(future) => {
                 self.future = Some(future);
                 self.poll()
@@ -214,14 +332,11 @@ impl Execution {
         }
     }
 
-    fn deliver(
-        &mut self,
-        task: i32,
-        result: Result<Json, FailureDetails>,
-    ) -> Result<(), Suspension> {
+    fn deliver(&mut self, task: i32, result: TaskResult) -> Result<(), Suspension> {
         if !self.scope.is_open(task) {
             return Ok(());
         }
+        self.open.remove(task);
         self.scope.resolve(task, result);
         self.poll()
     }
@@ -230,53 +345,77 @@ impl Execution {
         let Some(future) = &mut self.future else { return Ok(()) };
         let entered = self.scope.enter();
         let polled = poll::poll(future);
-        let fault = self.scope.take_fault();
+        let continued = self.scope.take_continued();
         let result = match polled {
-            _ if fault.is_some() => Err(self.subject().unreadable(&fault.unwrap_or_default())),
             Polled::Foreign(place) => Err(self.subject().foreign_await(&place)),
-            Polled::Pending if !self.scope.waits_for_something() => {
-                let place = "it waits, but for no task: nothing could ever wake it";
-                Err(self.subject().foreign_await(place))
-            }
-            Polled::Pending => Ok(()),
-            Polled::Ready(result) => {
-                self.end = End::Unrecorded(result);
-                self.future = None;
-                Ok(())
-            }
-            Polled::Panicked(failure) => {
-                self.end = End::Unrecorded(Err(failure));
-                self.future = None;
-                Ok(())
-            }
+            polled => match (self.scope.take_fault(), polled, continued) {
+                (Some(fault), _, _) => Err(self.subject().unreadable(&fault)),
+                (None, Polled::Ready(result), _) => Ok(Some(End::Unrecorded(result))),
+                (None, Polled::Panicked(failure), _) | (None, _, Some(Err(failure))) => {
+                    Ok(Some(End::Unrecorded(Err(failure))))
+                }
+                (None, _, Some(Ok(next))) => Ok(Some(End::ContinuedAsNew(next))),
+                (None, _, None) => self.may_wait(),
+            },
         };
+        let result = result.map(|end| {
+            if let Some(end) = end {
+                self.end = end;
+                // What it still waits for is dropped with it, and so cancelled.
+                self.future = None;
+            }
+        });
         drop(entered);
+        if self.scope.is_replaying() {
+            self.forget_cancelled();
+        }
         result
     }
 
+    /// Whether an orchestrator that waits may do so, or has to end.
+    fn may_wait(&self) -> Result<Option<End>, Suspension> {
+        let limits = &self.scope.limits;
+        let failed = |failure| Ok(Some(End::Unrecorded(Err(failure))));
+        if self.scope.is_over_limit() {
+            return failed(FailureDetails::too_many_actions(limits.actions));
+        }
+        if self.scope.unread_events() > limits.unread_events {
+            return failed(FailureDetails::too_many_events(limits.unread_events));
+        }
+        if self.scope.waits_for_something() {
+            return Ok(None);
+        }
+        let place = "it waits, but for no task: nothing could ever wake it";
+        Err(self.subject().foreign_await(place))
+    }
+
     /// A recorded request must be asked for again, by the same number, kind and name.
-    fn meet(&self, event: &HistoryEvent, name: &str, input: &Json) -> Result<(), Suspension> {
-        let is_same =
-            |request: &Request| request.name == name && (!self.strict || request.input == *input);
+    fn meet(&mut self, event: &HistoryEvent) -> Result<(), Suspension> {
         match self.scope.record(event.event_id) {
-            Some(request) if is_same(&request) => Ok(()),
-            Some(request) => Err(self.mismatch(event, Wanted::Activity(&request))),
+            Some(request) if nondeterminism::fits(&request, &event.kind, self.strict) => {
+                let request = request.recorded_as(&event.kind);
+                self.open.insert(event.event_id, request, event.timestamp);
+                Ok(())
+            }
+            Some(request) => Err(self.mismatch(event, Wanted::Request(&request))),
             None => Err(match (&self.end, self.scope.first_unrecorded()) {
                 (End::Unrecorded(Ok(_)) | End::Recorded, _) => {
                     self.mismatch(event, Wanted::Returned(None))
                 }
+                (End::ContinuedAsNew(_), _) => self.mismatch(event, Wanted::ContinuedAsNew),
                 (End::Unrecorded(Err(failure)), _) => {
                     self.mismatch(event, Wanted::Failed(&failure.message))
                 }
                 (End::NotYet, Some((_, request))) => {
-                    self.mismatch(event, Wanted::Activity(&request))
+                    self.mismatch(event, Wanted::Request(&request))
                 }
                 (End::NotYet, None) => self.mismatch(event, Wanted::Nothing),
             }),
         }
     }
 
-    /// A recorded end must be reached again, with the same status.
+    /// A recorded end must be reached again, with the same status; an end from outside may come at
+    /// any time.
     fn meet_end(
         &mut self,
         event: &HistoryEvent,
@@ -284,6 +423,7 @@ impl Execution {
         recorded_result: Option<&Json>,
     ) -> Result<(), Suspension> {
         let mismatch = match &self.end {
+            _ if recorded == RuntimeStatus::Terminated => None,
             End::NotYet => Some(Wanted::Nothing),
             End::Unrecorded(Ok(result)) => {
                 let is_same = !self.strict || recorded_result == Some(result);
@@ -293,6 +433,7 @@ impl Execution {
             End::Unrecorded(Err(failure)) => {
                 (recorded != RuntimeStatus::Failed).then_some(Wanted::Failed(&failure.message))
             }
+            End::ContinuedAsNew(_) => Some(Wanted::ContinuedAsNew),
             End::Recorded => None,
         };
         if let Some(wanted) = mismatch {
@@ -302,39 +443,62 @@ impl Execution {
         Ok(())
     }
 
-    fn take_actions(&mut self, now: Timestamp) -> (Vec<HistoryEvent>, Vec<Action>) {
+    /// Makes events and actions of all that was asked for and not recorded.
+    fn take_actions(&mut self, now: Timestamp, actions: &mut Vec<Action>) -> Vec<HistoryEvent> {
         let patched = |id: String| HistoryEvent::new(now, EventKind::of_patch(&id));
         let mut events: Vec<_> = self.scope.take_patches().into_iter().map(patched).collect();
-        let mut actions = Vec::new();
-        for (event_id, request) in self.scope.take_unrecorded() {
-            let task = ScheduledTask {
-                event_id,
-                name: request.name.to_owned(),
-                version: request.version.map(str::to_owned),
-                input: request.input,
-            };
-            let kind = EventKind::TaskScheduled {
-                name: task.name.clone(),
-                version: task.version.clone(),
-                input: task.input.clone(),
-                source: Some(request.source),
-            };
-            events.push(HistoryEvent::action(event_id, now, kind));
-            actions.push(Action::ScheduleTask(task));
+        for id in self.scope.take_cancelled() {
+            actions.extend(self.stop(id));
         }
-        let cancel = |event_id| Action::CancelTask { event_id };
-        actions.extend(self.scope.take_cancelled().into_iter().map(cancel));
-        (events, actions)
+        let Some(asker) = &self.asker else { return events };
+        for (event_id, request) in self.scope.take_unrecorded() {
+            actions.extend(open::begin(&request, event_id, 1, asker));
+            let kind = open::event(&request, event_id, asker);
+            events.push(HistoryEvent::action(event_id, now, kind));
+            self.open.insert(event_id, request, now);
+        }
+        events
     }
 
-    fn take_end(&mut self) -> Option<(RuntimeStatus, EventKind)> {
-        let (status, result, failure) = match &self.end {
-            End::NotYet | End::Recorded => return None,
-            End::Unrecorded(Ok(result)) => (RuntimeStatus::Completed, Some(result.clone()), None),
-            End::Unrecorded(Err(failure)) => (RuntimeStatus::Failed, None, Some(failure.clone())),
+    fn take_end(&mut self) -> Option<(Outcome, Option<EventKind>)> {
+        let (status, result, failure) = match std::mem::replace(&mut self.end, End::Recorded) {
+            End::NotYet => {
+                self.end = End::NotYet;
+                return None;
+            }
+            End::Recorded => return None,
+            End::ContinuedAsNew(next) => {
+                let unread = self.scope.take_unread();
+                let continuation = Box::new(Continuation { next, unread });
+                return Some((Outcome::ContinuedAsNew(continuation), None));
+            }
+            End::Unrecorded(result) => match result.and_then(|output| self.fitting(output)) {
+                Ok(output) => (RuntimeStatus::Completed, Some(output), None),
+                Err(failure) => (RuntimeStatus::Failed, None, Some(failure)),
+            },
         };
-        self.end = End::Recorded;
-        Some((status, EventKind::ExecutionCompleted { status, result, failure }))
+        let kind = EventKind::ExecutionCompleted { status, result, failure };
+        Some((Outcome::Finished(status), Some(kind)))
+    }
+
+    fn fitting(&self, output: Json) -> TaskResult {
+        let size = output.as_str().len();
+        let checked = self.scope.limits.check_payload("the output", size);
+        checked.map(|()| output).map_err(|message| {
+            FailureDetails::new(FailureDetails::PAYLOAD_TOO_LARGE, message).non_retriable()
+        })
+    }
+
+    /// Nobody waits for a task any more: what is to be stopped with it.
+    fn stop(&mut self, id: i32) -> Option<Action> {
+        let request = self.open.remove(id)?;
+        open::stop(&request, id, self.asker.as_ref()?)
+    }
+
+    fn forget_cancelled(&mut self) {
+        for id in self.scope.take_cancelled() {
+            self.open.remove(id);
+        }
     }
 
     fn mismatch(&self, recorded: &HistoryEvent, wanted: Wanted<'_>) -> Suspension {
@@ -343,11 +507,11 @@ impl Execution {
 
     fn subject(&self) -> Subject<'_> {
         Subject {
-            name: self.name,
-            version: self.version,
+            name: self.entry.name,
+            version: self.entry.version,
             instance_id: &self.scope.instance_id,
             recorded_hash: self.recorded_hash,
-            present_hash: self.present_hash,
+            present_hash: self.entry.code_hash,
             strict: self.strict,
         }
     }
@@ -359,5 +523,31 @@ impl Drop for Execution {
         if let Err(panic) = panics::catch(|| self.future = None) {
             tracing::warn!(instance = %self.scope.instance_id, "dropping an orchestrator {panic}");
         }
+    }
+}
+
+/// The number of the task that an event answers.
+fn answered(kind: &EventKind) -> Option<i32> {
+    match kind {
+        EventKind::TaskCompleted { task_scheduled_id: id, .. }
+        | EventKind::TaskFailed { task_scheduled_id: id, .. }
+        | EventKind::TaskAttemptFailed { task_scheduled_id: id, .. }
+        | EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id: id, .. }
+        | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id: id, .. }
+        | EventKind::TimerFired { timer_id: id, .. } => Some(*id),
+        EventKind::ExecutionStarted(_)
+        | EventKind::ExecutionCompleted { .. }
+        | EventKind::ExecutionTerminated { .. }
+        | EventKind::ExecutionSuspended { .. }
+        | EventKind::ExecutionResumed { .. }
+        | EventKind::ExecutionRewound { .. }
+        | EventKind::TaskScheduled { .. }
+        | EventKind::SubOrchestrationInstanceCreated { .. }
+        | EventKind::TimerCreated { .. }
+        | EventKind::EventSent { .. }
+        | EventKind::EventRaised { .. }
+        | EventKind::GenericEvent { .. }
+        | EventKind::OrchestratorStarted
+        | EventKind::OrchestratorCompleted => None,
     }
 }

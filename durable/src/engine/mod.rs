@@ -17,9 +17,10 @@
 mod action;
 mod execution;
 mod nondeterminism;
+mod open;
 mod poll;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use action::{Action, Episode, Outcome, ScheduledTask};
-pub(crate) use execution::Execution;
+pub(crate) use action::{Action, Continuation, Episode, Outcome, ScheduledTask};
+pub(crate) use execution::{Execution, Origin};

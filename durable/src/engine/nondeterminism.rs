@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::orchestration::scope::Request;
+use crate::orchestration::request::{Ask, FunctionCall, Request};
 use crate::protocol::{EventKind, HistoryEvent, InstanceId, Json, Suspension};
 use crate::registry::display_name;
 
@@ -24,11 +24,43 @@ pub(super) struct Mismatch<'a> {
 
 /// What the orchestrator did where the history says something else.
 pub(super) enum Wanted<'a> {
-    Activity(&'a Request),
+    Request(&'a Request),
     Nothing,
     /// With what, where that matters.
     Returned(Option<&'a Json>),
     Failed(&'a str),
+    ContinuedAsNew,
+}
+
+/// Whether a request is the one that the event records.
+///
+/// Kind and name must be the same; where one code is run twice, inputs, times and ids, too.
+pub(super) fn fits(request: &Request, recorded: &EventKind, strict: bool) -> bool {
+    let same = |call: &FunctionCall, name: &str, input: &Json| {
+        call.name == name && (!strict || call.input == *input)
+    };
+    match (&request.ask, recorded) {
+        (Ask::Activity(call), EventKind::TaskScheduled { name, input, .. }) => {
+            same(call, name, input)
+        }
+        (
+            Ask::SubOrchestration { call, instance_id: wanted, child },
+            EventKind::SubOrchestrationInstanceCreated {
+                name, input, instance_id, detached, ..
+            },
+        ) => {
+            let same_id = wanted.as_ref().is_none_or(|wanted| wanted == instance_id);
+            same(call, name, input) && child.detached == *detached && (!strict || same_id)
+        }
+        (Ask::Timer { fire_at: wanted }, EventKind::TimerCreated { fire_at, .. }) => {
+            !strict || wanted == fire_at
+        }
+        (
+            Ask::SendEvent { instance_id: to, name: wanted, input: payload },
+            EventKind::EventSent { instance_id, name, input, .. },
+        ) => wanted == name && (!strict || (to == instance_id && payload == input)),
+        _ => false,
+    }
 }
 
 /// Whose report it is, and whether its code is what it was.
@@ -69,7 +101,7 @@ impl Subject<'_> {
 
     fn suspend(&self, code: &str, report: &str) -> Suspension {
         let reason = format!("{code}: {} {}\n{KEPT}", self.describe(), shortened(report));
-        Suspension { code: code.to_owned(), reason }
+        Suspension { code: Some(code.to_owned()), reason }
     }
 
     /// DURABLE0101 for a request that does not meet its recording.
@@ -89,7 +121,7 @@ impl Subject<'_> {
 
     /// DURABLE0104 for a request that was not made the first time.
     pub(super) fn goes_on(&self, request: &Request) -> Suspension {
-        let (wanted, source) = self.describe_wanted(&Wanted::Activity(request));
+        let (wanted, source) = self.describe_wanted(&Wanted::Request(request));
         let report = format!(
             "{}\n  at the end           nothing more was recorded\n  this replay          {wanted}\n  \
              asked for at         {}\n{}",
@@ -132,36 +164,56 @@ impl Subject<'_> {
 /// How events and requests are described.
 impl Subject<'_> {
     fn describe_event(&self, kind: &EventKind) -> String {
-        match kind {
-            EventKind::TaskScheduled { name, version, source, input } => {
+        let (text, source) = match kind {
+            EventKind::TaskScheduled { name, version, source, input, .. } => {
                 let name = display_name(name, version.as_deref());
-                let source = source.as_ref().map(|at| format!(", asked for at {at}"));
-                format!("activity {name}{}{}", self.with(Some(input)), source.unwrap_or_default())
+                (format!("activity {name}{}", self.with(Some(input))), source)
+            }
+            EventKind::SubOrchestrationInstanceCreated { name, version, source, input, .. } => {
+                let name = display_name(name, version.as_deref());
+                (format!("orchestration {name}{}", self.with(Some(input))), source)
+            }
+            EventKind::TimerCreated { fire_at, source } => {
+                (format!("a timer due {fire_at}"), source)
+            }
+            EventKind::EventSent { instance_id, name, input, source } => {
+                (format!("event `{name}` to `{instance_id}`{}", self.with(Some(input))), source)
             }
             EventKind::ExecutionCompleted { status, result, .. } => {
-                format!("its end, as {status}{}", self.with(result.as_ref()))
+                (format!("its end, as {status}{}", self.with(result.as_ref())), &None)
             }
-            EventKind::ExecutionStarted { .. }
-            | EventKind::ExecutionSuspended { .. }
-            | EventKind::ExecutionResumed { .. }
-            | EventKind::TaskCompleted { .. }
-            | EventKind::TaskFailed { .. }
-            | EventKind::GenericEvent { .. }
-            | EventKind::OrchestratorStarted
-            | EventKind::OrchestratorCompleted => kind.type_name().to_owned(),
+            other => (other.type_name().to_owned(), &None),
+        };
+        match source {
+            Some(at) => format!("{text}, asked for at {at}"),
+            None => text,
         }
     }
 
-    fn describe_wanted<'a>(&self, wanted: &Wanted<'a>) -> (String, Option<&'a str>) {
+    fn describe_wanted(&self, wanted: &Wanted<'_>) -> (String, Option<String>) {
         match wanted {
-            Wanted::Activity(request) => {
-                let name = display_name(request.name, request.version);
-                let input = self.with(Some(&request.input));
-                (format!("wants activity {name}{input}"), Some(&request.source))
+            Wanted::Request(request) => {
+                (format!("wants {}", self.describe_request(request)), Some(request.source()))
             }
             Wanted::Nothing => ("wants nothing more and waits".to_owned(), None),
             Wanted::Returned(result) => (format!("has returned{}", self.with(*result)), None),
             Wanted::Failed(message) => (format!("has failed: {message}"), None),
+            Wanted::ContinuedAsNew => ("begins anew".to_owned(), None),
+        }
+    }
+
+    fn describe_request(&self, request: &Request) -> String {
+        let called = |kind: &str, call: &FunctionCall| {
+            let name = display_name(call.name, call.version.as_deref());
+            format!("{kind} {name}{}", self.with(Some(&call.input)))
+        };
+        match &request.ask {
+            Ask::Activity(call) => called("activity", call),
+            Ask::SubOrchestration { call, .. } => called("orchestration", call),
+            Ask::Timer { fire_at } => format!("a timer due {fire_at}"),
+            Ask::SendEvent { instance_id, name, input } => {
+                format!("event `{name}` to `{instance_id}`{}", self.with(Some(input)))
+            }
         }
     }
 
@@ -189,7 +241,7 @@ pub(super) fn not_registered(
          `TaskHub::builder().register::<..>()`\n{KEPT}",
         registered = shortened(registered)
     );
-    Suspension { code: "DURABLE0103".to_owned(), reason }
+    Suspension { code: Some("DURABLE0103".to_owned()), reason }
 }
 
 fn shortened(report: &str) -> Cow<'_, str> {

@@ -1,24 +1,27 @@
-//! Running activities: so many at a time, each once per call unless a crash cuts it off.
+//! Running activities: so many at a time, each once per attempt unless a crash cuts it off.
 //!
 //! A job comes in when its `TaskScheduled` is durable. It runs as a task of the async runtime (a
 //! blocking body on its blocking pool), and what it returns goes to the instance's partition as
 //! mail. Nothing here is written down: after a crash, the histories tell what has to run.
 
-use std::collections::{HashMap, VecDeque};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::jobs::{Jobs, Ticket};
 use super::mail::{Mail, Mailboxes};
+use super::virtual_time::VirtualTime;
 use crate::activity::{ActivityContext, ActivityRun, States};
 use crate::engine::ScheduledTask;
+use crate::limits::Limits;
 use crate::panics;
 use crate::protocol::{EventKind, ExecutionId, FailureDetails, InstanceId, Json};
-use crate::registry::{Body, Registry, display_name};
+use crate::registry::{Body, Entry, Registry, display_name};
 
 /// An activity to run for an instance.
 #[derive(Debug)]
@@ -38,6 +41,9 @@ pub(super) struct Activities {
     mailboxes: Mailboxes,
     runtime: Handle,
     concurrency: usize,
+    limits: Limits,
+    /// Where time is made, in a test.
+    time: Option<Arc<VirtualTime>>,
     queue: Mutex<Queue>,
     /// How many workers there are; each runs one job after another.
     workers: watch::Sender<usize>,
@@ -46,31 +52,42 @@ pub(super) struct Activities {
 #[derive(Debug, Default)]
 struct Queue {
     closed: bool,
-    waiting: VecDeque<Job>,
-    running: HashMap<JobKey, CancellationToken>,
+    jobs: Jobs,
     workers: usize,
+}
+
+/// What activities are given, and how many of them may run at once.
+#[derive(Debug)]
+pub(super) struct ActivitySettings {
+    pub(super) states: States,
+    pub(super) concurrency: usize,
+    pub(super) limits: Limits,
 }
 
 impl Activities {
     pub(super) fn new(
         registry: Arc<Registry>,
-        states: States,
+        settings: ActivitySettings,
         mailboxes: Mailboxes,
         runtime: Handle,
-        concurrency: usize,
+        time: Option<Arc<VirtualTime>>,
     ) -> Self {
         let (workers, _) = watch::channel(0);
+        let ActivitySettings { states, concurrency, limits } = settings;
         let queue = Mutex::default();
-        Self { registry, states, mailboxes, runtime, concurrency, queue, workers }
+        Self { registry, states, mailboxes, runtime, concurrency, limits, time, queue, workers }
     }
 
-    /// Runs a job now, or when another has ended.
+    /// Runs a job now, or when another has ended. One that is waiting or running already is left
+    /// alone.
     pub(super) fn submit(self: &Arc<Self>, job: Job) {
+        let task = &job.task;
+        let entry = self.registry.activity(task.name, task.version.as_deref());
+        let at_most = entry.and_then(|entry| entry.options.max_concurrent);
         let mut queue = self.queue();
-        if queue.closed {
+        if queue.closed || !queue.jobs.add(job, at_most, self.mailboxes.busy()) {
             return;
         }
-        queue.waiting.push_back(job);
         if queue.workers < self.concurrency {
             queue.workers += 1;
             self.workers.send_replace(queue.workers);
@@ -80,19 +97,19 @@ impl Activities {
 
     /// Tells a job that nobody waits for it any more.
     pub(super) fn cancel(&self, key: &JobKey) {
-        let mut queue = self.queue();
-        match queue.running.get(key) {
-            Some(token) => token.cancel(),
-            None => queue.waiting.retain(|job| job.key() != *key),
-        }
+        self.queue().jobs.cancel(key);
+    }
+
+    /// Tells all jobs of an execution that nobody waits for them any more.
+    pub(super) fn cancel_all(&self, execution_id: ExecutionId) {
+        self.queue().jobs.cancel_all(execution_id);
     }
 
     /// Begins no more jobs, and tells the running ones to come to an end.
     pub(super) fn close(&self) {
         let mut queue = self.queue();
         queue.closed = true;
-        queue.waiting.clear();
-        queue.running.values().for_each(CancellationToken::cancel);
+        queue.jobs.close();
     }
 
     /// Waits until no job is running.
@@ -106,51 +123,65 @@ impl Activities {
     }
 
     async fn work(self: Arc<Self>) {
-        while let Some((job, cancellation)) = self.next_job() {
-            let result = self.run(&job, cancellation).await;
-            self.end(job, result);
+        while let Some((job, ticket)) = self.next_job() {
+            let result = self.run(&job, &ticket.token).await;
+            self.end(job, &ticket, result);
         }
     }
 
-    fn next_job(&self) -> Option<(Job, CancellationToken)> {
+    fn next_job(&self) -> Option<(Job, Ticket)> {
         let mut queue = self.queue();
-        let Some(job) = queue.waiting.pop_front() else {
+        let next = queue.jobs.next();
+        if next.is_none() {
             queue.workers -= 1;
             self.workers.send_replace(queue.workers);
-            return None;
-        };
-        let token = CancellationToken::new();
-        queue.running.insert(job.key(), token.clone());
-        Some((job, token))
+        }
+        next
     }
 
-    async fn run(
-        &self,
-        job: &Job,
-        cancellation: CancellationToken,
-    ) -> Result<Json, FailureDetails> {
+    async fn run(&self, job: &Job, token: &CancellationToken) -> Result<Json, FailureDetails> {
+        let mut run = pin!(self.attempt(job, token));
+        let Some(limit) = job.task.timeout else { return run.await };
+        let mut up = pin!(self.sleep(limit));
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(result) = run.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
+            up.as_mut().poll(cx).map(|()| {
+                token.cancel();
+                let message = format!("the attempt took longer than its timeout of {limit:?}");
+                Err(FailureDetails::new(FailureDetails::TIMEOUT, message))
+            })
+        })
+        .await
+    }
+
+    async fn sleep(&self, time: Duration) {
+        match &self.time {
+            Some(made) => made.sleep(time).await,
+            None => tokio::time::sleep(time).await,
+        }
+    }
+
+    async fn attempt(&self, job: &Job, token: &CancellationToken) -> Result<Json, FailureDetails> {
         let ScheduledTask { name, version, input, .. } = &job.task;
-        let entry = self.registry.activity(name, version.as_deref()).ok_or_else(|| {
-            let message = format!(
-                "activity {} is not registered; registered: {}",
-                display_name(name, version.as_deref()),
-                self.registry.activity_names()
-            );
-            FailureDetails::new(FailureDetails::NOT_REGISTERED, message).non_retriable()
-        })?;
+        let entry = self.entry(name, version.as_deref())?;
         let Body::Activity { run, .. } = entry.body else {
-            return Err(FailureDetails::new(FailureDetails::NOT_REGISTERED, name.clone()));
+            return Err(FailureDetails::new(FailureDetails::NOT_REGISTERED, *name));
         };
         let context = ActivityContext {
             instance_id: job.instance_id.clone(),
             execution_id: job.execution_id,
             task_id: job.task.event_id,
             name: entry.name,
-            attempt: 1,
-            cancellation,
+            version: entry.version,
+            attempt: job.task.attempt,
+            tags: job.task.tags.clone(),
+            trace_context: job.task.trace_context.clone(),
+            cancellation: token.clone(),
             states: self.states.clone(),
         };
-        match panics::catch(|| run(context, input.clone())).flatten()? {
+        let output = match panics::catch(|| run(context, input.clone())).flatten()? {
             ActivityRun::Async(future) => catch_unwind(future).await,
             ActivityRun::Blocking(body) => {
                 match self.runtime.spawn_blocking(|| panics::catch(body).flatten()).await {
@@ -160,17 +191,32 @@ impl Activities {
                     Err(_going_down) => std::future::pending().await,
                 }
             }
-        }
+        }?;
+        let checked = self.limits.check_payload("the output", output.as_str().len());
+        checked.map(|()| output).map_err(|message| {
+            FailureDetails::new(FailureDetails::PAYLOAD_TOO_LARGE, message).non_retriable()
+        })
     }
 
-    /// Hands the result over. An error of a job that a shutdown has cut off is none: the job runs
-    /// again when the hub is next opened.
-    fn end(&self, job: Job, result: Result<Json, FailureDetails>) {
+    fn entry(&self, name: &str, version: Option<&str>) -> Result<&Entry, FailureDetails> {
+        self.registry.activity(name, version).ok_or_else(|| {
+            let message = format!(
+                "activity {} is not registered; registered: {}",
+                display_name(name, version),
+                self.registry.activity_names()
+            );
+            FailureDetails::new(FailureDetails::NOT_REGISTERED, message).non_retriable()
+        })
+    }
+
+    /// Hands the result over, unless nobody waits for it any more. An error of a job that a shutdown
+    /// has cut off is none: the job runs again when the hub is next opened.
+    fn end(&self, job: Job, ticket: &Ticket, result: Result<Json, FailureDetails>) {
         let mut queue = self.queue();
-        queue.running.remove(&job.key());
+        let is_waited_for = queue.jobs.end(&job.key(), ticket);
         let cut_off = queue.closed && result.is_err();
         drop(queue);
-        if !cut_off {
+        if is_waited_for && !cut_off {
             let event = EventKind::task_result(job.task.event_id, result);
             let Job { instance_id, execution_id, .. } = job;
             let mail = Mail::TaskEnded { instance_id: instance_id.clone(), execution_id, event };
@@ -180,7 +226,7 @@ impl Activities {
 }
 
 impl Job {
-    fn key(&self) -> JobKey {
+    pub(super) fn key(&self) -> JobKey {
         (self.execution_id, self.task.event_id)
     }
 }

@@ -9,17 +9,22 @@ use std::thread::{self, JoinHandle};
 
 use tokio::runtime::Handle;
 
-use super::activities::Activities;
+use super::activities::{Activities, ActivitySettings};
 use super::clock::Clock;
 use super::committer::{Committer, Owned, Write};
+use super::due::DueList;
 use super::error::OpenError;
 use super::health::Health;
-use super::mail::{Mail, Mailboxes};
+use super::mail::{Delivery, Mailboxes};
 use super::partition::Partition;
 use super::residents::Residents;
+use super::settings::{Retention, Settings};
+use super::virtual_time::VirtualTime;
 use super::{Inner, TaskHub, verify};
 use crate::activity::States;
 use crate::panics;
+#[cfg(feature = "testing")]
+use crate::protocol::Timestamp;
 use crate::protocol::{FORMAT_VERSION, HubRecord, PartitionId};
 use crate::registry::{Definition, Entry, Registry, VersionMatch};
 use crate::store::{MemoryStore, SledStore, Store, StoreError};
@@ -57,8 +62,9 @@ pub struct TaskHubBuilder {
     live_instances: Option<usize>,
     partitions: Option<u16>,
     version_match: VersionMatch,
-    verify_replay: bool,
+    settings: Settings,
     verify_on_open: bool,
+    time: Option<Arc<VirtualTime>>,
 }
 
 #[derive(Debug, Default)]
@@ -130,7 +136,48 @@ impl TaskHubBuilder {
     /// `HashMap`, the first time that it runs (DURABLE0104). For tests: the cost of a step grows with
     /// the history.
     pub fn verify_replay(mut self, verify: bool) -> Self {
-        self.verify_replay = verify;
+        self.settings.verify = verify;
+        self
+    }
+
+    /// Removes finished instances after a time; by default they are kept for ever.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.settings.retention = retention;
+        self
+    }
+
+    /// A setting for orchestrators, which they find with
+    /// [`OrchestrationContext::property`](crate::OrchestrationContext::property). It is recorded when
+    /// an instance is started, so an instance never sees it change.
+    pub fn property(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.settings.properties).insert(key.into(), value.into());
+        self
+    }
+
+    /// How many bytes an input, a result or an event may have, as JSON; by default 16 MiB. What is
+    /// larger is an error where it is made.
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.settings.limits.payload = bytes;
+        self
+    }
+
+    /// How many bytes a custom status may have, as JSON; by default 16 KiB.
+    pub fn max_custom_status(mut self, bytes: usize) -> Self {
+        self.settings.limits.custom_status = bytes;
+        self
+    }
+
+    /// How many things (activities, timers, sub-orchestrations, events sent) one execution may ask
+    /// for; by default 1,000,000. One that asks for more fails.
+    pub fn max_actions(mut self, actions: u32) -> Self {
+        self.settings.limits.actions = actions;
+        self
+    }
+
+    /// How many external events that nobody waits for an execution keeps; by default 1,000,000. One
+    /// that gets more fails.
+    pub fn max_unread_events(mut self, events: usize) -> Self {
+        self.settings.limits.unread_events = events;
         self
     }
 
@@ -140,6 +187,13 @@ impl TaskHubBuilder {
     /// changed: for the start of a new release.
     pub fn verify_on_open(mut self, verify: bool) -> Self {
         self.verify_on_open = verify;
+        self
+    }
+
+    /// Makes time pass only when it is told to, from this time on.
+    #[cfg(feature = "testing")]
+    pub(crate) fn virtual_time(mut self, beginning: Timestamp) -> Self {
+        self.time = Some(VirtualTime::new(beginning));
         self
     }
 
@@ -197,17 +251,18 @@ impl TaskHubBuilder {
         let store = open_store(self.place)?;
         let count = create(&*store, self.partitions)?;
         if self.verify_on_open {
-            verify::unfinished(&*store, count, &registry)?;
+            verify::unfinished(&*store, &registry, self.settings.limits)?;
         }
-        let (mailboxes, receivers) = Mailboxes::new(count);
+        let Settings { limits, properties, .. } = self.settings.clone();
+        let (mailboxes, receivers) = Mailboxes::new(count, self.time.clone());
         let health = Arc::new(Health::default());
         let registry = Arc::new(registry);
         let activities = Arc::new(Activities::new(
             Arc::clone(&registry),
-            self.states,
+            ActivitySettings { states: self.states, concurrency, limits },
             mailboxes.clone(),
             runtime.clone(),
-            concurrency,
+            self.time.clone(),
         ));
         let parts = Parts {
             registry: Arc::clone(&registry),
@@ -216,11 +271,23 @@ impl TaskHubBuilder {
             activities: Arc::clone(&activities),
             health: Arc::clone(&health),
             live_instances: live_instances.div_ceil(usize::from(count)),
-            verify: self.verify_replay,
+            settings: self.settings,
+            time: self.time.clone(),
         };
         let threads = Mutex::new(parts.start(receivers)?);
         let store = RwLock::new(Some(store));
-        let inner = Inner { registry, store, mailboxes, activities, health, threads, runtime };
+        let inner = Inner {
+            registry,
+            store,
+            mailboxes,
+            activities,
+            health,
+            limits,
+            properties,
+            time: self.time,
+            threads,
+            runtime,
+        };
         Ok(TaskHub { inner: Arc::new(inner) })
     }
 
@@ -286,14 +353,15 @@ struct Parts {
     activities: Arc<Activities>,
     health: Arc<Health>,
     live_instances: usize,
-    verify: bool,
+    settings: Settings,
+    time: Option<Arc<VirtualTime>>,
 }
 
 impl Parts {
     /// Claims all partitions and starts their threads and the committer's.
     fn start(
         &self,
-        mail: Vec<(PartitionId, Receiver<Mail>)>,
+        mail: Vec<(PartitionId, Receiver<Delivery>)>,
     ) -> Result<Vec<JoinHandle<()>>, OpenError> {
         let (writes, written) = mpsc::sync_channel(WRITES_WAITING);
         let mut owned = BTreeMap::new();
@@ -304,7 +372,9 @@ impl Parts {
             let durable = Arc::new(AtomicU64::new(0));
             owned.insert(id, Owned { epoch, durable: Arc::clone(&durable) });
             let make = self.partition(id, durable, writes.clone());
-            threads.push(spawn(format!("durable-{id}"), move || make().run(&mail, found))?);
+            let opening = self.mailboxes.busy();
+            let run = move || make().run(&mail, found, opening);
+            threads.push(spawn(format!("durable-{id}"), run)?);
         }
         drop(writes);
         let committer = Committer {
@@ -328,17 +398,22 @@ impl Parts {
         let registry = Arc::clone(&self.registry);
         let store = Arc::clone(&self.store);
         let health = Arc::clone(&self.health);
-        let (live_instances, verify) = (self.live_instances, self.verify);
+        let mailboxes = self.mailboxes.clone();
+        let (live_instances, settings) = (self.live_instances, self.settings.clone());
+        let time = self.time.clone();
         move || Partition {
             id,
             registry,
             store,
             committer,
+            mailboxes,
             health,
-            verify,
-            residents: Residents::new(live_instances, durable),
+            settings,
+            residents: Residents::new(live_instances, Arc::clone(&durable)),
+            due: DueList::new(id, durable),
             waiters: HashMap::new(),
-            clock: Clock::default(),
+            clock: Clock::new(time.clone()),
+            time,
             written: 0,
         }
     }

@@ -1,21 +1,37 @@
-//! The only place that asks the machine for the time.
+//! What time it is. The only place that asks the machine.
 
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use super::virtual_time::VirtualTime;
 use crate::protocol::Timestamp;
 
-/// The machine's clock, made to never go backwards.
-#[derive(Debug, Default)]
+/// The time as one partition sees it, which never goes backwards.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Clock {
+    /// Where time is made, in a test; else it is the machine's.
+    made: Option<Arc<VirtualTime>>,
     last: Option<Timestamp>,
 }
 
 impl Clock {
+    pub(super) fn new(made: Option<Arc<VirtualTime>>) -> Self {
+        Self { made, last: None }
+    }
+
     pub(super) fn now(&mut self) -> Timestamp {
-        let now = machine_time();
+        let now = self.made.as_ref().map_or_else(machine_time, |made| made.now());
         let now = self.last.map_or(now, |last| last.max(now));
         self.last = Some(now);
         now
+    }
+
+    /// How long to wait on the machine until `due`. Where time is made, what is not due yet is waited
+    /// for for ever, since whoever makes it wakes those who wait.
+    pub(super) fn wait_until(&mut self, due: Option<Timestamp>) -> Option<Duration> {
+        let now = self.now();
+        let wait = due?.since(now);
+        (self.made.is_none() || wait.is_zero()).then_some(wait)
     }
 }
 

@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use super::activities::{Activities, Job, JobKey};
-use super::error::StartError;
+use super::error::{ManageError, StartError};
 use super::health::Health;
-use super::mail::{End, EndReply, Mailboxes, StartReply};
-use crate::protocol::{MessageId, PartitionId};
+use super::mail::{End, EndReply, Mail, Mailboxes, ManageReply, StartReply, StartedReply};
+use super::virtual_time::Busy;
+use crate::protocol::{ExecutionId, InstanceId, MessageId, PartitionId, TaskMessage};
 use crate::store::{Commit, EpisodeWrite, Epoch, Store, StoreError};
 
 /// How many writes a group has at most. Larger ones gain nothing with sled, whose memory grows with
@@ -29,9 +30,20 @@ pub(super) struct Write {
     pub(super) partition: PartitionId,
     /// Counts the writes of the partition.
     pub(super) number: u64,
-    pub(super) episode: Option<EpisodeWrite>,
-    pub(super) consumed: Option<MessageId>,
+    pub(super) content: Content,
     pub(super) effects: Vec<Effect>,
+    /// Keeps time from passing until the effects have left.
+    pub(super) _busy: Busy,
+}
+
+/// What is written at once.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    pub(super) episode: Option<EpisodeWrite>,
+    pub(super) consumed: Vec<MessageId>,
+    /// What is sent to other instances.
+    pub(super) messages: Vec<TaskMessage>,
+    pub(super) purged: Vec<InstanceId>,
 }
 
 /// What happens once a write is durable.
@@ -39,7 +51,11 @@ pub(super) struct Write {
 pub(super) enum Effect {
     Run(Job),
     Cancel(JobKey),
+    /// Nobody waits for any activity of this execution any more.
+    CancelAll(ExecutionId),
     Started(StartReply, Result<(), StartError>),
+    Managed(ManageReply, Result<(), ManageError>),
+    Begun(StartedReply, bool),
     Ended(EndReply, Option<End>),
 }
 
@@ -63,11 +79,13 @@ pub(super) struct Committer {
 impl Committer {
     /// Runs until every partition has gone.
     pub(super) fn run(self, writes: &Receiver<Write>) {
-        while let Ok(first) = writes.recv() {
-            let mut group = gather(first, writes);
+        let mut held = None;
+        while let Some(first) = held.take().or_else(|| writes.recv().ok()) {
+            let mut group = vec![first];
+            held = gather(&mut group, writes);
             if !self.health.has_failed() {
                 match self.commit(&mut group) {
-                    Ok(()) => self.release(group),
+                    Ok(messages) => self.release(group, messages),
                     // The group with its replies is dropped after the failure is known, so whoever
                     // waits for one learns of it.
                     Err(error) => self.health.fail(error),
@@ -80,15 +98,22 @@ impl Committer {
         }
     }
 
-    fn commit(&self, group: &mut [Write]) -> Result<(), StoreError> {
+    /// Writes a group; gives the messages that are on their way now.
+    fn commit(&self, group: &mut [Write]) -> Result<Vec<TaskMessage>, StoreError> {
         let mut commit = Commit::default();
         for write in &mut *group {
             let partition = write.partition;
-            commit.episodes.extend(write.episode.take());
-            commit.consumed.extend(write.consumed.map(|id| (partition, id)));
+            let Content { episode, consumed, messages, purged } =
+                std::mem::take(&mut write.content);
+            commit.episodes.extend(episode);
+            commit.consumed.extend(consumed.into_iter().map(|id| (partition, id)));
+            commit.purged.extend(purged.into_iter().map(|id| (partition, id)));
+            let addressed =
+                |message: TaskMessage| (self.mailboxes.partition(&message.instance_id), message);
+            commit.messages.extend(messages.into_iter().map(addressed));
         }
-        if commit.episodes.is_empty() && commit.consumed.is_empty() {
-            return Ok(());
+        if commit.is_empty() {
+            return Ok(Vec::new());
         }
         commit.owners = group
             .iter()
@@ -96,10 +121,15 @@ impl Committer {
             .collect();
         commit.owners.sort_unstable();
         commit.owners.dedup();
-        self.store.commit(&commit)
+        self.store.commit(&commit)?;
+        Ok(commit.messages.into_iter().map(|(_, message)| message).collect())
     }
 
-    fn release(&self, group: Vec<Write>) {
+    fn release(&self, group: Vec<Write>, messages: Vec<TaskMessage>) {
+        for message in messages {
+            let instance_id = message.instance_id.clone();
+            self.mailboxes.send(&instance_id, Mail::Message(Box::new(message)));
+        }
         for write in group {
             if let Some(owned) = self.owned.get(&write.partition) {
                 owned.durable.store(write.number, Ordering::Release);
@@ -108,8 +138,11 @@ impl Committer {
                 match effect {
                     Effect::Run(job) => self.activities.submit(job),
                     Effect::Cancel(key) => self.activities.cancel(&key),
+                    Effect::CancelAll(execution) => self.activities.cancel_all(execution),
                     // Whoever no longer waits for an answer has dropped its end of the channel.
                     Effect::Started(reply, started) => drop(reply.send(started)),
+                    Effect::Managed(reply, managed) => drop(reply.send(managed)),
+                    Effect::Begun(reply, exists) => drop(reply.send(exists)),
                     Effect::Ended(reply, end) => drop(reply.send(end)),
                 }
             }
@@ -117,13 +150,21 @@ impl Committer {
     }
 }
 
-fn gather(first: Write, writes: &Receiver<Write>) -> Vec<Write> {
-    let mut group = vec![first];
+/// Adds what is waiting to a group; gives a write that has to be in another.
+///
+/// A purge is a group of its own, since the instance may be written just before it, or be started
+/// anew just behind it.
+fn gather(group: &mut Vec<Write>, writes: &Receiver<Write>) -> Option<Write> {
+    let purges = |write: &Write| !write.content.purged.is_empty();
+    if group.iter().any(purges) {
+        return None;
+    }
     while group.len() < GROUP_MAX {
         match writes.try_recv() {
+            Ok(write) if purges(&write) => return Some(write),
             Ok(write) => group.push(write),
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
         }
     }
-    group
+    None
 }

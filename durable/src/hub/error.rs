@@ -85,6 +85,65 @@ pub enum HubError {
     },
 }
 
+/// Something was wanted of an instance that could not be done. Nothing has changed then.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManageError {
+    /// The id breaks a rule.
+    #[error(transparent)]
+    InvalidInstanceId(#[from] InvalidInstanceId),
+    /// There is no such instance.
+    #[error("there is no instance `{0}`")]
+    NoSuchInstance(InstanceId),
+    /// The instance has ended, and it would have to be running.
+    #[error("instance `{instance_id}` has ended: it is {status}")]
+    Finished {
+        /// The instance.
+        instance_id: InstanceId,
+        /// How it has ended.
+        status: RuntimeStatus,
+    },
+    /// The instance is running, and it would have to have ended.
+    #[error("instance `{instance_id}` is {status}, so it has not ended; terminate it first")]
+    NotFinished {
+        /// The instance.
+        instance_id: InstanceId,
+        /// How far it is.
+        status: RuntimeStatus,
+    },
+    /// Only what has failed can be rewound.
+    #[error("instance `{instance_id}` is {status}; only one that is Failed can be rewound")]
+    NotFailed {
+        /// The instance.
+        instance_id: InstanceId,
+        /// How it has ended.
+        status: RuntimeStatus,
+    },
+    /// After the failure the orchestrator did other things, which cannot be undone.
+    #[error(
+        "instance `{instance_id}` cannot be rewound: without its failures its history does not fit \
+         what the orchestrator did after them; start it anew with `restart`\n{reason}"
+    )]
+    CannotRewind {
+        /// The instance.
+        instance_id: InstanceId,
+        /// Where the history no longer fits.
+        reason: String,
+    },
+    /// The instance waits for other code than this program has.
+    #[error("{0}")]
+    StillSuspended(Suspension),
+    /// What is sent has no JSON form, or is too large.
+    #[error("{0}")]
+    InvalidPayload(Error),
+    /// An instance could not be started again.
+    #[error(transparent)]
+    Start(Box<StartError>),
+    /// The hub could not answer.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+}
+
 /// An instance could not be started.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -2,20 +2,20 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-
-use tokio::sync::oneshot;
+use std::ops::Deref;
 
 use super::TaskHub;
-use super::error::{HubError, ResultError};
-use super::mail::{End, Mail};
+use super::error::ResultError;
+use super::instance::InstanceHandle;
+use super::mail::End;
 use crate::error::TaskFailed;
 use crate::orchestration::Orchestrator;
-use crate::protocol::{HistoryEvent, InstanceId, InstanceRecord, Json};
+use crate::protocol::{InstanceId, Json};
 use crate::registry::display_name;
 
 /// An instance of orchestration `O`, seen from outside.
 ///
-/// It is only a name with a type: dropping it does nothing to the instance.
+/// It is an [`InstanceHandle`] with a type: dropping it does nothing to the instance.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -40,19 +40,13 @@ use crate::registry::display_name;
 /// # }
 /// ```
 pub struct OrchestrationHandle<O> {
-    hub: TaskHub,
-    instance_id: InstanceId,
+    instance: InstanceHandle,
     orchestration: PhantomData<fn() -> O>,
 }
 
 impl<O: Orchestrator> OrchestrationHandle<O> {
     pub(super) fn new(hub: TaskHub, instance_id: InstanceId) -> Self {
-        Self { hub, instance_id, orchestration: PhantomData }
-    }
-
-    /// The instance's id.
-    pub fn instance_id(&self) -> &InstanceId {
-        &self.instance_id
+        Self { instance: InstanceHandle { hub, instance_id }, orchestration: PhantomData }
     }
 
     /// Waits until the instance has ended and gives what its orchestrator returned.
@@ -74,34 +68,6 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
         }
     }
 
-    /// How far the instance is.
-    ///
-    /// # Errors
-    /// The hub was shut down, or its store failed.
-    pub async fn status(&self) -> Result<InstanceRecord, HubError> {
-        let id = self.instance_id.clone();
-        let record = self.hub.read(move |store| store.instance(&id)).await?;
-        record.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
-    }
-
-    /// All that has happened to the instance, in order.
-    ///
-    /// # Errors
-    /// The hub was shut down, or its store failed.
-    pub async fn history(&self) -> Result<Vec<HistoryEvent>, HubError> {
-        let record = self.status().await?;
-        self.hub.read(move |store| store.history(&record.instance_id, record.execution_id, 0)).await
-    }
-
-    async fn end(&self) -> Result<End, HubError> {
-        self.hub.check()?;
-        let (reply, end) = oneshot::channel();
-        let instance_id = self.instance_id.clone();
-        self.hub.send(&self.instance_id, Mail::Wait { instance_id, reply });
-        let end = end.await.map_err(|_gone| self.hub.error())?;
-        end.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
-    }
-
     fn read(&self, result: &Json) -> Result<O::Output, ResultError<O::Error>> {
         let (output, _) = O::codecs();
         output.decode(result).map_err(|error| ResultError::Unreadable {
@@ -113,11 +79,15 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
 
 impl<O> Clone for OrchestrationHandle<O> {
     fn clone(&self) -> Self {
-        Self {
-            hub: self.hub.clone(),
-            instance_id: self.instance_id.clone(),
-            orchestration: PhantomData,
-        }
+        Self { instance: self.instance.clone(), orchestration: PhantomData }
+    }
+}
+
+impl<O> Deref for OrchestrationHandle<O> {
+    type Target = InstanceHandle;
+
+    fn deref(&self) -> &InstanceHandle {
+        &self.instance
     }
 }
 

@@ -1,12 +1,14 @@
 //! What reaches a partition, and how it is answered.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use tokio::sync::oneshot;
 
-use super::error::StartError;
+use super::error::{ManageError, StartError};
+use super::virtual_time::{Busy, VirtualTime};
 use crate::protocol::{
-    EventKind, ExecutionId, FailureDetails, InstanceId, Json, MessageId, PartitionId, Suspension,
+    EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, MessageId,
+    PartitionId, RuntimeStatus, Suspension, TaskMessage,
 };
 
 /// Something for a partition to do. Nobody waits to put it there.
@@ -19,20 +21,37 @@ pub(super) enum Mail {
         execution_id: ExecutionId,
         event: EventKind,
     },
+    /// What another instance sent; it is in the store until it is consumed.
+    Message(Box<TaskMessage>),
+    /// What a client wants of an instance.
+    Manage {
+        instance_id: InstanceId,
+        what: Manage,
+        reply: ManageReply,
+    },
     /// Somebody wants to know how the instance ends.
     Wait {
         instance_id: InstanceId,
         reply: EndReply,
     },
+    /// Somebody wants to know when the instance has begun.
+    WaitForStart {
+        instance_id: InstanceId,
+        reply: StartedReply,
+    },
+    /// Something may be due.
+    Wake,
     /// There is nothing more to come.
     Stop,
 }
 
-/// An instance to start; the event is its `ExecutionStarted`.
+/// An instance to start.
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) instance_id: InstanceId,
-    pub(super) event: EventKind,
+    pub(super) started: Box<ExecutionStarted>,
+    /// Statuses of an instance with this id that make way.
+    pub(super) replaces: Vec<RuntimeStatus>,
     pub(super) origin: Origin,
 }
 
@@ -43,9 +62,23 @@ pub(super) enum Origin {
     Message(MessageId),
 }
 
+/// What a client can do to an instance.
+#[derive(Clone, Debug)]
+pub(super) enum Manage {
+    Raise { name: String, input: Json },
+    Suspend { reason: String },
+    Resume { reason: String },
+    Terminate { reason: String, recurse: bool },
+    Rewind { reason: String },
+    Purge,
+}
+
 pub(super) type StartReply = oneshot::Sender<Result<(), StartError>>;
+pub(super) type ManageReply = oneshot::Sender<Result<(), ManageError>>;
 /// `None` if there is no such instance.
 pub(super) type EndReply = oneshot::Sender<Option<End>>;
+/// Whether there is such an instance.
+pub(super) type StartedReply = oneshot::Sender<bool>;
 
 /// How an instance came to a stop.
 #[derive(Clone, Debug)]
@@ -56,31 +89,53 @@ pub(super) enum End {
     Suspended(Suspension),
 }
 
+/// Mail with what keeps time from passing until it is dealt with.
+pub(super) type Delivery = (Mail, Busy);
+
 /// The mailboxes of all partitions.
 #[derive(Clone, Debug)]
-pub(super) struct Mailboxes(Vec<mpsc::Sender<Mail>>);
+pub(super) struct Mailboxes {
+    boxes: Vec<mpsc::Sender<Delivery>>,
+    time: Option<Arc<VirtualTime>>,
+}
 
 impl Mailboxes {
     /// As many mailboxes as there are partitions, and where their mail arrives.
-    pub(super) fn new(partitions: u16) -> (Self, Vec<(PartitionId, mpsc::Receiver<Mail>)>) {
-        let (senders, receivers): (Vec<_>, Vec<_>) =
-            (0..partitions).map(|_| mpsc::channel()).unzip();
-        (Self(senders), (0..partitions).map(PartitionId).zip(receivers).collect())
+    pub(super) fn new(
+        partitions: u16,
+        time: Option<Arc<VirtualTime>>,
+    ) -> (Self, Vec<(PartitionId, mpsc::Receiver<Delivery>)>) {
+        let (boxes, receivers): (Vec<_>, Vec<_>) = (0..partitions).map(|_| mpsc::channel()).unzip();
+        (Self { boxes, time }, (0..partitions).map(PartitionId).zip(receivers).collect())
     }
 
     /// Mail to a partition that has stopped is dropped, and with it the reply that it carries:
     /// which is how the sender learns of it.
     pub(super) fn send(&self, instance_id: &InstanceId, mail: Mail) {
-        let count = u16::try_from(self.0.len()).unwrap_or(u16::MAX);
-        let partition = PartitionId::of(instance_id, count);
-        if let Some(mailbox) = self.0.get(usize::from(partition.0)) {
-            let _ = mailbox.send(mail);
+        let partition = self.partition(instance_id);
+        if let Some(mailbox) = self.boxes.get(usize::from(partition.0)) {
+            let _ = mailbox.send((mail, self.busy()));
+        }
+    }
+
+    /// The partition of an instance.
+    pub(super) fn partition(&self, instance_id: &InstanceId) -> PartitionId {
+        PartitionId::of(instance_id, u16::try_from(self.boxes.len()).unwrap_or(u16::MAX))
+    }
+
+    pub(super) fn wake_all(&self) {
+        for mailbox in &self.boxes {
+            let _ = mailbox.send((Mail::Wake, self.busy()));
         }
     }
 
     pub(super) fn stop_all(&self) {
-        for mailbox in &self.0 {
-            let _ = mailbox.send(Mail::Stop);
+        for mailbox in &self.boxes {
+            let _ = mailbox.send((Mail::Stop, self.busy()));
         }
+    }
+
+    pub(super) fn busy(&self) -> Busy {
+        Busy::new(self.time.as_ref())
     }
 }

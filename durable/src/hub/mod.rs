@@ -15,13 +15,21 @@ mod activities;
 mod builder;
 mod clock;
 mod committer;
+mod due;
 mod error;
 mod handle;
 mod health;
+mod instance;
+mod jobs;
 mod mail;
 mod partition;
+mod query;
 mod residents;
+mod settings;
+mod start;
+mod time;
 mod verify;
+mod virtual_time;
 
 use std::fmt;
 use std::path::Path;
@@ -29,20 +37,23 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 
 pub use self::builder::TaskHubBuilder;
-pub use self::error::{HubError, OpenError, ResultError, StartError};
+pub use self::error::{HubError, ManageError, OpenError, ResultError, StartError};
 pub use self::handle::OrchestrationHandle;
+pub use self::instance::{InstanceDetails, InstanceHandle};
+pub use self::query::InstanceQuery;
+pub use self::settings::Retention;
 
 use self::activities::Activities;
 use self::health::Health;
-use self::mail::{Mail, Mailboxes, Origin, Start};
-use crate::call::Call;
+use self::mail::{Mail, Mailboxes};
+use self::virtual_time::VirtualTime;
 use crate::error::Result;
+use crate::limits::Limits;
 use crate::orchestration::Orchestrator;
-use crate::protocol::{EventKind, ExecutionId, InstanceId};
-use crate::registry::{Registry, display_name};
+use crate::protocol::{InstanceId, InvalidInstanceId, Tags};
+use crate::registry::Registry;
 use crate::store::{Store, StoreError};
 
 /// One store with all that runs on it: where instances are started and asked after.
@@ -82,6 +93,11 @@ struct Inner {
     mailboxes: Mailboxes,
     activities: Arc<Activities>,
     health: Arc<Health>,
+    limits: Limits,
+    /// What orchestrators of new instances are told.
+    properties: Arc<Tags>,
+    /// Where time is made, in a test.
+    time: Option<Arc<VirtualTime>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     runtime: Handle,
 }
@@ -104,44 +120,12 @@ impl TaskHub {
         TaskHubBuilder::new()
     }
 
-    /// Starts an instance. When this returns, the start is durable.
+    /// The instance of this id, whatever its orchestration, and whether it exists or not.
     ///
     /// # Errors
-    /// [`StartError::AlreadyExists`] if the id is taken, [`StartError::NotRegistered`] if this hub
-    /// does not know the orchestration, [`StartError::InvalidInstanceId`],
-    /// [`StartError::InvalidInput`].
-    pub async fn start<O: Orchestrator>(
-        &self,
-        call: Call<O>,
-    ) -> Result<OrchestrationHandle<O>, StartError> {
-        self.check()?;
-        let entry = O::ENTRY;
-        if self.inner.registry.orchestrator(entry.name, entry.version).is_none() {
-            return Err(StartError::NotRegistered {
-                name: display_name(entry.name, entry.version),
-                registered: self.inner.registry.orchestrator_names(),
-            });
-        }
-        let instance_id = match call.instance_id {
-            Some(id) => InstanceId::new(id)?,
-            None => InstanceId::generate(),
-        };
-        let event = EventKind::ExecutionStarted {
-            name: entry.name.to_owned(),
-            version: entry.version.map(str::to_owned),
-            input: call.input.map_err(|reason| StartError::InvalidInput {
-                name: entry.name.to_owned(),
-                reason,
-            })?,
-            execution_id: ExecutionId::generate(),
-            code_hash: Some(entry.code_hash),
-        };
-        let (reply, started) = oneshot::channel();
-        let origin = Origin::Client(reply);
-        let start = Start { instance_id: instance_id.clone(), event, origin };
-        self.send(&instance_id, Mail::Start(start));
-        started.await.map_err(|_gone| self.error())??;
-        Ok(OrchestrationHandle::new(self.clone(), instance_id))
+    /// The id breaks a rule of [`InstanceId`].
+    pub fn instance(&self, id: &str) -> Result<InstanceHandle, InvalidInstanceId> {
+        Ok(InstanceHandle { hub: self.clone(), instance_id: InstanceId::new(id)? })
     }
 
     /// The instance of this id, if there is one.

@@ -11,7 +11,7 @@ use lru::LruCache;
 
 use super::mail::End;
 use crate::engine::Execution;
-use crate::protocol::{HistoryEvent, InstanceId, InstanceRecord};
+use crate::protocol::{ExecutionId, HistoryEvent, InstanceId, InstanceRecord, Timestamp};
 
 /// An instance in memory.
 pub(super) struct Resident {
@@ -22,8 +22,35 @@ pub(super) struct Resident {
     pub(super) end: Option<End>,
     /// The number of the last write of it.
     pub(super) written: u64,
+    /// The execution whose history its next write replaces.
+    pub(super) replaces: Option<ExecutionId>,
+    /// When it was due as of its last write.
+    pub(super) due_before: Option<Timestamp>,
     /// Its whole history, where every episode is verified against it.
     pub(super) past: Vec<HistoryEvent>,
+}
+
+impl Resident {
+    /// An instance as its record says; its execution, if it has one, is not there yet.
+    pub(super) fn new(record: InstanceRecord, written: u64) -> Self {
+        let due_before = record.next_due;
+        Self {
+            record,
+            execution: None,
+            end: None,
+            written,
+            replaces: None,
+            due_before,
+            past: Vec::new(),
+        }
+    }
+
+    /// Keeps the history, if episodes are to be verified against it.
+    pub(super) fn remember(&mut self, verify: bool, past: Vec<HistoryEvent>) {
+        if verify {
+            self.past = past;
+        }
+    }
 }
 
 pub(super) struct Residents {
@@ -54,6 +81,11 @@ impl Residents {
             self.finished.push_back((resident.written, id.clone()));
         }
         self.instances.put(id, resident);
+    }
+
+    /// Whether the store has what was last written of an instance.
+    pub(super) fn is_durable(&self, resident: &Resident) -> bool {
+        resident.written <= self.durable.load(Ordering::Acquire)
     }
 
     /// Makes room.

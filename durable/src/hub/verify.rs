@@ -3,44 +3,50 @@
 use std::thread;
 
 use super::error::OpenError;
-use crate::engine::Execution;
-use crate::protocol::{InstanceId, PartitionId, Suspension};
+use crate::engine::{Execution, Origin};
+use crate::limits::Limits;
+use crate::protocol::{InstanceId, RuntimeStatus, Suspension};
 use crate::registry::Registry;
-use crate::store::{Store, StoreError};
+use crate::store::{InstanceFilter, Store, StoreError};
+
+/// How many instances are read at once.
+const PAGE: usize = 256;
 
 /// Replays every unfinished instance, and changes nothing.
 pub(super) fn unfinished(
     store: &dyn Store,
-    partitions: u16,
     registry: &Registry,
+    limits: Limits,
 ) -> Result<(), OpenError> {
     // On a thread outside of the async runtime, as partitions are.
-    let found = thread::scope(|scope| {
-        let replays = scope.spawn(|| {
-            (0..partitions)
-                .map(|partition| replay(store, PartitionId(partition), registry))
-                .collect::<Result<Vec<_>, _>>()
-        });
-        replays.join()
-    });
+    let found = thread::scope(|scope| scope.spawn(|| replay(store, registry, limits)).join());
     let stopped = |_panic| StoreError::damaged("a replay panicked");
-    let found: Vec<_> = found.map_err(stopped)??.into_iter().flatten().collect();
+    let found = found.map_err(stopped)??;
     if found.is_empty() { Ok(()) } else { Err(OpenError::WouldNotGoOn(found)) }
 }
 
 fn replay(
     store: &dyn Store,
-    partition: PartitionId,
     registry: &Registry,
+    limits: Limits,
 ) -> Result<Vec<(InstanceId, Suspension)>, StoreError> {
+    let unfinished = InstanceFilter {
+        statuses: vec![RuntimeStatus::Pending, RuntimeStatus::Running, RuntimeStatus::Suspended],
+        ..InstanceFilter::default()
+    };
     let mut stuck = Vec::new();
-    for id in store.load(partition)?.unfinished {
-        let Some(record) = store.instance(&id)? else { continue };
-        let past = store.history(&id, record.execution_id, 0)?;
-        let name = (record.name.as_str(), record.version.as_deref());
-        let replayed = Execution::new(registry, name, &id, record.execution_id, record.created_at)
-            .and_then(|mut execution| execution.replay(&past));
-        stuck.extend(replayed.err().map(|suspension| (id, suspension)));
+    let mut after = None;
+    loop {
+        let page = store.instances(&unfinished, after.as_ref(), PAGE)?;
+        for record in page.instances {
+            let past = store.history(&record.instance_id, record.execution_id, 0)?;
+            let replayed = Execution::new(registry, Origin::of(&record, limits))
+                .and_then(|mut execution| execution.replay(&past));
+            stuck.extend(replayed.err().map(|suspension| (record.instance_id, suspension)));
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(stuck),
+        }
     }
-    Ok(stuck)
 }

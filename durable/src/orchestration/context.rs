@@ -1,12 +1,28 @@
 //! What an orchestrator knows of its instance.
 
+use std::panic::Location;
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use uuid::Uuid;
 
-use super::scope::Scope;
-use crate::protocol::{ExecutionId, InstanceId};
+use super::Orchestrator;
+use super::continue_as_new::ContinueAsNew;
+use super::external_event::ExternalEventWait;
+use super::request::{Ask, Request};
+use super::scope::{CustomStatus, Scope};
+use super::timer::{Timer, When};
+use crate::call::Call;
+use crate::chance;
+use crate::error::{Error, Result};
+use crate::event::ExternalEvent;
+use crate::limits::Limits;
+use crate::payload::{Payload, payload};
+use crate::protocol::{
+    ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, ParentInstance, Tags,
+    TraceContext,
+};
 
 /// What an orchestrator knows of its instance; its first parameter.
 ///
@@ -27,13 +43,17 @@ use crate::protocol::{ExecutionId, InstanceId};
 #[derive(Debug)]
 pub struct OrchestrationContext {
     name: &'static str,
-    version: Option<&'static str>,
+    started: Box<ExecutionStarted>,
     scope: Rc<Scope>,
 }
 
 impl OrchestrationContext {
-    pub(crate) fn new(name: &'static str, version: Option<&'static str>, scope: Rc<Scope>) -> Self {
-        Self { name, version, scope }
+    pub(crate) fn new(
+        name: &'static str,
+        started: Box<ExecutionStarted>,
+        scope: Rc<Scope>,
+    ) -> Self {
+        Self { name, started, scope }
     }
 
     /// Name of the orchestration.
@@ -41,14 +61,41 @@ impl OrchestrationContext {
         self.name
     }
 
-    /// Version of the orchestration, if its attribute gives one.
+    /// Version with which the instance was started.
     pub fn version(&self) -> Option<&str> {
-        self.version
+        self.started.version.as_deref()
     }
 
     /// The instance.
     pub fn instance_id(&self) -> &InstanceId {
         &self.scope.instance_id
+    }
+
+    /// Who waits for the result, if this is a sub-orchestration.
+    pub fn parent(&self) -> Option<&ParentInstance> {
+        self.started.parent.as_ref()
+    }
+
+    /// What the instance is marked with; those of its parent included.
+    pub fn tags(&self) -> &Tags {
+        &self.started.tags
+    }
+
+    /// A setting that the hub had for orchestrators when this execution began; see
+    /// [`TaskHubBuilder::property`](crate::TaskHubBuilder::property).
+    pub fn property(&self, key: &str) -> Option<&str> {
+        self.started.properties.get(key).map(String::as_str)
+    }
+
+    /// The trace that the instance is part of, if it was started with one.
+    pub fn trace_context(&self) -> Option<&TraceContext> {
+        self.started.trace_context.as_ref()
+    }
+
+    /// Which execution of the instance this is, from 0: one more with each
+    /// [`continue_as_new`](Self::continue_as_new).
+    pub fn generation(&self) -> u64 {
+        self.started.generation
     }
 
     /// Its present execution.
@@ -78,6 +125,199 @@ impl OrchestrationContext {
         Uuid::new_v5(&NAMESPACE, name.as_bytes())
     }
 
+    /// A random number that is the same in every replay.
+    ///
+    /// Good for a choice, a delay or a sample; not for secrets, since it follows from ids that are
+    /// not secret.
+    pub fn random_u64(&self) -> u64 {
+        let (high, low) = Uuid::from_bytes(*self.execution_id().as_bytes()).as_u64_pair();
+        chance::number(high ^ low, self.scope.next_random())
+    }
+
+    /// A random number from 0 to 1 (1 not included) that is the same in every replay.
+    pub fn random_f64(&self) -> f64 {
+        chance::fraction(self.random_u64())
+    }
+
+    /// Says how far the instance is, for those who ask from outside: whatever has a JSON form, up to
+    /// 16 KB of it. The last word counts, also over [`continue_as_new`](Self::continue_as_new).
+    ///
+    /// # Errors
+    /// The value has no JSON form, or is too large; what was said before stays.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # #[activity]
+    /// # async fn convert(page: u32) -> Result<()> { Ok(()) }
+    /// #[orchestrator]
+    /// async fn convert_all(ctx: &OrchestrationContext, pages: u32) -> Result<()> {
+    ///     for page in 0..pages {
+    ///         ctx.set_custom_status(&format!("page {page} of {pages}"))?;
+    ///         convert(page).await?;
+    ///     }
+    ///     ctx.clear_custom_status();
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn set_custom_status(&self, status: &impl Serialize) -> Result<()> {
+        let json = serde_json::to_string(status)
+            .map_err(|error| Error::msg(format!("the custom status has no JSON form: {error}")))?;
+        let max = self.scope.limits.custom_status;
+        if json.len() > max {
+            return Err(Error::msg(format!(
+                "the custom status has {} bytes, and it may have {max}: say less, or raise \
+                 `TaskHub::builder().max_custom_status(..)`",
+                json.len()
+            )));
+        }
+        self.scope.set_custom_status(CustomStatus::Said(Json::trusted(json)));
+        Ok(())
+    }
+
+    /// Takes back what was said with [`set_custom_status`](Self::set_custom_status).
+    pub fn clear_custom_status(&self) {
+        self.scope.set_custom_status(CustomStatus::Cleared);
+    }
+
+    /// A timer: after a time, or at a time. It is durable: it costs no memory while it runs and may
+    /// run for years. Dropping it cancels it.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use std::time::Duration;
+    /// # #[activity]
+    /// # async fn remind(whom: &str) -> Result<()> { Ok(()) }
+    /// #[orchestrator]
+    /// async fn reminder(ctx: &OrchestrationContext, whom: String) -> Result<()> {
+    ///     for _day in 0..3 {
+    ///         ctx.create_timer(Duration::from_hours(24)).await;
+    ///         remind(&whom).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn create_timer(&self, when: impl When) -> Timer {
+        Timer::new(Rc::clone(&self.scope), when, Location::caller())
+    }
+
+    /// The next external event of this name, which somebody
+    /// [raises](crate::InstanceHandle::raise_event): read as a `T`.
+    ///
+    /// Names are compared without regard to case. Events that come before they are waited for are
+    /// kept, in order. A wait that is dropped loses no event. What cannot be read as a `T` is an
+    /// error of the wait, and the event is used up.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use durable::Race2;
+    /// # use std::time::Duration;
+    /// #[orchestrator]
+    /// async fn approval(ctx: &OrchestrationContext) -> Result<bool> {
+    ///     let three_days = ctx.create_timer(Duration::from_hours(72));
+    ///     let answer = ctx.wait_for_external_event::<bool>("Approval");
+    ///     match durable::race((answer, three_days)).await {
+    ///         Race2::First(approved) => Ok(approved?),
+    ///         Race2::Second(()) => Ok(false),
+    ///     }
+    /// }
+    /// ```
+    pub fn wait_for_external_event<T: Payload>(&self, name: &str) -> ExternalEventWait<T> {
+        ExternalEventWait::new(Rc::clone(&self.scope), name, payload())
+    }
+
+    /// The next event of the declared type `T`; see [`event`](macro@crate::event).
+    pub fn wait_for_event<T: ExternalEvent>(&self) -> ExternalEventWait<T> {
+        ExternalEventWait::new(Rc::clone(&self.scope), T::NAME, T::codec())
+    }
+
+    /// Raises an external event in another instance. Nobody learns whether there is such an
+    /// instance: an event for one that does not exist, or that has ended, is dropped with a warning
+    /// in the log.
+    ///
+    /// # Errors
+    /// The id breaks a rule, the payload has no JSON form or is too large. Nothing is sent then.
+    #[track_caller]
+    pub fn send_event(
+        &self,
+        instance_id: impl AsRef<str>,
+        name: &str,
+        payload: &impl Serialize,
+    ) -> Result<()> {
+        let source = Location::caller();
+        let instance_id = InstanceId::new(instance_id)?;
+        let input = json_of("the event", payload, &self.scope.limits)?;
+        let ask = Ask::SendEvent { instance_id, name: name.to_owned(), input };
+        self.scope.request(Request { ask, source });
+        Ok(())
+    }
+
+    /// Starts an orchestration that nobody here waits for, exactly once; gives its id.
+    ///
+    /// To wait for its result, await the call instead.
+    ///
+    /// # Errors
+    /// The id breaks a rule, the input has no JSON form or is too large. Nothing is started then.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # #[orchestrator]
+    /// # async fn send_survey(ctx: &OrchestrationContext, to: String) -> Result<()> { Ok(()) }
+    /// #[orchestrator]
+    /// async fn order(ctx: &OrchestrationContext, customer: String) -> Result<()> {
+    ///     ctx.start(send_survey(customer))?; // goes on whatever becomes of the order
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn start<O: Orchestrator>(&self, call: Call<O>) -> Result<InstanceId> {
+        let mut request = call.into_request(self.scope.clock()).map_err(Error::from)?;
+        if let Some(call) = request.call() {
+            let size = call.input.as_str().len();
+            self.scope.limits.check_payload("the input", size).map_err(Error::msg)?;
+        }
+        let Ask::SubOrchestration { instance_id, child, .. } = &mut request.ask else {
+            return Err(Error::msg("only an orchestration can be started"));
+        };
+        child.detached = true;
+        let id = instance_id.clone();
+        let task = self.scope.request(request);
+        Ok(id.unwrap_or_else(|| InstanceId::of_child(self.execution_id(), task)))
+    }
+
+    /// Ends this execution and begins the instance anew, with this call's input and an empty history:
+    /// how an orchestration that goes on for ever stays small. Give it a call of the orchestration
+    /// itself, and await it: nothing behind that runs.
+    ///
+    /// The instance keeps its id, parent, tags and custom status. Events that were not read go to
+    /// the new execution, and so do those that come later. What is still running is cancelled.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use std::time::Duration;
+    /// # #[activity]
+    /// # async fn remove_old_files() -> Result<u64> { Ok(3) }
+    /// #[orchestrator]
+    /// async fn cleanup(ctx: &OrchestrationContext, removed: u64) -> Result<()> {
+    ///     let more = remove_old_files().await?;
+    ///     ctx.create_timer(Duration::from_hours(1)).await;
+    ///     ctx.continue_as_new(cleanup(removed + more)).await
+    /// }
+    /// ```
+    pub fn continue_as_new<O: Orchestrator>(&self, next: Call<O>) -> ContinueAsNew<O::Return> {
+        let entry = O::ENTRY;
+        let next = if entry.name == self.name {
+            next.into_next_execution()
+        } else {
+            let message = format!(
+                "`continue_as_new` was given a call of `{}` in an instance of `{}`; give it a call \
+                 of `{1}`, or start the other one with `ctx.start(..)`",
+                entry.name, self.name
+            );
+            Err(FailureDetails::new(FailureDetails::INVALID_INPUT, message).non_retriable())
+        };
+        ContinueAsNew::new(Rc::clone(&self.scope), next)
+    }
+
     /// Whether code that was changed under running instances is to run.
     ///
     /// `true` in an instance that comes here for the first time, which is recorded; in one that came
@@ -103,4 +343,12 @@ impl OrchestrationContext {
     pub fn patched(&self, id: &str) -> bool {
         self.scope.patched(id)
     }
+}
+
+/// A value as JSON, if it has such a form and is not too large.
+pub(crate) fn json_of(what: &str, value: &impl Serialize, limits: &Limits) -> Result<Json> {
+    let json = serde_json::to_string(value)
+        .map_err(|error| Error::msg(format!("{what} has no JSON form: {error}")))?;
+    limits.check_payload(what, json.len()).map_err(Error::msg)?;
+    Ok(Json::trusted(json))
 }

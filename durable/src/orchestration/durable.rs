@@ -19,7 +19,7 @@ use crate::call::Call;
     message = "an orchestrator cannot await `{Self}`: it is not durable",
     label = "its result is not recorded, so a replay would go another way, or hang",
     note = "I/O, sleeping, locks, channels and tasks: do it in an `#[activity]` and await a call of that",
-    note = "several at once: `durable::join((a, b))`, `durable::join_all(..)`, and the same with `try_`",
+    note = "several at once: `durable::join((a, b))`, `durable::join_all(..)`, and the same with `try_`; the first of several: `durable::race((a, b))`",
     note = "an `async fn` of your own that awaits only what is durable: annotate it with `#[durable::helper]`"
 )]
 pub trait Durable {}

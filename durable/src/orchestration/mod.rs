@@ -4,17 +4,29 @@
 
 mod combinators;
 mod context;
+mod continue_as_new;
 mod durable;
+mod external_event;
+mod inbox;
+pub(crate) mod request;
 pub(crate) mod scope;
 mod task;
+mod timer;
 
 pub use combinators::{
-    Child, Join, JoinAll, JoinTuple, TryJoin, TryJoinAll, TryJoinTuple, join, join_all, try_join,
-    try_join_all,
+    AsCompleted, Child, Join, JoinAll, JoinTuple, NextCompleted, Race, Race2, Race3, Race4, Race5,
+    Race6, Race7, Race8, RaceTuple, SelectAll, Selectable, TryJoin, TryJoinAll, TryJoinTuple,
+    as_completed, join, join_all, race, select_all, try_join, try_join_all,
 };
 pub use context::OrchestrationContext;
+pub(crate) use context::json_of;
+pub use continue_as_new::ContinueAsNew;
 pub use durable::{Durable, DurableBlock, DurableFuture, DurableTuple, check, durable_block};
+pub use external_event::ExternalEventWait;
+pub(crate) use inbox::UnreadEvent;
 pub use task::Task;
+pub(crate) use timer::Due;
+pub use timer::{Elapsed, Timeout, Timer, When, timeout};
 
 use crate::registry::Definition;
 

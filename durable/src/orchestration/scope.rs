@@ -20,19 +20,43 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::inbox::{Inbox, UnreadEvent, Woken};
+use super::request::Request;
+use crate::limits::Limits;
 use crate::protocol::{ExecutionId, FailureDetails, InstanceId, Json, Timestamp};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Scope>>> = const { RefCell::new(None) };
 }
 
-/// What an orchestrator asks for.
+/// What a task comes to.
+pub(crate) type TaskResult = Result<Json, FailureDetails>;
+
+/// With what an orchestrator wants to begin anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Request {
+pub(crate) struct NextExecution {
     pub(crate) name: &'static str,
-    pub(crate) version: Option<&'static str>,
+    pub(crate) version: Option<String>,
     pub(crate) input: Json,
-    pub(crate) source: String,
+}
+
+/// What an execution says of its progress. What it does not say stays as it was.
+#[derive(Clone, Debug)]
+pub(crate) enum CustomStatus {
+    Unsaid,
+    Cleared,
+    Said(Json),
+}
+
+impl CustomStatus {
+    /// Puts what was said in the place of what was said before.
+    pub(crate) fn put(self, before: &mut Option<Json>) {
+        match self {
+            Self::Unsaid => {}
+            Self::Cleared => *before = None,
+            Self::Said(status) => *before = Some(status),
+        }
+    }
 }
 
 /// The place of a child in a group that waits for several.
@@ -47,6 +71,7 @@ pub(crate) struct Slot {
 pub(crate) struct Scope {
     pub(crate) instance_id: InstanceId,
     pub(crate) execution_id: ExecutionId,
+    pub(crate) limits: Limits,
     state: RefCell<State>,
 }
 
@@ -69,13 +94,18 @@ struct State {
     /// The patches that were taken and are not recorded.
     new_patches: Vec<String>,
     next_guid: u32,
+    next_random: u64,
+    inbox: Inbox,
+    /// What was last said of the progress, if anything was said.
+    custom_status: CustomStatus,
+    continued: Option<Result<NextExecution, FailureDetails>>,
 }
 
 /// A task that is waited for.
 #[derive(Debug)]
 struct TaskState {
     waiter: Option<Slot>,
-    result: Option<Result<Json, FailureDetails>>,
+    result: Option<TaskResult>,
 }
 
 #[derive(Debug, Default)]
@@ -95,7 +125,12 @@ impl Drop for Entered {
 }
 
 impl Scope {
-    pub(crate) fn new(instance_id: InstanceId, execution_id: ExecutionId, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        instance_id: InstanceId,
+        execution_id: ExecutionId,
+        now: Timestamp,
+        limits: Limits,
+    ) -> Self {
         let state = State {
             clock: now,
             replaying: false,
@@ -111,8 +146,12 @@ impl Scope {
             patches: BTreeMap::new(),
             new_patches: Vec::new(),
             next_guid: 0,
+            next_random: 0,
+            inbox: Inbox::default(),
+            custom_status: CustomStatus::Unsaid,
+            continued: None,
         };
-        Self { instance_id, execution_id, state: RefCell::new(state) }
+        Self { instance_id, execution_id, limits, state: RefCell::new(state) }
     }
 
     /// The scope in which the caller is being polled.
@@ -144,16 +183,23 @@ impl Scope {
     pub(crate) fn request(&self, request: Request) -> i32 {
         let mut state = self.state.borrow_mut();
         let id = state.next_task;
-        state.next_task += 1;
+        state.next_task = state.next_task.saturating_add(1);
+        if !request.is_one_way() {
+            let waiter = state.polling;
+            state.tasks.insert(id, TaskState { waiter, result: None });
+            state.pending += 1;
+        }
         state.unrecorded.insert(id, request);
-        let waiter = state.polling;
-        state.tasks.insert(id, TaskState { waiter, result: None });
-        state.pending += 1;
         id
     }
 
+    /// Whether the execution has asked for more than it may.
+    pub(crate) fn is_over_limit(&self) -> bool {
+        i64::from(self.state.borrow().next_task) > i64::from(self.limits.actions)
+    }
+
     /// The result of a task, once; until then whoever polls is who waits for it.
-    pub(crate) fn take_result(&self, task: i32) -> Option<Result<Json, FailureDetails>> {
+    pub(crate) fn take_result(&self, task: i32) -> Option<TaskResult> {
         let mut state = self.state.borrow_mut();
         let polling = state.polling;
         let waiting = state.tasks.get_mut(&task)?;
@@ -194,6 +240,31 @@ impl Scope {
         let mut state = self.state.borrow_mut();
         state.next_guid += 1;
         state.next_guid - 1
+    }
+
+    /// The number of the next random number that is made here.
+    pub(crate) fn next_random(&self) -> u64 {
+        let mut state = self.state.borrow_mut();
+        state.next_random += 1;
+        state.next_random
+    }
+
+    pub(crate) fn set_custom_status(&self, status: CustomStatus) {
+        self.state.borrow_mut().custom_status = status;
+    }
+
+    /// What was last said of the progress.
+    pub(crate) fn custom_status(&self) -> CustomStatus {
+        self.state.borrow().custom_status.clone()
+    }
+
+    /// The orchestrator wants to begin anew; the first time counts.
+    pub(crate) fn continue_as_new(&self, next: Result<NextExecution, FailureDetails>) {
+        self.state.borrow_mut().continued.get_or_insert(next);
+    }
+
+    pub(crate) fn take_continued(&self) -> Option<Result<NextExecution, FailureDetails>> {
+        self.state.borrow_mut().continued.take()
     }
 
     /// The orchestrator cannot go on with what its history holds; the first report counts.
@@ -246,19 +317,68 @@ impl Scope {
 
     /// Whether anything can still wake the orchestrator.
     pub(crate) fn waits_for_something(&self) -> bool {
-        self.state.borrow().pending > 0
+        let state = self.state.borrow();
+        state.pending > 0 || state.inbox.is_waited_for()
     }
 
     /// Delivers the result of an open task and marks who waits for it.
-    pub(crate) fn resolve(&self, task: i32, result: Result<Json, FailureDetails>) {
+    pub(crate) fn resolve(&self, task: i32, result: TaskResult) {
         let mut state = self.state.borrow_mut();
         let Some(waiting) = state.tasks.get_mut(&task) else { return };
-        let mut slot = waiting.waiter;
+        let slot = waiting.waiter;
         if waiting.result.replace(result).is_none() {
             state.pending -= 1;
         }
+        state.mark(slot);
+    }
+
+    /// Delivers an external event: to who waits for it, or for whoever will.
+    pub(crate) fn raise(&self, name: &str, input: Json) {
+        let mut state = self.state.borrow_mut();
+        if let Some(Woken(slot)) = state.inbox.deliver(name, input) {
+            state.mark(slot);
+        }
+    }
+
+    /// How many events came in that nobody has waited for.
+    pub(crate) fn unread_events(&self) -> usize {
+        self.state.borrow().inbox.unread()
+    }
+
+    /// The events that nobody has read, in the order in which they came.
+    pub(crate) fn take_unread(&self) -> Vec<UnreadEvent> {
+        self.state.borrow_mut().inbox.take_unread()
+    }
+}
+
+/// Waiting for external events.
+impl Scope {
+    /// Begins to wait for the next event of this name; the number is the wait's.
+    pub(crate) fn wait_for_event(&self, name: &str) -> u64 {
+        self.state.borrow_mut().inbox.wait(name)
+    }
+
+    /// What the awaited event carries, once; until then whoever polls is who waits for it.
+    pub(crate) fn take_event(&self, wait: u64) -> Option<Json> {
+        let mut state = self.state.borrow_mut();
+        let polling = state.polling;
+        state.inbox.take(wait, polling)
+    }
+
+    /// Nobody waits any more; an event that was meant for this wait is the next one's.
+    pub(crate) fn stop_waiting(&self, wait: u64) {
+        let mut state = self.state.borrow_mut();
+        if let Some(Woken(slot)) = state.inbox.stop(wait) {
+            state.mark(slot);
+        }
+    }
+}
+
+impl State {
+    /// Marks the path to a place, so that it is polled.
+    fn mark(&mut self, mut slot: Option<Slot>) {
         while let Some(Slot { group, index }) = slot {
-            let Some(group) = state.groups.get_mut(&group) else { break };
+            let Some(group) = self.groups.get_mut(&group) else { break };
             group.woken.push(index);
             slot = group.parent;
         }
@@ -276,16 +396,14 @@ impl Scope {
         id
     }
 
-    /// The children to poll, in order: those that a result has marked since the last time.
+    /// The children to poll: those that a result has marked since the last time, in the order of
+    /// the results.
     pub(crate) fn take_woken(&self, group: u32) -> Vec<usize> {
         let mut state = self.state.borrow_mut();
         let parent = state.polling;
         let Some(group) = state.groups.get_mut(&group) else { return Vec::new() };
         group.parent = parent;
-        let mut woken = std::mem::take(&mut group.woken);
-        woken.sort_unstable();
-        woken.dedup();
-        woken
+        std::mem::take(&mut group.woken)
     }
 
     /// Polls a child of a group: what it comes to wait for will mark it.

@@ -1,88 +1,120 @@
 //! A durable future: something asked for in an orchestrator, whose result comes from its history.
 
 use std::fmt;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::scope::{Request, Scope};
+use super::request::{Ask, Request};
+use super::scope::{Scope, TaskResult};
 use crate::error::{ErrorCodec, TaskFailed};
 use crate::payload::Codec;
-use crate::protocol::{FailureDetails, Json};
-use crate::registry::Entry;
+use crate::protocol::FailureDetails;
 
 /// A durable future: its result is recorded once and comes from the history ever after.
 ///
-/// A call becomes one when it is awaited or [spawned](crate::Call::spawn). Dropping it before it is done
-/// cancels what it waits for.
+/// A call becomes one when it is awaited or [spawned](crate::Call::spawn). Dropping it before it is
+/// done cancels what it waits for: a running activity sees its
+/// [cancellation token](crate::ActivityContext::cancellation_token), a sub-orchestration is
+/// terminated.
 #[must_use = "a task that is dropped is cancelled"]
 pub struct Task<T, E> {
-    name: &'static str,
+    what: Called,
     state: State,
     output: Codec<T>,
     error: ErrorCodec<E>,
 }
 
+/// What is called, for people.
+#[derive(Clone, Copy, Debug)]
+struct Called {
+    kind: &'static str,
+    name: &'static str,
+}
+
 enum State {
     /// Not asked for yet.
-    Lazy(Request),
-    /// Cannot be asked for, since the input has no JSON form.
-    Broken(String),
+    Lazy(Box<Request>),
+    /// Cannot be asked for.
+    Broken(Box<FailureDetails>),
     /// Asked for.
     Scheduled(i32),
     Done,
 }
 
 impl<T, E> Task<T, E> {
-    /// A task that is not asked for yet. It knows the types only, not the function, so that functions
-    /// with the same types share its code.
+    /// A task that is not asked for yet, or never can be. It knows the types only, not the function,
+    /// so that functions with the same types share its code.
     pub(crate) fn new(
-        entry: &Entry,
-        input: Result<Json, String>,
-        source: &Location<'_>,
+        name: &'static str,
+        request: Result<Request, FailureDetails>,
         (output, error): (Codec<T>, ErrorCodec<E>),
     ) -> Self {
-        let Entry { name, version, .. } = *entry;
-        let source = format!("{}:{}", source.file(), source.line());
-        let state = match input {
-            Ok(input) => State::Lazy(Request { name, version, input, source }),
-            Err(reason) => State::Broken(reason),
+        let is_child = |request: &Request| matches!(request.ask, Ask::SubOrchestration { .. });
+        let kind = if request.as_ref().is_ok_and(is_child) { "orchestration" } else { "activity" };
+        let state = match request {
+            Ok(request) => State::Lazy(Box::new(request)),
+            Err(failure) => State::Broken(Box::new(failure.non_retriable())),
         };
-        Self { name, state, output, error }
+        Self { what: Called { kind, name }, state, output, error }
     }
 
     /// Asks for the task now, if it is not asked for yet and there is an episode to ask in.
     pub(crate) fn schedule(&mut self) {
-        if let (State::Lazy(request), Some(scope)) = (&self.state, Scope::current()) {
-            self.state = State::Scheduled(scope.request(request.clone()));
-        }
+        let Some(scope) = Scope::current() else { return };
+        let lazy = std::mem::replace(&mut self.state, State::Done);
+        self.state = match lazy {
+            State::Lazy(request) => match self.what.refused(&request, &scope) {
+                None => State::Scheduled(scope.request(*request)),
+                Some(failure) => State::Broken(Box::new(failure)),
+            },
+            other => other,
+        };
     }
 
-    fn failed(&self, error_type: &str, message: String) -> TaskFailed<E> {
-        let details = FailureDetails::new(error_type, message).non_retriable();
-        TaskFailed::new(self.describe(), details, self.error)
-    }
-
-    fn describe(&self) -> String {
-        format!("activity `{}`", self.name)
+    fn failed(&self, details: FailureDetails) -> TaskFailed<E> {
+        TaskFailed::new(self.what.to_string(), details, self.error)
     }
 
     /// What a recorded result means to the orchestrator, if it still fits the types.
-    fn settle(
-        &self,
-        result: Result<Json, FailureDetails>,
-    ) -> Result<Result<T, TaskFailed<E>>, String> {
+    fn settle(&self, result: TaskResult) -> Result<Result<T, TaskFailed<E>>, String> {
         match result {
             Ok(json) => match self.output.decode(&json) {
                 Ok(value) => Ok(Ok(value)),
                 Err(error) => Err(format!(
                     "the recorded result of {} cannot be read as `{}`: {error}",
-                    self.describe(),
+                    self.what,
                     std::any::type_name::<T>()
                 )),
             },
-            Err(details) => Ok(Err(TaskFailed::new(self.describe(), details, self.error))),
+            Err(details) => Ok(Err(self.failed(details))),
         }
+    }
+}
+
+impl Called {
+    /// Why a request cannot be made, if it cannot.
+    fn refused(self, request: &Request, scope: &Scope) -> Option<FailureDetails> {
+        if scope.is_over_limit() {
+            return Some(FailureDetails::too_many_actions(scope.limits.actions));
+        }
+        let input = request.call()?.input.as_str().len();
+        let refused = scope.limits.check_payload(&format!("the input of {self}"), input).err()?;
+        Some(FailureDetails::new(FailureDetails::PAYLOAD_TOO_LARGE, refused).non_retriable())
+    }
+
+    fn not_in_orchestrator(self) -> FailureDetails {
+        let message = format!(
+            "a call of {self} was awaited outside of an orchestrator, where nothing would be \
+             recorded; await it in an `#[orchestrator]`, or run its body with `{}::run(..)`",
+            self.name
+        );
+        FailureDetails::new(FailureDetails::NOT_IN_ORCHESTRATOR, message).non_retriable()
+    }
+}
+
+impl fmt::Display for Called {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} `{}`", self.kind, self.name)
     }
 }
 
@@ -92,18 +124,12 @@ impl<T, E> Future for Task<T, E> {
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         let task = self.get_mut();
         let Some(scope) = Scope::current() else {
-            let message = format!(
-                "a call of activity `{}` was awaited outside of an orchestrator, where nothing \
-                 would be recorded; await it in an `#[orchestrator]`, or run its body with \
-                 `{}::run(..)`",
-                task.name, task.name
-            );
-            return Poll::Ready(Err(task.failed(FailureDetails::NOT_IN_ORCHESTRATOR, message)));
+            return Poll::Ready(Err(task.failed(task.what.not_in_orchestrator())));
         };
         task.schedule();
         match &task.state {
-            State::Broken(reason) => {
-                let failed = task.failed(FailureDetails::INVALID_INPUT, reason.clone());
+            State::Broken(failure) => {
+                let failed = task.failed(failure.as_ref().clone());
                 task.state = State::Done;
                 Poll::Ready(Err(failed))
             }
@@ -141,6 +167,6 @@ impl<T, E> fmt::Debug for Task<T, E> {
             State::Scheduled(_) => "scheduled",
             State::Done => "done",
         };
-        write!(f, "Task({}, {state})", self.describe())
+        write!(f, "Task({}, {state})", self.what)
     }
 }

@@ -5,7 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ExecutionId, FailureDetails, Json, RuntimeStatus, Timestamp};
+use super::{
+    ExecutionId, FailureDetails, InstanceId, Json, ParentInstance, RuntimeStatus, Tags, Timestamp,
+    TraceContext,
+};
 
 /// How the text of a remembered patch begins.
 const PATCHED: &str = "patched:";
@@ -28,18 +31,7 @@ pub struct HistoryEvent {
 #[non_exhaustive]
 pub enum EventKind {
     /// The instance was started.
-    ExecutionStarted {
-        /// Name of the orchestration.
-        name: String,
-        /// Version of the orchestration.
-        version: Option<String>,
-        /// Its input.
-        input: Json,
-        /// This execution of the instance.
-        execution_id: ExecutionId,
-        /// Hash of the orchestrator's code when the instance was started.
-        code_hash: Option<u64>,
-    },
+    ExecutionStarted(Box<ExecutionStarted>),
     /// The orchestrator returned, or panicked.
     ExecutionCompleted {
         /// `Completed` or `Failed`.
@@ -49,6 +41,13 @@ pub enum EventKind {
         /// Why it failed.
         failure: Option<FailureDetails>,
     },
+    /// The instance was ended from outside.
+    ExecutionTerminated {
+        /// Why.
+        reason: String,
+        /// Whether its sub-orchestrations were ended, too.
+        recurse: bool,
+    },
     /// The instance was set aside and keeps its history.
     ExecutionSuspended {
         /// Why.
@@ -56,6 +55,12 @@ pub enum EventKind {
     },
     /// The instance goes on.
     ExecutionResumed {
+        /// Why.
+        reason: String,
+    },
+    /// The instance had failed, and what made it fail is tried again: that was taken out of the
+    /// history.
+    ExecutionRewound {
         /// Why.
         reason: String,
     },
@@ -69,6 +74,9 @@ pub enum EventKind {
         input: Json,
         /// Where in the source the call was written, as `file:line`.
         source: Option<String>,
+        /// What it is marked with.
+        #[serde(default)]
+        tags: Tags,
     },
     /// An activity returned.
     TaskCompleted {
@@ -84,6 +92,84 @@ pub enum EventKind {
         /// Why.
         failure: FailureDetails,
     },
+    /// A run of an activity or of a sub-orchestration failed, and it will be tried again.
+    ///
+    /// Durable Task writes a failure, a timer and a new request instead; here the engine retries.
+    TaskAttemptFailed {
+        /// `event_id` of its `TaskScheduled` or `SubOrchestrationInstanceCreated`.
+        task_scheduled_id: i32,
+        /// Which attempt failed, from 1.
+        attempt: u32,
+        /// Why.
+        failure: FailureDetails,
+        /// When the next attempt begins.
+        retry_at: Timestamp,
+    },
+    /// The orchestrator called, or started, another orchestration.
+    SubOrchestrationInstanceCreated {
+        /// The instance that is created.
+        instance_id: InstanceId,
+        /// Name of its orchestration.
+        name: String,
+        /// Version of its orchestration.
+        version: Option<String>,
+        /// Its input.
+        input: Json,
+        /// Where in the source the call was written, as `file:line`.
+        source: Option<String>,
+        /// Whether nobody waits for its result.
+        #[serde(default)]
+        detached: bool,
+        /// What it is marked with.
+        #[serde(default)]
+        tags: Tags,
+    },
+    /// A sub-orchestration returned.
+    SubOrchestrationInstanceCompleted {
+        /// `event_id` of its `SubOrchestrationInstanceCreated`.
+        task_scheduled_id: i32,
+        /// What it returned.
+        result: Json,
+    },
+    /// A sub-orchestration failed.
+    SubOrchestrationInstanceFailed {
+        /// `event_id` of its `SubOrchestrationInstanceCreated`.
+        task_scheduled_id: i32,
+        /// Why.
+        failure: FailureDetails,
+    },
+    /// The orchestrator set a timer.
+    TimerCreated {
+        /// When it is due.
+        fire_at: Timestamp,
+        /// Where in the source it was set, as `file:line`.
+        source: Option<String>,
+    },
+    /// A timer was due.
+    TimerFired {
+        /// `event_id` of its `TimerCreated`; -1 for the start of an instance at a later time.
+        timer_id: i32,
+        /// When it was due.
+        fire_at: Timestamp,
+    },
+    /// The orchestrator sent an event to another instance.
+    EventSent {
+        /// The other instance.
+        instance_id: InstanceId,
+        /// The event's name.
+        name: String,
+        /// What it carries.
+        input: Json,
+        /// Where in the source it was sent, as `file:line`.
+        source: Option<String>,
+    },
+    /// An external event came in.
+    EventRaised {
+        /// The event's name.
+        name: String,
+        /// What it carries.
+        input: Json,
+    },
     /// Something to remember; what, its text says. `patched:ID` is a [patch] that was taken.
     ///
     /// [patch]: crate::OrchestrationContext::patched
@@ -95,6 +181,71 @@ pub enum EventKind {
     OrchestratorStarted,
     /// The episode ended.
     OrchestratorCompleted,
+}
+
+/// How an execution began, and what it was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ExecutionStarted {
+    /// Name of the orchestration.
+    pub name: String,
+    /// Version of the orchestration.
+    pub version: Option<String>,
+    /// Its input.
+    pub input: Json,
+    /// This execution of the instance.
+    pub execution_id: ExecutionId,
+    /// Hash of the orchestrator's code when the execution began.
+    #[serde(default)]
+    pub code_hash: Option<u64>,
+    /// Who waits for the result, if it is a sub-orchestration.
+    #[serde(default)]
+    pub parent: Option<ParentInstance>,
+    /// When it is to begin, if that was later than its start was asked for.
+    #[serde(default)]
+    pub scheduled_start: Option<Timestamp>,
+    /// What it is marked with.
+    #[serde(default)]
+    pub tags: Tags,
+    /// The trace that it is part of.
+    #[serde(default)]
+    pub trace_context: Option<TraceContext>,
+    /// The hub's settings for orchestrators, as they were at the start.
+    #[serde(default)]
+    pub properties: Tags,
+    /// Which execution of the instance it is, from 0: one more with each continue-as-new.
+    #[serde(default)]
+    pub generation: u64,
+}
+
+impl ExecutionStarted {
+    /// A start with nothing but what it must have.
+    pub fn new(
+        name: impl Into<String>,
+        version: Option<String>,
+        input: Json,
+        execution_id: ExecutionId,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            version,
+            input,
+            execution_id,
+            code_hash: None,
+            parent: None,
+            scheduled_start: None,
+            tags: Tags::new(),
+            trace_context: None,
+            properties: Tags::new(),
+            generation: 0,
+        }
+    }
+}
+
+impl From<ExecutionStarted> for EventKind {
+    fn from(started: ExecutionStarted) -> Self {
+        Self::ExecutionStarted(Box::new(started))
+    }
 }
 
 impl HistoryEvent {
@@ -113,16 +264,52 @@ impl EventKind {
     /// Durable Task's name of this kind of event.
     pub fn type_name(&self) -> &'static str {
         match self {
-            Self::ExecutionStarted { .. } => "ExecutionStarted",
+            Self::ExecutionStarted(_) => "ExecutionStarted",
             Self::ExecutionCompleted { .. } => "ExecutionCompleted",
+            Self::ExecutionTerminated { .. } => "ExecutionTerminated",
             Self::ExecutionSuspended { .. } => "ExecutionSuspended",
             Self::ExecutionResumed { .. } => "ExecutionResumed",
+            Self::ExecutionRewound { .. } => "ExecutionRewound",
             Self::TaskScheduled { .. } => "TaskScheduled",
             Self::TaskCompleted { .. } => "TaskCompleted",
             Self::TaskFailed { .. } => "TaskFailed",
+            Self::TaskAttemptFailed { .. } => "TaskAttemptFailed",
+            Self::SubOrchestrationInstanceCreated { .. } => "SubOrchestrationInstanceCreated",
+            Self::SubOrchestrationInstanceCompleted { .. } => "SubOrchestrationInstanceCompleted",
+            Self::SubOrchestrationInstanceFailed { .. } => "SubOrchestrationInstanceFailed",
+            Self::TimerCreated { .. } => "TimerCreated",
+            Self::TimerFired { .. } => "TimerFired",
+            Self::EventSent { .. } => "EventSent",
+            Self::EventRaised { .. } => "EventRaised",
             Self::GenericEvent { .. } => "GenericEvent",
             Self::OrchestratorStarted => "OrchestratorStarted",
             Self::OrchestratorCompleted => "OrchestratorCompleted",
+        }
+    }
+
+    /// Whether the event came to the instance, and was not made by its orchestrator.
+    pub(crate) fn came_in(&self) -> bool {
+        match self {
+            Self::ExecutionStarted(_)
+            | Self::ExecutionTerminated { .. }
+            | Self::ExecutionSuspended { .. }
+            | Self::ExecutionResumed { .. }
+            | Self::ExecutionRewound { .. }
+            | Self::TaskCompleted { .. }
+            | Self::TaskFailed { .. }
+            | Self::TaskAttemptFailed { .. }
+            | Self::SubOrchestrationInstanceCompleted { .. }
+            | Self::SubOrchestrationInstanceFailed { .. }
+            | Self::TimerFired { .. }
+            | Self::EventRaised { .. } => true,
+            Self::ExecutionCompleted { .. }
+            | Self::TaskScheduled { .. }
+            | Self::SubOrchestrationInstanceCreated { .. }
+            | Self::TimerCreated { .. }
+            | Self::EventSent { .. }
+            | Self::GenericEvent { .. }
+            | Self::OrchestratorStarted
+            | Self::OrchestratorCompleted => false,
         }
     }
 
@@ -147,6 +334,17 @@ impl EventKind {
         match result {
             Ok(result) => Self::TaskCompleted { task_scheduled_id, result },
             Err(failure) => Self::TaskFailed { task_scheduled_id, failure },
+        }
+    }
+
+    /// The event that answers a `SubOrchestrationInstanceCreated` of this id.
+    pub(crate) fn child_result(
+        task_scheduled_id: i32,
+        result: Result<Json, FailureDetails>,
+    ) -> Self {
+        match result {
+            Ok(result) => Self::SubOrchestrationInstanceCompleted { task_scheduled_id, result },
+            Err(failure) => Self::SubOrchestrationInstanceFailed { task_scheduled_id, failure },
         }
     }
 }

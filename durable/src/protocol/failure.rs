@@ -41,6 +41,21 @@ impl FailureDetails {
     /// A call was awaited outside of an orchestrator.
     pub const NOT_IN_ORCHESTRATOR: &str = "durable::NotInOrchestrator";
 
+    /// An event carries something else than what is waited for.
+    pub const INVALID_EVENT: &str = "durable::InvalidEvent";
+    /// A value is larger than the hub allows.
+    pub const PAYLOAD_TOO_LARGE: &str = "durable::PayloadTooLarge";
+    /// An execution asked for more than the hub allows.
+    pub const TOO_MANY_ACTIONS: &str = "durable::TooManyActions";
+    /// More events came in than the hub keeps for an execution.
+    pub const TOO_MANY_EVENTS: &str = "durable::TooManyEvents";
+    /// The time for a call, or for an attempt, was up.
+    pub const TIMEOUT: &str = "durable::Timeout";
+    /// A sub-orchestration was terminated.
+    pub const TERMINATED: &str = "durable::Terminated";
+    /// The id that a sub-orchestration was to have is taken.
+    pub const INSTANCE_EXISTS: &str = "durable::InstanceExists";
+
     /// A failure of this type with this message, and nothing else known of it.
     pub fn new(error_type: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
@@ -50,6 +65,24 @@ impl FailureDetails {
             non_retriable: false,
             value: None,
         }
+    }
+
+    /// An execution has asked for more than `max` things.
+    pub(crate) fn too_many_actions(max: u32) -> Self {
+        let message = format!(
+            "this execution has asked for more than {max} activities, timers and so on; use \
+             `ctx.continue_as_new(..)` now and then, or raise `TaskHub::builder().max_actions(..)`"
+        );
+        Self::new(Self::TOO_MANY_ACTIONS, message).non_retriable()
+    }
+
+    /// More than `max` events came in that an execution has not waited for.
+    pub(crate) fn too_many_events(max: usize) -> Self {
+        let message = format!(
+            "more than {max} external events came in that this execution has not waited for; wait \
+             for them, or raise `TaskHub::builder().max_unread_events(..)`"
+        );
+        Self::new(Self::TOO_MANY_EVENTS, message).non_retriable()
     }
 
     /// The same failure, never to be tried again.

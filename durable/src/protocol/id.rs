@@ -59,6 +59,11 @@ impl InstanceId {
         Self(Uuid::new_v4().simple().to_string().into())
     }
 
+    /// The id of a sub-orchestration that was given none: it follows from who asks for it.
+    pub(crate) fn of_child(parent: ExecutionId, task: i32) -> Self {
+        Self(format!("{parent}:{task}").into())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -117,6 +122,11 @@ impl ExecutionId {
     /// The id that is this number; for tests and stores.
     pub const fn from_u128(number: u128) -> Self {
         Self(Uuid::from_u128(number))
+    }
+
+    /// The id of an attempt at a sub-orchestration: it follows from who asks for it.
+    pub(crate) fn of_child(parent: Self, task: i32, attempt: u32) -> Self {
+        Self(Uuid::new_v5(&parent.0, format!("{task}:{attempt}").as_bytes()))
     }
 
     /// The id as the 16 bytes of its GUID.

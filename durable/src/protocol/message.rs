@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EventKind, InstanceId, MessageId};
+use super::{EventKind, ExecutionId, InstanceId, MessageId, ParentInstance};
 
 /// Something on its way to an instance: it becomes an event in the episode that consumes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +11,10 @@ pub struct TaskMessage {
     pub id: MessageId,
     /// Whom it is for.
     pub instance_id: InstanceId,
+    /// For which execution of it, if not for whichever there is.
+    pub execution_id: Option<ExecutionId>,
+    /// Which task of which instance sends it, if that matters to who gets it.
+    pub from: Option<Box<ParentInstance>>,
     /// The event that it becomes.
     pub event: EventKind,
 }

@@ -14,12 +14,12 @@ mod status;
 mod time;
 mod version;
 
-pub use event::{EventKind, HistoryEvent};
+pub use event::{EventKind, ExecutionStarted, HistoryEvent};
 pub use failure::FailureDetails;
 pub use id::{ExecutionId, InstanceId, InvalidInstanceId, MessageId, PartitionId};
 pub use json::Json;
 pub use message::TaskMessage;
-pub use status::{InstanceRecord, RuntimeStatus, Suspension};
+pub use status::{InstanceRecord, ParentInstance, RuntimeStatus, Suspension, Tags, TraceContext};
 pub use time::Timestamp;
 pub use version::{FORMAT_VERSION, HubRecord};
 

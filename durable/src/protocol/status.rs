@@ -1,10 +1,14 @@
 //! How far an instance is.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ExecutionId, InstanceId, Timestamp};
+use super::{ExecutionId, InstanceId, Json, Timestamp};
+
+/// What instances and tasks are marked with, for whoever looks for them.
+pub type Tags = BTreeMap<String, String>;
 
 /// How far an instance is. The numbers are Durable Task's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,11 +49,57 @@ impl fmt::Display for RuntimeStatus {
     }
 }
 
-/// Why an instance is set aside by the runtime until the code that it needs is there.
+/// Who waits for the result of a sub-orchestration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ParentInstance {
+    /// The instance.
+    pub instance_id: InstanceId,
+    /// Its execution.
+    pub execution_id: ExecutionId,
+    /// Name of its orchestration.
+    pub name: String,
+    /// Version of its orchestration.
+    pub version: Option<String>,
+    /// `event_id` of the `SubOrchestrationInstanceCreated` in its history.
+    pub task_scheduled_id: i32,
+}
+
+/// A place in a distributed trace, as [W3C] writes it in headers.
+///
+/// [W3C]: https://www.w3.org/TR/trace-context/
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceContext {
+    /// `00-<trace id>-<span id>-<flags>`.
+    pub traceparent: String,
+    /// What tracing systems add, if they do.
+    #[serde(default)]
+    pub tracestate: Option<String>,
+}
+
+impl TraceContext {
+    /// The place of something that is done in this place: the same trace, and a span id that follows
+    /// from who does it.
+    pub(crate) fn child(&self, execution: ExecutionId, task: i32) -> Self {
+        let mut parts = self.traceparent.split('-');
+        let (Some(version), Some(trace), Some(_span), Some(flags)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return self.clone();
+        };
+        let span = ExecutionId::of_child(execution, task, 0).to_string();
+        let traceparent = format!("{version}-{trace}-{}-{flags}", &span[..16]);
+        Self { traceparent, tracestate: self.tracestate.clone() }
+    }
+}
+
+/// Why an instance is set aside: by the runtime until the code that it needs is there, or by a
+/// client until a client resumes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suspension {
-    /// The code of the reason, such as `DURABLE0101`; `docs/errors` has a page for each.
-    pub code: String,
+    /// The code of the reason, such as `DURABLE0101`; `docs/errors` has a page for each. None if a
+    /// client suspended it.
+    pub code: Option<String>,
     /// The whole report, for people.
     pub reason: String,
 }
@@ -78,12 +128,29 @@ pub struct InstanceRecord {
     pub created_at: Timestamp,
     /// When its last episode was written.
     pub last_updated_at: Timestamp,
-    /// Why the runtime has set it aside, if it has.
+    /// Why it is set aside, if it is.
     pub suspension: Option<Suspension>,
     /// How many events its history has.
     pub history_len: u64,
     /// Index of the first event of its last episode.
     pub last_episode: u64,
+    /// Who waits for its result, if it is a sub-orchestration.
+    #[serde(default)]
+    pub parent: Option<ParentInstance>,
+    /// What it is marked with.
+    #[serde(default)]
+    pub tags: Tags,
+    /// What its orchestrator last said of its progress.
+    #[serde(default)]
+    pub custom_status: Option<Json>,
+    /// When its owner has to look at it next, if nothing happens before: a timer is due, a retry, a
+    /// start, a purge.
+    #[serde(default)]
+    pub next_due: Option<Timestamp>,
+    /// Whether it has work that only its owner's memory knows of, such as running activities: whoever
+    /// takes the partition over has to begin that again.
+    #[serde(default)]
+    pub active: bool,
 }
 
 impl InstanceRecord {
@@ -106,6 +173,11 @@ impl InstanceRecord {
             suspension: None,
             history_len: 0,
             last_episode: 0,
+            parent: None,
+            tags: Tags::new(),
+            custom_status: None,
+            next_due: None,
+            active: false,
         }
     }
 }

@@ -2,16 +2,19 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A point in time, in microseconds, UTC.
 ///
 /// In a human-readable format it is written as RFC 3339, elsewhere as microseconds since 1970.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
+    /// The end of all calendars.
+    pub const MAX: Self = Self(DateTime::<Utc>::MAX_UTC);
+
     /// Cuts `time` to microseconds, so that a stored time equals the one that was stored.
     pub fn new(time: DateTime<Utc>) -> Self {
         Self(time.trunc_subsecs(6))
@@ -20,6 +23,19 @@ impl Timestamp {
     /// The same point in time as `chrono` has it.
     pub fn to_datetime(self) -> DateTime<Utc> {
         self.0
+    }
+
+    /// The point that is this much later, or the end of all calendars.
+    #[must_use]
+    pub fn after(self, duration: std::time::Duration) -> Self {
+        let later = TimeDelta::from_std(duration).ok();
+        let later = later.and_then(|duration| self.0.checked_add_signed(duration));
+        later.map_or(Self::MAX, Self::new)
+    }
+
+    /// How much later this is than `earlier`; nothing if it is not.
+    pub fn since(self, earlier: Self) -> std::time::Duration {
+        (self.0 - earlier.0).to_std().unwrap_or_default()
     }
 
     /// The point this many microseconds after 1970, if there is such a date.

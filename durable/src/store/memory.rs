@@ -1,11 +1,15 @@
 //! The reference: the simplest store that keeps the contract, for tests and for what may be lost.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Commit, EpisodeWrite, Epoch, PartitionState, Store, StoreError};
+use super::{
+    Commit, EpisodeWrite, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError,
+};
 use crate::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
+    Timestamp,
 };
 
 /// A store that lives as long as it is held. Hubs that share one (in an `Arc`) find each other's
@@ -30,7 +34,8 @@ struct State {
     hub: Option<HubRecord>,
     epochs: BTreeMap<PartitionId, Epoch>,
     instances: BTreeMap<InstanceId, InstanceRecord>,
-    unfinished: BTreeMap<PartitionId, BTreeSet<InstanceId>>,
+    active: BTreeMap<PartitionId, BTreeSet<InstanceId>>,
+    due: BTreeMap<PartitionId, BTreeSet<(Timestamp, InstanceId)>>,
     histories: BTreeMap<(InstanceId, ExecutionId), Vec<HistoryEvent>>,
     messages: BTreeMap<PartitionId, Vec<TaskMessage>>,
 }
@@ -48,16 +53,41 @@ impl State {
     }
 
     fn apply(&mut self, episode: &EpisodeWrite) {
-        let id = &episode.record.instance_id;
-        let unfinished = self.unfinished.entry(episode.partition).or_default();
-        if episode.record.runtime_status.is_finished() {
-            unfinished.remove(id);
-        } else {
-            unfinished.insert(id.clone());
+        let EpisodeWrite { partition, record, events, replaces } = episode;
+        let id = &record.instance_id;
+        self.unlist(*partition, id);
+        if record.active {
+            self.active.entry(*partition).or_default().insert(id.clone());
         }
-        let key = (id.clone(), episode.record.execution_id);
-        self.histories.entry(key).or_default().extend_from_slice(&episode.events);
-        self.instances.insert(id.clone(), episode.record.clone());
+        if let Some(due) = record.next_due {
+            self.due.entry(*partition).or_default().insert((due, id.clone()));
+        }
+        if let Some(replaced) = replaces {
+            self.histories.remove(&(id.clone(), *replaced));
+        }
+        let key = (id.clone(), record.execution_id);
+        self.histories.entry(key).or_default().extend_from_slice(events);
+        self.instances.insert(id.clone(), record.clone());
+    }
+
+    fn purge(&mut self, partition: PartitionId, id: &InstanceId) {
+        self.unlist(partition, id);
+        self.instances.remove(id);
+        // The record names one execution, and histories of others may have been kept.
+        let from = (id.clone(), ExecutionId::from_u128(0));
+        let keys = self.histories.range(from..).map(|(key, _)| key);
+        let of_it: Vec<_> = keys.take_while(|(of, _)| of == id).cloned().collect();
+        for key in of_it {
+            self.histories.remove(&key);
+        }
+    }
+
+    /// Takes an instance out of the lists in which its last record put it.
+    fn unlist(&mut self, partition: PartitionId, id: &InstanceId) {
+        self.active.entry(partition).or_default().remove(id);
+        if let Some(due) = self.instances.get(id).and_then(|record| record.next_due) {
+            self.due.entry(partition).or_default().remove(&(due, id.clone()));
+        }
     }
 }
 
@@ -75,9 +105,9 @@ impl Store for MemoryStore {
 
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
         let state = self.state();
-        let unfinished = state.unfinished.get(&partition).into_iter().flatten().cloned().collect();
+        let active = state.active.get(&partition).into_iter().flatten().cloned().collect();
         let messages = state.messages.get(&partition).cloned().unwrap_or_default();
-        Ok(PartitionState { unfinished, messages })
+        Ok(PartitionState { active, messages })
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
@@ -87,6 +117,7 @@ impl Store for MemoryStore {
             |instance, execution| Ok(state.history_len(instance, execution)),
         )?;
         commit.episodes.iter().for_each(|episode| state.apply(episode));
+        commit.purged.iter().for_each(|(partition, id)| state.purge(*partition, id));
         for (partition, id) in &commit.consumed {
             state.messages.entry(*partition).or_default().retain(|message| message.id != *id);
         }
@@ -110,5 +141,37 @@ impl Store for MemoryStore {
         let events = state.histories.get(&(instance.clone(), execution));
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         Ok(events.into_iter().flatten().skip(from).cloned().collect())
+    }
+
+    fn due(
+        &self,
+        partition: PartitionId,
+        after: Option<&(Timestamp, InstanceId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
+        let state = self.state();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let due = state.due.get(&partition).into_iter();
+        let due =
+            due.flat_map(|due| due.range::<(Timestamp, InstanceId), _>((from, Bound::Unbounded)));
+        Ok(due.take_while(|(at, _)| *at <= until).take(limit).cloned().collect())
+    }
+
+    fn instances(
+        &self,
+        filter: &InstanceFilter,
+        after: Option<&InstanceId>,
+        limit: usize,
+    ) -> Result<InstancePage, StoreError> {
+        let state = self.state();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let found = state.instances.range::<InstanceId, _>((from, Bound::Unbounded));
+        let matching = found.map(|(_, record)| record).filter(|record| filter.matches(record));
+        let limit = limit.max(1);
+        let instances: Vec<_> = matching.take(limit).cloned().collect();
+        let is_full = instances.len() == limit;
+        let next = instances.last().filter(|_| is_full).map(|last| last.instance_id.clone());
+        Ok(InstancePage { instances, next })
     }
 }

@@ -7,6 +7,7 @@
 
 mod commit;
 mod memory;
+mod query;
 mod sled;
 
 use std::fmt;
@@ -16,9 +17,10 @@ use std::sync::Arc;
 
 pub use self::commit::{Commit, EpisodeWrite, Epoch, PartitionState};
 pub use self::memory::MemoryStore;
+pub use self::query::{InstanceFilter, InstancePage};
 pub use self::sled::SledStore;
 use crate::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId,
+    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, Timestamp,
 };
 
 /// Where a task hub keeps its histories and messages.
@@ -35,9 +37,9 @@ use crate::protocol::{
 ///    found again after a crash of the process or of the machine at any later moment.
 /// 4. `a_fenced_owner_commits_nothing`: [`claim`](Self::claim) raises a partition's epoch, and a
 ///    commit that names an older one fails with [`StoreError::Fenced`].
-/// 5. `a_partition_is_touched_by_its_owner_only`: a commit that writes an episode or consumes a
-///    message in a partition which it does not name fails with [`StoreError::Fenced`]; messages may
-///    go anywhere.
+/// 5. `a_partition_is_touched_by_its_owner_only`: a commit that writes an episode, purges an instance
+///    or consumes a message in a partition which it does not name fails with
+///    [`StoreError::Fenced`]; messages may go anywhere.
 /// 6. `history_is_kept_in_order`: the events of an execution come back in the order and with the
 ///    content in which they were appended, from any commit on.
 /// 7. `history_is_appended_at_its_end`: an episode whose first event is not at the end of what is
@@ -46,10 +48,21 @@ use crate::protocol::{
 /// 9. `messages_keep_their_order`: a partition's messages come back in the order in which they were
 ///    committed.
 /// 10. `a_message_stays_until_it_is_consumed`: by a commit that says so.
-/// 11. `unfinished_instances_are_found`: [`load`](Self::load) names the instances of the partition
-///     that have not finished, and no others.
+/// 11. `active_instances_are_found`: [`load`](Self::load) names the instances of the partition whose
+///     record says that they are active, and no others.
 /// 12. `the_store_makes_nothing_up`: ids, times and counts are the caller's and come back as given.
-/// 13. `partitions_do_not_see_each_other`: what [`load`](Self::load) gives is the partition's own.
+/// 13. `partitions_do_not_see_each_other`: what [`load`](Self::load) and [`due`](Self::due) give is
+///     the partition's own.
+/// 14. `due_instances_are_found`: [`due`](Self::due) gives instances in the order in which they are
+///     due, each at the time that its last record names, and none whose record names no time.
+/// 15. `a_replaced_history_is_gone`: an episode that replaces an execution leaves nothing of that
+///     execution's history, be it from earlier commits or from the same.
+/// 16. `a_purged_instance_is_gone`: neither its record nor the history of any of its executions is
+///     found again, nor is it due or active; the same id may be used again, and messages to it are
+///     kept. A commit that writes an episode of it as well fails with
+///     [`StoreError::WrittenAndPurged`].
+/// 17. `instances_are_found_by_page`: [`instances`](Self::instances) gives all that the filter lets
+///     through, each once, in the order of their ids, however small the pages are.
 ///
 /// # Threads
 /// Methods are called from several threads at once and may block: the hub never calls them on a
@@ -77,8 +90,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Writes a group of episodes and messages, atomically and durably.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`] and [`StoreError::OutOfOrder`] for a commit that may not be; anything
-    /// else means that the store has failed and may have written the group or not.
+    /// [`StoreError::Fenced`], [`StoreError::OutOfOrder`] and [`StoreError::WrittenAndPurged`] for a
+    /// commit that may not be; anything else means that the store has failed and may have written
+    /// the group or not.
     fn commit(&self, commit: &Commit) -> Result<(), StoreError>;
 
     /// The record of an instance.
@@ -86,6 +100,32 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// The store failed.
     fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError>;
+
+    /// The instances of a partition that are due until (and at) `until`, in the order of the times
+    /// at which they are, then of their ids: at most `limit`, and only those behind `after`.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn due(
+        &self,
+        partition: PartitionId,
+        after: Option<&(Timestamp, InstanceId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError>;
+
+    /// Instances of all partitions that `filter` lets through, in the order of their ids: those
+    /// behind `after`, at most `limit` (0 counts as 1). A page may be short, or empty, though more
+    /// follow; what changes meanwhile is found as it was or as it is.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn instances(
+        &self,
+        filter: &InstanceFilter,
+        after: Option<&InstanceId>,
+        limit: usize,
+    ) -> Result<InstancePage, StoreError>;
 
     /// The events of an execution from the one with index `from` on, which must be the first of an
     /// episode.
@@ -126,6 +166,12 @@ pub enum StoreError {
         found: u64,
         /// Where the episode begins.
         expected: u64,
+    },
+    /// A commit writes an episode of an instance that it purges, so what was to be left is not said.
+    #[error("`{instance}` is written and purged by one commit; purge it in another")]
+    WrittenAndPurged {
+        /// The instance.
+        instance: InstanceId,
     },
     /// The store was written by a release that knows more.
     #[error(

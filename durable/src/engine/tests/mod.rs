@@ -3,18 +3,21 @@
 //! A history is written as [`history!`] lines, one event each, and what comes out is compared with
 //! text. Nothing here has a store, a runtime or a clock.
 
+mod fan_out;
 mod joins;
 mod nondeterminism;
+mod races;
 mod replay;
 
 use std::fmt::Write;
 
 use expect_test::Expect;
 
-use super::{Action, Episode, Execution, Outcome};
+use super::{Action, Episode, Execution, Origin, Outcome};
+use crate::limits::Limits;
 use crate::protocol::{
-    EventKind, ExecutionId, FailureDetails, HistoryEvent, InstanceId, Json, RuntimeStatus,
-    Suspension, Timestamp,
+    EventKind, ExecutionId, ExecutionStarted, FailureDetails, HistoryEvent, InstanceId, Json,
+    RuntimeStatus, Suspension, Tags, Timestamp,
 };
 use crate::registry::{Definition, Registry};
 
@@ -49,13 +52,12 @@ pub(super) mod event {
     }
 
     fn started(name: &str, input: &str, code_hash: Option<u64>) -> (i32, EventKind) {
-        let kind = EventKind::ExecutionStarted {
-            name: name.to_owned(),
-            version: None,
-            input: json(input),
-            execution_id: ExecutionId::from_u128(7),
+        let execution_id = ExecutionId::from_u128(7);
+        let started = ExecutionStarted {
             code_hash,
+            ..ExecutionStarted::new(name, None, json(input), execution_id)
         };
+        let kind = started.into();
         (-1, kind)
     }
 
@@ -65,6 +67,7 @@ pub(super) mod event {
             version: None,
             input: Json::null(),
             source: Some("src/shop.rs:17".to_owned()),
+            tags: Tags::new(),
         };
         (id, kind)
     }
@@ -111,9 +114,15 @@ fn replayed<O: Definition>(past: &[HistoryEvent]) -> Result<Execution, Suspensio
     let mut registry = Registry::default();
     registry.add(O::ENTRY).unwrap();
     let id = InstanceId::new("order-17").unwrap();
-    let name = (O::ENTRY.name, O::ENTRY.version);
-    let mut execution =
-        Execution::new(&registry, name, &id, ExecutionId::from_u128(7), at(0)).unwrap();
+    let origin = Origin {
+        name: O::ENTRY.name,
+        version: O::ENTRY.version,
+        instance_id: &id,
+        execution_id: ExecutionId::from_u128(7),
+        created_at: at(0),
+        limits: Limits::default(),
+    };
+    let mut execution = Execution::new(&registry, origin).unwrap();
     execution.replay(past).map(|()| execution)
 }
 
@@ -155,14 +164,33 @@ fn describe(episode: &Episode) -> String {
                 writeln!(text, "schedule {} {}({})", task.event_id, task.name, task.input).unwrap();
             }
             Action::CancelTask { event_id } => writeln!(text, "cancel {event_id}").unwrap(),
+            Action::StartOrchestration { instance_id, started } => {
+                writeln!(text, "start {} ({}) as {instance_id}", started.name, started.input)
+                    .unwrap();
+            }
+            Action::TerminateOrchestration { instance_id, event_id } => {
+                writeln!(text, "terminate {event_id} {instance_id}").unwrap();
+            }
+            Action::SendEvent { instance_id, name, input } => {
+                writeln!(text, "send {name}({input}) to {instance_id}").unwrap();
+            }
         }
     }
-    text += &match &episode.outcome {
+    let outcome = match &episode.outcome {
         Outcome::Waiting => "waiting".to_owned(),
+        Outcome::ContinuedAsNew(anew) => {
+            let unread: Vec<_> = anew
+                .unread
+                .iter()
+                .map(|event| format!("{}({})", event.name, event.input))
+                .collect();
+            let (input, unread) = (&anew.next.input, unread.join(", "));
+            format!("continued as new with {input}, unread: [{unread}]")
+        }
         Outcome::Suspended(suspension) => suspension.reason.clone(),
         Outcome::Finished(_) => episode.events.iter().rev().find_map(end).unwrap(),
     };
-    text
+    text + &outcome
 }
 
 fn end(event: &HistoryEvent) -> Option<String> {

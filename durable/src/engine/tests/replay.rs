@@ -206,8 +206,8 @@ fn a_task_that_is_dropped_is_cancelled() {
         ],
         history![TaskCompleted(1, "5");],
         expect![[r#"
-            schedule 2 reserve("last")
             cancel 0
+            schedule 2 reserve("last")
             waiting"#]],
     );
 }
@@ -222,7 +222,7 @@ fn a_cancelled_task_is_not_open_after_a_replay() {
         TaskScheduled(2, "reserve");
     ];
     let execution = replayed::<dropping>(&past).unwrap();
-    let open: Vec<_> = execution.open_tasks(&past).iter().map(|task| task.event_id).collect();
+    let open: Vec<_> = execution.running_tasks().iter().map(|task| task.event_id).collect();
     assert_eq!(open, [2]);
 }
 

@@ -3,41 +3,80 @@
 //! ```text
 //! m                                       HubRecord
 //! p <partition: 2>                        Epoch
-//! i <instance>                            InstanceRecord
-//! u <partition: 2> <instance>             nothing: the instance has not finished
+//! i <instance>                            InstanceRecord, its first piece
+//! i <instance> 00 <piece: 4>              what does not fit into that
+//! a <partition: 2> <instance>             nothing: the instance is active
+//! d <partition: 2> <time: 8> <instance>   nothing: the instance is due at that time
 //! h <instance> 00 <execution: 16> <first event: 8> <piece: 4>
 //!                                         a piece of an episode's events
 //! q <partition: 2> <position: 8> <piece: 4>
 //!                                         a piece of a message that nobody has consumed
 //! ```
 //! Numbers are big-endian, so that keys sort as the numbers do: the code relies on that for the
-//! order of episodes, of messages, and of the pieces of one value. An instance id has no control
-//! characters, so the 00 behind it ends it.
+//! order of due instances, of episodes, of messages, and of the pieces of one value. A time is in
+//! microseconds, with its sign bit flipped so that times before 1970 come first. An instance id has
+//! no control characters, so the 00 behind it ends it, and comes before whatever a longer id has
+//! there: records sort by id, each with its pieces.
 
-use crate::protocol::{ExecutionId, InstanceId, PartitionId};
+use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 
 pub(super) const HUB: &[u8] = b"m";
+
+/// Ends an instance id where something stands behind it.
+pub(super) const END: u8 = 0;
+
+const SIGN: u64 = 1 << 63;
 
 pub(super) fn partition(partition: PartitionId) -> Vec<u8> {
     [b"p".as_slice(), &partition.0.to_be_bytes()].concat()
 }
 
-pub(super) fn instance(instance: &InstanceId) -> Vec<u8> {
-    [b"i", instance.as_str().as_bytes()].concat()
+/// The key of an instance's record, or the prefix of the records of all whose ids begin so.
+pub(super) fn instances(id: &str) -> Vec<u8> {
+    [b"i", id.as_bytes()].concat()
 }
 
-/// The prefix of a partition's unfinished instances; an instance id behind it makes a key.
-pub(super) fn unfinished(partition: PartitionId) -> Vec<u8> {
-    [b"u".as_slice(), &partition.0.to_be_bytes()].concat()
+/// The prefix of what does not fit into the first piece of an instance's record.
+pub(super) fn rest_of_instance(instance: &InstanceId) -> Vec<u8> {
+    [&instances(instance.as_str()), [END].as_slice()].concat()
 }
 
-pub(super) fn unfinished_instance(partition: PartitionId, instance: &InstanceId) -> Vec<u8> {
-    [&unfinished(partition), instance.as_str().as_bytes()].concat()
+/// The prefix of a partition's active instances; an instance id behind it makes a key.
+pub(super) fn active(partition: PartitionId) -> Vec<u8> {
+    [b"a".as_slice(), &partition.0.to_be_bytes()].concat()
+}
+
+pub(super) fn active_instance(partition: PartitionId, instance: &InstanceId) -> Vec<u8> {
+    [&active(partition), instance.as_str().as_bytes()].concat()
+}
+
+/// The prefix of a partition's due instances; a time and an instance id behind it make a key.
+pub(super) fn due(partition: PartitionId) -> Vec<u8> {
+    [b"d".as_slice(), &partition.0.to_be_bytes()].concat()
+}
+
+pub(super) fn due_instance(
+    partition: PartitionId,
+    at: Timestamp,
+    instance: &InstanceId,
+) -> Vec<u8> {
+    let micros = at.to_datetime().timestamp_micros().cast_unsigned() ^ SIGN;
+    [&due(partition), micros.to_be_bytes().as_slice(), instance.as_str().as_bytes()].concat()
+}
+
+/// The time in a key of [`due_instance`], if there is such a date.
+pub(super) fn due_time(bytes: [u8; 8]) -> Option<Timestamp> {
+    Timestamp::from_micros((u64::from_be_bytes(bytes) ^ SIGN).cast_signed())
+}
+
+/// The prefix of the histories of all executions of an instance.
+pub(super) fn histories(instance: &InstanceId) -> Vec<u8> {
+    [b"h", instance.as_str().as_bytes(), &[END]].concat()
 }
 
 /// The prefix of an execution's history.
 pub(super) fn history(instance: &InstanceId, execution: ExecutionId) -> Vec<u8> {
-    [b"h", instance.as_str().as_bytes(), &[0], execution.as_bytes()].concat()
+    [&histories(instance), execution.as_bytes().as_slice()].concat()
 }
 
 /// The prefix of an episode's pieces.
@@ -53,4 +92,31 @@ pub(super) fn messages(partition: PartitionId) -> Vec<u8> {
 /// The prefix of a message's pieces.
 pub(super) fn message(partition: PartitionId, position: u64) -> Vec<u8> {
     [messages(partition).as_slice(), &position.to_be_bytes()].concat()
+}
+
+/// The first key behind `key` that there can be.
+pub(super) fn behind(mut key: Vec<u8>) -> Vec<u8> {
+    key.push(0);
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn due_keys_sort_by_time_then_by_id_and_give_the_time_back() {
+        let ids = ["a", "a b", "ab", "\u{fc}"].map(|id| InstanceId::new(id).unwrap());
+        let last_of_year_9999 = 253_402_300_799_999_999;
+        let times = [-62_135_596_800_000_000, -256, -1, 0, 1, 255, 256, last_of_year_9999];
+        let mut keys = Vec::new();
+        for at in times.map(|micros| Timestamp::from_micros(micros).unwrap()) {
+            for id in &ids {
+                let key = due_instance(PartitionId(7), at, id);
+                assert_eq!(due_time(*key[3..].first_chunk().unwrap()), Some(at));
+                keys.push(key);
+            }
+        }
+        assert!(keys.is_sorted_by(|a, b| a < b));
+    }
 }

@@ -7,24 +7,33 @@
 //! The place of the commit log that is to come is between [`SledStore::commit`] and the tree: what a
 //! commit does here, a checkpoint will do there.
 //!
-//! Read next: `keys.rs` (the layout), `values.rs` (values in pieces), `disk.rs` (folder and sync).
+//! Read next: `keys.rs` (the layout), `batch.rs` (from a commit to a batch), `values.rs` (values in
+//! pieces), `disk.rs` (folder and sync).
 
+mod batch;
 mod disk;
+mod index;
 mod keys;
+mod records;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sled::{Batch, Tree};
 
+use self::batch::Before;
 use self::disk::Disk;
-use super::{Commit, EpisodeWrite, Epoch, PartitionState, Store, StoreError};
+use self::records::Found;
+use super::{Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError};
 use crate::panics;
 use crate::protocol::{
     ExecutionId, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId, InstanceRecord, MessageId,
-    PartitionId, TaskMessage, encode,
+    PartitionId, TaskMessage, Timestamp, encode,
 };
 
 /// The embedded store: a folder, owned by one process at a time.
@@ -46,6 +55,8 @@ use crate::protocol::{
 pub struct SledStore {
     tree: Tree,
     writer: Mutex<Writer>,
+    /// Counts the commits that remove pieces of values, once before each and once behind it.
+    cuts: AtomicU64,
     /// Dropped after the tree, since it waits for sled to be gone and then unlocks the folder.
     disk: Disk,
 }
@@ -69,7 +80,7 @@ impl SledStore {
     /// whatever the system refuses.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let (disk, tree) = Disk::open(path.as_ref())?;
-        let mut store = Self { tree, writer: Mutex::default(), disk };
+        let mut store = Self { tree, writer: Mutex::default(), cuts: AtomicU64::new(0), disk };
         store.check_format()?;
         let writer = store.load_writer()?;
         store.writer = Mutex::new(writer);
@@ -160,36 +171,49 @@ impl SledStore {
         applied.inspect_err(|error| writer.poisoned = Some(error.to_string()))
     }
 
-    fn history_len(&self, id: &InstanceId, execution: ExecutionId) -> Result<u64, StoreError> {
-        match self.instance(id)? {
+    /// How many events an execution has, of an instance of which this was found.
+    fn history_len(
+        &self,
+        id: &InstanceId,
+        execution: ExecutionId,
+        found: Option<&Found>,
+    ) -> Result<u64, StoreError> {
+        match found {
             None => Ok(0),
-            Some(record) if record.execution_id == execution => Ok(record.history_len),
+            Some(Found { record, .. }) if record.execution_id == execution => {
+                Ok(record.history_len)
+            }
             // The record speaks of another execution; this one may have a history all the same.
-            Some(_) => Ok(self.history(id, execution, 0)?.len() as u64),
+            Some(_) => Ok(self.events(id, execution, 0)?.len() as u64),
         }
     }
 
-    fn put_episodes(&self, batch: &mut Batch, commit: &Commit) -> Result<(), StoreError> {
-        let mut last = BTreeMap::new();
-        for episode in &commit.episodes {
-            let record = &episode.record;
-            let first = record.last_episode;
-            let prefix = keys::episode(&record.instance_id, record.execution_id, first);
-            if !episode.events.is_empty() {
-                values::put(batch, &prefix, &encoded(&episode.events)?);
-            }
-            last.insert(&record.instance_id, episode);
+    fn events(
+        &self,
+        id: &InstanceId,
+        execution: ExecutionId,
+        from: u64,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        let mut events = Vec::new();
+        for (_first, bytes) in values::scan(&self.tree, &keys::history(id, execution), from)? {
+            let what = format!("the history of `{id}`");
+            events.extend(values::read::<Vec<HistoryEvent>>(&what, &bytes)?);
         }
-        for (id, EpisodeWrite { partition, record, .. }) in last {
-            batch.insert(keys::instance(id), encoded(record)?);
-            let unfinished = keys::unfinished_instance(*partition, id);
-            if record.runtime_status.is_finished() {
-                batch.remove(unfinished);
-            } else if !self.tree.contains_key(&unfinished).map_err(disk::sled_error)? {
-                batch.insert(unfinished, &[]);
-            }
+        Ok(events)
+    }
+
+    /// Reads what is in several pieces. A scan sees what is committed meanwhile in part: that does
+    /// no harm where values are only added, but what a commit has cut is read again, with no commit
+    /// beside it.
+    fn uncut<T>(&self, read: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let before = self.cuts.load(Ordering::SeqCst);
+        let found = read();
+        let is_quiet = before.is_multiple_of(2) && before == self.cuts.load(Ordering::SeqCst);
+        if is_quiet && found.is_ok() {
+            return found;
         }
-        Ok(())
+        let _writer = self.writer();
+        read()
     }
 }
 
@@ -218,27 +242,23 @@ impl Store for SledStore {
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
         // A scan sees what is committed meanwhile in part, so nothing may be.
         let _writer = self.writer();
-        let prefix = keys::unfinished(partition);
-        let mut state = PartitionState::default();
-        for key in self.tree.scan_prefix(&prefix).keys() {
-            let key = key.map_err(disk::sled_error)?;
-            let id = String::from_utf8_lossy(&key[prefix.len()..]);
-            let id = InstanceId::new(id).map_err(|error| StoreError::damaged(error.to_string()))?;
-            state.unfinished.push(id);
-        }
         let messages = self.messages(partition)?;
-        state.messages = messages.into_iter().map(|(_position, message)| message).collect();
-        Ok(state)
+        Ok(PartitionState {
+            active: index::active(&self.tree, partition)?,
+            messages: messages.into_iter().map(|(_position, message)| message).collect(),
+        })
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut writer = self.writer();
+        let before = Before::read(&self.tree, commit)?;
         commit.check(
             |partition| writer.epochs.get(&partition).copied(),
-            |instance, execution| self.history_len(instance, execution),
+            |instance, execution| self.history_len(instance, execution, before.get(instance)),
         )?;
         let mut batch = Batch::default();
-        self.put_episodes(&mut batch, commit)?;
+        batch::put_episodes(&self.tree, &mut batch, commit, &before)?;
+        batch::purge(&self.tree, &mut batch, commit, &before)?;
         for consumed in &commit.consumed {
             if let Some(position) = writer.messages.get(consumed) {
                 values::remove(&self.tree, &mut batch, &keys::message(consumed.0, *position))?;
@@ -247,7 +267,11 @@ impl Store for SledStore {
         for (position, (partition, message)) in (writer.next_position..).zip(&commit.messages) {
             values::put(&mut batch, &keys::message(*partition, position), &encoded(message)?);
         }
-        self.apply(&mut writer, batch)?;
+        let cuts = u64::from(before.is_cut_by(commit));
+        self.cuts.fetch_add(cuts, Ordering::SeqCst);
+        let applied = self.apply(&mut writer, batch);
+        self.cuts.fetch_add(cuts, Ordering::SeqCst);
+        applied?;
         for consumed in &commit.consumed {
             writer.messages.remove(consumed);
         }
@@ -260,8 +284,34 @@ impl Store for SledStore {
     }
 
     fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
-        let found = self.tree.get(keys::instance(instance)).map_err(disk::sled_error)?;
-        found.map(|bytes| values::read("the record of an instance", &bytes)).transpose()
+        let read = || records::get(&self.tree, instance);
+        let found = match read() {
+            // One piece is of one moment, so who asks how far an instance is waits for no commit.
+            Ok(found) if found.as_ref().is_none_or(|found| !found.is_long) => found,
+            _ => self.uncut(read)?,
+        };
+        Ok(found.map(|found| found.record))
+    }
+
+    fn due(
+        &self,
+        partition: PartitionId,
+        after: Option<&(Timestamp, InstanceId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
+        // As in `load`. What is found is limited, so commits do not wait for long.
+        let _writer = self.writer();
+        index::due(&self.tree, partition, after, until, limit)
+    }
+
+    fn instances(
+        &self,
+        filter: &InstanceFilter,
+        after: Option<&InstanceId>,
+        limit: usize,
+    ) -> Result<InstancePage, StoreError> {
+        self.page(filter, after, limit)
     }
 
     fn history(
@@ -270,13 +320,7 @@ impl Store for SledStore {
         execution: ExecutionId,
         from: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError> {
-        let mut events = Vec::new();
-        for (_first, bytes) in values::scan(&self.tree, &keys::history(instance, execution), from)?
-        {
-            let what = format!("the history of `{instance}`");
-            events.extend(values::read::<Vec<HistoryEvent>>(&what, &bytes)?);
-        }
-        Ok(events)
+        self.uncut(|| self.events(instance, execution, from))
     }
 }
 

@@ -7,19 +7,20 @@ use serde::de::DeserializeOwned;
 use sled::{Batch, Tree};
 
 use super::disk::sled_error;
-use crate::protocol::decode;
+use crate::protocol::{InstanceId, decode};
 use crate::store::StoreError;
 
-const PIECE: usize = 6 * 1024;
+/// The size of all pieces but the last.
+pub(super) const PIECE: usize = 6 * 1024;
 
-/// Writes a value under a prefix whose last eight bytes are a number.
+/// Writes a value in pieces under a prefix.
 pub(super) fn put(batch: &mut Batch, prefix: &[u8], value: &[u8]) {
     for (index, piece) in (0_u32..).zip(value.chunks(PIECE)) {
         batch.insert([prefix, &index.to_be_bytes()].concat(), piece);
     }
 }
 
-/// Removes what [`put`] wrote, be it in the tree or in the batch.
+/// Removes what the tree has under a prefix; the batch may write some of it anew.
 pub(super) fn remove(tree: &Tree, batch: &mut Batch, prefix: &[u8]) -> Result<(), StoreError> {
     for key in tree.scan_prefix(prefix).keys() {
         batch.remove(key.map_err(sled_error)?);
@@ -27,7 +28,7 @@ pub(super) fn remove(tree: &Tree, batch: &mut Batch, prefix: &[u8]) -> Result<()
     Ok(())
 }
 
-/// All values under `prefix` whose number is at least `from`, in order, each with its number.
+/// All values under `prefix` and a number that is at least `from`, in order, each with its number.
 pub(super) fn scan(
     tree: &Tree,
     prefix: &[u8],
@@ -48,6 +49,12 @@ pub(super) fn scan(
         }
     }
     Ok(values)
+}
+
+/// The instance id that a part of a key is.
+pub(super) fn instance_id(bytes: &[u8]) -> Result<InstanceId, StoreError> {
+    InstanceId::new(String::from_utf8_lossy(bytes))
+        .map_err(|error| StoreError::damaged(error.to_string()))
 }
 
 pub(super) fn read<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, StoreError> {

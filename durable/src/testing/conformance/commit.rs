@@ -6,11 +6,11 @@ use std::thread;
 
 use super::StoreUnderTest;
 use super::scene::{
-    Group, Instance, Numbers, Owner, Places, Scene, message, message_with, must, same, same_all,
-    time,
+    Due, Group, Instance, Numbers, Owner, Places, Scene, message, message_with, micros, must, same,
+    same_all, time,
 };
 use crate::protocol::{
-    EventKind, HistoryEvent, InstanceId, PartitionId, RuntimeStatus, TaskMessage,
+    EventKind, ExecutionId, HistoryEvent, InstanceId, PartitionId, RuntimeStatus, TaskMessage,
 };
 use crate::store::{Epoch, StoreError};
 
@@ -28,18 +28,22 @@ fn a_refused_commit_leaves_nothing(scene: Scene<'_>) -> Scene<'_> {
     let owners = [scene.claim(1), scene.claim(2)];
     let mut old = Instance::new(1, "old");
     let [mut new, other] = [Instance::new(1, "new"), Instance::new(2, "other")];
-    scene.commit(&Group::by(&owners).episode(old.run(3)).send(1, &message(1)).send(2, &message(2)));
-    let places = Places {
-        partitions: vec![0, 1, 2, 3],
-        executions: vec![old.execution(), new.execution(), other.execution()],
-    };
+    let mut gone = Instance::new(2, "gone");
+    let group = Group::by(&owners).episode(old.run(2)).episode(old.due(7)).episode(gone.due(8));
+    scene.commit(&group.send(1, &message(1)).send(2, &message(2)));
+    let mut next = old.clone();
+    let replace = next.replace(2, 2);
+    let executions = [&old, &new, &other, &gone, &next].map(Instance::execution);
+    let places = Places { partitions: vec![0, 1, 2, 3], executions: executions.to_vec() };
     let before = scene.look(&places);
 
     // All of it is in order; each commit below adds one thing that is not.
     let good = |owners: &[Owner]| {
         Group::by(owners)
-            .episode(new.clone().run(2))
-            .episode(old.clone().finish(RuntimeStatus::Completed))
+            .episode(new.clone().due(9))
+            .episode(replace.clone())
+            .episode(next.clone().finish(RuntimeStatus::Completed))
+            .purge(&gone)
             .consume(1, &message(1))
             .consume(2, &message(2))
             .send(1, &message(3))
@@ -61,6 +65,13 @@ fn a_refused_commit_leaves_nothing(scene: Scene<'_>) -> Scene<'_> {
     scene.fenced(&good(&owners).consume(3, &message(9)), 3, "it does not own what it consumes");
     same(&scene.look(&places), &before, "what a commit that consumes of others left");
 
+    let both = good(&owners).episode(gone.clone().run(1));
+    match scene.refused(&both, "it writes an episode of what it purges") {
+        StoreError::WrittenAndPurged { .. } => {}
+        error => panic!("an episode of a purged instance was refused with: {error}"),
+    }
+    same(&scene.look(&places), &before, "what a commit that writes and purges left");
+
     let newer = scene.claim(2);
     scene.fenced(&good(&owners), 2, "the second of its epochs is old");
     same(&scene.look(&places), &before, "what a commit with an old epoch left");
@@ -69,13 +80,19 @@ fn a_refused_commit_leaves_nothing(scene: Scene<'_>) -> Scene<'_> {
     same(&scene.look(&places), &before, "what refused commits left after a crash");
     let owners = [scene.claim(1), (newer.0, scene.claim(2).1)];
     scene.commit(&good(&owners));
-    new.run(2);
-    old.finish(RuntimeStatus::Completed);
+    new.due(9);
+    next.finish(RuntimeStatus::Completed);
     let whole = |scene: &Scene<'_>| {
-        for instance in [&new, &old] {
+        for instance in [&new, &next] {
             scene.holds(instance);
         }
-        scene.holds_unfinished(1, &["new"]);
+        scene.holds_nothing_of(&old.execution());
+        scene.holds_nothing_of(&gone.execution());
+        same(&scene.record(gone.id()), &None, "the record of a purged instance");
+        scene.holds_active(1, &["new"]);
+        scene.holds_active(2, &[]);
+        scene.holds_due(1, &[(micros(7), next.id().clone()), (micros(9), new.id().clone())]);
+        scene.holds_due(2, &[]);
         scene.holds_messages(1, &[message(3)]);
         scene.holds_messages(2, &[]);
         scene.holds_messages(3, &[message(4)]);
@@ -122,7 +139,7 @@ fn parts_are_visible_together(scene: &Scene<'_>) {
             let there = messages.iter().skip(round.unwrap_or_default()).take(THERE);
             let there: Vec<TaskMessage> = there.cloned().collect();
             same_all(&state.messages, &there, "the messages, seen while one replaces another");
-            same(&state.unfinished, &vec![id.clone()], "the unfinished instances");
+            same(&state.active, &vec![id.clone()], "the active instances");
             let after = rounds_of(scene, &id, &events);
             let with_its_episode = round.is_some_and(|round| (before..=after).contains(&round));
             let what = format!("whether messages {round:?} are from between {before} and {after}");
@@ -171,7 +188,7 @@ fn rounds_of(scene: &Scene<'_>, id: &InstanceId, all: &[HistoryEvent]) -> usize 
 pub fn an_acknowledged_commit_survives(under_test: &dyn StoreUnderTest) {
     let mut scene = Scene::open(under_test);
     let mut written = Written::new(&scene);
-    for step in 0..45 {
+    for step in 0..60 {
         scene.commit(&written.next_group());
         if step % 4 == 0 {
             scene = scene.crash();
@@ -198,6 +215,8 @@ struct Written {
     numbers: Numbers,
     owners: [Owner; 3],
     instances: Vec<Instance>,
+    /// Executions that were replaced or purged.
+    gone: Vec<(InstanceId, ExecutionId)>,
     messages: BTreeMap<u16, Vec<TaskMessage>>,
     next: u128,
 }
@@ -213,6 +232,7 @@ impl Written {
             instances: instances
                 .map(|(number, partition)| Instance::new(partition, &format!("order-{number}")))
                 .collect(),
+            gone: Vec::new(),
             messages: BTreeMap::new(),
             next: 1,
         }
@@ -223,16 +243,36 @@ impl Written {
         for _ in 0..=self.numbers.below(3) {
             let which = self.numbers.below(self.instances.len() as u64);
             let instance = &mut self.instances[usize::try_from(which).unwrap_or_default()];
+            let untouched = group
+                .0
+                .episodes
+                .iter()
+                .all(|write| write.record.instance_id != instance.record.instance_id);
             if instance.record.runtime_status.is_finished() {
                 self.next += 1;
                 instance.begin(self.next);
             }
-            let finished = self.numbers.below(6) == 0;
-            group = group.episode(if finished {
-                instance.finish(RuntimeStatus::Completed)
-            } else {
-                instance.run(1 + self.numbers.below(9))
-            });
+            let (count, at) = (1 + self.numbers.below(9), self.numbers.below(50));
+            group = match self.numbers.below(12) {
+                0 | 1 => group.episode(instance.finish(RuntimeStatus::Completed)),
+                2 | 3 => group.episode(instance.due(i64::try_from(at).ok())),
+                4 => group.episode(instance.due(None)),
+                5 => {
+                    self.next += 1;
+                    self.gone.push(instance.execution());
+                    group.episode(instance.replace(self.next, count))
+                }
+                6 if untouched && !instance.events.is_empty() => {
+                    self.next += 1;
+                    self.gone.push(instance.execution());
+                    let group = group.purge(instance);
+                    *instance = Instance::new(instance.partition(), instance.id().as_str());
+                    instance.begin(self.next);
+                    // Its id is used again in a later commit at the earliest.
+                    return group;
+                }
+                _ => group.episode(instance.run(count)),
+            };
         }
         for partition in Self::PARTITIONS {
             let messages = self.messages.entry(partition).or_default();
@@ -254,18 +294,28 @@ impl Written {
 
     #[track_caller]
     fn is_found(&self, scene: &Scene<'_>) {
-        for instance in self.instances.iter().filter(|instance| !instance.events.is_empty()) {
-            scene.holds(instance);
+        for instance in &self.instances {
+            if instance.events.is_empty() {
+                same(&scene.record(instance.id()), &None, "the record of no instance");
+            } else {
+                scene.holds(instance);
+            }
+        }
+        for execution in &self.gone {
+            scene.holds_nothing_of(execution);
         }
         for partition in Self::PARTITIONS {
             let messages = self.messages.get(&partition).map_or([].as_slice(), Vec::as_slice);
             scene.holds_messages(partition, messages);
-            let here = self.instances.iter().filter(|instance| {
-                !instance.record.runtime_status.is_finished() && !instance.events.is_empty()
-            });
+            let here = self.instances.iter().filter(|instance| !instance.events.is_empty());
             let here = here.filter(|instance| instance.partition() == partition);
-            let unfinished: Vec<&str> = here.map(|instance| instance.id().as_str()).collect();
-            scene.holds_unfinished(partition, &unfinished);
+            let due = here.clone().filter_map(|of| Some((of.record.next_due?, of.id().clone())));
+            let mut due: Vec<Due> = due.collect();
+            due.sort();
+            scene.holds_due(partition, &due);
+            let here = here.filter(|instance| instance.record.active);
+            let active: Vec<&str> = here.map(|instance| instance.id().as_str()).collect();
+            scene.holds_active(partition, &active);
         }
         must(scene.store.load(PartitionId(2)), "loading a partition that nobody has used");
     }

@@ -3,7 +3,8 @@
 use super::StoreUnderTest;
 use super::scene::{Group, Instance, Numbers, Owner, Scene, message_with, same_all, text, time};
 use crate::protocol::{
-    EventKind, FailureDetails, HistoryEvent, Json, RuntimeStatus, Suspension, TaskMessage,
+    EventKind, ExecutionStarted, FailureDetails, HistoryEvent, Json, RuntimeStatus, Suspension,
+    TaskMessage,
 };
 use crate::store::EpisodeWrite;
 
@@ -56,22 +57,18 @@ fn in_every_place(scene: Scene<'_>) -> Scene<'_> {
         .caused_by(FailureDetails::new(megabytes(1).as_str(), "the inner one"));
     let mut instance = Instance::new(51, "full");
     let kinds = [
-        EventKind::ExecutionStarted {
-            name: "checkout".to_owned(),
-            version: None,
-            input: megabytes(3),
-            execution_id: instance.record.execution_id,
-            code_hash: None,
-        },
+        ExecutionStarted::new("checkout", None, megabytes(3), instance.record.execution_id).into(),
         EventKind::ExecutionSuspended { reason: megabytes(2).as_str().to_owned() },
         EventKind::TaskFailed { task_scheduled_id: 0, failure },
         EventKind::TaskCompleted { task_scheduled_id: 1, result: text("small") },
     ];
     let events = kinds.map(|kind| HistoryEvent::new(time(1), kind));
     instance.record.suspension = Some(Suspension {
-        code: "DURABLE0101".to_owned(),
+        code: Some("DURABLE0101".to_owned()),
         reason: megabytes(2).as_str().to_owned(),
     });
+    instance.record.custom_status = Some(megabytes(1));
+    instance.record.tags.insert("notes".to_owned(), megabytes(1).as_str().to_owned());
     let messages: Vec<TaskMessage> =
         (0..3).map(|number| message_with(number, megabytes(8))).collect();
     let episode = instance.episode(RuntimeStatus::Suspended, events.to_vec());
@@ -85,6 +82,12 @@ fn in_every_place(scene: Scene<'_>) -> Scene<'_> {
 
     let owner = scene.claim(51);
     instance.record.suspension = None;
+    instance.record.tags.clear();
+    instance.record.custom_status = Some(megabytes(1));
+    let group = Group::by(&[owner]).episode(instance.run(1));
+    scene.commit(&group);
+    scene.holds(&instance);
+    instance.record.custom_status = None;
     let group = Group::by(&[owner]).episode(instance.run(1));
     scene.commit(&messages.iter().fold(group, |group, message| group.consume(51, message)));
     scene.holds(&instance);

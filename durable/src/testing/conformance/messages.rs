@@ -168,5 +168,5 @@ pub fn a_message_stays_until_it_is_consumed(under_test: &dyn StoreUnderTest) {
     scene.holds_messages(70, &[]);
     let scene = scene.crash().crash();
     scene.holds_messages(70, &[]);
-    scene.holds_unfinished(70, &["order-18"]);
+    scene.holds_active(70, &["order-18"]);
 }

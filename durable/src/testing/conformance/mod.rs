@@ -9,12 +9,16 @@
 //! Read next: `scene.rs` (what the points are told with).
 
 mod commit;
+mod due;
 mod history;
 mod hub;
 mod large;
 mod messages;
 mod owner;
+mod pages;
 mod partition;
+mod purge;
+mod replaced;
 mod scene;
 #[cfg(test)]
 mod tests;
@@ -23,12 +27,16 @@ mod verbatim;
 use std::sync::Arc;
 
 pub use self::commit::{a_commit_is_all_or_nothing, an_acknowledged_commit_survives};
+pub use self::due::due_instances_are_found;
 pub use self::history::{history_is_appended_at_its_end, history_is_kept_in_order};
 pub use self::hub::a_hub_is_created_once;
 pub use self::large::large_values_come_back_whole;
 pub use self::messages::{a_message_stays_until_it_is_consumed, messages_keep_their_order};
 pub use self::owner::{a_fenced_owner_commits_nothing, a_partition_is_touched_by_its_owner_only};
-pub use self::partition::{partitions_do_not_see_each_other, unfinished_instances_are_found};
+pub use self::pages::instances_are_found_by_page;
+pub use self::partition::{active_instances_are_found, partitions_do_not_see_each_other};
+pub use self::purge::a_purged_instance_is_gone;
+pub use self::replaced::a_replaced_history_is_gone;
 pub use self::verbatim::the_store_makes_nothing_up;
 use crate::store::Store;
 
@@ -135,9 +143,13 @@ macro_rules! __conformance_tests {
             large_values_come_back_whole
             messages_keep_their_order
             a_message_stays_until_it_is_consumed
-            unfinished_instances_are_found
+            active_instances_are_found
             the_store_makes_nothing_up
             partitions_do_not_see_each_other
+            due_instances_are_found
+            a_replaced_history_is_gone
+            a_purged_instance_is_gone
+            instances_are_found_by_page
         }
     };
     (@tests [$under_test:expr] $($point:ident)*) => {

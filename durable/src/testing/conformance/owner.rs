@@ -126,6 +126,10 @@ pub fn a_partition_is_touched_by_its_owner_only(under_test: &dyn StoreUnderTest)
         (21, Group::by(&[mine]).episode(my_episode()).consume(21, &message(2))),
         (20, Group::by(&[yours]).episode(my_episode()).send(21, &message(3))),
         (20, Group::default().episode(my_episode())),
+        (21, Group::by(&[mine]).purge(&other)),
+        (21, Group::by(&[mine]).episode(my_episode()).purge(&other)),
+        (20, Group::default().purge(&instance)),
+        (22, Group::by(&[mine, yours]).purge(&Instance::new(22, "nobody's"))),
         (20, Group::default().consume(20, &message(1)).send(20, &message(3))),
         (22, Group::by(&[mine, yours]).episode(Instance::new(22, "nobody's").run(1))),
     ];

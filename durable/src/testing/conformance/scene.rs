@@ -9,15 +9,20 @@ use std::sync::Arc;
 use super::StoreUnderTest;
 use crate::protocol::{
     EventKind, ExecutionId, FORMAT_VERSION, FailureDetails, HistoryEvent, HubRecord, InstanceId,
-    InstanceRecord, Json, MessageId, PartitionId, RuntimeStatus, TaskMessage, Timestamp,
+    InstanceRecord, Json, MessageId, PartitionId, RuntimeStatus, Tags, TaskMessage, Timestamp,
 };
-use crate::store::{Commit, EpisodeWrite, Epoch, PartitionState, Store, StoreError};
+use crate::store::{
+    Commit, EpisodeWrite, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError,
+};
 
 /// How many partitions the hub on the scene has: more than a byte can count.
 pub(super) const PARTITIONS: u16 = 512;
 
 /// A partition with the epoch in which it was claimed.
 pub(super) type Owner = (PartitionId, Epoch);
+
+/// An instance with the time at which it is due.
+pub(super) type Due = (Timestamp, InstanceId);
 
 /// A store in which a hub was created.
 pub(super) struct Scene<'a> {
@@ -34,7 +39,7 @@ pub(super) struct Places {
 /// What there is at some [`Places`].
 #[derive(Debug, PartialEq)]
 pub(super) struct Seen {
-    partitions: Vec<PartitionState>,
+    partitions: Vec<(PartitionState, Vec<Due>)>,
     executions: Vec<(Option<InstanceRecord>, Vec<HistoryEvent>)>,
 }
 
@@ -61,7 +66,7 @@ impl<'a> Scene<'a> {
     #[track_caller]
     pub(super) fn load(&self, partition: u16) -> PartitionState {
         let mut state = must(self.store.load(PartitionId(partition)), "loading a partition");
-        state.unfinished.sort();
+        state.active.sort();
         state
     }
 
@@ -109,7 +114,11 @@ impl<'a> Scene<'a> {
     pub(super) fn look(&self, places: &Places) -> Seen {
         let executions = &places.executions;
         Seen {
-            partitions: places.partitions.iter().map(|&partition| self.load(partition)).collect(),
+            partitions: places
+                .partitions
+                .iter()
+                .map(|&partition| (self.load(partition), self.all_due(partition)))
+                .collect(),
             executions: executions
                 .iter()
                 .map(|(id, execution)| (self.record(id), self.history(id, *execution, 0)))
@@ -134,13 +143,56 @@ impl<'a> Scene<'a> {
     }
 
     #[track_caller]
-    pub(super) fn holds_unfinished(&self, partition: u16, wanted: &[&str]) {
-        let found = self.load(partition).unfinished;
+    pub(super) fn holds_active(&self, partition: u16, wanted: &[&str]) {
+        let found = self.load(partition).active;
         let mut found: Vec<&str> = found.iter().map(InstanceId::as_str).collect();
         let mut wanted = wanted.to_vec();
         found.sort_unstable();
         wanted.sort_unstable();
-        same(&found, &wanted, &format!("the unfinished instances of partition {partition}"));
+        same(&found, &wanted, &format!("the active instances of partition {partition}"));
+    }
+
+    /// These are due until the end of time, in this order.
+    #[track_caller]
+    pub(super) fn holds_due(&self, partition: u16, wanted: &[Due]) {
+        let what = format!("what is due in partition {partition}");
+        same_all(&self.all_due(partition), wanted, &what);
+    }
+
+    #[track_caller]
+    pub(super) fn due(
+        &self,
+        partition: u16,
+        after: Option<&Due>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Vec<Due> {
+        let due = self.store.due(PartitionId(partition), after, until, limit);
+        must(due, "looking for what is due")
+    }
+
+    #[track_caller]
+    pub(super) fn all_due(&self, partition: u16) -> Vec<Due> {
+        self.due(partition, None, end_of_time(), usize::MAX)
+    }
+
+    #[track_caller]
+    pub(super) fn page(
+        &self,
+        filter: &InstanceFilter,
+        after: Option<&InstanceId>,
+        limit: usize,
+    ) -> InstancePage {
+        must(self.store.instances(filter, after, limit), "looking for instances")
+    }
+
+    /// Nothing is left of an execution's history.
+    #[track_caller]
+    pub(super) fn holds_nothing_of(&self, (id, execution): &(InstanceId, ExecutionId)) {
+        for from in [0, 1, 3] {
+            let found = self.history(id, *execution, from);
+            same_all(&found, &[], &format!("what is left of a history of `{id}`, from {from}"));
+        }
     }
 }
 
@@ -163,6 +215,11 @@ impl Group {
         self
     }
 
+    pub(super) fn purge(mut self, instance: &Instance) -> Self {
+        self.0.purged.push((instance.partition, instance.id().clone()));
+        self
+    }
+
     pub(super) fn consume(mut self, partition: u16, message: &TaskMessage) -> Self {
         self.0.consumed.push((PartitionId(partition), message.id));
         self
@@ -176,6 +233,8 @@ pub(super) struct Instance {
     pub(super) record: InstanceRecord,
     /// The history of the present execution.
     pub(super) events: Vec<HistoryEvent>,
+    /// How many histories it has begun.
+    begun: u32,
 }
 
 impl Instance {
@@ -186,6 +245,7 @@ impl Instance {
             partition: PartitionId(partition),
             record: InstanceRecord::new(id, execution, "checkout", None, time(0)),
             events: Vec::new(),
+            begun: 0,
         }
     }
 
@@ -207,6 +267,15 @@ impl Instance {
         self.record.history_len = 0;
         self.record.last_episode = 0;
         self.events.clear();
+        self.begun += 1;
+    }
+
+    /// Begins another execution, or the same anew, in the place of the present one: its first
+    /// episode, with this many events.
+    pub(super) fn replace(&mut self, execution: u128, count: u64) -> EpisodeWrite {
+        let replaced = self.record.execution_id;
+        self.begin(execution);
+        EpisodeWrite { replaces: Some(replaced), ..self.run(count) }
     }
 
     /// The next episode, with these events, after which the instance is so far.
@@ -216,11 +285,27 @@ impl Instance {
         events: Vec<HistoryEvent>,
     ) -> EpisodeWrite {
         self.record.runtime_status = status;
+        self.record.active = !status.is_finished();
         self.record.last_episode = self.record.history_len;
         self.record.history_len += events.len() as u64;
         self.record.last_updated_at = time(self.record.history_len);
         self.events.extend_from_slice(&events);
-        EpisodeWrite { partition: self.partition, record: self.record.clone(), events }
+        let record = self.record.clone();
+        EpisodeWrite { partition: self.partition, record, events, replaces: None }
+    }
+
+    /// The next episode, of one event, after which the record says this as well.
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut InstanceRecord)) -> EpisodeWrite {
+        let mut episode = self.run(1);
+        change(&mut self.record);
+        episode.record = self.record.clone();
+        episode
+    }
+
+    /// The next episode, of one event, after which the instance is due at this microsecond.
+    pub(super) fn due(&mut self, at: impl Into<Option<i64>>) -> EpisodeWrite {
+        let at = at.into().map(micros);
+        self.change(|record| record.next_due = at)
     }
 
     /// The next episode, with this many events, after which the instance runs on.
@@ -237,15 +322,16 @@ impl Instance {
         self.episode(status, vec![HistoryEvent::new(time(self.record.history_len), kind)])
     }
 
-    /// An event that no other index, instance or execution has.
+    /// An event that no other index, instance or history has.
     fn event(&self, index: u64) -> HistoryEvent {
-        let mark = format!("{} {} {index}", self.id(), self.record.execution_id);
+        let (id, execution, begun) = (self.id(), self.record.execution_id, self.begun);
+        let mark = format!("{id} {execution} {begun} {index}");
         let number = i32::try_from(index % 1_000).unwrap_or_default();
         let kind = match index % 4 {
             0 => EventKind::ExecutionResumed { reason: mark },
             1 => {
-                let (version, source) = (Some(mark.clone()), None);
-                EventKind::TaskScheduled { name: mark, version, input: Json::null(), source }
+                let (version, source, tags) = (Some(mark.clone()), None, Tags::new());
+                EventKind::TaskScheduled { name: mark, version, input: Json::null(), source, tags }
             }
             2 => EventKind::TaskCompleted { task_scheduled_id: number, result: text(&mark) },
             _ => {
@@ -266,6 +352,8 @@ pub(super) fn message_with(number: u128, result: Json) -> TaskMessage {
     TaskMessage {
         id: MessageId::from_u128(u128::MAX - number),
         instance_id: instance_id("order-17"),
+        execution_id: None,
+        from: None,
         event: EventKind::TaskCompleted { task_scheduled_id: 0, result },
     }
 }
@@ -287,6 +375,12 @@ pub(super) fn time(index: u64) -> Timestamp {
 #[track_caller]
 pub(super) fn micros(micros: i64) -> Timestamp {
     must(Timestamp::from_micros(micros).ok_or("there is no such date"), "making a time")
+}
+
+/// Behind all times that a clock could give.
+#[track_caller]
+pub(super) fn end_of_time() -> Timestamp {
+    micros(253_402_300_799_999_999)
 }
 
 /// A text as JSON.

@@ -3,8 +3,8 @@
 use super::StoreUnderTest;
 use super::scene::{Group, Instance, Scene, instance_id, json, micros, text};
 use crate::protocol::{
-    EventKind, ExecutionId, FailureDetails, HistoryEvent, Json, MessageId, RuntimeStatus,
-    Suspension, TaskMessage, Timestamp,
+    EventKind, ExecutionId, ExecutionStarted, FailureDetails, HistoryEvent, Json, MessageId,
+    ParentInstance, RuntimeStatus, Suspension, Tags, TaskMessage, Timestamp, TraceContext,
 };
 use crate::store::EpisodeWrite;
 
@@ -61,7 +61,11 @@ fn instances() -> Vec<(Instance, EpisodeWrite)> {
         instance.record.execution_id = ExecutionId::from_u128(executions[index]);
         instance.record.created_at = created_at;
         instance.record.suspension = suspensions[index]
-            .map(|reason| Suspension { code: reason.to_owned(), reason: reason.to_owned() });
+            .map(|reason| Suspension { code: Some(reason.to_owned()), reason: reason.to_owned() });
+        instance.record.tags = tags();
+        instance.record.parent = (index % 2 == 0).then(|| parent(executions[index]));
+        instance.record.custom_status.clone_from(&values()[index]);
+        instance.record.next_due = (index % 2 == 1).then_some(created_at);
         let status = instance.record.runtime_status;
         let mut episode = instance.episode(status, events(executions[index]));
         instance.record.last_updated_at = updated_at;
@@ -81,14 +85,21 @@ fn events(execution: u128) -> Vec<HistoryEvent> {
         EventKind::TaskFailed { task_scheduled_id: i32::MIN, failure: failure() },
     ];
     for code_hash in [0, 1 << 53 | 1, 1 << 63, u64::MAX].map(Some).into_iter().chain([None]) {
-        kinds.push(EventKind::ExecutionStarted {
-            name: ODD.to_owned(),
-            version: Some(ODD.to_owned()),
-            input: text(ODD),
-            execution_id: ExecutionId::from_u128(execution),
-            code_hash,
-        });
+        let (version, id) = (Some(ODD.to_owned()), ExecutionId::from_u128(execution));
+        let mut started = ExecutionStarted::new(ODD, version, text(ODD), id);
+        started.code_hash = code_hash;
+        if code_hash.is_some_and(|hash| hash > 1) {
+            started.parent = Some(parent(execution));
+            started.scheduled_start = Some(micros(-1));
+            started.tags = tags();
+            let (traceparent, tracestate) = (ODD.to_owned(), Some(String::new()));
+            started.trace_context = Some(TraceContext { traceparent, tracestate });
+            started.properties = tags();
+            started.generation = u64::MAX;
+        }
+        kinds.push(started.into());
     }
+    kinds.extend(newer_kinds());
     for result in values() {
         for status in [RuntimeStatus::Completed, RuntimeStatus::Failed, RuntimeStatus::Terminated] {
             let (result, failure) = (result.clone(), None);
@@ -97,13 +108,68 @@ fn events(execution: u128) -> Vec<HistoryEvent> {
         let input = result.unwrap_or_else(Json::null);
         let result = input.clone();
         let (name, source) = (String::new(), Some("src/checkout.rs:41".to_owned()));
-        kinds.push(EventKind::TaskScheduled { name, version: None, input, source });
+        let tags = if input == Json::null() { tags() } else { Tags::new() };
+        kinds.push(EventKind::TaskScheduled { name, version: None, input, source, tags });
         kinds.push(EventKind::TaskCompleted { task_scheduled_id: i32::MAX, result });
     }
     let ids = [i32::MIN, -2, -1, 0, 1, 127, 128, 255, 256, 65_535, 65_536, i32::MAX, 0];
     let places = ids.into_iter().cycle().zip(times().into_iter().cycle());
     let event = |(kind, (id, time))| HistoryEvent::action(id, time, kind);
     kinds.into_iter().zip(places).map(event).collect()
+}
+
+/// Kinds of events for timers, other instances, retries, and what clients do.
+fn newer_kinds() -> Vec<EventKind> {
+    let (instance_id, name, reason) = (instance_id("\u{1f980}"), ODD.to_owned(), ODD.to_owned());
+    let (fire_at, task_scheduled_id) = (micros(-62_135_596_800_000_000), i32::MIN);
+    let (result, input, source) = (text(ODD), text(ODD), Some(ODD.to_owned()));
+    let mut kinds = vec![
+        EventKind::ExecutionTerminated { reason: reason.clone(), recurse: true },
+        EventKind::ExecutionRewound { reason },
+        EventKind::TaskAttemptFailed {
+            task_scheduled_id,
+            attempt: u32::MAX,
+            failure: failure(),
+            retry_at: micros(1),
+        },
+        EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id, result },
+        EventKind::SubOrchestrationInstanceFailed { task_scheduled_id, failure: failure() },
+        EventKind::TimerCreated { fire_at, source: source.clone() },
+        EventKind::TimerFired { timer_id: -1, fire_at },
+        EventKind::EventRaised { name: name.clone(), input: input.clone() },
+        EventKind::EventSent {
+            instance_id: instance_id.clone(),
+            name: name.clone(),
+            input: input.clone(),
+            source: source.clone(),
+        },
+        EventKind::GenericEvent { data: name.clone() },
+    ];
+    kinds.extend([true, false].map(|detached| EventKind::SubOrchestrationInstanceCreated {
+        instance_id: instance_id.clone(),
+        name: name.clone(),
+        version: detached.then(|| name.clone()),
+        input: input.clone(),
+        source: source.clone(),
+        detached,
+        tags: tags(),
+    }));
+    kinds
+}
+
+fn tags() -> Tags {
+    let tags = [("", ODD), (ODD, ""), ("b", "1"), ("a", "2"), ("B", "null")];
+    tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+fn parent(execution: u128) -> ParentInstance {
+    ParentInstance {
+        instance_id: instance_id("the parent"),
+        execution_id: ExecutionId::from_u128(execution),
+        name: ODD.to_owned(),
+        version: Some(String::new()),
+        task_scheduled_id: i32::MAX,
+    }
 }
 
 /// Values that are not to be normalized: order, repetition, spaces, digits and escapes are theirs.
@@ -139,6 +205,8 @@ fn messages() -> Vec<TaskMessage> {
     let message = |(id, (instance_id, event))| TaskMessage {
         id: MessageId::from_u128(id),
         instance_id,
+        execution_id: (id % 2 == 0).then(|| ExecutionId::from_u128(id)),
+        from: (id % 3 == 0).then(|| Box::new(parent(id))),
         event,
     };
     ids.into_iter().zip(whom.zip(kinds.skip(4))).map(message).collect()

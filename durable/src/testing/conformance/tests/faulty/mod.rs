@@ -1,17 +1,23 @@
 //! Stores that are wrong in one thing each, made of the store that is right.
 
+mod past;
+mod queries;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use self::past::Past;
 use super::super::StoreUnderTest;
 use crate::protocol::{
     EventKind, ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, Json, MessageId,
-    PartitionId, RuntimeStatus, Timestamp,
+    PartitionId, Timestamp,
 };
-use crate::store::{Commit, Epoch, MemoryStore, PartitionState, Store, StoreError};
+use crate::store::{
+    Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
+};
 
 macro_rules! faults {
     ($($point:ident: $($fault:ident)*;)*) => {
@@ -33,15 +39,25 @@ faults! {
     a_commit_is_all_or_nothing: StopsHalfway SendsFirst ShowsHalf;
     an_acknowledged_commit_survives: LosesTheLastCommit;
     a_fenced_owner_commits_nothing: NeverFences FencesByTheFirst ClaimsInVain EpochsBeginAnew;
-    a_partition_is_touched_by_its_owner_only: OwnsAll ConsumesAnywhere;
+    a_partition_is_touched_by_its_owner_only: OwnsAll ConsumesAnywhere PurgesAnywhere;
     history_is_kept_in_order: Reverses IgnoresFrom MixesExecutions FindsByPrefix;
     history_is_appended_at_its_end: FillsGaps ReplacesExecutions;
     large_values_come_back_whole: CutsLargeValues StopsBehindLargeValues;
     messages_keep_their_order: SortsMessages NewestFirst PositionsBeginAnew;
     a_message_stays_until_it_is_consumed: NeverConsumes ConsumesByLoading LosesConsumption;
-    unfinished_instances_are_found: NamesAll NamesRunningOnly NamesOfFirstEpisodes;
+    active_instances_are_found: NamesAll NamesByStatus NamesWhoeverWasActive;
     the_store_makes_nothing_up: CutsTimes DatesByItself RoundsHashes DropsNulls WritesJsonAnew;
-    partitions_do_not_see_each_other: MixesPartitions CutsPartitions;
+    partitions_do_not_see_each_other: MixesPartitions CutsPartitions MixesDues;
+    due_instances_are_found: DuesById DuesBeforeOnly DuesOfAfterAgain DuesSkipEqualTimes
+        DuesUnsigned DuesUnlimited KeepsOldDues DuesOfFirstEpisodes
+        MovesDuesOneByOne;
+    a_replaced_history_is_gone: KeepsReplaced KeepsReplacedOfTheCommit KeepsTails ReplacesAll
+        ReplacesInTwoSteps;
+    a_purged_instance_is_gone: KeepsPurgedRecords KeepsPurgedHistories KeepsOtherHistories
+        KeepsPurgedDues KeepsPurgedActive PurgesMessages PurgesByPrefix PurgesAndWrites
+        RefusesToPurgeNobody;
+    instances_are_found_by_page: PagesRepeat PagesSkip PagesEndEarly PagesUnlimited PagesUnsorted
+        PagesOfOneFilter PagesOfWholeIds PagesFromThePrefix;
 }
 
 /// Where a faulty store keeps its content.
@@ -58,6 +74,7 @@ struct Kept {
     epochs: BTreeMap<PartitionId, Epoch>,
     executions: BTreeSet<(InstanceId, ExecutionId)>,
     sent: BTreeMap<MessageId, PartitionId>,
+    past: Past,
     done: Vec<Done>,
 }
 
@@ -81,7 +98,8 @@ impl StoreUnderTest for Place {
             self.kept.lock().unwrap().lose(self.fault);
         }
         let (fault, kept) = (self.fault, Arc::clone(&self.kept));
-        Arc::new(Faulty { fault, kept, life: Mutex::default(), loads: AtomicU64::new(0) })
+        let (life, loads, reads) = (Mutex::default(), AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Faulty { fault, kept, life, loads, reads })
     }
 }
 
@@ -108,26 +126,22 @@ impl Kept {
         }
     }
 
-    fn bend_unfinished(&self, fault: Fault, unfinished: &mut Vec<InstanceId>) {
-        let record = |id: &InstanceId| self.right.instance(id).unwrap().unwrap();
+    fn bend_active(&self, fault: Fault, partition: PartitionId, active: &mut Vec<InstanceId>) {
         match fault {
             Fault::NamesAll => {
                 let ids: BTreeSet<_> = self.executions.iter().map(|(id, _)| id.clone()).collect();
-                *unfinished = ids.into_iter().collect();
+                *active = ids.into_iter().collect();
             }
-            Fault::NamesRunningOnly => {
-                unfinished.retain(|id| record(id).runtime_status == RuntimeStatus::Running);
-            }
-            Fault::NamesOfFirstEpisodes => {
-                let ended = |event: &HistoryEvent| match event.kind {
-                    EventKind::ExecutionCompleted { status, .. } => status.is_finished(),
-                    _ => false,
-                };
-                unfinished.retain(|id| {
-                    let past = self.right.history(id, record(id).execution_id, 0).unwrap();
-                    !past.iter().any(ended)
+            Fault::NamesByStatus => {
+                let page = self.right.instances(&InstanceFilter::default(), None, usize::MAX);
+                let runs = page.unwrap().instances.into_iter().filter(|record| {
+                    self.past.partition(&record.instance_id) == partition
+                        && !record.runtime_status.is_finished()
                 });
+                *active = runs.map(|record| record.instance_id).collect();
             }
+            Fault::NamesWhoeverWasActive => *active = self.past.ever_active(partition),
+            Fault::KeepsPurgedActive => *active = self.past.active(partition),
             _ => {}
         }
     }
@@ -140,7 +154,9 @@ impl Kept {
 /// A partition that the commit touches and does not own.
 fn unowned(commit: &Commit) -> Option<PartitionId> {
     let episodes = commit.episodes.iter().map(|episode| episode.partition);
-    let mut touched = episodes.chain(commit.consumed.iter().map(|(partition, _)| *partition));
+    let purged = commit.purged.iter().map(|(partition, _)| *partition);
+    let consumed = commit.consumed.iter().map(|(partition, _)| *partition);
+    let mut touched = episodes.chain(purged).chain(consumed);
     touched.find(|touched| commit.owners.iter().all(|(owned, _)| owned != touched))
 }
 
@@ -150,6 +166,7 @@ struct Faulty {
     kept: Arc<Mutex<Kept>>,
     life: Mutex<Life>,
     loads: AtomicU64,
+    reads: AtomicU64,
 }
 
 /// What a crash ends.
@@ -198,6 +215,12 @@ impl Faulty {
                     commit.owners.push(kept.owner(partition));
                 }
             }
+            Fault::PurgesAnywhere => {
+                let partitions = commit.purged.iter().map(|(partition, _)| *partition);
+                let added: BTreeSet<_> = partitions.collect();
+                commit.owners.retain(|(owned, _)| !added.contains(owned));
+                commit.owners.extend(added.into_iter().map(|partition| kept.owner(partition)));
+            }
             Fault::ConsumesAnywhere if unowned(commit).is_none() => {
                 for (partition, id) in &mut commit.consumed {
                     *partition = kept.sent.get(id).copied().unwrap_or(*partition);
@@ -237,8 +260,8 @@ impl Faulty {
 
     fn bend_event(&self, kind: &mut EventKind) {
         match (self.fault, kind) {
-            (Fault::RoundsHashes, EventKind::ExecutionStarted { code_hash: Some(hash), .. }) => {
-                *hash &= !0x7ff;
+            (Fault::RoundsHashes, EventKind::ExecutionStarted(started)) => {
+                started.code_hash = started.code_hash.map(|hash| hash & !0x7ff);
             }
             (Fault::DropsNulls, EventKind::ExecutionCompleted { result, .. }) => {
                 *result = result.take().filter(|result| *result != Json::null());
@@ -265,7 +288,8 @@ impl Faulty {
         if self.fault == Fault::SendsFirst {
             right.commit(&messages)?;
         }
-        right.commit(&Commit { consumed: commit.consumed.clone(), ..part() })?;
+        let (purged, consumed) = (commit.purged.clone(), commit.consumed.clone());
+        right.commit(&Commit { purged, consumed, ..part() })?;
         if self.fault == Fault::ShowsHalf {
             // Somebody is watching: not before he has looked again.
             let before = self.loads.load(Ordering::Acquire);
@@ -324,7 +348,7 @@ impl Store for Faulty {
         self.loads.fetch_add(1, Ordering::AcqRel);
         let (kept, mut life) = (self.kept.lock().unwrap(), self.life.lock().unwrap());
         let mut state = kept.right.load(partition)?;
-        kept.bend_unfinished(self.fault, &mut state.unfinished);
+        kept.bend_active(self.fault, partition, &mut state.active);
         let messages = &mut state.messages;
         match self.fault {
             Fault::SortsMessages => messages.sort_by_key(|message| message.id),
@@ -353,9 +377,12 @@ impl Store for Faulty {
         let mut bent = commit.clone();
         self.bend_owners(&mut bent)?;
         self.bend_content(&mut bent);
+        self.bend_past(&mut bent)?;
         let watched = bent.episodes.len() == 1 && bent.consumed.len() == 1;
         let done = match self.fault {
             Fault::StopsHalfway | Fault::SendsFirst => self.commit_in_parts(&bent),
+            Fault::ReplacesInTwoSteps => self.replace_in_two_steps(&bent),
+            Fault::MovesDuesOneByOne if bent.episodes.len() == 100 => self.commit_in_parts(&bent),
             Fault::ShowsHalf if watched => self.commit_in_parts(&bent),
             _ => self.right().commit(&bent),
         };
@@ -373,6 +400,7 @@ impl Store for Faulty {
                     kept.sent.insert(message.id, *partition);
                     life.sent.insert(message.id);
                 }
+                kept.past.commit(&bent);
                 kept.done.push(Done::Commit(bent));
                 Ok(())
             }
@@ -380,7 +408,30 @@ impl Store for Faulty {
     }
 
     fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
-        self.right().instance(instance)
+        let record = self.right().instance(instance)?;
+        if self.fault == Fault::KeepsPurgedRecords {
+            return Ok(record.or_else(|| self.kept.lock().unwrap().past.record(instance)));
+        }
+        Ok(record)
+    }
+
+    fn due(
+        &self,
+        partition: PartitionId,
+        after: Option<&(Timestamp, InstanceId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
+        self.bent_due(partition, after, until, limit)
+    }
+
+    fn instances(
+        &self,
+        filter: &InstanceFilter,
+        after: Option<&InstanceId>,
+        limit: usize,
+    ) -> Result<InstancePage, StoreError> {
+        self.bent_page(filter, after, limit)
     }
 
     fn history(
@@ -390,6 +441,7 @@ impl Store for Faulty {
         from: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError> {
         let right = self.right();
+        self.reads.fetch_add(1, Ordering::AcqRel);
         let mut events = right.history(instance, execution, from)?;
         match self.fault {
             Fault::Reverses => events.reverse(),
@@ -417,7 +469,7 @@ impl Store for Faulty {
                 let before = events.iter().take_while(|event| small(event)).count();
                 events.truncate(before + 1);
             }
-            _ => {}
+            _ => self.kept.lock().unwrap().past.bend(self.fault, instance, execution, &mut events),
         }
         Ok(events)
     }

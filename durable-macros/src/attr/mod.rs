@@ -1,0 +1,146 @@
+//! The options in an attribute's parentheses.
+
+mod duration;
+mod given;
+mod retry;
+
+use std::time::Duration;
+
+use proc_macro2::{Literal, TokenStream};
+use quote::quote;
+use syn::meta::ParseNestedMeta;
+use syn::parse::Parser;
+use syn::{LitStr, Path};
+
+pub(crate) use self::given::Given;
+use self::retry::Policy;
+use crate::ast::Kind;
+use crate::errors::Errors;
+use crate::paths::Crate;
+
+const FOR_BOTH: &str = "`name = \"..\"`, `version = \"..\"`, `crate = path`, `retry(..)`, \
+                        `timeout = \"30s\"`";
+const FOR_ACTIVITIES: &str = "`attempt_timeout = \"5s\"`, `max_concurrent = 8`";
+
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) name: Option<LitStr>,
+    pub(crate) version: Option<LitStr>,
+    pub(crate) krate: Option<Path>,
+    pub(crate) defaults: CallDefaults,
+}
+
+/// How a call is made unless it says otherwise.
+#[derive(Default)]
+pub(crate) struct CallDefaults {
+    retry: Option<Policy>,
+    timeout: Option<Duration>,
+    attempt_timeout: Option<Duration>,
+    max_concurrent: Option<u32>,
+}
+
+impl CallDefaults {
+    /// In generated code: what was given, and no more.
+    pub(crate) fn expand(&self, krate: &Crate) -> TokenStream {
+        let none = quote!(#krate::__private::CallDefaults::NONE);
+        let some = |value: TokenStream| quote!(::core::option::Option::Some(#value));
+        let mut given = Vec::new();
+        if let Some(retry) = &self.retry {
+            let retry = some(retry.expand(krate));
+            given.push(quote!(retry: #retry));
+        }
+        if let Some(timeout) = self.timeout {
+            let timeout = some(time(timeout));
+            given.push(quote!(timeout: #timeout));
+        }
+        if let Some(timeout) = self.attempt_timeout {
+            let timeout = some(time(timeout));
+            given.push(quote!(attempt_timeout: #timeout));
+        }
+        if let Some(count) = self.max_concurrent {
+            let count = Literal::u32_unsuffixed(count);
+            let count = some(quote!(#count));
+            given.push(quote!(max_concurrent: #count));
+        }
+        match given.as_slice() {
+            [] => none,
+            given => quote!(#krate::__private::CallDefaults { #(#given,)* ..#none }),
+        }
+    }
+}
+
+/// A time in generated code.
+fn time(duration: Duration) -> TokenStream {
+    let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
+    quote!(::core::time::Duration::new(#seconds, #nanoseconds))
+}
+
+impl Options {
+    /// Reads the options; what is wrong with them goes to `errors`.
+    pub(crate) fn parse(kind: Kind, tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut options = Self::default();
+        if let Ok(text) = syn::parse2::<LitStr>(tokens.clone()) {
+            errors.on(&text, format!("an option has a name; write `name = \"{}\"`", text.value()));
+            return options;
+        }
+        let parser = syn::meta::parser(|meta| options.option(kind, &meta, errors));
+        if let Err(error) = parser.parse2(tokens) {
+            errors.push(error);
+        }
+        options
+    }
+
+    fn option(
+        &mut self,
+        kind: Kind,
+        meta: &ParseNestedMeta,
+        errors: &mut Errors,
+    ) -> syn::Result<()> {
+        let given = Given::parse(meta)?;
+        match given.name.as_str() {
+            "name" => given.set(&mut self.name, given.text(errors), errors),
+            "version" => given.set(&mut self.version, given.text(errors), errors),
+            "crate" => given.set(&mut self.krate, given.module(errors), errors),
+            _ => self.defaults.option(kind, &given, errors),
+        }
+        Ok(())
+    }
+}
+
+impl CallDefaults {
+    fn option(&mut self, kind: Kind, given: &Given, errors: &mut Errors) {
+        match (given.name.as_str(), kind) {
+            ("retry", _) => given.set(&mut self.retry, Policy::parse(given, errors), errors),
+            ("timeout", _) => given.set(&mut self.timeout, given.time("30s", errors), errors),
+            ("attempt_timeout", Kind::Activity) => {
+                given.set(&mut self.attempt_timeout, given.time("5s", errors), errors);
+            }
+            ("max_concurrent", Kind::Activity) => {
+                let count = given.whole("8", "with none it would never run", errors);
+                given.set(&mut self.max_concurrent, count, errors);
+            }
+            ("attempt_timeout", Kind::Orchestrator) => errors.on(
+                &given.path,
+                "`attempt_timeout` is an option of `#[activity]`: it ends a run that takes too long, \
+                 and an orchestration is run again at every step; write `timeout = \"30s\"`, for \
+                 the whole of it",
+            ),
+            ("max_concurrent", Kind::Orchestrator) => errors.on(
+                &given.path,
+                "`max_concurrent` is an option of `#[activity]`: an orchestration that waits takes \
+                 nothing that could run out; write it on the activities that this one calls",
+            ),
+            _ => {
+                let attribute = kind.attribute();
+                let known = match kind {
+                    Kind::Activity => format!("{FOR_BOTH}, {FOR_ACTIVITIES}"),
+                    Kind::Orchestrator => FOR_BOTH.to_owned(),
+                };
+                errors.on(
+                    &given.path,
+                    format!("unknown option of `#[{attribute}]`; there are {known}"),
+                );
+            }
+        }
+    }
+}

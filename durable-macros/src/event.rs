@@ -1,0 +1,97 @@
+//! `#[event]`: a type of data gets the name of the external event that carries it.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::meta::ParseNestedMeta;
+use syn::parse::Parser;
+use syn::{Attribute, Generics, Ident, Item, LitStr, Path, parse_quote};
+
+use crate::attr::Given;
+use crate::errors::Errors;
+use crate::expand::keyword;
+use crate::paths::Crate;
+
+const KNOWN: &str = "`name = \"..\"`, `crate = path`";
+
+#[derive(Default)]
+struct Options {
+    name: Option<LitStr>,
+    krate: Option<Path>,
+}
+
+impl Options {
+    fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut options = Self::default();
+        if let Ok(text) = syn::parse2::<LitStr>(tokens.clone()) {
+            errors.on(&text, format!("an option has a name; write `name = \"{}\"`", text.value()));
+            return options;
+        }
+        let parser = syn::meta::parser(|meta| options.option(&meta, errors));
+        if let Err(error) = parser.parse2(tokens) {
+            errors.push(error);
+        }
+        options
+    }
+
+    fn option(&mut self, meta: &ParseNestedMeta, errors: &mut Errors) -> syn::Result<()> {
+        let given = Given::parse(meta)?;
+        if given.path.is_ident("name") {
+            given.set(&mut self.name, given.text(errors), errors);
+        } else if given.path.is_ident("crate") {
+            given.set(&mut self.krate, given.module(errors), errors);
+        } else {
+            errors.on(&given.path, format!("unknown option of `#[event]`; there are {KNOWN}"));
+        }
+        Ok(())
+    }
+}
+
+/// The item unchanged, and what its name is. A type that broke a rule is an event all the same, so
+/// that those who use it give no errors of their own.
+pub(crate) fn event(options: TokenStream, item: &TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let options = Options::parse(options, &mut errors);
+    let Some((attributes, ident, mut generics)) = parse(item, &mut errors) else {
+        let errors = errors.to_compile_errors(&[]);
+        return quote!(#errors #item);
+    };
+    let krate = Crate(options.krate).at(ident.span());
+    if !generics.params.is_empty() {
+        errors.on(
+            &generics,
+            "an external event cannot be generic: its name stands for one type of data; write one \
+             type for each, with a name of its own",
+        );
+        generics.make_where_clause().predicates.push(parse_quote!(Self: #krate::Payload));
+    }
+    let conditions: Vec<_> = attributes.iter().filter(|it| it.path().is_ident("cfg")).collect();
+    let errors = errors.to_compile_errors(&conditions);
+    let name = options.name.map_or_else(|| ident.unraw().to_string(), |name| name.value());
+    let (parameters, arguments, bounds) = generics.split_for_impl();
+    let implementation = quote_spanned! {ident.span()=>
+        impl #parameters #krate::ExternalEvent for #ident #arguments #bounds {
+            const NAME: &'static str = #name;
+        }
+    };
+    quote!(#errors #item #(#conditions)* #implementation)
+}
+
+/// What the attribute stands on, if it is a type that can be an event.
+fn parse(item: &TokenStream, errors: &mut Errors) -> Option<(Vec<Attribute>, Ident, Generics)> {
+    match syn::parse2::<Item>(item.clone()) {
+        Ok(Item::Struct(item)) => Some((item.attrs, item.ident, item.generics)),
+        Ok(Item::Enum(item)) => Some((item.attrs, item.ident, item.generics)),
+        Ok(other) => {
+            errors.on(
+                keyword(&other),
+                "`#[event]` goes on a `struct` or an `enum`: an external event is its data",
+            );
+            None
+        }
+        Err(error) => {
+            errors.push(error);
+            None
+        }
+    }
+}

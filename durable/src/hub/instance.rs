@@ -1,0 +1,359 @@
+//! What a client can do to an instance, whatever its orchestration.
+
+use std::fmt;
+
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use super::TaskHub;
+use super::error::{HubError, ManageError};
+use super::mail::{End, Mail, Manage};
+use super::start::StartRequest;
+use crate::error::Error;
+use crate::event::ExternalEvent;
+use crate::orchestration::json_of;
+use crate::payload::Payload;
+use crate::protocol::{
+    EventKind, ExecutionStarted, FailureDetails, HistoryEvent, InstanceId, InstanceRecord, Json,
+    RuntimeStatus,
+};
+
+/// An instance, seen from outside, whatever its orchestration. It is only a name: dropping it does
+/// nothing to the instance, and there need not be one.
+///
+/// ```standalone_crate
+/// # use durable::prelude::*;
+/// #[orchestrator]
+/// async fn approval(ctx: &OrchestrationContext) -> Result<bool> {
+///     Ok(ctx.wait_for_external_event::<bool>("Approval").await?)
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// let hub = TaskHub::builder().in_memory().open().await?;
+/// let run = hub.start(approval().instance_id("budget-7")).await?;
+///
+/// // Elsewhere, with nothing but the id:
+/// hub.instance("budget-7")?.raise_event("Approval", &true).await?;
+/// assert!(run.result().await?);
+/// # hub.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct InstanceHandle {
+    pub(super) hub: TaskHub,
+    pub(super) instance_id: InstanceId,
+}
+
+/// What an instance was given and what it came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InstanceDetails {
+    /// All that is known without reading the history.
+    pub record: InstanceRecord,
+    /// Its input; after a continue-as-new that of its present execution.
+    pub input: Json,
+    /// What it returned, if it has.
+    pub output: Option<Json>,
+    /// Why it failed or was terminated, if it has or was.
+    pub failure: Option<FailureDetails>,
+}
+
+impl InstanceHandle {
+    /// The instance's id.
+    pub fn instance_id(&self) -> &InstanceId {
+        &self.instance_id
+    }
+
+    /// How far the instance is.
+    ///
+    /// # Errors
+    /// There is no such instance, the hub was shut down, or its store failed.
+    pub async fn status(&self) -> Result<InstanceRecord, HubError> {
+        let id = self.instance_id.clone();
+        let record = self.hub.read(move |store| store.instance(&id)).await?;
+        record.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
+    }
+
+    /// How far the instance is, what it was given and what it came to.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status).
+    pub async fn details(&self) -> Result<InstanceDetails, HubError> {
+        let record = self.status().await?;
+        let (started, end) = self
+            .hub
+            .read({
+                let record = record.clone();
+                move |store| {
+                    let (id, execution) = (&record.instance_id, record.execution_id);
+                    let last = store.history(id, execution, record.last_episode)?;
+                    let end = last.into_iter().rev().find_map(|event| completed(event.kind));
+                    let past = store.history(id, execution, 0)?;
+                    Ok((past.into_iter().find_map(|event| started(event.kind)), end))
+                }
+            })
+            .await?;
+        let input = started.map_or_else(Json::null, |started| started.input);
+        let (output, failure) = end.unwrap_or_default();
+        Ok(InstanceDetails { record, input, output, failure })
+    }
+
+    /// What the instance last said of its progress, read as a `T`; none if it said nothing.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status); or it is no `T`.
+    pub async fn custom_status<T: Payload>(&self) -> crate::Result<Option<T>> {
+        let Some(status) = self.status().await?.custom_status else { return Ok(None) };
+        Ok(Some(serde_json::from_str(status.as_str())?))
+    }
+
+    /// All that has happened to the instance in its present execution, in order.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status).
+    pub async fn history(&self) -> Result<Vec<HistoryEvent>, HubError> {
+        let record = self.status().await?;
+        self.hub.read(move |store| store.history(&record.instance_id, record.execution_id, 0)).await
+    }
+
+    /// Raises an external event, for an orchestrator that
+    /// [waits](crate::OrchestrationContext::wait_for_external_event) for it, now or later. When this
+    /// returns, the event is durable.
+    ///
+    /// # Errors
+    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::InvalidPayload`] if
+    /// the payload has no JSON form or is too large.
+    pub async fn raise_event(
+        &self,
+        name: &str,
+        payload: &impl Serialize,
+    ) -> Result<(), ManageError> {
+        let limits = &self.hub.inner.limits;
+        self.raise_json(name, json_of("the event", payload, limits)).await
+    }
+
+    /// Raises an event of a declared type; see [`event`](macro@crate::event).
+    ///
+    /// # Errors
+    /// As [`raise_event`](Self::raise_event).
+    pub async fn raise<T: ExternalEvent>(&self, event: &T) -> Result<(), ManageError> {
+        let json = T::codec().encode(event).map_err(Error::from);
+        let limits = &self.hub.inner.limits;
+        let check = |json: Json| {
+            limits.check_payload("the event", json.as_str().len()).map_err(Error::msg)?;
+            Ok(json)
+        };
+        self.raise_json(T::NAME, json.and_then(check)).await
+    }
+
+    async fn raise_json(&self, name: &str, input: crate::Result<Json>) -> Result<(), ManageError> {
+        let input = input.map_err(ManageError::InvalidPayload)?;
+        self.manage(Manage::Raise { name: name.to_owned(), input }).await
+    }
+
+    /// Sets the instance aside. What comes for it is recorded, running activities come to their end,
+    /// and nothing else happens until it is [resumed](Self::resume).
+    ///
+    /// # Errors
+    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]. One that is suspended already
+    /// stays so.
+    pub async fn suspend(&self, reason: impl Into<String>) -> Result<(), ManageError> {
+        self.manage(Manage::Suspend { reason: reason.into() }).await
+    }
+
+    /// Lets a suspended instance go on. One that the runtime has suspended for its code is replayed
+    /// with the code that there is.
+    ///
+    /// # Errors
+    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::StillSuspended`] if
+    /// its code still does not fit. One that is not suspended goes on as ever.
+    pub async fn resume(&self, reason: impl Into<String>) -> Result<(), ManageError> {
+        self.manage(Manage::Resume { reason: reason.into() }).await
+    }
+
+    /// Ends the instance, whatever it waits for. Its activities see their
+    /// [cancellation token](crate::ActivityContext::cancellation_token); its sub-orchestrations go on.
+    ///
+    /// # Errors
+    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`].
+    pub async fn terminate(&self, reason: impl Into<String>) -> Result<(), ManageError> {
+        self.manage(Manage::Terminate { reason: reason.into(), recurse: false }).await
+    }
+
+    /// Ends the instance, and all sub-orchestrations that it waits for, and theirs.
+    ///
+    /// # Errors
+    /// As [`terminate`](Self::terminate).
+    pub async fn terminate_recursively(
+        &self,
+        reason: impl Into<String>,
+    ) -> Result<(), ManageError> {
+        self.manage(Manage::Terminate { reason: reason.into(), recurse: true }).await
+    }
+
+    /// Tries again what made the instance fail: failed activities and sub-orchestrations run again
+    /// (those recursively), with all that had succeeded kept. One that failed by itself goes on if
+    /// its code was mended.
+    ///
+    /// # Errors
+    /// [`ManageError::NoSuchInstance`], [`ManageError::NotFinished`], [`ManageError::NotFailed`];
+    /// [`ManageError::CannotRewind`] if the orchestrator did other things after the failure.
+    pub async fn rewind(&self, reason: impl Into<String>) -> Result<(), ManageError> {
+        self.manage(Manage::Rewind { reason: reason.into() }).await
+    }
+
+    /// Starts an instance that has ended again under the same id, with the same input. What there was
+    /// of it is gone.
+    ///
+    /// # Errors
+    /// [`ManageError::Hub`] if there is no such instance, [`ManageError::Start`] if it is running.
+    pub async fn restart(&self) -> Result<(), ManageError> {
+        let request = self.request_again(self.instance_id.clone()).await?;
+        self.hub.request_start(request).await.map_err(|error| ManageError::Start(Box::new(error)))
+    }
+
+    /// Starts an instance with the same input under another id, generated if none is given; gives
+    /// the new one.
+    ///
+    /// # Errors
+    /// [`ManageError::Hub`] if there is no such instance, [`ManageError::Start`] if the id is taken.
+    pub async fn restart_as(&self, id: Option<&str>) -> Result<Self, ManageError> {
+        let instance_id = id.map_or_else(|| Ok(InstanceId::generate()), InstanceId::new)?;
+        let request = self.request_again(instance_id.clone()).await?;
+        let request = StartRequest { replaces: Vec::new(), ..request };
+        let started = self.hub.request_start(request).await;
+        started.map_err(|error| ManageError::Start(Box::new(error)))?;
+        Ok(Self { hub: self.hub.clone(), instance_id })
+    }
+
+    /// Removes an instance that has ended, with its history. Its id may be used again.
+    ///
+    /// # Errors
+    /// [`ManageError::NoSuchInstance`], [`ManageError::NotFinished`].
+    pub async fn purge(&self) -> Result<(), ManageError> {
+        self.manage(Manage::Purge).await
+    }
+
+    /// Removes an instance that has ended, and all its sub-orchestrations that have, and theirs;
+    /// gives how many. Those that it started before it last
+    /// [continued as new](crate::OrchestrationContext::continue_as_new) are not known to it any more.
+    ///
+    /// # Errors
+    /// As [`purge`](Self::purge).
+    pub async fn purge_recursively(&self) -> Result<u64, ManageError> {
+        let mut found = vec![self.clone()];
+        let mut next = 0;
+        while let Some(instance) = found.get(next) {
+            next += 1;
+            let history = match instance.history().await {
+                Err(HubError::NoSuchInstance(id)) if id == self.instance_id => {
+                    return Err(ManageError::NoSuchInstance(id));
+                }
+                Err(HubError::NoSuchInstance(_)) => continue,
+                history => history?,
+            };
+            let child = |event: HistoryEvent| match event.kind {
+                EventKind::SubOrchestrationInstanceCreated {
+                    instance_id, detached: false, ..
+                } => Some(Self { hub: self.hub.clone(), instance_id }),
+                _ => None,
+            };
+            found.extend(history.into_iter().filter_map(child));
+        }
+        self.purge().await?;
+        let mut purged = 1;
+        for child in &found[1..] {
+            match child.purge().await {
+                Ok(()) => purged += 1,
+                Err(ManageError::NoSuchInstance(_) | ManageError::NotFinished { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(purged)
+    }
+
+    /// Waits until the instance has begun: at once, unless it was
+    /// [started for later](crate::Call::start_at).
+    ///
+    /// # Errors
+    /// There is no such instance, or the hub stops before.
+    pub async fn wait_for_start(&self) -> Result<(), HubError> {
+        self.hub.check()?;
+        let (reply, begun) = oneshot::channel();
+        let instance_id = self.instance_id.clone();
+        self.hub.send(&self.instance_id, Mail::WaitForStart { instance_id, reply });
+        match begun.await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(HubError::NoSuchInstance(self.instance_id.clone())),
+            Err(_gone) => Err(self.hub.error()),
+        }
+    }
+
+    /// Waits until the instance has ended, or is suspended for its code; gives how far it is then.
+    ///
+    /// # Errors
+    /// There is no such instance, or the hub stops before.
+    pub async fn wait_for_completion(&self) -> Result<InstanceRecord, HubError> {
+        self.end().await?;
+        self.status().await
+    }
+
+    pub(super) async fn end(&self) -> Result<End, HubError> {
+        self.hub.check()?;
+        let (reply, end) = oneshot::channel();
+        let instance_id = self.instance_id.clone();
+        self.hub.send(&self.instance_id, Mail::Wait { instance_id, reply });
+        let end = self.hub.passing_time(end).await;
+        let end = end.map_err(|_gone| self.hub.error())?;
+        end.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
+    }
+
+    async fn manage(&self, what: Manage) -> Result<(), ManageError> {
+        self.hub.check()?;
+        let (reply, managed) = oneshot::channel();
+        let instance_id = self.instance_id.clone();
+        self.hub.send(&self.instance_id, Mail::Manage { instance_id, what, reply });
+        managed.await.map_err(|_gone| self.hub.error())?
+    }
+
+    async fn request_again(&self, instance_id: InstanceId) -> Result<StartRequest, ManageError> {
+        let history = self.history().await?;
+        let started = history.into_iter().find_map(|event| started(event.kind));
+        let started = started.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))?;
+        let ExecutionStarted { name, version, input, tags, trace_context, .. } = *started;
+        let replaces =
+            vec![RuntimeStatus::Completed, RuntimeStatus::Failed, RuntimeStatus::Terminated];
+        Ok(StartRequest {
+            instance_id,
+            name,
+            version,
+            input,
+            tags,
+            trace_context,
+            start_at: None,
+            replaces,
+        })
+    }
+}
+
+fn started(kind: EventKind) -> Option<Box<ExecutionStarted>> {
+    match kind {
+        EventKind::ExecutionStarted(started) => Some(started),
+        _ => None,
+    }
+}
+
+fn completed(kind: EventKind) -> Option<(Option<Json>, Option<FailureDetails>)> {
+    match kind {
+        EventKind::ExecutionCompleted { result, failure, .. } => Some((result, failure)),
+        _ => None,
+    }
+}
+
+impl fmt::Debug for InstanceHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InstanceHandle({})", self.instance_id)
+    }
+}

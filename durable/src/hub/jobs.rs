@@ -1,0 +1,132 @@
+//! Which activities wait to be run, and which are running.
+//!
+//! Rules:
+//! 1. Jobs begin in the order in which they came, except that one of an activity with a limit stands
+//!    aside while as many of that activity are running.
+//! 2. A job that is cancelled is gone: if it is running, its result counts for nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use tokio_util::sync::CancellationToken;
+
+use super::activities::{Job, JobKey};
+use super::virtual_time::Busy;
+use crate::protocol::ExecutionId;
+
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    queue: VecDeque<Waiting>,
+    /// The jobs in the queue, or aside, that were not cancelled.
+    waiting: BTreeSet<JobKey>,
+    running: BTreeMap<JobKey, Running>,
+    limited: HashMap<&'static str, Limited>,
+    started: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    job: Job,
+    at_most: Option<usize>,
+    busy: Busy,
+}
+
+#[derive(Debug)]
+struct Running {
+    number: u64,
+    token: CancellationToken,
+}
+
+/// What there is of an activity of which only so many may run.
+#[derive(Debug, Default)]
+struct Limited {
+    running: usize,
+    aside: VecDeque<Waiting>,
+}
+
+/// Goes with a running job.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    pub(super) token: CancellationToken,
+    number: u64,
+    limited: Option<&'static str>,
+    /// Keeps time from passing while the job runs.
+    _busy: Busy,
+}
+
+impl Jobs {
+    /// Adds a job, unless it is there already.
+    pub(super) fn add(&mut self, job: Job, at_most: Option<usize>, busy: Busy) -> bool {
+        let key = job.key();
+        if self.running.contains_key(&key) || !self.waiting.insert(key) {
+            return false;
+        }
+        self.queue.push_back(Waiting { job, at_most, busy });
+        true
+    }
+
+    /// The job to run next.
+    pub(super) fn next(&mut self) -> Option<(Job, Ticket)> {
+        loop {
+            let next = self.queue.pop_front()?;
+            let key = next.job.key();
+            if !self.waiting.contains(&key) {
+                continue;
+            }
+            let name = next.job.task.name;
+            if let Some(at_most) = next.at_most {
+                let limited = self.limited.entry(name).or_default();
+                if limited.running >= at_most {
+                    limited.aside.push_back(next);
+                    continue;
+                }
+                limited.running += 1;
+            }
+            self.waiting.remove(&key);
+            self.started += 1;
+            let (number, token) = (self.started, CancellationToken::new());
+            self.running.insert(key, Running { number, token: token.clone() });
+            let limited = next.at_most.map(|_| name);
+            return Some((next.job, Ticket { token, number, limited, _busy: next.busy }));
+        }
+    }
+
+    /// A job has ended; whether anybody waits for its result.
+    pub(super) fn end(&mut self, key: &JobKey, ticket: &Ticket) -> bool {
+        if let Some(limited) = ticket.limited.and_then(|name| self.limited.get_mut(name)) {
+            limited.running -= 1;
+            if let Some(next) = limited.aside.pop_front() {
+                self.queue.push_front(next);
+            }
+        }
+        let is_it = self.running.get(key).is_some_and(|job| job.number == ticket.number);
+        if is_it {
+            self.running.remove(key);
+        }
+        is_it
+    }
+
+    pub(super) fn cancel(&mut self, key: &JobKey) {
+        self.waiting.remove(key);
+        if let Some(running) = self.running.remove(key) {
+            running.token.cancel();
+        }
+    }
+
+    pub(super) fn cancel_all(&mut self, execution: ExecutionId) {
+        let all = (execution, i32::MIN)..=(execution, i32::MAX);
+        let waiting = self.waiting.range(all.clone()).copied();
+        let running = self.running.range(all).map(|(key, _)| *key);
+        let keys: Vec<_> = waiting.chain(running).collect();
+        for key in &keys {
+            self.cancel(key);
+        }
+    }
+
+    /// Begins nothing more, and tells what is running to come to an end.
+    pub(super) fn close(&mut self) {
+        self.queue.clear();
+        self.waiting.clear();
+        self.limited.values_mut().for_each(|limited| limited.aside.clear());
+        self.running.values().for_each(|running| running.token.cancel());
+    }
+}

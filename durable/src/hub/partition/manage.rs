@@ -1,0 +1,279 @@
+//! What clients want of an instance: suspend, resume, terminate, rewind, purge.
+
+use std::collections::BTreeMap;
+
+use super::start::terminated;
+use super::{Partition, Stopped};
+use crate::engine::{Episode, Outcome};
+use crate::hub::committer::{Content, Effect};
+use crate::hub::error::ManageError;
+use crate::hub::mail::Manage;
+use crate::hub::residents::Resident;
+use crate::protocol::{
+    EventKind, HistoryEvent, InstanceId, ParentInstance, RuntimeStatus, Suspension, Timestamp,
+};
+
+type Managed = Result<(), ManageError>;
+
+impl Partition {
+    /// Does what somebody wants of an instance; what it leads to is written before it is answered.
+    pub(super) fn manage(
+        &mut self,
+        id: &InstanceId,
+        what: Manage,
+        parent: Option<&ParentInstance>,
+    ) -> Result<Managed, Stopped> {
+        let Some(mut resident) = self.resident(id)? else {
+            return Ok(Err(ManageError::NoSuchInstance(id.clone())));
+        };
+        if parent.is_some_and(|parent| !is_child(&resident, parent)) {
+            self.residents.put(resident);
+            return Ok(Err(ManageError::NoSuchInstance(id.clone())));
+        }
+        let status = resident.record.runtime_status;
+        let finished = status.is_finished();
+        let wants_finished = matches!(what, Manage::Rewind { .. } | Manage::Purge);
+        if finished != wants_finished {
+            self.residents.put(resident);
+            let instance_id = id.clone();
+            return Ok(Err(if finished {
+                ManageError::Finished { instance_id, status }
+            } else {
+                ManageError::NotFinished { instance_id, status }
+            }));
+        }
+        let managed = match what {
+            // Raised with what else comes in for the instance.
+            Manage::Raise { .. } => Ok(()),
+            Manage::Suspend { reason } => {
+                self.suspend_for_client(&mut resident, reason);
+                Ok(())
+            }
+            Manage::Resume { reason } => return self.resume_for_client(resident, &reason),
+            Manage::Terminate { reason, recurse } => {
+                self.terminate(&mut resident, reason, recurse)?;
+                Ok(())
+            }
+            Manage::Rewind { reason } => self.rewind(&mut resident, &reason)?,
+            Manage::Purge => {
+                self.due.set(id, (resident.record.next_due, None), self.written);
+                let purged = vec![id.clone()];
+                self.write(Content { purged, ..Content::default() }, Vec::new());
+                return Ok(Ok(()));
+            }
+        };
+        self.residents.put(resident);
+        Ok(managed)
+    }
+
+    /// What a parent wants of a sub-orchestration that it waits for. If that cannot be, it must not
+    /// wait for ever.
+    pub(super) fn manage_for_parent(
+        &mut self,
+        id: &InstanceId,
+        what: Manage,
+        parent: Option<&ParentInstance>,
+    ) -> Result<(), Stopped> {
+        let rewinds = matches!(what, Manage::Rewind { .. });
+        let managed = self.manage(id, what, parent)?;
+        if let (Err(error), Some(parent), true) = (managed, parent, rewinds) {
+            let failure = terminated(&format!("it could not be rewound: {error}"));
+            let messages = vec![super::start::answer(parent, Err(failure))];
+            self.write(Content { messages, ..Content::default() }, Vec::new());
+        }
+        Ok(())
+    }
+
+    /// Whether an event can be raised in an instance.
+    pub(super) fn can_raise(&mut self, id: &InstanceId) -> Result<Managed, Stopped> {
+        Ok(match self.status(id)? {
+            None => Err(ManageError::NoSuchInstance(id.clone())),
+            Some(status) if status.is_finished() => {
+                Err(ManageError::Finished { instance_id: id.clone(), status })
+            }
+            Some(_) => Ok(()),
+        })
+    }
+
+    fn suspend_for_client(&mut self, resident: &mut Resident, reason: String) {
+        if resident.record.suspension.is_none() {
+            let suspension = Suspension { code: None, reason };
+            let episode = Episode::set_aside(self.clock.now(), [], suspension, true);
+            self.write_episode(resident, episode, Content::default(), Vec::new());
+        }
+    }
+
+    fn resume_for_client(&mut self, resident: Resident, reason: &str) -> Result<Managed, Stopped> {
+        let id = resident.record.instance_id.clone();
+        if resident.record.suspension.is_none() {
+            self.residents.put(resident);
+            return Ok(Ok(()));
+        }
+        self.wait_until_durable(&resident)?;
+        self.wake(resident.record, reason)?;
+        let suspension = self.residents.get(&id).and_then(|it| it.record.suspension.clone());
+        Ok(suspension.map_or(Ok(()), |suspension| Err(ManageError::StillSuspended(suspension))))
+    }
+
+    fn terminate(
+        &mut self,
+        resident: &mut Resident,
+        reason: String,
+        recurse: bool,
+    ) -> Result<(), Stopped> {
+        let mut content = Content::default();
+        if recurse {
+            let children = match &resident.execution {
+                Some(execution) => execution.open_children(),
+                None => open_children(&self.durable_history(resident)?),
+            };
+            content.messages = children
+                .into_iter()
+                .map(|(task, child)| {
+                    let reason = reason.clone();
+                    let event = EventKind::ExecutionTerminated { reason, recurse };
+                    resident.to_child(task, child, event)
+                })
+                .collect();
+        }
+        let effects = vec![Effect::CancelAll(resident.record.execution_id)];
+        let status = RuntimeStatus::Terminated;
+        let failure = Some(terminated(&reason));
+        let kinds = vec![
+            EventKind::ExecutionTerminated { reason, recurse },
+            EventKind::ExecutionCompleted { status, result: None, failure },
+        ];
+        let episode = Episode {
+            events: framed(self.clock.now(), kinds),
+            actions: Vec::new(),
+            outcome: Outcome::Finished(status),
+        };
+        resident.past.clear();
+        self.write_episode(resident, episode, content, effects);
+        Ok(())
+    }
+
+    /// Takes out of a history what made the instance fail, and goes on from there.
+    fn rewind(&mut self, resident: &mut Resident, reason: &str) -> Result<Managed, Stopped> {
+        let instance_id = resident.record.instance_id.clone();
+        if resident.record.runtime_status != RuntimeStatus::Failed {
+            let status = resident.record.runtime_status;
+            return Ok(Err(ManageError::NotFailed { instance_id, status }));
+        }
+        let now = self.clock.now();
+        let (mut past, children) = without_failures(self.durable_history(resident)?);
+        past.extend(framed(now, vec![EventKind::ExecutionRewound { reason: reason.to_owned() }]));
+        let mut execution = match self.replay(&resident.record, &past) {
+            Ok(execution) => execution,
+            Err(suspension) => {
+                let reason = suspension.reason;
+                return Ok(Err(ManageError::CannotRewind { instance_id, reason }));
+            }
+        };
+        let running = execution.running_tasks();
+        let effects = running.into_iter().map(|task| Effect::Run(resident.job(task))).collect();
+        let messages = children
+            .into_iter()
+            .map(|(task, child)| {
+                let reason = reason.to_owned();
+                resident.to_child(task, child, EventKind::ExecutionRewound { reason })
+            })
+            .collect();
+        let (more, actions, outcome) = match execution.run(now, Vec::new()) {
+            Some(Episode { events, actions, outcome }) => (events, actions, outcome),
+            None => (Vec::new(), Vec::new(), Outcome::Waiting),
+        };
+        past.extend(more);
+        resident.execution = Some(execution);
+        resident.end = None;
+        resident.past.clear();
+        resident.replaces = Some(resident.record.execution_id);
+        resident.record.history_len = 0;
+        let content = Content { messages, ..Content::default() };
+        let episode = Episode { events: past, actions, outcome };
+        self.write_episode(resident, episode, content, effects);
+        Ok(Ok(()))
+    }
+
+    /// The whole history of an instance, the last write included.
+    fn durable_history(&mut self, resident: &Resident) -> Result<Vec<HistoryEvent>, Stopped> {
+        self.wait_until_durable(resident)?;
+        self.history(&resident.record)
+    }
+
+    /// Waits for the committer, so that the store has what was written last.
+    fn wait_until_durable(&mut self, resident: &Resident) -> Result<(), Stopped> {
+        while !self.residents.is_durable(resident) {
+            if self.health.has_failed() {
+                return Err(Stopped);
+            }
+            let (reply, durable) = tokio::sync::oneshot::channel();
+            self.write(Content::default(), vec![Effect::Begun(reply, true)]);
+            if durable.blocking_recv().is_err() {
+                return Err(Stopped);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_child(resident: &Resident, parent: &ParentInstance) -> bool {
+    resident.record.parent.as_ref().is_some_and(|known| {
+        known.execution_id == parent.execution_id
+            && known.task_scheduled_id == parent.task_scheduled_id
+    })
+}
+
+fn framed(now: Timestamp, kinds: Vec<EventKind>) -> Vec<HistoryEvent> {
+    let kinds = std::iter::once(EventKind::OrchestratorStarted).chain(kinds);
+    let kinds = kinds.chain([EventKind::OrchestratorCompleted]);
+    kinds.map(|kind| HistoryEvent::new(now, kind)).collect()
+}
+
+/// The sub-orchestrations of a history that have no result.
+fn open_children(past: &[HistoryEvent]) -> Vec<(i32, InstanceId)> {
+    let mut open = BTreeMap::new();
+    for event in past {
+        match &event.kind {
+            EventKind::SubOrchestrationInstanceCreated { instance_id, detached: false, .. } => {
+                open.insert(event.event_id, instance_id.clone());
+            }
+            EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id, .. }
+            | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id, .. } => {
+                open.remove(task_scheduled_id);
+            }
+            _ => {}
+        }
+    }
+    open.into_iter().collect()
+}
+
+/// A history without its end and without the failures of tasks, which so are tried again; and the
+/// sub-orchestrations among those.
+fn without_failures(past: Vec<HistoryEvent>) -> (Vec<HistoryEvent>, Vec<(i32, InstanceId)>) {
+    let mut created = BTreeMap::new();
+    let mut failed = Vec::new();
+    for event in &past {
+        match &event.kind {
+            EventKind::SubOrchestrationInstanceCreated { instance_id, .. } => {
+                created.insert(event.event_id, instance_id.clone());
+            }
+            EventKind::TaskFailed { task_scheduled_id, .. }
+            | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id, .. } => {
+                failed.push(*task_scheduled_id);
+            }
+            _ => {}
+        }
+    }
+    let children = failed.iter().filter_map(|id| Some((*id, created.get(id)?.clone()))).collect();
+    let stays = |kind: &EventKind| match kind {
+        EventKind::ExecutionCompleted { .. }
+        | EventKind::TaskFailed { .. }
+        | EventKind::SubOrchestrationInstanceFailed { .. } => false,
+        EventKind::TaskAttemptFailed { task_scheduled_id, .. } => {
+            !failed.contains(task_scheduled_id)
+        }
+        _ => true,
+    };
+    (past.into_iter().filter(|event| stays(&event.kind)).collect(), children)
+}

@@ -1,0 +1,404 @@
+//! A partition: one thread that owns its instances and runs their episodes.
+//!
+//! Mail comes in, is sorted by instance, and each instance runs one episode for all that came for
+//! it. What the episode leaves goes to the committer. The thread does not wait for that: a later
+//! episode is written behind an earlier one, and no effect leaves before it is durable.
+//!
+//! It is outside of any async runtime, so that an orchestrator that needs one is found out.
+//!
+//! Read next: `start.rs` (new instances), `write.rs` (what an episode leaves), `manage.rs` (what
+//! clients want), `restore.rs` (what was not in memory).
+
+mod manage;
+mod restore;
+mod start;
+mod write;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+
+use super::clock::Clock;
+use super::committer::{Content, Effect, Write};
+use super::due::DueList;
+use super::health::Health;
+use super::mail::{Delivery, End, EndReply, Mail, Mailboxes, Manage, Origin, Start, StartedReply};
+use super::residents::{Resident, Residents};
+use super::settings::Settings;
+use super::virtual_time::{Busy, VirtualTime};
+use crate::engine::Episode;
+use crate::protocol::{
+    EventKind, ExecutionId, InstanceId, MessageId, PartitionId, RuntimeStatus, TaskMessage,
+};
+use crate::registry::Registry;
+use crate::store::{PartitionState, Store, StoreError};
+
+/// How much mail is looked at before episodes are run.
+const BATCH_MAX: usize = 1024;
+
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub(super) id: PartitionId,
+    pub(super) registry: Arc<Registry>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) committer: SyncSender<Write>,
+    pub(super) mailboxes: Mailboxes,
+    pub(super) health: Arc<Health>,
+    pub(super) settings: Settings,
+    pub(super) residents: Residents,
+    pub(super) due: DueList,
+    pub(super) waiters: HashMap<InstanceId, Waiters>,
+    pub(super) clock: Clock,
+    /// Where time is made, in a test.
+    pub(super) time: Option<Arc<VirtualTime>>,
+    /// How many writes have gone to the committer.
+    pub(super) written: u64,
+}
+
+/// Who wants to know of an instance.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    pub(super) start: Vec<StartedReply>,
+    pub(super) end: Vec<EndReply>,
+}
+
+/// The store has failed, which is noted, so the partition stops.
+#[derive(Debug)]
+struct Stopped;
+
+/// What came for an instance and is delivered in one episode.
+#[derive(Debug, Default)]
+struct Arrival {
+    events: Vec<EventKind>,
+    consumed: Vec<MessageId>,
+    effects: Vec<Effect>,
+}
+
+/// What came for which instance, in the order in which it came.
+#[derive(Debug, Default)]
+struct Arrivals {
+    all: Vec<(InstanceId, Arrival)>,
+    places: HashMap<InstanceId, usize>,
+}
+
+impl Arrivals {
+    fn of(&mut self, id: &InstanceId) -> &mut Arrival {
+        let place = *self.places.entry(id.clone()).or_insert_with(|| {
+            self.all.push((id.clone(), Arrival::default()));
+            self.all.len() - 1
+        });
+        &mut self.all[place].1
+    }
+
+    fn take(&mut self, id: &InstanceId) -> Option<Arrival> {
+        let place = self.places.remove(id)?;
+        Some(std::mem::take(&mut self.all[place].1))
+    }
+
+    fn take_all(&mut self) -> Vec<(InstanceId, Arrival)> {
+        self.places.clear();
+        std::mem::take(&mut self.all)
+    }
+}
+
+impl Arrival {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.consumed.is_empty() && self.effects.is_empty()
+    }
+}
+
+impl Partition {
+    /// Goes on with what the store holds, then serves mail until it is told to stop. `opening` keeps
+    /// time from passing until then.
+    pub(super) fn run(mut self, mail: &Receiver<Delivery>, found: PartitionState, opening: Busy) {
+        let recovered = self.recover(found);
+        drop(opening);
+        if let Err(Stopped) = recovered.and_then(|()| self.serve(mail)) {
+            // The committer sees the failure with this and stops the others. Those who wait here
+            // learn of it when the partition goes.
+            self.write(Content::default(), Vec::new());
+        }
+    }
+
+    /// Notes a failure of the store before anything is dropped that somebody waits for.
+    fn read<T>(&self, read: Result<T, StoreError>) -> Result<T, Stopped> {
+        read.map_err(|error| {
+            self.health.fail(error);
+            Stopped
+        })
+    }
+
+    fn serve(&mut self, mail: &Receiver<Delivery>) -> Result<(), Stopped> {
+        let mut stop = false;
+        while !stop {
+            let first = match self.wait(mail) {
+                Ok(first) => Some(first),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            let mut arrivals = Arrivals::default();
+            // Held until what the mail leads to is on its way.
+            let mut under_way = Vec::new();
+            for (mail, busy) in first.into_iter().chain(mail.try_iter().take(BATCH_MAX)) {
+                under_way.push(busy);
+                stop |= matches!(mail, Mail::Stop);
+                self.take_in(mail, &mut arrivals)?;
+            }
+            for (instance_id, arrival) in arrivals.take_all() {
+                self.deliver(&instance_id, arrival)?;
+            }
+            self.look_at_due()?;
+            self.residents.evict();
+            self.announce_due();
+        }
+        Ok(())
+    }
+
+    /// Waits for mail, or until something is due.
+    fn wait(&mut self, mail: &Receiver<Delivery>) -> Result<Delivery, RecvTimeoutError> {
+        let due = self.due.next();
+        match self.clock.wait_until(due) {
+            Some(wait) => mail.recv_timeout(wait),
+            None => mail.recv().map_err(|_gone| RecvTimeoutError::Disconnected),
+        }
+    }
+
+    /// Tells who makes time when something is due.
+    fn announce_due(&self) {
+        if let Some(time) = &self.time {
+            time.set_due(self.id, self.due.next());
+        }
+    }
+
+    fn take_in(&mut self, mail: Mail, arrivals: &mut Arrivals) -> Result<(), Stopped> {
+        match mail {
+            Mail::Start(start) => {
+                self.flush(&start.instance_id, arrivals)?;
+                self.start(start)
+            }
+            Mail::TaskEnded { instance_id, execution_id, event } => {
+                if self.is_current(&instance_id, execution_id)? {
+                    arrivals.of(&instance_id).events.push(event);
+                }
+                Ok(())
+            }
+            Mail::Message(message) => self.take_in_message(*message, arrivals),
+            Mail::Manage { instance_id, what: Manage::Raise { name, input }, reply } => {
+                let raised = self.can_raise(&instance_id)?;
+                let arrival = arrivals.of(&instance_id);
+                if raised.is_ok() {
+                    arrival.events.push(EventKind::EventRaised { name, input });
+                }
+                arrival.effects.push(Effect::Managed(reply, raised));
+                Ok(())
+            }
+            Mail::Manage { instance_id, what, reply } => {
+                self.flush(&instance_id, arrivals)?;
+                let managed = self.manage(&instance_id, what, None)?;
+                self.write(Content::default(), vec![Effect::Managed(reply, managed)]);
+                Ok(())
+            }
+            Mail::Wait { instance_id, reply } => self.wait_for_end(instance_id, reply),
+            Mail::WaitForStart { instance_id, reply } => self.wait_for_start(instance_id, reply),
+            Mail::Wake | Mail::Stop => Ok(()),
+        }
+    }
+
+    fn take_in_message(
+        &mut self,
+        message: TaskMessage,
+        arrivals: &mut Arrivals,
+    ) -> Result<(), Stopped> {
+        let TaskMessage { id, instance_id, execution_id, from, event } = message;
+        match event {
+            EventKind::ExecutionStarted(started) => {
+                self.flush(&instance_id, arrivals)?;
+                let origin = Origin::Message(id);
+                self.start(Start { instance_id, started, replaces: Vec::new(), origin })
+            }
+            EventKind::ExecutionTerminated { reason, recurse } => {
+                self.flush(&instance_id, arrivals)?;
+                let what = Manage::Terminate { reason, recurse };
+                self.manage_for_parent(&instance_id, what, from.as_deref())?;
+                self.consume(id);
+                Ok(())
+            }
+            EventKind::ExecutionRewound { reason } => {
+                self.flush(&instance_id, arrivals)?;
+                self.manage_for_parent(&instance_id, Manage::Rewind { reason }, from.as_deref())?;
+                self.consume(id);
+                Ok(())
+            }
+            event => {
+                let is_for_it = match execution_id {
+                    Some(execution_id) => self.is_current(&instance_id, execution_id)?,
+                    None => self.can_raise(&instance_id)?.is_ok(),
+                };
+                if !is_for_it {
+                    tracing::warn!(
+                        instance = %instance_id,
+                        event = event.type_name(),
+                        "dropped a message: the instance is gone, has ended or began anew"
+                    );
+                }
+                let arrival = arrivals.of(&instance_id);
+                arrival.consumed.push(id);
+                arrival.events.extend(is_for_it.then_some(event));
+                Ok(())
+            }
+        }
+    }
+
+    /// Delivers what came for an instance before something else is done to it.
+    fn flush(&mut self, id: &InstanceId, arrivals: &mut Arrivals) -> Result<(), Stopped> {
+        match arrivals.take(id) {
+            Some(arrival) => self.deliver(id, arrival),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs an episode of an instance for what came for it.
+    fn deliver(&mut self, id: &InstanceId, arrival: Arrival) -> Result<(), Stopped> {
+        if arrival.is_empty() {
+            return Ok(());
+        }
+        let Arrival { events, consumed, effects } = arrival;
+        let content = Content { consumed, ..Content::default() };
+        let Some(mut resident) = self.resident(id)? else {
+            self.write(content, effects);
+            return Ok(());
+        };
+        match self.episode(&mut resident, events) {
+            Some(episode) => self.write_episode(&mut resident, episode, content, effects),
+            None => self.write(content, effects),
+        }
+        self.residents.put(resident);
+        Ok(())
+    }
+
+    /// What an instance makes of events: none if it has ended, or if they mean nothing to it.
+    fn episode(&mut self, resident: &mut Resident, events: Vec<EventKind>) -> Option<Episode> {
+        if resident.record.runtime_status.is_finished() {
+            return None;
+        }
+        let now = self.clock.now();
+        match (&mut resident.execution, &resident.record.suspension) {
+            (Some(execution), _) => execution.run(now, events),
+            (None, Some(suspension)) if !events.is_empty() => {
+                Some(Episode::set_aside(now, events, suspension.clone(), false))
+            }
+            (None, _) => None,
+        }
+    }
+
+    /// Runs an episode of each instance that is due.
+    fn look_at_due(&mut self) -> Result<(), Stopped> {
+        let now = self.clock.now();
+        let mut ids = Vec::new();
+        while ids.len() < BATCH_MAX {
+            let popped = self.due.pop(now, &*self.store);
+            let Some(id) = self.read(popped)? else { break };
+            ids.push(id);
+        }
+        // One that is due again by what it does now has its turn after others.
+        let mut purged = Vec::new();
+        for id in ids {
+            let Some(mut resident) = self.resident(&id)? else { continue };
+            // Its entry is taken out of the list.
+            resident.due_before = None;
+            let due = resident.record.next_due;
+            if due.is_none_or(|due| due > now) {
+                self.due.set(&id, (None, due), resident.written);
+                resident.due_before = due;
+            } else if resident.record.runtime_status.is_finished() {
+                purged.push(id);
+                continue;
+            } else if let Some(episode) = self.episode(&mut resident, Vec::new()) {
+                self.write_episode(&mut resident, episode, Content::default(), Vec::new());
+            }
+            self.residents.put(resident);
+        }
+        if !purged.is_empty() {
+            self.write(Content { purged, ..Content::default() }, Vec::new());
+        }
+        Ok(())
+    }
+
+    fn wait_for_end(&mut self, id: InstanceId, reply: EndReply) -> Result<(), Stopped> {
+        let end = match self.residents.get(&id) {
+            Some(resident) => resident.end.clone(),
+            None => match self.read(self.store.instance(&id))? {
+                Some(record) => self.stored_end(&record)?,
+                None => {
+                    self.write(Content::default(), vec![Effect::Ended(reply, None)]);
+                    return Ok(());
+                }
+            },
+        };
+        match end {
+            Some(end) => self.write(Content::default(), vec![Effect::Ended(reply, Some(end))]),
+            None => {
+                let waiters = &mut self.waiters.entry(id).or_default().end;
+                // Who asks again and again, with a timeout, must not leave a reply behind each time.
+                waiters.retain(|waiter| !waiter.is_closed());
+                waiters.push(reply);
+            }
+        }
+        Ok(())
+    }
+
+    fn wait_for_start(&mut self, id: InstanceId, reply: StartedReply) -> Result<(), Stopped> {
+        match self.status(&id)? {
+            Some(RuntimeStatus::Pending) => {
+                let waiters = &mut self.waiters.entry(id).or_default().start;
+                waiters.retain(|waiter| !waiter.is_closed());
+                waiters.push(reply);
+            }
+            status => {
+                self.write(Content::default(), vec![Effect::Begun(reply, status.is_some())]);
+            }
+        }
+        Ok(())
+    }
+
+    /// How far an instance is, if there is one.
+    fn status(&mut self, id: &InstanceId) -> Result<Option<RuntimeStatus>, Stopped> {
+        if let Some(resident) = self.residents.get(id) {
+            return Ok(Some(resident.record.runtime_status));
+        }
+        Ok(self.read(self.store.instance(id))?.map(|record| record.runtime_status))
+    }
+
+    /// Whether this is the execution that the instance is in.
+    fn is_current(&mut self, id: &InstanceId, execution: ExecutionId) -> Result<bool, Stopped> {
+        if let Some(resident) = self.residents.get(id) {
+            return Ok(resident.record.execution_id == execution);
+        }
+        let record = self.read(self.store.instance(id))?;
+        Ok(record.is_some_and(|record| record.execution_id == execution))
+    }
+
+    fn consume(&mut self, id: MessageId) {
+        self.write(Content { consumed: vec![id], ..Content::default() }, Vec::new());
+    }
+
+    fn write(&mut self, content: Content, effects: Vec<Effect>) {
+        self.written += 1;
+        let (partition, number) = (self.id, self.written);
+        let write = Write { partition, number, content, effects, _busy: self.mailboxes.busy() };
+        // The committer outlives every partition, so there is always somebody to take it.
+        let _ = self.committer.send(write);
+    }
+}
+
+impl End {
+    /// The end that an event records.
+    pub(super) fn of(kind: &EventKind) -> Option<Self> {
+        let EventKind::ExecutionCompleted { status, result, failure } = kind else { return None };
+        Some(match (status, result, failure) {
+            (RuntimeStatus::Completed, Some(result), _) => Self::Completed(result.clone()),
+            (RuntimeStatus::Failed, _, Some(failure)) => Self::Failed(failure.clone()),
+            _ => Self::Terminated,
+        })
+    }
+}

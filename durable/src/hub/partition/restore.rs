@@ -1,0 +1,145 @@
+//! Instances that are not in memory: what the store holds of them, replayed.
+
+use super::{End, Partition, Stopped};
+use crate::engine::{Episode, Execution, Origin};
+use crate::hub::committer::{Content, Effect};
+use crate::hub::mail::Mail;
+use crate::hub::residents::Resident;
+use crate::protocol::{EventKind, HistoryEvent, InstanceId, InstanceRecord, Suspension};
+use crate::store::PartitionState;
+
+impl Partition {
+    /// Goes on with instances whose activities were running, or whose code was not there, and with
+    /// messages that are still on their way. All others wait in the store for what they wait for.
+    pub(super) fn recover(&mut self, found: PartitionState) -> Result<(), Stopped> {
+        let loaded = self.due.load(&*self.store);
+        self.read(loaded)?;
+        for id in found.active {
+            let Some(record) = self.read(self.store.instance(&id))? else { continue };
+            if !record.runtime_status.is_finished() {
+                self.wake(record, "the code fits again")?;
+            }
+            self.residents.evict();
+        }
+        let mut arrivals = super::Arrivals::default();
+        for message in found.messages {
+            self.take_in(Mail::Message(Box::new(message)), &mut arrivals)?;
+        }
+        for (id, arrival) in arrivals.take_all() {
+            self.deliver(&id, arrival)?;
+        }
+        self.look_at_due()?;
+        self.announce_due();
+        Ok(())
+    }
+
+    /// Replays an instance and begins again what its history leaves running. One that is suspended
+    /// is resumed, if its code fits.
+    pub(super) fn wake(&mut self, record: InstanceRecord, reason: &str) -> Result<(), Stopped> {
+        let past = self.history(&record)?;
+        match self.replay(&record, &past) {
+            Ok(execution) => self.resume(record, execution, past, reason),
+            Err(suspension) => self.suspend(record, suspension),
+        }
+        Ok(())
+    }
+
+    fn resume(
+        &mut self,
+        record: InstanceRecord,
+        mut execution: Execution,
+        past: Vec<HistoryEvent>,
+        reason: &str,
+    ) {
+        let mut new = Vec::new();
+        if record.suspension.is_some() {
+            tracing::info!(instance = %record.instance_id, reason, "the instance goes on");
+            new.push(EventKind::ExecutionResumed { reason: reason.to_owned() });
+        }
+        let mut resident = Resident::new(record, self.written);
+        let running = execution.running_tasks();
+        let episode = execution.run(self.clock.now(), new);
+        resident.execution = Some(execution);
+        resident.remember(self.settings.verify, past);
+        let job = |task| Effect::Run(resident.job(task));
+        let effects: Vec<_> = running.into_iter().map(job).collect();
+        match episode {
+            Some(episode) => {
+                self.write_episode(&mut resident, episode, Content::default(), effects);
+            }
+            None => self.write(Content::default(), effects),
+        }
+        self.residents.put(resident);
+    }
+
+    fn suspend(&mut self, record: InstanceRecord, suspension: Suspension) {
+        let mut resident = Resident::new(record, self.written);
+        if resident.record.suspension.as_ref() == Some(&suspension) {
+            resident.end = Some(End::Suspended(suspension));
+        } else {
+            let episode = Episode::set_aside(self.clock.now(), [], suspension, true);
+            self.write_episode(&mut resident, episode, Content::default(), Vec::new());
+        }
+        self.residents.put(resident);
+    }
+
+    pub(super) fn stored_end(&self, record: &InstanceRecord) -> Result<Option<End>, Stopped> {
+        match &record.suspension {
+            Some(suspension) if suspension.code.is_some() => {
+                return Ok(Some(End::Suspended(suspension.clone())));
+            }
+            _ => {}
+        }
+        if !record.runtime_status.is_finished() {
+            return Ok(None);
+        }
+        let id = &record.instance_id;
+        let last = self.read(self.store.history(id, record.execution_id, record.last_episode))?;
+        Ok(last.iter().rev().find_map(|event| End::of(&event.kind)))
+    }
+
+    /// An instance from memory, or else from the store, replayed.
+    pub(super) fn resident(&mut self, id: &InstanceId) -> Result<Option<Resident>, Stopped> {
+        if let Some(resident) = self.residents.take(id) {
+            return Ok(Some(resident));
+        }
+        let Some(record) = self.read(self.store.instance(id))? else { return Ok(None) };
+        let end = self.stored_end(&record)?;
+        let mut resident = Resident::new(record, self.written);
+        resident.end = end;
+        let goes_on = !resident.record.runtime_status.is_finished();
+        if goes_on && resident.record.suspension.is_none() {
+            let past = self.history(&resident.record)?;
+            match self.replay(&resident.record, &past) {
+                Ok(execution) => {
+                    resident.execution = Some(execution);
+                    resident.remember(self.settings.verify, past);
+                }
+                Err(suspension) => {
+                    let episode = Episode::set_aside(self.clock.now(), [], suspension, true);
+                    let content = Content::default();
+                    self.write_episode(&mut resident, episode, content, Vec::new());
+                }
+            }
+        }
+        Ok(Some(resident))
+    }
+
+    pub(super) fn history(&self, record: &InstanceRecord) -> Result<Vec<HistoryEvent>, Stopped> {
+        self.read(self.store.history(&record.instance_id, record.execution_id, 0))
+    }
+
+    pub(super) fn begin(&self, record: &InstanceRecord) -> Result<Execution, Suspension> {
+        Execution::new(&self.registry, Origin::of(record, self.settings.limits))
+    }
+
+    pub(super) fn replay(
+        &self,
+        record: &InstanceRecord,
+        past: &[HistoryEvent],
+    ) -> Result<Execution, Suspension> {
+        let mut execution = self.begin(record)?;
+        execution.replay(past)?;
+        Ok(execution)
+    }
+}

@@ -1,0 +1,236 @@
+//! New instances: from clients, from orchestrators, and from themselves when they begin anew.
+
+use super::{Partition, Stopped};
+use crate::engine::{Continuation, Episode, Execution, Outcome};
+use crate::hub::committer::{Content, Effect};
+use crate::hub::error::StartError;
+use crate::hub::mail::{Origin, Start};
+use crate::hub::residents::Resident;
+use crate::protocol::{
+    EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceRecord, Json, MessageId,
+    ParentInstance, RuntimeStatus, TaskMessage,
+};
+use crate::registry::display_name;
+
+/// How many executions of an instance may follow each other at once, before others get their turn.
+const GENERATIONS_AT_ONCE: usize = 64;
+
+impl Partition {
+    pub(super) fn start(&mut self, start: Start) -> Result<(), Stopped> {
+        let Start { instance_id, started, replaces, origin } = start;
+        let existing = match self.residents.get(&instance_id) {
+            Some(resident) => Some(resident.record.clone()),
+            None => self.read(self.store.instance(&instance_id))?,
+        };
+        let makes_way = |record: &InstanceRecord| match &origin {
+            Origin::Client(_) => replaces.contains(&record.runtime_status),
+            Origin::Message(_) => record.runtime_status.is_finished(),
+        };
+        let mut effects = Vec::new();
+        let mut messages = Vec::new();
+        if let Some(existing) = &existing {
+            if !makes_way(existing) {
+                self.refuse(existing, &started, origin);
+                return Ok(());
+            }
+            if !existing.runtime_status.is_finished() {
+                effects.push(Effect::CancelAll(existing.execution_id));
+                let why = "another instance was started under its id";
+                messages.extend(answer_parent(existing, Err(terminated(why))));
+            }
+        }
+        if let (Origin::Message(id), Some(parent)) = (&origin, &started.parent)
+            && self.registry.orchestrator_for(&started.name, started.version.as_deref()).is_none()
+        {
+            let failure = self.not_registered(&started);
+            self.answer(*id, parent, Err(failure));
+            return Ok(());
+        }
+        self.residents.take(&instance_id);
+        let now = self.clock.now();
+        let record = InstanceRecord {
+            parent: started.parent.clone(),
+            tags: started.tags.clone(),
+            ..InstanceRecord::new(
+                instance_id,
+                started.execution_id,
+                started.name.clone(),
+                started.version.clone(),
+                now,
+            )
+        };
+        let mut resident = Resident::new(record, self.written);
+        resident.replaces = existing.as_ref().map(|existing| existing.execution_id);
+        resident.due_before = existing.and_then(|existing| existing.next_due);
+        let consumed = match origin {
+            Origin::Client(reply) => {
+                effects.push(Effect::Started(reply, Ok(())));
+                Vec::new()
+            }
+            Origin::Message(id) => vec![id],
+        };
+        let content = Content { consumed, messages, ..Content::default() };
+        let episode = self.first_episode(&mut resident, *started, &[]);
+        self.write_episode(&mut resident, episode, content, effects);
+        self.residents.put(resident);
+        Ok(())
+    }
+
+    /// The first episode of an execution; `raised` are events that it inherits.
+    fn first_episode(
+        &mut self,
+        resident: &mut Resident,
+        mut started: ExecutionStarted,
+        raised: &[EventKind],
+    ) -> Episode {
+        let now = self.clock.now();
+        let found = self.registry.orchestrator_for(&started.name, started.version.as_deref());
+        started.code_hash = found.map(|entry| entry.code_hash);
+        let events = || {
+            let start = std::iter::once(EventKind::from(started.clone()));
+            start.chain(raised.iter().cloned()).collect::<Vec<_>>()
+        };
+        match self.begin(&resident.record) {
+            Ok(mut execution) => {
+                let episode = execution.run(now, events());
+                resident.execution = Some(execution);
+                // A start is an event, so something has happened.
+                episode.unwrap_or_else(Episode::nothing)
+            }
+            Err(suspension) => Episode::set_aside(now, events(), suspension, true),
+        }
+    }
+
+    /// Begins an instance anew, as often as it wants to at once; gives the first episode of the
+    /// execution that stays, and what those before it wanted done.
+    pub(super) fn continue_as_new(&mut self, resident: &mut Resident, episode: Episode) -> Episode {
+        let mut episode = episode;
+        let mut actions = Vec::new();
+        for turn in 1.. {
+            let continuation = match episode.outcome {
+                Outcome::ContinuedAsNew(continuation) => *continuation,
+                outcome => {
+                    actions.extend(episode.actions);
+                    return Episode { events: episode.events, actions, outcome };
+                }
+            };
+            actions.extend(episode.actions);
+            let before = resident.execution.as_ref().and_then(Execution::started).cloned();
+            let Some(before) = before else { break };
+            let Continuation { next, unread } = continuation;
+            let mut started = ExecutionStarted {
+                name: next.name.to_owned(),
+                version: next.version,
+                input: next.input,
+                execution_id: ExecutionId::generate(),
+                scheduled_start: None,
+                generation: before.generation + 1,
+                ..before
+            };
+            if turn > GENERATIONS_AT_ONCE {
+                started.scheduled_start = Some(self.clock.now());
+            }
+            let raised: Vec<_> = unread
+                .into_iter()
+                .map(|event| EventKind::EventRaised { name: event.name, input: event.input })
+                .collect();
+            if let Some(execution) = &resident.execution {
+                execution.custom_status().put(&mut resident.record.custom_status);
+            }
+            resident.begin_anew(&started);
+            episode = self.first_episode(resident, started, &raised);
+        }
+        Episode { events: Vec::new(), actions, outcome: Outcome::Waiting }
+    }
+
+    fn refuse(&mut self, existing: &InstanceRecord, started: &ExecutionStarted, origin: Origin) {
+        let (instance_id, status) = (existing.instance_id.clone(), existing.runtime_status);
+        match (origin, &started.parent) {
+            (Origin::Client(reply), _) => {
+                let refused = Err(StartError::AlreadyExists { instance_id, status });
+                self.write(Content::default(), vec![Effect::Started(reply, refused)]);
+            }
+            (Origin::Message(id), Some(parent)) => {
+                let message = format!(
+                    "instance `{instance_id}` exists already and is {status}; give the \
+                     sub-orchestration another id"
+                );
+                let failure = FailureDetails::new(FailureDetails::INSTANCE_EXISTS, message);
+                self.answer(id, parent, Err(failure.non_retriable()));
+            }
+            (Origin::Message(id), None) => {
+                tracing::warn!(
+                    instance = %instance_id,
+                    %status,
+                    "an orchestrator started an instance under an id that is taken: not started"
+                );
+                self.consume(id);
+            }
+        }
+    }
+
+    fn not_registered(&self, started: &ExecutionStarted) -> FailureDetails {
+        let message = format!(
+            "orchestration {} is not registered; registered: {}",
+            display_name(&started.name, started.version.as_deref()),
+            self.registry.orchestrator_names()
+        );
+        FailureDetails::new(FailureDetails::NOT_REGISTERED, message).non_retriable()
+    }
+
+    /// Answers a parent instead of doing what the message asks for.
+    pub(super) fn answer(
+        &mut self,
+        id: MessageId,
+        parent: &ParentInstance,
+        result: Result<Json, FailureDetails>,
+    ) {
+        let messages = vec![answer(parent, result)];
+        self.write(Content { consumed: vec![id], messages, ..Content::default() }, Vec::new());
+    }
+}
+
+/// The message that tells the parent of an instance, if it has one, how it ended.
+pub(super) fn answer_parent(
+    record: &InstanceRecord,
+    result: Result<Json, FailureDetails>,
+) -> Option<TaskMessage> {
+    record.parent.as_ref().map(|parent| answer(parent, result))
+}
+
+/// The message that tells a parent how its sub-orchestration ended.
+pub(super) fn answer(parent: &ParentInstance, result: Result<Json, FailureDetails>) -> TaskMessage {
+    TaskMessage {
+        id: MessageId::generate(),
+        instance_id: parent.instance_id.clone(),
+        execution_id: Some(parent.execution_id),
+        from: None,
+        event: EventKind::child_result(parent.task_scheduled_id, result),
+    }
+}
+
+/// Why a terminated instance has no result.
+pub(super) fn terminated(reason: &str) -> FailureDetails {
+    let message = if reason.is_empty() {
+        "it was terminated".to_owned()
+    } else {
+        format!("it was terminated: {reason}")
+    };
+    FailureDetails::new(FailureDetails::TERMINATED, message).non_retriable()
+}
+
+impl Resident {
+    /// Makes it an instance with an empty history, of another execution.
+    fn begin_anew(&mut self, started: &ExecutionStarted) {
+        // What is written is replaced, and what was not written never was.
+        self.replaces = self.replaces.or(Some(self.record.execution_id));
+        let record = &mut self.record;
+        record.execution_id = started.execution_id;
+        record.version.clone_from(&started.version);
+        record.history_len = 0;
+        record.last_episode = 0;
+        record.runtime_status = RuntimeStatus::Running;
+        self.execution = None;
+        self.past.clear();
+    }
+}

@@ -1,0 +1,202 @@
+//! What an episode leaves: what is written of it, what is sent, what happens once that is durable.
+
+use super::start::{answer_parent, terminated};
+use super::{End, Partition};
+use crate::engine::{Action, Episode, Execution, Outcome, ScheduledTask};
+use crate::hub::activities::Job;
+use crate::hub::committer::{Content, Effect};
+use crate::hub::residents::Resident;
+use crate::hub::settings::Settings;
+use crate::protocol::{
+    EventKind, HistoryEvent, InstanceId, InstanceRecord, MessageId, ParentInstance, RuntimeStatus,
+    TaskMessage,
+};
+use crate::store::EpisodeWrite;
+
+impl Partition {
+    /// Writes an episode with what follows from it, and `content` and `effects` with it.
+    pub(super) fn write_episode(
+        &mut self,
+        resident: &mut Resident,
+        episode: Episode,
+        mut content: Content,
+        mut effects: Vec<Effect>,
+    ) {
+        let episode = self.verified(resident, episode);
+        let episode = self.continue_as_new(resident, episode);
+        for action in episode.actions {
+            resident.act(action, &mut content, &mut effects);
+        }
+        if !episode.events.is_empty() {
+            let was_pending = resident.record.runtime_status == RuntimeStatus::Pending;
+            resident.settle(&episode.events, episode.outcome, &self.settings);
+            content.messages.extend(resident.news_for_parent());
+            self.answer_waiters(resident, was_pending, &mut effects);
+            let due = (resident.due_before, resident.record.next_due);
+            self.due.set(&resident.record.instance_id, due, self.written + 1);
+            resident.due_before = resident.record.next_due;
+            content.episode = Some(EpisodeWrite {
+                partition: self.id,
+                record: resident.record.clone(),
+                events: episode.events,
+                replaces: resident.replaces.take(),
+            });
+            resident.written = self.written + 1;
+        } else if let Some(execution) = &resident.execution {
+            // An attempt has begun: that is no event, but nothing is due for it any more.
+            let due = execution.next_due();
+            let id = &resident.record.instance_id;
+            self.due.set(id, (resident.due_before, due), self.written);
+            resident.due_before = due;
+            resident.record.next_due = due;
+        }
+        self.write(content, effects);
+    }
+
+    /// Replays the history with this episode from scratch; one that cannot be done twice is not
+    /// written, but what came in is.
+    fn verified(&self, resident: &mut Resident, episode: Episode) -> Episode {
+        let is_written = !matches!(episode.outcome, Outcome::Suspended(_));
+        if !self.settings.verify || !is_written || episode.events.is_empty() {
+            return episode;
+        }
+        resident.past.extend_from_slice(&episode.events);
+        if matches!(episode.outcome, Outcome::ContinuedAsNew(_)) {
+            return episode;
+        }
+        let verified =
+            self.begin(&resident.record).and_then(|execution| execution.verify(&resident.past));
+        match (verified, episode.events.first()) {
+            (Err(suspension), Some(first)) => {
+                let now = first.timestamp;
+                Episode::set_aside(now, episode.into_incoming(), suspension, true)
+            }
+            _ => episode,
+        }
+    }
+
+    fn answer_waiters(
+        &mut self,
+        resident: &Resident,
+        was_pending: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let id = &resident.record.instance_id;
+        let Some(waiters) = self.waiters.get_mut(id) else { return };
+        if was_pending && resident.record.runtime_status != RuntimeStatus::Pending {
+            effects.extend(waiters.start.drain(..).map(|reply| Effect::Begun(reply, true)));
+        }
+        if let Some(end) = &resident.end {
+            let answer = |reply| Effect::Ended(reply, Some(end.clone()));
+            effects.extend(waiters.end.drain(..).map(answer));
+        }
+        if waiters.start.is_empty() && waiters.end.is_empty() {
+            self.waiters.remove(id);
+        }
+    }
+}
+
+impl Resident {
+    pub(super) fn job(&self, task: ScheduledTask) -> Job {
+        let InstanceRecord { instance_id, execution_id, .. } = &self.record;
+        Job { instance_id: instance_id.clone(), execution_id: *execution_id, task }
+    }
+
+    /// What the parent of an instance is told when it has ended.
+    fn news_for_parent(&self) -> Option<TaskMessage> {
+        let result = match self.end.as_ref()? {
+            End::Completed(result) => Ok(result.clone()),
+            End::Failed(failure) => Err(failure.clone()),
+            End::Terminated => Err(terminated("")),
+            End::Suspended(_) => return None,
+        };
+        answer_parent(&self.record, result)
+    }
+
+    /// What an action becomes: a message, or something to do once the episode is durable.
+    fn act(&self, action: Action, content: &mut Content, effects: &mut Vec<Effect>) {
+        let execution_id = self.record.execution_id;
+        match action {
+            Action::ScheduleTask(task) => effects.push(Effect::Run(self.job(task))),
+            Action::CancelTask { event_id } => {
+                effects.push(Effect::Cancel((execution_id, event_id)));
+            }
+            Action::StartOrchestration { instance_id, started } => {
+                content.messages.push(message(instance_id, EventKind::ExecutionStarted(started)));
+            }
+            Action::TerminateOrchestration { instance_id, event_id } => {
+                let reason = "nobody waits for it any more".to_owned();
+                let event = EventKind::ExecutionTerminated { reason, recurse: true };
+                content.messages.push(self.to_child(event_id, instance_id, event));
+            }
+            Action::SendEvent { instance_id, name, input } => {
+                content.messages.push(message(instance_id, EventKind::EventRaised { name, input }));
+            }
+        }
+    }
+
+    /// A message for a sub-orchestration, which must be one of this instance when it gets there.
+    pub(super) fn to_child(
+        &self,
+        task_scheduled_id: i32,
+        instance_id: InstanceId,
+        event: EventKind,
+    ) -> TaskMessage {
+        let InstanceRecord { instance_id: own, execution_id, name, version, .. } = &self.record;
+        let from = ParentInstance {
+            instance_id: own.clone(),
+            execution_id: *execution_id,
+            name: name.clone(),
+            version: version.clone(),
+            task_scheduled_id,
+        };
+        TaskMessage { from: Some(Box::new(from)), ..message(instance_id, event) }
+    }
+
+    /// What an episode makes of the instance.
+    fn settle(&mut self, events: &[HistoryEvent], outcome: Outcome, settings: &Settings) {
+        let record = &mut self.record;
+        let now = events.first().map_or(record.created_at, |event| event.timestamp);
+        record.last_episode = record.history_len;
+        record.history_len += events.len() as u64;
+        record.last_updated_at = now;
+        record.suspension = None;
+        record.next_due = self.execution.as_ref().and_then(Execution::next_due);
+        record.active = self.execution.as_ref().is_some_and(Execution::has_running_activities);
+        if let Some(execution) = &self.execution {
+            execution.custom_status().put(&mut record.custom_status);
+        }
+        match outcome {
+            // What begins anew has begun by now.
+            Outcome::Waiting | Outcome::ContinuedAsNew(_) => {
+                let begun = self.execution.as_ref().is_none_or(Execution::has_begun);
+                record.runtime_status =
+                    if begun { RuntimeStatus::Running } else { RuntimeStatus::Pending };
+                self.end = None;
+            }
+            Outcome::Finished(status) => {
+                record.runtime_status = status;
+                record.active = false;
+                record.next_due = settings.retention.of(status).map(|time| now.after(time));
+                self.execution = None;
+                self.end = events.iter().rev().find_map(|event| End::of(&event.kind));
+            }
+            Outcome::Suspended(suspension) => {
+                record.runtime_status = RuntimeStatus::Suspended;
+                record.suspension = Some(suspension.clone());
+                record.next_due = None;
+                record.active = suspension.code.is_some();
+                self.execution = None;
+                self.end = None;
+                if suspension.code.is_some() {
+                    tracing::error!(instance = %record.instance_id, "{suspension}");
+                    self.end = Some(End::Suspended(suspension));
+                }
+            }
+        }
+    }
+}
+
+fn message(instance_id: InstanceId, event: EventKind) -> TaskMessage {
+    TaskMessage { id: MessageId::generate(), instance_id, execution_id: None, from: None, event }
+}

@@ -1,0 +1,70 @@
+//! A hub whose time is made: what waits for it, and what makes it pass.
+
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::{RecvError, TryRecvError};
+
+use super::TaskHub;
+use super::clock::Clock;
+use crate::protocol::Timestamp;
+
+impl TaskHub {
+    /// What time it is for the hub.
+    pub(crate) fn now(&self) -> Timestamp {
+        Clock::new(self.inner.time.clone()).now()
+    }
+
+    /// Waits for an answer; where time is made, it passes meanwhile whenever nothing else is left to
+    /// do.
+    pub(super) async fn passing_time<T>(
+        &self,
+        mut answer: oneshot::Receiver<T>,
+    ) -> Result<T, RecvError> {
+        let Some(time) = &self.inner.time else { return answer.await };
+        loop {
+            time.idle().await;
+            match answer.try_recv() {
+                Ok(answer) => return Ok(answer),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Closed) => return answer.await,
+            }
+            match time.next_due() {
+                Some(due) => self.move_time_to(due),
+                // Nothing will happen by itself any more.
+                None => return answer.await,
+            }
+        }
+    }
+
+    fn move_time_to(&self, time: Timestamp) {
+        if let Some(made) = &self.inner.time {
+            made.advance_to(time);
+            self.inner.mailboxes.wake_all();
+        }
+    }
+}
+
+/// What a test tells the time to do.
+#[cfg(feature = "testing")]
+impl TaskHub {
+    /// Waits until nothing is under way, where time is made.
+    pub(crate) async fn settle(&self) {
+        if let Some(time) = &self.inner.time {
+            time.idle().await;
+        }
+    }
+
+    /// Lets time pass, where it is made, from one thing that is due to the next.
+    pub(crate) async fn pass_time(&self, passing: std::time::Duration) {
+        let Some(time) = &self.inner.time else { return };
+        time.idle().await;
+        let end = time.now().after(passing);
+        while let Some(due) = time.next_due()
+            && due <= end
+        {
+            self.move_time_to(due);
+            time.idle().await;
+        }
+        self.move_time_to(end);
+        time.idle().await;
+    }
+}

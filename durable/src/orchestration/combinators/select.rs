@@ -1,0 +1,100 @@
+//! The first of any number of tasks of one type, and the rest to go on with.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::Children;
+use crate::orchestration::durable::Durable;
+
+/// Waits for the first of `tasks` that is done: gives its result, its index, and the others in
+/// their order. Of several that are done already it is the first in the list. Gives `None` if there
+/// are no tasks.
+///
+/// The others go on: what they asked for is not cancelled unless they are dropped. They can be
+/// given to `select_all` again, where they have the indices of the new list. Each turn polls all of
+/// them, so for many tasks [`as_completed`](crate::as_completed) is what to take.
+///
+/// They are given back out of their boxes, so they must be `Unpin`, as tasks, `async` blocks and
+/// [helpers](macro@crate::helper) are. Futures come back with the type that they had, calls as
+/// tasks: so a loop begins with calls that are [spawned](crate::Call::spawn).
+///
+/// ```
+/// # use durable::prelude::*;
+/// # #[activity]
+/// # async fn ping(mirror: &str) -> Result<u64> { Ok(1) }
+/// #[orchestrator]
+/// async fn two_quickest(ctx: &OrchestrationContext, mirrors: Vec<String>) -> Result<Vec<u64>> {
+///     let mut pings: Vec<_> = mirrors.iter().map(|mirror| ping(mirror).spawn()).collect();
+///     let mut times = Vec::new();
+///     while let Some((time, _, others)) = durable::select_all(pings).await {
+///         times.push(time?);
+///         if times.len() == 2 {
+///             break; // which drops the others
+///         }
+///         pings = others;
+///     }
+///     Ok(times)
+/// }
+/// ```
+pub fn select_all<I>(tasks: I) -> SelectAll<<I::Item as IntoFuture>::IntoFuture>
+where
+    I: IntoIterator<Item: Selectable>,
+{
+    SelectAll { children: Children::new(tasks), unbox: I::Item::unbox }
+}
+
+/// A task for [`select_all`]: durable, and of a type that can be given back.
+///
+/// One bound and not two, so that what is not durable gives one error.
+#[diagnostic::on_unimplemented(
+    message = "`durable::select_all` cannot wait for `{Self}`: it is not durable, or not `Unpin`",
+    label = "its result is not recorded, or it cannot be given back when another is done first",
+    note = "I/O, sleeping, locks, channels and tasks: do it in an `#[activity]` and give a call of that",
+    note = "calls, tasks, `async` blocks and the futures of `durable::join` and its like are both",
+    note = "an `async fn` of your own that awaits only what is durable: annotate it with `#[durable::helper]`",
+    note = "a durable future that is not `Unpin`: `Box::pin` it"
+)]
+pub trait Selectable: IntoFuture {
+    #[doc(hidden)]
+    fn unbox(task: Pin<Box<Self::IntoFuture>>) -> Self::IntoFuture;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Durable + IntoFuture<IntoFuture: Unpin>> Selectable for T {
+    fn unbox(task: Pin<Box<T::IntoFuture>>) -> T::IntoFuture {
+        *Pin::into_inner(task)
+    }
+}
+
+/// The future of [`select_all`].
+#[must_use = "a future does nothing until it is awaited"]
+pub struct SelectAll<F: Future> {
+    children: Children<F>,
+    unbox: fn(Pin<Box<F>>) -> F,
+}
+
+impl<F: Future> Unpin for SelectAll<F> {}
+
+#[diagnostic::do_not_recommend]
+impl<F: Future> Durable for SelectAll<F> {}
+
+impl<F: Future> Future for SelectAll<F> {
+    type Output = Option<(F::Output, usize, Vec<F>)>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { children, unbox } = self.get_mut();
+        let Some(index) = children.poll(cx, |_, _| true) else {
+            return if children.pending == 0 { Poll::Ready(None) } else { Poll::Pending };
+        };
+        let output = children.all[index].take();
+        let others = children.take_pending().map(*unbox).collect();
+        Poll::Ready(output.map(|output| (output, index, others)))
+    }
+}
+
+impl<F: Future> fmt::Debug for SelectAll<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SelectAll").field("children", &self.children).finish_non_exhaustive()
+    }
+}

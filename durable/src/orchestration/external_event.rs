@@ -1,0 +1,74 @@
+//! Waiting for what others raise.
+
+use std::fmt;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::durable::Durable;
+use super::scope::Scope;
+use crate::error::{Error, TaskFailed, task_error};
+use crate::payload::Codec;
+use crate::protocol::FailureDetails;
+
+/// The next external event of a name, read as a `T`.
+///
+/// Waits of one name get the events of that name in the order in which both came. Dropping a wait
+/// loses no event: what was meant for it goes to the next.
+#[must_use = "an event is not waited for until this is awaited"]
+pub struct ExternalEventWait<T> {
+    scope: Rc<Scope>,
+    name: String,
+    codec: Codec<T>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Lazy,
+    Waiting(u64),
+    Done,
+}
+
+impl<T> ExternalEventWait<T> {
+    pub(super) fn new(scope: Rc<Scope>, name: &str, codec: Codec<T>) -> Self {
+        Self { scope, name: name.to_owned(), codec, state: State::Lazy }
+    }
+}
+
+impl<T> Durable for ExternalEventWait<T> {}
+
+impl<T> Future for ExternalEventWait<T> {
+    type Output = Result<T, TaskFailed>;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        if matches!(self.state, State::Lazy) {
+            self.state = State::Waiting(self.scope.wait_for_event(&self.name));
+        }
+        let State::Waiting(wait) = self.state else { return Poll::Pending };
+        let Some(input) = self.scope.take_event(wait) else { return Poll::Pending };
+        self.state = State::Done;
+        let read = self.codec.decode(&input).map_err(|error| {
+            let wanted = std::any::type_name::<T>();
+            let message = format!("what it carries cannot be read as `{wanted}`: {error}");
+            let details = FailureDetails::new(FailureDetails::INVALID_EVENT, message);
+            let what = format!("external event `{}`", self.name);
+            TaskFailed::new(what, details.non_retriable(), task_error::<Error>())
+        });
+        Poll::Ready(read)
+    }
+}
+
+impl<T> Drop for ExternalEventWait<T> {
+    fn drop(&mut self) {
+        if let (State::Waiting(wait), Some(scope)) = (self.state, Scope::current()) {
+            scope.stop_waiting(wait);
+        }
+    }
+}
+
+impl<T> fmt::Debug for ExternalEventWait<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ExternalEventWait({}, {:?})", self.name, self.state)
+    }
+}

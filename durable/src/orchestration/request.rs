@@ -1,0 +1,101 @@
+//! What an orchestrator asks for, before it is recorded.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use crate::protocol::{EventKind, InstanceId, Json, Tags, Timestamp};
+use crate::retry::RetryPolicy;
+
+/// What an orchestrator asks for, and where in its source.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) ask: Ask,
+    pub(crate) source: &'static Location<'static>,
+}
+
+/// The kinds of things that can be asked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Ask {
+    Activity(FunctionCall),
+    /// None stands for an id that is derived from the asking execution.
+    SubOrchestration {
+        call: FunctionCall,
+        instance_id: Option<InstanceId>,
+        child: ChildOptions,
+    },
+    Timer {
+        fire_at: Timestamp,
+    },
+    SendEvent {
+        instance_id: InstanceId,
+        name: String,
+        input: Json,
+    },
+}
+
+/// A function to be run, with its input.
+#[derive(Clone, Debug)]
+pub(crate) struct FunctionCall {
+    pub(crate) name: &'static str,
+    pub(crate) version: Option<String>,
+    pub(crate) input: Json,
+    pub(crate) options: TaskOptions,
+}
+
+/// How a call is to be carried out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TaskOptions {
+    pub(crate) retry: Option<RetryPolicy>,
+    /// Of the whole call.
+    pub(crate) timeout: Option<Duration>,
+    /// Of each attempt.
+    pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) tags: Tags,
+}
+
+/// What there is to say of a sub-orchestration only.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ChildOptions {
+    /// Whether nobody waits for its result.
+    pub(crate) detached: bool,
+    pub(crate) start_at: Option<Timestamp>,
+}
+
+impl Request {
+    /// The same request with what was recorded of it: once a timer is set, its time stays.
+    pub(crate) fn recorded_as(mut self, recorded: &EventKind) -> Self {
+        match (&mut self.ask, recorded) {
+            (Ask::Timer { fire_at }, EventKind::TimerCreated { fire_at: recorded, .. }) => {
+                *fire_at = *recorded;
+            }
+            (
+                Ask::SubOrchestration { instance_id, .. },
+                EventKind::SubOrchestrationInstanceCreated { instance_id: recorded, .. },
+            ) => *instance_id = Some(recorded.clone()),
+            _ => {}
+        }
+        self
+    }
+
+    /// Where it was asked for, as `file:line`.
+    pub(crate) fn source(&self) -> String {
+        format!("{}:{}", self.source.file(), self.source.line())
+    }
+
+    /// The function that is called, if it is a call.
+    pub(crate) fn call(&self) -> Option<&FunctionCall> {
+        match &self.ask {
+            Ask::Activity(call) | Ask::SubOrchestration { call, .. } => Some(call),
+            Ask::Timer { .. } | Ask::SendEvent { .. } => None,
+        }
+    }
+
+    /// Whether nothing comes back.
+    pub(crate) fn is_one_way(&self) -> bool {
+        match &self.ask {
+            Ask::Activity(_) | Ask::Timer { .. } => false,
+            Ask::SubOrchestration { child, .. } => child.detached,
+            Ask::SendEvent { .. } => true,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Waiting for a time, durably.
+
+use std::fmt;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::durable::Durable;
+use super::request::{Ask, Request};
+use super::scope::Scope;
+use crate::protocol::Timestamp;
+
+/// When a timer is due: after a time, or at a time.
+///
+/// `std::time::Duration`, `chrono::TimeDelta` and `chrono::DateTime<Utc>` are such. A time in the
+/// past is due at once; one beyond all calendars never comes.
+pub trait When: Sealed {
+    #[doc(hidden)]
+    fn due(self) -> Due;
+}
+
+/// So that times are what this crate says they are.
+#[doc(hidden)]
+pub trait Sealed {}
+
+/// A time, or a time from now.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub enum Due {
+    At(DateTime<Utc>),
+    After(TimeDelta),
+}
+
+impl Due {
+    pub(crate) fn from(self, now: Timestamp) -> Timestamp {
+        Timestamp::new(match self {
+            Self::At(time) => time,
+            Self::After(delay) => {
+                now.to_datetime().checked_add_signed(delay).unwrap_or(DateTime::<Utc>::MAX_UTC)
+            }
+        })
+    }
+}
+
+impl Sealed for Duration {}
+impl Sealed for TimeDelta {}
+impl Sealed for DateTime<Utc> {}
+
+impl When for Duration {
+    fn due(self) -> Due {
+        Due::After(TimeDelta::from_std(self).unwrap_or(TimeDelta::MAX))
+    }
+}
+
+impl When for TimeDelta {
+    fn due(self) -> Due {
+        Due::After(self)
+    }
+}
+
+impl When for DateTime<Utc> {
+    fn due(self) -> Due {
+        Due::At(self)
+    }
+}
+
+/// A durable timer: done when its time has come, be the process the same or not. Dropping it
+/// cancels it.
+#[must_use = "a timer does nothing until it is awaited"]
+pub struct Timer {
+    scope: Rc<Scope>,
+    state: State,
+}
+
+enum State {
+    Lazy { fire_at: Timestamp, source: &'static Location<'static> },
+    Scheduled(i32),
+    Fired,
+}
+
+impl Timer {
+    pub(super) fn new(
+        scope: Rc<Scope>,
+        when: impl When,
+        source: &'static Location<'static>,
+    ) -> Self {
+        let fire_at = when.due().from(scope.clock());
+        Self { scope, state: State::Lazy { fire_at, source } }
+    }
+}
+
+impl Durable for Timer {}
+
+impl Future for Timer {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if let State::Lazy { fire_at, source } = self.state {
+            let id = self.scope.request(Request { ask: Ask::Timer { fire_at }, source });
+            self.state = State::Scheduled(id);
+        }
+        match self.state {
+            State::Scheduled(id) => match self.scope.take_result(id) {
+                Some(_fired) => {
+                    self.state = State::Fired;
+                    Poll::Ready(())
+                }
+                None => Poll::Pending,
+            },
+            State::Lazy { .. } => Poll::Pending,
+            State::Fired => Poll::Ready(()),
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if let (State::Scheduled(id), Some(scope)) = (&self.state, Scope::current()) {
+            scope.abandon(*id);
+        }
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.state {
+            State::Lazy { .. } => "Timer(not scheduled)",
+            State::Scheduled(_) => "Timer(scheduled)",
+            State::Fired => "Timer(fired)",
+        })
+    }
+}
+
+/// Waits for `task`, but no longer than `limit`.
+///
+/// What takes longer is dropped, which cancels it; the timer of one that does not is cancelled.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use std::time::Duration;
+/// # #[activity]
+/// # async fn quote(part: &str) -> Result<u64> { Ok(1) }
+/// #[orchestrator]
+/// async fn try_get_quote(ctx: &OrchestrationContext, part: String) -> Result<Option<u64>> {
+///     match durable::timeout(Duration::from_secs(30), quote(&part)).await {
+///         Ok(price) => Ok(Some(price?)),
+///         Err(_elapsed) => Ok(None),
+///     }
+/// }
+/// ```
+#[track_caller]
+pub fn timeout<F: Durable + IntoFuture>(limit: impl When, task: F) -> Timeout<F::IntoFuture> {
+    let timer = Scope::current().map(|scope| Timer::new(scope, limit, Location::caller()));
+    Timeout { task: Box::pin(task.into_future()), timer }
+}
+
+/// The future of [`timeout`].
+#[must_use = "a future does nothing until it is awaited"]
+pub struct Timeout<F> {
+    task: Pin<Box<F>>,
+    /// None outside of an orchestrator, where the task itself says what is wrong.
+    timer: Option<Timer>,
+}
+
+/// The time of a [`timeout`] was up first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the time was up before the task was done")]
+pub struct Elapsed;
+
+impl<F> Durable for Timeout<F> {}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Poll::Ready(output) = self.task.as_mut().poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        match &mut self.timer {
+            Some(timer) => Pin::new(timer).poll(cx).map(|()| Err(Elapsed)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<F> fmt::Debug for Timeout<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeout").field("timer", &self.timer).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,435 @@
+//! When a failed call is tried again: the policy, and the decision after each failed attempt.
+//!
+//! Never reads a clock and draws no random number: both are given to [`RetryPolicy::decide`], so that
+//! a replay decides as the first run did.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::FailureDetails;
+
+/// The longest wait of a policy that does not say another.
+const LONGEST_INTERVAL: Duration = Duration::from_hours(1);
+
+/// When a failed call is tried again, and how often. Durable Functions' `RetryPolicy`.
+///
+/// The first retry comes after `first_retry_interval`, each further one after the interval before
+/// times [`backoff_coefficient`](Self::backoff_coefficient), which is 1 if it is not given.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use durable::RetryPolicy;
+///
+/// // Five attempts, with 1, 2, 4 and 8 seconds between them.
+/// const PATIENT: RetryPolicy =
+///     RetryPolicy::new(5, Duration::from_secs(1)).backoff_coefficient(2.0);
+///
+/// // The same, but only for what a second attempt may mend.
+/// let picky = PATIENT.handle(|retry| retry.failure().error_type != "shop::SoldOut");
+/// ```
+///
+/// A failure that is [non-retriable](crate::Error::non_retriable) is never tried again. Several
+/// instances that fail at once are tried again at once; [`jitter`](Self::jitter) spreads them.
+#[derive(Clone)]
+#[must_use = "a policy does nothing until it is given to a call"]
+pub struct RetryPolicy {
+    settings: RetrySettings,
+    handle: Option<Arc<Handle>>,
+}
+
+type Handle = dyn Fn(&RetryContext) -> bool + Send + Sync;
+
+/// The part of a policy that is plain values: what an attribute can put into a `const`.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetrySettings {
+    pub max_number_of_attempts: u32,
+    pub first_retry_interval: Duration,
+    pub backoff_coefficient: f64,
+    /// An hour, or the first interval if that is longer, if there is none.
+    pub max_retry_interval: Option<Duration>,
+    pub retry_timeout: Option<Duration>,
+    pub jitter: f64,
+}
+
+impl RetrySettings {
+    pub const fn new(max_number_of_attempts: u32, first_retry_interval: Duration) -> Self {
+        Self {
+            max_number_of_attempts,
+            first_retry_interval,
+            backoff_coefficient: 1.0,
+            max_retry_interval: None,
+            retry_timeout: None,
+            jitter: 0.0,
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// Up to this many attempts, *the first one included*: 1 is no retry. The first retry comes
+    /// after `first_retry_interval`.
+    pub const fn new(max_number_of_attempts: u32, first_retry_interval: Duration) -> Self {
+        Self {
+            settings: RetrySettings::new(max_number_of_attempts, first_retry_interval),
+            handle: None,
+        }
+    }
+
+    /// By what each interval is longer than the one before; at least 1.
+    pub const fn backoff_coefficient(mut self, coefficient: f64) -> Self {
+        self.settings.backoff_coefficient = coefficient;
+        self
+    }
+
+    /// The longest interval, at least `first_retry_interval`. If it is not given it is an hour, or
+    /// `first_retry_interval` if that is longer.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use durable::RetryPolicy;
+    /// // 10, 20, 30, 30, 30 ... seconds
+    /// let policy = RetryPolicy::new(100, Duration::from_secs(10))
+    ///     .backoff_coefficient(2.0)
+    ///     .max_retry_interval(Duration::from_secs(30));
+    /// ```
+    pub const fn max_retry_interval(mut self, interval: Duration) -> Self {
+        self.settings.max_retry_interval = Some(interval);
+        self
+    }
+
+    /// No attempt begins later than this after the first one began; at least
+    /// `first_retry_interval`. An attempt that is running is not stopped by it.
+    pub const fn retry_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.retry_timeout = Some(timeout);
+        self
+    }
+
+    /// The fraction of each interval, from 0 to 1, that may be taken off by chance: with 0.2, a wait
+    /// of ten seconds becomes one of eight to ten. A replay waits as long as the first run did.
+    pub const fn jitter(mut self, fraction: f64) -> Self {
+        self.settings.jitter = fraction;
+        self
+    }
+
+    /// Asks `handle` after every failure whether it should be tried again, as long as the number of
+    /// attempts and the time allow it.
+    ///
+    /// It is asked again in every replay, so it must answer the same for the same failure.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use durable::RetryPolicy;
+    /// let policy = RetryPolicy::new(5, Duration::from_secs(1)).handle(|retry| {
+    ///     retry.failure().is_caused_by::<std::io::Error>() || retry.last_attempt_number() < 2
+    /// });
+    /// ```
+    pub fn handle(
+        mut self,
+        handle: impl Fn(&RetryContext) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.handle = Some(Arc::new(handle));
+        self
+    }
+}
+
+impl fmt::Debug for RetryPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryPolicy")
+            .field("settings", &self.settings)
+            .field("has_handle", &self.handle.is_some())
+            .finish()
+    }
+}
+
+/// What is known when [`RetryPolicy::handle`] decides.
+#[derive(Clone, Debug)]
+pub struct RetryContext {
+    failure: FailureDetails,
+    last_attempt_number: u32,
+    total_retry_time: Duration,
+}
+
+impl RetryContext {
+    /// Why the last attempt failed.
+    pub fn failure(&self) -> &FailureDetails {
+        &self.failure
+    }
+
+    /// Which attempt failed, from 1.
+    pub fn last_attempt_number(&self) -> u32 {
+        self.last_attempt_number
+    }
+
+    /// The time since the first attempt began, as the history records it.
+    pub fn total_retry_time(&self) -> Duration {
+        self.total_retry_time
+    }
+}
+
+/// A [`RetryPolicy`] breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the retry policy's `{field}` is {value}; it has to be {rule}")]
+pub struct InvalidRetryPolicy {
+    field: &'static str,
+    value: String,
+    rule: String,
+}
+
+/// What follows from a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// The call has failed.
+    GiveUp,
+    /// The next attempt begins after this time.
+    RetryAfter(Duration),
+}
+
+impl RetryPolicy {
+    /// What an attribute declares.
+    pub(crate) const fn declared(settings: RetrySettings) -> Self {
+        Self { settings, handle: None }
+    }
+
+    /// Whether the policy keeps the rules; what it does otherwise is of no use, but no panic either.
+    pub(crate) fn check(&self) -> Result<(), InvalidRetryPolicy> {
+        let settings = &self.settings;
+        let first = settings.first_retry_interval;
+        let least = || format!("at least `first_retry_interval`, which is {first:?}");
+        let invalid = |field, value: &dyn fmt::Debug, rule: String| {
+            Err(InvalidRetryPolicy { field, value: format!("{value:?}"), rule })
+        };
+        if settings.max_number_of_attempts == 0 {
+            let rule = "at least 1, since it counts the first attempt".to_owned();
+            return invalid("max_number_of_attempts", &0, rule);
+        }
+        if first.is_zero() {
+            return invalid("first_retry_interval", &first, "more than zero".to_owned());
+        }
+        let coefficient = settings.backoff_coefficient;
+        if !(coefficient.is_finite() && coefficient >= 1.0) {
+            let rule = "a number from 1.0 on".to_owned();
+            return invalid("backoff_coefficient", &coefficient, rule);
+        }
+        if let Some(longest) = settings.max_retry_interval.filter(|longest| *longest < first) {
+            return invalid("max_retry_interval", &longest, least());
+        }
+        if let Some(timeout) = settings.retry_timeout.filter(|timeout| *timeout < first) {
+            return invalid("retry_timeout", &timeout, least());
+        }
+        if !(0.0..=1.0).contains(&settings.jitter) {
+            return invalid("jitter", &settings.jitter, "a fraction from 0.0 to 1.0".to_owned());
+        }
+        Ok(())
+    }
+
+    /// What follows from `failure` of attempt number `attempt`, counted from 1, at the time
+    /// `since_first` after the first attempt began. `chance` is from 0 to 1 and the same in every
+    /// replay.
+    ///
+    /// The limits come before the handler: it cannot go beyond them, and is not asked then.
+    pub(crate) fn decide(
+        &self,
+        failure: &FailureDetails,
+        attempt: u32,
+        since_first: Duration,
+        chance: f64,
+    ) -> Decision {
+        let settings = &self.settings;
+        if failure.non_retriable || attempt >= settings.max_number_of_attempts {
+            return Decision::GiveUp;
+        }
+        let delay = settings.delay(attempt.saturating_sub(1), chance);
+        let begins = since_first.saturating_add(delay);
+        if settings.retry_timeout.is_some_and(|timeout| begins > timeout) {
+            return Decision::GiveUp;
+        }
+        let is_wanted = self.handle.as_ref().is_none_or(|handle| {
+            handle(&RetryContext {
+                failure: failure.clone(),
+                last_attempt_number: attempt,
+                total_retry_time: since_first,
+            })
+        });
+        if is_wanted { Decision::RetryAfter(delay) } else { Decision::GiveUp }
+    }
+}
+
+impl RetrySettings {
+    /// The wait before retry number `n`, counted from 0.
+    fn delay(&self, n: u32, chance: f64) -> Duration {
+        let first = self.first_retry_interval;
+        let longest = self.max_retry_interval.unwrap_or(LONGEST_INTERVAL).max(first);
+        let delay = first.as_secs_f64() * power(self.backoff_coefficient, n);
+        // What no `Duration` can hold is longer than the longest.
+        let delay = Duration::try_from_secs_f64(delay).map_or(longest, |delay| delay.min(longest));
+        let taken_off = (self.jitter * chance).clamp(0.0, 1.0);
+        Duration::try_from_secs_f64(delay.as_secs_f64() * (1.0 - taken_off)).unwrap_or(delay)
+    }
+}
+
+/// `base` to the power of `exponent`.
+///
+/// Not `f64::powi`, which may differ in the last digit between machines, where a replay would then
+/// wait another time.
+fn power(mut base: f64, mut exponent: u32) -> f64 {
+    let mut power = 1.0;
+    while exponent > 0 {
+        if exponent % 2 == 1 {
+            power *= base;
+        }
+        base *= base;
+        exponent /= 2;
+    }
+    power
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn failure() -> FailureDetails {
+        FailureDetails::new("test", "no")
+    }
+
+    /// The waits, in seconds, until the policy gives up; attempts take no time and chance nothing.
+    fn waits(policy: &RetryPolicy) -> Vec<f64> {
+        let (mut waits, mut now) = (Vec::new(), Duration::ZERO);
+        for attempt in 1..20 {
+            let Decision::RetryAfter(wait) = policy.decide(&failure(), attempt, now, 0.0) else {
+                return waits;
+            };
+            now += wait;
+            waits.push(wait.as_secs_f64());
+        }
+        panic!("no end of {waits:?}");
+    }
+
+    #[test]
+    fn the_first_attempt_is_counted() {
+        assert_eq!(waits(&RetryPolicy::new(1, SECOND)), [0.0; 0]);
+        assert_eq!(waits(&RetryPolicy::new(3, SECOND)), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn intervals_grow_up_to_the_longest() {
+        let policy = RetryPolicy::new(6, SECOND).backoff_coefficient(2.0);
+        assert_eq!(waits(&policy), [1.0, 2.0, 4.0, 8.0, 16.0]);
+        let policy = policy.max_retry_interval(5 * SECOND);
+        assert_eq!(waits(&policy), [1.0, 2.0, 4.0, 5.0, 5.0]);
+    }
+
+    #[test]
+    fn an_interval_is_no_longer_than_an_hour_unless_the_first_is() {
+        let policy = RetryPolicy::new(4, 50 * 60 * SECOND).backoff_coefficient(3.0);
+        assert_eq!(waits(&policy), [3000.0, 3600.0, 3600.0]);
+        let policy = RetryPolicy::new(3, 7200 * SECOND).backoff_coefficient(3.0);
+        assert_eq!(waits(&policy), [7200.0, 7200.0]);
+        policy.check().unwrap();
+    }
+
+    #[test]
+    fn no_attempt_begins_after_the_timeout() {
+        let policy = RetryPolicy::new(20, SECOND).backoff_coefficient(2.0);
+        assert_eq!(waits(&policy.clone().retry_timeout(7 * SECOND)), [1.0, 2.0, 4.0]);
+        let short = Duration::from_millis(6999);
+        assert_eq!(waits(&policy.retry_timeout(short)), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn jitter_takes_a_part_off() {
+        let policy = RetryPolicy::new(3, 10 * SECOND).jitter(0.2);
+        let wait = |chance| policy.decide(&failure(), 1, Duration::ZERO, chance);
+        assert_eq!(wait(0.0), Decision::RetryAfter(10 * SECOND));
+        assert_eq!(wait(0.5), Decision::RetryAfter(9 * SECOND));
+        assert_eq!(wait(1.0), Decision::RetryAfter(8 * SECOND));
+    }
+
+    #[test]
+    fn what_is_not_retriable_is_not_retried() {
+        let policy = RetryPolicy::new(3, SECOND).handle(|_| panic!("asked"));
+        let decision = policy.decide(&failure().non_retriable(), 1, Duration::ZERO, 0.0);
+        assert_eq!(decision, Decision::GiveUp);
+    }
+
+    #[test]
+    fn the_handler_decides_within_the_limits() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let policy = RetryPolicy::new(3, SECOND).retry_timeout(5 * SECOND).handle(move |retry| {
+            assert_eq!(retry.failure().message, "no");
+            assert_eq!(retry.total_retry_time(), retry.last_attempt_number() * SECOND);
+            count.fetch_add(1, Ordering::Relaxed);
+            retry.last_attempt_number() < 2
+        });
+        let decide = |attempt, seconds| policy.decide(&failure(), attempt, seconds * SECOND, 0.0);
+        assert_eq!(decide(1, 1), Decision::RetryAfter(SECOND));
+        assert_eq!(decide(2, 2), Decision::GiveUp);
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        assert_eq!(decide(3, 3), Decision::GiveUp);
+        assert_eq!(decide(1, 5), Decision::GiveUp);
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_broken_rule_is_named() {
+        let good = RetryPolicy::new(3, SECOND);
+        let half = Duration::from_millis(500);
+        let cases = [
+            (RetryPolicy::new(0, SECOND), "max_number_of_attempts` is 0; it has to be at least 1"),
+            (
+                RetryPolicy::new(3, Duration::ZERO),
+                "first_retry_interval` is 0ns; it has to be more",
+            ),
+            (good.clone().backoff_coefficient(0.5), "backoff_coefficient` is 0.5; it has to be a"),
+            (good.clone().backoff_coefficient(f64::NAN), "backoff_coefficient` is NaN"),
+            (good.clone().backoff_coefficient(f64::INFINITY), "backoff_coefficient` is inf"),
+            (
+                good.clone().max_retry_interval(half),
+                "max_retry_interval` is 500ms; it has to be at",
+            ),
+            (good.clone().retry_timeout(half), "retry_timeout` is 500ms; it has to be at least"),
+            (good.clone().jitter(1.5), "jitter` is 1.5; it has to be a fraction from 0.0 to 1.0"),
+            (good.clone().jitter(-0.1), "jitter` is -0.1"),
+            (good.clone().jitter(f64::NAN), "jitter` is NaN"),
+        ];
+        for (policy, expected) in cases {
+            let message = policy.check().unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+        good.max_retry_interval(SECOND).retry_timeout(SECOND).jitter(1.0).check().unwrap();
+    }
+
+    #[test]
+    fn a_declared_policy_is_like_one_that_is_made() {
+        let settings = RetrySettings { backoff_coefficient: 2.0, ..RetrySettings::new(4, SECOND) };
+        assert_eq!(waits(&RetryPolicy::declared(settings)), [1.0, 2.0, 4.0]);
+    }
+
+    #[test]
+    fn no_policy_panics() {
+        let times = [Duration::ZERO, Duration::from_nanos(1), SECOND, Duration::MAX];
+        let numbers = [0.0, 1.0, -1.0, 1.5, f64::MAX, f64::MIN, f64::NAN, f64::INFINITY];
+        for first in times {
+            for longest in times {
+                for number in numbers {
+                    let policy = RetryPolicy::new(u32::MAX, first)
+                        .backoff_coefficient(number)
+                        .max_retry_interval(longest)
+                        .jitter(number)
+                        .retry_timeout(Duration::MAX);
+                    for attempt in [0, 1, 2, 1000, u32::MAX - 1, u32::MAX] {
+                        for chance in numbers {
+                            let _: Decision = policy.decide(&failure(), attempt, longest, chance);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

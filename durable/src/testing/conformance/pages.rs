@@ -1,0 +1,185 @@
+//! The point of the contract that speaks of looking for instances.
+
+use std::collections::BTreeSet;
+
+use super::StoreUnderTest;
+use super::scene::{Group, Instance, Scene, instance_id, json, micros, same, same_all, text};
+use crate::protocol::{InstanceId, InstanceRecord, RuntimeStatus, Tags};
+use crate::store::InstanceFilter;
+
+/// Point 17: all instances that the filter lets through are found, each once, in the order of ids.
+///
+/// # Panics
+/// If the store breaks the point.
+pub fn instances_are_found_by_page(under_test: &dyn StoreUnderTest) {
+    let scene = Scene::open(under_test);
+    let nothing = InstanceFilter::default();
+    same(&scene.page(&nothing, None, 10).instances.len(), &0, "how many instances a new hub has");
+    let (scene, records) = of_every_kind(scene);
+    by_every_filter(&scene, &records);
+    from_every_id(&scene, &records);
+    let scene = scene.crash();
+    by_every_filter(&scene, &records);
+    as_they_change(scene, records);
+}
+
+/// Ids that begin with each other, in several partitions, with records as unlike as can be.
+fn of_every_kind(scene: Scene<'_>) -> (Scene<'_>, Vec<InstanceRecord>) {
+    let partitions = [0, 130, 256, 511];
+    let owners = partitions.map(|partition| scene.claim(partition));
+    let stems = ["a", "a ", "a b", "a%", "aa", "ab", "A", "b", "\u{e4}", "a\u{308}", "\u{1f980}"];
+    let endings = ["", "0", "1", "10", " ", "\u{10ffff}"];
+    let ids: BTreeSet<String> =
+        stems.iter().flat_map(|stem| endings.map(|ending| format!("{stem}{ending}"))).collect();
+    let statuses = [RuntimeStatus::Running, RuntimeStatus::Completed, RuntimeStatus::Pending];
+    let mut records = Vec::new();
+    // Last things first: what is found does not depend on the order in which it came.
+    for (index, id) in ids.into_iter().rev().enumerate() {
+        let mut instance = Instance::new(partitions[index % 4], &id);
+        let number = i64::try_from(index).unwrap_or_default();
+        let episode = instance.change(|record| {
+            ["checkout", "check", "", "refund"][index % 4].clone_into(&mut record.name);
+            record.runtime_status = statuses[index % 3];
+            record.created_at = micros(number % 7 - 3);
+            if index % 2 == 0 {
+                record.tags.insert("city".to_owned(), ["Tokyo", "Oslo"][index / 2 % 2].to_owned());
+            }
+            if index % 5 == 0 {
+                record.tags.insert("rush".to_owned(), String::new());
+            }
+            record.custom_status = (index % 6 == 0).then(|| text(&format!("{}", index % 4)));
+        });
+        scene.commit(&Group::by(&owners).episode(episode));
+        records.push(instance.record);
+    }
+    records.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
+    (scene, records)
+}
+
+/// Filters that let through all, many, few, one or none.
+fn filters() -> Vec<InstanceFilter> {
+    let all = InstanceFilter::default;
+    let name = |name: &str| InstanceFilter { name: Some(name.to_owned()), ..all() };
+    let statuses =
+        |statuses: &[RuntimeStatus]| InstanceFilter { statuses: statuses.to_vec(), ..all() };
+    let created = |from: Option<i64>, to: Option<i64>| InstanceFilter {
+        created_from: from.map(micros),
+        created_to: to.map(micros),
+        ..all()
+    };
+    let prefix = |prefix: &str| InstanceFilter { id_prefix: prefix.to_owned(), ..all() };
+    let tags = |tags: &[(&str, &str)]| {
+        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        InstanceFilter { tags: tags.collect::<Tags>(), ..all() }
+    };
+    let custom_status =
+        |status: &str| InstanceFilter { custom_status: Some(json(status)), ..all() };
+    let mut filters = vec![all()];
+    filters.extend(["checkout", "check", "", "nothing"].map(name));
+    filters.push(statuses(&[RuntimeStatus::Completed]));
+    filters.push(statuses(&[RuntimeStatus::Pending, RuntimeStatus::Running]));
+    filters.push(statuses(&[RuntimeStatus::Failed]));
+    filters.push(created(Some(0), None));
+    filters.push(created(None, Some(0)));
+    filters.push(created(Some(-1), Some(2)));
+    filters.push(created(Some(2), Some(2)));
+    filters.extend(
+        ["a", "a ", "a%", "aa", "aa1", "aa10", "a\u{308}", "\u{1f980}\u{10ffff}"].map(prefix),
+    );
+    filters.extend(["B", "zz", "/", "a\0", "\u{10ffff}", "b ?"].map(prefix));
+    filters.push(tags(&[("city", "Oslo")]));
+    filters.push(tags(&[("city", "Oslo"), ("rush", "")]));
+    filters.push(tags(&[("rush", "yes")]));
+    filters.push(tags(&[("City", "Oslo")]));
+    filters.extend(["\"0\"", "\"2\"", "0", "null"].map(custom_status));
+    filters.push(InstanceFilter {
+        name: Some("checkout".to_owned()),
+        statuses: vec![RuntimeStatus::Running, RuntimeStatus::Completed],
+        created_from: Some(micros(-2)),
+        ..tags(&[("city", "Tokyo")])
+    });
+    filters.push(InstanceFilter { id_prefix: "a".to_owned(), ..name("refund") });
+    filters
+}
+
+fn by_every_filter(scene: &Scene<'_>, records: &[InstanceRecord]) {
+    for filter in filters() {
+        let wanted: Vec<InstanceRecord> =
+            records.iter().filter(|record| filter.matches(record)).cloned().collect();
+        for limit in [1, 2, 7, records.len(), usize::MAX] {
+            let found = all_pages(scene, &filter, None, limit);
+            let what = format!("what {filter:?} finds in pages of {limit}");
+            same_all(&found, &wanted, &what);
+        }
+    }
+}
+
+/// From behind each instance, and from places at which there is none, some of them far from what is
+/// looked for.
+fn from_every_id(scene: &Scene<'_>, records: &[InstanceRecord]) {
+    let there = records.iter().map(|record| record.instance_id.clone());
+    let not_there = ["!", "a00", "a  ", "aa2", "c", "~", "\u{10ffff}"].map(instance_id);
+    let filters = ["", "a", "aa", "b"]
+        .map(|prefix| InstanceFilter { id_prefix: prefix.to_owned(), ..InstanceFilter::default() });
+    for after in there.chain(not_there) {
+        for filter in &filters {
+            let wanted = records.iter().filter(|record| filter.matches(record));
+            let wanted = wanted.filter(|record| record.instance_id > after);
+            let wanted: Vec<InstanceRecord> = wanted.cloned().collect();
+            let found = all_pages(scene, filter, Some(after.clone()), 5);
+            let what = format!("what begins with {:?} behind `{after}`", filter.id_prefix);
+            same_all(&found, &wanted, &what);
+        }
+    }
+}
+
+/// Page after page, of which none is too long, until there are no more.
+#[track_caller]
+fn all_pages(
+    scene: &Scene<'_>,
+    filter: &InstanceFilter,
+    mut after: Option<InstanceId>,
+    limit: usize,
+) -> Vec<InstanceRecord> {
+    let mut found = Vec::new();
+    loop {
+        let page = scene.page(filter, after.as_ref(), limit);
+        let count = page.instances.len();
+        same(&(count <= limit.max(1)), &true, &format!("whether {count} are at most {limit}"));
+        found.extend(page.instances);
+        let Some(next) = page.next else { return found };
+        let goes_on = after.as_ref().is_none_or(|after| next > *after);
+        same(&goes_on, &true, &format!("whether a page behind {after:?} goes on, to {next:?}"));
+        let is_behind = found.last().is_none_or(|last| last.instance_id <= next);
+        same(&is_behind, &true, &format!("whether the next page, {next:?}, has nothing again"));
+        after = Some(next);
+    }
+}
+
+/// What is purged is found no more, and what has changed as it is; what comes, at its place.
+fn as_they_change(scene: Scene<'_>, mut records: Vec<InstanceRecord>) {
+    let owner = scene.claim(131);
+    let (mut moved, mut gone) = (Instance::new(131, "a b1 new"), Instance::new(131, "aa1 gone"));
+    scene.commit(&Group::by(&[owner]).episode(moved.run(1)).episode(gone.run(1)));
+    let everything = InstanceFilter::default();
+    let page = scene.page(&everything, None, 3);
+    same(&page.instances.len(), &3, "how many of many instances a page of 3 has");
+    scene.commit(&Group::by(&[owner]).purge(&gone).episode(moved.replace(2, 3)));
+    let end = moved.finish(RuntimeStatus::Failed);
+    scene.commit(&Group::by(&[owner]).episode(end));
+    records.push(moved.record.clone());
+    records.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
+    // From where the first page ended, which was before all of that.
+    let after = page.next;
+    let rest = all_pages(&scene, &everything, after, 3);
+    same_all(&rest, &records[3..], "the pages behind one that was there before a change");
+    let failed = InstanceFilter { statuses: vec![RuntimeStatus::Failed], ..everything.clone() };
+    let found = all_pages(&scene, &failed, None, 1);
+    same_all(&found, &[moved.record.clone()], "what has failed");
+    let running = InstanceFilter { id_prefix: "a b1 ".to_owned(), ..everything.clone() };
+    let running = InstanceFilter { statuses: vec![RuntimeStatus::Running], ..running };
+    same_all(&all_pages(&scene, &running, None, 1), &[], "what no longer runs");
+    same_all(&all_pages(&scene, &everything, None, 0), &records, "what pages of 0, so 1, find");
+    let scene = scene.crash();
+    same_all(&all_pages(&scene, &everything, None, 1), &records, "what is found after a crash");
+}

@@ -1,0 +1,175 @@
+//! Sub-orchestrations: called, started, many at once, failing, cancelled.
+
+use std::time::Duration;
+
+use durable::prelude::*;
+use durable::protocol::{FailureDetails, InstanceId};
+use durable::testing::TestHub;
+use durable::{ResultError, RuntimeStatus};
+
+#[activity]
+async fn double(n: u64) -> u64 {
+    2 * n
+}
+
+#[orchestrator]
+async fn doubled(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
+    if n == 13 {
+        return Err(Error::msg("thirteen"));
+    }
+    Ok(double(n).await?)
+}
+
+#[orchestrator]
+async fn sum(ctx: &OrchestrationContext, upto: u64) -> Result<u64> {
+    Ok(durable::try_join_all((0..upto).map(doubled)).await?.into_iter().sum())
+}
+
+#[orchestrator]
+async fn lineage(ctx: &OrchestrationContext, depth: u32) -> Result<Vec<String>> {
+    let parent = ctx.parent().map_or("nobody", |parent| parent.instance_id.as_str());
+    let tag = ctx.tags().get("who").cloned().unwrap_or_default();
+    let mut lines = vec![format!("{} of {parent}, {tag}", ctx.instance_id())];
+    if depth > 0 {
+        let child = lineage(depth - 1).instance_id(format!("depth-{}", depth - 1));
+        lines.extend(child.tag("depth", depth.to_string()).await?);
+    }
+    Ok(lines)
+}
+
+#[orchestrator]
+async fn waits(ctx: &OrchestrationContext) -> Result<u32> {
+    Ok(ctx.wait_for_external_event("go").await?)
+}
+
+#[orchestrator]
+async fn calls_waits(ctx: &OrchestrationContext) -> Result<u32> {
+    Ok(waits().instance_id("child").await?)
+}
+
+#[orchestrator]
+async fn gives_up(ctx: &OrchestrationContext) -> Result<bool> {
+    let child = waits().instance_id("child");
+    Ok(durable::timeout(Duration::from_mins(1), child).await.is_err())
+}
+
+#[orchestrator]
+async fn leaves(ctx: &OrchestrationContext) -> Result<InstanceId> {
+    ctx.start(waits().instance_id("left"))?;
+    ctx.start(doubled(4))
+}
+
+#[orchestrator]
+async fn takes_an_id(ctx: &OrchestrationContext, id: String) -> Result<u64> {
+    Ok(doubled(1).instance_id(id).await?)
+}
+
+#[tokio::test]
+async fn ten_thousand_children_run_at_once() -> Result<()> {
+    let hub = TestHub::builder().configure(|hub| hub.verify_replay(false)).open().await?;
+    let run = hub.start(sum(13)).await?;
+    assert_eq!(run.result().await?, 2 * (0..13).sum::<u64>());
+    let many = hub.start(many(10_000)).await?;
+    assert_eq!(many.result().await?, 10_000);
+    Ok(())
+}
+
+#[orchestrator]
+async fn one(ctx: &OrchestrationContext) -> Result<u64> {
+    Ok(1)
+}
+
+#[orchestrator]
+async fn many(ctx: &OrchestrationContext, count: usize) -> Result<u64> {
+    Ok(durable::try_join_all((0..count).map(|_| one())).await?.into_iter().sum())
+}
+
+#[tokio::test]
+async fn a_failed_child_fails_the_call_and_says_why() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let failed = hub.start(sum(14)).await?.result().await.unwrap_err();
+    assert_eq!(
+        failed.to_string(),
+        "orchestration `sum` failed: orchestration `doubled` failed: thirteen"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_child_knows_its_parent_and_has_its_tags() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(lineage(2).instance_id("root").tag("who", "ada")).await?;
+    assert_eq!(
+        run.result().await?,
+        ["root of nobody, ada", "depth-1 of root, ada", "depth-0 of depth-1, ada"]
+    );
+    let child = hub.instance("depth-0")?.status().await?;
+    let tags: Vec<_> = child.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(tags, ["depth=1", "who=ada"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_child_that_nobody_waits_for_any_more_is_terminated() -> Result<()> {
+    let hub = TestHub::open().await?;
+    assert!(hub.start(gives_up()).await?.result().await?);
+    hub.settle().await;
+    let child = hub.instance("child")?.details().await?;
+    assert_eq!(child.record.runtime_status, RuntimeStatus::Terminated);
+    assert_eq!(child.failure.unwrap().message, "it was terminated: nobody waits for it any more");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_started_and_left_goes_on_by_itself() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let id = hub.start(leaves()).await?.result().await?;
+    assert_eq!(hub.instance(id.as_str())?.wait_for_completion().await?.parent, None);
+    let left = hub.get_instance::<waits>("left").await?.unwrap();
+    left.raise_event("go", &5).await?;
+    assert_eq!(left.result().await?, 5);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_terminated_child_fails_the_call() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(calls_waits()).await?;
+    hub.settle().await;
+    hub.instance("child")?.terminate("no more").await?;
+    let Err(ResultError::Failed(failed)) = run.result().await else { panic!("it fails") };
+    let types: Vec<_> = failed.details().chain().map(|it| it.error_type.as_str()).collect();
+    assert!(types.contains(&FailureDetails::TERMINATED), "{types:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn termination_can_take_the_children_with_it_or_leave_them() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(calls_waits()).await?;
+    hub.settle().await;
+    run.terminate("parent only").await?;
+    hub.settle().await;
+    assert_eq!(hub.instance("child")?.status().await?.runtime_status, RuntimeStatus::Running);
+    hub.instance("child")?.terminate("").await?;
+
+    let run = hub.start(calls_waits()).await?;
+    hub.settle().await;
+    run.terminate_recursively("all").await?;
+    hub.settle().await;
+    assert_eq!(hub.instance("child")?.status().await?.runtime_status, RuntimeStatus::Terminated);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_child_whose_id_is_taken_fails_the_call_unless_its_owner_has_ended() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let owner = hub.start(waits().instance_id("taken")).await?;
+    let failed = hub.start(takes_an_id("taken".into())).await?.result().await.unwrap_err();
+    assert!(failed.to_string().contains("instance `taken` exists already and is Running"));
+    owner.terminate("").await?;
+    assert_eq!(hub.start(takes_an_id("taken".into())).await?.result().await?, 2);
+    let bad = hub.start(takes_an_id("a/b".into())).await?.result().await.unwrap_err();
+    assert!(bad.to_string().contains("`a/b` cannot be an instance id"), "{bad}");
+    Ok(())
+}

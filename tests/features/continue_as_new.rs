@@ -1,0 +1,132 @@
+//! Beginning anew: what is kept, what goes, what is never lost.
+
+use std::time::Duration;
+
+use durable::prelude::*;
+use durable::testing::TestHub;
+use durable::{Race2, RuntimeStatus};
+
+#[activity]
+async fn step(n: u64) -> u64 {
+    n + 1
+}
+
+#[orchestrator]
+async fn count_to(ctx: &OrchestrationContext, n: u64, end: u64) -> Result<u64> {
+    if n == end {
+        return Ok(ctx.generation());
+    }
+    let n = step(n).await?;
+    ctx.continue_as_new(count_to(n, end)).await
+}
+
+#[orchestrator]
+async fn at_once(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
+    if n == 0 {
+        return Ok(ctx.generation());
+    }
+    ctx.continue_as_new(at_once(n - 1)).await
+}
+
+#[orchestrator]
+async fn for_ever(ctx: &OrchestrationContext) {
+    ctx.continue_as_new(for_ever()).await;
+}
+
+/// Adds up one number in each execution.
+#[orchestrator]
+async fn adds(ctx: &OrchestrationContext, sum: u64, left: u32) -> Result<u64> {
+    if left == 0 {
+        return Ok(sum);
+    }
+    ctx.set_custom_status(&left)?;
+    let number = ctx.wait_for_external_event::<u64>("number").await?;
+    ctx.continue_as_new(adds(sum + number, left - 1)).await
+}
+
+#[orchestrator]
+async fn calls_adds(ctx: &OrchestrationContext) -> Result<u64> {
+    Ok(adds(0, 2).instance_id("adder").tag("kind", "adder").await?)
+}
+
+#[orchestrator]
+async fn leaves_a_timer(ctx: &OrchestrationContext, round: u32) -> Result<u32> {
+    if round == 3 {
+        return Ok(round);
+    }
+    let long = ctx.create_timer(Duration::from_hours(24));
+    let short = ctx.create_timer(Duration::from_secs(1));
+    let first = durable::race((long, short)).await;
+    assert!(matches!(first, Race2::Second(())));
+    ctx.continue_as_new(leaves_a_timer(round + 1)).await
+}
+
+#[orchestrator]
+async fn other(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
+    ctx.continue_as_new(at_once(n)).await
+}
+
+#[tokio::test]
+async fn an_execution_begins_with_an_empty_history() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(count_to(0, 100)).await?;
+    assert_eq!(run.result().await?, 100);
+    assert_eq!(run.history().await?.len(), 4, "{:#?}", run.history().await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn beginning_anew_at_once_ends_or_lets_others_run() -> Result<()> {
+    let hub = TestHub::open().await?;
+    assert_eq!(hub.start(at_once(1000)).await?.result().await?, 1000);
+    let endless = hub.start(for_ever()).await?;
+    endless.terminate("enough").await?;
+    assert_eq!(endless.status().await?.runtime_status, RuntimeStatus::Terminated);
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_event_is_lost_and_late_ones_find_the_new_execution() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(adds(0, 300)).await?;
+    for number in 0..300_u64 {
+        run.raise_event("number", &number).await?;
+    }
+    assert_eq!(run.result().await?, (0..300).sum::<u64>());
+    Ok(())
+}
+
+#[tokio::test]
+async fn parent_tags_and_custom_status_go_along() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(calls_adds()).await?;
+    hub.settle().await;
+    let adder = hub.instance("adder")?;
+    adder.raise_event("number", &1).await?;
+    hub.settle().await;
+    assert_eq!(adder.custom_status::<u32>().await?, Some(1));
+    assert_eq!(adder.status().await?.tags["kind"], "adder");
+    adder.raise_event("number", &2).await?;
+    assert_eq!(run.result().await?, 3, "the parent had its answer");
+    assert_eq!(adder.custom_status::<u32>().await?, Some(1), "the last word");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_left_running_is_cancelled() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let began = hub.now();
+    let run = hub.start(leaves_a_timer(0)).await?;
+    assert_eq!(run.result().await?, 3);
+    assert_eq!(hub.now() - began, chrono::TimeDelta::seconds(3));
+    assert_eq!(run.status().await?.next_due, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_instance_cannot_become_one_of_another_orchestration() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let failed = hub.start(other(1)).await?.result().await.unwrap_err();
+    assert!(failed.to_string().contains("was given a call of `at_once` in an instance of `other`"));
+    Ok(())
+}

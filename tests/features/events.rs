@@ -1,0 +1,170 @@
+//! External events: early and late, in order, typed and not, lost by nobody.
+
+use std::time::Duration;
+
+use durable::prelude::*;
+use durable::testing::TestHub;
+use durable::{ManageError, Race2, RuntimeStatus};
+use serde::{Deserialize, Serialize};
+
+#[durable::event]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Approval {
+    by: String,
+}
+
+#[orchestrator]
+async fn gather(ctx: &OrchestrationContext, count: u32) -> Result<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for _ in 0..count {
+        numbers.push(ctx.wait_for_external_event::<u32>("Number").await?);
+    }
+    Ok(numbers)
+}
+
+/// Waits hour by hour, and drops the wait each time the timer wins.
+#[orchestrator]
+async fn patient(ctx: &OrchestrationContext) -> Result<(u32, String)> {
+    let mut waits = 0;
+    loop {
+        waits += 1;
+        let answer = ctx.wait_for_event::<Approval>();
+        let hour = ctx.create_timer(Duration::from_hours(1));
+        match durable::race((answer, hour)).await {
+            Race2::First(approval) => return Ok((waits, approval?.by)),
+            Race2::Second(()) => {}
+        }
+    }
+}
+
+#[orchestrator]
+async fn two_waits(ctx: &OrchestrationContext) -> Result<(u32, u32)> {
+    let (first, second) = durable::join((
+        ctx.wait_for_external_event::<u32>("n"),
+        ctx.wait_for_external_event::<u32>("N"),
+    ))
+    .await;
+    Ok((first?, second?))
+}
+
+/// A wait that has its event, and is dropped before it is asked for it.
+#[orchestrator]
+async fn dropped(ctx: &OrchestrationContext) -> Result<(bool, u32)> {
+    let mut first = Box::pin(ctx.wait_for_external_event::<u32>("n"));
+    let go = ctx.wait_for_external_event::<bool>("go");
+    // It is waited for, and loses; then its event comes while something else is waited for.
+    let begun = durable::race((go, &mut first)).await;
+    ctx.wait_for_external_event::<bool>("drop").await?;
+    drop(first);
+    let next = ctx.wait_for_external_event("n").await?;
+    Ok((matches!(begun, Race2::First(_)), next))
+}
+
+#[orchestrator]
+async fn forgiving(ctx: &OrchestrationContext) -> Result<String> {
+    let refused = ctx.wait_for_external_event::<u32>("n").await.unwrap_err();
+    let number = ctx.wait_for_external_event::<u32>("n").await?;
+    Ok(format!("{number} after: {refused}"))
+}
+
+#[orchestrator]
+async fn tells(ctx: &OrchestrationContext, whom: String) -> Result<()> {
+    for n in 0..3_u32 {
+        ctx.send_event(&whom, "number", &n)?;
+    }
+    ctx.send_event("nobody", "number", &1)
+}
+
+#[tokio::test]
+async fn events_come_in_order_whether_they_are_waited_for_or_not() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(gather(4)).await?;
+    for n in 0..4_u32 {
+        // Names are compared without regard to case.
+        run.raise_event(if n % 2 == 0 { "number" } else { "NUMBER" }, &n).await?;
+    }
+    assert_eq!(run.result().await?, [0, 1, 2, 3]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn ten_thousand_events_are_kept_until_they_are_waited_for() -> Result<()> {
+    let hub = TestHub::builder().configure(|hub| hub.verify_replay(false)).open().await?;
+    let run = hub.start(gather(10_000).start_at(Duration::from_mins(1))).await?;
+    for n in 0..10_000_u32 {
+        run.raise_event("Number", &n).await?;
+    }
+    assert_eq!(run.status().await?.runtime_status, RuntimeStatus::Pending);
+    assert_eq!(run.result().await?, (0..10_000).collect::<Vec<_>>());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_typed_event_is_raised_and_waited_for_by_its_type() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(patient()).await?;
+    hub.advance(Duration::from_secs(2 * 3600 + 1)).await;
+    run.raise(&Approval { by: "Ada".into() }).await?;
+    assert_eq!(run.result().await?, (3, "Ada".into()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_oldest_wait_gets_the_first_event() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(two_waits()).await?;
+    run.raise_event("n", &1).await?;
+    run.raise_event("n", &2).await?;
+    assert_eq!(run.result().await?, (1, 2));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_of_a_dropped_wait_goes_to_the_next() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(dropped()).await?;
+    run.raise_event("go", &true).await?;
+    run.raise_event("n", &7).await?;
+    run.raise_event("drop", &true).await?;
+    assert_eq!(run.result().await?, (true, 7));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_an_error_that_can_be_survived() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(forgiving()).await?;
+    run.raise_event("n", &"seven").await?;
+    run.raise_event("n", &7).await?;
+    assert_eq!(
+        run.result().await?,
+        "7 after: external event `n` failed: what it carries cannot be read as `u32`: invalid type: \
+         string \"seven\", expected u32 at line 1 column 7"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn instances_send_events_to_each_other() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(gather(3).instance_id("listener")).await?;
+    hub.start(tells("listener".into())).await?.result().await?;
+    assert_eq!(run.result().await?, [0, 1, 2]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn events_for_nobody_are_refused_by_name() -> Result<()> {
+    let hub = TestHub::builder().configure(|hub| hub.max_payload(1024)).open().await?;
+    let nobody = hub.instance("nobody")?.raise_event("n", &1).await;
+    assert_eq!(nobody.unwrap_err().to_string(), "there is no instance `nobody`");
+
+    let run = hub.start(gather(1).instance_id("listener")).await?;
+    let large = run.raise_event("Number", &"x".repeat(2000)).await.unwrap_err();
+    assert!(large.to_string().starts_with("the event has 2002 bytes, and a value may have 1024"));
+    run.raise_event("Number", &1).await?;
+    run.result().await?;
+    let late = run.raise_event("Number", &2).await;
+    assert!(matches!(late, Err(ManageError::Finished { .. })), "{late:?}");
+    Ok(())
+}

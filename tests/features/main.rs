@@ -1,0 +1,8 @@
+//! What orchestrators and clients can do, feature by feature, in virtual time.
+
+mod children;
+mod continue_as_new;
+mod events;
+mod manage;
+mod retries;
+mod timers;

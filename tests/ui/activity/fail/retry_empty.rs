@@ -1,0 +1,6 @@
+use durable::prelude::*;
+
+#[activity(retry())]
+async fn charge() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use durable::prelude::*;
+
+#[activity(retry(max_number_of_attempts = 5, first_retry_interval = "1s", retry_timeout = "500ms"))]
+async fn charge() {}
+
+fn main() {}

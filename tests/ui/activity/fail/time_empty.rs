@@ -1,0 +1,6 @@
+use durable::prelude::*;
+
+#[activity(timeout = "")]
+async fn charge() {}
+
+fn main() {}

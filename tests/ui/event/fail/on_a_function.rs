@@ -1,0 +1,6 @@
+#[durable::event]
+fn approval() {}
+
+fn main() {
+    approval();
+}

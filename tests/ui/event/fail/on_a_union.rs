@@ -1,0 +1,6 @@
+#[durable::event]
+union Approval {
+    by: u32,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[durable::event]
+type Approval = String;
+
+fn main() {
+    let _: Approval;
+}

@@ -1,0 +1,14 @@
+use durable::ExternalEvent;
+use serde::{Deserialize, Serialize};
+
+#[durable::event("approved")]
+#[derive(Serialize, Deserialize)]
+struct Approval;
+
+fn name<E: ExternalEvent>() -> &'static str {
+    E::NAME
+}
+
+fn main() {
+    name::<Approval>();
+}
