@@ -1,1 +1,310 @@
-//! What a client can do to an instance.
+//! What a client can do to an instance: suspend, resume, terminate, rewind, restart, purge, find.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use durable::prelude::*;
+use durable::protocol::EventKind;
+use durable::testing::TestHub;
+use durable::{
+    InstanceQuery, ManageError, OrchestrationHandle, ResultError, Retention, RuntimeStatus,
+    StartError,
+};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// A service that is down at first, one for each test.
+static UP: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+
+fn mend(service: &'static str) {
+    UP.lock().unwrap().insert(service);
+}
+
+#[activity]
+async fn ask(service: &str, what: &str) -> Result<String> {
+    if what == "shaky" && !UP.lock().unwrap().contains(service) {
+        return Err(Error::msg("the service is down"));
+    }
+    Ok(format!("{what} done"))
+}
+
+#[orchestrator]
+async fn steps(ctx: &OrchestrationContext, service: String) -> Result<Vec<String>> {
+    let mut done = Vec::new();
+    for what in ["first", "shaky", "last"] {
+        done.push(ask(&service, what).await?);
+    }
+    Ok(done)
+}
+
+#[orchestrator]
+async fn all_at_once(ctx: &OrchestrationContext, service: String) -> Result<Vec<String>> {
+    let all = durable::join_all(["a", "shaky", "b", "shaky"].map(|it| ask(&service, it))).await;
+    Ok(all.into_iter().collect::<Result<_, _>>()?)
+}
+
+#[orchestrator]
+async fn parent(ctx: &OrchestrationContext, service: String) -> Result<Vec<String>> {
+    Ok(steps(service).instance_id("the-child").await?)
+}
+
+#[orchestrator]
+async fn compensates(ctx: &OrchestrationContext, service: String) -> Result<()> {
+    if let Err(failed) = ask(&service, "shaky").await {
+        ask(&service, "compensation").await?;
+        return Err(failed.into());
+    }
+    Ok(())
+}
+
+#[orchestrator]
+async fn waits_an_hour(ctx: &OrchestrationContext) -> Result<u32> {
+    let hour = ctx.create_timer(HOUR);
+    let number = ctx.wait_for_external_event::<u32>("number");
+    match durable::race((number, hour)).await {
+        durable::Race2::First(number) => Ok(number?),
+        durable::Race2::Second(()) => Ok(0),
+    }
+}
+
+async fn status<O: durable::Orchestrator>(run: &OrchestrationHandle<O>) -> Result<RuntimeStatus> {
+    Ok(run.status().await?.runtime_status)
+}
+
+#[tokio::test]
+async fn what_comes_for_a_suspended_instance_waits_until_it_is_resumed() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(waits_an_hour()).await?;
+    run.suspend("lunch").await?;
+    assert_eq!(status(&run).await?, RuntimeStatus::Suspended);
+    run.suspend("again").await?;
+    run.raise_event("number", &5).await?;
+    hub.advance(2 * HOUR).await;
+    assert_eq!(status(&run).await?, RuntimeStatus::Suspended);
+    run.resume("back").await?;
+    assert_eq!(run.result().await?, 5, "the event came before the timer");
+
+    let kinds = run.history().await?;
+    let kinds: Vec<_> = kinds.iter().map(|event| event.kind.type_name()).collect();
+    assert!(kinds.contains(&"ExecutionSuspended") && kinds.contains(&"ExecutionResumed"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_timer_that_was_due_meanwhile_fires_when_its_instance_is_resumed() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(waits_an_hour()).await?;
+    run.suspend("").await?;
+    hub.advance(2 * HOUR).await;
+    run.resume("").await?;
+    assert_eq!(run.result().await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_terminated_instance_has_ended_and_says_why() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(waits_an_hour()).await?;
+    run.terminate("not wanted any more").await?;
+    assert!(matches!(run.result().await, Err(ResultError::Terminated(_))));
+    let details = run.details().await?;
+    assert_eq!(details.record.next_due, None);
+    assert_eq!(details.failure.unwrap().message, "it was terminated: not wanted any more");
+    let again = run.terminate("").await;
+    assert!(matches!(again, Err(ManageError::Finished { .. })), "{again:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rewound_instance_tries_only_what_had_failed() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(steps("one".into())).await?;
+    run.result().await.unwrap_err();
+    mend("one");
+    run.rewind("the service is up").await?;
+    assert_eq!(run.result().await?, ["first done", "shaky done", "last done"]);
+    let scheduled = |kind: &EventKind| matches!(kind, EventKind::TaskScheduled { .. });
+    let history = run.history().await?;
+    assert_eq!(history.iter().filter(|event| scheduled(&event.kind)).count(), 3);
+    assert!(matches!(run.rewind("").await, Err(ManageError::NotFailed { .. })));
+    Ok(())
+}
+
+#[tokio::test]
+async fn several_failures_are_rewound_at_once_and_again() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(all_at_once("several".into())).await?;
+    run.result().await.unwrap_err();
+    run.rewind("too early").await?;
+    run.result().await.unwrap_err();
+    mend("several");
+    run.rewind("now").await?;
+    assert_eq!(run.result().await?.len(), 4);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rewind_goes_down_to_the_child_that_had_failed() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(parent("child".into())).await?;
+    run.result().await.unwrap_err();
+    mend("child");
+    run.rewind("").await?;
+    assert_eq!(run.result().await?.len(), 3);
+    let child = hub.get_instance::<steps>("the-child").await?.unwrap();
+    assert_eq!(child.result().await?.len(), 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_went_on_after_its_failure_cannot_be_rewound() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(compensates("compensated".into())).await?;
+    run.result().await.unwrap_err();
+    mend("compensated");
+    let refused = run.rewind("").await.unwrap_err();
+    assert!(matches!(refused, ManageError::CannotRewind { .. }), "{refused}");
+    assert_eq!(status(&run).await?, RuntimeStatus::Failed);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_instance_is_restarted_in_its_place_or_beside() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(steps("restarted".into()).instance_id("s").tag("team", "a")).await?;
+    run.result().await.unwrap_err();
+    mend("restarted");
+    run.restart().await?;
+    assert_eq!(run.result().await?.len(), 3);
+    assert_eq!(run.status().await?.tags["team"], "a");
+    let beside = run.restart_as(Some("t")).await?;
+    beside.wait_for_completion().await?;
+    let taken = run.restart_as(Some("t")).await.unwrap_err();
+    assert!(taken.to_string().contains("instance `t` exists already"), "{taken}");
+
+    let waiting = hub.start(waits_an_hour()).await?;
+    let refused = waiting.restart().await.unwrap_err();
+    assert!(refused.to_string().contains("exists already and is Running"), "{refused}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_id_may_be_used_again_if_its_instance_makes_way() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let first = hub.start(waits_an_hour().instance_id("w")).await?;
+    let taken = hub.start(waits_an_hour().instance_id("w")).await.unwrap_err();
+    assert!(matches!(taken, StartError::AlreadyExists { .. }));
+    let same = hub.start_if_absent(waits_an_hour().instance_id("w")).await?;
+    same.raise_event("number", &1).await?;
+    assert_eq!(first.result().await?, 1);
+    let done = [RuntimeStatus::Completed];
+    let again = hub.start(waits_an_hour().instance_id("w").replace_if(done)).await?;
+    assert_eq!(status(&again).await?, RuntimeStatus::Running);
+    // A running one is ended and replaced, if that is what is asked for.
+    let running = [RuntimeStatus::Running];
+    let third = hub.start(waits_an_hour().instance_id("w").replace_if(running)).await?;
+    third.raise_event("number", &3).await?;
+    assert_eq!(third.result().await?, 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_purged_is_gone_and_its_id_free() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(waits_an_hour().instance_id("w")).await?;
+    let running = run.purge().await.unwrap_err();
+    assert!(matches!(running, ManageError::NotFinished { .. }), "{running}");
+    run.terminate("").await?;
+    run.purge().await?;
+    assert!(hub.get_instance::<waits_an_hour>("w").await?.is_none());
+    assert!(matches!(run.purge().await, Err(ManageError::NoSuchInstance(_))));
+    hub.start(waits_an_hour().instance_id("w")).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_purge_takes_the_children_along() -> Result<()> {
+    let hub = TestHub::open().await?;
+    mend("purged");
+    let run = hub.start(parent("purged".into())).await?;
+    run.result().await?;
+    assert_eq!(run.purge_recursively().await?, 2);
+    assert_eq!(hub.count(&InstanceQuery::new()).await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn finished_instances_are_kept_as_long_as_retention_says() -> Result<()> {
+    let retention = Retention::forever().completed(2 * HOUR);
+    let hub = TestHub::builder().configure(|hub| hub.retention(retention)).open().await?;
+    let run = hub.start(waits_an_hour()).await?;
+    let failed = hub.start(steps("down".into())).await?;
+    run.raise_event("number", &1).await?;
+    run.result().await?;
+    failed.result().await.unwrap_err();
+    hub.advance(HOUR).await;
+    assert_eq!(hub.count(&InstanceQuery::new()).await?, 2);
+    hub.advance(HOUR).await;
+    assert_eq!(hub.count(&InstanceQuery::new()).await?, 1, "only what has failed is left");
+    assert!(hub.get_instance::<waits_an_hour>(run.instance_id().as_str()).await?.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn instances_are_found_by_all_that_is_known_of_them() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let began = hub.now();
+    for n in 0..25 {
+        let call =
+            waits_an_hour().instance_id(format!("w-{n:02}")).tag("parity", (n % 2).to_string());
+        hub.start(call).await?;
+        hub.advance(Duration::from_secs(1)).await;
+    }
+    hub.start(steps("down".into()).instance_id("s")).await?.result().await.unwrap_err();
+    let count = async |query: InstanceQuery| hub.count(&query.page_size(7)).await;
+    assert_eq!(count(InstanceQuery::new()).await?, 26);
+    assert_eq!(count(InstanceQuery::new().of::<waits_an_hour>()).await?, 25);
+    assert_eq!(count(InstanceQuery::new().status(RuntimeStatus::Failed)).await?, 1);
+    assert_eq!(count(InstanceQuery::new().id_prefix("w-1")).await?, 10);
+    assert_eq!(count(InstanceQuery::new().tag("parity", "1")).await?, 12);
+    let from = began + TimeDelta::seconds(20);
+    assert_eq!(count(InstanceQuery::new().created_from(from)).await?, 6);
+    assert_eq!(count(InstanceQuery::new().created_to(from)).await?, 20);
+
+    let query = InstanceQuery::new().of::<waits_an_hour>().page_size(10);
+    let (mut ids, mut after) = (Vec::new(), None);
+    loop {
+        let page = hub.query(&query, after.as_ref()).await?;
+        ids.extend(page.instances.into_iter().map(|it| it.instance_id.as_str().to_owned()));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(ids, (0..25).map(|n| format!("w-{n:02}")).collect::<Vec<_>>());
+
+    assert_eq!(hub.purge(&InstanceQuery::new()).await?, 1, "what has not ended stays");
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_can_do_anything_to_an_instance_that_is_not_there() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let nobody = hub.instance("nobody")?;
+    for refused in [
+        nobody.suspend("").await,
+        nobody.resume("").await,
+        nobody.terminate("").await,
+        nobody.rewind("").await,
+        nobody.restart().await,
+        nobody.purge().await,
+    ] {
+        assert_eq!(refused.unwrap_err().to_string(), "there is no instance `nobody`");
+    }
+    assert!(nobody.wait_for_start().await.is_err());
+    assert!(nobody.wait_for_completion().await.is_err());
+    assert!(hub.instance("no/body").is_err());
+    Ok(())
+}
