@@ -1,0 +1,133 @@
+//! A real process, killed at random moments, in which instances talk to each other: every message
+//! arrives once and in order, whatever is lost in between.
+//!
+//! Each producer numbers what it sends, begins anew now and then, calls children and sleeps; its
+//! collector wants the numbers in order, each once. The test runs this very program again as a
+//! child, kills it after a random number of steps, and lets the next one go on.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use durable::prelude::*;
+use durable::{InstanceQuery, RuntimeStatus};
+
+const ROUNDS: u32 = 40;
+const PRODUCERS: u32 = 8;
+const NUMBERS: u32 = 40;
+/// Where the child finds the folder of the test.
+const FOLDER: &str = "DURABLE_CRASH_MESSAGES_FOLDER";
+
+#[activity]
+async fn step(n: u32) -> Result<u32> {
+    println!("step {n}");
+    Ok(n)
+}
+
+#[orchestrator]
+async fn leaf(ctx: &OrchestrationContext, n: u32) -> Result<u32> {
+    Ok(step(n).await?)
+}
+
+/// Sends the numbers from `next` on.
+#[orchestrator]
+async fn producer(ctx: &OrchestrationContext, collector: String, next: u32) -> Result<()> {
+    for n in next..NUMBERS.min(next + 4) {
+        let sent = leaf(n).await?;
+        ctx.create_timer(Duration::from_millis(u64::from(n % 3))).await;
+        ctx.send_event(&collector, "number", &sent)?;
+    }
+    if next + 4 < NUMBERS {
+        return ctx.continue_as_new(producer(collector, next + 4)).await;
+    }
+    Ok(())
+}
+
+/// Wants the numbers from `next` on.
+#[orchestrator]
+async fn collector(ctx: &OrchestrationContext, next: u32) -> Result<String> {
+    for wanted in next..NUMBERS.min(next + 3) {
+        let found = ctx.wait_for_external_event::<u32>("number").await?;
+        if found != wanted {
+            return Ok(format!("{found} came instead of {wanted}"));
+        }
+    }
+    if next + 3 < NUMBERS {
+        return ctx.continue_as_new(collector(next + 3)).await;
+    }
+    // One too many would come now.
+    let more =
+        durable::timeout(Duration::from_millis(100), ctx.wait_for_external_event::<u32>("number"));
+    Ok(if more.await.is_ok() { "one too many".into() } else { "all".into() })
+}
+
+/// The child: starts what is not there yet, and waits for all of it, until it is killed.
+#[tokio::main]
+async fn child(folder: &Path) -> Result<()> {
+    let hub = TaskHub::builder().path(folder.join("hub")).live_instances(6).open().await?;
+    let mut collectors = Vec::new();
+    for number in 0..PRODUCERS {
+        let id = format!("collector-{number}");
+        collectors.push(hub.start_if_absent(collector(0).instance_id(&id)).await?);
+        let producer = producer(id, 0).instance_id(format!("producer-{number}"));
+        hub.start_if_absent(producer).await?;
+    }
+    for run in collectors {
+        println!("collected {}", run.result().await?);
+    }
+    println!("done");
+    // Killed here, or earlier.
+    std::future::pending().await
+}
+
+/// What the hub holds in the end: nothing is left running, and nothing has failed.
+#[tokio::main]
+async fn check(folder: &Path) -> Result<()> {
+    let hub = TaskHub::open(folder.join("hub")).await?;
+    for number in 0..PRODUCERS {
+        let run = hub.get_instance::<producer>(&format!("producer-{number}")).await?;
+        run.expect("it was started").result().await?;
+    }
+    let all = hub.count(&InstanceQuery::new()).await?;
+    let completed = hub.count(&InstanceQuery::new().status(RuntimeStatus::Completed)).await?;
+    let expected = u64::from(PRODUCERS * (NUMBERS + 2));
+    assert_eq!((all, completed), (expected, expected), "children, producers and collectors");
+    hub.shutdown().await
+}
+
+#[test]
+fn messages_arrive_once_and_in_order() -> Result<()> {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return child(Path::new(&folder));
+    }
+    let folder = tempfile::tempdir()?;
+    let random = RandomState::new();
+    let mut collected = Vec::new();
+    for round in 0..ROUNDS {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["messages_arrive", "--nocapture", "--test-threads", "1"])
+            .env(FOLDER, folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let last = round + 1 == ROUNDS;
+        let lines =
+            if last { usize::MAX } else { 1 + usize::try_from(random.hash_one(round) % 30)? };
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        collected.clear();
+        for line in output.lines().take(lines) {
+            let line = line?;
+            match line.split_once("collected ") {
+                Some((_, what)) => collected.push(what.to_owned()),
+                None if line.contains("done") => break,
+                None => {}
+            }
+        }
+        child.kill()?;
+        child.wait()?;
+    }
+    assert_eq!(collected, vec!["all"; usize::try_from(PRODUCERS)?]);
+    check(folder.path())
+}
