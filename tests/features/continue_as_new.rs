@@ -130,3 +130,25 @@ async fn an_instance_cannot_become_one_of_another_orchestration() -> Result<()> 
     assert!(failed.to_string().contains("was given a call of `at_once` in an instance of `other`"));
     Ok(())
 }
+
+#[orchestrator]
+async fn leaves_a_child(ctx: &OrchestrationContext, round: u32) -> Result<u32> {
+    if round == 1 {
+        return Ok(round);
+    }
+    let child = adds(0, 1).instance_id("left-behind").spawn();
+    ctx.create_timer(Duration::from_secs(1)).await;
+    drop(child);
+    ctx.continue_as_new(leaves_a_child(round + 1)).await
+}
+
+#[tokio::test]
+async fn a_child_that_is_left_behind_is_terminated() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(leaves_a_child(0)).await?;
+    assert_eq!(run.result().await?, 1);
+    hub.settle().await;
+    let child = hub.instance("left-behind")?.status().await?;
+    assert_eq!(child.runtime_status, RuntimeStatus::Terminated);
+    Ok(())
+}

@@ -158,7 +158,7 @@ impl Execution {
         let mut actions = Vec::new();
         let result = self
             .deliver_due(now, &mut incoming, &mut actions)
-            .and_then(|()| self.deliver_new(now, new, &mut incoming));
+            .and_then(|()| self.deliver_new(now, new, &mut incoming, &mut actions));
         if let Err(suspension) = result {
             return Some(Episode::set_aside(now, incoming, suspension, true));
         }
@@ -193,12 +193,12 @@ impl Execution {
         {
             match due {
                 Due::Action(action) => actions.push(action),
-                Due::Event(kind) => self.deliver_one(now, kind, incoming)?,
+                Due::Event(kind) => self.deliver_one(now, kind, incoming, actions)?,
                 Due::TimedOut(kind) => {
                     if let Some(id) = answered(&kind) {
                         actions.extend(self.stop(id));
                     }
-                    self.deliver_one(now, kind, incoming)?;
+                    self.deliver_one(now, kind, incoming, actions)?;
                 }
             }
         }
@@ -210,12 +210,13 @@ impl Execution {
         now: Timestamp,
         new: Vec<EventKind>,
         incoming: &mut Vec<EventKind>,
+        actions: &mut Vec<Action>,
     ) -> Result<(), Suspension> {
         // What came in is recorded, even if the orchestrator cannot go on in the middle of it.
         let mut result = Ok(());
         for kind in new {
             if result.is_ok() {
-                result = self.deliver_one(now, kind, incoming);
+                result = self.deliver_one(now, kind, incoming, actions);
             } else {
                 incoming.push(kind);
             }
@@ -228,6 +229,7 @@ impl Execution {
         now: Timestamp,
         kind: EventKind,
         incoming: &mut Vec<EventKind>,
+        actions: &mut Vec<Action>,
     ) -> Result<(), Suspension> {
         if !self.concerns(&kind) {
             return Ok(());
@@ -238,6 +240,8 @@ impl Execution {
         };
         let event = HistoryEvent::new(now, kind);
         let applied = self.apply(&event);
+        let next = |asker| self.open.next_attempt(&event.kind, asker);
+        actions.extend(self.asker.as_ref().and_then(next));
         incoming.push(event.kind);
         applied
     }

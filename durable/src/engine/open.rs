@@ -2,7 +2,9 @@
 //!
 //! Rules:
 //! 1. A failed attempt that its policy retries is an event, and no more: the orchestrator is not
-//!    polled, and the next attempt begins at the time that the event names.
+//!    polled, and the next attempt begins at the time that the event names. An activity's is begun
+//!    then; a sub-orchestration's is sent out with the event, as a start at that time, since it has
+//!    to be sent exactly once.
 //! 2. Whether to retry is decided once, when the failure comes in. A replay finds the decision in the
 //!    history and asks no policy.
 //! 3. A call's timeout counts from its record over all attempts, and is a failure that is not
@@ -13,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::action::{Action, ScheduledTask};
 use crate::chance;
 use crate::orchestration::request::{Ask, FunctionCall, Request};
+use crate::panics;
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, ParentInstance, Tags,
     Timestamp, TraceContext,
@@ -107,8 +110,23 @@ impl OpenTasks {
     pub(super) fn retry(&mut self, id: i32, attempt: u32, retry_at: Timestamp) {
         if let Some(mut open) = self.take(id) {
             open.attempt = attempt.saturating_add(1);
-            open.retry_at = Some(retry_at);
+            open.retry_at = matches!(open.request.ask, Ask::Activity(_)).then_some(retry_at);
             self.put(id, open);
+        }
+    }
+
+    /// What has to be sent out with the event of a failed attempt.
+    pub(super) fn next_attempt(&self, kind: &EventKind, asker: &Asker) -> Option<Action> {
+        let EventKind::TaskAttemptFailed { task_scheduled_id: id, retry_at, .. } = kind else {
+            return None;
+        };
+        let open = self.tasks.get(id)?;
+        match begin(&open.request, *id, open.attempt, asker)? {
+            Action::StartOrchestration { instance_id, mut started } => {
+                started.scheduled_start = Some(*retry_at);
+                Some(Action::StartOrchestration { instance_id, started })
+            }
+            _ => None,
         }
     }
 
@@ -154,7 +172,9 @@ impl OpenTasks {
         let (high, low) = uuid::Uuid::from_bytes(*asker.execution_id.as_bytes()).as_u64_pair();
         let stream = high.wrapping_add(low) ^ u64::from(id.unsigned_abs());
         let chance = chance::fraction(chance::number(stream, u64::from(open.attempt)));
-        match policy.decide(failure, open.attempt, now.since(open.since), chance) {
+        let decide = || policy.decide(failure, open.attempt, now.since(open.since), chance);
+        // A decision of the user's own may panic, which decides for no more attempts.
+        match panics::catch(decide).unwrap_or(Decision::GiveUp) {
             Decision::GiveUp => kind,
             Decision::RetryAfter(delay) => EventKind::TaskAttemptFailed {
                 task_scheduled_id: *id,

@@ -92,7 +92,10 @@ impl Residents {
     pub(super) fn evict(&mut self) {
         let durable = self.durable.load(Ordering::Acquire);
         while self.finished.front().is_some_and(|(written, _)| *written <= durable) {
-            if let Some((_, id)) = self.finished.pop_front() {
+            // Another one may have been started under its id meanwhile.
+            if let Some((written, id)) = self.finished.pop_front()
+                && self.instances.peek(&id).is_some_and(|resident| resident.written == written)
+            {
                 self.instances.pop(&id);
             }
         }

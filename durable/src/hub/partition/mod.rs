@@ -234,11 +234,11 @@ impl Partition {
                     Some(execution_id) => self.is_current(&instance_id, execution_id)?,
                     None => self.can_raise(&instance_id)?.is_ok(),
                 };
-                if !is_for_it {
+                if !is_for_it && execution_id.is_none() {
                     tracing::warn!(
                         instance = %instance_id,
                         event = event.type_name(),
-                        "dropped a message: the instance is gone, has ended or began anew"
+                        "dropped what another instance sent: there is no such instance, or it has ended"
                     );
                 }
                 let arrival = arrivals.of(&instance_id);

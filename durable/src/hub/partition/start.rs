@@ -1,7 +1,7 @@
 //! New instances: from clients, from orchestrators, and from themselves when they begin anew.
 
 use super::{Partition, Stopped};
-use crate::engine::{Continuation, Episode, Execution, Outcome};
+use crate::engine::{Continuation, Episode, Outcome};
 use crate::hub::committer::{Content, Effect};
 use crate::hub::error::StartError;
 use crate::hub::mail::{Origin, Start};
@@ -102,45 +102,30 @@ impl Partition {
     }
 
     /// Begins an instance anew, as often as it wants to at once; gives the first episode of the
-    /// execution that stays, and what those before it wanted done.
-    pub(super) fn continue_as_new(&mut self, resident: &mut Resident, episode: Episode) -> Episode {
-        let mut episode = episode;
-        let mut actions = Vec::new();
-        for turn in 1.. {
-            let continuation = match episode.outcome {
-                Outcome::ContinuedAsNew(continuation) => *continuation,
-                outcome => {
-                    actions.extend(episode.actions);
-                    return Episode { events: episode.events, actions, outcome };
-                }
-            };
-            actions.extend(episode.actions);
-            let before = resident.execution.as_ref().and_then(Execution::started).cloned();
-            let Some(before) = before else { break };
-            let Continuation { next, unread } = continuation;
-            let mut started = ExecutionStarted {
-                name: next.name.to_owned(),
-                version: next.version,
-                input: next.input,
-                execution_id: ExecutionId::generate(),
-                scheduled_start: None,
-                generation: before.generation + 1,
-                ..before
+    /// execution that stays. What those before it wanted done goes to `content` and `effects`.
+    pub(super) fn continue_as_new(
+        &mut self,
+        resident: &mut Resident,
+        mut episode: Episode,
+        content: &mut Content,
+        effects: &mut Vec<Effect>,
+    ) -> Episode {
+        let mut turn = 0;
+        while let Outcome::ContinuedAsNew(continuation) = episode.outcome {
+            turn += 1;
+            for action in episode.actions {
+                resident.act(action, content, effects);
+            }
+            let Some((mut started, raised)) = resident.next_execution(*continuation) else {
+                return Episode::nothing();
             };
             if turn > GENERATIONS_AT_ONCE {
                 started.scheduled_start = Some(self.clock.now());
             }
-            let raised: Vec<_> = unread
-                .into_iter()
-                .map(|event| EventKind::EventRaised { name: event.name, input: event.input })
-                .collect();
-            if let Some(execution) = &resident.execution {
-                execution.custom_status().put(&mut resident.record.custom_status);
-            }
             resident.begin_anew(&started);
             episode = self.first_episode(resident, started, &raised);
         }
-        Episode { events: Vec::new(), actions, outcome: Outcome::Waiting }
+        episode
     }
 
     fn refuse(&mut self, existing: &InstanceRecord, started: &ExecutionStarted, origin: Origin) {
@@ -220,6 +205,30 @@ pub(super) fn terminated(reason: &str) -> FailureDetails {
 }
 
 impl Resident {
+    /// The start of the execution that follows, and the events that it inherits.
+    fn next_execution(
+        &mut self,
+        continuation: Continuation,
+    ) -> Option<(ExecutionStarted, Vec<EventKind>)> {
+        let execution = self.execution.as_ref()?;
+        execution.custom_status().put(&mut self.record.custom_status);
+        let before = execution.started()?.clone();
+        let Continuation { next, unread } = continuation;
+        let started = ExecutionStarted {
+            name: next.name.to_owned(),
+            version: next.version,
+            input: next.input,
+            execution_id: ExecutionId::generate(),
+            scheduled_start: None,
+            generation: before.generation + 1,
+            ..before
+        };
+        let raised = unread
+            .into_iter()
+            .map(|event| EventKind::EventRaised { name: event.name, input: event.input });
+        Some((started, raised.collect()))
+    }
+
     /// Makes it an instance with an empty history, of another execution.
     fn begin_anew(&mut self, started: &ExecutionStarted) {
         // What is written is replaced, and what was not written never was.

@@ -23,7 +23,7 @@ impl Partition {
         mut effects: Vec<Effect>,
     ) {
         let episode = self.verified(resident, episode);
-        let episode = self.continue_as_new(resident, episode);
+        let episode = self.continue_as_new(resident, episode, &mut content, &mut effects);
         for action in episode.actions {
             resident.act(action, &mut content, &mut effects);
         }
@@ -114,7 +114,7 @@ impl Resident {
     }
 
     /// What an action becomes: a message, or something to do once the episode is durable.
-    fn act(&self, action: Action, content: &mut Content, effects: &mut Vec<Effect>) {
+    pub(super) fn act(&self, action: Action, content: &mut Content, effects: &mut Vec<Effect>) {
         let execution_id = self.record.execution_id;
         match action {
             Action::ScheduleTask(task) => effects.push(Effect::Run(self.job(task))),
