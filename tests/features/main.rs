@@ -1,5 +1,6 @@
 //! What orchestrators and clients can do, feature by feature, in virtual time.
 
+mod activities;
 mod children;
 mod continue_as_new;
 mod events;

@@ -1,0 +1,137 @@
+//! Activities that nobody waits for any more, that take too long, of which only so many may run.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use durable::prelude::*;
+use durable::protocol::FailureDetails;
+use durable::testing::TestHub;
+use durable::{Race2, ResultError};
+
+/// The instances whose `holds` has seen its token.
+static CANCELLED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Works until nobody wants its result any more.
+#[activity]
+async fn holds(ctx: &ActivityContext) -> Result<()> {
+    ctx.cancellation_token().cancelled().await;
+    CANCELLED.lock().unwrap().insert(ctx.instance_id().to_string());
+    Err(Error::msg("cancelled"))
+}
+
+fn saw_its_token(instance: &str) -> bool {
+    CANCELLED.lock().unwrap().contains(instance)
+}
+
+#[orchestrator]
+async fn held(ctx: &OrchestrationContext) -> Result<()> {
+    Ok(holds().await?)
+}
+
+#[orchestrator]
+async fn first_of_two(ctx: &OrchestrationContext) -> Result<bool> {
+    let go = ctx.wait_for_external_event::<bool>("go");
+    match durable::race((holds(), go)).await {
+        Race2::First(_) => Ok(false),
+        Race2::Second(go) => {
+            // Still running: it was dropped, and this instance goes on.
+            let more = ctx.wait_for_external_event::<bool>("more").await?;
+            Ok(go? && more)
+        }
+    }
+}
+
+#[orchestrator]
+async fn anew(ctx: &OrchestrationContext, round: u32) -> Result<u32> {
+    if round > 0 {
+        return Ok(round);
+    }
+    let held = holds().spawn();
+    ctx.wait_for_external_event::<bool>("go").await?;
+    let next = ctx.continue_as_new(anew(round + 1)).await;
+    drop(held);
+    next
+}
+
+#[orchestrator]
+async fn slow_attempts(ctx: &OrchestrationContext) -> Result<()> {
+    let policy = RetryPolicy::new(3, Duration::from_millis(1));
+    Ok(holds().retry(policy).attempt_timeout(Duration::from_millis(5)).await?)
+}
+
+/// How many of `narrow` are running, and were at once.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+#[activity(max_concurrent = 2)]
+async fn narrow(n: usize) -> usize {
+    let running = RUNNING.fetch_add(1, Ordering::SeqCst) + 1;
+    MOST.fetch_max(running, Ordering::SeqCst);
+    for _ in 0..8 {
+        tokio::task::yield_now().await;
+    }
+    RUNNING.fetch_sub(1, Ordering::SeqCst);
+    n
+}
+
+#[orchestrator]
+async fn wide(ctx: &OrchestrationContext, count: usize) -> Result<usize> {
+    Ok(durable::try_join_all((0..count).map(narrow)).await?.len())
+}
+
+#[tokio::test]
+async fn a_terminated_instance_cancels_its_activities() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(held().instance_id("terminated")).await?;
+    run.terminate("enough").await?;
+    hub.settle().await;
+    assert!(saw_its_token("terminated"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_activity_that_lost_a_race_is_cancelled_and_its_instance_goes_on() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(first_of_two().instance_id("raced")).await?;
+    run.raise_event("go", &true).await?;
+    hub.settle().await;
+    assert!(saw_its_token("raced"));
+    run.raise_event("more", &true).await?;
+    assert!(run.result().await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_execution_that_begins_anew_cancels_what_it_leaves() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(anew(0).instance_id("left")).await?;
+    run.raise_event("go", &true).await?;
+    assert_eq!(run.result().await?, 1);
+    hub.settle().await;
+    assert!(saw_its_token("left"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_attempt_that_takes_too_long_is_a_failed_attempt() -> Result<()> {
+    // By the machine's clock: time does not pass by itself while an activity runs.
+    let hub = TaskHub::builder().in_memory().open().await?;
+    let run = hub.start(slow_attempts().instance_id("slow")).await?;
+    let Err(ResultError::Failed(failed)) = run.result().await else { panic!("it fails") };
+    let types: Vec<_> = failed.details().chain().map(|it| it.error_type.as_str()).collect();
+    assert!(types.contains(&FailureDetails::TIMEOUT), "{types:?}");
+    let history = run.history().await?;
+    let failed = |kind| kind == "TaskAttemptFailed";
+    assert_eq!(history.iter().filter(|event| failed(event.kind.type_name())).count(), 2);
+    hub.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn only_so_many_of_an_activity_run_at_once() -> Result<()> {
+    let hub = TestHub::builder().configure(|hub| hub.verify_replay(false)).open().await?;
+    assert_eq!(hub.start(wide(200)).await?.result().await?, 200);
+    assert_eq!(MOST.load(Ordering::SeqCst), 2);
+    Ok(())
+}
