@@ -10,15 +10,24 @@ use durable::protocol::FailureDetails;
 use durable::testing::TestHub;
 use durable::{Race2, ResultError};
 
-/// The instances whose `holds` has seen its token.
+/// The instances whose `holds` has begun, and those whose has seen its token.
+static BEGUN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 static CANCELLED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Works until nobody wants its result any more.
 #[activity]
 async fn holds(ctx: &ActivityContext) -> Result<()> {
+    BEGUN.lock().unwrap().insert(ctx.instance_id().to_string());
     ctx.cancellation_token().cancelled().await;
     CANCELLED.lock().unwrap().insert(ctx.instance_id().to_string());
     Err(Error::msg("cancelled"))
+}
+
+/// One that is cancelled before it begins never does.
+async fn has_begun(instance: &str) {
+    while !BEGUN.lock().unwrap().contains(instance) {
+        tokio::task::yield_now().await;
+    }
 }
 
 fn saw_its_token(instance: &str) -> bool {
@@ -85,6 +94,7 @@ async fn wide(ctx: &OrchestrationContext, count: usize) -> Result<usize> {
 async fn a_terminated_instance_cancels_its_activities() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(held().instance_id("terminated")).await?;
+    has_begun("terminated").await;
     run.terminate("enough").await?;
     hub.settle().await;
     assert!(saw_its_token("terminated"));
@@ -95,6 +105,7 @@ async fn a_terminated_instance_cancels_its_activities() -> Result<()> {
 async fn an_activity_that_lost_a_race_is_cancelled_and_its_instance_goes_on() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(first_of_two().instance_id("raced")).await?;
+    has_begun("raced").await;
     run.raise_event("go", &true).await?;
     hub.settle().await;
     assert!(saw_its_token("raced"));
@@ -107,6 +118,7 @@ async fn an_activity_that_lost_a_race_is_cancelled_and_its_instance_goes_on() ->
 async fn an_execution_that_begins_anew_cancels_what_it_leaves() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(anew(0).instance_id("left")).await?;
+    has_begun("left").await;
     run.raise_event("go", &true).await?;
     assert_eq!(run.result().await?, 1);
     hub.settle().await;

@@ -156,9 +156,11 @@ impl Execution {
         self.scope.set_clock(now);
         let mut incoming = Vec::with_capacity(new.len());
         let mut actions = Vec::new();
+        // What came in goes first: a result may be that of an attempt which, after a replay, looks as
+        // if it was yet to begin.
         let result = self
-            .deliver_due(now, &mut incoming, &mut actions)
-            .and_then(|()| self.deliver_new(now, new, &mut incoming, &mut actions));
+            .deliver_new(now, new, &mut incoming, &mut actions)
+            .and_then(|()| self.deliver_due(now, &mut incoming, &mut actions));
         if let Err(suspension) = result {
             return Some(Episode::set_aside(now, incoming, suspension, true));
         }
@@ -188,6 +190,7 @@ impl Execution {
         incoming: &mut Vec<EventKind>,
         actions: &mut Vec<Action>,
     ) -> Result<(), Suspension> {
+        self.stop_cancelled(actions);
         while let Some(asker) = &self.asker
             && let Some(due) = self.open.pop_due(now, asker)
         {
@@ -451,9 +454,7 @@ impl Execution {
     fn take_actions(&mut self, now: Timestamp, actions: &mut Vec<Action>) -> Vec<HistoryEvent> {
         let patched = |id: String| HistoryEvent::new(now, EventKind::of_patch(&id));
         let mut events: Vec<_> = self.scope.take_patches().into_iter().map(patched).collect();
-        for id in self.scope.take_cancelled() {
-            actions.extend(self.stop(id));
-        }
+        self.stop_cancelled(actions);
         let Some(asker) = &self.asker else { return events };
         for (event_id, request) in self.scope.take_unrecorded() {
             actions.extend(open::begin(&request, event_id, 1, asker));
@@ -497,6 +498,12 @@ impl Execution {
     fn stop(&mut self, id: i32) -> Option<Action> {
         let request = self.open.remove(id)?;
         open::stop(&request, id, self.asker.as_ref()?)
+    }
+
+    fn stop_cancelled(&mut self, actions: &mut Vec<Action>) {
+        for id in self.scope.take_cancelled() {
+            actions.extend(self.stop(id));
+        }
     }
 
     fn forget_cancelled(&mut self) {

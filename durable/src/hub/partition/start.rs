@@ -1,5 +1,7 @@
 //! New instances: from clients, from orchestrators, and from themselves when they begin anew.
 
+use std::time::Duration;
+
 use super::{Partition, Stopped};
 use crate::engine::{Continuation, Episode, Outcome};
 use crate::hub::committer::{Content, Effect};
@@ -8,7 +10,7 @@ use crate::hub::mail::{Origin, Start};
 use crate::hub::residents::Resident;
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceRecord, Json, MessageId,
-    ParentInstance, RuntimeStatus, TaskMessage,
+    ParentInstance, RuntimeStatus, TaskMessage, Timestamp,
 };
 use crate::registry::display_name;
 
@@ -70,7 +72,7 @@ impl Partition {
             Origin::Message(id) => vec![id],
         };
         let content = Content { consumed, messages, ..Content::default() };
-        let episode = self.first_episode(&mut resident, *started, &[]);
+        let episode = self.first_episode(&mut resident, *started, &[], now);
         self.write_episode(&mut resident, episode, content, effects);
         self.residents.put(resident);
         Ok(())
@@ -82,8 +84,8 @@ impl Partition {
         resident: &mut Resident,
         mut started: ExecutionStarted,
         raised: &[EventKind],
+        now: Timestamp,
     ) -> Episode {
-        let now = self.clock.now();
         let found = self.registry.orchestrator_for(&started.name, started.version.as_deref());
         started.code_hash = found.map(|entry| entry.code_hash);
         let events = || {
@@ -119,11 +121,12 @@ impl Partition {
             let Some((mut started, raised)) = resident.next_execution(*continuation) else {
                 return Episode::nothing();
             };
+            let now = self.clock.now();
             if turn > GENERATIONS_AT_ONCE {
-                started.scheduled_start = Some(self.clock.now());
+                started.scheduled_start = Some(now.after(Duration::from_micros(1)));
             }
             resident.begin_anew(&started);
-            episode = self.first_episode(resident, started, &raised);
+            episode = self.first_episode(resident, started, &raised, now);
         }
         episode
     }
