@@ -189,6 +189,32 @@ fn what_the_architecture_names_exists() {
     none(&paths.filter_map(missing).collect::<Vec<_>>());
 }
 
+/// In `docs/parity.md`, `path.rs: name` names a function, and `path.rs` alone a file.
+#[test]
+fn what_parity_names_as_proof_exists() {
+    let text = fs::read_to_string(root().join("docs/parity.md")).unwrap();
+    let spans = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    let (mut named, mut missing) = (0, Vec::new());
+    for proof in spans {
+        let (path, name) = match (proof.split_once(".rs: "), proof.strip_suffix(".rs")) {
+            (Some((path, name)), _) => (path, Some(name)),
+            (None, Some(path)) => (path, None),
+            (None, None) => continue,
+        };
+        named += 1;
+        let source = fs::read_to_string(root().join(format!("{path}.rs"))).ok();
+        let holds = |source: String| {
+            let fits = |name| source.contains(&format!("fn {name}("));
+            name.is_none_or(|name| fits(name) || source.contains(&format!("fn {name}<")))
+        };
+        if !source.is_some_and(holds) {
+            missing.push(proof.to_owned());
+        }
+    }
+    none(&missing);
+    assert!(named > 100, "docs/parity.md names {named} proofs");
+}
+
 #[test]
 fn ci_runs_the_test_command_of_the_readme() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();

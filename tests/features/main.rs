@@ -5,5 +5,6 @@ mod children;
 mod continue_as_new;
 mod events;
 mod manage;
+mod parity;
 mod retries;
 mod timers;
