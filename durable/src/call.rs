@@ -1,5 +1,6 @@
 //! A call as a value: made by an annotated function's constructor, then awaited, spawned or started.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::time::Duration;
@@ -133,7 +134,7 @@ impl<F: Definition> Call<F> {
             policy.check().map_err(|error| invalid(error.to_string()))?;
         }
         let call = FunctionCall {
-            name: entry.name,
+            name: Cow::Borrowed(entry.name),
             version: options.version.or_else(|| entry.version.map(str::to_owned)),
             input: self.input.map_err(invalid)?,
             options: TaskOptions {

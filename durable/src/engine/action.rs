@@ -1,5 +1,6 @@
 //! What comes out of an episode, as plain values.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::orchestration::UnreadEvent;
@@ -58,7 +59,7 @@ pub(crate) struct ScheduledTask {
     pub(crate) event_id: i32,
     /// From 1.
     pub(crate) attempt: u32,
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) version: Option<String>,
     pub(crate) input: Json,
     /// How long this attempt may take.

@@ -204,7 +204,7 @@ impl Subject<'_> {
 
     fn describe_request(&self, request: &Request) -> String {
         let called = |kind: &str, call: &FunctionCall| {
-            let name = display_name(call.name, call.version.as_deref());
+            let name = display_name(&call.name, call.version.as_deref());
             format!("{kind} {name}{}", self.with(Some(&call.input)))
         };
         match &request.ask {

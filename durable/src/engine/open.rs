@@ -250,7 +250,7 @@ pub(super) fn begin(request: &Request, id: i32, attempt: u32, asker: &Asker) -> 
         Ask::Activity(call) => Some(Action::ScheduleTask(ScheduledTask {
             event_id: id,
             attempt,
-            name: call.name,
+            name: call.name.clone(),
             version: call.version.clone(),
             input: call.input.clone(),
             timeout: call.options.attempt_timeout,
@@ -272,7 +272,7 @@ pub(super) fn begin(request: &Request, id: i32, attempt: u32, asker: &Asker) -> 
                 trace_context: trace_of(id, asker),
                 properties: asker.started.properties.clone(),
                 ..ExecutionStarted::new(
-                    call.name,
+                    call.name.as_ref(),
                     call.version.clone(),
                     call.input.clone(),
                     execution_id,
@@ -297,7 +297,7 @@ pub(super) fn event(request: &Request, id: i32, asker: &Asker) -> EventKind {
     let source = Some(request.source());
     match &request.ask {
         Ask::Activity(call) => EventKind::TaskScheduled {
-            name: call.name.to_owned(),
+            name: call.name.clone().into_owned(),
             version: call.version.clone(),
             input: call.input.clone(),
             source,
@@ -306,7 +306,7 @@ pub(super) fn event(request: &Request, id: i32, asker: &Asker) -> EventKind {
         Ask::SubOrchestration { call, instance_id, child } => {
             EventKind::SubOrchestrationInstanceCreated {
                 instance_id: child_id(instance_id.as_ref(), id, asker),
-                name: call.name.to_owned(),
+                name: call.name.clone().into_owned(),
                 version: call.version.clone(),
                 input: call.input.clone(),
                 source,

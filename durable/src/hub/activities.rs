@@ -82,7 +82,7 @@ impl Activities {
     /// alone.
     pub(super) fn submit(self: &Arc<Self>, job: Job) {
         let task = &job.task;
-        let entry = self.registry.activity(task.name, task.version.as_deref());
+        let entry = self.registry.activity(&task.name, task.version.as_deref());
         let at_most = entry.and_then(|entry| entry.options.max_concurrent);
         let mut queue = self.queue();
         if queue.closed || !queue.jobs.add(job, at_most, self.mailboxes.busy()) {
@@ -167,7 +167,7 @@ impl Activities {
         let ScheduledTask { name, version, input, .. } = &job.task;
         let entry = self.entry(name, version.as_deref())?;
         let Body::Activity { run, .. } = entry.body else {
-            return Err(FailureDetails::new(FailureDetails::NOT_REGISTERED, *name));
+            return Err(FailureDetails::new(FailureDetails::NOT_REGISTERED, name.as_ref()));
         };
         let context = ActivityContext {
             instance_id: job.instance_id.clone(),

@@ -5,6 +5,7 @@
 //!    aside while as many of that activity are running.
 //! 2. A job that is cancelled is gone: if it is running, its result counts for nothing.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,7 @@ pub(super) struct Jobs {
     /// The jobs in the queue, or aside, that were not cancelled.
     waiting: BTreeSet<JobKey>,
     running: BTreeMap<JobKey, Running>,
-    limited: HashMap<&'static str, Limited>,
+    limited: HashMap<Cow<'static, str>, Limited>,
     started: u64,
 }
 
@@ -48,7 +49,7 @@ struct Limited {
 pub(super) struct Ticket {
     pub(super) token: CancellationToken,
     number: u64,
-    limited: Option<&'static str>,
+    limited: Option<Cow<'static, str>>,
     /// Keeps time from passing while the job runs.
     _busy: Busy,
 }
@@ -72,9 +73,9 @@ impl Jobs {
             if !self.waiting.contains(&key) {
                 continue;
             }
-            let name = next.job.task.name;
-            if let Some(at_most) = next.at_most {
-                let limited = self.limited.entry(name).or_default();
+            let name = next.at_most.map(|_| next.job.task.name.clone());
+            if let (Some(at_most), Some(name)) = (next.at_most, &name) {
+                let limited = self.limited.entry(name.clone()).or_default();
                 if limited.running >= at_most {
                     limited.aside.push_back(next);
                     continue;
@@ -85,14 +86,14 @@ impl Jobs {
             self.started += 1;
             let (number, token) = (self.started, CancellationToken::new());
             self.running.insert(key, Running { number, token: token.clone() });
-            let limited = next.at_most.map(|_| name);
-            return Some((next.job, Ticket { token, number, limited, _busy: next.busy }));
+            let ticket = Ticket { token, number, limited: name, _busy: next.busy };
+            return Some((next.job, ticket));
         }
     }
 
     /// A job has ended; whether anybody waits for its result.
     pub(super) fn end(&mut self, key: &JobKey, ticket: &Ticket) -> bool {
-        if let Some(limited) = ticket.limited.and_then(|name| self.limited.get_mut(name)) {
+        if let Some(limited) = ticket.limited.as_ref().and_then(|name| self.limited.get_mut(name)) {
             limited.running -= 1;
             if let Some(next) = limited.aside.pop_front() {
                 self.queue.push_front(next);

@@ -1,5 +1,6 @@
 //! What an orchestrator knows of its instance.
 
+use std::borrow::Cow;
 use std::panic::Location;
 use std::rc::Rc;
 
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use super::Orchestrator;
 use super::continue_as_new::ContinueAsNew;
 use super::external_event::ExternalEventWait;
-use super::request::{Ask, Request};
+use super::request::{Ask, ChildOptions, FunctionCall, Request, TaskOptions};
 use super::scope::{CustomStatus, Scope};
 use super::timer::{Timer, When};
 use crate::call::Call;
@@ -170,8 +171,13 @@ impl OrchestrationContext {
                 json.len()
             )));
         }
-        self.scope.set_custom_status(CustomStatus::Said(Json::trusted(json)));
+        self.say(Json::trusted(json));
         Ok(())
+    }
+
+    /// The custom status of an orchestrator of this crate, whatever the limit that a user has set.
+    pub(crate) fn say(&self, status: Json) {
+        self.scope.set_custom_status(CustomStatus::Said(status));
     }
 
     /// Takes back what was said with [`set_custom_status`](Self::set_custom_status).
@@ -284,6 +290,18 @@ impl OrchestrationContext {
         Ok(id.unwrap_or_else(|| InstanceId::of_child(self.execution_id(), task)))
     }
 
+    /// Starts an orchestration of which only the name is known, since it comes from a record, and
+    /// whose input was checked when that was made.
+    #[track_caller]
+    pub(crate) fn start_named(&self, start: NamedStart) {
+        let NamedStart { instance_id, name, version, input, tags } = start;
+        let options = TaskOptions { tags, ..TaskOptions::default() };
+        let call = FunctionCall { name: Cow::Owned(name), version, input, options };
+        let child = ChildOptions { detached: true, start_at: None };
+        let ask = Ask::SubOrchestration { call, instance_id: Some(instance_id), child };
+        self.scope.request(Request { ask, source: Location::caller() });
+    }
+
     /// Ends this execution and begins the instance anew, with this call's input and an empty history:
     /// how an orchestration that goes on for ever stays small. Give it a call of the orchestration
     /// itself, and await it: nothing behind that runs.
@@ -343,6 +361,16 @@ impl OrchestrationContext {
     pub fn patched(&self, id: &str) -> bool {
         self.scope.patched(id)
     }
+}
+
+/// What is to be started by name, and as which instance.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedStart {
+    pub(crate) instance_id: InstanceId,
+    pub(crate) name: String,
+    pub(crate) version: Option<String>,
+    pub(crate) input: Json,
+    pub(crate) tags: Tags,
 }
 
 /// A value as JSON, if it has such a form and is not too large.

@@ -19,7 +19,7 @@ pub use combinators::{
     as_completed, join, join_all, race, select_all, try_join, try_join_all,
 };
 pub use context::OrchestrationContext;
-pub(crate) use context::json_of;
+pub(crate) use context::{NamedStart, json_of};
 pub use continue_as_new::ContinueAsNew;
 pub use durable::{Durable, DurableBlock, DurableFuture, DurableTuple, check, durable_block};
 pub use external_event::ExternalEventWait;

@@ -1,5 +1,6 @@
 //! What an orchestrator asks for, before it is recorded.
 
+use std::borrow::Cow;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ pub(crate) enum Ask {
 /// A function to be run, with its input.
 #[derive(Clone, Debug)]
 pub(crate) struct FunctionCall {
-    pub(crate) name: &'static str,
+    /// That of a definition, or one that was recorded.
+    pub(crate) name: Cow<'static, str>,
     pub(crate) version: Option<String>,
     pub(crate) input: Json,
     pub(crate) options: TaskOptions,
