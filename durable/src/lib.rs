@@ -22,6 +22,7 @@ mod payload;
 pub mod protocol;
 mod registry;
 mod retry;
+mod schedule;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -46,6 +47,10 @@ pub use payload::Payload;
 pub use protocol::{InstanceId, InvalidInstanceId, RuntimeStatus};
 pub use registry::{Definition, RegistryError, VersionMatch};
 pub use retry::{InvalidRetryPolicy, RetryContext, RetryPolicy};
+pub use schedule::{
+    InvalidSchedule, Recurrence, Schedule, ScheduleDescription, ScheduleError, ScheduleHandle,
+    ScheduleQuery, ScheduleStatus, ScheduleUpdate, ScheduledCall,
+};
 
 /// What nearly every program needs: `use durable::prelude::*;`.
 pub mod prelude {

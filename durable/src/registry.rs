@@ -60,6 +60,9 @@ impl CallDefaults {
         Self { retry: None, timeout: None, attempt_timeout: None, max_concurrent: None };
 }
 
+/// Names that begin like this are the library's own.
+const BUILT_IN: &str = "durable.";
+
 inventory::collect!(Entry);
 
 /// The function itself, as the runtime calls it.
@@ -245,7 +248,8 @@ pub(crate) fn display_name(name: &str, version: Option<&str>) -> String {
 }
 
 fn list<'a>(entries: impl Iterator<Item = &'a Entry>) -> String {
-    let names: Vec<_> = entries.map(ToString::to_string).collect();
+    let names = entries.filter(|entry| !entry.name.starts_with(BUILT_IN));
+    let names: Vec<_> = names.map(ToString::to_string).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 

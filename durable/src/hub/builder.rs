@@ -27,6 +27,7 @@ use crate::panics;
 use crate::protocol::Timestamp;
 use crate::protocol::{FORMAT_VERSION, HubRecord, PartitionId};
 use crate::registry::{Definition, Entry, Registry, VersionMatch};
+use crate::schedule;
 use crate::store::{MemoryStore, SledStore, Store, StoreError};
 
 /// Into how many partitions a new hub divides its instances.
@@ -293,6 +294,7 @@ impl TaskHubBuilder {
 
     fn registry(&self) -> Result<Registry, OpenError> {
         let mut registry = if self.collect { Registry::collected()? } else { Registry::default() };
+        registry.add(schedule::ENTRY)?;
         self.registered.iter().try_for_each(|entry| registry.add(*entry))?;
         registry.version_match = self.version_match;
         let mut missing: Vec<_> = registry

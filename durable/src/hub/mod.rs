@@ -26,7 +26,7 @@ mod partition;
 mod query;
 mod residents;
 mod settings;
-mod start;
+pub(crate) mod start;
 mod time;
 mod verify;
 mod virtual_time;
@@ -207,7 +207,7 @@ impl TaskHub {
     }
 
     /// Reads from the store, where it may block.
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, HubError> {

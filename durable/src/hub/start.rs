@@ -76,16 +76,7 @@ impl TaskHub {
     pub(crate) async fn request_start(&self, request: StartRequest) -> Result<(), StartError> {
         self.check()?;
         let StartRequest { instance_id, name, version, input, .. } = request;
-        if self.inner.registry.orchestrator_for(&name, version.as_deref()).is_none() {
-            return Err(StartError::NotRegistered {
-                name: display_name(&name, version.as_deref()),
-                registered: self.inner.registry.orchestrator_names(),
-            });
-        }
-        let size = input.as_str().len();
-        if let Err(reason) = self.inner.limits.check_payload("the input", size) {
-            return Err(StartError::InvalidInput { name, reason });
-        }
+        self.can_start(&name, version.as_deref(), &input)?;
         let mut started = ExecutionStarted::new(name, version, input, ExecutionId::generate());
         started.tags = request.tags;
         started.trace_context = request.trace_context;
@@ -100,6 +91,23 @@ impl TaskHub {
         };
         self.send(&instance_id, Mail::Start(start));
         begun.await.map_err(|_gone| self.error())?
+    }
+
+    /// Whether there is such an orchestration, and the input is not too large for it.
+    pub(crate) fn can_start(
+        &self,
+        name: &str,
+        version: Option<&str>,
+        input: &Json,
+    ) -> Result<(), StartError> {
+        if self.inner.registry.orchestrator_for(name, version).is_none() {
+            return Err(StartError::NotRegistered {
+                name: display_name(name, version),
+                registered: self.inner.registry.orchestrator_names(),
+            });
+        }
+        let check = self.inner.limits.check_payload("the input", input.as_str().len());
+        check.map_err(|reason| StartError::InvalidInput { name: name.to_owned(), reason })
     }
 }
 

@@ -1,0 +1,241 @@
+//! What a client does with a schedule: create, pause, resume, update, delete.
+
+use std::fmt;
+
+use super::error::ScheduleError;
+use super::query::{ScheduleDescription, describe};
+use super::spec::{ID_MAX, ScheduleUpdate, ScheduledCall, ScheduledCallError, Target};
+use super::state::{Command, State};
+use super::{ENTRY, ID_PREFIX, TAG};
+use crate::hub::start::StartRequest;
+use crate::hub::{HubError, InstanceHandle, InstanceQuery, ManageError, StartError, TaskHub};
+use crate::payload::payload;
+use crate::protocol::{InstanceId, Tags};
+
+/// A schedule, seen from outside. It is only a name: dropping it does nothing to the schedule, and
+/// there need not be one.
+///
+/// ```standalone_crate
+/// # use durable::prelude::*;
+/// use durable::{Schedule, ScheduleQuery, ScheduleStatus};
+/// use std::time::Duration;
+///
+/// #[orchestrator]
+/// async fn cleanup(ctx: &OrchestrationContext, keep_days: u32) -> Result<()> {
+///     Ok(())
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// let hub = TaskHub::builder().in_memory().open().await?;
+/// hub.create_schedule("nightly", Schedule::cron("0 3 * * *")?.of(cleanup(7))).await?;
+///
+/// // Elsewhere, with nothing but the id:
+/// let nightly = hub.schedule("nightly")?;
+/// nightly.pause().await?;
+/// assert_eq!(nightly.describe().await?.status, ScheduleStatus::Paused);
+/// nightly.update(Schedule::every(Duration::from_hours(12))).await?;
+/// nightly.resume().await?;
+/// assert_eq!(hub.count(&nightly.runs()).await?, 0); // it is not time yet
+/// nightly.delete().await?;
+/// assert!(hub.schedules(&ScheduleQuery::new()).await?.is_empty());
+/// # hub.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ScheduleHandle {
+    hub: TaskHub,
+    id: String,
+    instance: InstanceHandle,
+}
+
+impl TaskHub {
+    /// Creates a schedule. When this returns, it is durable: it goes on until it ends or is deleted,
+    /// whatever becomes of this process.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use durable::{Schedule, ScheduleError};
+    /// # #[orchestrator]
+    /// # async fn cleanup(ctx: &OrchestrationContext, keep_days: u32) -> Result<()> { Ok(()) }
+    /// # async fn go_on(hub: TaskHub) -> Result<()> {
+    /// // Whenever the program starts: create it, unless it is there.
+    /// let nightly = Schedule::cron("0 3 * * *")?.of(cleanup(7));
+    /// match hub.create_schedule("nightly", nightly.clone()).await {
+    ///     Err(ScheduleError::AlreadyExists(_)) => hub.schedule("nightly")?.update(nightly).await?,
+    ///     created => drop(created?),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ScheduleError::AlreadyExists`]; [`ScheduleError::Invalid`] if the schedule makes no sense;
+    /// [`ScheduleError::InvalidId`] and [`ScheduleError::IdTooLong`]; [`ScheduleError::Start`] if the
+    /// orchestration is not registered, or its input cannot be stored.
+    pub async fn create_schedule(
+        &self,
+        id: &str,
+        schedule: ScheduledCall,
+    ) -> Result<ScheduleHandle, ScheduleError> {
+        let handle = self.schedule(id)?;
+        let ScheduledCall { plan, target, trace_context } = schedule;
+        plan.check()?;
+        let target = self.check_target(target)?;
+        let state = payload::<State>().encode(&State::new(plan, target));
+        let invalid = |error: serde_json::Error| StartError::InvalidInput {
+            name: ENTRY.name.to_owned(),
+            reason: error.to_string(),
+        };
+        let request = StartRequest {
+            instance_id: handle.instance.instance_id().clone(),
+            name: ENTRY.name.to_owned(),
+            version: None,
+            input: state.map_err(invalid)?,
+            tags: Tags::new(),
+            trace_context,
+            start_at: None,
+            replaces: Vec::new(),
+        };
+        match self.request_start(request).await {
+            Ok(()) => Ok(handle),
+            Err(StartError::AlreadyExists { .. }) => Err(ScheduleError::AlreadyExists(handle.id)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The schedule of this id, whether it exists or not.
+    ///
+    /// # Errors
+    /// [`ScheduleError::InvalidId`] and [`ScheduleError::IdTooLong`]: ids of schedules follow the rules
+    /// of [`InstanceId`], and have at most 200 characters.
+    pub fn schedule(&self, id: &str) -> Result<ScheduleHandle, ScheduleError> {
+        let characters = id.chars().count();
+        if characters > ID_MAX {
+            return Err(ScheduleError::IdTooLong { characters, max: ID_MAX });
+        }
+        // By itself too, since the instances that it starts begin with it.
+        let id = InstanceId::new(id)?.to_string();
+        let instance = self.instance(&format!("{ID_PREFIX}{id}"))?;
+        Ok(ScheduleHandle { hub: self.clone(), id, instance })
+    }
+
+    fn check_target(
+        &self,
+        target: Result<Target, ScheduledCallError>,
+    ) -> Result<Target, ScheduleError> {
+        let target = target.map_err(|error| match error {
+            ScheduledCallError::Schedule(error) => ScheduleError::Invalid(error),
+            ScheduledCallError::Input(error) => error.into(),
+        })?;
+        self.can_start(&target.name, target.version.as_deref(), &target.input)?;
+        Ok(target)
+    }
+}
+
+impl ScheduleHandle {
+    /// The schedule's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The instance that is the schedule.
+    pub fn instance(&self) -> &InstanceHandle {
+        &self.instance
+    }
+
+    /// Finds the instances that the schedule has started, as far as there still are any.
+    pub fn runs(&self) -> InstanceQuery {
+        InstanceQuery::new().tag(TAG, &self.id)
+    }
+
+    /// What the schedule is and how far it is.
+    ///
+    /// # Errors
+    /// [`ScheduleError::NoSuchSchedule`], or [`ScheduleError::Hub`].
+    pub async fn describe(&self) -> Result<ScheduleDescription, ScheduleError> {
+        let id = self.instance.instance_id().clone();
+        let found = self.hub.read(move |store| describe(store, &id)).await?;
+        found.ok_or_else(|| self.missing())
+    }
+
+    /// Lets its ticks pass without a run, until it is [resumed](Self::resume). When this returns, it is
+    /// durable, and so it is with the other ones. One that is paused stays so.
+    ///
+    /// # Errors
+    /// [`ScheduleError::NoSuchSchedule`], [`ScheduleError::Ended`] or [`ScheduleError::Hub`].
+    pub async fn pause(&self) -> Result<(), ScheduleError> {
+        self.tell(Command::Pause).await
+    }
+
+    /// Goes on with the next tick to come; what has passed meanwhile is skipped. One that is not
+    /// paused goes on as ever.
+    ///
+    /// # Errors
+    /// As [`pause`](Self::pause).
+    pub async fn resume(&self) -> Result<(), ScheduleError> {
+        self.tell(Command::Resume).await
+    }
+
+    /// Replaces when it runs, all that was said of that: from now on it has the ticks of the new
+    /// [`Schedule`](crate::Schedule); with a [`ScheduledCall`] it also runs something else. It stays
+    /// paused if it is, and keeps its count of runs.
+    ///
+    /// # Errors
+    /// As [`pause`](Self::pause), and as [`TaskHub::create_schedule`] for what makes no sense.
+    pub async fn update(&self, update: impl Into<ScheduleUpdate>) -> Result<(), ScheduleError> {
+        let ScheduleUpdate { plan, target } = update.into();
+        plan.check()?;
+        let target = target.map(|target| self.hub.check_target(target)).transpose()?;
+        let (plan, target) = (Box::new(plan), target.map(Box::new));
+        self.tell(Command::Update { plan, target }).await
+    }
+
+    /// Ends the schedule and removes it; its id may be used again. What it has started goes on.
+    ///
+    /// # Errors
+    /// [`ScheduleError::NoSuchSchedule`] or [`ScheduleError::Hub`].
+    pub async fn delete(&self) -> Result<(), ScheduleError> {
+        self.check_exists().await?;
+        match self.instance.terminate("the schedule was deleted").await {
+            Ok(()) | Err(ManageError::Finished { .. }) => {}
+            Err(error) => return Err(self.error(error)),
+        }
+        self.instance.purge().await.map_err(|error| self.error(error))
+    }
+
+    /// The reply comes after the commit of the episode in which the schedule has done what it is told.
+    async fn tell(&self, command: Command) -> Result<(), ScheduleError> {
+        self.check_exists().await?;
+        self.instance.raise(&command).await.map_err(|error| self.error(error))
+    }
+
+    /// Whether there is one, and no instance of something else under its id.
+    async fn check_exists(&self) -> Result<(), ScheduleError> {
+        match self.instance.status().await {
+            Ok(record) if record.name == ENTRY.name => Ok(()),
+            Ok(_) | Err(HubError::NoSuchInstance(_)) => Err(self.missing()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn missing(&self) -> ScheduleError {
+        ScheduleError::NoSuchSchedule(self.id.clone())
+    }
+
+    fn error(&self, error: ManageError) -> ScheduleError {
+        match error {
+            ManageError::NoSuchInstance(_) => self.missing(),
+            ManageError::Finished { .. } => ScheduleError::Ended(self.id.clone()),
+            ManageError::Hub(error) => ScheduleError::Hub(error),
+            error => ScheduleError::Manage(Box::new(error)),
+        }
+    }
+}
+
+impl fmt::Debug for ScheduleHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ScheduleHandle({})", self.id)
+    }
+}

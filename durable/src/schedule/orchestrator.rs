@@ -1,0 +1,60 @@
+//! The orchestrator that is a schedule: one execution for each tick and each thing it is told.
+//!
+//! What it asks for, and in which order, is in the histories of running schedules: a change here must
+//! fit those.
+
+use chrono::{DateTime, Utc};
+
+use super::state::{Command, State, Wait};
+use super::{TAG, id_of};
+use crate::error::{Error, Result};
+use crate::orchestration::{NamedStart, OrchestrationContext, Race2, race};
+use crate::protocol::InstanceId;
+
+/// Waits for its next tick or for what it is told, and begins anew: so its history stays small.
+#[crate::orchestrator(name = "durable.Schedule", crate = crate)]
+pub(super) async fn schedule(ctx: &OrchestrationContext, state: State) -> Result<()> {
+    let mut state = state;
+    let began = ctx.current_utc_datetime();
+    state.begin(began);
+    let wait = state.wait(began);
+    ctx.say(state.progress(wait == Wait::Over));
+    let command = ctx.wait_for_event::<Command>();
+    let told = match wait {
+        Wait::Over => return Ok(()),
+        Wait::Told => Some(command.await),
+        Wait::Until(time) => match race((command, ctx.create_timer(time))).await {
+            Race2::First(command) => Some(command),
+            Race2::Second(()) => None,
+        },
+    };
+    let now = ctx.current_utc_datetime();
+    match told {
+        Some(Ok(command)) => state.obey(command, now),
+        // Raised by hand, and not what a handle raises.
+        Some(Err(unreadable)) => tracing::warn!(schedule = %ctx.instance_id(), "{unreadable}"),
+        None => {
+            if let Some(tick) = state.due(now) {
+                ctx.start_named(run_of(&state, ctx.instance_id(), tick)?);
+            }
+        }
+    }
+    ctx.continue_as_new(schedule(state)).await
+}
+
+/// The instance for a tick: its id follows from the tick, so that no tick runs twice.
+fn run_of(state: &State, schedule: &InstanceId, tick: DateTime<Utc>) -> Result<NamedStart> {
+    let schedule = id_of(schedule);
+    let prefix = state.plan.instance_id_prefix.as_deref().unwrap_or(schedule);
+    let instance_id = InstanceId::new(format!("{prefix}-{}", tick.format("%Y%m%dT%H%M%S%.fZ")));
+    let target = state.target.clone();
+    let mut tags = target.tags;
+    tags.insert(TAG.to_owned(), schedule.to_owned());
+    Ok(NamedStart {
+        instance_id: instance_id.map_err(Error::from)?,
+        name: target.name,
+        version: target.version,
+        input: target.input,
+        tags,
+    })
+}

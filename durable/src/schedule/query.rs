@@ -1,0 +1,241 @@
+//! What schedules there are and how far they are.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::error::ScheduleError;
+use super::spec::Recurrence;
+use super::state::{Progress, State};
+use super::{ENTRY, ID_PREFIX, id_of};
+use crate::hub::TaskHub;
+use crate::payload::payload;
+use crate::protocol::{EventKind, InstanceId, InstanceRecord, Json, RuntimeStatus, Tags};
+use crate::store::{InstanceFilter, Store, StoreError};
+
+/// How many instances are read at once.
+const PAGE: usize = 100;
+
+/// Whether a schedule runs what it is to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ScheduleStatus {
+    /// It runs at its ticks.
+    Active,
+    /// It lets its ticks pass.
+    Paused,
+    /// It has come to its end, or was ended; nothing will happen any more.
+    Ended,
+    /// The instance that is the schedule is [`RuntimeStatus::Suspended`].
+    Suspended,
+}
+
+impl fmt::Display for ScheduleStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// What a schedule is and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScheduleDescription {
+    /// Its id.
+    pub id: String,
+    /// Whether it runs.
+    pub status: ScheduleStatus,
+    /// By what it repeats.
+    pub recurrence: Recurrence,
+    /// There is no tick before this time.
+    pub start_at: Option<DateTime<Utc>>,
+    /// There is no tick after this time.
+    pub end_at: Option<DateTime<Utc>>,
+    /// Whether the last one of missed ticks runs late.
+    pub start_immediately_if_late: bool,
+    /// What ids of started instances begin with, if not with the schedule's.
+    pub instance_id_prefix: Option<String>,
+    /// The orchestration that it starts.
+    pub orchestration: String,
+    /// Its version.
+    pub version: Option<String>,
+    /// With which input.
+    pub input: Json,
+    /// With which tags, beside `durable.schedule`.
+    pub tags: Tags,
+    /// When the schedule was created.
+    pub created_at: DateTime<Utc>,
+    /// When it has last started something.
+    pub last_run_at: Option<DateTime<Utc>>,
+    /// When it will next start something; none while it is paused, and when it has ended.
+    pub next_run_at: Option<DateTime<Utc>>,
+    /// How many instances it has started.
+    pub runs: u64,
+}
+
+/// Which schedules are looked for: those to which all that is said applies.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use durable::{ScheduleQuery, ScheduleStatus};
+///
+/// # async fn go_on(hub: TaskHub) -> Result<()> {
+/// let paused = ScheduleQuery::new().id_prefix("customer-").status(ScheduleStatus::Paused);
+/// for schedule in hub.schedules(&paused).await? {
+///     println!("{} has run {} times", schedule.id, schedule.runs);
+/// }
+///
+/// // All of them, twenty at a time.
+/// let mut query = ScheduleQuery::new().limit(20);
+/// loop {
+///     let page = hub.schedules(&query).await?;
+///     let Some(last) = page.last() else { break };
+///     query = query.after(&last.id);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a query does nothing until it is given to a hub"]
+#[derive(Clone, Debug, Default)]
+pub struct ScheduleQuery {
+    id_prefix: String,
+    statuses: Vec<ScheduleStatus>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+impl ScheduleQuery {
+    /// All schedules.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With an id that begins like this.
+    pub fn id_prefix(self, prefix: impl Into<String>) -> Self {
+        Self { id_prefix: prefix.into(), ..self }
+    }
+
+    /// With this status, or another one that is asked for.
+    pub fn status(mut self, status: ScheduleStatus) -> Self {
+        self.statuses.push(status);
+        self
+    }
+
+    /// Only those whose id comes after this one.
+    pub fn after(self, id: impl Into<String>) -> Self {
+        Self { after: Some(id.into()), ..self }
+    }
+
+    /// At most so many.
+    pub fn limit(self, schedules: usize) -> Self {
+        Self { limit: Some(schedules), ..self }
+    }
+
+    fn matches(&self, found: &ScheduleDescription) -> bool {
+        self.statuses.is_empty() || self.statuses.contains(&found.status)
+    }
+
+    fn run(&self, store: &dyn Store) -> Result<Vec<ScheduleDescription>, StoreError> {
+        let filter = InstanceFilter {
+            name: Some(ENTRY.name.to_owned()),
+            id_prefix: format!("{ID_PREFIX}{}", self.id_prefix),
+            ..InstanceFilter::default()
+        };
+        let limit = self.limit.unwrap_or(usize::MAX);
+        let after = self.after.as_ref().map(|id| InstanceId::new(format!("{ID_PREFIX}{id}")));
+        // An id that cannot be is that of no schedule: all come after it.
+        let mut after = after.and_then(Result::ok);
+        let mut found = Vec::new();
+        loop {
+            let page = store.instances(&filter, after.as_ref(), PAGE)?;
+            for record in page.instances {
+                if found.len() >= limit {
+                    return Ok(found);
+                }
+                // One may be deleted meanwhile.
+                let described = describe(store, &record.instance_id)?;
+                found.extend(described.filter(|description| self.matches(description)));
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(found),
+            }
+        }
+    }
+}
+
+impl TaskHub {
+    /// The schedules that the query finds, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`ScheduleError::Hub`]: the hub was shut down, or its store failed.
+    pub async fn schedules(
+        &self,
+        query: &ScheduleQuery,
+    ) -> Result<Vec<ScheduleDescription>, ScheduleError> {
+        let query = query.clone();
+        Ok(self.read(move |store| query.run(store)).await?)
+    }
+}
+
+/// What a store holds of a schedule: how far it is from its record, what it is from its input.
+pub(super) fn describe(
+    store: &dyn Store,
+    id: &InstanceId,
+) -> Result<Option<ScheduleDescription>, StoreError> {
+    let mut looked_at = None;
+    loop {
+        let Some(record) = store.instance(id)? else { return Ok(None) };
+        if record.name != ENTRY.name {
+            return Ok(None);
+        }
+        let history = store.history(id, record.execution_id, 0)?;
+        let input = history.into_iter().find_map(|event| match event.kind {
+            EventKind::ExecutionStarted(started) => Some(started.input),
+            _ => None,
+        });
+        match input {
+            Some(input) => return description(record, &input).map(Some),
+            // It began anew between the two reads.
+            None if looked_at != Some(record.execution_id) => looked_at = Some(record.execution_id),
+            None => return Err(StoreError::damaged(format!("`{id}` has no beginning"))),
+        }
+    }
+}
+
+fn description(record: InstanceRecord, input: &Json) -> Result<ScheduleDescription, StoreError> {
+    let damaged = |error| StoreError::damaged(format!("`{}`: {error}", record.instance_id));
+    let state = payload::<State>().decode(input).map_err(damaged)?;
+    let said = record.custom_status.as_ref();
+    let progress: Option<Progress> =
+        said.map(|said| payload().decode(said)).transpose().map_err(damaged)?;
+    let progress = progress.as_ref();
+    let status = match record.runtime_status {
+        RuntimeStatus::Completed | RuntimeStatus::Failed | RuntimeStatus::Terminated => {
+            ScheduleStatus::Ended
+        }
+        RuntimeStatus::Suspended => ScheduleStatus::Suspended,
+        RuntimeStatus::Running | RuntimeStatus::Pending => {
+            progress.map_or(ScheduleStatus::Active, |progress| progress.status)
+        }
+    };
+    let State { plan, target, .. } = state;
+    let next_run_at = progress.and_then(|progress| progress.next_run_at);
+    Ok(ScheduleDescription {
+        id: id_of(&record.instance_id).to_owned(),
+        status,
+        recurrence: plan.recurrence,
+        start_at: plan.start_at,
+        end_at: plan.end_at,
+        start_immediately_if_late: plan.start_immediately_if_late,
+        instance_id_prefix: plan.instance_id_prefix,
+        orchestration: target.name,
+        version: target.version,
+        input: target.input,
+        tags: target.tags,
+        created_at: record.created_at.to_datetime(),
+        last_run_at: progress.and_then(|progress| progress.last_run_at),
+        next_run_at: next_run_at.filter(|_| status != ScheduleStatus::Ended),
+        runs: progress.map_or(0, |progress| progress.runs),
+    })
+}

@@ -1,0 +1,339 @@
+//! What a schedule is told: when its ticks are, and what it starts.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::cron;
+use super::error::InvalidSchedule;
+use crate::call::{Call, CallOptions};
+use crate::hub::StartError;
+use crate::orchestration::Orchestrator;
+use crate::protocol::{InstanceId, Json, Tags, Timestamp, TraceContext};
+
+/// The shortest interval.
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
+/// The longest schedule id and instance id prefix: a tick's time has to fit behind it.
+pub(super) const ID_MAX: usize = 200;
+/// Times are kept to the microsecond.
+const MICROSECOND: TimeDelta = TimeDelta::microseconds(1);
+
+/// When something is to run again and again: at an interval, or by a cron pattern, in UTC.
+///
+/// Say what is to run with [`of`](Self::of), and give that to
+/// [`TaskHub::create_schedule`](crate::TaskHub::create_schedule).
+///
+/// # Which ticks run
+/// * Each tick that comes while the schedule is active starts one instance, whether or not those
+///   before it have ended.
+/// * A tick that is found more than a minute late, since the process was down, is missed. Missed ticks
+///   are skipped; with [`start_immediately_if_late`](Self::start_immediately_if_late) the last one of
+///   them runs at once. Either way it goes on with the next tick to come.
+/// * Ticks that come while the schedule is paused are skipped.
+///
+/// ```
+/// use std::time::Duration;
+/// use chrono::{TimeZone, Utc};
+/// use durable::Schedule;
+///
+/// let new_year = Utc.with_ymd_and_hms(2027, 1, 1, 0, 0, 0).unwrap();
+/// let january = Schedule::every(Duration::from_mins(5))
+///     .start_at(new_year)
+///     .end_at(new_year + chrono::Duration::days(31));
+/// let working_days = Schedule::cron("30 8 * * MON-FRI")?;
+/// # Ok::<(), durable::InvalidSchedule>(())
+/// ```
+#[must_use = "a schedule does nothing until it is created in a hub"]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    pub(super) plan: Plan,
+}
+
+/// What a schedule repeats by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Recurrence {
+    /// At an interval.
+    Every(Duration),
+    /// By a cron pattern.
+    Cron(String),
+}
+
+/// A [`Schedule`], as it is recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Plan {
+    pub(super) recurrence: Recurrence,
+    pub(super) start_at: Option<DateTime<Utc>>,
+    pub(super) end_at: Option<DateTime<Utc>>,
+    pub(super) start_immediately_if_late: bool,
+    pub(super) instance_id_prefix: Option<String>,
+}
+
+/// A [`Schedule`] with what it runs: made by [`Schedule::of`].
+#[must_use = "a schedule does nothing until it is created in a hub"]
+#[derive(Clone, Debug)]
+pub struct ScheduledCall {
+    pub(super) plan: Plan,
+    pub(super) target: Result<Target, ScheduledCallError>,
+    pub(super) trace_context: Option<TraceContext>,
+}
+
+/// Why a call cannot be scheduled.
+#[derive(Clone, Debug)]
+pub(super) enum ScheduledCallError {
+    Schedule(InvalidSchedule),
+    Input(StartError),
+}
+
+/// What becomes of a schedule with [`ScheduleHandle::update`](crate::ScheduleHandle::update): made
+/// from a [`Schedule`], which leaves what runs, or from a [`ScheduledCall`], which changes that too.
+#[derive(Clone, Debug)]
+pub struct ScheduleUpdate {
+    pub(super) plan: Plan,
+    pub(super) target: Option<Result<Target, ScheduledCallError>>,
+}
+
+/// What a schedule starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Target {
+    pub(super) name: String,
+    pub(super) version: Option<String>,
+    pub(super) input: Json,
+    pub(super) tags: Tags,
+}
+
+impl Schedule {
+    /// At this interval, of a second or longer, counted from [`start_at`](Self::start_at) on. Without
+    /// that the first tick is one interval after the schedule is created or updated.
+    pub fn every(interval: Duration) -> Self {
+        Self::new(Recurrence::Every(interval))
+    }
+
+    /// Whenever this cron pattern says so, in UTC.
+    ///
+    /// A pattern has 5 fields (minute, hour, day of month, month, day of week), or 6 with the second
+    /// in front: numbers, `*`, ranges `1-5`, lists `1,15`, steps `*/10`, names `JAN` and `MON`; Sunday
+    /// is 0 and 7. `L` is the last day of the month, `5L` its last Friday, `MON#2` its second Monday,
+    /// `15W` the working day that is next to the 15th. If day of month and day of week are both
+    /// restricted, a day that fits one of them counts. `@hourly`, `@daily`, `@weekly`, `@monthly` and
+    /// `@yearly` are understood too.
+    ///
+    /// ```
+    /// use durable::Schedule;
+    ///
+    /// let nightly = Schedule::cron("0 3 * * *")?;
+    /// let every_ten_seconds = Schedule::cron("*/10 * * * * *")?;
+    ///
+    /// let error = Schedule::cron("61 * * * *").unwrap_err().to_string();
+    /// assert!(error.contains("the minute cannot be `61`"), "{error}");
+    /// # Ok::<(), durable::InvalidSchedule>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidSchedule::Cron`] says what is wrong with the pattern.
+    pub fn cron(pattern: impl Into<String>) -> Result<Self, InvalidSchedule> {
+        let pattern = pattern.into();
+        match cron::check(&pattern) {
+            Ok(()) => Ok(Self::new(Recurrence::Cron(pattern))),
+            Err(reason) => Err(InvalidSchedule::Cron { pattern, reason }),
+        }
+    }
+
+    fn new(recurrence: Recurrence) -> Self {
+        Self {
+            plan: Plan {
+                recurrence,
+                start_at: None,
+                end_at: None,
+                start_immediately_if_late: false,
+                instance_id_prefix: None,
+            },
+        }
+    }
+
+    /// Has no tick before this time. Of an interval it is the first tick.
+    pub fn start_at(self, time: DateTime<Utc>) -> Self {
+        self.with(|plan| plan.start_at = Some(Timestamp::new(time).to_datetime()))
+    }
+
+    /// Has no tick after this time, at which the schedule ends.
+    pub fn end_at(self, time: DateTime<Utc>) -> Self {
+        self.with(|plan| plan.end_at = Some(Timestamp::new(time).to_datetime()))
+    }
+
+    /// If ticks were missed, since the process was down or the start lies in the past, runs the last
+    /// of them at once; by default not.
+    pub fn start_immediately_if_late(self, start: bool) -> Self {
+        self.with(|plan| plan.start_immediately_if_late = start)
+    }
+
+    /// What ids of started instances begin with; by default the schedule's id. Behind it comes the
+    /// tick's time, as in `nightly-20260104T030000Z`. A prefix should be one schedule's alone.
+    pub fn instance_id_prefix(self, prefix: impl Into<String>) -> Self {
+        self.with(|plan| plan.instance_id_prefix = Some(prefix.into()))
+    }
+
+    /// With what is to run: a call of an orchestration, whose input is recorded now.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use durable::{Schedule, ScheduledCall};
+    /// # #[orchestrator]
+    /// # async fn cleanup(ctx: &OrchestrationContext, keep_days: u32) -> Result<()> { Ok(()) }
+    /// let nightly: ScheduledCall = Schedule::cron("0 3 * * *")?.of(cleanup(7).tag("team", "ops"));
+    /// # Ok::<(), durable::InvalidSchedule>(())
+    /// ```
+    pub fn of<O: Orchestrator>(self, call: Call<O>) -> ScheduledCall {
+        let options = call.options.map_or_else(CallOptions::default, |options| *options);
+        let trace_context = options.start.trace_context.clone();
+        let target = Target::new::<O>(call.input, options);
+        ScheduledCall { plan: self.plan, target, trace_context }
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Plan)) -> Self {
+        set(&mut self.plan);
+        self
+    }
+}
+
+impl Target {
+    fn new<O: Orchestrator>(
+        input: Result<Json, String>,
+        options: CallOptions,
+    ) -> Result<Self, ScheduledCallError> {
+        let entry = O::ENTRY;
+        let not_here = |call, instead| {
+            Err(ScheduledCallError::Schedule(InvalidSchedule::CallOption { call, instead }))
+        };
+        if options.instance_id.is_some() {
+            let instead = "every run is an instance of its own: use `Schedule::instance_id_prefix`";
+            return not_here("instance_id", instead);
+        }
+        if options.start.start_at.is_some() {
+            return not_here("start_at", "use `Schedule::start_at`");
+        }
+        let input = input.map_err(|reason| {
+            let name = entry.name.to_owned();
+            ScheduledCallError::Input(StartError::InvalidInput { name, reason })
+        })?;
+        Ok(Self {
+            name: entry.name.to_owned(),
+            version: options.version.or_else(|| entry.version.map(str::to_owned)),
+            input,
+            tags: options.tags,
+        })
+    }
+}
+
+impl From<Schedule> for ScheduleUpdate {
+    fn from(schedule: Schedule) -> Self {
+        Self { plan: schedule.plan, target: None }
+    }
+}
+
+impl From<ScheduledCall> for ScheduleUpdate {
+    fn from(scheduled: ScheduledCall) -> Self {
+        Self { plan: scheduled.plan, target: Some(scheduled.target) }
+    }
+}
+
+impl fmt::Display for Recurrence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Every(interval) => write!(f, "every {interval:?}"),
+            Self::Cron(pattern) => f.write_str(pattern),
+        }
+    }
+}
+
+impl Plan {
+    /// What the type does not say.
+    pub(super) fn check(&self) -> Result<(), InvalidSchedule> {
+        if let Recurrence::Every(interval) = self.recurrence
+            && interval < INTERVAL_MIN
+        {
+            return Err(InvalidSchedule::Interval(interval));
+        }
+        if let (Some(start_at), Some(end_at)) = (self.start_at, self.end_at)
+            && end_at < start_at
+        {
+            return Err(InvalidSchedule::EndsBeforeStart { start_at, end_at });
+        }
+        if let Some(prefix) = &self.instance_id_prefix {
+            if prefix.chars().count() > ID_MAX {
+                let reason = format!("`{prefix}` is longer than {ID_MAX} characters");
+                return Err(InvalidSchedule::InstanceIdPrefix(reason));
+            }
+            let checked = InstanceId::new(prefix);
+            checked.map_err(|error| InvalidSchedule::InstanceIdPrefix(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// The first tick at `from` or later; `since` is when the plan was made.
+    pub(super) fn first(&self, since: DateTime<Utc>, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        // A tick at the moment at which the plan is made is over.
+        let begins = self.start_at.unwrap_or_else(|| after(since));
+        let from = from.max(begins);
+        let tick = match &self.recurrence {
+            Recurrence::Every(interval) => {
+                let grid = Grid::new(self.start_at.unwrap_or(since), *interval);
+                grid.time(grid.steps_before(from, interval_ceil))
+            }
+            Recurrence::Cron(pattern) => cron::next(pattern, from),
+        };
+        tick.filter(|tick| self.end_at.is_none_or(|end| *tick <= end))
+    }
+
+    /// The last tick at `until` or earlier, given one that is.
+    pub(super) fn last(
+        &self,
+        since: DateTime<Utc>,
+        known: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> DateTime<Utc> {
+        let until = self.end_at.map_or(until, |end| until.min(end));
+        let tick = match &self.recurrence {
+            Recurrence::Every(interval) => {
+                let grid = Grid::new(self.start_at.unwrap_or(since), *interval);
+                grid.time(grid.steps_before(until, i128::div_euclid))
+            }
+            Recurrence::Cron(pattern) => cron::last(pattern, until),
+        };
+        tick.map_or(known, |tick| tick.max(known))
+    }
+}
+
+/// The next moment that can be told from this one.
+pub(super) fn after(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.checked_add_signed(MICROSECOND).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// The ticks of an interval, in microseconds.
+struct Grid {
+    origin: i128,
+    step: i128,
+}
+
+impl Grid {
+    fn new(origin: DateTime<Utc>, interval: Duration) -> Self {
+        let step = i128::try_from(interval.as_micros()).unwrap_or(i128::MAX);
+        Self { origin: origin.timestamp_micros().into(), step: step.max(1) }
+    }
+
+    fn steps_before(&self, time: DateTime<Utc>, divide: fn(i128, i128) -> i128) -> i128 {
+        divide(i128::from(time.timestamp_micros()) - self.origin, self.step)
+    }
+
+    /// None beyond all calendars.
+    fn time(&self, steps: i128) -> Option<DateTime<Utc>> {
+        let micros = self.origin.checked_add(self.step.checked_mul(steps)?)?;
+        DateTime::from_timestamp_micros(i64::try_from(micros).ok()?)
+    }
+}
+
+fn interval_ceil(distance: i128, step: i128) -> i128 {
+    distance.div_euclid(step) + i128::from(distance.rem_euclid(step) != 0)
+}

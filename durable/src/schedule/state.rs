@@ -1,0 +1,143 @@
+//! What a schedule makes of the time and of what it is told: a value, and pure functions of it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::query::ScheduleStatus;
+use super::spec::{Plan, Target, after};
+use crate::protocol::Json;
+
+/// How late a tick may be found to count as in time: for a busy machine, and for a quick restart.
+const GRACE: TimeDelta = TimeDelta::minutes(1);
+
+/// All that a schedule knows: the input of each of its executions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) plan: Plan,
+    pub(super) target: Target,
+    pub(super) paused: bool,
+    /// When the plan was made; none before the first execution.
+    pub(super) since: Option<DateTime<Utc>>,
+    /// The last tick that ran.
+    pub(super) last_tick: Option<DateTime<Utc>>,
+    /// When it ran.
+    pub(super) last_run_at: Option<DateTime<Utc>>,
+    /// None while it is paused, and if there is none.
+    pub(super) next_run_at: Option<DateTime<Utc>>,
+    pub(super) runs: u64,
+}
+
+/// What somebody wants of a schedule: the external event `durable.schedule`.
+#[crate::event(name = "durable.schedule", crate = crate)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Command {
+    Pause,
+    Resume,
+    Update { plan: Box<Plan>, target: Option<Box<Target>> },
+}
+
+/// How far a schedule is, for whoever looks at instances: its custom status.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Progress {
+    pub(super) status: ScheduleStatus,
+    pub(super) recurrence: String,
+    pub(super) orchestration: String,
+    pub(super) last_run_at: Option<DateTime<Utc>>,
+    pub(super) next_run_at: Option<DateTime<Utc>>,
+    pub(super) runs: u64,
+}
+
+/// For what a schedule waits, beside what it may be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    Until(DateTime<Utc>),
+    Told,
+    Over,
+}
+
+impl State {
+    pub(super) fn new(plan: Plan, target: Target) -> Self {
+        Self {
+            plan,
+            target,
+            paused: false,
+            since: None,
+            last_tick: None,
+            last_run_at: None,
+            next_run_at: None,
+            runs: 0,
+        }
+    }
+
+    /// The first time, finds the first tick, which lies in the past if the start does.
+    pub(super) fn begin(&mut self, now: DateTime<Utc>) {
+        if self.since.is_none() {
+            self.since = Some(now);
+            self.next_run_at = self.plan.first(now, self.plan.start_at.unwrap_or(now));
+        }
+    }
+
+    pub(super) fn wait(&self, now: DateTime<Utc>) -> Wait {
+        match (self.next_run_at, self.plan.end_at) {
+            (Some(next), _) => Wait::Until(next),
+            (None, Some(end)) if now < end => Wait::Until(end),
+            (None, None) if self.paused => Wait::Told,
+            (None, _) => Wait::Over,
+        }
+    }
+
+    /// The tick to run, if one is due; the next one is set.
+    pub(super) fn due(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let (since, due) = (self.since?, self.next_run_at?);
+        let now = now.max(due);
+        let tick = self.plan.last(since, due, now);
+        let missed = now - tick > GRACE;
+        let over = self.plan.end_at.is_some_and(|end| now > end);
+        self.next_run_at = self.plan.first(since, after(now));
+        if missed && (over || !self.plan.start_immediately_if_late) {
+            return None;
+        }
+        self.last_tick = Some(tick);
+        self.last_run_at = Some(now);
+        self.runs += 1;
+        Some(tick)
+    }
+
+    /// Does what it is told.
+    pub(super) fn obey(&mut self, command: Command, now: DateTime<Utc>) {
+        match command {
+            Command::Pause => self.paused = true,
+            Command::Resume if !self.paused => return,
+            Command::Resume => self.paused = false,
+            Command::Update { plan, target } => {
+                self.plan = *plan;
+                self.since = Some(now);
+                if let Some(target) = target {
+                    self.target = *target;
+                }
+            }
+        }
+        let from = self.last_tick.map_or(now, |last| now.max(after(last)));
+        let next = self.plan.first(self.since.unwrap_or(now), from);
+        self.next_run_at = next.filter(|_| !self.paused);
+    }
+
+    /// How far it is, as JSON; `over` if it has ended.
+    pub(super) fn progress(&self, over: bool) -> Json {
+        let status = match (over, self.paused) {
+            (true, _) => ScheduleStatus::Ended,
+            (false, true) => ScheduleStatus::Paused,
+            (false, false) => ScheduleStatus::Active,
+        };
+        let progress = Progress {
+            status,
+            recurrence: self.plan.recurrence.to_string(),
+            orchestration: self.target.name.clone(),
+            last_run_at: self.last_run_at,
+            next_run_at: self.next_run_at,
+            runs: self.runs,
+        };
+        // Such a value always has a JSON form.
+        serde_json::to_string(&progress).map_or_else(|_| Json::null(), Json::trusted)
+    }
+}
