@@ -7,4 +7,5 @@ mod events;
 mod manage;
 mod parity;
 mod retries;
+mod schedules;
 mod timers;

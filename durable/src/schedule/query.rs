@@ -195,7 +195,7 @@ pub(super) fn describe(
             _ => None,
         });
         match input {
-            Some(input) => return description(record, &input).map(Some),
+            Some(input) => return description(&record, &input).map(Some),
             // It began anew between the two reads.
             None if looked_at != Some(record.execution_id) => looked_at = Some(record.execution_id),
             None => return Err(StoreError::damaged(format!("`{id}` has no beginning"))),
@@ -203,7 +203,7 @@ pub(super) fn describe(
     }
 }
 
-fn description(record: InstanceRecord, input: &Json) -> Result<ScheduleDescription, StoreError> {
+fn description(record: &InstanceRecord, input: &Json) -> Result<ScheduleDescription, StoreError> {
     let damaged = |error| StoreError::damaged(format!("`{}`: {error}", record.instance_id));
     let state = payload::<State>().decode(input).map_err(damaged)?;
     let said = record.custom_status.as_ref();

@@ -153,7 +153,7 @@ impl Schedule {
         }
     }
 
-    /// Has no tick before this time. Of an interval it is the first tick.
+    /// Has no tick before this time. Of an interval it is the first tick, and where the grid begins.
     pub fn start_at(self, time: DateTime<Utc>) -> Self {
         self.with(|plan| plan.start_at = Some(Timestamp::new(time).to_datetime()))
     }
@@ -242,6 +242,15 @@ impl From<ScheduledCall> for ScheduleUpdate {
 impl fmt::Display for Recurrence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Every(interval) if interval.subsec_nanos() == 0 => {
+                f.write_str("every ")?;
+                let seconds = interval.as_secs();
+                let units = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+                units
+                    .iter()
+                    .filter(|(n, _)| *n > 0)
+                    .try_for_each(|(n, unit)| write!(f, "{n}{unit}"))
+            }
             Self::Every(interval) => write!(f, "every {interval:?}"),
             Self::Cron(pattern) => f.write_str(pattern),
         }

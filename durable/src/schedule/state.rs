@@ -117,8 +117,8 @@ impl State {
                 }
             }
         }
-        let from = self.last_tick.map_or(now, |last| now.max(after(last)));
-        let next = self.plan.first(self.since.unwrap_or(now), from);
+        let past = self.last_tick.map_or(now, |last| now.max(last));
+        let next = self.plan.first(self.since.unwrap_or(now), after(past));
         self.next_run_at = next.filter(|_| !self.paused);
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::cron;
-use super::spec::{Plan, Schedule, Target};
+use super::spec::{Plan, Recurrence, Schedule, Target};
 use super::state::{Command, State, Wait};
 use crate::protocol::{Json, Tags};
 
@@ -119,6 +119,20 @@ fn an_interval_is_a_grid_from_its_start() {
 
     let from_now = plan(Schedule::every(Duration::from_secs(90)));
     assert_eq!(from_now.first(start, start), Some(start + TimeDelta::seconds(90)));
+}
+
+#[test]
+fn recurrences_are_written_for_people() {
+    for (millis, text) in [
+        (1_000, "every 1s"),
+        (1_500, "every 1.5s"),
+        (90_000, "every 1m30s"),
+        (300_000, "every 5m"),
+        (86_400_000, "every 24h"),
+    ] {
+        assert_eq!(Recurrence::Every(Duration::from_millis(millis)).to_string(), text);
+    }
+    assert_eq!(Recurrence::Cron("0 3 * * *".to_owned()).to_string(), "0 3 * * *");
 }
 
 #[test]
