@@ -268,6 +268,27 @@ async fn of_missed_ticks_one_runs_late_if_wanted() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_a_program_updates_when_it_starts_still_runs_late() -> Result<()> {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let open = |beginning: &str| {
+        let store = Arc::clone(&store);
+        let builder = TestHub::builder().configure(|hub| hub.shared_store(store));
+        builder.beginning(time(beginning)).open()
+    };
+    let nightly = Schedule::cron("0 3 * * *")?.start_immediately_if_late(true).of(call());
+    let hub = open("2026-01-01T00:00:00Z").await?;
+    hub.create_schedule("nightly", nightly.clone()).await?;
+    (*hub).clone().shutdown().await?;
+    let hub = open("2026-01-03T09:00:00Z").await?;
+    let schedule = hub.schedule("nightly")?;
+    schedule.update(nightly).await?;
+    hub.settle().await;
+    assert_eq!(runs(&hub, &schedule).await?, ["nightly-20260103T030000Z"]);
+    assert_eq!(schedule.describe().await?.next_run_at, Some(time("2026-01-04T03:00:00Z")));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_quick_restart_misses_nothing() -> Result<()> {
     let found = down(Schedule::every(HOUR), "2026-01-01T03:00:40Z").await?;
     assert_eq!(found, ["010000Z", "020000Z", "030000Z", "040000Z"]);

@@ -180,7 +180,7 @@ impl ScheduleHandle {
 
     /// Replaces when it runs, all that was said of that: from now on it has the ticks of the new
     /// [`Schedule`](crate::Schedule); with a [`ScheduledCall`] it also runs something else. It stays
-    /// paused if it is, and keeps its count of runs.
+    /// paused if it is, and keeps its count of runs; if nothing is changed, also its ticks.
     ///
     /// # Errors
     /// As [`pause`](Self::pause), and as [`TaskHub::create_schedule`] for what makes no sense.

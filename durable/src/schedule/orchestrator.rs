@@ -29,15 +29,16 @@ pub(super) async fn schedule(ctx: &OrchestrationContext, state: State) -> Result
         },
     };
     let now = ctx.current_utc_datetime();
+    // Also if it was told something: the tick was there before that, and after a restart both come
+    // at once.
+    if let Some(tick) = state.due(now) {
+        ctx.start_named(run_of(&state, ctx.instance_id(), tick)?);
+    }
     match told {
         Some(Ok(command)) => state.obey(command, now),
         // Raised by hand, and not what a handle raises.
         Some(Err(unreadable)) => tracing::warn!(schedule = %ctx.instance_id(), "{unreadable}"),
-        None => {
-            if let Some(tick) = state.due(now) {
-                ctx.start_named(run_of(&state, ctx.instance_id(), tick)?);
-            }
-        }
+        None => {}
     }
     ctx.continue_as_new(schedule(state)).await
 }

@@ -88,8 +88,8 @@ impl State {
 
     /// The tick to run, if one is due; the next one is set.
     pub(super) fn due(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let (since, due) = (self.since?, self.next_run_at?);
-        let now = now.max(due);
+        let due = self.next_run_at.filter(|due| *due <= now)?;
+        let since = self.since?;
         let tick = self.plan.last(since, due, now);
         let missed = now - tick > GRACE;
         let over = self.plan.end_at.is_some_and(|end| now > end);
@@ -103,15 +103,18 @@ impl State {
         Some(tick)
     }
 
-    /// Does what it is told.
+    /// Does what it is told, once what was due before that is done.
     pub(super) fn obey(&mut self, command: Command, now: DateTime<Utc>) {
         match command {
             Command::Pause => self.paused = true,
             Command::Resume if !self.paused => return,
             Command::Resume => self.paused = false,
             Command::Update { plan, target } => {
-                self.plan = *plan;
-                self.since = Some(now);
+                // What is updated to what it is, as by a program that starts, keeps its grid.
+                if self.plan != *plan {
+                    self.plan = *plan;
+                    self.since = Some(now);
+                }
                 if let Some(target) = target {
                     self.target = *target;
                 }

@@ -122,6 +122,18 @@ fn an_interval_is_a_grid_from_its_start() {
 }
 
 #[test]
+fn an_update_that_changes_nothing_keeps_the_grid() {
+    let hourly = || Schedule::every(Duration::from_hours(1));
+    let mut kept = state(hourly(), "2026-01-01T00:00:00Z");
+    let update =
+        |schedule: Schedule| Command::Update { plan: Box::new(schedule.plan), target: None };
+    kept.obey(update(hourly()), time("2026-01-01T00:59:00Z"));
+    assert_eq!(kept.next_run_at, Some(time("2026-01-01T01:00:00Z")));
+    kept.obey(update(hourly().start_immediately_if_late(true)), time("2026-01-01T00:59:00Z"));
+    assert_eq!(kept.next_run_at, Some(time("2026-01-01T01:59:00Z")));
+}
+
+#[test]
 fn recurrences_are_written_for_people() {
     for (millis, text) in [
         (1_000, "every 1s"),
