@@ -213,6 +213,7 @@ impl<O: Orchestrator> Call<O> {
             input: self.input.map_err(|reason| {
                 FailureDetails::new(FailureDetails::INVALID_INPUT, reason).non_retriable()
             })?,
+            keeps_events: true,
         })
     }
 }

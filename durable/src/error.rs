@@ -207,6 +207,7 @@ fn read_error<E: TaskError>(details: &FailureDetails) -> Option<E> {
 /// ```
 pub struct TaskFailed<E = Error> {
     task: String,
+    task_id: Option<i32>,
     details: FailureDetails,
     error: Option<E>,
 }
@@ -214,7 +215,18 @@ pub struct TaskFailed<E = Error> {
 impl<E> TaskFailed<E> {
     pub(crate) fn new(task: String, details: FailureDetails, codec: ErrorCodec<E>) -> Self {
         let error = codec.read(&details);
-        Self { task, details, error }
+        Self { task, task_id: None, details, error }
+    }
+
+    /// The same failure, of the call of this number.
+    pub(crate) fn of_task(self, task_id: i32) -> Self {
+        Self { task_id: Some(task_id), ..self }
+    }
+
+    /// The number of the call in its execution, which its history names as `event_id`; none for what
+    /// was not asked for by an orchestrator.
+    pub fn task_id(&self) -> Option<i32> {
+        self.task_id
     }
 
     /// The error that the function returned; `None` if it did not get as far, such as in a panic.

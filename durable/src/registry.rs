@@ -119,7 +119,7 @@ pub enum VersionMatch {
 /// ```text
 /// none < "1" < "1.2" < "1.10" < "2"
 /// ```
-fn compare_versions(a: Option<&str>, b: Option<&str>) -> Ordering {
+pub(crate) fn compare_versions(a: Option<&str>, b: Option<&str>) -> Ordering {
     let numbers =
         |version: &str| version.split('.').map(str::parse).collect::<Result<Vec<u64>, _>>().ok();
     match (a, b) {

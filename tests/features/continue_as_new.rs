@@ -152,3 +152,23 @@ async fn a_child_that_is_left_behind_is_terminated() -> Result<()> {
     assert_eq!(child.runtime_status, RuntimeStatus::Terminated);
     Ok(())
 }
+
+#[orchestrator]
+async fn forgets(ctx: &OrchestrationContext, round: u32) -> Result<u64> {
+    if round == 0 {
+        ctx.wait_for_external_event::<u64>("go").await?;
+        return ctx.continue_as_new(forgets(1)).discard_events().await;
+    }
+    Ok(ctx.wait_for_external_event("number").await?)
+}
+
+#[tokio::test]
+async fn events_can_be_thrown_away() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(forgets(0)).await?;
+    run.raise_event("number", &1).await?;
+    run.raise_event("go", &0).await?;
+    run.raise_event("number", &2).await?;
+    assert_eq!(run.result().await?, 2);
+    Ok(())
+}

@@ -550,3 +550,46 @@ async fn a_history_is_told_in_the_words_of_durable_task() -> Result<()> {
     assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(" "), expected);
     Ok(())
 }
+
+// Versions, numbers of calls, times of ends.
+
+#[activity]
+async fn refused() -> Result<()> {
+    Err(Error::msg("no"))
+}
+
+#[orchestrator(version = "1.10")]
+async fn compared(ctx: &OrchestrationContext) -> Result<String> {
+    let first = refused().await.unwrap_err().task_id();
+    let second = refused().await.unwrap_err().task_id();
+    let order = ["1.9", "1.10", "2"].map(|other| ctx.compare_version_to(other));
+    Ok(format!("{first:?} {second:?} {order:?}"))
+}
+
+#[tokio::test]
+async fn versions_are_compared_and_calls_numbered() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let said = hub.start(compared()).await?.result().await?;
+    assert_eq!(said, "Some(0) Some(1) [Greater, Equal, Less]");
+    Ok(())
+}
+
+#[orchestrator]
+async fn ends_after(ctx: &OrchestrationContext, hours: u32) {
+    ctx.create_timer(hours * HOUR).await;
+}
+
+#[tokio::test]
+async fn instances_are_found_by_when_they_ended() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let began = hub.now();
+    for hours in 1..=6 {
+        hub.start(ends_after(hours)).await?;
+    }
+    hub.advance(5 * HOUR).await;
+    let all = InstanceQuery::new();
+    assert_eq!(hub.count(&all.clone().ended_from(began + 3 * HOUR)).await?, 3);
+    assert_eq!(hub.count(&all.clone().ended_to(began + 3 * HOUR)).await?, 2);
+    assert_eq!(hub.count(&all.ended_from(began).ended_to(began + 9 * HOUR)).await?, 5);
+    Ok(())
+}

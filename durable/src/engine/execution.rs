@@ -473,7 +473,10 @@ impl Execution {
             }
             End::Recorded => return None,
             End::ContinuedAsNew(next) => {
-                let unread = self.scope.take_unread();
+                let mut unread = self.scope.take_unread();
+                if !next.keeps_events {
+                    unread.clear();
+                }
                 let continuation = Box::new(Continuation { next, unread });
                 return Some((Outcome::ContinuedAsNew(continuation), None));
             }

@@ -88,6 +88,16 @@ impl InstanceQuery {
         self.with(|filter| filter.created_to = Some(Timestamp::new(time)))
     }
 
+    /// Ended at this time or later.
+    pub fn ended_from(self, time: DateTime<Utc>) -> Self {
+        self.with(|filter| filter.ended_from = Some(Timestamp::new(time)))
+    }
+
+    /// Ended before this time.
+    pub fn ended_to(self, time: DateTime<Utc>) -> Self {
+        self.with(|filter| filter.ended_to = Some(Timestamp::new(time)))
+    }
+
     /// With an id that begins like this.
     pub fn id_prefix(self, prefix: impl Into<String>) -> Self {
         self.with(|filter| filter.id_prefix = prefix.into())

@@ -1,6 +1,7 @@
 //! What an orchestrator knows of its instance.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::panic::Location;
 use std::rc::Rc;
 
@@ -24,6 +25,7 @@ use crate::protocol::{
     ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, ParentInstance, Tags,
     TraceContext,
 };
+use crate::registry::compare_versions;
 
 /// What an orchestrator knows of its instance; its first parameter.
 ///
@@ -65,6 +67,29 @@ impl OrchestrationContext {
     /// Version with which the instance was started.
     pub fn version(&self) -> Option<&str> {
         self.started.version.as_deref()
+    }
+
+    /// How the version with which the instance was started compares with another: as numbers between
+    /// dots if both are such, else as text without regard to case; no version comes before any.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # #[activity]
+    /// # async fn ship(parcel: &str) -> Result<()> { Ok(()) }
+    /// # #[activity]
+    /// # async fn ship_insured(parcel: &str) -> Result<()> { Ok(()) }
+    /// #[orchestrator(version = "1.10")]
+    /// async fn order(ctx: &OrchestrationContext, parcel: String) -> Result<()> {
+    ///     if ctx.compare_version_to("1.9").is_gt() {
+    ///         ship_insured(&parcel).await?;
+    ///     } else {
+    ///         ship(&parcel).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn compare_version_to(&self, version: &str) -> Ordering {
+        compare_versions(self.version(), Some(version))
     }
 
     /// The instance.

@@ -23,6 +23,14 @@ impl<R> ContinueAsNew<R> {
     pub(super) fn new(scope: Rc<Scope>, next: Result<NextExecution, FailureDetails>) -> Self {
         Self { scope, next: Some(next), returns: PhantomData }
     }
+
+    /// Throws events away that were not read, instead of handing them on.
+    pub fn discard_events(mut self) -> Self {
+        if let Some(Ok(next)) = &mut self.next {
+            next.keeps_events = false;
+        }
+        self
+    }
 }
 
 impl<R> Durable for ContinueAsNew<R> {}

@@ -38,6 +38,8 @@ pub(crate) struct NextExecution {
     pub(crate) name: &'static str,
     pub(crate) version: Option<String>,
     pub(crate) input: Json,
+    /// Whether events that were not read go to it.
+    pub(crate) keeps_events: bool,
 }
 
 /// What an execution says of its progress. What it does not say stays as it was.

@@ -72,7 +72,11 @@ impl<T, E> Task<T, E> {
     }
 
     fn failed(&self, details: FailureDetails) -> TaskFailed<E> {
-        TaskFailed::new(self.what.to_string(), details, self.error)
+        let failed = TaskFailed::new(self.what.to_string(), details, self.error);
+        match self.state {
+            State::Scheduled(id) => failed.of_task(id),
+            State::Lazy(_) | State::Broken(_) | State::Done => failed,
+        }
     }
 
     /// What a recorded result means to the orchestrator, if it still fits the types.

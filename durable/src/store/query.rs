@@ -15,6 +15,12 @@ pub struct InstanceFilter {
     pub created_from: Option<Timestamp>,
     /// Created before this time.
     pub created_to: Option<Timestamp>,
+    /// Ended at this time or later.
+    #[serde(default)]
+    pub ended_from: Option<Timestamp>,
+    /// Ended before this time.
+    #[serde(default)]
+    pub ended_to: Option<Timestamp>,
     /// With an id that begins like this.
     pub id_prefix: String,
     /// With all of these tags.
@@ -26,11 +32,15 @@ pub struct InstanceFilter {
 impl InstanceFilter {
     /// Whether an instance is one of those looked for.
     pub fn matches(&self, record: &InstanceRecord) -> bool {
+        // Nothing happens to an instance that has ended.
+        let ended = record.runtime_status.is_finished().then_some(record.last_updated_at);
         let has_tag = |(key, value): (&String, &String)| record.tags.get(key) == Some(value);
         self.name.as_ref().is_none_or(|name| *name == record.name)
             && (self.statuses.is_empty() || self.statuses.contains(&record.runtime_status))
             && self.created_from.is_none_or(|from| record.created_at >= from)
             && self.created_to.is_none_or(|to| record.created_at < to)
+            && self.ended_from.is_none_or(|from| ended.is_some_and(|ended| ended >= from))
+            && self.ended_to.is_none_or(|to| ended.is_some_and(|ended| ended < to))
             && record.instance_id.as_str().starts_with(&self.id_prefix)
             && self.tags.iter().all(has_tag)
             && (self.custom_status.is_none() || self.custom_status == record.custom_status)
