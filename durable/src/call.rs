@@ -200,6 +200,9 @@ impl<O: Orchestrator> Call<O> {
 
     /// Makes the instance part of a trace, which its activities see in their context. Counts for a
     /// client's start; a sub-orchestration is part of its parent's.
+    ///
+    /// Each call has a span id of its own, which its attempts share. [`TraceContext::parse`] reads a
+    /// header; a start with what is none is refused.
     pub fn trace_context(self, context: TraceContext) -> Self {
         self.with(|options| options.start.trace_context = Some(context))
     }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, TaskFailed};
-use crate::protocol::{InstanceId, InvalidInstanceId, RuntimeStatus, Suspension};
+use crate::protocol::{
+    InstanceId, InvalidInstanceId, InvalidTraceContext, RuntimeStatus, Suspension,
+};
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 
@@ -174,6 +176,9 @@ pub enum StartError {
         /// What there is.
         registered: String,
     },
+    /// The trace context that was given is none.
+    #[error(transparent)]
+    InvalidTraceContext(#[from] InvalidTraceContext),
     /// The input has no JSON form.
     #[error("the input of `{name}` cannot be stored: {reason}")]
     InvalidInput {

@@ -32,7 +32,8 @@ impl TaskHub {
     /// # Errors
     /// [`StartError::AlreadyExists`] if the id is taken (see [`Call::replace_if`]),
     /// [`StartError::NotRegistered`] if this hub does not know the orchestration,
-    /// [`StartError::InvalidInstanceId`], [`StartError::InvalidInput`].
+    /// [`StartError::InvalidInstanceId`], [`StartError::InvalidInput`],
+    /// [`StartError::InvalidTraceContext`].
     pub async fn start<O: Orchestrator>(
         &self,
         call: Call<O>,
@@ -79,7 +80,7 @@ impl TaskHub {
         self.can_start(&name, version.as_deref(), &input)?;
         let mut started = ExecutionStarted::new(name, version, input, ExecutionId::generate());
         started.tags = request.tags;
-        started.trace_context = request.trace_context;
+        started.trace_context = request.trace_context.map(TraceContext::checked).transpose()?;
         started.scheduled_start = request.start_at.map(|due| due.from(self.now()));
         started.properties = self.inner.properties.as_ref().clone();
         let (reply, begun) = oneshot::channel();

@@ -12,6 +12,7 @@ mod json;
 mod message;
 mod status;
 mod time;
+mod trace;
 mod version;
 
 pub use event::{EventKind, ExecutionStarted, HistoryEvent};
@@ -19,8 +20,9 @@ pub use failure::FailureDetails;
 pub use id::{ExecutionId, InstanceId, InvalidInstanceId, MessageId, PartitionId};
 pub use json::Json;
 pub use message::TaskMessage;
-pub use status::{InstanceRecord, ParentInstance, RuntimeStatus, Suspension, Tags, TraceContext};
+pub use status::{InstanceRecord, ParentInstance, RuntimeStatus, Suspension, Tags};
 pub use time::Timestamp;
+pub use trace::{InvalidTraceContext, TraceContext};
 pub use version::{FORMAT_VERSION, HubRecord};
 
 pub(crate) use version::{decode, encode};

@@ -65,34 +65,6 @@ pub struct ParentInstance {
     pub task_scheduled_id: i32,
 }
 
-/// A place in a distributed trace, as [W3C] writes it in headers.
-///
-/// [W3C]: https://www.w3.org/TR/trace-context/
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TraceContext {
-    /// `00-<trace id>-<span id>-<flags>`.
-    pub traceparent: String,
-    /// What tracing systems add, if they do.
-    #[serde(default)]
-    pub tracestate: Option<String>,
-}
-
-impl TraceContext {
-    /// The place of something that is done in this place: the same trace, and a span id that follows
-    /// from who does it.
-    pub(crate) fn child(&self, execution: ExecutionId, task: i32) -> Self {
-        let mut parts = self.traceparent.split('-');
-        let (Some(version), Some(trace), Some(_span), Some(flags)) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return self.clone();
-        };
-        let span = ExecutionId::of_child(execution, task, 0).to_string();
-        let traceparent = format!("{version}-{trace}-{}-{flags}", &span[..16]);
-        Self { traceparent, tracestate: self.tracestate.clone() }
-    }
-}
-
 /// Why an instance is set aside: by the runtime until the code that it needs is there, or by a
 /// client until a client resumes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

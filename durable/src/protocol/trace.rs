@@ -1,0 +1,140 @@
+//! The place of an instance in a distributed trace, as headers carry it.
+
+use serde::{Deserialize, Serialize};
+
+use super::ExecutionId;
+
+/// A place in a distributed trace, as [W3C] writes it in headers.
+///
+/// [W3C]: https://www.w3.org/TR/trace-context/
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceContext {
+    /// `00-<trace id>-<span id>-<flags>`.
+    pub traceparent: String,
+    /// What tracing systems add, if they do.
+    #[serde(default)]
+    pub tracestate: Option<String>,
+}
+
+/// What was given as a `traceparent` is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{given}` is no traceparent: {reason}; it is \
+     `00-<trace id, 32 hex digits>-<span id, 16 hex digits>-<flags, 2 hex digits>`, in lower case"
+)]
+pub struct InvalidTraceContext {
+    given: String,
+    reason: &'static str,
+}
+
+impl TraceContext {
+    /// Reads the header `traceparent`. What a version later than 00 adds to it is left out, as the
+    /// standard wants it.
+    ///
+    /// ```
+    /// use durable::protocol::TraceContext;
+    ///
+    /// let header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    /// assert_eq!(TraceContext::parse(header)?.traceparent, header);
+    /// assert!(TraceContext::parse("0af7651916cd43dd8448eb211c80319c").is_err());
+    /// # Ok::<(), durable::protocol::InvalidTraceContext>(())
+    /// ```
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn parse(traceparent: &str) -> Result<Self, InvalidTraceContext> {
+        let invalid = |reason| InvalidTraceContext { given: traceparent.to_owned(), reason };
+        let mut parts = traceparent.split('-');
+        let (Some(version), Some(trace), Some(span), Some(flags)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(invalid("it has not four parts"));
+        };
+        let lengths = [(version, 2), (trace, 32), (span, 16), (flags, 2)];
+        if !lengths.iter().all(|(part, length)| is_hex(part, *length)) {
+            return Err(invalid("a part is too long, too short, or not hexadecimal"));
+        }
+        if version == "ff" || (version == "00" && parts.next().is_some()) {
+            return Err(invalid("there is no such version"));
+        }
+        if is_zero(trace) || is_zero(span) {
+            return Err(invalid("an id that is all zeros names nothing"));
+        }
+        Ok(Self { traceparent: format!("00-{trace}-{span}-{flags}"), tracestate: None })
+    }
+
+    /// Adds the header `tracestate`.
+    #[must_use]
+    pub fn with_tracestate(self, tracestate: impl Into<String>) -> Self {
+        Self { tracestate: Some(tracestate.into()), ..self }
+    }
+
+    /// The id of the trace, which all have that are part of it: 32 hex digits. Empty if the
+    /// `traceparent` was not made by [`parse`](Self::parse) and is none.
+    pub fn trace_id(&self) -> &str {
+        self.traceparent.split('-').nth(1).unwrap_or_default()
+    }
+
+    /// The id of the place in it: 16 hex digits. Empty if the `traceparent` is none.
+    pub fn span_id(&self) -> &str {
+        self.traceparent.split('-').nth(2).unwrap_or_default()
+    }
+
+    /// The same, if it is one.
+    pub(crate) fn checked(self) -> Result<Self, InvalidTraceContext> {
+        let Self { traceparent, tracestate } = self;
+        Ok(Self { tracestate, ..Self::parse(&traceparent)? })
+    }
+
+    /// The place of something that is done in this place: the same trace, and a span id that follows
+    /// from who calls it. So it is the same in every replay, run and attempt.
+    pub(crate) fn child(&self, execution: ExecutionId, task: i32) -> Self {
+        let mut parts = self.traceparent.split('-');
+        let (Some(version), Some(trace), Some(_span), Some(flags)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return self.clone();
+        };
+        let span = ExecutionId::of_child(execution, task, 0).to_string();
+        let traceparent = format!("{version}-{trace}-{}-{flags}", &span[..16]);
+        Self { traceparent, tracestate: self.tracestate.clone() }
+    }
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_zero(text: &str) -> bool {
+    text.bytes().all(|it| it == b'0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TraceContext;
+
+    #[track_caller]
+    fn refused(traceparent: &str, reason: &str) {
+        let error = TraceContext::parse(traceparent).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_traceparent_is_refused_with_a_reason() {
+        refused("", "four parts");
+        refused("00-0af7651916cd43dd8448eb211c80319c-01", "four parts");
+        refused("00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333-01", "too short");
+        refused("00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01", "not hexadecimal");
+        refused("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-1", "no such version");
+        refused("ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "no such version");
+        refused("00-00000000000000000000000000000000-b7ad6b7169203331-01", "all zeros");
+        refused("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", "all zeros");
+    }
+
+    #[test]
+    fn a_later_version_is_read_as_far_as_it_is_known() {
+        let later = "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more";
+        let known = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(TraceContext::parse(later).unwrap().traceparent, known);
+    }
+}
