@@ -126,7 +126,8 @@ impl Partition {
                 started.scheduled_start = Some(now.after(Duration::from_micros(1)));
             }
             resident.begin_anew(&started);
-            episode = self.first_episode(resident, started, &raised, now);
+            let first = self.first_episode(resident, started, &raised, now);
+            episode = self.verified(resident, first);
         }
         episode
     }

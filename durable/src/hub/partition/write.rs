@@ -55,7 +55,7 @@ impl Partition {
 
     /// Replays the history with this episode from scratch; one that cannot be done twice is not
     /// written, but what came in is.
-    fn verified(&self, resident: &mut Resident, episode: Episode) -> Episode {
+    pub(super) fn verified(&self, resident: &mut Resident, episode: Episode) -> Episode {
         let is_written = !matches!(episode.outcome, Outcome::Suspended(_));
         if !self.settings.verify || !is_written || episode.events.is_empty() {
             return episode;
