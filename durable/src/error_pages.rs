@@ -3,6 +3,9 @@
 #[doc = include_str!("../../docs/determinism.md")]
 struct Determinism;
 
+#[doc = include_str!("../../docs/observability.md")]
+struct Observability;
+
 #[doc = include_str!("../../docs/errors/DURABLE0001.md")]
 struct Durable0001;
 

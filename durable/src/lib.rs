@@ -20,6 +20,7 @@ mod orchestration;
 mod panics;
 mod payload;
 pub mod protocol;
+mod quiet;
 mod registry;
 mod retry;
 mod schedule;
@@ -33,8 +34,9 @@ pub use durable_macros::{activity, allow, deterministic, event, helper, orchestr
 pub use error::{Error, Result, TaskError, TaskFailed};
 pub use event::ExternalEvent;
 pub use hub::{
-    HubError, InstanceDetails, InstanceHandle, InstanceQuery, ManageError, OpenError,
-    OrchestrationHandle, ResultError, Retention, StartError, TaskHub, TaskHubBuilder,
+    HubError, InstanceDetails, InstanceHandle, InstanceQuery, LifecycleError, LifecycleEvent,
+    LifecycleEvents, LifecycleKind, ManageError, OpenError, OrchestrationHandle, ResultError,
+    Retention, StartError, TaskHub, TaskHubBuilder,
 };
 pub use orchestration::{
     AsCompleted, ContinueAsNew, Durable, DurableFuture, Elapsed, ExternalEventWait, Join, JoinAll,

@@ -18,6 +18,7 @@ use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, HistoryEvent, InstanceId,
     InstanceRecord, Json, RuntimeStatus, Suspension, Timestamp,
 };
+use crate::quiet::quietly;
 use crate::registry::{Body, Entry, OrchestratorFuture, Registry};
 
 /// A live execution, suspended between two events.
@@ -107,7 +108,7 @@ impl Execution {
     pub(crate) fn replay(&mut self, past: &[HistoryEvent]) -> Result<(), Suspension> {
         self.scope.set_replaying(true);
         self.scope.know_patches(past.iter().filter_map(|event| event.kind.patch()));
-        past.iter().try_for_each(|event| self.apply(event))?;
+        quietly(|| past.iter().try_for_each(|event| self.apply(event)))?;
         self.scope.set_replaying(false);
         // What was cancelled on the way was so when it was recorded.
         self.forget_cancelled();
@@ -532,9 +533,10 @@ impl Execution {
 }
 
 impl Drop for Execution {
-    /// What the orchestrator holds is dropped with it, and a panic in that is nobody else's.
+    /// What the orchestrator holds is dropped with it, and a panic in that is nobody else's. That it
+    /// leaves the memory is nothing that happens to the instance, so nobody hears of it.
     fn drop(&mut self) {
-        if let Err(panic) = panics::catch(|| self.future = None) {
+        if let Err(panic) = panics::catch(|| quietly(|| self.future = None)) {
             tracing::warn!(instance = %self.scope.instance_id, "dropping an orchestrator {panic}");
         }
     }

@@ -12,10 +12,12 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use super::jobs::{Jobs, Ticket};
 use super::mail::{Mail, Mailboxes};
 use super::virtual_time::VirtualTime;
+use super::{metrics, spans};
 use crate::activity::{ActivityContext, ActivityRun, States};
 use crate::engine::ScheduledTask;
 use crate::limits::Limits;
@@ -88,6 +90,7 @@ impl Activities {
         if queue.closed || !queue.jobs.add(job, at_most, self.mailboxes.busy()) {
             return;
         }
+        queue.jobs.count();
         if queue.workers < self.concurrency {
             queue.workers += 1;
             self.workers.send_replace(queue.workers);
@@ -97,12 +100,16 @@ impl Activities {
 
     /// Tells a job that nobody waits for it any more.
     pub(super) fn cancel(&self, key: &JobKey) {
-        self.queue().jobs.cancel(key);
+        let mut queue = self.queue();
+        queue.jobs.cancel(key);
+        queue.jobs.count();
     }
 
     /// Tells all jobs of an execution that nobody waits for them any more.
     pub(super) fn cancel_all(&self, execution_id: ExecutionId) {
-        self.queue().jobs.cancel_all(execution_id);
+        let mut queue = self.queue();
+        queue.jobs.cancel_all(execution_id);
+        queue.jobs.count();
     }
 
     /// Begins no more jobs, and tells the running ones to come to an end.
@@ -124,7 +131,8 @@ impl Activities {
 
     async fn work(self: Arc<Self>) {
         while let Some((job, ticket)) = self.next_job() {
-            let result = self.run(&job, &ticket.token).await;
+            let span = spans::activity(&job);
+            let result = self.run(&job, &ticket.token).instrument(span).await;
             self.end(job, &ticket, result);
         }
     }
@@ -132,6 +140,7 @@ impl Activities {
     fn next_job(&self) -> Option<(Job, Ticket)> {
         let mut queue = self.queue();
         let next = queue.jobs.next();
+        queue.jobs.count();
         if next.is_none() {
             queue.workers -= 1;
             self.workers.send_replace(queue.workers);
@@ -184,7 +193,9 @@ impl Activities {
         let output = match panics::catch(|| run(context, input.clone())).flatten()? {
             ActivityRun::Async(future) => catch_unwind(future).await,
             ActivityRun::Blocking(body) => {
-                match self.runtime.spawn_blocking(|| panics::catch(body).flatten()).await {
+                let span = Span::current();
+                let run = move || span.in_scope(|| panics::catch(body).flatten());
+                match self.runtime.spawn_blocking(run).await {
                     Ok(result) => result,
                     // The runtime is going down, and this task with it: it did not run, so nothing
                     // may be recorded of it, and it runs again when the hub is next opened.
@@ -215,7 +226,15 @@ impl Activities {
         let mut queue = self.queue();
         let is_waited_for = queue.jobs.end(&job.key(), ticket);
         let cut_off = queue.closed && result.is_err();
+        queue.jobs.count();
         drop(queue);
+        let outcome = match &result {
+            _ if !is_waited_for => "cancelled",
+            _ if cut_off => "cut_off",
+            Ok(_) => "completed",
+            Err(_) => "failed",
+        };
+        metrics::activity_ended(&job.task.name, outcome, ticket.began);
         if is_waited_for && !cut_off {
             let event = EventKind::task_result(job.task.event_id, result);
             let Job { instance_id, execution_id, .. } = job;

@@ -15,12 +15,13 @@ use super::committer::{Committer, Owned, Write};
 use super::due::DueList;
 use super::error::OpenError;
 use super::health::Health;
+use super::lifecycle::{Lifecycle, lifecycle};
 use super::mail::{Delivery, Mailboxes};
 use super::partition::Partition;
 use super::residents::Residents;
 use super::settings::{Retention, Settings};
 use super::virtual_time::VirtualTime;
-use super::{Inner, TaskHub, verify};
+use super::{Inner, TaskHub, metrics, verify};
 use crate::activity::States;
 use crate::panics;
 #[cfg(feature = "testing")]
@@ -246,6 +247,7 @@ impl TaskHubBuilder {
 
     fn open_blocking(self, runtime: Handle) -> Result<TaskHub, OpenError> {
         panics::note_places();
+        metrics::describe();
         let registry = self.registry()?;
         let concurrency = self.concurrency()?;
         let live_instances = self.live_instances.unwrap_or(LIVE_INSTANCES);
@@ -257,6 +259,7 @@ impl TaskHubBuilder {
         let Settings { limits, properties, .. } = self.settings.clone();
         let (mailboxes, receivers) = Mailboxes::new(count, self.time.clone());
         let health = Arc::new(Health::default());
+        let (events, lifecycle) = lifecycle();
         let registry = Arc::new(registry);
         let activities = Arc::new(Activities::new(
             Arc::clone(&registry),
@@ -271,6 +274,7 @@ impl TaskHubBuilder {
             mailboxes: mailboxes.clone(),
             activities: Arc::clone(&activities),
             health: Arc::clone(&health),
+            lifecycle: events,
             live_instances: live_instances.div_ceil(usize::from(count)),
             settings: self.settings,
             time: self.time.clone(),
@@ -283,6 +287,7 @@ impl TaskHubBuilder {
             mailboxes,
             activities,
             health,
+            lifecycle,
             limits,
             properties,
             time: self.time,
@@ -354,6 +359,7 @@ struct Parts {
     mailboxes: Mailboxes,
     activities: Arc<Activities>,
     health: Arc<Health>,
+    lifecycle: Arc<Lifecycle>,
     live_instances: usize,
     settings: Settings,
     time: Option<Arc<VirtualTime>>,
@@ -385,6 +391,7 @@ impl Parts {
             activities: Arc::clone(&self.activities),
             mailboxes: self.mailboxes.clone(),
             health: Arc::clone(&self.health),
+            lifecycle: Arc::clone(&self.lifecycle),
         };
         threads.push(spawn("durable-commit".to_owned(), move || committer.run(&written))?);
         Ok(threads)
@@ -400,6 +407,7 @@ impl Parts {
         let registry = Arc::clone(&self.registry);
         let store = Arc::clone(&self.store);
         let health = Arc::clone(&self.health);
+        let lifecycle = Arc::clone(&self.lifecycle);
         let mailboxes = self.mailboxes.clone();
         let (live_instances, settings) = (self.live_instances, self.settings.clone());
         let time = self.time.clone();
@@ -410,6 +418,7 @@ impl Parts {
             committer,
             mailboxes,
             health,
+            lifecycle,
             settings,
             residents: Residents::new(live_instances, Arc::clone(&durable)),
             due: DueList::new(id, durable),

@@ -15,7 +15,9 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use super::activities::{Activities, Job, JobKey};
 use super::error::{ManageError, StartError};
 use super::health::Health;
+use super::lifecycle::{Lifecycle, LifecycleEvent};
 use super::mail::{End, EndReply, Mail, Mailboxes, ManageReply, StartReply, StartedReply};
+use super::metrics::{self, Stopwatch};
 use super::virtual_time::Busy;
 use crate::protocol::{ExecutionId, InstanceId, MessageId, PartitionId, TaskMessage};
 use crate::store::{Commit, EpisodeWrite, Epoch, Store, StoreError};
@@ -57,6 +59,8 @@ pub(super) enum Effect {
     Managed(ManageReply, Result<(), ManageError>),
     Begun(StartedReply, bool),
     Ended(EndReply, Option<End>),
+    /// Something has happened to an instance.
+    Tell(Box<LifecycleEvent>),
 }
 
 /// What the committer knows of a partition.
@@ -74,6 +78,7 @@ pub(super) struct Committer {
     pub(super) activities: Arc<Activities>,
     pub(super) mailboxes: Mailboxes,
     pub(super) health: Arc<Health>,
+    pub(super) lifecycle: Arc<Lifecycle>,
 }
 
 impl Committer {
@@ -121,7 +126,9 @@ impl Committer {
             .collect();
         commit.owners.sort_unstable();
         commit.owners.dedup();
+        let watch = Stopwatch::start();
         self.store.commit(&commit)?;
+        metrics::committed(&commit, group.len(), watch);
         Ok(commit.messages.into_iter().map(|(_, message)| message).collect())
     }
 
@@ -144,6 +151,7 @@ impl Committer {
                     Effect::Managed(reply, managed) => drop(reply.send(managed)),
                     Effect::Begun(reply, exists) => drop(reply.send(exists)),
                     Effect::Ended(reply, end) => drop(reply.send(end)),
+                    Effect::Tell(event) => self.lifecycle.tell(*event),
                 }
             }
         }

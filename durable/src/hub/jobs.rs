@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use tokio_util::sync::CancellationToken;
 
 use super::activities::{Job, JobKey};
+use super::metrics::{self, Stopwatch};
 use super::virtual_time::Busy;
 use crate::protocol::ExecutionId;
 
@@ -29,6 +30,7 @@ struct Waiting {
     job: Job,
     at_most: Option<usize>,
     busy: Busy,
+    since: Stopwatch,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,7 @@ pub(super) struct Ticket {
     pub(super) token: CancellationToken,
     number: u64,
     limited: Option<Cow<'static, str>>,
+    pub(super) began: Stopwatch,
     /// Keeps time from passing while the job runs.
     _busy: Busy,
 }
@@ -61,7 +64,7 @@ impl Jobs {
         if self.running.contains_key(&key) || !self.waiting.insert(key) {
             return false;
         }
-        self.queue.push_back(Waiting { job, at_most, busy });
+        self.queue.push_back(Waiting { job, at_most, busy, since: Stopwatch::start() });
         true
     }
 
@@ -86,7 +89,9 @@ impl Jobs {
             self.started += 1;
             let (number, token) = (self.started, CancellationToken::new());
             self.running.insert(key, Running { number, token: token.clone() });
-            let ticket = Ticket { token, number, limited: name, _busy: next.busy };
+            metrics::activity_began(&next.job.task.name, next.since);
+            let (limited, began) = (name, Stopwatch::start());
+            let ticket = Ticket { token, number, limited, began, _busy: next.busy };
             return Some((next.job, ticket));
         }
     }
@@ -104,6 +109,11 @@ impl Jobs {
             self.running.remove(key);
         }
         is_it
+    }
+
+    /// Tells how many there are.
+    pub(super) fn count(&self) {
+        metrics::activities(self.waiting.len(), self.running.len());
     }
 
     pub(super) fn cancel(&mut self, key: &JobKey) {

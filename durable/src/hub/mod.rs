@@ -21,11 +21,16 @@ mod handle;
 mod health;
 mod instance;
 mod jobs;
+mod lifecycle;
 mod mail;
+// Without the feature, its functions do nothing and are not there.
+#[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
+mod metrics;
 mod partition;
 mod query;
 mod residents;
 mod settings;
+mod spans;
 pub(crate) mod start;
 mod time;
 mod verify;
@@ -42,11 +47,13 @@ pub use self::builder::TaskHubBuilder;
 pub use self::error::{HubError, ManageError, OpenError, ResultError, StartError};
 pub use self::handle::OrchestrationHandle;
 pub use self::instance::{InstanceDetails, InstanceHandle};
+pub use self::lifecycle::{LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleKind};
 pub use self::query::InstanceQuery;
 pub use self::settings::Retention;
 
 use self::activities::Activities;
 use self::health::Health;
+use self::lifecycle::LifecycleSource;
 use self::mail::{Mail, Mailboxes};
 use self::virtual_time::VirtualTime;
 use crate::error::Result;
@@ -93,6 +100,7 @@ struct Inner {
     mailboxes: Mailboxes,
     activities: Arc<Activities>,
     health: Arc<Health>,
+    lifecycle: LifecycleSource,
     limits: Limits,
     /// What orchestrators of new instances are told.
     properties: Arc<Tags>,

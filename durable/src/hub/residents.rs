@@ -83,6 +83,10 @@ impl Residents {
         self.instances.put(id, resident);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.instances.len()
+    }
+
     /// Whether the store has what was last written of an instance.
     pub(super) fn is_durable(&self, resident: &Resident) -> bool {
         resident.written <= self.durable.load(Ordering::Acquire)

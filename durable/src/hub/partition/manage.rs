@@ -7,8 +7,10 @@ use super::{Partition, Stopped};
 use crate::engine::{Episode, Outcome};
 use crate::hub::committer::{Content, Effect};
 use crate::hub::error::ManageError;
+use crate::hub::lifecycle::LifecycleKind;
 use crate::hub::mail::Manage;
 use crate::hub::residents::Resident;
+use crate::hub::spans;
 use crate::protocol::{
     EventKind, HistoryEvent, InstanceId, ParentInstance, RuntimeStatus, Suspension, Timestamp,
 };
@@ -57,8 +59,11 @@ impl Partition {
             Manage::Rewind { reason } => self.rewind(&mut resident, &reason)?,
             Manage::Purge => {
                 self.due.set(id, (resident.record.next_due, None), self.written);
+                let (now, kind) = (self.clock.now(), LifecycleKind::Purged);
+                let effects = self.lifecycle.change(&resident.record, kind, now);
                 let purged = vec![id.clone()];
-                self.write(Content { purged, ..Content::default() }, Vec::new());
+                let content = Content { purged, ..Content::default() };
+                self.write(content, effects.into_iter().collect());
                 return Ok(Ok(()));
             }
         };
@@ -179,10 +184,11 @@ impl Partition {
                 resident.to_child(task, child, EventKind::ExecutionRewound { reason })
             })
             .collect();
-        let (more, actions, outcome) = match execution.run(now, Vec::new()) {
-            Some(Episode { events, actions, outcome }) => (events, actions, outcome),
-            None => (Vec::new(), Vec::new(), Outcome::Waiting),
-        };
+        let (more, actions, outcome) =
+            match spans::episode(&resident.record, &mut execution, now, Vec::new()) {
+                Some(Episode { events, actions, outcome }) => (events, actions, outcome),
+                None => (Vec::new(), Vec::new(), Outcome::Waiting),
+            };
         past.extend(more);
         resident.execution = Some(execution);
         resident.end = None;

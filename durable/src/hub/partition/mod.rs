@@ -22,10 +22,12 @@ use super::clock::Clock;
 use super::committer::{Content, Effect, Write};
 use super::due::DueList;
 use super::health::Health;
+use super::lifecycle::{Lifecycle, LifecycleKind};
 use super::mail::{Delivery, End, EndReply, Mail, Mailboxes, Manage, Origin, Start, StartedReply};
 use super::residents::{Resident, Residents};
 use super::settings::Settings;
 use super::virtual_time::{Busy, VirtualTime};
+use super::{metrics, spans};
 use crate::engine::Episode;
 use crate::protocol::{
     EventKind, ExecutionId, InstanceId, MessageId, PartitionId, RuntimeStatus, TaskMessage,
@@ -44,6 +46,7 @@ pub(super) struct Partition {
     pub(super) committer: SyncSender<Write>,
     pub(super) mailboxes: Mailboxes,
     pub(super) health: Arc<Health>,
+    pub(super) lifecycle: Arc<Lifecycle>,
     pub(super) settings: Settings,
     pub(super) residents: Residents,
     pub(super) due: DueList,
@@ -149,6 +152,7 @@ impl Partition {
             }
             self.look_at_due()?;
             self.residents.evict();
+            metrics::residents(self.id, self.residents.len());
             self.announce_due();
         }
         Ok(())
@@ -283,7 +287,7 @@ impl Partition {
         }
         let now = self.clock.now();
         match (&mut resident.execution, &resident.record.suspension) {
-            (Some(execution), _) => execution.run(now, events),
+            (Some(execution), _) => spans::episode(&resident.record, execution, now, events),
             (None, Some(suspension)) if !events.is_empty() => {
                 Some(Episode::set_aside(now, events, suspension.clone(), false))
             }
@@ -301,7 +305,7 @@ impl Partition {
             ids.push(id);
         }
         // One that is due again by what it does now has its turn after others.
-        let mut purged = Vec::new();
+        let (mut purged, mut effects) = (Vec::new(), Vec::new());
         for id in ids {
             let Some(mut resident) = self.resident(&id)? else { continue };
             // Its entry is taken out of the list.
@@ -311,6 +315,8 @@ impl Partition {
                 self.due.set(&id, (None, due), resident.written);
                 resident.due_before = due;
             } else if resident.record.runtime_status.is_finished() {
+                let kind = LifecycleKind::Purged;
+                effects.extend(self.lifecycle.change(&resident.record, kind, now));
                 purged.push(id);
                 continue;
             } else if let Some(episode) = self.episode(&mut resident, Vec::new()) {
@@ -319,7 +325,7 @@ impl Partition {
             self.residents.put(resident);
         }
         if !purged.is_empty() {
-            self.write(Content { purged, ..Content::default() }, Vec::new());
+            self.write(Content { purged, ..Content::default() }, effects);
         }
         Ok(())
     }

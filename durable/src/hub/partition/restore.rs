@@ -5,6 +5,7 @@ use crate::engine::{Episode, Execution, Origin};
 use crate::hub::committer::{Content, Effect};
 use crate::hub::mail::Mail;
 use crate::hub::residents::Resident;
+use crate::hub::spans;
 use crate::protocol::{EventKind, HistoryEvent, InstanceId, InstanceRecord, Suspension};
 use crate::store::PartitionState;
 
@@ -58,7 +59,8 @@ impl Partition {
         }
         let mut resident = Resident::new(record, self.written);
         let running = execution.running_tasks();
-        let episode = execution.run(self.clock.now(), new);
+        let now = self.clock.now();
+        let episode = spans::episode(&resident.record, &mut execution, now, new);
         resident.execution = Some(execution);
         resident.remember(self.settings.verify, past);
         let job = |task| Effect::Run(resident.job(task));

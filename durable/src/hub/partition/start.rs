@@ -6,8 +6,10 @@ use super::{Partition, Stopped};
 use crate::engine::{Continuation, Episode, Outcome};
 use crate::hub::committer::{Content, Effect};
 use crate::hub::error::StartError;
+use crate::hub::lifecycle::LifecycleKind;
 use crate::hub::mail::{Origin, Start};
 use crate::hub::residents::Resident;
+use crate::hub::spans;
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceRecord, Json, MessageId,
     ParentInstance, RuntimeStatus, TaskMessage, Timestamp,
@@ -36,6 +38,8 @@ impl Partition {
                 return Ok(());
             }
             if !existing.runtime_status.is_finished() {
+                let (now, kind) = (self.clock.now(), LifecycleKind::Terminated);
+                effects.extend(self.lifecycle.change(existing, kind, now));
                 effects.push(Effect::CancelAll(existing.execution_id));
                 let why = "another instance was started under its id";
                 messages.extend(answer_parent(existing, Err(terminated(why))));
@@ -94,7 +98,7 @@ impl Partition {
         };
         match self.begin(&resident.record) {
             Ok(mut execution) => {
-                let episode = execution.run(now, events());
+                let episode = spans::episode(&resident.record, &mut execution, now, events());
                 resident.execution = Some(execution);
                 // A start is an event, so something has happened.
                 episode.unwrap_or_else(Episode::nothing)

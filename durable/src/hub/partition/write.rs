@@ -5,6 +5,7 @@ use super::{End, Partition};
 use crate::engine::{Action, Episode, Execution, Outcome, ScheduledTask};
 use crate::hub::activities::Job;
 use crate::hub::committer::{Content, Effect};
+use crate::hub::lifecycle::Before;
 use crate::hub::residents::Resident;
 use crate::hub::settings::Settings;
 use crate::protocol::{
@@ -22,6 +23,7 @@ impl Partition {
         mut content: Content,
         mut effects: Vec<Effect>,
     ) {
+        let before = Before::of(&resident.record);
         let episode = self.verified(resident, episode);
         let episode = self.continue_as_new(resident, episode, &mut content, &mut effects);
         for action in episode.actions {
@@ -30,6 +32,9 @@ impl Partition {
         if !episode.events.is_empty() {
             let was_pending = resident.record.runtime_status == RuntimeStatus::Pending;
             resident.settle(&episode.events, episode.outcome, &self.settings);
+            // Behind what is told already, and before anybody who waits for it is answered.
+            let told = effects.iter().take_while(|it| matches!(it, Effect::Tell(_))).count();
+            effects.splice(told..told, self.lifecycle.changes(before, &resident.record));
             content.messages.extend(resident.news_for_parent());
             self.answer_waiters(resident, was_pending, &mut effects);
             let due = (resident.due_before, resident.record.next_due);

@@ -1,0 +1,152 @@
+//! What is counted and measured: one function for each measurement, by the `metrics` facade.
+//!
+//! Whatever is counted of instances is counted when it is durable, so no replay and no crash counts
+//! it twice. `docs/observability.md` lists names, labels and units. Without the feature `metrics`,
+//! `no_metrics.rs` stands here.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use metrics::{Unit, counter, gauge, histogram};
+
+use super::clock;
+use super::lifecycle::{LifecycleEvent, LifecycleKind};
+use crate::protocol::{EventKind, HistoryEvent, PartitionId};
+use crate::store::Commit;
+
+/// Whether lifecycle events are wanted even if nobody is subscribed to them.
+pub(super) const COUNTS_LIFECYCLE: bool = true;
+
+/// Since when something goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(super) fn start() -> Self {
+        Self(clock::stopwatch())
+    }
+
+    fn seconds(self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
+}
+
+/// Tells whoever records what the names mean.
+pub(super) fn describe() {
+    for (name, what) in COUNTERS {
+        metrics::describe_counter!(name, Unit::Count, what);
+    }
+    for (name, what) in GAUGES {
+        metrics::describe_gauge!(name, Unit::Count, what);
+    }
+    for (name, unit, what) in HISTOGRAMS {
+        metrics::describe_histogram!(name, unit, what);
+    }
+}
+
+const COUNTERS: [(&str, &str); 11] = [
+    ("durable_instances_started_total", "Instances that were started"),
+    ("durable_instances_completed_total", "Instances whose orchestrator returned"),
+    ("durable_instances_failed_total", "Instances whose orchestrator failed"),
+    ("durable_instances_terminated_total", "Instances that were ended from outside"),
+    ("durable_instances_suspended_total", "Times that an instance was set aside"),
+    ("durable_instances_resumed_total", "Times that a suspended instance went on"),
+    ("durable_instances_continued_as_new_total", "Times that an instance began anew"),
+    ("durable_instances_rewound_total", "Times that a failed instance was rewound"),
+    ("durable_instances_purged_total", "Instances that were removed"),
+    ("durable_activities_total", "Runs of activities that have ended"),
+    ("durable_attempts_failed_total", "Failed attempts that are tried again"),
+];
+
+const GAUGES: [(&str, &str); 3] = [
+    ("durable_resident_instances", "Instances that a partition has in memory"),
+    ("durable_activities_waiting", "Activities that wait to be run"),
+    ("durable_activities_running", "Activities that are running"),
+];
+
+const HISTOGRAMS: [(&str, Unit, &str); 7] = [
+    ("durable_instance_seconds", Unit::Seconds, "From the start of an instance to its end"),
+    ("durable_episode_seconds", Unit::Seconds, "What an orchestrator needs for one step"),
+    ("durable_activity_wait_seconds", Unit::Seconds, "How long an activity waits to be run"),
+    ("durable_activity_seconds", Unit::Seconds, "How long a run of an activity takes"),
+    ("durable_commit_seconds", Unit::Seconds, "How long a commit takes to be durable"),
+    ("durable_commit_writes", Unit::Count, "Writes of partitions in one commit"),
+    ("durable_commit_events", Unit::Count, "History events in one commit"),
+];
+
+/// Something in the life of an instance has become durable.
+pub(super) fn lifecycle(event: &LifecycleEvent) {
+    let name = match event.kind {
+        LifecycleKind::Started => "durable_instances_started_total",
+        LifecycleKind::Completed => "durable_instances_completed_total",
+        LifecycleKind::Failed => "durable_instances_failed_total",
+        LifecycleKind::Terminated => "durable_instances_terminated_total",
+        LifecycleKind::Suspended => "durable_instances_suspended_total",
+        LifecycleKind::Resumed => "durable_instances_resumed_total",
+        LifecycleKind::ContinuedAsNew => "durable_instances_continued_as_new_total",
+        LifecycleKind::Rewound => "durable_instances_rewound_total",
+        LifecycleKind::Purged => "durable_instances_purged_total",
+    };
+    counter!(name, "name" => event.name.clone()).increment(1);
+    let outcome = match event.kind {
+        LifecycleKind::Completed => "completed",
+        LifecycleKind::Failed => "failed",
+        LifecycleKind::Terminated => "terminated",
+        _ => return,
+    };
+    let took = event.at.since(event.created_at).as_secs_f64();
+    let labels = [("name", event.name.clone()), ("outcome", outcome.to_owned())];
+    histogram!("durable_instance_seconds", &labels).record(took);
+}
+
+/// An episode was run; it may be written or not.
+pub(super) fn episode(name: &str, watch: Stopwatch) {
+    histogram!("durable_episode_seconds", "name" => name.to_owned()).record(watch.seconds());
+}
+
+/// A group has become durable.
+pub(super) fn committed(commit: &Commit, writes: usize, watch: Stopwatch) {
+    histogram!("durable_commit_seconds").record(watch.seconds());
+    histogram!("durable_commit_writes").record(float(writes));
+    let events = commit.episodes.iter().map(|episode| episode.events.len()).sum();
+    histogram!("durable_commit_events").record(float(events));
+    for episode in &commit.episodes {
+        let retried =
+            |event: &&HistoryEvent| matches!(&event.kind, EventKind::TaskAttemptFailed { .. });
+        // What replaces a history holds what was counted when it was first written.
+        let new = if episode.replaces.is_some() { &[] } else { episode.events.as_slice() };
+        let failed = new.iter().filter(retried).count() as u64;
+        if failed > 0 {
+            let name = episode.record.name.clone();
+            counter!("durable_attempts_failed_total", "name" => name).increment(failed);
+        }
+    }
+}
+
+/// How many instances a partition has in memory.
+pub(super) fn residents(partition: PartitionId, count: usize) {
+    let partition = partition.0.to_string();
+    gauge!("durable_resident_instances", "partition" => partition).set(float(count));
+}
+
+/// How many activities there are.
+pub(super) fn activities(waiting: usize, running: usize) {
+    gauge!("durable_activities_waiting").set(float(waiting));
+    gauge!("durable_activities_running").set(float(running));
+}
+
+/// An activity had waited and is run.
+pub(super) fn activity_began(name: &Cow<'static, str>, waited: Stopwatch) {
+    histogram!("durable_activity_wait_seconds", "name" => name.clone()).record(waited.seconds());
+}
+
+/// A run of an activity has ended.
+pub(super) fn activity_ended(name: &Cow<'static, str>, outcome: &'static str, ran: Stopwatch) {
+    counter!("durable_activities_total", "name" => name.clone(), "outcome" => outcome).increment(1);
+    histogram!("durable_activity_seconds", "name" => name.clone()).record(ran.seconds());
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no count here comes near 2^52")]
+fn float(count: usize) -> f64 {
+    count as f64
+}
