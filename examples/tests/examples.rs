@@ -1,0 +1,113 @@
+//! Every example runs to its end and says what it is to show.
+
+use std::process::Command;
+
+/// Runs an example; everything in `telling` has to stand in what it prints, in this order.
+#[track_caller]
+fn check(example: &str, arguments: &[&str], telling: &[&str]) {
+    let output = Command::new(example).args(arguments).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}\n{complained}");
+    let mut rest = printed.as_str();
+    for line in telling {
+        let found = rest.split_once(line);
+        rest = found.unwrap_or_else(|| panic!("`{line}` is missing or late in\n{printed}")).1;
+    }
+}
+
+#[test]
+fn function_chaining_greets_in_order() {
+    check(
+        env!("CARGO_BIN_EXE_function_chaining"),
+        &["Tokyo", "Rome"],
+        &["Hello Tokyo!\nHello Rome!\n", "ExecutionStarted", "TaskCompleted", "ExecutionCompleted"],
+    );
+}
+
+#[test]
+fn monitor_finds_one_build_and_gives_the_other_up() {
+    let outcomes = ["linux: finished", "Finished", "windows: expired", "Running"];
+    let hours = ["in virtual time", "linux: finished, after 5 checks", "1 h 15 min", "6 h 00 min"];
+    let telling: Vec<_> = hours.into_iter().chain(["live"]).chain(outcomes).collect();
+    check(env!("CARGO_BIN_EXE_monitor"), &[], &telling);
+}
+
+#[test]
+fn human_interaction_escalates_and_ends() {
+    check(
+        env!("CARGO_BIN_EXE_human_interaction"),
+        &[],
+        &[
+            "from Ada: yes\n-> approved by Ada\n",
+            "30 h ",
+            "to Grace: do you approve a sofa",
+            "-> rejected by Grace\n",
+            "to Grace: a yacht still waits for you",
+            "-> rejected, since nobody answered\n",
+            "144 h ",
+            "live",
+            "-> approved by Ada\n",
+            "-> rejected, since nobody answered\n",
+        ],
+    );
+}
+
+#[test]
+fn sub_orchestrations_report_the_two_that_failed() {
+    check(
+        env!("CARGO_BIN_EXE_sub_orchestrations"),
+        &[],
+        &[
+            "device-07 failed: there is no package for a model of 1987\n",
+            "device-13 failed: it did not acknowledge its package\n",
+            "18 devices are provisioned, 2 failed\n",
+            "provisioning-device-20",
+        ],
+    );
+}
+
+#[test]
+fn saga_undoes_in_reverse_order() {
+    check(
+        env!("CARGO_BIN_EXE_saga"),
+        &[],
+        &[
+            "order-1 is on its way as parcel-of-order-1\n",
+            "order-2: undo: nothing was charged",
+            "order-2: please use another card, this one has 12 cents\n",
+            "order-3: undo: refunding, attempt 3\norder-3: undo: releasing stock\n",
+            "order-3 failed: nobody delivers to Atlantis\n",
+        ],
+    );
+}
+
+#[test]
+fn eternal_stays_small_and_loses_no_event() {
+    check(
+        env!("CARGO_BIN_EXE_eternal"),
+        &["--rounds", "5"],
+        &[
+            "stopped: ",
+            "cleaned on request: /var/a, /var/b, /var/c\n",
+            "rounds, and the history has",
+        ],
+    );
+}
+
+#[test]
+fn versioning_goes_on_with_old_code_and_starts_with_new() {
+    check(
+        env!("CARGO_BIN_EXE_versioning"),
+        &[],
+        &[
+            "order-1 has version 1 and did [\"ship\"]\n",
+            "order-3 has version 2 and did [\"check for fraud\",\"ship\"]\n",
+            "DURABLE0103",
+            "order-2 was started with version 1 and did [\"check for fraud\", \"ship\"]\n",
+            "reading 6: the meter says {\"sum\":11,\"readings\":1}, and goes on as version 2\n",
+            "DURABLE0101",
+            "old reserved a sofa\nnew checked the credit, reserved a sofa\n",
+        ],
+    );
+}
