@@ -35,8 +35,8 @@ pub use error::{Error, Result, TaskError, TaskFailed};
 pub use event::ExternalEvent;
 pub use hub::{
     HubError, InstanceDetails, InstanceHandle, InstanceQuery, LifecycleError, LifecycleEvent,
-    LifecycleEvents, LifecycleKind, ManageError, OpenError, OrchestrationHandle, ResultError,
-    Retention, StartError, TaskHub, TaskHubBuilder,
+    LifecycleEvents, LifecycleKind, ManageError, OpenError, OrchestrationHandle, Reply,
+    ResultError, Retention, StartError, TaskHub, TaskHubBuilder,
 };
 pub use orchestration::{
     AsCompleted, ContinueAsNew, Durable, DurableFuture, Elapsed, ExternalEventWait, Join, JoinAll,

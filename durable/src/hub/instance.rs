@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::TaskHub;
 use super::error::{HubError, ManageError};
 use super::mail::{End, Mail, Manage};
+use super::reply::Reply;
 use super::start::StartRequest;
 use crate::error::Error;
 use crate::event::ExternalEvent;
@@ -138,14 +139,15 @@ impl InstanceHandle {
     ///
     /// # Errors
     /// As [`raise_event`](Self::raise_event).
-    pub async fn raise<T: ExternalEvent>(&self, event: &T) -> Result<(), ManageError> {
+    pub fn raise<T: ExternalEvent>(&self, event: &T) -> Reply<Result<(), ManageError>> {
         let json = T::codec().encode(event).map_err(Error::from);
         let limits = &self.hub.inner.limits;
         let check = |json: Json| {
             limits.check_payload("the event", json.as_str().len()).map_err(Error::msg)?;
             Ok(json)
         };
-        self.raise_json(T::NAME, json.and_then(check)).await
+        let (instance, json) = (self.clone(), json.and_then(check));
+        Reply::new(async move { instance.raise_json(T::NAME, json).await })
     }
 
     async fn raise_json(&self, name: &str, input: crate::Result<Json>) -> Result<(), ManageError> {

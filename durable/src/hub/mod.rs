@@ -28,6 +28,7 @@ mod mail;
 mod metrics;
 mod partition;
 mod query;
+mod reply;
 mod residents;
 mod settings;
 mod spans;
@@ -49,6 +50,7 @@ pub use self::handle::OrchestrationHandle;
 pub use self::instance::{InstanceDetails, InstanceHandle};
 pub use self::lifecycle::{LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleKind};
 pub use self::query::InstanceQuery;
+pub use self::reply::Reply;
 pub use self::settings::Retention;
 
 use self::activities::Activities;
@@ -155,23 +157,26 @@ impl TaskHub {
     /// # Errors
     /// [`HubError::OtherOrchestration`] if it is not an instance of `O`; or the hub was shut down,
     /// or its store failed.
-    pub async fn get_instance<O: Orchestrator>(
+    pub fn get_instance<O: Orchestrator>(
         &self,
         instance_id: &str,
-    ) -> Result<Option<OrchestrationHandle<O>>, HubError> {
-        let Ok(instance_id) = InstanceId::new(instance_id) else { return Ok(None) };
-        let id = instance_id.clone();
-        match self.read(move |store| store.instance(&id)).await? {
-            None => Ok(None),
-            Some(record) if record.name == O::ENTRY.name => {
-                Ok(Some(OrchestrationHandle::new(self.clone(), instance_id)))
+    ) -> Reply<Result<Option<OrchestrationHandle<O>>, HubError>> {
+        let (hub, instance_id) = (self.clone(), InstanceId::new(instance_id));
+        Reply::new(async move {
+            let Ok(instance_id) = instance_id else { return Ok(None) };
+            let id = instance_id.clone();
+            match hub.read(move |store| store.instance(&id)).await? {
+                None => Ok(None),
+                Some(record) if record.name == O::ENTRY.name => {
+                    Ok(Some(OrchestrationHandle::new(hub, instance_id)))
+                }
+                Some(record) => Err(HubError::OtherOrchestration {
+                    instance_id,
+                    found: record.name,
+                    wanted: O::ENTRY.name.to_owned(),
+                }),
             }
-            Some(record) => Err(HubError::OtherOrchestration {
-                instance_id,
-                found: record.name,
-                wanted: O::ENTRY.name.to_owned(),
-            }),
-        }
+        })
     }
 
     /// Stops the hub and leaves nothing running.

@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 
 use super::error::{HubError, StartError};
 use super::mail::{Mail, Origin, Start};
+use super::reply::Reply;
 use super::{OrchestrationHandle, TaskHub};
 use crate::call::{Call, CallOptions};
 use crate::orchestration::{Due, Orchestrator};
@@ -27,14 +28,22 @@ pub(crate) struct StartRequest {
 }
 
 impl TaskHub {
-    /// Starts an instance. When this returns, the start is durable.
+    /// Starts an instance. When what this returns is awaited and done, the start is durable.
     ///
     /// # Errors
     /// [`StartError::AlreadyExists`] if the id is taken (see [`Call::replace_if`]),
     /// [`StartError::NotRegistered`] if this hub does not know the orchestration,
     /// [`StartError::InvalidInstanceId`], [`StartError::InvalidInput`],
     /// [`StartError::InvalidTraceContext`].
-    pub async fn start<O: Orchestrator>(
+    pub fn start<O: Orchestrator>(
+        &self,
+        call: Call<O>,
+    ) -> Reply<Result<OrchestrationHandle<O>, StartError>> {
+        let hub = self.clone();
+        Reply::new(async move { hub.start_now(call).await })
+    }
+
+    async fn start_now<O: Orchestrator>(
         &self,
         call: Call<O>,
     ) -> Result<OrchestrationHandle<O>, StartError> {
@@ -61,17 +70,20 @@ impl TaskHub {
     /// # Errors
     /// As [`start`](Self::start), but for [`StartError::AlreadyExists`]; and [`StartError::Hub`] with
     /// [`HubError::OtherOrchestration`] if the id is that of another orchestration's instance.
-    pub async fn start_if_absent<O: Orchestrator>(
+    pub fn start_if_absent<O: Orchestrator>(
         &self,
         call: Call<O>,
-    ) -> Result<OrchestrationHandle<O>, StartError> {
-        match self.start(call).await {
-            Err(StartError::AlreadyExists { instance_id, .. }) => {
-                let found = self.get_instance::<O>(instance_id.as_str()).await?;
-                found.ok_or_else(|| HubError::NoSuchInstance(instance_id).into())
+    ) -> Reply<Result<OrchestrationHandle<O>, StartError>> {
+        let hub = self.clone();
+        Reply::new(async move {
+            match hub.start_now(call).await {
+                Err(StartError::AlreadyExists { instance_id, .. }) => {
+                    let found = hub.get_instance::<O>(instance_id.as_str()).await?;
+                    found.ok_or_else(|| HubError::NoSuchInstance(instance_id).into())
+                }
+                started => started,
             }
-            started => started,
-        }
+        })
     }
 
     pub(crate) async fn request_start(&self, request: StartRequest) -> Result<(), StartError> {
