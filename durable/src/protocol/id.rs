@@ -70,6 +70,13 @@ impl InstanceId {
     }
 }
 
+/// So that an id that is known can be given wherever one is made of text.
+impl AsRef<str> for InstanceId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for InstanceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
