@@ -15,6 +15,7 @@ use crate::registry::Definition;
 /// A function annotated with [`#[activity]`](macro@crate::activity). The attribute implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an activity",
+    label = "only an activity runs in attempts that can be given up one by one",
     note = "annotate the function with `#[activity]`"
 )]
 pub trait Activity: Definition {}

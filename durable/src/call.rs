@@ -168,32 +168,43 @@ impl<F: Definition> IntoFuture for Call<F> {
     }
 }
 
-impl<A: Activity> Call<A> {
+/// What can be said of an activity only, or of an orchestration only. The bounds stand on the methods
+/// and not on the `impl`, so that a call of the other kind is told what it is not.
+impl<F: Definition> Call<F> {
     /// Gives up an attempt after this time, which is a failure that a retry policy may retry. The
     /// attempt sees its [cancellation token](crate::ActivityContext::cancellation_token).
-    pub fn attempt_timeout(self, limit: Duration) -> Self {
+    pub fn attempt_timeout(self, limit: Duration) -> Self
+    where
+        F: Activity,
+    {
         self.with(|options| options.attempt_timeout = Some(limit))
     }
-}
 
-/// What can be said of the instance that is started, by a client or as a sub-orchestration.
-impl<O: Orchestrator> Call<O> {
     /// Gives the instance an id, instead of a generated one; for the rules see
     /// [`InstanceId`](crate::InstanceId).
-    pub fn instance_id(self, id: impl Into<String>) -> Self {
+    pub fn instance_id(self, id: impl Into<String>) -> Self
+    where
+        F: Orchestrator,
+    {
         self.with(|options| options.instance_id = Some(id.into()))
     }
 
     /// Begins later: after a time, or at a time. Until then the instance is
     /// [`Pending`](RuntimeStatus::Pending).
-    pub fn start_at(self, when: impl When) -> Self {
+    pub fn start_at(self, when: impl When) -> Self
+    where
+        F: Orchestrator,
+    {
         self.with(|options| options.start.start_at = Some(when.due()))
     }
 
     /// Replaces an instance that has the id and one of these statuses, by default none: an id is
     /// used once. A replaced instance that is still running is terminated. Counts for a client's
     /// start; a sub-orchestration replaces whatever has finished.
-    pub fn replace_if(self, statuses: impl IntoIterator<Item = RuntimeStatus>) -> Self {
+    pub fn replace_if(self, statuses: impl IntoIterator<Item = RuntimeStatus>) -> Self
+    where
+        F: Orchestrator,
+    {
         let statuses = statuses.into_iter().collect();
         self.with(|options| options.start.replaces = statuses)
     }
@@ -203,10 +214,15 @@ impl<O: Orchestrator> Call<O> {
     ///
     /// Each call has a span id of its own, which its attempts share. [`TraceContext::parse`] reads a
     /// header; a start with what is none is refused.
-    pub fn trace_context(self, context: TraceContext) -> Self {
+    pub fn trace_context(self, context: TraceContext) -> Self
+    where
+        F: Orchestrator,
+    {
         self.with(|options| options.start.trace_context = Some(context))
     }
+}
 
+impl<O: Orchestrator> Call<O> {
     pub(crate) fn into_next_execution(self) -> Result<NextExecution, FailureDetails> {
         let entry = O::ENTRY;
         let version = self.options.and_then(|options| options.version);

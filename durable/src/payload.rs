@@ -16,6 +16,7 @@ use crate::protocol::{FailureDetails, Json};
 /// Derive `serde::Serialize` and `serde::Deserialize`; this trait follows.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in history",
+    label = "has no JSON form that can be read again",
     note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on what it is made of"
 )]
 pub trait Payload: Serialize + DeserializeOwned + 'static {}

@@ -9,7 +9,9 @@ pub use inventory;
 pub use crate::activity::ActivityRun;
 pub use crate::error::{ErrorCodec, StoredError};
 pub use crate::event::EventData;
-pub use crate::orchestration::{Child, DurableBlock, DurableTuple, check, durable_block};
+pub use crate::orchestration::{
+    Child, DurableBlock, JoinChildren, RaceChildren, TryJoinChildren, check, durable_block,
+};
 pub use crate::payload::{Codec, InputReader, InputWriter, Stored};
 pub use crate::protocol::{FailureDetails, Json};
 pub use crate::registry::{

@@ -309,6 +309,8 @@ pub(crate) fn implementation(
             quote!(impl #krate::Orchestrator for #ident { type Return = #ty; })
         }
     };
+    // Where something is no orchestrator, another that is one is no help.
+    let kind = quote!(#[diagnostic::do_not_recommend] #kind);
     quote_spanned! {span=>
         impl #at::__private::Definition for #ident {
             const ENTRY: #at::__private::Entry = #entry;

@@ -33,6 +33,7 @@ impl<R> ContinueAsNew<R> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<R> Durable for ContinueAsNew<R> {}
 
 impl<R> Future for ContinueAsNew<R> {

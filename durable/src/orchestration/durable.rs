@@ -46,10 +46,6 @@ impl<F: Durable + ?Sized> Durable for Box<F> {}
 #[diagnostic::do_not_recommend]
 impl<P: Durable> Durable for Pin<P> {}
 
-/// A tuple of which every part is durable.
-#[doc(hidden)]
-pub trait DurableTuple {}
-
 /// An `async` block whose awaits were checked.
 pub struct DurableBlock<F>(Pin<Box<F>>);
 

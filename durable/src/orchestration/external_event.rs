@@ -36,6 +36,7 @@ impl<T> ExternalEventWait<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T> Durable for ExternalEventWait<T> {}
 
 impl<T> Future for ExternalEventWait<T> {

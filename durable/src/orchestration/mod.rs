@@ -14,14 +14,15 @@ mod task;
 mod timer;
 
 pub use combinators::{
-    AsCompleted, Child, Join, JoinAll, JoinTuple, NextCompleted, Race, Race2, Race3, Race4, Race5,
-    Race6, Race7, Race8, RaceTuple, SelectAll, Selectable, TryJoin, TryJoinAll, TryJoinTuple,
-    as_completed, join, join_all, race, select_all, try_join, try_join_all,
+    AsCompleted, Child, Join, JoinAll, JoinChildren, JoinTuple, NextCompleted, Race, Race2, Race3,
+    Race4, Race5, Race6, Race7, Race8, RaceChildren, RaceTuple, SelectAll, Selectable, TryJoin,
+    TryJoinAll, TryJoinChildren, TryJoinTuple, as_completed, join, join_all, race, select_all,
+    try_join, try_join_all,
 };
 pub use context::OrchestrationContext;
 pub(crate) use context::{NamedStart, json_of};
 pub use continue_as_new::ContinueAsNew;
-pub use durable::{Durable, DurableBlock, DurableFuture, DurableTuple, check, durable_block};
+pub use durable::{Durable, DurableBlock, DurableFuture, check, durable_block};
 pub use external_event::ExternalEventWait;
 pub(crate) use inbox::UnreadEvent;
 pub use task::Task;
@@ -34,7 +35,7 @@ use crate::registry::Definition;
 /// implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an orchestrator",
-    label = "only orchestrations can be started",
+    label = "only orchestrations have instances, which are started",
     note = "annotate the function with `#[orchestrator]`; an activity is awaited in one"
 )]
 pub trait Orchestrator: Definition {

@@ -18,6 +18,11 @@ use crate::protocol::Timestamp;
 ///
 /// `std::time::Duration`, `chrono::TimeDelta` and `chrono::DateTime<Utc>` are such. A time in the
 /// past is due at once; one beyond all calendars never comes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no time",
+    label = "needs a time from now, or a time of the calendar",
+    note = "write `Duration::from_secs(5)` of `std::time`, a `chrono::TimeDelta` or a `chrono::DateTime<Utc>`"
+)]
 pub trait When: Sealed {
     #[doc(hidden)]
     fn due(self) -> Due;
@@ -93,6 +98,7 @@ impl Timer {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Durable for Timer {}
 
 impl Future for Timer {
@@ -171,6 +177,7 @@ pub struct Timeout<F> {
 #[error("the time was up before the task was done")]
 pub struct Elapsed;
 
+#[diagnostic::do_not_recommend]
 impl<F> Durable for Timeout<F> {}
 
 impl<F: Future> Future for Timeout<F> {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::Child;
-use crate::orchestration::durable::{Durable, DurableTuple};
+use crate::orchestration::durable::Durable;
 
 /// Waits for all tasks of a tuple (of up to eight) and gives a tuple of their results.
 ///
@@ -21,7 +21,7 @@ use crate::orchestration::durable::{Durable, DurableTuple};
 ///     Ok(format!("{}, {}", flight?, hotel?))
 /// }
 /// ```
-pub fn join<T: DurableTuple + JoinTuple>(tasks: T) -> Join<T> {
+pub fn join<T: JoinTuple<Children = C>, C>(tasks: T) -> Join<C> {
     Join { children: tasks.into_children() }
 }
 
@@ -39,62 +39,76 @@ pub fn join<T: DurableTuple + JoinTuple>(tasks: T) -> Join<T> {
 ///     Ok(durable::try_join((flight(&town), hotel(&town))).await?)
 /// }
 /// ```
-pub fn try_join<T: DurableTuple + TryJoinTuple>(tasks: T) -> TryJoin<T> {
+pub fn try_join<T: TryJoinTuple<Children = C>, C>(tasks: T) -> TryJoin<C> {
     TryJoin { children: Some(tasks.into_children()) }
 }
 
 /// A tuple of tasks for [`join`].
+#[diagnostic::on_unimplemented(
+    message = "`durable::join` cannot wait for `{Self}`",
+    label = "it waits for a tuple of up to eight tasks, such as `(a, b)`",
+    note = "for all of a list: `durable::join_all(..)`"
+)]
 pub trait JoinTuple {
     #[doc(hidden)]
-    type Children;
-    #[doc(hidden)]
-    type Outputs;
+    type Children: JoinChildren;
 
     #[doc(hidden)]
     fn into_children(self) -> Self::Children;
-    #[doc(hidden)]
-    fn poll(children: &mut Self::Children, cx: &mut Context<'_>) -> Poll<Option<Self::Outputs>>;
+}
+
+/// The tasks of a [`join`], done or not.
+#[doc(hidden)]
+pub trait JoinChildren {
+    type Outputs;
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Self::Outputs>>;
 }
 
 /// A tuple of tasks for [`try_join`].
+#[diagnostic::on_unimplemented(
+    message = "`durable::try_join` cannot wait for `{Self}`",
+    label = "it waits for a tuple of up to eight tasks that give a `Result`, such as `(a, b)`",
+    note = "for all of a list: `durable::try_join_all(..)`"
+)]
 pub trait TryJoinTuple {
     #[doc(hidden)]
-    type Children;
-    #[doc(hidden)]
-    type Outputs;
-    #[doc(hidden)]
-    type Error;
+    type Children: TryJoinChildren;
 
     #[doc(hidden)]
     fn into_children(self) -> Self::Children;
-    #[doc(hidden)]
-    fn poll(
-        children: &mut Self::Children,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Self::Outputs, Self::Error>>>;
+}
+
+/// The tasks of a [`try_join`], done or not.
+#[doc(hidden)]
+pub trait TryJoinChildren {
+    type Outputs;
+    type Error;
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Self::Outputs, Self::Error>>>;
 }
 
 /// The future of [`join`].
 #[must_use = "a future does nothing until it is awaited"]
-pub struct Join<T: JoinTuple> {
-    children: T::Children,
+pub struct Join<C> {
+    children: C,
 }
 
-impl<T: JoinTuple> Unpin for Join<T> {}
+impl<C> Unpin for Join<C> {}
 
 #[diagnostic::do_not_recommend]
-impl<T: JoinTuple> Durable for Join<T> {}
+impl<C> Durable for Join<C> {}
 
-impl<T: JoinTuple> Future for Join<T> {
-    type Output = T::Outputs;
+impl<C: JoinChildren> Future for Join<C> {
+    type Output = C::Outputs;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T::Outputs> {
-        let outputs = ready!(T::poll(&mut self.get_mut().children, cx));
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Outputs> {
+        let outputs = ready!(self.get_mut().children.poll(cx));
         outputs.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
-impl<T: JoinTuple> fmt::Debug for Join<T> {
+impl<C> fmt::Debug for Join<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Join").finish_non_exhaustive()
     }
@@ -102,28 +116,28 @@ impl<T: JoinTuple> fmt::Debug for Join<T> {
 
 /// The future of [`try_join`].
 #[must_use = "a future does nothing until it is awaited"]
-pub struct TryJoin<T: TryJoinTuple> {
-    children: Option<T::Children>,
+pub struct TryJoin<C> {
+    children: Option<C>,
 }
 
-impl<T: TryJoinTuple> Unpin for TryJoin<T> {}
+impl<C> Unpin for TryJoin<C> {}
 
 #[diagnostic::do_not_recommend]
-impl<T: TryJoinTuple> Durable for TryJoin<T> {}
+impl<C> Durable for TryJoin<C> {}
 
-impl<T: TryJoinTuple> Future for TryJoin<T> {
-    type Output = Result<T::Outputs, T::Error>;
+impl<C: TryJoinChildren> Future for TryJoin<C> {
+    type Output = Result<C::Outputs, C::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let slot = &mut self.get_mut().children;
         let Some(children) = slot else { return Poll::Pending };
-        let outputs = ready!(T::poll(children, cx));
+        let outputs = ready!(children.poll(cx));
         *slot = None;
         outputs.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
-impl<T: TryJoinTuple> fmt::Debug for TryJoin<T> {
+impl<C> fmt::Debug for TryJoin<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TryJoin").finish_non_exhaustive()
     }
@@ -131,24 +145,21 @@ impl<T: TryJoinTuple> fmt::Debug for TryJoin<T> {
 
 macro_rules! tuples {
     ($(($($future:ident $output:ident $index:tt),+))+) => {$(
-        #[diagnostic::do_not_recommend]
-        impl<$($future: Durable),+> DurableTuple for ($($future,)+) {}
-
-        impl<$($future: IntoFuture),+> JoinTuple for ($($future,)+) {
+        impl<$($future: Durable + IntoFuture),+> JoinTuple for ($($future,)+) {
             type Children = ($(Child<$future::IntoFuture>,)+);
-            type Outputs = ($($future::Output,)+);
 
             fn into_children(self) -> Self::Children {
                 ($(Child::new(self.$index),)+)
             }
+        }
 
-            fn poll(
-                children: &mut Self::Children,
-                cx: &mut Context<'_>,
-            ) -> Poll<Option<Self::Outputs>> {
-                $(children.$index.poll(cx);)+
-                if $(children.$index.is_done())&&+ {
-                    let mut take = || Some(($(children.$index.take()?,)+));
+        impl<$($future: Future),+> JoinChildren for ($(Child<$future>,)+) {
+            type Outputs = ($($future::Output,)+);
+
+            fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Self::Outputs>> {
+                $(self.$index.poll(cx);)+
+                if $(self.$index.is_done())&&+ {
+                    let mut take = || Some(($(self.$index.take()?,)+));
                     Poll::Ready(take())
                 } else {
                     Poll::Pending
@@ -156,30 +167,38 @@ macro_rules! tuples {
             }
         }
 
-        impl<Failure, $($output,)+ $($future: IntoFuture<Output = Result<$output, Failure>>),+>
-            TryJoinTuple for ($($future,)+)
+        impl<
+            Failure,
+            $($output,)+
+            $($future: Durable + IntoFuture<Output = Result<$output, Failure>>),+
+        > TryJoinTuple for ($($future,)+)
         {
             type Children = ($(Child<$future::IntoFuture>,)+);
-            type Outputs = ($($output,)+);
-            type Error = Failure;
 
             fn into_children(self) -> Self::Children {
                 ($(Child::new(self.$index),)+)
             }
+        }
+
+        impl<Failure, $($output,)+ $($future: Future<Output = Result<$output, Failure>>),+>
+            TryJoinChildren for ($(Child<$future>,)+)
+        {
+            type Outputs = ($($output,)+);
+            type Error = Failure;
 
             fn poll(
-                children: &mut Self::Children,
+                &mut self,
                 cx: &mut Context<'_>,
             ) -> Poll<Option<Result<Self::Outputs, Failure>>> {
                 $(
-                    children.$index.poll(cx);
-                    if children.$index.has_failed() {
-                        let failed = children.$index.take();
+                    self.$index.poll(cx);
+                    if self.$index.has_failed() {
+                        let failed = self.$index.take();
                         return Poll::Ready(failed.and_then(|result| result.err().map(Err)));
                     }
                 )+
-                if $(children.$index.is_done())&&+ {
-                    let mut take = || Some(($(children.$index.take()?,)+));
+                if $(self.$index.is_done())&&+ {
+                    let mut take = || Some(($(self.$index.take()?,)+));
                     Poll::Ready(take().map(|results| Ok(($(results.$index?,)+))))
                 } else {
                     Poll::Pending

@@ -14,9 +14,13 @@ mod race;
 mod select;
 
 pub use completed::{AsCompleted, NextCompleted, as_completed};
-pub use join::{Join, JoinTuple, TryJoin, TryJoinTuple, join, try_join};
+pub use join::{
+    Join, JoinChildren, JoinTuple, TryJoin, TryJoinChildren, TryJoinTuple, join, try_join,
+};
 pub use join_all::{JoinAll, TryJoinAll, join_all, try_join_all};
-pub use race::{Race, Race2, Race3, Race4, Race5, Race6, Race7, Race8, RaceTuple, race};
+pub use race::{
+    Race, Race2, Race3, Race4, Race5, Race6, Race7, Race8, RaceChildren, RaceTuple, race,
+};
 pub use select::{SelectAll, Selectable, select_all};
 
 use std::fmt;

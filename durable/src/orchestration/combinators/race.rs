@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use crate::orchestration::durable::{Durable, DurableTuple};
+use crate::orchestration::durable::Durable;
 
 /// Waits for the first task of a tuple (of two to eight) that is done: the rest is dropped then,
 /// which cancels it.
@@ -28,52 +28,59 @@ use crate::orchestration::durable::{Durable, DurableTuple};
 ///     }
 /// }
 /// ```
-pub fn race<T: DurableTuple + RaceTuple>(tasks: T) -> Race<T> {
+pub fn race<T: RaceTuple<Children = C>, C>(tasks: T) -> Race<C> {
     Race { children: Some(tasks.into_children()) }
 }
 
 /// A tuple of tasks for [`race`].
+///
+/// Its one bound is all that `race` asks for, and no projection stands in what `race` returns: so
+/// what is no such tuple, or not durable, is one error.
 #[diagnostic::on_unimplemented(
     message = "there is no race of `{Self}`",
-    label = "a race is of a tuple of two to eight tasks",
-    note = "of a list: `durable::select_all(..)`, or `durable::as_completed(..)` for all as they come"
+    label = "a race is of a tuple of two to eight tasks, such as `(a, b)`",
+    note = "of a list: `durable::select_all(..)` for the first, or `durable::as_completed(..)` for each as it comes"
 )]
 pub trait RaceTuple {
     #[doc(hidden)]
-    type Children;
-    #[doc(hidden)]
-    type Output;
+    type Children: RaceChildren;
 
     #[doc(hidden)]
     fn into_children(self) -> Self::Children;
-    #[doc(hidden)]
-    fn poll(children: &mut Self::Children, cx: &mut Context<'_>) -> Poll<Self::Output>;
+}
+
+/// The tasks of a race, begun or not.
+#[doc(hidden)]
+pub trait RaceChildren {
+    type Output;
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Self::Output>;
 }
 
 /// The future of [`race`].
 #[must_use = "a future does nothing until it is awaited"]
-pub struct Race<T: RaceTuple> {
-    children: Option<T::Children>,
+pub struct Race<C> {
+    children: Option<C>,
 }
 
-impl<T: RaceTuple> Unpin for Race<T> {}
+impl<C> Unpin for Race<C> {}
 
 #[diagnostic::do_not_recommend]
-impl<T: RaceTuple> Durable for Race<T> {}
+impl<C> Durable for Race<C> {}
 
-impl<T: RaceTuple> Future for Race<T> {
-    type Output = T::Output;
+impl<C: RaceChildren> Future for Race<C> {
+    type Output = C::Output;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
         let slot = &mut self.get_mut().children;
         let Some(children) = slot else { return Poll::Pending };
-        let output = ready!(T::poll(children, cx));
+        let output = ready!(children.poll(cx));
         *slot = None;
         Poll::Ready(output)
     }
 }
 
-impl<T: RaceTuple> fmt::Debug for Race<T> {
+impl<C> fmt::Debug for Race<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Race").finish_non_exhaustive()
     }
@@ -93,17 +100,20 @@ macro_rules! races {
             )+
         }
 
-        impl<$($future: IntoFuture),+> RaceTuple for ($($future,)+) {
+        impl<$($future: Durable + IntoFuture),+> RaceTuple for ($($future,)+) {
             type Children = ($(Pin<Box<$future::IntoFuture>>,)+);
-            type Output = $race<$($future::Output),+>;
 
             fn into_children(self) -> Self::Children {
                 ($(Box::pin(self.$index.into_future()),)+)
             }
+        }
 
-            fn poll(children: &mut Self::Children, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        impl<$($future: Future),+> RaceChildren for ($(Pin<Box<$future>>,)+) {
+            type Output = $race<$($future::Output),+>;
+
+            fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Self::Output> {
                 $(
-                    if let Poll::Ready(output) = children.$index.as_mut().poll(cx) {
+                    if let Poll::Ready(output) = self.$index.as_mut().poll(cx) {
                         return Poll::Ready($race::$variant(output));
                     }
                 )+

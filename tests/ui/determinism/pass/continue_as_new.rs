@@ -42,6 +42,18 @@ async fn in_a_while(ctx: &OrchestrationContext) {
     }
 }
 
+#[orchestrator]
+async fn for_real(ctx: &OrchestrationContext, turns: u32) -> Result<()> {
+    let mut turn = turns;
+    loop {
+        poll().await?;
+        turn += 1;
+        if turn % 100 == 0 {
+            ctx.continue_as_new(for_real(turn)).await?;
+        }
+    }
+}
+
 fn main() {
-    drop((in_a_loop(1), in_a_while()));
+    drop((in_a_loop(1), in_a_while(), for_real(1)));
 }

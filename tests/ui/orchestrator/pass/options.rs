@@ -5,7 +5,7 @@
 use durable::prelude::*;
 
 mod sdk {
-    pub(crate) use durable;
+    pub(crate) use ::durable;
 }
 
 #[orchestrator(name = "Order", version = "1")]

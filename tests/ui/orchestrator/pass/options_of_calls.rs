@@ -13,5 +13,5 @@ async fn order(ctx: &OrchestrationContext) {}
 fn main() {
     let options = order::ENTRY.options;
     assert_eq!(options.retry, Some(RetrySettings::new(3, Duration::from_secs(10))));
-    assert_eq!(options.timeout, Some(Duration::from_secs(24 * 60 * 60)));
+    assert_eq!(options.timeout, Some(Duration::from_hours(24)));
 }
