@@ -169,9 +169,19 @@ impl Subject<'_> {
                 let name = display_name(name, version.as_deref());
                 (format!("activity {name}{}", self.with(Some(input))), source)
             }
-            EventKind::SubOrchestrationInstanceCreated { name, version, source, input, .. } => {
+            EventKind::SubOrchestrationInstanceCreated {
+                name,
+                version,
+                source,
+                input,
+                instance_id,
+                detached,
+                ..
+            } => {
                 let name = display_name(name, version.as_deref());
-                (format!("orchestration {name}{}", self.with(Some(input))), source)
+                let with = self.with(Some(input));
+                let child = self.child(Some(instance_id), *detached);
+                (format!("orchestration {name}{with}{child}"), source)
             }
             EventKind::TimerCreated { fire_at, source } => {
                 (format!("a timer due {fire_at}"), source)
@@ -209,12 +219,22 @@ impl Subject<'_> {
         };
         match &request.ask {
             Ask::Activity(call) => called("activity", call),
-            Ask::SubOrchestration { call, .. } => called("orchestration", call),
+            Ask::SubOrchestration { call, instance_id, child } => {
+                let called = called("orchestration", call);
+                format!("{called}{}", self.child(instance_id.as_ref(), child.detached))
+            }
             Ask::Timer { fire_at } => format!("a timer due {fire_at}"),
             Ask::SendEvent { instance_id, name, input } => {
                 format!("event `{name}` to `{instance_id}`{}", self.with(Some(input)))
             }
         }
+    }
+
+    /// What else is compared of a child: by which id, where ids are, and whether it is waited for.
+    fn child(&self, instance_id: Option<&InstanceId>, detached: bool) -> String {
+        let id = instance_id.filter(|_| self.strict);
+        let id = id.map(|id| format!(" as `{id}`")).unwrap_or_default();
+        format!("{id}{}", if detached { ", not waited for" } else { "" })
     }
 
     /// A value, where values are compared.
