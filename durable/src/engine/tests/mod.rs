@@ -3,11 +3,18 @@
 //! A history is written as [`history!`] lines, one event each, and what comes out is compared with
 //! text. Nothing here has a store, a runtime or a clock.
 
+mod anew;
+mod children;
+mod event;
+mod events;
+mod everything;
 mod fan_out;
 mod joins;
 mod nondeterminism;
 mod races;
 mod replay;
+mod retries;
+mod timers;
 
 use std::fmt::Write;
 
@@ -16,8 +23,7 @@ use expect_test::Expect;
 use super::{Action, Episode, Execution, Origin, Outcome};
 use crate::limits::Limits;
 use crate::protocol::{
-    EventKind, ExecutionId, ExecutionStarted, FailureDetails, HistoryEvent, InstanceId, Json,
-    RuntimeStatus, Suspension, Tags, Timestamp,
+    EventKind, ExecutionId, HistoryEvent, InstanceId, Json, Suspension, Timestamp,
 };
 use crate::registry::{Definition, Registry};
 
@@ -34,66 +40,6 @@ macro_rules! history {
 }
 pub(crate) use history;
 
-/// The events of test histories, in short.
-#[expect(non_snake_case, reason = "they are named as the events are")]
-pub(super) mod event {
-    use super::*;
-
-    pub(crate) fn ExecutionStarted(name: &str, input: &str) -> (i32, EventKind) {
-        started(name, input, None)
-    }
-
-    pub(crate) fn ExecutionStartedByCode(
-        name: &str,
-        input: &str,
-        code_hash: u64,
-    ) -> (i32, EventKind) {
-        started(name, input, Some(code_hash))
-    }
-
-    fn started(name: &str, input: &str, code_hash: Option<u64>) -> (i32, EventKind) {
-        let execution_id = ExecutionId::from_u128(7);
-        let started = ExecutionStarted {
-            code_hash,
-            ..ExecutionStarted::new(name, None, json(input), execution_id)
-        };
-        let kind = started.into();
-        (-1, kind)
-    }
-
-    pub(crate) fn TaskScheduled(id: i32, name: &str) -> (i32, EventKind) {
-        let kind = EventKind::TaskScheduled {
-            name: name.to_owned(),
-            version: None,
-            input: Json::null(),
-            source: Some("src/shop.rs:17".to_owned()),
-            tags: Tags::new(),
-        };
-        (id, kind)
-    }
-
-    pub(crate) fn TaskCompleted(id: i32, result: &str) -> (i32, EventKind) {
-        (-1, EventKind::TaskCompleted { task_scheduled_id: id, result: json(result) })
-    }
-
-    pub(crate) fn TaskFailed(id: i32, message: &str) -> (i32, EventKind) {
-        let failure = FailureDetails::new("Test", message);
-        (-1, EventKind::TaskFailed { task_scheduled_id: id, failure })
-    }
-
-    pub(crate) fn ExecutionCompleted(status: RuntimeStatus) -> (i32, EventKind) {
-        (-1, EventKind::ExecutionCompleted { status, result: Some(Json::null()), failure: None })
-    }
-
-    pub(crate) fn OrchestratorStarted() -> (i32, EventKind) {
-        (-1, EventKind::OrchestratorStarted)
-    }
-
-    pub(crate) fn OrchestratorCompleted() -> (i32, EventKind) {
-        (-1, EventKind::OrchestratorCompleted)
-    }
-}
-
 fn json(text: &str) -> Json {
     Json::parse(text).unwrap()
 }
@@ -109,8 +55,8 @@ fn numbered(kinds: Vec<(i32, EventKind)>) -> Vec<HistoryEvent> {
     kinds.into_iter().enumerate().map(number).collect()
 }
 
-/// An execution of `O` that has replayed `past`.
-fn replayed<O: Definition>(past: &[HistoryEvent]) -> Result<Execution, Suspension> {
+/// An execution of `O` to which nothing has happened.
+fn new_execution<O: Definition>(limits: Limits) -> Execution {
     let mut registry = Registry::default();
     registry.add(O::ENTRY).unwrap();
     let id = InstanceId::new("order-17").unwrap();
@@ -120,10 +66,41 @@ fn replayed<O: Definition>(past: &[HistoryEvent]) -> Result<Execution, Suspensio
         instance_id: &id,
         execution_id: ExecutionId::from_u128(7),
         created_at: at(0),
-        limits: Limits::default(),
+        limits,
     };
-    let mut execution = Execution::new(&registry, origin).unwrap();
+    Execution::new(&registry, origin).unwrap()
+}
+
+/// An execution of `O` that has replayed `past`.
+fn replayed<O: Definition>(past: &[HistoryEvent]) -> Result<Execution, Suspension> {
+    let mut execution = new_execution::<O>(Limits::default());
     execution.replay(past).map(|()| execution)
+}
+
+/// The episode that `new` makes of `past`, at the second behind it.
+fn after<O: Definition>(
+    past: Vec<HistoryEvent>,
+    new: Vec<HistoryEvent>,
+) -> Result<Option<Episode>, Suspension> {
+    let (now, new) = (at(past.len()), new.into_iter().map(|event| event.kind).collect());
+    replayed::<O>(&past).map(|mut execution| execution.run(now, new))
+}
+
+/// The events that `new` makes of `past`: what came in, what was asked for, how it ended.
+#[track_caller]
+fn check_events<O: Definition>(past: Vec<HistoryEvent>, new: Vec<HistoryEvent>, expected: Expect) {
+    crate::panics::note_places();
+    let episode = after::<O>(past, new).unwrap().unwrap();
+    let lines: Vec<String> = episode.events.iter().filter_map(line).collect();
+    expected.assert_eq(&lines.join("\n"));
+}
+
+/// Compares a whole history with what a second run does (DURABLE0104).
+#[track_caller]
+fn check_verified<O: Definition>(history: &[HistoryEvent], expected: Expect) {
+    let verified = new_execution::<O>(Limits::default()).verify(history);
+    let text = verified.map_or_else(|suspension| suspension.reason, |()| "the same".to_owned());
+    expected.assert_eq(&without_lines(&text));
 }
 
 /// Replays `past` with `O`, then delivers `new` in one episode.
@@ -131,9 +108,7 @@ fn replayed<O: Definition>(past: &[HistoryEvent]) -> Result<Execution, Suspensio
 #[expect(clippy::needless_pass_by_value, reason = "so that histories can be written in place")]
 fn check<O: Definition>(past: Vec<HistoryEvent>, new: Vec<HistoryEvent>, expected: Expect) {
     crate::panics::note_places();
-    let now = at(past.len());
-    let episode = replayed::<O>(&past)
-        .map(|mut execution| execution.run(now, new.into_iter().map(|event| event.kind).collect()));
+    let episode = after::<O>(past, new);
     expected.assert_eq(&without_lines(&match episode {
         Ok(Some(episode)) => describe(&episode),
         Ok(None) => "nothing happens".to_owned(),
@@ -161,7 +136,11 @@ fn describe(episode: &Episode) -> String {
     for action in &episode.actions {
         match action {
             Action::ScheduleTask(task) => {
-                writeln!(text, "schedule {} {}({})", task.event_id, task.name, task.input).unwrap();
+                write!(text, "schedule {} {}({})", task.event_id, task.name, task.input).unwrap();
+                match task.attempt {
+                    1 => writeln!(text).unwrap(),
+                    attempt => writeln!(text, ", attempt {attempt}").unwrap(),
+                }
             }
             Action::CancelTask { event_id } => writeln!(text, "cancel {event_id}").unwrap(),
             Action::StartOrchestration { instance_id, started } => {
@@ -191,6 +170,39 @@ fn describe(episode: &Episode) -> String {
         Outcome::Finished(_) => episode.events.iter().rev().find_map(end).unwrap(),
     };
     text + &outcome
+}
+
+/// An event that is more than a frame around others, in a line.
+fn line(event: &HistoryEvent) -> Option<String> {
+    let id = event.event_id;
+    Some(match &event.kind {
+        EventKind::OrchestratorStarted | EventKind::OrchestratorCompleted => return None,
+        EventKind::TaskScheduled { name, input, .. } => format!("{id} activity {name}({input})"),
+        EventKind::TaskCompleted { task_scheduled_id, result }
+        | EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id, result } => {
+            format!("{task_scheduled_id} completed {result}")
+        }
+        EventKind::TaskFailed { task_scheduled_id, failure }
+        | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id, failure } => {
+            format!("{task_scheduled_id} failed: {failure}")
+        }
+        EventKind::TaskAttemptFailed { task_scheduled_id, attempt, failure, retry_at } => {
+            format!("{task_scheduled_id} attempt {attempt} failed: {failure}, again {retry_at}")
+        }
+        EventKind::SubOrchestrationInstanceCreated {
+            instance_id, name, input, detached, ..
+        } => {
+            let detached = if *detached { ", detached" } else { "" };
+            format!("{id} orchestration {name}({input}) as {instance_id}{detached}")
+        }
+        EventKind::TimerCreated { fire_at, .. } => format!("{id} timer {fire_at}"),
+        EventKind::TimerFired { timer_id, fire_at } => format!("{timer_id} fired {fire_at}"),
+        EventKind::EventSent { instance_id, name, input, .. } => {
+            format!("{id} event {name}({input}) to {instance_id}")
+        }
+        EventKind::EventRaised { name, input } => format!("raised {name}({input})"),
+        kind => return end(event).or_else(|| Some(kind.type_name().to_owned())),
+    })
 }
 
 fn end(event: &HistoryEvent) -> Option<String> {

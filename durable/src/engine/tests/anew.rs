@@ -1,0 +1,183 @@
+//! Continue-as-new: what ends, what goes on, and what does not fit.
+
+use std::time::Duration;
+
+use expect_test::expect;
+
+use super::{after, check, check_verified, history};
+use crate::engine::Outcome;
+use crate::{OrchestrationContext, Result, RuntimeStatus, activity, orchestrator};
+
+#[activity(crate = crate)]
+async fn sweep(n: u32) -> Result<u32> {
+    Ok(n)
+}
+
+#[orchestrator(crate = crate)]
+async fn cleanup(ctx: &OrchestrationContext, removed: u32) -> Result<()> {
+    let more = sweep(removed).await?;
+    let _running = sweep(9).spawn();
+    ctx.continue_as_new(cleanup(removed + more)).await
+}
+
+#[test]
+fn it_begins_anew_with_its_next_input_and_cancels_nothing_by_itself() {
+    check::<cleanup>(
+        history![ExecutionStarted("cleanup", "5"); TaskScheduled(0, "sweep");],
+        history![TaskCompleted(0, "2");],
+        expect!["continued as new with 7, unread: []"],
+    );
+}
+
+#[test]
+fn events_that_were_not_read_go_on_in_their_order() {
+    check::<cleanup>(
+        history![
+            ExecutionStarted("cleanup", "5");
+            TaskScheduled(0, "sweep");
+            EventRaised("b", "1");
+            EventRaised("A", "2");
+        ],
+        history![EventRaised("B", "3"); TaskCompleted(0, "2"); EventRaised("c", "4");],
+        expect!["continued as new with 7, unread: [b(1), A(2), B(3), c(4)]"],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn waits(ctx: &OrchestrationContext) -> Result<()> {
+    let mut first = Box::pin(ctx.wait_for_external_event::<u32>("n"));
+    let _ = crate::race((ctx.wait_for_external_event::<u32>("go"), &mut first)).await;
+    sweep(1).await?;
+    // The wait has its event, and nobody has asked for it.
+    ctx.continue_as_new(waits()).await
+}
+
+#[test]
+fn an_event_that_a_wait_has_but_nobody_read_goes_on_too() {
+    check::<waits>(
+        history![
+            ExecutionStarted("waits", "null");
+            EventRaised("go", "0");
+            TaskScheduled(0, "sweep");
+            EventRaised("n", "1");
+            EventRaised("n", "2");
+        ],
+        history![TaskCompleted(0, "1");],
+        expect!["continued as new with null, unread: [n(1), n(2)]"],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn twice(ctx: &OrchestrationContext, n: u32) -> Result<()> {
+    let anew = |more| ctx.continue_as_new(twice(n + more));
+    crate::join((anew(1), anew(2))).await.0
+}
+
+#[test]
+fn the_first_of_two_counts() {
+    check::<twice>(
+        history![],
+        history![ExecutionStarted("twice", "0");],
+        expect!["continued as new with 1, unread: []"],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn gives_another(ctx: &OrchestrationContext) -> Result<()> {
+    ctx.continue_as_new(cleanup(1)).await
+}
+
+#[test]
+fn a_call_of_another_orchestration_is_a_failure() {
+    check::<gives_another>(
+        history![],
+        history![ExecutionStarted("gives_another", "null");],
+        expect![
+            "failed `continue_as_new` was given a call of `cleanup` in an instance of `gives_another`; give it a call of `gives_another`, or start the other one with `ctx.start(..)`"
+        ],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn never_awaited(ctx: &OrchestrationContext) -> Result<u32> {
+    let anew = ctx.continue_as_new(never_awaited());
+    drop(anew);
+    Ok(5)
+}
+
+#[test]
+fn one_that_is_not_awaited_is_none() {
+    check::<never_awaited>(
+        history![],
+        history![ExecutionStarted("never_awaited", "null");],
+        expect!["completed 5"],
+    );
+}
+
+#[test]
+fn beginning_anew_where_an_activity_was_recorded_suspends() {
+    check::<gives_itself>(
+        history![ExecutionStarted("gives_itself", "null"); TaskScheduled(0, "sweep");],
+        history![],
+        expect![[r#"
+            DURABLE0101: orchestration `gives_itself` (instance `order-17`) no longer does what its history recorded
+              event 2 recorded     activity `sweep`, asked for at src/shop.rs:17
+              this replay          begins anew
+            the orchestrator was changed while this instance was running, or its code is not deterministic
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn gives_itself(ctx: &OrchestrationContext) -> Result<()> {
+    ctx.continue_as_new(gives_itself()).await
+}
+
+#[test]
+fn beginning_anew_where_an_end_was_recorded_suspends() {
+    let history = || {
+        history![
+            ExecutionStarted("gives_itself", "null");
+            ExecutionCompleted(RuntimeStatus::Completed);
+        ]
+    };
+    check::<gives_itself>(
+        history(),
+        history![],
+        expect![[r#"
+        DURABLE0101: orchestration `gives_itself` (instance `order-17`) no longer does what its history recorded
+          event 2 recorded     its end, as Completed
+          this replay          begins anew
+        the orchestrator was changed while this instance was running, or its code is not deterministic
+        the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+    check_verified::<gives_itself>(
+        &history(),
+        expect![[r#"
+        DURABLE0104: orchestration `gives_itself` (instance `order-17`) does not do the same twice
+          event 2 recorded     its end, as Completed with null
+          this replay          begins anew
+        it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
+        the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn patched(ctx: &OrchestrationContext) -> Result<()> {
+    ctx.create_timer(Duration::from_secs(1)).await;
+    assert!(ctx.patched("later"), "nothing is recorded behind it");
+    ctx.continue_as_new(patched()).await
+}
+
+#[test]
+fn a_generation_is_replaced_and_not_ended() {
+    let past = history![ExecutionStarted("patched", "null"); TimerCreated(0, 1);];
+    let episode = after::<patched>(past, history![TimerFired(0, 1);]).unwrap().unwrap();
+    assert!(matches!(episode.outcome, Outcome::ContinuedAsNew(_)));
+    let ends = |event: &crate::protocol::HistoryEvent| event.kind.type_name().to_owned();
+    let kinds: Vec<_> = episode.events.iter().map(ends).collect();
+    assert_eq!(
+        kinds,
+        ["OrchestratorStarted", "TimerFired", "GenericEvent", "OrchestratorCompleted"]
+    );
+}

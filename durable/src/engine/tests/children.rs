@@ -1,0 +1,297 @@
+//! Sub-orchestrations: started under ids that replays find again, waited for or not.
+
+use std::time::Duration;
+
+use expect_test::expect;
+
+use super::{after, check, check_events, check_verified, history, replayed};
+use crate::engine::Action;
+use crate::protocol::ExecutionId;
+use crate::{OrchestrationContext, Race2, Result, activity, orchestrator};
+
+#[activity(crate = crate)]
+async fn weigh(n: u32) -> Result<u32> {
+    Ok(n)
+}
+
+#[orchestrator(crate = crate)]
+async fn parcel(ctx: &OrchestrationContext, n: u32) -> Result<u32> {
+    Ok(weigh(n).await?)
+}
+
+#[orchestrator(crate = crate)]
+async fn order(ctx: &OrchestrationContext) -> Result<u32> {
+    let first = parcel(1).await?;
+    Ok(first + parcel(2).instance_id("second").await?)
+}
+
+const FIRST: &str = "00000000-0000-0000-0000-000000000007:0";
+
+#[test]
+fn a_child_is_started_under_an_id_that_follows_from_its_parent() {
+    let new = || history![ExecutionStarted("order", "null");];
+    check::<order>(
+        history![],
+        new(),
+        expect![[r#"
+        start parcel (1) as 00000000000000000000000000000007:0
+        waiting"#]],
+    );
+    check_events::<order>(
+        history![],
+        new(),
+        expect![[r#"
+        ExecutionStarted
+        0 orchestration parcel(1) as 00000000000000000000000000000007:0"#]],
+    );
+}
+
+#[test]
+fn what_a_child_returns_leads_to_the_next() {
+    check::<order>(
+        history![ExecutionStarted("order", "null"); ChildCreated(0, "parcel", FIRST);],
+        history![ChildCompleted(0, "1");],
+        expect![[r#"
+            start parcel (2) as second
+            waiting"#]],
+    );
+}
+
+#[test]
+fn a_recorded_child_is_not_started_again() {
+    check::<order>(
+        history![
+            ExecutionStarted("order", "null");
+            ChildCreated(0, "parcel", FIRST);
+            ChildCompleted(0, "1");
+            ChildCreated(1, "parcel", "second");
+        ],
+        history![],
+        expect!["nothing happens"],
+    );
+}
+
+#[test]
+fn a_child_that_failed_is_an_error_with_its_name() {
+    check::<order>(
+        history![ExecutionStarted("order", "null"); ChildCreated(0, "parcel", FIRST);],
+        history![ChildFailed(0, "too heavy");],
+        expect!["failed orchestration `parcel` failed: too heavy"],
+    );
+}
+
+#[test]
+fn a_child_where_an_activity_was_recorded_suspends() {
+    check::<order>(
+        history![ExecutionStarted("order", "null"); TaskScheduled(0, "parcel");],
+        history![],
+        expect![[r#"
+            DURABLE0101: orchestration `order` (instance `order-17`) no longer does what its history recorded
+              event 2 recorded     activity `parcel`, asked for at src/shop.rs:17
+              this replay          wants orchestration `parcel`
+              asked for at         durable/src/engine/tests/children.rs:N
+            the orchestrator was changed while this instance was running, or its code is not deterministic
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}
+
+#[test]
+fn an_activity_where_a_child_was_recorded_suspends() {
+    check::<parcel>(
+        history![ExecutionStarted("parcel", "5"); ChildCreated(0, "weigh", FIRST);],
+        history![],
+        expect![[r#"
+            DURABLE0101: orchestration `parcel` (instance `order-17`) no longer does what its history recorded
+              event 2 recorded     orchestration `weigh`, asked for at src/shop.rs:17
+              this replay          wants activity `weigh`
+              asked for at         durable/src/engine/tests/children.rs:N
+            the orchestrator was changed while this instance was running, or its code is not deterministic
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}
+
+#[test]
+fn another_child_than_recorded_suspends() {
+    check::<order>(
+        history![ExecutionStarted("order", "null"); ChildCreated(0, "letter", FIRST);],
+        history![],
+        expect![[r#"
+            DURABLE0101: orchestration `order` (instance `order-17`) no longer does what its history recorded
+              event 2 recorded     orchestration `letter`, asked for at src/shop.rs:17
+              this replay          wants orchestration `parcel`
+              asked for at         durable/src/engine/tests/children.rs:N
+            the orchestrator was changed while this instance was running, or its code is not deterministic
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}
+
+#[test]
+fn one_that_is_waited_for_is_not_one_that_is_left_to_itself() {
+    check::<order>(
+        history![ExecutionStarted("order", "null"); DetachedCreated(0, "parcel", FIRST);],
+        history![],
+        expect![[r#"
+            DURABLE0101: orchestration `order` (instance `order-17`) no longer does what its history recorded
+              event 2 recorded     orchestration `parcel`, not waited for, asked for at src/shop.rs:17
+              this replay          wants orchestration `parcel`
+              asked for at         durable/src/engine/tests/children.rs:N
+            the orchestrator was changed while this instance was running, or its code is not deterministic
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}
+
+#[test]
+fn the_recorded_id_of_a_child_counts() {
+    let past = history![
+        ExecutionStarted("order", "null");
+        ChildCreated(0, "parcel", "another");
+    ];
+    let children = replayed::<order>(&past).unwrap().open_children();
+    assert_eq!(children, [(0, crate::InstanceId::new("another").unwrap())]);
+}
+
+#[test]
+fn ids_and_inputs_of_children_are_compared_where_one_code_is_run_twice() {
+    let history = |second, input| {
+        history![
+            ExecutionStarted("order", "null");
+            ChildCreatedWith(0, "parcel", FIRST, "1");
+            ChildCompleted(0, "1");
+            ChildCreatedWith(1, "parcel", second, input);
+        ]
+    };
+    check_verified::<order>(&history("second", "2"), expect!["the same"]);
+    check_verified::<order>(
+        &history("third", "2"),
+        expect![[r#"
+            DURABLE0104: orchestration `order` (instance `order-17`) does not do the same twice
+              event 4 recorded     orchestration `parcel` with 2 as `third`, asked for at src/shop.rs:17
+              this replay          wants orchestration `parcel` with 2 as `second`
+              asked for at         durable/src/engine/tests/children.rs:N
+            it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+    check_verified::<order>(
+        &history("second", "3"),
+        expect![[r#"
+            DURABLE0104: orchestration `order` (instance `order-17`) does not do the same twice
+              event 4 recorded     orchestration `parcel` with 3 as `second`, asked for at src/shop.rs:17
+              this replay          wants orchestration `parcel` with 2 as `second`
+              asked for at         durable/src/engine/tests/children.rs:N
+            it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn impatient(ctx: &OrchestrationContext) -> Result<u32> {
+    match crate::race((parcel(1), weigh(2))).await {
+        Race2::First(weight) | Race2::Second(weight) => Ok(weight?),
+    }
+}
+
+#[test]
+fn a_child_that_lost_is_terminated() {
+    check::<impatient>(
+        history![
+            ExecutionStarted("impatient", "null");
+            ChildCreated(0, "parcel", "child");
+            TaskScheduled(1, "weigh");
+        ],
+        history![TaskCompleted(1, "2");],
+        expect![[r#"
+            terminate 0 child
+            completed 2"#]],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn then_waits(ctx: &OrchestrationContext) -> Result<u32> {
+    drop(parcel(1).spawn());
+    let lost = crate::race((parcel(1), weigh(2))).await;
+    assert!(matches!(lost, Race2::Second(_)), "the activity is done first");
+    Ok(weigh(3).await?)
+}
+
+#[test]
+fn a_late_result_of_a_cancelled_child_means_nothing() {
+    let past = history![
+        ExecutionStarted("then_waits", "null");
+        ChildCreated(1, "parcel", "child");
+        TaskScheduled(2, "weigh");
+        TaskCompleted(2, "2");
+        TaskScheduled(3, "weigh");
+    ];
+    check::<then_waits>(
+        past.clone(),
+        history![ChildCompleted(1, "1");],
+        expect!["nothing happens"],
+    );
+    check::<then_waits>(past, history![ChildFailed(1, "no");], expect!["nothing happens"]);
+}
+
+#[test]
+fn a_result_that_came_twice_counts_once() {
+    check::<order>(
+        history![
+            ExecutionStarted("order", "null");
+            ChildCreated(0, "parcel", FIRST);
+            ChildCompleted(0, "1");
+            ChildCreated(1, "parcel", "second");
+        ],
+        history![ChildCompleted(0, "7"); ChildCompleted(1, "2");],
+        expect!["completed 3"],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn starts(ctx: &OrchestrationContext) -> Result<Vec<String>> {
+    let first = ctx.start(parcel(1))?;
+    let second = ctx.start(parcel(2).instance_id("later").start_at(Duration::from_secs(60)))?;
+    Ok(vec![first.to_string(), second.to_string()])
+}
+
+#[test]
+fn one_that_is_left_to_itself_has_no_parent_and_nobody_waits_for_it() {
+    let new = || history![ExecutionStarted("starts", "null");];
+    check::<starts>(
+        history![],
+        new(),
+        expect![[r#"
+        start parcel (1) as 00000000000000000000000000000007:0
+        start parcel (2) as later
+        completed ["00000000000000000000000000000007:0","later"]"#]],
+    );
+    check_events::<starts>(
+        history![],
+        new(),
+        expect![[r#"
+        ExecutionStarted
+        0 orchestration parcel(1) as 00000000000000000000000000000007:0, detached
+        1 orchestration parcel(2) as later, detached
+        completed ["00000000000000000000000000000007:0","later"]"#]],
+    );
+    let episode = after::<starts>(history![], new()).unwrap().unwrap();
+    for action in episode.actions {
+        let Action::StartOrchestration { started, instance_id } = action else {
+            panic!("{action:?}");
+        };
+        assert_eq!(started.parent, None);
+        let later = instance_id.as_str() == "later";
+        assert_eq!(started.scheduled_start.is_some(), later);
+    }
+}
+
+#[test]
+fn a_child_knows_its_parent() {
+    let new = history![ExecutionStarted("order", "null");];
+    let episode = after::<order>(history![], new).unwrap().unwrap();
+    let [Action::StartOrchestration { started, .. }] = &episode.actions[..] else {
+        panic!("{:?}", episode.actions);
+    };
+    let parent = started.parent.as_ref().unwrap();
+    assert_eq!(parent.instance_id.as_str(), "order-17");
+    assert_eq!((parent.name.as_str(), parent.task_scheduled_id), ("order", 0));
+    assert_eq!(parent.execution_id, ExecutionId::from_u128(7));
+    assert_eq!(started.execution_id, ExecutionId::of_child(ExecutionId::from_u128(7), 0, 1));
+}

@@ -1,0 +1,273 @@
+//! External events: who gets which, what becomes of the rest, and events that are sent.
+
+use expect_test::expect;
+
+use super::{at, check, check_events, check_verified, describe, history, json, new_execution};
+use crate::limits::Limits;
+use crate::protocol::EventKind;
+use crate::{OrchestrationContext, Race2, Result, activity, orchestrator};
+
+#[activity(crate = crate)]
+async fn note(n: u32) -> Result<u32> {
+    Ok(n)
+}
+
+#[orchestrator(crate = crate)]
+async fn gather(ctx: &OrchestrationContext, count: u32) -> Result<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for _ in 0..count {
+        numbers.push(ctx.wait_for_external_event::<u32>("Number").await?);
+    }
+    Ok(numbers)
+}
+
+#[test]
+fn a_wait_for_an_event_asks_for_nothing() {
+    check_events::<gather>(
+        history![],
+        history![ExecutionStarted("gather", "1");],
+        expect!["ExecutionStarted"],
+    );
+}
+
+#[test]
+fn events_of_one_name_come_in_their_order_whatever_the_case() {
+    check::<gather>(
+        history![ExecutionStarted("gather", "3"); EventRaised("number", "1");],
+        history![EventRaised("NUMBER", "2"); EventRaised("Other", "9"); EventRaised("Number", "3");],
+        expect!["completed [1,2,3]"],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn busy(ctx: &OrchestrationContext) -> Result<Vec<u32>> {
+    note(0).await?;
+    let first = ctx.wait_for_external_event::<u32>("n").await?;
+    let second = ctx.wait_for_external_event::<u32>("n").await?;
+    Ok(vec![first, second])
+}
+
+#[test]
+fn an_event_before_its_wait_is_kept() {
+    check::<busy>(
+        history![
+            ExecutionStarted("busy", "null");
+            TaskScheduled(0, "note");
+            EventRaised("n", "1");
+        ],
+        history![EventRaised("n", "2"); TaskCompleted(0, "0");],
+        expect!["completed [1,2]"],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn two_at_once(ctx: &OrchestrationContext) -> Result<(u32, u32)> {
+    let wait = || ctx.wait_for_external_event::<u32>("n");
+    Ok(crate::try_join((wait(), wait())).await?)
+}
+
+#[test]
+fn the_oldest_wait_gets_the_first_event() {
+    check::<two_at_once>(
+        history![ExecutionStarted("two_at_once", "null");],
+        history![EventRaised("n", "1"); EventRaised("n", "2");],
+        expect!["completed [1,2]"],
+    );
+}
+
+/// A wait that loses a race, which has its event when it is dropped or not.
+#[orchestrator(crate = crate)]
+async fn dropped(ctx: &OrchestrationContext) -> Result<(u32, u32)> {
+    {
+        let lost = Box::pin(ctx.wait_for_external_event::<u32>("n"));
+        let go = ctx.wait_for_external_event::<u32>("go");
+        let group = async {
+            let _ = lost.await;
+            note(1).await
+        };
+        let Race2::First(_) = crate::race((go, group)).await else { return Ok((0, 0)) };
+    }
+    let first = ctx.wait_for_external_event::<u32>("n").await?;
+    let second = ctx.wait_for_external_event::<u32>("n").await?;
+    Ok((first, second))
+}
+
+#[test]
+fn a_wait_that_is_dropped_gives_its_event_to_the_next() {
+    check::<dropped>(
+        history![ExecutionStarted("dropped", "null"); EventRaised("go", "0");],
+        history![EventRaised("n", "1"); EventRaised("n", "2");],
+        expect!["completed [1,2]"],
+    );
+}
+
+/// The wait has its event, but is not polled before it is dropped.
+#[orchestrator(crate = crate)]
+async fn given_back(ctx: &OrchestrationContext) -> Result<(u32, u32)> {
+    let mut first = Box::pin(ctx.wait_for_external_event::<u32>("n"));
+    let go = ctx.wait_for_external_event::<u32>("go");
+    let begun = crate::race((go, &mut first)).await;
+    assert!(matches!(begun, Race2::First(_)), "`go` is raised first");
+    note(1).await?;
+    drop(first);
+    let wait = || ctx.wait_for_external_event::<u32>("n");
+    Ok((wait().await?, wait().await?))
+}
+
+#[test]
+fn an_event_that_a_dropped_wait_had_keeps_its_place() {
+    check::<given_back>(
+        history![
+            ExecutionStarted("given_back", "null");
+            EventRaised("go", "0");
+            TaskScheduled(0, "note");
+            EventRaised("n", "1");
+            EventRaised("n", "2");
+        ],
+        history![TaskCompleted(0, "1");],
+        expect!["completed [1,2]"],
+    );
+}
+
+#[orchestrator(crate = crate)]
+async fn unreadable(ctx: &OrchestrationContext) -> Result<String> {
+    let first = ctx.wait_for_external_event::<u32>("n").await;
+    let second = ctx.wait_for_external_event::<u32>("n").await?;
+    Ok(format!("{}; then {second}", first.is_err()))
+}
+
+#[test]
+fn an_event_of_another_type_is_an_error_of_its_wait_and_used_up() {
+    check::<unreadable>(
+        history![ExecutionStarted("unreadable", "null");],
+        history![EventRaised("n", r#""text""#); EventRaised("n", "2");],
+        expect![[r#"completed "true; then 2""#]],
+    );
+}
+
+#[test]
+fn too_many_unread_events_fail_the_execution() {
+    let limits = Limits { unread_events: 2, ..Limits::default() };
+    let mut execution = new_execution::<busy>(limits);
+    execution.run(at(0), vec![super::event::ExecutionStarted("busy", "null").1]).unwrap();
+    let raised = || EventKind::EventRaised { name: "n".to_owned(), input: json("1") };
+    let episode = execution.run(at(1), vec![raised(), raised()]).unwrap();
+    expect!["waiting"].assert_eq(&describe(&episode));
+    let episode = execution.run(at(2), vec![raised()]).unwrap();
+    expect![[r#"
+        cancel 0
+        failed more than 2 external events came in that this execution has not waited for; wait for them, or raise `TaskHub::builder().max_unread_events(..)`"#]].assert_eq(&describe(&episode));
+}
+
+#[orchestrator(crate = crate)]
+async fn sender(ctx: &OrchestrationContext, to: String, number: u32) -> Result<u32> {
+    ctx.send_event(&to, "Number", &number)?;
+    Ok(note(number).await?)
+}
+
+#[test]
+fn an_event_that_is_sent_is_recorded_and_sent_once() {
+    let new = || history![ExecutionStarted("sender", r#"["other",5]"#);];
+    check::<sender>(
+        history![],
+        new(),
+        expect![[r#"
+        send Number(5) to other
+        schedule 1 note(5)
+        waiting"#]],
+    );
+    check_events::<sender>(
+        history![],
+        new(),
+        expect![[r#"
+        ExecutionStarted
+        0 event Number(5) to other
+        1 activity note(5)"#]],
+    );
+    check::<sender>(
+        history![
+            ExecutionStarted("sender", r#"["other",5]"#);
+            EventSent(0, "other", "Number", "5");
+            TaskScheduled(1, "note");
+        ],
+        history![],
+        expect!["nothing happens"],
+    );
+}
+
+#[test]
+fn an_event_where_an_activity_was_recorded_suspends() {
+    check::<sender>(
+        history![ExecutionStarted("sender", r#"["other",5]"#); TaskScheduled(0, "note");],
+        history![],
+        expect![[r#"
+            DURABLE0101: orchestration `sender` (instance `order-17`) no longer does what its history recorded
+              event 2 recorded     activity `note`, asked for at src/shop.rs:17
+              this replay          wants event `Number` to `other`
+              asked for at         durable/src/engine/tests/events.rs:N
+            the orchestrator was changed while this instance was running, or its code is not deterministic
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}
+
+#[test]
+fn an_activity_where_an_event_was_recorded_suspends() {
+    check::<busy>(
+        history![ExecutionStarted("busy", "null"); EventSent(0, "other", "Number", "5");],
+        history![],
+        expect![[r#"
+            DURABLE0101: orchestration `busy` (instance `order-17`) no longer does what its history recorded
+              event 2 recorded     event `Number` to `other`, asked for at src/shop.rs:17
+              this replay          wants activity `note`
+              asked for at         durable/src/engine/tests/events.rs:N
+            the orchestrator was changed while this instance was running, or its code is not deterministic
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}
+
+#[test]
+fn another_event_than_was_recorded_suspends() {
+    check::<sender>(
+        history![ExecutionStarted("sender", r#"["other",5]"#); EventSent(0, "other", "Text", "5");],
+        history![],
+        expect![[r#"
+            DURABLE0101: orchestration `sender` (instance `order-17`) no longer does what its history recorded
+              event 2 recorded     event `Text` to `other`, asked for at src/shop.rs:17
+              this replay          wants event `Number` to `other`
+              asked for at         durable/src/engine/tests/events.rs:N
+            the orchestrator was changed while this instance was running, or its code is not deterministic
+            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}
+
+#[test]
+fn receiver_and_payload_are_compared_where_one_code_is_run_twice() {
+    let history = |to, input| {
+        history![
+            ExecutionStarted("sender", r#"["other",5]"#);
+            EventSent(0, to, "Number", input);
+            TaskScheduledWith(1, "note", "5");
+        ]
+    };
+    check_verified::<sender>(&history("other", "5"), expect!["the same"]);
+    check_verified::<sender>(
+        &history("another", "5"),
+        expect![[r#"
+        DURABLE0104: orchestration `sender` (instance `order-17`) does not do the same twice
+          event 2 recorded     event `Number` to `another` with 5, asked for at src/shop.rs:17
+          this replay          wants event `Number` to `other` with 5
+          asked for at         durable/src/engine/tests/events.rs:N
+        it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
+        the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+    check_verified::<sender>(
+        &history("other", "6"),
+        expect![[r#"
+        DURABLE0104: orchestration `sender` (instance `order-17`) does not do the same twice
+          event 2 recorded     event `Number` to `other` with 6, asked for at src/shop.rs:17
+          this replay          wants event `Number` to `other` with 5
+          asked for at         durable/src/engine/tests/events.rs:N
+        it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
+        the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+    );
+}

@@ -1,0 +1,278 @@
+//! Retries by the engine: one event a failed attempt, and no word to the orchestrator.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use expect_test::expect;
+
+use super::{after, at, check, check_events, describe, history, replayed};
+use crate::protocol::{EventKind, HistoryEvent};
+use crate::{Durable, OrchestrationContext, Race2, Result, RetryPolicy, activity, orchestrator};
+
+const THREE: RetryPolicy = RetryPolicy::new(3, Duration::from_secs(10)).backoff_coefficient(2.0);
+
+thread_local! {
+    static POLLS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Counts how often the orchestrator is polled; never done.
+struct Polled;
+
+impl Durable for Polled {}
+
+impl Future for Polled {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        POLLS.set(POLLS.get() + 1);
+        Poll::Pending
+    }
+}
+
+#[activity(crate = crate)]
+async fn charge(n: u32) -> Result<u32> {
+    Ok(n)
+}
+
+#[orchestrator(crate = crate)]
+async fn order(ctx: &OrchestrationContext) -> Result<u32> {
+    match crate::race((charge(5).retry(THREE), Polled)).await {
+        Race2::First(charged) => Ok(charged?),
+        Race2::Second(()) => Ok(0),
+    }
+}
+
+fn kinds(events: Vec<HistoryEvent>) -> Vec<EventKind> {
+    events.into_iter().map(|event| event.kind).collect()
+}
+
+fn asked() -> Vec<HistoryEvent> {
+    history![ExecutionStarted("order", "null"); TaskScheduled(0, "charge");]
+}
+
+#[test]
+fn a_failed_attempt_is_one_event_with_the_time_of_the_next() {
+    check_events::<order>(
+        asked(),
+        history![TaskFailed(0, "broken");],
+        expect!["0 attempt 1 failed: broken, again 2026-01-04T00:00:12.000000Z"],
+    );
+    check::<order>(asked(), history![TaskFailed(0, "broken");], expect!["waiting"]);
+}
+
+#[test]
+fn the_orchestrator_is_not_polled_for_an_attempt() {
+    let mut execution = replayed::<order>(&asked()).unwrap();
+    let before = POLLS.get();
+    assert!(before > 0);
+    execution.run(at(2), kinds(history![TaskFailed(0, "broken");])).unwrap();
+    execution.run(at(12), Vec::new()).unwrap();
+    execution.run(at(13), kinds(history![TaskFailed(0, "broken");])).unwrap();
+    assert_eq!(POLLS.get(), before);
+    execution.run(at(14), kinds(history![TaskFailed(0, "late");]));
+}
+
+#[test]
+fn the_next_attempt_begins_at_its_time_with_its_number_and_no_event() {
+    let mut past = asked();
+    past.extend(history![TaskAttemptFailed(0, 1, 12);]);
+    let mut execution = replayed::<order>(&past).unwrap();
+    assert_eq!(execution.next_due(), Some(at(12)));
+    assert!(!execution.has_running_activities());
+    assert!(execution.running_tasks().is_empty());
+    assert_eq!(execution.run(at(11), Vec::new()), None);
+    let episode = execution.run(at(12), Vec::new()).unwrap();
+    expect![[r#"
+        schedule 0 charge(5), attempt 2
+        waiting"#]]
+    .assert_eq(&describe(&episode));
+    assert_eq!(episode.events, []);
+    assert!(execution.has_running_activities());
+    assert_eq!(execution.next_due(), None);
+}
+
+#[test]
+fn waits_grow_and_the_last_attempt_fails_the_call() {
+    let mut past = asked();
+    past.extend(history![TaskAttemptFailed(0, 1, 12);]);
+    let mut execution = replayed::<order>(&past).unwrap();
+    execution.run(at(12), Vec::new()).unwrap();
+    let failed = execution.run(at(20), kinds(history![TaskFailed(0, "broken");])).unwrap();
+    assert_eq!(execution.next_due(), Some(at(40)));
+    assert_eq!(failed.actions, []);
+    let third = execution.run(at(40), Vec::new()).unwrap();
+    expect![[r#"
+        schedule 0 charge(5), attempt 3
+        waiting"#]]
+    .assert_eq(&describe(&third));
+    let end = execution.run(at(41), kinds(history![TaskFailed(0, "for good");])).unwrap();
+    expect!["failed activity `charge` failed: for good"].assert_eq(&describe(&end));
+}
+
+#[test]
+fn a_result_of_a_later_attempt_is_the_calls() {
+    let mut past = asked();
+    past.extend(history![TaskAttemptFailed(0, 1, 3);]);
+    let mut execution = replayed::<order>(&past).unwrap();
+    execution.run(at(3), Vec::new()).unwrap();
+    let end = execution.run(at(4), kinds(history![TaskCompleted(0, "5");])).unwrap();
+    expect!["completed 5"].assert_eq(&describe(&end));
+}
+
+#[test]
+fn what_is_not_to_be_retried_fails_at_once() {
+    check::<order>(
+        asked(),
+        history![TaskFailedForGood(0, "no such card");],
+        expect!["failed activity `charge` failed: no such card"],
+    );
+}
+
+#[test]
+fn a_replay_finds_the_decision_in_the_history_and_makes_none() {
+    // More attempts than the code now allows: what was decided stays decided.
+    let mut past = asked();
+    past.extend(history![
+        TaskAttemptFailed(0, 1, 12);
+        TaskAttemptFailed(0, 2, 40);
+        TaskAttemptFailed(0, 3, 90);
+    ]);
+    let mut execution = replayed::<order>(&past).unwrap();
+    let episode = execution.run(at(90), Vec::new()).unwrap();
+    expect![[r#"
+        schedule 0 charge(5), attempt 4
+        waiting"#]]
+    .assert_eq(&describe(&episode));
+    // A failure that was recorded as the call's is so, whatever the policy says now.
+    let mut past = asked();
+    past.extend(history![TaskFailed(0, "broken");]);
+    check::<order>(past, history![], expect!["failed activity `charge` failed: broken"]);
+}
+
+#[test]
+fn an_attempt_whose_time_has_come_is_running_after_a_replay() {
+    let mut past = asked();
+    past.extend(history![TaskAttemptFailed(0, 1, 12);]);
+    let mut execution = replayed::<order>(&past).unwrap();
+    let episode = execution.run(at(99), Vec::new()).unwrap();
+    expect![[r#"
+        schedule 0 charge(5), attempt 2
+        waiting"#]]
+    .assert_eq(&describe(&episode));
+    let running: Vec<_> =
+        execution.running_tasks().iter().map(|task| (task.event_id, task.attempt)).collect();
+    assert_eq!(running, [(0, 2)]);
+}
+
+#[orchestrator(crate = crate)]
+async fn picky(ctx: &OrchestrationContext) -> Result<u32> {
+    let policy =
+        THREE.handle(|retry| retry.failure().message == "busy" && retry.last_attempt_number() == 1);
+    Ok(charge(5).retry(policy).await?)
+}
+
+#[test]
+fn a_handler_decides_what_is_tried_again() {
+    let past = || history![ExecutionStarted("picky", "null"); TaskScheduled(0, "charge");];
+    check::<picky>(past(), history![TaskFailed(0, "busy");], expect!["waiting"]);
+    check::<picky>(
+        past(),
+        history![TaskFailed(0, "broken");],
+        expect!["failed activity `charge` failed: broken"],
+    );
+    let mut past = past();
+    past.extend(history![TaskAttemptFailed(0, 1, 2);]);
+    let mut execution = replayed::<picky>(&past).unwrap();
+    execution.run(at(3), Vec::new()).unwrap();
+    let end = execution.run(at(4), kinds(history![TaskFailed(0, "busy");])).unwrap();
+    expect!["failed activity `charge` failed: busy"].assert_eq(&describe(&end));
+}
+
+#[orchestrator(crate = crate)]
+async fn hurried(ctx: &OrchestrationContext) -> Result<u32> {
+    Ok(charge(5).retry(THREE).timeout(Duration::from_secs(30)).await?)
+}
+
+#[test]
+fn a_timeout_over_all_attempts_cancels_the_one_that_runs() {
+    let past = history![ExecutionStarted("hurried", "null"); TaskScheduled(0, "charge");];
+    let mut execution = replayed::<hurried>(&past).unwrap();
+    assert_eq!(execution.next_due(), Some(at(31)));
+    execution.run(at(2), kinds(history![TaskFailed(0, "broken");])).unwrap();
+    execution.run(at(12), Vec::new()).unwrap();
+    let episode = execution.run(at(31), Vec::new()).unwrap();
+    expect![[r#"
+        cancel 0
+        failed activity `charge` failed: it took longer than its timeout of 30s"#]]
+    .assert_eq(&describe(&episode));
+    assert_eq!(execution.next_due(), None);
+    let lines: Vec<_> = episode.events.iter().filter_map(super::line).collect();
+    expect![[r#"
+        0 failed: it took longer than its timeout of 30s
+        failed activity `charge` failed: it took longer than its timeout of 30s"#]]
+    .assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn a_timeout_counts_while_it_waits_for_the_next_attempt() {
+    let mut past = history![ExecutionStarted("hurried", "null"); TaskScheduled(0, "charge");];
+    past.extend(history![TaskAttemptFailed(0, 2, 50);]);
+    let mut execution = replayed::<hurried>(&past).unwrap();
+    let episode = execution.run(at(31), Vec::new()).unwrap();
+    expect![[r#"
+        cancel 0
+        failed activity `charge` failed: it took longer than its timeout of 30s"#]]
+    .assert_eq(&describe(&episode));
+}
+
+#[orchestrator(crate = crate)]
+async fn child(ctx: &OrchestrationContext) -> Result<u32> {
+    Ok(charge(1).await?)
+}
+
+#[orchestrator(crate = crate)]
+async fn parent(ctx: &OrchestrationContext) -> Result<u32> {
+    Ok(child().retry(THREE).await?)
+}
+
+#[test]
+fn a_child_is_started_again_under_its_id_with_another_execution() {
+    let past = history![
+        ExecutionStarted("parent", "null");
+        ChildCreated(0, "child", "the-child");
+    ];
+    let mut execution = replayed::<parent>(&past).unwrap();
+    let failed = execution.run(at(2), kinds(history![ChildFailed(0, "broken");])).unwrap();
+    expect!["waiting"].assert_eq(&describe(&failed));
+    assert_eq!(execution.open_children().len(), 1);
+    let again = execution.run(at(12), Vec::new()).unwrap();
+    expect![[r#"
+        start child (null) as the-child
+        waiting"#]]
+    .assert_eq(&describe(&again));
+    let second =
+        crate::protocol::ExecutionId::of_child(crate::protocol::ExecutionId::from_u128(7), 0, 2);
+    assert!(format!("{:?}", again.actions).contains(&format!("{second:?}")));
+}
+
+#[orchestrator(crate = crate)]
+async fn jittery(ctx: &OrchestrationContext) -> Result<u32> {
+    Ok(charge(5).retry(THREE.jitter(0.5)).await?)
+}
+
+#[test]
+fn chance_is_the_same_for_the_same_attempt() {
+    let past = || history![ExecutionStarted("jittery", "null"); TaskScheduled(0, "charge");];
+    let failed = || history![TaskFailed(0, "broken");];
+    let once = after::<jittery>(past(), failed()).unwrap();
+    assert_eq!(once, after::<jittery>(past(), failed()).unwrap());
+    let due = |second| {
+        let mut execution = replayed::<jittery>(&past()).unwrap();
+        execution.run(at(second), kinds(failed())).unwrap();
+        execution.next_due().unwrap().since(at(second))
+    };
+    assert!((5..=10).contains(&due(2).as_secs()), "{:?}", due(2));
+    assert_eq!(due(2), due(3));
+}
