@@ -66,16 +66,17 @@ async fn periodic_cleanup(
     // Counted from the beginning of the round, so that rounds do not drift with the work.
     let next_round = ctx.create_timer(began + PERIOD);
     let request = ctx.wait_for_event::<CleanNow>();
-    match durable::race((ctx.wait_for_event::<Stop>(), request, next_round)).await {
-        Race3::First(stop) => {
-            stop?;
-            Ok(total)
-        }
+    // In this order: what was asked for before the stop is cleaned before it.
+    match durable::race((request, ctx.wait_for_event::<Stop>(), next_round)).await {
         // What else has come in and was not read goes to the next round.
-        Race3::Second(request) => {
+        Race3::First(request) => {
             let folder = request?.folder;
             total.on_request.push(folder.clone());
             ctx.continue_as_new(periodic_cleanup(&folder, total)).await
+        }
+        Race3::Second(stop) => {
+            stop?;
+            Ok(total)
         }
         Race3::Third(()) => ctx.continue_as_new(periodic_cleanup("/tmp", total)).await,
     }
@@ -120,7 +121,9 @@ async fn main() -> Result<()> {
 /// Under one id: there is one cleanup, however often this program is started.
 async fn start_or_go_on(hub: &TaskHub) -> Result<OrchestrationHandle<periodic_cleanup>> {
     if let Some(run) = hub.get_instance("cleanup").await? {
-        println!("the cleanup is there already and is {}", run.status().await?.runtime_status);
+        let total = run.custom_status::<Total>().await?.unwrap_or_default();
+        let (status, files) = (run.status().await?.runtime_status, total.files);
+        println!("the cleanup is there already: {status}, {files} files are removed so far");
         return Ok(run);
     }
     let first = periodic_cleanup("/tmp", Total::default());

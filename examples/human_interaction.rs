@@ -159,6 +159,7 @@ async fn in_virtual_time() -> Result<()> {
     let run = hub.start(approve_expense(expense("a keyboard", 90), OFFICE)).await?;
     // Time passes only when it is told to, or while somebody waits for a result.
     hub.advance(Duration::from_hours(30)).await;
+    tell_status(&run).await?;
     answer_next_letter(&hub, &mut letters, true).await?;
     tell(&run).await?;
 
@@ -167,6 +168,7 @@ async fn in_virtual_time() -> Result<()> {
     hub.settle().await;
     run.raise(&Approval { by: "Mallory".into(), approved: true }).await?;
     hub.advance(Duration::from_hours(80)).await;
+    tell_status(&run).await?;
     let _unanswered = letters.recv().await;
     answer_next_letter(&hub, &mut letters, false).await?;
     tell(&run).await?;
@@ -205,6 +207,12 @@ async fn answer_next_letter(
     println!("from {}: {}", letter.to, if approved { "yes" } else { "no" });
     let instance = hub.instance(letter.reply_to.as_str())?;
     instance.raise(&Approval { by: letter.to, approved }).await?;
+    Ok(())
+}
+
+/// What a web page shows meanwhile.
+async fn tell_status(run: &OrchestrationHandle<approve_expense>) -> Result<()> {
+    println!("status: {}", run.custom_status::<String>().await?.unwrap_or_default());
     Ok(())
 }
 

@@ -27,7 +27,7 @@ fn function_chaining_greets_in_order() {
 
 #[test]
 fn monitor_finds_one_build_and_gives_the_other_up() {
-    let outcomes = ["linux: finished", "Finished", "windows: expired", "Running"];
+    let outcomes = ["linux: finished", "it last said: ", "Finished", "windows: expired", "Running"];
     let hours = ["in virtual time", "linux: finished, after 5 checks", "1 h 15 min", "6 h 00 min"];
     let telling: Vec<_> = hours.into_iter().chain(["live"]).chain(outcomes).collect();
     check(env!("CARGO_BIN_EXE_monitor"), &[], &telling);
@@ -39,10 +39,10 @@ fn human_interaction_escalates_and_ends() {
         env!("CARGO_BIN_EXE_human_interaction"),
         &[],
         &[
-            "from Ada: yes\n-> approved by Ada\n",
+            "status: waiting for Ada\nfrom Ada: yes\n-> approved by Ada\n",
             "30 h ",
             "to Grace: do you approve a sofa",
-            "-> rejected by Grace\n",
+            "status: waiting for Grace\nfrom Grace: no\n-> rejected by Grace\n",
             "to Grace: a yacht still waits for you",
             "-> rejected, since nobody answered\n",
             "144 h ",

@@ -4,7 +4,6 @@
 //! it twice. `docs/observability.md` lists names, labels and units. Without the feature `metrics`,
 //! `no_metrics.rs` stands here.
 
-use std::borrow::Cow;
 use std::time::Instant;
 
 use metrics::{Unit, counter, gauge, histogram};
@@ -136,14 +135,15 @@ pub(super) fn activities(waiting: usize, running: usize) {
 }
 
 /// An activity had waited and is run.
-pub(super) fn activity_began(name: &Cow<'static, str>, waited: Stopwatch) {
-    histogram!("durable_activity_wait_seconds", "name" => name.clone()).record(waited.seconds());
+pub(super) fn activity_began(name: &str, waited: Stopwatch) {
+    histogram!("durable_activity_wait_seconds", "name" => name.to_owned()).record(waited.seconds());
 }
 
 /// A run of an activity has ended.
-pub(super) fn activity_ended(name: &Cow<'static, str>, outcome: &'static str, ran: Stopwatch) {
-    counter!("durable_activities_total", "name" => name.clone(), "outcome" => outcome).increment(1);
-    histogram!("durable_activity_seconds", "name" => name.clone()).record(ran.seconds());
+pub(super) fn activity_ended(name: &str, outcome: &'static str, ran: Stopwatch) {
+    counter!("durable_activities_total", "name" => name.to_owned(), "outcome" => outcome)
+        .increment(1);
+    histogram!("durable_activity_seconds", "name" => name.to_owned()).record(ran.seconds());
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no count here comes near 2^52")]

@@ -1,8 +1,6 @@
 //! What stands in for `metrics.rs` without the feature `metrics`: the same functions, which do
 //! nothing.
 
-use std::borrow::Cow;
-
 use super::lifecycle::LifecycleEvent;
 use crate::protocol::PartitionId;
 use crate::store::Commit;
@@ -32,6 +30,6 @@ pub(super) fn residents(_: PartitionId, _count: usize) {}
 
 pub(super) fn activities(_waiting: usize, _running: usize) {}
 
-pub(super) fn activity_began(_name: &Cow<'static, str>, _: Stopwatch) {}
+pub(super) fn activity_began(_name: &str, _: Stopwatch) {}
 
-pub(super) fn activity_ended(_name: &Cow<'static, str>, _outcome: &'static str, _: Stopwatch) {}
+pub(super) fn activity_ended(_name: &str, _outcome: &'static str, _: Stopwatch) {}
