@@ -15,6 +15,7 @@ use tracing::{Dispatch, Event, Metadata, Subscriber};
 /// Not `Dispatch::none()`: `tracing` asks the subscriber of the moment whether a line that is reached
 /// for the first time will ever be wanted, and remembers the answer. A line that is first reached in a
 /// replay would be silent for ever. One that is known to `tracing` is asked together with the others.
+/// The price is that those are asked for every line that they want, too.
 static NOBODY: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Nobody));
 
 /// Runs `f` without anybody listening to its `tracing` events and spans, nor to its `metrics`.
