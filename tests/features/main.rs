@@ -1,6 +1,7 @@
 //! What orchestrators and clients can do, feature by feature, in virtual time.
 
 mod activities;
+mod attempts;
 mod children;
 mod continue_as_new;
 mod events;
