@@ -37,7 +37,8 @@ pub(crate) fn expand(function: &Function<'_>, krate: &Crate, errors: &Errors) ->
     }
     let body = for_body(kind, function.item.clone());
     let twin = twin(&Function::new(kind, &body));
-    let implementation = implementation(&seen, krate, [&output, &error], [&nothing, &nothing]);
+    let types = [&quote!(()), &output, &error];
+    let implementation = implementation(&seen, krate, types, [&nothing, &nothing]);
     quote! {
         #errors
         #constructor

@@ -92,6 +92,7 @@ pub struct Broken<T, E>(PhantomData<fn() -> (T, E)>);
 
 impl<T: 'static, E: 'static> Definition for Broken<T, E> {
     const ENTRY: Entry = unreachable!();
+    type Input = ();
     type Output = T;
     type Error = E;
 

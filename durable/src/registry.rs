@@ -20,6 +20,9 @@ use crate::retry::RetrySettings;
 pub trait Definition: Sized + 'static {
     #[doc(hidden)]
     const ENTRY: Entry;
+    /// What it is called with, owned: its one parameter (of a `&str` a `String`), several as a tuple,
+    /// none as `()`. A context and shared state are no part of a call.
+    type Input: 'static;
     /// What it returns when it succeeds.
     type Output: 'static;
     /// What it returns when it fails.

@@ -1,6 +1,6 @@
 //! The parameters of a function on their way into a call, and from there to its body.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Ident, Pat, Type};
@@ -63,6 +63,25 @@ impl<'a> Inputs<'a> {
             Role::Context(_) | Role::Input(_) => None,
         };
         self.function.parameters.iter().filter_map(state).collect()
+    }
+
+    /// The owned types of what is part of a call: one as itself, several as a tuple. It stands where
+    /// the first of the user's types does: there an error is shown, such as that it is private.
+    pub(super) fn owned(&self) -> TokenStream {
+        let span = self.stored.first().map_or_else(Span::call_site, |ty| super::ends(ty).0);
+        let owned = |part: &Part<'_>| match part.passing {
+            Passing::Value(ty) | Passing::Reference(ty) => ty.to_token_stream(),
+            Passing::Slice(ty) => quote_spanned!(span=> ::std::vec::Vec<#ty>),
+            Passing::Str => quote_spanned!(span=> ::std::string::String),
+            Passing::Path => quote_spanned!(span=> ::std::path::PathBuf),
+        };
+        match &*self.parts {
+            [one] => owned(one),
+            parts => {
+                let types = parts.iter().map(owned);
+                quote_spanned!(span=> (#(#types),*))
+            }
+        }
     }
 
     /// The one place where the types of parameters are bounded.

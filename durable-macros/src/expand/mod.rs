@@ -110,7 +110,7 @@ fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStr
             body: #body,
         }
     };
-    let outcome = outcome(function, &krate, &entry);
+    let outcome = outcome(function, &krate, &entry, &inputs.owned());
     let conditions = conditions(item);
     let allowed = item.attrs.iter().filter(|attribute| attribute.path().is_ident("allow"));
     quote! {
@@ -235,7 +235,12 @@ pub(crate) fn conditions(item: &ItemFn) -> Vec<&Attribute> {
 }
 
 /// What the function returns, and how that is recorded.
-fn outcome(function: &Function<'_>, krate: &Crate, entry: &TokenStream) -> TokenStream {
+fn outcome(
+    function: &Function<'_>,
+    krate: &Crate,
+    entry: &TokenStream,
+    input: &TokenStream,
+) -> TokenStream {
     let (output, error) = outcome_types(&function.output, krate);
     let (stored, failed) = match &function.output {
         Output::Unit => (output.clone(), error.clone()),
@@ -252,7 +257,8 @@ fn outcome(function: &Function<'_>, krate: &Crate, entry: &TokenStream) -> Token
             <#failed as #krate::__private::StoredError>::codec(),
         )
     };
-    let implementation = implementation(function, krate, [&output, &error], [entry, &codecs]);
+    let implementation =
+        implementation(function, krate, [input, &output, &error], [entry, &codecs]);
     let check = no_result(&function.output, krate);
     quote!(#implementation #check)
 }
@@ -294,12 +300,15 @@ pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
 pub(crate) fn implementation(
     function: &Function<'_>,
     krate: &Crate,
-    [output, error]: [&TokenStream; 2],
+    [input, output, error]: [&TokenStream; 3],
     [entry, codecs]: [&TokenStream; 2],
 ) -> TokenStream {
     let ident = &function.item.sig.ident;
     let span = result_span(function);
     let at = krate.at(span);
+    // A type that is private where the function is not is shown as such.
+    let (first, _) = ends(input);
+    let input = quote_spanned!(first=> type Input = #input;);
     let kind = match (function.kind, &function.output) {
         (Kind::Activity, _) => quote!(impl #krate::Activity for #ident {}),
         (Kind::Orchestrator, Output::Unit) => {
@@ -314,6 +323,7 @@ pub(crate) fn implementation(
     quote_spanned! {span=>
         impl #at::__private::Definition for #ident {
             const ENTRY: #at::__private::Entry = #entry;
+            #input
             type Output = #output;
             type Error = #error;
             fn codecs() -> (
