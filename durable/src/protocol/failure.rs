@@ -3,7 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Json;
 
@@ -11,7 +12,7 @@ use super::Json;
 ///
 /// The fields are those of Durable Functions' `FailureDetails`; the stack trace is left out, since
 /// an error in Rust has none.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct FailureDetails {
     /// The kind of failure: the path of the error's type, or one of the constants here. Empty where
@@ -24,6 +25,7 @@ pub struct FailureDetails {
     /// Whether trying again is pointless; no retry policy tries again then.
     pub non_retriable: bool,
     /// The user's own error, so that it comes back as the value that it was.
+    #[serde(default, deserialize_with = "given")]
     pub value: Option<Json>,
 }
 
@@ -128,6 +130,35 @@ impl FailureDetails {
     }
 }
 
+/// By hand, because the value of an error may be a JSON `null`, and where that would look like none
+/// at all, none is left out.
+impl Serialize for FailureDetails {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let has_value = self.value.is_some() || !serializer.is_human_readable();
+        let count = 4 + usize::from(has_value);
+        let mut fields = serializer.serialize_struct("FailureDetails", count)?;
+        fields.serialize_field("error_type", &self.error_type)?;
+        fields.serialize_field("message", &self.message)?;
+        fields.serialize_field("inner", &self.inner)?;
+        fields.serialize_field("non_retriable", &self.non_retriable)?;
+        if has_value {
+            fields.serialize_field("value", &self.value)?;
+        } else {
+            fields.skip_field("value")?;
+        }
+        fields.end()
+    }
+}
+
+/// A value that is there, be it `null`.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    if deserializer.is_human_readable() {
+        Json::deserialize(deserializer).map(Some)
+    } else {
+        Option::deserialize(deserializer)
+    }
+}
+
 impl fmt::Display for FailureDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -137,5 +168,23 @@ impl fmt::Display for FailureDetails {
 impl StdError for FailureDetails {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.inner.as_deref().map(|inner| inner as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{decode, encode};
+
+    #[test]
+    fn a_value_of_null_is_not_no_value() {
+        for value in [None, Some(Json::null()), Some(Json::parse("[1]").unwrap())] {
+            let failure = FailureDetails { value, ..FailureDetails::new("Full", "no room") };
+            let failure = FailureDetails::new("", "outer").caused_by(failure);
+            let json = serde_json::to_string(&failure).unwrap();
+            assert_eq!(serde_json::from_str::<FailureDetails>(&json).unwrap(), failure, "{json}");
+            let bytes = encode(&failure).unwrap();
+            assert_eq!(decode::<FailureDetails>(&bytes).unwrap(), failure);
+        }
     }
 }
