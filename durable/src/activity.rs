@@ -26,6 +26,9 @@ pub enum ActivityRun {
     Async(Pin<Box<dyn Future<Output = Result<Json, FailureDetails>> + Send>>),
     /// A body that blocks its thread.
     Blocking(Box<dyn FnOnce() -> Result<Json, FailureDetails> + Send>),
+    /// None: it goes on until it is cancelled, and does nothing. For tests.
+    #[cfg(feature = "testing")]
+    Never(CancellationToken),
 }
 
 impl fmt::Debug for ActivityRun {
@@ -33,6 +36,8 @@ impl fmt::Debug for ActivityRun {
         f.write_str(match self {
             Self::Async(_) => "ActivityRun::Async",
             Self::Blocking(_) => "ActivityRun::Blocking",
+            #[cfg(feature = "testing")]
+            Self::Never(_) => "ActivityRun::Never",
         })
     }
 }

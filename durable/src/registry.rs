@@ -13,6 +13,8 @@ use crate::orchestration::OrchestrationContext;
 use crate::payload::Codec;
 use crate::protocol::{FailureDetails, Json};
 use crate::retry::RetrySettings;
+#[cfg(feature = "testing")]
+use crate::testing::{MockOrchestrator, Mocks};
 
 /// A durable function: the attributes implement it for the type that bears the function's name.
 ///
@@ -96,6 +98,8 @@ pub type OrchestratorFuture = Pin<Box<dyn Future<Output = Result<Json, FailureDe
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registry {
     pub(crate) version_match: VersionMatch,
+    #[cfg(feature = "testing")]
+    pub(crate) mocks: Mocks,
     activities: BTreeMap<Key, Entry>,
     orchestrators: BTreeMap<Key, Entry>,
 }
@@ -208,6 +212,37 @@ impl Registry {
         self.activities.get(&(name.to_owned(), version.map(str::to_owned)))
     }
 
+    /// Runs an activity on its stored input: the function, or what stands in for it in a test.
+    pub(crate) fn run_activity(
+        &self,
+        entry: &Entry,
+        context: ActivityContext,
+        input: Json,
+    ) -> Result<ActivityRun, FailureDetails> {
+        #[cfg(feature = "testing")]
+        if let Some(mock) = self.mocks.activity(entry, &input) {
+            return mock(&context, &input);
+        }
+        match entry.body {
+            Body::Activity { run, .. } => run(context, input),
+            Body::Orchestrator { .. } => {
+                Err(FailureDetails::new(FailureDetails::NOT_REGISTERED, entry.name))
+            }
+        }
+    }
+
+    /// What runs an orchestrator: the function, or what stands in for it in a test.
+    pub(crate) fn runner(&self, entry: &Entry) -> Option<Runner> {
+        #[cfg(feature = "testing")]
+        if let Some(mock) = self.mocks.orchestrator(entry) {
+            return Some(Runner::Mock(mock.clone()));
+        }
+        match entry.body {
+            Body::Orchestrator { run } => Some(Runner::Function(run)),
+            Body::Activity { .. } => None,
+        }
+    }
+
     /// The orchestrators there are, for an error that misses one.
     pub(crate) fn orchestrator_names(&self) -> String {
         list(self.orchestrators.values())
@@ -220,13 +255,40 @@ impl Registry {
 
     /// The shared states that activities want, each with who wants it.
     pub(crate) fn wanted_states(&self) -> impl Iterator<Item = (&'static str, StateType)> {
-        self.activities.values().flat_map(|entry| {
+        let activities = self.activities.values();
+        // What stands in for one wants nothing.
+        #[cfg(feature = "testing")]
+        let activities = activities.filter(|entry| !self.mocks.has_activity(entry));
+        activities.flat_map(|entry| {
             let states = match entry.body {
                 Body::Activity { states, .. } => states,
                 Body::Orchestrator { .. } => &[],
             };
             states.iter().map(|state| (entry.name, *state))
         })
+    }
+}
+
+/// What runs an orchestrator.
+#[derive(Clone, Debug)]
+pub(crate) enum Runner {
+    Function(RunOrchestrator),
+    #[cfg(feature = "testing")]
+    Mock(MockOrchestrator),
+}
+
+impl Runner {
+    /// Begins to run it on its stored input.
+    pub(crate) fn run(
+        &self,
+        context: OrchestrationContext,
+        input: Json,
+    ) -> Result<OrchestratorFuture, FailureDetails> {
+        match self {
+            Self::Function(run) => run(context, input),
+            #[cfg(feature = "testing")]
+            Self::Mock(mock) => Ok(mock.run(&context, input)),
+        }
     }
 }
 

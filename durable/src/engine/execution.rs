@@ -19,11 +19,12 @@ use crate::protocol::{
     InstanceRecord, Json, RuntimeStatus, Suspension, Timestamp,
 };
 use crate::quiet::quietly;
-use crate::registry::{Body, Entry, OrchestratorFuture, Registry};
+use crate::registry::{Entry, OrchestratorFuture, Registry, Runner};
 
 /// A live execution, suspended between two events.
 pub(crate) struct Execution {
     entry: Entry,
+    runner: Option<Runner>,
     recorded_hash: Option<u64>,
     scope: Rc<Scope>,
     /// Who it is, once it is started.
@@ -81,6 +82,7 @@ impl Execution {
         })?;
         Ok(Self {
             entry,
+            runner: registry.runner(&entry),
             recorded_hash: None,
             scope: Rc::new(Scope::new(instance_id.clone(), execution_id, created_at, limits)),
             asker: None,
@@ -318,14 +320,12 @@ impl Execution {
     }
 
     fn begin(&mut self) -> Result<(), Suspension> {
-        let (Some(asker), Body::Orchestrator { run }) = (&self.asker, self.entry.body) else {
-            return Ok(());
-        };
+        let (Some(asker), Some(runner)) = (&self.asker, &self.runner) else { return Ok(()) };
         let started = asker.started.clone();
         let input = started.input.clone();
         let context = OrchestrationContext::new(self.entry.name, started, Rc::clone(&self.scope));
         // Reading the input runs the user's code, which may panic.
-        match panics::catch(|| run(context, input)).flatten() {
+        match panics::catch(|| runner.run(context, input)).flatten() {
             Ok(future) => {
                 self.future = Some(future);
                 self.poll()

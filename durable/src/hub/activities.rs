@@ -16,14 +16,14 @@ use tracing::{Instrument, Span};
 
 use super::jobs::{Jobs, Ticket};
 use super::mail::{Mail, Mailboxes};
-use super::virtual_time::VirtualTime;
+use super::virtual_time::{Busy, VirtualTime};
 use super::{metrics, spans};
 use crate::activity::{ActivityContext, ActivityRun, States};
 use crate::engine::ScheduledTask;
 use crate::limits::Limits;
 use crate::panics;
 use crate::protocol::{EventKind, ExecutionId, FailureDetails, InstanceId, Json};
-use crate::registry::{Body, Entry, Registry, display_name};
+use crate::registry::{Entry, Registry, display_name};
 
 /// An activity to run for an instance.
 #[derive(Debug)]
@@ -130,9 +130,9 @@ impl Activities {
     }
 
     async fn work(self: Arc<Self>) {
-        while let Some((job, ticket)) = self.next_job() {
+        while let Some((job, mut ticket)) = self.next_job() {
             let span = spans::activity(&job);
-            let result = self.run(&job, &ticket.token).instrument(span).await;
+            let result = self.run(&job, &mut ticket).instrument(span).await;
             self.end(job, &ticket, result);
         }
     }
@@ -148,36 +148,51 @@ impl Activities {
         next
     }
 
-    async fn run(&self, job: &Job, token: &CancellationToken) -> Result<Json, FailureDetails> {
-        let mut run = pin!(self.attempt(job, token));
-        let Some(limit) = job.task.timeout else { return run.await };
-        let mut up = pin!(self.sleep(limit));
-        std::future::poll_fn(|cx| {
+    async fn run(&self, job: &Job, ticket: &mut Ticket) -> Result<Json, FailureDetails> {
+        let limit = job.task.timeout.map(|limit| (limit, self.sleep(limit)));
+        let begun = self.begin(job, &ticket.token)?;
+        #[cfg(feature = "testing")]
+        if let ActivityRun::Never(_) = begun {
+            // What ends it is due by now, so time may pass until then.
+            ticket.busy = Busy::default();
+        }
+        let mut run = pin!(self.finish(begun));
+        let Some((limit, up)) = limit else { return run.await };
+        let mut up = pin!(up);
+        let (result, woken) = std::future::poll_fn(|cx| {
             if let Poll::Ready(result) = run.as_mut().poll(cx) {
-                return Poll::Ready(result);
+                return Poll::Ready((result, None));
             }
-            up.as_mut().poll(cx).map(|()| {
-                token.cancel();
+            up.as_mut().poll(cx).map(|busy| {
+                ticket.token.cancel();
                 let message = format!("the attempt took longer than its timeout of {limit:?}");
-                Err(FailureDetails::new(FailureDetails::TIMEOUT, message))
+                (Err(FailureDetails::new(FailureDetails::TIMEOUT, message)), Some(busy))
             })
         })
-        .await
+        .await;
+        if let Some(busy) = woken {
+            ticket.busy = busy;
+        }
+        result
     }
 
-    async fn sleep(&self, time: Duration) {
-        match &self.time {
-            Some(made) => made.sleep(time).await,
-            None => tokio::time::sleep(time).await,
+    /// Sleeps from this call on; gives what keeps time from passing any further.
+    fn sleep(&self, time: Duration) -> impl Future<Output = Busy> + use<> {
+        let made = self.time.as_ref().map(|made| made.sleep(time));
+        async move {
+            match made {
+                Some(awake) => awake.await.unwrap_or_default(),
+                None => {
+                    tokio::time::sleep(time).await;
+                    Busy::default()
+                }
+            }
         }
     }
 
-    async fn attempt(&self, job: &Job, token: &CancellationToken) -> Result<Json, FailureDetails> {
+    fn begin(&self, job: &Job, token: &CancellationToken) -> Result<ActivityRun, FailureDetails> {
         let ScheduledTask { name, version, input, .. } = &job.task;
         let entry = self.entry(name, version.as_deref())?;
-        let Body::Activity { run, .. } = entry.body else {
-            return Err(FailureDetails::new(FailureDetails::NOT_REGISTERED, name.as_ref()));
-        };
         let context = ActivityContext {
             instance_id: job.instance_id.clone(),
             execution_id: job.execution_id,
@@ -190,7 +205,12 @@ impl Activities {
             cancellation: token.clone(),
             states: self.states.clone(),
         };
-        let output = match panics::catch(|| run(context, input.clone())).flatten()? {
+        let run = || self.registry.run_activity(entry, context, input.clone());
+        panics::catch(run).flatten()
+    }
+
+    async fn finish(&self, run: ActivityRun) -> Result<Json, FailureDetails> {
+        let output = match run {
             ActivityRun::Async(future) => catch_unwind(future).await,
             ActivityRun::Blocking(body) => {
                 let span = Span::current();
@@ -201,6 +221,11 @@ impl Activities {
                     // may be recorded of it, and it runs again when the hub is next opened.
                     Err(_going_down) => std::future::pending().await,
                 }
+            }
+            #[cfg(feature = "testing")]
+            ActivityRun::Never(token) => {
+                token.cancelled().await;
+                Err(FailureDetails::new(FailureDetails::TERMINATED, "it was cancelled"))
             }
         }?;
         let checked = self.limits.check_payload("the output", output.as_str().len());

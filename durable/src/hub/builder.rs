@@ -30,6 +30,8 @@ use crate::protocol::{FORMAT_VERSION, HubRecord, PartitionId};
 use crate::registry::{Definition, Entry, Registry, VersionMatch};
 use crate::schedule;
 use crate::store::{MemoryStore, SledStore, Store, StoreError};
+#[cfg(feature = "testing")]
+use crate::testing::Mocks;
 
 /// Into how many partitions a new hub divides its instances.
 const PARTITIONS: u16 = 4;
@@ -54,7 +56,7 @@ const WRITES_WAITING: usize = 4096;
 /// # }
 /// ```
 #[must_use = "a builder does nothing until it is opened"]
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TaskHubBuilder {
     place: Place,
     collect: bool,
@@ -67,9 +69,11 @@ pub struct TaskHubBuilder {
     settings: Settings,
     verify_on_open: bool,
     time: Option<Arc<VirtualTime>>,
+    #[cfg(feature = "testing")]
+    mocks: Mocks,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 enum Place {
     #[default]
     Nowhere,
@@ -199,6 +203,13 @@ impl TaskHubBuilder {
         self
     }
 
+    /// Puts these in the place of functions.
+    #[cfg(feature = "testing")]
+    pub(crate) fn mocks(mut self, mocks: Mocks) -> Self {
+        self.mocks = mocks;
+        self
+    }
+
     /// Gives activities something to share: they take it as a parameter `State<T>`.
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.states.insert(value);
@@ -302,6 +313,8 @@ impl TaskHubBuilder {
         registry.add(schedule::ENTRY)?;
         self.registered.iter().try_for_each(|entry| registry.add(*entry))?;
         registry.version_match = self.version_match;
+        #[cfg(feature = "testing")]
+        registry.mocks.clone_from(&self.mocks);
         let mut missing: Vec<_> = registry
             .wanted_states()
             .filter(|(_, state)| !self.states.contains((state.id)()))

@@ -18,6 +18,7 @@ use crate::protocol::{
     EventKind, ExecutionStarted, FailureDetails, HistoryEvent, InstanceId, InstanceRecord, Json,
     RuntimeStatus,
 };
+use crate::store::Store;
 
 /// An instance, seen from outside, whatever its orchestration. It is only a name: dropping it does
 /// nothing to the instance, and there need not be one.
@@ -115,8 +116,19 @@ impl InstanceHandle {
     /// # Errors
     /// As [`status`](Self::status).
     pub async fn history(&self) -> Result<Vec<HistoryEvent>, HubError> {
+        Ok(self.record_and_history().await?.1)
+    }
+
+    /// How far the instance is, with all that has happened to it in its present execution.
+    pub(crate) async fn record_and_history(
+        &self,
+    ) -> Result<(InstanceRecord, Vec<HistoryEvent>), HubError> {
         let record = self.status().await?;
-        self.hub.read(move |store| store.history(&record.instance_id, record.execution_id, 0)).await
+        let read = move |store: &dyn Store| {
+            let history = store.history(&record.instance_id, record.execution_id, 0)?;
+            Ok((record, history))
+        };
+        self.hub.read(read).await
     }
 
     /// Raises an external event, for an orchestrator that
@@ -131,8 +143,7 @@ impl InstanceHandle {
         name: &str,
         payload: &impl Serialize,
     ) -> Result<(), ManageError> {
-        let limits = &self.hub.inner.limits;
-        self.raise_json(name, json_of("the event", payload, limits)).await
+        self.raise_json(name, self.event_json(payload)).await
     }
 
     /// Raises an event of a declared type; see [`event`](macro@crate::event).
@@ -150,7 +161,16 @@ impl InstanceHandle {
         Reply::new(async move { instance.raise_json(T::NAME, json).await })
     }
 
-    async fn raise_json(&self, name: &str, input: crate::Result<Json>) -> Result<(), ManageError> {
+    /// What an event carries, as JSON.
+    pub(crate) fn event_json(&self, payload: &impl Serialize) -> crate::Result<Json> {
+        json_of("the event", payload, &self.hub.inner.limits)
+    }
+
+    pub(crate) async fn raise_json(
+        &self,
+        name: &str,
+        input: crate::Result<Json>,
+    ) -> Result<(), ManageError> {
         let input = input.map_err(ManageError::InvalidPayload)?;
         self.manage(Manage::Raise { name: name.to_owned(), input }).await
     }

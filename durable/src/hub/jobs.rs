@@ -54,7 +54,7 @@ pub(super) struct Ticket {
     limited: Option<Cow<'static, str>>,
     pub(super) began: Stopwatch,
     /// Keeps time from passing while the job runs.
-    _busy: Busy,
+    pub(super) busy: Busy,
 }
 
 impl Jobs {
@@ -91,7 +91,7 @@ impl Jobs {
             self.running.insert(key, Running { number, token: token.clone() });
             metrics::activity_began(&next.job.task.name, next.since);
             let (limited, began) = (name, Stopwatch::start());
-            let ticket = Ticket { token, number, limited, began, _busy: next.busy };
+            let ticket = Ticket { token, number, limited, began, busy: next.busy };
             return Some((next.job, ticket));
         }
     }

@@ -193,6 +193,18 @@ impl TaskHub {
         self.inner.health.shut_down();
         self.inner.activities.close();
         self.inner.activities.drained().await;
+        self.stop().await
+    }
+
+    /// Stops the hub without a word to what is running: whatever that returns is lost.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn crash(self) -> Result<()> {
+        self.inner.health.shut_down();
+        self.inner.activities.close();
+        self.stop().await
+    }
+
+    async fn stop(self) -> Result<()> {
         self.inner.mailboxes.stop_all();
         let threads =
             std::mem::take(&mut *self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner));

@@ -1,5 +1,7 @@
 //! A hub whose time is made: what waits for it, and what makes it pass.
 
+use std::pin::pin;
+
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::{RecvError, TryRecvError};
 
@@ -22,6 +24,9 @@ impl TaskHub {
         let Some(time) = &self.inner.time else { return answer.await };
         loop {
             time.idle().await;
+            let mut stirred = pin!(time.stirred());
+            // From here on nothing that happens is missed.
+            stirred.as_mut().enable();
             match answer.try_recv() {
                 Ok(answer) => return Ok(answer),
                 Err(TryRecvError::Empty) => {}
@@ -29,8 +34,8 @@ impl TaskHub {
             }
             match time.next_due() {
                 Some(due) => self.move_time_to(due),
-                // Nothing will happen by itself any more.
-                None => return answer.await,
+                // Nothing will happen by itself any more; somebody outside may see to it.
+                None => stirred.await,
             }
         }
     }
@@ -51,6 +56,26 @@ impl TaskHub {
         if let Some(time) = &self.inner.time {
             time.idle().await;
         }
+    }
+
+    /// Does something when this much time has passed, if the hub is still there. Time stands still
+    /// until that is done.
+    pub(crate) fn later<F>(
+        &self,
+        time: std::time::Duration,
+        then: impl FnOnce(Self) -> F + Send + 'static,
+    ) where
+        F: Future<Output = ()> + Send,
+    {
+        let Some(made) = &self.inner.time else { return };
+        let awake = made.sleep(time);
+        let inner = std::sync::Arc::downgrade(&self.inner);
+        self.inner.runtime.spawn(async move {
+            let Ok(_busy) = awake.await else { return };
+            if let Some(inner) = inner.upgrade() {
+                then(Self { inner }).await;
+            }
+        });
     }
 
     /// Lets time pass, where it is made, from one thing that is due to the next.

@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
 
 use crate::protocol::{PartitionId, Timestamp};
@@ -26,8 +27,8 @@ struct State {
     under_way: usize,
     /// When each partition has something to do next.
     due: BTreeMap<PartitionId, Timestamp>,
-    /// Who sleeps until when.
-    sleepers: BTreeMap<(Timestamp, u64), oneshot::Sender<()>>,
+    /// Who sleeps until when; who is woken is given what keeps time from passing any further.
+    sleepers: BTreeMap<(Timestamp, u64), oneshot::Sender<Busy>>,
     next_sleeper: u64,
 }
 
@@ -74,34 +75,38 @@ impl VirtualTime {
     }
 
     /// Time never goes backwards.
-    pub(crate) fn advance_to(&self, time: Timestamp) {
+    pub(crate) fn advance_to(self: &Arc<Self>, time: Timestamp) {
+        let mut woken = Vec::new();
         let mut state = self.state();
         state.now = state.now.max(time);
         while let Some(first) = state.sleepers.first_entry()
             && first.key().0 <= time
         {
-            let _ = first.remove().send(());
+            woken.push(first.remove());
+        }
+        drop(state);
+        for sleeper in woken {
+            // One that is gone drops what it would have held.
+            let _ = sleeper.send(Busy::new(Some(self)));
         }
     }
 
-    /// Sleeps until time has come that far.
-    pub(super) async fn sleep(&self, time: Duration) {
+    /// Sleeps until time has come that far, from this call on: not only from when it is awaited.
+    pub(super) fn sleep(&self, time: Duration) -> oneshot::Receiver<Busy> {
         let (sender, awake) = oneshot::channel();
-        {
-            let mut state = self.state();
-            state.sleepers.retain(|_, sleeper| !sleeper.is_closed());
-            let until = state.now.after(time);
-            let number = state.next_sleeper;
-            state.next_sleeper += 1;
-            state.sleepers.insert((until, number), sender);
-        }
-        let _ = awake.await;
+        let mut state = self.state();
+        state.sleepers.retain(|_, sleeper| !sleeper.is_closed());
+        let until = state.now.after(time);
+        let number = state.next_sleeper;
+        state.next_sleeper += 1;
+        state.sleepers.insert((until, number), sender);
+        awake
     }
 
     /// When something is due next.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let state = self.state();
-        let awake = |(at, sleeper): (&(Timestamp, u64), &oneshot::Sender<()>)| {
+        let awake = |(at, sleeper): (&(Timestamp, u64), &oneshot::Sender<Busy>)| {
             (!sleeper.is_closed()).then_some(at.0)
         };
         let first_sleeper = state.sleepers.iter().find_map(awake);
@@ -127,6 +132,11 @@ impl VirtualTime {
             }
             idle.await;
         }
+    }
+
+    /// Ends when something was under way and has come to its end.
+    pub(super) fn stirred(&self) -> Notified<'_> {
+        self.idle.notified()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,12 +1,20 @@
 //! A hub in which time passes by itself.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::protocol::Timestamp;
-use crate::{OpenError, TaskHub, TaskHubBuilder};
+use super::mocks::Mocks;
+use crate::protocol::{InstanceId, Json, Timestamp};
+use crate::{
+    Activity, ActivityContext, Definition, InstanceHandle, ManageError, OpenError, Orchestrator,
+    TaskHub, TaskHubBuilder,
+};
 
 /// When time begins, unless something else is said: 2026-01-01T00:00:00Z, in microseconds.
 const BEGINNING: i64 = 1_767_225_600_000_000;
@@ -17,17 +25,52 @@ const BEGINNING: i64 = 1_767_225_600_000_000;
 /// Every episode is replayed from scratch and compared
 /// ([`verify_replay`](crate::TaskHubBuilder::verify_replay)), so what is not deterministic is found
 /// out.
+///
+/// ```standalone_crate
+/// # use std::time::Duration;
+/// # use durable::prelude::*;
+/// # use durable::testing::TestHub;
+/// #[orchestrator]
+/// async fn reminder(ctx: &OrchestrationContext, days: u64) -> Result<String> {
+///     ctx.create_timer(Duration::from_hours(24 * days)).await;
+///     Ok("remember!".into())
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// let hub = TestHub::open().await?;
+/// let began = hub.now();
+/// assert_eq!(hub.start(reminder(30)).await?.result().await?, "remember!");
+/// assert_eq!((hub.now() - began).num_days(), 30);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TestHub {
     hub: TaskHub,
+    builder: Arc<TestHubBuilder>,
+    injected: Arc<Injected>,
 }
 
-/// Says how a [`TestHub`] is to be opened.
+/// Says how a [`TestHub`] is to be opened, and what stands in for which function.
 #[must_use = "a builder does nothing until it is opened"]
 #[derive(Debug)]
 pub struct TestHubBuilder {
     hub: TaskHubBuilder,
+    mocks: Mocks,
     beginning: Timestamp,
+}
+
+/// Events that are yet to be raised.
+#[derive(Debug, Default)]
+struct Injected(Mutex<BTreeMap<u64, Event>>);
+
+#[derive(Clone, Debug)]
+struct Event {
+    at: Timestamp,
+    instance_id: InstanceId,
+    name: String,
+    input: Json,
 }
 
 impl TestHub {
@@ -41,8 +84,11 @@ impl TestHub {
 
     /// Says more about how to open it.
     pub fn builder() -> TestHubBuilder {
-        let beginning = Timestamp::from_micros(BEGINNING).unwrap_or_default();
-        TestHubBuilder { hub: TaskHub::builder().in_memory().verify_replay(true), beginning }
+        TestHubBuilder {
+            hub: TaskHub::builder().in_memory().verify_replay(true),
+            mocks: Mocks::noting_calls(),
+            beginning: Timestamp::from_micros(BEGINNING).unwrap_or_default(),
+        }
     }
 
     /// What time it is in the hub.
@@ -59,6 +105,191 @@ impl TestHub {
     pub async fn advance(&self, time: Duration) {
         self.hub.pass_time(time).await;
     }
+
+    /// With what an activity was called, in the order in which its runs began: each attempt is one.
+    /// Of orchestrators only the calls of [mocks](TestHubBuilder::mock_orchestrator) are known.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # use durable::testing::TestHub;
+    /// #[activity]
+    /// async fn send_mail(to: &str, text: &str) -> Result<()> {
+    ///     panic!("a test sends no mail")
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn invite(ctx: &OrchestrationContext, guest: String) -> Result<()> {
+    ///     Ok(send_mail(&guest, "Come!").await?)
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TestHub::builder().mock::<send_mail>(|_| Ok(())).open().await?;
+    /// hub.start(invite("ada@example.org".into())).await?.result().await?;
+    /// assert_eq!(hub.calls::<send_mail>(), [("ada@example.org".into(), "Come!".into())]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// It was called with what cannot be read as its input: by a call of another
+    /// [version](crate::Call::version) that has other parameters.
+    pub fn calls<F: Definition>(&self) -> Vec<F::Input>
+    where
+        F::Input: DeserializeOwned,
+    {
+        let read = |input: Json| match serde_json::from_str(input.as_str()) {
+            Ok(input) => input,
+            Err(error) => panic!("`{}` was called with {input}: {error}", F::ENTRY.name),
+        };
+        self.builder.mocks.calls(&F::ENTRY).into_iter().map(read).collect()
+    }
+
+    /// Raises an external event when this much time has passed. Somebody has to let it pass: by
+    /// waiting for a result, or with [`advance`](Self::advance).
+    ///
+    /// If there is no such instance by then, or it has ended, the event is lost.
+    ///
+    /// ```standalone_crate
+    /// # use std::time::Duration;
+    /// # use durable::prelude::*;
+    /// # use durable::testing::TestHub;
+    /// #[orchestrator]
+    /// async fn approval(ctx: &OrchestrationContext) -> Result<bool> {
+    ///     let answer = ctx.wait_for_external_event::<bool>("Approval");
+    ///     match durable::timeout(Duration::from_hours(72), answer).await {
+    ///         Ok(answer) => Ok(answer?),
+    ///         Err(_elapsed) => Ok(false),
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TestHub::open().await?;
+    /// let run = hub.start(approval().instance_id("budget-7")).await?;
+    /// hub.raise_event_after(Duration::from_hours(48), "budget-7", "Approval", &true)?;
+    /// assert!(run.result().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ManageError::InvalidInstanceId`]; [`ManageError::InvalidPayload`] if the payload has no JSON
+    /// form or is too large.
+    pub fn raise_event_after(
+        &self,
+        time: Duration,
+        instance_id: &str,
+        name: &str,
+        payload: &impl Serialize,
+    ) -> Result<(), ManageError> {
+        let instance = self.hub.instance(instance_id)?;
+        let event = Event {
+            at: self.hub.now().after(time),
+            instance_id: instance.instance_id().clone(),
+            name: name.to_owned(),
+            input: instance.event_json(payload).map_err(ManageError::InvalidPayload)?,
+        };
+        let number = self.injected.add(event.clone());
+        self.raise_later(number, event);
+        Ok(())
+    }
+
+    /// Shuts the hub down and opens it again, as a program that is started again does: on the same
+    /// store, at the same time, with the same mocks. Events that are yet to be raised are raised.
+    ///
+    /// Handles of instances are of the hub before; ask the new one for them.
+    ///
+    /// ```standalone_crate
+    /// # use std::time::Duration;
+    /// # use durable::prelude::*;
+    /// # use durable::testing::TestHub;
+    /// # #[orchestrator]
+    /// # async fn reminder(ctx: &OrchestrationContext) -> Result<()> {
+    /// #     ctx.create_timer(Duration::from_hours(24)).await;
+    /// #     Ok(())
+    /// # }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TestHub::open().await?;
+    /// hub.start(reminder().instance_id("tomorrow")).await?;
+    /// let hub = hub.reopen().await?;
+    /// let run = hub.get_instance::<reminder>("tomorrow").await?.expect("it is kept");
+    /// run.result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The store had failed; and as [`TaskHubBuilder::open`](crate::TaskHubBuilder::open).
+    pub async fn reopen(self) -> crate::Result<Self> {
+        let Self { hub, builder, injected } = self;
+        let now = hub.now();
+        hub.shutdown().await?;
+        Ok(Self::open_at(builder, now, injected).await?)
+    }
+
+    /// As [`reopen`](Self::reopen), but running activities are not waited for: what they return is
+    /// lost, and they run again.
+    ///
+    /// # Errors
+    /// As [`reopen`](Self::reopen).
+    pub async fn crash(self) -> crate::Result<Self> {
+        let Self { hub, builder, injected } = self;
+        let now = hub.now();
+        hub.crash().await?;
+        Ok(Self::open_at(builder, now, injected).await?)
+    }
+
+    async fn open_at(
+        builder: Arc<TestHubBuilder>,
+        now: Timestamp,
+        injected: Arc<Injected>,
+    ) -> Result<Self, OpenError> {
+        let hub = builder.hub.clone().mocks(builder.mocks.clone()).virtual_time(now);
+        let hub = hub.open().await?;
+        let hub = Self { hub, builder, injected };
+        for (number, event) in hub.injected.all() {
+            hub.raise_later(number, event);
+        }
+        Ok(hub)
+    }
+
+    fn raise_later(&self, number: u64, event: Event) {
+        let injected = Arc::clone(&self.injected);
+        let time = event.at.since(self.hub.now());
+        self.hub.later(time, move |hub| async move {
+            injected.remove(number);
+            let raised = match hub.instance(event.instance_id.as_str()) {
+                Ok(instance) => raise(&instance, event).await,
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = raised {
+                tracing::warn!(%error, "an event that a test raises is lost");
+            }
+        });
+    }
+}
+
+async fn raise(instance: &InstanceHandle, event: Event) -> Result<(), ManageError> {
+    instance.raise_json(&event.name, Ok(event.input)).await
+}
+
+impl Injected {
+    fn add(&self, event: Event) -> u64 {
+        let mut events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = events.last_key_value().map_or(0, |(last, _)| last + 1);
+        events.insert(number, event);
+        number
+    }
+
+    fn remove(&self, number: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    }
+
+    fn all(&self) -> BTreeMap<u64, Event> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl TestHubBuilder {
@@ -72,12 +303,171 @@ impl TestHubBuilder {
         Self { beginning: Timestamp::new(time), ..self }
     }
 
+    /// Runs this function in the place of activity `F`, which need not have the
+    /// [state](crate::State) that it wants then. It is given the call's parameters, owned: several
+    /// as a tuple. A panic in it is the activity's.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # use durable::testing::TestHub;
+    /// # struct Bank;
+    /// #[activity]
+    /// async fn charge(bank: State<Bank>, account: &str, cents: u32) -> Result<String> {
+    ///     panic!("a test charges nobody")
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn order(ctx: &OrchestrationContext, account: String) -> Result<String> {
+    ///     Ok(charge(&account, 500).await?)
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TestHub::builder()
+    ///     .mock::<charge>(|(account, cents)| match &*account {
+    ///         "ada" => Ok(format!("receipt over {cents}")),
+    ///         _ => Err(Error::msg("no such account")),
+    ///     })
+    ///     .open()
+    ///     .await?;
+    /// assert_eq!(hub.start(order("ada".into())).await?.result().await?, "receipt over 500");
+    /// assert!(hub.start(order("bob".into())).await?.result().await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn mock<F: Activity>(
+        self,
+        mock: impl Fn(F::Input) -> Result<F::Output, F::Error> + Send + Sync + 'static,
+    ) -> Self
+    where
+        F::Input: DeserializeOwned,
+    {
+        self.mock_with_context::<F>(move |_, input| mock(input))
+    }
+
+    /// As [`mock`](Self::mock); the function also sees what an activity knows of itself, such as the
+    /// number of the attempt.
+    ///
+    /// ```standalone_crate
+    /// # use std::time::Duration;
+    /// # use durable::prelude::*;
+    /// # use durable::testing::TestHub;
+    /// #[activity(retry(max_number_of_attempts = 3, first_retry_interval = "1m"))]
+    /// async fn fetch(url: &str) -> Result<String> {
+    ///     panic!("a test fetches nothing")
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn page(ctx: &OrchestrationContext, url: String) -> Result<String> {
+    ///     Ok(fetch(&url).await?)
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TestHub::builder()
+    ///     .mock_with_context::<fetch>(|ctx, url| match ctx.attempt() {
+    ///         3 => Ok(format!("<h1>{url}</h1>")),
+    ///         _ => Err(Error::msg("timed out")),
+    ///     })
+    ///     .open()
+    ///     .await?;
+    /// assert_eq!(hub.start(page("x".into())).await?.result().await?, "<h1>x</h1>");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn mock_with_context<F: Activity>(
+        mut self,
+        mock: impl Fn(&ActivityContext, F::Input) -> Result<F::Output, F::Error> + Send + Sync + 'static,
+    ) -> Self
+    where
+        F::Input: DeserializeOwned,
+    {
+        self.mocks.mock_activity::<F>(mock);
+        self.registered::<F>()
+    }
+
+    /// Lets activity `F` never end, until it is cancelled or the timeout of its attempt is up. Time
+    /// passes meanwhile.
+    ///
+    /// A run that never ends takes a place among those that run at once, like any other.
+    ///
+    /// ```standalone_crate
+    /// # use std::time::Duration;
+    /// # use durable::prelude::*;
+    /// # use durable::testing::TestHub;
+    /// #[activity]
+    /// async fn ask(question: &str) -> Result<String> {
+    ///     panic!("a test asks nobody")
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn survey(ctx: &OrchestrationContext) -> Result<String> {
+    ///     match durable::timeout(Duration::from_hours(24), ask("why?")).await {
+    ///         Ok(answer) => Ok(answer?),
+    ///         Err(_elapsed) => Ok("no answer".into()),
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TestHub::builder().never::<ask>().open().await?;
+    /// assert_eq!(hub.start(survey()).await?.result().await?, "no answer");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn never<F: Activity>(mut self) -> Self {
+        self.mocks.never_ends::<F>();
+        self.registered::<F>()
+    }
+
+    /// Runs this function in the place of orchestrator `O`, be it started or called as a
+    /// sub-orchestration.
+    ///
+    /// It is replayed as an orchestrator is, so it must give the same for the same.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # use durable::testing::TestHub;
+    /// # #[orchestrator]
+    /// # async fn ship(ctx: &OrchestrationContext, parcel: u32) -> Result<String> { panic!() }
+    /// #[orchestrator]
+    /// async fn ship_all(ctx: &OrchestrationContext, parcels: u32) -> Result<Vec<String>> {
+    ///     Ok(durable::try_join_all((0..parcels).map(ship)).await?)
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TestHub::builder()
+    ///     .mock_orchestrator::<ship>(|parcel| Ok(format!("parcel {parcel} is there")))
+    ///     .open()
+    ///     .await?;
+    /// assert_eq!(hub.start(ship_all(2)).await?.result().await?.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn mock_orchestrator<O: Orchestrator>(
+        mut self,
+        mock: impl Fn(O::Input) -> Result<O::Output, O::Error> + Send + Sync + 'static,
+    ) -> Self
+    where
+        O::Input: DeserializeOwned,
+    {
+        self.mocks.mock_orchestrator::<O>(mock);
+        self.registered::<O>()
+    }
+
     /// Opens the hub.
     ///
     /// # Errors
     /// As [`TaskHubBuilder::open`](crate::TaskHubBuilder::open).
     pub async fn open(self) -> Result<TestHub, OpenError> {
-        Ok(TestHub { hub: self.hub.virtual_time(self.beginning).open().await? })
+        let beginning = self.beginning;
+        TestHub::open_at(Arc::new(self), beginning, Arc::default()).await
+    }
+
+    /// What has a mock is registered, whatever else is.
+    fn registered<F: Definition>(self) -> Self {
+        Self { hub: self.hub.register::<F>(), ..self }
     }
 }
 

@@ -7,7 +7,9 @@
 
 pub mod conformance;
 mod hub;
+mod mocks;
 
 #[doc(inline)]
 pub use crate::__conformance_tests as conformance_tests;
 pub use hub::{TestHub, TestHubBuilder};
+pub(crate) use mocks::{MockOrchestrator, Mocks};

@@ -1,0 +1,163 @@
+//! What stands in for functions in a test, and what activities and mocks were called with.
+//!
+//! The registry asks here before it runs a function. A mock is found by name and version, as the
+//! function is for which it stands.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::de::DeserializeOwned;
+
+use crate::__private::finish;
+use crate::activity::{ActivityContext, ActivityRun};
+use crate::orchestration::OrchestrationContext;
+use crate::protocol::{FailureDetails, Json};
+use crate::registry::{Body, Definition, Entry, OrchestratorFuture};
+
+/// What stands in for an activity.
+type Activity =
+    dyn Fn(&ActivityContext, &Json) -> Result<ActivityRun, FailureDetails> + Send + Sync;
+/// What stands in for an orchestrator.
+type Orchestrator = dyn Fn(&Json) -> Result<Json, FailureDetails> + Send + Sync;
+
+/// Whether it is an activity, its name and its version.
+type Key = (bool, &'static str, Option<&'static str>);
+
+/// The mocks of a hub.
+#[derive(Clone, Default)]
+pub(crate) struct Mocks {
+    activities: BTreeMap<Key, Arc<Activity>>,
+    orchestrators: BTreeMap<Key, MockOrchestrator>,
+    calls: Option<Calls>,
+}
+
+/// What stands in for an orchestrator, and where its calls are noted.
+#[derive(Clone)]
+pub(crate) struct MockOrchestrator {
+    key: Key,
+    body: Arc<Orchestrator>,
+    calls: Option<Calls>,
+}
+
+/// What was called with what, in order.
+#[derive(Clone, Default)]
+struct Calls(Arc<Mutex<BTreeMap<Key, Vec<Json>>>>);
+
+impl Mocks {
+    /// No mocks; all calls are noted.
+    pub(super) fn noting_calls() -> Self {
+        Self { calls: Some(Calls::default()), ..Self::default() }
+    }
+
+    pub(super) fn mock_activity<F: Definition>(
+        &mut self,
+        mock: impl Fn(&ActivityContext, F::Input) -> Result<F::Output, F::Error> + Send + Sync + 'static,
+    ) where
+        F::Input: DeserializeOwned,
+    {
+        let body = move |context: &ActivityContext, input: &Json| {
+            let result = answer::<F>(input, |input| mock(context, input));
+            Ok(ActivityRun::Async(Box::pin(std::future::ready(result))))
+        };
+        self.activities.insert(key(&F::ENTRY), Arc::new(body));
+    }
+
+    pub(super) fn never_ends<F: Definition>(&mut self) {
+        let body = |context: &ActivityContext, _: &Json| {
+            Ok(ActivityRun::Never(context.cancellation_token().clone()))
+        };
+        self.activities.insert(key(&F::ENTRY), Arc::new(body));
+    }
+
+    pub(super) fn mock_orchestrator<F: Definition>(
+        &mut self,
+        mock: impl Fn(F::Input) -> Result<F::Output, F::Error> + Send + Sync + 'static,
+    ) where
+        F::Input: DeserializeOwned,
+    {
+        let key = key(&F::ENTRY);
+        let body = Arc::new(move |input: &Json| answer::<F>(input, &mock));
+        let calls = self.calls.clone();
+        self.orchestrators.insert(key, MockOrchestrator { key, body, calls });
+    }
+
+    /// With what a function was called, in order.
+    pub(super) fn calls(&self, entry: &Entry) -> Vec<Json> {
+        let calls = self.calls.as_ref();
+        calls.and_then(|calls| calls.all().get(&key(entry)).cloned()).unwrap_or_default()
+    }
+
+    /// What stands in for an activity, if something does. The call is noted in any case.
+    pub(crate) fn activity(&self, entry: &Entry, input: &Json) -> Option<&Activity> {
+        let key = key(entry);
+        if let Some(calls) = &self.calls {
+            calls.note(key, input);
+        }
+        self.activities.get(&key).map(|body| &**body)
+    }
+
+    /// What stands in for an orchestrator, if something does.
+    pub(crate) fn orchestrator(&self, entry: &Entry) -> Option<&MockOrchestrator> {
+        self.orchestrators.get(&key(entry))
+    }
+
+    /// Whether something stands in for an activity.
+    pub(crate) fn has_activity(&self, entry: &Entry) -> bool {
+        self.activities.contains_key(&key(entry))
+    }
+}
+
+impl MockOrchestrator {
+    pub(crate) fn run(&self, context: &OrchestrationContext, input: Json) -> OrchestratorFuture {
+        // A replay is the same call once more.
+        if let (Some(calls), false) = (&self.calls, context.is_replaying()) {
+            calls.note(self.key, &input);
+        }
+        let body = Arc::clone(&self.body);
+        Box::pin(async move { body(&input) })
+    }
+}
+
+impl Calls {
+    fn note(&self, key: Key, input: &Json) {
+        self.all().entry(key).or_default().push(input.clone());
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Key, Vec<Json>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(entry: &Entry) -> Key {
+    (matches!(entry.body, Body::Activity { .. }), entry.name, entry.version)
+}
+
+/// What a mock makes of stored input.
+fn answer<F: Definition>(
+    input: &Json,
+    mock: impl FnOnce(F::Input) -> Result<F::Output, F::Error>,
+) -> Result<Json, FailureDetails>
+where
+    F::Input: DeserializeOwned,
+{
+    let input = serde_json::from_str(input.as_str()).map_err(|error| {
+        let message =
+            format!("the input of the mock of `{}` cannot be read: {error}", F::ENTRY.name);
+        FailureDetails::new(FailureDetails::INVALID_INPUT, message).non_retriable()
+    })?;
+    finish(mock(input), F::codecs())
+}
+
+impl fmt::Debug for Mocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.activities.keys().chain(self.orchestrators.keys());
+        f.debug_list().entries(names.map(|(_, name, _)| name)).finish()
+    }
+}
+
+impl fmt::Debug for MockOrchestrator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MockOrchestrator({})", self.key.1)
+    }
+}
