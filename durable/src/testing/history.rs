@@ -1,0 +1,372 @@
+//! Histories as files, and whether today's code still does what they recorded.
+//!
+//! A file is one JSON object, to be read by people and kept with the source: what it says is never
+//! rewritten, and every later release replays it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Execution, Origin};
+use crate::limits::Limits;
+use crate::panics;
+use crate::protocol::{
+    EventKind, ExecutionId, FORMAT_VERSION, HistoryEvent, InstanceId, Json, RuntimeStatus,
+    Suspension, Timestamp,
+};
+use crate::registry::Registry;
+use crate::{HubError, InstanceHandle, Orchestrator};
+
+/// All that has happened to an execution of an instance, outside of its hub.
+///
+/// ```standalone_crate
+/// # use durable::prelude::*;
+/// use durable::testing::{RecordedHistory, TestHub, verify_replay};
+///
+/// # #[activity]
+/// # async fn charge(cents: u32) -> u32 { cents }
+/// #[orchestrator]
+/// async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<u32> {
+///     Ok(charge(cents).await?)
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("order.json");
+/// // Once, with the code that is released:
+/// let hub = TestHub::open().await?;
+/// let run = hub.start(order(500)).await?;
+/// run.result().await?;
+/// RecordedHistory::of(&run).await?.save(&path)?;
+///
+/// // From then on, with the code as it is:
+/// verify_replay(&RecordedHistory::load(&path)?)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedHistory {
+    format: u8,
+    instance_id: InstanceId,
+    execution_id: ExecutionId,
+    name: String,
+    version: Option<String>,
+    created_at: Timestamp,
+    events: Vec<HistoryEvent>,
+}
+
+/// What is read of a file before anything else.
+#[derive(Deserialize)]
+struct Header {
+    format: u8,
+}
+
+/// A history could not be read from a file, or written to one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HistoryFileError {
+    /// The file cannot be read.
+    #[error("the recorded history `{}` cannot be read: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file cannot be written.
+    #[error("the recorded history `{}` cannot be written: {source}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file holds something else.
+    #[error("{}:{line}:{column}: this is no recorded history: {reason}", .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// The file is of a later release.
+    #[error(
+        "the recorded history `{}` has format {found}, and this release reads formats up to {}; \
+         record it with this release, or use a later one", .path.display(), FORMAT_VERSION
+    )]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u8,
+    },
+}
+
+impl RecordedHistory {
+    /// The history of an instance's present execution, as far as it has come.
+    ///
+    /// # Errors
+    /// There is no such instance, the hub was shut down, or its store failed.
+    pub async fn of(instance: &InstanceHandle) -> Result<Self, HubError> {
+        let (record, events) = instance.record_and_history().await?;
+        Ok(Self {
+            format: FORMAT_VERSION,
+            instance_id: record.instance_id,
+            execution_id: record.execution_id,
+            name: record.name,
+            version: record.version,
+            created_at: record.created_at,
+            events,
+        })
+    }
+
+    /// Reads a history from a file.
+    ///
+    /// # Errors
+    /// [`HistoryFileError::Read`]; [`HistoryFileError::Malformed`] with the place in the file;
+    /// [`HistoryFileError::Format`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, HistoryFileError> {
+        let path = path.as_ref();
+        let in_file = |source| HistoryFileError::Read { path: path.to_owned(), source };
+        let text = fs::read_to_string(path).map_err(in_file)?;
+        let malformed = |error: serde_json::Error| {
+            let (line, column) = (error.line(), error.column());
+            let said = error.to_string();
+            let place = format!(" at line {line} column {column}");
+            let reason = said.strip_suffix(&*place).unwrap_or(&said).to_owned();
+            HistoryFileError::Malformed { path: path.to_owned(), line, column, reason }
+        };
+        let Header { format } = serde_json::from_str(&text).map_err(malformed)?;
+        if !(1..=FORMAT_VERSION).contains(&format) {
+            return Err(HistoryFileError::Format { path: path.to_owned(), found: format });
+        }
+        serde_json::from_str::<Self>(&text).map_err(malformed)?;
+        let history: Self = serde_json::from_str(&compact(&text)).map_err(malformed)?;
+        Ok(history.with_results())
+    }
+
+    /// What has completed has a result, which may be `null` and then looks like none.
+    fn with_results(mut self) -> Self {
+        for event in &mut self.events {
+            if let EventKind::ExecutionCompleted {
+                status: RuntimeStatus::Completed, result, ..
+            } = &mut event.kind
+            {
+                result.get_or_insert_with(Json::null);
+            }
+        }
+        self
+    }
+
+    /// Writes the history to a file, in a form for people. Folders are made as need be, and what
+    /// was there is replaced.
+    ///
+    /// # Errors
+    /// [`HistoryFileError::Write`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), HistoryFileError> {
+        let path = path.as_ref();
+        let write = || {
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            fs::write(path, serde_json::to_string_pretty(self)? + "\n")
+        };
+        write().map_err(|source| HistoryFileError::Write { path: path.to_owned(), source })
+    }
+
+    /// The instance whose history it is.
+    pub fn instance_id(&self) -> &InstanceId {
+        &self.instance_id
+    }
+
+    /// Name of the orchestration.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Version of the orchestration.
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// What happened, in order.
+    pub fn events(&self) -> &[HistoryEvent] {
+        &self.events
+    }
+}
+
+/// The same JSON without what stands between its tokens: stored values are compared as text, and a
+/// formatter may have been at the file.
+fn compact(json: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    let is_kept = |c: &char| {
+        if !in_string {
+            in_string = *c == '"';
+            return !c.is_ascii_whitespace();
+        }
+        in_string = escaped || *c != '"';
+        escaped = !escaped && *c == '\\';
+        true
+    };
+    json.chars().filter(is_kept).collect()
+}
+
+/// Where the code first does something else than a history recorded, with both sides.
+///
+/// It says what a hub says of an instance that it suspends.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{report}")]
+pub struct Divergence {
+    code: Option<String>,
+    report: String,
+}
+
+impl Divergence {
+    /// The code of the reason, such as `DURABLE0101`; `docs/errors` has a page for each.
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// The whole report, for people.
+    pub fn report(&self) -> &str {
+        &self.report
+    }
+}
+
+impl From<Suspension> for Divergence {
+    fn from(Suspension { code, reason }: Suspension) -> Self {
+        Self { code, report: reason }
+    }
+}
+
+/// Whether an instance with this history would go on with the code of this program.
+///
+/// The orchestrator is run against the history, as a hub does after a restart: it must ask for the
+/// same things by kind and name, in the same order, and must not have come to another end. No
+/// activity runs.
+///
+/// ```standalone_crate
+/// # use durable::prelude::*;
+/// use durable::testing::{RecordedHistory, TestHub, verify_replay_with};
+///
+/// # #[activity]
+/// # async fn reserve(item: u32) -> u32 { item }
+/// # #[activity]
+/// # async fn charge(item: u32) -> u32 { item }
+/// #[orchestrator]
+/// async fn order(ctx: &OrchestrationContext, item: u32) -> Result<()> {
+///     reserve(item).await?;
+///     charge(item).await?;
+///     Ok(())
+/// }
+///
+/// /// The same, after somebody has thought better of it.
+/// #[orchestrator]
+/// async fn changed_order(ctx: &OrchestrationContext, item: u32) -> Result<()> {
+///     charge(item).await?;
+///     reserve(item).await?;
+///     Ok(())
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// let hub = TestHub::open().await?;
+/// let run = hub.start(order(7)).await?;
+/// run.result().await?;
+/// let history = RecordedHistory::of(&run).await?;
+///
+/// let divergence = verify_replay_with::<changed_order>(&history).unwrap_err();
+/// assert_eq!(divergence.code(), Some("DURABLE0101"));
+/// assert!(divergence.report().contains("event 3 recorded     activity `reserve`"));
+/// assert!(divergence.report().contains("this replay          wants activity `charge`"));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// The first [`Divergence`]: DURABLE0101 if the code does something else, DURABLE0103 if it is not
+/// there at all.
+pub fn verify_replay(history: &RecordedHistory) -> Result<(), Divergence> {
+    replay(history, &collected()?, None, false)
+}
+
+/// As [`verify_replay`], and to the letter: inputs, times and results must be the recorded ones,
+/// too, and nothing more may be asked for than was recorded.
+///
+/// For code that was not changed at all: a change that an instance can live with may be one here.
+///
+/// # Errors
+/// The first [`Divergence`]: DURABLE0104 if the code does something else, DURABLE0103 if it is not
+/// there at all.
+pub fn verify_replay_strictly(history: &RecordedHistory) -> Result<(), Divergence> {
+    replay(history, &collected()?, None, true)
+}
+
+/// As [`verify_replay`], with the code of orchestrator `O` whatever name the history has.
+///
+/// # Errors
+/// The first [`Divergence`].
+pub fn verify_replay_with<O: Orchestrator>(history: &RecordedHistory) -> Result<(), Divergence> {
+    let mut registry = Registry::default();
+    registry.add(O::ENTRY).map_err(not_opened)?;
+    replay(history, &registry, Some((O::ENTRY.name, O::ENTRY.version)), false)
+}
+
+fn collected() -> Result<Registry, Divergence> {
+    Registry::collected().map_err(not_opened)
+}
+
+fn not_opened(error: crate::RegistryError) -> Divergence {
+    Divergence { code: None, report: error.to_string() }
+}
+
+fn replay(
+    history: &RecordedHistory,
+    registry: &Registry,
+    code: Option<(&str, Option<&str>)>,
+    strict: bool,
+) -> Result<(), Divergence> {
+    panics::note_places();
+    let (name, version) = code.unwrap_or((history.name(), history.version()));
+    let origin = Origin {
+        name,
+        version,
+        instance_id: &history.instance_id,
+        execution_id: history.execution_id,
+        created_at: history.created_at,
+        limits: Limits::default(),
+    };
+    let replay = || {
+        let mut execution = Execution::new(registry, origin)?;
+        match strict {
+            true => execution.verify(&history.events),
+            false => execution.replay(&history.events),
+        }
+    };
+    // On a thread outside of the async runtime, as partitions are.
+    match thread::scope(|scope| scope.spawn(replay).join()) {
+        Ok(replayed) => Ok(replayed?),
+        Err(_panic) => {
+            Err(Divergence { code: None, report: "the replay panicked, which is a bug".to_owned() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_between_tokens_goes_and_what_stands_in_them_stays() {
+        let pretty = "{ \"a \\\" b\": [ 1,\n\t2 ],\r\n \"c\\\\\" : \" \" }";
+        assert_eq!(compact(pretty), "{\"a \\\" b\":[1,2],\"c\\\\\":\" \"}");
+    }
+}
