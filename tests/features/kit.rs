@@ -1,0 +1,452 @@
+//! The test kit itself: mocks, events at a time, restarts, recorded histories.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use durable::prelude::*;
+use durable::protocol::{EventKind, FailureDetails};
+use durable::testing::{
+    HistoryFileError, RecordedHistory, TestHub, verify_replay, verify_replay_strictly,
+    verify_replay_with,
+};
+use durable::{Definition, HubError, ManageError, ResultError};
+use serde::{Deserialize, Serialize};
+
+const DAY: Duration = Duration::from_hours(24);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Item {
+    name: String,
+    cents: u32,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[error("short by {by}")]
+struct Declined {
+    by: u32,
+}
+
+#[activity]
+async fn charge(_account: &str, _items: &[Item]) -> Result<u32, Declined> {
+    unreachable!("a test charges nobody")
+}
+
+#[activity]
+async fn now_and_then() -> Result<String> {
+    unreachable!("a test does not depend on luck")
+}
+
+#[activity]
+fn archive(_ctx: &ActivityContext, _file: &Path, _item: &Item) {
+    unreachable!("a test archives nothing")
+}
+
+#[activity]
+async fn twice(n: u64) -> u64 {
+    2 * n
+}
+
+#[orchestrator]
+async fn buy(ctx: &OrchestrationContext, account: String, cents: u32) -> Result<String> {
+    let item = Item { name: "tea".into(), cents };
+    archive(Path::new("orders/1"), &item).await?;
+    match charge(&account, &[item]).await {
+        Ok(paid) => Ok(format!("paid {paid}")),
+        Err(failed) => match failed.error() {
+            Some(Declined { by }) => Ok(format!("declined: {by}")),
+            None => Err(failed.into()),
+        },
+    }
+}
+
+#[orchestrator]
+async fn keeps_trying(ctx: &OrchestrationContext) -> Result<String> {
+    let policy = RetryPolicy::new(3, Duration::from_hours(1));
+    Ok(now_and_then().retry(policy).attempt_timeout(Duration::from_mins(5)).await?)
+}
+
+#[orchestrator]
+async fn hasty(ctx: &OrchestrationContext) -> Result<bool> {
+    Ok(durable::timeout(DAY, now_and_then()).await.is_err())
+}
+
+#[orchestrator]
+async fn four_times(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
+    Ok(twice(twice(n).await?).await?)
+}
+
+#[orchestrator]
+async fn daily_sum(ctx: &OrchestrationContext, upto: u64) -> Result<u64> {
+    let mut sum = 0;
+    for n in 0..upto {
+        sum += four_times(n).await?;
+        ctx.create_timer(DAY).await;
+    }
+    Ok(sum)
+}
+
+#[orchestrator]
+async fn sign_off(ctx: &OrchestrationContext) -> Result<Option<String>> {
+    let answer = ctx.wait_for_external_event::<String>("Approval");
+    match durable::timeout(3 * DAY, answer).await {
+        Ok(by) => Ok(Some(by?)),
+        Err(_elapsed) => Ok(None),
+    }
+}
+
+/// As `four_times`, with the second call made something else.
+#[orchestrator]
+async fn changed_four_times(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
+    let first = twice(n).await?;
+    ctx.create_timer(DAY).await;
+    Ok(2 * first)
+}
+
+/// As `four_times`, with a value in it made something else.
+#[orchestrator]
+async fn other_four_times(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
+    Ok(twice(twice(n + 1).await?).await?)
+}
+
+#[tokio::test]
+async fn a_mock_is_typed_as_what_it_stands_for() -> Result<()> {
+    let hub = TestHub::builder()
+        .mock::<archive>(|(_, _)| Ok(()))
+        .mock::<charge>(|(account, items)| match (&*account, &*items) {
+            ("ada", [Item { cents, .. }]) => Ok(*cents),
+            _ => Err(Declined { by: 7 }),
+        })
+        .open()
+        .await?;
+    assert_eq!(hub.start(buy("ada".into(), 5)).await?.result().await?, "paid 5");
+    assert_eq!(hub.start(buy("bob".into(), 6)).await?.result().await?, "declined: 7");
+    let tea = |cents| Item { name: "tea".into(), cents };
+    assert_eq!(
+        hub.calls::<charge>(),
+        [("ada".to_owned(), vec![tea(5)]), ("bob".to_owned(), vec![tea(6)])]
+    );
+    let file = PathBuf::from("orders/1");
+    assert_eq!(hub.calls::<archive>(), [(file.clone(), tea(5)), (file, tea(6))]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mock_sees_its_attempt_and_its_panic_is_a_failure() -> Result<()> {
+    let hub = TestHub::builder()
+        .mock_with_context::<now_and_then>(|ctx, ()| match ctx.attempt() {
+            1 => panic!("out of luck"),
+            2 => Err(Error::msg("nearly")),
+            attempt => Ok(format!("at attempt {attempt}")),
+        })
+        .open()
+        .await?;
+    let run = hub.start(keeps_trying()).await?;
+    assert_eq!(run.result().await?, "at attempt 3");
+    assert_eq!(hub.calls::<now_and_then>().len(), 3);
+    let failed: Vec<_> = run.history().await?.into_iter().filter_map(failed_attempt).collect();
+    assert!(failed[0].ends_with(": out of luck"), "{failed:?}");
+    assert_eq!(failed[1], "nearly");
+    Ok(())
+}
+
+fn failed_attempt(event: durable::protocol::HistoryEvent) -> Option<String> {
+    match event.kind {
+        EventKind::TaskAttemptFailed { failure, .. } => Some(failure.message),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn what_never_ends_lets_time_pass_until_it_is_given_up() -> Result<()> {
+    let hub = TestHub::builder().never::<now_and_then>().open().await?;
+    let began = hub.now();
+    assert!(hub.start(hasty()).await?.result().await?);
+    assert_eq!(hub.now() - began, chrono::TimeDelta::days(1));
+
+    let failed = hub.start(keeps_trying()).await?.result().await.unwrap_err();
+    let ResultError::Failed(failed) = failed else { panic!("{failed}") };
+    let types: Vec<_> = failed.details().chain().map(|it| it.error_type.as_str()).collect();
+    assert!(types.contains(&FailureDetails::TIMEOUT), "{types:?}");
+    // Three attempts of five minutes, and an hour before each but the first.
+    assert_eq!(hub.now() - began, chrono::TimeDelta::days(1) + chrono::TimeDelta::minutes(135));
+    assert_eq!(hub.calls::<now_and_then>().len(), 4);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_never_ends_does_not_keep_a_hub_from_being_shut_down() -> Result<()> {
+    let hub = TestHub::builder().never::<now_and_then>().open().await?;
+    let run = hub.start(hasty().instance_id("hasty")).await?;
+    hub.settle().await;
+    assert_eq!(hub.calls::<now_and_then>().len(), 1);
+    let hub = hub.reopen().await?;
+    assert!(matches!(run.result().await, Err(ResultError::Hub(HubError::ShutDown))));
+    assert!(hub.get_instance::<hasty>("hasty").await?.unwrap().result().await?);
+    assert_eq!(hub.calls::<now_and_then>().len(), 2, "it ran again");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_orchestrator_can_be_mocked_and_is_called_once_however_often_it_is_replayed()
+-> Result<()> {
+    let hub = TestHub::builder().mock_orchestrator::<four_times>(|n| Ok(100 * n)).open().await?;
+    assert_eq!(hub.start(daily_sum(3)).await?.result().await?, 300);
+    assert_eq!(hub.start(four_times(7)).await?.result().await?, 700);
+    assert_eq!(hub.calls::<four_times>(), [0, 1, 2, 7]);
+    assert_eq!(hub.calls::<twice>(), [0_u64; 0]);
+
+    let failing = TestHub::builder().mock_orchestrator::<four_times>(|_| Err(Error::msg("closed")));
+    let hub = failing.open().await?;
+    let failed = hub.start(daily_sum(1)).await?.result().await.unwrap_err();
+    assert!(failed.to_string().ends_with("orchestration `four_times` failed: closed"), "{failed}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_mocked_is_registered_and_the_calls_of_others_are_known_too() -> Result<()> {
+    let hub = TestHub::builder()
+        .configure(|hub| hub.only_registered().register::<four_times>())
+        .mock::<twice>(|n| Ok(n + 1))
+        .open()
+        .await?;
+    assert_eq!(hub.start(four_times(5)).await?.result().await?, 7);
+    assert_eq!(hub.calls::<twice>(), [5, 6]);
+
+    let hub = TestHub::open().await?;
+    assert_eq!(hub.start(four_times(5)).await?.result().await?, 20);
+    assert_eq!(hub.calls::<twice>(), [5, 10]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_comes_at_its_time_while_a_result_is_waited_for() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let began = hub.now();
+    let run = hub.start(sign_off().instance_id("in-time")).await?;
+    hub.raise_event_after(2 * DAY, "in-time", "Approval", &"Ada")?;
+    assert_eq!(run.result().await?.as_deref(), Some("Ada"));
+    assert_eq!(hub.now() - began, chrono::TimeDelta::days(2));
+
+    let run = hub.start(sign_off().instance_id("late")).await?;
+    hub.raise_event_after(4 * DAY, "late", "Approval", &"Ada")?;
+    assert_eq!(run.result().await?, None);
+    // It is for nobody any more, and does no harm.
+    hub.advance(2 * DAY).await;
+
+    let refused = hub.raise_event_after(DAY, "a/b", "Approval", &"Ada");
+    assert!(matches!(refused, Err(ManageError::InvalidInstanceId(_))), "{refused:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_two_events_the_earlier_comes_first() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(sign_off().instance_id("two")).await?;
+    hub.raise_event_after(2 * DAY, "two", "Approval", &"second")?;
+    hub.raise_event_after(DAY, "two", "Approval", &"first")?;
+    assert_eq!(run.result().await?.as_deref(), Some("first"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn somebody_outside_can_make_things_go_on() -> Result<()> {
+    #[orchestrator]
+    async fn told_to_sleep(ctx: &OrchestrationContext) -> Result<u32> {
+        let days = ctx.wait_for_external_event::<u32>("sleep").await?;
+        ctx.create_timer(days * DAY).await;
+        Ok(days)
+    }
+
+    let hub = TestHub::open().await?;
+    let run = hub.start(told_to_sleep()).await?;
+    let tell = async {
+        hub.settle().await;
+        run.raise_event("sleep", &9).await
+    };
+    let (result, told) = tokio::join!(run.result(), tell);
+    told?;
+    assert_eq!(result?, 9);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_restart_keeps_instances_time_mocks_and_events_to_come() -> Result<()> {
+    let hub = TestHub::builder().mock::<twice>(|n| Ok(3 * n)).open().await?;
+    hub.start(daily_sum(4).instance_id("sum")).await?;
+    hub.start(sign_off().instance_id("sign_off")).await?;
+    hub.raise_event_after(2 * DAY, "sign_off", "Approval", &"Ada")?;
+    hub.advance(DAY + DAY / 2).await;
+    let before = hub.now();
+    let hub = hub.reopen().await?;
+    assert_eq!(hub.now(), before);
+    let sign_off = hub.get_instance::<sign_off>("sign_off").await?.unwrap();
+    assert_eq!(sign_off.result().await?.as_deref(), Some("Ada"));
+    assert_eq!(hub.now() - before, chrono::TimeDelta::hours(12));
+    let sum = hub.get_instance::<daily_sum>("sum").await?.unwrap();
+    assert_eq!(sum.result().await?, 9 * (1 + 2 + 3));
+    Ok(())
+}
+
+#[tokio::test]
+async fn after_a_crash_what_was_running_runs_again() -> Result<()> {
+    let hub = TestHub::open().await?;
+    hub.start(gated().instance_id("gated")).await?;
+    while GATE_RUNS.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let hub = hub.crash().await?;
+    let run = hub.get_instance::<gated>("gated").await?.unwrap();
+    assert_eq!(run.result().await?, 2);
+    Ok(())
+}
+
+static GATE_RUNS: AtomicU32 = AtomicU32::new(0);
+
+/// Cannot be told to end, and would never do so by itself.
+#[activity]
+async fn gate() -> u32 {
+    let run = GATE_RUNS.fetch_add(1, Ordering::SeqCst) + 1;
+    if run == 1 {
+        std::future::pending::<()>().await;
+    }
+    run
+}
+
+#[orchestrator]
+async fn gated(ctx: &OrchestrationContext) -> Result<u32> {
+    Ok(gate().await?)
+}
+
+#[tokio::test]
+async fn a_history_is_saved_read_again_and_replayed() -> Result<()> {
+    let history = recorded().await?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("histories/v1/four_times.json");
+    history.save(&path)?;
+    let loaded = RecordedHistory::load(&path)?;
+    assert_eq!(loaded, history);
+    assert_eq!((loaded.name(), loaded.version()), ("four_times", None));
+    assert_eq!(loaded.instance_id().as_str(), "q");
+    verify_replay(&loaded)?;
+    verify_replay_strictly(&loaded)?;
+
+    // For people: a line for each thing that there is to say, values as what they are.
+    let text = fs::read_to_string(&path)?;
+    for line in [r#"  "format": 1,"#, r#"  "name": "four_times","#, r#"          "result": 10"#] {
+        assert!(text.lines().any(|it| it == line), "{line}\n{text}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_history_that_somebody_has_formatted_is_the_same() -> Result<()> {
+    let hub = TestHub::builder()
+        .mock::<archive>(|_| Ok(()))
+        .mock::<charge>(|_| Err(Declined { by: 1 }))
+        .open()
+        .await?;
+    let run = hub.start(buy("a b".into(), 3)).await?;
+    run.result().await?;
+    let history = RecordedHistory::of(&run).await?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("buy.json");
+    let spread =
+        serde_json::to_string(&history)?.replace(",\"", " ,\r\n\t \"").replace("[{", "[ {");
+    fs::write(&path, spread)?;
+    assert_eq!(RecordedHistory::load(&path)?, history);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_history_is_named_with_the_line() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("h.json");
+    let missing = RecordedHistory::load(&path).unwrap_err();
+    assert!(matches!(missing, HistoryFileError::Read { .. }), "{missing}");
+
+    let good = serde_json::to_string_pretty(&recorded().await?)?;
+    let error = |text: String| {
+        fs::write(&path, text).unwrap();
+        let error = RecordedHistory::load(&path).unwrap_err().to_string();
+        error.replace(&path.display().to_string(), "h.json")
+    };
+    let unknown = error(good.replace("TaskCompleted", "TaskDone"));
+    let line = 1 + good.lines().position(|line| line.contains("TaskCompleted")).unwrap();
+    let expected = format!("h.json:{line}:");
+    assert!(unknown.starts_with(&expected), "{unknown}");
+    assert!(unknown.contains("this is no recorded history: unknown variant `TaskDone`"));
+    assert!(error("{\n}".into()).starts_with("h.json:2:1: this is no recorded history: missing"));
+    assert_eq!(
+        error(good.replace("\"format\": 1", "\"format\": 2")),
+        "the recorded history `h.json` has format 2, and this release reads formats up to 1; \
+         record it with this release, or use a later one"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn changed_code_is_told_where_it_first_differs_with_both_sides() -> Result<()> {
+    let history = recorded().await?;
+    let divergence = verify_replay_with::<changed_four_times>(&history).unwrap_err();
+    assert_eq!(divergence.code(), Some("DURABLE0101"));
+    let report = divergence.to_string();
+    let due = "due 2026-01-02T00:00:00.000000Z";
+    for part in [
+        "orchestration `changed_four_times` (instance `q`) no longer does what its history recorded",
+        "  event 7 recorded     activity `twice`, asked for at tests/features/kit.rs:",
+        &format!(
+            "  this replay          wants a timer {due}\n  asked for at         tests/features/kit.rs:"
+        ),
+        "the orchestrator's code was changed while this instance was running",
+    ] {
+        assert!(report.contains(part), "{part}\n\n{report}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_replay_is_by_kind_and_name_and_can_be_to_the_letter() -> Result<()> {
+    let history = recorded().await?;
+    verify_replay_with::<other_four_times>(&history)?;
+
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("q.json");
+    let text = serde_json::to_string_pretty(&history)?;
+    fs::write(&path, text.replace("\"input\": 5", "\"input\": 6"))?;
+    let other = RecordedHistory::load(&path)?;
+    // What was called with 6 gives 10, says the history, and so 10 goes into the next call.
+    verify_replay_strictly(&other)?;
+    fs::write(&path, text.replace("\"result\": 10", "\"result\": 11"))?;
+    let other = RecordedHistory::load(&path)?;
+    verify_replay(&other)?;
+    let divergence = verify_replay_strictly(&other).unwrap_err();
+    assert_eq!(divergence.code(), Some("DURABLE0104"));
+    assert!(divergence.report().contains("wants activity `twice` with 11"), "{divergence}");
+
+    fs::write(&path, text.replace("\"name\": \"four_times\"", "\"name\": \"gone\""))?;
+    let divergence = verify_replay(&RecordedHistory::load(&path)?).unwrap_err();
+    assert_eq!(divergence.code(), Some("DURABLE0103"));
+    assert!(divergence.report().contains("orchestration `gone` (instance `q`) is not registered"));
+    Ok(())
+}
+
+async fn recorded() -> Result<RecordedHistory> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(four_times(5).instance_id("q")).await?;
+    run.result().await?;
+    Ok(RecordedHistory::of(&run).await?)
+}
+
+/// What a call is made of, as a type: nothing, the one thing, or all of them, owned.
+#[test]
+fn the_input_of_a_definition_is_what_a_call_is_made_of() {
+    fn is<F: Definition<Input = T>, T>() {}
+    is::<now_and_then, ()>();
+    is::<twice, u64>();
+    is::<charge, (String, Vec<Item>)>();
+    is::<archive, (PathBuf, Item)>();
+    is::<daily_sum, u64>();
+    is::<buy, (String, u32)>();
+}
