@@ -8,6 +8,7 @@ macro_rules! stand_in {
                 $($field: $value,)*
                 ..<$like as durable::Definition>::ENTRY
             };
+            type Input = <$like as durable::Definition>::Input;
             type Output = <$like as durable::Definition>::Output;
             type Error = <$like as durable::Definition>::Error;
 
