@@ -239,6 +239,34 @@ impl<E> TaskFailed<E> {
         self.error
     }
 
+    /// The error that the function returned, or what `other` makes of a failure that is none, such
+    /// as a panic.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use serde::{Serialize, Deserialize};
+    /// #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+    /// enum Declined {
+    ///     #[error("no money")]
+    ///     NoMoney,
+    ///     #[error("{0}")]
+    ///     Broken(String),
+    /// }
+    ///
+    /// #[activity]
+    /// async fn charge(cents: u32) -> Result<(), Declined> { Err(Declined::NoMoney) }
+    ///
+    /// #[orchestrator]
+    /// async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<(), Declined> {
+    ///     charge(cents).await.map_err(|failed| {
+    ///         failed.into_error_or_else(|details| Declined::Broken(details.message))
+    ///     })
+    /// }
+    /// ```
+    pub fn into_error_or_else(self, other: impl FnOnce(FailureDetails) -> E) -> E {
+        self.error.unwrap_or_else(|| other(self.details))
+    }
+
     /// What is recorded of the failure.
     pub fn details(&self) -> &FailureDetails {
         &self.details

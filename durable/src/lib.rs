@@ -28,6 +28,9 @@ pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+/// The crate of dates and times, as it stands in the API.
+pub use chrono;
+
 pub use activity::{Activity, ActivityContext, State};
 pub use call::Call;
 pub use durable_macros::{activity, allow, deterministic, event, helper, orchestrator};

@@ -24,3 +24,4 @@ mod tests;
 
 pub(crate) use action::{Action, Continuation, Episode, Outcome, ScheduledTask};
 pub(crate) use execution::{Execution, Origin};
+pub(crate) use nondeterminism::KEPT;

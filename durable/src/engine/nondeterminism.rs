@@ -12,7 +12,7 @@ use crate::registry::display_name;
 /// How long a report may be, in bytes: it is written with every record of the instance.
 const REPORT_MAX: usize = 4096;
 
-const KEPT: &str =
+pub(crate) const KEPT: &str =
     "the instance is suspended and keeps its history; it goes on when the code fits again";
 
 /// The orchestrator no longer does what its history recorded.
@@ -258,7 +258,9 @@ pub(super) fn not_registered(
         "DURABLE0103: orchestration {name} (instance `{instance_id}`) is not registered\n  \
          registered           {registered}\na crate that is never named in code is not linked, and \
          what it annotates not registered: write `use that_crate as _;`, or register it with \
-         `TaskHub::builder().register::<..>()`\n{KEPT}",
+         `TaskHub::builder().register::<..>()`; a version that was taken out of the code has to stay \
+         until its instances have ended, unless `TaskHub::builder().version_match(..)` lets a newer \
+         one go on\n{KEPT}",
         registered = shortened(registered)
     );
     Suspension { code: Some("DURABLE0103".to_owned()), reason }

@@ -154,7 +154,7 @@ impl TaskHubBuilder {
 
     /// A setting for orchestrators, which they find with
     /// [`OrchestrationContext::property`](crate::OrchestrationContext::property). It is recorded when
-    /// an instance is started, so an instance never sees it change.
+    /// an execution begins, so an instance sees it change when it continues as new, and never before.
     pub fn property(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         Arc::make_mut(&mut self.settings.properties).insert(key.into(), value.into());
         self

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::engine::KEPT;
 use crate::error::{Error, TaskFailed};
 use crate::protocol::{
     InstanceId, InvalidInstanceId, InvalidTraceContext, RuntimeStatus, Suspension,
@@ -46,7 +47,8 @@ pub enum OpenError {
     /// With [`verify_on_open`](crate::TaskHubBuilder::verify_on_open): these instances would not go on
     /// with the code of this program. Nothing was changed.
     #[error(
-        "{} unfinished instances would not go on with this code:\n{}", .0.len(), list(.0)
+        "unfinished instances that would not go on with this code: {}. Nothing was changed\n{}",
+        .0.len(), list(.0)
     )]
     WouldNotGoOn(Vec<(InstanceId, Suspension)>),
     /// A setting of the builder makes no sense.
@@ -220,6 +222,8 @@ pub enum ResultError<E = Error> {
 }
 
 fn list(stuck: &[(InstanceId, Suspension)]) -> String {
-    let reasons: Vec<_> = stuck.iter().map(|(_, suspension)| suspension.to_string()).collect();
-    reasons.join("\n")
+    // That an instance is suspended is not true here: nothing was done to it.
+    let report = |suspension: &Suspension| suspension.reason.replace(KEPT, "").trim().to_owned();
+    let reports: Vec<_> = stuck.iter().map(|(_, suspension)| report(suspension)).collect();
+    reports.join("\n")
 }

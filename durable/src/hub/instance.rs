@@ -18,7 +18,6 @@ use crate::protocol::{
     EventKind, ExecutionStarted, FailureDetails, HistoryEvent, InstanceId, InstanceRecord, Json,
     RuntimeStatus,
 };
-use crate::store::Store;
 
 /// An instance, seen from outside, whatever its orchestration. It is only a name: dropping it does
 /// nothing to the instance, and there need not be one.
@@ -83,23 +82,19 @@ impl InstanceHandle {
     /// # Errors
     /// As [`status`](Self::status).
     pub async fn details(&self) -> Result<InstanceDetails, HubError> {
-        let record = self.status().await?;
-        let (started, end) = self
-            .hub
-            .read({
-                let record = record.clone();
-                move |store| {
-                    let (id, execution) = (&record.instance_id, record.execution_id);
-                    let last = store.history(id, execution, record.last_episode)?;
-                    let end = last.into_iter().rev().find_map(|event| completed(event.kind));
-                    let past = store.history(id, execution, 0)?;
-                    Ok((past.into_iter().find_map(|event| started(event.kind)), end))
+        let (record, history) = self.record_and_history().await?;
+        let mut details =
+            InstanceDetails { record, input: Json::null(), output: None, failure: None };
+        for event in history {
+            match event.kind {
+                EventKind::ExecutionStarted(started) => details.input = started.input,
+                EventKind::ExecutionCompleted { result, failure, .. } => {
+                    (details.output, details.failure) = (result, failure);
                 }
-            })
-            .await?;
-        let input = started.map_or_else(Json::null, |started| started.input);
-        let (output, failure) = end.unwrap_or_default();
-        Ok(InstanceDetails { record, input, output, failure })
+                _ => {}
+            }
+        }
+        Ok(details)
     }
 
     /// What the instance last said of its progress, read as a `T`; none if it said nothing.
@@ -123,12 +118,15 @@ impl InstanceHandle {
     pub(crate) async fn record_and_history(
         &self,
     ) -> Result<(InstanceRecord, Vec<HistoryEvent>), HubError> {
-        let record = self.status().await?;
-        let read = move |store: &dyn Store| {
-            let history = store.history(&record.instance_id, record.execution_id, 0)?;
-            Ok((record, history))
-        };
-        self.hub.read(read).await
+        loop {
+            let record = self.status().await?;
+            let (id, execution) = (record.instance_id.clone(), record.execution_id);
+            let history = self.hub.read(move |store| store.history(&id, execution, 0)).await?;
+            // It may have begun anew between the two, and its history be gone.
+            if history.len() as u64 >= record.history_len {
+                return Ok((record, history));
+            }
+        }
     }
 
     /// Raises an external event, for an orchestrator that
@@ -363,13 +361,6 @@ impl InstanceHandle {
 fn started(kind: EventKind) -> Option<Box<ExecutionStarted>> {
     match kind {
         EventKind::ExecutionStarted(started) => Some(started),
-        _ => None,
-    }
-}
-
-fn completed(kind: EventKind) -> Option<(Option<Json>, Option<FailureDetails>)> {
-    match kind {
-        EventKind::ExecutionCompleted { result, failure, .. } => Some((result, failure)),
         _ => None,
     }
 }

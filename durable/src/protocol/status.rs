@@ -123,6 +123,9 @@ pub struct InstanceRecord {
     /// takes the partition over has to begin that again.
     #[serde(default)]
     pub active: bool,
+    /// Which execution of the instance it is in, from 0: one more with each continue-as-new.
+    #[serde(default)]
+    pub generation: u64,
 }
 
 impl InstanceRecord {
@@ -150,6 +153,7 @@ impl InstanceRecord {
             custom_status: None,
             next_due: None,
             active: false,
+            generation: 0,
         }
     }
 }

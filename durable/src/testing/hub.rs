@@ -101,6 +101,14 @@ impl TestHub {
         self.hub.settle().await;
     }
 
+    /// Stops the hub, as [`TaskHub::shutdown`](crate::TaskHub::shutdown) does.
+    ///
+    /// # Errors
+    /// The hub's store had failed.
+    pub async fn shutdown(self) -> crate::Result<()> {
+        self.hub.clone().shutdown().await
+    }
+
     /// Lets this much time pass, and all that happens in it happen.
     pub async fn advance(&self, time: Duration) {
         self.hub.pass_time(time).await;

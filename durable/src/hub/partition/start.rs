@@ -125,6 +125,7 @@ impl Partition {
             let Some((mut started, raised)) = resident.next_execution(*continuation) else {
                 return Episode::nothing();
             };
+            started.properties = self.settings.properties.as_ref().clone();
             let now = self.clock.now();
             if turn > GENERATIONS_AT_ONCE {
                 started.scheduled_start = Some(now.after(Duration::from_micros(1)));
@@ -244,6 +245,7 @@ impl Resident {
         let record = &mut self.record;
         record.execution_id = started.execution_id;
         record.version.clone_from(&started.version);
+        record.generation = started.generation;
         record.history_len = 0;
         record.last_episode = 0;
         record.runtime_status = RuntimeStatus::Running;
