@@ -213,6 +213,10 @@ impl Registry {
     }
 
     /// Runs an activity on its stored input: the function, or what stands in for it in a test.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(clippy::unused_self, reason = "there are mocks in a test only")
+    )]
     pub(crate) fn run_activity(
         &self,
         entry: &Entry,
@@ -232,6 +236,10 @@ impl Registry {
     }
 
     /// What runs an orchestrator: the function, or what stands in for it in a test.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(clippy::unused_self, reason = "there are mocks in a test only")
+    )]
     pub(crate) fn runner(&self, entry: &Entry) -> Option<Runner> {
         #[cfg(feature = "testing")]
         if let Some(mock) = self.mocks.orchestrator(entry) {

@@ -18,7 +18,7 @@ use crate::protocol::{
     Suspension, Timestamp,
 };
 use crate::registry::Registry;
-use crate::{HubError, InstanceHandle, Orchestrator};
+use crate::{HubError, InstanceHandle, Orchestrator, RegistryError};
 
 /// All that has happened to an execution of an instance, outside of its hub.
 ///
@@ -247,6 +247,12 @@ impl From<Suspension> for Divergence {
     }
 }
 
+impl From<RegistryError> for Divergence {
+    fn from(error: RegistryError) -> Self {
+        Self { code: None, report: error.to_string() }
+    }
+}
+
 /// Whether an instance with this history would go on with the code of this program.
 ///
 /// The orchestrator is run against the history, as a hub does after a restart: it must ask for the
@@ -295,7 +301,7 @@ impl From<Suspension> for Divergence {
 /// The first [`Divergence`]: DURABLE0101 if the code does something else, DURABLE0103 if it is not
 /// there at all.
 pub fn verify_replay(history: &RecordedHistory) -> Result<(), Divergence> {
-    replay(history, &collected()?, None, false)
+    replay(history, &Registry::collected()?, None, false)
 }
 
 /// As [`verify_replay`], and to the letter: inputs, times and results must be the recorded ones,
@@ -307,7 +313,7 @@ pub fn verify_replay(history: &RecordedHistory) -> Result<(), Divergence> {
 /// The first [`Divergence`]: DURABLE0104 if the code does something else, DURABLE0103 if it is not
 /// there at all.
 pub fn verify_replay_strictly(history: &RecordedHistory) -> Result<(), Divergence> {
-    replay(history, &collected()?, None, true)
+    replay(history, &Registry::collected()?, None, true)
 }
 
 /// As [`verify_replay`], with the code of orchestrator `O` whatever name the history has.
@@ -316,16 +322,8 @@ pub fn verify_replay_strictly(history: &RecordedHistory) -> Result<(), Divergenc
 /// The first [`Divergence`].
 pub fn verify_replay_with<O: Orchestrator>(history: &RecordedHistory) -> Result<(), Divergence> {
     let mut registry = Registry::default();
-    registry.add(O::ENTRY).map_err(not_opened)?;
+    registry.add(O::ENTRY)?;
     replay(history, &registry, Some((O::ENTRY.name, O::ENTRY.version)), false)
-}
-
-fn collected() -> Result<Registry, Divergence> {
-    Registry::collected().map_err(not_opened)
-}
-
-fn not_opened(error: crate::RegistryError) -> Divergence {
-    Divergence { code: None, report: error.to_string() }
 }
 
 fn replay(
@@ -346,10 +344,7 @@ fn replay(
     };
     let replay = || {
         let mut execution = Execution::new(registry, origin)?;
-        match strict {
-            true => execution.verify(&history.events),
-            false => execution.replay(&history.events),
-        }
+        if strict { execution.verify(&history.events) } else { execution.replay(&history.events) }
     };
     // On a thread outside of the async runtime, as partitions are.
     match thread::scope(|scope| scope.spawn(replay).join()) {
