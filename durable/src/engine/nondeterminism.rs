@@ -154,8 +154,8 @@ impl Subject<'_> {
     pub(super) fn foreign_await(&self, place: &str) -> Suspension {
         let report = format!(
             "awaited something that is not durable\n  {place}\nits result would not be recorded, \
-             so a replay would go another way, or hang; do I/O, sleeping, locking and channels in \
-             an `#[activity]` and await that"
+             so a replay would go another way, or hang; wait with `ctx.create_timer(..)` or \
+             `ctx.wait_for_external_event(..)`, and do I/O in an `#[activity]`"
         );
         self.suspend("DURABLE0102", &report)
     }

@@ -13,12 +13,13 @@ use crate::call::Call;
 
 /// Something that an orchestrator may await, because its result is recorded.
 ///
-/// Calls of activities, tasks, the futures of [`join`](crate::join) and its like, and `async` blocks
-/// and [helpers](macro@crate::helper) whose own awaits are durable.
+/// Calls, tasks, timers, external events, the futures of [`join`](crate::join), [`race`](crate::race)
+/// and their like, and `async` blocks and [helpers](macro@crate::helper) whose own awaits are durable.
 #[diagnostic::on_unimplemented(
     message = "an orchestrator cannot await `{Self}`: it is not durable",
     label = "its result is not recorded, so a replay would go another way, or hang",
-    note = "I/O, sleeping, locks, channels and tasks: do it in an `#[activity]` and await a call of that",
+    note = "to wait for a time: `ctx.create_timer(duration)`; for something from outside: `ctx.wait_for_external_event(name)`",
+    note = "I/O, locks, channels and tasks: do it in an `#[activity]` and await a call of that",
     note = "several at once: `durable::join((a, b))`, `durable::join_all(..)`, and the same with `try_`; the first of several: `durable::race((a, b))`",
     note = "an `async fn` of your own that awaits only what is durable: annotate it with `#[durable::helper]`"
 )]

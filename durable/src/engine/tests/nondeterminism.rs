@@ -225,7 +225,7 @@ fn waiting_for_nothing_is_found_out() {
         expect![[r#"
             DURABLE0102: orchestration `stuck` (instance `order-17`) awaited something that is not durable
               it waits, but for no task: nothing could ever wake it
-            its result would not be recorded, so a replay would go another way, or hang; do I/O, sleeping, locking and channels in an `#[activity]` and await that
+            its result would not be recorded, so a replay would go another way, or hang; wait with `ctx.create_timer(..)` or `ctx.wait_for_external_event(..)`, and do I/O in an `#[activity]`
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
 }
