@@ -247,7 +247,7 @@ fn a_result_that_came_twice_counts_once() {
 #[orchestrator(crate = crate)]
 async fn starts(ctx: &OrchestrationContext) -> Result<Vec<String>> {
     let first = ctx.start(parcel(1))?;
-    let second = ctx.start(parcel(2).instance_id("later").start_at(Duration::from_secs(60)))?;
+    let second = ctx.start(parcel(2).instance_id("later").start_at(Duration::from_mins(1)))?;
     Ok(vec![first.to_string(), second.to_string()])
 }
 

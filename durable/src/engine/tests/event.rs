@@ -30,8 +30,8 @@ fn started(name: &str, input: &str, say: impl FnOnce(&mut ExecutionStarted)) -> 
     (-1, started.into())
 }
 
-fn source() -> Option<String> {
-    Some("src/shop.rs:17".to_owned())
+fn source() -> String {
+    "src/shop.rs:17".to_owned()
 }
 
 pub(crate) fn TaskScheduled(id: i32, name: &str) -> Numbered {
@@ -43,7 +43,7 @@ pub(crate) fn TaskScheduledWith(id: i32, name: &str, input: &str) -> Numbered {
         name: name.to_owned(),
         version: None,
         input: json(input),
-        source: source(),
+        source: Some(source()),
         tags: Tags::new(),
     };
     (id, kind)
@@ -93,7 +93,7 @@ fn child(id: i32, name: &str, instance_id: &str, input: &str, detached: bool) ->
         name: name.to_owned(),
         version: None,
         input: json(input),
-        source: source(),
+        source: Some(source()),
         detached,
         tags: Tags::new(),
     };
@@ -112,7 +112,7 @@ pub(crate) fn ChildFailed(id: i32, message: &str) -> Numbered {
 
 /// One that is due at the `second`-th second.
 pub(crate) fn TimerCreated(id: i32, second: usize) -> Numbered {
-    (id, EventKind::TimerCreated { fire_at: at(second), source: source() })
+    (id, EventKind::TimerCreated { fire_at: at(second), source: Some(source()) })
 }
 
 pub(crate) fn TimerFired(id: i32, second: usize) -> Numbered {
@@ -124,7 +124,7 @@ pub(crate) fn EventSent(id: i32, instance_id: &str, name: &str, input: &str) -> 
         instance_id: InstanceId::new(instance_id).unwrap(),
         name: name.to_owned(),
         input: json(input),
-        source: source(),
+        source: Some(source()),
     };
     (id, kind)
 }

@@ -63,7 +63,7 @@ async fn everything(ctx: &OrchestrationContext, generation: u32) -> Result<u32> 
     let mut open: Vec<_> = (0..3).map(|n| step(n).spawn()).collect();
     while let Some((stepped, _, others)) = crate::select_all(open).await {
         sum += stepped.unwrap_or(6);
-        if let Race2::First(_) =
+        if let Race2::First(()) =
             crate::race((ctx.create_timer(Duration::from_secs(1)), step(sum))).await
         {
             break;

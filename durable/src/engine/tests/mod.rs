@@ -78,6 +78,7 @@ fn replayed<O: Definition>(past: &[HistoryEvent]) -> Result<Execution, Suspensio
 }
 
 /// The episode that `new` makes of `past`, at the second behind it.
+#[expect(clippy::needless_pass_by_value, reason = "so that histories can be written in place")]
 fn after<O: Definition>(
     past: Vec<HistoryEvent>,
     new: Vec<HistoryEvent>,
@@ -88,6 +89,10 @@ fn after<O: Definition>(
 
 /// The events that `new` makes of `past`: what came in, what was asked for, how it ended.
 #[track_caller]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "so that what is expected can be written in place"
+)]
 fn check_events<O: Definition>(past: Vec<HistoryEvent>, new: Vec<HistoryEvent>, expected: Expect) {
     crate::panics::note_places();
     let episode = after::<O>(past, new).unwrap().unwrap();
@@ -97,6 +102,10 @@ fn check_events<O: Definition>(past: Vec<HistoryEvent>, new: Vec<HistoryEvent>, 
 
 /// Compares a whole history with what a second run does (DURABLE0104).
 #[track_caller]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "so that what is expected can be written in place"
+)]
 fn check_verified<O: Definition>(history: &[HistoryEvent], expected: Expect) {
     let verified = new_execution::<O>(Limits::default()).verify(history);
     let text = verified.map_or_else(|suspension| suspension.reason, |()| "the same".to_owned());
