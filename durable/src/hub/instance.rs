@@ -139,7 +139,7 @@ impl InstanceHandle {
     pub async fn raise_event(
         &self,
         name: &str,
-        payload: &impl Serialize,
+        payload: &(impl Serialize + ?Sized),
     ) -> Result<(), ManageError> {
         self.raise_json(name, self.event_json(payload)).await
     }

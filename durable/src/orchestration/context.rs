@@ -185,7 +185,7 @@ impl OrchestrationContext {
     ///     Ok(())
     /// }
     /// ```
-    pub fn set_custom_status(&self, status: &impl Serialize) -> Result<()> {
+    pub fn set_custom_status(&self, status: &(impl Serialize + ?Sized)) -> Result<()> {
         let json = serde_json::to_string(status)
             .map_err(|error| Error::msg(format!("the custom status has no JSON form: {error}")))?;
         let max = self.scope.limits.custom_status;
@@ -273,7 +273,7 @@ impl OrchestrationContext {
         &self,
         instance_id: impl AsRef<str>,
         name: &str,
-        payload: &impl Serialize,
+        payload: &(impl Serialize + ?Sized),
     ) -> Result<()> {
         let source = Location::caller();
         let instance_id = InstanceId::new(instance_id)?;
@@ -399,7 +399,7 @@ pub(crate) struct NamedStart {
 }
 
 /// A value as JSON, if it has such a form and is not too large.
-pub(crate) fn json_of(what: &str, value: &impl Serialize, limits: &Limits) -> Result<Json> {
+pub(crate) fn json_of(what: &str, value: &(impl Serialize + ?Sized), limits: &Limits) -> Result<Json> {
     let json = serde_json::to_string(value)
         .map_err(|error| Error::msg(format!("{what} has no JSON form: {error}")))?;
     limits.check_payload(what, json.len()).map_err(Error::msg)?;

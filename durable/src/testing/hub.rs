@@ -189,7 +189,7 @@ impl TestHub {
         time: Duration,
         instance_id: &str,
         name: &str,
-        payload: &impl Serialize,
+        payload: &(impl Serialize + ?Sized),
     ) -> Result<(), ManageError> {
         let instance = self.hub.instance(instance_id)?;
         let event = Event {
