@@ -171,7 +171,7 @@ fn write_error<E: TaskError>(error: &E) -> FailureDetails {
 fn read_error<E: TaskError>(details: &FailureDetails) -> Option<E> {
     let mut error: Option<E> = None;
     if let Some(slot) = (&mut error as &mut dyn Any).downcast_mut::<Option<Error>>() {
-        *slot = Some(Error(details.clone()));
+        *slot = (!details.is_of_runtime()).then(|| Error(details.clone()));
         return error;
     }
     let value = details.value.as_ref()?;

@@ -1,5 +1,6 @@
 //! External events that have a type: the name and the data in one.
 
+use crate::error::{Error, Result};
 use crate::payload::{Codec, Payload, payload};
 
 /// The data of an external event, which knows the event's name. The attribute
@@ -36,6 +37,20 @@ use crate::payload::{Codec, Payload, payload};
 pub trait ExternalEvent: EventData {
     /// The event's name. It is not empty, and compared without regard to case.
     const NAME: &'static str;
+}
+
+/// The longest name of an event, in characters.
+const NAME_MAX: usize = 256;
+
+/// What is wrong with the name of an event, if something is.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let characters = name.chars().count();
+    if (1..=NAME_MAX).contains(&characters) {
+        return Ok(());
+    }
+    Err(Error::msg(format!(
+        "the name of an external event has 1 to {NAME_MAX} characters, and this one has {characters}"
+    )))
 }
 
 /// The data of an event: every [`Payload`] is.

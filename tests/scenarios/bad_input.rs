@@ -98,7 +98,6 @@ async fn odd_names_and_wrong_types_of_events_do_no_harm() -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "an event without a name is accepted; docs of `ExternalEvent::NAME` say it is not empty"]
 async fn an_event_without_a_name_is_refused() -> Result<()> {
     on_every_hub(async |hub, _| {
         let run = hub.start(three_events("n".into())).await?;
@@ -186,7 +185,6 @@ async fn a_result_that_is_too_large(verify: bool) -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "the input of continue_as_new is not held to max_payload"]
 async fn a_next_input_over_the_limit_fails_the_instance() -> Result<()> {
     let hub = builder(&World::default()).configure(|hub| hub.max_payload(KILO)).open().await?;
     is_too_large(hub.start(begins_anew_with_much("x".into())).await?.result().await);
@@ -199,7 +197,6 @@ async fn a_result_over_the_limit_fails_the_instance() -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "with verify_replay a result over the limit is a false DURABLE0104"]
 async fn a_result_over_the_limit_is_the_same_in_a_shadow_replay() -> Result<()> {
     a_result_that_is_too_large(true).await
 }
@@ -210,7 +207,6 @@ async fn hears_a_panic(ctx: &OrchestrationContext) -> Result<bool> {
 }
 
 #[tokio::test]
-#[ignore = "`TaskFailed::error` is `Some` after a panic if the error type is `durable::Error`"]
 async fn a_panic_is_no_error_that_was_returned() -> Result<()> {
     on_every_hub(async |hub, _| {
         assert!(hub.start(hears_a_panic()).await?.result().await?);

@@ -208,7 +208,6 @@ async fn periodic_cleanup_goes_on_for_ever_with_a_short_history() -> Result<()> 
 }
 
 #[tokio::test]
-#[ignore = "with verify_replay what comes after continue_as_new is a false DURABLE0104"]
 async fn periodic_cleanup_goes_on_under_shadow_replay() -> Result<()> {
     on_every_hub(cleans_up).await
 }

@@ -201,7 +201,6 @@ async fn order_processor(ctx: &OrchestrationContext, item: String, count: u32) -
 }
 
 #[tokio::test]
-#[ignore = "with live_instances(0) an attempt is begun twice, and numbers of attempts are skipped"]
 async fn an_order_is_paid_in_the_third_attempt_or_sold_out() -> Result<()> {
     on_every_hub(async |hub, _| {
         let began = hub.now();

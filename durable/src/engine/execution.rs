@@ -141,6 +141,11 @@ impl Execution {
         self.open.has_running_activities()
     }
 
+    /// The attempt of a task that is running, or is next.
+    pub(crate) fn attempt(&self, task: i32) -> Option<u32> {
+        self.open.attempt(task)
+    }
+
     /// What the orchestrator last said of its progress.
     pub(crate) fn custom_status(&self) -> CustomStatus {
         self.scope.custom_status()
@@ -201,7 +206,7 @@ impl Execution {
                 Due::Action(action) => actions.push(action),
                 Due::Event(kind) => self.deliver_one(now, kind, incoming, actions)?,
                 Due::TimedOut(kind) => {
-                    if let Some(id) = answered(&kind) {
+                    if let Some(id) = kind.answers() {
                         actions.extend(self.stop(id));
                     }
                     self.deliver_one(now, kind, incoming, actions)?;
@@ -254,7 +259,7 @@ impl Execution {
 
     /// Whether an event that came in means anything here: a result nobody waits for does not.
     fn concerns(&self, kind: &EventKind) -> bool {
-        answered(kind).is_none_or(|id| id == open::START || self.scope.is_open(id))
+        kind.answers().is_none_or(|id| id == open::START || self.scope.is_open(id))
     }
 
     fn apply(&mut self, event: &HistoryEvent) -> Result<(), Suspension> {
@@ -358,11 +363,14 @@ impl Execution {
             Polled::Foreign(place) => Err(self.subject().foreign_await(&place)),
             polled => match (self.scope.take_fault(), polled, continued) {
                 (Some(fault), _, _) => Err(self.subject().unreadable(&fault)),
-                (None, Polled::Ready(result), _) => Ok(Some(End::Unrecorded(result))),
+                (None, Polled::Ready(result), _) => {
+                    let result = result.and_then(|output| self.fitting("the output", output));
+                    Ok(Some(End::Unrecorded(result)))
+                }
                 (None, Polled::Panicked(failure), _) | (None, _, Some(Err(failure))) => {
                     Ok(Some(End::Unrecorded(Err(failure))))
                 }
-                (None, _, Some(Ok(next))) => Ok(Some(End::ContinuedAsNew(next))),
+                (None, _, Some(Ok(next))) => Ok(Some(self.next(next))),
                 (None, _, None) => self.may_wait(),
             },
         };
@@ -481,7 +489,7 @@ impl Execution {
                 let continuation = Box::new(Continuation { next, unread });
                 return Some((Outcome::ContinuedAsNew(continuation), None));
             }
-            End::Unrecorded(result) => match result.and_then(|output| self.fitting(output)) {
+            End::Unrecorded(result) => match result {
                 Ok(output) => (RuntimeStatus::Completed, Some(output), None),
                 Err(failure) => (RuntimeStatus::Failed, None, Some(failure)),
             },
@@ -490,10 +498,17 @@ impl Execution {
         Some((Outcome::Finished(status), Some(kind)))
     }
 
-    fn fitting(&self, output: Json) -> TaskResult {
-        let size = output.as_str().len();
-        let checked = self.scope.limits.check_payload("the output", size);
-        checked.map(|()| output).map_err(|message| {
+    /// The end of an execution that begins anew, if that can be.
+    fn next(&self, next: NextExecution) -> End {
+        match self.fitting("the next input", next.input.clone()) {
+            Ok(_) => End::ContinuedAsNew(next),
+            Err(failure) => End::Unrecorded(Err(failure)),
+        }
+    }
+
+    fn fitting(&self, what: &str, value: Json) -> TaskResult {
+        let checked = self.scope.limits.check_payload(what, value.as_str().len());
+        checked.map(|()| value).map_err(|message| {
             FailureDetails::new(FailureDetails::PAYLOAD_TOO_LARGE, message).non_retriable()
         })
     }
@@ -539,31 +554,5 @@ impl Drop for Execution {
         if let Err(panic) = panics::catch(|| quietly(|| self.future = None)) {
             tracing::warn!(instance = %self.scope.instance_id, "dropping an orchestrator {panic}");
         }
-    }
-}
-
-/// The number of the task that an event answers.
-fn answered(kind: &EventKind) -> Option<i32> {
-    match kind {
-        EventKind::TaskCompleted { task_scheduled_id: id, .. }
-        | EventKind::TaskFailed { task_scheduled_id: id, .. }
-        | EventKind::TaskAttemptFailed { task_scheduled_id: id, .. }
-        | EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id: id, .. }
-        | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id: id, .. }
-        | EventKind::TimerFired { timer_id: id, .. } => Some(*id),
-        EventKind::ExecutionStarted(_)
-        | EventKind::ExecutionCompleted { .. }
-        | EventKind::ExecutionTerminated { .. }
-        | EventKind::ExecutionSuspended { .. }
-        | EventKind::ExecutionResumed { .. }
-        | EventKind::ExecutionRewound { .. }
-        | EventKind::TaskScheduled { .. }
-        | EventKind::SubOrchestrationInstanceCreated { .. }
-        | EventKind::TimerCreated { .. }
-        | EventKind::EventSent { .. }
-        | EventKind::EventRaised { .. }
-        | EventKind::GenericEvent { .. }
-        | EventKind::OrchestratorStarted
-        | EventKind::OrchestratorCompleted => None,
     }
 }

@@ -102,6 +102,11 @@ impl OpenTasks {
         self.alarms.first().map(|(at, _)| *at)
     }
 
+    /// The attempt of a task that is running, or is next.
+    pub(super) fn attempt(&self, id: i32) -> Option<u32> {
+        self.tasks.get(&id).map(|open| open.attempt)
+    }
+
     pub(super) fn has_running_activities(&self) -> bool {
         self.running > 0
     }

@@ -262,8 +262,9 @@ impl Activities {
         metrics::activity_ended(&job.task.name, outcome, ticket.began);
         if is_waited_for && !cut_off {
             let event = EventKind::task_result(job.task.event_id, result);
-            let Job { instance_id, execution_id, .. } = job;
-            let mail = Mail::TaskEnded { instance_id: instance_id.clone(), execution_id, event };
+            let Job { instance_id, execution_id, task } = job;
+            let (id, attempt) = (instance_id.clone(), task.attempt);
+            let mail = Mail::TaskEnded { instance_id: id, execution_id, attempt, event };
             self.mailboxes.send(&instance_id, mail);
         }
     }

@@ -137,9 +137,9 @@ pub enum ManageError {
     /// The instance waits for other code than this program has.
     #[error("{0}")]
     StillSuspended(Suspension),
-    /// What is sent has no JSON form, or is too large.
+    /// The event has no name, or what it carries has no JSON form or is too large.
     #[error("{0}")]
-    InvalidPayload(Error),
+    InvalidEvent(Error),
     /// An instance could not be started again.
     #[error(transparent)]
     Start(Box<StartError>),

@@ -11,7 +11,7 @@ use super::mail::{End, Mail, Manage};
 use super::reply::Reply;
 use super::start::StartRequest;
 use crate::error::Error;
-use crate::event::ExternalEvent;
+use crate::event::{ExternalEvent, check_name};
 use crate::orchestration::json_of;
 use crate::payload::Payload;
 use crate::protocol::{
@@ -134,7 +134,8 @@ impl InstanceHandle {
     /// returns, the event is durable.
     ///
     /// # Errors
-    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::InvalidPayload`] if
+    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::InvalidEvent`] if
+    /// it has no name, or
     /// the payload has no JSON form or is too large.
     pub async fn raise_event(
         &self,
@@ -160,7 +161,7 @@ impl InstanceHandle {
     }
 
     /// What an event carries, as JSON.
-    pub(crate) fn event_json(&self, payload: &impl Serialize) -> crate::Result<Json> {
+    pub(crate) fn event_json(&self, payload: &(impl Serialize + ?Sized)) -> crate::Result<Json> {
         json_of("the event", payload, &self.hub.inner.limits)
     }
 
@@ -169,7 +170,8 @@ impl InstanceHandle {
         name: &str,
         input: crate::Result<Json>,
     ) -> Result<(), ManageError> {
-        let input = input.map_err(ManageError::InvalidPayload)?;
+        check_name(name).map_err(ManageError::InvalidEvent)?;
+        let input = input.map_err(ManageError::InvalidEvent)?;
         self.manage(Manage::Raise { name: name.to_owned(), input }).await
     }
 

@@ -19,6 +19,7 @@ pub(super) enum Mail {
     TaskEnded {
         instance_id: InstanceId,
         execution_id: ExecutionId,
+        attempt: u32,
         event: EventKind,
     },
     /// What another instance sent; it is in the store until it is consumed.

@@ -2,7 +2,7 @@
 //!
 //! An instance whose last write is not durable yet stays, since the store does not have it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,9 @@ use lru::LruCache;
 
 use super::mail::End;
 use crate::engine::Execution;
-use crate::protocol::{ExecutionId, HistoryEvent, InstanceId, InstanceRecord, Timestamp};
+use crate::protocol::{
+    EventKind, ExecutionId, HistoryEvent, InstanceId, InstanceRecord, Timestamp,
+};
 
 /// An instance in memory.
 pub(super) struct Resident {
@@ -43,6 +45,18 @@ impl Resident {
             due_before,
             past: Vec::new(),
         }
+    }
+
+    /// Events without the results of attempts that are over: an attempt may run twice, since that it
+    /// has begun is written nowhere, and its second result must not count for the next.
+    pub(super) fn current(&self, events: Vec<(EventKind, Option<u32>)>) -> Vec<EventKind> {
+        let mut seen = HashSet::new();
+        let mut is_current = |(event, attempt): &(EventKind, Option<u32>)| {
+            let (Some(attempt), Some(task)) = (attempt, event.answers()) else { return true };
+            let present = self.execution.as_ref().and_then(|execution| execution.attempt(task));
+            present.is_none_or(|present| *attempt >= present) && seen.insert((task, *attempt))
+        };
+        events.into_iter().filter(|event| is_current(event)).map(|(event, _)| event).collect()
     }
 
     /// Keeps the history, if episodes are to be verified against it.

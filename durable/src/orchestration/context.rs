@@ -18,7 +18,7 @@ use super::timer::{Timer, When};
 use crate::call::Call;
 use crate::chance;
 use crate::error::{Error, Result};
-use crate::event::ExternalEvent;
+use crate::event::{ExternalEvent, check_name};
 use crate::limits::Limits;
 use crate::payload::{Payload, payload};
 use crate::protocol::{
@@ -277,6 +277,7 @@ impl OrchestrationContext {
     ) -> Result<()> {
         let source = Location::caller();
         let instance_id = InstanceId::new(instance_id)?;
+        check_name(name)?;
         let input = json_of("the event", payload, &self.scope.limits)?;
         let ask = Ask::SendEvent { instance_id, name: name.to_owned(), input };
         self.scope.request(Request { ask, source });
@@ -399,7 +400,11 @@ pub(crate) struct NamedStart {
 }
 
 /// A value as JSON, if it has such a form and is not too large.
-pub(crate) fn json_of(what: &str, value: &(impl Serialize + ?Sized), limits: &Limits) -> Result<Json> {
+pub(crate) fn json_of(
+    what: &str,
+    value: &(impl Serialize + ?Sized),
+    limits: &Limits,
+) -> Result<Json> {
     let json = serde_json::to_string(value)
         .map_err(|error| Error::msg(format!("{what} has no JSON form: {error}")))?;
     limits.check_payload(what, json.len()).map_err(Error::msg)?;

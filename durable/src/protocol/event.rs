@@ -313,6 +313,32 @@ impl EventKind {
         }
     }
 
+    /// The number of the task that an event answers.
+    pub(crate) fn answers(&self) -> Option<i32> {
+        match self {
+            Self::TaskCompleted { task_scheduled_id: id, .. }
+            | Self::TaskFailed { task_scheduled_id: id, .. }
+            | Self::TaskAttemptFailed { task_scheduled_id: id, .. }
+            | Self::SubOrchestrationInstanceCompleted { task_scheduled_id: id, .. }
+            | Self::SubOrchestrationInstanceFailed { task_scheduled_id: id, .. }
+            | Self::TimerFired { timer_id: id, .. } => Some(*id),
+            Self::ExecutionStarted(_)
+            | Self::ExecutionCompleted { .. }
+            | Self::ExecutionTerminated { .. }
+            | Self::ExecutionSuspended { .. }
+            | Self::ExecutionResumed { .. }
+            | Self::ExecutionRewound { .. }
+            | Self::TaskScheduled { .. }
+            | Self::SubOrchestrationInstanceCreated { .. }
+            | Self::TimerCreated { .. }
+            | Self::EventSent { .. }
+            | Self::EventRaised { .. }
+            | Self::GenericEvent { .. }
+            | Self::OrchestratorStarted
+            | Self::OrchestratorCompleted => None,
+        }
+    }
+
     /// The event that remembers a patch.
     pub(crate) fn of_patch(id: &str) -> Self {
         Self::GenericEvent { data: format!("{PATCHED}{id}") }

@@ -113,6 +113,12 @@ impl FailureDetails {
         self.chain().any(|failure| failure.error_type == std::any::type_name::<T>())
     }
 
+    /// Whether it is a failure that no function returned: it is of one of the types named here.
+    pub(crate) fn is_of_runtime(&self) -> bool {
+        let name = self.error_type.strip_prefix("durable::");
+        name.is_some_and(|name| !name.contains("::"))
+    }
+
     /// This failure, what caused it, what caused that, and so on.
     pub fn chain(&self) -> impl Iterator<Item = &FailureDetails> {
         std::iter::successors(Some(self), |failure| failure.inner.as_deref())

@@ -182,7 +182,7 @@ impl TestHub {
     /// ```
     ///
     /// # Errors
-    /// [`ManageError::InvalidInstanceId`]; [`ManageError::InvalidPayload`] if the payload has no JSON
+    /// [`ManageError::InvalidInstanceId`]; [`ManageError::InvalidEvent`] if the payload has no JSON
     /// form or is too large.
     pub fn raise_event_after(
         &self,
@@ -196,7 +196,7 @@ impl TestHub {
             at: self.hub.now().after(time),
             instance_id: instance.instance_id().clone(),
             name: name.to_owned(),
-            input: instance.event_json(payload).map_err(ManageError::InvalidPayload)?,
+            input: instance.event_json(payload).map_err(ManageError::InvalidEvent)?,
         };
         let number = self.injected.add(event.clone());
         self.raise_later(number, event);

@@ -72,7 +72,8 @@ struct Stopped;
 /// What came for an instance and is delivered in one episode.
 #[derive(Debug, Default)]
 struct Arrival {
-    events: Vec<EventKind>,
+    /// Each with the number of the attempt whose result it is, if it is one's.
+    events: Vec<(EventKind, Option<u32>)>,
     consumed: Vec<MessageId>,
     effects: Vec<Effect>,
 }
@@ -180,9 +181,9 @@ impl Partition {
                 self.flush(&start.instance_id, arrivals)?;
                 self.start(start)
             }
-            Mail::TaskEnded { instance_id, execution_id, event } => {
+            Mail::TaskEnded { instance_id, execution_id, attempt, event } => {
                 if self.is_current(&instance_id, execution_id)? {
-                    arrivals.of(&instance_id).events.push(event);
+                    arrivals.of(&instance_id).events.push((event, Some(attempt)));
                 }
                 Ok(())
             }
@@ -191,7 +192,7 @@ impl Partition {
                 let raised = self.can_raise(&instance_id)?;
                 let arrival = arrivals.of(&instance_id);
                 if raised.is_ok() {
-                    arrival.events.push(EventKind::EventRaised { name, input });
+                    arrival.events.push((EventKind::EventRaised { name, input }, None));
                 }
                 arrival.effects.push(Effect::Managed(reply, raised));
                 Ok(())
@@ -247,7 +248,7 @@ impl Partition {
                 }
                 let arrival = arrivals.of(&instance_id);
                 arrival.consumed.push(id);
-                arrival.events.extend(is_for_it.then_some(event));
+                arrival.events.extend(is_for_it.then_some((event, None)));
                 Ok(())
             }
         }
@@ -272,6 +273,7 @@ impl Partition {
             self.write(content, effects);
             return Ok(());
         };
+        let events = resident.current(events);
         match self.episode(&mut resident, events) {
             Some(episode) => self.write_episode(&mut resident, episode, content, effects),
             None => self.write(content, effects),
