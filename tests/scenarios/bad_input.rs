@@ -78,7 +78,7 @@ async fn three_events(ctx: &OrchestrationContext, name: String) -> Result<Vec<u3
 #[tokio::test]
 async fn odd_names_and_wrong_types_of_events_do_no_harm() -> Result<()> {
     on_every_hub(async |hub, _| {
-        for name in ["a/b \u{e4}\n#?", " ", &"long".repeat(1_000), "STRASSE"] {
+        for name in ["a/b \u{e4}\n#?", " ", &"long".repeat(64), "STRASSE"] {
             let run = hub.start(three_events(name.into())).await?;
             run.raise_event("another", &1).await?;
             run.raise_event(name, &1).await?;

@@ -11,6 +11,8 @@ use crate::registry::display_name;
 
 /// How long a report may be, in bytes: it is written with every record of the instance.
 const REPORT_MAX: usize = 4096;
+/// How much of a value stands in it, in bytes.
+const VALUE_MAX: usize = 1024;
 
 pub(crate) const KEPT: &str =
     "the instance is suspended and keeps its history; it goes on when the code fits again";
@@ -240,7 +242,9 @@ impl Subject<'_> {
     /// A value, where values are compared.
     fn with(&self, value: Option<&Json>) -> String {
         match value {
-            Some(value) if self.strict => format!(" with {value}"),
+            Some(value) if self.strict => {
+                format!(" with {}", shortened_to(value.as_str(), VALUE_MAX))
+            }
             _ => String::new(),
         }
     }
@@ -267,9 +271,12 @@ pub(super) fn not_registered(
 }
 
 fn shortened(report: &str) -> Cow<'_, str> {
-    if report.len() <= REPORT_MAX {
-        return report.into();
+    shortened_to(report, REPORT_MAX)
+}
+
+fn shortened_to(text: &str, max: usize) -> Cow<'_, str> {
+    if text.len() <= max {
+        return text.into();
     }
-    format!("{}... ({} bytes)", &report[..report.floor_char_boundary(REPORT_MAX)], report.len())
-        .into()
+    format!("{}... ({} bytes)", &text[..text.floor_char_boundary(max)], text.len()).into()
 }

@@ -286,7 +286,8 @@ impl OrchestrationContext {
 
     /// Starts an orchestration that nobody here waits for, exactly once; gives its id.
     ///
-    /// To wait for its result, await the call instead.
+    /// To wait for its result, await the call instead. If the id is that of an instance which has not
+    /// ended, nothing is started, and the log says so.
     ///
     /// # Errors
     /// The id breaks a rule, the input has no JSON form or is too large. Nothing is started then.

@@ -1,6 +1,6 @@
 //! The reference: the simplest store that keeps the contract, for tests and for what may be lost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -37,7 +37,7 @@ struct State {
     active: BTreeMap<PartitionId, BTreeSet<InstanceId>>,
     due: BTreeMap<PartitionId, BTreeSet<(Timestamp, InstanceId)>>,
     histories: BTreeMap<(InstanceId, ExecutionId), Vec<HistoryEvent>>,
-    messages: BTreeMap<PartitionId, Vec<TaskMessage>>,
+    messages: BTreeMap<PartitionId, VecDeque<TaskMessage>>,
 }
 
 impl MemoryStore {
@@ -106,7 +106,7 @@ impl Store for MemoryStore {
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
         let state = self.state();
         let active = state.active.get(&partition).into_iter().flatten().cloned().collect();
-        let messages = state.messages.get(&partition).cloned().unwrap_or_default();
+        let messages = state.messages.get(&partition).into_iter().flatten().cloned().collect();
         Ok(PartitionState { active, messages })
     }
 
@@ -119,10 +119,14 @@ impl Store for MemoryStore {
         commit.episodes.iter().for_each(|episode| state.apply(episode));
         commit.purged.iter().for_each(|(partition, id)| state.purge(*partition, id));
         for (partition, id) in &commit.consumed {
-            state.messages.entry(*partition).or_default().retain(|message| message.id != *id);
+            let messages = state.messages.entry(*partition).or_default();
+            // Nearly always the first, since they are consumed in their order.
+            if let Some(place) = messages.iter().position(|message| message.id == *id) {
+                messages.remove(place);
+            }
         }
         for (partition, message) in &commit.messages {
-            state.messages.entry(*partition).or_default().push(message.clone());
+            state.messages.entry(*partition).or_default().push_back(message.clone());
         }
         Ok(())
     }
