@@ -9,20 +9,25 @@ use std::collections::BTreeSet;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, Attribute, Block, Expr, Item, ItemFn, Macro, Path, Signature, Stmt, StmtMacro, Token,
+    Arm, Attribute, Block, Expr, ExprMacro, ExprPath, ExprWhile, FnArg, Item, ItemFn, Local, Macro,
+    Pat, Path, QSelf, Signature, Stmt, StmtMacro, Token, Type,
 };
 
 use crate::allow::{self, Allowed};
 use crate::errors::Errors;
 use crate::expand::ends;
+use crate::loops::{is_endless, is_true, never_ends};
+use crate::names::{self, Kind, Name, broken, broken_macro};
 use crate::paths::Crate;
 use crate::rules::{self, Rule};
 use crate::uses::Uses;
+use crate::values::Values;
 
 /// Checks and rewrites an `async` function: its parameters by the rules, its body altogether.
 pub(crate) fn check_function(item: &mut ItemFn, krate: &Crate, errors: &mut Errors) {
@@ -39,13 +44,23 @@ pub(crate) fn check(
     errors: &mut Errors,
 ) {
     let allowed = Allowed::take(attributes, errors);
-    let uses = Uses::around(&signature.ident);
+    let uses = Uses::around(&signature.ident, block);
+    let values = Values::of(signature, block, &uses);
     let is_async = signature.asyncness.is_some();
     let allowed = vec![allowed];
-    let mut body = Body { krate, errors, uses, allowed, is_async, refused: 0, blind: false };
+    let tainted = BTreeSet::new();
+    let mut body =
+        Body { krate, errors, uses, values, allowed, is_async, refused: 0, blind: false, tainted };
     for input in &mut signature.inputs {
+        let before = body.refused;
         body.visit_fn_arg_mut(input);
+        if let FnArg::Typed(typed) = input
+            && body.refused > before
+        {
+            body.tainted.extend(bound(&typed.pat));
+        }
     }
+    body.visit_return_type_mut(&mut signature.output);
     body.visit_block_mut(block);
 }
 
@@ -54,6 +69,7 @@ struct Body<'a> {
     krate: &'a Crate,
     errors: &'a mut Errors,
     uses: Uses,
+    values: Values,
     allowed: Vec<Allowed>,
     /// Whether awaits are looked at: a function that is not `async` has none.
     is_async: bool,
@@ -61,6 +77,8 @@ struct Body<'a> {
     refused: usize,
     /// Whether an `async` closure was refused: what awaits it is not told the same again.
     blind: bool,
+    /// Variables made of what was refused: what awaits them is not told the same again.
+    tainted: BTreeSet<String>,
 }
 
 impl Body<'_> {
@@ -89,11 +107,22 @@ impl Body<'_> {
             self.refuse(path, &format!("`{name}`, a `static`,"), &rules::SHARED);
             return;
         }
-        let Some(resolved) = self.uses.resolve(path) else { return };
-        let breaks = |entry: &&str| breaks(&resolved, entry);
-        let broken = rules::PATHS.iter().find(|(_, entries)| entries.iter().any(breaks));
-        if let Some((rule, _)) = broken {
-            let written = path.segments.iter().map(|segment| segment.ident.to_string());
+        let name = path.segments.iter().map(|segment| segment.ident.to_string());
+        let name = name.collect::<Vec<_>>().join("::");
+        if self.uses.body(&name).is_some() {
+            if !self.values.is_bound(&name) {
+                self.check_reached(path, &name);
+            }
+            return;
+        }
+        if let Some(resolved) = self.uses.resolve(path) {
+            self.check_resolved(path, &resolved);
+        }
+    }
+
+    fn check_resolved(&mut self, path: &Path, resolved: &[String]) {
+        if let Some(rule) = broken(resolved) {
+            let written = path.segments.iter().map(|segment| segment.ident.unraw().to_string());
             let written = written.collect::<Vec<_>>().join("::");
             let full = resolved.join("::");
             let what = if full.ends_with(&written) {
@@ -105,6 +134,18 @@ impl Body<'_> {
         }
     }
 
+    /// Checks what a function or macro of the same file names that no attribute looks into.
+    fn check_reached(&mut self, tokens: impl ToTokens, name: &str) {
+        let mut seen = BTreeSet::new();
+        let found = reached(&self.uses, name, &mut seen);
+        if let Some((rule, names)) = found {
+            let does = if rule.code == rules::HIDDEN_AWAIT.code { "writes" } else { "uses" };
+            if self.is_async || does == "uses" {
+                self.refuse(tokens, &format!("`{name}`, which {does} `{names}`,"), rule);
+            }
+        }
+    }
+
     fn check_macro(&mut self, mac: &mut Macro) {
         let resolved = self.resolve_macro(&mac.path);
         let written = mac.path.segments.last().map(|last| last.ident.to_string());
@@ -113,9 +154,8 @@ impl Body<'_> {
             None => written.unwrap_or_default(),
         };
         let is_durables = resolved.as_ref().is_some_and(|path| path[0] == "durable");
-        let broken = rules::MACROS.iter().find(|(_, names)| names.contains(&name.as_str()));
-        match broken {
-            Some((rule, _)) if resolved.is_some() && !is_durables => {
+        match broken_macro(&name) {
+            Some(rule) if resolved.is_some() && !is_durables => {
                 let what = match mac.path.segments.last() {
                     Some(last) if last.ident != name => format!("`{}!` (`{name}!`)", last.ident),
                     _ => format!("`{name}!`"),
@@ -143,10 +183,51 @@ impl Body<'_> {
             mac.tokens = arguments.iter().map(|(argument, end)| quote!(#argument #end)).collect();
             return;
         }
+        let own = format!("{name}!");
         if let Some(span) = hidden {
             let at = quote_spanned!(span=> await);
             self.refuse(at, &format!("an `.await` in `{name}!`"), &rules::HIDDEN_AWAIT);
+        } else if self.uses.body(&own).is_some() && self.uses.is_own_macro(&mac.path) {
+            self.check_reached(&mac.path, &own);
         }
+        self.check_tokens(&mac.tokens);
+    }
+
+    /// Checks what tokens name that are not parsed.
+    fn check_tokens(&mut self, tokens: &TokenStream) {
+        for Name { path, kind, tokens } in names::names(tokens) {
+            if kind == Kind::Macro {
+                let is_own = self.uses.body(&format!("{}!", path.join("::"))).is_some();
+                let rule = broken_macro(&path[path.len() - 1]);
+                if let Some(rule) = rule.filter(|_| !is_own && path[0] != "durable") {
+                    self.refuse(tokens, &format!("`{}!`", path.join("::")), rule);
+                }
+            } else if let Ok(path) = syn::parse2::<Path>(tokens)
+                && let Some(resolved) = self.uses.resolve(&path).filter(|path| path.len() > 1)
+            {
+                self.check_resolved(&path, &resolved);
+            }
+        }
+    }
+
+    fn check_method(&mut self, call: &syn::ExprMethodCall) {
+        let has = |methods: &[&str]| methods.iter().any(|method| call.method == method);
+        let always = rules::METHODS.iter().find(|(_, methods)| has(methods)).map(|(rule, _)| *rule);
+        let of_type = || {
+            let (rule, types, _) = rules::METHODS_OF.iter().find(|(_, _, methods)| has(methods))?;
+            let known = Some(&call.receiver).filter(|value| !self.is_tainted(value))?;
+            let ty = self.values.type_of(known, &self.uses)?;
+            types.contains(&ty.as_str()).then_some(*rule)
+        };
+        if let Some(rule) = always.or_else(of_type) {
+            self.refuse(&call.method, &format!("`{}`", call.method), rule);
+        }
+    }
+
+    /// Whether something is made of a variable that was refused.
+    fn is_tainted(&self, tokens: &impl ToTokens) -> bool {
+        let tokens = tokens.to_token_stream();
+        !self.tainted.is_empty() && self.tainted.iter().any(|name| find(name, &tokens).is_some())
     }
 
     /// A log line of a replay was written before, so it is not written again.
@@ -159,8 +240,20 @@ impl Body<'_> {
             .then(|| quote!(if !#krate::__private::is_replaying() { #mac; }))
     }
 
+    /// `futures::join!`, which was refused, as what should stand there: calls are no futures, and
+    /// that would be refused as well.
+    fn as_if_ours(&self, path: &[String], expr: Expr) -> Expr {
+        let (krate, Expr::Macro(ExprMacro { mac, .. })) = (self.krate, &expr) else { return expr };
+        let tokens = &mac.tokens;
+        match path.last().map(String::as_str) {
+            Some("join") => Expr::Verbatim(quote!(#krate::join((#tokens)).await)),
+            Some("try_join") => Expr::Verbatim(quote!(#krate::try_join((#tokens)).await)),
+            _ => expr,
+        }
+    }
+
     fn check_loop(&mut self, token: impl ToTokens, body: &Block) {
-        if self.is_async && Ways::of(body).is_endless() && !begins_anew(body) {
+        if self.is_async && never_ends(body) {
             self.refuse(token, "a `loop` that awaits and never ends", &rules::ENDLESS);
         }
     }
@@ -196,8 +289,18 @@ impl VisitMut for Body<'_> {
         let inner = Uses::of_block(block);
         let outer = self.uses.clone();
         self.uses.extend(&inner);
+        let before = self.refused;
         visit_mut::visit_block_mut(self, block);
         self.uses = outer;
+        // It has no value, where a `loop` may have any: so that this is not refused as well.
+        if self.refused > before
+            && let Some(Stmt::Expr(last, None)) = block.stmts.last_mut()
+            && let Expr::While(ExprWhile { attrs, label, cond, while_token, body }) = last
+            && is_true(cond)
+        {
+            let token = Token![loop](while_token.span);
+            *last = Expr::Verbatim(quote!(#(#attrs)* #label #token #body));
+        }
     }
 
     fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
@@ -205,6 +308,13 @@ impl VisitMut for Body<'_> {
             Some(attributes) => Allowed::take(attributes, self.errors),
             None => Allowed::default(),
         };
+        let made = match statement {
+            Stmt::Local(Local { pat, init: Some(init), .. }) => {
+                Some((bound(pat), self.is_tainted(&init.expr)))
+            }
+            _ => None,
+        };
+        let before = self.refused;
         self.allowing(allowed, |body| {
             visit_mut::visit_stmt_mut(body, statement);
             if let Stmt::Macro(StmtMacro { mac, .. }) = statement
@@ -213,6 +323,11 @@ impl VisitMut for Body<'_> {
                 *statement = Stmt::Expr(Expr::Verbatim(silent), None);
             }
         });
+        if let Some((names, is_tainted)) = made
+            && (is_tainted || self.refused > before)
+        {
+            self.tainted.extend(names);
+        }
     }
 
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
@@ -225,6 +340,11 @@ impl VisitMut for Body<'_> {
                 let token = endless.while_token;
                 self.check_loop(token, &endless.body);
             }
+            Expr::ForLoop(endless) if is_endless(&endless.expr) => {
+                let token = endless.for_token;
+                self.check_loop(token, &endless.body);
+            }
+            Expr::MethodCall(call) => self.check_method(call),
             Expr::Closure(closure) => {
                 if let Some(token) = closure.asyncness {
                     self.refuse(token, "an `async` closure", &rules::ASYNC_CLOSURE);
@@ -234,9 +354,19 @@ impl VisitMut for Body<'_> {
             _ => {}
         }
         let before = self.refused;
+        let is_tainted = matches!(expr, Expr::Await(_)) && self.is_tainted(expr);
         visit_mut::visit_expr_mut(self, expr);
         // What was refused already is not refused again for its type.
-        let is_refused = self.blind || self.refused > before;
+        let is_refused = self.blind || is_tainted || self.refused > before;
+        if let Expr::Macro(ExprMacro { mac, .. }) = expr
+            && let Some(path) = self.resolve_macro(&mac.path).filter(|path| path.len() > 1)
+        {
+            if let Some(silent) = self.silence(mac) {
+                *expr = Expr::Verbatim(silent);
+            } else if is_refused && path[0].starts_with("futures") {
+                *expr = self.as_if_ours(&path, expr.clone());
+            }
+        }
         if self.is_async && !(matches!(expr, Expr::Await(_)) && is_refused) {
             self.rewrite(expr);
         }
@@ -252,6 +382,20 @@ impl VisitMut for Body<'_> {
         visit_mut::visit_path_mut(self, path);
     }
 
+    fn visit_expr_path_mut(&mut self, expr: &mut ExprPath) {
+        let before = self.refused;
+        visit_mut::visit_expr_path_mut(self, expr);
+        // `<T>::f` is `T::f`.
+        if let Some(QSelf { ty, position, .. }) = &expr.qself
+            && let Type::Path(ty) = &**ty
+            && self.refused == before
+        {
+            let rest = expr.path.segments.iter().skip(*position).cloned();
+            let segments = ty.path.segments.iter().cloned().chain(rest).collect();
+            self.check_path(&Path { leading_colon: None, segments });
+        }
+    }
+
     fn visit_macro_mut(&mut self, mac: &mut Macro) {
         self.check_macro(mac);
     }
@@ -259,7 +403,7 @@ impl VisitMut for Body<'_> {
     fn visit_item_mut(&mut self, item: &mut Item) {
         match item {
             Item::Static(item) => self.refuse(item.static_token, "a `static`", &rules::SHARED),
-            Item::Macro(item) => self.check_macro(&mut item.mac),
+            Item::Macro(item) if item.ident.is_none() => self.check_macro(&mut item.mac),
             _ => {}
         }
     }
@@ -267,24 +411,49 @@ impl VisitMut for Body<'_> {
     fn visit_attribute_mut(&mut self, _: &mut syn::Attribute) {}
 }
 
-/// Whether a resolved path meets an entry of the table.
-fn breaks(path: &[String], entry: &str) -> bool {
-    match entry.strip_prefix("::") {
-        Some(inside) => {
-            let inside: Vec<_> = inside.split("::").collect();
-            // What follows a type is its variant or function, and no type.
-            let follows_type = |at: usize| at > 0 && path[at - 1].starts_with(char::is_uppercase);
-            let mut windows = path.windows(inside.len()).enumerate();
-            windows.any(|(at, window)| window == inside && !follows_type(at))
+/// The rule that something of this file breaks that no attribute looks into, and with what.
+fn reached(
+    uses: &Uses,
+    name: &str,
+    seen: &mut BTreeSet<String>,
+) -> Option<(&'static Rule, String)> {
+    let body = uses.body(name).filter(|_| seen.insert(name.to_owned()))?;
+    if body.awaits {
+        return Some((&rules::HIDDEN_AWAIT, ".await".to_owned()));
+    }
+    let mut inner = uses.clone();
+    inner.extend(&body.uses);
+    body.names.iter().find_map(|Name { path, kind, .. }| {
+        let mut what = path.join("::");
+        if *kind == Kind::Macro {
+            what.push('!');
         }
-        None => {
-            let start: Vec<_> = entry.split("::").collect();
-            // A module alone is not used; a variable may have its name.
-            let is_module = start.last().is_some_and(|last| rules::MODULES.contains(last));
-            let least = if start.len() == 1 || is_module { start.len() + 1 } else { start.len() };
-            path.len() >= least && path[..start.len()] == start[..]
+        let rule = if *kind != Kind::Other && inner.body(&what).is_some() {
+            return reached(&inner, &what, seen);
+        } else if *kind == Kind::Macro {
+            broken_macro(&path[path.len() - 1])
+        } else {
+            let full = inner.resolve_names(path.clone(), 8).filter(|path| path.len() > 1)?;
+            what = full.join("::");
+            broken(&full)
+        };
+        rule.filter(|rule| rules::REACHED.iter().any(|it| it.code == rule.code))
+            .map(|rule| (rule, what))
+    })
+}
+
+/// The names that a pattern binds.
+fn bound(pattern: &Pat) -> Vec<String> {
+    struct Names(Vec<String>);
+    impl<'ast> syn::visit::Visit<'ast> for Names {
+        fn visit_pat_ident(&mut self, name: &'ast syn::PatIdent) {
+            self.0.push(name.ident.to_string());
+            syn::visit::visit_pat_ident(self, name);
         }
     }
+    let mut names = Names(Vec::new());
+    syn::visit::Visit::visit_pat(&mut names, pattern);
+    names.0
 }
 
 /// The arguments of a macro with what ends each, if they are expressions; `vec![0; 5]` has two.
@@ -305,94 +474,10 @@ fn arguments(tokens: &TokenStream) -> Option<Vec<(Expr, Option<TokenTree>)>> {
 }
 
 /// Where `name` is, if it is there.
-fn find(name: &str, tokens: &TokenStream) -> Option<Span> {
+pub(crate) fn find(name: &str, tokens: &TokenStream) -> Option<Span> {
     tokens.clone().into_iter().find_map(|token| match token {
         TokenTree::Ident(ident) if ident == name => Some(ident.span()),
         TokenTree::Group(group) => find(name, &group.stream()),
         _ => None,
     })
-}
-
-fn is_true(condition: &Expr) -> bool {
-    let Expr::Lit(literal) = condition else { return false };
-    matches!(&literal.lit, syn::Lit::Bool(value) if value.value)
-}
-
-/// Whether a loop leaves its history behind. In which branch, part or macro does not matter: whoever
-/// names it has thought of it.
-fn begins_anew(body: &Block) -> bool {
-    find("continue_as_new", &body.to_token_stream()).is_some()
-}
-
-/// What a loop's body has in it.
-#[derive(Default)]
-struct Ways {
-    awaits: bool,
-    leaves: bool,
-    /// Loops around the place that is looked at, within the body.
-    depth: usize,
-    labels: BTreeSet<String>,
-}
-
-impl Ways {
-    fn of(body: &Block) -> Self {
-        let mut ways = Self::default();
-        syn::visit::Visit::visit_block(&mut ways, body);
-        ways
-    }
-
-    fn is_endless(&self) -> bool {
-        self.awaits && !self.leaves
-    }
-
-    fn inside(&mut self, label: Option<&syn::Label>, visit: impl FnOnce(&mut Self)) {
-        let label = label.map(|label| label.name.ident.to_string());
-        let fresh = label.as_ref().is_some_and(|label| self.labels.insert(label.clone()));
-        self.depth += 1;
-        visit(self);
-        self.depth -= 1;
-        if let Some(label) = label.filter(|_| fresh) {
-            self.labels.remove(&label);
-        }
-    }
-}
-
-impl<'ast> syn::visit::Visit<'ast> for Ways {
-    fn visit_expr_await(&mut self, awaited: &'ast syn::ExprAwait) {
-        self.awaits = true;
-        syn::visit::visit_expr_await(self, awaited);
-    }
-
-    fn visit_expr_return(&mut self, _: &'ast syn::ExprReturn) {
-        self.leaves = true;
-    }
-
-    fn visit_expr_break(&mut self, leaves: &'ast syn::ExprBreak) {
-        self.leaves |= match &leaves.label {
-            Some(label) => !self.labels.contains(&label.ident.to_string()),
-            None => self.depth == 0,
-        };
-    }
-
-    fn visit_expr_loop(&mut self, inner: &'ast syn::ExprLoop) {
-        self.inside(inner.label.as_ref(), |ways| syn::visit::visit_expr_loop(ways, inner));
-    }
-
-    fn visit_expr_while(&mut self, inner: &'ast syn::ExprWhile) {
-        self.inside(inner.label.as_ref(), |ways| syn::visit::visit_expr_while(ways, inner));
-    }
-
-    fn visit_expr_for_loop(&mut self, inner: &'ast syn::ExprForLoop) {
-        self.inside(inner.label.as_ref(), |ways| syn::visit::visit_expr_for_loop(ways, inner));
-    }
-
-    fn visit_macro(&mut self, mac: &'ast Macro) {
-        self.awaits |= find("await", &mac.tokens).is_some();
-    }
-
-    fn visit_expr_closure(&mut self, _: &'ast syn::ExprClosure) {}
-
-    fn visit_expr_async(&mut self, _: &'ast syn::ExprAsync) {}
-
-    fn visit_item(&mut self, _: &'ast Item) {}
 }

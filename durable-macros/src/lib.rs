@@ -15,10 +15,13 @@ mod expand;
 mod fallback;
 mod hash;
 mod helper;
+mod loops;
+mod names;
 mod paths;
 mod rules;
 mod uses;
 mod valid;
+mod values;
 
 use proc_macro::TokenStream;
 

@@ -9,9 +9,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::visit::{self, Visit};
-use syn::{Block, File, Item, ItemUse, Path, Signature, Stmt, Type, UseTree};
+use syn::{
+    Attribute, Block, File, ImplItem, ImplItemFn, Item, ItemFn, ItemImpl, ItemUse, Path, Signature,
+    Stmt, Type, UseTree,
+};
+
+use crate::names::{self, Name};
+use crate::rules;
 
 thread_local! {
     /// What was found in files for earlier functions of the crate. Tokens do not outlive the call of
@@ -19,8 +27,9 @@ thread_local! {
     static FILES: RefCell<BTreeMap<PathBuf, Rc<Functions>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// What is visible in each function of a file, by the function's name.
-type Functions = BTreeMap<String, Uses>;
+/// What is visible in each function of a file, by the function's name; of several of one name, each
+/// with its body.
+type Functions = BTreeMap<String, Vec<(String, Uses)>>;
 
 /// Names and what they stand for.
 #[derive(Clone, Debug, Default)]
@@ -31,19 +40,51 @@ pub(crate) struct Uses {
     own: BTreeSet<String>,
     /// What is a `static` of the file.
     statics: BTreeSet<String>,
+    /// What all is brought in from: `use a::b::*`.
+    globs: Vec<Vec<String>>,
+    /// Modules that are written out here.
+    modules: BTreeMap<String, Rc<Uses>>,
+    /// Functions that no attribute looks into, and macros (with a `!`): what they name.
+    bodies: BTreeMap<String, Rc<Body>>,
+    /// The module around this one.
+    outside: Option<Rc<Uses>>,
+    /// The file.
+    file: Option<Rc<Uses>>,
+}
+
+/// What is in a function or macro that no attribute looks into.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub(crate) names: Vec<Name<()>>,
+    pub(crate) awaits: bool,
+    pub(crate) uses: Uses,
+}
+
+impl Body {
+    fn of(tokens: &TokenStream, uses: Uses) -> Rc<Self> {
+        let found = names::names(tokens).into_iter();
+        let names: Vec<_> =
+            found.map(|Name { path, kind, .. }| Name { path, kind, tokens: () }).collect();
+        let awaits = contains(tokens, "await");
+        Rc::new(Self { names, awaits, uses })
+    }
 }
 
 impl Uses {
-    /// What is visible where the function `name` stands. Of several of one name in a file the first
-    /// counts.
-    pub(crate) fn around(name: &Ident) -> Self {
+    /// What is visible where the function `name` stands.
+    pub(crate) fn around(name: &Ident, body: &Block) -> Self {
         // The compiler's own span, which knows its file. There is none outside of a macro.
         let span = proc_macro2::Span::unwrap(name.span());
         let Some(path) = span.local_file() else { return Self::default() };
         let functions = FILES.with_borrow_mut(|files| {
             Rc::clone(files.entry(path).or_insert_with_key(|path| Rc::new(read(path))))
         });
-        functions.get(&name.to_string()).cloned().unwrap_or_default()
+        let Some(found) = functions.get(&name.unraw().to_string()) else { return Self::default() };
+        let same = match &found[..] {
+            [_] => None,
+            _ => found.iter().find(|(text, _)| *text == without_space(body)),
+        };
+        same.or(found.first()).map(|(_, uses)| uses.clone()).unwrap_or_default()
     }
 
     fn of_items<'a>(items: impl IntoIterator<Item = &'a Item>) -> Self {
@@ -74,11 +115,42 @@ impl Uses {
             self.own.insert(name.clone());
         }
         self.statics.extend(inner.statics.iter().cloned());
+        self.globs.extend(inner.globs.iter().cloned());
+        self.modules.extend(inner.modules.clone());
+        self.bodies.extend(inner.bodies.clone());
     }
 
-    /// Whether a path is the name of a `static` that stands beside the function.
+    /// Whether a path is the name of a `static` that stands in this file.
     pub(crate) fn is_static(&self, path: &Path) -> bool {
-        path.get_ident().is_some_and(|name| self.statics.contains(&name.to_string()))
+        self.has_static(&segments(path), 8)
+    }
+
+    fn has_static(&self, path: &[String], depth: usize) -> bool {
+        if let Some((place, rest)) = self.place(path) {
+            return depth > 0 && place.has_static(rest, depth - 1);
+        }
+        let [name] = path else { return false };
+        match self.known.get(name) {
+            Some(known) => depth > 0 && known != path && self.has_static(known, depth - 1),
+            None => self.statics.contains(name),
+        }
+    }
+
+    /// The function or macro of this name that no attribute looks into.
+    pub(crate) fn body(&self, name: &str) -> Option<&Rc<Body>> {
+        self.bodies.get(name)
+    }
+
+    /// The place in this file that a path begins with.
+    fn place<'a>(&self, path: &'a [String]) -> Option<(&Self, &'a [String])> {
+        let (first, rest) = path.split_first().filter(|(_, rest)| !rest.is_empty())?;
+        let place = match first.as_str() {
+            "self" => return Some((self, rest)),
+            "super" => self.outside.as_deref(),
+            "crate" => self.file.as_deref(),
+            name => self.modules.get(name).map(|module| &**module),
+        };
+        place.map(|place| (place, rest))
     }
 
     fn add(&mut self, item: &Item) {
@@ -89,7 +161,11 @@ impl Uses {
             }
             Item::Use(ItemUse { tree, .. }) => return self.add_tree(tree, &mut Vec::new()),
             Item::Type(alias) => {
-                if let Type::Path(ty) = &*alias.ty {
+                let mut ty = &*alias.ty;
+                while let Type::Reference(reference) = ty {
+                    ty = &reference.elem;
+                }
+                if let Type::Path(ty) = ty {
                     let path = segments(&ty.path);
                     self.known.insert(alias.ident.to_string(), path);
                 }
@@ -101,19 +177,70 @@ impl Uses {
                 }
                 return;
             }
-            Item::Macro(item) => {
-                self.own.extend(item.ident.as_ref().map(|name| format!("{name}!")));
-                return;
-            }
+            Item::Macro(item) => return self.add_macro(item),
             Item::Enum(item) => &item.ident,
-            Item::Fn(item) => &item.sig.ident,
-            Item::Mod(item) => &item.ident,
+            Item::Fn(ItemFn { attrs, sig, block, .. }) => {
+                self.add_body(sig.ident.to_string(), attrs, sig, block);
+                &sig.ident
+            }
+            Item::Impl(item) => return self.add_impl(item),
+            Item::Mod(item) => {
+                if let Some((_, items)) = &item.content {
+                    self.modules.insert(item.ident.to_string(), Rc::new(Self::of_items(items)));
+                }
+                &item.ident
+            }
             Item::Struct(item) => &item.ident,
             Item::Trait(item) => &item.ident,
             Item::Union(item) => &item.ident,
             _ => return,
         };
         self.own.insert(own.to_string());
+    }
+
+    fn add_body(&mut self, name: String, attrs: &[Attribute], sig: &Signature, block: &Block) {
+        if sig.asyncness.is_none() && !attrs.iter().any(looks_into) {
+            let body = Body::of(&block.to_token_stream(), Self::of_block(block));
+            self.bodies.insert(name, body);
+        }
+    }
+
+    /// `T::f`, but for two of one name.
+    fn add_impl(&mut self, item: &ItemImpl) {
+        let Type::Path(ty) = &*item.self_ty else { return };
+        for inner in &item.items {
+            if let (ImplItem::Fn(ImplItemFn { attrs, sig, block, .. }), Some(ty)) =
+                (inner, ty.path.get_ident())
+            {
+                let name = format!("{ty}::{}", sig.ident);
+                if self.bodies.contains_key(&name) {
+                    self.bodies.remove(&name);
+                } else {
+                    self.add_body(name, attrs, sig, block);
+                }
+            }
+        }
+    }
+
+    fn add_macro(&mut self, item: &syn::ItemMacro) {
+        if let Some(name) = &item.ident {
+            let body = Body::of(&item.mac.tokens, Self::default());
+            self.bodies.insert(format!("{name}!"), body);
+            self.own.insert(format!("{name}!"));
+        } else if item
+            .mac
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "thread_local" || last.ident == "lazy_static")
+        {
+            let tokens: Vec<_> =
+                item.mac.tokens.clone().into_iter().map(|it| it.to_string()).collect();
+            for (at, _) in tokens.iter().enumerate().filter(|(_, token)| *token == "static") {
+                let name = tokens[at + 1..].iter().find(|token| *token != "ref");
+                self.statics.extend(name.cloned());
+            }
+        }
     }
 
     fn add_tree(&mut self, tree: &UseTree, prefix: &mut Vec<String>) {
@@ -136,7 +263,7 @@ impl Uses {
             UseTree::Group(group) => {
                 group.items.iter().for_each(|tree| self.add_tree(tree, prefix));
             }
-            UseTree::Glob(_) => {}
+            UseTree::Glob(_) => self.globs.push(prefix.clone()),
         }
     }
 
@@ -153,20 +280,28 @@ impl Uses {
 
     /// A path in full; none if it is the user's own.
     pub(crate) fn resolve(&self, path: &Path) -> Option<Vec<String>> {
-        let mut path = segments(path);
-        // An alias of an alias, and so on; a name that stands for itself ends it.
-        for _ in 0..8 {
-            let first = path.first()?.clone();
-            match self.known.get(&first) {
-                Some(known) if known.first() != Some(&first) => {
-                    path.splice(0..1, known.iter().cloned());
+        self.resolve_names(segments(path), 8)
+    }
+
+    /// An alias may be of an alias, and so on; `depth` ends it.
+    pub(crate) fn resolve_names(&self, mut path: Vec<String>, depth: usize) -> Option<Vec<String>> {
+        let first = path.first()?.clone();
+        match self.known.get(&first) {
+            // A name that stands for itself.
+            Some(known) if known.first() == Some(&first) => {
+                path.splice(0..1, known.iter().cloned());
+            }
+            Some(known) => {
+                path.splice(0..1, known.iter().cloned());
+                return if depth > 0 { self.resolve_names(path, depth - 1) } else { Some(path) };
+            }
+            None if self.place(&path).is_some() => return self.resolve_inside(&path, depth),
+            None if self.own.contains(&first) => return None,
+            None if self.is_own_by_glob(&first) => return None,
+            None => {
+                if let Some(full) = self.globbed(&path, depth) {
+                    path = full;
                 }
-                Some(known) => {
-                    path.splice(0..1, known.iter().cloned());
-                    break;
-                }
-                None if self.own.contains(&first) => return None,
-                None => break,
             }
         }
         match path.first()?.as_str() {
@@ -178,10 +313,63 @@ impl Uses {
             _ => Some(path),
         }
     }
+
+    /// A path that begins with a place in this file: only what is seen there to be another's.
+    fn resolve_inside(&self, path: &[String], depth: usize) -> Option<Vec<String>> {
+        let (place, rest) = self.place(path).filter(|_| depth > 0)?;
+        let is_there = place.known.contains_key(&rest[0]) || place.place(rest).is_some();
+        let inside = || place.resolve_names(rest.to_vec(), depth - 1);
+        if is_there { inside() } else { place.globbed(rest, depth - 1) }
+    }
+
+    /// Whether a name came with all others of a module of this file that defines it.
+    fn is_own_by_glob(&self, name: &str) -> bool {
+        self.globs.iter().any(|glob| {
+            let whole = [&glob[..], &[name.to_owned()]].concat();
+            let mut place = (self, &whole[..]);
+            while let Some(inner) = place.0.place(place.1) {
+                place = inner;
+            }
+            place.1.len() == 1 && place.0.own.contains(name)
+        })
+    }
+
+    /// A path whose first name came with all others of a module.
+    fn globbed(&self, path: &[String], depth: usize) -> Option<Vec<String>> {
+        self.globs.iter().filter(|_| depth > 0).find_map(|glob| {
+            let whole = [glob, path].concat();
+            if self.place(&whole).is_some() {
+                return self.resolve_inside(&whole, depth - 1);
+            }
+            let module = self.resolve_names(glob.clone(), depth - 1)?.join("::");
+            let (_, known) = rules::GLOBS.iter().find(|(name, _)| *name == module)?;
+            let whole = module.split("::").map(str::to_owned).chain(path.iter().cloned());
+            known.contains(&path[0].as_str()).then(|| whole.collect())
+        })
+    }
+}
+
+/// Whether an attribute looks into the function, or makes something else of it.
+fn looks_into(attribute: &Attribute) -> bool {
+    const HARMLESS: [&str; 9] =
+        ["allow", "cfg", "cold", "deny", "doc", "expect", "inline", "must_use", "track_caller"];
+    !HARMLESS.iter().any(|name| attribute.path().is_ident(name))
+}
+
+fn contains(tokens: &TokenStream, name: &str) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        proc_macro2::TokenTree::Group(group) => contains(&group.stream(), name),
+        token => token.to_string() == name,
+    })
+}
+
+/// What tells bodies apart: where spaces are depends on where the tokens are from.
+fn without_space(tokens: impl ToTokens) -> String {
+    tokens.to_token_stream().to_string().split_whitespace().collect()
 }
 
 fn segments(path: &Path) -> Vec<String> {
-    path.segments.iter().map(|segment| segment.ident.to_string()).collect()
+    path.segments.iter().map(|segment| segment.ident.unraw().to_string()).collect()
 }
 
 fn read(path: &PathBuf) -> Functions {
@@ -194,12 +382,14 @@ fn read(path: &PathBuf) -> Functions {
 struct Search {
     stack: Vec<Uses>,
     found: Functions,
+    file: Rc<Uses>,
 }
 
 impl Search {
     fn through(file: &File) -> Functions {
-        let mut search = Self::default();
-        search.inside(Uses::of_items(&file.items), |search| visit::visit_file(search, file));
+        let uses = Uses::of_items(&file.items);
+        let mut search = Self { file: Rc::new(uses.clone()), ..Self::default() };
+        search.inside(uses, |search| visit::visit_file(search, file));
         search.found
     }
 
@@ -208,6 +398,17 @@ impl Search {
         visit(self);
         self.stack.pop();
     }
+
+    fn note(&mut self, signature: &Signature, body: Option<&Block>) {
+        let (first, rest) = self.stack.split_first().expect("a file is around all");
+        let mut visible = first.clone();
+        for uses in rest {
+            visible.extend(uses);
+        }
+        visible.file = Some(Rc::clone(&self.file));
+        let body = body.map(without_space).unwrap_or_default();
+        self.found.entry(signature.ident.unraw().to_string()).or_default().push((body, visible));
+    }
 }
 
 impl<'ast> Visit<'ast> for Search {
@@ -215,7 +416,9 @@ impl<'ast> Visit<'ast> for Search {
         let Some((_, items)) = &module.content else { return };
         // What is outside of a module is not visible in it.
         let outside = std::mem::take(&mut self.stack);
-        self.inside(Uses::of_items(items), |search| visit::visit_item_mod(search, module));
+        let mut uses = Uses::of_items(items);
+        uses.outside = outside.first().cloned().map(Rc::new);
+        self.inside(uses, |search| visit::visit_item_mod(search, module));
         self.stack = outside;
     }
 
@@ -223,10 +426,19 @@ impl<'ast> Visit<'ast> for Search {
         self.inside(Uses::of_block(block), |search| visit::visit_block(search, block));
     }
 
-    fn visit_signature(&mut self, signature: &'ast Signature) {
-        let mut visible = Uses::default();
-        self.stack.iter().for_each(|uses| visible.extend(uses));
-        self.found.entry(signature.ident.to_string()).or_insert(visible);
+    fn visit_item_fn(&mut self, item: &'ast ItemFn) {
+        self.note(&item.sig, Some(&item.block));
+        visit::visit_item_fn(self, item);
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        self.note(&item.sig, Some(&item.block));
+        visit::visit_impl_item_fn(self, item);
+    }
+
+    fn visit_trait_item_fn(&mut self, item: &'ast syn::TraitItemFn) {
+        self.note(&item.sig, item.default.as_ref());
+        visit::visit_trait_item_fn(self, item);
     }
 }
 
@@ -267,7 +479,7 @@ mod tests {
         )
         .unwrap();
         let functions = Search::through(&file);
-        let find = |name: &str| functions[name].known.keys().cloned().collect::<Vec<_>>();
+        let find = |name: &str| functions[name][0].1.known.keys().cloned().collect::<Vec<_>>();
         assert_eq!(find("f"), ["env"]);
         assert_eq!(find("g"), ["env", "net"]);
     }

@@ -1,6 +1,7 @@
 //! Shadow replay, patches, and replay before opening.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use durable::__private::Definition;
@@ -39,6 +40,20 @@ async fn other_request(ctx: &OrchestrationContext) -> Result<u32> {
     if hidden_counter().is_multiple_of(2) { Ok(store(2).await?) } else { Ok(1) }
 }
 
+#[activity]
+async fn prices() -> HashMap<u32, u32> {
+    (0..16).map(|n| (n, n)).collect()
+}
+
+/// No rule sees the type of what is returned.
+#[orchestrator]
+async fn other_order(ctx: &OrchestrationContext) -> Result<u32> {
+    for n in prices().await?.into_values() {
+        store(n).await?;
+    }
+    Ok(1)
+}
+
 #[orchestrator]
 async fn the_same_twice(ctx: &OrchestrationContext) -> Result<Vec<String>> {
     let guids = (0..2).map(|_| ctx.new_guid().to_string()).collect();
@@ -53,6 +68,8 @@ fn builder() -> TaskHubBuilder {
         .register::<other_input>()
         .register::<other_result>()
         .register::<other_request>()
+        .register::<prices>()
+        .register::<other_order>()
         .register::<the_same_twice>()
         .verify_replay(true)
 }
@@ -62,6 +79,7 @@ async fn what_is_done_differently_the_second_time_is_found_the_first_time() -> R
     let hub = builder().in_memory().partitions(1).open().await?;
     for (call, difference) in [
         (hub.start(other_input()).await?.result().await, "wants activity `store` with "),
+        (hub.start(other_order()).await?.result().await, "wants activity `store` with "),
         (hub.start(other_result()).await?.result().await, "has returned with "),
         (hub.start(other_request()).await?.result().await, "replay"),
     ] {

@@ -1,0 +1,112 @@
+//! Loops that never end.
+
+use std::collections::BTreeSet;
+
+use quote::ToTokens;
+use syn::{Block, Expr, Item, Macro};
+
+use crate::body::find;
+
+/// Whether a loop awaits, and has no way out.
+pub(crate) fn never_ends(body: &Block) -> bool {
+    Ways::of(body).is_endless() && !begins_anew(body)
+}
+
+pub(crate) fn is_true(condition: &Expr) -> bool {
+    let Expr::Lit(literal) = condition else { return false };
+    matches!(&literal.lit, syn::Lit::Bool(value) if value.value)
+}
+
+/// Whether what a `for` loop goes through has no end: `0..`, `repeat(..)`.
+pub(crate) fn is_endless(values: &Expr) -> bool {
+    match values {
+        Expr::Paren(inner) => is_endless(&inner.expr),
+        Expr::Range(range) => range.end.is_none(),
+        Expr::Call(call) => match &*call.func {
+            Expr::Path(path) => {
+                path.path.segments.last().is_some_and(|last| last.ident == "repeat")
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether a loop leaves its history behind. In which branch, part or macro does not matter: whoever
+/// names it has thought of it.
+fn begins_anew(body: &Block) -> bool {
+    find("continue_as_new", &body.to_token_stream()).is_some()
+}
+
+/// What a loop's body has in it.
+#[derive(Default)]
+struct Ways {
+    awaits: bool,
+    leaves: bool,
+    /// Loops around the place that is looked at, within the body.
+    depth: usize,
+    labels: BTreeSet<String>,
+}
+
+impl Ways {
+    fn of(body: &Block) -> Self {
+        let mut ways = Self::default();
+        syn::visit::Visit::visit_block(&mut ways, body);
+        ways
+    }
+
+    fn is_endless(&self) -> bool {
+        self.awaits && !self.leaves
+    }
+
+    fn inside(&mut self, label: Option<&syn::Label>, visit: impl FnOnce(&mut Self)) {
+        let label = label.map(|label| label.name.ident.to_string());
+        let fresh = label.as_ref().is_some_and(|label| self.labels.insert(label.clone()));
+        self.depth += 1;
+        visit(self);
+        self.depth -= 1;
+        if let Some(label) = label.filter(|_| fresh) {
+            self.labels.remove(&label);
+        }
+    }
+}
+
+impl<'ast> syn::visit::Visit<'ast> for Ways {
+    fn visit_expr_await(&mut self, awaited: &'ast syn::ExprAwait) {
+        self.awaits = true;
+        syn::visit::visit_expr_await(self, awaited);
+    }
+
+    fn visit_expr_return(&mut self, _: &'ast syn::ExprReturn) {
+        self.leaves = true;
+    }
+
+    fn visit_expr_break(&mut self, leaves: &'ast syn::ExprBreak) {
+        self.leaves |= match &leaves.label {
+            Some(label) => !self.labels.contains(&label.ident.to_string()),
+            None => self.depth == 0,
+        };
+    }
+
+    fn visit_expr_loop(&mut self, inner: &'ast syn::ExprLoop) {
+        self.inside(inner.label.as_ref(), |ways| syn::visit::visit_expr_loop(ways, inner));
+    }
+
+    fn visit_expr_while(&mut self, inner: &'ast syn::ExprWhile) {
+        self.inside(inner.label.as_ref(), |ways| syn::visit::visit_expr_while(ways, inner));
+    }
+
+    fn visit_expr_for_loop(&mut self, inner: &'ast syn::ExprForLoop) {
+        self.inside(inner.label.as_ref(), |ways| syn::visit::visit_expr_for_loop(ways, inner));
+    }
+
+    fn visit_macro(&mut self, mac: &'ast Macro) {
+        self.awaits |= find("await", &mac.tokens).is_some();
+    }
+
+    fn visit_expr_closure(&mut self, _: &'ast syn::ExprClosure) {}
+
+    fn visit_expr_async(&mut self, _: &'ast syn::ExprAsync) {}
+
+    fn visit_item(&mut self, _: &'ast Item) {}
+}

@@ -1,0 +1,16 @@
+//! What has no order is not returned, either.
+use durable::prelude::*;
+
+use std::collections::{HashMap, HashSet};
+
+#[orchestrator]
+async fn prices(ctx: &OrchestrationContext) -> Result<HashMap<String, u32>> {
+    Ok(Default::default())
+}
+
+#[durable::helper]
+async fn names() -> HashSet<String> {
+    Default::default()
+}
+
+fn main() {}
