@@ -220,7 +220,7 @@ impl Body<'_> {
             types.contains(&ty.as_str()).then_some(*rule)
         };
         if let Some(rule) = always.or_else(of_type) {
-            self.refuse(&call.method, &format!("`{}`", call.method), rule);
+            self.refuse(&call.method, &format!("`.{}()`", call.method), rule);
         }
     }
 
@@ -286,12 +286,16 @@ impl Body<'_> {
 
 impl VisitMut for Body<'_> {
     fn visit_block_mut(&mut self, block: &mut Block) {
-        let inner = Uses::of_block(block);
-        let outer = self.uses.clone();
-        self.uses.extend(&inner);
+        let has_items = block.stmts.iter().any(|statement| matches!(statement, Stmt::Item(_)));
+        let outer = has_items.then(|| self.uses.clone());
+        if has_items {
+            self.uses.extend(&Uses::of_block(block));
+        }
         let before = self.refused;
         visit_mut::visit_block_mut(self, block);
-        self.uses = outer;
+        if let Some(outer) = outer {
+            self.uses = outer;
+        }
         // It has no value, where a `loop` may have any: so that this is not refused as well.
         if self.refused > before
             && let Some(Stmt::Expr(last, None)) = block.stmts.last_mut()

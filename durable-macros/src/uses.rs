@@ -138,7 +138,8 @@ impl Uses {
 
     /// The function or macro of this name that no attribute looks into.
     pub(crate) fn body(&self, name: &str) -> Option<&Rc<Body>> {
-        self.bodies.get(name)
+        let first = name.split("::").next().unwrap_or_default();
+        self.bodies.get(name).filter(|_| !self.known.contains_key(first))
     }
 
     /// The place in this file that a path begins with.
@@ -297,12 +298,11 @@ impl Uses {
             }
             None if self.place(&path).is_some() => return self.resolve_inside(&path, depth),
             None if self.own.contains(&first) => return None,
-            None if self.is_own_by_glob(&first) => return None,
-            None => {
-                if let Some(full) = self.globbed(&path, depth) {
-                    path = full;
-                }
-            }
+            None => match self.globbed(&path, depth) {
+                Some(full) => path = full,
+                None if self.is_own_by_glob(&first) => return None,
+                None => {}
+            },
         }
         match path.first()?.as_str() {
             "crate" | "self" | "super" | "Self" => None,
@@ -399,7 +399,11 @@ impl Search {
         self.stack.pop();
     }
 
-    fn note(&mut self, signature: &Signature, body: Option<&Block>) {
+    /// Only a function that an attribute looks into is ever asked for.
+    fn note(&mut self, attrs: &[Attribute], signature: &Signature, body: Option<&Block>) {
+        if !attrs.iter().any(looks_into) {
+            return;
+        }
         let (first, rest) = self.stack.split_first().expect("a file is around all");
         let mut visible = first.clone();
         for uses in rest {
@@ -427,17 +431,17 @@ impl<'ast> Visit<'ast> for Search {
     }
 
     fn visit_item_fn(&mut self, item: &'ast ItemFn) {
-        self.note(&item.sig, Some(&item.block));
+        self.note(&item.attrs, &item.sig, Some(&item.block));
         visit::visit_item_fn(self, item);
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
-        self.note(&item.sig, Some(&item.block));
+        self.note(&item.attrs, &item.sig, Some(&item.block));
         visit::visit_impl_item_fn(self, item);
     }
 
     fn visit_trait_item_fn(&mut self, item: &'ast syn::TraitItemFn) {
-        self.note(&item.sig, item.default.as_ref());
+        self.note(&item.attrs, &item.sig, item.default.as_ref());
         visit::visit_trait_item_fn(self, item);
     }
 }
@@ -475,7 +479,7 @@ mod tests {
     #[test]
     fn what_is_visible_depends_on_the_module_and_the_block() {
         let file: File = syn::parse_str(
-            "use std::fs; mod m { use std::env; fn f() { use std::net; fn g() {} } }",
+            "use std::fs; mod m { use std::env; #[h] fn f() { use std::net; #[h] fn g() {} } }",
         )
         .unwrap();
         let functions = Search::through(&file);

@@ -47,7 +47,7 @@ async fn order(ctx: &OrchestrationContext) -> Result<u32> {
         shout!("late");
     }
     let begun = Begun::default();
-    let region = Some(1).map(|_| region());
+    let place = Some(1).map(|_| region());
     let all: Vec<_> = std::iter::repeat_with(now).take(2).collect();
     Ok(wait!(double(1))?)
 }
