@@ -404,7 +404,7 @@ impl Search {
         if !attrs.iter().any(looks_into) {
             return;
         }
-        let (first, rest) = self.stack.split_first().expect("a file is around all");
+        let Some((first, rest)) = self.stack.split_first() else { return };
         let mut visible = first.clone();
         for uses in rest {
             visible.extend(uses);
