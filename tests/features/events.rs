@@ -164,6 +164,8 @@ async fn events_for_nobody_are_refused_by_name() -> Result<()> {
     assert!(large.to_string().starts_with("the event has 2002 bytes, and a value may have 1024"));
     run.raise_event("Number", &1).await?;
     run.result().await?;
+    assert!(!run.raise_event_if_running("Number", &2).await?);
+    assert!(!hub.instance("nobody")?.raise_event_if_running("Number", &2).await?);
     let late = run.raise_event("Number", &2).await;
     assert!(matches!(late, Err(ManageError::Finished { .. })), "{late:?}");
     Ok(())

@@ -153,12 +153,12 @@ impl CounterFn for Cell {
 }
 
 impl GaugeFn for Cell {
-    fn increment(&self, _: f64) {
-        unreachable!("gauges are set")
+    fn increment(&self, by: f64) {
+        self.push(by);
     }
 
-    fn decrement(&self, _: f64) {
-        unreachable!("gauges are set")
+    fn decrement(&self, by: f64) {
+        self.push(-by);
     }
 
     fn set(&self, value: f64) {

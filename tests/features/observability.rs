@@ -421,7 +421,9 @@ async fn what_becomes_durable_is_counted_once() -> Result<()> {
     for name in ["durable_commit_seconds", "durable_commit_writes", "durable_commit_events"] {
         assert!(!values(name).is_empty(), "{name}");
     }
-    for name in ["durable_activities_waiting", "durable_activities_running"] {
+    let now =
+        ["durable_activities_waiting", "durable_activities_running", "durable_instances_active"];
+    for name in now {
         assert!(!values(name).is_empty(), "{name}");
     }
     assert!(!values("durable_resident_instances{partition=0}").is_empty());
@@ -434,7 +436,7 @@ async fn every_metric_is_described_and_documented() -> Result<()> {
     let _hub = TestHub::open().await?;
     let page = include_str!("../../docs/observability.md");
     let described = described();
-    assert_eq!(described.len(), 21);
+    assert_eq!(described.len(), 22);
     for (name, unit) in described {
         let row = page.lines().find(|line| line.starts_with(&format!("| `{name}")));
         let row = row.unwrap_or_else(|| panic!("docs/observability.md does not name `{name}`"));

@@ -268,6 +268,7 @@ impl TaskHubBuilder {
             verify::unfinished(&*store, &registry, self.settings.limits)?;
         }
         let Settings { limits, properties, .. } = self.settings.clone();
+        metrics::opened(&*store)?;
         let (mailboxes, receivers) = Mailboxes::new(count, self.time.clone());
         let health = Arc::new(Health::default());
         let (events, lifecycle) = lifecycle();

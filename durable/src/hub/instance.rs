@@ -145,6 +145,23 @@ impl InstanceHandle {
         self.raise_json(name, self.event_json(payload)).await
     }
 
+    /// Raises an external event if there is an instance that can get it, and tells whether there is:
+    /// for events that may come too late.
+    ///
+    /// # Errors
+    /// [`ManageError::InvalidEvent`], as in [`raise_event`](Self::raise_event).
+    pub async fn raise_event_if_running(
+        &self,
+        name: &str,
+        payload: &(impl Serialize + ?Sized),
+    ) -> Result<bool, ManageError> {
+        match self.raise_event(name, payload).await {
+            Ok(()) => Ok(true),
+            Err(ManageError::NoSuchInstance(_) | ManageError::Finished { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Raises an event of a declared type; see [`event`](macro@crate::event).
     ///
     /// # Errors

@@ -10,8 +10,8 @@ use metrics::{Unit, counter, gauge, histogram};
 
 use super::clock;
 use super::lifecycle::{LifecycleEvent, LifecycleKind};
-use crate::protocol::{EventKind, HistoryEvent, PartitionId};
-use crate::store::Commit;
+use crate::protocol::{EventKind, HistoryEvent, PartitionId, RuntimeStatus};
+use crate::store::{Commit, InstanceFilter, Store, StoreError};
 
 /// Whether lifecycle events are wanted even if nobody is subscribed to them.
 pub(super) const COUNTS_LIFECYCLE: bool = true;
@@ -57,7 +57,8 @@ const COUNTERS: [(&str, &str); 11] = [
     ("durable_attempts_failed_total", "Failed attempts that are tried again"),
 ];
 
-const GAUGES: [(&str, &str); 3] = [
+const GAUGES: [(&str, &str); 4] = [
+    ("durable_instances_active", "Instances that have not ended"),
     ("durable_resident_instances", "Instances that a partition has in memory"),
     ("durable_activities_waiting", "Activities that wait to be run"),
     ("durable_activities_running", "Activities that are running"),
@@ -73,6 +74,25 @@ const HISTOGRAMS: [(&str, Unit, &str); 7] = [
     ("durable_commit_events", Unit::Count, "History events in one commit"),
 ];
 
+/// A hub is opened: what it holds is counted once, by reading every record.
+pub(super) fn opened(store: &dyn Store) -> Result<(), StoreError> {
+    let unfinished = InstanceFilter {
+        statuses: vec![RuntimeStatus::Pending, RuntimeStatus::Running, RuntimeStatus::Suspended],
+        ..InstanceFilter::default()
+    };
+    let (mut active, mut after) = (0, None);
+    loop {
+        let page = store.instances(&unfinished, after.as_ref(), 1024)?;
+        active += page.instances.len();
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    gauge!("durable_instances_active").increment(float(active));
+    Ok(())
+}
+
 /// Something in the life of an instance has become durable.
 pub(super) fn lifecycle(event: &LifecycleEvent) {
     let name = match event.kind {
@@ -87,6 +107,18 @@ pub(super) fn lifecycle(event: &LifecycleEvent) {
         LifecycleKind::Purged => "durable_instances_purged_total",
     };
     counter!(name, "name" => event.name.clone()).increment(1);
+    match event.kind {
+        LifecycleKind::Started | LifecycleKind::Rewound => {
+            gauge!("durable_instances_active").increment(1.0);
+        }
+        LifecycleKind::Completed | LifecycleKind::Failed | LifecycleKind::Terminated => {
+            gauge!("durable_instances_active").decrement(1.0);
+        }
+        LifecycleKind::Suspended
+        | LifecycleKind::Resumed
+        | LifecycleKind::ContinuedAsNew
+        | LifecycleKind::Purged => {}
+    }
     let outcome = match event.kind {
         LifecycleKind::Completed => "completed",
         LifecycleKind::Failed => "failed",

@@ -3,7 +3,7 @@
 
 use super::lifecycle::LifecycleEvent;
 use crate::protocol::PartitionId;
-use crate::store::Commit;
+use crate::store::{Commit, Store, StoreError};
 
 /// Measures nothing.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,11 @@ impl Stopwatch {
 pub(super) const COUNTS_LIFECYCLE: bool = false;
 
 pub(super) fn describe() {}
+
+#[expect(clippy::unnecessary_wraps, reason = "counting may fail")]
+pub(super) fn opened(_: &dyn Store) -> Result<(), StoreError> {
+    Ok(())
+}
 
 pub(super) fn lifecycle(_: &LifecycleEvent) {}
 
