@@ -60,7 +60,7 @@ pub use schedule::{
 /// What nearly every program needs: `use durable::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        ActivityContext, Error, OrchestrationContext, Result, RetryPolicy, State, TaskFailed,
-        TaskHub, activity, orchestrator,
+        ActivityContext, Error, OrchestrationContext, OrchestrationHandle, Race2, Race3, Result,
+        RetryPolicy, RuntimeStatus, State, TaskFailed, TaskHub, activity, orchestrator,
     };
 }

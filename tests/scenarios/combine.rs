@@ -230,7 +230,7 @@ async fn what_is_spawned_and_dropped_is_cancelled_in_each_round() -> Result<()> 
         hub.advance(DAY).await;
         assert_eq!(world.count("after"), 0);
         for n in (0..20).step_by(2) {
-            let status = hub.instance(&format!("dropped-{n}"))?.status().await?.runtime_status;
+            let status = hub.instance(format!("dropped-{n}"))?.status().await?.runtime_status;
             assert_eq!(status, RuntimeStatus::Terminated);
         }
         Ok(())

@@ -96,7 +96,7 @@ async fn devices_are_provisioned_by_children_that_wait_for_each() -> Result<()> 
         let run = hub.start(provision_new_devices(5)).await?;
         hub.settle().await;
         for n in (0..5).rev() {
-            let device = hub.instance(&format!("device-{n}"))?;
+            let device = hub.instance(format!("device-{n}"))?;
             device.raise_event("DeviceConnectionAck", &()).await?;
         }
         assert_eq!(run.result().await?.len(), 5);

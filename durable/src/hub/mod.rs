@@ -134,7 +134,7 @@ impl TaskHub {
     ///
     /// # Errors
     /// The id breaks a rule of [`InstanceId`].
-    pub fn instance(&self, id: &str) -> Result<InstanceHandle, InvalidInstanceId> {
+    pub fn instance(&self, id: impl AsRef<str>) -> Result<InstanceHandle, InvalidInstanceId> {
         Ok(InstanceHandle { hub: self.clone(), instance_id: InstanceId::new(id)? })
     }
 
@@ -159,7 +159,7 @@ impl TaskHub {
     /// or its store failed.
     pub fn get_instance<O: Orchestrator>(
         &self,
-        instance_id: &str,
+        instance_id: impl AsRef<str>,
     ) -> Reply<Result<Option<OrchestrationHandle<O>>, HubError>> {
         let (hub, instance_id) = (self.clone(), InstanceId::new(instance_id));
         Reply::new(async move {

@@ -117,7 +117,7 @@ impl TaskHub {
         }
         // By itself too, since the instances that it starts begin with it.
         let id = InstanceId::new(id)?.to_string();
-        let instance = self.instance(&format!("{ID_PREFIX}{id}"))?;
+        let instance = self.instance(format!("{ID_PREFIX}{id}"))?;
         Ok(ScheduleHandle { hub: self.clone(), id, instance })
     }
 
