@@ -6,6 +6,10 @@ use std::time::{Duration, SystemTime};
 use super::virtual_time::VirtualTime;
 use crate::protocol::Timestamp;
 
+/// How long to wait before looking at the clock again, while something is due some day: it may be set
+/// meanwhile, and what a machine waits for stands still while it sleeps.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
 /// The time as one partition sees it, which never goes backwards.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Clock {
@@ -31,7 +35,10 @@ impl Clock {
     pub(super) fn wait_until(&mut self, due: Option<Timestamp>) -> Option<Duration> {
         let now = self.now();
         let wait = due?.since(now);
-        (self.made.is_none() || wait.is_zero()).then_some(wait)
+        match self.made {
+            None => Some(wait.min(LOOK_AGAIN)),
+            Some(_) => wait.is_zero().then_some(wait),
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! episodes of all of them durable; activities run on the async runtime. Nothing polls or sleeps:
 //! each waits on its channel.
 //!
-//! Read next: `partition.rs`, then `committer.rs`.
+//! Read next: `partition/mod.rs`, then `committer.rs`.
 
 mod activities;
 mod builder;
