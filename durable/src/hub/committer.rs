@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
+use tokio::sync::oneshot;
+
 use super::activities::{Activities, Job, JobKey};
 use super::error::{ManageError, StartError};
 use super::health::Health;
@@ -58,6 +60,8 @@ pub(super) enum Effect {
     Started(StartReply, Result<(), StartError>),
     Managed(ManageReply, Result<(), ManageError>),
     Begun(StartedReply, bool),
+    /// All that the partition has written before is durable.
+    Durable(oneshot::Sender<()>),
     Ended(EndReply, Option<End>),
     /// Something has happened to an instance.
     Tell(Box<LifecycleEvent>),
@@ -150,6 +154,7 @@ impl Committer {
                     Effect::Started(reply, started) => drop(reply.send(started)),
                     Effect::Managed(reply, managed) => drop(reply.send(managed)),
                     Effect::Begun(reply, exists) => drop(reply.send(exists)),
+                    Effect::Durable(reply) => drop(reply.send(())),
                     Effect::Ended(reply, end) => drop(reply.send(end)),
                     Effect::Tell(event) => self.lifecycle.tell(*event),
                 }

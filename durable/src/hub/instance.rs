@@ -135,8 +135,7 @@ impl InstanceHandle {
     ///
     /// # Errors
     /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::InvalidEvent`] if
-    /// it has no name, or
-    /// the payload has no JSON form or is too large.
+    /// it has no name, or the payload has no JSON form or is too large.
     pub async fn raise_event(
         &self,
         name: &str,

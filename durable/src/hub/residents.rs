@@ -84,6 +84,11 @@ impl Residents {
         self.instances.get(id)
     }
 
+    /// An instance, without counting as a use of it.
+    pub(super) fn peek(&self, id: &InstanceId) -> Option<&Resident> {
+        self.instances.peek(id)
+    }
+
     /// Takes an instance out, to be [put](Self::put) back.
     pub(super) fn take(&mut self, id: &InstanceId) -> Option<Resident> {
         self.instances.pop(id)

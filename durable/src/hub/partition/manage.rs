@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::start::terminated;
+use tokio::sync::oneshot;
+
+use super::start::{answer, terminated};
 use super::{Partition, Stopped};
 use crate::engine::{Episode, Outcome};
 use crate::hub::committer::{Content, Effect};
@@ -12,26 +14,24 @@ use crate::hub::mail::Manage;
 use crate::hub::residents::Resident;
 use crate::hub::spans;
 use crate::protocol::{
-    EventKind, HistoryEvent, InstanceId, ParentInstance, RuntimeStatus, Suspension, Timestamp,
+    EventKind, HistoryEvent, InstanceId, MessageId, ParentInstance, RuntimeStatus, Suspension,
+    Timestamp,
 };
 
 type Managed = Result<(), ManageError>;
 
 impl Partition {
-    /// Does what somebody wants of an instance; what it leads to is written before it is answered.
+    /// Does what somebody wants of an instance; what it leads to is written before it is answered,
+    /// and `content` with it.
     pub(super) fn manage(
         &mut self,
         id: &InstanceId,
         what: Manage,
-        parent: Option<&ParentInstance>,
+        content: Content,
     ) -> Result<Managed, Stopped> {
         let Some(mut resident) = self.resident(id)? else {
             return Ok(Err(ManageError::NoSuchInstance(id.clone())));
         };
-        if parent.is_some_and(|parent| !is_child(&resident, parent)) {
-            self.residents.put(resident);
-            return Ok(Err(ManageError::NoSuchInstance(id.clone())));
-        }
         let status = resident.record.runtime_status;
         let finished = status.is_finished();
         let wants_finished = matches!(what, Manage::Rewind { .. } | Manage::Purge);
@@ -53,10 +53,10 @@ impl Partition {
             }
             Manage::Resume { reason } => return self.resume_for_client(resident, &reason),
             Manage::Terminate { reason, recurse } => {
-                self.terminate(&mut resident, reason, recurse)?;
+                self.terminate(&mut resident, reason, recurse, content)?;
                 Ok(())
             }
-            Manage::Rewind { reason } => self.rewind(&mut resident, &reason)?,
+            Manage::Rewind { reason } => self.rewind(&mut resident, &reason, content)?,
             Manage::Purge => {
                 self.due.set(id, (resident.record.next_due, None), self.written);
                 let (now, kind) = (self.clock.now(), LifecycleKind::Purged);
@@ -71,22 +71,45 @@ impl Partition {
         Ok(managed)
     }
 
-    /// What a parent wants of a sub-orchestration that it waits for. If that cannot be, it must not
-    /// wait for ever.
+    /// What a parent wants of a sub-orchestration that it waits for, by this message. If that cannot
+    /// be, it must not wait for ever.
+    ///
+    /// The message is consumed by the write that does what it asks for: a rewind that was asked for
+    /// again after a crash would be refused.
     pub(super) fn manage_for_parent(
         &mut self,
         id: &InstanceId,
         what: Manage,
         parent: Option<&ParentInstance>,
+        message: MessageId,
     ) -> Result<(), Stopped> {
+        let content = || Content { consumed: vec![message], ..Content::default() };
         let rewinds = matches!(what, Manage::Rewind { .. });
-        let managed = self.manage(id, what, parent)?;
-        if let (Err(error), Some(parent), true) = (managed, parent, rewinds) {
-            let failure = terminated(&format!("it could not be rewound: {error}"));
-            let messages = vec![super::start::answer(parent, Err(failure))];
-            self.write(Content { messages, ..Content::default() }, Vec::new());
+        let managed = if self.is_child(id, parent)? {
+            self.manage(id, what, content())?
+        } else {
+            Err(ManageError::NoSuchInstance(id.clone()))
+        };
+        if let Err(error) = managed {
+            let failure = || Err(terminated(&format!("it could not be rewound: {error}")));
+            let answer = parent.filter(|_| rewinds).map(|parent| answer(parent, failure()));
+            let messages = answer.into_iter().collect();
+            self.write(Content { messages, ..content() }, Vec::new());
         }
         Ok(())
+    }
+
+    /// Whether an instance is the sub-orchestration of who sent a message to it.
+    fn is_child(&self, id: &InstanceId, parent: Option<&ParentInstance>) -> Result<bool, Stopped> {
+        let Some(parent) = parent else { return Ok(true) };
+        let known = match self.residents.peek(id) {
+            Some(resident) => resident.record.parent.clone(),
+            None => self.read(self.store.instance(id))?.and_then(|record| record.parent),
+        };
+        Ok(known.is_some_and(|known| {
+            known.execution_id == parent.execution_id
+                && known.task_scheduled_id == parent.task_scheduled_id
+        }))
     }
 
     /// Whether an event can be raised in an instance.
@@ -125,8 +148,8 @@ impl Partition {
         resident: &mut Resident,
         reason: String,
         recurse: bool,
+        mut content: Content,
     ) -> Result<(), Stopped> {
-        let mut content = Content::default();
         if recurse {
             let children = match &resident.execution {
                 Some(execution) => execution.open_children(),
@@ -159,7 +182,12 @@ impl Partition {
     }
 
     /// Takes out of a history what made the instance fail, and goes on from there.
-    fn rewind(&mut self, resident: &mut Resident, reason: &str) -> Result<Managed, Stopped> {
+    fn rewind(
+        &mut self,
+        resident: &mut Resident,
+        reason: &str,
+        content: Content,
+    ) -> Result<Managed, Stopped> {
         let instance_id = resident.record.instance_id.clone();
         if resident.record.runtime_status != RuntimeStatus::Failed {
             let status = resident.record.runtime_status;
@@ -195,7 +223,7 @@ impl Partition {
         resident.past.clear();
         resident.replaces = Some(resident.record.execution_id);
         resident.record.history_len = 0;
-        let content = Content { messages, ..Content::default() };
+        let content = Content { messages, ..content };
         let episode = Episode { events: past, actions, outcome };
         self.write_episode(resident, episode, content, effects);
         Ok(Ok(()))
@@ -213,21 +241,14 @@ impl Partition {
             if self.health.has_failed() {
                 return Err(Stopped);
             }
-            let (reply, durable) = tokio::sync::oneshot::channel();
-            self.write(Content::default(), vec![Effect::Begun(reply, true)]);
+            let (reply, durable) = oneshot::channel();
+            self.write(Content::default(), vec![Effect::Durable(reply)]);
             if durable.blocking_recv().is_err() {
                 return Err(Stopped);
             }
         }
         Ok(())
     }
-}
-
-fn is_child(resident: &Resident, parent: &ParentInstance) -> bool {
-    resident.record.parent.as_ref().is_some_and(|known| {
-        known.execution_id == parent.execution_id
-            && known.task_scheduled_id == parent.task_scheduled_id
-    })
 }
 
 fn framed(now: Timestamp, kinds: Vec<EventKind>) -> Vec<HistoryEvent> {

@@ -199,7 +199,7 @@ impl Partition {
             }
             Mail::Manage { instance_id, what, reply } => {
                 self.flush(&instance_id, arrivals)?;
-                let managed = self.manage(&instance_id, what, None)?;
+                let managed = self.manage(&instance_id, what, Content::default())?;
                 self.write(Content::default(), vec![Effect::Managed(reply, managed)]);
                 Ok(())
             }
@@ -224,15 +224,12 @@ impl Partition {
             EventKind::ExecutionTerminated { reason, recurse } => {
                 self.flush(&instance_id, arrivals)?;
                 let what = Manage::Terminate { reason, recurse };
-                self.manage_for_parent(&instance_id, what, from.as_deref())?;
-                self.consume(id);
-                Ok(())
+                self.manage_for_parent(&instance_id, what, from.as_deref(), id)
             }
             EventKind::ExecutionRewound { reason } => {
                 self.flush(&instance_id, arrivals)?;
-                self.manage_for_parent(&instance_id, Manage::Rewind { reason }, from.as_deref())?;
-                self.consume(id);
-                Ok(())
+                let what = Manage::Rewind { reason };
+                self.manage_for_parent(&instance_id, what, from.as_deref(), id)
             }
             event => {
                 let is_for_it = match execution_id {
