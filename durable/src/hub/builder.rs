@@ -29,7 +29,7 @@ use crate::protocol::Timestamp;
 use crate::protocol::{FORMAT_VERSION, HubRecord, PartitionId};
 use crate::registry::{Definition, Entry, Registry, VersionMatch};
 use crate::schedule;
-use crate::store::{MemoryStore, SledStore, Store, StoreError};
+use crate::store::{Durability, MemoryStore, SledStore, Store, StoreError};
 #[cfg(feature = "testing")]
 use crate::testing::Mocks;
 
@@ -59,6 +59,7 @@ const WRITES_WAITING: usize = 4096;
 #[derive(Clone, Debug, Default)]
 pub struct TaskHubBuilder {
     place: Place,
+    durability: Option<Durability>,
     collect: bool,
     registered: Vec<Entry>,
     states: States,
@@ -106,6 +107,30 @@ impl TaskHubBuilder {
     /// Keeps the hub in memory, where it ends with the process: for tests.
     pub fn in_memory(self) -> Self {
         self.store(MemoryStore::default())
+    }
+
+    /// Says when what happens counts as written, for a hub in a folder; by default when it would
+    /// survive a power cut. [`Durability::Within`] says what a crash may lose otherwise.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// use durable::store::Durability;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path();
+    /// let within = Durability::Within(Duration::from_millis(50));
+    /// let hub = TaskHub::builder().path(path).durability(within).open().await?;
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = Some(durability);
+        self
     }
 
     /// Runs at most this many activities at once; by default 100 for each core.
@@ -262,7 +287,7 @@ impl TaskHubBuilder {
         let registry = self.registry()?;
         let concurrency = self.concurrency()?;
         let live_instances = self.live_instances.unwrap_or(LIVE_INSTANCES);
-        let store = open_store(self.place)?;
+        let store = open_store(self.place, self.durability)?;
         let count = create(&*store, self.partitions)?;
         if self.verify_on_open {
             verify::unfinished(&*store, &registry, self.settings.limits)?;
@@ -334,10 +359,16 @@ impl TaskHubBuilder {
     }
 }
 
-fn open_store(place: Place) -> Result<Arc<dyn Store>, OpenError> {
+fn open_store(place: Place, durability: Option<Durability>) -> Result<Arc<dyn Store>, OpenError> {
+    let options = SledStore::options().durability(durability.unwrap_or_default());
     match place {
+        Place::Store(_) if durability.is_some() => Err(OpenError::Setting(
+            "`durability` is for a hub in a folder, with `.path(..)`; tell the store that you give \
+             with `.store(..)`, such as by `SledStore::options().durability(..)`"
+                .to_owned(),
+        )),
         Place::Store(store) => Ok(store),
-        Place::Path(path) => match SledStore::open(path) {
+        Place::Path(path) => match options.open(path) {
             Ok(store) => Ok(Arc::new(store)),
             Err(StoreError::InUse { path, owner }) => Err(OpenError::InUse { path, owner }),
             Err(error) => Err(error.into()),

@@ -208,10 +208,19 @@ impl TaskHub {
         self.inner.mailboxes.stop_all();
         let threads =
             std::mem::take(&mut *self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
+        let store = self.inner.store.write().unwrap_or_else(PoisonError::into_inner).take();
+        // A store may wait for room on the disk until it is told not to, and write when it is closed.
+        let join = move || {
+            if let Some(store) = &store {
+                store.give_up();
+            }
+            for thread in threads {
+                drop(thread.join());
+            }
+            drop(store);
+        };
         // A runtime that is itself shutting down does not run this; the threads end all the same.
         let _ = self.inner.runtime.spawn_blocking(join).await;
-        self.inner.store.write().unwrap_or_else(PoisonError::into_inner).take();
         self.inner.health.failure().map_or(Ok(()), |error| Err(HubError::Store(error).into()))
     }
 
@@ -251,6 +260,10 @@ impl fmt::Debug for TaskHub {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        let store = self.store.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = store {
+            store.give_up();
+        }
         self.activities.close();
         self.mailboxes.stop_all();
     }

@@ -229,6 +229,11 @@ pub enum StoreError {
         /// What was found.
         what: String,
     },
+    /// The store was opened to be read.
+    #[error(
+        "the store was opened with `SledStore::read_only`; open it with `SledStore::open` to write"
+    )]
+    ReadOnly,
     /// The operating system refused.
     #[error("{doing}: {source}")]
     Io {

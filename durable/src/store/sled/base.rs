@@ -14,6 +14,7 @@ use std::thread;
 use bytes::Bytes;
 use sled::{Batch, Db, Mode, Tree};
 
+use super::body::Head;
 use super::overlay::Block;
 use super::stored::{self, Stored};
 use super::{keys, values};
@@ -99,15 +100,23 @@ impl Base {
         }
     }
 
+    /// Which frame touched an instance last, and its head.
+    pub(super) fn head(&self, id: &InstanceId) -> Result<Option<(u64, Head)>, StoreError> {
+        // Both are in the first piece.
+        let first = self.get(&keys::instances(id.as_str()))?;
+        first.map(|first| stored::head(id, &first)).transpose()
+    }
+
     /// An instance of which the first piece is known.
     fn stored_from(&self, id: &InstanceId, first: &[u8]) -> Result<Stored, StoreError> {
-        let mut bytes = first.to_vec();
-        if first.len() == values::PIECE {
-            for piece in self.tree.scan_prefix(keys::rest_of_instance(id)).values() {
-                bytes.extend_from_slice(&piece.map_err(sled_error)?);
-            }
+        if first.len() < values::PIECE {
+            return Stored::read(id, first);
         }
-        Stored::read(id, bytes.into())
+        let mut bytes = first.to_vec();
+        for piece in self.tree.scan_prefix(keys::rest_of_instance(id)).values() {
+            bytes.extend_from_slice(&piece.map_err(sled_error)?);
+        }
+        Ok(Stored { is_long: true, ..Stored::read(id, &bytes)? })
     }
 
     /// The next instances whose ids begin like this, behind `after`: at most `limit`.
@@ -150,7 +159,7 @@ impl Base {
             let prefix = keys::history(id, execution);
             let first = self.first_of_chunk(&prefix, from)?;
             for (first, chunk) in values::scan(&self.tree, &prefix, first)? {
-                blocks.extend(stored::blocks(id, first, chunk.into())?);
+                blocks.extend(stored::blocks(id, first, stored::read_chunk(id, &chunk)?)?);
             }
         }
         if let Some(Stored { first, tail, .. }) = stored {
@@ -205,10 +214,7 @@ impl Base {
     }
 
     /// All messages, by partition and position.
-    pub(super) fn messages(
-        &self,
-        partition: PartitionId,
-    ) -> Result<Vec<(u64, Bytes)>, StoreError> {
+    pub(super) fn messages(&self, partition: PartitionId) -> Result<Vec<(u64, Bytes)>, StoreError> {
         let messages = values::scan(&self.tree, &keys::messages(partition), 0)?;
         Ok(messages.into_iter().map(|(position, bytes)| (position, bytes.into())).collect())
     }

@@ -76,7 +76,7 @@ impl Head {
         buffer.put_i64(due.unwrap_or(i64::MIN));
     }
 
-    pub(super) fn read(bytes: &mut Bytes) -> Result<Self, Unreadable> {
+    pub(super) fn read(bytes: &mut impl Buf) -> Result<Self, Unreadable> {
         Ok(Self {
             partition: PartitionId(bytes.try_get_u16()?),
             execution: ExecutionId::from_u128(bytes.try_get_u128()?),

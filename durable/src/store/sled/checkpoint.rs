@@ -68,16 +68,14 @@ struct Writer<'a, R> {
 impl<R: Fn() -> Result<(), StoreError>> Writer<'_, R> {
     fn instance(&mut self, id: &InstanceId, touched: &Touched) -> Result<(), StoreError> {
         let old = if touched.is_new() { None } else { self.base.stored(id)? };
-        let due = |head: &Head| {
-            head.next_due.map(|at| keys::due_instance(head.partition, at, id))
-        };
+        let due = |head: &Head| head.next_due.map(|at| keys::due_instance(head.partition, at, id));
         let active = |head: &Head| head.active.then(|| keys::active_instance(head.partition, id));
         let before = old.as_ref().map(|old| &old.head);
         let after = touched.present.as_ref().map(|present| &present.head);
         self.replace(before.and_then(active), after.and_then(active));
         self.replace(before.and_then(due), after.and_then(due));
         if let Some(old) = &old
-            && old.is_long()
+            && old.is_long
         {
             self.remove_all(&keys::rest_of_instance(id))?;
         }
@@ -128,8 +126,9 @@ impl<R: Fn() -> Result<(), StoreError>> Writer<'_, R> {
             record: present.record.clone(),
             first: tail.first,
             tail: tail.tail.into(),
+            is_long: false,
         };
-        let bytes = stored.write();
+        let bytes = stored.write(id);
         let (first, rest) = bytes.split_at(bytes.len().min(values::PIECE));
         self.insert(keys::instances(id.as_str()), first);
         self.value(&keys::rest_of_instance(id), rest);
@@ -147,7 +146,8 @@ impl<R: Fn() -> Result<(), StoreError>> Writer<'_, R> {
     }
 
     fn chunk(&mut self, id: &InstanceId, execution: ExecutionId, part: &Part) {
-        self.value(&keys::chunk(id, execution, part.first), &part.tail);
+        let chunk = stored::write_chunk(&part.tail);
+        self.value(&keys::chunk(id, execution, part.first), &chunk);
     }
 
     /// Goes from one key to another; most instances change neither.

@@ -15,6 +15,9 @@ use crate::store::StoreError;
 pub(super) const TREE: &str = "sled";
 /// Where the commit log is.
 pub(super) const LOG: &str = "log";
+/// Where a smaller copy of sled's files is made, and where they go when it takes their place.
+const NEW_TREE: &str = "sled.new";
+const OLD_TREE: &str = "sled.old";
 
 /// A folder that nobody else has open, for as long as this is held.
 #[derive(Debug)]
@@ -28,7 +31,42 @@ impl Folder {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let doing = || format!("cannot create the folder `{}`", path.display());
         fs::create_dir_all(path).map_err(|error| StoreError::io(doing(), error))?;
-        Ok(Self { path: path.to_owned(), _lock: lock(path)? })
+        let folder = Self { path: path.to_owned(), _lock: lock(path)? };
+        folder.finish_replacement()?;
+        Ok(folder)
+    }
+
+    pub(super) fn new_tree(&self) -> PathBuf {
+        self.path.join(NEW_TREE)
+    }
+
+    /// Puts the new tree, which must be complete and synced, in the place of the old.
+    pub(super) fn replace_tree(&self) -> Result<(), StoreError> {
+        let doing = || format!("cannot rename folders in `{}`", self.path.display());
+        let io = |error| StoreError::io(doing(), error);
+        fs::rename(self.tree(), self.path.join(OLD_TREE)).map_err(io)?;
+        self.finish_replacement()?;
+        self.sync()
+    }
+
+    /// Goes on with what a crash may have cut short. The old tree is put aside when the new one is
+    /// complete, and not before.
+    fn finish_replacement(&self) -> Result<(), StoreError> {
+        let (tree, new, old) = (self.tree(), self.new_tree(), self.path.join(OLD_TREE));
+        let doing = || format!("cannot rename or remove folders in `{}`", self.path.display());
+        let finish = || {
+            if !tree.exists() && old.exists() && new.exists() {
+                fs::rename(&new, &tree)?;
+                File::open(&self.path)?.sync_all()?;
+            }
+            for left in [&new, &old] {
+                if tree.exists() && left.exists() {
+                    fs::remove_dir_all(left)?;
+                }
+            }
+            Ok(())
+        };
+        finish().map_err(|error| StoreError::io(doing(), error))
     }
 
     pub(super) fn path(&self) -> &Path {

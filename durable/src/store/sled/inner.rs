@@ -35,8 +35,9 @@ pub(super) struct Inner {
 /// What only the thread that commits needs.
 #[derive(Debug)]
 pub(super) struct Writer {
-    log: Log,
-    pub(super) epochs: BTreeMap<PartitionId, Epoch>,
+    /// Nothing, if the store is only read.
+    log: Option<Log>,
+    epochs: BTreeMap<PartitionId, Epoch>,
     next_position: u64,
     /// The positions of messages that nobody has consumed.
     messages: BTreeMap<(PartitionId, MessageId), u64>,
@@ -46,12 +47,23 @@ pub(super) struct Writer {
 /// What is below the newest overlay of the instances that a commit touches first in it.
 type Before<'a> = BTreeMap<&'a InstanceId, Option<(u64, Head)>>;
 
+impl Writer {
+    /// The log, if it may be written to.
+    fn log(&mut self) -> Result<&mut Log, StoreError> {
+        match (&self.poisoned, &mut self.log) {
+            (Some(cause), _) => Err(StoreError::Poisoned { cause: cause.clone() }),
+            (None, Some(log)) => Ok(log),
+            (None, None) => Err(StoreError::ReadOnly),
+        }
+    }
+}
+
 impl Inner {
     /// A store with this tree, and over it what the log has more.
     pub(super) fn new(
         base: Base,
         newest: Overlay,
-        log: Log,
+        log: Option<Log>,
         room: Arc<Room>,
         pace: Pace,
     ) -> Result<Self, StoreError> {
@@ -74,7 +86,7 @@ impl Inner {
         Ok(Self { writer: Mutex::new(writer), layers, base, room, pace })
     }
 
-    pub(super) fn writer(&self) -> MutexGuard<'_, Writer> {
+    fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -160,10 +172,7 @@ impl Inner {
         body: Vec<u8>,
         before: &Before<'_>,
     ) -> Result<(), StoreError> {
-        if let Some(cause) = &writer.poisoned {
-            return Err(StoreError::Poisoned { cause: cause.clone() });
-        }
-        let frame = writer.log.append(body).inspect_err(|error| {
+        let frame = writer.log()?.append(body).inspect_err(|error| {
             // Who waited for room in vain has written nothing.
             if !matches!(error, StoreError::DiskFull { .. }) {
                 writer.poisoned = Some(error.to_string());
@@ -184,11 +193,8 @@ impl Inner {
     pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
         let overlay = {
             let mut writer = self.writer();
-            if let Some(cause) = &writer.poisoned {
-                return Err(StoreError::Poisoned { cause: cause.clone() });
-            }
             // The tree must never have what the log may lose.
-            writer.log.sync()?;
+            writer.log()?.sync()?;
             let mut layers = self.layers();
             if layers.newest.is_empty() {
                 return Ok(());
@@ -199,7 +205,7 @@ impl Inner {
         };
         checkpoint::write(&self.base, &overlay, || self.room.wait_for(0))?;
         self.layers().older = None;
-        let superseded = self.writer().log.superseded(overlay.last);
+        let superseded = self.writer().log()?.superseded(overlay.last);
         Log::remove(&superseded);
         Ok(())
     }
@@ -212,7 +218,7 @@ impl Inner {
     /// Moves everything to the tree, if nothing has failed.
     pub(super) fn close(&self) -> Result<(), StoreError> {
         self.checkpoint()?;
-        self.writer().log.close()
+        self.writer().log()?.close()
     }
 }
 

@@ -10,6 +10,7 @@
 mod base;
 mod body;
 mod checkpoint;
+mod compact;
 mod folder;
 mod inner;
 mod keys;
@@ -17,14 +18,16 @@ mod log;
 mod options;
 mod overlay;
 mod pace;
+mod packed;
 mod room;
+mod salvage;
 mod stored;
 #[cfg(test)]
 mod tests;
 mod values;
 mod view;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -32,10 +35,12 @@ use self::base::Base;
 use self::folder::Folder;
 use self::inner::Inner;
 use self::log::Log;
+use self::log::frame::Frame;
 pub use self::options::SledOptions;
 use self::overlay::Overlay;
 use self::pace::Pace;
 use self::room::Room;
+use self::salvage::Salvage;
 use super::{Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError};
 use crate::panics;
 use crate::protocol::{
@@ -71,8 +76,11 @@ const LOOKED_AT_ONCE: usize = 256;
 pub struct SledStore {
     checkpoints: Option<JoinHandle<()>>,
     inner: Arc<Inner>,
-    /// Dropped last: it is unlocked when all files are closed.
-    folder: Folder,
+    path: PathBuf,
+    /// What was found to be damaged, of a store that is only read.
+    salvage: Option<Box<Salvage>>,
+    /// Dropped last: it is unlocked when all files are closed. A store that is only read has none.
+    _folder: Option<Folder>,
 }
 
 impl SledStore {
@@ -94,18 +102,16 @@ impl SledStore {
 
     fn open_with(path: &Path, options: &SledOptions) -> Result<Self, StoreError> {
         let folder = Folder::open(path)?;
-        room::check(path, room::FREE_TO_OPEN)?;
-        let base = Base::open(&folder.tree(), options.cache_bytes)?;
-        folder.sync()?;
-        let opened = guarded(|| open_inner(&folder, base, options))?;
-        let inner = Arc::new(opened);
+        let inner = Arc::new(open_inner(&folder, options)?);
         let run = {
             let inner = Arc::clone(&inner);
             move || make_checkpoints(&inner)
         };
         let thread = thread::Builder::new().name("durable-checkpoint".to_owned()).spawn(run);
         let thread = thread.map_err(|error| StoreError::io("cannot start a thread", error))?;
-        let store = Self { checkpoints: Some(thread), inner, folder };
+        let path = path.to_owned();
+        let store =
+            Self { checkpoints: Some(thread), inner, path, salvage: None, _folder: Some(folder) };
         store.hub()?;
         Ok(store)
     }
@@ -114,10 +120,11 @@ impl SledStore {
         let Some(bytes) = self.inner.view().hub()? else { return Ok(None) };
         let hub: Result<HubRecord, _> = values::read("the record of the hub", &bytes);
         // The format must be known before anything else is read, and stands in the first byte.
-        let found = bytes.first().copied().into_iter().chain(hub.as_ref().ok().map(|hub| hub.format));
+        let found =
+            bytes.first().copied().into_iter().chain(hub.as_ref().ok().map(|hub| hub.format));
         match found.max().filter(|found| *found > FORMAT_VERSION) {
             Some(found) => Err(StoreError::UnknownFormat {
-                path: self.folder.path().to_owned(),
+                path: self.path.clone(),
                 found,
                 known: FORMAT_VERSION,
             }),
@@ -128,6 +135,9 @@ impl SledStore {
 
 impl Drop for SledStore {
     fn drop(&mut self) {
+        if self.salvage.is_some() {
+            return;
+        }
         self.inner.pace.stop();
         self.inner.room.give_up();
         if let Some(thread) = self.checkpoints.take() {
@@ -140,25 +150,36 @@ impl Drop for SledStore {
 }
 
 /// Opens what is in the folder: the tree, and what the log has more.
-fn open_inner(folder: &Folder, base: Base, options: &SledOptions) -> Result<Inner, StoreError> {
-    let found = log::read::read(&folder.log(), base.applied()?)?;
-    if let Some(damage) = found.damage {
-        return Err(damage);
-    }
-    if let Some((file, offset)) = &found.torn {
-        tracing::warn!(
-            file = %file.display(), offset,
-            "a crash has torn the last commit, which nobody was told of: it was cut off"
-        );
-    }
+fn open_inner(folder: &Folder, options: &SledOptions) -> Result<Inner, StoreError> {
+    room::check(folder.path(), room::FREE_TO_OPEN)?;
+    let base = Base::open(&folder.tree(), options.cache_bytes)?;
+    folder.sync()?;
+    guarded(|| {
+        let found = log::read::read(&folder.log(), base.applied()?)?;
+        if let Some(damage) = found.damage {
+            return Err(damage);
+        }
+        if let Some((file, offset)) = &found.torn {
+            tracing::warn!(
+                file = %file.display(), offset,
+                "a crash has torn the last commit, which nobody was told of: it was cut off"
+            );
+        }
+        let newest = recovered(&base, &found.frames)?;
+        let room = Arc::new(Room::new(folder.path(), options.reserve_bytes));
+        let log = Log::open(&folder.log(), &found, options.durability, Arc::clone(&room))?;
+        Inner::new(base, newest, Some(log), room, Pace::new(options.overlay_bytes))
+    })
+}
+
+/// What frames of the log add to the tree, of which it may have some already.
+fn recovered(base: &Base, frames: &[Frame]) -> Result<Overlay, StoreError> {
     let mut newest = Overlay { recovers: true, ..Overlay::default() };
-    for frame in &found.frames {
-        let below = |id: &InstanceId| Ok(base.stored(id)?.map(|stored| stored.sequence));
+    for frame in frames {
+        let below = |id: &InstanceId| Ok(base.head(id)?.map(|(sequence, _)| sequence));
         inner::apply(&mut newest, frame, below)?;
     }
-    let room = Arc::new(Room::new(folder.path(), options.reserve_bytes));
-    let log = Log::open(&folder.log(), &found, options.durability, Arc::clone(&room))?;
-    Inner::new(base, newest, log, room, Pace::new(options.overlay_bytes))
+    Ok(newest)
 }
 
 /// The thread that makes checkpoints.

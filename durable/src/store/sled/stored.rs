@@ -4,8 +4,8 @@
 //! format: 1
 //! sequence: 8    the last frame that touched the instance
 //! head: 35       see `body.rs`
-//! record         with its length (4) before it
 //! first: 8       index of the first event in the tail
+//! packed         the rest: record, with its length (4) before it, and tail
 //! tail           episodes, each: number of events (4), length (4), events
 //! ```
 //! Most instances have all of their history in the tail, so that one key is all there is of them.
@@ -15,7 +15,7 @@ use bytes::{Buf, BufMut, Bytes};
 
 use super::body::{Head, Unreadable, slice};
 use super::overlay::Block;
-use super::values;
+use super::packed;
 use crate::protocol::{FORMAT_VERSION, InstanceId};
 use crate::store::StoreError;
 
@@ -29,50 +29,57 @@ pub(super) struct Stored {
     pub(super) record: Bytes,
     pub(super) first: u64,
     pub(super) tail: Bytes,
+    /// Whether it was read from more than one piece.
+    pub(super) is_long: bool,
 }
 
-/// How long a value is with an empty record and an empty tail.
-const LENGTH_MIN: usize = 56;
-
 impl Stored {
-    /// Whether the value has more than one piece.
-    pub(super) fn is_long(&self) -> bool {
-        self.length() >= values::PIECE
-    }
-
-    fn length(&self) -> usize {
-        LENGTH_MIN + self.record.len() + self.tail.len()
-    }
-
-    pub(super) fn write(&self) -> Vec<u8> {
-        let mut buffer = Vec::with_capacity(self.length());
+    pub(super) fn write(&self, id: &InstanceId) -> Vec<u8> {
+        let mut buffer = Vec::with_capacity(128 + self.record.len() + self.tail.len());
         buffer.put_u8(FORMAT_VERSION);
         buffer.put_u64(self.sequence);
         self.head.write(&mut buffer);
-        buffer.put_u32(u32::try_from(self.record.len()).unwrap_or(u32::MAX));
-        buffer.put_slice(&self.record);
         buffer.put_u64(self.first);
-        buffer.put_slice(&self.tail);
+        let mut rest = Vec::with_capacity(4 + self.record.len() + self.tail.len());
+        rest.put_u32(u32::try_from(self.record.len()).unwrap_or(u32::MAX));
+        rest.put_slice(&self.record);
+        rest.put_slice(&self.tail);
+        packed::write(&mut buffer, &known(id, &self.head), &rest);
         buffer
     }
 
-    pub(super) fn read(id: &InstanceId, bytes: Bytes) -> Result<Self, StoreError> {
-        let read = |mut bytes: Bytes| -> Result<Self, Unreadable> {
-            if bytes.try_get_u8()? != FORMAT_VERSION {
-                return Err(Unreadable);
-            }
-            Ok(Self {
-                sequence: bytes.try_get_u64()?,
-                head: Head::read(&mut bytes)?,
-                record: slice(&mut bytes)?,
-                first: bytes.try_get_u64()?,
-                tail: bytes,
-            })
+    pub(super) fn read(id: &InstanceId, bytes: &[u8]) -> Result<Self, StoreError> {
+        let read = |mut bytes: &[u8]| -> Result<Self, Unreadable> {
+            let (sequence, head) = read_head(&mut bytes)?;
+            let first = bytes.try_get_u64()?;
+            let mut rest = packed::read(&known(id, &head), bytes).ok_or(Unreadable)?;
+            let record = slice(&mut rest)?;
+            let is_long = false;
+            Ok(Self { sequence, head, first, record, tail: rest, is_long })
         };
-        read(bytes).map_err(|Unreadable| {
-            StoreError::damaged(format!("the value of `{id}` cannot be read"))
-        })
+        read(bytes).map_err(|Unreadable| unreadable(id))
     }
+}
+
+/// What the rest repeats of what is known before it is read.
+fn known(id: &InstanceId, head: &Head) -> Vec<u8> {
+    [id.as_str().as_bytes(), head.execution.as_bytes()].concat()
+}
+
+/// Which frame touched an instance last, and its head.
+pub(super) fn head(id: &InstanceId, mut bytes: &[u8]) -> Result<(u64, Head), StoreError> {
+    read_head(&mut bytes).map_err(|Unreadable| unreadable(id))
+}
+
+fn read_head(bytes: &mut &[u8]) -> Result<(u64, Head), Unreadable> {
+    if bytes.try_get_u8()? != FORMAT_VERSION {
+        return Err(Unreadable);
+    }
+    Ok((bytes.try_get_u64()?, Head::read(bytes)?))
+}
+
+fn unreadable(id: &InstanceId) -> StoreError {
+    StoreError::damaged(format!("the value of `{id}` cannot be read"))
 }
 
 /// Adds an episode to a tail.
@@ -103,4 +110,21 @@ pub(super) fn blocks(
         StoreError::damaged(format!("the history of `{id}` cannot be read behind event {next}"))
     })?;
     Ok(blocks)
+}
+
+/// A tail that has become a value of its own.
+pub(super) fn write_chunk(tail: &[u8]) -> Vec<u8> {
+    let mut buffer = vec![FORMAT_VERSION];
+    packed::write(&mut buffer, &[], tail);
+    buffer
+}
+
+pub(super) fn read_chunk(id: &InstanceId, chunk: &[u8]) -> Result<Bytes, StoreError> {
+    let tail = match chunk.split_first() {
+        Some((&FORMAT_VERSION, packed)) => packed::read(&[], packed),
+        _ => None,
+    };
+    tail.ok_or_else(|| {
+        StoreError::damaged(format!("a part of the history of `{id}` is unreadable"))
+    })
 }

@@ -73,7 +73,7 @@ impl View<'_> {
             Some(Touched { present, sequence, .. }) => {
                 Ok(present.as_ref().map(|present| (*sequence, present.head.clone())))
             }
-            None => Ok(self.base.stored(id)?.map(|stored| (stored.sequence, stored.head))),
+            None => self.base.head(id),
         }
     }
 
@@ -206,7 +206,8 @@ impl View<'_> {
 
     /// The partitions that have messages, or had.
     pub(super) fn partitions_with_messages(&self) -> Result<BTreeSet<PartitionId>, StoreError> {
-        let mut partitions: BTreeSet<_> = self.base.partitions_with_messages()?.into_iter().collect();
+        let mut partitions: BTreeSet<_> =
+            self.base.partitions_with_messages()?.into_iter().collect();
         for overlay in self.layers.newest_first() {
             partitions.extend(overlay.messages.keys().map(|(partition, _)| *partition));
         }

@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn frames_are_read_as_they_were_written() {
-        let written: Vec<u8> = [frame(7, b"a body"), frame(8, b""), Bytes::from(vec![0; 40])].concat();
+        let written: Vec<u8> =
+            [frame(7, b"a body"), frame(8, b""), Bytes::from(vec![0; 40])].concat();
         let segment = Bytes::from(written);
         let Found::Frame(first, next) = read(&segment, 0) else { panic!() };
         assert_eq!((first.sequence, first.durable, &first.body[..]), (7, 6, &b"a body"[..]));

@@ -28,6 +28,8 @@ pub(in crate::store::sled) struct Recovered {
     pub(in crate::store::sled) torn: Option<(PathBuf, u64)>,
     /// The first thing that is wrong, if something is; the frames are those before it.
     pub(in crate::store::sled) damage: Option<StoreError>,
+    /// Frames that can be read behind that.
+    pub(in crate::store::sled) behind: Vec<Frame>,
     /// The files.
     pub(super) segments: Vec<PathBuf>,
 }
@@ -49,13 +51,26 @@ pub(in crate::store::sled) fn read(folder: &Path, applied: u64) -> Result<Recove
         // What is only older than the tree need not be read, nor be readable.
         let is_needed = next.is_none_or(|next| next > applied + 1);
         reader.found.segments.push(path.clone());
-        if is_needed && reader.found.damage.is_none() {
+        if is_needed {
             let bytes = Bytes::from(fs::read(path).map_err(io(path))?);
-            reader.segment(path, *first, next, &bytes);
+            if reader.found.damage.is_none() {
+                reader.segment(path, *first, next, &bytes);
+            }
+            if reader.found.damage.is_some() {
+                reader.found.save(&bytes);
+            }
         }
     }
     reader.check_end(folder);
     Ok(reader.found)
+}
+
+impl Recovered {
+    /// Keeps what can be read of a segment behind damage.
+    fn save(&mut self, segment: &Bytes) {
+        let last = self.last;
+        self.behind.extend(frame::behind(segment, 0, |sequence| sequence > last));
+    }
 }
 
 #[derive(Debug, Default)]
@@ -105,8 +120,9 @@ impl Reader {
         self.acknowledged = self.acknowledged.max(acknowledged.unwrap_or_default());
         if next.is_some() || self.acknowledged >= expected {
             let known = next.map_or(self.acknowledged, |next| next - 1);
-            let what =
-                format!("frame {expected} cannot be read, and frames up to {known} were acknowledged");
+            let what = format!(
+                "frame {expected} cannot be read, and frames up to {known} were acknowledged"
+            );
             // What is only older than the tree is not missed.
             if known > self.applied {
                 self.damaged(path, at, what);

@@ -1,0 +1,194 @@
+//! Reading a store that may be damaged, and saving what can be read.
+//!
+//! Nothing in the folder is changed: sled, which writes when it opens, is given a copy of its files.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{env, fs, io};
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::base::Base;
+use super::body::{self, Change};
+use super::folder::{LOG, TREE};
+use super::inner::Inner;
+use super::log::frame::Frame;
+use super::log::read;
+use super::pace::Pace;
+use super::room::Room;
+use super::{SledStore, guarded, read_record, recovered, values};
+use crate::protocol::{HistoryEvent, InstanceRecord, TaskMessage};
+use crate::store::{InstanceFilter, Store, StoreError};
+
+/// What was found besides what a store holds.
+#[derive(Debug)]
+pub(super) struct Salvage {
+    damage: Vec<StoreError>,
+    /// Frames of the log behind what is damaged.
+    behind: Vec<Frame>,
+    _copy: Copy,
+}
+
+/// A copy of sled's files that is removed in the end.
+#[derive(Debug)]
+struct Copy(PathBuf);
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl SledStore {
+    /// Opens a folder to be read only, damaged or not. Nothing in it is changed; what sled has is
+    /// copied to the system's folder for temporary files.
+    ///
+    /// Of a damaged log everything before the damage is there, which is a state that there was; what
+    /// can be read behind it is in the [export](Self::export). If sled's files cannot be read, only
+    /// what the log holds is there. [`damage`](Self::damage) tells what was found. A hub cannot be
+    /// opened on it: everything that writes fails with [`StoreError::ReadOnly`].
+    ///
+    /// ```
+    /// use durable::store::SledStore;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # drop(SledStore::open(folder.path())?);
+    /// # let path = folder.path();
+    /// let store = SledStore::read_only(path)?;
+    /// for damage in store.damage() {
+    ///     eprintln!("{damage}");
+    /// }
+    /// store.export(&mut std::io::stdout())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the folder is not there, or cannot be copied.
+    pub fn read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let doing = || format!("cannot copy `{}`", path.display());
+        let options = Self::options();
+        let copy = Copy(env::temp_dir().join(format!("durable-{}", Uuid::new_v4().simple())));
+        let mut damage = Vec::new();
+        let (tree, log) = (path.join(TREE), path.join(LOG));
+        if tree.exists() || !log.exists() {
+            copy_files(&tree, &copy.0).map_err(|error| StoreError::io(doing(), error))?;
+        }
+        let opened = guarded(|| {
+            let base = Base::open(&copy.0, options.cache_bytes)?;
+            let applied = base.applied()?;
+            Ok((base, applied))
+        });
+        let (base, applied) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                damage.push(error);
+                (Base::open(&copy.0.join("none"), options.cache_bytes)?, 0)
+            }
+        };
+        let found = read::read(&log, applied)?;
+        damage.extend(found.damage);
+        let newest = guarded(|| recovered(&base, &found.frames))?;
+        let room = Arc::new(Room::new(path, 0));
+        let pace = Pace::new(options.overlay_bytes);
+        let inner = Arc::new(guarded(|| Inner::new(base, newest, None, room, pace))?);
+        let salvage = Salvage { damage, behind: found.behind, _copy: copy };
+        let salvage = Some(Box::new(salvage));
+        Ok(Self { checkpoints: None, inner, path: path.to_owned(), salvage, _folder: None })
+    }
+
+    /// What was found to be damaged by [`read_only`](Self::read_only).
+    pub fn damage(&self) -> &[StoreError] {
+        self.salvage.as_ref().map_or(&[], |salvage| &salvage.damage)
+    }
+
+    /// Writes everything that can be read, one JSON object a line:
+    ///
+    /// - `{"instance": .., "history": [..], "complete": ..}` for each instance: its record, and the
+    ///   events of its present execution; `complete` tells whether these are all;
+    /// - `{"damage": ".."}` for whatever is damaged or cannot be read;
+    /// - `{"frame": .., "instance": .., "history": [..]}` and `{"frame": .., "message": ..}` for what
+    ///   the log has behind its damage: an episode, with the record as it was after it and its
+    ///   events, and a message.
+    ///
+    /// # Errors
+    /// What `out` answers.
+    pub fn export(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut after = None;
+        loop {
+            let page = self.instances(&InstanceFilter::default(), after.as_ref(), 256);
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => {
+                    writeln!(out, "{}", json!({ "damage": error.to_string() }))?;
+                    break;
+                }
+            };
+            for record in &page.instances {
+                self.export_instance(record, out)?;
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        for damage in self.damage() {
+            writeln!(out, "{}", json!({ "damage": damage.to_string() }))?;
+        }
+        let behind = self.salvage.as_ref().map_or(&[][..], |salvage| &salvage.behind);
+        behind.iter().try_for_each(|frame| export_frame(frame, out))
+    }
+
+    fn export_instance(&self, record: &InstanceRecord, out: &mut impl Write) -> io::Result<()> {
+        let history = self.history(&record.instance_id, record.execution_id, 0);
+        let history = match history {
+            Ok(history) => history,
+            Err(error) => {
+                writeln!(out, "{}", json!({ "damage": error.to_string() }))?;
+                Vec::new()
+            }
+        };
+        let complete = history.len() as u64 == record.history_len;
+        let line = json!({ "instance": record, "history": history, "complete": complete });
+        writeln!(out, "{line}")
+    }
+}
+
+fn export_frame(frame: &Frame, out: &mut impl Write) -> io::Result<()> {
+    let number = frame.sequence;
+    for change in body::changes(frame).map_while(Result::ok) {
+        let line = match &change {
+            Change::Episode(episode) => {
+                let events: Result<Vec<HistoryEvent>, _> = values::read("events", &episode.events);
+                let (Ok(record), Ok(events)) = (read_record(&episode.record), events) else {
+                    continue;
+                };
+                json!({ "frame": number, "instance": record, "history": events })
+            }
+            Change::Message(_, _, message) => {
+                let message: Result<TaskMessage, _> = values::read("a message", message);
+                let Ok(message) = message else { continue };
+                json!({ "frame": number, "message": message })
+            }
+            Change::Hub(_) | Change::Epoch(..) | Change::Purge(_) | Change::Consume(..) => continue,
+        };
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_files(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
+}

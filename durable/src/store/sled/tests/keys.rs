@@ -1,0 +1,152 @@
+//! Which keys and files there are.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use super::*;
+
+#[test]
+fn an_instance_has_one_key_of_each_index_at_most() {
+    let opened = Opened::new();
+    let first = episode("order-17", 0);
+    opened.write(vec![first.clone()]);
+    assert_eq!(opened.keys(), "adi");
+    let moved = next(&first, |record| record.next_due = Some(at(-5)));
+    let again = next(&moved, |record| record.next_due = Some(at(18)));
+    opened.write(vec![moved, again.clone()]);
+    assert_eq!(opened.keys(), "adi");
+    let rest = next(&again, |record| {
+        record.active = false;
+        record.next_due = None;
+    });
+    opened.write(vec![rest.clone()]);
+    assert_eq!(opened.keys(), "i");
+    let set = next(&rest, |record| record.next_due = Some(at(20)));
+    let unset = next(&set, |record| record.next_due = None);
+    opened.write(vec![set, unset]);
+    assert_eq!(opened.keys(), "i");
+}
+
+#[test]
+fn of_what_is_replaced_no_key_is_left() {
+    let opened = Opened::new();
+    let first = episode("order-17", 0);
+    let execution = first.record.execution_id;
+    opened.write(vec![first.clone(), next(&first, |_| {})]);
+    let other = |number: u128, replaced| {
+        let mut other = episode("order-17", 0);
+        other.record.execution_id = ExecutionId::from_u128(number);
+        other.replaces = Some(replaced);
+        other
+    };
+    let (second, third) = (other(2, execution), other(3, ExecutionId::from_u128(2)));
+    opened.write(vec![second.clone(), next(&second, |_| {}), third.clone()]);
+    assert_eq!(opened.keys(), "adi");
+    let anew = other(3, ExecutionId::from_u128(3));
+    opened.write(vec![next(&third, |_| {}), anew.clone(), next(&anew, |_| {})]);
+    assert_eq!(opened.keys(), "adi");
+}
+
+#[test]
+fn of_what_is_purged_no_key_is_left() {
+    let opened = Opened::new();
+    let long = episode("long", 50_000);
+    opened.write(vec![episode("short", 0), long.clone()]);
+    let mut beside = episode("short", 0);
+    beside.record.execution_id = ExecutionId::from_u128(2);
+    opened.write(vec![beside]);
+    assert_eq!(opened.keys(), "aaddhiiiiiiiiii");
+    opened.purge(&[id("short"), id("long"), id("nobody")]);
+    assert_eq!(opened.keys(), "");
+    assert!(opened.store.instance(&id("long")).unwrap().is_none());
+}
+
+#[test]
+fn a_record_in_pieces_leaves_none_behind_and_is_found_by_page() {
+    let opened = Opened::new();
+    let piece = values::PIECE;
+    let mut last = episode("long", 0);
+    let others = [episode("lon", 0), episode("long ", 0), episode("longer", 0)];
+    opened.write([last.clone()].into_iter().chain(others.clone()).collect());
+    // Around one piece and around two, in any order.
+    let around = (piece - 130..piece).chain(2 * piece - 130..2 * piece).rev();
+    for size in around.chain([10 * piece, 1, 3 * piece]) {
+        let status = Json::trusted(format!("\"{}\"", "x".repeat(size)));
+        last = next(&last, |record| record.custom_status = Some(status));
+        opened.write(vec![last.clone()]);
+        let found = opened.store.instance(&id("long")).unwrap();
+        assert!(found.as_ref() == Some(&last.record), "{size}");
+        let page = opened.store.instances(&InstanceFilter::default(), None, 9).unwrap();
+        let ids: Vec<&str> =
+            page.instances.iter().map(|record| record.instance_id.as_str()).collect();
+        assert_eq!(ids, ["lon", "long", "long ", "longer"]);
+        assert!(page.instances[1] == last.record, "{size}");
+        let behind = opened.store.instances(&InstanceFilter::default(), Some(&id("long")), 1);
+        assert_eq!(behind.unwrap().instances, [others[1].record.clone()]);
+    }
+    last = next(&last, |record| record.custom_status = None);
+    opened.write(vec![last]);
+    assert_eq!(opened.keys().matches('i').count(), 4);
+}
+
+#[test]
+fn a_record_in_pieces_is_seen_whole_while_it_changes() {
+    const ROUNDS: usize = 60;
+    let opened = Opened::new();
+    let status = |round: usize| {
+        let letter = ["a", "b", "c", "d"][round % 4];
+        Json::trusted(format!("\"{}\"", letter.repeat(values::PIECE * (1 + round % 5))))
+    };
+    let all: Vec<_> = (0..20).map(|round| Some(status(round))).collect();
+    let mut last = episode("long", values::PIECE);
+    last.record.custom_status = Some(status(0));
+    opened.write(vec![last.clone()]);
+    let done = AtomicBool::new(false);
+    let look = || {
+        while !done.load(Ordering::SeqCst) {
+            let found = opened.store.instance(&id("long")).unwrap().unwrap();
+            assert!(all.contains(&found.custom_status));
+            let page = opened.store.instances(&InstanceFilter::default(), None, 5).unwrap();
+            assert!(all.contains(&page.instances[0].custom_status));
+        }
+    };
+    thread::scope(|scope| {
+        let threads = [scope.spawn(look), scope.spawn(look)];
+        for round in 1..ROUNDS {
+            last = next(&last, |record| record.custom_status = Some(status(round)));
+            opened.write(vec![last.clone()]);
+        }
+        done.store(true, Ordering::SeqCst);
+        assert!(threads.into_iter().all(|thread| thread.join().is_ok()));
+    });
+}
+
+#[test]
+fn large_records_stay_in_the_log_that_is_synced() {
+    let opened = Opened::new();
+    for round in 0..4 {
+        let ids: Vec<InstanceId> = (0..32).map(|number| id(&format!("{number}"))).collect();
+        opened.write(ids.iter().map(|id| episode(id.as_str(), 15_000 + round)).collect());
+        assert_eq!(opened.files_of_large_values(), 0);
+        opened.purge(&ids);
+    }
+}
+
+#[test]
+fn a_page_looks_at_so_many_records_and_goes_on_behind_them() {
+    let opened = Opened::new();
+    let mut one = episode("99999", 0);
+    one.record.name = "rare".to_owned();
+    let many = (0..=LOOKED_AT_MAX)
+        .map(|number| EpisodeWrite { events: Vec::new(), ..episode(&format!("{number:05}"), 0) });
+    opened.write(many.chain([one.clone()]).collect());
+    let rare = InstanceFilter { name: Some("rare".to_owned()), ..InstanceFilter::default() };
+    let page = opened.store.instances(&rare, None, 5).unwrap();
+    assert_eq!(page.instances, []);
+    let next = page.next.unwrap();
+    assert_eq!(next.as_str(), format!("{:05}", LOOKED_AT_MAX - 1));
+    let page = opened.store.instances(&rare, Some(&next), 5).unwrap();
+    assert_eq!(page, InstancePage { instances: vec![one.record], next: None });
+    let all = opened.store.instances(&InstanceFilter::default(), None, usize::MAX).unwrap();
+    assert_eq!(all.instances.len(), LOOKED_AT_MAX);
+}

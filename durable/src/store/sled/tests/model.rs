@@ -1,0 +1,229 @@
+//! Random commits, checkpoints, crashes and cut checkpoints, beside the store in memory: what is read
+//! is always the same.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::protocol::{MessageId, TaskMessage};
+use crate::store::MemoryStore;
+
+/// A small generator, so that a seed says everything.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+struct Model {
+    random: Random,
+    folder: TempDir,
+    store: Option<SledStore>,
+    memory: MemoryStore,
+    owners: Vec<(PartitionId, Epoch)>,
+    /// The last record of each instance that there is.
+    records: BTreeMap<InstanceId, InstanceRecord>,
+    /// Messages that were not consumed.
+    messages: Vec<(PartitionId, MessageId)>,
+    numbers: u128,
+}
+
+const PARTITIONS: u16 = 3;
+
+impl Model {
+    fn new(seed: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SledStore::open(folder.path()).unwrap();
+        let memory = MemoryStore::default();
+        let owners = (0..PARTITIONS).map(|partition| {
+            let epoch = memory.claim(PartitionId(partition)).unwrap();
+            assert_eq!(store.claim(PartitionId(partition)).unwrap(), epoch);
+            (PartitionId(partition), epoch)
+        });
+        let owners = owners.collect();
+        Self {
+            random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            folder,
+            store: Some(store),
+            memory,
+            owners,
+            records: BTreeMap::new(),
+            messages: Vec::new(),
+            numbers: 0,
+        }
+    }
+
+    fn store(&self) -> &SledStore {
+        self.store.as_ref().unwrap()
+    }
+
+    fn number(&mut self) -> u128 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn instance(&mut self) -> (PartitionId, InstanceId) {
+        let number = self.random.below(12);
+        let partition = u16::try_from(number).unwrap() % PARTITIONS;
+        (PartitionId(partition), id(&format!("instance {number}")))
+    }
+
+    fn episode(&mut self) -> EpisodeWrite {
+        let (partition, id) = self.instance();
+        let known = self.records.get(&id).cloned();
+        let is_new = known.is_none();
+        let execution = ExecutionId::from_u128(self.number());
+        let new = InstanceRecord::new(id.clone(), execution, "name", None, at(0));
+        let mut record = known.unwrap_or_else(|| new.clone());
+        let mut replaces = None;
+        match self.random.below(8) {
+            0 if !is_new => {
+                replaces = Some(record.execution_id);
+                record = InstanceRecord { execution_id: execution, ..new };
+            }
+            1 if !is_new => {
+                replaces = Some(record.execution_id);
+                record.history_len = 0;
+            }
+            // Another execution beside the one that there is, whose history stays.
+            2 if !is_new => record = InstanceRecord { execution_id: execution, ..new },
+            _ => {}
+        }
+        record.last_episode = record.history_len;
+        let count = self.random.below(4);
+        record.history_len += count;
+        record.active = self.random.below(2) == 0;
+        record.next_due =
+            (self.random.below(2) == 0).then(|| at(i64::try_from(self.random.below(50)).unwrap()));
+        let length = [0, 10, 3_000, 20_000][usize::try_from(self.random.below(4)).unwrap()];
+        let seed = self.random.below(u64::MAX);
+        let text = Json::trusted(format!("\"{}\"", noise(length, seed)));
+        record.custom_status = (self.random.below(9) == 0).then(|| text.clone());
+        let event = |n| {
+            let input = text.clone();
+            HistoryEvent::new(at(n), EventKind::EventRaised { name: format!("{n}"), input })
+        };
+        let events = (0..i64::try_from(count).unwrap()).map(event).collect();
+        self.records.insert(id, record.clone());
+        EpisodeWrite { partition, record, events, replaces }
+    }
+
+    fn commit(&mut self) {
+        let mut commit = Commit { owners: self.owners.clone(), ..Commit::default() };
+        if self.random.below(5) == 0 {
+            let (partition, id) = self.instance();
+            self.records.remove(&id);
+            commit.purged.push((partition, id));
+        } else {
+            commit.episodes = (0..=self.random.below(3)).map(|_| self.episode()).collect();
+        }
+        for _ in 0..self.random.below(3) {
+            if !self.messages.is_empty() {
+                let place = self.random.below(self.messages.len() as u64);
+                commit.consumed.push(self.messages.remove(usize::try_from(place).unwrap()));
+            }
+        }
+        for _ in 0..self.random.below(3) {
+            let (partition, instance_id) = self.instance();
+            let message = MessageId::from_u128(self.number());
+            let event = EventKind::OrchestratorStarted;
+            let sent =
+                TaskMessage { id: message, instance_id, execution_id: None, from: None, event };
+            self.messages.push((partition, message));
+            commit.messages.push((partition, sent));
+        }
+        self.memory.commit(&commit).unwrap();
+        self.store().commit(&commit).unwrap();
+    }
+
+    /// Closes the store, or leaves it as a crash does.
+    fn reopen(&mut self, crashed: bool) {
+        let left = crashed.then(|| copy(self.folder.path()));
+        self.store = None;
+        if let Some(left) = left {
+            self.folder = left;
+        }
+        self.store = Some(SledStore::open(self.folder.path()).unwrap());
+    }
+
+    /// A checkpoint that a crash cuts short after some batches.
+    fn cut_checkpoint(&mut self) {
+        let left = Cell::new(self.random.below(6));
+        let room = || match left.get() {
+            0 => Err(StoreError::damaged("cut short")),
+            more => {
+                left.set(more - 1);
+                Ok(())
+            }
+        };
+        let inner = &self.store().inner;
+        {
+            let view = inner.view();
+            if !view.layers.newest.is_empty() {
+                let _cut = checkpoint::write(view.base, &view.layers.newest, room);
+            }
+        }
+        self.reopen(true);
+    }
+
+    fn compare(&self) {
+        let store = self.store();
+        let ids = (0..12).map(|number| id(&format!("instance {number}")));
+        for id in ids {
+            assert_eq!(store.instance(&id).unwrap(), self.memory.instance(&id).unwrap());
+            for number in 1..=self.numbers {
+                let execution = ExecutionId::from_u128(number);
+                let expected = self.memory.history(&id, execution, 0).unwrap();
+                assert!(store.history(&id, execution, 0).unwrap() == expected, "{id} {execution}");
+            }
+            if let Some(record) = self.records.get(&id) {
+                let (execution, from) = (record.execution_id, record.last_episode);
+                let expected = self.memory.history(&id, execution, from).unwrap();
+                assert!(store.history(&id, execution, from).unwrap() == expected, "{id} {from}");
+            }
+        }
+        for partition in (0..PARTITIONS).map(PartitionId) {
+            assert_eq!(store.load(partition).unwrap(), self.memory.load(partition).unwrap());
+            let (after, until) = ((at(10), id("instance 2")), at(40));
+            for (after, until, limit) in
+                [(None, Timestamp::MAX, 99), (Some(&after), until, 99), (Some(&after), until, 2)]
+            {
+                let expected = self.memory.due(partition, after, until, limit).unwrap();
+                assert_eq!(store.due(partition, after, until, limit).unwrap(), expected);
+            }
+        }
+        let filter = InstanceFilter { id_prefix: "instance 1".to_owned(), ..Default::default() };
+        for filter in [filter, InstanceFilter::default()] {
+            let all = |store: &dyn Store| store.instances(&filter, None, 99).unwrap().instances;
+            assert!(all(store) == all(&self.memory));
+        }
+    }
+}
+
+fn run(seed: u64) {
+    let mut model = Model::new(seed);
+    for _step in 0..120 {
+        match model.random.below(24) {
+            0 | 1 => model.store().inner.checkpoint().unwrap(),
+            2 => model.reopen(false),
+            3 => model.reopen(true),
+            4 => model.cut_checkpoint(),
+            _ => model.commit(),
+        }
+    }
+    model.compare();
+}
+
+#[test]
+fn what_is_read_is_what_a_store_in_memory_has() {
+    let seeds = std::env::var("DURABLE_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    for seed in 1..=seeds.unwrap_or(6) {
+        println!("seed {seed}");
+        run(seed);
+    }
+}
