@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
 
@@ -11,16 +11,19 @@ use tokio::runtime::Handle;
 
 use super::activities::{Activities, ActivitySettings};
 use super::clock::Clock;
-use super::committer::{Committer, Owned, Write};
+use super::committer::{Committer, Owned};
 use super::due::DueList;
 use super::error::OpenError;
 use super::health::Health;
 use super::lifecycle::{Lifecycle, lifecycle};
 use super::mail::{Delivery, Mailboxes};
+use super::outbox::Outbox;
 use super::partition::Partition;
 use super::residents::Residents;
 use super::settings::{Retention, Settings};
 use super::virtual_time::VirtualTime;
+use super::wait::Patience;
+use super::writes::Writes;
 use super::{Inner, TaskHub, metrics, verify};
 use crate::activity::States;
 use crate::panics;
@@ -39,8 +42,6 @@ const PARTITIONS: u16 = 4;
 const ACTIVITIES_PER_CORE: usize = 100;
 /// How many instances are kept alive.
 const LIVE_INSTANCES: usize = 10_000;
-/// How many writes may wait for the committer before partitions wait for it.
-const WRITES_WAITING: usize = 4096;
 
 /// Says how a task hub is to be opened.
 ///
@@ -385,29 +386,32 @@ impl Parts {
         &self,
         mail: Vec<(PartitionId, Receiver<Delivery>)>,
     ) -> Result<Vec<JoinHandle<()>>, OpenError> {
-        let (writes, written) = mpsc::sync_channel(WRITES_WAITING);
         let mut owned = BTreeMap::new();
-        let mut threads = Vec::new();
+        let mut claimed = Vec::new();
         for (id, mail) in mail {
             let epoch = self.store.claim(id)?;
             let found = self.store.load(id)?;
             let durable = Arc::new(AtomicU64::new(0));
             owned.insert(id, Owned { epoch, durable: Arc::clone(&durable) });
-            let make = self.partition(id, durable, writes.clone());
-            let opening = self.mailboxes.busy();
-            let run = move || make().run(&mail, found, opening);
-            threads.push(spawn(format!("durable-{id}"), run)?);
+            claimed.push((id, mail, found, durable));
         }
-        drop(writes);
-        let committer = Committer {
+        let committer = Arc::new(Committer {
+            writes: Writes::default(),
             store: Arc::clone(&self.store),
             owned,
             activities: Arc::clone(&self.activities),
             mailboxes: self.mailboxes.clone(),
             health: Arc::clone(&self.health),
             lifecycle: Arc::clone(&self.lifecycle),
-        };
-        threads.push(spawn("durable-commit".to_owned(), move || committer.run(&written))?);
+        });
+        let mut threads = Vec::new();
+        for (id, mail, found, durable) in claimed {
+            let make = self.partition(id, durable, Outbox::new(Arc::clone(&committer)));
+            let opening = self.mailboxes.busy();
+            let run = move || make().run(&mail, found, opening);
+            threads.push(spawn(format!("durable-{id}"), run)?);
+        }
+        threads.push(spawn("durable-commit".to_owned(), move || committer.run())?);
         Ok(threads)
     }
 
@@ -416,7 +420,7 @@ impl Parts {
         &self,
         id: PartitionId,
         durable: Arc<AtomicU64>,
-        committer: SyncSender<Write>,
+        outbox: Outbox,
     ) -> impl FnOnce() -> Partition + Send + use<> {
         let registry = Arc::clone(&self.registry);
         let store = Arc::clone(&self.store);
@@ -429,7 +433,7 @@ impl Parts {
             id,
             registry,
             store,
-            committer,
+            outbox,
             mailboxes,
             health,
             lifecycle,
@@ -437,6 +441,8 @@ impl Parts {
             residents: Residents::new(live_instances, Arc::clone(&durable)),
             due: DueList::new(id, durable),
             waiters: HashMap::new(),
+            patience: Patience::default(),
+            next_mail: None,
             clock: Clock::new(time.clone()),
             time,
             written: 0,

@@ -26,6 +26,7 @@ mod mail;
 // Without the feature, its functions do nothing and are not there.
 #[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
 mod metrics;
+mod outbox;
 mod partition;
 mod query;
 mod reply;
@@ -36,6 +37,9 @@ pub(crate) mod start;
 mod time;
 mod verify;
 mod virtual_time;
+mod wait;
+mod weight;
+mod writes;
 
 use std::fmt;
 use std::path::Path;

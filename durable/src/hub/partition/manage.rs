@@ -243,6 +243,7 @@ impl Partition {
             }
             let (reply, durable) = oneshot::channel();
             self.write(Content::default(), vec![Effect::Durable(reply)]);
+            self.outbox.hand_over();
             if durable.blocking_recv().is_err() {
                 return Err(Stopped);
             }
