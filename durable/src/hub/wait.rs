@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::clock;
 
 /// How long to look before sleeping.
-const LOOK: Duration = Duration::from_micros(50);
+pub(super) const LOOK: Duration = Duration::from_micros(50);
 /// A wait that was shorter, with the time that waking up takes, was short.
-const SHORT: Duration = Duration::from_micros(75);
+pub(super) const SHORT: Duration = Duration::from_micros(75);
 
 /// Whether to look for what comes, or to sleep at once.
 #[derive(Debug, Default)]
