@@ -313,7 +313,7 @@ impl Execution {
         self.asker = Some(Asker {
             instance_id: instance_id.clone(),
             execution_id: *execution_id,
-            started: Box::new(started.clone()),
+            started: Rc::new(started.clone()),
         });
         match started.scheduled_start {
             Some(at) => {
@@ -326,7 +326,7 @@ impl Execution {
 
     fn begin(&mut self) -> Result<(), Suspension> {
         let (Some(asker), Some(runner)) = (&self.asker, &self.runner) else { return Ok(()) };
-        let started = asker.started.clone();
+        let started = Rc::clone(&asker.started);
         let input = started.input.clone();
         let context = OrchestrationContext::new(self.entry.name, started, Rc::clone(&self.scope));
         // Reading the input runs the user's code, which may panic.
@@ -551,6 +551,9 @@ impl Drop for Execution {
     /// What the orchestrator holds is dropped with it, and a panic in that is nobody else's. That it
     /// leaves the memory is nothing that happens to the instance, so nobody hears of it.
     fn drop(&mut self) {
+        if self.future.is_none() {
+            return;
+        }
         if let Err(panic) = panics::catch(|| quietly(|| self.future = None)) {
             tracing::warn!(instance = %self.scope.instance_id, "dropping an orchestrator {panic}");
         }

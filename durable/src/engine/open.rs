@@ -11,6 +11,7 @@
 //!    retried.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::action::{Action, ScheduledTask};
 use crate::chance;
@@ -38,7 +39,7 @@ pub(super) struct OpenTasks {
 /// A request that is recorded and has no result.
 #[derive(Debug)]
 struct Open {
-    request: Request,
+    request: Box<Request>,
     /// When it was recorded.
     since: Timestamp,
     /// The attempt that is running, or is next.
@@ -52,7 +53,7 @@ struct Open {
 pub(super) struct Asker {
     pub(super) instance_id: InstanceId,
     pub(super) execution_id: ExecutionId,
-    pub(super) started: Box<ExecutionStarted>,
+    pub(super) started: Rc<ExecutionStarted>,
 }
 
 impl Open {
@@ -77,7 +78,7 @@ impl Open {
 
 impl OpenTasks {
     /// A request was recorded at this time.
-    pub(super) fn insert(&mut self, id: i32, request: Request, since: Timestamp) {
+    pub(super) fn insert(&mut self, id: i32, request: Box<Request>, since: Timestamp) {
         if request.is_one_way() {
             return;
         }
@@ -94,7 +95,7 @@ impl OpenTasks {
     }
 
     /// A task has its result, or is waited for no more.
-    pub(super) fn remove(&mut self, id: i32) -> Option<Request> {
+    pub(super) fn remove(&mut self, id: i32) -> Option<Box<Request>> {
         self.take(id).map(|open| open.request)
     }
 

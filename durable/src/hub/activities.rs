@@ -89,7 +89,7 @@ impl Activities {
 
     /// Runs a job now, or when another has ended. One that is waiting or running already is left
     /// alone.
-    pub(super) fn submit(self: &Arc<Self>, job: Job) {
+    pub(super) fn submit(self: &Arc<Self>, job: Box<Job>) {
         let task = &job.task;
         let entry = self.registry.activity(&task.name, task.version.as_deref());
         let at_most = entry.and_then(|entry| entry.options.max_concurrent);
@@ -159,7 +159,7 @@ impl Activities {
 
     /// A job that comes soon, where jobs do; with none the worker is one less. One that looks for it
     /// is enough.
-    async fn look_for_job(&self) -> Option<(Job, Ticket)> {
+    async fn look_for_job(&self) -> Option<(Box<Job>, Ticket)> {
         let since = clock::stopwatch();
         let looks = self.queue().begins_to_look(since);
         while looks && since.elapsed() < wait::LOOK {
@@ -286,10 +286,10 @@ impl Activities {
     /// opened.
     fn end(
         &self,
-        job: Job,
+        job: Box<Job>,
         ticket: &Ticket,
         result: Result<Json, FailureDetails>,
-    ) -> Option<(Job, Ticket)> {
+    ) -> Option<(Box<Job>, Ticket)> {
         let mut queue = self.queue();
         let is_waited_for = queue.jobs.end(&job.key(), ticket);
         let cut_off = queue.closed && result.is_err();
@@ -305,7 +305,7 @@ impl Activities {
         metrics::activity_ended(&job.task.name, outcome, ticket.began);
         if is_waited_for && !cut_off {
             let event = EventKind::task_result(job.task.event_id, result);
-            let Job { instance_id, execution_id, task } = job;
+            let Job { instance_id, execution_id, task } = *job;
             let (id, attempt) = (instance_id.clone(), task.attempt);
             let mail = Mail::TaskEnded { instance_id: id, execution_id, attempt, event };
             self.mailboxes.send(&instance_id, mail);

@@ -440,7 +440,7 @@ impl Parts {
             settings,
             residents: Residents::new(live_instances, Arc::clone(&durable)),
             due: DueList::new(id, durable),
-            waiters: HashMap::new(),
+            waiters: HashMap::default(),
             patience: Patience::default(),
             next_mail: None,
             clock: Clock::new(time.clone()),

@@ -67,7 +67,7 @@ impl Content {
 /// What happens once a write is durable.
 #[derive(Debug)]
 pub(super) enum Effect {
-    Run(Job),
+    Run(Box<Job>),
     Cancel(JobKey),
     /// Nobody waits for any activity of this execution any more.
     CancelAll(ExecutionId),

@@ -34,9 +34,9 @@ pub(super) struct Resident {
 
 impl Resident {
     /// An instance as its record says; its execution, if it has one, is not there yet.
-    pub(super) fn new(record: InstanceRecord, written: u64) -> Self {
+    pub(super) fn new(record: InstanceRecord, written: u64) -> Box<Self> {
         let due_before = record.next_due;
-        Self {
+        Box::new(Self {
             record,
             execution: None,
             end: None,
@@ -44,7 +44,7 @@ impl Resident {
             replaces: None,
             due_before,
             past: Vec::new(),
-        }
+        })
     }
 
     /// Events without the results of attempts that are over: an attempt may run twice, since that it
@@ -68,7 +68,7 @@ impl Resident {
 }
 
 pub(super) struct Residents {
-    instances: LruCache<InstanceId, Resident>,
+    instances: LruCache<InstanceId, Box<Resident>>,
     /// Instances that have finished, which stay only until that is durable.
     finished: VecDeque<(u64, InstanceId)>,
     max: usize,
@@ -81,20 +81,20 @@ impl Residents {
     }
 
     pub(super) fn get(&mut self, id: &InstanceId) -> Option<&Resident> {
-        self.instances.get(id)
+        self.instances.get(id).map(|resident| &**resident)
     }
 
     /// An instance, without counting as a use of it.
     pub(super) fn peek(&self, id: &InstanceId) -> Option<&Resident> {
-        self.instances.peek(id)
+        self.instances.peek(id).map(|resident| &**resident)
     }
 
     /// Takes an instance out, to be [put](Self::put) back.
-    pub(super) fn take(&mut self, id: &InstanceId) -> Option<Resident> {
+    pub(super) fn take(&mut self, id: &InstanceId) -> Option<Box<Resident>> {
         self.instances.pop(id)
     }
 
-    pub(super) fn put(&mut self, resident: Resident) {
+    pub(super) fn put(&mut self, resident: Box<Resident>) {
         let id = resident.record.instance_id.clone();
         if resident.record.runtime_status.is_finished() {
             self.finished.push_back((resident.written, id.clone()));

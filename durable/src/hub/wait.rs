@@ -20,11 +20,7 @@ pub(super) struct Patience {
 
 impl Patience {
     /// Waits for what `look` finds, or `sleep` brings.
-    pub(super) fn wait<T>(
-        &mut self,
-        look: impl Fn() -> Option<T>,
-        sleep: impl FnOnce() -> T,
-    ) -> T {
+    pub(super) fn wait<T>(&mut self, look: impl Fn() -> Option<T>, sleep: impl FnOnce() -> T) -> T {
         if let Some(found) = look() {
             return found;
         }

@@ -65,7 +65,7 @@ pub(crate) struct ChildOptions {
 
 impl Request {
     /// The same request with what was recorded of it: once a timer is set, its time stays.
-    pub(crate) fn recorded_as(mut self, recorded: &EventKind) -> Self {
+    pub(crate) fn recorded_as(mut self: Box<Self>, recorded: &EventKind) -> Box<Self> {
         match (&mut self.ask, recorded) {
             (Ask::Timer { fire_at }, EventKind::TimerCreated { fire_at: recorded, .. }) => {
                 *fire_at = *recorded;

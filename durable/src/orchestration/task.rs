@@ -64,7 +64,7 @@ impl<T, E> Task<T, E> {
         let lazy = std::mem::replace(&mut self.state, State::Done);
         self.state = match lazy {
             State::Lazy(request) => match self.what.refused(&request, &scope) {
-                None => State::Scheduled(scope.request(*request)),
+                None => State::Scheduled(scope.request(request)),
                 Some(failure) => State::Broken(Box::new(failure)),
             },
             other => other,

@@ -18,6 +18,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 
+use lru::DefaultHasher;
+
 use super::clock::Clock;
 use super::committer::{Content, Effect, Write};
 use super::due::DueList;
@@ -52,7 +54,7 @@ pub(super) struct Partition {
     pub(super) settings: Settings,
     pub(super) residents: Residents,
     pub(super) due: DueList,
-    pub(super) waiters: HashMap<InstanceId, Waiters>,
+    pub(super) waiters: HashMap<InstanceId, Waiters, DefaultHasher>,
     pub(super) clock: Clock,
     /// Where time is made, in a test.
     pub(super) time: Option<Arc<VirtualTime>>,
@@ -87,7 +89,7 @@ struct Arrival {
 #[derive(Debug, Default)]
 struct Arrivals {
     all: Vec<(InstanceId, Arrival)>,
-    places: HashMap<InstanceId, usize>,
+    places: HashMap<InstanceId, usize, DefaultHasher>,
 }
 
 impl Arrivals {
@@ -140,15 +142,15 @@ impl Partition {
 
     fn serve(&mut self, mail: &Receiver<Delivery>) -> Result<(), Stopped> {
         let mut stop = false;
+        let mut arrivals = Arrivals::default();
+        // Held until what the mail leads to is on its way.
+        let mut under_way = Vec::new();
         while !stop {
             let first = match self.wait(mail) {
                 Ok(first) => Some(first),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
-            let mut arrivals = Arrivals::default();
-            // Held until what the mail leads to is on its way.
-            let mut under_way = Vec::new();
             for (mail, busy) in first.into_iter().chain(mail.try_iter().take(BATCH_MAX)) {
                 under_way.push(busy);
                 stop |= matches!(mail, Mail::Stop);
@@ -164,6 +166,7 @@ impl Partition {
                 Some(_) => self.outbox.hand_over(),
                 None => self.outbox.commit(),
             }
+            under_way.clear();
             self.residents.evict();
             metrics::residents(self.id, self.residents.len());
         }
