@@ -20,6 +20,7 @@ use crate::protocol::{
 };
 use crate::quiet::quietly;
 use crate::registry::{Entry, OrchestratorFuture, Registry, Runner};
+use crate::weight;
 
 /// A live execution, suspended between two events.
 pub(crate) struct Execution {
@@ -34,6 +35,8 @@ pub(crate) struct Execution {
     open: OpenTasks,
     /// How many events were delivered.
     position: usize,
+    /// How many bytes the orchestrator was given, which it may hold.
+    given: usize,
     /// Whether inputs and results must be the recorded ones, too.
     strict: bool,
 }
@@ -90,6 +93,7 @@ impl Execution {
             end: End::NotYet,
             open: OpenTasks::default(),
             position: 0,
+            given: 0,
             strict: false,
         })
     }
@@ -144,6 +148,13 @@ impl Execution {
     /// The attempt of a task that is running, or is next.
     pub(crate) fn attempt(&self, task: i32) -> Option<u32> {
         self.open.attempt(task)
+    }
+
+    /// About how many bytes of memory it takes. What the orchestrator keeps of what it was given is
+    /// not known, so it counts as all of it.
+    pub(crate) fn bytes(&self) -> usize {
+        let future = self.future.as_ref().map_or(0, |future| size_of_val(&**future));
+        size_of::<Self>() + size_of::<Scope>() + future + self.given + self.open.bytes()
     }
 
     /// What the orchestrator last said of its progress.
@@ -264,6 +275,9 @@ impl Execution {
 
     fn apply(&mut self, event: &HistoryEvent) -> Result<(), Suspension> {
         self.position += 1;
+        if event.kind.came_in() {
+            self.given += weight::of_content(&event.kind);
+        }
         match &event.kind {
             EventKind::OrchestratorStarted => {
                 self.scope.set_clock(event.timestamp);

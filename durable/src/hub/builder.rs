@@ -19,7 +19,7 @@ use super::lifecycle::{Lifecycle, lifecycle};
 use super::mail::{Delivery, Mailboxes};
 use super::outbox::Outbox;
 use super::partition::Partition;
-use super::residents::Residents;
+use super::residents::{Residents, Room};
 use super::settings::{Retention, Settings};
 use super::virtual_time::VirtualTime;
 use super::wait::Patience;
@@ -40,8 +40,8 @@ use crate::testing::Mocks;
 const PARTITIONS: u16 = 4;
 /// How many activities run at once, for each core.
 const ACTIVITIES_PER_CORE: usize = 100;
-/// How many instances are kept alive.
-const LIVE_INSTANCES: usize = 10_000;
+/// How many instances are kept alive, and about how many bytes they may take.
+const LIVE: Room = Room { instances: 10_000, bytes: 256 << 20 };
 
 /// Says how a task hub is to be opened.
 ///
@@ -65,6 +65,7 @@ pub struct TaskHubBuilder {
     states: States,
     activity_concurrency: Option<usize>,
     live_instances: Option<usize>,
+    live_bytes: Option<usize>,
     partitions: Option<u16>,
     version_match: VersionMatch,
     settings: Settings,
@@ -119,6 +120,18 @@ impl TaskHubBuilder {
     /// are replayed from their history when something happens to them.
     pub fn live_instances(mut self, max: usize) -> Self {
         self.live_instances = Some(max);
+        self
+    }
+
+    /// Keeps instances alive between their episodes only as long as all of them together take about
+    /// this many bytes of memory; by default 256 MiB. Those that were not used for longest make
+    /// room, and are replayed from their history when something happens to them.
+    ///
+    /// It is an estimate: of the orchestrator's future, of what it has asked for, and of all inputs,
+    /// results and events that it was given, as if it kept them. Each partition has its equal share,
+    /// and an instance that alone takes more is replayed at each of its episodes.
+    pub fn live_bytes(mut self, max: usize) -> Self {
+        self.live_bytes = Some(max);
         self
     }
 
@@ -262,7 +275,10 @@ impl TaskHubBuilder {
         metrics::describe();
         let registry = self.registry()?;
         let concurrency = self.concurrency()?;
-        let live_instances = self.live_instances.unwrap_or(LIVE_INSTANCES);
+        let live = Room {
+            instances: self.live_instances.unwrap_or(LIVE.instances),
+            bytes: self.live_bytes.unwrap_or(LIVE.bytes),
+        };
         let store = open_store(self.place)?;
         let count = create(&*store, self.partitions)?;
         if self.verify_on_open {
@@ -288,7 +304,7 @@ impl TaskHubBuilder {
             activities: Arc::clone(&activities),
             health: Arc::clone(&health),
             lifecycle: events,
-            live_instances: live_instances.div_ceil(usize::from(count)),
+            live: live.share(usize::from(count)),
             settings: self.settings,
             time: self.time.clone(),
         };
@@ -375,7 +391,7 @@ struct Parts {
     activities: Arc<Activities>,
     health: Arc<Health>,
     lifecycle: Arc<Lifecycle>,
-    live_instances: usize,
+    live: Room,
     settings: Settings,
     time: Option<Arc<VirtualTime>>,
 }
@@ -427,7 +443,7 @@ impl Parts {
         let health = Arc::clone(&self.health);
         let lifecycle = Arc::clone(&self.lifecycle);
         let mailboxes = self.mailboxes.clone();
-        let (live_instances, settings) = (self.live_instances, self.settings.clone());
+        let (live, settings) = (self.live, self.settings.clone());
         let time = self.time.clone();
         move || Partition {
             id,
@@ -438,7 +454,7 @@ impl Parts {
             health,
             lifecycle,
             settings,
-            residents: Residents::new(live_instances, Arc::clone(&durable)),
+            residents: Residents::new(live, Arc::clone(&durable)),
             due: DueList::new(id, durable),
             waiters: HashMap::default(),
             patience: Patience::default(),

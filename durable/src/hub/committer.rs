@@ -25,11 +25,11 @@ use super::lifecycle::{Lifecycle, LifecycleEvent};
 use super::mail::{End, EndReply, Mail, Mailboxes, ManageReply, StartReply, StartedReply};
 use super::metrics::{self, Stopwatch};
 use super::virtual_time::Busy;
-use super::weight;
 use super::writes::Writes;
 use crate::panics;
 use crate::protocol::{ExecutionId, InstanceId, MessageId, PartitionId, TaskMessage};
 use crate::store::{Commit, EpisodeWrite, Epoch, Store, StoreError};
+use crate::weight;
 
 /// What a partition wants written, and what is to happen once it is durable.
 #[derive(Debug)]

@@ -38,7 +38,6 @@ mod time;
 mod verify;
 mod virtual_time;
 mod wait;
-mod weight;
 mod writes;
 
 use std::fmt;

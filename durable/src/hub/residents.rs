@@ -14,6 +14,7 @@ use crate::engine::Execution;
 use crate::protocol::{
     EventKind, ExecutionId, HistoryEvent, InstanceId, InstanceRecord, Timestamp,
 };
+use crate::weight;
 
 /// An instance in memory.
 pub(super) struct Resident {
@@ -30,6 +31,8 @@ pub(super) struct Resident {
     pub(super) due_before: Option<Timestamp>,
     /// Its whole history, where every episode is verified against it.
     pub(super) past: Vec<HistoryEvent>,
+    /// About how many bytes of memory it takes, as of when it was put among the others.
+    bytes: usize,
 }
 
 impl Resident {
@@ -44,6 +47,7 @@ impl Resident {
             replaces: None,
             due_before,
             past: Vec::new(),
+            bytes: 0,
         })
     }
 
@@ -59,6 +63,18 @@ impl Resident {
         events.into_iter().filter(|event| is_current(event)).map(|(event, _)| event).collect()
     }
 
+    /// About how many bytes of memory it takes.
+    fn weigh(&self) -> usize {
+        let InstanceRecord { instance_id, name, tags, custom_status, .. } = &self.record;
+        size_of::<Self>()
+            + instance_id.as_str().len()
+            + name.len()
+            + tags.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
+            + custom_status.as_ref().map_or(0, |status| status.as_str().len())
+            + self.execution.as_ref().map_or(0, Execution::bytes)
+            + weight::of_events(&self.past)
+    }
+
     /// Keeps the history, if episodes are to be verified against it.
     pub(super) fn remember(&mut self, verify: bool, past: Vec<HistoryEvent>) {
         if verify {
@@ -67,17 +83,34 @@ impl Resident {
     }
 }
 
+/// How many instances there may be in memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) instances: usize,
+    pub(super) bytes: usize,
+}
+
+impl Room {
+    /// What each of several partitions has.
+    pub(super) fn share(self, count: usize) -> Self {
+        Self { instances: self.instances.div_ceil(count), bytes: self.bytes.div_ceil(count) }
+    }
+}
+
 pub(super) struct Residents {
     instances: LruCache<InstanceId, Box<Resident>>,
     /// Instances that have finished, which stay only until that is durable.
     finished: VecDeque<(u64, InstanceId)>,
-    max: usize,
+    /// About how many bytes of memory they take.
+    bytes: usize,
+    max: Room,
     durable: Arc<AtomicU64>,
 }
 
 impl Residents {
-    pub(super) fn new(max: usize, durable: Arc<AtomicU64>) -> Self {
-        Self { instances: LruCache::unbounded(), finished: VecDeque::new(), max, durable }
+    pub(super) fn new(max: Room, durable: Arc<AtomicU64>) -> Self {
+        let (instances, finished) = (LruCache::unbounded(), VecDeque::new());
+        Self { instances, finished, bytes: 0, max, durable }
     }
 
     pub(super) fn get(&mut self, id: &InstanceId) -> Option<&Resident> {
@@ -91,15 +124,21 @@ impl Residents {
 
     /// Takes an instance out, to be [put](Self::put) back.
     pub(super) fn take(&mut self, id: &InstanceId) -> Option<Box<Resident>> {
-        self.instances.pop(id)
+        let taken = self.instances.pop(id)?;
+        self.bytes -= taken.bytes;
+        Some(taken)
     }
 
-    pub(super) fn put(&mut self, resident: Box<Resident>) {
+    pub(super) fn put(&mut self, mut resident: Box<Resident>) {
+        resident.bytes = resident.weigh();
+        self.bytes += resident.bytes;
         let id = resident.record.instance_id.clone();
         if resident.record.runtime_status.is_finished() {
             self.finished.push_back((resident.written, id.clone()));
         }
-        self.instances.put(id, resident);
+        if let Some(before) = self.instances.put(id, resident) {
+            self.bytes -= before.bytes;
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -119,20 +158,24 @@ impl Residents {
             if let Some((written, id)) = self.finished.pop_front()
                 && self.instances.peek(&id).is_some_and(|resident| resident.written == written)
             {
-                self.instances.pop(&id);
+                self.take(&id);
             }
         }
-        while self.instances.len() > self.max {
+        while self.instances.len() > self.max.instances || self.bytes > self.max.bytes {
             match self.instances.peek_lru() {
-                Some((_, resident)) if resident.written <= durable => self.instances.pop_lru(),
+                Some((id, resident)) if resident.written <= durable => {
+                    let id = id.clone();
+                    self.take(&id);
+                }
                 _ => break,
-            };
+            }
         }
     }
 }
 
 impl fmt::Debug for Residents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of at most {} instances", self.instances.len(), self.max)
+        let (count, bytes) = (self.instances.len(), self.bytes);
+        write!(f, "{count} instances with {bytes} bytes, of at most {:?}", self.max)
     }
 }

@@ -1,15 +1,20 @@
-//! About how many bytes things have: enough to keep groups and memory within bounds.
+//! About how many bytes things have: enough to keep commits and memory within bounds.
 
 use crate::protocol::{EventKind, FailureDetails, HistoryEvent, Json};
 
 /// About how many bytes events have.
-pub(super) fn of_events(events: &[HistoryEvent]) -> usize {
+pub(crate) fn of_events(events: &[HistoryEvent]) -> usize {
     events.iter().map(|event| of_event(&event.kind)).sum()
 }
 
-/// About how many bytes an event has: its frame, and what of it may be long.
-pub(super) fn of_event(event: &EventKind) -> usize {
-    let long = match event {
+/// About how many bytes an event has.
+pub(crate) fn of_event(event: &EventKind) -> usize {
+    size_of::<HistoryEvent>() + of_content(event)
+}
+
+/// About how many bytes of an event may be many.
+pub(crate) fn of_content(event: &EventKind) -> usize {
+    match event {
         EventKind::ExecutionStarted(started) => {
             let tags = started.tags.iter().chain(&started.properties);
             size_of_val(&**started)
@@ -37,8 +42,7 @@ pub(super) fn of_event(event: &EventKind) -> usize {
         | EventKind::GenericEvent { .. }
         | EventKind::OrchestratorStarted
         | EventKind::OrchestratorCompleted => 0,
-    };
-    size_of::<HistoryEvent>() + long
+    }
 }
 
 fn of_json(json: &Json) -> usize {
