@@ -153,7 +153,7 @@ impl Activities {
             };
             let span = spans::activity(&job);
             let result = self.run(&job, &mut ticket).instrument(span).await;
-            next = self.end(job, &ticket, result);
+            next = self.end(*job, &ticket, result);
         }
     }
 
@@ -286,7 +286,7 @@ impl Activities {
     /// opened.
     fn end(
         &self,
-        job: Box<Job>,
+        job: Job,
         ticket: &Ticket,
         result: Result<Json, FailureDetails>,
     ) -> Option<(Box<Job>, Ticket)> {
@@ -305,7 +305,7 @@ impl Activities {
         metrics::activity_ended(&job.task.name, outcome, ticket.began);
         if is_waited_for && !cut_off {
             let event = EventKind::task_result(job.task.event_id, result);
-            let Job { instance_id, execution_id, task } = *job;
+            let Job { instance_id, execution_id, task } = job;
             let (id, attempt) = (instance_id.clone(), task.attempt);
             let mail = Mail::TaskEnded { instance_id: id, execution_id, attempt, event };
             self.mailboxes.send(&instance_id, mail);

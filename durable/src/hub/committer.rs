@@ -157,7 +157,7 @@ impl Committer {
         let watch = Stopwatch::start();
         // Whoever waits must learn that a store panics, too; and one that does is not asked again.
         let committed = panics::catch(|| self.store.commit(&commit));
-        committed.map_err(|panic| StoreError::damaged(panic.message)).flatten()?;
+        committed.map_err(|panic| StoreError::Poisoned { cause: panic.message }).flatten()?;
         metrics::committed(&commit, group.len(), watch);
         Ok(commit.messages.into_iter().map(|(_, message)| message).collect())
     }

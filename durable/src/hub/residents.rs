@@ -54,11 +54,12 @@ impl Resident {
     /// Events without the results of attempts that are over: an attempt may run twice, since that it
     /// has begun is written nowhere, and its second result must not count for the next.
     pub(super) fn current(&self, events: Vec<(EventKind, Option<u32>)>) -> Vec<EventKind> {
-        let mut seen = HashSet::new();
+        let (mut seen, is_alone) = (HashSet::new(), events.len() == 1);
         let mut is_current = |(event, attempt): &(EventKind, Option<u32>)| {
             let (Some(attempt), Some(task)) = (attempt, event.answers()) else { return true };
             let present = self.execution.as_ref().and_then(|execution| execution.attempt(task));
-            present.is_none_or(|present| *attempt >= present) && seen.insert((task, *attempt))
+            let is_over = present.is_some_and(|present| *attempt < present);
+            !is_over && (is_alone || seen.insert((task, *attempt)))
         };
         events.into_iter().filter(|event| is_current(event)).map(|(event, _)| event).collect()
     }

@@ -3,6 +3,7 @@
 //! To be woken takes a thread longer than most activities take. So whoever had not to wait for long
 //! looks for what comes a short while before it sleeps; whoever had to does not.
 
+use std::thread;
 use std::time::Duration;
 
 use super::clock;
@@ -25,14 +26,12 @@ impl Patience {
             return found;
         }
         let since = clock::stopwatch();
-        while self.comes_soon {
+        let looks_for = if self.comes_soon { LOOK } else { Duration::ZERO };
+        while since.elapsed() < looks_for {
             // Others come first: it is one of them that is waited for.
-            std::thread::yield_now();
+            thread::yield_now();
             if let Some(found) = look() {
                 return found;
-            }
-            if since.elapsed() > LOOK {
-                break;
             }
         }
         let came = sleep();

@@ -151,3 +151,66 @@ fn gather(waiting: &mut VecDeque<Write>) -> Vec<Write> {
     let count = waiting.iter().enumerate().take_while(fits).count();
     waiting.drain(..count).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::committer::Content;
+    use crate::hub::virtual_time::Busy;
+    use crate::protocol::{InstanceId, PartitionId};
+
+    fn write(number: u64, bytes: usize) -> Write {
+        let (partition, content, effects) = (PartitionId(0), Content::default(), Vec::new());
+        Write { partition, number, content, effects, bytes, _busy: Busy::default() }
+    }
+
+    fn purge(number: u64) -> Write {
+        let purged = vec![InstanceId::generate()];
+        Write { content: Content { purged, ..Content::default() }, ..write(number, 0) }
+    }
+
+    /// The numbers of the writes of each group.
+    fn groups(writes: impl IntoIterator<Item = Write>) -> Vec<Vec<u64>> {
+        let mut waiting: VecDeque<_> = writes.into_iter().collect();
+        let mut groups = Vec::new();
+        while !waiting.is_empty() {
+            groups.push(gather(&mut waiting).iter().map(|write| write.number).collect());
+        }
+        groups
+    }
+
+    #[test]
+    fn what_waits_is_one_group_in_its_order() {
+        assert_eq!(groups((0..5).map(|number| write(number, 9))), [[0, 1, 2, 3, 4]]);
+    }
+
+    #[test]
+    fn a_group_has_bounds() {
+        let many = groups((0..2500).map(|number| write(number, 1)));
+        assert_eq!(many.iter().map(Vec::len).collect::<Vec<_>>(), [1024, 1024, 452]);
+        let large = groups((0..4).map(|number| write(number, GROUP_BYTES_MAX / 2)));
+        assert_eq!(large, [[0, 1], [2, 3]]);
+        let huge = groups([write(0, GROUP_BYTES_MAX * 2), write(1, 1)]);
+        assert_eq!(huge, [[0], [1]]);
+    }
+
+    #[test]
+    fn a_purge_is_a_group_of_its_own() {
+        let groups = groups([write(0, 1), purge(1), purge(2), write(3, 1), write(4, 1)]);
+        assert_eq!(groups, [vec![0], vec![1], vec![2], vec![3, 4]]);
+    }
+
+    #[test]
+    fn one_commits_at_a_time_and_nothing_is_left_behind() {
+        let writes = Writes::default();
+        writes.join();
+        let group = writes.add_and_take(&mut vec![write(1, 1)]).expect("nobody commits");
+        assert!(writes.add_and_take(&mut vec![write(2, 1)]).is_none(), "somebody does");
+        writes.leave();
+        drop(group);
+        writes.done();
+        assert_eq!(writes.take().expect("it waits").len(), 1);
+        writes.done();
+        assert!(writes.take().is_none(), "all partitions have gone");
+    }
+}

@@ -412,8 +412,8 @@ impl Partition {
     fn write(&mut self, content: Content, effects: Vec<Effect>) {
         self.written += 1;
         let (partition, number, bytes) = (self.id, self.written, content.bytes());
-        let _busy = self.mailboxes.busy();
-        self.outbox.put(Write { partition, number, content, effects, bytes, _busy });
+        let busy = self.mailboxes.busy();
+        self.outbox.put(Write { partition, number, content, effects, bytes, _busy: busy });
     }
 }
 
