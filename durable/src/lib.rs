@@ -27,6 +27,7 @@ mod schedule;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod weight;
 
 /// The crate of dates and times, as it stands in the API.
 pub use chrono;

@@ -1,5 +1,7 @@
 //! How much of a thing there may be.
 
+use std::fmt;
+
 /// How large what a hub keeps may become. Whatever is larger is an error where it is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -26,7 +28,7 @@ impl Default for Limits {
 
 impl Limits {
     /// What is wrong with a value of this size, if it is too large.
-    pub(crate) fn check_payload(&self, what: &str, size: usize) -> Result<(), String> {
+    pub(crate) fn check_payload(&self, what: impl fmt::Display, size: usize) -> Result<(), String> {
         if size <= self.payload {
             return Ok(());
         }

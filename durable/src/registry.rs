@@ -100,8 +100,8 @@ pub(crate) struct Registry {
     pub(crate) version_match: VersionMatch,
     #[cfg(feature = "testing")]
     pub(crate) mocks: Mocks,
-    activities: BTreeMap<Key, Entry>,
-    orchestrators: BTreeMap<Key, Entry>,
+    activities: Functions,
+    orchestrators: Functions,
 }
 
 /// With which version of an orchestration's code its instances go on, if their own is not there.
@@ -138,7 +138,8 @@ pub(crate) fn compare_versions(a: Option<&str>, b: Option<&str>) -> Ordering {
     }
 }
 
-type Key = (String, Option<String>);
+/// Functions by name, each with its versions in order.
+type Functions = BTreeMap<&'static str, Vec<Entry>>;
 
 /// Two functions have one name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -169,25 +170,27 @@ impl Registry {
             Body::Activity { .. } => ("activities", &mut self.activities),
             Body::Orchestrator { .. } => ("orchestrators", &mut self.orchestrators),
         };
-        let key = (entry.name.to_owned(), entry.version.map(str::to_owned));
-        match entries.get(&key) {
-            Some(first) if (first.file, first.line) != (entry.file, entry.line) => {
-                Err(RegistryError {
-                    kind,
-                    name: display_name(entry.name, entry.version),
-                    first: first.location(),
-                    second: entry.location(),
-                })
-            }
-            _ => {
-                entries.insert(key, entry);
-                Ok(())
+        let versions = entries.entry(entry.name).or_default();
+        match versions.binary_search_by_key(&entry.version, |known| known.version) {
+            Err(place) => versions.insert(place, entry),
+            Ok(place) => {
+                let first = &mut versions[place];
+                if (first.file, first.line) != (entry.file, entry.line) {
+                    return Err(RegistryError {
+                        kind,
+                        name: display_name(entry.name, entry.version),
+                        first: first.location(),
+                        second: entry.location(),
+                    });
+                }
+                *first = entry;
             }
         }
+        Ok(())
     }
 
     pub(crate) fn orchestrator(&self, name: &str, version: Option<&str>) -> Option<&Entry> {
-        self.orchestrators.get(&(name.to_owned(), version.map(str::to_owned)))
+        find(&self.orchestrators, name, version)
     }
 
     /// The code with which an instance of this version goes on: that of its own version, or else
@@ -196,7 +199,7 @@ impl Registry {
         if let Some(exact) = self.orchestrator(name, version) {
             return Some(exact);
         }
-        let of_name = self.orchestrators.values().filter(|entry| entry.name == name);
+        let of_name = self.orchestrators.get(name)?.iter();
         let newest = of_name.max_by(|a, b| compare_versions(a.version, b.version))?;
         let fits = match self.version_match {
             VersionMatch::Strict => false,
@@ -209,7 +212,7 @@ impl Registry {
     }
 
     pub(crate) fn activity(&self, name: &str, version: Option<&str>) -> Option<&Entry> {
-        self.activities.get(&(name.to_owned(), version.map(str::to_owned)))
+        find(&self.activities, name, version)
     }
 
     /// Runs an activity on its stored input: the function, or what stands in for it in a test.
@@ -253,17 +256,17 @@ impl Registry {
 
     /// The orchestrators there are, for an error that misses one.
     pub(crate) fn orchestrator_names(&self) -> String {
-        list(self.orchestrators.values())
+        list(self.orchestrators.values().flatten())
     }
 
     /// The activities there are, for an error that misses one.
     pub(crate) fn activity_names(&self) -> String {
-        list(self.activities.values())
+        list(self.activities.values().flatten())
     }
 
     /// The shared states that activities want, each with who wants it.
     pub(crate) fn wanted_states(&self) -> impl Iterator<Item = (&'static str, StateType)> {
-        let activities = self.activities.values();
+        let activities = self.activities.values().flatten();
         // What stands in for one wants nothing.
         #[cfg(feature = "testing")]
         let activities = activities.filter(|entry| !self.mocks.has_activity(entry));
@@ -318,6 +321,10 @@ pub(crate) fn display_name(name: &str, version: Option<&str>) -> String {
         Some(version) => format!("`{name}` (version {version})"),
         None => format!("`{name}`"),
     }
+}
+
+fn find<'a>(functions: &'a Functions, name: &str, version: Option<&str>) -> Option<&'a Entry> {
+    functions.get(name)?.iter().find(|entry| entry.version == version)
 }
 
 fn list<'a>(entries: impl Iterator<Item = &'a Entry>) -> String {

@@ -10,6 +10,7 @@ mod listeners;
 mod manage;
 mod observability;
 mod parity;
+mod residents;
 mod retries;
 mod schedules;
 mod timers;

@@ -17,6 +17,8 @@ use durable::{HubError, ResultError, StartError};
 struct Breakable {
     inner: MemoryStore,
     broken: AtomicBool,
+    /// Whether it panics when it is broken.
+    panics: bool,
 }
 
 impl Store for Breakable {
@@ -34,6 +36,7 @@ impl Store for Breakable {
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         if self.broken.load(Ordering::SeqCst) {
+            assert!(!self.panics, "the disk is on fire");
             return Err(StoreError::Poisoned { cause: "the disk is gone".to_owned() });
         }
         self.inner.commit(commit)
@@ -109,5 +112,18 @@ async fn when_the_store_fails_everybody_is_told_and_reopening_goes_on() -> Resul
     // It broke the disk again, before its result was recorded.
     let result = run.result().await;
     assert!(matches!(result, Err(ResultError::Hub(HubError::Store(_)))), "{result:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn when_the_store_panics_everybody_is_told() -> Result<()> {
+    let disk = Arc::new(Breakable { panics: true, ..Breakable::default() });
+    let builder = TaskHub::builder().shared_store(disk.clone()).only_registered();
+    let builder = builder.register::<unlucky>().register::<breaks>().state(Arc::clone(&disk));
+    let hub = builder.open().await?;
+    let result = hub.start(unlucky()).await?.result().await;
+    assert!(matches!(result, Err(ResultError::Hub(HubError::Store(_)))), "{result:?}");
+    let said = hub.shutdown().await.unwrap_err().to_string();
+    assert!(said.contains("the disk is on fire"), "{said}");
     Ok(())
 }

@@ -20,6 +20,7 @@ use crate::protocol::{
 };
 use crate::quiet::quietly;
 use crate::registry::{Entry, OrchestratorFuture, Registry, Runner};
+use crate::weight;
 
 /// A live execution, suspended between two events.
 pub(crate) struct Execution {
@@ -34,6 +35,8 @@ pub(crate) struct Execution {
     open: OpenTasks,
     /// How many events were delivered.
     position: usize,
+    /// How many bytes the orchestrator was given, which it may hold.
+    given: usize,
     /// Whether inputs and results must be the recorded ones, too.
     strict: bool,
 }
@@ -90,6 +93,7 @@ impl Execution {
             end: End::NotYet,
             open: OpenTasks::default(),
             position: 0,
+            given: 0,
             strict: false,
         })
     }
@@ -144,6 +148,13 @@ impl Execution {
     /// The attempt of a task that is running, or is next.
     pub(crate) fn attempt(&self, task: i32) -> Option<u32> {
         self.open.attempt(task)
+    }
+
+    /// About how many bytes of memory it takes. What the orchestrator keeps of what it was given is
+    /// not known, so it counts as all of it.
+    pub(crate) fn bytes(&self) -> usize {
+        let future = self.future.as_ref().map_or(0, |future| size_of_val(&**future));
+        size_of::<Self>() + size_of::<Scope>() + future + self.given + self.open.bytes()
     }
 
     /// What the orchestrator last said of its progress.
@@ -264,6 +275,9 @@ impl Execution {
 
     fn apply(&mut self, event: &HistoryEvent) -> Result<(), Suspension> {
         self.position += 1;
+        if event.kind.came_in() {
+            self.given += weight::of_content(&event.kind);
+        }
         match &event.kind {
             EventKind::OrchestratorStarted => {
                 self.scope.set_clock(event.timestamp);
@@ -313,7 +327,7 @@ impl Execution {
         self.asker = Some(Asker {
             instance_id: instance_id.clone(),
             execution_id: *execution_id,
-            started: Box::new(started.clone()),
+            started: Rc::new(started.clone()),
         });
         match started.scheduled_start {
             Some(at) => {
@@ -326,7 +340,7 @@ impl Execution {
 
     fn begin(&mut self) -> Result<(), Suspension> {
         let (Some(asker), Some(runner)) = (&self.asker, &self.runner) else { return Ok(()) };
-        let started = asker.started.clone();
+        let started = Rc::clone(&asker.started);
         let input = started.input.clone();
         let context = OrchestrationContext::new(self.entry.name, started, Rc::clone(&self.scope));
         // Reading the input runs the user's code, which may panic.
@@ -551,6 +565,9 @@ impl Drop for Execution {
     /// What the orchestrator holds is dropped with it, and a panic in that is nobody else's. That it
     /// leaves the memory is nothing that happens to the instance, so nobody hears of it.
     fn drop(&mut self) {
+        if self.future.is_none() {
+            return;
+        }
         if let Err(panic) = panics::catch(|| quietly(|| self.future = None)) {
             tracing::warn!(instance = %self.scope.instance_id, "dropping an orchestrator {panic}");
         }

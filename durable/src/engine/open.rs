@@ -11,6 +11,7 @@
 //!    retried.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::action::{Action, ScheduledTask};
 use crate::chance;
@@ -33,12 +34,14 @@ pub(super) struct OpenTasks {
     alarms: BTreeSet<(Timestamp, i32)>,
     /// How many activities are running.
     running: usize,
+    /// About how many bytes the tasks have.
+    bytes: usize,
 }
 
 /// A request that is recorded and has no result.
 #[derive(Debug)]
 struct Open {
-    request: Request,
+    request: Box<Request>,
     /// When it was recorded.
     since: Timestamp,
     /// The attempt that is running, or is next.
@@ -52,7 +55,7 @@ struct Open {
 pub(super) struct Asker {
     pub(super) instance_id: InstanceId,
     pub(super) execution_id: ExecutionId,
-    pub(super) started: Box<ExecutionStarted>,
+    pub(super) started: Rc<ExecutionStarted>,
 }
 
 impl Open {
@@ -70,6 +73,11 @@ impl Open {
         self.deadline().into_iter().chain(self.retry_at).map(move |at| (at, id))
     }
 
+    fn bytes(&self) -> usize {
+        let input = self.request.call().map_or(0, |call| call.input.as_str().len());
+        size_of::<Self>() + size_of::<Request>() + input
+    }
+
     fn is_running_activity(&self) -> bool {
         matches!(self.request.ask, Ask::Activity(_)) && self.retry_at.is_none()
     }
@@ -77,7 +85,7 @@ impl Open {
 
 impl OpenTasks {
     /// A request was recorded at this time.
-    pub(super) fn insert(&mut self, id: i32, request: Request, since: Timestamp) {
+    pub(super) fn insert(&mut self, id: i32, request: Box<Request>, since: Timestamp) {
         if request.is_one_way() {
             return;
         }
@@ -94,7 +102,7 @@ impl OpenTasks {
     }
 
     /// A task has its result, or is waited for no more.
-    pub(super) fn remove(&mut self, id: i32) -> Option<Request> {
+    pub(super) fn remove(&mut self, id: i32) -> Option<Box<Request>> {
         self.take(id).map(|open| open.request)
     }
 
@@ -105,6 +113,11 @@ impl OpenTasks {
     /// The attempt of a task that is running, or is next.
     pub(super) fn attempt(&self, id: i32) -> Option<u32> {
         self.tasks.get(&id).map(|open| open.attempt)
+    }
+
+    /// About how many bytes of memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn has_running_activities(&self) -> bool {
@@ -214,6 +227,7 @@ impl OpenTasks {
 
     fn put(&mut self, id: i32, open: Open) {
         self.running += usize::from(open.is_running_activity());
+        self.bytes += open.bytes();
         self.alarms.extend(open.alarms(id));
         self.tasks.insert(id, open);
     }
@@ -221,6 +235,7 @@ impl OpenTasks {
     fn take(&mut self, id: i32) -> Option<Open> {
         let open = self.tasks.remove(&id)?;
         self.running -= usize::from(open.is_running_activity());
+        self.bytes -= open.bytes();
         for alarm in open.alarms(id) {
             self.alarms.remove(&alarm);
         }

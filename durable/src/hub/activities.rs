@@ -7,7 +7,8 @@
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -17,7 +18,7 @@ use tracing::{Instrument, Span};
 use super::jobs::{Jobs, Ticket};
 use super::mail::{Mail, Mailboxes};
 use super::virtual_time::{Busy, VirtualTime};
-use super::{metrics, spans};
+use super::{clock, metrics, spans, wait};
 use crate::activity::{ActivityContext, ActivityRun, States};
 use crate::engine::ScheduledTask;
 use crate::limits::Limits;
@@ -56,6 +57,12 @@ struct Queue {
     closed: bool,
     jobs: Jobs,
     workers: usize,
+    /// Whether one of the workers has nothing to do and looks for a job before it goes.
+    looking: bool,
+    /// When a worker last had nothing to do.
+    idle_since: Option<Instant>,
+    /// Whether there was a job soon after that.
+    comes_soon: bool,
 }
 
 /// What activities are given, and how many of them may run at once.
@@ -82,7 +89,7 @@ impl Activities {
 
     /// Runs a job now, or when another has ended. One that is waiting or running already is left
     /// alone.
-    pub(super) fn submit(self: &Arc<Self>, job: Job) {
+    pub(super) fn submit(self: &Arc<Self>, job: Box<Job>) {
         let task = &job.task;
         let entry = self.registry.activity(&task.name, task.version.as_deref());
         let at_most = entry.and_then(|entry| entry.options.max_concurrent);
@@ -91,11 +98,16 @@ impl Activities {
             return;
         }
         queue.jobs.count();
-        if queue.workers < self.concurrency {
-            queue.workers += 1;
-            self.workers.send_replace(queue.workers);
-            self.runtime.spawn(Arc::clone(self).work());
+        queue.comes_soon = queue.idle_since.is_none_or(|since| since.elapsed() < wait::SHORT);
+        // Whoever is looking for a job has found one.
+        let is_taken = std::mem::take(&mut queue.looking);
+        if is_taken || queue.workers >= self.concurrency {
+            return;
         }
+        queue.workers += 1;
+        self.workers.send_replace(queue.workers);
+        drop(queue);
+        self.runtime.spawn(Arc::clone(self).work());
     }
 
     /// Tells a job that nobody waits for it any more.
@@ -130,15 +142,39 @@ impl Activities {
     }
 
     async fn work(self: Arc<Self>) {
-        while let Some((job, mut ticket)) = self.next_job() {
+        let mut next = self.queue().jobs.next();
+        loop {
+            let Some((job, mut ticket)) = next else {
+                next = self.look_for_job().await;
+                if next.is_none() {
+                    return;
+                }
+                continue;
+            };
             let span = spans::activity(&job);
             let result = self.run(&job, &mut ticket).instrument(span).await;
-            self.end(job, &ticket, result);
+            next = self.end(*job, &ticket, result);
         }
     }
 
-    fn next_job(&self) -> Option<(Job, Ticket)> {
+    /// A job that comes soon, where jobs do; with none the worker is one less. One that looks for it
+    /// is enough.
+    async fn look_for_job(&self) -> Option<(Box<Job>, Ticket)> {
+        let since = clock::stopwatch();
+        let looks = self.queue().begins_to_look(since);
+        while looks && since.elapsed() < wait::LOOK {
+            // Others come first: it is one of them that is waited for.
+            thread::yield_now();
+            tokio::task::yield_now().await;
+            let mut queue = self.queue();
+            if let Some(next) = queue.jobs.next() {
+                queue.jobs.count();
+                queue.looking = false;
+                return Some(next);
+            }
+        }
         let mut queue = self.queue();
+        queue.looking &= !looks;
         let next = queue.jobs.next();
         queue.jobs.count();
         if next.is_none() {
@@ -245,12 +281,19 @@ impl Activities {
         })
     }
 
-    /// Hands the result over, unless nobody waits for it any more. An error of a job that a shutdown
-    /// has cut off is none: the job runs again when the hub is next opened.
-    fn end(&self, job: Job, ticket: &Ticket, result: Result<Json, FailureDetails>) {
+    /// Hands the result over, unless nobody waits for it any more; gives the job to run next. An
+    /// error of a job that a shutdown has cut off is none: the job runs again when the hub is next
+    /// opened.
+    fn end(
+        &self,
+        job: Job,
+        ticket: &Ticket,
+        result: Result<Json, FailureDetails>,
+    ) -> Option<(Box<Job>, Ticket)> {
         let mut queue = self.queue();
         let is_waited_for = queue.jobs.end(&job.key(), ticket);
         let cut_off = queue.closed && result.is_err();
+        let next = queue.jobs.next();
         queue.jobs.count();
         drop(queue);
         let outcome = match &result {
@@ -267,6 +310,15 @@ impl Activities {
             let mail = Mail::TaskEnded { instance_id: id, execution_id, attempt, event };
             self.mailboxes.send(&instance_id, mail);
         }
+        next
+    }
+}
+
+impl Queue {
+    /// A worker has nothing to do; whether it looks for a job before it goes.
+    fn begins_to_look(&mut self, now: Instant) -> bool {
+        self.idle_since = Some(now);
+        self.comes_soon && !std::mem::replace(&mut self.looking, true)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
 
@@ -11,16 +11,19 @@ use tokio::runtime::Handle;
 
 use super::activities::{Activities, ActivitySettings};
 use super::clock::Clock;
-use super::committer::{Committer, Owned, Write};
+use super::committer::{Committer, Owned};
 use super::due::DueList;
 use super::error::OpenError;
 use super::health::Health;
 use super::lifecycle::{Lifecycle, lifecycle};
 use super::mail::{Delivery, Mailboxes};
+use super::outbox::Outbox;
 use super::partition::Partition;
-use super::residents::Residents;
+use super::residents::{Residents, Room};
 use super::settings::{Retention, Settings};
 use super::virtual_time::VirtualTime;
+use super::wait::Patience;
+use super::writes::Writes;
 use super::{Inner, TaskHub, metrics, verify};
 use crate::activity::States;
 use crate::panics;
@@ -37,10 +40,8 @@ use crate::testing::Mocks;
 const PARTITIONS: u16 = 4;
 /// How many activities run at once, for each core.
 const ACTIVITIES_PER_CORE: usize = 100;
-/// How many instances are kept alive.
-const LIVE_INSTANCES: usize = 10_000;
-/// How many writes may wait for the committer before partitions wait for it.
-const WRITES_WAITING: usize = 4096;
+/// How many instances are kept alive, and about how many bytes they may take.
+const LIVE: Room = Room { instances: 10_000, bytes: 256 << 20 };
 
 /// Says how a task hub is to be opened.
 ///
@@ -65,6 +66,7 @@ pub struct TaskHubBuilder {
     states: States,
     activity_concurrency: Option<usize>,
     live_instances: Option<usize>,
+    live_bytes: Option<usize>,
     partitions: Option<u16>,
     version_match: VersionMatch,
     settings: Settings,
@@ -143,6 +145,18 @@ impl TaskHubBuilder {
     /// are replayed from their history when something happens to them.
     pub fn live_instances(mut self, max: usize) -> Self {
         self.live_instances = Some(max);
+        self
+    }
+
+    /// Keeps instances alive between their episodes only as long as all of them together take about
+    /// this many bytes of memory; by default 256 MiB. Those that were not used for longest make
+    /// room, and are replayed from their history when something happens to them.
+    ///
+    /// It is an estimate: of the orchestrator's future, of what it has asked for, and of all inputs,
+    /// results and events that it was given, as if it kept them. Each partition has its equal share,
+    /// and an instance that alone takes more is replayed at each of its episodes.
+    pub fn live_bytes(mut self, max: usize) -> Self {
+        self.live_bytes = Some(max);
         self
     }
 
@@ -286,7 +300,10 @@ impl TaskHubBuilder {
         metrics::describe();
         let registry = self.registry()?;
         let concurrency = self.concurrency()?;
-        let live_instances = self.live_instances.unwrap_or(LIVE_INSTANCES);
+        let live = Room {
+            instances: self.live_instances.unwrap_or(LIVE.instances),
+            bytes: self.live_bytes.unwrap_or(LIVE.bytes),
+        };
         let store = open_store(self.place, self.durability)?;
         let count = create(&*store, self.partitions)?;
         if self.verify_on_open {
@@ -312,7 +329,7 @@ impl TaskHubBuilder {
             activities: Arc::clone(&activities),
             health: Arc::clone(&health),
             lifecycle: events,
-            live_instances: live_instances.div_ceil(usize::from(count)),
+            live: live.share(usize::from(count)),
             settings: self.settings,
             time: self.time.clone(),
         };
@@ -405,7 +422,7 @@ struct Parts {
     activities: Arc<Activities>,
     health: Arc<Health>,
     lifecycle: Arc<Lifecycle>,
-    live_instances: usize,
+    live: Room,
     settings: Settings,
     time: Option<Arc<VirtualTime>>,
 }
@@ -416,29 +433,32 @@ impl Parts {
         &self,
         mail: Vec<(PartitionId, Receiver<Delivery>)>,
     ) -> Result<Vec<JoinHandle<()>>, OpenError> {
-        let (writes, written) = mpsc::sync_channel(WRITES_WAITING);
         let mut owned = BTreeMap::new();
-        let mut threads = Vec::new();
+        let mut claimed = Vec::new();
         for (id, mail) in mail {
             let epoch = self.store.claim(id)?;
             let found = self.store.load(id)?;
             let durable = Arc::new(AtomicU64::new(0));
             owned.insert(id, Owned { epoch, durable: Arc::clone(&durable) });
-            let make = self.partition(id, durable, writes.clone());
-            let opening = self.mailboxes.busy();
-            let run = move || make().run(&mail, found, opening);
-            threads.push(spawn(format!("durable-{id}"), run)?);
+            claimed.push((id, mail, found, durable));
         }
-        drop(writes);
-        let committer = Committer {
+        let committer = Arc::new(Committer {
+            writes: Writes::default(),
             store: Arc::clone(&self.store),
             owned,
             activities: Arc::clone(&self.activities),
             mailboxes: self.mailboxes.clone(),
             health: Arc::clone(&self.health),
             lifecycle: Arc::clone(&self.lifecycle),
-        };
-        threads.push(spawn("durable-commit".to_owned(), move || committer.run(&written))?);
+        });
+        let mut threads = Vec::new();
+        for (id, mail, found, durable) in claimed {
+            let make = self.partition(id, durable, Outbox::new(Arc::clone(&committer)));
+            let opening = self.mailboxes.busy();
+            let run = move || make().run(&mail, found, opening);
+            threads.push(spawn(format!("durable-{id}"), run)?);
+        }
+        threads.push(spawn("durable-commit".to_owned(), move || committer.run())?);
         Ok(threads)
     }
 
@@ -447,27 +467,29 @@ impl Parts {
         &self,
         id: PartitionId,
         durable: Arc<AtomicU64>,
-        committer: SyncSender<Write>,
+        outbox: Outbox,
     ) -> impl FnOnce() -> Partition + Send + use<> {
         let registry = Arc::clone(&self.registry);
         let store = Arc::clone(&self.store);
         let health = Arc::clone(&self.health);
         let lifecycle = Arc::clone(&self.lifecycle);
         let mailboxes = self.mailboxes.clone();
-        let (live_instances, settings) = (self.live_instances, self.settings.clone());
+        let (live, settings) = (self.live, self.settings.clone());
         let time = self.time.clone();
         move || Partition {
             id,
             registry,
             store,
-            committer,
+            outbox,
             mailboxes,
             health,
             lifecycle,
             settings,
-            residents: Residents::new(live_instances, Arc::clone(&durable)),
+            residents: Residents::new(live, Arc::clone(&durable)),
             due: DueList::new(id, durable),
-            waiters: HashMap::new(),
+            waiters: HashMap::default(),
+            patience: Patience::default(),
+            next_mail: None,
             clock: Clock::new(time.clone()),
             time,
             written: 0,

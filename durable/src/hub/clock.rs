@@ -42,8 +42,7 @@ impl Clock {
     }
 }
 
-/// A point from which to measure. Nothing is decided by it.
-#[cfg(feature = "metrics")]
+/// A point from which to measure. Nothing that is recorded is decided by it.
 #[expect(clippy::disallowed_methods, reason = "this is the place that the lint points to")]
 pub(super) fn stopwatch() -> std::time::Instant {
     std::time::Instant::now()

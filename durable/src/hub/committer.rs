@@ -1,16 +1,20 @@
-//! The group committer: one thread that makes the episodes of all partitions durable, many at once.
+//! The committer: makes the episodes of all partitions durable, many at once.
+//!
+//! It has a thread of its own, which commits whatever is waiting. A partition that has nothing else to
+//! do meanwhile commits itself, if nobody is at it: one group, and what has come by then is the
+//! thread's. So under load episodes are run while others are written, and else no thread waits
+//! for another to wake up.
 //!
 //! Rules:
-//! 1. What is written while a commit is under way is the next group: no group waits for another to
-//!    join, and none is larger than [`GROUP_MAX`].
-//! 2. Effects (activities, answers) leave only when what they follow from is durable, in the order
+//! 1. Effects (activities, answers) leave only when what they follow from is durable, in the order
 //!    in which they were written.
-//! 3. After a failure nothing is written any more, and nobody is told anything but the failure.
+//! 2. After a failure nothing is written any more, and nobody is told anything but the failure.
+//!
+//! Read next: `writes.rs` (what is a group, and who commits it).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, TryRecvError};
 
 use tokio::sync::oneshot;
 
@@ -21,12 +25,11 @@ use super::lifecycle::{Lifecycle, LifecycleEvent};
 use super::mail::{End, EndReply, Mail, Mailboxes, ManageReply, StartReply, StartedReply};
 use super::metrics::{self, Stopwatch};
 use super::virtual_time::Busy;
+use super::writes::Writes;
+use crate::panics;
 use crate::protocol::{ExecutionId, InstanceId, MessageId, PartitionId, TaskMessage};
 use crate::store::{Commit, EpisodeWrite, Epoch, Store, StoreError};
-
-/// How many writes a group has at most. Larger ones gain nothing with sled, whose memory grows with
-/// the size of its batches.
-const GROUP_MAX: usize = 64;
+use crate::weight;
 
 /// What a partition wants written, and what is to happen once it is durable.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub(super) struct Write {
     pub(super) number: u64,
     pub(super) content: Content,
     pub(super) effects: Vec<Effect>,
+    /// About how many bytes are written.
+    pub(super) bytes: usize,
     /// Keeps time from passing until the effects have left.
     pub(super) _busy: Busy,
 }
@@ -50,10 +55,19 @@ pub(super) struct Content {
     pub(super) purged: Vec<InstanceId>,
 }
 
+impl Content {
+    /// About how many bytes it has, once it is written.
+    pub(super) fn bytes(&self) -> usize {
+        let episode = self.episode.as_ref().map_or(0, |it| weight::of_events(&it.events));
+        let messages = self.messages.iter().map(|message| weight::of_event(&message.event));
+        episode + messages.sum::<usize>()
+    }
+}
+
 /// What happens once a write is durable.
 #[derive(Debug)]
 pub(super) enum Effect {
-    Run(Job),
+    Run(Box<Job>),
     Cancel(JobKey),
     /// Nobody waits for any activity of this execution any more.
     CancelAll(ExecutionId),
@@ -77,6 +91,7 @@ pub(super) struct Owned {
 
 #[derive(Debug)]
 pub(super) struct Committer {
+    pub(super) writes: Writes,
     pub(super) store: Arc<dyn Store>,
     pub(super) owned: BTreeMap<PartitionId, Owned>,
     pub(super) activities: Arc<Activities>,
@@ -86,25 +101,34 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    /// Runs until every partition has gone.
-    pub(super) fn run(self, writes: &Receiver<Write>) {
-        let mut held = None;
-        while let Some(first) = held.take().or_else(|| writes.recv().ok()) {
-            let mut group = vec![first];
-            held = gather(&mut group, writes);
-            if !self.health.has_failed() {
-                match self.commit(&mut group) {
-                    Ok(messages) => self.release(group, messages),
-                    // The group with its replies is dropped after the failure is known, so whoever
-                    // waits for one learns of it.
-                    Err(error) => self.health.fail(error),
-                }
-            }
-            if self.health.has_failed() {
-                self.activities.close();
-                self.mailboxes.stop_all();
+    /// Commits whatever is waiting, until every partition has gone.
+    pub(super) fn run(&self) {
+        while let Some(group) = self.writes.take() {
+            self.deal_with(group);
+        }
+    }
+
+    /// Commits what a partition wants written, with what else is waiting, unless somebody is at it.
+    pub(super) fn commit_at_once(&self, new: &mut Vec<Write>) {
+        if let Some(group) = self.writes.add_and_take(new) {
+            self.deal_with(group);
+        }
+    }
+
+    fn deal_with(&self, mut group: Vec<Write>) {
+        if !self.health.has_failed() {
+            match self.commit(&mut group) {
+                Ok(messages) => self.release(group, messages),
+                // The group with its replies is dropped after the failure is known, so whoever
+                // waits for one learns of it.
+                Err(error) => self.health.fail(error),
             }
         }
+        if self.health.has_failed() {
+            self.activities.close();
+            self.mailboxes.stop_all();
+        }
+        self.writes.done();
     }
 
     /// Writes a group; gives the messages that are on their way now.
@@ -131,7 +155,9 @@ impl Committer {
         commit.owners.sort_unstable();
         commit.owners.dedup();
         let watch = Stopwatch::start();
-        self.store.commit(&commit)?;
+        // Whoever waits must learn that a store panics, too; and one that does is not asked again.
+        let committed = panics::catch(|| self.store.commit(&commit));
+        committed.map_err(|panic| StoreError::Poisoned { cause: panic.message }).flatten()?;
         metrics::committed(&commit, group.len(), watch);
         Ok(commit.messages.into_iter().map(|(_, message)| message).collect())
     }
@@ -161,23 +187,4 @@ impl Committer {
             }
         }
     }
-}
-
-/// Adds what is waiting to a group; gives a write that has to be in another.
-///
-/// A purge is a group of its own, since the instance may be written just before it, or be started
-/// anew just behind it.
-fn gather(group: &mut Vec<Write>, writes: &Receiver<Write>) -> Option<Write> {
-    let purges = |write: &Write| !write.content.purged.is_empty();
-    if group.iter().any(purges) {
-        return None;
-    }
-    while group.len() < GROUP_MAX {
-        match writes.try_recv() {
-            Ok(write) if purges(&write) => return Some(write),
-            Ok(write) => group.push(write),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-        }
-    }
-    None
 }

@@ -27,7 +27,7 @@ pub(super) struct Jobs {
 
 #[derive(Debug)]
 struct Waiting {
-    job: Job,
+    job: Box<Job>,
     at_most: Option<usize>,
     busy: Busy,
     since: Stopwatch,
@@ -59,7 +59,7 @@ pub(super) struct Ticket {
 
 impl Jobs {
     /// Adds a job, unless it is there already.
-    pub(super) fn add(&mut self, job: Job, at_most: Option<usize>, busy: Busy) -> bool {
+    pub(super) fn add(&mut self, job: Box<Job>, at_most: Option<usize>, busy: Busy) -> bool {
         let key = job.key();
         if self.running.contains_key(&key) || !self.waiting.insert(key) {
             return false;
@@ -69,7 +69,7 @@ impl Jobs {
     }
 
     /// The job to run next.
-    pub(super) fn next(&mut self) -> Option<(Job, Ticket)> {
+    pub(super) fn next(&mut self) -> Option<(Box<Job>, Ticket)> {
         loop {
             let next = self.queue.pop_front()?;
             let key = next.job.key();

@@ -5,9 +5,9 @@
 //!                             ^                      |
 //!                             +--mail-- activities <-+ what is durable
 //! ```
-//! A partition is one thread that owns its instances; the committer is one thread that makes the
-//! episodes of all of them durable; activities run on the async runtime. Nothing polls or sleeps:
-//! each waits on its channel.
+//! A partition is one thread that owns its instances; the committer makes the episodes of all of them
+//! durable, on a thread of its own or on that of a partition with nothing else to do; activities run
+//! on the async runtime. Nothing polls: each waits on its channel (`wait.rs`).
 //!
 //! Read next: `partition/mod.rs`, then `committer.rs`.
 
@@ -26,6 +26,7 @@ mod mail;
 // Without the feature, its functions do nothing and are not there.
 #[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
 mod metrics;
+mod outbox;
 mod partition;
 mod query;
 mod reply;
@@ -36,6 +37,8 @@ pub(crate) mod start;
 mod time;
 mod verify;
 mod virtual_time;
+mod wait;
+mod writes;
 
 use std::fmt;
 use std::path::Path;

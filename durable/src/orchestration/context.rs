@@ -46,16 +46,12 @@ use crate::registry::compare_versions;
 #[derive(Debug)]
 pub struct OrchestrationContext {
     name: &'static str,
-    started: Box<ExecutionStarted>,
+    started: Rc<ExecutionStarted>,
     scope: Rc<Scope>,
 }
 
 impl OrchestrationContext {
-    pub(crate) fn new(
-        name: &'static str,
-        started: Box<ExecutionStarted>,
-        scope: Rc<Scope>,
-    ) -> Self {
+    pub(crate) fn new(name: &'static str, started: Rc<ExecutionStarted>, scope: Rc<Scope>) -> Self {
         Self { name, started, scope }
     }
 
@@ -280,7 +276,7 @@ impl OrchestrationContext {
         check_name(name)?;
         let input = json_of("the event", payload, &self.scope.limits)?;
         let ask = Ask::SendEvent { instance_id, name: name.to_owned(), input };
-        self.scope.request(Request { ask, source });
+        self.scope.request(Box::new(Request { ask, source }));
         Ok(())
     }
 
@@ -313,7 +309,7 @@ impl OrchestrationContext {
         };
         child.detached = true;
         let id = instance_id.clone();
-        let task = self.scope.request(request);
+        let task = self.scope.request(Box::new(request));
         Ok(id.unwrap_or_else(|| InstanceId::of_child(self.execution_id(), task)))
     }
 
@@ -326,7 +322,7 @@ impl OrchestrationContext {
         let call = FunctionCall { name: Cow::Owned(name), version, input, options };
         let child = ChildOptions { detached: true, start_at: None };
         let ask = Ask::SubOrchestration { call, instance_id: Some(instance_id), child };
-        self.scope.request(Request { ask, source: Location::caller() });
+        self.scope.request(Box::new(Request { ask, source: Location::caller() }));
     }
 
     /// Ends this execution and begins the instance anew, with this call's input and an empty history:

@@ -1,6 +1,7 @@
 //! What an orchestrator asks for, before it is recorded.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -65,7 +66,7 @@ pub(crate) struct ChildOptions {
 
 impl Request {
     /// The same request with what was recorded of it: once a timer is set, its time stays.
-    pub(crate) fn recorded_as(mut self, recorded: &EventKind) -> Self {
+    pub(crate) fn recorded_as(mut self: Box<Self>, recorded: &EventKind) -> Box<Self> {
         match (&mut self.ask, recorded) {
             (Ask::Timer { fire_at }, EventKind::TimerCreated { fire_at: recorded, .. }) => {
                 *fire_at = *recorded;
@@ -81,7 +82,11 @@ impl Request {
 
     /// Where it was asked for, as `file:line`.
     pub(crate) fn source(&self) -> String {
-        format!("{}:{}", self.source.file(), self.source.line())
+        let (file, line) = (self.source.file(), self.source.line());
+        // `format!` would begin with a guess and grow twice, for every request.
+        let mut source = String::with_capacity(file.len() + ":12345".len());
+        let _ = write!(source, "{file}:{line}");
+        source
     }
 
     /// The function that is called, if it is a call.

@@ -82,7 +82,7 @@ struct State {
     clock: Timestamp,
     replaying: bool,
     next_task: i32,
-    unrecorded: BTreeMap<i32, Request>,
+    unrecorded: BTreeMap<i32, Box<Request>>,
     tasks: BTreeMap<i32, TaskState>,
     /// How many of `tasks` have no result yet.
     pending: usize,
@@ -182,7 +182,7 @@ impl Scope {
     }
 
     /// Asks for an action; the id is the task's.
-    pub(crate) fn request(&self, request: Request) -> i32 {
+    pub(crate) fn request(&self, request: Box<Request>) -> i32 {
         let mut state = self.state.borrow_mut();
         let id = state.next_task;
         state.next_task = state.next_task.saturating_add(1);
@@ -282,18 +282,18 @@ impl Scope {
 /// What the engine does to a scope.
 impl Scope {
     /// The request of this id, if it is there and unrecorded; it is recorded from here on.
-    pub(crate) fn record(&self, task: i32) -> Option<Request> {
+    pub(crate) fn record(&self, task: i32) -> Option<Box<Request>> {
         self.state.borrow_mut().unrecorded.remove(&task)
     }
 
     /// The first request that no recording has met.
-    pub(crate) fn first_unrecorded(&self) -> Option<(i32, Request)> {
+    pub(crate) fn first_unrecorded(&self) -> Option<(i32, Box<Request>)> {
         let state = self.state.borrow();
         state.unrecorded.first_key_value().map(|(id, request)| (*id, request.clone()))
     }
 
     /// Every request that no recording has met, in order; they are recorded from here on.
-    pub(crate) fn take_unrecorded(&self) -> BTreeMap<i32, Request> {
+    pub(crate) fn take_unrecorded(&self) -> BTreeMap<i32, Box<Request>> {
         std::mem::take(&mut self.state.borrow_mut().unrecorded)
     }
 

@@ -64,7 +64,7 @@ impl<T, E> Task<T, E> {
         let lazy = std::mem::replace(&mut self.state, State::Done);
         self.state = match lazy {
             State::Lazy(request) => match self.what.refused(&request, &scope) {
-                None => State::Scheduled(scope.request(*request)),
+                None => State::Scheduled(scope.request(request)),
                 Some(failure) => State::Broken(Box::new(failure)),
             },
             other => other,
@@ -102,7 +102,8 @@ impl Called {
             return Some(FailureDetails::too_many_actions(scope.limits.actions));
         }
         let input = request.call()?.input.as_str().len();
-        let refused = scope.limits.check_payload(&format!("the input of {self}"), input).err()?;
+        let refused =
+            scope.limits.check_payload(format_args!("the input of {self}"), input).err()?;
         Some(FailureDetails::new(FailureDetails::PAYLOAD_TOO_LARGE, refused).non_retriable())
     }
 

@@ -106,7 +106,8 @@ impl Future for Timer {
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
         if let State::Lazy { fire_at, source } = self.state {
-            let id = self.scope.request(Request { ask: Ask::Timer { fire_at }, source });
+            let request = Request { ask: Ask::Timer { fire_at }, source };
+            let id = self.scope.request(Box::new(request));
             self.state = State::Scheduled(id);
         }
         match self.state {

@@ -131,7 +131,11 @@ impl Partition {
         }
     }
 
-    fn resume_for_client(&mut self, resident: Resident, reason: &str) -> Result<Managed, Stopped> {
+    fn resume_for_client(
+        &mut self,
+        resident: Box<Resident>,
+        reason: &str,
+    ) -> Result<Managed, Stopped> {
         let id = resident.record.instance_id.clone();
         if resident.record.suspension.is_none() {
             self.residents.put(resident);
@@ -243,6 +247,7 @@ impl Partition {
             }
             let (reply, durable) = oneshot::channel();
             self.write(Content::default(), vec![Effect::Durable(reply)]);
+            self.outbox.hand_over();
             if durable.blocking_recv().is_err() {
                 return Err(Stopped);
             }

@@ -16,7 +16,9 @@ mod write;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+
+use lru::DefaultHasher;
 
 use super::clock::Clock;
 use super::committer::{Content, Effect, Write};
@@ -24,9 +26,11 @@ use super::due::DueList;
 use super::health::Health;
 use super::lifecycle::{Lifecycle, LifecycleKind};
 use super::mail::{Delivery, End, EndReply, Mail, Mailboxes, Manage, Origin, Start, StartedReply};
+use super::outbox::Outbox;
 use super::residents::{Resident, Residents};
 use super::settings::Settings;
 use super::virtual_time::{Busy, VirtualTime};
+use super::wait::Patience;
 use super::{metrics, spans};
 use crate::engine::Episode;
 use crate::protocol::{
@@ -43,19 +47,22 @@ pub(super) struct Partition {
     pub(super) id: PartitionId,
     pub(super) registry: Arc<Registry>,
     pub(super) store: Arc<dyn Store>,
-    pub(super) committer: SyncSender<Write>,
+    pub(super) outbox: Outbox,
     pub(super) mailboxes: Mailboxes,
     pub(super) health: Arc<Health>,
     pub(super) lifecycle: Arc<Lifecycle>,
     pub(super) settings: Settings,
     pub(super) residents: Residents,
     pub(super) due: DueList,
-    pub(super) waiters: HashMap<InstanceId, Waiters>,
+    pub(super) waiters: HashMap<InstanceId, Waiters, DefaultHasher>,
     pub(super) clock: Clock,
     /// Where time is made, in a test.
     pub(super) time: Option<Arc<VirtualTime>>,
-    /// How many writes have gone to the committer.
+    /// How many writes there were.
     pub(super) written: u64,
+    pub(super) patience: Patience,
+    /// Mail that has come and is not looked at yet.
+    pub(super) next_mail: Option<Delivery>,
 }
 
 /// Who wants to know of an instance.
@@ -82,7 +89,7 @@ struct Arrival {
 #[derive(Debug, Default)]
 struct Arrivals {
     all: Vec<(InstanceId, Arrival)>,
-    places: HashMap<InstanceId, usize>,
+    places: HashMap<InstanceId, usize, DefaultHasher>,
 }
 
 impl Arrivals {
@@ -116,6 +123,7 @@ impl Partition {
     /// time from passing until then.
     pub(super) fn run(mut self, mail: &Receiver<Delivery>, found: PartitionState, opening: Busy) {
         let recovered = self.recover(found);
+        self.outbox.hand_over();
         drop(opening);
         if let Err(Stopped) = recovered.and_then(|()| self.serve(mail)) {
             // The committer sees the failure with this and stops the others. Those who wait here
@@ -134,15 +142,15 @@ impl Partition {
 
     fn serve(&mut self, mail: &Receiver<Delivery>) -> Result<(), Stopped> {
         let mut stop = false;
+        let mut arrivals = Arrivals::default();
+        // Held until what the mail leads to is on its way.
+        let mut under_way = Vec::new();
         while !stop {
             let first = match self.wait(mail) {
                 Ok(first) => Some(first),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
-            let mut arrivals = Arrivals::default();
-            // Held until what the mail leads to is on its way.
-            let mut under_way = Vec::new();
             for (mail, busy) in first.into_iter().chain(mail.try_iter().take(BATCH_MAX)) {
                 under_way.push(busy);
                 stop |= matches!(mail, Mail::Stop);
@@ -152,20 +160,34 @@ impl Partition {
                 self.deliver(&instance_id, arrival)?;
             }
             self.look_at_due()?;
+            self.announce_due();
+            self.next_mail = mail.try_recv().ok();
+            match self.next_mail {
+                Some(_) => self.outbox.hand_over(),
+                None => self.outbox.commit(),
+            }
+            under_way.clear();
             self.residents.evict();
             metrics::residents(self.id, self.residents.len());
-            self.announce_due();
         }
         Ok(())
     }
 
     /// Waits for mail, or until something is due.
     fn wait(&mut self, mail: &Receiver<Delivery>) -> Result<Delivery, RecvTimeoutError> {
-        let due = self.due.next();
-        match self.clock.wait_until(due) {
+        if let Some(next) = self.next_mail.take() {
+            return Ok(next);
+        }
+        let wait = self.clock.wait_until(self.due.next());
+        let look = || match mail.try_recv() {
+            Ok(mail) => Some(Ok(mail)),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Err(RecvTimeoutError::Disconnected)),
+        };
+        self.patience.wait(look, || match wait {
             Some(wait) => mail.recv_timeout(wait),
             None => mail.recv().map_err(|_gone| RecvTimeoutError::Disconnected),
-        }
+        })
     }
 
     /// Tells who makes time when something is due.
@@ -389,10 +411,9 @@ impl Partition {
 
     fn write(&mut self, content: Content, effects: Vec<Effect>) {
         self.written += 1;
-        let (partition, number) = (self.id, self.written);
-        let write = Write { partition, number, content, effects, _busy: self.mailboxes.busy() };
-        // The committer outlives every partition, so there is always somebody to take it.
-        let _ = self.committer.send(write);
+        let (partition, number, bytes) = (self.id, self.written, content.bytes());
+        let busy = self.mailboxes.busy();
+        self.outbox.put(Write { partition, number, content, effects, bytes, _busy: busy });
     }
 }
 

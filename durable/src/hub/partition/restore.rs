@@ -101,7 +101,7 @@ impl Partition {
     }
 
     /// An instance from memory, or else from the store, replayed.
-    pub(super) fn resident(&mut self, id: &InstanceId) -> Result<Option<Resident>, Stopped> {
+    pub(super) fn resident(&mut self, id: &InstanceId) -> Result<Option<Box<Resident>>, Stopped> {
         if let Some(resident) = self.residents.take(id) {
             return Ok(Some(resident));
         }

@@ -102,9 +102,9 @@ impl Partition {
 }
 
 impl Resident {
-    pub(super) fn job(&self, task: ScheduledTask) -> Job {
+    pub(super) fn job(&self, task: ScheduledTask) -> Box<Job> {
         let InstanceRecord { instance_id, execution_id, .. } = &self.record;
-        Job { instance_id: instance_id.clone(), execution_id: *execution_id, task }
+        Box::new(Job { instance_id: instance_id.clone(), execution_id: *execution_id, task })
     }
 
     /// What the parent of an instance is told when it has ended.

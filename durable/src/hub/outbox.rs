@@ -1,0 +1,52 @@
+//! What a partition has written and not handed over yet.
+
+use std::sync::Arc;
+
+use super::committer::{Committer, Write};
+
+/// How many writes are handed over at once: enough that the way is paid by many, and few enough that
+/// they are committed while the partition goes on.
+const HAND_OVER: usize = 64;
+
+/// Where a partition puts what it wants written. What is still there when the partition goes, goes
+/// before it.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    committer: Arc<Committer>,
+    writes: Vec<Write>,
+}
+
+impl Outbox {
+    pub(super) fn new(committer: Arc<Committer>) -> Self {
+        committer.writes.join();
+        Self { committer, writes: Vec::new() }
+    }
+
+    pub(super) fn put(&mut self, write: Write) {
+        self.writes.push(write);
+        if self.writes.len() >= HAND_OVER {
+            self.hand_over();
+        }
+    }
+
+    /// Leaves what is there to the committer's thread.
+    pub(super) fn hand_over(&mut self) {
+        if !self.writes.is_empty() {
+            self.committer.writes.add(&mut self.writes);
+        }
+    }
+
+    /// Commits what is there on this thread, unless somebody commits already.
+    pub(super) fn commit(&mut self) {
+        if !self.writes.is_empty() {
+            self.committer.commit_at_once(&mut self.writes);
+        }
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.hand_over();
+        self.committer.writes.leave();
+    }
+}

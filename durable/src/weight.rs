@@ -1,0 +1,54 @@
+//! About how many bytes things have: enough to keep commits and memory within bounds.
+
+use crate::protocol::{EventKind, FailureDetails, HistoryEvent, Json};
+
+/// About how many bytes events have.
+pub(crate) fn of_events(events: &[HistoryEvent]) -> usize {
+    events.iter().map(|event| of_event(&event.kind)).sum()
+}
+
+/// About how many bytes an event has.
+pub(crate) fn of_event(event: &EventKind) -> usize {
+    size_of::<HistoryEvent>() + of_content(event)
+}
+
+/// About how many bytes of an event may be many.
+pub(crate) fn of_content(event: &EventKind) -> usize {
+    match event {
+        EventKind::ExecutionStarted(started) => {
+            let tags = started.tags.iter().chain(&started.properties);
+            size_of_val(&**started)
+                + of_json(&started.input)
+                + tags.map(|(key, value)| key.len() + value.len()).sum::<usize>()
+        }
+        EventKind::ExecutionCompleted { result, failure, .. } => {
+            result.as_ref().map_or(0, of_json) + failure.as_ref().map_or(0, of_failure)
+        }
+        EventKind::TaskScheduled { input, .. }
+        | EventKind::SubOrchestrationInstanceCreated { input, .. }
+        | EventKind::EventSent { input, .. }
+        | EventKind::EventRaised { input, .. } => of_json(input),
+        EventKind::TaskCompleted { result, .. }
+        | EventKind::SubOrchestrationInstanceCompleted { result, .. } => of_json(result),
+        EventKind::TaskFailed { failure, .. }
+        | EventKind::TaskAttemptFailed { failure, .. }
+        | EventKind::SubOrchestrationInstanceFailed { failure, .. } => of_failure(failure),
+        EventKind::ExecutionTerminated { reason, .. }
+        | EventKind::ExecutionSuspended { reason }
+        | EventKind::ExecutionResumed { reason }
+        | EventKind::ExecutionRewound { reason } => reason.len(),
+        EventKind::TimerCreated { .. }
+        | EventKind::TimerFired { .. }
+        | EventKind::GenericEvent { .. }
+        | EventKind::OrchestratorStarted
+        | EventKind::OrchestratorCompleted => 0,
+    }
+}
+
+fn of_json(json: &Json) -> usize {
+    json.as_str().len()
+}
+
+fn of_failure(failure: &FailureDetails) -> usize {
+    size_of_val(failure) + failure.message.len()
+}
