@@ -50,7 +50,7 @@ struct Arguments {
     /// Finishes each group within 15 seconds: fewer runs, smaller counts.
     #[arg(long)]
     quick: bool,
-    /// How often each engine is run at most; 5, or 3 in a quick run.
+    /// How often each engine is run at most; 5, or 9 in a quick run if there is time.
     #[arg(long)]
     runs: Option<usize>,
     /// Where the hubs are made: a folder on the disk that is to be measured.

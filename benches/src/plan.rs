@@ -8,6 +8,15 @@ use durable::Result;
 use tempfile::TempDir;
 
 use crate::clock::now;
+use crate::raw::RawLog;
+
+/// How often each engine is run.
+const RUNS: usize = 5;
+/// How often in a quick run, where the time is mostly over before; runs are short there.
+const QUICK_RUNS: usize = 9;
+/// How long the raw log is written to in one go, at most.
+const RAW_QUICK: Duration = Duration::from_millis(400);
+const RAW: Duration = Duration::from_secs(5);
 
 /// How much is run, and where.
 #[derive(Clone, Debug)]
@@ -23,7 +32,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(folder: &Path, quick: bool, runs: Option<usize>) -> Result<Self> {
         fs::create_dir_all(folder)?;
-        let runs = runs.unwrap_or(if quick { 3 } else { 5 }).max(1);
+        let runs = runs.unwrap_or(if quick { QUICK_RUNS } else { RUNS }).max(1);
         Ok(Self { folder: folder.to_owned(), quick, runs })
     }
 
@@ -35,6 +44,12 @@ impl Plan {
     /// The one if this is a quick run, the other if not.
     pub(crate) fn pick<T>(&self, quick: T, full: T) -> T {
         if self.quick { quick } else { full }
+    }
+
+    /// The time that the raw log takes for these groups, in seconds.
+    pub(crate) fn raw(&self, groups: &[usize]) -> Result<f64> {
+        let folder = self.fresh()?;
+        RawLog::create(folder.path())?.append_within(groups, self.pick(RAW_QUICK, RAW))
     }
 
     /// Rounds in which each engine has its turn: as many as wanted, of which in a quick run none

@@ -39,14 +39,20 @@ impl RawLog {
         Ok(began.elapsed())
     }
 
-    /// Makes one group after the other durable; gives the time of all.
-    pub(crate) fn append_all(&mut self, groups: &[usize]) -> Result<Duration> {
+    /// Makes one group after the other durable until the time is over; gives the time of all, in
+    /// seconds, in proportion if they were not all done.
+    pub(crate) fn append_within(&mut self, groups: &[usize], limit: Duration) -> Result<f64> {
         let longest = groups.iter().copied().max().unwrap_or_default();
         self.bytes.resize(longest.max(self.bytes.len()), b'x');
-        let began = now();
+        let (began, mut done) = (now(), 0);
         for &bytes in groups {
             self.append(bytes)?;
+            done += bytes;
+            if began.elapsed() > limit {
+                break;
+            }
         }
-        Ok(began.elapsed())
+        let all = groups.iter().sum::<usize>();
+        Ok(began.elapsed().as_secs_f64() * all as f64 / done.max(1) as f64)
     }
 }

@@ -120,19 +120,25 @@ impl Report {
             let other = self.rows.iter().find(same).map(|other| median(&other.runs))?;
             (row.engine != engine && other > 0.0).then(|| value / other)
         };
+        let ratio = |engine| ratio(engine).map(six_digits);
         Line {
             workload: row.workload.clone(),
             engine: row.engine,
-            value,
+            value: six_digits(value),
             unit: row.unit,
             runs: row.runs.len(),
-            min: row.runs.iter().copied().fold(f64::INFINITY, f64::min),
-            max: row.runs.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            min: six_digits(row.runs.iter().copied().fold(f64::INFINITY, f64::min)),
+            max: six_digits(row.runs.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
             ratio_to_raw: ratio(Engine::Raw),
             ratio_to_duroxide: ratio(Engine::Duroxide),
             note: row.note,
         }
     }
+}
+
+/// `value` to six digits, which is more than was measured.
+fn six_digits(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
 }
 
 #[cfg(test)]

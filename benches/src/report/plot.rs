@@ -73,10 +73,6 @@ fn paint(area: &Area<'_>, dots: &[Dot<'_>], workloads: &[&str], machine: &str) -
         .x_label_area_size(40)
         .y_label_area_size(190)
         .build_cartesian_2d((left..right).log_scale(), 0.0..rows)?;
-    let name = |row: &f64| {
-        let index = workloads.len().checked_sub(row.ceil().max(1.0) as usize);
-        index.and_then(|index| workloads.get(index)).copied().unwrap_or_default().to_owned()
-    };
     chart
         .configure_mesh()
         .disable_y_mesh()
@@ -85,12 +81,12 @@ fn paint(area: &Area<'_>, dots: &[Dot<'_>], workloads: &[&str], machine: &str) -
         .x_label_formatter(&|x| format!("{x}"))
         .x_desc("times the raw limit, logarithmic; right is better")
         .draw()?;
-    for row in 0..workloads.len() {
-        let middle = row as f64 + 0.5;
-        let label = Text::new(name(&(middle)), (left, middle), ("sans-serif", 13));
-        let _ = label;
-        chart
-            .draw_series([PathElement::new([(left, middle), (right, middle)], BLACK.mix(0.08))])?;
+    for (index, workload) in workloads.iter().enumerate() {
+        let middle = rows - index as f64 - 0.5;
+        chart.draw_series([PathElement::new([(left, middle), (right, middle)], BLACK.mix(0.1))])?;
+        let (_, y) = chart.backend_coord(&(left, middle));
+        let style = ("sans-serif", 13).into_text_style(area);
+        area.draw_text(workload, &style, (12, y - 7))?;
     }
     chart.draw_series([PathElement::new([(1.0, 0.0), (1.0, rows)], RED.stroke_width(2))])?;
     for (engine, color) in [(Engine::Durable, BLUE), (Engine::Duroxide, MAGENTA)] {

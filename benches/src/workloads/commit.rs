@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use durable::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId,
-    InstanceRecord, Json, MessageId, PartitionId, RuntimeStatus, Timestamp,
+    InstanceRecord, Json, MessageId, PartitionId, RuntimeStatus, Tags, TaskMessage, Timestamp,
 };
-use durable::protocol::{Tags, TaskMessage};
 use durable::store::{Commit, EpisodeWrite, Epoch, SledStore, Store};
 use durable::{Error, Result};
 
@@ -28,8 +27,8 @@ const PARTITION: PartitionId = PartitionId(0);
 pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     let (plan, mut moved) = (plan.clone(), std::mem::take(report));
     let done = tokio::task::spawn_blocking(move || {
-        group(&plan, &mut moved, "commit/1", 1, plan.pick(2000, 20_000))?;
-        group(&plan, &mut moved, "step/64", 64, plan.pick(200, 2000))?;
+        group(&plan, &mut moved, "commit/1", 1, plan.pick(500, 20_000))?;
+        group(&plan, &mut moved, "step/64", 64, plan.pick(60, 2000))?;
         Ok::<_, Error>(moved)
     });
     *report = done.await??;
@@ -62,7 +61,6 @@ fn durable(plan: &Plan, commits: Vec<Commit>) -> Result<Vec<Duration>> {
     let created_at = Timestamp::default();
     store.create(&HubRecord { format: FORMAT_VERSION, partitions: 1, created_at })?;
     let epoch = store.claim(PARTITION)?;
-    // The first commits of the instances are longer than those that are measured.
     let mut times = Vec::with_capacity(commits.len());
     for mut commit in commits {
         commit.owners = vec![(PARTITION, epoch)];

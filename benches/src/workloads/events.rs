@@ -24,7 +24,7 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
 /// duroxide has no events from orchestration to orchestration.
 async fn ping_pong(plan: &Plan, report: &mut Report) -> Result<()> {
     const WORKLOAD: &str = "events/ping-pong";
-    let rounds = plan.pick(500, 5000);
+    let rounds = plan.pick(300, 5000);
     let groups = {
         let folder = plan.fresh()?;
         let (hub, groups) = ours::open_recorded(folder.path()).await?;
@@ -40,9 +40,7 @@ async fn ping_pong(plan: &Plan, report: &mut Report) -> Result<()> {
         let rate = f64::from(rounds) / began.elapsed().as_secs_f64();
         report.add(WORKLOAD, Engine::Durable, ROUND_TRIPS, rate);
         hub.shutdown().await?;
-        let folder = plan.fresh()?;
-        let time = RawLog::create(folder.path())?.append_all(&groups)?;
-        let rate = f64::from(rounds) / time.as_secs_f64();
+        let rate = f64::from(rounds) / plan.raw(&groups)?;
         report.add(WORKLOAD, Engine::Raw, ROUND_TRIPS, rate);
     }
     Ok(())
@@ -58,7 +56,7 @@ async fn play(hub: &durable::TaskHub, rounds: u32) -> Result<()> {
 
 async fn raise(plan: &Plan, report: &mut Report) -> Result<()> {
     const WORKLOAD: &str = "events/raise";
-    let times = plan.pick(200, 1000);
+    let times = plan.pick(100, 1000);
     let groups = raise_recorded(plan).await?;
     for round in plan.rounds(Duration::from_secs(5)) {
         report.add(WORKLOAD, Engine::Durable, US, raise_durable(plan, times).await?);
@@ -68,8 +66,8 @@ async fn raise(plan: &Plan, report: &mut Report) -> Result<()> {
         }
         let folder = plan.fresh()?;
         let mut log = RawLog::create(folder.path())?;
-        let each: Result<Vec<_>> =
-            (0..times).map(|_| Ok(log.append_all(&groups)?.as_secs_f64() * 1e6)).collect();
+        let once = |_| Ok(log.append_within(&groups, Duration::MAX)? * 1e6);
+        let each: Result<Vec<_>> = (0..times).map(once).collect();
         report.add(WORKLOAD, Engine::Raw, US, median(&each?));
     }
     Ok(())

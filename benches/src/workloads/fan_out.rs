@@ -8,7 +8,6 @@ use crate::clock::now;
 use crate::ours::{self, fan_out};
 use crate::peer::Peer;
 use crate::plan::Plan;
-use crate::raw::RawLog;
 use crate::report::{Engine, Report, Unit};
 
 const SECONDS: Unit = Unit("s");
@@ -38,9 +37,7 @@ async fn run_one(plan: &Plan, report: &mut Report, width: u32) -> Result<()> {
                 report.note(&name, Engine::Duroxide, note);
             }
         }
-        let folder = plan.fresh()?;
-        let time = RawLog::create(folder.path())?.append_all(&groups)?;
-        report.add(&name, Engine::Raw, SECONDS, time.as_secs_f64());
+        report.add(&name, Engine::Raw, SECONDS, plan.raw(&groups)?);
     }
     Ok(())
 }

@@ -14,7 +14,6 @@ use crate::load::{self, Throughput, Window};
 use crate::ours::{self, hello_sequence};
 use crate::peer::Peer;
 use crate::plan::Plan;
-use crate::raw::RawLog;
 use crate::report::{Engine, Report, Unit};
 
 /// In quick runs, duroxide has no more outstanding; with more it is slower.
@@ -29,13 +28,15 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
 
 async fn run_one(plan: &Plan, report: &mut Report, outstanding: usize) -> Result<()> {
     let name = format!("hello/{outstanding}");
+    // With many outstanding, the first end late.
+    let short = Duration::from_millis(if outstanding < 1000 { 400 } else { 1000 });
     let window = Window {
-        warm_up: plan.pick(Duration::from_millis(150), Duration::from_secs(1)),
-        counted: plan.pick(Duration::from_millis(600), Duration::from_secs(5)),
+        warm_up: plan.pick(short / 4, Duration::from_secs(1)),
+        counted: plan.pick(short, Duration::from_secs(5)),
     };
     let recorded = record(plan, outstanding, window).await?;
     let peer_outstanding = outstanding.min(plan.pick(PEER_QUICK, usize::MAX));
-    for round in plan.rounds(Duration::from_millis(3500)) {
+    for round in plan.rounds(short.mul_f64(5.5).min(Duration::from_millis(4500))) {
         let throughput = durable(plan, outstanding, window).await?;
         add(report, &name, Engine::Durable, throughput);
         if plan.has_peer(round) {
@@ -46,7 +47,8 @@ async fn run_one(plan: &Plan, report: &mut Report, outstanding: usize) -> Result
                 report.note(&name, Engine::Duroxide, note);
             }
         }
-        report.add(&name, Engine::Raw, PER_SECOND, raw(plan, &recorded)?);
+        let rate = recorded.orchestrations as f64 / plan.raw(&recorded.groups)?;
+        report.add(&name, Engine::Raw, PER_SECOND, rate);
     }
     Ok(())
 }
@@ -117,10 +119,4 @@ async fn duroxide(plan: &Plan, outstanding: usize, count: usize) -> Result<Throu
         peer.close().await;
     }
     Ok(throughput)
-}
-
-fn raw(plan: &Plan, recorded: &Recorded) -> Result<f64> {
-    let folder = plan.fresh()?;
-    let time = RawLog::create(folder.path())?.append_all(&recorded.groups)?;
-    Ok(recorded.orchestrations as f64 / time.as_secs_f64())
 }

@@ -13,7 +13,6 @@ use crate::child::{Child, Role};
 use crate::clock::now;
 use crate::ours::{self, sleeper};
 use crate::plan::Plan;
-use crate::raw::RawLog;
 use crate::report::{Engine, Report, Unit};
 use crate::system::disk_bytes;
 
@@ -36,13 +35,16 @@ async fn run_one(plan: &Plan, report: &mut Report, count: usize, runs: usize) ->
     let groups = record(plan, count.min(20_000)).await?;
     for round in plan.rounds(Duration::from_secs(10)).take(runs) {
         let folder = plan.fresh()?;
-        engine(report, &name, Engine::Durable, folder.path(), count).await?;
+        let roles = (Role::DurableSleep, Role::DurableWake);
+        let slept = measure(folder.path(), count, roles).await?;
+        add(report, &name, Engine::Durable, &slept);
         drop(folder);
         if round == 0 {
-            let few = plan.pick(300, 10_000);
-            let folder = plan.fresh()?;
-            engine(report, &name, Engine::Duroxide, folder.path(), few).await?;
-            let note = plan.pick("of 300 instances", "of 10,000 instances");
+            duroxide(plan, report, &name, count).await?;
+            let note = plan.pick(
+                "measured with 1,000 instances; memory is scaled in proportion",
+                "measured with 10,000 instances; memory is scaled in proportion",
+            );
             for part in ["", "/start", "/memory", "/disk", "/reopen", "/reopen-memory"] {
                 report.note(&format!("{name}{part}"), Engine::Duroxide, note);
             }
@@ -52,35 +54,53 @@ async fn run_one(plan: &Plan, report: &mut Report, count: usize, runs: usize) ->
     Ok(())
 }
 
-async fn engine(
-    report: &mut Report,
-    name: &str,
-    engine: Engine,
-    folder: &Path,
-    count: usize,
-) -> Result<()> {
-    let (sleep, wake) = match engine {
-        Engine::Durable => (Role::DurableSleep, Role::DurableWake),
-        Engine::Duroxide | Engine::Raw => (Role::DuroxideSleep, Role::DuroxideWake),
-    };
+/// What an engine needed.
+struct Slept {
+    per_second: f64,
+    memory_mb: f64,
+    bytes_each: f64,
+    reopen_seconds: f64,
+    reopen_memory_mb: f64,
+}
+
+async fn duroxide(plan: &Plan, report: &mut Report, name: &str, count: usize) -> Result<()> {
+    let few = plan.pick(1000, 10_000);
+    let folder = plan.fresh()?;
+    let roles = (Role::DuroxideSleep, Role::DuroxideWake);
+    let slept = measure(folder.path(), few, roles).await?;
+    let empty = plan.fresh()?;
+    let base = measure(empty.path(), 1, roles).await?.memory_mb;
+    let memory_mb = base + (slept.memory_mb - base).max(0.0) * count as f64 / few as f64;
+    add(report, name, Engine::Duroxide, &Slept { memory_mb, ..slept });
+    Ok(())
+}
+
+async fn measure(folder: &Path, count: usize, (sleep, wake): (Role, Role)) -> Result<Slept> {
     let mut child = Child::start(sleep, folder, count)?;
     let told = child.told().await?;
-    let disk = disk_bytes(folder) / count as f64;
+    let bytes_each = disk_bytes(folder) / count as f64;
     child.kill().await?;
     let began = now();
     let mut child = Child::start(wake, folder, count)?;
     let woken = child.told().await?;
-    let reopen = began.elapsed().as_secs_f64();
+    let reopen_seconds = began.elapsed().as_secs_f64();
     child.kill().await?;
+    Ok(Slept {
+        per_second: count as f64 / told.seconds,
+        memory_mb: told.peak_mb,
+        bytes_each,
+        reopen_seconds,
+        reopen_memory_mb: woken.peak_mb,
+    })
+}
 
-    let rate = count as f64 / told.seconds;
-    report.add(name, engine, PER_SECOND, rate);
-    report.add(&format!("{name}/start"), engine, PER_SECOND, rate);
-    report.add(&format!("{name}/memory"), engine, MB, told.peak_mb);
-    report.add(&format!("{name}/disk"), engine, BYTES, disk);
-    report.add(&format!("{name}/reopen"), engine, Unit("s"), reopen);
-    report.add(&format!("{name}/reopen-memory"), engine, MB, woken.peak_mb);
-    Ok(())
+fn add(report: &mut Report, name: &str, engine: Engine, slept: &Slept) {
+    report.add(name, engine, PER_SECOND, slept.per_second);
+    report.add(&format!("{name}/start"), engine, PER_SECOND, slept.per_second);
+    report.add(&format!("{name}/memory"), engine, MB, slept.memory_mb);
+    report.add(&format!("{name}/disk"), engine, BYTES, slept.bytes_each);
+    report.add(&format!("{name}/reopen"), engine, Unit("s"), slept.reopen_seconds);
+    report.add(&format!("{name}/reopen-memory"), engine, MB, slept.reopen_memory_mb);
 }
 
 /// The groups of so many instances that go to sleep.
@@ -112,10 +132,8 @@ pub(crate) async fn put_to_sleep(hub: &durable::TaskHub, count: usize) -> Result
 }
 
 fn raw(plan: &Plan, report: &mut Report, name: &str, recorded: &Recorded) -> Result<()> {
-    let folder = plan.fresh()?;
-    let time = RawLog::create(folder.path())?.append_all(&recorded.groups)?;
     let instances = recorded.instances as f64;
-    let rate = instances / time.as_secs_f64();
+    let rate = instances / plan.raw(&recorded.groups)?;
     let bytes = recorded.groups.iter().sum::<usize>() as f64 / instances;
     report.add(name, Engine::Raw, PER_SECOND, rate);
     report.add(&format!("{name}/start"), Engine::Raw, PER_SECOND, rate);

@@ -24,12 +24,12 @@ pub(crate) fn steps_us(marks: &[Instant]) -> Vec<f64> {
 }
 
 pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
-    let steps = plan.pick(1500, 10_000);
+    let steps = plan.pick(400, 10_000);
     let bytes = bytes_of_a_step(plan).await?;
-    for round in plan.rounds(Duration::from_secs(6)) {
+    for round in plan.rounds(Duration::from_secs(5)) {
         add(report, Engine::Durable, &durable(plan, steps).await?);
         if plan.has_peer(round) {
-            add(report, Engine::Duroxide, &duroxide(plan, plan.pick(100, 300)).await?);
+            add(report, Engine::Duroxide, &duroxide(plan, plan.pick(60, 300)).await?);
         }
         add(report, Engine::Raw, &raw(plan, steps, bytes)?);
     }
