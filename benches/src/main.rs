@@ -11,6 +11,9 @@
 //! Read next: `workloads/mod.rs` (what is run), `recorder.rs` and `raw.rs` (the raw limit),
 //! `ours.rs` and `peer/mod.rs` (the engines), `report/mod.rs` (what comes out).
 
+// Counts and sizes are far below 2^52 here.
+#![allow(clippy::cast_precision_loss)]
+
 mod child;
 mod clock;
 mod load;

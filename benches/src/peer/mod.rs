@@ -73,7 +73,7 @@ impl Peer {
         let id = self.id();
         let ended = self.signals.ended(&id);
         self.start(&id, name, input).await?;
-        check(ended.await?)
+        check(&ended.await?)
     }
 
     /// Starts an instance and waits until it waits for something itself.
@@ -98,7 +98,7 @@ impl Peer {
     pub(crate) async fn go(&self, id: &str) -> Result<()> {
         let ended = self.signals.ended(id);
         self.client.raise_event(id, GO, "1").await.map_err(Error::msg)?;
-        check(ended.await?)
+        check(&ended.await?)
     }
 
     async fn start(&self, id: &str, name: &str, input: impl ToString) -> Result<()> {
@@ -112,8 +112,8 @@ impl Peer {
     }
 }
 
-fn check(status: String) -> Result<()> {
-    match status.as_str() {
+fn check(status: &str) -> Result<()> {
+    match status {
         "Completed" => Ok(()),
         _ => Err(Error::msg(format!("an instance of duroxide has {status}"))),
     }

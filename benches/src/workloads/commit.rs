@@ -11,7 +11,7 @@ use durable::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId,
     InstanceRecord, Json, MessageId, PartitionId, RuntimeStatus, Tags, TaskMessage, Timestamp,
 };
-use durable::store::{Commit, EpisodeWrite, Epoch, SledStore, Store};
+use durable::store::{Commit, EpisodeWrite, SledStore, Store};
 use durable::{Error, Result};
 
 use crate::clock::now;
@@ -102,16 +102,15 @@ impl Writer {
             self.records.push(record);
             self.waiting.push(None);
         }
-        (0..commits).map(|_| self.commit(steps)).collect()
+        Ok((0..commits).map(|_| self.commit(steps)).collect())
     }
 
-    fn commit(&mut self, steps: usize) -> Result<Commit> {
+    fn commit(&mut self, steps: usize) -> Commit {
         let mut commit = Commit::default();
         for _ in 0..steps {
             self.step(&mut commit);
         }
-        commit.owners = vec![(PARTITION, Epoch(0))];
-        Ok(commit)
+        commit
     }
 
     fn step(&mut self, commit: &mut Commit) {

@@ -17,7 +17,7 @@ use crate::plan::Plan;
 use crate::report::{Engine, Report, Unit};
 
 /// In quick runs, duroxide has no more outstanding; with more it is slower.
-const PEER_QUICK: usize = 16;
+const PEER_QUICK: usize = 128;
 
 pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     for outstanding in [1, 16, 256, 2048] {
@@ -40,10 +40,10 @@ async fn run_one(plan: &Plan, report: &mut Report, outstanding: usize) -> Result
         let throughput = durable(plan, outstanding, window).await?;
         add(report, &name, Engine::Durable, throughput);
         if plan.has_peer(round) {
-            let count = plan.pick(40, outstanding.max(200)).max(peer_outstanding);
+            let count = plan.pick(40, 200).max(peer_outstanding);
             add(report, &name, Engine::Duroxide, duroxide(plan, peer_outstanding, count).await?);
             if peer_outstanding < outstanding {
-                let note = "with 16 outstanding, with which it is faster than with more";
+                let note = "with 128 outstanding, with which it is faster than with more";
                 report.note(&name, Engine::Duroxide, note);
             }
         }
