@@ -96,26 +96,25 @@ async fn run(arguments: &Arguments, plan: &Plan) -> Result<()> {
         [] => Group::value_variants(),
         some => some,
     };
+    let machine = system::machine(&plan.folder);
+    if !arguments.json {
+        println!("{machine}");
+    }
     let mut lines = Vec::new();
     for group in groups {
-        if !arguments.json {
-            eprintln!("{group:?} ..");
-        }
         let mut report = Report::default();
         group.run(plan, &mut report).await?;
+        let found = report.lines();
         if arguments.json {
-            for line in report.lines() {
-                println!("{}", serde_json::to_string(&line)?);
+            for line in &found {
+                println!("{}", serde_json::to_string(line)?);
             }
+        } else if !found.is_empty() {
+            println!("\n{}", table(&found));
         }
-        lines.extend(report.lines());
+        lines.extend(found);
     }
-    if !arguments.json {
-        let machine = system::machine(&plan.folder);
-        println!("{machine}\n\n{}", table(&lines));
-        plot(arguments, &lines, &machine)?;
-    }
-    Ok(())
+    if arguments.json { Ok(()) } else { plot(arguments, &lines, &machine) }
 }
 
 fn plot(arguments: &Arguments, lines: &[report::Line], machine: &str) -> Result<()> {

@@ -4,7 +4,7 @@
 //! in memory, so no engine that makes its writes durable one group after the other is faster.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,6 +24,17 @@ impl RawLog {
     pub(crate) fn create(folder: &Path) -> Result<Self> {
         let file = OpenOptions::new().append(true).create_new(true).open(folder.join("raw"))?;
         // The name of the file is durable before anything is timed.
+        File::open(folder)?.sync_all()?;
+        Ok(Self { file, bytes: Vec::new() })
+    }
+
+    /// A new file in `folder` that has this many bytes already, to be overwritten. Its length need
+    /// not be made durable with each group, which is less work for the file system.
+    pub(crate) fn preallocated(folder: &Path, bytes: usize) -> Result<Self> {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(folder.join("raw"))?;
+        file.write_all(&vec![0; bytes])?;
+        file.sync_all()?;
+        file.rewind()?;
         File::open(folder)?.sync_all()?;
         Ok(Self { file, bytes: Vec::new() })
     }

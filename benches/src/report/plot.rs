@@ -64,14 +64,14 @@ type Painted = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 
 fn paint(area: &Area<'_>, dots: &[Dot<'_>], workloads: &[&str], machine: &str) -> Painted {
     area.fill(&WHITE)?;
-    let left = dots.iter().map(|dot| dot.low).fold(0.1, f64::min) / 2.0;
+    let left = dots.iter().map(|dot| dot.low).fold(0.1, f64::min) / 8.0;
     let right = dots.iter().map(|dot| dot.high).fold(1.0, f64::max) * 2.0;
     let rows = workloads.len() as f64;
     let mut chart = ChartBuilder::on(area)
-        .caption(format!("Speed beside the raw limit (1): {machine}"), ("sans-serif", 14))
+        .caption(format!("Speed beside the raw limit (1): {machine}"), ("sans-serif", 16))
         .margin(12)
         .x_label_area_size(40)
-        .y_label_area_size(190)
+        .y_label_area_size(200)
         .build_cartesian_2d((left..right).log_scale(), 0.0..rows)?;
     chart
         .configure_mesh()
@@ -85,7 +85,7 @@ fn paint(area: &Area<'_>, dots: &[Dot<'_>], workloads: &[&str], machine: &str) -
         let middle = rows - index as f64 - 0.5;
         chart.draw_series([PathElement::new([(left, middle), (right, middle)], BLACK.mix(0.1))])?;
         let (_, y) = chart.backend_coord(&(left, middle));
-        let style = ("sans-serif", 13).into_text_style(area);
+        let style = ("sans-serif", 15).into_text_style(area);
         area.draw_text(workload, &style, (12, y - 7))?;
     }
     chart.draw_series([PathElement::new([(1.0, 0.0), (1.0, rows)], RED.stroke_width(2))])?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use durable::Result;
 
-use super::step::steps_us;
+use super::step::{mean, steps_us};
 use crate::clock::now;
 use crate::ours::{self, sequence};
 use crate::peer::Peer;
@@ -28,7 +28,8 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
 async fn run_one(plan: &Plan, report: &mut Report, steps: u32) -> Result<()> {
     let name = format!("sequence/{steps}");
     let groups = record(plan, steps).await?;
-    for round in plan.rounds(Duration::from_secs(10)) {
+    let runs = if steps > 5000 { 3 } else { usize::MAX };
+    for round in plan.rounds(Duration::from_secs(10)).take(runs) {
         durable(plan, report, &name, steps).await?;
         if plan.has_peer(round) && steps <= 5000 {
             let few = plan.pick(100, 500);
@@ -67,7 +68,6 @@ async fn durable(plan: &Plan, report: &mut Report, name: &str, steps: u32) -> Re
     report.add(name, Engine::Durable, SECONDS, began.elapsed().as_secs_f64());
     hub.shutdown().await?;
     let times = steps_us(&notes.take());
-    let mean = |times: &[f64]| times.iter().sum::<f64>() / times.len() as f64;
     let first = mean(&times[..PART.min(times.len())]);
     let last = mean(&times[times.len().saturating_sub(PART)..]);
     report.add(&format!("{name}/first-1000"), Engine::Durable, Unit("us"), first);

@@ -17,6 +17,8 @@ use crate::stats::percentile;
 
 const US: Unit = Unit("us");
 const WORKLOAD: &str = "step/1";
+/// The same against a file of full length, which a log that reuses its files could have.
+const PREALLOCATED: &str = "step/1/preallocated";
 
 /// How long each step took, in microseconds.
 pub(crate) fn steps_us(marks: &[Instant]) -> Vec<f64> {
@@ -27,18 +29,29 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     let steps = plan.pick(400, 10_000);
     let bytes = bytes_of_a_step(plan).await?;
     for round in plan.rounds(Duration::from_secs(5)) {
-        add(report, Engine::Durable, &durable(plan, steps).await?);
+        let times = durable(plan, steps).await?;
+        add(report, Engine::Durable, &times);
+        report.add(PREALLOCATED, Engine::Durable, US, mean(&times));
         if plan.has_peer(round) {
             add(report, Engine::Duroxide, &duroxide(plan, plan.pick(60, 300)).await?);
         }
-        add(report, Engine::Raw, &raw(plan, steps, bytes)?);
+        let folder = plan.fresh()?;
+        let log = RawLog::create(folder.path())?;
+        add(report, Engine::Raw, &raw(log, steps, bytes)?);
+        let folder = plan.fresh()?;
+        let log = RawLog::preallocated(folder.path(), steps as usize * bytes)?;
+        let times = raw(log, steps, bytes)?;
+        report.add(PREALLOCATED, Engine::Raw, US, mean(&times));
     }
     Ok(())
 }
 
+pub(crate) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
 fn add(report: &mut Report, engine: Engine, steps: &[f64]) {
-    let mean = steps.iter().sum::<f64>() / steps.len() as f64;
-    report.add(WORKLOAD, engine, US, mean);
+    report.add(WORKLOAD, engine, US, mean(steps));
     for (name, percent) in [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)] {
         report.add(&format!("{WORKLOAD}/{name}"), engine, US, percentile(steps, percent));
     }
@@ -75,9 +88,7 @@ async fn duroxide(plan: &Plan, steps: u32) -> Result<Vec<f64>> {
     Ok(steps_us(&marks))
 }
 
-fn raw(plan: &Plan, steps: u32, bytes: usize) -> Result<Vec<f64>> {
-    let folder = plan.fresh()?;
-    let mut log = RawLog::create(folder.path())?;
+fn raw(mut log: RawLog, steps: u32, bytes: usize) -> Result<Vec<f64>> {
     let step = |_| Ok(log.append(bytes)?.as_secs_f64() * 1e6);
     (0..steps).map(step).collect()
 }
