@@ -55,6 +55,11 @@ fn add(report: &mut Report, name: &str, engine: Engine, steps: usize, times: &[D
     }
 }
 
+/// For how long one engine commits in one run at most: on a busy disk there are fewer commits.
+fn limit(plan: &Plan) -> Duration {
+    plan.pick(Duration::from_millis(500), Duration::from_secs(8))
+}
+
 fn durable(plan: &Plan, commits: Vec<Commit>) -> Result<Vec<Duration>> {
     let folder = plan.fresh()?;
     let store = SledStore::open(folder.path())?;
@@ -62,7 +67,8 @@ fn durable(plan: &Plan, commits: Vec<Commit>) -> Result<Vec<Duration>> {
     store.create(&HubRecord { format: FORMAT_VERSION, partitions: 1, created_at })?;
     let epoch = store.claim(PARTITION)?;
     let mut times = Vec::with_capacity(commits.len());
-    for mut commit in commits {
+    let until = now() + limit(plan);
+    for mut commit in commits.into_iter().take_while(|_| now() < until) {
         commit.owners = vec![(PARTITION, epoch)];
         let began = now();
         store.commit(&commit)?;
@@ -74,7 +80,8 @@ fn durable(plan: &Plan, commits: Vec<Commit>) -> Result<Vec<Duration>> {
 fn raw(plan: &Plan, sizes: &[usize]) -> Result<Vec<Duration>> {
     let folder = plan.fresh()?;
     let mut log = RawLog::create(folder.path())?;
-    sizes.iter().map(|&bytes| log.append(bytes)).collect()
+    let until = now() + limit(plan);
+    sizes.iter().take_while(|_| now() < until).map(|&bytes| log.append(bytes)).collect()
 }
 
 /// Makes commits as a hub would.

@@ -26,7 +26,7 @@ pub(crate) fn steps_us(marks: &[Instant]) -> Vec<f64> {
 }
 
 pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
-    let steps = plan.pick(400, 10_000);
+    let steps = plan.pick(400, 4000);
     let bytes = bytes_of_a_step(plan).await?;
     for round in plan.rounds(Duration::from_secs(5)) {
         let times = durable(plan, steps).await?;
