@@ -40,6 +40,7 @@ pub(crate) fn table(lines: &[Line]) -> String {
 /// A figure with three digits or so, and thousands set apart.
 fn number(value: f64) -> String {
     let decimals = match value.abs() {
+        below if below < 0.01 => 5,
         below if below < 1.0 => 3,
         below if below < 10.0 => 2,
         below if below < 100.0 => 1,
@@ -64,7 +65,7 @@ mod tests {
 
     #[test]
     fn figures_are_short() {
-        let texts = [0.0123, 4.567, 45.67, 456.7, 4567.8, 1_234_567.8].map(number);
-        assert_eq!(texts, ["0.012", "4.57", "45.7", "457", "4,568", "1,234,568"]);
+        let texts = [0.000_123, 0.0123, 4.567, 45.67, 456.7, 4567.8, 1_234_567.8].map(number);
+        assert_eq!(texts, ["0.00012", "0.012", "4.57", "45.7", "457", "4,568", "1,234,568"]);
     }
 }
