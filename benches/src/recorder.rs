@@ -97,6 +97,14 @@ impl<S: Store> Store for Recorder<S> {
     ) -> Result<Vec<HistoryEvent>, StoreError> {
         self.store.history(instance, execution, from)
     }
+
+    fn check_room(&self) -> Result<(), StoreError> {
+        self.store.check_room()
+    }
+
+    fn give_up(&self) {
+        self.store.give_up();
+    }
 }
 
 /// How many bytes the content of `commit` takes.

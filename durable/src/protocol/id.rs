@@ -2,6 +2,7 @@
 //!
 //! Ids are made by whoever starts or sends something and are only carried from there on.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -73,6 +74,13 @@ impl InstanceId {
 /// So that an id that is known can be given wherever one is made of text.
 impl AsRef<str> for InstanceId {
     fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// So that a map by id can be asked with text.
+impl Borrow<str> for InstanceId {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -25,4 +25,4 @@ pub use time::Timestamp;
 pub use trace::{InvalidTraceContext, TraceContext};
 pub use version::{FORMAT_VERSION, HubRecord};
 
-pub(crate) use version::{decode, encode};
+pub(crate) use version::{decode, encode, encode_behind};

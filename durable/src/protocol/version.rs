@@ -25,9 +25,15 @@ pub struct HubRecord {
 
 /// Writes `value` in the present format.
 pub(crate) fn encode(value: &impl Serialize) -> Result<Vec<u8>, String> {
-    let mut bytes = vec![FORMAT_VERSION];
-    rmp_serde::encode::write(&mut bytes, value).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    encode_behind(&mut bytes, value)?;
     Ok(bytes)
+}
+
+/// Writes `value` in the present format behind what is there.
+pub(crate) fn encode_behind(bytes: &mut Vec<u8>, value: &impl Serialize) -> Result<(), String> {
+    bytes.push(FORMAT_VERSION);
+    rmp_serde::encode::write(bytes, value).map_err(|error| error.to_string())
 }
 
 /// Reads a value of any format that was ever released.

@@ -6,6 +6,7 @@
 //! Read next: `commit.rs` (what is written at once), `memory.rs` (the simplest store that is right).
 
 mod commit;
+mod durability;
 mod memory;
 mod query;
 mod sled;
@@ -16,9 +17,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::commit::{Commit, EpisodeWrite, Epoch, PartitionState};
+pub use self::durability::Durability;
 pub use self::memory::MemoryStore;
 pub use self::query::{InstanceFilter, InstancePage};
-pub use self::sled::SledStore;
+pub use self::sled::{SledOptions, SledStore};
 use crate::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, Timestamp,
 };
@@ -138,6 +140,18 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         execution: ExecutionId,
         from: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError>;
+
+    /// Whether there is room for new work. The hub asks before it accepts any; what runs already
+    /// goes on, so a store answers no while it has room left for that. Most stores have always room.
+    ///
+    /// # Errors
+    /// [`StoreError::DiskFull`], or what keeps the store from telling.
+    fn check_room(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// The hub stops: a commit that waits for room, now or later, fails at once.
+    fn give_up(&self) {}
 }
 
 /// A store could not do what it was asked for.
@@ -189,7 +203,7 @@ pub enum StoreError {
     /// The disk is so nearly full that writing might not end well.
     #[error(
         "the disk of `{}` has {available} bytes left, and {needed} are needed; nothing was written: \
-         free some space and open the hub again", .path.display()
+         free some space", .path.display()
     )]
     DiskFull {
         /// The folder.
@@ -200,9 +214,19 @@ pub enum StoreError {
         needed: u64,
     },
     /// What is stored is not what was written.
-    #[error("the store is damaged: {what}; keep a copy of it and restore a backup")]
+    #[error("the store is damaged: {what}; {}", Self::REMEDY)]
     Damaged {
         /// What was found, and where.
+        what: String,
+    },
+    /// The commit log is not what was written: something is missing that was acknowledged.
+    #[error("`{}` is damaged at byte {offset}: {what}; {}", .file.display(), Self::REMEDY)]
+    LogDamaged {
+        /// The file, or the folder of the log if a file is missing.
+        file: PathBuf,
+        /// Where in the file.
+        offset: u64,
+        /// What was found.
         what: String,
     },
     /// The operating system refused.
@@ -224,6 +248,9 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    const REMEDY: &str = "keep a copy of the folder, restore a backup of it, or save what can be \
+                          read with `SledStore::read_only`";
+
     pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Self {
         Self::Io { doing: doing.into(), source: Arc::new(source) }
     }

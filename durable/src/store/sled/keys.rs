@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! m                                       HubRecord
+//! l                                       the last frame of the log that is here
 //! p <partition: 2>                        Epoch
-//! i <instance>                            InstanceRecord, its first piece
+//! i <instance>                            record and newest history (`stored.rs`), the first piece
 //! i <instance> 00 <piece: 4>              what does not fit into that
 //! a <partition: 2> <instance>             nothing: the instance is active
 //! d <partition: 2> <time: 8> <instance>   nothing: the instance is due at that time
 //! h <instance> 00 <execution: 16> <first event: 8> <piece: 4>
-//!                                         a piece of an episode's events
+//!                                         a piece of the events of some episodes
 //! q <partition: 2> <position: 8> <piece: 4>
 //!                                         a piece of a message that nobody has consumed
 //! ```
@@ -21,6 +22,9 @@
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 
 pub(super) const HUB: &[u8] = b"m";
+pub(super) const APPLIED: &[u8] = b"l";
+/// The prefix of the partitions' epochs.
+pub(super) const EPOCHS: &[u8] = b"p";
 
 /// Ends an instance id where something stands behind it.
 pub(super) const END: u8 = 0;
@@ -28,7 +32,7 @@ pub(super) const END: u8 = 0;
 const SIGN: u64 = 1 << 63;
 
 pub(super) fn partition(partition: PartitionId) -> Vec<u8> {
-    [b"p".as_slice(), &partition.0.to_be_bytes()].concat()
+    [EPOCHS, &partition.0.to_be_bytes()].concat()
 }
 
 /// The key of an instance's record, or the prefix of the records of all whose ids begin so.
@@ -79,8 +83,8 @@ pub(super) fn history(instance: &InstanceId, execution: ExecutionId) -> Vec<u8> 
     [&histories(instance), execution.as_bytes().as_slice()].concat()
 }
 
-/// The prefix of an episode's pieces.
-pub(super) fn episode(instance: &InstanceId, execution: ExecutionId, first: u64) -> Vec<u8> {
+/// The prefix of the pieces of some episodes.
+pub(super) fn chunk(instance: &InstanceId, execution: ExecutionId, first: u64) -> Vec<u8> {
     [history(instance, execution).as_slice(), &first.to_be_bytes()].concat()
 }
 

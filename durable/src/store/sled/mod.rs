@@ -1,42 +1,58 @@
-//! The embedded store: a folder with a sled database in it.
+//! The embedded store: a folder with a commit log and a sled database in it.
 //!
-//! A commit is one `sled::Batch`, so it is atomic; it is durable because [`disk`] syncs sled's file
-//! itself: `flush()` of sled 0.34 is not an fsync on Linux. What is assumed of sled stands in
-//! `docs/design.md`.
+//! A commit is one frame of the *log*, written and synced at once. What the log says is kept in an
+//! *overlay* in memory, and moved to sled's *tree* by a *checkpoint* in the background: the net effect
+//! only, in few, large values. Then the log is forgotten up to there.
 //!
-//! The place of the commit log that is to come is between [`SledStore::commit`] and the tree: what a
-//! commit does here, a checkpoint will do there.
-//!
-//! Read next: `keys.rs` (the layout), `batch.rs` (from a commit to a batch), `values.rs` (values in
-//! pieces), `disk.rs` (folder and sync).
+//! Read next: `inner.rs` (how these go together), `log/` (what is durable when), `overlay.rs` (what is
+//! in memory), `checkpoint.rs` and `keys.rs` (what is in the tree), `view.rs` (reading through all).
 
-mod batch;
-mod disk;
-mod index;
+mod base;
+mod body;
+mod checkpoint;
+mod folder;
+mod inner;
 mod keys;
-mod records;
+mod log;
+mod options;
+mod overlay;
+mod pace;
+mod room;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod values;
+mod view;
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
-use sled::{Batch, Tree};
-
-use self::batch::Before;
-use self::disk::Disk;
-use self::records::Found;
+use self::base::Base;
+use self::folder::Folder;
+use self::inner::Inner;
+use self::log::Log;
+pub use self::options::SledOptions;
+use self::overlay::Overlay;
+use self::pace::Pace;
+use self::room::Room;
 use super::{Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError};
 use crate::panics;
 use crate::protocol::{
-    ExecutionId, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId, InstanceRecord, MessageId,
-    PartitionId, TaskMessage, Timestamp, encode,
+    ExecutionId, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId,
+    Timestamp, encode,
 };
 
+/// How many records are looked at for one page, so that a query for what is rare gives an answer,
+/// and memory back, now and then.
+const LOOKED_AT_MAX: usize = 10_000;
+/// How many of them are looked at while commits wait.
+const LOOKED_AT_ONCE: usize = 256;
+
 /// The embedded store: a folder, owned by one process at a time.
+///
+/// A commit is durable when it returns: it costs one sequential write and one `fdatasync`, whatever
+/// else is in the folder. [`options`](Self::options) tells what can be chosen.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -53,22 +69,10 @@ use crate::protocol::{
 /// ```
 #[derive(Debug)]
 pub struct SledStore {
-    tree: Tree,
-    writer: Mutex<Writer>,
-    /// Counts the commits that remove pieces of values, once before each and once behind it.
-    cuts: AtomicU64,
-    /// Dropped after the tree, since it waits for sled to be gone and then unlocks the folder.
-    disk: Disk,
-}
-
-/// What only the thread that commits needs.
-#[derive(Debug, Default)]
-struct Writer {
-    epochs: BTreeMap<PartitionId, Epoch>,
-    next_position: u64,
-    /// The positions of messages that nobody has consumed.
-    messages: BTreeMap<(PartitionId, MessageId), u64>,
-    poisoned: Option<String>,
+    checkpoints: Option<JoinHandle<()>>,
+    inner: Arc<Inner>,
+    /// Dropped last: it is unlocked when all files are closed.
+    folder: Folder,
 }
 
 impl SledStore {
@@ -76,221 +80,131 @@ impl SledStore {
     ///
     /// # Errors
     /// [`StoreError::InUse`] if it is open already, [`StoreError::UnknownFormat`] if a newer
-    /// release wrote it, [`StoreError::Damaged`] if it cannot be read, [`StoreError::Io`] for
-    /// whatever the system refuses.
+    /// release wrote it, [`StoreError::LogDamaged`] and [`StoreError::Damaged`] if something is
+    /// missing that was acknowledged or cannot be read, [`StoreError::DiskFull`] if there is too
+    /// little room to open it safely, [`StoreError::Io`] for whatever the system refuses.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let (disk, tree) = Disk::open(path.as_ref())?;
-        let mut store = Self { tree, writer: Mutex::default(), cuts: AtomicU64::new(0), disk };
-        store.check_format()?;
-        let writer = store.load_writer()?;
-        store.writer = Mutex::new(writer);
+        Self::options().open(path)
+    }
+
+    /// How a store can be opened.
+    pub fn options() -> SledOptions {
+        SledOptions::default()
+    }
+
+    fn open_with(path: &Path, options: &SledOptions) -> Result<Self, StoreError> {
+        let folder = Folder::open(path)?;
+        room::check(path, room::FREE_TO_OPEN)?;
+        let base = Base::open(&folder.tree(), options.cache_bytes)?;
+        folder.sync()?;
+        let opened = guarded(|| open_inner(&folder, base, options))?;
+        let inner = Arc::new(opened);
+        let run = {
+            let inner = Arc::clone(&inner);
+            move || make_checkpoints(&inner)
+        };
+        let thread = thread::Builder::new().name("durable-checkpoint".to_owned()).spawn(run);
+        let thread = thread.map_err(|error| StoreError::io("cannot start a thread", error))?;
+        let store = Self { checkpoints: Some(thread), inner, folder };
+        store.hub()?;
         Ok(store)
     }
 
-    fn check_format(&self) -> Result<(), StoreError> {
-        match self.hub()? {
-            Some(hub) if hub.format > FORMAT_VERSION => Err(StoreError::UnknownFormat {
-                path: self.disk.path().to_owned(),
-                found: hub.format,
-                known: FORMAT_VERSION,
-            }),
-            _ => Ok(()),
-        }
-    }
-
     fn hub(&self) -> Result<Option<HubRecord>, StoreError> {
-        let Some(bytes) = self.tree.get(keys::HUB).map_err(disk::sled_error)? else {
-            return Ok(None);
-        };
+        let Some(bytes) = self.inner.view().hub()? else { return Ok(None) };
+        let hub: Result<HubRecord, _> = values::read("the record of the hub", &bytes);
         // The format must be known before anything else is read, and stands in the first byte.
-        match bytes.first() {
-            Some(&found) if found > FORMAT_VERSION => Err(StoreError::UnknownFormat {
-                path: self.disk.path().to_owned(),
+        let found = bytes.first().copied().into_iter().chain(hub.as_ref().ok().map(|hub| hub.format));
+        match found.max().filter(|found| *found > FORMAT_VERSION) {
+            Some(found) => Err(StoreError::UnknownFormat {
+                path: self.folder.path().to_owned(),
                 found,
                 known: FORMAT_VERSION,
             }),
-            _ => values::read("the record of the hub", &bytes).map(Some),
+            None => hub.map(Some),
         }
     }
+}
 
-    fn load_writer(&self) -> Result<Writer, StoreError> {
-        let mut writer = Writer::default();
-        for found in self.tree.scan_prefix(b"p") {
-            let (key, value) = found.map_err(disk::sled_error)?;
-            if let [b'p', high, low] = *key {
-                let partition = PartitionId(u16::from_be_bytes([high, low]));
-                writer.epochs.insert(partition, values::read("an epoch", &value)?);
-            }
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        self.inner.pace.stop();
+        self.inner.room.give_up();
+        if let Some(thread) = self.checkpoints.take() {
+            drop(thread.join());
         }
-        for partition in self.partitions_with_messages()? {
-            for (position, message) in self.messages(partition)? {
-                writer.messages.insert((partition, message.id), position);
-                writer.next_position = writer.next_position.max(position + 1);
-            }
-        }
-        Ok(writer)
-    }
-
-    fn partitions_with_messages(&self) -> Result<Vec<PartitionId>, StoreError> {
-        let mut partitions = Vec::new();
-        let mut next = Some(0);
-        while let Some(from) = next.map(PartitionId) {
-            let found = self.tree.range(keys::messages(from)..).keys().next();
-            let found = found.transpose().map_err(disk::sled_error)?;
-            let Some([b'q', high, low, ..]) = found.as_deref() else { break };
-            let found = u16::from_be_bytes([*high, *low]);
-            partitions.push(PartitionId(found));
-            next = found.checked_add(1);
-        }
-        Ok(partitions)
-    }
-
-    fn messages(&self, partition: PartitionId) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
-        values::scan(&self.tree, &keys::messages(partition), 0)?
-            .into_iter()
-            .map(|(position, bytes)| Ok((position, values::read("a message", &bytes)?)))
-            .collect()
-    }
-
-    fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Applies a batch and makes it durable. If that fails, it is not certain what is on the disk,
-    /// so nothing more is accepted.
-    fn apply(&self, writer: &mut Writer, batch: Batch) -> Result<(), StoreError> {
-        if let Some(cause) = &writer.poisoned {
-            return Err(StoreError::Poisoned { cause: cause.clone() });
-        }
-        self.disk.check_room()?;
-        let applied = panics::catch(|| {
-            self.tree.apply_batch(batch).map_err(disk::sled_error)?;
-            self.disk.sync()
-        });
-        let applied = applied.unwrap_or_else(|panic| Err(StoreError::damaged(panic.message)));
-        applied.inspect_err(|error| writer.poisoned = Some(error.to_string()))
-    }
-
-    /// How many events an execution has, of an instance of which this was found.
-    fn history_len(
-        &self,
-        id: &InstanceId,
-        execution: ExecutionId,
-        found: Option<&Found>,
-    ) -> Result<u64, StoreError> {
-        match found {
-            None => Ok(0),
-            Some(Found { record, .. }) if record.execution_id == execution => {
-                Ok(record.history_len)
-            }
-            // The record speaks of another execution; this one may have a history all the same.
-            Some(_) => Ok(self.events(id, execution, 0)?.len() as u64),
+        if let Err(error) = guarded(|| self.inner.close()) {
+            tracing::warn!(%error, "the store was closed with its last commits in the log only");
         }
     }
+}
 
-    fn events(
-        &self,
-        id: &InstanceId,
-        execution: ExecutionId,
-        from: u64,
-    ) -> Result<Vec<HistoryEvent>, StoreError> {
-        let mut events = Vec::new();
-        for (_first, bytes) in values::scan(&self.tree, &keys::history(id, execution), from)? {
-            let what = format!("the history of `{id}`");
-            events.extend(values::read::<Vec<HistoryEvent>>(&what, &bytes)?);
-        }
-        Ok(events)
+/// Opens what is in the folder: the tree, and what the log has more.
+fn open_inner(folder: &Folder, base: Base, options: &SledOptions) -> Result<Inner, StoreError> {
+    let found = log::read::read(&folder.log(), base.applied()?)?;
+    if let Some(damage) = found.damage {
+        return Err(damage);
     }
+    if let Some((file, offset)) = &found.torn {
+        tracing::warn!(
+            file = %file.display(), offset,
+            "a crash has torn the last commit, which nobody was told of: it was cut off"
+        );
+    }
+    let mut newest = Overlay { recovers: true, ..Overlay::default() };
+    for frame in &found.frames {
+        let below = |id: &InstanceId| Ok(base.stored(id)?.map(|stored| stored.sequence));
+        inner::apply(&mut newest, frame, below)?;
+    }
+    let room = Arc::new(Room::new(folder.path(), options.reserve_bytes));
+    let log = Log::open(&folder.log(), &found, options.durability, Arc::clone(&room))?;
+    Inner::new(base, newest, log, room, Pace::new(options.overlay_bytes))
+}
 
-    /// Reads what is in several pieces. A scan sees what is committed meanwhile in part: that does
-    /// no harm where values are only added, but what a commit has cut is read again, with no commit
-    /// beside it.
-    fn uncut<T>(&self, read: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let before = self.cuts.load(Ordering::SeqCst);
-        let found = read();
-        let is_quiet = before.is_multiple_of(2) && before == self.cuts.load(Ordering::SeqCst);
-        if is_quiet && found.is_ok() {
-            return found;
+/// The thread that makes checkpoints.
+fn make_checkpoints(inner: &Inner) {
+    while inner.pace.wait_for_want() {
+        if let Err(error) = guarded(|| inner.checkpoint()) {
+            tracing::error!(%error, "what was committed cannot be moved to the tree");
+            inner.poison(&error);
+            inner.pace.stop();
         }
-        let _writer = self.writer();
-        read()
+        inner.pace.has_ended();
     }
+}
+
+/// sled panics on some damaged files.
+fn guarded<T>(run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    panics::catch(run).unwrap_or_else(|panic| Err(StoreError::damaged(panic.message)))
 }
 
 impl Store for SledStore {
     fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
-        let mut writer = self.writer();
-        if let Some(found) = self.hub()? {
-            return Ok(found);
-        }
-        let mut batch = Batch::default();
-        batch.insert(keys::HUB, encoded(hub)?);
-        self.apply(&mut writer, batch)?;
-        Ok(hub.clone())
+        guarded(|| self.inner.create(hub))?;
+        let found = self.hub()?;
+        found.ok_or_else(|| StoreError::damaged("the record of the hub is gone again"))
     }
 
     fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
-        let mut writer = self.writer();
-        let epoch = Epoch(writer.epochs.get(&partition).map_or(1, |epoch| epoch.0 + 1));
-        let mut batch = Batch::default();
-        batch.insert(keys::partition(partition), encoded(&epoch)?);
-        self.apply(&mut writer, batch)?;
-        writer.epochs.insert(partition, epoch);
-        Ok(epoch)
+        guarded(|| self.inner.claim(partition))
     }
 
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
-        // A scan sees what is committed meanwhile in part, so nothing may be.
-        let _writer = self.writer();
-        let messages = self.messages(partition)?;
-        Ok(PartitionState {
-            active: index::active(&self.tree, partition)?,
-            messages: messages.into_iter().map(|(_position, message)| message).collect(),
-        })
+        let (active, messages) = guarded(|| {
+            let view = self.inner.view();
+            Ok((view.active(partition)?, view.messages(partition)?))
+        })?;
+        let messages = messages.values().map(|message| values::read("a message", message));
+        Ok(PartitionState { active, messages: messages.collect::<Result<_, _>>()? })
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
-        let mut writer = self.writer();
-        let before = Before::read(&self.tree, commit)?;
-        commit.check(
-            |partition| writer.epochs.get(&partition).copied(),
-            |instance, execution| self.history_len(instance, execution, before.get(instance)),
-        )?;
-        let mut batch = Batch::default();
-        batch::put_episodes(&self.tree, &mut batch, commit, &before)?;
-        batch::purge(&self.tree, &mut batch, commit, &before)?;
-        for consumed in &commit.consumed {
-            if let Some(position) = writer.messages.get(consumed) {
-                values::remove(&self.tree, &mut batch, &keys::message(consumed.0, *position))?;
-            }
-        }
-        for (position, (partition, message)) in (writer.next_position..).zip(&commit.messages) {
-            values::put(&mut batch, &keys::message(*partition, position), &encoded(message)?);
-        }
-        let cuts = u64::from(before.is_cut_by(commit));
-        self.cuts.fetch_add(cuts, Ordering::SeqCst);
-        let applied = self.apply(&mut writer, batch);
-        self.cuts.fetch_add(cuts, Ordering::SeqCst);
-        applied?;
-        for consumed in &commit.consumed {
-            writer.messages.remove(consumed);
-        }
-        for (partition, message) in &commit.messages {
-            let position = writer.next_position;
-            writer.next_position += 1;
-            writer.messages.insert((*partition, message.id), position);
-        }
-        Ok(())
+        guarded(|| self.inner.commit(commit))
     }
 
     fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
-        let read = || records::get(&self.tree, instance);
-        let found = match read() {
-            // One piece is of one moment, so who asks how far an instance is waits for no commit.
-            Ok(found) if found.as_ref().is_none_or(|found| !found.is_long) => found,
-            _ => self.uncut(read)?,
-        };
-        Ok(found.map(|found| found.record))
+        let record = guarded(|| self.inner.view().record(instance))?;
+        record.map(|record| read_record(&record)).transpose()
     }
 
     fn due(
@@ -300,9 +214,7 @@ impl Store for SledStore {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
-        // As in `load`. What is found is limited, so commits do not wait for long.
-        let _writer = self.writer();
-        index::due(&self.tree, partition, after, until, limit)
+        guarded(|| self.inner.view().due(partition, after, until, limit))
     }
 
     fn instances(
@@ -311,7 +223,29 @@ impl Store for SledStore {
         after: Option<&InstanceId>,
         limit: usize,
     ) -> Result<InstancePage, StoreError> {
-        self.page(filter, after, limit)
+        let mut page = InstancePage::default();
+        let mut after = after.cloned();
+        let mut looked_at = 0;
+        loop {
+            let view = || self.inner.view();
+            let read = || view().records(&filter.id_prefix, after.as_ref(), LOOKED_AT_ONCE);
+            let (records, end) = guarded(read)?;
+            for (id, record) in records {
+                looked_at += 1;
+                if let Some(record) = record {
+                    let record = read_record(&record)?;
+                    page.instances.extend(filter.matches(&record).then_some(record));
+                }
+                if page.instances.len() == limit.max(1) || looked_at == LOOKED_AT_MAX {
+                    page.next = Some(id);
+                    return Ok(page);
+                }
+            }
+            if end.is_none() {
+                return Ok(page);
+            }
+            after = end;
+        }
     }
 
     fn history(
@@ -320,8 +254,28 @@ impl Store for SledStore {
         execution: ExecutionId,
         from: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError> {
-        self.uncut(|| self.events(instance, execution, from))
+        let blocks = guarded(|| self.inner.view().blocks(instance, execution, from))?;
+        let mut events = Vec::new();
+        let what = || format!("the history of `{instance}`");
+        for block in &blocks {
+            events.extend(values::read::<Vec<HistoryEvent>>(&what(), &block.events)?);
+        }
+        let before = blocks.first().map_or(0, |block| from.saturating_sub(block.first));
+        events.drain(..usize::try_from(before).unwrap_or(usize::MAX).min(events.len()));
+        Ok(events)
     }
+
+    fn check_room(&self) -> Result<(), StoreError> {
+        self.inner.room.for_new_work()
+    }
+
+    fn give_up(&self) {
+        self.inner.room.give_up();
+    }
+}
+
+fn read_record(record: &[u8]) -> Result<InstanceRecord, StoreError> {
+    values::read("the record of an instance", record)
 }
 
 fn encoded(value: &impl serde::Serialize) -> Result<Vec<u8>, StoreError> {

@@ -4,29 +4,14 @@
 //! into files of their own, which it never syncs. Pieces of 6 KiB keep every leaf below that.
 
 use serde::de::DeserializeOwned;
-use sled::{Batch, Tree};
+use sled::Tree;
 
-use super::disk::sled_error;
+use super::base::sled_error;
 use crate::protocol::{InstanceId, decode};
 use crate::store::StoreError;
 
 /// The size of all pieces but the last.
 pub(super) const PIECE: usize = 6 * 1024;
-
-/// Writes a value in pieces under a prefix.
-pub(super) fn put(batch: &mut Batch, prefix: &[u8], value: &[u8]) {
-    for (index, piece) in (0_u32..).zip(value.chunks(PIECE)) {
-        batch.insert([prefix, &index.to_be_bytes()].concat(), piece);
-    }
-}
-
-/// Removes what the tree has under a prefix; the batch may write some of it anew.
-pub(super) fn remove(tree: &Tree, batch: &mut Batch, prefix: &[u8]) -> Result<(), StoreError> {
-    for key in tree.scan_prefix(prefix).keys() {
-        batch.remove(key.map_err(sled_error)?);
-    }
-    Ok(())
-}
 
 /// All values under `prefix` and a number that is at least `from`, in order, each with its number.
 pub(super) fn scan(

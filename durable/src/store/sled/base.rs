@@ -1,0 +1,266 @@
+//! The tree: a sled database with what checkpoints have written, read key by key.
+//!
+//! sled 0.34 never syncs a file (its `flush` starts write-back and does not wait for the disk), so
+//! `db` is synced with a handle of ours after every flush. It panics on some damaged files, which
+//! becomes an error. What else is assumed of it stands in `docs/design.md`.
+//!
+//! Read next: `keys.rs` (the layout), `stored.rs` and `values.rs` (the values).
+
+use std::fs::File;
+use std::ops::Bound;
+use std::path::Path;
+use std::thread;
+
+use bytes::Bytes;
+use sled::{Batch, Db, Mode, Tree};
+
+use super::overlay::Block;
+use super::stored::{self, Stored};
+use super::{keys, values};
+use crate::panics;
+use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
+use crate::store::{Epoch, StoreError};
+
+#[derive(Debug)]
+pub(super) struct Base {
+    pub(super) tree: Tree,
+    db: Db,
+    file: SledFile,
+}
+
+/// Our own handle of sled's file, to sync it.
+#[derive(Debug)]
+struct SledFile(File);
+
+impl Drop for SledFile {
+    /// Waits until sled has let go of its file: a thread of sled's may hold it, and its lock, for a
+    /// moment longer than the database, and who opens the folder in that moment would be refused.
+    fn drop(&mut self) {
+        // If the file cannot be locked, there is nothing to wait for.
+        let _ = self.0.lock();
+    }
+}
+
+impl Base {
+    pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        let db = open_sled(path, cache_bytes)?;
+        let name = path.join("db");
+        let file = File::options().read(true).write(true).open(&name);
+        let doing = || format!("cannot open `{}`", name.display());
+        let file = file.map_err(|error| StoreError::io(doing(), error))?;
+        Ok(Self { tree: Tree::clone(&db), db, file: SledFile(file) })
+    }
+
+    /// Makes everything durable that was written.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.db.flush().map_err(sled_error)?;
+        self.file.0.sync_data().map_err(|error| StoreError::io("cannot sync sled's file", error))
+    }
+
+    pub(super) fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        self.tree.apply_batch(batch).map_err(sled_error)
+    }
+
+    /// The last frame of the log up to which the tree has everything.
+    pub(super) fn applied(&self) -> Result<u64, StoreError> {
+        match self.get(keys::APPLIED)? {
+            Some(bytes) => values::read("the last frame of the tree", &bytes),
+            None => Ok(0),
+        }
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
+        self.tree.get(key).map_err(sled_error)
+    }
+
+    /// All keys with this prefix.
+    pub(super) fn keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+        let keys = self.tree.scan_prefix(prefix).keys();
+        keys.map(|key| key.map(|key| key.to_vec()).map_err(sled_error)).collect()
+    }
+
+    pub(super) fn epochs(&self) -> Result<Vec<(PartitionId, Epoch)>, StoreError> {
+        let mut epochs = Vec::new();
+        for found in self.tree.scan_prefix(keys::EPOCHS) {
+            let (key, value) = found.map_err(sled_error)?;
+            let Some(partition) = key.get(1..).and_then(|key| key.try_into().ok()) else {
+                return Err(StoreError::damaged(format!("the key {key:?} names no partition")));
+            };
+            let partition = PartitionId(u16::from_be_bytes(partition));
+            epochs.push((partition, values::read("an epoch", &value)?));
+        }
+        Ok(epochs)
+    }
+
+    pub(super) fn stored(&self, id: &InstanceId) -> Result<Option<Stored>, StoreError> {
+        match self.get(&keys::instances(id.as_str()))? {
+            Some(first) => self.stored_from(id, &first).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// An instance of which the first piece is known.
+    fn stored_from(&self, id: &InstanceId, first: &[u8]) -> Result<Stored, StoreError> {
+        let mut bytes = first.to_vec();
+        if first.len() == values::PIECE {
+            for piece in self.tree.scan_prefix(keys::rest_of_instance(id)).values() {
+                bytes.extend_from_slice(&piece.map_err(sled_error)?);
+            }
+        }
+        Stored::read(id, bytes.into())
+    }
+
+    /// The next instances whose ids begin like this, behind `after`: at most `limit`.
+    pub(super) fn instances(
+        &self,
+        id_prefix: &str,
+        after: Option<&InstanceId>,
+        limit: usize,
+    ) -> Result<Vec<(InstanceId, Stored)>, StoreError> {
+        let prefix = keys::instances(id_prefix);
+        let behind = after.map(|id| keys::behind(keys::instances(id.as_str())));
+        let from = behind.unwrap_or_default().max(prefix.clone());
+        let mut instances = Vec::new();
+        for found in self.tree.range(from..) {
+            let (key, first) = found.map_err(sled_error)?;
+            if !key.starts_with(&prefix) || instances.len() == limit {
+                break;
+            }
+            // The rest of a value whose first piece came before.
+            if !key.contains(&keys::END) {
+                let id = values::instance_id(&key[1..])?;
+                let stored = self.stored_from(&id, &first)?;
+                instances.push((id, stored));
+            }
+        }
+        Ok(instances)
+    }
+
+    /// The episodes of an execution that end behind the event `from`.
+    pub(super) fn blocks(
+        &self,
+        id: &InstanceId,
+        execution: ExecutionId,
+        from: u64,
+    ) -> Result<Vec<Block>, StoreError> {
+        let stored = self.stored(id)?.filter(|stored| stored.head.execution == execution);
+        let is_in_tail = stored.as_ref().is_some_and(|stored| stored.first <= from);
+        let mut blocks = Vec::new();
+        if !is_in_tail {
+            let prefix = keys::history(id, execution);
+            let first = self.first_of_chunk(&prefix, from)?;
+            for (first, chunk) in values::scan(&self.tree, &prefix, first)? {
+                blocks.extend(stored::blocks(id, first, chunk.into())?);
+            }
+        }
+        if let Some(Stored { first, tail, .. }) = stored {
+            blocks.extend(stored::blocks(id, first, tail)?);
+        }
+        blocks.retain(|block| block.first + u64::from(block.count) > from);
+        Ok(blocks)
+    }
+
+    /// The number of the last value under `prefix` that begins at or before `from`.
+    fn first_of_chunk(&self, prefix: &[u8], from: u64) -> Result<u64, StoreError> {
+        let last = [prefix, &from.to_be_bytes(), &[u8::MAX; 4]].concat();
+        let found = self.tree.range(prefix..last.as_slice()).next_back().transpose();
+        let found = found.map_err(sled_error)?;
+        let number = found.as_ref().and_then(|(key, _)| key[prefix.len()..].first_chunk::<8>());
+        Ok(number.map_or(0, |number| u64::from_be_bytes(*number)))
+    }
+
+    pub(super) fn active(&self, partition: PartitionId) -> Result<Vec<InstanceId>, StoreError> {
+        let prefix = keys::active(partition);
+        let keys = self.tree.scan_prefix(&prefix).keys();
+        keys.map(|key| values::instance_id(&key.map_err(sled_error)?[prefix.len()..])).collect()
+    }
+
+    /// The instances of a partition that are due, in order, behind `after`.
+    pub(super) fn due(
+        &self,
+        partition: PartitionId,
+        after: Option<&(Timestamp, InstanceId)>,
+    ) -> impl Iterator<Item = Result<(Timestamp, InstanceId), StoreError>> {
+        let prefix = keys::due(partition);
+        let from = match after {
+            Some((at, id)) => Bound::Excluded(keys::due_instance(partition, *at, id)),
+            None => Bound::Included(prefix.clone()),
+        };
+        let keys = self.tree.range((from, Bound::Unbounded)).keys();
+        let is_of_it = {
+            let prefix = prefix.clone();
+            move |key: &sled::Result<sled::IVec>| {
+                key.as_ref().map_or(true, |key| key.starts_with(&prefix))
+            }
+        };
+        keys.take_while(is_of_it).map(move |key| {
+            let key = key.map_err(sled_error)?;
+            let found = key[prefix.len()..].split_first_chunk();
+            let found = found.and_then(|(at, id)| Some((keys::due_time(*at)?, id)));
+            let Some((at, id)) = found else {
+                return Err(StoreError::damaged(format!("the key {key:?} names no time")));
+            };
+            Ok((at, values::instance_id(id)?))
+        })
+    }
+
+    /// All messages, by partition and position.
+    pub(super) fn messages(
+        &self,
+        partition: PartitionId,
+    ) -> Result<Vec<(u64, Bytes)>, StoreError> {
+        let messages = values::scan(&self.tree, &keys::messages(partition), 0)?;
+        Ok(messages.into_iter().map(|(position, bytes)| (position, bytes.into())).collect())
+    }
+
+    pub(super) fn partitions_with_messages(&self) -> Result<Vec<PartitionId>, StoreError> {
+        let mut partitions = Vec::new();
+        let mut next = Some(0);
+        while let Some(from) = next.map(PartitionId) {
+            let found = self.tree.range(keys::messages(from)..).keys().next();
+            let found = found.transpose().map_err(sled_error)?;
+            let Some([b'q', high, low, ..]) = found.as_deref() else { break };
+            let found = u16::from_be_bytes([*high, *low]);
+            partitions.push(PartitionId(found));
+            next = found.checked_add(1);
+        }
+        Ok(partitions)
+    }
+}
+
+/// Opens sled on a thread of its own, where a panic does no harm.
+fn open_sled(path: &Path, cache_bytes: u64) -> Result<Db, StoreError> {
+    let shown = path.display();
+    let path = path.to_owned();
+    let open = move || {
+        panics::catch(|| {
+            sled::Config::new()
+                .path(path)
+                .mode(Mode::HighThroughput)
+                .cache_capacity(cache_bytes)
+                .flush_every_ms(None)
+                .open()
+        })
+    };
+    let opened = thread::Builder::new()
+        .name("durable-open".to_owned())
+        .spawn(open)
+        .map_err(|error| StoreError::io("cannot start a thread", error))?
+        .join();
+    match opened {
+        Ok(Ok(opened)) => opened.map_err(sled_error),
+        Ok(Err(panic)) => Err(StoreError::damaged(format!("sled cannot open `{shown}`: {panic}"))),
+        Err(_panic) => Err(StoreError::damaged(format!("sled cannot open `{shown}`"))),
+    }
+}
+
+pub(super) fn sled_error(error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Io(source) => StoreError::io("sled cannot read or write", source),
+        sled::Error::Corruption { at, .. } => StoreError::damaged(match at {
+            Some(at) => format!("sled found corruption at {at:?}"),
+            None => "sled found corruption".to_owned(),
+        }),
+        other => StoreError::damaged(format!("sled: {other}")),
+    }
+}

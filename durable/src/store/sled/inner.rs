@@ -1,0 +1,230 @@
+//! The open store, shared by those who use it and the thread that makes checkpoints.
+//!
+//! Rules:
+//! 1. Whoever commits has the writer, so there is one commit at a time, and no new overlay is begun
+//!    in the middle of one.
+//! 2. What a commit changes is applied to the newest overlay when its frame is durable: readers see
+//!    nothing that is not.
+//! 3. What is applied is what is read from the frame again: after a crash it is the same.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
+
+use super::base::Base;
+use super::body::{self, Body, Head};
+use super::checkpoint;
+use super::log::Log;
+use super::log::frame::Frame;
+use super::overlay::Overlay;
+use super::pace::Pace;
+use super::room::Room;
+use super::values;
+use super::view::{Layers, View};
+use crate::protocol::{HubRecord, InstanceId, MessageId, PartitionId, TaskMessage};
+use crate::store::{Commit, Epoch, StoreError};
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    writer: Mutex<Writer>,
+    layers: RwLock<Layers>,
+    base: Base,
+    pub(super) room: Arc<Room>,
+    pub(super) pace: Pace,
+}
+
+/// What only the thread that commits needs.
+#[derive(Debug)]
+pub(super) struct Writer {
+    log: Log,
+    pub(super) epochs: BTreeMap<PartitionId, Epoch>,
+    next_position: u64,
+    /// The positions of messages that nobody has consumed.
+    messages: BTreeMap<(PartitionId, MessageId), u64>,
+    poisoned: Option<String>,
+}
+
+/// What is below the newest overlay of the instances that a commit touches first in it.
+type Before<'a> = BTreeMap<&'a InstanceId, Option<(u64, Head)>>;
+
+impl Inner {
+    /// A store with this tree, and over it what the log has more.
+    pub(super) fn new(
+        base: Base,
+        newest: Overlay,
+        log: Log,
+        room: Arc<Room>,
+        pace: Pace,
+    ) -> Result<Self, StoreError> {
+        let layers = RwLock::new(Layers { newest, older: None });
+        let (epochs, next_position, messages) = {
+            let layers = layers.read().unwrap_or_else(PoisonError::into_inner);
+            let view = View { layers, base: &base };
+            let mut positions = BTreeMap::new();
+            let mut next_position = 0;
+            for partition in view.partitions_with_messages()? {
+                for (position, message) in view.messages(partition)? {
+                    let message: TaskMessage = values::read("a message", &message)?;
+                    positions.insert((partition, message.id), position);
+                    next_position = next_position.max(position + 1);
+                }
+            }
+            (view.epochs()?, next_position, positions)
+        };
+        let writer = Writer { log, epochs, next_position, messages, poisoned: None };
+        Ok(Self { writer: Mutex::new(writer), layers, base, room, pace })
+    }
+
+    pub(super) fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn view(&self) -> View<'_> {
+        let layers = self.layers.read().unwrap_or_else(PoisonError::into_inner);
+        View { layers, base: &self.base }
+    }
+
+    fn layers(&self) -> RwLockWriteGuard<'_, Layers> {
+        self.layers.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the hub's record, unless there is one.
+    pub(super) fn create(&self, hub: &HubRecord) -> Result<(), StoreError> {
+        let mut writer = self.writer();
+        let is_there = self.view().hub()?.is_some();
+        if is_there { Ok(()) } else { self.append(&mut writer, Body::hub(hub)?, &Before::new()) }
+    }
+
+    pub(super) fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
+        let mut writer = self.writer();
+        let epoch = Epoch(writer.epochs.get(&partition).map_or(1, |epoch| epoch.0 + 1));
+        self.append(&mut writer, Body::epoch(partition, epoch), &Before::new())?;
+        writer.epochs.insert(partition, epoch);
+        Ok(epoch)
+    }
+
+    pub(super) fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        self.pace.make_way(|| self.view().layers.bytes());
+        let mut writer = self.writer();
+        let before = self.check(&writer, commit)?;
+        let next = writer.next_position;
+        let positions = |consumed: &_| writer.messages.get(consumed).copied();
+        let body = Body::commit(commit, next, positions)?;
+        self.append(&mut writer, body, &before)?;
+        for consumed in &commit.consumed {
+            writer.messages.remove(consumed);
+        }
+        for (partition, message) in &commit.messages {
+            let position = writer.next_position;
+            writer.next_position += 1;
+            writer.messages.insert((*partition, message.id), position);
+        }
+        Ok(())
+    }
+
+    fn check<'a>(&self, writer: &Writer, commit: &'a Commit) -> Result<Before<'a>, StoreError> {
+        let view = self.view();
+        let mut before = Before::new();
+        let written = commit.episodes.iter().map(|episode| &episode.record.instance_id);
+        let purged = commit.purged.iter().map(|(_, id)| id);
+        for id in written.chain(purged) {
+            if !view.layers.newest.instances.contains_key(id) && !before.contains_key(id) {
+                before.insert(id, view.head(id)?);
+            }
+        }
+        commit.check(
+            |partition| writer.epochs.get(&partition).copied(),
+            |id, execution| {
+                let head = match before.get(id) {
+                    Some(before) => before.as_ref().map(|(_, head)| head),
+                    None => view.layers.newest.head(id),
+                };
+                match head {
+                    None => Ok(0),
+                    Some(head) if head.execution == execution => Ok(head.history_len),
+                    // The store speaks of another execution; this one may have a history all the
+                    // same.
+                    Some(_) => {
+                        let blocks = view.blocks(id, execution, 0)?;
+                        Ok(blocks.iter().map(|block| u64::from(block.count)).sum())
+                    }
+                }
+            },
+        )?;
+        Ok(before)
+    }
+
+    /// Writes a frame, and applies what it says once it is durable.
+    fn append(
+        &self,
+        writer: &mut Writer,
+        body: Vec<u8>,
+        before: &Before<'_>,
+    ) -> Result<(), StoreError> {
+        if let Some(cause) = &writer.poisoned {
+            return Err(StoreError::Poisoned { cause: cause.clone() });
+        }
+        let frame = writer.log.append(body).inspect_err(|error| {
+            // Who waited for room in vain has written nothing.
+            if !matches!(error, StoreError::DiskFull { .. }) {
+                writer.poisoned = Some(error.to_string());
+            }
+        })?;
+        let below = |id: &InstanceId| {
+            Ok(before.get(id).and_then(Option::as_ref).map(|(sequence, _)| *sequence))
+        };
+        let mut layers = self.layers();
+        apply(&mut layers.newest, &frame, below)?;
+        if self.pace.is_due(layers.newest.bytes) && layers.older.is_none() {
+            self.pace.want_checkpoint();
+        }
+        Ok(())
+    }
+
+    /// Moves what is in the newest overlay to the tree, and gives back what the log needs for it.
+    pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
+        let overlay = {
+            let mut writer = self.writer();
+            if let Some(cause) = &writer.poisoned {
+                return Err(StoreError::Poisoned { cause: cause.clone() });
+            }
+            // The tree must never have what the log may lose.
+            writer.log.sync()?;
+            let mut layers = self.layers();
+            if layers.newest.is_empty() {
+                return Ok(());
+            }
+            let overlay = Arc::new(std::mem::take(&mut layers.newest));
+            layers.older = Some(Arc::clone(&overlay));
+            overlay
+        };
+        checkpoint::write(&self.base, &overlay, || self.room.wait_for(0))?;
+        self.layers().older = None;
+        let superseded = self.writer().log.superseded(overlay.last);
+        Log::remove(&superseded);
+        Ok(())
+    }
+
+    /// Nothing more is accepted.
+    pub(super) fn poison(&self, error: &StoreError) {
+        self.writer().poisoned.get_or_insert_with(|| error.to_string());
+    }
+
+    /// Moves everything to the tree, if nothing has failed.
+    pub(super) fn close(&self) -> Result<(), StoreError> {
+        self.checkpoint()?;
+        self.writer().log.close()
+    }
+}
+
+/// Applies a frame to an overlay.
+pub(super) fn apply(
+    overlay: &mut Overlay,
+    frame: &Frame,
+    below: impl Fn(&InstanceId) -> Result<Option<u64>, StoreError>,
+) -> Result<(), StoreError> {
+    overlay.bytes += frame.body.len();
+    for change in body::changes(frame) {
+        overlay.apply(frame.sequence, change?, &below)?;
+    }
+    Ok(())
+}

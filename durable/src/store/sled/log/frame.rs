@@ -1,0 +1,165 @@
+//! A frame: what one commit writes to the log, with what tells whether all of it is there.
+//!
+//! ```text
+//! crc: 4         of everything behind it but the padding
+//! length: 4      of the body
+//! sequence: 8    counts the frames of the hub, from 1
+//! durable: 8     the last frame that was durable when this one was written
+//! body
+//! zeros up to the next multiple of 8
+//! ```
+//! Numbers are big-endian. What was never written is zeros, so a header of zeros is no frame.
+
+use bytes::{Buf, BufMut, Bytes};
+
+const HEADER: usize = 24;
+
+/// Frames begin at multiples of this, so that who looks for one knows where.
+pub(super) const ALIGNMENT: usize = 8;
+
+/// A frame that is whole.
+#[derive(Clone, Debug)]
+pub(in crate::store::sled) struct Frame {
+    pub(in crate::store::sled) sequence: u64,
+    pub(super) durable: u64,
+    pub(in crate::store::sled) body: Bytes,
+}
+
+impl Frame {
+    /// The frame as it is written again, once all before it are durable.
+    pub(super) fn again(&self) -> Option<Bytes> {
+        let mut buffer = begin();
+        buffer.extend_from_slice(&self.body);
+        seal(buffer, self.sequence, self.sequence - 1).map(|(bytes, _)| bytes)
+    }
+}
+
+/// What stands at a place in a segment.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A frame, and where the next one begins.
+    Frame(Frame, usize),
+    /// Nothing was ever written here.
+    Nothing,
+    /// Something that is no whole frame.
+    Broken,
+}
+
+/// A buffer for a body, with room for the header before it.
+pub(in crate::store::sled) fn begin() -> Vec<u8> {
+    vec![0; HEADER]
+}
+
+/// How long a frame with such a buffer is.
+pub(super) fn length(buffer: &[u8]) -> usize {
+    buffer.len().next_multiple_of(ALIGNMENT)
+}
+
+/// Makes a frame of a buffer from [`begin`] and the body behind it; gives it as it is written, and
+/// as it is read. None if the body is too long for any frame.
+pub(super) fn seal(mut buffer: Vec<u8>, sequence: u64, durable: u64) -> Option<(Bytes, Frame)> {
+    let end = buffer.len();
+    let length = u32::try_from(end - HEADER).ok()?;
+    let mut header = Vec::with_capacity(HEADER);
+    header.put_u32(0);
+    header.put_u32(length);
+    header.put_u64(sequence);
+    header.put_u64(durable);
+    buffer[..HEADER].copy_from_slice(&header);
+    let crc = crc32fast::hash(&buffer[4..]);
+    buffer[..4].copy_from_slice(&crc.to_be_bytes());
+    buffer.resize(self::length(&buffer), 0);
+    let bytes = Bytes::from(buffer);
+    let body = bytes.slice(HEADER..end);
+    Some((bytes, Frame { sequence, durable, body }))
+}
+
+/// What stands at `at`.
+pub(super) fn read(segment: &Bytes, at: usize) -> Found {
+    let Some(rest) = segment.get(at..).filter(|rest| rest.len() >= HEADER) else {
+        return match segment.get(at..) {
+            Some(rest) if rest.iter().any(|byte| *byte != 0) => Found::Broken,
+            _ => Found::Nothing,
+        };
+    };
+    if rest[..HEADER].iter().all(|byte| *byte == 0) {
+        return Found::Nothing;
+    }
+    let mut header = &rest[..HEADER];
+    let (crc, length) = (header.get_u32(), header.get_u32() as usize);
+    let (sequence, durable) = (header.get_u64(), header.get_u64());
+    let Some(end) = HEADER.checked_add(length).filter(|end| *end <= rest.len()) else {
+        return Found::Broken;
+    };
+    if crc32fast::hash(&rest[4..end]) != crc {
+        return Found::Broken;
+    }
+    let body = segment.slice(at + HEADER..at + end);
+    Found::Frame(Frame { sequence, durable, body }, at + end.next_multiple_of(ALIGNMENT))
+}
+
+/// The frames with one of these sequences that begin anywhere behind `at`, where what stands at `at`
+/// cannot be read.
+pub(super) fn behind(
+    segment: &Bytes,
+    at: usize,
+    sequences: impl Fn(u64) -> bool,
+) -> impl Iterator<Item = Frame> {
+    let places = (at..segment.len().saturating_sub(HEADER)).step_by(ALIGNMENT).skip(1);
+    places.filter_map(move |at| {
+        // Nearly all places are told by their sequence, so that few checksums are made.
+        let mut sequence = segment.get(at + 8..at + 16)?;
+        if !sequences(sequence.get_u64()) {
+            return None;
+        }
+        match read(segment, at) {
+            Found::Frame(frame, _next) => Some(frame),
+            Found::Nothing | Found::Broken => None,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(sequence: u64, body: &[u8]) -> Bytes {
+        let mut buffer = begin();
+        buffer.extend_from_slice(body);
+        seal(buffer, sequence, sequence - 1).unwrap().0
+    }
+
+    #[test]
+    fn frames_are_read_as_they_were_written() {
+        let written: Vec<u8> = [frame(7, b"a body"), frame(8, b""), Bytes::from(vec![0; 40])].concat();
+        let segment = Bytes::from(written);
+        let Found::Frame(first, next) = read(&segment, 0) else { panic!() };
+        assert_eq!((first.sequence, first.durable, &first.body[..]), (7, 6, &b"a body"[..]));
+        let Found::Frame(second, next) = read(&segment, next) else { panic!() };
+        assert_eq!((second.sequence, &second.body[..]), (8, &b""[..]));
+        assert!(matches!(read(&segment, next), Found::Nothing));
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_seen() {
+        let whole = frame(3, b"some body of some length");
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let found = read(&Bytes::from(bytes), 0);
+            assert!(matches!(found, Found::Broken), "bit {bit}");
+        }
+        for length in 1..whole.len() {
+            assert!(!matches!(read(&whole.slice(..length), 0), Found::Frame(..)), "{length}");
+        }
+    }
+
+    #[test]
+    fn frames_behind_a_broken_one_are_found() {
+        let mut bytes = [frame(1, b"first"), frame(2, b"second"), frame(3, b"third")].concat();
+        bytes[5] ^= 0xff;
+        let segment = Bytes::from(bytes);
+        let found = behind(&segment, 0, |sequence| sequence >= 2).map(|frame| frame.sequence);
+        assert_eq!(found.collect::<Vec<_>>(), [2, 3]);
+    }
+}

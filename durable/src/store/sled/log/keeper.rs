@@ -1,0 +1,197 @@
+//! The keeper of the log: a thread that makes segments ahead, and syncs what need not be durable at
+//! once.
+//!
+//! It also knows how far the log is durable, which the mark is told.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::mark::Mark;
+use super::segment::Segment;
+use crate::store::{Durability, StoreError};
+
+#[derive(Debug)]
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    folder: PathBuf,
+}
+
+#[derive(Debug)]
+struct State {
+    mark: Mark,
+    durable: u64,
+    /// A file with frames that are to be synced soon, and the last of them.
+    unsynced: Option<(Arc<File>, u64)>,
+    spare: Spare,
+    failed: Option<String>,
+    stopped: bool,
+}
+
+/// The segment that is made ahead.
+#[derive(Debug)]
+enum Spare {
+    None,
+    Wanted(usize),
+    InTheMaking,
+    Ready(io::Result<Segment>),
+}
+
+impl Keeper {
+    pub(super) fn start(
+        folder: &Path,
+        mark: Mark,
+        durable: u64,
+        durability: Durability,
+    ) -> Result<Self, StoreError> {
+        let (unsynced, spare) = (None, Spare::None);
+        let state = State { mark, durable, unsynced, spare, failed: None, stopped: false };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            folder: folder.to_owned(),
+        });
+        let within = match durability {
+            Durability::Immediate => Duration::ZERO,
+            Durability::Within(within) => within,
+        };
+        let run = {
+            let shared = Arc::clone(&shared);
+            move || shared.run(within)
+        };
+        let thread = thread::Builder::new().name("durable-log".to_owned()).spawn(run);
+        let thread = thread.map_err(|error| StoreError::io("cannot start a thread", error))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// The last frame that is durable.
+    pub(super) fn durable(&self) -> u64 {
+        self.shared.state().durable
+    }
+
+    /// All frames up to this one are durable.
+    pub(super) fn synced(&self, sequence: u64) -> io::Result<()> {
+        let mut state = self.shared.state();
+        state.unsynced = None;
+        state.synced(sequence)
+    }
+
+    /// Frames up to this one were written to the file, and are to be synced soon.
+    ///
+    /// # Errors
+    /// An earlier sync has failed.
+    pub(super) fn sync_soon(&self, file: &Arc<File>, sequence: u64) -> Result<(), StoreError> {
+        let mut state = self.shared.state();
+        if let Some(cause) = &state.failed {
+            return Err(StoreError::Poisoned { cause: cause.clone() });
+        }
+        let is_first = state.unsynced.is_none();
+        state.unsynced = Some((Arc::clone(file), sequence));
+        if is_first {
+            self.shared.changed.notify_all();
+        }
+        Ok(())
+    }
+
+    /// Begins to make a segment.
+    pub(super) fn prepare_segment(&self, size: usize) {
+        let mut state = self.shared.state();
+        if matches!(state.spare, Spare::None) {
+            state.spare = Spare::Wanted(size);
+            self.shared.changed.notify_all();
+        }
+    }
+
+    /// A segment of at least this size: the one that was made ahead, if it is large enough.
+    pub(super) fn take_segment(&self, size: usize) -> io::Result<Segment> {
+        let mut state = self.shared.state();
+        while matches!(state.spare, Spare::InTheMaking) {
+            state = self.shared.wait(state);
+        }
+        match std::mem::replace(&mut state.spare, Spare::None) {
+            Spare::Ready(made) if made.as_ref().is_ok_and(|made| made.size >= size) => made,
+            _ => Segment::create(&self.shared.folder, size),
+        }
+    }
+
+    /// Syncs the mark, so that it is true after a crash of the machine, too.
+    pub(super) fn sync_mark(&self) -> io::Result<()> {
+        self.shared.state().mark.sync()
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.shared.state().stopped = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+impl State {
+    fn synced(&mut self, sequence: u64) -> io::Result<()> {
+        self.durable = self.durable.max(sequence);
+        self.mark.set(self.durable)
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self, within: Duration) {
+        let mut state = self.state();
+        while !state.stopped {
+            state = match state.spare {
+                Spare::Wanted(size) => self.make_segment(state, size),
+                _ if state.unsynced.is_some() => self.sync(state, within),
+                _ => self.wait(state),
+            };
+        }
+    }
+
+    fn make_segment<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        size: usize,
+    ) -> MutexGuard<'a, State> {
+        state.spare = Spare::InTheMaking;
+        drop(state);
+        let made = Segment::create(&self.folder, size);
+        let mut state = self.state();
+        state.spare = Spare::Ready(made);
+        self.changed.notify_all();
+        state
+    }
+
+    /// Lets more be written first, so that one sync is enough for all of it.
+    fn sync<'a>(&'a self, state: MutexGuard<'a, State>, within: Duration) -> MutexGuard<'a, State> {
+        let waited = self.changed.wait_timeout_while(state, within, |state| !state.stopped);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let Some((file, sequence)) = state.unsynced.take() else { return state };
+        drop(state);
+        let synced = file.sync_data();
+        let mut state = self.state();
+        if let Err(error) = synced.and_then(|()| state.synced(sequence)) {
+            state.failed.get_or_insert_with(|| format!("a sync of the log failed: {error}"));
+        }
+        state
+    }
+}

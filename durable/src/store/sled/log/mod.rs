@@ -1,0 +1,168 @@
+//! The commit log: what is committed stands here first, in one write and one sync.
+//!
+//! Rules:
+//! 1. A commit is one [frame]. It is acknowledged when the file's content is synced.
+//! 2. Files are made ahead, full of zeros, by a thread of their own, so that no commit waits for one.
+//! 3. After a write or a sync that failed, nothing more is written: what is on the disk is uncertain.
+//! 4. What the tree has is not needed here any more; whole files of it are removed.
+//!
+//! Read next: `frame.rs` and `segment.rs` (what stands where), `read.rs` (what counts when a store is
+//! opened, and what is damage), `mark.rs`, `keeper.rs` (the thread).
+
+pub(super) mod frame;
+mod keeper;
+mod mark;
+pub(super) mod read;
+mod segment;
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::frame::Frame;
+use self::keeper::Keeper;
+use self::mark::Mark;
+use self::read::Recovered;
+use self::segment::Segment;
+use super::room::Room;
+use crate::store::{Durability, StoreError};
+
+/// The first segment is small, since most hubs are; each next one is twice as large.
+const SEGMENT_MIN: usize = 1024 * 1024;
+const SEGMENT_MAX: usize = 16 * 1024 * 1024;
+
+/// The open log. The thread that commits has it.
+#[derive(Debug)]
+pub(super) struct Log {
+    folder: PathBuf,
+    room: Arc<Room>,
+    durability: Durability,
+    keeper: Keeper,
+    /// The segment that is written to, and how far.
+    file: Arc<File>,
+    path: PathBuf,
+    size: usize,
+    written: usize,
+    /// The segments before, each with the last frame in it.
+    full: VecDeque<(u64, PathBuf)>,
+    /// The last frame that was written.
+    last: u64,
+}
+
+impl Log {
+    /// Opens the log for writing, behind what was found in it.
+    ///
+    /// What was found is written anew: it may never have reached the disk, if the store was closed
+    /// because a sync had failed.
+    pub(super) fn open(
+        folder: &Path,
+        found: &Recovered,
+        durability: Durability,
+        room: Arc<Room>,
+    ) -> Result<Self, StoreError> {
+        let doing = || format!("cannot open the log in `{}`", folder.display());
+        let io = |error| StoreError::io(doing(), error);
+        fs::create_dir_all(folder).map_err(io)?;
+        let again: Vec<_> = found.frames.iter().filter_map(Frame::again).collect();
+        let length: usize = again.iter().map(bytes::Bytes::len).sum();
+        let first = found.last + 1 - again.len() as u64;
+        let segment = Segment::create(folder, size_for(SEGMENT_MIN, length)).map_err(io)?;
+        let mut file = segment.file;
+        for frame in again {
+            file.write_all(&frame).map_err(io)?;
+        }
+        file.sync_data().map_err(io)?;
+        let path = segment::name(folder, first).map_err(io)?;
+        for old in found.segments.iter().filter(|old| **old != path) {
+            fs::remove_file(old).map_err(io)?;
+        }
+        let mut mark = Mark::open(folder).map_err(io)?;
+        mark.set(found.last).map_err(io)?;
+        let file = Arc::new(file);
+        let keeper = Keeper::start(folder, mark, found.last, durability)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            room,
+            durability,
+            keeper,
+            file,
+            path,
+            size: segment.size,
+            written: segment::HEAD + length,
+            full: VecDeque::new(),
+            last: found.last,
+        })
+    }
+
+    /// Writes a body from [`frame::begin`], and makes it durable if each commit is.
+    pub(super) fn append(&mut self, body: Vec<u8>) -> Result<Frame, StoreError> {
+        if self.written + frame::length(&body) > self.size {
+            self.roll(frame::length(&body))?;
+        }
+        let Some((bytes, frame)) = frame::seal(body, self.last + 1, self.keeper.durable()) else {
+            return Err(StoreError::damaged("a commit of more than 4 GiB cannot be written"));
+        };
+        (&*self.file).write_all(&bytes).map_err(|error| self.failed(error))?;
+        self.written += bytes.len();
+        self.last = frame.sequence;
+        match self.durability {
+            Durability::Immediate => self.sync()?,
+            Durability::Within(_) => self.keeper.sync_soon(&self.file, self.last)?,
+        }
+        Ok(frame)
+    }
+
+    /// Makes everything durable that was written.
+    pub(super) fn sync(&mut self) -> Result<(), StoreError> {
+        self.file.sync_data().map_err(|error| self.failed(error))?;
+        self.keeper.synced(self.last).map_err(|error| self.failed(error))
+    }
+
+    /// Goes on in a new segment, which has room for `length` more.
+    fn roll(&mut self, length: usize) -> Result<(), StoreError> {
+        if self.keeper.durable() < self.last {
+            self.sync()?;
+        }
+        let size = size_for((2 * self.size).min(SEGMENT_MAX), length);
+        self.room.wait_for(size as u64)?;
+        let next = self.keeper.take_segment(size);
+        let next = next.map_err(|error| self.failed(error))?;
+        let path = segment::name(&self.folder, self.last + 1).map_err(|e| self.failed(e))?;
+        self.full.push_back((self.last, std::mem::replace(&mut self.path, path)));
+        (self.file, self.size, self.written) = (Arc::new(next.file), next.size, segment::HEAD);
+        self.keeper.prepare_segment((2 * self.size).min(SEGMENT_MAX));
+        Ok(())
+    }
+
+    /// The files of which the tree has all, which are not needed any more.
+    pub(super) fn superseded(&mut self, applied: u64) -> Vec<PathBuf> {
+        let count = self.full.iter().take_while(|(last, _)| *last <= applied).count();
+        self.full.drain(..count).map(|(_, path)| path).collect()
+    }
+
+    pub(super) fn remove(files: &[PathBuf]) {
+        for file in files {
+            // A file that is still there is older than the tree, which does no harm.
+            let _ = fs::remove_file(file);
+        }
+    }
+
+    /// The tree has everything: no file is needed.
+    pub(super) fn close(&mut self) -> Result<(), StoreError> {
+        self.keeper.sync_mark().map_err(|error| self.failed(error))?;
+        Self::remove(&self.superseded(self.last));
+        Self::remove(std::slice::from_ref(&self.path));
+        Ok(())
+    }
+
+    fn failed(&self, error: io::Error) -> StoreError {
+        StoreError::io(format!("cannot write to the log `{}`", self.path.display()), error)
+    }
+}
+
+/// The size of a segment that is to have room for so much.
+fn size_for(size: usize, length: usize) -> usize {
+    size.max((segment::HEAD + length).next_multiple_of(SEGMENT_MIN))
+}

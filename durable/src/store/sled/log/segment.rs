@@ -1,0 +1,104 @@
+//! A segment: a file of the log, filled with zeros before it is used.
+//!
+//! Zeros are written and synced first, so that a commit changes nothing of the file but its content,
+//! and one `fdatasync` of it costs one write. The file's name is the sequence of its first frame; its
+//! head says how long the file has to be, so that one that was cut short is found out.
+
+use std::fs::{self, File};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::{Buf, BufMut, Bytes};
+
+/// `durable` and the format of the log.
+const MAGIC: &[u8; 8] = b"durable\x01";
+
+/// The magic, the size of the file (8), and the checksum of both (4), with zeros behind.
+pub(super) const HEAD: usize = 32;
+
+const ENDING: &str = ".log";
+
+/// The file in which a segment is made.
+const UNNAMED: &str = "next";
+
+/// A segment that is written to.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) file: File,
+    pub(super) size: usize,
+}
+
+impl Segment {
+    /// Makes a segment that has no name yet.
+    pub(super) fn create(folder: &Path, size: usize) -> io::Result<Self> {
+        let mut file = File::create(folder.join(UNNAMED))?;
+        file.write_all(&head(size))?;
+        let zeros = vec![0; 256 * 1024];
+        let mut left = size - HEAD;
+        while left > 0 {
+            let part = left.min(zeros.len());
+            file.write_all(&zeros[..part])?;
+            left -= part;
+        }
+        file.sync_all()?;
+        file.seek(SeekFrom::Start(HEAD as u64))?;
+        Ok(Self { file, size })
+    }
+}
+
+/// Gives the segment that was made last its name, for good.
+pub(super) fn name(folder: &Path, first: u64) -> io::Result<PathBuf> {
+    let path = path(folder, first);
+    fs::rename(folder.join(UNNAMED), &path)?;
+    File::open(folder)?.sync_all()?;
+    Ok(path)
+}
+
+/// What is wrong with the head of a segment.
+pub(super) fn check_head(segment: &Bytes) -> Result<(), String> {
+    let Some(mut found) = segment.get(..HEAD) else {
+        return Err(format!("the file has {} bytes, too few for its head", segment.len()));
+    };
+    if !found.starts_with(&MAGIC[..7]) {
+        return Err("it does not begin like a segment of the log".to_owned());
+    }
+    if found[7] != MAGIC[7] {
+        return Err(format!("the log has format {}, which this release does not know", found[7]));
+    }
+    found.advance(8);
+    let size = found.get_u64();
+    if found.get_u32() != crc32fast::hash(&segment[..16]) {
+        return Err("the checksum of its head is wrong".to_owned());
+    }
+    if size != segment.len() as u64 {
+        return Err(format!("it was made with {size} bytes and has {}", segment.len()));
+    }
+    Ok(())
+}
+
+/// The segments in a folder, each with the sequence of its first frame, in order.
+pub(super) fn list(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut segments = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let first = name.and_then(|name| name.strip_suffix(ENDING)?.parse().ok());
+        segments.extend(first.map(|first| (first, path)));
+    }
+    segments.sort_unstable();
+    Ok(segments)
+}
+
+fn head(size: usize) -> [u8; HEAD] {
+    let mut head = Vec::with_capacity(HEAD);
+    head.put_slice(MAGIC);
+    head.put_u64(size as u64);
+    head.put_u32(crc32fast::hash(&head));
+    let mut padded = [0; HEAD];
+    padded[..head.len()].copy_from_slice(&head);
+    padded
+}
+
+fn path(folder: &Path, first: u64) -> PathBuf {
+    folder.join(format!("{first:020}{ENDING}"))
+}

@@ -1,0 +1,249 @@
+//! What the log has and the tree does not have yet: the net effect of the commits since then.
+//!
+//! An overlay lies over what is *below*: an older overlay that is on its way into the tree, and the
+//! tree. For an instance that it touches, it knows the newest record, the episodes that are new, and
+//! what of the histories below still counts.
+//!
+//! Read next: `body.rs` (the changes), `view.rs` (reading through all layers), `checkpoint.rs` (into
+//! the tree).
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use super::body::{Change, Episode, Head};
+use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
+use crate::store::{Epoch, StoreError};
+
+/// What an entry costs in memory, about, besides the frame that it shares.
+const ENTRY: usize = 256;
+
+#[derive(Debug, Default)]
+pub(super) struct Overlay {
+    pub(super) hub: Option<Bytes>,
+    pub(super) epochs: BTreeMap<PartitionId, Epoch>,
+    pub(super) instances: BTreeMap<InstanceId, Touched>,
+    /// When the instances of this overlay are due.
+    pub(super) due: BTreeMap<PartitionId, BTreeSet<(Timestamp, InstanceId)>>,
+    /// Messages by position; nothing for one that is below and was consumed.
+    pub(super) messages: BTreeMap<(PartitionId, u64), Option<Bytes>>,
+    /// The last frame that is in it; 0 if none is.
+    pub(super) last: u64,
+    /// About how much memory it needs.
+    pub(super) bytes: usize,
+    /// Whether the tree may have some of it already: then nothing may vanish without a trace.
+    pub(super) recovers: bool,
+}
+
+/// An instance that the commits of an overlay have touched.
+#[derive(Debug)]
+pub(super) struct Touched {
+    /// Nothing if it was purged.
+    pub(super) present: Option<Present>,
+    pub(super) below: Below,
+    /// The last frame that touched it.
+    pub(super) sequence: u64,
+    /// What was added to the histories of its executions: nearly always one.
+    pub(super) histories: Vec<History>,
+}
+
+#[derive(Debug)]
+pub(super) struct Present {
+    pub(super) head: Head,
+    pub(super) record: Bytes,
+}
+
+/// What of an instance's histories below still counts.
+#[derive(Debug)]
+pub(super) enum Below {
+    /// There is nothing of the instance.
+    Nothing,
+    /// All but those of these executions.
+    Kept { gone: Vec<ExecutionId> },
+    /// There is something, and it is all gone.
+    Gone,
+}
+
+#[derive(Debug)]
+pub(super) struct History {
+    pub(super) execution: ExecutionId,
+    pub(super) blocks: Vec<Block>,
+}
+
+/// The events of an episode.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    /// Index of the first event.
+    pub(super) first: u64,
+    pub(super) count: u32,
+    pub(super) events: Bytes,
+}
+
+impl Touched {
+    /// Whether the history below of this execution still counts.
+    pub(super) fn keeps(&self, execution: ExecutionId) -> bool {
+        match &self.below {
+            Below::Nothing | Below::Gone => false,
+            Below::Kept { gone } => !gone.contains(&execution),
+        }
+    }
+
+    /// The executions of which nothing below counts; nothing if it is all of them.
+    pub(super) fn gone(&self) -> Option<&[ExecutionId]> {
+        match &self.below {
+            Below::Nothing | Below::Gone => None,
+            Below::Kept { gone } => Some(gone),
+        }
+    }
+
+    /// Whether there is nothing of it below.
+    pub(super) fn is_new(&self) -> bool {
+        matches!(self.below, Below::Nothing)
+    }
+
+    /// What was added to the history of an execution.
+    pub(super) fn blocks(&self, execution: ExecutionId) -> &[Block] {
+        let history = self.histories.iter().find(|history| history.execution == execution);
+        history.map_or(&[], |history| &history.blocks)
+    }
+
+    fn forget(&mut self, execution: ExecutionId) {
+        self.histories.retain(|history| history.execution != execution);
+        if let Below::Kept { gone } = &mut self.below
+            && !gone.contains(&execution)
+        {
+            gone.push(execution);
+        }
+    }
+
+    fn add(&mut self, execution: ExecutionId, block: Block) {
+        match self.histories.iter_mut().find(|history| history.execution == execution) {
+            Some(history) => history.blocks.push(block),
+            None => self.histories.push(History { execution, blocks: vec![block] }),
+        }
+    }
+}
+
+impl Overlay {
+    /// Whether it has no frame: one that had no effect in the end still has to be noted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.last == 0
+    }
+
+    /// What it knows of an instance, unless that is that it was purged.
+    pub(super) fn head(&self, id: &InstanceId) -> Option<&Head> {
+        let touched = self.instances.get(id)?;
+        touched.present.as_ref().map(|present| &present.head)
+    }
+
+    /// Applies a change of the frame `sequence`. `below` tells of an instance that this overlay has
+    /// not touched which frame touched it last, if it is below.
+    ///
+    /// # Errors
+    /// What `below` answers; then nothing was changed.
+    pub(super) fn apply(
+        &mut self,
+        sequence: u64,
+        change: Change,
+        below: impl Fn(&InstanceId) -> Result<Option<u64>, StoreError>,
+    ) -> Result<(), StoreError> {
+        match change {
+            Change::Hub(hub) => self.hub = Some(hub),
+            Change::Epoch(partition, epoch) => drop(self.epochs.insert(partition, epoch)),
+            Change::Episode(episode) => self.episode(sequence, *episode, below)?,
+            Change::Purge(id) => self.purge(sequence, id, below)?,
+            Change::Consume(partition, position) => self.consume((partition, position)),
+            Change::Message(partition, position, message) => {
+                self.messages.insert((partition, position), Some(message));
+                self.bytes += ENTRY;
+            }
+        }
+        self.last = sequence;
+        Ok(())
+    }
+
+    fn episode(
+        &mut self,
+        sequence: u64,
+        episode: Episode,
+        below: impl Fn(&InstanceId) -> Result<Option<u64>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let Episode { id, head, replaces, first, count, record, events } = episode;
+        let touched = match self.instances.entry(id.clone()) {
+            Entry::Occupied(touched) => touched.into_mut(),
+            Entry::Vacant(untouched) => {
+                let below = match below(untouched.key())? {
+                    // A checkpoint that a crash cut short had come as far as this.
+                    Some(known) if known >= sequence => return Ok(()),
+                    Some(_) => Below::Kept { gone: Vec::new() },
+                    None => Below::Nothing,
+                };
+                self.bytes += ENTRY;
+                let histories = Vec::new();
+                untouched.insert(Touched { present: None, below, sequence, histories })
+            }
+        };
+        let due_before = touched.present.as_ref().and_then(|present| present.head.next_due);
+        if due_before != head.next_due {
+            let of_partition = self.due.entry(head.partition).or_default();
+            if let Some(before) = due_before {
+                of_partition.remove(&(before, id.clone()));
+            }
+            if let Some(due) = head.next_due {
+                of_partition.insert((due, id));
+            }
+        }
+        if let Some(replaced) = replaces {
+            touched.forget(replaced);
+        }
+        if count > 0 {
+            touched.add(head.execution, Block { first, count, events });
+        }
+        touched.present = Some(Present { head, record });
+        touched.sequence = sequence;
+        self.bytes += ENTRY / 4;
+        Ok(())
+    }
+
+    fn purge(
+        &mut self,
+        sequence: u64,
+        id: InstanceId,
+        below: impl Fn(&InstanceId) -> Result<Option<u64>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let purged = |below| Touched { present: None, below, sequence, histories: Vec::new() };
+        match self.instances.entry(id) {
+            Entry::Vacant(untouched) => match below(untouched.key())? {
+                Some(known) if known < sequence => {
+                    untouched.insert(purged(Below::Gone));
+                    self.bytes += ENTRY;
+                }
+                _ => {}
+            },
+            Entry::Occupied(mut touched) => {
+                if let Some(Present { head, .. }) = &touched.get().present
+                    && let Some(due) = head.next_due
+                {
+                    let of_partition = self.due.entry(head.partition).or_default();
+                    of_partition.remove(&(due, touched.key().clone()));
+                }
+                match touched.get().below {
+                    Below::Nothing => drop(touched.remove()),
+                    Below::Kept { .. } | Below::Gone => drop(touched.insert(purged(Below::Gone))),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn consume(&mut self, place: (PartitionId, u64)) {
+        let is_only_here = matches!(self.messages.get(&place), Some(Some(_))) && !self.recovers;
+        if is_only_here {
+            self.messages.remove(&place);
+        } else {
+            self.messages.insert(place, None);
+            self.bytes += ENTRY;
+        }
+    }
+}

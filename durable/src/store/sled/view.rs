@@ -1,0 +1,223 @@
+//! Reading through all layers: the newest overlay, the one that is on its way into the tree, the
+//! tree.
+//!
+//! While a view is held no layer changes but the tree, and that only by what the older overlay says
+//! anyway: so all that a view reads is of one moment. Commits wait until it is dropped; whatever
+//! takes long, such as decoding, is done behind that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::{Arc, RwLockReadGuard};
+
+use bytes::Bytes;
+
+use super::base::Base;
+use super::body::Head;
+use super::keys;
+use super::overlay::{Block, Overlay, Present, Touched};
+use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
+use crate::store::{Epoch, StoreError};
+
+/// The overlays.
+#[derive(Debug, Default)]
+pub(super) struct Layers {
+    /// What commits add to.
+    pub(super) newest: Overlay,
+    /// What a checkpoint is writing to the tree.
+    pub(super) older: Option<Arc<Overlay>>,
+}
+
+impl Layers {
+    fn newest_first(&self) -> impl Iterator<Item = &Overlay> {
+        std::iter::once(&self.newest).chain(self.older.as_deref())
+    }
+
+    /// What the newest overlay that has touched an instance knows of it.
+    fn touched(&self, id: &InstanceId) -> Option<&Touched> {
+        self.newest_first().find_map(|overlay| overlay.instances.get(id))
+    }
+
+    /// About how much memory they need.
+    pub(super) fn bytes(&self) -> usize {
+        self.newest_first().map(|overlay| overlay.bytes).sum()
+    }
+}
+
+/// Records by id; nothing for what was purged.
+pub(super) type Records = BTreeMap<InstanceId, Option<Bytes>>;
+
+pub(super) struct View<'a> {
+    pub(super) layers: RwLockReadGuard<'a, Layers>,
+    pub(super) base: &'a Base,
+}
+
+impl View<'_> {
+    pub(super) fn hub(&self) -> Result<Option<Bytes>, StoreError> {
+        match self.layers.newest_first().find_map(|overlay| overlay.hub.clone()) {
+            Some(hub) => Ok(Some(hub)),
+            None => Ok(self.base.get(keys::HUB)?.map(|hub| Bytes::copy_from_slice(&hub))),
+        }
+    }
+
+    pub(super) fn epochs(&self) -> Result<BTreeMap<PartitionId, Epoch>, StoreError> {
+        let mut epochs: BTreeMap<_, _> = self.base.epochs()?.into_iter().collect();
+        for overlay in self.oldest_first() {
+            epochs.extend(&overlay.epochs);
+        }
+        Ok(epochs)
+    }
+
+    /// What the store knows of an instance, and which frame touched it last.
+    pub(super) fn head(&self, id: &InstanceId) -> Result<Option<(u64, Head)>, StoreError> {
+        match self.layers.touched(id) {
+            Some(Touched { present, sequence, .. }) => {
+                Ok(present.as_ref().map(|present| (*sequence, present.head.clone())))
+            }
+            None => Ok(self.base.stored(id)?.map(|stored| (stored.sequence, stored.head))),
+        }
+    }
+
+    pub(super) fn record(&self, id: &InstanceId) -> Result<Option<Bytes>, StoreError> {
+        match self.layers.touched(id) {
+            Some(touched) => Ok(record(touched)),
+            None => Ok(self.base.stored(id)?.map(|stored| stored.record)),
+        }
+    }
+
+    /// The episodes of an execution that end behind the event `from`, in order.
+    pub(super) fn blocks(
+        &self,
+        id: &InstanceId,
+        execution: ExecutionId,
+        from: u64,
+    ) -> Result<Vec<Block>, StoreError> {
+        let (mut newer, mut reaches_the_tree) = (Vec::new(), true);
+        for touched in self.layers.newest_first().filter_map(|overlay| overlay.instances.get(id)) {
+            newer.push(touched.blocks(execution));
+            if !touched.keeps(execution) {
+                reaches_the_tree = false;
+                break;
+            }
+        }
+        let mut blocks =
+            if reaches_the_tree { self.base.blocks(id, execution, from)? } else { Vec::new() };
+        let is_wanted = |block: &&Block| block.first + u64::from(block.count) > from;
+        blocks.extend(newer.into_iter().rev().flatten().filter(is_wanted).cloned());
+        Ok(blocks)
+    }
+
+    /// The records of the next instances whose ids begin like this, behind `after`, with nothing
+    /// for what was purged; and behind which id there may be more.
+    pub(super) fn records(
+        &self,
+        id_prefix: &str,
+        after: Option<&InstanceId>,
+        limit: usize,
+    ) -> Result<(Records, Option<InstanceId>), StoreError> {
+        let stored = self.base.instances(id_prefix, after, limit)?;
+        let stored = stored.into_iter().map(|(id, stored)| (id, Some(stored.record)));
+        let mut found: Vec<Vec<_>> = vec![stored.collect()];
+        let from = match after.map(InstanceId::as_str) {
+            Some(after) if after >= id_prefix => Bound::Excluded(after),
+            _ => Bound::Included(id_prefix),
+        };
+        for overlay in self.oldest_first() {
+            let touched = overlay.instances.range::<str, _>((from, Bound::Unbounded));
+            let touched = touched.take_while(|(id, _)| id.as_str().starts_with(id_prefix));
+            let touched = touched.map(|(id, touched)| (id.clone(), record(touched)));
+            found.push(touched.take(limit).collect());
+        }
+        // A layer that has given as many as were asked for may have more behind them, so what others
+        // have there is left for the next time.
+        let is_full = |layer: &&Vec<_>| layer.len() == limit;
+        let last = |layer: &Vec<(InstanceId, _)>| layer.last().map(|(id, _)| id.clone());
+        let end = found.iter().filter(is_full).filter_map(last).min();
+        let mut records: Records = found.into_iter().flatten().collect();
+        if let Some(end) = &end {
+            records.retain(|id, _| id <= end);
+        }
+        Ok((records, end))
+    }
+
+    pub(super) fn due(
+        &self,
+        partition: PartitionId,
+        after: Option<&(Timestamp, InstanceId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
+        let mut due = Vec::new();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let newest = &self.layers.newest;
+        for overlay in self.layers.newest_first() {
+            let of_it = overlay.due.get(&partition).into_iter();
+            let of_it = of_it.flat_map(|due| due.range((from, Bound::Unbounded)));
+            let is_newest = std::ptr::eq(overlay, newest);
+            let counts = |id| is_newest || !newest.instances.contains_key(id);
+            let of_it = of_it.take_while(|(at, _)| *at <= until).filter(|(_, id)| counts(id));
+            due.extend(of_it.take(limit).cloned());
+        }
+        let mut taken = 0;
+        for found in self.base.due(partition, after) {
+            let (at, id) = found?;
+            if at > until || taken == limit {
+                break;
+            }
+            if self.layers.touched(&id).is_none() {
+                due.push((at, id));
+                taken += 1;
+            }
+        }
+        due.sort_unstable();
+        due.truncate(limit);
+        Ok(due)
+    }
+
+    pub(super) fn active(&self, partition: PartitionId) -> Result<Vec<InstanceId>, StoreError> {
+        let mut active: BTreeSet<_> = self.base.active(partition)?.into_iter().collect();
+        for (id, touched) in self.oldest_first().flat_map(|overlay| &overlay.instances) {
+            let head = touched.present.as_ref().map(|present| &present.head);
+            if head.is_some_and(|head| head.active && head.partition == partition) {
+                active.insert(id.clone());
+            } else {
+                active.remove(id);
+            }
+        }
+        Ok(active.into_iter().collect())
+    }
+
+    /// The messages of a partition by position.
+    pub(super) fn messages(
+        &self,
+        partition: PartitionId,
+    ) -> Result<BTreeMap<u64, Bytes>, StoreError> {
+        let mut messages: BTreeMap<_, _> = self.base.messages(partition)?.into_iter().collect();
+        for overlay in self.oldest_first() {
+            let of_it = overlay.messages.range((partition, 0)..=(partition, u64::MAX));
+            for ((_, position), message) in of_it {
+                match message {
+                    Some(message) => drop(messages.insert(*position, message.clone())),
+                    None => drop(messages.remove(position)),
+                }
+            }
+        }
+        Ok(messages)
+    }
+
+    /// The partitions that have messages, or had.
+    pub(super) fn partitions_with_messages(&self) -> Result<BTreeSet<PartitionId>, StoreError> {
+        let mut partitions: BTreeSet<_> = self.base.partitions_with_messages()?.into_iter().collect();
+        for overlay in self.layers.newest_first() {
+            partitions.extend(overlay.messages.keys().map(|(partition, _)| *partition));
+        }
+        Ok(partitions)
+    }
+
+    fn oldest_first(&self) -> impl Iterator<Item = &Overlay> {
+        self.layers.older.as_deref().into_iter().chain(std::iter::once(&self.layers.newest))
+    }
+}
+
+fn record(touched: &Touched) -> Option<Bytes> {
+    touched.present.as_ref().map(|Present { record, .. }| record.clone())
+}
