@@ -31,7 +31,9 @@ pub(crate) struct Window {
     pub(crate) counted: Duration,
 }
 
-/// Keeps `outstanding` calls of `one` under way; counts those that end within the window.
+/// Keeps `outstanding` calls of `one` under way; each counts by the share of its time that is within
+/// the window. Counting those that end in it would depend on where waves of calls begin: calls that
+/// share their commits end together.
 pub(crate) async fn over<F, Fut>(outstanding: usize, window: Window, one: F) -> Result<Throughput>
 where
     F: Fn() -> Fut + Clone + Send + 'static,
@@ -52,11 +54,17 @@ where
             Ok::<_, durable::Error>(ended)
         });
     }
-    let mut counted = Vec::new();
+    let (mut counted, mut calls) = (Vec::new(), 0.0);
     while let Some(ended) = loops.join_next().await {
-        counted.extend(ended??.into_iter().filter(|(_, end)| (from..=until).contains(end)));
+        for (began, end) in ended?? {
+            let within = end.min(until).saturating_duration_since(began.max(from)).as_secs_f64();
+            if within > 0.0 {
+                calls += within / (end - began).as_secs_f64();
+                counted.push((began, end));
+            }
+        }
     }
-    Ok(throughput(&counted, window.counted))
+    Ok(throughput(&counted, calls, window.counted))
 }
 
 /// Makes `count` calls of `one`, at most `outstanding` at a time.
@@ -85,14 +93,14 @@ where
     while let Some(ended) = loops.join_next().await {
         counted.extend(ended??);
     }
-    Ok(throughput(&counted, began.elapsed()))
+    Ok(throughput(&counted, counted.len() as f64, began.elapsed()))
 }
 
-fn throughput(counted: &[(Instant, Instant)], time: Duration) -> Throughput {
+fn throughput(counted: &[(Instant, Instant)], calls: f64, time: Duration) -> Throughput {
     let latencies = counted.iter().map(|(began, end)| (*end - *began).as_secs_f64() * 1e3);
     let latencies: Vec<_> = latencies.collect();
     Throughput {
-        per_second: counted.len() as f64 / time.as_secs_f64(),
+        per_second: calls / time.as_secs_f64(),
         p50_ms: percentile(&latencies, 50.0),
         p99_ms: percentile(&latencies, 99.0),
     }
