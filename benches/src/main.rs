@@ -1,0 +1,130 @@
+//! The benchmarks: every workload on `durable`, on duroxide and on the raw limit, in turns.
+//!
+//! ```text
+//! cargo run --release -p benches                          # all: a table, and docs/performance.svg
+//! cargo run --release -p benches -- hello fan-out         # some groups
+//! cargo run --release -p benches -- --json --quick step   # for scripts: one JSON object a line
+//! cargo run --release -p benches -- --steady 10           # ten minutes of steady load
+//! ```
+//! `docs/performance.md` says what each workload is and how it is made fair.
+//!
+//! Read next: `workloads/mod.rs` (what is run), `recorder.rs` and `raw.rs` (the raw limit),
+//! `ours.rs` and `peer/mod.rs` (the engines), `report/mod.rs` (what comes out).
+
+// Counts and sizes are far below 2^52 here.
+#![allow(clippy::cast_precision_loss)]
+
+mod child;
+mod clock;
+mod load;
+mod ours;
+mod peer;
+mod plan;
+mod raw;
+mod recorder;
+mod report;
+mod stats;
+mod steady;
+mod system;
+mod workloads;
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use durable::{Error, Result};
+
+use crate::child::Role;
+use crate::plan::Plan;
+use crate::report::{Report, draw, table};
+use crate::workloads::Group;
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Runs workloads on `durable`, on duroxide and on the raw limit, in turns.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// What to run; all if nothing is named.
+    groups: Vec<Group>,
+    /// Prints one JSON object a line, and no table or plot.
+    #[arg(long)]
+    json: bool,
+    /// Finishes each group within 15 seconds: fewer runs, smaller counts.
+    #[arg(long)]
+    quick: bool,
+    /// How often each engine is run at most; 5, or 9 in a quick run if there is time.
+    #[arg(long)]
+    runs: Option<usize>,
+    /// Where the hubs are made: a folder on the disk that is to be measured.
+    #[arg(long, default_value = "target/bench-hubs")]
+    dir: PathBuf,
+    /// Where the plot is written; by default `docs/performance.svg`, if there is a `docs`.
+    #[arg(long)]
+    plot: Option<PathBuf>,
+    /// Runs a steady load for so many minutes, and nothing else.
+    #[arg(long, value_name = "MINUTES", num_args = 0..=1, default_missing_value = "10")]
+    steady: Option<f64>,
+    /// What a process that this program starts does.
+    #[arg(long, hide = true)]
+    child: Option<Role>,
+    /// Of how many instances.
+    #[arg(long, hide = true, default_value_t = 0)]
+    count: usize,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    // duroxide would log to the standard output, where figures belong, and slow everybody down.
+    tracing::subscriber::set_global_default(tracing::subscriber::NoSubscriber::new())?;
+    let arguments = Arguments::parse();
+    if let Some(role) = arguments.child {
+        return child::act(role, &arguments.dir, arguments.count).await;
+    }
+    let plan = Plan::new(&arguments.dir, arguments.quick, arguments.runs)?;
+    if system::is_in_memory(&plan.folder) {
+        eprintln!("{}: this is memory, where nothing is synced", plan.folder.display());
+    }
+    match arguments.steady {
+        Some(minutes) => steady::run(&plan, minutes).await,
+        None => run(&arguments, &plan).await,
+    }
+}
+
+async fn run(arguments: &Arguments, plan: &Plan) -> Result<()> {
+    let groups = match arguments.groups.as_slice() {
+        [] => Group::value_variants(),
+        some => some,
+    };
+    let machine = system::machine(&plan.folder);
+    if !arguments.json {
+        println!("{machine}");
+    }
+    let mut lines = Vec::new();
+    for group in groups {
+        let mut report = Report::default();
+        group.run(plan, &mut report).await?;
+        let found = report.lines();
+        if arguments.json {
+            for line in &found {
+                println!("{}", serde_json::to_string(line)?);
+            }
+        } else if !found.is_empty() {
+            println!("\n{}", table(&found));
+        }
+        lines.extend(found);
+    }
+    if arguments.json { Ok(()) } else { plot(arguments, &lines, &machine) }
+}
+
+fn plot(arguments: &Arguments, lines: &[report::Line], machine: &str) -> Result<()> {
+    let default = || {
+        let docs = PathBuf::from("docs");
+        docs.is_dir().then(|| docs.join("performance.svg"))
+    };
+    let Some(file) = arguments.plot.clone().or_else(default) else { return Ok(()) };
+    draw(lines, machine, &file)
+        .map_err(|error| Error::msg(format!("{}: {error}", file.display())))?;
+    eprintln!("the plot is in {}", file.display());
+    Ok(())
+}

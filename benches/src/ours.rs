@@ -1,0 +1,135 @@
+//! What `durable` runs: the functions of the workloads, and the hub.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use durable::prelude::*;
+use durable::store::{SledStore, Store};
+use durable::{Retention, TaskHubBuilder};
+
+use crate::clock::now;
+use crate::recorder::{Groups, Recorder};
+
+/// How long sleepers sleep.
+pub(crate) const NIGHT: Duration = Duration::from_hours(24);
+/// The event that is waited for.
+pub(crate) const GO: &str = "Go";
+
+/// When activities ran.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Notes(Arc<Mutex<Vec<Instant>>>);
+
+impl Notes {
+    /// Notes that something happens now.
+    pub(crate) fn mark(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(now());
+    }
+
+    /// All that was noted since the last call.
+    pub(crate) fn take(&self) -> Vec<Instant> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[activity]
+async fn say_hello(city: &str) -> String {
+    format!("Hello {city}!")
+}
+
+#[activity]
+async fn step(notes: State<Notes>, n: u32) -> u32 {
+    notes.mark();
+    n
+}
+
+/// Three activities, one after the other.
+#[orchestrator]
+pub(crate) async fn hello_sequence(ctx: &OrchestrationContext) -> Result<Vec<String>> {
+    let mut greetings = Vec::new();
+    for city in ["Tokyo", "Seattle", "London"] {
+        greetings.push(say_hello(city).await?);
+    }
+    Ok(greetings)
+}
+
+/// Activities one after the other, each of which notes the time.
+#[orchestrator]
+pub(crate) async fn sequence(ctx: &OrchestrationContext, steps: u32) -> Result<u32> {
+    let mut last = 0;
+    for n in 0..steps {
+        last = step(n).await?;
+    }
+    Ok(last)
+}
+
+/// Activities all at once.
+#[orchestrator]
+pub(crate) async fn fan_out(ctx: &OrchestrationContext, width: u32) -> Result<u64> {
+    let results = durable::try_join_all((0..width).map(step)).await?;
+    Ok(results.into_iter().map(u64::from).sum())
+}
+
+/// Sends an event and waits for one, so many times.
+#[orchestrator]
+pub(crate) async fn ping(ctx: &OrchestrationContext, pong: String, rounds: u32) -> Result<u32> {
+    for n in 0..rounds {
+        ctx.send_event(&pong, GO, &n)?;
+        ctx.wait_for_external_event::<u32>(GO).await?;
+    }
+    Ok(rounds)
+}
+
+/// Waits for an event and sends one, so many times.
+#[orchestrator]
+pub(crate) async fn pong(ctx: &OrchestrationContext, ping: String, rounds: u32) -> Result<u32> {
+    for _ in 0..rounds {
+        let n = ctx.wait_for_external_event::<u32>(GO).await?;
+        ctx.send_event(&ping, GO, &n)?;
+    }
+    Ok(rounds)
+}
+
+/// Takes some steps, then waits for an event.
+#[orchestrator]
+pub(crate) async fn steps_then_wait(ctx: &OrchestrationContext, steps: u32) -> Result<u32> {
+    for n in 0..steps {
+        step(n).await?;
+    }
+    ctx.set_custom_status("waiting")?;
+    Ok(ctx.wait_for_external_event::<u32>(GO).await?)
+}
+
+/// Sleeps.
+#[orchestrator]
+pub(crate) async fn sleeper(ctx: &OrchestrationContext) {
+    ctx.create_timer(NIGHT).await;
+}
+
+/// Opens a hub in a folder, as a user would.
+pub(crate) async fn open(folder: &Path) -> Result<(TaskHub, Notes)> {
+    open_with(TaskHub::builder().path(folder)).await
+}
+
+/// Opens a hub in a folder that forgets what has completed.
+pub(crate) async fn open_forgetful(folder: &Path, after: Duration) -> Result<(TaskHub, Notes)> {
+    open_with(TaskHub::builder().path(folder).retention(Retention::all(after))).await
+}
+
+/// Opens a hub in a folder whose groups are written down.
+pub(crate) async fn open_recorded(folder: &Path) -> Result<(TaskHub, Groups)> {
+    let (store, groups) = Recorder::new(SledStore::open(folder)?);
+    let (hub, _) = open_on(store).await?;
+    groups.take();
+    Ok((hub, groups))
+}
+
+async fn open_on(store: impl Store) -> Result<(TaskHub, Notes)> {
+    open_with(TaskHub::builder().store(store)).await
+}
+
+async fn open_with(builder: TaskHubBuilder) -> Result<(TaskHub, Notes)> {
+    let notes = Notes::default();
+    let hub = builder.state(notes.clone()).open().await?;
+    Ok((hub, notes))
+}

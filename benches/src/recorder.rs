@@ -1,0 +1,138 @@
+//! A store that writes down how many bytes each commit carries, and leaves the rest to another.
+//!
+//! Owns the measure of "the same bytes in the same group sizes": an engine is run once through this,
+//! untimed, and the raw log then appends and syncs exactly the groups that the hub had made.
+//!
+//! The bytes are those of the commit's content in `MessagePack`, as the stores encode it: records,
+//! events, messages and the ids of what is consumed or purged. What a store adds for itself (keys,
+//! checksums, indexes) is not counted, so the raw limit is never made slower by it.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use durable::InstanceId;
+use durable::protocol::{
+    ExecutionId, HistoryEvent, HubRecord, InstanceRecord, PartitionId, Timestamp,
+};
+use durable::store::{
+    Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError,
+};
+use serde::Serialize;
+
+/// The groups of a [`Recorder`], in bytes each.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Groups(Arc<Mutex<Vec<usize>>>);
+
+impl Groups {
+    /// The groups since the last call, in order.
+    pub(crate) fn take(&self) -> Vec<usize> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn push(&self, bytes: usize) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
+    }
+}
+
+/// Counts what goes through it to `S`.
+#[derive(Debug)]
+pub(crate) struct Recorder<S> {
+    store: S,
+    groups: Groups,
+}
+
+impl<S: Store> Recorder<S> {
+    pub(crate) fn new(store: S) -> (Self, Groups) {
+        let groups = Groups::default();
+        (Self { store, groups: groups.clone() }, groups)
+    }
+}
+
+impl<S: Store> Store for Recorder<S> {
+    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
+        self.store.create(hub)
+    }
+
+    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
+        self.store.claim(partition)
+    }
+
+    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
+        self.store.load(partition)
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        self.groups.push(bytes_of(commit));
+        self.store.commit(commit)
+    }
+
+    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
+        self.store.instance(instance)
+    }
+
+    fn due(
+        &self,
+        partition: PartitionId,
+        after: Option<&(Timestamp, InstanceId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
+        self.store.due(partition, after, until, limit)
+    }
+
+    fn instances(
+        &self,
+        filter: &InstanceFilter,
+        after: Option<&InstanceId>,
+        limit: usize,
+    ) -> Result<InstancePage, StoreError> {
+        self.store.instances(filter, after, limit)
+    }
+
+    fn history(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        from: u64,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        self.store.history(instance, execution, from)
+    }
+
+    fn check_room(&self) -> Result<(), StoreError> {
+        self.store.check_room()
+    }
+
+    fn give_up(&self) {
+        self.store.give_up();
+    }
+}
+
+/// How many bytes the content of `commit` takes.
+pub(crate) fn bytes_of(commit: &Commit) -> usize {
+    let episodes = commit.episodes.iter().map(|e| encoded(&(&e.record, &e.events, e.replaces)));
+    let purged = commit.purged.iter().map(encoded);
+    let consumed = commit.consumed.iter().map(encoded);
+    let messages = commit.messages.iter().map(encoded);
+    episodes.chain(purged).chain(consumed).chain(messages).sum()
+}
+
+fn encoded(value: &impl Serialize) -> usize {
+    let mut counter = Counter(0);
+    // Nothing of the protocol can fail to be encoded; if it did, the limit would only be stricter.
+    let _ = rmp_serde::encode::write(&mut counter, value);
+    counter.0
+}
+
+/// Counts what is written to it.
+struct Counter(usize);
+
+impl io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
