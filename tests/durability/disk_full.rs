@@ -1,0 +1,3 @@
+//! x
+use std::path::Path;
+pub(crate) fn child(_folder: &Path) {}
