@@ -74,6 +74,11 @@ fn judge(case: &Case, work: &Work) -> Result<Finding, StoreError> {
             Some(difference) => differences.push(format!("not {steps} steps: {difference}")),
         }
     }
+    for steps in (case.acknowledged.saturating_sub(50)..case.acknowledged).rev() {
+        if difference(&store, &work.reference(steps), work)?.is_none() {
+            return Ok(Finding::Wrong(format!("no more than {steps} steps are left")));
+        }
+    }
     Ok(Finding::Wrong(differences.join("; ")))
 }
 

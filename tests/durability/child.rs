@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::check::{self, Case, Finding};
 use crate::disk_full;
-use crate::work::{self, Work};
+use crate::work::{self, Size, Work};
 
 /// What a child is to do, as JSON.
 const TASK: &str = "DURABLE_TEST_CHILD";
@@ -31,6 +31,7 @@ pub(crate) enum Task {
     /// Judges the folders that are named on its input, one a line.
     Check {
         seed: u64,
+        size: Size,
         steps: usize,
     },
     /// Fills the small disk on which its folder is.
@@ -45,6 +46,7 @@ pub(crate) struct Session {
     /// Beside the hub there is `marks`, a file of what was issued and acknowledged.
     pub(crate) root: PathBuf,
     pub(crate) seed: u64,
+    pub(crate) size: Size,
     /// How many steps there are in all.
     pub(crate) steps: usize,
     pub(crate) from: usize,
@@ -58,7 +60,7 @@ pub(crate) fn run() {
     let Ok(task) = env::var(TASK) else { return };
     match serde_json::from_str(&task).unwrap() {
         Task::Work(session) => session.run(),
-        Task::Check { seed, steps } => check_all(&Work::new(seed, steps)),
+        Task::Check { seed, size, steps } => check_all(&Work::new(seed, size, steps)),
         Task::FillDisk { folder } => disk_full::child(&folder),
     }
 }
@@ -91,7 +93,7 @@ impl Session {
         let marks = self.root.join("marks");
         let mut marks = OpenOptions::new().create(true).append(true).open(marks).unwrap();
         let mut note = |text: String| marks.write_all(format!("{text}\n").as_bytes()).unwrap();
-        let steps = Work::new(self.seed, self.steps).steps;
+        let steps = Work::new(self.seed, self.size, self.steps).steps;
         let store = match work::open(&self.root.join("hub")) {
             Ok(store) => store,
             Err(error) => return note(format!("failed: {error}")),
@@ -132,8 +134,8 @@ struct Process {
 }
 
 impl Judge {
-    pub(crate) fn new(seed: u64, steps: usize) -> Self {
-        Self { task: Task::Check { seed, steps }, process: None }
+    pub(crate) fn new(seed: u64, size: Size, steps: usize) -> Self {
+        Self { task: Task::Check { seed, size, steps }, process: None }
     }
 
     pub(crate) fn judge(&mut self, case: &Case) -> Finding {

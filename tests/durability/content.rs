@@ -127,6 +127,19 @@ impl Content {
         }
     }
 
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether anything of the page is not zero.
+    pub(crate) fn has_page(&self, page: u64) -> bool {
+        self.pages.contains_key(&page)
+    }
+
+    pub(crate) fn byte(&self, at: u64) -> u8 {
+        self.pages.get(&(at / PAGE)).map_or(0, |page| page[index(at % PAGE)])
+    }
+
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let mut content = Self::default();
         content.apply(&Change::Write { offset: 0, data: bytes.into() });

@@ -10,11 +10,14 @@
 mod check;
 mod child;
 mod content;
+mod damage;
 mod disk;
 mod disk_full;
+mod failed_sync;
 mod power_loss;
 mod seed;
 mod shim;
+mod snapshot;
 mod trace;
 mod work;
 

@@ -3,19 +3,17 @@
 //!
 //! The work is done once, under the shim. The crashes are made up from its record.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-use walkdir::WalkDir;
+use std::path::Path;
 
 use crate::check::{Case, Finding};
 use crate::child::{self, Judge, Marks, Session};
-use crate::content::Content;
 use crate::disk::Disk;
 use crate::seed::{self, Random};
 use crate::shim::Shim;
+use crate::snapshot::Snapshot;
 use crate::trace::{self, Deed, Entry};
+use crate::work::Size;
 
 /// Does the whole work in three processes, of which the second is killed, and gives the record.
 fn recorded(folder: &Path, seed: u64, steps: usize) -> Vec<Entry> {
@@ -24,7 +22,10 @@ fn recorded(folder: &Path, seed: u64, steps: usize) -> Vec<Entry> {
     let (first, second) = (steps / 3, 2 * steps / 3);
     for (from, to, is_killed) in [(0, first, false), (first, second, true), (second, steps, false)]
     {
-        shim.run(Session { root: root.clone(), seed, steps, from, to, is_killed }, None);
+        shim.run(
+            Session { root: root.clone(), seed, size: Size::Large, steps, from, to, is_killed },
+            None,
+        );
     }
     let done = Marks { acknowledged: steps, issued: steps, ..Marks::default() };
     assert_eq!(Marks::of(&root), done, "the work is done without an error");
@@ -39,24 +40,15 @@ fn explains(entries: &[Entry], root: &Path) {
     for entry in entries {
         disk.apply(entry);
     }
-    let mut modelled = disk.files();
-    modelled.remove(Path::new("marks"));
-    let found = files(root);
-    let names = |files: &BTreeMap<PathBuf, Content>| files.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(&modelled), names(&found), "files whose making the shim did not see");
+    let (mut modelled, mut found) = (disk.files(), Snapshot::of(root).files);
+    for files in [&mut modelled, &mut found] {
+        files.remove(Path::new("marks"));
+    }
+    assert!(modelled.keys().eq(found.keys()), "the shim did not see all files being made");
     for (path, content) in &found {
         let is_explained = modelled[path] == *content;
         assert!(is_explained, "{} was written past the shim", path.display());
     }
-}
-
-fn files(root: &Path) -> BTreeMap<PathBuf, Content> {
-    let entries = WalkDir::new(root).into_iter().map(Result::unwrap);
-    let files = entries.filter(|entry| entry.file_type().is_file() && entry.file_name() != "marks");
-    let read = |path: &Path| Content::of(&fs::read(path).unwrap());
-    files
-        .map(|entry| (entry.path().strip_prefix(root).unwrap().to_owned(), read(entry.path())))
-        .collect()
 }
 
 /// Moments of the record, in order: half of them any, half just behind a sync or a word of the
@@ -117,7 +109,7 @@ fn what_was_acknowledged_survives_a_loss_of_power() {
         let entries = recorded(&folder, seed, steps);
         let mut random = Random::new(seed);
         let moments = moments(&entries, states, &mut random);
-        let judge = Judge::new(seed, steps);
+        let judge = Judge::new(seed, Size::Large, steps);
         let mut disk = Disk::default();
         let wrong = crashes(&folder, &entries, &moments, judge, (&mut disk, &mut random));
         let of = format!("{} of {states} states are wrong, seed {seed}", wrong.len());
@@ -135,7 +127,7 @@ fn a_store_that_does_not_sync_is_found_out() {
     let mut random = Random::new(seed);
     let moments = moments(&entries, states, &mut random);
     let mut disk = Disk::that_never_syncs();
-    let judge = Judge::new(seed, steps);
+    let judge = Judge::new(seed, Size::Large, steps);
     let wrong = crashes(&folder, &entries, &moments, judge, (&mut disk, &mut random));
     assert!(!wrong.is_empty(), "all of {states} states are right");
 }

@@ -31,6 +31,14 @@ impl Shim {
         Self { object, root, trace: folder.join("trace") }
     }
 
+    /// The same shim, for another root in the same folder.
+    pub(crate) fn with_other_root(&self, name: &str) -> Self {
+        let root = self.root.with_file_name(name);
+        fs::create_dir(&root).unwrap();
+        let trace = self.trace.with_file_name(format!("{name}.trace"));
+        Self { object: self.object.clone(), root, trace }
+    }
+
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }

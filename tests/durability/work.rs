@@ -13,6 +13,7 @@ use durable::protocol::{
     PartitionId, RuntimeStatus, TaskMessage, Timestamp,
 };
 use durable::store::{Commit, EpisodeWrite, Epoch, MemoryStore, SledStore, Store, StoreError};
+use serde::{Deserialize, Serialize};
 
 use crate::seed::Random;
 
@@ -30,6 +31,14 @@ pub(crate) struct Work {
     pub(crate) steps: Vec<Step>,
     /// Every execution that there ever is.
     pub(crate) executions: BTreeSet<(InstanceId, ExecutionId)>,
+}
+
+/// How much there is to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Size {
+    /// As little as can be.
+    Small,
+    Large,
 }
 
 #[derive(Clone, Debug)]
@@ -50,8 +59,8 @@ impl Step {
 }
 
 impl Work {
-    pub(crate) fn new(seed: u64, steps: usize) -> Self {
-        let mut author = Author::new(seed);
+    pub(crate) fn new(seed: u64, size: Size, steps: usize) -> Self {
+        let mut author = Author::new(seed, size);
         let mut all = vec![Step::Create(hub(1))];
         all.extend((0..PARTITIONS).map(|partition| author.claim(PartitionId(partition))));
         while all.len() < steps {
@@ -99,6 +108,7 @@ pub(crate) fn partition_of(id: &InstanceId) -> PartitionId {
 
 /// Who writes the work.
 struct Author {
+    size: Size,
     random: Random,
     /// How many ids of executions and messages were given away.
     given: u128,
@@ -109,8 +119,9 @@ struct Author {
 }
 
 impl Author {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, size: Size) -> Self {
         Self {
+            size,
             random: Random::new(seed),
             given: 0,
             epochs: BTreeMap::new(),
@@ -133,8 +144,9 @@ impl Author {
         let owners = self.epochs.iter().map(|(partition, epoch)| (*partition, *epoch)).collect();
         let mut commit = Commit { owners, ..Commit::default() };
         let mut purged = BTreeSet::new();
-        for _ in 0..=self.random.below(6) {
-            let id = InstanceId::new(format!("job-{}", self.random.below(IDS))).unwrap();
+        let (most, ids) = if self.size == Size::Small { (2, 5) } else { (6, IDS) };
+        for _ in 0..=self.random.below(most) {
+            let id = InstanceId::new(format!("job-{}", self.random.below(ids))).unwrap();
             let is_written = |episode: &EpisodeWrite| episode.record.instance_id == id;
             let partition = partition_of(&id);
             match self.instances.get(&id).map(|record| record.runtime_status.is_finished()) {
@@ -206,7 +218,7 @@ impl Author {
         record.active = self.chance(60);
         let due = i64::try_from(self.random.below(1000)).unwrap();
         record.next_due = self.chance(50).then(|| time(due));
-        if self.chance(10) {
+        if self.size == Size::Large && self.chance(10) {
             // Some records do not fit into one piece.
             let length = self.random.below(20_000);
             record.custom_status = Some(self.json(length));
@@ -230,6 +242,7 @@ impl Author {
 
     fn text(&mut self) -> String {
         let length = match self.random.below(40) {
+            _ if self.size == Size::Small => self.random.below(30),
             0 => 64 * 1024 + self.random.below(100_000),
             1..4 => self.random.below(20_000),
             _ => self.random.below(300),
