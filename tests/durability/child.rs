@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::check::{self, Case, Finding};
-use crate::disk_full;
+use crate::disk_full::SmallDisk;
 use crate::work::{self, Size, Work};
 
 /// What a child is to do, as JSON.
@@ -35,9 +35,7 @@ pub(crate) enum Task {
         steps: usize,
     },
     /// Fills the small disk on which its folder is.
-    FillDisk {
-        folder: PathBuf,
-    },
+    FillDisk(SmallDisk),
 }
 
 /// Some of the steps of a [`Work`], done to the store in `ROOT/hub` by one process.
@@ -61,7 +59,7 @@ pub(crate) fn run() {
     match serde_json::from_str(&task).unwrap() {
         Task::Work(session) => session.run(),
         Task::Check { seed, size, steps } => check_all(&Work::new(seed, size, steps)),
-        Task::FillDisk { folder } => disk_full::child(&folder),
+        Task::FillDisk(disk) => disk.fill().unwrap(),
     }
 }
 
