@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt::Debug;
+use std::ops::RangeInclusive;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 
@@ -80,6 +81,22 @@ fn judge(case: &Case, work: &Work) -> Result<Finding, StoreError> {
         }
     }
     Ok(Finding::Wrong(differences.join("; ")))
+}
+
+/// How many of the steps in question the store holds. Whether the last one was a claim that is
+/// missing cannot be told, so nobody asks when it may be.
+pub(crate) fn steps_in(
+    store: &dyn Store,
+    steps: RangeInclusive<usize>,
+    work: &Work,
+) -> Result<usize, String> {
+    for steps in steps.clone().rev() {
+        let difference = difference(store, &work.reference(steps), work);
+        if difference.map_err(|error| error.to_string())?.is_none() {
+            return Ok(steps);
+        }
+    }
+    Err(format!("the store holds none of {steps:?} steps"))
 }
 
 /// Takes the partitions over, adds a commit, and opens the store once more.

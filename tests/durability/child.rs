@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::check::{self, Case, Finding};
 use crate::disk_full::SmallDisk;
-use crate::work::{self, Size, Work};
+use crate::work::{self, Size, Step, Work};
 
 /// What a child is to do, as JSON.
 const TASK: &str = "DURABLE_TEST_CHILD";
@@ -47,10 +47,21 @@ pub(crate) struct Session {
     pub(crate) size: Size,
     /// How many steps there are in all.
     pub(crate) steps: usize,
-    pub(crate) from: usize,
+    /// It goes on with what the store holds, up to this step.
     pub(crate) to: usize,
-    /// Whether the process is killed when it is through, with the store open.
-    pub(crate) is_killed: bool,
+    pub(crate) end: End,
+}
+
+/// How a [`Session`] ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum End {
+    /// The store is closed.
+    Closed,
+    /// The process is killed between two steps.
+    Killed,
+    /// The process is killed in the midst of its last step, when that is to be synced; the step is a
+    /// commit, or there are a few more.
+    KilledInStep,
 }
 
 /// What the test `child_process` does.
@@ -85,27 +96,37 @@ pub(crate) fn answer_in(line: &str) -> Option<&str> {
 }
 
 impl Session {
-    /// Does the steps, until the first that fails, and notes how it went: `issued N` before the N-th
-    /// step, `acknowledged N` or `failed: ..` behind it.
+    /// Does the steps and notes how it went: `found N` when it has seen how many there were, `issued N`
+    /// before the N-th step, `acknowledged N` or `failed: ..` behind it.
     fn run(&self) {
+        let before = Marks::of(&self.root);
         let marks = self.root.join("marks");
         let mut marks = OpenOptions::new().create(true).append(true).open(marks).unwrap();
         let mut note = |text: String| marks.write_all(format!("{text}\n").as_bytes()).unwrap();
-        let steps = Work::new(self.seed, self.size, self.steps).steps;
+        let work = Work::new(self.seed, self.size, self.steps);
         let store = match work::open(&self.root.join("hub")) {
             Ok(store) => store,
             Err(error) => return note(format!("failed: {error}")),
         };
-        for (number, step) in (1..).zip(&steps).take(self.to).skip(self.from) {
+        let found = match check::steps_in(&store, before.acknowledged..=before.issued, &work) {
+            Ok(found) => found,
+            Err(error) => return note(format!("failed: {error}")),
+        };
+        note(format!("found {found}"));
+        for (number, step) in (1..).zip(&work.steps).skip(found) {
+            let is_last = number >= self.to;
+            if is_last && self.end == End::KilledInStep && matches!(step, Step::Commit(_)) {
+                note("?".to_owned());
+            } else if number > self.to {
+                break;
+            }
             note(format!("issued {number}"));
             match step.apply(&store) {
                 Ok(()) => note(format!("acknowledged {number}")),
-                Err(error) => {
-                    note(format!("failed: {error}"));
-                }
+                Err(error) => note(format!("failed: {error}")),
             }
         }
-        if self.is_killed {
+        if self.end != End::Closed {
             note("!".to_owned());
         }
     }
@@ -222,6 +243,9 @@ impl Marks {
             if self.failures.is_empty() {
                 self.issued = number.parse().unwrap();
             }
+        } else if let Some(number) = line.strip_prefix("found ") {
+            self.issued = number.parse().unwrap();
+            self.acknowledged = self.issued;
         } else if let Some(number) = line.strip_prefix("acknowledged ") {
             self.goes_on |= !self.failures.is_empty();
             self.acknowledged = number.parse().unwrap();

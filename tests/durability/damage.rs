@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::check::{Case, Finding};
-use crate::child::{self, Judge, Marks, Session};
+use crate::child::{self, End, Judge, Marks, Session};
 use crate::content::{Change, Content, PAGE};
 use crate::seed::{self, Random};
 use crate::shim::Shim;
@@ -101,11 +101,11 @@ impl Damage {
 }
 
 /// A hub with little in it, all of which was acknowledged.
-fn hub(folder: &Path, seed: u64, is_killed: bool) -> Snapshot {
+fn hub(folder: &Path, seed: u64, end: End) -> Snapshot {
     let shim = Shim::build(folder);
     let root = shim.root().to_owned();
     let size = Size::Small;
-    shim.run(Session { root, seed, size, steps: STEPS, from: 0, to: STEPS, is_killed }, None);
+    shim.run(Session { root, seed, size, steps: STEPS, to: STEPS, end }, None);
     let done = Marks { acknowledged: STEPS, issued: STEPS, ..Marks::default() };
     assert_eq!(Marks::of(shim.root()), done);
     Snapshot::of(&shim.root().join("hub"))
@@ -151,7 +151,8 @@ impl fmt::Display for Complaints {
 fn judge_damages(was_killed: bool) {
     let seed = seed::seed();
     let (_guard, folder) = child::folder();
-    let whole = hub(&folder, seed, was_killed);
+    let end = if was_killed { End::Killed } else { End::Closed };
+    let whole = hub(&folder, seed, end);
     let damaged = folder.join("damaged");
     let mut random = Random::new(seed);
     let mut judge = Judge::new(seed, Size::Small, STEPS);

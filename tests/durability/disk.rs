@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::content::{Change, Content, some_of};
 use crate::seed::Random;
+use crate::snapshot::Snapshot;
 use crate::trace::{Deed, Entry, Sync};
 
 /// What a name stands for.
@@ -83,13 +84,27 @@ impl Disk {
         Self { ignores_syncs: true, ..Self::default() }
     }
 
+    /// A disk that holds this, all of it durable.
+    pub(crate) fn holding(snapshot: &Snapshot) -> Self {
+        let mut disk = Self::default();
+        for path in &snapshot.folders {
+            disk.names.insert(path.clone(), Node::Folder);
+        }
+        for (path, content) in &snapshot.files {
+            let node = disk.new_file(content.clone());
+            disk.names.insert(path.clone(), node);
+        }
+        disk.durable_names = disk.names.clone();
+        disk
+    }
+
     /// Does what was recorded.
     pub(crate) fn apply(&mut self, entry: &Entry) {
         let Entry { path, deed } = entry;
         match deed {
             Deed::Mark(_) => {}
             Deed::Create => {
-                let node = self.new_file();
+                let node = self.new_file(Content::default());
                 self.change_names(path, NameChange::Add(path.clone(), node));
             }
             Deed::Write { offset, data } => {
@@ -114,8 +129,8 @@ impl Disk {
         }
     }
 
-    fn new_file(&mut self) -> Node {
-        self.files.push(File::default());
+    fn new_file(&mut self, durable: Content) -> Node {
+        self.files.push(File { durable, ..File::default() });
         Node::File(self.files.len() - 1)
     }
 

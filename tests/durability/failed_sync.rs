@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use crate::check::{Case, Finding};
-use crate::child::{self, Judge, Marks, Session};
+use crate::child::{self, End, Judge, Marks, Session};
 use crate::seed::{self, Random};
 use crate::shim::Shim;
 use crate::trace::{self, Deed, Sync};
@@ -18,17 +18,17 @@ use crate::work::Size;
 const STEPS: usize = 40;
 
 /// The work in a process of its own, in which `failing` fails; gives the shim it ran under.
-fn run(shim: &Shim, seed: u64, failing: Option<&str>, is_killed: bool) -> Shim {
+fn run(shim: &Shim, seed: u64, failing: Option<&str>, end: End) -> Shim {
     let shim = shim.with_other_root(&failing.unwrap_or("nothing").replace(' ', "-"));
     let root = shim.root().to_owned();
     let size = Size::Large;
-    shim.run(Session { root, seed, size, steps: STEPS, from: 0, to: STEPS, is_killed }, failing);
+    shim.run(Session { root, seed, size, steps: STEPS, to: STEPS, end }, failing);
     shim
 }
 
 /// How many syncs and writes there are if nothing fails.
 fn counted(shim: &Shim, seed: u64) -> (u64, u64) {
-    let entries = trace::read(run(shim, seed, None, false).trace());
+    let entries = trace::read(run(shim, seed, None, End::Closed).trace());
     let count =
         |is: fn(&Deed) -> bool| entries.iter().filter(|entry| is(&entry.deed)).count() as u64;
     (
@@ -60,7 +60,8 @@ fn complaints(
     for number in numbers {
         let failing = format!("{what} {number}");
         // A store that has failed is closed, too.
-        let shim = run(shim, seed, Some(&failing), number % 2 == 0);
+        let end = if number % 2 == 0 { End::Killed } else { End::Closed };
+        let shim = run(shim, seed, Some(&failing), end);
         let marks = Marks::of(shim.root());
         let Marks { acknowledged, issued, .. } = marks;
         let folder = shim.root().join("hub");

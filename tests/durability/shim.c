@@ -10,8 +10,8 @@
  * recorded when it begins and when it has ended: it covers what was written before it began. Of
  * `sync_file_range` nothing is recorded, since it promises nothing.
  *
- * A write that begins with `!` to the file `marks` in the folder kills the process, at a moment when
- * everything that was done is recorded.
+ * A write to the file `marks` in the folder that begins with `!` kills the process, at a moment when
+ * everything that was done is recorded; after one that begins with `?`, the next sync does.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -45,6 +45,7 @@ static char root[PATH_MAX];
 static size_t root_len;
 static int trace = -1;
 static uint64_t syncs, writes, failing_sync, failing_write;
+static int next_sync_kills;
 
 __attribute__((constructor)) static void start(void) {
     const char *folder = getenv("DURABLE_SHIM_ROOT"), *out = getenv("DURABLE_SHIM_TRACE");
@@ -114,11 +115,15 @@ static void wrote(int fd, const char *name, off_t offset, const void *data, ssiz
     }
 }
 
+static void die(void) {
+    kill(getpid(), SIGKILL);
+    for (;;) pause();
+}
+
 static void kill_if_asked(const char *name, const void *data, size_t len) {
-    if (!strcmp(name, "marks") && len && *(const char *)data == '!') {
-        kill(getpid(), SIGKILL);
-        for (;;) pause();
-    }
+    if (strcmp(name, "marks") || !len) return;
+    if (*(const char *)data == '!') die();
+    if (*(const char *)data == '?') next_sync_kills = 1;
 }
 
 ssize_t pwrite64(int fd, const void *data, size_t len, off_t offset) {
@@ -222,6 +227,7 @@ static int synced(int fd, int (*real)(int)) {
     const char *name = name_of(fd, full);
     uint64_t number = name ? ++syncs : 0, token = token_of(number);
     int fails = name && number == failing_sync;
+    if (name && next_sync_kills) die();
     if (name) record('B', name, 0, NULL, 0, token);
     pthread_mutex_unlock(&lock);
     int done = fails ? -1 : real(fd);

@@ -11,7 +11,7 @@ use crate::content::Content;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
     /// Folders come before what is in them.
-    folders: Vec<PathBuf>,
+    pub(crate) folders: Vec<PathBuf>,
     pub(crate) files: BTreeMap<PathBuf, Content>,
 }
 
