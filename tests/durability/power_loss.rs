@@ -7,6 +7,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
 use crate::check::{Case, Finding};
 use crate::child::{self, End, Judge, Marks, Session};
 use crate::disk::Disk;
@@ -18,6 +20,7 @@ use crate::work::{Size, Step, Work};
 
 /// One work, and what is wrong with what crashes left of it.
 struct Trial {
+    guard: TempDir,
     folder: PathBuf,
     shim: Shim,
     seed: u64,
@@ -29,10 +32,12 @@ struct Trial {
 }
 
 impl Trial {
-    fn new(folder: &Path, seed: u64, steps: usize) -> Self {
+    fn new(seed: u64, steps: usize) -> Self {
+        let (guard, folder) = child::folder();
         Self {
-            folder: folder.to_owned(),
-            shim: Shim::build(folder),
+            guard,
+            shim: Shim::build(&folder),
+            folder,
             seed,
             steps,
             random: Random::new(seed),
@@ -65,18 +70,22 @@ impl Trial {
         entries
     }
 
-    /// Moments of a record, in order: half of them any, half just behind a sync or a word of the
-    /// child, where a store must be right at once.
+    /// Moments of a record, in order: some just behind the opening of the store, whose content has been
+    /// shown then, of the others half just behind a sync or a word of the child, where a store must be
+    /// right at once, and half any.
     fn moments(&mut self, entries: &[Entry], count: usize) -> Vec<usize> {
         let is_telling =
             |at: &usize| matches!(entries[at - 1].deed, Deed::Mark(_) | Deed::Sync(..));
         let telling: Vec<_> = (1..=entries.len()).filter(is_telling).collect();
+        let is_opening = |at: &usize| matches!(&entries[at - 1].deed, Deed::Mark(line) if line.starts_with("found"));
+        let opening = (1..=entries.len()).filter(is_opening).flat_map(|at| [at; 3]);
         let mut below = |limit: usize| usize::try_from(self.random.below(limit as u64)).unwrap();
         let mut moments: Vec<_> = (0..count)
             .map(|number| match number % 2 {
                 0 => below(entries.len() + 1),
                 _ => telling[below(telling.len())],
             })
+            .chain(opening)
             .collect();
         moments.sort_unstable();
         moments
@@ -86,6 +95,7 @@ impl Trial {
     fn crash(&mut self, disk: &Disk, marks: &Marks, moment: &str) {
         let root = self.folder.join("crashed");
         fs::create_dir(&root).unwrap();
+        let mut same = self.random.clone();
         disk.crash_into(&root, &mut self.random);
         let Marks { acknowledged, issued, .. } = *marks;
         let case = Case { folder: root.join("hub"), acknowledged, issued };
@@ -94,6 +104,10 @@ impl Trial {
         if !matches!(finding, Finding::Holds(_)) {
             let known = format!("{acknowledged} steps acknowledged, {issued} issued");
             self.wrong.push(format!("{moment}, {known}: {finding:?}"));
+            // To be looked at, as it was before it was opened.
+            let kept = self.folder.join("wrong").join(moment);
+            fs::create_dir_all(&kept).unwrap();
+            disk.crash_into(&kept, &mut same);
         }
         fs::remove_dir_all(&root).unwrap();
     }
@@ -121,10 +135,17 @@ impl Trial {
         fs::remove_dir_all(root).unwrap();
     }
 
-    fn assert_all_right(&self) {
-        let Self { seed, judged, wrong, .. } = self;
+    /// What is wrong is left where it can be looked at: the seed does not say which of the store's
+    /// threads was when faster.
+    fn assert_all_right(self) {
+        let Self { guard, seed, judged, wrong, .. } = self;
+        if wrong.is_empty() {
+            return;
+        }
+        let kept = guard.keep();
         let of = format!("{} of {judged} states are wrong, seed {seed}", wrong.len());
-        assert!(wrong.is_empty(), "{of}:\n{}", wrong[..wrong.len().min(40)].join("\n"));
+        let some = wrong[..wrong.len().min(40)].join("\n");
+        panic!("{of}, they are kept in {}:\n{some}", kept.display());
     }
 }
 
@@ -169,8 +190,7 @@ fn what_was_acknowledged_survives_a_loss_of_power() {
     let seed = seed::seed();
     let (works, states, steps) = if seed::is_long() { (4, 150, 400) } else { (1, 40, 90) };
     for seed in seed..seed + works {
-        let (_guard, folder) = child::folder();
-        let mut trial = Trial::new(&folder, seed, steps);
+        let mut trial = Trial::new(seed, steps);
         let entries = trial.record();
         let moments = trial.moments(&entries, states);
         let start = (Disk::default(), Marks::default());
@@ -185,8 +205,7 @@ fn what_was_acknowledged_survives_a_loss_of_power() {
 fn what_was_acknowledged_survives_a_second_loss_of_power() {
     let seed = seed::seed();
     let (states, again, steps) = if seed::is_long() { (60, 8, 150) } else { (6, 4, 60) };
-    let (_guard, folder) = child::folder();
-    let mut trial = Trial::new(&folder, seed, steps);
+    let mut trial = Trial::new(seed, steps);
     let work = Work::new(seed, Size::Large, steps).steps;
     let entries = trial.record();
     let mut moments = trial.moments(&entries, states);
@@ -205,8 +224,7 @@ fn what_was_acknowledged_survives_a_second_loss_of_power() {
 /// The model is sharp: had no sync an effect, it would find that something is lost.
 #[test]
 fn a_store_that_does_not_sync_is_found_out() {
-    let (_guard, folder) = child::folder();
-    let mut trial = Trial::new(&folder, seed::seed(), 40);
+    let mut trial = Trial::new(seed::seed(), 40);
     let entries = trial.record();
     let moments = trial.moments(&entries, 12);
     let start = (Disk::that_never_syncs(), Marks::default());

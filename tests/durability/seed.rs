@@ -7,6 +7,7 @@ use std::env;
 use std::hash::{BuildHasher, RandomState};
 
 /// A sequence of numbers that its seed determines (splitmix64).
+#[derive(Clone)]
 pub(crate) struct Random(u64);
 
 impl Random {
