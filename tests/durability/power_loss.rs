@@ -105,7 +105,7 @@ impl Trial {
             let known = format!("{acknowledged} steps acknowledged, {issued} issued");
             self.wrong.push(format!("{moment}, {known}: {finding:?}"));
             // To be looked at, as it was before it was opened.
-            let kept = self.folder.join("wrong").join(moment);
+            let kept = self.folder.join(format!("wrong/{}-{moment}", self.judged));
             fs::create_dir_all(&kept).unwrap();
             disk.crash_into(&kept, &mut same);
         }
