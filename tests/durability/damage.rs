@@ -156,6 +156,11 @@ fn judge_damages(was_killed: bool) {
     let damaged = folder.join("damaged");
     let mut random = Random::new(seed);
     let mut judge = Judge::new(seed, Size::Small, STEPS);
+    whole.write_to(&damaged);
+    let case = Case { folder: damaged.clone(), acknowledged: STEPS, issued: STEPS };
+    let undamaged = judge.judge(&case);
+    assert!(matches!(undamaged, Finding::Holds(STEPS)), "undamaged: {undamaged:?}");
+    fs::remove_dir_all(&damaged).unwrap();
     let (mut complaints, mut count) = (Complaints::default(), 0);
     for (path, content) in &whole.files {
         for damage in Damage::all(content, seed::is_long(), &mut random) {
