@@ -4,10 +4,15 @@
 //! The test runs this very program again as a child, which works on a hub and writes down, line by
 //! line, what the hub has acknowledged and what its activities do. It is killed after a random
 //! number of acknowledgements, then the next child goes on.
+//!
+//! With `DURABLE_LONG=1` there are more rounds, and so many instances at work at once that the store
+//! is always in the middle of something.
+
+#[path = "durability/seed.rs"]
+mod seed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
-use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -16,13 +21,25 @@ use durable::prelude::*;
 use durable::protocol::EventKind;
 use durable::{OrchestrationHandle, StartError};
 
-const ROUNDS: u32 = 60;
-/// How many instances each child starts.
-const STARTS: u32 = 8;
+use self::seed::Random;
+
 const STEPS: u32 = 6;
+/// The length of what each step is given, so that histories are no mere lists of numbers.
+const INPUT_LEN: usize = 1500;
 /// Where the child finds the folder of the test.
 const FOLDER: &str = "DURABLE_CRASH_TEST_FOLDER";
 const ROUND: &str = "DURABLE_CRASH_TEST_ROUND";
+/// The first round of which instances may not have ended.
+const FIRST: &str = "DURABLE_CRASH_TEST_FIRST";
+
+fn rounds() -> u32 {
+    if seed::is_long() { 200 } else { 60 }
+}
+
+/// How many instances each child starts.
+fn starts() -> u32 {
+    if seed::is_long() { 40 } else { 8 }
+}
 
 /// A file to which lines are added, each in one write, so that none is lost or torn by a kill.
 struct Journal(File);
@@ -38,13 +55,23 @@ impl Journal {
 }
 
 #[activity]
-async fn work(ctx: &ActivityContext, journal: State<Journal>, n: u32) -> Result<u32> {
+async fn work(
+    ctx: &ActivityContext,
+    journal: State<Journal>,
+    n: u32,
+    _input: String,
+) -> Result<u32> {
     journal.note(&format!("{} {n}", ctx.instance_id()))?;
     Ok(n)
 }
 
 #[activity]
-fn work_blocking(ctx: &ActivityContext, journal: State<Journal>, n: u32) -> Result<u32> {
+fn work_blocking(
+    ctx: &ActivityContext,
+    journal: State<Journal>,
+    n: u32,
+    _input: String,
+) -> Result<u32> {
     journal.note(&format!("{} {n}", ctx.instance_id()))?;
     Ok(n)
 }
@@ -54,24 +81,24 @@ fn work_blocking(ctx: &ActivityContext, journal: State<Journal>, n: u32) -> Resu
 async fn job(ctx: &OrchestrationContext, steps: u32) -> Result<u32> {
     let mut sum = 0;
     for n in 0..steps {
-        sum += work(n).await?;
+        sum += work(n, "x".repeat(INPUT_LEN)).await?;
     }
-    let more = (steps..2 * steps).map(work_blocking);
+    let more = (steps..2 * steps).map(|n| work_blocking(n, "x".repeat(INPUT_LEN)));
     Ok(sum + durable::try_join_all(more).await?.into_iter().sum::<u32>())
 }
 
 /// The child: starts instances and waits for them, until it is killed.
 #[tokio::main]
-async fn child(folder: &Path, round: u32) -> Result<()> {
+async fn child(folder: &Path, first: u32, round: u32) -> Result<()> {
     let hub = open(folder).await?;
     let mut waiting = Vec::new();
-    for number in 0..STARTS {
+    for number in 0..starts() {
         let id = format!("job-{round}-{number}");
         waiting.push(start(&hub, &id).await?);
         println!("started {id}");
     }
-    for earlier in 0..round {
-        for number in 0..STARTS {
+    for earlier in first..round {
+        for number in 0..starts() {
             waiting.extend(hub.get_instance::<job>(&format!("job-{earlier}-{number}")).await?);
         }
     }
@@ -102,6 +129,8 @@ async fn start(hub: &TaskHub, id: &str) -> Result<OrchestrationHandle<job>> {
 #[derive(Default)]
 struct Known {
     started: BTreeSet<String>,
+    /// What of it ended and was found so: it is looked at again at the end of the test.
+    settled: BTreeSet<String>,
     ended: BTreeMap<String, String>,
     /// How often each step had run when its result was found recorded.
     recorded: BTreeMap<(String, u32), usize>,
@@ -128,9 +157,16 @@ impl Known {
         Ok(())
     }
 
+    /// The first round of which an instance has not ended.
+    fn first_unended(&self) -> u32 {
+        let unended = self.started.iter().filter(|id| !self.ended.contains_key(*id));
+        let round = |id: &String| id.split('-').nth(1).and_then(|round| round.parse().ok());
+        unended.filter_map(round).min().unwrap_or(u32::MAX)
+    }
+
     /// Opens the hub between two children and checks it against what is known.
     #[tokio::main]
-    async fn check(&mut self, folder: &Path) -> Result<()> {
+    async fn check(&mut self, folder: &Path, is_last: bool) -> Result<()> {
         let runs = runs(folder)?;
         for ((id, n), before) in &self.recorded {
             let now = runs.get(&(id.clone(), *n)).copied().unwrap_or_default();
@@ -138,8 +174,11 @@ impl Known {
         }
         let store = durable::store::SledStore::open(folder.join("hub"))?;
         for id in &self.started {
-            self.recorded.extend(recorded(&store, id, self.ended.get(id), &runs)?);
+            if is_last || !self.settled.contains(id) {
+                self.recorded.extend(recorded(&store, id, self.ended.get(id), &runs)?);
+            }
         }
+        self.settled = self.ended.keys().cloned().collect();
         Ok(())
     }
 }
@@ -190,23 +229,26 @@ fn runs(folder: &Path) -> Result<BTreeMap<(String, u32), usize>> {
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_recorded_is_done_again() -> Result<()> {
     if let Some(folder) = std::env::var_os(FOLDER) {
-        return child(Path::new(&folder), std::env::var(ROUND)?.parse()?);
+        let number = |name| -> Result<u32> { Ok(std::env::var(name)?.parse()?) };
+        return child(Path::new(&folder), number(FIRST)?, number(ROUND)?);
     }
     let folder = tempfile::tempdir()?;
     let mut known = Known::default();
-    let random = RandomState::new();
-    for round in 0..ROUNDS {
+    let mut random = Random::new(seed::seed());
+    for round in 0..rounds() {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["nothing_acknowledged", "--nocapture", "--test-threads", "1"])
             .env(FOLDER, folder.path())
             .env(ROUND, round.to_string())
+            .env(FIRST, known.first_unended().to_string())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        let last = round + 1 == ROUNDS;
-        let lines = if last { u64::MAX } else { 3 + random.hash_one(round) % 40 };
+        let is_last = round + 1 == rounds();
+        let lines = 3 + random.below(5 * u64::from(starts()));
+        let lines = if is_last { u64::MAX } else { lines };
         known.follow(&mut child, lines)?;
-        known.check(folder.path())?;
+        known.check(folder.path(), is_last)?;
     }
     // An instance may have started without our having heard of it: killed in between.
     let unended: Vec<_> =

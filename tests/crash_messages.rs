@@ -3,9 +3,12 @@
 //!
 //! Each producer numbers what it sends, begins anew now and then, calls children and sleeps; its
 //! collector wants the numbers in order, each once. The test runs this very program again as a
-//! child, kills it after a random number of steps, and lets the next one go on.
+//! child, kills it after a random number of steps, and lets the next one go on: more of all that with
+//! `DURABLE_LONG=1`.
 
-use std::hash::{BuildHasher, RandomState};
+#[path = "durability/seed.rs"]
+mod seed;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,11 +17,20 @@ use std::time::Duration;
 use durable::prelude::*;
 use durable::{InstanceQuery, RuntimeStatus};
 
-const ROUNDS: u32 = 40;
-const PRODUCERS: u32 = 8;
+use self::seed::Random;
+
 const NUMBERS: u32 = 40;
 /// Where the child finds the folder of the test.
 const FOLDER: &str = "DURABLE_CRASH_MESSAGES_FOLDER";
+
+fn rounds() -> u32 {
+    if seed::is_long() { 200 } else { 40 }
+}
+
+/// How many send at once.
+fn producers() -> u32 {
+    if seed::is_long() { 40 } else { 8 }
+}
 
 #[activity]
 async fn step(n: u32) -> Result<u32> {
@@ -68,7 +80,7 @@ async fn collector(ctx: &OrchestrationContext, next: u32) -> Result<String> {
 async fn child(folder: &Path) -> Result<()> {
     let hub = TaskHub::builder().path(folder.join("hub")).live_instances(6).open().await?;
     let mut collectors = Vec::new();
-    for number in 0..PRODUCERS {
+    for number in 0..producers() {
         let id = format!("collector-{number}");
         collectors.push(hub.start_if_absent(collector(0).instance_id(&id)).await?);
         let producer = producer(id, 0).instance_id(format!("producer-{number}"));
@@ -86,13 +98,13 @@ async fn child(folder: &Path) -> Result<()> {
 #[tokio::main]
 async fn check(folder: &Path) -> Result<()> {
     let hub = TaskHub::open(folder.join("hub")).await?;
-    for number in 0..PRODUCERS {
+    for number in 0..producers() {
         let run = hub.get_instance::<producer>(&format!("producer-{number}")).await?;
         run.expect("it was started").result().await?;
     }
     let all = hub.count(&InstanceQuery::new()).await?;
     let completed = hub.count(&InstanceQuery::new().status(RuntimeStatus::Completed)).await?;
-    let expected = u64::from(PRODUCERS * (NUMBERS + 2));
+    let expected = u64::from(producers() * (NUMBERS + 2));
     assert_eq!((all, completed), (expected, expected), "children, producers and collectors");
     hub.shutdown().await
 }
@@ -103,18 +115,18 @@ fn messages_arrive_once_and_in_order() -> Result<()> {
         return child(Path::new(&folder));
     }
     let folder = tempfile::tempdir()?;
-    let random = RandomState::new();
+    let mut random = Random::new(seed::seed());
     let mut collected = Vec::new();
-    for round in 0..ROUNDS {
+    for round in 0..rounds() {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["messages_arrive", "--nocapture", "--test-threads", "1"])
             .env(FOLDER, folder.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        let last = round + 1 == ROUNDS;
-        let lines =
-            if last { usize::MAX } else { 1 + usize::try_from(random.hash_one(round) % 30)? };
+        let last = round + 1 == rounds();
+        let lines = 1 + usize::try_from(random.below(30))?;
+        let lines = if last { usize::MAX } else { lines };
         let output = BufReader::new(child.stdout.take().expect("it is piped"));
         collected.clear();
         for line in output.lines().take(lines) {
@@ -128,6 +140,6 @@ fn messages_arrive_once_and_in_order() -> Result<()> {
         child.kill()?;
         child.wait()?;
     }
-    assert_eq!(collected, vec!["all"; usize::try_from(PRODUCERS)?]);
+    assert_eq!(collected, vec!["all"; usize::try_from(producers())?]);
     check(folder.path())
 }

@@ -1,0 +1,256 @@
+//! The processes in which a store is opened: what they do, and how a test speaks with them.
+//!
+//! A test runs this very program again, with only the test `child_process`, which asks here what to
+//! do: to work on a store until it is told to end, or to judge folders one by one.
+
+use std::env;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+
+use crate::check::{self, Case, Finding};
+use crate::disk_full::SmallDisk;
+use crate::work::{self, Size, Step, Work};
+
+/// What a child is to do, as JSON.
+const TASK: &str = "DURABLE_TEST_CHILD";
+/// Begins a line with an answer: what else stands in the output is the test harness's.
+const ANSWER: &str = "answer: ";
+const PATIENCE: Duration = Duration::from_mins(1);
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Task {
+    Work(Session),
+    /// Judges the folders that are named on its input, one a line.
+    Check {
+        seed: u64,
+        size: Size,
+        steps: usize,
+    },
+    /// Fills the small disk on which its folder is.
+    FillDisk(SmallDisk),
+}
+
+/// Some of the steps of a [`Work`], done to the store in `ROOT/hub` by one process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Session {
+    /// Beside the hub there is `marks`, a file of what was issued and acknowledged.
+    pub(crate) root: PathBuf,
+    pub(crate) seed: u64,
+    pub(crate) size: Size,
+    /// How many steps there are in all.
+    pub(crate) steps: usize,
+    /// It goes on with what the store holds, up to this step.
+    pub(crate) to: usize,
+    pub(crate) end: End,
+}
+
+/// How a [`Session`] ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum End {
+    /// The store is closed.
+    Closed,
+    /// The process is killed between two steps.
+    Killed,
+    /// The process is killed in the midst of its last step, when that is to be synced; the step is a
+    /// commit, or there are a few more.
+    KilledInStep,
+}
+
+/// What the test `child_process` does.
+pub(crate) fn run() {
+    let Ok(task) = env::var(TASK) else { return };
+    match serde_json::from_str(&task).unwrap() {
+        Task::Work(session) => session.run(),
+        Task::Check { seed, size, steps } => check_all(&Work::new(seed, size, steps)),
+        Task::FillDisk(disk) => disk.fill().unwrap(),
+    }
+}
+
+/// The command that does `task` in a process of its own.
+pub(crate) fn command(task: &Task) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command
+        .args(["--exact", "child_process", "--ignored", "--nocapture", "--test-threads", "1"])
+        .env(TASK, serde_json::to_string(task).unwrap())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// Says something to whoever runs this process.
+pub(crate) fn answer(text: &str) {
+    println!("{ANSWER}{text}");
+}
+
+pub(crate) fn answer_in(line: &str) -> Option<&str> {
+    line.split_once(ANSWER).map(|(_, answer)| answer)
+}
+
+impl Session {
+    /// Does the steps and notes how it went: `found N` when it has seen how many there were, `issued N`
+    /// before the N-th step, `acknowledged N` or `failed: ..` behind it.
+    fn run(&self) {
+        let before = Marks::of(&self.root);
+        let marks = self.root.join("marks");
+        let mut marks = OpenOptions::new().create(true).append(true).open(marks).unwrap();
+        let mut note = |text: String| marks.write_all(format!("{text}\n").as_bytes()).unwrap();
+        let work = Work::new(self.seed, self.size, self.steps);
+        let store = match work::open(&self.root.join("hub")) {
+            Ok(store) => store,
+            Err(error) => return note(format!("failed: {error}")),
+        };
+        let found = match check::steps_in(&store, before.acknowledged..=before.issued, &work) {
+            Ok(found) => found,
+            Err(error) => return note(format!("failed: {error}")),
+        };
+        note(format!("found {found}"));
+        for (number, step) in (1..).zip(&work.steps).skip(found) {
+            let is_last = number >= self.to;
+            if is_last && self.end == End::KilledInStep && matches!(step, Step::Commit(_)) {
+                note("?".to_owned());
+            } else if number > self.to {
+                break;
+            }
+            note(format!("issued {number}"));
+            match step.apply(&store) {
+                Ok(()) => note(format!("acknowledged {number}")),
+                Err(error) => note(format!("failed: {error}")),
+            }
+        }
+        if self.end != End::Closed {
+            note("!".to_owned());
+        }
+    }
+}
+
+fn check_all(work: &Work) {
+    for line in std::io::stdin().lines() {
+        let case: Case = serde_json::from_str(&line.unwrap()).unwrap();
+        answer(&serde_json::to_string(&check::check(&case, work)).unwrap());
+    }
+}
+
+/// A process that judges folders; another one takes its place if it dies.
+pub(crate) struct Judge {
+    task: Task,
+    process: Option<Process>,
+}
+
+struct Process {
+    child: Child,
+    input: ChildStdin,
+    answers: Receiver<String>,
+    errors: File,
+}
+
+impl Judge {
+    pub(crate) fn new(seed: u64, size: Size, steps: usize) -> Self {
+        Self { task: Task::Check { seed, size, steps }, process: None }
+    }
+
+    pub(crate) fn judge(&mut self, case: &Case) -> Finding {
+        let mut process = self.process.take().unwrap_or_else(|| Process::start(&self.task));
+        // If it has died, that is seen below.
+        let _ = writeln!(process.input, "{}", serde_json::to_string(case).unwrap());
+        match process.answers.recv_timeout(PATIENCE) {
+            Ok(answer) => {
+                self.process = Some(process);
+                serde_json::from_str(&answer).unwrap()
+            }
+            Err(RecvTimeoutError::Timeout) => Finding::Hung,
+            Err(RecvTimeoutError::Disconnected) => Finding::Died(process.last_words()),
+        }
+    }
+}
+
+impl Process {
+    fn start(task: &Task) -> Self {
+        let errors = tempfile::tempfile().unwrap();
+        let mut child = command(task)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(errors.try_clone().unwrap())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, answers) = mpsc::channel();
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if let Some(answer) = answer_in(&line) {
+                    let _ = sender.send(answer.to_owned());
+                }
+            }
+        });
+        Self { input: child.stdin.take().unwrap(), child, answers, errors }
+    }
+
+    fn last_words(&mut self) -> String {
+        let mut said = String::new();
+        let _ = self.errors.rewind();
+        let _ = self.errors.read_to_string(&mut said);
+        let lines: Vec<_> = said.lines().rev().take(8).collect();
+        let status = self.child.wait().map(|status| status.to_string()).unwrap_or_default();
+        format!("{status}: {}", lines.into_iter().rev().collect::<Vec<_>>().join(" / "))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A folder of a test, without links in its name.
+pub(crate) fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().canonicalize().unwrap();
+    (folder, path)
+}
+
+/// How many steps were acknowledged and issued, and what failed, by the notes of a [`Session`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub(crate) acknowledged: usize,
+    pub(crate) issued: usize,
+    /// What the steps that failed said.
+    pub(crate) failures: Vec<String>,
+    /// Whether a step was acknowledged after one had failed.
+    pub(crate) goes_on: bool,
+}
+
+impl Marks {
+    pub(crate) fn of(root: &Path) -> Self {
+        let mut marks = Self::default();
+        let text = std::fs::read_to_string(root.join("marks")).unwrap_or_default();
+        text.lines().for_each(|line| marks.note(line));
+        marks
+    }
+
+    pub(crate) fn note(&mut self, line: &str) {
+        if let Some(number) = line.strip_prefix("issued ") {
+            // What is issued after a failure is to fail as well.
+            if self.failures.is_empty() {
+                self.issued = number.parse().unwrap();
+            }
+        } else if let Some(number) = line.strip_prefix("found ") {
+            self.issued = number.parse().unwrap();
+            self.acknowledged = self.issued;
+        } else if let Some(number) = line.strip_prefix("acknowledged ") {
+            self.goes_on |= !self.failures.is_empty();
+            self.acknowledged = number.parse().unwrap();
+        } else if let Some(failure) = line.strip_prefix("failed: ") {
+            self.failures.push(failure.to_owned());
+        }
+    }
+}

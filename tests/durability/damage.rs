@@ -1,0 +1,193 @@
+//! Damaged files: whatever is flipped, cut off, zeroed or missing in a hub's folder, either it has no
+//! effect or the store says that it is damaged, and where. It never panics, never loses anything in
+//! silence and never makes anything up.
+//!
+//! One hub was closed in good order, one was killed. Of the latter the end may look as if its last
+//! step had not been finished when the power failed, which is no damage: see [`Damage::least`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use crate::check::{Case, Finding};
+use crate::child::{self, End, Judge, Marks, Session};
+use crate::content::{Change, Content, PAGE};
+use crate::seed::{self, Random};
+use crate::shim::Shim;
+use crate::snapshot::Snapshot;
+use crate::work::Size;
+
+const STEPS: usize = 16;
+
+/// What happens to a file.
+#[derive(Clone, Debug)]
+enum Damage {
+    /// Bits of one byte are flipped.
+    Flip(u64),
+    /// It ends here.
+    Cut(u64),
+    /// A page that is zeros.
+    Zero(u64),
+    Missing,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flip(at) => write!(f, "a flipped byte at {at}"),
+            Self::Cut(len) => write!(f, "cut to {len} bytes"),
+            Self::Zero(page) => write!(f, "page {page} is zeros"),
+            Self::Missing => write!(f, "missing"),
+        }
+    }
+}
+
+impl Damage {
+    fn apply(&self, content: &Content, random: &mut Random) -> Option<Content> {
+        let mut damaged = content.clone();
+        match self {
+            Self::Flip(at) => {
+                let mask = u8::try_from(1 + random.below(255)).unwrap();
+                let data = [content.byte(*at) ^ mask];
+                damaged.apply(&Change::Write { offset: *at, data: data.as_slice().into() });
+            }
+            Self::Cut(len) => damaged.apply(&Change::Resize(*len)),
+            Self::Zero(page) => {
+                let len = PAGE.min(content.len() - page * PAGE);
+                let data = vec![0; usize::try_from(len).unwrap()].into();
+                damaged.apply(&Change::Write { offset: page * PAGE, data });
+            }
+            Self::Missing => return None,
+        }
+        Some(damaged)
+    }
+
+    /// How many of the steps must be there if the store opens and says nothing.
+    ///
+    /// Of a hub that was killed, a last step of which a byte is wrong may be one that was not
+    /// finished, and pages that are zeros behind its last steps are what a loss of power leaves of
+    /// steps that nobody was told of. No store can tell these from damage.
+    fn least(&self, was_killed: bool) -> usize {
+        match self {
+            Self::Flip(_) if was_killed => STEPS - 1,
+            Self::Cut(_) | Self::Zero(_) if was_killed => 0,
+            Self::Flip(_) | Self::Cut(_) | Self::Zero(_) | Self::Missing => STEPS,
+        }
+    }
+
+    /// All damages of a file, or a sample of each kind.
+    fn all(content: &Content, is_long: bool, random: &mut Random) -> Vec<Self> {
+        let mut sample = |all: Vec<u64>, most: u64| {
+            let count = if is_long { all.len() as u64 } else { most.min(all.len() as u64) };
+            let mut any = |_| all[usize::try_from(random.below(all.len() as u64)).unwrap()];
+            if count == all.len() as u64 { all } else { (0..count).map(&mut any).collect() }
+        };
+        let pages = (0..content.len().div_ceil(PAGE)).filter(|page| content.has_page(*page));
+        let bytes: Vec<u64> = pages
+            .clone()
+            .flat_map(|page| page * PAGE..content.len().min((page + 1) * PAGE))
+            .collect();
+        let (set, zeros): (Vec<_>, Vec<_>) = bytes.iter().partition(|at| content.byte(**at) != 0);
+        let some_zeros = zeros.into_iter().step_by(if is_long { 97 } else { 1 }).collect();
+        let lengths = bytes.into_iter().step_by(if is_long { 61 } else { 1 }).collect();
+        let mut damages = vec![Self::Missing];
+        damages.extend(sample(set, 100).into_iter().map(Self::Flip));
+        damages.extend(sample(some_zeros, 10).into_iter().map(Self::Flip));
+        damages.extend(sample(lengths, 30).into_iter().map(Self::Cut));
+        damages.extend(sample(pages.collect(), 30).into_iter().map(Self::Zero));
+        damages
+    }
+}
+
+/// A hub with little in it, all of which was acknowledged.
+fn hub(folder: &Path, seed: u64, end: End) -> Snapshot {
+    let shim = Shim::build(folder);
+    let root = shim.root().to_owned();
+    let size = Size::Small;
+    shim.run(Session { root, seed, size, steps: STEPS, to: STEPS, end }, None);
+    let done = Marks { acknowledged: STEPS, issued: STEPS, ..Marks::default() };
+    assert_eq!(Marks::of(shim.root()), done);
+    Snapshot::of(&shim.root().join("hub"))
+}
+
+/// Why a finding is not what it must be, if it is not: in a word, and at length.
+fn complaint(finding: &Finding, folder: &Path) -> Option<(&'static str, String)> {
+    match finding {
+        Finding::Holds(_) => None,
+        Finding::Refused { kind, text } => {
+            let is_named = ["Damaged", "UnknownFormat", "Io"].contains(&kind.as_str());
+            let says_where = text.contains(&folder.display().to_string());
+            (!is_named || !says_where).then(|| ("an error that does not say where", text.clone()))
+        }
+        Finding::Wrong(what) => Some(("it opens and is wrong", what.clone())),
+        Finding::Panicked(_) | Finding::Died(_) | Finding::Hung => {
+            Some(("no answer", format!("{finding:?}")))
+        }
+    }
+}
+
+/// What is complained of: how often of each file, and examples.
+#[derive(Default)]
+struct Complaints(BTreeMap<String, Vec<String>>);
+
+impl Complaints {
+    fn add(&mut self, path: &Path, damage: &Damage, (word, what): (&str, String)) {
+        let of_kind = self.0.entry(format!("{}: {word}", path.display())).or_default();
+        of_kind.push(format!("{damage}: {what}"));
+    }
+}
+
+impl fmt::Display for Complaints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (word, complaints) in &self.0 {
+            let examples = complaints[..complaints.len().min(3)].join("\n    ");
+            writeln!(f, "{word}, {} times, such as\n    {examples}", complaints.len())?;
+        }
+        Ok(())
+    }
+}
+
+fn judge_damages(was_killed: bool) {
+    let seed = seed::seed();
+    let (_guard, folder) = child::folder();
+    let end = if was_killed { End::Killed } else { End::Closed };
+    let whole = hub(&folder, seed, end);
+    let damaged = folder.join("damaged");
+    let mut random = Random::new(seed);
+    let mut judge = Judge::new(seed, Size::Small, STEPS);
+    whole.write_to(&damaged);
+    let case = Case { folder: damaged.clone(), acknowledged: STEPS, issued: STEPS };
+    let undamaged = judge.judge(&case);
+    assert!(matches!(undamaged, Finding::Holds(STEPS)), "undamaged: {undamaged:?}");
+    fs::remove_dir_all(&damaged).unwrap();
+    let (mut complaints, mut count) = (Complaints::default(), 0);
+    for (path, content) in &whole.files {
+        for damage in Damage::all(content, seed::is_long(), &mut random) {
+            let mut snapshot = whole.clone();
+            match damage.apply(content, &mut random) {
+                Some(content) => drop(snapshot.files.insert(path.clone(), content)),
+                None => drop(snapshot.files.remove(path)),
+            }
+            snapshot.write_to(&damaged);
+            let acknowledged = damage.least(was_killed);
+            let case = Case { folder: damaged.clone(), acknowledged, issued: STEPS };
+            if let Some(complaint) = complaint(&judge.judge(&case), &damaged) {
+                complaints.add(path, &damage, complaint);
+            }
+            fs::remove_dir_all(&damaged).unwrap();
+            count += 1;
+        }
+    }
+    assert!(complaints.0.is_empty(), "of {count} damages, seed {seed}:\n{complaints}");
+}
+
+#[test]
+fn damage_of_a_closed_hub_has_no_effect_or_a_name() {
+    judge_damages(false);
+}
+
+#[test]
+fn damage_of_a_killed_hub_has_no_effect_or_a_name() {
+    judge_damages(true);
+}

@@ -1,0 +1,231 @@
+//! A disk that loses its power: from what the shim recorded to folders as a crash may leave them.
+//!
+//! 1. What a sync covered is there: of a file the content that was written before the sync began, of
+//!    a folder its entries.
+//! 2. Of what nobody has synced any part may be there (`content.rs`), in each folder as many of the
+//!    changes to its entries as happened first.
+//! 3. A file whose entry was not synced may be missing, whatever was synced of its content.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::content::{Change, Content, some_of};
+use crate::seed::Random;
+use crate::snapshot::Snapshot;
+use crate::trace::{Deed, Entry, Sync};
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Node {
+    File(usize),
+    Folder,
+}
+
+type Names = BTreeMap<PathBuf, Node>;
+
+#[derive(Debug, Default)]
+struct File {
+    durable: Content,
+    pending: Vec<Change>,
+    /// How many changes are in `durable`.
+    made_durable: usize,
+}
+
+/// A change to the entries of a folder.
+#[derive(Clone, Debug)]
+enum NameChange {
+    Add(PathBuf, Node),
+    Remove(PathBuf),
+    Rename(PathBuf, PathBuf, Node),
+}
+
+impl NameChange {
+    fn apply(&self, names: &mut Names) {
+        match self {
+            Self::Add(path, node) => drop(names.insert(path.clone(), *node)),
+            Self::Remove(path) => drop(names.remove(path)),
+            Self::Rename(from, to, node) => {
+                names.remove(from);
+                names.insert(to.clone(), *node);
+            }
+        }
+    }
+}
+
+/// The changes to a folder's entries.
+#[derive(Debug, Default)]
+struct Folder {
+    pending: Vec<NameChange>,
+    made_durable: usize,
+}
+
+/// What a sync that has begun will make durable.
+#[derive(Debug)]
+enum Begun {
+    File(usize, usize),
+    Folder(PathBuf, usize),
+    /// The root, or what has lost its name.
+    Nothing,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    files: Vec<File>,
+    folders: BTreeMap<PathBuf, Folder>,
+    names: Names,
+    durable_names: Names,
+    begun: BTreeMap<u64, Begun>,
+    ignores_syncs: bool,
+}
+
+impl Disk {
+    /// A disk on which no sync has an effect.
+    pub(crate) fn that_never_syncs() -> Self {
+        Self { ignores_syncs: true, ..Self::default() }
+    }
+
+    /// A disk that holds this, all of it durable.
+    pub(crate) fn holding(snapshot: &Snapshot) -> Self {
+        let mut disk = Self::default();
+        for path in &snapshot.folders {
+            disk.names.insert(path.clone(), Node::Folder);
+        }
+        for (path, content) in &snapshot.files {
+            let node = disk.new_file(content.clone());
+            disk.names.insert(path.clone(), node);
+        }
+        disk.durable_names = disk.names.clone();
+        disk
+    }
+
+    /// Does what was recorded.
+    pub(crate) fn apply(&mut self, entry: &Entry) {
+        let Entry { path, deed } = entry;
+        match deed {
+            Deed::Mark(_) => {}
+            Deed::Create => {
+                let node = self.new_file(Content::default());
+                self.change_names(path, NameChange::Add(path.clone(), node));
+            }
+            Deed::Write { offset, data } => {
+                let data = data.as_slice().into();
+                self.change_file(path, Change::Write { offset: *offset, data });
+            }
+            Deed::Resize(len) => self.change_file(path, Change::Resize(*len)),
+            Deed::Grow(len) => self.change_file(path, Change::Grow(*len)),
+            Deed::MakeFolder => {
+                self.change_names(path, NameChange::Add(path.clone(), Node::Folder));
+            }
+            Deed::Unlink | Deed::RemoveFolder => {
+                self.change_names(path, NameChange::Remove(path.clone()));
+            }
+            Deed::RenameTo(to) => {
+                let node = self.names[path];
+                let stays = path.parent() == to.parent() && node != Node::Folder;
+                assert!(stays, "no model of a crash for the renaming of {}", path.display());
+                self.change_names(path, NameChange::Rename(path.clone(), to.clone(), node));
+            }
+            Deed::Sync(sync, number) => self.sync(path, *sync, *number),
+        }
+    }
+
+    fn new_file(&mut self, durable: Content) -> Node {
+        self.files.push(File { durable, ..File::default() });
+        Node::File(self.files.len() - 1)
+    }
+
+    fn change_file(&mut self, path: &Path, change: Change) {
+        let Some(Node::File(file)) = self.names.get(path) else {
+            panic!("{} was written to and never created", path.display());
+        };
+        self.files[*file].pending.push(change);
+    }
+
+    fn change_names(&mut self, path: &Path, change: NameChange) {
+        change.apply(&mut self.names);
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        self.folders.entry(folder).or_default().pending.push(change);
+    }
+
+    fn sync(&mut self, path: &Path, sync: Sync, number: u64) {
+        if sync == Sync::Begins {
+            let begun = match self.names.get(path) {
+                Some(Node::File(file)) => {
+                    let of = &self.files[*file];
+                    Begun::File(*file, of.made_durable + of.pending.len())
+                }
+                _ => match self.folders.get(path) {
+                    Some(of) => Begun::Folder(path.to_owned(), of.made_durable + of.pending.len()),
+                    None => Begun::Nothing,
+                },
+            };
+            self.begun.insert(number, begun);
+            return;
+        }
+        let begun = self.begun.remove(&number).unwrap_or(Begun::Nothing);
+        if sync == Sync::Fails || self.ignores_syncs {
+            return;
+        }
+        match begun {
+            Begun::Nothing => {}
+            Begun::File(file, until) => {
+                let File { durable, pending, made_durable } = &mut self.files[file];
+                let count = until.saturating_sub(*made_durable);
+                pending.drain(..count).for_each(|change| durable.apply(&change));
+                *made_durable += count;
+            }
+            Begun::Folder(path, until) => {
+                let Folder { pending, made_durable } = self.folders.entry(path).or_default();
+                let count = until.saturating_sub(*made_durable);
+                pending.drain(..count).for_each(|change| change.apply(&mut self.durable_names));
+                *made_durable += count;
+            }
+        }
+    }
+
+    /// Writes into `folder` what is there after the power has failed now.
+    pub(crate) fn crash_into(&self, folder: &Path, random: &mut Random) {
+        // From nothing, over some, to all of what the system had not yet written.
+        let kept = [0, 10, 50, 90, 100][usize::try_from(random.below(5)).unwrap()];
+        let mut names = self.durable_names.clone();
+        for Folder { pending, .. } in self.folders.values() {
+            let count = some_of(pending.len(), kept, random);
+            for change in &pending[..count] {
+                change.apply(&mut names);
+            }
+        }
+        // Parents come before what is in them.
+        let mut folders = BTreeSet::from([PathBuf::new()]);
+        for (path, node) in &names {
+            if !folders.contains(path.parent().unwrap_or(Path::new(""))) {
+                continue;
+            }
+            match node {
+                Node::Folder => {
+                    std::fs::create_dir(folder.join(path)).unwrap();
+                    folders.insert(path.clone());
+                }
+                Node::File(file) => {
+                    let File { durable, pending, .. } = &self.files[*file];
+                    durable.after_crash(pending, kept, random).write_to(&folder.join(path));
+                }
+            }
+        }
+    }
+
+    /// Every file as a program sees it that has read all that was written, with its name.
+    pub(crate) fn files(&self) -> BTreeMap<PathBuf, Content> {
+        let mut files = BTreeMap::new();
+        for (path, node) in &self.names {
+            if let Node::File(file) = node {
+                let File { durable, pending, .. } = &self.files[*file];
+                let mut content = durable.clone();
+                for change in pending {
+                    content.apply(change);
+                }
+                files.insert(path.clone(), content);
+            }
+        }
+        files
+    }
+}

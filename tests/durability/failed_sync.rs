@@ -1,0 +1,113 @@
+//! The disk answers a sync with an error, or a write with "no room": whoever waits for a commit is
+//! told, nothing is acknowledged from then on, and what was acknowledged before is found again.
+//!
+//! After a failed sync nobody knows what is on the disk, and syncing again proves nothing: the system
+//! may have dropped what it could not write. So the store accepts nothing more until it is opened
+//! anew.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::check::{Case, Finding};
+use crate::child::{self, End, Judge, Marks, Session};
+use crate::seed::{self, Random};
+use crate::shim::Shim;
+use crate::trace::{self, Deed, Sync};
+use crate::work::Size;
+
+const STEPS: usize = 40;
+
+/// The work in a process of its own, in which `failing` fails; gives the shim it ran under.
+fn run(shim: &Shim, seed: u64, failing: Option<&str>, end: End) -> Shim {
+    let shim = shim.with_other_root(&failing.unwrap_or("nothing").replace(' ', "-"));
+    let root = shim.root().to_owned();
+    let size = Size::Large;
+    shim.run(Session { root, seed, size, steps: STEPS, to: STEPS, end }, failing);
+    shim
+}
+
+/// How many syncs and writes there are if nothing fails.
+fn counted(shim: &Shim, seed: u64) -> (u64, u64) {
+    let entries = trace::read(run(shim, seed, None, End::Closed).trace());
+    let count =
+        |is: fn(&Deed) -> bool| entries.iter().filter(|entry| is(&entry.deed)).count() as u64;
+    (
+        count(|deed| matches!(deed, Deed::Sync(Sync::Begins, _))),
+        count(|deed| matches!(deed, Deed::Write { .. } | Deed::Grow(_))),
+    )
+}
+
+/// Numbers from 1 to `most`: all, or a sample.
+fn numbers(most: u64, random: &mut Random) -> Vec<u64> {
+    if seed::is_long() {
+        return (1..=most).collect();
+    }
+    let sampled: BTreeSet<_> = (0..12).map(|_| 1 + random.below(most)).collect();
+    sampled.into_iter().collect()
+}
+
+/// Lets each of the numbered syncs or writes fail, each in a folder of its own, and gives what is
+/// wrong about what the work was told and about what is left of it.
+fn complaints(
+    shim: &Shim,
+    what: &str,
+    numbers: &[u64],
+    seed: u64,
+    must_say: Option<&str>,
+) -> Vec<String> {
+    let mut judge = Judge::new(seed, Size::Large, STEPS);
+    let mut complaints = Vec::new();
+    for number in numbers {
+        let failing = format!("{what} {number}");
+        // A store that has failed is closed, too.
+        let end = if number % 2 == 0 { End::Killed } else { End::Closed };
+        let shim = run(shim, seed, Some(&failing), end);
+        let marks = Marks::of(shim.root());
+        let Marks { acknowledged, issued, .. } = marks;
+        let folder = shim.root().join("hub");
+        let finding = judge.judge(&Case { folder, acknowledged, issued });
+        let told = told(&marks, must_say);
+        let left = (!matches!(finding, Finding::Holds(_))).then(|| format!("{finding:?}"));
+        let after = format!("{failing}, after {acknowledged} steps");
+        complaints.extend(told.or(left).map(|complaint| format!("{after}: {complaint}")));
+        fs::remove_dir_all(shim.root()).unwrap();
+    }
+    complaints
+}
+
+/// What is wrong about what the work was told, if anything is.
+fn told(marks: &Marks, must_say: Option<&str>) -> Option<String> {
+    if marks.goes_on {
+        return Some(format!("it goes on after: {}", marks.failures.join("; ")));
+    }
+    if marks.failures.is_empty() && marks.acknowledged < STEPS {
+        return Some("the process died".to_owned());
+    }
+    let later = marks.failures.iter().skip(1);
+    let unsaid = |failure: &&String| must_say.is_some_and(|must_say| !failure.contains(must_say));
+    later.clone().find(unsaid).map(|failure| format!("later commits only say: {failure}"))
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_acknowledged_and_nothing_is_lost() {
+    let seed = seed::seed();
+    let (_guard, folder) = child::folder();
+    let shim = Shim::build(&folder);
+    let (syncs, _writes) = counted(&shim, seed);
+    assert!(syncs >= STEPS as u64, "every step is synced");
+    let numbers = numbers(syncs, &mut Random::new(seed));
+    let must_say = Some("nothing more is accepted until the store is opened anew");
+    let complaints = complaints(&shim, "sync", &numbers, seed, must_say);
+    assert!(complaints.is_empty(), "seed {seed}:\n{}", complaints.join("\n"));
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_write_that_finds_no_room() {
+    let seed = seed::seed();
+    let (_guard, folder) = child::folder();
+    let shim = Shim::build(&folder);
+    let (_syncs, writes) = counted(&shim, seed);
+    let numbers = numbers(writes, &mut Random::new(seed));
+    let complaints = complaints(&shim, "write", &numbers, seed, None);
+    assert!(complaints.is_empty(), "seed {seed}:\n{}", complaints.join("\n"));
+}

@@ -1,0 +1,28 @@
+//! What a store must hold whatever happens to its process, its disk and its files.
+//!
+//! Owns the tests of crashes that are made up: a loss of power, a sync that fails, damaged files, a
+//! full disk. They judge the embedded store by its public interface only, against the store in
+//! memory. `tests/crash.rs` kills real processes.
+//!
+//! Read next: `work.rs` (what is done to a store), `check.rs` (how what it holds is judged).
+#![cfg(target_os = "linux")]
+
+mod check;
+mod child;
+mod content;
+mod damage;
+mod disk;
+mod disk_full;
+mod failed_sync;
+mod power_loss;
+mod seed;
+mod shim;
+mod snapshot;
+mod trace;
+mod work;
+
+#[test]
+#[ignore = "the other tests run it in processes of their own"]
+fn child_process() {
+    child::run();
+}

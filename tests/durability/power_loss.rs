@@ -1,0 +1,235 @@
+//! The power fails: at any moment of a store's work, with any part of what nobody had synced lost,
+//! it opens again and holds what was acknowledged, each step whole or not at all. So it does when the
+//! power fails again while it opens, or soon after.
+//!
+//! The work is done once, under the shim. The crashes are made up from its record.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::check::{Case, Finding};
+use crate::child::{self, End, Judge, Marks, Session};
+use crate::disk::Disk;
+use crate::seed::{self, Random};
+use crate::shim::Shim;
+use crate::snapshot::Snapshot;
+use crate::trace::{self, Deed, Entry};
+use crate::work::{Size, Step, Work};
+
+/// One work, and what is wrong with what crashes left of it.
+struct Trial {
+    guard: TempDir,
+    folder: PathBuf,
+    shim: Shim,
+    seed: u64,
+    steps: usize,
+    random: Random,
+    judge: Judge,
+    judged: usize,
+    wrong: Vec<String>,
+}
+
+impl Trial {
+    fn new(seed: u64, steps: usize) -> Self {
+        let (guard, folder) = child::folder();
+        Self {
+            guard,
+            shim: Shim::build(&folder),
+            folder,
+            seed,
+            steps,
+            random: Random::new(seed),
+            judge: Judge::new(seed, Size::Large, steps),
+            judged: 0,
+            wrong: Vec::new(),
+        }
+    }
+
+    fn session(&self, root: &Path, to: usize, end: End) -> Session {
+        let Self { seed, steps, .. } = *self;
+        Session { root: root.to_owned(), seed, size: Size::Large, steps, to, end }
+    }
+
+    /// Does the whole work, in processes that end in several ways, and gives the record.
+    fn record(&self) -> Vec<Entry> {
+        let (root, steps) = (self.shim.root(), self.steps);
+        for (to, end) in [
+            (steps / 4, End::Closed),
+            (steps / 2, End::KilledInStep),
+            (3 * steps / 4, End::Killed),
+            (steps, End::Closed),
+        ] {
+            self.shim.run(self.session(root, to, end), None);
+        }
+        let done = Marks { acknowledged: steps, issued: steps, ..Marks::default() };
+        assert_eq!(Marks::of(root), done, "the work is done without an error");
+        let entries = trace::read(self.shim.trace());
+        explains(&entries, Disk::default(), root);
+        entries
+    }
+
+    /// Moments of a record, in order: some just behind the opening of the store, whose content has been
+    /// shown then, of the others half just behind a sync or a word of the child, where a store must be
+    /// right at once, and half any.
+    fn moments(&mut self, entries: &[Entry], count: usize) -> Vec<usize> {
+        let is_telling =
+            |at: &usize| matches!(entries[at - 1].deed, Deed::Mark(_) | Deed::Sync(..));
+        let telling: Vec<_> = (1..=entries.len()).filter(is_telling).collect();
+        let is_opening = |at: &usize| matches!(&entries[at - 1].deed, Deed::Mark(line) if line.starts_with("found"));
+        let opening = (1..=entries.len()).filter(is_opening).flat_map(|at| [at; 3]);
+        let mut below = |limit: usize| usize::try_from(self.random.below(limit as u64)).unwrap();
+        let mut moments: Vec<_> = (0..count)
+            .map(|number| match number % 2 {
+                0 => below(entries.len() + 1),
+                _ => telling[below(telling.len())],
+            })
+            .chain(opening)
+            .collect();
+        moments.sort_unstable();
+        moments
+    }
+
+    /// Lets the power fail now, and judges what is left.
+    fn crash(&mut self, disk: &Disk, marks: &Marks, moment: &str) {
+        let root = self.folder.join("crashed");
+        fs::create_dir(&root).unwrap();
+        let mut same = self.random.clone();
+        disk.crash_into(&root, &mut self.random);
+        let Marks { acknowledged, issued, .. } = *marks;
+        let case = Case { folder: root.join("hub"), acknowledged, issued };
+        let finding = self.judge.judge(&case);
+        self.judged += 1;
+        if !matches!(finding, Finding::Holds(_)) {
+            let known = format!("{acknowledged} steps acknowledged, {issued} issued");
+            self.wrong.push(format!("{moment}, {known}: {finding:?}"));
+            // To be looked at, as it was before it was opened.
+            let kept = self.folder.join(format!("wrong/{}-{moment}", self.judged));
+            fs::create_dir_all(&kept).unwrap();
+            disk.crash_into(&kept, &mut same);
+        }
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    /// Lets the power fail now, opens the store on what is left, works on for a few steps, and lets
+    /// the power fail again somewhere in that.
+    fn crash_twice(&mut self, disk: &Disk, marks: &Marks, moment: &str, count: usize) {
+        let shim = self.shim.with_other_root(moment);
+        let root = shim.root();
+        disk.crash_into(root, &mut self.random);
+        let Marks { acknowledged, issued, .. } = *marks;
+        fs::write(root.join("marks"), format!("found {acknowledged}\nissued {issued}\n")).unwrap();
+        let left = Snapshot::of(root);
+        shim.run(self.session(root, self.steps.min(issued + 8), End::Killed), None);
+        let failures = Marks::of(root).failures;
+        if !failures.is_empty() {
+            self.wrong.push(format!("opened after {moment}: {}", failures.join("; ")));
+        }
+        let entries = trace::read(shim.trace());
+        explains(&entries, Disk::holding(&left), root);
+        let moments = self.moments(&entries, count);
+        walk(&entries, &moments, (Disk::holding(&left), marks.clone()), |disk, marks, second| {
+            self.crash(disk, marks, &format!("{moment}-{second}"));
+        });
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    /// What is wrong is left where it can be looked at: the seed does not say which of the store's
+    /// threads was when faster.
+    fn assert_all_right(self) {
+        let Self { guard, seed, judged, wrong, .. } = self;
+        if wrong.is_empty() {
+            return;
+        }
+        let kept = guard.keep();
+        let of = format!("{} of {judged} states are wrong, seed {seed}", wrong.len());
+        let some = wrong[..wrong.len().min(40)].join("\n");
+        panic!("{of}, they are kept in {}:\n{some}", kept.display());
+    }
+}
+
+/// Goes through a record, and shows the disk and what was known at some moments.
+fn walk(
+    entries: &[Entry],
+    moments: &[usize],
+    (mut disk, mut marks): (Disk, Marks),
+    mut show: impl FnMut(&Disk, &Marks, usize),
+) {
+    let mut at = 0;
+    for moment in moments {
+        for entry in &entries[at..*moment] {
+            disk.apply(entry);
+            if let Deed::Mark(line) = &entry.deed {
+                marks.note(line.trim_end());
+            }
+        }
+        at = *moment;
+        show(&disk, &marks, *moment);
+    }
+}
+
+/// The record says all that happened: it leads to the very files that are there.
+fn explains(entries: &[Entry], mut disk: Disk, root: &Path) {
+    for entry in entries {
+        disk.apply(entry);
+    }
+    let (mut modelled, mut found) = (disk.files(), Snapshot::of(root).files);
+    for files in [&mut modelled, &mut found] {
+        files.remove(Path::new("marks"));
+    }
+    assert!(modelled.keys().eq(found.keys()), "the shim did not see all files being made");
+    for (path, content) in &found {
+        let is_explained = modelled[path] == *content;
+        assert!(is_explained, "{} was written past the shim", path.display());
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_loss_of_power() {
+    let seed = seed::seed();
+    let (works, states, steps) = if seed::is_long() { (4, 150, 400) } else { (1, 40, 90) };
+    for seed in seed..seed + works {
+        let mut trial = Trial::new(seed, steps);
+        let entries = trial.record();
+        let moments = trial.moments(&entries, states);
+        let start = (Disk::default(), Marks::default());
+        walk(&entries, &moments, start, |disk, marks, moment| {
+            trial.crash(disk, marks, &format!("moment-{moment}"));
+        });
+        trial.assert_all_right();
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_second_loss_of_power() {
+    let seed = seed::seed();
+    let (states, again, steps) = if seed::is_long() { (60, 8, 150) } else { (6, 4, 60) };
+    let mut trial = Trial::new(seed, steps);
+    let work = Work::new(seed, Size::Large, steps).steps;
+    let entries = trial.record();
+    let mut moments = trial.moments(&entries, states);
+    moments.dedup();
+    walk(&entries, &moments, (Disk::default(), Marks::default()), |disk, marks, moment| {
+        // Who opens the store must be able to tell how many steps it holds.
+        let under_way = &work[..marks.issued][marks.acknowledged..];
+        if under_way.iter().all(|step| matches!(step, Step::Commit(_))) {
+            trial.crash_twice(disk, marks, &format!("moment-{moment}"), again);
+        }
+    });
+    assert!(trial.judged > 0);
+    trial.assert_all_right();
+}
+
+/// The model is sharp: had no sync an effect, it would find that something is lost.
+#[test]
+fn a_store_that_does_not_sync_is_found_out() {
+    let mut trial = Trial::new(seed::seed(), 40);
+    let entries = trial.record();
+    let moments = trial.moments(&entries, 12);
+    let start = (Disk::that_never_syncs(), Marks::default());
+    walk(&entries, &moments, start, |disk, marks, moment| {
+        trial.crash(disk, marks, &format!("moment-{moment}"));
+    });
+    assert!(!trial.wrong.is_empty(), "all of {} states are right", trial.judged);
+}
