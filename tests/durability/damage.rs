@@ -2,8 +2,8 @@
 //! effect or the store says that it is damaged, and where. It never panics, never loses anything in
 //! silence and never makes anything up.
 //!
-//! One hub was closed in good order, one was killed. Of the latter the end may look as if its last
-//! step had not been finished when the power failed, which is no damage: see [`Damage::least`].
+//! One hub was closed in good order, one was killed: what it has not moved from its log must be there
+//! as well.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -63,19 +63,6 @@ impl Damage {
         Some(damaged)
     }
 
-    /// How many of the steps must be there if the store opens and says nothing.
-    ///
-    /// Of a hub that was killed, a last step of which a byte is wrong may be one that was not
-    /// finished, and pages that are zeros behind its last steps are what a loss of power leaves of
-    /// steps that nobody was told of. No store can tell these from damage.
-    fn least(&self, was_killed: bool) -> usize {
-        match self {
-            Self::Flip(_) if was_killed => STEPS - 1,
-            Self::Cut(_) | Self::Zero(_) if was_killed => 0,
-            Self::Flip(_) | Self::Cut(_) | Self::Zero(_) | Self::Missing => STEPS,
-        }
-    }
-
     /// All damages of a file, or a sample of each kind.
     fn all(content: &Content, is_long: bool, random: &mut Random) -> Vec<Self> {
         let mut sample = |all: Vec<u64>, most: u64| {
@@ -116,7 +103,8 @@ fn complaint(finding: &Finding, folder: &Path) -> Option<(&'static str, String)>
     match finding {
         Finding::Holds(_) => None,
         Finding::Refused { kind, text } => {
-            let is_named = ["Damaged", "UnknownFormat", "Io"].contains(&kind.as_str());
+            let is_named =
+                ["Damaged", "LogDamaged", "UnknownFormat", "Io"].contains(&kind.as_str());
             let says_where = text.contains(&folder.display().to_string());
             (!is_named || !says_where).then(|| ("an error that does not say where", text.clone()))
         }
@@ -170,8 +158,7 @@ fn judge_damages(was_killed: bool) {
                 None => drop(snapshot.files.remove(path)),
             }
             snapshot.write_to(&damaged);
-            let acknowledged = damage.least(was_killed);
-            let case = Case { folder: damaged.clone(), acknowledged, issued: STEPS };
+            let case = Case { folder: damaged.clone(), acknowledged: STEPS, issued: STEPS };
             if let Some(complaint) = complaint(&judge.judge(&case), &damaged) {
                 complaints.add(path, &damage, complaint);
             }

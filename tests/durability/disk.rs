@@ -4,7 +4,9 @@
 //!    a folder its entries.
 //! 2. Of what nobody has synced any part may be there (`content.rs`), in each folder as many of the
 //!    changes to its entries as happened first.
-//! 3. A file whose entry was not synced may be missing, whatever was synced of its content.
+//! 3. A file that is synced keeps its name, and what happened to the entries of its folder before it
+//!    got that: so do the journals of ext4, XFS and Btrfs. Any later change of entries may be missing,
+//!    whatever was synced of the content.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -173,6 +175,7 @@ impl Disk {
                 let count = until.saturating_sub(*made_durable);
                 pending.drain(..count).for_each(|change| durable.apply(&change));
                 *made_durable += count;
+                self.keep_name(path, file);
             }
             Begun::Folder(path, until) => {
                 let Folder { pending, made_durable } = self.folders.entry(path).or_default();
@@ -180,6 +183,18 @@ impl Disk {
                 pending.drain(..count).for_each(|change| change.apply(&mut self.durable_names));
                 *made_durable += count;
             }
+        }
+    }
+
+    /// The name under which a file was created is durable.
+    fn keep_name(&mut self, path: &Path, file: usize) {
+        let Some(folder) = path.parent().and_then(|folder| self.folders.get_mut(folder)) else {
+            return;
+        };
+        let names_it = |change: &NameChange| matches!(change, NameChange::Add(_, Node::File(added)) if *added == file);
+        if let Some(place) = folder.pending.iter().position(names_it) {
+            folder.pending.drain(..=place).for_each(|change| change.apply(&mut self.durable_names));
+            folder.made_durable += place + 1;
         }
     }
 

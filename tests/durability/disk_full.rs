@@ -17,17 +17,18 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::child::{self, Task};
+use crate::seed::Random;
 
 const MIB: usize = 1024 * 1024;
-const DISK: &str = "128m";
+const DISK: &str = "256m";
 /// What others have on the disk, and then remove.
-const BALLAST: usize = 64 * MIB;
+const BALLAST: usize = 128 * MIB;
 /// How many instances run while the disk is filled, each with this much still to write.
 const RUNNING: u32 = 20;
 const RESULT_LEN: usize = 64 * 1024;
 const INPUT_LEN: usize = 256 * 1024;
 /// More would not fit on the disk.
-const STARTS_MAX: usize = 128 * MIB / INPUT_LEN;
+const STARTS_MAX: usize = 256 * MIB / INPUT_LEN;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A hub on a small disk.
@@ -126,12 +127,19 @@ impl SmallDisk {
 /// Starts instances until one is refused; says how many were not, and why that one was.
 async fn fill(hub: &TaskHub) -> Result<(usize, String)> {
     for number in 0..STARTS_MAX {
-        let keep = keep("x".repeat(INPUT_LEN)).instance_id(format!("keep-{number}"));
+        let keep = keep(noise(number)).instance_id(format!("keep-{number}"));
         if let Err(error) = hub.start(keep).await {
             return Ok((number, error.to_string()));
         }
     }
     Err(Error::msg("more was accepted than fits on the disk"))
+}
+
+/// Text that no store can make smaller by much.
+fn noise(seed: usize) -> String {
+    let mut random = Random::new(seed as u64);
+    let letter = |_| char::from(b'A' + u8::try_from(random.below(26)).unwrap_or_default());
+    (0..INPUT_LEN).map(letter).collect()
 }
 
 /// Fills a file until there is no room on the disk.

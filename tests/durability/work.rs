@@ -23,7 +23,8 @@ const IDS: u64 = 48;
 
 /// Opens the store that is judged. Its limits are set here if others are to be tried.
 pub(crate) fn open(folder: &Path) -> Result<SledStore, StoreError> {
-    SledStore::open(folder)
+    // Small, so that there are many checkpoints and several files of the log.
+    SledStore::options().overlay_bytes(1024 * 1024).open(folder)
 }
 
 /// What is done to a store, step by step.

@@ -178,6 +178,12 @@ pub enum StartError {
         /// What there is.
         registered: String,
     },
+    /// The disk is nearly full, and what is left is kept for what runs already.
+    #[error(
+        "no instance is started while there is so little room: {0}; what runs goes on, and starts \
+         are accepted again when there is room"
+    )]
+    NoRoom(#[source] StoreError),
     /// The trace context that was given is none.
     #[error(transparent)]
     InvalidTraceContext(#[from] InvalidTraceContext),

@@ -34,9 +34,7 @@ impl TaskHub {
     /// [`StartError::AlreadyExists`] if the id is taken (see [`Call::replace_if`]),
     /// [`StartError::NotRegistered`] if this hub does not know the orchestration,
     /// [`StartError::InvalidInstanceId`], [`StartError::InvalidInput`],
-    /// [`StartError::InvalidTraceContext`]; [`StartError::Hub`] with
-    /// [`StoreError::DiskFull`](crate::store::StoreError::DiskFull) while the disk is nearly full:
-    /// then what runs already goes on, and starts are accepted again when there is room.
+    /// [`StartError::InvalidTraceContext`]; [`StartError::NoRoom`] while the disk is nearly full.
     pub fn start<O: Orchestrator>(
         &self,
         call: Call<O>,
@@ -92,7 +90,7 @@ impl TaskHub {
         self.check()?;
         let StartRequest { instance_id, name, version, input, .. } = request;
         self.can_start(&name, version.as_deref(), &input)?;
-        self.store().ok_or(HubError::ShutDown)?.check_room().map_err(HubError::Store)?;
+        self.store().ok_or(HubError::ShutDown)?.check_room().map_err(StartError::NoRoom)?;
         let mut started = ExecutionStarted::new(name, version, input, ExecutionId::generate());
         started.tags = request.tags;
         started.trace_context = request.trace_context.map(TraceContext::checked).transpose()?;

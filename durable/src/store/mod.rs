@@ -202,8 +202,8 @@ pub enum StoreError {
     },
     /// The disk is so nearly full that writing might not end well.
     #[error(
-        "the disk of `{}` has {available} bytes left, and {needed} are needed; nothing was written: \
-         free some space", .path.display()
+        "the disk of `{}` has {available} bytes left, and {needed} are needed; free some space",
+        .path.display()
     )]
     DiskFull {
         /// The folder.

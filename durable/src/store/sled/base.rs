@@ -6,9 +6,10 @@
 //!
 //! Read next: `keys.rs` (the layout), `stored.rs` and `values.rs` (the values).
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::RwLock;
 use std::thread;
 
 use bytes::Bytes;
@@ -27,6 +28,9 @@ pub(super) struct Base {
     pub(super) tree: Tree,
     db: Db,
     file: SledFile,
+    /// Held while a batch is written, and while what is in several pieces is read: a scan of sled's
+    /// sees a batch in part.
+    pieces: RwLock<()>,
 }
 
 /// Our own handle of sled's file, to sync it.
@@ -44,12 +48,14 @@ impl Drop for SledFile {
 
 impl Base {
     pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        finish_snapshots(path)?;
         let db = open_sled(path, cache_bytes)?;
         let name = path.join("db");
         let file = File::options().read(true).write(true).open(&name);
         let doing = || format!("cannot open `{}`", name.display());
         let file = file.map_err(|error| StoreError::io(doing(), error))?;
-        Ok(Self { tree: Tree::clone(&db), db, file: SledFile(file) })
+        let (tree, pieces) = (Tree::clone(&db), RwLock::default());
+        Ok(Self { tree, db, file: SledFile(file), pieces })
     }
 
     /// Makes everything durable that was written.
@@ -59,6 +65,7 @@ impl Base {
     }
 
     pub(super) fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        let _whole = self.pieces.write();
         self.tree.apply_batch(batch).map_err(sled_error)
     }
 
@@ -95,9 +102,26 @@ impl Base {
 
     pub(super) fn stored(&self, id: &InstanceId) -> Result<Option<Stored>, StoreError> {
         match self.get(&keys::instances(id.as_str()))? {
-            Some(first) => self.stored_from(id, &first).map(Some),
+            Some(first) if first.len() == values::PIECE => {
+                let _whole = self.pieces.read();
+                self.stored_in_pieces(id)
+            }
+            Some(first) => Stored::read(id, &first).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// An instance, with nothing written meanwhile.
+    fn stored_in_pieces(&self, id: &InstanceId) -> Result<Option<Stored>, StoreError> {
+        let Some(first) = self.get(&keys::instances(id.as_str()))? else { return Ok(None) };
+        let mut bytes = first.to_vec();
+        if first.len() == values::PIECE {
+            for piece in self.tree.scan_prefix(keys::rest_of_instance(id)).values() {
+                bytes.extend_from_slice(&piece.map_err(sled_error)?);
+            }
+        }
+        let is_long = first.len() == values::PIECE;
+        Ok(Some(Stored { is_long, ..Stored::read(id, &bytes)? }))
     }
 
     /// Which frame touched an instance last, and its head.
@@ -105,18 +129,6 @@ impl Base {
         // Both are in the first piece.
         let first = self.get(&keys::instances(id.as_str()))?;
         first.map(|first| stored::head(id, &first)).transpose()
-    }
-
-    /// An instance of which the first piece is known.
-    fn stored_from(&self, id: &InstanceId, first: &[u8]) -> Result<Stored, StoreError> {
-        if first.len() < values::PIECE {
-            return Stored::read(id, first);
-        }
-        let mut bytes = first.to_vec();
-        for piece in self.tree.scan_prefix(keys::rest_of_instance(id)).values() {
-            bytes.extend_from_slice(&piece.map_err(sled_error)?);
-        }
-        Ok(Stored { is_long: true, ..Stored::read(id, &bytes)? })
     }
 
     /// The next instances whose ids begin like this, behind `after`: at most `limit`.
@@ -138,34 +150,43 @@ impl Base {
             // The rest of a value whose first piece came before.
             if !key.contains(&keys::END) {
                 let id = values::instance_id(&key[1..])?;
-                let stored = self.stored_from(&id, &first)?;
-                instances.push((id, stored));
+                let stored = if first.len() == values::PIECE {
+                    self.stored(&id)?
+                } else {
+                    Some(Stored::read(&id, &first)?)
+                };
+                instances.extend(stored.map(|stored| (id, stored)));
             }
         }
         Ok(instances)
     }
 
-    /// The episodes of an execution that end behind the event `from`.
+    /// The episodes of an execution that end behind the event `from` and begin before `until`.
     pub(super) fn blocks(
         &self,
         id: &InstanceId,
         execution: ExecutionId,
         from: u64,
+        until: u64,
     ) -> Result<Vec<Block>, StoreError> {
-        let stored = self.stored(id)?.filter(|stored| stored.head.execution == execution);
+        let _whole = self.pieces.read();
+        let stored = self.stored_in_pieces(id)?;
+        let stored = stored.filter(|stored| stored.head.execution == execution);
         let is_in_tail = stored.as_ref().is_some_and(|stored| stored.first <= from);
         let mut blocks = Vec::new();
         if !is_in_tail {
             let prefix = keys::history(id, execution);
             let first = self.first_of_chunk(&prefix, from)?;
-            for (first, chunk) in values::scan(&self.tree, &prefix, first)? {
+            // What is behind that was left by a checkpoint that was cut short.
+            let end = stored.as_ref().map_or(until, |stored| stored.first.min(until));
+            for (first, chunk) in values::scan(&self.tree, &prefix, first, end)? {
                 blocks.extend(stored::blocks(id, first, stored::read_chunk(id, &chunk)?)?);
             }
         }
         if let Some(Stored { first, tail, .. }) = stored {
             blocks.extend(stored::blocks(id, first, tail)?);
         }
-        blocks.retain(|block| block.first + u64::from(block.count) > from);
+        blocks.retain(|block| block.first + u64::from(block.count) > from && block.first < until);
         Ok(blocks)
     }
 
@@ -215,7 +236,7 @@ impl Base {
 
     /// All messages, by partition and position.
     pub(super) fn messages(&self, partition: PartitionId) -> Result<Vec<(u64, Bytes)>, StoreError> {
-        let messages = values::scan(&self.tree, &keys::messages(partition), 0)?;
+        let messages = values::scan(&self.tree, &keys::messages(partition), 0, u64::MAX)?;
         Ok(messages.into_iter().map(|(position, bytes)| (position, bytes.into())).collect())
     }
 
@@ -232,6 +253,37 @@ impl Base {
         }
         Ok(partitions)
     }
+}
+
+/// Finishes what a crash may have cut short while sled opened: it writes a snapshot under another
+/// name, syncs it, renames it, and then overwrites what the snapshot has made superfluous, with no
+/// sync between. A snapshot that is whole gets its name; another is removed, since sled takes it for
+/// a damaged one.
+fn finish_snapshots(path: &Path) -> Result<(), StoreError> {
+    let finish = || {
+        let Ok(entries) = fs::read_dir(path) else { return Ok(()) };
+        for entry in entries {
+            let unfinished = entry?.path();
+            if unfinished.extension().is_none_or(|ending| ending != "generating") {
+                continue;
+            }
+            if is_whole(&fs::read(&unfinished)?) {
+                fs::rename(&unfinished, unfinished.with_extension(""))?;
+            } else {
+                fs::remove_file(&unfinished)?;
+            }
+        }
+        File::open(path)?.sync_all()
+    };
+    let doing = || format!("cannot finish the snapshots in `{}`", path.display());
+    finish().map_err(|error| StoreError::io(doing(), error))
+}
+
+/// Whether a snapshot of sled's is whole: it ends with its length (8) and its checksum (4).
+fn is_whole(snapshot: &[u8]) -> bool {
+    let Some((rest, crc)) = snapshot.split_last_chunk::<4>() else { return false };
+    let Some((content, _length)) = rest.split_last_chunk::<8>() else { return false };
+    !content.is_empty() && crc32fast::hash(content).to_le_bytes() == *crc
 }
 
 /// Opens sled on a thread of its own, where a panic does no harm.

@@ -4,8 +4,11 @@
 //! 1. What is written of an instance is one batch, which is atomic: its value in the tree always says
 //!    to which frame of the log it belongs. So a checkpoint that a crash cuts short does no harm: the
 //!    log is applied again, and what the tree has already is left out.
-//! 2. Batches are small, since sled keeps everybody waiting while it applies one.
-//! 3. That the tree has everything up to a frame is written when everything is durable.
+//! 2. Each batch is synced before the next: sled uses space again that an earlier batch has freed, and
+//!    takes for durable what it has handed to the operating system.
+//! 3. Batches are small, since sled keeps everybody waiting while it applies one. What is too large
+//!    for that is written first: no reader looks at it before the instance's value says so.
+//! 4. That the tree has everything up to a frame is written when everything is durable.
 //!
 //! Read next: `stored.rs` (the value of an instance), `keys.rs`.
 
@@ -15,15 +18,15 @@ use sled::Batch;
 
 use super::base::Base;
 use super::body::Head;
-use super::overlay::{Block, Overlay, Present, Touched};
+use super::overlay::{Block, Overlay, Touched};
 use super::stored::{self, Stored};
 use super::{encoded, keys, values};
 use crate::protocol::{ExecutionId, InstanceId};
 use crate::store::StoreError;
 
 /// A batch is written when it has so many operations, or so many bytes.
-const OPERATIONS: usize = 128;
-const BYTES: usize = 256 * 1024;
+const OPERATIONS: usize = 64;
+const BYTES: usize = 128 * 1024;
 
 /// Writes an overlay to the tree. `room` is asked before each batch.
 pub(super) fn write(
@@ -51,10 +54,8 @@ pub(super) fn write(
         writer.write_if_large()?;
     }
     writer.write()?;
-    base.sync()?;
     writer.insert(keys::APPLIED.to_vec(), &encoded(&overlay.last)?);
-    writer.write()?;
-    base.sync()
+    writer.write()
 }
 
 struct Writer<'a, R> {
@@ -68,86 +69,110 @@ struct Writer<'a, R> {
 impl<R: Fn() -> Result<(), StoreError>> Writer<'_, R> {
     fn instance(&mut self, id: &InstanceId, touched: &Touched) -> Result<(), StoreError> {
         let old = if touched.is_new() { None } else { self.base.stored(id)? };
-        let due = |head: &Head| head.next_due.map(|at| keys::due_instance(head.partition, at, id));
-        let active = |head: &Head| head.active.then(|| keys::active_instance(head.partition, id));
-        let before = old.as_ref().map(|old| &old.head);
-        let after = touched.present.as_ref().map(|present| &present.head);
-        self.replace(before.and_then(active), after.and_then(active));
-        self.replace(before.and_then(due), after.and_then(due));
-        if let Some(old) = &old
-            && old.is_long
-        {
-            self.remove_all(&keys::rest_of_instance(id))?;
-        }
-        match &touched.present {
-            Some(present) => self.present(id, touched, present, old),
-            None if old.is_some() => {
+        let Some(present) = &touched.present else {
+            if let Some(old) = &old {
+                self.index(id, Some(&old.head), None);
                 self.remove(keys::instances(id.as_str()));
-                self.remove_all(&keys::histories(id))
+                self.remove_all(&keys::rest_of_instance(id))?;
+                self.remove_all(&keys::histories(id))?;
             }
-            None => Ok(()),
+            return Ok(());
+        };
+        let mut parts = parts(touched, old.as_ref());
+        let head = &present.head;
+        let mut tail = parts.remove(&head.execution).unwrap_or(Part::at(head.history_len));
+        if tail.tail.len() > stored::TAIL_MAX {
+            let end = Part::at(head.history_len);
+            parts.insert(head.execution, std::mem::replace(&mut tail, end));
         }
+        let chunks: Vec<_> = parts
+            .iter()
+            .map(|(execution, part)| {
+                let prefix = keys::chunk(id, *execution, part.first);
+                (prefix, stored::write_chunk(&part.tail))
+            })
+            .collect();
+        let is_large = chunks.iter().map(|(_, chunk)| chunk.len()).sum::<usize>() > BYTES;
+        if is_large {
+            self.write()?;
+            self.chunks(&chunks, true)?;
+        }
+        if let Some(old) = &old {
+            self.remove_gone(id, touched, &chunks)?;
+            if old.is_long {
+                self.remove_all(&keys::rest_of_instance(id))?;
+            }
+        }
+        if !is_large {
+            self.chunks(&chunks, false)?;
+        }
+        self.index(id, old.as_ref().map(|old| &old.head), Some(head));
+        self.stored(
+            id,
+            &Stored {
+                sequence: touched.sequence,
+                head: head.clone(),
+                record: present.record.clone(),
+                first: tail.first,
+                tail: tail.tail.into(),
+                is_long: false,
+            },
+        );
+        Ok(())
     }
 
-    fn present(
-        &mut self,
-        id: &InstanceId,
-        touched: &Touched,
-        present: &Present,
-        old: Option<Stored>,
-    ) -> Result<(), StoreError> {
-        let current = present.head.execution;
-        if old.is_some() {
-            self.remove_gone(id, touched)?;
-        }
-        let mut parts: BTreeMap<ExecutionId, Part> = BTreeMap::new();
-        if let Some(Stored { head, first, tail, .. }) = old
-            && touched.keeps(head.execution)
-        {
-            let first = if tail.is_empty() { head.history_len } else { first };
-            parts.insert(head.execution, Part { first, tail: tail.to_vec() });
-        }
-        for history in &touched.histories {
-            for block in &history.blocks {
-                parts.entry(history.execution).or_insert_with(|| Part::at(block.first)).push(block);
-            }
-        }
-        let mut tail = parts.remove(&current).unwrap_or_else(|| Part::at(present.head.history_len));
-        for (execution, part) in parts {
-            self.chunk(id, execution, &part);
-        }
-        if tail.tail.len() > stored::TAIL_MAX {
-            self.chunk(id, current, &tail);
-            tail = Part::at(present.head.history_len);
-        }
-        let stored = Stored {
-            sequence: touched.sequence,
-            head: present.head.clone(),
-            record: present.record.clone(),
-            first: tail.first,
-            tail: tail.tail.into(),
-            is_long: false,
-        };
+    fn stored(&mut self, id: &InstanceId, stored: &Stored) {
         let bytes = stored.write(id);
         let (first, rest) = bytes.split_at(bytes.len().min(values::PIECE));
         self.insert(keys::instances(id.as_str()), first);
         self.value(&keys::rest_of_instance(id), rest);
+    }
+
+    /// Goes from the keys that follow from one head to those that follow from another.
+    fn index(&mut self, id: &InstanceId, before: Option<&Head>, after: Option<&Head>) {
+        let due = |head: &Head| head.next_due.map(|at| keys::due_instance(head.partition, at, id));
+        let active = |head: &Head| head.active.then(|| keys::active_instance(head.partition, id));
+        self.replace(before.and_then(active), after.and_then(active));
+        self.replace(before.and_then(due), after.and_then(due));
+    }
+
+    /// Removes the histories in the tree that no longer count, but for these chunks.
+    fn remove_gone(
+        &mut self,
+        id: &InstanceId,
+        touched: &Touched,
+        chunks: &[Chunk],
+    ) -> Result<(), StoreError> {
+        let gone = match touched.gone() {
+            None => vec![keys::histories(id)],
+            Some(gone) => gone.iter().map(|execution| keys::history(id, *execution)).collect(),
+        };
+        for prefix in gone {
+            for key in self.base.keys(&prefix)? {
+                if !chunks.iter().any(|(chunk, _)| key.starts_with(chunk)) {
+                    self.remove(key);
+                }
+            }
+        }
         Ok(())
     }
 
-    /// Removes the histories in the tree that no longer count.
-    fn remove_gone(&mut self, id: &InstanceId, touched: &Touched) -> Result<(), StoreError> {
-        match touched.gone() {
-            None => self.remove_all(&keys::histories(id)),
-            Some(gone) => gone
-                .iter()
-                .try_for_each(|execution| self.remove_all(&keys::history(id, *execution))),
+    /// Writes parts of histories, each in the place of whatever is there, in several batches if they
+    /// are large.
+    fn chunks(&mut self, chunks: &[Chunk], are_large: bool) -> Result<(), StoreError> {
+        for (prefix, chunk) in chunks {
+            self.remove_all(prefix)?;
+            if are_large {
+                self.write()?;
+            }
+            for (index, piece) in (0_u32..).zip(chunk.chunks(values::PIECE)) {
+                self.insert([prefix, index.to_be_bytes().as_slice()].concat(), piece);
+                if are_large {
+                    self.write_if_large()?;
+                }
+            }
         }
-    }
-
-    fn chunk(&mut self, id: &InstanceId, execution: ExecutionId, part: &Part) {
-        let chunk = stored::write_chunk(&part.tail);
-        self.value(&keys::chunk(id, execution, part.first), &chunk);
+        if are_large { self.write() } else { Ok(()) }
     }
 
     /// Goes from one key to another; most instances change neither.
@@ -193,10 +218,35 @@ impl<R: Fn() -> Result<(), StoreError>> Writer<'_, R> {
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
+        if self.operations == 0 {
+            return Ok(());
+        }
         (self.room)()?;
         (self.operations, self.bytes) = (0, 0);
-        self.base.write(std::mem::take(&mut self.batch))
+        self.base.write(std::mem::take(&mut self.batch))?;
+        self.base.sync()
     }
+}
+
+/// The prefix of a value's pieces, and the value.
+type Chunk = (Vec<u8>, Vec<u8>);
+
+/// What is to be written of the histories of an instance: what an overlay has, behind what the tree
+/// has in the tail.
+fn parts(touched: &Touched, old: Option<&Stored>) -> BTreeMap<ExecutionId, Part> {
+    let mut parts = BTreeMap::new();
+    if let Some(Stored { head, first, tail, .. }) = old
+        && touched.keeps(head.execution)
+        && !tail.is_empty()
+    {
+        parts.insert(head.execution, Part { first: *first, tail: tail.to_vec() });
+    }
+    for history in &touched.histories {
+        for block in &history.blocks {
+            parts.entry(history.execution).or_insert_with(|| Part::at(block.first)).push(block);
+        }
+    }
+    parts
 }
 
 /// A part of a history.

@@ -41,10 +41,10 @@ impl SledStore {
         let folder = Folder::open(path.as_ref())?;
         // What the log has goes into the tree first.
         let inner = open_inner(&folder, &options)?;
-        guarded(|| inner.close())?;
+        guarded(folder.path(), || inner.close())?;
         drop(inner);
         let before = size(folder.path());
-        guarded(|| {
+        guarded(folder.path(), || {
             let old = Base::open(&folder.tree(), options.cache_bytes)?;
             let new = Base::open(&folder.new_tree(), options.cache_bytes)?;
             copy(&old, &new)

@@ -81,6 +81,21 @@ impl Folder {
         self.path.join(LOG)
     }
 
+    /// Makes the folder of the log for good, if need be.
+    pub(super) fn create_log(&self) -> Result<(), StoreError> {
+        let doing = || format!("cannot create a folder in `{}`", self.path.display());
+        let create = || {
+            fs::create_dir_all(self.log())?;
+            File::open(&self.path)?.sync_all()
+        };
+        create().map_err(|error| StoreError::io(doing(), error))
+    }
+
+    pub(super) fn remove_tree(&self) -> Result<(), StoreError> {
+        let doing = || format!("cannot remove `{}`", self.tree().display());
+        fs::remove_dir_all(self.tree()).map_err(|error| StoreError::io(doing(), error))
+    }
+
     /// Syncs every file and folder in it.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         let doing = || format!("cannot sync `{}`", self.path.display());

@@ -67,6 +67,7 @@ impl Inner {
         room: Arc<Room>,
         pace: Pace,
     ) -> Result<Self, StoreError> {
+        pace.uses(newest.bytes, newest.bytes);
         let layers = RwLock::new(Layers { newest, older: None });
         let (epochs, next_position, messages) = {
             let layers = layers.read().unwrap_or_else(PoisonError::into_inner);
@@ -115,8 +116,10 @@ impl Inner {
     }
 
     pub(super) fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
-        self.pace.make_way(|| self.view().layers.bytes());
+        self.pace.make_way();
         let mut writer = self.writer();
+        // What can no longer be written to has no answer to anything else.
+        writer.log()?;
         let before = self.check(&writer, commit)?;
         let next = writer.next_position;
         let positions = |consumed: &_| writer.messages.get(consumed).copied();
@@ -183,36 +186,47 @@ impl Inner {
         };
         let mut layers = self.layers();
         apply(&mut layers.newest, &frame, below)?;
-        if self.pace.is_due(layers.newest.bytes) && layers.older.is_none() {
-            self.pace.want_checkpoint();
-        }
+        self.pace.uses(layers.bytes(), layers.newest.bytes);
         Ok(())
     }
 
     /// Moves what is in the newest overlay to the tree, and gives back what the log needs for it.
+    ///
+    /// # Errors
+    /// The tree could not be written to. Then the store must be opened anew, since it is not certain
+    /// what the tree has.
     pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
-        let overlay = {
-            let mut writer = self.writer();
-            // The tree must never have what the log may lose.
-            writer.log()?.sync()?;
-            let mut layers = self.layers();
-            if layers.newest.is_empty() {
-                return Ok(());
-            }
-            let overlay = Arc::new(std::mem::take(&mut layers.newest));
-            layers.older = Some(Arc::clone(&overlay));
-            overlay
-        };
-        checkpoint::write(&self.base, &overlay, || self.room.wait_for(0))?;
-        self.layers().older = None;
+        let Some(overlay) = self.freeze()? else { return Ok(()) };
+        checkpoint::write(&self.base, &overlay, || self.room.wait_for(0)).inspect_err(|error| {
+            self.writer().poisoned.get_or_insert_with(|| error.to_string());
+        })?;
+        self.settle(&overlay)
+    }
+
+    /// Begins a new overlay; gives the one that there was, if it has anything.
+    pub(super) fn freeze(&self) -> Result<Option<Arc<Overlay>>, StoreError> {
+        let mut writer = self.writer();
+        // The tree must never have what the log may lose.
+        writer.log()?.sync()?;
+        let mut layers = self.layers();
+        if layers.newest.is_empty() {
+            return Ok(None);
+        }
+        let overlay = Arc::new(std::mem::take(&mut layers.newest));
+        layers.older = Some(Arc::clone(&overlay));
+        self.pace.uses(overlay.bytes, 0);
+        Ok(Some(overlay))
+    }
+
+    /// The tree has the older overlay.
+    pub(super) fn settle(&self, overlay: &Overlay) -> Result<(), StoreError> {
+        let mut layers = self.layers();
+        layers.older = None;
+        self.pace.uses(layers.bytes(), layers.newest.bytes);
+        drop(layers);
         let superseded = self.writer().log()?.superseded(overlay.last);
         Log::remove(&superseded);
         Ok(())
-    }
-
-    /// Nothing more is accepted.
-    pub(super) fn poison(&self, error: &StoreError) {
-        self.writer().poisoned.get_or_insert_with(|| error.to_string());
     }
 
     /// Moves everything to the tree, if nothing has failed.

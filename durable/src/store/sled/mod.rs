@@ -116,8 +116,12 @@ impl SledStore {
         Ok(store)
     }
 
+    fn guarded<T>(&self, run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        guarded(&self.path, run)
+    }
+
     fn hub(&self) -> Result<Option<HubRecord>, StoreError> {
-        let Some(bytes) = self.inner.view().hub()? else { return Ok(None) };
+        let Some(bytes) = self.guarded(|| self.inner.view().hub())? else { return Ok(None) };
         let hub: Result<HubRecord, _> = values::read("the record of the hub", &bytes);
         // The format must be known before anything else is read, and stands in the first byte.
         let found =
@@ -143,7 +147,7 @@ impl Drop for SledStore {
         if let Some(thread) = self.checkpoints.take() {
             drop(thread.join());
         }
-        if let Err(error) = guarded(|| self.inner.close()) {
+        if let Err(error) = guarded(&self.path, || self.inner.close()) {
             tracing::warn!(%error, "the store was closed with its last commits in the log only");
         }
     }
@@ -152,9 +156,8 @@ impl Drop for SledStore {
 /// Opens what is in the folder: the tree, and what the log has more.
 fn open_inner(folder: &Folder, options: &SledOptions) -> Result<Inner, StoreError> {
     room::check(folder.path(), room::FREE_TO_OPEN)?;
-    let base = Base::open(&folder.tree(), options.cache_bytes)?;
-    folder.sync()?;
-    guarded(|| {
+    guarded(folder.path(), || {
+        let base = open_base(folder, options)?;
         let found = log::read::read(&folder.log(), base.applied()?)?;
         if let Some(damage) = found.damage {
             return Err(damage);
@@ -172,6 +175,24 @@ fn open_inner(folder: &Folder, options: &SledOptions) -> Result<Inner, StoreErro
     })
 }
 
+/// Opens the tree, and makes durable that it is there.
+fn open_base(folder: &Folder, options: &SledOptions) -> Result<Base, StoreError> {
+    let open = || Base::open(&folder.tree(), options.cache_bytes);
+    let has_begun = folder.log().exists();
+    let base = match open() {
+        // A crash in the midst of the creation has left a tree in which there never was anything:
+        // the log is only made when the tree is there for good.
+        Err(StoreError::Damaged { .. }) if !has_begun => {
+            folder.remove_tree()?;
+            open()?
+        }
+        opened => opened?,
+    };
+    folder.sync()?;
+    folder.create_log()?;
+    Ok(base)
+}
+
 /// What frames of the log add to the tree, of which it may have some already.
 fn recovered(base: &Base, frames: &[Frame]) -> Result<Overlay, StoreError> {
     let mut newest = Overlay { recovers: true, ..Overlay::default() };
@@ -185,33 +206,38 @@ fn recovered(base: &Base, frames: &[Frame]) -> Result<Overlay, StoreError> {
 /// The thread that makes checkpoints.
 fn make_checkpoints(inner: &Inner) {
     while inner.pace.wait_for_want() {
-        if let Err(error) = guarded(|| inner.checkpoint()) {
+        if let Err(error) = guarded(inner.room.path(), || inner.checkpoint()) {
             tracing::error!(%error, "what was committed cannot be moved to the tree");
-            inner.poison(&error);
             inner.pace.stop();
         }
         inner.pace.has_ended();
     }
 }
 
-/// sled panics on some damaged files.
-fn guarded<T>(run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    panics::catch(run).unwrap_or_else(|panic| Err(StoreError::damaged(panic.message)))
+/// Runs what reads or writes the tree: sled panics on some damaged files, and does not say which.
+fn guarded<T>(path: &Path, run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let result = panics::catch(run);
+    match result.unwrap_or_else(|panic| Err(StoreError::damaged(panic.message))) {
+        Err(StoreError::Damaged { what }) => {
+            Err(StoreError::Damaged { what: format!("in `{}`, {what}", path.display()) })
+        }
+        result => result,
+    }
 }
 
 impl Store for SledStore {
     fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
-        guarded(|| self.inner.create(hub))?;
+        self.guarded(|| self.inner.create(hub))?;
         let found = self.hub()?;
         found.ok_or_else(|| StoreError::damaged("the record of the hub is gone again"))
     }
 
     fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
-        guarded(|| self.inner.claim(partition))
+        self.guarded(|| self.inner.claim(partition))
     }
 
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
-        let (active, messages) = guarded(|| {
+        let (active, messages) = self.guarded(|| {
             let view = self.inner.view();
             Ok((view.active(partition)?, view.messages(partition)?))
         })?;
@@ -220,11 +246,11 @@ impl Store for SledStore {
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
-        guarded(|| self.inner.commit(commit))
+        self.guarded(|| self.inner.commit(commit))
     }
 
     fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
-        let record = guarded(|| self.inner.view().record(instance))?;
+        let record = self.guarded(|| self.inner.view().record(instance))?;
         record.map(|record| read_record(&record)).transpose()
     }
 
@@ -235,7 +261,7 @@ impl Store for SledStore {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
-        guarded(|| self.inner.view().due(partition, after, until, limit))
+        self.guarded(|| self.inner.view().due(partition, after, until, limit))
     }
 
     fn instances(
@@ -250,7 +276,7 @@ impl Store for SledStore {
         loop {
             let view = || self.inner.view();
             let read = || view().records(&filter.id_prefix, after.as_ref(), LOOKED_AT_ONCE);
-            let (records, end) = guarded(read)?;
+            let (records, end) = self.guarded(read)?;
             for (id, record) in records {
                 looked_at += 1;
                 if let Some(record) = record {
@@ -275,7 +301,7 @@ impl Store for SledStore {
         execution: ExecutionId,
         from: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError> {
-        let blocks = guarded(|| self.inner.view().blocks(instance, execution, from))?;
+        let blocks = self.guarded(|| self.inner.view().blocks(instance, execution, from))?;
         let mut events = Vec::new();
         let what = || format!("the history of `{instance}`");
         for block in &blocks {

@@ -3,11 +3,14 @@
 //! A checkpoint begins when a quarter of the memory for overlays is used. Commits go on meanwhile;
 //! only when all of it is used they wait until the checkpoint has ended.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug)]
 pub(super) struct Pace {
     overlay_bytes: usize,
+    /// What the overlays need.
+    used: AtomicUsize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -20,17 +23,23 @@ struct State {
 
 impl Pace {
     pub(super) fn new(overlay_bytes: usize) -> Self {
-        Self { overlay_bytes, state: Mutex::default(), changed: Condvar::new() }
+        let (used, state) = (AtomicUsize::new(0), Mutex::default());
+        Self { overlay_bytes, used, state, changed: Condvar::new() }
     }
 
-    /// Whether an overlay of this size should go into the tree.
-    pub(super) fn is_due(&self, bytes: usize) -> bool {
-        bytes >= self.overlay_bytes / 4
+    /// The overlays need so much, of it so much that no checkpoint has begun to move.
+    pub(super) fn uses(&self, all: usize, newest: usize) {
+        self.used.store(all, Ordering::Relaxed);
+        let is_moving = newest < all;
+        if !is_moving && newest >= self.overlay_bytes / 4 {
+            self.state().wanted = true;
+            self.changed.notify_all();
+        }
     }
 
-    pub(super) fn want_checkpoint(&self) {
-        self.state().wanted = true;
-        self.changed.notify_all();
+    /// How much memory the overlays need.
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
     }
 
     /// Waits until a checkpoint is wanted; false if the store is closed.
@@ -44,12 +53,12 @@ impl Pace {
     }
 
     /// Waits, before a commit, until there is memory for it.
-    pub(super) fn make_way(&self, bytes: impl Fn() -> usize) {
-        if bytes() < self.overlay_bytes {
+    pub(super) fn make_way(&self) {
+        if self.used() < self.overlay_bytes {
             return;
         }
         let state = self.state();
-        let is_full = |state: &mut State| !state.stopped && bytes() >= self.overlay_bytes;
+        let is_full = |state: &mut State| !state.stopped && self.used() >= self.overlay_bytes;
         drop(self.changed.wait_while(state, is_full));
     }
 

@@ -33,6 +33,11 @@ impl Room {
         Self { path: path.to_owned(), reserve, given_up, changed }
     }
 
+    /// The folder on the disk.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether there is room for new work.
     pub(super) fn for_new_work(&self) -> Result<(), StoreError> {
         check(&self.path, self.reserve)

@@ -76,7 +76,7 @@ impl SledStore {
         if tree.exists() || !log.exists() {
             copy_files(&tree, &copy.0).map_err(|error| StoreError::io(doing(), error))?;
         }
-        let opened = guarded(|| {
+        let opened = guarded(path, || {
             let base = Base::open(&copy.0, options.cache_bytes)?;
             let applied = base.applied()?;
             Ok((base, applied))
@@ -90,10 +90,10 @@ impl SledStore {
         };
         let found = read::read(&log, applied)?;
         damage.extend(found.damage);
-        let newest = guarded(|| recovered(&base, &found.frames))?;
+        let newest = guarded(path, || recovered(&base, &found.frames))?;
         let room = Arc::new(Room::new(path, 0));
         let pace = Pace::new(options.overlay_bytes);
-        let inner = Arc::new(guarded(|| Inner::new(base, newest, None, room, pace))?);
+        let inner = Arc::new(guarded(path, || Inner::new(base, newest, None, room, pace))?);
         let salvage = Salvage { damage, behind: found.behind, _copy: copy };
         let salvage = Some(Box::new(salvage));
         Ok(Self { checkpoints: None, inner, path: path.to_owned(), salvage, _folder: None })

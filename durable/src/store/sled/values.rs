@@ -13,11 +13,12 @@ use crate::store::StoreError;
 /// The size of all pieces but the last.
 pub(super) const PIECE: usize = 6 * 1024;
 
-/// All values under `prefix` and a number that is at least `from`, in order, each with its number.
+/// All values under `prefix` and a number from `from` up to `end`, in order, each with its number.
 pub(super) fn scan(
     tree: &Tree,
     prefix: &[u8],
     from: u64,
+    end: u64,
 ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
     let mut values: Vec<(u64, Vec<u8>)> = Vec::new();
     for found in tree.range([prefix, &from.to_be_bytes()].concat()..) {
@@ -27,6 +28,9 @@ pub(super) fn scan(
             return Err(StoreError::damaged(format!("the key {key:?} is cut short")));
         };
         let number = u64::from_be_bytes(*number);
+        if number >= end {
+            break;
+        }
         match values.last_mut() {
             Some((last, value)) if *last == number => value.extend_from_slice(&piece),
             _ if index == [0; 4] => values.push((number, piece.to_vec())),

@@ -1,8 +1,8 @@
 //! Reading through all layers: the newest overlay, the one that is on its way into the tree, the
 //! tree.
 //!
-//! While a view is held no layer changes but the tree, and that only by what the older overlay says
-//! anyway: so all that a view reads is of one moment. Commits wait until it is dropped; whatever
+//! While a view is held no layer changes but the tree, and that only where the older overlay has the
+//! say: so all that a view reads is of one moment. Commits wait until it is dropped; whatever
 //! takes long, such as decoding, is done behind that.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,10 +99,15 @@ impl View<'_> {
                 break;
             }
         }
-        let mut blocks =
-            if reaches_the_tree { self.base.blocks(id, execution, from)? } else { Vec::new() };
+        let newer = newer.into_iter().rev().flatten();
+        // A checkpoint may have brought into the tree what an overlay still has, or a part of it.
+        let until = newer.clone().next().map_or(u64::MAX, |block| block.first);
+        let mut blocks = Vec::new();
+        if reaches_the_tree {
+            blocks = self.base.blocks(id, execution, from, until)?;
+        }
         let is_wanted = |block: &&Block| block.first + u64::from(block.count) > from;
-        blocks.extend(newer.into_iter().rev().flatten().filter(is_wanted).cloned());
+        blocks.extend(newer.filter(is_wanted).cloned());
         Ok(blocks)
     }
 

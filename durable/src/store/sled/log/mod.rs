@@ -52,7 +52,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Opens the log for writing, behind what was found in it.
+    /// Opens the log for writing, behind what was found in it, in a folder that is there for good.
     ///
     /// What was found is written anew: it may never have reached the disk, if the store was closed
     /// because a sync had failed.
@@ -64,7 +64,6 @@ impl Log {
     ) -> Result<Self, StoreError> {
         let doing = || format!("cannot open the log in `{}`", folder.display());
         let io = |error| StoreError::io(doing(), error);
-        fs::create_dir_all(folder).map_err(io)?;
         let again: Vec<_> = found.frames.iter().filter_map(Frame::again).collect();
         let length: usize = again.iter().map(bytes::Bytes::len).sum();
         let first = found.last + 1 - again.len() as u64;
@@ -78,6 +77,8 @@ impl Log {
         for old in found.segments.iter().filter(|old| **old != path) {
             fs::remove_file(old).map_err(io)?;
         }
+        // A file that came back would say that the log ends where it ends.
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
         let mut mark = Mark::open(folder).map_err(io)?;
         mark.set(found.last).map_err(io)?;
         let file = Arc::new(file);

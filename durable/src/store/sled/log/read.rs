@@ -111,6 +111,8 @@ impl Reader {
             }
             (at, expected) = (behind, expected + 1);
         }
+        // A crash may have brought back a file that was removed when the log was written anew.
+        let expected = expected.max(self.found.last + 1);
         if next.is_some_and(|next| next <= expected) {
             return;
         }

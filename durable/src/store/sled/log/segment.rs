@@ -31,6 +31,12 @@ pub(super) struct Segment {
 impl Segment {
     /// Makes a segment that has no name yet.
     pub(super) fn create(folder: &Path, size: usize) -> io::Result<Self> {
+        // What was begun takes room that may be needed.
+        let begun = || drop(fs::remove_file(folder.join(UNNAMED)));
+        Self::fill(folder, size).inspect_err(|_| begun())
+    }
+
+    fn fill(folder: &Path, size: usize) -> io::Result<Self> {
         let mut file = File::create(folder.join(UNNAMED))?;
         file.write_all(&head(size))?;
         let zeros = vec![0; 256 * 1024];

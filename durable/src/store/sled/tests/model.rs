@@ -151,6 +151,20 @@ impl Model {
         self.store = Some(SledStore::open(self.folder.path()).unwrap());
     }
 
+    /// A checkpoint, with looks at the store between its batches.
+    fn watched_checkpoint(&self) {
+        let inner = &self.store().inner;
+        let Some(overlay) = inner.freeze().unwrap() else { return };
+        let base = inner.view().base;
+        let look = || {
+            self.compare();
+            Ok(())
+        };
+        checkpoint::write(base, &overlay, look).unwrap();
+        self.compare();
+        inner.settle(&overlay).unwrap();
+    }
+
     /// A checkpoint that a crash cuts short after some batches.
     fn cut_checkpoint(&mut self) {
         let left = Cell::new(self.random.below(6));
@@ -213,6 +227,7 @@ fn run(seed: u64) {
             2 => model.reopen(false),
             3 => model.reopen(true),
             4 => model.cut_checkpoint(),
+            5 => model.watched_checkpoint(),
             _ => model.commit(),
         }
     }
