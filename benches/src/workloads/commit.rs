@@ -28,7 +28,7 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     let (plan, mut moved) = (plan.clone(), std::mem::take(report));
     let done = tokio::task::spawn_blocking(move || {
         group(&plan, &mut moved, "commit/1", 1, plan.pick(500, 20_000))?;
-        group(&plan, &mut moved, "step/64", 64, plan.pick(60, 2000))?;
+        group(&plan, &mut moved, "step/64", 64, plan.pick(1000, 5000))?;
         Ok::<_, Error>(moved)
     });
     *report = done.await??;

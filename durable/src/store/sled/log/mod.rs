@@ -29,7 +29,7 @@ use self::segment::Segment;
 use super::room::Room;
 use crate::store::{Durability, StoreError};
 
-/// The first segment is small, since most hubs are; each next one is twice as large.
+/// The first segment is small, since most hubs are; each next one is four times as large.
 const SEGMENT_MIN: usize = 1024 * 1024;
 const SEGMENT_MAX: usize = 16 * 1024 * 1024;
 
@@ -106,6 +106,9 @@ impl Log {
             return Err(StoreError::damaged("a commit of more than 4 GiB cannot be written"));
         };
         (&*self.file).write_all(&bytes).map_err(|error| self.failed(error))?;
+        if self.written < self.size / 4 && self.written + bytes.len() >= self.size / 4 {
+            self.keeper.prepare_segment(self.next_size());
+        }
         self.written += bytes.len();
         self.last = frame.sequence;
         match self.durability {
@@ -126,15 +129,18 @@ impl Log {
         if self.keeper.durable() < self.last {
             self.sync()?;
         }
-        let size = size_for((2 * self.size).min(SEGMENT_MAX), length);
+        let size = size_for(self.next_size(), length);
         self.room.wait_for(size as u64)?;
         let next = self.keeper.take_segment(size);
         let next = next.map_err(|error| self.failed(error))?;
         let path = segment::name(&self.folder, self.last + 1).map_err(|e| self.failed(e))?;
         self.full.push_back((self.last, std::mem::replace(&mut self.path, path)));
         (self.file, self.size, self.written) = (Arc::new(next.file), next.size, segment::HEAD);
-        self.keeper.prepare_segment((2 * self.size).min(SEGMENT_MAX));
         Ok(())
+    }
+
+    fn next_size(&self) -> usize {
+        (4 * self.size).min(SEGMENT_MAX)
     }
 
     /// The files of which the tree has all, which are not needed any more.

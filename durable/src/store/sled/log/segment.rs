@@ -18,6 +18,9 @@ pub(super) const HEAD: usize = 32;
 
 const ENDING: &str = ".log";
 
+/// How much is written before it is synced: a commit that is synced meanwhile waits for it.
+const SYNCED_AT_ONCE: usize = 512 * 1024;
+
 /// The file in which a segment is made.
 const UNNAMED: &str = "next";
 
@@ -39,11 +42,12 @@ impl Segment {
     fn fill(folder: &Path, size: usize) -> io::Result<Self> {
         let mut file = File::create(folder.join(UNNAMED))?;
         file.write_all(&head(size))?;
-        let zeros = vec![0; 256 * 1024];
+        let zeros = vec![0; SYNCED_AT_ONCE];
         let mut left = size - HEAD;
         while left > 0 {
             let part = left.min(zeros.len());
             file.write_all(&zeros[..part])?;
+            file.sync_data()?;
             left -= part;
         }
         file.sync_all()?;
