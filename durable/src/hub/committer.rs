@@ -159,6 +159,7 @@ impl Committer {
         let committed = panics::catch(|| self.store.commit(&commit));
         committed.map_err(|panic| StoreError::Poisoned { cause: panic.message }).flatten()?;
         metrics::committed(&commit, group.len(), watch);
+        metrics::store(&*self.store);
         Ok(commit.messages.into_iter().map(|(_, message)| message).collect())
     }
 

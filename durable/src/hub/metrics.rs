@@ -11,7 +11,7 @@ use metrics::{Unit, counter, gauge, histogram};
 use super::clock;
 use super::lifecycle::{LifecycleEvent, LifecycleKind};
 use crate::protocol::{EventKind, HistoryEvent, PartitionId, RuntimeStatus};
-use crate::store::{Commit, InstanceFilter, Store, StoreError};
+use crate::store::{Commit, InstanceFilter, Store, StoreError, Usage};
 
 /// Whether lifecycle events are wanted even if nobody is subscribed to them.
 pub(super) const COUNTS_LIFECYCLE: bool = true;
@@ -35,8 +35,8 @@ pub(super) fn describe() {
     for (name, what) in COUNTERS {
         metrics::describe_counter!(name, Unit::Count, what);
     }
-    for (name, what) in GAUGES {
-        metrics::describe_gauge!(name, Unit::Count, what);
+    for (name, unit, what) in GAUGES {
+        metrics::describe_gauge!(name, unit, what);
     }
     for (name, unit, what) in HISTOGRAMS {
         metrics::describe_histogram!(name, unit, what);
@@ -57,11 +57,14 @@ const COUNTERS: [(&str, &str); 11] = [
     ("durable_attempts_failed_total", "Failed attempts that are tried again"),
 ];
 
-const GAUGES: [(&str, &str); 4] = [
-    ("durable_instances_active", "Instances that have not ended"),
-    ("durable_resident_instances", "Instances that a partition has in memory"),
-    ("durable_activities_waiting", "Activities that wait to be run"),
-    ("durable_activities_running", "Activities that are running"),
+const GAUGES: [(&str, Unit, &str); 7] = [
+    ("durable_instances_active", Unit::Count, "Instances that have not ended"),
+    ("durable_resident_instances", Unit::Count, "Instances that a partition has in memory"),
+    ("durable_activities_waiting", Unit::Count, "Activities that wait to be run"),
+    ("durable_activities_running", Unit::Count, "Activities that are running"),
+    ("durable_store_overlay_bytes", Unit::Bytes, "Memory for what no checkpoint has moved yet"),
+    ("durable_store_log_bytes", Unit::Bytes, "Size of the commit log"),
+    ("durable_store_tree_bytes", Unit::Bytes, "Size of sled's files, as of the last checkpoint"),
 ];
 
 const HISTOGRAMS: [(&str, Unit, &str); 7] = [
@@ -154,6 +157,14 @@ pub(super) fn committed(commit: &Commit, writes: usize, watch: Stopwatch) {
     }
 }
 
+/// How much the store uses.
+pub(super) fn store(store: &dyn Store) {
+    let Usage { overlay_bytes, log_bytes, tree_bytes } = store.usage();
+    gauge!("durable_store_overlay_bytes").set(bytes(overlay_bytes));
+    gauge!("durable_store_log_bytes").set(bytes(log_bytes));
+    gauge!("durable_store_tree_bytes").set(bytes(tree_bytes));
+}
+
 /// How many instances a partition has in memory.
 pub(super) fn residents(partition: PartitionId, count: usize) {
     let partition = partition.0.to_string();
@@ -176,6 +187,11 @@ pub(super) fn activity_ended(name: &str, outcome: &'static str, ran: Stopwatch) 
     counter!("durable_activities_total", "name" => name.to_owned(), "outcome" => outcome)
         .increment(1);
     histogram!("durable_activity_seconds", "name" => name.to_owned()).record(ran.seconds());
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no disk comes near 2^52 bytes")]
+fn bytes(count: u64) -> f64 {
+    count as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no count here comes near 2^52")]

@@ -31,6 +31,8 @@ pub(super) fn episode(_: &str, _: Stopwatch) {}
 
 pub(super) fn committed(_: &Commit, _writes: usize, _: Stopwatch) {}
 
+pub(super) fn store(_: &dyn Store) {}
+
 pub(super) fn residents(_: PartitionId, _count: usize) {}
 
 pub(super) fn activities(_waiting: usize, _running: usize) {}

@@ -150,8 +150,25 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         Ok(())
     }
 
+    /// How much memory and disk the store uses, if it knows; asked after each commit.
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
+
     /// The hub stops: a commit that waits for room, now or later, fails at once.
     fn give_up(&self) {}
+}
+
+/// How much a store uses, in bytes; 0 for what it does not know or does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Memory for what was committed and is not where it stays.
+    pub overlay_bytes: u64,
+    /// The files of the commit log.
+    pub log_bytes: u64,
+    /// The files of what stays, as of the last checkpoint.
+    pub tree_bytes: u64,
 }
 
 /// A store could not do what it was asked for.

@@ -64,6 +64,11 @@ impl Base {
         self.file.0.sync_data().map_err(|error| StoreError::io("cannot sync sled's file", error))
     }
 
+    /// How many bytes sled's files have; 0 if the system does not say.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        self.db.size_on_disk().unwrap_or_default()
+    }
+
     pub(super) fn write(&self, batch: Batch) -> Result<(), StoreError> {
         let _whole = self.pieces.write();
         self.tree.apply_batch(batch).map_err(sled_error)

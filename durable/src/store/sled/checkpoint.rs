@@ -28,13 +28,15 @@ use crate::store::StoreError;
 const OPERATIONS: usize = 64;
 const BYTES: usize = 128 * 1024;
 
-/// Writes an overlay to the tree. `room` is asked before each batch.
+/// Writes an overlay to the tree. Before each batch, `before` is told how many entries of the overlay
+/// have gone into it and those before it.
 pub(super) fn write(
     base: &Base,
     overlay: &Overlay,
-    room: impl Fn() -> Result<(), StoreError>,
+    before: impl Fn(usize) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let mut writer = Writer { base, room, batch: Batch::default(), operations: 0, bytes: 0 };
+    let batch = Batch::default();
+    let mut writer = Writer { base, before, batch, entries: 0, operations: 0, bytes: 0 };
     if let Some(hub) = &overlay.hub {
         writer.insert(keys::HUB.to_vec(), hub);
     }
@@ -43,6 +45,7 @@ pub(super) fn write(
     }
     for (id, touched) in &overlay.instances {
         writer.instance(id, touched)?;
+        writer.entries += 1;
         writer.write_if_large()?;
     }
     for ((partition, position), message) in &overlay.messages {
@@ -51,6 +54,7 @@ pub(super) fn write(
             Some(message) => writer.value(&prefix, message),
             None => writer.remove_all(&prefix)?,
         }
+        writer.entries += 1;
         writer.write_if_large()?;
     }
     writer.write()?;
@@ -58,15 +62,16 @@ pub(super) fn write(
     writer.write()
 }
 
-struct Writer<'a, R> {
+struct Writer<'a, F> {
     base: &'a Base,
-    room: R,
+    before: F,
     batch: Batch,
+    entries: usize,
     operations: usize,
     bytes: usize,
 }
 
-impl<R: Fn() -> Result<(), StoreError>> Writer<'_, R> {
+impl<F: Fn(usize) -> Result<(), StoreError>> Writer<'_, F> {
     fn instance(&mut self, id: &InstanceId, touched: &Touched) -> Result<(), StoreError> {
         let old = if touched.is_new() { None } else { self.base.stored(id)? };
         let Some(present) = &touched.present else {
@@ -221,7 +226,7 @@ impl<R: Fn() -> Result<(), StoreError>> Writer<'_, R> {
         if self.operations == 0 {
             return Ok(());
         }
-        (self.room)()?;
+        (self.before)(self.entries)?;
         (self.operations, self.bytes) = (0, 0);
         self.base.write(std::mem::take(&mut self.batch))?;
         self.base.sync()

@@ -8,6 +8,7 @@
 //! 3. What is applied is what is read from the frame again: after a crash it is the same.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::base::Base;
@@ -21,7 +22,7 @@ use super::room::Room;
 use super::values;
 use super::view::{Layers, View};
 use crate::protocol::{HubRecord, InstanceId, MessageId, PartitionId, TaskMessage};
-use crate::store::{Commit, Epoch, StoreError};
+use crate::store::{Commit, Epoch, StoreError, Usage};
 
 #[derive(Debug)]
 pub(super) struct Inner {
@@ -30,6 +31,8 @@ pub(super) struct Inner {
     base: Base,
     pub(super) room: Arc<Room>,
     pub(super) pace: Pace,
+    log_bytes: AtomicU64,
+    tree_bytes: AtomicU64,
 }
 
 /// What only the thread that commits needs.
@@ -67,7 +70,7 @@ impl Inner {
         room: Arc<Room>,
         pace: Pace,
     ) -> Result<Self, StoreError> {
-        pace.uses(newest.bytes, newest.bytes);
+        pace.grows(newest.bytes);
         let layers = RwLock::new(Layers { newest, older: None });
         let (epochs, next_position, messages) = {
             let layers = layers.read().unwrap_or_else(PoisonError::into_inner);
@@ -84,7 +87,10 @@ impl Inner {
             (view.epochs()?, next_position, positions)
         };
         let writer = Writer { log, epochs, next_position, messages, poisoned: None };
-        Ok(Self { writer: Mutex::new(writer), layers, base, room, pace })
+        let log_bytes = AtomicU64::new(writer.log.as_ref().map_or(0, Log::bytes) as u64);
+        let tree_bytes = AtomicU64::new(base.disk_bytes());
+        let writer = Mutex::new(writer);
+        Ok(Self { writer, layers, base, room, pace, log_bytes, tree_bytes })
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -175,7 +181,10 @@ impl Inner {
         body: Vec<u8>,
         before: &Before<'_>,
     ) -> Result<(), StoreError> {
-        let frame = writer.log()?.append(body).inspect_err(|error| {
+        let log = writer.log()?;
+        let appended = log.append(body);
+        self.log_bytes.store(log.bytes() as u64, Ordering::Relaxed);
+        let frame = appended.inspect_err(|error| {
             // Who waited for room in vain has written nothing.
             if !matches!(error, StoreError::DiskFull { .. }) {
                 writer.poisoned = Some(error.to_string());
@@ -186,7 +195,7 @@ impl Inner {
         };
         let mut layers = self.layers();
         apply(&mut layers.newest, &frame, below)?;
-        self.pace.uses(layers.bytes(), layers.newest.bytes);
+        self.pace.grows(layers.newest.bytes);
         Ok(())
     }
 
@@ -197,7 +206,11 @@ impl Inner {
     /// what the tree has.
     pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
         let Some(overlay) = self.freeze()? else { return Ok(()) };
-        checkpoint::write(&self.base, &overlay, || self.room.wait_for(0)).inspect_err(|error| {
+        let before_batch = |entries| {
+            self.pace.moves(entries, overlay.instances.len() + overlay.messages.len());
+            self.room.wait_for(0)
+        };
+        checkpoint::write(&self.base, &overlay, before_batch).inspect_err(|error| {
             self.writer().poisoned.get_or_insert_with(|| error.to_string());
         })?;
         self.settle(&overlay)
@@ -214,7 +227,7 @@ impl Inner {
         }
         let overlay = Arc::new(std::mem::take(&mut layers.newest));
         layers.older = Some(Arc::clone(&overlay));
-        self.pace.uses(overlay.bytes, 0);
+        self.pace.begins(overlay.bytes);
         Ok(Some(overlay))
     }
 
@@ -222,11 +235,24 @@ impl Inner {
     pub(super) fn settle(&self, overlay: &Overlay) -> Result<(), StoreError> {
         let mut layers = self.layers();
         layers.older = None;
-        self.pace.uses(layers.bytes(), layers.newest.bytes);
+        self.pace.ends(layers.newest.bytes);
         drop(layers);
-        let superseded = self.writer().log()?.superseded(overlay.last);
+        let mut writer = self.writer();
+        let log = writer.log()?;
+        let superseded = log.superseded(overlay.last);
+        self.log_bytes.store(log.bytes() as u64, Ordering::Relaxed);
+        drop(writer);
         Log::remove(&superseded);
+        self.tree_bytes.store(self.base.disk_bytes(), Ordering::Relaxed);
         Ok(())
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        Usage {
+            overlay_bytes: self.pace.used() as u64,
+            log_bytes: self.log_bytes.load(Ordering::Relaxed),
+            tree_bytes: self.tree_bytes.load(Ordering::Relaxed),
+        }
     }
 
     /// Moves everything to the tree, if nothing has failed.

@@ -41,7 +41,9 @@ use self::overlay::Overlay;
 use self::pace::Pace;
 use self::room::Room;
 use self::salvage::Salvage;
-use super::{Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError};
+use super::{
+    Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError, Usage,
+};
 use crate::panics;
 use crate::protocol::{
     ExecutionId, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId,
@@ -210,7 +212,6 @@ fn make_checkpoints(inner: &Inner) {
             tracing::error!(%error, "what was committed cannot be moved to the tree");
             inner.pace.stop();
         }
-        inner.pace.has_ended();
     }
 }
 
@@ -314,6 +315,10 @@ impl Store for SledStore {
 
     fn check_room(&self) -> Result<(), StoreError> {
         self.inner.room.for_new_work()
+    }
+
+    fn usage(&self) -> Usage {
+        self.inner.usage()
     }
 
     fn give_up(&self) {

@@ -16,8 +16,10 @@ use super::body::{Change, Episode, Head};
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 use crate::store::{Epoch, StoreError};
 
-/// What an entry costs in memory, about, besides the frame that it shares.
-const ENTRY: usize = 256;
+/// What an instance or a message costs in memory, about, besides the frame that it shares; and what
+/// an episode does.
+const ENTRY: usize = 640;
+const BLOCK: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Overlay {
@@ -202,7 +204,7 @@ impl Overlay {
         }
         touched.present = Some(Present { head, record });
         touched.sequence = sequence;
-        self.bytes += ENTRY / 4;
+        self.bytes += BLOCK;
         Ok(())
     }
 

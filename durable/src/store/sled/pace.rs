@@ -1,7 +1,8 @@
 //! When checkpoints are made, and how commits are kept from running away from them.
 //!
-//! A checkpoint begins when a quarter of the memory for overlays is used. Commits go on meanwhile;
-//! only when all of it is used they wait until the checkpoint has ended.
+//! A checkpoint begins when half of the memory for overlays is used, and keeps that until it has
+//! ended. Commits meanwhile have a quarter at once, and another as the checkpoint moves on: so if the
+//! tree is the slower one, commits wait a little each, and none for a whole checkpoint.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,8 +10,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(super) struct Pace {
     overlay_bytes: usize,
-    /// What the overlays need.
-    used: AtomicUsize,
+    /// What the newest overlay needs, and what the one needs that is being moved.
+    newest: AtomicUsize,
+    older: AtomicUsize,
+    /// How much newer ones may need.
+    allowed: AtomicUsize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -23,23 +27,65 @@ struct State {
 
 impl Pace {
     pub(super) fn new(overlay_bytes: usize) -> Self {
-        let (used, state) = (AtomicUsize::new(0), Mutex::default());
-        Self { overlay_bytes, used, state, changed: Condvar::new() }
+        Self {
+            overlay_bytes,
+            newest: AtomicUsize::new(0),
+            older: AtomicUsize::new(0),
+            allowed: AtomicUsize::new(usize::MAX),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
     }
 
-    /// The overlays need so much, of it so much that no checkpoint has begun to move.
-    pub(super) fn uses(&self, all: usize, newest: usize) {
-        self.used.store(all, Ordering::Relaxed);
-        let is_moving = newest < all;
-        if !is_moving && newest >= self.overlay_bytes / 4 {
+    /// The newest overlay needs so much.
+    pub(super) fn grows(&self, newest: usize) {
+        self.newest.store(newest, Ordering::Relaxed);
+        if self.older.load(Ordering::Relaxed) == 0 && newest >= self.overlay_bytes / 2 {
             self.state().wanted = true;
             self.changed.notify_all();
         }
     }
 
+    /// An overlay that needs so much is moved, and a new one begun.
+    pub(super) fn begins(&self, older: usize) {
+        self.newest.store(0, Ordering::Relaxed);
+        self.older.store(older, Ordering::Relaxed);
+        self.moves(0, 1);
+    }
+
+    /// So many entries of all are in the tree.
+    pub(super) fn moves(&self, entries: usize, all: usize) {
+        let quarter = self.overlay_bytes / 4;
+        let moved = quarter / all.max(1) * entries.min(all);
+        self.allow(quarter + moved);
+    }
+
+    /// What was moved is in the tree.
+    pub(super) fn ends(&self, newest: usize) {
+        self.older.store(0, Ordering::Relaxed);
+        self.allow(usize::MAX);
+        self.grows(newest);
+    }
+
+    fn allow(&self, bytes: usize) {
+        self.allowed.store(bytes, Ordering::Relaxed);
+        drop(self.state());
+        self.changed.notify_all();
+    }
+
     /// How much memory the overlays need.
     pub(super) fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
+        self.newest.load(Ordering::Relaxed) + self.older.load(Ordering::Relaxed)
+    }
+
+    /// Waits, before a commit, until there is memory for it.
+    pub(super) fn make_way(&self) {
+        let is_full =
+            || self.newest.load(Ordering::Relaxed) >= self.allowed.load(Ordering::Relaxed);
+        if is_full() {
+            let state = self.state();
+            drop(self.changed.wait_while(state, |state| !state.stopped && is_full()));
+        }
     }
 
     /// Waits until a checkpoint is wanted; false if the store is closed.
@@ -50,22 +96,6 @@ impl Pace {
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         state.wanted = false;
         !state.stopped
-    }
-
-    /// Waits, before a commit, until there is memory for it.
-    pub(super) fn make_way(&self) {
-        if self.used() < self.overlay_bytes {
-            return;
-        }
-        let state = self.state();
-        let is_full = |state: &mut State| !state.stopped && self.used() >= self.overlay_bytes;
-        drop(self.changed.wait_while(state, is_full));
-    }
-
-    /// A checkpoint has ended.
-    pub(super) fn has_ended(&self) {
-        drop(self.state());
-        self.changed.notify_all();
     }
 
     /// Nobody waits any more.

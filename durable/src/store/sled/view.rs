@@ -36,11 +36,6 @@ impl Layers {
     fn touched(&self, id: &InstanceId) -> Option<&Touched> {
         self.newest_first().find_map(|overlay| overlay.instances.get(id))
     }
-
-    /// About how much memory they need.
-    pub(super) fn bytes(&self) -> usize {
-        self.newest_first().map(|overlay| overlay.bytes).sum()
-    }
 }
 
 /// Records by id; nothing for what was purged.

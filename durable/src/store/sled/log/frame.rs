@@ -69,6 +69,8 @@ pub(super) fn seal(mut buffer: Vec<u8>, sequence: u64, durable: u64) -> Option<(
     let crc = crc32fast::hash(&buffer[4..]);
     buffer[..4].copy_from_slice(&crc.to_be_bytes());
     buffer.resize(self::length(&buffer), 0);
+    // It stays in memory until a checkpoint has moved what it says.
+    buffer.shrink_to_fit();
     let bytes = Bytes::from(buffer);
     let body = bytes.slice(HEADER..end);
     Some((bytes, Frame { sequence, durable, body }))

@@ -45,8 +45,8 @@ pub(super) struct Log {
     path: PathBuf,
     size: usize,
     written: usize,
-    /// The segments before, each with the last frame in it.
-    full: VecDeque<(u64, PathBuf)>,
+    /// The segments before, each with the last frame in it and its size.
+    full: VecDeque<(u64, PathBuf, usize)>,
     /// The last frame that was written.
     last: u64,
 }
@@ -134,9 +134,14 @@ impl Log {
         let next = self.keeper.take_segment(size);
         let next = next.map_err(|error| self.failed(error))?;
         let path = segment::name(&self.folder, self.last + 1).map_err(|e| self.failed(e))?;
-        self.full.push_back((self.last, std::mem::replace(&mut self.path, path)));
+        self.full.push_back((self.last, std::mem::replace(&mut self.path, path), self.size));
         (self.file, self.size, self.written) = (Arc::new(next.file), next.size, segment::HEAD);
         Ok(())
+    }
+
+    /// How many bytes its files have.
+    pub(super) fn bytes(&self) -> usize {
+        self.size + self.full.iter().map(|(_, _, size)| size).sum::<usize>()
     }
 
     fn next_size(&self) -> usize {
@@ -145,8 +150,8 @@ impl Log {
 
     /// The files of which the tree has all, which are not needed any more.
     pub(super) fn superseded(&mut self, applied: u64) -> Vec<PathBuf> {
-        let count = self.full.iter().take_while(|(last, _)| *last <= applied).count();
-        self.full.drain(..count).map(|(_, path)| path).collect()
+        let count = self.full.iter().take_while(|(last, ..)| *last <= applied).count();
+        self.full.drain(..count).map(|(_, path, _)| path).collect()
     }
 
     pub(super) fn remove(files: &[PathBuf]) {

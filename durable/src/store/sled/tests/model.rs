@@ -156,7 +156,7 @@ impl Model {
         let inner = &self.store().inner;
         let Some(overlay) = inner.freeze().unwrap() else { return };
         let base = inner.view().base;
-        let look = || {
+        let look = |_entries| {
             self.compare();
             Ok(())
         };
@@ -168,7 +168,7 @@ impl Model {
     /// A checkpoint that a crash cuts short after some batches.
     fn cut_checkpoint(&mut self) {
         let left = Cell::new(self.random.below(6));
-        let room = || match left.get() {
+        let room = |_entries| match left.get() {
             0 => Err(StoreError::damaged("cut short")),
             more => {
                 left.set(more - 1);
