@@ -3,13 +3,8 @@
 //!
 //! The engine itself is not public; replaying a recorded history is its public entrance.
 
-use criterion::{BatchSize, Criterion, Throughput};
+use criterion::{Criterion, Throughput};
 use durable::prelude::*;
-use durable::protocol::{
-    EventKind, ExecutionId, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId, InstanceRecord,
-    PartitionId, Timestamp,
-};
-use durable::store::{Commit, EpisodeWrite, MemoryStore, Store};
 use durable::testing::{RecordedHistory, verify_replay_with};
 use tokio::runtime::Runtime;
 
@@ -39,7 +34,6 @@ fn main() -> Result<()> {
     let runtime = Runtime::new()?;
     replay(&mut criterion, &runtime)?;
     step(&mut criterion, &runtime)?;
-    commit(&mut criterion)?;
     criterion.final_summary();
     Ok(())
 }
@@ -87,28 +81,4 @@ fn step(criterion: &mut Criterion, runtime: &Runtime) -> Result<()> {
     });
     group.finish();
     runtime.block_on(hub.shutdown())
-}
-
-/// A commit of one episode into the store in memory: what the contract costs at least.
-fn commit(criterion: &mut Criterion) -> Result<()> {
-    let store = MemoryStore::default();
-    let (partition, created_at) = (PartitionId(0), Timestamp::default());
-    store.create(&HubRecord { format: FORMAT_VERSION, partitions: 1, created_at })?;
-    let epoch = store.claim(partition)?;
-    let mut next = 0_u128;
-    let mut make = || {
-        next += 1;
-        let id = InstanceId::generate();
-        let execution = ExecutionId::from_u128(next);
-        let mut record = InstanceRecord::new(id, execution, "checkout", None, created_at);
-        let kinds = [EventKind::OrchestratorStarted, EventKind::OrchestratorCompleted];
-        let events: Vec<_> = kinds.map(|kind| HistoryEvent::new(created_at, kind)).into();
-        record.history_len = events.len() as u64;
-        let episodes = vec![EpisodeWrite { partition, record, events, replaces: None }];
-        Commit { owners: vec![(partition, epoch)], episodes, ..Commit::default() }
-    };
-    criterion.bench_function("commit into memory", |bencher| {
-        bencher.iter_batched(&mut make, |commit| store.commit(&commit), BatchSize::SmallInput);
-    });
-    Ok(())
 }

@@ -111,3 +111,22 @@ fn versioning_goes_on_with_old_code_and_starts_with_new() {
         ],
     );
 }
+
+#[test]
+fn maintenance_checks_exports_and_compacts() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = folder.path().join("hub");
+    let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+    std::fs::create_dir(&from).unwrap();
+    std::fs::write(from.join("a file"), "and what is in it").unwrap();
+    let [from, to, path] = [&from, &to, &hub].map(|path| path.to_str().unwrap());
+    let backup = env!("CARGO_BIN_EXE_fan_out_fan_in");
+    check(backup, &["--from", from, "--to", to, "--hub", path], &[]);
+    let maintenance = env!("CARGO_BIN_EXE_maintenance");
+    check(maintenance, &["check", path], &["nothing is damaged"]);
+    check(maintenance, &["export", path], &["\"complete\":true", "\"instance_id\":"]);
+    check(maintenance, &["compact", path], &["bytes before, "]);
+    // A mark says how far the log was durable, so a tree that is missing is missed.
+    std::fs::remove_dir_all(hub.join("sled")).unwrap();
+    check(maintenance, &["check", path], &["was acknowledged", "`export` saves what can be read"]);
+}

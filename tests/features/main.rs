@@ -13,4 +13,5 @@ mod parity;
 mod residents;
 mod retries;
 mod schedules;
+mod store;
 mod timers;

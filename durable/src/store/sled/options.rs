@@ -41,7 +41,7 @@ impl Default for SledOptions {
     fn default() -> Self {
         Self {
             durability: Durability::Immediate,
-            overlay_bytes: 32 * MIB,
+            overlay_bytes: 48 * MIB,
             cache_bytes: 16 * MIB as u64,
             reserve_bytes: 64 * MIB as u64,
         }
@@ -56,7 +56,7 @@ impl SledOptions {
     }
 
     /// About how much memory is used, at most, for what was committed and is not in sled's tree yet;
-    /// the log on the disk is about as large. 32 MiB unless told otherwise, at least 1 MiB. More
+    /// the log on the disk is about as large. 48 MiB unless told otherwise, at least 1 MiB. More
     /// lets more changes of one instance become one, and makes opening after a crash slower.
     pub fn overlay_bytes(mut self, bytes: usize) -> Self {
         self.overlay_bytes = bytes.max(MIB);

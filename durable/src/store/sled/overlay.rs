@@ -18,7 +18,7 @@ use crate::store::{Epoch, StoreError};
 
 /// What an instance or a message costs in memory, about, besides the frame that it shares; and what
 /// an episode does.
-const ENTRY: usize = 640;
+const ENTRY: usize = 480;
 const BLOCK: usize = 64;
 
 #[derive(Debug, Default)]
@@ -122,7 +122,11 @@ impl Touched {
     fn add(&mut self, execution: ExecutionId, block: Block) {
         match self.histories.iter_mut().find(|history| history.execution == execution) {
             Some(history) => history.blocks.push(block),
-            None => self.histories.push(History { execution, blocks: vec![block] }),
+            None => {
+                // Nearly always the only one.
+                self.histories.reserve_exact(1);
+                self.histories.push(History { execution, blocks: vec![block] });
+            }
         }
     }
 }
