@@ -13,7 +13,7 @@ pub enum Durability {
     /// that was acknowledged.
     #[default]
     Immediate,
-    /// When the operating system has it; it is on the disk within this time.
+    /// When the operating system has it; it is on the disk within about this time.
     ///
     /// A crash of the process loses nothing. A crash of the machine or a power cut may lose what was
     /// acknowledged within this time before it, and then:

@@ -6,6 +6,7 @@
 //!
 //! Read next: `keys.rs` (the layout), `stored.rs` and `values.rs` (the values).
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::ops::Bound;
 use std::path::Path;
@@ -166,6 +167,13 @@ impl Base {
         Ok(instances)
     }
 
+    /// The ids of all instances.
+    pub(super) fn ids(&self) -> Result<BTreeSet<InstanceId>, StoreError> {
+        let keys = self.keys(&keys::instances(""))?;
+        let first = keys.iter().filter(|key| !key.contains(&keys::END));
+        first.map(|key| values::instance_id(&key[1..])).collect()
+    }
+
     /// The episodes of an execution that end behind the event `from` and begin before `until`.
     pub(super) fn blocks(
         &self,
@@ -239,7 +247,8 @@ impl Base {
         })
     }
 
-    /// All messages, by partition and position.
+    /// The messages of a partition, by position. A message is written once and removed once, and who
+    /// has an overlay that does either knows better, so it does not matter what is seen of that.
     pub(super) fn messages(&self, partition: PartitionId) -> Result<Vec<(u64, Bytes)>, StoreError> {
         let messages = values::scan(&self.tree, &keys::messages(partition), 0, u64::MAX)?;
         Ok(messages.into_iter().map(|(position, bytes)| (position, bytes.into())).collect())

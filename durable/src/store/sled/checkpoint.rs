@@ -29,11 +29,11 @@ const OPERATIONS: usize = 64;
 const BYTES: usize = 128 * 1024;
 
 /// Writes an overlay to the tree. Before each batch, `before` is told how many entries of the overlay
-/// have gone into it and those before it.
+/// have gone into it and those before it, and how many bytes it has.
 pub(super) fn write(
     base: &Base,
     overlay: &Overlay,
-    before: impl Fn(usize) -> Result<(), StoreError>,
+    before: impl Fn(usize, usize) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let batch = Batch::default();
     let mut writer = Writer { base, before, batch, entries: 0, operations: 0, bytes: 0 };
@@ -71,17 +71,14 @@ struct Writer<'a, F> {
     bytes: usize,
 }
 
-impl<F: Fn(usize) -> Result<(), StoreError>> Writer<'_, F> {
+impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
     fn instance(&mut self, id: &InstanceId, touched: &Touched) -> Result<(), StoreError> {
         let old = if touched.is_new() { None } else { self.base.stored(id)? };
         let Some(present) = &touched.present else {
-            if let Some(old) = &old {
-                self.index(id, Some(&old.head), None);
-                self.remove(keys::instances(id.as_str()));
-                self.remove_all(&keys::rest_of_instance(id))?;
-                self.remove_all(&keys::histories(id))?;
-            }
-            return Ok(());
+            self.index(id, old.as_ref().map(|old| &old.head), None);
+            self.remove(keys::instances(id.as_str()));
+            self.remove_all(&keys::rest_of_instance(id))?;
+            return self.remove_all(&keys::histories(id));
         };
         let mut parts = parts(touched, old.as_ref());
         let head = &present.head;
@@ -102,11 +99,11 @@ impl<F: Fn(usize) -> Result<(), StoreError>> Writer<'_, F> {
             self.write()?;
             self.chunks(&chunks, true)?;
         }
-        if let Some(old) = &old {
+        if !touched.is_new() {
             self.remove_gone(id, touched, &chunks)?;
-            if old.is_long {
-                self.remove_all(&keys::rest_of_instance(id))?;
-            }
+        }
+        if old.as_ref().is_some_and(|old| old.is_long) {
+            self.remove_all(&keys::rest_of_instance(id))?;
         }
         if !is_large {
             self.chunks(&chunks, false)?;
@@ -226,7 +223,7 @@ impl<F: Fn(usize) -> Result<(), StoreError>> Writer<'_, F> {
         if self.operations == 0 {
             return Ok(());
         }
-        (self.before)(self.entries)?;
+        (self.before)(self.entries, self.bytes)?;
         (self.operations, self.bytes) = (0, 0);
         self.base.write(std::mem::take(&mut self.batch))?;
         self.base.sync()

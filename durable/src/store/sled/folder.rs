@@ -12,12 +12,15 @@ use std::process;
 use crate::store::StoreError;
 
 /// Where sled's files are.
-pub(super) const TREE: &str = "sled";
+const TREE: &str = "sled";
 /// Where the commit log is.
 pub(super) const LOG: &str = "log";
+const LOCK: &str = "lock";
 /// Where a smaller copy of sled's files is made, and where they go when it takes their place.
 const NEW_TREE: &str = "sled.new";
 const OLD_TREE: &str = "sled.old";
+/// No file of a tree is larger that was just made.
+const NEW_TREE_BYTES: u64 = 1024 * 1024;
 
 /// A folder that nobody else has open, for as long as this is held.
 #[derive(Debug)]
@@ -91,6 +94,19 @@ impl Folder {
         create().map_err(|error| StoreError::io(doing(), error))
     }
 
+    /// Whether sled's files are those of a tree in which there never was anything: sled makes a
+    /// snapshot when it opens what has something.
+    pub(super) fn is_tree_new(&self) -> Result<bool, StoreError> {
+        let doing = || format!("cannot read `{}`", self.tree().display());
+        let entries = fs::read_dir(self.tree()).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = entries.map_err(|error| StoreError::io(doing(), error))?;
+        let is_new = |entry: &fs::DirEntry| {
+            let is_small = entry.metadata().is_ok_and(|found| found.len() <= NEW_TREE_BYTES);
+            is_small && !entry.file_name().to_string_lossy().starts_with("snap.")
+        };
+        Ok(entries.iter().all(is_new))
+    }
+
     pub(super) fn remove_tree(&self) -> Result<(), StoreError> {
         let doing = || format!("cannot remove `{}`", self.tree().display());
         fs::remove_dir_all(self.tree()).map_err(|error| StoreError::io(doing(), error))
@@ -103,8 +119,32 @@ impl Folder {
     }
 }
 
+/// Where the tree is of a folder that is only read: a crash may have come between the two steps in
+/// which a new one takes the place of the old.
+pub(super) fn present_tree(path: &Path) -> PathBuf {
+    let (tree, new) = (path.join(TREE), path.join(NEW_TREE));
+    if !tree.exists() && path.join(OLD_TREE).exists() && new.exists() { new } else { tree }
+}
+
+/// Keeps a folder that is only read from being opened meanwhile; a folder without a lock is as it is.
+pub(super) fn lock_to_read(path: &Path) -> Result<Option<File>, StoreError> {
+    let Ok(file) = File::open(path.join(LOCK)) else { return Ok(None) };
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            Err(StoreError::InUse { path: path.to_owned(), owner: owner(&file) })
+        }
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
+    }
+}
+
+/// The process whose number is in the lock.
+fn owner(mut lock: &File) -> Option<u32> {
+    let mut owner = String::new();
+    lock.read_to_string(&mut owner).ok().and_then(|_| owner.trim().parse().ok())
+}
+
 fn lock(path: &Path) -> Result<File, StoreError> {
-    let name = path.join("lock");
+    let name = path.join(LOCK);
     let doing = || format!("cannot lock `{}`", name.display());
     let mut file = File::options()
         .read(true)
@@ -116,10 +156,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut owner = String::new();
-            let owner =
-                file.read_to_string(&mut owner).ok().and_then(|_| owner.trim().parse().ok());
-            return Err(StoreError::InUse { path: path.to_owned(), owner });
+            return Err(StoreError::InUse { path: path.to_owned(), owner: owner(&file) });
         }
         Err(TryLockError::Error(error)) => return Err(StoreError::io(doing(), error)),
     }

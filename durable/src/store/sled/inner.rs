@@ -3,8 +3,8 @@
 //! Rules:
 //! 1. Whoever commits has the writer, so there is one commit at a time, and no new overlay is begun
 //!    in the middle of one.
-//! 2. What a commit changes is applied to the newest overlay when its frame is durable: readers see
-//!    nothing that is not.
+//! 2. What a commit changes is applied to the newest overlay when its frame is as durable as was
+//!    asked for: readers see nothing that is not.
 //! 3. What is applied is what is read from the frame again: after a crash it is the same.
 
 use std::collections::BTreeMap;
@@ -51,6 +51,11 @@ pub(super) struct Writer {
 type Before<'a> = BTreeMap<&'a InstanceId, Option<(u64, Head)>>;
 
 impl Writer {
+    /// Nothing more is accepted: it is not certain what is on the disk.
+    fn poison(&mut self, cause: &StoreError) {
+        self.poisoned.get_or_insert_with(|| cause.to_string());
+    }
+
     /// The log, if it may be written to.
     fn log(&mut self) -> Result<&mut Log, StoreError> {
         match (&self.poisoned, &mut self.log) {
@@ -76,8 +81,13 @@ impl Inner {
             let layers = layers.read().unwrap_or_else(PoisonError::into_inner);
             let view = View { layers, base: &base };
             let mut positions = BTreeMap::new();
-            let mut next_position = 0;
-            for partition in view.partitions_with_messages()? {
+            // A position that was given away once is not given away again: it may be in the tree.
+            let known = view.layers.newest.messages.keys().map(|(_, position)| position + 1);
+            let mut next_position = known.max().unwrap_or_default();
+            // Who only reads needs no positions, nor that every message can be read.
+            let partitions =
+                if log.is_some() { view.partitions_with_messages()? } else { [].into() };
+            for partition in partitions {
                 for (position, message) in view.messages(partition)? {
                     let message: TaskMessage = values::read("a message", &message)?;
                     positions.insert((partition, message.id), position);
@@ -108,21 +118,45 @@ impl Inner {
 
     /// Writes the hub's record, unless there is one.
     pub(super) fn create(&self, hub: &HubRecord) -> Result<(), StoreError> {
-        let mut writer = self.writer();
-        let is_there = self.view().hub()?.is_some();
-        if is_there { Ok(()) } else { self.append(&mut writer, Body::hub(hub)?, &Before::new()) }
+        self.when_there_is_room(|| {
+            let mut writer = self.writer();
+            match self.view().hub()? {
+                Some(_) => Ok(()),
+                None => self.append(&mut writer, Body::hub(hub)?, &Before::new()),
+            }
+        })
     }
 
     pub(super) fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
-        let mut writer = self.writer();
-        let epoch = Epoch(writer.epochs.get(&partition).map_or(1, |epoch| epoch.0 + 1));
-        self.append(&mut writer, Body::epoch(partition, epoch), &Before::new())?;
-        writer.epochs.insert(partition, epoch);
-        Ok(epoch)
+        self.when_there_is_room(|| {
+            let mut writer = self.writer();
+            let epoch = Epoch(writer.epochs.get(&partition).map_or(1, |epoch| epoch.0 + 1));
+            self.append(&mut writer, Body::epoch(partition, epoch), &Before::new())?;
+            writer.epochs.insert(partition, epoch);
+            Ok(epoch)
+        })
     }
 
     pub(super) fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         self.pace.make_way();
+        self.when_there_is_room(|| self.commit_now(commit))
+    }
+
+    /// Does again what has found no room on the disk, once there is some: nothing was written then.
+    /// Nobody waits with the writer in hand, since a checkpoint may be what makes room.
+    fn when_there_is_room<T>(
+        &self,
+        mut run: impl FnMut() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        loop {
+            match run() {
+                Err(StoreError::DiskFull { needed, .. }) => self.room.wait_until(needed)?,
+                result => return result,
+            }
+        }
+    }
+
+    fn commit_now(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut writer = self.writer();
         // What can no longer be written to has no answer to anything else.
         writer.log()?;
@@ -185,16 +219,16 @@ impl Inner {
         let appended = log.append(body);
         self.log_bytes.store(log.bytes() as u64, Ordering::Relaxed);
         let frame = appended.inspect_err(|error| {
-            // Who waited for room in vain has written nothing.
+            // Who has found no room has written nothing.
             if !matches!(error, StoreError::DiskFull { .. }) {
-                writer.poisoned = Some(error.to_string());
+                writer.poison(error);
             }
         })?;
         let below = |id: &InstanceId| {
             Ok(before.get(id).and_then(Option::as_ref).map(|(sequence, _)| *sequence))
         };
         let mut layers = self.layers();
-        apply(&mut layers.newest, &frame, below)?;
+        apply(&mut layers.newest, &frame, below).inspect_err(|error| writer.poison(error))?;
         self.pace.grows(layers.newest.bytes);
         Ok(())
     }
@@ -206,22 +240,29 @@ impl Inner {
     /// what the tree has.
     pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
         let Some(overlay) = self.freeze()? else { return Ok(()) };
-        let before_batch = |entries| {
+        let before_batch = |entries, bytes| {
             self.pace.moves(entries, overlay.instances.len() + overlay.messages.len());
-            self.room.wait_for(0)
+            self.room.wait_for(bytes)
         };
-        checkpoint::write(&self.base, &overlay, before_batch).inspect_err(|error| {
-            self.writer().poisoned.get_or_insert_with(|| error.to_string());
-        })?;
+        checkpoint::write(&self.base, &overlay, before_batch)?;
         self.settle(&overlay)
+    }
+
+    pub(super) fn poison(&self, cause: &StoreError) {
+        self.writer().poison(cause);
     }
 
     /// Begins a new overlay; gives the one that there was, if it has anything.
     pub(super) fn freeze(&self) -> Result<Option<Arc<Overlay>>, StoreError> {
         let mut writer = self.writer();
         // The tree must never have what the log may lose.
-        writer.log()?.sync()?;
+        let synced = writer.log()?.sync();
+        synced.inspect_err(|error| writer.poison(error))?;
         let mut layers = self.layers();
+        if layers.older.is_some() {
+            let cause = "a checkpoint has not come to its end".to_owned();
+            return Err(StoreError::Poisoned { cause });
+        }
         if layers.newest.is_empty() {
             return Ok(None);
         }
@@ -272,5 +313,6 @@ pub(super) fn apply(
     for change in body::changes(frame) {
         overlay.apply(frame.sequence, change?, &below)?;
     }
+    overlay.last = frame.sequence;
     Ok(())
 }

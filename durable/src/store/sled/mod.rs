@@ -125,7 +125,7 @@ impl SledStore {
     fn hub(&self) -> Result<Option<HubRecord>, StoreError> {
         let Some(bytes) = self.guarded(|| self.inner.view().hub())? else { return Ok(None) };
         let hub: Result<HubRecord, _> = values::read("the record of the hub", &bytes);
-        // The format must be known before anything else is read, and stands in the first byte.
+        // The format stands in the first byte, which is understood whatever else is not.
         let found =
             bytes.first().copied().into_iter().chain(hub.as_ref().ok().map(|hub| hub.format));
         match found.max().filter(|found| *found > FORMAT_VERSION) {
@@ -157,7 +157,10 @@ impl Drop for SledStore {
 
 /// Opens what is in the folder: the tree, and what the log has more.
 fn open_inner(folder: &Folder, options: &SledOptions) -> Result<Inner, StoreError> {
-    room::check(folder.path(), room::FREE_TO_OPEN)?;
+    // What the log has is written anew.
+    let log_bytes = log::size_of(&folder.log());
+    let log_bytes = log_bytes.map_err(|error| StoreError::io("cannot read the log", error))?;
+    room::check(folder.path(), room::FREE_TO_OPEN + log_bytes)?;
     guarded(folder.path(), || {
         let base = open_base(folder, options)?;
         let found = log::read::read(&folder.log(), base.applied()?)?;
@@ -170,7 +173,8 @@ fn open_inner(folder: &Folder, options: &SledOptions) -> Result<Inner, StoreErro
                 "a crash has torn the last commit, which nobody was told of: it was cut off"
             );
         }
-        let newest = recovered(&base, &found.frames)?;
+        let mut newest = Overlay { recovers: true, ..Overlay::default() };
+        recover(&mut newest, &base, &found.frames)?;
         let room = Arc::new(Room::new(folder.path(), options.reserve_bytes));
         let log = Log::open(&folder.log(), &found, options.durability, Arc::clone(&room))?;
         Inner::new(base, newest, Some(log), room, Pace::new(options.overlay_bytes))
@@ -184,7 +188,7 @@ fn open_base(folder: &Folder, options: &SledOptions) -> Result<Base, StoreError>
     let base = match open() {
         // A crash in the midst of the creation has left a tree in which there never was anything:
         // the log is only made when the tree is there for good.
-        Err(StoreError::Damaged { .. }) if !has_begun => {
+        Err(StoreError::Damaged { .. }) if !has_begun && folder.is_tree_new()? => {
             folder.remove_tree()?;
             open()?
         }
@@ -195,14 +199,10 @@ fn open_base(folder: &Folder, options: &SledOptions) -> Result<Base, StoreError>
     Ok(base)
 }
 
-/// What frames of the log add to the tree, of which it may have some already.
-fn recovered(base: &Base, frames: &[Frame]) -> Result<Overlay, StoreError> {
-    let mut newest = Overlay { recovers: true, ..Overlay::default() };
-    for frame in frames {
-        let below = |id: &InstanceId| Ok(base.head(id)?.map(|(sequence, _)| sequence));
-        inner::apply(&mut newest, frame, below)?;
-    }
-    Ok(newest)
+/// Adds what frames of the log add to the tree, of which it may have some already.
+fn recover(newest: &mut Overlay, base: &Base, frames: &[Frame]) -> Result<(), StoreError> {
+    let below = |id: &InstanceId| Ok(base.head(id)?.map(|(sequence, _)| sequence));
+    frames.iter().try_for_each(|frame| inner::apply(newest, frame, below))
 }
 
 /// The thread that makes checkpoints.
@@ -210,6 +210,7 @@ fn make_checkpoints(inner: &Inner) {
     while inner.pace.wait_for_want() {
         if let Err(error) = guarded(inner.room.path(), || inner.checkpoint()) {
             tracing::error!(%error, "what was committed cannot be moved to the tree");
+            inner.poison(&error);
             inner.pace.stop();
         }
     }

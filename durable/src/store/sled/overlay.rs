@@ -132,7 +132,7 @@ impl Touched {
 }
 
 impl Overlay {
-    /// Whether it has no frame: one that had no effect in the end still has to be noted.
+    /// Whether it has no frame. One without an effect still has to be noted in the tree.
     pub(super) fn is_empty(&self) -> bool {
         self.last == 0
     }
@@ -165,7 +165,6 @@ impl Overlay {
                 self.bytes += ENTRY;
             }
         }
-        self.last = sequence;
         Ok(())
     }
 
@@ -183,6 +182,8 @@ impl Overlay {
                     // A checkpoint that a crash cut short had come as far as this.
                     Some(known) if known >= sequence => return Ok(()),
                     Some(_) => Below::Kept { gone: Vec::new() },
+                    // It may have left a part of a history.
+                    None if self.recovers => Below::Gone,
                     None => Below::Nothing,
                 };
                 self.bytes += ENTRY;
@@ -220,13 +221,13 @@ impl Overlay {
     ) -> Result<(), StoreError> {
         let purged = |below| Touched { present: None, below, sequence, histories: Vec::new() };
         match self.instances.entry(id) {
-            Entry::Vacant(untouched) => match below(untouched.key())? {
-                Some(known) if known < sequence => {
+            Entry::Vacant(untouched) => {
+                let is_there = below(untouched.key())?.map(|known| known < sequence);
+                if is_there.unwrap_or(self.recovers) {
                     untouched.insert(purged(Below::Gone));
                     self.bytes += ENTRY;
                 }
-                _ => {}
-            },
+            }
             Entry::Occupied(mut touched) => {
                 if let Some(Present { head, .. }) = &touched.get().present
                     && let Some(due) = head.next_due

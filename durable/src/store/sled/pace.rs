@@ -31,7 +31,7 @@ impl Pace {
             overlay_bytes,
             newest: AtomicUsize::new(0),
             older: AtomicUsize::new(0),
-            allowed: AtomicUsize::new(usize::MAX),
+            allowed: AtomicUsize::new(overlay_bytes),
             state: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -48,6 +48,7 @@ impl Pace {
 
     /// An overlay that needs so much is moved, and a new one begun.
     pub(super) fn begins(&self, older: usize) {
+        self.state().wanted = false;
         self.newest.store(0, Ordering::Relaxed);
         self.older.store(older, Ordering::Relaxed);
         self.moves(0, 1);
@@ -63,7 +64,7 @@ impl Pace {
     /// What was moved is in the tree.
     pub(super) fn ends(&self, newest: usize) {
         self.older.store(0, Ordering::Relaxed);
-        self.allow(usize::MAX);
+        self.allow(self.overlay_bytes);
         self.grows(newest);
     }
 

@@ -43,9 +43,18 @@ impl Room {
         check(&self.path, self.reserve)
     }
 
+    /// Whether so much more can be written.
+    pub(super) fn check_for(&self, bytes: usize) -> Result<(), StoreError> {
+        check(&self.path, needed_for(bytes))
+    }
+
     /// Waits until so much more can be written.
-    pub(super) fn wait_for(&self, bytes: u64) -> Result<(), StoreError> {
-        let needed = bytes + FREE_TO_WRITE;
+    pub(super) fn wait_for(&self, bytes: usize) -> Result<(), StoreError> {
+        self.wait_until(needed_for(bytes))
+    }
+
+    /// Waits until so much is free.
+    pub(super) fn wait_until(&self, needed: u64) -> Result<(), StoreError> {
         let mut is_waiting = false;
         let mut given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
@@ -73,6 +82,11 @@ impl Room {
         *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_all();
     }
+}
+
+/// What must be free before so much is written.
+fn needed_for(bytes: usize) -> u64 {
+    FREE_TO_WRITE.saturating_add(bytes as u64)
 }
 
 /// Whether so much is free on the disk of a folder.
@@ -105,7 +119,7 @@ mod tests {
         assert!(room.for_new_work().is_err());
         assert!(room.wait_for(0).is_ok());
         room.give_up();
-        let error = room.wait_for(u64::MAX / 2).unwrap_err();
+        let error = room.wait_for(usize::MAX).unwrap_err();
         assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
     }
 }

@@ -12,15 +12,16 @@ use uuid::Uuid;
 
 use super::base::Base;
 use super::body::{self, Change};
-use super::folder::{LOG, TREE};
+use super::folder::{self, LOG};
 use super::inner::Inner;
 use super::log::frame::Frame;
 use super::log::read;
+use super::overlay::Overlay;
 use super::pace::Pace;
 use super::room::Room;
-use super::{SledStore, guarded, read_record, recovered, values};
-use crate::protocol::{HistoryEvent, InstanceRecord, TaskMessage};
-use crate::store::{InstanceFilter, Store, StoreError};
+use super::{SledStore, guarded, read_record, recover, values};
+use crate::protocol::{HistoryEvent, InstanceId, TaskMessage};
+use crate::store::{Store, StoreError};
 
 /// What was found besides what a store holds.
 #[derive(Debug)]
@@ -46,9 +47,9 @@ impl SledStore {
     /// copied to the system's folder for temporary files.
     ///
     /// Of a damaged log everything before the damage is there, which is a state that there was; what
-    /// can be read behind it is in the [export](Self::export). If sled's files cannot be read, only
-    /// what the log holds is there. [`damage`](Self::damage) tells what was found. A hub cannot be
-    /// opened on it: everything that writes fails with [`StoreError::ReadOnly`].
+    /// can be read behind it, or without sled's files, is in the [export](Self::export).
+    /// [`damage`](Self::damage) tells what was found. A hub cannot be opened on it: everything that
+    /// writes fails with [`StoreError::ReadOnly`].
     ///
     /// ```
     /// use durable::store::SledStore;
@@ -65,14 +66,16 @@ impl SledStore {
     /// ```
     ///
     /// # Errors
-    /// [`StoreError::Io`] if the folder is not there, or cannot be copied.
+    /// [`StoreError::InUse`] if a process has the folder open, [`StoreError::Io`] if it is not there or
+    /// cannot be copied.
     pub fn read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let doing = || format!("cannot copy `{}`", path.display());
         let options = Self::options();
         let copy = Copy(env::temp_dir().join(format!("durable-{}", Uuid::new_v4().simple())));
         let mut damage = Vec::new();
-        let (tree, log) = (path.join(TREE), path.join(LOG));
+        let (tree, log) = (folder::present_tree(path), path.join(LOG));
+        let _lock = folder::lock_to_read(path)?;
         if tree.exists() || !log.exists() {
             copy_files(&tree, &copy.0).map_err(|error| StoreError::io(doing(), error))?;
         }
@@ -90,7 +93,8 @@ impl SledStore {
         };
         let found = read::read(&log, applied)?;
         damage.extend(found.damage);
-        let newest = guarded(path, || recovered(&base, &found.frames))?;
+        let mut newest = Overlay { recovers: true, ..Overlay::default() };
+        damage.extend(guarded(path, || recover(&mut newest, &base, &found.frames)).err());
         let room = Arc::new(Room::new(path, 0));
         let pace = Pace::new(options.overlay_bytes);
         let inner = Arc::new(guarded(path, || Inner::new(base, newest, None, room, pace))?);
@@ -108,6 +112,7 @@ impl SledStore {
     ///
     /// - `{"instance": .., "history": [..], "complete": ..}` for each instance: its record, and the
     ///   events of its present execution; `complete` tells whether these are all;
+    /// - `{"message": ..}` for each message that nobody has consumed;
     /// - `{"damage": ".."}` for whatever is damaged or cannot be read;
     /// - `{"frame": .., "instance": .., "history": [..]}` and `{"frame": .., "message": ..}` for what
     ///   the log has behind its damage: an episode, with the record as it was after it and its
@@ -116,43 +121,48 @@ impl SledStore {
     /// # Errors
     /// What `out` answers.
     pub fn export(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut after = None;
-        loop {
-            let page = self.instances(&InstanceFilter::default(), after.as_ref(), 256);
-            let page = match page {
-                Ok(page) => page,
-                Err(error) => {
-                    writeln!(out, "{}", json!({ "damage": error.to_string() }))?;
-                    break;
-                }
-            };
-            for record in &page.instances {
-                self.export_instance(record, out)?;
-            }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
+        match guarded(&self.path, || self.inner.view().ids()) {
+            Ok(ids) => ids.iter().try_for_each(|id| self.export_instance(id, out))?,
+            Err(error) => export_damage(&error, out)?,
+        }
+        match guarded(&self.path, || self.inner.view().all_messages()) {
+            Ok(messages) => messages.iter().try_for_each(|bytes| export_message(bytes, out))?,
+            Err(error) => export_damage(&error, out)?,
         }
         for damage in self.damage() {
-            writeln!(out, "{}", json!({ "damage": damage.to_string() }))?;
+            export_damage(damage, out)?;
         }
         let behind = self.salvage.as_ref().map_or(&[][..], |salvage| &salvage.behind);
         behind.iter().try_for_each(|frame| export_frame(frame, out))
     }
 
-    fn export_instance(&self, record: &InstanceRecord, out: &mut impl Write) -> io::Result<()> {
-        let history = self.history(&record.instance_id, record.execution_id, 0);
-        let history = match history {
+    fn export_instance(&self, id: &InstanceId, out: &mut impl Write) -> io::Result<()> {
+        let record = match self.instance(id) {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(()),
+            Err(error) => return export_damage(&error, out),
+        };
+        let history = match self.history(id, record.execution_id, 0) {
             Ok(history) => history,
             Err(error) => {
-                writeln!(out, "{}", json!({ "damage": error.to_string() }))?;
+                export_damage(&error, out)?;
                 Vec::new()
             }
         };
         let complete = history.len() as u64 == record.history_len;
         let line = json!({ "instance": record, "history": history, "complete": complete });
         writeln!(out, "{line}")
+    }
+}
+
+fn export_damage(damage: &StoreError, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{}", json!({ "damage": damage.to_string() }))
+}
+
+fn export_message(bytes: &[u8], out: &mut impl Write) -> io::Result<()> {
+    match values::read::<TaskMessage>("a message", bytes) {
+        Ok(message) => writeln!(out, "{}", json!({ "message": message })),
+        Err(error) => export_damage(&error, out),
     }
 }
 

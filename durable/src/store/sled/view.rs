@@ -204,6 +204,24 @@ impl View<'_> {
         Ok(messages)
     }
 
+    /// The messages of all partitions.
+    pub(super) fn all_messages(&self) -> Result<Vec<Bytes>, StoreError> {
+        let mut messages = Vec::new();
+        for partition in self.partitions_with_messages()? {
+            messages.extend(self.messages(partition)?.into_values());
+        }
+        Ok(messages)
+    }
+
+    /// The ids of all instances, of which some may have been purged. No value is read.
+    pub(super) fn ids(&self) -> Result<BTreeSet<InstanceId>, StoreError> {
+        let mut ids = self.base.ids()?;
+        for overlay in self.layers.newest_first() {
+            ids.extend(overlay.instances.keys().cloned());
+        }
+        Ok(ids)
+    }
+
     /// The partitions that have messages, or had.
     pub(super) fn partitions_with_messages(&self) -> Result<BTreeSet<PartitionId>, StoreError> {
         let mut partitions: BTreeSet<_> =

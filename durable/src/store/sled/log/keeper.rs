@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::mark::Mark;
-use super::segment::Segment;
+use super::segment::{self, Segment};
 use crate::store::{Durability, StoreError};
 
 #[derive(Debug)]
@@ -33,6 +33,8 @@ struct State {
     durable: u64,
     /// A file with frames that are to be synced soon, and the last of them.
     unsynced: Option<(Arc<File>, u64)>,
+    /// Whether they are being synced.
+    syncing: bool,
     spare: Spare,
     failed: Option<String>,
     stopped: bool,
@@ -55,7 +57,8 @@ impl Keeper {
         durability: Durability,
     ) -> Result<Self, StoreError> {
         let (unsynced, spare) = (None, Spare::None);
-        let state = State { mark, durable, unsynced, spare, failed: None, stopped: false };
+        let (syncing, failed, stopped) = (false, None, false);
+        let state = State { mark, durable, unsynced, syncing, spare, failed, stopped };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -79,11 +82,23 @@ impl Keeper {
         self.shared.state().durable
     }
 
+    /// Leaves all that is to be synced to whoever asks: an error of a sync is reported once, to one of
+    /// two who sync at the same time.
+    ///
+    /// # Errors
+    /// An earlier sync has failed.
+    pub(super) fn take_over(&self) -> Result<(), StoreError> {
+        let mut state = self.shared.state();
+        while state.syncing {
+            state = self.shared.wait(state);
+        }
+        state.unsynced = None;
+        state.check()
+    }
+
     /// All frames up to this one are durable.
     pub(super) fn synced(&self, sequence: u64) -> io::Result<()> {
-        let mut state = self.shared.state();
-        state.unsynced = None;
-        state.synced(sequence)
+        self.shared.state().synced(sequence)
     }
 
     /// Frames up to this one were written to the file, and are to be synced soon.
@@ -92,9 +107,7 @@ impl Keeper {
     /// An earlier sync has failed.
     pub(super) fn sync_soon(&self, file: &Arc<File>, sequence: u64) -> Result<(), StoreError> {
         let mut state = self.shared.state();
-        if let Some(cause) = &state.failed {
-            return Err(StoreError::Poisoned { cause: cause.clone() });
-        }
+        state.check()?;
         let is_first = state.unsynced.is_none();
         state.unsynced = Some((Arc::clone(file), sequence));
         if is_first {
@@ -112,6 +125,12 @@ impl Keeper {
         }
     }
 
+    /// Whether a segment of at least this size has been made ahead.
+    pub(super) fn has_segment(&self, size: usize) -> bool {
+        let state = self.shared.state();
+        matches!(&state.spare, Spare::Ready(Ok(made)) if made.size >= size)
+    }
+
     /// A segment of at least this size: the one that was made ahead, if it is large enough.
     pub(super) fn take_segment(&self, size: usize) -> io::Result<Segment> {
         let mut state = self.shared.state();
@@ -124,9 +143,16 @@ impl Keeper {
         }
     }
 
-    /// Syncs the mark, so that it is true after a crash of the machine, too.
-    pub(super) fn sync_mark(&self) -> io::Result<()> {
-        self.shared.state().mark.sync()
+    /// Syncs the mark, so that it is true after a crash of the machine, too, and removes what was
+    /// made ahead.
+    pub(super) fn close(&self) -> io::Result<()> {
+        let mut state = self.shared.state();
+        while matches!(state.spare, Spare::InTheMaking) {
+            state = self.shared.wait(state);
+        }
+        state.spare = Spare::None;
+        segment::remove_spare(&self.shared.folder);
+        state.mark.sync()
     }
 }
 
@@ -141,6 +167,13 @@ impl Drop for Keeper {
 }
 
 impl State {
+    fn check(&self) -> Result<(), StoreError> {
+        match &self.failed {
+            Some(cause) => Err(StoreError::Poisoned { cause: cause.clone() }),
+            None => Ok(()),
+        }
+    }
+
     fn synced(&mut self, sequence: u64) -> io::Result<()> {
         self.durable = self.durable.max(sequence);
         self.mark.set(self.durable)
@@ -186,12 +219,16 @@ impl Shared {
         let waited = self.changed.wait_timeout_while(state, within, |state| !state.stopped);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let Some((file, sequence)) = state.unsynced.take() else { return state };
+        state.syncing = true;
         drop(state);
         let synced = file.sync_data();
         let mut state = self.state();
+        state.syncing = false;
         if let Err(error) = synced.and_then(|()| state.synced(sequence)) {
+            tracing::error!(%error, "a sync of the log failed: nothing more is accepted");
             state.failed.get_or_insert_with(|| format!("a sync of the log failed: {error}"));
         }
+        self.changed.notify_all();
         state
     }
 }

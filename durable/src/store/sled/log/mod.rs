@@ -1,7 +1,8 @@
 //! The commit log: what is committed stands here first, in one write and one sync.
 //!
 //! Rules:
-//! 1. A commit is one [frame]. It is acknowledged when the file's content is synced.
+//! 1. A commit is one [frame]. It is acknowledged when the file's content is synced, unless it was
+//!    asked for less.
 //! 2. Files are made ahead, full of zeros, by a thread of their own, so that no commit waits for one.
 //! 3. After a write or a sync that failed, nothing more is written: what is on the disk is uncertain.
 //! 4. What the tree has is not needed here any more; whole files of it are removed.
@@ -77,9 +78,9 @@ impl Log {
         for old in found.segments.iter().filter(|old| **old != path) {
             fs::remove_file(old).map_err(io)?;
         }
+        let mut mark = Mark::open(folder).map_err(io)?;
         // A file that came back would say that the log ends where it ends.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
-        let mut mark = Mark::open(folder).map_err(io)?;
         mark.set(found.last).map_err(io)?;
         let file = Arc::new(file);
         let keeper = Keeper::start(folder, mark, found.last, durability)?;
@@ -120,6 +121,7 @@ impl Log {
 
     /// Makes everything durable that was written.
     pub(super) fn sync(&mut self) -> Result<(), StoreError> {
+        self.keeper.take_over()?;
         self.file.sync_data().map_err(|error| self.failed(error))?;
         self.keeper.synced(self.last).map_err(|error| self.failed(error))
     }
@@ -130,7 +132,9 @@ impl Log {
             self.sync()?;
         }
         let size = size_for(self.next_size(), length);
-        self.room.wait_for(size as u64)?;
+        if !self.keeper.has_segment(size) {
+            self.room.check_for(size)?;
+        }
         let next = self.keeper.take_segment(size);
         let next = next.map_err(|error| self.failed(error))?;
         let path = segment::name(&self.folder, self.last + 1).map_err(|e| self.failed(e))?;
@@ -163,7 +167,7 @@ impl Log {
 
     /// The tree has everything: no file is needed.
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
-        self.keeper.sync_mark().map_err(|error| self.failed(error))?;
+        self.keeper.close().map_err(|error| self.failed(error))?;
         Self::remove(&self.superseded(self.last));
         Self::remove(std::slice::from_ref(&self.path));
         Ok(())
@@ -172,6 +176,13 @@ impl Log {
     fn failed(&self, error: io::Error) -> StoreError {
         StoreError::io(format!("cannot write to the log `{}`", self.path.display()), error)
     }
+}
+
+/// How many bytes the files have of a log that nobody has open; the one that was made ahead goes.
+pub(super) fn size_of(folder: &Path) -> io::Result<u64> {
+    segment::remove_spare(folder);
+    let segments = if folder.exists() { segment::list(folder)? } else { Vec::new() };
+    segments.iter().map(|(_, path)| Ok(fs::metadata(path)?.len())).sum()
 }
 
 /// The size of a segment that is to have room for so much.

@@ -43,7 +43,7 @@ pub(in crate::store::sled) fn read(folder: &Path, applied: u64) -> Result<Recove
     if !folder.exists() {
         return Ok(Recovered { last: applied, ..Recovered::default() });
     }
-    let mut reader = Reader { acknowledged: mark::read(folder), applied, ..Reader::default() };
+    let mut reader = Reader { acknowledged: mark::read(folder), ..Reader::default() };
     reader.found.last = applied;
     let segments = segment::list(folder).map_err(io(folder))?;
     for (index, (first, path)) in segments.iter().enumerate() {
@@ -76,8 +76,6 @@ impl Recovered {
 #[derive(Debug, Default)]
 struct Reader {
     found: Recovered,
-    /// The last frame that the tree has.
-    applied: u64,
     /// The last frame that is known to have been durable.
     acknowledged: u64,
 }
@@ -125,10 +123,7 @@ impl Reader {
             let what = format!(
                 "frame {expected} cannot be read, and frames up to {known} were acknowledged"
             );
-            // What is only older than the tree is not missed.
-            if known > self.applied {
-                self.damaged(path, at, what);
-            }
+            self.damaged(path, at, what);
         } else if bytes[at..].iter().any(|byte| *byte != 0) {
             self.found.torn = Some((path.to_owned(), at as u64));
         }

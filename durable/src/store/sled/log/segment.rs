@@ -35,8 +35,7 @@ impl Segment {
     /// Makes a segment that has no name yet.
     pub(super) fn create(folder: &Path, size: usize) -> io::Result<Self> {
         // What was begun takes room that may be needed.
-        let begun = || drop(fs::remove_file(folder.join(UNNAMED)));
-        Self::fill(folder, size).inspect_err(|_| begun())
+        Self::fill(folder, size).inspect_err(|_| remove_spare(folder))
     }
 
     fn fill(folder: &Path, size: usize) -> io::Result<Self> {
@@ -54,6 +53,11 @@ impl Segment {
         file.seek(SeekFrom::Start(HEAD as u64))?;
         Ok(Self { file, size })
     }
+}
+
+/// Removes a segment that has no name, if there is one.
+pub(super) fn remove_spare(folder: &Path) {
+    let _ = fs::remove_file(folder.join(UNNAMED));
 }
 
 /// Gives the segment that was made last its name, for good.

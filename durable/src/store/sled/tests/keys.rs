@@ -150,3 +150,16 @@ fn a_page_looks_at_so_many_records_and_goes_on_behind_them() {
     let all = opened.store.instances(&InstanceFilter::default(), None, usize::MAX).unwrap();
     assert_eq!(all.instances.len(), LOOKED_AT_MAX);
 }
+
+#[test]
+fn a_commit_without_an_effect_is_no_damage_when_it_is_the_last() {
+    let opened = Opened::new();
+    opened.write(vec![episode("order-17", 0)]);
+    let owners = vec![opened.owner];
+    let consumed = vec![(PARTITION, crate::protocol::MessageId::from_u128(7))];
+    opened.store.commit(&Commit { owners, consumed, ..Commit::default() }).unwrap();
+    let Opened { store, folder, .. } = opened;
+    drop(store);
+    let store = SledStore::open(folder.path()).unwrap();
+    assert!(store.instance(&id("order-17")).unwrap().is_some());
+}

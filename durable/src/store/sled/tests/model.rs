@@ -100,7 +100,8 @@ impl Model {
         record.active = self.random.below(2) == 0;
         record.next_due =
             (self.random.below(2) == 0).then(|| at(i64::try_from(self.random.below(50)).unwrap()));
-        let length = [0, 10, 3_000, 20_000][usize::try_from(self.random.below(4)).unwrap()];
+        let length = [0, 10, 10, 3_000, 3_000, 20_000, 20_000, 20_000, 90_000];
+        let length = length[usize::try_from(self.random.below(9)).unwrap()];
         let seed = self.random.below(u64::MAX);
         let text = Json::trusted(format!("\"{}\"", noise(length, seed)));
         record.custom_status = (self.random.below(9) == 0).then(|| text.clone());
@@ -156,7 +157,7 @@ impl Model {
         let inner = &self.store().inner;
         let Some(overlay) = inner.freeze().unwrap() else { return };
         let base = inner.view().base;
-        let look = |_entries| {
+        let look = |_entries, _bytes| {
             self.compare();
             Ok(())
         };
@@ -168,7 +169,7 @@ impl Model {
     /// A checkpoint that a crash cuts short after some batches.
     fn cut_checkpoint(&mut self) {
         let left = Cell::new(self.random.below(6));
-        let room = |_entries| match left.get() {
+        let room = |_entries, _bytes| match left.get() {
             0 => Err(StoreError::damaged("cut short")),
             more => {
                 left.set(more - 1);
