@@ -120,10 +120,11 @@ impl Inner {
     pub(super) fn create(&self, hub: &HubRecord) -> Result<(), StoreError> {
         self.when_there_is_room(|| {
             let mut writer = self.writer();
-            match self.view().hub()? {
-                Some(_) => Ok(()),
-                None => self.append(&mut writer, Body::hub(hub)?, &Before::new()),
+            let is_there = self.view().hub()?.is_some();
+            if is_there {
+                return Ok(());
             }
+            self.append(&mut writer, Body::hub(hub)?, &Before::new())
         })
     }
 
