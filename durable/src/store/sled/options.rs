@@ -41,8 +41,8 @@ impl Default for SledOptions {
     fn default() -> Self {
         Self {
             durability: Durability::Immediate,
-            overlay_bytes: 48 * MIB,
-            cache_bytes: 16 * MIB as u64,
+            overlay_bytes: 40 * MIB,
+            cache_bytes: 4 * MIB as u64,
             reserve_bytes: 64 * MIB as u64,
         }
     }
@@ -56,14 +56,15 @@ impl SledOptions {
     }
 
     /// About how much memory is used, at most, for what was committed and is not in sled's tree yet;
-    /// the log on the disk is about as large. 48 MiB unless told otherwise, at least 1 MiB. More
+    /// the log on the disk is about as large. 40 MiB unless told otherwise, at least 1 MiB. More
     /// lets more changes of one instance become one, and makes opening after a crash slower.
     pub fn overlay_bytes(mut self, bytes: usize) -> Self {
         self.overlay_bytes = bytes.max(MIB);
         self
     }
 
-    /// About how much of its tree sled keeps in memory: 16 MiB unless told otherwise.
+    /// How much of its tree sled keeps in memory, in its own count, which is low: 4 MiB unless told
+    /// otherwise. The rest is read from the file, of which the operating system keeps what it can.
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache_bytes = bytes;
         self
