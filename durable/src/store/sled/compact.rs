@@ -24,14 +24,13 @@ impl SledStore {
     /// it leaves. A crash while it runs does no harm.
     ///
     /// ```
-    /// # use durable::prelude::*;
     /// use durable::store::SledStore;
     ///
     /// # let folder = tempfile::tempdir()?;
     /// # let path = folder.path();
     /// let (before, after) = SledStore::compact(path)?;
     /// assert!(after <= before);
-    /// # Ok::<(), durable::store::StoreError>(())
+    /// # Ok::<(), durable::Error>(())
     /// ```
     ///
     /// # Errors
