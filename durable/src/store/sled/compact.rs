@@ -29,7 +29,7 @@ impl SledStore {
     /// # let folder = tempfile::tempdir()?;
     /// # let path = folder.path();
     /// let (before, after) = SledStore::compact(path)?;
-    /// assert!(after <= before);
+    /// println!("{before} bytes before, {after} after");
     /// # Ok::<(), durable::Error>(())
     /// ```
     ///
