@@ -83,7 +83,7 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
         let mut parts = parts(touched, old.as_ref());
         let head = &present.head;
         let mut tail = parts.remove(&head.execution).unwrap_or(Part::at(head.history_len));
-        if tail.tail.len() > stored::TAIL_MAX {
+        if tail.episodes.len() > stored::TAIL_MAX {
             let end = Part::at(head.history_len);
             parts.insert(head.execution, std::mem::replace(&mut tail, end));
         }
@@ -91,7 +91,7 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
             .iter()
             .map(|(execution, part)| {
                 let prefix = keys::chunk(id, *execution, part.first);
-                (prefix, stored::write_chunk(&part.tail))
+                (prefix, stored::write_chunk(&part.episodes))
             })
             .collect();
         let is_large = chunks.iter().map(|(_, chunk)| chunk.len()).sum::<usize>() > BYTES;
@@ -116,7 +116,7 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
                 head: head.clone(),
                 record: present.record.clone(),
                 first: tail.first,
-                tail: tail.tail.into(),
+                tail: tail.episodes.into(),
                 is_long: false,
             },
         );
@@ -241,7 +241,7 @@ fn parts(touched: &Touched, old: Option<&Stored>) -> BTreeMap<ExecutionId, Part>
         && touched.keeps(head.execution)
         && !tail.is_empty()
     {
-        parts.insert(head.execution, Part { first: *first, tail: tail.to_vec() });
+        parts.insert(head.execution, Part { first: *first, episodes: tail.to_vec() });
     }
     for history in &touched.histories {
         for block in &history.blocks {
@@ -251,18 +251,19 @@ fn parts(touched: &Touched, old: Option<&Stored>) -> BTreeMap<ExecutionId, Part>
     parts
 }
 
-/// A part of a history.
+/// Some episodes of a history, as they are written.
 struct Part {
+    /// Index of the first event.
     first: u64,
-    tail: Vec<u8>,
+    episodes: Vec<u8>,
 }
 
 impl Part {
     fn at(first: u64) -> Self {
-        Self { first, tail: Vec::new() }
+        Self { first, episodes: Vec::new() }
     }
 
     fn push(&mut self, block: &Block) {
-        stored::push(&mut self.tail, block);
+        stored::push(&mut self.episodes, block);
     }
 }

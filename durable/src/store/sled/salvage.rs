@@ -29,14 +29,14 @@ pub(super) struct Salvage {
     damage: Vec<StoreError>,
     /// Frames of the log behind what is damaged.
     behind: Vec<Frame>,
-    _copy: Copy,
+    _copy: TreeCopy,
 }
 
 /// A copy of sled's files that is removed in the end.
 #[derive(Debug)]
-struct Copy(PathBuf);
+struct TreeCopy(PathBuf);
 
-impl Drop for Copy {
+impl Drop for TreeCopy {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
@@ -67,12 +67,12 @@ impl SledStore {
     ///
     /// # Errors
     /// [`StoreError::InUse`] if a process has the folder open, [`StoreError::Io`] if it is not there or
-    /// cannot be copied.
+    /// cannot be copied, [`StoreError::Damaged`] if sled opens its files and then finds no way into them.
     pub fn read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let doing = || format!("cannot copy `{}`", path.display());
         let options = Self::options();
-        let copy = Copy(env::temp_dir().join(format!("durable-{}", Uuid::new_v4().simple())));
+        let copy = TreeCopy(env::temp_dir().join(format!("durable-{}", Uuid::new_v4().simple())));
         let mut damage = Vec::new();
         let (tree, log) = (folder::present_tree(path), path.join(LOG));
         let _lock = folder::lock_to_read(path)?;
