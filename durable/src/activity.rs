@@ -153,14 +153,8 @@ impl ActivityContext {
     }
 
     #[doc(hidden)]
-    pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>, FailureDetails> {
-        self.states.get().ok_or_else(|| {
-            let wanted = std::any::type_name::<T>();
-            FailureDetails::new(
-                FailureDetails::MISSING_STATE,
-                format!("the hub was not given a `{wanted}`; use `TaskHub::builder().state(..)`"),
-            )
-        })
+    pub fn states(&self) -> &States {
+        &self.states
     }
 }
 
@@ -214,7 +208,8 @@ impl<T: ?Sized> fmt::Debug for State<T> {
 
 /// The shared states that a hub was given, by type.
 #[derive(Clone, Default)]
-pub(crate) struct States(Arc<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
+#[doc(hidden)]
+pub struct States(Arc<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
 
 impl States {
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
@@ -223,6 +218,16 @@ impl States {
 
     pub(crate) fn contains(&self, id: TypeId) -> bool {
         self.0.contains_key(&id)
+    }
+
+    pub(crate) fn find<T: Send + Sync + 'static>(&self) -> Result<State<T>, FailureDetails> {
+        self.get().ok_or_else(|| {
+            let wanted = std::any::type_name::<T>();
+            FailureDetails::new(
+                FailureDetails::MISSING_STATE,
+                format!("the hub was not given a `{wanted}`; use `TaskHub::builder().state(..)`"),
+            )
+        })
     }
 
     fn get<T: Send + Sync + 'static>(&self) -> Option<State<T>> {

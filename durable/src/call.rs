@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::activity::Activity;
 use crate::orchestration::request::{Ask, ChildOptions, FunctionCall, Request, TaskOptions};
 use crate::orchestration::scope::{NextExecution, Scope};
-use crate::orchestration::{Due, Orchestrator, Task, When};
+use crate::orchestration::{Called, Due, Orchestrator, Task, When};
 use crate::payload::InputWriter;
 use crate::protocol::{
     FailureDetails, InstanceId, Json, RuntimeStatus, Tags, Timestamp, TraceContext,
@@ -145,6 +145,9 @@ impl<F: Definition> Call<F> {
             },
         };
         let ask = match entry.body {
+            Body::Entity { .. } => {
+                return Err(invalid(format!("`{}` is an entity and is not called", entry.name)));
+            }
             Body::Activity { .. } => Ask::Activity(call),
             Body::Orchestrator { .. } => {
                 let id = options.instance_id.map(InstanceId::new).transpose();
@@ -164,7 +167,7 @@ impl<F: Definition> IntoFuture for Call<F> {
 
     fn into_future(self) -> Self::IntoFuture {
         let now = Scope::current().map_or_else(Timestamp::default, |scope| scope.clock());
-        Task::new(F::ENTRY.name, self.into_request(now), F::codecs())
+        Task::new(Called::function(&F::ENTRY), self.into_request(now), F::codecs())
     }
 }
 

@@ -10,6 +10,7 @@ mod activity;
 mod call;
 mod chance;
 mod engine;
+mod entity;
 mod error;
 #[cfg(doctest)]
 mod error_pages;
@@ -35,6 +36,10 @@ pub use chrono;
 pub use activity::{Activity, ActivityContext, State};
 pub use call::Call;
 pub use durable_macros::{activity, allow, deterministic, event, helper, orchestrator};
+pub use entity::{
+    DynamicHandle, DynamicLocked, Entity, EntityContext, EntityHandle, LockedOperation, LockedTask,
+    Operation,
+};
 pub use error::{Error, Result, TaskError, TaskFailed};
 pub use event::ExternalEvent;
 pub use hub::{
@@ -43,14 +48,14 @@ pub use hub::{
     ResultError, Retention, StartError, TaskHub, TaskHubBuilder,
 };
 pub use orchestration::{
-    AsCompleted, ContinueAsNew, Durable, DurableFuture, Elapsed, ExternalEventWait, Join, JoinAll,
-    JoinTuple, NextCompleted, OrchestrationContext, Orchestrator, Race, Race2, Race3, Race4, Race5,
-    Race6, Race7, Race8, RaceTuple, SelectAll, Selectable, Task, Timeout, Timer, TryJoin,
-    TryJoinAll, TryJoinTuple, When, as_completed, join, join_all, race, select_all, timeout,
-    try_join, try_join_all,
+    AsCompleted, ContinueAsNew, CriticalSection, Durable, DurableFuture, Elapsed,
+    ExternalEventWait, Join, JoinAll, JoinTuple, LockEntities, LockSet, NextCompleted,
+    OrchestrationContext, Orchestrator, Race, Race2, Race3, Race4, Race5, Race6, Race7, Race8,
+    RaceTuple, SelectAll, Selectable, Task, Timeout, Timer, TryJoin, TryJoinAll, TryJoinTuple,
+    When, as_completed, join, join_all, race, select_all, timeout, try_join, try_join_all,
 };
 pub use payload::Payload;
-pub use protocol::{InstanceId, InvalidInstanceId, RuntimeStatus};
+pub use protocol::{EntityId, InstanceId, InvalidEntityId, InvalidInstanceId, RuntimeStatus};
 pub use registry::{Definition, RegistryError, VersionMatch};
 pub use retry::{InvalidRetryPolicy, RetryContext, RetryPolicy};
 pub use schedule::{

@@ -6,7 +6,9 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic;
+use std::pin::Pin;
 use std::sync::Once;
+use std::task::Poll;
 
 use crate::protocol::FailureDetails;
 
@@ -30,6 +32,17 @@ pub(crate) fn note_places() {
 pub(crate) fn catch<T>(function: impl FnOnce() -> T) -> Result<T, FailureDetails> {
     PLACE.set(None);
     panic::catch_unwind(panic::AssertUnwindSafe(function)).map_err(|panic| describe(&*panic))
+}
+
+/// Awaits a future; a panic in it is a failure.
+pub(crate) async fn catch_async<T>(
+    mut future: Pin<Box<dyn Future<Output = Result<T, FailureDetails>> + Send + '_>>,
+) -> Result<T, FailureDetails> {
+    std::future::poll_fn(move |cx| match catch(|| future.as_mut().poll(cx)) {
+        Ok(poll) => poll,
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
 }
 
 fn describe(panic: &(dyn Any + Send)) -> FailureDetails {

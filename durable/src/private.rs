@@ -7,6 +7,10 @@ use std::panic::Location;
 pub use inventory;
 
 pub use crate::activity::ActivityRun;
+pub use crate::entity::{
+    EntityBody, EntityFunction, EntityRef, OperationRun, locked_operation, operation, run_entity,
+    run_entity_function,
+};
 pub use crate::error::{ErrorCodec, StoredError};
 pub use crate::event::EventData;
 pub use crate::orchestration::{
@@ -15,12 +19,12 @@ pub use crate::orchestration::{
 pub use crate::payload::{Codec, InputReader, InputWriter, Stored};
 pub use crate::protocol::{FailureDetails, Json};
 pub use crate::registry::{
-    Body, CallDefaults, Definition, Entry, OrchestratorFuture, RunActivity, RunOrchestrator,
-    StateType,
+    Body, CallDefaults, Definition, Entry, OperationEntry, OrchestratorFuture, RunActivity,
+    RunEntity, RunOrchestrator, StateType,
 };
 pub use crate::retry::RetrySettings;
 
-use crate::activity::{Activity, ActivityContext, State};
+use crate::activity::{Activity, State, States};
 use crate::call::Call;
 use crate::orchestration::Orchestrator;
 use crate::orchestration::scope::Scope;
@@ -73,15 +77,15 @@ impl<T> Plain for Probe<T> {}
 pub trait Shared {
     const TYPE: StateType;
 
-    fn find(context: &ActivityContext) -> Result<State<Self>, FailureDetails>;
+    fn find(states: &States) -> Result<State<Self>, FailureDetails>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Send + Sync + 'static> Shared for T {
     const TYPE: StateType = StateType { id: TypeId::of::<T>, name: type_name::<State<T>> };
 
-    fn find(context: &ActivityContext) -> Result<State<T>, FailureDetails> {
-        context.state()
+    fn find(states: &States) -> Result<State<T>, FailureDetails> {
+        states.find()
     }
 }
 

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::activity::{ActivityContext, ActivityRun};
+use crate::entity::{Batch, BatchDone};
 use crate::error::ErrorCodec;
 use crate::orchestration::OrchestrationContext;
 use crate::payload::Codec;
@@ -76,6 +77,16 @@ inventory::collect!(Entry);
 pub enum Body {
     Activity { run: RunActivity, states: &'static [StateType] },
     Orchestrator { run: RunOrchestrator },
+    Entity { run: RunEntity, states: &'static [StateType] },
+}
+
+/// An operation of an entity.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct OperationEntry {
+    pub name: &'static str,
+    /// Whether it cannot change the state.
+    pub reads: bool,
 }
 
 /// A shared state that an activity wants.
@@ -92,6 +103,8 @@ pub type RunActivity = fn(ActivityContext, Json) -> Result<ActivityRun, FailureD
 pub type RunOrchestrator =
     fn(OrchestrationContext, Json) -> Result<OrchestratorFuture, FailureDetails>;
 #[doc(hidden)]
+pub type RunEntity = fn(Batch) -> Pin<Box<dyn Future<Output = BatchDone> + Send>>;
+#[doc(hidden)]
 pub type OrchestratorFuture = Pin<Box<dyn Future<Output = Result<Json, FailureDetails>>>>;
 
 /// The functions that a hub can run, by kind, name and version.
@@ -102,6 +115,7 @@ pub(crate) struct Registry {
     pub(crate) mocks: Mocks,
     activities: Functions,
     orchestrators: Functions,
+    entities: Functions,
 }
 
 /// With which version of an orchestration's code its instances go on, if their own is not there.
@@ -169,6 +183,7 @@ impl Registry {
         let (kind, entries) = match entry.body {
             Body::Activity { .. } => ("activities", &mut self.activities),
             Body::Orchestrator { .. } => ("orchestrators", &mut self.orchestrators),
+            Body::Entity { .. } => ("entities", &mut self.entities),
         };
         let versions = entries.entry(entry.name).or_default();
         match versions.binary_search_by_key(&entry.version, |known| known.version) {
@@ -232,7 +247,7 @@ impl Registry {
         }
         match entry.body {
             Body::Activity { run, .. } => run(context, input),
-            Body::Orchestrator { .. } => {
+            Body::Orchestrator { .. } | Body::Entity { .. } => {
                 Err(FailureDetails::new(FailureDetails::NOT_REGISTERED, entry.name))
             }
         }
@@ -250,8 +265,21 @@ impl Registry {
         }
         match entry.body {
             Body::Orchestrator { run } => Some(Runner::Function(run)),
-            Body::Activity { .. } => None,
+            Body::Activity { .. } | Body::Entity { .. } => None,
         }
+    }
+
+    /// What runs operations of the entities of this name.
+    pub(crate) fn entity(&self, name: &str) -> Option<RunEntity> {
+        match find(&self.entities, name, None)?.body {
+            Body::Entity { run, .. } => Some(run),
+            Body::Activity { .. } | Body::Orchestrator { .. } => None,
+        }
+    }
+
+    /// The entities there are, for an error that misses one.
+    pub(crate) fn entity_names(&self) -> String {
+        list(self.entities.values().flatten())
     }
 
     /// The orchestrators there are, for an error that misses one.
@@ -264,15 +292,15 @@ impl Registry {
         list(self.activities.values().flatten())
     }
 
-    /// The shared states that activities want, each with who wants it.
+    /// The shared states that activities and entities want, each with who wants it.
     pub(crate) fn wanted_states(&self) -> impl Iterator<Item = (&'static str, StateType)> {
         let activities = self.activities.values().flatten();
         // What stands in for one wants nothing.
         #[cfg(feature = "testing")]
         let activities = activities.filter(|entry| !self.mocks.has_activity(entry));
-        activities.flat_map(|entry| {
+        activities.chain(self.entities.values().flatten()).flat_map(|entry| {
             let states = match entry.body {
-                Body::Activity { states, .. } => states,
+                Body::Activity { states, .. } | Body::Entity { states, .. } => states,
                 Body::Orchestrator { .. } => &[],
             };
             states.iter().map(|state| (entry.name, *state))

@@ -27,17 +27,31 @@ pub(crate) fn of_content(event: &EventKind) -> usize {
         EventKind::TaskScheduled { input, .. }
         | EventKind::SubOrchestrationInstanceCreated { input, .. }
         | EventKind::EventSent { input, .. }
+        | EventKind::EntityOperationCalled { input, .. }
+        | EventKind::EntityOperationSignaled { input, .. }
         | EventKind::EventRaised { input, .. } => of_json(input),
         EventKind::TaskCompleted { result, .. }
-        | EventKind::SubOrchestrationInstanceCompleted { result, .. } => of_json(result),
+        | EventKind::SubOrchestrationInstanceCompleted { result, .. }
+        | EventKind::EntityOperationCompleted { result, .. } => of_json(result),
         EventKind::TaskFailed { failure, .. }
         | EventKind::TaskAttemptFailed { failure, .. }
+        | EventKind::EntityOperationFailed { failure, .. }
         | EventKind::SubOrchestrationInstanceFailed { failure, .. } => of_failure(failure),
         EventKind::ExecutionTerminated { reason, .. }
         | EventKind::ExecutionSuspended { reason }
         | EventKind::ExecutionResumed { reason }
         | EventKind::ExecutionRewound { reason } => reason.len(),
+        EventKind::EntityLockRequested { lock_set, .. }
+        | EventKind::EntityUnlockSent { lock_set, .. } => {
+            lock_set.iter().map(|id| size_of_val(id) + id.as_str().len()).sum()
+        }
+        EventKind::EntityState(state) => {
+            let scheduled = state.scheduled.iter();
+            state.state.as_ref().map_or(0, of_json)
+                + scheduled.map(|it| size_of_val(it) + of_json(&it.input)).sum::<usize>()
+        }
         EventKind::TimerCreated { .. }
+        | EventKind::EntityLockGranted { .. }
         | EventKind::TimerFired { .. }
         | EventKind::GenericEvent { .. }
         | EventKind::OrchestratorStarted

@@ -202,7 +202,7 @@ impl<'a> Inputs<'a> {
             self.function.parameters.iter().enumerate().filter_map(|(index, parameter)| {
                 let Role::State { state, .. } = parameter.role else { return None };
                 let name = format_ident!("__state_{index}");
-                Some(quote!(let #name = <#state as #krate::__private::Shared>::find(&__context)?;))
+                Some(quote!(let #name = <#state as #krate::__private::Shared>::find(__context.states())?;))
             });
         quote! {
             let __codecs = <#ident>::__inputs();

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::entity::Asked;
 use crate::orchestration::UnreadEvent;
 use crate::orchestration::scope::NextExecution;
 use crate::protocol::{
-    EventKind, ExecutionStarted, HistoryEvent, InstanceId, Json, RuntimeStatus, Suspension, Tags,
-    Timestamp, TraceContext,
+    EntityId, EventKind, ExecutionStarted, HistoryEvent, InstanceId, Json, RuntimeStatus,
+    Suspension, Tags, Timestamp, TraceContext,
 };
 
 /// What an episode leaves: events to append, actions to take once they are durable.
@@ -51,6 +52,12 @@ pub(crate) enum Action {
     TerminateOrchestration { instance_id: InstanceId, event_id: i32 },
     /// Raise an event in another instance.
     SendEvent { instance_id: InstanceId, name: String, input: Json },
+    /// Ask an entity for an operation; with a number if its answer is waited for.
+    AskEntity { task: Option<i32>, asked: Asked, at: Option<Timestamp> },
+    /// Lock entities, one after another.
+    LockEntities { lock: i32, lock_set: Vec<EntityId> },
+    /// Unlock entities: at once if all are locked, else one after another, behind the request.
+    UnlockEntities { lock: i32, lock_set: Vec<EntityId>, granted: bool },
 }
 
 /// An activity to run.

@@ -185,6 +185,9 @@ impl Execution {
         }
         let asked = self.take_actions(now, &mut actions);
         let end = self.take_end();
+        if end.is_some() {
+            actions.extend(self.unlock());
+        }
         if incoming.is_empty() && asked.is_empty() && actions.is_empty() && end.is_none() {
             return None;
         }
@@ -291,16 +294,25 @@ impl Execution {
             EventKind::TaskScheduled { .. }
             | EventKind::SubOrchestrationInstanceCreated { .. }
             | EventKind::TimerCreated { .. }
+            | EventKind::EntityOperationCalled { .. }
+            | EventKind::EntityOperationSignaled { .. }
+            | EventKind::EntityLockRequested { .. }
+            | EventKind::EntityUnlockSent { .. }
             | EventKind::EventSent { .. } => self.meet(event),
             EventKind::TaskCompleted { task_scheduled_id: id, result }
+            | EventKind::EntityOperationCompleted { task_scheduled_id: id, result }
             | EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id: id, result } => {
                 self.deliver(*id, Ok(result.clone()))
             }
             EventKind::TaskFailed { task_scheduled_id: id, failure }
+            | EventKind::EntityOperationFailed { task_scheduled_id: id, failure }
             | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id: id, failure } => {
                 self.deliver(*id, Err(failure.clone()))
             }
-            EventKind::TimerFired { timer_id, .. } => self.deliver(*timer_id, Ok(Json::null())),
+            EventKind::TimerFired { timer_id: id, .. }
+            | EventKind::EntityLockGranted { task_scheduled_id: id } => {
+                self.deliver(*id, Ok(Json::null()))
+            }
             EventKind::TaskAttemptFailed { task_scheduled_id, attempt, retry_at, .. } => {
                 self.open.retry(*task_scheduled_id, *attempt, *retry_at);
                 Ok(())
@@ -317,6 +329,7 @@ impl Execution {
             | EventKind::ExecutionResumed { .. }
             | EventKind::ExecutionRewound { .. }
             | EventKind::GenericEvent { .. }
+            | EventKind::EntityState(_)
             | EventKind::OrchestratorCompleted => Ok(()),
         }
     }
@@ -486,6 +499,12 @@ impl Execution {
             self.open.insert(event_id, request, now);
         }
         events
+    }
+
+    /// What ends the critical section of an execution that goes no further, if there is one.
+    pub(crate) fn unlock(&self) -> Option<Action> {
+        let (lock, lock_set, granted) = self.scope.take_section()?;
+        Some(Action::UnlockEntities { lock, lock_set, granted })
     }
 
     fn take_end(&mut self) -> Option<(Outcome, Option<EventKind>)> {

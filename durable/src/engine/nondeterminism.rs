@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 
+use crate::entity::Asked;
 use crate::orchestration::request::{Ask, FunctionCall, Request};
-use crate::protocol::{EventKind, HistoryEvent, InstanceId, Json, Suspension};
+use crate::protocol::{EntityId, EventKind, HistoryEvent, InstanceId, Json, Suspension};
 use crate::registry::display_name;
 
 /// How long a report may be, in bytes: it is written with every record of the instance.
@@ -61,6 +62,24 @@ pub(super) fn fits(request: &Request, recorded: &EventKind, strict: bool) -> boo
             Ask::SendEvent { instance_id: to, name: wanted, input: payload },
             EventKind::EventSent { instance_id, name, input, .. },
         ) => wanted == name && (!strict || (to == instance_id && payload == input)),
+        (
+            Ask::CallEntity(asked),
+            EventKind::EntityOperationCalled { entity_id, operation, input, .. },
+        )
+        | (
+            Ask::SignalEntity { asked, .. },
+            EventKind::EntityOperationSignaled { entity_id, operation, input, .. },
+        ) => {
+            asked.operation == *operation
+                && (!strict || (asked.entity_id == *entity_id && asked.input == *input))
+        }
+        (Ask::LockEntities(wanted), EventKind::EntityLockRequested { lock_set, .. }) => {
+            !strict || wanted == lock_set
+        }
+        (
+            Ask::UnlockEntities { lock, .. },
+            EventKind::EntityUnlockSent { task_scheduled_id, .. },
+        ) => lock == task_scheduled_id,
         _ => false,
     }
 }
@@ -191,6 +210,18 @@ impl Subject<'_> {
             EventKind::EventSent { instance_id, name, input, source } => {
                 (format!("event `{name}` to `{instance_id}`{}", self.with(Some(input))), source)
             }
+            EventKind::EntityOperationCalled { entity_id, operation, source, .. } => {
+                (format!("a call of `{operation}` of entity `{entity_id}`"), source)
+            }
+            EventKind::EntityOperationSignaled { entity_id, operation, source, .. } => {
+                (format!("a signal `{operation}` to entity `{entity_id}`"), source)
+            }
+            EventKind::EntityLockRequested { lock_set, source } => {
+                (format!("a critical section with {}", list(lock_set)), source)
+            }
+            EventKind::EntityUnlockSent { lock_set, .. } => {
+                (format!("the end of a critical section with {}", list(lock_set)), &None)
+            }
             EventKind::ExecutionCompleted { status, result, .. } => {
                 (format!("its end, as {status}{}", self.with(result.as_ref())), &None)
             }
@@ -228,6 +259,20 @@ impl Subject<'_> {
             Ask::Timer { fire_at } => format!("a timer due {fire_at}"),
             Ask::SendEvent { instance_id, name, input } => {
                 format!("event `{name}` to `{instance_id}`{}", self.with(Some(input)))
+            }
+            Ask::CallEntity(Asked { entity_id, operation, input }) => {
+                let with = self.with(Some(input));
+                format!("a call of `{operation}` of entity `{entity_id}`{with}")
+            }
+            Ask::SignalEntity { asked: Asked { entity_id, operation, input }, .. } => {
+                let with = self.with(Some(input));
+                format!("a signal `{operation}` to entity `{entity_id}`{with}")
+            }
+            Ask::LockEntities(lock_set) => {
+                format!("a critical section with {}", list(lock_set))
+            }
+            Ask::UnlockEntities { lock_set, .. } => {
+                format!("the end of a critical section with {}", list(lock_set))
             }
         }
     }
@@ -268,6 +313,11 @@ pub(super) fn not_registered(
         registered = shortened(registered)
     );
     Suspension { code: Some("DURABLE0103".to_owned()), reason }
+}
+
+fn list(entities: &[EntityId]) -> String {
+    let ids: Vec<_> = entities.iter().map(|id| format!("`{id}`")).collect();
+    ids.join(", ")
 }
 
 fn shortened(report: &str) -> Cow<'_, str> {

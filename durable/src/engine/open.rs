@@ -15,6 +15,7 @@ use std::rc::Rc;
 
 use super::action::{Action, ScheduledTask};
 use crate::chance;
+use crate::entity::Asked;
 use crate::orchestration::request::{Ask, FunctionCall, Request};
 use crate::panics;
 use crate::protocol::{
@@ -65,7 +66,11 @@ impl Open {
             Ask::Activity(call) | Ask::SubOrchestration { call, .. } => {
                 call.options.timeout.map(|limit| self.since.after(limit))
             }
-            Ask::SendEvent { .. } => None,
+            Ask::SendEvent { .. }
+            | Ask::CallEntity(_)
+            | Ask::SignalEntity { .. }
+            | Ask::LockEntities(_)
+            | Ask::UnlockEntities { .. } => None,
         }
     }
 
@@ -74,7 +79,7 @@ impl Open {
     }
 
     fn bytes(&self) -> usize {
-        let input = self.request.call().map_or(0, |call| call.input.as_str().len());
+        let input = self.request.input().map_or(0, |input| input.as_str().len());
         size_of::<Self>() + size_of::<Request>() + input
     }
 
@@ -173,7 +178,11 @@ impl OpenTasks {
             Ask::SubOrchestration { call, .. } => {
                 Due::TimedOut(EventKind::child_result(id, Err(timed_out(call))))
             }
-            Ask::SendEvent { .. } => return self.pop_due(now, asker),
+            Ask::SendEvent { .. }
+            | Ask::CallEntity(_)
+            | Ask::SignalEntity { .. }
+            | Ask::LockEntities(_)
+            | Ask::UnlockEntities { .. } => return self.pop_due(now, asker),
         })
     }
 
@@ -220,7 +229,7 @@ impl OpenTasks {
             Ask::SubOrchestration { instance_id, .. } => {
                 Some((*id, child_id(instance_id.as_ref(), *id, asker)))
             }
-            Ask::Activity(_) | Ask::Timer { .. } | Ask::SendEvent { .. } => None,
+            _ => None,
         };
         self.tasks.iter().filter_map(child).collect()
     }
@@ -309,6 +318,18 @@ pub(super) fn begin(request: &Request, id: i32, attempt: u32, asker: &Asker) -> 
             name: name.clone(),
             input: input.clone(),
         }),
+        Ask::CallEntity(asked) => {
+            Some(Action::AskEntity { task: Some(id), asked: asked.clone(), at: None })
+        }
+        Ask::SignalEntity { asked, at } => {
+            Some(Action::AskEntity { task: None, asked: asked.clone(), at: *at })
+        }
+        Ask::LockEntities(lock_set) => {
+            Some(Action::LockEntities { lock: id, lock_set: lock_set.clone() })
+        }
+        Ask::UnlockEntities { lock, lock_set } => {
+            Some(Action::UnlockEntities { lock: *lock, lock_set: lock_set.clone(), granted: true })
+        }
     }
 }
 
@@ -341,6 +362,29 @@ pub(super) fn event(request: &Request, id: i32, asker: &Asker) -> EventKind {
             input: input.clone(),
             source,
         },
+        Ask::CallEntity(Asked { entity_id, operation, input }) => {
+            EventKind::EntityOperationCalled {
+                entity_id: entity_id.clone(),
+                operation: operation.clone().into_owned(),
+                input: input.clone(),
+                source,
+            }
+        }
+        Ask::SignalEntity { asked: Asked { entity_id, operation, input }, at } => {
+            EventKind::EntityOperationSignaled {
+                entity_id: entity_id.clone(),
+                operation: operation.clone().into_owned(),
+                input: input.clone(),
+                scheduled_time: *at,
+                source,
+            }
+        }
+        Ask::LockEntities(lock_set) => {
+            EventKind::EntityLockRequested { lock_set: lock_set.clone(), source }
+        }
+        Ask::UnlockEntities { lock, lock_set } => {
+            EventKind::EntityUnlockSent { task_scheduled_id: *lock, lock_set: lock_set.clone() }
+        }
     }
 }
 
@@ -352,7 +396,15 @@ pub(super) fn stop(request: &Request, id: i32, asker: &Asker) -> Option<Action> 
             let instance_id = child_id(instance_id.as_ref(), id, asker);
             Some(Action::TerminateOrchestration { instance_id, event_id: id })
         }
-        Ask::Timer { .. } | Ask::SendEvent { .. } => None,
+        Ask::LockEntities(lock_set) => {
+            Some(Action::UnlockEntities { lock: id, lock_set: lock_set.clone(), granted: false })
+        }
+        // An entity carries out what it was asked for.
+        Ask::CallEntity(_)
+        | Ask::Timer { .. }
+        | Ask::SendEvent { .. }
+        | Ask::SignalEntity { .. }
+        | Ask::UnlockEntities { .. } => None,
     }
 }
 

@@ -4,7 +4,7 @@
 //! blocking body on its blocking pool), and what it returns goes to the instance's partition as
 //! mail. Nothing here is written down: after a crash, the histories tell what has to run.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::thread;
@@ -247,7 +247,7 @@ impl Activities {
 
     async fn finish(&self, run: ActivityRun) -> Result<Json, FailureDetails> {
         let output = match run {
-            ActivityRun::Async(future) => catch_unwind(future).await,
+            ActivityRun::Async(future) => panics::catch_async(future).await,
             ActivityRun::Blocking(body) => {
                 let span = Span::current();
                 let run = move || span.in_scope(|| panics::catch(body).flatten());
@@ -326,15 +326,4 @@ impl Job {
     pub(super) fn key(&self) -> JobKey {
         (self.execution_id, self.task.event_id)
     }
-}
-
-/// Awaits a future; a panic in it is a failure.
-async fn catch_unwind(
-    mut future: Pin<Box<dyn Future<Output = Result<Json, FailureDetails>> + Send>>,
-) -> Result<Json, FailureDetails> {
-    std::future::poll_fn(move |cx| match panics::catch(|| future.as_mut().poll(cx)) {
-        Ok(poll) => poll,
-        Err(panic) => Poll::Ready(Err(panic)),
-    })
-    .await
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::Orchestrator;
 use super::continue_as_new::ContinueAsNew;
+use super::critical_section::{LockEntities, LockSet};
 use super::external_event::ExternalEventWait;
 use super::request::{Ask, ChildOptions, FunctionCall, Request, TaskOptions};
 use super::scope::{CustomStatus, Scope};
@@ -22,8 +23,8 @@ use crate::event::{ExternalEvent, check_name};
 use crate::limits::Limits;
 use crate::payload::{Payload, payload};
 use crate::protocol::{
-    ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, ParentInstance, Tags,
-    TraceContext,
+    EntityId, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, ParentInstance,
+    Tags, TraceContext,
 };
 use crate::registry::compare_versions;
 
@@ -323,6 +324,47 @@ impl OrchestrationContext {
         let child = ChildOptions { detached: true, start_at: None };
         let ask = Ask::SubOrchestration { call, instance_id: Some(instance_id), child };
         self.scope.request(Box::new(Request { ask, source: Location::caller() }));
+    }
+
+    /// Begins a critical section: locks entities, so that nobody else changes them until what this
+    /// gives is dropped. Await it; whoever has one of them locked comes first.
+    ///
+    /// Locks are taken in one order by everybody, so critical sections never wait for each other in a
+    /// circle. They survive crashes, and end with the instance however that ends. What a critical
+    /// section may do, Durable Functions' [rules] say: no other one inside, no sub-orchestration, calls
+    /// of locked entities only, each one at a time, no signals to them.
+    ///
+    /// # Errors
+    /// The future gives an error if it breaks a rule, or if a key does.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use serde::{Serialize, Deserialize};
+    /// # #[derive(Default, Serialize, Deserialize)]
+    /// # struct Account(i64);
+    /// # #[entity]
+    /// # impl Account {
+    /// #     fn withdraw(&mut self, cents: i64) -> Result<()> { self.0 -= cents; Ok(()) }
+    /// #     fn deposit(&mut self, cents: i64) { self.0 += cents; }
+    /// # }
+    /// #[orchestrator]
+    /// async fn transfer(ctx: &OrchestrationContext, from: String, to: String, cents: i64) -> Result<()> {
+    ///     let mut accounts = ctx.lock_entities((Account::at(from), Account::at(to))).await?;
+    ///     accounts.0.withdraw(cents).await?; // an error ends the critical section with the transfer
+    ///     accounts.1.deposit(cents).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// [rules]: https://learn.microsoft.com/azure/azure-functions/durable/durable-functions-entities#critical-section-rules
+    #[track_caller]
+    pub fn lock_entities<L: LockSet>(&self, entities: L) -> LockEntities<L> {
+        LockEntities::new(Rc::clone(&self.scope), entities, Location::caller())
+    }
+
+    /// The entities that are locked, if a critical section has begun.
+    pub fn locked_entities(&self) -> Option<Vec<EntityId>> {
+        self.scope.locked_entities()
     }
 
     /// Ends this execution and begins the instance anew, with this call's input and an empty history:

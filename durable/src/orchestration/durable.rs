@@ -8,8 +8,9 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::Task;
+use super::{LockEntities, LockSet, Task};
 use crate::call::Call;
+use crate::entity::{LockedOperation, LockedTask, Operation};
 
 /// Something that an orchestrator may await, because its result is recorded.
 ///
@@ -40,6 +41,14 @@ impl<F: Durable + Future + ?Sized> DurableFuture for F {}
 impl<F> Durable for Call<F> {}
 #[diagnostic::do_not_recommend]
 impl<T, E> Durable for Task<T, E> {}
+#[diagnostic::do_not_recommend]
+impl<T, E> Durable for Operation<T, E> {}
+#[diagnostic::do_not_recommend]
+impl<T, E> Durable for LockedOperation<'_, T, E> {}
+#[diagnostic::do_not_recommend]
+impl<T, E> Durable for LockedTask<'_, T, E> {}
+#[diagnostic::do_not_recommend]
+impl<L: LockSet> Durable for LockEntities<L> {}
 #[diagnostic::do_not_recommend]
 impl<F: Durable + ?Sized> Durable for &mut F {}
 #[diagnostic::do_not_recommend]

@@ -5,6 +5,7 @@
 mod combinators;
 mod context;
 mod continue_as_new;
+mod critical_section;
 mod durable;
 mod external_event;
 mod inbox;
@@ -22,9 +23,11 @@ pub use combinators::{
 pub use context::OrchestrationContext;
 pub(crate) use context::{NamedStart, json_of};
 pub use continue_as_new::ContinueAsNew;
+pub use critical_section::{CriticalSection, LockEntities, LockSet};
 pub use durable::{Durable, DurableBlock, DurableFuture, check, durable_block};
 pub use external_event::ExternalEventWait;
 pub(crate) use inbox::UnreadEvent;
+pub(crate) use task::Called;
 pub use task::Task;
 pub(crate) use timer::Due;
 pub use timer::{Elapsed, Timeout, Timer, When, timeout};

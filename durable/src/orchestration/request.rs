@@ -1,11 +1,12 @@
 //! What an orchestrator asks for, before it is recorded.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::panic::Location;
 use std::time::Duration;
 
-use crate::protocol::{EventKind, InstanceId, Json, Tags, Timestamp};
+use crate::entity::Asked;
+use crate::protocol::{EntityId, EventKind, InstanceId, Json, Tags, Timestamp};
 use crate::retry::RetryPolicy;
 
 /// What an orchestrator asks for, and where in its source.
@@ -32,6 +33,19 @@ pub(crate) enum Ask {
         instance_id: InstanceId,
         name: String,
         input: Json,
+    },
+    CallEntity(Asked),
+    /// None stands for at once.
+    SignalEntity {
+        asked: Asked,
+        at: Option<Timestamp>,
+    },
+    /// Entities to lock, in the order in which they are locked.
+    LockEntities(Vec<EntityId>),
+    /// The end of a critical section that has begun.
+    UnlockEntities {
+        lock: i32,
+        lock_set: Vec<EntityId>,
     },
 }
 
@@ -80,6 +94,21 @@ impl Request {
         self
     }
 
+    /// Whose input is handed over, for people.
+    pub(crate) fn what_is_handed_over(&self) -> impl fmt::Display {
+        fmt::from_fn(|f| match &self.ask {
+            Ask::Activity(call) => write!(f, "the input of activity `{}`", call.name),
+            Ask::SubOrchestration { call, .. } => {
+                write!(f, "the input of orchestration `{}`", call.name)
+            }
+            Ask::CallEntity(asked) | Ask::SignalEntity { asked, .. } => {
+                let Asked { operation, entity_id, .. } = asked;
+                write!(f, "the input of operation `{operation}` of `{entity_id}`")
+            }
+            _ => f.write_str("the input"),
+        })
+    }
+
     /// Where it was asked for, as `file:line`.
     pub(crate) fn source(&self) -> String {
         let (file, line) = (self.source.file(), self.source.line());
@@ -93,16 +122,31 @@ impl Request {
     pub(crate) fn call(&self) -> Option<&FunctionCall> {
         match &self.ask {
             Ask::Activity(call) | Ask::SubOrchestration { call, .. } => Some(call),
-            Ask::Timer { .. } | Ask::SendEvent { .. } => None,
+            Ask::Timer { .. }
+            | Ask::SendEvent { .. }
+            | Ask::CallEntity(_)
+            | Ask::SignalEntity { .. }
+            | Ask::LockEntities(_)
+            | Ask::UnlockEntities { .. } => None,
+        }
+    }
+
+    /// What is handed over, if it is a call of something.
+    pub(crate) fn input(&self) -> Option<&Json> {
+        match &self.ask {
+            Ask::CallEntity(asked) | Ask::SignalEntity { asked, .. } => Some(&asked.input),
+            _ => self.call().map(|call| &call.input),
         }
     }
 
     /// Whether nothing comes back.
     pub(crate) fn is_one_way(&self) -> bool {
         match &self.ask {
-            Ask::Activity(_) | Ask::Timer { .. } => false,
+            Ask::Activity(_) | Ask::Timer { .. } | Ask::CallEntity(_) | Ask::LockEntities(_) => {
+                false
+            }
             Ask::SubOrchestration { child, .. } => child.detached,
-            Ask::SendEvent { .. } => true,
+            Ask::SendEvent { .. } | Ask::SignalEntity { .. } | Ask::UnlockEntities { .. } => true,
         }
     }
 }

@@ -20,10 +20,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::critical_section::{self, Section};
 use super::inbox::{Inbox, UnreadEvent, Woken};
-use super::request::Request;
+use super::request::{Ask, Request};
 use crate::limits::Limits;
-use crate::protocol::{ExecutionId, FailureDetails, InstanceId, Json, Timestamp};
+use crate::protocol::{EntityId, ExecutionId, FailureDetails, InstanceId, Json, Timestamp};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Scope>>> = const { RefCell::new(None) };
@@ -101,6 +102,7 @@ struct State {
     /// What was last said of the progress, if anything was said.
     custom_status: CustomStatus,
     continued: Option<Result<NextExecution, FailureDetails>>,
+    section: Option<Section>,
 }
 
 /// A task that is waited for.
@@ -152,6 +154,7 @@ impl Scope {
             inbox: Inbox::default(),
             custom_status: CustomStatus::Unsaid,
             continued: None,
+            section: None,
         };
         Self { instance_id, execution_id, limits, state: RefCell::new(state) }
     }
@@ -191,8 +194,27 @@ impl Scope {
             state.tasks.insert(id, TaskState { waiter, result: None });
             state.pending += 1;
         }
+        state.watch(id, &request);
         state.unrecorded.insert(id, request);
         id
+    }
+
+    /// Why a request cannot be made, if it cannot.
+    pub(crate) fn refuses(&self, request: &Request) -> Option<FailureDetails> {
+        if self.is_over_limit() {
+            return Some(FailureDetails::too_many_actions(self.limits.actions));
+        }
+        if matches!(&request.ask, Ask::LockEntities(set) if set.is_empty()) {
+            return Some(critical_section::empty());
+        }
+        if let Some(section) = &self.state.borrow().section
+            && let Some(rule) = section.forbids(&request.ask)
+        {
+            return Some(critical_section::forbidden(rule));
+        }
+        let input = request.input()?.as_str().len();
+        let refused = self.limits.check_payload(request.what_is_handed_over(), input).err()?;
+        Some(FailureDetails::new(FailureDetails::PAYLOAD_TOO_LARGE, refused).non_retriable())
     }
 
     /// Whether the execution has asked for more than it may.
@@ -214,6 +236,7 @@ impl Scope {
     /// Nobody waits for this task any more.
     pub(crate) fn abandon(&self, task: i32) {
         let mut state = self.state.borrow_mut();
+        state.forget_call(task);
         if state.tasks.remove(&task).is_some_and(|task| task.result.is_none()) {
             state.pending -= 1;
             if state.unrecorded.remove(&task).is_none() {
@@ -331,6 +354,10 @@ impl Scope {
         if waiting.result.replace(result).is_none() {
             state.pending -= 1;
         }
+        state.forget_call(task);
+        if let Some(section) = state.section.as_mut().filter(|section| section.lock == task) {
+            section.granted = true;
+        }
         state.mark(slot);
     }
 
@@ -376,7 +403,66 @@ impl Scope {
     }
 }
 
+/// Critical sections; an execution has at most one at a time.
+impl Scope {
+    /// The entities of the critical section that has begun.
+    pub(crate) fn locked_entities(&self) -> Option<Vec<EntityId>> {
+        let state = self.state.borrow();
+        let section = state.section.as_ref().filter(|section| section.granted);
+        section.map(|section| section.lock_set.clone())
+    }
+
+    /// A critical section has ended: that is asked for, once.
+    pub(crate) fn end_section(&self, lock: i32) {
+        let mut state = self.state.borrow_mut();
+        let Some(section) = state.section.take_if(|section| section.lock == lock) else { return };
+        drop(state);
+        let Section { lock_set, source, .. } = section;
+        let ask = Ask::UnlockEntities { lock, lock_set };
+        self.request(Box::new(Request { ask, source }));
+    }
+
+    /// Nobody waits for a lock any more.
+    pub(crate) fn abandon_lock(&self, lock: i32) {
+        let granted = self.state.borrow().section.as_ref().is_some_and(|section| section.granted);
+        if granted {
+            self.end_section(lock);
+        } else {
+            self.state.borrow_mut().section.take_if(|section| section.lock == lock);
+        }
+        self.abandon(lock);
+    }
+
+    /// The critical section that the orchestrator has left behind: its number, its entities, and
+    /// whether it had begun.
+    pub(crate) fn take_section(&self) -> Option<(i32, Vec<EntityId>, bool)> {
+        let section = self.state.borrow_mut().section.take()?;
+        Some((section.lock, section.lock_set, section.granted))
+    }
+}
+
 impl State {
+    /// Notes what a request means to the critical section.
+    fn watch(&mut self, id: i32, request: &Request) {
+        match (&request.ask, &mut self.section) {
+            (Ask::LockEntities(lock_set), section) => {
+                let (lock_set, source) = (lock_set.clone(), request.source);
+                let calls = BTreeMap::new();
+                *section = Some(Section { lock: id, lock_set, granted: false, source, calls });
+            }
+            (Ask::CallEntity(asked), Some(section)) => {
+                section.calls.insert(id, asked.entity_id.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn forget_call(&mut self, task: i32) {
+        if let Some(section) = &mut self.section {
+            section.calls.remove(&task);
+        }
+    }
+
     /// Marks the path to a place, so that it is polled.
     fn mark(&mut self, mut slot: Option<Slot>) {
         while let Some(Slot { group, index }) = slot {

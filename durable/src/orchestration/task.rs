@@ -1,14 +1,16 @@
 //! A durable future: something asked for in an orchestrator, whose result comes from its history.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::request::{Ask, Request};
+use super::request::Request;
 use super::scope::{Scope, TaskResult};
 use crate::error::{ErrorCodec, TaskFailed};
 use crate::payload::Codec;
-use crate::protocol::FailureDetails;
+use crate::protocol::{EntityId, FailureDetails};
+use crate::registry::{Body, Entry};
 
 /// A durable future: its result is recorded once and comes from the history ever after.
 ///
@@ -25,10 +27,11 @@ pub struct Task<T, E> {
 }
 
 /// What is called, for people.
-#[derive(Clone, Copy, Debug)]
-struct Called {
-    kind: &'static str,
-    name: &'static str,
+#[derive(Clone, Debug)]
+pub(crate) enum Called {
+    /// The kind of function, and its name.
+    Function(&'static str, Cow<'static, str>),
+    Operation(EntityId, Cow<'static, str>),
 }
 
 enum State {
@@ -45,17 +48,15 @@ impl<T, E> Task<T, E> {
     /// A task that is not asked for yet, or never can be. It knows the types only, not the function,
     /// so that functions with the same types share its code.
     pub(crate) fn new(
-        name: &'static str,
+        what: Called,
         request: Result<Request, FailureDetails>,
         (output, error): (Codec<T>, ErrorCodec<E>),
     ) -> Self {
-        let is_child = |request: &Request| matches!(request.ask, Ask::SubOrchestration { .. });
-        let kind = if request.as_ref().is_ok_and(is_child) { "orchestration" } else { "activity" };
         let state = match request {
             Ok(request) => State::Lazy(Box::new(request)),
             Err(failure) => State::Broken(Box::new(failure.non_retriable())),
         };
-        Self { what: Called { kind, name }, state, output, error }
+        Self { what, state, output, error }
     }
 
     /// Asks for the task now, if it is not asked for yet and there is an episode to ask in.
@@ -63,7 +64,7 @@ impl<T, E> Task<T, E> {
         let Some(scope) = Scope::current() else { return };
         let lazy = std::mem::replace(&mut self.state, State::Done);
         self.state = match lazy {
-            State::Lazy(request) => match self.what.refused(&request, &scope) {
+            State::Lazy(request) => match scope.refuses(&request) {
                 None => State::Scheduled(scope.request(request)),
                 Some(failure) => State::Broken(Box::new(failure)),
             },
@@ -96,22 +97,24 @@ impl<T, E> Task<T, E> {
 }
 
 impl Called {
-    /// Why a request cannot be made, if it cannot.
-    fn refused(self, request: &Request, scope: &Scope) -> Option<FailureDetails> {
-        if scope.is_over_limit() {
-            return Some(FailureDetails::too_many_actions(scope.limits.actions));
-        }
-        let input = request.call()?.input.as_str().len();
-        let refused =
-            scope.limits.check_payload(format_args!("the input of {self}"), input).err()?;
-        Some(FailureDetails::new(FailureDetails::PAYLOAD_TOO_LARGE, refused).non_retriable())
+    /// The function with this entry.
+    pub(crate) fn function(entry: &Entry) -> Self {
+        let kind = match entry.body {
+            Body::Activity { .. } => "activity",
+            Body::Orchestrator { .. } => "orchestration",
+            Body::Entity { .. } => "entity",
+        };
+        Self::Function(kind, entry.name.into())
     }
 
-    fn not_in_orchestrator(self) -> FailureDetails {
+    fn not_in_orchestrator(&self) -> FailureDetails {
+        let instead = match self {
+            Self::Function(_, name) => format!("or run its body with `{name}::run(..)`"),
+            Self::Operation(..) => "or call it with `hub.call_entity(..)`".to_owned(),
+        };
         let message = format!(
             "a call of {self} was awaited outside of an orchestrator, where nothing would be \
-             recorded; await it in an `#[orchestrator]`, or run its body with `{}::run(..)`",
-            self.name
+             recorded; await it in an `#[orchestrator]`, {instead}"
         );
         FailureDetails::new(FailureDetails::NOT_IN_ORCHESTRATOR, message).non_retriable()
     }
@@ -119,7 +122,10 @@ impl Called {
 
 impl fmt::Display for Called {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} `{}`", self.kind, self.name)
+        match self {
+            Self::Function(kind, name) => write!(f, "{kind} `{name}`"),
+            Self::Operation(entity, name) => write!(f, "operation `{name}` of `{entity}`"),
+        }
     }
 }
 

@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ExecutionId, FailureDetails, InstanceId, Json, ParentInstance, RuntimeStatus, Tags, Timestamp,
-    TraceContext,
+    EntityId, EntityState, ExecutionId, FailureDetails, InstanceId, Json, ParentInstance,
+    RuntimeStatus, Tags, Timestamp, TraceContext,
 };
 
 /// How the text of a remembered patch begins.
@@ -177,6 +177,67 @@ pub enum EventKind {
         /// The text.
         data: String,
     },
+    /// The orchestrator called an operation of an entity.
+    EntityOperationCalled {
+        /// The entity.
+        entity_id: EntityId,
+        /// The operation.
+        operation: String,
+        /// Its input.
+        input: Json,
+        /// Where in the source the call was written, as `file:line`.
+        source: Option<String>,
+    },
+    /// The orchestrator asked an entity for an operation of which it does not wait for the result.
+    EntityOperationSignaled {
+        /// The entity.
+        entity_id: EntityId,
+        /// The operation.
+        operation: String,
+        /// Its input.
+        input: Json,
+        /// When it is to be delivered, if not at once.
+        scheduled_time: Option<Timestamp>,
+        /// Where in the source it was sent, as `file:line`.
+        source: Option<String>,
+    },
+    /// An operation of an entity returned.
+    EntityOperationCompleted {
+        /// `event_id` of its `EntityOperationCalled`.
+        task_scheduled_id: i32,
+        /// What it returned.
+        result: Json,
+    },
+    /// An operation of an entity failed, and left no trace there.
+    EntityOperationFailed {
+        /// `event_id` of its `EntityOperationCalled`.
+        task_scheduled_id: i32,
+        /// Why.
+        failure: FailureDetails,
+    },
+    /// The orchestrator asked for a critical section.
+    EntityLockRequested {
+        /// The entities to lock, in the order in which they are locked; in a message, those that are
+        /// not locked yet.
+        lock_set: Vec<EntityId>,
+        /// Where in the source it was asked for, as `file:line`.
+        source: Option<String>,
+    },
+    /// The critical section has begun: all its entities are locked.
+    EntityLockGranted {
+        /// `event_id` of its `EntityLockRequested`.
+        task_scheduled_id: i32,
+    },
+    /// The critical section has ended, or is not wanted any more.
+    EntityUnlockSent {
+        /// `event_id` of its `EntityLockRequested`.
+        task_scheduled_id: i32,
+        /// The entities to unlock; in a message, those that are still to be unlocked one after
+        /// another.
+        lock_set: Vec<EntityId>,
+    },
+    /// What is kept of an entity: the one event of its history.
+    EntityState(Box<EntityState>),
     /// An episode began; its timestamp is the orchestrator's clock.
     OrchestratorStarted,
     /// The episode ended.
@@ -282,6 +343,14 @@ impl EventKind {
             Self::EventSent { .. } => "EventSent",
             Self::EventRaised { .. } => "EventRaised",
             Self::GenericEvent { .. } => "GenericEvent",
+            Self::EntityOperationCalled { .. } => "EntityOperationCalled",
+            Self::EntityOperationSignaled { .. } => "EntityOperationSignaled",
+            Self::EntityOperationCompleted { .. } => "EntityOperationCompleted",
+            Self::EntityOperationFailed { .. } => "EntityOperationFailed",
+            Self::EntityLockRequested { .. } => "EntityLockRequested",
+            Self::EntityLockGranted { .. } => "EntityLockGranted",
+            Self::EntityUnlockSent { .. } => "EntityUnlockSent",
+            Self::EntityState(_) => "EntityState",
             Self::OrchestratorStarted => "OrchestratorStarted",
             Self::OrchestratorCompleted => "OrchestratorCompleted",
         }
@@ -301,6 +370,9 @@ impl EventKind {
             | Self::SubOrchestrationInstanceCompleted { .. }
             | Self::SubOrchestrationInstanceFailed { .. }
             | Self::TimerFired { .. }
+            | Self::EntityOperationCompleted { .. }
+            | Self::EntityOperationFailed { .. }
+            | Self::EntityLockGranted { .. }
             | Self::EventRaised { .. } => true,
             Self::ExecutionCompleted { .. }
             | Self::TaskScheduled { .. }
@@ -308,6 +380,11 @@ impl EventKind {
             | Self::TimerCreated { .. }
             | Self::EventSent { .. }
             | Self::GenericEvent { .. }
+            | Self::EntityOperationCalled { .. }
+            | Self::EntityOperationSignaled { .. }
+            | Self::EntityLockRequested { .. }
+            | Self::EntityUnlockSent { .. }
+            | Self::EntityState(_)
             | Self::OrchestratorStarted
             | Self::OrchestratorCompleted => false,
         }
@@ -321,6 +398,9 @@ impl EventKind {
             | Self::TaskAttemptFailed { task_scheduled_id: id, .. }
             | Self::SubOrchestrationInstanceCompleted { task_scheduled_id: id, .. }
             | Self::SubOrchestrationInstanceFailed { task_scheduled_id: id, .. }
+            | Self::EntityOperationCompleted { task_scheduled_id: id, .. }
+            | Self::EntityOperationFailed { task_scheduled_id: id, .. }
+            | Self::EntityLockGranted { task_scheduled_id: id }
             | Self::TimerFired { timer_id: id, .. } => Some(*id),
             Self::ExecutionStarted(_)
             | Self::ExecutionCompleted { .. }
@@ -334,6 +414,11 @@ impl EventKind {
             | Self::EventSent { .. }
             | Self::EventRaised { .. }
             | Self::GenericEvent { .. }
+            | Self::EntityOperationCalled { .. }
+            | Self::EntityOperationSignaled { .. }
+            | Self::EntityLockRequested { .. }
+            | Self::EntityUnlockSent { .. }
+            | Self::EntityState(_)
             | Self::OrchestratorStarted
             | Self::OrchestratorCompleted => None,
         }
@@ -360,6 +445,17 @@ impl EventKind {
         match result {
             Ok(result) => Self::TaskCompleted { task_scheduled_id, result },
             Err(failure) => Self::TaskFailed { task_scheduled_id, failure },
+        }
+    }
+
+    /// The event that answers an `EntityOperationCalled` of this id.
+    pub(crate) fn operation_result(
+        task_scheduled_id: i32,
+        result: Result<Json, FailureDetails>,
+    ) -> Self {
+        match result {
+            Ok(result) => Self::EntityOperationCompleted { task_scheduled_id, result },
+            Err(failure) => Self::EntityOperationFailed { task_scheduled_id, failure },
         }
     }
 

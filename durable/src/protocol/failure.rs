@@ -40,6 +40,10 @@ impl FailureDetails {
     pub const NOT_REGISTERED: &str = "durable::NotRegistered";
     /// The hub was not given the shared state that the activity wants.
     pub const MISSING_STATE: &str = "durable::MissingState";
+    /// The stored state of an entity does not fit its type.
+    pub const INVALID_STATE: &str = "durable::InvalidState";
+    /// A rule of critical sections was broken.
+    pub const CRITICAL_SECTION: &str = "durable::CriticalSection";
     /// A call was awaited outside of an orchestrator.
     pub const NOT_IN_ORCHESTRATOR: &str = "durable::NotInOrchestrator";
 

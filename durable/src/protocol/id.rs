@@ -9,6 +9,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::EntityId;
+
 /// The longest instance id, in characters.
 const INSTANCE_ID_MAX: usize = 256;
 
@@ -38,8 +40,8 @@ impl InstanceId {
         let id = id.as_ref();
         let broken = if id.is_empty() {
             Some("it is empty")
-        } else if id.chars().count() > INSTANCE_ID_MAX {
-            Some("it is longer than 256 characters")
+        } else if let Some(broken) = Self::is_too_long(id) {
+            Some(broken)
         } else if id.starts_with('@') {
             Some("it begins with `@`, which is reserved for entities")
         } else if id.contains(['/', '\\', '#', '?']) {
@@ -69,6 +71,25 @@ impl InstanceId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Takes what [`EntityId`] has checked.
+    pub(super) fn of_entity(id: String) -> Self {
+        Self(id.into())
+    }
+
+    /// The entity that it names, if it names one.
+    pub(crate) fn entity(&self) -> Option<EntityId> {
+        if self.is_entity() { EntityId::try_from(self.0.as_ref().to_owned()).ok() } else { None }
+    }
+
+    /// Whether it names an entity.
+    pub(crate) fn is_entity(&self) -> bool {
+        self.0.starts_with('@')
+    }
+
+    pub(super) fn is_too_long(id: &str) -> Option<&'static str> {
+        (id.chars().count() > INSTANCE_ID_MAX).then_some("it is longer than 256 characters")
+    }
 }
 
 /// So that an id that is known can be given wherever one is made of text.
@@ -97,11 +118,15 @@ impl fmt::Debug for InstanceId {
     }
 }
 
+/// As it is stored: an entity's, too.
 impl TryFrom<String> for InstanceId {
     type Error = InvalidInstanceId;
 
     fn try_from(id: String) -> Result<Self, InvalidInstanceId> {
-        Self::new(id)
+        if !id.starts_with('@') {
+            return Self::new(id);
+        }
+        EntityId::try_from(id).map(Self::from).or_else(|error| Self::new(error.into_id()))
     }
 }
 

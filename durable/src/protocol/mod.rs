@@ -5,6 +5,7 @@
 //!
 //! Read next: `event.rs` (what a history is made of).
 
+mod entity;
 mod event;
 mod failure;
 mod id;
@@ -15,6 +16,7 @@ mod time;
 mod trace;
 mod version;
 
+pub use entity::{EntityId, EntityState, InvalidEntityId, ScheduledSignal};
 pub use event::{EventKind, ExecutionStarted, HistoryEvent};
 pub use failure::FailureDetails;
 pub use id::{ExecutionId, InstanceId, InvalidInstanceId, MessageId, PartitionId};

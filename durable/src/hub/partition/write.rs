@@ -3,14 +3,15 @@
 use super::start::{answer_parent, terminated};
 use super::{End, Partition};
 use crate::engine::{Action, Episode, Execution, Outcome, ScheduledTask};
+use crate::entity::Asked;
 use crate::hub::activities::Job;
 use crate::hub::committer::{Content, Effect};
 use crate::hub::lifecycle::Before;
 use crate::hub::residents::Resident;
 use crate::hub::settings::Settings;
 use crate::protocol::{
-    EventKind, HistoryEvent, InstanceId, InstanceRecord, MessageId, ParentInstance, RuntimeStatus,
-    TaskMessage,
+    EntityId, EventKind, HistoryEvent, InstanceId, InstanceRecord, MessageId, ParentInstance,
+    RuntimeStatus, TaskMessage, Timestamp,
 };
 use crate::store::EpisodeWrite;
 
@@ -137,6 +138,22 @@ impl Resident {
             Action::SendEvent { instance_id, name, input } => {
                 content.messages.push(message(instance_id, EventKind::EventRaised { name, input }));
             }
+            Action::AskEntity { task, asked, at } => {
+                let from = task.map(|task| Box::new(self.as_parent(task)));
+                content.messages.push(TaskMessage { from, ..operation(asked, task, at) });
+            }
+            Action::LockEntities { lock, lock_set } => {
+                content.messages.extend(lock_request(self.as_parent(lock), lock_set));
+            }
+            Action::UnlockEntities { lock, lock_set, granted } => {
+                let section = self.as_parent(lock);
+                if granted {
+                    let alone = lock_set.into_iter().map(|entity_id| vec![entity_id]);
+                    content.messages.extend(alone.filter_map(|set| unlock(section.clone(), set)));
+                } else {
+                    content.messages.extend(unlock(section, lock_set));
+                }
+            }
         }
     }
 
@@ -147,15 +164,20 @@ impl Resident {
         instance_id: InstanceId,
         event: EventKind,
     ) -> TaskMessage {
-        let InstanceRecord { instance_id: own, execution_id, name, version, .. } = &self.record;
-        let from = ParentInstance {
-            instance_id: own.clone(),
+        let from = Some(Box::new(self.as_parent(task_scheduled_id)));
+        TaskMessage { from, ..message(instance_id, event) }
+    }
+
+    /// The instance as who waits for one of its tasks.
+    fn as_parent(&self, task_scheduled_id: i32) -> ParentInstance {
+        let InstanceRecord { instance_id, execution_id, name, version, .. } = &self.record;
+        ParentInstance {
+            instance_id: instance_id.clone(),
             execution_id: *execution_id,
             name: name.clone(),
             version: version.clone(),
             task_scheduled_id,
-        };
-        TaskMessage { from: Some(Box::new(from)), ..message(instance_id, event) }
+        }
     }
 
     /// What an episode makes of the instance.
@@ -202,6 +224,44 @@ impl Resident {
     }
 }
 
-fn message(instance_id: InstanceId, event: EventKind) -> TaskMessage {
+/// What an entity is asked for: called if that is the number of somebody's task, else signalled.
+pub(super) fn operation(asked: Asked, task: Option<i32>, at: Option<Timestamp>) -> TaskMessage {
+    let Asked { entity_id, operation, input } = asked;
+    let instance_id = entity_id.instance_id().clone();
+    let (operation, source) = (operation.into_owned(), None);
+    message(
+        instance_id,
+        match task {
+            Some(_) => EventKind::EntityOperationCalled { entity_id, operation, input, source },
+            None => EventKind::EntityOperationSignaled {
+                entity_id,
+                operation,
+                input,
+                scheduled_time: at,
+                source,
+            },
+        },
+    )
+}
+
+/// The message that asks the first of several entities for its lock.
+pub(super) fn lock_request(
+    section: ParentInstance,
+    lock_set: Vec<EntityId>,
+) -> Option<TaskMessage> {
+    let first = lock_set.first()?.instance_id().clone();
+    let event = EventKind::EntityLockRequested { lock_set, source: None };
+    Some(TaskMessage { from: Some(Box::new(section)), ..message(first, event) })
+}
+
+/// The message that unlocks entities, one after another.
+pub(super) fn unlock(section: ParentInstance, lock_set: Vec<EntityId>) -> Option<TaskMessage> {
+    let first = lock_set.first()?.instance_id().clone();
+    let task_scheduled_id = section.task_scheduled_id;
+    let event = EventKind::EntityUnlockSent { task_scheduled_id, lock_set };
+    Some(TaskMessage { from: Some(Box::new(section)), ..message(first, event) })
+}
+
+pub(super) fn message(instance_id: InstanceId, event: EventKind) -> TaskMessage {
     TaskMessage { id: MessageId::generate(), instance_id, execution_id: None, from: None, event }
 }

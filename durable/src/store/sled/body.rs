@@ -247,7 +247,7 @@ fn partition(body: &mut Bytes) -> Result<PartitionId, Unreadable> {
 fn instance_id(body: &mut Bytes) -> Result<InstanceId, Unreadable> {
     let id = slice(body)?;
     let id = std::str::from_utf8(&id).map_err(|_| Unreadable)?;
-    InstanceId::new(id).map_err(|_| Unreadable)
+    InstanceId::try_from(id.to_owned()).map_err(|_| Unreadable)
 }
 
 /// A value with its length before it.

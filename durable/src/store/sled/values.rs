@@ -42,7 +42,7 @@ pub(super) fn scan(
 
 /// The instance id that a part of a key is.
 pub(super) fn instance_id(bytes: &[u8]) -> Result<InstanceId, StoreError> {
-    InstanceId::new(String::from_utf8_lossy(bytes))
+    InstanceId::try_from(String::from_utf8_lossy(bytes).into_owned())
         .map_err(|error| StoreError::damaged(error.to_string()))
 }
 

@@ -1,0 +1,287 @@
+//! What an operation of an entity knows of itself, and what it wants done.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Operation;
+use super::operation::Asked;
+use crate::activity::States;
+use crate::call::Call;
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::orchestration::request::Ask;
+use crate::orchestration::{Orchestrator, When, json_of};
+use crate::protocol::{EntityId, ExecutionId, ExecutionStarted, InstanceId, Json, Timestamp};
+
+/// What an operation of an entity knows of itself, and what it wants done.
+///
+/// Take it as a parameter, `ctx: &EntityContext`, if the operation needs it. What is asked for here
+/// happens with the operation or not at all: if that fails or panics, nothing of it is sent.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use serde::{Serialize, Deserialize};
+/// #[derive(Default, Serialize, Deserialize)]
+/// struct Counter(i64);
+///
+/// #[entity]
+/// impl Counter {
+///     fn add(&mut self, ctx: &EntityContext, n: i64) -> Result<()> {
+///         self.0 += n;
+///         if self.0 >= 100 {
+///             ctx.signal(Milestones::at("all").reached(ctx.key().to_owned()))?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// #[derive(Default, Serialize, Deserialize)]
+/// struct Milestones(Vec<String>);
+///
+/// #[entity]
+/// impl Milestones {
+///     fn reached(&mut self, whom: String) {
+///         self.0.push(whom);
+///     }
+/// }
+/// # fn main() -> Result<()> {
+///
+/// // In a unit test the operations are methods like others.
+/// let ctx = EntityContext::for_test(Counter::at("visits"), "add")?;
+/// let mut counter = Counter(99);
+/// counter.add(&ctx, 1)?;
+/// assert_eq!(ctx.sent(), ["reached of @milestones@all"]);
+/// # Ok(())
+/// # }
+/// ```
+pub struct EntityContext {
+    pub(super) entity_id: EntityId,
+    pub(super) operation: String,
+    pub(super) input: Json,
+    pub(super) caller: Option<InstanceId>,
+    pub(super) batch: BatchPlace,
+    pub(super) now: Timestamp,
+    pub(super) limits: Limits,
+    pub(super) states: States,
+    wanted: Mutex<Wanted>,
+}
+
+/// Where in its batch an operation is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BatchPlace {
+    pub(super) position: usize,
+    pub(super) size: usize,
+}
+
+/// What an operation wants to be so once it has succeeded.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// The entity's state, where the operation itself keeps it.
+    pub(super) state: Option<Json>,
+    /// Whether the entity is to be deleted.
+    pub(super) deletes: bool,
+    pub(super) outgoing: Vec<Outgoing>,
+}
+
+/// Something that an operation sends.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Signal { asked: Asked, at: Option<Timestamp> },
+    Start { instance_id: InstanceId, started: Box<ExecutionStarted> },
+}
+
+impl EntityContext {
+    pub(super) fn new(
+        (entity_id, operation, input): (EntityId, String, Json),
+        caller: Option<InstanceId>,
+        batch: BatchPlace,
+        (now, limits, states): (Timestamp, Limits, States),
+        state: Option<Json>,
+    ) -> Self {
+        let wanted = Mutex::new(Wanted { state, ..Wanted::default() });
+        Self { entity_id, operation, input, caller, batch, now, limits, states, wanted }
+    }
+
+    /// A context for a unit test of an operation; its time is that of 1970.
+    ///
+    /// # Errors
+    /// The entity's key breaks a rule.
+    pub fn for_test(entity: impl super::EntityHandle, operation: &str) -> Result<Self> {
+        let asked = (entity.entity_id()?.clone(), operation.to_owned(), Json::null());
+        let surroundings = (Timestamp::default(), Limits::default(), States::default());
+        Ok(Self::new(asked, None, BatchPlace { position: 0, size: 1 }, surroundings, None))
+    }
+
+    /// The entity.
+    pub fn entity_id(&self) -> &EntityId {
+        &self.entity_id
+    }
+
+    /// Which entity of its kind it is.
+    pub fn key(&self) -> &str {
+        self.entity_id.key()
+    }
+
+    /// The operation.
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+
+    /// The orchestration that waits for the answer, if one does.
+    pub fn caller(&self) -> Option<&InstanceId> {
+        self.caller.as_ref()
+    }
+
+    /// How many operations are in the batch: all that one commit makes durable.
+    pub fn batch_size(&self) -> usize {
+        self.batch.size
+    }
+
+    /// Which operation of its batch this is, from 0.
+    pub fn batch_position(&self) -> usize {
+        self.batch.position
+    }
+
+    /// The time at which the batch began. An entity may also ask the machine's clock; in a test with
+    /// made time this is that time.
+    pub fn current_utc_datetime(&self) -> DateTime<Utc> {
+        self.now.to_datetime()
+    }
+
+    /// Asks an entity for an operation, this one included, without waiting for an answer. An entity
+    /// never waits for another, so they cannot wait for each other.
+    ///
+    /// # Errors
+    /// The key breaks a rule, the input has no JSON form or is too large.
+    pub fn signal<T, E>(&self, operation: Operation<T, E>) -> Result<()> {
+        self.send(operation, None)
+    }
+
+    /// As [`signal`](Self::signal), to be delivered later: after a time, or at a time.
+    ///
+    /// # Errors
+    /// As [`signal`](Self::signal).
+    pub fn signal_at<T, E>(&self, when: impl When, operation: Operation<T, E>) -> Result<()> {
+        self.send(operation, Some(when.due().from(self.now)))
+    }
+
+    fn send<T, E>(&self, operation: Operation<T, E>, at: Option<Timestamp>) -> Result<()> {
+        let asked = operation.into_asked().map_err(Error::from)?;
+        let size = asked.input.as_str().len();
+        self.limits.check_payload("the input", size).map_err(Error::msg)?;
+        self.wanted().outgoing.push(Outgoing::Signal { asked, at });
+        Ok(())
+    }
+
+    /// Starts an orchestration, exactly once; gives its id. If the id is that of an instance which
+    /// has not ended, nothing is started, and the log says so.
+    ///
+    /// # Errors
+    /// The id breaks a rule, the input has no JSON form or is too large.
+    pub fn start<O: Orchestrator>(&self, call: Call<O>) -> Result<InstanceId> {
+        let Ask::SubOrchestration { call, instance_id, child } =
+            call.into_request(self.now).map_err(Error::from)?.ask
+        else {
+            return Err(Error::msg("only an orchestration can be started"));
+        };
+        let size = call.input.as_str().len();
+        self.limits.check_payload("the input", size).map_err(Error::msg)?;
+        let instance_id = instance_id.unwrap_or_else(InstanceId::generate);
+        let id = ExecutionId::generate();
+        let started = Box::new(ExecutionStarted {
+            scheduled_start: child.start_at,
+            tags: call.options.tags,
+            ..ExecutionStarted::new(call.name, call.version, call.input, id)
+        });
+        let outgoing = Outgoing::Start { instance_id: instance_id.clone(), started };
+        self.wanted().outgoing.push(outgoing);
+        Ok(instance_id)
+    }
+
+    /// Deletes the entity once the operation has succeeded: the next one finds it as if it had never
+    /// been. What the operation makes of its state counts no more.
+    pub fn delete(&self) {
+        self.wanted().deletes = true;
+    }
+
+    /// What was signalled and started, for people: in a unit test.
+    pub fn sent(&self) -> Vec<String> {
+        self.wanted().outgoing.iter().map(ToString::to_string).collect()
+    }
+
+    pub(super) fn wanted(&self) -> MutexGuard<'_, Wanted> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn into_wanted(self) -> Wanted {
+        self.wanted.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[doc(hidden)]
+    pub fn states(&self) -> &States {
+        &self.states
+    }
+}
+
+/// What an entity that is a function does with its state and input.
+impl EntityContext {
+    /// The operation's input, read as a `T`.
+    ///
+    /// # Errors
+    /// It is no `T`.
+    pub fn input<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(self.input.as_str()).map_err(|error| {
+            Error::msg(format!("the input of `{}` cannot be read: {error}", self.operation))
+        })
+    }
+
+    /// The entity's state, read as a `T`; none if it has none.
+    ///
+    /// # Errors
+    /// It is no `T`.
+    pub fn state<T: DeserializeOwned>(&self) -> Result<Option<T>> {
+        let state = self.wanted().state.clone();
+        let Some(state) = state else { return Ok(None) };
+        serde_json::from_str(state.as_str()).map(Some).map_err(|error| {
+            Error::msg(format!("the state of `{}` cannot be read: {error}", self.entity_id))
+        })
+    }
+
+    /// Whether the entity has a state.
+    pub fn has_state(&self) -> bool {
+        self.wanted().state.is_some()
+    }
+
+    /// Gives the entity a state. An entity that is a type does that itself: there it has no effect.
+    ///
+    /// # Errors
+    /// It has no JSON form, or is too large.
+    pub fn set_state(&self, state: &(impl Serialize + ?Sized)) -> Result<()> {
+        let state = json_of("the state", state, &self.limits)?;
+        let mut wanted = self.wanted();
+        wanted.state = Some(state);
+        wanted.deletes = false;
+        Ok(())
+    }
+}
+
+impl fmt::Display for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal { asked, .. } => write!(f, "{} of {}", asked.operation, asked.entity_id),
+            Self::Start { instance_id, started } => {
+                write!(f, "start of {} as {instance_id}", started.name)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for EntityContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EntityContext({} of {})", self.operation, self.entity_id)
+    }
+}

@@ -1,0 +1,139 @@
+//! An entity by its id, from which its operations are asked.
+
+use std::panic::Location;
+
+use serde::Serialize;
+
+use super::Entity;
+use super::operation::{LockedOperation, Operation};
+use crate::error::Error;
+use crate::payload::{Payload, payload};
+use crate::protocol::{EntityId, InvalidEntityId, Json};
+
+/// Which entity is meant, or why there can be none of that key.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntityRef(Result<EntityId, InvalidEntityId>);
+
+impl EntityRef {
+    /// The entity of kind `E` with this key.
+    pub fn new<E: Entity>(key: impl AsRef<str>) -> Self {
+        Self(EntityId::new(E::ENTRY.name, key))
+    }
+
+    pub(crate) fn id(&self) -> Result<&EntityId, InvalidEntityId> {
+        self.0.as_ref().map_err(Clone::clone)
+    }
+}
+
+impl From<EntityId> for EntityRef {
+    fn from(id: EntityId) -> Self {
+        Self(Ok(id))
+    }
+}
+
+/// What `at(key)` of an entity gives. The attribute [`#[entity]`](macro@crate::entity) makes such a
+/// type, with a method for each operation.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name an entity",
+    label = "give what `at(key)` of an entity gives, such as `Account::at(\"a\")`",
+    note = "a critical section locks one entity, a tuple, an array or a `Vec` of them (rule 7: it is never empty)"
+)]
+pub trait EntityHandle {
+    /// The same entity, once a critical section has locked it.
+    type Locked;
+
+    #[doc(hidden)]
+    fn entity(&self) -> &EntityRef;
+
+    #[doc(hidden)]
+    fn locked(self) -> Self::Locked;
+
+    /// The entity's id.
+    ///
+    /// # Errors
+    /// The key breaks a rule of [`EntityId`].
+    fn entity_id(&self) -> Result<&EntityId, InvalidEntityId> {
+        self.entity().id()
+    }
+}
+
+/// An entity whose operations are known by name only: of a function that was annotated, or of an
+/// [`EntityId`] that came from somewhere.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use durable::{EntityHandle, EntityId};
+///
+/// #[orchestrator]
+/// async fn count(ctx: &OrchestrationContext, which: EntityId) -> Result<i64> {
+///     which.handle().operation::<()>("add", &5).signal()?;
+///     Ok(which.handle().operation("get", &()).await?)
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DynamicHandle(EntityRef);
+
+/// An entity whose operations are known by name only, in a critical section.
+#[derive(Debug)]
+pub struct DynamicLocked(EntityRef);
+
+impl DynamicHandle {
+    #[doc(hidden)]
+    pub fn new(entity: EntityRef) -> Self {
+        Self(entity)
+    }
+
+    /// An operation with its input; what it gives is read as a `T`.
+    #[track_caller]
+    pub fn operation<T: Payload>(
+        &self,
+        name: &str,
+        input: &(impl Serialize + ?Sized),
+    ) -> Operation<T, Error> {
+        dynamic(&self.0, name, input)
+    }
+}
+
+impl DynamicLocked {
+    /// An operation with its input; what it gives is read as a `T`.
+    #[track_caller]
+    pub fn operation<T: Payload>(
+        &mut self,
+        name: &str,
+        input: &(impl Serialize + ?Sized),
+    ) -> LockedOperation<'_, T, Error> {
+        LockedOperation::new(dynamic(&self.0, name, input))
+    }
+}
+
+#[track_caller]
+fn dynamic<T: Payload>(
+    entity: &EntityRef,
+    name: &str,
+    input: &(impl Serialize + ?Sized),
+) -> Operation<T, Error> {
+    let input = serde_json::to_string(input).map(Json::trusted);
+    let input = input.map_err(|error| format!("the input of `{name}` has no JSON form: {error}"));
+    let codecs = (payload(), crate::error::task_error());
+    Operation::new(entity, name.to_owned().into(), input, codecs, Location::caller())
+}
+
+impl EntityHandle for DynamicHandle {
+    type Locked = DynamicLocked;
+
+    fn entity(&self) -> &EntityRef {
+        &self.0
+    }
+
+    fn locked(self) -> DynamicLocked {
+        DynamicLocked(self.0)
+    }
+}
+
+impl EntityId {
+    /// The entity, to ask it for operations by their names.
+    pub fn handle(&self) -> DynamicHandle {
+        DynamicHandle(self.clone().into())
+    }
+}

@@ -1,0 +1,227 @@
+//! An operation as a value: made by an entity's handle, then called or signalled.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::EntityRef;
+use crate::error::{Error, ErrorCodec, Result};
+use crate::orchestration::request::{Ask, Request};
+use crate::orchestration::scope::Scope;
+use crate::orchestration::{Called, Task, When};
+use crate::payload::{Codec, InputWriter};
+use crate::protocol::{EntityId, FailureDetails, Json, Timestamp};
+
+/// An operation of an entity with its input, which has not happened yet.
+///
+/// In an orchestrator it is awaited, which *calls* the entity and waits for the answer, or
+/// [signalled](Self::signal), which waits for nothing. A client gives it to
+/// [`TaskHub::call_entity`](crate::TaskHub::call_entity) or
+/// [`TaskHub::signal_entity`](crate::TaskHub::signal_entity), an entity to
+/// [`EntityContext::signal`](crate::EntityContext::signal). Nothing happens before.
+///
+/// Dropping a call that has been asked for does not undo it: the entity carries it out, and nobody
+/// hears of it.
+#[must_use = "an operation does nothing until it is awaited or signalled"]
+pub struct Operation<T, E = Error> {
+    asked: Result<Asked, FailureDetails>,
+    name: Cow<'static, str>,
+    source: &'static Location<'static>,
+    codecs: (Codec<T>, ErrorCodec<E>),
+}
+
+/// Which entity is asked for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) entity_id: EntityId,
+    pub(crate) operation: Cow<'static, str>,
+    pub(crate) input: Json,
+}
+
+/// An operation of an entity, as a handle's method makes it.
+#[doc(hidden)]
+pub fn operation<T, E>(
+    entity: &EntityRef,
+    name: &'static str,
+    input: InputWriter,
+    codecs: (Codec<T>, ErrorCodec<E>),
+    source: &'static Location<'static>,
+) -> Operation<T, E> {
+    Operation::new(entity, name.into(), input.finish(), codecs, source)
+}
+
+/// An operation of a locked entity, as a handle's method makes it.
+#[doc(hidden)]
+pub fn locked_operation<'a, T, E>(
+    entity: &'a mut EntityRef,
+    name: &'static str,
+    input: InputWriter,
+    codecs: (Codec<T>, ErrorCodec<E>),
+    source: &'static Location<'static>,
+) -> LockedOperation<'a, T, E> {
+    LockedOperation::new(operation(entity, name, input, codecs, source))
+}
+
+impl<T, E> Operation<T, E> {
+    pub(crate) fn new(
+        entity: &EntityRef,
+        name: Cow<'static, str>,
+        input: Result<Json, String>,
+        codecs: (Codec<T>, ErrorCodec<E>),
+        source: &'static Location<'static>,
+    ) -> Self {
+        let invalid =
+            |message| FailureDetails::new(FailureDetails::INVALID_INPUT, message).non_retriable();
+        let asked = entity.id().map_err(|error| invalid(error.to_string())).and_then(|id| {
+            let (entity_id, operation) = (id.clone(), name.clone());
+            Ok(Asked { entity_id, operation, input: input.map_err(invalid)? })
+        });
+        Self { asked, name, source, codecs }
+    }
+
+    /// Asks for it in an orchestrator without waiting for an answer. Errors of the operation are only
+    /// logged.
+    ///
+    /// # Errors
+    /// This is no orchestrator; the key breaks a rule, the input has no JSON form or is too large; or
+    /// a critical section has the entity locked (rule 5). Nothing is sent then.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use serde::{Serialize, Deserialize};
+    /// # #[derive(Default, Serialize, Deserialize)]
+    /// # struct Counter(i64);
+    /// # #[entity]
+    /// # impl Counter { fn add(&mut self, n: i64) { self.0 += n } }
+    /// #[orchestrator]
+    /// async fn visit(ctx: &OrchestrationContext, page: String) -> Result<()> {
+    ///     Counter::at(page).add(1).signal()?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn signal(self) -> Result<()> {
+        self.send(|_| None)
+    }
+
+    /// As [`signal`](Self::signal), to be delivered later: after a time, or at a time.
+    ///
+    /// Signals with a time are not kept in order with others.
+    ///
+    /// # Errors
+    /// As [`signal`](Self::signal).
+    pub fn signal_at(self, when: impl When) -> Result<()> {
+        let due = when.due();
+        self.send(|now| Some(due.from(now)))
+    }
+
+    fn send(self, at: impl FnOnce(Timestamp) -> Option<Timestamp>) -> Result<()> {
+        let Some(scope) = Scope::current() else {
+            return Err(Error::msg(format!(
+                "operation `{}` was signalled outside of an orchestrator, where nothing would be \
+                 recorded; a client writes `hub.signal_entity(..)`, an entity `ctx.signal(..)`",
+                self.name
+            )));
+        };
+        let asked = self.asked.map_err(Error::from)?;
+        let (source, at) = (self.source, at(scope.clock()));
+        let request = Request { ask: Ask::SignalEntity { asked, at }, source };
+        if let Some(refused) = scope.refuses(&request) {
+            return Err(refused.into());
+        }
+        scope.request(Box::new(request));
+        Ok(())
+    }
+
+    /// Calls it now, to be awaited later.
+    pub fn spawn(self) -> Task<T, E> {
+        let mut task = self.into_future();
+        task.schedule();
+        task
+    }
+
+    /// What is asked for, for somebody who is no orchestrator.
+    pub(crate) fn into_asked(self) -> Result<Asked, FailureDetails> {
+        self.asked
+    }
+
+    pub(crate) fn codecs(&self) -> (Codec<T>, ErrorCodec<E>) {
+        self.codecs
+    }
+}
+
+impl<T, E> IntoFuture for Operation<T, E> {
+    type Output = <Task<T, E> as Future>::Output;
+    type IntoFuture = Task<T, E>;
+
+    fn into_future(self) -> Task<T, E> {
+        let called = match &self.asked {
+            Ok(asked) => Called::Operation(asked.entity_id.clone(), self.name),
+            Err(_) => Called::Function("operation", self.name),
+        };
+        let source = self.source;
+        let request = self.asked.map(|asked| Request { ask: Ask::CallEntity(asked), source });
+        Task::new(called, request, self.codecs)
+    }
+}
+
+impl<T, E> fmt::Debug for Operation<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.asked {
+            Ok(asked) => write!(f, "Operation({} of {})", self.name, asked.entity_id),
+            Err(failure) => write!(f, "Operation({}, {failure})", self.name),
+        }
+    }
+}
+
+/// An operation of an entity that a critical section has locked. It can be awaited only (rule 5), and
+/// one at a time (rule 4): until it is done it borrows the entity.
+#[must_use = "an operation does nothing until it is awaited"]
+pub struct LockedOperation<'a, T, E = Error> {
+    operation: Operation<T, E>,
+    entity: PhantomData<&'a mut ()>,
+}
+
+impl<T, E> LockedOperation<'_, T, E> {
+    pub(crate) fn new(operation: Operation<T, E>) -> Self {
+        Self { operation, entity: PhantomData }
+    }
+}
+
+impl<'a, T, E> IntoFuture for LockedOperation<'a, T, E> {
+    type Output = <Task<T, E> as Future>::Output;
+    type IntoFuture = LockedTask<'a, T, E>;
+
+    fn into_future(self) -> LockedTask<'a, T, E> {
+        LockedTask { task: self.operation.into_future(), entity: PhantomData }
+    }
+}
+
+impl<T, E> fmt::Debug for LockedOperation<'_, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Locked{:?}", self.operation)
+    }
+}
+
+/// The future of a [`LockedOperation`].
+#[must_use = "an operation does nothing until it is awaited"]
+pub struct LockedTask<'a, T, E> {
+    task: Task<T, E>,
+    entity: PhantomData<&'a mut ()>,
+}
+
+impl<T, E> Future for LockedTask<'_, T, E> {
+    type Output = <Task<T, E> as Future>::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.task).poll(cx)
+    }
+}
+
+impl<T, E> fmt::Debug for LockedTask<'_, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Locked{:?}", self.task)
+    }
+}

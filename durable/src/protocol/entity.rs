@@ -1,0 +1,199 @@
+//! Entities: how they are named, and what is kept of one.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{InstanceId, Json, ParentInstance, Timestamp};
+
+/// Names an entity within its task hub: which kind of entity, and which of that kind.
+///
+/// # Rules
+/// The name is not empty, has no `@`, and is kept in lower case. The key may be empty. Neither has
+/// one of `/ \ # ?` or a control character, and `@name@key` has at most 256 characters. They are
+/// Durable Functions' rules.
+///
+/// ```
+/// use durable::EntityId;
+///
+/// let id = EntityId::new("Counter", "visits")?;
+/// assert_eq!((id.name(), id.key(), id.to_string().as_str()), ("counter", "visits", "@counter@visits"));
+/// assert!(EntityId::new("counter", "visits/today").is_err());
+/// # Ok::<(), durable::InvalidEntityId>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EntityId(InstanceId);
+
+impl EntityId {
+    /// Checks a name and a key against the rules above.
+    ///
+    /// # Errors
+    /// [`InvalidEntityId`] names the rule that is broken.
+    pub fn new(name: impl AsRef<str>, key: impl AsRef<str>) -> Result<Self, InvalidEntityId> {
+        let (name, key) = (name.as_ref(), key.as_ref());
+        let broken = if name.is_empty() {
+            Some("its name is empty")
+        } else if name.contains('@') {
+            Some("its name contains `@`")
+        } else if [name, key].iter().any(|part| part.contains(['/', '\\', '#', '?'])) {
+            Some("it contains one of `/ \\ # ?`")
+        } else if [name, key].iter().any(|part| part.chars().any(char::is_control)) {
+            Some("it contains a control character")
+        } else {
+            None
+        };
+        let text = format!("@{}@{key}", name.to_lowercase());
+        let broken = broken.or_else(|| InstanceId::is_too_long(&text));
+        match broken {
+            Some(rule) => Err(InvalidEntityId { id: format!("@{name}@{key}"), rule }),
+            None => Ok(Self(InstanceId::of_entity(text))),
+        }
+    }
+
+    /// Which kind of entity it is, in lower case.
+    pub fn name(&self) -> &str {
+        self.parts().0
+    }
+
+    /// Which of its kind it is.
+    pub fn key(&self) -> &str {
+        self.parts().1
+    }
+
+    /// The id as text: `@name@key`.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The id under which messages to it and its record are found.
+    pub fn instance_id(&self) -> &InstanceId {
+        &self.0
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        let text = self.0.as_str();
+        text.strip_prefix('@').and_then(|rest| rest.split_once('@')).unwrap_or((text, ""))
+    }
+}
+
+impl fmt::Display for EntityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for EntityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// From `@name@key`.
+impl TryFrom<String> for EntityId {
+    type Error = InvalidEntityId;
+
+    fn try_from(id: String) -> Result<Self, InvalidEntityId> {
+        match id.strip_prefix('@').and_then(|rest| rest.split_once('@')) {
+            Some((name, key)) => Self::new(name, key),
+            None => Err(InvalidEntityId { rule: "it is not of the form `@name@key`", id }),
+        }
+    }
+}
+
+impl From<EntityId> for String {
+    fn from(id: EntityId) -> Self {
+        id.0.into()
+    }
+}
+
+impl From<EntityId> for InstanceId {
+    fn from(id: EntityId) -> Self {
+        id.0
+    }
+}
+
+/// A name or key of an entity that breaks a rule of [`EntityId`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{}` cannot name an entity: {rule}; use a name without `@`, and in name and key no `/ \\ # ?` \
+     and no control characters, at most 256 characters together",
+    .id.escape_debug()
+)]
+pub struct InvalidEntityId {
+    id: String,
+    rule: &'static str,
+}
+
+impl InvalidEntityId {
+    /// What was to be an id.
+    pub(super) fn into_id(self) -> String {
+        self.id
+    }
+}
+
+/// What is kept of an entity: written anew after each batch of operations.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EntityState {
+    /// Its state; none if it has none.
+    pub state: Option<Json>,
+    /// The critical section that has it locked: who asked, with the `event_id` of the
+    /// `EntityLockRequested`.
+    pub locked_by: Option<ParentInstance>,
+    /// Signals that are not due yet, in the order in which they are.
+    pub scheduled: Vec<ScheduledSignal>,
+    /// How many messages were waiting behind the batch.
+    pub backlog: u64,
+}
+
+/// A signal that is to be delivered later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledSignal {
+    /// When.
+    pub due: Timestamp,
+    /// The operation.
+    pub operation: String,
+    /// Its input.
+    pub input: Json,
+}
+
+impl EntityState {
+    /// Whether there is nothing to keep.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { state, locked_by, scheduled, backlog: _ } = self;
+        state.is_none() && locked_by.is_none() && scheduled.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_break_a_rule_are_refused_by_name() {
+        for (name, key, rule) in [
+            ("", "a", "its name is empty"),
+            ("a@b", "c", "its name contains `@`"),
+            ("a/b", "c", "`/ \\ # ?`"),
+            ("a", "b?", "`/ \\ # ?`"),
+            ("a", "b\n", "control character"),
+            ("a", &"x".repeat(254), "longer than 256"),
+        ] {
+            let error = EntityId::new(name, key).unwrap_err().to_string();
+            assert!(error.contains(rule), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_id_comes_back_from_its_text() {
+        for (name, key) in [("counter", ""), ("Counter", "a@b"), ("k\u{e4}se", "x y")] {
+            let id = EntityId::new(name, key).unwrap();
+            assert_eq!((id.name(), id.key()), (&*name.to_lowercase(), key));
+            assert_eq!(EntityId::try_from(id.to_string()).unwrap(), id);
+            let stored = serde_json::to_string(id.instance_id()).unwrap();
+            assert_eq!(&serde_json::from_str::<InstanceId>(&stored).unwrap(), id.instance_id());
+        }
+        assert!(EntityId::try_from("counter".to_owned()).is_err());
+    }
+}
