@@ -5,13 +5,15 @@
 //!    partition, leave in the order in which they were written.
 //! 2. What is written while a commit is under way is the next group: no group waits for another to
 //!    join, and none is larger than [`GROUP_MAX`] and [`GROUP_BYTES_MAX`].
-//! 3. A purge is a group of its own, since the instance may be written just before it, or be started
-//!    anew just behind it.
+//! 3. An instance that is purged in a group is not written in it as well, nor purged twice: it may be
+//!    written just before, or be started anew just behind, and a commit has no order for that. Then a
+//!    new group begins. No group purges more than [`GROUP_MAX`], but for a write that alone does.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::committer::Write;
+use crate::protocol::InstanceId;
 
 /// How many writes a group has at most.
 const GROUP_MAX: usize = 1024;
@@ -138,18 +140,51 @@ impl Queue {
 
 /// Takes the group at the front.
 fn gather(waiting: &mut VecDeque<Write>) -> Vec<Write> {
-    let mut bytes = 0;
-    let fits = |(place, write): &(usize, &Write)| {
+    let (mut count, mut bytes, mut purges) = (0, 0, Purges::default());
+    for write in &*waiting {
         bytes += write.bytes;
-        let purges = |write: &Write| !write.content.purged.is_empty();
-        *place == 0
-            || (*place < GROUP_MAX
-                && bytes <= GROUP_BYTES_MAX
-                && !purges(write)
-                && !waiting.front().is_some_and(purges))
-    };
-    let count = waiting.iter().enumerate().take_while(fits).count();
+        let has_room = count < GROUP_MAX && bytes <= GROUP_BYTES_MAX;
+        let fits = has_room && purges.go_with(write, waiting.iter().take(count));
+        if !fits && count > 0 {
+            break;
+        }
+        count += 1;
+    }
     waiting.drain(..count).collect()
+}
+
+/// What a group purges; and, once it purges anything, what it writes.
+#[derive(Default)]
+struct Purges<'a> {
+    purged: BTreeSet<&'a InstanceId>,
+    written: BTreeSet<&'a InstanceId>,
+}
+
+impl<'a> Purges<'a> {
+    /// Adds a write to the group that has those before it, if it may be in it.
+    fn go_with(&mut self, write: &'a Write, before: impl Iterator<Item = &'a Write>) -> bool {
+        let purged = &write.content.purged;
+        // Nearly always.
+        if purged.is_empty() && self.purged.is_empty() {
+            return true;
+        }
+        if self.purged.is_empty() {
+            self.written.extend(before.filter_map(written));
+        }
+        let written = written(write);
+        let has_room = purged.is_empty() || self.purged.len() + purged.len() <= GROUP_MAX;
+        let fits = has_room
+            && purged.iter().all(|id| !self.purged.contains(id) && !self.written.contains(id))
+            && written.is_none_or(|id| !self.purged.contains(id));
+        self.written.extend(written);
+        self.purged.extend(purged);
+        fits
+    }
+}
+
+/// The instance of which it has an episode.
+fn written(write: &Write) -> Option<&InstanceId> {
+    write.content.episode.as_ref().map(|episode| &episode.record.instance_id)
 }
 
 #[cfg(test)]
@@ -157,16 +192,29 @@ mod tests {
     use super::*;
     use crate::hub::committer::Content;
     use crate::hub::virtual_time::Busy;
-    use crate::protocol::{InstanceId, PartitionId};
+    use crate::protocol::{ExecutionId, InstanceRecord, PartitionId, Timestamp};
+    use crate::store::EpisodeWrite;
 
     fn write(number: u64, bytes: usize) -> Write {
         let (partition, content, effects) = (PartitionId(0), Content::default(), Vec::new());
         Write { partition, number, content, effects, bytes, _busy: Busy::default() }
     }
 
-    fn purge(number: u64) -> Write {
-        let purged = vec![InstanceId::generate()];
+    fn id(id: &str) -> InstanceId {
+        InstanceId::new(id).unwrap()
+    }
+
+    fn purge<'a>(number: u64, ids: impl IntoIterator<Item = &'a str>) -> Write {
+        let purged = ids.into_iter().map(id).collect();
         Write { content: Content { purged, ..Content::default() }, ..write(number, 0) }
+    }
+
+    fn episode(number: u64, of: &str) -> Write {
+        let (execution, at) = (ExecutionId::from_u128(1), Timestamp::MAX);
+        let record = InstanceRecord::new(id(of), execution, "checkout", None, at);
+        let (partition, events) = (PartitionId(0), Vec::new());
+        let episode = Some(EpisodeWrite { partition, record, events, replaces: None });
+        Write { content: Content { episode, ..Content::default() }, ..write(number, 0) }
     }
 
     /// The numbers of the writes of each group.
@@ -195,9 +243,33 @@ mod tests {
     }
 
     #[test]
-    fn a_purge_is_a_group_of_its_own() {
-        let groups = groups([write(0, 1), purge(1), purge(2), write(3, 1), write(4, 1)]);
-        assert_eq!(groups, [vec![0], vec![1], vec![2], vec![3, 4]]);
+    fn purges_go_with_each_other_and_with_what_is_done_to_others() {
+        let all = [episode(0, "a"), purge(1, ["b"]), purge(2, ["c", "d"]), episode(3, "e")];
+        assert_eq!(groups(all), [[0, 1, 2, 3]]);
+    }
+
+    #[test]
+    fn what_is_purged_is_not_written_in_the_same_group() {
+        let before = [episode(0, "a"), write(1, 1), purge(2, ["b", "a"]), episode(3, "c")];
+        assert_eq!(groups(before), [[0, 1], [2, 3]]);
+        let behind = [purge(0, ["a"]), episode(1, "b"), episode(2, "a"), purge(3, ["b"])];
+        assert_eq!(groups(behind), [vec![0, 1], vec![2, 3]]);
+        let again = [episode(0, "a"), purge(1, ["a"]), episode(2, "a"), purge(3, ["a"])];
+        assert_eq!(groups(again), [[0], [1], [2], [3]]);
+        let between = [purge(0, ["b"]), episode(1, "a"), purge(2, ["a"])];
+        assert_eq!(groups(between), [vec![0, 1], vec![2]]);
+    }
+
+    #[test]
+    fn nothing_is_purged_twice_in_a_group_nor_too_much() {
+        assert_eq!(groups([purge(0, ["a"]), write(1, 1), purge(2, ["a"])]), [vec![0, 1], vec![2]]);
+        let ids: Vec<String> = (0..2 * GROUP_MAX).map(|number| number.to_string()).collect();
+        let ids = |range: std::ops::Range<usize>| ids[range].iter().map(String::as_str);
+        let half = GROUP_MAX / 2;
+        let many = [purge(0, ids(0..half)), purge(1, ids(half..2 * half)), purge(2, ["a"])];
+        assert_eq!(groups(many), [vec![0, 1], vec![2]]);
+        let huge = [purge(0, ids(0..2 * GROUP_MAX)), write(1, 1), purge(2, ["a"])];
+        assert_eq!(groups(huge), [vec![0, 1], vec![2]]);
     }
 
     #[test]
