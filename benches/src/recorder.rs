@@ -8,11 +8,12 @@
 //! checksums, indexes) is not counted, so the raw limit is never made slower by it.
 
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use durable::InstanceId;
 use durable::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceRecord, PartitionId, Timestamp,
+    ExecutionId, HistoryEvent, HubRecord, InstanceRecord, PartitionId, TaskMessage, Timestamp,
 };
 use durable::store::{
     Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError,
@@ -59,6 +60,16 @@ impl<S: Store> Store for Recorder<S> {
 
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
         self.store.load(partition)
+    }
+
+    fn messages(
+        &self,
+        partition: PartitionId,
+        to: Option<&InstanceId>,
+        places: Range<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
+        self.store.messages(partition, to, places, limit)
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {

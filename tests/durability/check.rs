@@ -6,10 +6,10 @@ use std::ops::RangeInclusive;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 
-use durable::protocol::{ExecutionId, InstanceId, InstanceRecord, PartitionId, Timestamp};
-use durable::store::{
-    Commit, EpisodeWrite, Epoch, InstanceFilter, PartitionState, Store, StoreError,
+use durable::protocol::{
+    ExecutionId, InstanceId, InstanceRecord, PartitionId, TaskMessage, Timestamp,
 };
+use durable::store::{Commit, EpisodeWrite, Epoch, InstanceFilter, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::work::{self, PARTITIONS, Work};
@@ -194,18 +194,28 @@ fn differ_in(
     store: &dyn Store,
     reference: &dyn Store,
 ) -> Result<Option<String>, StoreError> {
-    let loaded = |store: &dyn Store| -> Result<PartitionState, StoreError> {
-        let mut loaded = store.load(partition)?;
-        loaded.active.sort();
-        Ok(loaded)
+    let active = |store: &dyn Store| -> Result<Vec<InstanceId>, StoreError> {
+        let mut active = store.load(partition)?.active;
+        active.sort();
+        Ok(active)
     };
+    let messages = |store: &dyn Store| waiting(partition, store);
     let due = |store: &dyn Store| store.due(partition, None, Timestamp::MAX, usize::MAX);
-    let (found, wanted) = (loaded(store)?, loaded(reference)?);
-    Ok(differ(&format!("active in partition {partition}"), &found.active, &wanted.active)
-        .or_else(|| {
-            differ(&format!("messages of partition {partition}"), &found.messages, &wanted.messages)
-        })
-        .or(differ(&format!("due in partition {partition}"), &due(store)?, &due(reference)?)))
+    let named = |what: &str| format!("{what} partition {partition}");
+    Ok(differ(&named("active in"), &active(store)?, &active(reference)?)
+        .or(differ(&named("messages of"), &messages(store)?, &messages(reference)?))
+        .or(differ(&named("due in"), &due(store)?, &due(reference)?)))
+}
+
+/// The messages of a partition, by small pages.
+fn waiting(partition: PartitionId, store: &dyn Store) -> Result<Vec<TaskMessage>, StoreError> {
+    let (mut waiting, mut places) = (Vec::new(), 0..store.load(partition)?.messages_end);
+    loop {
+        let page = store.messages(partition, None, places.clone(), 5)?;
+        let Some((last, _)) = page.last() else { return Ok(waiting) };
+        places.start = last + 1;
+        waiting.extend(page.into_iter().map(|(_, message)| message));
+    }
 }
 
 fn differ<T: PartialEq + Debug>(what: &str, found: &[T], wanted: &[T]) -> Option<String> {

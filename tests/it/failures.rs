@@ -1,11 +1,13 @@
 //! A store that fails: nobody is told what is not durable, everybody is told why.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use durable::prelude::*;
 use durable::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, Timestamp,
+    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
+    Timestamp,
 };
 use durable::store::{
     Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
@@ -32,6 +34,16 @@ impl Store for Breakable {
 
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
         self.inner.load(partition)
+    }
+
+    fn messages(
+        &self,
+        partition: PartitionId,
+        to: Option<&InstanceId>,
+        places: Range<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
+        self.inner.messages(partition, to, places, limit)
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {

@@ -115,6 +115,7 @@ pub struct EpisodeWrite {
 pub struct PartitionState {
     /// Instances whose record says that they are [active](InstanceRecord::active).
     pub active: Vec<InstanceId>,
-    /// Messages that nobody has consumed, in order.
-    pub messages: Vec<TaskMessage>,
+    /// The place behind the last message that there is: what is sent later has this place or one
+    /// behind it. How [`messages`](super::Store::messages) are read that nobody has consumed.
+    pub messages_end: u64,
 }

@@ -1,15 +1,15 @@
 //! The reference: the simplest store that keeps the contract, for tests and for what may be lost.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Bound;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Bound, Range};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{
     Commit, EpisodeWrite, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError,
 };
 use crate::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
-    Timestamp,
+    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, MessageId, PartitionId,
+    TaskMessage, Timestamp,
 };
 
 /// A store that lives as long as it is held. Hubs that share one (in an `Arc`) find each other's
@@ -37,7 +37,16 @@ struct State {
     active: BTreeMap<PartitionId, BTreeSet<InstanceId>>,
     due: BTreeMap<PartitionId, BTreeSet<(Timestamp, InstanceId)>>,
     histories: BTreeMap<(InstanceId, ExecutionId), Vec<HistoryEvent>>,
-    messages: BTreeMap<PartitionId, VecDeque<TaskMessage>>,
+    messages: BTreeMap<PartitionId, Messages>,
+}
+
+/// The messages of a partition.
+#[derive(Debug, Default)]
+struct Messages {
+    by_place: BTreeMap<u64, TaskMessage>,
+    places: BTreeMap<MessageId, u64>,
+    /// The place of the next one.
+    end: u64,
 }
 
 impl MemoryStore {
@@ -106,8 +115,22 @@ impl Store for MemoryStore {
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
         let state = self.state();
         let active = state.active.get(&partition).into_iter().flatten().cloned().collect();
-        let messages = state.messages.get(&partition).into_iter().flatten().cloned().collect();
-        Ok(PartitionState { active, messages })
+        let messages_end = state.messages.get(&partition).map_or(0, |messages| messages.end);
+        Ok(PartitionState { active, messages_end })
+    }
+
+    fn messages(
+        &self,
+        partition: PartitionId,
+        to: Option<&InstanceId>,
+        places: Range<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
+        let state = self.state();
+        let messages = state.messages.get(&partition).filter(|_| !places.is_empty());
+        let messages = messages.into_iter().flat_map(|all| all.by_place.range(places.clone()));
+        let wanted = messages.filter(|(_, it)| to.is_none_or(|to| it.instance_id == *to));
+        Ok(wanted.take(limit).map(|(place, message)| (*place, message.clone())).collect())
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
@@ -120,13 +143,15 @@ impl Store for MemoryStore {
         commit.purged.iter().for_each(|(partition, id)| state.purge(*partition, id));
         for (partition, id) in &commit.consumed {
             let messages = state.messages.entry(*partition).or_default();
-            // Nearly always the first, since they are consumed in their order.
-            if let Some(place) = messages.iter().position(|message| message.id == *id) {
-                messages.remove(place);
+            if let Some(place) = messages.places.remove(id) {
+                messages.by_place.remove(&place);
             }
         }
         for (partition, message) in &commit.messages {
-            state.messages.entry(*partition).or_default().push_back(message.clone());
+            let messages = state.messages.entry(*partition).or_default();
+            messages.places.insert(message.id, messages.end);
+            messages.by_place.insert(messages.end, message.clone());
+            messages.end += 1;
         }
         Ok(())
     }

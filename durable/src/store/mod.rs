@@ -13,6 +13,7 @@ mod sled;
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,7 +23,8 @@ pub use self::memory::MemoryStore;
 pub use self::query::{InstanceFilter, InstancePage};
 pub use self::sled::{SledOptions, SledStore};
 use crate::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, Timestamp,
+    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
+    Timestamp,
 };
 
 /// Where a task hub keeps its histories and messages.
@@ -47,8 +49,8 @@ use crate::protocol::{
 /// 7. `history_is_appended_at_its_end`: an episode whose first event is not at the end of what is
 ///    there fails with [`StoreError::OutOfOrder`].
 /// 8. `large_values_come_back_whole`: single values of many megabytes are kept like others.
-/// 9. `messages_keep_their_order`: a partition's messages come back in the order in which they were
-///    committed.
+/// 9. `messages_keep_their_order`: [`messages`](Self::messages) gives a partition's messages in the
+///    order in which they were committed.
 /// 10. `a_message_stays_until_it_is_consumed`: by a commit that says so.
 /// 11. `active_instances_are_found`: [`load`](Self::load) names the instances of the partition whose
 ///     record says that they are active, and no others.
@@ -65,6 +67,10 @@ use crate::protocol::{
 ///     [`StoreError::WrittenAndPurged`].
 /// 17. `instances_are_found_by_page`: [`instances`](Self::instances) gives all that the filter lets
 ///     through, each once, in the order of their ids, however small the pages are.
+/// 18. `messages_are_found_by_page`: a message has one place in its partition from its commit on,
+///     behind those of all that were there before it, and after a crash the same;
+///     [`messages`](Self::messages) gives those that lie in a range of places and are for one
+///     instance, if one is named, and [`load`](Self::load) the place behind the last.
 ///
 /// # Threads
 /// Methods are called from several threads at once and may block: the hub never calls them on a
@@ -88,6 +94,25 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// The store failed.
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError>;
+
+    /// The messages of a partition that nobody has consumed and whose place lies in `places`, in
+    /// order, each with its place: the first `limit` of them, or of those to the instance `to`. Fewer
+    /// than `limit` are all.
+    ///
+    /// A message gets its place when it is committed. It is greater than that of any message of the
+    /// partition before it, and no other message has it while the store is open.
+    ///
+    /// A long page may be read in parts: what is consumed meanwhile may be found or not.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn messages(
+        &self,
+        partition: PartitionId,
+        to: Option<&InstanceId>,
+        places: Range<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, TaskMessage)>, StoreError>;
 
     /// Writes a group of episodes and messages, atomically and durably.
     ///

@@ -4,7 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::{InstanceId, InstanceRecord, Json, RuntimeStatus, Tags, Timestamp};
 
-/// Which instances are looked for: those to which all that is set applies.
+/// With what the ids of all entities begin, and no others.
+pub(super) const ENTITIES: &str = "@";
+
+/// Which instances are looked for: those to which all that is set applies. Orchestrations' are
+/// looked for, or, with [`entities`](Self::entities), entities.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceFilter {
     /// Of this orchestration.
@@ -27,20 +31,37 @@ pub struct InstanceFilter {
     pub tags: Tags,
     /// With this custom status.
     pub custom_status: Option<Json>,
+    /// Entities only; if not, instances of orchestrations only.
+    #[serde(default)]
+    pub entities: bool,
+    /// Last updated at this time or later.
+    #[serde(default)]
+    pub updated_from: Option<Timestamp>,
+    /// Last updated before this time.
+    #[serde(default)]
+    pub updated_to: Option<Timestamp>,
 }
 
 impl InstanceFilter {
+    /// With what the ids of all begin that it lets through, so that a store need not look at others.
+    pub fn ids_begin_with(&self) -> &str {
+        if self.entities && self.id_prefix.is_empty() { ENTITIES } else { &self.id_prefix }
+    }
+
     /// Whether an instance is one of those looked for.
     pub fn matches(&self, record: &InstanceRecord) -> bool {
         // Nothing happens to an instance that has ended.
         let ended = record.runtime_status.is_finished().then_some(record.last_updated_at);
         let has_tag = |(key, value): (&String, &String)| record.tags.get(key) == Some(value);
-        self.name.as_ref().is_none_or(|name| *name == record.name)
+        self.entities == record.instance_id.is_entity()
+            && self.name.as_ref().is_none_or(|name| *name == record.name)
             && (self.statuses.is_empty() || self.statuses.contains(&record.runtime_status))
             && self.created_from.is_none_or(|from| record.created_at >= from)
             && self.created_to.is_none_or(|to| record.created_at < to)
             && self.ended_from.is_none_or(|from| ended.is_some_and(|ended| ended >= from))
             && self.ended_to.is_none_or(|to| ended.is_some_and(|ended| ended < to))
+            && self.updated_from.is_none_or(|from| record.last_updated_at >= from)
+            && self.updated_to.is_none_or(|to| record.last_updated_at < to)
             && record.instance_id.as_str().starts_with(&self.id_prefix)
             && self.tags.iter().all(has_tag)
             && (self.custom_status.is_none() || self.custom_status == record.custom_status)
@@ -54,4 +75,45 @@ pub struct InstancePage {
     pub instances: Vec<InstanceRecord>,
     /// After which id to look for more; none if there are no more. What follows may be nothing.
     pub next: Option<InstanceId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{ExecutionId, InstanceId};
+
+    fn record(id: &str, updated_at: i64) -> InstanceRecord {
+        let id = InstanceId::try_from(id.to_owned()).unwrap();
+        let at = |micros| Timestamp::from_micros(micros).unwrap();
+        let record = InstanceRecord::new(id, ExecutionId::from_u128(1), "counter", None, at(0));
+        InstanceRecord { last_updated_at: at(updated_at), ..record }
+    }
+
+    #[test]
+    fn entities_are_found_when_they_are_looked_for_and_never_else() {
+        let entities = InstanceFilter { entities: true, ..InstanceFilter::default() };
+        let (entity, instance) = (record("@counter@", 0), record("a@b", 0));
+        assert!(entities.matches(&entity) && !entities.matches(&instance));
+        let others = InstanceFilter::default();
+        assert!(others.matches(&instance) && !others.matches(&entity));
+        let of_a_name = InstanceFilter { id_prefix: "@counter@".to_owned(), ..entities.clone() };
+        let begin_with = [&others, &entities, &of_a_name].map(InstanceFilter::ids_begin_with);
+        assert_eq!(begin_with, ["", "@", "@counter@"]);
+    }
+
+    #[test]
+    fn the_time_of_the_last_change_counts_whether_it_was_the_end_or_not() {
+        let (from, to) = (Timestamp::from_micros(3), Timestamp::from_micros(5));
+        let filter = InstanceFilter { updated_from: from, updated_to: to, ..Default::default() };
+        let found = (1..=6).filter(|at| filter.matches(&record("a", *at)));
+        assert_eq!(found.collect::<Vec<_>>(), [3, 4]);
+    }
+
+    #[test]
+    fn a_filter_that_an_earlier_release_has_written_can_be_read() {
+        let earlier = r#"{"name":null,"statuses":[],"created_from":null,"created_to":null,
+            "id_prefix":"a","tags":{},"custom_status":null}"#;
+        let expected = InstanceFilter { id_prefix: "a".to_owned(), ..InstanceFilter::default() };
+        assert_eq!(serde_json::from_str::<InstanceFilter>(earlier).unwrap(), expected);
+    }
 }

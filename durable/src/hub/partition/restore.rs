@@ -1,6 +1,8 @@
 //! Instances that are not in memory: what the store holds of them, replayed.
 
-use super::{End, Partition, Stopped};
+use std::ops::Range;
+
+use super::{Arrivals, End, Partition, Stopped};
 use crate::engine::{Episode, Execution, Origin};
 use crate::hub::committer::{Content, Effect};
 use crate::hub::mail::Mail;
@@ -8,6 +10,9 @@ use crate::hub::residents::Resident;
 use crate::hub::spans;
 use crate::protocol::{EventKind, HistoryEvent, InstanceId, InstanceRecord, Suspension};
 use crate::store::PartitionState;
+
+/// How many messages are taken in at once.
+const PAGE: usize = 1024;
 
 impl Partition {
     /// Goes on with instances whose activities were running, or whose code was not there, and with
@@ -22,15 +27,29 @@ impl Partition {
             }
             self.residents.evict();
         }
-        let mut arrivals = super::Arrivals::default();
-        for message in found.messages {
-            self.take_in(Mail::Message(Box::new(message)), &mut arrivals)?;
-        }
-        for (id, arrival) in arrivals.take_all() {
-            self.deliver(&id, arrival)?;
-        }
+        self.take_in_stored(0..found.messages_end)?;
         self.look_at_due()?;
         self.announce_due();
+        Ok(())
+    }
+
+    /// Takes in the messages that the store holds at these places, page by page. That those of a page
+    /// are consumed is not durable yet when the next is read, so it begins behind them. What is sent
+    /// meanwhile lies behind all places, and comes by mail.
+    fn take_in_stored(&mut self, mut places: Range<u64>) -> Result<(), Stopped> {
+        let mut arrivals = Arrivals::default();
+        while !places.is_empty() {
+            let page = self.store.messages(self.id, None, places.clone(), PAGE);
+            let page = self.read(page)?;
+            places.start = page.last().map_or(places.end, |(last, _)| last + 1);
+            for (_, message) in page {
+                self.take_in(Mail::Message(Box::new(message)), &mut arrivals)?;
+            }
+            for (id, arrival) in arrivals.take_all() {
+                self.deliver(&id, arrival)?;
+            }
+            self.residents.evict();
+        }
         Ok(())
     }
 

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::path::Path;
 use std::sync::RwLock;
 use std::thread;
@@ -137,16 +137,19 @@ impl Base {
         first.map(|first| stored::head(id, &first)).transpose()
     }
 
-    /// The next instances whose ids begin like this, behind `after`: at most `limit`.
+    /// The next instances whose ids begin like this, from there on: at most `limit`.
     pub(super) fn instances(
         &self,
         id_prefix: &str,
-        after: Option<&InstanceId>,
+        from: Bound<&str>,
         limit: usize,
     ) -> Result<Vec<(InstanceId, Stored)>, StoreError> {
         let prefix = keys::instances(id_prefix);
-        let behind = after.map(|id| keys::behind(keys::instances(id.as_str())));
-        let from = behind.unwrap_or_default().max(prefix.clone());
+        let from = match from {
+            Bound::Included(id) => keys::instances(id),
+            Bound::Excluded(id) => keys::behind(keys::instances(id)),
+            Bound::Unbounded => prefix.clone(),
+        };
         let mut instances = Vec::new();
         for found in self.tree.range(from..) {
             let (key, first) = found.map_err(sled_error)?;
@@ -192,8 +195,10 @@ impl Base {
             let first = self.first_of_chunk(&prefix, from)?;
             // What is behind that was left by a checkpoint that was cut short.
             let end = stored.as_ref().map_or(until, |stored| stored.first.min(until));
-            for (first, chunk) in values::scan(&self.tree, &prefix, first, end)? {
-                blocks.extend(stored::blocks(id, first, stored::read_chunk(id, &chunk)?)?);
+            let chunks = values::scan(&self.tree, &prefix, first..end, usize::MAX, |_| true)?;
+            for (first, chunk) in chunks {
+                let chunk = stored::read_chunk(id, &chunk.unwrap_or_default())?;
+                blocks.extend(stored::blocks(id, first, chunk)?);
             }
         }
         if let Some(Stored { first, tail, .. }) = stored {
@@ -247,11 +252,30 @@ impl Base {
         })
     }
 
-    /// The messages of a partition, by position. A message is written once and removed once, and who
-    /// has an overlay that does either knows better, so it does not matter what is seen of that.
-    pub(super) fn messages(&self, partition: PartitionId) -> Result<Vec<(u64, Bytes)>, StoreError> {
-        let messages = values::scan(&self.tree, &keys::messages(partition), 0, u64::MAX)?;
-        Ok(messages.into_iter().map(|(position, bytes)| (position, bytes.into())).collect())
+    /// The first messages of a partition whose positions lie in `places`, with nothing for those that
+    /// are not wanted, as their first pieces tell.
+    pub(super) fn messages(
+        &self,
+        partition: PartitionId,
+        places: Range<u64>,
+        limit: usize,
+        is_wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<Vec<(u64, Option<Bytes>)>, StoreError> {
+        let _whole = self.pieces.read();
+        let prefix = keys::messages(partition);
+        let messages = values::scan(&self.tree, &prefix, places, limit, is_wanted)?;
+        let messages = messages.into_iter();
+        Ok(messages.map(|(place, bytes)| (place, bytes.map(Bytes::from))).collect())
+    }
+
+    /// The position behind the last message of a partition.
+    pub(super) fn messages_end(&self, partition: PartitionId) -> Result<u64, StoreError> {
+        let prefix = keys::messages(partition);
+        let last = [&keys::message(partition, u64::MAX), [u8::MAX; 4].as_slice()].concat();
+        let last = self.tree.range(prefix.clone()..=last).keys().next_back().transpose();
+        let last = last.map_err(sled_error)?;
+        let last = last.as_ref().and_then(|key| key[prefix.len()..].first_chunk::<8>());
+        Ok(last.map_or(0, |last| u64::from_be_bytes(*last) + 1))
     }
 
     pub(super) fn partitions_with_messages(&self) -> Result<Vec<PartitionId>, StoreError> {

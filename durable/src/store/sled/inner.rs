@@ -19,8 +19,8 @@ use super::log::frame::Frame;
 use super::overlay::Overlay;
 use super::pace::Pace;
 use super::room::Room;
-use super::values;
 use super::view::{Layers, View};
+use super::{LOOKED_AT_ONCE, values};
 use crate::protocol::{HubRecord, InstanceId, MessageId, PartitionId, TaskMessage};
 use crate::store::{Commit, Epoch, StoreError, Usage};
 
@@ -88,10 +88,16 @@ impl Inner {
             let partitions =
                 if log.is_some() { view.partitions_with_messages()? } else { [].into() };
             for partition in partitions {
-                for (position, message) in view.messages(partition)? {
-                    let message: TaskMessage = values::read("a message", &message)?;
-                    positions.insert((partition, message.id), position);
-                    next_position = next_position.max(position + 1);
+                let mut from = Some(0);
+                while let Some(first) = from {
+                    let page = view.messages(partition, first..u64::MAX, LOOKED_AT_ONCE, None)?;
+                    for (position, message) in page.values {
+                        next_position = next_position.max(position + 1);
+                        let Some(message) = message else { continue };
+                        let message: TaskMessage = values::read("a message", &message)?;
+                        positions.insert((partition, message.id), position);
+                    }
+                    from = page.end.map(|end| end + 1);
                 }
             }
             (view.epochs()?, next_position, positions)

@@ -7,6 +7,7 @@
 //! Read next: `inner.rs` (how these go together), `log/` (what is durable when), `overlay.rs` (what is
 //! in memory), `checkpoint.rs` and `keys.rs` (what is in the tree), `view.rs` (reading through all).
 
+mod address;
 mod base;
 mod body;
 mod checkpoint;
@@ -27,10 +28,12 @@ mod tests;
 mod values;
 mod view;
 
+use std::ops::{Bound, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use self::address::Address;
 use self::base::Base;
 use self::folder::Folder;
 use self::inner::Inner;
@@ -47,14 +50,16 @@ use super::{
 use crate::panics;
 use crate::protocol::{
     ExecutionId, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId,
-    Timestamp, encode,
+    TaskMessage, Timestamp, encode,
 };
 
 /// How many records are looked at for one page, so that a query for what is rare gives an answer,
 /// and memory back, now and then.
 const LOOKED_AT_MAX: usize = 10_000;
-/// How many of them are looked at while commits wait.
+/// How many of them, or of messages, are looked at while commits wait.
 const LOOKED_AT_ONCE: usize = 256;
+/// The first id that comes behind those of entities.
+const BEHIND_ENTITIES: &str = "A";
 
 /// The embedded store: a folder, owned by one process at a time.
 ///
@@ -239,12 +244,38 @@ impl Store for SledStore {
     }
 
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
-        let (active, messages) = self.guarded(|| {
+        self.guarded(|| {
             let view = self.inner.view();
-            Ok((view.active(partition)?, view.messages(partition)?))
-        })?;
-        let messages = messages.values().map(|message| values::read("a message", message));
-        Ok(PartitionState { active, messages: messages.collect::<Result<_, _>>()? })
+            let (active, messages_end) = (view.active(partition)?, view.messages_end(partition)?);
+            Ok(PartitionState { active, messages_end })
+        })
+    }
+
+    fn messages(
+        &self,
+        partition: PartitionId,
+        to: Option<&InstanceId>,
+        mut places: Range<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
+        let address = to.map(Address::of).transpose()?;
+        let mut messages = Vec::new();
+        while messages.len() < limit && !places.is_empty() {
+            let count =
+                LOOKED_AT_ONCE.min(if to.is_some() { usize::MAX } else { limit - messages.len() });
+            let view = || self.inner.view();
+            let read = || view().messages(partition, places.clone(), count, address.as_ref());
+            let page = self.guarded(read)?;
+            for (place, message) in page.values {
+                let Some(message) = message else { continue };
+                let message: TaskMessage = values::read("a message", &message)?;
+                if messages.len() < limit && to.is_none_or(|to| message.instance_id == *to) {
+                    messages.push((place, message));
+                }
+            }
+            places.start = page.end.map_or(places.end, |end| end + 1);
+        }
+        Ok(messages)
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
@@ -276,10 +307,16 @@ impl Store for SledStore {
         let mut after = after.cloned();
         let mut looked_at = 0;
         loop {
+            let from = match &after {
+                // There may be many of them.
+                Some(id) if id.is_entity() && !filter.entities => Bound::Included(BEHIND_ENTITIES),
+                Some(id) => Bound::Excluded(id.as_str()),
+                None => Bound::Unbounded,
+            };
             let view = || self.inner.view();
-            let read = || view().records(&filter.id_prefix, after.as_ref(), LOOKED_AT_ONCE);
-            let (records, end) = self.guarded(read)?;
-            for (id, record) in records {
+            let read = || view().records(filter.ids_begin_with(), from, LOOKED_AT_ONCE);
+            let found = self.guarded(read)?;
+            for (id, record) in found.values {
                 looked_at += 1;
                 if let Some(record) = record {
                     let record = read_record(&record)?;
@@ -290,10 +327,10 @@ impl Store for SledStore {
                     return Ok(page);
                 }
             }
-            if end.is_none() {
+            if found.end.is_none() {
                 return Ok(page);
             }
-            after = end;
+            after = found.end;
         }
     }
 

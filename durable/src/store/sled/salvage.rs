@@ -19,8 +19,8 @@ use super::log::read;
 use super::overlay::Overlay;
 use super::pace::Pace;
 use super::room::Room;
-use super::{SledStore, guarded, read_record, recover, values};
-use crate::protocol::{HistoryEvent, InstanceId, TaskMessage};
+use super::{LOOKED_AT_ONCE, SledStore, guarded, read_record, recover, values};
+use crate::protocol::{HistoryEvent, InstanceId, PartitionId, TaskMessage};
 use crate::store::{Store, StoreError};
 
 /// What was found besides what a store holds.
@@ -125,8 +125,8 @@ impl SledStore {
             Ok(ids) => ids.iter().try_for_each(|id| self.export_instance(id, out))?,
             Err(error) => export_damage(&error, out)?,
         }
-        match guarded(&self.path, || self.inner.view().all_messages()) {
-            Ok(messages) => messages.iter().try_for_each(|bytes| export_message(bytes, out))?,
+        match guarded(&self.path, || self.inner.view().partitions_with_messages()) {
+            Ok(all) => all.into_iter().try_for_each(|of| self.export_messages(of, out))?,
             Err(error) => export_damage(&error, out)?,
         }
         for damage in self.damage() {
@@ -134,6 +134,21 @@ impl SledStore {
         }
         let behind = self.salvage.as_ref().map_or(&[][..], |salvage| &salvage.behind);
         behind.iter().try_for_each(|frame| export_frame(frame, out))
+    }
+
+    fn export_messages(&self, partition: PartitionId, out: &mut impl Write) -> io::Result<()> {
+        let mut from = Some(0);
+        while let Some(first) = from {
+            let view = || self.inner.view();
+            let read = || view().messages(partition, first..u64::MAX, LOOKED_AT_ONCE, None);
+            let page = match guarded(&self.path, read) {
+                Ok(page) => page,
+                Err(error) => return export_damage(&error, out),
+            };
+            page.values.values().flatten().try_for_each(|bytes| export_message(bytes, out))?;
+            from = page.end.map(|end| end + 1);
+        }
+        Ok(())
     }
 
     fn export_instance(&self, id: &InstanceId, out: &mut impl Write) -> io::Result<()> {

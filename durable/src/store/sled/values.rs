@@ -3,6 +3,8 @@
 //! sled writes a leaf of up to 16 entries as one message and moves messages of more than 128 KiB
 //! into files of their own, which it never syncs. Pieces of 6 KiB keep every leaf below that.
 
+use std::ops::Range;
+
 use serde::de::DeserializeOwned;
 use sled::Tree;
 
@@ -13,28 +15,39 @@ use crate::store::StoreError;
 /// The size of all pieces but the last.
 pub(super) const PIECE: usize = 6 * 1024;
 
-/// All values under `prefix` and a number from `from` up to `end`, in order, each with its number.
+/// The first `limit` values under `prefix` and a number that lies in `numbers`, in order, each with
+/// its number; nothing for one whose first piece `is_wanted` does not let through.
 pub(super) fn scan(
     tree: &Tree,
     prefix: &[u8],
-    from: u64,
-    end: u64,
-) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
-    let mut values: Vec<(u64, Vec<u8>)> = Vec::new();
-    for found in tree.range([prefix, &from.to_be_bytes()].concat()..) {
+    numbers: Range<u64>,
+    limit: usize,
+    is_wanted: impl Fn(&[u8]) -> bool,
+) -> Result<Vec<(u64, Option<Vec<u8>>)>, StoreError> {
+    let mut values: Vec<(u64, Option<Vec<u8>>)> = Vec::new();
+    let behind = |number: u64| tree.range([prefix, &number.to_be_bytes()].concat()..);
+    let mut pieces = behind(numbers.start);
+    while let Some(found) = pieces.next() {
         let (key, piece) = found.map_err(sled_error)?;
         let Some(rest) = key.strip_prefix(prefix) else { break };
         let Some((number, index)) = rest.split_first_chunk::<8>() else {
             return Err(StoreError::damaged(format!("the key {key:?} is cut short")));
         };
         let number = u64::from_be_bytes(*number);
-        if number >= end {
-            break;
-        }
+        let is_full = values.len() == limit;
         match values.last_mut() {
-            Some((last, value)) if *last == number => value.extend_from_slice(&piece),
-            _ if index == [0; 4] => values.push((number, piece.to_vec())),
-            _ => return Err(StoreError::damaged(format!("a piece before {key:?} is missing"))),
+            Some((last, Some(value))) if *last == number => value.extend_from_slice(&piece),
+            _ if number >= numbers.end || is_full => break,
+            _ if index != [0; 4] => {
+                return Err(StoreError::damaged(format!("a piece before {key:?} is missing")));
+            }
+            _ if is_wanted(&piece) => values.push((number, Some(piece.to_vec()))),
+            _ => {
+                values.push((number, None));
+                if piece.len() == PIECE {
+                    pieces = behind(number + 1);
+                }
+            }
         }
     }
     Ok(values)

@@ -6,11 +6,12 @@
 //! takes long, such as decoding, is done behind that.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::{Arc, RwLockReadGuard};
 
 use bytes::Bytes;
 
+use super::address::Address;
 use super::base::Base;
 use super::body::Head;
 use super::keys;
@@ -38,8 +39,29 @@ impl Layers {
     }
 }
 
-/// Records by id; nothing for what was purged.
-pub(super) type Records = BTreeMap<InstanceId, Option<Bytes>>;
+/// A part of what all layers have, in the order of its keys.
+pub(super) struct Page<K> {
+    /// Nothing for what is gone.
+    pub(super) values: BTreeMap<K, Option<Bytes>>,
+    /// Behind which key there may be more.
+    pub(super) end: Option<K>,
+}
+
+impl<K: Ord + Clone> Page<K> {
+    /// Of what each layer has next, the oldest first: `limit` values, or all that it has.
+    fn of(layers: Vec<Vec<(K, Option<Bytes>)>>, limit: usize) -> Self {
+        // A layer that has given as many as were asked for may have more behind them, so what others
+        // have there is left for the next time.
+        let is_full = |layer: &&Vec<_>| layer.len() == limit;
+        let last = |layer: &Vec<(K, _)>| layer.last().map(|(key, _)| key.clone());
+        let end = layers.iter().filter(is_full).filter_map(last).min();
+        let mut values: BTreeMap<_, _> = layers.into_iter().flatten().collect();
+        if let Some(end) = &end {
+            values.retain(|key, _| key <= end);
+        }
+        Self { values, end }
+    }
+}
 
 pub(super) struct View<'a> {
     pub(super) layers: RwLockReadGuard<'a, Layers>,
@@ -106,37 +128,28 @@ impl View<'_> {
         Ok(blocks)
     }
 
-    /// The records of the next instances whose ids begin like this, behind `after`, with nothing
-    /// for what was purged; and behind which id there may be more.
+    /// The records of the next instances whose ids begin like this, from there on, with nothing for
+    /// what was purged; and behind which id there may be more.
     pub(super) fn records(
         &self,
         id_prefix: &str,
-        after: Option<&InstanceId>,
+        from: Bound<&str>,
         limit: usize,
-    ) -> Result<(Records, Option<InstanceId>), StoreError> {
-        let stored = self.base.instances(id_prefix, after, limit)?;
-        let stored = stored.into_iter().map(|(id, stored)| (id, Some(stored.record)));
-        let mut found: Vec<Vec<_>> = vec![stored.collect()];
-        let from = match after.map(InstanceId::as_str) {
-            Some(after) if after >= id_prefix => Bound::Excluded(after),
+    ) -> Result<Page<InstanceId>, StoreError> {
+        let from = match from {
+            Bound::Included(id) | Bound::Excluded(id) if id >= id_prefix => from,
             _ => Bound::Included(id_prefix),
         };
+        let stored = self.base.instances(id_prefix, from, limit)?;
+        let stored = stored.into_iter().map(|(id, stored)| (id, Some(stored.record)));
+        let mut found: Vec<Vec<_>> = vec![stored.collect()];
         for overlay in self.oldest_first() {
             let touched = overlay.instances.range::<str, _>((from, Bound::Unbounded));
             let touched = touched.take_while(|(id, _)| id.as_str().starts_with(id_prefix));
             let touched = touched.map(|(id, touched)| (id.clone(), record(touched)));
             found.push(touched.take(limit).collect());
         }
-        // A layer that has given as many as were asked for may have more behind them, so what others
-        // have there is left for the next time.
-        let is_full = |layer: &&Vec<_>| layer.len() == limit;
-        let last = |layer: &Vec<(InstanceId, _)>| layer.last().map(|(id, _)| id.clone());
-        let end = found.iter().filter(is_full).filter_map(last).min();
-        let mut records: Records = found.into_iter().flatten().collect();
-        if let Some(end) = &end {
-            records.retain(|id, _| id <= end);
-        }
-        Ok((records, end))
+        Ok(Page::of(found, limit))
     }
 
     pub(super) fn due(
@@ -186,31 +199,36 @@ impl View<'_> {
         Ok(active.into_iter().collect())
     }
 
-    /// The messages of a partition by position.
+    /// The next messages of a partition whose positions lie in `places`, with nothing for those that
+    /// were consumed or are to another address; and behind which position there may be more.
     pub(super) fn messages(
         &self,
         partition: PartitionId,
-    ) -> Result<BTreeMap<u64, Bytes>, StoreError> {
-        let mut messages: BTreeMap<_, _> = self.base.messages(partition)?.into_iter().collect();
+        places: Range<u64>,
+        limit: usize,
+        to: Option<&Address>,
+    ) -> Result<Page<u64>, StoreError> {
+        let is_wanted = |message: &[u8]| to.is_none_or(|to| to.may_be_on(message));
+        let mut found = vec![self.base.messages(partition, places.clone(), limit, is_wanted)?];
         for overlay in self.oldest_first() {
-            let of_it = overlay.messages.range((partition, 0)..=(partition, u64::MAX));
-            for ((_, position), message) in of_it {
-                match message {
-                    Some(message) => drop(messages.insert(*position, message.clone())),
-                    None => drop(messages.remove(position)),
-                }
-            }
+            let of_it = overlay.messages.range((partition, places.start)..(partition, places.end));
+            let of_it = of_it.map(|((_, place), message)| {
+                let message = message.as_ref().filter(|message| is_wanted(message));
+                (*place, message.cloned())
+            });
+            found.push(of_it.take(limit).collect());
         }
-        Ok(messages)
+        Ok(Page::of(found, limit))
     }
 
-    /// The messages of all partitions.
-    pub(super) fn all_messages(&self) -> Result<Vec<Bytes>, StoreError> {
-        let mut messages = Vec::new();
-        for partition in self.partitions_with_messages()? {
-            messages.extend(self.messages(partition)?.into_values());
+    /// The position behind the last message of a partition.
+    pub(super) fn messages_end(&self, partition: PartitionId) -> Result<u64, StoreError> {
+        let mut end = self.base.messages_end(partition)?;
+        for overlay in self.layers.newest_first() {
+            let mut of_it = overlay.messages.range((partition, 0)..=(partition, u64::MAX));
+            end = end.max(of_it.next_back().map_or(0, |((_, place), _)| place + 1));
         }
-        Ok(messages)
+        Ok(end)
     }
 
     /// The ids of all instances, of which some may have been purged. No value is read.

@@ -133,13 +133,13 @@ fn parts_are_visible_together(scene: &Scene<'_>) {
     let look = || {
         while !done.load(Ordering::Acquire) {
             let before = rounds_of(scene, &id, &events);
-            let state = scene.load(PARTITION);
-            let oldest = state.messages.first().map(|message| message.id);
+            let found = scene.messages(PARTITION);
+            let oldest = found.first().map(|message| message.id);
             let round = messages.iter().position(|message| Some(message.id) == oldest);
             let there = messages.iter().skip(round.unwrap_or_default()).take(THERE);
             let there: Vec<TaskMessage> = there.cloned().collect();
-            same_all(&state.messages, &there, "the messages, seen while one replaces another");
-            same(&state.active, &vec![id.clone()], "the active instances");
+            same_all(&found, &there, "the messages, seen while one replaces another");
+            same(&scene.load(PARTITION).active, &vec![id.clone()], "the active instances");
             let after = rounds_of(scene, &id, &events);
             let with_its_episode = round.is_some_and(|round| (before..=after).contains(&round));
             let what = format!("whether messages {round:?} are from between {before} and {after}");

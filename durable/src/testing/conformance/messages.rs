@@ -107,7 +107,7 @@ fn of_each_sender(scene: &Scene<'_>) {
             });
         }
     });
-    let found = scene.load(64).messages;
+    let found = scene.messages(64);
     for sender in 0..4 {
         let wanted: Vec<TaskMessage> = sent(sender).collect();
         let found: Vec<TaskMessage> =

@@ -7,7 +7,8 @@ use super::scene::{Group, Instance, Scene, instance_id, json, micros, same, same
 use crate::protocol::{InstanceId, InstanceRecord, RuntimeStatus, Tags};
 use crate::store::InstanceFilter;
 
-/// Point 17: all instances that the filter lets through are found, each once, in the order of ids.
+/// Point 17: all instances that the filter lets through are found, each once, in the order of ids;
+/// entities among those of orchestrations if they are looked for.
 ///
 /// # Panics
 /// If the store breaks the point.
@@ -27,10 +28,16 @@ pub fn instances_are_found_by_page(under_test: &dyn StoreUnderTest) {
 fn of_every_kind(scene: Scene<'_>) -> (Scene<'_>, Vec<InstanceRecord>) {
     let partitions = [0, 130, 256, 511];
     let owners = partitions.map(|partition| scene.claim(partition));
-    let stems = ["a", "a ", "a b", "a%", "aa", "ab", "A", "b", "\u{e4}", "a\u{308}", "\u{1f980}"];
+    let stems =
+        ["1", "a", "a ", "a b", "a%", "aa", "ab", "A", "b", "\u{e4}", "a\u{308}", "\u{1f980}"];
+    // Those of entities lie amid the others.
+    let entities = ["@a@", "@counter@", "@counter@a@", "@counter@\u{e4}", "@\u{e4}@"];
     let endings = ["", "0", "1", "10", " ", "\u{10ffff}"];
-    let ids: BTreeSet<String> =
-        stems.iter().flat_map(|stem| endings.map(|ending| format!("{stem}{ending}"))).collect();
+    let ids: BTreeSet<String> = stems
+        .iter()
+        .chain(&entities)
+        .flat_map(|stem| endings.map(|ending| format!("{stem}{ending}")))
+        .collect();
     let statuses = [RuntimeStatus::Running, RuntimeStatus::Completed, RuntimeStatus::Pending];
     let mut records = Vec::new();
     // Last things first: what is found does not depend on the order in which it came.
@@ -41,6 +48,7 @@ fn of_every_kind(scene: Scene<'_>) -> (Scene<'_>, Vec<InstanceRecord>) {
             ["checkout", "check", "", "refund"][index % 4].clone_into(&mut record.name);
             record.runtime_status = statuses[index % 3];
             record.created_at = micros(number % 7 - 3);
+            record.last_updated_at = micros(number % 5);
             if index % 2 == 0 {
                 record.tags.insert("city".to_owned(), ["Tokyo", "Oslo"][index / 2 % 2].to_owned());
             }
@@ -67,6 +75,11 @@ fn filters() -> Vec<InstanceFilter> {
         created_to: to.map(micros),
         ..all()
     };
+    let updated = |from: Option<i64>, to: Option<i64>| InstanceFilter {
+        updated_from: from.map(micros),
+        updated_to: to.map(micros),
+        ..all()
+    };
     let prefix = |prefix: &str| InstanceFilter { id_prefix: prefix.to_owned(), ..all() };
     let tags = |tags: &[(&str, &str)]| {
         let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -83,10 +96,15 @@ fn filters() -> Vec<InstanceFilter> {
     filters.push(created(None, Some(0)));
     filters.push(created(Some(-1), Some(2)));
     filters.push(created(Some(2), Some(2)));
+    filters.push(updated(Some(3), None));
+    filters.push(updated(Some(1), Some(3)));
+    filters.push(updated(None, Some(0)));
     filters.extend(
         ["a", "a ", "a%", "aa", "aa1", "aa10", "a\u{308}", "\u{1f980}\u{10ffff}"].map(prefix),
     );
     filters.extend(["B", "zz", "/", "a\0", "\u{10ffff}", "b ?"].map(prefix));
+    filters
+        .extend(["@", "@a", "@counter@", "@counter@a@", "@counter@\u{e4}\u{10ffff}"].map(prefix));
     filters.push(tags(&[("city", "Oslo")]));
     filters.push(tags(&[("city", "Oslo"), ("rush", "")]));
     filters.push(tags(&[("rush", "yes")]));
@@ -99,6 +117,9 @@ fn filters() -> Vec<InstanceFilter> {
         ..tags(&[("city", "Tokyo")])
     });
     filters.push(InstanceFilter { id_prefix: "a".to_owned(), ..name("refund") });
+    let of_entities = |filter: &InstanceFilter| InstanceFilter { entities: true, ..filter.clone() };
+    let of_entities: Vec<InstanceFilter> = filters.iter().map(of_entities).collect();
+    filters.extend(of_entities);
     filters
 }
 
@@ -118,9 +139,15 @@ fn by_every_filter(scene: &Scene<'_>, records: &[InstanceRecord]) {
 /// looked for.
 fn from_every_id(scene: &Scene<'_>, records: &[InstanceRecord]) {
     let there = records.iter().map(|record| record.instance_id.clone());
-    let not_there = ["!", "a00", "a  ", "aa2", "c", "~", "\u{10ffff}"].map(instance_id);
-    let filters = ["", "a", "aa", "b"]
-        .map(|prefix| InstanceFilter { id_prefix: prefix.to_owned(), ..InstanceFilter::default() });
+    let not_there = ["!", "a00", "a  ", "aa2", "c", "~", "\u{10ffff}", "@b@", "@counter@b"];
+    let not_there = not_there.map(instance_id);
+    let filters =
+        [("", false), ("a", false), ("aa", false), ("b", false), ("", true), ("@c", true)];
+    let filters = filters.map(|(prefix, entities)| InstanceFilter {
+        id_prefix: prefix.to_owned(),
+        entities,
+        ..InstanceFilter::default()
+    });
     for after in there.chain(not_there) {
         for filter in &filters {
             let wanted = records.iter().filter(|record| filter.matches(record));
@@ -158,6 +185,7 @@ fn all_pages(
 
 /// What is purged is found no more, and what has changed as it is; what comes, at its place.
 fn as_they_change(scene: Scene<'_>, mut records: Vec<InstanceRecord>) {
+    records.retain(|record| InstanceFilter::default().matches(record));
     let owner = scene.claim(131);
     let (mut moved, mut gone) = (Instance::new(131, "a b1 new"), Instance::new(131, "aa1 gone"));
     scene.commit(&Group::by(&[owner]).episode(moved.run(1)).episode(gone.run(1)));

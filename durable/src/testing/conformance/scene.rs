@@ -4,6 +4,7 @@
 //! Everything here is a function of what it is given: times, ids and texts are the same in each run.
 
 use std::fmt::{Debug, Display};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::StoreUnderTest;
@@ -24,6 +25,9 @@ pub(super) type Owner = (PartitionId, Epoch);
 /// An instance with the time at which it is due.
 pub(super) type Due = (Timestamp, InstanceId);
 
+/// A message with its place.
+pub(super) type Placed = (u64, TaskMessage);
+
 /// A store in which a hub was created.
 pub(super) struct Scene<'a> {
     under_test: &'a dyn StoreUnderTest,
@@ -39,7 +43,7 @@ pub(super) struct Places {
 /// What there is at some [`Places`].
 #[derive(Debug, PartialEq)]
 pub(super) struct Seen {
-    partitions: Vec<(PartitionState, Vec<Due>)>,
+    partitions: Vec<(Vec<InstanceId>, Vec<TaskMessage>, Vec<Due>)>,
     executions: Vec<(Option<InstanceRecord>, Vec<HistoryEvent>)>,
 }
 
@@ -68,6 +72,25 @@ impl<'a> Scene<'a> {
         let mut state = must(self.store.load(PartitionId(partition)), "loading a partition");
         state.active.sort();
         state
+    }
+
+    /// The messages of a partition.
+    #[track_caller]
+    pub(super) fn messages(&self, partition: u16) -> Vec<TaskMessage> {
+        let page = self.messages_page(partition, None, 0..u64::MAX, usize::MAX);
+        page.into_iter().map(|(_, message)| message).collect()
+    }
+
+    #[track_caller]
+    pub(super) fn messages_page(
+        &self,
+        partition: u16,
+        to: Option<&InstanceId>,
+        places: Range<u64>,
+        limit: usize,
+    ) -> Vec<Placed> {
+        let page = self.store.messages(PartitionId(partition), to, places, limit);
+        must(page, "reading messages")
     }
 
     #[track_caller]
@@ -117,7 +140,10 @@ impl<'a> Scene<'a> {
             partitions: places
                 .partitions
                 .iter()
-                .map(|&partition| (self.load(partition), self.all_due(partition)))
+                .map(|&partition| {
+                    let active = self.load(partition).active;
+                    (active, self.messages(partition), self.all_due(partition))
+                })
                 .collect(),
             executions: executions
                 .iter()
@@ -138,7 +164,7 @@ impl<'a> Scene<'a> {
 
     #[track_caller]
     pub(super) fn holds_messages(&self, partition: u16, wanted: &[TaskMessage]) {
-        let found = self.load(partition).messages;
+        let found = self.messages(partition);
         same_all(&found, wanted, &format!("the messages of partition {partition}"));
     }
 
@@ -348,6 +374,11 @@ pub(super) fn message(number: u128) -> TaskMessage {
     message_with(number, text(&format!("message {number}")))
 }
 
+/// The `number`-th message, to this instance.
+pub(super) fn message_to(number: u128, id: &str) -> TaskMessage {
+    TaskMessage { instance_id: instance_id(id), ..message(number) }
+}
+
 pub(super) fn message_with(number: u128, result: Json) -> TaskMessage {
     TaskMessage {
         id: MessageId::from_u128(u128::MAX - number),
@@ -364,7 +395,7 @@ pub(super) fn hub(partitions: u16) -> HubRecord {
 
 #[track_caller]
 pub(super) fn instance_id(id: &str) -> InstanceId {
-    must(InstanceId::new(id), "naming an instance")
+    must(InstanceId::try_from(id.to_owned()), "naming an instance or an entity")
 }
 
 /// The `index`-th microsecond of a day in 2023.

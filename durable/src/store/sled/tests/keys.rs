@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::*;
+use crate::protocol::MessageId;
 
 #[test]
 fn an_instance_has_one_key_of_each_index_at_most() {
@@ -51,12 +52,16 @@ fn of_what_is_replaced_no_key_is_left() {
 fn of_what_is_purged_no_key_is_left() {
     let opened = Opened::new();
     let long = episode("long", 50_000);
+    let entities = ["@counter@", "@counter@long", "@\u{e4}@a@\u{1f980}"];
     opened.write(vec![episode("short", 0), long.clone()]);
+    opened.write(entities.map(|id| episode(id, 0)).into());
     let mut beside = episode("short", 0);
     beside.record.execution_id = ExecutionId::from_u128(2);
     opened.write(vec![beside]);
-    assert_eq!(opened.keys(), "aaddhiiiiiiiiii");
-    opened.purge(&[id("short"), id("long"), id("nobody")]);
+    assert_eq!(opened.keys(), "aaaaadddddhiiiiiiiiiiiii");
+    opened.purge(&entities[..2].iter().copied().map(id).collect::<Vec<_>>());
+    assert_eq!(opened.keys(), "aaadddhiiiiiiiiiii");
+    opened.purge(&["short", "long", "nobody", entities[2]].map(id));
     assert_eq!(opened.keys(), "");
     assert!(opened.store.instance(&id("long")).unwrap().is_none());
 }
@@ -152,11 +157,72 @@ fn a_page_looks_at_so_many_records_and_goes_on_behind_them() {
 }
 
 #[test]
+fn a_page_does_not_look_at_entities_that_are_not_wanted() {
+    let opened = Opened::new();
+    let many = (0..=LOOKED_AT_MAX).map(|number| EpisodeWrite {
+        events: Vec::new(),
+        ..episode(&format!("@a@{number:05}"), 0)
+    });
+    let others = ["1", "A", "a"].map(|id| episode(id, 0));
+    opened.write(many.chain(others.clone()).collect());
+    for moved in [false, true] {
+        let page = opened.store.instances(&InstanceFilter::default(), None, 9).unwrap();
+        assert_eq!(page.instances, others.clone().map(|episode| episode.record), "{moved}");
+        assert_eq!(page.next, None);
+        let entities = InstanceFilter { entities: true, ..InstanceFilter::default() };
+        let first = opened.store.instances(&entities, Some(&id("1")), 1).unwrap().instances;
+        assert_eq!(first[0].instance_id.as_str(), "@a@00000");
+        opened.store.inner.checkpoint().unwrap();
+    }
+}
+
+#[test]
+fn messages_in_pieces_are_found_among_others_wherever_they_are() {
+    let opened = Opened::new();
+    let piece = values::PIECE;
+    let ids = ["@counter@", "@counter@a"].map(id);
+    let sizes = [0, piece - 90, piece - 60, piece, 3 * piece, 1, 2 * piece - 60, 20 * piece];
+    let messages: Vec<TaskMessage> = (0..40)
+        .map(|number: usize| TaskMessage {
+            id: MessageId::from_u128(number as u128),
+            instance_id: ids[number % 3 / 2].clone(),
+            execution_id: None,
+            from: None,
+            event: EventKind::EventRaised {
+                name: String::new(),
+                input: Json::trusted(format!("\"{}\"", noise(sizes[number % 8], number as u64))),
+            },
+        })
+        .collect();
+    let (early, late) = messages.split_at(20);
+    let send = |some: &[TaskMessage]| {
+        let messages = some.iter().map(|message| (PARTITION, message.clone())).collect();
+        opened.store.commit(&Commit { messages, ..Commit::default() }).unwrap();
+    };
+    send(early);
+    opened.store.inner.checkpoint().unwrap();
+    send(late);
+    for to in [None, Some(&ids[0]), Some(&ids[1])] {
+        for limit in [1, 3, 99] {
+            let (mut found, mut places) = (Vec::new(), 0..u64::MAX);
+            loop {
+                let page = opened.store.messages(PARTITION, to, places.clone(), limit).unwrap();
+                let Some((last, _)) = page.last() else { break };
+                places.start = last + 1;
+                found.extend(page.into_iter().map(|(_, message)| message));
+            }
+            let wanted = messages.iter().filter(|it| to.is_none_or(|to| it.instance_id == *to));
+            assert!(found.iter().eq(wanted), "{to:?} in pages of {limit}");
+        }
+    }
+}
+
+#[test]
 fn a_commit_without_an_effect_is_no_damage_when_it_is_the_last() {
     let opened = Opened::new();
     opened.write(vec![episode("order-17", 0)]);
     let owners = vec![opened.owner];
-    let consumed = vec![(PARTITION, crate::protocol::MessageId::from_u128(7))];
+    let consumed = vec![(PARTITION, MessageId::from_u128(7))];
     opened.store.commit(&Commit { owners, consumed, ..Commit::default() }).unwrap();
     let Opened { store, folder, .. } = opened;
     drop(store);

@@ -56,7 +56,7 @@ impl Opened {
 }
 
 fn id(id: &str) -> InstanceId {
-    InstanceId::new(id).unwrap()
+    InstanceId::try_from(id.to_owned()).unwrap()
 }
 
 fn at(micros: i64) -> Timestamp {

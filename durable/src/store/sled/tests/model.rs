@@ -1,7 +1,7 @@
 //! Random commits, checkpoints, crashes and cut checkpoints, beside the store in memory: what is read
 //! is always the same.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use super::*;
@@ -30,10 +30,28 @@ struct Model {
     records: BTreeMap<InstanceId, InstanceRecord>,
     /// Messages that were not consumed.
     messages: Vec<(PartitionId, MessageId)>,
+    /// Where messages were found first.
+    places: RefCell<BTreeMap<MessageId, u64>>,
     numbers: u128,
 }
 
 const PARTITIONS: u16 = 3;
+
+/// Instances of orchestrations and entities, some with ids that others begin with.
+const IDS: [&str; 12] = [
+    "instance",
+    "instance 1",
+    "instance 10",
+    "instance 2",
+    "\u{e4}",
+    "@counter@",
+    "@counter@key",
+    "@counter@key@more",
+    "@counter@ \u{e4}\u{1f980}",
+    "@\u{e4}@",
+    "@counters@",
+    "A",
+];
 
 impl Model {
     fn new(seed: u64) -> Self {
@@ -54,6 +72,7 @@ impl Model {
             owners,
             records: BTreeMap::new(),
             messages: Vec::new(),
+            places: RefCell::default(),
             numbers: 0,
         }
     }
@@ -68,9 +87,8 @@ impl Model {
     }
 
     fn instance(&mut self) -> (PartitionId, InstanceId) {
-        let number = self.random.below(12);
-        let partition = u16::try_from(number).unwrap() % PARTITIONS;
-        (PartitionId(partition), id(&format!("instance {number}")))
+        let number = u16::try_from(self.random.below(IDS.len() as u64)).unwrap();
+        (PartitionId(number % PARTITIONS), id(IDS[usize::from(number)]))
     }
 
     fn episode(&mut self) -> EpisodeWrite {
@@ -152,6 +170,12 @@ impl Model {
         self.store = Some(SledStore::open(self.folder.path()).unwrap());
     }
 
+    fn compact(&mut self) {
+        self.store = None;
+        SledStore::compact(self.folder.path()).unwrap();
+        self.reopen(false);
+    }
+
     /// A checkpoint, with looks at the store between its batches.
     fn watched_checkpoint(&self) {
         let inner = &self.store().inner;
@@ -188,8 +212,7 @@ impl Model {
 
     fn compare(&self) {
         let store = self.store();
-        let ids = (0..12).map(|number| id(&format!("instance {number}")));
-        for id in ids {
+        for id in IDS.map(id) {
             assert_eq!(store.instance(&id).unwrap(), self.memory.instance(&id).unwrap());
             for number in 1..=self.numbers {
                 let execution = ExecutionId::from_u128(number);
@@ -203,7 +226,9 @@ impl Model {
             }
         }
         for partition in (0..PARTITIONS).map(PartitionId) {
-            assert_eq!(store.load(partition).unwrap(), self.memory.load(partition).unwrap());
+            let active = |store: &dyn Store| store.load(partition).unwrap().active;
+            assert_eq!(active(store), active(&self.memory));
+            self.compare_messages(partition);
             let (after, until) = ((at(10), id("instance 2")), at(40));
             for (after, until, limit) in
                 [(None, Timestamp::MAX, 99), (Some(&after), until, 99), (Some(&after), until, 2)]
@@ -212,11 +237,52 @@ impl Model {
                 assert_eq!(store.due(partition, after, until, limit).unwrap(), expected);
             }
         }
-        let filter = InstanceFilter { id_prefix: "instance 1".to_owned(), ..Default::default() };
-        for filter in [filter, InstanceFilter::default()] {
+        for (id_prefix, entities) in
+            [("", false), ("instance 1", false), ("", true), ("@counter@", true), ("@", false)]
+        {
+            let id_prefix = id_prefix.to_owned();
+            let filter = InstanceFilter { id_prefix, entities, ..InstanceFilter::default() };
             let all = |store: &dyn Store| store.instances(&filter, None, 99).unwrap().instances;
             assert!(all(store) == all(&self.memory));
         }
+    }
+
+    /// The same messages, each at the place that it ever had.
+    fn compare_messages(&self, partition: PartitionId) {
+        let store = self.store();
+        let end = store.load(partition).unwrap().messages_end;
+        let found = store.messages(partition, None, 0..end, usize::MAX).unwrap();
+        let expected = self.memory.messages(partition, None, 0..u64::MAX, usize::MAX).unwrap();
+        assert!(found.iter().map(|(_, it)| it).eq(expected.iter().map(|(_, it)| it)));
+        let mut places = self.places.borrow_mut();
+        for (place, message) in &found {
+            assert_eq!(places.entry(message.id).or_insert(*place), place);
+        }
+        let from = found.get(found.len() / 3).map_or(0, |(place, _)| *place);
+        for to in IDS.map(id) {
+            let is_wanted =
+                |(place, it): &&(u64, TaskMessage)| *place >= from && it.instance_id == to;
+            let wanted: Vec<_> = found.iter().filter(is_wanted).take(2).cloned().collect();
+            assert_eq!(store.messages(partition, Some(&to), from..u64::MAX, 2).unwrap(), wanted);
+        }
+    }
+
+    /// What is exported are all instances and all messages.
+    fn is_exported(&self) {
+        let mut out = Vec::new();
+        self.store().export(&mut out).unwrap();
+        let lines = String::from_utf8(out).unwrap();
+        let lines = lines.lines().map(|line| serde_json::from_str(line).unwrap());
+        let (mut instances, mut messages) = (Vec::new(), 0);
+        for line in lines {
+            let line: serde_json::Value = line;
+            match line["instance"]["instance_id"].as_str() {
+                Some(id) => instances.push(id.to_owned()),
+                None => messages += usize::from(line["message"].is_object()),
+            }
+        }
+        assert!(instances.iter().eq(self.records.keys().map(InstanceId::as_str)));
+        assert_eq!(messages, self.messages.len());
     }
 }
 
@@ -229,10 +295,12 @@ fn run(seed: u64) {
             3 => model.reopen(true),
             4 => model.cut_checkpoint(),
             5 => model.watched_checkpoint(),
+            6 => model.compact(),
             _ => model.commit(),
         }
     }
     model.compare();
+    model.is_exported();
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Stores that are wrong in one thing each, made of the store that is right.
 
+mod messages;
 mod past;
 mod queries;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -13,7 +15,7 @@ use self::past::Past;
 use super::super::StoreUnderTest;
 use crate::protocol::{
     EventKind, ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, Json, MessageId,
-    PartitionId, Timestamp,
+    PartitionId, TaskMessage, Timestamp,
 };
 use crate::store::{
     Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
@@ -44,7 +46,7 @@ faults! {
     history_is_appended_at_its_end: FillsGaps ReplacesExecutions;
     large_values_come_back_whole: CutsLargeValues StopsBehindLargeValues;
     messages_keep_their_order: SortsMessages NewestFirst PositionsBeginAnew;
-    a_message_stays_until_it_is_consumed: NeverConsumes ConsumesByLoading LosesConsumption;
+    a_message_stays_until_it_is_consumed: NeverConsumes ConsumesByReading LosesConsumption;
     active_instances_are_found: NamesAll NamesByStatus NamesWhoeverWasActive;
     the_store_makes_nothing_up: CutsTimes DatesByItself RoundsHashes DropsNulls WritesJsonAnew;
     partitions_do_not_see_each_other: MixesPartitions CutsPartitions MixesDues;
@@ -57,7 +59,10 @@ faults! {
         KeepsPurgedDues KeepsPurgedActive PurgesMessages PurgesByPrefix PurgesAndWrites
         RefusesToPurgeNobody;
     instances_are_found_by_page: PagesRepeat PagesSkip PagesEndEarly PagesUnlimited PagesUnsorted
-        PagesOfOneFilter PagesOfWholeIds PagesFromThePrefix;
+        PagesOfOneFilter PagesOfWholeIds PagesFromThePrefix PagesOfEverything PagesOfNoEntities;
+    messages_are_found_by_page: GivesThoseToAll GivesThoseToAlike GivesFromTheStart
+        GivesToTheEnd GivesBehindTheEnd GivesMore GivesTheLast GivesNewestFirst GivesConsumed
+        LimitsBeforeItLooks CountsFromTheFirst CountsAnewAfterACrash EndsBeforeTheLast EndsBehindAll;
 }
 
 /// Where a faulty store keeps its content.
@@ -98,8 +103,8 @@ impl StoreUnderTest for Place {
             self.kept.lock().unwrap().lose(self.fault);
         }
         let (fault, kept) = (self.fault, Arc::clone(&self.kept));
-        let (life, loads, reads) = (Mutex::default(), AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Faulty { fault, kept, life, loads, reads })
+        let (life, looks, reads) = (Mutex::default(), AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Faulty { fault, kept, life, looks, reads })
     }
 }
 
@@ -165,7 +170,7 @@ struct Faulty {
     fault: Fault,
     kept: Arc<Mutex<Kept>>,
     life: Mutex<Life>,
-    loads: AtomicU64,
+    looks: AtomicU64,
     reads: AtomicU64,
 }
 
@@ -175,7 +180,9 @@ struct Life {
     hub: Option<HubRecord>,
     claims: BTreeMap<PartitionId, u64>,
     sent: BTreeSet<MessageId>,
-    loaded: BTreeSet<MessageId>,
+    read: BTreeSet<MessageId>,
+    /// The first place of a partition that was seen.
+    first_places: BTreeMap<PartitionId, u64>,
 }
 
 impl Faulty {
@@ -292,8 +299,8 @@ impl Faulty {
         right.commit(&Commit { purged, consumed, ..part() })?;
         if self.fault == Fault::ShowsHalf {
             // Somebody is watching: not before he has looked again.
-            let before = self.loads.load(Ordering::Acquire);
-            let looked = || self.loads.load(Ordering::Acquire) > before + 2;
+            let before = self.looks.load(Ordering::Acquire);
+            let looked = || self.looks.load(Ordering::Acquire) > before + 2;
             (0..1_000_000).take_while(|_| !looked()).for_each(|_| thread::yield_now());
         }
         for episode in &commit.episodes {
@@ -345,32 +352,26 @@ impl Store for Faulty {
     }
 
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
-        self.loads.fetch_add(1, Ordering::AcqRel);
-        let (kept, mut life) = (self.kept.lock().unwrap(), self.life.lock().unwrap());
+        let kept = self.kept.lock().unwrap();
         let mut state = kept.right.load(partition)?;
         kept.bend_active(self.fault, partition, &mut state.active);
-        let messages = &mut state.messages;
         match self.fault {
-            Fault::SortsMessages => messages.sort_by_key(|message| message.id),
-            Fault::NewestFirst => messages.reverse(),
-            Fault::PositionsBeginAnew => {
-                // The sort is stable: what was sent in this life comes first.
-                messages.sort_by_key(|message| !life.sent.contains(&message.id));
-            }
-            Fault::ConsumesByLoading => {
-                messages.retain(|message| !life.loaded.contains(&message.id));
-                life.loaded.extend(messages.iter().map(|message| message.id));
-            }
-            Fault::MixesPartitions => {
-                let of = |partition: &PartitionId| kept.right.load(*partition).unwrap().messages;
-                *messages = kept.epochs.keys().flat_map(of).collect();
-            }
-            Fault::CutsPartitions => {
-                *messages = kept.right.load(PartitionId(partition.0 & 0xff))?.messages;
-            }
+            Fault::EndsBeforeTheLast => state.messages_end = state.messages_end.saturating_sub(1),
+            Fault::EndsBehindAll => state.messages_end = u64::MAX,
             _ => {}
         }
         Ok(state)
+    }
+
+    fn messages(
+        &self,
+        partition: PartitionId,
+        to: Option<&InstanceId>,
+        places: Range<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
+        self.looks.fetch_add(1, Ordering::AcqRel);
+        self.bent_messages(partition, to, places, limit)
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {

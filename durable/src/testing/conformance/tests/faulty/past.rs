@@ -131,9 +131,9 @@ impl Faulty {
             }
             Fault::PurgesMessages => {
                 for (partition, id) in &commit.purged {
-                    let messages = right.load(*partition)?.messages.into_iter();
-                    let to_it = messages.filter(|message| message.instance_id == *id);
-                    commit.consumed.extend(to_it.map(|message| (*partition, message.id)));
+                    let to_it = right.messages(*partition, Some(id), 0..u64::MAX, usize::MAX)?;
+                    let ids = to_it.into_iter().map(|(_, message)| message.id);
+                    commit.consumed.extend(ids.map(|id| (*partition, id)));
                 }
             }
             Fault::PurgesByPrefix => {

@@ -96,6 +96,17 @@ impl Faulty {
                 let filter = if filter.tags.is_empty() { filter } else { &only };
                 page = right.instances(filter, after, limit)?;
             }
+            Fault::PagesOfEverything => {
+                let all = |entities| {
+                    let filter = InstanceFilter { entities, ..filter.clone() };
+                    right.instances(&filter, after, usize::MAX).unwrap().instances
+                };
+                page.instances = [all(false), all(true)].concat();
+                page.instances.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
+                page.next = page.instances.get(limit.max(1) - 1).map(|it| it.instance_id.clone());
+                page.instances.truncate(limit.max(1));
+            }
+            Fault::PagesOfNoEntities if filter.entities => page = InstancePage::default(),
             Fault::PagesOfWholeIds if !filter.id_prefix.is_empty() => {
                 page.instances.retain(|record| record.instance_id.as_str() == filter.id_prefix);
             }
