@@ -43,7 +43,8 @@ pub use entity::{
 pub use error::{Error, Result, TaskError, TaskFailed};
 pub use event::ExternalEvent;
 pub use hub::{
-    HubError, InstanceDetails, InstanceHandle, InstanceQuery, LifecycleError, LifecycleEvent,
+    CleanedEntities, EntityDetails, EntityError, EntityPage, EntityQuery, HubError,
+    InstanceDetails, InstanceHandle, InstanceQuery, LifecycleError, LifecycleEvent,
     LifecycleEvents, LifecycleKind, ManageError, OpenError, OrchestrationHandle, Reply,
     ResultError, Retention, StartError, TaskHub, TaskHubBuilder,
 };

@@ -293,7 +293,7 @@ impl Registry {
     }
 
     /// The shared states that activities and entities want, each with who wants it.
-    pub(crate) fn wanted_states(&self) -> impl Iterator<Item = (&'static str, StateType)> {
+    pub(crate) fn wanted_states(&self) -> impl Iterator<Item = (&Entry, StateType)> {
         let activities = self.activities.values().flatten();
         // What stands in for one wants nothing.
         #[cfg(feature = "testing")]
@@ -303,7 +303,7 @@ impl Registry {
                 Body::Activity { states, .. } | Body::Entity { states, .. } => states,
                 Body::Orchestrator { .. } => &[],
             };
-            states.iter().map(|state| (entry.name, *state))
+            states.iter().map(move |state| (entry, *state))
         })
     }
 }
@@ -332,6 +332,15 @@ impl Runner {
 }
 
 impl Entry {
+    /// What it is, for people.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.body {
+            Body::Activity { .. } => "activity",
+            Body::Orchestrator { .. } => "orchestration",
+            Body::Entity { .. } => "entity",
+        }
+    }
+
     fn location(&self) -> String {
         format!("{}:{}", self.file, self.line)
     }

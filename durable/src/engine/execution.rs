@@ -131,6 +131,11 @@ impl Execution {
         self.asker.as_ref().map(|asker| self.open.children(asker)).unwrap_or_default()
     }
 
+    /// The calls of entities that have no answer.
+    pub(crate) fn open_calls(&self) -> Vec<Action> {
+        self.asker.as_ref().map(|asker| self.open.calls(asker)).unwrap_or_default()
+    }
+
     /// Whether its orchestrator has begun: not so before a start at a later time.
     pub(crate) fn has_begun(&self) -> bool {
         self.future.is_some() || !matches!(self.end, End::NotYet)

@@ -223,6 +223,13 @@ impl OpenTasks {
             .collect()
     }
 
+    /// The calls of entities that have no answer.
+    pub(super) fn calls(&self, asker: &Asker) -> Vec<Action> {
+        let calls =
+            self.tasks.iter().filter(|(_, open)| matches!(open.request.ask, Ask::CallEntity(_)));
+        calls.filter_map(|(id, open)| open.begin(*id, asker)).collect()
+    }
+
     /// The sub-orchestrations that have no result.
     pub(super) fn children(&self, asker: &Asker) -> Vec<(i32, InstanceId)> {
         let child = |(id, open): (&i32, &Open)| match &open.request.ask {
@@ -318,11 +325,11 @@ pub(super) fn begin(request: &Request, id: i32, attempt: u32, asker: &Asker) -> 
             name: name.clone(),
             input: input.clone(),
         }),
-        Ask::CallEntity(asked) => {
-            Some(Action::AskEntity { task: Some(id), asked: asked.clone(), at: None })
+        Ask::CallEntity(wanted) => {
+            Some(Action::AskEntity { task: Some(id), asked: wanted.clone(), at: None })
         }
-        Ask::SignalEntity { asked, at } => {
-            Some(Action::AskEntity { task: None, asked: asked.clone(), at: *at })
+        Ask::SignalEntity { asked: wanted, at } => {
+            Some(Action::AskEntity { task: None, asked: wanted.clone(), at: *at })
         }
         Ask::LockEntities(lock_set) => {
             Some(Action::LockEntities { lock: id, lock_set: lock_set.clone() })

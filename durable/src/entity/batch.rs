@@ -23,7 +23,7 @@ use crate::registry::OperationEntry;
 type Outcome = Result<Json, FailureDetails>;
 
 /// The operation that every entity has, unless its own code has one of this name.
-const DELETE: &str = "delete";
+pub(crate) const DELETE: &str = "delete";
 
 /// Operations of one entity that run one after another, and are committed at once.
 #[derive(Debug)]

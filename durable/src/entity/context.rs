@@ -110,6 +110,7 @@ impl EntityContext {
     ///
     /// # Errors
     /// The entity's key breaks a rule.
+    #[expect(clippy::needless_pass_by_value, reason = "a handle is made where it is given")]
     pub fn for_test(entity: impl super::EntityHandle, operation: &str) -> Result<Self> {
         let asked = (entity.entity_id()?.clone(), operation.to_owned(), Json::null());
         let surroundings = (Timestamp::default(), Limits::default(), States::default());

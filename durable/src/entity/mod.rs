@@ -10,10 +10,11 @@ mod context;
 mod handle;
 mod operation;
 
-pub(crate) use batch::Requested;
+#[expect(unreachable_pub, reason = "the attribute names them in signatures")]
 pub use batch::{
     Batch, BatchDone, EntityBody, EntityFunction, OperationRun, run_entity, run_entity_function,
 };
+pub(crate) use batch::{DELETE, Requested};
 pub use context::EntityContext;
 pub(crate) use context::Outgoing;
 pub use handle::{DynamicHandle, DynamicLocked, EntityHandle, EntityRef};

@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 use tokio::runtime::Handle;
 
 use super::activities::{Activities, ActivitySettings};
+use super::batches::Batches;
 use super::clock::Clock;
 use super::committer::{Committer, Owned};
 use super::due::DueList;
@@ -26,6 +27,7 @@ use super::wait::Patience;
 use super::writes::Writes;
 use super::{Inner, TaskHub, metrics, verify};
 use crate::activity::States;
+use crate::entity::Entity;
 use crate::panics;
 #[cfg(feature = "testing")]
 use crate::protocol::Timestamp;
@@ -40,6 +42,8 @@ use crate::testing::Mocks;
 const PARTITIONS: u16 = 4;
 /// How many activities run at once, for each core.
 const ACTIVITIES_PER_CORE: usize = 100;
+/// Of how many entities operations run at once.
+const ENTITIES: usize = 1000;
 /// How many instances are kept alive, and about how many bytes they may take.
 const LIVE: Room = Room { instances: 10_000, bytes: 256 << 20 };
 
@@ -65,6 +69,7 @@ pub struct TaskHubBuilder {
     registered: Vec<Entry>,
     states: States,
     activity_concurrency: Option<usize>,
+    entity_concurrency: Option<usize>,
     live_instances: Option<usize>,
     live_bytes: Option<usize>,
     partitions: Option<u16>,
@@ -138,6 +143,12 @@ impl TaskHubBuilder {
     /// Runs at most this many activities at once; by default 100 for each core.
     pub fn activity_concurrency(mut self, max: usize) -> Self {
         self.activity_concurrency = Some(max);
+        self
+    }
+
+    /// Runs operations of at most this many entities at once; by default 1,000.
+    pub fn entity_concurrency(mut self, max: usize) -> Self {
+        self.entity_concurrency = Some(max);
         self
     }
 
@@ -270,6 +281,12 @@ impl TaskHubBuilder {
         self
     }
 
+    /// Registers an entity by hand.
+    pub fn register_entity<E: Entity>(mut self) -> Self {
+        self.registered.push(E::ENTRY);
+        self
+    }
+
     /// Leaves out what is registered by annotation: the hub runs only what
     /// [`register`](Self::register) names.
     pub fn only_registered(mut self) -> Self {
@@ -300,6 +317,8 @@ impl TaskHubBuilder {
         metrics::describe();
         let registry = self.registry()?;
         let concurrency = self.concurrency()?;
+        let entity_concurrency = at_least_one("entity_concurrency", self.entity_concurrency)?;
+        let entity_concurrency = entity_concurrency.unwrap_or(ENTITIES);
         let live = Room {
             instances: self.live_instances.unwrap_or(LIVE.instances),
             bytes: self.live_bytes.unwrap_or(LIVE.bytes),
@@ -315,6 +334,12 @@ impl TaskHubBuilder {
         let health = Arc::new(Health::default());
         let (events, lifecycle) = lifecycle();
         let registry = Arc::new(registry);
+        let batches = Arc::new(Batches::new(
+            (self.states.clone(), limits),
+            mailboxes.clone(),
+            runtime.clone(),
+            entity_concurrency,
+        ));
         let activities = Arc::new(Activities::new(
             Arc::clone(&registry),
             ActivitySettings { states: self.states, concurrency, limits },
@@ -327,6 +352,7 @@ impl TaskHubBuilder {
             store: Arc::clone(&store),
             mailboxes: mailboxes.clone(),
             activities: Arc::clone(&activities),
+            batches: Arc::clone(&batches),
             health: Arc::clone(&health),
             lifecycle: events,
             live: live.share(usize::from(count)),
@@ -340,6 +366,7 @@ impl TaskHubBuilder {
             store,
             mailboxes,
             activities,
+            batches,
             health,
             lifecycle,
             limits,
@@ -361,7 +388,9 @@ impl TaskHubBuilder {
         let mut missing: Vec<_> = registry
             .wanted_states()
             .filter(|(_, state)| !self.states.contains((state.id)()))
-            .map(|(activity, state)| format!("`{}` for activity `{activity}`", (state.name)()))
+            .map(|(entry, state)| {
+                format!("`{}` for {} `{}`", (state.name)(), entry.kind(), entry.name)
+            })
             .collect();
         missing.dedup();
         if missing.is_empty() { Ok(registry) } else { Err(OpenError::MissingState(missing)) }
@@ -369,10 +398,15 @@ impl TaskHubBuilder {
 
     fn concurrency(&self) -> Result<usize, OpenError> {
         let cores = || thread::available_parallelism().map_or(1, usize::from);
-        match self.activity_concurrency.unwrap_or_else(|| ACTIVITIES_PER_CORE * cores()) {
-            0 => Err(OpenError::Setting("`activity_concurrency` must be at least 1".to_owned())),
-            max => Ok(max),
-        }
+        let wanted = at_least_one("activity_concurrency", self.activity_concurrency)?;
+        Ok(wanted.unwrap_or_else(|| ACTIVITIES_PER_CORE * cores()))
+    }
+}
+
+fn at_least_one(name: &str, wanted: Option<usize>) -> Result<Option<usize>, OpenError> {
+    match wanted {
+        Some(0) => Err(OpenError::Setting(format!("`{name}` must be at least 1"))),
+        wanted => Ok(wanted),
     }
 }
 
@@ -420,6 +454,7 @@ struct Parts {
     store: Arc<dyn Store>,
     mailboxes: Mailboxes,
     activities: Arc<Activities>,
+    batches: Arc<Batches>,
     health: Arc<Health>,
     lifecycle: Arc<Lifecycle>,
     live: Room,
@@ -447,6 +482,7 @@ impl Parts {
             store: Arc::clone(&self.store),
             owned,
             activities: Arc::clone(&self.activities),
+            batches: Arc::clone(&self.batches),
             mailboxes: self.mailboxes.clone(),
             health: Arc::clone(&self.health),
             lifecycle: Arc::clone(&self.lifecycle),
@@ -475,7 +511,7 @@ impl Parts {
         let lifecycle = Arc::clone(&self.lifecycle);
         let mailboxes = self.mailboxes.clone();
         let (live, settings) = (self.live, self.settings.clone());
-        let time = self.time.clone();
+        let (batches, time) = (Arc::clone(&self.batches), self.time.clone());
         move || Partition {
             id,
             registry,
@@ -486,6 +522,9 @@ impl Parts {
             lifecycle,
             settings,
             residents: Residents::new(live, Arc::clone(&durable)),
+            entities: Residents::new(live, Arc::clone(&durable)),
+            touched: Vec::new(),
+            batches,
             due: DueList::new(id, durable),
             waiters: HashMap::default(),
             patience: Patience::default(),

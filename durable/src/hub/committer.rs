@@ -19,15 +19,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::oneshot;
 
 use super::activities::{Activities, Job, JobKey};
+use super::batches::Batches;
 use super::error::{ManageError, StartError};
 use super::health::Health;
 use super::lifecycle::{Lifecycle, LifecycleEvent};
-use super::mail::{End, EndReply, Mail, Mailboxes, ManageReply, StartReply, StartedReply};
+use super::mail::{
+    CallReply, End, EndReply, Mail, Mailboxes, ManageReply, SignalReply, StartReply, StartedReply,
+    Unlocked,
+};
 use super::metrics::{self, Stopwatch};
 use super::virtual_time::Busy;
 use super::writes::Writes;
 use crate::panics;
-use crate::protocol::{ExecutionId, InstanceId, MessageId, PartitionId, TaskMessage};
+use crate::protocol::{
+    ExecutionId, FailureDetails, InstanceId, Json, MessageId, PartitionId, TaskMessage,
+};
 use crate::store::{Commit, EpisodeWrite, Epoch, Store, StoreError};
 use crate::weight;
 
@@ -56,6 +62,11 @@ pub(super) struct Content {
 }
 
 impl Content {
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { episode, consumed, messages, purged } = self;
+        episode.is_none() && consumed.is_empty() && messages.is_empty() && purged.is_empty()
+    }
+
     /// About how many bytes it has, once it is written.
     pub(super) fn bytes(&self) -> usize {
         let episode = self.episode.as_ref().map_or(0, |it| weight::of_events(&it.events));
@@ -77,6 +88,12 @@ pub(super) enum Effect {
     /// All that the partition has written before is durable.
     Durable(oneshot::Sender<()>),
     Ended(EndReply, Option<End>),
+    /// A signal of a client is stored, or carried out.
+    Signalled(SignalReply),
+    Operated(CallReply, Result<Json, FailureDetails>),
+    Unlocked(Unlocked, bool),
+    /// An entity has dealt with all that was in memory.
+    Refill(InstanceId),
     /// Something has happened to an instance.
     Tell(Box<LifecycleEvent>),
 }
@@ -95,6 +112,7 @@ pub(super) struct Committer {
     pub(super) store: Arc<dyn Store>,
     pub(super) owned: BTreeMap<PartitionId, Owned>,
     pub(super) activities: Arc<Activities>,
+    pub(super) batches: Arc<Batches>,
     pub(super) mailboxes: Mailboxes,
     pub(super) health: Arc<Health>,
     pub(super) lifecycle: Arc<Lifecycle>,
@@ -126,6 +144,7 @@ impl Committer {
         }
         if self.health.has_failed() {
             self.activities.close();
+            self.batches.close();
             self.mailboxes.stop_all();
         }
         self.writes.done();
@@ -181,8 +200,13 @@ impl Committer {
                     Effect::Started(reply, started) => drop(reply.send(started)),
                     Effect::Managed(reply, managed) => drop(reply.send(managed)),
                     Effect::Begun(reply, exists) => drop(reply.send(exists)),
-                    Effect::Durable(reply) => drop(reply.send(())),
+                    Effect::Durable(reply) | Effect::Signalled(reply) => drop(reply.send(())),
                     Effect::Ended(reply, end) => drop(reply.send(end)),
+                    Effect::Operated(reply, outcome) => drop(reply.send(outcome)),
+                    Effect::Unlocked(reply, was_locked) => drop(reply.send(was_locked)),
+                    Effect::Refill(entity) => {
+                        self.mailboxes.send(&entity.clone(), Mail::Refill(entity));
+                    }
                     Effect::Tell(event) => self.lifecycle.tell(*event),
                 }
             }

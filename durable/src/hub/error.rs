@@ -200,6 +200,44 @@ pub enum StartError {
     Hub(#[from] HubError),
 }
 
+/// An entity could not be asked, or did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntityError<E = Error> {
+    /// The operation failed or panicked, and left nothing behind.
+    #[error(transparent)]
+    Failed(TaskFailed<E>),
+    /// The key breaks a rule, or the input has no JSON form or is too large. Nothing was sent.
+    #[error("{0}")]
+    InvalidOperation(String),
+    /// No registered entity has the name.
+    #[error(
+        "entity `{name}` is not registered; registered: {registered}. A crate that is never named in          code is not linked, and what it annotates not registered: write `use that_crate as _;`, or          register it with `TaskHub::builder().register_entity::<..>()`"
+    )]
+    NotRegistered {
+        /// The name that was asked for.
+        name: String,
+        /// What there is.
+        registered: String,
+    },
+    /// What is stored or was answered cannot be read as the type that is asked for.
+    #[error("{what} cannot be read: {reason}")]
+    Unreadable {
+        /// What it is.
+        what: String,
+        /// What `serde` said.
+        reason: String,
+    },
+    /// The disk is nearly full, and what is left is kept for what runs already.
+    #[error(
+        "no operation is accepted while there is so little room: {0}; what runs goes on, and they          are accepted again when there is room"
+    )]
+    NoRoom(#[source] StoreError),
+    /// The hub could not answer.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+}
+
 /// An instance has no result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

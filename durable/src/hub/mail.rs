@@ -6,9 +6,10 @@ use tokio::sync::oneshot;
 
 use super::error::{ManageError, StartError};
 use super::virtual_time::{Busy, VirtualTime};
+use crate::entity::BatchDone;
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, MessageId,
-    PartitionId, RuntimeStatus, Suspension, TaskMessage,
+    ParentInstance, PartitionId, RuntimeStatus, Suspension, TaskMessage,
 };
 
 /// Something for a partition to do. Nobody waits to put it there.
@@ -39,6 +40,24 @@ pub(super) enum Mail {
     WaitForStart {
         instance_id: InstanceId,
         reply: StartedReply,
+    },
+    /// What a client wants of an entity.
+    Operate {
+        message: Box<TaskMessage>,
+        reply: EntityReply,
+    },
+    /// A batch of an entity's operations has ended.
+    BatchEnded {
+        entity: InstanceId,
+        done: Box<BatchDone>,
+    },
+    /// What is left of an entity's messages in the store is to be read.
+    Refill(InstanceId),
+    /// A client found that a critical section has an entity locked, and is gone.
+    TakeBackLock {
+        entity: InstanceId,
+        owner: Box<ParentInstance>,
+        reply: Unlocked,
     },
     /// Something may be due.
     Wake,
@@ -74,6 +93,17 @@ pub(super) enum Manage {
     Purge,
 }
 
+/// How a client learns what has become of an operation.
+#[derive(Debug)]
+pub(super) enum EntityReply {
+    Signalled(SignalReply),
+    Called(CallReply),
+}
+
+pub(super) type SignalReply = oneshot::Sender<()>;
+pub(super) type CallReply = oneshot::Sender<Result<Json, FailureDetails>>;
+/// Whether the lock was still there.
+pub(super) type Unlocked = oneshot::Sender<bool>;
 pub(super) type StartReply = oneshot::Sender<Result<(), StartError>>;
 pub(super) type ManageReply = oneshot::Sender<Result<(), ManageError>>;
 /// `None` if there is no such instance.

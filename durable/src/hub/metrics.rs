@@ -10,7 +10,7 @@ use metrics::{Unit, counter, gauge, histogram};
 
 use super::clock;
 use super::lifecycle::{LifecycleEvent, LifecycleKind};
-use crate::protocol::{EventKind, HistoryEvent, PartitionId, RuntimeStatus};
+use crate::protocol::{EventKind, FailureDetails, HistoryEvent, Json, PartitionId, RuntimeStatus};
 use crate::store::{Commit, InstanceFilter, Store, StoreError, Usage};
 
 /// Whether lifecycle events are wanted even if nobody is subscribed to them.
@@ -43,7 +43,7 @@ pub(super) fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 11] = [
+const COUNTERS: [(&str, &str); 12] = [
     ("durable_instances_started_total", "Instances that were started"),
     ("durable_instances_completed_total", "Instances whose orchestrator returned"),
     ("durable_instances_failed_total", "Instances whose orchestrator failed"),
@@ -54,6 +54,7 @@ const COUNTERS: [(&str, &str); 11] = [
     ("durable_instances_rewound_total", "Times that a failed instance was rewound"),
     ("durable_instances_purged_total", "Instances that were removed"),
     ("durable_activities_total", "Runs of activities that have ended"),
+    ("durable_entity_operations_total", "Operations of entities that were carried out"),
     ("durable_attempts_failed_total", "Failed attempts that are tried again"),
 ];
 
@@ -67,11 +68,13 @@ const GAUGES: [(&str, Unit, &str); 7] = [
     ("durable_store_tree_bytes", Unit::Bytes, "Size of sled's files, as of the last checkpoint"),
 ];
 
-const HISTOGRAMS: [(&str, Unit, &str); 7] = [
+const HISTOGRAMS: [(&str, Unit, &str); 9] = [
     ("durable_instance_seconds", Unit::Seconds, "From the start of an instance to its end"),
     ("durable_episode_seconds", Unit::Seconds, "What an orchestrator needs for one step"),
     ("durable_activity_wait_seconds", Unit::Seconds, "How long an activity waits to be run"),
     ("durable_activity_seconds", Unit::Seconds, "How long a run of an activity takes"),
+    ("durable_entity_batch_seconds", Unit::Seconds, "How long a batch of operations takes"),
+    ("durable_entity_batch_operations", Unit::Count, "Operations in one batch"),
     ("durable_commit_seconds", Unit::Seconds, "How long a commit takes to be durable"),
     ("durable_commit_writes", Unit::Count, "Writes of partitions in one commit"),
     ("durable_commit_events", Unit::Count, "History events in one commit"),
@@ -187,6 +190,22 @@ pub(super) fn activity_ended(name: &str, outcome: &'static str, ran: Stopwatch) 
     counter!("durable_activities_total", "name" => name.to_owned(), "outcome" => outcome)
         .increment(1);
     histogram!("durable_activity_seconds", "name" => name.to_owned()).record(ran.seconds());
+}
+
+/// A batch of an entity's operations has ended.
+pub(super) fn batch_ended(
+    name: &str,
+    outcomes: &[Option<Result<Json, FailureDetails>>],
+    ran: Stopwatch,
+) {
+    let failed = outcomes.iter().filter(|outcome| matches!(outcome, Some(Err(_)))).count();
+    let completed = outcomes.iter().filter(|outcome| matches!(outcome, Some(Ok(_)))).count();
+    for (outcome, count) in [("completed", completed), ("failed", failed)] {
+        counter!("durable_entity_operations_total", "name" => name.to_owned(), "outcome" => outcome)
+            .increment(count as u64);
+    }
+    histogram!("durable_entity_batch_operations").record(float(outcomes.len()));
+    histogram!("durable_entity_batch_seconds", "name" => name.to_owned()).record(ran.seconds());
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no disk comes near 2^52 bytes")]

@@ -12,10 +12,12 @@
 //! Read next: `partition/mod.rs`, then `committer.rs`.
 
 mod activities;
+mod batches;
 mod builder;
 mod clock;
 mod committer;
 mod due;
+mod entities;
 mod error;
 mod handle;
 mod health;
@@ -48,7 +50,8 @@ use std::thread::JoinHandle;
 use tokio::runtime::Handle;
 
 pub use self::builder::TaskHubBuilder;
-pub use self::error::{HubError, ManageError, OpenError, ResultError, StartError};
+pub use self::entities::{CleanedEntities, EntityDetails, EntityPage, EntityQuery};
+pub use self::error::{EntityError, HubError, ManageError, OpenError, ResultError, StartError};
 pub use self::handle::OrchestrationHandle;
 pub use self::instance::{InstanceDetails, InstanceHandle};
 pub use self::lifecycle::{LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleKind};
@@ -57,6 +60,7 @@ pub use self::reply::Reply;
 pub use self::settings::Retention;
 
 use self::activities::Activities;
+use self::batches::Batches;
 use self::health::Health;
 use self::lifecycle::LifecycleSource;
 use self::mail::{Mail, Mailboxes};
@@ -104,6 +108,7 @@ struct Inner {
     store: RwLock<Option<Arc<dyn Store>>>,
     mailboxes: Mailboxes,
     activities: Arc<Activities>,
+    batches: Arc<Batches>,
     health: Arc<Health>,
     lifecycle: LifecycleSource,
     limits: Limits,
@@ -195,7 +200,9 @@ impl TaskHub {
     pub async fn shutdown(self) -> Result<()> {
         self.inner.health.shut_down();
         self.inner.activities.close();
+        self.inner.batches.close();
         self.inner.activities.drained().await;
+        self.inner.batches.drained().await;
         self.stop().await
     }
 
@@ -204,6 +211,7 @@ impl TaskHub {
     pub(crate) async fn crash(self) -> Result<()> {
         self.inner.health.shut_down();
         self.inner.activities.close();
+        self.inner.batches.close();
         self.stop().await
     }
 
@@ -268,6 +276,7 @@ impl Drop for Inner {
             store.give_up();
         }
         self.activities.close();
+        self.batches.close();
         self.mailboxes.stop_all();
     }
 }

@@ -2,7 +2,7 @@
 //! nothing.
 
 use super::lifecycle::LifecycleEvent;
-use crate::protocol::PartitionId;
+use crate::protocol::{FailureDetails, Json, PartitionId};
 use crate::store::{Commit, Store, StoreError};
 
 /// Measures nothing.
@@ -40,3 +40,5 @@ pub(super) fn activities(_waiting: usize, _running: usize) {}
 pub(super) fn activity_began(_name: &str, _: Stopwatch) {}
 
 pub(super) fn activity_ended(_name: &str, _outcome: &'static str, _: Stopwatch) {}
+
+pub(super) fn batch_ended(_name: &str, _: &[Option<Result<Json, FailureDetails>>], _: Stopwatch) {}

@@ -1,6 +1,7 @@
-//! The instances that a partition has in memory, the least recently used of which make room.
+//! The instances and entities that a partition has in memory, the least recently used of which make
+//! room.
 //!
-//! An instance whose last write is not durable yet stays, since the store does not have it.
+//! One whose last write is not durable yet stays, since the store does not have it.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -31,8 +32,23 @@ pub(super) struct Resident {
     pub(super) due_before: Option<Timestamp>,
     /// Its whole history, where every episode is verified against it.
     pub(super) past: Vec<HistoryEvent>,
-    /// About how many bytes of memory it takes, as of when it was put among the others.
-    bytes: usize,
+}
+
+/// What can be in memory, and in the store at other times.
+pub(super) trait Lives {
+    fn id(&self) -> &InstanceId;
+
+    /// The number of the last write of it.
+    fn written(&self) -> u64;
+
+    /// Whether it stays only until its last write is durable.
+    fn is_over(&self) -> bool;
+
+    /// Whether there is something that only memory knows.
+    fn is_in_use(&self) -> bool;
+
+    /// About how many bytes of memory it takes.
+    fn weigh(&self) -> usize;
 }
 
 impl Resident {
@@ -47,7 +63,6 @@ impl Resident {
             replaces: None,
             due_before,
             past: Vec::new(),
-            bytes: 0,
         })
     }
 
@@ -64,7 +79,31 @@ impl Resident {
         events.into_iter().filter(|event| is_current(event)).map(|(event, _)| event).collect()
     }
 
-    /// About how many bytes of memory it takes.
+    /// Keeps the history, if episodes are to be verified against it.
+    pub(super) fn remember(&mut self, verify: bool, past: Vec<HistoryEvent>) {
+        if verify {
+            self.past = past;
+        }
+    }
+}
+
+impl Lives for Resident {
+    fn id(&self) -> &InstanceId {
+        &self.record.instance_id
+    }
+
+    fn written(&self) -> u64 {
+        self.written
+    }
+
+    fn is_over(&self) -> bool {
+        self.record.runtime_status.is_finished()
+    }
+
+    fn is_in_use(&self) -> bool {
+        false
+    }
+
     fn weigh(&self) -> usize {
         let InstanceRecord { instance_id, name, tags, custom_status, .. } = &self.record;
         size_of::<Self>()
@@ -74,13 +113,6 @@ impl Resident {
             + custom_status.as_ref().map_or(0, |status| status.as_str().len())
             + self.execution.as_ref().map_or(0, Execution::bytes)
             + weight::of_events(&self.past)
-    }
-
-    /// Keeps the history, if episodes are to be verified against it.
-    pub(super) fn remember(&mut self, verify: bool, past: Vec<HistoryEvent>) {
-        if verify {
-            self.past = past;
-        }
     }
 }
 
@@ -98,73 +130,88 @@ impl Room {
     }
 }
 
-pub(super) struct Residents {
-    instances: LruCache<InstanceId, Box<Resident>>,
-    /// Instances that have finished, which stay only until that is durable.
-    finished: VecDeque<(u64, InstanceId)>,
+/// How many that are in use are passed over at once, to find one that is not.
+const PASSED_OVER: usize = 16;
+
+pub(super) struct Residents<R> {
+    all: LruCache<InstanceId, Weighed<R>>,
+    /// Those that are over, which stay only until that is durable.
+    over: VecDeque<(u64, InstanceId)>,
     /// About how many bytes of memory they take.
     bytes: usize,
     max: Room,
     durable: Arc<AtomicU64>,
 }
 
-impl Residents {
+struct Weighed<R> {
+    resident: Box<R>,
+    /// As of when it was put among the others.
+    bytes: usize,
+}
+
+impl<R: Lives> Residents<R> {
     pub(super) fn new(max: Room, durable: Arc<AtomicU64>) -> Self {
-        let (instances, finished) = (LruCache::unbounded(), VecDeque::new());
-        Self { instances, finished, bytes: 0, max, durable }
+        let (all, over) = (LruCache::unbounded(), VecDeque::new());
+        Self { all, over, bytes: 0, max, durable }
     }
 
-    pub(super) fn get(&mut self, id: &InstanceId) -> Option<&Resident> {
-        self.instances.get(id).map(|resident| &**resident)
+    pub(super) fn get(&mut self, id: &InstanceId) -> Option<&R> {
+        self.all.get(id).map(|weighed| &*weighed.resident)
     }
 
-    /// An instance, without counting as a use of it.
-    pub(super) fn peek(&self, id: &InstanceId) -> Option<&Resident> {
-        self.instances.peek(id).map(|resident| &**resident)
+    /// One of them, without counting as a use of it.
+    pub(super) fn peek(&self, id: &InstanceId) -> Option<&R> {
+        self.all.peek(id).map(|weighed| &*weighed.resident)
     }
 
-    /// Takes an instance out, to be [put](Self::put) back.
-    pub(super) fn take(&mut self, id: &InstanceId) -> Option<Box<Resident>> {
-        let taken = self.instances.pop(id)?;
-        self.bytes -= taken.bytes;
-        Some(taken)
+    /// Takes one out, to be [put](Self::put) back.
+    pub(super) fn take(&mut self, id: &InstanceId) -> Option<Box<R>> {
+        let Weighed { resident, bytes } = self.all.pop(id)?;
+        self.bytes -= bytes;
+        Some(resident)
     }
 
-    pub(super) fn put(&mut self, mut resident: Box<Resident>) {
-        resident.bytes = resident.weigh();
-        self.bytes += resident.bytes;
-        let id = resident.record.instance_id.clone();
-        if resident.record.runtime_status.is_finished() {
-            self.finished.push_back((resident.written, id.clone()));
+    pub(super) fn put(&mut self, resident: Box<R>) {
+        let bytes = resident.weigh();
+        self.bytes += bytes;
+        let id = resident.id().clone();
+        if resident.is_over() {
+            self.over.push_back((resident.written(), id.clone()));
         }
-        if let Some(before) = self.instances.put(id, resident) {
+        if let Some(before) = self.all.put(id, Weighed { resident, bytes }) {
             self.bytes -= before.bytes;
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.instances.len()
+        self.all.len()
     }
 
-    /// Whether the store has what was last written of an instance.
-    pub(super) fn is_durable(&self, resident: &Resident) -> bool {
-        resident.written <= self.durable.load(Ordering::Acquire)
+    /// Whether the store has what was last written of one of them.
+    pub(super) fn is_durable(&self, resident: &R) -> bool {
+        resident.written() <= self.durable.load(Ordering::Acquire)
     }
 
     /// Makes room.
     pub(super) fn evict(&mut self) {
         let durable = self.durable.load(Ordering::Acquire);
-        while self.finished.front().is_some_and(|(written, _)| *written <= durable) {
-            // Another one may have been started under its id meanwhile.
-            if let Some((written, id)) = self.finished.pop_front()
-                && self.instances.peek(&id).is_some_and(|resident| resident.written == written)
+        while self.over.front().is_some_and(|(written, _)| *written <= durable) {
+            // It may have begun again meanwhile.
+            if let Some((written, id)) = self.over.pop_front()
+                && self.peek(&id).is_some_and(|it| it.written() == written && it.is_over())
             {
                 self.take(&id);
             }
         }
-        while self.instances.len() > self.max.instances || self.bytes > self.max.bytes {
-            match self.instances.peek_lru() {
-                Some((id, resident)) if resident.written <= durable => {
+        let mut passed_over = 0;
+        while self.all.len() > self.max.instances || self.bytes > self.max.bytes {
+            match self.all.peek_lru() {
+                Some((id, it)) if it.resident.is_in_use() && passed_over < PASSED_OVER => {
+                    let id = id.clone();
+                    self.all.promote(&id);
+                    passed_over += 1;
+                }
+                Some((id, it)) if !it.resident.is_in_use() && it.resident.written() <= durable => {
                     let id = id.clone();
                     self.take(&id);
                 }
@@ -174,9 +221,9 @@ impl Residents {
     }
 }
 
-impl fmt::Debug for Residents {
+impl<R> fmt::Debug for Residents<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (count, bytes) = (self.instances.len(), self.bytes);
-        write!(f, "{count} instances with {bytes} bytes, of at most {:?}", self.max)
+        let (count, bytes) = (self.all.len(), self.bytes);
+        write!(f, "{count} in memory with {bytes} bytes, of at most {:?}", self.max)
     }
 }

@@ -8,7 +8,7 @@ use tracing::{Span, info_span};
 use super::activities::Job;
 use super::metrics::{self, Stopwatch};
 use crate::engine::{Episode, Execution};
-use crate::protocol::{EventKind, InstanceRecord, Timestamp};
+use crate::protocol::{EntityId, EventKind, InstanceRecord, Timestamp};
 
 /// Runs an episode in its span.
 pub(super) fn episode(
@@ -46,6 +46,18 @@ fn orchestration(
         generation = started.map(|started| started.generation),
         history_len = record.history_len,
         traceparent = trace.map(|trace| trace.traceparent.as_str()),
+    )
+}
+
+/// The span of a batch of an entity's operations.
+pub(super) fn batch(entity_id: &EntityId, operations: usize) -> Span {
+    info_span!(
+        target: "durable",
+        parent: None,
+        "entity",
+        entity_id = %entity_id,
+        name = entity_id.name(),
+        operations,
     )
 }
 

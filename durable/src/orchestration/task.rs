@@ -10,7 +10,7 @@ use super::scope::{Scope, TaskResult};
 use crate::error::{ErrorCodec, TaskFailed};
 use crate::payload::Codec;
 use crate::protocol::{EntityId, FailureDetails};
-use crate::registry::{Body, Entry};
+use crate::registry::Entry;
 
 /// A durable future: its result is recorded once and comes from the history ever after.
 ///
@@ -99,12 +99,7 @@ impl<T, E> Task<T, E> {
 impl Called {
     /// The function with this entry.
     pub(crate) fn function(entry: &Entry) -> Self {
-        let kind = match entry.body {
-            Body::Activity { .. } => "activity",
-            Body::Orchestrator { .. } => "orchestration",
-            Body::Entity { .. } => "entity",
-        };
-        Self::Function(kind, entry.name.into())
+        Self::Function(entry.kind(), entry.name.into())
     }
 
     fn not_in_orchestrator(&self) -> FailureDetails {

@@ -70,6 +70,22 @@ async fn everything(ctx: &OrchestrationContext, generation: u32) -> Result<u32> 
         }
         open = others;
     }
+    let entity = |key| crate::EntityId::new("purse", key).unwrap().handle();
+    let called = entity("a").operation::<u32>("add", &sum).spawn();
+    let _ = entity("b").operation::<u32>("add", &sum).signal();
+    let wait = Duration::from_secs(1 + ctx.random_u64() % 4);
+    let lock = ctx.lock_entities((entity("a"), entity("c")));
+    if let Race2::First(Ok(mut section)) = crate::race((lock, ctx.create_timer(wait))).await {
+        sum += section.0.operation::<u32>("get", &()).await.unwrap_or(7);
+        let (a, c) = &mut *section;
+        let both = (a.operation::<u32>("get", &()), c.operation::<u32>("get", &()));
+        sum += crate::join(both).await.1.unwrap_or(8);
+        if ctx.random_u64().is_multiple_of(2) {
+            drop(section);
+            step(sum).await.ok();
+        }
+    }
+    sum += called.await.unwrap_or(9);
     if generation < 1 && (u64::from(sum) ^ ctx.random_u64()).is_multiple_of(2) {
         return ctx.continue_as_new(everything(sum)).await;
     }
@@ -81,6 +97,10 @@ async fn everything(ctx: &OrchestrationContext, generation: u32) -> Result<u32> 
 struct World {
     activities: Vec<i32>,
     children: Vec<i32>,
+    operations: Vec<i32>,
+    /// Critical sections that are asked for, or have begun.
+    sections: Vec<i32>,
+    locks: Vec<i32>,
 }
 
 impl World {
@@ -95,6 +115,16 @@ impl World {
                 Action::TerminateOrchestration { event_id, .. } => {
                     self.children.retain(|id| *id != event_id);
                 }
+                Action::AskEntity { task, .. } => self.operations.extend(task),
+                Action::LockEntities { lock, .. } => {
+                    self.sections.push(lock);
+                    self.locks.push(lock);
+                }
+                Action::UnlockEntities { lock, granted, .. } => {
+                    assert_eq!(granted, !self.locks.contains(&lock), "an unlock of {lock}");
+                    assert!(self.sections.contains(&lock), "a second unlock of {lock}");
+                    self.sections.retain(|id| *id != lock);
+                }
                 Action::SendEvent { .. } => {}
             }
         }
@@ -106,7 +136,15 @@ impl World {
         for _ in 0..chance(4) {
             let failure = FailureDetails::new("Test", "broken");
             let result = if chance(3) == 0 { Err(failure) } else { Ok(json("2")) };
-            match chance(5) {
+            match chance(7) {
+                5 if !self.operations.is_empty() => {
+                    let id = self.operations.swap_remove(chance(self.operations.len()));
+                    happened.push(EventKind::operation_result(id, result));
+                }
+                6 if !self.locks.is_empty() => {
+                    let task_scheduled_id = self.locks.remove(0);
+                    happened.push(EventKind::EntityLockGranted { task_scheduled_id });
+                }
                 0 => happened.push(EventKind::EventRaised {
                     name: ["a", "A", "b"][chance(3)].to_owned(),
                     input: json(["1", r#""text""#][chance(2)]),

@@ -162,6 +162,16 @@ fn describe(episode: &Episode) -> String {
             Action::SendEvent { instance_id, name, input } => {
                 writeln!(text, "send {name}({input}) to {instance_id}").unwrap();
             }
+            Action::AskEntity { task, asked, at } => {
+                writeln!(text, "ask {task:?} {asked:?} {at:?}").unwrap();
+            }
+            Action::LockEntities { lock, lock_set } => {
+                writeln!(text, "lock {lock} {lock_set:?}").unwrap();
+            }
+            Action::UnlockEntities { lock, lock_set, granted } => {
+                let how = if *granted { "at once" } else { "one after another" };
+                writeln!(text, "unlock {lock} {lock_set:?} {how}").unwrap();
+            }
         }
     }
     let outcome = match &episode.outcome {

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::start::{answer, terminated};
 use super::{Partition, Stopped};
-use crate::engine::{Episode, Outcome};
+use crate::engine::{Action, Episode, Execution, Outcome};
 use crate::hub::committer::{Content, Effect};
 use crate::hub::error::ManageError;
 use crate::hub::lifecycle::LifecycleKind;
@@ -15,7 +15,7 @@ use crate::hub::residents::Resident;
 use crate::hub::spans;
 use crate::protocol::{
     EventKind, HistoryEvent, InstanceId, MessageId, ParentInstance, RuntimeStatus, Suspension,
-    Timestamp,
+    TaskMessage, Timestamp,
 };
 
 type Managed = Result<(), ManageError>;
@@ -168,6 +168,7 @@ impl Partition {
                 })
                 .collect();
         }
+        content.messages.extend(self.unlock(resident)?);
         let effects = vec![Effect::CancelAll(resident.record.execution_id)];
         let status = RuntimeStatus::Terminated;
         let failure = Some(terminated(&reason));
@@ -185,6 +186,19 @@ impl Partition {
         Ok(())
     }
 
+    /// What ends the critical section of an instance that goes no further, if it is in one.
+    pub(super) fn unlock(&mut self, resident: &Resident) -> Result<Vec<TaskMessage>, Stopped> {
+        let unlock = match &resident.execution {
+            Some(execution) => execution.unlock(),
+            None => open_section(&self.durable_history(resident)?),
+        };
+        let mut content = Content::default();
+        if let Some(unlock) = unlock {
+            resident.act(unlock, &mut content, &mut Vec::new());
+        }
+        Ok(content.messages)
+    }
+
     /// Takes out of a history what made the instance fail, and goes on from there.
     fn rewind(
         &mut self,
@@ -198,7 +212,8 @@ impl Partition {
             return Ok(Err(ManageError::NotFailed { instance_id, status }));
         }
         let now = self.clock.now();
-        let (mut past, children) = without_failures(self.durable_history(resident)?);
+        let Rewound { mut past, children, failed } =
+            without_failures(self.durable_history(resident)?);
         past.extend(framed(now, vec![EventKind::ExecutionRewound { reason: reason.to_owned() }]));
         let mut execution = match self.replay(&resident.record, &past) {
             Ok(execution) => execution,
@@ -207,7 +222,10 @@ impl Partition {
                 return Ok(Err(ManageError::CannotRewind { instance_id, reason }));
             }
         };
-        let running = execution.running_tasks();
+        let (running, calls) = (execution.running_tasks(), execution.open_calls());
+        if let Some(reason) = unanswered(&execution, &calls, &failed) {
+            return Ok(Err(ManageError::CannotRewind { instance_id, reason }));
+        }
         let effects = running.into_iter().map(|task| Effect::Run(resident.job(task))).collect();
         let messages = children
             .into_iter()
@@ -228,6 +246,7 @@ impl Partition {
         resident.replaces = Some(resident.record.execution_id);
         resident.record.history_len = 0;
         let content = Content { messages, ..content };
+        let actions = calls.into_iter().chain(actions).collect();
         let episode = Episode { events: past, actions, outcome };
         self.write_episode(resident, episode, content, effects);
         Ok(Ok(()))
@@ -280,9 +299,58 @@ fn open_children(past: &[HistoryEvent]) -> Vec<(i32, InstanceId)> {
     open.into_iter().collect()
 }
 
-/// A history without its end and without the failures of tasks, which so are tried again; and the
-/// sub-orchestrations among those.
-fn without_failures(past: Vec<HistoryEvent>) -> (Vec<HistoryEvent>, Vec<(i32, InstanceId)>) {
+/// What unlocks the entities of a history whose critical section has not ended.
+fn open_section(past: &[HistoryEvent]) -> Option<Action> {
+    let requested = past.iter().rev().find_map(|event| match &event.kind {
+        EventKind::EntityLockRequested { lock_set, .. } => Some((event.event_id, lock_set.clone())),
+        _ => None,
+    });
+    let (lock, lock_set) = requested?;
+    let mut granted = false;
+    for event in past {
+        match event.kind {
+            EventKind::EntityUnlockSent { task_scheduled_id, .. } if task_scheduled_id == lock => {
+                return None;
+            }
+            EventKind::EntityLockGranted { task_scheduled_id } if task_scheduled_id == lock => {
+                granted = true;
+            }
+            _ => {}
+        }
+    }
+    Some(Action::UnlockEntities { lock, lock_set, granted })
+}
+
+/// What a failed instance waited for and was not told, since it had ended: nobody tells it again. The
+/// calls that have failed are made again.
+fn unanswered(execution: &Execution, calls: &[Action], failed: &[i32]) -> Option<String> {
+    if execution.unlock().is_some() {
+        return Some(
+            "  it was in a critical section, or waited for one, when it failed".to_owned(),
+        );
+    }
+    calls.iter().find_map(|call| match call {
+        Action::AskEntity { task: Some(task), asked, .. } if !failed.contains(task) => {
+            let (operation, entity) = (&asked.operation, &asked.entity_id);
+            Some(format!(
+                "  the answer of `{operation}` of entity `{entity}` came after its failure"
+            ))
+        }
+        _ => None,
+    })
+}
+
+/// A history whose failures are to be tried again.
+struct Rewound {
+    /// Without its end and without the failures of tasks.
+    past: Vec<HistoryEvent>,
+    /// The sub-orchestrations that had failed.
+    children: Vec<(i32, InstanceId)>,
+    /// All tasks that had failed.
+    failed: Vec<i32>,
+}
+
+fn without_failures(past: Vec<HistoryEvent>) -> Rewound {
     let mut created = BTreeMap::new();
     let mut failed = Vec::new();
     for event in &past {
@@ -291,6 +359,7 @@ fn without_failures(past: Vec<HistoryEvent>) -> (Vec<HistoryEvent>, Vec<(i32, In
                 created.insert(event.event_id, instance_id.clone());
             }
             EventKind::TaskFailed { task_scheduled_id, .. }
+            | EventKind::EntityOperationFailed { task_scheduled_id, .. }
             | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id, .. } => {
                 failed.push(*task_scheduled_id);
             }
@@ -301,11 +370,13 @@ fn without_failures(past: Vec<HistoryEvent>) -> (Vec<HistoryEvent>, Vec<(i32, In
     let stays = |kind: &EventKind| match kind {
         EventKind::ExecutionCompleted { .. }
         | EventKind::TaskFailed { .. }
+        | EventKind::EntityOperationFailed { .. }
         | EventKind::SubOrchestrationInstanceFailed { .. } => false,
         EventKind::TaskAttemptFailed { task_scheduled_id, .. } => {
             !failed.contains(task_scheduled_id)
         }
         _ => true,
     };
-    (past.into_iter().filter(|event| stays(&event.kind)).collect(), children)
+    let past = past.into_iter().filter(|event| stays(&event.kind)).collect();
+    Rewound { past, children, failed }
 }

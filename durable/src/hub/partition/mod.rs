@@ -7,8 +7,9 @@
 //! It is outside of any async runtime, so that an orchestrator that needs one is found out.
 //!
 //! Read next: `start.rs` (new instances), `write.rs` (what an episode leaves), `manage.rs` (what
-//! clients want), `restore.rs` (what was not in memory).
+//! clients want), `restore.rs` (what was not in memory), `entities/` (what is no orchestration).
 
+mod entities;
 mod manage;
 mod restore;
 mod start;
@@ -20,6 +21,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 
 use lru::DefaultHasher;
 
+use super::batches::Batches;
 use super::clock::Clock;
 use super::committer::{Content, Effect, Write};
 use super::due::DueList;
@@ -42,6 +44,8 @@ use crate::store::{PartitionState, Store, StoreError};
 /// How much mail is looked at before episodes are run.
 const BATCH_MAX: usize = 1024;
 
+pub(super) use self::entities::Live;
+
 #[derive(Debug)]
 pub(super) struct Partition {
     pub(super) id: PartitionId,
@@ -52,7 +56,11 @@ pub(super) struct Partition {
     pub(super) health: Arc<Health>,
     pub(super) lifecycle: Arc<Lifecycle>,
     pub(super) settings: Settings,
-    pub(super) residents: Residents,
+    pub(super) residents: Residents<Resident>,
+    pub(super) entities: Residents<Live>,
+    /// Entities for which something came in this turn.
+    pub(super) touched: Vec<InstanceId>,
+    pub(super) batches: Arc<Batches>,
     pub(super) due: DueList,
     pub(super) waiters: HashMap<InstanceId, Waiters, DefaultHasher>,
     pub(super) clock: Clock,
@@ -160,6 +168,7 @@ impl Partition {
                 self.deliver(&instance_id, arrival)?;
             }
             self.look_at_due()?;
+            self.advance_entities()?;
             self.announce_due();
             self.next_mail = mail.try_recv().ok();
             match self.next_mail {
@@ -168,6 +177,7 @@ impl Partition {
             }
             under_way.clear();
             self.residents.evict();
+            self.entities.evict();
             metrics::residents(self.id, self.residents.len());
         }
         Ok(())
@@ -209,7 +219,16 @@ impl Partition {
                 }
                 Ok(())
             }
+            Mail::Message(message) if message.instance_id.is_entity() => {
+                self.take_in_for_entity(*message)
+            }
             Mail::Message(message) => self.take_in_message(*message, arrivals),
+            Mail::Operate { message, reply } => self.take_in_from_client(*message, reply),
+            Mail::BatchEnded { entity, done } => self.end_batch(&entity, *done),
+            Mail::Refill(entity) => self.refill(&entity),
+            Mail::TakeBackLock { entity, owner, reply } => {
+                self.take_back_lock(&entity, &owner, reply)
+            }
             Mail::Manage { instance_id, what: Manage::Raise { name, input }, reply } => {
                 let raised = self.can_raise(&instance_id)?;
                 let arrival = arrivals.of(&instance_id);
@@ -328,6 +347,10 @@ impl Partition {
         // One that is due again by what it does now has its turn after others.
         let (mut purged, mut effects) = (Vec::new(), Vec::new());
         for id in ids {
+            if id.is_entity() {
+                self.fire(&id)?;
+                continue;
+            }
             let Some(mut resident) = self.resident(&id)? else { continue };
             // Its entry is taken out of the list.
             resident.due_before = None;

@@ -29,6 +29,7 @@ impl Partition {
         }
         self.take_in_stored(0..found.messages_end)?;
         self.look_at_due()?;
+        self.advance_entities()?;
         self.announce_due();
         Ok(())
     }
@@ -48,7 +49,9 @@ impl Partition {
             for (id, arrival) in arrivals.take_all() {
                 self.deliver(&id, arrival)?;
             }
+            self.advance_entities()?;
             self.residents.evict();
+            self.entities.evict();
         }
         Ok(())
     }

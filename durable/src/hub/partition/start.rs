@@ -43,6 +43,9 @@ impl Partition {
                 effects.push(Effect::CancelAll(existing.execution_id));
                 let why = "another instance was started under its id";
                 messages.extend(answer_parent(existing, Err(terminated(why))));
+                if let Some(resident) = self.resident(&instance_id)? {
+                    messages.extend(self.unlock(&resident)?);
+                }
             }
         }
         if let (Origin::Message(id), Some(parent)) = (&origin, &started.parent)

@@ -1,0 +1,218 @@
+//! Looking for entities, and cleaning up behind what is gone.
+
+use chrono::{DateTime, Utc};
+use tokio::sync::oneshot;
+
+use super::{EntityDetails, details};
+use crate::entity::Entity;
+use crate::hub::TaskHub;
+use crate::hub::error::{EntityError, HubError};
+use crate::hub::mail::Mail;
+use crate::protocol::{EntityId, ParentInstance, Timestamp};
+use crate::store::{InstanceFilter, Store, StoreError};
+
+/// How many entities are read at once.
+const PAGE: usize = 100;
+
+/// Which entities are looked for: those to which all that is said applies.
+///
+/// ```standalone_crate
+/// # use durable::prelude::*;
+/// # use serde::{Serialize, Deserialize};
+/// use durable::EntityQuery;
+///
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter(i64);
+/// # #[entity]
+/// # impl Counter { fn add(&mut self, n: i64) { self.0 += n } }
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// let hub = TaskHub::builder().in_memory().open().await?;
+/// for page in ["home", "help", "contact"] {
+///     hub.call_entity(Counter::at(page).add(1)).await?;
+/// }
+/// let found = hub.query_entities(&EntityQuery::new().of::<Counter>().key_prefix("h"), None).await?;
+/// let keys: Vec<_> = found.entities.iter().map(|entity| entity.entity_id.key()).collect();
+/// assert_eq!(keys, ["help", "home"]);
+/// # hub.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a query does nothing until it is given to a hub"]
+#[derive(Clone, Debug)]
+pub struct EntityQuery {
+    name: Option<String>,
+    key_prefix: String,
+    modified_from: Option<Timestamp>,
+    modified_to: Option<Timestamp>,
+    leaves_out_state: bool,
+    includes_transient: bool,
+    page_size: usize,
+}
+
+/// Some of the entities that were looked for, in the order of their ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EntityPage {
+    /// The entities.
+    pub entities: Vec<EntityDetails>,
+    /// After which id to look for more; none if there are no more. What follows may be nothing.
+    pub next: Option<EntityId>,
+}
+
+/// What [`TaskHub::clean_entities`] has found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CleanedEntities {
+    /// Locks of critical sections whose orchestration is gone.
+    pub orphaned_locks_released: u64,
+}
+
+impl Default for EntityQuery {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl EntityQuery {
+    /// All entities that have a state.
+    pub fn new() -> Self {
+        Self {
+            name: None,
+            key_prefix: String::new(),
+            modified_from: None,
+            modified_to: None,
+            leaves_out_state: false,
+            includes_transient: false,
+            page_size: PAGE,
+        }
+    }
+
+    /// Of the kind `E`.
+    pub fn of<E: Entity>(self) -> Self {
+        self.name(E::ENTRY.name)
+    }
+
+    /// Of the kind with this name.
+    pub fn name(self, name: impl AsRef<str>) -> Self {
+        Self { name: Some(name.as_ref().to_lowercase()), ..self }
+    }
+
+    /// With a key that begins like this; together with [`of`](Self::of) or [`name`](Self::name) only
+    /// those are looked at.
+    pub fn key_prefix(self, prefix: impl Into<String>) -> Self {
+        Self { key_prefix: prefix.into(), ..self }
+    }
+
+    /// Last changed at this time or later.
+    pub fn modified_from(self, time: DateTime<Utc>) -> Self {
+        Self { modified_from: Some(Timestamp::new(time)), ..self }
+    }
+
+    /// Last changed before this time.
+    pub fn modified_to(self, time: DateTime<Utc>) -> Self {
+        Self { modified_to: Some(Timestamp::new(time)), ..self }
+    }
+
+    /// Without their states.
+    pub fn leave_out_state(self) -> Self {
+        Self { leaves_out_state: true, ..self }
+    }
+
+    /// Also those without a state, which are locked or wait for a signal that is not due.
+    pub fn include_transient(self) -> Self {
+        Self { includes_transient: true, ..self }
+    }
+
+    /// How many entities there are on a page, at most; by default 100.
+    pub fn page_size(self, entities: usize) -> Self {
+        Self { page_size: entities.max(1), ..self }
+    }
+
+    fn filter(&self) -> InstanceFilter {
+        InstanceFilter {
+            entities: true,
+            id_prefix: match &self.name {
+                Some(name) => format!("@{name}@{}", self.key_prefix),
+                None => "@".to_owned(),
+            },
+            updated_from: self.modified_from,
+            updated_to: self.modified_to,
+            ..InstanceFilter::default()
+        }
+    }
+
+    fn read(&self, store: &dyn Store, after: Option<&EntityId>) -> Result<EntityPage, StoreError> {
+        let after = after.map(EntityId::instance_id);
+        let found = store.instances(&self.filter(), after, self.page_size)?;
+        let mut entities = Vec::new();
+        for record in &found.instances {
+            let Some(mut entity) = details(store, record)? else { continue };
+            let is_meant = entity.entity_id.key().starts_with(&self.key_prefix);
+            if is_meant && (self.includes_transient || entity.state.is_some()) {
+                entity.state.take_if(|_| self.leaves_out_state);
+                entities.push(entity);
+            }
+        }
+        Ok(EntityPage { entities, next: found.next.and_then(|id| id.entity()) })
+    }
+}
+
+impl TaskHub {
+    /// Entities in the order of their ids, those behind `after`: a page of them.
+    ///
+    /// A page may be shorter than asked for though there are more; the last one has no
+    /// [`next`](EntityPage::next).
+    ///
+    /// # Errors
+    /// The hub was shut down, or its store failed.
+    pub async fn query_entities(
+        &self,
+        query: &EntityQuery,
+        after: Option<&EntityId>,
+    ) -> Result<EntityPage, HubError> {
+        let (query, after) = (query.clone(), after.cloned());
+        self.read(move |store| query.read(store, after.as_ref())).await
+    }
+
+    /// Releases locks of critical sections whose orchestration is gone.
+    ///
+    /// Locks end with their orchestration in the same commit, and an entity that is deleted leaves
+    /// nothing, so there is nothing to clean unless a store was mended by hand. It looks at every
+    /// entity.
+    ///
+    /// # Errors
+    /// The hub was shut down, or its store failed; some locks may be released then.
+    pub async fn clean_entities(&self) -> Result<CleanedEntities, EntityError> {
+        let query = EntityQuery::new().include_transient().leave_out_state();
+        let (mut cleaned, mut after) = (CleanedEntities::default(), None);
+        loop {
+            let page = self.query_entities(&query, after.as_ref()).await?;
+            for entity in page.entities {
+                let Some(owner) = entity.locked_by else { continue };
+                if self.is_gone(&owner).await? && self.unlock(&entity.entity_id, owner).await? {
+                    cleaned.orphaned_locks_released += 1;
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(cleaned);
+            }
+        }
+    }
+
+    async fn is_gone(&self, owner: &ParentInstance) -> Result<bool, HubError> {
+        let id = owner.instance_id.clone();
+        let record = self.read(move |store| store.instance(&id)).await?;
+        let is_there = record.is_some_and(|record| {
+            record.execution_id == owner.execution_id && !record.runtime_status.is_finished()
+        });
+        Ok(!is_there)
+    }
+
+    async fn unlock(&self, entity: &EntityId, owner: ParentInstance) -> Result<bool, HubError> {
+        let (reply, unlocked) = oneshot::channel();
+        let (entity, owner) = (entity.instance_id().clone(), Box::new(owner));
+        self.send(&entity.clone(), Mail::TakeBackLock { entity, owner, reply });
+        unlocked.await.map_err(|_gone| self.error())
+    }
+}

@@ -1,0 +1,179 @@
+//! Batches: how one begins, and what it leaves.
+
+use super::live::{Live, Origin, Queued};
+use crate::entity::{BatchDone, Outgoing, Requested};
+use crate::hub::batches::BatchJob;
+use crate::hub::committer::{Content, Effect};
+use crate::hub::mail::EntityReply;
+use crate::hub::partition::write::{message, operation};
+use crate::hub::partition::{Partition, Stopped};
+use crate::protocol::{EventKind, ExecutionStarted, FailureDetails, InstanceId, Json, TaskMessage};
+
+type Outcome = Result<Json, FailureDetails>;
+
+impl Partition {
+    /// Begins the next batch of an entity. Whether the entity's record changes by what that takes.
+    pub(super) fn begin_batch(
+        &mut self,
+        live: &mut Live,
+        content: &mut Content,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let Some(run) = self.registry.entity(live.entity_id.name()) else {
+            return self.do_without_code(live, content, effects);
+        };
+        live.take_batch();
+        let operations = live.running.iter().filter_map(Queued::requested).collect();
+        let (entity_id, state) = (live.entity_id.clone(), live.kept.state.clone());
+        let now = self.clock.now();
+        self.batches.submit(BatchJob { entity_id, run, state, operations, now });
+        false
+    }
+
+    /// Where there is no code for an entity it can be deleted, calls fail, and signals wait.
+    fn do_without_code(
+        &mut self,
+        live: &mut Live,
+        content: &mut Content,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        if !std::mem::replace(&mut live.is_held, true) {
+            tracing::warn!(
+                entity = %live.entity_id,
+                registered = self.registry.entity_names(),
+                "no entity of this name is registered: signals wait until one is"
+            );
+        }
+        live.take_batch();
+        let mut is_changed = false;
+        for queued in std::mem::take(&mut live.running) {
+            let outcome = if queued.is_deletion() {
+                is_changed |= live.kept.state.take().is_some();
+                Ok(Json::null())
+            } else {
+                Err(self.not_registered_entity(live))
+            };
+            is_changed |= settle(live, queued, outcome, content, effects);
+        }
+        is_changed
+    }
+
+    fn not_registered_entity(&self, live: &Live) -> FailureDetails {
+        let message = format!(
+            "entity `{}` is not registered; registered: {}",
+            live.entity_id.name(),
+            self.registry.entity_names()
+        );
+        FailureDetails::new(FailureDetails::NOT_REGISTERED, message).non_retriable()
+    }
+
+    /// Writes what a batch has left, with all that it sends.
+    pub(in crate::hub::partition) fn end_batch(
+        &mut self,
+        id: &InstanceId,
+        done: BatchDone,
+    ) -> Result<(), Stopped> {
+        let mut live = self.live(id)?;
+        let BatchDone { state, outcomes, outgoing } = done;
+        let (mut content, mut effects) = (Content::default(), Vec::new());
+        let mut is_changed = live.kept.state != state;
+        live.kept.state = state;
+        live.is_held = false;
+        let mut waiting = Vec::new();
+        let running = std::mem::take(&mut live.running);
+        for (queued, outcome) in running.into_iter().zip(outcomes) {
+            match outcome {
+                Some(outcome) => {
+                    is_changed |= settle(&mut live, queued, outcome, &mut content, &mut effects);
+                }
+                None => waiting.push(queued),
+            }
+        }
+        if !waiting.is_empty() {
+            hold(&mut live, waiting);
+        }
+        let properties = &self.settings.properties;
+        content.messages.extend(outgoing.into_iter().map(|sent| match sent {
+            Outgoing::Signal { asked, at } => operation(asked, None, at),
+            Outgoing::Start { instance_id, started } => {
+                let properties = properties.as_ref().clone();
+                let started = ExecutionStarted { properties, ..*started };
+                message(instance_id, EventKind::ExecutionStarted(Box::new(started)))
+            }
+        }));
+        self.write_entity(&mut live, is_changed, content, effects);
+        self.touch(live);
+        Ok(())
+    }
+}
+
+/// Keeps signals until there is code that can read the state.
+fn hold(live: &mut Live, waiting: Vec<Queued>) {
+    tracing::error!(
+        entity = %live.entity_id,
+        "the state of an entity cannot be read: signals wait for code that can read it, or for \
+         its deletion"
+    );
+    live.is_held = true;
+    for queued in waiting.into_iter().rev() {
+        live.put_back(queued);
+    }
+}
+
+/// Tells whoever waits what has become of an operation. Whether the entity's record changes.
+fn settle(
+    live: &mut Live,
+    queued: Queued,
+    outcome: Outcome,
+    content: &mut Content,
+    effects: &mut Vec<Effect>,
+) -> bool {
+    let TaskMessage { id, from, event, .. } = queued.message;
+    let mut is_changed = false;
+    let mut caller = None;
+    match queued.origin {
+        Origin::Stored => {
+            content.consumed.push(id);
+            caller = live.callers.remove(&id);
+        }
+        Origin::Client(EntityReply::Called(reply)) => caller = Some(reply),
+        Origin::Client(EntityReply::Signalled(reply)) => effects.push(Effect::Signalled(reply)),
+        Origin::Scheduled(_) => {
+            live.has_fired();
+            is_changed = true;
+        }
+    }
+    if let EventKind::EntityOperationSignaled { operation, .. } = &event
+        && let Err(failure) = &outcome
+    {
+        tracing::warn!(entity = %live.entity_id, operation, "a signal failed: {failure}");
+    }
+    if let Some(from) = from {
+        content.messages.push(TaskMessage {
+            execution_id: Some(from.execution_id),
+            ..message(
+                from.instance_id,
+                EventKind::operation_result(from.task_scheduled_id, outcome),
+            )
+        });
+    } else if let Some(reply) = caller {
+        effects.push(Effect::Operated(reply, outcome));
+    }
+    is_changed
+}
+
+impl Queued {
+    fn requested(&self) -> Option<Requested> {
+        let (EventKind::EntityOperationCalled { operation, input, .. }
+        | EventKind::EntityOperationSignaled { operation, input, .. }) = &self.message.event
+        else {
+            return None;
+        };
+        Some(Requested {
+            operation: operation.clone(),
+            input: input.clone(),
+            caller: self.message.from.as_ref().map(|from| from.instance_id.clone()),
+            is_call: self.is_call(),
+        })
+    }
+}
