@@ -12,7 +12,8 @@ mod operation;
 
 #[expect(unreachable_pub, reason = "the attribute names them in signatures")]
 pub use batch::{
-    Batch, BatchDone, EntityBody, EntityFunction, OperationRun, run_entity, run_entity_function,
+    Batch, BatchDone, EntityBody, EntityFunction, OperationRun, RunOperation, RunnableEntity,
+    run_entity, run_entity_function,
 };
 pub(crate) use batch::{DELETE, Requested};
 pub use context::EntityContext;
