@@ -404,7 +404,7 @@ impl Expansion<'_> {
         let outcome = outcome_of(owner, &function, krate);
         quote! {
             #(#conditions)*
-            pub struct #owner;
+            struct #owner;
             #(#conditions)*
             #[allow(non_local_definitions)]
             const _: () = {
@@ -453,7 +453,6 @@ impl Handle {
 
 /// Makes a method of a type one of its handle.
 fn expose(item: &mut ItemFn, handle: Handle) {
-    item.vis = parse_quote!(pub);
     let receiver: FnArg = match handle {
         Handle::Free => parse_quote!(&self),
         Handle::Locked => parse_quote!(&mut self),

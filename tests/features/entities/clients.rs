@@ -1,0 +1,94 @@
+//! What a client does with entities.
+
+use std::time::Duration;
+
+use durable::{EntityError, EntityId, EntityQuery, InstanceQuery};
+
+use super::*;
+
+#[tokio::test]
+async fn a_client_signals_calls_and_reads_in_order() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let tally_of = Tally::at("client");
+    assert!(hub.entity_state::<Tally>("client").await?.is_none());
+    for n in 0..20 {
+        hub.signal_entity(tally_of.note(n)).await?;
+    }
+    assert_eq!(hub.call_entity(tally_of.seen()).await?, (0..20).collect::<Vec<_>>());
+    hub.signal_entity_at(Duration::from_hours(1), tally_of.add(1)).await?;
+    assert_eq!(tally(&hub, "client").await?, 0);
+    hub.advance(Duration::from_hours(2)).await;
+    assert_eq!(tally(&hub, "client").await?, 1);
+    let failed = hub.call_entity(tally_of.add_and_fail(3)).await.unwrap_err();
+    assert!(matches!(failed, EntityError::Failed(_)), "{failed:?}");
+    assert!(failed.to_string().contains("3 is too many"), "{failed}");
+    assert_eq!(tally(&hub, "client").await?, 1);
+    hub.shutdown().await
+}
+
+#[tokio::test]
+async fn what_a_client_may_not_ask_for_is_refused() -> Result<()> {
+    let hub = TestHub::builder().configure(|hub| hub.max_payload(1000)).open().await?;
+    let bad_key = hub.signal_entity(Tally::at("a#b").add(1)).await.unwrap_err();
+    assert!(bad_key.to_string().contains("`/ \\ # ?`"), "{bad_key}");
+    let id = EntityId::new("nobody", "x")?;
+    let unknown = hub.signal_entity(id.handle().operation::<()>("add", &1)).await.unwrap_err();
+    assert!(unknown.to_string().contains("entity `nobody` is not registered"), "{unknown}");
+    let large = Tally::at("a").forward(&"x".repeat(2000), 1);
+    let large = hub.call_entity(large).await.unwrap_err();
+    assert!(large.to_string().contains("may have 1000"), "{large}");
+    let id = EntityId::new("tally", "x")?;
+    let jump = hub.call_entity(id.handle().operation::<()>("jump", &1)).await.unwrap_err();
+    assert!(jump.to_string().contains("has no operation `jump`"), "{jump}");
+    let outside = Tally::at("a").add(1).signal().unwrap_err();
+    assert!(outside.to_string().contains("hub.signal_entity"), "{outside}");
+    let outside = Tally::at("a").add(1).await.unwrap_err();
+    assert!(outside.to_string().contains("hub.call_entity"), "{outside}");
+    hub.shutdown().await
+}
+
+#[tokio::test]
+async fn entities_are_found_by_name_key_time_and_page() -> Result<()> {
+    let hub = TestHub::open().await?;
+    for n in 0..25 {
+        hub.call_entity(Tally::at(format!("page-{n:02}")).add(n)).await?;
+    }
+    let between = hub.now() + chrono::TimeDelta::minutes(5);
+    hub.advance(Duration::from_mins(10)).await;
+    hub.call_entity(Tally::at("page-03").add(1)).await?;
+    hub.call_entity(Tally::at("x-later").add(1)).await?;
+
+    let query = EntityQuery::new().of::<Tally>().key_prefix("page-").page_size(10);
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = hub.query_entities(&query, after.as_ref()).await?;
+        assert!(page.entities.len() <= 10);
+        found.extend(page.entities);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let keys: Vec<_> = found.iter().map(|entity| entity.entity_id.key().to_owned()).collect();
+    assert_eq!(keys, (0..25).map(|n| format!("page-{n:02}")).collect::<Vec<_>>());
+    assert_eq!(found[7].state_as::<Tally>()?.map(|tally| tally.value), Some(7));
+
+    let recent = EntityQuery::new().name("TALLY").modified_from(between).leave_out_state();
+    let recent = hub.query_entities(&recent, None).await?.entities;
+    let keys: Vec<_> = recent.iter().map(|entity| entity.entity_id.key()).collect();
+    assert_eq!(keys, ["page-03", "x-later"]);
+    assert!(recent.iter().all(|entity| entity.state.is_none()));
+    let early = EntityQuery::new().of::<Tally>().modified_to(between);
+    assert_eq!(hub.query_entities(&early, None).await?.entities.len(), 24);
+    assert_eq!(hub.count(&InstanceQuery::new()).await?, 0, "an entity is no instance");
+    assert!(hub.instance("@tally@page-03").is_err());
+    hub.shutdown().await
+}
+
+#[tokio::test]
+async fn there_is_nothing_to_clean() -> Result<()> {
+    let hub = TestHub::open().await?;
+    hub.call_entity(Tally::at("clean").add(1)).await?;
+    assert_eq!(hub.clean_entities().await?, durable::CleanedEntities::default());
+    hub.shutdown().await
+}

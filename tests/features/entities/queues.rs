@@ -1,0 +1,55 @@
+//! Long queues: order, memory, others.
+
+use std::time::Duration;
+
+use super::*;
+
+#[orchestrator]
+async fn floods(ctx: &OrchestrationContext, key: String, count: i64) -> Result<()> {
+    for n in 0..count {
+        Tally::at(&key).note(n).signal()?;
+    }
+    Ok(())
+}
+
+#[orchestrator]
+async fn holds(ctx: &OrchestrationContext, key: String, minutes: u64) -> Result<()> {
+    let mut tally = ctx.lock_entities(Tally::at(&key)).await?;
+    tally.note(-1).await?;
+    ctx.create_timer(Duration::from_mins(minutes)).await;
+    tally.note(-2).await?;
+    Ok(())
+}
+
+/// More than is kept in memory waits behind a lock, over crashes, and then comes in its order.
+#[tokio::test]
+async fn a_queue_longer_than_memory_keeps_its_order() -> Result<()> {
+    const COUNT: i64 = 10_000;
+    let mut hub = TestHub::builder().configure(|hub| hub.verify_replay(false)).open().await?;
+    let holder = hub.start(holds("flood".into(), 60).instance_id("holder")).await?;
+    hub.settle().await;
+    hub.start(floods("flood".into(), COUNT)).await?.result().await?;
+    hub.settle().await;
+    assert_eq!(hub.call_entity(Tally::at("calm").add(1)).await?, 1, "others go on");
+    drop(holder);
+    hub = hub.crash().await?;
+    hub.settle().await;
+    hub.signal_entity(Tally::at("flood").note(COUNT)).await?;
+    hub.advance(Duration::from_hours(2)).await;
+    let seen = hub.call_entity(Tally::at("flood").seen()).await?;
+    let expected: Vec<_> = [-1, -2].into_iter().chain(0..=COUNT).collect();
+    assert!(seen == expected, "{} seen", seen.len());
+    hub.shutdown().await
+}
+
+#[tokio::test]
+async fn a_call_waits_behind_what_was_signalled_before() -> Result<()> {
+    let hub = TestHub::builder().configure(|hub| hub.verify_replay(false)).open().await?;
+    hub.start(holds("behind".into(), 60)).await?;
+    hub.settle().await;
+    hub.start(floods("behind".into(), 6000)).await?.result().await?;
+    hub.settle().await;
+    // It passes time, since somebody waits for it.
+    assert_eq!(hub.call_entity(Tally::at("behind").seen()).await?.len(), 6002);
+    hub.shutdown().await
+}

@@ -1,0 +1,275 @@
+//! Critical sections: exclusion, order, rules, and that no lock is left behind.
+
+use std::time::Duration;
+
+use durable::{EntityQuery, RuntimeStatus};
+
+use super::*;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Purse {
+    cents: i64,
+}
+
+#[entity]
+impl Purse {
+    fn deposit(&mut self, cents: i64) -> i64 {
+        self.cents += cents;
+        self.cents
+    }
+
+    fn withdraw(&mut self, cents: i64) -> Result<i64> {
+        if cents > self.cents {
+            return Err(Error::msg(format!("only {} left", self.cents)));
+        }
+        self.cents -= cents;
+        Ok(self.cents)
+    }
+
+    fn balance(&self) -> i64 {
+        self.cents
+    }
+}
+
+#[activity]
+async fn think() -> Result<()> {
+    tokio::task::yield_now().await;
+    Ok(())
+}
+
+#[orchestrator]
+async fn transfer_cents(ctx: &OrchestrationContext, from: String, to: String, cents: i64) -> Result<bool> {
+    let mut purses = ctx.lock_entities((Purse::at(&from), Purse::at(&to))).await?;
+    if purses.0.balance().await? < cents {
+        return Ok(false);
+    }
+    think().await?;
+    purses.0.withdraw(cents).await?;
+    purses.1.deposit(cents).await?;
+    Ok(true)
+}
+
+async fn locked(hub: &TestHub) -> Result<Vec<String>> {
+    let query = EntityQuery::new().include_transient().page_size(1000);
+    let entities = hub.query_entities(&query, None).await?.entities;
+    let locked = entities.into_iter().filter(|entity| entity.locked_by.is_some());
+    Ok(locked.map(|entity| entity.entity_id.to_string()).collect())
+}
+
+#[tokio::test]
+async fn opposed_transfers_neither_wait_for_ever_nor_lose_money() -> Result<()> {
+    let hub = TestHub::open().await?;
+    for purse in ["a", "b", "c"] {
+        hub.call_entity(Purse::at(purse).deposit(1000)).await?;
+    }
+    let mut runs = Vec::new();
+    for n in 0..100_usize {
+        let (from, to) = [("a", "b"), ("b", "a"), ("c", "a"), ("b", "c"), ("a", "c")][n % 5];
+        let cents = i64::try_from(n)? * 7 % 300;
+        runs.push(hub.start(transfer_cents(from.into(), to.into(), cents)).await?);
+    }
+    for run in runs {
+        run.result().await?;
+    }
+    hub.settle().await;
+    let mut sum = 0;
+    for purse in ["a", "b", "c"] {
+        let cents = hub.entity_state::<Purse>(purse).await?.map_or(0, |purse| purse.cents);
+        assert!(cents >= 0);
+        sum += cents;
+    }
+    assert_eq!(sum, 3000);
+    assert_eq!(locked(&hub).await?, Vec::<String>::new());
+    hub.shutdown().await
+}
+
+/// How the critical section of `ends` is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+enum Way {
+    Return,
+    Drop,
+    Error,
+    Panic,
+    ContinueAsNew,
+    Forget,
+    Wait,
+}
+
+#[orchestrator]
+async fn ends(ctx: &OrchestrationContext, way: Way, again: bool) -> Result<()> {
+    if again {
+        return Ok(());
+    }
+    let mut section = ctx.lock_entities(vec![Purse::at("e1"), Purse::at("e2"), Purse::at("e3")]).await?;
+    section[1].deposit(1).await?;
+    match way {
+        Way::Return => Ok(()),
+        Way::Drop => {
+            drop(section);
+            ctx.create_timer(Duration::from_hours(1)).await;
+            Ok(())
+        }
+        Way::Error => Err(Error::msg("so it ends")),
+        Way::Panic => panic!("so it ends"),
+        Way::ContinueAsNew => ctx.continue_as_new(ends(way, true)).await,
+        Way::Forget => {
+            std::mem::forget(section);
+            Ok(())
+        }
+        Way::Wait => {
+            ctx.create_timer(Duration::from_hours(24)).await;
+            Ok(())
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_critical_section_ends_with_its_orchestrator() -> Result<()> {
+    let hub = TestHub::open().await?;
+    for way in [Way::Return, Way::Drop, Way::Error, Way::Panic, Way::ContinueAsNew, Way::Forget] {
+        let run = hub.start(ends(way, false)).await?;
+        hub.settle().await;
+        assert_eq!(locked(&hub).await?, Vec::<String>::new(), "{way:?}");
+        drop(run);
+    }
+    assert_eq!(hub.call_entity(Purse::at("e2").balance()).await?, 6);
+    assert_eq!(stored_purses(&hub).await?, ["e2"], "what was only locked leaves no trace");
+    hub.shutdown().await
+}
+
+async fn stored_purses(hub: &TestHub) -> Result<Vec<String>> {
+    let query = EntityQuery::new().of::<Purse>().include_transient();
+    let entities = hub.query_entities(&query, None).await?.entities;
+    Ok(entities.iter().map(|entity| entity.entity_id.key().to_owned()).collect())
+}
+
+#[tokio::test]
+async fn locks_survive_crashes_and_end_with_a_termination() -> Result<()> {
+    let mut hub = TestHub::open().await?;
+    for kind in ["live", "suspended", "replaced", "crashed"] {
+        hub.start(ends(Way::Wait, false).instance_id("waits")).await?;
+        hub.settle().await;
+        assert_eq!(locked(&hub).await?.len(), 3, "{kind}");
+        hub = hub.crash().await?;
+        hub.settle().await;
+        assert_eq!(locked(&hub).await?.len(), 3, "{kind}");
+        let run = hub.instance("waits")?;
+        match kind {
+            "suspended" => {
+                run.suspend("a while").await?;
+                run.terminate("enough").await?;
+            }
+            "replaced" => {
+                let other = ends(Way::Return, true).instance_id("waits");
+                hub.start(other.replace_if([RuntimeStatus::Running])).await?.result().await?;
+            }
+            "crashed" => {
+                run.terminate("enough").await?;
+                hub = hub.crash().await?;
+            }
+            _ => run.terminate("enough").await?,
+        }
+        hub.settle().await;
+        assert_eq!(locked(&hub).await?, Vec::<String>::new(), "{kind}");
+        hub.instance("waits")?.purge().await?;
+    }
+    hub.shutdown().await
+}
+
+#[orchestrator]
+async fn tries_for_a_minute(ctx: &OrchestrationContext) -> Result<bool> {
+    let lock = ctx.lock_entities((Purse::at("e0"), Purse::at("e2"), Purse::at("e4")));
+    let minute = ctx.create_timer(Duration::from_mins(1));
+    match durable::race((lock, minute)).await {
+        durable::Race2::First(section) => {
+            drop(section?);
+            Ok(true)
+        }
+        durable::Race2::Second(()) => Ok(false),
+    }
+}
+
+#[tokio::test]
+async fn a_lock_can_be_given_up() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let holder = hub.start(ends(Way::Wait, false)).await?;
+    hub.settle().await;
+    let tries = hub.start(tries_for_a_minute()).await?;
+    assert!(!tries.result().await?);
+    hub.settle().await;
+    assert_eq!(locked(&hub).await?, ["@purse@e1", "@purse@e2", "@purse@e3"]);
+    holder.terminate("enough").await?;
+    hub.settle().await;
+    assert_eq!(locked(&hub).await?, Vec::<String>::new());
+    assert!(hub.start(tries_for_a_minute()).await?.result().await?);
+    hub.settle().await;
+    assert_eq!(locked(&hub).await?, Vec::<String>::new());
+    hub.shutdown().await
+}
+
+#[durable::helper]
+async fn locks_inside(ctx: &OrchestrationContext) -> Result<()> {
+    drop(ctx.lock_entities(Purse::at("r2")).await?);
+    Ok(())
+}
+
+#[durable::helper]
+async fn calls(purse: String) -> Result<i64> {
+    Ok(Purse::at(purse).balance().await?)
+}
+
+#[orchestrator]
+async fn plain_child(ctx: &OrchestrationContext) -> Result<()> {
+    Ok(())
+}
+
+#[durable::helper]
+async fn calls_child() -> Result<()> {
+    Ok(plain_child().await?)
+}
+
+#[durable::helper]
+async fn calls_twice() -> Result<()> {
+    durable::try_join((Purse::at("r1").balance(), Purse::at("r1").balance())).await?;
+    Ok(())
+}
+
+#[orchestrator]
+async fn breaks_rules(ctx: &OrchestrationContext) -> Result<Vec<String>> {
+    let mut said = Vec::new();
+    let no_purse: Vec<durable::DynamicHandle> = Vec::new();
+    said.push(ctx.lock_entities(no_purse).await.unwrap_err().to_string());
+    let both = durable::join((ctx.lock_entities(Purse::at("r1")), calls("r1".into()))).await;
+    said.push(both.1.unwrap_err().to_string());
+    drop(both.0);
+    let section = ctx.lock_entities([Purse::at("r1"), Purse::at("r1")]).await?;
+    assert_eq!(ctx.locked_entities().map(|locked| locked.len()), Some(1));
+    said.push(locks_inside(ctx).await.unwrap_err().to_string());
+    said.push(calls_child().await.unwrap_err().to_string());
+    said.push(calls("r9".into()).await.unwrap_err().to_string());
+    said.push(calls_twice().await.unwrap_err().to_string());
+    said.push(Purse::at("r1").deposit(1).signal().unwrap_err().to_string());
+    Purse::at("r9").deposit(1).signal()?;
+    ctx.start(plain_child())?;
+    calls("r1".into()).await?;
+    drop(section);
+    assert!(ctx.locked_entities().is_none());
+    calls_child().await?;
+    calls("r9".into()).await?;
+    locks_inside(ctx).await?;
+    Ok(said)
+}
+
+#[tokio::test]
+async fn broken_rules_are_named() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let said = hub.start(breaks_rules()).await?.result().await?;
+    let rules: Vec<_> = said.iter().map(|said| said.split_once(": ")).collect();
+    for (said, rule) in said.iter().zip([7, 6, 1, 2, 3, 4, 5]) {
+        assert!(said.contains(&format!("rule {rule}: ")), "{said}");
+    }
+    assert_eq!(rules.len(), 7);
+    hub.settle().await;
+    assert_eq!(locked(&hub).await?, Vec::<String>::new());
+    hub.shutdown().await
+}

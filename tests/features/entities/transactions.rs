@@ -1,0 +1,62 @@
+//! Each operation is a transaction, and a batch of them one commit.
+
+use super::*;
+
+#[orchestrator]
+async fn fails_in_between(ctx: &OrchestrationContext, key: String) -> Result<i64> {
+    let tally = Tally::at(&key);
+    tally.add(1).signal()?;
+    tally.add_and_fail(10).signal()?;
+    tally.send_and_panic().signal()?;
+    tally.add(2).signal()?;
+    let failed = tally.add_and_fail(20).await.unwrap_err();
+    assert_eq!(failed.details().message, "20 is too many");
+    let panicked = tally.send_and_panic().await.unwrap_err();
+    assert!(panicked.details().message.contains("no more"), "{panicked}");
+    Ok(tally.get().await?)
+}
+
+#[tokio::test]
+async fn what_fails_or_panics_leaves_nothing_and_the_batch_goes_on() -> Result<()> {
+    let hub = TestHub::open().await?;
+    assert_eq!(hub.start(fails_in_between("tx".into())).await?.result().await?, 3);
+    hub.settle().await;
+    assert_eq!(tally(&hub, "other").await?, 0);
+    hub.shutdown().await
+}
+
+#[orchestrator]
+async fn asks_for_batch(ctx: &OrchestrationContext) -> Result<Vec<(usize, usize)>> {
+    let tally = Tally::at("batch");
+    Ok(durable::try_join_all((0..10).map(|_| tally.batch())).await?)
+}
+
+#[tokio::test]
+async fn what_comes_together_is_one_batch() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let places = hub.start(asks_for_batch()).await?.result().await?;
+    // How many come together depends on threads; what is said of it does not.
+    assert_eq!(places.len(), 10);
+    assert!(places.iter().all(|(position, size)| position < size), "{places:?}");
+    hub.shutdown().await
+}
+
+#[tokio::test]
+async fn what_is_read_or_deleted_leaves_no_trace() -> Result<()> {
+    let store: std::sync::Arc<dyn Store> = std::sync::Arc::new(durable::store::MemoryStore::default());
+    let shared = std::sync::Arc::clone(&store);
+    let hub = TestHub::builder().configure(|hub| hub.shared_store(shared)).open().await?;
+    assert_eq!(hub.call_entity(Tally::at("gone").get()).await?, 0);
+    assert_eq!(stored(&*store), 0, "a read makes nothing");
+    hub.call_entity(Tally::at("gone").add(1)).await?;
+    hub.call_entity(Tally::at("gone-too").add(1)).await?;
+    assert_eq!(stored(&*store), 2);
+    hub.delete_entity(Tally::at("gone")).await?;
+    hub.call_entity(Tally::at("gone-too").clear()).await?;
+    assert_eq!(stored(&*store), 0);
+    assert_eq!(hub.call_entity(Tally::at("gone").add(5)).await?, 5, "it begins anew");
+    hub.call_entity(Tally::at("gone").delete()).await?;
+    hub.settle().await;
+    assert_eq!(stored(&*store), 0);
+    hub.shutdown().await
+}
