@@ -38,7 +38,12 @@ async fn think() -> Result<()> {
 }
 
 #[orchestrator]
-async fn transfer_cents(ctx: &OrchestrationContext, from: String, to: String, cents: i64) -> Result<bool> {
+async fn transfer_cents(
+    ctx: &OrchestrationContext,
+    from: String,
+    to: String,
+    cents: i64,
+) -> Result<bool> {
     let mut purses = ctx.lock_entities((Purse::at(&from), Purse::at(&to))).await?;
     if purses.0.balance().await? < cents {
         return Ok(false);
@@ -100,7 +105,8 @@ async fn ends(ctx: &OrchestrationContext, way: Way, again: bool) -> Result<()> {
     if again {
         return Ok(());
     }
-    let mut section = ctx.lock_entities(vec![Purse::at("e1"), Purse::at("e2"), Purse::at("e3")]).await?;
+    let mut section =
+        ctx.lock_entities(vec![Purse::at("e1"), Purse::at("e2"), Purse::at("e3")]).await?;
     section[1].deposit(1).await?;
     match way {
         Way::Return => Ok(()),

@@ -43,7 +43,8 @@ async fn what_comes_together_is_one_batch() -> Result<()> {
 
 #[tokio::test]
 async fn what_is_read_or_deleted_leaves_no_trace() -> Result<()> {
-    let store: std::sync::Arc<dyn Store> = std::sync::Arc::new(durable::store::MemoryStore::default());
+    let store: std::sync::Arc<dyn Store> =
+        std::sync::Arc::new(durable::store::MemoryStore::default());
     let shared = std::sync::Arc::clone(&store);
     let hub = TestHub::builder().configure(|hub| hub.shared_store(shared)).open().await?;
     assert_eq!(hub.call_entity(Tally::at("gone").get()).await?, 0);
