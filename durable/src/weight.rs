@@ -45,11 +45,7 @@ pub(crate) fn of_content(event: &EventKind) -> usize {
         | EventKind::EntityUnlockSent { lock_set, .. } => {
             lock_set.iter().map(|id| size_of_val(id) + id.as_str().len()).sum()
         }
-        EventKind::EntityState(state) => {
-            let scheduled = state.scheduled.iter();
-            state.state.as_ref().map_or(0, of_json)
-                + scheduled.map(|it| size_of_val(it) + of_json(&it.input)).sum::<usize>()
-        }
+        EventKind::EntityState(state) => state.state.as_ref().map_or(0, of_json),
         EventKind::TimerCreated { .. }
         | EventKind::EntityLockGranted { .. }
         | EventKind::TimerFired { .. }

@@ -523,6 +523,7 @@ impl Parts {
             settings,
             residents: Residents::new(live, Arc::clone(&durable)),
             entities: Residents::new(live, Arc::clone(&durable)),
+            scheduled: Residents::new(live, Arc::clone(&durable)),
             touched: Vec::new(),
             batches,
             due: DueList::new(id, durable),

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InstanceId, Json, ParentInstance, Timestamp};
+use super::{InstanceId, Json, MessageId, ParentInstance};
+
+/// Stands in the id of a scheduled signal between the entity and what tells signals apart.
+pub(super) const SCHEDULED: char = '#';
 
 /// Names an entity within its task hub: which kind of entity, and which of that kind.
 ///
@@ -69,6 +72,11 @@ impl EntityId {
     /// The id under which messages to it and its record are found.
     pub fn instance_id(&self) -> &InstanceId {
         &self.0
+    }
+
+    /// The id under which a signal to it is kept until it is due.
+    pub(crate) fn of_scheduled(&self, signal: MessageId) -> InstanceId {
+        InstanceId::of_entity(format!("{self}{SCHEDULED}{signal}"))
     }
 
     fn parts(&self) -> (&str, &str) {
@@ -141,28 +149,15 @@ pub struct EntityState {
     /// The critical section that has it locked: who asked, with the `event_id` of the
     /// `EntityLockRequested`.
     pub locked_by: Option<ParentInstance>,
-    /// Signals that are not due yet, in the order in which they are.
-    pub scheduled: Vec<ScheduledSignal>,
     /// How many messages were waiting behind the batch.
     pub backlog: u64,
-}
-
-/// A signal that is to be delivered later.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScheduledSignal {
-    /// When.
-    pub due: Timestamp,
-    /// The operation.
-    pub operation: String,
-    /// Its input.
-    pub input: Json,
 }
 
 impl EntityState {
     /// Whether there is nothing to keep.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { state, locked_by, scheduled, backlog: _ } = self;
-        state.is_none() && locked_by.is_none() && scheduled.is_empty()
+        let Self { state, locked_by, backlog: _ } = self;
+        state.is_none() && locked_by.is_none()
     }
 }
 
@@ -195,5 +190,17 @@ mod tests {
             assert_eq!(&serde_json::from_str::<InstanceId>(&stored).unwrap(), id.instance_id());
         }
         assert!(EntityId::try_from("counter".to_owned()).is_err());
+    }
+
+    #[test]
+    fn what_is_stored_under_an_id_can_be_told() {
+        let entity = EntityId::new("counter", "a@b").unwrap();
+        let signal = entity.of_scheduled(MessageId::from_u128(17));
+        let again = InstanceId::try_from(signal.to_string()).unwrap();
+        assert!(again.is_scheduled_signal() && !again.is_entity() && !again.is_orchestration());
+        assert!(entity.instance_id().is_entity());
+        for broken in ["@counter@a#", "@counter@a#17", "@counter", "@", "@@a", "@c@a/b#17"] {
+            assert!(InstanceId::try_from(broken.to_owned()).is_err(), "{broken}");
+        }
     }
 }

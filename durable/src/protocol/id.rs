@@ -10,9 +10,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::EntityId;
+use super::entity::SCHEDULED;
 
 /// The longest instance id, in characters.
 const INSTANCE_ID_MAX: usize = 256;
+
+const RESERVED: &str = "it begins with `@`, which is reserved for entities";
 
 /// Names one instance of an orchestration within its task hub.
 ///
@@ -43,7 +46,7 @@ impl InstanceId {
         } else if let Some(broken) = Self::is_too_long(id) {
             Some(broken)
         } else if id.starts_with('@') {
-            Some("it begins with `@`, which is reserved for entities")
+            Some(RESERVED)
         } else if id.contains(['/', '\\', '#', '?']) {
             Some("it contains one of `/ \\ # ?`")
         } else if id.chars().any(char::is_control) {
@@ -84,7 +87,17 @@ impl InstanceId {
 
     /// Whether it names an entity.
     pub(crate) fn is_entity(&self) -> bool {
-        self.0.starts_with('@')
+        !self.is_orchestration() && !self.is_scheduled_signal()
+    }
+
+    /// Whether it names an instance of an orchestration.
+    pub(crate) fn is_orchestration(&self) -> bool {
+        !self.0.starts_with('@')
+    }
+
+    /// Whether it names a signal to an entity that is kept until it is due.
+    pub(crate) fn is_scheduled_signal(&self) -> bool {
+        !self.is_orchestration() && self.0.contains(SCHEDULED)
     }
 
     pub(super) fn is_too_long(id: &str) -> Option<&'static str> {
@@ -103,6 +116,13 @@ impl AsRef<str> for InstanceId {
 impl Borrow<str> for InstanceId {
     fn borrow(&self) -> &str {
         &self.0
+    }
+}
+
+impl InstanceId {
+    /// Why an id that begins as an entity's is none of an instance.
+    fn refused(id: String) -> InvalidInstanceId {
+        InvalidInstanceId { id, rule: RESERVED }
     }
 }
 
@@ -126,7 +146,16 @@ impl TryFrom<String> for InstanceId {
         if !id.starts_with('@') {
             return Self::new(id);
         }
-        EntityId::try_from(id).map(Self::from).or_else(|error| Self::new(error.into_id()))
+        let (entity, signal) = match id.rsplit_once(SCHEDULED) {
+            Some((entity, signal)) => (entity.to_owned(), Some(Uuid::try_parse(signal))),
+            None => (id, None),
+        };
+        let entity = EntityId::try_from(entity).map_err(|error| Self::refused(error.into_id()))?;
+        match signal {
+            None => Ok(entity.into()),
+            Some(Ok(signal)) => Ok(entity.of_scheduled(MessageId(signal))),
+            Some(Err(_)) => Err(Self::refused(entity.into())),
+        }
     }
 }
 
@@ -195,6 +224,12 @@ impl MessageId {
     /// The id that is this number; for tests and stores.
     pub const fn from_u128(number: u128) -> Self {
         Self(Uuid::from_u128(number))
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.simple().fmt(f)
     }
 }
 

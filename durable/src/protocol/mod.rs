@@ -16,7 +16,7 @@ mod time;
 mod trace;
 mod version;
 
-pub use entity::{EntityId, EntityState, InvalidEntityId, ScheduledSignal};
+pub use entity::{EntityId, EntityState, InvalidEntityId};
 pub use event::{EventKind, ExecutionStarted, HistoryEvent};
 pub use failure::FailureDetails;
 pub use id::{ExecutionId, InstanceId, InvalidInstanceId, MessageId, PartitionId};

@@ -53,7 +53,8 @@ impl InstanceFilter {
         // Nothing happens to an instance that has ended.
         let ended = record.runtime_status.is_finished().then_some(record.last_updated_at);
         let has_tag = |(key, value): (&String, &String)| record.tags.get(key) == Some(value);
-        self.entities == record.instance_id.is_entity()
+        let id = &record.instance_id;
+        (if self.entities { id.is_entity() } else { id.is_orchestration() })
             && self.name.as_ref().is_none_or(|name| *name == record.name)
             && (self.statuses.is_empty() || self.statuses.contains(&record.runtime_status))
             && self.created_from.is_none_or(|from| record.created_at >= from)

@@ -16,7 +16,7 @@ use crate::orchestration::{Called, When};
 use crate::payload::Payload;
 use crate::protocol::{
     EntityId, EntityState, EventKind, FailureDetails, InstanceRecord, Json, MessageId,
-    ParentInstance, ScheduledSignal, TaskMessage, Timestamp,
+    ParentInstance, TaskMessage, Timestamp,
 };
 use crate::store::{Store, StoreError};
 
@@ -36,17 +36,15 @@ pub struct EntityDetails {
     pub state: Option<Json>,
     /// The critical section that has it locked.
     pub locked_by: Option<ParentInstance>,
-    /// Signals that are to be delivered later.
-    pub scheduled: Vec<ScheduledSignal>,
     /// How many messages were waiting for it.
     pub backlog: u64,
 }
 
 impl EntityDetails {
     fn new(entity_id: EntityId, record: &InstanceRecord, kept: EntityState) -> Self {
-        let EntityState { state, locked_by, scheduled, backlog } = kept;
+        let EntityState { state, locked_by, backlog } = kept;
         let (created_at, last_modified) = (record.created_at, record.last_updated_at);
-        Self { entity_id, created_at, last_modified, state, locked_by, scheduled, backlog }
+        Self { entity_id, created_at, last_modified, state, locked_by, backlog }
     }
 
     /// Its state, read as a `T`; none if it has none.

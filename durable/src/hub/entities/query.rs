@@ -118,7 +118,7 @@ impl EntityQuery {
         Self { leaves_out_state: true, ..self }
     }
 
-    /// Also those without a state, which are locked or wait for a signal that is not due.
+    /// Also those without a state, which are only locked.
     pub fn include_transient(self) -> Self {
         Self { includes_transient: true, ..self }
     }

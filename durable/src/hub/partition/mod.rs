@@ -44,7 +44,7 @@ use crate::store::{PartitionState, Store, StoreError};
 /// How much mail is looked at before episodes are run.
 const BATCH_MAX: usize = 1024;
 
-pub(super) use self::entities::Live;
+pub(super) use self::entities::{Live, Scheduled};
 
 #[derive(Debug)]
 pub(super) struct Partition {
@@ -58,6 +58,7 @@ pub(super) struct Partition {
     pub(super) settings: Settings,
     pub(super) residents: Residents<Resident>,
     pub(super) entities: Residents<Live>,
+    pub(super) scheduled: Residents<Scheduled>,
     /// Entities for which something came in this turn.
     pub(super) touched: Vec<InstanceId>,
     pub(super) batches: Arc<Batches>,
@@ -178,6 +179,7 @@ impl Partition {
             under_way.clear();
             self.residents.evict();
             self.entities.evict();
+            self.scheduled.evict();
             metrics::residents(self.id, self.residents.len());
         }
         Ok(())
@@ -347,7 +349,7 @@ impl Partition {
         // One that is due again by what it does now has its turn after others.
         let (mut purged, mut effects) = (Vec::new(), Vec::new());
         for id in ids {
-            if id.is_entity() {
+            if id.is_scheduled_signal() {
                 self.fire(&id)?;
                 continue;
             }

@@ -52,6 +52,7 @@ impl Partition {
             self.advance_entities()?;
             self.residents.evict();
             self.entities.evict();
+            self.scheduled.evict();
         }
         Ok(())
     }

@@ -309,7 +309,9 @@ impl Store for SledStore {
         loop {
             let from = match &after {
                 // There may be many of them.
-                Some(id) if id.is_entity() && !filter.entities => Bound::Included(BEHIND_ENTITIES),
+                Some(id) if !id.is_orchestration() && !filter.entities => {
+                    Bound::Included(BEHIND_ENTITIES)
+                }
                 Some(id) => Bound::Excluded(id.as_str()),
                 None => Bound::Unbounded,
             };

@@ -53,7 +53,7 @@ impl Partition {
             } else {
                 Err(self.not_registered_entity(live))
             };
-            is_changed |= settle(live, queued, outcome, content, effects);
+            settle(live, queued, outcome, content, effects);
         }
         is_changed
     }
@@ -76,7 +76,7 @@ impl Partition {
         let mut live = self.live(id)?;
         let BatchDone { state, outcomes, outgoing } = done;
         let (mut content, mut effects) = (Content::default(), Vec::new());
-        let mut is_changed = live.kept.state != state;
+        let is_changed = live.kept.state != state;
         live.kept.state = state;
         live.is_held = false;
         let mut waiting = Vec::new();
@@ -84,7 +84,7 @@ impl Partition {
         for (queued, outcome) in running.into_iter().zip(outcomes) {
             match outcome {
                 Some(outcome) => {
-                    is_changed |= settle(&mut live, queued, outcome, &mut content, &mut effects);
+                    settle(&mut live, queued, outcome, &mut content, &mut effects);
                 }
                 None => waiting.push(queued),
             }
@@ -120,16 +120,15 @@ fn hold(live: &mut Live, waiting: Vec<Queued>) {
     }
 }
 
-/// Tells whoever waits what has become of an operation. Whether the entity's record changes.
+/// Tells whoever waits what has become of an operation.
 fn settle(
     live: &mut Live,
     queued: Queued,
     outcome: Outcome,
     content: &mut Content,
     effects: &mut Vec<Effect>,
-) -> bool {
+) {
     let TaskMessage { id, from, event, .. } = queued.message;
-    let mut is_changed = false;
     let mut caller = None;
     match queued.origin {
         Origin::Stored => {
@@ -138,10 +137,7 @@ fn settle(
         }
         Origin::Client(EntityReply::Called(reply)) => caller = Some(reply),
         Origin::Client(EntityReply::Signalled(reply)) => effects.push(Effect::Signalled(reply)),
-        Origin::Scheduled(_) => {
-            live.has_fired();
-            is_changed = true;
-        }
+        Origin::Scheduled(signal) => content.purged.push(signal),
     }
     if let EventKind::EntityOperationSignaled { operation, .. } = &event
         && let Err(failure) = &outcome
@@ -159,7 +155,6 @@ fn settle(
     } else if let Some(reply) = caller {
         effects.push(Effect::Operated(reply, outcome));
     }
-    is_changed
 }
 
 impl Queued {

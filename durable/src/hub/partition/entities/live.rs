@@ -6,7 +6,7 @@
 //! 2. At most so much of what waits is in memory. What is left in the store, behind that, is read
 //!    when it is its turn: `left` counts it, and it is in the store in the order in which it came.
 //! 3. A message stays in the store until the commit that it takes effect with. So does a signal that
-//!    has a time in the entity's own record, also while it waits with the others.
+//!    was kept until it was due (`scheduled.rs`), while it waits with the others.
 //! 4. A critical section that has ended before it was its turn never begins.
 
 use std::collections::{HashMap, VecDeque};
@@ -16,7 +16,7 @@ use crate::hub::mail::{CallReply, EntityReply};
 use crate::hub::residents::Lives;
 use crate::protocol::{
     EntityId, EntityState, EventKind, ExecutionId, HistoryEvent, InstanceId, InstanceRecord,
-    MessageId, ParentInstance, RuntimeStatus, ScheduledSignal, TaskMessage, Timestamp,
+    MessageId, ParentInstance, RuntimeStatus, TaskMessage, Timestamp,
 };
 use crate::weight;
 use lru::DefaultHasher;
@@ -37,7 +37,7 @@ pub(in crate::hub) struct Live {
     created_at: Option<Timestamp>,
     /// Whether there is a record of it.
     is_stored: bool,
-    /// What is kept of it; its scheduled signals are those that are not due.
+    /// What is kept of it.
     pub(super) kept: EntityState,
     /// What waits for it.
     queue: VecDeque<Queued>,
@@ -48,10 +48,6 @@ pub(in crate::hub) struct Live {
     pub(super) left: u64,
     /// Whether what is left in the store is about to be read.
     pub(super) is_refilled: bool,
-    /// Signals that came to be delivered later, and are not kept yet.
-    new_scheduled: Vec<Queued>,
-    /// How many scheduled signals are in the queue, or are carried out.
-    firing: usize,
     /// Critical sections that have ended before they began.
     ended: Vec<(ExecutionId, i32)>,
     /// The batch that is carried out.
@@ -62,8 +58,6 @@ pub(in crate::hub) struct Live {
     pub(super) callers: HashMap<MessageId, CallReply, DefaultHasher>,
     /// Whether it is on the list of those to look at.
     pub(super) is_touched: bool,
-    /// When it was due as of its last write.
-    pub(super) due_before: Option<Timestamp>,
     /// The number of the last write of it, or of what it consumed.
     pub(super) written: u64,
 }
@@ -82,8 +76,8 @@ pub(super) enum Origin {
     Stored,
     /// Nowhere: the client who sent it waits.
     Client(EntityReply),
-    /// In the entity's record.
-    Scheduled(ScheduledSignal),
+    /// In the store, as an instance that was due.
+    Scheduled(InstanceId),
 }
 
 /// What is to be done next.
@@ -116,14 +110,11 @@ impl Live {
             first: VecDeque::new(),
             left: 0,
             is_refilled: false,
-            new_scheduled: Vec::new(),
-            firing: 0,
             ended: Vec::new(),
             running: Vec::new(),
             is_held: false,
             callers: HashMap::default(),
             is_touched: false,
-            due_before: None,
             written,
         })
     }
@@ -144,17 +135,13 @@ impl Live {
         live.created_at = Some(record.created_at);
         live.is_stored = true;
         live.kept = kept.unwrap_or_default();
-        live.due_before = record.next_due;
         live
     }
 
     /// Puts what came where it belongs.
-    pub(super) fn receive(&mut self, queued: Queued, now: Timestamp) {
+    pub(super) fn receive(&mut self, queued: Queued) {
         let from = queued.message.from.as_deref();
         match &queued.message.event {
-            EventKind::EntityOperationSignaled { scheduled_time: Some(at), .. } if *at > now => {
-                self.new_scheduled.push(queued);
-            }
             EventKind::EntityUnlockSent { .. } => {
                 if self.is_locked_by(from) {
                     self.first.push_back(queued);
@@ -275,43 +262,6 @@ impl Live {
         self.queue.push_front(queued);
     }
 
-    /// Keeps signals that came to be delivered later; gives their messages.
-    pub(super) fn keep_scheduled(&mut self) -> Vec<Queued> {
-        let new = std::mem::take(&mut self.new_scheduled);
-        self.kept.scheduled.extend(new.iter().filter_map(Queued::scheduled));
-        self.kept.scheduled.sort_by_key(|signal| signal.due);
-        new
-    }
-
-    /// Puts the signals that are due with what waits.
-    pub(super) fn fire(&mut self, now: Timestamp) {
-        let due = self.kept.scheduled.partition_point(|signal| signal.due <= now);
-        for signal in self.kept.scheduled.drain(..due).collect::<Vec<_>>() {
-            let ScheduledSignal { operation, input, .. } = signal.clone();
-            let entity_id = self.entity_id.clone();
-            let message = TaskMessage {
-                id: MessageId::generate(),
-                instance_id: entity_id.instance_id().clone(),
-                execution_id: None,
-                from: None,
-                event: EventKind::EntityOperationSignaled {
-                    entity_id,
-                    operation,
-                    input,
-                    scheduled_time: None,
-                    source: None,
-                },
-            };
-            self.firing += 1;
-            self.push(Queued { message, origin: Origin::Scheduled(signal) });
-        }
-    }
-
-    /// A scheduled signal was carried out.
-    pub(super) fn has_fired(&mut self) {
-        self.firing -= 1;
-    }
-
     fn is_locked_by(&self, from: Option<&ParentInstance>) -> bool {
         let owner = self.kept.locked_by.as_ref().zip(from);
         owner.is_some_and(|(owner, from)| {
@@ -327,17 +277,11 @@ impl Live {
 
     /// What is written of the entity: its record and all that is kept; none if there is nothing to
     /// keep.
-    pub(super) fn to_write(&mut self, now: Timestamp) -> Option<(InstanceRecord, HistoryEvent)> {
+    pub(super) fn written_form(
+        &mut self,
+        now: Timestamp,
+    ) -> Option<(InstanceRecord, HistoryEvent)> {
         let mut kept = self.kept.clone();
-        if self.firing > 0 {
-            let waiting = self.running.iter().chain(&self.first).chain(&self.queue);
-            let firing = waiting.filter_map(|queued| match &queued.origin {
-                Origin::Scheduled(signal) => Some(signal.clone()),
-                Origin::Stored | Origin::Client(_) => None,
-            });
-            kept.scheduled.extend(firing);
-            kept.scheduled.sort_by_key(|signal| signal.due);
-        }
         if kept.is_empty() {
             return None;
         }
@@ -349,7 +293,6 @@ impl Live {
             runtime_status: RuntimeStatus::Running,
             last_updated_at: now,
             history_len: 1,
-            next_due: kept.scheduled.first().map(|signal| signal.due),
             ..InstanceRecord::new(id, self.execution_id, name, None, created_at)
         };
         Some((record, HistoryEvent::new(now, EventKind::EntityState(Box::new(kept)))))
@@ -385,7 +328,6 @@ impl Lives for Live {
         !(self.running.is_empty()
             && self.queue.is_empty()
             && self.first.is_empty()
-            && self.new_scheduled.is_empty()
             && self.ended.is_empty()
             && self.callers.is_empty()
             && self.left == 0)
@@ -393,9 +335,7 @@ impl Lives for Live {
 
     fn weigh(&self) -> usize {
         let state = self.kept.state.as_ref().map_or(0, |state| state.as_str().len());
-        let scheduled =
-            self.kept.scheduled.iter().map(|it| size_of_val(it) + it.input.as_str().len());
-        size_of::<Self>() + state + scheduled.sum::<usize>() + self.queue_bytes
+        size_of::<Self>() + state + self.queue_bytes
     }
 }
 
@@ -430,16 +370,6 @@ impl Queued {
             return false;
         };
         operation.eq_ignore_ascii_case(DELETE)
-    }
-
-    fn scheduled(&self) -> Option<ScheduledSignal> {
-        let EventKind::EntityOperationSignaled { operation, input, scheduled_time, .. } =
-            &self.message.event
-        else {
-            return None;
-        };
-        let (operation, input) = (operation.clone(), input.clone());
-        Some(ScheduledSignal { due: (*scheduled_time)?, operation, input })
     }
 }
 

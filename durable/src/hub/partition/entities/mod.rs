@@ -7,12 +7,15 @@
 //! for which something came is advanced: locks are given and taken back, and unless a batch of it is
 //! running, the next one begins.
 //!
-//! Read next: `live.rs` (what waits, in which order), `batch.rs` (what a batch leaves).
+//! Read next: `live.rs` (what waits, in which order), `batch.rs` (what a batch leaves), `scheduled.rs`
+//! (signals that are not due).
 
 mod batch;
 mod live;
+mod scheduled;
 
 pub(in crate::hub) use self::live::Live;
+pub(in crate::hub) use self::scheduled::Scheduled;
 
 use self::live::{Origin, QUEUE_MAX, Queued, Step};
 use super::write::{lock_request, message, unlock};
@@ -25,6 +28,10 @@ use crate::store::EpisodeWrite;
 impl Partition {
     /// Takes in what is in the store until it takes effect.
     pub(super) fn take_in_for_entity(&mut self, message: TaskMessage) -> Result<(), Stopped> {
+        if self.is_early(&message) {
+            self.keep_until_due(message, true, Vec::new());
+            return Ok(());
+        }
         self.receive(message, Origin::Stored)
     }
 
@@ -35,13 +42,16 @@ impl Partition {
         message: TaskMessage,
         reply: EntityReply,
     ) -> Result<(), Stopped> {
+        let reply = match reply {
+            EntityReply::Signalled(reply) if self.is_early(&message) => {
+                self.keep_until_due(message, false, vec![Effect::Signalled(reply)]);
+                return Ok(());
+            }
+            reply => reply,
+        };
         let mut live = self.live(&message.instance_id)?;
-        let is_later = matches!(
-            message.event,
-            EventKind::EntityOperationSignaled { scheduled_time: Some(_), .. }
-        );
         let can_wait = matches!(reply, EntityReply::Called(_)) && live.left == 0;
-        if !is_later && (live.is_free() || can_wait) {
+        if live.is_free() || can_wait {
             self.entities.put(live);
             return self.receive(message, Origin::Client(reply));
         }
@@ -60,7 +70,7 @@ impl Partition {
 
     fn receive(&mut self, message: TaskMessage, origin: Origin) -> Result<(), Stopped> {
         let mut live = self.live(&message.instance_id)?;
-        live.receive(Queued { message, origin }, self.clock.now());
+        live.receive(Queued { message, origin });
         self.touch(live);
         Ok(())
     }
@@ -101,9 +111,7 @@ impl Partition {
     /// Does what is to be done next, until that is a batch, or nothing.
     fn advance(&mut self, live: &mut Live) {
         let (mut content, mut effects) = (Content::default(), Vec::new());
-        let new = live.keep_scheduled();
-        let mut is_changed = !new.is_empty();
-        content.consumed.extend(new.iter().map(|queued| queued.message.id));
+        let mut is_changed = false;
         while live.running.is_empty() {
             match live.next_step() {
                 Step::Lock(queued) => {
@@ -137,20 +145,6 @@ impl Partition {
         let count = usize::try_from(live.left).unwrap_or(QUEUE_MAX).min(QUEUE_MAX);
         let messages = self.read(self.store.messages(self.id, Some(id), 0..u64::MAX, count))?;
         live.refill(messages.into_iter().map(|(_, message)| message).collect());
-        self.touch(live);
-        Ok(())
-    }
-
-    /// The signals of an entity are due.
-    pub(super) fn fire(&mut self, id: &InstanceId) -> Result<(), Stopped> {
-        let mut live = self.live(id)?;
-        let now = self.clock.now();
-        // Its entry is taken out of the list.
-        live.due_before = None;
-        live.fire(now);
-        let due = live.kept.scheduled.first().map(|signal| signal.due);
-        self.due.set(id, (None, due), live.written);
-        live.due_before = due;
         self.touch(live);
         Ok(())
     }
@@ -189,18 +183,15 @@ impl Partition {
         let id = live.entity_id.instance_id().clone();
         if is_changed {
             let now = self.clock.now();
-            match live.to_write(now) {
+            match live.written_form(now) {
                 Some((record, event)) => {
                     let replaces = live.is_now_stored();
                     let (partition, events) = (self.id, vec![event]);
                     content.episode = Some(EpisodeWrite { partition, record, events, replaces });
                 }
-                None if live.is_now_removed() => content.purged.push(id.clone()),
+                None if live.is_now_removed() => content.purged.push(id),
                 None => {}
             }
-            let due = live.kept.scheduled.first().map(|signal| signal.due);
-            self.due.set(&id, (live.due_before, due), live.written);
-            live.due_before = due;
         }
         self.write(content, effects);
     }

@@ -1,0 +1,111 @@
+//! Signals that have a time: each is kept until it is due, as an instance of its own that is due then.
+//!
+//! So they cost no memory, whatever their number, and an entity is not written anew for them. When
+//! one is due it waits with the other messages of its entity, and is removed in the commit that it
+//! takes effect with.
+
+use super::{Origin, Partition, Stopped};
+use crate::hub::committer::{Content, Effect};
+use crate::hub::residents::Lives;
+use crate::protocol::{
+    EventKind, ExecutionId, HistoryEvent, InstanceId, InstanceRecord, TaskMessage,
+};
+use crate::store::EpisodeWrite;
+use crate::weight;
+
+/// A signal that is not due, as long as the store may not have it yet.
+#[derive(Debug)]
+pub(in crate::hub) struct Scheduled {
+    id: InstanceId,
+    message: TaskMessage,
+    /// The number of the write of it.
+    written: u64,
+}
+
+impl Partition {
+    /// Whether a message is a signal that is to be delivered later.
+    pub(super) fn is_early(&mut self, message: &TaskMessage) -> bool {
+        match &message.event {
+            EventKind::EntityOperationSignaled { scheduled_time: Some(at), .. } => {
+                *at > self.clock.now()
+            }
+            _ => false,
+        }
+    }
+
+    /// Keeps a signal, which may be in the store as a message, until it is due.
+    pub(super) fn keep_until_due(
+        &mut self,
+        message: TaskMessage,
+        is_stored: bool,
+        effects: Vec<Effect>,
+    ) {
+        let EventKind::EntityOperationSignaled { entity_id, scheduled_time, .. } = &message.event
+        else {
+            return;
+        };
+        let id = entity_id.of_scheduled(message.id);
+        let (now, due) = (self.clock.now(), *scheduled_time);
+        let record = InstanceRecord {
+            history_len: 1,
+            next_due: due,
+            ..InstanceRecord::new(id.clone(), ExecutionId::generate(), entity_id.name(), None, now)
+        };
+        let episode = EpisodeWrite {
+            partition: self.id,
+            record,
+            events: vec![HistoryEvent::new(now, message.event.clone())],
+            replaces: None,
+        };
+        let consumed = if is_stored { vec![message.id] } else { Vec::new() };
+        let written = self.written + 1;
+        self.due.set(&id, (None, due), written);
+        self.scheduled.put(Box::new(Scheduled { id, message, written }));
+        let content = Content { episode: Some(episode), consumed, ..Content::default() };
+        self.write(content, effects);
+    }
+
+    /// A signal is due.
+    pub(in crate::hub::partition) fn fire(&mut self, id: &InstanceId) -> Result<(), Stopped> {
+        let message = match self.scheduled.take(id) {
+            Some(scheduled) => Some(scheduled.message),
+            None => self.stored_signal(id)?,
+        };
+        let Some(message) = message else { return Ok(()) };
+        self.receive(message, Origin::Scheduled(id.clone()))
+    }
+
+    fn stored_signal(&self, id: &InstanceId) -> Result<Option<TaskMessage>, Stopped> {
+        let Some(record) = self.read(self.store.instance(id))? else { return Ok(None) };
+        let event = self.history(&record)?.into_iter().next().map(|event| event.kind);
+        Ok(match event {
+            Some(EventKind::EntityOperationSignaled { ref entity_id, .. }) => {
+                let instance_id = entity_id.instance_id().clone();
+                event.map(|event| super::message(instance_id, event))
+            }
+            _ => None,
+        })
+    }
+}
+
+impl Lives for Scheduled {
+    fn id(&self) -> &InstanceId {
+        &self.id
+    }
+
+    fn written(&self) -> u64 {
+        self.written
+    }
+
+    fn is_over(&self) -> bool {
+        true
+    }
+
+    fn is_in_use(&self) -> bool {
+        false
+    }
+
+    fn weigh(&self) -> usize {
+        size_of::<Self>() + weight::of_event(&self.message.event)
+    }
+}
