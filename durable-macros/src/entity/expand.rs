@@ -404,7 +404,7 @@ impl Expansion<'_> {
         let outcome = outcome_of(owner, &function, krate);
         quote! {
             #(#conditions)*
-            pub struct #owner;
+            struct #owner;
             #(#conditions)*
             #[allow(non_local_definitions)]
             const _: () = {
