@@ -8,7 +8,7 @@ struct Counter {
 
 #[entity]
 impl Counter {
-    async fn add(&mut self, ctx: &OrchestrationContext, n: i64) -> Result<i64> {
+    async fn add(&mut self, _ctx: &OrchestrationContext, n: i64) -> Result<i64> {
         self.value += n;
         Ok(self.value)
     }

@@ -8,7 +8,7 @@ struct Counter {
 
 #[entity]
 impl Counter {
-    fn add(&mut self, ctx: EntityContext, n: i64) {
+    fn add(&mut self, _ctx: EntityContext, n: i64) {
         self.value += n;
     }
 }

@@ -1,7 +1,7 @@
 use durable::prelude::*;
 
 #[activity]
-fn count(ctx: &EntityContext) -> usize {
+fn count(_ctx: &EntityContext) -> usize {
     1
 }
 

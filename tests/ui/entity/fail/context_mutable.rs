@@ -8,7 +8,7 @@ struct Counter {
 
 #[entity]
 impl Counter {
-    fn add(&mut self, ctx: &mut EntityContext, n: i64) {
+    fn add(&mut self, _ctx: &mut EntityContext, n: i64) {
         self.value += n;
     }
 }

@@ -8,7 +8,7 @@ struct Counter {
 
 #[entity]
 impl Counter {
-    fn add(&mut self, n: i64, ctx: &EntityContext) {
+    fn add(&mut self, n: i64, _ctx: &EntityContext) {
         self.value += n;
     }
 }

@@ -8,7 +8,7 @@ struct Counter {
 
 #[entity]
 impl Counter {
-    fn get(&self, ctx: &ActivityContext) -> i64 {
+    fn get(&self, _ctx: &ActivityContext) -> i64 {
         self.value
     }
 }

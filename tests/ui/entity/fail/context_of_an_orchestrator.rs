@@ -8,7 +8,7 @@ struct Counter {
 
 #[entity]
 impl Counter {
-    fn get(&self, ctx: &OrchestrationContext) -> i64 {
+    fn get(&self, _ctx: &OrchestrationContext) -> i64 {
         self.value
     }
 }

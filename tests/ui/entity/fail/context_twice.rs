@@ -8,7 +8,7 @@ struct Counter {
 
 #[entity]
 impl Counter {
-    fn add(&mut self, ctx: &EntityContext, other: &EntityContext) {
+    fn add(&mut self, _ctx: &EntityContext, _other: &EntityContext) {
         self.value += 1;
     }
 }

@@ -1,7 +1,7 @@
 use durable::prelude::*;
 
 #[entity]
-async fn counter(ctx: &EntityContext) -> i64 {
+async fn counter(_ctx: &EntityContext) -> i64 {
     1
 }
 

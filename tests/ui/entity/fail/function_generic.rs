@@ -1,7 +1,7 @@
 use durable::prelude::*;
 
 #[entity]
-async fn counter<T>(ctx: &EntityContext) -> i64 {
+async fn counter<T>(_ctx: &EntityContext) -> i64 {
     1
 }
 

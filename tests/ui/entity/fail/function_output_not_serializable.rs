@@ -3,7 +3,7 @@ use durable::prelude::*;
 struct Order;
 
 #[entity]
-fn counter(ctx: &EntityContext) -> Result<Order> {
+fn counter(_ctx: &EntityContext) -> Result<Order> {
     Ok(Order)
 }
 

@@ -1,7 +1,7 @@
 use durable::prelude::*;
 
 #[entity(initial = i64::default)]
-fn counter(ctx: &EntityContext) -> i64 {
+fn counter(_ctx: &EntityContext) -> i64 {
     1
 }
 

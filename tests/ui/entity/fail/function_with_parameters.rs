@@ -1,7 +1,7 @@
 use durable::prelude::*;
 
 #[entity]
-async fn counter(ctx: &EntityContext, n: i64) -> i64 {
+async fn counter(_ctx: &EntityContext, n: i64) -> i64 {
     n
 }
 

@@ -1,7 +1,7 @@
 use durable::prelude::*;
 
 #[entity]
-async fn counter(ctx: &ActivityContext) -> i64 {
+async fn counter(_ctx: &ActivityContext) -> i64 {
     1
 }
 

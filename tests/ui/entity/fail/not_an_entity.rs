@@ -4,7 +4,7 @@ struct Counter {
     value: i64,
 }
 
-fn read<E: Entity>(key: &str) {}
+fn read<E: Entity>(_key: &str) {}
 
 fn main() {
     read::<Counter>("a");

@@ -12,7 +12,7 @@ impl Counter {
         "counter"
     }
 
-    const fn get<T>(&self, ctx: &mut ActivityContext) -> i64 {
+    const fn get<T>(&self, _ctx: &mut ActivityContext) -> i64 {
         self.value
     }
 
