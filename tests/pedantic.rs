@@ -1,7 +1,7 @@
-//! Valid orchestrators compile without a warning, under clippy's strictest groups: what the
+//! Valid orchestrators and entities compile without a warning, under clippy's strictest groups: what the
 //! attribute adds is nothing that clippy has a word for.
 //!
-//! The pass cases of `ui/orchestrator` are linted here as programs of a crate of their own.
+//! The pass cases of `ui/orchestrator` and `ui/entity` are linted here as programs of a crate of their own.
 
 use std::fs;
 use std::path::Path;
@@ -29,13 +29,19 @@ fn forty_valid_orchestrators_and_more_have_no_warning_under_clippy_pedantic() {
     fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
     fs::copy(root.join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
     let mut orchestrators = 0;
-    for entry in fs::read_dir(root.join("tests/ui/orchestrator/pass")).unwrap() {
-        let entry = entry.unwrap();
-        let text = fs::read_to_string(entry.path()).unwrap();
-        orchestrators += text.matches("\n#[orchestrator").count();
-        fs::write(programs.join(entry.file_name()), text).unwrap();
+    let mut entities = 0;
+    for kind in ["orchestrator", "entity"] {
+        for entry in fs::read_dir(root.join("tests/ui").join(kind).join("pass")).unwrap() {
+            let entry = entry.unwrap();
+            let text = fs::read_to_string(entry.path()).unwrap();
+            orchestrators += text.matches("\n#[orchestrator").count();
+            entities += text.matches("\n#[entity").count();
+            let name = format!("{kind}_{}", entry.file_name().display());
+            fs::write(programs.join(name), text).unwrap();
+        }
     }
     assert!(orchestrators >= 40, "only {orchestrators} orchestrators");
+    assert!(entities >= 10, "only {entities} entities");
 
     let run = Command::new(env!("CARGO"))
         .args(["clippy", "--quiet", "--offline", "--no-deps", "--keep-going", "--bins", "--"])

@@ -24,8 +24,8 @@ use super::valid::is_conditional;
 use crate::ast::{Function, Kind, Output};
 use crate::attr::Options;
 use crate::errors::Errors;
-use crate::expand::input::Inputs;
-use crate::expand::{conditions, constructor, ends, outcome_of, outcome_types};
+use crate::expand::input::{Inputs, runnable};
+use crate::expand::{conditions, constructor, outcome_of, outcome_types, result_span};
 use crate::fallback::{Lifetimes, for_callers};
 use crate::paths::Crate;
 
@@ -193,19 +193,21 @@ impl Expansion<'_> {
         expose(&mut item, handle);
         let function = Function::new(Kind::Operation, &item);
         let owner = Self::owner(index);
+        let span = result_span(&function);
+        let at = krate.at(span);
         let types = if self.is_broken || !matches!(function.output, Output::Result(_)) {
             let (output, error) = outcome_types(&function.output, krate);
             [output, error]
         } else {
-            [quote!(Output), quote!(Error)]
-                .map(|part| quote!(<#owner as #krate::__private::Outcome>::#part))
+            [quote_spanned!(span=> Output), quote_spanned!(span=> Error)]
+                .map(|part| quote_spanned!(span=> <#owner as #at::__private::Outcome>::#part))
         };
         if self.is_broken {
             let returns = handle.returns(&item.sig.ident, &types, krate);
             return constructor(&function, &returns, &quote!(::core::unreachable!()));
         }
         let inputs = Inputs::of_operation(&function, krate, owner.clone(), &self.entity);
-        let codecs = quote!(<#owner as #krate::__private::Outcome>::codecs());
+        let codecs = quote_spanned!(span=> <#owner as #at::__private::Outcome>::codecs());
         let asked = [inputs.writer(), codecs];
         let returns = handle.returns(&item.sig.ident, &types, krate);
         constructor(&function, &returns, &handle.asks(&operation.name(), &asked, krate))
@@ -324,11 +326,7 @@ impl Expansion<'_> {
                 }
             }
         }
-        // An error in it is that the type cannot be sent between threads.
-        let (first, last) = ends(entity);
-        let run = Ident::new("RUN", last);
-        let (at, open) = (krate.at(first), quote_spanned!(first=> <#entity as));
-        let run = quote_spanned!(first=> #open #at::__private::RunnableEntity>::#run);
+        let run = runnable(entity, krate);
         let body = quote! {
             #krate::__private::Body::Entity { run: #run, states: &[#(#states),*] }
         };

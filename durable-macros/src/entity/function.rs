@@ -1,7 +1,7 @@
 //! An entity that is a function: it is told which operation to carry out, and keeps the state itself.
 //!
 //! ```text
-//! struct name {}                       what callers see: `name::at(key)`
+//! enum name {}                         what callers see: `name::at(key)`
 //! impl name { fn run(..) }             the user's body
 //! impl Entity, EntityFunction          name, how the runtime runs it
 //! submit!                              its registration

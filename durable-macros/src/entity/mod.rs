@@ -12,7 +12,7 @@ mod valid;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{Ident, Item, ItemFn, LitStr};
+use syn::{Ident, Item, LitStr};
 
 use self::block::Block;
 use crate::ast::Kind;
@@ -34,6 +34,14 @@ pub(crate) fn entity(options: TokenStream, tokens: &TokenStream) -> TokenStream 
             valid::check(&block, &mut errors);
             expand::block(&block, options, &errors, (tokens, code_hash))
         }
+        Ok(Item::Fn(item)) if item.sig.receiver().is_some() => {
+            errors.on(
+                item.sig.fn_token,
+                "`#[entity]` goes on the whole `impl` block; each method with a `self` in it is an \
+                 operation",
+            );
+            unchanged(&errors, tokens)
+        }
         Ok(Item::Fn(item)) => function::function(&item, options, errors, code_hash),
         Ok(other) => {
             errors.on(
@@ -44,15 +52,7 @@ pub(crate) fn entity(options: TokenStream, tokens: &TokenStream) -> TokenStream 
             unchanged(&errors, tokens)
         }
         Err(error) => {
-            // A function with a `self` is no item, but is a function all the same.
-            match syn::parse2::<ItemFn>(tokens.clone()) {
-                Ok(item) if item.sig.receiver().is_some() => errors.on(
-                    item.sig.fn_token,
-                    "`#[entity]` goes on the whole `impl` block; each method with a `self` in it is \
-                     an operation",
-                ),
-                _ => errors.push(error),
-            }
+            errors.push(error);
             unchanged(&errors, tokens)
         }
     }

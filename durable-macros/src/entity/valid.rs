@@ -1,8 +1,7 @@
 //! The rules of a block of operations. Those of a single operation that are rules of every function
 //! are in the crate's `valid`.
 
-use quote::ToTokens;
-use syn::{GenericParam, Ident, ImplItem, LitStr, Receiver, ReceiverKind};
+use syn::{GenericParam, Generics, Ident, ImplItem, LitStr, Receiver, ReceiverKind};
 
 use super::block::{Block, Operation};
 use crate::ast::{Function, Kind};
@@ -21,7 +20,7 @@ pub(super) fn check(block: &Block<'_>, errors: &mut Errors) {
     check_members(block, errors);
     check_names(block, errors);
     for operation in &block.operations {
-        check_receiver(operation.receiver, errors);
+        check_receiver(operation.receiver, &operation.item.sig.generics, errors);
         let function = Function::new(Kind::Operation, &operation.item);
         crate::valid::check(&function, errors);
     }
@@ -139,11 +138,16 @@ pub(super) fn is_conditional(operation: &Operation<'_>) -> bool {
     operation.item.attrs.iter().any(|attribute| attribute.path().is_ident("cfg"))
 }
 
-fn check_receiver(receiver: &Receiver, errors: &mut Errors) {
+fn check_receiver(receiver: &Receiver, declared: &Generics, errors: &mut Errors) {
     let instead = "write `&mut self`, or `&self` if it only reads";
     match &receiver.kind {
         ReceiverKind::Reference(_, None, _) => {}
-        ReceiverKind::Reference(_, Some(lifetime), _) => errors.on(lifetime, LIFETIME),
+        ReceiverKind::Reference(_, Some(lifetime), _) => {
+            // One that is declared is an error where it is declared.
+            if declared.lifetimes().all(|known| known.lifetime != *lifetime) {
+                errors.on(lifetime, LIFETIME);
+            }
+        }
         ReceiverKind::Value => errors.on(
             receiver,
             format!(
@@ -153,8 +157,8 @@ fn check_receiver(receiver: &Receiver, errors: &mut Errors) {
         ),
         ReceiverKind::Typed(..) => {
             let message = format!(
-                "an operation borrows the state itself, not `{}`; {instead}{}",
-                receiver.to_token_stream(),
+                "an operation borrows the state where it is, so its `self` has no other type; \
+                 {instead}{}",
                 Kind::Operation.otherwise()
             );
             errors.on(receiver, message);

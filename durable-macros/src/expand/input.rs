@@ -178,7 +178,12 @@ impl<'a> Inputs<'a> {
             }
             (Kind::Entity | Kind::Operation, is_async) => {
                 let run = if is_async {
-                    quote!(#operation::Async(#awaited))
+                    // Where the state cannot be sent between threads, no more is said of the future.
+                    let check = self.entity.map(|entity| {
+                        let run = runnable(entity, krate);
+                        quote!(let _ = #run;)
+                    });
+                    quote!({ #check #operation::Async(#awaited) })
                 } else {
                     quote!(#operation::Done(#finish))
                 };
@@ -293,6 +298,13 @@ impl<'a> Inputs<'a> {
         };
         self.function.parameters.iter().enumerate().map(argument).collect()
     }
+}
+
+/// What runs the operations of a type; there is none if it cannot be sent between threads.
+pub(crate) fn runnable(entity: &Type, krate: &Crate) -> TokenStream {
+    let (first, last) = super::ends(entity);
+    let (at, run) = (krate.at(first), Ident::new("RUN", last));
+    quote_spanned!(first=> <#entity as #at::__private::RunnableEntity>::#run)
 }
 
 impl Passing<'_> {

@@ -186,7 +186,11 @@ pub(crate) fn twin(function: &Function<'_>) -> TokenStream {
     }
     let conditions = conditions(item);
     let docs = docs(function);
-    let twin = quote_spanned!(ident.span()=> #vis struct #ident {});
+    let twin = match function.kind {
+        // There is no value of it, and the compiler proposes none to who calls it as a function.
+        Kind::Entity => quote_spanned!(ident.span()=> #vis enum #ident {}),
+        _ => quote_spanned!(ident.span()=> #vis struct #ident {}),
+    };
     quote! {
         #(#conditions)*
         #docs
@@ -382,7 +386,7 @@ pub(crate) fn implementation(
 
 /// Where what is generated for the result of a function is shown: an error in it is that what is
 /// named like a `Result` is none.
-fn result_span(function: &Function<'_>) -> Span {
+pub(crate) fn result_span(function: &Function<'_>) -> Span {
     match function.output {
         Output::Result(ty) => last_name(ty).map_or_else(Span::call_site, Ident::span),
         Output::Unit | Output::Plain(_) => Span::call_site(),
