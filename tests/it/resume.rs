@@ -227,3 +227,48 @@ async fn a_start_that_another_process_left_in_the_store_is_found() -> Result<()>
     assert_eq!(store.messages(partition, None, 0..u64::MAX, 1)?, []);
     Ok(())
 }
+
+/// Collects numbers that others send.
+#[orchestrator]
+async fn collects(ctx: &OrchestrationContext, count: u32) -> Result<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for _ in 0..count {
+        numbers.push(ctx.wait_for_external_event::<u32>("Number").await?);
+    }
+    Ok(numbers)
+}
+
+#[tokio::test]
+async fn thousands_of_messages_that_are_in_the_store_arrive_once_and_in_order() -> Result<()> {
+    const COUNT: u32 = 2_500;
+    let store = memory();
+    let builder = || {
+        let builder = TaskHub::builder().shared_store(Arc::clone(&store)).partitions(1);
+        builder.only_registered().register::<collects>()
+    };
+    let hub = builder().open().await?;
+    let ids = ["one", "other"];
+    for id in ids {
+        hub.start(collects(COUNT).instance_id(id)).await?;
+    }
+    hub.shutdown().await?;
+    let mut commit = Commit::default();
+    for (number, id) in (0..COUNT).flat_map(|number| ids.map(|id| (number, id))) {
+        let instance_id = InstanceId::new(id)?;
+        let (name, input) = ("Number".to_owned(), Json::parse(&number.to_string())?);
+        let event = EventKind::EventRaised { name, input };
+        let (id, execution_id, from) = (MessageId::generate(), None, None);
+        let message = TaskMessage { id, instance_id, execution_id, from, event };
+        commit.messages.push((PartitionId(0), message));
+    }
+    store.commit(&commit)?;
+
+    let hub = builder().open().await?;
+    for id in ids {
+        let run = hub.get_instance::<collects>(id).await?.expect("it was started");
+        assert_eq!(run.result().await?, (0..COUNT).collect::<Vec<_>>());
+    }
+    hub.shutdown().await?;
+    assert_eq!(store.messages(PartitionId(0), None, 0..u64::MAX, 1)?, []);
+    Ok(())
+}

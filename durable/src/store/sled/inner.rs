@@ -43,9 +43,11 @@ pub(super) struct Writer {
     epochs: BTreeMap<PartitionId, Epoch>,
     next_position: u64,
     /// The positions of messages that nobody has consumed.
-    messages: BTreeMap<(PartitionId, MessageId), u64>,
+    messages: Positions,
     poisoned: Option<String>,
 }
+
+type Positions = BTreeMap<(PartitionId, MessageId), u64>;
 
 /// What is below the newest overlay of the instances that a commit touches first in it.
 type Before<'a> = BTreeMap<&'a InstanceId, Option<(u64, Head)>>;
@@ -80,26 +82,9 @@ impl Inner {
         let (epochs, next_position, messages) = {
             let layers = layers.read().unwrap_or_else(PoisonError::into_inner);
             let view = View { layers, base: &base };
-            let mut positions = BTreeMap::new();
-            // A position that was given away once is not given away again: it may be in the tree.
-            let known = view.layers.newest.messages.keys().map(|(_, position)| position + 1);
-            let mut next_position = known.max().unwrap_or_default();
             // Who only reads needs no positions, nor that every message can be read.
-            let partitions =
-                if log.is_some() { view.partitions_with_messages()? } else { [].into() };
-            for partition in partitions {
-                let mut from = Some(0);
-                while let Some(first) = from {
-                    let page = view.messages(partition, first..u64::MAX, LOOKED_AT_ONCE, None)?;
-                    for (position, message) in page.values {
-                        next_position = next_position.max(position + 1);
-                        let Some(message) = message else { continue };
-                        let message: TaskMessage = values::read("a message", &message)?;
-                        positions.insert((partition, message.id), position);
-                    }
-                    from = page.end.map(|end| end + 1);
-                }
-            }
+            let (positions, next_position) =
+                if log.is_some() { positions(&view)? } else { (BTreeMap::new(), 0) };
             (view.epochs()?, next_position, positions)
         };
         let writer = Writer { log, epochs, next_position, messages, poisoned: None };
@@ -308,6 +293,28 @@ impl Inner {
         self.checkpoint()?;
         self.writer().log()?.close()
     }
+}
+
+/// The positions of the messages that nobody has consumed, and the position of the next one.
+fn positions(view: &View<'_>) -> Result<(Positions, u64), StoreError> {
+    let mut positions = Positions::new();
+    // A position that was given away once is not given away again: it may be in the tree.
+    let known = view.layers.newest.messages.keys().map(|(_, position)| position + 1);
+    let mut next_position = known.max().unwrap_or_default();
+    for partition in view.partitions_with_messages()? {
+        let mut from = Some(0);
+        while let Some(first) = from {
+            let found = view.messages(partition, first..u64::MAX, LOOKED_AT_ONCE, None)?;
+            for (position, message) in found.values {
+                let Some(message) = message else { continue };
+                let message: TaskMessage = values::read("a message", &message)?;
+                positions.insert((partition, message.id), position);
+                next_position = next_position.max(position + 1);
+            }
+            from = found.end.map(|end| end + 1);
+        }
+    }
+    Ok((positions, next_position))
 }
 
 /// Applies a frame to an overlay.

@@ -15,16 +15,19 @@ use crate::store::StoreError;
 /// The size of all pieces but the last.
 pub(super) const PIECE: usize = 6 * 1024;
 
-/// The first `limit` values under `prefix` and a number that lies in `numbers`, in order, each with
-/// its number; nothing for one whose first piece `is_wanted` does not let through.
+/// A value with its number; nothing of it if it is not wanted.
+pub(super) type Numbered = (u64, Option<Vec<u8>>);
+
+/// The first `limit` values under `prefix` and a number that lies in `numbers`, in order; nothing of
+/// those whose first piece `is_wanted` does not let through.
 pub(super) fn scan(
     tree: &Tree,
     prefix: &[u8],
     numbers: Range<u64>,
     limit: usize,
     is_wanted: impl Fn(&[u8]) -> bool,
-) -> Result<Vec<(u64, Option<Vec<u8>>)>, StoreError> {
-    let mut values: Vec<(u64, Option<Vec<u8>>)> = Vec::new();
+) -> Result<Vec<Numbered>, StoreError> {
+    let mut values: Vec<Numbered> = Vec::new();
     let behind = |number: u64| tree.range([prefix, &number.to_be_bytes()].concat()..);
     let mut pieces = behind(numbers.start);
     while let Some(found) = pieces.next() {

@@ -113,8 +113,8 @@ fn among_many(scene: &Scene<'_>) {
     const PARTITION: u16 = 183;
     let to = |number: u128| if number % 301 == 17 { "@rare@" } else { "@frequent@" };
     let sent: Vec<TaskMessage> = (0..1_300).map(|number| message_to(number, to(number))).collect();
-    let send = |group: Group, message| group.send(PARTITION, message);
-    scene.commit(&sent.iter().fold(Group::default(), send));
+    let all = |group: Group, message| group.send(PARTITION, message);
+    scene.commit(&sent.iter().fold(Group::default(), all));
     for id in ["@rare@", "@frequent@"].map(instance_id) {
         let wanted = sent.iter().filter(|message| message.instance_id == id);
         let wanted: Vec<TaskMessage> = wanted.cloned().collect();
@@ -150,10 +150,10 @@ fn while_they_are_consumed(scene: Scene<'_>) {
     let mut scene = scene;
     send(&scene, PARTITION, 100..130);
     let mut placed = all(&scene, PARTITION);
-    for round in 0..4 {
+    for (round, to) in (0..4).zip(TO) {
         let owner = scene.claim(PARTITION);
         // The first, all to one instance, and the last.
-        let to = instance_id(TO[round]);
+        let to = instance_id(to);
         let (first, last) = (placed[0].0, placed[placed.len() - 1].0);
         let is_gone =
             |(place, message): &Placed| [first, last].contains(place) || message.instance_id == to;
@@ -164,7 +164,7 @@ fn while_they_are_consumed(scene: Scene<'_>) {
         same_all(&all(&scene, PARTITION), &placed, "what was not consumed, at its places");
         look(&scene, PARTITION, &placed);
         let end = scene.load(PARTITION).messages_end;
-        let start = 200 + 10 * round as u128;
+        let start = 200 + 10 * round;
         let new = send(&scene, PARTITION, start..start + 3);
         let before = scene.messages_page(PARTITION, None, 0..end, usize::MAX);
         same_all(&before, &placed, "the messages before the end that there was");

@@ -73,7 +73,9 @@ impl Faulty {
             Fault::CountsAnewAfterACrash => {
                 let first = messages.first().map_or(0, |(first, _)| *first);
                 let first = *life.first_places.entry(partition).or_insert(first);
-                messages.iter_mut().for_each(|(place, _)| *place -= first);
+                for (place, _) in &mut messages {
+                    *place -= first;
+                }
             }
             _ => {}
         }
