@@ -2,6 +2,7 @@
 
 mod clients;
 mod dynamic;
+mod history;
 mod operations;
 mod queues;
 mod sections;
