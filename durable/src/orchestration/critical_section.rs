@@ -110,10 +110,40 @@ tuples! {
     (A.0, B.1, C.2, D.3, E.4, F.5, G.6, H.7)
 }
 
-/// The future of [`lock_entities`](crate::OrchestrationContext::lock_entities). Dropping it gives the
-/// request up.
+/// What [`lock_entities`](crate::OrchestrationContext::lock_entities) gives: a critical section that has
+/// not begun. It begins when this has been awaited.
 #[must_use = "nothing is locked until this is awaited"]
 pub struct LockEntities<L: LockSet> {
+    scope: Rc<Scope>,
+    set: L,
+    source: &'static Location<'static>,
+}
+
+impl<L: LockSet> LockEntities<L> {
+    pub(super) fn new(scope: Rc<Scope>, set: L, source: &'static Location<'static>) -> Self {
+        Self { scope, set, source }
+    }
+}
+
+impl<L: LockSet + Unpin> IntoFuture for LockEntities<L> {
+    type Output = Result<CriticalSection<L>>;
+    type IntoFuture = LockTask<L>;
+
+    fn into_future(self) -> LockTask<L> {
+        let Self { scope, set, source } = self;
+        LockTask { scope, set: Some(set), state: State::Lazy { source } }
+    }
+}
+
+impl<L: LockSet> fmt::Debug for LockEntities<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LockEntities")
+    }
+}
+
+/// The future of a [`LockEntities`]. Dropping it gives the request up.
+#[must_use = "nothing is locked until this is awaited"]
+pub struct LockTask<L: LockSet> {
     scope: Rc<Scope>,
     set: Option<L>,
     state: State,
@@ -125,11 +155,7 @@ enum State {
     Done,
 }
 
-impl<L: LockSet> LockEntities<L> {
-    pub(super) fn new(scope: Rc<Scope>, set: L, source: &'static Location<'static>) -> Self {
-        Self { scope, set: Some(set), state: State::Lazy { source } }
-    }
-
+impl<L: LockSet> LockTask<L> {
     /// Asks for the locks; gives the number of the request.
     fn request(&self, source: &'static Location<'static>) -> Result<i32> {
         let entities = self.set.as_ref().map(LockSet::entities).unwrap_or_default();
@@ -146,7 +172,7 @@ impl<L: LockSet> LockEntities<L> {
     }
 }
 
-impl<L: LockSet + Unpin> Future for LockEntities<L> {
+impl<L: LockSet + Unpin> Future for LockTask<L> {
     type Output = Result<CriticalSection<L>>;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
@@ -172,7 +198,7 @@ impl<L: LockSet + Unpin> Future for LockEntities<L> {
     }
 }
 
-impl<L: LockSet> Drop for LockEntities<L> {
+impl<L: LockSet> Drop for LockTask<L> {
     fn drop(&mut self) {
         if let (State::Requested(lock), Some(scope)) = (&self.state, Scope::current()) {
             scope.abandon_lock(*lock);
@@ -180,9 +206,9 @@ impl<L: LockSet> Drop for LockEntities<L> {
     }
 }
 
-impl<L: LockSet> fmt::Debug for LockEntities<L> {
+impl<L: LockSet> fmt::Debug for LockTask<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LockEntities")
+        f.write_str("LockTask")
     }
 }
 

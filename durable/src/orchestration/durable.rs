@@ -3,12 +3,14 @@
 //! `#[orchestrator]` and `#[helper]` turn every `E.await` into `check(E).await`. `check` is the
 //! identity, bounded by [`Durable`], a marker without associated types: so awaiting anything else is
 //! one error, on the user's expression, and no type is changed by it.
+//!
+//! Read next: `in_critical_section.rs` (what else is checked where entities are locked).
 
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::{LockEntities, LockSet, Task};
+use super::{LockEntities, LockSet, LockTask, Task};
 use crate::call::Call;
 use crate::entity::{LockedOperation, LockedTask, Operation};
 
@@ -49,6 +51,8 @@ impl<T, E> Durable for LockedOperation<'_, T, E> {}
 impl<T, E> Durable for LockedTask<'_, T, E> {}
 #[diagnostic::do_not_recommend]
 impl<L: LockSet> Durable for LockEntities<L> {}
+#[diagnostic::do_not_recommend]
+impl<L: LockSet> Durable for LockTask<L> {}
 #[diagnostic::do_not_recommend]
 impl<F: Durable + ?Sized> Durable for &mut F {}
 #[diagnostic::do_not_recommend]

@@ -1,0 +1,174 @@
+//! Where a critical section is held, as far as the text of a body shows it.
+//!
+//! It is held from the statement after `let section = ctx.lock_entities(..).await?` to the end of the
+//! block, and in the body of an `if let` or the arm of a `match` that takes the section apart. It ends
+//! earlier with the statement that gives the section away, to `drop` or to anything else: what
+//! becomes of it is then unknown. Wherever the text leaves a doubt, the section is not held here, and
+//! the check at run time remains.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::visit::{self, Visit};
+use syn::{Arm, Block, Expr, Lit, Local, Macro, Member, Pat, Stmt};
+
+use crate::body::bound;
+use crate::errors::Errors;
+
+/// The names by which a critical section is held.
+#[derive(Clone)]
+pub(crate) struct Held(Vec<String>);
+
+impl Held {
+    /// The critical section that is held after a statement.
+    pub(crate) fn after(statement: &Stmt) -> Option<Self> {
+        let Stmt::Local(Local { pat, init: Some(init), .. }) = statement else { return None };
+        is_section(&init.expr).then(|| Self::by(pat))?
+    }
+
+    /// The one that is held if a condition is met.
+    pub(crate) fn if_met(condition: &Expr) -> Option<Self> {
+        match condition {
+            Expr::Let(condition) if is_section(&condition.expr) => Self::by(&condition.pat),
+            Expr::Binary(both) => {
+                Self::if_met(&both.left).or_else(|| Self::if_met(&both.right))
+            }
+            _ => None,
+        }
+    }
+
+    /// The one that is held in an arm of a `match` on what `is_section` says yes to.
+    pub(crate) fn in_arm(arm: &Arm) -> Option<Self> {
+        Self::by(&arm.pat)
+    }
+
+    /// By what a pattern binds, unless that is the error.
+    fn by(pattern: &Pat) -> Option<Self> {
+        let names = bound(pattern);
+        (!names.is_empty() && is_granted(pattern)).then_some(Self(names))
+    }
+
+    /// Whether a statement gives the section away, in whichever branch of it.
+    pub(crate) fn is_given_away(&self, statement: &Stmt) -> bool {
+        let mut uses = Uses { names: &self.0, given_away: false };
+        uses.visit_stmt(statement);
+        uses.given_away
+    }
+}
+
+/// Refuses a statement in which a critical section ends as soon as it has begun.
+pub(crate) fn refuse_unbound(statement: &Stmt, errors: &mut Errors) {
+    const MESSAGE: &str = "nothing holds this critical section, so it would end at once; give it a \
+                           name: `let mut section = ctx.lock_entities(..).await?;`, or `_section` if \
+                           nothing is called through it";
+    match statement {
+        Stmt::Local(Local { pat, init: Some(init), .. })
+            if bound(pat).is_empty() && (is_section(&init.expr) || is_lock(&init.expr)) =>
+        {
+            errors.on(pat, MESSAGE);
+        }
+        Stmt::Expr(Expr::Assign(assign), _)
+            if matches!(&*assign.left, Expr::Infer(_))
+                && (is_section(&assign.right) || is_lock(&assign.right)) =>
+        {
+            errors.on(&assign.left, MESSAGE);
+        }
+        Stmt::Expr(expr, Some(_)) if is_section(expr) || is_lock(expr) => {
+            errors.on(Method::of(expr), MESSAGE);
+        }
+        _ => {}
+    }
+}
+
+/// Whether the value of an expression is a critical section, or a `Result` with one.
+pub(crate) fn is_section(expr: &Expr) -> bool {
+    /// Methods of a `Result` or an `Option` that leave the section in it.
+    const KEEPING: [&str; 13] = [
+        "context",
+        "expect",
+        "inspect",
+        "inspect_err",
+        "map_err",
+        "ok",
+        "ok_or",
+        "ok_or_else",
+        "or_else",
+        "unwrap",
+        "unwrap_or_else",
+        "with_context",
+        "wrap_err",
+    ];
+    match expr {
+        Expr::Await(awaited) => is_lock(&awaited.base),
+        Expr::Paren(inner) => is_section(&inner.expr),
+        Expr::Try(inner) => is_section(&inner.expr),
+        Expr::Block(inner) if inner.label.is_none() => is_last(&inner.block),
+        Expr::MethodCall(call) => {
+            KEEPING.iter().any(|method| call.method == method) && is_section(&call.receiver)
+        }
+        Expr::Match(choice) if is_section(&choice.expr) => choice.arms.iter().any(|arm| {
+            let names = bound(&arm.pat);
+            let Expr::Path(body) = &*arm.body else { return false };
+            is_granted(&arm.pat) && names.iter().any(|name| body.path.is_ident(name))
+        }),
+        _ => false,
+    }
+}
+
+fn is_last(block: &Block) -> bool {
+    matches!(block.stmts.last(), Some(Stmt::Expr(last, None)) if is_section(last))
+}
+
+/// Whether an expression is a lock that is not awaited yet, or one with a limit to its time.
+fn is_lock(expr: &Expr) -> bool {
+    match expr {
+        Expr::MethodCall(call) => call.method == "lock_entities",
+        Expr::Paren(inner) => is_lock(&inner.expr),
+        Expr::Call(call) => {
+            let Expr::Path(function) = &*call.func else { return false };
+            let last = function.path.segments.last();
+            last.is_some_and(|last| last.ident == "timeout") && call.args.iter().any(is_lock)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a pattern may meet a section, and not only the error in its place.
+fn is_granted(pattern: &Pat) -> bool {
+    struct Errs(bool);
+    impl Visit<'_> for Errs {
+        fn visit_path(&mut self, path: &syn::Path) {
+            let last = path.segments.last();
+            self.0 |= last.is_some_and(|last| last.ident == "Err" || last.ident == "None");
+        }
+    }
+    let mut errs = Errs(false);
+    errs.visit_pat(pattern);
+    !errs.0
+}
+
+/// The name of the method that locks: where an error about the lock is shown.
+#[derive(Default)]
+struct Method(Option<syn::Ident>);
+
+impl Method {
+    fn of(expr: &Expr) -> Option<syn::Ident> {
+        let mut method = Self::default();
+        method.visit_expr(expr);
+        method.0
+    }
+}
+
+impl<'ast> Visit<'ast> for Method {
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        if call.method == "lock_entities" {
+            self.0.get_or_insert_with(|| call.method.clone());
+        }
+        visit::visit_expr_method_call(self, call);
+    }
+}
+
+/// Looks for where one of the names stands by itself: there the value moves elsewhere.
+struct Uses<'a> {
+    names: &'a [String],
+    given_away: bool,
+}
