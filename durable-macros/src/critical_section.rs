@@ -6,12 +6,12 @@
 //! becomes of it is then unknown. Wherever the text leaves a doubt, the section is not held here, and
 //! the check at run time remains.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::{self, Visit};
-use syn::{Arm, Block, Expr, Lit, Local, Macro, Member, Pat, Stmt};
+use syn::{Arm, Block, Expr, Local, Macro, Pat, Stmt};
 
-use crate::body::bound;
+use crate::body::{bound, find};
 use crate::errors::Errors;
 
 /// The names by which a critical section is held.
@@ -29,9 +29,7 @@ impl Held {
     pub(crate) fn if_met(condition: &Expr) -> Option<Self> {
         match condition {
             Expr::Let(condition) if is_section(&condition.expr) => Self::by(&condition.pat),
-            Expr::Binary(both) => {
-                Self::if_met(&both.left).or_else(|| Self::if_met(&both.right))
-            }
+            Expr::Binary(both) => Self::if_met(&both.left).or_else(|| Self::if_met(&both.right)),
             _ => None,
         }
     }
@@ -171,4 +169,81 @@ impl<'ast> Visit<'ast> for Method {
 struct Uses<'a> {
     names: &'a [String],
     given_away: bool,
+}
+
+impl Uses<'_> {
+    fn is_named(&self, name: &syn::Ident) -> bool {
+        self.names.iter().any(|held| name == held)
+    }
+
+    fn is_name(&self, expr: &Expr) -> bool {
+        matches!(expr, Expr::Path(path) if path.path.get_ident().is_some_and(|it| self.is_named(it)))
+    }
+
+    /// Looks into what stands before a `.` or behind a `&`, where a name alone moves nothing.
+    fn visit_place(&mut self, place: &Expr) {
+        match place {
+            Expr::Paren(inner) => self.visit_place(&inner.expr),
+            place if self.is_name(place) => {}
+            place => self.visit_expr(place),
+        }
+    }
+
+    fn is_given_away_in(&self, tokens: &TokenStream) -> bool {
+        let tokens: Vec<_> = tokens.clone().into_iter().collect();
+        let is = |token: Option<&TokenTree>, wanted: char| matches!(token, Some(TokenTree::Punct(found)) if found.as_char() == wanted);
+        tokens.iter().enumerate().any(|(at, token)| match token {
+            TokenTree::Group(group) => self.is_given_away_in(&group.stream()),
+            TokenTree::Ident(name) if self.is_named(name) => {
+                let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+                !is(tokens.get(at + 1), '.') && !is(before, '&')
+            }
+            _ => false,
+        })
+    }
+
+    /// What is captured by `move` goes where the closure or block goes.
+    fn visit_capture(&mut self, moves: bool, body: &impl ToTokens) {
+        let body = body.to_token_stream();
+        self.given_away |= moves && self.names.iter().any(|name| find(name, &body).is_some());
+    }
+}
+
+impl<'ast> Visit<'ast> for Uses<'_> {
+    fn visit_expr(&mut self, expr: &'ast Expr) {
+        match expr {
+            Expr::MethodCall(call) => {
+                self.visit_place(&call.receiver);
+                call.args.iter().for_each(|argument| self.visit_expr(argument));
+            }
+            Expr::Field(field) => self.visit_place(&field.base),
+            Expr::Index(index) => {
+                self.visit_place(&index.expr);
+                self.visit_expr(&index.index);
+            }
+            Expr::Reference(reference) => self.visit_place(&reference.expr),
+            Expr::Unary(unary) => self.visit_place(&unary.expr),
+            _ => {
+                self.given_away |= self.is_name(expr);
+                visit::visit_expr(self, expr);
+            }
+        }
+    }
+
+    fn visit_expr_async(&mut self, block: &'ast syn::ExprAsync) {
+        self.visit_capture(block.capture.is_some(), &block.block);
+        visit::visit_expr_async(self, block);
+    }
+
+    fn visit_expr_closure(&mut self, closure: &'ast syn::ExprClosure) {
+        self.visit_capture(closure.capture.is_some(), &closure.body);
+        visit::visit_expr_closure(self, closure);
+    }
+
+    /// In a macro it is used in place only if a `.` follows or a `&` stands before it.
+    fn visit_macro(&mut self, mac: &'ast Macro) {
+        self.given_away |= self.is_given_away_in(&mac.tokens);
+    }
+
+    fn visit_item(&mut self, _: &'ast syn::Item) {}
 }

@@ -26,8 +26,10 @@ pub(crate) use context::{NamedStart, json_of};
 pub use continue_as_new::ContinueAsNew;
 pub use critical_section::{CriticalSection, LockEntities, LockSet, LockTask};
 pub use durable::{Durable, DurableBlock, DurableFuture, check, durable_block};
-pub use in_critical_section::check_in_critical_section;
 pub use external_event::ExternalEventWait;
+pub use in_critical_section::{
+    CallsLockedOnly, CallsNoOrchestrator, LocksNothing, check_in_critical_section,
+};
 pub(crate) use inbox::UnreadEvent;
 pub(crate) use task::Called;
 pub use task::Task;
