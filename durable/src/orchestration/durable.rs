@@ -10,7 +10,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::{LockEntities, LockSet, LockTask, Task};
+use super::{LockEntities, LockTask, Task};
 use crate::call::Call;
 use crate::entity::{LockedOperation, LockedTask, Operation};
 
@@ -50,9 +50,9 @@ impl<T, E> Durable for LockedOperation<'_, T, E> {}
 #[diagnostic::do_not_recommend]
 impl<T, E> Durable for LockedTask<'_, T, E> {}
 #[diagnostic::do_not_recommend]
-impl<L: LockSet> Durable for LockEntities<L> {}
+impl<K> Durable for LockEntities<K> {}
 #[diagnostic::do_not_recommend]
-impl<L: LockSet> Durable for LockTask<L> {}
+impl<K> Durable for LockTask<K> {}
 #[diagnostic::do_not_recommend]
 impl<F: Durable + ?Sized> Durable for &mut F {}
 #[diagnostic::do_not_recommend]

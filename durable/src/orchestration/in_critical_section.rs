@@ -10,8 +10,8 @@
 //! What has lost its type by then, such as a task that was spawned, is left to the request at run
 //! time (`critical_section.rs`).
 
+use super::LockEntities;
 use super::durable::Durable;
-use super::{LockEntities, LockSet};
 use crate::activity::Activity;
 use crate::call::Call;
 use crate::entity::{LockedOperation, Operation};
@@ -61,7 +61,7 @@ impl<T, E> CallsNoOrchestrator for Operation<T, E> {}
 #[diagnostic::do_not_recommend]
 impl<T, E> CallsNoOrchestrator for LockedOperation<'_, T, E> {}
 #[diagnostic::do_not_recommend]
-impl<L: LockSet> CallsNoOrchestrator for LockEntities<L> {}
+impl<K> CallsNoOrchestrator for LockEntities<K> {}
 
 #[diagnostic::do_not_recommend]
 impl<F: Future + ?Sized> CallsLockedOnly for F {}
@@ -70,7 +70,7 @@ impl<F> CallsLockedOnly for Call<F> {}
 #[diagnostic::do_not_recommend]
 impl<T, E> CallsLockedOnly for LockedOperation<'_, T, E> {}
 #[diagnostic::do_not_recommend]
-impl<L: LockSet> CallsLockedOnly for LockEntities<L> {}
+impl<K> CallsLockedOnly for LockEntities<K> {}
 
 /// The identity, for what is durable and keeps the rules.
 #[inline]
