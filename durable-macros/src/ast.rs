@@ -2,11 +2,15 @@
 
 use syn::{FnArg, GenericArgument, Ident, ItemFn, PatType, PathArguments, ReturnType, Type};
 
-/// Which attribute it is.
+/// What an attribute makes of a function.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Activity,
     Orchestrator,
+    /// A function that carries out all operations of an entity.
+    Entity,
+    /// A method that is one operation of an entity.
+    Operation,
 }
 
 impl Kind {
@@ -14,6 +18,7 @@ impl Kind {
         match self {
             Self::Activity => "activity",
             Self::Orchestrator => "orchestrator",
+            Self::Entity | Self::Operation => "entity",
         }
     }
 
@@ -22,6 +27,8 @@ impl Kind {
         match self {
             Self::Activity => "an activity",
             Self::Orchestrator => "an orchestrator",
+            Self::Entity => "an entity",
+            Self::Operation => "an operation",
         }
     }
 
@@ -30,6 +37,23 @@ impl Kind {
         match self {
             Self::Activity => "ActivityContext",
             Self::Orchestrator => "OrchestrationContext",
+            Self::Entity | Self::Operation => "EntityContext",
+        }
+    }
+
+    /// What else can be done with what cannot be such a function, at the end of a sentence.
+    pub(crate) fn otherwise(self) -> &'static str {
+        match self {
+            Self::Activity | Self::Orchestrator | Self::Entity => "",
+            Self::Operation => "; a method that is no operation stands in another `impl` block",
+        }
+    }
+
+    /// The trait in which generated code finds how a result is recorded.
+    pub(crate) fn definition(self) -> &'static str {
+        match self {
+            Self::Activity | Self::Orchestrator => "Definition",
+            Self::Entity | Self::Operation => "Outcome",
         }
     }
 }
@@ -103,6 +127,7 @@ fn role(ty: &Type) -> Role<'_> {
     match last_name(inner).map(ToString::to_string).as_deref() {
         Some("ActivityContext") => Role::Context(Kind::Activity),
         Some("OrchestrationContext") => Role::Context(Kind::Orchestrator),
+        Some("EntityContext") => Role::Context(Kind::Entity),
         Some("State") => match generic_arguments(inner).next() {
             Some(state) => Role::State { state, by_reference },
             None => Role::Input(passing(ty)),

@@ -51,7 +51,7 @@ pub(crate) fn expand(function: &Function<'_>, krate: &Crate, errors: &Errors) ->
 }
 
 /// The function as callers see it: its parameters may live for any time, what it returns is owned.
-fn for_callers(mut item: ItemFn) -> ItemFn {
+pub(crate) fn for_callers(mut item: ItemFn) -> ItemFn {
     let declared = item.sig.generics.lifetimes().map(|known| known.lifetime.clone()).collect();
     let mut lifetimes = Lifetimes { declared, other: Lifetime::new("'_", Span::call_site()) };
     item.sig.inputs.iter_mut().for_each(|input| lifetimes.visit_fn_arg_mut(input));
@@ -62,7 +62,7 @@ fn for_callers(mut item: ItemFn) -> ItemFn {
 /// The function as its body sees it, with a signature of which nothing is left to be said.
 ///
 /// The body stays: it uses what the user imported for it, and what is wrong in it is wrong.
-fn for_body(kind: Kind, mut item: ItemFn) -> ItemFn {
+pub(crate) fn for_body(kind: Kind, mut item: ItemFn) -> ItemFn {
     let sig = &mut item.sig;
     if kind == Kind::Orchestrator {
         sig.asyncness.get_or_insert(syn::Token![async](sig.fn_token.span));
@@ -82,9 +82,9 @@ fn for_body(kind: Kind, mut item: ItemFn) -> ItemFn {
 }
 
 /// Puts one lifetime in the place of all that are elided or not declared.
-struct Lifetimes {
-    declared: Vec<Lifetime>,
-    other: Lifetime,
+pub(crate) struct Lifetimes {
+    pub(crate) declared: Vec<Lifetime>,
+    pub(crate) other: Lifetime,
 }
 
 impl VisitMut for Lifetimes {

@@ -10,6 +10,7 @@ mod ast;
 mod attr;
 mod body;
 mod critical_section;
+mod entity;
 mod errors;
 mod event;
 mod expand;
@@ -127,6 +128,124 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::function(Kind::Orchestrator, options.into(), &item.into()).into()
+}
+
+/// Makes an entity of a type: a small piece of state, known by a key, whose operations run one after
+/// another.
+///
+/// ```
+/// use durable::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Default, Serialize, Deserialize)]
+/// struct Counter {
+///     value: i64,
+/// }
+///
+/// #[entity]
+/// impl Counter {
+///     /// Adds to the counter.
+///     fn add(&mut self, n: i64) -> i64 {
+///         self.value += n;
+///         self.value
+///     }
+///
+///     fn get(&self) -> i64 {
+///         self.value
+///     }
+/// }
+///
+/// #[orchestrator]
+/// async fn visit(ctx: &OrchestrationContext, page: String) -> Result<i64> {
+///     Counter::at("all").add(1).signal()?; // waits for nothing
+///     Ok(Counter::at(page).add(1).await?)  // waits for the answer
+/// }
+///
+/// // In a unit test an operation is a method like others.
+/// assert_eq!(Counter { value: 4 }.add(1), 5);
+/// ```
+///
+/// It goes on an `impl` block of a type that derives `Serialize` and `Deserialize`. The block stays as
+/// it is; beside it there is `Counter::at(key)`, which gives the entity of that key as a handle. The
+/// handle has a method for each operation, and `delete`.
+///
+/// * Each method with a `self` is an operation: `&mut self`, or `&self` if it only reads. It may be
+///   `async`. A function without a `self` is left alone; a method that is no operation stands in
+///   another `impl` block.
+/// * Right behind `self` there may be `ctx: &EntityContext`; for the other parameters, shared state and
+///   what is returned, see [`activity`](macro@activity). What returns an `Err` has changed nothing.
+/// * An entity that has no state yet has that of `Default`, or of the function that the option
+///   `initial` names.
+///
+/// Options: `name = "..."` for the name in its id (the type's, if left out; without regard to case),
+/// `initial = path`, `crate = path` for where `durable` is found.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Serialize, Deserialize)]
+/// struct Account {
+///     cents: u64,
+///     limit: u64,
+/// }
+///
+/// #[entity(name = "bank.account", initial = Account::new)]
+/// impl Account {
+///     fn new() -> Self {
+///         Self { cents: 0, limit: 100_000 }
+///     }
+///
+///     async fn deposit(&mut self, ctx: &EntityContext, who: &str, cents: u64) -> Result<u64> {
+///         if self.cents + cents > self.limit {
+///             return Err(Error::msg(format!("{} is full, says {who}", ctx.entity_id())));
+///         }
+///         self.cents += cents;
+///         Ok(self.cents)
+///     }
+/// }
+/// ```
+///
+/// An entity whose operations are known by name only is a function, `async` or not, of the context:
+///
+/// ```
+/// # use durable::prelude::*;
+/// #[entity]
+/// async fn counter(ctx: &EntityContext) -> Result<i64> {
+///     let value = ctx.state()?.unwrap_or(0);
+///     match ctx.operation() {
+///         "add" => {
+///             ctx.set_state(&(value + ctx.input::<i64>()?))?;
+///             Ok(value)
+///         }
+///         "get" => Ok(value),
+///         other => Err(Error::msg(format!("a counter cannot {other}"))),
+///     }
+/// }
+///
+/// #[orchestrator]
+/// async fn visit(ctx: &OrchestrationContext) -> Result<i64> {
+///     Ok(counter::at("all").operation("add", &1).await?)
+/// }
+/// ```
+///
+/// What cannot be an operation is an error on the token that is wrong:
+///
+/// ```compile_fail
+/// # use durable::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Default, Serialize, Deserialize)]
+/// struct Counter(i64);
+///
+/// #[entity]
+/// impl Counter {
+///     fn take(self) -> i64 {
+///         self.0
+///     }
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
+    entity::entity(options.into(), &item.into()).into()
 }
 
 /// Makes an `async fn` one that orchestrators may await: a part of an orchestrator, written once.

@@ -13,7 +13,7 @@ use syn::{
 use crate::ast::{Function, Kind, Output, Parameter, Passing, Role, generic_arguments, last_name};
 use crate::errors::Errors;
 
-const LIFETIME: &str =
+pub(crate) const LIFETIME: &str =
     "a parameter lives as long as one run of the function; leave the lifetime out";
 
 /// Checks a function against every rule.
@@ -40,16 +40,19 @@ fn check_async(function: &Function<'_>, errors: &mut Errors) {
 
 fn check_qualifiers(function: &Function<'_>, errors: &mut Errors) {
     let (sig, noun) = (&function.item.sig, function.kind.noun());
+    let otherwise = function.kind.otherwise();
     if let Some(token) = &sig.constness {
-        errors
-            .on(token, format!("{noun} runs in a hub, so it cannot be `const`; leave `const` out"));
+        errors.on(
+            token,
+            format!("{noun} runs in a hub, so it cannot be `const`; leave `const` out{otherwise}"),
+        );
     }
     if let syn::Safety::Unsafe(token) = &sig.safety {
         errors.on(
             token,
             format!(
                 "{noun} is called by the runtime, which cannot keep the promises of an `unsafe \
-                 fn`; put an `unsafe` block in its body"
+                 fn`; put an `unsafe` block in its body{otherwise}"
             ),
         );
     }
@@ -63,6 +66,11 @@ fn check_qualifiers(function: &Function<'_>, errors: &mut Errors) {
 
 fn check_generics(function: &Function<'_>, errors: &mut Errors) {
     let (generics, noun) = (&function.item.sig.generics, function.kind.noun());
+    let history = match function.kind {
+        Kind::Activity | Kind::Orchestrator => "its name in the history",
+        Kind::Entity | Kind::Operation => "its name",
+    };
+    let otherwise = function.kind.otherwise();
     for parameter in &generics.params {
         if let GenericParam::Lifetime(lifetime) = parameter {
             errors.on(lifetime, LIFETIME);
@@ -70,8 +78,8 @@ fn check_generics(function: &Function<'_>, errors: &mut Errors) {
             errors.on(
                 parameter,
                 format!(
-                    "{noun} cannot be generic: its name in the history stands for one function; \
-                     write one for each type, with a generic function inside"
+                    "{noun} cannot be generic: {history} stands for one function; write one for \
+                     each type, with a generic function inside{otherwise}"
                 ),
             );
         }
@@ -88,6 +96,9 @@ fn check_receiver(function: &Function<'_>, errors: &mut Errors) {
         let instead = match function.kind {
             Kind::Activity => "take what it shares as a parameter `State<T>`",
             Kind::Orchestrator => "pass what it needs as input",
+            Kind::Entity => "read its state with `ctx.state()`",
+            // It has one, and that has rules of its own.
+            Kind::Operation => return,
         };
         errors.on(
             receiver,
@@ -106,18 +117,24 @@ fn check_context(function: &Function<'_>, errors: &mut Errors) {
         let Role::Context(found) = parameter.role else { continue };
         let ty = &parameter.argument.ty;
         let shared = matches!(&**ty, Type::Reference(TypeReference { mutability: None, .. }));
-        if found != kind {
+        if found.context() != context {
             errors.on(ty, format!("{noun} has an `&{context}`, not an `&{}`", found.context()));
         } else if !shared {
             errors.on(ty, format!("the context is lent to {noun}; write `&{context}`"));
         } else if found_one {
             errors.on(parameter.argument, "there is one context; leave the second out");
         } else if index > 0 {
-            errors.on(parameter.argument, "the context comes first, before all other parameters");
+            let message = match kind {
+                Kind::Operation => "the context comes right behind `self`, before all parameters",
+                Kind::Activity | Kind::Orchestrator | Kind::Entity => {
+                    "the context comes first, before all other parameters"
+                }
+            };
+            errors.on(parameter.argument, message);
         }
         found_one = true;
     }
-    if kind == Kind::Orchestrator && !found_one {
+    if matches!(kind, Kind::Orchestrator | Kind::Entity) && !found_one {
         let message =
             format!("{noun} needs its context; write `ctx: &{context}` as its first parameter");
         match function.item.sig.inputs.first() {
@@ -138,13 +155,24 @@ fn check_parameter(function: &Function<'_>, parameter: &Parameter<'_>, errors: &
              activity",
         ),
         (Role::State { .. }, Type::Reference(TypeReference { mutability: Some(token), .. })) => {
+            let all = match function.kind {
+                Kind::Activity | Kind::Orchestrator => "all activities",
+                Kind::Entity | Kind::Operation => "all entities and activities",
+            };
             errors.on(
                 token,
-                "shared state is used by all activities at once, so it is never `mut`; put what \
-                 changes into a `std::sync::Mutex` or an atomic",
+                format!(
+                    "shared state is used by {all} at once, so it is never `mut`; put what changes \
+                     into a `std::sync::Mutex` or an atomic"
+                ),
             );
         }
         (Role::Context(_) | Role::State { .. }, _) => {}
+        (Role::Input(_), _) if function.kind == Kind::Entity => errors.on(
+            parameter.argument,
+            "the input is another for each operation of this entity; read it with `ctx.input()`, \
+             or make the entity a type with methods",
+        ),
         (Role::Input(passing), _) => {
             if let Pat::Wild(wild) = &**pat {
                 errors.on(
@@ -183,11 +211,8 @@ fn check_passing(passing: &Passing<'_>, ty: &Type, errors: &mut Errors) {
         let name = inner.to_token_stream();
         errors.on(ty, format!("`{name}` cannot be read back from history; take {instead}"));
     } else {
-        Borrows::check(
-            inner,
-            "a parameter is read back from history, where there is nothing to borrow from",
-            errors,
-        );
+        let why = "a parameter is read back from history, where there is nothing to borrow from";
+        Borrows { why, otherwise: "", errors }.visit_type(inner);
     }
 }
 
@@ -203,24 +228,18 @@ fn sized(ty: &Type) -> Option<String> {
 fn check_output(function: &Function<'_>, errors: &mut Errors) {
     match function.output {
         Output::Unit => {}
-        Output::Plain(ty) | Output::Result(ty) => Borrows::check(
-            ty,
-            "what is returned is written to history and read back, so it cannot borrow",
-            errors,
-        ),
+        Output::Plain(ty) | Output::Result(ty) => {
+            let why = "what is returned is written to history and read back, so it cannot borrow";
+            Borrows { why, otherwise: function.kind.otherwise(), errors }.visit_type(ty);
+        }
     }
 }
 
 /// Finds what cannot be stored whatever it contains.
 struct Borrows<'e> {
     why: &'static str,
+    otherwise: &'static str,
     errors: &'e mut Errors,
-}
-
-impl Borrows<'_> {
-    fn check(ty: &Type, why: &'static str, errors: &mut Errors) {
-        Borrows { why, errors }.visit_type(ty);
-    }
 }
 
 impl<'ast> Visit<'ast> for Borrows<'_> {
@@ -238,12 +257,12 @@ impl<'ast> Visit<'ast> for Borrows<'_> {
                     },
                     None => "a type that owns what it has".to_owned(),
                 };
-                self.errors.on(ty, format!("{}; use {instead}", self.why));
+                self.errors.on(ty, format!("{}; use {instead}{}", self.why, self.otherwise));
             }
             Some(Unstorable::Unnamed) => {
                 let message =
                     "the type is read back from history, so it must be named; write it out";
-                self.errors.on(ty, message);
+                self.errors.on(ty, format!("{message}{}", self.otherwise));
             }
             None => visit::visit_type(self, ty),
         }

@@ -35,7 +35,7 @@ pub use chrono;
 
 pub use activity::{Activity, ActivityContext, State};
 pub use call::Call;
-pub use durable_macros::{activity, allow, deterministic, event, helper, orchestrator};
+pub use durable_macros::{activity, allow, deterministic, entity, event, helper, orchestrator};
 pub use entity::{
     DynamicHandle, DynamicLocked, Entity, EntityContext, EntityHandle, LockedOperation, LockedTask,
     Operation,
@@ -66,7 +66,8 @@ pub use schedule::{
 /// What nearly every program needs: `use durable::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        ActivityContext, Error, OrchestrationContext, OrchestrationHandle, Race2, Race3, Result,
-        RetryPolicy, RuntimeStatus, State, TaskFailed, TaskHub, activity, orchestrator,
+        ActivityContext, EntityContext, Error, OrchestrationContext, OrchestrationHandle, Race2,
+        Race3, Result, RetryPolicy, RuntimeStatus, State, TaskFailed, TaskHub, activity, entity,
+        orchestrator,
     };
 }

@@ -45,6 +45,26 @@ impl<T: Payload> Stored for T {
     }
 }
 
+/// A [`Payload`] that is the state of an entity, as generated code asks for it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the state of an entity",
+    label = "has no JSON form that can be read again",
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on what it is made of"
+)]
+pub trait StoredState {
+    /// How its values become JSON and come back.
+    fn codec() -> Codec<Self>
+    where
+        Self: Sized;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Payload> StoredState for T {
+    fn codec() -> Codec<Self> {
+        payload()
+    }
+}
+
 /// How values of one type become JSON and come back.
 #[derive(Debug)]
 pub struct Codec<T> {

@@ -8,8 +8,8 @@ pub use inventory;
 
 pub use crate::activity::ActivityRun;
 pub use crate::entity::{
-    EntityBody, EntityFunction, EntityRef, OperationRun, locked_operation, operation, run_entity,
-    run_entity_function,
+    EntityBody, EntityFunction, EntityRef, OperationRun, RunOperation, RunnableEntity,
+    locked_operation, operation, run_entity, run_entity_function,
 };
 pub use crate::error::{ErrorCodec, StoredError};
 pub use crate::event::EventData;
@@ -17,7 +17,7 @@ pub use crate::orchestration::{
     CallsLockedOnly, CallsNoOrchestrator, Child, DurableBlock, JoinChildren, LocksNothing,
     RaceChildren, TryJoinChildren, check, check_in_critical_section, durable_block,
 };
-pub use crate::payload::{Codec, InputReader, InputWriter, Stored};
+pub use crate::payload::{Codec, InputReader, InputWriter, Stored, StoredState};
 pub use crate::protocol::{FailureDetails, Json};
 pub use crate::registry::{
     Body, CallDefaults, Definition, Entry, OperationEntry, OrchestratorFuture, RunActivity,
@@ -70,7 +70,7 @@ impl<T> Plain for Probe<T> {}
 
 /// The `T` of a parameter of type `State<T>`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be shared by activities",
+    message = "`{Self}` cannot be shared state",
     label = "cannot be used by several threads at once",
     note = "shared state is `Send + Sync + 'static`: put what changes into a `std::sync::Mutex` or \
             an atomic"
@@ -87,6 +87,32 @@ impl<T: Send + Sync + 'static> Shared for T {
 
     fn find(states: &States) -> Result<State<T>, FailureDetails> {
         states.find()
+    }
+}
+
+/// How the result of an operation is recorded.
+pub trait Outcome {
+    type Output;
+    type Error;
+
+    fn codecs() -> (Codec<Self::Output>, ErrorCodec<Self::Error>);
+}
+
+/// The state of an entity that has none yet, unless its attribute says otherwise.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no initial state",
+    label = "an entity begins as `{Self}::default()`",
+    note = "put `#[derive(Default)]` on it, or name a function that makes one: \
+            `#[entity(initial = path::of::function)]`"
+)]
+pub trait Initial {
+    fn initial() -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Default> Initial for T {
+    fn initial() -> T {
+        T::default()
     }
 }
 

@@ -82,6 +82,20 @@ impl Given {
         None
     }
 
+    /// The path of a function.
+    pub(crate) fn function(&self, errors: &mut Errors) -> Option<Path> {
+        let name = &self.name;
+        let instead = match self.expr() {
+            Some(Expr::Path(value)) if value.qself.is_none() => return Some(value.path.clone()),
+            Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => text.value(),
+            Some(Expr::Call(call)) => call.func.to_token_stream().to_string().replace(' ', ""),
+            _ => "path::of::function".to_owned(),
+        };
+        let message = format!("`{name}` is the path of a function; write `{name} = {instead}`");
+        errors.on(self.wrong(), message);
+        None
+    }
+
     /// A time.
     pub(super) fn time(&self, example: &str, errors: &mut Errors) -> Option<Duration> {
         let name = &self.name;

@@ -21,11 +21,14 @@ use crate::paths::Crate;
 const FOR_BOTH: &str = "`name = \"..\"`, `version = \"..\"`, `crate = path`, `retry(..)`, \
                         `timeout = \"30s\"`";
 const FOR_ACTIVITIES: &str = "`attempt_timeout = \"5s\"`, `max_concurrent = 8`";
+const FOR_ENTITIES: &str = "`name = \"..\"`, `initial = path`, `crate = path`";
 
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     pub(crate) version: Option<LitStr>,
+    /// The function that makes an entity's first state.
+    pub(crate) initial: Option<Path>,
     pub(crate) krate: Option<Path>,
     pub(crate) defaults: CallDefaults,
 }
@@ -97,10 +100,22 @@ impl Options {
         errors: &mut Errors,
     ) -> syn::Result<()> {
         let given = Given::parse(meta)?;
-        match given.name.as_str() {
-            "name" => given.set(&mut self.name, given.text(errors), errors),
-            "version" => given.set(&mut self.version, given.text(errors), errors),
-            "crate" => given.set(&mut self.krate, given.module(errors), errors),
+        match (given.name.as_str(), kind) {
+            ("name", _) => given.set(&mut self.name, given.text(errors), errors),
+            ("crate", _) => given.set(&mut self.krate, given.module(errors), errors),
+            ("initial", Kind::Entity) => {
+                given.set(&mut self.initial, given.function(errors), errors);
+            }
+            ("version", Kind::Entity) => errors.on(
+                &given.path,
+                "an entity has no versions: its state is read by whatever code there is; leave \
+                 `version` out, and let a new type read what the old one wrote",
+            ),
+            ("version", _) => given.set(&mut self.version, given.text(errors), errors),
+            (_, Kind::Entity) => errors.on(
+                &given.path,
+                format!("unknown option of `#[entity]`; there are {FOR_ENTITIES}"),
+            ),
             _ => self.defaults.option(kind, &given, errors),
         }
         Ok(())
@@ -134,7 +149,7 @@ impl CallDefaults {
                 let attribute = kind.attribute();
                 let known = match kind {
                     Kind::Activity => format!("{FOR_BOTH}, {FOR_ACTIVITIES}"),
-                    Kind::Orchestrator => FOR_BOTH.to_owned(),
+                    Kind::Orchestrator | Kind::Entity | Kind::Operation => FOR_BOTH.to_owned(),
                 };
                 errors.on(
                     &given.path,

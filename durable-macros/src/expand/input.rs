@@ -1,4 +1,7 @@
 //! The parameters of a function on their way into a call, and from there to its body.
+//!
+//! What is generated names two things that the caller of this file generates: the type that has the
+//! codecs (`owner`), and the body.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -17,9 +20,13 @@ pub(crate) fn name(index: usize, parameter: &Parameter<'_>) -> Option<Ident> {
     }
 }
 
-pub(super) struct Inputs<'a> {
+pub(crate) struct Inputs<'a> {
     function: &'a Function<'a>,
     krate: &'a Crate,
+    /// The type that has `__inputs`, and the trait that says how a result is recorded.
+    owner: Ident,
+    /// The type of which the body is a method with a `self`, if it is one.
+    entity: Option<&'a Type>,
     parts: Vec<Part<'a>>,
     /// The types for which a codec is needed, each once.
     stored: Vec<&'a Type>,
@@ -34,8 +41,29 @@ struct Part<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    pub(super) fn new(function: &'a Function<'a>, krate: &'a Crate) -> Self {
-        let mut inputs = Self { function, krate, parts: Vec::new(), stored: Vec::new() };
+    /// Those of a free function, whose twin has the codecs and the body.
+    pub(crate) fn new(function: &'a Function<'a>, krate: &'a Crate) -> Self {
+        Self::of(function, krate, function.item.sig.ident.clone(), None)
+    }
+
+    /// Those of an operation: a method of `entity`.
+    pub(crate) fn of_operation(
+        function: &'a Function<'a>,
+        krate: &'a Crate,
+        owner: Ident,
+        entity: &'a Type,
+    ) -> Self {
+        Self::of(function, krate, owner, Some(entity))
+    }
+
+    fn of(
+        function: &'a Function<'a>,
+        krate: &'a Crate,
+        owner: Ident,
+        entity: Option<&'a Type>,
+    ) -> Self {
+        let (parts, stored) = (Vec::new(), Vec::new());
+        let mut inputs = Self { function, krate, owner, entity, parts, stored };
         for (index, parameter) in function.parameters.iter().enumerate() {
             if let (Role::Input(passing), Some(name)) = (&parameter.role, name(index, parameter)) {
                 let codec = inputs.codec(passing).into();
@@ -57,7 +85,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// The shared states that the function wants.
-    pub(super) fn states(&self) -> Vec<&'a Type> {
+    pub(crate) fn states(&self) -> Vec<&'a Type> {
         let state = |parameter: &Parameter<'a>| match parameter.role {
             Role::State { state, .. } => Some(state),
             Role::Context(_) | Role::Input(_) => None,
@@ -85,7 +113,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// The one place where the types of parameters are bounded.
-    pub(super) fn codecs(&self) -> TokenStream {
+    pub(crate) fn codecs(&self) -> TokenStream {
         let (krate, stored) = (self.krate, &self.stored);
         quote! {
             #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
@@ -95,9 +123,9 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// The body of the constructor.
-    pub(super) fn write(&self) -> TokenStream {
-        let (krate, ident) = (self.krate, &self.function.item.sig.ident);
+    /// In the body of a constructor: what writes the parameters of a call.
+    pub(crate) fn writer(&self) -> TokenStream {
+        let (krate, owner) = (self.krate, &self.owner);
         let count = self.parts.len();
         let puts = self.parts.iter().map(|Part { name, passing, codec }| {
             let label = name.unraw().to_string();
@@ -109,45 +137,63 @@ impl<'a> Inputs<'a> {
                 Passing::Path => quote!(.put_path(#label, #name)),
             }
         });
-        quote! {
-            let __codecs = <#ident>::__inputs();
-            #krate::__private::call(
-                #krate::__private::InputWriter::new(#count)#(#puts)*,
-                ::core::panic::Location::caller(),
-            )
-        }
+        quote! {{
+            let __codecs = <#owner>::__inputs();
+            #krate::__private::InputWriter::new(#count)#(#puts)*
+        }}
+    }
+
+    /// The body of the constructor of calls.
+    pub(super) fn write(&self) -> TokenStream {
+        let (krate, writer) = (self.krate, self.writer());
+        quote!(#krate::__private::call(#writer, ::core::panic::Location::caller()))
     }
 
     /// How the runtime runs the body with stored input.
-    pub(super) fn runner(&self) -> TokenStream {
+    pub(crate) fn runner(&self) -> TokenStream {
         let (function, krate) = (self.function, self.krate);
-        let reads = self.reads();
+        let (reads, states) = (self.reads(), self.finds());
         let finish = self.finish();
-        let (context, future) = match function.kind {
-            Kind::Orchestrator => (
-                quote!(#krate::OrchestrationContext),
-                quote!(#krate::__private::OrchestratorFuture),
-            ),
-            Kind::Activity => {
-                (quote!(#krate::ActivityContext), quote!(#krate::__private::ActivityRun))
-            }
-        };
         // The compiler says on the function's name that a future is not `Send`.
         let span = function.item.sig.ident.span();
         let awaited = quote_spanned!(span=> ::std::boxed::Box::pin(async move { #finish }));
         let blocking = quote!(::std::boxed::Box::new(move || #finish));
-        let run = match (function.kind, function.is_async()) {
-            (Kind::Orchestrator, _) => awaited,
-            (Kind::Activity, true) => quote!(#future::Async(#awaited)),
-            (Kind::Activity, false) => quote!(#future::Blocking(#blocking)),
+        let json = quote!(#krate::__private::Json);
+        let context = Ident::new(function.kind.context(), Span::call_site());
+        let context = quote!(#krate::#context);
+        let operation = quote!(#krate::__private::OperationRun);
+        let activity = quote!(#krate::__private::ActivityRun);
+        let (parameters, given, run) = match (function.kind, function.is_async()) {
+            (Kind::Orchestrator, _) => {
+                let given = quote!(#krate::__private::OrchestratorFuture);
+                (quote!((__context: #context, __input: #json)), given, awaited)
+            }
+            (Kind::Activity, is_async) => {
+                let run = if is_async {
+                    quote!(#activity::Async(#awaited))
+                } else {
+                    quote!(#activity::Blocking(#blocking))
+                };
+                (quote!((__context: #context, __input: #json)), activity, run)
+            }
+            (Kind::Entity | Kind::Operation, is_async) => {
+                let run = if is_async {
+                    quote!(#operation::Async(#awaited))
+                } else {
+                    quote!(#operation::Done(#finish))
+                };
+                let entity = self.entity.map(|it| quote!(__entity: &'__run mut #it,));
+                let input = self.entity.map(|_| quote!(__input: &'__run #json,));
+                let parameters = quote!(<'__run>(#entity __context: &'__run #context, #input));
+                (parameters, quote!(#operation<'__run>), run)
+            }
         };
         quote! {
             #[allow(clippy::all, clippy::pedantic, clippy::nursery, unused_mut, unused_variables)]
-            fn __run(
-                __context: #context,
-                __input: #krate::__private::Json,
-            ) -> ::core::result::Result<#future, #krate::__private::FailureDetails> {
+            fn __run #parameters
+            -> ::core::result::Result<#given, #krate::__private::FailureDetails> {
                 #reads
+                #(#states)*
                 ::core::result::Result::Ok(#run)
             }
         }
@@ -156,11 +202,17 @@ impl<'a> Inputs<'a> {
     /// The body's result, as it is recorded.
     fn finish(&self) -> TokenStream {
         let (function, krate) = (self.function, self.krate);
-        let ident = &function.item.sig.ident;
+        let (owner, ident) = (&self.owner, &function.item.sig.ident);
         let span = super::result_span(function);
         let arguments = self.arguments();
         let wait = function.is_async().then(|| quote!(.await));
-        let call = quote_spanned!(span=> <#ident>::run(#(#arguments),*)#wait);
+        let call = match self.entity {
+            Some(entity) => {
+                quote_spanned!(span=> <#entity>::#ident(__entity, #(#arguments),*)#wait)
+            }
+            None => quote_spanned!(span=> <#owner>::run(#(#arguments),*)#wait),
+        };
+        let definition = Ident::new(function.kind.definition(), span);
         let at = krate.at(span);
         let result = match function.output {
             Output::Result(ty) => quote_spanned! {span=> {
@@ -171,11 +223,15 @@ impl<'a> Inputs<'a> {
                 quote!(::core::result::Result::<_, #krate::Error>::Ok(#call))
             }
         };
-        quote_spanned!(span=> #at::__private::finish(#result, <#ident as #at::__private::Definition>::codecs()))
+        quote_spanned!(span=> #at::__private::finish(#result, <#owner as #at::__private::#definition>::codecs()))
     }
 
+    /// Reads the input, if it is known which parts it has.
     fn reads(&self) -> TokenStream {
-        let (krate, ident) = (self.krate, &self.function.item.sig.ident);
+        if self.function.kind == Kind::Entity {
+            return TokenStream::new();
+        }
+        let (krate, owner) = (self.krate, &self.owner);
         let count = self.parts.len();
         let take_owned = |owned: TokenStream, name: &Ident, label: &str| {
             quote! {
@@ -198,18 +254,24 @@ impl<'a> Inputs<'a> {
                 Passing::Path => take_owned(quote!(::std::path::PathBuf), name, &label),
             }
         });
-        let states =
-            self.function.parameters.iter().enumerate().filter_map(|(index, parameter)| {
-                let Role::State { state, .. } = parameter.role else { return None };
-                let name = format_ident!("__state_{index}");
-                Some(quote!(let #name = <#state as #krate::__private::Shared>::find(__context.states())?;))
-            });
         quote! {
-            let __codecs = <#ident>::__inputs();
+            let __codecs = <#owner>::__inputs();
             let mut __reader = #krate::__private::InputReader::new(&__input, #count)?;
             #(#takes)*
-            #(#states)*
         }
+    }
+
+    /// Finds the shared states.
+    fn finds(&self) -> Vec<TokenStream> {
+        let krate = self.krate;
+        let find = |(index, parameter): (usize, &Parameter<'_>)| {
+            let Role::State { state, .. } = parameter.role else { return None };
+            let name = format_ident!("__state_{index}");
+            Some(quote! {
+                let #name = <#state as #krate::__private::Shared>::find(__context.states())?;
+            })
+        };
+        self.function.parameters.iter().enumerate().filter_map(find).collect()
     }
 
     /// The arguments with which the body is called.

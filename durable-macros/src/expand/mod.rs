@@ -10,7 +10,7 @@
 //! A type of the user's is bounded in one place only (`__inputs`, `codecs`), so that a missing
 //! derive is one error.
 
-mod input;
+pub(crate) mod input;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -82,7 +82,7 @@ pub(crate) fn keyword(item: &Item) -> TokenStream {
 }
 
 fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStream {
-    let Options { name, version, krate, defaults } = options;
+    let Options { name, version, krate, defaults, .. } = options;
     let krate = Crate(krate);
     let defaults = defaults.expand(&krate);
     let item = function.item;
@@ -184,15 +184,12 @@ pub(crate) fn twin(function: &Function<'_>) -> TokenStream {
             context.attrs.push(parse_quote!(#[allow(unused_variables)]));
         }
     }
-    let doc = format!("Names the {} [`{}`](fn@{ident}).", function.kind.attribute(), ident.unraw());
     let conditions = conditions(item);
-    let is_list = |attribute: &&Attribute| matches!(attribute.meta, Meta::List(_));
-    let hidden = item.attrs.iter().filter(|it| it.path().is_ident("doc")).filter(is_list);
+    let docs = docs(function);
     let twin = quote_spanned!(ident.span()=> #vis struct #ident {});
     quote! {
         #(#conditions)*
-        #[doc = #doc]
-        #(#hidden)*
+        #docs
         #[allow(
             non_camel_case_types,
             missing_copy_implementations,
@@ -224,6 +221,21 @@ pub(crate) fn twin(function: &Function<'_>) -> TokenStream {
     }
 }
 
+/// What is said of the twin: what the user says of the function, where there is no constructor of
+/// which that is said.
+fn docs(function: &Function<'_>) -> TokenStream {
+    let Function { kind, item, .. } = function;
+    let docs = item.attrs.iter().filter(|attribute| attribute.path().is_ident("doc"));
+    if *kind == Kind::Entity {
+        let deprecated = item.attrs.iter().filter(|it| it.path().is_ident("deprecated"));
+        return quote!(#(#docs)* #(#deprecated)*);
+    }
+    let ident = &item.sig.ident;
+    let doc = format!("Names the {} [`{}`](fn@{ident}).", kind.attribute(), ident.unraw());
+    let hidden = docs.filter(|attribute| matches!(attribute.meta, Meta::List(_)));
+    quote!(#[doc = #doc] #(#hidden)*)
+}
+
 /// Whether an attribute of the user's function is for its callers, and not for its body.
 fn is_for_callers(attribute: &Attribute) -> bool {
     ["doc", "deprecated", "cfg", "allow"].iter().any(|name| attribute.path().is_ident(name))
@@ -241,6 +253,38 @@ fn outcome(
     entry: &TokenStream,
     input: &TokenStream,
 ) -> TokenStream {
+    let (output, error, codecs) = recorded(function, krate);
+    let implementation =
+        implementation(function, krate, [input, &output, &error], [entry, &codecs]);
+    let check = no_result(&function.output, krate);
+    quote!(#implementation #check)
+}
+
+/// What `owner` knows of the result of a function that is no [`Kind::Activity`] and no
+/// [`Kind::Orchestrator`].
+pub(crate) fn outcome_of(owner: &Ident, function: &Function<'_>, krate: &Crate) -> TokenStream {
+    let (output, error, codecs) = recorded(function, krate);
+    let span = result_span(function);
+    let at = krate.at(span);
+    let check = no_result(&function.output, krate);
+    quote_spanned! {span=>
+        impl #at::__private::Outcome for #owner {
+            type Output = #output;
+            type Error = #error;
+            fn codecs() -> (
+                #at::__private::Codec<Self::Output>,
+                #at::__private::ErrorCodec<Self::Error>,
+            ) {
+                #codecs
+            }
+        }
+        #check
+    }
+}
+
+/// The types of success and failure, and in an `impl` that has them as `Output` and `Error` their
+/// codecs.
+fn recorded(function: &Function<'_>, krate: &Crate) -> (TokenStream, TokenStream, TokenStream) {
     let (output, error) = outcome_types(&function.output, krate);
     let (stored, failed) = match &function.output {
         Output::Unit => (output.clone(), error.clone()),
@@ -257,10 +301,7 @@ fn outcome(
             <#failed as #krate::__private::StoredError>::codec(),
         )
     };
-    let implementation =
-        implementation(function, krate, [input, &output, &error], [entry, &codecs]);
-    let check = no_result(&function.output, krate);
-    quote!(#implementation #check)
+    (output, error, codecs)
 }
 
 /// A `Result` under a name that does not tell would be recorded as a value, its errors as successes.
@@ -317,6 +358,8 @@ pub(crate) fn implementation(
         (Kind::Orchestrator, Output::Plain(ty) | Output::Result(ty)) => {
             quote!(impl #krate::Orchestrator for #ident { type Return = #ty; })
         }
+        // They are no functions that can be called.
+        (Kind::Entity | Kind::Operation, _) => return TokenStream::new(),
     };
     // Where something is no orchestrator, another that is one is no help.
     let kind = quote!(#[diagnostic::do_not_recommend] #kind);
@@ -375,5 +418,6 @@ fn body(function: &Function<'_>, krate: &Crate, inputs: &Inputs<'_>) -> TokenStr
                 }
             }
         }
+        Kind::Entity | Kind::Operation => TokenStream::new(),
     }
 }

@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::panics;
 use crate::payload::Codec;
 use crate::protocol::{EntityId, FailureDetails, InstanceId, Json, Timestamp};
-use crate::registry::OperationEntry;
+use crate::registry::{OperationEntry, RunEntity};
 
 type Outcome = Result<Json, FailureDetails>;
 
@@ -74,9 +74,21 @@ impl fmt::Debug for OperationRun<'_> {
     }
 }
 
+impl OperationRun<'_> {
+    /// A run whose body was never reached.
+    pub fn failed(failure: FailureDetails) -> Self {
+        Self::Done(Err(failure))
+    }
+}
+
+/// How generated code runs one operation on its stored input.
+#[doc(hidden)]
+pub type RunOperation<E> =
+    for<'a> fn(&'a mut E, &'a EntityContext, &'a Json) -> Result<OperationRun<'a>, FailureDetails>;
+
 /// A type with operations.
 #[doc(hidden)]
-pub trait EntityBody: Send + Sized + 'static {
+pub trait EntityBody: Sized + 'static {
     const OPERATIONS: &'static [OperationEntry];
 
     fn codec() -> Codec<Self>;
@@ -93,6 +105,24 @@ pub trait EntityBody: Send + Sized + 'static {
     ) -> OperationRun<'a>;
 }
 
+/// An [`EntityBody`], as generated code asks for what runs it: whether it can be run is said here, in
+/// our words.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the state of an entity",
+    label = "cannot be sent to another thread",
+    note = "an entity runs on whichever thread is free: use `Arc` instead of `Rc`, and a \
+            `std::sync::Mutex` instead of a `RefCell` that is shared"
+)]
+pub trait RunnableEntity {
+    const RUN: RunEntity;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: EntityBody + Send> RunnableEntity for E {
+    const RUN: RunEntity = run_entity::<E>;
+}
+
 /// A function that does what an operation's name says.
 #[doc(hidden)]
 pub trait EntityFunction: 'static {
@@ -101,7 +131,9 @@ pub trait EntityFunction: 'static {
 
 /// Runs a batch of an entity that is a type.
 #[doc(hidden)]
-pub fn run_entity<E: EntityBody>(batch: Batch) -> Pin<Box<dyn Future<Output = BatchDone> + Send>> {
+pub fn run_entity<E: EntityBody + Send>(
+    batch: Batch,
+) -> Pin<Box<dyn Future<Output = BatchDone> + Send>> {
     Box::pin(batch.run(Typed::<E> { body: None }))
 }
 
@@ -164,7 +196,7 @@ struct Typed<E> {
     body: Option<E>,
 }
 
-impl<E: EntityBody> Operations for Typed<E> {
+impl<E: EntityBody + Send> Operations for Typed<E> {
     async fn operate(&mut self, context: &EntityContext, state: Option<&Json>) -> Ended {
         let named = |entry: &OperationEntry| entry.name.eq_ignore_ascii_case(&context.operation);
         let Some(index) = E::OPERATIONS.iter().position(named) else {

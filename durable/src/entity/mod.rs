@@ -12,7 +12,8 @@ mod operation;
 
 pub(crate) use batch::Requested;
 pub use batch::{
-    Batch, BatchDone, EntityBody, EntityFunction, OperationRun, run_entity, run_entity_function,
+    Batch, BatchDone, EntityBody, EntityFunction, OperationRun, RunOperation, RunnableEntity,
+    run_entity, run_entity_function,
 };
 pub use context::EntityContext;
 pub(crate) use context::Outgoing;

@@ -88,7 +88,7 @@ async fn ends(ctx: &OrchestrationContext, cents: i64) -> Result<()> {
 
 /// Holds a section for whoever gives it.
 #[durable::helper]
-async fn deposit(mut section: durable::CriticalSection<account::LockedAccount>) -> Result<()> {
+async fn deposit(mut section: durable::CriticalSection<account::AccountLocked>) -> Result<()> {
     section.deposit(1).await?;
     Ok(())
 }

@@ -1,0 +1,464 @@
+//! From a block of operations to what stands beside it: tokens only, no rules.
+//!
+//! ```text
+//! impl Name { .. }                     the user's block
+//! impl Name { fn at(key) }             gives the handle of an entity
+//! struct NameHandle                    each operation as a method that gives an `Operation`
+//! struct NameLocked                    the same for a critical section
+//! struct __Operation0 ..               of each operation the codecs, and how it is run
+//! impl Entity, EntityBody for Name     name, handle, state, how the runtime runs it
+//! submit!                              its registration
+//! ```
+//! If a rule was broken there are the same names, with nothing behind them, so that callers give no
+//! errors of their own. The user's types are bounded in one place each (`codec`, `initial`, `RUN` of
+//! the state; `__inputs` and `codecs` of an operation), so that a missing derive is one error.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::visit_mut::VisitMut;
+use syn::{Attribute, FnArg, Generics, Ident, ItemFn, Lifetime, Type, parse_quote};
+
+use super::block::{Block, Operation};
+use super::valid::is_conditional;
+use crate::ast::{Function, Kind, Output};
+use crate::attr::Options;
+use crate::errors::Errors;
+use crate::expand::input::Inputs;
+use crate::expand::{conditions, constructor, ends, outcome_of, outcome_types};
+use crate::fallback::{Lifetimes, for_callers};
+use crate::paths::Crate;
+
+/// What is generated beside a block, and what for.
+struct Expansion<'a> {
+    block: &'a Block<'a>,
+    krate: Crate,
+    /// The type.
+    entity: Type,
+    ident: &'a Ident,
+    /// No operation stands here twice, unless it depends on a condition which of them is there.
+    operations: Vec<&'a Operation<'a>>,
+    is_broken: bool,
+}
+
+/// The block as it is, and beside it what makes an entity of its type.
+pub(super) fn block(
+    block: &Block<'_>,
+    options: Options,
+    errors: &Errors,
+    (tokens, code_hash): (&TokenStream, u64),
+) -> TokenStream {
+    let conditions = block.conditions();
+    let compile_errors = errors.to_compile_errors(&conditions);
+    let Some(ident) = block.ident else { return quote!(#compile_errors #tokens) };
+    let is_broken = !errors.is_empty();
+    let krate = Crate(options.krate);
+    let operations = once_each(&block.operations);
+    let entity = free(&block.item.self_ty, &block.item.generics);
+    let expansion = Expansion { block, krate, entity, ident, operations, is_broken };
+    let handles = [Handle::Free, Handle::Locked].map(|kind| expansion.handle(kind));
+    let at = expansion.at();
+    let (entry, body) = if is_broken {
+        (quote!(::core::unreachable!()), TokenStream::new())
+    } else {
+        let name = super::name(options.name.as_ref(), &ident.unraw().to_string());
+        (expansion.entry(&name, code_hash), expansion.body(options.initial.as_ref()))
+    };
+    let definition = expansion.definition(&entry);
+    quote! {
+        #compile_errors
+        // What it takes and gives back is up to the library, not to the user's taste.
+        #[allow(
+            clippy::future_not_send,
+            clippy::missing_errors_doc,
+            clippy::missing_panics_doc,
+            clippy::must_use_candidate,
+            clippy::needless_pass_by_value,
+            clippy::ptr_arg,
+            clippy::trivially_copy_pass_by_ref,
+            clippy::unused_async,
+            clippy::unused_self
+        )]
+        #tokens
+        #(#conditions)*
+        #[allow(
+            dead_code,
+            deprecated,
+            missing_docs,
+            private_bounds,
+            private_interfaces,
+            unnameable_types,
+            unreachable_pub
+        )]
+        const _: () = {
+            #(#handles)*
+            #at
+            #definition
+            #body
+        };
+    }
+}
+
+/// The operations without those that the compiler says are there twice.
+fn once_each<'a>(all: &'a [Operation<'a>]) -> Vec<&'a Operation<'a>> {
+    let mut operations: Vec<&Operation<'_>> = Vec::new();
+    for operation in all {
+        let again = operations.iter().any(|known| {
+            let both = known.name() == operation.name();
+            both && !(is_conditional(known) && is_conditional(operation))
+        });
+        if !again {
+            operations.push(operation);
+        }
+    }
+    operations
+}
+
+/// The type where none of its lifetimes can be elided.
+fn free(entity: &Type, generics: &Generics) -> Type {
+    let other = Lifetime::new("'static", Span::call_site());
+    let known = generics.lifetimes().map(|known| known.lifetime.clone());
+    let mut entity = entity.clone();
+    Lifetimes { declared: known.collect(), other }.visit_type_mut(&mut entity);
+    entity
+}
+
+/// What operations are asked of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Handle {
+    /// The entity.
+    Free,
+    /// The entity while a critical section has it locked.
+    Locked,
+}
+
+impl Expansion<'_> {
+    fn type_of(&self, handle: Handle) -> Ident {
+        let name = self.ident.unraw();
+        match handle {
+            Handle::Free => format_ident!("{name}Handle"),
+            Handle::Locked => format_ident!("{name}Locked"),
+        }
+    }
+
+    /// A type of which the operations are methods.
+    fn handle(&self, handle: Handle) -> TokenStream {
+        let (krate, ident, entity) = (&self.krate, self.type_of(handle), &self.entity);
+        let (parameters, arguments, bounds) = self.block.item.generics.split_for_impl();
+        let mut methods: Vec<_> = (0..)
+            .zip(&self.operations)
+            .map(|(index, operation)| self.method(handle, index, operation))
+            .collect();
+        if !self.operations.iter().any(|it| it.name().eq_ignore_ascii_case("delete")) {
+            methods.push(self.delete(handle));
+        }
+        let doc = match handle {
+            Handle::Free => format!("An entity of type `{}`, by its key.", self.ident),
+            Handle::Locked => {
+                format!("An entity of type `{}`, locked by a critical section.", self.ident)
+            }
+        };
+        let derives = match handle {
+            Handle::Free => quote!(#[derive(Clone, Debug, PartialEq, Eq)]),
+            Handle::Locked => quote!(#[derive(Debug)]),
+        };
+        let inner = if self.is_broken {
+            quote!(::core::marker::PhantomData<fn() -> #entity>)
+        } else {
+            quote!(#krate::__private::EntityRef)
+        };
+        quote! {
+            #[doc = #doc]
+            #derives
+            pub struct #ident #parameters (#inner) #bounds;
+
+            impl #parameters #ident #arguments #bounds {
+                #(#methods)*
+            }
+        }
+    }
+
+    /// The name of what is known of an operation.
+    fn owner(index: usize) -> Ident {
+        format_ident!("__Operation{index}")
+    }
+
+    /// An operation as a handle's method.
+    fn method(&self, handle: Handle, index: usize, operation: &Operation<'_>) -> TokenStream {
+        let krate = &self.krate;
+        let mut item = operation.outside.clone();
+        if self.is_broken {
+            item = for_callers(item);
+        }
+        expose(&mut item, handle);
+        let function = Function::new(Kind::Operation, &item);
+        let owner = Self::owner(index);
+        let types = if self.is_broken || !matches!(function.output, Output::Result(_)) {
+            let (output, error) = outcome_types(&function.output, krate);
+            [output, error]
+        } else {
+            [quote!(Output), quote!(Error)]
+                .map(|part| quote!(<#owner as #krate::__private::Outcome>::#part))
+        };
+        if self.is_broken {
+            let returns = handle.returns(&item.sig.ident, &types, krate);
+            return constructor(&function, &returns, &quote!(::core::unreachable!()));
+        }
+        let inputs = Inputs::of_operation(&function, krate, owner.clone(), &self.entity);
+        let codecs = quote!(<#owner as #krate::__private::Outcome>::codecs());
+        let asked = [inputs.writer(), codecs];
+        let returns = handle.returns(&item.sig.ident, &types, krate);
+        constructor(&function, &returns, &handle.asks(&operation.name(), &asked, krate))
+    }
+
+    /// The operation that every entity has.
+    fn delete(&self, handle: Handle) -> TokenStream {
+        let krate = &self.krate;
+        let mut item: ItemFn = parse_quote! {
+            /// Deletes the entity: its next operation finds it as if it had never been.
+            fn delete(&self) {}
+        };
+        expose(&mut item, handle);
+        let function = Function::new(Kind::Operation, &item);
+        let types = [quote!(()), quote!(#krate::Error)];
+        let returns = handle.returns(&item.sig.ident, &types, krate);
+        if self.is_broken {
+            return constructor(&function, &returns, &quote!(::core::unreachable!()));
+        }
+        let codecs = quote! {(
+            <() as #krate::__private::Stored>::codec(),
+            <#krate::Error as #krate::__private::StoredError>::codec(),
+        )};
+        let asked = [quote!(#krate::__private::InputWriter::new(0)), codecs];
+        constructor(&function, &returns, &handle.asks("delete", &asked, krate))
+    }
+
+    /// What gives the handle of an entity.
+    fn at(&self) -> TokenStream {
+        // The user's own is in its place.
+        if self.block.function("at").is_some() {
+            return TokenStream::new();
+        }
+        let (krate, entity) = (&self.krate, &self.entity);
+        let (parameters, arguments, bounds) = self.block.item.generics.split_for_impl();
+        let handle = self.type_of(Handle::Free);
+        let new = if self.is_broken {
+            quote!(::core::unreachable!())
+        } else {
+            quote!(#handle(#krate::__private::EntityRef::new::<Self>(key)))
+        };
+        let doc = "The entity of this key, to be asked for operations.";
+        let at = super::at(doc, self.ident, &quote!(#handle #arguments), &new);
+        quote! {
+            #[allow(clippy::needless_pass_by_value, unused_variables)]
+            impl #parameters #entity #bounds {
+                #at
+            }
+        }
+    }
+
+    /// What the entity is, and what its handles are.
+    fn definition(&self, entry: &TokenStream) -> TokenStream {
+        let (krate, entity) = (&self.krate, &self.entity);
+        let mut generics = self.block.item.generics.clone();
+        let (_, arguments, bounds) = self.block.item.generics.split_for_impl();
+        let (handle, locked) = (self.type_of(Handle::Free), self.type_of(Handle::Locked));
+        let nothing = quote!(::core::unreachable!());
+        let [new, codec, inner, lock] = if self.is_broken {
+            [nothing.clone(), nothing.clone(), nothing.clone(), nothing]
+        } else {
+            let codec = quote!(<Self as #krate::__private::EntityBody>::codec());
+            [quote!(#handle(entity)), codec, quote!(&self.0), quote!(#locked(self.0))]
+        };
+        let free_parameters = self.block.item.generics.split_for_impl().0;
+        let handles = quote! {
+            impl #free_parameters #krate::EntityHandle for #handle #arguments #bounds {
+                type Locked = #locked #arguments;
+
+                fn entity(&self) -> &#krate::__private::EntityRef {
+                    #inner
+                }
+
+                fn locked(self) -> Self::Locked {
+                    #lock
+                }
+            }
+        };
+        if !generics.params.is_empty() {
+            generics.make_where_clause().predicates.push(parse_quote!(Self: 'static));
+        }
+        let (parameters, _, bounds) = generics.split_for_impl();
+        quote! {
+            #handles
+            #[diagnostic::do_not_recommend]
+            #[allow(unused_variables)]
+            impl #parameters #krate::Entity for #entity #bounds {
+                const ENTRY: #krate::__private::Entry = #entry;
+                type Handle = #handle #arguments;
+                type State = Self;
+
+                fn handle(entity: #krate::__private::EntityRef) -> Self::Handle {
+                    #new
+                }
+
+                fn state_codec() -> #krate::__private::Codec<Self> {
+                    #codec
+                }
+            }
+        }
+    }
+
+    /// What the registry keeps.
+    fn entry(&self, name: &str, code_hash: u64) -> TokenStream {
+        let (krate, entity) = (&self.krate, &self.entity);
+        let mut states = Vec::new();
+        for operation in &self.operations {
+            let (all, function) =
+                (conditions(&operation.item), Function::new(Kind::Operation, &operation.outside));
+            for state in Inputs::new(&function, krate).states() {
+                let state = quote!(#(#all)* <#state as #krate::__private::Shared>::TYPE);
+                // One that several operations want is missed once.
+                if !states.iter().any(|known: &TokenStream| known.to_string() == state.to_string())
+                {
+                    states.push(state);
+                }
+            }
+        }
+        // An error in it is that the type cannot be sent between threads.
+        let (first, last) = ends(entity);
+        let run = Ident::new("RUN", last);
+        let (at, open) = (krate.at(first), quote_spanned!(first=> <#entity as));
+        let run = quote_spanned!(first=> #open #at::__private::RunnableEntity>::#run);
+        let body = quote! {
+            #krate::__private::Body::Entity { run: #run, states: &[#(#states),*] }
+        };
+        super::entry((name, self.ident.span(), code_hash), &body, krate)
+    }
+
+    /// How the runtime runs it.
+    fn body(&self, initial: Option<&syn::Path>) -> TokenStream {
+        let (krate, entity) = (&self.krate, &self.entity);
+        let initial = match initial {
+            Some(path) => quote! {
+                let initial: fn() -> Self = #path;
+                initial()
+            },
+            None => quote!(<#entity as #krate::__private::Initial>::initial()),
+        };
+        let all: Vec<_> = self.operations.iter().map(|it| conditions(&it.item)).collect();
+        let names = self.operations.iter().map(|operation| operation.name());
+        let reads = self.operations.iter().map(|operation| operation.reads());
+        let owners: Vec<_> = (0..self.operations.len()).map(Self::owner).collect();
+        let operations = self.operations.iter().zip(&owners).zip(&all);
+        let operations =
+            operations.map(|((operation, owner), all)| self.operation(operation, owner, all));
+        quote! {
+            #(#operations)*
+
+            impl #krate::__private::EntityBody for #entity {
+                const OPERATIONS: &'static [#krate::__private::OperationEntry] = &[
+                    #(
+                        #(#all)*
+                        #krate::__private::OperationEntry { name: #names, reads: #reads },
+                    )*
+                ];
+
+                fn codec() -> #krate::__private::Codec<Self> {
+                    <#entity as #krate::__private::StoredState>::codec()
+                }
+
+                fn initial() -> Self {
+                    #initial
+                }
+
+                fn run<'a>(
+                    &'a mut self,
+                    operation: usize,
+                    context: &'a #krate::EntityContext,
+                    input: &'a #krate::__private::Json,
+                ) -> #krate::__private::OperationRun<'a> {
+                    let all: &[#krate::__private::RunOperation<Self>] =
+                        &[#(#(#all)* #owners::__run,)*];
+                    all[operation](self, context, input)
+                        .unwrap_or_else(#krate::__private::OperationRun::failed)
+                }
+            }
+
+            #krate::__private::inventory::submit! {
+                <#entity as #krate::Entity>::ENTRY
+            }
+        }
+    }
+
+    /// What is known of an operation.
+    fn operation(
+        &self,
+        operation: &Operation<'_>,
+        owner: &Ident,
+        conditions: &[&Attribute],
+    ) -> TokenStream {
+        let krate = &self.krate;
+        let function = Function::new(Kind::Operation, &operation.outside);
+        let inputs = Inputs::of_operation(&function, krate, owner.clone(), &self.entity);
+        let (codecs, runner) = (inputs.codecs(), inputs.runner());
+        let outcome = outcome_of(owner, &function, krate);
+        quote! {
+            #(#conditions)*
+            struct #owner;
+            #(#conditions)*
+            #[allow(non_local_definitions)]
+            const _: () = {
+                impl #owner {
+                    #codecs
+                    #runner
+                }
+                #outcome
+            };
+        }
+    }
+}
+
+impl Handle {
+    /// What a method gives.
+    fn returns(
+        self,
+        method: &Ident,
+        [output, error]: &[TokenStream; 2],
+        krate: &Crate,
+    ) -> TokenStream {
+        let span = method.span();
+        match self {
+            Self::Free => quote_spanned!(span=> #krate::Operation<#output, #error>),
+            Self::Locked => quote_spanned!(span=> #krate::LockedOperation<'_, #output, #error>),
+        }
+    }
+
+    /// The body of a method.
+    fn asks(self, name: &str, [input, codecs]: &[TokenStream; 2], krate: &Crate) -> TokenStream {
+        let (make, entity) = match self {
+            Self::Free => (quote!(operation), quote!(&self.0)),
+            Self::Locked => (quote!(locked_operation), quote!(&mut self.0)),
+        };
+        quote! {
+            #krate::__private::#make(
+                #entity,
+                #name,
+                #input,
+                #codecs,
+                ::core::panic::Location::caller(),
+            )
+        }
+    }
+}
+
+/// Makes a method of a type one of its handle.
+fn expose(item: &mut ItemFn, handle: Handle) {
+    item.vis = parse_quote!(pub);
+    let receiver: FnArg = match handle {
+        Handle::Free => parse_quote!(&self),
+        Handle::Locked => parse_quote!(&mut self),
+    };
+    if let Some(first) = item.sig.inputs.first_mut() {
+        *first = receiver;
+    }
+}

@@ -1,0 +1,122 @@
+//! An entity that is a function: it is told which operation to carry out, and keeps the state itself.
+//!
+//! ```text
+//! struct name {}                       what callers see: `name::at(key)`
+//! impl name { fn run(..) }             the user's body
+//! impl Entity, EntityFunction          name, how the runtime runs it
+//! submit!                              its registration
+//! ```
+//! There is no function of that name any more: nothing could be asked of it without a key.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::ItemFn;
+use syn::ext::IdentExt;
+
+use crate::ast::{Function, Kind};
+use crate::attr::Options;
+use crate::errors::Errors;
+use crate::expand::input::Inputs;
+use crate::expand::{conditions, outcome_of, twin};
+use crate::fallback::for_body;
+use crate::paths::Crate;
+use crate::valid;
+
+pub(super) fn function(
+    item: &ItemFn,
+    options: Options,
+    mut errors: Errors,
+    code_hash: u64,
+) -> TokenStream {
+    let function = Function::new(Kind::Entity, item);
+    valid::check(&function, &mut errors);
+    if let Some(initial) = &options.initial {
+        errors.on(
+            initial,
+            "an entity that is a function finds no state at first, and makes one with \
+             `ctx.set_state(..)`; leave `initial` out",
+        );
+    }
+    let ident = &item.sig.ident;
+    let name = super::name(options.name.as_ref(), &ident.unraw().to_string());
+    let krate = Crate(options.krate);
+    let conditions = conditions(item);
+    let body = if errors.is_empty() { item.clone() } else { for_body(Kind::Entity, item.clone()) };
+    let twin = twin(&Function::new(Kind::Entity, &body));
+    let (entry, runs) = if errors.is_empty() {
+        let inputs = Inputs::new(&function, &krate);
+        let states = inputs.states();
+        let body = quote! {
+            #krate::__private::Body::Entity {
+                run: #krate::__private::run_entity_function::<#ident>,
+                states: &[#(<#states as #krate::__private::Shared>::TYPE),*],
+            }
+        };
+        let entry = super::entry((&name, ident.span(), code_hash), &body, &krate);
+        (entry, runs(&function, &inputs, &krate))
+    } else {
+        (quote!(::core::unreachable!()), TokenStream::new())
+    };
+    let entity = entity(&function, &entry, &krate);
+    let errors = errors.to_compile_errors(&conditions);
+    quote! {
+        #errors
+        #twin
+        #(#conditions)*
+        #[allow(dead_code, deprecated, unreachable_pub)]
+        const _: () = {
+            #entity
+            #runs
+        };
+    }
+}
+
+/// How it is found, and what its operations are asked of.
+fn entity(function: &Function<'_>, entry: &TokenStream, krate: &Crate) -> TokenStream {
+    let ident = &function.item.sig.ident;
+    let handle = quote!(#krate::DynamicHandle);
+    let new = quote!(#handle::new(#krate::__private::EntityRef::new::<Self>(key)));
+    let doc = "The entity of this key, to be asked for operations by their names.";
+    let at = super::at(doc, ident, &handle, &new);
+    let implementation = quote_spanned! {ident.span()=>
+        impl #krate::Entity for #ident {
+            const ENTRY: #krate::__private::Entry = #entry;
+            type Handle = #handle;
+            type State = #krate::__private::Json;
+
+            fn handle(entity: #krate::__private::EntityRef) -> Self::Handle {
+                #handle::new(entity)
+            }
+
+            fn state_codec() -> #krate::__private::Codec<Self::State> {
+                <#krate::__private::Json as #krate::__private::StoredState>::codec()
+            }
+        }
+    };
+    quote! {
+        impl #ident {
+            #at
+        }
+        #[diagnostic::do_not_recommend]
+        #implementation
+    }
+}
+
+/// How the runtime runs it.
+fn runs(function: &Function<'_>, inputs: &Inputs<'_>, krate: &Crate) -> TokenStream {
+    let ident = &function.item.sig.ident;
+    let runner = inputs.runner();
+    let outcome = outcome_of(ident, function, krate);
+    quote! {
+        #outcome
+        #runner
+        impl #krate::__private::EntityFunction for #ident {
+            fn run(context: &#krate::EntityContext) -> #krate::__private::OperationRun<'_> {
+                __run(context).unwrap_or_else(#krate::__private::OperationRun::failed)
+            }
+        }
+        #krate::__private::inventory::submit! {
+            <#ident as #krate::Entity>::ENTRY
+        }
+    }
+}

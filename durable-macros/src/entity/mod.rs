@@ -1,0 +1,101 @@
+//! `#[entity]`: the methods of a type, or one function, become the operations of an entity.
+//!
+//! Owns what an `impl` block is to the attribute (`block`), its rules (`valid`) and what is
+//! generated beside it (`expand`); of a function, `function` does it all. A method of a block is a
+//! function as those of the other attributes are: how its parameters and result are recorded is
+//! generated where theirs are, in `expand/input.rs`.
+
+mod block;
+mod expand;
+mod function;
+mod valid;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{Ident, Item, ItemFn, LitStr};
+
+use self::block::Block;
+use crate::ast::Kind;
+use crate::attr::Options;
+use crate::errors::Errors;
+use crate::expand::keyword;
+use crate::hash;
+use crate::paths::Crate;
+
+/// What the attribute makes of the item that it stands on.
+pub(crate) fn entity(options: TokenStream, tokens: &TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let options = Options::parse(Kind::Entity, options, &mut errors);
+    valid::check_name(options.name.as_ref(), &mut errors);
+    let code_hash = hash::of(tokens.clone());
+    match syn::parse2::<Item>(tokens.clone()) {
+        Ok(Item::Impl(item)) => {
+            let block = Block::new(&item);
+            valid::check(&block, &mut errors);
+            expand::block(&block, options, &errors, (tokens, code_hash))
+        }
+        Ok(Item::Fn(item)) => function::function(&item, options, errors, code_hash),
+        Ok(other) => {
+            errors.on(
+                keyword(&other),
+                "`#[entity]` goes on the `impl` block with the methods that are the operations, or \
+                 on a `fn` that carries out all of them",
+            );
+            unchanged(&errors, tokens)
+        }
+        Err(error) => {
+            // A function with a `self` is no item, but is a function all the same.
+            match syn::parse2::<ItemFn>(tokens.clone()) {
+                Ok(item) if item.sig.receiver().is_some() => errors.on(
+                    item.sig.fn_token,
+                    "`#[entity]` goes on the whole `impl` block; each method with a `self` in it is \
+                     an operation",
+                ),
+                _ => errors.push(error),
+            }
+            unchanged(&errors, tokens)
+        }
+    }
+}
+
+fn unchanged(errors: &Errors, tokens: &TokenStream) -> TokenStream {
+    let errors = errors.to_compile_errors(&[]);
+    quote!(#errors #tokens)
+}
+
+/// The name by which an entity is found: that of the option, or else what it is called in the code.
+fn name(option: Option<&LitStr>, ident: &str) -> String {
+    option.map_or_else(|| ident.to_owned(), LitStr::value).to_lowercase()
+}
+
+/// What the registry keeps of an entity.
+fn entry(
+    (name, line, code_hash): (&str, Span, u64),
+    body: &TokenStream,
+    krate: &Crate,
+) -> TokenStream {
+    let line = quote_spanned!(line=> ::core::line!());
+    quote! {
+        #krate::__private::Entry {
+            name: #name,
+            version: ::core::option::Option::None,
+            file: ::core::file!(),
+            line: #line,
+            code_hash: #code_hash,
+            options: #krate::__private::CallDefaults::NONE,
+            body: #body,
+        }
+    }
+}
+
+/// What makes the handle of an entity, as a method of what the entity is called.
+fn at(doc: &str, ident: &Ident, handle: &TokenStream, body: &TokenStream) -> TokenStream {
+    let at = Ident::new("at", ident.span());
+    quote! {
+        #[doc = #doc]
+        #[must_use]
+        pub fn #at(key: impl ::core::convert::AsRef<str>) -> #handle {
+            #body
+        }
+    }
+}

@@ -1,0 +1,16 @@
+use durable::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Default, Serialize, Deserialize)]
+struct Name<'a> {
+    name: &'a str,
+}
+
+#[entity]
+impl<'a> Name<'a> {
+    fn len(&self) -> usize {
+        self.name.len()
+    }
+}
+
+fn main() {}

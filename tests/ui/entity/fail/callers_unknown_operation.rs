@@ -1,0 +1,22 @@
+use durable::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Default, Serialize, Deserialize)]
+struct Counter {
+    value: i64,
+}
+
+#[entity]
+impl Counter {
+    fn get(&self) -> i64 {
+        self.value
+    }
+}
+
+#[orchestrator]
+async fn good(ctx: &OrchestrationContext) -> Result<i64> {
+    Counter::at("a").subtract(1).await?;
+    Ok(Counter::at("a").get().await?)
+}
+
+fn main() {}

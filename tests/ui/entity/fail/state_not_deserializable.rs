@@ -1,0 +1,16 @@
+use durable::prelude::*;
+use serde::Serialize;
+
+#[derive(Default, Serialize)]
+struct Counter {
+    value: i64,
+}
+
+#[entity]
+impl Counter {
+    fn get(&self) -> i64 {
+        self.value
+    }
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use durable::prelude::*;
+
+#[entity]
+impl Countr {
+    fn get(&self) -> i64 {
+        1
+    }
+}
+
+fn main() {}
