@@ -86,17 +86,16 @@ async fn ends(ctx: &OrchestrationContext, cents: i64) -> Result<()> {
     Ok(())
 }
 
-/// Holds a section for whoever gives it.
 #[durable::helper]
-async fn deposit(mut section: durable::CriticalSection<account::AccountLocked>) -> Result<()> {
-    section.deposit(1).await?;
+async fn held_for<K>(section: durable::CriticalSection<K>, cents: i64) -> Result<()> {
+    audit(cents).await?;
     Ok(())
 }
 
 #[orchestrator]
 async fn gives_away(ctx: &OrchestrationContext) -> Result<()> {
     let section = ctx.lock_entities(Account::at("a")).await?;
-    deposit(section).await?;
+    held_for(section, 1).await?;
     settle().await?;
     Ok(())
 }
