@@ -4,9 +4,20 @@ use std::time::Duration;
 
 use durable::prelude::*;
 
-#[path = "../account.rs"]
-mod account;
-use account::Account;
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct Account(i64);
+
+#[entity]
+impl Account {
+    fn withdraw(&mut self, cents: i64) -> Result<()> {
+        self.0 -= cents;
+        Ok(())
+    }
+
+    fn deposit(&mut self, cents: i64) {
+        self.0 += cents;
+    }
+}
 
 #[activity]
 async fn audit(cents: i64) -> Result<()> {
