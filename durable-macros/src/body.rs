@@ -3,7 +3,8 @@
 //! Every `E.await` becomes `check(E).await`, where `check` gives back what it is given and is bounded
 //! by `Durable`: so awaiting anything else is an error of the compiler, on the user's expression.
 //! `async` blocks become durable futures, since their awaits are checked too. Functions inside of the
-//! body are not looked into: they have a body of their own.
+//! body are not looked into: they have a body of their own. Where a critical section is held, `check`
+//! is `check_in_critical_section`; where that is, `critical_section.rs` says.
 
 use std::collections::BTreeSet;
 
@@ -15,11 +16,12 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, Attribute, Block, Expr, ExprMacro, ExprPath, ExprWhile, FnArg, Item, ItemFn, Local, Macro,
-    Pat, Path, QSelf, Signature, Stmt, StmtMacro, Token, Type,
+    Arm, Attribute, Block, Expr, ExprIf, ExprMacro, ExprMatch, ExprPath, ExprWhile, FnArg, Item,
+    ItemFn, Local, Macro, Pat, Path, QSelf, Signature, Stmt, StmtMacro, Token, Type,
 };
 
 use crate::allow::{self, Allowed};
+use crate::critical_section::{self, Held};
 use crate::errors::Errors;
 use crate::expand::ends;
 use crate::loops::{is_endless, is_true, never_ends};
@@ -49,8 +51,18 @@ pub(crate) fn check(
     let is_async = signature.asyncness.is_some();
     let allowed = vec![allowed];
     let tainted = BTreeSet::new();
-    let mut body =
-        Body { krate, errors, uses, values, allowed, is_async, refused: 0, blind: false, tainted };
+    let mut body = Body {
+        krate,
+        errors,
+        uses,
+        values,
+        allowed,
+        is_async,
+        held: None,
+        refused: 0,
+        blind: false,
+        tainted,
+    };
     for input in &mut signature.inputs {
         let before = body.refused;
         body.visit_fn_arg_mut(input);
@@ -73,6 +85,8 @@ struct Body<'a> {
     allowed: Vec<Allowed>,
     /// Whether awaits are looked at: a function that is not `async` has none.
     is_async: bool,
+    /// The critical section that is held here.
+    held: Option<Held>,
     /// How much was refused so far.
     refused: usize,
     /// Whether an `async` closure was refused: what awaits it is not told the same again.
@@ -258,6 +272,14 @@ impl Body<'_> {
         }
     }
 
+    /// Runs `visit` where this critical section is held, if any, and else what was held before.
+    fn holding(&mut self, held: Option<Held>, visit: impl FnOnce(&mut Self)) {
+        let before = self.held.clone();
+        self.held = held.or(self.held.take());
+        visit(self);
+        self.held = before;
+    }
+
     fn rewrite(&self, expr: &mut Expr) {
         match expr {
             Expr::Await(awaited) => {
@@ -267,7 +289,10 @@ impl Body<'_> {
                 }
                 let (first, _) = ends(base);
                 let krate = self.krate.at(first);
-                let check = quote_spanned!(first=> #krate::__private::check);
+                let check = match self.held {
+                    None => quote_spanned!(first=> #krate::__private::check),
+                    Some(_) => quote_spanned!(first=> #krate::__private::check_in_critical_section),
+                };
                 let (attrs, dot, token) =
                     (&awaited.attrs, &awaited.dot_token, &awaited.await_token);
                 let base = quote_spanned!(base.span()=> (#base));
@@ -292,7 +317,7 @@ impl VisitMut for Body<'_> {
             self.uses.extend(&Uses::of_block(block));
         }
         let before = self.refused;
-        visit_mut::visit_block_mut(self, block);
+        self.holding(None, |body| visit_mut::visit_block_mut(body, block));
         if let Some(outer) = outer {
             self.uses = outer;
         }
@@ -318,6 +343,11 @@ impl VisitMut for Body<'_> {
             }
             _ => None,
         };
+        let begins = Held::after(statement);
+        let ends = self.held.as_ref().is_some_and(|held| held.is_given_away(statement));
+        if self.is_async {
+            critical_section::refuse_unbound(statement, self.errors);
+        }
         let before = self.refused;
         self.allowing(allowed, |body| {
             visit_mut::visit_stmt_mut(body, statement);
@@ -327,6 +357,9 @@ impl VisitMut for Body<'_> {
                 *statement = Stmt::Expr(Expr::Verbatim(silent), None);
             }
         });
+        if begins.is_some() || ends {
+            self.held = begins;
+        }
         if let Some((names, is_tainted)) = made
             && (is_tainted || self.refused > before)
         {
@@ -379,6 +412,30 @@ impl VisitMut for Body<'_> {
     fn visit_arm_mut(&mut self, arm: &mut Arm) {
         let allowed = Allowed::take(&mut arm.attrs, self.errors);
         self.allowing(allowed, |body| visit_mut::visit_arm_mut(body, arm));
+    }
+
+    fn visit_expr_match_mut(&mut self, choice: &mut ExprMatch) {
+        let is_section = critical_section::is_section(&choice.expr);
+        self.visit_expr_mut(&mut choice.expr);
+        for arm in &mut choice.arms {
+            let held = is_section.then(|| Held::in_arm(arm)).flatten();
+            self.holding(held, |body| body.visit_arm_mut(arm));
+        }
+    }
+
+    fn visit_expr_if_mut(&mut self, choice: &mut ExprIf) {
+        let held = Held::if_met(&choice.cond);
+        self.visit_expr_mut(&mut choice.cond);
+        self.holding(held, |body| body.visit_block_mut(&mut choice.then_branch));
+        if let Some((_, other)) = &mut choice.else_branch {
+            self.visit_expr_mut(other);
+        }
+    }
+
+    fn visit_expr_while_mut(&mut self, repeated: &mut ExprWhile) {
+        let held = Held::if_met(&repeated.cond);
+        self.visit_expr_mut(&mut repeated.cond);
+        self.holding(held, |body| body.visit_block_mut(&mut repeated.body));
     }
 
     fn visit_path_mut(&mut self, path: &mut Path) {
@@ -447,7 +504,7 @@ fn reached(
 }
 
 /// The names that a pattern binds.
-fn bound(pattern: &Pat) -> Vec<String> {
+pub(crate) fn bound(pattern: &Pat) -> Vec<String> {
     struct Names(Vec<String>);
     impl<'ast> syn::visit::Visit<'ast> for Names {
         fn visit_pat_ident(&mut self, name: &'ast syn::PatIdent) {

@@ -9,6 +9,7 @@ mod allow;
 mod ast;
 mod attr;
 mod body;
+mod critical_section;
 mod entity;
 mod errors;
 mod event;

@@ -50,7 +50,7 @@ pub use hub::{
 };
 pub use orchestration::{
     AsCompleted, ContinueAsNew, CriticalSection, Durable, DurableFuture, Elapsed,
-    ExternalEventWait, Join, JoinAll, JoinTuple, LockEntities, LockSet, NextCompleted,
+    ExternalEventWait, Join, JoinAll, JoinTuple, LockEntities, LockSet, LockTask, NextCompleted,
     OrchestrationContext, Orchestrator, Race, Race2, Race3, Race4, Race5, Race6, Race7, Race8,
     RaceTuple, SelectAll, Selectable, Task, Timeout, Timer, TryJoin, TryJoinAll, TryJoinTuple,
     When, as_completed, join, join_all, race, select_all, timeout, try_join, try_join_all,

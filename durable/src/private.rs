@@ -14,7 +14,8 @@ pub use crate::entity::{
 pub use crate::error::{ErrorCodec, StoredError};
 pub use crate::event::EventData;
 pub use crate::orchestration::{
-    Child, DurableBlock, JoinChildren, RaceChildren, TryJoinChildren, check, durable_block,
+    CallsLockedOnly, CallsNoOrchestrator, Child, DurableBlock, JoinChildren, LocksNothing,
+    RaceChildren, TryJoinChildren, check, check_in_critical_section, durable_block,
 };
 pub use crate::payload::{Codec, InputReader, InputWriter, Stored, StoredState};
 pub use crate::protocol::{FailureDetails, Json};

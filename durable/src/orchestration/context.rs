@@ -358,7 +358,7 @@ impl OrchestrationContext {
     ///
     /// [rules]: https://learn.microsoft.com/azure/azure-functions/durable/durable-functions-entities#critical-section-rules
     #[track_caller]
-    pub fn lock_entities<L: LockSet>(&self, entities: L) -> LockEntities<L> {
+    pub fn lock_entities<L: LockSet>(&self, entities: L) -> LockEntities<L::Locked> {
         LockEntities::new(Rc::clone(&self.scope), entities, Location::caller())
     }
 

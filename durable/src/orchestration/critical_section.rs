@@ -23,7 +23,7 @@ use super::request::{Ask, Request};
 use super::scope::Scope;
 use crate::entity::{EntityHandle, EntityRef};
 use crate::error::Result;
-use crate::protocol::{EntityId, FailureDetails};
+use crate::protocol::{EntityId, FailureDetails, InvalidEntityId};
 
 /// What a critical section locks: the handle of an entity, a tuple of up to eight, an array or a
 /// `Vec`.
@@ -110,35 +110,74 @@ tuples! {
     (A.0, B.1, C.2, D.3, E.4, F.5, G.6, H.7)
 }
 
-/// The future of [`lock_entities`](crate::OrchestrationContext::lock_entities). Dropping it gives the
-/// request up.
+/// What [`lock_entities`](crate::OrchestrationContext::lock_entities) gives: a critical section that has
+/// not begun. It begins when this has been awaited.
 #[must_use = "nothing is locked until this is awaited"]
-pub struct LockEntities<L: LockSet> {
+pub struct LockEntities<K> {
     scope: Rc<Scope>,
-    set: Option<L>,
+    wanted: Wanted,
+    locked: K,
+}
+
+/// What is to be locked, or why that cannot be.
+struct Wanted {
+    entities: Result<Vec<EntityId>, InvalidEntityId>,
+    source: &'static Location<'static>,
+}
+
+impl<K> LockEntities<K> {
+    pub(super) fn new(
+        scope: Rc<Scope>,
+        set: impl LockSet<Locked = K>,
+        source: &'static Location<'static>,
+    ) -> Self {
+        let ids = set.entities().into_iter().map(|entity| entity.id().cloned());
+        let wanted = Wanted { entities: ids.collect(), source };
+        Self { scope, wanted, locked: set.locked() }
+    }
+}
+
+impl<K> IntoFuture for LockEntities<K> {
+    type Output = Result<CriticalSection<K>>;
+    type IntoFuture = LockTask<K>;
+
+    fn into_future(self) -> LockTask<K> {
+        let Self { scope, wanted, locked } = self;
+        LockTask { scope, locked: Some(locked), state: State::Lazy(wanted) }
+    }
+}
+
+impl<K> fmt::Debug for LockEntities<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LockEntities")
+    }
+}
+
+/// The future of a [`LockEntities`]. Dropping it gives the request up.
+#[must_use = "nothing is locked until this is awaited"]
+pub struct LockTask<K> {
+    scope: Rc<Scope>,
+    locked: Option<K>,
     state: State,
 }
 
 enum State {
-    Lazy { source: &'static Location<'static> },
+    Lazy(Wanted),
     Requested(i32),
     Done,
 }
 
-impl<L: LockSet> LockEntities<L> {
-    pub(super) fn new(scope: Rc<Scope>, set: L, source: &'static Location<'static>) -> Self {
-        Self { scope, set: Some(set), state: State::Lazy { source } }
-    }
+/// Nothing is kept that would have to stay where it is.
+impl<K> Unpin for LockTask<K> {}
 
+impl<K> LockTask<K> {
     /// Asks for the locks; gives the number of the request.
-    fn request(&self, source: &'static Location<'static>) -> Result<i32> {
-        let entities = self.set.as_ref().map(LockSet::entities).unwrap_or_default();
-        let ids = entities.into_iter().map(|entity| entity.id().cloned());
-        let mut lock_set = ids.collect::<Result<Vec<_>, _>>()?;
+    fn request(&self, wanted: Wanted) -> Result<i32> {
+        let mut lock_set = wanted.entities?;
         // One order for all, so that nobody waits for somebody who waits for him.
         lock_set.sort_unstable();
         lock_set.dedup();
-        let request = Request { ask: Ask::LockEntities(lock_set), source };
+        let request = Request { ask: Ask::LockEntities(lock_set), source: wanted.source };
         match self.scope.refuses(&request) {
             Some(refused) => Err(refused.into()),
             None => Ok(self.scope.request(Box::new(request))),
@@ -146,25 +185,22 @@ impl<L: LockSet> LockEntities<L> {
     }
 }
 
-impl<L: LockSet + Unpin> Future for LockEntities<L> {
-    type Output = Result<CriticalSection<L>>;
+impl<K> Future for LockTask<K> {
+    type Output = Result<CriticalSection<K>>;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        if let State::Lazy { source } = self.state {
-            match self.request(source) {
-                Ok(id) => self.state = State::Requested(id),
-                Err(error) => {
-                    self.state = State::Done;
-                    return Poll::Ready(Err(error));
-                }
-            }
-        }
-        let State::Requested(lock) = self.state else { return Poll::Pending };
-        let Some(granted) = self.scope.take_result(lock) else { return Poll::Pending };
-        self.state = State::Done;
-        Poll::Ready(match (granted, self.set.take()) {
-            (Ok(_), Some(set)) => {
-                Ok(CriticalSection { scope: Rc::clone(&self.scope), lock, locked: set.locked() })
+        let lock = match std::mem::replace(&mut self.state, State::Done) {
+            State::Lazy(wanted) => self.request(wanted)?,
+            State::Requested(lock) => lock,
+            State::Done => return Poll::Pending,
+        };
+        let Some(granted) = self.scope.take_result(lock) else {
+            self.state = State::Requested(lock);
+            return Poll::Pending;
+        };
+        Poll::Ready(match (granted, self.locked.take()) {
+            (Ok(_), Some(locked)) => {
+                Ok(CriticalSection { scope: Rc::clone(&self.scope), lock, locked })
             }
             (Err(failure), _) => Err(failure.into()),
             (Ok(_), None) => return Poll::Pending,
@@ -172,7 +208,7 @@ impl<L: LockSet + Unpin> Future for LockEntities<L> {
     }
 }
 
-impl<L: LockSet> Drop for LockEntities<L> {
+impl<K> Drop for LockTask<K> {
     fn drop(&mut self) {
         if let (State::Requested(lock), Some(scope)) = (&self.state, Scope::current()) {
             scope.abandon_lock(*lock);
@@ -180,9 +216,9 @@ impl<L: LockSet> Drop for LockEntities<L> {
     }
 }
 
-impl<L: LockSet> fmt::Debug for LockEntities<L> {
+impl<K> fmt::Debug for LockTask<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LockEntities")
+        f.write_str("LockTask")
     }
 }
 
@@ -195,27 +231,27 @@ impl<L: LockSet> fmt::Debug for LockEntities<L> {
 /// It ends when this is dropped, and with the orchestrator, however that ends. What was done in it
 /// stays done, also if it ends in an error: to undo is up to the orchestrator.
 #[must_use = "the critical section ends when this is dropped; bind it to a name"]
-pub struct CriticalSection<L: LockSet> {
+pub struct CriticalSection<K> {
     scope: Rc<Scope>,
     lock: i32,
-    locked: L::Locked,
+    locked: K,
 }
 
-impl<L: LockSet> Deref for CriticalSection<L> {
-    type Target = L::Locked;
+impl<K> Deref for CriticalSection<K> {
+    type Target = K;
 
-    fn deref(&self) -> &L::Locked {
+    fn deref(&self) -> &K {
         &self.locked
     }
 }
 
-impl<L: LockSet> DerefMut for CriticalSection<L> {
-    fn deref_mut(&mut self) -> &mut L::Locked {
+impl<K> DerefMut for CriticalSection<K> {
+    fn deref_mut(&mut self) -> &mut K {
         &mut self.locked
     }
 }
 
-impl<L: LockSet> Drop for CriticalSection<L> {
+impl<K> Drop for CriticalSection<K> {
     fn drop(&mut self) {
         // The engine drops what waits in memory outside of a scope, and that ends nothing.
         if Scope::current().is_some() {
@@ -224,7 +260,7 @@ impl<L: LockSet> Drop for CriticalSection<L> {
     }
 }
 
-impl<L: LockSet> fmt::Debug for CriticalSection<L> {
+impl<K> fmt::Debug for CriticalSection<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CriticalSection({})", self.lock)
     }

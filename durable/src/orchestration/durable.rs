@@ -3,12 +3,14 @@
 //! `#[orchestrator]` and `#[helper]` turn every `E.await` into `check(E).await`. `check` is the
 //! identity, bounded by [`Durable`], a marker without associated types: so awaiting anything else is
 //! one error, on the user's expression, and no type is changed by it.
+//!
+//! Read next: `in_critical_section.rs` (what else is checked where entities are locked).
 
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::{LockEntities, LockSet, Task};
+use super::{LockEntities, LockTask, Task};
 use crate::call::Call;
 use crate::entity::{LockedOperation, LockedTask, Operation};
 
@@ -48,7 +50,9 @@ impl<T, E> Durable for LockedOperation<'_, T, E> {}
 #[diagnostic::do_not_recommend]
 impl<T, E> Durable for LockedTask<'_, T, E> {}
 #[diagnostic::do_not_recommend]
-impl<L: LockSet> Durable for LockEntities<L> {}
+impl<K> Durable for LockEntities<K> {}
+#[diagnostic::do_not_recommend]
+impl<K> Durable for LockTask<K> {}
 #[diagnostic::do_not_recommend]
 impl<F: Durable + ?Sized> Durable for &mut F {}
 #[diagnostic::do_not_recommend]

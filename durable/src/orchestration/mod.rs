@@ -8,6 +8,7 @@ mod continue_as_new;
 mod critical_section;
 mod durable;
 mod external_event;
+mod in_critical_section;
 mod inbox;
 pub(crate) mod request;
 pub(crate) mod scope;
@@ -23,9 +24,12 @@ pub use combinators::{
 pub use context::OrchestrationContext;
 pub(crate) use context::{NamedStart, json_of};
 pub use continue_as_new::ContinueAsNew;
-pub use critical_section::{CriticalSection, LockEntities, LockSet};
+pub use critical_section::{CriticalSection, LockEntities, LockSet, LockTask};
 pub use durable::{Durable, DurableBlock, DurableFuture, check, durable_block};
 pub use external_event::ExternalEventWait;
+pub use in_critical_section::{
+    CallsLockedOnly, CallsNoOrchestrator, LocksNothing, check_in_critical_section,
+};
 pub(crate) use inbox::UnreadEvent;
 pub(crate) use task::Called;
 pub use task::Task;

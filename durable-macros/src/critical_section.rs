@@ -1,0 +1,249 @@
+//! Where a critical section is held, as far as the text of a body shows it.
+//!
+//! It is held from the statement after `let section = ctx.lock_entities(..).await?` to the end of the
+//! block, and in the body of an `if let` or the arm of a `match` that takes the section apart. It ends
+//! earlier with the statement that gives the section away, to `drop` or to anything else: what
+//! becomes of it is then unknown. Wherever the text leaves a doubt, the section is not held here, and
+//! the check at run time remains.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::visit::{self, Visit};
+use syn::{Arm, Block, Expr, Local, Macro, Pat, Stmt};
+
+use crate::body::{bound, find};
+use crate::errors::Errors;
+
+/// The names by which a critical section is held.
+#[derive(Clone)]
+pub(crate) struct Held(Vec<String>);
+
+impl Held {
+    /// The critical section that is held after a statement.
+    pub(crate) fn after(statement: &Stmt) -> Option<Self> {
+        let Stmt::Local(Local { pat, init: Some(init), .. }) = statement else { return None };
+        is_section(&init.expr).then(|| Self::by(pat))?
+    }
+
+    /// The one that is held if a condition is met.
+    pub(crate) fn if_met(condition: &Expr) -> Option<Self> {
+        match condition {
+            Expr::Let(condition) if is_section(&condition.expr) => Self::by(&condition.pat),
+            Expr::Binary(both) => Self::if_met(&both.left).or_else(|| Self::if_met(&both.right)),
+            _ => None,
+        }
+    }
+
+    /// The one that is held in an arm of a `match` on what `is_section` says yes to.
+    pub(crate) fn in_arm(arm: &Arm) -> Option<Self> {
+        Self::by(&arm.pat)
+    }
+
+    /// By what a pattern binds, unless that is the error.
+    fn by(pattern: &Pat) -> Option<Self> {
+        let names = bound(pattern);
+        (!names.is_empty() && is_granted(pattern)).then_some(Self(names))
+    }
+
+    /// Whether a statement gives the section away, in whichever branch of it.
+    pub(crate) fn is_given_away(&self, statement: &Stmt) -> bool {
+        let mut uses = Uses { names: &self.0, given_away: false };
+        uses.visit_stmt(statement);
+        uses.given_away
+    }
+}
+
+/// Refuses a statement in which a critical section ends as soon as it has begun.
+pub(crate) fn refuse_unbound(statement: &Stmt, errors: &mut Errors) {
+    const MESSAGE: &str = "nothing holds this critical section, so it would end at once; give it a \
+                           name: `let mut section = ctx.lock_entities(..).await?;`, or `_section` if \
+                           nothing is called through it";
+    match statement {
+        Stmt::Local(Local { pat, init: Some(init), .. })
+            if bound(pat).is_empty() && (is_section(&init.expr) || is_lock(&init.expr)) =>
+        {
+            errors.on(pat, MESSAGE);
+        }
+        Stmt::Expr(Expr::Assign(assign), _)
+            if matches!(&*assign.left, Expr::Infer(_))
+                && (is_section(&assign.right) || is_lock(&assign.right)) =>
+        {
+            errors.on(&assign.left, MESSAGE);
+        }
+        Stmt::Expr(expr, Some(_)) if is_section(expr) || is_lock(expr) => {
+            errors.on(Method::of(expr), MESSAGE);
+        }
+        _ => {}
+    }
+}
+
+/// Whether the value of an expression is a critical section, or a `Result` with one.
+pub(crate) fn is_section(expr: &Expr) -> bool {
+    /// Methods of a `Result` or an `Option` that leave the section in it.
+    const KEEPING: [&str; 13] = [
+        "context",
+        "expect",
+        "inspect",
+        "inspect_err",
+        "map_err",
+        "ok",
+        "ok_or",
+        "ok_or_else",
+        "or_else",
+        "unwrap",
+        "unwrap_or_else",
+        "with_context",
+        "wrap_err",
+    ];
+    match expr {
+        Expr::Await(awaited) => is_lock(&awaited.base),
+        Expr::Paren(inner) => is_section(&inner.expr),
+        Expr::Try(inner) => is_section(&inner.expr),
+        Expr::Block(inner) if inner.label.is_none() => is_last(&inner.block),
+        Expr::MethodCall(call) => {
+            KEEPING.iter().any(|method| call.method == method) && is_section(&call.receiver)
+        }
+        Expr::Match(choice) if is_section(&choice.expr) => choice.arms.iter().any(|arm| {
+            let names = bound(&arm.pat);
+            let Expr::Path(body) = &*arm.body else { return false };
+            is_granted(&arm.pat) && names.iter().any(|name| body.path.is_ident(name))
+        }),
+        _ => false,
+    }
+}
+
+fn is_last(block: &Block) -> bool {
+    matches!(block.stmts.last(), Some(Stmt::Expr(last, None)) if is_section(last))
+}
+
+/// Whether an expression is a lock that is not awaited yet, or one with a limit to its time.
+fn is_lock(expr: &Expr) -> bool {
+    match expr {
+        Expr::MethodCall(call) => call.method == "lock_entities",
+        Expr::Paren(inner) => is_lock(&inner.expr),
+        Expr::Call(call) => {
+            let Expr::Path(function) = &*call.func else { return false };
+            let last = function.path.segments.last();
+            last.is_some_and(|last| last.ident == "timeout") && call.args.iter().any(is_lock)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a pattern may meet a section, and not only the error in its place.
+fn is_granted(pattern: &Pat) -> bool {
+    struct Errs(bool);
+    impl Visit<'_> for Errs {
+        fn visit_path(&mut self, path: &syn::Path) {
+            let last = path.segments.last();
+            self.0 |= last.is_some_and(|last| last.ident == "Err" || last.ident == "None");
+        }
+    }
+    let mut errs = Errs(false);
+    errs.visit_pat(pattern);
+    !errs.0
+}
+
+/// The name of the method that locks: where an error about the lock is shown.
+#[derive(Default)]
+struct Method(Option<syn::Ident>);
+
+impl Method {
+    fn of(expr: &Expr) -> Option<syn::Ident> {
+        let mut method = Self::default();
+        method.visit_expr(expr);
+        method.0
+    }
+}
+
+impl<'ast> Visit<'ast> for Method {
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        if call.method == "lock_entities" {
+            self.0.get_or_insert_with(|| call.method.clone());
+        }
+        visit::visit_expr_method_call(self, call);
+    }
+}
+
+/// Looks for where one of the names stands by itself: there the value moves elsewhere.
+struct Uses<'a> {
+    names: &'a [String],
+    given_away: bool,
+}
+
+impl Uses<'_> {
+    fn is_named(&self, name: &syn::Ident) -> bool {
+        self.names.iter().any(|held| name == held)
+    }
+
+    fn is_name(&self, expr: &Expr) -> bool {
+        matches!(expr, Expr::Path(path) if path.path.get_ident().is_some_and(|it| self.is_named(it)))
+    }
+
+    /// Looks into what stands before a `.` or behind a `&`, where a name alone moves nothing.
+    fn visit_place(&mut self, place: &Expr) {
+        match place {
+            Expr::Paren(inner) => self.visit_place(&inner.expr),
+            place if self.is_name(place) => {}
+            place => self.visit_expr(place),
+        }
+    }
+
+    fn is_given_away_in(&self, tokens: &TokenStream) -> bool {
+        let tokens: Vec<_> = tokens.clone().into_iter().collect();
+        let is = |token: Option<&TokenTree>, wanted: char| matches!(token, Some(TokenTree::Punct(found)) if found.as_char() == wanted);
+        tokens.iter().enumerate().any(|(at, token)| match token {
+            TokenTree::Group(group) => self.is_given_away_in(&group.stream()),
+            TokenTree::Ident(name) if self.is_named(name) => {
+                let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+                !is(tokens.get(at + 1), '.') && !is(before, '&')
+            }
+            _ => false,
+        })
+    }
+
+    /// What is captured by `move` goes where the closure or block goes.
+    fn visit_capture(&mut self, moves: bool, body: &impl ToTokens) {
+        let body = body.to_token_stream();
+        self.given_away |= moves && self.names.iter().any(|name| find(name, &body).is_some());
+    }
+}
+
+impl<'ast> Visit<'ast> for Uses<'_> {
+    fn visit_expr(&mut self, expr: &'ast Expr) {
+        match expr {
+            Expr::MethodCall(call) => {
+                self.visit_place(&call.receiver);
+                call.args.iter().for_each(|argument| self.visit_expr(argument));
+            }
+            Expr::Field(field) => self.visit_place(&field.base),
+            Expr::Index(index) => {
+                self.visit_place(&index.expr);
+                self.visit_expr(&index.index);
+            }
+            Expr::Reference(reference) => self.visit_place(&reference.expr),
+            Expr::Unary(unary) => self.visit_place(&unary.expr),
+            _ => {
+                self.given_away |= self.is_name(expr);
+                visit::visit_expr(self, expr);
+            }
+        }
+    }
+
+    fn visit_expr_async(&mut self, block: &'ast syn::ExprAsync) {
+        self.visit_capture(block.capture.is_some(), &block.block);
+        visit::visit_expr_async(self, block);
+    }
+
+    fn visit_expr_closure(&mut self, closure: &'ast syn::ExprClosure) {
+        self.visit_capture(closure.capture.is_some(), &closure.body);
+        visit::visit_expr_closure(self, closure);
+    }
+
+    /// In a macro it is used in place only if a `.` follows or a `&` stands before it.
+    fn visit_macro(&mut self, mac: &'ast Macro) {
+        self.given_away |= self.is_given_away_in(&mac.tokens);
+    }
+
+    fn visit_item(&mut self, _: &'ast syn::Item) {}
+}

@@ -1,0 +1,17 @@
+#![allow(unused)]
+
+use durable::prelude::*;
+
+#[path = "../account.rs"]
+mod account;
+use account::Account;
+
+#[orchestrator]
+async fn transfer(ctx: &OrchestrationContext) -> Result<()> {
+    let mut section = ctx.lock_entities((Account::at("a"), Account::at("b"))).await?;
+    section.0.withdraw(5).await?;
+    Account::at("b").deposit(5).await?;
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+#![allow(unused)]
+
+use durable::prelude::*;
+
+#[path = "../account.rs"]
+mod account;
+use account::Account;
+
+#[orchestrator]
+async fn transfer(ctx: &OrchestrationContext) -> Result<()> {
+    let section = ctx.lock_entities(()).await?;
+    Ok(())
+}
+
+fn main() {}
