@@ -400,9 +400,11 @@ impl Expansion<'_> {
         let inputs = Inputs::of_operation(&function, krate, owner.clone(), &self.entity);
         let (codecs, runner) = (inputs.codecs(), inputs.runner());
         let outcome = outcome_of(owner, &function, krate);
+        // As private as the operation, whose types may be.
+        let vis = &operation.outside.vis;
         quote! {
             #(#conditions)*
-            struct #owner;
+            #vis struct #owner;
             #(#conditions)*
             #[allow(non_local_definitions)]
             const _: () = {

@@ -53,6 +53,57 @@ impl Stock {
     }
 }
 
+/// An entity of another module, with operations for others and one of its own.
+mod elsewhere {
+    use durable::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Default, Serialize, Deserialize)]
+    pub struct Lamp {
+        on: bool,
+    }
+
+    #[derive(Serialize, Deserialize, thiserror::Error, Debug)]
+    #[error("it is broken")]
+    struct Broken;
+
+    #[entity]
+    impl Lamp {
+        pub fn switch(&mut self) -> Result<bool> {
+            self.on = !self.on;
+            Ok(self.on)
+        }
+
+        pub(super) fn is_on(&self) -> bool {
+            self.on
+        }
+
+        fn break_it(&mut self) -> Result<(), Broken> {
+            Err(Broken)
+        }
+    }
+
+    #[orchestrator]
+    pub async fn breaks_lamp(ctx: &OrchestrationContext) -> Result<bool> {
+        Ok(Lamp::at("x").break_it().await.is_err_and(|failed| failed.error().is_some()))
+    }
+}
+
+#[orchestrator]
+async fn uses_lamp(ctx: &OrchestrationContext) -> Result<bool> {
+    let mut lamp = ctx.lock_entities(elsewhere::Lamp::at("x")).await?;
+    lamp.switch().await?;
+    Ok(lamp.is_on().await?)
+}
+
+#[tokio::test]
+async fn an_entity_is_used_as_far_as_its_operations_are_visible() -> Result<()> {
+    let hub = TestHub::open().await?;
+    assert!(hub.start(uses_lamp()).await?.result().await?);
+    assert!(hub.start(elsewhere::breaks_lamp()).await?.result().await?);
+    hub.shutdown().await
+}
+
 #[orchestrator]
 async fn takes_stock(ctx: &OrchestrationContext) -> Result<(String, u32, u32)> {
     let stock = Stock::at("shoes");
