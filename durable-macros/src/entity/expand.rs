@@ -404,6 +404,7 @@ impl Expansion<'_> {
         let vis = &operation.outside.vis;
         quote! {
             #(#conditions)*
+            #[allow(missing_copy_implementations, missing_debug_implementations)]
             #vis struct #owner;
             #(#conditions)*
             #[allow(non_local_definitions)]
