@@ -210,7 +210,7 @@ impl Expansion<'_> {
         let codecs = quote_spanned!(span=> <#owner as #at::__private::Outcome>::codecs());
         let asked = [inputs.writer(), codecs];
         let returns = handle.returns(&item.sig.ident, &types, krate);
-        constructor(&function, &returns, &handle.asks(&operation.name(), &asked, krate))
+        constructor(&function, &returns, &handle.asks(&operation.name(), &asked, krate, span))
     }
 
     /// The operation that every entity has.
@@ -232,7 +232,7 @@ impl Expansion<'_> {
             <#krate::Error as #krate::__private::StoredError>::codec(),
         )};
         let asked = [quote!(#krate::__private::InputWriter::new(0)), codecs];
-        constructor(&function, &returns, &handle.asks("delete", &asked, krate))
+        constructor(&function, &returns, &handle.asks("delete", &asked, krate, Span::call_site()))
     }
 
     /// What gives the handle of an entity.
@@ -431,14 +431,21 @@ impl Handle {
         }
     }
 
-    /// The body of a method.
-    fn asks(self, name: &str, [input, codecs]: &[TokenStream; 2], krate: &Crate) -> TokenStream {
+    /// The body of a method, shown as what stands at `span`.
+    fn asks(
+        self,
+        name: &str,
+        [input, codecs]: &[TokenStream; 2],
+        krate: &Crate,
+        span: Span,
+    ) -> TokenStream {
         let (make, entity) = match self {
-            Self::Free => (quote!(operation), quote!(&self.0)),
-            Self::Locked => (quote!(locked_operation), quote!(&mut self.0)),
+            Self::Free => (quote_spanned!(span=> operation), quote!(&self.0)),
+            Self::Locked => (quote_spanned!(span=> locked_operation), quote!(&mut self.0)),
         };
-        quote! {
-            #krate::__private::#make(
+        let at = krate.at(span);
+        quote_spanned! {span=>
+            #at::__private::#make(
                 #entity,
                 #name,
                 #input,
