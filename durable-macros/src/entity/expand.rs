@@ -203,13 +203,13 @@ impl Expansion<'_> {
                 .map(|part| quote_spanned!(span=> <#owner as #at::__private::Outcome>::#part))
         };
         if self.is_broken {
-            let returns = handle.returns(&item.sig.ident, &types, krate);
+            let returns = handle.returns(item.sig.ident.span(), &types, krate);
             return constructor(&function, &returns, &quote!(::core::unreachable!()));
         }
         let inputs = Inputs::of_operation(&function, krate, owner.clone(), &self.entity);
         let codecs = quote_spanned!(span=> <#owner as #at::__private::Outcome>::codecs());
         let asked = [inputs.writer(), codecs];
-        let returns = handle.returns(&item.sig.ident, &types, krate);
+        let returns = handle.returns(span, &types, krate);
         constructor(&function, &returns, &handle.asks(&operation.name(), &asked, krate, span))
     }
 
@@ -223,7 +223,7 @@ impl Expansion<'_> {
         expose(&mut item, handle);
         let function = Function::new(Kind::Operation, &item);
         let types = [quote!(()), quote!(#krate::Error)];
-        let returns = handle.returns(&item.sig.ident, &types, krate);
+        let returns = handle.returns(Span::call_site(), &types, krate);
         if self.is_broken {
             return constructor(&function, &returns, &quote!(::core::unreachable!()));
         }
@@ -417,17 +417,12 @@ impl Expansion<'_> {
 }
 
 impl Handle {
-    /// What a method gives.
-    fn returns(
-        self,
-        method: &Ident,
-        [output, error]: &[TokenStream; 2],
-        krate: &Crate,
-    ) -> TokenStream {
-        let span = method.span();
+    /// What a method gives, shown as what stands at `span`.
+    fn returns(self, span: Span, [output, error]: &[TokenStream; 2], krate: &Crate) -> TokenStream {
+        let at = krate.at(span);
         match self {
-            Self::Free => quote_spanned!(span=> #krate::Operation<#output, #error>),
-            Self::Locked => quote_spanned!(span=> #krate::LockedOperation<'_, #output, #error>),
+            Self::Free => quote_spanned!(span=> #at::Operation<#output, #error>),
+            Self::Locked => quote_spanned!(span=> #at::LockedOperation<'_, #output, #error>),
         }
     }
 
@@ -444,14 +439,20 @@ impl Handle {
             Self::Locked => (quote_spanned!(span=> locked_operation), quote!(&mut self.0)),
         };
         let at = krate.at(span);
-        quote_spanned! {span=>
+        let asks = quote_spanned! {span=>
             #at::__private::#make(
-                #entity,
+                __entity,
                 #name,
-                #input,
+                __input,
                 #codecs,
                 ::core::panic::Location::caller(),
             )
+        };
+        let (taken, written) = (Ident::new("__entity", span), Ident::new("__input", span));
+        quote! {
+            let #taken = #entity;
+            let #written = #input;
+            #asks
         }
     }
 }
