@@ -16,7 +16,7 @@ tokio = { version = \"1\", features = [\"macros\", \"rt-multi-thread\", \"sync\"
 ";
 
 #[test]
-fn forty_valid_orchestrators_and_more_have_no_warning_under_clippy_pedantic() {
+fn valid_orchestrators_and_entities_have_no_warning_under_clippy_pedantic() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let programs = folder.path().join("src/bin");

@@ -24,6 +24,7 @@ macro_rules! stand_in {
 
 mod activities;
 mod conformance;
+mod entity_types;
 mod failures;
 mod hub;
 mod registration;

@@ -203,14 +203,14 @@ impl Expansion<'_> {
                 .map(|part| quote_spanned!(span=> <#owner as #at::__private::Outcome>::#part))
         };
         if self.is_broken {
-            let returns = handle.returns(&item.sig.ident, &types, krate);
+            let returns = handle.returns(item.sig.ident.span(), &types, krate);
             return constructor(&function, &returns, &quote!(::core::unreachable!()));
         }
         let inputs = Inputs::of_operation(&function, krate, owner.clone(), &self.entity);
         let codecs = quote_spanned!(span=> <#owner as #at::__private::Outcome>::codecs());
         let asked = [inputs.writer(), codecs];
-        let returns = handle.returns(&item.sig.ident, &types, krate);
-        constructor(&function, &returns, &handle.asks(&operation.name(), &asked, krate))
+        let returns = handle.returns(span, &types, krate);
+        constructor(&function, &returns, &handle.asks(&operation.name(), &asked, krate, span))
     }
 
     /// The operation that every entity has.
@@ -223,7 +223,7 @@ impl Expansion<'_> {
         expose(&mut item, handle);
         let function = Function::new(Kind::Operation, &item);
         let types = [quote!(()), quote!(#krate::Error)];
-        let returns = handle.returns(&item.sig.ident, &types, krate);
+        let returns = handle.returns(Span::call_site(), &types, krate);
         if self.is_broken {
             return constructor(&function, &returns, &quote!(::core::unreachable!()));
         }
@@ -232,7 +232,7 @@ impl Expansion<'_> {
             <#krate::Error as #krate::__private::StoredError>::codec(),
         )};
         let asked = [quote!(#krate::__private::InputWriter::new(0)), codecs];
-        constructor(&function, &returns, &handle.asks("delete", &asked, krate))
+        constructor(&function, &returns, &handle.asks("delete", &asked, krate, Span::call_site()))
     }
 
     /// What gives the handle of an entity.
@@ -420,34 +420,42 @@ impl Expansion<'_> {
 }
 
 impl Handle {
-    /// What a method gives.
-    fn returns(
-        self,
-        method: &Ident,
-        [output, error]: &[TokenStream; 2],
-        krate: &Crate,
-    ) -> TokenStream {
-        let span = method.span();
+    /// What a method gives, shown as what stands at `span`.
+    fn returns(self, span: Span, [output, error]: &[TokenStream; 2], krate: &Crate) -> TokenStream {
+        let at = krate.at(span);
         match self {
-            Self::Free => quote_spanned!(span=> #krate::Operation<#output, #error>),
-            Self::Locked => quote_spanned!(span=> #krate::LockedOperation<'_, #output, #error>),
+            Self::Free => quote_spanned!(span=> #at::Operation<#output, #error>),
+            Self::Locked => quote_spanned!(span=> #at::LockedOperation<'_, #output, #error>),
         }
     }
 
-    /// The body of a method.
-    fn asks(self, name: &str, [input, codecs]: &[TokenStream; 2], krate: &Crate) -> TokenStream {
+    /// The body of a method, shown as what stands at `span`.
+    fn asks(
+        self,
+        name: &str,
+        [input, codecs]: &[TokenStream; 2],
+        krate: &Crate,
+        span: Span,
+    ) -> TokenStream {
         let (make, entity) = match self {
-            Self::Free => (quote!(operation), quote!(&self.0)),
-            Self::Locked => (quote!(locked_operation), quote!(&mut self.0)),
+            Self::Free => (quote_spanned!(span=> operation), quote!(&self.0)),
+            Self::Locked => (quote_spanned!(span=> locked_operation), quote!(&mut self.0)),
         };
-        quote! {
-            #krate::__private::#make(
-                #entity,
+        let at = krate.at(span);
+        let asks = quote_spanned! {span=>
+            #at::__private::#make(
+                __entity,
                 #name,
-                #input,
+                __input,
                 #codecs,
                 ::core::panic::Location::caller(),
             )
+        };
+        let (taken, written) = (Ident::new("__entity", span), Ident::new("__input", span));
+        quote! {
+            let #taken = #entity;
+            let #written = #input;
+            #asks
         }
     }
 }

@@ -57,7 +57,7 @@ impl Account {
             return Err(Refused { cents });
         }
         self.names.push(format!("{who} of {}", ctx.key()));
-        self.charge_again(cents).await;
+        self.charge_again(cents);
         Ok(())
     }
 
@@ -75,7 +75,8 @@ impl Account {
     }
 
     fn replace(&mut self, other: &Self) -> Result<Self> {
-        Ok(std::mem::replace(self, other.clone()))
+        let old = std::mem::replace(self, other.clone());
+        if old.cents > 0 { Ok(old) } else { Err(Error::msg("there was none")) }
     }
 
     fn look(&self, path: &Path, (a, b): (u8, u8), mut n: u32) -> std::result::Result<u32, Refused> {
@@ -92,7 +93,7 @@ impl Account {
         thing
     }
 
-    #[cfg(all())]
+    #[cfg(not(any()))]
     fn there(&self) {}
 
     #[cfg(any())]
@@ -116,7 +117,7 @@ impl Account {
 }
 
 impl Account {
-    async fn charge_again(&mut self, cents: u32) {
+    fn charge_again(&mut self, cents: u32) {
         self.cents -= cents;
     }
 
@@ -231,7 +232,7 @@ async fn all(ctx: &OrchestrationContext) -> Result<u32> {
     account.r#type(1).signal()?;
     account.delete().await?;
     let deleted: usize = Names::at(String::from("k")).delete().await?;
-    inner::Light::at(&String::from("k")).switch().await?;
+    inner::Light::at("k").switch().await?;
     inner::Of::<u8>::at("k").add(inner::Of(5)).await?;
     let counted: i64 = counter::at("k").operation("add", &5).await?;
     drop((merged, pooled, either, deleted, counted));
@@ -251,7 +252,7 @@ fn main() -> Result<()> {
     let _ = (all(), locked);
     let ctx = EntityContext::for_test(Account::at("a"), "add")?;
     assert_eq!(Account::default().add(5), 5);
-    let _ = Account::default().charge(&ctx, "me", 7);
+    drop(Account::default().charge(&ctx, "me", 7));
     assert_eq!(Account::at("a").entity_id()?.as_str(), "@account@a");
     assert_eq!(Names::at("b").entity_id()?.as_str(), "@list.of-names@b");
     assert_eq!(plain::at("c").entity_id()?.as_str(), "@blocking@c");

@@ -36,20 +36,20 @@ use durable::prelude::*;
 
 /// Counts.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
-pub struct Counter(i64);
+pub struct Counter(Vec<i64>);
 
 /// How it counts.
 #[entity]
 impl Counter {
     /// Adds.
     pub async fn add(&mut self, ctx: &EntityContext, prices: State<i64>, n: &[i64]) -> Result<i64> {
-        self.0 += n.iter().sum::<i64>() * *prices + i64::try_from(ctx.batch_size())?;
-        Ok(self.0)
+        self.0.extend_from_slice(n);
+        Ok(*prices + i64::try_from(ctx.batch_size())?)
     }
 
     /// Tells.
     pub fn get(&self) -> i64 {
-        self.0
+        self.0.iter().sum()
     }
 }
 

@@ -1,0 +1,156 @@
+//! What `#[entity]` makes of a type and of a function, without a hub: methods that are called as
+//! such, operations as values, and how stored input becomes a call of a method.
+
+use std::fmt;
+
+use durable::__private::{
+    EntityBody, EntityFunction, FailureDetails, Json, OperationEntry, OperationRun,
+};
+use durable::prelude::*;
+use durable::{Entity, EntityHandle};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Refused {
+    missing: u32,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cents are missing", self.missing)
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Purse {
+    cents: u32,
+    last: Option<String>,
+}
+
+#[entity]
+impl Purse {
+    fn add(&mut self, cents: u32) -> u32 {
+        self.cents += cents;
+        self.cents
+    }
+
+    fn get(&self) -> u32 {
+        self.cents
+    }
+
+    async fn charge(
+        &mut self,
+        ctx: &EntityContext,
+        who: &str,
+        cents: u32,
+    ) -> Result<String, Refused> {
+        let missing = cents.saturating_sub(self.cents);
+        self.cents = self.cents.checked_sub(cents).ok_or(Refused { missing })?;
+        self.last = Some(who.to_owned());
+        Ok(format!("{who} paid {cents} of {}", ctx.key()))
+    }
+
+    fn absorb(&mut self, ctx: &EntityContext, others: &[Self]) -> Result<()> {
+        self.cents += others.iter().map(|other| other.cents).sum::<u32>();
+        ctx.signal(Purse::at("total").add(self.cents))
+    }
+
+    #[cfg(any())]
+    fn not_there(&self) {}
+
+    fn priced(&self, price: State<u32>) -> u32 {
+        *price
+    }
+}
+
+/// Echoes.
+#[entity(name = "Echoing")]
+async fn echo(ctx: &EntityContext) -> Result<String> {
+    Ok(ctx.operation().to_owned())
+}
+
+fn context(operation: &str) -> EntityContext {
+    EntityContext::for_test(Purse::at("mine"), operation).unwrap()
+}
+
+async fn finish(run: OperationRun<'_>) -> Result<String, FailureDetails> {
+    let output = match run {
+        OperationRun::Async(future) => future.await,
+        OperationRun::Done(output) => output,
+    };
+    output.map(|json| json.as_str().to_owned())
+}
+
+async fn run(purse: &mut Purse, operation: &str, input: &str) -> Result<String, FailureDetails> {
+    let index = Purse::OPERATIONS.iter().position(|entry| entry.name == operation).unwrap();
+    let (context, input) = (context(operation), Json::parse(input).unwrap());
+    finish(purse.run(index, &context, &input)).await
+}
+
+#[tokio::test]
+async fn operations_are_methods_like_others() {
+    let mut purse = Purse::default();
+    assert_eq!((purse.add(5), purse.get()), (5, 5));
+    let ctx = context("charge");
+    assert_eq!(purse.charge(&ctx, "Ann", 7).await, Err(Refused { missing: 2 }));
+    assert_eq!(purse.charge(&ctx, "Ann", 4).await.unwrap(), "Ann paid 4 of mine");
+    purse.absorb(&ctx, &[Purse { cents: 9, last: None }]).unwrap();
+    assert_eq!(ctx.sent(), ["add of @purse@total"]);
+}
+
+#[test]
+fn a_handle_makes_operations_as_values() {
+    let purse = Purse::at("mine");
+    assert_eq!(purse.entity_id().unwrap().as_str(), "@purse@mine");
+    assert_eq!(format!("{:?}", purse.charge("Ann", 5)), "Operation(charge of @purse@mine)");
+    assert_eq!(format!("{:?}", purse.delete()), "Operation(delete of @purse@mine)");
+    let mut locked = purse.clone().locked();
+    assert_eq!(format!("{:?}", locked.add(5)), "LockedOperation(add of @purse@mine)");
+    let unnamed = Purse::at("a/b").add(5);
+    assert!(format!("{unnamed:?}").contains("`@purse@a/b` cannot name an entity"), "{unnamed:?}");
+}
+
+#[test]
+fn a_type_is_known_by_its_name_in_lower_case_and_its_operations_by_theirs() {
+    assert_eq!((Purse::ENTRY.name, echo::ENTRY.name), ("purse", "echoing"));
+    let known = |entry: &OperationEntry| (entry.name, entry.reads);
+    let operations: Vec<_> = Purse::OPERATIONS.iter().map(known).collect();
+    let expected =
+        [("add", false), ("get", true), ("charge", false), ("absorb", false), ("priced", true)];
+    assert_eq!(operations, expected);
+    assert_eq!(Purse::initial(), Purse::default());
+}
+
+#[tokio::test]
+async fn stored_input_becomes_a_call_of_the_method() {
+    let mut purse = Purse::default();
+    assert_eq!(run(&mut purse, "add", "9").await.unwrap(), "9");
+    assert_eq!(run(&mut purse, "get", "null").await.unwrap(), "9");
+    let paid = run(&mut purse, "charge", r#"["Ann",4]"#).await;
+    assert_eq!(paid.unwrap(), r#""Ann paid 4 of mine""#);
+    assert_eq!(purse, Purse { cents: 5, last: Some("Ann".to_owned()) });
+    assert_eq!(run(&mut purse, "absorb", r#"[{"cents":2}]"#).await.unwrap(), "null");
+    assert_eq!(purse.cents, 7);
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_a_failure_with_its_reason() {
+    let mut purse = Purse::default();
+    let refused = run(&mut purse, "charge", r#"["Ann",4]"#).await.unwrap_err();
+    assert_eq!(refused.message, "4 cents are missing");
+    assert_eq!(refused.value.unwrap().as_str(), r#"{"missing":4}"#);
+    let unreadable = run(&mut purse, "add", r#""five""#).await.unwrap_err();
+    assert!(unreadable.message.starts_with("parameter `cents` cannot be read: "), "{unreadable}");
+    let too_few = run(&mut purse, "charge", r#"["Ann"]"#).await.unwrap_err();
+    assert_eq!(too_few.message, "expected 2 parameters, found 1");
+    // There is no hub that has it.
+    assert!(run(&mut purse, "priced", "null").await.is_err());
+}
+
+#[tokio::test]
+async fn a_function_carries_out_every_operation() {
+    let context = EntityContext::for_test(echo::at("a"), "shout").unwrap();
+    assert_eq!(finish(<echo as EntityFunction>::run(&context)).await.unwrap(), r#""shout""#);
+    assert_eq!(echo::run(&context).await.unwrap(), "shout");
+    assert_eq!(echo::at("a").entity_id().unwrap().as_str(), "@echoing@a");
+}
