@@ -59,7 +59,7 @@ mod elsewhere {
     use serde::{Deserialize, Serialize};
 
     #[derive(Default, Serialize, Deserialize)]
-    pub struct Lamp {
+    pub(super) struct Lamp {
         on: bool,
     }
 
@@ -69,9 +69,12 @@ mod elsewhere {
 
     #[entity]
     impl Lamp {
-        pub fn switch(&mut self) -> Result<bool> {
-            self.on = !self.on;
-            Ok(self.on)
+        pub(super) fn switch(&mut self, on: bool) -> Result<bool> {
+            if on == self.on {
+                return Err(Error::msg("so it is"));
+            }
+            self.on = on;
+            Ok(on)
         }
 
         pub(super) fn is_on(&self) -> bool {
@@ -84,7 +87,7 @@ mod elsewhere {
     }
 
     #[orchestrator]
-    pub async fn breaks_lamp(ctx: &OrchestrationContext) -> Result<bool> {
+    pub(super) async fn breaks_lamp(ctx: &OrchestrationContext) -> Result<bool> {
         Ok(Lamp::at("x").break_it().await.is_err_and(|failed| failed.error().is_some()))
     }
 }
@@ -92,7 +95,7 @@ mod elsewhere {
 #[orchestrator]
 async fn uses_lamp(ctx: &OrchestrationContext) -> Result<bool> {
     let mut lamp = ctx.lock_entities(elsewhere::Lamp::at("x")).await?;
-    lamp.switch().await?;
+    lamp.switch(true).await?;
     Ok(lamp.is_on().await?)
 }
 
@@ -160,7 +163,7 @@ async fn a_signal_can_have_a_time() -> Result<()> {
 
 #[orchestrator]
 async fn signals_far_later(ctx: &OrchestrationContext) -> Result<()> {
-    Ok(Tally::at("far").add(1).signal_at(Duration::from_hours(10))?)
+    Tally::at("far").add(1).signal_at(Duration::from_hours(10))
 }
 
 #[tokio::test]
@@ -185,7 +188,7 @@ struct Starter;
 
 #[orchestrator]
 async fn started_by_entity(ctx: &OrchestrationContext, n: i64) -> Result<()> {
-    Ok(Tally::at("started").add(n).signal()?)
+    Tally::at("started").add(n).signal()
 }
 
 #[entity]

@@ -46,6 +46,8 @@ pub(in crate::hub) struct Live {
     first: VecDeque<Queued>,
     /// How many messages are only in the store, behind those of the queue.
     pub(super) left: u64,
+    /// From which place on in the store it is.
+    pub(super) left_from: u64,
     /// Whether what is left in the store is about to be read.
     pub(super) is_refilled: bool,
     /// Critical sections that have ended before they began.
@@ -109,6 +111,7 @@ impl Live {
             queue_bytes: 0,
             first: VecDeque::new(),
             left: 0,
+            left_from: 0,
             is_refilled: false,
             ended: Vec::new(),
             running: Vec::new(),
@@ -187,14 +190,15 @@ impl Live {
     }
 
     /// Takes up what was left in the store.
-    pub(super) fn refill(&mut self, messages: Vec<TaskMessage>) {
+    pub(super) fn refill(&mut self, messages: Vec<(u64, TaskMessage)>) {
         self.is_refilled = false;
+        self.left_from = messages.last().map_or(self.left_from, |(last, _)| last + 1);
         self.left = match messages.len() as u64 {
             // What is not there cannot be waited for.
             0 => 0,
             count => self.left.saturating_sub(count),
         };
-        for message in messages {
+        for (_, message) in messages {
             self.push(Queued { message, origin: Origin::Stored });
         }
     }
