@@ -174,6 +174,7 @@ pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
 ///   another `impl` block.
 /// * Right behind `self` there may be `ctx: &EntityContext`; for the other parameters, shared state and
 ///   what is returned, see [`activity`](macro@activity). What returns an `Err` has changed nothing.
+/// * Through a handle, such as `Counter::at("key")`, an operation is as visible as its method.
 /// * An entity that has no state yet has that of `Default`, or of the function that the option
 ///   `initial` names.
 ///
