@@ -169,10 +169,8 @@ async fn start_or_go_on(
 ) -> Result<Vec<OrchestrationHandle<audit>>> {
     let all = InstanceQuery::new().of::<transfer>();
     let there = hub.count(&all).await?;
-    if there > 0 {
-        let done = hub.count(&all.status(RuntimeStatus::Completed)).await?;
-        println!("going on: {done} of the {there} transfers that are there already are done");
-    }
+    let done = hub.count(&all.status(RuntimeStatus::Completed)).await?;
+    println!("{there} transfers are there already, {done} of them done");
     let mut random = Random(seed);
     let orders: Vec<_> = (1..=transfers).map(|number| (number, random.order())).collect();
     let mut audits = Vec::new();

@@ -1,10 +1,10 @@
 //! Examples that are killed again and again, at whatever moment, and lose and repeat nothing.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -13,18 +13,23 @@ use tempfile::tempdir;
 
 const KILLS: u32 = 18;
 
-/// Runs a program and kills it after this time. If it comes to its end before, gives what it printed.
+/// Runs a program and kills it so long after the first line that it prints. If it comes to its end
+/// before, gives what it printed.
 fn run_for(command: &mut Command, time: Duration) -> Option<String> {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut output = child.stdout.take().unwrap();
-    let (ended, end) = mpsc::channel();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let (begins, begun) = mpsc::channel();
+    let (ends, ended) = mpsc::channel::<()>();
     let reader = thread::spawn(move || {
         let mut printed = String::new();
+        output.read_line(&mut printed).unwrap();
+        begins.send(()).unwrap();
         output.read_to_string(&mut printed).unwrap();
-        let _nobody_waits_any_more = ended.send(());
+        drop(ends);
         printed
     });
-    if end.recv_timeout(time).is_err() {
+    begun.recv().unwrap();
+    if ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
         child.kill().unwrap();
     }
     let status = child.wait().unwrap();
@@ -33,12 +38,13 @@ fn run_for(command: &mut Command, time: Duration) -> Option<String> {
     status.success().then_some(printed)
 }
 
-/// Kills an example so often, each time after another time, and lets it come to its end then; gives
-/// what it printed last. `command` makes it, and is told how many runs came to their end before.
+/// Kills an example many times, each after another time, and lets it come to its end then. `command`
+/// makes it, and is told how many runs came to their end before. Gives how many did in all, and what
+/// the last one printed.
 fn killed(command: impl Fn(u32) -> Command) -> (u32, String) {
     let (mut kills, mut ends) = (0, 0);
     while kills < KILLS {
-        let time = Duration::from_millis(20 + u64::from(kills * 89 % 240));
+        let time = Duration::from_millis(u64::from(kills * 89 % 240));
         match run_for(&mut command(ends), time) {
             Some(_) => ends += 1,
             None => kills += 1,
