@@ -173,7 +173,10 @@ async fn unfollow(hub: &TaskHub, person: &str, whom: &str) -> Result<()> {
 async fn show(hub: &TaskHub, person: &str) -> Result<()> {
     let run = hub.start(timeline(person)).await?;
     let chirps = run.result().await?;
-    println!("what {person} reads: {} chirps", chirps.len());
+    match chirps.len() {
+        0 => println!("{person} has nothing to read"),
+        _ => println!("what {person} reads:"),
+    }
     for Chirp { at, person, text } in chirps {
         println!("  {} {person}: {text}", at.format("%d %b %R"));
     }

@@ -113,7 +113,7 @@ async fn transfer(ctx: &OrchestrationContext, order: Order) -> Result<Receipt> {
         return Ok(Receipt { order, outcome: Outcome::Suspicious });
     }
     from.withdraw(order.cents).await?;
-    // Here the money is in neither account. Nobody can see that.
+    // Here the money is in neither account. Whoever calls one of them waits, and does not see that.
     to.deposit(order.cents).await?;
     Ok(Receipt { order, outcome: Outcome::Done })
 }
