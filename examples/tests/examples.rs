@@ -112,6 +112,81 @@ fn versioning_goes_on_with_old_code_and_starts_with_new() {
     );
 }
 
+/// A hundred visitors look at three pages each; the log has 60 lines, 30 of them about `home`.
+#[test]
+fn aggregator_counts_on_in_the_same_hub() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--hub", folder.path().to_str().unwrap()];
+    let aggregator = env!("CARGO_BIN_EXE_aggregator");
+    let first = [
+        "day 1\n",
+        "visitors looked at 300 pages, and 60 more views are in the log\n",
+        "the front page has 130 views\nthe blog has 120\nthe site has 360, ",
+        "home ",
+        "blog:macros ",
+        "milestones:\n  home passed 100\n",
+    ];
+    check(aggregator, &arguments, &first);
+    let second = [
+        "day 2\n",
+        "the front page has 260 views\nthe blog has 240\nthe site has 720, ",
+        "milestones:\n  home passed 100\n  home passed 200\n",
+    ];
+    check(aggregator, &arguments, &second);
+    check(aggregator, &["--visitors", "1"], &["the site has 63, ", "milestones:\n"]);
+}
+
+#[test]
+fn critical_section_moves_money_and_loses_none() {
+    let right = "the sum is right, no account is overdrawn, none is locked\n";
+    check(
+        env!("CARGO_BIN_EXE_critical_section"),
+        &["--transfers", "120", "--seed", "7"],
+        &[
+            "audit 1: all accounts together hold 12000.00\n",
+            "audit 3: all accounts together hold 12000.00\n",
+            " transfers are done, ",
+            " were refused, ",
+            "account-12 ",
+            right,
+        ],
+    );
+}
+
+#[test]
+fn chirper_plays_a_scene() {
+    check(
+        env!("CARGO_BIN_EXE_chirper"),
+        &[],
+        &[
+            "grace is not heard: 92 letters are too many, 80 are allowed\n",
+            "what grace reads:\n  01 Jan 03:40 ada: note G is done\n  01 Jan 02:00 alan: ",
+            "  01 Jan 00:00 ada: ",
+            "what alan reads:\n  01 Jan 02:40 grace: ",
+            "ada has left\ngrace has nothing to read\n",
+            "what grace reads:\n  01 Jan 03:40 ada: back again\n",
+        ],
+    );
+}
+
+#[test]
+fn chirper_works_command_by_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = folder.path().to_str().unwrap();
+    let chirper = env!("CARGO_BIN_EXE_chirper");
+    check(chirper, &["follow", hub, "grace", "ada"], &["grace follows ada\n"]);
+    check(chirper, &["post", hub, "ada", "the first"], &["ada: the first\n"]);
+    check(chirper, &["post", hub, "ada", "the second"], &["ada: the second\n"]);
+    let both = ["what grace reads:\n", " ada: the second\n", " ada: the first\n"];
+    check(chirper, &["timeline", hub, "grace"], &both);
+    check(chirper, &["timeline", hub, "ada"], &["ada has nothing to read\n"]);
+    check(chirper, &["unfollow", hub, "grace", "ada"], &["grace follows ada no more\n"]);
+    check(chirper, &["timeline", hub, "grace"], &["grace has nothing to read\n"]);
+    let output = Command::new(chirper).args(["follow", hub, "grace", "a/b"]).output().unwrap();
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && complained.contains("cannot name an entity"));
+}
+
 #[test]
 fn maintenance_checks_exports_and_compacts() {
     let folder = tempfile::tempdir().unwrap();
