@@ -309,10 +309,7 @@ async fn play_entities() -> Result<Vec<(&'static str, RecordedHistory)>> {
     let inventory = hub.start(inventory().instance_id("inventory")).await?;
     assert_eq!(inventory.result().await?, 7 + 4 + 1);
     let holding = RecordedHistory::of(&holder).await?;
-    Ok(vec![
-        ("entities", RecordedHistory::of(&inventory).await?),
-        ("critical_section", holding),
-    ])
+    Ok(vec![("entities", RecordedHistory::of(&inventory).await?), ("critical_section", holding)])
 }
 
 fn folder() -> PathBuf {

@@ -12,12 +12,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
-use super::context::{BatchPlace, EntityContext, Outgoing, Wanted};
-use crate::activity::States;
-use crate::limits::Limits;
+use super::context::{Around, BatchPlace, EntityContext, Outgoing, Wanted};
 use crate::panics;
 use crate::payload::Codec;
-use crate::protocol::{EntityId, FailureDetails, InstanceId, Json, Timestamp};
+use crate::protocol::{EntityId, FailureDetails, InstanceId, Json};
 use crate::registry::{OperationEntry, RunEntity};
 
 type Outcome = Result<Json, FailureDetails>;
@@ -31,9 +29,7 @@ pub struct Batch {
     pub(crate) entity_id: EntityId,
     pub(crate) state: Option<Json>,
     pub(crate) operations: Vec<Requested>,
-    pub(crate) now: Timestamp,
-    pub(crate) limits: Limits,
-    pub(crate) states: States,
+    pub(crate) around: Around,
 }
 
 /// One operation that is asked for.
@@ -165,7 +161,7 @@ trait Operations: Send {
 
 impl Batch {
     async fn run(self, mut operations: impl Operations) -> BatchDone {
-        let Self { entity_id, mut state, operations: all, now, limits, states } = self;
+        let Self { entity_id, mut state, operations: all, around } = self;
         let size = all.len();
         let mut outcomes = Vec::with_capacity(size);
         let mut outgoing = Vec::new();
@@ -173,7 +169,7 @@ impl Batch {
             let Requested { operation, input, caller, is_call } = requested;
             let asked = (entity_id.clone(), operation, input);
             let place = BatchPlace { position, size };
-            let around = (now, limits, states.clone());
+            let around = around.clone();
             let context = EntityContext::new(asked, caller, place, around, state.clone());
             let ended = operations.operate(&context, state.as_ref()).await;
             outcomes.push(match ended {
@@ -296,7 +292,7 @@ async fn finish<'a>(
 }
 
 fn fitting(context: &EntityContext, what: &str, value: Json) -> Outcome {
-    let checked = context.limits.check_payload(what, value.as_str().len());
+    let checked = context.around.limits.check_payload(what, value.as_str().len());
     checked.map(|()| value).map_err(|message| {
         FailureDetails::new(FailureDetails::PAYLOAD_TOO_LARGE, message).non_retriable()
     })

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
 use super::Operation;
 use super::operation::Asked;
@@ -64,10 +65,19 @@ pub struct EntityContext {
     pub(super) input: Json,
     pub(super) caller: Option<InstanceId>,
     pub(super) batch: BatchPlace,
-    pub(super) now: Timestamp,
-    pub(super) limits: Limits,
-    pub(super) states: States,
+    pub(super) around: Around,
     wanted: Mutex<Wanted>,
+}
+
+/// What the operations of a batch are given, whatever they are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Around {
+    /// When the batch began.
+    pub(crate) now: Timestamp,
+    pub(crate) limits: Limits,
+    pub(crate) states: States,
+    /// Cancelled when the hub is shut down.
+    pub(crate) cancellation: CancellationToken,
 }
 
 /// Where in its batch an operation is.
@@ -99,11 +109,11 @@ impl EntityContext {
         (entity_id, operation, input): (EntityId, String, Json),
         caller: Option<InstanceId>,
         batch: BatchPlace,
-        (now, limits, states): (Timestamp, Limits, States),
+        around: Around,
         state: Option<Json>,
     ) -> Self {
         let wanted = Mutex::new(Wanted { state, ..Wanted::default() });
-        Self { entity_id, operation, input, caller, batch, now, limits, states, wanted }
+        Self { entity_id, operation, input, caller, batch, around, wanted }
     }
 
     /// A context for a unit test of an operation; its time is that of 1970.
@@ -113,8 +123,8 @@ impl EntityContext {
     #[expect(clippy::needless_pass_by_value, reason = "a handle is made where it is given")]
     pub fn for_test(entity: impl super::EntityHandle, operation: &str) -> Result<Self> {
         let asked = (entity.entity_id()?.clone(), operation.to_owned(), Json::null());
-        let surroundings = (Timestamp::default(), Limits::default(), States::default());
-        Ok(Self::new(asked, None, BatchPlace { position: 0, size: 1 }, surroundings, None))
+        let place = BatchPlace { position: 0, size: 1 };
+        Ok(Self::new(asked, None, place, Around::default(), None))
     }
 
     /// The entity.
@@ -150,7 +160,15 @@ impl EntityContext {
     /// The time at which the batch began. An entity may also ask the machine's clock; in a test with
     /// made time this is that time.
     pub fn current_utc_datetime(&self) -> DateTime<Utc> {
-        self.now.to_datetime()
+        self.around.now.to_datetime()
+    }
+
+    /// Cancelled when the hub is shut down, which waits for running operations.
+    ///
+    /// An operation may end early then, with an error. In a shutdown that is not recorded: its batch
+    /// is carried out again when the hub is next opened.
+    pub fn cancellation_token(&self) -> &CancellationToken {
+        &self.around.cancellation
     }
 
     /// Asks an entity for an operation, this one included, without waiting for an answer. An entity
@@ -167,13 +185,13 @@ impl EntityContext {
     /// # Errors
     /// As [`signal`](Self::signal).
     pub fn signal_at<T, E>(&self, when: impl When, operation: Operation<T, E>) -> Result<()> {
-        self.send(operation, Some(when.due().from(self.now)))
+        self.send(operation, Some(when.due().from(self.around.now)))
     }
 
     fn send<T, E>(&self, operation: Operation<T, E>, at: Option<Timestamp>) -> Result<()> {
         let asked = operation.into_asked().map_err(Error::from)?;
         let size = asked.input.as_str().len();
-        self.limits.check_payload("the input", size).map_err(Error::msg)?;
+        self.around.limits.check_payload("the input", size).map_err(Error::msg)?;
         self.wanted().outgoing.push(Outgoing::Signal { asked, at });
         Ok(())
     }
@@ -185,12 +203,12 @@ impl EntityContext {
     /// The id breaks a rule, the input has no JSON form or is too large.
     pub fn start<O: Orchestrator>(&self, call: Call<O>) -> Result<InstanceId> {
         let Ask::SubOrchestration { call, instance_id, child } =
-            call.into_request(self.now).map_err(Error::from)?.ask
+            call.into_request(self.around.now).map_err(Error::from)?.ask
         else {
             return Err(Error::msg("only an orchestration can be started"));
         };
         let size = call.input.as_str().len();
-        self.limits.check_payload("the input", size).map_err(Error::msg)?;
+        self.around.limits.check_payload("the input", size).map_err(Error::msg)?;
         let instance_id = instance_id.unwrap_or_else(InstanceId::generate);
         let id = ExecutionId::generate();
         let started = Box::new(ExecutionStarted {
@@ -224,7 +242,7 @@ impl EntityContext {
 
     #[doc(hidden)]
     pub fn states(&self) -> &States {
-        &self.states
+        &self.around.states
     }
 }
 
@@ -262,7 +280,7 @@ impl EntityContext {
     /// # Errors
     /// It has no JSON form, or is too large.
     pub fn set_state(&self, state: &(impl Serialize + ?Sized)) -> Result<()> {
-        let state = json_of("the state", state, &self.limits)?;
+        let state = json_of("the state", state, &self.around.limits)?;
         let mut wanted = self.wanted();
         wanted.state = Some(state);
         wanted.deletes = false;

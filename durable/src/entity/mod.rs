@@ -17,7 +17,7 @@ pub use batch::{
 };
 pub(crate) use batch::{DELETE, Requested};
 pub use context::EntityContext;
-pub(crate) use context::Outgoing;
+pub(crate) use context::{Around, Outgoing};
 pub use handle::{DynamicHandle, DynamicLocked, EntityHandle, EntityRef};
 pub(crate) use operation::Asked;
 pub use operation::{LockedOperation, LockedTask, Operation, locked_operation, operation};

@@ -13,17 +13,15 @@ use tracing::Instrument;
 use super::mail::{Mail, Mailboxes};
 use super::metrics::{self, Stopwatch};
 use super::spans;
-use crate::activity::States;
-use crate::entity::{Batch, BatchDone, Requested};
-use crate::limits::Limits;
+use crate::entity::{Around, Batch, BatchDone, Requested};
 use crate::panics;
 use crate::protocol::{EntityId, Json, Timestamp};
 use crate::registry::RunEntity;
 
 #[derive(Debug)]
 pub(super) struct Batches {
-    states: States,
-    limits: Limits,
+    /// What every batch is given.
+    around: Around,
     mailboxes: Mailboxes,
     runtime: Handle,
     /// One for each batch that may run at once.
@@ -44,14 +42,14 @@ pub(super) struct BatchJob {
 
 impl Batches {
     pub(super) fn new(
-        (states, limits): (States, Limits),
+        around: Around,
         mailboxes: Mailboxes,
         runtime: Handle,
         concurrency: usize,
     ) -> Self {
         let places = Arc::new(Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS)));
         let (under_way, _) = watch::channel(0);
-        Self { states, limits, mailboxes, runtime, places, under_way }
+        Self { around, mailboxes, runtime, places, under_way }
     }
 
     /// Runs a batch, now or when others have ended.
@@ -70,11 +68,11 @@ impl Batches {
         let Ok(_place) = self.places.acquire().await else { return };
         let BatchJob { entity_id, run, state, operations, now } = job;
         let (span, watch) = (spans::batch(&entity_id, operations.len()), Stopwatch::start());
-        let (limits, states) = (self.limits, self.states.clone());
+        let around = Around { now, ..self.around.clone() };
         let (count, before) = (operations.len(), state.clone());
         let name = entity_id.name().to_owned();
         let id = entity_id.instance_id().clone();
-        let batch = Batch { entity_id, state, operations, now, limits, states };
+        let batch = Batch { entity_id, state, operations, around };
         let running = Box::pin(async move { Ok(run(batch).await) });
         let done = panics::catch_async(running).instrument(span).await;
         // Only what an operation leaves behind when it is dropped can panic here.
@@ -83,13 +81,19 @@ impl Batches {
             outcomes: vec![Some(Err(panic)); count],
             outgoing: Vec::new(),
         });
+        // What was cut off by a shutdown is carried out again when the hub is next opened.
+        let has_failed = |outcome: &Option<_>| matches!(outcome, Some(Err(_)));
+        if self.places.is_closed() && done.outcomes.iter().any(has_failed) {
+            return;
+        }
         metrics::batch_ended(&name, &done.outcomes, watch);
         self.mailboxes.send(&id.clone(), Mail::BatchEnded { entity: id, done: Box::new(done) });
     }
 
-    /// Begins no more batches.
+    /// Begins no more batches, and tells the running ones to come to an end.
     pub(super) fn close(&self) {
         self.places.close();
+        self.around.cancellation.cancel();
     }
 
     /// Waits until no batch is under way.

@@ -27,7 +27,7 @@ use super::wait::Patience;
 use super::writes::Writes;
 use super::{Inner, TaskHub, metrics, verify};
 use crate::activity::States;
-use crate::entity::Entity;
+use crate::entity::{Around, Entity};
 use crate::panics;
 #[cfg(feature = "testing")]
 use crate::protocol::Timestamp;
@@ -335,7 +335,7 @@ impl TaskHubBuilder {
         let (events, lifecycle) = lifecycle();
         let registry = Arc::new(registry);
         let batches = Arc::new(Batches::new(
-            (self.states.clone(), limits),
+            Around { states: self.states.clone(), limits, ..Around::default() },
             mailboxes.clone(),
             runtime.clone(),
             entity_concurrency,

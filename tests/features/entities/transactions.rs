@@ -61,3 +61,46 @@ async fn what_is_read_or_deleted_leaves_no_trace() -> Result<()> {
     assert_eq!(stored(&*store), 0);
     hub.shutdown().await
 }
+
+#[derive(Default, Serialize, Deserialize)]
+struct Slow {
+    begun: u32,
+    done: u32,
+}
+
+#[entity]
+impl Slow {
+    /// Ends when the hub is shut down; the second time it runs through.
+    async fn work(&mut self, ctx: &EntityContext, cut_off: bool) -> Result<u32> {
+        self.begun += 1;
+        if cut_off && SLOW_RUNS.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
+            ctx.cancellation_token().cancelled().await;
+            return Err(Error::msg("cut off"));
+        }
+        self.done += 1;
+        Ok(self.done)
+    }
+}
+
+static SLOW_RUNS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+
+#[orchestrator]
+async fn works_slowly(ctx: &OrchestrationContext) -> Result<u32> {
+    Slow::at("slow").work(false).signal()?;
+    Ok(Slow::at("slow").work(true).await?)
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_operations_that_are_carried_out_again() -> Result<()> {
+    let hub = TestHub::open().await?;
+    hub.start(works_slowly().instance_id("works-slowly")).await?;
+    while SLOW_RUNS.load(std::sync::atomic::Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let hub = hub.reopen().await?;
+    let run = hub.get_instance::<works_slowly>("works-slowly").await?;
+    assert_eq!(run.ok_or(Error::msg("it is there"))?.result().await?, 2);
+    let slow = hub.entity_state::<Slow>("slow").await?;
+    assert_eq!(slow.map(|slow| (slow.begun, slow.done)), Some((2, 2)));
+    hub.shutdown().await
+}
