@@ -14,13 +14,16 @@ mod live;
 
 pub(in crate::hub) use self::live::Live;
 
-use self::live::{Origin, QUEUE_MAX, Queued, Step};
+use self::live::{Origin, QUEUE_BYTES_MAX, Queued, Step, bytes_of};
 use super::write::{lock_request, message, unlock};
 use super::{Partition, Stopped};
 use crate::hub::committer::{Content, Effect};
 use crate::hub::mail::{EntityReply, Unlocked};
 use crate::protocol::{EntityId, EventKind, InstanceId, ParentInstance, TaskMessage};
 use crate::store::EpisodeWrite;
+
+/// How many messages are read at once.
+const REFILL_PAGE: usize = 256;
 
 impl Partition {
     /// Takes in what is in the store until it takes effect.
@@ -134,9 +137,29 @@ impl Partition {
     /// Takes up what was left in the store, now that all before is dealt with and durable.
     pub(super) fn refill(&mut self, id: &InstanceId) -> Result<(), Stopped> {
         let mut live = self.live(id)?;
-        let count = usize::try_from(live.left).unwrap_or(QUEUE_MAX).min(QUEUE_MAX);
-        let messages = self.read(self.store.messages(self.id, Some(id), 0..u64::MAX, count))?;
-        live.refill(messages.into_iter().map(|(_, message)| message).collect());
+        let (mut start, mut skips, count) = live.where_left();
+        let (mut found, mut bytes, mut first) = (Vec::new(), 0, None);
+        while found.len() < count && bytes < QUEUE_BYTES_MAX {
+            let places = start..u64::MAX;
+            let page = self.read(self.store.messages(self.id, Some(id), places, REFILL_PAGE))?;
+            if page.is_empty() {
+                break;
+            }
+            for (place, message) in page {
+                start = place + 1;
+                if skips > 0 {
+                    skips -= 1;
+                    continue;
+                }
+                if found.len() == count || bytes >= QUEUE_BYTES_MAX {
+                    break;
+                }
+                first = first.or(Some(place));
+                bytes += bytes_of(&message);
+                found.push(message);
+            }
+        }
+        live.refill(found, first, self.clock.now());
         self.touch(live);
         Ok(())
     }
