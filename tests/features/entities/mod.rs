@@ -2,9 +2,13 @@
 
 mod clients;
 mod dynamic;
+mod ends_of_sections;
 mod operations;
 mod queues;
 mod sections;
+#[path = "../../durability/seed.rs"]
+mod seed;
+mod storms;
 mod transactions;
 
 use durable::prelude::*;
