@@ -3,4 +3,6 @@
 //! Two types under one name could not be told apart in one hub, so every hub here is told which
 //! functions it has.
 
+mod failures;
 mod held;
+mod stops;
