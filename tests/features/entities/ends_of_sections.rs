@@ -275,3 +275,34 @@ async fn a_lock_that_is_given_up_is_nowhere_left() -> Result<()> {
     }
     hub.shutdown().await
 }
+
+/// Who cleans up while a section is about to end by itself does no harm.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cleaning_does_not_come_in_the_way_of_what_ends() -> Result<()> {
+    let hub = TestHub::open().await?;
+    for round in 0..if seed::is_long() { 1000 } else { 50 } {
+        hub.start(blocks_others(keys(&KEYS[1..2])).instance_id("holder")).await?;
+        hub.settle().await;
+        hub.start(blocks_others(keys(&KEYS)).instance_id("first")).await?;
+        hub.settle().await;
+        let second = hub.start(takes_all(keys(&KEYS))).await?;
+        let cleans = async || {
+            for _ in 0..5 {
+                hub.clean_entities().await?;
+            }
+            Ok::<_, Error>(())
+        };
+        let first = hub.instance("first")?;
+        let (ended, one, other) = tokio::join!(first.terminate("enough"), cleans(), cleans());
+        (ended?, one?, other?);
+        hub.instance("holder")?.raise_event("go on", &()).await?;
+        hub.settle().await;
+        let ended = second.status().await?.runtime_status;
+        assert_eq!(ended, RuntimeStatus::Completed, "round {round}");
+        check_free(&hub, &format!("round {round}")).await?;
+        for id in ["holder", "first"] {
+            hub.instance(id)?.purge().await?;
+        }
+    }
+    hub.shutdown().await
+}

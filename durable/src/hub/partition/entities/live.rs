@@ -99,8 +99,11 @@ pub(super) enum Step {
     Lock(Queued),
     /// The critical section has ended.
     Unlock(Queued),
-    /// This means nothing any more.
+    /// This critical section never begins, since it has ended.
     Skip(Queued),
+    /// A critical section has ended that does not have the entity locked: it never began, or the lock
+    /// was taken back. Then the next entity is to know of it all the same.
+    HandOn(Queued),
     /// Carry out operations.
     Operate,
     /// Read what is left in the store.
@@ -167,7 +170,7 @@ impl Live {
                 self.new_scheduled.push(queued);
             }
             EventKind::EntityUnlockSent { .. } => {
-                if self.is_locked_by(from) {
+                if self.is_locked_by(from) || !self.may_be_asked(&queued.message) {
                     self.first.push_back(queued);
                 } else {
                     self.ended.extend(section(&queued.message));
@@ -188,6 +191,16 @@ impl Live {
             && self.left == 0
             && self.kept.locked_by.is_none()
             && !self.is_held
+    }
+
+    /// Whether the request of the critical section that this speaks of may wait here. Where it does
+    /// not, the lock was taken back, and nobody may be kept waiting for it.
+    fn may_be_asked(&self, ended: &TaskMessage) -> bool {
+        let is_it = |queued: &Queued| {
+            matches!(queued.message.event, EventKind::EntityLockRequested { .. })
+                && section(&queued.message) == section(ended)
+        };
+        self.left > 0 || self.queue.iter().any(is_it)
     }
 
     fn enqueue(&mut self, queued: Queued) {
@@ -271,7 +284,9 @@ impl Live {
             if !matches!(front.message.event, EventKind::EntityUnlockSent { .. }) {
                 return Step::Operate;
             }
-            return self.first.pop_front().map_or(Step::Nothing, Step::Unlock);
+            let is_locked = self.is_locked_by(front.message.from.as_deref());
+            let step = if is_locked { Step::Unlock } else { Step::HandOn };
+            return self.first.pop_front().map_or(Step::Nothing, step);
         }
         if self.kept.locked_by.is_some() || self.is_refilled {
             return Step::Nothing;
@@ -293,11 +308,14 @@ impl Live {
         let ended = self.ended.iter().position(|ended| Some(*ended) == section);
         let ends = matches!(queued.message.event, EventKind::EntityUnlockSent { .. });
         match (ended, ends) {
-            (None, false) => return Step::Lock(queued),
-            (Some(place), true) => drop(self.ended.swap_remove(place)),
-            (Some(_), false) | (None, true) => {}
+            (None, false) => Step::Lock(queued),
+            (Some(_), false) => Step::Skip(queued),
+            (None, true) => Step::HandOn(queued),
+            (Some(place), true) => {
+                self.ended.swap_remove(place);
+                Step::HandOn(queued)
+            }
         }
-        Step::Skip(queued)
     }
 
     /// Takes the operations of the next batch.

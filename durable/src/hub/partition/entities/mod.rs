@@ -117,6 +117,7 @@ impl Partition {
                     is_changed = true;
                     hand_on_unlock(queued, &mut content);
                 }
+                Step::HandOn(queued) => hand_on_unlock(queued, &mut content),
                 Step::Skip(queued) => content.consumed.push(queued.message.id),
                 Step::Refill => {
                     live.is_refilled = true;
