@@ -22,8 +22,9 @@ use crate::hub::mail::{EntityReply, Unlocked};
 use crate::protocol::{EntityId, EventKind, InstanceId, ParentInstance, TaskMessage};
 use crate::store::EpisodeWrite;
 
-/// How many messages are read at once.
-const REFILL_PAGE: usize = 256;
+/// How many messages are read first, to see how large they are, and how many at once, at most.
+const REFILL_FIRST: usize = 8;
+const REFILL_MAX: usize = 1024;
 
 impl Partition {
     /// Takes in what is in the store until it takes effect.
@@ -140,12 +141,15 @@ impl Partition {
         let mut live = self.live(id)?;
         let (mut start, mut skips, count) = live.where_left();
         let (mut found, mut bytes, mut first) = (Vec::new(), 0, None);
+        let mut at_once = REFILL_FIRST;
         while found.len() < count && bytes < QUEUE_BYTES_MAX {
             let places = start..u64::MAX;
-            let page = self.read(self.store.messages(self.id, Some(id), places, REFILL_PAGE))?;
+            let page = self.read(self.store.messages(self.id, Some(id), places, at_once))?;
             if page.is_empty() {
                 break;
             }
+            let size = page.iter().map(|(_, message)| bytes_of(message)).sum::<usize>();
+            at_once = (QUEUE_BYTES_MAX / size * page.len()).clamp(1, REFILL_MAX);
             for (place, message) in page {
                 start = place + 1;
                 if skips > 0 {
