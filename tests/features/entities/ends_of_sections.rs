@@ -294,7 +294,9 @@ async fn cleaning_does_not_come_in_the_way_of_what_ends() -> Result<()> {
         };
         let first = hub.instance("first")?;
         let (ended, one, other) = tokio::join!(first.terminate("enough"), cleans(), cleans());
-        (ended?, one?, other?);
+        ended?;
+        one?;
+        other?;
         hub.instance("holder")?.raise_event("go on", &()).await?;
         hub.settle().await;
         let ended = second.status().await?.runtime_status;

@@ -254,7 +254,8 @@ async fn what_is_scheduled_while_a_queue_is_read_comes_once_and_in_time() -> Res
                     hub.signal_entity_at(Duration::from_hours(1), Hot::at(&key).later(due));
                 let signalled = hub.signal_entity(Hot::at(&key).number(next));
                 let (scheduled, signalled) = tokio::join!(scheduled, signalled);
-                (scheduled?, signalled?);
+                scheduled?;
+                signalled?;
                 next += 1;
                 later += 1;
             }
