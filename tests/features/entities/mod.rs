@@ -2,10 +2,14 @@
 
 mod clients;
 mod dynamic;
+mod ends_of_sections;
 mod history;
 mod operations;
 mod queues;
 mod sections;
+#[path = "../../durability/seed.rs"]
+mod seed;
+mod storms;
 mod transactions;
 
 use durable::prelude::*;

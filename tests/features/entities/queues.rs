@@ -53,3 +53,49 @@ async fn a_call_waits_behind_what_was_signalled_before() -> Result<()> {
     assert_eq!(hub.call_entity(Tally::at("behind").seen()).await?.len(), 6002);
     hub.shutdown().await
 }
+
+#[orchestrator]
+async fn calls_calm(ctx: &OrchestrationContext, count: i64) -> Result<i64> {
+    let mut sum = 0;
+    for n in 0..count {
+        sum += Tally::at(format!("calm-{n}")).add(1).await?;
+    }
+    Ok(sum)
+}
+
+#[orchestrator]
+async fn holds_until_told(ctx: &OrchestrationContext, key: String) -> Result<()> {
+    let _section = ctx.lock_entities(Tally::at(&key)).await?;
+    Ok(ctx.wait_for_external_event::<()>("go on").await?)
+}
+
+/// Many signals to one entity do not keep the calls of others waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_are_answered_before_a_long_queue_is_through() -> Result<()> {
+    let count = if seed::is_long() { 25_000 } else { 5000 };
+    let hub = TaskHub::builder().in_memory().open().await?;
+    let holder = hub.start(holds_until_told("hot".into())).await?;
+    let hot = durable::EntityId::new("tally", "hot")?;
+    while hub.entity(&hot).await?.is_none() {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..4 {
+        hub.start(counts_up("hot".into(), count)).await?.result().await?;
+    }
+    // The queue is gone through from here on.
+    holder.raise_event("go on", &()).await?;
+    assert_eq!(hub.call_entity(Tally::at("calm-client").add(1)).await?, 1);
+    assert_eq!(hub.start(calls_calm(10)).await?.result().await?, 10);
+    let value = hub.entity_state::<Tally>("hot").await?.map_or(0, |tally| tally.value);
+    assert!(value < 4 * count, "others were answered behind all {value}");
+    assert_eq!(hub.call_entity(Tally::at("hot").get()).await?, 4 * count);
+    hub.shutdown().await
+}
+
+#[orchestrator]
+async fn counts_up(ctx: &OrchestrationContext, key: String, count: i64) -> Result<()> {
+    for _ in 0..count {
+        Tally::at(&key).add(1).signal()?;
+    }
+    Ok(())
+}

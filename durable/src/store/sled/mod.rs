@@ -260,9 +260,11 @@ impl Store for SledStore {
     ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
         let address = to.map(Address::of).transpose()?;
         let mut messages = Vec::new();
+        let mut spread = 1;
         while messages.len() < limit && !places.is_empty() {
-            let count =
-                LOOKED_AT_ONCE.min(if to.is_some() { usize::MAX } else { limit - messages.len() });
+            // Those for one instance may lie close together, or far apart.
+            let count = LOOKED_AT_ONCE.min((limit - messages.len()).saturating_mul(spread));
+            spread = if to.is_some() { LOOKED_AT_ONCE.min(spread * 4) } else { 1 };
             let view = || self.inner.view();
             let read = || view().messages(partition, places.clone(), count, address.as_ref());
             let page = self.guarded(read)?;

@@ -78,7 +78,11 @@ impl Partition {
         let (mut content, mut effects) = (Content::default(), Vec::new());
         let is_changed = live.kept.state != state;
         live.kept.state = state;
-        live.is_held = false;
+        if outcomes.iter().any(|outcome| !is_unreadable(outcome.as_ref())) {
+            live.release();
+        }
+        // The last operation may have been a deletion.
+        let is_readable = !is_unreadable(outcomes.last().and_then(Option::as_ref));
         let mut waiting = Vec::new();
         let running = std::mem::take(&mut live.running);
         for (queued, outcome) in running.into_iter().zip(outcomes) {
@@ -86,11 +90,14 @@ impl Partition {
                 Some(outcome) => {
                     settle(&mut live, queued, outcome, &mut content, &mut effects);
                 }
-                None => waiting.push(queued),
+                None => waiting.extend(stored(queued, &mut content, &mut effects)),
             }
         }
-        if !waiting.is_empty() {
-            hold(&mut live, waiting);
+        for queued in waiting.into_iter().rev() {
+            live.put_back(queued);
+        }
+        if !is_readable {
+            hold(&mut live);
         }
         let properties = &self.settings.properties;
         content.messages.extend(outgoing.into_iter().map(|sent| match sent {
@@ -107,16 +114,36 @@ impl Partition {
     }
 }
 
-/// Keeps signals until there is code that can read the state.
-fn hold(live: &mut Live, waiting: Vec<Queued>) {
-    tracing::error!(
-        entity = %live.entity_id,
-        "the state of an entity cannot be read: signals wait for code that can read it, or for \
-         its deletion"
-    );
-    live.is_held = true;
-    for queued in waiting.into_iter().rev() {
-        live.put_back(queued);
+/// Whether this came of a state that cannot be read.
+fn is_unreadable(outcome: Option<&Outcome>) -> bool {
+    match outcome {
+        Some(Err(failure)) => failure.error_type == FailureDetails::INVALID_STATE,
+        Some(Ok(_)) => false,
+        None => true,
+    }
+}
+
+/// A signal that is to wait. If only its client has it, it is stored, and comes back from there.
+fn stored(queued: Queued, content: &mut Content, effects: &mut Vec<Effect>) -> Option<Queued> {
+    let Queued { message, origin } = queued;
+    match origin {
+        Origin::Client(EntityReply::Signalled(reply)) => {
+            content.messages.push(message);
+            effects.push(Effect::Signalled(reply));
+            None
+        }
+        origin => Some(Queued { message, origin }),
+    }
+}
+
+/// Lets signals wait until there is code that can read the state.
+fn hold(live: &mut Live) {
+    if !std::mem::replace(&mut live.is_held, true) {
+        tracing::error!(
+            entity = %live.entity_id,
+            "the state of an entity cannot be read: signals wait for code that can read it, or for \
+             its deletion"
+        );
     }
 }
 

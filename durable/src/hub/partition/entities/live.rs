@@ -8,6 +8,8 @@
 //! 3. A message stays in the store until the commit that it takes effect with. So does a signal that
 //!    was kept until it was due (`scheduled.rs`), while it waits with the others.
 //! 4. A critical section that has ended before it was its turn never begins.
+//! 5. While no code can read the state, signals wait, and whatever else comes goes past them. Those
+//!    that would fill the memory are *parked*: they are only in the store, before those of the queue.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -23,7 +25,7 @@ use lru::DefaultHasher;
 
 /// How many messages to an entity are in memory, and of how many bytes.
 pub(super) const QUEUE_MAX: usize = 4096;
-const QUEUE_BYTES_MAX: usize = 8 << 20;
+pub(super) const QUEUE_BYTES_MAX: usize = 8 << 20;
 /// How many operations are run at once, and of how many bytes, but for one that alone has more.
 const BATCH_MAX: usize = 1000;
 const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -46,10 +48,12 @@ pub(in crate::hub) struct Live {
     first: VecDeque<Queued>,
     /// How many messages are only in the store, behind those of the queue.
     pub(super) left: u64,
-    /// From which place on in the store it is.
-    pub(super) left_from: u64,
-    /// Whether what is left in the store is about to be read.
+    /// Whether what is left in the store is about to be read. Nothing is begun until it is.
     pub(super) is_refilled: bool,
+    /// How many signals that wait for code are only in the store, before those of the queue.
+    parked: u64,
+    /// A place in the store, and how many that are parked lie before it.
+    passed: (u64, u64),
     /// Critical sections that have ended before they began.
     ended: Vec<(ExecutionId, i32)>,
     /// The batch that is carried out.
@@ -89,8 +93,11 @@ pub(super) enum Step {
     Lock(Queued),
     /// The critical section has ended.
     Unlock(Queued),
-    /// This means nothing any more.
+    /// This critical section never begins, since it has ended.
     Skip(Queued),
+    /// A critical section has ended that does not have the entity locked: it never began, or the lock
+    /// was taken back. Then the next entity is to know of it all the same.
+    HandOn(Queued),
     /// Carry out operations.
     Operate,
     /// Read what is left in the store.
@@ -111,8 +118,9 @@ impl Live {
             queue_bytes: 0,
             first: VecDeque::new(),
             left: 0,
-            left_from: 0,
             is_refilled: false,
+            parked: 0,
+            passed: (0, 0),
             ended: Vec::new(),
             running: Vec::new(),
             is_held: false,
@@ -146,7 +154,7 @@ impl Live {
         let from = queued.message.from.as_deref();
         match &queued.message.event {
             EventKind::EntityUnlockSent { .. } => {
-                if self.is_locked_by(from) {
+                if self.is_locked_by(from) || !self.may_be_asked(&queued.message) {
                     self.first.push_back(queued);
                 } else {
                     self.ended.extend(section(&queued.message));
@@ -169,6 +177,16 @@ impl Live {
             && !self.is_held
     }
 
+    /// Whether the request of the critical section that this speaks of may wait here. Where it does
+    /// not, the lock was taken back, and nobody may be kept waiting for it.
+    fn may_be_asked(&self, ended: &TaskMessage) -> bool {
+        let is_it = |queued: &Queued| {
+            matches!(queued.message.event, EventKind::EntityLockRequested { .. })
+                && section(&queued.message) == section(ended)
+        };
+        self.left > 0 || self.queue.iter().any(is_it)
+    }
+
     fn enqueue(&mut self, queued: Queued) {
         let is_full = self.queue.len() >= QUEUE_MAX || self.queue_bytes >= QUEUE_BYTES_MAX;
         if matches!(queued.origin, Origin::Stored) && (self.left > 0 || is_full) {
@@ -189,18 +207,59 @@ impl Live {
         Some(queued)
     }
 
-    /// Takes up what was left in the store.
-    pub(super) fn refill(&mut self, messages: Vec<(u64, TaskMessage)>) {
+    /// Where what is left in the store is to be looked for: at which place, behind how many that are
+    /// parked, and how many to take.
+    pub(super) fn where_left(&self) -> (u64, u64, usize) {
+        let (place, before) = self.passed;
+        let count = usize::try_from(self.left).unwrap_or(QUEUE_MAX).min(QUEUE_MAX);
+        (place, self.parked - before, count)
+    }
+
+    /// So many of those that were left in the store were read. All that is parked lies before this
+    /// place, if one is given.
+    pub(super) fn took(&mut self, count: usize, place: Option<u64>) {
         self.is_refilled = false;
-        self.left_from = messages.last().map_or(self.left_from, |(last, _)| last + 1);
-        self.left = match messages.len() as u64 {
+        self.passed = place.map_or(self.passed, |place| (place, self.parked));
+        self.left = match count as u64 {
             // What is not there cannot be waited for.
             0 => 0,
             count => self.left.saturating_sub(count),
         };
-        for (_, message) in messages {
+    }
+
+    /// Takes up what was left in the store.
+    pub(super) fn refill(&mut self, found: Vec<TaskMessage>) {
+        for message in found {
             self.push(Queued { message, origin: Origin::Stored });
         }
+    }
+
+    /// Makes room for what may go past the signals that wait for code: those that are in the store
+    /// are left there.
+    fn park(&mut self) {
+        if self.is_held {
+            self.parked += self.leave_in_store();
+        }
+    }
+
+    /// There is code that can read the state.
+    pub(super) fn release(&mut self) {
+        self.is_held = false;
+        if self.parked > 0 {
+            // What is parked comes first, so all is read anew.
+            self.left += std::mem::take(&mut self.parked) + self.leave_in_store();
+            self.passed = (0, 0);
+        }
+    }
+
+    /// Takes out of the queue what is in the store; gives how many that are.
+    fn leave_in_store(&mut self) -> u64 {
+        let all = std::mem::take(&mut self.queue);
+        let is_stored = |queued: &Queued| matches!(queued.origin, Origin::Stored);
+        let (stored, rest): (VecDeque<_>, _) = all.into_iter().partition(is_stored);
+        self.queue = rest;
+        self.queue_bytes = self.queue.iter().map(Queued::bytes).sum();
+        stored.len() as u64
     }
 
     /// What to do next, unless a batch is running.
@@ -209,32 +268,38 @@ impl Live {
             if !matches!(front.message.event, EventKind::EntityUnlockSent { .. }) {
                 return Step::Operate;
             }
-            return self.first.pop_front().map_or(Step::Nothing, Step::Unlock);
+            let is_locked = self.is_locked_by(front.message.from.as_deref());
+            let step = if is_locked { Step::Unlock } else { Step::HandOn };
+            return self.first.pop_front().map_or(Step::Nothing, step);
         }
-        if self.kept.locked_by.is_some() {
+        if self.kept.locked_by.is_some() || self.is_refilled {
             return Step::Nothing;
         }
-        let Some(front) = self.queue.front() else {
-            let refills = self.left > 0 && !self.is_refilled;
-            return if refills { Step::Refill } else { Step::Nothing };
-        };
-        let ends = match front.message.event {
-            EventKind::EntityLockRequested { .. } => false,
-            EventKind::EntityUnlockSent { .. } => true,
-            _ if self.is_held && !self.queue.iter().any(Queued::goes_without_state) => {
+        let goes = |queued: &Queued| !self.is_held || !queued.waits_for_code();
+        let Some(place) = self.queue.iter().position(goes) else {
+            if self.left == 0 {
                 return Step::Nothing;
             }
-            _ => return Step::Operate,
+            self.park();
+            return Step::Refill;
         };
-        let Some(queued) = self.pop() else { return Step::Nothing };
+        if self.queue.get(place).is_some_and(Queued::is_operation) {
+            return Step::Operate;
+        }
+        let Some(queued) = self.queue.remove(place) else { return Step::Nothing };
+        self.queue_bytes -= queued.bytes();
         let section = section(&queued.message);
         let ended = self.ended.iter().position(|ended| Some(*ended) == section);
+        let ends = matches!(queued.message.event, EventKind::EntityUnlockSent { .. });
         match (ended, ends) {
-            (None, false) => return Step::Lock(queued),
-            (Some(place), true) => drop(self.ended.swap_remove(place)),
-            (Some(_), false) | (None, true) => {}
+            (None, false) => Step::Lock(queued),
+            (Some(_), false) => Step::Skip(queued),
+            (None, true) => Step::HandOn(queued),
+            (Some(place), true) => {
+                self.ended.swap_remove(place);
+                Step::HandOn(queued)
+            }
         }
-        Step::Skip(queued)
     }
 
     /// Takes the operations of the next batch.
@@ -248,7 +313,7 @@ impl Live {
             }
             let next = if is_first { self.first.pop_front() } else { self.pop() };
             let Some(next) = next else { break };
-            if self.is_held && !next.goes_without_state() {
+            if self.is_held && next.waits_for_code() {
                 held.push_back(next);
                 continue;
             }
@@ -289,7 +354,7 @@ impl Live {
         if kept.is_empty() {
             return None;
         }
-        kept.backlog = self.queue.len() as u64 + self.left;
+        kept.backlog = self.queue.len() as u64 + self.left + self.parked;
         let id = self.entity_id.instance_id().clone();
         let created_at = *self.created_at.get_or_insert(now);
         let name = self.entity_id.name();
@@ -334,7 +399,8 @@ impl Lives for Live {
             && self.first.is_empty()
             && self.ended.is_empty()
             && self.callers.is_empty()
-            && self.left == 0)
+            && self.left == 0
+            && self.parked == 0)
     }
 
     fn weigh(&self) -> usize {
@@ -345,7 +411,7 @@ impl Lives for Live {
 
 impl Queued {
     fn bytes(&self) -> usize {
-        size_of::<Self>() + weight::of_event(&self.message.event)
+        bytes_of(&self.message)
     }
 
     fn is_operation(&self) -> bool {
@@ -360,10 +426,10 @@ impl Queued {
         matches!(self.message.event, EventKind::EntityOperationCalled { .. })
     }
 
-    /// Whether there is an answer though the state cannot be read: a call fails, a deletion needs
-    /// none.
-    fn goes_without_state(&self) -> bool {
-        self.is_call() || self.is_deletion()
+    /// Whether it waits while the state cannot be read: a call fails, a deletion needs no state, and
+    /// neither does a lock.
+    fn waits_for_code(&self) -> bool {
+        self.is_operation() && !self.is_call() && !self.is_deletion()
     }
 
     /// Whether it is the operation that every entity has.
@@ -375,6 +441,11 @@ impl Queued {
         };
         operation.eq_ignore_ascii_case(DELETE)
     }
+}
+
+/// About how many bytes a message takes while it waits.
+pub(super) fn bytes_of(message: &TaskMessage) -> usize {
+    size_of::<Queued>() + weight::of_event(&message.event)
 }
 
 /// The critical section that a message speaks of.

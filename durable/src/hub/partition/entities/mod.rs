@@ -17,7 +17,7 @@ mod scheduled;
 pub(in crate::hub) use self::live::Live;
 pub(in crate::hub) use self::scheduled::Scheduled;
 
-use self::live::{Origin, QUEUE_MAX, Queued, Step};
+use self::live::{Origin, QUEUE_BYTES_MAX, Queued, Step, bytes_of};
 use super::write::{lock_request, message, unlock};
 use super::{Partition, Stopped};
 use crate::hub::committer::{Content, Effect};
@@ -25,10 +25,17 @@ use crate::hub::mail::{EntityReply, Unlocked};
 use crate::protocol::{EntityId, EventKind, InstanceId, ParentInstance, TaskMessage};
 use crate::store::EpisodeWrite;
 
+/// How many messages are read first, to see how large they are, and how many at once, at most.
+const REFILL_FIRST: usize = 8;
+const REFILL_MAX: usize = 1024;
+
 impl Partition {
     /// Takes in what is in the store until it takes effect.
     pub(super) fn take_in_for_entity(&mut self, message: TaskMessage) -> Result<(), Stopped> {
-        if self.is_early(&message) {
+        // One that comes when the store is about to be read is read with what is left there.
+        let is_read_soon = |live: &Live| live.is_refilled;
+        let is_read = self.entities.peek(&message.instance_id).is_some_and(is_read_soon);
+        if !is_read && self.is_early(&message) {
             self.keep_until_due(message, true, Vec::new());
             return Ok(());
         }
@@ -122,6 +129,7 @@ impl Partition {
                     is_changed = true;
                     hand_on_unlock(queued, &mut content);
                 }
+                Step::HandOn(queued) => hand_on_unlock(queued, &mut content),
                 Step::Skip(queued) => content.consumed.push(queued.message.id),
                 Step::Refill => {
                     live.is_refilled = true;
@@ -142,11 +150,39 @@ impl Partition {
     /// Takes up what was left in the store, now that all before is dealt with and durable.
     pub(super) fn refill(&mut self, id: &InstanceId) -> Result<(), Stopped> {
         let mut live = self.live(id)?;
-        let count = usize::try_from(live.left).unwrap_or(QUEUE_MAX).min(QUEUE_MAX);
-        let places = live.left_from..u64::MAX;
-        let messages = self.read(self.store.messages(self.id, Some(id), places, count))?;
-        live.refill(messages);
+        let (mut start, mut skips, count) = live.where_left();
+        let (mut found, mut bytes, mut first) = (Vec::new(), 0, None);
+        let mut at_once = REFILL_FIRST;
+        while found.len() < count && bytes < QUEUE_BYTES_MAX {
+            let places = start..u64::MAX;
+            let page = self.read(self.store.messages(self.id, Some(id), places, at_once))?;
+            if page.is_empty() {
+                break;
+            }
+            let size = page.iter().map(|(_, message)| bytes_of(message)).sum::<usize>();
+            at_once = (QUEUE_BYTES_MAX / size * page.len()).clamp(1, REFILL_MAX);
+            for (place, message) in page {
+                start = place + 1;
+                if skips > 0 {
+                    skips -= 1;
+                    continue;
+                }
+                if found.len() == count || bytes >= QUEUE_BYTES_MAX {
+                    break;
+                }
+                first = first.or(Some(place));
+                bytes += bytes_of(&message);
+                found.push(message);
+            }
+        }
+        live.took(found.len(), first);
+        let (early, found): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|message| self.is_early(message));
+        live.refill(found);
         self.touch(live);
+        for message in early {
+            self.keep_until_due(message, true, Vec::new());
+        }
         Ok(())
     }
 

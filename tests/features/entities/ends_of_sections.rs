@@ -1,0 +1,310 @@
+//! However and whenever an orchestration in a critical section comes to its end: no lock is left, and
+//! what was only locked leaves no trace.
+
+use std::time::Duration;
+
+use durable::{EntityQuery, InstanceHandle, RuntimeStatus};
+
+use super::*;
+
+/// What is only ever locked here, unless it is noted in.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Latch {
+    noted: u32,
+}
+
+#[entity]
+impl Latch {
+    fn look(&self) -> u32 {
+        self.noted
+    }
+}
+
+const KEYS: [&str; 3] = ["k1", "k2", "k3"];
+
+fn latches(keys: &[String]) -> Vec<<Latch as durable::Entity>::Handle> {
+    keys.iter().map(Latch::at).collect()
+}
+
+fn keys(of: &[&str]) -> Vec<String> {
+    of.iter().map(ToString::to_string).collect()
+}
+
+/// As many episodes as it is told to go on, with all that can be done about locks.
+#[orchestrator]
+async fn lock_steps(ctx: &OrchestrationContext, keys: Vec<String>, again: bool) -> Result<()> {
+    let go_on = || ctx.wait_for_external_event::<()>("go on");
+    go_on().await?;
+    let mut section = ctx.lock_entities(latches(&keys)).await?;
+    go_on().await?;
+    for latch in section.iter_mut() {
+        assert_eq!(latch.look().await?, 0);
+        go_on().await?;
+    }
+    drop(section);
+    go_on().await?;
+    // Without an episode in between.
+    drop(ctx.lock_entities(latches(&keys)).await?);
+    let section = ctx.lock_entities(latches(&keys[1..])).await?;
+    go_on().await?;
+    let task = Latch::at(&keys[1]).look().spawn();
+    drop(section);
+    assert_eq!(task.await?, 0);
+    let race = durable::race((ctx.lock_entities(latches(&keys)), go_on()));
+    drop(race.await);
+    go_on().await?;
+    let section = ctx.lock_entities(latches(&keys)).await?;
+    std::mem::forget(section);
+    go_on().await?;
+    if again { ctx.continue_as_new(lock_steps(keys, false)).await } else { Ok(()) }
+}
+
+/// More than `lock_steps` waits for: once, and twice.
+const STEPS: [(bool, usize); 2] = [(false, 13), (true, 25)];
+
+/// Locks and waits until it is told to go on.
+#[orchestrator]
+async fn blocks_others(ctx: &OrchestrationContext, keys: Vec<String>) -> Result<()> {
+    let _section = ctx.lock_entities(latches(&keys)).await?;
+    Ok(ctx.wait_for_external_event::<()>("go on").await?)
+}
+
+/// Gives the lock up when it is told to, or after a while, or begins anew instead.
+#[orchestrator]
+async fn wants_locks(ctx: &OrchestrationContext, keys: Vec<String>, anew: bool) -> Result<bool> {
+    let told = ctx.wait_for_external_event::<()>("go on");
+    let hours = ctx.create_timer(Duration::from_hours(5));
+    match durable::race((ctx.lock_entities(latches(&keys)), told, hours)).await {
+        durable::Race3::First(section) => drop(section?),
+        _ if anew => return ctx.continue_as_new(wants_locks(keys, false)).await,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Locks all, at once.
+#[orchestrator]
+async fn takes_all(ctx: &OrchestrationContext, keys: Vec<String>) -> Result<()> {
+    drop(ctx.lock_entities(latches(&keys)).await?);
+    Ok(())
+}
+
+#[orchestrator]
+async fn does_nothing(ctx: &OrchestrationContext) -> Result<()> {
+    Ok(())
+}
+
+/// What somebody outside does to an orchestration.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Terminate,
+    Suspend,
+    SuspendAndResume,
+    Replace,
+    CrashBefore,
+    CrashBehind,
+    CrashSuspended,
+    /// As [`Way::Terminate`], without waiting for what the last step leads to.
+    AtOnce,
+}
+
+const WAYS: [Way; 8] = [
+    Way::Terminate,
+    Way::Suspend,
+    Way::SuspendAndResume,
+    Way::Replace,
+    Way::CrashBefore,
+    Way::CrashBehind,
+    Way::CrashSuspended,
+    Way::AtOnce,
+];
+
+/// Ends an instance in this way, if it has not ended.
+async fn end(mut hub: TestHub, id: &str, way: Way) -> Result<TestHub> {
+    let run = |hub: &TestHub| -> Result<InstanceHandle> { Ok(hub.instance(id)?) };
+    if run(&hub)?.status().await?.runtime_status.is_finished() {
+        return Ok(hub);
+    }
+    match way {
+        Way::Suspend | Way::SuspendAndResume | Way::CrashSuspended => {
+            run(&hub)?.suspend("a while").await?;
+            if way == Way::CrashSuspended {
+                hub = hub.crash().await?;
+            }
+            if way == Way::SuspendAndResume {
+                hub.settle().await;
+                run(&hub)?.resume("enough").await?;
+            }
+        }
+        Way::CrashBefore => hub = hub.crash().await?,
+        Way::Replace => {
+            let other = does_nothing().instance_id(id).replace_if([RuntimeStatus::Running]);
+            hub.start(other).await?.result().await?;
+            return Ok(hub);
+        }
+        Way::Terminate | Way::CrashBehind | Way::AtOnce => {}
+    }
+    run(&hub)?.terminate("enough").await?;
+    if way == Way::CrashBehind {
+        hub = hub.crash().await?;
+    }
+    Ok(hub)
+}
+
+/// The entities that there is a record of, each with whether it is locked.
+async fn kept(hub: &TestHub) -> Result<Vec<(String, bool)>> {
+    hub.settle().await;
+    let query = EntityQuery::new().of::<Latch>().include_transient();
+    let entities = hub.query_entities(&query, None).await?.entities;
+    let kept = |entity: durable::EntityDetails| {
+        (entity.entity_id.key().to_owned(), entity.locked_by.is_some())
+    };
+    Ok(entities.into_iter().map(kept).collect())
+}
+
+/// Nothing is left, and whoever wants all locks has them without any time passing.
+async fn check_free(hub: &TestHub, when: &str) -> Result<()> {
+    assert_eq!(kept(hub).await?, [], "{when}");
+    let run = hub.start(takes_all(keys(&KEYS))).await?;
+    hub.settle().await;
+    assert_eq!(run.status().await?.runtime_status, RuntimeStatus::Completed, "{when}");
+    assert_eq!(kept(hub).await?, [], "{when}");
+    run.purge().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_section_ends_whenever_its_orchestration_is_ended() -> Result<()> {
+    let mut hub = TestHub::open().await?;
+    for way in WAYS {
+        for (again, steps) in STEPS.into_iter().take(if seed::is_long() { 2 } else { 1 }) {
+            for step in 0..steps {
+                let id = format!("{way:?}-{again}-{step}");
+                let run = hub.start(lock_steps(keys(&KEYS), again).instance_id(&id)).await?;
+                for _ in 0..step {
+                    hub.settle().await;
+                    run.raise_event_if_running("go on", &()).await?;
+                }
+                if way != Way::AtOnce {
+                    hub.settle().await;
+                }
+                hub = end(hub, &id, way).await?;
+                check_free(&hub, &id).await?;
+                let record = hub.instance(&id)?.status().await?;
+                assert_ne!(record.runtime_status, RuntimeStatus::Failed, "{id}");
+                hub.instance(&id)?.purge().await?;
+            }
+        }
+    }
+    hub.shutdown().await
+}
+
+/// It has some of its locks, and waits for one that somebody else has.
+#[tokio::test]
+async fn a_section_that_has_not_begun_ends_with_its_orchestration() -> Result<()> {
+    let mut hub = TestHub::open().await?;
+    for way in WAYS {
+        for place in 0..KEYS.len() {
+            let when = format!("{way:?} at {place}");
+            let held = keys(&KEYS[place..=place]);
+            hub.start(blocks_others(held).instance_id("holder")).await?;
+            hub.settle().await;
+            hub.start(blocks_others(keys(&KEYS)).instance_id("first")).await?;
+            hub.settle().await;
+            hub.start(takes_all(keys(&KEYS)).instance_id("second")).await?;
+            if way != Way::AtOnce {
+                assert_eq!(kept(&hub).await?.len(), place + 1, "{when}");
+            }
+            hub = end(hub, "first", way).await?;
+            // Who comes behind has the same locks now, and waits at the same place.
+            let expected: Vec<_> =
+                KEYS[..=place].iter().map(|key| (key.to_string(), true)).collect();
+            assert_eq!(kept(&hub).await?, expected, "{when}");
+            let second = hub.instance("second")?;
+            assert_eq!(second.status().await?.runtime_status, RuntimeStatus::Running, "{when}");
+            hub.instance("holder")?.raise_event("go on", &()).await?;
+            hub.settle().await;
+            assert_eq!(second.status().await?.runtime_status, RuntimeStatus::Completed, "{when}");
+            check_free(&hub, &when).await?;
+            for id in ["holder", "first", "second"] {
+                hub.instance(id)?.purge().await?;
+            }
+        }
+    }
+    hub.shutdown().await
+}
+
+/// As before, but it gives the lock up itself: told to, for time, or to begin anew.
+#[tokio::test]
+async fn a_lock_that_is_given_up_is_nowhere_left() -> Result<()> {
+    let mut hub = TestHub::open().await?;
+    for anew in [false, true] {
+        for crashes in [false, true] {
+            for is_told in [false, true] {
+                for place in 0..KEYS.len() {
+                    let when = format!("{anew} {crashes} {is_told} at {place}");
+                    hub.start(blocks_others(keys(&KEYS[place..=place])).instance_id("holder"))
+                        .await?;
+                    hub.settle().await;
+                    hub.start(wants_locks(keys(&KEYS), anew).instance_id("wants")).await?;
+                    if crashes {
+                        hub = hub.crash().await?;
+                    }
+                    if is_told {
+                        hub.settle().await;
+                        hub.instance("wants")?.raise_event("go on", &()).await?;
+                    } else {
+                        hub.advance(Duration::from_hours(6)).await;
+                    }
+                    if crashes {
+                        hub = hub.crash().await?;
+                    }
+                    let kept = kept(&hub).await?;
+                    assert_eq!(kept.len(), if anew { place + 1 } else { 1 }, "{when}: {kept:?}");
+                    hub.instance("holder")?.raise_event("go on", &()).await?;
+                    hub.settle().await;
+                    check_free(&hub, &when).await?;
+                    for id in ["holder", "wants"] {
+                        let record = hub.instance(id)?.status().await?;
+                        assert_eq!(record.runtime_status, RuntimeStatus::Completed, "{when}");
+                        hub.instance(id)?.purge().await?;
+                    }
+                }
+            }
+        }
+    }
+    hub.shutdown().await
+}
+
+/// Who cleans up while a section is about to end by itself does no harm.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cleaning_does_not_come_in_the_way_of_what_ends() -> Result<()> {
+    let hub = TestHub::open().await?;
+    for round in 0..if seed::is_long() { 1000 } else { 50 } {
+        hub.start(blocks_others(keys(&KEYS[1..2])).instance_id("holder")).await?;
+        hub.settle().await;
+        hub.start(blocks_others(keys(&KEYS)).instance_id("first")).await?;
+        hub.settle().await;
+        let second = hub.start(takes_all(keys(&KEYS))).await?;
+        let cleans = async || {
+            for _ in 0..5 {
+                hub.clean_entities().await?;
+            }
+            Ok::<_, Error>(())
+        };
+        let first = hub.instance("first")?;
+        let (ended, one, other) = tokio::join!(first.terminate("enough"), cleans(), cleans());
+        ended?;
+        one?;
+        other?;
+        hub.instance("holder")?.raise_event("go on", &()).await?;
+        hub.settle().await;
+        let ended = second.status().await?.runtime_status;
+        assert_eq!(ended, RuntimeStatus::Completed, "round {round}");
+        check_free(&hub, &format!("round {round}")).await?;
+        for id in ["holder", "first"] {
+            hub.instance(id)?.purge().await?;
+        }
+    }
+    hub.shutdown().await
+}
