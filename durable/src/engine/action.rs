@@ -52,8 +52,10 @@ pub(crate) enum Action {
     TerminateOrchestration { instance_id: InstanceId, event_id: i32 },
     /// Raise an event in another instance.
     SendEvent { instance_id: InstanceId, name: String, input: Json },
-    /// Ask an entity for an operation; with a number if its answer is waited for.
-    AskEntity { task: Option<i32>, asked: Asked, at: Option<Timestamp> },
+    /// Ask an entity for an operation whose answer is waited for, in a critical section or not.
+    CallEntity { task: i32, asked: Asked, section: Option<i32> },
+    /// Ask an entity for an operation whose answer nobody waits for, at once or at a time.
+    SignalEntity { asked: Asked, at: Option<Timestamp> },
     /// Lock entities, one after another.
     LockEntities { lock: i32, lock_set: Vec<EntityId> },
     /// Unlock entities: at once if all are locked, else one after another, behind the request.

@@ -39,6 +39,8 @@ pub(crate) struct Execution {
     given: usize,
     /// Whether inputs and results must be the recorded ones, too.
     strict: bool,
+    /// Whether what is cancelled in a replay is yet to be.
+    keeps_cancelled: bool,
 }
 
 /// Whether the orchestrator has ended, and whether that is recorded.
@@ -95,6 +97,7 @@ impl Execution {
             position: 0,
             given: 0,
             strict: false,
+            keeps_cancelled: false,
         })
     }
 
@@ -114,10 +117,13 @@ impl Execution {
     pub(crate) fn replay(&mut self, past: &[HistoryEvent]) -> Result<(), Suspension> {
         self.scope.set_replaying(true);
         self.scope.know_patches(past.iter().filter_map(|event| event.kind.patch()));
-        quietly(|| past.iter().try_for_each(|event| self.apply(event)))?;
+        let (acted_on, set_aside) = past.split_at(set_aside_from(past));
+        quietly(|| acted_on.iter().try_for_each(|event| self.apply(event)))?;
+        // What was cancelled on the way was so when it was recorded; but what came while the instance
+        // was set aside had no effect yet.
+        self.keeps_cancelled = true;
+        quietly(|| set_aside.iter().try_for_each(|event| self.apply(event)))?;
         self.scope.set_replaying(false);
-        // What was cancelled on the way was so when it was recorded.
-        self.forget_cancelled();
         Ok(())
     }
 
@@ -414,7 +420,7 @@ impl Execution {
             }
         });
         drop(entered);
-        if self.scope.is_replaying() {
+        if self.scope.is_replaying() && !self.keeps_cancelled {
             self.forget_cancelled();
         }
         result
@@ -583,6 +589,25 @@ impl Execution {
             strict: self.strict,
         }
     }
+}
+
+/// Where the episodes begin that were recorded while the instance was set aside, as it still is: of
+/// them nothing took effect but what came in.
+fn set_aside_from(past: &[HistoryEvent]) -> usize {
+    let (mut episode, mut from, mut is_resumed) = (0, None, false);
+    for (index, event) in past.iter().enumerate() {
+        match event.kind {
+            EventKind::OrchestratorStarted => (episode, is_resumed) = (index, false),
+            EventKind::ExecutionResumed { .. } => is_resumed = true,
+            EventKind::ExecutionSuspended { .. } => {
+                from = from.or(Some(episode));
+                is_resumed = false;
+            }
+            EventKind::OrchestratorCompleted if is_resumed => from = None,
+            _ => {}
+        }
+    }
+    from.unwrap_or(past.len())
 }
 
 impl Drop for Execution {

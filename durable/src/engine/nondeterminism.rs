@@ -37,7 +37,8 @@ pub(super) enum Wanted<'a> {
 
 /// Whether a request is the one that the event records.
 ///
-/// Kind and name must be the same; where one code is run twice, inputs, times and ids, too.
+/// Kind and name must be the same, and what is locked, since that is unlocked again; where one code is
+/// run twice, inputs, times and ids, too.
 pub(super) fn fits(request: &Request, recorded: &EventKind, strict: bool) -> bool {
     let same = |call: &FunctionCall, name: &str, input: &Json| {
         call.name == name && (!strict || call.input == *input)
@@ -63,7 +64,7 @@ pub(super) fn fits(request: &Request, recorded: &EventKind, strict: bool) -> boo
             EventKind::EventSent { instance_id, name, input, .. },
         ) => wanted == name && (!strict || (to == instance_id && payload == input)),
         (
-            Ask::CallEntity(asked),
+            Ask::CallEntity { asked, .. },
             EventKind::EntityOperationCalled { entity_id, operation, input, .. },
         )
         | (
@@ -74,7 +75,7 @@ pub(super) fn fits(request: &Request, recorded: &EventKind, strict: bool) -> boo
                 && (!strict || (asked.entity_id == *entity_id && asked.input == *input))
         }
         (Ask::LockEntities(wanted), EventKind::EntityLockRequested { lock_set, .. }) => {
-            !strict || wanted == lock_set
+            wanted == lock_set
         }
         (
             Ask::UnlockEntities { lock, .. },
@@ -260,7 +261,7 @@ impl Subject<'_> {
             Ask::SendEvent { instance_id, name, input } => {
                 format!("event `{name}` to `{instance_id}`{}", self.with(Some(input)))
             }
-            Ask::CallEntity(Asked { entity_id, operation, input }) => {
+            Ask::CallEntity { asked: Asked { entity_id, operation, input }, .. } => {
                 let with = self.with(Some(input));
                 format!("a call of `{operation}` of entity `{entity_id}`{with}")
             }

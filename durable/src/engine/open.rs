@@ -67,7 +67,7 @@ impl Open {
                 call.options.timeout.map(|limit| self.since.after(limit))
             }
             Ask::SendEvent { .. }
-            | Ask::CallEntity(_)
+            | Ask::CallEntity { .. }
             | Ask::SignalEntity { .. }
             | Ask::LockEntities(_)
             | Ask::UnlockEntities { .. } => None,
@@ -179,7 +179,7 @@ impl OpenTasks {
                 Due::TimedOut(EventKind::child_result(id, Err(timed_out(call))))
             }
             Ask::SendEvent { .. }
-            | Ask::CallEntity(_)
+            | Ask::CallEntity { .. }
             | Ask::SignalEntity { .. }
             | Ask::LockEntities(_)
             | Ask::UnlockEntities { .. } => return self.pop_due(now, asker),
@@ -225,8 +225,10 @@ impl OpenTasks {
 
     /// The calls of entities that have no answer.
     pub(super) fn calls(&self, asker: &Asker) -> Vec<Action> {
-        let calls =
-            self.tasks.iter().filter(|(_, open)| matches!(open.request.ask, Ask::CallEntity(_)));
+        let calls = self
+            .tasks
+            .iter()
+            .filter(|(_, open)| matches!(open.request.ask, Ask::CallEntity { .. }));
         calls.filter_map(|(id, open)| open.begin(*id, asker)).collect()
     }
 
@@ -325,11 +327,11 @@ pub(super) fn begin(request: &Request, id: i32, attempt: u32, asker: &Asker) -> 
             name: name.clone(),
             input: input.clone(),
         }),
-        Ask::CallEntity(wanted) => {
-            Some(Action::AskEntity { task: Some(id), asked: wanted.clone(), at: None })
+        Ask::CallEntity { asked: wanted, section } => {
+            Some(Action::CallEntity { task: id, asked: wanted.clone(), section: *section })
         }
         Ask::SignalEntity { asked: wanted, at } => {
-            Some(Action::AskEntity { task: None, asked: wanted.clone(), at: *at })
+            Some(Action::SignalEntity { asked: wanted.clone(), at: *at })
         }
         Ask::LockEntities(lock_set) => {
             Some(Action::LockEntities { lock: id, lock_set: lock_set.clone() })
@@ -369,12 +371,13 @@ pub(super) fn event(request: &Request, id: i32, asker: &Asker) -> EventKind {
             input: input.clone(),
             source,
         },
-        Ask::CallEntity(Asked { entity_id, operation, input }) => {
+        Ask::CallEntity { asked: Asked { entity_id, operation, input }, section } => {
             EventKind::EntityOperationCalled {
                 entity_id: entity_id.clone(),
                 operation: operation.clone().into_owned(),
                 input: input.clone(),
                 source,
+                critical_section: *section,
             }
         }
         Ask::SignalEntity { asked: Asked { entity_id, operation, input }, at } => {
@@ -407,7 +410,7 @@ pub(super) fn stop(request: &Request, id: i32, asker: &Asker) -> Option<Action> 
             Some(Action::UnlockEntities { lock: id, lock_set: lock_set.clone(), granted: false })
         }
         // An entity carries out what it was asked for.
-        Ask::CallEntity(_)
+        Ask::CallEntity { .. }
         | Ask::Timer { .. }
         | Ask::SendEvent { .. }
         | Ask::SignalEntity { .. }

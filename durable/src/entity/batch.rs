@@ -180,6 +180,11 @@ impl Batch {
                     Some(Ok(output))
                 }
                 Ended::With(Err(failure), _) => Some(Err(failure)),
+                // Whoever signals that wants nothing of the state.
+                Ended::Unreadable(_) if !is_call && context.is_deletion() => {
+                    state = None;
+                    Some(Ok(Json::null()))
+                }
                 Ended::Unreadable(failure) => is_call.then_some(Err(failure)),
             });
         }
@@ -196,7 +201,7 @@ impl<E: EntityBody + Send> Operations for Typed<E> {
     async fn operate(&mut self, context: &EntityContext, state: Option<&Json>) -> Ended {
         let named = |entry: &OperationEntry| entry.name.eq_ignore_ascii_case(&context.operation);
         let Some(index) = E::OPERATIONS.iter().position(named) else {
-            if context.operation.eq_ignore_ascii_case(DELETE) {
+            if context.is_deletion() {
                 self.body = None;
                 return Ended::With(Ok(Json::null()), None);
             }

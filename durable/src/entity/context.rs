@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::Operation;
 use super::operation::Asked;
+use super::{DELETE, Operation};
 use crate::activity::States;
 use crate::call::Call;
 use crate::error::{Error, Result};
@@ -230,6 +230,11 @@ impl EntityContext {
     /// What was signalled and started, for people: in a unit test.
     pub fn sent(&self) -> Vec<String> {
         self.wanted().outgoing.iter().map(ToString::to_string).collect()
+    }
+
+    /// Whether it is the operation that every entity has.
+    pub(super) fn is_deletion(&self) -> bool {
+        self.operation.eq_ignore_ascii_case(DELETE)
     }
 
     pub(super) fn wanted(&self) -> MutexGuard<'_, Wanted> {

@@ -162,7 +162,9 @@ impl<T, E> IntoFuture for Operation<T, E> {
             Err(_) => Called::Function("operation", self.name),
         };
         let source = self.source;
-        let request = self.asked.map(|asked| Request { ask: Ask::CallEntity(asked), source });
+        let request = self
+            .asked
+            .map(|asked| Request { ask: Ask::CallEntity { asked, section: None }, source });
         Task::new(called, request, self.codecs)
     }
 }

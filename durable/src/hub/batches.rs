@@ -40,6 +40,22 @@ pub(super) struct BatchJob {
     pub(super) now: Timestamp,
 }
 
+/// A batch is under way as long as this is held.
+struct UnderWay(Arc<Batches>);
+
+impl UnderWay {
+    fn new(batches: Arc<Batches>) -> Self {
+        batches.under_way.send_modify(|count| *count += 1);
+        Self(batches)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.send_modify(|count| *count -= 1);
+    }
+}
+
 impl Batches {
     pub(super) fn new(
         around: Around,
@@ -54,12 +70,10 @@ impl Batches {
 
     /// Runs a batch, now or when others have ended.
     pub(super) fn submit(self: &Arc<Self>, job: BatchJob) {
-        self.under_way.send_modify(|count| *count += 1);
-        let (batches, busy) = (Arc::clone(self), self.mailboxes.busy());
+        let (batches, busy) = (UnderWay::new(Arc::clone(self)), self.mailboxes.busy());
         self.runtime.spawn(async move {
-            batches.run(job).await;
-            batches.under_way.send_modify(|count| *count -= 1);
-            drop(busy);
+            batches.0.run(job).await;
+            drop((batches, busy));
         });
     }
 

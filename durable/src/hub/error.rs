@@ -212,7 +212,9 @@ pub enum EntityError<E = Error> {
     InvalidOperation(String),
     /// No registered entity has the name.
     #[error(
-        "entity `{name}` is not registered; registered: {registered}. A crate that is never named in          code is not linked, and what it annotates not registered: write `use that_crate as _;`, or          register it with `TaskHub::builder().register_entity::<..>()`"
+        "entity `{name}` is not registered; registered: {registered}. A crate that is never named in \
+         code is not linked, and what it annotates not registered: write `use that_crate as _;`, or \
+         register it with `TaskHub::builder().register_entity::<..>()`"
     )]
     NotRegistered {
         /// The name that was asked for.
@@ -230,7 +232,8 @@ pub enum EntityError<E = Error> {
     },
     /// The disk is nearly full, and what is left is kept for what runs already.
     #[error(
-        "no operation is accepted while there is so little room: {0}; what runs goes on, and they          are accepted again when there is room"
+        "no operation is accepted while there is so little room: {0}; what runs goes on, and they \
+         are accepted again when there is room"
     )]
     NoRoom(#[source] StoreError),
     /// The hub could not answer.

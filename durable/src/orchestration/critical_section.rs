@@ -293,16 +293,18 @@ impl Section {
                  the same locks; call `{}` before or after it",
                 call.name
             )),
-            Ask::CallEntity(asked) if !locks(&asked.entity_id) => Some(format!(
+            Ask::CallEntity { asked, .. } if !locks(&asked.entity_id) => Some(format!(
                 "rule 3: a critical section calls no entity that it has not locked; lock `{}` with \
                  the others, or signal it",
                 asked.entity_id
             )),
-            Ask::CallEntity(asked) if !self.granted => Some(format!(
+            Ask::CallEntity { asked, .. } if !self.granted => Some(format!(
                 "rule 6: the lock of `{}` is asked for and not granted yet; await it before the call",
                 asked.entity_id
             )),
-            Ask::CallEntity(asked) if self.calls.values().any(|id| *id == asked.entity_id) => {
+            Ask::CallEntity { asked, .. }
+                if self.calls.values().any(|id| *id == asked.entity_id) =>
+            {
                 Some(format!(
                     "rule 4: a critical section calls a locked entity once at a time; await the first \
                      call of `{}` before the next",

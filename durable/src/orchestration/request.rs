@@ -34,7 +34,11 @@ pub(crate) enum Ask {
         name: String,
         input: Json,
     },
-    CallEntity(Asked),
+    /// Of the critical section whose request has this number, if it is in one.
+    CallEntity {
+        asked: Asked,
+        section: Option<i32>,
+    },
     /// None stands for at once.
     SignalEntity {
         asked: Asked,
@@ -101,7 +105,7 @@ impl Request {
             Ask::SubOrchestration { call, .. } => {
                 write!(f, "the input of orchestration `{}`", call.name)
             }
-            Ask::CallEntity(asked) | Ask::SignalEntity { asked, .. } => {
+            Ask::CallEntity { asked, .. } | Ask::SignalEntity { asked, .. } => {
                 let Asked { operation, entity_id, .. } = asked;
                 write!(f, "the input of operation `{operation}` of `{entity_id}`")
             }
@@ -124,7 +128,7 @@ impl Request {
             Ask::Activity(call) | Ask::SubOrchestration { call, .. } => Some(call),
             Ask::Timer { .. }
             | Ask::SendEvent { .. }
-            | Ask::CallEntity(_)
+            | Ask::CallEntity { .. }
             | Ask::SignalEntity { .. }
             | Ask::LockEntities(_)
             | Ask::UnlockEntities { .. } => None,
@@ -134,7 +138,7 @@ impl Request {
     /// What is handed over, if it is a call of something.
     pub(crate) fn input(&self) -> Option<&Json> {
         match &self.ask {
-            Ask::CallEntity(asked) | Ask::SignalEntity { asked, .. } => Some(&asked.input),
+            Ask::CallEntity { asked, .. } | Ask::SignalEntity { asked, .. } => Some(&asked.input),
             _ => self.call().map(|call| &call.input),
         }
     }
@@ -142,9 +146,10 @@ impl Request {
     /// Whether nothing comes back.
     pub(crate) fn is_one_way(&self) -> bool {
         match &self.ask {
-            Ask::Activity(_) | Ask::Timer { .. } | Ask::CallEntity(_) | Ask::LockEntities(_) => {
-                false
-            }
+            Ask::Activity(_)
+            | Ask::Timer { .. }
+            | Ask::CallEntity { .. }
+            | Ask::LockEntities(_) => false,
             Ask::SubOrchestration { child, .. } => child.detached,
             Ask::SendEvent { .. } | Ask::SignalEntity { .. } | Ask::UnlockEntities { .. } => true,
         }

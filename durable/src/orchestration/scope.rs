@@ -185,7 +185,7 @@ impl Scope {
     }
 
     /// Asks for an action; the id is the task's.
-    pub(crate) fn request(&self, request: Box<Request>) -> i32 {
+    pub(crate) fn request(&self, mut request: Box<Request>) -> i32 {
         let mut state = self.state.borrow_mut();
         let id = state.next_task;
         state.next_task = state.next_task.saturating_add(1);
@@ -194,7 +194,7 @@ impl Scope {
             state.tasks.insert(id, TaskState { waiter, result: None });
             state.pending += 1;
         }
-        state.watch(id, &request);
+        state.watch(id, &mut request);
         state.unrecorded.insert(id, request);
         id
     }
@@ -443,15 +443,16 @@ impl Scope {
 
 impl State {
     /// Notes what a request means to the critical section.
-    fn watch(&mut self, id: i32, request: &Request) {
-        match (&request.ask, &mut self.section) {
+    fn watch(&mut self, id: i32, request: &mut Request) {
+        match (&mut request.ask, &mut self.section) {
             (Ask::LockEntities(lock_set), section) => {
                 let (lock_set, source) = (lock_set.clone(), request.source);
                 let calls = BTreeMap::new();
                 *section = Some(Section { lock: id, lock_set, granted: false, source, calls });
             }
-            (Ask::CallEntity(asked), Some(section)) => {
+            (Ask::CallEntity { asked, section: of }, Some(section)) => {
                 section.calls.insert(id, asked.entity_id.clone());
+                *of = Some(section.lock);
             }
             _ => {}
         }

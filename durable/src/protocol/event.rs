@@ -187,6 +187,9 @@ pub enum EventKind {
         input: Json,
         /// Where in the source the call was written, as `file:line`.
         source: Option<String>,
+        /// `event_id` of the `EntityLockRequested` of the critical section that calls, if one does.
+        #[serde(default)]
+        critical_section: Option<i32>,
     },
     /// The orchestrator asked an entity for an operation of which it does not wait for the result.
     EntityOperationSignaled {

@@ -115,7 +115,7 @@ impl World {
                 Action::TerminateOrchestration { event_id, .. } => {
                     self.children.retain(|id| *id != event_id);
                 }
-                Action::AskEntity { task, .. } => self.operations.extend(task),
+                Action::CallEntity { task, .. } => self.operations.push(task),
                 Action::LockEntities { lock, .. } => {
                     self.sections.push(lock);
                     self.locks.push(lock);
@@ -125,7 +125,7 @@ impl World {
                     assert!(self.sections.contains(&lock), "a second unlock of {lock}");
                     self.sections.retain(|id| *id != lock);
                 }
-                Action::SendEvent { .. } => {}
+                Action::SendEvent { .. } | Action::SignalEntity { .. } => {}
             }
         }
     }

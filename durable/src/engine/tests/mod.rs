@@ -162,8 +162,11 @@ fn describe(episode: &Episode) -> String {
             Action::SendEvent { instance_id, name, input } => {
                 writeln!(text, "send {name}({input}) to {instance_id}").unwrap();
             }
-            Action::AskEntity { task, asked, at } => {
-                writeln!(text, "ask {task:?} {asked:?} {at:?}").unwrap();
+            Action::CallEntity { task, asked, .. } => {
+                writeln!(text, "call {task} {asked:?}").unwrap();
+            }
+            Action::SignalEntity { asked, at } => {
+                writeln!(text, "signal {asked:?} {at:?}").unwrap();
             }
             Action::LockEntities { lock, lock_set } => {
                 writeln!(text, "lock {lock} {lock_set:?}").unwrap();

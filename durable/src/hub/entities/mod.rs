@@ -161,14 +161,26 @@ impl TaskHub {
     /// Deletes an entity, as its next operation: when what this returns is awaited and done, it has
     /// no state any more. What comes for it afterwards finds it as if it had never been.
     ///
-    /// An entity whose code has an operation `delete` does what that says.
+    /// An entity whose code has an operation `delete`, or that is a function, does what that says. One
+    /// whose state cannot be read is deleted all the same.
     ///
     /// # Errors
     /// As [`call_entity`](Self::call_entity).
     #[expect(clippy::needless_pass_by_value, reason = "a handle is made where it is given")]
     pub fn delete_entity(&self, entity: impl EntityHandle) -> Reply<Result<(), EntityError>> {
         let handle = DynamicHandle::new(entity.entity().clone());
-        self.call_entity(handle.operation::<()>(DELETE, &()))
+        let hub = self.clone();
+        Reply::new(async move {
+            match hub.call_entity(handle.operation::<()>(DELETE, &())).await {
+                // An operation of that name has no state to begin with; a signal does without.
+                Err(EntityError::Failed(failed))
+                    if failed.details().error_type == FailureDetails::INVALID_STATE =>
+                {
+                    hub.signal_entity(handle.operation::<()>(DELETE, &())).await
+                }
+                deleted => deleted,
+            }
+        })
     }
 
     /// The state of an entity as of its last commit; none if it has none.
@@ -212,7 +224,9 @@ impl TaskHub {
         let size = asked.input.as_str().len();
         self.inner.limits.check_payload("the input", size).map_err(invalid)?;
         let name = asked.entity_id.name();
-        if self.inner.registry.entity(name).is_none() && asked.operation != DELETE {
+        if self.inner.registry.entity(name).is_none()
+            && !asked.operation.eq_ignore_ascii_case(DELETE)
+        {
             let registered = self.inner.registry.entity_names();
             return Err(EntityError::NotRegistered { name: name.to_owned(), registered });
         }
@@ -225,7 +239,14 @@ impl TaskHub {
         let (id, operation) = (entity_id.instance_id().clone(), operation.into_owned());
         let event = match reply {
             EntityReply::Called(_) => {
-                EventKind::EntityOperationCalled { entity_id, operation, input, source: None }
+                let (source, critical_section) = (None, None);
+                EventKind::EntityOperationCalled {
+                    entity_id,
+                    operation,
+                    input,
+                    source,
+                    critical_section,
+                }
             }
             EntityReply::Signalled(_) => EventKind::EntityOperationSignaled {
                 entity_id,

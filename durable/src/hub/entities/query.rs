@@ -8,7 +8,7 @@ use crate::entity::Entity;
 use crate::hub::TaskHub;
 use crate::hub::error::{EntityError, HubError};
 use crate::hub::mail::Mail;
-use crate::protocol::{EntityId, ParentInstance, Timestamp};
+use crate::protocol::{EntityId, InstanceId, ParentInstance, Timestamp};
 use crate::store::{InstanceFilter, Store, StoreError};
 
 /// How many entities are read at once.
@@ -142,8 +142,17 @@ impl EntityQuery {
     }
 
     fn read(&self, store: &dyn Store, after: Option<&EntityId>) -> Result<EntityPage, StoreError> {
-        let after = after.map(EntityId::instance_id);
-        let found = store.instances(&self.filter(), after, self.page_size)?;
+        let mut after = after.map(|id| id.instance_id().clone());
+        let found = loop {
+            let found = store.instances(&self.filter(), after.as_ref(), self.page_size)?;
+            match &found.next {
+                // A store that has looked long enough ends a page anywhere, also where no entity is.
+                Some(next) if found.instances.is_empty() => after = Some(next.clone()),
+                _ => break found,
+            }
+        };
+        let last = found.instances.last().map(|record| &record.instance_id);
+        let next = found.next.as_ref().and(last).and_then(InstanceId::entity);
         let mut entities = Vec::new();
         for record in &found.instances {
             let Some(mut entity) = details(store, record)? else { continue };
@@ -153,7 +162,7 @@ impl EntityQuery {
                 entities.push(entity);
             }
         }
-        Ok(EntityPage { entities, next: found.next.and_then(|id| id.entity()) })
+        Ok(EntityPage { entities, next })
     }
 }
 

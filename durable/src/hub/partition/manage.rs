@@ -330,10 +330,10 @@ fn unanswered(execution: &Execution, calls: &[Action], failed: &[i32]) -> Option
         );
     }
     calls.iter().find_map(|call| match call {
-        Action::AskEntity { task: Some(task), asked, .. } if !failed.contains(task) => {
+        Action::CallEntity { task, asked, .. } if !failed.contains(task) => {
             let (operation, entity) = (&asked.operation, &asked.entity_id);
             Some(format!(
-                "  the answer of `{operation}` of entity `{entity}` came after its failure"
+                "  it had called `{operation}` of entity `{entity}`, and had no answer when it failed"
             ))
         }
         _ => None,

@@ -138,10 +138,11 @@ impl Resident {
             Action::SendEvent { instance_id, name, input } => {
                 content.messages.push(message(instance_id, EventKind::EventRaised { name, input }));
             }
-            Action::AskEntity { task, asked, at } => {
-                let from = task.map(|task| Box::new(self.as_parent(task)));
-                content.messages.push(TaskMessage { from, ..operation(asked, task, at) });
+            Action::CallEntity { task, asked, section } => {
+                let from = Some(Box::new(self.as_parent(task)));
+                content.messages.push(TaskMessage { from, ..call(asked, section) });
             }
+            Action::SignalEntity { asked, at } => content.messages.push(signal(asked, at)),
             Action::LockEntities { lock, lock_set } => {
                 content.messages.extend(lock_request(self.as_parent(lock), lock_set));
             }
@@ -224,24 +225,22 @@ impl Resident {
     }
 }
 
-/// What an entity is asked for: called if that is the number of somebody's task, else signalled.
-pub(super) fn operation(asked: Asked, task: Option<i32>, at: Option<Timestamp>) -> TaskMessage {
+/// What calls an operation of an entity.
+fn call(asked: Asked, critical_section: Option<i32>) -> TaskMessage {
     let Asked { entity_id, operation, input } = asked;
-    let instance_id = entity_id.instance_id().clone();
-    let (operation, source) = (operation.into_owned(), None);
-    message(
-        instance_id,
-        match task {
-            Some(_) => EventKind::EntityOperationCalled { entity_id, operation, input, source },
-            None => EventKind::EntityOperationSignaled {
-                entity_id,
-                operation,
-                input,
-                scheduled_time: at,
-                source,
-            },
-        },
-    )
+    let (id, operation, source) = (entity_id.instance_id().clone(), operation.into_owned(), None);
+    let event =
+        EventKind::EntityOperationCalled { entity_id, operation, input, source, critical_section };
+    message(id, event)
+}
+
+/// What signals an operation to an entity.
+pub(super) fn signal(asked: Asked, scheduled_time: Option<Timestamp>) -> TaskMessage {
+    let Asked { entity_id, operation, input } = asked;
+    let (id, operation, source) = (entity_id.instance_id().clone(), operation.into_owned(), None);
+    let event =
+        EventKind::EntityOperationSignaled { entity_id, operation, input, scheduled_time, source };
+    message(id, event)
 }
 
 /// The message that asks the first of several entities for its lock.

@@ -5,7 +5,7 @@ use crate::entity::{BatchDone, Outgoing, Requested};
 use crate::hub::batches::BatchJob;
 use crate::hub::committer::{Content, Effect};
 use crate::hub::mail::EntityReply;
-use crate::hub::partition::write::{message, operation};
+use crate::hub::partition::write::{message, signal};
 use crate::hub::partition::{Partition, Stopped};
 use crate::protocol::{EventKind, ExecutionStarted, FailureDetails, InstanceId, Json, TaskMessage};
 
@@ -101,7 +101,7 @@ impl Partition {
         }
         let properties = &self.settings.properties;
         content.messages.extend(outgoing.into_iter().map(|sent| match sent {
-            Outgoing::Signal { asked, at } => operation(asked, None, at),
+            Outgoing::Signal { asked, at } => signal(asked, at),
             Outgoing::Start { instance_id, started } => {
                 let properties = properties.as_ref().clone();
                 let started = ExecutionStarted { properties, ..*started };

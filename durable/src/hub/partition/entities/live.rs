@@ -11,7 +11,7 @@
 //! 5. While no code can read the state, signals wait, and whatever else comes goes past them. Those
 //!    that would fill the memory are *parked*: they are only in the store, before those of the queue.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::entity::DELETE;
 use crate::hub::mail::{CallReply, EntityReply};
@@ -55,11 +55,13 @@ pub(in crate::hub) struct Live {
     /// A place in the store, and how many that are parked lie before it.
     passed: (u64, u64),
     /// Critical sections that have ended before they began.
-    ended: Vec<(ExecutionId, i32)>,
+    ended: HashMap<(ExecutionId, i32), usize, DefaultHasher>,
     /// The batch that is carried out.
     pub(super) running: Vec<Queued>,
     /// Whether its code is not there, or cannot read its state: then signals wait.
     pub(super) is_held: bool,
+    /// What clients sent and is stored before anything else, until it comes back from there.
+    coming: HashSet<MessageId, DefaultHasher>,
     /// Clients that wait for the answer of what is in the store.
     pub(super) callers: HashMap<MessageId, CallReply, DefaultHasher>,
     /// Whether it is on the list of those to look at.
@@ -121,9 +123,10 @@ impl Live {
             is_refilled: false,
             parked: 0,
             passed: (0, 0),
-            ended: Vec::new(),
+            ended: HashMap::default(),
             running: Vec::new(),
             is_held: false,
+            coming: HashSet::default(),
             callers: HashMap::default(),
             is_touched: false,
             written,
@@ -151,18 +154,24 @@ impl Live {
 
     /// Puts what came where it belongs.
     pub(super) fn receive(&mut self, queued: Queued) {
+        self.coming.remove(&queued.message.id);
         let from = queued.message.from.as_deref();
         match &queued.message.event {
             EventKind::EntityUnlockSent { .. } => {
                 if self.is_locked_by(from) || !self.may_be_asked(&queued.message) {
                     self.first.push_back(queued);
                 } else {
-                    self.ended.extend(section(&queued.message));
+                    if let Some(section) = section(&queued.message) {
+                        *self.ended.entry(section).or_default() += 1;
+                    }
                     self.enqueue(queued);
                 }
             }
-            EventKind::EntityLockRequested { .. } => self.enqueue(queued),
-            _ if self.is_of_owner(from) => self.first.push_back(queued),
+            EventKind::EntityOperationCalled { critical_section: Some(lock), .. }
+                if self.is_of_owner(from, *lock) =>
+            {
+                self.first.push_back(queued);
+            }
             _ => self.enqueue(queued),
         }
     }
@@ -172,9 +181,19 @@ impl Live {
     pub(super) fn is_free(&self) -> bool {
         self.running.is_empty()
             && self.queue.is_empty()
-            && self.left == 0
             && self.kept.locked_by.is_none()
             && !self.is_held
+            && self.is_next()
+    }
+
+    /// Whether nothing came before that is not in the queue, so that a client's call may wait there.
+    pub(super) fn is_next(&self) -> bool {
+        self.left == 0 && self.coming.is_empty()
+    }
+
+    /// What a client sent is stored before anything else.
+    pub(super) fn expect(&mut self, message: MessageId) {
+        self.coming.insert(message);
     }
 
     /// Whether the request of the critical section that this speaks of may wait here. Where it does
@@ -288,18 +307,18 @@ impl Live {
         }
         let Some(queued) = self.queue.remove(place) else { return Step::Nothing };
         self.queue_bytes -= queued.bytes();
-        let section = section(&queued.message);
-        let ended = self.ended.iter().position(|ended| Some(*ended) == section);
-        let ends = matches!(queued.message.event, EventKind::EntityUnlockSent { .. });
-        match (ended, ends) {
-            (None, false) => Step::Lock(queued),
-            (Some(_), false) => Step::Skip(queued),
-            (None, true) => Step::HandOn(queued),
-            (Some(place), true) => {
-                self.ended.swap_remove(place);
-                Step::HandOn(queued)
+        let Some(section) = section(&queued.message) else { return Step::Skip(queued) };
+        if !matches!(queued.message.event, EventKind::EntityUnlockSent { .. }) {
+            let has_ended = self.ended.contains_key(&section);
+            return if has_ended { Step::Skip(queued) } else { Step::Lock(queued) };
+        }
+        if let Some(count) = self.ended.get_mut(&section) {
+            *count -= 1;
+            if *count == 0 {
+                self.ended.remove(&section);
             }
         }
+        Step::HandOn(queued)
     }
 
     /// Takes the operations of the next batch.
@@ -339,9 +358,12 @@ impl Live {
         })
     }
 
-    fn is_of_owner(&self, from: Option<&ParentInstance>) -> bool {
+    /// Whether a call comes out of the critical section that has the entity locked.
+    fn is_of_owner(&self, from: Option<&ParentInstance>, lock: i32) -> bool {
         let owner = self.kept.locked_by.as_ref().zip(from);
-        owner.is_some_and(|(owner, from)| owner.execution_id == from.execution_id)
+        owner.is_some_and(|(owner, from)| {
+            owner.execution_id == from.execution_id && owner.task_scheduled_id == lock
+        })
     }
 
     /// What is written of the entity: its record and all that is kept; none if there is nothing to
@@ -399,6 +421,7 @@ impl Lives for Live {
             && self.first.is_empty()
             && self.ended.is_empty()
             && self.callers.is_empty()
+            && self.coming.is_empty()
             && self.left == 0
             && self.parked == 0)
     }

@@ -23,7 +23,7 @@ use super::{Partition, Stopped};
 use crate::hub::committer::{Content, Effect};
 use crate::hub::mail::{EntityReply, Unlocked};
 use crate::protocol::{EntityId, EventKind, InstanceId, ParentInstance, TaskMessage};
-use crate::store::EpisodeWrite;
+use crate::store::{EpisodeWrite, StoreError};
 
 /// How many messages are read first, to see how large they are, and how many at once, at most.
 const REFILL_FIRST: usize = 8;
@@ -57,7 +57,7 @@ impl Partition {
             reply => reply,
         };
         let mut live = self.live(&message.instance_id)?;
-        let can_wait = matches!(reply, EntityReply::Called(_)) && live.left == 0;
+        let can_wait = matches!(reply, EntityReply::Called(_)) && live.is_next();
         if live.is_free() || can_wait {
             self.entities.put(live);
             return self.receive(message, Origin::Client(reply));
@@ -69,6 +69,7 @@ impl Partition {
                 Vec::new()
             }
         };
+        live.expect(message.id);
         live.written = self.written + 1;
         self.entities.put(live);
         self.write(Content { messages: vec![message], ..Content::default() }, effects);
@@ -95,7 +96,8 @@ impl Partition {
         if let Some(live) = self.entities.take(id) {
             return Ok(live);
         }
-        let entity_id = id.entity().ok_or(Stopped)?;
+        let entity_id = id.entity().ok_or_else(|| StoreError::damaged(format!("no entity: {id}")));
+        let entity_id = self.read(entity_id)?;
         let written = self.written;
         let Some(record) = self.read(self.store.instance(id))? else {
             return Ok(Live::new(entity_id, written));
