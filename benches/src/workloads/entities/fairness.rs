@@ -63,8 +63,8 @@ pub(super) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
 /// Calls the other keys in turns, one call after the other.
 async fn calls(plan: &Plan, hub: &TaskHub) -> Result<Throughput> {
     let window = Window {
-        warm_up: plan.pick(Duration::from_millis(75), Duration::from_secs(1)),
-        counted: plan.pick(Duration::from_millis(300), Duration::from_secs(4)),
+        warm_up: plan.pick(Duration::from_millis(75), Duration::from_millis(500)),
+        counted: plan.pick(Duration::from_millis(300), Duration::from_secs(2)),
     };
     let (hub, next) = (hub.clone(), Arc::new(AtomicUsize::new(0)));
     let one = move || {

@@ -42,8 +42,8 @@ async fn run_one(plan: &Plan, report: &mut Report, work: Work, outstanding: usiz
     };
     let name = format!("entities/{name}/{outstanding}");
     let window = Window {
-        warm_up: plan.pick(Duration::from_millis(75), Duration::from_secs(1)),
-        counted: plan.pick(Duration::from_millis(300), Duration::from_secs(4)),
+        warm_up: plan.pick(Duration::from_millis(75), Duration::from_millis(500)),
+        counted: plan.pick(Duration::from_millis(300), Duration::from_secs(2)),
     };
     let (groups, done) = record(plan, work, outstanding, window).await?;
     for _ in plan.rounds(Duration::from_millis(900)) {

@@ -46,6 +46,8 @@ pub(in crate::hub) struct Live {
     first: VecDeque<Queued>,
     /// How many messages are only in the store, behind those of the queue.
     pub(super) left: u64,
+    /// The position in the store behind all that was read of what was left there.
+    pub(super) left_from: u64,
     /// Whether what is left in the store is about to be read.
     pub(super) is_refilled: bool,
     /// Signals that came to be delivered later, and are not kept yet.
@@ -115,6 +117,7 @@ impl Live {
             queue_bytes: 0,
             first: VecDeque::new(),
             left: 0,
+            left_from: 0,
             is_refilled: false,
             new_scheduled: Vec::new(),
             firing: 0,
@@ -200,14 +203,15 @@ impl Live {
     }
 
     /// Takes up what was left in the store.
-    pub(super) fn refill(&mut self, messages: Vec<TaskMessage>) {
+    pub(super) fn refill(&mut self, messages: Vec<(u64, TaskMessage)>) {
         self.is_refilled = false;
         self.left = match messages.len() as u64 {
             // What is not there cannot be waited for.
             0 => 0,
             count => self.left.saturating_sub(count),
         };
-        for message in messages {
+        for (place, message) in messages {
+            self.left_from = place + 1;
             self.push(Queued { message, origin: Origin::Stored });
         }
     }

@@ -135,8 +135,8 @@ impl Partition {
     pub(super) fn refill(&mut self, id: &InstanceId) -> Result<(), Stopped> {
         let mut live = self.live(id)?;
         let count = usize::try_from(live.left).unwrap_or(QUEUE_MAX).min(QUEUE_MAX);
-        let messages = self.read(self.store.messages(self.id, Some(id), 0..u64::MAX, count))?;
-        live.refill(messages.into_iter().map(|(_, message)| message).collect());
+        let places = live.left_from..u64::MAX;
+        live.refill(self.read(self.store.messages(self.id, Some(id), places, count))?);
         self.touch(live);
         Ok(())
     }
