@@ -14,6 +14,7 @@ use crate::clock::now;
 use crate::ours::{self, hello_sequence};
 use crate::peer::Peer;
 use crate::system::peak_memory_mb;
+use crate::workloads::entities::Signals;
 use crate::workloads::sleepers::{STARTS_AT_ONCE, put_to_sleep};
 
 /// What a child does.
@@ -21,6 +22,7 @@ use crate::workloads::sleepers::{STARTS_AT_ONCE, put_to_sleep};
 pub(crate) enum Role {
     DurableSleep,
     DurableWake,
+    DurableCount,
     DuroxideSleep,
     DuroxideWake,
 }
@@ -82,6 +84,11 @@ pub(crate) async fn act(role: Role, folder: &Path, count: usize) -> Result<()> {
         Role::DurableWake => {
             let (opened, _) = ours::open(folder).await?;
             opened.start(hello_sequence()).await?.result().await?;
+            hub = Some(opened);
+        }
+        Role::DurableCount => {
+            let (opened, notes) = ours::open(folder).await?;
+            Signals { keys: count, signals: count }.carry_out(&opened, &notes).await?;
             hub = Some(opened);
         }
         Role::DuroxideSleep => {

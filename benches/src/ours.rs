@@ -1,12 +1,14 @@
 //! What `durable` runs: the functions of the workloads, and the hub.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use durable::prelude::*;
 use durable::store::{SledStore, Store};
 use durable::{Retention, TaskHubBuilder};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::now;
 use crate::recorder::{Groups, Recorder};
@@ -16,19 +18,27 @@ pub(crate) const NIGHT: Duration = Duration::from_hours(24);
 /// The event that is waited for.
 pub(crate) const GO: &str = "Go";
 
-/// When activities ran.
+/// When activities ran, and how many operations of counters did.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Notes(Arc<Mutex<Vec<Instant>>>);
+pub(crate) struct Notes {
+    marks: Arc<Mutex<Vec<Instant>>>,
+    counted: Arc<AtomicUsize>,
+}
 
 impl Notes {
     /// Notes that something happens now.
     pub(crate) fn mark(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(now());
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).push(now());
     }
 
     /// All that was noted since the last call.
     pub(crate) fn take(&self) -> Vec<Instant> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.marks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How often counters have counted.
+    pub(crate) fn counted(&self) -> usize {
+        self.counted.load(Ordering::Relaxed)
     }
 }
 
@@ -106,6 +116,91 @@ pub(crate) async fn sleeper(ctx: &OrchestrationContext) {
     ctx.create_timer(NIGHT).await;
 }
 
+/// Counts.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Counter(u64);
+
+#[entity]
+impl Counter {
+    pub(crate) fn add(&mut self, notes: State<Notes>, n: u64) -> u64 {
+        self.0 += n;
+        notes.counted.fetch_add(1, Ordering::Relaxed);
+        self.0
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Signals counters in turns, of `keys` in all, beginning with one of them.
+#[orchestrator]
+pub(crate) async fn signals(
+    ctx: &OrchestrationContext,
+    first: usize,
+    count: usize,
+    keys: usize,
+) -> Result<()> {
+    for n in first..first + count {
+        Counter::at(counter_key(n % keys)).add(1).signal()?;
+    }
+    Ok(())
+}
+
+/// The key of one of the counters.
+#[durable::deterministic]
+pub(crate) fn counter_key(n: usize) -> String {
+    format!("counter-{n}")
+}
+
+/// Holds money; a new one has some.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Account {
+    cents: i64,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self { cents: 1_000_000 }
+    }
+}
+
+#[entity]
+impl Account {
+    fn deposit(&mut self, cents: i64) {
+        self.cents += cents;
+    }
+
+    fn withdraw(&mut self, cents: i64) -> Result<()> {
+        if self.cents < cents {
+            return Err(Error::msg(format!("only {} left", self.cents)));
+        }
+        self.cents -= cents;
+        Ok(())
+    }
+
+    fn balance(&self) -> i64 {
+        self.cents
+    }
+}
+
+/// Moves money in a critical section: two locks, three calls.
+#[orchestrator]
+pub(crate) async fn transfer(
+    ctx: &OrchestrationContext,
+    from: String,
+    to: String,
+    cents: i64,
+) -> Result<bool> {
+    let mut accounts = ctx.lock_entities((Account::at(&from), Account::at(&to))).await?;
+    if accounts.0.balance().await? < cents {
+        return Ok(false);
+    }
+    accounts.0.withdraw(cents).await?;
+    accounts.1.deposit(cents).await?;
+    Ok(true)
+}
+
 /// Opens a hub in a folder, as a user would.
 pub(crate) async fn open(folder: &Path) -> Result<(TaskHub, Notes)> {
     open_with(TaskHub::builder().path(folder)).await
@@ -118,10 +213,16 @@ pub(crate) async fn open_forgetful(folder: &Path, after: Duration) -> Result<(Ta
 
 /// Opens a hub in a folder whose groups are written down.
 pub(crate) async fn open_recorded(folder: &Path) -> Result<(TaskHub, Groups)> {
-    let (store, groups) = Recorder::new(SledStore::open(folder)?);
-    let (hub, _) = open_on(store).await?;
-    groups.take();
+    let (hub, _, groups) = open_recorded_with_notes(folder).await?;
     Ok((hub, groups))
+}
+
+/// As [`open_recorded`], with what is noted.
+pub(crate) async fn open_recorded_with_notes(folder: &Path) -> Result<(TaskHub, Notes, Groups)> {
+    let (store, groups) = Recorder::new(SledStore::open(folder)?);
+    let (hub, notes) = open_on(store).await?;
+    groups.take();
+    Ok((hub, notes, groups))
 }
 
 async fn open_on(store: impl Store) -> Result<(TaskHub, Notes)> {

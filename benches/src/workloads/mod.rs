@@ -1,6 +1,7 @@
 //! The workloads, one file each.
 
 mod commit;
+pub(crate) mod entities;
 mod events;
 mod fan_out;
 mod hello;
@@ -32,7 +33,7 @@ pub(crate) enum Group {
     Sleepers,
     /// The cold replay of a history of 10,000 events.
     Replay,
-    /// Signals to entities, once there are entities.
+    /// Entities: a hot key, 10,000 keys, clients' calls, fairness, critical sections.
     Entities,
 }
 
@@ -50,10 +51,7 @@ impl Group {
             Self::Events => events::run(plan, report).await,
             Self::Sleepers => sleepers::run(plan, report).await,
             Self::Replay => replay::run(plan, report).await,
-            Self::Entities => {
-                eprintln!("entities: not there yet");
-                Ok(())
-            }
+            Self::Entities => entities::run(plan, report).await,
         }
     }
 }

@@ -16,9 +16,10 @@ use super::body::{Change, Episode, Head};
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 use crate::store::{Epoch, StoreError};
 
-/// What an instance or a message costs in memory, about, besides the frame that it shares; and what
-/// an episode does.
+/// What an instance costs in memory, about, besides the frame that it shares; what a message does, be
+/// it there or consumed; and what an episode does.
 const ENTRY: usize = 480;
+const MESSAGE: usize = 96;
 const BLOCK: usize = 64;
 
 #[derive(Debug, Default)]
@@ -162,7 +163,7 @@ impl Overlay {
             Change::Consume(partition, position) => self.consume((partition, position)),
             Change::Message(partition, position, message) => {
                 self.messages.insert((partition, position), Some(message));
-                self.bytes += ENTRY;
+                self.bytes += MESSAGE;
             }
         }
         Ok(())
@@ -248,9 +249,10 @@ impl Overlay {
         let is_only_here = matches!(self.messages.get(&place), Some(Some(_))) && !self.recovers;
         if is_only_here {
             self.messages.remove(&place);
+            self.bytes = self.bytes.saturating_sub(MESSAGE);
         } else {
             self.messages.insert(place, None);
-            self.bytes += ENTRY;
+            self.bytes += MESSAGE;
         }
     }
 }

@@ -12,6 +12,7 @@
 //!    that would fill the memory are *parked*: they are only in the store, before those of the queue.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::Range;
 
 use crate::entity::DELETE;
 use crate::hub::mail::{CallReply, EntityReply};
@@ -54,6 +55,8 @@ pub(in crate::hub) struct Live {
     parked: u64,
     /// A place in the store, and how many that are parked lie before it.
     passed: (u64, u64),
+    /// The place behind the last message that was read of what was left.
+    behind: u64,
     /// Critical sections that have ended before they began.
     ended: HashMap<(ExecutionId, i32), usize, DefaultHasher>,
     /// The batch that is carried out.
@@ -123,6 +126,7 @@ impl Live {
             is_refilled: false,
             parked: 0,
             passed: (0, 0),
+            behind: 0,
             ended: HashMap::default(),
             running: Vec::new(),
             is_held: false,
@@ -229,16 +233,21 @@ impl Live {
     /// Where what is left in the store is to be looked for: at which place, behind how many that are
     /// parked, and how many to take.
     pub(super) fn where_left(&self) -> (u64, u64, usize) {
-        let (place, before) = self.passed;
         let count = usize::try_from(self.left).unwrap_or(QUEUE_MAX).min(QUEUE_MAX);
-        (place, self.parked - before, count)
+        match self.passed {
+            // Of what was read last nothing is there any more.
+            (_, before) if before == self.parked => (self.behind, 0, count),
+            (place, before) => (place, self.parked - before, count),
+        }
     }
 
-    /// So many of those that were left in the store were read. All that is parked lies before this
-    /// place, if one is given.
-    pub(super) fn took(&mut self, count: usize, place: Option<u64>) {
+    /// So many of those that were left in the store were read, at these places: all that is parked
+    /// lies before them.
+    pub(super) fn took(&mut self, count: usize, places: Option<Range<u64>>) {
         self.is_refilled = false;
-        self.passed = place.map_or(self.passed, |place| (place, self.parked));
+        if let Some(places) = places {
+            (self.passed, self.behind) = ((places.start, self.parked), places.end);
+        }
         self.left = match count as u64 {
             // What is not there cannot be waited for.
             0 => 0,
@@ -267,7 +276,7 @@ impl Live {
         if self.parked > 0 {
             // What is parked comes first, so all is read anew.
             self.left += std::mem::take(&mut self.parked) + self.leave_in_store();
-            self.passed = (0, 0);
+            (self.passed, self.behind) = ((0, 0), 0);
         }
     }
 

@@ -17,6 +17,8 @@ mod scheduled;
 pub(in crate::hub) use self::live::Live;
 pub(in crate::hub) use self::scheduled::Scheduled;
 
+use std::ops::Range;
+
 use self::live::{Origin, QUEUE_BYTES_MAX, Queued, Step, bytes_of};
 use super::write::{lock_request, message, unlock};
 use super::{Partition, Stopped};
@@ -153,7 +155,7 @@ impl Partition {
     pub(super) fn refill(&mut self, id: &InstanceId) -> Result<(), Stopped> {
         let mut live = self.live(id)?;
         let (mut start, mut skips, count) = live.where_left();
-        let (mut found, mut bytes, mut first) = (Vec::new(), 0, None);
+        let (mut found, mut bytes, mut read) = (Vec::new(), 0, None::<Range<u64>>);
         let mut at_once = REFILL_FIRST;
         while found.len() < count && bytes < QUEUE_BYTES_MAX {
             let places = start..u64::MAX;
@@ -172,12 +174,12 @@ impl Partition {
                 if found.len() == count || bytes >= QUEUE_BYTES_MAX {
                     break;
                 }
-                first = first.or(Some(place));
+                read = Some(read.map_or(place, |read| read.start)..place + 1);
                 bytes += bytes_of(&message);
                 found.push(message);
             }
         }
-        live.took(found.len(), first);
+        live.took(found.len(), read);
         let (early, found): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|message| self.is_early(message));
         live.refill(found);
