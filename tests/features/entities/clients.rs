@@ -92,3 +92,28 @@ async fn there_is_nothing_to_clean() -> Result<()> {
     assert_eq!(hub.clean_entities().await?, durable::CleanedEntities::default());
     hub.shutdown().await
 }
+
+#[tokio::test]
+async fn signals_that_are_sent_at_once_arrive_in_order() -> Result<()> {
+    let hub = TestHub::open().await?;
+    for round in 0..20 {
+        let key = format!("pipelined-{round}");
+        for n in 0..100 {
+            // It is sent when it is polled first, and nobody waits for more.
+            let mut signal = Box::pin(hub.signal_entity(Tally::at(&key).note(n)));
+            assert!(poll_once(signal.as_mut()).is_none_or(|sent| sent.is_ok()));
+        }
+        let seen = hub.call_entity(Tally::at(&key).seen()).await?;
+        assert_eq!(seen, (0..100).collect::<Vec<_>>(), "round {round}");
+    }
+    hub.shutdown().await
+}
+
+/// Polls a future once.
+fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match future.poll(&mut context) {
+        std::task::Poll::Ready(output) => Some(output),
+        std::task::Poll::Pending => None,
+    }
+}

@@ -279,3 +279,98 @@ async fn broken_rules_are_named() -> Result<()> {
     assert_eq!(locked(&hub).await?, Vec::<String>::new());
     hub.shutdown().await
 }
+
+/// Gives a lock up when it is told to, and goes on.
+#[orchestrator]
+async fn gives_up_when_told(ctx: &OrchestrationContext) -> Result<()> {
+    let lock = ctx.lock_entities(Purse::at("e2"));
+    let stop = ctx.wait_for_external_event::<()>("stop");
+    if let durable::Race2::First(section) = durable::race((lock, stop)).await {
+        drop(section?);
+    }
+    ctx.wait_for_external_event::<()>("end").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lock_that_is_given_up_while_the_instance_is_suspended_is_given_up() -> Result<()> {
+    let mut hub = TestHub::open().await?;
+    for crashes in [false, true] {
+        let id = format!("told-{crashes}");
+        hub.start(ends(Way::Wait, false).instance_id("holder")).await?;
+        hub.settle().await;
+        hub.start(gives_up_when_told().instance_id(&id)).await?;
+        hub.settle().await;
+        let told = hub.instance(&id)?;
+        told.suspend("a while").await?;
+        told.raise_event("stop", &()).await?;
+        if crashes {
+            hub = hub.crash().await?;
+        }
+        let told = hub.instance(&id)?;
+        told.resume("go on").await?;
+        hub.instance("holder")?.terminate("enough").await?;
+        hub.settle().await;
+        assert_eq!(locked(&hub).await?, Vec::<String>::new());
+        hub = hub.crash().await?;
+        hub.settle().await;
+        hub.instance(&id)?.raise_event("end", &()).await?;
+        hub.settle().await;
+        assert_eq!(locked(&hub).await?, Vec::<String>::new());
+        hub.instance("holder")?.purge().await?;
+    }
+    hub.shutdown().await
+}
+
+#[orchestrator]
+async fn asks_behind_its_section(ctx: &OrchestrationContext) -> Result<i64> {
+    let mut section = ctx.lock_entities(Purse::at("behind")).await?;
+    section.deposit(1).await?;
+    drop(section);
+    Purse::at("behind").deposit(10).signal()?;
+    Ok(Purse::at("behind").balance().await?)
+}
+
+#[tokio::test]
+async fn what_comes_behind_a_section_takes_its_turn() -> Result<()> {
+    let hub = TestHub::open().await?;
+    for round in 1..20 {
+        let balance = hub.start(asks_behind_its_section()).await?.result().await?;
+        assert_eq!(balance, 11 * round);
+    }
+    hub.shutdown().await
+}
+
+mod before {
+    use super::*;
+
+    #[orchestrator(name = "locks_something")]
+    pub(super) async fn locks(ctx: &OrchestrationContext) -> Result<()> {
+        let _section = ctx.lock_entities((Purse::at("x"), Purse::at("y"))).await?;
+        ctx.create_timer(Duration::from_hours(1)).await;
+        Ok(())
+    }
+}
+
+mod after {
+    use super::*;
+
+    #[orchestrator(name = "locks_something", version = "changed")]
+    pub(super) async fn locks(ctx: &OrchestrationContext) -> Result<()> {
+        let _section = ctx.lock_entities((Purse::at("x"), Purse::at("z"))).await?;
+        ctx.create_timer(Duration::from_hours(1)).await;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_is_locked_cannot_be_changed_under_a_running_instance() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(before::locks()).await?;
+    hub.settle().await;
+    let history = durable::testing::RecordedHistory::of(&run).await?;
+    durable::testing::verify_replay_with::<before::locks>(&history)?;
+    let changed = durable::testing::verify_replay_with::<after::locks>(&history).unwrap_err();
+    assert!(changed.report().contains("`@purse@z`"), "{}", changed.report());
+    hub.shutdown().await
+}
