@@ -9,14 +9,15 @@ use std::rc::Rc;
 use super::action::{Action, Continuation, Episode, Outcome, ScheduledTask};
 use super::nondeterminism::{self, Mismatch, Subject, Wanted};
 use super::open::{self, Asker, Due, OpenTasks};
+use super::origin::Origin;
+use super::past::set_aside_from;
 use super::poll::{self, Polled};
-use crate::limits::Limits;
 use crate::orchestration::OrchestrationContext;
 use crate::orchestration::scope::{CustomStatus, NextExecution, Scope, TaskResult};
 use crate::panics;
 use crate::protocol::{
-    EventKind, ExecutionId, ExecutionStarted, FailureDetails, HistoryEvent, InstanceId,
-    InstanceRecord, Json, RuntimeStatus, Suspension, Timestamp,
+    EventKind, ExecutionStarted, FailureDetails, HistoryEvent, InstanceId, Json, RuntimeStatus,
+    Suspension, Timestamp,
 };
 use crate::quiet::quietly;
 use crate::registry::{Entry, OrchestratorFuture, Registry, Runner};
@@ -49,31 +50,6 @@ enum End {
     Unrecorded(TaskResult),
     ContinuedAsNew(NextExecution),
     Recorded,
-}
-
-/// Of which instance an execution is, and by what rules.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Origin<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) version: Option<&'a str>,
-    pub(crate) instance_id: &'a InstanceId,
-    pub(crate) execution_id: ExecutionId,
-    pub(crate) created_at: Timestamp,
-    pub(crate) limits: Limits,
-}
-
-impl<'a> Origin<'a> {
-    /// That of an instance in its present execution.
-    pub(crate) fn of(record: &'a InstanceRecord, limits: Limits) -> Self {
-        Self {
-            name: &record.name,
-            version: record.version.as_deref(),
-            instance_id: &record.instance_id,
-            execution_id: record.execution_id,
-            created_at: record.created_at,
-            limits,
-        }
-    }
 }
 
 impl Execution {
@@ -589,25 +565,6 @@ impl Execution {
             strict: self.strict,
         }
     }
-}
-
-/// Where the episodes begin that were recorded while the instance was set aside, as it still is: of
-/// them nothing took effect but what came in.
-fn set_aside_from(past: &[HistoryEvent]) -> usize {
-    let (mut episode, mut from, mut is_resumed) = (0, None, false);
-    for (index, event) in past.iter().enumerate() {
-        match event.kind {
-            EventKind::OrchestratorStarted => (episode, is_resumed) = (index, false),
-            EventKind::ExecutionResumed { .. } => is_resumed = true,
-            EventKind::ExecutionSuspended { .. } => {
-                from = from.or(Some(episode));
-                is_resumed = false;
-            }
-            EventKind::OrchestratorCompleted if is_resumed => from = None,
-            _ => {}
-        }
-    }
-    from.unwrap_or(past.len())
 }
 
 impl Drop for Execution {

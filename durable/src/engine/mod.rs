@@ -18,10 +18,14 @@ mod action;
 mod execution;
 mod nondeterminism;
 mod open;
+mod origin;
+mod past;
 mod poll;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use action::{Action, Continuation, Episode, Outcome, ScheduledTask};
-pub(crate) use execution::{Execution, Origin};
+pub(crate) use execution::Execution;
 pub(crate) use nondeterminism::KEPT;
+pub(crate) use origin::Origin;
+pub(crate) use past::{Rewound, open_children, open_section, without_failures};

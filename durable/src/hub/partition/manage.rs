@@ -1,12 +1,12 @@
 //! What clients want of an instance: suspend, resume, terminate, rewind, purge.
 
-use std::collections::BTreeMap;
-
 use tokio::sync::oneshot;
 
 use super::start::{answer, terminated};
 use super::{Partition, Stopped};
-use crate::engine::{Action, Episode, Execution, Outcome};
+use crate::engine::{
+    Action, Episode, Execution, Outcome, Rewound, open_children, open_section, without_failures,
+};
 use crate::hub::committer::{Content, Effect};
 use crate::hub::error::ManageError;
 use crate::hub::lifecycle::LifecycleKind;
@@ -281,46 +281,6 @@ fn framed(now: Timestamp, kinds: Vec<EventKind>) -> Vec<HistoryEvent> {
     kinds.map(|kind| HistoryEvent::new(now, kind)).collect()
 }
 
-/// The sub-orchestrations of a history that have no result.
-fn open_children(past: &[HistoryEvent]) -> Vec<(i32, InstanceId)> {
-    let mut open = BTreeMap::new();
-    for event in past {
-        match &event.kind {
-            EventKind::SubOrchestrationInstanceCreated { instance_id, detached: false, .. } => {
-                open.insert(event.event_id, instance_id.clone());
-            }
-            EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id, .. }
-            | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id, .. } => {
-                open.remove(task_scheduled_id);
-            }
-            _ => {}
-        }
-    }
-    open.into_iter().collect()
-}
-
-/// What unlocks the entities of a history whose critical section has not ended.
-fn open_section(past: &[HistoryEvent]) -> Option<Action> {
-    let requested = past.iter().rev().find_map(|event| match &event.kind {
-        EventKind::EntityLockRequested { lock_set, .. } => Some((event.event_id, lock_set.clone())),
-        _ => None,
-    });
-    let (lock, lock_set) = requested?;
-    let mut granted = false;
-    for event in past {
-        match event.kind {
-            EventKind::EntityUnlockSent { task_scheduled_id, .. } if task_scheduled_id == lock => {
-                return None;
-            }
-            EventKind::EntityLockGranted { task_scheduled_id } if task_scheduled_id == lock => {
-                granted = true;
-            }
-            _ => {}
-        }
-    }
-    Some(Action::UnlockEntities { lock, lock_set, granted })
-}
-
 /// What a failed instance waited for and was not told, since it had ended: nobody tells it again. The
 /// calls that have failed are made again.
 fn unanswered(execution: &Execution, calls: &[Action], failed: &[i32]) -> Option<String> {
@@ -338,45 +298,4 @@ fn unanswered(execution: &Execution, calls: &[Action], failed: &[i32]) -> Option
         }
         _ => None,
     })
-}
-
-/// A history whose failures are to be tried again.
-struct Rewound {
-    /// Without its end and without the failures of tasks.
-    past: Vec<HistoryEvent>,
-    /// The sub-orchestrations that had failed.
-    children: Vec<(i32, InstanceId)>,
-    /// All tasks that had failed.
-    failed: Vec<i32>,
-}
-
-fn without_failures(past: Vec<HistoryEvent>) -> Rewound {
-    let mut created = BTreeMap::new();
-    let mut failed = Vec::new();
-    for event in &past {
-        match &event.kind {
-            EventKind::SubOrchestrationInstanceCreated { instance_id, .. } => {
-                created.insert(event.event_id, instance_id.clone());
-            }
-            EventKind::TaskFailed { task_scheduled_id, .. }
-            | EventKind::EntityOperationFailed { task_scheduled_id, .. }
-            | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id, .. } => {
-                failed.push(*task_scheduled_id);
-            }
-            _ => {}
-        }
-    }
-    let children = failed.iter().filter_map(|id| Some((*id, created.get(id)?.clone()))).collect();
-    let stays = |kind: &EventKind| match kind {
-        EventKind::ExecutionCompleted { .. }
-        | EventKind::TaskFailed { .. }
-        | EventKind::EntityOperationFailed { .. }
-        | EventKind::SubOrchestrationInstanceFailed { .. } => false,
-        EventKind::TaskAttemptFailed { task_scheduled_id, .. } => {
-            !failed.contains(task_scheduled_id)
-        }
-        _ => true,
-    };
-    let past = past.into_iter().filter(|event| stays(&event.kind)).collect();
-    Rewound { past, children, failed }
 }

@@ -1,6 +1,7 @@
 //! Batches: how one begins, and what it leaves.
 
-use super::live::{Live, Origin, Queued};
+use super::live::Live;
+use super::queue::{Origin, Queued};
 use crate::entity::{BatchDone, Outgoing, Requested};
 use crate::hub::batches::BatchJob;
 use crate::hub::committer::{Content, Effect};
@@ -22,7 +23,7 @@ impl Partition {
         let Some(run) = self.registry.entity(live.entity_id.name()) else {
             return self.do_without_code(live, content, effects);
         };
-        live.take_batch();
+        live.running = live.queue.take_batch();
         let operations = live.running.iter().filter_map(Queued::requested).collect();
         let (entity_id, state) = (live.entity_id.clone(), live.kept.state.clone());
         let now = self.clock.now();
@@ -37,16 +38,15 @@ impl Partition {
         content: &mut Content,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        if !std::mem::replace(&mut live.is_held, true) {
+        if live.queue.hold() {
             tracing::warn!(
                 entity = %live.entity_id,
                 registered = self.registry.entity_names(),
                 "no entity of this name is registered: signals wait until one is"
             );
         }
-        live.take_batch();
         let mut is_changed = false;
-        for queued in std::mem::take(&mut live.running) {
+        for queued in live.queue.take_batch() {
             let outcome = if queued.is_deletion() {
                 is_changed |= live.kept.state.take().is_some();
                 Ok(Json::null())
@@ -79,7 +79,7 @@ impl Partition {
         let is_changed = live.kept.state != state;
         live.kept.state = state;
         if outcomes.iter().any(|outcome| !is_unreadable(outcome.as_ref())) {
-            live.release();
+            live.queue.release();
         }
         // The last operation may have been a deletion.
         let is_readable = !is_unreadable(outcomes.last().and_then(Option::as_ref));
@@ -94,7 +94,7 @@ impl Partition {
             }
         }
         for queued in waiting.into_iter().rev() {
-            live.put_back(queued);
+            live.queue.put_back(queued);
         }
         if !is_readable {
             hold(&mut live);
@@ -138,7 +138,7 @@ fn stored(queued: Queued, content: &mut Content, effects: &mut Vec<Effect>) -> O
 
 /// Lets signals wait until there is code that can read the state.
 fn hold(live: &mut Live) {
-    if !std::mem::replace(&mut live.is_held, true) {
+    if live.queue.hold() {
         tracing::error!(
             entity = %live.entity_id,
             "the state of an entity cannot be read: signals wait for code that can read it, or for \

@@ -7,11 +7,12 @@
 //! for which something came is advanced: locks are given and taken back, and unless a batch of it is
 //! running, the next one begins.
 //!
-//! Read next: `live.rs` (what waits, in which order), `batch.rs` (what a batch leaves), `scheduled.rs`
+//! Read next: `live.rs`, `queue.rs` (what waits, in which order), `batch.rs` (what a batch leaves), `scheduled.rs`
 //! (signals that are not due).
 
 mod batch;
 mod live;
+mod queue;
 mod scheduled;
 
 pub(in crate::hub) use self::live::Live;
@@ -19,7 +20,7 @@ pub(in crate::hub) use self::scheduled::Scheduled;
 
 use std::ops::Range;
 
-use self::live::{Origin, QUEUE_BYTES_MAX, Queued, Step, bytes_of};
+use self::queue::{Origin, QUEUE_BYTES_MAX, Queued, Step, bytes_of};
 use super::write::{lock_request, message, unlock};
 use super::{Partition, Stopped};
 use crate::hub::committer::{Content, Effect};
@@ -35,7 +36,7 @@ impl Partition {
     /// Takes in what is in the store until it takes effect.
     pub(super) fn take_in_for_entity(&mut self, message: TaskMessage) -> Result<(), Stopped> {
         // One that comes when the store is about to be read is read with what is left there.
-        let is_read_soon = |live: &Live| live.is_refilled;
+        let is_read_soon = |live: &Live| live.queue.is_refilled;
         let is_read = self.entities.peek(&message.instance_id).is_some_and(is_read_soon);
         if !is_read && self.is_early(&message) {
             self.keep_until_due(message, true, Vec::new());
@@ -59,7 +60,7 @@ impl Partition {
             reply => reply,
         };
         let mut live = self.live(&message.instance_id)?;
-        let can_wait = matches!(reply, EntityReply::Called(_)) && live.is_next();
+        let can_wait = matches!(reply, EntityReply::Called(_)) && live.queue.is_next();
         if live.is_free() || can_wait {
             self.entities.put(live);
             return self.receive(message, Origin::Client(reply));
@@ -71,7 +72,7 @@ impl Partition {
                 Vec::new()
             }
         };
-        live.expect(message.id);
+        live.queue.expect(message.id);
         live.written = self.written + 1;
         self.entities.put(live);
         self.write(Content { messages: vec![message], ..Content::default() }, effects);
@@ -136,7 +137,7 @@ impl Partition {
                 Step::HandOn(queued) => hand_on_unlock(queued, &mut content),
                 Step::Skip(queued) => content.consumed.push(queued.message.id),
                 Step::Refill => {
-                    live.is_refilled = true;
+                    live.queue.is_refilled = true;
                     effects.push(Effect::Refill(live.entity_id.instance_id().clone()));
                     break;
                 }
@@ -154,7 +155,7 @@ impl Partition {
     /// Takes up what was left in the store, now that all before is dealt with and durable.
     pub(super) fn refill(&mut self, id: &InstanceId) -> Result<(), Stopped> {
         let mut live = self.live(id)?;
-        let (mut start, mut skips, count) = live.where_left();
+        let (mut start, mut skips, count) = live.queue.where_left();
         let (mut found, mut bytes, mut read) = (Vec::new(), 0, None::<Range<u64>>);
         let mut at_once = REFILL_FIRST;
         while found.len() < count && bytes < QUEUE_BYTES_MAX {
@@ -179,10 +180,10 @@ impl Partition {
                 found.push(message);
             }
         }
-        live.took(found.len(), read);
+        live.queue.took(found.len(), read);
         let (early, found): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|message| self.is_early(message));
-        live.refill(found);
+        live.queue.refill(found);
         self.touch(live);
         for message in early {
             self.keep_until_due(message, true, Vec::new());

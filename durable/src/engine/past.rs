@@ -1,0 +1,106 @@
+//! What a history tells without being replayed.
+
+use std::collections::BTreeMap;
+
+use super::action::Action;
+use crate::protocol::{EventKind, HistoryEvent, InstanceId};
+
+/// Where the episodes begin that were recorded while the instance was set aside, as it still is: of
+/// them nothing took effect but what came in.
+pub(super) fn set_aside_from(past: &[HistoryEvent]) -> usize {
+    let (mut episode, mut from, mut is_resumed) = (0, None, false);
+    for (index, event) in past.iter().enumerate() {
+        match event.kind {
+            EventKind::OrchestratorStarted => (episode, is_resumed) = (index, false),
+            EventKind::ExecutionResumed { .. } => is_resumed = true,
+            EventKind::ExecutionSuspended { .. } => {
+                from = from.or(Some(episode));
+                is_resumed = false;
+            }
+            EventKind::OrchestratorCompleted if is_resumed => from = None,
+            _ => {}
+        }
+    }
+    from.unwrap_or(past.len())
+}
+
+/// The sub-orchestrations of a history that have no result.
+pub(crate) fn open_children(past: &[HistoryEvent]) -> Vec<(i32, InstanceId)> {
+    let mut open = BTreeMap::new();
+    for event in past {
+        match &event.kind {
+            EventKind::SubOrchestrationInstanceCreated { instance_id, detached: false, .. } => {
+                open.insert(event.event_id, instance_id.clone());
+            }
+            EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id, .. }
+            | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id, .. } => {
+                open.remove(task_scheduled_id);
+            }
+            _ => {}
+        }
+    }
+    open.into_iter().collect()
+}
+
+/// What unlocks the entities of a history whose critical section has not ended.
+pub(crate) fn open_section(past: &[HistoryEvent]) -> Option<Action> {
+    let requested = past.iter().rev().find_map(|event| match &event.kind {
+        EventKind::EntityLockRequested { lock_set, .. } => Some((event.event_id, lock_set.clone())),
+        _ => None,
+    });
+    let (lock, lock_set) = requested?;
+    let mut granted = false;
+    for event in past {
+        match event.kind {
+            EventKind::EntityUnlockSent { task_scheduled_id, .. } if task_scheduled_id == lock => {
+                return None;
+            }
+            EventKind::EntityLockGranted { task_scheduled_id } if task_scheduled_id == lock => {
+                granted = true;
+            }
+            _ => {}
+        }
+    }
+    Some(Action::UnlockEntities { lock, lock_set, granted })
+}
+
+/// A history whose failures are to be tried again.
+pub(crate) struct Rewound {
+    /// Without its end and without the failures of tasks.
+    pub(crate) past: Vec<HistoryEvent>,
+    /// The sub-orchestrations that had failed.
+    pub(crate) children: Vec<(i32, InstanceId)>,
+    /// All tasks that had failed.
+    pub(crate) failed: Vec<i32>,
+}
+
+pub(crate) fn without_failures(past: Vec<HistoryEvent>) -> Rewound {
+    let mut created = BTreeMap::new();
+    let mut failed = Vec::new();
+    for event in &past {
+        match &event.kind {
+            EventKind::SubOrchestrationInstanceCreated { instance_id, .. } => {
+                created.insert(event.event_id, instance_id.clone());
+            }
+            EventKind::TaskFailed { task_scheduled_id, .. }
+            | EventKind::EntityOperationFailed { task_scheduled_id, .. }
+            | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id, .. } => {
+                failed.push(*task_scheduled_id);
+            }
+            _ => {}
+        }
+    }
+    let children = failed.iter().filter_map(|id| Some((*id, created.get(id)?.clone()))).collect();
+    let stays = |kind: &EventKind| match kind {
+        EventKind::ExecutionCompleted { .. }
+        | EventKind::TaskFailed { .. }
+        | EventKind::EntityOperationFailed { .. }
+        | EventKind::SubOrchestrationInstanceFailed { .. } => false,
+        EventKind::TaskAttemptFailed { task_scheduled_id, .. } => {
+            !failed.contains(task_scheduled_id)
+        }
+        _ => true,
+    };
+    let past = past.into_iter().filter(|event| stays(&event.kind)).collect();
+    Rewound { past, children, failed }
+}
