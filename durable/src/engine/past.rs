@@ -72,6 +72,8 @@ pub(crate) struct Rewound {
     pub(crate) children: Vec<(i32, InstanceId)>,
     /// All tasks that had failed.
     pub(crate) failed: Vec<i32>,
+    /// Whether a critical section has ended behind a failure: it cannot be entered again.
+    pub(crate) has_left_section: bool,
 }
 
 pub(crate) fn without_failures(past: Vec<HistoryEvent>) -> Rewound {
@@ -101,6 +103,10 @@ pub(crate) fn without_failures(past: Vec<HistoryEvent>) -> Rewound {
         }
         _ => true,
     };
+    let has_left_section = past
+        .iter()
+        .skip_while(|event| event.kind.answers().is_none_or(|task| !failed.contains(&task)))
+        .any(|event| matches!(event.kind, EventKind::EntityUnlockSent { .. }));
     let past = past.into_iter().filter(|event| stays(&event.kind)).collect();
-    Rewound { past, children, failed }
+    Rewound { past, children, failed, has_left_section }
 }

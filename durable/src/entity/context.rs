@@ -266,7 +266,8 @@ impl EntityContext {
     /// The entity's state, read as a `T`; none if it has none.
     ///
     /// # Errors
-    /// It is no `T`.
+    /// It is no `T`. A function that returns that error fails, and a signal that fails is lost, where
+    /// an entity that is a type lets its signals wait for code that can read the state.
     pub fn state<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         let state = self.wanted().state.clone();
         let Some(state) = state else { return Ok(None) };

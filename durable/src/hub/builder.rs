@@ -153,7 +153,8 @@ impl TaskHubBuilder {
     }
 
     /// Keeps at most this many instances alive between their episodes; by default 10,000. Others
-    /// are replayed from their history when something happens to them.
+    /// are replayed from their history when something happens to them. As many entities are kept in
+    /// memory between their batches.
     pub fn live_instances(mut self, max: usize) -> Self {
         self.live_instances = Some(max);
         self
@@ -162,6 +163,8 @@ impl TaskHubBuilder {
     /// Keeps instances alive between their episodes only as long as all of them together take about
     /// this many bytes of memory; by default 256 MiB. Those that were not used for longest make
     /// room, and are replayed from their history when something happens to them.
+    ///
+    /// Entities have as much for themselves.
     ///
     /// It is an estimate: of the orchestrator's future, of what it has asked for, and of all inputs,
     /// results and events that it was given, as if it kept them. Each partition has its equal share,

@@ -374,3 +374,38 @@ async fn what_is_locked_cannot_be_changed_under_a_running_instance() -> Result<(
     assert!(changed.report().contains("`@purse@z`"), "{}", changed.report());
     hub.shutdown().await
 }
+
+#[activity]
+async fn is_refused() -> Result<()> {
+    Err(Error::msg("no"))
+}
+
+#[orchestrator]
+async fn fails_inside(ctx: &OrchestrationContext) -> Result<()> {
+    let _section = ctx.lock_entities(Purse::at("rewound")).await?;
+    is_refused().await?;
+    Ok(())
+}
+
+#[orchestrator]
+async fn is_short_of_money(ctx: &OrchestrationContext) -> Result<i64> {
+    Ok(Purse::at("short").withdraw(5).await?)
+}
+
+#[tokio::test]
+async fn a_failed_operation_is_tried_again_by_a_rewind_and_a_section_is_not_entered_again()
+-> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(fails_inside()).await?;
+    run.result().await.unwrap_err();
+    let refused = run.rewind("try again").await.unwrap_err();
+    assert!(refused.to_string().contains("it failed in a critical section"), "{refused}");
+
+    let run = hub.start(is_short_of_money()).await?;
+    run.result().await.unwrap_err();
+    hub.call_entity(Purse::at("short").deposit(7)).await?;
+    run.rewind("there is money").await?;
+    assert_eq!(run.result().await?, 2);
+    assert_eq!(hub.call_entity(Purse::at("short").balance()).await?, 2);
+    hub.shutdown().await
+}

@@ -212,11 +212,17 @@ impl Partition {
             return Ok(Err(ManageError::NotFailed { instance_id, status }));
         }
         let now = self.clock.now();
-        let Rewound { mut past, children, failed } =
+        let Rewound { mut past, children, failed, has_left_section } =
             without_failures(self.durable_history(resident)?);
         past.extend(framed(now, vec![EventKind::ExecutionRewound { reason: reason.to_owned() }]));
         let mut execution = match self.replay(&resident.record, &past) {
             Ok(execution) => execution,
+            Err(_) if has_left_section => {
+                let reason = "  it failed in a critical section, which has ended: others may have \
+                              changed its entities";
+                let reason = reason.to_owned();
+                return Ok(Err(ManageError::CannotRewind { instance_id, reason }));
+            }
             Err(suspension) => {
                 let reason = suspension.reason;
                 return Ok(Err(ManageError::CannotRewind { instance_id, reason }));
