@@ -7,8 +7,8 @@
 //! for which something came is advanced: locks are given and taken back, and unless a batch of it is
 //! running, the next one begins.
 //!
-//! Read next: `live.rs`, `queue.rs` (what waits, in which order), `batch.rs` (what a batch leaves), `scheduled.rs`
-//! (signals that are not due).
+//! Read next: `queue.rs` (what waits, in which order), `live.rs` (what is kept), `batch.rs` (what a
+//! batch leaves), `scheduled.rs` (signals that are not due).
 
 mod batch;
 mod live;
