@@ -23,6 +23,7 @@ macro_rules! stand_in {
 }
 
 mod activities;
+mod breaking;
 mod conformance;
 mod entity_types;
 mod failures;

@@ -1,91 +1,13 @@
 //! A store that fails in the middle: nothing that was acknowledged is lost, and who was not answered is
 //! told why.
 
-use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use durable::prelude::*;
-use durable::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
-    Timestamp,
-};
-use durable::store::{
-    Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
-};
 use durable::{EntityError, EntityQuery, HubError, StartError};
 use serde::{Deserialize, Serialize};
 
-/// A store whose disk breaks after so many commits.
-#[derive(Debug)]
-struct Breaking {
-    inner: MemoryStore,
-    left: AtomicU64,
-}
-
-impl Store for Breaking {
-    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
-        self.inner.create(hub)
-    }
-
-    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
-        self.inner.claim(partition)
-    }
-
-    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
-        self.inner.load(partition)
-    }
-
-    fn messages(
-        &self,
-        partition: PartitionId,
-        to: Option<&InstanceId>,
-        places: Range<u64>,
-        limit: usize,
-    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
-        self.inner.messages(partition, to, places, limit)
-    }
-
-    fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
-        let one_less = |left: u64| left.checked_sub(1);
-        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_err() {
-            return Err(StoreError::Poisoned { cause: "the disk is gone".to_owned() });
-        }
-        self.inner.commit(commit)
-    }
-
-    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
-        self.inner.instance(instance)
-    }
-
-    fn history(
-        &self,
-        instance: &InstanceId,
-        execution: ExecutionId,
-        from: u64,
-    ) -> Result<Vec<HistoryEvent>, StoreError> {
-        self.inner.history(instance, execution, from)
-    }
-
-    fn due(
-        &self,
-        partition: PartitionId,
-        after: Option<&(Timestamp, InstanceId)>,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
-        self.inner.due(partition, after, until, limit)
-    }
-
-    fn instances(
-        &self,
-        filter: &InstanceFilter,
-        after: Option<&InstanceId>,
-        limit: usize,
-    ) -> Result<InstancePage, StoreError> {
-        self.inner.instances(filter, after, limit)
-    }
-}
+use super::breaking::Breaking;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Meter {
@@ -167,16 +89,15 @@ async fn work(hub: &TaskHub) -> Acknowledged {
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_store_that_fails() -> Result<()> {
     for commits in 0..60 {
-        let left = AtomicU64::new(u64::MAX);
-        let store = Arc::new(Breaking { inner: MemoryStore::default(), left });
+        let store = Arc::new(Breaking::default());
         let hub = open(&store).await?;
-        store.left.store(commits, Ordering::SeqCst);
+        store.break_after(commits);
         let Acknowledged { signals, calls, runs } = work(&hub).await;
         if let Err(error) = hub.shutdown().await {
             assert!(error.to_string().contains("the disk is gone"), "{error}");
         }
 
-        store.left.store(u64::MAX, Ordering::SeqCst);
+        store.mend();
         let hub = open(&store).await?;
         for id in &runs {
             let run = hub.get_instance::<ticks_both>(id).await?.expect("it was acknowledged");

@@ -3,6 +3,8 @@
 //! Two types under one name could not be told apart in one hub, so every hub here is told which
 //! functions it has.
 
+#[path = "../it/breaking.rs"]
+mod breaking;
 mod failures;
 mod held;
 mod stops;

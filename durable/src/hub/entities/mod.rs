@@ -132,6 +132,10 @@ impl TaskHub {
     /// A call that a crash cuts off was carried out or not, as with any request; it is not carried
     /// out twice. An orchestration that calls is told in any case.
     ///
+    /// It waits behind whatever came before, and for a critical section that has the entity locked. So
+    /// it waits for ever in an operation of that very entity, and in an activity that such a critical
+    /// section waits for.
+    ///
     /// # Errors
     /// [`EntityError::Failed`] if the operation failed or panicked, which then left nothing behind;
     /// otherwise as [`signal_entity`](Self::signal_entity).

@@ -72,7 +72,7 @@ impl Partition {
                 Vec::new()
             }
         };
-        live.queue.expect(message.id);
+        live.queue.await_back(message.id);
         live.written = self.written + 1;
         self.entities.put(live);
         self.write(Content { messages: vec![message], ..Content::default() }, effects);

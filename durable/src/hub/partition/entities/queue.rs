@@ -152,7 +152,7 @@ impl Queue {
     }
 
     /// What a client sent is stored before anything else.
-    pub(super) fn expect(&mut self, message: MessageId) {
+    pub(super) fn await_back(&mut self, message: MessageId) {
         self.coming.insert(message);
     }
 
