@@ -17,7 +17,7 @@ pub(crate) struct Breaking {
     inner: MemoryStore,
     left: AtomicU64,
     /// Whether it panics when it is broken.
-    pub(crate) panics: bool,
+    panics: bool,
 }
 
 impl Default for Breaking {
@@ -27,6 +27,11 @@ impl Default for Breaking {
 }
 
 impl Breaking {
+    #[allow(dead_code, reason = "not every test has use for it")]
+    pub(crate) fn that_panics() -> Self {
+        Self { panics: true, ..Self::default() }
+    }
+
     pub(crate) fn break_after(&self, commits: u64) {
         self.left.store(commits, Ordering::SeqCst);
     }

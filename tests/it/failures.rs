@@ -49,7 +49,7 @@ async fn when_the_store_fails_everybody_is_told_and_reopening_goes_on() -> Resul
 
 #[tokio::test]
 async fn when_the_store_panics_everybody_is_told() -> Result<()> {
-    let disk = Arc::new(Breaking { panics: true, ..Breaking::default() });
+    let disk = Arc::new(Breaking::that_panics());
     let builder = TaskHub::builder().shared_store(disk.clone()).only_registered();
     let builder = builder.register::<unlucky>().register::<breaks>().state(Arc::clone(&disk));
     let hub = builder.open().await?;
