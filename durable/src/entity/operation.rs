@@ -190,7 +190,25 @@ impl<T, E> LockedOperation<'_, T, E> {
     pub(crate) fn new(operation: Operation<T, E>) -> Self {
         Self { operation, entity: PhantomData }
     }
+
+    /// Is there to say that it is not.
+    #[doc(hidden)]
+    pub fn signal(self) -> Result<()>
+    where
+        Self: SignalsUnlocked,
+    {
+        self.operation.signal()
+    }
 }
+
+/// Rule 5: an operation of an entity that no critical section has locked.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "rule 5: a critical section signals no entity that it has locked",
+    label = "its entity is locked here",
+    note = "await the operation instead, or signal it before the critical section or after it"
+)]
+pub trait SignalsUnlocked {}
 
 impl<'a, T, E> IntoFuture for LockedOperation<'a, T, E> {
     type Output = <Task<T, E> as Future>::Output;
