@@ -42,6 +42,8 @@ pub(crate) struct Execution {
     strict: bool,
     /// Whether what is cancelled in a replay is yet to be.
     keeps_cancelled: bool,
+    /// What else a replay has found that is yet to be done.
+    owed: Vec<Action>,
 }
 
 /// Whether the orchestrator has ended, and whether that is recorded.
@@ -74,6 +76,7 @@ impl Execution {
             given: 0,
             strict: false,
             keeps_cancelled: false,
+            owed: Vec::new(),
         })
     }
 
@@ -98,14 +101,29 @@ impl Execution {
         // What was cancelled on the way was so when it was recorded; but what came while the instance
         // was set aside had no effect yet.
         self.keeps_cancelled = true;
-        quietly(|| set_aside.iter().try_for_each(|event| self.apply(event)))?;
+        quietly(|| set_aside.iter().try_for_each(|event| self.catch_up(event)))?;
         self.scope.set_replaying(false);
         Ok(())
     }
 
+    /// Replays what had no effect yet, and notes which it is yet to have.
+    fn catch_up(&mut self, event: &HistoryEvent) -> Result<(), Suspension> {
+        if let Some(task) = event.kind.timed_out() {
+            let stopped = self.stop(task);
+            self.owed.extend(stopped);
+        }
+        let applied = self.apply(event);
+        let next = |asker| self.open.next_attempt(&event.kind, asker);
+        self.owed.extend(self.asker.as_ref().and_then(next));
+        applied
+    }
+
     /// The activities that the history leaves running.
     pub(crate) fn running_tasks(&self) -> Vec<ScheduledTask> {
-        self.asker.as_ref().map(|asker| self.open.running(asker)).unwrap_or_default()
+        let mut running =
+            self.asker.as_ref().map(|asker| self.open.running(asker)).unwrap_or_default();
+        running.retain(|task| !self.scope.is_cancelled(task.event_id));
+        running
     }
 
     /// The sub-orchestrations that have no result.
@@ -161,7 +179,7 @@ impl Execution {
     pub(crate) fn run(&mut self, now: Timestamp, new: Vec<EventKind>) -> Option<Episode> {
         self.scope.set_clock(now);
         let mut incoming = Vec::with_capacity(new.len());
-        let mut actions = Vec::new();
+        let mut actions = std::mem::take(&mut self.owed);
         // What came in goes first: a result may be that of an attempt which, after a replay, looks as
         // if it was yet to begin.
         let result = self

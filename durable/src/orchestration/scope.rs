@@ -329,6 +329,11 @@ impl Scope {
         std::mem::take(&mut self.state.borrow_mut().new_patches)
     }
 
+    /// Whether a task is cancelled, and what follows from that is yet to be done.
+    pub(crate) fn is_cancelled(&self, task: i32) -> bool {
+        self.state.borrow().cancelled.contains(&task)
+    }
+
     pub(crate) fn take_cancelled(&self) -> Vec<i32> {
         std::mem::take(&mut self.state.borrow_mut().cancelled)
     }

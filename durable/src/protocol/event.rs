@@ -427,6 +427,19 @@ impl EventKind {
         }
     }
 
+    /// The number of the task whose time was up, if that is what the event says.
+    pub(crate) fn timed_out(&self) -> Option<i32> {
+        match self {
+            Self::TaskFailed { task_scheduled_id, failure }
+            | Self::SubOrchestrationInstanceFailed { task_scheduled_id, failure }
+                if failure.error_type == FailureDetails::TIMEOUT =>
+            {
+                Some(*task_scheduled_id)
+            }
+            _ => None,
+        }
+    }
+
     /// The event that remembers a patch.
     pub(crate) fn of_patch(id: &str) -> Self {
         Self::GenericEvent { data: format!("{PATCHED}{id}") }

@@ -217,10 +217,12 @@ impl Partition {
         past.extend(framed(now, vec![EventKind::ExecutionRewound { reason: reason.to_owned() }]));
         let mut execution = match self.replay(&resident.record, &past) {
             Ok(execution) => execution,
-            Err(_) if has_left_section => {
-                let reason = "  it failed in a critical section, which has ended: others may have \
-                              changed its entities";
-                let reason = reason.to_owned();
+            Err(suspension) if has_left_section => {
+                let reason = format!(
+                    "  it failed in a critical section, which has ended: others may have changed its \
+                     entities\n{}",
+                    suspension.reason
+                );
                 return Ok(Err(ManageError::CannotRewind { instance_id, reason }));
             }
             Err(suspension) => {

@@ -78,7 +78,8 @@ impl Partition {
         let (mut content, mut effects) = (Content::default(), Vec::new());
         let is_changed = live.kept.state != state;
         live.kept.state = state;
-        if outcomes.iter().any(|outcome| !is_unreadable(outcome.as_ref())) {
+        // What an operation has written can be read.
+        if outcomes.iter().any(|outcome| matches!(outcome, Some(Ok(_)))) {
             live.queue.release();
         }
         // The last operation may have been a deletion.

@@ -20,7 +20,7 @@ pub(in crate::hub) use self::scheduled::Scheduled;
 
 use std::ops::Range;
 
-use self::queue::{Origin, QUEUE_BYTES_MAX, Queued, Step, bytes_of};
+use self::queue::{Origin, QUEUE_BYTES_MAX, Queued, Step, bytes_of, is_deletion};
 use super::write::{lock_request, message, unlock};
 use super::{Partition, Stopped};
 use crate::hub::committer::{Content, Effect};
@@ -60,8 +60,12 @@ impl Partition {
             reply => reply,
         };
         let mut live = self.live(&message.instance_id)?;
-        let can_wait = matches!(reply, EntityReply::Called(_)) && live.queue.is_next();
-        if live.is_free() || can_wait {
+        let waits = match reply {
+            EntityReply::Called(_) => true,
+            // It goes past what waits for code, and is answered when it is so.
+            EntityReply::Signalled(_) => live.queue.is_held() && is_deletion(&message),
+        };
+        if live.is_free() || (waits && live.queue.is_next()) {
             self.entities.put(live);
             return self.receive(message, Origin::Client(reply));
         }

@@ -112,6 +112,11 @@ impl Queue {
             && self.parked == 0)
     }
 
+    /// Whether no code can read the state.
+    pub(super) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
     /// Lets signals wait for code; whether they did not yet.
     pub(super) fn hold(&mut self) -> bool {
         !std::mem::replace(&mut self.is_held, true)
@@ -148,7 +153,7 @@ impl Queue {
 
     /// Whether nothing came before that is not in the queue, so that a client's call may wait there.
     pub(super) fn is_next(&self) -> bool {
-        self.left == 0 && self.coming.is_empty()
+        self.left == 0 && self.parked == 0 && self.coming.is_empty()
     }
 
     /// What a client sent is stored before anything else.
@@ -354,13 +359,18 @@ impl Queued {
 
     /// Whether it is the operation that every entity has.
     pub(super) fn is_deletion(&self) -> bool {
-        let (EventKind::EntityOperationCalled { operation, .. }
-        | EventKind::EntityOperationSignaled { operation, .. }) = &self.message.event
-        else {
-            return false;
-        };
-        operation.eq_ignore_ascii_case(DELETE)
+        is_deletion(&self.message)
     }
+}
+
+/// Whether a message asks for the operation that every entity has.
+pub(super) fn is_deletion(message: &TaskMessage) -> bool {
+    let (EventKind::EntityOperationCalled { operation, .. }
+    | EventKind::EntityOperationSignaled { operation, .. }) = &message.event
+    else {
+        return false;
+    };
+    operation.eq_ignore_ascii_case(DELETE)
 }
 
 /// About how many bytes a message takes while it waits.
