@@ -6,8 +6,8 @@ use expect_test::expect;
 
 use super::{after, check, check_events, check_verified, history, replayed};
 use crate::engine::Action;
-use crate::protocol::ExecutionId;
-use crate::{OrchestrationContext, Race2, Result, activity, orchestrator};
+use crate::protocol::{ExecutionId, HistoryEvent};
+use crate::{OrchestrationContext, Race2, Result, RetryPolicy, activity, orchestrator};
 
 #[activity(crate = crate)]
 async fn weigh(n: u32) -> Result<u32> {
@@ -228,6 +228,42 @@ fn a_late_result_of_a_cancelled_child_means_nothing() {
         expect!["nothing happens"],
     );
     check::<then_waits>(past, history![ChildFailed(1, "no");], expect!["nothing happens"]);
+}
+
+#[orchestrator(crate = crate)]
+async fn tries_again(ctx: &OrchestrationContext) -> Result<u32> {
+    let policy = RetryPolicy::new(3, Duration::from_secs(10));
+    Ok(parcel(1).retry(policy).await?)
+}
+
+#[test]
+fn what_an_episode_that_was_set_aside_left_undone_is_done_when_the_instance_goes_on() {
+    let set_aside = |before: Vec<HistoryEvent>, event: Vec<HistoryEvent>| {
+        let frame = history![ExecutionSuspended(); OrchestratorCompleted();];
+        [before, history![OrchestratorStarted();], event, frame].concat()
+    };
+    check::<tries_again>(
+        set_aside(
+            history![ExecutionStarted("tries_again", "null"); ChildCreated(0, "parcel", FIRST);],
+            history![TaskAttemptFailed(0, 1, 12);],
+        ),
+        history![ExecutionResumed();],
+        expect![[r#"
+            start parcel (1) as 00000000-0000-0000-0000-000000000007:0
+            waiting"#]],
+    );
+    let lost = set_aside(
+        history![
+            ExecutionStarted("impatient", "null");
+            ChildCreated(0, "parcel", "child");
+            TaskScheduled(1, "weigh");
+        ],
+        history![TaskCompleted(1, "2");],
+    );
+    let terminated = expect![[r#"
+        terminate 0 child
+        completed 2"#]];
+    check::<impatient>(lost, history![ExecutionResumed();], terminated);
 }
 
 #[test]
