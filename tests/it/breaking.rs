@@ -20,16 +20,9 @@ pub(crate) struct Breaking {
     panics: bool,
 }
 
-impl Default for Breaking {
-    fn default() -> Self {
-        Self { inner: MemoryStore::default(), left: AtomicU64::new(u64::MAX), panics: false }
-    }
-}
-
 impl Breaking {
-    #[allow(dead_code, reason = "not every test has use for it")]
-    pub(crate) fn that_panics() -> Self {
-        Self { panics: true, ..Self::default() }
+    pub(crate) fn new(panics: bool) -> Self {
+        Self { inner: MemoryStore::default(), left: AtomicU64::new(u64::MAX), panics }
     }
 
     pub(crate) fn break_after(&self, commits: u64) {

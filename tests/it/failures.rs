@@ -20,7 +20,7 @@ async fn unlucky(ctx: &OrchestrationContext) -> Result<u32> {
 
 #[tokio::test]
 async fn when_the_store_fails_everybody_is_told_and_reopening_goes_on() -> Result<()> {
-    let disk = Arc::new(Breaking::default());
+    let disk = Arc::new(Breaking::new(false));
     let builder = || {
         TaskHub::builder()
             .shared_store(disk.clone())
@@ -49,7 +49,7 @@ async fn when_the_store_fails_everybody_is_told_and_reopening_goes_on() -> Resul
 
 #[tokio::test]
 async fn when_the_store_panics_everybody_is_told() -> Result<()> {
-    let disk = Arc::new(Breaking::that_panics());
+    let disk = Arc::new(Breaking::new(true));
     let builder = TaskHub::builder().shared_store(disk.clone()).only_registered();
     let builder = builder.register::<unlucky>().register::<breaks>().state(Arc::clone(&disk));
     let hub = builder.open().await?;

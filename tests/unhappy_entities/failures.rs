@@ -89,7 +89,7 @@ async fn work(hub: &TaskHub) -> Acknowledged {
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_store_that_fails() -> Result<()> {
     for commits in 0..60 {
-        let store = Arc::new(Breaking::default());
+        let store = Arc::new(Breaking::new(false));
         let hub = open(&store).await?;
         store.break_after(commits);
         let Acknowledged { signals, calls, runs } = work(&hub).await;

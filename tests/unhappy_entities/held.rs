@@ -39,11 +39,26 @@ impl NewShape {
     }
 }
 
+/// What cannot read it either, and has an operation of the name that every entity has.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct OwnDelete {
+    total: u64,
+}
+
+#[entity(name = "shape")]
+impl OwnDelete {
+    fn delete(&mut self, ctx: &EntityContext) -> u64 {
+        ctx.delete();
+        self.total
+    }
+}
+
 /// Which code a hub has.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Code {
     Old,
     New,
+    OwnDelete,
     None,
 }
 
@@ -60,6 +75,7 @@ async fn open(store: &Arc<dyn Store>, code: Code) -> Result<TestHub> {
         match code {
             Code::Old => hub.register_entity::<OldShape>(),
             Code::New => hub.register_entity::<NewShape>(),
+            Code::OwnDelete => hub.register_entity::<OwnDelete>(),
             Code::None => hub,
         }
     });
@@ -222,6 +238,20 @@ async fn what_cannot_be_read_can_be_deleted() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Also where the code has an operation of that name, which would want the state.
+#[tokio::test]
+async fn what_cannot_be_read_is_deleted_when_that_is_acknowledged() -> Result<()> {
+    let store = memory();
+    let hub = open(&store, Code::Old).await?;
+    hub.call_entity(OldShape::at("s").add(100)).await?;
+    hub.shutdown().await?;
+    let hub = open(&store, Code::OwnDelete).await?;
+    hub.call_entity(OwnDelete::at("s").delete()).await.unwrap_err();
+    hub.delete_entity(OwnDelete::at("s")).await?;
+    assert!(hub.entity_state::<OwnDelete>("s").await?.is_none());
+    hub.shutdown().await
 }
 
 /// What is signalled before a deletion, in the same batch, is carried out behind it.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::{InstanceId, InstanceRecord, Json, RuntimeStatus, Tags, Timestamp};
 
-/// With what the ids of all entities begin, and no others.
+/// With what the ids of entities begin, and of signals to them that are not due; no others.
 pub(super) const ENTITIES: &str = "@";
 
 /// Which instances are looked for: those to which all that is set applies. Orchestrations' are

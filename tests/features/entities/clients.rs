@@ -117,3 +117,30 @@ fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
         std::task::Poll::Pending => None,
     }
 }
+
+/// A store looks at so many records for a page and no further, and signals with a time are records.
+#[tokio::test]
+async fn entities_behind_many_scheduled_signals_are_found() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let hub = TaskHub::builder().path(folder.path()).open().await?;
+    let later = |n| hub.signal_entity_at(Duration::from_hours(1), Tally::at("many").add(n));
+    let mut sent = tokio::task::JoinSet::new();
+    for n in 0..10_500 {
+        sent.spawn(later(n));
+    }
+    while let Some(sent) = sent.join_next().await {
+        sent??;
+    }
+    hub.call_entity(Tally::at("zebra").add(1)).await?;
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = hub.query_entities(&EntityQuery::new(), after.as_ref()).await?;
+        found.extend(page.entities.iter().map(|entity| entity.entity_id.to_string()));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, ["@tally@zebra"]);
+    hub.shutdown().await
+}

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use expect_test::expect;
 
-use super::{after, check, check_events, check_verified, history, replayed};
+use super::{after, at, check, check_events, check_verified, history, replayed};
 use crate::engine::Action;
-use crate::protocol::{ExecutionId, HistoryEvent};
+use crate::protocol::{EventKind, ExecutionId, FailureDetails, HistoryEvent};
 use crate::{OrchestrationContext, Race2, Result, RetryPolicy, activity, orchestrator};
 
 #[activity(crate = crate)]
@@ -264,6 +264,20 @@ fn what_an_episode_that_was_set_aside_left_undone_is_done_when_the_instance_goes
         terminate 0 child
         completed 2"#]];
     check::<impatient>(lost, history![ExecutionResumed();], terminated);
+
+    let failure = FailureDetails::new(FailureDetails::TIMEOUT, "it took too long");
+    let timed_out = HistoryEvent::new(at(2), EventKind::child_result(0, Err(failure)));
+    let late = set_aside(
+        history![ExecutionStarted("order", "null"); ChildCreated(0, "parcel", FIRST);],
+        vec![timed_out],
+    );
+    check::<order>(
+        late,
+        history![ExecutionResumed();],
+        expect![[r#"
+            terminate 0 00000000-0000-0000-0000-000000000007:0
+            failed orchestration `parcel` failed: it took too long"#]],
+    );
 }
 
 #[test]
