@@ -29,6 +29,8 @@ const RESULT_LEN: usize = 64 * 1024;
 const INPUT_LEN: usize = 256 * 1024;
 /// More would not fit on the disk.
 const STARTS_MAX: usize = 256 * MIB / INPUT_LEN;
+/// With less room the store begins no write.
+const BEGINS_NO_WRITE: u64 = 7 * MIB as u64;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A hub on a small disk.
@@ -82,7 +84,7 @@ impl SmallDisk {
         let (kept, refusal) = fill(&hub).await?;
         child::answer(&format!("refused: {refusal}"));
         if self.to_the_brim {
-            take_the_rest(&self.file("rest"))?;
+            take_the_rest(&self.file("rest")).await?;
         } else {
             File::create(self.file("probe"))?.write_all(&vec![1; 65536])?;
             child::answer("room left");
@@ -143,8 +145,16 @@ fn noise(seed: usize) -> String {
 }
 
 /// Fills a file until there is no room on the disk.
-fn take_the_rest(path: &Path) -> Result<()> {
+///
+/// The last of it comes a little later: a write of the store that had begun has found its room by
+/// then, and no other begins. Who takes all of that room in the time of one write stops the hub, with
+/// the error that names it, until it is opened anew.
+async fn take_the_rest(path: &Path) -> Result<()> {
     let mut file = File::create(path)?;
+    while fs4::available_space(path)? > BEGINS_NO_WRITE {
+        file.write_all(&vec![1; MIB])?;
+    }
+    let _ = tokio::time::timeout(Duration::from_millis(300), std::future::pending::<()>()).await;
     for part in [MIB, 4096, 1] {
         while file.write_all(&vec![1; part]).is_ok() {}
     }
