@@ -341,6 +341,7 @@ impl Execution {
 
     fn start(&mut self, started: &ExecutionStarted) -> Result<(), Suspension> {
         self.recorded_hash = started.code_hash;
+        self.scope.set_replay_version(started.replay_version);
         let Scope { instance_id, execution_id, .. } = &*self.scope;
         self.asker = Some(Asker {
             instance_id: instance_id.clone(),

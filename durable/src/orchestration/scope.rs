@@ -24,7 +24,9 @@ use super::critical_section::{self, Section};
 use super::inbox::{Inbox, UnreadEvent, Woken};
 use super::request::{Ask, Request};
 use crate::limits::Limits;
-use crate::protocol::{EntityId, ExecutionId, FailureDetails, InstanceId, Json, Timestamp};
+use crate::protocol::{
+    EntityId, ExecutionId, FailureDetails, InstanceId, Json, REPLAY_VERSION, Timestamp,
+};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Scope>>> = const { RefCell::new(None) };
@@ -81,6 +83,8 @@ pub(crate) struct Scope {
 #[derive(Debug)]
 struct State {
     clock: Timestamp,
+    /// Which replay rules this execution follows.
+    replay_version: u8,
     replaying: bool,
     next_task: i32,
     unrecorded: BTreeMap<i32, Box<Request>>,
@@ -137,6 +141,7 @@ impl Scope {
     ) -> Self {
         let state = State {
             clock: now,
+            replay_version: REPLAY_VERSION,
             replaying: false,
             next_task: 0,
             unrecorded: BTreeMap::new(),
@@ -174,6 +179,15 @@ impl Scope {
 
     pub(crate) fn set_clock(&self, now: Timestamp) {
         self.state.borrow_mut().clock = now;
+    }
+
+    pub(crate) fn set_replay_version(&self, version: u8) {
+        self.state.borrow_mut().replay_version = version;
+    }
+
+    /// Which replay rules this execution follows.
+    pub(crate) fn replay_version(&self) -> u8 {
+        self.state.borrow().replay_version
     }
 
     pub(crate) fn is_replaying(&self) -> bool {

@@ -280,7 +280,21 @@ pub struct ExecutionStarted {
     /// Which execution of the instance it is, from 0: one more with each continue-as-new.
     #[serde(default)]
     pub generation: u64,
+    /// Which replay rules the execution follows: [`REPLAY_VERSION`] of the release that started it.
+    ///
+    /// An execution follows the rules that it began with for as long as it runs, so a later release
+    /// replays it as the release did that started it. 0 where it was started before 0.2.
+    #[serde(default)]
+    pub replay_version: u8,
 }
+
+/// The replay rules that executions follow which this release starts.
+///
+/// | version | since | changed |
+/// |---|---|---|
+/// | 0 | 0.1 | |
+/// | 1 | 0.2 | see the uses of [`ExecutionStarted::replay_version`] |
+pub const REPLAY_VERSION: u8 = 1;
 
 impl ExecutionStarted {
     /// A start with nothing but what it must have.
@@ -302,6 +316,7 @@ impl ExecutionStarted {
             trace_context: None,
             properties: Tags::new(),
             generation: 0,
+            replay_version: REPLAY_VERSION,
         }
     }
 }
