@@ -172,3 +172,20 @@ async fn events_can_be_thrown_away() -> Result<()> {
     assert_eq!(run.result().await?, 2);
     Ok(())
 }
+
+#[orchestrator]
+async fn collects_guids(ctx: &OrchestrationContext, mut guids: Vec<String>) -> Result<Vec<String>> {
+    guids.push(ctx.new_guid().to_string());
+    if guids.len() == 3 {
+        return Ok(guids);
+    }
+    ctx.continue_as_new(collects_guids(guids)).await
+}
+
+#[tokio::test]
+async fn generations_that_begin_at_the_same_time_make_different_guids() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let guids = hub.start(collects_guids(Vec::new())).await?.result().await?;
+    assert!(guids[0] != guids[1] && guids[1] != guids[2], "{guids:?}");
+    Ok(())
+}

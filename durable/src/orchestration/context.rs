@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::fmt::Display;
 use std::panic::Location;
 use std::rc::Rc;
 
@@ -140,11 +141,18 @@ impl OrchestrationContext {
 
     /// A GUID that is the same in every replay, and different from all others.
     ///
-    /// As Durable Functions makes it: version 5, of instance id, time of the episode and a counter.
+    /// It is derived as in Durable Functions: version 5, from the instance id, the time of the episode
+    /// and a counter. After a continue-as-new the execution id takes the place of the instance id,
+    /// because two executions of an instance may begin at the same time.
     pub fn new_guid(&self) -> Uuid {
         const NAMESPACE: Uuid = Uuid::from_u128(0x9e95_2958_5e33_4daf_827f_2fa1_2937_b875);
         let time = self.current_utc_datetime().format("%Y-%m-%dT%H:%M:%S%.6f");
-        let name = format!("{}_{time}0Z_{}", self.instance_id(), self.scope.next_guid());
+        // Generations that begin at the same time need different names.
+        let of: &dyn Display = match self.generation() {
+            1.. if self.scope.replay_version() >= 1 => &self.scope.execution_id,
+            _ => self.instance_id(),
+        };
+        let name = format!("{of}_{time}0Z_{}", self.scope.next_guid());
         Uuid::new_v5(&NAMESPACE, name.as_bytes())
     }
 

@@ -290,10 +290,10 @@ pub struct ExecutionStarted {
 
 /// The replay rules that executions follow which this release starts.
 ///
-/// | version | since | changed |
-/// |---|---|---|
-/// | 0 | 0.1 | |
-/// | 1 | 0.2 | see the uses of [`ExecutionStarted::replay_version`] |
+/// * 0: release 0.1.
+/// * 1: release 0.2. After a continue-as-new, [`new_guid`] is derived from the execution id.
+///
+/// [`new_guid`]: crate::OrchestrationContext::new_guid
 pub const REPLAY_VERSION: u8 = 1;
 
 impl ExecutionStarted {
