@@ -60,6 +60,39 @@ async fn dropped(ctx: &OrchestrationContext) -> Result<(bool, u32)> {
     Ok((matches!(begun, Race2::First(_)), next))
 }
 
+/// The older wait is dropped at 11 s, after the younger one was polled in the same pass.
+#[orchestrator]
+async fn handed_on(ctx: &OrchestrationContext) -> Result<(i64, u32)> {
+    let began = ctx.current_utc_datetime();
+    let younger = async {
+        ctx.create_timer(Duration::from_secs(2)).await;
+        ctx.wait_for_external_event::<u32>("n").await?;
+        Ok::<_, Error>((ctx.current_utc_datetime() - began).num_seconds())
+    };
+    let older = async {
+        let mut wait = ctx.wait_for_external_event::<u32>("n");
+        let _ = durable::race((&mut wait, ctx.create_timer(Duration::from_secs(1)))).await;
+        ctx.create_timer(Duration::from_secs(10)).await;
+        drop(wait);
+        ctx.create_timer(Duration::from_hours(24)).await;
+        1
+    };
+    let (younger, older) = durable::join((younger, older)).await;
+    Ok((younger?, older))
+}
+
+/// The older wait is dropped when both have their events.
+#[orchestrator]
+async fn in_line(ctx: &OrchestrationContext) -> Result<(u32, u32)> {
+    let mut first = ctx.wait_for_external_event::<u32>("n");
+    let mut second = ctx.wait_for_external_event::<u32>("n");
+    let second_later = ctx.create_timer(Duration::from_secs(1));
+    let _ = durable::race((&mut first, &mut second, second_later)).await;
+    ctx.create_timer(Duration::from_secs(10)).await;
+    drop(first);
+    Ok((second.await?, ctx.wait_for_external_event("n").await?))
+}
+
 #[orchestrator]
 async fn forgiving(ctx: &OrchestrationContext) -> Result<String> {
     let refused = ctx.wait_for_external_event::<u32>("n").await.unwrap_err();
@@ -127,6 +160,25 @@ async fn an_event_of_a_dropped_wait_goes_to_the_next() -> Result<()> {
     run.raise_event("n", &7).await?;
     run.raise_event("drop", &true).await?;
     assert_eq!(run.result().await?, (true, 7));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_handed_on_event_is_read_at_once_not_with_the_next_timer() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(handed_on().instance_id("handed-on")).await?;
+    hub.raise_event_after(Duration::from_secs(5), "handed-on", "n", &7)?;
+    assert_eq!(run.result().await?, (11, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn events_stay_in_order_when_an_older_wait_is_dropped() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(in_line().instance_id("in-line")).await?;
+    hub.raise_event_after(Duration::from_secs(2), "in-line", "n", &1)?;
+    hub.raise_event_after(Duration::from_secs(3), "in-line", "n", &2)?;
+    assert_eq!(run.result().await?, (1, 2));
     Ok(())
 }
 

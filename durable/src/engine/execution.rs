@@ -390,7 +390,7 @@ impl Execution {
     fn poll(&mut self) -> Result<(), Suspension> {
         let Some(future) = &mut self.future else { return Ok(()) };
         let entered = self.scope.enter();
-        let polled = poll::poll(future);
+        let polled = poll::to_quiescence(future, || self.scope.wants_another_poll());
         let continued = self.scope.take_continued();
         let result = match polled {
             Polled::Foreign(place) => Err(self.subject().foreign_await(&place)),

@@ -42,8 +42,24 @@ pub(super) enum Polled {
     Foreign(String),
 }
 
+/// Polls an orchestrator until it is done or nothing in it can go on.
+///
+/// One poll is enough unless a part of the orchestrator wakes one that was polled before it, which
+/// `again` tells.
+pub(super) fn to_quiescence(
+    future: &mut OrchestratorFuture,
+    mut again: impl FnMut() -> bool,
+) -> Polled {
+    loop {
+        let polled = poll(future);
+        if !matches!(polled, Polled::Pending) || !again() {
+            return polled;
+        }
+    }
+}
+
 /// Polls an orchestrator once.
-pub(super) fn poll(future: &mut OrchestratorFuture) -> Polled {
+fn poll(future: &mut OrchestratorFuture) -> Polled {
     TOUCHED.set(None);
     let waker = trap();
     let mut context = Context::from_waker(&waker);

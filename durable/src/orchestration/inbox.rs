@@ -3,8 +3,11 @@
 //! Rules:
 //! 1. Names are compared without regard to case.
 //! 2. An event goes to the oldest wait for its name; if there is none, it is kept for the next.
-//! 3. A wait that is dropped takes nothing with it: an event that was meant for it goes to the next
-//!    wait, or is kept at its old place.
+//! 3. A dropped wait loses no event. The next wait takes the event of the dropped one and hands its
+//!    own event to the wait behind it, and so on down the line; an event for which no wait is left is
+//!    kept at its old place.
+//!
+//! So of one name the n-th oldest wait has the n-th oldest unread event, whatever was dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,11 +36,15 @@ pub(super) struct Inbox {
     unmet: usize,
 }
 
-/// What there is of one name; waits and events are in the order of their numbers.
+/// The waits and events of one name, in the order of their numbers.
 #[derive(Debug, Default)]
 struct OfName {
+    /// Events without a wait.
     kept: BTreeMap<u64, UnreadEvent>,
+    /// Waits without an event.
     waiting: BTreeSet<u64>,
+    /// Waits that have an event and were not polled since.
+    met: BTreeSet<u64>,
 }
 
 #[derive(Debug)]
@@ -67,8 +74,10 @@ impl Inbox {
 
     fn give(&mut self, name: &str, event: (u64, UnreadEvent)) -> Option<Woken> {
         let of_name = self.names.entry(name.to_owned()).or_default();
-        let oldest = of_name.waiting.pop_first().and_then(|wait| self.waits.get_mut(&wait));
-        if let Some(wait) = oldest {
+        if let Some(oldest) = of_name.waiting.pop_first()
+            && let Some(wait) = self.waits.get_mut(&oldest)
+        {
+            of_name.met.insert(oldest);
             wait.event = Some(event);
             self.unmet -= 1;
             return Some(Woken(wait.waiter));
@@ -85,6 +94,8 @@ impl Inbox {
         if event.is_none() {
             of_name.waiting.insert(id);
             self.unmet += 1;
+        } else {
+            of_name.met.insert(id);
         }
         self.waits.insert(id, Wait { name, waiter: None, event });
         id
@@ -99,10 +110,23 @@ impl Inbox {
         Some(event.input)
     }
 
-    /// The place that is woken by the event that the wait leaves behind, if there is one.
-    pub(super) fn stop(&mut self, id: u64) -> Option<Woken> {
-        let wait = self.remove(id)?;
-        self.give(&wait.name, wait.event?)
+    /// Drops a wait; the result is the place that its event wakes, if it had one.
+    ///
+    /// Under replay version 0 its event goes to the oldest wait that has none, past the waits in
+    /// between: these executions keep the order that they have recorded.
+    pub(super) fn stop(&mut self, id: u64, replay_version: u8) -> Option<Woken> {
+        let Wait { name, event, .. } = self.remove(id)?;
+        let mut event = event?;
+        if replay_version >= 1
+            && let Some(of_name) = self.names.get(&name)
+        {
+            for next in of_name.met.range(id..) {
+                if let Some(given) = self.waits.get_mut(next).and_then(|wait| wait.event.as_mut()) {
+                    std::mem::swap(given, &mut event);
+                }
+            }
+        }
+        self.give(&name, event)
     }
 
     pub(super) fn take_unread(&mut self) -> Vec<UnreadEvent> {
@@ -119,10 +143,140 @@ impl Inbox {
             if of_name.waiting.remove(&id) {
                 self.unmet -= 1;
             }
-            if of_name.kept.is_empty() && of_name.waiting.is_empty() {
+            of_name.met.remove(&id);
+            if of_name.kept.is_empty() && of_name.waiting.is_empty() && of_name.met.is_empty() {
                 self.names.remove(&wait.name);
             }
         }
         Some(wait)
+    }
+}
+
+/// Random waits, events and drops, beside a list of waits and a list of events.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::REPLAY_VERSION;
+
+    /// A small generator, so that a seed says everything.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, end: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            usize::try_from(self.0 % 1_000_000).unwrap() % end
+        }
+    }
+
+    /// What the documentation promises of one name: the n-th oldest wait has the n-th oldest event.
+    #[derive(Default)]
+    struct Line {
+        waits: Vec<u64>,
+        events: Vec<usize>,
+    }
+
+    impl Line {
+        /// The youngest wait that has an event, if `count` waits had one before.
+        fn newly_met(&self, before: usize) -> Option<u64> {
+            let met = self.waits.len().min(self.events.len());
+            (met > before).then(|| self.waits[met - 1])
+        }
+
+        fn met(&self) -> usize {
+            self.waits.len().min(self.events.len())
+        }
+    }
+
+    fn slot(wait: u64) -> Slot {
+        Slot::of_test(usize::try_from(wait).unwrap())
+    }
+
+    fn assert_wakes(woken: Option<Woken>, wait: Option<u64>, seed: u64) {
+        assert_eq!(woken.map(|Woken(slot)| slot), wait.map(|wait| Some(slot(wait))), "seed {seed}");
+    }
+
+    const NAMES: [[&str; 2]; 2] = [["paid", "PAID"], ["Sent", "sent"]];
+
+    fn run(seed: u64) {
+        let mut random = Random(seed);
+        let (mut inbox, mut lines) = (Inbox::default(), [Line::default(), Line::default()]);
+        for number in 0..300 {
+            let of = random.below(NAMES.len());
+            let (name, line) = (NAMES[of][random.below(2)], &mut lines[of]);
+            let met = line.met();
+            match random.below(5) {
+                0 => {
+                    assert_wakes_delivery(&mut inbox, name, line, number, seed);
+                }
+                1 => {
+                    let wait = inbox.wait(name);
+                    line.waits.push(wait);
+                    if line.met() == met {
+                        // The first poll, which leaves its place behind.
+                        assert_eq!(inbox.take(wait, Some(slot(wait))), None, "seed {seed}");
+                    }
+                }
+                2 if !line.waits.is_empty() => {
+                    let place = random.below(line.waits.len());
+                    let taken = inbox.take(line.waits[place], Some(slot(line.waits[place])));
+                    let expected = line.events.get(place).map(ToString::to_string);
+                    assert_eq!(taken.map(|json| json.to_string()), expected, "seed {seed}");
+                    if expected.is_some() {
+                        line.waits.remove(place);
+                        line.events.remove(place);
+                    }
+                }
+                3 if !line.waits.is_empty() => {
+                    let place = random.below(line.waits.len());
+                    let stopped = line.waits.remove(place);
+                    let others = if place < met { met - 1 } else { met };
+                    let woken = inbox.stop(stopped, REPLAY_VERSION);
+                    assert_wakes(woken, line.newly_met(others), seed);
+                }
+                _ => {}
+            }
+            let unread: usize = lines.iter().map(|line| line.events.len()).sum();
+            assert_eq!(inbox.unread(), unread, "seed {seed}");
+            let waits = lines.iter().any(|line| line.waits.len() > line.events.len());
+            assert_eq!(inbox.is_waited_for(), waits, "seed {seed}");
+        }
+        let mut left: Vec<usize> = lines.into_iter().flat_map(|line| line.events).collect();
+        left.sort_unstable();
+        let unread = inbox.take_unread().into_iter().map(|event| event.input.to_string());
+        let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+        assert_eq!(unread.collect::<Vec<_>>(), left, "seed {seed}");
+    }
+
+    fn assert_wakes_delivery(
+        inbox: &mut Inbox,
+        name: &str,
+        line: &mut Line,
+        number: usize,
+        seed: u64,
+    ) {
+        let met = line.met();
+        line.events.push(number);
+        let woken = inbox.deliver(name, Json::parse(&number.to_string()).unwrap());
+        assert_wakes(woken, line.newly_met(met), seed);
+    }
+
+    #[test]
+    fn the_nth_oldest_wait_has_the_nth_oldest_event() {
+        (1..=2_000).for_each(run);
+    }
+
+    #[test]
+    fn replay_version_0_hands_an_event_past_the_waits_that_have_one() {
+        let mut inbox = Inbox::default();
+        let waits = [inbox.wait("n"), inbox.wait("n"), inbox.wait("n")];
+        for number in ["1", "2"] {
+            inbox.deliver("n", Json::parse(number).unwrap());
+        }
+        inbox.stop(waits[0], 0);
+        let mut taken = |wait| inbox.take(wait, None).map(|json| json.to_string());
+        assert_eq!(taken(waits[1]).as_deref(), Some("2"));
+        assert_eq!(taken(waits[2]).as_deref(), Some("1"));
     }
 }

@@ -71,6 +71,13 @@ pub(crate) struct Slot {
     index: usize,
 }
 
+#[cfg(test)]
+impl Slot {
+    pub(super) fn of_test(index: usize) -> Self {
+        Self { group: 0, index }
+    }
+}
+
 /// The running episode of one execution.
 #[derive(Debug)]
 pub(crate) struct Scope {
@@ -95,6 +102,8 @@ struct State {
     next_group: u32,
     groups: BTreeMap<u32, Group>,
     polling: Option<Slot>,
+    /// Whether something was woken since the last poll began.
+    has_woken: bool,
     fault: Option<String>,
     /// What was decided of each patch.
     patches: BTreeMap<String, bool>,
@@ -151,6 +160,7 @@ impl Scope {
             next_group: 0,
             groups: BTreeMap::new(),
             polling: None,
+            has_woken: false,
             fault: None,
             patches: BTreeMap::new(),
             new_patches: Vec::new(),
@@ -361,8 +371,7 @@ impl Scope {
 
     /// Whether anything can still wake the orchestrator.
     pub(crate) fn waits_for_something(&self) -> bool {
-        let state = self.state.borrow();
-        state.pending > 0 || state.inbox.is_waited_for()
+        self.state.borrow().waits_for_something()
     }
 
     /// Delivers the result of an open task and marks who waits for it.
@@ -413,12 +422,27 @@ impl Scope {
         state.inbox.take(wait, polling)
     }
 
-    /// Nobody waits any more; an event that was meant for this wait is the next one's.
+    /// Drops a wait; its event, if it has one, goes to the next wait.
     pub(crate) fn stop_waiting(&self, wait: u64) {
         let mut state = self.state.borrow_mut();
-        if let Some(Woken(slot)) = state.inbox.stop(wait) {
+        let replay_version = state.replay_version;
+        if let Some(Woken(slot)) = state.inbox.stop(wait, replay_version) {
             state.mark(slot);
+            state.has_woken = true;
         }
+    }
+
+    /// Whether the last poll has woken a wait that it may have polled before, so that another poll
+    /// is due. Only a dropped wait does that. Once the orchestrator has asked to continue as new, or
+    /// cannot go on, none is due.
+    ///
+    /// Under replay version 0 the next event polls what was woken; only an execution that has nothing
+    /// else to wait for is polled again, because it would never get a next event.
+    pub(crate) fn wants_another_poll(&self) -> bool {
+        let mut state = self.state.borrow_mut();
+        let has_woken = std::mem::take(&mut state.has_woken);
+        let may_wait = state.replay_version == 0 && state.waits_for_something();
+        has_woken && !may_wait && state.continued.is_none() && state.fault.is_none()
     }
 }
 
@@ -461,6 +485,10 @@ impl Scope {
 }
 
 impl State {
+    fn waits_for_something(&self) -> bool {
+        self.pending > 0 || self.inbox.is_waited_for()
+    }
+
     /// Notes what a request means to the critical section.
     fn watch(&mut self, id: i32, request: &mut Request) {
         match (&mut request.ask, &mut self.section) {

@@ -291,7 +291,10 @@ pub struct ExecutionStarted {
 /// The replay rules that executions follow which this release starts.
 ///
 /// * 0: release 0.1.
-/// * 1: release 0.2. After a continue-as-new, [`new_guid`] is derived from the execution id.
+/// * 1: release 0.2. After a continue-as-new, [`new_guid`] is derived from the execution id. A dropped
+///   wait for an external event hands its event to the next wait of that name, which hands its own
+///   down the line, so events stay in order; and who got an event this way goes on at once, not when
+///   something else happens.
 ///
 /// [`new_guid`]: crate::OrchestrationContext::new_guid
 pub const REPLAY_VERSION: u8 = 1;

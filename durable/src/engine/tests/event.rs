@@ -18,6 +18,11 @@ pub(crate) fn ExecutionStartedByCode(name: &str, input: &str, code_hash: u64) ->
     started(name, input, |started| started.code_hash = Some(code_hash))
 }
 
+/// One that follows the replay rules of `version`.
+pub(crate) fn ExecutionStartedUnder(version: u8, name: &str, input: &str) -> Numbered {
+    started(name, input, |started| started.replay_version = version)
+}
+
 /// One that begins at the `second`-th second only.
 pub(crate) fn ExecutionStartedFor(name: &str, input: &str, second: usize) -> Numbered {
     started(name, input, |started| started.scheduled_start = Some(at(second)))

@@ -129,6 +129,145 @@ fn an_event_that_a_dropped_wait_had_keeps_its_place() {
     );
 }
 
+/// The older wait is dropped after the younger one was polled in the same pass.
+#[orchestrator(crate = crate)]
+async fn handed_back(ctx: &OrchestrationContext) -> Result<Vec<u32>> {
+    let younger = async {
+        note(1).await?;
+        ctx.wait_for_external_event::<u32>("n").await
+    };
+    let older = async {
+        let mut wait = ctx.wait_for_external_event::<u32>("n");
+        let _ = crate::race((&mut wait, note(0))).await;
+        let done = note(2).await;
+        drop(wait);
+        done
+    };
+    let (younger, older) = crate::join((younger, older)).await;
+    Ok(vec![younger?, older?])
+}
+
+/// The same in a group that polls only marked children.
+#[orchestrator(crate = crate)]
+async fn handed_back_in_groups(ctx: &OrchestrationContext) -> Result<Vec<u32>> {
+    let part = |index: u32| async move {
+        if index > 0 {
+            note(index).await?;
+            return ctx.wait_for_external_event::<u32>("n").await;
+        }
+        let mut wait = ctx.wait_for_external_event::<u32>("n");
+        let _ = crate::race((&mut wait, note(0))).await;
+        note(2).await
+    };
+    let inner = |index| async move { crate::join_all([part(index)]).await.remove(0) };
+    Ok(crate::try_join_all([1, 0].map(inner)).await?)
+}
+
+fn handed_back_past(version: u8, name: &str) -> Vec<crate::protocol::HistoryEvent> {
+    history![
+        ExecutionStartedUnder(version, name, "null");
+        TaskScheduled(0, "note");
+        TaskScheduled(1, "note");
+        TaskCompleted(0, "0");
+        TaskCompleted(1, "0");
+        TaskScheduled(2, "note");
+        EventRaised("n", "7");
+    ]
+}
+
+#[test]
+fn an_event_that_a_dropped_wait_hands_on_is_read_at_once() {
+    let completed = history![TaskCompleted(2, "2");];
+    check::<handed_back>(handed_back_past(1, "handed_back"), completed, expect!["completed [7,2]"]);
+}
+
+#[test]
+fn an_event_that_is_handed_on_reaches_a_child_of_nested_groups() {
+    check::<handed_back_in_groups>(
+        handed_back_past(1, "handed_back_in_groups"),
+        history![TaskCompleted(2, "2");],
+        expect!["completed [7,2]"],
+    );
+}
+
+#[test]
+fn under_replay_version_0_a_handed_on_event_is_read_if_nothing_else_is_waited_for() {
+    let completed = history![TaskCompleted(2, "2");];
+    check::<handed_back>(handed_back_past(0, "handed_back"), completed, expect!["completed [7,2]"]);
+}
+
+/// Hands an event back as `handed_back` does, and waits for something else then.
+#[orchestrator(crate = crate)]
+async fn handed_back_and_waits(ctx: &OrchestrationContext) -> Result<u32> {
+    let younger = async {
+        note(1).await?;
+        let event = ctx.wait_for_external_event::<u32>("n").await?;
+        note(event).await
+    };
+    let older = async {
+        let mut wait = ctx.wait_for_external_event::<u32>("n");
+        let _ = crate::race((&mut wait, note(0))).await;
+        let _ = note(2).await;
+        drop(wait);
+        note(3).await
+    };
+    Ok(crate::try_join((younger, older)).await?.1)
+}
+
+#[test]
+fn under_replay_version_0_a_handed_on_event_waits_for_the_next_event_as_it_was_recorded() {
+    for (version, expected) in [
+        (0, expect!["schedule 3 note(3)\nwaiting"]),
+        (1, expect!["schedule 3 note(3)\nschedule 4 note(7)\nwaiting"]),
+    ] {
+        check::<handed_back_and_waits>(
+            handed_back_past(version, "handed_back_and_waits"),
+            history![TaskCompleted(2, "2");],
+            expected,
+        );
+    }
+}
+
+/// Of three waits the first is dropped while two have their events.
+#[orchestrator(crate = crate)]
+async fn three_waits(ctx: &OrchestrationContext) -> Result<Vec<u32>> {
+    let wait = || ctx.wait_for_external_event::<u32>("n");
+    let (mut first, mut second, mut third) = (wait(), wait(), wait());
+    let _ = crate::race((&mut first, &mut second, &mut third, note(0))).await;
+    note(1).await?;
+    drop(first);
+    Ok(vec![second.await?, third.await?])
+}
+
+fn three_waits_past(version: u8) -> Vec<crate::protocol::HistoryEvent> {
+    history![
+        ExecutionStartedUnder(version, "three_waits", "null");
+        TaskScheduled(0, "note");
+        TaskCompleted(0, "0");
+        TaskScheduled(1, "note");
+        EventRaised("n", "1");
+        EventRaised("n", "2");
+    ]
+}
+
+#[test]
+fn events_stay_in_order_when_a_wait_is_dropped() {
+    check::<three_waits>(
+        three_waits_past(1),
+        history![TaskCompleted(1, "0");],
+        expect!["completed [1,2]"],
+    );
+}
+
+#[test]
+fn under_replay_version_0_an_event_overtakes_as_it_was_recorded() {
+    check::<three_waits>(
+        three_waits_past(0),
+        history![TaskCompleted(1, "0");],
+        expect!["completed [2,1]"],
+    );
+}
+
 #[orchestrator(crate = crate)]
 async fn unreadable(ctx: &OrchestrationContext) -> Result<String> {
     let first = ctx.wait_for_external_event::<u32>("n").await;
