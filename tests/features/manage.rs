@@ -235,6 +235,45 @@ async fn a_purge_takes_the_children_along() -> Result<()> {
     Ok(())
 }
 
+/// Calls a sub-orchestration under each of these ids, and tells how many calls failed.
+#[orchestrator]
+async fn claims(ctx: &OrchestrationContext, ids: Vec<String>) -> Result<usize> {
+    let calls = ids.into_iter().map(|id| claims(Vec::new()).instance_id(id));
+    let results = durable::join_all(calls).await;
+    Ok(results.iter().filter(|result| result.is_err()).count())
+}
+
+#[tokio::test]
+async fn a_recursive_purge_spares_an_instance_that_only_has_the_id_of_a_child() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let stranger = hub.start(waits_an_hour().instance_id("stranger")).await?;
+    let ids = vec!["stranger".into(), "child".into(), "reused".into()];
+    let run = hub.start(claims(ids).instance_id("first")).await?;
+    assert_eq!(run.result().await?, 1, "the id of the stranger is taken");
+    stranger.raise_event("number", &1).await?;
+    stranger.result().await?;
+    // Its own child of this id has ended, so that another parent may use the id again.
+    let second = hub.start(claims(vec!["reused".into()]).instance_id("second")).await?;
+    assert_eq!(second.result().await?, 0);
+
+    assert_eq!(run.purge_recursively().await?, 2);
+    for left in ["stranger", "reused", "second"] {
+        assert!(hub.instance(left)?.status().await.is_ok(), "`{left}` was purged");
+    }
+    assert_eq!(second.purge_recursively().await?, 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_recursive_purge_ends_where_an_instance_called_its_own_id() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(claims(vec!["own".into(), "own".into()]).instance_id("own")).await?;
+    assert_eq!(run.result().await?, 2);
+    assert_eq!(run.purge_recursively().await?, 1);
+    assert_eq!(hub.count(&InstanceQuery::new()).await?, 0);
+    Ok(())
+}
+
 #[tokio::test]
 async fn finished_instances_are_kept_as_long_as_retention_says() -> Result<()> {
     let retention = Retention::forever().completed(2 * HOUR);

@@ -1,5 +1,6 @@
 //! What a client can do to an instance, whatever its orchestration.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -16,7 +17,7 @@ use crate::orchestration::json_of;
 use crate::payload::Payload;
 use crate::protocol::{
     EventKind, ExecutionStarted, FailureDetails, HistoryEvent, InstanceId, InstanceRecord, Json,
-    RuntimeStatus,
+    ParentInstance, RuntimeStatus,
 };
 
 /// An instance, seen from outside, whatever its orchestration. It is only a name: dropping it does
@@ -271,45 +272,74 @@ impl InstanceHandle {
     /// # Errors
     /// [`ManageError::NoSuchInstance`], [`ManageError::NotFinished`].
     pub async fn purge(&self) -> Result<(), ManageError> {
-        self.manage(Manage::Purge).await
+        self.manage(Manage::Purge { child_of: None }).await
     }
 
-    /// Removes an instance that has ended, and all its sub-orchestrations that have, and theirs;
-    /// gives how many. Those that it started before it last
-    /// [continued as new](crate::OrchestrationContext::continue_as_new) are not known to it any more.
+    /// Removes an instance that has ended, all its sub-orchestrations that have ended, and theirs;
+    /// returns how many were removed.
+    ///
+    /// An instance that only has the id of a sub-orchestration stays: one that a client started (the
+    /// call then failed because the id was taken), one that another orchestration has started under
+    /// that id since, and one that was started [without waiting](crate::OrchestrationContext::start).
+    /// Sub-orchestrations that were started before the instance last
+    /// [continued as new](crate::OrchestrationContext::continue_as_new) stay, too, because it does
+    /// not know them any more.
     ///
     /// # Errors
     /// As [`purge`](Self::purge).
     pub async fn purge_recursively(&self) -> Result<u64, ManageError> {
-        let mut found = vec![self.clone()];
+        let mut children = Vec::new();
+        self.add_children(self.record_and_history().await?, &mut children);
+        let mut seen = BTreeSet::from([self.instance_id.clone()]);
         let mut next = 0;
-        while let Some(instance) = found.get(next) {
+        while let Some((child, parent)) = children.get(next).cloned() {
             next += 1;
-            let history = match instance.history().await {
-                Err(HubError::NoSuchInstance(id)) if id == self.instance_id => {
-                    return Err(ManageError::NoSuchInstance(id));
-                }
+            let known = match child.record_and_history().await {
                 Err(HubError::NoSuchInstance(_)) => continue,
-                history => history?,
+                known => known?,
             };
-            let child = |event: HistoryEvent| match event.kind {
-                EventKind::SubOrchestrationInstanceCreated {
-                    instance_id, detached: false, ..
-                } => Some(Self { hub: self.hub.clone(), instance_id }),
-                _ => None,
-            };
-            found.extend(history.into_iter().filter_map(child));
+            let is_child = known.0.parent.as_ref().is_some_and(|known| known.is_same_call(&parent));
+            if is_child && seen.insert(child.instance_id.clone()) {
+                child.add_children(known, &mut children);
+            }
         }
         self.purge().await?;
         let mut purged = 1;
-        for child in &found[1..] {
-            match child.purge().await {
+        for (child, parent) in children {
+            match child.manage(Manage::Purge { child_of: Some(Box::new(parent)) }).await {
                 Ok(()) => purged += 1,
                 Err(ManageError::NoSuchInstance(_) | ManageError::NotFinished { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(purged)
+    }
+
+    /// Adds the sub-orchestrations that the instance called, each with the call.
+    fn add_children(
+        &self,
+        (record, history): (InstanceRecord, Vec<HistoryEvent>),
+        children: &mut Vec<(Self, ParentInstance)>,
+    ) {
+        let InstanceRecord { instance_id, execution_id, name, version, .. } = record;
+        for event in history {
+            let EventKind::SubOrchestrationInstanceCreated {
+                instance_id: child,
+                detached: false,
+                ..
+            } = event.kind
+            else {
+                continue;
+            };
+            let parent = ParentInstance {
+                instance_id: instance_id.clone(),
+                execution_id,
+                name: name.clone(),
+                version: version.clone(),
+                task_scheduled_id: event.event_id,
+            };
+            children.push((Self { hub: self.hub.clone(), instance_id: child }, parent));
+        }
     }
 
     /// Waits until the instance has begun: at once, unless it was

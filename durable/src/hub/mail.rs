@@ -85,12 +85,27 @@ pub(super) enum Origin {
 /// What a client can do to an instance.
 #[derive(Clone, Debug)]
 pub(super) enum Manage {
-    Raise { name: String, input: Json },
-    Suspend { reason: String },
-    Resume { reason: String },
-    Terminate { reason: String, recurse: bool },
-    Rewind { reason: String },
-    Purge,
+    Raise {
+        name: String,
+        input: Json,
+    },
+    Suspend {
+        reason: String,
+    },
+    Resume {
+        reason: String,
+    },
+    Terminate {
+        reason: String,
+        recurse: bool,
+    },
+    Rewind {
+        reason: String,
+    },
+    Purge {
+        /// Purges the instance only if it is the sub-orchestration of this call.
+        child_of: Option<Box<ParentInstance>>,
+    },
 }
 
 /// How a client learns what has become of an operation.

@@ -65,6 +65,15 @@ pub struct ParentInstance {
     pub task_scheduled_id: i32,
 }
 
+impl ParentInstance {
+    /// Whether `other` is the same call of the same execution. Names and versions do not matter.
+    pub(crate) fn is_same_call(&self, other: &Self) -> bool {
+        self.instance_id == other.instance_id
+            && self.execution_id == other.execution_id
+            && self.task_scheduled_id == other.task_scheduled_id
+    }
+}
+
 /// Why an instance is set aside: by the runtime until the code that it needs is there, or by a
 /// client until a client resumes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

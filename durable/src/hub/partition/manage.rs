@@ -32,9 +32,15 @@ impl Partition {
         let Some(mut resident) = self.resident(id)? else {
             return Ok(Err(ManageError::NoSuchInstance(id.clone())));
         };
+        if let Manage::Purge { child_of: Some(parent) } = &what
+            && resident.record.parent.as_ref().is_none_or(|known| !known.is_same_call(parent))
+        {
+            self.residents.put(resident);
+            return Ok(Err(ManageError::NoSuchInstance(id.clone())));
+        }
         let status = resident.record.runtime_status;
         let finished = status.is_finished();
-        let wants_finished = matches!(what, Manage::Rewind { .. } | Manage::Purge);
+        let wants_finished = matches!(what, Manage::Rewind { .. } | Manage::Purge { .. });
         if finished != wants_finished {
             self.residents.put(resident);
             let instance_id = id.clone();
@@ -57,7 +63,7 @@ impl Partition {
                 Ok(())
             }
             Manage::Rewind { reason } => self.rewind(&mut resident, &reason, content)?,
-            Manage::Purge => {
+            Manage::Purge { .. } => {
                 self.due.set(id, (resident.record.next_due, None), self.written);
                 let (now, kind) = (self.clock.now(), LifecycleKind::Purged);
                 let effects = self.lifecycle.change(&resident.record, kind, now);
@@ -106,10 +112,7 @@ impl Partition {
             Some(resident) => resident.record.parent.clone(),
             None => self.read(self.store.instance(id))?.and_then(|record| record.parent),
         };
-        Ok(known.is_some_and(|known| {
-            known.execution_id == parent.execution_id
-                && known.task_scheduled_id == parent.task_scheduled_id
-        }))
+        Ok(known.is_some_and(|known| known.is_same_call(parent)))
     }
 
     /// Whether an event can be raised in an instance.
