@@ -40,7 +40,7 @@ pub use entity::{
     DynamicHandle, DynamicLocked, Entity, EntityContext, EntityHandle, LockedOperation, LockedTask,
     Operation,
 };
-pub use error::{Error, Result, TaskError, TaskFailed};
+pub use error::{Error, NonRetriable, Result, TaskError, TaskFailed};
 pub use event::ExternalEvent;
 pub use hub::{
     CleanedEntities, EntityDetails, EntityError, EntityPage, EntityQuery, HubError,

@@ -27,6 +27,7 @@ pub use crate::retry::RetrySettings;
 
 use crate::activity::{Activity, State, States};
 use crate::call::Call;
+use crate::error::NonRetriable;
 use crate::orchestration::Orchestrator;
 use crate::orchestration::scope::Scope;
 
@@ -67,6 +68,32 @@ pub trait Plain {
 }
 
 impl<T> Plain for Probe<T> {}
+
+/// Tells whether an error knows which of its values are final: there its own function counts,
+/// elsewhere the trait's.
+#[derive(Debug)]
+pub struct ErrorProbe<E: ?Sized>(PhantomData<E>);
+
+impl<E: NonRetriable> ErrorProbe<E> {
+    #[must_use]
+    pub fn codec(codec: ErrorCodec<E>) -> ErrorCodec<E> {
+        codec.asking()
+    }
+}
+
+/// An error of which every value may be tried again.
+pub trait Retriable {
+    type Error;
+
+    #[must_use]
+    fn codec(codec: ErrorCodec<Self::Error>) -> ErrorCodec<Self::Error> {
+        codec
+    }
+}
+
+impl<E> Retriable for ErrorProbe<E> {
+    type Error = E;
+}
 
 /// The `T` of a parameter of type `State<T>`.
 #[diagnostic::on_unimplemented(

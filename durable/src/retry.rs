@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::TaskError;
 use crate::protocol::FailureDetails;
 
 /// The longest wait of a policy that does not say another.
@@ -30,7 +31,8 @@ const LONGEST_INTERVAL: Duration = Duration::from_hours(1);
 /// let picky = PATIENT.handle(|retry| retry.failure().error_type != "shop::SoldOut");
 /// ```
 ///
-/// A failure that is [non-retriable](crate::Error::non_retriable) is never tried again. Several
+/// A failure that is non-retriable, by [`Error::non_retriable`](crate::Error::non_retriable) or because
+/// its own type says so ([`NonRetriable`](crate::NonRetriable)), is never tried again. Several
 /// instances that fail at once are tried again at once; [`jitter`](Self::jitter) spreads them.
 #[derive(Clone)]
 #[must_use = "a policy does nothing until it is given to a call"]
@@ -155,6 +157,31 @@ impl RetryContext {
     /// Why the last attempt failed.
     pub fn failure(&self) -> &FailureDetails {
         &self.failure
+    }
+
+    /// The user's own error that made the attempt fail, or that caused what made it fail, as the value
+    /// that it was; `None` if there is no error of type `E`, such as in a panic or a timeout.
+    ///
+    /// An error type that decides by itself implements [`NonRetriable`](crate::NonRetriable), for all
+    /// policies.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use durable::RetryPolicy;
+    /// # use serde::{Deserialize, Serialize};
+    /// #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+    /// enum PaymentError {
+    ///     #[error("declined")]
+    ///     Declined,
+    ///     #[error("the bank does not answer")]
+    ///     Unavailable,
+    /// }
+    ///
+    /// let policy = RetryPolicy::new(5, Duration::from_secs(1))
+    ///     .handle(|retry| !matches!(retry.error(), Some(PaymentError::Declined)));
+    /// ```
+    pub fn error<E: TaskError>(&self) -> Option<E> {
+        self.failure.error()
     }
 
     /// Which attempt failed, from 1.

@@ -5,6 +5,7 @@ mod attempts;
 mod children;
 mod continue_as_new;
 mod entities;
+mod errors;
 mod events;
 mod kit;
 mod listeners;

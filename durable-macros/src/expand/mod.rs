@@ -299,12 +299,16 @@ fn recorded(function: &Function<'_>, krate: &Crate) -> (TokenStream, TokenStream
             (stored, spanned(arguments.next().unwrap_or(ty), "Error"))
         }
     };
-    let codecs = quote! {
+    let codecs = quote! {{
+        #[allow(unused_imports)]
+        use #krate::__private::Retriable as _;
         (
             <#stored as #krate::__private::Stored>::codec(),
-            <#failed as #krate::__private::StoredError>::codec(),
+            #krate::__private::ErrorProbe::<Self::Error>::codec(
+                <#failed as #krate::__private::StoredError>::codec(),
+            ),
         )
-    };
+    }};
     (output, error, codecs)
 }
 

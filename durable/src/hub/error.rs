@@ -87,6 +87,14 @@ pub enum HubError {
         /// The orchestration that was asked for.
         wanted: String,
     },
+    /// What is stored cannot be read as the type that is asked for.
+    #[error("{what} cannot be read: {reason}")]
+    Unreadable {
+        /// What it is.
+        what: String,
+        /// What `serde` said.
+        reason: String,
+    },
 }
 
 /// Something was wanted of an instance that could not be done. Nothing has changed then.
@@ -139,13 +147,19 @@ pub enum ManageError {
     StillSuspended(Suspension),
     /// The event has no name, or what it carries has no JSON form or is too large.
     #[error("{0}")]
-    InvalidEvent(Error),
+    InvalidEvent(Box<Error>),
     /// An instance could not be started again.
     #[error(transparent)]
     Start(Box<StartError>),
     /// The hub could not answer.
     #[error(transparent)]
     Hub(#[from] HubError),
+}
+
+impl ManageError {
+    pub(crate) fn invalid_event(error: Error) -> Self {
+        Self::InvalidEvent(Box::new(error))
+    }
 }
 
 /// An instance could not be started.

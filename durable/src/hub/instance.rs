@@ -101,10 +101,17 @@ impl InstanceHandle {
     /// What the instance last said of its progress, read as a `T`; none if it said nothing.
     ///
     /// # Errors
-    /// As [`status`](Self::status); or it is no `T`.
-    pub async fn custom_status<T: Payload>(&self) -> crate::Result<Option<T>> {
-        let Some(status) = self.status().await?.custom_status else { return Ok(None) };
-        Ok(Some(serde_json::from_str(status.as_str())?))
+    /// As [`status`](Self::status); or [`HubError::Unreadable`] if it is not a `T`.
+    pub async fn custom_status<T: Payload>(&self) -> Result<Option<T>, HubError> {
+        let status = self.status().await?.custom_status;
+        status.map(|status| self.read_custom_status(&status)).transpose()
+    }
+
+    pub(super) fn read_custom_status<T: Payload>(&self, status: &Json) -> Result<T, HubError> {
+        serde_json::from_str(status.as_str()).map_err(|error| HubError::Unreadable {
+            what: format!("the custom status of instance `{}`", self.instance_id),
+            reason: error.to_string(),
+        })
     }
 
     /// All that has happened to the instance in its present execution, in order.
@@ -187,8 +194,8 @@ impl InstanceHandle {
         name: &str,
         input: crate::Result<Json>,
     ) -> Result<(), ManageError> {
-        check_name(name).map_err(ManageError::InvalidEvent)?;
-        let input = input.map_err(ManageError::InvalidEvent)?;
+        check_name(name).map_err(ManageError::invalid_event)?;
+        let input = input.map_err(ManageError::invalid_event)?;
         self.manage(Manage::Raise { name: name.to_owned(), input }).await
     }
 

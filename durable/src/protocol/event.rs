@@ -295,6 +295,10 @@ pub struct ExecutionStarted {
 ///   wait for an external event hands its event to the next wait of that name, which hands its own
 ///   down the line, so events stay in order; and who got an event this way goes on at once, not when
 ///   something else happens.
+///   An [`Error`](crate::Error) that an orchestrator makes has the public path of its type as
+///   [`error_type`](super::FailureDetails::error_type) (`durable::TaskFailed<..>`, not
+///   `durable::error::TaskFailed<..>`), and one made of [`FailureDetails`](super::FailureDetails) is
+///   these, not a failure caused by them.
 ///
 /// [`new_guid`]: crate::OrchestrationContext::new_guid
 pub const REPLAY_VERSION: u8 = 1;

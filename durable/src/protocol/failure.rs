@@ -62,6 +62,25 @@ impl FailureDetails {
     /// The id that a sub-orchestration was to have is taken.
     pub const INSTANCE_EXISTS: &str = "durable::InstanceExists";
 
+    /// The failures that no function returned.
+    const OF_RUNTIME: [&str; 15] = [
+        Self::PANIC,
+        Self::INVALID_INPUT,
+        Self::INVALID_OUTPUT,
+        Self::NOT_REGISTERED,
+        Self::MISSING_STATE,
+        Self::INVALID_STATE,
+        Self::CRITICAL_SECTION,
+        Self::NOT_IN_ORCHESTRATOR,
+        Self::INVALID_EVENT,
+        Self::PAYLOAD_TOO_LARGE,
+        Self::TOO_MANY_ACTIONS,
+        Self::TOO_MANY_EVENTS,
+        Self::TIMEOUT,
+        Self::TERMINATED,
+        Self::INSTANCE_EXISTS,
+    ];
+
     /// A failure of this type with this message, and nothing else known of it.
     pub fn new(error_type: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
@@ -114,13 +133,17 @@ impl FailureDetails {
     /// assert!(details.is_caused_by::<std::fmt::Error>());
     /// ```
     pub fn is_caused_by<T: 'static>(&self) -> bool {
-        self.chain().any(|failure| failure.error_type == std::any::type_name::<T>())
+        self.chain().any(FailureDetails::is_of::<T>)
     }
 
     /// Whether it is a failure that no function returned: it is of one of the types named here.
     pub(crate) fn is_of_runtime(&self) -> bool {
-        let name = self.error_type.strip_prefix("durable::");
-        name.is_some_and(|name| !name.contains("::"))
+        Self::OF_RUNTIME.contains(&self.error_type.as_str())
+    }
+
+    /// Whether it is of the type `T`, whatever caused it.
+    pub(crate) fn is_of<T: 'static>(&self) -> bool {
+        crate::error::is_name_of::<T>(&self.error_type)
     }
 
     /// This failure, what caused it, what caused that, and so on.
@@ -133,6 +156,9 @@ impl FailureDetails {
         let error = error?;
         if let Some(details) = error.downcast_ref::<Self>() {
             return Some(Box::new(details.clone()));
+        }
+        if let Some(error) = error.downcast_ref::<crate::error::Error>() {
+            return Some(Box::new(error.details().clone()));
         }
         let mut details = Self::new("", error.to_string());
         details.inner = Self::from_source(error.source());

@@ -196,7 +196,7 @@ impl TestHub {
             at: self.hub.now().after(time),
             instance_id: instance.instance_id().clone(),
             name: name.to_owned(),
-            input: instance.event_json(payload).map_err(ManageError::InvalidEvent)?,
+            input: instance.event_json(payload).map_err(ManageError::invalid_event)?,
         };
         let number = self.injected.add(event.clone());
         self.raise_later(number, event);

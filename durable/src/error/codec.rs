@@ -1,0 +1,183 @@
+//! How errors are recorded, and come back.
+
+use std::any::Any;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Error;
+use super::names::name_of;
+use crate::protocol::FailureDetails;
+
+/// An error that a durable function may return: it can be recorded, and comes back typed.
+///
+/// Follows from `Serialize`, `Deserialize` and `Display`; [`Error`] has it too.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a durable function",
+    note = "it has to have `Serialize`, `Deserialize` and `Display`"
+)]
+pub trait TaskError: Serialize + DeserializeOwned + fmt::Display + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Serialize + DeserializeOwned + fmt::Display + 'static> TaskError for E {}
+
+/// An error type of your own that knows which of its values no retry can mend.
+///
+/// Implement it for the error of an activity, an orchestration or an operation, and no
+/// [`RetryPolicy`](crate::RetryPolicy) tries again what it calls non-retriable. The answer is asked for
+/// when the error is returned, and recorded with the failure
+/// ([`non_retriable`](crate::protocol::FailureDetails::non_retriable)), so every replay decides the
+/// same. An error type that does not implement it is retriable; a [`durable::Error`](crate::Error)
+/// has [`Error::non_retriable`](crate::Error::non_retriable) instead.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use durable::NonRetriable;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+/// enum PaymentError {
+///     #[error("declined: {0}")]
+///     Declined(String),
+///     #[error("the bank does not answer")]
+///     Unavailable,
+/// }
+///
+/// impl NonRetriable for PaymentError {
+///     fn is_non_retriable(&self) -> bool {
+///         matches!(self, Self::Declined(_))
+///     }
+/// }
+///
+/// #[activity(retry(max_number_of_attempts = 5, first_retry_interval = "1s"))]
+/// async fn charge(card: &str, cents: u32) -> Result<String, PaymentError> {
+///     // `Unavailable` is tried again, `Declined` is not.
+///     # Ok(format!("{cents} from {card}"))
+/// }
+/// ```
+pub trait NonRetriable {
+    /// Whether trying again is pointless. By default it is, for all values of the type.
+    fn is_non_retriable(&self) -> bool {
+        true
+    }
+}
+
+/// A [`TaskError`], as generated code asks for it: a trait that requires no other, so that an error
+/// points at no bound of ours.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a durable function",
+    label = "cannot be recorded in history",
+    note = "return `durable::Result<T>`, into which `?` turns every `std::error::Error`",
+    note = "or an error type of your own that has `Serialize`, `Deserialize` and `Display`: it \
+            comes back as the value that it was"
+)]
+pub trait StoredError {
+    /// How its values are recorded and come back.
+    fn codec() -> ErrorCodec<Self>
+    where
+        Self: Sized;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: TaskError> StoredError for E {
+    fn codec() -> ErrorCodec<Self> {
+        task_error()
+    }
+}
+
+/// How errors of one type are recorded and come back.
+#[derive(Debug)]
+pub struct ErrorCodec<E> {
+    write: fn(&E) -> FailureDetails,
+    read: fn(&FailureDetails) -> Option<E>,
+    is_final: Option<fn(&E) -> bool>,
+}
+
+impl<E> Clone for ErrorCodec<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for ErrorCodec<E> {}
+
+/// The codec of `E`, if `E` can be recorded.
+pub(crate) const fn task_error<E: TaskError>() -> ErrorCodec<E> {
+    ErrorCodec { write: write_error, read: read_error, is_final: None }
+}
+
+impl<E> ErrorCodec<E> {
+    #[expect(clippy::needless_pass_by_value, reason = "it is recorded where it is returned")]
+    pub(crate) fn write(self, error: E) -> FailureDetails {
+        let details = (self.write)(&error);
+        match self.is_final {
+            Some(is_final) if is_final(&error) => details.non_retriable(),
+            _ => details,
+        }
+    }
+
+    /// The same codec for an error type that tells which of its values are final.
+    #[must_use]
+    pub fn asking(self) -> Self
+    where
+        E: NonRetriable,
+    {
+        Self { is_final: Some(E::is_non_retriable), ..self }
+    }
+
+    pub(crate) fn read(self, details: &FailureDetails) -> Option<E> {
+        (self.read)(details)
+    }
+}
+
+fn write_error<E: TaskError>(error: &E) -> FailureDetails {
+    if let Some(error) = (error as &dyn Any).downcast_ref::<Error>() {
+        return error.0.clone();
+    }
+    let mut details = FailureDetails::new(name_of::<E>(), error.to_string());
+    details.value = crate::payload::payload::<E>().encode(error).ok();
+    details
+}
+
+fn read_error<E: TaskError>(details: &FailureDetails) -> Option<E> {
+    let mut error: Option<E> = None;
+    if let Some(slot) = (&mut error as &mut dyn Any).downcast_mut::<Option<Error>>() {
+        *slot = (!details.is_of_runtime()).then(|| Error::new(details.clone()));
+        return error;
+    }
+    let value = details.value.as_ref()?;
+    crate::payload::payload::<E>().decode(value).ok()
+}
+
+impl FailureDetails {
+    /// The user's own error behind this failure: the first of type `E` in its chain of causes, as the
+    /// value that it was. `None` if there is none, such as in a panic.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use durable::protocol::FailureDetails;
+    /// # use serde::{Deserialize, Serialize};
+    /// #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+    /// #[error("only {balance} left")]
+    /// struct Declined {
+    ///     balance: u32,
+    /// }
+    ///
+    /// # #[activity]
+    /// # async fn charge(cents: u32) -> Result<(), Declined> { Err(Declined { balance: 3 }) }
+    /// #[orchestrator]
+    /// async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<()> {
+    ///     Ok(charge(cents).await?) // `?` makes a `durable::Error` of it, and keeps it as the cause
+    /// }
+    ///
+    /// fn balance(failure: &FailureDetails) -> Option<u32> {
+    ///     failure.error::<Declined>().map(|declined| declined.balance)
+    /// }
+    /// ```
+    pub fn error<E: TaskError>(&self) -> Option<E> {
+        // A `durable::Error` is whatever failed, so there is nothing to look for.
+        let is_any = std::any::TypeId::of::<E>() == std::any::TypeId::of::<Error>();
+        self.chain().filter(|failure| is_any || failure.is_of::<E>()).find_map(read_error)
+    }
+}

@@ -1,0 +1,174 @@
+//! What a user's function could not do, as the error that it returns: [`Error`].
+//!
+//! What the library itself could not do is an error of the operation that was asked of it; those
+//! stand with the operations (`hub/error.rs`, `store/mod.rs`).
+//!
+//! Read next: `codec.rs` (how errors are recorded), `names.rs` (what their types are called there),
+//! `task_failed.rs` (what an orchestrator sees of them).
+
+mod codec;
+mod names;
+mod task_failed;
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::codec::task_error;
+pub use self::codec::{ErrorCodec, NonRetriable, StoredError, TaskError};
+pub(crate) use self::names::is_name_of;
+pub use self::task_failed::TaskFailed;
+
+use crate::protocol::FailureDetails;
+
+/// What a durable function returns unless it has an error type of its own.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Any error, as it is recorded: `?` turns every [`std::error::Error`] into one.
+///
+/// What is kept is data (type, message, causes), since it has to come back from history in another
+/// process. To get an error back as the value that it was, return your own type instead: one with
+/// `Serialize`, `Deserialize` and `Display`.
+///
+/// ```
+/// # use durable::prelude::*;
+/// #[activity]
+/// async fn charge(cents: u32) -> Result<String> {
+///     if cents == 0 {
+///         return Err(Error::msg("nothing to charge").non_retriable());
+///     }
+///     Ok(std::fs::read_to_string("receipt.txt")?)
+/// }
+/// ```
+///
+/// # Other error types
+/// `Error` is itself a [`std::error::Error`], `Send`, `Sync` and `'static`. So `?` turns it into
+/// `anyhow::Error`, `eyre::Report`, `Box<dyn std::error::Error>` or an error of your own that has
+/// `#[from] durable::Error`. The other way round, [`from_boxed`](Self::from_boxed) takes what is not
+/// a `std::error::Error` itself: `anyhow::Error`, `eyre::Report`, boxed errors, strings.
+///
+/// `?` does not convert an error that contains an `Error` by value (`Error` is not [`Unpin`], which
+/// tells the two conversions apart): box the field, or use `from_boxed`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Error(FailureDetails, #[serde(skip)] NotUnpin<()>);
+
+/// Makes [`Error`] a type that is not `Unpin`, by an `impl` whose bound `()` does not meet.
+///
+/// `From<E>` for every `E: std::error::Error` would overlap with `From<T> for T` if `Error` was one
+/// of them. With `E: Unpin` it does not, and `Error` can implement `std::error::Error`.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct NotUnpin<T>(PhantomData<T>);
+
+/// A bound that nothing meets.
+trait Never {}
+
+impl<T: Never> Unpin for NotUnpin<T> {}
+
+/// What `?` turns into an [`Error`]: every [`std::error::Error`].
+#[diagnostic::on_unimplemented(
+    message = "`?` cannot turn `{Self}` into a `durable::Error`",
+    label = "is not a `std::error::Error`; `anyhow::Error`, `eyre::Report`, boxed errors and strings: \
+             write `.map_err(durable::Error::from_boxed)?`"
+)]
+pub trait Cause: StdError + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: StdError + Unpin + 'static> Cause for E {}
+
+impl Error {
+    /// An error with this message.
+    pub fn msg(message: impl fmt::Display) -> Self {
+        Self::new(FailureDetails::new(names::name_of::<Self>(), message.to_string()))
+    }
+
+    /// Takes an error that `?` does not convert, because it is no [`std::error::Error`] but can be
+    /// boxed as one: `anyhow::Error`, `eyre::Report`, `Box<dyn std::error::Error + Send + Sync>`, a
+    /// string. The chain of causes is kept; a boxed `Error` comes out as it was.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    /// fn call_the_bank() -> Result<String, BoxError> {
+    ///     Err("the bank is closed".into())
+    /// }
+    ///
+    /// #[activity]
+    /// fn charge(cents: u32) -> Result<String> {
+    ///     let receipt = call_the_bank().map_err(Error::from_boxed)?;
+    ///     Ok(receipt)
+    /// }
+    ///
+    /// assert_eq!(charge::run(5).unwrap_err().to_string(), "the bank is closed");
+    /// ```
+    pub fn from_boxed<E: Into<Box<dyn StdError + Send + Sync>>>(error: E) -> Self {
+        let error = match error.into().downcast::<Self>() {
+            Ok(error) => return *error,
+            Err(error) => error,
+        };
+        match error.downcast::<FailureDetails>() {
+            Ok(details) => Self::new(*details),
+            Err(error) => Self::of(names::name_of::<E>(), &*error),
+        }
+    }
+
+    /// The same error, never to be tried again.
+    #[must_use]
+    pub fn non_retriable(self) -> Self {
+        Self::new(self.0.non_retriable())
+    }
+
+    /// What is recorded of the error.
+    pub fn details(&self) -> &FailureDetails {
+        &self.0
+    }
+
+    const fn new(details: FailureDetails) -> Self {
+        Self(details, NotUnpin(PhantomData))
+    }
+
+    fn of(name: String, error: &dyn StdError) -> Self {
+        let mut details = FailureDetails::new(name, error.to_string());
+        details.inner = FailureDetails::from_source(error.source());
+        Self::new(details)
+    }
+}
+
+impl<E: Cause> From<E> for Error {
+    fn from(error: E) -> Self {
+        match (&error as &dyn Any).downcast_ref::<FailureDetails>() {
+            Some(details) if !names::are_those_of_before() => Self::new(details.clone()),
+            _ => Self::of(names::name_of::<E>(), &error),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// For people, since a `main` that returns an error prints it this way: the message, then causes.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut said = self.0.message.as_str();
+        for cause in self.0.chain().skip(1).filter(|cause| !cause.message.is_empty()) {
+            if !said.ends_with(&cause.message) {
+                write!(f, "\n  caused by: {}", cause.message)?;
+            }
+            said = &cause.message;
+        }
+        Ok(())
+    }
+}

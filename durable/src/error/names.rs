@@ -1,0 +1,104 @@
+//! What the types of errors are called in a history.
+//!
+//! A type of another crate has the path that the compiler knows it by. One of this crate has the path
+//! that a user writes, so that moving a file of ours changes no name: `durable::TaskFailed`, not
+//! `durable::error::task_failed::TaskFailed`.
+
+use std::any::type_name;
+
+use crate::orchestration::scope::Scope;
+
+/// The modules of this crate that are public.
+const PUBLIC: [&str; 3] = ["protocol", "store", "testing"];
+
+/// The name of an error's type.
+pub(super) fn name_of<T: ?Sized>() -> String {
+    let name = type_name::<T>();
+    if are_those_of_before() { before(name) } else { public(name) }
+}
+
+/// Whether a recorded name is that of `T`, be it recorded before names were those of the public API.
+pub(crate) fn is_name_of<T: ?Sized>(recorded: &str) -> bool {
+    public(recorded) == public(type_name::<T>())
+}
+
+/// Whether this is an orchestrator whose execution recorded names of private modules, so that a replay
+/// has to find the same.
+pub(super) fn are_those_of_before() -> bool {
+    Scope::current().is_some_and(|scope| scope.replay_version() == 0)
+}
+
+/// The name with every path into this crate made the one that a user writes.
+fn public(name: &str) -> String {
+    let mut public = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some(start) = start_of_path(rest) {
+        let (before, path) = rest.split_at(start);
+        let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+        let end = path.find(|c| !is_part(c)).unwrap_or(path.len());
+        let (path, behind) = path.split_at(end);
+        let mut parts = path.split("::").skip(1);
+        let first = parts.next().unwrap_or_default();
+        public.push_str(before);
+        public.push_str("durable::");
+        match parts.last() {
+            Some(last) if PUBLIC.contains(&first) => {
+                public.push_str(first);
+                public.push_str("::");
+                public.push_str(last);
+            }
+            Some(last) => public.push_str(last),
+            None => public.push_str(first),
+        }
+        rest = behind;
+    }
+    public.push_str(rest);
+    public
+}
+
+/// Where the next path into this crate begins.
+fn start_of_path(name: &str) -> Option<usize> {
+    let mut all = name.match_indices("durable::");
+    let continues = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    all.find(|(start, _)| !name[..*start].ends_with(continues)).map(|(start, _)| start)
+}
+
+/// The name as executions knew it whose replay rules are of version 0.
+fn before(name: &str) -> String {
+    name.replace("durable::error::task_failed::", "durable::error::")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, TaskFailed};
+    use crate::protocol::InvalidInstanceId;
+
+    #[test]
+    fn names_of_this_crate_are_those_of_its_public_api() {
+        assert_eq!(name_of::<Error>(), "durable::Error");
+        assert_eq!(
+            name_of::<TaskFailed<std::fmt::Error>>(),
+            "durable::TaskFailed<core::fmt::Error>"
+        );
+        assert_eq!(name_of::<TaskFailed>(), "durable::TaskFailed");
+        assert_eq!(name_of::<InvalidInstanceId>(), "durable::protocol::InvalidInstanceId");
+        assert_eq!(name_of::<crate::HubError>(), "durable::HubError");
+        assert_eq!(name_of::<crate::store::StoreError>(), "durable::store::StoreError");
+        assert_eq!(name_of::<Vec<(Error, u8)>>(), "alloc::vec::Vec<(durable::Error, u8)>");
+    }
+
+    #[test]
+    fn names_of_other_crates_stay() {
+        for name in ["shop::durable::Declined", "undurable::x::Y", "std::io::error::Error"] {
+            assert_eq!(public(name), name);
+        }
+    }
+
+    #[test]
+    fn a_name_that_was_recorded_before_is_known() {
+        assert!(is_name_of::<Error>("durable::error::Error"));
+        assert!(is_name_of::<TaskFailed>("durable::error::TaskFailed"));
+        assert!(!is_name_of::<TaskFailed>("durable::error::Error"));
+    }
+}

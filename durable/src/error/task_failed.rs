@@ -1,0 +1,127 @@
+//! What an orchestrator or a client sees of a failed call: [`TaskFailed`].
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use super::{Error, ErrorCodec};
+use crate::protocol::FailureDetails;
+
+/// An awaited task failed.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use serde::{Serialize, Deserialize};
+/// #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+/// enum Declined {
+///     #[error("only {balance} left")]
+///     NoMoney { balance: u32 },
+/// }
+///
+/// #[activity]
+/// async fn charge(cents: u32) -> Result<(), Declined> {
+///     Err(Declined::NoMoney { balance: 3 })
+/// }
+///
+/// #[orchestrator]
+/// async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<String> {
+///     match charge(cents).await {
+///         Ok(()) => Ok("paid".into()),
+///         Err(failed) => match failed.error() {
+///             Some(Declined::NoMoney { balance }) => Ok(format!("short by {}", cents - balance)),
+///             None => Err(failed.into()), // it panicked, for example
+///         },
+///     }
+/// }
+/// ```
+pub struct TaskFailed<E = Error> {
+    task: String,
+    task_id: Option<i32>,
+    details: FailureDetails,
+    /// In a box, so that a failure is `Unpin` whatever its error is: see [`Error`].
+    error: Option<Box<E>>,
+}
+
+impl<E> TaskFailed<E> {
+    pub(crate) fn new(task: String, details: FailureDetails, codec: ErrorCodec<E>) -> Self {
+        let error = codec.read(&details).map(Box::new);
+        Self { task, task_id: None, details, error }
+    }
+
+    /// The same failure, of the call of this number.
+    pub(crate) fn of_task(self, task_id: i32) -> Self {
+        Self { task_id: Some(task_id), ..self }
+    }
+
+    /// The number of the call in its execution, which its history names as `event_id`; none for what
+    /// was not asked for by an orchestrator.
+    pub fn task_id(&self) -> Option<i32> {
+        self.task_id
+    }
+
+    /// The error that the function returned; `None` if it did not get as far, such as in a panic.
+    pub fn error(&self) -> Option<&E> {
+        self.error.as_deref()
+    }
+
+    /// The error that the function returned, by value.
+    pub fn into_error(self) -> Option<E> {
+        self.error.map(|error| *error)
+    }
+
+    /// The error that the function returned, or what `other` makes of a failure that is none, such
+    /// as a panic.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use serde::{Serialize, Deserialize};
+    /// #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+    /// enum Declined {
+    ///     #[error("no money")]
+    ///     NoMoney,
+    ///     #[error("{0}")]
+    ///     Broken(String),
+    /// }
+    ///
+    /// #[activity]
+    /// async fn charge(cents: u32) -> Result<(), Declined> { Err(Declined::NoMoney) }
+    ///
+    /// #[orchestrator]
+    /// async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<(), Declined> {
+    ///     charge(cents).await.map_err(|failed| {
+    ///         failed.into_error_or_else(|details| Declined::Broken(details.message))
+    ///     })
+    /// }
+    /// ```
+    pub fn into_error_or_else(self, other: impl FnOnce(FailureDetails) -> E) -> E {
+        match self.error {
+            Some(error) => *error,
+            None => other(self.details),
+        }
+    }
+
+    /// What is recorded of the failure.
+    pub fn details(&self) -> &FailureDetails {
+        &self.details
+    }
+}
+
+impl<E> fmt::Display for TaskFailed<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed: {}", self.task, self.details)
+    }
+}
+
+impl<E> fmt::Debug for TaskFailed<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskFailed")
+            .field("task", &self.task)
+            .field("details", &self.details)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E> StdError for TaskFailed<E> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.details)
+    }
+}

@@ -1,0 +1,346 @@
+//! Errors of users, on their way through retries, histories and other libraries.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use durable::prelude::*;
+use durable::protocol::{EventKind, FailureDetails, HistoryEvent};
+use durable::testing::TestHub;
+use durable::{EntityError, NonRetriable, ResultError};
+use serde::{Deserialize, Serialize};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[derive(Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+enum PaymentError {
+    #[error("declined: {0}")]
+    Declined(String),
+    #[error("the bank does not answer")]
+    Unavailable,
+}
+
+impl NonRetriable for PaymentError {
+    fn is_non_retriable(&self) -> bool {
+        matches!(self, Self::Declined(_))
+    }
+}
+
+/// Final, whatever its value is.
+#[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+#[error("sold out")]
+struct SoldOut;
+
+impl NonRetriable for SoldOut {}
+
+/// Knows nothing of retries.
+#[derive(Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[error("out of order: {part}")]
+struct OutOfOrder {
+    part: String,
+}
+
+#[activity(retry(max_number_of_attempts = 3, first_retry_interval = "1s"))]
+async fn pay_by_card(card: &str) -> Result<(), PaymentError> {
+    match card {
+        "stolen" => Err(PaymentError::Declined("stolen".to_owned())),
+        _ => Err(PaymentError::Unavailable),
+    }
+}
+
+#[activity(retry(max_number_of_attempts = 3, first_retry_interval = "1s"))]
+fn reserve() -> Result<(), SoldOut> {
+    Err(SoldOut)
+}
+
+#[activity]
+async fn print(part: String) -> Result<(), OutOfOrder> {
+    Err(OutOfOrder { part })
+}
+
+#[orchestrator]
+async fn pay(ctx: &OrchestrationContext, card: String) -> Result<(), PaymentError> {
+    pay_by_card(&card).await.map_err(|failed| {
+        failed.into_error_or_else(|details| PaymentError::Declined(details.message))
+    })
+}
+
+#[orchestrator]
+async fn pay_by_child(ctx: &OrchestrationContext, card: String) -> Result<()> {
+    Ok(pay(card).instance_id("payment").retry(RetryPolicy::new(2, SECOND)).await?)
+}
+
+#[orchestrator]
+async fn reserves(ctx: &OrchestrationContext) -> Result<()> {
+    Ok(reserve().await?)
+}
+
+#[orchestrator]
+async fn prints(ctx: &OrchestrationContext, part: String) -> Result<()> {
+    Ok(print(part).await?)
+}
+
+/// Tries again what has a part that can be mended: by the error behind the child's.
+#[orchestrator]
+async fn prints_again(ctx: &OrchestrationContext, part: String) -> Result<()> {
+    let policy = RetryPolicy::new(4, SECOND).handle(|retry| {
+        let error: Option<OutOfOrder> = retry.error();
+        assert!(retry.error::<PaymentError>().is_none(), "it is of another type");
+        error.is_some_and(|error| error.part == "paper")
+    });
+    Ok(prints(part).instance_id("printer").retry(policy).await?)
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct CardReader;
+
+#[entity]
+impl CardReader {
+    fn pay(&mut self, card: &str) -> Result<(), PaymentError> {
+        match card {
+            "stolen" => Err(PaymentError::Declined("stolen".to_owned())),
+            _ => Err(PaymentError::Unavailable),
+        }
+    }
+}
+
+#[orchestrator]
+async fn is_hopeless(ctx: &OrchestrationContext, card: String) -> Result<bool> {
+    let failed = CardReader::at("ada").pay(&card).await.unwrap_err();
+    Ok(failed.details().non_retriable)
+}
+
+fn retries(history: &[HistoryEvent]) -> usize {
+    let is_retry =
+        |event: &&HistoryEvent| matches!(event.kind, EventKind::TaskAttemptFailed { .. });
+    history.iter().filter(is_retry).count()
+}
+
+fn failure<T: std::fmt::Debug, E>(result: Result<T, ResultError<E>>) -> FailureDetails
+where
+    E: std::fmt::Debug,
+{
+    match result.unwrap_err() {
+        ResultError::Failed(failed) => failed.details().clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_error_type_says_which_of_its_values_are_not_retried() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(pay("stolen".into())).await?;
+    let failed = failure(run.result().await);
+    assert!(failed.non_retriable, "{failed:?}");
+    assert_eq!(failed.error(), Some(PaymentError::Declined("stolen".into())));
+    assert_eq!(retries(&run.history().await?), 0);
+
+    let run = hub.start(pay("ok".into())).await?;
+    let failed = failure(run.result().await);
+    assert!(!failed.non_retriable, "{failed:?}");
+    assert_eq!(retries(&run.history().await?), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_error_type_that_is_final_as_a_whole_is_not_retried() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(reserves()).await?;
+    run.result().await.unwrap_err();
+    assert_eq!(retries(&run.history().await?), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_error_of_a_child_decides_whether_the_child_is_retried() -> Result<()> {
+    let hub = TestHub::open().await?;
+    for (card, expected) in [("stolen", 0), ("ok", 1)] {
+        let run = hub.start(pay_by_child(card.into())).await?;
+        run.result().await.unwrap_err();
+        assert_eq!(retries(&run.history().await?), expected, "{card}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn that_an_error_is_final_is_recorded_with_it() -> Result<()> {
+    let hub = TestHub::open().await?;
+    hub.start(pay("stolen".into()).instance_id("order")).await?.result().await.unwrap_err();
+    let hub = hub.crash().await?;
+    let run = hub.get_instance::<pay>("order").await?.expect("it is kept");
+    let history = run.history().await?;
+    let recorded = history.iter().find_map(|event| match &event.kind {
+        EventKind::TaskFailed { failure, .. } => Some(failure),
+        _ => None,
+    });
+    assert!(recorded.is_some_and(|failure| failure.non_retriable), "{history:?}");
+    assert!(failure(run.result().await).non_retriable);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mock_may_fail_with_an_error_that_is_final() -> Result<()> {
+    let hub = TestHub::builder()
+        .mock::<pay_by_card>(|card| Err(PaymentError::Declined(card)))
+        .open()
+        .await?;
+    let run = hub.start(pay("any".into())).await?;
+    run.result().await.unwrap_err();
+    assert_eq!(hub.calls::<pay_by_card>(), ["any"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_error_of_an_operation_says_whether_it_is_final() -> Result<()> {
+    let hub = TestHub::open().await?;
+    assert!(hub.start(is_hopeless("stolen".into())).await?.result().await?);
+    assert!(!hub.start(is_hopeless("ok".into())).await?.result().await?);
+    let called = hub.call_entity(CardReader::at("bob").pay("stolen")).await;
+    let Err(EntityError::Failed(failed)) = called else { panic!("it fails") };
+    assert!(failed.details().non_retriable);
+    assert_eq!(failed.error(), Some(&PaymentError::Declined("stolen".into())));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_retry_decision_sees_the_error_behind_that_of_a_child() -> Result<()> {
+    let hub = TestHub::open().await?;
+    for (part, expected) in [("paper", 3), ("engine", 0)] {
+        let run = hub.start(prints_again(part.into())).await?;
+        let failed = failure(run.result().await);
+        assert_eq!(failed.error(), Some(OutOfOrder { part: part.into() }));
+        assert!(failed.is_caused_by::<OutOfOrder>());
+        assert_eq!(retries(&run.history().await?), expected, "{part}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn recorded_types_of_errors_have_their_public_names() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let failed = failure(hub.start(prints("ink".into())).await?.result().await);
+    let types: Vec<_> = failed.chain().map(|failure| failure.error_type.as_str()).collect();
+    let own = std::any::type_name::<OutOfOrder>();
+    assert_eq!(types, [format!("durable::TaskFailed<{own}>").as_str(), own]);
+    Ok(())
+}
+
+// ---- Other libraries of errors.
+
+#[orchestrator]
+async fn progress(ctx: &OrchestrationContext) -> Result<u32> {
+    ctx.set_custom_status(&"half")?;
+    Ok(7)
+}
+
+#[derive(Debug, thiserror::Error)]
+enum AppError {
+    #[error(transparent)]
+    Durable(#[from] durable::Error),
+    #[error("no progress")]
+    NoProgress,
+}
+
+/// What a client does with a hub; every `?` converts.
+macro_rules! client {
+    ($hub:expr) => {{
+        let hub = $hub;
+        let run = hub.start(progress().instance_id("run")).await?;
+        assert_eq!(run.result().await?, 7);
+        assert_eq!(run.custom_status::<String>().await?.as_deref(), Some("half"));
+        hub.instance("run")?.purge().await?;
+        hub.signal_entity(CardReader::at("ada").pay("ok")).await?;
+        assert!(hub.entity_state::<CardReader>("bob").await?.is_none());
+        assert!(hub.schedules(&durable::ScheduleQuery::new()).await?.is_empty());
+        hub.shutdown().await?;
+    }};
+}
+
+#[tokio::test]
+async fn every_error_of_a_client_fits_into_anyhow() -> anyhow::Result<()> {
+    client!(TaskHub::builder().in_memory().open().await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_error_of_a_client_fits_into_eyre() -> eyre::Result<()> {
+    client!(TaskHub::builder().in_memory().open().await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_error_of_a_client_fits_into_a_box() -> Result<(), Box<dyn StdError>> {
+    client!(TaskHub::builder().in_memory().open().await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_error_of_a_client_fits_into_an_error_of_durable() -> Result<()> {
+    client!(TaskHub::builder().in_memory().open().await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_error_of_durable_is_a_source_of_ones_own() -> Result<(), AppError> {
+    async fn looks(hub: &TaskHub) -> Result<(), AppError> {
+        let run = hub.start(progress()).await.map_err(Error::from)?;
+        run.result().await.map_err(Error::from)?;
+        Err(AppError::NoProgress)
+    }
+    let hub = TaskHub::builder().in_memory().open().await.map_err(Error::from)?;
+    assert!(matches!(looks(&hub).await, Err(AppError::NoProgress)));
+    hub.shutdown().await?;
+    Ok(())
+}
+
+#[test]
+fn an_error_of_another_library_keeps_its_causes() {
+    let io = std::io::Error::other("the disk is gone");
+    let report = anyhow::Error::from(io).context("cannot save").context("cannot sell");
+    let error = Error::from_boxed(report);
+    let messages: Vec<_> = error.details().chain().map(|cause| cause.message.as_str()).collect();
+    assert_eq!(messages, ["cannot sell", "cannot save", "the disk is gone"]);
+    assert_eq!(error.details().error_type, "anyhow::Error");
+
+    let report = eyre::Report::msg("the disk is gone").wrap_err("cannot save");
+    let error = Error::from_boxed(report);
+    assert_eq!(format!("{error:?}"), "cannot save\n  caused by: the disk is gone");
+    assert_eq!(Error::from_boxed("only text").to_string(), "only text");
+}
+
+#[test]
+fn an_error_goes_through_a_box_and_comes_back_as_it_was() {
+    let error = Error::msg("never").non_retriable();
+    let boxed: Box<dyn StdError + Send + Sync> = error.clone().into();
+    assert_eq!(Error::from_boxed(boxed), error);
+    let boxed: Box<dyn StdError + Send + Sync> = Box::new(error.details().clone());
+    assert_eq!(Error::from_boxed(boxed), error);
+}
+
+#[test]
+fn anyhow_shows_each_cause_of_an_error_once() {
+    let error = Error::from_boxed(anyhow::anyhow!("the disk is gone").context("cannot save"));
+    let shown = format!("{:#}", anyhow::Error::from(error));
+    assert_eq!(shown, "cannot save: the disk is gone");
+}
+
+#[activity]
+async fn calls_another_library() -> Result<()> {
+    let failed: anyhow::Result<()> = Err(anyhow::anyhow!("gone").context("cannot save"));
+    failed.map_err(Error::from_boxed)?;
+    Ok(())
+}
+
+#[orchestrator]
+async fn saves(ctx: &OrchestrationContext) -> Result<()> {
+    Ok(calls_another_library().await?)
+}
+
+#[tokio::test]
+async fn an_activity_fails_with_an_error_of_another_library() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let failed = failure(hub.start(saves()).await?.result().await);
+    let messages: Vec<_> = failed.chain().map(|cause| cause.message.as_str()).collect();
+    let expected = ["activity `calls_another_library` failed: cannot save", "cannot save", "gone"];
+    assert_eq!(messages, expected);
+    Ok(())
+}
