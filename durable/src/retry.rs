@@ -118,7 +118,10 @@ impl RetryPolicy {
     /// Asks `handle` after every failure whether it should be tried again, as long as the number of
     /// attempts and the time allow it.
     ///
-    /// It is asked again in every replay, so it must answer the same for the same failure.
+    /// It is asked once for each failed attempt, and its decision is recorded; a replay does not ask
+    /// it. If the instance is suspended when the attempt fails, it is asked when the instance goes
+    /// on. It is asked again only if the decision was lost before it was durable: by a crash, or
+    /// because that step suspended the instance.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -16,4 +16,5 @@ mod residents;
 mod retries;
 mod schedules;
 mod store;
+mod suspensions;
 mod timers;

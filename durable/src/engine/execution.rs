@@ -7,11 +7,11 @@
 use std::rc::Rc;
 
 use super::action::{Action, Continuation, Episode, Outcome, ScheduledTask};
-use super::nondeterminism::{self, Mismatch, Subject, Wanted};
+use super::nondeterminism::{self, Subject};
 use super::open::{self, Asker, Due, OpenTasks};
 use super::origin::Origin;
-use super::past::set_aside_from;
 use super::poll::{self, Polled};
+use super::replay::Backlog;
 use crate::orchestration::OrchestrationContext;
 use crate::orchestration::scope::{CustomStatus, NextExecution, Scope, TaskResult};
 use crate::panics;
@@ -28,26 +28,23 @@ pub(crate) struct Execution {
     entry: Entry,
     runner: Option<Runner>,
     recorded_hash: Option<u64>,
-    scope: Rc<Scope>,
+    pub(super) scope: Rc<Scope>,
     /// Who it is, once it is started.
-    asker: Option<Asker>,
+    pub(super) asker: Option<Asker>,
     future: Option<OrchestratorFuture>,
-    end: End,
-    open: OpenTasks,
+    pub(super) end: End,
+    pub(super) open: OpenTasks,
     /// How many events were delivered.
-    position: usize,
+    pub(super) position: usize,
     /// How many bytes the orchestrator was given, which it may hold.
     given: usize,
     /// Whether inputs and results must be the recorded ones, too.
-    strict: bool,
-    /// Whether what is cancelled in a replay is yet to be.
-    keeps_cancelled: bool,
-    /// What else a replay has found that is yet to be done.
-    owed: Vec<Action>,
+    pub(super) strict: bool,
+    pub(super) backlog: Backlog,
 }
 
 /// Whether the orchestrator has ended, and whether that is recorded.
-enum End {
+pub(super) enum End {
     NotYet,
     Unrecorded(TaskResult),
     ContinuedAsNew(NextExecution),
@@ -75,47 +72,8 @@ impl Execution {
             position: 0,
             given: 0,
             strict: false,
-            keeps_cancelled: false,
-            owed: Vec::new(),
+            backlog: Backlog::default(),
         })
-    }
-
-    /// Replays a whole history from scratch, and holds the orchestrator to every word of it: what an
-    /// execution did live it must do again (DURABLE0104).
-    pub(crate) fn verify(mut self, history: &[HistoryEvent]) -> Result<(), Suspension> {
-        self.strict = true;
-        self.replay(history)?;
-        match self.scope.first_unrecorded() {
-            Some((_, request)) => Err(self.subject().goes_on(&request)),
-            None => Ok(()),
-        }
-    }
-
-    /// Brings the execution to where its history ends. What it asks for beyond comes out of the
-    /// next [`run`](Self::run).
-    pub(crate) fn replay(&mut self, past: &[HistoryEvent]) -> Result<(), Suspension> {
-        self.scope.set_replaying(true);
-        self.scope.know_patches(past.iter().filter_map(|event| event.kind.patch()));
-        let (acted_on, set_aside) = past.split_at(set_aside_from(past));
-        quietly(|| acted_on.iter().try_for_each(|event| self.apply(event)))?;
-        // What was cancelled on the way was so when it was recorded; but what came while the instance
-        // was set aside had no effect yet.
-        self.keeps_cancelled = true;
-        quietly(|| set_aside.iter().try_for_each(|event| self.catch_up(event)))?;
-        self.scope.set_replaying(false);
-        Ok(())
-    }
-
-    /// Replays what had no effect yet, and notes which it is yet to have.
-    fn catch_up(&mut self, event: &HistoryEvent) -> Result<(), Suspension> {
-        if let Some(task) = event.kind.timed_out() {
-            let stopped = self.stop(task);
-            self.owed.extend(stopped);
-        }
-        let applied = self.apply(event);
-        let next = |asker| self.open.next_attempt(&event.kind, asker);
-        self.owed.extend(self.asker.as_ref().and_then(next));
-        applied
     }
 
     /// The activities that the history leaves running.
@@ -177,9 +135,12 @@ impl Execution {
     ///
     /// After an episode that is [suspended](Outcome::Suspended) the execution is of no more use.
     pub(crate) fn run(&mut self, now: Timestamp, new: Vec<EventKind>) -> Option<Episode> {
+        if let Err(suspension) = self.catch_up() {
+            return Some(Episode::set_aside(now, new, suspension, true));
+        }
         self.scope.set_clock(now);
-        let mut incoming = Vec::with_capacity(new.len());
-        let mut actions = std::mem::take(&mut self.owed);
+        let (mut incoming, mut actions) = self.take_backlog();
+        incoming.reserve(new.len());
         // What came in goes first: a result may be that of an attempt which, after a replay, looks as
         // if it was yet to begin.
         let result = self
@@ -277,11 +238,11 @@ impl Execution {
     }
 
     /// Whether an event that came in means anything here: a result nobody waits for does not.
-    fn concerns(&self, kind: &EventKind) -> bool {
+    pub(super) fn concerns(&self, kind: &EventKind) -> bool {
         kind.answers().is_none_or(|id| id == open::START || self.scope.is_open(id))
     }
 
-    fn apply(&mut self, event: &HistoryEvent) -> Result<(), Suspension> {
+    pub(super) fn apply(&mut self, event: &HistoryEvent) -> Result<(), Suspension> {
         self.position += 1;
         if event.kind.came_in() {
             self.given += weight::of_content(&event.kind);
@@ -415,7 +376,7 @@ impl Execution {
             }
         });
         drop(entered);
-        if self.scope.is_replaying() && !self.keeps_cancelled {
+        if self.scope.is_replaying() {
             self.forget_cancelled();
         }
         result
@@ -436,60 +397,6 @@ impl Execution {
         }
         let place = "it waits, but for no task: nothing could ever wake it";
         Err(self.subject().foreign_await(place))
-    }
-
-    /// A recorded request must be asked for again, by the same number, kind and name.
-    fn meet(&mut self, event: &HistoryEvent) -> Result<(), Suspension> {
-        match self.scope.record(event.event_id) {
-            Some(request) if nondeterminism::fits(&request, &event.kind, self.strict) => {
-                let request = request.recorded_as(&event.kind);
-                self.open.insert(event.event_id, request, event.timestamp);
-                Ok(())
-            }
-            Some(request) => Err(self.mismatch(event, Wanted::Request(&request))),
-            None => Err(match (&self.end, self.scope.first_unrecorded()) {
-                (End::Unrecorded(Ok(_)) | End::Recorded, _) => {
-                    self.mismatch(event, Wanted::Returned(None))
-                }
-                (End::ContinuedAsNew(_), _) => self.mismatch(event, Wanted::ContinuedAsNew),
-                (End::Unrecorded(Err(failure)), _) => {
-                    self.mismatch(event, Wanted::Failed(&failure.message))
-                }
-                (End::NotYet, Some((_, request))) => {
-                    self.mismatch(event, Wanted::Request(&request))
-                }
-                (End::NotYet, None) => self.mismatch(event, Wanted::Nothing),
-            }),
-        }
-    }
-
-    /// A recorded end must be reached again, with the same status; an end from outside may come at
-    /// any time.
-    fn meet_end(
-        &mut self,
-        event: &HistoryEvent,
-        recorded: RuntimeStatus,
-        recorded_result: Option<&Json>,
-    ) -> Result<(), Suspension> {
-        let mismatch = match &self.end {
-            _ if recorded == RuntimeStatus::Terminated => None,
-            End::NotYet => Some(Wanted::Nothing),
-            End::Unrecorded(Ok(result)) => {
-                let is_same = !self.strict || recorded_result == Some(result);
-                let reached = recorded == RuntimeStatus::Completed && is_same;
-                (!reached).then_some(Wanted::Returned(Some(result)))
-            }
-            End::Unrecorded(Err(failure)) => {
-                (recorded != RuntimeStatus::Failed).then_some(Wanted::Failed(&failure.message))
-            }
-            End::ContinuedAsNew(_) => Some(Wanted::ContinuedAsNew),
-            End::Recorded => None,
-        };
-        if let Some(wanted) = mismatch {
-            return Err(self.mismatch(event, wanted));
-        }
-        self.end = End::Recorded;
-        Ok(())
     }
 
     /// Makes events and actions of all that was asked for and not recorded.
@@ -553,7 +460,7 @@ impl Execution {
     }
 
     /// Nobody waits for a task any more: what is to be stopped with it.
-    fn stop(&mut self, id: i32) -> Option<Action> {
+    pub(super) fn stop(&mut self, id: i32) -> Option<Action> {
         let request = self.open.remove(id)?;
         open::stop(&request, id, self.asker.as_ref()?)
     }
@@ -570,11 +477,7 @@ impl Execution {
         }
     }
 
-    fn mismatch(&self, recorded: &HistoryEvent, wanted: Wanted<'_>) -> Suspension {
-        self.subject().mismatch(&Mismatch { position: self.position, recorded, wanted })
-    }
-
-    fn subject(&self) -> Subject<'_> {
+    pub(super) fn subject(&self) -> Subject<'_> {
         Subject {
             name: self.entry.name,
             version: self.entry.version,

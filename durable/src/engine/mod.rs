@@ -12,7 +12,8 @@
 //! 3. What does not fit, and what is not durable, suspends the instance: nothing of that episode
 //!    takes effect but the events that came in.
 //!
-//! Read next: `execution.rs` (rules 1 and 2), `nondeterminism.rs` (what is said under rule 3).
+//! Read next: `execution.rs` (rule 1), `replay.rs` (rule 2), `nondeterminism.rs` (what is said under
+//! rule 3).
 
 mod action;
 mod execution;
@@ -21,6 +22,7 @@ mod open;
 mod origin;
 mod past;
 mod poll;
+mod replay;
 #[cfg(test)]
 mod tests;
 

@@ -5,8 +5,8 @@
 //!    polled, and the next attempt begins at the time that the event names. An activity's is begun
 //!    then; a sub-orchestration's is sent out with the event, as a start at that time, since it has
 //!    to be sent exactly once.
-//! 2. Whether to retry is decided once, when the failure comes in. A replay finds the decision in the
-//!    history and asks no policy.
+//! 2. Whether to retry is decided once: when the failure comes in or, if the instance is suspended
+//!    then, when it goes on. A replay finds the decision in the history and asks no policy.
 //! 3. A call's timeout counts from its record over all attempts, and is a failure that is not
 //!    retried.
 
@@ -120,6 +120,10 @@ impl OpenTasks {
         self.tasks.get(&id).map(|open| open.attempt)
     }
 
+    pub(super) fn is_activity(&self, id: i32) -> bool {
+        self.tasks.get(&id).is_some_and(|open| matches!(open.request.ask, Ask::Activity(_)))
+    }
+
     /// About how many bytes of memory they take.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
@@ -186,7 +190,8 @@ impl OpenTasks {
         })
     }
 
-    /// What a failure that came in is to be recorded as: a failed attempt if it is retried.
+    /// What a failure that came in at this time is to be recorded as: a failed attempt if it is
+    /// retried.
     pub(super) fn judge(&self, kind: EventKind, now: Timestamp, asker: &Asker) -> EventKind {
         let (EventKind::TaskFailed { task_scheduled_id: id, failure }
         | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id: id, failure }) = &kind

@@ -24,11 +24,34 @@ pub(super) fn set_aside_from(past: &[HistoryEvent]) -> usize {
     from.unwrap_or(past.len())
 }
 
+/// Which failures of calls were followed by the decision to retry.
+///
+/// What fails while the instance is suspended is recorded as it came in, and judged when the instance
+/// goes on. A decision to retry is recorded then, and counts instead of the failure before it.
+pub(super) struct Retried(BTreeMap<i32, usize>);
+
+impl Retried {
+    /// Whether the event at this index is a failure that was retried later on.
+    pub(super) fn covers(&self, index: usize, kind: &EventKind) -> bool {
+        let last = kind.failed_call().and_then(|task| self.0.get(&task));
+        last.is_some_and(|last| *last > index)
+    }
+}
+
+pub(super) fn retried_after(past: &[HistoryEvent]) -> Retried {
+    let retried = past.iter().enumerate().filter_map(|(index, event)| match event.kind {
+        EventKind::TaskAttemptFailed { task_scheduled_id, .. } => Some((task_scheduled_id, index)),
+        _ => None,
+    });
+    Retried(retried.collect())
+}
+
 /// The sub-orchestrations of a history that have no result.
 pub(crate) fn open_children(past: &[HistoryEvent]) -> Vec<(i32, InstanceId)> {
-    let mut open = BTreeMap::new();
-    for event in past {
+    let (mut open, retried) = (BTreeMap::new(), retried_after(past));
+    for (index, event) in past.iter().enumerate() {
         match &event.kind {
+            kind if retried.covers(index, kind) => {}
             EventKind::SubOrchestrationInstanceCreated { instance_id, detached: false, .. } => {
                 open.insert(event.event_id, instance_id.clone());
             }
@@ -76,7 +99,10 @@ pub(crate) struct Rewound {
     pub(crate) has_left_section: bool,
 }
 
-pub(crate) fn without_failures(past: Vec<HistoryEvent>) -> Rewound {
+pub(crate) fn without_failures(mut past: Vec<HistoryEvent>) -> Rewound {
+    let retried = retried_after(&past);
+    let mut index = 0..;
+    past.retain(|event| index.next().is_none_or(|index| !retried.covers(index, &event.kind)));
     let mut created = BTreeMap::new();
     let mut failed = Vec::new();
     for event in &past {

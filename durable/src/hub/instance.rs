@@ -200,7 +200,8 @@ impl InstanceHandle {
     }
 
     /// Sets the instance aside. What comes for it is recorded, running activities come to their end,
-    /// and nothing else happens until it is [resumed](Self::resume).
+    /// and nothing else happens until it is [resumed](Self::resume). An attempt that fails meanwhile
+    /// is judged by its [retry policy](crate::RetryPolicy) then, as of the time at which it failed.
     ///
     /// # Errors
     /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]. One that is suspended already

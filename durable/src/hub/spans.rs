@@ -8,7 +8,7 @@ use tracing::{Span, info_span};
 use super::activities::Job;
 use super::metrics::{self, Stopwatch};
 use crate::engine::{Episode, Execution};
-use crate::protocol::{EntityId, EventKind, InstanceRecord, Timestamp};
+use crate::protocol::{EntityId, EventKind, InstanceRecord, Suspension, Timestamp};
 
 /// Runs an episode in its span.
 pub(super) fn episode(
@@ -22,6 +22,14 @@ pub(super) fn episode(
     let episode = span.in_scope(|| execution.run(now, events));
     metrics::episode(&record.name, watch);
     episode
+}
+
+/// Delivers in its span what came in while the instance was suspended.
+pub(super) fn catch_up(
+    record: &InstanceRecord,
+    execution: &mut Execution,
+) -> Result<(), Suspension> {
+    orchestration(record, execution, None).in_scope(|| execution.catch_up())
 }
 
 fn orchestration(

@@ -6,6 +6,7 @@ use super::error::OpenError;
 use crate::engine::{Execution, Origin};
 use crate::limits::Limits;
 use crate::protocol::{InstanceId, RuntimeStatus, Suspension};
+use crate::quiet::quietly;
 use crate::registry::Registry;
 use crate::store::{InstanceFilter, Store, StoreError};
 
@@ -40,8 +41,11 @@ fn replay(
         let page = store.instances(&unfinished, after.as_ref(), PAGE)?;
         for record in page.instances {
             let past = store.history(&record.instance_id, record.execution_id, 0)?;
-            let replayed = Execution::new(registry, Origin::of(&record, limits))
-                .and_then(|mut execution| execution.replay(&past));
+            let replayed =
+                Execution::new(registry, Origin::of(&record, limits)).and_then(|mut execution| {
+                    execution.replay(&past)?;
+                    quietly(|| execution.catch_up())
+                });
             stuck.extend(replayed.err().map(|suspension| (record.instance_id, suspension)));
         }
         match page.next {

@@ -86,6 +86,10 @@ pub enum EventKind {
         result: Json,
     },
     /// An activity failed.
+    ///
+    /// One that failed while the instance was suspended is recorded before its retry policy is
+    /// asked. If the policy retries it, a `TaskAttemptFailed` of the same task follows when the
+    /// instance goes on, and counts instead of this event. So it is for sub-orchestrations.
     TaskFailed {
         /// `event_id` of its `TaskScheduled`.
         task_scheduled_id: i32,
@@ -446,6 +450,18 @@ impl EventKind {
             | Self::EntityState(_)
             | Self::OrchestratorStarted
             | Self::OrchestratorCompleted => None,
+        }
+    }
+
+    /// The number of the activity or sub-orchestration whose run failed, if that is what the event
+    /// says.
+    pub(crate) fn failed_call(&self) -> Option<i32> {
+        match self {
+            Self::TaskFailed { task_scheduled_id, .. }
+            | Self::SubOrchestrationInstanceFailed { task_scheduled_id, .. } => {
+                Some(*task_scheduled_id)
+            }
+            _ => None,
         }
     }
 

@@ -17,6 +17,7 @@ use crate::protocol::{
     EventKind, ExecutionId, FORMAT_VERSION, HistoryEvent, InstanceId, Json, RuntimeStatus,
     Suspension, Timestamp,
 };
+use crate::quiet::quietly;
 use crate::registry::Registry;
 use crate::{HubError, InstanceHandle, Orchestrator, RegistryError};
 
@@ -344,7 +345,11 @@ fn replay(
     };
     let replay = || {
         let mut execution = Execution::new(registry, origin)?;
-        if strict { execution.verify(&history.events) } else { execution.replay(&history.events) }
+        if strict {
+            return execution.verify(&history.events);
+        }
+        execution.replay(&history.events)?;
+        quietly(|| execution.catch_up())
     };
     // On a thread outside of the async runtime, as partitions are.
     match thread::scope(|scope| scope.spawn(replay).join()) {

@@ -14,6 +14,7 @@ mod nondeterminism;
 mod races;
 mod replay;
 mod retries;
+mod suspensions;
 mod timers;
 
 use std::fmt::Write;
@@ -74,7 +75,9 @@ fn new_execution<O: Definition>(limits: Limits) -> Execution {
 /// An execution of `O` that has replayed `past`.
 fn replayed<O: Definition>(past: &[HistoryEvent]) -> Result<Execution, Suspension> {
     let mut execution = new_execution::<O>(Limits::default());
-    execution.replay(past).map(|()| execution)
+    execution.replay(past)?;
+    execution.catch_up()?;
+    Ok(execution)
 }
 
 /// The episode that `new` makes of `past`, at the second behind it.

@@ -61,7 +61,11 @@ impl Partition {
     /// is resumed, if its code fits.
     pub(super) fn wake(&mut self, record: InstanceRecord, reason: &str) -> Result<(), Stopped> {
         let past = self.history(&record)?;
-        match self.replay(&record, &past) {
+        let execution = self.replay(&record, &past).and_then(|mut execution| {
+            spans::catch_up(&record, &mut execution)?;
+            Ok(execution)
+        });
+        match execution {
             Ok(execution) => self.resume(record, execution, past, reason),
             Err(suspension) => self.suspend(record, suspension),
         }
