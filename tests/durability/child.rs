@@ -34,6 +34,8 @@ pub(crate) enum Task {
         size: Size,
         steps: usize,
     },
+    /// Opens and closes the store in a folder.
+    Open(PathBuf),
     /// Fills the small disk on which its folder is.
     FillDisk(SmallDisk),
 }
@@ -70,6 +72,10 @@ pub(crate) fn run() {
     match serde_json::from_str(&task).unwrap() {
         Task::Work(session) => session.run(),
         Task::Check { seed, size, steps } => check_all(&Work::new(seed, size, steps)),
+        Task::Open(folder) => match work::open(&folder) {
+            Ok(_store) => answer("opened"),
+            Err(error) => answer(&error.to_string()),
+        },
         Task::FillDisk(disk) => disk.fill().unwrap(),
     }
 }

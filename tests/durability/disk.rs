@@ -104,7 +104,7 @@ impl Disk {
     pub(crate) fn apply(&mut self, entry: &Entry) {
         let Entry { path, deed } = entry;
         match deed {
-            Deed::Mark(_) => {}
+            Deed::Mark(_) | Deed::Call => {}
             Deed::Create => {
                 let node = self.new_file(Content::default());
                 self.change_names(path, NameChange::Add(path.clone(), node));

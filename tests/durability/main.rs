@@ -14,6 +14,7 @@ mod damage;
 mod disk;
 mod disk_full;
 mod failed_sync;
+mod foreign;
 mod power_loss;
 mod seed;
 mod shim;

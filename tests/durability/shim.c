@@ -4,7 +4,12 @@
  * DURABLE_SHIM_ROOT   the folder, as an absolute path without links
  * DURABLE_SHIM_TRACE  where the record is appended; `trace.rs` says how it is read
  * DURABLE_SHIM_FAIL   `sync N`: the N-th sync fails with EIO, and nothing was synced;
- *                     `write N`: the N-th write and all later ones fail with ENOSPC
+ *                     `write N`: the N-th write fails with ENOSPC
+ *                     `lack N`: the N-th call that may lack something, and the two after it, fail:
+ *                     to open a file with EMFILE, to write, to make room or to rename with ENOSPC;
+ *                     not what sled writes to its file, for which room has been made
+ *                     `break N`: the N-th such call fails with EIO, whatever it is
+ *                     With the last two, each such call is recorded.
  *
  * What changes a file is done and recorded under one lock, so the order is the true one. A sync is
  * recorded when it begins and when it has ended: it covers what was written before it began. Of
@@ -44,7 +49,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char root[PATH_MAX];
 static size_t root_len;
 static int trace = -1;
-static uint64_t syncs, writes, failing_sync, failing_write;
+static uint64_t syncs, writes, calls, failing_sync, failing_write, lacking_call, breaking_call;
+/* What may fail is counted: 'l' for what lacks something, 'b' for what breaks. */
+static char counts_calls;
 static int next_sync_kills;
 
 __attribute__((constructor)) static void start(void) {
@@ -55,6 +62,8 @@ __attribute__((constructor)) static void start(void) {
     root_len = strlen(root);
     trace = (int)syscall(SYS_openat, AT_FDCWD, out, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (fail && !strncmp(fail, "sync ", 5)) failing_sync = strtoull(fail + 5, NULL, 10);
+    if (fail && !strncmp(fail, "lack ", 5)) counts_calls = 'l', lacking_call = strtoull(fail + 5, NULL, 10);
+    if (fail && !strncmp(fail, "break ", 6)) counts_calls = 'b', breaking_call = strtoull(fail + 6, NULL, 10);
     if (fail && !strncmp(fail, "write ", 6)) failing_write = strtoull(fail + 6, NULL, 10);
 }
 
@@ -96,10 +105,25 @@ static void record(char op, const char *path, uint64_t offset, const void *data,
     if (syscall(SYS_writev, trace, parts, 3) != wanted) abort();
 }
 
+/* Whether this call is one that fails, with `lacks` if something is lacking. */
+static int fails(const char *name, int lacks) {
+    if (!name || !strcmp(name, "marks") || !counts_calls) return 0;
+    uint64_t call = ++calls;
+    record('A', name, 0, NULL, 0, 0);
+    if (counts_calls == 'b') {
+        errno = EIO;
+        return call == breaking_call;
+    }
+    errno = lacks;
+    return lacking_call && call >= lacking_call && call < lacking_call + 3;
+}
+
 /* Whether this write is one that fails. */
-static int is_full(const char *name) {
-    if (!name || !strcmp(name, "marks") || !failing_write) return 0;
-    if (++writes < failing_write) return 0;
+static int write_fails(const char *name) {
+    if (!name || !strcmp(name, "marks")) return 0;
+    int has_room = counts_calls == 'l' && !strncmp(name, "hub/sled/", 9);
+    if (!has_room && fails(name, ENOSPC)) return 1;
+    if (++writes != failing_write) return 0;
     errno = ENOSPC;
     return 1;
 }
@@ -131,7 +155,7 @@ ssize_t pwrite64(int fd, const void *data, size_t len, off_t offset) {
     char full[PATH_MAX];
     pthread_mutex_lock(&lock);
     const char *name = name_of(fd, full);
-    ssize_t done = is_full(name) ? -1 : real(fd, data, len, offset);
+    ssize_t done = write_fails(name) ? -1 : real(fd, data, len, offset);
     if (name && done > 0) wrote(fd, name, offset, data, done);
     pthread_mutex_unlock(&lock);
     return done;
@@ -147,7 +171,7 @@ ssize_t write(int fd, const void *data, size_t len) {
     pthread_mutex_lock(&lock);
     const char *name = name_of(fd, full);
     if (name) kill_if_asked(name, data, len);
-    ssize_t done = is_full(name) ? -1 : real(fd, data, len);
+    ssize_t done = write_fails(name) ? -1 : real(fd, data, len);
     if (name && done > 0) wrote(fd, name, lseek(fd, 0, SEEK_CUR) - done, data, done);
     pthread_mutex_unlock(&lock);
     return done;
@@ -168,7 +192,7 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
     if (trace < 0 || fd <= 2) return real(fd, parts, count);
     pthread_mutex_lock(&lock);
     const char *name = name_of(fd, full);
-    ssize_t done = is_full(name) ? -1 : real(fd, parts, count);
+    ssize_t done = write_fails(name) ? -1 : real(fd, parts, count);
     if (name && done > 0) wrote_parts(fd, name, lseek(fd, 0, SEEK_CUR) - done, parts, done);
     pthread_mutex_unlock(&lock);
     return done;
@@ -179,7 +203,7 @@ ssize_t pwritev64(int fd, const struct iovec *parts, int count, off_t offset) {
     char full[PATH_MAX];
     pthread_mutex_lock(&lock);
     const char *name = name_of(fd, full);
-    ssize_t done = is_full(name) ? -1 : real(fd, parts, count, offset);
+    ssize_t done = write_fails(name) ? -1 : real(fd, parts, count, offset);
     if (name && done > 0) wrote_parts(fd, name, offset, parts, done);
     pthread_mutex_unlock(&lock);
     return done;
@@ -200,16 +224,17 @@ int ftruncate64(int fd, off_t len) {
 }
 int ftruncate(int fd, off_t len) { return ftruncate64(fd, len); }
 
-/* Only what makes room is known; other modes are refused, and programs do without them. */
+/* Only what makes room is known, and what makes it behind the end, of which nothing is seen; other
+ * modes are refused, and programs do without them. */
 int fallocate64(int fd, int mode, off_t offset, off_t len) {
     REAL("fallocate64", int, int, int, off_t, off_t);
     char full[PATH_MAX];
     pthread_mutex_lock(&lock);
     const char *name = name_of(fd, full);
     int done = -1;
-    if (name && mode) errno = EOPNOTSUPP;
-    else if (!is_full(name)) done = real(fd, mode, offset, len);
-    if (name && !done) record('E', name, (uint64_t)(offset + len), NULL, 0, 0);
+    if (name && mode & ~FALLOC_FL_KEEP_SIZE) errno = EOPNOTSUPP;
+    else if (!fails(name, ENOSPC)) done = real(fd, mode, offset, len);
+    if (name && !done && !mode) record('E', name, (uint64_t)(offset + len), NULL, 0, 0);
     pthread_mutex_unlock(&lock);
     return done;
 }
@@ -275,12 +300,16 @@ int openat64(int folder, const char *path, int flags, ...) {
     va_start(rest, flags);
     mode_t mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;
     va_end(rest);
-    if (!(flags & (O_CREAT | O_TRUNC))) return real(folder, path, flags, mode);
+    if (!counts_calls && !(flags & (O_CREAT | O_TRUNC))) return real(folder, path, flags, mode);
     pthread_mutex_lock(&lock);
     const char *name = below(folder, path, full);
+    if (fails(name, EMFILE)) {
+        pthread_mutex_unlock(&lock);
+        return -1;
+    }
     int existed = !fstatat(folder, path, &before, 0);
     int fd = real(folder, path, flags, mode);
-    if (name && fd >= 0 && !existed) record('C', name, 0, NULL, 0, 0);
+    if (name && fd >= 0 && !existed && flags & O_CREAT) record('C', name, 0, NULL, 0, 0);
     if (name && fd >= 0 && existed && flags & O_TRUNC) record('T', name, 0, NULL, 0, 0);
     pthread_mutex_unlock(&lock);
     return fd;
@@ -304,7 +333,7 @@ int renameat2(int from, const char *old, int to, const char *new, unsigned flags
     char full_old[PATH_MAX], full_new[PATH_MAX], both[2 * PATH_MAX];
     pthread_mutex_lock(&lock);
     const char *old_name = below(from, old, full_old), *new_name = below(to, new, full_new);
-    int done = real(from, old, to, new, flags);
+    int done = fails(new_name, ENOSPC) ? -1 : real(from, old, to, new, flags);
     if (!done && old_name && new_name) {
         snprintf(both, sizeof both, "%s\n%s", old_name, new_name);
         record('N', both, 0, NULL, 0, 0);

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::child::{self, Session, Task};
 
@@ -34,8 +34,8 @@ impl Shim {
     /// The same shim, for another root in the same folder.
     pub(crate) fn with_other_root(&self, name: &str) -> Self {
         let root = self.root.with_file_name(name);
-        fs::create_dir(&root).unwrap();
         let trace = self.trace.with_file_name(format!("{name}.trace"));
+        fs::create_dir(&root).unwrap();
         Self { object: self.object.clone(), root, trace }
     }
 
@@ -49,7 +49,12 @@ impl Shim {
 
     /// Runs a session to its end under the shim; `failing` is what fails in it, if anything.
     pub(crate) fn run(&self, session: Session, failing: Option<&str>) {
-        let mut command = child::command(&Task::Work(session));
+        let task = child::command(&Task::Work(session));
+        // What hangs is killed, and found not to have come to its end.
+        let mut command = Command::new("timeout");
+        command.args(["-s", "KILL", "60"]).arg(task.get_program()).args(task.get_args());
+        command.envs(task.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.env("LD_PRELOAD", &self.object);
         command.env("DURABLE_SHIM_ROOT", &self.root).env("DURABLE_SHIM_TRACE", &self.trace);
         if let Some(failing) = failing {

@@ -23,6 +23,8 @@ pub(crate) enum Deed {
     Unlink,
     MakeFolder,
     RemoveFolder,
+    /// A call began that may be told to fail.
+    Call,
     /// The child says something of its work.
     Mark(String),
 }
@@ -72,6 +74,7 @@ fn entry(rest: &mut &[u8]) -> Entry {
         'U' => Deed::Unlink,
         'M' => Deed::MakeFolder,
         'D' => Deed::RemoveFolder,
+        'A' => Deed::Call,
         _ => panic!("the shim does not write `{op}`"),
     };
     Entry { path: plain(path), deed }

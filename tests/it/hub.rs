@@ -158,7 +158,7 @@ async fn a_folder_that_is_open_is_refused_with_its_owner() -> Result<()> {
     let error = builder().path(folder.path()).open().await.unwrap_err();
     let OpenError::InUse { owner, .. } = &error else { panic!("{error}") };
     assert_eq!(*owner, Some(std::process::id()));
-    assert!(error.to_string().contains("is already open in process"), "{error}");
+    assert!(error.to_string().contains("is already open in this process ("), "{error}");
     hub.shutdown().await?;
     open(&folder).await?.shutdown().await?;
     Ok(())

@@ -8,7 +8,7 @@ use crate::protocol::{
     InstanceId, InvalidInstanceId, InvalidTraceContext, RuntimeStatus, Suspension,
 };
 use crate::registry::RegistryError;
-use crate::store::StoreError;
+use crate::store::{StoreError, in_process};
 
 /// A task hub could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum OpenError {
         "the task hub at `{}` is already open{}; a folder has one owner at a time: stop the other \
          one or open another folder",
         .path.display(),
-        .owner.map(|pid| format!(" in process {pid}")).unwrap_or_default()
+        in_process(*.owner)
     )]
     InUse {
         /// The folder.

@@ -180,7 +180,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         Usage::default()
     }
 
-    /// The hub stops: a commit that waits for room, now or later, fails at once.
+    /// The hub stops: a commit that waits for room, now or later, fails at once. The next
+    /// [`create`](Self::create) takes that back, since it comes from the next hub on this store.
     fn give_up(&self) {}
 }
 
@@ -201,7 +202,7 @@ pub struct Usage {
 #[non_exhaustive]
 pub enum StoreError {
     /// Somebody has the folder open.
-    #[error("`{}` is already open{}", .path.display(), .owner.map(|pid| format!(" in process {pid}")).unwrap_or_default())]
+    #[error("`{}` is already open{}; close it there first", .path.display(), in_process(*.owner))]
     InUse {
         /// The folder.
         path: PathBuf,
@@ -284,6 +285,28 @@ pub enum StoreError {
         /// What the system said.
         source: Arc<io::Error>,
     },
+    /// The operating system lacks something for now: file descriptors, memory, room on the disk.
+    /// Nothing was changed. A [`SledStore`] tries again until it succeeds or is told to
+    /// [give up](Store::give_up).
+    #[error(
+        "{doing}: the system lacks descriptors, memory or disk space for now; close what is not \
+         needed, or raise the limit or quota"
+    )]
+    Exhausted {
+        /// What was being done.
+        doing: String,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// The folder of an open store was moved, removed or replaced by another.
+    #[error(
+        "`{}` was moved, removed or replaced while the store was open; nothing more is accepted: \
+         put it back and open the store anew", .path.display()
+    )]
+    FolderMoved {
+        /// The folder or file that is not there any more.
+        path: PathBuf,
+    },
     /// An earlier write failed, so what is on the disk is not certain until it is opened anew.
     #[error(
         "an earlier write failed ({cause}); nothing more is accepted until the store is opened anew"
@@ -302,7 +325,34 @@ impl StoreError {
         Self::Io { doing: doing.into(), source: Arc::new(source) }
     }
 
+    /// An error of what left everything as it was.
+    pub(crate) fn io_or_exhausted(doing: impl Into<String>, source: io::Error) -> Self {
+        let (doing, is_passing) = (doing.into(), sled::is_passing(&source));
+        let source = Arc::new(source);
+        if is_passing { Self::Exhausted { doing, source } } else { Self::Io { doing, source } }
+    }
+
+    /// Whether the same can be tried again: nothing was changed, and the cause may pass by itself.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::DiskFull { .. } | Self::Exhausted { .. })
+    }
+
     pub(crate) fn damaged(what: impl Into<String>) -> Self {
         Self::Damaged { what: what.into() }
     }
+}
+
+/// Where a folder is open, for messages.
+pub(crate) fn in_process(owner: Option<u32>) -> String {
+    match owner {
+        Some(pid) if pid == std::process::id() => format!(" in this process ({pid})"),
+        Some(pid) => format!(" in process {pid}"),
+        None => String::new(),
+    }
+}
+
+/// An error and its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
 }

@@ -7,19 +7,20 @@
 //! Read next: `keys.rs` (the layout), `stored.rs` and `values.rs` (the values).
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::ops::{Bound, Range};
 use std::path::Path;
 use std::sync::RwLock;
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sled::{Batch, Db, Mode, Tree};
 
 use super::body::Head;
-use super::overlay::Block;
+use super::history::{Parts, Piece};
 use super::stored::{self, Stored};
-use super::{keys, values};
+use super::{keys, place, values};
 use crate::panics;
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 use crate::store::{Epoch, StoreError};
@@ -38,25 +39,62 @@ pub(super) struct Base {
 #[derive(Debug)]
 struct SledFile(File);
 
-impl Drop for SledFile {
-    /// Waits until sled has let go of its file: a thread of sled's may hold it, and its lock, for a
-    /// moment longer than the database, and who opens the folder in that moment would be refused.
-    fn drop(&mut self) {
+/// How long sled is given to let go of its file, and how often it is asked.
+const LET_GO_TRIES: u32 = 100;
+const LET_GO_TRY: Duration = Duration::from_millis(10);
+
+/// Waits until sled has let go of its file: a thread of sled's may hold it, and its lock, for a
+/// moment longer than the database. False if it is still locked after a second: a process that was
+/// forked while the store was open holds it for as long as it runs.
+fn wait_until_free(file: &File) -> bool {
+    (0..LET_GO_TRIES).any(|_try| match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            thread::park_timeout(LET_GO_TRY);
+            false
+        }
         // If the file cannot be locked, there is nothing to wait for.
-        let _ = self.0.lock();
+        Ok(()) | Err(TryLockError::Error(_)) => true,
+    })
+}
+
+impl Drop for SledFile {
+    /// Whoever opens the folder as soon as the store is closed is not refused.
+    fn drop(&mut self) {
+        if !wait_until_free(&self.0) {
+            tracing::warn!(
+                "the store is closed, but another process still has its files locked, perhaps a \
+                 forked child: the folder can be opened again when that process has ended"
+            );
+        }
     }
 }
 
 impl Base {
     pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        let name = path.join("db");
+        if let Ok(file) = File::open(&name)
+            && !wait_until_free(&file)
+        {
+            let path = path.parent().unwrap_or(path).to_owned();
+            return Err(StoreError::InUse { path, owner: None });
+        }
         finish_snapshots(path)?;
         let db = open_sled(path, cache_bytes)?;
-        let name = path.join("db");
         let file = File::options().read(true).write(true).open(&name);
         let doing = || format!("cannot open `{}`", name.display());
         let file = file.map_err(|error| StoreError::io(doing(), error))?;
         let (tree, pieces) = (Tree::clone(&db), RwLock::default());
         Ok(Self { tree, db, file: SledFile(file), pieces })
+    }
+
+    /// Sets room aside behind the end of sled's file, since sled accepts nothing more once a write
+    /// of its own has found none.
+    ///
+    /// # Errors
+    /// [`StoreError::Exhausted`] if there is too little.
+    pub(super) fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
+        place::allocate_behind(&self.file.0, bytes)
+            .map_err(|error| StoreError::io_or_exhausted("cannot make sled's file larger", error))
     }
 
     /// Makes everything durable that was written.
@@ -177,35 +215,52 @@ impl Base {
         first.map(|key| values::instance_id(&key[1..])).collect()
     }
 
-    /// The episodes of an execution that end behind the event `from` and begin before `until`.
-    pub(super) fn blocks(
+    /// Where the episodes of an execution stand that end behind the event `from` and begin before
+    /// `until`. Episodes that end before `from` may come with them.
+    pub(super) fn parts(
         &self,
         id: &InstanceId,
         execution: ExecutionId,
         from: u64,
         until: u64,
-    ) -> Result<Vec<Block>, StoreError> {
+    ) -> Result<Parts, StoreError> {
         let _whole = self.pieces.read();
         let stored = self.stored_in_pieces(id)?;
         let stored = stored.filter(|stored| stored.head.execution == execution);
         let is_in_tail = stored.as_ref().is_some_and(|stored| stored.first <= from);
-        let mut blocks = Vec::new();
+        let mut chunks = Vec::new()..Vec::new();
         if !is_in_tail {
             let prefix = keys::history(id, execution);
             let first = self.first_of_chunk(&prefix, from)?;
             // What is behind that was left by a checkpoint that was cut short.
             let end = stored.as_ref().map_or(until, |stored| stored.first.min(until));
-            let chunks = values::scan(&self.tree, &prefix, first..end, usize::MAX, |_| true)?;
-            for (first, chunk) in chunks {
-                let chunk = stored::read_chunk(id, &chunk.unwrap_or_default())?;
-                blocks.extend(stored::blocks(id, first, chunk)?);
+            chunks = keys::chunk(id, execution, first)..keys::chunk(id, execution, end);
+        }
+        let mut blocks = match stored {
+            Some(Stored { first, tail, .. }) => stored::blocks(id, first, tail)?,
+            None => Vec::new(),
+        };
+        blocks.retain(|block| block.first < until);
+        Ok(Parts { chunks, until, blocks })
+    }
+
+    /// The next pieces of chunks, until they have so many bytes.
+    pub(super) fn pieces(
+        &self,
+        keys: &Range<Vec<u8>>,
+        bytes: usize,
+    ) -> Result<Vec<Piece>, StoreError> {
+        let _whole = self.pieces.read();
+        let (mut pieces, mut read) = (Vec::new(), 0);
+        for found in self.tree.range::<&[u8], _>(keys.start.as_slice()..keys.end.as_slice()) {
+            let (key, piece) = found.map_err(sled_error)?;
+            read += piece.len();
+            pieces.push((key, piece));
+            if read >= bytes {
+                break;
             }
         }
-        if let Some(Stored { first, tail, .. }) = stored {
-            blocks.extend(stored::blocks(id, first, tail)?);
-        }
-        blocks.retain(|block| block.first + u64::from(block.count) > from && block.first < until);
-        Ok(blocks)
+        Ok(pieces)
     }
 
     /// The number of the last value under `prefix` that begins at or before `from`.
@@ -311,7 +366,7 @@ fn finish_snapshots(path: &Path) -> Result<(), StoreError> {
                 fs::remove_file(&unfinished)?;
             }
         }
-        File::open(path)?.sync_all()
+        place::sync_folder(&File::open(path)?)
     };
     let doing = || format!("cannot finish the snapshots in `{}`", path.display());
     finish().map_err(|error| StoreError::io(doing(), error))

@@ -2,13 +2,17 @@
 //!
 //! Rules:
 //! 1. One owner: the file `lock` is locked for as long as the store is open.
-//! 2. Every file and folder is synced once after opening, since sled never syncs what it creates.
+//! 2. Every file and folder of the hub's is synced once after opening, since sled never syncs what it
+//!    creates. What else is in the folder (such as the `lost+found` of a volume) is left alone.
+//! 3. The log is made last. While there is none, the folder may be new, and its name in the folder
+//!    above is synced, too.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
+use super::place::{is_passing, sync_folder};
 use crate::store::StoreError;
 
 /// Where sled's files are.
@@ -26,15 +30,22 @@ const NEW_TREE_BYTES: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Folder {
+    /// A child process that was forked meanwhile has the open file, too, and would keep the lock.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Folder {
     /// Creates what is missing of the folder, and locks it.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let doing = || format!("cannot create the folder `{}`", path.display());
-        fs::create_dir_all(path).map_err(|error| StoreError::io(doing(), error))?;
-        let folder = Self { path: path.to_owned(), _lock: lock(path)? };
+        create(path).map_err(|error| StoreError::io(doing(), error))?;
+        let folder = Self { path: path.to_owned(), lock: lock(path)? };
         folder.finish_replacement()?;
         Ok(folder)
     }
@@ -60,7 +71,7 @@ impl Folder {
         let finish = || {
             if !tree.exists() && old.exists() && new.exists() {
                 fs::rename(&new, &tree)?;
-                File::open(&self.path)?.sync_all()?;
+                sync_folder(&File::open(&self.path)?)?;
             }
             for left in [&new, &old] {
                 if tree.exists() && left.exists() {
@@ -89,7 +100,7 @@ impl Folder {
         let doing = || format!("cannot create a folder in `{}`", self.path.display());
         let create = || {
             fs::create_dir_all(self.log())?;
-            File::open(&self.path)?.sync_all()
+            sync_folder(&File::open(&self.path)?)
         };
         create().map_err(|error| StoreError::io(doing(), error))
     }
@@ -112,10 +123,19 @@ impl Folder {
         fs::remove_dir_all(self.tree()).map_err(|error| StoreError::io(doing(), error))
     }
 
-    /// Syncs every file and folder in it.
+    /// Syncs every file and folder of the hub's, and the name of a new folder.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
+        for name in [LOCK, LOG, TREE, NEW_TREE, OLD_TREE] {
+            let path = self.path.join(name);
+            let doing = || format!("cannot sync `{}`", path.display());
+            sync_tree(&path).map_err(|error| StoreError::io(doing(), error))?;
+        }
+        let sync = || {
+            sync_folder(&File::open(&self.path)?)?;
+            if self.log().exists() { Ok(()) } else { sync_names_of_new(&self.path) }
+        };
         let doing = || format!("cannot sync `{}`", self.path.display());
-        sync_tree(&self.path).map_err(|error| StoreError::io(doing(), error))
+        sync().map_err(|error| StoreError::io(doing(), error))
     }
 }
 
@@ -128,7 +148,11 @@ pub(super) fn present_tree(path: &Path) -> PathBuf {
 
 /// Keeps a folder that is only read from being opened meanwhile; a folder without a lock is as it is.
 pub(super) fn lock_to_read(path: &Path) -> Result<Option<File>, StoreError> {
-    let Ok(file) = File::open(path.join(LOCK)) else { return Ok(None) };
+    let name = path.join(LOCK);
+    // A pipe would make this wait.
+    let Some(file) = name.is_file().then(|| File::open(&name).ok()).flatten() else {
+        return Ok(None);
+    };
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => {
             Err(StoreError::InUse { path: path.to_owned(), owner: owner(&file) })
@@ -166,19 +190,93 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-/// Syncs every file and folder below `path`, and the entry of `path` in its parent.
+/// Creates the folder, which only its owner may enter, and the folders above it.
+fn create(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent() {
+        fs::create_dir_all(above)?;
+    }
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(path) {
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        created => created,
+    }
+}
+
+/// Syncs a file, or a folder with all files and folders in it, if it is there. What is neither, such
+/// as a pipe, is not the hub's.
 fn sync_tree(path: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync_tree(&entry.path())?;
-        } else {
-            File::open(entry.path())?.sync_all()?;
+    let found = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    if found.is_dir() {
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            // A link may lead around in a circle.
+            if entry.file_type()?.is_symlink() {
+                continue;
+            }
+            match sync_tree(&entry.path()) {
+                // Not the hub's: the root of a volume has such folders.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                synced => synced?,
+            }
+        }
+        sync_folder(&File::open(path)?)
+    } else if found.is_file() {
+        File::open(path)?.sync_all()
+    } else {
+        Ok(())
+    }
+}
+
+/// Syncs the names of a folder and of those above it, which may have been made for it. Folders that
+/// cannot be read or synced were there before: one that was just made can be.
+fn sync_names_of_new(path: &Path) -> io::Result<()> {
+    for above in path.canonicalize()?.ancestors().skip(1) {
+        let synced = File::open(above).and_then(|folder| sync_folder(&folder));
+        match synced {
+            Err(error) if is_passing(&error) => return Err(error),
+            Err(_) => break,
+            Ok(()) => {}
         }
     }
-    File::open(path)?.sync_all()?;
-    match path.canonicalize()?.parent() {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => Ok(()),
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forked_child_does_not_keep_the_lock() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = Folder::open(base.path()).unwrap();
+        // A child has the same open file.
+        let _of_child = folder.lock.try_clone().unwrap();
+        assert!(matches!(Folder::open(base.path()), Err(StoreError::InUse { .. })));
+        drop(folder);
+        assert!(Folder::open(base.path()).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_folder_is_private_and_an_existing_one_keeps_its_mode() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let base = tempfile::tempdir().unwrap();
+        let (new, old) = (base.path().join("above/new"), base.path().join("old"));
+        drop(Folder::open(&new).unwrap());
+        assert_eq!(mode(&new), 0o700);
+        fs::create_dir(&old).unwrap();
+        fs::set_permissions(&old, fs::Permissions::from_mode(0o750)).unwrap();
+        drop(Folder::open(&old).unwrap());
+        assert_eq!(mode(&old), 0o750);
     }
 }

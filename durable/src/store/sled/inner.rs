@@ -14,15 +14,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use super::base::Base;
 use super::body::{self, Body, Head};
 use super::checkpoint;
+use super::history;
 use super::log::Log;
 use super::log::frame::Frame;
 use super::overlay::Overlay;
 use super::pace::Pace;
-use super::room::Room;
+use super::room::{FREE_TO_WRITE, Room};
 use super::view::{Layers, View};
 use super::{LOOKED_AT_ONCE, values};
 use crate::protocol::{HubRecord, InstanceId, MessageId, PartitionId, TaskMessage};
-use crate::store::{Commit, Epoch, StoreError, Usage};
+use crate::store::{Commit, Epoch, StoreError, Usage, chain};
 
 #[derive(Debug)]
 pub(super) struct Inner {
@@ -55,7 +56,7 @@ type Before<'a> = BTreeMap<&'a InstanceId, Option<(u64, Head)>>;
 impl Writer {
     /// Nothing more is accepted: it is not certain what is on the disk.
     fn poison(&mut self, cause: &StoreError) {
-        self.poisoned.get_or_insert_with(|| cause.to_string());
+        self.poisoned.get_or_insert_with(|| chain(cause));
     }
 
     /// The log, if it may be written to.
@@ -109,7 +110,8 @@ impl Inner {
 
     /// Writes the hub's record, unless there is one.
     pub(super) fn create(&self, hub: &HubRecord) -> Result<(), StoreError> {
-        self.when_there_is_room(|| {
+        self.room.begin();
+        self.room.until_there_is_room(|| {
             let mut writer = self.writer();
             let is_there = self.view().hub()?.is_some();
             if is_there {
@@ -120,7 +122,7 @@ impl Inner {
     }
 
     pub(super) fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
-        self.when_there_is_room(|| {
+        self.room.until_there_is_room(|| {
             let mut writer = self.writer();
             let epoch = Epoch(writer.epochs.get(&partition).map_or(1, |epoch| epoch.0 + 1));
             self.append(&mut writer, Body::epoch(partition, epoch), &Before::new())?;
@@ -131,21 +133,8 @@ impl Inner {
 
     pub(super) fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         self.pace.make_way();
-        self.when_there_is_room(|| self.commit_now(commit))
-    }
-
-    /// Does again what has found no room on the disk, once there is some: nothing was written then.
-    /// Nobody waits with the writer in hand, since a checkpoint may be what makes room.
-    fn when_there_is_room<T>(
-        &self,
-        mut run: impl FnMut() -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        loop {
-            match run() {
-                Err(StoreError::DiskFull { needed, .. }) => self.room.wait_until(needed)?,
-                result => return result,
-            }
-        }
+        // The writer is free while a commit waits for room, since a checkpoint may be what makes it.
+        self.room.until_there_is_room(|| self.commit_now(commit))
     }
 
     fn commit_now(&self, commit: &Commit) -> Result<(), StoreError> {
@@ -191,7 +180,7 @@ impl Inner {
                     // The store speaks of another execution; this one may have a history all the
                     // same.
                     Some(_) => {
-                        let blocks = view.blocks(id, execution, 0)?;
+                        let blocks = history::of_view(&view, id, execution, 0)?;
                         Ok(blocks.iter().map(|block| u64::from(block.count)).sum())
                     }
                 }
@@ -211,8 +200,8 @@ impl Inner {
         let appended = log.append(body);
         self.log_bytes.store(log.bytes() as u64, Ordering::Relaxed);
         let frame = appended.inspect_err(|error| {
-            // Who has found no room has written nothing.
-            if !matches!(error, StoreError::DiskFull { .. }) {
+            // A commit that found no room was not written, and is tried again.
+            if !error.is_passing() {
                 writer.poison(error);
             }
         })?;
@@ -231,10 +220,14 @@ impl Inner {
     /// The tree could not be written to. Then the store must be opened anew, since it is not certain
     /// what the tree has.
     pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
-        let Some(overlay) = self.freeze()? else { return Ok(()) };
+        let frozen = self.room.until_there_is_room(|| self.freeze())?;
+        let Some(overlay) = frozen else { return Ok(()) };
         let before_batch = |entries, bytes| {
             self.pace.moves(entries, overlay.instances.len() + overlay.messages.len());
-            self.room.wait_for(bytes)
+            self.room.until_there_is_room(|| {
+                self.room.check_for(bytes)?;
+                self.base.reserve(FREE_TO_WRITE)
+            })
         };
         checkpoint::write(&self.base, &overlay, before_batch)?;
         self.settle(&overlay)
@@ -248,7 +241,9 @@ impl Inner {
     pub(super) fn freeze(&self) -> Result<Option<Arc<Overlay>>, StoreError> {
         let mut writer = self.writer();
         // The tree must never have what the log may lose.
-        let synced = writer.log()?.sync();
+        let log = writer.log()?;
+        log.check()?;
+        let synced = log.sync();
         synced.inspect_err(|error| writer.poison(error))?;
         let mut layers = self.layers();
         if layers.older.is_some() {
@@ -274,8 +269,9 @@ impl Inner {
         let log = writer.log()?;
         let superseded = log.superseded(overlay.last);
         self.log_bytes.store(log.bytes() as u64, Ordering::Relaxed);
+        let place = log.place().clone();
         drop(writer);
-        Log::remove(&superseded);
+        Log::remove(&place, &superseded)?;
         self.tree_bytes.store(self.base.disk_bytes(), Ordering::Relaxed);
         Ok(())
     }

@@ -13,6 +13,7 @@ mod body;
 mod checkpoint;
 mod compact;
 mod folder;
+mod history;
 mod inner;
 mod keys;
 mod log;
@@ -20,6 +21,7 @@ mod options;
 mod overlay;
 mod pace;
 mod packed;
+mod place;
 mod room;
 mod salvage;
 mod stored;
@@ -42,6 +44,7 @@ use self::log::frame::Frame;
 pub use self::options::SledOptions;
 use self::overlay::Overlay;
 use self::pace::Pace;
+pub(super) use self::place::is_passing;
 use self::room::Room;
 use self::salvage::Salvage;
 use super::{
@@ -92,6 +95,10 @@ pub struct SledStore {
 
 impl SledStore {
     /// Opens the folder at `path`, and creates what is missing of it.
+    ///
+    /// A folder that is created has mode 0700, since it holds every input and result in readable
+    /// form; one that exists keeps its mode. It may be the root of a volume: files and folders that
+    /// are not the store's are left alone.
     ///
     /// # Errors
     /// [`StoreError::InUse`] if it is open already, [`StoreError::UnknownFormat`] if a newer
@@ -344,7 +351,7 @@ impl Store for SledStore {
         execution: ExecutionId,
         from: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError> {
-        let blocks = self.guarded(|| self.inner.view().blocks(instance, execution, from))?;
+        let blocks = self.guarded(|| history::read(&self.inner, instance, execution, from))?;
         let mut events = Vec::new();
         let what = || format!("the history of `{instance}`");
         for block in &blocks {

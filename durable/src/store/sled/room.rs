@@ -2,20 +2,21 @@
 //!
 //! New work is refused while less than the reserve is free. What runs may use the reserve, down to
 //! what sled needs: sled damages its file when it is opened on a full disk. Then it waits until
-//! there is room again. Nobody tells when there is, so that is asked now and then.
+//! there is room again. The system does not tell when there is, so it is asked ten times a second.
+//! The same holds for whatever else it lacks for a while, such as file descriptors.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::store::StoreError;
+use crate::store::{StoreError, chain};
 
 /// What must be free on the disk to open sled, and to write to it. Opening needs more, so that who
 /// has run out of room writing does not run out of it opening.
 pub(super) const FREE_TO_OPEN: u64 = 16 * 1024 * 1024;
-const FREE_TO_WRITE: u64 = 8 * 1024 * 1024;
+pub(super) const FREE_TO_WRITE: u64 = 8 * 1024 * 1024;
 
-/// How often who waits for room asks.
+/// How long a thread that waits for room sleeps before it asks again.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
@@ -23,14 +24,21 @@ pub(super) struct Room {
     path: PathBuf,
     /// What is kept free for work that has begun.
     reserve: u64,
-    given_up: Mutex<bool>,
+    state: Mutex<State>,
     changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    given_up: bool,
+    /// What the system lacks, while something waits for it.
+    lacking: Option<StoreError>,
 }
 
 impl Room {
     pub(super) fn new(path: &Path, reserve: u64) -> Self {
-        let (given_up, changed) = (Mutex::new(false), Condvar::new());
-        Self { path: path.to_owned(), reserve, given_up, changed }
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        Self { path: path.to_owned(), reserve, state, changed }
     }
 
     /// The folder on the disk.
@@ -38,8 +46,10 @@ impl Room {
         &self.path
     }
 
-    /// Whether there is room for new work.
+    /// Whether there is room for new work, and no commit waits for something else.
     pub(super) fn for_new_work(&self) -> Result<(), StoreError> {
+        let lacking = self.state().lacking.clone();
+        lacking.map_or(Ok(()), Err)?;
         check(&self.path, self.reserve)
     }
 
@@ -48,39 +58,64 @@ impl Room {
         check(&self.path, needed_for(bytes))
     }
 
-    /// Waits until so much more can be written.
-    pub(super) fn wait_for(&self, bytes: usize) -> Result<(), StoreError> {
-        self.wait_until(needed_for(bytes))
-    }
-
-    /// Waits until so much is free.
-    pub(super) fn wait_until(&self, needed: u64) -> Result<(), StoreError> {
-        let mut is_waiting = false;
-        let mut given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Runs what has changed nothing if it finds no room, or lacks another resource for a while:
+    /// again and again until it has what it needs, or the store [gives up](Self::give_up).
+    pub(super) fn until_there_is_room<T>(
+        &self,
+        mut run: impl FnMut() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut has_waited = false;
         loop {
-            match check(&self.path, needed) {
-                Err(full @ StoreError::DiskFull { .. }) if !*given_up => {
-                    if !is_waiting {
-                        tracing::warn!(%full, "the disk is full: work waits until there is room");
-                        is_waiting = true;
-                    }
-                    let waited = self.changed.wait_timeout(given_up, ASK_EVERY);
-                    given_up = waited.unwrap_or_else(PoisonError::into_inner).0;
+            match run() {
+                Err(lacking) if lacking.is_passing() => {
+                    self.wait(lacking)?;
+                    has_waited = true;
                 }
-                found => {
-                    if is_waiting && found.is_ok() {
-                        tracing::info!("there is room on the disk again: work goes on");
+                result => {
+                    if has_waited {
+                        self.goes_on(result.is_ok());
                     }
-                    return found;
+                    return result;
                 }
             }
         }
     }
 
-    /// Whoever waits for room, now or later, gets an error.
+    fn wait(&self, lacking: StoreError) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if state.given_up {
+            state.lacking = None;
+            return Err(lacking);
+        }
+        if state.lacking.is_none() {
+            let error = chain(&lacking);
+            tracing::warn!(error, "commits wait until the system has what they need");
+        }
+        state.lacking = Some(lacking);
+        drop(self.changed.wait_timeout_while(state, ASK_EVERY, |state| !state.given_up));
+        Ok(())
+    }
+
+    fn goes_on(&self, is_well: bool) {
+        let was_lacking = self.state().lacking.take().is_some();
+        if was_lacking && is_well {
+            tracing::info!("the system has what was missing: commits go on");
+        }
+    }
+
+    /// Whatever waits for room, now or later, gets an error, until [`begin`](Self::begin).
     pub(super) fn give_up(&self) {
-        *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.state().given_up = true;
         self.changed.notify_all();
+    }
+
+    /// A hub begins to use the store: it waits for room even if one before it has given up.
+    pub(super) fn begin(&self) {
+        self.state().given_up = false;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -92,7 +127,8 @@ fn needed_for(bytes: usize) -> u64 {
 /// Whether so much is free on the disk of a folder.
 pub(super) fn check(path: &Path, needed: u64) -> Result<(), StoreError> {
     let doing = || format!("cannot tell how full the disk of `{}` is", path.display());
-    let available = fs4::available_space(path).map_err(|error| StoreError::io(doing(), error))?;
+    let available = fs4::available_space(path);
+    let available = available.map_err(|error| StoreError::io_or_exhausted(doing(), error))?;
     if available >= needed {
         return Ok(());
     }
@@ -113,13 +149,42 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_room_can_be_told_to_give_up() {
+    fn a_commit_that_waits_for_room_can_be_told_to_give_up() {
         let folder = tempfile::tempdir().unwrap();
         let room = Room::new(folder.path(), u64::MAX);
         assert!(room.for_new_work().is_err());
-        assert!(room.wait_for(0).is_ok());
+        assert!(room.until_there_is_room(|| room.check_for(0)).is_ok());
         room.give_up();
-        let error = room.wait_for(usize::MAX).unwrap_err();
+        let error = room.until_there_is_room(|| room.check_for(usize::MAX)).unwrap_err();
         assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_the_system_lacks_for_a_while_is_asked_for_again_and_new_work_is_refused_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = Room::new(folder.path(), 0);
+        let mut refused = 0;
+        let result = room.until_there_is_room(|| {
+            if refused == 2 {
+                assert!(matches!(room.for_new_work(), Err(StoreError::Exhausted { .. })));
+                return Ok("done");
+            }
+            refused += 1;
+            let error = std::io::ErrorKind::StorageFull.into();
+            Err(StoreError::io_or_exhausted("cannot write", error))
+        });
+        assert_eq!((result.unwrap(), refused), ("done", 2));
+        assert!(room.for_new_work().is_ok());
+    }
+
+    #[test]
+    fn the_next_hub_on_a_store_waits_for_room_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = Room::new(folder.path(), 0);
+        room.give_up();
+        room.begin();
+        let mut is_first = true;
+        let check = || room.check_for(if std::mem::take(&mut is_first) { usize::MAX } else { 0 });
+        assert!(room.until_there_is_room(check).is_ok());
     }
 }

@@ -14,8 +14,9 @@ use bytes::Bytes;
 use super::address::Address;
 use super::base::Base;
 use super::body::Head;
+use super::history::Parts;
 use super::keys;
-use super::overlay::{Block, Overlay, Present, Touched};
+use super::overlay::{Overlay, Present, Touched};
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 use crate::store::{Epoch, StoreError};
 
@@ -101,13 +102,13 @@ impl View<'_> {
         }
     }
 
-    /// The episodes of an execution that end behind the event `from`, in order.
-    pub(super) fn blocks(
+    /// Where the episodes of an execution stand that end behind the event `from`.
+    pub(super) fn parts(
         &self,
         id: &InstanceId,
         execution: ExecutionId,
         from: u64,
-    ) -> Result<Vec<Block>, StoreError> {
+    ) -> Result<Parts, StoreError> {
         let (mut newer, mut reaches_the_tree) = (Vec::new(), true);
         for touched in self.layers.newest_first().filter_map(|overlay| overlay.instances.get(id)) {
             newer.push(touched.blocks(execution));
@@ -119,13 +120,13 @@ impl View<'_> {
         let newer = newer.into_iter().rev().flatten();
         // A checkpoint may have brought into the tree what an overlay still has, or a part of it.
         let until = newer.clone().next().map_or(u64::MAX, |block| block.first);
-        let mut blocks = Vec::new();
-        if reaches_the_tree {
-            blocks = self.base.blocks(id, execution, from, until)?;
-        }
-        let is_wanted = |block: &&Block| block.first + u64::from(block.count) > from;
-        blocks.extend(newer.filter(is_wanted).cloned());
-        Ok(blocks)
+        let mut parts = if reaches_the_tree {
+            self.base.parts(id, execution, from, until)?
+        } else {
+            Parts { chunks: Vec::new()..Vec::new(), until, blocks: Vec::new() }
+        };
+        parts.blocks.extend(newer.cloned());
+        Ok(parts)
     }
 
     /// The records of the next instances whose ids begin like this, from there on, with nothing for

@@ -5,13 +5,13 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::mark::Mark;
 use super::segment::{self, Segment};
+use crate::store::sled::place::{Place, is_passing};
 use crate::store::{Durability, StoreError};
 
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) struct Keeper {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    folder: PathBuf,
+    place: Place,
 }
 
 #[derive(Debug)]
@@ -51,7 +51,7 @@ enum Spare {
 
 impl Keeper {
     pub(super) fn start(
-        folder: &Path,
+        place: &Place,
         mark: Mark,
         durable: u64,
         durability: Durability,
@@ -62,7 +62,7 @@ impl Keeper {
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             changed: Condvar::new(),
-            folder: folder.to_owned(),
+            place: place.clone(),
         });
         let within = match durability {
             Durability::Immediate => Duration::ZERO,
@@ -139,8 +139,13 @@ impl Keeper {
         }
         match std::mem::replace(&mut state.spare, Spare::None) {
             Spare::Ready(made) if made.as_ref().is_ok_and(|made| made.size >= size) => made,
-            _ => Segment::create(&self.shared.folder, size),
+            _ => self.shared.create(size, || ()),
         }
+    }
+
+    /// Takes back a segment that was not used.
+    pub(super) fn give_back(&self, segment: Segment) {
+        self.shared.state().spare = Spare::Ready(Ok(segment));
     }
 
     /// Syncs the mark, so that it is true after a crash of the machine, too, and removes what was
@@ -151,7 +156,7 @@ impl Keeper {
             state = self.shared.wait(state);
         }
         state.spare = Spare::None;
-        segment::remove_spare(&self.shared.folder);
+        segment::remove_spare(self.shared.place.path());
         state.mark.sync()
     }
 }
@@ -176,7 +181,11 @@ impl State {
 
     fn synced(&mut self, sequence: u64) -> io::Result<()> {
         self.durable = self.durable.max(sequence);
-        self.mark.set(self.durable)
+        match self.mark.set(self.durable) {
+            // A mark that says too little does no harm, and the next one says more.
+            Err(error) if is_passing(&error) => Ok(()),
+            set => set,
+        }
     }
 }
 
@@ -200,24 +209,36 @@ impl Shared {
         }
     }
 
+    fn create(&self, size: usize, between: impl FnMut()) -> io::Result<Segment> {
+        self.place.check().map_err(io::Error::other)?;
+        Segment::create(self.place.path(), size, between)
+    }
+
+    /// Syncs first what is to be synced soon, and again while the segment is made.
     fn make_segment<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, State>,
         size: usize,
     ) -> MutexGuard<'a, State> {
+        let mut state = self.sync_now(state);
         state.spare = Spare::InTheMaking;
         drop(state);
-        let made = Segment::create(&self.folder, size);
+        let made = self.create(size, || drop(self.sync_now(self.state())));
         let mut state = self.state();
         state.spare = Spare::Ready(made);
         self.changed.notify_all();
         state
     }
 
-    /// Lets more be written first, so that one sync is enough for all of it.
+    /// Lets more be written first, so that one sync is enough for all of it. A segment that is
+    /// wanted meanwhile is made behind that.
     fn sync<'a>(&'a self, state: MutexGuard<'a, State>, within: Duration) -> MutexGuard<'a, State> {
         let waited = self.changed.wait_timeout_while(state, within, |state| !state.stopped);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        self.sync_now(state)
+    }
+
+    fn sync_now<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let Some((file, sequence)) = state.unsynced.take() else { return state };
         state.syncing = true;
         drop(state);

@@ -5,7 +5,11 @@
 //!    asked for less.
 //! 2. Files are made ahead, full of zeros, by a thread of their own, so that no commit waits for one.
 //! 3. After a write or a sync that failed, nothing more is written: what is on the disk is uncertain.
+//!    If only a resource was missing before anything became uncertain (a descriptor, room on the
+//!    disk), the log is as it was before, and the same commit can be tried again.
 //! 4. What the tree has is not needed here any more; whole files of it are removed.
+//! 5. Nothing is written, acknowledged or removed once the folder or the file is not the one that
+//!    its path leads to any more.
 //!
 //! Read next: `frame.rs` and `segment.rs` (what stands where), `read.rs` (what counts when a store is
 //! opened, and what is damage), `mark.rs`, `keeper.rs` (the thread).
@@ -18,7 +22,7 @@ mod segment;
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +31,7 @@ use self::keeper::Keeper;
 use self::mark::Mark;
 use self::read::Recovered;
 use self::segment::Segment;
+use super::place::{self, Place};
 use super::room::Room;
 use crate::store::{Durability, StoreError};
 
@@ -37,7 +42,7 @@ const SEGMENT_MAX: usize = 16 * 1024 * 1024;
 /// The open log. The thread that commits has it.
 #[derive(Debug)]
 pub(super) struct Log {
-    folder: PathBuf,
+    place: Place,
     room: Arc<Room>,
     durability: Durability,
     keeper: Keeper,
@@ -68,24 +73,29 @@ impl Log {
         let again: Vec<_> = found.frames.iter().filter_map(Frame::again).collect();
         let length: usize = again.iter().map(bytes::Bytes::len).sum();
         let first = found.last + 1 - again.len() as u64;
-        let segment = Segment::create(folder, size_for(SEGMENT_MIN, length)).map_err(io)?;
+        let place = Place::open(folder).map_err(io)?;
+        // The mark is the oldest file of the folder, so most programs copy it first: a copy of it
+        // that is older than the copy of the log does no harm.
+        let mut mark = Mark::open(folder).map_err(io)?;
+        let size = size_for(SEGMENT_MIN, length);
+        let segment = Segment::create(folder, size, || ()).map_err(io)?;
         let mut file = segment.file;
         for frame in again {
             file.write_all(&frame).map_err(io)?;
         }
         file.sync_data().map_err(io)?;
         let path = segment::name(folder, first).map_err(io)?;
+        place.sync().map_err(io)?;
         for old in found.segments.iter().filter(|old| **old != path) {
             fs::remove_file(old).map_err(io)?;
         }
-        let mut mark = Mark::open(folder).map_err(io)?;
         // A file that came back would say that the log ends where it ends.
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+        place.sync().map_err(io)?;
         mark.set(found.last).map_err(io)?;
         let file = Arc::new(file);
-        let keeper = Keeper::start(folder, mark, found.last, durability)?;
+        let keeper = Keeper::start(&place, mark, found.last, durability)?;
         Ok(Self {
-            folder: folder.to_owned(),
+            place,
             room,
             durability,
             keeper,
@@ -99,14 +109,18 @@ impl Log {
     }
 
     /// Writes a body from [`frame::begin`], and makes it durable if each commit is.
+    ///
+    /// # Errors
+    /// If the error [passes](StoreError::is_passing), the log is as it was before.
     pub(super) fn append(&mut self, body: Vec<u8>) -> Result<Frame, StoreError> {
+        self.check()?;
         if self.written + frame::length(&body) > self.size {
             self.roll(frame::length(&body))?;
         }
         let Some((bytes, frame)) = frame::seal(body, self.last + 1, self.keeper.durable()) else {
             return Err(StoreError::damaged("a commit of more than 4 GiB cannot be written"));
         };
-        (&*self.file).write_all(&bytes).map_err(|error| self.failed(error))?;
+        self.write(&bytes)?;
         if self.written < self.size / 4 && self.written + bytes.len() >= self.size / 4 {
             self.keeper.prepare_segment(self.next_size());
         }
@@ -117,6 +131,28 @@ impl Log {
             Durability::Within(_) => self.keeper.sync_soon(&self.file, self.last)?,
         }
         Ok(frame)
+    }
+
+    /// Writes a frame behind the last one. A part of one that found no room is overwritten by the
+    /// next attempt; after a crash it is a torn tail, which nobody was told of.
+    fn write(&self, frame: &[u8]) -> Result<(), StoreError> {
+        let mut file = &*self.file;
+        let Err(error) = file.write_all(frame) else { return Ok(()) };
+        match file.seek(SeekFrom::Start(self.written as u64)) {
+            Ok(_) => Err(self.refused(error)),
+            Err(_) => Err(self.failed(error)),
+        }
+    }
+
+    /// # Errors
+    /// [`StoreError::FolderMoved`] if what is written would not be found again.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        place::check_file(&self.path, &self.file)
+    }
+
+    /// The folder of the log.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Makes everything durable that was written.
@@ -135,9 +171,17 @@ impl Log {
         if !self.keeper.has_segment(size) {
             self.room.check_for(size)?;
         }
-        let next = self.keeper.take_segment(size);
-        let next = next.map_err(|error| self.failed(error))?;
-        let path = segment::name(&self.folder, self.last + 1).map_err(|e| self.failed(e))?;
+        let next = self.keeper.take_segment(size).map_err(|error| self.refused(error))?;
+        let path = match segment::name(self.place.path(), self.last + 1) {
+            Ok(path) => path,
+            Err(error) => {
+                self.keeper.give_back(next);
+                return Err(self.refused(error));
+            }
+        };
+        // The file has its name: from here on, an error leaves it uncertain what is on the disk.
+        self.place.sync().map_err(|error| self.failed(error))?;
+        place::check_file(&path, &next.file)?;
         self.full.push_back((self.last, std::mem::replace(&mut self.path, path), self.size));
         (self.file, self.size, self.written) = (Arc::new(next.file), next.size, segment::HEAD);
         Ok(())
@@ -158,23 +202,42 @@ impl Log {
         self.full.drain(..count).map(|(_, path, _)| path).collect()
     }
 
-    pub(super) fn remove(files: &[PathBuf]) {
+    /// Removes files, unless the folder is not the one that they were in.
+    pub(super) fn remove(place: &Place, files: &[PathBuf]) -> Result<(), StoreError> {
+        match place.check() {
+            // They are removed when the store is opened.
+            Err(error) if error.is_passing() => return Ok(()),
+            checked => checked?,
+        }
         for file in files {
             // A file that is still there is older than the tree, which does no harm.
             let _ = fs::remove_file(file);
         }
+        Ok(())
     }
 
     /// The tree has everything: no file is needed.
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
+        self.place.check()?;
         self.keeper.close().map_err(|error| self.failed(error))?;
-        Self::remove(&self.superseded(self.last));
-        Self::remove(std::slice::from_ref(&self.path));
-        Ok(())
+        let mut files = self.superseded(self.last);
+        // The newest file goes last: what a crash leaves has no gap.
+        files.push(self.path.clone());
+        Self::remove(&self.place, &files)
     }
 
+    /// The error of what left the log as it was.
+    fn refused(&self, error: io::Error) -> StoreError {
+        StoreError::io_or_exhausted(self.writing(), error)
+    }
+
+    /// The error of what may have changed the log or not.
     fn failed(&self, error: io::Error) -> StoreError {
-        StoreError::io(format!("cannot write to the log `{}`", self.path.display()), error)
+        StoreError::io(self.writing(), error)
+    }
+
+    fn writing(&self) -> String {
+        format!("cannot write to the log `{}`", self.path.display())
     }
 }
 

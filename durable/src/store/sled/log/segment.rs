@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Buf, BufMut, Bytes};
 
+use crate::store::sled::place;
+
 /// `durable` and the format of the log.
 const MAGIC: &[u8; 8] = b"durable\x01";
 
@@ -32,14 +34,16 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Makes a segment that has no name yet.
-    pub(super) fn create(folder: &Path, size: usize) -> io::Result<Self> {
+    /// Makes a segment that has no name yet. `between` is called after each sync.
+    pub(super) fn create(folder: &Path, size: usize, between: impl FnMut()) -> io::Result<Self> {
         // What was begun takes room that may be needed.
-        Self::fill(folder, size).inspect_err(|_| remove_spare(folder))
+        Self::fill(folder, size, between).inspect_err(|_| remove_spare(folder))
     }
 
-    fn fill(folder: &Path, size: usize) -> io::Result<Self> {
+    fn fill(folder: &Path, size: usize, mut between: impl FnMut()) -> io::Result<Self> {
         let mut file = File::create(folder.join(UNNAMED))?;
+        // All of the room is certain at once, before others can take a part of it.
+        place::allocate(&file, size as u64)?;
         file.write_all(&head(size))?;
         let zeros = vec![0; SYNCED_AT_ONCE];
         let mut left = size - HEAD;
@@ -47,6 +51,7 @@ impl Segment {
             let part = left.min(zeros.len());
             file.write_all(&zeros[..part])?;
             file.sync_data()?;
+            between();
             left -= part;
         }
         file.sync_all()?;
@@ -60,11 +65,10 @@ pub(super) fn remove_spare(folder: &Path) {
     let _ = fs::remove_file(folder.join(UNNAMED));
 }
 
-/// Gives the segment that was made last its name, for good.
+/// Gives the segment that was made last its name, which is durable once the folder is synced.
 pub(super) fn name(folder: &Path, first: u64) -> io::Result<PathBuf> {
     let path = path(folder, first);
     fs::rename(folder.join(UNNAMED), &path)?;
-    File::open(folder)?.sync_all()?;
     Ok(path)
 }
 

@@ -1,6 +1,8 @@
 //! What cannot be seen through the trait: which keys and files there are, and what a checkpoint that
 //! is cut short leaves.
 
+mod folders;
+mod histories;
 mod keys;
 mod model;
 

@@ -1,0 +1,171 @@
+//! Reading a history, page by page, so that commits do not wait for a large one.
+//!
+//! Commits wait while a [`View`] is held. So the part of a history that the tree has is read in
+//! pages, each with a view of its own, and unpacked behind that. In between, episodes may be added:
+//! that changes nothing of what was to be read. If the instance was touched in any way, the pages
+//! may not fit each other, and all of it is read once more, with one view.
+
+use std::ops::Range;
+
+use sled::IVec;
+
+use super::base::Base;
+use super::inner::Inner;
+use super::overlay::Block;
+use super::stored;
+use super::view::View;
+use crate::protocol::{ExecutionId, InstanceId};
+use crate::store::StoreError;
+
+/// How many bytes are read while commits wait.
+const PAGE: usize = 256 * 1024;
+
+/// Where a history stands: chunks of the tree first, blocks behind them.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// The keys of the chunks' pieces.
+    pub(super) chunks: Range<Vec<u8>>,
+    /// Blocks of chunks that begin here or later stand in `blocks` as well: a checkpoint has brought
+    /// into the tree what an overlay still has.
+    pub(super) until: u64,
+    /// What comes behind, in order.
+    pub(super) blocks: Vec<Block>,
+}
+
+/// A key of the tree, and the piece of a chunk under it.
+pub(super) type Piece = (IVec, IVec);
+
+/// The episodes of an execution that end behind the event `from`, in order.
+pub(super) fn read(
+    inner: &Inner,
+    id: &InstanceId,
+    execution: ExecutionId,
+    from: u64,
+) -> Result<Vec<Block>, StoreError> {
+    let (parts, pieces) = match read_in_pages(inner, id, execution, from)? {
+        Some(read) => read,
+        None => read_at_once(&inner.view(), id, execution, from)?,
+    };
+    blocks(id, parts, pieces, from)
+}
+
+/// The same, of a view.
+pub(super) fn of_view(
+    view: &View<'_>,
+    id: &InstanceId,
+    execution: ExecutionId,
+    from: u64,
+) -> Result<Vec<Block>, StoreError> {
+    let (parts, pieces) = read_at_once(view, id, execution, from)?;
+    blocks(id, parts, pieces, from)
+}
+
+fn read_at_once(
+    view: &View<'_>,
+    id: &InstanceId,
+    execution: ExecutionId,
+    from: u64,
+) -> Result<(Parts, Vec<Piece>), StoreError> {
+    let mut parts = view.parts(id, execution, from)?;
+    let mut pieces = Vec::new();
+    while next_page(view.base, &mut parts, &mut pieces)? {}
+    Ok((parts, pieces))
+}
+
+/// Nothing if the instance was touched meanwhile.
+fn read_in_pages(
+    inner: &Inner,
+    id: &InstanceId,
+    execution: ExecutionId,
+    from: u64,
+) -> Result<Option<(Parts, Vec<Piece>)>, StoreError> {
+    let touched_by = |view: &View<'_>| Ok(view.head(id)?.map(|(sequence, _)| sequence));
+    let view = inner.view();
+    let mut parts = view.parts(id, execution, from)?;
+    let mut pieces = Vec::new();
+    let mut more = next_page(view.base, &mut parts, &mut pieces)?;
+    if !more {
+        return Ok(Some((parts, pieces)));
+    }
+    let before = touched_by(&view)?;
+    drop(view);
+    while more {
+        let view = inner.view();
+        if touched_by(&view)? != before {
+            return Ok(None);
+        }
+        more = next_page(view.base, &mut parts, &mut pieces)?;
+    }
+    Ok(Some((parts, pieces)))
+}
+
+/// Reads a page of what is left of the chunks, and takes it from that; whether there was any.
+fn next_page(base: &Base, parts: &mut Parts, pieces: &mut Vec<Piece>) -> Result<bool, StoreError> {
+    if parts.chunks.is_empty() {
+        return Ok(false);
+    }
+    let page = base.pieces(&parts.chunks, PAGE)?;
+    let Some((last, _)) = page.last() else { return Ok(false) };
+    parts.chunks.start = super::keys::behind(last.to_vec());
+    pieces.extend(page);
+    Ok(true)
+}
+
+/// Unpacks chunks, and puts the blocks behind them.
+fn blocks(
+    id: &InstanceId,
+    parts: Parts,
+    pieces: Vec<Piece>,
+    from: u64,
+) -> Result<Vec<Block>, StoreError> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut chunk: Option<Chunk> = None;
+    for (key, piece) in pieces {
+        let (first, index) = numbers(&key)?;
+        match &mut chunk {
+            Some(chunk) if chunk.first == first && chunk.pieces == index => chunk.push(&piece),
+            _ if index == 0 => {
+                let whole = chunk.replace(Chunk { first, pieces: 1, bytes: piece.to_vec() });
+                whole.map_or(Ok(()), |whole| whole.unpack(id, &mut blocks))?;
+            }
+            _ => {
+                return Err(StoreError::damaged(format!("a piece before {key:?} is missing")));
+            }
+        }
+    }
+    chunk.map_or(Ok(()), |whole| whole.unpack(id, &mut blocks))?;
+    blocks.retain(|block| block.first < parts.until);
+    blocks.extend(parts.blocks);
+    blocks.retain(|block| block.first + u64::from(block.count) > from);
+    Ok(blocks)
+}
+
+/// A chunk that is put together.
+struct Chunk {
+    /// Index of the first event.
+    first: u64,
+    pieces: u32,
+    bytes: Vec<u8>,
+}
+
+impl Chunk {
+    fn push(&mut self, piece: &[u8]) {
+        self.pieces += 1;
+        self.bytes.extend_from_slice(piece);
+    }
+
+    fn unpack(self, id: &InstanceId, blocks: &mut Vec<Block>) -> Result<(), StoreError> {
+        blocks.extend(stored::blocks(id, self.first, stored::read_chunk(id, &self.bytes)?)?);
+        Ok(())
+    }
+}
+
+/// The first event of a chunk, and which of its pieces it is, by the key.
+fn numbers(key: &[u8]) -> Result<(u64, u32), StoreError> {
+    let index = key.split_last_chunk::<4>();
+    let first = index.and_then(|(rest, index)| Some((rest.last_chunk::<8>()?, index)));
+    let Some((first, index)) = first else {
+        return Err(StoreError::damaged(format!("the key {key:?} is cut short")));
+    };
+    Ok((u64::from_be_bytes(*first), u32::from_be_bytes(*index)))
+}

@@ -1,0 +1,188 @@
+//! What the operating system is asked for beyond plain files: whether a folder is still where it
+//! was, room that is certain before it is needed, and which errors pass by themselves.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fs4::FileExt;
+
+use crate::store::StoreError;
+
+/// An open folder, with the path at which it was opened.
+///
+/// The handle makes it possible to sync the folder when the process has no descriptor left, and to
+/// notice that another folder has taken its place: what works by path must not touch that one.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+    handle: Arc<File>,
+    identity: Identity,
+}
+
+/// What tells a file or folder from all others, as long as it is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity(u64, u64);
+
+impl Identity {
+    #[cfg(unix)]
+    fn of(found: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self(found.dev(), found.ino())
+    }
+
+    /// Other systems do not let an open folder be moved.
+    #[cfg(not(unix))]
+    fn of(_found: &Metadata) -> Self {
+        Self(0, 0)
+    }
+}
+
+impl Place {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let handle = File::open(path)?;
+        let identity = Identity::of(&handle.metadata()?);
+        Ok(Self { path: path.to_owned(), handle: Arc::new(handle), identity })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the names of the files in the folder durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        sync_folder(&self.handle)
+    }
+
+    /// # Errors
+    /// [`StoreError::FolderMoved`] if the path leads to another folder, or to none.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        check_path(&self.path, self.identity)
+    }
+}
+
+/// # Errors
+/// [`StoreError::FolderMoved`] if `path` leads to another file than this one, or to none.
+pub(super) fn check_file(path: &Path, file: &File) -> Result<(), StoreError> {
+    let found = file.metadata();
+    let found = found.map_err(|error| StoreError::io_or_exhausted(looking_at(path), error))?;
+    check_path(path, Identity::of(&found))
+}
+
+fn check_path(path: &Path, wanted: Identity) -> Result<(), StoreError> {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    match fs::metadata(path) {
+        Ok(found) if Identity::of(&found) == wanted => Ok(()),
+        Err(error) if !matches!(error.kind(), NotFound | NotADirectory) => {
+            Err(StoreError::io_or_exhausted(looking_at(path), error))
+        }
+        Ok(_) | Err(_) => Err(StoreError::FolderMoved { path: path.to_owned() }),
+    }
+}
+
+fn looking_at(path: &Path) -> String {
+    format!("cannot look at `{}`", path.display())
+}
+
+/// Syncs a folder. Some file systems have no such operation: their folders need none.
+pub(super) fn sync_folder(folder: &File) -> io::Result<()> {
+    match folder.sync_all() {
+        Err(error) if is_unsupported(&error) => Ok(()),
+        synced => synced,
+    }
+}
+
+pub(super) fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
+}
+
+/// Whether the system lacks something that it may have again soon: descriptors, memory, room on the
+/// disk. The same call may then succeed later.
+pub(in crate::store) fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind;
+    let is_passing = matches!(
+        error.kind(),
+        ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::OutOfMemory
+            | ErrorKind::Interrupted
+            | ErrorKind::WouldBlock
+            | ErrorKind::ResourceBusy
+    );
+    is_passing || error.raw_os_error().is_some_and(has_no_descriptors)
+}
+
+#[cfg(unix)]
+fn has_no_descriptors(code: i32) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error).contains(&code)
+}
+
+#[cfg(not(unix))]
+fn has_no_descriptors(code: i32) -> bool {
+    // `ERROR_TOO_MANY_OPEN_FILES`
+    code == 4
+}
+
+/// Sets aside `length` bytes for a new file, where the file system can do that, so that writing them
+/// finds room.
+pub(super) fn allocate(file: &File, length: u64) -> io::Result<()> {
+    certain(|| FileExt::allocate(file, length))
+}
+
+/// Sets aside so many bytes behind the end of a file, which stays as long as it is.
+pub(super) fn allocate_behind(file: &File, length: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let end = file.metadata()?.len();
+        certain(|| Ok(fallocate(file, FallocateFlags::KEEP_SIZE, end, length)?))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (file, length);
+        Ok(())
+    }
+}
+
+fn certain(allocate: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    loop {
+        match allocate() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_passing(&error) => return Err(error),
+            // Many file systems cannot set room aside.
+            Ok(()) | Err(_) => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_was_moved_or_replaced_is_noticed() {
+        let base = tempfile::tempdir().unwrap();
+        let (here, away) = (base.path().join("here"), base.path().join("away"));
+        fs::create_dir(&here).unwrap();
+        let place = Place::open(&here).unwrap();
+        assert!(place.check().is_ok());
+        fs::rename(&here, &away).unwrap();
+        assert!(matches!(place.check(), Err(StoreError::FolderMoved { .. })));
+        fs::create_dir(&here).unwrap();
+        assert!(matches!(place.check(), Err(StoreError::FolderMoved { .. })));
+        fs::remove_dir(&here).unwrap();
+        fs::rename(&away, &here).unwrap();
+        assert!(place.check().is_ok());
+    }
+
+    #[test]
+    fn room_behind_the_end_leaves_the_length_as_it_is() {
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, b"some bytes").unwrap();
+        allocate_behind(&file, 1024 * 1024).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 10);
+        allocate(&file, 4096).unwrap();
+    }
+}

@@ -1,0 +1,147 @@
+//! What happens to the folder of an open store: it is moved, removed, or locked by others.
+
+use super::*;
+
+impl Opened {
+    /// Opens the store in a folder `hub`, so that the folder can be moved.
+    fn in_hub() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, owner) = open(&folder.path().join("hub"));
+        Self { store, owner, folder }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("hub")
+    }
+
+    fn try_write(&self, instance: &str) -> Result<(), StoreError> {
+        try_write(&self.store, self.owner, instance)
+    }
+}
+
+fn open(path: &Path) -> (SledStore, (PartitionId, Epoch)) {
+    let store = SledStore::open(path).unwrap();
+    let epoch = store.claim(PARTITION).unwrap();
+    (store, (PARTITION, epoch))
+}
+
+fn try_write(
+    store: &SledStore,
+    owner: (PartitionId, Epoch),
+    instance: &str,
+) -> Result<(), StoreError> {
+    let episodes = vec![episode(instance, 0)];
+    store.commit(&Commit { owners: vec![owner], episodes, ..Commit::default() })
+}
+
+fn files_of_log(path: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path.join("log")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries.collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_moved_folder_acknowledges_nothing_more_and_harms_no_folder_in_its_place() {
+    let opened = Opened::in_hub();
+    opened.try_write("before").unwrap();
+    let (path, moved) = (opened.path(), opened.folder.path().join("moved"));
+    fs::rename(&path, &moved).unwrap();
+    let (new, owner) = open(&path);
+    try_write(&new, owner, "new").unwrap();
+    let files = files_of_log(&path);
+    let error = opened.try_write("behind").unwrap_err();
+    assert!(matches!(error, StoreError::FolderMoved { .. }), "{error}");
+    let error = opened.try_write("behind").unwrap_err();
+    assert!(matches!(error, StoreError::Poisoned { .. }), "{error}");
+    assert!(opened.store.inner.checkpoint().is_err());
+    let Opened { store, folder: _folder, .. } = opened;
+    drop(store);
+    assert_eq!(files_of_log(&path), files, "the new folder is not touched");
+    try_write(&new, owner, "newer").unwrap();
+    drop(new);
+    for (path, wanted) in [(&path, ["new", "newer"]), (&moved, ["before", "before"])] {
+        let store = SledStore::open(path).unwrap();
+        assert!(wanted.iter().all(|wanted| store.instance(&id(wanted)).unwrap().is_some()));
+    }
+}
+
+#[test]
+fn a_moved_folder_is_closed_without_harm_to_the_one_in_its_place() {
+    let opened = Opened::in_hub();
+    opened.try_write("before").unwrap();
+    let (path, moved) = (opened.path(), opened.folder.path().join("moved"));
+    fs::rename(&path, &moved).unwrap();
+    let (new, owner) = open(&path);
+    try_write(&new, owner, "new").unwrap();
+    let files = files_of_log(&path);
+    let Opened { store, folder: _folder, .. } = opened;
+    drop(store);
+    assert_eq!(files_of_log(&path), files);
+    assert!(SledStore::open(&moved).unwrap().instance(&id("before")).unwrap().is_some());
+}
+
+#[test]
+fn nothing_is_acknowledged_into_a_file_that_was_removed() {
+    for what in ["hub", "hub/log"] {
+        let opened = Opened::in_hub();
+        opened.try_write("before").unwrap();
+        fs::remove_dir_all(opened.folder.path().join(what)).unwrap();
+        let error = opened.try_write("behind").unwrap_err();
+        assert!(matches!(error, StoreError::FolderMoved { .. }), "{error}");
+        assert!(error.to_string().contains("put it back"), "{error}");
+    }
+    let opened = Opened::in_hub();
+    for file in files_of_log(&opened.path()) {
+        fs::remove_file(file).unwrap();
+    }
+    let error = opened.try_write("behind").unwrap_err();
+    assert!(matches!(error, StoreError::FolderMoved { .. }), "{error}");
+}
+
+#[test]
+fn sled_files_that_another_process_has_locked_are_in_use() {
+    let opened = Opened::in_hub();
+    let path = opened.path();
+    let Opened { store, folder: _folder, .. } = opened;
+    drop(store);
+    let db = fs::File::open(path.join("sled/db")).unwrap();
+    db.lock().unwrap();
+    let error = SledStore::open(&path).unwrap_err();
+    assert!(matches!(error, StoreError::InUse { owner: None, .. }), "{error}");
+    drop(db);
+    assert!(SledStore::open(&path).is_ok());
+}
+
+#[test]
+fn files_that_are_not_what_they_should_be_are_named() {
+    for name in ["lock", "log/mark", "log/next"] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join(name)).unwrap();
+        let error = SledStore::open(folder.path()).unwrap_err();
+        assert!(matches!(error, StoreError::Io { .. }), "{name}: {error}");
+    }
+    for name in ["log", "sled"] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(name), "a file").unwrap();
+        let error = SledStore::open(folder.path()).unwrap_err();
+        assert!(matches!(error, StoreError::Io { .. }), "{name}: {error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_to_the_parts_of_a_folder_are_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, elsewhere) = (folder.path().join("hub"), folder.path().join("elsewhere"));
+    fs::create_dir(&hub).unwrap();
+    for part in ["log", "sled"] {
+        fs::create_dir_all(elsewhere.join(part)).unwrap();
+        std::os::unix::fs::symlink(elsewhere.join(part), hub.join(part)).unwrap();
+    }
+    let (store, owner) = open(&hub);
+    try_write(&store, owner, "linked").unwrap();
+    drop(store);
+    assert!(SledStore::open(&hub).unwrap().instance(&id("linked")).unwrap().is_some());
+    assert!(elsewhere.join("sled/db").exists());
+}

@@ -1,0 +1,55 @@
+//! A folder of a hub in which, or above which, is what the hub's user may not read.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::child::{self, Task};
+
+/// The user `nobody`.
+const NOBODY: u32 = 65534;
+
+/// Opens the hub's folder as a user who may not do everything; gives what that said.
+fn open_as_user(hub: &Path) -> String {
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    let mut command = child::command(&Task::Open(hub.to_owned()));
+    command.stdout(Stdio::piped());
+    if is_root {
+        chown(hub, Some(NOBODY), Some(NOBODY)).unwrap();
+        command.uid(NOBODY).gid(NOBODY).current_dir("/");
+    }
+    let said = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let answer = said.lines().find_map(child::answer_in);
+    answer.map_or_else(|| format!("no answer: {said}"), str::to_owned)
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn the_root_of_a_volume_is_a_folder_like_others() {
+    let (_guard, folder) = child::folder();
+    set_mode(&folder, 0o755);
+    let hub = folder.join("volume");
+    fs::create_dir_all(hub.join("lost+found")).unwrap();
+    set_mode(&hub.join("lost+found"), 0o000);
+    // Whatever opens a pipe to read waits for another process to write to it.
+    let made = Command::new("mkfifo").arg(hub.join("pipe")).status().unwrap();
+    assert!(made.success());
+    assert_eq!(open_as_user(&hub), "opened");
+    set_mode(&hub.join("lost+found"), 0o755);
+}
+
+#[test]
+fn a_folder_below_one_that_cannot_be_read_is_a_folder_like_others() {
+    let (_guard, folder) = child::folder();
+    set_mode(&folder, 0o755);
+    let (closed, hub) = (folder.join("closed"), folder.join("closed/hub"));
+    fs::create_dir_all(&hub).unwrap();
+    set_mode(&closed, 0o311);
+    assert_eq!(open_as_user(&hub), "opened");
+    set_mode(&closed, 0o755);
+}
