@@ -154,7 +154,8 @@ fn source(dependency: &Dependency, activities: usize, orchestrators: usize) -> S
         )
     } else {
         let result = "pub type Result<T> = std::io::Result<T>;\n";
-        let refused = "fn refused(text: String) -> std::io::Error { std::io::Error::other(text) }\n";
+        let refused =
+            "fn refused(text: String) -> std::io::Error { std::io::Error::other(text) }\n";
         (format!("{result}{refused}"), "futures::future::try_join_all", "")
     };
     let attribute = |attribute: &'static str| if is_annotated { attribute } else { "" };
