@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::protocol::{FailureDetails, Json};
+
 /// How large what a hub keeps may become. Whatever is larger is an error where it is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -27,6 +29,18 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The value, or the failure of whoever made it if it is too large.
+    pub(crate) fn fitting(
+        &self,
+        what: impl fmt::Display,
+        value: Json,
+    ) -> Result<Json, FailureDetails> {
+        let checked = self.check_payload(what, value.as_str().len());
+        checked.map(|()| value).map_err(|message| {
+            FailureDetails::new(FailureDetails::PAYLOAD_TOO_LARGE, message).non_retriable()
+        })
+    }
+
     /// What is wrong with a value of this size, if it is too large.
     pub(crate) fn check_payload(&self, what: impl fmt::Display, size: usize) -> Result<(), String> {
         if size <= self.payload {

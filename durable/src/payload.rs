@@ -3,17 +3,56 @@
 //! Generated code never bounds a user's type itself: it asks [`Stored`] for a [`Codec`] once per
 //! type, so that a missing derive is one error, in our words, on the type.
 
+use std::any::TypeId;
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use crate::orchestration::scope::Scope;
 use crate::protocol::{FailureDetails, Json};
 
 /// A value that can be stored in a history: whatever `serde` can write as JSON and read back.
 ///
 /// Derive `serde::Serialize` and `serde::Deserialize`; this trait follows.
+///
+/// # What JSON cannot hold
+///
+/// Every value is read back where it is made, so a value that can be written and not read is an error
+/// there: of the call, of the operation of an entity (whose state stays as it was), or of the client
+/// that starts, raises or signals. It never reaches a history. Such values are
+///
+/// * a float that is not a number or is infinite, because JSON writes it as `null`; all other floats
+///   come back bit by bit;
+/// * what is nested more than 127 deep, such as a long list of boxes: `serde_json` reads no deeper;
+/// * a type whose `Deserialize` does not read what its `Serialize` writes.
+///
+/// Inputs that an orchestrator passes on are read by who gets them, who then fails with
+/// [`INVALID_INPUT`](FailureDetails::INVALID_INPUT).
+///
+/// A value that is read back as *another* value is not noticed. JSON has one `null`, so `Some(())`,
+/// `Some(None)` and a `Some` of a float that is not a number come back as `None`. Use `bool` instead
+/// of `Option<()>`, an `enum` instead of `Option<Option<T>>`, and check floats before they are
+/// returned.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// /// Instead of an `Option<Option<String>>`.
+/// #[derive(Serialize, Deserialize)]
+/// enum Change {
+///     Keep,
+///     Clear,
+///     Set(String),
+/// }
+///
+/// #[activity]
+/// async fn next_change() -> Result<Change> {
+///     Ok(Change::Clear)
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in history",
     label = "has no JSON form that can be read again",
@@ -70,6 +109,8 @@ impl<T: Payload> StoredState for T {
 pub struct Codec<T> {
     write: fn(&T, &mut Vec<u8>) -> serde_json::Result<()>,
     read: fn(&str) -> serde_json::Result<T>,
+    /// Reads what was written, and drops it.
+    check: fn(&str) -> serde_json::Result<()>,
 }
 
 impl<T> Clone for Codec<T> {
@@ -85,7 +126,33 @@ pub(crate) const fn payload<T: Payload>() -> Codec<T> {
     Codec {
         write: |value, json| serde_json::to_writer(json, value),
         read: |json| serde_json::from_str(json),
+        check: |json| {
+            if is_always_readable::<T>() {
+                return Ok(());
+            }
+            serde_json::from_str::<T>(json).map(drop)
+        },
     }
+}
+
+/// Whether `T` is a plain type of which every value comes back.
+fn is_always_readable<T: 'static>() -> bool {
+    let plain = [
+        TypeId::of::<()>(),
+        TypeId::of::<bool>(),
+        TypeId::of::<i8>(),
+        TypeId::of::<i16>(),
+        TypeId::of::<i32>(),
+        TypeId::of::<i64>(),
+        TypeId::of::<isize>(),
+        TypeId::of::<u8>(),
+        TypeId::of::<u16>(),
+        TypeId::of::<u32>(),
+        TypeId::of::<u64>(),
+        TypeId::of::<usize>(),
+        TypeId::of::<String>(),
+    ];
+    plain.contains(&TypeId::of::<T>())
 }
 
 impl<T> Codec<T> {
@@ -96,10 +163,31 @@ impl<T> Codec<T> {
         Ok(Json::trusted(utf8(json)))
     }
 
+    /// Writes `value` so that it can be read again.
+    ///
+    /// # Errors
+    /// `what` it is, and why it has no JSON form or cannot be read again.
+    pub(crate) fn encode_readable(self, what: &str, value: &T) -> Result<Json, String> {
+        let written = self.encode(value);
+        let json = written.map_err(|error| format!("{what} has no JSON form: {error}"))?;
+        match (self.check)(json.as_str()) {
+            Ok(()) => Ok(json),
+            Err(error) => Err(not_readable::<T>(what, &error)),
+        }
+    }
+
     /// Reads a value.
     pub(crate) fn decode(self, json: &Json) -> serde_json::Result<T> {
         (self.read)(json.as_str())
     }
+}
+
+fn not_readable<T>(what: &str, error: &serde_json::Error) -> String {
+    let wanted = std::any::type_name::<T>();
+    format!(
+        "{what} was written as JSON that cannot be read as `{wanted}` again: {error}; \
+         JSON has no NaN and no infinity, and is read up to 127 levels deep"
+    )
 }
 
 /// The text that `serde_json` wrote, which is UTF-8 by its contract.
@@ -115,6 +203,9 @@ pub struct InputWriter {
     several: bool,
     written: usize,
     broken: Option<String>,
+    /// Whether each parameter is read back. Not in an orchestrator, whose thread it would keep: there
+    /// who is called says that its input cannot be read.
+    checks: bool,
 }
 
 impl InputWriter {
@@ -122,31 +213,35 @@ impl InputWriter {
     pub fn new(count: usize) -> Self {
         let several = count > 1;
         let json = if several { vec![b'['] } else { Vec::new() };
-        Self { json, several, written: 0, broken: None }
+        let checks = Scope::current().is_none();
+        Self { json, several, written: 0, broken: None, checks }
     }
 
     /// Writes a parameter that is passed by value or by reference.
     #[must_use]
     pub fn put<T>(self, codec: Codec<T>, name: &str, value: &T) -> Self {
-        self.element(name, |json| (codec.write)(value, json))
+        let write = |json: &mut Vec<u8>| (codec.write)(value, json);
+        self.element(name, write, |json| {
+            (codec.check)(json).map_err(|error| not_readable::<T>(&parameter(name), &error))
+        })
     }
 
     /// Writes a `&str` parameter.
     #[must_use]
     pub fn put_str(self, name: &str, value: &str) -> Self {
-        self.element(name, |json| serde_json::to_writer(json, value))
+        self.element(name, |json| serde_json::to_writer(json, value), |_| Ok(()))
     }
 
     /// Writes a `&Path` parameter.
     #[must_use]
     pub fn put_path(self, name: &str, value: &Path) -> Self {
-        self.element(name, |json| serde_json::to_writer(json, value))
+        self.element(name, |json| serde_json::to_writer(json, value), |_| Ok(()))
     }
 
     /// Writes a `&[T]` parameter.
     #[must_use]
     pub fn put_slice<T>(self, codec: Codec<T>, name: &str, values: &[T]) -> Self {
-        self.element(name, |json| {
+        let write = |json: &mut Vec<u8>| {
             json.push(b'[');
             for (index, value) in values.iter().enumerate() {
                 if index > 0 {
@@ -156,6 +251,13 @@ impl InputWriter {
             }
             json.push(b']');
             Ok(())
+        };
+        self.element(name, write, |json| {
+            let values = serde_json::from_str::<Vec<&RawValue>>(json);
+            let check = |values: Vec<&RawValue>| {
+                values.into_iter().try_for_each(|value| (codec.check)(value.get()))
+            };
+            values.and_then(check).map_err(|error| not_readable::<T>(&parameter(name), &error))
         })
     }
 
@@ -163,13 +265,21 @@ impl InputWriter {
         mut self,
         name: &str,
         write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+        check: impl FnOnce(&str) -> Result<(), String>,
     ) -> Self {
         if self.written > 0 {
             self.json.push(b',');
         }
         self.written += 1;
-        if let Err(error) = write(&mut self.json) {
-            self.broken.get_or_insert(format!("parameter `{name}` has no JSON form: {error}"));
+        let begin = self.json.len();
+        let written = write(&mut self.json)
+            .map_err(|error| format!("{} has no JSON form: {error}", parameter(name)));
+        let checked = written.and_then(|()| match std::str::from_utf8(&self.json[begin..]) {
+            Ok(json) if self.checks => check(json),
+            _ => Ok(()),
+        });
+        if let Err(reason) = checked {
+            self.broken.get_or_insert(reason);
         }
         self
     }
@@ -186,6 +296,10 @@ impl InputWriter {
         }
         Ok(Json::trusted(utf8(self.json)))
     }
+}
+
+fn parameter(name: &str) -> String {
+    format!("parameter `{name}`")
 }
 
 /// Reads back what [`InputWriter`] wrote, parameter by parameter.
@@ -292,5 +406,22 @@ mod tests {
             InputWriter::new(2).put(payload(), "map", &map).put_str("city", "Tokyo").finish();
         let reason = written.unwrap_err();
         assert!(reason.starts_with("parameter `map` has no JSON form: "), "{reason}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_again_is_named() {
+        let one = InputWriter::new(1).put(payload(), "ratio", &f64::NAN).finish();
+        let several = InputWriter::new(2)
+            .put_str("city", "Tokyo")
+            .put_slice(payload(), "ratio", &[1.5, f64::INFINITY])
+            .finish();
+        for written in [one, several] {
+            let reason = written.unwrap_err();
+            let expected =
+                "parameter `ratio` was written as JSON that cannot be read as `f64` again";
+            assert!(reason.starts_with(expected), "{reason}");
+        }
+        assert!(payload::<f64>().encode_readable("the output", &0.1).is_ok());
+        assert!(payload::<f64>().encode_readable("the output", &f64::NAN).is_err());
     }
 }

@@ -176,8 +176,14 @@ pub fn finish<T, E>(
     (output, error): (Codec<T>, ErrorCodec<E>),
 ) -> Result<Json, FailureDetails> {
     let value = result.map_err(|e| error.write(e))?;
-    output.encode(&value).map_err(|error| {
-        let message = format!("the output has no JSON form: {error}");
+    // An orchestrator that release 0.1 has started ends as it did there.
+    let reads = Scope::current().is_none_or(|scope| scope.replay_version() >= 1);
+    let written = if reads {
+        output.encode_readable("the output", &value)
+    } else {
+        output.encode(&value).map_err(|error| format!("the output has no JSON form: {error}"))
+    };
+    written.map_err(|message| {
         FailureDetails::new(FailureDetails::INVALID_OUTPUT, message).non_retriable()
     })
 }

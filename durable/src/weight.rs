@@ -60,5 +60,9 @@ fn of_json(json: &Json) -> usize {
 }
 
 fn of_failure(failure: &FailureDetails) -> usize {
-    size_of_val(failure) + failure.message.len()
+    let link = |link: &FailureDetails| {
+        let texts = link.error_type.len() + link.message.len();
+        size_of_val(link) + texts + link.value.as_ref().map_or(0, of_json)
+    };
+    failure.chain().map(link).sum()
 }

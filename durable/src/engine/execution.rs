@@ -358,7 +358,8 @@ impl Execution {
             polled => match (self.scope.take_fault(), polled, continued) {
                 (Some(fault), _, _) => Err(self.subject().unreadable(&fault)),
                 (None, Polled::Ready(result), _) => {
-                    let result = result.and_then(|output| self.fitting("the output", output));
+                    let fitting = |output| self.scope.limits.fitting("the output", output);
+                    let result = result.and_then(fitting);
                     Ok(Some(End::Unrecorded(result)))
                 }
                 (None, Polled::Panicked(failure), _) | (None, _, Some(Err(failure))) => {
@@ -437,7 +438,10 @@ impl Execution {
             }
             End::Unrecorded(result) => match result {
                 Ok(output) => (RuntimeStatus::Completed, Some(output), None),
-                Err(failure) => (RuntimeStatus::Failed, None, Some(failure)),
+                Err(failure) => {
+                    let failure = failure.bounded(self.scope.limits.payload);
+                    (RuntimeStatus::Failed, None, Some(failure))
+                }
             },
         };
         let kind = EventKind::ExecutionCompleted { status, result, failure };
@@ -446,17 +450,10 @@ impl Execution {
 
     /// The end of an execution that begins anew, if that can be.
     fn next(&self, next: NextExecution) -> End {
-        match self.fitting("the next input", next.input.clone()) {
+        match self.scope.limits.fitting("the next input", next.input.clone()) {
             Ok(_) => End::ContinuedAsNew(next),
             Err(failure) => End::Unrecorded(Err(failure)),
         }
-    }
-
-    fn fitting(&self, what: &str, value: Json) -> TaskResult {
-        let checked = self.scope.limits.check_payload(what, value.as_str().len());
-        checked.map(|()| value).map_err(|message| {
-            FailureDetails::new(FailureDetails::PAYLOAD_TOO_LARGE, message).non_retriable()
-        })
     }
 
     /// Nobody waits for a task any more: what is to be stopped with it.

@@ -4,7 +4,8 @@
 //! 1. An operation that fails or panics leaves nothing: neither in the state nor on its way. Its
 //!    failure goes to its caller, and the batch goes on.
 //! 2. The state is read once, when the first operation wants it, and written after each operation
-//!    that may have changed it: that is what a later one goes back to if it fails.
+//!    that may have changed it: that is what a later one goes back to if it fails. A state that
+//!    cannot be read again is a failure of the operation that made it.
 //! 3. A state that cannot be read fails the calls, and the signals wait for code that can. Deleting
 //!    the entity needs no state.
 
@@ -162,7 +163,7 @@ trait Operations: Send {
 impl Batch {
     async fn run(self, mut operations: impl Operations) -> BatchDone {
         let Self { entity_id, mut state, operations: all, around } = self;
-        let size = all.len();
+        let (size, payload) = (all.len(), around.limits.payload);
         let mut outcomes = Vec::with_capacity(size);
         let mut outgoing = Vec::new();
         for (position, requested) in all.into_iter().enumerate() {
@@ -179,7 +180,7 @@ impl Batch {
                     state = if deletes { None } else { new_state };
                     Some(Ok(output))
                 }
-                Ended::With(Err(failure), _) => Some(Err(failure)),
+                Ended::With(Err(failure), _) => Some(Err(failure.bounded(payload))),
                 // Whoever signals that wants nothing of the state.
                 Ended::Unreadable(_) if !is_call && context.is_deletion() => {
                     state = None;
@@ -265,12 +266,11 @@ impl<E: EntityBody> Typed<E> {
 
     /// The state as it is stored; none if that is `null`.
     fn write(context: &EntityContext, body: &E) -> Result<Option<Json>, FailureDetails> {
-        let written = panics::catch(|| E::codec().encode(body))?;
-        let json = written.map_err(|error| {
-            let message = format!("the state has no JSON form: {error}");
+        let written = panics::catch(|| E::codec().encode_readable("the state", body))?;
+        let json = written.map_err(|message| {
             FailureDetails::new(FailureDetails::INVALID_OUTPUT, message).non_retriable()
         })?;
-        let json = fitting(context, "the state", json)?;
+        let json = context.around.limits.fitting("the state", json)?;
         Ok((json.as_str() != "null").then_some(json))
     }
 }
@@ -293,14 +293,7 @@ async fn finish<'a>(
         OperationRun::Done(outcome) => outcome,
         OperationRun::Async(future) => panics::catch_async(future).await,
     }?;
-    fitting(context, "the output", output)
-}
-
-fn fitting(context: &EntityContext, what: &str, value: Json) -> Outcome {
-    let checked = context.around.limits.check_payload(what, value.as_str().len());
-    checked.map(|()| value).map_err(|message| {
-        FailureDetails::new(FailureDetails::PAYLOAD_TOO_LARGE, message).non_retriable()
-    })
+    context.around.limits.fitting("the output", output)
 }
 
 fn unknown<E: EntityBody>(context: &EntityContext) -> FailureDetails {

@@ -135,7 +135,7 @@ fn write_error<E: TaskError>(error: &E) -> FailureDetails {
     if let Some(error) = (error as &dyn Any).downcast_ref::<Error>() {
         return error.0.clone();
     }
-    let mut details = FailureDetails::new(name_of::<E>(), error.to_string());
+    let mut details = FailureDetails::of_error(name_of::<E>(), error);
     details.value = crate::payload::payload::<E>().encode(error).ok();
     details
 }

@@ -82,7 +82,7 @@ impl<E: StdError + Unpin + 'static> Cause for E {}
 impl Error {
     /// An error with this message.
     pub fn msg(message: impl fmt::Display) -> Self {
-        Self::new(FailureDetails::new(names::name_of::<Self>(), message.to_string()))
+        Self::new(FailureDetails::of_error(names::name_of::<Self>(), &message))
     }
 
     /// Takes an error that `?` does not convert, because it is no [`std::error::Error`] but can be
@@ -110,7 +110,7 @@ impl Error {
             Err(error) => error,
         };
         match error.downcast::<FailureDetails>() {
-            Ok(details) => Self::new(*details),
+            Ok(details) => Self::new(details.shortened()),
             Err(error) => Self::of(names::name_of::<E>(), &*error),
         }
     }
@@ -131,18 +131,24 @@ impl Error {
     }
 
     fn of(name: String, error: &dyn StdError) -> Self {
-        let mut details = FailureDetails::new(name, error.to_string());
+        let mut details = FailureDetails::of_error(name, error);
         details.inner = FailureDetails::from_source(error.source());
         Self::new(details)
     }
 }
 
 impl<E: Cause> From<E> for Error {
-    fn from(error: E) -> Self {
-        match (&error as &dyn Any).downcast_ref::<FailureDetails>() {
-            Some(details) if !names::are_those_of_before() => Self::new(details.clone()),
+    fn from(mut error: E) -> Self {
+        let made = match (&error as &dyn Any).downcast_ref::<FailureDetails>() {
+            Some(details) if !names::are_those_of_before() => {
+                Self::new(details.clone().shortened())
+            }
             _ => Self::of(names::name_of::<E>(), &error),
+        };
+        if let Some(details) = (&mut error as &mut dyn Any).downcast_mut::<FailureDetails>() {
+            details.drop_causes();
         }
+        made
     }
 }
 

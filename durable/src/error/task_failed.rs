@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use super::{Error, ErrorCodec};
+use crate::orchestration::scope::Scope;
 use crate::protocol::FailureDetails;
 
 /// An awaited task failed.
@@ -105,11 +106,27 @@ impl<E> TaskFailed<E> {
     }
 }
 
+/// The task and what its failure says.
+///
+/// Of a failure that comes from below, such as a sub-orchestration's of which a sub-orchestration
+/// failed, only the beginning and the end are repeated if it says more than 1 KiB, because each level
+/// would repeat all levels below it. [`details`](TaskFailed::details) has every cause.
 impl<E> fmt::Display for TaskFailed<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed: {}", self.task, self.details)
+        let said = &*self.details.message;
+        // What an orchestrator of release 0.1 did with the text, it has to do again.
+        let is_whole = || Scope::current().is_some_and(|scope| scope.replay_version() == 0);
+        if said.len() <= CAUSE_MAX || self.details.inner.is_none() || is_whole() {
+            return write!(f, "{} failed: {said}", self.task);
+        }
+        let begin = &said[..said.floor_char_boundary(CAUSE_MAX / 4)];
+        let end = &said[said.ceil_char_boundary(said.len() - CAUSE_MAX / 2)..];
+        write!(f, "{} failed: {begin} .. {end}", self.task)
     }
 }
+
+/// Bytes that a failure repeats of what the failure below says.
+const CAUSE_MAX: usize = 1024;
 
 impl<E> fmt::Debug for TaskFailed<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -264,10 +264,7 @@ impl Activities {
                 Err(FailureDetails::new(FailureDetails::TERMINATED, "it was cancelled"))
             }
         }?;
-        let checked = self.limits.check_payload("the output", output.as_str().len());
-        checked.map(|()| output).map_err(|message| {
-            FailureDetails::new(FailureDetails::PAYLOAD_TOO_LARGE, message).non_retriable()
-        })
+        self.limits.fitting("the output", output)
     }
 
     fn entry(&self, name: &str, version: Option<&str>) -> Result<&Entry, FailureDetails> {
@@ -304,6 +301,7 @@ impl Activities {
         };
         metrics::activity_ended(&job.task.name, outcome, ticket.began);
         if is_waited_for && !cut_off {
+            let result = result.map_err(|failure| failure.bounded(self.limits.payload));
             let event = EventKind::task_result(job.task.event_id, result);
             let Job { instance_id, execution_id, task } = job;
             let (id, attempt) = (instance_id.clone(), task.attempt);

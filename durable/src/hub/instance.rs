@@ -174,7 +174,7 @@ impl InstanceHandle {
     /// # Errors
     /// As [`raise_event`](Self::raise_event).
     pub fn raise<T: ExternalEvent>(&self, event: &T) -> Reply<Result<(), ManageError>> {
-        let json = T::codec().encode(event).map_err(Error::from);
+        let json = T::codec().encode_readable("the event", event).map_err(Error::msg);
         let limits = &self.hub.inner.limits;
         let check = |json: Json| {
             limits.check_payload("the event", json.as_str().len()).map_err(Error::msg)?;

@@ -191,8 +191,7 @@ impl OrchestrationContext {
     /// }
     /// ```
     pub fn set_custom_status(&self, status: &(impl Serialize + ?Sized)) -> Result<()> {
-        let json = serde_json::to_string(status)
-            .map_err(|error| Error::msg(format!("the custom status has no JSON form: {error}")))?;
+        let json = written("the custom status", status)?;
         let max = self.scope.limits.custom_status;
         if json.len() > max {
             return Err(Error::msg(format!(
@@ -452,8 +451,23 @@ pub(crate) fn json_of(
     value: &(impl Serialize + ?Sized),
     limits: &Limits,
 ) -> Result<Json> {
-    let json = serde_json::to_string(value)
-        .map_err(|error| Error::msg(format!("{what} has no JSON form: {error}")))?;
+    let json = written(what, value)?;
     limits.check_payload(what, json.len()).map_err(Error::msg)?;
     Ok(Json::trusted(json))
+}
+
+/// A value of a type that may not be readable at all, as JSON that is not too deep to be read.
+fn written(what: &str, value: &(impl Serialize + ?Sized)) -> Result<String> {
+    let json = serde_json::to_string(value)
+        .map_err(|error| Error::msg(format!("{what} has no JSON form: {error}")))?;
+    // An orchestrator that release 0.1 has started goes on as it did there.
+    let checks = Scope::current().is_none_or(|scope| scope.replay_version() >= 1);
+    let depth = if checks { Json::depth_of(&json) } else { 0 };
+    if depth > Json::DEPTH_MAX {
+        let max = Json::DEPTH_MAX;
+        return Err(Error::msg(format!(
+            "{what} is nested {depth} levels deep, and JSON is read up to {max} levels deep"
+        )));
+    }
+    Ok(json)
 }

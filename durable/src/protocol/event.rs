@@ -298,7 +298,9 @@ pub struct ExecutionStarted {
 /// * 1: release 0.2. After a continue-as-new, [`new_guid`] is derived from the execution id. A dropped
 ///   wait for an external event hands its event to the next wait of that name, which hands its own
 ///   down the line, so events stay in order; and who got an event this way goes on at once, not when
-///   something else happens.
+///   something else happens. An output that cannot be read again is a failure, and so is an event or
+///   a custom status that is nested too deeply to be read. The text of a failure repeats at most
+///   1 KiB of the failure below.
 ///   An [`Error`](crate::Error) that an orchestrator makes has the public path of its type as
 ///   [`error_type`](super::FailureDetails::error_type) (`durable::TaskFailed<..>`, not
 ///   `durable::error::TaskFailed<..>`), and one made of [`FailureDetails`](super::FailureDetails) is

@@ -6,13 +6,21 @@ use std::fmt;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Json;
+use super::{Json, causes};
 
 /// Why a task or an orchestration failed, as it stands in the history.
 ///
 /// The fields are those of Durable Functions' `FailureDetails`; the stack trace is left out, since
 /// an error in Rust has none.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+///
+/// # Size
+///
+/// A chain of causes has at most 64 links. If there are more, the last link is of the type
+/// [`CAUSES_LEFT_OUT`](Self::CAUSES_LEFT_OUT) and says how many are left out. In a history the texts
+/// of all links together have at most as many bytes as a value
+/// ([`max_payload`](crate::HubBuilder::max_payload)), and so have their values: a longer text is cut,
+/// a larger value is left out, and the message says so.
+#[derive(Deserialize)]
 #[non_exhaustive]
 pub struct FailureDetails {
     /// The kind of failure: the path of the error's type, or one of the constants here. Empty where
@@ -20,7 +28,8 @@ pub struct FailureDetails {
     pub error_type: String,
     /// What went wrong, for people.
     pub message: String,
-    /// What caused it, and what caused that.
+    /// What caused it, and what caused that; set by [`caused_by`](Self::caused_by), which keeps the
+    /// chain short.
     pub inner: Option<Box<FailureDetails>>,
     /// Whether trying again is pointless; no retry policy tries again then.
     pub non_retriable: bool,
@@ -34,7 +43,7 @@ impl FailureDetails {
     pub const PANIC: &str = "durable::Panic";
     /// The stored input does not fit the function's parameters.
     pub const INVALID_INPUT: &str = "durable::InvalidInput";
-    /// What the function returned could not be written as JSON.
+    /// What the function returned could not be written as JSON, or could not be read again.
     pub const INVALID_OUTPUT: &str = "durable::InvalidOutput";
     /// The hub does not know the activity.
     pub const NOT_REGISTERED: &str = "durable::NotRegistered";
@@ -59,6 +68,9 @@ impl FailureDetails {
     pub const TIMEOUT: &str = "durable::Timeout";
     /// A sub-orchestration was terminated.
     pub const TERMINATED: &str = "durable::Terminated";
+    /// Not a failure: it stands at the end of a chain of causes that was too long to be kept, and its
+    /// message says how many are left out.
+    pub const CAUSES_LEFT_OUT: &str = "durable::CausesLeftOut";
     /// The id that a sub-orchestration was to have is taken.
     pub const INSTANCE_EXISTS: &str = "durable::InstanceExists";
 
@@ -118,9 +130,12 @@ impl FailureDetails {
     }
 
     /// The same failure with what caused it.
+    ///
+    /// At most 64 links are kept; see [size](Self#size).
     #[must_use]
     pub fn caused_by(mut self, cause: FailureDetails) -> Self {
-        self.inner = Some(Box::new(cause));
+        self.drop_causes();
+        self.inner = Some(Box::new(cause.cut(causes::LINKS_MAX - 1, 0)));
         self
     }
 
@@ -150,26 +165,15 @@ impl FailureDetails {
     pub fn chain(&self) -> impl Iterator<Item = &FailureDetails> {
         std::iter::successors(Some(self), |failure| failure.inner.as_deref())
     }
-
-    /// What caused `error`, link by link; a link that is itself a recorded failure is kept whole.
-    pub(crate) fn from_source(error: Option<&(dyn StdError + 'static)>) -> Option<Box<Self>> {
-        let error = error?;
-        if let Some(details) = error.downcast_ref::<Self>() {
-            return Some(Box::new(details.clone()));
-        }
-        if let Some(error) = error.downcast_ref::<crate::error::Error>() {
-            return Some(Box::new(error.details().clone()));
-        }
-        let mut details = Self::new("", error.to_string());
-        details.inner = Self::from_source(error.source());
-        Some(Box::new(details))
-    }
 }
 
 /// By hand, because the value of an error may be a JSON `null`, and where that would look like none
-/// at all, none is left out.
+/// at all, none is left out; and because a chain that is too long is cut, since it could not be read.
 impl Serialize for FailureDetails {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.chain().nth(causes::LINKS_MAX).is_some() {
+            return self.clone().shortened().serialize(serializer);
+        }
         let has_value = self.value.is_some() || !serializer.is_human_readable();
         let count = 4 + usize::from(has_value);
         let mut fields = serializer.serialize_struct("FailureDetails", count)?;

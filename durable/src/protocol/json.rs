@@ -36,6 +36,28 @@ impl Json {
         Self("null".into())
     }
 
+    /// How many arrays and objects may stand in each other to be read by `serde_json`.
+    pub(crate) const DEPTH_MAX: usize = 127;
+
+    /// How many arrays and objects stand in each other at most in JSON text.
+    pub(crate) fn depth_of(json: &str) -> usize {
+        let (mut depth, mut deepest, mut in_text, mut is_escaped) = (0_usize, 0, false, false);
+        for byte in json.bytes() {
+            match byte {
+                _ if is_escaped => is_escaped = false,
+                b'\\' => is_escaped = true,
+                b'"' => in_text = !in_text,
+                b'[' | b'{' if !in_text => {
+                    depth += 1;
+                    deepest = deepest.max(depth);
+                }
+                b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        deepest
+    }
+
     /// Takes text that a serializer has just written.
     pub(crate) fn trusted(text: String) -> Self {
         Self(text.into())
@@ -79,6 +101,25 @@ impl<'de> Deserialize<'de> for Json {
         } else {
             let text = Cow::<'de, str>::deserialize(deserializer)?;
             Ok(Self(text.as_ref().into()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_depth_is_that_at_which_serde_json_stops_reading() {
+        for (json, depth) in
+            [("1", 0), (r#"{"[[": "\"[[", "a": [[], []]}"#, 3), (r#"["\\", []]"#, 2)]
+        {
+            assert_eq!(Json::depth_of(json), depth, "{json}");
+        }
+        let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        for depth in [1, Json::DEPTH_MAX, Json::DEPTH_MAX + 1] {
+            let read = serde_json::from_str::<serde_json::Value>(&nested(depth));
+            assert_eq!(read.is_ok(), Json::depth_of(&nested(depth)) <= Json::DEPTH_MAX, "{depth}");
         }
     }
 }

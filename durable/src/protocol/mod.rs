@@ -5,12 +5,14 @@
 //!
 //! Read next: `event.rs` (what a history is made of).
 
+mod causes;
 mod entity;
 mod event;
 mod failure;
 mod id;
 mod json;
 mod message;
+mod shallow;
 mod status;
 mod time;
 mod trace;
