@@ -4,6 +4,7 @@ mod activities;
 mod attempts;
 mod children;
 mod continue_as_new;
+mod due;
 mod entities;
 mod errors;
 mod events;

@@ -13,7 +13,7 @@ use super::activities::{Activities, ActivitySettings};
 use super::batches::Batches;
 use super::clock::Clock;
 use super::committer::{Committer, Owned};
-use super::due::DueList;
+use super::due::{DueList, Limits as DueLimits};
 use super::error::OpenError;
 use super::health::Health;
 use super::lifecycle::{Lifecycle, lifecycle};
@@ -529,7 +529,7 @@ impl Parts {
             scheduled: Residents::new(live, Arc::clone(&durable)),
             touched: Vec::new(),
             batches,
-            due: DueList::new(id, durable),
+            due: DueList::new(DueLimits::default(), durable),
             waiters: HashMap::default(),
             patience: Patience::default(),
             next_mail: None,

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use lru::LruCache;
 
+use super::due::WrittenBy;
 use super::mail::End;
 use crate::engine::Execution;
 use crate::protocol::{
@@ -28,8 +29,10 @@ pub(super) struct Resident {
     pub(super) written: u64,
     /// The execution whose history its next write replaces.
     pub(super) replaces: Option<ExecutionId>,
-    /// When it was due as of its last write.
+    /// The due time under which the due list has it.
     pub(super) due_before: Option<Timestamp>,
+    /// The write that contains the due time of the record; none if only memory knows it.
+    pub(super) due_written_by: WrittenBy,
     /// Its whole history, where every episode is verified against it.
     pub(super) past: Vec<HistoryEvent>,
 }
@@ -62,6 +65,7 @@ impl Resident {
             written,
             replaces: None,
             due_before,
+            due_written_by: Some(written),
             past: Vec::new(),
         })
     }

@@ -64,7 +64,7 @@ impl Partition {
             }
             Manage::Rewind { reason } => self.rewind(&mut resident, &reason, content)?,
             Manage::Purge { .. } => {
-                self.due.set(id, (resident.record.next_due, None), self.written);
+                self.due.set(id, (resident.due_before, None), None);
                 let (now, kind) = (self.clock.now(), LifecycleKind::Purged);
                 let effects = self.lifecycle.change(&resident.record, kind, now);
                 let purged = vec![id.clone()];

@@ -37,6 +37,7 @@ use super::{metrics, spans};
 use crate::engine::Episode;
 use crate::protocol::{
     EventKind, ExecutionId, InstanceId, MessageId, PartitionId, RuntimeStatus, TaskMessage,
+    Timestamp,
 };
 use crate::registry::Registry;
 use crate::store::{PartitionState, Store, StoreError};
@@ -316,7 +317,10 @@ impl Partition {
         let events = resident.current(events);
         match self.episode(&mut resident, events) {
             Some(episode) => self.write_episode(&mut resident, episode, content, effects),
-            None => self.write(content, effects),
+            None => {
+                self.keep_due(&mut resident);
+                self.write(content, effects);
+            }
         }
         self.residents.put(resident);
         Ok(())
@@ -341,8 +345,10 @@ impl Partition {
     fn look_at_due(&mut self) -> Result<(), Stopped> {
         let now = self.clock.now();
         let mut ids = Vec::new();
+        let (store, partition) = (&*self.store, self.id);
+        let ask = |after: Option<&_>, limit| store.due(partition, after, Timestamp::MAX, limit);
         while ids.len() < BATCH_MAX {
-            let popped = self.due.pop(now, &*self.store);
+            let popped = self.due.pop(now, ask);
             let Some(id) = self.read(popped)? else { break };
             ids.push(id);
         }
@@ -356,10 +362,9 @@ impl Partition {
             let Some(mut resident) = self.resident(&id)? else { continue };
             // Its entry is taken out of the list.
             resident.due_before = None;
-            let due = resident.record.next_due;
+            let (due, written_by) = (resident.record.next_due, resident.due_written_by);
             if due.is_none_or(|due| due > now) {
-                self.due.set(&id, (None, due), resident.written);
-                resident.due_before = due;
+                self.set_due(&mut resident, due, written_by);
             } else if resident.record.runtime_status.is_finished() {
                 let kind = LifecycleKind::Purged;
                 effects.extend(self.lifecycle.change(&resident.record, kind, now));
@@ -367,6 +372,8 @@ impl Partition {
                 continue;
             } else if let Some(episode) = self.episode(&mut resident, Vec::new()) {
                 self.write_episode(&mut resident, episode, Content::default(), Vec::new());
+            } else {
+                self.keep_due(&mut resident);
             }
             self.residents.put(resident);
         }

@@ -8,7 +8,7 @@ use crate::hub::committer::{Content, Effect};
 use crate::hub::mail::Mail;
 use crate::hub::residents::Resident;
 use crate::hub::spans;
-use crate::protocol::{EventKind, HistoryEvent, InstanceId, InstanceRecord, Suspension};
+use crate::protocol::{EventKind, HistoryEvent, InstanceId, InstanceRecord, Suspension, Timestamp};
 use crate::store::PartitionState;
 
 /// How many messages are taken in at once.
@@ -18,7 +18,8 @@ impl Partition {
     /// Goes on with instances whose activities were running, or whose code was not there, and with
     /// messages that are still on their way. All others wait in the store for what they wait for.
     pub(super) fn recover(&mut self, found: PartitionState) -> Result<(), Stopped> {
-        let loaded = self.due.load(&*self.store);
+        let (store, id) = (&*self.store, self.id);
+        let loaded = self.due.load(|after, limit| store.due(id, after, Timestamp::MAX, limit));
         self.read(loaded)?;
         for id in found.active {
             let Some(record) = self.read(self.store.instance(&id))? else { continue };
@@ -96,7 +97,10 @@ impl Partition {
             Some(episode) => {
                 self.write_episode(&mut resident, episode, Content::default(), effects);
             }
-            None => self.write(Content::default(), effects),
+            None => {
+                self.keep_due(&mut resident);
+                self.write(Content::default(), effects);
+            }
         }
         self.residents.put(resident);
     }

@@ -6,6 +6,7 @@ use crate::engine::{Action, Episode, Execution, Outcome, ScheduledTask};
 use crate::entity::Asked;
 use crate::hub::activities::Job;
 use crate::hub::committer::{Content, Effect};
+use crate::hub::due::WrittenBy;
 use crate::hub::lifecycle::Before;
 use crate::hub::residents::Resident;
 use crate::hub::settings::Settings;
@@ -30,7 +31,10 @@ impl Partition {
         for action in episode.actions {
             resident.act(action, &mut content, &mut effects);
         }
-        if !episode.events.is_empty() {
+        if episode.events.is_empty() {
+            // An attempt has begun, which is no event. What is due next is in no write.
+            self.keep_due(resident);
+        } else {
             let was_pending = resident.record.runtime_status == RuntimeStatus::Pending;
             resident.settle(&episode.events, episode.outcome, &self.settings);
             // Behind what is told already, and before anybody who waits for it is answered.
@@ -38,9 +42,7 @@ impl Partition {
             effects.splice(told..told, self.lifecycle.changes(before, &resident.record));
             content.messages.extend(resident.news_for_parent());
             self.answer_waiters(resident, was_pending, &mut effects);
-            let due = (resident.due_before, resident.record.next_due);
-            self.due.set(&resident.record.instance_id, due, self.written + 1);
-            resident.due_before = resident.record.next_due;
+            self.set_due(resident, resident.record.next_due, Some(self.written + 1));
             content.episode = Some(EpisodeWrite {
                 partition: self.id,
                 record: resident.record.clone(),
@@ -48,15 +50,33 @@ impl Partition {
                 replaces: resident.replaces.take(),
             });
             resident.written = self.written + 1;
-        } else if let Some(execution) = &resident.execution {
-            // An attempt has begun: that is no event, but nothing is due for it any more.
-            let due = execution.next_due();
-            let id = &resident.record.instance_id;
-            self.due.set(id, (resident.due_before, due), self.written);
-            resident.due_before = due;
-            resident.record.next_due = due;
         }
         self.write(content, effects);
+    }
+
+    /// Keeps in the due list what is due next for an instance of which nothing is written.
+    pub(super) fn keep_due(&mut self, resident: &mut Resident) {
+        let Some(execution) = &resident.execution else { return };
+        let due = execution.next_due();
+        let is_known = due == resident.record.next_due;
+        let written_by = if is_known { resident.due_written_by } else { None };
+        self.set_due(resident, due, written_by);
+    }
+
+    /// The instance is due at this time, which the write `written_by` contains.
+    pub(super) fn set_due(
+        &mut self,
+        resident: &mut Resident,
+        due: Option<Timestamp>,
+        written_by: WrittenBy,
+    ) {
+        let is_listed = resident.due_before == due && resident.due_written_by.is_some();
+        if !is_listed {
+            self.due.set(&resident.record.instance_id, (resident.due_before, due), written_by);
+            resident.due_before = due;
+            resident.due_written_by = written_by;
+            resident.record.next_due = due;
+        }
     }
 
     /// Replays the history with this episode from scratch; one that cannot be done twice is not

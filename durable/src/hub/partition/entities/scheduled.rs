@@ -59,7 +59,7 @@ impl Partition {
         };
         let consumed = if is_stored { vec![message.id] } else { Vec::new() };
         let written = self.written + 1;
-        self.due.set(&id, (None, due), written);
+        self.due.set(&id, (None, due), Some(written));
         self.scheduled.put(Box::new(Scheduled { id, message, written }));
         let content = Content { episode: Some(episode), consumed, ..Content::default() };
         self.write(content, effects);

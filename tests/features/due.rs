@@ -1,0 +1,193 @@
+//! Due times when more instances sleep than fit into memory: none is lost.
+
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use durable::InstanceQuery;
+use durable::prelude::*;
+use durable::protocol::{
+    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
+    Timestamp,
+};
+use durable::store::{
+    Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
+};
+use durable::testing::TestHub;
+
+/// More due times than a partition reads at once.
+const MANY: u32 = 1100;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+#[orchestrator]
+async fn due_sleeper(ctx: &OrchestrationContext, naps: u32) -> Result<()> {
+    for _ in 0..naps {
+        ctx.create_timer(100 * MINUTE).await;
+    }
+    Ok(())
+}
+
+#[activity]
+async fn due_hangs() -> Result<()> {
+    panic!("a test lets it hang")
+}
+
+/// Its second attempt begins after 90 minutes; its time is up after 120, when it still hangs.
+fn hangs_twice() -> durable::Call<due_hangs> {
+    due_hangs().attempt_timeout(90 * MINUTE).retry(RetryPolicy::new(5, Duration::from_secs(1)))
+}
+
+#[orchestrator]
+async fn due_patient(ctx: &OrchestrationContext) -> Result<String> {
+    let limited = hangs_twice().timeout(120 * MINUTE).await;
+    Ok(limited.unwrap_err().to_string())
+}
+
+#[orchestrator]
+async fn due_racer(ctx: &OrchestrationContext) -> Result<String> {
+    let time = ctx.create_timer(120 * MINUTE);
+    match durable::race((hangs_twice(), time)).await {
+        durable::Race2::First(_) => Ok("work".to_owned()),
+        durable::Race2::Second(()) => Ok("time".to_owned()),
+    }
+}
+
+/// A hub of one partition whose due times do not all fit into what it reads at once.
+async fn crowded(store: Arc<dyn Store>, sleepers: u32, naps: u32) -> Result<TestHub> {
+    let hub = TestHub::builder()
+        .never::<due_hangs>()
+        .configure(|hub| hub.partitions(1).shared_store(store).verify_replay(false))
+        .open()
+        .await?;
+    for n in 0..sleepers {
+        hub.start(due_sleeper(naps).instance_id(format!("sleeper-{n}"))).await?;
+    }
+    hub.reopen().await
+}
+
+#[tokio::test]
+async fn a_timeout_fires_after_a_retry_with_many_sleepers() -> Result<()> {
+    let hub = crowded(Arc::new(MemoryStore::default()), MANY, 1).await?;
+    let patient = hub.start(due_patient()).await?;
+    let racer = hub.start(due_racer()).await?;
+    hub.advance(121 * MINUTE).await;
+    let running = InstanceQuery::new().status(RuntimeStatus::Running);
+    assert_eq!(hub.count(&running).await?, 0);
+    assert!(patient.result().await?.contains("it took longer than its timeout of 7200s"));
+    assert_eq!(racer.result().await?, "time");
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_timer_is_lost_when_a_commit_overtakes_the_answer_of_the_store() -> Result<()> {
+    let store = Arc::new(Racing::default());
+    let hub = crowded(store, 2 * MANY, 3).await?;
+    hub.advance(301 * MINUTE).await;
+    let running = InstanceQuery::new().status(RuntimeStatus::Running);
+    assert_eq!(hub.count(&running).await?, 0);
+    Ok(())
+}
+
+/// A store whose answer to what is due is overtaken by a commit, if one is under way.
+#[derive(Debug, Default)]
+struct Racing {
+    inner: MemoryStore,
+    commits: Mutex<Commits>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Commits {
+    under_way: usize,
+    /// How many answers are on their way.
+    asked: usize,
+    done: usize,
+}
+
+/// How long one waits for the other, which may have nothing to do.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+impl Store for Racing {
+    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
+        self.inner.create(hub)
+    }
+
+    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
+        self.inner.claim(partition)
+    }
+
+    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
+        self.inner.load(partition)
+    }
+
+    fn messages(
+        &self,
+        partition: PartitionId,
+        to: Option<&InstanceId>,
+        places: Range<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
+        self.inner.messages(partition, to, places, limit)
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        let mut commits = self.commits.lock().unwrap();
+        commits.under_way += 1;
+        // Large groups are what a partition leaves to the committer's thread, and goes on.
+        if commit.episodes.len() > 32 {
+            let nobody_asks = |commits: &mut Commits| commits.asked == 0;
+            commits = self.changed.wait_timeout_while(commits, PATIENCE, nobody_asks).unwrap().0;
+        }
+        self.inner.commit(commit)?;
+        commits.under_way -= 1;
+        commits.done += 1;
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
+        self.inner.instance(instance)
+    }
+
+    fn due(
+        &self,
+        partition: PartitionId,
+        after: Option<&(Timestamp, InstanceId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
+        let mut commits = self.commits.lock().unwrap();
+        let found = self.inner.due(partition, after, until, limit);
+        if commits.under_way > 0 {
+            commits.asked += 1;
+            self.changed.notify_all();
+            let done = commits.done;
+            let overtaken = |commits: &mut Commits| commits.done == done;
+            commits = self.changed.wait_timeout_while(commits, PATIENCE, overtaken).unwrap().0;
+            commits.asked -= 1;
+            drop(commits);
+            // The hub learns of the commit while the answer is on its way, too.
+            std::thread::yield_now();
+        }
+        found
+    }
+
+    fn instances(
+        &self,
+        filter: &InstanceFilter,
+        after: Option<&InstanceId>,
+        limit: usize,
+    ) -> Result<InstancePage, StoreError> {
+        self.inner.instances(filter, after, limit)
+    }
+
+    fn history(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        from: u64,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        self.inner.history(instance, execution, from)
+    }
+}
