@@ -3,13 +3,16 @@
 //! It is held from the statement after `let section = ctx.lock_entities(..).await?` to the end of the
 //! block, and in the body of an `if let` or the arm of a `match` that takes the section apart. It ends
 //! earlier with the statement that gives the section away, to `drop` or to anything else: what
-//! becomes of it is then unknown. Wherever the text leaves a doubt, the section is not held here, and
+//! becomes of it is then unknown. A `Result` of a lock holds nothing until it is taken apart by a pattern,
+//! `?` or a method such as `unwrap`. Wherever the text leaves a doubt, the section is not held here, and
 //! the check at run time remains.
+
+use std::collections::BTreeMap;
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::{self, Visit};
-use syn::{Arm, Block, Expr, Local, Macro, Pat, Stmt};
+use syn::{Arm, Expr, Local, Macro, Pat, Stmt, parse_quote};
 
 use crate::body::{bound, find};
 use crate::errors::Errors;
@@ -18,31 +21,78 @@ use crate::errors::Errors;
 #[derive(Clone)]
 pub(crate) struct Held(Vec<String>);
 
+/// Variables that have the `Result` of a lock, each with how many `Result`s there are around the
+/// section. Nothing is held by them as far as the text shows: the lock may have been refused.
+#[derive(Clone, Default)]
+pub(crate) struct Locks(BTreeMap<String, usize>);
+
+impl Locks {
+    /// Those that there are after a statement.
+    pub(crate) fn after(&self, statement: &Stmt) -> Self {
+        let mut locks = self.clone();
+        if let Stmt::Local(Local { pat, init, .. }) = statement {
+            let names = bound(pat);
+            let depth = init.as_ref().and_then(|init| depth(&init.expr, self));
+            for name in names {
+                match depth.and_then(|depth| depth.checked_sub(taken_off(pat))) {
+                    Some(depth @ 1..) => locks.0.insert(name, depth),
+                    _ => locks.0.remove(&name),
+                };
+            }
+        }
+        locks
+    }
+}
+
 impl Held {
     /// The critical section that is held after a statement.
-    pub(crate) fn after(statement: &Stmt) -> Option<Self> {
+    pub(crate) fn after(statement: &Stmt, locks: &Locks) -> Option<Self> {
         let Stmt::Local(Local { pat, init: Some(init), .. }) = statement else { return None };
-        is_section(&init.expr).then(|| Self::by(pat))?
+        Self::by(pat, depth(&init.expr, locks)?)
     }
 
     /// The one that is held if a condition is met.
-    pub(crate) fn if_met(condition: &Expr) -> Option<Self> {
+    pub(crate) fn if_met(condition: &Expr, locks: &Locks) -> Option<Self> {
         match condition {
-            Expr::Let(condition) if is_section(&condition.expr) => Self::by(&condition.pat),
-            Expr::Binary(both) => Self::if_met(&both.left).or_else(|| Self::if_met(&both.right)),
+            Expr::Let(condition) => Self::by(&condition.pat, depth(&condition.expr, locks)?),
+            Expr::Binary(both) => {
+                Self::if_met(&both.left, locks).or_else(|| Self::if_met(&both.right, locks))
+            }
             _ => None,
         }
     }
 
-    /// The one that is held in an arm of a `match` on what `is_section` says yes to.
-    pub(crate) fn in_arm(arm: &Arm) -> Option<Self> {
-        Self::by(&arm.pat)
+    /// The one that is held in an arm of a `match` on what has `depth` `Result`s around a section.
+    pub(crate) fn in_arm(arm: &Arm, depth: usize) -> Option<Self> {
+        Self::by(&arm.pat, depth)
     }
 
-    /// By what a pattern binds, unless that is the error.
-    fn by(pattern: &Pat) -> Option<Self> {
+    /// By what a pattern binds, if that is the section itself.
+    fn by(pattern: &Pat, depth: usize) -> Option<Self> {
         let names = bound(pattern);
-        (!names.is_empty() && is_granted(pattern)).then_some(Self(names))
+        let is_bare = taken_off(pattern) >= depth;
+        (is_bare && !names.is_empty() && is_granted(pattern)).then_some(Self(names))
+    }
+
+    /// Refuses a loop over the section, which would move it, and writes what was meant.
+    pub(crate) fn refuse_iteration(&self, values: &mut Expr, errors: &mut Errors) {
+        let place = match &*values {
+            Expr::Reference(reference) => &*reference.expr,
+            place => place,
+        };
+        let Expr::Path(name) = place else { return };
+        if let Some(name) = name.path.get_ident()
+            && self.0.iter().any(|held| name == held)
+        {
+            errors.on(
+                &*values,
+                format!(
+                    "a critical section is not an iterator: the entities stay locked as long as it \
+                     lives; to go through a locked `Vec`, write `{name}.iter_mut()`"
+                ),
+            );
+            *values = parse_quote!(#name.iter_mut());
+        }
     }
 
     /// Whether a statement gives the section away, in whichever branch of it.
@@ -60,29 +110,33 @@ pub(crate) fn refuse_unbound(statement: &Stmt, errors: &mut Errors) {
                            nothing is called through it";
     match statement {
         Stmt::Local(Local { pat, init: Some(init), .. })
-            if bound(pat).is_empty() && (is_section(&init.expr) || is_lock(&init.expr)) =>
+            if bound(pat).is_empty() && is_made(&init.expr) =>
         {
             errors.on(pat, MESSAGE);
         }
         Stmt::Expr(Expr::Assign(assign), _)
-            if matches!(&*assign.left, Expr::Infer(_))
-                && (is_section(&assign.right) || is_lock(&assign.right)) =>
+            if matches!(&*assign.left, Expr::Infer(_)) && is_made(&assign.right) =>
         {
             errors.on(&assign.left, MESSAGE);
         }
-        Stmt::Expr(expr, Some(_)) if is_section(expr) || is_lock(expr) => {
+        Stmt::Expr(expr, Some(_)) if is_made(expr) => {
             errors.on(Method::of(expr), MESSAGE);
         }
         _ => {}
     }
 }
 
-/// Whether the value of an expression is a critical section, or a `Result` with one.
-pub(crate) fn is_section(expr: &Expr) -> bool {
+/// Whether an expression makes a critical section, or locks entities for one.
+fn is_made(expr: &Expr) -> bool {
+    is_lock(expr) || depth(expr, &Locks::default()).is_some()
+}
+
+/// How many `Result`s there are around the critical section that an expression gives; none if it gives
+/// no section.
+pub(crate) fn depth(expr: &Expr, locks: &Locks) -> Option<usize> {
     /// Methods of a `Result` or an `Option` that leave the section in it.
-    const KEEPING: [&str; 13] = [
+    const KEEPING: [&str; 9] = [
         "context",
-        "expect",
         "inspect",
         "inspect_err",
         "map_err",
@@ -90,43 +144,72 @@ pub(crate) fn is_section(expr: &Expr) -> bool {
         "ok_or",
         "ok_or_else",
         "or_else",
-        "unwrap",
-        "unwrap_or_else",
         "with_context",
-        "wrap_err",
     ];
+    /// Methods that take the section out of it.
+    const OPENING: [&str; 4] = ["expect", "unwrap", "unwrap_or_else", "unwrap_unchecked"];
     match expr {
-        Expr::Await(awaited) => is_lock(&awaited.base),
-        Expr::Paren(inner) => is_section(&inner.expr),
-        Expr::Try(inner) => is_section(&inner.expr),
-        Expr::Block(inner) if inner.label.is_none() => is_last(&inner.block),
+        Expr::Await(awaited) => results(&awaited.base),
+        Expr::Paren(inner) => depth(&inner.expr, locks),
+        Expr::Try(inner) => depth(&inner.expr, locks).map(|depth| depth.saturating_sub(1)),
+        Expr::Block(inner) if inner.label.is_none() => match inner.block.stmts.last() {
+            Some(Stmt::Expr(last, None)) => depth(last, locks),
+            _ => None,
+        },
         Expr::MethodCall(call) => {
-            KEEPING.iter().any(|method| call.method == method) && is_section(&call.receiver)
+            let inner = || depth(&call.receiver, locks);
+            let is_one_of = |methods: &[&str]| methods.iter().any(|method| call.method == method);
+            if is_one_of(&KEEPING) || call.method == "wrap_err" {
+                inner()
+            } else if is_one_of(&OPENING) {
+                inner().map(|depth| depth.saturating_sub(1))
+            } else {
+                None
+            }
         }
-        Expr::Match(choice) if is_section(&choice.expr) => choice.arms.iter().any(|arm| {
-            let names = bound(&arm.pat);
-            let Expr::Path(body) = &*arm.body else { return false };
-            is_granted(&arm.pat) && names.iter().any(|name| body.path.is_ident(name))
-        }),
-        _ => false,
+        Expr::Match(choice) => {
+            let depth = depth(&choice.expr, locks)?;
+            choice.arms.iter().find_map(|arm| {
+                let names = bound(&arm.pat);
+                let Expr::Path(body) = &*arm.body else { return None };
+                let is_it =
+                    is_granted(&arm.pat) && names.iter().any(|name| body.path.is_ident(name));
+                is_it.then(|| depth.saturating_sub(taken_off(&arm.pat)))
+            })
+        }
+        Expr::Path(path) => locks.0.get(&path.path.get_ident()?.to_string()).copied(),
+        _ => None,
     }
-}
-
-fn is_last(block: &Block) -> bool {
-    matches!(block.stmts.last(), Some(Stmt::Expr(last, None)) if is_section(last))
 }
 
 /// Whether an expression is a lock that is not awaited yet, or one with a limit to its time.
 fn is_lock(expr: &Expr) -> bool {
+    results(expr).is_some()
+}
+
+/// How many `Result`s a lock that is not awaited yet has around its section.
+fn results(expr: &Expr) -> Option<usize> {
     match expr {
-        Expr::MethodCall(call) => call.method == "lock_entities",
-        Expr::Paren(inner) => is_lock(&inner.expr),
+        Expr::MethodCall(call) => (call.method == "lock_entities").then_some(1),
+        Expr::Paren(inner) => results(&inner.expr),
         Expr::Call(call) => {
-            let Expr::Path(function) = &*call.func else { return false };
+            let Expr::Path(function) = &*call.func else { return None };
             let last = function.path.segments.last();
-            last.is_some_and(|last| last.ident == "timeout") && call.args.iter().any(is_lock)
+            let is_limit = last.is_some_and(|last| last.ident == "timeout");
+            call.args.iter().filter(|_| is_limit).find_map(results).map(|results| results + 1)
         }
-        _ => false,
+        _ => None,
+    }
+}
+
+/// How many `Result`s a pattern takes off.
+fn taken_off(pattern: &Pat) -> usize {
+    match pattern {
+        Pat::TupleStruct(pattern) => 1 + pattern.elems.first().map_or(0, taken_off),
+        Pat::Paren(inner) => taken_off(&inner.pat),
+        Pat::Ident(name) => name.subpat.as_ref().map_or(0, |(_, inner)| taken_off(inner)),
+        Pat::Type(typed) => taken_off(&typed.pat),
+        _ => 0,
     }
 }
 

@@ -15,7 +15,13 @@ use crate::expand::{call, conditions, constructor, implementation, outcome_types
 use crate::paths::Crate;
 use crate::valid::{Unstorable, borrowed, owner, unstorable};
 
-pub(crate) fn expand(function: &Function<'_>, krate: &Crate, errors: &Errors) -> TokenStream {
+/// `is_member` is whether it stands in an `impl` or a trait, where there is no other item.
+pub(crate) fn expand(
+    function: &Function<'_>,
+    krate: &Crate,
+    errors: &Errors,
+    is_member: bool,
+) -> TokenStream {
     let conditions = conditions(function.item);
     let errors = errors.to_compile_errors(&conditions);
     let nothing = quote!(::core::unreachable!());
@@ -25,14 +31,13 @@ pub(crate) fn expand(function: &Function<'_>, krate: &Crate, errors: &Errors) ->
     let (ident, generics) = (&seen.item.sig.ident, &seen.item.sig.generics);
     let (mut output, mut error) = outcome_types(&seen.output, krate);
     let is_generic = generics.params.iter().any(|it| !matches!(it, GenericParam::Lifetime(_)));
-    let is_method = seen.item.sig.receiver().is_some();
     let mut call = call(ident, krate);
-    if is_generic || is_method {
+    if is_generic || is_member {
         call = quote!(#krate::Call<#krate::__private::Broken<#output, #error>>);
         (output, error) = (quote!(()), quote!(()));
     }
     let constructor = constructor(&seen, &call, &nothing);
-    if is_method {
+    if is_member {
         return quote!(#errors #constructor);
     }
     let body = for_body(kind, function.item.clone());

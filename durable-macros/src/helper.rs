@@ -1,11 +1,18 @@
 //! `#[helper]`, `#[deterministic]` and `#[allow]`: what orchestrators are written with besides calls.
 
-use proc_macro2::TokenStream;
-use quote::quote;
-use syn::{Attribute, Block, ItemFn, ReturnType, Signature, TraitItemFn, Visibility, parse_quote};
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::parse::Parser;
+use syn::visit::Visit;
+use syn::{
+    Attribute, Block, ItemFn, ReturnType, Signature, TraitItemFn, Type, Visibility, parse_quote,
+};
 
+use crate::attr::Given;
 use crate::body;
 use crate::errors::Errors;
+use crate::expand::{ends, unread};
+use crate::foreign;
 use crate::paths::Crate;
 
 /// A function that is free, in an `impl`, or declared in a trait.
@@ -14,27 +21,37 @@ struct AnyFn {
     vis: Visibility,
     sig: Signature,
     block: Option<Block>,
+    /// Whether the body could be parsed.
+    is_read: bool,
 }
 
 impl AnyFn {
     fn parse(item: &TokenStream) -> syn::Result<Self> {
-        if let Ok(ItemFn { attrs, vis, sig, block, .. }) = syn::parse2(item.clone()) {
-            return Ok(Self { attrs, vis, sig, block: Some(*block) });
+        if let Ok(ItemFn { mut attrs, vis, sig, block, .. }) = unread::parse(item) {
+            let read = unread::read(&block, &mut attrs);
+            let is_read = read.is_some();
+            return Ok(Self { attrs, vis, sig, block: Some(read.unwrap_or(*block)), is_read });
         }
         let TraitItemFn { attrs, sig, default, .. } = syn::parse2(item.clone())?;
-        Ok(Self { attrs, vis: Visibility::Inherited, sig, block: default })
+        Ok(Self { attrs, vis: Visibility::Inherited, sig, block: default, is_read: true })
     }
 }
 
 /// An `async fn` that awaits what is durable becomes a function that returns a durable future.
 pub(crate) fn helper(options: &TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let krate = Crate(None);
-    refuse_options("helper", options, &mut errors);
+    let krate = krate("helper", options, &mut errors);
     let Ok(mut function) = AnyFn::parse(item) else {
         return refuse_item("`#[helper]` goes on an `async fn`", item);
     };
-    let AnyFn { attrs, vis, sig, block } = &mut function;
+    let AnyFn { attrs, vis, sig, block, is_read } = &mut function;
+    if foreign::is_of_async_trait(sig) {
+        errors.on(&sig.ident, foreign::ASYNC_TRAIT);
+        foreign::make_durable(sig, &krate);
+        let errors = errors.to_compile_errors(&[]);
+        let end = block.as_ref().map_or_else(|| quote!(;), |_| quote!({ ::core::unreachable!() }));
+        return quote!(#errors #(#attrs)* #vis #sig #end);
+    }
     if sig.asyncness.is_none() {
         errors.on(
             sig.fn_token,
@@ -42,42 +59,84 @@ pub(crate) fn helper(options: &TokenStream, item: &TokenStream) -> TokenStream {
              `#[durable::deterministic] fn`",
         );
     }
-    if let Some(block) = block {
+    if let Some(block) = block.as_mut().filter(|block| foreign::is_instrumented(block)) {
+        errors.on(&sig.ident, foreign::instrumented("durable::helper"));
+        foreign::empty(block);
+    }
+    if let Some(block) = block.as_mut().filter(|_| *is_read) {
         body::check(attrs, sig, block, &krate, &mut errors);
     }
+    let unread = (!*is_read).then(|| unread::tell(&sig.ident, &krate));
     sig.asyncness = None;
     let output = match &sig.output {
         ReturnType::Default => parse_quote!(()),
         ReturnType::Type(_, ty) => ty.clone(),
     };
+    let coerces = coerces(&output);
     sig.output = parse_quote!(-> impl #krate::DurableFuture<Output = #output>);
     let errors = errors.to_compile_errors(&[]);
     let Some(block) = block else { return quote!(#errors #(#attrs)* #vis #sig;) };
+    let statements = &block.stmts;
+    let body = quote_spanned!(block.brace_token.span.join()=> { #coerces #(#statements)* });
     quote! {
         #errors
         #(#attrs)*
         #[allow(clippy::manual_async_fn)]
         #vis #sig {
-            #krate::__private::durable_block(async move #block)
+            #unread
+            #krate::__private::durable_block(async move #body)
         }
     }
+}
+
+/// At the beginning of an `async` block: tells the compiler what the block returns, so that its value
+/// is coerced to that as the value of an `async fn` is. Otherwise the type of the block would be that
+/// of its last expression, and a mismatch would be an error of the whole function.
+fn coerces(output: &Type) -> Option<TokenStream> {
+    struct Nameless(bool);
+    impl<'ast> Visit<'ast> for Nameless {
+        fn visit_type_impl_trait(&mut self, _: &'ast syn::TypeImplTrait) {
+            self.0 = true;
+        }
+
+        fn visit_type_never(&mut self, _: &'ast syn::TypeNever) {
+            self.0 = true;
+        }
+    }
+    let mut nameless = Nameless(false);
+    nameless.visit_type(output);
+    let span = Span::mixed_site().located_at(ends(output).0);
+    (!nameless.0).then(|| {
+        quote_spanned! {span=>
+            #[allow(clippy::diverging_sub_expression, clippy::needless_return, unreachable_code)]
+            if let ::core::option::Option::Some(__output) =
+                ::core::option::Option::None::<#output>
+            {
+                return __output;
+            }
+        }
+    })
 }
 
 /// A plain function to which the rules of determinism apply.
 pub(crate) fn deterministic(options: &TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    refuse_options("deterministic", options, &mut errors);
+    let krate = krate("deterministic", options, &mut errors);
     let Ok(mut function) = AnyFn::parse(item) else {
         return refuse_item("`#[deterministic]` goes on a `fn`", item);
     };
-    let AnyFn { attrs, vis, sig, block } = &mut function;
+    let AnyFn { attrs, vis, sig, block, is_read } = &mut function;
+    let unread = (!*is_read).then(|| unread::tell(&sig.ident, &krate));
     if let Some(token) = sig.asyncness {
         errors.on(token, "a function that awaits is a helper; write `#[durable::helper]`");
-    } else if let Some(block) = block {
-        body::check(attrs, sig, block, &Crate(None), &mut errors);
+    } else if let Some(block) = block.as_mut().filter(|_| *is_read) {
+        body::check(attrs, sig, block, &krate, &mut errors);
     }
     let errors = errors.to_compile_errors(&[]);
-    let block = block.as_ref().map_or_else(|| quote!(;), |block| quote!(#block));
+    let block = match block {
+        Some(Block { stmts, .. }) => quote!({ #unread #(#stmts)* }),
+        None => quote!(;),
+    };
     quote!(#errors #(#attrs)* #vis #sig #block)
 }
 
@@ -104,15 +163,28 @@ pub(crate) fn allow(options: &TokenStream, item: &TokenStream) -> TokenStream {
     } else {
         parse_quote!(#[durable::allow(#options)])
     });
-    let AnyFn { attrs, vis, sig, block } = function;
+    let AnyFn { attrs, vis, sig, block, .. } = function;
     let block = block.map_or_else(|| quote!(;), |block| quote!(#block));
     quote!(#(#attrs)* #vis #sig #block)
 }
 
-fn refuse_options(attribute: &str, options: &TokenStream, errors: &mut Errors) {
-    if !options.is_empty() {
-        errors.on(options, format!("`#[{attribute}]` has no options"));
+/// The only option: where `durable` is found.
+fn krate(attribute: &str, options: &TokenStream, errors: &mut Errors) -> Crate {
+    let mut krate = None;
+    let parser = syn::meta::parser(|meta| {
+        let given = Given::parse(&meta)?;
+        if given.path.is_ident("crate") {
+            given.set(&mut krate, given.module(errors), errors);
+        } else {
+            let message = format!("unknown option of `#[{attribute}]`; there is `crate = path`");
+            errors.on(&given.path, message);
+        }
+        Ok(())
+    });
+    if parser.parse2(options.clone()).is_err() {
+        errors.on(options, format!("`#[{attribute}]` has one option, `crate = path`"));
     }
+    Crate(krate)
 }
 
 fn refuse_item(message: &str, item: &TokenStream) -> TokenStream {

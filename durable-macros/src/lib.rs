@@ -15,12 +15,15 @@ mod errors;
 mod event;
 mod expand;
 mod fallback;
+mod foreign;
 mod hash;
 mod helper;
 mod loops;
 mod names;
 mod paths;
 mod rules;
+mod source;
+mod table;
 mod uses;
 mod valid;
 mod values;
@@ -278,6 +281,8 @@ pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// It may have generics, a `self`, and stand in a trait or its implementation; it runs as part of
 /// the orchestrator and is replayed with it, so the same rules apply to it. What it becomes is a
 /// function that returns `impl DurableFuture<Output = ..>`.
+///
+/// Option: `crate = path` for where `durable` is found, as for the other attributes.
 ///
 /// ```compile_fail
 /// #[durable::helper]

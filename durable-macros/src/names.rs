@@ -3,7 +3,9 @@
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 
-use crate::rules::{self, Rule};
+use crate::rules::Rule;
+use crate::table;
+use crate::uses::Uses;
 
 /// A path in tokens.
 #[derive(Debug)]
@@ -81,38 +83,76 @@ fn gather(tokens: &TokenStream, names: &mut Vec<Name<TokenStream>>) {
     }
 }
 
-/// The rule that a path breaks.
-pub(crate) fn broken(path: &[String]) -> Option<&'static Rule> {
-    let breaks = |entry: &&str| breaks(path, entry);
-    rules::PATHS.iter().find(|(_, entries)| entries.iter().any(breaks)).map(|(rule, _)| *rule)
+/// A rule that a path breaks.
+#[derive(Clone, Copy)]
+pub(crate) struct Broken {
+    pub(crate) rule: &'static Rule,
+    /// The entry of the table that the path meets.
+    pub(crate) entry: &'static str,
+    /// Whether it is met by its last names only, since nothing says what the first one is.
+    pub(crate) is_guess: bool,
 }
 
-/// The rule that a macro breaks by its name.
-pub(crate) fn broken_macro(name: &str) -> Option<&'static Rule> {
-    rules::MACROS.iter().find(|(_, names)| names.contains(&name)).map(|(rule, _)| *rule)
+impl Broken {
+    /// The name in full for which the path is taken.
+    pub(crate) fn name(&self) -> String {
+        self.entry.replacen('|', "::", 1)
+    }
 }
 
-/// Whether a resolved path meets an entry of the table.
-fn breaks(path: &[String], entry: &str) -> bool {
-    match entry.strip_prefix("::") {
-        Some(inside) => {
-            let inside: Vec<_> = inside.split("::").collect();
-            // What follows a type is its variant or function, and no type.
-            let follows_type = |at: usize| at > 0 && path[at - 1].starts_with(char::is_uppercase);
-            let mut windows = path.windows(inside.len()).enumerate();
-            windows.any(|(at, window)| window == inside && !follows_type(at))
-        }
-        None => {
-            let start: Vec<_> = entry.split("::").collect();
-            // A module alone is not used; a variable may have its name.
-            let is_module = start.last().is_some_and(|last| rules::MODULES.contains(last));
-            let least = if start.len() == 1 || is_module { start.len() + 1 } else { start.len() };
-            let is_same = |(part, entry): (&String, &&str)| match entry.strip_suffix('*') {
-                Some(family) => part.starts_with(family),
-                None => part == entry,
+/// The rule that a path breaks, if it is one that `uses` has resolved.
+pub(crate) fn broken(path: &[String], uses: &Uses) -> Option<Broken> {
+    table::PATHS.iter().find_map(|(rule, entries)| {
+        entries.iter().find_map(|entry| {
+            let is_guess = match meets(path, entry)? {
+                Met::Whole => false,
+                Met::End => true,
             };
-            path.len() >= least && path.iter().zip(&start).all(is_same)
-        }
+            (!is_guess || !uses.is_obscured()).then_some(Broken { rule, entry, is_guess })
+        })
+    })
+}
+
+/// The rule that a macro breaks by its name, unless it is `durable`'s or one of a crate of the user's.
+pub(crate) fn broken_macro(path: &[String]) -> Option<&'static Rule> {
+    let (name, place) = path.split_last()?;
+    if place.first().is_some_and(|first| first == "durable" || !table::is_known(first)) {
+        return None;
+    }
+    let is_entry = |(_, names): &&(&Rule, &[&str])| names.contains(&name.as_str());
+    table::MACROS.iter().find(is_entry).map(|(rule, _)| *rule)
+}
+
+/// How a path meets an entry of the table.
+#[derive(Debug, PartialEq)]
+enum Met {
+    Whole,
+    /// By names of which the first is not known.
+    End,
+}
+
+/// Whether and how a resolved path meets an entry of the table.
+fn meets(path: &[String], entry: &str) -> Option<Met> {
+    let Some((_, end)) = entry.split_once('|') else {
+        let start: Vec<_> = entry.split("::").collect();
+        // A module alone is not used; a variable may have its name.
+        let is_module = start.last().is_some_and(|last| table::MODULES.contains(last));
+        let least = if start.len() == 1 || is_module { start.len() + 1 } else { start.len() };
+        let is_same = |(part, entry): (&String, &&str)| match entry.strip_suffix('*') {
+            Some(family) => part.starts_with(family),
+            None => part == entry,
+        };
+        let is_met = path.len() >= least && path.iter().zip(&start).all(is_same);
+        return is_met.then_some(Met::Whole);
+    };
+    let end: Vec<_> = end.split("::").collect();
+    // What follows a type is its variant or function, and no type.
+    let follows_type = |at: usize| at > 0 && path[at - 1].starts_with(char::is_uppercase);
+    let mut windows = path.windows(end.len()).enumerate();
+    let (at, _) = windows.find(|(at, window)| *window == end && !follows_type(*at))?;
+    match at {
+        0 => Some(Met::End),
+        _ => table::is_known(&path[0]).then_some(Met::Whole),
     }
 }
 
@@ -130,11 +170,24 @@ mod tests {
         assert_eq!(names[3].kind, Kind::Macro);
     }
 
+    fn met(path: &str, entry: &str) -> Option<Met> {
+        meets(&path.split("::").map(str::to_owned).collect::<Vec<_>>(), entry)
+    }
+
     #[test]
     fn a_family_of_crates_is_one_entry() {
-        let path = |text: &str| text.split("::").map(str::to_owned).collect::<Vec<_>>();
-        assert!(breaks(&path("aws_sdk_sns::Client"), "aws_sdk_*"));
-        assert!(!breaks(&path("aws_sdk_sns"), "aws_sdk_*"));
-        assert!(!breaks(&path("aws::Client"), "aws_sdk_*"));
+        assert_eq!(met("aws_sdk_sns::Client", "aws_sdk_*"), Some(Met::Whole));
+        assert_eq!(met("aws_sdk_sns", "aws_sdk_*"), None);
+        assert_eq!(met("aws::Client", "aws_sdk_*"), None);
+    }
+
+    #[test]
+    fn the_end_of_an_entry_counts_in_crates_that_are_known() {
+        let entry = "std::process|Command::new";
+        assert_eq!(met("std::process::Command::new", entry), Some(Met::Whole));
+        assert_eq!(met("tokio::process::Command::new", entry), Some(Met::Whole));
+        assert_eq!(met("Command::new", entry), Some(Met::End));
+        assert_eq!(met("domain::Command::new", entry), None);
+        assert_eq!(met("std::Event::Command::new", entry), None);
     }
 }

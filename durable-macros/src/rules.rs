@@ -1,4 +1,4 @@
-//! The rules of determinism, as a table: what is refused, why, and what to write instead.
+//! The rules of determinism: what is refused, why, and what to write instead. `table.rs` has the names.
 //!
 //! Codes follow the .NET analyzers of Durable Task where the rule is the same; ours begin at 20.
 //! Every code has a page in `docs/errors`.
@@ -34,10 +34,23 @@ pub(crate) const THREAD: Rule = Rule {
     why: "what runs beside the orchestrator is not recorded, and is started again in every replay",
     instead: "an activity; several at once with `durable::join_all(..)`, or `.spawn()` on a call",
 };
+/// Asks or tells the thread that happens to run the function.
+pub(crate) const THIS_THREAD: Rule = Rule {
+    code: "DURABLE0004",
+    why: "an orchestrator runs on whichever thread owns its partition, which is another one in a replay",
+    instead: "`ctx.instance_id()` or `ctx.execution_id()`, which are the same in every replay; nothing in \
+              place of `yield_now()`, since an orchestrator gives way whenever it awaits",
+};
 pub(crate) const IO: Rule = Rule {
     code: "DURABLE0005",
     why: "the world has changed when the function is replayed, and I/O would be done again",
     instead: "an activity that does it and returns what it found",
+};
+/// Ends the process.
+pub(crate) const EXIT: Rule = Rule {
+    code: "DURABLE0005",
+    why: "it ends the process with every other instance in it, and again in every replay",
+    instead: "`return Err(..)`, which ends this instance only",
 };
 pub(crate) const ENVIRONMENT: Rule = Rule {
     code: "DURABLE0006",
@@ -51,7 +64,7 @@ pub(crate) const PRINT: Rule = Rule {
 };
 pub(crate) const ENDLESS: Rule = Rule {
     code: "DURABLE0011",
-    why: "every turn adds to the history, which a replay reads from its beginning, and this `loop` \
+    why: "every turn adds to the history, which a replay reads from its beginning, and this loop \
           has no `break` and no `return`",
     instead: "`ctx.continue_as_new(input)`, which begins again with an empty history, or a way out",
 };
@@ -94,8 +107,23 @@ pub(crate) const HIDDEN_AWAIT: Rule = Rule {
     instead: "`let value = ...await;` before the macro, and `value` in it",
 };
 
+/// A macro that may leave out what its arguments ask of the context.
+pub(crate) const LEFT_OUT: Rule = Rule {
+    code: "DURABLE0027",
+    why: "this macro does not evaluate its arguments in every run: a log line is left out in a replay and \
+          below its level, so every later id, random number or request would differ",
+    instead: "`let value = ..;` before the macro, and `value` in it",
+};
+/// The body of an activity, called in place.
+pub(crate) const IN_PLACE: Rule = Rule {
+    code: "DURABLE0028",
+    why: "the body of the activity would run inside of the orchestrator: it is not recorded, not retried, \
+          and runs again in every replay",
+    instead: "a call of the activity, which is awaited: `charge(..).await`; `run` is for unit tests",
+};
+
 /// All rules, to tell whether a code that is allowed exists.
-pub(crate) const ALL: [&Rule; 15] = [
+pub(crate) const ALL: [&Rule; 16] = [
     &CLOCK,
     &RANDOM_ID,
     &SLEEP,
@@ -111,454 +139,5 @@ pub(crate) const ALL: [&Rule; 15] = [
     &FOREIGN,
     &ASYNC_CLOSURE,
     &HIDDEN_AWAIT,
-];
-
-/// Functions, types and modules that break a rule: the end of a path, and what of it is enough.
-///
-/// A path in a function is first resolved through the `use`s that are seen, then compared:
-/// `a::b::c` meets an entry `a::b` (something in it), and `b::c` at its end meets `::b::c`.
-pub(crate) const PATHS: &[(&Rule, &[&str])] = &[
-    (
-        &CLOCK,
-        &[
-            "::Instant::now",
-            "::Instant::elapsed",
-            "::SystemTime::now",
-            "::SystemTime::elapsed",
-            "::Utc::now",
-            "::Local::now",
-            "::OffsetDateTime::now_utc",
-            "::OffsetDateTime::now_local",
-            "::UtcDateTime::now",
-            "::_rdtsc",
-            "::Timestamp::now",
-            "::Zoned::now",
-            "coarsetime",
-            "quanta",
-        ],
-    ),
-    (
-        &RANDOM_ID,
-        &[
-            "::Uuid::new_v1",
-            "::Uuid::new_v4",
-            "::Uuid::new_v6",
-            "::Uuid::new_v7",
-            "::Uuid::now_v1",
-            "::Uuid::now_v6",
-            "::Uuid::now_v7",
-            "::Ulid::new",
-            "::Ulid::generate",
-            "nanoid",
-            "cuid",
-            "cuid2",
-            "snowflake::SnowflakeIdGenerator",
-            "rs_snowflake",
-            "ksuid",
-            "svix_ksuid",
-            "xid::new",
-            "scru128",
-            "::ObjectId::new",
-        ],
-    ),
-    (
-        &SLEEP,
-        &[
-            "::thread::sleep",
-            "::thread::sleep_until",
-            "::thread::park",
-            "::thread::park_timeout",
-            "tokio::time::sleep",
-            "tokio::time::sleep_until",
-            "tokio::time::timeout",
-            "tokio::time::timeout_at",
-            "tokio::time::interval",
-            "tokio::time::interval_at",
-            "async_std::task::sleep",
-            "smol::Timer",
-            "async_io::Timer",
-            "futures_timer",
-            "gloo_timers",
-        ],
-    ),
-    (
-        &THREAD,
-        &[
-            "::thread::spawn",
-            "::thread::scope",
-            "::thread::Builder",
-            "::thread::current",
-            "::thread::yield_now",
-            "tokio::spawn",
-            "tokio::task",
-            "tokio::runtime",
-            "::task::spawn",
-            "::task::spawn_blocking",
-            "::task::spawn_local",
-            "::JoinSet::new",
-            "rayon",
-            "async_std::task",
-            "smol::spawn",
-            "smol::unblock",
-            "smol::block_on",
-            "::executor::block_on",
-            "pollster",
-            "crossbeam::scope",
-            "crossbeam::thread",
-            "::Handle::current",
-        ],
-    ),
-    (
-        &IO,
-        &[
-            "std::fs",
-            "std::net::TcpStream",
-            "std::net::TcpListener",
-            "std::net::UdpSocket",
-            "std::process",
-            "std::io::stdin",
-            "std::io::stdout",
-            "std::io::stderr",
-            "std::os",
-            "std::path::absolute",
-            "::Path::exists",
-            "::Path::try_exists",
-            "::Path::is_file",
-            "::Path::is_dir",
-            "::Path::is_symlink",
-            "::Path::metadata",
-            "::Path::symlink_metadata",
-            "::Path::read_dir",
-            "::Path::read_link",
-            "::Path::canonicalize",
-            "tokio::fs",
-            "tokio::net",
-            "tokio::process",
-            "tokio::io",
-            "tokio::signal",
-            "::File::open",
-            "::File::create",
-            "::OpenOptions::new",
-            "::TcpStream::connect",
-            "::TcpListener::bind",
-            "::UdpSocket::bind",
-            "::fs::read",
-            "::fs::read_to_string",
-            "::fs::write",
-            "::fs::remove_file",
-            "::fs::create_dir_all",
-            "::Command::new",
-            "::process::exit",
-            "::process::abort",
-            "::process::id",
-            "reqwest",
-            "ureq",
-            "hyper",
-            "hyper_util",
-            "isahc",
-            "surf",
-            "attohttpc",
-            "sqlx",
-            "diesel",
-            "sea_orm",
-            "rusqlite",
-            "postgres",
-            "tokio_postgres",
-            "mongodb",
-            "redis",
-            "tonic",
-            "lapin",
-            "rdkafka",
-            "async_nats",
-            "aws_sdk_*",
-            "aws_config",
-            "azure_*",
-            "google_cloud_*",
-            "deadpool_*",
-            "bb8",
-            "r2d2",
-            "memcache",
-            "elasticsearch",
-            "lettre",
-            "tungstenite",
-            "tokio_tungstenite",
-            "kube::Client",
-            "notify::recommended_watcher",
-            "glob::glob",
-            "object_store",
-            "async_std::fs",
-            "async_std::net",
-            "async_fs",
-            "async_net",
-            "walkdir",
-            "tempfile",
-        ],
-    ),
-    (
-        &ENVIRONMENT,
-        &[
-            "std::env",
-            "::env::var",
-            "::env::vars",
-            "::env::var_os",
-            "::env::args",
-            "::env::current_dir",
-            "::env::temp_dir",
-            "dotenvy",
-            "dotenv",
-            "num_cpus",
-            "hostname",
-            "whoami",
-            "::available_parallelism",
-            "::Backtrace::capture",
-            "::Backtrace::force_capture",
-            "::TimeZone::system",
-            "chrono::Local",
-            "gethostname",
-            "sysinfo",
-            "machine_uid",
-            "config::Config",
-        ],
-    ),
-    (
-        &RANDOM,
-        &[
-            "rand",
-            "fastrand",
-            "getrandom",
-            "oorandom",
-            "::RandomState",
-            "::thread_rng",
-            "::ThreadRng",
-            "::OsRng",
-            "::from_os_rng",
-            "::from_entropy",
-            "nanorand",
-        ],
-    ),
-    (
-        &UNORDERED,
-        &[
-            "::HashMap",
-            "::HashSet",
-            "::AHashMap",
-            "::AHashSet",
-            "::FxHashMap",
-            "::FxHashSet",
-            "::DashMap",
-            "::DashSet",
-        ],
-    ),
-    (
-        &LOCK,
-        &[
-            "::Mutex",
-            "::RwLock",
-            "::Condvar",
-            "::Once",
-            "::OnceLock",
-            "once_cell::sync",
-            "::CancellationToken",
-            "arc_swap",
-            "crossbeam::channel",
-            "crossbeam::atomic",
-            "crossbeam::queue",
-            "crossbeam_queue",
-            "moka",
-            "async_lock",
-            "async_broadcast",
-            "::LazyLock",
-            "::Semaphore",
-            "::Barrier",
-            "::Notify",
-            "std::sync::atomic::fence",
-            "::AtomicBool",
-            "::AtomicUsize",
-            "::AtomicIsize",
-            "::AtomicU8",
-            "::AtomicU16",
-            "::AtomicU32",
-            "::AtomicU64",
-            "::AtomicI8",
-            "::AtomicI16",
-            "::AtomicI32",
-            "::AtomicI64",
-            "::AtomicPtr",
-            "parking_lot",
-            "tokio::sync",
-            "std::sync::mpsc",
-            "::mpsc::channel",
-            "::mpsc::unbounded_channel",
-            "::oneshot::channel",
-            "::broadcast::channel",
-            "::watch::channel",
-            "crossbeam_channel",
-            "flume",
-            "async_channel",
-            "kanal",
-        ],
-    ),
-    (
-        &FOREIGN,
-        &[
-            "futures::future::join_all",
-            "futures::future::try_join_all",
-            "futures::future::select_all",
-            "futures::future::select",
-            "futures::future::join",
-            "futures::future::try_join",
-            "futures_util::future",
-            "futures::join",
-            "futures::select",
-            "tokio::join",
-            "tokio::try_join",
-            "tokio::select",
-            "::FuturesUnordered",
-            "::FuturesOrdered",
-            "::Waker::noop",
-            "::Context::from_waker",
-            "futures_concurrency",
-        ],
-    ),
-];
-
-/// Macros that break a rule, by their last name, unless they are `durable`'s.
-pub(crate) const MACROS: &[(&Rule, &[&str])] = &[
-    (&PRINT, &["print", "println", "eprint", "eprintln", "dbg"]),
-    (&RANDOM_ID, &["nanoid"]),
-    (&SHARED, &["thread_local", "lazy_static"]),
-    (&FOREIGN, &["select", "select_biased", "join", "try_join"]),
-    (&IO, &["query", "query_as", "query_scalar", "sql_query"]),
-];
-
-/// What of a module counts if all of it is brought in: `use std::env::*`.
-pub(crate) const GLOBS: &[(&str, &[&str])] = &[
-    (
-        "std::env",
-        &[
-            "args",
-            "args_os",
-            "current_dir",
-            "current_exe",
-            "temp_dir",
-            "var",
-            "var_os",
-            "vars",
-            "vars_os",
-        ],
-    ),
-    (
-        "std::fs",
-        &[
-            "File",
-            "OpenOptions",
-            "canonicalize",
-            "copy",
-            "create_dir",
-            "create_dir_all",
-            "exists",
-            "metadata",
-            "read",
-            "read_dir",
-            "read_to_string",
-            "remove_dir",
-            "remove_dir_all",
-            "remove_file",
-            "rename",
-            "write",
-        ],
-    ),
-    ("std::io", &["stderr", "stdin", "stdout"]),
-    ("std::net", &["TcpListener", "TcpStream", "UdpSocket"]),
-    ("std::process", &["Command", "abort", "exit", "id"]),
-    ("std::sync::mpsc", &["channel", "sync_channel"]),
-    (
-        "std::thread",
-        &["available_parallelism", "current", "park", "scope", "sleep", "spawn", "yield_now"],
-    ),
-    ("tokio", &["join", "spawn", "try_join"]),
-    ("tokio::fs", &["File", "read", "read_dir", "read_to_string", "write"]),
-    ("tokio::task", &["block_in_place", "spawn", "spawn_blocking", "spawn_local", "yield_now"]),
-    ("tokio::time", &["interval", "interval_at", "sleep", "sleep_until", "timeout", "timeout_at"]),
-    ("rand", &["random", "random_bool", "random_range", "rng", "thread_rng"]),
-    ("rand::prelude", &["random", "random_bool", "random_range", "rng", "thread_rng"]),
-    ("futures::future", &["join", "join_all", "select", "select_all", "try_join", "try_join_all"]),
-];
-
-/// Rules that count as well in a function or macro of the same file that no attribute looks into:
-/// to break them is wrong whatever is made of it.
-pub(crate) const REACHED: [&Rule; 8] =
-    [&CLOCK, &RANDOM_ID, &SLEEP, &THREAD, &IO, &ENVIRONMENT, &PRINT, &RANDOM];
-
-/// Methods that break a rule on any value.
-pub(crate) const METHODS: &[(&Rule, &[&str])] = &[
-    (&THREAD, &["par_bridge", "par_chunks", "par_iter", "par_iter_mut", "into_par_iter"]),
-    (&IO, &["to_socket_addrs"]),
-    (&FOREIGN, &["now_or_never"]),
-];
-
-/// Methods that break a rule on values of these types, or made by functions of them.
-pub(crate) const METHODS_OF: &[(&Rule, &[&str], &[&str])] = &[
-    (&CLOCK, &["Instant", "SystemTime", "UNIX_EPOCH"], &["elapsed"]),
-    (
-        &IO,
-        &["Path", "PathBuf"],
-        &[
-            "canonicalize",
-            "exists",
-            "is_dir",
-            "is_file",
-            "is_symlink",
-            "metadata",
-            "read_dir",
-            "read_link",
-            "symlink_metadata",
-            "try_exists",
-        ],
-    ),
-];
-
-/// Modules that are entries of the table: naming one alone breaks nothing.
-pub(crate) const MODULES: &[&str] = &[
-    "env", "fs", "future", "io", "mpsc", "net", "os", "process", "runtime", "signal", "sync",
-    "task", "thread",
-];
-
-/// Log macros: they are kept, and silent in a replay.
-pub(crate) const LOGS: &[&str] = &["trace", "debug", "info", "warn", "error", "event", "log"];
-
-/// Other macros that do not always evaluate their arguments, so that an await there would be made in
-/// one program and not in another.
-pub(crate) const LAZY: &[&str] = &["debug_assert", "debug_assert_eq", "debug_assert_ne"];
-
-/// Macros whose arguments are expressions, into which the check can look.
-pub(crate) const EXPRESSIONS: &[&str] = &[
-    "vec",
-    "format",
-    "format_args",
-    "matches",
-    "assert",
-    "assert_eq",
-    "assert_ne",
-    "debug_assert",
-    "debug_assert_eq",
-    "debug_assert_ne",
-    "panic",
-    "todo",
-    "unimplemented",
-    "unreachable",
-    "write",
-    "writeln",
-    "pin",
-    "anyhow",
-    "bail",
-    "ensure",
-    "json",
-    "trace",
-    "debug",
-    "info",
-    "warn",
-    "error",
-    "event",
-    "log",
+    &IN_PLACE,
 ];

@@ -1,35 +1,20 @@
-//! What the names in a function stand for, as far as its source file tells.
-//!
-//! A macro sees the tokens of one item only. The file that they come from can be read, though, and
-//! the `use`s, aliases and items around the function say what most of its names mean. Where the file
-//! cannot be read (in an editor, perhaps), names stand for themselves.
+//! What the names in a function stand for, as far as the `use`s, aliases and items around it tell.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::visit::{self, Visit};
 use syn::{
-    Attribute, Block, File, ImplItem, ImplItemFn, Item, ItemFn, ItemImpl, ItemUse, Path, Signature,
-    Stmt, Type, UseTree,
+    Attribute, Block, Expr, ImplItem, ImplItemConst, ImplItemFn, Item, ItemConst, ItemFn, ItemImpl,
+    ItemUse, Path, Signature, Stmt, Type, UseTree,
 };
 
+use crate::loops::is_true;
 use crate::names::{self, Name};
-use crate::rules;
-
-thread_local! {
-    /// What was found in files for earlier functions of the crate. Tokens do not outlive the call of
-    /// a macro, so only names are kept.
-    static FILES: RefCell<BTreeMap<PathBuf, Rc<Functions>>> = const { RefCell::new(BTreeMap::new()) };
-}
-
-/// What is visible in each function of a file, by the function's name; of several of one name, each
-/// with its body.
-type Functions = BTreeMap<String, Vec<(String, Uses)>>;
+use crate::source::looks_into;
+use crate::table;
 
 /// Names and what they stand for.
 #[derive(Clone, Debug, Default)]
@@ -44,15 +29,31 @@ pub(crate) struct Uses {
     globs: Vec<Vec<String>>,
     /// Modules that are written out here.
     modules: BTreeMap<String, Rc<Uses>>,
-    /// Functions that no attribute looks into, and macros (with a `!`): what they name.
+    /// Functions that no attribute looks into, constants, and macros (with a `!`): what they name.
     bodies: BTreeMap<String, Rc<Body>>,
+    /// Activities, whose bodies are called by the runtime only.
+    activities: BTreeSet<String>,
+    /// Constants that are always `true`.
+    truths: BTreeSet<String>,
+    /// What stands around the function, if that is no module.
+    pub(crate) place: Option<Place>,
     /// The module around this one.
-    outside: Option<Rc<Uses>>,
+    pub(crate) outside: Option<Rc<Uses>>,
     /// The file.
-    file: Option<Rc<Uses>>,
+    pub(crate) file: Option<Rc<Uses>>,
 }
 
-/// What is in a function or macro that no attribute looks into.
+/// Where a function is a member.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    Trait,
+    /// An `impl` block of this type, if the type is a single name.
+    Impl(Option<String>),
+    /// The body of another function.
+    Block,
+}
+
+/// What is in a function, a constant or a macro that no attribute looks into.
 #[derive(Debug)]
 pub(crate) struct Body {
     pub(crate) names: Vec<Name<()>>,
@@ -71,23 +72,7 @@ impl Body {
 }
 
 impl Uses {
-    /// What is visible where the function `name` stands.
-    pub(crate) fn around(name: &Ident, body: &Block) -> Self {
-        // The compiler's own span, which knows its file. There is none outside of a macro.
-        let span = proc_macro2::Span::unwrap(name.span());
-        let Some(path) = span.local_file() else { return Self::default() };
-        let functions = FILES.with_borrow_mut(|files| {
-            Rc::clone(files.entry(path).or_insert_with_key(|path| Rc::new(read(path))))
-        });
-        let Some(found) = functions.get(&name.unraw().to_string()) else { return Self::default() };
-        let same = match &found[..] {
-            [_] => None,
-            _ => found.iter().find(|(text, _)| *text == without_space(body)),
-        };
-        same.or(found.first()).map(|(_, uses)| uses.clone()).unwrap_or_default()
-    }
-
-    fn of_items<'a>(items: impl IntoIterator<Item = &'a Item>) -> Self {
+    pub(crate) fn of_items<'a>(items: impl IntoIterator<Item = &'a Item>) -> Self {
         let mut uses = Self::default();
         items.into_iter().for_each(|item| uses.add(item));
         uses
@@ -104,6 +89,11 @@ impl Uses {
         Self { statics: BTreeSet::new(), ..uses }
     }
 
+    /// The same in another place.
+    pub(crate) fn at(self, place: Place) -> Self {
+        Self { place: Some(place), ..self }
+    }
+
     /// Adds what an inner scope knows.
     pub(crate) fn extend(&mut self, inner: &Self) {
         for (name, path) in &inner.known {
@@ -118,22 +108,100 @@ impl Uses {
         self.globs.extend(inner.globs.iter().cloned());
         self.modules.extend(inner.modules.clone());
         self.bodies.extend(inner.bodies.clone());
+        self.activities.extend(inner.activities.iter().cloned());
+        self.truths.extend(inner.truths.iter().cloned());
+        if inner.place.is_some() {
+            self.place.clone_from(&inner.place);
+        }
     }
 
     /// Whether a path is the name of a `static` that stands in this file.
     pub(crate) fn is_static(&self, path: &Path) -> bool {
-        self.has_static(&segments(path), 8)
+        self.has(&segments(path), |uses| &uses.statics, 8)
     }
 
-    fn has_static(&self, path: &[String], depth: usize) -> bool {
+    /// Whether a condition is the name of a constant of this file that is always `true`.
+    pub(crate) fn is_truth(&self, path: &Path) -> bool {
+        self.has(&segments(path), |uses| &uses.truths, 8)
+    }
+
+    /// The activity of this file whose body a path names: `charge` of `charge::run`.
+    pub(crate) fn body_of_activity(&self, path: &Path) -> Option<String> {
+        let path = segments(path);
+        let (_, activity) = path.split_last().filter(|(last, _)| *last == "run")?;
+        let is_one = self.has(activity, |uses| &uses.activities, 8);
+        activity.last().filter(|_| is_one).cloned()
+    }
+
+    /// Whether a path leads to a name in this file that is one of `among`.
+    fn has(&self, path: &[String], among: fn(&Self) -> &BTreeSet<String>, depth: usize) -> bool {
         if let Some((place, rest)) = self.place(path) {
-            return depth > 0 && place.has_static(rest, depth - 1);
+            return depth > 0 && place.has(rest, among, depth - 1);
         }
         let [name] = path else { return false };
         match self.known.get(name) {
-            Some(known) => depth > 0 && known != path && self.has_static(known, depth - 1),
-            None => self.statics.contains(name),
+            Some(known) => depth > 0 && known != path && self.has(known, among, depth - 1),
+            None if among(self).contains(name) => true,
+            None => self.globs.iter().filter(|_| depth > 0).any(|glob| {
+                let whole = [&glob[..], path].concat();
+                self.place(&whole).is_some_and(|(place, rest)| place.has(rest, among, depth - 1))
+            }),
         }
+    }
+
+    /// A path with the type in place of `Self`, where the function is a member of one.
+    pub(crate) fn without_self(&self, mut path: Vec<String>) -> Vec<String> {
+        if let (Some(first), Some(Place::Impl(Some(ty)))) = (path.first_mut(), &self.place)
+            && first == "Self"
+        {
+            first.clone_from(ty);
+        }
+        path
+    }
+
+    /// Whether a name that no `use` brings in may come from a place that cannot be read: all names of
+    /// a module of another file, or of a crate that is not known, are brought in.
+    pub(crate) fn is_obscured(&self) -> bool {
+        self.may_hide(8)
+    }
+
+    fn may_hide(&self, depth: usize) -> bool {
+        self.globs.iter().any(|glob| {
+            let whole = [&glob[..], &["*".to_owned()]].concat();
+            let mut place = (self, &whole[..]);
+            while let Some(inner) = place.0.place(place.1) {
+                place = inner;
+            }
+            match place.1 {
+                // All of a module of this file. `crate` is this file only if it is the first one.
+                [_] if glob.len() > 1 || glob[0] != "crate" => {
+                    depth > 0 && !std::ptr::eq(place.0, self) && place.0.may_hide(depth - 1)
+                }
+                _ => match self.resolve_names(glob.clone(), 8) {
+                    Some(path) => path[0] != "durable" && !table::is_known(&path[0]),
+                    None => true,
+                },
+            }
+        })
+    }
+
+    /// Whether a path may lead to `durable`: a type that is defined here, or comes from another crate
+    /// that is known, does not.
+    pub(crate) fn is_of_durable(&self, path: &Path) -> bool {
+        let path = segments(path);
+        let is_defined =
+            |uses: &Self, name: &str| uses.own.contains(name) && !uses.known.contains_key(name);
+        match (self.place(&path), &path[..]) {
+            (Some((place, [name])), _) => !is_defined(place, name),
+            (None, [name]) => !is_defined(self, name) && !self.is_own_by_glob(name),
+            _ => true,
+        }
+    }
+
+    /// What is brought in by name.
+    #[cfg(test)]
+    pub(crate) fn brought(&self) -> impl Iterator<Item = String> {
+        self.known.keys().cloned()
     }
 
     /// The function or macro of this name that no attribute looks into.
@@ -179,9 +247,16 @@ impl Uses {
                 return;
             }
             Item::Macro(item) => return self.add_macro(item),
+            Item::Const(ItemConst { ident, expr, .. }) => {
+                self.add_const(ident.to_string(), expr);
+                return;
+            }
             Item::Enum(item) => &item.ident,
             Item::Fn(ItemFn { attrs, sig, block, .. }) => {
-                self.add_body(sig.ident.to_string(), attrs, sig, block);
+                self.add_body(sig.ident.to_string(), attrs, sig, Self::of_block(block), block);
+                if attrs.iter().any(is_activity) {
+                    self.activities.insert(sig.ident.to_string());
+                }
                 &sig.ident
             }
             Item::Impl(item) => return self.add_impl(item),
@@ -199,26 +274,52 @@ impl Uses {
         self.own.insert(own.to_string());
     }
 
-    fn add_body(&mut self, name: String, attrs: &[Attribute], sig: &Signature, block: &Block) {
+    fn add_body(
+        &mut self,
+        name: String,
+        attrs: &[Attribute],
+        sig: &Signature,
+        uses: Self,
+        block: &Block,
+    ) {
         if sig.asyncness.is_none() && !attrs.iter().any(looks_into) {
-            let body = Body::of(&block.to_token_stream(), Self::of_block(block));
-            self.bodies.insert(name, body);
+            self.bodies.insert(name, Body::of(&block.to_token_stream(), uses));
         }
+    }
+
+    /// A constant: what it names may be a function.
+    fn add_const(&mut self, name: String, value: &Expr) {
+        if is_true(value, self) {
+            self.truths.insert(name.clone());
+        }
+        self.bodies.insert(name, Body::of(&value.to_token_stream(), Self::default()));
     }
 
     /// `T::f`, but for two of one name.
     fn add_impl(&mut self, item: &ItemImpl) {
         let Type::Path(ty) = &*item.self_ty else { return };
+        let Some(ty) = ty.path.get_ident().map(ToString::to_string) else { return };
         for inner in &item.items {
-            if let (ImplItem::Fn(ImplItemFn { attrs, sig, block, .. }), Some(ty)) =
-                (inner, ty.path.get_ident())
-            {
-                let name = format!("{ty}::{}", sig.ident);
-                if self.bodies.contains_key(&name) {
-                    self.bodies.remove(&name);
-                } else {
-                    self.add_body(name, attrs, sig, block);
+            let member = match inner {
+                ImplItem::Fn(ImplItemFn { sig, .. }) => &sig.ident,
+                ImplItem::Const(ImplItemConst { ident, .. }) => ident,
+                _ => continue,
+            };
+            let name = format!("{ty}::{member}");
+            if self.bodies.remove(&name).is_some() {
+                continue;
+            }
+            let place = Place::Impl(Some(ty.clone()));
+            match inner {
+                ImplItem::Fn(ImplItemFn { attrs, sig, block, .. }) => {
+                    let uses = Self::of_block(block).at(place);
+                    self.add_body(name, attrs, sig, uses, block);
                 }
+                ImplItem::Const(ImplItemConst { expr, .. }) => {
+                    let uses = Self::default().at(place);
+                    self.bodies.insert(name, Body::of(&expr.to_token_stream(), uses));
+                }
+                _ => {}
             }
         }
     }
@@ -281,7 +382,7 @@ impl Uses {
 
     /// A path in full; none if it is the user's own.
     pub(crate) fn resolve(&self, path: &Path) -> Option<Vec<String>> {
-        self.resolve_names(segments(path), 8)
+        self.resolve_names(self.without_self(segments(path)), 8)
     }
 
     /// An alias may be of an alias, and so on; `depth` ends it.
@@ -342,18 +443,11 @@ impl Uses {
                 return self.resolve_inside(&whole, depth - 1);
             }
             let module = self.resolve_names(glob.clone(), depth - 1)?.join("::");
-            let (_, known) = rules::GLOBS.iter().find(|(name, _)| *name == module)?;
+            let (_, known) = table::GLOBS.iter().find(|(name, _)| *name == module)?;
             let whole = module.split("::").map(str::to_owned).chain(path.iter().cloned());
             known.contains(&path[0].as_str()).then(|| whole.collect())
         })
     }
-}
-
-/// Whether an attribute looks into the function, or makes something else of it.
-fn looks_into(attribute: &Attribute) -> bool {
-    const HARMLESS: [&str; 9] =
-        ["allow", "cfg", "cold", "deny", "doc", "expect", "inline", "must_use", "track_caller"];
-    !HARMLESS.iter().any(|name| attribute.path().is_ident(name))
 }
 
 fn contains(tokens: &TokenStream, name: &str) -> bool {
@@ -363,91 +457,19 @@ fn contains(tokens: &TokenStream, name: &str) -> bool {
     })
 }
 
-/// What tells bodies apart: where spaces are depends on where the tokens are from.
-fn without_space(tokens: impl ToTokens) -> String {
-    tokens.to_token_stream().to_string().split_whitespace().collect()
+/// Whether an attribute makes a function an activity.
+fn is_activity(attribute: &Attribute) -> bool {
+    attribute.path().segments.last().is_some_and(|last| last.ident == "activity")
 }
 
-fn segments(path: &Path) -> Vec<String> {
+pub(crate) fn segments(path: &Path) -> Vec<String> {
     path.segments.iter().map(|segment| segment.ident.unraw().to_string()).collect()
-}
-
-fn read(path: &PathBuf) -> Functions {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    syn::parse_file(&text).map(|file| Search::through(&file)).unwrap_or_default()
-}
-
-/// Goes through a file, and gathers what is visible on the way to each function.
-#[derive(Default)]
-struct Search {
-    stack: Vec<Uses>,
-    found: Functions,
-    file: Rc<Uses>,
-}
-
-impl Search {
-    fn through(file: &File) -> Functions {
-        let uses = Uses::of_items(&file.items);
-        let mut search = Self { file: Rc::new(uses.clone()), ..Self::default() };
-        search.inside(uses, |search| visit::visit_file(search, file));
-        search.found
-    }
-
-    fn inside(&mut self, uses: Uses, visit: impl FnOnce(&mut Self)) {
-        self.stack.push(uses);
-        visit(self);
-        self.stack.pop();
-    }
-
-    /// Only a function that an attribute looks into is ever asked for.
-    fn note(&mut self, attrs: &[Attribute], signature: &Signature, body: Option<&Block>) {
-        if !attrs.iter().any(looks_into) {
-            return;
-        }
-        let Some((first, rest)) = self.stack.split_first() else { return };
-        let mut visible = first.clone();
-        for uses in rest {
-            visible.extend(uses);
-        }
-        visible.file = Some(Rc::clone(&self.file));
-        let body = body.map(without_space).unwrap_or_default();
-        self.found.entry(signature.ident.unraw().to_string()).or_default().push((body, visible));
-    }
-}
-
-impl<'ast> Visit<'ast> for Search {
-    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
-        let Some((_, items)) = &module.content else { return };
-        // What is outside of a module is not visible in it.
-        let outside = std::mem::take(&mut self.stack);
-        let mut uses = Uses::of_items(items);
-        uses.outside = outside.first().cloned().map(Rc::new);
-        self.inside(uses, |search| visit::visit_item_mod(search, module));
-        self.stack = outside;
-    }
-
-    fn visit_block(&mut self, block: &'ast Block) {
-        self.inside(Uses::of_block(block), |search| visit::visit_block(search, block));
-    }
-
-    fn visit_item_fn(&mut self, item: &'ast ItemFn) {
-        self.note(&item.attrs, &item.sig, Some(&item.block));
-        visit::visit_item_fn(self, item);
-    }
-
-    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
-        self.note(&item.attrs, &item.sig, Some(&item.block));
-        visit::visit_impl_item_fn(self, item);
-    }
-
-    fn visit_trait_item_fn(&mut self, item: &'ast syn::TraitItemFn) {
-        self.note(&item.attrs, &item.sig, item.default.as_ref());
-        visit::visit_trait_item_fn(self, item);
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use syn::File;
+
     use super::*;
 
     fn resolve(uses: &str, path: &str) -> Option<String> {
@@ -474,17 +496,5 @@ mod tests {
         assert_eq!(resolve(uses, "Mutex::new"), None);
         assert_eq!(resolve(uses, "fs::read"), None);
         assert_eq!(resolve(uses, "crate::fs::read"), None);
-    }
-
-    #[test]
-    fn what_is_visible_depends_on_the_module_and_the_block() {
-        let file: File = syn::parse_str(
-            "use std::fs; mod m { use std::env; #[h] fn f() { use std::net; #[h] fn g() {} } }",
-        )
-        .unwrap();
-        let functions = Search::through(&file);
-        let find = |name: &str| functions[name][0].1.known.keys().cloned().collect::<Vec<_>>();
-        assert_eq!(find("f"), ["env"]);
-        assert_eq!(find("g"), ["env", "net"]);
     }
 }

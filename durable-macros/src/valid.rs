@@ -4,6 +4,7 @@
 //! says better (a type that is not there, a missing derive) is left to it.
 
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::visit::{self, Visit};
 use syn::{
     FnArg, GenericArgument, GenericParam, Generics, Lifetime, Pat, PatType, PathArguments, Type,
@@ -12,6 +13,7 @@ use syn::{
 
 use crate::ast::{Function, Kind, Output, Parameter, Passing, Role, generic_arguments, last_name};
 use crate::errors::Errors;
+use crate::uses::{Place, Uses};
 
 pub(crate) const LIFETIME: &str =
     "a parameter lives as long as one run of the function; leave the lifetime out";
@@ -108,6 +110,29 @@ fn check_receiver(function: &Function<'_>, errors: &mut Errors) {
             ),
         );
     }
+}
+
+/// Whether the function is a member of an `impl` or a trait without having a `self`, which is an error.
+pub(crate) fn check_place(function: &Function<'_>, uses: &Uses, errors: &mut Errors) -> bool {
+    let sig = &function.item.sig;
+    if sig.receiver().is_some() {
+        return true;
+    }
+    let place = match &uses.place {
+        Some(Place::Impl(Some(ty))) => format!("`impl {ty}`"),
+        Some(Place::Impl(None)) => "`impl` block".to_owned(),
+        Some(Place::Trait) => "trait".to_owned(),
+        Some(Place::Block) | None => return false,
+    };
+    let (noun, ident) = (function.kind.noun(), sig.ident.unraw());
+    errors.on(
+        &sig.ident,
+        format!(
+            "{noun} is a free function, because a type of its name stands beside it; move `{ident}` out \
+             of the {place}"
+        ),
+    );
+    true
 }
 
 fn check_context(function: &Function<'_>, errors: &mut Errors) {

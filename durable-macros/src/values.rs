@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use syn::visit::{self, Visit};
 use syn::{Block, Expr, Local, Pat, PatIdent, PatType, Signature, Type};
 
+use crate::table;
 use crate::uses::Uses;
 
 /// The variables of a function.
@@ -12,7 +13,7 @@ use crate::uses::Uses;
 pub(crate) struct Values {
     /// All names that are bound somewhere.
     bound: BTreeSet<String>,
-    /// What type they have, where it is written: its last name.
+    /// What type they have, where it is written: its last name, if it is no type of the user's.
     types: BTreeMap<String, String>,
 }
 
@@ -50,16 +51,27 @@ impl Values {
             }
             Expr::Call(call) => {
                 let Expr::Path(function) = &*call.func else { return None };
-                let path = uses.resolve(&function.path)?;
-                path.len().checked_sub(2).map(|at| path[at].clone())
+                let mut path = uses.resolve(&function.path)?;
+                path.pop();
+                known(path, uses)
             }
             Expr::Path(variable) => match variable.path.get_ident().map(ToString::to_string) {
                 Some(name) if self.is_bound(&name) => self.types.get(&name).cloned(),
-                _ => uses.resolve(&variable.path)?.pop(),
+                _ => known(uses.resolve(&variable.path)?, uses),
             },
             _ => None,
         }
     }
+}
+
+/// The last name of a path that does not lead to a type of the user's.
+fn known(mut path: Vec<String>, uses: &Uses) -> Option<String> {
+    let is_known = match &path[..] {
+        [] => false,
+        [_] => !uses.is_obscured(),
+        [first, ..] => table::is_known(first),
+    };
+    path.pop().filter(|_| is_known)
 }
 
 struct Search<'a> {
@@ -82,7 +94,7 @@ impl Search<'_> {
             ty = &reference.elem;
         }
         let Type::Path(ty) = ty else { return None };
-        self.uses.resolve(&ty.path)?.pop()
+        known(self.uses.resolve(&ty.path)?, self.uses)
     }
 }
 

@@ -51,6 +51,9 @@ struct Durable0026;
 #[doc = include_str!("../../docs/errors/DURABLE0027.md")]
 struct Durable0027;
 
+#[doc = include_str!("../../docs/errors/DURABLE0028.md")]
+struct Durable0028;
+
 #[doc = include_str!("../../docs/errors/DURABLE0101.md")]
 struct Durable0101;
 

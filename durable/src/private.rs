@@ -31,6 +31,13 @@ use crate::error::NonRetriable;
 use crate::orchestration::Orchestrator;
 use crate::orchestration::scope::Scope;
 
+/// Called by what `#[orchestrator]` and `#[helper]` make of a body that they could not parse.
+#[must_use = "the attribute cannot parse this body, so its awaits and its determinism are not checked; \
+              write it with syntax that this version of `durable` knows"]
+pub const fn unread_body() -> bool {
+    false
+}
+
 /// A `Result` by whatever name, taken apart.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`",

@@ -159,8 +159,15 @@ impl Expansion<'_> {
             }
         };
         let derives = match handle {
-            Handle::Free => quote!(#[derive(Clone, Debug, PartialEq, Eq)]),
-            Handle::Locked => quote!(#[derive(Debug)]),
+            Handle::Free => quote! {
+                #[derive(
+                    ::core::clone::Clone,
+                    ::core::fmt::Debug,
+                    ::core::cmp::PartialEq,
+                    ::core::cmp::Eq,
+                )]
+            },
+            Handle::Locked => quote!(#[derive(::core::fmt::Debug)]),
         };
         let inner = if self.is_broken {
             quote!(::core::marker::PhantomData<fn() -> #entity>)
@@ -247,7 +254,7 @@ impl Expansion<'_> {
         let new = if self.is_broken {
             quote!(::core::unreachable!())
         } else {
-            quote!(#handle(#krate::__private::EntityRef::new::<Self>(key)))
+            quote!(#handle(#krate::__private::EntityRef::new::<Self>(__key)))
         };
         let doc = "The entity of this key, to be asked for operations.";
         let at = super::at(doc, self.ident, &quote!(#handle #arguments), &new);
@@ -270,7 +277,7 @@ impl Expansion<'_> {
             [nothing.clone(), nothing.clone(), nothing.clone(), nothing]
         } else {
             let codec = quote!(<Self as #krate::__private::EntityBody>::codec());
-            [quote!(#handle(entity)), codec, quote!(&self.0), quote!(#locked(self.0))]
+            [quote!(#handle(__entity)), codec, quote!(&self.0), quote!(#locked(self.0))]
         };
         let free_parameters = self.block.item.generics.split_for_impl().0;
         let handles = quote! {
@@ -292,14 +299,13 @@ impl Expansion<'_> {
         let (parameters, _, bounds) = generics.split_for_impl();
         quote! {
             #handles
-            #[diagnostic::do_not_recommend]
             #[allow(unused_variables)]
             impl #parameters #krate::Entity for #entity #bounds {
                 const ENTRY: #krate::__private::Entry = #entry;
                 type Handle = #handle #arguments;
                 type State = Self;
 
-                fn handle(entity: #krate::__private::EntityRef) -> Self::Handle {
+                fn handle(__entity: #krate::__private::EntityRef) -> Self::Handle {
                     #new
                 }
 
@@ -338,8 +344,8 @@ impl Expansion<'_> {
         let (krate, entity) = (&self.krate, &self.entity);
         let initial = match initial {
             Some(path) => quote! {
-                let initial: fn() -> Self = #path;
-                initial()
+                let __initial: fn() -> Self = #path;
+                __initial()
             },
             None => quote!(<#entity as #krate::__private::Initial>::initial()),
         };
@@ -371,13 +377,13 @@ impl Expansion<'_> {
 
                 fn run<'a>(
                     &'a mut self,
-                    operation: usize,
-                    context: &'a #krate::EntityContext,
-                    input: &'a #krate::__private::Json,
+                    __operation: usize,
+                    __context: &'a #krate::EntityContext,
+                    __input: &'a #krate::__private::Json,
                 ) -> #krate::__private::OperationRun<'a> {
-                    let all: &[#krate::__private::RunOperation<Self>] =
+                    let __all: &[#krate::__private::RunOperation<Self>] =
                         &[#(#(#all)* #owners::__run,)*];
-                    all[operation](self, context, input)
+                    __all[__operation](self, __context, __input)
                         .unwrap_or_else(#krate::__private::OperationRun::failed)
                 }
             }

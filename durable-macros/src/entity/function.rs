@@ -75,7 +75,7 @@ pub(super) fn function(
 fn entity(function: &Function<'_>, entry: &TokenStream, krate: &Crate) -> TokenStream {
     let ident = &function.item.sig.ident;
     let handle = quote!(#krate::DynamicHandle);
-    let new = quote!(#handle::new(#krate::__private::EntityRef::new::<Self>(key)));
+    let new = quote!(#handle::new(#krate::__private::EntityRef::new::<Self>(__key)));
     let doc = "The entity of this key, to be asked for operations by their names.";
     let at = super::at(doc, ident, &handle, &new);
     let implementation = quote_spanned! {ident.span()=>
@@ -84,8 +84,8 @@ fn entity(function: &Function<'_>, entry: &TokenStream, krate: &Crate) -> TokenS
             type Handle = #handle;
             type State = #krate::__private::Json;
 
-            fn handle(entity: #krate::__private::EntityRef) -> Self::Handle {
-                #handle::new(entity)
+            fn handle(__entity: #krate::__private::EntityRef) -> Self::Handle {
+                #handle::new(__entity)
             }
 
             fn state_codec() -> #krate::__private::Codec<Self::State> {
@@ -97,7 +97,6 @@ fn entity(function: &Function<'_>, entry: &TokenStream, krate: &Crate) -> TokenS
         impl #ident {
             #at
         }
-        #[diagnostic::do_not_recommend]
         #implementation
     }
 }
@@ -111,8 +110,8 @@ fn runs(function: &Function<'_>, inputs: &Inputs<'_>, krate: &Crate) -> TokenStr
         #outcome
         #runner
         impl #krate::__private::EntityFunction for #ident {
-            fn run(context: &#krate::EntityContext) -> #krate::__private::OperationRun<'_> {
-                __run(context).unwrap_or_else(#krate::__private::OperationRun::failed)
+            fn run(__context: &#krate::EntityContext) -> #krate::__private::OperationRun<'_> {
+                __run(__context).unwrap_or_else(#krate::__private::OperationRun::failed)
             }
         }
         #krate::__private::inventory::submit! {

@@ -94,7 +94,7 @@ fn at(doc: &str, ident: &Ident, handle: &TokenStream, body: &TokenStream) -> Tok
     quote! {
         #[doc = #doc]
         #[must_use]
-        pub fn #at(key: impl ::core::convert::AsRef<str>) -> #handle {
+        pub fn #at(__key: impl ::core::convert::AsRef<str>) -> #handle {
             #body
         }
     }

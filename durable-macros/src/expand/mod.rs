@@ -11,6 +11,7 @@
 //! derive is one error.
 
 pub(crate) mod input;
+pub(crate) mod unread;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -22,44 +23,56 @@ use crate::ast::{Function, Kind, Output, Role, generic_arguments, last_name};
 use crate::attr::Options;
 use crate::errors::Errors;
 use crate::paths::Crate;
-use crate::{body, fallback, hash, valid};
+use crate::{body, fallback, foreign, hash, source, valid};
 
 /// What an attribute makes of the item that it stands on.
 pub(crate) fn function(kind: Kind, options: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let options = Options::parse(kind, options, &mut errors);
-    let Some(item) = parse(kind, item, &mut errors) else {
+    let Some(mut item) = parse(kind, item, &mut errors) else {
         let errors = errors.to_compile_errors(&[]);
         return quote!(#errors #item);
     };
     let code = item.sig.to_token_stream().into_iter().chain(item.block.to_token_stream());
     let code_hash = hash::of(code.collect());
-    let mut item = item;
+    let uses = source::around(&item.sig.ident, &item.block);
+    let krate = Crate(options.krate.clone());
+    let mut is_read = true;
     if kind == Kind::Orchestrator {
-        body::check_function(&mut item, &Crate(options.krate.clone()), &mut errors);
+        if foreign::is_instrumented(&item.block) {
+            errors.on(&item.sig.ident, foreign::instrumented(kind.attribute()));
+            foreign::empty(&mut item.block);
+        } else if let Some(block) = unread::read(&item.block, &mut item.attrs) {
+            *item.block = block;
+            body::check_function(&mut item, &krate, &mut errors);
+        } else {
+            is_read = false;
+        }
     }
+    unread::set_states_of_ones_own_apart(&mut item.sig, &uses);
     let function = Function::new(kind, &item);
     valid::check(&function, &mut errors);
-    if errors.is_empty() {
+    let is_member = valid::check_place(&function, &uses, &mut errors);
+    if errors.is_empty() && is_read {
         expand(&function, options, code_hash)
     } else {
-        fallback::expand(&function, &Crate(options.krate), &errors)
+        let broken = fallback::expand(&function, &krate, &errors, is_member);
+        let unread = (!is_read).then(|| unread::tell(&item.sig.ident, &krate));
+        quote!(#broken #unread)
     }
 }
 
-/// The function that the attribute stands on, if it is one.
+/// The function that the attribute stands on, if it is one, with its body as it is written.
 fn parse(kind: Kind, item: &TokenStream, errors: &mut Errors) -> Option<ItemFn> {
+    if let Ok(item) = unread::parse(item) {
+        return Some(item);
+    }
     match syn::parse2::<Item>(item.clone()) {
-        Ok(Item::Fn(item)) => return Some(item),
         Ok(other) => {
             let message = format!("`#[{}]` goes on a free `fn` with a body", kind.attribute());
             errors.on(keyword(&other), message);
         }
-        // A function with a `self` is no item, but is a function all the same.
-        Err(error) => match syn::parse2::<ItemFn>(item.clone()) {
-            Ok(item) => return Some(item),
-            Err(_) => errors.push(error),
-        },
+        Err(error) => errors.push(error),
     }
     None
 }
@@ -369,8 +382,6 @@ pub(crate) fn implementation(
         // They are no functions that can be called.
         (Kind::Entity | Kind::Operation, _) => return TokenStream::new(),
     };
-    // Where something is no orchestrator, another that is one is no help.
-    let kind = quote!(#[diagnostic::do_not_recommend] #kind);
     quote_spanned! {span=>
         impl #at::__private::Definition for #ident {
             const ENTRY: #at::__private::Entry = #entry;

@@ -4,15 +4,16 @@
 //! by `Durable`: so awaiting anything else is an error of the compiler, on the user's expression.
 //! `async` blocks become durable futures, since their awaits are checked too. Functions inside of the
 //! body are not looked into: they have a body of their own. Where a critical section is held, `check`
-//! is `check_in_critical_section`; where that is, `critical_section.rs` says.
+//! is `check_in_critical_section`; where that is, `critical_section.rs` says. The rules are applied in
+//! `body/refuse.rs`, those of macros in `body/macros.rs`.
+
+mod macros;
+mod refuse;
 
 use std::collections::BTreeSet;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::ext::IdentExt;
-use syn::parse::Parser;
-use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
@@ -21,13 +22,14 @@ use syn::{
 };
 
 use crate::allow::{self, Allowed};
-use crate::critical_section::{self, Held};
+use crate::critical_section::{self, Held, Locks};
 use crate::errors::Errors;
 use crate::expand::ends;
 use crate::loops::{is_endless, is_true, never_ends};
-use crate::names::{self, Kind, Name, broken, broken_macro};
 use crate::paths::Crate;
-use crate::rules::{self, Rule};
+use crate::rules;
+use crate::source;
+use crate::table;
 use crate::uses::Uses;
 use crate::values::Values;
 
@@ -46,7 +48,7 @@ pub(crate) fn check(
     errors: &mut Errors,
 ) {
     let allowed = Allowed::take(attributes, errors);
-    let uses = Uses::around(&signature.ident, block);
+    let uses = source::around(&signature.ident, block);
     let values = Values::of(signature, block, &uses);
     let is_async = signature.asyncness.is_some();
     let allowed = vec![allowed];
@@ -59,6 +61,8 @@ pub(crate) fn check(
         allowed,
         is_async,
         held: None,
+        locks: Locks::default(),
+        reported: BTreeSet::new(),
         refused: 0,
         blind: false,
         tainted,
@@ -87,6 +91,10 @@ struct Body<'a> {
     is_async: bool,
     /// The critical section that is held here.
     held: Option<Held>,
+    /// Variables with the result of a lock, in which there may be a critical section.
+    locks: Locks,
+    /// What was refused of what is reported once: entries of the table.
+    reported: BTreeSet<&'static str>,
     /// How much was refused so far.
     refused: usize,
     /// Whether an `async` closure was refused: what awaits it is not told the same again.
@@ -96,18 +104,6 @@ struct Body<'a> {
 }
 
 impl Body<'_> {
-    fn refuse(&mut self, tokens: impl ToTokens, what: &str, rule: &Rule) {
-        if self.allowed.iter().any(|allowed| allowed.contains(rule)) {
-            return;
-        }
-        let Rule { code, why, instead } = rule;
-        self.refused += 1;
-        self.errors.on(
-            tokens,
-            format!("{code}: {what} does not belong in a function that is replayed\n  why: {why}\n  write: {instead}"),
-        );
-    }
-
     /// Runs `visit` with what a statement's own attributes allow.
     fn allowing(&mut self, allowed: Allowed, visit: impl FnOnce(&mut Self)) {
         self.allowed.push(allowed);
@@ -115,126 +111,22 @@ impl Body<'_> {
         self.allowed.pop();
     }
 
-    fn check_path(&mut self, path: &Path) {
-        if self.uses.is_static(path) {
-            let name = path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
-            self.refuse(path, &format!("`{name}`, a `static`,"), &rules::SHARED);
-            return;
-        }
-        let name = path.segments.iter().map(|segment| segment.ident.to_string());
-        let name = name.collect::<Vec<_>>().join("::");
-        if self.uses.body(&name).is_some() {
-            if !self.values.is_bound(&name) {
-                self.check_reached(path, &name);
-            }
-            return;
-        }
-        if let Some(resolved) = self.uses.resolve(path) {
-            self.check_resolved(path, &resolved);
-        }
-    }
-
-    fn check_resolved(&mut self, path: &Path, resolved: &[String]) {
-        if let Some(rule) = broken(resolved) {
-            let written = path.segments.iter().map(|segment| segment.ident.unraw().to_string());
-            let written = written.collect::<Vec<_>>().join("::");
-            let full = resolved.join("::");
-            let what = if full.ends_with(&written) {
-                format!("`{written}`")
-            } else {
-                format!("`{written}` (`{full}`)")
-            };
-            self.refuse(path, &what, rule);
-        }
-    }
-
-    /// Checks what a function or macro of the same file names that no attribute looks into.
-    fn check_reached(&mut self, tokens: impl ToTokens, name: &str) {
-        let mut seen = BTreeSet::new();
-        let found = reached(&self.uses, name, &mut seen);
-        if let Some((rule, names)) = found {
-            let does = if rule.code == rules::HIDDEN_AWAIT.code { "writes" } else { "uses" };
-            if self.is_async || does == "uses" {
-                self.refuse(tokens, &format!("`{name}`, which {does} `{names}`,"), rule);
-            }
-        }
-    }
-
-    fn check_macro(&mut self, mac: &mut Macro) {
-        let resolved = self.resolve_macro(&mac.path);
-        let written = mac.path.segments.last().map(|last| last.ident.to_string());
-        let name = match &resolved {
-            Some(path) => path.last().cloned().unwrap_or_default(),
-            None => written.unwrap_or_default(),
-        };
-        let is_durables = resolved.as_ref().is_some_and(|path| path[0] == "durable");
-        match broken_macro(&name) {
-            Some(rule) if resolved.is_some() && !is_durables => {
-                let what = match mac.path.segments.last() {
-                    Some(last) if last.ident != name => format!("`{}!` (`{name}!`)", last.ident),
-                    _ => format!("`{name}!`"),
-                };
-                self.refuse(&mac.path, &what, rule);
-            }
-            _ => self.look_into(mac, &name),
-        }
-    }
-
-    /// The path of a macro in full; none if it is the user's own.
-    fn resolve_macro(&self, path: &Path) -> Option<Vec<String>> {
-        self.uses.resolve(path).filter(|_| !self.uses.is_own_macro(path))
-    }
-
-    /// Checks the arguments of a macro, if they are expressions; else there must be no await.
-    fn look_into(&mut self, mac: &mut Macro, name: &str) {
-        let hidden = find("await", &mac.tokens).filter(|_| self.is_async);
-        let is_lazy = rules::LOGS.contains(&name) || rules::LAZY.contains(&name);
-        let is_read = rules::EXPRESSIONS.contains(&name) && !(is_lazy && hidden.is_some());
-        if let Some(mut arguments) = is_read.then(|| arguments(&mac.tokens)).flatten() {
-            for (argument, _) in &mut arguments {
-                self.visit_expr_mut(argument);
-            }
-            mac.tokens = arguments.iter().map(|(argument, end)| quote!(#argument #end)).collect();
-            return;
-        }
-        let own = format!("{name}!");
-        if let Some(span) = hidden {
-            let at = quote_spanned!(span=> await);
-            self.refuse(at, &format!("an `.await` in `{name}!`"), &rules::HIDDEN_AWAIT);
-        } else if self.uses.body(&own).is_some() && self.uses.is_own_macro(&mac.path) {
-            self.check_reached(&mac.path, &own);
-        }
-        self.check_tokens(&mac.tokens);
-    }
-
-    /// Checks what tokens name that are not parsed.
-    fn check_tokens(&mut self, tokens: &TokenStream) {
-        for Name { path, kind, tokens } in names::names(tokens) {
-            if kind == Kind::Macro {
-                let is_own = self.uses.body(&format!("{}!", path.join("::"))).is_some();
-                let rule = broken_macro(&path[path.len() - 1]);
-                if let Some(rule) = rule.filter(|_| !is_own && path[0] != "durable") {
-                    self.refuse(tokens, &format!("`{}!`", path.join("::")), rule);
-                }
-            } else if let Ok(path) = syn::parse2::<Path>(tokens)
-                && let Some(resolved) = self.uses.resolve(&path).filter(|path| path.len() > 1)
-            {
-                self.check_resolved(&path, &resolved);
-            }
-        }
-    }
-
     fn check_method(&mut self, call: &syn::ExprMethodCall) {
         let has = |methods: &[&str]| methods.iter().any(|method| call.method == method);
-        let always = rules::METHODS.iter().find(|(_, methods)| has(methods)).map(|(rule, _)| *rule);
+        let always = table::METHODS.iter().find(|(_, methods)| has(methods)).map(|(rule, _)| *rule);
         let of_type = || {
-            let (rule, types, _) = rules::METHODS_OF.iter().find(|(_, _, methods)| has(methods))?;
+            let (rule, types, _) = table::METHODS_OF.iter().find(|(_, _, methods)| has(methods))?;
             let known = Some(&call.receiver).filter(|value| !self.is_tainted(value))?;
             let ty = self.values.type_of(known, &self.uses)?;
             types.contains(&ty.as_str()).then_some(*rule)
         };
         if let Some(rule) = always.or_else(of_type) {
             self.refuse(&call.method, &format!("`.{}()`", call.method), rule);
+        } else if let Expr::Path(receiver) = &*call.receiver
+            && receiver.path.is_ident("self")
+        {
+            let name = self.uses.without_self(vec!["Self".to_owned(), call.method.to_string()]);
+            self.check_reached(&call.method, &name.join("::"));
         }
     }
 
@@ -244,31 +136,9 @@ impl Body<'_> {
         !self.tainted.is_empty() && self.tainted.iter().any(|name| find(name, &tokens).is_some())
     }
 
-    /// A log line of a replay was written before, so it is not written again.
-    fn silence(&self, mac: &Macro) -> Option<TokenStream> {
-        let path = self.resolve_macro(&mac.path)?;
-        let name = path.last()?;
-        let is_known = path.len() == 1 || ["tracing", "log"].contains(&path[0].as_str());
-        let krate = self.krate;
-        (self.is_async && is_known && rules::LOGS.contains(&name.as_str()))
-            .then(|| quote!(if !#krate::__private::is_replaying() { #mac; }))
-    }
-
-    /// `futures::join!`, which was refused, as what should stand there: calls are no futures, and
-    /// that would be refused as well.
-    fn as_if_ours(&self, path: &[String], expr: Expr) -> Expr {
-        let (krate, Expr::Macro(ExprMacro { mac, .. })) = (self.krate, &expr) else { return expr };
-        let tokens = &mac.tokens;
-        match path.last().map(String::as_str) {
-            Some("join") => Expr::Verbatim(quote!(#krate::join((#tokens)).await)),
-            Some("try_join") => Expr::Verbatim(quote!(#krate::try_join((#tokens)).await)),
-            _ => expr,
-        }
-    }
-
     fn check_loop(&mut self, token: impl ToTokens, body: &Block) {
         if self.is_async && never_ends(body) {
-            self.refuse(token, "a `loop` that awaits and never ends", &rules::ENDLESS);
+            self.refuse(token, "a loop that awaits and never ends", &rules::ENDLESS);
         }
     }
 
@@ -317,7 +187,9 @@ impl VisitMut for Body<'_> {
             self.uses.extend(&Uses::of_block(block));
         }
         let before = self.refused;
+        let locks = self.locks.clone();
         self.holding(None, |body| visit_mut::visit_block_mut(body, block));
+        self.locks = locks;
         if let Some(outer) = outer {
             self.uses = outer;
         }
@@ -325,7 +197,7 @@ impl VisitMut for Body<'_> {
         if self.refused > before
             && let Some(Stmt::Expr(last, None)) = block.stmts.last_mut()
             && let Expr::While(ExprWhile { attrs, label, cond, while_token, body }) = last
-            && is_true(cond)
+            && is_true(cond, &self.uses)
         {
             let token = Token![loop](while_token.span);
             *last = Expr::Verbatim(quote!(#(#attrs)* #label #token #body));
@@ -343,7 +215,8 @@ impl VisitMut for Body<'_> {
             }
             _ => None,
         };
-        let begins = Held::after(statement);
+        let begins = Held::after(statement, &self.locks);
+        let locks = self.locks.after(statement);
         let ends = self.held.as_ref().is_some_and(|held| held.is_given_away(statement));
         if self.is_async {
             critical_section::refuse_unbound(statement, self.errors);
@@ -360,6 +233,7 @@ impl VisitMut for Body<'_> {
         if begins.is_some() || ends {
             self.held = begins;
         }
+        self.locks = locks;
         if let Some((names, is_tainted)) = made
             && (is_tainted || self.refused > before)
         {
@@ -373,13 +247,17 @@ impl VisitMut for Body<'_> {
                 let token = endless.loop_token;
                 self.check_loop(token, &endless.body);
             }
-            Expr::While(endless) if is_true(&endless.cond) => {
+            Expr::While(endless) if is_true(&endless.cond, &self.uses) => {
                 let token = endless.while_token;
                 self.check_loop(token, &endless.body);
             }
-            Expr::ForLoop(endless) if is_endless(&endless.expr) => {
-                let token = endless.for_token;
-                self.check_loop(token, &endless.body);
+            Expr::ForLoop(repeated) => {
+                if is_endless(&repeated.expr) {
+                    self.check_loop(repeated.for_token, &repeated.body);
+                }
+                if let Some(held) = &self.held {
+                    held.refuse_iteration(&mut repeated.expr, self.errors);
+                }
             }
             Expr::MethodCall(call) => self.check_method(call),
             Expr::Closure(closure) => {
@@ -401,7 +279,7 @@ impl VisitMut for Body<'_> {
             if let Some(silent) = self.silence(mac) {
                 *expr = Expr::Verbatim(silent);
             } else if is_refused && path[0].starts_with("futures") {
-                *expr = self.as_if_ours(&path, expr.clone());
+                self.make_ours(&path, expr);
             }
         }
         if self.is_async && !(matches!(expr, Expr::Await(_)) && is_refused) {
@@ -415,16 +293,16 @@ impl VisitMut for Body<'_> {
     }
 
     fn visit_expr_match_mut(&mut self, choice: &mut ExprMatch) {
-        let is_section = critical_section::is_section(&choice.expr);
+        let depth = critical_section::depth(&choice.expr, &self.locks);
         self.visit_expr_mut(&mut choice.expr);
         for arm in &mut choice.arms {
-            let held = is_section.then(|| Held::in_arm(arm)).flatten();
+            let held = depth.and_then(|depth| Held::in_arm(arm, depth));
             self.holding(held, |body| body.visit_arm_mut(arm));
         }
     }
 
     fn visit_expr_if_mut(&mut self, choice: &mut ExprIf) {
-        let held = Held::if_met(&choice.cond);
+        let held = Held::if_met(&choice.cond, &self.locks);
         self.visit_expr_mut(&mut choice.cond);
         self.holding(held, |body| body.visit_block_mut(&mut choice.then_branch));
         if let Some((_, other)) = &mut choice.else_branch {
@@ -433,7 +311,7 @@ impl VisitMut for Body<'_> {
     }
 
     fn visit_expr_while_mut(&mut self, repeated: &mut ExprWhile) {
-        let held = Held::if_met(&repeated.cond);
+        let held = Held::if_met(&repeated.cond, &self.locks);
         self.visit_expr_mut(&mut repeated.cond);
         self.holding(held, |body| body.visit_block_mut(&mut repeated.body));
     }
@@ -472,37 +350,6 @@ impl VisitMut for Body<'_> {
     fn visit_attribute_mut(&mut self, _: &mut syn::Attribute) {}
 }
 
-/// The rule that something of this file breaks that no attribute looks into, and with what.
-fn reached(
-    uses: &Uses,
-    name: &str,
-    seen: &mut BTreeSet<String>,
-) -> Option<(&'static Rule, String)> {
-    let body = uses.body(name).filter(|_| seen.insert(name.to_owned()))?;
-    if body.awaits {
-        return Some((&rules::HIDDEN_AWAIT, ".await".to_owned()));
-    }
-    let mut inner = uses.clone();
-    inner.extend(&body.uses);
-    body.names.iter().find_map(|Name { path, kind, .. }| {
-        let mut what = path.join("::");
-        if *kind == Kind::Macro {
-            what.push('!');
-        }
-        let rule = if *kind != Kind::Other && inner.body(&what).is_some() {
-            return reached(&inner, &what, seen);
-        } else if *kind == Kind::Macro {
-            broken_macro(&path[path.len() - 1])
-        } else {
-            let full = inner.resolve_names(path.clone(), 8).filter(|path| path.len() > 1)?;
-            what = full.join("::");
-            broken(&full)
-        };
-        rule.filter(|rule| rules::REACHED.iter().any(|it| it.code == rule.code))
-            .map(|rule| (rule, what))
-    })
-}
-
 /// The names that a pattern binds.
 pub(crate) fn bound(pattern: &Pat) -> Vec<String> {
     struct Names(Vec<String>);
@@ -515,23 +362,6 @@ pub(crate) fn bound(pattern: &Pat) -> Vec<String> {
     let mut names = Names(Vec::new());
     syn::visit::Visit::visit_pat(&mut names, pattern);
     names.0
-}
-
-/// The arguments of a macro with what ends each, if they are expressions; `vec![0; 5]` has two.
-fn arguments(tokens: &TokenStream) -> Option<Vec<(Expr, Option<TokenTree>)>> {
-    let separated = Punctuated::<Expr, Token![,]>::parse_terminated;
-    if let Ok(arguments) = separated.parse2(tokens.clone()) {
-        let end = |comma: Option<Token![,]>| {
-            comma.and_then(|comma| comma.into_token_stream().into_iter().next())
-        };
-        let pairs = arguments.into_pairs().map(syn::punctuated::Pair::into_tuple);
-        return Some(pairs.map(|(argument, comma)| (argument, end(comma))).collect());
-    }
-    let is_end = |token: &TokenTree| matches!(token, TokenTree::Punct(end) if end.as_char() == ';');
-    let tokens: Vec<_> = tokens.clone().into_iter().collect();
-    let (element, rest) = tokens.split_at(tokens.iter().position(is_end)?);
-    let parse = |part: &[TokenTree]| syn::parse2(part.iter().cloned().collect()).ok();
-    Some(vec![(parse(element)?, rest.first().cloned()), (parse(&rest[1..])?, None)])
 }
 
 /// Where `name` is, if it is there.

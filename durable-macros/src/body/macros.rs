@@ -1,0 +1,158 @@
+//! The macros in a body: what of their arguments can be checked, and what is refused.
+
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::visit_mut::VisitMut;
+use syn::{Expr, ExprMacro, Macro, Path, Token};
+
+use super::{Body, find};
+use crate::names::{self, Kind, Name, broken_macro};
+use crate::rules;
+use crate::table;
+
+impl Body<'_> {
+    pub(super) fn check_macro(&mut self, mac: &mut Macro) {
+        let resolved = self.resolve_macro(&mac.path);
+        let written = mac.path.segments.last().map(|last| last.ident.to_string());
+        let name = match &resolved {
+            Some(path) => path.last().cloned().unwrap_or_default(),
+            None => written.unwrap_or_default(),
+        };
+        match resolved.as_deref().and_then(broken_macro) {
+            Some(rule) => {
+                let what = match mac.path.segments.last() {
+                    Some(last) if last.ident != name => format!("`{}!` (`{name}!`)", last.ident),
+                    _ => format!("`{name}!`"),
+                };
+                self.refuse(&mac.path, &what, rule);
+            }
+            None => self.look_into(mac, &name),
+        }
+    }
+
+    /// The path of a macro in full; none if it is the user's own.
+    pub(super) fn resolve_macro(&self, path: &Path) -> Option<Vec<String>> {
+        self.uses.resolve(path).filter(|_| !self.uses.is_own_macro(path))
+    }
+
+    /// Checks the arguments of a macro, if they are expressions; else there must be no await.
+    fn look_into(&mut self, mac: &mut Macro, name: &str) {
+        let hidden = find("await", &mac.tokens).filter(|_| self.is_async);
+        let is_lazy = table::LOGS.contains(&name) || table::LAZY.contains(&name);
+        if let Some(method) = advances(&mac.tokens).filter(|_| is_lazy) {
+            self.refuse(&method, &format!("`.{method}(..)` in `{name}!`"), &rules::LEFT_OUT);
+        }
+        let is_read = table::EXPRESSIONS.contains(&name) && !(is_lazy && hidden.is_some());
+        if let Some(mut arguments) = is_read.then(|| arguments(&mac.tokens)).flatten() {
+            for (argument, _) in &mut arguments {
+                self.visit_expr_mut(argument);
+            }
+            mac.tokens = arguments.iter().map(|(argument, end)| quote!(#argument #end)).collect();
+            return;
+        }
+        let own = format!("{name}!");
+        if let Some(span) = hidden {
+            let at = quote_spanned!(span=> await);
+            self.refuse(at, &format!("an `.await` in `{name}!`"), &rules::HIDDEN_AWAIT);
+        } else if self.uses.body(&own).is_some() && self.uses.is_own_macro(&mac.path) {
+            self.check_reached(&mac.path, &own);
+        }
+        self.check_tokens(&mac.tokens);
+    }
+
+    /// Checks what tokens name that are not parsed.
+    fn check_tokens(&mut self, tokens: &TokenStream) {
+        for Name { path, kind, tokens } in names::names(tokens) {
+            if kind == Kind::Macro {
+                let is_own = self.uses.body(&format!("{}!", path.join("::"))).is_some();
+                if let Some(rule) = broken_macro(&path).filter(|_| !is_own) {
+                    self.refuse(tokens, &format!("`{}!`", path.join("::")), rule);
+                }
+            } else if let Ok(path) = syn::parse2::<Path>(tokens)
+                && let Some(resolved) = self.uses.resolve(&path).filter(|path| path.len() > 1)
+            {
+                self.check_resolved(&path, &resolved);
+            }
+        }
+    }
+
+    /// A log line of a replay was written before, so it is not written again.
+    pub(super) fn silence(&self, mac: &Macro) -> Option<TokenStream> {
+        let path = self.resolve_macro(&mac.path)?;
+        let name = path.last()?;
+        let is_known = path.len() == 1 || ["tracing", "log"].contains(&path[0].as_str());
+        let krate = self.krate;
+        (self.is_async && is_known && table::LOGS.contains(&name.as_str()))
+            .then(|| quote!(if !#krate::__private::is_replaying() { #mac; }))
+    }
+
+    /// Makes of `futures::join!`, which was refused, what should stand there: calls are no futures, and
+    /// that would be refused as well. Its path stays, so that the `use` of it is not idle.
+    pub(super) fn make_ours(&mut self, path: &[String], expr: &mut Expr) {
+        let ours = match path.last().map(String::as_str) {
+            Some("join") => "join",
+            Some("try_join") => "try_join",
+            _ => return,
+        };
+        let Expr::Macro(ExprMacro { mac, .. }) = expr else { return };
+        let parts = match arguments(&mac.tokens) {
+            Some(mut parts) => {
+                for (part, _) in &mut parts {
+                    self.visit_expr_mut(part);
+                }
+                parts.iter().map(|(part, end)| quote!(#part #end)).collect()
+            }
+            None => mac.tokens.clone(),
+        };
+        let (krate, foreign, ours) = (self.krate, &mac.path, Ident::new(ours, Span::call_site()));
+        *expr = Expr::Verbatim(quote! {{
+            #[allow(unused_imports)]
+            use #foreign as _;
+            #krate::#ours((#parts)).await
+        }});
+    }
+}
+
+/// A method call in these tokens that takes something from the context, or asks it for something.
+fn advances(tokens: &TokenStream) -> Option<Ident> {
+    let tokens: Vec<_> = tokens.clone().into_iter().collect();
+    let is_dot = |at: usize| matches!(&tokens[at], TokenTree::Punct(dot) if dot.as_char() == '.');
+    let is_context = |at: usize| {
+        let TokenTree::Ident(receiver) = &tokens[at] else { return false };
+        let name = receiver.to_string();
+        name.ends_with("ctx") || name.ends_with("context")
+    };
+    let is_called = |at: usize| match tokens.get(at + 1) {
+        Some(TokenTree::Group(group)) => group.delimiter() == Delimiter::Parenthesis,
+        _ => false,
+    };
+    tokens.iter().enumerate().find_map(|(at, token)| match token {
+        TokenTree::Group(group) => advances(&group.stream()),
+        TokenTree::Ident(name) if at > 0 && is_dot(at - 1) && is_called(at) => {
+            let called = name.to_string();
+            let of_context = at > 1 && is_context(at - 2) && called == "start";
+            let is_one = table::ADVANCING.contains(&called.as_str()) || of_context;
+            is_one.then(|| name.clone())
+        }
+        _ => None,
+    })
+}
+
+/// The arguments of a macro with what ends each, if they are expressions; `vec![0; 5]` has two.
+fn arguments(tokens: &TokenStream) -> Option<Vec<(Expr, Option<TokenTree>)>> {
+    let separated = Punctuated::<Expr, Token![,]>::parse_terminated;
+    if let Ok(arguments) = separated.parse2(tokens.clone()) {
+        let end = |comma: Option<Token![,]>| {
+            comma.and_then(|comma| comma.into_token_stream().into_iter().next())
+        };
+        let pairs = arguments.into_pairs().map(syn::punctuated::Pair::into_tuple);
+        return Some(pairs.map(|(argument, comma)| (argument, end(comma))).collect());
+    }
+    let is_end = |token: &TokenTree| matches!(token, TokenTree::Punct(end) if end.as_char() == ';');
+    let tokens: Vec<_> = tokens.clone().into_iter().collect();
+    let (element, rest) = tokens.split_at(tokens.iter().position(is_end)?);
+    let parse = |part: &[TokenTree]| syn::parse2(part.iter().cloned().collect()).ok();
+    Some(vec![(parse(element)?, rest.first().cloned()), (parse(&rest[1..])?, None)])
+}

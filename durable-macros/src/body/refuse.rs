@@ -1,0 +1,141 @@
+//! What names break the rules, and how that is said.
+
+use std::collections::BTreeSet;
+
+use quote::ToTokens;
+use syn::Path;
+use syn::ext::IdentExt;
+
+use super::Body;
+use crate::names::{Broken, Kind, Name, broken, broken_macro};
+use crate::rules::{self, Rule};
+use crate::table;
+use crate::uses::{Uses, segments};
+
+impl Body<'_> {
+    pub(super) fn refuse(&mut self, tokens: impl ToTokens, what: &str, rule: &Rule) {
+        if self.allowed.iter().any(|allowed| allowed.contains(rule)) {
+            return;
+        }
+        let Rule { code, why, instead } = rule;
+        self.refused += 1;
+        self.errors.on(
+            tokens,
+            format!(
+                "{code}: {what} does not belong in a function that is replayed\n  why: {why}\n  \
+                 write: {instead}\n  if it is safe in a replay: `#[durable::allow({code}, reason = \
+                 \"..\")]` on the statement or the function\n  page: docs/errors/{code}.md"
+            ),
+        );
+    }
+
+    /// Refuses a name. A type that is named in many places of a function is reported once.
+    fn refuse_name(&mut self, tokens: impl ToTokens, what: &str, broken: Broken) {
+        let is_type = [rules::UNORDERED.code, rules::LOCK.code].contains(&broken.rule.code);
+        if is_type && self.reported.contains(broken.entry) {
+            self.refused += 1;
+            return;
+        }
+        let before = self.refused;
+        if broken.is_guess {
+            let name = broken.name();
+            let own = name.rsplit("::").find(|part| part.starts_with(char::is_uppercase));
+            let what = match own {
+                Some(own) => format!(
+                    "{what}, which no `use` explains and which is taken for `{name}` (if `{own}` is \
+                     your own, bring it in with a `use` of its own),"
+                ),
+                None => format!("{what}, which is taken for `{name}`,"),
+            };
+            self.refuse(tokens, &what, broken.rule);
+        } else {
+            self.refuse(tokens, what, broken.rule);
+        }
+        if is_type && self.refused > before {
+            self.reported.insert(broken.entry);
+        }
+    }
+
+    pub(super) fn check_path(&mut self, path: &Path) {
+        if self.uses.is_static(path) {
+            let name = path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
+            self.refuse(path, &format!("`{name}`, a `static`,"), &rules::SHARED);
+            return;
+        }
+        if let Some(activity) = self.uses.body_of_activity(path) {
+            let what = format!("`{activity}::run`, the body of an activity,");
+            self.refuse(path, &what, &rules::IN_PLACE);
+            return;
+        }
+        let name = self.uses.without_self(segments(path)).join("::");
+        if self.uses.body(&name).is_some() {
+            if !self.values.is_bound(&name) {
+                self.check_reached(path, &name);
+            }
+            return;
+        }
+        if let Some(resolved) = self.uses.resolve(path) {
+            self.check_resolved(path, &resolved);
+        }
+    }
+
+    pub(super) fn check_resolved(&mut self, path: &Path, resolved: &[String]) {
+        if let Some(broken) = broken(resolved, &self.uses) {
+            let written = path.segments.iter().map(|segment| segment.ident.unraw().to_string());
+            let written = written.collect::<Vec<_>>().join("::");
+            let full = resolved.join("::");
+            let what = if full.ends_with(&written) {
+                format!("`{written}`")
+            } else {
+                format!("`{written}` (`{full}`)")
+            };
+            self.refuse_name(path, &what, broken);
+        }
+    }
+
+    /// Checks what a function or macro of the same file names that no attribute looks into.
+    pub(super) fn check_reached(&mut self, tokens: impl ToTokens, name: &str) {
+        let mut seen = BTreeSet::new();
+        let found = reached(&self.uses, name, &mut seen);
+        if let Some((rule, names)) = found {
+            let does = if rule.code == rules::HIDDEN_AWAIT.code { "writes" } else { "uses" };
+            if self.is_async || does == "uses" {
+                self.refuse(tokens, &format!("`{name}`, which {does} `{names}`,"), rule);
+            }
+        }
+    }
+}
+
+/// The rule that something of this file breaks that no attribute looks into, and with what.
+fn reached(
+    uses: &Uses,
+    name: &str,
+    seen: &mut BTreeSet<String>,
+) -> Option<(&'static Rule, String)> {
+    let body = uses.body(name).filter(|_| seen.insert(name.to_owned()))?;
+    if body.awaits {
+        return Some((&rules::HIDDEN_AWAIT, ".await".to_owned()));
+    }
+    let mut inner = uses.clone();
+    inner.extend(&body.uses);
+    body.names.iter().find_map(|Name { path, kind, .. }| {
+        let path = inner.without_self(path.clone());
+        let mut what = path.join("::");
+        if *kind == Kind::Macro {
+            what.push('!');
+        }
+        // A constant is named only; a function that is named is not called by that.
+        let is_constant = || path[path.len() - 1].starts_with(char::is_uppercase);
+        let rule = if (*kind != Kind::Other || is_constant()) && inner.body(&what).is_some() {
+            return reached(&inner, &what, seen);
+        } else if *kind == Kind::Macro {
+            broken_macro(&path)
+        } else {
+            let full = inner.resolve_names(path, 8).filter(|path| path.len() > 1)?;
+            what = full.join("::");
+            broken(&full, &inner).map(|broken| broken.rule)
+        };
+        rule.filter(|rule| table::REACHED.iter().any(|it| it.code == rule.code))
+            .map(|rule| (rule, what))
+    })
+}

@@ -1,0 +1,90 @@
+//! A function of which the signature is parsed, and the body is left as it is written.
+//!
+//! The compiler has parsed the item before an attribute sees it, and has reported what is wrong in it.
+//! So a body that cannot be parsed here is no reason for a second error, or for errors of its callers.
+
+use proc_macro2::{Group, Ident, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{
+    AttrStyle, Attribute, Block, Expr, FnArg, ItemFn, Signature, Stmt, Type, Visibility,
+    parse_quote,
+};
+
+use crate::ast::last_name;
+use crate::paths::Crate;
+use crate::uses::Uses;
+
+struct Unread(ItemFn);
+
+impl Parse for Unread {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let vis: Visibility = input.parse()?;
+        let sig: Signature = input.parse()?;
+        let body: Group = input.parse()?;
+        if body.delimiter() != proc_macro2::Delimiter::Brace {
+            return Err(syn::Error::new(body.span(), "expected a body"));
+        }
+        let mut item: ItemFn = parse_quote!(
+            fn unread() {}
+        );
+        item.block.brace_token.span = body.delim_span();
+        if !body.stream().is_empty() {
+            item.block.stmts.push(Stmt::Expr(Expr::Verbatim(body.stream()), None));
+        }
+        (item.attrs, item.vis, item.sig) = (attrs, vis, sig);
+        Ok(Self(item))
+    }
+}
+
+/// The next function of a file.
+pub(crate) fn parse_function(input: ParseStream<'_>) -> syn::Result<ItemFn> {
+    Unread::parse(input).map(|Unread(item)| item)
+}
+
+/// The function of these tokens: its body is one expression of tokens.
+pub(crate) fn parse(item: &TokenStream) -> syn::Result<ItemFn> {
+    syn::parse2::<Unread>(item.clone()).map(|Unread(item)| item)
+}
+
+/// A body that was left as it is written, if it can be parsed. What is said of the function at the
+/// beginning of its body goes to `attributes`.
+pub(crate) fn read(block: &Block, attributes: &mut Vec<Attribute>) -> Option<Block> {
+    let tokens = block.stmts.iter().map(ToTokens::to_token_stream).collect::<TokenStream>();
+    let parts = |input: ParseStream<'_>| {
+        Ok((input.call(Attribute::parse_inner)?, input.call(Block::parse_within)?))
+    };
+    let (mut inner, stmts) = parts.parse2(tokens).ok()?;
+    for attribute in &mut inner {
+        attribute.style = AttrStyle::Outer;
+    }
+    attributes.append(&mut inner);
+    Some(Block { brace_token: block.brace_token, stmts })
+}
+
+/// Reports a body that was not read if the compiler has nothing to report of it: after an error of syntax
+/// it does not come to such a lint.
+pub(crate) fn tell(ident: &Ident, krate: &Crate) -> TokenStream {
+    let at = krate.at(ident.span());
+    let unread = quote_spanned!(ident.span()=> #at::__private::unread_body);
+    quote! {
+        #[deny(unused_must_use)]
+        const _: () = {
+            #unread();
+        };
+    }
+}
+
+/// Keeps a `State<T>` that is a type of the user's own from being taken for shared state.
+pub(crate) fn set_states_of_ones_own_apart(signature: &mut Signature, uses: &Uses) {
+    for input in &mut signature.inputs {
+        if let FnArg::Typed(argument) = input
+            && last_name(&argument.ty).is_some_and(|name| name == "State")
+            && let Type::Path(ty) = &*argument.ty
+            && !uses.is_of_durable(&ty.path)
+        {
+            *argument.ty = Type::Verbatim(argument.ty.to_token_stream());
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What attributes of other crates make of a function when they stand above ours.
+
+use proc_macro2::Span;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Block, Path, Signature, TypeParamBound, TypeTraitObject, parse_quote};
+
+use crate::body::find;
+use crate::paths::Crate;
+
+pub(crate) const ASYNC_TRAIT: &str = "`#[async_trait]` has rewritten this `async fn` before `#[durable::helper]` could check its \
+     awaits; remove `#[async_trait]`: a trait and its `impl`s may have helpers without it";
+
+/// What to say of a function that `#[tracing::instrument]` has rewritten.
+pub(crate) fn instrumented(attribute: &str) -> String {
+    format!(
+        "`#[instrument]` stands above `#[{attribute}]` and has rewritten the body, so its awaits \
+         cannot be checked; move `#[instrument]` below `#[{attribute}]`"
+    )
+}
+
+/// Whether `#[async_trait]` has made a plain function of an `async fn`.
+pub(crate) fn is_of_async_trait(signature: &Signature) -> bool {
+    let mut lifetimes = signature.generics.lifetimes();
+    signature.asyncness.is_none() && lifetimes.any(|it| it.lifetime.ident == "async_trait")
+}
+
+/// Lets orchestrators await what such a function returns, so that they give no errors of their own.
+pub(crate) fn make_durable(signature: &mut Signature, krate: &Crate) {
+    struct Futures(Path);
+    impl VisitMut for Futures {
+        fn visit_type_trait_object_mut(&mut self, object: &mut TypeTraitObject) {
+            let is = |bound: &TypeParamBound, name: &str| match bound {
+                TypeParamBound::Trait(bound) => {
+                    bound.path.segments.last().is_some_and(|last| last.ident == name)
+                }
+                _ => false,
+            };
+            let bounds = std::mem::take(&mut object.bounds).into_iter();
+            object.bounds = bounds.filter(|bound| !is(bound, "Send")).collect();
+            for bound in &mut object.bounds {
+                if is(bound, "Future")
+                    && let TypeParamBound::Trait(bound) = bound
+                {
+                    let arguments = bound.path.segments.pop();
+                    bound.path = self.0.clone();
+                    if let (Some(last), Some(arguments)) =
+                        (bound.path.segments.last_mut(), arguments)
+                    {
+                        last.arguments = arguments.arguments;
+                    }
+                }
+            }
+            visit_mut::visit_type_trait_object_mut(self, object);
+        }
+    }
+    let krate = krate.at(Span::call_site());
+    Futures(parse_quote!(#krate::DurableFuture)).visit_return_type_mut(&mut signature.output);
+}
+
+/// Whether `#[tracing::instrument]` has rewritten a body.
+pub(crate) fn is_instrumented(block: &Block) -> bool {
+    let tokens = quote::ToTokens::to_token_stream(block);
+    ["__tracing_attr_span", "__tracing_instrument_future"]
+        .iter()
+        .any(|name| find(name, &tokens).is_some())
+}
+
+/// Takes the body away, of which nothing more is to be said.
+pub(crate) fn empty(block: &mut Block) {
+    *block = parse_quote!({ ::core::unreachable!() });
+}
