@@ -40,7 +40,7 @@ pub(crate) fn of_content(event: &EventKind) -> usize {
         EventKind::ExecutionTerminated { reason, .. }
         | EventKind::ExecutionSuspended { reason }
         | EventKind::ExecutionResumed { reason }
-        | EventKind::ExecutionRewound { reason } => reason.len(),
+        | EventKind::ExecutionRewound { reason, .. } => reason.len(),
         EventKind::EntityLockRequested { lock_set, .. }
         | EventKind::EntityUnlockSent { lock_set, .. } => {
             lock_set.iter().map(|id| size_of_val(id) + id.as_str().len()).sum()

@@ -16,6 +16,7 @@ mod observability;
 mod parity;
 mod residents;
 mod retries;
+mod rewinds;
 mod schedules;
 mod store;
 mod suspensions;

@@ -89,6 +89,11 @@ impl Execution {
         self.asker.as_ref().map(|asker| self.open.children(asker)).unwrap_or_default()
     }
 
+    /// The sub-orchestrations that have no result, each with its task and what starts it again.
+    pub(crate) fn child_starts(&self) -> Vec<(i32, InstanceId, Box<ExecutionStarted>)> {
+        self.asker.as_ref().map(|asker| self.open.child_starts(asker)).unwrap_or_default()
+    }
+
     /// The calls of entities that have no answer.
     pub(crate) fn open_calls(&self) -> Vec<Action> {
         self.asker.as_ref().map(|asker| self.open.calls(asker)).unwrap_or_default()
@@ -283,6 +288,10 @@ impl Execution {
                 self.open.retry(*task_scheduled_id, *attempt, *retry_at);
                 Ok(())
             }
+            EventKind::ExecutionRewound { .. } => {
+                self.open.rewind(event.timestamp);
+                Ok(())
+            }
             EventKind::EventRaised { name, input } => {
                 self.scope.raise(name, input.clone());
                 self.poll()
@@ -293,7 +302,6 @@ impl Execution {
             EventKind::ExecutionTerminated { .. }
             | EventKind::ExecutionSuspended { .. }
             | EventKind::ExecutionResumed { .. }
-            | EventKind::ExecutionRewound { .. }
             | EventKind::GenericEvent { .. }
             | EventKind::EntityState(_)
             | EventKind::OrchestratorCompleted => Ok(()),

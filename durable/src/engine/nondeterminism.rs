@@ -56,7 +56,7 @@ pub(super) fn fits(request: &Request, recorded: &EventKind, strict: bool) -> boo
             let same_id = wanted.as_ref().is_none_or(|wanted| wanted == instance_id);
             same(call, name, input) && child.detached == *detached && (!strict || same_id)
         }
-        (Ask::Timer { fire_at: wanted }, EventKind::TimerCreated { fire_at, .. }) => {
+        (Ask::Timer { fire_at: wanted, .. }, EventKind::TimerCreated { fire_at, .. }) => {
             !strict || wanted == fire_at
         }
         (
@@ -257,7 +257,7 @@ impl Subject<'_> {
                 let called = called("orchestration", call);
                 format!("{called}{}", self.child(instance_id.as_ref(), child.detached))
             }
-            Ask::Timer { fire_at } => format!("a timer due {fire_at}"),
+            Ask::Timer { fire_at, .. } => format!("a timer due {fire_at}"),
             Ask::SendEvent { instance_id, name, input } => {
                 format!("event `{name}` to `{instance_id}`{}", self.with(Some(input)))
             }

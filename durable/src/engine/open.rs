@@ -8,7 +8,7 @@
 //! 2. Whether to retry is decided once: when the failure comes in or, if the instance is suspended
 //!    then, when it goes on. A replay finds the decision in the history and asks no policy.
 //! 3. A call's timeout counts from its record over all attempts, and is a failure that is not
-//!    retried.
+//!    retried. After a rewind all time limits of what is open count from the rewind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -43,8 +43,9 @@ pub(super) struct OpenTasks {
 #[derive(Debug)]
 struct Open {
     request: Box<Request>,
-    /// When it was recorded.
+    /// When it was recorded, or the instance was rewound.
     since: Timestamp,
+    is_rewound: bool,
     /// The attempt that is running, or is next.
     attempt: u32,
     /// When the next attempt begins, if none is running.
@@ -62,7 +63,10 @@ pub(super) struct Asker {
 impl Open {
     fn deadline(&self) -> Option<Timestamp> {
         match &self.request.ask {
-            Ask::Timer { fire_at } => Some(*fire_at),
+            Ask::Timer { limit: Some(limit), .. } if self.is_rewound => {
+                Some(self.since.after(*limit))
+            }
+            Ask::Timer { fire_at, .. } => Some(*fire_at),
             Ask::Activity(call) | Ask::SubOrchestration { call, .. } => {
                 call.options.timeout.map(|limit| self.since.after(limit))
             }
@@ -94,7 +98,16 @@ impl OpenTasks {
         if request.is_one_way() {
             return;
         }
-        self.put(id, Open { request, since, attempt: 1, retry_at: None });
+        self.put(id, Open { request, since, is_rewound: false, attempt: 1, retry_at: None });
+    }
+
+    /// The instance was rewound at this time: the time limits of what is open begin anew.
+    pub(super) fn rewind(&mut self, at: Timestamp) {
+        for id in self.tasks.keys().copied().collect::<Vec<_>>() {
+            if let Some(open) = self.take(id) {
+                self.put(id, Open { since: at, is_rewound: true, ..open });
+            }
+        }
     }
 
     /// Looks at the execution itself at this time.
@@ -175,9 +188,7 @@ impl OpenTasks {
             return open.begin(id, asker).map(Due::Action);
         }
         Some(match &open.request.ask {
-            Ask::Timer { fire_at } => {
-                Due::Event(EventKind::TimerFired { timer_id: id, fire_at: *fire_at })
-            }
+            Ask::Timer { .. } => Due::Event(EventKind::TimerFired { timer_id: id, fire_at: at }),
             Ask::Activity(call) => Due::TimedOut(EventKind::task_result(id, Err(timed_out(call)))),
             Ask::SubOrchestration { call, .. } => {
                 Due::TimedOut(EventKind::child_result(id, Err(timed_out(call))))
@@ -246,6 +257,20 @@ impl OpenTasks {
             _ => None,
         };
         self.tasks.iter().filter_map(child).collect()
+    }
+
+    /// The sub-orchestrations that have no result, each with what starts its present attempt.
+    pub(super) fn child_starts(
+        &self,
+        asker: &Asker,
+    ) -> Vec<(i32, InstanceId, Box<ExecutionStarted>)> {
+        let start = |(id, open): (&i32, &Open)| match open.begin(*id, asker)? {
+            Action::StartOrchestration { instance_id, started } => {
+                Some((*id, instance_id, started))
+            }
+            _ => None,
+        };
+        self.tasks.iter().filter_map(start).collect()
     }
 
     fn put(&mut self, id: i32, open: Open) {
@@ -369,7 +394,7 @@ pub(super) fn event(request: &Request, id: i32, asker: &Asker) -> EventKind {
                 tags: call.options.tags.clone(),
             }
         }
-        Ask::Timer { fire_at } => EventKind::TimerCreated { fire_at: *fire_at, source },
+        Ask::Timer { fire_at, .. } => EventKind::TimerCreated { fire_at: *fire_at, source },
         Ask::SendEvent { instance_id, name, input } => EventKind::EventSent {
             instance_id: instance_id.clone(),
             name: name.clone(),

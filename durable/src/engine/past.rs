@@ -91,8 +91,6 @@ pub(crate) fn open_section(past: &[HistoryEvent]) -> Option<Action> {
 pub(crate) struct Rewound {
     /// Without its end and without the failures of tasks.
     pub(crate) past: Vec<HistoryEvent>,
-    /// The sub-orchestrations that had failed.
-    pub(crate) children: Vec<(i32, InstanceId)>,
     /// All tasks that had failed.
     pub(crate) failed: Vec<i32>,
     /// Whether a critical section has ended behind a failure: it cannot be entered again.
@@ -103,22 +101,13 @@ pub(crate) fn without_failures(mut past: Vec<HistoryEvent>) -> Rewound {
     let retried = retried_after(&past);
     let mut index = 0..;
     past.retain(|event| index.next().is_none_or(|index| !retried.covers(index, &event.kind)));
-    let mut created = BTreeMap::new();
-    let mut failed = Vec::new();
-    for event in &past {
-        match &event.kind {
-            EventKind::SubOrchestrationInstanceCreated { instance_id, .. } => {
-                created.insert(event.event_id, instance_id.clone());
-            }
-            EventKind::TaskFailed { task_scheduled_id, .. }
-            | EventKind::EntityOperationFailed { task_scheduled_id, .. }
-            | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id, .. } => {
-                failed.push(*task_scheduled_id);
-            }
-            _ => {}
-        }
-    }
-    let children = failed.iter().filter_map(|id| Some((*id, created.get(id)?.clone()))).collect();
+    let failed: Vec<_> = past
+        .iter()
+        .filter_map(|event| match event.kind {
+            EventKind::EntityOperationFailed { task_scheduled_id, .. } => Some(task_scheduled_id),
+            _ => event.kind.failed_call(),
+        })
+        .collect();
     let stays = |kind: &EventKind| match kind {
         EventKind::ExecutionCompleted { .. }
         | EventKind::TaskFailed { .. }
@@ -134,5 +123,5 @@ pub(crate) fn without_failures(mut past: Vec<HistoryEvent>) -> Rewound {
         .skip_while(|event| event.kind.answers().is_none_or(|task| !failed.contains(&task)))
         .any(|event| matches!(event.kind, EventKind::EntityUnlockSent { .. }));
     let past = past.into_iter().filter(|event| stays(&event.kind)).collect();
-    Rewound { past, children, failed, has_left_section }
+    Rewound { past, failed, has_left_section }
 }

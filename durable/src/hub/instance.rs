@@ -240,13 +240,29 @@ impl InstanceHandle {
         self.manage(Manage::Terminate { reason: reason.into(), recurse: true }).await
     }
 
-    /// Tries again what made the instance fail: failed activities and sub-orchestrations run again
-    /// (those recursively), with all that had succeeded kept. One that failed by itself goes on if
-    /// its code was mended.
+    /// Tries again what made the instance fail, with all that had succeeded kept. The failures leave
+    /// the history, and each task that is open then is under way again:
+    ///
+    /// * An activity runs again, from its first attempt if it had failed.
+    /// * A sub-orchestration that has failed is rewound, and so on downwards. One that has completed
+    ///   meanwhile, because it was rewound before its parent, answers with its result. One that was
+    ///   terminated, by the failure of its parent, by a time limit or by a client, or that was purged,
+    ///   is started again from the beginning. One that is still running is waited for.
+    /// * A call of an entity that had failed is made again.
+    /// * A time limit ([`timeout`](crate::Call::timeout), [`durable::timeout`](crate::timeout),
+    ///   [`retry_timeout`](crate::RetryPolicy::retry_timeout)) counts from the rewind. A timer keeps
+    ///   its time, and is due at once if that has passed.
+    /// * Nothing is done again that nobody waits for: signals, sent events, orchestrations that were
+    ///   [started](crate::OrchestrationContext::start) without waiting for them.
+    ///
+    /// What is done again gets the input that the code gives it now. An instance that failed by itself
+    /// goes on if its code was mended.
     ///
     /// # Errors
     /// [`ManageError::NoSuchInstance`], [`ManageError::NotFinished`], [`ManageError::NotFailed`];
-    /// [`ManageError::CannotRewind`] if the orchestrator did other things after the failure.
+    /// [`ManageError::CannotRewind`] if the orchestrator did other things after the failure, was in a
+    /// critical section or waited for one, or had called an entity and had no answer: whether that
+    /// was carried out cannot be known.
     pub async fn rewind(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Rewind { reason: reason.into() }).await
     }

@@ -33,6 +33,8 @@ pub(super) struct Resident {
     pub(super) due_before: Option<Timestamp>,
     /// The write that contains the due time of the record; none if only memory knows it.
     pub(super) due_written_by: WrittenBy,
+    /// Whether it is terminated by its parent, which therefore gets no answer.
+    pub(super) is_abandoned: bool,
     /// Its whole history, where every episode is verified against it.
     pub(super) past: Vec<HistoryEvent>,
 }
@@ -66,6 +68,7 @@ impl Resident {
             replaces: None,
             due_before,
             due_written_by: Some(written),
+            is_abandoned: false,
             past: Vec::new(),
         })
     }

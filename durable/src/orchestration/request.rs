@@ -28,6 +28,8 @@ pub(crate) enum Ask {
     },
     Timer {
         fire_at: Timestamp,
+        /// The time from the request to `fire_at`, if the timer limits the time of something else.
+        limit: Option<Duration>,
     },
     SendEvent {
         instance_id: InstanceId,
@@ -86,7 +88,7 @@ impl Request {
     /// The same request with what was recorded of it: once a timer is set, its time stays.
     pub(crate) fn recorded_as(mut self: Box<Self>, recorded: &EventKind) -> Box<Self> {
         match (&mut self.ask, recorded) {
-            (Ask::Timer { fire_at }, EventKind::TimerCreated { fire_at: recorded, .. }) => {
+            (Ask::Timer { fire_at, .. }, EventKind::TimerCreated { fire_at: recorded, .. }) => {
                 *fire_at = *recorded;
             }
             (

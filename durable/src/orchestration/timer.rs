@@ -82,7 +82,7 @@ pub struct Timer {
 }
 
 enum State {
-    Lazy { fire_at: Timestamp, source: &'static Location<'static> },
+    Lazy { fire_at: Timestamp, limit: Option<Duration>, source: &'static Location<'static> },
     Scheduled(i32),
     Fired,
 }
@@ -94,7 +94,18 @@ impl Timer {
         source: &'static Location<'static>,
     ) -> Self {
         let fire_at = when.due().from(scope.clock());
-        Self { scope, state: State::Lazy { fire_at, source } }
+        Self { scope, state: State::Lazy { fire_at, limit: None, source } }
+    }
+
+    /// One that limits the time of something else.
+    fn limit(scope: Rc<Scope>, when: impl When, source: &'static Location<'static>) -> Self {
+        let due = when.due();
+        let fire_at = due.from(scope.clock());
+        let limit = match due {
+            Due::At(_) => None,
+            Due::After(delay) => Some(delay.to_std().unwrap_or_default()),
+        };
+        Self { scope, state: State::Lazy { fire_at, limit, source } }
     }
 }
 
@@ -105,8 +116,8 @@ impl Future for Timer {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if let State::Lazy { fire_at, source } = self.state {
-            let request = Request { ask: Ask::Timer { fire_at }, source };
+        if let State::Lazy { fire_at, limit, source } = self.state {
+            let request = Request { ask: Ask::Timer { fire_at, limit }, source };
             let id = self.scope.request(Box::new(request));
             self.state = State::Scheduled(id);
         }
@@ -144,7 +155,8 @@ impl fmt::Debug for Timer {
 
 /// Waits for `task`, but no longer than `limit`.
 ///
-/// What takes longer is dropped, which cancels it; the timer of one that does not is cancelled.
+/// What takes longer is dropped, which cancels it; the timer of one that does not is cancelled. After
+/// a [rewind](crate::InstanceHandle::rewind) a `limit` that is a duration counts from the rewind.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -161,7 +173,7 @@ impl fmt::Debug for Timer {
 /// ```
 #[track_caller]
 pub fn timeout<F: Durable + IntoFuture>(limit: impl When, task: F) -> Timeout<F::IntoFuture> {
-    let timer = Scope::current().map(|scope| Timer::new(scope, limit, Location::caller()));
+    let timer = Scope::current().map(|scope| Timer::limit(scope, limit, Location::caller()));
     Timeout { task: Box::pin(task.into_future()), timer }
 }
 

@@ -59,10 +59,13 @@ pub enum EventKind {
         reason: String,
     },
     /// The instance had failed, and what made it fail is tried again: that was taken out of the
-    /// history.
+    /// history. The time limits of its open calls count from here.
     ExecutionRewound {
         /// Why.
         reason: String,
+        /// In a message to a sub-orchestration: what starts it again if it was terminated or purged.
+        #[serde(default)]
+        start: Option<Box<ExecutionStarted>>,
     },
     /// The orchestrator called an activity.
     TaskScheduled {

@@ -2,23 +2,20 @@
 
 use tokio::sync::oneshot;
 
-use super::start::{answer, terminated};
+use super::start::terminated;
 use super::{Partition, Stopped};
-use crate::engine::{
-    Action, Episode, Execution, Outcome, Rewound, open_children, open_section, without_failures,
-};
+use crate::engine::{Episode, Outcome, open_children, open_section};
 use crate::hub::committer::{Content, Effect};
 use crate::hub::error::ManageError;
 use crate::hub::lifecycle::LifecycleKind;
 use crate::hub::mail::Manage;
 use crate::hub::residents::Resident;
-use crate::hub::spans;
 use crate::protocol::{
     EventKind, HistoryEvent, InstanceId, MessageId, ParentInstance, RuntimeStatus, Suspension,
     TaskMessage, Timestamp,
 };
 
-type Managed = Result<(), ManageError>;
+pub(super) type Managed = Result<(), ManageError>;
 
 impl Partition {
     /// Does what somebody wants of an instance; what it leads to is written before it is answered,
@@ -77,36 +74,37 @@ impl Partition {
         Ok(managed)
     }
 
-    /// What a parent wants of a sub-orchestration that it waits for, by this message. If that cannot
-    /// be, it must not wait for ever.
-    ///
-    /// The message is consumed by the write that does what it asks for: a rewind that was asked for
-    /// again after a crash would be refused.
-    pub(super) fn manage_for_parent(
+    /// Terminates a sub-orchestration whose parent waits for it no more, by this message.
+    pub(super) fn terminate_child(
         &mut self,
         id: &InstanceId,
-        what: Manage,
+        reason: String,
+        recurse: bool,
         parent: Option<&ParentInstance>,
         message: MessageId,
     ) -> Result<(), Stopped> {
-        let content = || Content { consumed: vec![message], ..Content::default() };
-        let rewinds = matches!(what, Manage::Rewind { .. });
-        let managed = if self.is_child(id, parent)? {
-            self.manage(id, what, content())?
-        } else {
-            Err(ManageError::NoSuchInstance(id.clone()))
-        };
-        if let Err(error) = managed {
-            let failure = || Err(terminated(&format!("it could not be rewound: {error}")));
-            let answer = parent.filter(|_| rewinds).map(|parent| answer(parent, failure()));
-            let messages = answer.into_iter().collect();
-            self.write(Content { messages, ..content() }, Vec::new());
+        if self.is_child(id, parent)?
+            && let Some(mut resident) = self.resident(id)?
+        {
+            if !resident.record.runtime_status.is_finished() {
+                resident.is_abandoned = parent.is_some();
+                let content = Content { consumed: vec![message], ..Content::default() };
+                self.terminate(&mut resident, reason, recurse, content)?;
+                self.residents.put(resident);
+                return Ok(());
+            }
+            self.residents.put(resident);
         }
+        self.consume(message);
         Ok(())
     }
 
     /// Whether an instance is the sub-orchestration of who sent a message to it.
-    fn is_child(&self, id: &InstanceId, parent: Option<&ParentInstance>) -> Result<bool, Stopped> {
+    pub(super) fn is_child(
+        &self,
+        id: &InstanceId,
+        parent: Option<&ParentInstance>,
+    ) -> Result<bool, Stopped> {
         let Some(parent) = parent else { return Ok(true) };
         let known = match self.residents.peek(id) {
             Some(resident) => resident.record.parent.clone(),
@@ -202,69 +200,11 @@ impl Partition {
         Ok(content.messages)
     }
 
-    /// Takes out of a history what made the instance fail, and goes on from there.
-    fn rewind(
-        &mut self,
-        resident: &mut Resident,
-        reason: &str,
-        content: Content,
-    ) -> Result<Managed, Stopped> {
-        let instance_id = resident.record.instance_id.clone();
-        if resident.record.runtime_status != RuntimeStatus::Failed {
-            let status = resident.record.runtime_status;
-            return Ok(Err(ManageError::NotFailed { instance_id, status }));
-        }
-        let now = self.clock.now();
-        let Rewound { mut past, children, failed, has_left_section } =
-            without_failures(self.durable_history(resident)?);
-        past.extend(framed(now, vec![EventKind::ExecutionRewound { reason: reason.to_owned() }]));
-        let mut execution = match self.replay(&resident.record, &past) {
-            Ok(execution) => execution,
-            Err(suspension) if has_left_section => {
-                let reason = format!(
-                    "  it failed in a critical section, which has ended: others may have changed its \
-                     entities\n{}",
-                    suspension.reason
-                );
-                return Ok(Err(ManageError::CannotRewind { instance_id, reason }));
-            }
-            Err(suspension) => {
-                let reason = suspension.reason;
-                return Ok(Err(ManageError::CannotRewind { instance_id, reason }));
-            }
-        };
-        let (running, calls) = (execution.running_tasks(), execution.open_calls());
-        if let Some(reason) = unanswered(&execution, &calls, &failed) {
-            return Ok(Err(ManageError::CannotRewind { instance_id, reason }));
-        }
-        let effects = running.into_iter().map(|task| Effect::Run(resident.job(task))).collect();
-        let messages = children
-            .into_iter()
-            .map(|(task, child)| {
-                let reason = reason.to_owned();
-                resident.to_child(task, child, EventKind::ExecutionRewound { reason })
-            })
-            .collect();
-        let (more, actions, outcome) =
-            match spans::episode(&resident.record, &mut execution, now, Vec::new()) {
-                Some(Episode { events, actions, outcome }) => (events, actions, outcome),
-                None => (Vec::new(), Vec::new(), Outcome::Waiting),
-            };
-        past.extend(more);
-        resident.execution = Some(execution);
-        resident.end = None;
-        resident.past.clear();
-        resident.replaces = Some(resident.record.execution_id);
-        resident.record.history_len = 0;
-        let content = Content { messages, ..content };
-        let actions = calls.into_iter().chain(actions).collect();
-        let episode = Episode { events: past, actions, outcome };
-        self.write_episode(resident, episode, content, effects);
-        Ok(Ok(()))
-    }
-
     /// The whole history of an instance, the last write included.
-    fn durable_history(&mut self, resident: &Resident) -> Result<Vec<HistoryEvent>, Stopped> {
+    pub(super) fn durable_history(
+        &mut self,
+        resident: &Resident,
+    ) -> Result<Vec<HistoryEvent>, Stopped> {
         self.wait_until_durable(resident)?;
         self.history(&resident.record)
     }
@@ -286,27 +226,8 @@ impl Partition {
     }
 }
 
-fn framed(now: Timestamp, kinds: Vec<EventKind>) -> Vec<HistoryEvent> {
+pub(super) fn framed(now: Timestamp, kinds: Vec<EventKind>) -> Vec<HistoryEvent> {
     let kinds = std::iter::once(EventKind::OrchestratorStarted).chain(kinds);
     let kinds = kinds.chain([EventKind::OrchestratorCompleted]);
     kinds.map(|kind| HistoryEvent::new(now, kind)).collect()
-}
-
-/// What a failed instance waited for and was not told, since it had ended: nobody tells it again. The
-/// calls that have failed are made again.
-fn unanswered(execution: &Execution, calls: &[Action], failed: &[i32]) -> Option<String> {
-    if execution.unlock().is_some() {
-        return Some(
-            "  it was in a critical section, or waited for one, when it failed".to_owned(),
-        );
-    }
-    calls.iter().find_map(|call| match call {
-        Action::CallEntity { task, asked, .. } if !failed.contains(task) => {
-            let (operation, entity) = (&asked.operation, &asked.entity_id);
-            Some(format!(
-                "  it had called `{operation}` of entity `{entity}`, and had no answer when it failed"
-            ))
-        }
-        _ => None,
-    })
 }

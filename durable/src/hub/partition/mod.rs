@@ -7,11 +7,12 @@
 //! It is outside of any async runtime, so that an orchestrator that needs one is found out.
 //!
 //! Read next: `start.rs` (new instances), `write.rs` (what an episode leaves), `manage.rs` (what
-//! clients want), `restore.rs` (what was not in memory), `entities/` (what is no orchestration).
+//! clients want), `rewind.rs`, `restore.rs` (what was not in memory), `entities/` (what is no orchestration).
 
 mod entities;
 mod manage;
 mod restore;
+mod rewind;
 mod start;
 mod write;
 
@@ -46,6 +47,7 @@ use crate::store::{PartitionState, Store, StoreError};
 const BATCH_MAX: usize = 1024;
 
 pub(super) use self::entities::{Live, Scheduled};
+use self::rewind::ChildRewind;
 
 #[derive(Debug)]
 pub(super) struct Partition {
@@ -267,13 +269,12 @@ impl Partition {
             }
             EventKind::ExecutionTerminated { reason, recurse } => {
                 self.flush(&instance_id, arrivals)?;
-                let what = Manage::Terminate { reason, recurse };
-                self.manage_for_parent(&instance_id, what, from.as_deref(), id)
+                self.terminate_child(&instance_id, reason, recurse, from.as_deref(), id)
             }
-            EventKind::ExecutionRewound { reason } => {
+            EventKind::ExecutionRewound { reason, start } => {
                 self.flush(&instance_id, arrivals)?;
-                let what = Manage::Rewind { reason };
-                self.manage_for_parent(&instance_id, what, from.as_deref(), id)
+                let asked = ChildRewind { reason, start, parent: from, message: id };
+                self.rewind_child(&instance_id, asked)
             }
             event => {
                 let is_for_it = match execution_id {

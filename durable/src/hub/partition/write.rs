@@ -130,6 +130,9 @@ impl Resident {
 
     /// What the parent of an instance is told when it has ended.
     fn news_for_parent(&self) -> Option<TaskMessage> {
+        if self.is_abandoned {
+            return None;
+        }
         let result = match self.end.as_ref()? {
             End::Completed(result) => Ok(result.clone()),
             End::Failed(failure) => Err(failure.clone()),

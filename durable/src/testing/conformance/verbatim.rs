@@ -125,7 +125,7 @@ fn newer_kinds() -> Vec<EventKind> {
     let (result, input, source) = (text(ODD), text(ODD), Some(ODD.to_owned()));
     let mut kinds = vec![
         EventKind::ExecutionTerminated { reason: reason.clone(), recurse: true },
-        EventKind::ExecutionRewound { reason },
+        EventKind::ExecutionRewound { reason, start: None },
         EventKind::TaskAttemptFailed {
             task_scheduled_id,
             attempt: u32::MAX,
