@@ -131,7 +131,8 @@ async fn fill(hub: &TaskHub) -> Result<(usize, String)> {
     for number in 0..STARTS_MAX {
         let keep = keep(noise(number)).instance_id(format!("keep-{number}"));
         if let Err(error) = hub.start(keep).await {
-            return Ok((number, error.to_string()));
+            let refusal = format!("{:?}", Error::from(error)).replace('\n', " ");
+            return Ok((number, refusal));
         }
     }
     Err(Error::msg("more was accepted than fits on the disk"))

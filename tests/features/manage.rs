@@ -292,6 +292,20 @@ async fn finished_instances_are_kept_as_long_as_retention_says() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_wait_for_completion_is_answered_even_if_the_instance_is_purged_at_once() -> Result<()> {
+    let retention = Retention::forever().completed(Duration::ZERO);
+    let hub = TestHub::builder().configure(|hub| hub.retention(retention)).open().await?;
+    for n in 0..50 {
+        let run = hub.start(waits_an_hour().instance_id(format!("gone-{n}"))).await?;
+        let waiting = run.wait_for_completion();
+        let (record, raised) = tokio::join!(waiting, run.raise_event("number", &n));
+        raised?;
+        assert_eq!(record?.runtime_status, RuntimeStatus::Completed);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn instances_are_found_by_all_that_is_known_of_them() -> Result<()> {
     let hub = TestHub::open().await?;
     let began = hub.now();

@@ -35,7 +35,7 @@ async fn when_the_store_fails_everybody_is_told_and_reopening_goes_on() -> Resul
     assert!(matches!(result, Err(ResultError::Hub(HubError::Store(_)))), "{result:?}");
     let start = hub.start(unlucky()).await;
     assert!(matches!(start, Err(StartError::Hub(HubError::Store(_)))), "{start:?}");
-    let said = hub.shutdown().await.unwrap_err().to_string();
+    let said = format!("{:?}", hub.shutdown().await.unwrap_err());
     assert!(said.contains("the disk is gone"), "{said}");
 
     disk.mend();
@@ -55,7 +55,7 @@ async fn when_the_store_panics_everybody_is_told() -> Result<()> {
     let hub = builder.open().await?;
     let result = hub.start(unlucky()).await?.result().await;
     assert!(matches!(result, Err(ResultError::Hub(HubError::Store(_)))), "{result:?}");
-    let said = hub.shutdown().await.unwrap_err().to_string();
+    let said = format!("{:?}", hub.shutdown().await.unwrap_err());
     assert!(said.contains("the disk is on fire"), "{said}");
     Ok(())
 }

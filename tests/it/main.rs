@@ -26,6 +26,7 @@ mod activities;
 mod breaking;
 mod conformance;
 mod entity_types;
+mod error_texts;
 mod failures;
 mod hub;
 mod registration;

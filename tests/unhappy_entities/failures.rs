@@ -94,7 +94,8 @@ async fn what_was_acknowledged_survives_a_store_that_fails() -> Result<()> {
         store.break_after(commits);
         let Acknowledged { signals, calls, runs } = work(&hub).await;
         if let Err(error) = hub.shutdown().await {
-            assert!(error.to_string().contains("the disk is gone"), "{error}");
+            let said = format!("{error:?}");
+            assert!(said.contains("the disk is gone"), "{said}");
         }
 
         store.mend();

@@ -24,8 +24,8 @@ use super::error::{ManageError, StartError};
 use super::health::Health;
 use super::lifecycle::{Lifecycle, LifecycleEvent};
 use super::mail::{
-    CallReply, End, EndReply, Mail, Mailboxes, ManageReply, SignalReply, StartReply, StartedReply,
-    Unlocked,
+    CallReply, EndReply, Ended, Mail, Mailboxes, ManageReply, SignalReply, StartReply,
+    StartedReply, Unlocked,
 };
 use super::metrics::{self, Stopwatch};
 use super::virtual_time::Busy;
@@ -87,7 +87,7 @@ pub(super) enum Effect {
     Begun(StartedReply, bool),
     /// All that the partition has written before is durable.
     Durable(oneshot::Sender<()>),
-    Ended(EndReply, Option<End>),
+    Ended(EndReply, Option<Box<Ended>>),
     /// A signal of a client is stored, or carried out.
     Signalled(SignalReply),
     Operated(CallReply, Result<Json, FailureDetails>),

@@ -55,10 +55,12 @@ pub enum OpenError {
     #[error("{0}")]
     Setting(String),
     /// The store failed.
-    #[error("the task hub cannot be opened: {0}")]
+    #[error(transparent)]
     Store(#[from] StoreError),
     /// The operating system refused a thread.
-    #[error("the task hub cannot start its threads: {0}")]
+    #[error(
+        "the task hub cannot start its threads; raise the limits of threads and memory of the process"
+    )]
     Thread(#[source] std::io::Error),
 }
 
@@ -71,7 +73,8 @@ pub enum HubError {
     ShutDown,
     /// The store failed, and the hub with it.
     #[error(
-        "the task hub stopped because its store failed: {0}; nothing acknowledged is lost: mend the cause and open it again"
+        "the task hub stopped because its store failed; nothing acknowledged is lost: remove the \
+         cause and open the hub again"
     )]
     Store(#[from] StoreError),
     /// There is no such instance.
@@ -194,8 +197,8 @@ pub enum StartError {
     },
     /// The disk is nearly full, and what is left is kept for what runs already.
     #[error(
-        "no instance is started while there is so little room: {0}; what runs goes on, and starts \
-         are accepted again when there is room"
+        "no instance is started while the system has too little room for it; running instances \
+         continue, and starts are accepted again when there is room"
     )]
     NoRoom(#[source] StoreError),
     /// The trace context that was given is none.
@@ -246,8 +249,8 @@ pub enum EntityError<E = Error> {
     },
     /// The disk is nearly full, and what is left is kept for what runs already.
     #[error(
-        "no operation is accepted while there is so little room: {0}; what runs goes on, and they \
-         are accepted again when there is room"
+        "no operation is accepted while the system has too little room for it; running instances \
+         continue, and operations are accepted again when there is room"
     )]
     NoRoom(#[source] StoreError),
     /// The hub could not answer.

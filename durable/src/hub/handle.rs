@@ -55,7 +55,7 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
     /// [`ResultError::Failed`] if it returned an error or panicked, [`ResultError::Suspended`] if it
     /// waits for other code than this program has, [`ResultError::Hub`] if the hub stops before.
     pub async fn result(&self) -> Result<O::Output, ResultError<O::Error>> {
-        match self.end().await? {
+        match self.ended().await?.end {
             End::Completed(result) => self.read(&result),
             End::Failed(details) => {
                 let task =

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::HubError;
-use crate::store::StoreError;
+use crate::store::{StoreError, chain};
 
 #[derive(Debug, Default)]
 pub(super) struct Health {
@@ -15,7 +15,7 @@ pub(super) struct Health {
 impl Health {
     /// The store failed; the first failure counts.
     pub(super) fn fail(&self, error: StoreError) {
-        tracing::error!(%error, "the store failed, so the task hub stops");
+        tracing::error!(error = chain(&error), "the store failed, so the task hub stops");
         self.failure.get_or_init(|| error);
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::TaskHub;
 use super::error::{HubError, ManageError};
-use super::mail::{End, Mail, Manage};
+use super::mail::{Ended, Mail, Manage};
 use super::reply::Reply;
 use super::start::StartRequest;
 use crate::error::Error;
@@ -383,23 +383,23 @@ impl InstanceHandle {
         }
     }
 
-    /// Waits until the instance has ended, or is suspended for its code; gives how far it is then.
+    /// Waits until the instance has ended, or is suspended for its code; gives its record as of then,
+    /// even if the hub's [retention](crate::TaskHubBuilder::retention) purges it at once.
     ///
     /// # Errors
     /// There is no such instance, or the hub stops before.
     pub async fn wait_for_completion(&self) -> Result<InstanceRecord, HubError> {
-        self.end().await?;
-        self.status().await
+        Ok(self.ended().await?.record)
     }
 
-    pub(super) async fn end(&self) -> Result<End, HubError> {
+    pub(super) async fn ended(&self) -> Result<Box<Ended>, HubError> {
         self.hub.check()?;
-        let (reply, end) = oneshot::channel();
+        let (reply, ended) = oneshot::channel();
         let instance_id = self.instance_id.clone();
         self.hub.send(&self.instance_id, Mail::Wait { instance_id, reply });
-        let end = self.hub.passing_time(end).await;
-        let end = end.map_err(|_gone| self.hub.error())?;
-        end.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
+        let ended = self.hub.passing_time(ended).await;
+        let ended = ended.map_err(|_gone| self.hub.error())?;
+        ended.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
     }
 
     async fn manage(&self, what: Manage) -> Result<(), ManageError> {

@@ -8,8 +8,8 @@ use super::error::{ManageError, StartError};
 use super::virtual_time::{Busy, VirtualTime};
 use crate::entity::BatchDone;
 use crate::protocol::{
-    EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, MessageId,
-    ParentInstance, PartitionId, RuntimeStatus, Suspension, TaskMessage,
+    EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, InstanceRecord, Json,
+    MessageId, ParentInstance, PartitionId, RuntimeStatus, Suspension, TaskMessage,
 };
 
 /// Something for a partition to do. Nobody waits to put it there.
@@ -122,7 +122,15 @@ pub(super) type Unlocked = oneshot::Sender<bool>;
 pub(super) type StartReply = oneshot::Sender<Result<(), StartError>>;
 pub(super) type ManageReply = oneshot::Sender<Result<(), ManageError>>;
 /// `None` if there is no such instance.
-pub(super) type EndReply = oneshot::Sender<Option<End>>;
+pub(super) type EndReply = oneshot::Sender<Option<Box<Ended>>>;
+
+/// How an instance has come to a stop, with its record as of then: it may be purged at once.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) end: End,
+    pub(super) record: InstanceRecord,
+}
+
 /// Whether there is such an instance.
 pub(super) type StartedReply = oneshot::Sender<bool>;
 

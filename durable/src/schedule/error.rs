@@ -49,7 +49,7 @@ pub enum ScheduleError {
     #[error(transparent)]
     Invalid(#[from] InvalidSchedule),
     /// The id breaks a rule.
-    #[error("ids of schedules follow the rules of instance ids: {0}")]
+    #[error("the id of a schedule has to follow the rules of instance ids")]
     InvalidId(#[from] InvalidInstanceId),
     /// The id is too long to leave room for what is added to it.
     #[error("an id of {characters} characters is too long for a schedule, which may have {max}")]

@@ -14,7 +14,7 @@ mod sled;
 use std::fmt;
 use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::commit::{Commit, EpisodeWrite, Epoch, PartitionState};
@@ -23,8 +23,8 @@ pub use self::memory::MemoryStore;
 pub use self::query::{InstanceFilter, InstancePage};
 pub use self::sled::{SledOptions, SledStore};
 use crate::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
-    Timestamp,
+    ExecutionId, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId,
+    TaskMessage, Timestamp,
 };
 
 /// Where a task hub keeps its histories and messages.
@@ -263,7 +263,14 @@ pub enum StoreError {
         what: String,
     },
     /// The commit log is not what was written: something is missing that was acknowledged.
-    #[error("`{}` is damaged at byte {offset}: {what}; {}", .file.display(), Self::REMEDY)]
+    ///
+    /// A folder that was copied while its hub was running may look like this: the parts of such a copy
+    /// are of different moments.
+    #[error(
+        "`{}` is damaged at byte {offset}: {what}; {}; if this folder was copied while its hub was \
+         running, copy it again after `TaskHub::shutdown`, or from a snapshot of the file system",
+        .file.display(), Self::REMEDY
+    )]
     LogDamaged {
         /// The file, or the folder of the log if a file is missing.
         file: PathBuf,
@@ -278,7 +285,7 @@ pub enum StoreError {
     )]
     ReadOnly,
     /// The operating system refused.
-    #[error("{doing}: {source}")]
+    #[error("{doing}")]
     Io {
         /// What was being done.
         doing: String,
@@ -289,7 +296,7 @@ pub enum StoreError {
     /// Nothing was changed. A [`SledStore`] tries again until it succeeds or is told to
     /// [give up](Store::give_up).
     #[error(
-        "{doing}: the system lacks descriptors, memory or disk space for now; close what is not \
+        "{doing}, since the system lacks descriptors, memory or disk space for now; close what is not \
          needed, or raise the limit or quota"
     )]
     Exhausted {
@@ -335,6 +342,25 @@ impl StoreError {
     /// Whether the same can be tried again: nothing was changed, and the cause may pass by itself.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::DiskFull { .. } | Self::Exhausted { .. })
+    }
+
+    /// The error of what a newer release wrote, if it is this one's format that is older.
+    fn newer_format(found: u8) -> Option<Self> {
+        let known = FORMAT_VERSION;
+        (found > known).then(|| Self::UnknownFormat { path: PathBuf::new(), found, known })
+    }
+
+    /// The same error, which says in which folder it was found.
+    fn with_folder(self, path: &Path) -> Self {
+        match self {
+            Self::Damaged { what } => {
+                Self::Damaged { what: format!("in `{}`, {what}", path.display()) }
+            }
+            Self::UnknownFormat { found, known, .. } => {
+                Self::UnknownFormat { path: path.to_owned(), found, known }
+            }
+            error => error,
+        }
     }
 
     pub(crate) fn damaged(what: impl Into<String>) -> Self {

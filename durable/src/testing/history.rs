@@ -71,7 +71,7 @@ struct Header {
 #[non_exhaustive]
 pub enum HistoryFileError {
     /// The file cannot be read.
-    #[error("the recorded history `{}` cannot be read: {source}", .path.display())]
+    #[error("the recorded history `{}` cannot be read", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -79,7 +79,7 @@ pub enum HistoryFileError {
         source: io::Error,
     },
     /// The file cannot be written.
-    #[error("the recorded history `{}` cannot be written: {source}", .path.display())]
+    #[error("the recorded history `{}` cannot be written", .path.display())]
     Write {
         /// The file.
         path: PathBuf,

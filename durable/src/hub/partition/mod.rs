@@ -28,7 +28,9 @@ use super::committer::{Content, Effect, Write};
 use super::due::DueList;
 use super::health::Health;
 use super::lifecycle::{Lifecycle, LifecycleKind};
-use super::mail::{Delivery, End, EndReply, Mail, Mailboxes, Manage, Origin, Start, StartedReply};
+use super::mail::{
+    Delivery, End, EndReply, Ended, Mail, Mailboxes, Manage, Origin, Start, StartedReply,
+};
 use super::outbox::Outbox;
 use super::residents::{Resident, Residents};
 use super::settings::Settings;
@@ -385,10 +387,10 @@ impl Partition {
     }
 
     fn wait_for_end(&mut self, id: InstanceId, reply: EndReply) -> Result<(), Stopped> {
-        let end = match self.residents.get(&id) {
-            Some(resident) => resident.end.clone(),
+        let (end, record) = match self.residents.get(&id) {
+            Some(resident) => (resident.end.clone(), resident.record.clone()),
             None => match self.read(self.store.instance(&id))? {
-                Some(record) => self.stored_end(&record)?,
+                Some(record) => (self.stored_end(&record)?, record),
                 None => {
                     self.write(Content::default(), vec![Effect::Ended(reply, None)]);
                     return Ok(());
@@ -396,7 +398,10 @@ impl Partition {
             },
         };
         match end {
-            Some(end) => self.write(Content::default(), vec![Effect::Ended(reply, Some(end))]),
+            Some(end) => {
+                let ended = Effect::Ended(reply, Some(Box::new(Ended { end, record })));
+                self.write(Content::default(), vec![ended]);
+            }
             None => {
                 let waiters = &mut self.waiters.entry(id).or_default().end;
                 // Who asks again and again, with a timeout, must not leave a reply behind each time.

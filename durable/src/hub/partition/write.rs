@@ -8,6 +8,7 @@ use crate::hub::activities::Job;
 use crate::hub::committer::{Content, Effect};
 use crate::hub::due::WrittenBy;
 use crate::hub::lifecycle::Before;
+use crate::hub::mail::Ended;
 use crate::hub::residents::Resident;
 use crate::hub::settings::Settings;
 use crate::protocol::{
@@ -113,7 +114,10 @@ impl Partition {
             effects.extend(waiters.start.drain(..).map(|reply| Effect::Begun(reply, true)));
         }
         if let Some(end) = &resident.end {
-            let answer = |reply| Effect::Ended(reply, Some(end.clone()));
+            let answer = |reply| {
+                let ended = Ended { end: end.clone(), record: resident.record.clone() };
+                Effect::Ended(reply, Some(Box::new(ended)))
+            };
             effects.extend(waiters.end.drain(..).map(answer));
         }
         if waiters.start.is_empty() && waiters.end.is_empty() {

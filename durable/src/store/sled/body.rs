@@ -198,11 +198,15 @@ pub(super) fn changes(frame: &Frame) -> impl Iterator<Item = Result<Change, Stor
     if version != Ok(FORMAT_VERSION) {
         body = Bytes::from_static(b"?");
     }
+    // The frame is whole, so it was written by a newer release.
+    let newer = version.ok().and_then(StoreError::newer_format);
     std::iter::from_fn(move || {
         let change = body.has_remaining().then(|| read_change(&mut body))?;
         Some(change.map_err(|Unreadable| {
             body.clear();
-            StoreError::damaged(format!("frame {sequence} of the log says what is not understood"))
+            newer.clone().unwrap_or_else(|| {
+                StoreError::damaged(format!("frame {sequence} of the log cannot be understood"))
+            })
         }))
     })
 }

@@ -121,6 +121,11 @@ impl Inner {
         })
     }
 
+    /// Writes the hub's record in the place of the one that is there.
+    pub(super) fn write_hub(&self, hub: &HubRecord) -> Result<(), StoreError> {
+        self.append(&mut self.writer(), Body::hub(hub)?, &Before::new())
+    }
+
     pub(super) fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
         self.room.until_there_is_room(|| {
             let mut writer = self.writer();

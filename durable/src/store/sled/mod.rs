@@ -48,7 +48,7 @@ pub(super) use self::place::is_passing;
 use self::room::Room;
 use self::salvage::Salvage;
 use super::{
-    Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError, Usage,
+    Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError, Usage, chain,
 };
 use crate::panics;
 use crate::protocol::{
@@ -126,7 +126,13 @@ impl SledStore {
         let path = path.to_owned();
         let store =
             Self { checkpoints: Some(thread), inner, path, salvage: None, _folder: Some(folder) };
-        store.hub()?;
+        if let Some(hub) = store.hub()?
+            && hub.format < FORMAT_VERSION
+        {
+            // An older release says that it does not know the format, instead of finding damage.
+            let hub = HubRecord { format: FORMAT_VERSION, ..hub };
+            store.guarded(|| store.inner.write_hub(&hub))?;
+        }
         Ok(store)
     }
 
@@ -136,19 +142,16 @@ impl SledStore {
 
     fn hub(&self) -> Result<Option<HubRecord>, StoreError> {
         let Some(bytes) = self.guarded(|| self.inner.view().hub())? else { return Ok(None) };
-        let hub: Result<HubRecord, _> = values::read("the record of the hub", &bytes);
-        // The format stands in the first byte, which is understood whatever else is not.
-        let found =
-            bytes.first().copied().into_iter().chain(hub.as_ref().ok().map(|hub| hub.format));
-        match found.max().filter(|found| *found > FORMAT_VERSION) {
-            Some(found) => Err(StoreError::UnknownFormat {
-                path: self.path.clone(),
-                found,
-                known: FORMAT_VERSION,
-            }),
-            None => hub.map(Some),
-        }
+        self.guarded(|| read_hub(&bytes)).map(Some)
     }
+}
+
+/// The record of the hub, if this release knows the format of the store.
+fn read_hub(bytes: &[u8]) -> Result<HubRecord, StoreError> {
+    let hub: Result<HubRecord, _> = values::read("the record of the hub", bytes);
+    // The format stands in the first byte, which is understood whatever else is not.
+    let found = bytes.first().copied().into_iter().chain(hub.as_ref().ok().map(|hub| hub.format));
+    found.max().and_then(StoreError::newer_format).map_or(hub, Err)
 }
 
 impl Drop for SledStore {
@@ -162,7 +165,8 @@ impl Drop for SledStore {
             drop(thread.join());
         }
         if let Err(error) = guarded(&self.path, || self.inner.close()) {
-            tracing::warn!(%error, "the store was closed with its last commits in the log only");
+            let error = chain(&error);
+            tracing::warn!(error, "the store was closed with its last commits in the log only");
         }
     }
 }
@@ -175,6 +179,7 @@ fn open_inner(folder: &Folder, options: &SledOptions) -> Result<Inner, StoreErro
     room::check(folder.path(), room::FREE_TO_OPEN + log_bytes)?;
     guarded(folder.path(), || {
         let base = open_base(folder, options)?;
+        check_hub(base.get(keys::HUB)?.as_deref())?;
         let found = log::read::read(&folder.log(), base.applied()?)?;
         if let Some(damage) = found.damage {
             return Err(damage);
@@ -187,10 +192,18 @@ fn open_inner(folder: &Folder, options: &SledOptions) -> Result<Inner, StoreErro
         }
         let mut newest = Overlay { recovers: true, ..Overlay::default() };
         recover(&mut newest, &base, &found.frames)?;
+        check_hub(newest.hub.as_deref())?;
         let room = Arc::new(Room::new(folder.path(), options.reserve_bytes));
         let log = Log::open(&folder.log(), &found, options.durability, Arc::clone(&room))?;
         Inner::new(base, newest, Some(log), room, Pace::new(options.overlay_bytes))
     })
+}
+
+/// Makes sure that this release knows the format of the store. A newer release raises the format in
+/// the hub's record with the first thing that it writes, so this is asked before anything else is
+/// read.
+fn check_hub(hub: Option<&[u8]>) -> Result<(), StoreError> {
+    hub.map_or(Ok(()), |hub| read_hub(hub).map(drop))
 }
 
 /// Opens the tree, and makes durable that it is there.
@@ -221,7 +234,8 @@ fn recover(newest: &mut Overlay, base: &Base, frames: &[Frame]) -> Result<(), St
 fn make_checkpoints(inner: &Inner) {
     while inner.pace.wait_for_want() {
         if let Err(error) = guarded(inner.room.path(), || inner.checkpoint()) {
-            tracing::error!(%error, "what was committed cannot be moved to the tree");
+            let cause = chain(&error);
+            tracing::error!(error = cause, "what was committed cannot be moved to the tree");
             inner.poison(&error);
             inner.pace.stop();
         }
@@ -231,12 +245,8 @@ fn make_checkpoints(inner: &Inner) {
 /// Runs what reads or writes the tree: sled panics on some damaged files, and does not say which.
 fn guarded<T>(path: &Path, run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let result = panics::catch(run);
-    match result.unwrap_or_else(|panic| Err(StoreError::damaged(panic.message))) {
-        Err(StoreError::Damaged { what }) => {
-            Err(StoreError::Damaged { what: format!("in `{}`, {what}", path.display()) })
-        }
-        result => result,
-    }
+    let result = result.unwrap_or_else(|panic| Err(StoreError::damaged(panic.message)));
+    result.map_err(|error| error.with_folder(path))
 }
 
 impl Store for SledStore {

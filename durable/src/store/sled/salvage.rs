@@ -19,9 +19,9 @@ use super::log::read;
 use super::overlay::Overlay;
 use super::pace::Pace;
 use super::room::Room;
-use super::{LOOKED_AT_ONCE, SledStore, guarded, read_record, recover, values};
+use super::{LOOKED_AT_ONCE, SledStore, check_hub, guarded, keys, read_record, recover, values};
 use crate::protocol::{HistoryEvent, InstanceId, PartitionId, TaskMessage};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, chain};
 
 /// What was found besides what a store holds.
 #[derive(Debug)]
@@ -91,10 +91,12 @@ impl SledStore {
                 (Base::open(&copy.0.join("none"), options.cache_bytes)?, 0)
             }
         };
-        let found = read::read(&log, applied)?;
-        damage.extend(found.damage);
+        damage.extend(guarded(path, || check_hub(base.get(keys::HUB)?.as_deref())).err());
+        let found = guarded(path, || read::read(&log, applied))?;
+        damage.extend(found.damage.map(|damage| damage.with_folder(path)));
         let mut newest = Overlay { recovers: true, ..Overlay::default() };
         damage.extend(guarded(path, || recover(&mut newest, &base, &found.frames)).err());
+        damage.extend(guarded(path, || check_hub(newest.hub.as_deref())).err());
         let room = Arc::new(Room::new(path, 0));
         let pace = Pace::new(options.overlay_bytes);
         let inner = Arc::new(guarded(path, || Inner::new(base, newest, None, room, pace))?);
@@ -171,7 +173,7 @@ impl SledStore {
 }
 
 fn export_damage(damage: &StoreError, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{}", json!({ "damage": damage.to_string() }))
+    writeln!(out, "{}", json!({ "damage": chain(damage) }))
 }
 
 fn export_message(bytes: &[u8], out: &mut impl Write) -> io::Result<()> {

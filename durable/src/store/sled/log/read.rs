@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::frame::{self, Found, Frame};
-use super::{mark, segment};
+use super::mark;
+use super::segment::{self, BadHead};
 use crate::store::StoreError;
 
 /// What the log holds.
@@ -94,8 +95,13 @@ impl Reader {
             );
             return self.damaged(path, 0, what);
         }
-        if let Err(what) = segment::check_head(bytes) {
-            return self.damaged(path, 0, what);
+        match segment::check_head(bytes) {
+            Ok(()) => {}
+            Err(BadHead::Damaged(what)) => return self.damaged(path, 0, what),
+            Err(BadHead::Newer(error)) => {
+                self.found.damage.get_or_insert(error);
+                return;
+            }
         }
         let (mut at, mut expected) = (segment::HEAD, first);
         while let Found::Frame(frame, behind) = frame::read(bytes, at) {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Buf, BufMut, Bytes};
 
+use crate::store::StoreError;
 use crate::store::sled::place;
 
 /// `durable` and the format of the log.
@@ -73,23 +74,37 @@ pub(super) fn name(folder: &Path, first: u64) -> io::Result<PathBuf> {
 }
 
 /// What is wrong with the head of a segment.
-pub(super) fn check_head(segment: &Bytes) -> Result<(), String> {
+#[derive(Debug)]
+pub(super) enum BadHead {
+    Damaged(String),
+    /// A newer release wrote it. Size and checksum stand in the same place in every format.
+    Newer(StoreError),
+}
+
+pub(super) fn check_head(segment: &Bytes) -> Result<(), BadHead> {
     let Some(mut found) = segment.get(..HEAD) else {
-        return Err(format!("the file has {} bytes, too few for its head", segment.len()));
+        let what = format!("the file has {} bytes, too few for its head", segment.len());
+        return Err(BadHead::Damaged(what));
     };
-    if !found.starts_with(&MAGIC[..7]) {
-        return Err("it does not begin like a segment of the log".to_owned());
-    }
-    if found[7] != MAGIC[7] {
-        return Err(format!("the log has format {}, which this release does not know", found[7]));
+    let (name, format) = (&found[..7], found[7]);
+    if name != &MAGIC[..7] {
+        let what = "it does not begin like a segment of the log".to_owned();
+        return Err(BadHead::Damaged(what));
     }
     found.advance(8);
     let size = found.get_u64();
     if found.get_u32() != crc32fast::hash(&segment[..16]) {
-        return Err("the checksum of its head is wrong".to_owned());
+        return Err(BadHead::Damaged("the checksum of its head is wrong".to_owned()));
+    }
+    if format != MAGIC[7] {
+        return Err(match StoreError::newer_format(format) {
+            Some(newer) => BadHead::Newer(newer),
+            None => BadHead::Damaged(format!("the log has format {format}, which never was")),
+        });
     }
     if size != segment.len() as u64 {
-        return Err(format!("it was made with {size} bytes and has {}", segment.len()));
+        let what = format!("it was made with {size} bytes and has {}", segment.len());
+        return Err(BadHead::Damaged(what));
     }
     Ok(())
 }

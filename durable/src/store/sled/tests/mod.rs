@@ -2,6 +2,7 @@
 //! is cut short leaves.
 
 mod folders;
+mod formats;
 mod histories;
 mod keys;
 mod model;
