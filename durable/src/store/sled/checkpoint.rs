@@ -3,7 +3,8 @@
 //! Rules:
 //! 1. What is written of an instance is one batch, which is atomic: its value in the tree always says
 //!    to which frame of the log it belongs. So a checkpoint that a crash cuts short does no harm: the
-//!    log is applied again, and what the tree has already is left out.
+//!    log is applied again, and what the tree has already is left out. A checkpoint that gave up for
+//!    want of room is begun again with the same overlay, and leaves out the same.
 //! 2. Each batch is synced before the next: sled uses space again that an earlier batch has freed, and
 //!    takes for durable what it has handed to the operating system.
 //! 3. Batches are small, since sled keeps everybody waiting while it applies one. What is too large
@@ -74,6 +75,10 @@ struct Writer<'a, F> {
 impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
     fn instance(&mut self, id: &InstanceId, touched: &Touched) -> Result<(), StoreError> {
         let old = if touched.is_new() { None } else { self.base.stored(id)? };
+        if old.as_ref().is_some_and(|old| old.sequence == touched.sequence) {
+            // A checkpoint of the same overlay came as far as this before it gave up.
+            return Ok(());
+        }
         let Some(present) = &touched.present else {
             self.index(id, old.as_ref().map(|old| &old.head), None);
             self.remove(keys::instances(id.as_str()));

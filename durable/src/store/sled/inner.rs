@@ -111,6 +111,7 @@ impl Inner {
     /// Writes the hub's record, unless there is one.
     pub(super) fn create(&self, hub: &HubRecord) -> Result<(), StoreError> {
         self.room.begin();
+        self.pace.resume();
         self.room.until_there_is_room(|| {
             let mut writer = self.writer();
             let is_there = self.view().hub()?.is_some();
@@ -222,11 +223,24 @@ impl Inner {
     /// Moves what is in the newest overlay to the tree, and gives back what the log needs for it.
     ///
     /// # Errors
-    /// The tree could not be written to. Then the store must be opened anew, since it is not certain
-    /// what the tree has.
+    /// One that [passes](StoreError::is_passing) if the store gave up waiting for room: the next
+    /// checkpoint goes on with that. Else the tree could not be written to, and the store must be
+    /// opened anew, since it is not certain what the tree has.
     pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
+        if let Some(given_up) = self.older()? {
+            self.move_to_tree(&given_up)?;
+        }
         let frozen = self.room.until_there_is_room(|| self.freeze())?;
-        let Some(overlay) = frozen else { return Ok(()) };
+        frozen.map_or(Ok(()), |overlay| self.move_to_tree(&overlay))
+    }
+
+    /// The overlay of a checkpoint that gave up.
+    fn older(&self) -> Result<Option<Arc<Overlay>>, StoreError> {
+        self.writer().log()?;
+        Ok(self.view().layers.older.clone())
+    }
+
+    fn move_to_tree(&self, overlay: &Overlay) -> Result<(), StoreError> {
         let before_batch = |entries, bytes| {
             self.pace.moves(entries, overlay.instances.len() + overlay.messages.len());
             self.room.until_there_is_room(|| {
@@ -234,8 +248,8 @@ impl Inner {
                 self.base.reserve(FREE_TO_WRITE)
             })
         };
-        checkpoint::write(&self.base, &overlay, before_batch)?;
-        self.settle(&overlay)
+        checkpoint::write(&self.base, overlay, before_batch)?;
+        self.settle(overlay)
     }
 
     pub(super) fn poison(&self, cause: &StoreError) {

@@ -22,7 +22,16 @@ pub(super) struct Pace {
 #[derive(Debug, Default)]
 struct State {
     wanted: bool,
+    /// No checkpoint is made until a hub begins to use the store.
+    paused: bool,
     stopped: bool,
+}
+
+impl State {
+    /// Whether no checkpoint is made, so that no commit may wait for one.
+    fn is_idle(&self) -> bool {
+        self.stopped || self.paused
+    }
 }
 
 impl Pace {
@@ -85,18 +94,32 @@ impl Pace {
             || self.newest.load(Ordering::Relaxed) >= self.allowed.load(Ordering::Relaxed);
         if is_full() {
             let state = self.state();
-            drop(self.changed.wait_while(state, |state| !state.stopped && is_full()));
+            drop(self.changed.wait_while(state, |state| !state.is_idle() && is_full()));
         }
     }
 
     /// Waits until a checkpoint is wanted; false if the store is closed.
     pub(super) fn wait_for_want(&self) -> bool {
         let state = self.state();
-        let is_idle = |state: &mut State| !state.wanted && !state.stopped;
-        let waited = self.changed.wait_while(state, is_idle);
+        let has_to_wait = |state: &mut State| (!state.wanted || state.paused) && !state.stopped;
+        let waited = self.changed.wait_while(state, has_to_wait);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         state.wanted = false;
         !state.stopped
+    }
+
+    /// A checkpoint has given up. No commit waits for it until [`resume`](Self::resume); it is wanted
+    /// then.
+    pub(super) fn pause(&self) {
+        let mut state = self.state();
+        (state.paused, state.wanted) = (true, true);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn resume(&self) {
+        self.state().paused = false;
+        self.changed.notify_all();
     }
 
     /// Nobody waits any more.
@@ -107,5 +130,22 @@ impl Pace {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_commit_waits_for_a_checkpoint_that_has_given_up_and_the_next_hub_wants_it() {
+        let pace = Pace::new(1024);
+        pace.grows(2048);
+        pace.pause();
+        pace.make_way();
+        pace.resume();
+        assert!(pace.wait_for_want());
+        pace.stop();
+        assert!(!pace.wait_for_want());
     }
 }

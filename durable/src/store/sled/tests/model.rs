@@ -190,6 +190,36 @@ impl Model {
         inner.settle(&overlay).unwrap();
     }
 
+    /// A checkpoint that gives up after some batches, and the next one, which goes on with it.
+    fn given_up_checkpoint(&mut self) {
+        let left = Cell::new(self.random.below(6));
+        let room = |_entries, _bytes| match left.get() {
+            0 => {
+                Err(StoreError::io_or_exhausted("no room", std::io::ErrorKind::StorageFull.into()))
+            }
+            more => {
+                left.set(more - 1);
+                Ok(())
+            }
+        };
+        {
+            let inner = &self.store().inner;
+            let Some(overlay) = inner.freeze().unwrap() else { return };
+            let base = inner.view().base;
+            let _given_up = checkpoint::write(base, &overlay, room);
+        }
+        self.compare();
+        self.commit();
+        self.compare();
+        if self.random.below(2) == 0 {
+            self.store().inner.checkpoint().unwrap();
+        } else {
+            let crashed = self.random.below(2) == 0;
+            self.reopen(crashed);
+        }
+        self.compare();
+    }
+
     /// A checkpoint that a crash cuts short after some batches.
     fn cut_checkpoint(&mut self) {
         let left = Cell::new(self.random.below(6));
@@ -296,6 +326,7 @@ fn run(seed: u64) {
             4 => model.cut_checkpoint(),
             5 => model.watched_checkpoint(),
             6 => model.compact(),
+            7 => model.given_up_checkpoint(),
             _ => model.commit(),
         }
     }
