@@ -68,6 +68,34 @@ pub(crate) struct StartOptions {
     pub(crate) trace_context: Option<TraceContext>,
 }
 
+impl CallOptions {
+    /// An option that counts only for a call whose result is waited for, by the name of its method.
+    pub(crate) fn of_waiting(&self) -> Option<&'static str> {
+        match (&self.retry, self.timeout) {
+            (Some(_), _) => Some("retry"),
+            (None, Some(_)) => Some("timeout"),
+            (None, None) => None,
+        }
+    }
+
+    /// An option that counts only for an instance that is started, by the name of its method.
+    fn of_start(&self) -> Option<&'static str> {
+        let StartOptions { start_at, replaces, trace_context } = &self.start;
+        let given = [
+            ("instance_id", self.instance_id.is_some()),
+            ("start_at", start_at.is_some()),
+            ("replace_if", !replaces.is_empty()),
+            ("trace_context", trace_context.is_some()),
+            ("tag", !self.tags.is_empty()),
+        ];
+        given.into_iter().find_map(|(name, given)| given.then_some(name))
+    }
+}
+
+/// What to do instead of starting a call with an option that counts only where it is awaited.
+pub(crate) const AWAIT_INSTEAD: &str = "it counts for a call whose result is waited for: await the \
+    call in an orchestrator instead of starting it, or leave the option out";
+
 impl<F: Definition> Call<F> {
     pub(crate) fn new(input: InputWriter, source: &'static Location<'static>) -> Self {
         Self { input: input.finish(), source, options: None, function: PhantomData }
@@ -77,12 +105,20 @@ impl<F: Definition> Call<F> {
     ///
     /// The runtime retries: a failed attempt is one event in the history, and the orchestrator sees
     /// the last one's result only.
+    ///
+    /// It counts for a call that an orchestrator awaits or spawns. Where the call is started, no one
+    /// waits for its result, so a start with it is refused; a policy of the attribute has no effect
+    /// there.
     pub fn retry(self, policy: RetryPolicy) -> Self {
         self.with(|options| options.retry = Some(policy))
     }
 
     /// Gives up after this time, all attempts and waits between them included. A running attempt is
     /// cancelled then.
+    ///
+    /// As with [`retry`](Self::retry), it counts for a call that is awaited or spawned, and a start
+    /// with it is refused. To limit the time of a started instance, race inside of it against a
+    /// [timer](crate::OrchestrationContext::create_timer), or terminate it.
     pub fn timeout(self, limit: Duration) -> Self {
         self.with(|options| options.timeout = Some(limit))
     }
@@ -121,6 +157,17 @@ impl<F: Definition> Call<F> {
     fn with(mut self, set: impl FnOnce(&mut CallOptions)) -> Self {
         set(self.options.get_or_insert_default());
         self
+    }
+
+    /// What is wrong with this call where it is started and no one waits for its result.
+    pub(crate) fn check_start(&self) -> Result<(), FailureDetails> {
+        let option = self.options.as_ref().and_then(|options| options.of_waiting());
+        option.map_or(Ok(()), |option| {
+            let name = F::ENTRY.name;
+            let message =
+                format!("a call of `{name}` with `{option}` cannot be started; {AWAIT_INSTEAD}");
+            Err(FailureDetails::new(FailureDetails::INVALID_INPUT, message).non_retriable())
+        })
     }
 
     /// What an orchestrator asks for with this call.
@@ -226,15 +273,26 @@ impl<F: Definition> Call<F> {
 }
 
 impl<O: Orchestrator> Call<O> {
-    pub(crate) fn into_next_execution(self) -> Result<NextExecution, FailureDetails> {
+    /// What the instance continues with. What release 0.1 has started ignores options here.
+    pub(crate) fn into_next_execution(
+        self,
+        replay_version: u8,
+    ) -> Result<NextExecution, FailureDetails> {
         let entry = O::ENTRY;
-        let version = self.options.and_then(|options| options.version);
+        let invalid =
+            |reason| FailureDetails::new(FailureDetails::INVALID_INPUT, reason).non_retriable();
+        let options = self.options.unwrap_or_default();
+        let ignored = options.of_waiting().or_else(|| options.of_start());
+        if let Some(option) = ignored.filter(|_| replay_version >= 1) {
+            return Err(invalid(format!(
+                "`continue_as_new` was given a call with `{option}`, which has no effect there: the \
+                 instance keeps its id, its tags and who waits for it; leave the option out"
+            )));
+        }
         Ok(NextExecution {
             name: entry.name,
-            version: version.or_else(|| entry.version.map(str::to_owned)),
-            input: self.input.map_err(|reason| {
-                FailureDetails::new(FailureDetails::INVALID_INPUT, reason).non_retriable()
-            })?,
+            version: options.version.or_else(|| entry.version.map(str::to_owned)),
+            input: self.input.map_err(invalid)?,
             keeps_events: true,
         })
     }

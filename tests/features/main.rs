@@ -10,6 +10,7 @@ mod errors;
 mod events;
 mod failures;
 mod kit;
+mod limits;
 mod listeners;
 mod manage;
 mod observability;

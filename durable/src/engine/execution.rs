@@ -143,7 +143,7 @@ impl Execution {
         if let Err(suspension) = self.catch_up() {
             return Some(Episode::set_aside(now, new, suspension, true));
         }
-        self.scope.set_clock(now);
+        self.scope.begin_episode(now);
         let (mut incoming, mut actions) = self.take_backlog();
         incoming.reserve(new.len());
         // What came in goes first: a result may be that of an attempt which, after a replay, looks as
@@ -254,7 +254,7 @@ impl Execution {
         }
         match &event.kind {
             EventKind::OrchestratorStarted => {
-                self.scope.set_clock(event.timestamp);
+                self.scope.begin_episode(event.timestamp);
                 Ok(())
             }
             EventKind::ExecutionStarted(started) => self.start(started),
@@ -366,7 +366,7 @@ impl Execution {
             polled => match (self.scope.take_fault(), polled, continued) {
                 (Some(fault), _, _) => Err(self.subject().unreadable(&fault)),
                 (None, Polled::Ready(result), _) => {
-                    let fitting = |output| self.scope.limits.fitting("the output", output);
+                    let fitting = |output| self.scope.limits().fitting("the output", output);
                     let result = result.and_then(fitting);
                     Ok(Some(End::Unrecorded(result)))
                 }
@@ -393,7 +393,7 @@ impl Execution {
 
     /// Whether an orchestrator that waits may do so, or has to end.
     fn may_wait(&self) -> Result<Option<End>, Suspension> {
-        let limits = &self.scope.limits;
+        let limits = self.scope.limits();
         let failed = |failure| Ok(Some(End::Unrecorded(Err(failure))));
         if self.scope.is_over_limit() {
             return failed(FailureDetails::too_many_actions(limits.actions));
@@ -447,7 +447,7 @@ impl Execution {
             End::Unrecorded(result) => match result {
                 Ok(output) => (RuntimeStatus::Completed, Some(output), None),
                 Err(failure) => {
-                    let failure = failure.bounded(self.scope.limits.payload);
+                    let failure = failure.bounded(self.scope.limits().payload);
                     (RuntimeStatus::Failed, None, Some(failure))
                 }
             },
@@ -458,7 +458,7 @@ impl Execution {
 
     /// The end of an execution that begins anew, if that can be.
     fn next(&self, next: NextExecution) -> End {
-        match self.scope.limits.fitting("the next input", next.input.clone()) {
+        match self.scope.limits().fitting("the next input", next.input.clone()) {
             Ok(_) => End::ContinuedAsNew(next),
             Err(failure) => End::Unrecorded(Err(failure)),
         }

@@ -83,7 +83,7 @@ impl Open {
     }
 
     fn bytes(&self) -> usize {
-        let input = self.request.input().map_or(0, |input| input.as_str().len());
+        let input = self.request.handed_over().map_or(0, |input| input.as_str().len());
         size_of::<Self>() + size_of::<Request>() + input
     }
 

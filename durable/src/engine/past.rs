@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::action::Action;
+use crate::limits::Limits;
 use crate::protocol::{EventKind, HistoryEvent, InstanceId};
 
 /// Where the episodes begin that were recorded while the instance was set aside, as it still is: of
@@ -44,6 +45,37 @@ pub(super) fn retried_after(past: &[HistoryEvent]) -> Retried {
         _ => None,
     });
     Retried(retried.collect())
+}
+
+/// The limits under which a history is replayed: those that it has recorded, so that a hub that is
+/// opened with others changes nothing of what was refused and what was not.
+///
+/// What release 0.1 has started has recorded none, and what was rewound may do more than it could
+/// when it failed: there the limits of `today` count, where they are wider than what was recorded
+/// and wide enough for what is on record.
+pub(super) fn limits_of(past: &[HistoryEvent], today: Limits) -> Limits {
+    let recorded = past.iter().find_map(|event| match &event.kind {
+        EventKind::ExecutionStarted(started) => started.limits,
+        _ => None,
+    });
+    let is_rewound = || past.iter().any(|it| matches!(it.kind, EventKind::ExecutionRewound { .. }));
+    let mut limits = today;
+    if let Some(recorded) = recorded {
+        let recorded = Limits { episode: today.episode, ..Limits::of(recorded) };
+        if !is_rewound() {
+            return recorded;
+        }
+        limits = limits.or_wider(recorded);
+    }
+    let mut raised = 0;
+    for event in past {
+        raised += usize::from(matches!(event.kind, EventKind::EventRaised { .. }));
+        limits.actions = limits.actions.max(u32::try_from(event.event_id).map_or(0, |id| id + 1));
+        let handed_over = event.kind.handed_over().map_or(0, |input| input.as_str().len());
+        limits.payload = limits.payload.max(handed_over);
+    }
+    limits.unread_events = limits.unread_events.max(raised);
+    limits
 }
 
 /// The sub-orchestrations of a history that have no result.

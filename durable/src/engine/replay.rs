@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::action::Action;
 use super::execution::{End, Execution};
 use super::nondeterminism::{self, Mismatch, Wanted};
-use super::past::{retried_after, set_aside_from};
+use super::past::{limits_of, retried_after, set_aside_from};
 use crate::protocol::{EventKind, HistoryEvent, Json, RuntimeStatus, Suspension};
 use crate::quiet::quietly;
 
@@ -42,6 +42,7 @@ impl Execution {
     /// Replays the part of a history that was acted on. What it asks for beyond comes out of the
     /// next [`run`](Self::run).
     pub(crate) fn replay(&mut self, past: &[HistoryEvent]) -> Result<(), Suspension> {
+        self.scope.set_limits(limits_of(past, self.scope.limits()));
         self.scope.set_replaying(true);
         self.scope.know_patches(past.iter().filter_map(|event| event.kind.patch()));
         let (retried, acted_on) = (retried_after(past), set_aside_from(past));

@@ -16,7 +16,9 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::orchestration::request::Ask;
 use crate::orchestration::{Orchestrator, When, json_of};
-use crate::protocol::{EntityId, ExecutionId, ExecutionStarted, InstanceId, Json, Timestamp};
+use crate::protocol::{
+    EntityId, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, Timestamp,
+};
 
 /// What an operation of an entity knows of itself, and what it wants done.
 ///
@@ -175,7 +177,8 @@ impl EntityContext {
     /// never waits for another, so they cannot wait for each other.
     ///
     /// # Errors
-    /// The key breaks a rule, the input has no JSON form or is too large.
+    /// The key breaks a rule, the input has no JSON form or is too large, or the operation has sent
+    /// more than it may ([`max_actions`](crate::HubBuilder::max_actions)).
     pub fn signal<T, E>(&self, operation: Operation<T, E>) -> Result<()> {
         self.send(operation, None)
     }
@@ -192,7 +195,21 @@ impl EntityContext {
         let asked = operation.into_asked().map_err(Error::from)?;
         let size = asked.input.as_str().len();
         self.around.limits.check_payload("the input", size).map_err(Error::msg)?;
-        self.wanted().outgoing.push(Outgoing::Signal { asked, at });
+        self.put(Outgoing::Signal { asked, at })
+    }
+
+    /// Sends something when the operation succeeds.
+    fn put(&self, outgoing: Outgoing) -> Result<()> {
+        let (mut wanted, max) = (self.wanted(), self.around.limits.actions);
+        if wanted.outgoing.len() >= max as usize {
+            let message = format!(
+                "this operation has sent {max} signals and starts, and it may send no more; send \
+                 fewer, or raise `TaskHub::builder().max_actions(..)`"
+            );
+            let failure = FailureDetails::new(FailureDetails::TOO_MANY_ACTIONS, message);
+            return Err(failure.non_retriable().into());
+        }
+        wanted.outgoing.push(outgoing);
         Ok(())
     }
 
@@ -200,8 +217,11 @@ impl EntityContext {
     /// has not ended, nothing is started, and the log says so.
     ///
     /// # Errors
-    /// The id breaks a rule, the input has no JSON form or is too large.
+    /// The id breaks a rule, the input has no JSON form or is too large, the call has an option that
+    /// counts only where it is awaited ([`retry`](Call::retry), [`timeout`](Call::timeout)), or the
+    /// operation has sent more than it may ([`max_actions`](crate::HubBuilder::max_actions)).
     pub fn start<O: Orchestrator>(&self, call: Call<O>) -> Result<InstanceId> {
+        call.check_start()?;
         let Ask::SubOrchestration { call, instance_id, child } =
             call.into_request(self.around.now).map_err(Error::from)?.ask
         else {
@@ -217,7 +237,7 @@ impl EntityContext {
             ..ExecutionStarted::new(call.name, call.version, call.input, id)
         });
         let outgoing = Outgoing::Start { instance_id: instance_id.clone(), started };
-        self.wanted().outgoing.push(outgoing);
+        self.put(outgoing)?;
         Ok(instance_id)
     }
 

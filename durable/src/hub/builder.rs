@@ -214,7 +214,13 @@ impl TaskHubBuilder {
     }
 
     /// How many bytes an input, a result or an event may have, as JSON; by default 16 MiB. What is
-    /// larger is an error where it is made.
+    /// larger is an error where it is made; a larger failure is [cut](crate::protocol::FailureDetails#size).
+    ///
+    /// What one episode of an execution hands over has at most 1 GiB, whatever this says.
+    ///
+    /// This and the other limits are recorded when an execution begins, as a
+    /// [property](Self::property) is: a hub that is opened with others changes nothing of executions
+    /// that are under way. One that is [rewound](crate::InstanceHandle::rewind) has the wider ones.
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.settings.limits.payload = bytes;
         self
@@ -227,7 +233,8 @@ impl TaskHubBuilder {
     }
 
     /// How many things (activities, timers, sub-orchestrations, events sent) one execution may ask
-    /// for; by default 1,000,000. One that asks for more fails.
+    /// for, and how many signals and starts one operation of an entity may send; by default
+    /// 1,000,000. One that asks for more fails.
     pub fn max_actions(mut self, actions: u32) -> Self {
         self.settings.limits.actions = actions;
         self

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::call::AWAIT_INSTEAD;
 use crate::engine::KEPT;
 use crate::error::{Error, TaskFailed};
 use crate::protocol::{
@@ -204,7 +205,15 @@ pub enum StartError {
     /// The trace context that was given is none.
     #[error(transparent)]
     InvalidTraceContext(#[from] InvalidTraceContext),
-    /// The input has no JSON form.
+    /// The call has an option that counts only for a call whose result is waited for.
+    #[error("a call of `{name}` with `{option}` cannot be started; {AWAIT_INSTEAD}")]
+    CallOption {
+        /// The orchestration.
+        name: String,
+        /// The option, by the name of its method on [`Call`](crate::Call).
+        option: &'static str,
+    },
+    /// The input has no JSON form, cannot be read again, or is too large.
     #[error("the input of `{name}` cannot be stored: {reason}")]
     InvalidInput {
         /// The orchestration.

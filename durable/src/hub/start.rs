@@ -33,7 +33,7 @@ impl TaskHub {
     /// # Errors
     /// [`StartError::AlreadyExists`] if the id is taken (see [`Call::replace_if`]),
     /// [`StartError::NotRegistered`] if this hub does not know the orchestration,
-    /// [`StartError::InvalidInstanceId`], [`StartError::InvalidInput`],
+    /// [`StartError::InvalidInstanceId`], [`StartError::InvalidInput`], [`StartError::CallOption`],
     /// [`StartError::InvalidTraceContext`]; [`StartError::NoRoom`] while the disk is nearly full.
     pub fn start<O: Orchestrator>(
         &self,
@@ -131,6 +131,9 @@ fn request<O: Orchestrator>(call: Call<O>) -> Result<StartRequest, StartError> {
     let invalid = |reason| StartError::InvalidInput { name: entry.name.to_owned(), reason };
     let input = call.input.map_err(invalid)?;
     let options = call.options.map_or_else(CallOptions::default, |options| *options);
+    if let Some(option) = options.of_waiting() {
+        return Err(StartError::CallOption { name: entry.name.to_owned(), option });
+    }
     let instance_id = match options.instance_id {
         Some(id) => InstanceId::new(id)?,
         None => InstanceId::generate(),

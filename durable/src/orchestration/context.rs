@@ -192,7 +192,7 @@ impl OrchestrationContext {
     /// ```
     pub fn set_custom_status(&self, status: &(impl Serialize + ?Sized)) -> Result<()> {
         let json = written("the custom status", status)?;
-        let max = self.scope.limits.custom_status;
+        let max = self.scope.limits().custom_status;
         if json.len() > max {
             return Err(Error::msg(format!(
                 "the custom status has {} bytes, and it may have {max}: say less, or raise \
@@ -271,7 +271,8 @@ impl OrchestrationContext {
     /// in the log.
     ///
     /// # Errors
-    /// The id breaks a rule, the payload has no JSON form or is too large. Nothing is sent then.
+    /// The id breaks a rule, the payload has no JSON form or is too large, or the execution has asked
+    /// for more than it may ([`max_actions`](crate::HubBuilder::max_actions)). Nothing is sent then.
     #[track_caller]
     pub fn send_event(
         &self,
@@ -282,7 +283,10 @@ impl OrchestrationContext {
         let source = Location::caller();
         let instance_id = InstanceId::new(instance_id)?;
         check_name(name)?;
-        let input = json_of("the event", payload, &self.scope.limits)?;
+        let input = Json::trusted(written("the event", payload)?);
+        if let Some(refused) = self.scope.refuses_one_way("the event", &input) {
+            return Err(refused.into());
+        }
         let ask = Ask::SendEvent { instance_id, name: name.to_owned(), input };
         self.scope.request(Box::new(Request { ask, source }));
         Ok(())
@@ -294,7 +298,10 @@ impl OrchestrationContext {
     /// ended, nothing is started, and the log says so.
     ///
     /// # Errors
-    /// The id breaks a rule, the input has no JSON form or is too large. Nothing is started then.
+    /// The id breaks a rule, the input has no JSON form or is too large, the call has an option that
+    /// counts only where it is awaited ([`retry`](Call::retry), [`timeout`](Call::timeout)), or the
+    /// execution has asked for more than it may
+    /// ([`max_actions`](crate::HubBuilder::max_actions)). Nothing is started then.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -307,10 +314,14 @@ impl OrchestrationContext {
     /// }
     /// ```
     pub fn start<O: Orchestrator>(&self, call: Call<O>) -> Result<InstanceId> {
+        if self.scope.replay_version() >= 1 {
+            call.check_start()?;
+        }
         let mut request = call.into_request(self.scope.clock()).map_err(Error::from)?;
-        if let Some(call) = request.call() {
-            let size = call.input.as_str().len();
-            self.scope.limits.check_payload("the input", size).map_err(Error::msg)?;
+        if let Some(call) = request.call()
+            && let Some(refused) = self.scope.refuses_one_way("the input", &call.input)
+        {
+            return Err(refused.into());
         }
         let Ask::SubOrchestration { instance_id, child, .. } = &mut request.ask else {
             return Err(Error::msg("only an orchestration can be started"));
@@ -379,7 +390,9 @@ impl OrchestrationContext {
     /// itself, and await it: nothing behind that runs.
     ///
     /// The instance keeps its id, parent, tags and custom status. Events that were not read go to
-    /// the new execution, and so do those that come later. What is still running is cancelled.
+    /// the new execution, and so do those that come later. What is still running is cancelled. Of the
+    /// call only its input and [version](Call::version) count: with any other option the instance
+    /// fails, with an error that names the option.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -396,7 +409,7 @@ impl OrchestrationContext {
     pub fn continue_as_new<O: Orchestrator>(&self, next: Call<O>) -> ContinueAsNew<O::Return> {
         let entry = O::ENTRY;
         let next = if entry.name == self.name {
-            next.into_next_execution()
+            next.into_next_execution(self.scope.replay_version())
         } else {
             let message = format!(
                 "`continue_as_new` was given a call of `{}` in an instance of `{}`; give it a call \

@@ -10,6 +10,7 @@ mod durable;
 mod external_event;
 mod in_critical_section;
 mod inbox;
+mod refusal;
 pub(crate) mod request;
 pub(crate) mod scope;
 mod task;

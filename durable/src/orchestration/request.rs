@@ -137,10 +137,11 @@ impl Request {
         }
     }
 
-    /// What is handed over, if it is a call of something.
-    pub(crate) fn input(&self) -> Option<&Json> {
+    /// What is handed over, if anything is.
+    pub(crate) fn handed_over(&self) -> Option<&Json> {
         match &self.ask {
             Ask::CallEntity { asked, .. } | Ask::SignalEntity { asked, .. } => Some(&asked.input),
+            Ask::SendEvent { input, .. } => Some(input),
             _ => self.call().map(|call| &call.input),
         }
     }

@@ -83,13 +83,15 @@ impl Slot {
 pub(crate) struct Scope {
     pub(crate) instance_id: InstanceId,
     pub(crate) execution_id: ExecutionId,
-    pub(crate) limits: Limits,
     state: RefCell<State>,
 }
 
 #[derive(Debug)]
 struct State {
     clock: Timestamp,
+    limits: Limits,
+    /// Bytes of all that was handed over in this episode.
+    handed_over: usize,
     /// Which replay rules this execution follows.
     replay_version: u8,
     replaying: bool,
@@ -150,6 +152,8 @@ impl Scope {
     ) -> Self {
         let state = State {
             clock: now,
+            limits,
+            handed_over: 0,
             replay_version: REPLAY_VERSION,
             replaying: false,
             next_task: 0,
@@ -171,7 +175,7 @@ impl Scope {
             continued: None,
             section: None,
         };
-        Self { instance_id, execution_id, limits, state: RefCell::new(state) }
+        Self { instance_id, execution_id, state: RefCell::new(state) }
     }
 
     /// The scope in which the caller is being polled.
@@ -187,8 +191,19 @@ impl Scope {
         self.state.borrow().clock
     }
 
-    pub(crate) fn set_clock(&self, now: Timestamp) {
-        self.state.borrow_mut().clock = now;
+    /// An episode begins, of which this is the time.
+    pub(crate) fn begin_episode(&self, now: Timestamp) {
+        let mut state = self.state.borrow_mut();
+        (state.clock, state.handed_over) = (now, 0);
+    }
+
+    /// How much the execution may ask for, and how large its values may be.
+    pub(crate) fn limits(&self) -> Limits {
+        self.state.borrow().limits
+    }
+
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        self.state.borrow_mut().limits = limits;
     }
 
     pub(crate) fn set_replay_version(&self, version: u8) {
@@ -212,6 +227,7 @@ impl Scope {
     pub(crate) fn request(&self, mut request: Box<Request>) -> i32 {
         let mut state = self.state.borrow_mut();
         let id = state.next_task;
+        state.handed_over += request.handed_over().map_or(0, |input| input.as_str().len());
         state.next_task = state.next_task.saturating_add(1);
         if !request.is_one_way() {
             let waiter = state.polling;
@@ -223,27 +239,17 @@ impl Scope {
         id
     }
 
-    /// Why a request cannot be made, if it cannot.
-    pub(crate) fn refuses(&self, request: &Request) -> Option<FailureDetails> {
-        if self.is_over_limit() {
-            return Some(FailureDetails::too_many_actions(self.limits.actions));
-        }
-        if matches!(&request.ask, Ask::LockEntities(set) if set.is_empty()) {
-            return Some(critical_section::empty());
-        }
-        if let Some(section) = &self.state.borrow().section
-            && let Some(rule) = section.forbids(&request.ask)
-        {
-            return Some(critical_section::forbidden(rule));
-        }
-        let input = request.input()?.as_str().len();
-        let refused = self.limits.check_payload(request.what_is_handed_over(), input).err()?;
-        Some(FailureDetails::new(FailureDetails::PAYLOAD_TOO_LARGE, refused).non_retriable())
+    /// How many requests were made, and how many bytes this episode has handed over.
+    pub(super) fn requested(&self) -> (i32, usize) {
+        let state = self.state.borrow();
+        (state.next_task, state.handed_over)
     }
 
-    /// Whether the execution has asked for more than it may.
-    pub(crate) fn is_over_limit(&self) -> bool {
-        i64::from(self.state.borrow().next_task) > i64::from(self.limits.actions)
+    /// Which rule of critical sections a request breaks, if it breaks one.
+    pub(super) fn breaks_rule(&self, ask: &Ask) -> Option<FailureDetails> {
+        let state = self.state.borrow();
+        let rule = state.section.as_ref()?.forbids(ask)?;
+        Some(critical_section::forbidden(rule))
     }
 
     /// The result of a task, once; until then whoever polls is who waits for it.

@@ -293,6 +293,26 @@ pub struct ExecutionStarted {
     /// replays it as the release did that started it. 0 where it was started before 0.2.
     #[serde(default)]
     pub replay_version: u8,
+    /// The hub's limits when the execution began, which count for as long as it runs: so what was
+    /// refused then is refused in a replay, and nothing else. None where it was started before 0.2.
+    #[serde(default)]
+    pub limits: Option<ExecutionLimits>,
+}
+
+/// How much an execution may ask for, and how large its values may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ExecutionLimits {
+    /// Bytes of a value, as JSON: [`max_payload`](crate::HubBuilder::max_payload).
+    pub payload: u64,
+    /// Bytes of a custom status, as JSON:
+    /// [`max_custom_status`](crate::HubBuilder::max_custom_status).
+    pub custom_status: u64,
+    /// How many actions: [`max_actions`](crate::HubBuilder::max_actions).
+    pub actions: u32,
+    /// How many unread events:
+    /// [`max_unread_events`](crate::HubBuilder::max_unread_events).
+    pub unread_events: u64,
 }
 
 /// The replay rules that executions follow which this release starts.
@@ -303,7 +323,9 @@ pub struct ExecutionStarted {
 ///   down the line, so events stay in order; and who got an event this way goes on at once, not when
 ///   something else happens. An output that cannot be read again is a failure, and so is an event or
 ///   a custom status that is nested too deeply to be read. The text of a failure repeats at most
-///   1 KiB of the failure below.
+///   1 KiB of the failure below. Calls with options that have no effect are refused by `ctx.start` and
+///   `continue_as_new`. Events that are sent and instances that are started count for
+///   [`max_actions`](crate::HubBuilder::max_actions), and what one episode hands over is bounded.
 ///   An [`Error`](crate::Error) that an orchestrator makes has the public path of its type as
 ///   [`error_type`](super::FailureDetails::error_type) (`durable::TaskFailed<..>`, not
 ///   `durable::error::TaskFailed<..>`), and one made of [`FailureDetails`](super::FailureDetails) is
@@ -333,6 +355,7 @@ impl ExecutionStarted {
             properties: Tags::new(),
             generation: 0,
             replay_version: REPLAY_VERSION,
+            limits: None,
         }
     }
 }
@@ -387,6 +410,18 @@ impl EventKind {
             Self::EntityState(_) => "EntityState",
             Self::OrchestratorStarted => "OrchestratorStarted",
             Self::OrchestratorCompleted => "OrchestratorCompleted",
+        }
+    }
+
+    /// What is handed over by an action that the event records.
+    pub(crate) fn handed_over(&self) -> Option<&Json> {
+        match self {
+            Self::TaskScheduled { input, .. }
+            | Self::SubOrchestrationInstanceCreated { input, .. }
+            | Self::EntityOperationCalled { input, .. }
+            | Self::EntityOperationSignaled { input, .. }
+            | Self::EventSent { input, .. } => Some(input),
+            _ => None,
         }
     }
 

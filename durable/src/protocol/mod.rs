@@ -19,7 +19,7 @@ mod trace;
 mod version;
 
 pub use entity::{EntityId, EntityState, InvalidEntityId};
-pub use event::{EventKind, ExecutionStarted, HistoryEvent, REPLAY_VERSION};
+pub use event::{EventKind, ExecutionLimits, ExecutionStarted, HistoryEvent, REPLAY_VERSION};
 pub use failure::FailureDetails;
 pub use id::{ExecutionId, InstanceId, InvalidInstanceId, MessageId, PartitionId};
 pub use json::Json;

@@ -12,8 +12,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
-    /// The end of all calendars.
-    pub const MAX: Self = Self(DateTime::<Utc>::MAX_UTC);
+    /// The end of all calendars, in whole microseconds.
+    pub const MAX: Self = {
+        let micros = DateTime::<Utc>::MAX_UTC.timestamp_micros();
+        match DateTime::from_timestamp_micros(micros) {
+            Some(end) => Self(end),
+            None => panic!("the end of all calendars is a date"),
+        }
+    };
 
     /// Cuts `time` to microseconds, so that a stored time equals the one that was stored.
     pub fn new(time: DateTime<Utc>) -> Self {
@@ -74,5 +80,19 @@ impl<'de> Deserialize<'de> for Timestamp {
             let micros = i64::deserialize(deserializer)?;
             Self::from_micros(micros).ok_or_else(|| de::Error::custom("a time out of range"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{decode, encode};
+
+    #[test]
+    fn the_end_of_all_calendars_is_the_same_after_storing() {
+        let never = Timestamp::default().after(std::time::Duration::MAX);
+        assert_eq!(never, Timestamp::MAX);
+        assert_eq!(decode::<Timestamp>(&encode(&never).unwrap()).unwrap(), never);
+        assert_eq!(Timestamp::new(never.to_datetime()), never);
     }
 }

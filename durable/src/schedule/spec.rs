@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cron;
 use super::error::InvalidSchedule;
-use crate::call::{Call, CallOptions};
+use crate::call::{AWAIT_INSTEAD, Call, CallOptions};
 use crate::hub::StartError;
 use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, Json, Tags, Timestamp, TraceContext};
@@ -213,6 +213,12 @@ impl Target {
         }
         if options.start.start_at.is_some() {
             return not_here("start_at", "use `Schedule::start_at`");
+        }
+        if !options.start.replaces.is_empty() {
+            return not_here("replace_if", "each run has an id of its own: leave it out");
+        }
+        if let Some(option) = options.of_waiting() {
+            return not_here(option, AWAIT_INSTEAD);
         }
         let input = input.map_err(|reason| {
             let name = entry.name.to_owned();

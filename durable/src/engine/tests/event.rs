@@ -35,6 +35,10 @@ fn started(name: &str, input: &str, say: impl FnOnce(&mut ExecutionStarted)) -> 
     (-1, started.into())
 }
 
+pub(crate) fn ExecutionRewound(reason: &str) -> Numbered {
+    (-1, EventKind::ExecutionRewound { reason: reason.to_owned() })
+}
+
 fn source() -> String {
     "src/shop.rs:17".to_owned()
 }

@@ -10,6 +10,7 @@ mod events;
 mod everything;
 mod fan_out;
 mod joins;
+mod limits;
 mod nondeterminism;
 mod races;
 mod replay;

@@ -12,7 +12,7 @@ use crate::hub::residents::Resident;
 use crate::hub::spans;
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceRecord, Json, MessageId,
-    ParentInstance, RuntimeStatus, TaskMessage, Timestamp,
+    ParentInstance, REPLAY_VERSION, RuntimeStatus, TaskMessage, Timestamp,
 };
 use crate::registry::display_name;
 
@@ -95,6 +95,7 @@ impl Partition {
     ) -> Episode {
         let found = self.registry.orchestrator_for(&started.name, started.version.as_deref());
         started.code_hash = found.map(|entry| entry.code_hash);
+        started.limits = Some(self.settings.limits.recorded());
         let events = || {
             let start = std::iter::once(EventKind::from(started.clone()));
             start.chain(raised.iter().cloned()).collect::<Vec<_>>()
@@ -233,6 +234,7 @@ impl Resident {
             execution_id: ExecutionId::generate(),
             scheduled_start: None,
             generation: before.generation + 1,
+            replay_version: REPLAY_VERSION,
             ..before
         };
         let raised = unread
