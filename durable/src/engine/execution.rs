@@ -490,6 +490,7 @@ impl Execution {
             recorded_hash: self.recorded_hash,
             present_hash: self.entry.code_hash,
             strict: self.strict,
+            shows_ids: self.strict,
         }
     }
 }

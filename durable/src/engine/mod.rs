@@ -8,7 +8,7 @@
 //!    each until it waits again. So it makes no difference whether an execution is kept alive
 //!    between two episodes or replayed from its history.
 //! 2. What is asked for is paired with what is recorded by its number, and must be of the recorded
-//!    kind and name. A request that meets a recording leaves no action.
+//!    kind and name, and for the recorded target. A request that meets a recording leaves no action.
 //! 3. What does not fit, and what is not durable, suspends the instance: nothing of that episode
 //!    takes effect but the events that came in.
 //!

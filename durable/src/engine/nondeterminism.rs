@@ -35,11 +35,21 @@ pub(super) enum Wanted<'a> {
     ContinuedAsNew,
 }
 
+/// How much of a request is compared with its recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Compared {
+    /// Kind and name; and what is locked, since that is unlocked again.
+    Names,
+    /// Also to whom it goes: entity, sub-orchestration, recipient of an event.
+    Targets,
+    /// Also inputs and times: one code is run twice.
+    Everything,
+}
+
 /// Whether a request is the one that the event records.
-///
-/// Kind and name must be the same, and what is locked, since that is unlocked again; where one code is
-/// run twice, inputs, times and ids, too.
-pub(super) fn fits(request: &Request, recorded: &EventKind, strict: bool) -> bool {
+pub(super) fn fits(request: &Request, recorded: &EventKind, compared: Compared) -> bool {
+    let strict = compared == Compared::Everything;
+    let any_target = compared < Compared::Targets;
     let same = |call: &FunctionCall, name: &str, input: &Json| {
         call.name == name && (!strict || call.input == *input)
     };
@@ -54,7 +64,7 @@ pub(super) fn fits(request: &Request, recorded: &EventKind, strict: bool) -> boo
             },
         ) => {
             let same_id = wanted.as_ref().is_none_or(|wanted| wanted == instance_id);
-            same(call, name, input) && child.detached == *detached && (!strict || same_id)
+            same(call, name, input) && child.detached == *detached && (any_target || same_id)
         }
         (Ask::Timer { fire_at: wanted, .. }, EventKind::TimerCreated { fire_at, .. }) => {
             !strict || wanted == fire_at
@@ -62,7 +72,7 @@ pub(super) fn fits(request: &Request, recorded: &EventKind, strict: bool) -> boo
         (
             Ask::SendEvent { instance_id: to, name: wanted, input: payload },
             EventKind::EventSent { instance_id, name, input, .. },
-        ) => wanted == name && (!strict || (to == instance_id && payload == input)),
+        ) => wanted == name && (any_target || to == instance_id) && (!strict || payload == input),
         (
             Ask::CallEntity { asked, .. },
             EventKind::EntityOperationCalled { entity_id, operation, input, .. },
@@ -72,7 +82,8 @@ pub(super) fn fits(request: &Request, recorded: &EventKind, strict: bool) -> boo
             EventKind::EntityOperationSignaled { entity_id, operation, input, .. },
         ) => {
             asked.operation == *operation
-                && (!strict || (asked.entity_id == *entity_id && asked.input == *input))
+                && (any_target || asked.entity_id == *entity_id)
+                && (!strict || asked.input == *input)
         }
         (Ask::LockEntities(wanted), EventKind::EntityLockRequested { lock_set, .. }) => {
             wanted == lock_set
@@ -86,6 +97,7 @@ pub(super) fn fits(request: &Request, recorded: &EventKind, strict: bool) -> boo
 }
 
 /// Whose report it is, and whether its code is what it was.
+#[derive(Clone, Copy)]
 pub(super) struct Subject<'a> {
     pub(super) name: &'a str,
     pub(super) version: Option<&'a str>,
@@ -94,6 +106,8 @@ pub(super) struct Subject<'a> {
     pub(super) present_hash: u64,
     /// Whether it is the same code, run twice, that is compared.
     pub(super) strict: bool,
+    /// Whether the ids of sub-orchestrations are shown.
+    pub(super) shows_ids: bool,
 }
 
 impl Subject<'_> {
@@ -129,8 +143,13 @@ impl Subject<'_> {
     /// DURABLE0101 for a request that does not meet its recording.
     pub(super) fn mismatch(&self, mismatch: &Mismatch<'_>) -> Suspension {
         let position = format!("{} recorded", mismatch.position);
-        let recorded = self.describe_event(&mismatch.recorded.kind);
-        let (wanted, source) = self.describe_wanted(&mismatch.wanted);
+        let differs_in_target = match mismatch.wanted {
+            Wanted::Request(request) => fits(request, &mismatch.recorded.kind, Compared::Names),
+            _ => false,
+        };
+        let described = Self { shows_ids: self.shows_ids || differs_in_target, ..*self };
+        let recorded = described.describe_event(&mismatch.recorded.kind);
+        let (wanted, source) = described.describe_wanted(&mismatch.wanted);
         let source = source.map(|at| format!("\n  asked for at         {at}")).unwrap_or_default();
         let report = format!(
             "{}\n  event {position:<14} {recorded}\n  this \
@@ -280,7 +299,7 @@ impl Subject<'_> {
 
     /// What else is compared of a child: by which id, where ids are, and whether it is waited for.
     fn child(&self, instance_id: Option<&InstanceId>, detached: bool) -> String {
-        let id = instance_id.filter(|_| self.strict);
+        let id = instance_id.filter(|_| self.shows_ids);
         let id = id.map(|id| format!(" as `{id}`")).unwrap_or_default();
         format!("{id}{}", if detached { ", not waited for" } else { "" })
     }

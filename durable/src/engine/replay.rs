@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::action::Action;
 use super::execution::{End, Execution};
-use super::nondeterminism::{self, Mismatch, Wanted};
+use super::nondeterminism::{self, Compared, Mismatch, Wanted};
 use super::past::{limits_of, retried_after, set_aside_from};
 use crate::protocol::{EventKind, HistoryEvent, Json, RuntimeStatus, Suspension};
 use crate::quiet::quietly;
@@ -109,10 +109,10 @@ impl Execution {
         (decided, actions)
     }
 
-    /// A recorded request must be asked for again, by the same number, kind and name.
+    /// A recorded request must be asked for again, by the same number, kind, name and target.
     pub(super) fn meet(&mut self, event: &HistoryEvent) -> Result<(), Suspension> {
         match self.scope.record(event.event_id) {
-            Some(request) if nondeterminism::fits(&request, &event.kind, self.strict) => {
+            Some(request) if nondeterminism::fits(&request, &event.kind, self.compared()) => {
                 let request = request.recorded_as(&event.kind);
                 self.open.insert(event.event_id, request, event.timestamp);
                 Ok(())
@@ -131,6 +131,14 @@ impl Execution {
                 }
                 (End::NotYet, None) => self.mismatch(event, Wanted::Nothing),
             }),
+        }
+    }
+
+    fn compared(&self) -> Compared {
+        match self.scope.replay_version() {
+            _ if self.strict => Compared::Everything,
+            0 => Compared::Names,
+            _ => Compared::Targets,
         }
     }
 

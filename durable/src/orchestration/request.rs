@@ -85,7 +85,8 @@ pub(crate) struct ChildOptions {
 }
 
 impl Request {
-    /// The same request with what was recorded of it: once a timer is set, its time stays.
+    /// The same request with what was recorded of it: once a timer is set, its time stays, and what is
+    /// asked for again goes to whom it went before.
     pub(crate) fn recorded_as(mut self: Box<Self>, recorded: &EventKind) -> Box<Self> {
         match (&mut self.ask, recorded) {
             (Ask::Timer { fire_at, .. }, EventKind::TimerCreated { fire_at: recorded, .. }) => {
@@ -95,6 +96,10 @@ impl Request {
                 Ask::SubOrchestration { instance_id, .. },
                 EventKind::SubOrchestrationInstanceCreated { instance_id: recorded, .. },
             ) => *instance_id = Some(recorded.clone()),
+            (
+                Ask::CallEntity { asked, .. },
+                EventKind::EntityOperationCalled { entity_id: recorded, .. },
+            ) => asked.entity_id = recorded.clone(),
             _ => {}
         }
         self

@@ -330,6 +330,8 @@ pub struct ExecutionLimits {
 ///   [`error_type`](super::FailureDetails::error_type) (`durable::TaskFailed<..>`, not
 ///   `durable::error::TaskFailed<..>`), and one made of [`FailureDetails`](super::FailureDetails) is
 ///   these, not a failure caused by them.
+///   A replay also compares to whom a request goes: the entity of a call or signal, the recipient of
+///   an event, the instance id that is given to a sub-orchestration.
 ///
 /// [`new_guid`]: crate::OrchestrationContext::new_guid
 pub const REPLAY_VERSION: u8 = 1;

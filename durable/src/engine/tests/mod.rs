@@ -16,6 +16,7 @@ mod races;
 mod replay;
 mod retries;
 mod suspensions;
+mod targets;
 mod timers;
 
 use std::fmt::Write;
