@@ -185,6 +185,98 @@ fn at_most_of_nothing_is_done_at_once() {
     check::<few>(history![], history![ExecutionStarted("few", "[0,2]");], expect!["completed []"]);
 }
 
+/// Results as they come, so many tasks at a time, with a pause after the first if there is one.
+#[orchestrator(crate = crate)]
+async fn few_in_turn(
+    ctx: &OrchestrationContext,
+    count: u32,
+    at_most: usize,
+    pause: bool,
+) -> Result<Vec<String>> {
+    let mut results = crate::as_completed((0..count).map(quadruple)).at_most(at_most);
+    let mut found = Vec::new();
+    while let Some((index, result)) = results.next().await {
+        found.push(format!("{index}: {:?}", result.ok()));
+        if pause && found.len() == 1 {
+            quadruple(100).await?;
+        }
+    }
+    assert!(results.next().await.is_none(), "it stays at its end");
+    Ok(found)
+}
+
+#[test]
+fn as_completed_with_at_most_begins_so_many_and_one_more_for_each_result() {
+    check::<few_in_turn>(
+        history![],
+        history![ExecutionStarted("few_in_turn", "[5,2,false]");],
+        expect![[r#"
+            schedule 0 quadruple(0)
+            schedule 1 quadruple(1)
+            waiting"#]],
+    );
+    check::<few_in_turn>(
+        history![
+            ExecutionStarted("few_in_turn", "[5,2,false]");
+            TaskScheduled(0, "quadruple");
+            TaskScheduled(1, "quadruple");
+        ],
+        history![TaskCompleted(1, "3"); TaskFailed(0, "broken");],
+        expect![[r#"
+            schedule 2 quadruple(2)
+            schedule 3 quadruple(3)
+            waiting"#]],
+    );
+}
+
+#[test]
+fn as_completed_with_at_most_gives_results_as_they_come() {
+    check::<few_in_turn>(
+        history![
+            ExecutionStarted("few_in_turn", "[3,2,false]");
+            TaskScheduled(0, "quadruple");
+            TaskScheduled(1, "quadruple");
+            TaskCompleted(1, "3");
+            TaskScheduled(2, "quadruple");
+            TaskCompleted(2, "6");
+        ],
+        history![TaskCompleted(0, "0");],
+        expect![[r#"completed ["1: Some(3)","2: Some(6)","0: Some(0)"]"#]],
+    );
+}
+
+#[test]
+fn as_completed_with_at_most_begins_nothing_while_something_else_is_awaited() {
+    check::<few_in_turn>(
+        history![
+            ExecutionStarted("few_in_turn", "[4,2,true]");
+            TaskScheduled(0, "quadruple");
+            TaskScheduled(1, "quadruple");
+            TaskCompleted(0, "0");
+            TaskScheduled(2, "quadruple");
+            TaskScheduled(3, "quadruple");
+        ],
+        history![TaskCompleted(1, "3");],
+        expect!["waiting"],
+    );
+}
+
+#[test]
+fn as_completed_with_at_most_none_is_one_and_of_nothing_is_at_its_end() {
+    check::<few_in_turn>(
+        history![],
+        history![ExecutionStarted("few_in_turn", "[2,0,false]");],
+        expect![[r#"
+            schedule 0 quadruple(0)
+            waiting"#]],
+    );
+    check::<few_in_turn>(
+        history![],
+        history![ExecutionStarted("few_in_turn", "[0,2,false]");],
+        expect!["completed []"],
+    );
+}
+
 /// What is done as it begins makes room for the next.
 #[orchestrator(crate = crate)]
 async fn few_ready(ctx: &OrchestrationContext) -> Result<Vec<u32>> {
@@ -289,6 +381,17 @@ async fn counted_few(ctx: &OrchestrationContext, count: u32) -> usize {
     crate::join_all(calls).at_most(100).await.len()
 }
 
+#[orchestrator(crate = crate)]
+async fn counted_few_in_turn(ctx: &OrchestrationContext, count: u32) -> usize {
+    let calls = (0..count).map(|n| Counted(Box::pin(quadruple(n).into_future())));
+    let mut results = crate::as_completed(calls).at_most(100);
+    let mut seen = 0;
+    while let Some((index, _)) = results.next().await {
+        seen += usize::from(index == seen);
+    }
+    seen
+}
+
 const MANY: u16 = 10_000;
 
 /// Runs an execution of many children to its end, in which every task ends in its turn; gives how
@@ -317,6 +420,11 @@ fn ten_thousand_as_they_come_cost_two_polls_each() {
 #[test]
 fn ten_thousand_with_at_most_a_hundred_at_a_time_cost_two_polls_each() {
     assert_eq!(polls_of_many::<counted_few>(), 2 * usize::from(MANY));
+}
+
+#[test]
+fn ten_thousand_as_they_come_with_at_most_a_hundred_at_a_time_cost_two_polls_each() {
+    assert_eq!(polls_of_many::<counted_few_in_turn>(), 2 * usize::from(MANY));
 }
 
 #[test]

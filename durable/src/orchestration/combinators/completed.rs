@@ -9,7 +9,8 @@ use crate::orchestration::durable::Durable;
 
 /// Gives the results of `tasks` one by one, in the order in which they are done.
 ///
-/// Nothing is begun before [`next`](AsCompleted::next) is awaited for the first time; then all are.
+/// Nothing is begun before [`next`](AsCompleted::next) is awaited for the first time; then all are, or
+/// as many as [`at_most`](AsCompleted::at_most) says.
 /// Tasks that are done while the orchestrator awaits something else are kept in their order; blocks
 /// of several steps get further only while `next` is awaited. Dropping this cancels those that are
 /// not done. A task is polled when it is begun and when it gets further, however many others there
@@ -47,6 +48,34 @@ pub struct AsCompleted<F: Future> {
 }
 
 impl<F: Future> AsCompleted<F> {
+    /// Has at most `count` tasks begun and not done at any time: when one is done, the next in
+    /// order is begun. 0 counts as 1.
+    ///
+    /// The next one is begun while [`next`](Self::next) is awaited: an orchestrator that awaits something
+    /// else for long lets places stay empty. What was [spawned](crate::Call::spawn) before has begun
+    /// already and is not held back.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # #[activity]
+    /// # async fn copy_file(path: &str) -> Result<u64> { Ok(1) }
+    /// #[orchestrator]
+    /// async fn backup(ctx: &OrchestrationContext, paths: Vec<String>) -> Result<u64> {
+    ///     let copies = paths.iter().map(|path| copy_file(path));
+    ///     let mut copies = durable::as_completed(copies).at_most(16);
+    ///     let (mut bytes, mut done) = (0, 0);
+    ///     while let Some((_, copied)) = copies.next().await {
+    ///         bytes += copied?;
+    ///         done += 1;
+    ///         ctx.set_custom_status(&done)?;
+    ///     }
+    ///     Ok(bytes)
+    /// }
+    /// ```
+    pub fn at_most(self, count: usize) -> Self {
+        Self { children: self.children.at_most(count), done: self.done }
+    }
+
     /// Waits for the next result: the index of its task in the list, and what it gave. `None` when
     /// all were given.
     ///
