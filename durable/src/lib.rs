@@ -43,10 +43,11 @@ pub use entity::{
 pub use error::{Error, NonRetriable, Result, TaskError, TaskFailed};
 pub use event::ExternalEvent;
 pub use hub::{
-    CleanedEntities, EntityDetails, EntityError, EntityPage, EntityQuery, HubError,
-    InstanceDetails, InstanceHandle, InstanceQuery, LifecycleError, LifecycleEvent,
+    CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityPage, EntityQuery,
+    HubError, InstanceDetails, InstanceHandle, InstanceQuery, LifecycleError, LifecycleEvent,
     LifecycleEvents, LifecycleKind, ManageError, OpenError, OrchestrationHandle, Reply,
-    ResultError, Retention, StartError, TaskHub, TaskHubBuilder,
+    ResultError, Retention, ScheduledSignal, ScheduledSignalPage, ScheduledSignalQuery, StartError,
+    TaskHub, TaskHubBuilder,
 };
 pub use orchestration::{
     AsCompleted, ContinueAsNew, CriticalSection, Durable, DurableFuture, Elapsed,

@@ -24,10 +24,11 @@ use super::error::{ManageError, StartError};
 use super::health::Health;
 use super::lifecycle::{Lifecycle, LifecycleEvent};
 use super::mail::{
-    CallReply, EndReply, Ended, Mail, Mailboxes, ManageReply, SignalReply, StartReply,
+    CallReply, Cancelled, EndReply, Ended, Mail, Mailboxes, ManageReply, SignalReply, StartReply,
     StartedReply, Unlocked,
 };
 use super::metrics::{self, Stopwatch};
+use super::progress::{StatusSender, WatchReply, Watched};
 use super::virtual_time::Busy;
 use super::writes::Writes;
 use crate::panics;
@@ -88,10 +89,15 @@ pub(super) enum Effect {
     /// All that the partition has written before is durable.
     Durable(oneshot::Sender<()>),
     Ended(EndReply, Option<Box<Ended>>),
+    /// Somebody watches the custom status of an instance, if there is one.
+    Watching(WatchReply, Option<Watched>),
+    /// An instance has said something of its progress, or has ended.
+    Said(StatusSender, Option<Json>),
     /// A signal of a client is stored, or carried out.
     Signalled(SignalReply),
     Operated(CallReply, Result<Json, FailureDetails>),
     Unlocked(Unlocked, bool),
+    SignalCancelled(Cancelled, bool),
     /// An entity has dealt with all that was in memory.
     Refill(InstanceId),
     /// Something has happened to an instance.
@@ -202,7 +208,12 @@ impl Committer {
                     Effect::Begun(reply, exists) => drop(reply.send(exists)),
                     Effect::Durable(reply) | Effect::Signalled(reply) => drop(reply.send(())),
                     Effect::Ended(reply, end) => drop(reply.send(end)),
+                    Effect::Watching(reply, found) => {
+                        drop(reply.send(found.map(Watched::subscribe)));
+                    }
+                    Effect::Said(sender, status) => drop(sender.send(status)),
                     Effect::Operated(reply, outcome) => drop(reply.send(outcome)),
+                    Effect::SignalCancelled(reply, was_waiting) => drop(reply.send(was_waiting)),
                     Effect::Unlocked(reply, was_locked) => drop(reply.send(was_locked)),
                     Effect::Refill(entity) => {
                         self.mailboxes.send(&entity.clone(), Mail::Refill(entity));

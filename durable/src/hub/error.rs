@@ -82,7 +82,10 @@ pub enum HubError {
     #[error("there is no instance `{0}`")]
     NoSuchInstance(InstanceId),
     /// The instance is one of another orchestration.
-    #[error("instance `{instance_id}` is of orchestration `{found}`, not `{wanted}`")]
+    #[error(
+        "instance `{instance_id}` is of orchestration `{found}`, not `{wanted}`; ask for it as that, or \
+         with `TaskHub::instance`, which takes any"
+    )]
     OtherOrchestration {
         /// The instance.
         instance_id: InstanceId,

@@ -12,7 +12,9 @@ use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError};
 
 use super::committer::Effect;
 use super::{TaskHub, metrics};
-use crate::protocol::{ExecutionId, InstanceId, InstanceRecord, RuntimeStatus, Timestamp};
+use crate::protocol::{
+    EventKind, ExecutionId, HistoryEvent, InstanceId, InstanceRecord, RuntimeStatus, Timestamp,
+};
 
 /// How many events are kept for a subscriber that is behind.
 const EVENTS_KEPT: usize = 4096;
@@ -37,6 +39,9 @@ pub struct LifecycleEvent {
     pub at: Timestamp,
     /// When the instance was started.
     pub created_at: Timestamp,
+    /// Why it failed, was terminated, was suspended, goes on or was rewound: the message of its
+    /// failure, the report of the runtime, or what the client said. `None` if there is no reason.
+    pub reason: Option<String>,
 }
 
 /// What can happen to an instance.
@@ -207,10 +212,17 @@ impl Lifecycle {
     }
 
     /// What a write of an instance tells, once it is durable.
-    pub(super) fn changes(&self, before: Before, record: &InstanceRecord) -> Vec<Effect> {
+    pub(super) fn changes(
+        &self,
+        before: Before,
+        record: &InstanceRecord,
+        events: &[HistoryEvent],
+    ) -> Vec<Effect> {
         let changes = self.is_wanted().then(|| before.until(record));
         let changes = changes.into_iter().flatten();
-        changes.map(|kind| Effect::tell(record, kind, record.last_updated_at)).collect()
+        let tell =
+            |kind| Effect::tell(record, kind, record.last_updated_at, reason(kind, record, events));
+        changes.map(tell).collect()
     }
 
     /// What one thing that happens to an instance tells, once it is durable.
@@ -219,8 +231,9 @@ impl Lifecycle {
         record: &InstanceRecord,
         kind: LifecycleKind,
         at: Timestamp,
+        reason: Option<&str>,
     ) -> Option<Effect> {
-        self.is_wanted().then(|| Effect::tell(record, kind, at))
+        self.is_wanted().then(|| Effect::tell(record, kind, at, reason))
     }
 
     /// It is durable.
@@ -234,7 +247,12 @@ impl Lifecycle {
 }
 
 impl Effect {
-    fn tell(record: &InstanceRecord, kind: LifecycleKind, at: Timestamp) -> Self {
+    fn tell(
+        record: &InstanceRecord,
+        kind: LifecycleKind,
+        at: Timestamp,
+        reason: Option<&str>,
+    ) -> Self {
         Self::Tell(Box::new(LifecycleEvent {
             instance_id: record.instance_id.clone(),
             name: record.name.clone(),
@@ -244,7 +262,38 @@ impl Effect {
             status: status(record, kind),
             at,
             created_at: record.created_at,
+            reason: reason.filter(|reason| !reason.is_empty()).map(str::to_owned),
         }))
+    }
+}
+
+/// Why this happened to an instance, as the events say that it was written with.
+fn reason<'a>(
+    kind: LifecycleKind,
+    record: &'a InstanceRecord,
+    events: &'a [HistoryEvent],
+) -> Option<&'a str> {
+    let of_event = |event: &'a EventKind| match (kind, event) {
+        (LifecycleKind::Failed, EventKind::ExecutionCompleted { failure, .. }) => {
+            failure.as_ref().map(|failure| failure.message.as_str())
+        }
+        (LifecycleKind::Terminated, EventKind::ExecutionTerminated { reason, .. })
+        | (LifecycleKind::Resumed, EventKind::ExecutionResumed { reason })
+        | (LifecycleKind::Rewound, EventKind::ExecutionRewound { reason, .. }) => {
+            Some(reason.as_str())
+        }
+        _ => None,
+    };
+    match kind {
+        LifecycleKind::Suspended => record.suspension.as_ref().map(|it| it.reason.as_str()),
+        LifecycleKind::Failed
+        | LifecycleKind::Terminated
+        | LifecycleKind::Resumed
+        | LifecycleKind::Rewound => events.iter().rev().find_map(|event| of_event(&event.kind)),
+        LifecycleKind::Started
+        | LifecycleKind::Completed
+        | LifecycleKind::ContinuedAsNew
+        | LifecycleKind::Purged => None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 use tokio::sync::oneshot;
 
 use super::error::{ManageError, StartError};
+use super::progress::WatchReply;
 use super::virtual_time::{Busy, VirtualTime};
 use crate::entity::BatchDone;
 use crate::protocol::{
@@ -41,10 +42,20 @@ pub(super) enum Mail {
         instance_id: InstanceId,
         reply: StartedReply,
     },
+    /// Somebody watches the custom status of the instance from now on.
+    WatchStatus {
+        instance_id: InstanceId,
+        reply: WatchReply,
+    },
     /// What a client wants of an entity.
     Operate {
         message: Box<TaskMessage>,
         reply: EntityReply,
+    },
+    /// A client does not want a signal any more that is not due.
+    CancelSignal {
+        id: InstanceId,
+        reply: Cancelled,
     },
     /// A batch of an entity's operations has ended.
     BatchEnded {
@@ -117,6 +128,8 @@ pub(super) enum EntityReply {
 
 pub(super) type SignalReply = oneshot::Sender<()>;
 pub(super) type CallReply = oneshot::Sender<Result<Json, FailureDetails>>;
+/// Whether the signal was still waiting for its time.
+pub(super) type Cancelled = oneshot::Sender<bool>;
 /// Whether the lock was still there.
 pub(super) type Unlocked = oneshot::Sender<bool>;
 pub(super) type StartReply = oneshot::Sender<Result<(), StartError>>;

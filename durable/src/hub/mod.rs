@@ -30,6 +30,7 @@ mod mail;
 mod metrics;
 mod outbox;
 mod partition;
+mod progress;
 mod query;
 mod reply;
 mod residents;
@@ -50,11 +51,15 @@ use std::thread::JoinHandle;
 use tokio::runtime::Handle;
 
 pub use self::builder::TaskHubBuilder;
-pub use self::entities::{CleanedEntities, EntityDetails, EntityPage, EntityQuery};
+pub use self::entities::{
+    CleanedEntities, EntityDetails, EntityPage, EntityQuery, ScheduledSignal, ScheduledSignalPage,
+    ScheduledSignalQuery,
+};
 pub use self::error::{EntityError, HubError, ManageError, OpenError, ResultError, StartError};
 pub use self::handle::OrchestrationHandle;
 pub use self::instance::{InstanceDetails, InstanceHandle};
 pub use self::lifecycle::{LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleKind};
+pub use self::progress::CustomStatusWatch;
 pub use self::query::InstanceQuery;
 pub use self::reply::Reply;
 pub use self::settings::Retention;
@@ -146,7 +151,9 @@ impl TaskHub {
         Ok(InstanceHandle { hub: self.clone(), instance_id: InstanceId::new(id)? })
     }
 
-    /// The instance of this id, if there is one.
+    /// The instance of this id, if there is one. Its version may be another than that of `O`: the name
+    /// of the orchestration counts. If the versions return different types, reading the result of the
+    /// other one fails with [`ResultError::Unreadable`].
     ///
     /// ```
     /// # use durable::prelude::*;

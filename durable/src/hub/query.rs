@@ -7,6 +7,7 @@ use super::error::{HubError, ManageError};
 use super::{InstanceHandle, TaskHub};
 use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, Json, RuntimeStatus, Timestamp};
+use crate::schedule;
 use crate::store::{InstanceFilter, InstancePage};
 
 /// How many instances are read at once.
@@ -58,9 +59,17 @@ impl Default for InstanceQuery {
 }
 
 impl InstanceQuery {
-    /// All instances.
+    /// All instances of your orchestrations. The instance that drives a
+    /// [schedule](crate::Schedule) is none of them; see [`include_schedules`](Self::include_schedules).
     pub fn new() -> Self {
-        Self { filter: InstanceFilter::default(), page_size: PAGE }
+        let not_names = vec![schedule::ENTRY.name.to_owned()];
+        let filter = InstanceFilter { not_names, ..InstanceFilter::default() };
+        Self { filter, page_size: PAGE }
+    }
+
+    /// Also the instances that drive schedules, of which there is one for each schedule.
+    pub fn include_schedules(self) -> Self {
+        self.with(|filter| filter.not_names.clear())
     }
 
     /// Of the orchestration `O`.
@@ -68,9 +77,13 @@ impl InstanceQuery {
         self.name(O::ENTRY.name)
     }
 
-    /// Of the orchestration of this name.
+    /// Of the orchestration of this name, be it that of schedules, `durable.Schedule`.
     pub fn name(self, name: impl Into<String>) -> Self {
-        self.with(|filter| filter.name = Some(name.into()))
+        let name = name.into();
+        self.with(|filter| {
+            filter.not_names.retain(|left_out| *left_out != name);
+            filter.name = Some(name);
+        })
     }
 
     /// With this status, or another one that is asked for.
@@ -98,9 +111,16 @@ impl InstanceQuery {
         self.with(|filter| filter.ended_to = Some(Timestamp::new(time)))
     }
 
-    /// With an id that begins like this.
+    /// With an id that begins like this. Ids of instances that drive schedules begin with
+    /// `durable.schedule:`, and are found by this.
     pub fn id_prefix(self, prefix: impl Into<String>) -> Self {
-        self.with(|filter| filter.id_prefix = prefix.into())
+        let prefix = prefix.into();
+        self.with(|filter| {
+            if prefix.starts_with(schedule::ID_PREFIX) {
+                filter.not_names.clear();
+            }
+            filter.id_prefix = prefix;
+        })
     }
 
     /// With this tag, and with all others that are asked for.

@@ -1,12 +1,16 @@
 //! A hub whose time is made: what waits for it, and what makes it pass.
 
+use std::future::poll_fn;
 use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::{RecvError, TryRecvError};
 
 use super::TaskHub;
 use super::clock::Clock;
+use crate::orchestration::Elapsed;
 use crate::protocol::Timestamp;
 
 impl TaskHub {
@@ -40,12 +44,66 @@ impl TaskHub {
         }
     }
 
+    /// As [`passing_time`](Self::passing_time), for any future.
+    pub(super) async fn passing<T>(&self, answer: impl Future<Output = T>) -> T {
+        let mut answer = pin!(answer);
+        let Some(time) = &self.inner.time else { return answer.await };
+        loop {
+            if let Some(answer) = first(answer.as_mut(), pin!(time.idle())).await {
+                return answer;
+            }
+            let mut stirred = pin!(time.stirred());
+            // From here on nothing that happens is missed.
+            stirred.as_mut().enable();
+            if let Some(answer) = first(answer.as_mut(), pin!(std::future::ready(()))).await {
+                return answer;
+            }
+            match time.next_due() {
+                Some(due) => self.move_time_to(due),
+                // Nothing will happen by itself any more; somebody outside may see to it.
+                None => {
+                    if let Some(answer) = first(answer.as_mut(), stirred).await {
+                        return answer;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a future gives within this time, by the hub's clock.
+    pub(super) async fn within<T>(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, Elapsed> {
+        let answer = pin!(answer);
+        match &self.inner.time {
+            None => tokio::time::timeout(limit, answer).await.map_err(|_elapsed| Elapsed),
+            Some(time) => {
+                // Whoever is woken lets time pass again only when it has gone on.
+                let awake = pin!(time.sleep(limit));
+                let answer = self.passing(first(answer, async { drop(awake.await) }));
+                answer.await.ok_or(Elapsed)
+            }
+        }
+    }
+
     fn move_time_to(&self, time: Timestamp) {
         if let Some(made) = &self.inner.time {
             made.advance_to(time);
             self.inner.mailboxes.wake_all();
         }
     }
+}
+
+/// What the first future gives; none if the other one is done before.
+async fn first<T>(answer: impl Future<Output = T>, other: impl Future<Output = ()>) -> Option<T> {
+    let (mut answer, mut other) = (pin!(answer), pin!(other));
+    poll_fn(|cx| match answer.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => other.as_mut().poll(cx).map(|()| None),
+    })
+    .await
 }
 
 /// What a test tells the time to do.

@@ -85,6 +85,17 @@ impl InstanceId {
         if self.is_entity() { EntityId::try_from(self.0.as_ref().to_owned()).ok() } else { None }
     }
 
+    /// With what the ids begin under which signals to this entity are kept until they are due.
+    pub(crate) fn prefix_of_signals(entity: &EntityId) -> String {
+        format!("{entity}{SCHEDULED}")
+    }
+
+    /// The entity that a signal is for which is kept under this id until it is due.
+    pub(crate) fn entity_of_signal(&self) -> Option<EntityId> {
+        let (entity, _) = self.is_scheduled_signal().then(|| self.0.rsplit_once(SCHEDULED))??;
+        EntityId::try_from(entity.to_owned()).ok()
+    }
+
     /// Whether it names an entity.
     pub(crate) fn is_entity(&self) -> bool {
         !self.is_orchestration() && !self.is_scheduled_signal()

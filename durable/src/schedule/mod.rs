@@ -28,7 +28,7 @@ use crate::registry::{Definition, Entry};
 pub(crate) const ENTRY: Entry = <orchestrator::schedule as Definition>::ENTRY;
 
 /// How ids of the instances that are schedules begin.
-const ID_PREFIX: &str = "durable.schedule:";
+pub(crate) const ID_PREFIX: &str = "durable.schedule:";
 /// With what the instances that schedules start are tagged: their schedule's id.
 const TAG: &str = "durable.schedule";
 

@@ -8,7 +8,8 @@ use crate::protocol::{InstanceId, InstanceRecord, Json, RuntimeStatus, Tags, Tim
 pub(super) const ENTITIES: &str = "@";
 
 /// Which instances are looked for: those to which all that is set applies. Orchestrations' are
-/// looked for, or, with [`entities`](Self::entities), entities.
+/// looked for, or, with [`entities`](Self::entities), entities, or, with
+/// [`scheduled_signals`](Self::scheduled_signals), signals that are not due.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceFilter {
     /// Of this orchestration.
@@ -34,6 +35,12 @@ pub struct InstanceFilter {
     /// Entities only; if not, instances of orchestrations only.
     #[serde(default)]
     pub entities: bool,
+    /// Signals to entities that are kept until they are due, and nothing else.
+    #[serde(default)]
+    pub scheduled_signals: bool,
+    /// Of none of these orchestrations.
+    #[serde(default)]
+    pub not_names: Vec<String>,
     /// Last updated at this time or later.
     #[serde(default)]
     pub updated_from: Option<Timestamp>,
@@ -45,7 +52,23 @@ pub struct InstanceFilter {
 impl InstanceFilter {
     /// With what the ids of all begin that it lets through, so that a store need not look at others.
     pub fn ids_begin_with(&self) -> &str {
-        if self.entities && self.id_prefix.is_empty() { ENTITIES } else { &self.id_prefix }
+        let is_any = self.id_prefix.is_empty();
+        if is_any && !self.wants_orchestrations() { ENTITIES } else { &self.id_prefix }
+    }
+
+    /// Whether instances of orchestrations are looked for, so that no other is.
+    pub(crate) fn wants_orchestrations(&self) -> bool {
+        !self.entities && !self.scheduled_signals
+    }
+
+    fn wants(&self, id: &InstanceId) -> bool {
+        if self.scheduled_signals {
+            id.is_scheduled_signal()
+        } else if self.entities {
+            id.is_entity()
+        } else {
+            id.is_orchestration()
+        }
     }
 
     /// Whether an instance is one of those looked for.
@@ -53,9 +76,9 @@ impl InstanceFilter {
         // Nothing happens to an instance that has ended.
         let ended = record.runtime_status.is_finished().then_some(record.last_updated_at);
         let has_tag = |(key, value): (&String, &String)| record.tags.get(key) == Some(value);
-        let id = &record.instance_id;
-        (if self.entities { id.is_entity() } else { id.is_orchestration() })
+        self.wants(&record.instance_id)
             && self.name.as_ref().is_none_or(|name| *name == record.name)
+            && !self.not_names.contains(&record.name)
             && (self.statuses.is_empty() || self.statuses.contains(&record.runtime_status))
             && self.created_from.is_none_or(|from| record.created_at >= from)
             && self.created_to.is_none_or(|to| record.created_at < to)
@@ -100,6 +123,25 @@ mod tests {
         let of_a_name = InstanceFilter { id_prefix: "@counter@".to_owned(), ..entities.clone() };
         let begin_with = [&others, &entities, &of_a_name].map(InstanceFilter::ids_begin_with);
         assert_eq!(begin_with, ["", "@", "@counter@"]);
+    }
+
+    #[test]
+    fn scheduled_signals_are_found_when_they_are_looked_for_and_never_else() {
+        let signal = record("@counter@a#00000000-0000-0000-0000-000000000011", 0);
+        let signals = InstanceFilter { scheduled_signals: true, ..InstanceFilter::default() };
+        let entities = InstanceFilter { entities: true, ..InstanceFilter::default() };
+        assert!(signals.matches(&signal) && !entities.matches(&signal));
+        assert!(!InstanceFilter::default().matches(&signal));
+        assert!(!signals.matches(&record("@counter@a", 0)) && !signals.matches(&record("a", 0)));
+        assert_eq!(signals.ids_begin_with(), "@");
+    }
+
+    #[test]
+    fn orchestrations_that_are_left_out_are_not_found() {
+        let not_names = vec!["counter".to_owned()];
+        let filter = InstanceFilter { not_names, ..InstanceFilter::default() };
+        let other = InstanceRecord { name: "other".to_owned(), ..record("a", 0) };
+        assert!(filter.matches(&other) && !filter.matches(&record("a", 0)));
     }
 
     #[test]

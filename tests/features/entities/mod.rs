@@ -6,6 +6,7 @@ mod ends_of_sections;
 mod history;
 mod operations;
 mod queues;
+mod scheduled;
 mod sections;
 #[path = "../../durability/seed.rs"]
 mod seed;

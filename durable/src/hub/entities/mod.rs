@@ -1,8 +1,9 @@
 //! What a client can do to entities: signal and call them, read, look for, delete and clean.
 //!
-//! Read next: `query.rs` (looking for entities).
+//! Read next: `query.rs` (looking for entities), `scheduled.rs` (signals that are not due).
 
 mod query;
+mod scheduled;
 
 use tokio::sync::oneshot;
 
@@ -21,6 +22,7 @@ use crate::protocol::{
 use crate::store::{Store, StoreError};
 
 pub use self::query::{CleanedEntities, EntityPage, EntityQuery};
+pub use self::scheduled::{ScheduledSignal, ScheduledSignalPage, ScheduledSignalQuery};
 
 /// What is kept of an entity, as of the last commit that changed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +104,8 @@ impl TaskHub {
     }
 
     /// As [`signal_entity`](Self::signal_entity), to be delivered later: after a time, or at a time.
+    /// Until then [`scheduled_signals`](Self::scheduled_signals) finds it, and
+    /// [`cancel_scheduled_signal`](Self::cancel_scheduled_signal) takes it back.
     ///
     /// # Errors
     /// As [`signal_entity`](Self::signal_entity).

@@ -63,7 +63,7 @@ impl Partition {
             Manage::Purge { .. } => {
                 self.due.set(id, (resident.due_before, None), None);
                 let (now, kind) = (self.clock.now(), LifecycleKind::Purged);
-                let effects = self.lifecycle.change(&resident.record, kind, now);
+                let effects = self.lifecycle.change(&resident.record, kind, now, None);
                 let purged = vec![id.clone()];
                 let content = Content { purged, ..Content::default() };
                 self.write(content, effects.into_iter().collect());

@@ -32,6 +32,7 @@ use super::mail::{
     Delivery, End, EndReply, Ended, Mail, Mailboxes, Manage, Origin, Start, StartedReply,
 };
 use super::outbox::Outbox;
+use super::progress::{WatchReply, Watched};
 use super::residents::{Resident, Residents};
 use super::settings::Settings;
 use super::virtual_time::{Busy, VirtualTime};
@@ -84,6 +85,14 @@ pub(super) struct Partition {
 pub(super) struct Waiters {
     pub(super) start: Vec<StartedReply>,
     pub(super) end: Vec<EndReply>,
+    /// Where its custom statuses are told, if somebody watches them.
+    pub(super) status: Option<Watched>,
+}
+
+impl Waiters {
+    fn is_empty(&self) -> bool {
+        self.start.is_empty() && self.end.is_empty() && self.status.is_none()
+    }
 }
 
 /// The store has failed, which is noted, so the partition stops.
@@ -231,6 +240,7 @@ impl Partition {
             }
             Mail::Message(message) => self.take_in_message(*message, arrivals),
             Mail::Operate { message, reply } => self.take_in_from_client(*message, reply),
+            Mail::CancelSignal { id, reply } => self.cancel_signal(&id, reply),
             Mail::BatchEnded { entity, done } => self.end_batch(&entity, *done),
             Mail::Refill(entity) => self.refill(&entity),
             Mail::TakeBackLock { entity, owner, reply } => {
@@ -253,6 +263,7 @@ impl Partition {
             }
             Mail::Wait { instance_id, reply } => self.wait_for_end(instance_id, reply),
             Mail::WaitForStart { instance_id, reply } => self.wait_for_start(instance_id, reply),
+            Mail::WatchStatus { instance_id, reply } => self.watch_status(instance_id, reply),
             Mail::Wake | Mail::Stop => Ok(()),
         }
     }
@@ -370,7 +381,7 @@ impl Partition {
                 self.set_due(&mut resident, due, written_by);
             } else if resident.record.runtime_status.is_finished() {
                 let kind = LifecycleKind::Purged;
-                effects.extend(self.lifecycle.change(&resident.record, kind, now));
+                effects.extend(self.lifecycle.change(&resident.record, kind, now, None));
                 purged.push(id);
                 continue;
             } else if let Some(episode) = self.episode(&mut resident, Vec::new()) {
@@ -423,6 +434,23 @@ impl Partition {
                 self.write(Content::default(), vec![Effect::Begun(reply, status.is_some())]);
             }
         }
+        Ok(())
+    }
+
+    /// Somebody watches the custom status of an instance from now on.
+    fn watch_status(&mut self, id: InstanceId, reply: WatchReply) -> Result<(), Stopped> {
+        let record = match self.residents.get(&id) {
+            Some(resident) => Some(resident.record.clone()),
+            None => self.read(self.store.instance(&id))?,
+        };
+        let found = record.map(|record| {
+            if record.runtime_status.is_finished() {
+                return Watched::ended(record.custom_status);
+            }
+            let status = &mut self.waiters.entry(id).or_default().status;
+            status.get_or_insert_with(|| Watched::new(record.custom_status)).clone()
+        });
+        self.write(Content::default(), vec![Effect::Watching(reply, found)]);
         Ok(())
     }
 

@@ -39,9 +39,9 @@ impl Partition {
             }
             if !existing.runtime_status.is_finished() {
                 let (now, kind) = (self.clock.now(), LifecycleKind::Terminated);
-                effects.extend(self.lifecycle.change(existing, kind, now));
-                effects.push(Effect::CancelAll(existing.execution_id));
                 let why = "another instance was started under its id";
+                effects.extend(self.lifecycle.change(existing, kind, now, Some(why)));
+                effects.push(Effect::CancelAll(existing.execution_id));
                 messages.extend(answer_parent(existing, Err(terminated(why))));
                 if let Some(resident) = self.resident(&instance_id)? {
                     messages.extend(self.unlock(&resident)?);

@@ -40,7 +40,10 @@ impl Partition {
             resident.settle(&episode.events, episode.outcome, &self.settings);
             // Behind what is told already, and before anybody who waits for it is answered.
             let told = effects.iter().take_while(|it| matches!(it, Effect::Tell(_))).count();
-            effects.splice(told..told, self.lifecycle.changes(before, &resident.record));
+            effects.splice(
+                told..told,
+                self.lifecycle.changes(before, &resident.record, &episode.events),
+            );
             content.messages.extend(resident.news_for_parent());
             self.answer_waiters(resident, was_pending, &mut effects);
             self.set_due(resident, resident.record.next_due, Some(self.written + 1));
@@ -120,7 +123,13 @@ impl Partition {
             };
             effects.extend(waiters.end.drain(..).map(answer));
         }
-        if waiters.start.is_empty() && waiters.end.is_empty() {
+        if let Some(watched) = &mut waiters.status {
+            effects.extend(watched.changes(&resident.record));
+            if !watched.goes_on(&resident.record) {
+                waiters.status = None;
+            }
+        }
+        if waiters.is_empty() {
             self.waiters.remove(id);
         }
     }

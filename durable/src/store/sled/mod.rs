@@ -332,7 +332,7 @@ impl Store for SledStore {
         loop {
             let from = match &after {
                 // There may be many of them.
-                Some(id) if !id.is_orchestration() && !filter.entities => {
+                Some(id) if !id.is_orchestration() && filter.wants_orchestrations() => {
                     Bound::Included(BEHIND_ENTITIES)
                 }
                 Some(id) => Bound::Excluded(id.as_str()),

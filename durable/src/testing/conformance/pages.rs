@@ -119,6 +119,8 @@ fn filters() -> Vec<InstanceFilter> {
     filters.push(InstanceFilter { id_prefix: "a".to_owned(), ..name("refund") });
     let of_entities = |filter: &InstanceFilter| InstanceFilter { entities: true, ..filter.clone() };
     let of_entities: Vec<InstanceFilter> = filters.iter().map(of_entities).collect();
+    filters.push(InstanceFilter { not_names: vec!["checkout".to_owned()], ..all() });
+    filters.push(InstanceFilter { scheduled_signals: true, ..all() });
     filters.extend(of_entities);
     filters
 }

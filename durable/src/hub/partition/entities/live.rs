@@ -78,6 +78,11 @@ impl Live {
         self.queue.receive(queued, self.kept.locked_by.as_ref());
     }
 
+    /// Whether a signal that was kept until it was due waits, or is carried out.
+    pub(super) fn has_signal(&self, id: &InstanceId) -> bool {
+        self.running.iter().any(|queued| queued.is_scheduled(id)) || self.queue.has_signal(id)
+    }
+
     /// Whether a client's operation can be carried out at once, so that nobody has to wait for it to
     /// be stored before.
     pub(super) fn is_free(&self) -> bool {

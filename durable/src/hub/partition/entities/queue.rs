@@ -91,6 +91,13 @@ pub(super) enum Step {
     Nothing,
 }
 
+impl Queued {
+    /// Whether it is the signal that was kept under this id until it was due.
+    pub(super) fn is_scheduled(&self, id: &InstanceId) -> bool {
+        matches!(&self.origin, Origin::Scheduled(kept) if kept == id)
+    }
+}
+
 impl Queue {
     /// How many messages wait.
     pub(super) fn len(&self) -> u64 {
@@ -120,6 +127,11 @@ impl Queue {
     /// Lets signals wait for code; whether they did not yet.
     pub(super) fn hold(&mut self) -> bool {
         !std::mem::replace(&mut self.is_held, true)
+    }
+
+    /// Whether a signal that was kept until it was due waits.
+    pub(super) fn has_signal(&self, id: &InstanceId) -> bool {
+        self.waiting.iter().chain(&self.first).any(|queued| queued.is_scheduled(id))
     }
 
     /// Puts what came where it belongs.

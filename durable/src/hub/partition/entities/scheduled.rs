@@ -6,18 +6,21 @@
 
 use super::{Origin, Partition, Stopped};
 use crate::hub::committer::{Content, Effect};
+use crate::hub::mail::Cancelled;
 use crate::hub::residents::Lives;
 use crate::protocol::{
-    EventKind, ExecutionId, HistoryEvent, InstanceId, InstanceRecord, TaskMessage,
+    EventKind, ExecutionId, HistoryEvent, InstanceId, InstanceRecord, TaskMessage, Timestamp,
 };
 use crate::store::EpisodeWrite;
 use crate::weight;
 
-/// A signal that is not due, as long as the store may not have it yet.
+/// A signal that is not due, as long as the store may not have it yet; or one that was cancelled, as
+/// long as the store may still have it.
 #[derive(Debug)]
 pub(in crate::hub) struct Scheduled {
     id: InstanceId,
-    message: TaskMessage,
+    /// `None` if it was cancelled.
+    message: Option<TaskMessage>,
     /// The number of the write of it.
     written: u64,
 }
@@ -60,19 +63,56 @@ impl Partition {
         let consumed = if is_stored { vec![message.id] } else { Vec::new() };
         let written = self.written + 1;
         self.due.set(&id, (None, due), Some(written));
-        self.scheduled.put(Box::new(Scheduled { id, message, written }));
+        self.scheduled.put(Box::new(Scheduled { id, message: Some(message), written }));
         let content = Content { episode: Some(episode), consumed, ..Content::default() };
         self.write(content, effects);
     }
 
     /// A signal is due.
     pub(in crate::hub::partition) fn fire(&mut self, id: &InstanceId) -> Result<(), Stopped> {
+        if self.is_cancelled(id) {
+            return Ok(());
+        }
         let message = match self.scheduled.take(id) {
-            Some(scheduled) => Some(scheduled.message),
+            Some(scheduled) => scheduled.message,
             None => self.stored_signal(id)?,
         };
         let Some(message) = message else { return Ok(()) };
         self.receive(message, Origin::Scheduled(id.clone()))
+    }
+
+    /// Removes a signal that is not due, if there is one; tells whether there was.
+    pub(in crate::hub::partition) fn cancel_signal(
+        &mut self,
+        id: &InstanceId,
+        reply: Cancelled,
+    ) -> Result<(), Stopped> {
+        let due = match self.scheduled.peek(id) {
+            Some(scheduled) => scheduled.due(),
+            None => self.read(self.store.instance(id))?.and_then(|record| record.next_due),
+        };
+        // One that has come due waits with the other messages of its entity, or is carried out.
+        let (Some(due), false) = (due, self.has_fired(id)) else {
+            self.write(Content::default(), vec![Effect::SignalCancelled(reply, false)]);
+            return Ok(());
+        };
+        let written = self.written + 1;
+        self.due.set(id, (Some(due), None), Some(written));
+        // The store has it until that is durable.
+        self.scheduled.put(Box::new(Scheduled { id: id.clone(), message: None, written }));
+        let content = Content { purged: vec![id.clone()], ..Content::default() };
+        self.write(content, vec![Effect::SignalCancelled(reply, true)]);
+        Ok(())
+    }
+
+    fn is_cancelled(&self, id: &InstanceId) -> bool {
+        self.scheduled.peek(id).is_some_and(|scheduled| scheduled.message.is_none())
+    }
+
+    fn has_fired(&self, id: &InstanceId) -> bool {
+        let entity = id.entity_of_signal();
+        let live = entity.as_ref().and_then(|entity| self.entities.peek(entity.instance_id()));
+        live.is_some_and(|live| live.has_signal(id))
     }
 
     fn stored_signal(&self, id: &InstanceId) -> Result<Option<TaskMessage>, Stopped> {
@@ -85,6 +125,15 @@ impl Partition {
             }
             _ => None,
         })
+    }
+}
+
+impl Scheduled {
+    fn due(&self) -> Option<Timestamp> {
+        match self.message.as_ref().map(|message| &message.event) {
+            Some(EventKind::EntityOperationSignaled { scheduled_time, .. }) => *scheduled_time,
+            _ => None,
+        }
     }
 }
 
@@ -106,6 +155,7 @@ impl Lives for Scheduled {
     }
 
     fn weigh(&self) -> usize {
-        size_of::<Self>() + weight::of_event(&self.message.event)
+        let message = self.message.as_ref().map_or(0, |message| weight::of_event(&message.event));
+        size_of::<Self>() + message
     }
 }

@@ -1,0 +1,110 @@
+//! Handles of instances: typed ones across versions, and which instances a query finds.
+
+use std::time::Duration;
+
+use durable::prelude::*;
+use durable::testing::TestHub;
+use durable::{HubError, InstanceQuery, Schedule, ScheduleQuery};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+mod v1 {
+    use super::*;
+
+    #[orchestrator(name = "invoice", version = "1")]
+    pub(super) async fn invoice(ctx: &OrchestrationContext, cents: u32) -> Result<u32> {
+        ctx.create_timer(HOUR).await;
+        Ok(cents)
+    }
+}
+
+mod v2 {
+    use super::*;
+
+    #[orchestrator(name = "invoice", version = "2")]
+    pub(super) async fn invoice(ctx: &OrchestrationContext, cents: u32) -> Result<u32> {
+        ctx.create_timer(HOUR).await;
+        Ok(cents + 1)
+    }
+}
+
+#[orchestrator]
+async fn reminder_of_invoice(ctx: &OrchestrationContext) -> Result<()> {
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_typed_handle_is_given_for_every_version_of_the_orchestration() -> Result<()> {
+    let hub = TestHub::open().await?;
+    hub.start(v1::invoice(5).instance_id("old")).await?;
+    hub.start(v2::invoice(5).instance_id("new")).await?;
+    for (id, expected) in [("old", 5), ("new", 6)] {
+        let run = hub.get_instance::<v1::invoice>(id).await?.expect("it was started");
+        assert_eq!(run.result().await?, expected, "{id}");
+        let run = hub.get_instance::<v2::invoice>(id).await?.expect("it was started");
+        assert_eq!(run.result().await?, expected, "{id}");
+    }
+    let hub = hub.reopen().await?;
+    let old = hub.get_instance::<v2::invoice>("old").await?.expect("it is kept");
+    assert_eq!(old.status().await?.version.as_deref(), Some("1"));
+    assert_eq!(hub.count(&InstanceQuery::new().of::<v2::invoice>()).await?, 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_typed_handle_of_another_orchestration_is_refused_by_name() -> Result<()> {
+    let hub = TestHub::open().await?;
+    hub.start(v1::invoice(5).instance_id("invoice-7")).await?;
+    let error = hub.get_instance::<reminder_of_invoice>("invoice-7").await.unwrap_err();
+    assert!(matches!(error, HubError::OtherOrchestration { .. }));
+    assert_eq!(
+        error.to_string(),
+        "instance `invoice-7` is of orchestration `invoice`, not `reminder_of_invoice`; ask for it \
+         as that, or with `TaskHub::instance`, which takes any"
+    );
+    Ok(())
+}
+
+/// The ids that a query finds, page by page, and how many it counts.
+async fn found(hub: &TestHub, query: InstanceQuery) -> Result<Vec<String>> {
+    let query = query.page_size(1);
+    let (mut ids, mut after) = (Vec::new(), None);
+    loop {
+        let page = hub.query(&query, after.as_ref()).await?;
+        ids.extend(page.instances.iter().map(|record| record.instance_id.to_string()));
+        after = page.next;
+        if after.is_none() {
+            assert_eq!(hub.count(&query).await?, ids.len() as u64);
+            return Ok(ids);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_instance_of_a_schedule_is_found_only_if_it_is_asked_for() -> Result<()> {
+    let hub = TestHub::open().await?;
+    for id in ["a", "b"] {
+        hub.create_schedule(id, Schedule::every(HOUR).of(reminder_of_invoice())).await?;
+    }
+    hub.start(reminder_of_invoice().instance_id("c")).await?.result().await?;
+    hub.start(reminder_of_invoice().instance_id("e")).await?.result().await?;
+    let started = hub.count(&hub.schedule("a")?.runs()).await?;
+    assert_eq!(started, 0, "it is not time yet");
+
+    assert_eq!(found(&hub, InstanceQuery::new()).await?, ["c", "e"]);
+    let schedules = ["durable.schedule:a", "durable.schedule:b"];
+    let all = found(&hub, InstanceQuery::new().include_schedules()).await?;
+    assert_eq!(all, ["c", schedules[0], schedules[1], "e"]);
+    let by_name = found(&hub, InstanceQuery::new().name("durable.Schedule")).await?;
+    assert_eq!(by_name, schedules);
+    let by_id = found(&hub, InstanceQuery::new().id_prefix("durable.schedule:")).await?;
+    assert_eq!(by_id, schedules);
+    assert_eq!(found(&hub, InstanceQuery::new().id_prefix("durable")).await?, [""; 0]);
+    let running = InstanceQuery::new().status(RuntimeStatus::Running);
+    assert_eq!(found(&hub, running).await?, [""; 0]);
+
+    hub.purge(&InstanceQuery::new()).await?;
+    assert_eq!(hub.schedules(&ScheduleQuery::new()).await?.len(), 2);
+    assert_eq!(hub.schedule("a")?.instance().status().await?.name, "durable.Schedule");
+    Ok(())
+}

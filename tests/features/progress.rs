@@ -1,0 +1,209 @@
+//! Watching what instances say of their progress, and why they came to a stop.
+
+use std::time::Duration;
+
+use durable::prelude::*;
+use durable::testing::TestHub;
+use durable::{HubError, LifecycleKind};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+#[activity]
+async fn import_page(page: u32) -> Result<u32> {
+    Ok(page)
+}
+
+/// Says every minute how far it is.
+#[orchestrator]
+async fn import(ctx: &OrchestrationContext, pages: u32) -> Result<u32> {
+    for page in 1..=pages {
+        import_page(page).await?;
+        ctx.set_custom_status(&page)?;
+        ctx.create_timer(MINUTE).await;
+    }
+    Ok(pages)
+}
+
+/// Says how far it is in each of its executions.
+#[orchestrator]
+async fn import_anew(ctx: &OrchestrationContext, page: u32, pages: u32) -> Result<()> {
+    ctx.set_custom_status(&page)?;
+    ctx.create_timer(MINUTE).await;
+    if page == pages {
+        return Ok(());
+    }
+    ctx.continue_as_new(import_anew(page + 1, pages)).await
+}
+
+/// Asks, waits for ever, and says what it was told.
+#[orchestrator]
+async fn asks(ctx: &OrchestrationContext) -> Result<()> {
+    ctx.set_custom_status(&"asking")?;
+    let answer = ctx.wait_for_external_event::<String>("Answer").await?;
+    ctx.set_custom_status(&answer)?;
+    Ok(ctx.wait_for_external_event::<()>("End").await?)
+}
+
+#[orchestrator]
+async fn breaks_down(ctx: &OrchestrationContext) -> Result<()> {
+    Err(Error::msg("out of paper"))
+}
+
+#[tokio::test]
+async fn a_watch_gives_each_status_and_ends_with_the_instance() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(import(4)).await?;
+    let mut watch = run.watch_custom_status::<u32>().await?;
+    let mut said = Vec::new();
+    while let Some(page) = watch.next().await? {
+        said.push(page);
+    }
+    assert_eq!(said, [1, 2, 3, 4]);
+    assert_eq!(watch.next().await?, None, "it stays at its end");
+    assert_eq!(run.result().await?, 4);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watch_of_what_has_ended_gives_the_last_status() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(import(2)).await?;
+    run.result().await?;
+    let mut watch = run.watch_custom_status::<u32>().await?;
+    assert_eq!(watch.next().await?, Some(2));
+    assert_eq!(watch.next().await?, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_when_the_instance_continues_as_new() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(import_anew(1, 4)).await?;
+    let mut watch = run.watch_custom_status::<u32>().await?;
+    let mut said = Vec::new();
+    while let Some(page) = watch.next().await? {
+        said.push(page);
+    }
+    assert_eq!(said, [1, 2, 3, 4]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_over_a_suspension() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(asks()).await?;
+    let mut watch = run.watch_custom_status::<String>().await?;
+    assert_eq!(watch.next().await?.as_deref(), Some("asking"));
+    run.suspend("lunch").await?;
+    run.raise_event("Answer", "42").await?;
+    run.resume("back").await?;
+    assert_eq!(watch.next().await?.as_deref(), Some("42"));
+    run.terminate("enough").await?;
+    assert_eq!(watch.next().await?, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn several_watches_of_an_instance_see_the_same() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(asks()).await?;
+    let mut first = run.watch_custom_status::<String>().await?;
+    assert_eq!(first.next().await?.as_deref(), Some("asking"));
+    run.raise_event("Answer", "42").await?;
+    let mut second = run.watch_custom_status::<String>().await?;
+    assert_eq!(second.next().await?.as_deref(), Some("42"));
+    assert_eq!(first.next().await?.as_deref(), Some("42"));
+    drop(first);
+    run.raise_event("End", &()).await?;
+    assert_eq!(second.next().await?, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watch_wakes_in_a_hub_whose_time_is_real() -> Result<()> {
+    let hub = TaskHub::builder().in_memory().open().await?;
+    let run = hub.start(asks()).await?;
+    let mut watch = run.watch_custom_status::<String>().await?;
+    assert_eq!(watch.next().await?.as_deref(), Some("asking"));
+    let (answered, said) = tokio::join!(run.raise_event("Answer", "42"), watch.next());
+    answered?;
+    assert_eq!(said?.as_deref(), Some("42"));
+    hub.shutdown().await?;
+    assert!(matches!(watch.next().await, Err(HubError::ShutDown)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_status_that_cannot_be_read_is_named_and_the_watch_goes_on() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(asks().instance_id("odd")).await?;
+    let mut watch = run.watch_custom_status::<u32>().await?;
+    let error = watch.next().await.unwrap_err();
+    assert!(matches!(error, HubError::Unreadable { .. }), "{error:?}");
+    assert!(error.to_string().starts_with("the custom status of instance `odd` cannot be read: "));
+    assert!(run.custom_status::<u32>().await.is_err());
+    run.terminate("enough").await?;
+    assert_eq!(watch.next().await?, None);
+    let missing = hub.instance("nobody")?.watch_custom_status::<u32>().await;
+    assert!(matches!(missing, Err(HubError::NoSuchInstance(_))));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_status_is_waited_for_until_it_is_said_or_the_instance_ends() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let began = hub.now();
+    let run = hub.start(import(10)).await?;
+    assert_eq!(run.wait_for_custom_status(|page: &u32| *page >= 4).await?, Some(4));
+    assert_eq!(hub.now(), began + 3 * MINUTE);
+    assert_eq!(run.wait_for_custom_status(|page: &u32| *page == 99).await?, None);
+    assert_eq!(run.result().await?, 10);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wait_is_bounded_by_the_time_of_the_hub() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let began = hub.now();
+    let run = hub.start(import(10)).await?;
+    let wait = run.wait_for_custom_status(|page: &u32| *page == 8);
+    assert!(hub.timeout(MINUTE * 5 / 2, wait).await.is_err());
+    assert_eq!(hub.now(), began + MINUTE * 5 / 2);
+    let wait = run.wait_for_custom_status(|page: &u32| *page == 8);
+    assert_eq!(hub.timeout(10 * MINUTE, wait).await.expect("it is in time")?, Some(8));
+    assert_eq!(hub.now(), began + 7 * MINUTE);
+    let silent = hub.start(asks()).await?;
+    assert!(hub.timeout(100 * MINUTE, silent.result()).await.is_err());
+    assert_eq!(hub.timeout(MINUTE, std::future::ready(7)).await, Ok(7));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lifecycle_event_says_why_an_instance_came_to_a_stop() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let mut events = hub.lifecycle();
+    hub.start(breaks_down()).await?.result().await.unwrap_err();
+    let run = hub.start(asks().instance_id("asks")).await?;
+    run.suspend("lunch").await?;
+    run.resume("back").await?;
+    run.terminate("enough").await?;
+    let again = asks().instance_id("asks").replace_if([RuntimeStatus::Terminated]);
+    hub.start(again).await?;
+    let again = asks().instance_id("asks").replace_if([RuntimeStatus::Running]);
+    hub.start(again).await?;
+    let mut told = Vec::new();
+    while let Some(event) = events.try_recv()? {
+        if event.kind != LifecycleKind::Started {
+            told.push((event.kind, event.reason));
+        }
+    }
+    let expected = [
+        (LifecycleKind::Failed, "out of paper"),
+        (LifecycleKind::Suspended, "lunch"),
+        (LifecycleKind::Resumed, "back"),
+        (LifecycleKind::Terminated, "enough"),
+        (LifecycleKind::Terminated, "another instance was started under its id"),
+    ];
+    assert_eq!(told, expected.map(|(kind, reason)| (kind, Some(reason.to_owned()))));
+    Ok(())
+}
