@@ -56,7 +56,8 @@ pub(crate) fn event(options: TokenStream, item: &TokenStream) -> TokenStream {
         let errors = errors.to_compile_errors(&[]);
         return quote!(#errors #item);
     };
-    let krate = Crate(options.krate).at(ident.span());
+    let krate = Crate(options.krate);
+    let krate = krate.at(ident.span());
     if !generics.params.is_empty() {
         errors.on(
             &generics,

@@ -1,5 +1,7 @@
 //! Names in tokens that are not parsed, and whether a name breaks a rule.
 
+use std::collections::HashMap;
+
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 
@@ -102,8 +104,9 @@ impl Broken {
 
 /// The rule that a path breaks, if it is one that `uses` has resolved.
 pub(crate) fn broken(path: &[String], uses: &Uses) -> Option<Broken> {
-    table::PATHS.iter().find_map(|(rule, entries)| {
-        entries.iter().find_map(|entry| {
+    thread_local!(static INDEX: Index = Index::of(table::PATHS));
+    INDEX.with(|index| {
+        index.candidates(path).into_iter().find_map(|(_, rule, entry)| {
             let is_guess = match meets(path, entry)? {
                 Met::Whole => false,
                 Met::End => true,
@@ -111,6 +114,45 @@ pub(crate) fn broken(path: &[String], uses: &Uses) -> Option<Broken> {
             (!is_guess || !uses.is_obscured()).then_some(Broken { rule, entry, is_guess })
         })
     })
+}
+
+/// The place of an entry in the table, its rule and its text.
+type Indexed = (usize, &'static Rule, &'static str);
+
+/// The entries of the table by the name that a path needs to meet them: comparing every path of every
+/// function with every entry would take most of an expansion.
+#[derive(Default)]
+struct Index {
+    by_name: HashMap<&'static str, Vec<Indexed>>,
+    /// The entries that begin with a family of names: `aws_sdk_*`.
+    families: Vec<Indexed>,
+}
+
+impl Index {
+    fn of(table: &[(&'static Rule, &'static [&'static str])]) -> Self {
+        let mut index = Self::default();
+        let entries = table.iter().flat_map(|(rule, all)| all.iter().map(|entry| (*rule, *entry)));
+        for (at, (rule, entry)) in entries.enumerate() {
+            let needed = entry.split_once('|').map_or(entry, |(_, end)| end);
+            let name = needed.split("::").next().unwrap_or(needed);
+            let list = if name.ends_with('*') {
+                &mut index.families
+            } else {
+                index.by_name.entry(name).or_default()
+            };
+            list.push((at, rule, entry));
+        }
+        index
+    }
+
+    /// The entries that a path may meet, in the order of the table.
+    fn candidates(&self, path: &[String]) -> Vec<Indexed> {
+        let named = path.iter().filter_map(|name| self.by_name.get(name.as_str()));
+        let named = named.flatten().copied();
+        let mut found: Vec<_> = named.chain(self.families.iter().copied()).collect();
+        found.sort_unstable_by_key(|(at, ..)| *at);
+        found
+    }
 }
 
 /// The rule that a macro breaks by its name, unless it is `durable`'s or one of a crate of the user's.

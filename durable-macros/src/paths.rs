@@ -1,24 +1,41 @@
 //! Where generated code finds the crate `durable`.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::ToTokens;
 use syn::Path;
+use syn::token::PathSep;
 
 /// The path of `durable`, or what the option `crate` says.
 pub(crate) struct Crate(pub(crate) Option<Path>);
 
+/// The path, in code that is shown as `span` if there is an error in it.
+pub(crate) struct At<'a> {
+    path: Option<&'a Path>,
+    span: Span,
+}
+
 impl Crate {
     /// The path, in code that is shown as `span` if there is an error in it.
-    pub(crate) fn at(&self, span: Span) -> TokenStream {
-        match &self.0 {
-            Some(path) => path.to_token_stream(),
-            None => quote_spanned!(span=> ::durable),
-        }
+    pub(crate) fn at(&self, span: Span) -> At<'_> {
+        At { path: self.0.as_ref(), span }
     }
 }
 
 impl ToTokens for Crate {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        tokens.extend(self.at(Span::call_site()));
+        self.at(Span::call_site()).to_tokens(tokens);
+    }
+}
+
+/// Token by token, because to add a whole stream is a call of the compiler, and a function has this path
+/// some twenty times.
+impl ToTokens for At<'_> {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        if let Some(path) = self.path {
+            path.to_tokens(tokens);
+        } else {
+            PathSep { spans: [self.span; 2] }.to_tokens(tokens);
+            Ident::new("durable", self.span).to_tokens(tokens);
+        }
     }
 }

@@ -17,7 +17,8 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::token::Brace;
 use syn::visit::{self, Visit};
 use syn::{
-    Attribute, Block, File, Item, ItemFn, ItemMod, Signature, Token, Type, Visibility, parse_quote,
+    Attribute, Block, File, Item, ItemFn, ItemMod, Signature, Stmt, Token, Type, Visibility,
+    parse_quote,
 };
 
 use crate::expand::unread;
@@ -33,18 +34,18 @@ thread_local! {
 #[derive(Default)]
 struct Source {
     /// By the function's name; of several of one name, each with its body.
-    functions: BTreeMap<String, Vec<(String, Uses)>>,
+    functions: BTreeMap<String, Vec<(String, Rc<Uses>)>>,
     /// Calls of macros among the items, with all names in them: what they write is not in the file.
-    calls: Vec<(BTreeSet<String>, Uses)>,
+    calls: Vec<(BTreeSet<String>, Rc<Uses>)>,
     /// At the top of the file.
-    top: Uses,
+    top: Rc<Uses>,
 }
 
 /// What is visible where the function `name` stands.
-pub(crate) fn around(name: &Ident, body: &Block) -> Uses {
+pub(crate) fn around(name: &Ident, body: &Block) -> Rc<Uses> {
     // The compiler's own span, which knows its file. There is none outside of a macro.
     let span = proc_macro2::Span::unwrap(name.span());
-    let Some(path) = span.local_file() else { return Uses::default() };
+    let Some(path) = span.local_file() else { return Rc::default() };
     let source = FILES.with_borrow_mut(|files| {
         Rc::clone(files.entry(path).or_insert_with_key(|path| Rc::new(read(path))))
     });
@@ -52,13 +53,13 @@ pub(crate) fn around(name: &Ident, body: &Block) -> Uses {
     let Some(found) = source.functions.get(&name) else {
         // A macro wrote it.
         let call = source.calls.iter().find(|(names, _)| names.contains(&name));
-        return call.map_or(&source.top, |(_, uses)| uses).clone();
+        return Rc::clone(call.map_or(&source.top, |(_, uses)| uses));
     };
     let same = match &found[..] {
         [_] => None,
         _ => found.iter().find(|(text, _)| *text == without_space(body)),
     };
-    same.or(found.first()).map(|(_, uses)| uses.clone()).unwrap_or_default()
+    same.or(found.first()).map(|(_, uses)| Rc::clone(uses)).unwrap_or_default()
 }
 
 /// Whether an attribute looks into the function, or makes something else of it.
@@ -93,24 +94,36 @@ fn read(path: &PathBuf) -> Source {
 
 /// A file, without the items that are not finished.
 fn parse(text: &str) -> syn::Result<File> {
-    syn::parse_file(text).or_else(|_| {
-        let items = items.parse_str(text.strip_prefix('\u{feff}').unwrap_or(text))?;
-        let mut file: File = parse_quote!();
-        file.items = items;
-        Ok(file)
-    })
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // As it is in `syn::parse_file`.
+    let text = if text.starts_with("#!") && !text.starts_with("#![") {
+        text.split_once('\n').map_or("", |(_, rest)| rest)
+    } else {
+        text
+    };
+    let mut file: File = parse_quote!();
+    file.items = items.parse_str(text)?;
+    Ok(file)
 }
 
-/// Items of which some cannot be parsed: of a function only its signature counts, of a module what it
-/// has inside, and others are left out.
+/// Items of which some may not be finished: of a function only its signature counts then, of a module
+/// what it has inside, and others are left out.
 fn items(input: ParseStream<'_>) -> syn::Result<Vec<Item>> {
     let mut found = Vec::new();
     input.call(Attribute::parse_inner)?;
     while !input.is_empty() {
-        if let Some(item) = attempt(input, Item::parse) {
-            found.push(item);
-        } else if let Some(function) = attempt(input, unread::parse_function) {
+        // Most of a file is in functions, and nothing of most of these is asked for.
+        if is_function(input)
+            && let Some(mut function) = attempt(input, unread::parse_function)
+        {
+            if may_have_items(&function.block.to_token_stream())
+                && let Some(block) = unread::read(&function.block, &mut Vec::new())
+            {
+                *function.block = block;
+            }
             found.push(Item::Fn(function));
+        } else if let Some(item) = attempt(input, Item::parse) {
+            found.push(item);
         } else if let Some((mut module, inner)) = attempt(input, module) {
             module.content = Some((Brace::default(), inner));
             found.push(Item::Mod(module));
@@ -128,6 +141,43 @@ fn items(input: ParseStream<'_>) -> syn::Result<Vec<Item>> {
         }
     }
     Ok(found)
+}
+
+/// Whether the next item is a function.
+fn is_function(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    while ahead.peek(Token![#]) {
+        let _ = ahead.parse::<TokenTree>().and_then(|_| ahead.parse::<TokenTree>());
+    }
+    if ahead.parse::<Visibility>().is_err() {
+        return false;
+    }
+    while ahead.peek(Token![const]) || ahead.peek(Token![async]) || ahead.peek(Token![unsafe]) {
+        let _ = ahead.parse::<TokenTree>();
+    }
+    ahead.peek(Token![fn])
+}
+
+/// Whether items may stand in these tokens, so that what is in them has to be read.
+fn may_have_items(tokens: &TokenStream) -> bool {
+    const KEYWORDS: [&str; 11] = [
+        "const",
+        "enum",
+        "extern",
+        "fn",
+        "macro_rules",
+        "mod",
+        "static",
+        "struct",
+        "trait",
+        "type",
+        "use",
+    ];
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Group(group) => may_have_items(&group.stream()),
+        TokenTree::Ident(name) => KEYWORDS.iter().any(|keyword| name == keyword),
+        _ => false,
+    })
 }
 
 /// What `parse` finds, or nothing, and then nothing is taken.
@@ -152,25 +202,51 @@ fn module(input: ParseStream<'_>) -> syn::Result<(ItemMod, Vec<Item>)> {
 /// Goes through a file, and gathers what is visible on the way to each function.
 #[derive(Default)]
 struct Search {
-    stack: Vec<Uses>,
+    /// What is visible in the place that is visited.
+    visible: Rc<Uses>,
+    /// What is visible in the module around it.
+    module: Rc<Uses>,
     found: Source,
     file: Rc<Uses>,
+    /// Names of several functions, of which the bodies are noted.
+    alike: BTreeSet<String>,
 }
 
 impl Search {
     fn through(file: &File) -> Source {
         let uses = Uses::of_items(&file.items);
         let mut search = Self { file: Rc::new(uses.clone()), ..Self::default() };
-        search.found.top = uses.clone();
-        search.found.top.file = Some(Rc::clone(&search.file));
-        search.inside(uses, |search| visit::visit_file(search, file));
-        search.found
+        let top = search.of_module(uses);
+        let mut found = search.go_through(file, &top);
+        let alike = found.functions.iter().filter(|(_, found)| found.len() > 1);
+        search.alike = alike.map(|(name, _)| name.clone()).collect();
+        if !search.alike.is_empty() {
+            found = search.go_through(file, &top);
+        }
+        Source { top, ..found }
     }
 
-    fn inside(&mut self, uses: Uses, visit: impl FnOnce(&mut Self)) {
-        self.stack.push(uses);
+    fn go_through(&mut self, file: &File, top: &Rc<Uses>) -> Source {
+        self.inside_module(Rc::clone(top), |search| visit::visit_file(search, file));
+        std::mem::take(&mut self.found)
+    }
+
+    /// What is visible in a module of these items.
+    fn of_module(&self, mut uses: Uses) -> Rc<Uses> {
+        uses.file = Some(Rc::clone(&self.file));
+        Rc::new(uses)
+    }
+
+    fn inside_module(&mut self, module: Rc<Uses>, visit: impl FnOnce(&mut Self)) {
+        let outside = std::mem::replace(&mut self.module, Rc::clone(&module));
+        self.inside(module, visit);
+        self.module = outside;
+    }
+
+    fn inside(&mut self, visible: Rc<Uses>, visit: impl FnOnce(&mut Self)) {
+        let outside = std::mem::replace(&mut self.visible, visible);
         visit(self);
-        self.stack.pop();
+        self.visible = outside;
     }
 
     /// Only a function that an attribute looks into is ever asked for.
@@ -178,21 +254,11 @@ impl Search {
         if !attrs.iter().any(looks_into) {
             return;
         }
-        let visible = self.visible();
-        let body = body.map(without_space).unwrap_or_default();
         let name = signature.ident.unraw().to_string();
+        let body = body.filter(|_| self.alike.contains(&name));
+        let body = body.map(without_space).unwrap_or_default();
+        let visible = Rc::clone(&self.visible);
         self.found.functions.entry(name).or_default().push((body, visible));
-    }
-
-    /// What is visible in the place that is visited.
-    fn visible(&self) -> Uses {
-        let Some((first, rest)) = self.stack.split_first() else { return Uses::default() };
-        let mut visible = first.clone();
-        for uses in rest {
-            visible.extend(uses);
-        }
-        visible.file = Some(Rc::clone(&self.file));
-        visible
     }
 }
 
@@ -200,17 +266,19 @@ impl<'ast> Visit<'ast> for Search {
     fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
         let Some((_, items)) = &module.content else { return };
         // What is outside of a module is not visible in it.
-        let outside = std::mem::take(&mut self.stack);
         let mut uses = Uses::of_items(items);
-        uses.outside = outside.first().cloned().map(Rc::new);
-        self.inside(uses, |search| visit::visit_item_mod(search, module));
-        self.stack = outside;
+        uses.outside = Some(Rc::clone(&self.module));
+        self.inside_module(self.of_module(uses), |search| visit::visit_item_mod(search, module));
     }
 
     fn visit_block(&mut self, block: &'ast Block) {
+        let mut items = block.stmts.iter().filter(|it| matches!(it, Stmt::Item(_)));
+        if items.next().is_none() {
+            return visit::visit_block(self, block);
+        }
         // A function in a block is no member of the type around it.
-        let uses = Uses::of_block(block).at(Place::Block);
-        self.inside(uses, |search| visit::visit_block(search, block));
+        let visible = self.visible.with(&Uses::of_block(block).at(Place::Block));
+        self.inside(visible, |search| visit::visit_block(search, block));
     }
 
     fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
@@ -218,21 +286,20 @@ impl<'ast> Visit<'ast> for Search {
             Type::Path(ty) => ty.path.get_ident().map(ToString::to_string),
             _ => None,
         };
-        let uses = Uses::default().at(Place::Impl(ty));
-        self.inside(uses, |search| visit::visit_item_impl(search, item));
+        let visible = self.visible.with(&Uses::default().at(Place::Impl(ty)));
+        self.inside(visible, |search| visit::visit_item_impl(search, item));
     }
 
     fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
-        let uses = Uses::default().at(Place::Trait);
-        self.inside(uses, |search| visit::visit_item_trait(search, item));
+        let visible = self.visible.with(&Uses::default().at(Place::Trait));
+        self.inside(visible, |search| visit::visit_item_trait(search, item));
     }
 
     fn visit_item_macro(&mut self, item: &'ast syn::ItemMacro) {
         if item.ident.is_none() {
             let mut names = BTreeSet::new();
             idents(&item.mac.tokens, &mut names);
-            let visible = self.visible();
-            self.found.calls.push((names, visible));
+            self.found.calls.push((names, Rc::clone(&self.visible)));
         }
     }
 

@@ -94,8 +94,30 @@ impl Uses {
         Self { place: Some(place), ..self }
     }
 
+    /// What is known here, and what an inner scope knows.
+    pub(crate) fn with(self: &Rc<Self>, inner: &Self) -> Rc<Self> {
+        let mut both = Rc::clone(self);
+        if !inner.is_empty() {
+            Rc::make_mut(&mut both).extend(inner);
+        }
+        both
+    }
+
+    /// Whether nothing is known here.
+    fn is_empty(&self) -> bool {
+        let Self { known, own, statics, globs, modules, bodies, .. } = self;
+        let Self { activities, truths, place, outside: _, file: _, .. } = self;
+        let sets = [own, statics, activities, truths];
+        known.is_empty()
+            && sets.iter().all(|set| set.is_empty())
+            && globs.is_empty()
+            && modules.is_empty()
+            && bodies.is_empty()
+            && place.is_none()
+    }
+
     /// Adds what an inner scope knows.
-    pub(crate) fn extend(&mut self, inner: &Self) {
+    fn extend(&mut self, inner: &Self) {
         for (name, path) in &inner.known {
             self.own.remove(name);
             self.known.insert(name.clone(), path.clone());
@@ -425,7 +447,7 @@ impl Uses {
 
     /// Whether a name came with all others of a module of this file that defines it.
     fn is_own_by_glob(&self, name: &str) -> bool {
-        self.globs.iter().any(|glob| {
+        self.globs.iter().filter(|glob| self.may_have_place(glob)).any(|glob| {
             let whole = [&glob[..], &[name.to_owned()]].concat();
             let mut place = (self, &whole[..]);
             while let Some(inner) = place.0.place(place.1) {
@@ -437,15 +459,30 @@ impl Uses {
 
     /// A path whose first name came with all others of a module.
     fn globbed(&self, path: &[String], depth: usize) -> Option<Vec<String>> {
+        let name = path.first()?.as_str();
+        let modules = table::GLOBS.iter().filter(|(_, known)| known.contains(&name));
+        let modules: Vec<_> = modules.map(|(module, _)| *module).collect();
         self.globs.iter().filter(|_| depth > 0).find_map(|glob| {
-            let whole = [glob, path].concat();
-            if self.place(&whole).is_some() {
-                return self.resolve_inside(&whole, depth - 1);
+            if self.may_have_place(glob) {
+                let whole = [glob, path].concat();
+                if self.place(&whole).is_some() {
+                    return self.resolve_inside(&whole, depth - 1);
+                }
             }
-            let module = self.resolve_names(glob.clone(), depth - 1)?.join("::");
-            let (_, known) = table::GLOBS.iter().find(|(name, _)| *name == module)?;
-            let whole = module.split("::").map(str::to_owned).chain(path.iter().cloned());
-            known.contains(&path[0].as_str()).then(|| whole.collect())
+            // Most names are local variables, which no rule knows.
+            if modules.is_empty() {
+                return None;
+            }
+            let module = self.resolve_names(glob.clone(), depth - 1)?;
+            let is_known = modules.contains(&module.join("::").as_str());
+            is_known.then(|| [&module, path].concat())
+        })
+    }
+
+    /// Whether a path may begin with a place in this file.
+    fn may_have_place(&self, path: &[String]) -> bool {
+        path.first().is_some_and(|first| {
+            ["self", "super", "crate"].contains(&first.as_str()) || self.modules.contains_key(first)
         })
     }
 }

@@ -11,6 +11,7 @@ mod macros;
 mod refuse;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -84,7 +85,7 @@ pub(crate) fn check(
 struct Body<'a> {
     krate: &'a Crate,
     errors: &'a mut Errors,
-    uses: Uses,
+    uses: Rc<Uses>,
     values: Values,
     allowed: Vec<Allowed>,
     /// Whether awaits are looked at: a function that is not `async` has none.
@@ -181,18 +182,13 @@ impl Body<'_> {
 
 impl VisitMut for Body<'_> {
     fn visit_block_mut(&mut self, block: &mut Block) {
-        let has_items = block.stmts.iter().any(|statement| matches!(statement, Stmt::Item(_)));
-        let outer = has_items.then(|| self.uses.clone());
-        if has_items {
-            self.uses.extend(&Uses::of_block(block));
-        }
+        let inner = self.uses.with(&Uses::of_block(block));
+        let outer = std::mem::replace(&mut self.uses, inner);
         let before = self.refused;
         let locks = self.locks.clone();
         self.holding(None, |body| visit_mut::visit_block_mut(body, block));
         self.locks = locks;
-        if let Some(outer) = outer {
-            self.uses = outer;
-        }
+        self.uses = outer;
         // It has no value, where a `loop` may have any: so that this is not refused as well.
         if self.refused > before
             && let Some(Stmt::Expr(last, None)) = block.stmts.last_mut()

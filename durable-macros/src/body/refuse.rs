@@ -1,6 +1,7 @@
 //! What names break the rules, and how that is said.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use quote::ToTokens;
 use syn::Path;
@@ -108,7 +109,7 @@ impl Body<'_> {
 
 /// The rule that something of this file breaks that no attribute looks into, and with what.
 fn reached(
-    uses: &Uses,
+    uses: &Rc<Uses>,
     name: &str,
     seen: &mut BTreeSet<String>,
 ) -> Option<(&'static Rule, String)> {
@@ -116,8 +117,7 @@ fn reached(
     if body.awaits {
         return Some((&rules::HIDDEN_AWAIT, ".await".to_owned()));
     }
-    let mut inner = uses.clone();
-    inner.extend(&body.uses);
+    let inner = uses.with(&body.uses);
     body.names.iter().find_map(|Name { path, kind, .. }| {
         let path = inner.without_self(path.clone());
         let mut what = path.join("::");

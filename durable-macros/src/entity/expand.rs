@@ -82,13 +82,18 @@ pub(super) fn block(
         #tokens
         #(#conditions)*
         #[allow(
+            clippy::all,
+            clippy::nursery,
+            clippy::pedantic,
             dead_code,
             deprecated,
             missing_docs,
             private_bounds,
             private_interfaces,
             unnameable_types,
-            unreachable_pub
+            unreachable_pub,
+            unused_mut,
+            unused_variables
         )]
         const _: () = {
             #(#handles)*

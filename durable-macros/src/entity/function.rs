@@ -63,7 +63,16 @@ pub(super) fn function(
         #errors
         #twin
         #(#conditions)*
-        #[allow(dead_code, deprecated, unreachable_pub)]
+        #[allow(
+            clippy::all,
+            clippy::nursery,
+            clippy::pedantic,
+            dead_code,
+            deprecated,
+            unreachable_pub,
+            unused_mut,
+            unused_variables
+        )]
         const _: () = {
             #entity
             #runs

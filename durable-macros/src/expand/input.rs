@@ -28,8 +28,9 @@ pub(crate) struct Inputs<'a> {
     /// The type of which the body is a method with a `self`, if it is one.
     entity: Option<&'a Type>,
     parts: Vec<Part<'a>>,
-    /// The types for which a codec is needed, each once.
+    /// The types for which a codec is needed, each once, and their texts.
     stored: Vec<&'a Type>,
+    texts: Vec<String>,
 }
 
 /// A part of the input.
@@ -62,8 +63,8 @@ impl<'a> Inputs<'a> {
         owner: Ident,
         entity: Option<&'a Type>,
     ) -> Self {
-        let (parts, stored) = (Vec::new(), Vec::new());
-        let mut inputs = Self { function, krate, owner, entity, parts, stored };
+        let (parts, stored, texts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut inputs = Self { function, krate, owner, entity, parts, stored, texts };
         for (index, parameter) in function.parameters.iter().enumerate() {
             if let (Role::Input(passing), Some(name)) = (&parameter.role, name(index, parameter)) {
                 let codec = inputs.codec(passing).into();
@@ -76,9 +77,10 @@ impl<'a> Inputs<'a> {
     /// The place of the codec for what is passed.
     fn codec(&mut self, passing: &'a Passing<'a>) -> usize {
         let Some(ty) = passing.stored() else { return 0 };
-        let text = |ty: &Type| ty.to_token_stream().to_string();
-        let known = self.stored.iter().position(|known| text(known) == text(ty));
+        let text = ty.to_token_stream().to_string();
+        let known = self.texts.iter().position(|known| *known == text);
         known.unwrap_or_else(|| {
+            self.texts.push(text);
             self.stored.push(ty);
             self.stored.len() - 1
         })
@@ -116,7 +118,6 @@ impl<'a> Inputs<'a> {
     pub(crate) fn codecs(&self) -> TokenStream {
         let (krate, stored) = (self.krate, &self.stored);
         quote! {
-            #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
             fn __inputs() -> (#(#krate::__private::Codec<#stored>,)*) {
                 (#(<#stored as #krate::__private::Stored>::codec(),)*)
             }
@@ -156,28 +157,29 @@ impl<'a> Inputs<'a> {
         let finish = self.finish();
         // The compiler says on the function's name that a future is not `Send`.
         let span = function.item.sig.ident.span();
-        let awaited = quote_spanned!(span=> ::std::boxed::Box::pin(async move { #finish }));
-        let blocking = quote!(::std::boxed::Box::new(move || #finish));
+        let awaited = || quote_spanned!(span=> ::std::boxed::Box::pin(async move { #finish }));
         let json = quote!(#krate::__private::Json);
         let context = Ident::new(function.kind.context(), Span::call_site());
         let context = quote!(#krate::#context);
-        let operation = quote!(#krate::__private::OperationRun);
-        let activity = quote!(#krate::__private::ActivityRun);
         let (parameters, given, run) = match (function.kind, function.is_async()) {
             (Kind::Orchestrator, _) => {
                 let given = quote!(#krate::__private::OrchestratorFuture);
-                (quote!((__context: #context, __input: #json)), given, awaited)
+                (quote!((__context: #context, __input: #json)), given, awaited())
             }
             (Kind::Activity, is_async) => {
+                let activity = quote!(#krate::__private::ActivityRun);
                 let run = if is_async {
+                    let awaited = awaited();
                     quote!(#activity::Async(#awaited))
                 } else {
-                    quote!(#activity::Blocking(#blocking))
+                    quote!(#activity::Blocking(::std::boxed::Box::new(move || #finish)))
                 };
                 (quote!((__context: #context, __input: #json)), activity, run)
             }
             (Kind::Entity | Kind::Operation, is_async) => {
+                let operation = quote!(#krate::__private::OperationRun);
                 let run = if is_async {
+                    let awaited = awaited();
                     // Where the state cannot be sent between threads, no more is said of the future.
                     let check = self.entity.map(|entity| {
                         let run = runnable(entity, krate);
@@ -194,7 +196,6 @@ impl<'a> Inputs<'a> {
             }
         };
         quote! {
-            #[allow(clippy::all, clippy::pedantic, clippy::nursery, unused_mut, unused_variables)]
             fn __run #parameters
             -> ::core::result::Result<#given, #krate::__private::FailureDetails> {
                 #reads

@@ -131,8 +131,7 @@ fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStr
         #twin
         #(#conditions)*
         #(#allowed)*
-        // Of the options that there are, all may be given.
-        #[allow(clippy::needless_update)]
+        #[allow(clippy::all, clippy::nursery, clippy::pedantic, unused_mut, unused_variables)]
         const _: () = {
             impl #ident { #codecs }
             #outcome
