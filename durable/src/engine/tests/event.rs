@@ -36,7 +36,7 @@ fn started(name: &str, input: &str, say: impl FnOnce(&mut ExecutionStarted)) -> 
 }
 
 pub(crate) fn ExecutionRewound(reason: &str) -> Numbered {
-    (-1, EventKind::ExecutionRewound { reason: reason.to_owned() })
+    (-1, EventKind::ExecutionRewound { reason: reason.to_owned(), start: None })
 }
 
 fn source() -> String {
