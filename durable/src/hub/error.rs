@@ -199,7 +199,8 @@ pub enum StartError {
         /// What there is.
         registered: String,
     },
-    /// The disk is nearly full, and what is left is kept for what runs already.
+    /// The disk is nearly full, and what is left is kept for running instances; or commits wait for
+    /// another resource that the system lacks for now, such as file descriptors.
     #[error(
         "no instance is started while the system has too little room for it; running instances \
          continue, and starts are accepted again when there is room"
@@ -259,7 +260,8 @@ pub enum EntityError<E = Error> {
         /// What `serde` said.
         reason: String,
     },
-    /// The disk is nearly full, and what is left is kept for what runs already.
+    /// The disk is nearly full, and what is left is kept for running instances; or commits wait for
+    /// another resource that the system lacks for now, such as file descriptors.
     #[error(
         "no operation is accepted while the system has too little room for it; running instances \
          continue, and operations are accepted again when there is room"

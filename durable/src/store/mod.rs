@@ -170,7 +170,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// goes on, so a store answers no while it has room left for that. Most stores have always room.
     ///
     /// # Errors
-    /// [`StoreError::DiskFull`], or what keeps the store from telling.
+    /// [`StoreError::DiskFull`]; [`StoreError::Exhausted`] while commits wait for another resource; or
+    /// what keeps the store from telling.
     fn check_room(&self) -> Result<(), StoreError> {
         Ok(())
     }

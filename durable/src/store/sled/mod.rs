@@ -219,6 +219,10 @@ fn open_base(folder: &Folder, options: &SledOptions) -> Result<Base, StoreError>
         }
         opened => opened?,
     };
+    if !has_begun {
+        let damage = log::read::read(&folder.log(), base.applied()?)?.damage;
+        damage.map_or(Ok(()), Err)?;
+    }
     folder.sync()?;
     folder.create_log()?;
     Ok(base)

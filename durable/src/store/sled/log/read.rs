@@ -42,7 +42,13 @@ pub(in crate::store::sled) fn read(folder: &Path, applied: u64) -> Result<Recove
         move |error| StoreError::io(doing, error)
     };
     if !folder.exists() {
-        return Ok(Recovered { last: applied, ..Recovered::default() });
+        // It was there before the tree had anything, and stays for as long as the hub.
+        let damage = (applied > 0).then(|| StoreError::LogDamaged {
+            file: folder.to_owned(),
+            offset: 0,
+            what: format!("the log is missing, and the tree has its frames up to {applied}"),
+        });
+        return Ok(Recovered { last: applied, damage, ..Recovered::default() });
     }
     let mut reader = Reader { acknowledged: mark::read(folder), ..Reader::default() };
     reader.found.last = applied;

@@ -114,6 +114,34 @@ fn sled_files_that_another_process_has_locked_are_in_use() {
 }
 
 #[test]
+fn a_part_that_is_missing_is_named() {
+    for part in ["log", "sled"] {
+        let opened = Opened::in_hub();
+        opened.try_write("before").unwrap();
+        let path = opened.path();
+        let Opened { store, folder: _folder, .. } = opened;
+        drop(store);
+        fs::remove_dir_all(path.join(part)).unwrap();
+        for _again in 0..2 {
+            let error = SledStore::open(&path).unwrap_err();
+            assert!(matches!(error, StoreError::LogDamaged { .. }), "{part}: {error}");
+        }
+        let found = SledStore::read_only(&path).unwrap();
+        assert!(matches!(found.damage(), [StoreError::LogDamaged { .. }]), "{part}");
+    }
+}
+
+/// The mark only tells damage from what a crash has torn.
+#[test]
+fn a_folder_without_a_mark_opens_with_all_that_it_has() {
+    let opened = Opened::in_hub();
+    opened.try_write("before").unwrap();
+    let left = copy(&opened.path());
+    fs::remove_file(left.path().join("log/mark")).unwrap();
+    assert!(SledStore::open(left.path()).unwrap().instance(&id("before")).unwrap().is_some());
+}
+
+#[test]
 fn files_that_are_not_what_they_should_be_are_named() {
     for name in ["lock", "log/mark", "log/next"] {
         let folder = tempfile::tempdir().unwrap();
