@@ -11,7 +11,9 @@ use syn::{
 
 use crate::ast::{Function, Kind};
 use crate::errors::Errors;
-use crate::expand::{call, conditions, constructor, implementation, outcome_types, twin};
+use crate::expand::{
+    call, conditions, constructor, hidden_types, implementation, outcome_types, twin,
+};
 use crate::paths::Crate;
 use crate::valid::{Unstorable, borrowed, owner, unstorable};
 
@@ -41,7 +43,8 @@ pub(crate) fn expand(
         return quote!(#errors #constructor);
     }
     let body = for_body(kind, function.item.clone());
-    let twin = twin(&Function::new(kind, &body));
+    let hidden = hidden_types(&seen, krate);
+    let twin = twin(&Function::new(kind, &body), hidden.as_ref());
     let types = [&quote!(()), &output, &error];
     let implementation = implementation(&seen, krate, types, [&nothing, &nothing]);
     quote! {

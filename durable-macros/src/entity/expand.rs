@@ -25,7 +25,9 @@ use crate::ast::{Function, Kind, Output};
 use crate::attr::Options;
 use crate::errors::Errors;
 use crate::expand::input::{Inputs, runnable};
-use crate::expand::{conditions, constructor, outcome_of, outcome_types, result_span};
+use crate::expand::{
+    conditions, constructor, hidden_types, outcome_of, outcome_types, parameter, result_span,
+};
 use crate::fallback::{Lifetimes, for_callers};
 use crate::paths::Crate;
 
@@ -413,10 +415,11 @@ impl Expansion<'_> {
         let outcome = outcome_of(owner, &function, krate);
         // As private as the operation, whose types may be.
         let vis = &operation.outside.vis;
+        let [parameter, field] = parameter(hidden_types(&function, krate).as_ref());
         quote! {
             #(#conditions)*
             #[allow(missing_copy_implementations, missing_debug_implementations)]
-            #vis struct #owner;
+            #vis struct #owner #parameter { #field }
             #(#conditions)*
             #[allow(non_local_definitions)]
             const _: () = {

@@ -17,7 +17,7 @@ use crate::ast::{Function, Kind};
 use crate::attr::Options;
 use crate::errors::Errors;
 use crate::expand::input::Inputs;
-use crate::expand::{conditions, outcome_of, twin};
+use crate::expand::{conditions, hidden_types, outcome_of, twin};
 use crate::fallback::for_body;
 use crate::paths::Crate;
 use crate::valid;
@@ -42,7 +42,8 @@ pub(super) fn function(
     let krate = Crate(options.krate);
     let conditions = conditions(item);
     let body = if errors.is_empty() { item.clone() } else { for_body(Kind::Entity, item.clone()) };
-    let twin = twin(&Function::new(Kind::Entity, &body));
+    let hidden = if errors.is_empty() { hidden_types(&function, &krate) } else { None };
+    let twin = twin(&Function::new(Kind::Entity, &body), hidden.as_ref());
     let (entry, runs) = if errors.is_empty() {
         let inputs = Inputs::new(&function, &krate);
         let states = inputs.states();

@@ -16,14 +16,14 @@ pub(crate) mod unread;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Attribute, FnArg, Ident, Item, ItemFn, Meta, Signature, Type, parse_quote};
+use syn::{Attribute, FnArg, Ident, Item, ItemFn, Meta, Signature, Type, Visibility, parse_quote};
 
 use self::input::Inputs;
 use crate::ast::{Function, Kind, Output, Role, generic_arguments, last_name};
 use crate::attr::Options;
 use crate::errors::Errors;
 use crate::paths::Crate;
-use crate::{body, fallback, foreign, hash, source, valid};
+use crate::{body, fallback, foreign, hash, names, source, valid};
 
 /// What an attribute makes of the item that it stands on.
 pub(crate) fn function(kind: Kind, options: TokenStream, item: &TokenStream) -> TokenStream {
@@ -102,7 +102,7 @@ fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStr
     let ident = &item.sig.ident;
     let inputs = Inputs::new(function, &krate);
     let constructor = constructor(function, &call(ident, &krate), &inputs.write());
-    let twin = twin(function);
+    let twin = twin(function, hidden_types(function, &krate).as_ref());
     let codecs = inputs.codecs();
     let runner = inputs.runner();
     let body = body(function, &krate, &inputs);
@@ -181,8 +181,44 @@ pub(crate) fn constructor(
     }
 }
 
+/// The types in a signature that may be more private than the function, for [`twin`].
+///
+/// Plain Rust lets a `pub fn` in a private module take a type that is private to the crate; an associated
+/// type of a `pub` type must not be that type. A type of which the private one is a parameter is as
+/// private as its parameter, and with a default it is written as if it had none.
+pub(crate) fn hidden_types(function: &Function<'_>, krate: &Crate) -> Option<TokenStream> {
+    /// Types that are never private.
+    const PUBLIC: [&str; 26] = [
+        "Box", "Error", "Option", "PathBuf", "Result", "String", "Vec", "bool", "char", "durable",
+        "f32", "f64", "i128", "i16", "i32", "i64", "i8", "isize", "std", "string", "u128", "u16",
+        "u32", "u64", "u8", "usize",
+    ];
+    if matches!(function.item.vis, Visibility::Inherited) {
+        return None;
+    }
+    let input = Inputs::new(function, krate).owned();
+    let types = match function.output {
+        Output::Unit => input,
+        Output::Plain(ty) | Output::Result(ty) => quote!((#input, #ty)),
+    };
+    let names = names::names(&types);
+    let is_public = |name: &String| PUBLIC.contains(&name.as_str());
+    (!names.iter().flat_map(|name| &name.path).all(is_public)).then_some(types)
+}
+
+/// A type with a parameter that nobody writes, if there are types to hide behind it.
+pub(crate) fn parameter(hidden: Option<&TokenStream>) -> [TokenStream; 2] {
+    match hidden {
+        Some(types) => [
+            quote!(<__Types = #types>),
+            quote!(__types: ::core::marker::PhantomData<fn() -> __Types>),
+        ],
+        None => [TokenStream::new(), TokenStream::new()],
+    }
+}
+
 /// The type that bears the function's name, with the user's body.
-pub(crate) fn twin(function: &Function<'_>) -> TokenStream {
+pub(crate) fn twin(function: &Function<'_>, hidden: Option<&TokenStream>) -> TokenStream {
     let item = function.item;
     let (vis, ident) = (&item.vis, &item.sig.ident);
     let mut run = item.clone();
@@ -198,10 +234,17 @@ pub(crate) fn twin(function: &Function<'_>) -> TokenStream {
     }
     let conditions = conditions(item);
     let docs = docs(function);
-    let twin = match function.kind {
+    let [parameter, field] = parameter(hidden);
+    let twin = match (function.kind, hidden) {
         // There is no value of it, and the compiler proposes none to who calls it as a function.
-        Kind::Entity => quote_spanned!(ident.span()=> #vis enum #ident {}),
-        _ => quote_spanned!(ident.span()=> #vis struct #ident {}),
+        (Kind::Entity, None) => quote_spanned!(ident.span()=> #vis enum #ident {}),
+        (Kind::Entity, Some(_)) => quote_spanned! {ident.span()=>
+            #vis enum #ident #parameter {
+                #[doc(hidden)]
+                __Never { never: ::core::convert::Infallible, #field },
+            }
+        },
+        _ => quote_spanned!(ident.span()=> #vis struct #ident #parameter { #field }),
     };
     quote! {
         #(#conditions)*
@@ -211,6 +254,7 @@ pub(crate) fn twin(function: &Function<'_>) -> TokenStream {
             missing_copy_implementations,
             missing_debug_implementations,
             dead_code,
+            private_interfaces,
             unreachable_pub,
             clippy::empty_structs_with_brackets
         )]
