@@ -309,15 +309,17 @@ pub struct InputReader<'a> {
 }
 
 impl<'a> InputReader<'a> {
-    /// Begins to read the stored input of a function with `count` parameters.
+    /// Begins to read the stored input of a function with `count` parameters, of which the last
+    /// `optional` are `Option`s: those that the input lacks, since it was stored by code that did not have
+    /// them yet, are `None`.
     ///
     /// # Errors
     /// The input has another number of parameters.
-    pub fn new(input: &'a Json, count: usize) -> Result<Self, FailureDetails> {
+    pub fn new(input: &'a Json, count: usize, optional: usize) -> Result<Self, FailureDetails> {
         let values = match count {
             0 => Vec::new(),
             1 => vec![input.as_str()],
-            _ => split(input.as_str(), count)?,
+            _ => split(input.as_str(), count, optional)?,
         };
         Ok(Self { values: values.into_iter() })
     }
@@ -346,14 +348,28 @@ impl<'a> InputReader<'a> {
     }
 }
 
-fn split(input: &str, count: usize) -> Result<Vec<&str>, FailureDetails> {
-    let values: Vec<&RawValue> = serde_json::from_str(input).map_err(|error| {
-        invalid_input(format!("expected an array of {count} parameters: {error}"))
-    })?;
-    if values.len() == count {
-        Ok(values.into_iter().map(RawValue::get).collect())
-    } else {
-        Err(invalid_input(format!("expected {count} parameters, found {}", values.len())))
+/// The parameters of an input that was stored by this code, or by code with fewer of them.
+///
+/// One parameter is stored as itself and several as an array. So an array of as many elements as there
+/// were parameters is read as those, and everything else as the only parameter that there was.
+fn split(input: &str, count: usize, optional: usize) -> Result<Vec<&str>, FailureDetails> {
+    const INSTEAD: &str = "an instance keeps the input with which it was started; add parameters at the \
+                           end, as `Option<..>`, or take one struct and add fields with \
+                           `#[serde(default)]`";
+    let required = count - optional;
+    let values: serde_json::Result<Vec<&RawValue>> = serde_json::from_str(input);
+    match values {
+        Ok(values) if values.len() <= count && values.len() >= required.max(2) => {
+            Ok(values.into_iter().map(RawValue::get).collect())
+        }
+        _ if required <= 1 => Ok(vec![input]),
+        Ok(values) => Err(invalid_input(format!(
+            "expected {count} parameters, found {}; {INSTEAD}",
+            values.len()
+        ))),
+        Err(error) => Err(invalid_input(format!(
+            "expected an array of {count} parameters: {error}; {INSTEAD}"
+        ))),
     }
 }
 
@@ -385,17 +401,60 @@ mod tests {
             ["null", "\"Tokyo\"", "[[1,2],null]"]
         );
 
-        let mut reader = InputReader::new(&two, 2).unwrap();
+        let mut reader = InputReader::new(&two, 2, 0).unwrap();
         assert_eq!(reader.take_vec(payload::<u8>(), "numbers").unwrap(), [1, 2]);
         assert_eq!(reader.take(payload::<Option<u8>>(), "more").unwrap(), None);
+    }
+
+    /// Reads a `String` and two optional numbers.
+    fn grown(json: &str) -> Result<(String, Option<u8>, Option<u8>), FailureDetails> {
+        let json = Json::parse(json).unwrap();
+        let mut reader = InputReader::new(&json, 3, 2)?;
+        let number = payload::<Option<u8>>();
+        Ok((
+            reader.take(payload(), "city")?,
+            reader.take(number, "first")?,
+            reader.take(number, "second")?,
+        ))
+    }
+
+    #[test]
+    fn a_missing_optional_parameter_at_the_end_is_none() {
+        let city = || "Tokyo".to_owned();
+        assert_eq!(grown("[\"Tokyo\",1,2]").unwrap(), (city(), Some(1), Some(2)));
+        assert_eq!(grown("[\"Tokyo\",1]").unwrap(), (city(), Some(1), None));
+        assert_eq!(grown("\"Tokyo\"").unwrap(), (city(), None, None));
+    }
+
+    #[test]
+    fn a_list_that_was_the_only_parameter_is_told_from_several() {
+        let read = |json: &str| {
+            let json = Json::parse(json).unwrap();
+            let mut reader = InputReader::new(&json, 2, 1)?;
+            let list = reader.take_vec(payload::<u8>(), "list")?;
+            Ok::<_, FailureDetails>((list, reader.take(payload::<Option<u8>>(), "more")?))
+        };
+        assert_eq!(read("[]").unwrap(), (vec![], None));
+        assert_eq!(read("[1]").unwrap(), (vec![1], None));
+        assert_eq!(read("[1,2,3]").unwrap(), (vec![1, 2, 3], None));
+        assert_eq!(read("[[1],2]").unwrap(), (vec![1], Some(2)));
+        // As many elements as there are parameters now.
+        assert!(read("[1,2]").is_err());
+    }
+
+    #[test]
+    fn parameters_that_are_not_optional_are_not_made_up() {
+        let json = Json::parse("\"Tokyo\"").unwrap();
+        let error = InputReader::new(&json, 3, 1).unwrap_err();
+        assert!(error.message.contains("; add parameters at the end, as `Option<..>`"));
     }
 
     #[test]
     fn what_does_not_fit_is_named() {
         let json = Json::parse("[1]").unwrap();
-        let error = InputReader::new(&json, 2).unwrap_err();
-        assert_eq!(error.message, "expected 2 parameters, found 1");
-        let error = InputReader::new(&json, 1).unwrap().take(payload::<String>(), "city");
+        let error = InputReader::new(&json, 2, 0).unwrap_err();
+        assert!(error.message.starts_with("expected 2 parameters, found 1; "), "{}", error.message);
+        let error = InputReader::new(&json, 1, 0).unwrap().take(payload::<String>(), "city");
         assert!(error.unwrap_err().message.starts_with("parameter `city` cannot be read: "));
     }
 

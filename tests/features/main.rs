@@ -15,6 +15,7 @@ mod limits;
 mod listeners;
 mod manage;
 mod observability;
+mod parameters;
 mod parity;
 mod progress;
 mod residents;

@@ -8,7 +8,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Ident, Pat, Type};
 
-use crate::ast::{Function, Kind, Output, Parameter, Passing, Role};
+use crate::ast::{Function, Kind, Output, Parameter, Passing, Role, last_name};
 use crate::paths::Crate;
 
 /// The name of a parameter in the constructor; none if it is not part of the call.
@@ -239,6 +239,7 @@ impl<'a> Inputs<'a> {
         }
         let (krate, owner) = (self.krate, &self.owner);
         let count = self.parts.len();
+        let optional = self.parts.iter().rev().take_while(|part| part.passing.is_option()).count();
         let take_owned = |owned: TokenStream, name: &Ident, label: &str| {
             quote! {
                 let #name = __reader.take(
@@ -262,7 +263,7 @@ impl<'a> Inputs<'a> {
         });
         quote! {
             let __codecs = <#owner>::__inputs();
-            let mut __reader = #krate::__private::InputReader::new(&__input, #count)?;
+            let mut __reader = #krate::__private::InputReader::new(&__input, #count, #optional)?;
             #(#takes)*
         }
     }
@@ -309,6 +310,16 @@ pub(crate) fn runnable(entity: &Type, krate: &Crate) -> TokenStream {
 }
 
 impl Passing<'_> {
+    /// Whether it can be left out at the end: it is `None` in an input that was stored before it was added.
+    fn is_option(&self) -> bool {
+        match self {
+            Self::Value(ty) | Self::Reference(ty) => {
+                last_name(ty).is_some_and(|name| name == "Option")
+            }
+            Self::Slice(_) | Self::Str | Self::Path => false,
+        }
+    }
+
     /// The type for which a codec is needed; a `&str` or a `&Path` needs none of the user's.
     fn stored(&self) -> Option<&Type> {
         match self {

@@ -105,7 +105,11 @@ impl Called {
     fn not_in_orchestrator(&self) -> FailureDetails {
         let instead = match self {
             Self::Function(_, name) => format!("or run its body with `{name}::run(..)`"),
-            Self::Operation(..) => "or call it with `hub.call_entity(..)`".to_owned(),
+            Self::Operation(..) => {
+                "in an entity signal it with `ctx.signal(..)`, which waits for no \
+                                    answer, or as a client call it with `hub.call_entity(..)`"
+                    .to_owned()
+            }
         };
         let message = format!(
             "a call of {self} was awaited outside of an orchestrator, where nothing would be \
