@@ -27,6 +27,7 @@ mod breaking;
 mod conformance;
 mod entity_types;
 mod error_texts;
+mod evicted;
 mod failures;
 mod hub;
 mod registration;

@@ -117,6 +117,11 @@ impl Activities {
         queue.jobs.count();
     }
 
+    /// The result of an attempt has been taken in, and what follows from it is durable.
+    pub(super) fn taken_in(&self, key: &JobKey, attempt: u32) {
+        self.queue().jobs.take_in(key, attempt);
+    }
+
     /// Tells all jobs of an execution that nobody waits for them any more.
     pub(super) fn cancel_all(&self, execution_id: ExecutionId) {
         let mut queue = self.queue();
@@ -290,6 +295,9 @@ impl Activities {
         let mut queue = self.queue();
         let is_waited_for = queue.jobs.end(&job.key(), ticket);
         let cut_off = queue.closed && result.is_err();
+        if is_waited_for && !cut_off {
+            queue.jobs.report(job.key(), job.task.attempt);
+        }
         let next = queue.jobs.next();
         queue.jobs.count();
         drop(queue);

@@ -80,6 +80,8 @@ impl Content {
 #[derive(Debug)]
 pub(super) enum Effect {
     Run(Box<Job>),
+    /// The result of this attempt has been taken in.
+    TakenIn(JobKey, u32),
     Cancel(JobKey),
     /// Nobody waits for any activity of this execution any more.
     CancelAll(ExecutionId),
@@ -200,6 +202,7 @@ impl Committer {
             for effect in write.effects {
                 match effect {
                     Effect::Run(job) => self.activities.submit(job),
+                    Effect::TakenIn(key, attempt) => self.activities.taken_in(&key, attempt),
                     Effect::Cancel(key) => self.activities.cancel(&key),
                     Effect::CancelAll(execution) => self.activities.cancel_all(execution),
                     // Whoever no longer waits for an answer has dropped its end of the channel.

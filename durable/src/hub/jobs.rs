@@ -3,7 +3,9 @@
 //! Rules:
 //! 1. Jobs begin in the order in which they came, except that one of an activity with a limit stands
 //!    aside while as many of that activity are running.
-//! 2. A job that is cancelled is gone: if it is running, its result counts for nothing.
+//! 2. An attempt whose result is on its way to its partition is not begun again: an instance that is
+//!    replayed meanwhile cannot know that it has ended.
+//! 3. A job that is cancelled is gone: if it is running, its result counts for nothing.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -21,6 +23,8 @@ pub(super) struct Jobs {
     /// The jobs in the queue, or aside, that were not cancelled.
     waiting: BTreeSet<JobKey>,
     running: BTreeMap<JobKey, Running>,
+    /// The attempts that have ended and whose results are not taken in yet.
+    reported: BTreeMap<JobKey, u32>,
     limited: HashMap<Cow<'static, str>, Limited>,
     started: u64,
 }
@@ -61,7 +65,8 @@ impl Jobs {
     /// Adds a job, unless it is there already.
     pub(super) fn add(&mut self, job: Box<Job>, at_most: Option<usize>, busy: Busy) -> bool {
         let key = job.key();
-        if self.running.contains_key(&key) || !self.waiting.insert(key) {
+        let is_reported = self.reported.get(&key) == Some(&job.task.attempt);
+        if is_reported || self.running.contains_key(&key) || !self.waiting.insert(key) {
             return false;
         }
         self.queue.push_back(Waiting { job, at_most, busy, since: Stopwatch::start() });
@@ -109,6 +114,18 @@ impl Jobs {
             self.running.remove(key);
         }
         is_it
+    }
+
+    /// The result of an attempt is on its way.
+    pub(super) fn report(&mut self, key: JobKey, attempt: u32) {
+        self.reported.insert(key, attempt);
+    }
+
+    /// The result of an attempt has been taken in.
+    pub(super) fn take_in(&mut self, key: &JobKey, attempt: u32) {
+        if self.reported.get(key) == Some(&attempt) {
+            self.reported.remove(key);
+        }
     }
 
     /// Tells how many there are.

@@ -230,9 +230,11 @@ impl Partition {
                 self.start(start)
             }
             Mail::TaskEnded { instance_id, execution_id, attempt, event } => {
-                if self.is_current(&instance_id, execution_id)? {
-                    arrivals.of(&instance_id).events.push((event, Some(attempt)));
-                }
+                let is_current = self.is_current(&instance_id, execution_id)?;
+                let arrival = arrivals.of(&instance_id);
+                let taken_in = |task| Effect::TakenIn((execution_id, task), attempt);
+                arrival.effects.extend(event.answers().map(taken_in));
+                arrival.events.extend(is_current.then_some((event, Some(attempt))));
                 Ok(())
             }
             Mail::Message(message) if message.instance_id.is_entity() => {
