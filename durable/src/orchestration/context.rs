@@ -272,7 +272,7 @@ impl OrchestrationContext {
     ///
     /// # Errors
     /// The id breaks a rule, the payload has no JSON form or is too large, or the execution has asked
-    /// for more than it may ([`max_actions`](crate::HubBuilder::max_actions)). Nothing is sent then.
+    /// for more than it may ([`max_actions`](crate::TaskHubBuilder::max_actions)). Nothing is sent then.
     #[track_caller]
     pub fn send_event(
         &self,
@@ -301,7 +301,7 @@ impl OrchestrationContext {
     /// The id breaks a rule, the input has no JSON form or is too large, the call has an option that
     /// counts only where it is awaited ([`retry`](Call::retry), [`timeout`](Call::timeout)), or the
     /// execution has asked for more than it may
-    /// ([`max_actions`](crate::HubBuilder::max_actions)). Nothing is started then.
+    /// ([`max_actions`](crate::TaskHubBuilder::max_actions)). Nothing is started then.
     ///
     /// ```
     /// # use durable::prelude::*;
