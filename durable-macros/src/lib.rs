@@ -92,6 +92,8 @@ use crate::ast::Kind;
 ///     values.into_iter().next().unwrap()
 /// }
 /// ```
+#[doc(alias = "task")]
+#[doc(alias = "step")]
 #[proc_macro_attribute]
 pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::function(Kind::Activity, options.into(), &item.into()).into()
@@ -128,6 +130,8 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// #[orchestrator]
 /// fn not_async(ctx: &OrchestrationContext) {}
 /// ```
+#[doc(alias = "workflow")]
+#[doc(alias = "child_workflow")]
 #[proc_macro_attribute]
 pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::function(Kind::Orchestrator, options.into(), &item.into()).into()
@@ -247,6 +251,8 @@ pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
 ///     }
 /// }
 /// ```
+#[doc(alias = "actor")]
+#[doc(alias = "virtual_object")]
 #[proc_macro_attribute]
 pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
     entity::entity(options.into(), &item.into()).into()

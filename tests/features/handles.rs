@@ -108,3 +108,17 @@ async fn the_instance_of_a_schedule_is_found_only_if_it_is_asked_for() -> Result
     assert_eq!(hub.schedule("a")?.instance().status().await?.name, "durable.Schedule");
     Ok(())
 }
+
+#[tokio::test]
+async fn input_and_output_are_read_as_types() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(v2::invoice(5)).await?;
+    assert_eq!(run.details().await?.output_as::<u32>()?, None);
+    run.result().await?;
+    let details = run.details().await?;
+    assert_eq!(details.input_as::<u32>()?, 5);
+    assert_eq!(details.output_as::<u32>()?, Some(6));
+    assert!(details.input_as::<String>().is_err());
+    assert_eq!(details.input.read::<u64>()?, 5);
+    Ok(())
+}

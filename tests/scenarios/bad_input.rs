@@ -445,3 +445,20 @@ async fn what_is_done_to_an_instance_that_is_not_there_is_named() -> Result<()> 
     })
     .await
 }
+
+#[orchestrator]
+async fn acts_once(ctx: &OrchestrationContext) -> Result<String> {
+    Ok(act("once".into()).await?)
+}
+
+#[tokio::test]
+async fn a_test_hub_misses_state_only_where_an_activity_needs_it() -> Result<()> {
+    let hub = durable::testing::TestHub::open().await?;
+    assert_eq!(hub.start(echoes("no state".into())).await?.result().await?, "no state");
+    let failed = hub.start(acts_once()).await?.result().await.unwrap_err().to_string();
+    assert!(
+        failed.contains("World") && failed.contains("TaskHub::builder().state(..)"),
+        "{failed}"
+    );
+    Ok(())
+}

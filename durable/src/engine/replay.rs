@@ -152,7 +152,12 @@ impl Execution {
     ) -> Result<(), Suspension> {
         let mismatch = match &self.end {
             _ if recorded == RuntimeStatus::Terminated => None,
-            End::NotYet => Some(Wanted::Nothing),
+            End::NotYet => {
+                return Err(match self.scope.first_unrecorded() {
+                    Some((_, request)) => self.mismatch(event, Wanted::Request(&request)),
+                    None => self.mismatch(event, Wanted::Nothing),
+                });
+            }
             End::Unrecorded(Ok(result)) => {
                 let is_same = !self.strict || recorded_result == Some(result);
                 let reached = recorded == RuntimeStatus::Completed && is_same;

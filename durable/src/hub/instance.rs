@@ -62,8 +62,43 @@ pub struct InstanceDetails {
     pub failure: Option<FailureDetails>,
 }
 
+impl InstanceDetails {
+    /// Its input, read as a `T`: the parameter of its orchestrator, or a tuple of several.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # #[orchestrator]
+    /// # async fn double(ctx: &OrchestrationContext, n: u32) -> Result<u32> { Ok(2 * n) }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// # let hub = TaskHub::builder().in_memory().open().await?;
+    /// let run = hub.start(double(4)).await?;
+    /// run.result().await?;
+    /// let details = run.details().await?;
+    /// assert_eq!(details.input_as::<u32>()?, 4);
+    /// assert_eq!(details.output_as::<u32>()?, Some(8));
+    /// # hub.shutdown().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// It is not a `T`.
+    pub fn input_as<T: Payload>(&self) -> crate::Result<T> {
+        self.input.read()
+    }
+
+    /// What it returned, read as a `T`; `None` if it has not.
+    ///
+    /// # Errors
+    /// It is not a `T`.
+    pub fn output_as<T: Payload>(&self) -> crate::Result<Option<T>> {
+        self.output.as_ref().map(Json::read).transpose()
+    }
+}
+
 impl InstanceHandle {
     /// The instance's id.
+    #[doc(alias = "id")]
     pub fn instance_id(&self) -> &InstanceId {
         &self.instance_id
     }
@@ -102,6 +137,8 @@ impl InstanceHandle {
     ///
     /// # Errors
     /// As [`status`](Self::status); or [`HubError::Unreadable`] if it is not a `T`.
+    #[doc(alias = "query")]
+    #[doc(alias = "progress")]
     pub async fn custom_status<T: Payload>(&self) -> Result<Option<T>, HubError> {
         let status = self.status().await?.custom_status;
         status.map(|status| self.read_custom_status(&status)).transpose()
@@ -144,6 +181,7 @@ impl InstanceHandle {
     /// # Errors
     /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::InvalidEvent`] if
     /// it has no name, or the payload has no JSON form or is too large.
+    #[doc(alias = "signal")]
     pub async fn raise_event(
         &self,
         name: &str,
@@ -174,14 +212,16 @@ impl InstanceHandle {
     /// # Errors
     /// As [`raise_event`](Self::raise_event).
     pub fn raise<T: ExternalEvent>(&self, event: &T) -> Reply<Result<(), ManageError>> {
-        let json = T::codec().encode_readable("the event", event).map_err(Error::msg);
-        let limits = &self.hub.inner.limits;
-        let check = |json: Json| {
-            limits.check_payload("the event", json.as_str().len()).map_err(Error::msg)?;
-            Ok(json)
-        };
-        let (instance, json) = (self.clone(), json.and_then(check));
+        let (instance, json) = (self.clone(), self.typed_event_json(event));
         Reply::new(async move { instance.raise_json(T::NAME, json).await })
+    }
+
+    /// What an event of a declared type carries, as JSON.
+    pub(crate) fn typed_event_json<T: ExternalEvent>(&self, event: &T) -> crate::Result<Json> {
+        let json = T::codec().encode_readable("the event", event).map_err(Error::msg)?;
+        let limits = &self.hub.inner.limits;
+        limits.check_payload("the event", json.as_str().len()).map_err(Error::msg)?;
+        Ok(json)
     }
 
     /// What an event carries, as JSON.
@@ -225,6 +265,7 @@ impl InstanceHandle {
     ///
     /// # Errors
     /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`].
+    #[doc(alias = "cancel")]
     pub async fn terminate(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Terminate { reason: reason.into(), recurse: false }).await
     }

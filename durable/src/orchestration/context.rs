@@ -190,6 +190,8 @@ impl OrchestrationContext {
     ///     Ok(())
     /// }
     /// ```
+    #[doc(alias = "query")]
+    #[doc(alias = "progress")]
     pub fn set_custom_status(&self, status: &(impl Serialize + ?Sized)) -> Result<()> {
         let json = written("the custom status", status)?;
         let max = self.scope.limits().custom_status;
@@ -232,6 +234,8 @@ impl OrchestrationContext {
     /// }
     /// ```
     #[track_caller]
+    #[doc(alias = "sleep")]
+    #[doc(alias = "delay")]
     pub fn create_timer(&self, when: impl When) -> Timer {
         Timer::new(Rc::clone(&self.scope), when, Location::caller())
     }
@@ -257,6 +261,8 @@ impl OrchestrationContext {
     ///     }
     /// }
     /// ```
+    #[doc(alias = "signal")]
+    #[doc(alias = "wait_signal")]
     pub fn wait_for_external_event<T: Payload>(&self, name: &str) -> ExternalEventWait<T> {
         ExternalEventWait::new(Rc::clone(&self.scope), name, payload())
     }
@@ -274,6 +280,7 @@ impl OrchestrationContext {
     /// The id breaks a rule, the payload has no JSON form or is too large, or the execution has asked
     /// for more than it may ([`max_actions`](crate::TaskHubBuilder::max_actions)). Nothing is sent then.
     #[track_caller]
+    #[doc(alias = "signal_external_workflow")]
     pub fn send_event(
         &self,
         instance_id: impl AsRef<str>,
@@ -313,6 +320,7 @@ impl OrchestrationContext {
     ///     Ok(())
     /// }
     /// ```
+    #[doc(alias = "child_workflow")]
     pub fn start<O: Orchestrator>(&self, call: Call<O>) -> Result<InstanceId> {
         if self.scope.replay_version() >= 1 {
             call.check_start()?;
@@ -443,6 +451,7 @@ impl OrchestrationContext {
     ///     Ok(())
     /// }
     /// ```
+    #[doc(alias = "get_version")]
     pub fn patched(&self, id: &str) -> bool {
         self.scope.patched(id)
     }

@@ -46,6 +46,7 @@ use crate::registry::Definition;
     label = "only orchestrations have instances, which are started",
     note = "annotate the function with `#[orchestrator]`; an activity is awaited in one"
 )]
+#[doc(alias = "workflow")]
 pub trait Orchestrator: Definition {
     /// What the function returns, as it is written.
     type Return;

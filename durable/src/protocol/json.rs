@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -61,6 +62,22 @@ impl Json {
     /// Takes text that a serializer has just written.
     pub(crate) fn trusted(text: String) -> Self {
         Self(text.into())
+    }
+
+    /// The value, read as a `T`.
+    ///
+    /// ```
+    /// use durable::protocol::Json;
+    ///
+    /// let json = Json::parse("[1, 2]").unwrap();
+    /// assert_eq!(json.read::<Vec<u32>>()?, [1, 2]);
+    /// # Ok::<(), durable::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// It is not a `T`.
+    pub fn read<T: DeserializeOwned>(&self) -> crate::Result<T> {
+        Ok(serde_json::from_str(&self.0)?)
     }
 
     /// The JSON text.

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use super::mocks::Mocks;
 use crate::protocol::{InstanceId, Json, Timestamp};
 use crate::{
-    Activity, ActivityContext, Definition, InstanceHandle, ManageError, OpenError, Orchestrator,
-    TaskHub, TaskHubBuilder,
+    Activity, ActivityContext, Definition, ExternalEvent, InstanceHandle, ManageError, OpenError,
+    Orchestrator, TaskHub, TaskHubBuilder,
 };
 
 /// When time begins, unless something else is said: 2026-01-01T00:00:00Z, in microseconds.
@@ -75,6 +75,9 @@ struct Event {
 
 impl TestHub {
     /// Opens a hub in memory, with every function that is annotated in this program.
+    ///
+    /// Unlike a [`TaskHub`], it opens without the shared [state](crate::State) that some activities want:
+    /// an activity that runs and misses its state fails, and says which.
     ///
     /// # Errors
     /// As [`TaskHubBuilder::open`](crate::TaskHubBuilder::open).
@@ -192,15 +195,64 @@ impl TestHub {
         payload: &(impl Serialize + ?Sized),
     ) -> Result<(), ManageError> {
         let instance = self.hub.instance(instance_id)?;
+        let input = instance.event_json(payload).map_err(ManageError::invalid_event)?;
+        self.raise_json_after(time, &instance, name, input);
+        Ok(())
+    }
+
+    /// Raises an event of a declared type ([`event`](macro@crate::event)) when this much time has passed;
+    /// otherwise as [`raise_event_after`](Self::raise_event_after).
+    ///
+    /// ```standalone_crate
+    /// # use std::time::Duration;
+    /// # use durable::prelude::*;
+    /// # use durable::testing::TestHub;
+    /// # use serde::{Deserialize, Serialize};
+    /// #[durable::event]
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Approval {
+    ///     by: String,
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn approval(ctx: &OrchestrationContext) -> Result<String> {
+    ///     Ok(ctx.wait_for_event::<Approval>().await?.by)
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TestHub::open().await?;
+    /// let run = hub.start(approval().instance_id("budget-7")).await?;
+    /// let approval = Approval { by: "ada".into() };
+    /// hub.raise_after(Duration::from_hours(48), "budget-7", &approval)?;
+    /// assert_eq!(run.result().await?, "ada");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`raise_event_after`](Self::raise_event_after).
+    pub fn raise_after<T: ExternalEvent>(
+        &self,
+        time: Duration,
+        instance_id: &str,
+        event: &T,
+    ) -> Result<(), ManageError> {
+        let instance = self.hub.instance(instance_id)?;
+        let input = instance.typed_event_json(event).map_err(ManageError::invalid_event)?;
+        self.raise_json_after(time, &instance, T::NAME, input);
+        Ok(())
+    }
+
+    fn raise_json_after(&self, time: Duration, instance: &InstanceHandle, name: &str, input: Json) {
         let event = Event {
             at: self.hub.now().after(time),
             instance_id: instance.instance_id().clone(),
             name: name.to_owned(),
-            input: instance.event_json(payload).map_err(ManageError::invalid_event)?,
+            input,
         };
         let number = self.injected.add(event.clone());
         self.raise_later(number, event);
-        Ok(())
     }
 
     /// Shuts the hub down and opens it again, as a program that is started again does: on the same

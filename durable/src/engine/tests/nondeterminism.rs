@@ -79,6 +79,24 @@ fn waiting_where_something_was_recorded_suspends() {
     );
 }
 
+#[test]
+fn a_step_added_before_the_recorded_end_is_named_with_its_place() {
+    let report = report_of(&history![
+        ExecutionStarted("shop", "null");
+        TaskScheduled(0, "charge");
+        TaskCompleted(0, "1");
+        ExecutionCompleted(crate::RuntimeStatus::Completed);
+    ]);
+    expect![[r#"
+        DURABLE0101: orchestration `shop` (instance `order-17`) no longer does what its history recorded
+          event 4 recorded     its end, as Completed
+          this replay          wants activity `reserve`
+          asked for at         durable/src/engine/tests/nondeterminism.rs:N
+        the orchestrator was changed while this instance was running, or its code is not deterministic
+        the instance is suspended and keeps its history; it goes on when the code fits again"#]]
+    .assert_eq(&report);
+}
+
 #[orchestrator(crate = crate)]
 async fn hasty(ctx: &OrchestrationContext, fail: bool) -> Result<u32> {
     charge(1).await?;
@@ -148,7 +166,8 @@ fn an_end_that_is_not_reached_again_suspends() {
         expect![[r#"
             DURABLE0101: orchestration `shop` (instance `order-17`) no longer does what its history recorded
               event 2 recorded     its end, as Completed
-              this replay          wants nothing more and waits
+              this replay          wants activity `charge`
+              asked for at         durable/src/engine/tests/nondeterminism.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );

@@ -31,6 +31,8 @@ use crate::orchestration::durable::Durable;
 ///     Ok("none".to_owned())
 /// }
 /// ```
+#[doc(alias = "FuturesUnordered")]
+#[doc(alias = "buffer_unordered")]
 pub fn as_completed<I>(tasks: I) -> AsCompleted<<I::Item as IntoFuture>::IntoFuture>
 where
     I: IntoIterator<Item: Durable + IntoFuture>,
@@ -72,6 +74,7 @@ impl<F: Future> AsCompleted<F> {
     ///     Ok(bytes)
     /// }
     /// ```
+    #[doc(alias = "buffer_unordered")]
     pub fn at_most(self, count: usize) -> Self {
         Self { children: self.children.at_most(count), done: self.done }
     }
