@@ -354,7 +354,11 @@ impl InstanceHandle {
     /// As [`purge`](Self::purge).
     pub async fn purge_recursively(&self) -> Result<u64, ManageError> {
         let mut children = Vec::new();
-        self.add_children(self.record_and_history().await?, &mut children);
+        let found = self.record_and_history().await.map_err(|error| match error {
+            HubError::NoSuchInstance(id) => ManageError::NoSuchInstance(id),
+            error => error.into(),
+        })?;
+        self.add_children(found, &mut children);
         let mut seen = BTreeSet::from([self.instance_id.clone()]);
         let mut next = 0;
         while let Some((child, parent)) = children.get(next).cloned() {
