@@ -134,6 +134,42 @@ fn unsafe_code_stands_in_one_place() {
     assert_eq!(uses, ["durable/src/engine/poll.rs"]);
 }
 
+/// Where the rest of the library goes for what user code takes part in: `panics.rs` says why.
+#[test]
+fn user_code_runs_where_its_panics_are_caught() {
+    let layers = ["durable/src/engine", "durable/src/entity", "durable/src/hub"];
+    // Durable futures are polled by those of users, and a reply by whoever waits for it.
+    let polling = ["entity/operation.rs", "hub/reply.rs", "hub/spans.rs", "hub/wait.rs"];
+    let rules: [(&str, &[&str]); 6] = [
+        ("catch_unwind(", &[]),
+        (".poll(cx)", &polling),
+        ("as_mut().poll(", &polling),
+        (".instrument(", &[]),
+        (".in_scope(", &[]),
+        ("spawn_blocking(", &["hub/attempt.rs"]),
+    ];
+    let lines = ["error", "warn", "info", "debug", "trace"].map(|it| format!("tracing::{it}!"));
+    let mut found = Vec::new();
+    for (path, text) in library() {
+        let is_comment = |line: &&str| line.trim_start().starts_with("//");
+        let code: Vec<_> = text.lines().filter(|line| !is_comment(line)).collect();
+        let has = |word: &str| code.iter().any(|line| line.contains(word));
+        if layers.iter().any(|layer| path.starts_with(layer)) {
+            for (word, places) in rules {
+                if has(word) && !places.iter().any(|place| path.ends_with(place)) {
+                    found.push(format!("{path} has `{word}`: go by way of `panics.rs`"));
+                }
+            }
+        }
+        // A schedule's orchestrator logs as a user's does.
+        let is_ours = path.starts_with("durable/src") && !path.starts_with("durable/src/schedule");
+        for line in lines.iter().filter(|line| is_ours && has(line)) {
+            found.push(format!("{path} has `{line}`: use `tell!`"));
+        }
+    }
+    none(&found);
+}
+
 #[test]
 fn library_code_neither_unwraps_nor_expects() {
     let mut found = Vec::new();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::panics::Guarded;
 use crate::protocol::{ExecutionId, FailureDetails, InstanceId, Json, Tags, TraceContext};
 use crate::registry::Definition;
 
@@ -209,11 +210,14 @@ impl<T: ?Sized> fmt::Debug for State<T> {
 /// The shared states that a hub was given, by type.
 #[derive(Clone, Default)]
 #[doc(hidden)]
-pub struct States(Arc<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
+pub struct States(Arc<HashMap<TypeId, Guarded<Shared>>>);
+
+type Shared = Arc<dyn Any + Send + Sync>;
 
 impl States {
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
-        Arc::make_mut(&mut self.0).insert(TypeId::of::<T>(), Arc::new(value));
+        let value: Shared = Arc::new(value);
+        Arc::make_mut(&mut self.0).insert(TypeId::of::<T>(), Guarded::new(value));
     }
 
     pub(crate) fn contains(&self, id: TypeId) -> bool {
@@ -231,7 +235,7 @@ impl States {
     }
 
     fn get<T: Send + Sync + 'static>(&self) -> Option<State<T>> {
-        let value = Arc::clone(self.0.get(&TypeId::of::<T>())?);
+        let value = Arc::clone(self.0.get(&TypeId::of::<T>())?.get());
         value.downcast().ok().map(State)
     }
 }

@@ -3,6 +3,9 @@
 
 extern crate self as durable;
 
+#[macro_use]
+mod tell;
+
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
@@ -46,8 +49,8 @@ pub use hub::{
     CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityPage, EntityQuery,
     HubError, InstanceDetails, InstanceHandle, InstanceQuery, LifecycleError, LifecycleEvent,
     LifecycleEvents, LifecycleKind, ManageError, OpenError, OrchestrationHandle, Reply,
-    ResultError, Retention, ScheduledSignal, ScheduledSignalPage, ScheduledSignalQuery, StartError,
-    TaskHub, TaskHubBuilder,
+    ResultError, Retention, ScheduledSignal, ScheduledSignalPage, ScheduledSignalQuery,
+    ShutdownReport, StartError, TaskHub, TaskHubBuilder,
 };
 pub use orchestration::{
     AsCompleted, ContinueAsNew, CriticalSection, Durable, DurableFuture, Elapsed,

@@ -1,19 +1,43 @@
-//! What a panic in a user's function said, and where.
+//! The one place where user code is run and dropped.
 //!
-//! The place is known to the panic hook only, so a hook of ours notes it and then does whatever the
-//! hook before it did.
+//! User code is whatever the library did not write: the bodies of functions, their futures, the
+//! destructors of what these hold, `Display` and `serde` implementations, retry decisions, stores,
+//! wakers, `tracing` subscribers, `metrics` recorders, and the values that panics carry.
+//!
+//! Rules:
+//! 1. It runs in [`catch`], [`catch_async`], [`poll`] or [`shield`], and whatever it returned or was
+//!    given is dropped in one of them or in a [`Guarded`]. So a panic in it never unwinds a thread of
+//!    the hub; `tests/tidy.rs` forbids `catch_unwind` and polling by hand everywhere else.
+//! 2. A panic becomes a failure with its text and place. The value that it carries is dropped here, too,
+//!    because its destructor may panic again.
+//! 3. What panics outside of all that is a bug of the library. The threads of a hub run in [`watch`],
+//!    which reports it *before* anything is unwound.
+//!
+//! The place is known to the panic hook only, so a hook of ours notes it and then calls the hook that
+//! was installed before.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic;
 use std::pin::Pin;
 use std::sync::Once;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use crate::protocol::FailureDetails;
 
+/// How many bytes of a panic's text are kept: it is written into histories.
+const SAID_MAX: usize = 4096;
+
+type Report = Box<dyn FnOnce(String)>;
+
 thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// How many calls of [`catch`] are on the stack.
+    static CATCHING: Cell<usize> = const { Cell::new(0) };
+    /// Whether a panic is expected, so that no hook need tell of it.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+    /// Who is told of a panic that no [`catch`] is going to catch.
+    static WATCHER: RefCell<Option<Report>> = const { RefCell::new(None) };
 }
 
 /// Installs the hook, once in a process.
@@ -22,7 +46,17 @@ pub(crate) fn note_places() {
     INSTALLED.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            PLACE.set(info.location().map(|at| format!("{}:{}", at.file(), at.line())));
+            if QUIET.try_with(Cell::get).unwrap_or(false) {
+                return;
+            }
+            let place = info.location().map(|at| format!("{}:{}", at.file(), at.line()));
+            // A thread that is ending may have no such variables any more.
+            let is_caught = CATCHING.try_with(Cell::get).map_or(true, |catching| catching > 0);
+            let watcher = if is_caught { None } else { WATCHER.try_with(RefCell::take).ok() };
+            if let Some(report) = watcher.flatten() {
+                report(text(info.payload(), place.as_deref()));
+            }
+            let _ = PLACE.try_with(|known| *known.borrow_mut() = place);
             before(info);
         }));
     });
@@ -31,29 +65,212 @@ pub(crate) fn note_places() {
 /// Runs `function`; a panic becomes a failure that says what and where.
 pub(crate) fn catch<T>(function: impl FnOnce() -> T) -> Result<T, FailureDetails> {
     PLACE.set(None);
-    panic::catch_unwind(panic::AssertUnwindSafe(function)).map_err(|panic| describe(&*panic))
+    let _catching = Catching::begin();
+    panic::catch_unwind(panic::AssertUnwindSafe(function)).map_err(describe)
 }
 
-/// Awaits a future; a panic in it is a failure.
+/// Awaits a future and drops it; a panic in it is a failure. A panic while it is dropped is only
+/// logged, because by then its result is known or wanted by nobody.
 pub(crate) async fn catch_async<T>(
-    mut future: Pin<Box<dyn Future<Output = Result<T, FailureDetails>> + Send + '_>>,
+    future: Pin<Box<dyn Future<Output = Result<T, FailureDetails>> + Send + '_>>,
 ) -> Result<T, FailureDetails> {
-    std::future::poll_fn(move |cx| match catch(|| future.as_mut().poll(cx)) {
-        Ok(poll) => poll,
-        Err(panic) => Poll::Ready(Err(panic)),
-    })
-    .await
+    let mut future = Guarded::new(future);
+    std::future::poll_fn(|cx| poll(future.as_mut(), cx)).await.flatten()
 }
 
-fn describe(panic: &(dyn Any + Send)) -> FailureDetails {
+/// Polls a future once; a panic is a failure, after which it must not be polled again.
+pub(crate) fn poll<F: Future + ?Sized>(
+    mut future: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<F::Output, FailureDetails>> {
+    match catch(|| future.as_mut().poll(cx)) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    }
+}
+
+/// Runs what nothing depends on, such as a log line: a panic in it goes no further than to the panic
+/// hook. It is not logged, because what logs may be what panicked.
+pub(crate) fn shield(function: impl FnOnce()) {
+    drop(catch(function));
+}
+
+/// Finds out whether `function` panics, without a word of it.
+pub(crate) fn quiet(function: impl FnOnce()) -> Result<(), FailureDetails> {
+    QUIET.set(true);
+    let result = catch(function);
+    QUIET.set(false);
+    result
+}
+
+/// Runs the work of a thread of the hub. A panic that no [`catch`] within it catches is reported as
+/// text before anything is unwound, so that whoever waits for what the unwinding drops finds the
+/// reason.
+pub(crate) fn watch(report: impl Fn(String) + Clone + 'static, work: impl FnOnce()) {
+    let early = report.clone();
+    WATCHER.set(Some(Box::new(early)));
+    PLACE.set(None);
+    let worked = panic::catch_unwind(panic::AssertUnwindSafe(work)).map_err(describe);
+    // Still there if the program has replaced the hook.
+    let unreported = WATCHER.take();
+    if let (Err(panic), Some(_)) = (worked, unreported) {
+        report(panic.message);
+    }
+}
+
+/// A value with a destructor of the user's: a panic when it is dropped is logged and goes no further.
+pub(crate) struct Guarded<T>(Option<T>);
+
+impl<T> Guarded<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+
+    /// Takes the value out, to where it is dropped in another guarded place.
+    pub(crate) fn into_inner(mut self) -> T {
+        match self.0.take() {
+            Some(value) => value,
+            None => unreachable!("it is taken by value only"),
+        }
+    }
+
+    pub(crate) fn get(&self) -> &T {
+        match &self.0 {
+            Some(value) => value,
+            None => unreachable!("it is taken by value only"),
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        match &mut self.0 {
+            Some(value) => value,
+            None => unreachable!("it is taken by value only"),
+        }
+    }
+}
+
+impl<T: Clone> Clone for Guarded<T> {
+    fn clone(&self) -> Self {
+        Self::new(self.get().clone())
+    }
+}
+
+impl<F: ?Sized> Guarded<Pin<Box<F>>> {
+    pub(crate) fn as_mut(&mut self) -> Pin<&mut F> {
+        self.get_mut().as_mut()
+    }
+}
+
+impl<T> Drop for Guarded<T> {
+    fn drop(&mut self) {
+        let Some(value) = self.0.take() else { return };
+        if let Err(panic) = catch(|| drop(value)) {
+            tell!(warn, "a destructor {panic}");
+        }
+    }
+}
+
+/// A [`catch`] that is under way.
+struct Catching;
+
+impl Catching {
+    fn begin() -> Self {
+        CATCHING.set(CATCHING.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Catching {
+    fn drop(&mut self) {
+        CATCHING.set(CATCHING.get() - 1);
+    }
+}
+
+fn describe(panic: Box<dyn Any + Send>) -> FailureDetails {
+    let message = text(&*panic, PLACE.take().as_deref());
+    let _catching = Catching::begin();
+    // What a destructor of the value panics with is not looked at: it may do the same again.
+    if let Err(another) = panic::catch_unwind(panic::AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(another);
+    }
+    FailureDetails::new(FailureDetails::PANIC, message)
+}
+
+fn text(panic: &(dyn Any + Send), place: Option<&str>) -> String {
     let said = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("something that is not text");
-    let message = match PLACE.take() {
-        Some(place) => format!("panicked at {place}: {said}"),
-        None => format!("panicked: {said}"),
+    let kept = &said[..said.floor_char_boundary(SAID_MAX)];
+    let rest = if kept.len() < said.len() {
+        format!(".. ({} bytes in all)", said.len())
+    } else {
+        String::new()
     };
-    FailureDetails::new(FailureDetails::PANIC, message)
+    match place {
+        Some(place) => format!("panicked at {place}: {kept}{rest}"),
+        None => format!("panicked: {kept}{rest}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic::panic_any(Self);
+        }
+    }
+
+    #[test]
+    fn a_panic_value_whose_destructor_panics_is_caught() {
+        let failure = catch(|| panic::panic_any(Bomb)).unwrap_err();
+        assert!(failure.message.ends_with("something that is not text"), "{failure}");
+    }
+
+    #[test]
+    fn a_guarded_value_may_panic_when_it_is_dropped() {
+        drop(Guarded::new(Bomb));
+        assert_eq!(CATCHING.get(), 0);
+    }
+
+    #[test]
+    fn the_text_of_a_panic_is_cut() {
+        let said = "\u{e4}".repeat(SAID_MAX);
+        let message = catch(|| panic!("{said}")).unwrap_err().message;
+        assert!(message.ends_with(".. (8192 bytes in all)"), "{message}");
+        assert!(message.len() < SAID_MAX + 200);
+    }
+
+    #[test]
+    fn a_panic_is_reported_before_anything_is_unwound() {
+        struct Unwound(mpsc::Sender<String>);
+
+        impl Drop for Unwound {
+            fn drop(&mut self) {
+                self.0.send("unwound".to_owned()).unwrap();
+            }
+        }
+
+        note_places();
+        let (sender, said) = mpsc::channel();
+        let report = sender.clone();
+        watch(
+            move |panic| report.send(panic).unwrap(),
+            move || {
+                let _unwound = Unwound(sender);
+                catch(|| panic!("this one is caught")).unwrap_err();
+                panic!("this one is not");
+            },
+        );
+        let said: Vec<_> = said.iter().collect();
+        assert!(said[0].ends_with("this one is not"), "{said:?}");
+        assert_eq!(said[1..], ["unwound"]);
+    }
 }

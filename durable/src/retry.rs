@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::TaskError;
+use crate::panics::Guarded;
 use crate::protocol::FailureDetails;
 
 /// The longest wait of a policy that does not say another.
@@ -38,7 +39,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_hours(1);
 #[must_use = "a policy does nothing until it is given to a call"]
 pub struct RetryPolicy {
     settings: RetrySettings,
-    handle: Option<Arc<Handle>>,
+    handle: Option<Arc<Guarded<Box<Handle>>>>,
 }
 
 type Handle = dyn Fn(&RetryContext) -> bool + Send + Sync;
@@ -134,7 +135,7 @@ impl RetryPolicy {
         mut self,
         handle: impl Fn(&RetryContext) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.handle = Some(Arc::new(handle));
+        self.handle = Some(Arc::new(Guarded::new(Box::new(handle))));
         self
     }
 }
@@ -276,7 +277,7 @@ impl RetryPolicy {
             return Decision::GiveUp;
         }
         let is_wanted = self.handle.as_ref().is_none_or(|handle| {
-            handle(&RetryContext {
+            (handle.get())(&RetryContext {
                 failure: failure.clone(),
                 last_attempt_number: attempt,
                 total_retry_time: since_first,

@@ -51,6 +51,19 @@ pub(super) enum End {
     Recorded,
 }
 
+impl End {
+    /// This end, of an orchestrator that panicked when it was dropped: as a panic before, that fails
+    /// the instance. It comes in every replay, too, since what the orchestrator holds is the same.
+    fn or_panic(self, panic: FailureDetails) -> Self {
+        match self {
+            Self::Unrecorded(Err(failure)) => Self::Unrecorded(Err(failure)),
+            Self::NotYet | Self::Unrecorded(Ok(_)) | Self::ContinuedAsNew(_) | Self::Recorded => {
+                Self::Unrecorded(Err(panic))
+            }
+        }
+    }
+}
+
 impl Execution {
     /// An execution to which nothing has happened.
     pub(crate) fn new(registry: &Registry, origin: Origin<'_>) -> Result<Self, Suspension> {
@@ -379,9 +392,12 @@ impl Execution {
         };
         let result = result.map(|end| {
             if let Some(end) = end {
-                self.end = end;
                 // What it still waits for is dropped with it, and so cancelled.
-                self.future = None;
+                let future = self.future.take();
+                self.end = match panics::catch(|| drop(future)) {
+                    Ok(()) => end,
+                    Err(panic) => end.or_panic(panic),
+                };
             }
         });
         drop(entered);
@@ -499,11 +515,9 @@ impl Drop for Execution {
     /// What the orchestrator holds is dropped with it, and a panic in that is nobody else's. That it
     /// leaves the memory is nothing that happens to the instance, so nobody hears of it.
     fn drop(&mut self) {
-        if self.future.is_none() {
-            return;
-        }
-        if let Err(panic) = panics::catch(|| quietly(|| self.future = None)) {
-            tracing::warn!(instance = %self.scope.instance_id, "dropping an orchestrator {panic}");
+        let Some(future) = self.future.take() else { return };
+        if let Err(panic) = panics::catch(|| quietly(|| drop(future))) {
+            tell!(warn, instance = %self.scope.instance_id, "dropping an orchestrator {panic}");
         }
     }
 }

@@ -63,7 +63,7 @@ fn poll(future: &mut OrchestratorFuture) -> Polled {
     TOUCHED.set(None);
     let waker = trap();
     let mut context = Context::from_waker(&waker);
-    let polled = panics::catch(|| future.as_mut().poll(&mut context));
+    let polled = panics::poll(future.as_mut(), &mut context);
     if let Some(backtrace) = TOUCHED.take() {
         return Polled::Foreign(match place(&backtrace.to_string()) {
             Some(place) => format!("awaited at           {place}"),
@@ -71,10 +71,10 @@ fn poll(future: &mut OrchestratorFuture) -> Polled {
         });
     }
     match polled {
-        Ok(Poll::Pending) => Polled::Pending,
-        Ok(Poll::Ready(result)) => Polled::Ready(result),
-        Err(panic) if needs_a_runtime(&panic) => Polled::Foreign(panic.message),
-        Err(panic) => Polled::Panicked(panic),
+        Poll::Pending => Polled::Pending,
+        Poll::Ready(Ok(result)) => Polled::Ready(result),
+        Poll::Ready(Err(panic)) if needs_a_runtime(&panic) => Polled::Foreign(panic.message),
+        Poll::Ready(Err(panic)) => Polled::Panicked(panic),
     }
 }
 

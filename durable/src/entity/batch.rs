@@ -14,7 +14,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 
 use super::context::{Around, BatchPlace, EntityContext, Outgoing, Wanted};
-use crate::panics;
+use crate::panics::{self, Guarded};
 use crate::payload::Codec;
 use crate::protocol::{EntityId, FailureDetails, InstanceId, Json};
 use crate::registry::{OperationEntry, RunEntity};
@@ -195,7 +195,7 @@ impl Batch {
 
 /// The state as a value, if it is known to be that of the stored one.
 struct Typed<E> {
-    body: Option<E>,
+    body: Option<Guarded<E>>,
 }
 
 impl<E: EntityBody + Send> Operations for Typed<E> {
@@ -215,7 +215,8 @@ impl<E: EntityBody + Send> Operations for Typed<E> {
                 Err(unreadable) => return unreadable,
             },
         };
-        let outcome = finish(context, || body.run(index, context, &context.input)).await;
+        let operated = body.get_mut();
+        let outcome = finish(context, move || operated.run(index, context, &context.input)).await;
         let Ok(output) = outcome else {
             // What it did to the value is undone by reading the state anew.
             return Ended::With(outcome, None);
@@ -232,7 +233,7 @@ impl<E: EntityBody + Send> Operations for Typed<E> {
         if reads {
             return Ended::With(Ok(output), None);
         }
-        match Self::write(context, &body) {
+        match Self::write(context, body.get()) {
             Ok(state) => {
                 self.body = Some(body);
                 Ended::With(Ok(output), state)
@@ -243,14 +244,15 @@ impl<E: EntityBody + Send> Operations for Typed<E> {
 }
 
 impl<E: EntityBody> Typed<E> {
-    fn read(context: &EntityContext, state: Option<&Json>) -> Result<E, Ended> {
+    fn read(context: &EntityContext, state: Option<&Json>) -> Result<Guarded<E>, Ended> {
         let Some(state) = state else {
-            return panics::catch(E::initial).map_err(|panic| Ended::With(Err(panic), None));
+            let initial = panics::catch(E::initial).map(Guarded::new);
+            return initial.map_err(|panic| Ended::With(Err(panic), None));
         };
         // Reading runs the user's code, which may panic.
         let read = panics::catch(|| E::codec().decode(state));
         let reason = match read {
-            Ok(Ok(body)) => return Ok(body),
+            Ok(Ok(body)) => return Ok(Guarded::new(body)),
             Ok(Err(error)) => error.to_string(),
             Err(panic) => panic.message,
         };

@@ -5,26 +5,26 @@
 //! mail. Nothing here is written down: after a crash, the histories tell what has to run.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, Span};
+use tokio::sync::Notify;
 
+use super::health::Health;
 use super::jobs::{Jobs, Ticket};
 use super::mail::{Mail, Mailboxes};
-use super::virtual_time::{Busy, VirtualTime};
+use super::timer::Timer;
+use super::virtual_time::VirtualTime;
+use super::wait::Deadline;
 use super::{clock, metrics, spans, wait};
-use crate::activity::{ActivityContext, ActivityRun, States};
+use crate::activity::States;
 use crate::engine::ScheduledTask;
 use crate::limits::Limits;
 use crate::panics;
 use crate::protocol::{EventKind, ExecutionId, FailureDetails, InstanceId, Json};
-use crate::registry::{Entry, Registry, display_name};
+use crate::registry::Registry;
 
 /// An activity to run for an instance.
 #[derive(Debug)]
@@ -39,23 +39,30 @@ pub(super) type JobKey = (ExecutionId, i32);
 
 #[derive(Debug)]
 pub(super) struct Activities {
-    registry: Arc<Registry>,
-    states: States,
+    pub(super) registry: Arc<Registry>,
+    pub(super) states: States,
     mailboxes: Mailboxes,
-    runtime: Handle,
+    health: Arc<Health>,
+    pub(super) runtime: Handle,
+    pub(super) timer: Timer,
     concurrency: usize,
-    limits: Limits,
+    /// How long a job that nobody waits for any more may go on.
+    pub(super) grace: Duration,
+    pub(super) limits: Limits,
     /// Where time is made, in a test.
-    time: Option<Arc<VirtualTime>>,
+    pub(super) time: Option<Arc<VirtualTime>>,
     queue: Mutex<Queue>,
-    /// How many workers there are; each runs one job after another.
-    workers: watch::Sender<usize>,
+    /// Wakes who waits for the last worker to go.
+    drained: Condvar,
+    /// Jobs were cancelled, or are cut off.
+    pub(super) changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    closed: bool,
+    doors: Doors,
     jobs: Jobs,
+    /// How many workers there are; each runs one job after another.
     workers: usize,
     /// Whether one of the workers has nothing to do and looks for a job before it goes.
     looking: bool,
@@ -65,26 +72,77 @@ struct Queue {
     comes_soon: bool,
 }
 
+/// Whether jobs begin, and their results count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Doors {
+    #[default]
+    Open,
+    /// None begins.
+    Closed,
+    /// A shutdown waits for running ones no longer.
+    CutOff,
+}
+
 /// What activities are given, and how many of them may run at once.
 #[derive(Debug)]
 pub(super) struct ActivitySettings {
     pub(super) states: States,
     pub(super) concurrency: usize,
+    pub(super) grace: Duration,
     pub(super) limits: Limits,
+}
+
+/// Where the activities of a hub run, and who is told of them.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    pub(super) mailboxes: Mailboxes,
+    pub(super) health: Arc<Health>,
+    pub(super) runtime: Handle,
+    pub(super) timer: Timer,
+    pub(super) time: Option<Arc<VirtualTime>>,
+}
+
+/// Whether a running job is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Wanted,
+    /// It was cancelled.
+    Unwanted,
+    /// A shutdown waits no longer.
+    CutOff,
+}
+
+/// Runs one job after another. However it ends, it is counted no more then, and so is its job: a
+/// runtime that ends drops it in the middle.
+struct Worker {
+    activities: Arc<Activities>,
+    job: Option<(Box<Job>, Ticket)>,
+    is_counted: bool,
 }
 
 impl Activities {
     pub(super) fn new(
         registry: Arc<Registry>,
         settings: ActivitySettings,
-        mailboxes: Mailboxes,
-        runtime: Handle,
-        time: Option<Arc<VirtualTime>>,
+        surroundings: Surroundings,
     ) -> Self {
-        let (workers, _) = watch::channel(0);
-        let ActivitySettings { states, concurrency, limits } = settings;
-        let queue = Mutex::default();
-        Self { registry, states, mailboxes, runtime, concurrency, limits, time, queue, workers }
+        let Surroundings { mailboxes, health, runtime, timer, time } = surroundings;
+        let ActivitySettings { states, concurrency, grace, limits } = settings;
+        Self {
+            registry,
+            states,
+            mailboxes,
+            health,
+            runtime,
+            timer,
+            concurrency,
+            grace,
+            limits,
+            time,
+            queue: Mutex::default(),
+            drained: Condvar::new(),
+            changed: Notify::new(),
+        }
     }
 
     /// Runs a job now, or when another has ended. One that is waiting or running already is left
@@ -94,7 +152,7 @@ impl Activities {
         let entry = self.registry.activity(&task.name, task.version.as_deref());
         let at_most = entry.and_then(|entry| entry.options.max_concurrent);
         let mut queue = self.queue();
-        if queue.closed || !queue.jobs.add(job, at_most, self.mailboxes.busy()) {
+        if queue.doors > Doors::Open || !queue.jobs.add(job, at_most, self.mailboxes.busy()) {
             return;
         }
         queue.jobs.count();
@@ -105,9 +163,9 @@ impl Activities {
             return;
         }
         queue.workers += 1;
-        self.workers.send_replace(queue.workers);
         drop(queue);
-        self.runtime.spawn(Arc::clone(self).work());
+        let worker = Worker { activities: Arc::clone(self), job: None, is_counted: true };
+        self.runtime.spawn(worker.work());
     }
 
     /// Tells a job that nobody waits for it any more.
@@ -115,6 +173,8 @@ impl Activities {
         let mut queue = self.queue();
         queue.jobs.cancel(key);
         queue.jobs.count();
+        drop(queue);
+        self.changed.notify_waiters();
     }
 
     /// The result of an attempt has been taken in, and what follows from it is durable.
@@ -127,39 +187,58 @@ impl Activities {
         let mut queue = self.queue();
         queue.jobs.cancel_all(execution_id);
         queue.jobs.count();
+        drop(queue);
+        self.changed.notify_waiters();
     }
 
     /// Begins no more jobs, and tells the running ones to come to an end.
     pub(super) fn close(&self) {
         let mut queue = self.queue();
-        queue.closed = true;
+        queue.doors = queue.doors.max(Doors::Closed);
         queue.jobs.close();
     }
 
-    /// Waits until no job is running.
-    pub(super) async fn drained(&self) {
-        // The sender lives as long as `self`, so there is no other end than that.
-        let _ = self.workers.subscribe().wait_for(|workers| *workers == 0).await;
+    /// Blocks until no job is running, or until the deadline; whether none is.
+    pub(super) fn drain(&self, deadline: &Deadline) -> bool {
+        let mut queue = self.queue();
+        while queue.workers > 0 {
+            queue = match deadline.wait(&self.drained, queue) {
+                Ok(queue) => queue,
+                Err(_late) => return false,
+            };
+        }
+        true
+    }
+
+    /// Lets who waits for that look at the deadline again.
+    pub(super) fn look_again(&self) {
+        drop(self.queue());
+        self.drained.notify_all();
+    }
+
+    /// Waits for running jobs no longer: what they return from here on counts for nothing. Gives what
+    /// they are.
+    pub(super) fn cut_off(&self) -> Vec<(InstanceId, String)> {
+        let mut queue = self.queue();
+        queue.doors = Doors::CutOff;
+        let running = queue.jobs.running();
+        drop(queue);
+        self.changed.notify_waiters();
+        running
+    }
+
+    /// Whether a running job is waited for.
+    pub(super) fn standing(&self, job: &Job, ticket: &Ticket) -> Standing {
+        let queue = self.queue();
+        match queue.jobs.is_wanted(&job.key(), ticket) {
+            _ if queue.doors == Doors::CutOff => Standing::CutOff,
+            true => Standing::Wanted,
+            false => Standing::Unwanted,
+        }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn work(self: Arc<Self>) {
-        let mut next = self.queue().jobs.next();
-        loop {
-            let Some((job, mut ticket)) = next else {
-                next = self.look_for_job().await;
-                if next.is_none() {
-                    return;
-                }
-                continue;
-            };
-            let span = spans::activity(&job);
-            let result = self.run(&job, &mut ticket).instrument(span).await;
-            next = self.end(*job, &ticket, result);
-        }
     }
 
     /// A job that comes soon, where jobs do; with none the worker is one less. One that looks for it
@@ -183,104 +262,16 @@ impl Activities {
         let next = queue.jobs.next();
         queue.jobs.count();
         if next.is_none() {
-            queue.workers -= 1;
-            self.workers.send_replace(queue.workers);
+            self.worker_goes(&mut queue);
         }
         next
     }
 
-    async fn run(&self, job: &Job, ticket: &mut Ticket) -> Result<Json, FailureDetails> {
-        let limit = job.task.timeout.map(|limit| (limit, self.sleep(limit)));
-        let begun = self.begin(job, &ticket.token)?;
-        #[cfg(feature = "testing")]
-        if let ActivityRun::Never(_) = begun {
-            // What ends it is due by now, so time may pass until then.
-            ticket.busy = Busy::default();
+    fn worker_goes(&self, queue: &mut Queue) {
+        queue.workers -= 1;
+        if queue.workers == 0 {
+            self.drained.notify_all();
         }
-        let mut run = pin!(self.finish(begun));
-        let Some((limit, up)) = limit else { return run.await };
-        let mut up = pin!(up);
-        let (result, woken) = std::future::poll_fn(|cx| {
-            if let Poll::Ready(result) = run.as_mut().poll(cx) {
-                return Poll::Ready((result, None));
-            }
-            up.as_mut().poll(cx).map(|busy| {
-                ticket.token.cancel();
-                let message = format!("the attempt took longer than its timeout of {limit:?}");
-                (Err(FailureDetails::new(FailureDetails::TIMEOUT, message)), Some(busy))
-            })
-        })
-        .await;
-        if let Some(busy) = woken {
-            ticket.busy = busy;
-        }
-        result
-    }
-
-    /// Sleeps from this call on; gives what keeps time from passing any further.
-    fn sleep(&self, time: Duration) -> impl Future<Output = Busy> + use<> {
-        let made = self.time.as_ref().map(|made| made.sleep(time));
-        async move {
-            match made {
-                Some(awake) => awake.await.unwrap_or_default(),
-                None => {
-                    tokio::time::sleep(time).await;
-                    Busy::default()
-                }
-            }
-        }
-    }
-
-    fn begin(&self, job: &Job, token: &CancellationToken) -> Result<ActivityRun, FailureDetails> {
-        let ScheduledTask { name, version, input, .. } = &job.task;
-        let entry = self.entry(name, version.as_deref())?;
-        let context = ActivityContext {
-            instance_id: job.instance_id.clone(),
-            execution_id: job.execution_id,
-            task_id: job.task.event_id,
-            name: entry.name,
-            version: entry.version,
-            attempt: job.task.attempt,
-            tags: job.task.tags.clone(),
-            trace_context: job.task.trace_context.clone(),
-            cancellation: token.clone(),
-            states: self.states.clone(),
-        };
-        let run = || self.registry.run_activity(entry, context, input.clone());
-        panics::catch(run).flatten()
-    }
-
-    async fn finish(&self, run: ActivityRun) -> Result<Json, FailureDetails> {
-        let output = match run {
-            ActivityRun::Async(future) => panics::catch_async(future).await,
-            ActivityRun::Blocking(body) => {
-                let span = Span::current();
-                let run = move || span.in_scope(|| panics::catch(body).flatten());
-                match self.runtime.spawn_blocking(run).await {
-                    Ok(result) => result,
-                    // The runtime is going down, and this task with it: it did not run, so nothing
-                    // may be recorded of it, and it runs again when the hub is next opened.
-                    Err(_going_down) => std::future::pending().await,
-                }
-            }
-            #[cfg(feature = "testing")]
-            ActivityRun::Never(token) => {
-                token.cancelled().await;
-                Err(FailureDetails::new(FailureDetails::TERMINATED, "it was cancelled"))
-            }
-        }?;
-        self.limits.fitting("the output", output)
-    }
-
-    fn entry(&self, name: &str, version: Option<&str>) -> Result<&Entry, FailureDetails> {
-        self.registry.activity(name, version).ok_or_else(|| {
-            let message = format!(
-                "activity {} is not registered; registered: {}",
-                display_name(name, version),
-                self.registry.activity_names()
-            );
-            FailureDetails::new(FailureDetails::NOT_REGISTERED, message).non_retriable()
-        })
     }
 
     /// Hands the result over, unless nobody waits for it any more; gives the job to run next. An
@@ -294,7 +285,11 @@ impl Activities {
     ) -> Option<(Box<Job>, Ticket)> {
         let mut queue = self.queue();
         let is_waited_for = queue.jobs.end(&job.key(), ticket);
-        let cut_off = queue.closed && result.is_err();
+        let cut_off = match queue.doors {
+            Doors::Open => false,
+            Doors::Closed => result.is_err(),
+            Doors::CutOff => true,
+        };
         if is_waited_for && !cut_off {
             queue.jobs.report(job.key(), job.task.attempt);
         }
@@ -317,6 +312,47 @@ impl Activities {
             self.mailboxes.send(&instance_id, mail);
         }
         next
+    }
+}
+
+impl Worker {
+    async fn work(mut self) {
+        let mut next = self.activities.queue().jobs.next();
+        loop {
+            let Some(job) = next else {
+                next = self.activities.look_for_job().await;
+                if next.is_none() {
+                    self.is_counted = false;
+                    return;
+                }
+                continue;
+            };
+            let (job, ticket) = self.job.insert(job);
+            let span = spans::activity(job);
+            let result = {
+                let mut attempt = pin!(spans::in_span(span, self.activities.attempt(job, ticket)));
+                std::future::poll_fn(|cx| panics::poll(attempt.as_mut(), cx)).await.flatten()
+            };
+            next = self
+                .job
+                .take()
+                .and_then(|(job, ticket)| self.activities.end(*job, &ticket, result));
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if !self.is_counted {
+            return;
+        }
+        let mut queue = self.activities.queue();
+        if let Some((job, ticket)) = self.job.take() {
+            queue.jobs.end(&job.key(), &ticket);
+        }
+        self.activities.worker_goes(&mut queue);
+        drop(queue);
+        self.activities.health.lost("an activity worker");
     }
 }
 

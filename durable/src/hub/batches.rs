@@ -4,15 +4,19 @@
 //! entity's partition as mail. Nothing here is written down: a batch that a crash cuts off left its
 //! messages in the store, and they are there again.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
-use tracing::Instrument;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
+use super::health::Health;
 use super::mail::{Mail, Mailboxes};
 use super::metrics::{self, Stopwatch};
 use super::spans;
+use super::threads::{Counted, Tally};
+use super::wait::first;
 use crate::entity::{Around, Batch, BatchDone, Requested};
 use crate::panics;
 use crate::protocol::{EntityId, Json, Timestamp};
@@ -26,8 +30,11 @@ pub(super) struct Batches {
     runtime: Handle,
     /// One for each batch that may run at once.
     places: Arc<Semaphore>,
-    /// How many batches are under way.
-    under_way: watch::Sender<usize>,
+    /// The batches that are under way, by entity.
+    pub(super) under_way: Arc<Tally>,
+    /// A shutdown waits for batches no longer.
+    cut_off: CancellationToken,
+    health: Arc<Health>,
 }
 
 /// A batch to be run.
@@ -41,18 +48,17 @@ pub(super) struct BatchJob {
 }
 
 /// A batch is under way as long as this is held.
-struct UnderWay(Arc<Batches>);
-
-impl UnderWay {
-    fn new(batches: Arc<Batches>) -> Self {
-        batches.under_way.send_modify(|count| *count += 1);
-        Self(batches)
-    }
+struct UnderWay {
+    batches: Arc<Batches>,
+    is_done: bool,
+    _counted: Counted,
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.under_way.send_modify(|count| *count -= 1);
+        if !self.is_done {
+            self.batches.health.lost("a batch of an entity's operations");
+        }
     }
 }
 
@@ -62,18 +68,25 @@ impl Batches {
         mailboxes: Mailboxes,
         runtime: Handle,
         concurrency: usize,
+        health: Arc<Health>,
     ) -> Self {
         let places = Arc::new(Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS)));
-        let (under_way, _) = watch::channel(0);
-        Self { around, mailboxes, runtime, places, under_way }
+        let (under_way, cut_off) = (Arc::default(), CancellationToken::new());
+        Self { around, mailboxes, runtime, places, under_way, cut_off, health }
     }
 
     /// Runs a batch, now or when others have ended.
     pub(super) fn submit(self: &Arc<Self>, job: BatchJob) {
-        let (batches, busy) = (UnderWay::new(Arc::clone(self)), self.mailboxes.busy());
+        let counted = self.under_way.count(job.entity_id.to_string());
+        let batches = Arc::clone(self);
+        let mut under_way = UnderWay { batches, is_done: false, _counted: counted };
+        let busy = self.mailboxes.busy();
         self.runtime.spawn(async move {
-            batches.0.run(job).await;
-            drop((batches, busy));
+            let batches = &under_way.batches;
+            // What is cut off is dropped: the messages that it consists of are in the store.
+            first(pin!(batches.run(job)), pin!(batches.cut_off.cancelled())).await;
+            under_way.is_done = true;
+            drop((under_way, busy));
         });
     }
 
@@ -88,7 +101,7 @@ impl Batches {
         let id = entity_id.instance_id().clone();
         let batch = Batch { entity_id, state, operations, around };
         let running = Box::pin(async move { Ok(run(batch).await) });
-        let done = panics::catch_async(running).instrument(span).await;
+        let done = spans::in_span(span, panics::catch_async(running)).await;
         // Only what an operation leaves behind when it is dropped can panic here.
         let done = done.unwrap_or_else(|panic| BatchDone {
             state: before,
@@ -107,12 +120,11 @@ impl Batches {
     /// Begins no more batches, and tells the running ones to come to an end.
     pub(super) fn close(&self) {
         self.places.close();
-        self.around.cancellation.cancel();
+        panics::shield(|| self.around.cancellation.cancel());
     }
 
-    /// Waits until no batch is under way.
-    pub(super) async fn drained(&self) {
-        // The sender lives as long as `self`, so there is no other end than that.
-        let _ = self.under_way.subscribe().wait_for(|count| *count == 0).await;
+    /// Waits for running batches no longer.
+    pub(super) fn cut_off(&self) {
+        self.cut_off.cancel();
     }
 }

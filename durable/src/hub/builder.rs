@@ -1,47 +1,42 @@
 //! Opening a task hub: what it is given, what is checked, what is started.
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, RwLock};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, RwLock};
+use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
-use super::activities::{Activities, ActivitySettings};
+use super::activities::{Activities, ActivitySettings, Surroundings};
 use super::batches::Batches;
-use super::clock::Clock;
-use super::committer::{Committer, Owned};
-use super::due::{DueList, Limits as DueLimits};
 use super::error::OpenError;
+use super::guarded_store::GuardedStore;
 use super::health::Health;
-use super::lifecycle::{Lifecycle, lifecycle};
-use super::mail::{Delivery, Mailboxes};
-use super::outbox::Outbox;
-use super::partition::Partition;
-use super::residents::{Residents, Room};
+use super::lifecycle::lifecycle;
+use super::mail::Mailboxes;
+use super::opening::{Parts, create, open_store, stop_by, watch_runtime};
+use super::residents::Room;
 use super::settings::{Retention, Settings};
+use super::shutdown::Stopping;
+use super::timer::Timer;
 use super::virtual_time::VirtualTime;
-use super::wait::Patience;
-use super::writes::Writes;
 use super::{Inner, TaskHub, metrics, verify};
 use crate::activity::States;
 use crate::entity::{Around, Entity};
 use crate::panics;
 #[cfg(feature = "testing")]
 use crate::protocol::Timestamp;
-use crate::protocol::{FORMAT_VERSION, HubRecord, PartitionId};
 use crate::registry::{Definition, Entry, Registry, VersionMatch};
 use crate::schedule;
-use crate::store::{Durability, MemoryStore, SledStore, Store, StoreError};
+use crate::store::{Durability, MemoryStore, Store};
 #[cfg(feature = "testing")]
 use crate::testing::Mocks;
 
-/// Into how many partitions a new hub divides its instances.
-const PARTITIONS: u16 = 4;
 /// How many activities run at once, for each core.
 const ACTIVITIES_PER_CORE: usize = 100;
+/// How long an activity that nobody waits for any more may go on.
+const GRACE: Duration = Duration::from_secs(30);
 /// Of how many entities operations run at once.
 const ENTITIES: usize = 1000;
 /// How many instances are kept alive, and about how many bytes they may take.
@@ -69,6 +64,7 @@ pub struct TaskHubBuilder {
     registered: Vec<Entry>,
     states: States,
     activity_concurrency: Option<usize>,
+    activity_grace: Option<Duration>,
     entity_concurrency: Option<usize>,
     live_instances: Option<usize>,
     live_bytes: Option<usize>,
@@ -82,7 +78,7 @@ pub struct TaskHubBuilder {
 }
 
 #[derive(Clone, Debug, Default)]
-enum Place {
+pub(super) enum Place {
     #[default]
     Nowhere,
     Path(PathBuf),
@@ -143,6 +139,26 @@ impl TaskHubBuilder {
     /// Runs at most this many activities at once; by default 100 for each core.
     pub fn activity_concurrency(mut self, max: usize) -> Self {
         self.activity_concurrency = Some(max);
+        self
+    }
+
+    /// How long an activity may go on when nobody waits for it any more, because its call's time was up
+    /// or it was cancelled; by default 30 seconds. It sees that by its
+    /// [cancellation token](crate::ActivityContext::cancellation_token).
+    ///
+    /// Afterwards it takes no place of
+    /// [`activity_concurrency`](Self::activity_concurrency) any more: an async body is dropped at its
+    /// next `.await`, and a blocking one, which cannot be stopped, is counted no more. It keeps its
+    /// thread of the runtime until it returns. A shutdown is no cancellation in this sense: it
+    /// [waits](TaskHub::shutdown) for what is running.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use durable::prelude::*;
+    /// let hub = TaskHub::builder().path("./hub").activity_grace(Duration::from_secs(5));
+    /// ```
+    pub fn activity_grace(mut self, grace: Duration) -> Self {
+        self.activity_grace = Some(grace);
         self
     }
 
@@ -315,25 +331,32 @@ impl TaskHubBuilder {
     /// Outside of a tokio runtime.
     pub async fn open(self) -> Result<TaskHub, OpenError> {
         let runtime = Handle::current();
-        let opening = runtime.clone();
-        match runtime.spawn_blocking(|| self.open_blocking(opening)).await {
-            Ok(opened) => opened,
-            Err(stopped) => Err(OpenError::Setting(format!("opening was cut off: {stopped}"))),
+        let (reply, opened) = oneshot::channel();
+        let open = move || {
+            panics::note_places();
+            metrics::describe();
+            let opened = panics::catch(|| self.open_blocking(runtime));
+            panics::shield(|| drop(reply.send(opened)));
+        };
+        let thread = thread::Builder::new().name("durable-open".to_owned()).spawn(open);
+        thread.map_err(OpenError::Thread)?;
+        match opened.await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(panic)) => Err(OpenError::Setting(format!("opening {panic}"))),
+            Err(_gone) => Err(OpenError::Setting("opening was cut off".to_owned())),
         }
     }
 
     fn open_blocking(self, runtime: Handle) -> Result<TaskHub, OpenError> {
-        panics::note_places();
-        metrics::describe();
-        let registry = self.registry()?;
+        let registry = Arc::new(self.registry()?);
         let concurrency = self.concurrency()?;
         let entity_concurrency = at_least_one("entity_concurrency", self.entity_concurrency)?;
-        let entity_concurrency = entity_concurrency.unwrap_or(ENTITIES);
         let live = Room {
             instances: self.live_instances.unwrap_or(LIVE.instances),
             bytes: self.live_bytes.unwrap_or(LIVE.bytes),
         };
         let store = open_store(self.place, self.durability)?;
+        let store: Arc<dyn Store> = Arc::new(GuardedStore::new(store));
         let count = create(&*store, self.partitions)?;
         if self.verify_on_open {
             verify::unfinished(&*store, &registry, self.settings.limits)?;
@@ -343,20 +366,26 @@ impl TaskHubBuilder {
         let (mailboxes, receivers) = Mailboxes::new(count, self.time.clone());
         let health = Arc::new(Health::default());
         let (events, lifecycle) = lifecycle();
-        let registry = Arc::new(registry);
         let batches = Arc::new(Batches::new(
             Around { states: self.states.clone(), limits, ..Around::default() },
             mailboxes.clone(),
             runtime.clone(),
-            entity_concurrency,
+            entity_concurrency.unwrap_or(ENTITIES),
+            Arc::clone(&health),
         ));
+        let grace = self.activity_grace.unwrap_or(GRACE);
         let activities = Arc::new(Activities::new(
             Arc::clone(&registry),
-            ActivitySettings { states: self.states, concurrency, limits },
-            mailboxes.clone(),
-            runtime.clone(),
-            self.time.clone(),
+            ActivitySettings { states: self.states, concurrency, grace, limits },
+            Surroundings {
+                mailboxes: mailboxes.clone(),
+                health: Arc::clone(&health),
+                runtime: runtime.clone(),
+                timer: Timer::of(&runtime),
+                time: self.time.clone(),
+            },
         ));
+        stop_by(&health, &activities, &batches, &mailboxes);
         let parts = Parts {
             registry: Arc::clone(&registry),
             store: Arc::clone(&store),
@@ -369,20 +398,23 @@ impl TaskHubBuilder {
             settings: self.settings,
             time: self.time.clone(),
         };
-        let threads = Mutex::new(parts.start(receivers)?);
-        let store = RwLock::new(Some(store));
+        let (threads, readers) = parts.start(receivers)?;
         let inner = Inner {
             registry,
-            store,
+            store: RwLock::new(Some(store)),
             mailboxes,
             activities,
             batches,
+            _runtime_watch: watch_runtime(&runtime, &health),
             health,
             lifecycle,
             limits,
             properties,
             time: self.time,
             threads,
+            readers,
+            stopping: Stopping::default(),
+            #[cfg(feature = "testing")]
             runtime,
         };
         Ok(TaskHub { inner: Arc::new(inner) })
@@ -424,135 +456,4 @@ fn at_least_one(name: &str, wanted: Option<usize>) -> Result<Option<usize>, Open
         Some(0) => Err(OpenError::Setting(format!("`{name}` must be at least 1"))),
         wanted => Ok(wanted),
     }
-}
-
-fn open_store(place: Place, durability: Option<Durability>) -> Result<Arc<dyn Store>, OpenError> {
-    let options = SledStore::options().durability(durability.unwrap_or_default());
-    match place {
-        Place::Store(_) if durability.is_some() => Err(OpenError::Setting(
-            "`durability` is for a hub in a folder, with `.path(..)`; tell the store that you give \
-             with `.store(..)`, such as by `SledStore::options().durability(..)`"
-                .to_owned(),
-        )),
-        Place::Store(store) => Ok(store),
-        Place::Path(path) => match options.open(path) {
-            Ok(store) => Ok(Arc::new(store)),
-            Err(StoreError::InUse { path, owner }) => Err(OpenError::InUse { path, owner }),
-            Err(error) => Err(error.into()),
-        },
-        Place::Nowhere => Err(OpenError::Setting(
-            "a task hub needs a place: use `TaskHub::builder().path(..)`, `.store(..)` or \
-             `.in_memory()`"
-                .to_owned(),
-        )),
-    }
-}
-
-/// Creates the hub if there is none; gives the number of its partitions.
-fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, OpenError> {
-    let partitions = wanted.unwrap_or(PARTITIONS);
-    if partitions == 0 {
-        return Err(OpenError::Setting("`partitions` must be at least 1".to_owned()));
-    }
-    let created_at = Clock::default().now();
-    let hub = store.create(&HubRecord { format: FORMAT_VERSION, partitions, created_at })?;
-    match wanted {
-        Some(wanted) if wanted != hub.partitions => {
-            Err(OpenError::Partitions { found: hub.partitions, wanted })
-        }
-        _ => Ok(hub.partitions),
-    }
-}
-
-/// What the threads of a hub share.
-struct Parts {
-    registry: Arc<Registry>,
-    store: Arc<dyn Store>,
-    mailboxes: Mailboxes,
-    activities: Arc<Activities>,
-    batches: Arc<Batches>,
-    health: Arc<Health>,
-    lifecycle: Arc<Lifecycle>,
-    live: Room,
-    settings: Settings,
-    time: Option<Arc<VirtualTime>>,
-}
-
-impl Parts {
-    /// Claims all partitions and starts their threads and the committer's.
-    fn start(
-        &self,
-        mail: Vec<(PartitionId, Receiver<Delivery>)>,
-    ) -> Result<Vec<JoinHandle<()>>, OpenError> {
-        let mut owned = BTreeMap::new();
-        let mut claimed = Vec::new();
-        for (id, mail) in mail {
-            let epoch = self.store.claim(id)?;
-            let found = self.store.load(id)?;
-            let durable = Arc::new(AtomicU64::new(0));
-            owned.insert(id, Owned { epoch, durable: Arc::clone(&durable) });
-            claimed.push((id, mail, found, durable));
-        }
-        let committer = Arc::new(Committer {
-            writes: Writes::default(),
-            store: Arc::clone(&self.store),
-            owned,
-            activities: Arc::clone(&self.activities),
-            batches: Arc::clone(&self.batches),
-            mailboxes: self.mailboxes.clone(),
-            health: Arc::clone(&self.health),
-            lifecycle: Arc::clone(&self.lifecycle),
-        });
-        let mut threads = Vec::new();
-        for (id, mail, found, durable) in claimed {
-            let make = self.partition(id, durable, Outbox::new(Arc::clone(&committer)));
-            let opening = self.mailboxes.busy();
-            let run = move || make().run(&mail, found, opening);
-            threads.push(spawn(format!("durable-{id}"), run)?);
-        }
-        threads.push(spawn("durable-commit".to_owned(), move || committer.run())?);
-        Ok(threads)
-    }
-
-    /// How to make a partition on its own thread, since what it keeps alive never leaves that.
-    fn partition(
-        &self,
-        id: PartitionId,
-        durable: Arc<AtomicU64>,
-        outbox: Outbox,
-    ) -> impl FnOnce() -> Partition + Send + use<> {
-        let registry = Arc::clone(&self.registry);
-        let store = Arc::clone(&self.store);
-        let health = Arc::clone(&self.health);
-        let lifecycle = Arc::clone(&self.lifecycle);
-        let mailboxes = self.mailboxes.clone();
-        let (live, settings) = (self.live, self.settings.clone());
-        let (batches, time) = (Arc::clone(&self.batches), self.time.clone());
-        move || Partition {
-            id,
-            registry,
-            store,
-            outbox,
-            mailboxes,
-            health,
-            lifecycle,
-            settings,
-            residents: Residents::new(live, Arc::clone(&durable)),
-            entities: Residents::new(live, Arc::clone(&durable)),
-            scheduled: Residents::new(live, Arc::clone(&durable)),
-            touched: Vec::new(),
-            batches,
-            due: DueList::new(DueLimits::default(), durable),
-            waiters: HashMap::default(),
-            patience: Patience::default(),
-            next_mail: None,
-            clock: Clock::new(time.clone()),
-            time,
-            written: 0,
-        }
-    }
-}
-
-fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
-    thread::Builder::new().name(name).spawn(run).map_err(OpenError::Thread)
 }

@@ -19,7 +19,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::oneshot;
 
 use super::activities::{Activities, Job, JobKey};
-use super::batches::Batches;
 use super::error::{ManageError, StartError};
 use super::health::Health;
 use super::lifecycle::{Lifecycle, LifecycleEvent};
@@ -120,10 +119,18 @@ pub(super) struct Committer {
     pub(super) store: Arc<dyn Store>,
     pub(super) owned: BTreeMap<PartitionId, Owned>,
     pub(super) activities: Arc<Activities>,
-    pub(super) batches: Arc<Batches>,
     pub(super) mailboxes: Mailboxes,
     pub(super) health: Arc<Health>,
     pub(super) lifecycle: Arc<Lifecycle>,
+}
+
+/// A group that is dealt with: when this is dropped the next one may be taken.
+struct Dealing<'a>(&'a Writes);
+
+impl Drop for Dealing<'_> {
+    fn drop(&mut self) {
+        self.0.done();
+    }
 }
 
 impl Committer {
@@ -142,20 +149,16 @@ impl Committer {
     }
 
     fn deal_with(&self, mut group: Vec<Write>) {
-        if !self.health.has_failed() {
-            match self.commit(&mut group) {
-                Ok(messages) => self.release(group, messages),
-                // The group with its replies is dropped after the failure is known, so whoever
-                // waits for one learns of it.
-                Err(error) => self.health.fail(error),
-            }
-        }
+        let _dealing = Dealing(&self.writes);
         if self.health.has_failed() {
-            self.activities.close();
-            self.batches.close();
-            self.mailboxes.stop_all();
+            return;
         }
-        self.writes.done();
+        match self.commit(&mut group) {
+            Ok(messages) => self.release(group, messages),
+            // The group with its replies is dropped after the failure is known, so whoever waits for
+            // one learns of it.
+            Err(error) => self.health.fail(error.into()),
+        }
     }
 
     /// Writes a group; gives the messages that are on their way now.
@@ -182,9 +185,7 @@ impl Committer {
         commit.owners.sort_unstable();
         commit.owners.dedup();
         let watch = Stopwatch::start();
-        // Whoever waits must learn that a store panics, too; and one that does is not asked again.
-        let committed = panics::catch(|| self.store.commit(&commit));
-        committed.map_err(|panic| StoreError::Poisoned { cause: panic.message }).flatten()?;
+        self.store.commit(&commit)?;
         metrics::committed(&commit, group.len(), watch);
         metrics::store(&*self.store);
         Ok(commit.messages.into_iter().map(|(_, message)| message).collect())
@@ -200,30 +201,35 @@ impl Committer {
                 owned.durable.store(write.number, Ordering::Release);
             }
             for effect in write.effects {
-                match effect {
-                    Effect::Run(job) => self.activities.submit(job),
-                    Effect::TakenIn(key, attempt) => self.activities.taken_in(&key, attempt),
-                    Effect::Cancel(key) => self.activities.cancel(&key),
-                    Effect::CancelAll(execution) => self.activities.cancel_all(execution),
-                    // Whoever no longer waits for an answer has dropped its end of the channel.
-                    Effect::Started(reply, started) => drop(reply.send(started)),
-                    Effect::Managed(reply, managed) => drop(reply.send(managed)),
-                    Effect::Begun(reply, exists) => drop(reply.send(exists)),
-                    Effect::Durable(reply) | Effect::Signalled(reply) => drop(reply.send(())),
-                    Effect::Ended(reply, end) => drop(reply.send(end)),
-                    Effect::Watching(reply, found) => {
-                        drop(reply.send(found.map(Watched::subscribe)));
-                    }
-                    Effect::Said(sender, status) => drop(sender.send(status)),
-                    Effect::Operated(reply, outcome) => drop(reply.send(outcome)),
-                    Effect::SignalCancelled(reply, was_waiting) => drop(reply.send(was_waiting)),
-                    Effect::Unlocked(reply, was_locked) => drop(reply.send(was_locked)),
-                    Effect::Refill(entity) => {
-                        self.mailboxes.send(&entity.clone(), Mail::Refill(entity));
-                    }
-                    Effect::Tell(event) => self.lifecycle.tell(*event),
-                }
+                // An answer calls the waker of whoever waits for it, which may be of the user's making.
+                panics::shield(|| self.take_effect(effect));
             }
+        }
+    }
+
+    fn take_effect(&self, effect: Effect) {
+        match effect {
+            Effect::Run(job) => self.activities.submit(job),
+            Effect::TakenIn(key, attempt) => self.activities.taken_in(&key, attempt),
+            Effect::Cancel(key) => self.activities.cancel(&key),
+            Effect::CancelAll(execution) => self.activities.cancel_all(execution),
+            // Whoever no longer waits for an answer has dropped its end of the channel.
+            Effect::Started(reply, started) => drop(reply.send(started)),
+            Effect::Managed(reply, managed) => drop(reply.send(managed)),
+            Effect::Begun(reply, exists) => drop(reply.send(exists)),
+            Effect::Durable(reply) | Effect::Signalled(reply) => drop(reply.send(())),
+            Effect::Ended(reply, end) => drop(reply.send(end)),
+            Effect::Watching(reply, found) => {
+                drop(reply.send(found.map(Watched::subscribe)));
+            }
+            Effect::Said(sender, status) => drop(sender.send(status)),
+            Effect::Operated(reply, outcome) => drop(reply.send(outcome)),
+            Effect::SignalCancelled(reply, was_waiting) => drop(reply.send(was_waiting)),
+            Effect::Unlocked(reply, was_locked) => drop(reply.send(was_locked)),
+            Effect::Refill(entity) => {
+                self.mailboxes.send(&entity.clone(), Mail::Refill(entity));
+            }
+            Effect::Tell(event) => self.lifecycle.tell(*event),
         }
     }
 }

@@ -60,7 +60,8 @@ pub enum OpenError {
     Store(#[from] StoreError),
     /// The operating system refused a thread.
     #[error(
-        "the task hub cannot start its threads; raise the limits of threads and memory of the process"
+        "the task hub cannot start its threads; nothing was started: raise the limit of threads \
+         (`ulimit -u`, or that of the container), or open it with fewer `partitions`"
     )]
     Thread(#[source] std::io::Error),
 }
@@ -78,6 +79,24 @@ pub enum HubError {
          cause and open the hub again"
     )]
     Store(#[from] StoreError),
+    /// The async runtime on which the hub was opened has ended, and the hub with it.
+    #[error(
+        "the task hub stopped because the runtime on which it was opened has ended; nothing \
+         acknowledged is lost: open it again on a runtime that lives as long as the hub"
+    )]
+    RuntimeEnded,
+    /// A thread of the hub panicked, and the hub stopped. Panics of the program's own functions do not
+    /// do that: this one is a bug of the library.
+    #[error(
+        "the task hub stopped because its thread `{thread}` {panic}; nothing acknowledged is lost: \
+         report this as a bug of `durable`, and open the hub again"
+    )]
+    Panicked {
+        /// The thread's name; `durable-3` is that of partition 3.
+        thread: String,
+        /// What the panic said, and where it happened.
+        panic: String,
+    },
     /// There is no such instance.
     #[error("there is no instance `{0}`")]
     NoSuchInstance(InstanceId),

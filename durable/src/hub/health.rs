@@ -1,38 +1,87 @@
 //! Whether the hub still works, and if not, why: seen by everything that could wait for it.
 
+use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use super::error::HubError;
-use crate::store::{StoreError, chain};
+use crate::store::chain;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Health {
-    failure: OnceLock<StoreError>,
+    failure: OnceLock<HubError>,
     shut_down: AtomicBool,
+    /// Whether the failure is logged and the hub told to stop.
+    is_told: AtomicBool,
+    stop: OnceLock<Stop>,
 }
 
+/// Stops whatever runs in the hub.
+type Stop = Box<dyn Fn() + Send + Sync>;
+
 impl Health {
-    /// The store failed; the first failure counts.
-    pub(super) fn fail(&self, error: StoreError) {
-        tracing::error!(error = chain(&error), "the store failed, so the task hub stops");
-        self.failure.get_or_init(|| error);
+    /// What is to be done after a failure.
+    pub(super) fn stop_by(&self, stop: impl Fn() + Send + Sync + 'static) {
+        self.stop.get_or_init(|| Box::new(stop));
+    }
+
+    /// The hub has failed and stops; the first failure counts. After a shutdown none does, because
+    /// what ends then is meant to.
+    pub(super) fn fail(&self, failure: HubError) {
+        self.note(failure);
+        self.stop_if_failed();
+    }
+
+    /// A task of the async runtime was dropped before its end: the runtime has ended, unless the task
+    /// panicked.
+    pub(super) fn lost(&self, task: &str) {
+        self.fail(if thread::panicking() {
+            let (thread, panic) = (task.to_owned(), "panicked".to_owned());
+            HubError::Panicked { thread, panic }
+        } else {
+            HubError::RuntimeEnded
+        });
+    }
+
+    /// Notes a failure without doing anything else, for a thread that is about to unwind. Whoever is
+    /// told meanwhile that there is no answer finds the reason.
+    pub(super) fn note(&self, failure: HubError) {
+        if !self.is_shut_down() {
+            self.failure.get_or_init(|| failure);
+        }
+    }
+
+    /// Stops the hub if a failure was noted.
+    pub(super) fn stop_if_failed(&self) {
+        let Some(failure) = self.failure.get() else { return };
+        if self.is_told.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        tell!(error, error = chain(failure), "the task hub has failed and stops");
+        if let Some(stop) = self.stop.get() {
+            stop();
+        }
     }
 
     pub(super) fn shut_down(&self) {
         self.shut_down.store(true, Ordering::Release);
     }
 
+    fn is_shut_down(&self) -> bool {
+        self.shut_down.load(Ordering::Acquire)
+    }
+
     pub(super) fn has_failed(&self) -> bool {
         self.failure.get().is_some()
     }
 
-    pub(super) fn failure(&self) -> Option<StoreError> {
+    pub(super) fn failure(&self) -> Option<HubError> {
         self.failure.get().cloned()
     }
 
     pub(super) fn check(&self) -> Result<(), HubError> {
-        if self.has_failed() || self.shut_down.load(Ordering::Acquire) {
+        if self.has_failed() || self.is_shut_down() {
             return Err(self.error());
         }
         Ok(())
@@ -40,6 +89,15 @@ impl Health {
 
     /// Why there is no answer.
     pub(super) fn error(&self) -> HubError {
-        self.failure.get().map_or(HubError::ShutDown, |error| HubError::Store(error.clone()))
+        self.failure.get().cloned().unwrap_or(HubError::ShutDown)
+    }
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Health")
+            .field("failure", &self.failure)
+            .field("shut_down", &self.shut_down)
+            .finish_non_exhaustive()
     }
 }

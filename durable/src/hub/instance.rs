@@ -443,7 +443,7 @@ impl InstanceHandle {
         let instance_id = self.instance_id.clone();
         self.hub.send(&self.instance_id, Mail::Wait { instance_id, reply });
         let ended = self.hub.passing_time(ended).await;
-        let ended = ended.map_err(|_gone| self.hub.error())?;
+        let ended = ended.ok_or_else(|| self.hub.error())?;
         ended.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
     }
 

@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::activities::{Job, JobKey};
 use super::metrics::{self, Stopwatch};
 use super::virtual_time::Busy;
-use crate::protocol::ExecutionId;
+use crate::panics;
+use crate::protocol::{ExecutionId, InstanceId};
 
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
@@ -41,6 +42,8 @@ struct Waiting {
 struct Running {
     number: u64,
     token: CancellationToken,
+    instance_id: InstanceId,
+    name: Cow<'static, str>,
 }
 
 /// What there is of an activity of which only so many may run.
@@ -93,7 +96,10 @@ impl Jobs {
             self.waiting.remove(&key);
             self.started += 1;
             let (number, token) = (self.started, CancellationToken::new());
-            self.running.insert(key, Running { number, token: token.clone() });
+            let (instance_id, activity) =
+                (next.job.instance_id.clone(), next.job.task.name.clone());
+            let running = Running { number, token: token.clone(), instance_id, name: activity };
+            self.running.insert(key, running);
             metrics::activity_began(&next.job.task.name, next.since);
             let (limited, began) = (name, Stopwatch::start());
             let ticket = Ticket { token, number, limited, began, busy: next.busy };
@@ -109,7 +115,7 @@ impl Jobs {
                 self.queue.push_front(next);
             }
         }
-        let is_it = self.running.get(key).is_some_and(|job| job.number == ticket.number);
+        let is_it = self.is_wanted(key, ticket);
         if is_it {
             self.running.remove(key);
         }
@@ -128,6 +134,17 @@ impl Jobs {
         }
     }
 
+    /// Whether anybody waits for the result of a running job.
+    pub(super) fn is_wanted(&self, key: &JobKey, ticket: &Ticket) -> bool {
+        self.running.get(key).is_some_and(|job| job.number == ticket.number)
+    }
+
+    /// The jobs that are running and waited for: whose, and what.
+    pub(super) fn running(&self) -> Vec<(InstanceId, String)> {
+        let running = self.running.values();
+        running.map(|job| (job.instance_id.clone(), job.name.to_string())).collect()
+    }
+
     /// Tells how many there are.
     pub(super) fn count(&self) {
         metrics::activities(self.waiting.len(), self.running.len());
@@ -136,7 +153,7 @@ impl Jobs {
     pub(super) fn cancel(&mut self, key: &JobKey) {
         self.waiting.remove(key);
         if let Some(running) = self.running.remove(key) {
-            running.token.cancel();
+            wake(&running.token);
         }
     }
 
@@ -155,6 +172,11 @@ impl Jobs {
         self.queue.clear();
         self.waiting.clear();
         self.limited.values_mut().for_each(|limited| limited.aside.clear());
-        self.running.values().for_each(|running| running.token.cancel());
+        self.running.values().for_each(|running| wake(&running.token));
     }
+}
+
+/// Cancels a token. That calls the wakers of whoever waits for it, which may be of the user's making.
+fn wake(token: &CancellationToken) {
+    panics::shield(|| token.cancel());
 }

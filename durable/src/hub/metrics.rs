@@ -1,7 +1,8 @@
 //! What is counted and measured: one function for each measurement, by the `metrics` facade.
 //!
 //! Whatever is counted of instances is counted when it is durable, so no replay and no crash counts
-//! it twice. `docs/observability.md` lists names, labels and units. Without the feature `metrics`,
+//! it twice. A recorder is user code: one that panics loses what it was told, and nothing else
+//! (`panics.rs`). `docs/observability.md` lists names, labels and units. Without the feature `metrics`,
 //! `no_metrics.rs` stands here.
 
 use std::time::Instant;
@@ -10,6 +11,7 @@ use metrics::{Unit, counter, gauge, histogram};
 
 use super::clock;
 use super::lifecycle::{LifecycleEvent, LifecycleKind};
+use crate::panics;
 use crate::protocol::{EventKind, FailureDetails, HistoryEvent, Json, PartitionId, RuntimeStatus};
 use crate::store::{Commit, InstanceFilter, Store, StoreError, Usage};
 
@@ -32,15 +34,17 @@ impl Stopwatch {
 
 /// Tells whoever records what the names mean.
 pub(super) fn describe() {
-    for (name, what) in COUNTERS {
-        metrics::describe_counter!(name, Unit::Count, what);
-    }
-    for (name, unit, what) in GAUGES {
-        metrics::describe_gauge!(name, unit, what);
-    }
-    for (name, unit, what) in HISTOGRAMS {
-        metrics::describe_histogram!(name, unit, what);
-    }
+    panics::shield(|| {
+        for (name, what) in COUNTERS {
+            metrics::describe_counter!(name, Unit::Count, what);
+        }
+        for (name, unit, what) in GAUGES {
+            metrics::describe_gauge!(name, unit, what);
+        }
+        for (name, unit, what) in HISTOGRAMS {
+            metrics::describe_histogram!(name, unit, what);
+        }
+    });
 }
 
 const COUNTERS: [(&str, &str); 12] = [
@@ -95,101 +99,118 @@ pub(super) fn opened(store: &dyn Store) -> Result<(), StoreError> {
             None => break,
         }
     }
-    gauge!("durable_instances_active").increment(float(active));
+    panics::shield(|| gauge!("durable_instances_active").increment(float(active)));
     Ok(())
 }
 
 /// Something in the life of an instance has become durable.
 pub(super) fn lifecycle(event: &LifecycleEvent) {
-    let name = match event.kind {
-        LifecycleKind::Started => "durable_instances_started_total",
-        LifecycleKind::Completed => "durable_instances_completed_total",
-        LifecycleKind::Failed => "durable_instances_failed_total",
-        LifecycleKind::Terminated => "durable_instances_terminated_total",
-        LifecycleKind::Suspended => "durable_instances_suspended_total",
-        LifecycleKind::Resumed => "durable_instances_resumed_total",
-        LifecycleKind::ContinuedAsNew => "durable_instances_continued_as_new_total",
-        LifecycleKind::Rewound => "durable_instances_rewound_total",
-        LifecycleKind::Purged => "durable_instances_purged_total",
-    };
-    counter!(name, "name" => event.name.clone()).increment(1);
-    match event.kind {
-        LifecycleKind::Started | LifecycleKind::Rewound => {
-            gauge!("durable_instances_active").increment(1.0);
+    panics::shield(|| {
+        let name = match event.kind {
+            LifecycleKind::Started => "durable_instances_started_total",
+            LifecycleKind::Completed => "durable_instances_completed_total",
+            LifecycleKind::Failed => "durable_instances_failed_total",
+            LifecycleKind::Terminated => "durable_instances_terminated_total",
+            LifecycleKind::Suspended => "durable_instances_suspended_total",
+            LifecycleKind::Resumed => "durable_instances_resumed_total",
+            LifecycleKind::ContinuedAsNew => "durable_instances_continued_as_new_total",
+            LifecycleKind::Rewound => "durable_instances_rewound_total",
+            LifecycleKind::Purged => "durable_instances_purged_total",
+        };
+        counter!(name, "name" => event.name.clone()).increment(1);
+        match event.kind {
+            LifecycleKind::Started | LifecycleKind::Rewound => {
+                gauge!("durable_instances_active").increment(1.0);
+            }
+            LifecycleKind::Completed | LifecycleKind::Failed | LifecycleKind::Terminated => {
+                gauge!("durable_instances_active").decrement(1.0);
+            }
+            LifecycleKind::Suspended
+            | LifecycleKind::Resumed
+            | LifecycleKind::ContinuedAsNew
+            | LifecycleKind::Purged => {}
         }
-        LifecycleKind::Completed | LifecycleKind::Failed | LifecycleKind::Terminated => {
-            gauge!("durable_instances_active").decrement(1.0);
-        }
-        LifecycleKind::Suspended
-        | LifecycleKind::Resumed
-        | LifecycleKind::ContinuedAsNew
-        | LifecycleKind::Purged => {}
-    }
-    let outcome = match event.kind {
-        LifecycleKind::Completed => "completed",
-        LifecycleKind::Failed => "failed",
-        LifecycleKind::Terminated => "terminated",
-        _ => return,
-    };
-    let took = event.at.since(event.created_at).as_secs_f64();
-    let labels = [("name", event.name.clone()), ("outcome", outcome.to_owned())];
-    histogram!("durable_instance_seconds", &labels).record(took);
+        let outcome = match event.kind {
+            LifecycleKind::Completed => "completed",
+            LifecycleKind::Failed => "failed",
+            LifecycleKind::Terminated => "terminated",
+            _ => return,
+        };
+        let took = event.at.since(event.created_at).as_secs_f64();
+        let labels = [("name", event.name.clone()), ("outcome", outcome.to_owned())];
+        histogram!("durable_instance_seconds", &labels).record(took);
+    });
 }
 
 /// An episode was run; it may be written or not.
 pub(super) fn episode(name: &str, watch: Stopwatch) {
-    histogram!("durable_episode_seconds", "name" => name.to_owned()).record(watch.seconds());
+    panics::shield(|| {
+        histogram!("durable_episode_seconds", "name" => name.to_owned()).record(watch.seconds());
+    });
 }
 
 /// A group has become durable.
 pub(super) fn committed(commit: &Commit, writes: usize, watch: Stopwatch) {
-    histogram!("durable_commit_seconds").record(watch.seconds());
-    histogram!("durable_commit_writes").record(float(writes));
-    let events = commit.episodes.iter().map(|episode| episode.events.len()).sum();
-    histogram!("durable_commit_events").record(float(events));
-    for episode in &commit.episodes {
-        let retried =
-            |event: &&HistoryEvent| matches!(&event.kind, EventKind::TaskAttemptFailed { .. });
-        // What replaces a history holds what was counted when it was first written.
-        let new = if episode.replaces.is_some() { &[] } else { episode.events.as_slice() };
-        let failed = new.iter().filter(retried).count() as u64;
-        if failed > 0 {
-            let name = episode.record.name.clone();
-            counter!("durable_attempts_failed_total", "name" => name).increment(failed);
+    panics::shield(|| {
+        histogram!("durable_commit_seconds").record(watch.seconds());
+        histogram!("durable_commit_writes").record(float(writes));
+        let events = commit.episodes.iter().map(|episode| episode.events.len()).sum();
+        histogram!("durable_commit_events").record(float(events));
+        for episode in &commit.episodes {
+            let retried =
+                |event: &&HistoryEvent| matches!(&event.kind, EventKind::TaskAttemptFailed { .. });
+            // What replaces a history holds what was counted when it was first written.
+            let new = if episode.replaces.is_some() { &[] } else { episode.events.as_slice() };
+            let failed = new.iter().filter(retried).count() as u64;
+            if failed > 0 {
+                let name = episode.record.name.clone();
+                counter!("durable_attempts_failed_total", "name" => name).increment(failed);
+            }
         }
-    }
+    });
 }
 
 /// How much the store uses.
 pub(super) fn store(store: &dyn Store) {
-    let Usage { overlay_bytes, log_bytes, tree_bytes } = store.usage();
-    gauge!("durable_store_overlay_bytes").set(bytes(overlay_bytes));
-    gauge!("durable_store_log_bytes").set(bytes(log_bytes));
-    gauge!("durable_store_tree_bytes").set(bytes(tree_bytes));
+    panics::shield(|| {
+        let Usage { overlay_bytes, log_bytes, tree_bytes } = store.usage();
+        gauge!("durable_store_overlay_bytes").set(bytes(overlay_bytes));
+        gauge!("durable_store_log_bytes").set(bytes(log_bytes));
+        gauge!("durable_store_tree_bytes").set(bytes(tree_bytes));
+    });
 }
 
 /// How many instances a partition has in memory.
 pub(super) fn residents(partition: PartitionId, count: usize) {
-    let partition = partition.0.to_string();
-    gauge!("durable_resident_instances", "partition" => partition).set(float(count));
+    panics::shield(|| {
+        let partition = partition.0.to_string();
+        gauge!("durable_resident_instances", "partition" => partition).set(float(count));
+    });
 }
 
 /// How many activities there are.
 pub(super) fn activities(waiting: usize, running: usize) {
-    gauge!("durable_activities_waiting").set(float(waiting));
-    gauge!("durable_activities_running").set(float(running));
+    panics::shield(|| {
+        gauge!("durable_activities_waiting").set(float(waiting));
+        gauge!("durable_activities_running").set(float(running));
+    });
 }
 
 /// An activity had waited and is run.
 pub(super) fn activity_began(name: &str, waited: Stopwatch) {
-    histogram!("durable_activity_wait_seconds", "name" => name.to_owned()).record(waited.seconds());
+    panics::shield(|| {
+        histogram!("durable_activity_wait_seconds", "name" => name.to_owned())
+            .record(waited.seconds());
+    });
 }
 
 /// A run of an activity has ended.
 pub(super) fn activity_ended(name: &str, outcome: &'static str, ran: Stopwatch) {
-    counter!("durable_activities_total", "name" => name.to_owned(), "outcome" => outcome)
-        .increment(1);
-    histogram!("durable_activity_seconds", "name" => name.to_owned()).record(ran.seconds());
+    panics::shield(|| {
+        counter!("durable_activities_total", "name" => name.to_owned(), "outcome" => outcome)
+            .increment(1);
+        histogram!("durable_activity_seconds", "name" => name.to_owned()).record(ran.seconds());
+    });
 }
 
 /// A batch of an entity's operations has ended.
@@ -198,14 +219,16 @@ pub(super) fn batch_ended(
     outcomes: &[Option<Result<Json, FailureDetails>>],
     ran: Stopwatch,
 ) {
-    let failed = outcomes.iter().filter(|outcome| matches!(outcome, Some(Err(_)))).count();
-    let completed = outcomes.iter().filter(|outcome| matches!(outcome, Some(Ok(_)))).count();
-    for (outcome, count) in [("completed", completed), ("failed", failed)] {
-        counter!("durable_entity_operations_total", "name" => name.to_owned(), "outcome" => outcome)
-            .increment(count as u64);
-    }
-    histogram!("durable_entity_batch_operations").record(float(outcomes.len()));
-    histogram!("durable_entity_batch_seconds", "name" => name.to_owned()).record(ran.seconds());
+    panics::shield(|| {
+        let failed = outcomes.iter().filter(|outcome| matches!(outcome, Some(Err(_)))).count();
+        let completed = outcomes.iter().filter(|outcome| matches!(outcome, Some(Ok(_)))).count();
+        for (outcome, count) in [("completed", completed), ("failed", failed)] {
+            counter!("durable_entity_operations_total", "name" => name.to_owned(), "outcome" => outcome)
+                .increment(count as u64);
+        }
+        histogram!("durable_entity_batch_operations").record(float(outcomes.len()));
+        histogram!("durable_entity_batch_seconds", "name" => name.to_owned()).record(ran.seconds());
+    });
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no disk comes near 2^52 bytes")]

@@ -12,6 +12,7 @@
 //! Read next: `partition/mod.rs`, then `committer.rs`.
 
 mod activities;
+mod attempt;
 mod batches;
 mod builder;
 mod clock;
@@ -19,6 +20,7 @@ mod committer;
 mod due;
 mod entities;
 mod error;
+mod guarded_store;
 mod handle;
 mod health;
 mod instance;
@@ -28,6 +30,7 @@ mod mail;
 // Without the feature, its functions do nothing and are not there.
 #[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
 mod metrics;
+mod opening;
 mod outbox;
 mod partition;
 mod progress;
@@ -35,9 +38,12 @@ mod query;
 mod reply;
 mod residents;
 mod settings;
+mod shutdown;
 mod spans;
 pub(crate) mod start;
+mod threads;
 mod time;
+mod timer;
 mod verify;
 mod virtual_time;
 mod wait;
@@ -45,10 +51,11 @@ mod writes;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::thread::JoinHandle;
+use std::sync::{Arc, PoisonError, RwLock};
 
+#[cfg(feature = "testing")]
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 pub use self::builder::TaskHubBuilder;
 pub use self::entities::{
@@ -63,14 +70,16 @@ pub use self::progress::CustomStatusWatch;
 pub use self::query::InstanceQuery;
 pub use self::reply::Reply;
 pub use self::settings::Retention;
+pub use self::shutdown::ShutdownReport;
 
 use self::activities::Activities;
 use self::batches::Batches;
 use self::health::Health;
 use self::lifecycle::LifecycleSource;
 use self::mail::{Mail, Mailboxes};
+use self::shutdown::Stopping;
+use self::threads::{Readers, Threads};
 use self::virtual_time::VirtualTime;
-use crate::error::Result;
 use crate::limits::Limits;
 use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, InvalidInstanceId, Tags};
@@ -121,8 +130,13 @@ struct Inner {
     properties: Arc<Tags>,
     /// Where time is made, in a test.
     time: Option<Arc<VirtualTime>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Threads,
+    readers: Arc<Readers>,
+    stopping: Stopping,
+    #[cfg(feature = "testing")]
     runtime: Handle,
+    /// Ends the task that watches the runtime.
+    _runtime_watch: oneshot::Sender<()>,
 }
 
 impl TaskHub {
@@ -194,54 +208,6 @@ impl TaskHub {
         })
     }
 
-    /// Stops the hub and leaves nothing running.
-    ///
-    /// No more activities begin, and running ones see their
-    /// [cancellation token](crate::ActivityContext::cancellation_token) and are waited for. What
-    /// they return is recorded, unless it is an error: then they run again when the hub is next
-    /// opened, and so does what did not begin. All handles of the hub answer with
-    /// [`HubError::ShutDown`] from here on.
-    ///
-    /// # Errors
-    /// The hub's store had failed.
-    pub async fn shutdown(self) -> Result<()> {
-        self.inner.health.shut_down();
-        self.inner.activities.close();
-        self.inner.batches.close();
-        self.inner.activities.drained().await;
-        self.inner.batches.drained().await;
-        self.stop().await
-    }
-
-    /// Stops the hub without a word to what is running: whatever that returns is lost.
-    #[cfg(feature = "testing")]
-    pub(crate) async fn crash(self) -> Result<()> {
-        self.inner.health.shut_down();
-        self.inner.activities.close();
-        self.inner.batches.close();
-        self.stop().await
-    }
-
-    async fn stop(self) -> Result<()> {
-        self.inner.mailboxes.stop_all();
-        let threads =
-            std::mem::take(&mut *self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        let store = self.inner.store.write().unwrap_or_else(PoisonError::into_inner).take();
-        // A store may wait for room on the disk until it is told not to, and write when it is closed.
-        let join = move || {
-            if let Some(store) = &store {
-                store.give_up();
-            }
-            for thread in threads {
-                drop(thread.join());
-            }
-            drop(store);
-        };
-        // A runtime that is itself shutting down does not run this; the threads end all the same.
-        let _ = self.inner.runtime.spawn_blocking(join).await;
-        self.inner.health.failure().map_or(Ok(()), |error| Err(HubError::Store(error).into()))
-    }
-
     fn store(&self) -> Option<Arc<dyn Store>> {
         self.inner.store.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -265,8 +231,14 @@ impl TaskHub {
     ) -> Result<T, HubError> {
         self.check()?;
         let store = self.store().ok_or(HubError::ShutDown)?;
-        let reading = self.inner.runtime.spawn_blocking(move || read(&*store));
-        Ok(reading.await.map_err(|_stopped| HubError::ShutDown)??)
+        let (reply, result) = oneshot::channel();
+        self.inner.readers.submit(move || {
+            let result = read(&*store);
+            // A shutdown that waits for this may go on.
+            drop(store);
+            drop(reply.send(result));
+        });
+        Ok(result.await.map_err(|_stopped| self.error())??)
     }
 }
 
@@ -282,8 +254,9 @@ impl Drop for Inner {
         if let Some(store) = store {
             store.give_up();
         }
-        self.activities.close();
-        self.batches.close();
+        self.close();
         self.mailboxes.stop_all();
+        self.readers.close();
+        self.activities.timer.close();
     }
 }

@@ -5,9 +5,12 @@
 
 use tracing::{Span, info_span};
 
+use std::pin::pin;
+
 use super::activities::Job;
 use super::metrics::{self, Stopwatch};
 use crate::engine::{Episode, Execution};
+use crate::panics::{self, Guarded};
 use crate::protocol::{EntityId, EventKind, InstanceRecord, Suspension, Timestamp};
 
 /// Runs an episode in its span.
@@ -17,9 +20,9 @@ pub(super) fn episode(
     now: Timestamp,
     events: Vec<EventKind>,
 ) -> Option<Episode> {
-    let span = orchestration(record, execution, events.first());
+    let span = made(|| orchestration(record, execution, events.first()));
     let watch = Stopwatch::start();
-    let episode = span.in_scope(|| execution.run(now, events));
+    let episode = within(&span, || execution.run(now, events));
     metrics::episode(&record.name, watch);
     episode
 }
@@ -29,7 +32,8 @@ pub(super) fn catch_up(
     record: &InstanceRecord,
     execution: &mut Execution,
 ) -> Result<(), Suspension> {
-    orchestration(record, execution, None).in_scope(|| execution.catch_up())
+    let span = made(|| orchestration(record, execution, None));
+    within(&span, || execution.catch_up())
 }
 
 fn orchestration(
@@ -57,31 +61,66 @@ fn orchestration(
     )
 }
 
+/// Runs `f` in a span. A subscriber that panics when the span is entered or left does not reach `f`.
+pub(super) fn within<T>(span: &Guarded<Span>, f: impl FnOnce() -> T) -> T {
+    let span = span.get();
+    if span.is_none() {
+        return f();
+    }
+    let mut entered = None;
+    panics::shield(|| entered = Some(Guarded::new(span.enter())));
+    let result = f();
+    drop(entered);
+    result
+}
+
+/// Awaits a future, each poll of which is in a span.
+pub(super) async fn in_span<F: Future>(span: Guarded<Span>, future: F) -> F::Output {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| within(&span, || future.as_mut().poll(cx))).await
+}
+
+/// The span that is entered on this thread.
+pub(super) fn current() -> Guarded<Span> {
+    made(Span::current)
+}
+
+/// A span; none if the subscriber panics when it is made.
+fn made(span: impl FnOnce() -> Span) -> Guarded<Span> {
+    Guarded::new(panics::catch(span).unwrap_or_else(|_panic| Span::none()))
+}
+
 /// The span of a batch of an entity's operations.
-pub(super) fn batch(entity_id: &EntityId, operations: usize) -> Span {
-    info_span!(
-        target: "durable",
-        parent: None,
-        "entity",
-        entity_id = %entity_id,
-        name = entity_id.name(),
-        operations,
-    )
+pub(super) fn batch(entity_id: &EntityId, operations: usize) -> Guarded<Span> {
+    let span = || {
+        info_span!(
+            target: "durable",
+            parent: None,
+            "entity",
+            entity_id = %entity_id,
+            name = entity_id.name(),
+            operations,
+        )
+    };
+    made(span)
 }
 
 /// The span of one attempt of an activity.
-pub(super) fn activity(job: &Job) -> Span {
+pub(super) fn activity(job: &Job) -> Guarded<Span> {
     let task = &job.task;
-    info_span!(
-        target: "durable",
-        parent: None,
-        "activity",
-        instance_id = %job.instance_id,
-        name = &*task.name,
-        version = task.version,
-        execution_id = %job.execution_id,
-        task_id = task.event_id,
-        attempt = task.attempt,
-        traceparent = task.trace_context.as_ref().map(|trace| trace.traceparent.as_str()),
-    )
+    let span = || {
+        info_span!(
+            target: "durable",
+            parent: None,
+            "activity",
+            instance_id = %job.instance_id,
+            name = &*task.name,
+            version = task.version,
+            execution_id = %job.execution_id,
+            task_id = task.event_id,
+            attempt = task.attempt,
+            traceparent = task.trace_context.as_ref().map(|trace| trace.traceparent.as_str()),
+        )
+    };
+    made(span)
 }

@@ -1,15 +1,14 @@
 //! A hub whose time is made: what waits for it, and what makes it pass.
 
-use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::sync::oneshot::error::{RecvError, TryRecvError};
+use tokio::sync::oneshot::error::TryRecvError;
 
 use super::TaskHub;
 use super::clock::Clock;
+use super::wait::{self, First};
 use crate::orchestration::Elapsed;
 use crate::protocol::Timestamp;
 
@@ -19,27 +18,29 @@ impl TaskHub {
         Clock::new(self.inner.time.clone()).now()
     }
 
-    /// Waits for an answer; where time is made, it passes meanwhile whenever nothing else is left to
-    /// do.
-    pub(super) async fn passing_time<T>(
-        &self,
-        mut answer: oneshot::Receiver<T>,
-    ) -> Result<T, RecvError> {
-        let Some(time) = &self.inner.time else { return answer.await };
+    /// Waits for an answer; there is none if the hub stops before. Where time is made, it passes
+    /// meanwhile whenever nothing else is left to do.
+    pub(super) async fn passing_time<T>(&self, mut answer: oneshot::Receiver<T>) -> Option<T> {
+        let Some(time) = &self.inner.time else { return answer.await.ok() };
         loop {
             time.idle().await;
             let mut stirred = pin!(time.stirred());
             // From here on nothing that happens is missed.
             stirred.as_mut().enable();
             match answer.try_recv() {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return Some(answer),
                 Err(TryRecvError::Empty) => {}
-                Err(TryRecvError::Closed) => return answer.await,
+                Err(TryRecvError::Closed) => return None,
             }
             match time.next_due() {
                 Some(due) => self.move_time_to(due),
-                // Nothing will happen by itself any more; somebody outside may see to it.
-                None => stirred.await,
+                // Nothing will happen by itself any more; somebody outside may see to it. A hub that has
+                // failed drops what it was to answer without a stir.
+                None => {
+                    if let Some(answer) = first(&mut answer, stirred).await {
+                        return answer.ok();
+                    }
+                }
             }
         }
     }
@@ -78,7 +79,10 @@ impl TaskHub {
     ) -> Result<T, Elapsed> {
         let answer = pin!(answer);
         match &self.inner.time {
-            None => tokio::time::timeout(limit, answer).await.map_err(|_elapsed| Elapsed),
+            None => {
+                let timer = &self.inner.activities.timer;
+                first(answer, timer.sleep(limit)).await.ok_or(Elapsed)
+            }
             Some(time) => {
                 // Whoever is woken lets time pass again only when it has gone on.
                 let awake = pin!(time.sleep(limit));
@@ -98,12 +102,10 @@ impl TaskHub {
 
 /// What the first future gives; none if the other one is done before.
 async fn first<T>(answer: impl Future<Output = T>, other: impl Future<Output = ()>) -> Option<T> {
-    let (mut answer, mut other) = (pin!(answer), pin!(other));
-    poll_fn(|cx| match answer.as_mut().poll(cx) {
-        Poll::Ready(answer) => Poll::Ready(Some(answer)),
-        Poll::Pending => other.as_mut().poll(cx).map(|()| None),
-    })
-    .await
+    match wait::first(pin!(answer), pin!(other)).await {
+        First::This(answer) => Some(answer),
+        First::That(()) => None,
+    }
 }
 
 /// What a test tells the time to do.

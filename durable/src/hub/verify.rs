@@ -1,10 +1,11 @@
 //! Before a hub is opened with new code: would every unfinished instance go on with it?
 
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use super::error::OpenError;
 use crate::engine::{Execution, Origin};
 use crate::limits::Limits;
+use crate::panics;
 use crate::protocol::{InstanceId, RuntimeStatus, Suspension};
 use crate::quiet::quietly;
 use crate::registry::Registry;
@@ -20,9 +21,14 @@ pub(super) fn unfinished(
     limits: Limits,
 ) -> Result<(), OpenError> {
     // On a thread outside of the async runtime, as partitions are.
-    let found = thread::scope(|scope| scope.spawn(|| replay(store, registry, limits)).join());
-    let stopped = |_panic| StoreError::damaged("a replay panicked");
-    let found = found.map_err(stopped)??;
+    let found = thread::scope(|scope| {
+        let replay = || panics::catch(|| replay(store, registry, limits));
+        thread::Builder::new().spawn_scoped(scope, replay).map(ScopedJoinHandle::join)
+    });
+    let stopped = |panic| StoreError::damaged(format!("a replay {panic}"));
+    let replayed = found.map_err(OpenError::Thread)?;
+    let found =
+        replayed.unwrap_or_else(|_panic| unreachable!("it is caught")).map_err(stopped)??;
     if found.is_empty() { Ok(()) } else { Err(OpenError::WouldNotGoOn(found)) }
 }
 

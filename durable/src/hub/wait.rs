@@ -3,8 +3,11 @@
 //! To be woken takes a thread longer than most activities take. So whoever had not to wait for long
 //! looks for what comes a short while before it sleeps; whoever had to does not.
 
+use std::pin::Pin;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::clock;
 
@@ -38,4 +41,60 @@ impl Patience {
         self.comes_soon = since.elapsed() < SHORT;
         came
     }
+}
+
+/// Until when a shutdown waits; not known before one is limited.
+#[derive(Debug, Default)]
+pub(super) struct Deadline(Mutex<Option<Instant>>);
+
+impl Deadline {
+    /// Limits the wait further. Those who are waiting have to be woken.
+    pub(super) fn limit(&self, at: Instant) {
+        let mut deadline = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *deadline = Some(deadline.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    fn get(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits to be woken, but not beyond the deadline.
+    pub(super) fn wait<'a, T>(
+        &self,
+        woken: &Condvar,
+        guard: MutexGuard<'a, T>,
+    ) -> Result<MutexGuard<'a, T>, Late> {
+        let Some(deadline) = self.get() else {
+            return Ok(woken.wait(guard).unwrap_or_else(PoisonError::into_inner));
+        };
+        let left = deadline.saturating_duration_since(clock::stopwatch());
+        if left.is_zero() {
+            return Err(Late);
+        }
+        Ok(woken.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0)
+    }
+}
+
+/// A deadline is over.
+#[derive(Debug)]
+pub(super) struct Late;
+
+/// Which of two futures is ready first.
+pub(super) enum First<A, B> {
+    /// The first one, also if both are ready.
+    This(A),
+    /// The second one.
+    That(B),
+}
+
+/// Awaits the first of two futures that is ready.
+pub(super) async fn first<A: Future, B: Future>(
+    mut this: Pin<&mut A>,
+    mut that: Pin<&mut B>,
+) -> First<A::Output, B::Output> {
+    std::future::poll_fn(|cx| match this.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(First::This(output)),
+        Poll::Pending => that.as_mut().poll(cx).map(First::That),
+    })
+    .await
 }

@@ -315,6 +315,17 @@ pub enum StoreError {
         /// The folder or file that is not there any more.
         path: PathBuf,
     },
+    /// The store panicked, which no store should do.
+    #[error(
+        "the store panicked while {doing}: {panic}; what it holds in memory may be wrong: report the \
+         panic to the author of the store, and open it anew"
+    )]
+    Panicked {
+        /// What it was asked for.
+        doing: String,
+        /// What the panic said, and where it happened.
+        panic: String,
+    },
     /// An earlier write failed, so what is on the disk is not certain until it is opened anew.
     #[error(
         "an earlier write failed ({cause}); nothing more is accepted until the store is opened anew"

@@ -325,7 +325,7 @@ impl TestHub {
                 Err(error) => Err(error.into()),
             };
             if let Err(error) = raised {
-                tracing::warn!(%error, "an event that a test raises is lost");
+                tell!(warn, %error, "an event that a test raises is lost");
             }
         });
     }

@@ -155,7 +155,7 @@ impl TaskHub {
             let called = Called::Operation(asked.entity_id.clone(), asked.operation.clone());
             let (reply, answer) = oneshot::channel();
             hub.operate(asked, None, EntityReply::Called(reply));
-            let answer = hub.passing_time(answer).await.map_err(|_gone| hub.error())?;
+            let answer = hub.passing_time(answer).await.ok_or_else(|| hub.error())?;
             let json = answer.map_err(|details| {
                 EntityError::Failed(TaskFailed::new(called.to_string(), details, error))
             })?;

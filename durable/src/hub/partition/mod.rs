@@ -148,17 +148,14 @@ impl Partition {
         let recovered = self.recover(found);
         self.outbox.hand_over();
         drop(opening);
-        if let Err(Stopped) = recovered.and_then(|()| self.serve(mail)) {
-            // The committer sees the failure with this and stops the others. Those who wait here
-            // learn of it when the partition goes.
-            self.write(Content::default(), Vec::new());
-        }
+        // A failure is noted by now. Those who wait here learn of it when the partition goes.
+        let _stopped = recovered.and_then(|()| self.serve(mail));
     }
 
     /// Notes a failure of the store before anything is dropped that somebody waits for.
     fn read<T>(&self, read: Result<T, StoreError>) -> Result<T, Stopped> {
         read.map_err(|error| {
-            self.health.fail(error);
+            self.health.fail(error.into());
             Stopped
         })
     }
@@ -297,7 +294,8 @@ impl Partition {
                     None => self.can_raise(&instance_id)?.is_ok(),
                 };
                 if !is_for_it && execution_id.is_none() {
-                    tracing::warn!(
+                    tell!(
+                        warn,
                         instance = %instance_id,
                         event = event.type_name(),
                         "dropped what another instance sent: there is no such instance, or it has ended"

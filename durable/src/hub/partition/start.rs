@@ -157,7 +157,8 @@ impl Partition {
                 self.answer(id, parent, Err(failure.non_retriable()));
             }
             (Origin::Message(id), None) => {
-                tracing::warn!(
+                tell!(
+                    warn,
                     instance = %instance_id,
                     %status,
                     "an orchestrator started an instance under an id that is taken: not started"

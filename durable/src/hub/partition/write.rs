@@ -253,7 +253,7 @@ impl Resident {
                 self.execution = None;
                 self.end = None;
                 if suspension.code.is_some() {
-                    tracing::error!(instance = %record.instance_id, "{suspension}");
+                    tell!(error, instance = %record.instance_id, "{suspension}");
                     self.end = Some(End::Suspended(suspension));
                 }
             }

@@ -61,7 +61,8 @@ impl Drop for SledFile {
     /// Whoever opens the folder as soon as the store is closed is not refused.
     fn drop(&mut self) {
         if !wait_until_free(&self.0) {
-            tracing::warn!(
+            tell!(
+                warn,
                 "the store is closed, but another process still has its files locked, perhaps a \
                  forked child: the folder can be opened again when that process has ended"
             );

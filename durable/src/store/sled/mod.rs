@@ -166,7 +166,7 @@ impl Drop for SledStore {
         }
         if let Err(error) = guarded(&self.path, || self.inner.close()) {
             let error = chain(&error);
-            tracing::warn!(error, "the store was closed with its last commits in the log only");
+            tell!(warn, error, "the store was closed with its last commits in the log only");
         }
     }
 }
@@ -185,7 +185,8 @@ fn open_inner(folder: &Folder, options: &SledOptions) -> Result<Inner, StoreErro
             return Err(damage);
         }
         if let Some((file, offset)) = &found.torn {
-            tracing::warn!(
+            tell!(
+                warn,
                 file = %file.display(), offset,
                 "a crash has torn the last commit, which nobody was told of: it was cut off"
             );
@@ -244,7 +245,7 @@ fn make_checkpoints(inner: &Inner) {
             continue;
         }
         let cause = chain(&error);
-        tracing::error!(error = cause, "what was committed cannot be moved to the tree");
+        tell!(error, error = cause, "what was committed cannot be moved to the tree");
         inner.poison(&error);
         inner.pace.stop();
     }

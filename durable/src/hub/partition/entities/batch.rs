@@ -39,7 +39,8 @@ impl Partition {
         effects: &mut Vec<Effect>,
     ) -> bool {
         if live.queue.hold() {
-            tracing::warn!(
+            tell!(
+                warn,
                 entity = %live.entity_id,
                 registered = self.registry.entity_names(),
                 "no entity of this name is registered: signals wait until one is"
@@ -140,7 +141,8 @@ fn stored(queued: Queued, content: &mut Content, effects: &mut Vec<Effect>) -> O
 /// Lets signals wait until there is code that can read the state.
 fn hold(live: &mut Live) {
     if live.queue.hold() {
-        tracing::error!(
+        tell!(
+            error,
             entity = %live.entity_id,
             "the state of an entity cannot be read: signals wait for code that can read it, or for \
              its deletion"
@@ -170,7 +172,7 @@ fn settle(
     if let EventKind::EntityOperationSignaled { operation, .. } = &event
         && let Err(failure) = &outcome
     {
-        tracing::warn!(entity = %live.entity_id, operation, "a signal failed: {failure}");
+        tell!(warn, entity = %live.entity_id, operation, "a signal failed: {failure}");
     }
     if let Some(from) = from {
         content.messages.push(TaskMessage {

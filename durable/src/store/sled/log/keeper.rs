@@ -246,7 +246,7 @@ impl Shared {
         let mut state = self.state();
         state.syncing = false;
         if let Err(error) = synced.and_then(|()| state.synced(sequence)) {
-            tracing::error!(%error, "a sync of the log failed: nothing more is accepted");
+            tell!(error, %error, "a sync of the log failed: nothing more is accepted");
             state.failed.get_or_insert_with(|| format!("a sync of the log failed: {error}"));
         }
         self.changed.notify_all();

@@ -1,0 +1,116 @@
+//! The store as the hub sees it: one whose panics are errors.
+//!
+//! A store is user code. The hub calls it by way of this only, so that no call unwinds a thread of the
+//! hub, and whoever waits is told what panicked.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::panics::{self, Guarded};
+use crate::protocol::{
+    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
+    Timestamp,
+};
+use crate::store::{
+    Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError, Usage,
+};
+
+/// A store that does not panic.
+pub(super) struct GuardedStore(Guarded<Arc<dyn Store>>);
+
+impl GuardedStore {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self(Guarded::new(store))
+    }
+
+    fn call<T>(
+        &self,
+        doing: &'static str,
+        call: impl FnOnce(&dyn Store) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let panicked = |panic: crate::protocol::FailureDetails| StoreError::Panicked {
+            doing: doing.to_owned(),
+            panic: panic.message,
+        };
+        panics::catch(|| call(&**self.0.get())).map_err(panicked).flatten()
+    }
+}
+
+impl Store for GuardedStore {
+    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
+        self.call("creating the hub", |store| store.create(hub))
+    }
+
+    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
+        self.call("claiming a partition", |store| store.claim(partition))
+    }
+
+    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
+        self.call("loading a partition", |store| store.load(partition))
+    }
+
+    fn messages(
+        &self,
+        partition: PartitionId,
+        to: Option<&InstanceId>,
+        places: Range<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
+        self.call("reading messages", |store| store.messages(partition, to, places, limit))
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        self.call("committing", |store| store.commit(commit))
+    }
+
+    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
+        self.call("reading an instance", |store| store.instance(instance))
+    }
+
+    fn due(
+        &self,
+        partition: PartitionId,
+        after: Option<&(Timestamp, InstanceId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
+        self.call("reading what is due", |store| store.due(partition, after, until, limit))
+    }
+
+    fn instances(
+        &self,
+        filter: &InstanceFilter,
+        after: Option<&InstanceId>,
+        limit: usize,
+    ) -> Result<InstancePage, StoreError> {
+        self.call("reading instances", |store| store.instances(filter, after, limit))
+    }
+
+    fn history(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        from: u64,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        self.call("reading a history", |store| store.history(instance, execution, from))
+    }
+
+    fn check_room(&self) -> Result<(), StoreError> {
+        self.call("checking for room", Store::check_room)
+    }
+
+    fn usage(&self) -> Usage {
+        panics::catch(|| self.0.get().usage()).unwrap_or_default()
+    }
+
+    fn give_up(&self) {
+        panics::shield(|| self.0.get().give_up());
+    }
+}
+
+impl fmt::Debug for GuardedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.get().fmt(f)
+    }
+}

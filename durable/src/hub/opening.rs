@@ -1,0 +1,247 @@
+//! What opening a hub takes: its store, its threads, and what stops them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::Receiver;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::activities::Activities;
+use super::batches::Batches;
+use super::builder::Place;
+use super::clock::{self, Clock};
+use super::committer::{Committer, Owned};
+use super::due::{DueList, Limits as DueLimits};
+use super::error::{HubError, OpenError};
+use super::health::Health;
+use super::lifecycle::Lifecycle;
+use super::mail::{Delivery, Mailboxes};
+use super::outbox::Outbox;
+use super::partition::Partition;
+use super::residents::{Residents, Room};
+use super::settings::Settings;
+use super::threads::{Readers, Threads};
+use super::timer::Timer;
+use super::virtual_time::VirtualTime;
+use super::wait::Patience;
+use super::writes::Writes;
+use crate::protocol::{FORMAT_VERSION, HubRecord, PartitionId};
+use crate::registry::Registry;
+use crate::store::{Durability, SledOptions, SledStore, Store, StoreError};
+
+/// Into how many partitions a new hub divides its instances.
+const PARTITIONS: u16 = 4;
+/// How long to wait for a folder that this process has open.
+const IN_USE: Duration = Duration::from_secs(1);
+
+pub(super) fn open_store(
+    place: Place,
+    durability: Option<Durability>,
+) -> Result<Arc<dyn Store>, OpenError> {
+    let options = SledStore::options().durability(durability.unwrap_or_default());
+    match place {
+        Place::Store(_) if durability.is_some() => Err(OpenError::Setting(
+            "`durability` is for a hub in a folder, with `.path(..)`; tell the store that you give \
+             with `.store(..)`, such as by `SledStore::options().durability(..)`"
+                .to_owned(),
+        )),
+        Place::Store(store) => Ok(store),
+        Place::Path(path) => match open_folder(&options, &path) {
+            Ok(store) => Ok(Arc::new(store)),
+            Err(StoreError::InUse { path, owner }) => Err(OpenError::InUse { path, owner }),
+            Err(error) => Err(error.into()),
+        },
+        Place::Nowhere => Err(OpenError::Setting(
+            "a task hub needs a place: use `TaskHub::builder().path(..)`, `.store(..)` or \
+             `.in_memory()`"
+                .to_owned(),
+        )),
+    }
+}
+
+/// Opens a folder. If this process has it open, that may be a hub that was dropped and whose threads
+/// come to their end, so it is tried again for a while.
+fn open_folder(options: &SledOptions, path: &Path) -> Result<SledStore, StoreError> {
+    let begun = clock::stopwatch();
+    loop {
+        match options.clone().open(path) {
+            Err(StoreError::InUse { owner: Some(owner), .. })
+                if owner == std::process::id() && begun.elapsed() < IN_USE =>
+            {
+                thread::park_timeout(IN_USE / 50);
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Creates the hub if there is none; gives the number of its partitions.
+pub(super) fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, OpenError> {
+    let partitions = wanted.unwrap_or(PARTITIONS);
+    if partitions == 0 {
+        return Err(OpenError::Setting("`partitions` must be at least 1".to_owned()));
+    }
+    let created_at = Clock::default().now();
+    let hub = store.create(&HubRecord { format: FORMAT_VERSION, partitions, created_at })?;
+    match wanted {
+        Some(wanted) if wanted != hub.partitions => {
+            Err(OpenError::Partitions { found: hub.partitions, wanted })
+        }
+        _ => Ok(hub.partitions),
+    }
+}
+
+/// What the threads of a hub share.
+pub(super) struct Parts {
+    pub(super) registry: Arc<Registry>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) mailboxes: Mailboxes,
+    pub(super) activities: Arc<Activities>,
+    pub(super) batches: Arc<Batches>,
+    pub(super) health: Arc<Health>,
+    pub(super) lifecycle: Arc<Lifecycle>,
+    pub(super) live: Room,
+    pub(super) settings: Settings,
+    pub(super) time: Option<Arc<VirtualTime>>,
+}
+
+impl Parts {
+    /// Claims all partitions and starts their threads and the committer's.
+    pub(super) fn start(
+        &self,
+        mail: Vec<(PartitionId, Receiver<Delivery>)>,
+    ) -> Result<(Threads, Arc<Readers>), OpenError> {
+        let mut owned = BTreeMap::new();
+        let mut claimed = Vec::new();
+        for (id, mail) in mail {
+            let epoch = self.store.claim(id)?;
+            let found = self.store.load(id)?;
+            let durable = Arc::new(AtomicU64::new(0));
+            owned.insert(id, Owned { epoch, durable: Arc::clone(&durable) });
+            claimed.push((id, mail, found, durable));
+        }
+        let committer = Arc::new(Committer {
+            writes: Writes::default(),
+            store: Arc::clone(&self.store),
+            owned,
+            activities: Arc::clone(&self.activities),
+            mailboxes: self.mailboxes.clone(),
+            health: Arc::clone(&self.health),
+            lifecycle: Arc::clone(&self.lifecycle),
+        });
+        let threads = Threads::new(Arc::clone(&self.health));
+        let readers = Readers::new(threads.clone());
+        let start = || {
+            for (id, mail, found, durable) in claimed {
+                let make = self.partition(id, durable, Outbox::new(Arc::clone(&committer)));
+                let opening = self.mailboxes.busy();
+                let run = move || make().run(&mail, found, opening);
+                threads.start(format!("durable-{id}"), run)?;
+            }
+            threads.start("durable-commit", move || committer.run())?;
+            if let Timer::Thread(alarms) = &self.activities.timer {
+                let alarms = Arc::clone(alarms);
+                threads.start("durable-timer", move || alarms.run())?;
+            }
+            readers.start()
+        };
+        match start() {
+            Ok(()) => {
+                threads.begin();
+                Ok((threads, readers))
+            }
+            // None of them has done anything, and none stays.
+            Err(refused) => {
+                threads.give_up();
+                Err(OpenError::Thread(refused))
+            }
+        }
+    }
+
+    /// How to make a partition on its own thread, since what it keeps alive never leaves that.
+    fn partition(
+        &self,
+        id: PartitionId,
+        durable: Arc<AtomicU64>,
+        outbox: Outbox,
+    ) -> impl FnOnce() -> Partition + Send + use<> {
+        let registry = Arc::clone(&self.registry);
+        let store = Arc::clone(&self.store);
+        let health = Arc::clone(&self.health);
+        let lifecycle = Arc::clone(&self.lifecycle);
+        let mailboxes = self.mailboxes.clone();
+        let (live, settings) = (self.live, self.settings.clone());
+        let (batches, time) = (Arc::clone(&self.batches), self.time.clone());
+        move || Partition {
+            id,
+            registry,
+            store,
+            outbox,
+            mailboxes,
+            health,
+            lifecycle,
+            settings,
+            residents: Residents::new(live, Arc::clone(&durable)),
+            entities: Residents::new(live, Arc::clone(&durable)),
+            scheduled: Residents::new(live, Arc::clone(&durable)),
+            touched: Vec::new(),
+            batches,
+            due: DueList::new(DueLimits::default(), durable),
+            waiters: HashMap::default(),
+            patience: Patience::default(),
+            next_mail: None,
+            clock: Clock::new(time.clone()),
+            time,
+            written: 0,
+        }
+    }
+}
+
+/// Says what stops when the hub has failed.
+pub(super) fn stop_by(
+    health: &Health,
+    activities: &Arc<Activities>,
+    batches: &Arc<Batches>,
+    mailboxes: &Mailboxes,
+) {
+    let (activities, batches) = (Arc::downgrade(activities), Arc::downgrade(batches));
+    let mailboxes = mailboxes.clone();
+    health.stop_by(move || {
+        if let Some(activities) = activities.upgrade() {
+            activities.close();
+        }
+        if let Some(batches) = batches.upgrade() {
+            batches.close();
+        }
+        mailboxes.stop_all();
+    });
+}
+
+/// Fails the hub when the runtime ends before what this returns is dropped.
+pub(super) fn watch_runtime(runtime: &Handle, health: &Arc<Health>) -> oneshot::Sender<()> {
+    let (hub, ended) = oneshot::channel();
+    let mut watch = Watch(Some(Arc::clone(health)));
+    runtime.spawn(async move {
+        let watch = &mut watch;
+        // The hub never sends anything.
+        drop(ended.await);
+        watch.0 = None;
+    });
+    hub
+}
+
+/// Says that the runtime has ended, unless the hub has before.
+struct Watch(Option<Arc<Health>>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(health) = &self.0 {
+            health.fail(HubError::RuntimeEnded);
+        }
+    }
+}

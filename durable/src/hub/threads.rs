@@ -1,0 +1,253 @@
+//! The hub's own threads: how they are started, counted, and waited for.
+//!
+//! Rules:
+//! 1. A panic that reaches the end of a thread is a bug. It is noted before anything is unwound and
+//!    fails the hub with its text and the name of the thread.
+//! 2. All threads of a hub start, or none does anything: each waits at the [`Gate`] until the last one
+//!    has been started.
+//! 3. What reads the store for a client runs on threads of the hub, never on the runtime's blocking
+//!    pool, which activities that hang may fill.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use super::error::HubError;
+use super::health::Health;
+use super::wait::Deadline;
+use crate::panics;
+
+/// How many threads read at most.
+const READERS_MAX: usize = 4;
+
+/// Counts what runs, by name.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    running: Mutex<BTreeMap<u64, String>>,
+    changed: Condvar,
+}
+
+/// One that is counted, as long as this is held.
+#[derive(Debug)]
+pub(super) struct Counted {
+    tally: Arc<Tally>,
+    number: u64,
+}
+
+impl Tally {
+    pub(super) fn count(self: &Arc<Self>, name: String) -> Counted {
+        let mut running = self.running();
+        let number = running.last_key_value().map_or(0, |(last, _)| last + 1);
+        running.insert(number, name);
+        Counted { tally: Arc::clone(self), number }
+    }
+
+    /// Blocks until nothing runs any more, or until the deadline; gives what still does.
+    pub(super) fn wait(&self, deadline: &Deadline) -> Vec<String> {
+        let mut running = self.running();
+        while !running.is_empty() {
+            running = match deadline.wait(&self.changed, running) {
+                Ok(running) => running,
+                Err(_late) => return self.running().values().cloned().collect(),
+            };
+        }
+        Vec::new()
+    }
+
+    /// Lets those who wait look at their deadline again.
+    pub(super) fn look_again(&self) {
+        drop(self.running());
+        self.changed.notify_all();
+    }
+
+    fn running(&self) -> MutexGuard<'_, BTreeMap<u64, String>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.tally.running().remove(&self.number);
+        self.tally.changed.notify_all();
+    }
+}
+
+/// Where threads wait until all of them have been started.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    is_open: Mutex<Option<bool>>,
+    changed: Condvar,
+}
+
+impl Gate {
+    /// Lets the threads begin, or sends them away.
+    pub(super) fn decide(&self, begin: bool) {
+        self.is_open.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(begin);
+        self.changed.notify_all();
+    }
+
+    /// Waits for the decision.
+    fn may_begin(&self) -> bool {
+        let mut is_open = self.is_open.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match *is_open {
+                Some(begin) => return begin,
+                None => {
+                    is_open = self.changed.wait(is_open).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+}
+
+/// What starts the threads of a hub.
+#[derive(Clone, Debug)]
+pub(super) struct Threads {
+    health: Arc<Health>,
+    running: Arc<Tally>,
+    gate: Arc<Gate>,
+}
+
+impl Threads {
+    pub(super) fn new(health: Arc<Health>) -> Self {
+        Self { health, running: Arc::default(), gate: Arc::default() }
+    }
+
+    /// Starts a thread, which begins when the gate is opened.
+    pub(super) fn start(
+        &self,
+        name: impl Into<String>,
+        work: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let name = name.into();
+        let (health, gate) = (Arc::clone(&self.health), Arc::clone(&self.gate));
+        let counted = self.running.count(name.clone());
+        let run = move || {
+            let (name, _counted) = (thread_name(), counted);
+            if gate.may_begin() {
+                guard(&health, &name, work);
+            } else {
+                // Before it counts as gone, because it may hold the store.
+                drop(work);
+            }
+        };
+        thread::Builder::new().name(name).spawn(run).map(drop)
+    }
+
+    /// Lets all threads begin.
+    pub(super) fn begin(&self) {
+        self.gate.decide(true);
+    }
+
+    /// Sends away those that have not begun, and waits for them.
+    pub(super) fn give_up(&self) {
+        self.gate.decide(false);
+        self.running.wait(&Deadline::default());
+    }
+
+    /// The threads that run.
+    pub(super) fn running(&self) -> &Tally {
+        &self.running
+    }
+}
+
+/// Runs the work of a thread; what panics there fails the hub.
+fn guard(health: &Arc<Health>, name: &str, work: impl FnOnce()) {
+    let (noting, name) = (Arc::clone(health), name.to_owned());
+    let report = move |panic: String| {
+        noting.note(HubError::Panicked { thread: name.clone(), panic });
+    };
+    panics::watch(report, work);
+    health.stop_if_failed();
+}
+
+fn thread_name() -> String {
+    thread::current().name().unwrap_or("a thread").to_owned()
+}
+
+/// The threads that read the store for clients: one that is always there, and more under load.
+#[derive(Debug)]
+pub(super) struct Readers {
+    queue: Mutex<Queue>,
+    work: Condvar,
+    threads: Threads,
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Work>,
+    threads: usize,
+    idle: usize,
+    closed: bool,
+}
+
+impl Readers {
+    pub(super) fn new(threads: Threads) -> Arc<Self> {
+        Arc::new(Self { queue: Mutex::default(), work: Condvar::new(), threads })
+    }
+
+    /// Starts the first thread.
+    pub(super) fn start(self: &Arc<Self>) -> io::Result<()> {
+        self.queue().threads = 1;
+        self.start_one(1)
+    }
+
+    /// Has something done. What comes after the hub has closed is dropped.
+    pub(super) fn submit(self: &Arc<Self>, work: impl FnOnce() + Send + 'static) {
+        let mut queue = self.queue();
+        if queue.closed {
+            return;
+        }
+        queue.waiting.push_back(Box::new(work));
+        let number = queue.threads + 1;
+        let wants_more = queue.idle < queue.waiting.len() && number <= READERS_MAX;
+        queue.threads += usize::from(wants_more);
+        drop(queue);
+        self.work.notify_one();
+        // Without another thread it waits for those that there are.
+        if wants_more && self.start_one(number).is_err() {
+            self.queue().threads -= 1;
+        }
+    }
+
+    /// Does what is waiting, and nothing more.
+    pub(super) fn close(&self) {
+        self.queue().closed = true;
+        self.work.notify_all();
+    }
+
+    fn start_one(self: &Arc<Self>, number: usize) -> io::Result<()> {
+        let readers = Arc::clone(self);
+        self.threads.start(format!("durable-read-{number}"), move || readers.run())
+    }
+
+    fn run(&self) {
+        let mut queue = self.queue();
+        loop {
+            if let Some(work) = queue.waiting.pop_front() {
+                drop(queue);
+                panics::shield(work);
+                queue = self.queue();
+            } else if queue.closed {
+                return;
+            } else {
+                queue.idle += 1;
+                queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue.idle -= 1;
+            }
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue").field("waiting", &self.waiting.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,10 @@
+//! The library's own log lines.
+
+/// Logs a line at a level of `tracing`: `tell!(warn, instance = %id, "..")`.
+///
+/// A subscriber is user code and may panic. Then the line is lost, and the thread that logs goes on.
+macro_rules! tell {
+    ($level:ident, $($line:tt)+) => {
+        $crate::panics::shield(|| ::tracing::$level!($($line)+))
+    };
+}

@@ -1,0 +1,136 @@
+//! Shutting down with a limit, several times at once, and with activities that do not end.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use durable::prelude::*;
+use tokio::sync::Notify;
+
+static RUNS: AtomicU32 = AtomicU32::new(0);
+static STUBBORN: Notify = Notify::const_new();
+
+/// Does not look at its token the first time.
+#[activity]
+async fn stubborn() -> u32 {
+    STUBBORN.notify_one();
+    if RUNS.fetch_add(1, Ordering::SeqCst) == 0 { std::future::pending().await } else { 7 }
+}
+
+#[orchestrator]
+async fn calls_stubborn(ctx: &OrchestrationContext) -> Result<u32> {
+    Ok(stubborn().await?)
+}
+
+#[tokio::test]
+async fn shutdown_within_names_what_it_gives_up_and_that_runs_again() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let hub = TaskHub::open(folder.path()).await?;
+    hub.start(calls_stubborn().instance_id("stubborn")).await?;
+    STUBBORN.notified().await;
+    // Who waits without a limit is told with the others.
+    let patient = tokio::spawn(hub.clone().shutdown());
+    let report = hub.shutdown_within(Duration::from_secs(2)).await?;
+    assert!(!report.is_complete());
+    assert_eq!(report.activities.len(), 1);
+    let said = report.to_string();
+    let expected = "given up while still running: activities: `stubborn` of instance `stubborn`";
+    assert_eq!(said, expected);
+    patient.await.unwrap()?;
+    // The folder is free.
+    let hub = TaskHub::open(folder.path()).await?;
+    let run = hub.get_instance::<calls_stubborn>("stubborn").await?.expect("it is there");
+    assert_eq!(run.result().await?, 7);
+    let report = hub.shutdown_within(Duration::from_hours(1)).await?;
+    assert!(report.is_complete(), "{report}");
+    Ok(())
+}
+
+static WAITS: Notify = Notify::const_new();
+static LEAVE: Notify = Notify::const_new();
+
+#[activity]
+async fn waits_for_leave() -> u32 {
+    WAITS.notify_one();
+    LEAVE.notified().await;
+    1
+}
+
+#[orchestrator]
+async fn calls_waits_for_leave(ctx: &OrchestrationContext) -> Result<u32> {
+    Ok(waits_for_leave().await?)
+}
+
+#[tokio::test]
+async fn a_shutdown_of_a_clone_waits_for_the_first_one() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let hub = TaskHub::open(folder.path()).await?;
+    hub.start(calls_waits_for_leave()).await?;
+    WAITS.notified().await;
+    let mut first = tokio::spawn(hub.clone().shutdown());
+    let mut second = Box::pin(hub.clone().shutdown());
+    // Neither is done while the activity runs.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+        assert!(!first.is_finished());
+        assert!(
+            std::future::poll_fn(|cx| std::task::Poll::Ready(second.as_mut().poll(cx)))
+                .await
+                .is_pending()
+        );
+    }
+    // Dropping one stops neither.
+    first.abort();
+    assert!((&mut first).await.is_err());
+    LEAVE.notify_one();
+    second.await?;
+    TaskHub::open(folder.path()).await?.shutdown().await
+}
+
+#[tokio::test]
+async fn a_folder_can_be_opened_as_soon_as_its_hub_is_dropped() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for _ in 0..20 {
+        drop(TaskHub::open(folder.path()).await?);
+    }
+    Ok(())
+}
+
+static DROPPED: Notify = Notify::const_new();
+
+#[activity]
+async fn ignores_its_token() {
+    let _told = Told;
+    std::future::pending::<()>().await;
+}
+
+#[activity]
+async fn comes_next() -> u32 {
+    2
+}
+
+struct Told;
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        DROPPED.notify_one();
+    }
+}
+
+#[orchestrator]
+async fn gives_up(ctx: &OrchestrationContext) -> Result<u32> {
+    ignores_its_token().timeout(Duration::from_millis(10)).await.unwrap_err();
+    Ok(comes_next().await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_activity_that_was_given_up_leaves_its_place_after_a_grace() -> Result<()> {
+    let hub = TaskHub::builder()
+        .in_memory()
+        .activity_concurrency(1)
+        .activity_grace(Duration::from_millis(20))
+        .open()
+        .await?;
+    assert_eq!(hub.start(gives_up()).await?.result().await?, 2);
+    DROPPED.notified().await;
+    hub.shutdown().await
+}

@@ -1,0 +1,226 @@
+//! Stores that panic, whatever they are asked for.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use durable::prelude::*;
+use durable::protocol::{
+    ExecutionId, HistoryEvent, HubRecord, InstanceRecord, PartitionId, TaskMessage, Timestamp,
+};
+use durable::store::{
+    Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
+};
+use durable::testing::TestHub;
+use durable::{HubError, InstanceId, InstanceQuery, OpenError, StartError};
+
+/// A store that panics when it is asked for something that a test names.
+#[derive(Debug, Default)]
+struct Panics {
+    inner: MemoryStore,
+    at: Mutex<&'static str>,
+}
+
+impl Panics {
+    fn at(&self, call: &'static str) {
+        *self.at.lock().unwrap() = call;
+    }
+
+    fn check(&self, call: &str) {
+        let panics = *self.at.lock().unwrap() == call;
+        assert!(!panics, "a bug in `{call}`");
+    }
+}
+
+impl Store for Panics {
+    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
+        self.check("create");
+        self.inner.create(hub)
+    }
+
+    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
+        self.check("claim");
+        self.inner.claim(partition)
+    }
+
+    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
+        self.check("load");
+        self.inner.load(partition)
+    }
+
+    fn messages(
+        &self,
+        partition: PartitionId,
+        to: Option<&InstanceId>,
+        places: Range<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
+        self.check("messages");
+        self.inner.messages(partition, to, places, limit)
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        self.check("commit");
+        self.inner.commit(commit)
+    }
+
+    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
+        self.check("instance");
+        self.inner.instance(instance)
+    }
+
+    fn history(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        from: u64,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        self.check("history");
+        self.inner.history(instance, execution, from)
+    }
+
+    fn due(
+        &self,
+        partition: PartitionId,
+        after: Option<&(Timestamp, InstanceId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
+        self.check("due");
+        self.inner.due(partition, after, until, limit)
+    }
+
+    fn instances(
+        &self,
+        filter: &InstanceFilter,
+        after: Option<&InstanceId>,
+        limit: usize,
+    ) -> Result<InstancePage, StoreError> {
+        self.check("instances");
+        self.inner.instances(filter, after, limit)
+    }
+
+    fn check_room(&self) -> Result<(), StoreError> {
+        self.check("check_room");
+        Ok(())
+    }
+
+    fn usage(&self) -> durable::store::Usage {
+        self.check("usage");
+        self.inner.usage()
+    }
+
+    fn give_up(&self) {
+        self.check("give_up");
+    }
+}
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        self.check("drop");
+    }
+}
+
+#[orchestrator]
+async fn waits(ctx: &OrchestrationContext) -> Result<u32> {
+    Ok(ctx.wait_for_external_event("n").await?)
+}
+
+async fn open(store: &Arc<Panics>) -> Result<TestHub, OpenError> {
+    let store = Arc::clone(store);
+    TestHub::builder()
+        .configure(|hub| hub.partitions(1).live_instances(0).shared_store(store))
+        .open()
+        .await
+}
+
+#[tokio::test]
+async fn opening_fails_with_what_the_store_panicked_with() -> Result<()> {
+    for call in ["create", "claim", "load", "instances"] {
+        let store = Arc::new(Panics::default());
+        store.at(call);
+        let error = open(&store).await.unwrap_err();
+        assert!(matches!(error, OpenError::Store(StoreError::Panicked { .. })), "{error}");
+        let said = format!("{error:?}");
+        assert!(said.contains(&format!("a bug in `{call}`")), "{said}");
+        store.at("");
+        open(&store).await?.shutdown().await?;
+    }
+    Ok(())
+}
+
+#[track_caller]
+fn names(error: &HubError, call: &str) {
+    let HubError::Store(StoreError::Panicked { panic, .. }) = error else { panic!("{error}") };
+    assert!(panic.ends_with(&format!("a bug in `{call}`")), "{panic}");
+    assert!(panic.contains("tests/guards/store.rs:"), "{panic}");
+}
+
+#[tokio::test]
+async fn whoever_waits_is_told_what_a_partitions_store_panicked_with() -> Result<()> {
+    for call in ["instance", "history", "commit"] {
+        let store = Arc::new(Panics::default());
+        let hub = open(&store).await?;
+        let run = hub.start(waits().instance_id("waits")).await?;
+        let waiting = tokio::spawn(run.clone().result_of());
+        hub.start(waits().instance_id("other")).await?;
+        hub.settle().await;
+        store.at(call);
+        let raised = hub.instance("other")?.raise_event("n", &1).await.unwrap_err();
+        let durable::ManageError::Hub(error) = &raised else { panic!("{raised}") };
+        names(error, call);
+        names(&waiting.await.unwrap().unwrap_err(), call);
+        let start = hub.start(waits()).await.unwrap_err();
+        let StartError::Hub(error) = &start else { panic!("{start}") };
+        names(error, call);
+        let shutdown = hub.shutdown().await.unwrap_err();
+        let shutdown = format!("{shutdown:?}");
+        assert!(shutdown.contains(call), "{shutdown}");
+        // Nothing is lost.
+        store.at("");
+        let hub = open(&store).await?;
+        hub.instance("waits")?.raise_event("n", &5).await?;
+        hub.instance("waits")?.wait_for_completion().await?;
+        hub.shutdown().await?;
+    }
+    Ok(())
+}
+
+trait ResultOf {
+    async fn result_of(self) -> Result<u32, HubError>;
+}
+
+impl ResultOf for durable::OrchestrationHandle<waits> {
+    async fn result_of(self) -> Result<u32, HubError> {
+        match self.result().await {
+            Ok(result) => Ok(result),
+            Err(durable::ResultError::Hub(error)) => Err(error),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_panics_for_a_client_fails_that_request_alone() -> Result<()> {
+    let store = Arc::new(Panics::default());
+    let hub = open(&store).await?;
+    let run = hub.start(waits().instance_id("waits")).await?;
+    store.at("instances");
+    names(&hub.count(&InstanceQuery::new()).await.unwrap_err(), "instances");
+    store.at("check_room");
+    let refused = hub.start(waits()).await.unwrap_err();
+    assert!(matches!(refused, StartError::NoRoom(StoreError::Panicked { .. })), "{refused}");
+    store.at("usage");
+    run.raise_event("n", &3).await?;
+    assert_eq!(run.result().await?, 3);
+    store.at("give_up");
+    hub.shutdown().await
+}
+
+#[tokio::test]
+async fn a_store_may_panic_when_it_is_dropped() -> Result<()> {
+    let store = Panics::default();
+    store.at("drop");
+    let hub = TaskHub::builder().store(store).open().await?;
+    hub.start(waits()).await?;
+    hub.shutdown().await
+}
