@@ -20,7 +20,6 @@ const GENEROUS: Micros = 5_000 * SECOND;
 const GATES: &[(&str, &str)] = &[
     ("bombs", "a destructor that panics stops a worker or a partition"),
     ("long ago", "a timer of long ago never fires"),
-    ("rewinds", "a rewind does not start time limits anew, and waits for terminated siblings"),
 ];
 
 /// Whether programs have such a thing: `DURABLE_WITHOUT=bombs,rewinds` looks past what is known.
