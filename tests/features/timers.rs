@@ -169,3 +169,20 @@ async fn thousands_asleep_are_woken_each_at_its_time() -> Result<()> {
     }
     Ok(())
 }
+
+#[orchestrator]
+async fn long_past(ctx: &OrchestrationContext) -> Result<()> {
+    ctx.create_timer(TimeDelta::MIN).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_delay_of_minus_very_much_is_due_at_once() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let began = hub.now();
+    hub.start(long_past()).await?.result().await?;
+    hub.start(long_past().start_at(TimeDelta::MIN)).await?.result().await?;
+    hub.start(long_past().start_at(DateTime::<Utc>::MIN_UTC)).await?.result().await?;
+    assert_eq!(hub.now(), began);
+    Ok(())
+}

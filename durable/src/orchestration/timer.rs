@@ -17,7 +17,7 @@ use crate::protocol::Timestamp;
 /// When a timer is due: after a time, or at a time.
 ///
 /// `std::time::Duration`, `chrono::TimeDelta` and `chrono::DateTime<Utc>` are such. A time in the
-/// past is due at once; one beyond all calendars never comes.
+/// past is due at once, however long ago; one beyond the end of all calendars never comes.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no time",
     label = "needs a time from now, or a time of the calendar",
@@ -45,7 +45,12 @@ impl Due {
         Timestamp::new(match self {
             Self::At(time) => time,
             Self::After(delay) => {
-                now.to_datetime().checked_add_signed(delay).unwrap_or(DateTime::<Utc>::MAX_UTC)
+                let beyond = if delay < TimeDelta::zero() {
+                    DateTime::<Utc>::MIN_UTC
+                } else {
+                    DateTime::<Utc>::MAX_UTC
+                };
+                now.to_datetime().checked_add_signed(delay).unwrap_or(beyond)
             }
         })
     }
