@@ -189,3 +189,18 @@ async fn generations_that_begin_at_the_same_time_make_different_guids() -> Resul
     assert!(guids[0] != guids[1] && guids[1] != guids[2], "{guids:?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn an_instance_between_two_generations_is_running() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(for_ever()).await?;
+    hub.settle().await;
+    let record = run.status().await?;
+    assert!(record.generation >= 64, "{record:?}");
+    assert_eq!(record.runtime_status, RuntimeStatus::Running);
+    let pending = durable::InstanceQuery::new().status(RuntimeStatus::Pending);
+    assert_eq!(hub.count(&pending).await?, 0);
+    run.wait_for_start().await?;
+    run.terminate("enough").await?;
+    Ok(())
+}

@@ -233,9 +233,14 @@ impl Resident {
         match outcome {
             // What begins anew has begun by now.
             Outcome::Waiting | Outcome::ContinuedAsNew(_) => {
+                // A later generation that waits for its turn is an instance that runs.
+                let is_first = record.generation == 0;
                 let begun = self.execution.as_ref().is_none_or(Execution::has_begun);
-                record.runtime_status =
-                    if begun { RuntimeStatus::Running } else { RuntimeStatus::Pending };
+                record.runtime_status = if is_first && !begun {
+                    RuntimeStatus::Pending
+                } else {
+                    RuntimeStatus::Running
+                };
                 self.end = None;
             }
             Outcome::Finished(status) => {
