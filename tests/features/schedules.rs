@@ -458,3 +458,23 @@ async fn a_thousand_ticks_leave_a_small_history_and_a_thousand_runs() -> Result<
     assert_eq!(found, expected);
     Ok(())
 }
+
+#[tokio::test]
+async fn each_tick_of_a_short_downtime_runs_when_the_hub_is_opened() -> Result<()> {
+    let store: std::sync::Arc<dyn durable::store::Store> =
+        std::sync::Arc::new(durable::store::MemoryStore::default());
+    let open = |at: DateTime<Utc>| {
+        let store = std::sync::Arc::clone(&store);
+        TestHub::builder().configure(|hub| hub.shared_store(store)).beginning(at).open()
+    };
+    let began = time("2026-01-01T00:00:00Z");
+    let hub = open(began).await?;
+    hub.create_schedule("s", Schedule::every(Duration::from_secs(1)).of(call())).await?;
+    hub.shutdown().await?;
+    let hub = open(began + TimeDelta::milliseconds(5_500)).await?;
+    hub.settle().await;
+    let schedule = hub.schedule("s")?;
+    assert_eq!(schedule.describe().await?.runs, 5);
+    assert_eq!(runs(&hub, &schedule).await?.len(), 5);
+    Ok(())
+}

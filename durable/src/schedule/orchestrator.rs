@@ -29,9 +29,9 @@ pub(super) async fn schedule(ctx: &OrchestrationContext, state: State) -> Result
         },
     };
     let now = ctx.current_utc_datetime();
-    // Also if it was told something: the tick was there before that, and after a restart both come
+    // Also if it was told something: the ticks were there before that, and after a restart both come
     // at once.
-    if let Some(tick) = state.due(now) {
+    for tick in state.due(now) {
         ctx.start_named(run_of(&state, ctx.instance_id(), tick)?);
     }
     match told {

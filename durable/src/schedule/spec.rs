@@ -28,9 +28,12 @@ const MICROSECOND: TimeDelta = TimeDelta::microseconds(1);
 /// # Which ticks run
 /// * Each tick that comes while the schedule is active starts one instance, whether or not those
 ///   before it have ended.
-/// * A tick that is found more than a minute late, since the process was down, is missed. Missed ticks
-///   are skipped; with [`start_immediately_if_late`](Self::start_immediately_if_late) the last one of
-///   them runs at once. Either way it goes on with the next tick to come.
+/// * A tick that is found up to a minute late runs, because the machine was busy or the process was
+///   restarted quickly. Of ticks that are found together at most the last 60 run, in their order.
+/// * A tick that is found more than a minute late is missed, because the process was down. Missed ticks
+///   are skipped. If all of them were missed, the last one runs at once with
+///   [`start_immediately_if_late`](Self::start_immediately_if_late). Either way the schedule goes on
+///   with the next tick to come.
 /// * Ticks that come while the schedule is paused are skipped.
 ///
 /// ```

@@ -10,6 +10,9 @@ use crate::protocol::Json;
 /// How late a tick may be found to count as in time: for a busy machine, and for a quick restart.
 const GRACE: TimeDelta = TimeDelta::minutes(1);
 
+/// How many ticks that are found at once run, at most: the last ones of them.
+const TICKS_AT_ONCE: usize = 60;
+
 /// All that a schedule knows: the input of each of its executions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct State {
@@ -86,21 +89,35 @@ impl State {
         }
     }
 
-    /// The tick to run, if one is due; the next one is set.
-    pub(super) fn due(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let due = self.next_run_at.filter(|due| *due <= now)?;
-        let since = self.since?;
-        let tick = self.plan.last(since, due, now);
-        let missed = now - tick > GRACE;
+    /// The ticks to run now; the next one is set.
+    ///
+    /// Ticks that are found within the grace run each, at most [`TICKS_AT_ONCE`]. If all are older,
+    /// they were missed.
+    pub(super) fn due(&mut self, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+        let due = self.next_run_at.filter(|due| *due <= now);
+        let (Some(first), Some(since)) = (due, self.since) else { return Vec::new() };
+        let last = self.plan.last(since, first, now);
+        let missed = now - last > GRACE;
         let over = self.plan.end_at.is_some_and(|end| now > end);
         self.next_run_at = self.plan.first(since, after(now));
         if missed && (over || !self.plan.start_immediately_if_late) {
-            return None;
+            return Vec::new();
         }
-        self.last_tick = Some(tick);
+        let mut ticks = vec![last];
+        let mut tick = last;
+        while !missed && tick > first && ticks.len() < TICKS_AT_ONCE {
+            let before = self.plan.last(since, first, tick - TimeDelta::microseconds(1));
+            if before >= tick || now - before > GRACE {
+                break;
+            }
+            ticks.push(before);
+            tick = before;
+        }
+        ticks.reverse();
+        self.last_tick = Some(last);
         self.last_run_at = Some(now);
-        self.runs += 1;
-        Some(tick)
+        self.runs += ticks.len() as u64;
+        ticks
     }
 
     /// Does what it is told, once what was due before that is done.

@@ -9,6 +9,8 @@ use super::spec::{Plan, Recurrence, Schedule, Target};
 use super::state::{Command, State, Wait};
 use crate::protocol::{Json, Tags};
 
+const NONE: [DateTime<Utc>; 0] = [];
+
 fn time(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
@@ -162,21 +164,44 @@ fn what_lies_beyond_all_calendars_is_no_tick() {
 fn a_tick_that_is_found_a_minute_late_is_in_time_and_later_it_is_missed() {
     let daily = || Schedule::cron("0 3 * * *").unwrap();
     let mut in_time = state(daily(), "2026-01-01T00:00:00Z");
-    assert_eq!(in_time.due(time("2026-01-01T03:01:00Z")), Some(time("2026-01-01T03:00:00Z")));
+    assert_eq!(in_time.due(time("2026-01-01T03:01:00Z")), [time("2026-01-01T03:00:00Z")]);
     let mut missed = state(daily(), "2026-01-01T00:00:00Z");
-    assert_eq!(missed.due(time("2026-01-03T03:01:01Z")), None);
+    assert_eq!(missed.due(time("2026-01-03T03:01:01Z")), NONE);
     assert_eq!((missed.runs, missed.next_run_at), (0, Some(time("2026-01-04T03:00:00Z"))));
     let mut late = state(daily().start_immediately_if_late(true), "2026-01-01T00:00:00Z");
-    assert_eq!(late.due(time("2026-01-03T09:00:00Z")), Some(time("2026-01-03T03:00:00Z")));
+    assert_eq!(late.due(time("2026-01-03T09:00:00Z")), [time("2026-01-03T03:00:00Z")]);
     assert_eq!(late.last_run_at, Some(time("2026-01-03T09:00:00Z")));
     assert_eq!((late.runs, late.next_run_at), (1, Some(time("2026-01-04T03:00:00Z"))));
 }
 
 #[test]
-fn of_several_ticks_that_passed_the_last_one_runs() {
-    let mut busy = state(Schedule::every(Duration::from_secs(1)), "2026-01-01T00:00:00Z");
-    assert_eq!(busy.due(time("2026-01-01T00:00:07.5Z")), Some(time("2026-01-01T00:00:07Z")));
+fn each_tick_of_a_short_downtime_runs() {
+    let mut busy = state(Schedule::every(Duration::from_secs(2)), "2026-01-01T00:00:00Z");
+    let ticks = [2, 4, 6].map(|second| time(&format!("2026-01-01T00:00:0{second}Z")));
+    assert_eq!(busy.due(time("2026-01-01T00:00:07.5Z")), ticks);
+    assert_eq!((busy.runs, busy.last_tick), (3, Some(ticks[2])));
     assert_eq!(busy.next_run_at, Some(time("2026-01-01T00:00:08Z")));
+
+    let mut cron = state(Schedule::cron("*/20 * * * * *").unwrap(), "2026-01-01T00:00:00Z");
+    let ticks = ["00:00:20", "00:00:40", "00:01:00"].map(|at| time(&format!("2026-01-01T{at}Z")));
+    assert_eq!(cron.due(time("2026-01-01T00:01:01Z")), ticks);
+}
+
+#[test]
+fn ticks_of_a_longer_downtime_run_as_far_as_they_are_a_minute_late() {
+    let mut down = state(Schedule::every(Duration::from_secs(20)), "2026-01-01T00:00:00Z");
+    let ticks = ["00:59:20", "00:59:40", "01:00:00"].map(|at| time(&format!("2026-01-01T{at}Z")));
+    assert_eq!(down.due(time("2026-01-01T01:00:10Z")), ticks);
+    assert_eq!((down.runs, down.next_run_at), (3, Some(time("2026-01-01T01:00:20Z"))));
+}
+
+#[test]
+fn of_ticks_that_are_found_together_the_last_sixty_run() {
+    let mut quick = state(Schedule::every(Duration::from_millis(10)), "2026-01-01T00:00:00Z");
+    let ticks = quick.due(time("2026-01-01T00:00:30Z"));
+    assert_eq!(ticks.len(), 60);
+    assert_eq!(ticks[0], time("2026-01-01T00:00:29.41Z"));
+    assert_eq!(ticks[59], time("2026-01-01T00:00:30Z"));
 }
 
 #[test]
@@ -184,18 +209,18 @@ fn nothing_runs_late_after_the_end() {
     let end = time("2026-01-01T04:00:00Z");
     let ends = || Schedule::every(Duration::from_hours(1)).end_at(end);
     let mut late = state(ends().start_immediately_if_late(true), "2026-01-01T00:00:00Z");
-    assert_eq!(late.due(time("2026-01-02T00:00:00Z")), None);
+    assert_eq!(late.due(time("2026-01-02T00:00:00Z")), NONE);
     assert_eq!(late.wait(time("2026-01-02T00:00:00Z")), Wait::Over);
     let mut in_time = state(ends(), "2026-01-01T03:30:00Z");
     assert_eq!(in_time.wait(time("2026-01-01T03:30:00Z")), Wait::Until(end));
-    assert_eq!(in_time.due(end + TimeDelta::milliseconds(3)), None, "half past four is behind it");
+    assert_eq!(in_time.due(end + TimeDelta::milliseconds(3)), NONE, "half past four is behind it");
 }
 
 #[test]
 fn what_is_told_at_the_moment_of_a_tick_does_not_run_it_twice() {
     let mut state = state(Schedule::every(Duration::from_hours(1)), "2026-01-01T00:00:00Z");
     let tick = time("2026-01-01T01:00:00Z");
-    assert_eq!(state.due(tick), Some(tick));
+    assert_eq!(state.due(tick), [tick]);
     state.obey(Command::Pause, tick);
     assert_eq!((state.wait(tick), state.next_run_at), (Wait::Told, None));
     state.obey(Command::Resume, tick);
