@@ -18,9 +18,10 @@ fn printed_by(name: &str, source: &str) -> String {
     let durable = root.join("durable");
     let manifest = format!(
         "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
-         [dependencies]\n{name} = {{ package = \"durable\", path = {durable:?} }}\n\
+         [dependencies]\n{name} = {{ package = \"durable\", path = \"{}\" }}\n\
          tokio = {{ version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }}\n\n\
-         [workspace]\n"
+         [workspace]\n",
+        durable.display()
     );
     fs::create_dir(folder.path().join("src")).unwrap();
     fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
