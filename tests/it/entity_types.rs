@@ -142,7 +142,12 @@ async fn what_goes_wrong_is_a_failure_with_its_reason() {
     let unreadable = run(&mut purse, "add", r#""five""#).await.unwrap_err();
     assert!(unreadable.message.starts_with("parameter `cents` cannot be read: "), "{unreadable}");
     let too_few = run(&mut purse, "charge", r#"["Ann"]"#).await.unwrap_err();
-    assert_eq!(too_few.message, "expected 2 parameters, found 1");
+    assert_eq!(
+        too_few.message,
+        "expected 2 parameters, found 1; an instance keeps the input with which it was started; add \
+         parameters at the end, as `Option<..>`, or take one struct and add fields with \
+         `#[serde(default)]`"
+    );
     // There is no hub that has it.
     assert!(run(&mut purse, "priced", "null").await.is_err());
 }

@@ -146,7 +146,11 @@ async fn instances_are_found_by_id_and_type() -> Result<()> {
     assert!(hub.get_instance::<nothing>("elsewhere").await?.is_none());
     assert!(hub.get_instance::<nothing>("no/id").await?.is_none());
     let error = hub.get_instance::<hello_sequence>("here").await.unwrap_err().to_string();
-    assert_eq!(error, "instance `here` is of orchestration `nothing`, not `hello_sequence`");
+    assert_eq!(
+        error,
+        "instance `here` is of orchestration `nothing`, not `hello_sequence`; ask for it as that, or \
+         with `TaskHub::instance`, which takes any"
+    );
     hub.shutdown().await?;
     Ok(())
 }
