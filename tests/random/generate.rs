@@ -16,17 +16,10 @@ const CHILDREN: u32 = 2;
 /// A time limit that nothing exceeds which does not wait for a retry.
 const GENEROUS: Micros = 5_000 * SECOND;
 
-/// What no program has for now, and why.
-const GATES: &[(&str, &str)] = &[
-    ("bombs", "a destructor that panics stops a worker or a partition"),
-    ("long ago", "a timer of long ago never fires"),
-];
-
 /// Whether programs have such a thing: `DURABLE_WITHOUT=bombs,rewinds` looks past what is known.
 fn may(feature: &str) -> bool {
     let without = std::env::var("DURABLE_WITHOUT").unwrap_or_default();
-    let is_gated = GATES.iter().any(|(gated, _)| *gated == feature);
-    !is_gated && without.split(',').all(|gated| gated != feature)
+    without.split(',').all(|gated| gated != feature)
 }
 
 pub(crate) fn case(seed: u64) -> Case {
@@ -195,6 +188,8 @@ impl Generator {
 
     fn join(&mut self, depth: u32) -> Node {
         let at_most = self.chance.one_in(3).then(|| 1 + self.chance.index(3));
+        // What failed runs again alone, so a rewind may begin its later steps in another order.
+        let at_most = at_most.filter(|_| self.profile != Profile::Rewound);
         Node::Join(self.branches(depth), at_most)
     }
 
