@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,24 @@ pub enum ActivityRun {
     /// None: it goes on until it is cancelled, and does nothing. For tests.
     #[cfg(feature = "testing")]
     Never(CancellationToken),
+    /// None: it sleeps for as long by the hub's clock, and answers then. For tests.
+    #[cfg(feature = "testing")]
+    After(Duration, Box<dyn FnOnce() -> Result<Json, FailureDetails> + Send>),
+}
+
+impl ActivityRun {
+    /// For how long it sleeps before it begins.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(clippy::unused_self, reason = "only a mock sleeps before it begins")
+    )]
+    pub(crate) fn sleeps(&self) -> Option<Duration> {
+        #[cfg(feature = "testing")]
+        if let Self::After(time, _) = self {
+            return Some(*time);
+        }
+        None
+    }
 }
 
 impl fmt::Debug for ActivityRun {
@@ -39,6 +58,8 @@ impl fmt::Debug for ActivityRun {
             Self::Blocking(_) => "ActivityRun::Blocking",
             #[cfg(feature = "testing")]
             Self::Never(_) => "ActivityRun::Never",
+            #[cfg(feature = "testing")]
+            Self::After(..) => "ActivityRun::After",
         })
     }
 }

@@ -176,6 +176,80 @@ async fn what_never_ends_lets_time_pass_until_it_is_given_up() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_activity_takes_virtual_time_before_its_mock_answers() -> Result<()> {
+    let hours = Duration::from_hours(3);
+    let hub = TestHub::builder().mock_after::<twice>(hours, |n| Ok(n + 1)).open().await?;
+    let began = hub.now();
+    let run = hub.start(four_times(5)).await?;
+    hub.advance(hours - Duration::from_micros(1)).await;
+    assert_eq!(hub.calls::<twice>(), [5], "the first call is still running");
+    assert_eq!(run.result().await?, 7);
+    assert_eq!(hub.now() - began, chrono::TimeDelta::hours(6));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_time_of_a_mock_counts_against_the_timeouts() -> Result<()> {
+    let attempt = Duration::from_mins(5);
+    for (time, passed) in [
+        (attempt, Some(attempt)),
+        // Three attempts of five minutes, and an hour before each but the first.
+        (attempt + Duration::from_micros(1), None),
+    ] {
+        let mocked = TestHub::builder().mock_after::<now_and_then>(time, |()| Ok("done".into()));
+        let hub = mocked.open().await?;
+        let began = hub.now();
+        let result = hub.start(keeps_trying()).await?.result().await;
+        assert_eq!(result.is_ok(), passed.is_some(), "{result:?}");
+        let passed = passed.unwrap_or(3 * attempt + 2 * Duration::from_hours(1));
+        assert_eq!((hub.now() - began).to_std(), Ok(passed));
+    }
+    let mocked = TestHub::builder().mock_after::<now_and_then>(2 * DAY, |()| panic!("too late"));
+    let hub = mocked.open().await?;
+    let began = hub.now();
+    assert!(hub.start(hasty()).await?.result().await?, "it is cancelled after a day");
+    assert_eq!(hub.now() - began, chrono::TimeDelta::days(1));
+    hub.advance(3 * DAY).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_error_or_a_panic_of_a_mock_that_takes_time_is_a_failed_attempt() -> Result<()> {
+    let attempts = AtomicU32::new(0);
+    let hub = TestHub::builder()
+        .mock_after::<now_and_then>(Duration::from_mins(1), move |()| {
+            match attempts.fetch_add(1, Ordering::Relaxed) {
+                0 => panic!("out of luck"),
+                1 => Err(Error::msg("nearly")),
+                _ => Ok("done".into()),
+            }
+        })
+        .open()
+        .await?;
+    let began = hub.now();
+    assert_eq!(hub.start(keeps_trying()).await?.result().await?, "done");
+    assert_eq!(hub.now() - began, chrono::TimeDelta::minutes(3 + 2 * 60));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_attempt_of_a_mock_that_takes_time_begins_again_after_a_restart() -> Result<()> {
+    let hours = Duration::from_hours(3);
+    let hub = TestHub::builder().mock_after::<twice>(hours, |n| Ok(2 * n)).open().await?;
+    let began = hub.now();
+    hub.start(four_times(1).instance_id("late")).await?;
+    hub.advance(Duration::from_hours(2)).await;
+    let hub = hub.reopen().await?;
+    hub.advance(Duration::from_hours(2)).await;
+    let hub = hub.crash().await?;
+    let run = hub.get_instance::<four_times>("late").await?.unwrap();
+    assert_eq!(run.result().await?, 4);
+    assert_eq!(hub.now() - began, chrono::TimeDelta::hours(2 + 2 + 6));
+    assert_eq!(hub.calls::<twice>(), [1, 1, 1, 2]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_never_ends_does_not_keep_a_hub_from_being_shut_down() -> Result<()> {
     let hub = TestHub::builder().never::<now_and_then>().open().await?;
     let run = hub.start(hasty().instance_id("hasty")).await?;

@@ -49,14 +49,30 @@ impl Activities {
     pub(super) async fn attempt(&self, job: &Job, ticket: &mut Ticket) -> Outcome {
         let limit = job.task.timeout.map(|limit| (limit, self.sleep(limit)));
         let begun = self.begin(job, &ticket.token)?;
+        let asleep = begun.sleeps().map(|time| self.sleep(time));
         #[cfg(feature = "testing")]
-        if let ActivityRun::Never(_) = begun {
+        if let ActivityRun::Never(_) | ActivityRun::After(..) = begun {
             // What ends it is due by now, so time may pass until then.
             ticket.busy = Busy::default();
         }
-        let stop = match first(pin!(self.finish(begun)), pin!(self.stop(job, ticket, limit))).await
-        {
-            First::This(result) => return result,
+        let work = async {
+            let awake = match asleep {
+                Some(asleep) => match first(pin!(asleep), pin!(ticket.token.cancelled())).await {
+                    First::This(awake) => Some(awake),
+                    First::That(()) => return (Err(cancelled()), None),
+                },
+                None => None,
+            };
+            (self.finish(begun).await, awake)
+        };
+        let ended = first(pin!(work), pin!(self.stop(job, ticket, limit))).await;
+        let stop = match ended {
+            First::This((result, awake)) => {
+                if let Some(awake) = awake {
+                    ticket.busy = awake;
+                }
+                return result;
+            }
             First::That(stop) => stop,
         };
         ticket.token.cancel();
@@ -167,8 +183,10 @@ impl Activities {
             #[cfg(feature = "testing")]
             ActivityRun::Never(token) => {
                 token.cancelled().await;
-                Err(FailureDetails::new(FailureDetails::TERMINATED, "it was cancelled"))
+                Err(cancelled())
             }
+            #[cfg(feature = "testing")]
+            ActivityRun::After(_, answer) => panics::catch(answer).flatten(),
         }?;
         self.limits.fitting("the output", output)
     }
@@ -205,6 +223,10 @@ impl Activities {
             FailureDetails::new(FailureDetails::NOT_REGISTERED, message).non_retriable()
         })
     }
+}
+
+fn cancelled() -> FailureDetails {
+    FailureDetails::new(FailureDetails::TERMINATED, "it was cancelled")
 }
 
 /// Runs a blocking body, unless another thread has it already.

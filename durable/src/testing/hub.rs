@@ -446,6 +446,52 @@ impl TestHubBuilder {
         self.registered::<F>()
     }
 
+    /// As [`mock`](Self::mock), but each attempt takes this much of the hub's time before the
+    /// function runs and its answer counts.
+    ///
+    /// The time counts against `timeout` and `attempt_timeout`. An attempt that takes exactly its
+    /// `attempt_timeout` is in time. If the attempt is cancelled meanwhile, the function does not
+    /// run. An attempt takes a place among those that run at once, like any other.
+    ///
+    /// ```standalone_crate
+    /// # use std::time::Duration;
+    /// # use durable::prelude::*;
+    /// # use durable::testing::TestHub;
+    /// #[activity]
+    /// async fn render(film: &str) -> Result<String> {
+    ///     panic!("a test renders nothing")
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn publish(ctx: &OrchestrationContext, film: String) -> Result<String> {
+    ///     Ok(render(&film).await?)
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hours = Duration::from_hours(3);
+    /// let hub = TestHub::builder()
+    ///     .mock_after::<render>(hours, |film| Ok(format!("{film}.mp4")))
+    ///     .open()
+    ///     .await?;
+    /// let began = hub.now();
+    /// assert_eq!(hub.start(publish("nosferatu".into())).await?.result().await?, "nosferatu.mp4");
+    /// assert_eq!((hub.now() - began).num_hours(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn mock_after<F: Activity>(
+        mut self,
+        time: Duration,
+        mock: impl Fn(F::Input) -> Result<F::Output, F::Error> + Send + Sync + 'static,
+    ) -> Self
+    where
+        F::Input: DeserializeOwned,
+    {
+        self.mocks.mock_activity_after::<F>(time, mock);
+        self.registered::<F>()
+    }
+
     /// Lets activity `F` never end, until it is cancelled or the timeout of its attempt is up. Time
     /// passes meanwhile.
     ///

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
@@ -59,6 +60,23 @@ impl Mocks {
         let body = move |context: &ActivityContext, input: &Json| {
             let result = answer::<F>(input, |input| mock(context, input));
             Ok(ActivityRun::Async(Box::pin(std::future::ready(result))))
+        };
+        self.activities.insert(key(&F::ENTRY), Arc::new(body));
+    }
+
+    /// The mock answers when this much time has passed.
+    pub(super) fn mock_activity_after<F: Definition>(
+        &mut self,
+        time: Duration,
+        mock: impl Fn(F::Input) -> Result<F::Output, F::Error> + Send + Sync + 'static,
+    ) where
+        F::Input: DeserializeOwned,
+    {
+        let mock = Arc::new(mock);
+        let body = move |_: &ActivityContext, input: &Json| {
+            let (mock, input) = (Arc::clone(&mock), input.clone());
+            let answer = move || answer::<F>(&input, |input| mock(input));
+            Ok(ActivityRun::After(time, Box::new(answer)))
         };
         self.activities.insert(key(&F::ENTRY), Arc::new(body));
     }
