@@ -344,3 +344,32 @@ async fn an_activity_fails_with_an_error_of_another_library() -> Result<()> {
     assert_eq!(messages, expected);
     Ok(())
 }
+
+#[derive(Debug, thiserror::Error)]
+enum OwnError {
+    #[error(transparent)]
+    Durable(#[from] Error),
+}
+
+async fn main_with_an_error_of_its_own() -> Result<(), OwnError> {
+    Err(Error::msg("nothing works"))?;
+    Ok(())
+}
+
+async fn main_with_anyhow() -> anyhow::Result<()> {
+    let hub = TestHub::open().await?;
+    hub.start(saves()).await?;
+    hub.shutdown().await?;
+    let hub = TaskHub::builder().in_memory().open().await?;
+    hub.shutdown().await?;
+    main_with_an_error_of_its_own().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn errors_pass_through_an_error_of_the_users_and_through_anyhow() {
+    let failed = main_with_anyhow().await.unwrap_err();
+    assert_eq!(failed.to_string(), "nothing works");
+    let Some(OwnError::Durable(failed)) = failed.downcast_ref() else { panic!("{failed:?}") };
+    assert_eq!(failed, &Error::msg("nothing works"));
+}
