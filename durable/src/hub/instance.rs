@@ -308,8 +308,16 @@ impl InstanceHandle {
         self.manage(Manage::Rewind { reason: reason.into() }).await
     }
 
-    /// Starts an instance that has ended again under the same id, with the same input. What there was
-    /// of it is gone.
+    /// Starts an instance that has ended again under the same id. Its history is removed.
+    ///
+    /// The new execution has the input of the last one. After
+    /// [continue-as-new](crate::OrchestrationContext::continue_as_new) that is the input that was
+    /// given to `continue_as_new`, not the one with which a client started the instance, because
+    /// earlier executions are not kept.
+    ///
+    /// Sub-orchestrations of the removed execution stay, and
+    /// [`purge_recursively`](Self::purge_recursively) does not find them any more. Purge the
+    /// instance recursively and start it anew if they are not to stay.
     ///
     /// # Errors
     /// [`ManageError::Hub`] if there is no such instance, [`ManageError::Start`] if it is running.
@@ -319,7 +327,7 @@ impl InstanceHandle {
     }
 
     /// Starts an instance with the same input under another id, generated if none is given; gives
-    /// the new one.
+    /// the new one. The input is that of the last execution, as of [`restart`](Self::restart).
     ///
     /// # Errors
     /// [`ManageError::Hub`] if there is no such instance, [`ManageError::Start`] if the id is taken.
@@ -347,8 +355,8 @@ impl InstanceHandle {
     /// call then failed because the id was taken), one that another orchestration has started under
     /// that id since, and one that was started [without waiting](crate::OrchestrationContext::start).
     /// Sub-orchestrations that were started before the instance last
-    /// [continued as new](crate::OrchestrationContext::continue_as_new) stay, too, because it does
-    /// not know them any more.
+    /// [continued as new](crate::OrchestrationContext::continue_as_new) or was
+    /// [restarted](Self::restart) stay, too, because it does not know them any more.
     ///
     /// # Errors
     /// As [`purge`](Self::purge).

@@ -402,6 +402,10 @@ impl OrchestrationContext {
     /// call only its input and [version](Call::version) count: with any other option the instance
     /// fails, with an error that names the option.
     ///
+    /// The new execution begins at once, at the same [time](Self::current_utc_datetime). If 64 new
+    /// executions have followed one another without any wait, the next one begins in a new turn of
+    /// the instance, later by 1 us or more, so that other instances run in between.
+    ///
     /// ```
     /// # use durable::prelude::*;
     /// # use std::time::Duration;
