@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::activities::{Activities, ActivitySettings, Surroundings};
 use super::batches::Batches;
+use super::clock::Clock;
 use super::error::OpenError;
 use super::guarded_store::GuardedStore;
 use super::health::Health;
@@ -351,10 +352,7 @@ impl TaskHubBuilder {
         let registry = Arc::new(self.registry()?);
         let concurrency = self.concurrency()?;
         let entity_concurrency = at_least_one("entity_concurrency", self.entity_concurrency)?;
-        let live = Room {
-            instances: self.live_instances.unwrap_or(LIVE.instances),
-            bytes: self.live_bytes.unwrap_or(LIVE.bytes),
-        };
+        let live = self.live();
         let store = open_store(self.place, self.durability)?;
         let store: Arc<dyn Store> = Arc::new(GuardedStore::new(store));
         let count = create(&*store, self.partitions)?;
@@ -397,6 +395,7 @@ impl TaskHubBuilder {
             live: live.share(usize::from(count)),
             settings: self.settings,
             time: self.time.clone(),
+            clock: Clock::new(self.time.clone()),
         };
         let (threads, readers) = parts.start(receivers)?;
         let inner = Inner {
@@ -411,6 +410,7 @@ impl TaskHubBuilder {
             limits,
             properties,
             time: self.time,
+            clock: parts.clock,
             threads,
             readers,
             stopping: Stopping::default(),
@@ -418,6 +418,14 @@ impl TaskHubBuilder {
             runtime,
         };
         Ok(TaskHub { inner: Arc::new(inner) })
+    }
+
+    /// How much of what is loaded stays in memory.
+    fn live(&self) -> Room {
+        Room {
+            instances: self.live_instances.unwrap_or(LIVE.instances),
+            bytes: self.live_bytes.unwrap_or(LIVE.bytes),
+        }
     }
 
     fn registry(&self) -> Result<Registry, OpenError> {

@@ -58,6 +58,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 pub use self::builder::TaskHubBuilder;
+use self::clock::Clock;
 pub use self::entities::{
     CleanedEntities, EntityDetails, EntityPage, EntityQuery, ScheduledSignal, ScheduledSignalPage,
     ScheduledSignalQuery,
@@ -130,6 +131,8 @@ struct Inner {
     properties: Arc<Tags>,
     /// Where time is made, in a test.
     time: Option<Arc<VirtualTime>>,
+    /// The time of this hub, which its partitions share.
+    clock: Clock,
     threads: Threads,
     readers: Arc<Readers>,
     stopping: Stopping,

@@ -108,6 +108,7 @@ pub(super) struct Parts {
     pub(super) live: Room,
     pub(super) settings: Settings,
     pub(super) time: Option<Arc<VirtualTime>>,
+    pub(super) clock: Clock,
 }
 
 impl Parts {
@@ -177,6 +178,7 @@ impl Parts {
         let mailboxes = self.mailboxes.clone();
         let (live, settings) = (self.live, self.settings.clone());
         let (batches, time) = (Arc::clone(&self.batches), self.time.clone());
+        let clock = self.clock.clone();
         move || Partition {
             id,
             registry,
@@ -195,7 +197,7 @@ impl Parts {
             waiters: HashMap::default(),
             patience: Patience::default(),
             next_mail: None,
-            clock: Clock::new(time.clone()),
+            clock,
             time,
             written: 0,
         }

@@ -7,7 +7,6 @@ use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use super::TaskHub;
-use super::clock::Clock;
 use super::wait::{self, First};
 use crate::orchestration::Elapsed;
 use crate::protocol::Timestamp;
@@ -15,7 +14,7 @@ use crate::protocol::Timestamp;
 impl TaskHub {
     /// What time it is for the hub.
     pub(crate) fn now(&self) -> Timestamp {
-        Clock::new(self.inner.time.clone()).now()
+        self.inner.clock.now()
     }
 
     /// Waits for an answer; there is none if the hub stops before. Where time is made, it passes
