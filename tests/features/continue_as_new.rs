@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use durable::prelude::*;
+use durable::protocol::{EventKind, HistoryEvent};
 use durable::testing::TestHub;
 use durable::{Race2, RuntimeStatus};
 
@@ -203,4 +204,70 @@ async fn an_instance_between_two_generations_is_running() -> Result<()> {
     run.wait_for_start().await?;
     run.terminate("enough").await?;
     Ok(())
+}
+
+/// Reads one number in each execution; the last one reads what was passed over until then.
+#[orchestrator]
+async fn reads_a_backlog(ctx: &OrchestrationContext, next: u64, end: u64) -> Result<Vec<u64>> {
+    if next == 0 {
+        ctx.create_timer(Duration::from_hours(1)).await;
+    }
+    if next < end {
+        let number = ctx.wait_for_external_event::<u64>("number").await?;
+        assert_eq!(number, next);
+        return ctx.continue_as_new(reads_a_backlog(next + 1, end)).await;
+    }
+    let mut passed_over = Vec::new();
+    while passed_over.last() != Some(&end) {
+        passed_over.push(ctx.wait_for_external_event("passed over").await?);
+    }
+    Ok(passed_over)
+}
+
+/// Has a backlog read, between any two turns of which `between` is done to the hub.
+async fn check_backlog(
+    hub: TestHub,
+    between: impl AsyncFn(TestHub) -> Result<TestHub>,
+) -> Result<()> {
+    const END: u64 = 1000;
+    let mut hub = hub;
+    let run = hub.start(reads_a_backlog(0, END).instance_id("reader")).await?;
+    for number in 0..END {
+        run.raise_event("number", &number).await?;
+        if number % 50 == 0 {
+            run.raise_event("passed over", &number).await?;
+        }
+    }
+    run.raise_event("passed over", &END).await?;
+    hub.advance(Duration::from_hours(1)).await;
+    let mut turns = 0;
+    while hub.instance("reader")?.status().await?.runtime_status == RuntimeStatus::Running {
+        turns += 1;
+        hub = between(hub).await?;
+        hub.advance(Duration::from_micros(1)).await;
+    }
+    assert!(turns > 3, "it was read in {turns} turns");
+    let run = hub.get_instance::<reads_a_backlog>("reader").await?.expect("it was started");
+    let expected: Vec<u64> = (0..=END).step_by(50).collect();
+    assert_eq!(run.result().await?, expected);
+    let raised = |event: &&HistoryEvent| matches!(event.kind, EventKind::EventRaised { .. });
+    let history = run.history().await?;
+    assert_eq!(history.iter().filter(raised).count(), expected.len(), "nothing else was left");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_backlog_is_read_in_order_by_many_executions() -> Result<()> {
+    check_backlog(TestHub::open().await?, async |hub| Ok(hub)).await
+}
+
+#[tokio::test]
+async fn a_backlog_survives_crashes_between_its_executions() -> Result<()> {
+    check_backlog(TestHub::open().await?, async |hub| Ok(hub.crash().await?)).await
+}
+
+#[tokio::test]
+async fn a_backlog_survives_evictions_between_its_executions() -> Result<()> {
+    let evicting = TestHub::builder().configure(|hub| hub.live_instances(0)).open().await?;
+    check_backlog(evicting, async |hub| Ok(hub.reopen().await?)).await
 }

@@ -1,6 +1,7 @@
 //! What comes out of an episode, as plain values.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::entity::Asked;
@@ -36,7 +37,8 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Continuation {
     pub(crate) next: NextExecution,
-    pub(crate) unread: Vec<UnreadEvent>,
+    /// External events that were not read, in order.
+    pub(crate) unread: VecDeque<UnreadEvent>,
 }
 
 /// What an orchestrator wants done.

@@ -4,16 +4,17 @@
 //! whether the events come from a history ([`Execution::replay`]) or are new
 //! ([`Execution::run`]).
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::action::{Action, Continuation, Episode, Outcome, ScheduledTask};
+use super::action::{Action, Episode, Outcome, ScheduledTask};
 use super::nondeterminism::{self, Subject};
 use super::open::{self, Asker, Due, OpenTasks};
 use super::origin::Origin;
 use super::poll::{self, Polled};
 use super::replay::Backlog;
-use crate::orchestration::OrchestrationContext;
 use crate::orchestration::scope::{CustomStatus, NextExecution, Scope, TaskResult};
+use crate::orchestration::{OrchestrationContext, UnreadEvent};
 use crate::panics;
 use crate::protocol::{
     EventKind, ExecutionStarted, FailureDetails, HistoryEvent, InstanceId, Json, RuntimeStatus,
@@ -41,6 +42,8 @@ pub(crate) struct Execution {
     /// Whether inputs and results must be the recorded ones, too.
     pub(super) strict: bool,
     pub(super) backlog: Backlog,
+    /// External events that the executions before it did not read, until they are delivered.
+    pub(super) inherited: VecDeque<UnreadEvent>,
 }
 
 /// Whether the orchestrator has ended, and whether that is recorded.
@@ -86,6 +89,7 @@ impl Execution {
             given: 0,
             strict: false,
             backlog: Backlog::default(),
+            inherited: VecDeque::new(),
         })
     }
 
@@ -152,8 +156,9 @@ impl Execution {
     /// if nothing happens.
     ///
     /// After an episode that is [suspended](Outcome::Suspended) the execution is of no more use.
-    pub(crate) fn run(&mut self, now: Timestamp, new: Vec<EventKind>) -> Option<Episode> {
+    pub(crate) fn run(&mut self, now: Timestamp, mut new: Vec<EventKind>) -> Option<Episode> {
         if let Err(suspension) = self.catch_up() {
+            self.record_inherited(&mut new);
             return Some(Episode::set_aside(now, new, suspension, true));
         }
         self.scope.begin_episode(now);
@@ -163,7 +168,12 @@ impl Execution {
         // if it was yet to begin.
         let result = self
             .deliver_new(now, new, &mut incoming, &mut actions)
+            .and_then(|()| self.deliver_inherited(now, &mut incoming, &mut actions))
             .and_then(|()| self.deliver_due(now, &mut incoming, &mut actions));
+        // One that continues as new hands the rest on instead.
+        if result.is_err() || !matches!(self.end, End::ContinuedAsNew(_)) {
+            self.record_inherited(&mut incoming);
+        }
         if let Err(suspension) = result {
             return Some(Episode::set_aside(now, incoming, suspension, true));
         }
@@ -233,7 +243,7 @@ impl Execution {
         result
     }
 
-    fn deliver_one(
+    pub(super) fn deliver_one(
         &mut self,
         now: Timestamp,
         kind: EventKind,
@@ -453,11 +463,7 @@ impl Execution {
             }
             End::Recorded => return None,
             End::ContinuedAsNew(next) => {
-                let mut unread = self.scope.take_unread();
-                if !next.keeps_events {
-                    unread.clear();
-                }
-                let continuation = Box::new(Continuation { next, unread });
+                let continuation = Box::new(self.continuation(next));
                 return Some((Outcome::ContinuedAsNew(continuation), None));
             }
             End::Unrecorded(result) => match result {

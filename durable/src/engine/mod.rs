@@ -16,6 +16,7 @@
 //! rule 3).
 
 mod action;
+mod anew;
 mod execution;
 mod nondeterminism;
 mod open;

@@ -403,8 +403,14 @@ impl OrchestrationContext {
     /// fails, with an error that names the option.
     ///
     /// The new execution begins at once, at the same [time](Self::current_utc_datetime). If 64 new
-    /// executions have followed one another without any wait, the next one begins in a new turn of
-    /// the instance, later by 1 us or more, so that other instances run in between.
+    /// executions (more, if more than 512 events are unread) have followed one another without any
+    /// wait, the next one begins in a new turn of the instance, later by 1 us or more, so that other
+    /// instances run in between.
+    ///
+    /// Reading a backlog of events, one in each execution, costs in proportion to its length. But an
+    /// execution takes the events in the order in which they came, so unread events of *other* names
+    /// that came before cost time in each execution: an orchestration that begins anew often should
+    /// read, or [discard](ContinueAsNew::discard_events), all events that it is sent.
     ///
     /// ```
     /// # use durable::prelude::*;

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use expect_test::expect;
 
-use super::{after, check, check_verified, history};
-use crate::engine::Outcome;
+use super::{after, at, check, check_verified, describe, history, new_execution};
+use crate::engine::{Episode, Outcome};
+use crate::limits::Limits;
+use crate::orchestration::UnreadEvent;
+use crate::protocol::{EventKind, HistoryEvent, Json};
 use crate::{OrchestrationContext, Result, RuntimeStatus, activity, orchestrator};
 
 #[activity(crate = crate)]
@@ -180,4 +183,55 @@ fn a_generation_is_replaced_and_not_ended() {
         kinds,
         ["OrchestratorStarted", "TimerFired", "GenericEvent", "OrchestratorCompleted"]
     );
+}
+
+#[orchestrator(crate = crate)]
+async fn reads_one(ctx: &OrchestrationContext, ends: bool) -> Result<u32> {
+    let n = ctx.wait_for_external_event::<u32>("n").await?;
+    if ends {
+        return Ok(n);
+    }
+    ctx.continue_as_new(reads_one(ends)).await
+}
+
+/// The first episode of an execution that inherits these events.
+fn inheriting(ends: &str, events: impl IntoIterator<Item = (&'static str, u32)>) -> Episode {
+    let mut execution = new_execution::<reads_one>(Limits::default());
+    let unread = |(name, n): (&str, u32)| UnreadEvent {
+        name: name.to_owned(),
+        input: Json::trusted(n.to_string()),
+    };
+    execution.inherit(events.into_iter().map(unread).collect());
+    let start = history![ExecutionStarted("reads_one", ends);].into_iter().map(|event| event.kind);
+    execution.run(at(0), start.collect()).unwrap()
+}
+
+#[test]
+fn unread_events_go_on_without_being_delivered_in_each_generation() {
+    let episode = inheriting("false", (0..10_000).map(|n| ("n", n)));
+    let raised = |event: &&HistoryEvent| matches!(event.kind, EventKind::EventRaised { .. });
+    assert_eq!(episode.events.iter().filter(raised).count(), 1, "the one that was read");
+    let Outcome::ContinuedAsNew(anew) = episode.outcome else { panic!("{episode:?}") };
+    let left = anew.unread.iter().map(|event| event.input.to_string());
+    assert!(left.eq((1..10_000).map(|n| n.to_string())));
+}
+
+#[test]
+fn events_that_were_delivered_and_not_read_stay_before_those_that_were_not_delivered() {
+    let episode = inheriting("false", [("b", 1), ("n", 2), ("b", 3), ("n", 4)]);
+    let expected = expect!["continued as new with false, unread: [b(1), b(3), n(4)]"];
+    expected.assert_eq(&describe(&episode));
+}
+
+#[test]
+fn an_execution_that_ends_records_all_that_it_inherits() {
+    let episode = inheriting("true", [("n", 1), ("b", 2), ("n", 3)]);
+    let raised = |event: &HistoryEvent| match &event.kind {
+        EventKind::EventRaised { name, input } => Some(format!("{name}({input})")),
+        _ => None,
+    };
+    let raised: Vec<_> = episode.events.iter().filter_map(raised).collect();
+    assert_eq!(raised, ["n(1)", "b(2)", "n(3)"]);
+    assert_eq!(episode.outcome, Outcome::Finished(RuntimeStatus::Completed));
+    check_verified::<reads_one>(&episode.events, expect!["the same"]);
 }

@@ -1,5 +1,6 @@
 //! New instances: from clients, from orchestrators, and from themselves when they begin anew.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Partition, Stopped};
@@ -10,14 +11,22 @@ use crate::hub::lifecycle::LifecycleKind;
 use crate::hub::mail::{Origin, Start};
 use crate::hub::residents::Resident;
 use crate::hub::spans;
+use crate::orchestration::UnreadEvent;
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceRecord, Json, MessageId,
     ParentInstance, REPLAY_VERSION, RuntimeStatus, TaskMessage, Timestamp,
 };
 use crate::registry::display_name;
 
-/// How many executions of an instance may follow each other at once, before others get their turn.
-const GENERATIONS_AT_ONCE: usize = 64;
+/// How many executions of an instance may follow each other in one turn, before others get theirs.
+///
+/// The last one of a turn is written with all unread events. So that reading one event in each
+/// execution does not write a large backlog again and again, a turn grows with the backlog: to write
+/// eight events takes about as long as to run one execution, so the turn then takes no longer than
+/// the write behind it.
+fn generations_at_once(unread: usize) -> usize {
+    (unread / 8).clamp(64, 16_384)
+}
 
 impl Partition {
     pub(super) fn start(&mut self, start: Start) -> Result<(), Stopped> {
@@ -79,35 +88,37 @@ impl Partition {
             Origin::Message(id) => vec![id],
         };
         let content = Content { consumed, messages, ..Content::default() };
-        let episode = self.first_episode(&mut resident, *started, &[], now);
+        let episode = self.first_episode(&mut resident, *started, VecDeque::new(), now);
         self.write_episode(&mut resident, episode, content, effects);
         self.residents.put(resident);
         Ok(())
     }
 
-    /// The first episode of an execution; `raised` are events that it inherits.
+    /// The first episode of an execution; `unread` are the external events that it inherits.
     fn first_episode(
         &mut self,
         resident: &mut Resident,
         mut started: ExecutionStarted,
-        raised: &[EventKind],
+        unread: VecDeque<UnreadEvent>,
         now: Timestamp,
     ) -> Episode {
         let found = self.registry.orchestrator_for(&started.name, started.version.as_deref());
         started.code_hash = found.map(|entry| entry.code_hash);
         started.limits = Some(self.settings.limits.recorded());
-        let events = || {
-            let start = std::iter::once(EventKind::from(started.clone()));
-            start.chain(raised.iter().cloned()).collect::<Vec<_>>()
-        };
+        let start = EventKind::from(started);
         match self.begin(&resident.record) {
             Ok(mut execution) => {
-                let episode = spans::episode(&resident.record, &mut execution, now, events());
+                execution.inherit(unread);
+                let episode = spans::episode(&resident.record, &mut execution, now, vec![start]);
                 resident.execution = Some(execution);
                 // A start is an event, so something has happened.
                 episode.unwrap_or_else(Episode::nothing)
             }
-            Err(suspension) => Episode::set_aside(now, events(), suspension, true),
+            Err(suspension) => {
+                let unread = unread.into_iter().map(EventKind::from);
+                let events: Vec<_> = std::iter::once(start).chain(unread).collect();
+                Episode::set_aside(now, events, suspension, true)
+            }
         }
     }
 
@@ -126,16 +137,16 @@ impl Partition {
             for action in episode.actions {
                 resident.act(action, content, effects);
             }
-            let Some((mut started, raised)) = resident.next_execution(*continuation) else {
+            let Some((mut started, unread)) = resident.next_execution(*continuation) else {
                 return Episode::nothing();
             };
             started.properties = self.settings.properties.as_ref().clone();
             let now = self.clock.now();
-            if turn > GENERATIONS_AT_ONCE {
+            if turn > generations_at_once(unread.len()) {
                 started.scheduled_start = Some(now.after(Duration::from_micros(1)));
             }
             resident.begin_anew(&started);
-            let first = self.first_episode(resident, started, &raised, now);
+            let first = self.first_episode(resident, started, unread, now);
             episode = self.verified(resident, first);
         }
         episode
@@ -223,7 +234,7 @@ impl Resident {
     fn next_execution(
         &mut self,
         continuation: Continuation,
-    ) -> Option<(ExecutionStarted, Vec<EventKind>)> {
+    ) -> Option<(ExecutionStarted, VecDeque<UnreadEvent>)> {
         let execution = self.execution.as_ref()?;
         execution.custom_status().put(&mut self.record.custom_status);
         let before = execution.started()?.clone();
@@ -238,10 +249,7 @@ impl Resident {
             replay_version: REPLAY_VERSION,
             ..before
         };
-        let raised = unread
-            .into_iter()
-            .map(|event| EventKind::EventRaised { name: event.name, input: event.input });
-        Some((started, raised.collect()))
+        Some((started, unread))
     }
 
     /// Makes it an instance with an empty history, of another execution.
@@ -257,5 +265,31 @@ impl Resident {
         record.runtime_status = RuntimeStatus::Running;
         self.execution = None;
         self.past.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::generations_at_once;
+
+    /// How many events are written while a backlog is read, one event in each execution.
+    fn written(backlog: usize) -> usize {
+        let (mut unread, mut turn, mut written) = (backlog, 0, 0);
+        while unread > 0 {
+            unread -= 1;
+            turn += 1;
+            if turn > generations_at_once(unread) {
+                (turn, written) = (0, written + unread);
+            }
+        }
+        written
+    }
+
+    #[test]
+    fn a_backlog_is_written_in_proportion_to_its_length() {
+        for backlog in [1, 100, 1_000, 10_000, 100_000, 1_000_000] {
+            let written = written(backlog);
+            assert!(written <= 32 * backlog, "{written} events for a backlog of {backlog}");
+        }
     }
 }

@@ -1,0 +1,68 @@
+//! Continue-as-new: the external events that an execution inherits from the ones before it.
+//!
+//! Of the executions that follow one another within a turn only the last one is written, so only
+//! that one has to record every inherited event. Each of the others takes the events up to the one
+//! with which it continues as new, and hands on the rest as it is. An instance that reads one event
+//! in each execution therefore takes each event once, and not once in each execution.
+//!
+//! Rules:
+//! 1. Inherited events are delivered one at a time, in order, behind the start.
+//! 2. What an execution hands on is what it took and did not read, then what it did not take: the
+//!    order in which the events came.
+//! 3. An execution that does not continue as new records all that it inherits, in order, even if it
+//!    ends before the last one is delivered.
+
+use std::collections::VecDeque;
+
+use super::action::{Action, Continuation};
+use super::execution::{End, Execution};
+use crate::orchestration::UnreadEvent;
+use crate::orchestration::scope::NextExecution;
+use crate::protocol::{EventKind, Suspension, Timestamp};
+
+impl Execution {
+    /// Gives a new execution the external events that those before it did not read. The next
+    /// [`run`](Self::run) delivers them behind its start.
+    pub(crate) fn inherit(&mut self, events: VecDeque<UnreadEvent>) {
+        self.inherited = events;
+    }
+
+    /// Delivers inherited events until the orchestrator has ended or cannot go on.
+    pub(super) fn deliver_inherited(
+        &mut self,
+        now: Timestamp,
+        incoming: &mut Vec<EventKind>,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Suspension> {
+        while matches!(self.end, End::NotYet)
+            && let Some(event) = self.inherited.pop_front()
+        {
+            self.deliver_one(now, event.into(), incoming, actions)?;
+        }
+        Ok(())
+    }
+
+    /// Records the inherited events that were not delivered (rule 3).
+    pub(super) fn record_inherited(&mut self, incoming: &mut Vec<EventKind>) {
+        incoming.extend(self.inherited.drain(..).map(EventKind::from));
+    }
+
+    /// With what the instance begins anew (rule 2).
+    pub(super) fn continuation(&mut self, next: NextExecution) -> Continuation {
+        let mut unread = std::mem::take(&mut self.inherited);
+        if next.keeps_events {
+            for event in self.scope.take_unread().into_iter().rev() {
+                unread.push_front(event);
+            }
+        } else {
+            unread.clear();
+        }
+        Continuation { next, unread }
+    }
+}
+
+impl From<UnreadEvent> for EventKind {
+    fn from(UnreadEvent { name, input }: UnreadEvent) -> Self {
+        Self::EventRaised { name, input }
+    }
+}
