@@ -345,6 +345,72 @@ async fn an_activity_fails_with_an_error_of_another_library() -> Result<()> {
     Ok(())
 }
 
+#[activity]
+async fn declines(text: &str) -> Result<(), PaymentError> {
+    Err(PaymentError::Declined(text.to_owned()))
+}
+
+#[orchestrator]
+async fn levels(ctx: &OrchestrationContext, more: u32, text: String) -> Result<()> {
+    match more {
+        0 => declines(&text).await?,
+        1 => calls_another_library().await?,
+        _ => levels(more - 2, text).await?,
+    }
+    Ok(())
+}
+
+/// The texts of an error and of its sources.
+fn texts(error: &dyn StdError) -> Vec<String> {
+    let (mut texts, mut next) = (Vec::new(), Some(error));
+    while let Some(error) = next {
+        texts.push(error.to_string());
+        next = error.source();
+    }
+    texts
+}
+
+#[tokio::test]
+async fn a_chain_of_errors_says_nothing_twice() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let failed = hub.start(levels(4, "no card".into())).await?.result().await.unwrap_err();
+    let twice = "orchestration `levels` failed: orchestration `levels` failed";
+    let text = format!(
+        "orchestration `levels` failed: {twice}: activity `declines` failed: declined: no card"
+    );
+    assert_eq!(texts(&failed), [text.as_str()]);
+    let ResultError::Failed(task) = &failed else { panic!("{failed}") };
+    let declined = task.details().error::<PaymentError>();
+    assert_eq!(declined, Some(PaymentError::Declined("no card".into())));
+    assert_eq!(task.details().chain().count(), 4, "every link is recorded");
+    assert_eq!(format!("{:#}", anyhow::Error::from(failed)), text);
+
+    let failed = hub.start(levels(3, String::new())).await?.result().await.unwrap_err();
+    let text = format!("{twice}: activity `calls_another_library` failed: cannot save");
+    assert_eq!(texts(&failed), [text.as_str(), "gone"]);
+    let recorded = Error::from_boxed(anyhow::Error::from(failed).context("no order"));
+    assert_eq!(texts(&recorded), ["no order", text.as_str(), "gone"]);
+    let messages: Vec<_> = recorded.details().chain().map(|link| &*link.message).collect();
+    assert_eq!(messages.len(), 6, "{messages:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_chain_of_errors_has_the_whole_text_of_a_long_failure() -> Result<()> {
+    let hub = TestHub::open().await?;
+    for depth in [0, 2, 20, 60] {
+        let long = format!("{}middle{}", "a".repeat(1000), "z".repeat(1000));
+        let failed = hub.start(levels(depth, long.clone())).await?.result().await.unwrap_err();
+        let texts = texts(&failed);
+        assert_eq!(texts.iter().filter(|text| text.contains(&long)).count(), 1, "{texts:?}");
+        let pairs = texts.iter().zip(texts.iter().skip(1));
+        for (text, cause) in pairs {
+            assert!(!text.contains(cause), "`{text}` contains its source, `{cause}`");
+        }
+    }
+    Ok(())
+}
+
 #[derive(Debug, thiserror::Error)]
 enum OwnError {
     #[error(transparent)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use durable::prelude::*;
 use durable::store::StoreError;
-use durable::testing::HistoryFileError;
+use durable::testing::{HistoryFileError, TestHub};
 use durable::{
     EntityError, HubError, ManageError, OpenError, ResultError, ScheduleError, StartError,
 };
@@ -57,13 +57,47 @@ fn errors() -> Vec<Box<dyn StdError>> {
 #[test]
 fn no_error_repeats_the_text_of_its_source() {
     for error in errors() {
-        let mut error: &dyn StdError = &*error;
-        while let Some(source) = error.source() {
-            let (text, cause) = (error.to_string(), source.to_string());
-            assert!(!text.contains(&cause), "`{text}` contains its source, `{cause}`");
-            error = source;
-        }
+        repeats_nothing(&*error);
     }
+}
+
+fn repeats_nothing(mut error: &dyn StdError) {
+    while let Some(source) = error.source() {
+        let (text, cause) = (error.to_string(), source.to_string());
+        assert!(!text.contains(&cause), "`{text}` contains its source, `{cause}`");
+        error = source;
+    }
+}
+
+#[activity]
+async fn cannot_write() -> Result<()> {
+    Err(store_error())?
+}
+
+#[orchestrator]
+async fn cannot_go_on(ctx: &OrchestrationContext, levels: u32) -> Result<()> {
+    match levels {
+        0 => cannot_write().await?,
+        _ => cannot_go_on(levels - 1).await?,
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_failed_call_repeats_the_text_of_its_source() -> Result<()> {
+    let only = |hub: durable::TaskHubBuilder| {
+        hub.only_registered().register::<cannot_write>().register::<cannot_go_on>()
+    };
+    let hub = TestHub::builder().configure(only).open().await?;
+    for levels in 0..3 {
+        let failed = hub.start(cannot_go_on(levels)).await?.result().await.unwrap_err();
+        repeats_nothing(&failed);
+        let shown = format!("{:#}", anyhow::Error::from(failed));
+        assert!(shown.ends_with("`cannot_write` failed: cannot write: the disk is on fire"));
+        assert_eq!(shown.matches("cannot write").count(), 1, "{shown}");
+        assert_eq!(shown.matches("on fire").count(), 1, "{shown}");
+    }
+    Ok(())
 }
 
 #[test]

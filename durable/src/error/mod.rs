@@ -4,10 +4,11 @@
 //! stand with the operations (`hub/error.rs`, `store/mod.rs`).
 //!
 //! Read next: `codec.rs` (how errors are recorded), `names.rs` (what their types are called there),
-//! `task_failed.rs` (what an orchestrator sees of them).
+//! `said.rs` (which causes are shown), `task_failed.rs` (what an orchestrator sees of them).
 
 mod codec;
 mod names;
+mod said;
 mod task_failed;
 
 use std::any::Any;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::codec::task_error;
 pub use self::codec::{ErrorCodec, NonRetriable, StoredError, TaskError};
 pub(crate) use self::names::is_name_of;
+pub(crate) use self::said::cause_of;
 pub use self::task_failed::TaskFailed;
 
 use crate::protocol::FailureDetails;
@@ -132,7 +134,7 @@ impl Error {
 
     fn of(name: String, error: &dyn StdError) -> Self {
         let mut details = FailureDetails::of_error(name, error);
-        details.inner = FailureDetails::from_source(error.source());
+        details.inner = said::recording(|| FailureDetails::from_source(error.source()));
         Self::new(details)
     }
 }

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use super::{Error, ErrorCodec};
+use super::{Error, ErrorCodec, said};
 use crate::orchestration::scope::Scope;
 use crate::protocol::FailureDetails;
 
@@ -104,6 +104,13 @@ impl<E> TaskFailed<E> {
     pub fn details(&self) -> &FailureDetails {
         &self.details
     }
+
+    /// Whether the text has the whole message of the failure.
+    fn says_all(&self) -> bool {
+        // What an orchestrator of release 0.1 did with the text, it has to do again.
+        let is_whole = || Scope::current().is_some_and(|scope| scope.replay_version() == 0);
+        self.details.message.len() <= CAUSE_MAX || self.details.inner.is_none() || is_whole()
+    }
 }
 
 /// The task and what its failure says.
@@ -114,9 +121,7 @@ impl<E> TaskFailed<E> {
 impl<E> fmt::Display for TaskFailed<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let said = &*self.details.message;
-        // What an orchestrator of release 0.1 did with the text, it has to do again.
-        let is_whole = || Scope::current().is_some_and(|scope| scope.replay_version() == 0);
-        if said.len() <= CAUSE_MAX || self.details.inner.is_none() || is_whole() {
+        if self.says_all() {
             return write!(f, "{} failed: {said}", self.task);
         }
         let begin = &said[..said.floor_char_boundary(CAUSE_MAX / 4)];
@@ -137,8 +142,14 @@ impl<E> fmt::Debug for TaskFailed<E> {
     }
 }
 
+/// The source is the first cause of the failure that the text does not say, so a chain of errors
+/// prints nothing twice. It is `None` if the text says everything; [`details`](TaskFailed::details) has
+/// the failure and every cause, with their types.
 impl<E> StdError for TaskFailed<E> {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&self.details)
+        if said::gives_all() || !self.says_all() {
+            return Some(&self.details);
+        }
+        self.details.source()
     }
 }

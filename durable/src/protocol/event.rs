@@ -329,7 +329,8 @@ pub struct ExecutionLimits {
 ///   An [`Error`](crate::Error) that an orchestrator makes has the public path of its type as
 ///   [`error_type`](super::FailureDetails::error_type) (`durable::TaskFailed<..>`, not
 ///   `durable::error::TaskFailed<..>`), and one made of [`FailureDetails`](super::FailureDetails) is
-///   these, not a failure caused by them.
+///   these, not a failure caused by them. The `source()` of a failure is the next cause that its text
+///   does not say, not every cause.
 ///   A replay also compares to whom a request goes: the entity of a call or signal, the recipient of
 ///   an event, the instance id that is given to a sub-orchestration.
 ///

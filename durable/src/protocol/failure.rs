@@ -205,9 +205,12 @@ impl fmt::Display for FailureDetails {
     }
 }
 
+/// The source is the next cause that the message does not say: the message of a failed call ends with
+/// that of the failure, which would otherwise be printed twice. [`chain`](FailureDetails::chain) has
+/// every cause.
 impl StdError for FailureDetails {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.inner.as_deref().map(|inner| inner as &(dyn StdError + 'static))
+        crate::error::cause_of(self).map(|cause| cause as _)
     }
 }
 
