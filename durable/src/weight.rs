@@ -1,6 +1,6 @@
 //! About how many bytes things have: enough to keep commits and memory within bounds.
 
-use crate::protocol::{EventKind, FailureDetails, HistoryEvent, Json};
+use crate::protocol::{EventKind, ExecutionStarted, FailureDetails, HistoryEvent, Json};
 
 /// About how many bytes events have.
 pub(crate) fn of_events(events: &[HistoryEvent]) -> usize {
@@ -15,12 +15,7 @@ pub(crate) fn of_event(event: &EventKind) -> usize {
 /// About how many bytes of an event may be many.
 pub(crate) fn of_content(event: &EventKind) -> usize {
     match event {
-        EventKind::ExecutionStarted(started) => {
-            let tags = started.tags.iter().chain(&started.properties);
-            size_of_val(&**started)
-                + of_json(&started.input)
-                + tags.map(|(key, value)| key.len() + value.len()).sum::<usize>()
-        }
+        EventKind::ExecutionStarted(started) => of_start(started),
         EventKind::ExecutionCompleted { result, failure, .. } => {
             result.as_ref().map_or(0, of_json) + failure.as_ref().map_or(0, of_failure)
         }
@@ -53,6 +48,14 @@ pub(crate) fn of_content(event: &EventKind) -> usize {
         | EventKind::OrchestratorStarted
         | EventKind::OrchestratorCompleted => 0,
     }
+}
+
+/// About how many bytes the start of an execution has.
+pub(crate) fn of_start(started: &ExecutionStarted) -> usize {
+    let tags = started.tags.iter().chain(&started.properties);
+    size_of_val(started)
+        + of_json(&started.input)
+        + tags.map(|(key, value)| key.len() + value.len()).sum::<usize>()
 }
 
 fn of_json(json: &Json) -> usize {

@@ -2,6 +2,7 @@
 
 mod activities;
 mod attempts;
+mod back_pressure;
 mod children;
 mod continue_as_new;
 mod due;

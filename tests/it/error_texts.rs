@@ -41,6 +41,7 @@ fn errors() -> Vec<Box<dyn StdError>> {
         Box::new(OpenError::Thread(no_thread)),
         Box::new(hub()),
         Box::new(ManageError::Hub(hub())),
+        Box::new(ManageError::NoRoom(store_error())),
         Box::new(ManageError::Start(Box::new(StartError::NoRoom(store_error())))),
         Box::new(ManageError::InvalidInstanceId(invalid_id())),
         Box::new(StartError::NoRoom(store_error())),

@@ -17,6 +17,7 @@ use super::health::Health;
 use super::lifecycle::lifecycle;
 use super::mail::Mailboxes;
 use super::opening::{Parts, create, open_store, stop_by, watch_runtime};
+use super::requests::{Places, REQUESTS};
 use super::residents::Room;
 use super::settings::{Retention, Settings};
 use super::shutdown::Stopping;
@@ -69,6 +70,7 @@ pub struct TaskHubBuilder {
     entity_concurrency: Option<usize>,
     live_instances: Option<usize>,
     live_bytes: Option<usize>,
+    waiting_requests: Option<usize>,
     partitions: Option<u16>,
     version_match: VersionMatch,
     settings: Settings,
@@ -188,6 +190,22 @@ impl TaskHubBuilder {
     /// and an instance that alone takes more is replayed at each of its episodes.
     pub fn live_bytes(mut self, max: usize) -> Self {
         self.live_bytes = Some(max);
+        self
+    }
+
+    /// Lets at most this many requests of clients (starts, events, signals, calls ...) wait for their
+    /// partitions; by default 16,384. A request counts once for each 16 KiB that it carries, and at
+    /// least once: so by default all of them together carry at most 256 MiB.
+    ///
+    /// A client that asks for more waits, without a thread, until others have been taken in. See
+    /// [back-pressure](crate::TaskHub#back-pressure).
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// let hub = TaskHub::builder().path("./hub").waiting_requests(1_000);
+    /// ```
+    pub fn waiting_requests(mut self, max: usize) -> Self {
+        self.waiting_requests = Some(max);
         self
     }
 
@@ -353,6 +371,7 @@ impl TaskHubBuilder {
         let concurrency = self.concurrency()?;
         let entity_concurrency = at_least_one("entity_concurrency", self.entity_concurrency)?;
         let live = self.live();
+        let places = self.places()?;
         let store = open_store(self.place, self.durability)?;
         let store: Arc<dyn Store> = Arc::new(GuardedStore::new(store));
         let count = create(&*store, self.partitions)?;
@@ -361,7 +380,7 @@ impl TaskHubBuilder {
         }
         let Settings { limits, properties, .. } = self.settings.clone();
         metrics::opened(&*store)?;
-        let (mailboxes, receivers) = Mailboxes::new(count, self.time.clone());
+        let (mailboxes, receivers) = Mailboxes::new(count, self.time.clone(), places);
         let health = Arc::new(Health::default());
         let (events, lifecycle) = lifecycle();
         let batches = Arc::new(Batches::new(
@@ -426,6 +445,11 @@ impl TaskHubBuilder {
             instances: self.live_instances.unwrap_or(LIVE.instances),
             bytes: self.live_bytes.unwrap_or(LIVE.bytes),
         }
+    }
+
+    fn places(&self) -> Result<Places, OpenError> {
+        let wanted = at_least_one("waiting_requests", self.waiting_requests)?;
+        Ok(Places::new(wanted.unwrap_or(REQUESTS)))
     }
 
     fn registry(&self) -> Result<Registry, OpenError> {

@@ -174,6 +174,15 @@ pub enum ManageError {
     /// The event has no name, or what it carries has no JSON form or is too large.
     #[error("{0}")]
     InvalidEvent(Box<Error>),
+    /// The disk is nearly full, and what is left is kept for running instances; or commits wait for
+    /// another resource that the system lacks for now, such as file descriptors. What ends work or
+    /// frees room is not refused: [`suspend`](crate::InstanceHandle::suspend),
+    /// [`terminate`](crate::InstanceHandle::terminate), [`purge`](crate::InstanceHandle::purge).
+    #[error(
+        "nothing that makes an instance do more is accepted while the system has too little room for \
+         it; running instances continue, and requests are accepted again when there is room"
+    )]
+    NoRoom(#[source] StoreError),
     /// An instance could not be started again.
     #[error(transparent)]
     Start(Box<StartError>),

@@ -180,7 +180,8 @@ impl InstanceHandle {
     ///
     /// # Errors
     /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::InvalidEvent`] if
-    /// it has no name, or the payload has no JSON form or is too large.
+    /// it has no name, or the payload has no JSON form or is too large; [`ManageError::NoRoom`] while
+    /// the disk is nearly full.
     #[doc(alias = "signal")]
     pub async fn raise_event(
         &self,
@@ -194,7 +195,8 @@ impl InstanceHandle {
     /// for events that may come too late.
     ///
     /// # Errors
-    /// [`ManageError::InvalidEvent`], as in [`raise_event`](Self::raise_event).
+    /// [`ManageError::InvalidEvent`] and [`ManageError::NoRoom`], as in
+    /// [`raise_event`](Self::raise_event).
     pub async fn raise_event_if_running(
         &self,
         name: &str,
@@ -236,7 +238,7 @@ impl InstanceHandle {
     ) -> Result<(), ManageError> {
         check_name(name).map_err(ManageError::invalid_event)?;
         let input = input.map_err(ManageError::invalid_event)?;
-        self.manage(Manage::Raise { name: name.to_owned(), input }).await
+        self.manage(Manage::Raise { name: name.to_owned(), input, ends_work: false }).await
     }
 
     /// Sets the instance aside. What comes for it is recorded, running activities come to their end,
@@ -244,8 +246,8 @@ impl InstanceHandle {
     /// is judged by its [retry policy](crate::RetryPolicy) then, as of the time at which it failed.
     ///
     /// # Errors
-    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]. One that is suspended already
-    /// stays so.
+    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; never [`ManageError::NoRoom`]. One
+    /// that is suspended already stays so.
     pub async fn suspend(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Suspend { reason: reason.into() }).await
     }
@@ -255,7 +257,8 @@ impl InstanceHandle {
     ///
     /// # Errors
     /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::StillSuspended`] if
-    /// its code still does not fit. One that is not suspended goes on as ever.
+    /// its code still does not fit; [`ManageError::NoRoom`] while the disk is nearly full. One that is
+    /// not suspended goes on as ever.
     pub async fn resume(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Resume { reason: reason.into() }).await
     }
@@ -264,7 +267,7 @@ impl InstanceHandle {
     /// [cancellation token](crate::ActivityContext::cancellation_token); its sub-orchestrations go on.
     ///
     /// # Errors
-    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`].
+    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; never [`ManageError::NoRoom`].
     #[doc(alias = "cancel")]
     pub async fn terminate(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Terminate { reason: reason.into(), recurse: false }).await
@@ -303,7 +306,7 @@ impl InstanceHandle {
     /// [`ManageError::NoSuchInstance`], [`ManageError::NotFinished`], [`ManageError::NotFailed`];
     /// [`ManageError::CannotRewind`] if the orchestrator did other things after the failure, was in a
     /// critical section or waited for one, or had called an entity and had no answer: whether that
-    /// was carried out cannot be known.
+    /// was carried out cannot be known; [`ManageError::NoRoom`] while the disk is nearly full.
     pub async fn rewind(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Rewind { reason: reason.into() }).await
     }
@@ -320,7 +323,8 @@ impl InstanceHandle {
     /// instance recursively and start it anew if they are not to stay.
     ///
     /// # Errors
-    /// [`ManageError::Hub`] if there is no such instance, [`ManageError::Start`] if it is running.
+    /// [`ManageError::Hub`] if there is no such instance, [`ManageError::Start`] if it is running or
+    /// the disk is nearly full.
     pub async fn restart(&self) -> Result<(), ManageError> {
         let request = self.request_again(self.instance_id.clone()).await?;
         self.hub.request_start(request).await.map_err(|error| ManageError::Start(Box::new(error)))
@@ -330,7 +334,8 @@ impl InstanceHandle {
     /// the new one. The input is that of the last execution, as of [`restart`](Self::restart).
     ///
     /// # Errors
-    /// [`ManageError::Hub`] if there is no such instance, [`ManageError::Start`] if the id is taken.
+    /// [`ManageError::Hub`] if there is no such instance, [`ManageError::Start`] if the id is taken or
+    /// the disk is nearly full.
     pub async fn restart_as(&self, id: Option<&str>) -> Result<Self, ManageError> {
         let instance_id = id.map_or_else(|| Ok(InstanceId::generate()), InstanceId::new)?;
         let request = self.request_again(instance_id.clone()).await?;
@@ -343,7 +348,7 @@ impl InstanceHandle {
     /// Removes an instance that has ended, with its history. Its id may be used again.
     ///
     /// # Errors
-    /// [`ManageError::NoSuchInstance`], [`ManageError::NotFinished`].
+    /// [`ManageError::NoSuchInstance`], [`ManageError::NotFinished`]; never [`ManageError::NoRoom`].
     pub async fn purge(&self) -> Result<(), ManageError> {
         self.manage(Manage::Purge { child_of: None }).await
     }
@@ -428,7 +433,8 @@ impl InstanceHandle {
         self.hub.check()?;
         let (reply, begun) = oneshot::channel();
         let instance_id = self.instance_id.clone();
-        self.hub.send(&self.instance_id, Mail::WaitForStart { instance_id, reply });
+        let mail = Mail::WaitForStart { instance_id, reply };
+        self.hub.request(&self.instance_id, mail).await?;
         match begun.await {
             Ok(true) => Ok(()),
             Ok(false) => Err(HubError::NoSuchInstance(self.instance_id.clone())),
@@ -449,17 +455,17 @@ impl InstanceHandle {
         self.hub.check()?;
         let (reply, ended) = oneshot::channel();
         let instance_id = self.instance_id.clone();
-        self.hub.send(&self.instance_id, Mail::Wait { instance_id, reply });
+        self.hub.request(&self.instance_id, Mail::Wait { instance_id, reply }).await?;
         let ended = self.hub.passing_time(ended).await;
         let ended = ended.ok_or_else(|| self.hub.error())?;
         ended.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
     }
 
-    async fn manage(&self, what: Manage) -> Result<(), ManageError> {
+    pub(super) async fn manage(&self, what: Manage) -> Result<(), ManageError> {
         self.hub.check()?;
         let (reply, managed) = oneshot::channel();
         let instance_id = self.instance_id.clone();
-        self.hub.send(&self.instance_id, Mail::Manage { instance_id, what, reply });
+        self.hub.request(&self.instance_id, Mail::Manage { instance_id, what, reply }).await?;
         managed.await.map_err(|_gone| self.hub.error())?
     }
 

@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::error::{ManageError, StartError};
 use super::progress::WatchReply;
+use super::requests::{Place, Places};
 use super::virtual_time::{Busy, VirtualTime};
 use crate::entity::BatchDone;
 use crate::protocol::{
@@ -99,6 +100,8 @@ pub(super) enum Manage {
     Raise {
         name: String,
         input: Json,
+        /// Whether the event makes the instance do less, so that it counts as no new work.
+        ends_work: bool,
     },
     Suspend {
         reason: String,
@@ -156,14 +159,22 @@ pub(super) enum End {
     Suspended(Suspension),
 }
 
-/// Mail with what keeps time from passing until it is dealt with.
-pub(super) type Delivery = (Mail, Busy);
+/// Mail on its way to a partition.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) mail: Mail,
+    /// Keeps time from passing until the mail is dealt with.
+    pub(super) busy: Busy,
+    /// What a request of a client takes of the places for these.
+    pub(super) place: Place,
+}
 
 /// The mailboxes of all partitions.
 #[derive(Clone, Debug)]
 pub(super) struct Mailboxes {
     boxes: Vec<mpsc::Sender<Delivery>>,
     time: Option<Arc<VirtualTime>>,
+    places: Places,
 }
 
 impl Mailboxes {
@@ -171,18 +182,29 @@ impl Mailboxes {
     pub(super) fn new(
         partitions: u16,
         time: Option<Arc<VirtualTime>>,
+        places: Places,
     ) -> (Self, Vec<(PartitionId, mpsc::Receiver<Delivery>)>) {
         let (boxes, receivers): (Vec<_>, Vec<_>) = (0..partitions).map(|_| mpsc::channel()).unzip();
-        (Self { boxes, time }, (0..partitions).map(PartitionId).zip(receivers).collect())
+        (Self { boxes, time, places }, (0..partitions).map(PartitionId).zip(receivers).collect())
+    }
+
+    /// Sends what is no request of a client; those go through `TaskHub::request`. Nothing holds it up.
+    pub(super) fn send(&self, instance_id: &InstanceId, mail: Mail) {
+        self.send_with(instance_id, mail, Place::default());
     }
 
     /// Mail to a partition that has stopped is dropped, and with it the reply that it carries:
     /// which is how the sender learns of it.
-    pub(super) fn send(&self, instance_id: &InstanceId, mail: Mail) {
+    pub(super) fn send_with(&self, instance_id: &InstanceId, mail: Mail, place: Place) {
         let partition = self.partition(instance_id);
         if let Some(mailbox) = self.boxes.get(usize::from(partition.0)) {
-            let _ = mailbox.send((mail, self.busy()));
+            let _ = mailbox.send(Delivery { mail, busy: self.busy(), place });
         }
+    }
+
+    /// The places for requests of clients.
+    pub(super) fn places(&self) -> &Places {
+        &self.places
     }
 
     /// The partition of an instance.
@@ -191,14 +213,18 @@ impl Mailboxes {
     }
 
     pub(super) fn wake_all(&self) {
-        for mailbox in &self.boxes {
-            let _ = mailbox.send((Mail::Wake, self.busy()));
-        }
+        self.send_all(|| Mail::Wake);
     }
 
     pub(super) fn stop_all(&self) {
+        self.send_all(|| Mail::Stop);
+        self.places.open_up();
+    }
+
+    fn send_all(&self, mail: impl Fn() -> Mail) {
         for mailbox in &self.boxes {
-            let _ = mailbox.send((Mail::Stop, self.busy()));
+            let place = Place::default();
+            let _ = mailbox.send(Delivery { mail: mail(), busy: self.busy(), place });
         }
     }
 

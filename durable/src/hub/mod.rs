@@ -36,6 +36,7 @@ mod partition;
 mod progress;
 mod query;
 mod reply;
+mod requests;
 mod residents;
 mod settings;
 mod shutdown;
@@ -77,7 +78,7 @@ use self::activities::Activities;
 use self::batches::Batches;
 use self::health::Health;
 use self::lifecycle::LifecycleSource;
-use self::mail::{Mail, Mailboxes};
+use self::mail::Mailboxes;
 use self::shutdown::Stopping;
 use self::threads::{Readers, Threads};
 use self::virtual_time::VirtualTime;
@@ -91,6 +92,22 @@ use crate::store::{Store, StoreError};
 ///
 /// Cloning it is cheap and gives another handle of the same hub. When the last one is dropped
 /// without [`shutdown`](Self::shutdown), the hub stops as in a crash: nothing recorded is lost.
+///
+/// # Back-pressure
+/// A request to a hub is a future, and its answer comes when what was asked for is durable. Requests
+/// that wait for their partition are bounded, in number and in bytes, by
+/// [`waiting_requests`](TaskHubBuilder::waiting_requests); beyond that a client waits to send its own.
+/// What activities, orchestrations and entities send is not held up.
+///
+/// A client whose future is dropped before it has answered, such as by a timeout, does not know whether
+/// the request was carried out. If its partition had not yet taken it in, it was not, and never will be.
+///
+/// While the disk is nearly full, or commits wait for another resource, requests that have the hub
+/// write more are refused at once with an error `NoRoom` ([`StartError::NoRoom`],
+/// [`ManageError::NoRoom`], [`EntityError::NoRoom`]): starts and restarts, events, resume and rewind,
+/// signals and calls of entities, creating, resuming and updating schedules. What ends work or frees
+/// room goes on: suspend, terminate and purge, deleting an entity, cancelling a signal, releasing
+/// orphaned locks, pausing and deleting a schedule. What runs already may use the rest of the disk.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -221,10 +238,6 @@ impl TaskHub {
 
     fn error(&self) -> HubError {
         self.inner.health.error()
-    }
-
-    fn send(&self, instance_id: &InstanceId, mail: Mail) {
-        self.inner.mailboxes.send(instance_id, mail);
     }
 
     /// Reads from the store, where it may block.

@@ -7,6 +7,8 @@ use super::committer::{Committer, Write};
 /// How many writes are handed over at once: enough that the way is paid by many, and few enough that
 /// they are committed while the partition goes on.
 const HAND_OVER: usize = 64;
+/// How many bytes are handed over at once: about a group.
+const HAND_OVER_BYTES: usize = 4 << 20;
 
 /// Where a partition puts what it wants written. What is still there when the partition goes, goes
 /// before it.
@@ -14,17 +16,20 @@ const HAND_OVER: usize = 64;
 pub(super) struct Outbox {
     committer: Arc<Committer>,
     writes: Vec<Write>,
+    /// How many bytes they have.
+    bytes: usize,
 }
 
 impl Outbox {
     pub(super) fn new(committer: Arc<Committer>) -> Self {
         committer.writes.join();
-        Self { committer, writes: Vec::new() }
+        Self { committer, writes: Vec::new(), bytes: 0 }
     }
 
     pub(super) fn put(&mut self, write: Write) {
+        self.bytes += write.bytes;
         self.writes.push(write);
-        if self.writes.len() >= HAND_OVER {
+        if self.writes.len() >= HAND_OVER || self.bytes >= HAND_OVER_BYTES {
             self.hand_over();
         }
     }
@@ -32,6 +37,7 @@ impl Outbox {
     /// Leaves what is there to the committer's thread.
     pub(super) fn hand_over(&mut self) {
         if !self.writes.is_empty() {
+            self.bytes = 0;
             self.committer.writes.add(&mut self.writes);
         }
     }
@@ -39,6 +45,7 @@ impl Outbox {
     /// Commits what is there on this thread, unless somebody commits already.
     pub(super) fn commit(&mut self) {
         if !self.writes.is_empty() {
+            self.bytes = 0;
             self.committer.commit_at_once(&mut self.writes);
         }
     }

@@ -144,7 +144,7 @@ impl InstanceHandle {
         self.hub.check()?;
         let (reply, begun) = oneshot::channel();
         let instance_id = self.instance_id.clone();
-        self.hub.send(&self.instance_id, Mail::WatchStatus { instance_id, reply });
+        self.hub.request(&self.instance_id, Mail::WatchStatus { instance_id, reply }).await?;
         let found = begun.await.map_err(|_gone| self.hub.error())?;
         let Subscription { first, receiver } =
             found.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))?;

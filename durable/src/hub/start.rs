@@ -90,7 +90,6 @@ impl TaskHub {
         self.check()?;
         let StartRequest { instance_id, name, version, input, .. } = request;
         self.can_start(&name, version.as_deref(), &input)?;
-        self.store().ok_or(HubError::ShutDown)?.check_room().map_err(StartError::NoRoom)?;
         let mut started = ExecutionStarted::new(name, version, input, ExecutionId::generate());
         started.tags = request.tags;
         started.trace_context = request.trace_context.map(TraceContext::checked).transpose()?;
@@ -103,7 +102,7 @@ impl TaskHub {
             replaces: request.replaces,
             origin: Origin::Client(reply),
         };
-        self.send(&instance_id, Mail::Start(start));
+        self.request(&instance_id, Mail::Start(start)).await?;
         begun.await.map_err(|_gone| self.error())?
     }
 

@@ -21,6 +21,8 @@ const GROUP_MAX: usize = 1024;
 const GROUP_BYTES_MAX: usize = 4 << 20;
 /// How many writes may wait before partitions wait for them to go.
 const WAITING_MAX: usize = 4096;
+/// How many bytes may wait before partitions wait for them to go.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 
 #[derive(Debug, Default)]
 pub(super) struct Writes {
@@ -34,6 +36,8 @@ pub(super) struct Writes {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Write>,
+    /// How many bytes the waiting writes have.
+    bytes: usize,
     /// Whether somebody commits a group.
     committing: bool,
     /// Whether the committer's thread sleeps. Waking costs a system call, so it is not done in vain.
@@ -95,7 +99,7 @@ impl Writes {
 
     fn put(&self, new: &mut Vec<Write>) -> MutexGuard<'_, Queue> {
         let mut queue = self.queue();
-        while queue.waiting.len() >= WAITING_MAX {
+        while queue.is_full() {
             if queue.wakes() {
                 self.work.notify_one();
             }
@@ -103,6 +107,7 @@ impl Writes {
             queue = self.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
             queue.crowded -= 1;
         }
+        queue.bytes += new.iter().map(|write| write.bytes).sum::<usize>();
         queue.waiting.extend(new.drain(..));
         queue
     }
@@ -119,6 +124,7 @@ impl Writes {
     fn take_group(&self, queue: &mut Queue) -> Vec<Write> {
         queue.committing = true;
         let group = gather(&mut queue.waiting);
+        queue.bytes -= group.iter().map(|write| write.bytes).sum::<usize>();
         if queue.crowded > 0 {
             self.room.notify_all();
         }
@@ -131,6 +137,10 @@ impl Writes {
 }
 
 impl Queue {
+    fn is_full(&self) -> bool {
+        self.waiting.len() >= WAITING_MAX || self.bytes >= WAITING_BYTES_MAX
+    }
+
     /// Whether the committer's thread is to be woken, which then is done once.
     fn wakes(&mut self) -> bool {
         let has_work = !self.committing && (!self.waiting.is_empty() || self.writers == 0);
@@ -270,6 +280,23 @@ mod tests {
         assert_eq!(groups(many), [vec![0, 1], vec![2]]);
         let huge = [purge(0, ids(0..2 * GROUP_MAX)), write(1, 1), purge(2, ["a"])];
         assert_eq!(groups(huge), [vec![0, 1], vec![2]]);
+    }
+
+    #[test]
+    fn few_large_writes_fill_the_queue_as_many_small_ones_do() {
+        let writes = Writes::default();
+        let large = |number| write(number, WAITING_BYTES_MAX / 2);
+        writes.add(&mut vec![large(0)]);
+        assert!(!writes.queue().is_full());
+        writes.add(&mut vec![large(1), large(2)]);
+        assert!(writes.queue().is_full());
+        for _ in 0..3 {
+            drop(writes.take().expect("it waits"));
+            writes.done();
+        }
+        let queue = writes.queue();
+        assert!(!queue.is_full());
+        assert_eq!(queue.bytes, 0);
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl TaskHub {
     /// # Errors
     /// [`ScheduleError::AlreadyExists`]; [`ScheduleError::Invalid`] if the schedule makes no sense;
     /// [`ScheduleError::InvalidId`] and [`ScheduleError::IdTooLong`]; [`ScheduleError::Start`] if the
-    /// orchestration is not registered, or its input cannot be stored.
+    /// orchestration is not registered, its input cannot be stored, or the disk is nearly full.
     pub async fn create_schedule(
         &self,
         id: &str,
@@ -164,16 +164,20 @@ impl ScheduleHandle {
     /// durable, and so it is with the other ones. One that is paused stays so.
     ///
     /// # Errors
-    /// [`ScheduleError::NoSuchSchedule`], [`ScheduleError::Ended`] or [`ScheduleError::Hub`].
+    /// [`ScheduleError::NoSuchSchedule`], [`ScheduleError::Ended`] or [`ScheduleError::Hub`]. A full disk
+    /// is no reason to refuse this.
     pub async fn pause(&self) -> Result<(), ScheduleError> {
-        self.tell(Command::Pause).await
+        self.check_exists().await?;
+        let paused = self.instance.raise_to_end_work(&Command::Pause).await;
+        paused.map_err(|error| self.error(error))
     }
 
     /// Goes on with the next tick to come; what has passed meanwhile is skipped. One that is not
     /// paused goes on as ever.
     ///
     /// # Errors
-    /// As [`pause`](Self::pause).
+    /// As [`pause`](Self::pause); [`ScheduleError::Manage`] with [`ManageError::NoRoom`] while the disk
+    /// is nearly full.
     pub async fn resume(&self) -> Result<(), ScheduleError> {
         self.tell(Command::Resume).await
     }
@@ -183,7 +187,7 @@ impl ScheduleHandle {
     /// paused if it is, and keeps its count of runs; if nothing is changed, also its ticks.
     ///
     /// # Errors
-    /// As [`pause`](Self::pause), and as [`TaskHub::create_schedule`] for what makes no sense.
+    /// As [`resume`](Self::resume), and as [`TaskHub::create_schedule`] for what makes no sense.
     pub async fn update(&self, update: impl Into<ScheduleUpdate>) -> Result<(), ScheduleError> {
         let ScheduleUpdate { plan, target } = update.into();
         plan.check()?;

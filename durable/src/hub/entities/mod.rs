@@ -11,6 +11,7 @@ use super::TaskHub;
 use super::error::{EntityError, HubError};
 use super::mail::{EntityReply, Mail};
 use super::reply::Reply;
+use super::requests::NotSent;
 use crate::entity::{Asked, DELETE, DynamicHandle, Entity, EntityHandle, EntityRef, Operation};
 use crate::error::TaskFailed;
 use crate::orchestration::{Called, When};
@@ -126,7 +127,7 @@ impl TaskHub {
         Reply::new(async move {
             let asked = hub.accepted(asked)?;
             let (reply, stored) = oneshot::channel();
-            hub.operate(asked, at, EntityReply::Signalled(reply));
+            hub.operate(asked, at, EntityReply::Signalled(reply)).await?;
             stored.await.map_err(|_gone| hub.error().into())
         })
     }
@@ -154,7 +155,7 @@ impl TaskHub {
             let asked = hub.accepted(asked)?;
             let called = Called::Operation(asked.entity_id.clone(), asked.operation.clone());
             let (reply, answer) = oneshot::channel();
-            hub.operate(asked, None, EntityReply::Called(reply));
+            hub.operate(asked, None, EntityReply::Called(reply)).await?;
             let answer = hub.passing_time(answer).await.ok_or_else(|| hub.error())?;
             let json = answer.map_err(|details| {
                 EntityError::Failed(TaskFailed::new(called.to_string(), details, error))
@@ -173,7 +174,8 @@ impl TaskHub {
     /// whose state cannot be read is deleted all the same.
     ///
     /// # Errors
-    /// As [`call_entity`](Self::call_entity).
+    /// As [`call_entity`](Self::call_entity), but it is not refused while the disk is nearly full: nor
+    /// is any other call or signal of an operation `delete`.
     #[expect(clippy::needless_pass_by_value, reason = "a handle is made where it is given")]
     pub fn delete_entity(&self, entity: impl EntityHandle) -> Reply<Result<(), EntityError>> {
         let handle = DynamicHandle::new(entity.entity().clone());
@@ -238,11 +240,15 @@ impl TaskHub {
             let registered = self.inner.registry.entity_names();
             return Err(EntityError::NotRegistered { name: name.to_owned(), registered });
         }
-        self.store().ok_or(HubError::ShutDown)?.check_room().map_err(EntityError::NoRoom)?;
         Ok(asked)
     }
 
-    fn operate(&self, asked: Asked, at: Option<Timestamp>, reply: EntityReply) {
+    async fn operate(
+        &self,
+        asked: Asked,
+        at: Option<Timestamp>,
+        reply: EntityReply,
+    ) -> Result<(), NotSent> {
         let Asked { entity_id, operation, input } = asked;
         let (id, operation) = (entity_id.instance_id().clone(), operation.into_owned());
         let event = match reply {
@@ -271,7 +277,7 @@ impl TaskHub {
             from: None,
             event,
         });
-        self.send(&id, Mail::Operate { message, reply });
+        self.request(&id, Mail::Operate { message, reply }).await
     }
 }
 

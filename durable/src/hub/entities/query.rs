@@ -221,7 +221,7 @@ impl TaskHub {
     async fn unlock(&self, entity: &EntityId, owner: ParentInstance) -> Result<bool, HubError> {
         let (reply, unlocked) = oneshot::channel();
         let (entity, owner) = (entity.instance_id().clone(), Box::new(owner));
-        self.send(&entity.clone(), Mail::TakeBackLock { entity, owner, reply });
+        self.request(&entity.clone(), Mail::TakeBackLock { entity, owner, reply }).await?;
         unlocked.await.map_err(|_gone| self.error())
     }
 }

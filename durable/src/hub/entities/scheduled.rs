@@ -190,7 +190,8 @@ impl TaskHub {
         self.check()?;
         let Some(entity) = id.entity_of_signal() else { return Ok(false) };
         let (reply, cancelled) = oneshot::channel();
-        self.send(entity.instance_id(), Mail::CancelSignal { id: id.clone(), reply });
+        let mail = Mail::CancelSignal { id: id.clone(), reply };
+        self.request(entity.instance_id(), mail).await?;
         cancelled.await.map_err(|_gone| self.error())
     }
 }

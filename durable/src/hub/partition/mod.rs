@@ -49,7 +49,7 @@ use crate::store::{PartitionState, Store, StoreError};
 /// How much mail is looked at before episodes are run.
 const BATCH_MAX: usize = 1024;
 
-pub(super) use self::entities::{Live, Scheduled};
+pub(super) use self::entities::{Live, Scheduled, is_deletion};
 use self::rewind::ChildRewind;
 
 #[derive(Debug)]
@@ -171,8 +171,9 @@ impl Partition {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
-            for (mail, busy) in first.into_iter().chain(mail.try_iter().take(BATCH_MAX)) {
-                under_way.push(busy);
+            for delivery in first.into_iter().chain(mail.try_iter().take(BATCH_MAX)) {
+                let Delivery { mail, busy, place } = delivery;
+                under_way.push((busy, place));
                 stop |= matches!(mail, Mail::Stop);
                 self.take_in(mail, &mut arrivals)?;
             }
@@ -222,6 +223,7 @@ impl Partition {
 
     fn take_in(&mut self, mail: Mail, arrivals: &mut Arrivals) -> Result<(), Stopped> {
         match mail {
+            mail if mail.is_given_up() => Ok(()),
             Mail::Start(start) => {
                 self.flush(&start.instance_id, arrivals)?;
                 self.start(start)
@@ -245,7 +247,7 @@ impl Partition {
             Mail::TakeBackLock { entity, owner, reply } => {
                 self.take_back_lock(&entity, &owner, reply)
             }
-            Mail::Manage { instance_id, what: Manage::Raise { name, input }, reply } => {
+            Mail::Manage { instance_id, what: Manage::Raise { name, input, .. }, reply } => {
                 let raised = self.can_raise(&instance_id)?;
                 let arrival = arrivals.of(&instance_id);
                 if raised.is_ok() {

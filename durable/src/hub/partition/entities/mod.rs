@@ -16,11 +16,12 @@ mod queue;
 mod scheduled;
 
 pub(in crate::hub) use self::live::Live;
+pub(in crate::hub) use self::queue::is_deletion;
 pub(in crate::hub) use self::scheduled::Scheduled;
 
 use std::ops::Range;
 
-use self::queue::{Origin, QUEUE_BYTES_MAX, Queued, Step, bytes_of, is_deletion};
+use self::queue::{Origin, QUEUE_BYTES_MAX, Queued, Step, bytes_of};
 use super::write::{lock_request, message, unlock};
 use super::{Partition, Stopped};
 use crate::hub::committer::{Content, Effect};

@@ -376,7 +376,7 @@ impl Queued {
 }
 
 /// Whether a message asks for the operation that every entity has.
-pub(super) fn is_deletion(message: &TaskMessage) -> bool {
+pub(in crate::hub) fn is_deletion(message: &TaskMessage) -> bool {
     let (EventKind::EntityOperationCalled { operation, .. }
     | EventKind::EntityOperationSignaled { operation, .. }) = &message.event
     else {

@@ -1,0 +1,405 @@
+//! Many clients, and a store that is slow or full: what waits is bounded, what nobody waits for any
+//! more is not carried out, and what ends work is always accepted.
+
+use std::future::Future;
+use std::ops::Range;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use durable::prelude::*;
+use durable::protocol::{
+    ExecutionId, HistoryEvent, HubRecord, InstanceRecord, PartitionId, RuntimeStatus, TaskMessage,
+    Timestamp,
+};
+use durable::store::{
+    Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
+};
+use durable::{
+    EntityError, InstanceId, ManageError, OpenError, Schedule, ScheduleError, StartError,
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+/// A gate for threads, which tells when somebody stands before it.
+#[derive(Debug)]
+struct Gate {
+    is_shut: Mutex<bool>,
+    opened: Condvar,
+    arrived: Semaphore,
+}
+
+impl Gate {
+    const fn new(is_shut: bool) -> Self {
+        let (opened, arrived) = (Condvar::new(), Semaphore::const_new(0));
+        Self { is_shut: Mutex::new(is_shut), opened, arrived }
+    }
+
+    fn pass(&self) {
+        let mut is_shut = self.is_shut.lock().unwrap();
+        if *is_shut {
+            self.arrived.add_permits(1);
+        }
+        while *is_shut {
+            is_shut = self.opened.wait(is_shut).unwrap();
+        }
+    }
+
+    fn shut(&self) {
+        *self.is_shut.lock().unwrap() = true;
+    }
+
+    fn open(&self) {
+        *self.is_shut.lock().unwrap() = false;
+        self.opened.notify_all();
+    }
+
+    async fn somebody_waits(&self) {
+        self.arrived.acquire().await.unwrap().forget();
+    }
+}
+
+/// A store with a gate before each commit, and a disk that may be nearly full.
+#[derive(Debug)]
+struct Gated {
+    inner: MemoryStore,
+    gate: Gate,
+    is_full: AtomicBool,
+}
+
+impl Gated {
+    fn new() -> Arc<Self> {
+        let (inner, gate) = (MemoryStore::default(), Gate::new(false));
+        Arc::new(Self { inner, gate, is_full: AtomicBool::new(false) })
+    }
+}
+
+impl Store for Gated {
+    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
+        self.inner.create(hub)
+    }
+
+    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
+        self.inner.claim(partition)
+    }
+
+    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
+        self.inner.load(partition)
+    }
+
+    fn messages(
+        &self,
+        partition: PartitionId,
+        to: Option<&InstanceId>,
+        places: Range<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
+        self.inner.messages(partition, to, places, limit)
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        self.gate.pass();
+        self.inner.commit(commit)
+    }
+
+    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
+        self.inner.instance(instance)
+    }
+
+    fn history(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        from: u64,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        self.inner.history(instance, execution, from)
+    }
+
+    fn due(
+        &self,
+        partition: PartitionId,
+        after: Option<&(Timestamp, InstanceId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
+        self.inner.due(partition, after, until, limit)
+    }
+
+    fn instances(
+        &self,
+        filter: &InstanceFilter,
+        after: Option<&InstanceId>,
+        limit: usize,
+    ) -> Result<InstancePage, StoreError> {
+        self.inner.instances(filter, after, limit)
+    }
+
+    fn check_room(&self) -> Result<(), StoreError> {
+        if self.is_full.load(Ordering::SeqCst) {
+            let path = "/disk".into();
+            return Err(StoreError::DiskFull { path, available: 1, needed: 2 });
+        }
+        Ok(())
+    }
+}
+
+/// Returns all numbers that it is told before 0.
+#[orchestrator]
+async fn collects(ctx: &OrchestrationContext) -> Result<Vec<u32>> {
+    let mut all = Vec::new();
+    loop {
+        match ctx.wait_for_external_event("n").await? {
+            0 => return Ok(all),
+            n => all.push(n),
+        }
+    }
+}
+
+#[orchestrator]
+async fn fails(ctx: &OrchestrationContext) -> Result<()> {
+    Err(Error::msg("as it should"))
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Clicks(u32);
+
+#[entity]
+impl Clicks {
+    fn count(&mut self) -> u32 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+/// Where orchestrators stop the thread of their partition.
+static GATES: [Gate; 2] = [const { Gate::new(true) }; 2];
+
+fn stop_at(gate: usize) {
+    GATES[gate].pass();
+}
+
+#[orchestrator]
+async fn stops_its_partition(ctx: &OrchestrationContext, gate: usize) -> Result<()> {
+    stop_at(gate);
+    Ok(())
+}
+
+fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Option<F::Output> {
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+/// Sends a request, whose client goes before it is answered.
+fn ask_and_go<T>(request: impl Future<Output = T>) {
+    assert!(poll_once(pin!(request)).is_none(), "it is answered already");
+}
+
+async fn open(store: &Arc<Gated>, waiting: usize) -> Result<TaskHub, OpenError> {
+    let store: Arc<dyn Store> = Arc::<Gated>::clone(store);
+    TaskHub::builder().partitions(1).waiting_requests(waiting).shared_store(store).open().await
+}
+
+#[tokio::test]
+async fn requests_of_clients_that_have_gone_are_not_carried_out() -> Result<()> {
+    let hub = open(&Gated::new(), 100).await?;
+    let run = hub.start(collects().instance_id("run")).await?;
+    let ended = hub.start(collects().instance_id("ended")).await?;
+    ended.terminate("").await?;
+    let blocker = tokio::spawn(hub.start(stops_its_partition(0)));
+    GATES[0].somebody_waits().await;
+
+    ask_and_go(run.raise_event("n", &1));
+    ask_and_go(run.suspend(""));
+    ask_and_go(run.terminate(""));
+    ask_and_go(ended.purge());
+    ask_and_go(ended.restart());
+    ask_and_go(hub.start(collects().instance_id("other")));
+    ask_and_go(hub.signal_entity(Clicks::at("all").count()));
+    ask_and_go(hub.call_entity(Clicks::at("all").count()));
+    ask_and_go(run.wait_for_completion());
+    let mut kept = Box::pin(run.raise_event("n", &2));
+    assert!(poll_once(kept.as_mut()).is_none());
+
+    GATES[0].open();
+    kept.await?;
+    blocker.await.unwrap()?;
+    assert_eq!(run.status().await?.runtime_status, RuntimeStatus::Running);
+    assert_eq!(ended.status().await?.runtime_status, RuntimeStatus::Terminated);
+    assert!(hub.get_instance::<collects>("other").await?.is_none());
+    assert_eq!(hub.call_entity(Clicks::at("all").count()).await?, 1);
+    run.raise_event("n", &0).await?;
+    assert_eq!(run.result().await?, [2]);
+    hub.shutdown().await
+}
+
+#[tokio::test]
+async fn clients_beyond_the_bound_wait_and_are_served_once_each() -> Result<()> {
+    let hub = open(&Gated::new(), 8).await?;
+    let run = hub.start(collects()).await?;
+    let blocker = tokio::spawn(hub.start(stops_its_partition(1)));
+    GATES[1].somebody_waits().await;
+
+    let raise = |n: u32| {
+        let run = run.clone();
+        Box::pin(async move { run.raise_event("n", &n).await })
+    };
+    let mut clients: Vec<_> = (1..=1000).map(|n| (n, raise(n))).collect();
+    for (_, client) in &mut clients {
+        assert!(poll_once(client.as_mut()).is_none());
+    }
+    // Of the first eight, whose mail is sent, and of those who wait.
+    clients.retain(|(n, _)| n % 2 == 0);
+    GATES[1].open();
+    for (_, client) in clients {
+        client.await?;
+    }
+    blocker.await.unwrap()?;
+    run.raise_event("n", &0).await?;
+    assert_eq!(run.result().await?, (2..=1000).step_by(2).collect::<Vec<_>>());
+    hub.shutdown().await
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_while_commits_waited_is_there_once() -> Result<()> {
+    let store = Gated::new();
+    let hub = open(&store, 4).await?;
+    let run = hub.start(collects()).await?;
+    let other = hub.start(collects()).await?;
+    store.gate.shut();
+    let mut clients = Vec::new();
+    for n in 1..=1000_u32 {
+        let run = run.clone();
+        let raise = async move { run.raise_event("n", &n).await };
+        clients.push((n, tokio::spawn(raise)));
+    }
+    store.gate.somebody_waits().await;
+    for (n, client) in &clients {
+        if n % 3 == 0 {
+            client.abort();
+        }
+    }
+    let terminated = tokio::spawn(async move {
+        other.terminate("it is in the way").await?;
+        Ok::<_, ManageError>(other)
+    });
+    store.gate.open();
+    let mut acknowledged = Vec::new();
+    for (n, client) in clients {
+        match client.await {
+            Ok(raised) => {
+                raised?;
+                acknowledged.push(n);
+            }
+            Err(aborted) => assert!(aborted.is_cancelled()),
+        }
+    }
+    let other = terminated.await.unwrap()?;
+    assert_eq!(other.status().await?.runtime_status, RuntimeStatus::Terminated);
+    assert!(acknowledged.len() >= 667);
+    run.raise_event("n", &0).await?;
+    let mut told = run.result().await?;
+    told.sort_unstable();
+    assert!(told.is_sorted_by(|a, b| a < b), "something was carried out twice");
+    // Whoever has gone may have been served before; whoever was answered has been.
+    assert!(acknowledged.iter().all(|n| told.contains(n)));
+    hub.shutdown().await
+}
+
+#[tokio::test]
+async fn a_hub_that_stops_answers_clients_that_wait_to_send() -> Result<()> {
+    let store = Gated::new();
+    let hub = open(&store, 1).await?;
+    let run = hub.start(collects()).await?;
+    store.gate.shut();
+    let mut clients = Vec::new();
+    for n in 1..=50_u32 {
+        let run = run.clone();
+        clients.push(tokio::spawn(async move { run.raise_event("n", &n).await }));
+    }
+    store.gate.somebody_waits().await;
+    let mut shutdown = pin!(hub.shutdown());
+    assert!(poll_once(shutdown.as_mut()).is_none());
+    store.gate.open();
+    shutdown.await?;
+    for client in clients {
+        let _served_or_told = client.await.unwrap();
+    }
+    let refused = run.raise_event("n", &1).await.unwrap_err();
+    assert!(matches!(refused, ManageError::Hub(durable::HubError::ShutDown)), "{refused}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn on_a_full_disk_what_adds_work_is_refused() -> Result<()> {
+    let store = Gated::new();
+    let hub = open(&store, 100).await?;
+    let run = hub.start(collects()).await?;
+    let failed = hub.start(fails()).await?;
+    failed.wait_for_completion().await?;
+    let asleep = hub.start(collects()).await?;
+    asleep.suspend("for a while").await?;
+    let schedule = Schedule::cron("0 3 * * *")?.of(collects());
+    let nightly = hub.create_schedule("nightly", schedule.clone()).await?;
+    store.is_full.store(true, Ordering::SeqCst);
+
+    let is_start = |error: &StartError| matches!(error, StartError::NoRoom(_));
+    assert!(is_start(&hub.start(collects()).await.unwrap_err()));
+    for restarted in [failed.restart().await, failed.restart_as(None).await.map(drop)] {
+        let ManageError::Start(error) = restarted.unwrap_err() else { panic!("it is a start") };
+        assert!(is_start(&error), "{error}");
+    }
+    for refused in [
+        run.raise_event("n", &1).await,
+        run.raise_event_if_running("n", &1).await.map(drop),
+        failed.rewind("").await,
+        asleep.resume("").await,
+    ] {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, ManageError::NoRoom(StoreError::DiskFull { .. })), "{error}");
+    }
+    let signalled = hub.signal_entity(Clicks::at("all").count()).await.unwrap_err();
+    assert!(matches!(signalled, EntityError::NoRoom(_)), "{signalled}");
+    let called = hub.call_entity(Clicks::at("all").count()).await.unwrap_err();
+    assert!(matches!(called, EntityError::NoRoom(_)), "{called}");
+    let created = hub.create_schedule("hourly", schedule.clone()).await.unwrap_err();
+    assert!(matches!(created, ScheduleError::Start(_)), "{created}");
+    for told in [nightly.resume().await, nightly.update(schedule).await] {
+        let ScheduleError::Manage(error) = told.unwrap_err() else { panic!("it is an event") };
+        assert!(matches!(*error, ManageError::NoRoom(_)), "{error}");
+    }
+
+    store.is_full.store(false, Ordering::SeqCst);
+    run.raise_event("n", &2).await?;
+    run.raise_event("n", &0).await?;
+    assert_eq!(run.result().await?, [2]);
+    hub.shutdown().await
+}
+
+#[tokio::test]
+async fn on_a_full_disk_what_ends_work_is_accepted() -> Result<()> {
+    let store = Gated::new();
+    let hub = open(&store, 100).await?;
+    let [first, second] = [hub.start(collects()).await?, hub.start(collects()).await?];
+    hub.call_entity(Clicks::at("all").count()).await?;
+    let later = std::time::Duration::from_hours(1);
+    hub.signal_entity_at(later, Clicks::at("all").count()).await?;
+    let signals = hub.scheduled_signals(&durable::ScheduledSignalQuery::new(), None).await?;
+    let schedule = Schedule::cron("0 3 * * *")?.of(collects());
+    let nightly = hub.create_schedule("nightly", schedule).await?;
+    store.is_full.store(true, Ordering::SeqCst);
+
+    first.suspend("to save room").await?;
+    first.terminate("").await?;
+    first.purge().await?;
+    second.terminate_recursively("").await?;
+    second.purge_recursively().await?;
+    hub.delete_entity(Clicks::at("all")).await?;
+    assert!(hub.entity_state::<Clicks>("all").await?.is_none());
+    assert!(hub.cancel_scheduled_signal(&signals.signals[0].id).await?);
+    nightly.pause().await?;
+    nightly.delete().await?;
+    hub.shutdown().await
+}
