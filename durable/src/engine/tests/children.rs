@@ -345,3 +345,29 @@ fn a_child_knows_its_parent() {
     assert_eq!(parent.execution_id, ExecutionId::from_u128(7));
     assert_eq!(started.execution_id, ExecutionId::of_child(ExecutionId::from_u128(7), 0, 1));
 }
+
+/// Returns what a printer of chains says of a failure.
+#[orchestrator(crate = crate)]
+async fn prints(ctx: &OrchestrationContext) -> Result<Vec<String>> {
+    let failed = weigh(1).await.unwrap_err();
+    let (mut texts, mut next) = (Vec::new(), Some(&failed as &dyn std::error::Error));
+    while let Some(error) = next {
+        texts.push(error.to_string());
+        next = error.source();
+    }
+    Ok(texts)
+}
+
+#[test]
+fn under_replay_version_0_the_source_of_a_failed_call_is_the_failure_itself() {
+    for (version, expected) in [
+        (0, expect![[r#"completed ["activity `weigh` failed: broken","broken"]"#]]),
+        (1, expect![[r#"completed ["activity `weigh` failed: broken"]"#]]),
+    ] {
+        check::<prints>(
+            history![ExecutionStartedUnder(version, "prints", "null"); TaskScheduled(0, "weigh");],
+            history![TaskFailed(0, "broken");],
+            expected,
+        );
+    }
+}
