@@ -1,6 +1,10 @@
 //! Long queues: order, memory, others.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use durable::protocol::{PartitionId, Timestamp};
+use durable::store::MemoryStore;
 
 use super::*;
 
@@ -39,6 +43,42 @@ async fn a_queue_longer_than_memory_keeps_its_order() -> Result<()> {
     let seen = hub.call_entity(Tally::at("flood").seen()).await?;
     let expected: Vec<_> = [-1, -2].into_iter().chain(0..=COUNT).collect();
     assert!(seen == expected, "{} seen", seen.len());
+    hub.shutdown().await
+}
+
+#[orchestrator]
+async fn floods_later(ctx: &OrchestrationContext, key: String, count: i64) -> Result<()> {
+    for n in 0..count {
+        Tally::at(&key).note(n).signal_at(Duration::from_hours(1))?;
+    }
+    Ok(())
+}
+
+/// More signals than are kept in memory become due at one moment, and wait behind a lock.
+#[tokio::test]
+async fn a_flood_of_due_signals_waits_in_the_store_and_takes_effect_once() -> Result<()> {
+    const COUNT: i64 = 6000;
+    let store = Arc::new(MemoryStore::default());
+    let shared: Arc<dyn Store> = Arc::clone(&store) as _;
+    let mut hub = TestHub::builder()
+        .configure(|hub| hub.partitions(1).shared_store(shared).verify_replay(false))
+        .open()
+        .await?;
+    hub.start(floods_later("due".into(), COUNT)).await?.result().await?;
+    hub.start(holds("due".into(), 120)).await?;
+    hub.advance(Duration::from_mins(90)).await;
+    let partition = PartitionId(0);
+    let kept = store.due(partition, None, Timestamp::MAX, 20_000)?.len();
+    assert!(kept < 5000, "{kept} signals are kept, which wait in memory, too");
+    hub = hub.crash().await?;
+    hub.settle().await;
+    hub.signal_entity(Tally::at("due").note(COUNT)).await?;
+    hub.advance(Duration::from_mins(60)).await;
+    let mut seen = hub.call_entity(Tally::at("due").seen()).await?;
+    assert_eq!(seen[..2], [-1, -2]);
+    seen[2..].sort_unstable();
+    assert!(seen[2..].iter().copied().eq(0..=COUNT), "{} seen", seen.len());
+    assert!(store.due(partition, None, Timestamp::MAX, 1)?.is_empty());
     hub.shutdown().await
 }
 

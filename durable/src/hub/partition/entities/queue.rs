@@ -183,9 +183,13 @@ impl Queue {
         self.left > 0 || self.waiting.iter().any(is_it)
     }
 
+    /// Whether as much is in memory as may be.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() >= QUEUE_MAX || self.bytes >= QUEUE_BYTES_MAX
+    }
+
     fn enqueue(&mut self, queued: Queued) {
-        let is_full = self.waiting.len() >= QUEUE_MAX || self.bytes >= QUEUE_BYTES_MAX;
-        if matches!(queued.origin, Origin::Stored) && (self.left > 0 || is_full) {
+        if matches!(queued.origin, Origin::Stored) && (self.left > 0 || self.is_full()) {
             self.left += 1;
         } else {
             self.push(queued);

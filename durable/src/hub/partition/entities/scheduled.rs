@@ -2,7 +2,8 @@
 //!
 //! So they cost no memory, whatever their number, and an entity is not written anew for them. When
 //! one is due it waits with the other messages of its entity, and is removed in the commit that it
-//! takes effect with.
+//! takes effect with. If the queue in memory is full, it becomes a message to its entity instead, and
+//! waits in the store.
 
 use super::{Origin, Partition, Stopped};
 use crate::hub::committer::{Content, Effect};
@@ -14,12 +15,12 @@ use crate::protocol::{
 use crate::store::EpisodeWrite;
 use crate::weight;
 
-/// A signal that is not due, as long as the store may not have it yet; or one that was cancelled, as
-/// long as the store may still have it.
+/// A signal that is not due, as long as the store may not have it yet; or one that was cancelled or
+/// sent, as long as the store may still have it.
 #[derive(Debug)]
 pub(in crate::hub) struct Scheduled {
     id: InstanceId,
-    /// `None` if it was cancelled.
+    /// `None` if it was cancelled or sent.
     message: Option<TaskMessage>,
     /// The number of the write of it.
     written: u64,
@@ -78,7 +79,24 @@ impl Partition {
             None => self.stored_signal(id)?,
         };
         let Some(message) = message else { return Ok(()) };
+        let live = self.live(&message.instance_id)?;
+        let is_full = live.queue.is_full();
+        self.entities.put(live);
+        if is_full {
+            self.send_now(id, message);
+            return Ok(());
+        }
         self.receive(message, Origin::Scheduled(id.clone()))
+    }
+
+    /// Sends a signal that is due to its entity, so that it is no longer kept.
+    fn send_now(&mut self, id: &InstanceId, TaskMessage { instance_id, event, .. }: TaskMessage) {
+        // The store has it under this id until the write is durable: it must not come due again.
+        let written = self.written + 1;
+        self.scheduled.put(Box::new(Scheduled { id: id.clone(), message: None, written }));
+        let messages = vec![super::message(instance_id, event)];
+        let content = Content { purged: vec![id.clone()], messages, ..Content::default() };
+        self.write(content, Vec::new());
     }
 
     /// Removes a signal that is not due, if there is one; tells whether there was.
