@@ -42,8 +42,7 @@ fn limited() -> Limited {
 
 #[durable::entity]
 fn dynamic(ctx: &EntityContext) -> Result<()> {
-    let _ = ctx;
-    Ok(())
+    ctx.set_state(&1)
 }
 
 /// Not the state that a hub shares.

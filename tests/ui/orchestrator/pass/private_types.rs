@@ -49,7 +49,7 @@ mod flows {
     #[entity]
     impl Stock {
         pub fn take(&mut self, order: Order) -> Result<Order, Declined> {
-            self.0 -= order.0;
+            self.0 = self.0.checked_sub(order.0).ok_or(Declined)?;
             Ok(order)
         }
 
@@ -72,7 +72,7 @@ fn named<O: durable::Orchestrator>() {}
 
 fn main() {
     named::<flows::buy>();
-    let _ = flows::pay::run(&Order(1), 2);
+    drop(flows::pay::run(&Order(1), 2));
     let _ = (flows::again_out::buy(Order(1)), flows::again(Order(1)));
     let _ = (flows::Stock::at("a").take(Order(1)), flows::Stock::at("a").last());
     let _ = flows::shelf::at("a");
