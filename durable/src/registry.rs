@@ -282,6 +282,14 @@ impl Registry {
         list(self.entities.values().flatten())
     }
 
+    /// How many orchestrators, activities and entities the program has, each version counted.
+    pub(crate) fn counts(&self) -> [usize; 3] {
+        [&self.orchestrators, &self.activities, &self.entities].map(|functions| {
+            let of_program = |entry: &&Entry| !entry.name.starts_with(BUILT_IN);
+            functions.values().flatten().filter(of_program).count()
+        })
+    }
+
     /// The orchestrators there are, for an error that misses one.
     pub(crate) fn orchestrator_names(&self) -> String {
         list(self.orchestrators.values().flatten())

@@ -23,6 +23,8 @@ pub(crate) type Fields = BTreeMap<String, String>;
 /// A line that was logged.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
+    pub(crate) level: tracing::Level,
+    pub(crate) target: String,
     pub(crate) fields: Fields,
     /// The spans in which it was logged, the outermost first.
     pub(crate) spans: Vec<Fields>,
@@ -41,6 +43,13 @@ pub(crate) fn listen() {
 pub(crate) fn lines(message: &str) -> Vec<Line> {
     let lines = LINES.lock().unwrap();
     lines.iter().filter(|line| line.fields["message"] == message).cloned().collect()
+}
+
+/// The lines with this value of a field.
+pub(crate) fn lines_with(field: &str, value: &str) -> Vec<Line> {
+    let lines = LINES.lock().unwrap();
+    let has = |line: &&Line| line.fields.get(field).is_some_and(|found| found == value);
+    lines.iter().filter(has).cloned().collect()
 }
 
 /// What was recorded under a name with labels, such as `things{name=this}`.
@@ -113,7 +122,9 @@ impl Subscriber for Lines {
         let spans = ENTERED.with_borrow(|entered| {
             entered.iter().map(|id| spans[index(id)].0.clone()).collect::<Vec<_>>()
         });
-        LINES.lock().unwrap().push(Line { fields, spans });
+        let level = *event.metadata().level();
+        let target = event.metadata().target().to_owned();
+        LINES.lock().unwrap().push(Line { level, target, fields, spans });
     }
 
     fn enter(&self, span: &Id) {

@@ -13,6 +13,7 @@ mod failures;
 mod handles;
 mod kit;
 mod limits;
+mod lines;
 mod listeners;
 mod manage;
 mod observability;

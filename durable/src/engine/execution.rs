@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::action::{Action, Episode, Outcome, ScheduledTask};
+use super::attempts::FailedAttempt;
 use super::nondeterminism::{self, Subject};
 use super::open::{self, Asker, Due, OpenTasks};
 use super::origin::Origin;
@@ -44,6 +45,7 @@ pub(crate) struct Execution {
     pub(super) backlog: Backlog,
     /// External events that the executions before it did not read, until they are delivered.
     pub(super) inherited: VecDeque<UnreadEvent>,
+    pub(super) failed_attempts: Vec<FailedAttempt>,
 }
 
 /// Whether the orchestrator has ended, and whether that is recorded.
@@ -90,6 +92,7 @@ impl Execution {
             strict: false,
             backlog: Backlog::default(),
             inherited: VecDeque::new(),
+            failed_attempts: Vec::new(),
         })
     }
 
@@ -257,6 +260,7 @@ impl Execution {
             Some(asker) => self.open.judge(kind, now, asker),
             None => kind,
         };
+        self.note_failed_attempt(&kind);
         let event = HistoryEvent::new(now, kind);
         let applied = self.apply(&event);
         let next = |asker| self.open.next_attempt(&event.kind, asker);

@@ -17,6 +17,7 @@
 
 mod action;
 mod anew;
+mod attempts;
 mod execution;
 mod nondeterminism;
 mod open;
@@ -28,6 +29,7 @@ mod replay;
 mod tests;
 
 pub(crate) use action::{Action, Continuation, Episode, Outcome, ScheduledTask};
+pub(crate) use attempts::FailedAttempt;
 pub(crate) use execution::Execution;
 pub(crate) use nondeterminism::KEPT;
 pub(crate) use origin::Origin;

@@ -10,6 +10,7 @@
 //! 3. A call's timeout counts from its record over all attempts, and is a failure that is not
 //!    retried. After a rewind all time limits of what is open count from the rewind.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -131,6 +132,11 @@ impl OpenTasks {
     /// The attempt of a task that is running, or is next.
     pub(super) fn attempt(&self, id: i32) -> Option<u32> {
         self.tasks.get(&id).map(|open| open.attempt)
+    }
+
+    /// The name of the function that a task calls.
+    pub(super) fn name(&self, id: i32) -> Option<Cow<'static, str>> {
+        self.tasks.get(&id)?.request.call().map(|call| call.name.clone())
     }
 
     pub(super) fn is_activity(&self, id: i32) -> bool {

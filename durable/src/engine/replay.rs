@@ -84,7 +84,10 @@ impl Execution {
         };
         if let EventKind::TaskAttemptFailed { task_scheduled_id: task, .. } = &kind {
             self.backlog.retried.insert(*task, kind.clone());
-            self.backlog.decided.extend(failed.map(|_| kind.clone()));
+            if failed.is_some() {
+                self.backlog.decided.push(kind.clone());
+                self.note_failed_attempt(&kind);
+            }
         }
         let stopped = kind.timed_out().and_then(|task| self.stop(task));
         self.backlog.stops.extend(stopped);

@@ -210,6 +210,11 @@ impl Activities {
         true
     }
 
+    /// How many jobs are running.
+    pub(super) fn count_running(&self) -> usize {
+        self.queue().jobs.running().len()
+    }
+
     /// Lets who waits for that look at the deadline again.
     pub(super) fn look_again(&self) {
         drop(self.queue());

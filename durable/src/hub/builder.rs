@@ -12,7 +12,6 @@ use super::activities::{Activities, ActivitySettings, Surroundings};
 use super::batches::Batches;
 use super::clock::Clock;
 use super::error::OpenError;
-use super::guarded_store::GuardedStore;
 use super::health::Health;
 use super::lifecycle::lifecycle;
 use super::mail::Mailboxes;
@@ -372,8 +371,7 @@ impl TaskHubBuilder {
         let entity_concurrency = at_least_one("entity_concurrency", self.entity_concurrency)?;
         let live = self.live();
         let places = self.places()?;
-        let store = open_store(self.place, self.durability)?;
-        let store: Arc<dyn Store> = Arc::new(GuardedStore::new(store));
+        let (store, kept) = open_store(self.place, self.durability)?;
         let count = create(&*store, self.partitions)?;
         if self.verify_on_open {
             verify::unfinished(&*store, &registry, self.settings.limits)?;
@@ -416,7 +414,7 @@ impl TaskHubBuilder {
             time: self.time.clone(),
             clock: Clock::new(self.time.clone()),
         };
-        let (threads, readers) = parts.start(receivers)?;
+        let (threads, readers) = parts.start(receivers, &kept)?;
         let inner = Inner {
             registry,
             store: RwLock::new(Some(store)),
@@ -425,6 +423,7 @@ impl TaskHubBuilder {
             batches,
             _runtime_watch: watch_runtime(&runtime, &health),
             health,
+            kept,
             lifecycle,
             limits,
             properties,

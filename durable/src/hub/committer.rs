@@ -22,6 +22,7 @@ use super::activities::{Activities, Job, JobKey};
 use super::error::{ManageError, StartError};
 use super::health::Health;
 use super::lifecycle::{Lifecycle, LifecycleEvent};
+use super::lines::Line;
 use super::mail::{
     CallReply, Cancelled, EndReply, Ended, Mail, Mailboxes, ManageReply, SignalReply, StartReply,
     StartedReply, Unlocked,
@@ -103,6 +104,8 @@ pub(super) enum Effect {
     Refill(InstanceId),
     /// Something has happened to an instance.
     Tell(Box<LifecycleEvent>),
+    /// Something has happened to an instance that is logged.
+    Log(Box<Line>),
 }
 
 /// What the committer knows of a partition.
@@ -230,6 +233,7 @@ impl Committer {
                 self.mailboxes.send(&entity.clone(), Mail::Refill(entity));
             }
             Effect::Tell(event) => self.lifecycle.tell(*event),
+            Effect::Log(line) => line.tell(),
         }
     }
 }

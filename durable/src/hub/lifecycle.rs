@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError};
 
 use super::committer::Effect;
+use super::lines::Line;
 use super::{TaskHub, metrics};
 use crate::protocol::{
     EventKind, ExecutionId, HistoryEvent, InstanceId, InstanceRecord, RuntimeStatus, Timestamp,
@@ -211,18 +212,24 @@ impl Lifecycle {
         metrics::COUNTS_LIFECYCLE || self.sender.get().is_some_and(has_subscribers)
     }
 
-    /// What a write of an instance tells, once it is durable.
+    /// What a write of an instance tells and logs, once it is durable.
     pub(super) fn changes(
         &self,
         before: Before,
         record: &InstanceRecord,
         events: &[HistoryEvent],
     ) -> Vec<Effect> {
-        let changes = self.is_wanted().then(|| before.until(record));
-        let changes = changes.into_iter().flatten();
-        let tell =
-            |kind| Effect::tell(record, kind, record.last_updated_at, reason(kind, record, events));
-        changes.map(tell).collect()
+        let is_wanted = self.is_wanted();
+        let mut effects = Vec::new();
+        for kind in before.until(record).filter(|kind| is_wanted || Line::is_of(*kind)) {
+            let reason = reason(kind, record, events);
+            if is_wanted {
+                effects.push(Effect::tell(record, kind, record.last_updated_at, reason));
+            }
+            effects.extend(Line::of_change(kind, record, reason));
+        }
+        effects.extend(Line::of_suspension(record, events));
+        effects
     }
 
     /// What one thing that happens to an instance tells, once it is durable.

@@ -26,6 +26,7 @@ mod health;
 mod instance;
 mod jobs;
 mod lifecycle;
+mod lines;
 mod mail;
 // Without the feature, its functions do nothing and are not there.
 #[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
@@ -68,6 +69,7 @@ pub use self::error::{EntityError, HubError, ManageError, OpenError, ResultError
 pub use self::handle::OrchestrationHandle;
 pub use self::instance::{InstanceDetails, InstanceHandle};
 pub use self::lifecycle::{LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleKind};
+use self::lines::Kept;
 pub use self::progress::CustomStatusWatch;
 pub use self::query::InstanceQuery;
 pub use self::reply::Reply;
@@ -142,6 +144,8 @@ struct Inner {
     activities: Arc<Activities>,
     batches: Arc<Batches>,
     health: Arc<Health>,
+    /// Where it is kept, for the log.
+    kept: Kept,
     lifecycle: LifecycleSource,
     limits: Limits,
     /// What orchestrators of new instances are told.

@@ -18,8 +18,10 @@ use super::clock::{self, Clock};
 use super::committer::{Committer, Owned};
 use super::due::{DueList, Limits as DueLimits};
 use super::error::{HubError, OpenError};
+use super::guarded_store::GuardedStore;
 use super::health::Health;
 use super::lifecycle::Lifecycle;
+use super::lines::{self, Kept};
 use super::mail::{Delivery, Mailboxes};
 use super::outbox::Outbox;
 use super::partition::Partition;
@@ -42,7 +44,7 @@ const IN_USE: Duration = Duration::from_secs(1);
 pub(super) fn open_store(
     place: Place,
     durability: Option<Durability>,
-) -> Result<Arc<dyn Store>, OpenError> {
+) -> Result<(Arc<dyn Store>, Kept), OpenError> {
     let options = SledStore::options().durability(durability.unwrap_or_default());
     match place {
         Place::Store(_) if durability.is_some() => Err(OpenError::Setting(
@@ -50,9 +52,12 @@ pub(super) fn open_store(
              with `.store(..)`, such as by `SledStore::options().durability(..)`"
                 .to_owned(),
         )),
-        Place::Store(store) => Ok(store),
+        Place::Store(store) => {
+            let kept = Kept::in_store(&*store);
+            Ok((Arc::new(GuardedStore::new(store)), kept))
+        }
         Place::Path(path) => match open_folder(&options, &path) {
-            Ok(store) => Ok(Arc::new(store)),
+            Ok(store) => Ok((Arc::new(GuardedStore::new(Arc::new(store))), Kept::Folder(path))),
             Err(StoreError::InUse { path, owner }) => Err(OpenError::InUse { path, owner }),
             Err(error) => Err(error.into()),
         },
@@ -112,11 +117,14 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Claims all partitions and starts their threads and the committer's.
+    /// Claims all partitions and starts their threads and the committer's. The line of the
+    /// opening is logged when nothing can fail any more, before they do anything.
     pub(super) fn start(
         &self,
         mail: Vec<(PartitionId, Receiver<Delivery>)>,
+        kept: &Kept,
     ) -> Result<(Threads, Arc<Readers>), OpenError> {
+        let partitions = mail.len();
         let mut owned = BTreeMap::new();
         let mut claimed = Vec::new();
         for (id, mail) in mail {
@@ -153,6 +161,7 @@ impl Parts {
         };
         match start() {
             Ok(()) => {
+                lines::opened(kept, partitions, &*self.store, &self.registry);
                 threads.begin();
                 Ok((threads, readers))
             }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::error::HubError;
 use super::wait::Deadline;
-use super::{Inner, TaskHub, clock};
+use super::{Inner, TaskHub, clock, lines};
 use crate::error::Result;
 use crate::panics;
 use crate::protocol::InstanceId;
@@ -192,6 +192,7 @@ impl Inner {
     fn stop(&self, drains: bool) -> ShutdownReport {
         let Stopping { draining, writing, .. } = &self.stopping;
         let mut report = ShutdownReport::default();
+        let running = (self.activities.count_running(), self.batches.under_way.len());
         if drains {
             if !self.activities.drain(draining) {
                 report.activities = self.activities.cut_off();
@@ -212,8 +213,8 @@ impl Inner {
         report.threads = self.threads.running().wait(writing);
         // It writes when it is closed.
         drop(store);
-        if !report.is_complete() {
-            tell!(warn, "the task hub was shut down; {report}");
+        if drains || !report.is_complete() {
+            lines::stopped(&self.kept, running, &report);
         }
         report
     }

@@ -55,6 +55,11 @@ impl Tally {
         Vec::new()
     }
 
+    /// How many run.
+    pub(super) fn len(&self) -> usize {
+        self.running().len()
+    }
+
     /// Lets those who wait look at their deadline again.
     pub(super) fn look_again(&self) {
         drop(self.running());

@@ -82,7 +82,6 @@ impl Partition {
     ) {
         let mut new = Vec::new();
         if record.suspension.is_some() {
-            tell!(info, instance = %record.instance_id, reason, "the instance goes on");
             new.push(EventKind::ExecutionResumed { reason: reason.to_owned() });
         }
         let mut resident = Resident::new(record, self.written);

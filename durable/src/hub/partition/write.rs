@@ -8,6 +8,7 @@ use crate::hub::activities::Job;
 use crate::hub::committer::{Content, Effect};
 use crate::hub::due::WrittenBy;
 use crate::hub::lifecycle::Before;
+use crate::hub::lines::Line;
 use crate::hub::mail::Ended;
 use crate::hub::residents::Resident;
 use crate::hub::settings::Settings;
@@ -37,13 +38,15 @@ impl Partition {
             self.keep_due(resident);
         } else {
             let was_pending = resident.record.runtime_status == RuntimeStatus::Pending;
+            let failed = resident.execution.as_mut().map(Execution::take_failed_attempts);
             resident.settle(&episode.events, episode.outcome, &self.settings);
             // Behind what is told already, and before anybody who waits for it is answered.
-            let told = effects.iter().take_while(|it| matches!(it, Effect::Tell(_))).count();
-            effects.splice(
-                told..told,
-                self.lifecycle.changes(before, &resident.record, &episode.events),
-            );
+            let is_told = |effect: &&Effect| matches!(effect, Effect::Tell(_) | Effect::Log(_));
+            let told = effects.iter().take_while(is_told).count();
+            let (record, events) = (&resident.record, &episode.events);
+            let attempts = Line::of_attempts(record, failed.unwrap_or_default(), events);
+            let news = attempts.chain(self.lifecycle.changes(before, record, events));
+            effects.splice(told..told, news);
             content.messages.extend(resident.news_for_parent());
             self.answer_waiters(resident, was_pending, &mut effects);
             self.set_due(resident, resident.record.next_due, Some(self.written + 1));
@@ -258,7 +261,6 @@ impl Resident {
                 self.execution = None;
                 self.end = None;
                 if suspension.code.is_some() {
-                    tell!(error, instance = %record.instance_id, "{suspension}");
                     self.end = Some(End::Suspended(suspension));
                 }
             }

@@ -130,8 +130,16 @@ impl SledStore {
             && hub.format < FORMAT_VERSION
         {
             // An older release says that it does not know the format, instead of finding damage.
+            let from = hub.format;
             let hub = HubRecord { format: FORMAT_VERSION, ..hub };
             store.guarded(|| store.inner.write_hub(&hub))?;
+            tell!(
+                info,
+                path = %store.path.display(),
+                from,
+                to = FORMAT_VERSION,
+                "the format of the folder was raised: older releases cannot open it any more"
+            );
         }
         Ok(store)
     }
