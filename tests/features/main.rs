@@ -4,6 +4,7 @@ mod activities;
 mod attempts;
 mod back_pressure;
 mod children;
+mod commits;
 mod continue_as_new;
 mod due;
 mod entities;

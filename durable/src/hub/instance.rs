@@ -461,14 +461,6 @@ impl InstanceHandle {
         ended.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
     }
 
-    pub(super) async fn manage(&self, what: Manage) -> Result<(), ManageError> {
-        self.hub.check()?;
-        let (reply, managed) = oneshot::channel();
-        let instance_id = self.instance_id.clone();
-        self.hub.request(&self.instance_id, Mail::Manage { instance_id, what, reply }).await?;
-        managed.await.map_err(|_gone| self.hub.error())?
-    }
-
     async fn request_again(&self, instance_id: InstanceId) -> Result<StartRequest, ManageError> {
         let history = self.history().await?;
         let started = history.into_iter().find_map(|event| started(event.kind));

@@ -116,6 +116,10 @@ pub(super) enum Manage {
     Rewind {
         reason: String,
     },
+    /// Ends an instance if it has not ended, and purges it.
+    Remove {
+        reason: String,
+    },
     Purge {
         /// Purges the instance only if it is the sub-orchestration of this call.
         child_of: Option<Box<ParentInstance>>,
@@ -136,7 +140,9 @@ pub(super) type Cancelled = oneshot::Sender<bool>;
 /// Whether the lock was still there.
 pub(super) type Unlocked = oneshot::Sender<bool>;
 pub(super) type StartReply = oneshot::Sender<Result<(), StartError>>;
-pub(super) type ManageReply = oneshot::Sender<Result<(), ManageError>>;
+/// What has become of what a client wants of an instance.
+pub(super) type Managed = Result<(), ManageError>;
+pub(super) type ManageReply = oneshot::Sender<Managed>;
 /// `None` if there is no such instance.
 pub(super) type EndReply = oneshot::Sender<Option<Box<Ended>>>;
 

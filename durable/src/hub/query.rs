@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use tokio::sync::oneshot;
 
+use super::TaskHub;
 use super::error::{HubError, ManageError};
-use super::{InstanceHandle, TaskHub};
+use super::mail::{Mail, Manage, Managed};
 use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, Json, RuntimeStatus, Timestamp};
 use crate::schedule;
@@ -12,6 +14,8 @@ use crate::store::{InstanceFilter, InstancePage};
 
 /// How many instances are read at once.
 const PAGE: usize = 100;
+/// How many instances are purged at once.
+const PURGED_AT_ONCE: usize = 1000;
 
 /// Which instances are looked for: those to which all that is said applies.
 ///
@@ -180,19 +184,37 @@ impl TaskHub {
         }
     }
 
+    /// Asks for something to be done to an instance; the answer comes once it is durable.
+    pub(super) async fn manage(
+        &self,
+        instance_id: &InstanceId,
+        what: Manage,
+    ) -> Result<oneshot::Receiver<Managed>, ManageError> {
+        let (reply, managed) = oneshot::channel();
+        let mail = Mail::Manage { instance_id: instance_id.clone(), what, reply };
+        self.request(instance_id, mail).await?;
+        Ok(managed)
+    }
+
     /// Removes the instances that the query finds and that have ended; gives how many.
+    ///
+    /// Many are removed at once, so that they share a commit.
     ///
     /// # Errors
     /// The hub was shut down, or its store failed; some may be removed then.
     pub async fn purge(&self, query: &InstanceQuery) -> Result<u64, ManageError> {
+        let query = InstanceQuery { page_size: PURGED_AT_ONCE, ..query.clone() };
         let (mut purged, mut after) = (0, None);
         loop {
-            let page = self.query(query, after.as_ref()).await?;
-            let ended = page.instances.into_iter().filter(|it| it.runtime_status.is_finished());
+            let page = self.query(&query, after.as_ref()).await?;
+            let ended = page.instances.iter().filter(|it| it.runtime_status.is_finished());
+            let mut replies = Vec::new();
             for record in ended {
-                let instance =
-                    InstanceHandle { hub: self.clone(), instance_id: record.instance_id };
-                match instance.purge().await {
+                let purge = Manage::Purge { child_of: None };
+                replies.push(self.manage(&record.instance_id, purge).await?);
+            }
+            for reply in replies {
+                match reply.await.map_err(|_gone| self.error())? {
                     Ok(()) => purged += 1,
                     // Somebody else was faster.
                     Err(ManageError::NoSuchInstance(_) | ManageError::NotFinished { .. }) => {}

@@ -126,6 +126,16 @@ impl InstanceHandle {
         let input = self.typed_event_json(event).map_err(ManageError::invalid_event)?;
         self.manage(Manage::Raise { name: T::NAME.to_owned(), input, ends_work: true }).await
     }
+
+    pub(super) async fn manage(&self, what: Manage) -> Result<(), ManageError> {
+        let managed = self.hub.manage(&self.instance_id, what).await?;
+        managed.await.map_err(|_gone| self.hub.error())?
+    }
+
+    /// Ends the instance if it has not ended, and removes it, in one commit.
+    pub(crate) async fn remove(&self, reason: &str) -> Result<(), ManageError> {
+        self.manage(Manage::Remove { reason: reason.to_owned() }).await
+    }
 }
 
 impl Mail {
@@ -137,7 +147,10 @@ impl Mail {
             Self::Manage { what, .. } => match what {
                 Manage::Raise { ends_work, .. } => !ends_work,
                 Manage::Resume { .. } | Manage::Rewind { .. } => true,
-                Manage::Suspend { .. } | Manage::Terminate { .. } | Manage::Purge { .. } => false,
+                Manage::Suspend { .. }
+                | Manage::Terminate { .. }
+                | Manage::Remove { .. }
+                | Manage::Purge { .. } => false,
             },
             Self::Operate { message, .. } => !is_deletion(message),
             Self::CancelSignal { .. }
@@ -186,7 +199,8 @@ impl Mail {
                 Manage::Suspend { reason }
                 | Manage::Resume { reason }
                 | Manage::Terminate { reason, .. }
-                | Manage::Rewind { reason } => reason.len(),
+                | Manage::Rewind { reason }
+                | Manage::Remove { reason } => reason.len(),
                 Manage::Purge { .. } => 0,
             },
             Self::Operate { message, .. } => weight::of_content(&message.event),

@@ -202,11 +202,8 @@ impl ScheduleHandle {
     /// [`ScheduleError::NoSuchSchedule`] or [`ScheduleError::Hub`].
     pub async fn delete(&self) -> Result<(), ScheduleError> {
         self.check_exists().await?;
-        match self.instance.terminate("the schedule was deleted").await {
-            Ok(()) | Err(ManageError::Finished { .. }) => {}
-            Err(error) => return Err(self.error(error)),
-        }
-        self.instance.purge().await.map_err(|error| self.error(error))
+        let removed = self.instance.remove("the schedule was deleted").await;
+        removed.map_err(|error| self.error(error))
     }
 
     /// The reply comes after the commit of the episode in which the schedule has done what it is told.

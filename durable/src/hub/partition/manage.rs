@@ -2,20 +2,20 @@
 
 use tokio::sync::oneshot;
 
-use super::start::terminated;
-use super::{Partition, Stopped};
+use super::start::{answer_parent, terminated};
+use super::{End, Partition, Stopped};
 use crate::engine::{Episode, Outcome, open_children, open_section};
 use crate::hub::committer::{Content, Effect};
 use crate::hub::error::ManageError;
 use crate::hub::lifecycle::LifecycleKind;
-use crate::hub::mail::Manage;
+use crate::hub::mail::{Ended, Manage};
 use crate::hub::residents::Resident;
 use crate::protocol::{
-    EventKind, HistoryEvent, InstanceId, MessageId, ParentInstance, RuntimeStatus, Suspension,
-    TaskMessage, Timestamp,
+    EventKind, HistoryEvent, InstanceId, InstanceRecord, MessageId, ParentInstance, RuntimeStatus,
+    Suspension, TaskMessage, Timestamp,
 };
 
-pub(super) type Managed = Result<(), ManageError>;
+pub(super) use crate::hub::mail::Managed;
 
 impl Partition {
     /// Does what somebody wants of an instance; what it leads to is written before it is answered,
@@ -35,6 +35,10 @@ impl Partition {
             self.residents.put(resident);
             return Ok(Err(ManageError::NoSuchInstance(id.clone())));
         }
+        if let Manage::Remove { reason } = &what {
+            self.remove(&resident, reason)?;
+            return Ok(Ok(()));
+        }
         let status = resident.record.runtime_status;
         let finished = status.is_finished();
         let wants_finished = matches!(what, Manage::Rewind { .. } | Manage::Purge { .. });
@@ -49,7 +53,7 @@ impl Partition {
         }
         let managed = match what {
             // Raised with what else comes in for the instance.
-            Manage::Raise { .. } => Ok(()),
+            Manage::Raise { .. } | Manage::Remove { .. } => Ok(()),
             Manage::Suspend { reason } => {
                 self.suspend_for_client(&mut resident, reason);
                 Ok(())
@@ -61,17 +65,68 @@ impl Partition {
             }
             Manage::Rewind { reason } => self.rewind(&mut resident, &reason, content)?,
             Manage::Purge { .. } => {
-                self.due.set(id, (resident.due_before, None), None);
-                let (now, kind) = (self.clock.now(), LifecycleKind::Purged);
-                let effects = self.lifecycle.change(&resident.record, kind, now, None);
-                let purged = vec![id.clone()];
-                let content = Content { purged, ..Content::default() };
-                self.write(content, effects.into_iter().collect());
+                self.purge(&resident, status, Content::default(), Vec::new());
                 return Ok(Ok(()));
             }
         };
         self.residents.put(resident);
         Ok(managed)
+    }
+
+    /// Purges an instance that has ended with this status, by a write that contains `content` and
+    /// `effects`.
+    fn purge(
+        &mut self,
+        resident: &Resident,
+        runtime_status: RuntimeStatus,
+        content: Content,
+        mut effects: Vec<Effect>,
+    ) {
+        let id = &resident.record.instance_id;
+        self.due.set(id, (resident.due_before, None), None);
+        let (now, kind) = (self.clock.now(), LifecycleKind::Purged);
+        // Observers learn of the purge before anybody who waits for the end is answered.
+        let told = effects.iter().take_while(|it| matches!(it, Effect::Tell(_))).count();
+        let record = InstanceRecord { runtime_status, ..resident.record.clone() };
+        effects.splice(told..told, self.lifecycle.change(&record, kind, now, None));
+        self.write(Content { purged: vec![id.clone()], ..content }, effects);
+    }
+
+    /// Purges an instance; one that has not ended is terminated by the same write.
+    fn remove(&mut self, resident: &Resident, reason: &str) -> Result<(), Stopped> {
+        let (mut content, mut effects) = (Content::default(), Vec::new());
+        let record = &resident.record;
+        let mut status = record.runtime_status;
+        if !status.is_finished() {
+            status = RuntimeStatus::Terminated;
+            let (now, kind) = (self.clock.now(), LifecycleKind::Terminated);
+            effects.extend(self.lifecycle.change(record, kind, now, Some(reason)));
+            effects.push(Effect::CancelAll(record.execution_id));
+            content.messages.extend(answer_parent(record, Err(terminated(reason))));
+            content.messages.extend(self.unlock(resident)?);
+            let ended = InstanceRecord {
+                runtime_status: status,
+                last_updated_at: now,
+                suspension: None,
+                active: false,
+                next_due: None,
+                ..record.clone()
+            };
+            self.answer_last(&ended, &mut effects);
+        }
+        self.purge(resident, status, content, effects);
+        Ok(())
+    }
+
+    /// Answers all that wait for an instance, which is terminated and removed by one write.
+    fn answer_last(&mut self, record: &InstanceRecord, effects: &mut Vec<Effect>) {
+        let Some(waiters) = self.waiters.remove(&record.instance_id) else { return };
+        effects.extend(waiters.start.into_iter().map(|reply| Effect::Begun(reply, true)));
+        effects.extend(waiters.end.into_iter().map(|reply| {
+            let ended = Ended { end: End::Terminated, record: record.clone() };
+            Effect::Ended(reply, Some(Box::new(ended)))
+        }));
+        effects.extend(waiters.status.into_iter().flat_map(|mut it| it.changes(record)));
     }
 
     /// Terminates a sub-orchestration whose parent waits for it no more, by this message.
