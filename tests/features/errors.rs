@@ -417,7 +417,7 @@ enum OwnError {
     Durable(#[from] Error),
 }
 
-async fn main_with_an_error_of_its_own() -> Result<(), OwnError> {
+fn fails_with_an_error_of_its_own() -> Result<(), OwnError> {
     Err(Error::msg("nothing works"))?;
     Ok(())
 }
@@ -428,7 +428,7 @@ async fn main_with_anyhow() -> anyhow::Result<()> {
     hub.shutdown().await?;
     let hub = TaskHub::builder().in_memory().open().await?;
     hub.shutdown().await?;
-    main_with_an_error_of_its_own().await?;
+    fails_with_an_error_of_its_own()?;
     Ok(())
 }
 

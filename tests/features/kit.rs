@@ -181,7 +181,7 @@ async fn an_activity_takes_virtual_time_before_its_mock_answers() -> Result<()> 
     let hub = TestHub::builder().mock_after::<twice>(hours, |n| Ok(n + 1)).open().await?;
     let began = hub.now();
     let run = hub.start(four_times(5)).await?;
-    hub.advance(hours - Duration::from_micros(1)).await;
+    hub.advance(hours.saturating_sub(Duration::from_micros(1))).await;
     assert_eq!(hub.calls::<twice>(), [5], "the first call is still running");
     assert_eq!(run.result().await?, 7);
     assert_eq!(hub.now() - began, chrono::TimeDelta::hours(6));

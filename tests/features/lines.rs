@@ -27,9 +27,7 @@ async fn line_retries(ctx: &OrchestrationContext, fails: u32, card: String) -> R
 
 #[orchestrator]
 async fn line_panics(ctx: &OrchestrationContext, text: String) -> Result<()> {
-    if !text.is_empty() {
-        panic!("{text}");
-    }
+    assert!(text.is_empty(), "{text}");
     Ok(())
 }
 

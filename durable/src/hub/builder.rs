@@ -353,7 +353,7 @@ impl TaskHubBuilder {
         let open = move || {
             panics::note_places();
             metrics::describe();
-            let opened = panics::catch(|| self.open_blocking(runtime));
+            let opened = panics::catch(|| self.open_blocking(&runtime));
             panics::shield(|| drop(reply.send(opened)));
         };
         let thread = thread::Builder::new().name("durable-open".to_owned()).spawn(open);
@@ -365,7 +365,7 @@ impl TaskHubBuilder {
         }
     }
 
-    fn open_blocking(self, runtime: Handle) -> Result<TaskHub, OpenError> {
+    fn open_blocking(self, runtime: &Handle) -> Result<TaskHub, OpenError> {
         let registry = Arc::new(self.registry()?);
         let concurrency = self.concurrency()?;
         let entity_concurrency = at_least_one("entity_concurrency", self.entity_concurrency)?;
@@ -396,7 +396,7 @@ impl TaskHubBuilder {
                 mailboxes: mailboxes.clone(),
                 health: Arc::clone(&health),
                 runtime: runtime.clone(),
-                timer: Timer::of(&runtime),
+                timer: Timer::of(runtime),
                 time: self.time.clone(),
             },
         ));
@@ -421,7 +421,7 @@ impl TaskHubBuilder {
             mailboxes,
             activities,
             batches,
-            _runtime_watch: watch_runtime(&runtime, &health),
+            _runtime_watch: watch_runtime(runtime, &health),
             health,
             kept,
             lifecycle,
@@ -433,7 +433,7 @@ impl TaskHubBuilder {
             readers,
             stopping: Stopping::default(),
             #[cfg(feature = "testing")]
-            runtime,
+            runtime: runtime.clone(),
         };
         Ok(TaskHub { inner: Arc::new(inner) })
     }

@@ -73,7 +73,7 @@ async fn a_flood_of_due_signals_waits_in_the_store_and_takes_effect_once() -> Re
     hub = hub.crash().await?;
     hub.settle().await;
     hub.signal_entity(Tally::at("due").note(COUNT)).await?;
-    hub.advance(Duration::from_mins(60)).await;
+    hub.advance(Duration::from_hours(1)).await;
     let mut seen = hub.call_entity(Tally::at("due").seen()).await?;
     assert_eq!(seen[..2], [-1, -2]);
     seen[2..].sort_unstable();
