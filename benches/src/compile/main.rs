@@ -8,11 +8,13 @@
 //! Each run changes one function of each crate in turn and checks it again, as a developer does; the
 //! table shows medians. `--against` adds the same crate on another checkout of `durable`.
 
+#[path = "../clock.rs"]
+mod clock;
 mod sample;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
 use comfy_table::Table;
@@ -84,7 +86,7 @@ fn measured(
 
 /// How long `cargo check` takes.
 fn check(sample: &Sample) -> Result<Duration> {
-    let begin = Instant::now();
+    let begin = clock::now();
     let status = Command::new(env!("CARGO"))
         .args(["check", "--quiet", "--manifest-path"])
         .arg(sample.folder.join("Cargo.toml"))

@@ -133,7 +133,7 @@ impl Sample {
 
 fn manifest(name: &str, dependency: &Dependency) -> String {
     let dependency = match dependency {
-        Dependency::Durable(path) => format!("durable = {{ path = {path:?} }}"),
+        Dependency::Durable(path) => format!("durable = {{ path = \"{}\" }}", path.display()),
         Dependency::Futures => "futures = \"0.3\"".to_owned(),
     };
     format!(

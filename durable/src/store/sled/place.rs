@@ -5,6 +5,7 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use fs4::FileExt;
 
@@ -58,7 +59,15 @@ impl Place {
     /// # Errors
     /// [`StoreError::FolderMoved`] if the path leads to another folder, or to none.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        check_path(&self.path, self.identity)
+        check_path(&self.path, self.identity).map(drop)
+    }
+
+    /// When a file was last added to the folder, renamed or removed, if the system knows.
+    ///
+    /// # Errors
+    /// As of [`check`](Self::check).
+    pub(super) fn changed(&self) -> Result<Option<SystemTime>, StoreError> {
+        check_path(&self.path, self.identity).map(|found| found.modified().ok())
     }
 }
 
@@ -67,13 +76,13 @@ impl Place {
 pub(super) fn check_file(path: &Path, file: &File) -> Result<(), StoreError> {
     let found = file.metadata();
     let found = found.map_err(|error| StoreError::io_or_exhausted(looking_at(path), error))?;
-    check_path(path, Identity::of(&found))
+    check_path(path, Identity::of(&found)).map(drop)
 }
 
-fn check_path(path: &Path, wanted: Identity) -> Result<(), StoreError> {
+fn check_path(path: &Path, wanted: Identity) -> Result<Metadata, StoreError> {
     use io::ErrorKind::{NotADirectory, NotFound};
     match fs::metadata(path) {
-        Ok(found) if Identity::of(&found) == wanted => Ok(()),
+        Ok(found) if Identity::of(&found) == wanted => Ok(found),
         Err(error) if !matches!(error.kind(), NotFound | NotADirectory) => {
             Err(StoreError::io_or_exhausted(looking_at(path), error))
         }

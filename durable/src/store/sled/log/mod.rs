@@ -25,6 +25,7 @@ use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use self::frame::Frame;
 use self::keeper::Keeper;
@@ -49,6 +50,8 @@ pub(super) struct Log {
     /// The segment that is written to, and how far.
     file: Arc<File>,
     path: PathBuf,
+    /// When the folder had changed last, as of the last look at the path.
+    seen: Option<SystemTime>,
     size: usize,
     written: usize,
     /// The segments before, each with the last frame in it and its size.
@@ -101,6 +104,7 @@ impl Log {
             keeper,
             file,
             path,
+            seen: None,
             size: segment.size,
             written: segment::HEAD + length,
             full: VecDeque::new(),
@@ -113,7 +117,7 @@ impl Log {
     /// # Errors
     /// If the error [passes](StoreError::is_passing), the log is as it was before.
     pub(super) fn append(&mut self, body: Vec<u8>) -> Result<Frame, StoreError> {
-        self.check()?;
+        self.check_before_a_commit()?;
         if self.written + frame::length(&body) > self.size {
             self.roll(frame::length(&body))?;
         }
@@ -148,6 +152,18 @@ impl Log {
     /// [`StoreError::FolderMoved`] if what is written would not be found again.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         place::check_file(&self.path, &self.file)
+    }
+
+    /// The same as [`check`](Self::check) at a lower price: where the kernel has multigrain timestamps
+    /// (Linux from 6.13), a file whose metadata was read needs a transaction of the file system for
+    /// its next write. So the file is looked at only after its folder has changed.
+    fn check_before_a_commit(&mut self) -> Result<(), StoreError> {
+        let changed = self.place.changed()?;
+        if changed.is_none() || changed != self.seen {
+            self.check()?;
+            self.seen = changed;
+        }
+        Ok(())
     }
 
     /// The folder of the log.
