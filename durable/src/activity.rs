@@ -187,7 +187,7 @@ impl ActivityContext {
 /// struct Prices { per_item: u32 }
 ///
 /// #[activity]
-/// async fn price(prices: State<Prices>, items: u32) -> u32 {
+/// async fn price(prices: durable::State<Prices>, items: u32) -> u32 {
 ///     prices.per_item * items
 /// }
 ///
