@@ -7,7 +7,7 @@ use std::env;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -203,10 +203,14 @@ impl Process {
         let mut said = String::new();
         let _ = self.errors.rewind();
         let _ = self.errors.read_to_string(&mut said);
-        let lines: Vec<_> = said.lines().rev().take(8).collect();
-        let status = self.child.wait().map(|status| status.to_string()).unwrap_or_default();
-        format!("{status}: {}", lines.into_iter().rev().collect::<Vec<_>>().join(" / "))
+        last_words(self.child.wait().unwrap(), &said)
     }
+}
+
+/// How a process ended, and the last lines that it wrote to its standard error.
+pub(crate) fn last_words(status: ExitStatus, said: &str) -> String {
+    let lines: Vec<_> = said.lines().rev().take(8).collect();
+    format!("{status}: {}", lines.into_iter().rev().collect::<Vec<_>>().join(" / "))
 }
 
 impl Drop for Process {

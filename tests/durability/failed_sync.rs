@@ -21,18 +21,20 @@ use crate::work::Size;
 
 const STEPS: usize = 40;
 
-/// The work in a process of its own, in which `failing` fails; gives the shim it ran under.
-fn run(shim: &Shim, seed: u64, failing: Option<&str>, end: End) -> Shim {
+/// The work in a process of its own, in which `failing` fails; gives the shim it ran under, and how the
+/// process ended.
+fn run(shim: &Shim, seed: u64, failing: Option<&str>, end: End) -> (Shim, String) {
     let shim = shim.with_other_root(&failing.unwrap_or("nothing").replace(' ', "-"));
     let root = shim.root().to_owned();
     let size = Size::Large;
-    shim.run(Session { root, seed, size, steps: STEPS, to: STEPS, end }, failing);
-    shim
+    let ended = shim.run(Session { root, seed, size, steps: STEPS, to: STEPS, end }, failing);
+    (shim, ended)
 }
 
 /// How many syncs and writes there are if nothing fails.
 fn counted(shim: &Shim, seed: u64) -> (u64, u64) {
-    let entries = trace::read(run(shim, seed, None, End::Closed).trace());
+    let (shim, _ended) = run(shim, seed, None, End::Closed);
+    let entries = trace::read(shim.trace());
     let count =
         |is: fn(&Deed) -> bool| entries.iter().filter(|entry| is(&entry.deed)).count() as u64;
     (
@@ -65,12 +67,12 @@ fn complaints(
         let failing = format!("{what} {number}");
         // A store that has failed is closed, too.
         let end = if number % 2 == 0 { End::Killed } else { End::Closed };
-        let shim = run(shim, seed, Some(&failing), end);
+        let (shim, ended) = run(shim, seed, Some(&failing), end);
         let marks = Marks::of(shim.root());
         let Marks { acknowledged, issued, .. } = marks;
         let folder = shim.root().join("hub");
         let finding = judge.judge(&Case { folder, acknowledged, issued });
-        let told = told(&marks, must_say);
+        let told = told(&marks, &ended, must_say);
         let left = (!matches!(finding, Finding::Holds(_))).then(|| format!("{finding:?}"));
         let after = format!("{failing}, after {acknowledged} steps");
         complaints.extend(told.or(left).map(|complaint| format!("{after}: {complaint}")));
@@ -80,12 +82,12 @@ fn complaints(
 }
 
 /// What is wrong about what the work was told, if anything is.
-fn told(marks: &Marks, must_say: Option<&str>) -> Option<String> {
+fn told(marks: &Marks, ended: &str, must_say: Option<&str>) -> Option<String> {
     if marks.goes_on {
         return Some(format!("it goes on after: {}", marks.failures.join("; ")));
     }
     if marks.failures.is_empty() && marks.acknowledged < STEPS {
-        return Some("the process died".to_owned());
+        return Some(format!("the process died: {ended}"));
     }
     let later = marks.failures.iter().skip(1);
     let unsaid = |failure: &&String| must_say.is_some_and(|must_say| !failure.contains(must_say));
@@ -120,7 +122,8 @@ fn what_was_acknowledged_survives_a_write_that_finds_no_room() {
 /// file of the log.
 fn calls(shim: &Shim, what: &str, seed: u64, random: &mut Random) -> Vec<u64> {
     let none = format!("{what} 0");
-    let entries = trace::read(run(shim, seed, Some(&none), End::Closed).trace());
+    let (shim, _ended) = run(shim, seed, Some(&none), End::Closed);
+    let entries = trace::read(shim.trace());
     let calls = (1..).zip(entries.iter().filter(|entry| matches!(entry.deed, Deed::Call)));
     let calls: Vec<(u64, &Path)> = calls.map(|(n, entry)| (n, entry.path.as_path())).collect();
     let is_named = |path: &Path| path.extension().is_some_and(|ending| ending == "log");
@@ -128,15 +131,7 @@ fn calls(shim: &Shim, what: &str, seed: u64, random: &mut Random) -> Vec<u64> {
     let named = calls.windows(2).filter(|two| is_named(two[1].1) && !is_named(two[0].1));
     assert!(named.count() >= 2, "the log has more than one file");
     let mut before = Path::new("");
-    // A short run breaks calls of the log only. With a broken call elsewhere the process once died
-    // without an error, for a reason that is not known; a long run still breaks every call.
-    let is_chosen =
-        |path: &Path| what != "break" || seed::is_long() || path.iter().any(|part| part == "log");
-    let chosen: Vec<u64> =
-        calls.iter().filter(|(_, path)| is_chosen(path)).map(|(number, _)| *number).collect();
-    let sampled = numbers(chosen.len() as u64, random).into_iter();
-    let mut numbers: Vec<u64> =
-        sampled.filter_map(|at| chosen.get(usize::try_from(at - 1).ok()?).copied()).collect();
+    let mut numbers = numbers(calls.len() as u64, random);
     for (number, path) in calls {
         if is_new(path) && path != before {
             numbers.push(number);
@@ -154,13 +149,13 @@ fn commits_wait_while_descriptors_or_room_are_lacking() {
     let mut judge = Judge::new(seed, Size::Large, STEPS);
     let mut complaints = Vec::new();
     for number in calls(&shim, "lack", seed, &mut Random::new(seed)) {
-        let shim = run(&shim, seed, Some(&format!("lack {number}")), End::Closed);
+        let (shim, ended) = run(&shim, seed, Some(&format!("lack {number}")), End::Closed);
         let marks = Marks::of(shim.root());
         let Marks { acknowledged, issued, .. } = marks;
         // A store that is not open yet may say what is lacking; after that it waits.
         let was_opened = issued > 0;
         if was_opened && acknowledged < STEPS {
-            complaints.push(format!("lack {number}: {marks:?}"));
+            complaints.push(format!("lack {number}: {marks:?}, {ended}"));
         }
         let folder = shim.root().join("hub");
         let finding = judge.judge(&Case { folder, acknowledged, issued });

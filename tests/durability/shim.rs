@@ -47,19 +47,21 @@ impl Shim {
         &self.trace
     }
 
-    /// Runs a session to its end under the shim; `failing` is what fails in it, if anything.
-    pub(crate) fn run(&self, session: Session, failing: Option<&str>) {
+    /// Runs a session to its end under the shim; `failing` is what fails in it, if anything. Gives how
+    /// the process ended, with the end of what it wrote to its standard error.
+    pub(crate) fn run(&self, session: Session, failing: Option<&str>) -> String {
         let task = child::command(&Task::Work(session));
         // What hangs is killed, and found not to have come to its end.
         let mut command = Command::new("timeout");
         command.args(["-s", "KILL", "60"]).arg(task.get_program()).args(task.get_args());
         command.envs(task.get_envs().filter_map(|(key, value)| Some((key, value?))));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command.env("LD_PRELOAD", &self.object);
         command.env("DURABLE_SHIM_ROOT", &self.root).env("DURABLE_SHIM_TRACE", &self.trace);
         if let Some(failing) = failing {
             command.env("DURABLE_SHIM_FAIL", failing);
         }
-        command.status().unwrap();
+        let ended = command.output().unwrap();
+        child::last_words(ended.status, &String::from_utf8_lossy(&ended.stderr))
     }
 }

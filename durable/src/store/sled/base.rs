@@ -29,6 +29,8 @@ use crate::store::{Epoch, StoreError};
 pub(super) struct Base {
     pub(super) tree: Tree,
     db: Db,
+    /// Where sled notes the first error of its own threads.
+    config: sled::Config,
     file: SledFile,
     /// Held while a batch is written, and while what is in several pieces is read: a scan of sled's
     /// sees a batch in part.
@@ -80,12 +82,23 @@ impl Base {
             return Err(StoreError::InUse { path, owner: None });
         }
         finish_snapshots(path)?;
-        let db = open_sled(path, cache_bytes)?;
+        let config = sled::Config::new()
+            .path(path)
+            .mode(Mode::HighThroughput)
+            .cache_capacity(cache_bytes)
+            .flush_every_ms(None);
+        let db = open_sled(path, &config)?;
         let file = File::options().read(true).write(true).open(&name);
         let doing = || format!("cannot open `{}`", name.display());
         let file = file.map_err(|error| StoreError::io(doing(), error))?;
         let (tree, pieces) = (Tree::clone(&db), RwLock::default());
-        Ok(Self { tree, db, file: SledFile(file), pieces })
+        Ok(Self { tree, db, config, file: SledFile(file), pieces })
+    }
+
+    /// Fails if a write of sled's own threads has failed. From then on sled writes nothing, and whoever
+    /// reads from it may be the first to be told.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.config.global_error().map_err(sled_error)
     }
 
     /// Sets room aside behind the end of sled's file, since sled accepts nothing more once a write
@@ -381,19 +394,10 @@ fn is_whole(snapshot: &[u8]) -> bool {
 }
 
 /// Opens sled on a thread of its own, where a panic does no harm.
-fn open_sled(path: &Path, cache_bytes: u64) -> Result<Db, StoreError> {
+fn open_sled(path: &Path, config: &sled::Config) -> Result<Db, StoreError> {
     let shown = path.display();
-    let path = path.to_owned();
-    let open = move || {
-        panics::catch(|| {
-            sled::Config::new()
-                .path(path)
-                .mode(Mode::HighThroughput)
-                .cache_capacity(cache_bytes)
-                .flush_every_ms(None)
-                .open()
-        })
-    };
+    let config = config.clone();
+    let open = move || panics::catch(|| config.open());
     let opened = thread::Builder::new()
         .name("durable-open".to_owned())
         .spawn(open)

@@ -95,8 +95,13 @@ impl Inner {
         Ok(Self { writer, layers, base, room, pace, log_bytes, tree_bytes })
     }
 
+    /// The writer, which accepts nothing more once sled has failed.
     fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = self.base.check() {
+            writer.poison(&error);
+        }
+        writer
     }
 
     pub(super) fn view(&self) -> View<'_> {
