@@ -139,14 +139,19 @@ fn unsafe_code_stands_in_one_place() {
 fn user_code_runs_where_its_panics_are_caught() {
     let layers = ["durable/src/engine", "durable/src/entity", "durable/src/hub"];
     // Durable futures are polled by those of users, and a reply by whoever waits for it.
-    let polling = ["entity/operation.rs", "hub/reply.rs", "hub/spans.rs", "hub/wait.rs"];
+    let polling = [
+        "entity/operation.rs",
+        "hub/client/reply.rs",
+        "hub/telemetry/spans.rs",
+        "hub/time/wait.rs",
+    ];
     let rules: [(&str, &[&str]); 6] = [
         ("catch_unwind(", &[]),
         (".poll(cx)", &polling),
         ("as_mut().poll(", &polling),
         (".instrument(", &[]),
         (".in_scope(", &[]),
-        ("spawn_blocking(", &["hub/attempt.rs"]),
+        ("spawn_blocking(", &["hub/work/attempt.rs"]),
     ];
     let lines = ["error", "warn", "info", "debug", "trace"].map(|it| format!("tracing::{it}!"));
     let mut found = Vec::new();

@@ -8,21 +8,22 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::activities::{Activities, ActivitySettings, Surroundings};
-use super::batches::Batches;
-use super::clock::Clock;
+use super::client::requests::{Places, REQUESTS};
 use super::error::OpenError;
 use super::health::Health;
-use super::lifecycle::lifecycle;
 use super::mail::Mailboxes;
 use super::opening::{Parts, create, open_store, stop_by, watch_runtime};
-use super::requests::{Places, REQUESTS};
-use super::residents::Room;
+use super::partition::residents::Room;
 use super::settings::{Retention, Settings};
 use super::shutdown::Stopping;
-use super::timer::Timer;
-use super::virtual_time::VirtualTime;
-use super::{Inner, TaskHub, metrics, verify};
+use super::telemetry::lifecycle::lifecycle;
+use super::telemetry::metrics;
+use super::time::clock::Clock;
+use super::time::timer::Timer;
+use super::time::virtual_time::VirtualTime;
+use super::work::activities::{Activities, ActivitySettings, Surroundings};
+use super::work::batches::Batches;
+use super::{Inner, TaskHub, verify};
 use crate::activity::States;
 use crate::entity::{Around, Entity};
 use crate::panics;
@@ -80,7 +81,7 @@ pub struct TaskHubBuilder {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) enum Place {
+pub(crate) enum Place {
     #[default]
     Nowhere,
     Path(PathBuf),
@@ -88,7 +89,7 @@ pub(super) enum Place {
 }
 
 impl TaskHubBuilder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { collect: true, ..Self::default() }
     }
 

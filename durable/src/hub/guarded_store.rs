@@ -17,10 +17,10 @@ use crate::store::{
 };
 
 /// A store that does not panic.
-pub(super) struct GuardedStore(Guarded<Arc<dyn Store>>);
+pub(crate) struct GuardedStore(Guarded<Arc<dyn Store>>);
 
 impl GuardedStore {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
         Self(Guarded::new(store))
     }
 

@@ -9,7 +9,7 @@ use super::error::HubError;
 use crate::store::chain;
 
 #[derive(Default)]
-pub(super) struct Health {
+pub(crate) struct Health {
     failure: OnceLock<HubError>,
     shut_down: AtomicBool,
     /// Whether the failure is logged and the hub told to stop.
@@ -22,20 +22,20 @@ type Stop = Box<dyn Fn() + Send + Sync>;
 
 impl Health {
     /// What is to be done after a failure.
-    pub(super) fn stop_by(&self, stop: impl Fn() + Send + Sync + 'static) {
+    pub(crate) fn stop_by(&self, stop: impl Fn() + Send + Sync + 'static) {
         self.stop.get_or_init(|| Box::new(stop));
     }
 
     /// The hub has failed and stops; the first failure counts. After a shutdown none does, because
     /// what ends then is meant to.
-    pub(super) fn fail(&self, failure: HubError) {
+    pub(crate) fn fail(&self, failure: HubError) {
         self.note(failure);
         self.stop_if_failed();
     }
 
     /// A task of the async runtime was dropped before its end: the runtime has ended, unless the task
     /// panicked.
-    pub(super) fn lost(&self, task: &str) {
+    pub(crate) fn lost(&self, task: &str) {
         self.fail(if thread::panicking() {
             let (thread, panic) = (task.to_owned(), "panicked".to_owned());
             HubError::Panicked { thread, panic }
@@ -46,14 +46,14 @@ impl Health {
 
     /// Notes a failure without doing anything else, for a thread that is about to unwind. Whoever is
     /// told meanwhile that there is no answer finds the reason.
-    pub(super) fn note(&self, failure: HubError) {
+    pub(crate) fn note(&self, failure: HubError) {
         if !self.is_shut_down() {
             self.failure.get_or_init(|| failure);
         }
     }
 
     /// Stops the hub if a failure was noted.
-    pub(super) fn stop_if_failed(&self) {
+    pub(crate) fn stop_if_failed(&self) {
         let Some(failure) = self.failure.get() else { return };
         if self.is_told.swap(true, Ordering::AcqRel) {
             return;
@@ -64,7 +64,7 @@ impl Health {
         }
     }
 
-    pub(super) fn shut_down(&self) {
+    pub(crate) fn shut_down(&self) {
         self.shut_down.store(true, Ordering::Release);
     }
 
@@ -72,15 +72,15 @@ impl Health {
         self.shut_down.load(Ordering::Acquire)
     }
 
-    pub(super) fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.failure.get().is_some()
     }
 
-    pub(super) fn failure(&self) -> Option<HubError> {
+    pub(crate) fn failure(&self) -> Option<HubError> {
         self.failure.get().cloned()
     }
 
-    pub(super) fn check(&self) -> Result<(), HubError> {
+    pub(crate) fn check(&self) -> Result<(), HubError> {
         if self.has_failed() || self.is_shut_down() {
             return Err(self.error());
         }
@@ -88,7 +88,7 @@ impl Health {
     }
 
     /// Why there is no answer.
-    pub(super) fn error(&self) -> HubError {
+    pub(crate) fn error(&self) -> HubError {
         self.failure.get().cloned().unwrap_or(HubError::ShutDown)
     }
 }

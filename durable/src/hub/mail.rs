@@ -4,10 +4,10 @@ use std::sync::{Arc, mpsc};
 
 use tokio::sync::oneshot;
 
+use super::client::progress::WatchReply;
+use super::client::requests::{Place, Places};
 use super::error::{ManageError, StartError};
-use super::progress::WatchReply;
-use super::requests::{Place, Places};
-use super::virtual_time::{Busy, VirtualTime};
+use super::time::virtual_time::{Busy, VirtualTime};
 use crate::entity::BatchDone;
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, InstanceRecord, Json,
@@ -16,7 +16,7 @@ use crate::protocol::{
 
 /// Something for a partition to do. Nobody waits to put it there.
 #[derive(Debug)]
-pub(super) enum Mail {
+pub(crate) enum Mail {
     Start(Start),
     /// An activity has ended.
     TaskEnded {
@@ -79,24 +79,24 @@ pub(super) enum Mail {
 
 /// An instance to start.
 #[derive(Debug)]
-pub(super) struct Start {
-    pub(super) instance_id: InstanceId,
-    pub(super) started: Box<ExecutionStarted>,
+pub(crate) struct Start {
+    pub(crate) instance_id: InstanceId,
+    pub(crate) started: Box<ExecutionStarted>,
     /// Statuses of an instance with this id that make way.
-    pub(super) replaces: Vec<RuntimeStatus>,
-    pub(super) origin: Origin,
+    pub(crate) replaces: Vec<RuntimeStatus>,
+    pub(crate) origin: Origin,
 }
 
 /// Where a start comes from, and so who is to know that it is done.
 #[derive(Debug)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     Client(StartReply),
     Message(MessageId),
 }
 
 /// What a client can do to an instance.
 #[derive(Clone, Debug)]
-pub(super) enum Manage {
+pub(crate) enum Manage {
     Raise {
         name: String,
         input: Json,
@@ -128,37 +128,37 @@ pub(super) enum Manage {
 
 /// How a client learns what has become of an operation.
 #[derive(Debug)]
-pub(super) enum EntityReply {
+pub(crate) enum EntityReply {
     Signalled(SignalReply),
     Called(CallReply),
 }
 
-pub(super) type SignalReply = oneshot::Sender<()>;
-pub(super) type CallReply = oneshot::Sender<Result<Json, FailureDetails>>;
+pub(crate) type SignalReply = oneshot::Sender<()>;
+pub(crate) type CallReply = oneshot::Sender<Result<Json, FailureDetails>>;
 /// Whether the signal was still waiting for its time.
-pub(super) type Cancelled = oneshot::Sender<bool>;
+pub(crate) type Cancelled = oneshot::Sender<bool>;
 /// Whether the lock was still there.
-pub(super) type Unlocked = oneshot::Sender<bool>;
-pub(super) type StartReply = oneshot::Sender<Result<(), StartError>>;
+pub(crate) type Unlocked = oneshot::Sender<bool>;
+pub(crate) type StartReply = oneshot::Sender<Result<(), StartError>>;
 /// What has become of what a client wants of an instance.
-pub(super) type Managed = Result<(), ManageError>;
-pub(super) type ManageReply = oneshot::Sender<Managed>;
+pub(crate) type Managed = Result<(), ManageError>;
+pub(crate) type ManageReply = oneshot::Sender<Managed>;
 /// `None` if there is no such instance.
-pub(super) type EndReply = oneshot::Sender<Option<Box<Ended>>>;
+pub(crate) type EndReply = oneshot::Sender<Option<Box<Ended>>>;
 
 /// How an instance has come to a stop, with its record as of then: it may be purged at once.
 #[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) end: End,
-    pub(super) record: InstanceRecord,
+pub(crate) struct Ended {
+    pub(crate) end: End,
+    pub(crate) record: InstanceRecord,
 }
 
 /// Whether there is such an instance.
-pub(super) type StartedReply = oneshot::Sender<bool>;
+pub(crate) type StartedReply = oneshot::Sender<bool>;
 
 /// How an instance came to a stop.
 #[derive(Clone, Debug)]
-pub(super) enum End {
+pub(crate) enum End {
     Completed(Json),
     Failed(FailureDetails),
     Terminated,
@@ -167,17 +167,17 @@ pub(super) enum End {
 
 /// Mail on its way to a partition.
 #[derive(Debug)]
-pub(super) struct Delivery {
-    pub(super) mail: Mail,
+pub(crate) struct Delivery {
+    pub(crate) mail: Mail,
     /// Keeps time from passing until the mail is dealt with.
-    pub(super) busy: Busy,
+    pub(crate) busy: Busy,
     /// What a request of a client takes of the places for these.
-    pub(super) place: Place,
+    pub(crate) place: Place,
 }
 
 /// The mailboxes of all partitions.
 #[derive(Clone, Debug)]
-pub(super) struct Mailboxes {
+pub(crate) struct Mailboxes {
     boxes: Vec<mpsc::Sender<Delivery>>,
     time: Option<Arc<VirtualTime>>,
     places: Places,
@@ -185,7 +185,7 @@ pub(super) struct Mailboxes {
 
 impl Mailboxes {
     /// As many mailboxes as there are partitions, and where their mail arrives.
-    pub(super) fn new(
+    pub(crate) fn new(
         partitions: u16,
         time: Option<Arc<VirtualTime>>,
         places: Places,
@@ -195,13 +195,13 @@ impl Mailboxes {
     }
 
     /// Sends what is no request of a client; those go through `TaskHub::request`. Nothing holds it up.
-    pub(super) fn send(&self, instance_id: &InstanceId, mail: Mail) {
+    pub(crate) fn send(&self, instance_id: &InstanceId, mail: Mail) {
         self.send_with(instance_id, mail, Place::default());
     }
 
     /// Mail to a partition that has stopped is dropped, and with it the reply that it carries:
     /// which is how the sender learns of it.
-    pub(super) fn send_with(&self, instance_id: &InstanceId, mail: Mail, place: Place) {
+    pub(crate) fn send_with(&self, instance_id: &InstanceId, mail: Mail, place: Place) {
         let partition = self.partition(instance_id);
         if let Some(mailbox) = self.boxes.get(usize::from(partition.0)) {
             let _ = mailbox.send(Delivery { mail, busy: self.busy(), place });
@@ -209,20 +209,20 @@ impl Mailboxes {
     }
 
     /// The places for requests of clients.
-    pub(super) fn places(&self) -> &Places {
+    pub(crate) fn places(&self) -> &Places {
         &self.places
     }
 
     /// The partition of an instance.
-    pub(super) fn partition(&self, instance_id: &InstanceId) -> PartitionId {
+    pub(crate) fn partition(&self, instance_id: &InstanceId) -> PartitionId {
         PartitionId::of(instance_id, u16::try_from(self.boxes.len()).unwrap_or(u16::MAX))
     }
 
-    pub(super) fn wake_all(&self) {
+    pub(crate) fn wake_all(&self) {
         self.send_all(|| Mail::Wake);
     }
 
-    pub(super) fn stop_all(&self) {
+    pub(crate) fn stop_all(&self) {
         self.send_all(|| Mail::Stop);
         self.places.open_up();
     }
@@ -234,7 +234,7 @@ impl Mailboxes {
         }
     }
 
-    pub(super) fn busy(&self) -> Busy {
+    pub(crate) fn busy(&self) -> Busy {
         Busy::new(self.time.as_ref())
     }
 }

@@ -7,49 +7,26 @@
 //! ```
 //! A partition is one thread that owns its instances; the committer makes the episodes of all of them
 //! durable, on a thread of its own or on that of a partition with nothing else to do; activities run
-//! on the async runtime. Nothing polls: each waits on its channel (`wait.rs`).
+//! on the async runtime. Nothing polls: each waits on its channel (`time/wait.rs`).
 //!
-//! Read next: `partition/mod.rs`, then `committer.rs`.
+//! Read next: `partition/mod.rs`, then `commit/committer.rs`.
 
-mod activities;
-mod attempt;
-mod batches;
 mod builder;
-mod clock;
-mod committer;
-mod due;
-mod entities;
+pub(crate) mod client;
+mod commit;
 mod error;
 mod guarded_store;
-mod handle;
 mod health;
-mod instance;
-mod jobs;
-mod lifecycle;
-mod lines;
 mod mail;
-// Without the feature, its functions do nothing and are not there.
-#[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
-mod metrics;
 mod opening;
-mod outbox;
 mod partition;
-mod progress;
-mod query;
-mod reply;
-mod requests;
-mod residents;
 mod settings;
 mod shutdown;
-mod spans;
-pub(crate) mod start;
+mod telemetry;
 mod threads;
 mod time;
-mod timer;
 mod verify;
-mod virtual_time;
-mod wait;
-mod writes;
+mod work;
 
 use std::fmt;
 use std::path::Path;
@@ -60,30 +37,32 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 pub use self::builder::TaskHubBuilder;
-use self::clock::Clock;
-pub use self::entities::{
+pub use self::client::entities::{
     CleanedEntities, EntityDetails, EntityPage, EntityQuery, ScheduledSignal, ScheduledSignalPage,
     ScheduledSignalQuery,
 };
+pub use self::client::handle::OrchestrationHandle;
+pub use self::client::instance::{InstanceDetails, InstanceHandle};
+pub use self::client::progress::CustomStatusWatch;
+pub use self::client::query::InstanceQuery;
+pub use self::client::reply::Reply;
 pub use self::error::{EntityError, HubError, ManageError, OpenError, ResultError, StartError};
-pub use self::handle::OrchestrationHandle;
-pub use self::instance::{InstanceDetails, InstanceHandle};
-pub use self::lifecycle::{LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleKind};
-use self::lines::Kept;
-pub use self::progress::CustomStatusWatch;
-pub use self::query::InstanceQuery;
-pub use self::reply::Reply;
 pub use self::settings::Retention;
 pub use self::shutdown::ShutdownReport;
+pub use self::telemetry::lifecycle::{
+    LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleKind,
+};
+use self::telemetry::lines::Kept;
+use self::time::clock::Clock;
 
-use self::activities::Activities;
-use self::batches::Batches;
 use self::health::Health;
-use self::lifecycle::LifecycleSource;
 use self::mail::Mailboxes;
 use self::shutdown::Stopping;
+use self::telemetry::lifecycle::LifecycleSource;
 use self::threads::{Readers, Threads};
-use self::virtual_time::VirtualTime;
+use self::time::virtual_time::VirtualTime;
+use self::work::activities::Activities;
+use self::work::batches::Batches;
 use crate::limits::Limits;
 use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, InvalidInstanceId, Tags};

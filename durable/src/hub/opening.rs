@@ -11,27 +11,27 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::activities::Activities;
-use super::batches::Batches;
 use super::builder::Place;
-use super::clock::{self, Clock};
-use super::committer::{Committer, Owned};
-use super::due::{DueList, Limits as DueLimits};
+use super::commit::committer::{Committer, Owned};
+use super::commit::queue::Writes;
 use super::error::{HubError, OpenError};
 use super::guarded_store::GuardedStore;
 use super::health::Health;
-use super::lifecycle::Lifecycle;
-use super::lines::{self, Kept};
 use super::mail::{Delivery, Mailboxes};
-use super::outbox::Outbox;
 use super::partition::Partition;
-use super::residents::{Residents, Room};
+use super::partition::due::{DueList, Limits as DueLimits};
+use super::partition::outbox::Outbox;
+use super::partition::residents::{Residents, Room};
 use super::settings::Settings;
+use super::telemetry::lifecycle::Lifecycle;
+use super::telemetry::lines::{self, Kept};
 use super::threads::{Readers, Threads};
-use super::timer::Timer;
-use super::virtual_time::VirtualTime;
-use super::wait::Patience;
-use super::writes::Writes;
+use super::time::clock::{self, Clock};
+use super::time::timer::Timer;
+use super::time::virtual_time::VirtualTime;
+use super::time::wait::Patience;
+use super::work::activities::Activities;
+use super::work::batches::Batches;
 use crate::protocol::{FORMAT_VERSION, HubRecord, PartitionId};
 use crate::registry::Registry;
 use crate::store::{Durability, SledOptions, SledStore, Store, StoreError};
@@ -41,7 +41,7 @@ const PARTITIONS: u16 = 4;
 /// How long to wait for a folder that this process has open.
 const IN_USE: Duration = Duration::from_secs(1);
 
-pub(super) fn open_store(
+pub(crate) fn open_store(
     place: Place,
     durability: Option<Durability>,
 ) -> Result<(Arc<dyn Store>, Kept), OpenError> {
@@ -86,7 +86,7 @@ fn open_folder(options: &SledOptions, path: &Path) -> Result<SledStore, StoreErr
 }
 
 /// Creates the hub if there is none; gives the number of its partitions.
-pub(super) fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, OpenError> {
+pub(crate) fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, OpenError> {
     let partitions = wanted.unwrap_or(PARTITIONS);
     if partitions == 0 {
         return Err(OpenError::Setting("`partitions` must be at least 1".to_owned()));
@@ -102,24 +102,24 @@ pub(super) fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, Open
 }
 
 /// What the threads of a hub share.
-pub(super) struct Parts {
-    pub(super) registry: Arc<Registry>,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) mailboxes: Mailboxes,
-    pub(super) activities: Arc<Activities>,
-    pub(super) batches: Arc<Batches>,
-    pub(super) health: Arc<Health>,
-    pub(super) lifecycle: Arc<Lifecycle>,
-    pub(super) live: Room,
-    pub(super) settings: Settings,
-    pub(super) time: Option<Arc<VirtualTime>>,
-    pub(super) clock: Clock,
+pub(crate) struct Parts {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) mailboxes: Mailboxes,
+    pub(crate) activities: Arc<Activities>,
+    pub(crate) batches: Arc<Batches>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) live: Room,
+    pub(crate) settings: Settings,
+    pub(crate) time: Option<Arc<VirtualTime>>,
+    pub(crate) clock: Clock,
 }
 
 impl Parts {
     /// Claims all partitions and starts their threads and the committer's. The line of the
     /// opening is logged when nothing can fail any more, before they do anything.
-    pub(super) fn start(
+    pub(crate) fn start(
         &self,
         mail: Vec<(PartitionId, Receiver<Delivery>)>,
         kept: &Kept,
@@ -214,7 +214,7 @@ impl Parts {
 }
 
 /// Says what stops when the hub has failed.
-pub(super) fn stop_by(
+pub(crate) fn stop_by(
     health: &Health,
     activities: &Arc<Activities>,
     batches: &Arc<Batches>,
@@ -234,7 +234,7 @@ pub(super) fn stop_by(
 }
 
 /// Fails the hub when the runtime ends before what this returns is dropped.
-pub(super) fn watch_runtime(runtime: &Handle, health: &Arc<Health>) -> oneshot::Sender<()> {
+pub(crate) fn watch_runtime(runtime: &Handle, health: &Arc<Health>) -> oneshot::Sender<()> {
     let (hub, ended) = oneshot::channel();
     let mut watch = Watch(Some(Arc::clone(health)));
     runtime.spawn(async move {

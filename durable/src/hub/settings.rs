@@ -7,13 +7,13 @@ use crate::limits::Limits;
 use crate::protocol::{RuntimeStatus, Tags};
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Settings {
-    pub(super) limits: Limits,
+pub(crate) struct Settings {
+    pub(crate) limits: Limits,
     /// Whether every episode is replayed from scratch and compared.
-    pub(super) verify: bool,
-    pub(super) retention: Retention,
+    pub(crate) verify: bool,
+    pub(crate) retention: Retention,
     /// What orchestrators of new instances are told.
-    pub(super) properties: Arc<Tags>,
+    pub(crate) properties: Arc<Tags>,
 }
 
 /// How long finished instances are kept: for ever, if nothing else is said.
@@ -64,7 +64,7 @@ impl Retention {
         Self { terminated: Some(time), ..self }
     }
 
-    pub(super) fn of(&self, status: RuntimeStatus) -> Option<Duration> {
+    pub(crate) fn of(&self, status: RuntimeStatus) -> Option<Duration> {
         match status {
             RuntimeStatus::Completed => self.completed,
             RuntimeStatus::Failed => self.failed,

@@ -14,8 +14,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::error::HubError;
-use super::wait::Deadline;
-use super::{Inner, TaskHub, clock, lines};
+use super::telemetry::lines;
+use super::time::clock;
+use super::time::wait::Deadline;
+use super::{Inner, TaskHub};
 use crate::error::Result;
 use crate::panics;
 use crate::protocol::InstanceId;
@@ -71,7 +73,7 @@ impl fmt::Display for ShutdownReport {
 
 /// How far a hub is stopped.
 #[derive(Debug, Default)]
-pub(super) struct Stopping {
+pub(crate) struct Stopping {
     /// Told when it is over; none before it begins.
     ended: Mutex<Option<watch::Receiver<Option<ShutdownReport>>>>,
     /// Until when running activities and operations are waited for.
@@ -220,7 +222,7 @@ impl Inner {
     }
 
     /// Begins nothing more, and tells what is running to come to an end.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.health.shut_down();
         self.activities.close();
         self.batches.close();

@@ -15,7 +15,7 @@ use std::thread;
 
 use super::error::HubError;
 use super::health::Health;
-use super::wait::Deadline;
+use super::time::wait::Deadline;
 use crate::panics;
 
 /// How many threads read at most.
@@ -23,20 +23,20 @@ const READERS_MAX: usize = 4;
 
 /// Counts what runs, by name.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     running: Mutex<BTreeMap<u64, String>>,
     changed: Condvar,
 }
 
 /// One that is counted, as long as this is held.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(crate) struct Counted {
     tally: Arc<Tally>,
     number: u64,
 }
 
 impl Tally {
-    pub(super) fn count(self: &Arc<Self>, name: String) -> Counted {
+    pub(crate) fn count(self: &Arc<Self>, name: String) -> Counted {
         let mut running = self.running();
         let number = running.last_key_value().map_or(0, |(last, _)| last + 1);
         running.insert(number, name);
@@ -44,7 +44,7 @@ impl Tally {
     }
 
     /// Blocks until nothing runs any more, or until the deadline; gives what still does.
-    pub(super) fn wait(&self, deadline: &Deadline) -> Vec<String> {
+    pub(crate) fn wait(&self, deadline: &Deadline) -> Vec<String> {
         let mut running = self.running();
         while !running.is_empty() {
             running = match deadline.wait(&self.changed, running) {
@@ -56,12 +56,12 @@ impl Tally {
     }
 
     /// How many run.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.running().len()
     }
 
     /// Lets those who wait look at their deadline again.
-    pub(super) fn look_again(&self) {
+    pub(crate) fn look_again(&self) {
         drop(self.running());
         self.changed.notify_all();
     }
@@ -80,14 +80,14 @@ impl Drop for Counted {
 
 /// Where threads wait until all of them have been started.
 #[derive(Debug, Default)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     is_open: Mutex<Option<bool>>,
     changed: Condvar,
 }
 
 impl Gate {
     /// Lets the threads begin, or sends them away.
-    pub(super) fn decide(&self, begin: bool) {
+    pub(crate) fn decide(&self, begin: bool) {
         self.is_open.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(begin);
         self.changed.notify_all();
     }
@@ -108,19 +108,19 @@ impl Gate {
 
 /// What starts the threads of a hub.
 #[derive(Clone, Debug)]
-pub(super) struct Threads {
+pub(crate) struct Threads {
     health: Arc<Health>,
     running: Arc<Tally>,
     gate: Arc<Gate>,
 }
 
 impl Threads {
-    pub(super) fn new(health: Arc<Health>) -> Self {
+    pub(crate) fn new(health: Arc<Health>) -> Self {
         Self { health, running: Arc::default(), gate: Arc::default() }
     }
 
     /// Starts a thread, which begins when the gate is opened.
-    pub(super) fn start(
+    pub(crate) fn start(
         &self,
         name: impl Into<String>,
         work: impl FnOnce() + Send + 'static,
@@ -141,18 +141,18 @@ impl Threads {
     }
 
     /// Lets all threads begin.
-    pub(super) fn begin(&self) {
+    pub(crate) fn begin(&self) {
         self.gate.decide(true);
     }
 
     /// Sends away those that have not begun, and waits for them.
-    pub(super) fn give_up(&self) {
+    pub(crate) fn give_up(&self) {
         self.gate.decide(false);
         self.running.wait(&Deadline::default());
     }
 
     /// The threads that run.
-    pub(super) fn running(&self) -> &Tally {
+    pub(crate) fn running(&self) -> &Tally {
         &self.running
     }
 }
@@ -173,7 +173,7 @@ fn thread_name() -> String {
 
 /// The threads that read the store for clients: one that is always there, and more under load.
 #[derive(Debug)]
-pub(super) struct Readers {
+pub(crate) struct Readers {
     queue: Mutex<Queue>,
     work: Condvar,
     threads: Threads,
@@ -190,18 +190,18 @@ struct Queue {
 }
 
 impl Readers {
-    pub(super) fn new(threads: Threads) -> Arc<Self> {
+    pub(crate) fn new(threads: Threads) -> Arc<Self> {
         Arc::new(Self { queue: Mutex::default(), work: Condvar::new(), threads })
     }
 
     /// Starts the first thread.
-    pub(super) fn start(self: &Arc<Self>) -> io::Result<()> {
+    pub(crate) fn start(self: &Arc<Self>) -> io::Result<()> {
         self.queue().threads = 1;
         self.start_one(1)
     }
 
     /// Has something done. What comes after the hub has closed is dropped.
-    pub(super) fn submit(self: &Arc<Self>, work: impl FnOnce() + Send + 'static) {
+    pub(crate) fn submit(self: &Arc<Self>, work: impl FnOnce() + Send + 'static) {
         let mut queue = self.queue();
         if queue.closed {
             return;
@@ -219,7 +219,7 @@ impl Readers {
     }
 
     /// Does what is waiting, and nothing more.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.queue().closed = true;
         self.work.notify_all();
     }

@@ -15,7 +15,7 @@ use crate::store::{InstanceFilter, Store, StoreError};
 const PAGE: usize = 256;
 
 /// Replays every unfinished instance, and changes nothing.
-pub(super) fn unfinished(
+pub(crate) fn unfinished(
     store: &dyn Store,
     registry: &Registry,
     limits: Limits,

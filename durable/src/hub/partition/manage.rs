@@ -2,14 +2,14 @@
 
 use tokio::sync::oneshot;
 
+use super::residents::Resident;
 use super::start::{answer_parent, terminated};
 use super::{End, Partition, Stopped};
 use crate::engine::{Episode, Outcome, open_children, open_section};
-use crate::hub::committer::{Content, Effect};
+use crate::hub::commit::committer::{Content, Effect};
 use crate::hub::error::ManageError;
-use crate::hub::lifecycle::LifecycleKind;
 use crate::hub::mail::{Ended, Manage};
-use crate::hub::residents::Resident;
+use crate::hub::telemetry::lifecycle::LifecycleKind;
 use crate::protocol::{
     EventKind, HistoryEvent, InstanceId, InstanceRecord, MessageId, ParentInstance, RuntimeStatus,
     Suspension, TaskMessage, Timestamp,

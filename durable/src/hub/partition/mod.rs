@@ -9,8 +9,11 @@
 //! Read next: `start.rs` (new instances), `write.rs` (what an episode leaves), `manage.rs` (what
 //! clients want), `rewind.rs`, `restore.rs` (what was not in memory), `entities/` (what is no orchestration).
 
+pub(crate) mod due;
 mod entities;
 mod manage;
+pub(crate) mod outbox;
+pub(crate) mod residents;
 mod restore;
 mod rewind;
 mod start;
@@ -22,22 +25,22 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 
 use lru::DefaultHasher;
 
-use super::batches::Batches;
-use super::clock::Clock;
-use super::committer::{Content, Effect, Write};
-use super::due::DueList;
+use self::due::DueList;
+use self::outbox::Outbox;
+use self::residents::{Resident, Residents};
+use super::client::progress::{WatchReply, Watched};
+use super::commit::committer::{Content, Effect, Write};
 use super::health::Health;
-use super::lifecycle::{Lifecycle, LifecycleKind};
 use super::mail::{
     Delivery, End, EndReply, Ended, Mail, Mailboxes, Manage, Origin, Start, StartedReply,
 };
-use super::outbox::Outbox;
-use super::progress::{WatchReply, Watched};
-use super::residents::{Resident, Residents};
 use super::settings::Settings;
-use super::virtual_time::{Busy, VirtualTime};
-use super::wait::Patience;
-use super::{metrics, spans};
+use super::telemetry::lifecycle::{Lifecycle, LifecycleKind};
+use super::telemetry::{metrics, spans};
+use super::time::clock::Clock;
+use super::time::virtual_time::{Busy, VirtualTime};
+use super::time::wait::Patience;
+use super::work::batches::Batches;
 use crate::engine::Episode;
 use crate::protocol::{
     EventKind, ExecutionId, InstanceId, MessageId, PartitionId, RuntimeStatus, TaskMessage,
@@ -49,44 +52,44 @@ use crate::store::{PartitionState, Store, StoreError};
 /// How much mail is looked at before episodes are run.
 const BATCH_MAX: usize = 1024;
 
-pub(super) use self::entities::{Live, Scheduled, is_deletion};
+pub(crate) use self::entities::{Live, Scheduled, is_deletion};
 use self::rewind::ChildRewind;
 
 #[derive(Debug)]
-pub(super) struct Partition {
-    pub(super) id: PartitionId,
-    pub(super) registry: Arc<Registry>,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) outbox: Outbox,
-    pub(super) mailboxes: Mailboxes,
-    pub(super) health: Arc<Health>,
-    pub(super) lifecycle: Arc<Lifecycle>,
-    pub(super) settings: Settings,
-    pub(super) residents: Residents<Resident>,
-    pub(super) entities: Residents<Live>,
-    pub(super) scheduled: Residents<Scheduled>,
+pub(crate) struct Partition {
+    pub(crate) id: PartitionId,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) outbox: Outbox,
+    pub(crate) mailboxes: Mailboxes,
+    pub(crate) health: Arc<Health>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) settings: Settings,
+    pub(crate) residents: Residents<Resident>,
+    pub(crate) entities: Residents<Live>,
+    pub(crate) scheduled: Residents<Scheduled>,
     /// Entities for which something came in this turn.
-    pub(super) touched: Vec<InstanceId>,
-    pub(super) batches: Arc<Batches>,
-    pub(super) due: DueList,
-    pub(super) waiters: HashMap<InstanceId, Waiters, DefaultHasher>,
-    pub(super) clock: Clock,
+    pub(crate) touched: Vec<InstanceId>,
+    pub(crate) batches: Arc<Batches>,
+    pub(crate) due: DueList,
+    pub(crate) waiters: HashMap<InstanceId, Waiters, DefaultHasher>,
+    pub(crate) clock: Clock,
     /// Where time is made, in a test.
-    pub(super) time: Option<Arc<VirtualTime>>,
+    pub(crate) time: Option<Arc<VirtualTime>>,
     /// How many writes there were.
-    pub(super) written: u64,
-    pub(super) patience: Patience,
+    pub(crate) written: u64,
+    pub(crate) patience: Patience,
     /// Mail that has come and is not looked at yet.
-    pub(super) next_mail: Option<Delivery>,
+    pub(crate) next_mail: Option<Delivery>,
 }
 
 /// Who wants to know of an instance.
 #[derive(Debug, Default)]
-pub(super) struct Waiters {
-    pub(super) start: Vec<StartedReply>,
-    pub(super) end: Vec<EndReply>,
+pub(crate) struct Waiters {
+    pub(crate) start: Vec<StartedReply>,
+    pub(crate) end: Vec<EndReply>,
     /// Where its custom statuses are told, if somebody watches them.
-    pub(super) status: Option<Watched>,
+    pub(crate) status: Option<Watched>,
 }
 
 impl Waiters {
@@ -97,7 +100,7 @@ impl Waiters {
 
 /// The store has failed, which is noted, so the partition stops.
 #[derive(Debug)]
-struct Stopped;
+pub(crate) struct Stopped;
 
 /// What came for an instance and is delivered in one episode.
 #[derive(Debug, Default)]
@@ -144,7 +147,7 @@ impl Arrival {
 impl Partition {
     /// Goes on with what the store holds, then serves mail until it is told to stop. `opening` keeps
     /// time from passing until then.
-    pub(super) fn run(mut self, mail: &Receiver<Delivery>, found: PartitionState, opening: Busy) {
+    pub(crate) fn run(mut self, mail: &Receiver<Delivery>, found: PartitionState, opening: Busy) {
         let recovered = self.recover(found);
         self.outbox.hand_over();
         drop(opening);
@@ -487,7 +490,7 @@ impl Partition {
 
 impl End {
     /// The end that an event records.
-    pub(super) fn of(kind: &EventKind) -> Option<Self> {
+    pub(crate) fn of(kind: &EventKind) -> Option<Self> {
         let EventKind::ExecutionCompleted { status, result, failure } = kind else { return None };
         Some(match (status, result, failure) {
             (RuntimeStatus::Completed, Some(result), _) => Self::Completed(result.clone()),

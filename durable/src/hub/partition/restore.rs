@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
+use super::residents::Resident;
 use super::{Arrivals, End, Partition, Stopped};
 use crate::engine::{Episode, Execution, Origin};
-use crate::hub::committer::{Content, Effect};
+use crate::hub::commit::committer::{Content, Effect};
 use crate::hub::mail::Mail;
-use crate::hub::residents::Resident;
-use crate::hub::spans;
+use crate::hub::telemetry::spans;
 use crate::protocol::{EventKind, HistoryEvent, InstanceId, InstanceRecord, Suspension, Timestamp};
 use crate::store::PartitionState;
 

@@ -12,14 +12,14 @@
 //!    meanwhile, and wait for the next one.
 
 use super::manage::{Managed, framed};
+use super::residents::Resident;
 use super::start::{answer, terminated};
 use super::{End, Partition, Stopped};
 use crate::engine::{Action, Episode, Execution, Outcome, Rewound, without_failures};
-use crate::hub::committer::{Content, Effect};
+use crate::hub::commit::committer::{Content, Effect};
 use crate::hub::error::ManageError;
 use crate::hub::mail::{Manage, Origin, Start};
-use crate::hub::residents::Resident;
-use crate::hub::spans;
+use crate::hub::telemetry::spans;
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, InstanceId, Json, MessageId, ParentInstance,
     RuntimeStatus,

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::residents::Resident;
 use super::{Partition, Stopped};
 use crate::engine::{Continuation, Episode, Outcome};
-use crate::hub::committer::{Content, Effect};
+use crate::hub::commit::committer::{Content, Effect};
 use crate::hub::error::StartError;
-use crate::hub::lifecycle::LifecycleKind;
 use crate::hub::mail::{Origin, Start};
-use crate::hub::residents::Resident;
-use crate::hub::spans;
+use crate::hub::telemetry::lifecycle::LifecycleKind;
+use crate::hub::telemetry::spans;
 use crate::orchestration::UnreadEvent;
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceRecord, Json, MessageId,

@@ -1,17 +1,17 @@
 //! What an episode leaves: what is written of it, what is sent, what happens once that is durable.
 
+use super::due::WrittenBy;
+use super::residents::Resident;
 use super::start::{answer_parent, terminated};
 use super::{End, Partition};
 use crate::engine::{Action, Episode, Execution, Outcome, ScheduledTask};
 use crate::entity::Asked;
-use crate::hub::activities::Job;
-use crate::hub::committer::{Content, Effect};
-use crate::hub::due::WrittenBy;
-use crate::hub::lifecycle::Before;
-use crate::hub::lines::Line;
+use crate::hub::commit::committer::{Content, Effect};
 use crate::hub::mail::Ended;
-use crate::hub::residents::Resident;
 use crate::hub::settings::Settings;
+use crate::hub::telemetry::lifecycle::Before;
+use crate::hub::telemetry::lines::Line;
+use crate::hub::work::activities::Job;
 use crate::protocol::{
     EntityId, EventKind, HistoryEvent, InstanceId, InstanceRecord, MessageId, ParentInstance,
     RuntimeStatus, TaskMessage, Timestamp,

@@ -3,11 +3,11 @@
 use super::live::Live;
 use super::queue::{Origin, Queued};
 use crate::entity::{BatchDone, Outgoing, Requested};
-use crate::hub::batches::BatchJob;
-use crate::hub::committer::{Content, Effect};
+use crate::hub::commit::committer::{Content, Effect};
 use crate::hub::mail::EntityReply;
 use crate::hub::partition::write::{message, signal};
 use crate::hub::partition::{Partition, Stopped};
+use crate::hub::work::batches::BatchJob;
 use crate::protocol::{EventKind, ExecutionStarted, FailureDetails, InstanceId, Json, TaskMessage};
 
 type Outcome = Result<Json, FailureDetails>;
@@ -69,11 +69,7 @@ impl Partition {
     }
 
     /// Writes what a batch has left, with all that it sends.
-    pub(in crate::hub::partition) fn end_batch(
-        &mut self,
-        id: &InstanceId,
-        done: BatchDone,
-    ) -> Result<(), Stopped> {
+    pub(crate) fn end_batch(&mut self, id: &InstanceId, done: BatchDone) -> Result<(), Stopped> {
         let mut live = self.live(id)?;
         let BatchDone { state, outcomes, outgoing } = done;
         let (mut content, mut effects) = (Content::default(), Vec::new());

@@ -9,7 +9,7 @@ use lru::DefaultHasher;
 
 use super::queue::{Queue, Queued, Step};
 use crate::hub::mail::CallReply;
-use crate::hub::residents::Lives;
+use crate::hub::partition::residents::Lives;
 use crate::protocol::{
     EntityId, EntityState, EventKind, ExecutionId, HistoryEvent, InstanceId, InstanceRecord,
     MessageId, RuntimeStatus, Timestamp,
@@ -17,7 +17,7 @@ use crate::protocol::{
 
 /// An entity in memory.
 #[derive(Debug)]
-pub(in crate::hub) struct Live {
+pub(crate) struct Live {
     pub(super) entity_id: EntityId,
     execution_id: ExecutionId,
     created_at: Option<Timestamp>,

@@ -15,16 +15,16 @@ mod live;
 mod queue;
 mod scheduled;
 
-pub(in crate::hub) use self::live::Live;
-pub(in crate::hub) use self::queue::is_deletion;
-pub(in crate::hub) use self::scheduled::Scheduled;
+pub(crate) use self::live::Live;
+pub(crate) use self::queue::is_deletion;
+pub(crate) use self::scheduled::Scheduled;
 
 use std::ops::Range;
 
 use self::queue::{Origin, QUEUE_BYTES_MAX, Queued, Step, bytes_of};
 use super::write::{lock_request, message, unlock};
 use super::{Partition, Stopped};
-use crate::hub::committer::{Content, Effect};
+use crate::hub::commit::committer::{Content, Effect};
 use crate::hub::mail::{EntityReply, Unlocked};
 use crate::protocol::{EntityId, EventKind, InstanceId, ParentInstance, TaskMessage};
 use crate::store::{EpisodeWrite, StoreError};

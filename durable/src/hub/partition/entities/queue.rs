@@ -380,7 +380,7 @@ impl Queued {
 }
 
 /// Whether a message asks for the operation that every entity has.
-pub(in crate::hub) fn is_deletion(message: &TaskMessage) -> bool {
+pub(crate) fn is_deletion(message: &TaskMessage) -> bool {
     let (EventKind::EntityOperationCalled { operation, .. }
     | EventKind::EntityOperationSignaled { operation, .. }) = &message.event
     else {

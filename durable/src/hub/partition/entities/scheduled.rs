@@ -6,9 +6,9 @@
 //! waits in the store.
 
 use super::{Origin, Partition, Stopped};
-use crate::hub::committer::{Content, Effect};
+use crate::hub::commit::committer::{Content, Effect};
 use crate::hub::mail::Cancelled;
-use crate::hub::residents::Lives;
+use crate::hub::partition::residents::Lives;
 use crate::protocol::{
     EventKind, ExecutionId, HistoryEvent, InstanceId, InstanceRecord, TaskMessage, Timestamp,
 };
@@ -18,7 +18,7 @@ use crate::weight;
 /// A signal that is not due, as long as the store may not have it yet; or one that was cancelled or
 /// sent, as long as the store may still have it.
 #[derive(Debug)]
-pub(in crate::hub) struct Scheduled {
+pub(crate) struct Scheduled {
     id: InstanceId,
     /// `None` if it was cancelled or sent.
     message: Option<TaskMessage>,
@@ -70,7 +70,7 @@ impl Partition {
     }
 
     /// A signal is due.
-    pub(in crate::hub::partition) fn fire(&mut self, id: &InstanceId) -> Result<(), Stopped> {
+    pub(crate) fn fire(&mut self, id: &InstanceId) -> Result<(), Stopped> {
         if self.is_cancelled(id) {
             return Ok(());
         }
@@ -100,7 +100,7 @@ impl Partition {
     }
 
     /// Removes a signal that is not due, if there is one; tells whether there was.
-    pub(in crate::hub::partition) fn cancel_signal(
+    pub(crate) fn cancel_signal(
         &mut self,
         id: &InstanceId,
         reply: Cancelled,

@@ -1,0 +1,295 @@
+//! What a client can do to entities: signal and call them, read, look for, delete and clean.
+//!
+//! Read next: `query.rs` (looking for entities), `scheduled.rs` (signals that are not due).
+
+mod query;
+mod scheduled;
+
+use tokio::sync::oneshot;
+
+use super::reply::Reply;
+use super::requests::NotSent;
+use crate::entity::{Asked, DELETE, DynamicHandle, Entity, EntityHandle, EntityRef, Operation};
+use crate::error::TaskFailed;
+use crate::hub::TaskHub;
+use crate::hub::error::{EntityError, HubError};
+use crate::hub::mail::{EntityReply, Mail};
+use crate::orchestration::{Called, When};
+use crate::payload::Payload;
+use crate::protocol::{
+    EntityId, EntityState, EventKind, FailureDetails, InstanceRecord, Json, MessageId,
+    ParentInstance, TaskMessage, Timestamp,
+};
+use crate::store::{Store, StoreError};
+
+pub use self::query::{CleanedEntities, EntityPage, EntityQuery};
+pub use self::scheduled::{ScheduledSignal, ScheduledSignalPage, ScheduledSignalQuery};
+
+/// What is kept of an entity, as of the last commit that changed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EntityDetails {
+    /// The entity.
+    pub entity_id: EntityId,
+    /// When it came to be.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub last_modified: Timestamp,
+    /// Its state; none if it has none, or if the query left it out.
+    pub state: Option<Json>,
+    /// The critical section that has it locked.
+    pub locked_by: Option<ParentInstance>,
+    /// How many messages were waiting for it.
+    pub backlog: u64,
+}
+
+impl EntityDetails {
+    fn new(entity_id: EntityId, record: &InstanceRecord, kept: EntityState) -> Self {
+        let EntityState { state, locked_by, backlog } = kept;
+        let (created_at, last_modified) = (record.created_at, record.last_updated_at);
+        Self { entity_id, created_at, last_modified, state, locked_by, backlog }
+    }
+
+    /// Its state, read as a `T`; none if it has none.
+    ///
+    /// # Errors
+    /// It is no `T`.
+    pub fn state_as<T: Payload>(&self) -> crate::Result<Option<T>> {
+        let Some(state) = &self.state else { return Ok(None) };
+        Ok(Some(serde_json::from_str(state.as_str())?))
+    }
+}
+
+impl TaskHub {
+    /// Asks an entity for an operation without waiting for an answer. When what this returns is
+    /// awaited and done, the signal is durable: it will be carried out, once.
+    ///
+    /// Signals that one client sends one after another to one entity are carried out in that order.
+    /// An error of the operation is only logged.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # use serde::{Serialize, Deserialize};
+    /// #[derive(Default, Serialize, Deserialize)]
+    /// struct Counter(i64);
+    ///
+    /// #[entity]
+    /// impl Counter {
+    ///     fn add(&mut self, n: i64) -> i64 {
+    ///         self.0 += n;
+    ///         self.0
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// hub.signal_entity(Counter::at("visits").add(1)).await?;
+    /// assert_eq!(hub.call_entity(Counter::at("visits").add(1)).await?, 2);
+    /// let counter = hub.entity_state::<Counter>("visits").await?;
+    /// assert_eq!(counter.map(|counter| counter.0), Some(2));
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`EntityError::InvalidOperation`] if the key breaks a rule or the input has no JSON form or is
+    /// too large, [`EntityError::NotRegistered`] if this hub does not know the entity,
+    /// [`EntityError::NoRoom`] while the disk is nearly full.
+    pub fn signal_entity<T, E>(
+        &self,
+        operation: Operation<T, E>,
+    ) -> Reply<Result<(), EntityError>> {
+        self.signal(operation.into_asked(), None)
+    }
+
+    /// As [`signal_entity`](Self::signal_entity), to be delivered later: after a time, or at a time.
+    /// Until then [`scheduled_signals`](Self::scheduled_signals) finds it, and
+    /// [`cancel_scheduled_signal`](Self::cancel_scheduled_signal) takes it back.
+    ///
+    /// # Errors
+    /// As [`signal_entity`](Self::signal_entity).
+    pub fn signal_entity_at<T, E>(
+        &self,
+        when: impl When,
+        operation: Operation<T, E>,
+    ) -> Reply<Result<(), EntityError>> {
+        self.signal(operation.into_asked(), Some(when.due().from(self.now())))
+    }
+
+    fn signal(
+        &self,
+        asked: Result<Asked, FailureDetails>,
+        at: Option<Timestamp>,
+    ) -> Reply<Result<(), EntityError>> {
+        let hub = self.clone();
+        Reply::new(async move {
+            let asked = hub.accepted(asked)?;
+            let (reply, stored) = oneshot::channel();
+            hub.operate(asked, at, EntityReply::Signalled(reply)).await?;
+            stored.await.map_err(|_gone| hub.error().into())
+        })
+    }
+
+    /// Calls an operation of an entity and waits for its answer, which is durable then.
+    ///
+    /// A call that a crash cuts off was carried out or not, as with any request; it is not carried
+    /// out twice. An orchestration that calls is told in any case.
+    ///
+    /// It waits behind whatever came before, and for a critical section that has the entity locked. So
+    /// it waits for ever in an operation of that very entity, and in an activity that such a critical
+    /// section waits for.
+    ///
+    /// # Errors
+    /// [`EntityError::Failed`] if the operation failed or panicked, which then left nothing behind;
+    /// otherwise as [`signal_entity`](Self::signal_entity).
+    pub fn call_entity<T: 'static, E: 'static>(
+        &self,
+        operation: Operation<T, E>,
+    ) -> Reply<Result<T, EntityError<E>>> {
+        let hub = self.clone();
+        let (output, error) = operation.codecs();
+        let asked = operation.into_asked();
+        Reply::new(async move {
+            let asked = hub.accepted(asked)?;
+            let called = Called::Operation(asked.entity_id.clone(), asked.operation.clone());
+            let (reply, answer) = oneshot::channel();
+            hub.operate(asked, None, EntityReply::Called(reply)).await?;
+            let answer = hub.passing_time(answer).await.ok_or_else(|| hub.error())?;
+            let json = answer.map_err(|details| {
+                EntityError::Failed(TaskFailed::new(called.to_string(), details, error))
+            })?;
+            output.decode(&json).map_err(|reason| EntityError::Unreadable {
+                what: format!("the result of {called}"),
+                reason: reason.to_string(),
+            })
+        })
+    }
+
+    /// Deletes an entity, as its next operation: when what this returns is awaited and done, it has
+    /// no state any more. What comes for it afterwards finds it as if it had never been.
+    ///
+    /// An entity whose code has an operation `delete`, or that is a function, does what that says. One
+    /// whose state cannot be read is deleted all the same.
+    ///
+    /// # Errors
+    /// As [`call_entity`](Self::call_entity), but it is not refused while the disk is nearly full: nor
+    /// is any other call or signal of an operation `delete`.
+    #[expect(clippy::needless_pass_by_value, reason = "a handle is made where it is given")]
+    pub fn delete_entity(&self, entity: impl EntityHandle) -> Reply<Result<(), EntityError>> {
+        let handle = DynamicHandle::new(entity.entity().clone());
+        let hub = self.clone();
+        Reply::new(async move {
+            match hub.call_entity(handle.operation::<()>(DELETE, &())).await {
+                // An operation of that name has no state to begin with; a signal does without.
+                Err(EntityError::Failed(failed))
+                    if failed.details().error_type == FailureDetails::INVALID_STATE =>
+                {
+                    hub.signal_entity(handle.operation::<()>(DELETE, &())).await
+                }
+                deleted => deleted,
+            }
+        })
+    }
+
+    /// The state of an entity as of its last commit; none if it has none.
+    ///
+    /// # Errors
+    /// [`EntityError::InvalidOperation`] if the key breaks a rule, [`EntityError::Unreadable`] if the
+    /// state is not what `E` can read, [`EntityError::Hub`] if the hub was shut down or its store
+    /// failed.
+    pub async fn entity_state<E: Entity>(
+        &self,
+        key: impl AsRef<str>,
+    ) -> Result<Option<E::State>, EntityError> {
+        let entity = EntityRef::new::<E>(key);
+        let id = entity.id().map_err(|error| EntityError::InvalidOperation(error.to_string()))?;
+        let Some(details) = self.entity(id).await? else { return Ok(None) };
+        let Some(state) = details.state else { return Ok(None) };
+        E::state_codec().decode(&state).map(Some).map_err(|reason| EntityError::Unreadable {
+            what: format!("the state of `{id}`"),
+            reason: reason.to_string(),
+        })
+    }
+
+    /// What is kept of an entity; none if nothing is.
+    ///
+    /// # Errors
+    /// The hub was shut down, or its store failed.
+    pub async fn entity(&self, entity_id: &EntityId) -> Result<Option<EntityDetails>, HubError> {
+        let id = entity_id.clone();
+        self.read(move |store| {
+            let Some(record) = store.instance(id.instance_id())? else { return Ok(None) };
+            details(store, &record)
+        })
+        .await
+    }
+
+    /// What is asked for, if this hub takes it.
+    fn accepted<E>(&self, asked: Result<Asked, FailureDetails>) -> Result<Asked, EntityError<E>> {
+        self.check()?;
+        let invalid = |reason: String| EntityError::InvalidOperation(reason);
+        let asked = asked.map_err(|failure| invalid(failure.message))?;
+        let size = asked.input.as_str().len();
+        self.inner.limits.check_payload("the input", size).map_err(invalid)?;
+        let name = asked.entity_id.name();
+        if self.inner.registry.entity(name).is_none()
+            && !asked.operation.eq_ignore_ascii_case(DELETE)
+        {
+            let registered = self.inner.registry.entity_names();
+            return Err(EntityError::NotRegistered { name: name.to_owned(), registered });
+        }
+        Ok(asked)
+    }
+
+    async fn operate(
+        &self,
+        asked: Asked,
+        at: Option<Timestamp>,
+        reply: EntityReply,
+    ) -> Result<(), NotSent> {
+        let Asked { entity_id, operation, input } = asked;
+        let (id, operation) = (entity_id.instance_id().clone(), operation.into_owned());
+        let event = match reply {
+            EntityReply::Called(_) => {
+                let (source, critical_section) = (None, None);
+                EventKind::EntityOperationCalled {
+                    entity_id,
+                    operation,
+                    input,
+                    source,
+                    critical_section,
+                }
+            }
+            EntityReply::Signalled(_) => EventKind::EntityOperationSignaled {
+                entity_id,
+                operation,
+                input,
+                scheduled_time: at,
+                source: None,
+            },
+        };
+        let message = Box::new(TaskMessage {
+            id: MessageId::generate(),
+            instance_id: id.clone(),
+            execution_id: None,
+            from: None,
+            event,
+        });
+        self.request(&id, Mail::Operate { message, reply }).await
+    }
+}
+
+/// What the store has of an entity.
+fn details(
+    store: &dyn Store,
+    record: &InstanceRecord,
+) -> Result<Option<EntityDetails>, StoreError> {
+    let Some(entity_id) = record.instance_id.entity() else { return Ok(None) };
+    let history = store.history(&record.instance_id, record.execution_id, 0)?;
+    Ok(history.into_iter().rev().find_map(|event| match event.kind {
+        EventKind::EntityState(kept) => Some(EntityDetails::new(entity_id.clone(), record, *kept)),
+        _ => None,
+    }))
+}

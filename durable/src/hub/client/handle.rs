@@ -1,0 +1,98 @@
+//! What a client holds of an instance.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use super::instance::InstanceHandle;
+use crate::error::TaskFailed;
+use crate::hub::TaskHub;
+use crate::hub::error::ResultError;
+use crate::hub::mail::End;
+use crate::orchestration::Orchestrator;
+use crate::protocol::{InstanceId, Json};
+use crate::registry::display_name;
+
+/// An instance of orchestration `O`, seen from outside.
+///
+/// It is an [`InstanceHandle`] with a type: dropping it does nothing to the instance.
+///
+/// ```standalone_crate
+/// # use durable::prelude::*;
+/// # #[activity]
+/// # async fn say_hello(city: &str) -> Result<String> { Ok(format!("Hello {city}!")) }
+/// #[orchestrator]
+/// async fn greet(ctx: &OrchestrationContext, city: String) -> Result<String> {
+///     Ok(say_hello(&city).await?)
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// let hub = TaskHub::builder().in_memory().open().await?;
+/// let run = hub.start(greet("Tokyo".into()).instance_id("greet-tokyo")).await?;
+/// assert_eq!(run.result().await?, "Hello Tokyo!");
+/// assert!(run.status().await?.runtime_status.is_finished());
+/// for event in run.history().await? {
+///     println!("{} {}", event.timestamp, event.kind.type_name());
+/// }
+/// # hub.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct OrchestrationHandle<O> {
+    instance: InstanceHandle,
+    orchestration: PhantomData<fn() -> O>,
+}
+
+impl<O: Orchestrator> OrchestrationHandle<O> {
+    pub(crate) fn new(hub: TaskHub, instance_id: InstanceId) -> Self {
+        Self { instance: InstanceHandle { hub, instance_id }, orchestration: PhantomData }
+    }
+
+    /// Waits until the instance has ended and gives what its orchestrator returned.
+    ///
+    /// # Errors
+    /// [`ResultError::Failed`] if it returned an error or panicked, [`ResultError::Suspended`] if it
+    /// waits for other code than this program has, [`ResultError::Hub`] if the hub stops before.
+    pub async fn result(&self) -> Result<O::Output, ResultError<O::Error>> {
+        match self.ended().await?.end {
+            End::Completed(result) => self.read(&result),
+            End::Failed(details) => {
+                let task =
+                    format!("orchestration {}", display_name(O::ENTRY.name, O::ENTRY.version));
+                let (_, error) = O::codecs();
+                Err(ResultError::Failed(TaskFailed::new(task, details, error)))
+            }
+            End::Terminated => Err(ResultError::Terminated(self.instance_id.clone())),
+            End::Suspended(suspension) => Err(ResultError::Suspended(suspension)),
+        }
+    }
+
+    fn read(&self, result: &Json) -> Result<O::Output, ResultError<O::Error>> {
+        let (output, _) = O::codecs();
+        output.decode(result).map_err(|error| ResultError::Unreadable {
+            instance_id: self.instance_id.clone(),
+            reason: error.to_string(),
+        })
+    }
+}
+
+impl<O> Clone for OrchestrationHandle<O> {
+    fn clone(&self) -> Self {
+        Self { instance: self.instance.clone(), orchestration: PhantomData }
+    }
+}
+
+impl<O> Deref for OrchestrationHandle<O> {
+    type Target = InstanceHandle;
+
+    fn deref(&self) -> &InstanceHandle {
+        &self.instance
+    }
+}
+
+impl<O> fmt::Debug for OrchestrationHandle<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OrchestrationHandle({})", self.instance_id)
+    }
+}

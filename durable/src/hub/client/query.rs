@@ -1,0 +1,230 @@
+//! Looking for instances, counting and purging them.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use crate::hub::TaskHub;
+use crate::hub::error::{HubError, ManageError};
+use crate::hub::mail::{Mail, Manage, Managed};
+use crate::orchestration::Orchestrator;
+use crate::protocol::{InstanceId, Json, RuntimeStatus, Timestamp};
+use crate::schedule;
+use crate::store::{InstanceFilter, InstancePage};
+
+/// How many instances are read at once.
+const PAGE: usize = 100;
+/// How many instances are purged at once.
+const PURGED_AT_ONCE: usize = 1000;
+
+/// Which instances are looked for: those to which all that is said applies.
+///
+/// ```standalone_crate
+/// # use durable::prelude::*;
+/// use durable::{InstanceQuery, RuntimeStatus};
+///
+/// # #[orchestrator]
+/// # async fn order(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// let hub = TaskHub::builder().in_memory().open().await?;
+/// hub.start(order().tag("country", "jp")).await?.result().await?;
+///
+/// let failed = InstanceQuery::new().of::<order>().status(RuntimeStatus::Failed);
+/// assert_eq!(hub.count(&failed).await?, 0);
+///
+/// let japanese = InstanceQuery::new().tag("country", "jp").page_size(20);
+/// let mut after = None;
+/// loop {
+///     let page = hub.query(&japanese, after.as_ref()).await?;
+///     for instance in &page.instances {
+///         println!("{} is {}", instance.instance_id, instance.runtime_status);
+///     }
+///     after = page.next;
+///     if after.is_none() {
+///         break;
+///     }
+/// }
+/// # hub.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a query does nothing until it is given to a hub"]
+#[derive(Clone, Debug)]
+pub struct InstanceQuery {
+    filter: InstanceFilter,
+    page_size: usize,
+}
+
+impl Default for InstanceQuery {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl InstanceQuery {
+    /// All instances of your orchestrations. The instance that drives a
+    /// [schedule](crate::Schedule) is none of them; see [`include_schedules`](Self::include_schedules).
+    pub fn new() -> Self {
+        let not_names = vec![schedule::ENTRY.name.to_owned()];
+        let filter = InstanceFilter { not_names, ..InstanceFilter::default() };
+        Self { filter, page_size: PAGE }
+    }
+
+    /// Also the instances that drive schedules, of which there is one for each schedule.
+    pub fn include_schedules(self) -> Self {
+        self.with(|filter| filter.not_names.clear())
+    }
+
+    /// Of the orchestration `O`.
+    pub fn of<O: Orchestrator>(self) -> Self {
+        self.name(O::ENTRY.name)
+    }
+
+    /// Of the orchestration of this name, be it that of schedules, `durable.Schedule`.
+    pub fn name(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.with(|filter| {
+            filter.not_names.retain(|left_out| *left_out != name);
+            filter.name = Some(name);
+        })
+    }
+
+    /// With this status, or another one that is asked for.
+    pub fn status(self, status: RuntimeStatus) -> Self {
+        self.with(|filter| filter.statuses.push(status))
+    }
+
+    /// Created at this time or later.
+    pub fn created_from(self, time: DateTime<Utc>) -> Self {
+        self.with(|filter| filter.created_from = Some(Timestamp::new(time)))
+    }
+
+    /// Created before this time.
+    pub fn created_to(self, time: DateTime<Utc>) -> Self {
+        self.with(|filter| filter.created_to = Some(Timestamp::new(time)))
+    }
+
+    /// Ended at this time or later.
+    pub fn ended_from(self, time: DateTime<Utc>) -> Self {
+        self.with(|filter| filter.ended_from = Some(Timestamp::new(time)))
+    }
+
+    /// Ended before this time.
+    pub fn ended_to(self, time: DateTime<Utc>) -> Self {
+        self.with(|filter| filter.ended_to = Some(Timestamp::new(time)))
+    }
+
+    /// With an id that begins like this. Ids of instances that drive schedules begin with
+    /// `durable.schedule:`, and are found by this.
+    pub fn id_prefix(self, prefix: impl Into<String>) -> Self {
+        let prefix = prefix.into();
+        self.with(|filter| {
+            if prefix.starts_with(schedule::ID_PREFIX) {
+                filter.not_names.clear();
+            }
+            filter.id_prefix = prefix;
+        })
+    }
+
+    /// With this tag, and with all others that are asked for.
+    pub fn tag(self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.with(|filter| drop(filter.tags.insert(key.into(), value.into())))
+    }
+
+    /// With exactly this custom status.
+    pub fn custom_status(self, status: &impl Serialize) -> Self {
+        // What has no JSON form is no instance's status, and so finds none.
+        let json = serde_json::to_string(status).unwrap_or_default();
+        self.with(|filter| filter.custom_status = Some(Json::trusted(json)))
+    }
+
+    /// How many instances there are on a page, at most; by default 100.
+    pub fn page_size(self, instances: usize) -> Self {
+        Self { page_size: instances.max(1), ..self }
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut InstanceFilter)) -> Self {
+        set(&mut self.filter);
+        self
+    }
+}
+
+impl TaskHub {
+    /// Instances in the order of their ids, those behind `after`: a page of them.
+    ///
+    /// A page may be shorter than asked for though there are more; the last one has no
+    /// [`next`](InstancePage::next).
+    ///
+    /// # Errors
+    /// The hub was shut down, or its store failed.
+    pub async fn query(
+        &self,
+        query: &InstanceQuery,
+        after: Option<&InstanceId>,
+    ) -> Result<InstancePage, HubError> {
+        let (query, after) = (query.clone(), after.cloned());
+        self.read(move |store| store.instances(&query.filter, after.as_ref(), query.page_size))
+            .await
+    }
+
+    /// How many instances there are. It looks at all that the query's id prefix lets through.
+    ///
+    /// # Errors
+    /// The hub was shut down, or its store failed.
+    pub async fn count(&self, query: &InstanceQuery) -> Result<u64, HubError> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = self.query(query, after.as_ref()).await?;
+            count += page.instances.len() as u64;
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(count),
+            }
+        }
+    }
+
+    /// Asks for something to be done to an instance; the answer comes once it is durable.
+    pub(crate) async fn manage(
+        &self,
+        instance_id: &InstanceId,
+        what: Manage,
+    ) -> Result<oneshot::Receiver<Managed>, ManageError> {
+        let (reply, managed) = oneshot::channel();
+        let mail = Mail::Manage { instance_id: instance_id.clone(), what, reply };
+        self.request(instance_id, mail).await?;
+        Ok(managed)
+    }
+
+    /// Removes the instances that the query finds and that have ended; gives how many.
+    ///
+    /// Many are removed at once, so that they share a commit.
+    ///
+    /// # Errors
+    /// The hub was shut down, or its store failed; some may be removed then.
+    pub async fn purge(&self, query: &InstanceQuery) -> Result<u64, ManageError> {
+        let query = InstanceQuery { page_size: PURGED_AT_ONCE, ..query.clone() };
+        let (mut purged, mut after) = (0, None);
+        loop {
+            let page = self.query(&query, after.as_ref()).await?;
+            let ended = page.instances.iter().filter(|it| it.runtime_status.is_finished());
+            let mut replies = Vec::new();
+            for record in ended {
+                let purge = Manage::Purge { child_of: None };
+                replies.push(self.manage(&record.instance_id, purge).await?);
+            }
+            for reply in replies {
+                match reply.await.map_err(|_gone| self.error())? {
+                    Ok(()) => purged += 1,
+                    // Somebody else was faster.
+                    Err(ManageError::NoSuchInstance(_) | ManageError::NotFinished { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(purged),
+            }
+        }
+    }
+}

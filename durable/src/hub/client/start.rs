@@ -1,0 +1,150 @@
+//! Starting instances.
+
+use tokio::sync::oneshot;
+
+use super::reply::Reply;
+use crate::call::{Call, CallOptions};
+use crate::hub::error::{HubError, StartError};
+use crate::hub::mail::{Mail, Origin, Start};
+use crate::hub::{OrchestrationHandle, TaskHub};
+use crate::orchestration::{Due, Orchestrator};
+use crate::protocol::{
+    ExecutionId, ExecutionStarted, InstanceId, Json, RuntimeStatus, Tags, TraceContext,
+};
+use crate::registry::display_name;
+
+/// What an instance is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct StartRequest {
+    pub(crate) instance_id: InstanceId,
+    pub(crate) name: String,
+    pub(crate) version: Option<String>,
+    pub(crate) input: Json,
+    pub(crate) tags: Tags,
+    pub(crate) trace_context: Option<TraceContext>,
+    pub(crate) start_at: Option<Due>,
+    /// Statuses of an instance with this id that make way.
+    pub(crate) replaces: Vec<RuntimeStatus>,
+}
+
+impl TaskHub {
+    /// Starts an instance. When what this returns is awaited and done, the start is durable.
+    ///
+    /// # Errors
+    /// [`StartError::AlreadyExists`] if the id is taken (see [`Call::replace_if`]),
+    /// [`StartError::NotRegistered`] if this hub does not know the orchestration,
+    /// [`StartError::InvalidInstanceId`], [`StartError::InvalidInput`], [`StartError::CallOption`],
+    /// [`StartError::InvalidTraceContext`]; [`StartError::NoRoom`] while the disk is nearly full.
+    pub fn start<O: Orchestrator>(
+        &self,
+        call: Call<O>,
+    ) -> Reply<Result<OrchestrationHandle<O>, StartError>> {
+        let hub = self.clone();
+        Reply::new(async move { hub.start_now(call).await })
+    }
+
+    async fn start_now<O: Orchestrator>(
+        &self,
+        call: Call<O>,
+    ) -> Result<OrchestrationHandle<O>, StartError> {
+        let request = request(call)?;
+        let instance_id = request.instance_id.clone();
+        self.request_start(request).await?;
+        Ok(OrchestrationHandle::new(self.clone(), instance_id))
+    }
+
+    /// Starts an instance, unless there is one with its id already: then that one's handle is given,
+    /// however far it is. Of several who do this at the same time, one starts.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # #[orchestrator]
+    /// # async fn nightly(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
+    /// # async fn go_on(hub: TaskHub) -> Result<()> {
+    /// let run = hub.start_if_absent(nightly().instance_id("nightly-2026-01-04")).await?;
+    /// run.result().await?; // whoever has started it
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), but for [`StartError::AlreadyExists`]; and [`StartError::Hub`] with
+    /// [`HubError::OtherOrchestration`] if the id is that of another orchestration's instance.
+    pub fn start_if_absent<O: Orchestrator>(
+        &self,
+        call: Call<O>,
+    ) -> Reply<Result<OrchestrationHandle<O>, StartError>> {
+        let hub = self.clone();
+        Reply::new(async move {
+            match hub.start_now(call).await {
+                Err(StartError::AlreadyExists { instance_id, .. }) => {
+                    let found = hub.get_instance::<O>(instance_id.as_str()).await?;
+                    found.ok_or_else(|| HubError::NoSuchInstance(instance_id).into())
+                }
+                started => started,
+            }
+        })
+    }
+
+    pub(crate) async fn request_start(&self, request: StartRequest) -> Result<(), StartError> {
+        self.check()?;
+        let StartRequest { instance_id, name, version, input, .. } = request;
+        self.can_start(&name, version.as_deref(), &input)?;
+        let mut started = ExecutionStarted::new(name, version, input, ExecutionId::generate());
+        started.tags = request.tags;
+        started.trace_context = request.trace_context.map(TraceContext::checked).transpose()?;
+        started.scheduled_start = request.start_at.map(|due| due.from(self.now()));
+        started.properties = self.inner.properties.as_ref().clone();
+        let (reply, begun) = oneshot::channel();
+        let start = Start {
+            instance_id: instance_id.clone(),
+            started: Box::new(started),
+            replaces: request.replaces,
+            origin: Origin::Client(reply),
+        };
+        self.request(&instance_id, Mail::Start(start)).await?;
+        begun.await.map_err(|_gone| self.error())?
+    }
+
+    /// Whether there is such an orchestration, and the input is not too large for it.
+    pub(crate) fn can_start(
+        &self,
+        name: &str,
+        version: Option<&str>,
+        input: &Json,
+    ) -> Result<(), StartError> {
+        if self.inner.registry.orchestrator_for(name, version).is_none() {
+            return Err(StartError::NotRegistered {
+                name: display_name(name, version),
+                registered: self.inner.registry.orchestrator_names(),
+            });
+        }
+        let check = self.inner.limits.check_payload("the input", input.as_str().len());
+        check.map_err(|reason| StartError::InvalidInput { name: name.to_owned(), reason })
+    }
+}
+
+/// What a call asks for.
+fn request<O: Orchestrator>(call: Call<O>) -> Result<StartRequest, StartError> {
+    let entry = O::ENTRY;
+    let invalid = |reason| StartError::InvalidInput { name: entry.name.to_owned(), reason };
+    let input = call.input.map_err(invalid)?;
+    let options = call.options.map_or_else(CallOptions::default, |options| *options);
+    if let Some(option) = options.of_waiting() {
+        return Err(StartError::CallOption { name: entry.name.to_owned(), option });
+    }
+    let instance_id = match options.instance_id {
+        Some(id) => InstanceId::new(id)?,
+        None => InstanceId::generate(),
+    };
+    Ok(StartRequest {
+        instance_id,
+        name: entry.name.to_owned(),
+        version: options.version.or_else(|| entry.version.map(str::to_owned)),
+        input,
+        tags: options.tags,
+        trace_context: options.start.trace_context,
+        start_at: options.start.start_at,
+        replaces: options.start.replaces,
+    })
+}

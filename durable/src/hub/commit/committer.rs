@@ -1,0 +1,239 @@
+//! The committer: makes the episodes of all partitions durable, many at once.
+//!
+//! It has a thread of its own, which commits whatever is waiting. A partition that has nothing else to
+//! do meanwhile commits itself, if nobody is at it: one group, and what has come by then is the
+//! thread's. So under load episodes are run while others are written, and else no thread waits
+//! for another to wake up.
+//!
+//! Rules:
+//! 1. Effects (activities, answers) leave only when what they follow from is durable, in the order
+//!    in which they were written.
+//! 2. After a failure nothing is written any more, and nobody is told anything but the failure.
+//!
+//! Read next: `queue.rs` (what is a group, and who commits it).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::oneshot;
+
+use super::queue::Writes;
+use crate::hub::client::progress::{StatusSender, WatchReply, Watched};
+use crate::hub::error::{ManageError, StartError};
+use crate::hub::health::Health;
+use crate::hub::mail::{
+    CallReply, Cancelled, EndReply, Ended, Mail, Mailboxes, ManageReply, SignalReply, StartReply,
+    StartedReply, Unlocked,
+};
+use crate::hub::telemetry::lifecycle::{Lifecycle, LifecycleEvent};
+use crate::hub::telemetry::lines::Line;
+use crate::hub::telemetry::metrics::{self, Stopwatch};
+use crate::hub::time::virtual_time::Busy;
+use crate::hub::work::activities::{Activities, Job, JobKey};
+use crate::panics;
+use crate::protocol::{
+    ExecutionId, FailureDetails, InstanceId, Json, MessageId, PartitionId, TaskMessage,
+};
+use crate::store::{Commit, EpisodeWrite, Epoch, Store, StoreError};
+use crate::weight;
+
+/// What a partition wants written, and what is to happen once it is durable.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) partition: PartitionId,
+    /// Counts the writes of the partition.
+    pub(crate) number: u64,
+    pub(crate) content: Content,
+    pub(crate) effects: Vec<Effect>,
+    /// About how many bytes are written.
+    pub(crate) bytes: usize,
+    /// Keeps time from passing until the effects have left.
+    pub(crate) _busy: Busy,
+}
+
+/// What is written at once.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    pub(crate) episode: Option<EpisodeWrite>,
+    pub(crate) consumed: Vec<MessageId>,
+    /// What is sent to other instances.
+    pub(crate) messages: Vec<TaskMessage>,
+    pub(crate) purged: Vec<InstanceId>,
+}
+
+impl Content {
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { episode, consumed, messages, purged } = self;
+        episode.is_none() && consumed.is_empty() && messages.is_empty() && purged.is_empty()
+    }
+
+    /// About how many bytes it has, once it is written.
+    pub(crate) fn bytes(&self) -> usize {
+        let episode = self.episode.as_ref().map_or(0, |it| weight::of_events(&it.events));
+        let messages = self.messages.iter().map(|message| weight::of_event(&message.event));
+        episode + messages.sum::<usize>()
+    }
+}
+
+/// What happens once a write is durable.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    Run(Box<Job>),
+    /// The result of this attempt has been taken in.
+    TakenIn(JobKey, u32),
+    Cancel(JobKey),
+    /// Nobody waits for any activity of this execution any more.
+    CancelAll(ExecutionId),
+    Started(StartReply, Result<(), StartError>),
+    Managed(ManageReply, Result<(), ManageError>),
+    Begun(StartedReply, bool),
+    /// All that the partition has written before is durable.
+    Durable(oneshot::Sender<()>),
+    Ended(EndReply, Option<Box<Ended>>),
+    /// Somebody watches the custom status of an instance, if there is one.
+    Watching(WatchReply, Option<Watched>),
+    /// An instance has said something of its progress, or has ended.
+    Said(StatusSender, Option<Json>),
+    /// A signal of a client is stored, or carried out.
+    Signalled(SignalReply),
+    Operated(CallReply, Result<Json, FailureDetails>),
+    Unlocked(Unlocked, bool),
+    SignalCancelled(Cancelled, bool),
+    /// An entity has dealt with all that was in memory.
+    Refill(InstanceId),
+    /// Something has happened to an instance.
+    Tell(Box<LifecycleEvent>),
+    /// Something has happened to an instance that is logged.
+    Log(Box<Line>),
+}
+
+/// What the committer knows of a partition.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    pub(crate) epoch: Epoch,
+    /// The number of the last write that is durable.
+    pub(crate) durable: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Committer {
+    pub(crate) writes: Writes,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) owned: BTreeMap<PartitionId, Owned>,
+    pub(crate) activities: Arc<Activities>,
+    pub(crate) mailboxes: Mailboxes,
+    pub(crate) health: Arc<Health>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+}
+
+/// A group that is dealt with: when this is dropped the next one may be taken.
+struct Dealing<'a>(&'a Writes);
+
+impl Drop for Dealing<'_> {
+    fn drop(&mut self) {
+        self.0.done();
+    }
+}
+
+impl Committer {
+    /// Commits whatever is waiting, until every partition has gone.
+    pub(crate) fn run(&self) {
+        while let Some(group) = self.writes.take() {
+            self.deal_with(group);
+        }
+    }
+
+    /// Commits what a partition wants written, with what else is waiting, unless somebody is at it.
+    pub(crate) fn commit_at_once(&self, new: &mut Vec<Write>) {
+        if let Some(group) = self.writes.add_and_take(new) {
+            self.deal_with(group);
+        }
+    }
+
+    fn deal_with(&self, mut group: Vec<Write>) {
+        let _dealing = Dealing(&self.writes);
+        if self.health.has_failed() {
+            return;
+        }
+        match self.commit(&mut group) {
+            Ok(messages) => self.release(group, messages),
+            // The group with its replies is dropped after the failure is known, so whoever waits for
+            // one learns of it.
+            Err(error) => self.health.fail(error.into()),
+        }
+    }
+
+    /// Writes a group; gives the messages that are on their way now.
+    fn commit(&self, group: &mut [Write]) -> Result<Vec<TaskMessage>, StoreError> {
+        let mut commit = Commit::default();
+        for write in &mut *group {
+            let partition = write.partition;
+            let Content { episode, consumed, messages, purged } =
+                std::mem::take(&mut write.content);
+            commit.episodes.extend(episode);
+            commit.consumed.extend(consumed.into_iter().map(|id| (partition, id)));
+            commit.purged.extend(purged.into_iter().map(|id| (partition, id)));
+            let addressed =
+                |message: TaskMessage| (self.mailboxes.partition(&message.instance_id), message);
+            commit.messages.extend(messages.into_iter().map(addressed));
+        }
+        if commit.is_empty() {
+            return Ok(Vec::new());
+        }
+        commit.owners = group
+            .iter()
+            .filter_map(|write| Some((write.partition, self.owned.get(&write.partition)?.epoch)))
+            .collect();
+        commit.owners.sort_unstable();
+        commit.owners.dedup();
+        let watch = Stopwatch::start();
+        self.store.commit(&commit)?;
+        metrics::committed(&commit, group.len(), watch);
+        metrics::store(&*self.store);
+        Ok(commit.messages.into_iter().map(|(_, message)| message).collect())
+    }
+
+    fn release(&self, group: Vec<Write>, messages: Vec<TaskMessage>) {
+        for message in messages {
+            let instance_id = message.instance_id.clone();
+            self.mailboxes.send(&instance_id, Mail::Message(Box::new(message)));
+        }
+        for write in group {
+            if let Some(owned) = self.owned.get(&write.partition) {
+                owned.durable.store(write.number, Ordering::Release);
+            }
+            for effect in write.effects {
+                // An answer calls the waker of whoever waits for it, which may be of the user's making.
+                panics::shield(|| self.take_effect(effect));
+            }
+        }
+    }
+
+    fn take_effect(&self, effect: Effect) {
+        match effect {
+            Effect::Run(job) => self.activities.submit(job),
+            Effect::TakenIn(key, attempt) => self.activities.taken_in(&key, attempt),
+            Effect::Cancel(key) => self.activities.cancel(&key),
+            Effect::CancelAll(execution) => self.activities.cancel_all(execution),
+            // Whoever no longer waits for an answer has dropped its end of the channel.
+            Effect::Started(reply, started) => drop(reply.send(started)),
+            Effect::Managed(reply, managed) => drop(reply.send(managed)),
+            Effect::Begun(reply, exists) => drop(reply.send(exists)),
+            Effect::Durable(reply) | Effect::Signalled(reply) => drop(reply.send(())),
+            Effect::Ended(reply, end) => drop(reply.send(end)),
+            Effect::Watching(reply, found) => {
+                drop(reply.send(found.map(Watched::subscribe)));
+            }
+            Effect::Said(sender, status) => drop(sender.send(status)),
+            Effect::Operated(reply, outcome) => drop(reply.send(outcome)),
+            Effect::SignalCancelled(reply, was_waiting) => drop(reply.send(was_waiting)),
+            Effect::Unlocked(reply, was_locked) => drop(reply.send(was_locked)),
+            Effect::Refill(entity) => {
+                self.mailboxes.send(&entity.clone(), Mail::Refill(entity));
+            }
+            Effect::Tell(event) => self.lifecycle.tell(*event),
+            Effect::Log(line) => line.tell(),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Group commit: what partitions write, the queue in which it waits, and the committer.
+
+pub(crate) mod committer;
+pub(crate) mod queue;

@@ -1,0 +1,186 @@
+//! Which instance has something to do at which time: the nearest entries in memory, the rest in the
+//! store.
+//!
+//! **Invariant:** every due time is in memory, or it is durable in the store and behind the horizon,
+//! where it will still be read.
+//!
+//! Rules that keep it:
+//! 1. Every entry in memory carries the number of the write that contains it, if there is one. Memory
+//!    lets an entry go only once that write is durable. An entry that no write contains stays until
+//!    its time comes.
+//! 2. Entries are let go only behind the horizon, and the horizon moves forward only by reading the
+//!    store.
+//! 3. Before the store is asked, the list lets go what is durable by then. What becomes durable while
+//!    the answer is on its way is in memory still, because the answer may lack it.
+//! 4. An answer of the store never replaces an entry in memory: it may be older.
+//! 5. An entry may be stale. The instance is asked what it is due for before anything is done.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::protocol::{InstanceId, Timestamp};
+
+/// When an instance is due.
+pub(crate) type Entry = (Timestamp, InstanceId);
+
+/// The number of the first write that contains a due time; none if it is known to memory alone.
+pub(crate) type WrittenBy = Option<u64>;
+
+/// What came from the store is in a write that is durable, whatever its number.
+const FROM_STORE: WrittenBy = Some(0);
+
+/// How much of the list is in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// How many entries are read at once.
+    pub(crate) read: usize,
+    /// How many entries before the horizon are kept.
+    pub(crate) keep: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { read: 1024, keep: 16 * 1024 }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct DueList {
+    limits: Limits,
+    /// All entries until the horizon.
+    soon: BTreeMap<Entry, WrittenBy>,
+    /// Entries behind the horizon that the store may not have yet.
+    later: BTreeMap<Entry, WrittenBy>,
+    /// The entries of `later` that some write contains, in the order of the writes.
+    leaving: BTreeSet<(u64, Entry)>,
+    /// The last entry of which it is certain that all before it are in `soon`; none if all are.
+    horizon: Option<Entry>,
+    /// The number of the last write that is durable.
+    durable: Arc<AtomicU64>,
+}
+
+impl DueList {
+    /// The list of a partition of which nothing is read yet.
+    pub(crate) fn new(limits: Limits, durable: Arc<AtomicU64>) -> Self {
+        let (soon, later, leaving) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { limits, soon, later, leaving, horizon: None, durable }
+    }
+
+    /// Reads what is due first. `ask` asks the store for so many entries behind the given one.
+    pub(crate) fn load<E>(
+        &mut self,
+        ask: impl FnOnce(Option<&Entry>, usize) -> Result<Vec<Entry>, E>,
+    ) -> Result<(), E> {
+        self.read(None, ask)
+    }
+
+    /// An instance is due at another time than before, which `written_by` says.
+    pub(crate) fn set(
+        &mut self,
+        id: &InstanceId,
+        (before, now): (Option<Timestamp>, Option<Timestamp>),
+        written_by: WrittenBy,
+    ) {
+        if let Some(before) = before.filter(|before| now != Some(*before)) {
+            self.remove(&(before, id.clone()));
+        }
+        if let Some(now) = now {
+            self.insert((now, id.clone()), written_by);
+            self.shrink();
+        }
+    }
+
+    /// When to look next.
+    pub(crate) fn next(&self) -> Option<Timestamp> {
+        // Behind the horizon there may be anything.
+        self.soon.keys().next().or(self.horizon.as_ref()).map(|(at, _)| *at)
+    }
+
+    /// An instance that is due.
+    pub(crate) fn pop<E>(
+        &mut self,
+        now: Timestamp,
+        ask: impl FnOnce(Option<&Entry>, usize) -> Result<Vec<Entry>, E>,
+    ) -> Result<Option<InstanceId>, E> {
+        if self.soon.is_empty()
+            && let Some(horizon) = self.horizon.clone()
+        {
+            self.read(Some(&horizon), ask)?;
+        }
+        let is_due = self.soon.keys().next().is_some_and(|(at, _)| *at <= now);
+        let popped = if is_due { self.soon.pop_first() } else { None };
+        Ok(popped.map(|((_, id), _)| id))
+    }
+
+    fn read<E>(
+        &mut self,
+        after: Option<&Entry>,
+        ask: impl FnOnce(Option<&Entry>, usize) -> Result<Vec<Entry>, E>,
+    ) -> Result<(), E> {
+        self.let_go();
+        let found = ask(after, self.limits.read)?;
+        self.horizon = found.last().filter(|_| found.len() >= self.limits.read).cloned();
+        let until = self.horizon.as_ref().map_or(Bound::Unbounded, Bound::Included);
+        for (entry, written_by) in self.later.extract_if((Bound::Unbounded, until), |_, _| true) {
+            if let Some(number) = written_by {
+                self.leaving.remove(&(number, entry.clone()));
+            }
+            self.soon.insert(entry, written_by);
+        }
+        for entry in found {
+            self.soon.entry(entry).or_insert(FROM_STORE);
+        }
+        self.shrink();
+        Ok(())
+    }
+
+    fn insert(&mut self, entry: Entry, written_by: WrittenBy) {
+        if self.horizon.as_ref().is_none_or(|horizon| entry <= *horizon) {
+            self.soon.insert(entry, written_by);
+            return;
+        }
+        self.remove(&entry);
+        self.let_go();
+        self.leaving.extend(written_by.map(|number| (number, entry.clone())));
+        self.later.insert(entry, written_by);
+    }
+
+    fn remove(&mut self, entry: &Entry) {
+        if self.soon.remove(entry).is_none()
+            && let Some(Some(number)) = self.later.remove(entry)
+        {
+            self.leaving.remove(&(number, entry.clone()));
+        }
+    }
+
+    /// Draws the horizon nearer if too much is in memory.
+    fn shrink(&mut self) {
+        if self.soon.len() <= self.limits.keep {
+            return;
+        }
+        let kept = (self.limits.keep / 2).max(1);
+        let Some(first_out) = self.soon.keys().nth(kept).cloned() else { return };
+        let out = self.soon.split_off(&first_out);
+        self.horizon = self.soon.keys().next_back().cloned();
+        for (entry, written_by) in out {
+            self.leaving.extend(written_by.map(|number| (number, entry.clone())));
+            self.later.insert(entry, written_by);
+        }
+        self.let_go();
+    }
+
+    /// Leaves to the store what it has. Never while the store is asked: see the third rule.
+    fn let_go(&mut self) {
+        let durable = self.durable.load(Ordering::Acquire);
+        while self.leaving.first().is_some_and(|(number, _)| *number <= durable) {
+            if let Some((_, entry)) = self.leaving.pop_first() {
+                self.later.remove(&entry);
+            }
+        }
+    }
+}

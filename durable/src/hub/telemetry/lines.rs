@@ -1,0 +1,293 @@
+//! The log lines about instances and about the hub itself.
+//!
+//! Rules:
+//! 1. A line about an instance is an effect of a write: it is logged once, when what it tells is
+//!    durable. So no replay, no eviction and no second opening of the store logs it again.
+//! 2. No line holds an input, an output or another value. The text of an error is its author's.
+//! 3. An episode in which nothing failed makes no line.
+//!
+//! `docs/observability.md` lists the lines and their fields.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+use std::path::{self, PathBuf};
+
+use tracing::field::display;
+
+use super::lifecycle::LifecycleKind;
+use crate::engine::FailedAttempt;
+use crate::hub::commit::committer::Effect;
+use crate::hub::shutdown::ShutdownReport;
+use crate::panics;
+use crate::protocol::{EventKind, HistoryEvent, InstanceId, InstanceRecord, Suspension, Timestamp};
+use crate::registry::Registry;
+use crate::store::{InstanceFilter, Store};
+
+/// How many bytes of an error's text or of a reason are logged.
+const TEXT_MAX: usize = 1024;
+/// How many instances are looked at when a hub is opened, to count the unfinished ones.
+const COUNTED_MAX: usize = 10_000;
+const PAGE: usize = 1000;
+
+/// Something that has happened to an instance and is logged.
+#[derive(Debug)]
+pub(crate) struct Line {
+    instance_id: InstanceId,
+    /// Name of its orchestration, or of what it called.
+    name: Cow<'static, str>,
+    /// Why.
+    text: String,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    AttemptFailed {
+        task: i32,
+        attempt: u32,
+        next_attempt_at: Timestamp,
+    },
+    Failed,
+    /// With the code of the report; none if a client wants it.
+    Suspended(Option<String>),
+    Resumed,
+}
+
+impl Line {
+    fn new(record: &InstanceRecord, text: &str, what: What) -> Self {
+        let name = Cow::Owned(record.name.clone());
+        Self { instance_id: record.instance_id.clone(), name, text: cut(text), what }
+    }
+
+    /// What the events of a write tell of the attempts that failed in it.
+    pub(crate) fn of_attempts(
+        record: &InstanceRecord,
+        failed: Vec<FailedAttempt>,
+        events: &[HistoryEvent],
+    ) -> impl Iterator<Item = Effect> {
+        failed.into_iter().filter_map(|FailedAttempt { task: failed, attempt: number, name }| {
+            let what = |event: &HistoryEvent| match &event.kind {
+                EventKind::TaskAttemptFailed { task_scheduled_id, attempt, failure, retry_at }
+                    if (*task_scheduled_id, *attempt) == (failed, number) =>
+                {
+                    let (task, attempt, next_attempt_at) = (failed, number, *retry_at);
+                    let what = What::AttemptFailed { task, attempt, next_attempt_at };
+                    Some(Self::new(record, &failure.message, what))
+                }
+                _ => None,
+            };
+            let line = events.iter().rev().find_map(what)?;
+            Some(Effect::Log(Box::new(Self { name, ..line })))
+        })
+    }
+
+    /// Whether a change of this kind is logged. A suspension is logged by
+    /// [`of_suspension`](Self::of_suspension), since its report may change while it lasts.
+    pub(crate) fn is_of(kind: LifecycleKind) -> bool {
+        matches!(kind, LifecycleKind::Failed | LifecycleKind::Resumed)
+    }
+
+    /// The line of a change, if it is logged.
+    pub(crate) fn of_change(
+        kind: LifecycleKind,
+        record: &InstanceRecord,
+        reason: Option<&str>,
+    ) -> Option<Effect> {
+        let what = match kind {
+            LifecycleKind::Failed => What::Failed,
+            LifecycleKind::Resumed => What::Resumed,
+            _ => return None,
+        };
+        let line = Self::new(record, reason.unwrap_or_default(), what);
+        Some(Effect::Log(Box::new(line)))
+    }
+
+    /// What a write tells that suspends an instance, or finds another reason to keep it suspended.
+    /// One that only records what came in for a suspended instance tells nothing.
+    pub(crate) fn of_suspension(
+        record: &InstanceRecord,
+        events: &[HistoryEvent],
+    ) -> Option<Effect> {
+        let suspension = record.suspension.as_ref()?;
+        let is_new =
+            |event: &HistoryEvent| matches!(event.kind, EventKind::ExecutionSuspended { .. });
+        events.iter().any(is_new).then(|| {
+            let Suspension { code, reason } = suspension;
+            let what = What::Suspended(code.clone());
+            Effect::Log(Box::new(Self::new(record, without_values(suspension, reason), what)))
+        })
+    }
+
+    /// It is durable.
+    pub(crate) fn tell(self) {
+        let Self { instance_id: instance, name, text, what } = self;
+        match what {
+            What::AttemptFailed { task, attempt, next_attempt_at } => tell!(
+                warn,
+                %instance,
+                name = &*name,
+                task_id = task,
+                attempt,
+                error = text,
+                %next_attempt_at,
+                "an attempt failed and will be retried"
+            ),
+            What::Failed => {
+                tell!(warn, %instance, name = &*name, error = text, "the instance has failed");
+            }
+            What::Suspended(Some(code)) => {
+                tell!(error, %instance, name = &*name, code, "the instance is suspended; {text}");
+            }
+            What::Suspended(None) => {
+                tell!(info, %instance, name = &*name, reason = text, "a client suspended the instance");
+            }
+            What::Resumed => {
+                tell!(info, %instance, name = &*name, reason = text, "the instance goes on");
+            }
+        }
+    }
+}
+
+/// The report of a suspension as it is logged. That of DURABLE0104 shows what two runs asked for with
+/// the values, so only its first line is logged.
+fn without_values<'a>(suspension: &Suspension, report: &'a str) -> &'a str {
+    match suspension.code.as_deref() {
+        Some("DURABLE0104") => report.lines().next().unwrap_or_default(),
+        _ => report,
+    }
+}
+
+fn cut(text: &str) -> String {
+    if text.len() <= TEXT_MAX {
+        return text.to_owned();
+    }
+    let kept = &text[..text.floor_char_boundary(TEXT_MAX)];
+    format!("{kept}.. ({} bytes in all)", text.len())
+}
+
+/// Where a hub is kept: a folder, or a store that the program gave.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    Folder(PathBuf),
+    /// With the name of the store's type.
+    Store(String),
+}
+
+impl Kept {
+    /// The fields `path` and `store` of a line.
+    fn fields(&self) -> (Option<path::Display<'_>>, Option<&str>) {
+        match self {
+            Self::Folder(path) => (Some(path.display()), None),
+            Self::Store(name) => (None, Some(name)),
+        }
+    }
+
+    /// A store that the program gave. Its `Debug` begins with the name of its type; nothing behind the
+    /// name is formatted.
+    pub(crate) fn in_store(store: &dyn Store) -> Self {
+        struct Name(String);
+
+        impl fmt::Write for Name {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                let name = text.split(|c: char| !c.is_alphanumeric() && c != '_').next();
+                let name = name.unwrap_or_default();
+                self.0.push_str(name);
+                if name.len() == text.len() && self.0.len() < TEXT_MAX {
+                    Ok(())
+                } else {
+                    Err(fmt::Error)
+                }
+            }
+        }
+
+        let mut name = Name(String::new());
+        // It ends with an error as soon as the name does.
+        panics::shield(|| {
+            let _ = write!(name, "{store:?}");
+        });
+        Self::Store(name.0)
+    }
+}
+
+/// A hub is open: nothing of it has run yet.
+pub(crate) fn opened(kept: &Kept, partitions: usize, store: &dyn Store, registry: &Registry) {
+    let (path, kind) = kept.fields();
+    let [orchestrators, activities, entities] = registry.counts();
+    // The instances are counted only if the line is logged.
+    tell!(
+        info,
+        path = path.map(display),
+        store = kind,
+        partitions,
+        unfinished = unfinished(store).map(display),
+        orchestrators,
+        activities,
+        entities,
+        "the task hub is open"
+    );
+}
+
+/// A hub was shut down; so many activities and entities were running when that began.
+pub(crate) fn stopped(kept: &Kept, running: (usize, usize), report: &ShutdownReport) {
+    let ((path, kind), (activities, entities)) = (kept.fields(), running);
+    let path = path.map(display);
+    if report.is_complete() {
+        tell!(info, path, store = kind, activities, entities, "the task hub was shut down");
+    } else {
+        tell!(
+            warn,
+            path,
+            store = kind,
+            activities,
+            entities,
+            "the task hub was shut down; {report}"
+        );
+    }
+}
+
+/// How many instances have not ended, among the first [`COUNTED_MAX`]. None if the store fails, which
+/// the hub finds out by itself.
+fn unfinished(store: &dyn Store) -> Option<String> {
+    let (mut seen, mut unfinished, mut after) = (0, 0, None);
+    loop {
+        let page = store.instances(&InstanceFilter::default(), after.as_ref(), PAGE).ok()?;
+        let goes_on = |record: &&InstanceRecord| !record.runtime_status.is_finished();
+        seen += page.instances.len();
+        unfinished += page.instances.iter().filter(goes_on).count();
+        after = page.next;
+        if after.is_none() {
+            return Some(unfinished.to_string());
+        }
+        if seen >= COUNTED_MAX {
+            return Some(format!("at least {unfinished}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+
+    #[test]
+    fn the_text_of_a_line_is_cut() {
+        assert_eq!(cut("short"), "short");
+        let text = cut(&"\u{e4}".repeat(TEXT_MAX));
+        assert!(text.ends_with(".. (2048 bytes in all)"), "{text}");
+        assert!(text.len() < TEXT_MAX + 50);
+    }
+
+    #[test]
+    fn a_store_is_named_by_its_type() {
+        let Kept::Store(name) = Kept::in_store(&MemoryStore::default()) else { panic!() };
+        assert_eq!(name, "MemoryStore");
+    }
+
+    #[test]
+    fn the_report_of_two_different_runs_is_logged_without_their_values() {
+        let reason = "DURABLE0104: it does not do the same twice\n  event 3 with [\"secret\"]";
+        let suspension = Suspension { code: Some("DURABLE0104".into()), reason: reason.into() };
+        let logged = without_values(&suspension, reason);
+        assert_eq!(logged, "DURABLE0104: it does not do the same twice");
+    }
+}

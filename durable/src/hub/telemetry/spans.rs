@@ -1,0 +1,126 @@
+//! The spans in which orchestrators and activities run, so that what they log carries who they are.
+//!
+//! `docs/observability.md` lists their fields. Where nobody listens they cost a comparison: no field
+//! is looked at.
+
+use tracing::{Span, info_span};
+
+use std::pin::pin;
+
+use super::metrics::{self, Stopwatch};
+use crate::engine::{Episode, Execution};
+use crate::hub::work::activities::Job;
+use crate::panics::{self, Guarded};
+use crate::protocol::{EntityId, EventKind, InstanceRecord, Suspension, Timestamp};
+
+/// Runs an episode in its span.
+pub(crate) fn episode(
+    record: &InstanceRecord,
+    execution: &mut Execution,
+    now: Timestamp,
+    events: Vec<EventKind>,
+) -> Option<Episode> {
+    let span = made(|| orchestration(record, execution, events.first()));
+    let watch = Stopwatch::start();
+    let episode = within(&span, || execution.run(now, events));
+    metrics::episode(&record.name, watch);
+    episode
+}
+
+/// Delivers in its span what came in while the instance was suspended.
+pub(crate) fn catch_up(
+    record: &InstanceRecord,
+    execution: &mut Execution,
+) -> Result<(), Suspension> {
+    let span = made(|| orchestration(record, execution, None));
+    within(&span, || execution.catch_up())
+}
+
+fn orchestration(
+    record: &InstanceRecord,
+    execution: &Execution,
+    first: Option<&EventKind>,
+) -> Span {
+    // In its first episode the execution does not know yet how it was started.
+    let started = execution.started().or(match first {
+        Some(EventKind::ExecutionStarted(started)) => Some(&**started),
+        _ => None,
+    });
+    let trace = started.and_then(|started| started.trace_context.as_ref());
+    info_span!(
+        target: "durable",
+        parent: None,
+        "orchestration",
+        instance_id = %record.instance_id,
+        name = record.name,
+        version = record.version,
+        execution_id = %record.execution_id,
+        generation = started.map(|started| started.generation),
+        history_len = record.history_len,
+        traceparent = trace.map(|trace| trace.traceparent.as_str()),
+    )
+}
+
+/// Runs `f` in a span. A subscriber that panics when the span is entered or left does not reach `f`.
+pub(crate) fn within<T>(span: &Guarded<Span>, f: impl FnOnce() -> T) -> T {
+    let span = span.get();
+    if span.is_none() {
+        return f();
+    }
+    let mut entered = None;
+    panics::shield(|| entered = Some(Guarded::new(span.enter())));
+    let result = f();
+    drop(entered);
+    result
+}
+
+/// Awaits a future, each poll of which is in a span.
+pub(crate) async fn in_span<F: Future>(span: Guarded<Span>, future: F) -> F::Output {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| within(&span, || future.as_mut().poll(cx))).await
+}
+
+/// The span that is entered on this thread.
+pub(crate) fn current() -> Guarded<Span> {
+    made(Span::current)
+}
+
+/// A span; none if the subscriber panics when it is made.
+fn made(span: impl FnOnce() -> Span) -> Guarded<Span> {
+    Guarded::new(panics::catch(span).unwrap_or_else(|_panic| Span::none()))
+}
+
+/// The span of a batch of an entity's operations.
+pub(crate) fn batch(entity_id: &EntityId, operations: usize) -> Guarded<Span> {
+    let span = || {
+        info_span!(
+            target: "durable",
+            parent: None,
+            "entity",
+            entity_id = %entity_id,
+            name = entity_id.name(),
+            operations,
+        )
+    };
+    made(span)
+}
+
+/// The span of one attempt of an activity.
+pub(crate) fn activity(job: &Job) -> Guarded<Span> {
+    let task = &job.task;
+    let span = || {
+        info_span!(
+            target: "durable",
+            parent: None,
+            "activity",
+            instance_id = %job.instance_id,
+            name = &*task.name,
+            version = task.version,
+            execution_id = %job.execution_id,
+            task_id = task.event_id,
+            attempt = task.attempt,
+            traceparent = task.trace_context.as_ref().map(|trace| trace.traceparent.as_str()),
+        )
+    };
+    made(span)
+}

@@ -1,0 +1,205 @@
+//! What time it is. The only place that asks the machine.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::virtual_time::VirtualTime;
+use crate::protocol::Timestamp;
+
+/// How long to wait before looking at the clock again, while something is due some day: the clock may
+/// be set meanwhile, and what a machine waits for stands still while it sleeps.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
+/// By which part the hub's time passes more slowly while it is ahead of the machine's.
+const SLOWER_BY: u32 = 16;
+
+/// The time of a hub, which all its clones share.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Clock {
+    /// Where time is made, in a test; else it is the machine's.
+    made: Option<Arc<VirtualTime>>,
+    steady: Arc<Mutex<Steady>>,
+}
+
+impl Clock {
+    pub(crate) fn new(made: Option<Arc<VirtualTime>>) -> Self {
+        Self { made, steady: Arc::default() }
+    }
+
+    /// The time, which never goes backwards.
+    pub(crate) fn now(&self) -> Timestamp {
+        match &self.made {
+            Some(made) => made.now(),
+            None => {
+                let mut steady = self.steady.lock().unwrap_or_else(PoisonError::into_inner);
+                steady.tell(machine_time(), stopwatch())
+            }
+        }
+    }
+
+    /// How long to wait on the machine until `due`. Where time is made, what is not due yet is waited
+    /// for for ever, since whoever makes it wakes those who wait.
+    pub(crate) fn wait_until(&self, due: Option<Timestamp>) -> Option<Duration> {
+        let wait = due?.since(self.now());
+        match self.made {
+            None => Some(wait.min(LOOK_AGAIN)),
+            Some(_) => wait.is_zero().then_some(wait),
+        }
+    }
+}
+
+/// Makes of the machine's two clocks a time that neither goes backwards nor stands still.
+///
+/// The clock of the calendar may be set back: an administrator does it, a time server, a virtual machine
+/// that is resumed. While it is behind a time that was already told, time goes on by the monotonic
+/// clock, a sixteenth more slowly, until the calendar has caught up.
+#[derive(Debug, Default)]
+struct Steady {
+    /// What both clocks said when the calendar was last right.
+    right: Option<(Timestamp, Instant)>,
+    last: Timestamp,
+    /// Whether the calendar was set back and has not caught up yet.
+    is_ahead: bool,
+}
+
+impl Steady {
+    fn tell(&mut self, calendar: Timestamp, monotonic: Instant) -> Timestamp {
+        let own = match self.right {
+            Some((right, then)) if self.is_ahead || calendar < self.last => {
+                let passed = monotonic.saturating_duration_since(then);
+                Some(right.after(passed.saturating_sub(passed / SLOWER_BY)).max(self.last))
+            }
+            _ => None,
+        };
+        self.is_ahead = own.is_some_and(|own| own > calendar);
+        self.last = match own {
+            Some(own) if self.is_ahead => own,
+            _ => {
+                self.right = Some((calendar, monotonic));
+                calendar
+            }
+        };
+        self.last
+    }
+}
+
+/// A point from which to measure. Nothing that is recorded is decided by it.
+#[expect(clippy::disallowed_methods, reason = "this is the place that the lint points to")]
+pub(crate) fn stopwatch() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the place that the lint points to")]
+fn machine_time() -> Timestamp {
+    Timestamp::new(SystemTime::now().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    /// A machine with two clocks, of which one can be set.
+    struct Machine {
+        steady: Steady,
+        calendar: Timestamp,
+        monotonic: Instant,
+    }
+
+    impl Machine {
+        fn at_noon() -> Self {
+            let calendar = Timestamp::from_micros(1_800_000_000_000_000).unwrap();
+            Self { steady: Steady::default(), calendar, monotonic: stopwatch() }
+        }
+
+        fn pass(&mut self, time: Duration) -> Timestamp {
+            self.calendar = self.calendar.after(time);
+            self.monotonic += time;
+            self.now()
+        }
+
+        fn set_back(&mut self, by: Duration) {
+            self.calendar = Timestamp::new(self.calendar.to_datetime() - by);
+        }
+
+        fn now(&mut self) -> Timestamp {
+            self.steady.tell(self.calendar, self.monotonic)
+        }
+    }
+
+    #[test]
+    fn time_goes_on_after_the_clock_is_set_back() {
+        let mut machine = Machine::at_noon();
+        let noon = machine.now();
+        machine.set_back(2 * MINUTE);
+        assert_eq!(machine.now(), noon, "it does not go back");
+        assert_eq!(machine.pass(16 * Duration::from_secs(1)).since(noon), Duration::from_secs(15));
+    }
+
+    #[test]
+    fn the_calendar_catches_up_with_a_time_that_is_ahead() {
+        let mut machine = Machine::at_noon();
+        machine.now();
+        machine.set_back(2 * MINUTE);
+        let mut last = machine.now();
+        for _ in 0..28 {
+            let now = machine.pass(MINUTE);
+            assert!(now > last && now > machine.calendar, "it is ahead still, and goes on");
+            last = now;
+        }
+        machine.pass(4 * MINUTE);
+        assert_eq!(machine.pass(MINUTE), machine.calendar);
+        assert_eq!(machine.pass(MINUTE), machine.calendar);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_again_meanwhile_stops_nothing() {
+        let mut machine = Machine::at_noon();
+        let noon = machine.now();
+        machine.set_back(MINUTE);
+        assert_eq!(machine.pass(16 * MINUTE).since(noon), 15 * MINUTE, "it has caught up");
+        machine.set_back(MINUTE);
+        machine.now();
+        assert_eq!(machine.pass(8 * MINUTE).since(noon), 22 * MINUTE + MINUTE / 2);
+        machine.set_back(MINUTE);
+        machine.now();
+        assert_eq!(machine.pass(8 * MINUTE).since(noon), 30 * MINUTE);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_for_a_moment_stops_nothing() {
+        let mut machine = Machine::at_noon();
+        machine.now();
+        let wrong = machine.calendar.after(60 * MINUTE);
+        assert_eq!(machine.steady.tell(wrong, machine.monotonic), wrong);
+        assert_eq!(machine.pass(16 * MINUTE).since(wrong), 15 * MINUTE);
+    }
+
+    #[test]
+    fn time_that_is_asked_for_often_loses_nothing() {
+        let mut machine = Machine::at_noon();
+        let noon = machine.now();
+        machine.set_back(MINUTE);
+        for _ in 0..100_000 {
+            machine.pass(Duration::from_nanos(160));
+        }
+        assert_eq!(machine.now().since(noon), Duration::from_millis(15));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_forward_is_followed_at_once() {
+        let mut machine = Machine::at_noon();
+        let noon = machine.now();
+        machine.calendar = machine.calendar.after(60 * MINUTE);
+        assert_eq!(machine.now().since(noon), 60 * MINUTE);
+    }
+
+    #[test]
+    fn all_clones_of_a_clock_tell_the_same_time() {
+        let clock = Clock::default();
+        let ahead = clock.now().after(MINUTE);
+        clock.steady.lock().unwrap().tell(ahead, stopwatch());
+        assert!(clock.clone().now() >= ahead);
+    }
+}

@@ -1,0 +1,154 @@
+//! A hub whose time is made: what waits for it, and what makes it pass.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
+
+use super::wait::{self, First};
+use crate::hub::TaskHub;
+use crate::orchestration::Elapsed;
+use crate::protocol::Timestamp;
+
+impl TaskHub {
+    /// What time it is for the hub.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Waits for an answer; there is none if the hub stops before. Where time is made, it passes
+    /// meanwhile whenever nothing else is left to do.
+    pub(crate) async fn passing_time<T>(&self, mut answer: oneshot::Receiver<T>) -> Option<T> {
+        let Some(time) = &self.inner.time else { return answer.await.ok() };
+        loop {
+            time.idle().await;
+            let mut stirred = pin!(time.stirred());
+            // From here on nothing that happens is missed.
+            stirred.as_mut().enable();
+            match answer.try_recv() {
+                Ok(answer) => return Some(answer),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Closed) => return None,
+            }
+            match time.next_due() {
+                Some(due) => self.move_time_to(due),
+                // Nothing will happen by itself any more; somebody outside may see to it. A hub that has
+                // failed drops what it was to answer without a stir.
+                None => {
+                    if let Some(answer) = first(&mut answer, stirred).await {
+                        return answer.ok();
+                    }
+                }
+            }
+        }
+    }
+
+    /// As [`passing_time`](Self::passing_time), for any future.
+    pub(crate) async fn passing<T>(&self, answer: impl Future<Output = T>) -> T {
+        let mut answer = pin!(answer);
+        let Some(time) = &self.inner.time else { return answer.await };
+        loop {
+            if let Some(answer) = first(answer.as_mut(), pin!(time.idle())).await {
+                return answer;
+            }
+            let mut stirred = pin!(time.stirred());
+            // From here on nothing that happens is missed.
+            stirred.as_mut().enable();
+            if let Some(answer) = first(answer.as_mut(), pin!(std::future::ready(()))).await {
+                return answer;
+            }
+            match time.next_due() {
+                Some(due) => self.move_time_to(due),
+                // Nothing will happen by itself any more; somebody outside may see to it.
+                None => {
+                    if let Some(answer) = first(answer.as_mut(), stirred).await {
+                        return answer;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a future gives within this time, by the hub's clock.
+    pub(crate) async fn within<T>(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, Elapsed> {
+        let answer = pin!(answer);
+        match &self.inner.time {
+            None => {
+                let timer = &self.inner.activities.timer;
+                first(answer, timer.sleep(limit)).await.ok_or(Elapsed)
+            }
+            Some(time) => {
+                // Whoever is woken lets time pass again only when it has gone on.
+                let awake = pin!(time.sleep(limit));
+                let answer = self.passing(first(answer, async { drop(awake.await) }));
+                answer.await.ok_or(Elapsed)
+            }
+        }
+    }
+
+    fn move_time_to(&self, time: Timestamp) {
+        if let Some(made) = &self.inner.time {
+            made.advance_to(time);
+            self.inner.mailboxes.wake_all();
+        }
+    }
+}
+
+/// What the first future gives; none if the other one is done before.
+async fn first<T>(answer: impl Future<Output = T>, other: impl Future<Output = ()>) -> Option<T> {
+    match wait::first(pin!(answer), pin!(other)).await {
+        First::This(answer) => Some(answer),
+        First::That(()) => None,
+    }
+}
+
+/// What a test tells the time to do.
+#[cfg(feature = "testing")]
+impl TaskHub {
+    /// Waits until nothing is under way, where time is made.
+    pub(crate) async fn settle(&self) {
+        if let Some(time) = &self.inner.time {
+            time.idle().await;
+        }
+    }
+
+    /// Does something when this much time has passed, if the hub is still there. Time stands still
+    /// until that is done.
+    pub(crate) fn later<F>(
+        &self,
+        time: std::time::Duration,
+        then: impl FnOnce(Self) -> F + Send + 'static,
+    ) where
+        F: Future<Output = ()> + Send,
+    {
+        let Some(made) = &self.inner.time else { return };
+        let awake = made.sleep(time);
+        let inner = std::sync::Arc::downgrade(&self.inner);
+        self.inner.runtime.spawn(async move {
+            let Ok(_busy) = awake.await else { return };
+            if let Some(inner) = inner.upgrade() {
+                then(Self { inner }).await;
+            }
+        });
+    }
+
+    /// Lets time pass, where it is made, from one thing that is due to the next.
+    pub(crate) async fn pass_time(&self, passing: std::time::Duration) {
+        let Some(time) = &self.inner.time else { return };
+        time.idle().await;
+        let end = time.now().after(passing);
+        while let Some(due) = time.next_due()
+            && due <= end
+        {
+            self.move_time_to(due);
+            time.idle().await;
+        }
+        self.move_time_to(end);
+        time.idle().await;
+    }
+}

@@ -1,0 +1,100 @@
+//! Waiting for what may come soon.
+//!
+//! To be woken takes a thread longer than most activities take. So whoever had not to wait for long
+//! looks for what comes a short while before it sleeps; whoever had to does not.
+
+use std::pin::Pin;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::clock;
+
+/// How long to look before sleeping.
+pub(crate) const LOOK: Duration = Duration::from_micros(50);
+/// A wait that was shorter, with the time that waking up takes, was short.
+pub(crate) const SHORT: Duration = Duration::from_micros(75);
+
+/// Whether to look for what comes, or to sleep at once.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    comes_soon: bool,
+}
+
+impl Patience {
+    /// Waits for what `look` finds, or `sleep` brings.
+    pub(crate) fn wait<T>(&mut self, look: impl Fn() -> Option<T>, sleep: impl FnOnce() -> T) -> T {
+        if let Some(found) = look() {
+            return found;
+        }
+        let since = clock::stopwatch();
+        let looks_for = if self.comes_soon { LOOK } else { Duration::ZERO };
+        while since.elapsed() < looks_for {
+            // Others come first: it is one of them that is waited for.
+            thread::yield_now();
+            if let Some(found) = look() {
+                return found;
+            }
+        }
+        let came = sleep();
+        self.comes_soon = since.elapsed() < SHORT;
+        came
+    }
+}
+
+/// Until when a shutdown waits; not known before one is limited.
+#[derive(Debug, Default)]
+pub(crate) struct Deadline(Mutex<Option<Instant>>);
+
+impl Deadline {
+    /// Limits the wait further. Those who are waiting have to be woken.
+    pub(crate) fn limit(&self, at: Instant) {
+        let mut deadline = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *deadline = Some(deadline.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    fn get(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits to be woken, but not beyond the deadline.
+    pub(crate) fn wait<'a, T>(
+        &self,
+        woken: &Condvar,
+        guard: MutexGuard<'a, T>,
+    ) -> Result<MutexGuard<'a, T>, Late> {
+        let Some(deadline) = self.get() else {
+            return Ok(woken.wait(guard).unwrap_or_else(PoisonError::into_inner));
+        };
+        let left = deadline.saturating_duration_since(clock::stopwatch());
+        if left.is_zero() {
+            return Err(Late);
+        }
+        Ok(woken.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0)
+    }
+}
+
+/// A deadline is over.
+#[derive(Debug)]
+pub(crate) struct Late;
+
+/// Which of two futures is ready first.
+pub(crate) enum First<A, B> {
+    /// The first one, also if both are ready.
+    This(A),
+    /// The second one.
+    That(B),
+}
+
+/// Awaits the first of two futures that is ready.
+pub(crate) async fn first<A: Future, B: Future>(
+    mut this: Pin<&mut A>,
+    mut that: Pin<&mut B>,
+) -> First<A::Output, B::Output> {
+    std::future::poll_fn(|cx| match this.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(First::This(output)),
+        Poll::Pending => that.as_mut().poll(cx).map(First::That),
+    })
+    .await
+}

@@ -1,0 +1,377 @@
+//! Running activities: so many at a time, each once per attempt unless a crash cuts it off.
+//!
+//! A job comes in when its `TaskScheduled` is durable. It runs as a task of the async runtime (a
+//! blocking body on its blocking pool), and what it returns goes to the instance's partition as
+//! mail. Nothing here is written down: after a crash, the histories tell what has to run.
+
+use std::pin::pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use super::jobs::{Jobs, Ticket};
+use crate::activity::States;
+use crate::engine::ScheduledTask;
+use crate::hub::health::Health;
+use crate::hub::mail::{Mail, Mailboxes};
+use crate::hub::telemetry::{metrics, spans};
+use crate::hub::time::timer::Timer;
+use crate::hub::time::virtual_time::VirtualTime;
+use crate::hub::time::wait::Deadline;
+use crate::hub::time::{clock, wait};
+use crate::limits::Limits;
+use crate::panics;
+use crate::protocol::{EventKind, ExecutionId, FailureDetails, InstanceId, Json};
+use crate::registry::Registry;
+
+/// An activity to run for an instance.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) instance_id: InstanceId,
+    pub(crate) execution_id: ExecutionId,
+    pub(crate) task: ScheduledTask,
+}
+
+/// Names a job: the execution and the number of the task in it.
+pub(crate) type JobKey = (ExecutionId, i32);
+
+#[derive(Debug)]
+pub(crate) struct Activities {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) states: States,
+    mailboxes: Mailboxes,
+    health: Arc<Health>,
+    pub(crate) runtime: Handle,
+    pub(crate) timer: Timer,
+    concurrency: usize,
+    /// How long a job that nobody waits for any more may go on.
+    pub(crate) grace: Duration,
+    pub(crate) limits: Limits,
+    /// Where time is made, in a test.
+    pub(crate) time: Option<Arc<VirtualTime>>,
+    queue: Mutex<Queue>,
+    /// Wakes who waits for the last worker to go.
+    drained: Condvar,
+    /// Jobs were cancelled, or are cut off.
+    pub(crate) changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    doors: Doors,
+    jobs: Jobs,
+    /// How many workers there are; each runs one job after another.
+    workers: usize,
+    /// Whether one of the workers has nothing to do and looks for a job before it goes.
+    looking: bool,
+    /// When a worker last had nothing to do.
+    idle_since: Option<Instant>,
+    /// Whether there was a job soon after that.
+    comes_soon: bool,
+}
+
+/// Whether jobs begin, and their results count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Doors {
+    #[default]
+    Open,
+    /// None begins.
+    Closed,
+    /// A shutdown waits for running ones no longer.
+    CutOff,
+}
+
+/// What activities are given, and how many of them may run at once.
+#[derive(Debug)]
+pub(crate) struct ActivitySettings {
+    pub(crate) states: States,
+    pub(crate) concurrency: usize,
+    pub(crate) grace: Duration,
+    pub(crate) limits: Limits,
+}
+
+/// Where the activities of a hub run, and who is told of them.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) mailboxes: Mailboxes,
+    pub(crate) health: Arc<Health>,
+    pub(crate) runtime: Handle,
+    pub(crate) timer: Timer,
+    pub(crate) time: Option<Arc<VirtualTime>>,
+}
+
+/// Whether a running job is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Wanted,
+    /// It was cancelled.
+    Unwanted,
+    /// A shutdown waits no longer.
+    CutOff,
+}
+
+/// Runs one job after another. However it ends, it is counted no more then, and so is its job: a
+/// runtime that ends drops it in the middle.
+struct Worker {
+    activities: Arc<Activities>,
+    job: Option<(Box<Job>, Ticket)>,
+    is_counted: bool,
+}
+
+impl Activities {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        settings: ActivitySettings,
+        surroundings: Surroundings,
+    ) -> Self {
+        let Surroundings { mailboxes, health, runtime, timer, time } = surroundings;
+        let ActivitySettings { states, concurrency, grace, limits } = settings;
+        Self {
+            registry,
+            states,
+            mailboxes,
+            health,
+            runtime,
+            timer,
+            concurrency,
+            grace,
+            limits,
+            time,
+            queue: Mutex::default(),
+            drained: Condvar::new(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Runs a job now, or when another has ended. One that is waiting or running already is left
+    /// alone.
+    pub(crate) fn submit(self: &Arc<Self>, job: Box<Job>) {
+        let task = &job.task;
+        let entry = self.registry.activity(&task.name, task.version.as_deref());
+        let at_most = entry.and_then(|entry| entry.options.max_concurrent);
+        let mut queue = self.queue();
+        if queue.doors > Doors::Open || !queue.jobs.add(job, at_most, self.mailboxes.busy()) {
+            return;
+        }
+        queue.jobs.count();
+        queue.comes_soon = queue.idle_since.is_none_or(|since| since.elapsed() < wait::SHORT);
+        // Whoever is looking for a job has found one.
+        let is_taken = std::mem::take(&mut queue.looking);
+        if is_taken || queue.workers >= self.concurrency {
+            return;
+        }
+        queue.workers += 1;
+        drop(queue);
+        let worker = Worker { activities: Arc::clone(self), job: None, is_counted: true };
+        self.runtime.spawn(worker.work());
+    }
+
+    /// Tells a job that nobody waits for it any more.
+    pub(crate) fn cancel(&self, key: &JobKey) {
+        let mut queue = self.queue();
+        queue.jobs.cancel(key);
+        queue.jobs.count();
+        drop(queue);
+        self.changed.notify_waiters();
+    }
+
+    /// The result of an attempt has been taken in, and what follows from it is durable.
+    pub(crate) fn taken_in(&self, key: &JobKey, attempt: u32) {
+        self.queue().jobs.take_in(key, attempt);
+    }
+
+    /// Tells all jobs of an execution that nobody waits for them any more.
+    pub(crate) fn cancel_all(&self, execution_id: ExecutionId) {
+        let mut queue = self.queue();
+        queue.jobs.cancel_all(execution_id);
+        queue.jobs.count();
+        drop(queue);
+        self.changed.notify_waiters();
+    }
+
+    /// Begins no more jobs, and tells the running ones to come to an end.
+    pub(crate) fn close(&self) {
+        let mut queue = self.queue();
+        queue.doors = queue.doors.max(Doors::Closed);
+        queue.jobs.close();
+    }
+
+    /// Blocks until no job is running, or until the deadline; whether none is.
+    pub(crate) fn drain(&self, deadline: &Deadline) -> bool {
+        let mut queue = self.queue();
+        while queue.workers > 0 {
+            queue = match deadline.wait(&self.drained, queue) {
+                Ok(queue) => queue,
+                Err(_late) => return false,
+            };
+        }
+        true
+    }
+
+    /// How many jobs are running.
+    pub(crate) fn count_running(&self) -> usize {
+        self.queue().jobs.running().len()
+    }
+
+    /// Lets who waits for that look at the deadline again.
+    pub(crate) fn look_again(&self) {
+        drop(self.queue());
+        self.drained.notify_all();
+    }
+
+    /// Waits for running jobs no longer: what they return from here on counts for nothing. Gives what
+    /// they are.
+    pub(crate) fn cut_off(&self) -> Vec<(InstanceId, String)> {
+        let mut queue = self.queue();
+        queue.doors = Doors::CutOff;
+        let running = queue.jobs.running();
+        drop(queue);
+        self.changed.notify_waiters();
+        running
+    }
+
+    /// Whether a running job is waited for.
+    pub(crate) fn standing(&self, job: &Job, ticket: &Ticket) -> Standing {
+        let queue = self.queue();
+        match queue.jobs.is_wanted(&job.key(), ticket) {
+            _ if queue.doors == Doors::CutOff => Standing::CutOff,
+            true => Standing::Wanted,
+            false => Standing::Unwanted,
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A job that comes soon, where jobs do; with none the worker is one less. One that looks for it
+    /// is enough.
+    async fn look_for_job(&self) -> Option<(Box<Job>, Ticket)> {
+        let since = clock::stopwatch();
+        let looks = self.queue().begins_to_look(since);
+        while looks && since.elapsed() < wait::LOOK {
+            // Others come first: it is one of them that is waited for.
+            thread::yield_now();
+            tokio::task::yield_now().await;
+            let mut queue = self.queue();
+            if let Some(next) = queue.jobs.next() {
+                queue.jobs.count();
+                queue.looking = false;
+                return Some(next);
+            }
+        }
+        let mut queue = self.queue();
+        queue.looking &= !looks;
+        let next = queue.jobs.next();
+        queue.jobs.count();
+        if next.is_none() {
+            self.worker_goes(&mut queue);
+        }
+        next
+    }
+
+    fn worker_goes(&self, queue: &mut Queue) {
+        queue.workers -= 1;
+        if queue.workers == 0 {
+            self.drained.notify_all();
+        }
+    }
+
+    /// Hands the result over, unless nobody waits for it any more; gives the job to run next. An
+    /// error of a job that a shutdown has cut off is none: the job runs again when the hub is next
+    /// opened.
+    fn end(
+        &self,
+        job: Job,
+        ticket: &Ticket,
+        result: Result<Json, FailureDetails>,
+    ) -> Option<(Box<Job>, Ticket)> {
+        let mut queue = self.queue();
+        let is_waited_for = queue.jobs.end(&job.key(), ticket);
+        let cut_off = match queue.doors {
+            Doors::Open => false,
+            Doors::Closed => result.is_err(),
+            Doors::CutOff => true,
+        };
+        if is_waited_for && !cut_off {
+            queue.jobs.report(job.key(), job.task.attempt);
+        }
+        let next = queue.jobs.next();
+        queue.jobs.count();
+        drop(queue);
+        let outcome = match &result {
+            _ if !is_waited_for => "cancelled",
+            _ if cut_off => "cut_off",
+            Ok(_) => "completed",
+            Err(_) => "failed",
+        };
+        metrics::activity_ended(&job.task.name, outcome, ticket.began);
+        if is_waited_for && !cut_off {
+            let result = result.map_err(|failure| failure.bounded(self.limits.payload));
+            let event = EventKind::task_result(job.task.event_id, result);
+            let Job { instance_id, execution_id, task } = job;
+            let (id, attempt) = (instance_id.clone(), task.attempt);
+            let mail = Mail::TaskEnded { instance_id: id, execution_id, attempt, event };
+            self.mailboxes.send(&instance_id, mail);
+        }
+        next
+    }
+}
+
+impl Worker {
+    async fn work(mut self) {
+        let mut next = self.activities.queue().jobs.next();
+        loop {
+            let Some(job) = next else {
+                next = self.activities.look_for_job().await;
+                if next.is_none() {
+                    self.is_counted = false;
+                    return;
+                }
+                continue;
+            };
+            let (job, ticket) = self.job.insert(job);
+            let span = spans::activity(job);
+            let result = {
+                let mut attempt = pin!(spans::in_span(span, self.activities.attempt(job, ticket)));
+                std::future::poll_fn(|cx| panics::poll(attempt.as_mut(), cx)).await.flatten()
+            };
+            next = self
+                .job
+                .take()
+                .and_then(|(job, ticket)| self.activities.end(*job, &ticket, result));
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if !self.is_counted {
+            return;
+        }
+        let mut queue = self.activities.queue();
+        if let Some((job, ticket)) = self.job.take() {
+            queue.jobs.end(&job.key(), &ticket);
+        }
+        self.activities.worker_goes(&mut queue);
+        drop(queue);
+        self.activities.health.lost("an activity worker");
+    }
+}
+
+impl Queue {
+    /// A worker has nothing to do; whether it looks for a job before it goes.
+    fn begins_to_look(&mut self, now: Instant) -> bool {
+        self.idle_since = Some(now);
+        self.comes_soon && !std::mem::replace(&mut self.looking, true)
+    }
+}
+
+impl Job {
+    pub(crate) fn key(&self) -> JobKey {
+        (self.execution_id, self.task.event_id)
+    }
+}

@@ -1,0 +1,242 @@
+//! One attempt of an activity: its body, its time limit, and its end if nobody waits for it any more.
+//!
+//! Rules:
+//! 1. The body runs and is dropped by way of `panics.rs`.
+//! 2. An attempt whose time is up ends at once. One that is cancelled, such as by the time limit of its
+//!    call, sees that by its token and has the grace period left; then it ends as well. A shutdown
+//!    alone sets no limit: what the attempt still returns is recorded.
+//! 3. An attempt that ends so drops an async body. A blocking body cannot be stopped: it keeps its
+//!    thread, but its result counts for nothing and it takes no place of `activity_concurrency`.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tracing::Span;
+
+use super::activities::{Activities, Job, Standing};
+use super::jobs::Ticket;
+use crate::activity::{ActivityContext, ActivityRun};
+use crate::engine::ScheduledTask;
+use crate::hub::telemetry::spans;
+use crate::hub::time::virtual_time::Busy;
+use crate::hub::time::wait::{First, first};
+use crate::panics::{self, Guarded};
+use crate::protocol::{FailureDetails, Json};
+use crate::registry::{Entry, display_name};
+
+/// After how long a blocking body that has not begun is handed to the runtime again, at first and at
+/// most. The system may have refused a thread, and tokio does not ask again by itself.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+
+type Outcome = Result<Json, FailureDetails>;
+type Body = Box<dyn FnOnce() -> Outcome + Send>;
+
+/// Why an attempt ends before its body does.
+enum Stop {
+    /// Its time limit is over.
+    TimedOut(Duration, Busy),
+    /// Nobody waits for it any more, and it had time to see that.
+    GivenUp,
+}
+
+/// A blocking body until a thread takes it.
+type Waiting = Mutex<Option<(Guarded<Body>, Guarded<Span>, oneshot::Sender<Outcome>)>>;
+
+impl Activities {
+    pub(crate) async fn attempt(&self, job: &Job, ticket: &mut Ticket) -> Outcome {
+        let limit = job.task.timeout.map(|limit| (limit, self.sleep(limit)));
+        let begun = self.begin(job, &ticket.token)?;
+        let asleep = begun.sleeps().map(|time| self.sleep(time));
+        #[cfg(feature = "testing")]
+        if let ActivityRun::Never(_) | ActivityRun::After(..) = begun {
+            // What ends it is due by now, so time may pass until then.
+            ticket.busy = Busy::default();
+        }
+        let work = async {
+            let awake = match asleep {
+                Some(asleep) => match first(pin!(asleep), pin!(ticket.token.cancelled())).await {
+                    First::This(awake) => Some(awake),
+                    First::That(()) => return (Err(cancelled()), None),
+                },
+                None => None,
+            };
+            (self.finish(begun).await, awake)
+        };
+        let ended = first(pin!(work), pin!(self.stop(job, ticket, limit))).await;
+        let stop = match ended {
+            First::This((result, awake)) => {
+                if let Some(awake) = awake {
+                    ticket.busy = awake;
+                }
+                return result;
+            }
+            First::That(stop) => stop,
+        };
+        ticket.token.cancel();
+        match stop {
+            Stop::TimedOut(limit, busy) => {
+                ticket.busy = busy;
+                let message = format!("the attempt took longer than its timeout of {limit:?}");
+                Err(FailureDetails::new(FailureDetails::TIMEOUT, message))
+            }
+            Stop::GivenUp => {
+                Err(FailureDetails::new(FailureDetails::TERMINATED, "it was given up"))
+            }
+        }
+    }
+
+    /// Ends when the attempt has to.
+    async fn stop(
+        &self,
+        job: &Job,
+        ticket: &Ticket,
+        limit: Option<(Duration, impl Future<Output = Busy>)>,
+    ) -> Stop {
+        let time_is_up = async {
+            match limit {
+                Some((limit, up)) => Stop::TimedOut(limit, up.await),
+                None => std::future::pending().await,
+            }
+        };
+        let given_up = async {
+            self.given_up(job, ticket).await;
+            Stop::GivenUp
+        };
+        match first(pin!(time_is_up), pin!(given_up)).await {
+            First::This(stop) | First::That(stop) => stop,
+        }
+    }
+
+    /// Ends when nobody waits for the attempt any more and the grace period is over, or when a
+    /// shutdown waits no longer.
+    async fn given_up(&self, job: &Job, ticket: &Ticket) {
+        ticket.token.cancelled().await;
+        self.until(|| self.standing(job, ticket) != Standing::Wanted).await;
+        let grace = pin!(self.timer.sleep(self.grace));
+        let cut_off = pin!(self.until(|| self.standing(job, ticket) == Standing::CutOff));
+        if let First::This(()) = first(grace, cut_off).await {
+            tell!(
+                warn,
+                instance = %job.instance_id,
+                activity = &*job.task.name,
+                "an activity was cancelled {:?} ago and goes on: it is dropped, or counted no more \
+                 if it blocks its thread",
+                self.grace
+            );
+        }
+    }
+
+    /// Waits until something is so that may change when jobs are cancelled or cut off.
+    async fn until(&self, is_so: impl Fn() -> bool) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            if is_so() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Sleeps from this call on; gives what keeps time from passing any further.
+    fn sleep(&self, time: Duration) -> impl Future<Output = Busy> + use<> {
+        let made = self.time.as_ref().map(|made| made.sleep(time));
+        let timer = self.timer.clone();
+        async move {
+            match made {
+                Some(awake) => awake.await.unwrap_or_default(),
+                None => {
+                    timer.sleep(time).await;
+                    Busy::default()
+                }
+            }
+        }
+    }
+
+    fn begin(&self, job: &Job, token: &CancellationToken) -> Result<ActivityRun, FailureDetails> {
+        let ScheduledTask { name, version, input, .. } = &job.task;
+        let entry = self.entry(name, version.as_deref())?;
+        let context = ActivityContext {
+            instance_id: job.instance_id.clone(),
+            execution_id: job.execution_id,
+            task_id: job.task.event_id,
+            name: entry.name,
+            version: entry.version,
+            attempt: job.task.attempt,
+            tags: job.task.tags.clone(),
+            trace_context: job.task.trace_context.clone(),
+            cancellation: token.clone(),
+            states: self.states.clone(),
+        };
+        let run = || self.registry.run_activity(entry, context, input.clone());
+        panics::catch(run).flatten()
+    }
+
+    async fn finish(&self, run: ActivityRun) -> Outcome {
+        let output = match run {
+            ActivityRun::Async(future) => panics::catch_async(future).await,
+            ActivityRun::Blocking(body) => self.block(body).await,
+            #[cfg(feature = "testing")]
+            ActivityRun::Never(token) => {
+                token.cancelled().await;
+                Err(cancelled())
+            }
+            #[cfg(feature = "testing")]
+            ActivityRun::After(_, answer) => panics::catch(answer).flatten(),
+        }?;
+        self.limits.fitting("the output", output)
+    }
+
+    /// Runs a body on the runtime's blocking pool.
+    async fn block(&self, body: Body) -> Outcome {
+        let (reply, answer) = oneshot::channel();
+        let mut answer = pin!(answer);
+        let waiting: Waiting = Mutex::new(Some((Guarded::new(body), spans::current(), reply)));
+        let (waiting, mut wait) = (Arc::new(waiting), ASK_AGAIN.0);
+        loop {
+            if take(&waiting, |waiting| waiting.is_some()) {
+                let waiting = Arc::clone(&waiting);
+                // Without any thread tokio panics, and runs what it was given when it has one.
+                panics::shield(|| drop(self.runtime.spawn_blocking(move || run(&waiting))));
+            }
+            match first(answer.as_mut(), pin!(self.timer.sleep(wait))).await {
+                First::This(Ok(result)) => return result,
+                // The runtime is going down, and this task with it: it did not run, so nothing
+                // may be recorded of it, and it runs again when the hub is next opened.
+                First::This(Err(_going_down)) => return std::future::pending().await,
+                First::That(()) => wait = (wait * 2).min(ASK_AGAIN.1),
+            }
+        }
+    }
+
+    fn entry(&self, name: &str, version: Option<&str>) -> Result<&Entry, FailureDetails> {
+        self.registry.activity(name, version).ok_or_else(|| {
+            let message = format!(
+                "activity {} is not registered; registered: {}",
+                display_name(name, version),
+                self.registry.activity_names()
+            );
+            FailureDetails::new(FailureDetails::NOT_REGISTERED, message).non_retriable()
+        })
+    }
+}
+
+fn cancelled() -> FailureDetails {
+    FailureDetails::new(FailureDetails::TERMINATED, "it was cancelled")
+}
+
+/// Runs a blocking body, unless another thread has it already.
+fn run(waiting: &Waiting) {
+    let Some((body, span, reply)) = take(waiting, Option::take) else { return };
+    let body = body.into_inner();
+    let result = spans::within(&span, || panics::catch(body).flatten());
+    panics::shield(|| drop(reply.send(result)));
+}
+
+fn take<T, R>(waiting: &Mutex<Option<T>>, what: impl FnOnce(&mut Option<T>) -> R) -> R {
+    what(&mut waiting.lock().unwrap_or_else(PoisonError::into_inner))
+}

@@ -1,0 +1,130 @@
+//! Running batches of entities' operations: each is a task of the async runtime, so many at a time.
+//!
+//! A batch comes in when its entity has nothing else running, and what has become of it goes to the
+//! entity's partition as mail. Nothing here is written down: a batch that a crash cuts off left its
+//! messages in the store, and they are there again.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::entity::{Around, Batch, BatchDone, Requested};
+use crate::hub::health::Health;
+use crate::hub::mail::{Mail, Mailboxes};
+use crate::hub::telemetry::metrics::{self, Stopwatch};
+use crate::hub::telemetry::spans;
+use crate::hub::threads::{Counted, Tally};
+use crate::hub::time::wait::first;
+use crate::panics;
+use crate::protocol::{EntityId, Json, Timestamp};
+use crate::registry::RunEntity;
+
+#[derive(Debug)]
+pub(crate) struct Batches {
+    /// What every batch is given.
+    around: Around,
+    mailboxes: Mailboxes,
+    runtime: Handle,
+    /// One for each batch that may run at once.
+    places: Arc<Semaphore>,
+    /// The batches that are under way, by entity.
+    pub(crate) under_way: Arc<Tally>,
+    /// A shutdown waits for batches no longer.
+    cut_off: CancellationToken,
+    health: Arc<Health>,
+}
+
+/// A batch to be run.
+#[derive(Debug)]
+pub(crate) struct BatchJob {
+    pub(crate) entity_id: EntityId,
+    pub(crate) run: RunEntity,
+    pub(crate) state: Option<Json>,
+    pub(crate) operations: Vec<Requested>,
+    pub(crate) now: Timestamp,
+}
+
+/// A batch is under way as long as this is held.
+struct UnderWay {
+    batches: Arc<Batches>,
+    is_done: bool,
+    _counted: Counted,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.batches.health.lost("a batch of an entity's operations");
+        }
+    }
+}
+
+impl Batches {
+    pub(crate) fn new(
+        around: Around,
+        mailboxes: Mailboxes,
+        runtime: Handle,
+        concurrency: usize,
+        health: Arc<Health>,
+    ) -> Self {
+        let places = Arc::new(Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS)));
+        let (under_way, cut_off) = (Arc::default(), CancellationToken::new());
+        Self { around, mailboxes, runtime, places, under_way, cut_off, health }
+    }
+
+    /// Runs a batch, now or when others have ended.
+    pub(crate) fn submit(self: &Arc<Self>, job: BatchJob) {
+        let counted = self.under_way.count(job.entity_id.to_string());
+        let batches = Arc::clone(self);
+        let mut under_way = UnderWay { batches, is_done: false, _counted: counted };
+        let busy = self.mailboxes.busy();
+        self.runtime.spawn(async move {
+            let batches = &under_way.batches;
+            // What is cut off is dropped: the messages that it consists of are in the store.
+            first(pin!(batches.run(job)), pin!(batches.cut_off.cancelled())).await;
+            under_way.is_done = true;
+            drop((under_way, busy));
+        });
+    }
+
+    async fn run(&self, job: BatchJob) {
+        // With none the hub is being shut down: what the batch consists of is in the store.
+        let Ok(_place) = self.places.acquire().await else { return };
+        let BatchJob { entity_id, run, state, operations, now } = job;
+        let (span, watch) = (spans::batch(&entity_id, operations.len()), Stopwatch::start());
+        let around = Around { now, ..self.around.clone() };
+        let (count, before) = (operations.len(), state.clone());
+        let name = entity_id.name().to_owned();
+        let id = entity_id.instance_id().clone();
+        let batch = Batch { entity_id, state, operations, around };
+        let running = Box::pin(async move { Ok(run(batch).await) });
+        let done = spans::in_span(span, panics::catch_async(running)).await;
+        // Only what an operation leaves behind when it is dropped can panic here.
+        let done = done.unwrap_or_else(|panic| BatchDone {
+            state: before,
+            outcomes: vec![Some(Err(panic)); count],
+            outgoing: Vec::new(),
+        });
+        // What was cut off by a shutdown is carried out again when the hub is next opened.
+        let has_failed = |outcome: &Option<_>| matches!(outcome, Some(Err(_)));
+        if self.places.is_closed() && done.outcomes.iter().any(has_failed) {
+            return;
+        }
+        metrics::batch_ended(&name, &done.outcomes, watch);
+        self.mailboxes.send(&id.clone(), Mail::BatchEnded { entity: id, done: Box::new(done) });
+    }
+
+    /// Begins no more batches, and tells the running ones to come to an end.
+    pub(crate) fn close(&self) {
+        self.places.close();
+        panics::shield(|| self.around.cancellation.cancel());
+    }
+
+    /// Waits for running batches no longer.
+    pub(crate) fn cut_off(&self) {
+        self.cut_off.cancel();
+    }
+}

@@ -1,0 +1,368 @@
+//! Which activities wait to be run, and which are running.
+//!
+//! Rules:
+//! 1. Jobs begin in the order in which they came, except that one of an activity with a limit stands
+//!    aside while as many of that activity are running.
+//! 2. An attempt whose result is on its way to its partition is not begun again: an instance that is
+//!    replayed meanwhile cannot know that it has ended.
+//! 3. A job that is cancelled is gone, with its input: if it is running, its result counts for
+//!    nothing.
+//! 4. For each place that is free in the limit of an activity, one of its jobs that stand aside is
+//!    queued again, if there is one.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use tokio_util::sync::CancellationToken;
+
+use super::activities::{Job, JobKey};
+use crate::hub::telemetry::metrics::{self, Stopwatch};
+use crate::hub::time::virtual_time::Busy;
+use crate::panics;
+use crate::protocol::{ExecutionId, InstanceId};
+
+#[derive(Debug, Default)]
+pub(crate) struct Jobs {
+    /// The jobs that have not begun, in the queue or aside.
+    waiting: BTreeMap<JobKey, Waiting>,
+    /// Those that are looked at next, by the number of their arrival.
+    queue: BTreeMap<u64, JobKey>,
+    running: BTreeMap<JobKey, Running>,
+    /// The attempts that have ended and whose results are not taken in yet.
+    reported: BTreeMap<JobKey, u32>,
+    limited: HashMap<Cow<'static, str>, Limited>,
+    arrived: u64,
+    started: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    job: Box<Job>,
+    /// The number of its arrival.
+    number: u64,
+    at_most: Option<usize>,
+    busy: Busy,
+    since: Stopwatch,
+}
+
+#[derive(Debug)]
+struct Running {
+    number: u64,
+    token: CancellationToken,
+    instance_id: InstanceId,
+    name: Cow<'static, str>,
+}
+
+/// The jobs of an activity of which a limited number may run at once.
+#[derive(Debug, Default)]
+struct Limited {
+    running: usize,
+    aside: BTreeMap<u64, JobKey>,
+}
+
+/// Goes with a running job.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    pub(crate) token: CancellationToken,
+    number: u64,
+    limited: Option<Cow<'static, str>>,
+    pub(crate) began: Stopwatch,
+    /// Keeps time from passing while the job runs.
+    pub(crate) busy: Busy,
+}
+
+impl Jobs {
+    /// Adds a job, unless it is there already.
+    pub(crate) fn add(&mut self, job: Box<Job>, at_most: Option<usize>, busy: Busy) -> bool {
+        let key = job.key();
+        let is_reported = self.reported.get(&key) == Some(&job.task.attempt);
+        let is_there = self.running.contains_key(&key) || self.waiting.contains_key(&key);
+        if is_reported || is_there {
+            return false;
+        }
+        self.arrived += 1;
+        let (number, since) = (self.arrived, Stopwatch::start());
+        self.queue.insert(number, key);
+        self.waiting.insert(key, Waiting { job, number, at_most, busy, since });
+        true
+    }
+
+    /// The job to run next.
+    pub(crate) fn next(&mut self) -> Option<(Box<Job>, Ticket)> {
+        loop {
+            let (number, key) = self.queue.pop_first()?;
+            let Some(next) = self.waiting.get(&key) else { continue };
+            let limit = next.at_most.map(|at_most| (at_most, next.job.task.name.clone()));
+            if let Some((at_most, name)) = &limit {
+                let limited = self.limited.entry(name.clone()).or_default();
+                if limited.running >= *at_most {
+                    limited.aside.insert(number, key);
+                    continue;
+                }
+                limited.running += 1;
+            }
+            let Waiting { job, busy, since, .. } = self.waiting.remove(&key)?;
+            self.started += 1;
+            let (number, token) = (self.started, CancellationToken::new());
+            let (instance_id, name) = (job.instance_id.clone(), job.task.name.clone());
+            self.running.insert(key, Running { number, token: token.clone(), instance_id, name });
+            metrics::activity_began(&job.task.name, since);
+            let (limited, began) = (limit.map(|(_, name)| name), Stopwatch::start());
+            return Some((job, Ticket { token, number, limited, began, busy }));
+        }
+    }
+
+    /// A job has ended; whether anybody waits for its result.
+    pub(crate) fn end(&mut self, key: &JobKey, ticket: &Ticket) -> bool {
+        if let Some(name) = &ticket.limited {
+            if let Some(limited) = self.limited.get_mut(name) {
+                limited.running -= 1;
+            }
+            self.queue_again(name);
+        }
+        let is_it = self.is_wanted(key, ticket);
+        if is_it {
+            self.running.remove(key);
+        }
+        is_it
+    }
+
+    /// The result of an attempt is on its way.
+    pub(crate) fn report(&mut self, key: JobKey, attempt: u32) {
+        self.reported.insert(key, attempt);
+    }
+
+    /// The result of an attempt has been taken in.
+    pub(crate) fn take_in(&mut self, key: &JobKey, attempt: u32) {
+        if self.reported.get(key) == Some(&attempt) {
+            self.reported.remove(key);
+        }
+    }
+
+    /// Whether anybody waits for the result of a running job.
+    pub(crate) fn is_wanted(&self, key: &JobKey, ticket: &Ticket) -> bool {
+        self.running.get(key).is_some_and(|job| job.number == ticket.number)
+    }
+
+    /// The jobs that are running and waited for: whose, and what.
+    pub(crate) fn running(&self) -> Vec<(InstanceId, String)> {
+        let running = self.running.values();
+        running.map(|job| (job.instance_id.clone(), job.name.to_string())).collect()
+    }
+
+    /// Queues the first job of an activity that stands aside.
+    fn queue_again(&mut self, name: &str) {
+        let Some(limited) = self.limited.get_mut(name) else { return };
+        if let Some((number, key)) = limited.aside.pop_first() {
+            self.queue.insert(number, key);
+        }
+    }
+
+    /// Tells how many there are.
+    pub(crate) fn count(&self) {
+        metrics::activities(self.waiting.len(), self.running.len());
+    }
+
+    pub(crate) fn cancel(&mut self, key: &JobKey) {
+        if let Some(Waiting { job, number, at_most, .. }) = self.waiting.remove(key) {
+            let was_queued = self.queue.remove(&number).is_some();
+            if let Some(limited) = self.limited.get_mut(&job.task.name) {
+                limited.aside.remove(&number);
+            }
+            if was_queued && at_most.is_some() {
+                // It may have been the one for which a place was free.
+                self.queue_again(&job.task.name);
+            }
+        }
+        if let Some(running) = self.running.remove(key) {
+            wake(&running.token);
+        }
+    }
+
+    pub(crate) fn cancel_all(&mut self, execution: ExecutionId) {
+        let all = (execution, i32::MIN)..=(execution, i32::MAX);
+        let waiting = self.waiting.range(all.clone()).map(|(key, _)| *key);
+        let running = self.running.range(all).map(|(key, _)| *key);
+        let keys: Vec<_> = waiting.chain(running).collect();
+        for key in &keys {
+            self.cancel(key);
+        }
+    }
+
+    /// Begins nothing more, and tells what is running to come to an end.
+    pub(crate) fn close(&mut self) {
+        self.queue.clear();
+        self.waiting.clear();
+        self.limited.values_mut().for_each(|limited| limited.aside.clear());
+        self.running.values().for_each(|running| wake(&running.token));
+    }
+}
+
+/// Cancels a token. That calls the wakers of whoever waits for it, which may be of the user's making.
+fn wake(token: &CancellationToken) {
+    panics::shield(|| token.cancel());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::chance;
+    use crate::engine::ScheduledTask;
+    use crate::protocol::{InstanceId, Json, Tags};
+
+    fn key(number: i32) -> JobKey {
+        (ExecutionId::from_u128(1), number)
+    }
+
+    fn job((execution_id, event_id): JobKey, name: &'static str) -> Box<Job> {
+        let instance_id = InstanceId::new("instance").unwrap();
+        let task = ScheduledTask {
+            event_id,
+            attempt: 1,
+            name: name.into(),
+            version: None,
+            input: Json::null(),
+            timeout: None,
+            tags: Tags::new(),
+            trace_context: None,
+        };
+        Box::new(Job { instance_id, execution_id, task })
+    }
+
+    fn add(jobs: &mut Jobs, number: i32, name: &'static str, at_most: Option<usize>) -> bool {
+        jobs.add(job(key(number), name), at_most, Busy::default())
+    }
+
+    fn next(jobs: &mut Jobs) -> Option<(JobKey, Ticket)> {
+        jobs.next().map(|(job, ticket)| (job.key(), ticket))
+    }
+
+    fn is_empty(jobs: &Jobs) -> bool {
+        jobs.waiting.is_empty()
+            && jobs.queue.is_empty()
+            && jobs.limited.values().all(|limited| limited.aside.is_empty())
+    }
+
+    #[test]
+    fn a_job_that_is_cancelled_leaves_nothing_behind() {
+        let mut jobs = Jobs::default();
+        (0..4).for_each(|number| assert!(add(&mut jobs, number, "limited", Some(1))));
+        let (first, ticket) = next(&mut jobs).unwrap();
+        assert!(next(&mut jobs).is_none(), "the others stand aside");
+        add(&mut jobs, 4, "limited", Some(1));
+        add(&mut jobs, 5, "free", None);
+        jobs.cancel_all(ExecutionId::from_u128(1));
+        assert!(is_empty(&jobs), "{jobs:?}");
+        assert!(ticket.token.is_cancelled());
+        assert!(!jobs.end(&first, &ticket), "nobody waits for its result");
+    }
+
+    #[test]
+    fn a_free_place_goes_to_the_next_when_the_first_in_line_is_cancelled() {
+        let mut jobs = Jobs::default();
+        (0..3).for_each(|number| assert!(add(&mut jobs, number, "limited", Some(1))));
+        let (first, ticket) = next(&mut jobs).unwrap();
+        assert!(next(&mut jobs).is_none());
+        jobs.end(&first, &ticket);
+        jobs.cancel(&key(1));
+        assert_eq!(next(&mut jobs).map(|(key, _)| key), Some(key(2)));
+    }
+
+    #[test]
+    fn a_job_that_is_there_is_not_added_again() {
+        let mut jobs = Jobs::default();
+        assert!(add(&mut jobs, 0, "a", None));
+        assert!(!add(&mut jobs, 0, "a", None));
+        let (key, ticket) = next(&mut jobs).unwrap();
+        assert!(!add(&mut jobs, 0, "a", None), "it is running");
+        jobs.end(&key, &ticket);
+        assert!(add(&mut jobs, 0, "a", None));
+    }
+
+    #[test]
+    fn an_attempt_whose_result_is_on_its_way_is_not_added_again() {
+        let mut jobs = Jobs::default();
+        add(&mut jobs, 0, "a", None);
+        let (key, ticket) = next(&mut jobs).unwrap();
+        assert!(jobs.end(&key, &ticket));
+        jobs.report(key, 1);
+        assert!(!add(&mut jobs, 0, "a", None));
+        assert!(is_empty(&jobs), "{jobs:?}");
+        jobs.take_in(&key, 1);
+        assert!(add(&mut jobs, 0, "a", None));
+    }
+
+    /// What is true: jobs in the order in which they came, and those that run.
+    #[derive(Default)]
+    struct Truth {
+        waiting: Vec<(JobKey, &'static str, Option<usize>)>,
+        running: Vec<(JobKey, &'static str, Ticket)>,
+        cancelled: BTreeSet<JobKey>,
+    }
+
+    impl Truth {
+        /// The oldest job that may run.
+        fn next(&mut self) -> Option<(JobKey, &'static str)> {
+            let running = |name| self.running.iter().filter(|(_, it, _)| *it == name).count();
+            let may_run = |&(_, name, at_most): &(_, &'static str, Option<usize>)| {
+                at_most.is_none_or(|at_most| running(name) < at_most)
+            };
+            let place = self.waiting.iter().position(may_run)?;
+            let (key, name, _) = self.waiting.remove(place);
+            Some((key, name))
+        }
+    }
+
+    #[test]
+    fn jobs_begin_in_order_within_their_limits_whatever_happens() {
+        for seed in 0..200 {
+            let mut drawn = 0;
+            let mut below = |end| {
+                drawn += 1;
+                usize::try_from(chance::number(seed, drawn) % end).unwrap()
+            };
+            let (mut jobs, mut truth) = (Jobs::default(), Truth::default());
+            for number in 0..400 {
+                match below(7) {
+                    0..3 => {
+                        let (name, at_most) =
+                            [("a", None), ("b", Some(1)), ("c", Some(2))][below(3)];
+                        add(&mut jobs, number, name, at_most);
+                        truth.waiting.push((key(number), name, at_most));
+                    }
+                    3..5 => {
+                        let begun = next(&mut jobs);
+                        let expected = truth.next();
+                        assert_eq!(
+                            begun.as_ref().map(|it| it.0),
+                            expected.map(|it| it.0),
+                            "{seed}"
+                        );
+                        if let (Some((key, ticket)), Some((_, name))) = (begun, expected) {
+                            truth.running.push((key, name, ticket));
+                        }
+                    }
+                    5 if !truth.running.is_empty() => {
+                        let place = below(truth.running.len() as u64);
+                        let (key, _, ticket) = truth.running.remove(place);
+                        let is_wanted = !truth.cancelled.contains(&key);
+                        assert_eq!(jobs.end(&key, &ticket), is_wanted, "{seed}");
+                    }
+                    _ => {
+                        let key = key(
+                            i32::try_from(below(u64::from(number.unsigned_abs()) + 1)).unwrap()
+                        );
+                        jobs.cancel(&key);
+                        truth.waiting.retain(|(it, ..)| *it != key);
+                        truth.cancelled.insert(key);
+                    }
+                }
+                assert_eq!(jobs.waiting.len(), truth.waiting.len(), "{seed}");
+                let aside = jobs.limited.values().map(|limited| limited.aside.len()).sum::<usize>();
+                assert_eq!(jobs.queue.len() + aside, jobs.waiting.len(), "{seed}");
+            }
+        }
+    }
+}

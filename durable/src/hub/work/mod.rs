@@ -1,0 +1,6 @@
+//! Activities and batches of entity operations, which run on the async runtime.
+
+pub(crate) mod activities;
+pub(crate) mod attempt;
+pub(crate) mod batches;
+pub(crate) mod jobs;
