@@ -1,4 +1,4 @@
-//! `docs/clippy.toml` finds what the attributes cannot see, and nothing else.
+//! `durable/docs/clippy.toml` finds what the attributes cannot see, and nothing else.
 //!
 //! Crates are linted with it. A line that ends in `// caught: words` must get a warning of which
 //! the words are a part; no other line may get one.
@@ -30,7 +30,7 @@ impl Linted {
         );
         fs::create_dir(folder.path().join("src")).unwrap();
         fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
-        fs::copy(root.join("docs/clippy.toml"), folder.path().join("clippy.toml")).unwrap();
+        fs::copy(root.join("durable/docs/clippy.toml"), folder.path().join("clippy.toml")).unwrap();
         fs::copy(root.join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
         for (path, text) in sources {
             fs::write(folder.path().join("src").join(path), text).unwrap();

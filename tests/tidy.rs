@@ -211,7 +211,7 @@ fn every_code_has_its_page() {
             }
         }
     }
-    let pages: BTreeSet<_> = fs::read_dir(root().join("docs/errors"))
+    let pages: BTreeSet<_> = fs::read_dir(root().join("durable/docs/errors"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().replace(".md", ""))
         .collect();
@@ -233,7 +233,7 @@ fn what_the_architecture_names_exists() {
 /// In `docs/parity.md`, `path.rs: name` names a function, and `path.rs` alone a file.
 #[test]
 fn what_parity_names_as_proof_exists() {
-    let text = fs::read_to_string(root().join("docs/parity.md")).unwrap();
+    let text = fs::read_to_string(root().join("durable/docs/parity.md")).unwrap();
     let spans = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
     let (mut named, mut missing) = (0, Vec::new());
     for proof in spans {

@@ -1,12 +1,12 @@
 //! The benchmarks: every workload on `durable`, on duroxide and on the raw limit, in turns.
 //!
 //! ```text
-//! cargo run --release -p benches                          # all: a table, and docs/performance.svg
+//! cargo run --release -p benches                          # all: a table, and a plot in the docs
 //! cargo run --release -p benches -- hello fan-out         # some groups
 //! cargo run --release -p benches -- --json --quick step   # for scripts: one JSON object a line
 //! cargo run --release -p benches -- --steady 10           # ten minutes of steady load
 //! ```
-//! `docs/performance.md` says what each workload is and how it is made fair.
+//! `durable/docs/performance.md` says what each workload is and how it is made fair.
 //!
 //! Read next: `workloads/mod.rs` (what is run), `recorder.rs` and `raw.rs` (the raw limit),
 //! `ours.rs` and `peer/mod.rs` (the engines), `report/mod.rs` (what comes out).
@@ -59,7 +59,7 @@ struct Arguments {
     /// Where the hubs are made: a folder on the disk that is to be measured.
     #[arg(long, default_value = "target/bench-hubs")]
     dir: PathBuf,
-    /// Where the plot is written; by default `docs/performance.svg`, if there is a `docs`.
+    /// Where the plot is written; by default `durable/docs/performance.svg`, if there is a `durable/docs`.
     #[arg(long)]
     plot: Option<PathBuf>,
     /// Runs a steady load for so many minutes, and nothing else.
@@ -119,7 +119,7 @@ async fn run(arguments: &Arguments, plan: &Plan) -> Result<()> {
 
 fn plot(arguments: &Arguments, lines: &[report::Line], machine: &str) -> Result<()> {
     let default = || {
-        let docs = PathBuf::from("docs");
+        let docs = PathBuf::from("durable/docs");
         docs.is_dir().then(|| docs.join("performance.svg"))
     };
     let Some(file) = arguments.plot.clone().or_else(default) else { return Ok(()) };

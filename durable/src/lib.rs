@@ -1,4 +1,5 @@
-#![doc = include_str!("../../docs/tour.md")]
+#![doc = include_str!("../docs/tour.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::expect_used, clippy::unwrap_used)]
 
 extern crate self as durable;

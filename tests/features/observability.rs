@@ -434,7 +434,7 @@ async fn what_becomes_durable_is_counted_once() -> Result<()> {
 async fn every_metric_is_described_and_documented() -> Result<()> {
     listen();
     let _hub = TestHub::open().await?;
-    let page = include_str!("../../docs/observability.md");
+    let page = include_str!("../../durable/docs/observability.md");
     let described = described();
     assert_eq!(described.len(), 28);
     for (name, unit) in described {

@@ -1,4 +1,4 @@
-//! What `docs/parity.md` promises and no other test shows: small facts, one by one.
+//! What `durable/docs/parity.md` promises and no other test shows: small facts, one by one.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
