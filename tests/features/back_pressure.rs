@@ -199,7 +199,7 @@ fn ask_and_go<T>(request: impl Future<Output = T>) {
 
 async fn open(store: &Arc<Gated>, waiting: usize) -> Result<TaskHub, OpenError> {
     let store: Arc<dyn Store> = Arc::<Gated>::clone(store);
-    TaskHub::builder().partitions(1).waiting_requests(waiting).shared_store(store).open().await
+    TaskHub::builder().partitions(1).waiting_requests(waiting).store(store).open().await
 }
 
 #[tokio::test]

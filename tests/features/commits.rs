@@ -24,7 +24,7 @@ async fn commits_nothing(ctx: &OrchestrationContext) -> Result<()> {
 
 async fn open(store: &Arc<Counting>) -> Result<TestHub> {
     let store: Arc<dyn Store> = store.clone();
-    Ok(TestHub::builder().configure(|hub| hub.partitions(1).shared_store(store)).open().await?)
+    Ok(TestHub::builder().configure(|hub| hub.partitions(1).store(store)).open().await?)
 }
 
 #[tokio::test]

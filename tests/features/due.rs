@@ -57,7 +57,7 @@ async fn due_racer(ctx: &OrchestrationContext) -> Result<String> {
 async fn crowded(store: Arc<dyn Store>, sleepers: u32, naps: u32) -> Result<TestHub> {
     let hub = TestHub::builder()
         .never::<due_hangs>()
-        .configure(|hub| hub.partitions(1).shared_store(store).verify_replay(false))
+        .configure(|hub| hub.partitions(1).store(store).verify_replay(false))
         .open()
         .await?;
     for n in 0..sleepers {

@@ -34,7 +34,7 @@ async fn a_running_instance_keeps_the_limits_with_which_it_began() -> Result<()>
     let small = 1_000;
     for (before, after) in [(large, small), (small, large)] {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        let builder = || TaskHub::builder().shared_store(Arc::clone(&store));
+        let builder = || TaskHub::builder().store(Arc::clone(&store));
         let hub = builder().max_payload(before).open().await?;
         let run = hub.start(measures_twice(2_000).instance_id("run")).await?;
         while run.custom_status::<String>().await?.is_none() {

@@ -54,9 +54,8 @@ fn told(instance: &str) -> Vec<String> {
 /// Hubs on one store that keep no instance in memory.
 fn evicting(store: &Arc<MemoryStore>) -> TestHubBuilder {
     let store = Arc::clone(store);
-    TestHub::builder().configure(|hub| {
-        hub.shared_store(store).live_instances(0).partitions(1).verify_replay(false)
-    })
+    TestHub::builder()
+        .configure(|hub| hub.store(store).live_instances(0).partitions(1).verify_replay(false))
 }
 
 const RETRIED: &str = "WARN an attempt failed and will be retried";

@@ -66,7 +66,7 @@ async fn what_is_replayed_is_neither_logged_nor_counted_again() -> Result<()> {
     let open = || {
         let store = Arc::clone(&store);
         TestHub::builder()
-            .configure(|hub| hub.shared_store(store).live_instances(0).verify_on_open(true))
+            .configure(|hub| hub.store(store).live_instances(0).verify_on_open(true))
             .open()
     };
     let hub = open().await?;

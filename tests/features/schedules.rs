@@ -234,7 +234,7 @@ async fn down(schedule: Schedule, again: &str) -> Result<Vec<String>> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let open = |beginning: &str| {
         let store = Arc::clone(&store);
-        let builder = TestHub::builder().configure(|hub| hub.shared_store(store));
+        let builder = TestHub::builder().configure(|hub| hub.store(store));
         builder.beginning(time(beginning)).open()
     };
     let hub = open("2026-01-01T00:00:00Z").await?;
@@ -272,7 +272,7 @@ async fn what_a_program_updates_when_it_starts_still_runs_late() -> Result<()> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let open = |beginning: &str| {
         let store = Arc::clone(&store);
-        let builder = TestHub::builder().configure(|hub| hub.shared_store(store));
+        let builder = TestHub::builder().configure(|hub| hub.store(store));
         builder.beginning(time(beginning)).open()
     };
     let nightly = Schedule::cron("0 3 * * *")?.start_immediately_if_late(true).of(call());
@@ -465,7 +465,7 @@ async fn each_tick_of_a_short_downtime_runs_when_the_hub_is_opened() -> Result<(
         std::sync::Arc::new(durable::store::MemoryStore::default());
     let open = |at: DateTime<Utc>| {
         let store = std::sync::Arc::clone(&store);
-        TestHub::builder().configure(|hub| hub.shared_store(store)).beginning(at).open()
+        TestHub::builder().configure(|hub| hub.store(store)).beginning(at).open()
     };
     let began = time("2026-01-01T00:00:00Z");
     let hub = open(began).await?;

@@ -132,7 +132,7 @@ async fn timers_and_later_starts_survive_the_process() -> Result<()> {
     let again = |store: &Arc<dyn Store>, days: u32| {
         let store = Arc::clone(store);
         let beginning = DateTime::<Utc>::UNIX_EPOCH + days * DAY;
-        TestHub::builder().configure(|hub| hub.shared_store(store)).beginning(beginning).open()
+        TestHub::builder().configure(|hub| hub.store(store)).beginning(beginning).open()
     };
     let hub = again(&store, 0).await?;
     hub.start(reminders(4).instance_id("four")).await?;

@@ -42,7 +42,7 @@ fn a_hub_whose_runtime_has_ended_says_so_and_shuts_down() {
     let store = Arc::new(MemoryStore::default());
     let first = runtime();
     let (hub, run) = first.block_on(async {
-        let hub = TaskHub::builder().shared_store(store.clone()).open().await.unwrap();
+        let hub = TaskHub::builder().store(store.clone()).open().await.unwrap();
         let run = hub.start(calls(true)).await.unwrap();
         (hub, run)
     });
@@ -64,7 +64,7 @@ fn a_hub_whose_runtime_has_ended_says_so_and_shuts_down() {
         assert!(text.contains("the runtime on which it was opened has ended"), "{text}");
         hub.shutdown().await.unwrap_err();
         // Nothing is lost.
-        let hub = TaskHub::builder().shared_store(store).open().await.unwrap();
+        let hub = TaskHub::builder().store(store).open().await.unwrap();
         assert_eq!(hub.start(calls(false)).await.unwrap().result().await.unwrap(), 1);
         hub.shutdown_within(Duration::from_millis(200)).await.unwrap();
     });

@@ -128,7 +128,7 @@ async fn waits(ctx: &OrchestrationContext) -> Result<u32> {
 async fn open(store: &Arc<Panics>) -> Result<TestHub, OpenError> {
     let store = Arc::clone(store);
     TestHub::builder()
-        .configure(|hub| hub.partitions(1).live_instances(0).shared_store(store))
+        .configure(|hub| hub.partitions(1).live_instances(0).store(store))
         .open()
         .await
 }

@@ -211,13 +211,13 @@ async fn dropping_a_task_cancels_its_running_activity() -> Result<()> {
 async fn what_a_shutdown_cuts_off_runs_again() -> Result<()> {
     let gate = Gate::new();
     let store: Arc<dyn durable::store::Store> = Arc::new(durable::store::MemoryStore::default());
-    let hub = gated_hub(&gate).shared_store(Arc::clone(&store)).open().await?;
+    let hub = gated_hub(&gate).store(Arc::clone(&store)).open().await?;
     let run = hub.start(patient().instance_id("patient")).await?;
     gate.begun.notified().await;
     hub.shutdown().await?;
     gate.cancelled.notified().await;
 
-    let hub = gated_hub(&gate).shared_store(store).open().await?;
+    let hub = gated_hub(&gate).store(store).open().await?;
     gate.begun.notified().await;
     gate.opened.add_permits(1);
     let id = run.instance_id().as_str();

@@ -23,7 +23,7 @@ async fn when_the_store_fails_everybody_is_told_and_reopening_goes_on() -> Resul
     let disk = Arc::new(Breaking::new(false));
     let builder = || {
         TaskHub::builder()
-            .shared_store(disk.clone())
+            .store(disk.clone())
             .only_registered()
             .register::<unlucky>()
             .register::<breaks>()
@@ -50,7 +50,7 @@ async fn when_the_store_fails_everybody_is_told_and_reopening_goes_on() -> Resul
 #[tokio::test]
 async fn when_the_store_panics_everybody_is_told() -> Result<()> {
     let disk = Arc::new(Breaking::new(true));
-    let builder = TaskHub::builder().shared_store(disk.clone()).only_registered();
+    let builder = TaskHub::builder().store(disk.clone()).only_registered();
     let builder = builder.register::<unlucky>().register::<breaks>().state(Arc::clone(&disk));
     let hub = builder.open().await?;
     let result = hub.start(unlucky()).await?.result().await;

@@ -38,7 +38,7 @@ async fn steps(ctx: &OrchestrationContext, count: u32, stop_at: u32) -> Result<u
 
 fn builder(store: &Arc<dyn Store>, runs: &Arc<Runs>) -> TaskHubBuilder {
     TaskHub::builder()
-        .shared_store(Arc::clone(store))
+        .store(Arc::clone(store))
         .only_registered()
         .register::<steps>()
         .register::<step>()
@@ -243,7 +243,7 @@ async fn thousands_of_messages_that_are_in_the_store_arrive_once_and_in_order() 
     const COUNT: u32 = 2_500;
     let store = memory();
     let builder = || {
-        let builder = TaskHub::builder().shared_store(Arc::clone(&store)).partitions(1);
+        let builder = TaskHub::builder().store(Arc::clone(&store)).partitions(1);
         builder.only_registered().register::<collects>()
     };
     let hub = builder().open().await?;

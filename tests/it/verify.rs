@@ -151,7 +151,7 @@ async fn waiting_shop(open: &Arc<Semaphore>) -> Result<Arc<dyn Store>> {
 
 fn shops(memory: &Arc<dyn Store>, open: &Arc<Semaphore>) -> TaskHubBuilder {
     TaskHub::builder()
-        .shared_store(Arc::clone(memory))
+        .store(Arc::clone(memory))
         .only_registered()
         .register::<store>()
         .register::<gate>()

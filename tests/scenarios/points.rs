@@ -86,7 +86,7 @@ async fn it_is_terminated_at_every_point_and_does_nothing_more() -> Result<()> {
 
 async fn reopened(store: &Arc<dyn Store>, world: &World, now: DateTime<Utc>) -> Result<TestHub> {
     let store = Arc::clone(store);
-    let hub = builder(world).configure(|hub| hub.shared_store(store)).beginning(now);
+    let hub = builder(world).configure(|hub| hub.store(store)).beginning(now);
     Ok(hub.open().await?)
 }
 
@@ -259,7 +259,7 @@ async fn an_instance_goes_on_with_the_version_that_the_strategy_gives_it() -> Re
             let open = |is_old: bool| {
                 let store = Arc::clone(&store);
                 TestHub::builder().configure(|hub| {
-                    let hub = hub.shared_store(store).only_registered().version_match(strategy);
+                    let hub = hub.store(store).only_registered().version_match(strategy);
                     if is_old {
                         hub.register::<versioned_1>()
                     } else {

@@ -107,7 +107,7 @@ async fn steps_of_a_hundred_thousand_events_cost_the_same_and_are_replayed_in_a_
         let store = std::sync::Arc::new(durable::store::MemoryStore::default());
         let open = || {
             let store = store.clone();
-            TaskHub::builder().state(World::default()).shared_store(store).open()
+            TaskHub::builder().state(World::default()).store(store).open()
         };
         let hub = open().await?;
         let run = hub.start(long_then_waits(33_000).instance_id("long")).await?;

@@ -41,7 +41,7 @@ async fn ticks_both(ctx: &OrchestrationContext) -> Result<u64> {
 }
 
 async fn open(store: &Arc<Breaking>) -> Result<TaskHub> {
-    let hub = TaskHub::builder().shared_store(store.clone()).only_registered();
+    let hub = TaskHub::builder().store(store.clone()).only_registered();
     Ok(hub.register_entity::<Meter>().register::<ticks_both>().open().await?)
 }
 

@@ -69,7 +69,7 @@ fn shape(key: &str) -> Result<DynamicHandle> {
 async fn open(store: &Arc<dyn Store>, code: Code) -> Result<TestHub> {
     let store = Arc::clone(store);
     let builder = TestHub::builder().configure(|hub| {
-        let hub = hub.shared_store(store).only_registered().verify_replay(false);
+        let hub = hub.store(store).only_registered().verify_replay(false);
         let hub = hub.register::<sends>().register::<calls_shape>().register::<locks_shape>();
         let hub = hub.register::<holds_shape>();
         match code {

@@ -44,7 +44,7 @@ fn gate() -> Arc<Gate> {
 }
 
 async fn open(store: &Arc<dyn Store>, gate: &Arc<Gate>) -> Result<TaskHub> {
-    let hub = TaskHub::builder().shared_store(Arc::clone(store)).state(Arc::clone(gate));
+    let hub = TaskHub::builder().store(Arc::clone(store)).state(Arc::clone(gate));
     Ok(hub.only_registered().register_entity::<Slow>().open().await?)
 }
 

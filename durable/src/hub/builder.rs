@@ -99,14 +99,27 @@ impl TaskHubBuilder {
         self
     }
 
-    /// Keeps the hub in this store.
-    pub fn store(self, store: impl Store) -> Self {
-        self.shared_store(Arc::new(store))
-    }
-
-    /// Keeps the hub in this store, which can be opened again when the hub is shut down.
-    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
-        self.place = Place::Store(store);
+    /// Keeps the hub in this store. Give an [`Arc`] of a store to use it again after the hub is shut
+    /// down.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// use std::sync::Arc;
+    ///
+    /// use durable::store::MemoryStore;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let store = Arc::new(MemoryStore::default());
+    /// let hub = TaskHub::builder().store(Arc::clone(&store)).open().await?;
+    /// hub.shutdown().await?;
+    /// let hub = TaskHub::builder().store(store).open().await?;
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.place = Place::Store(Arc::new(store));
         self
     }
 

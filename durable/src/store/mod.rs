@@ -9,6 +9,7 @@ mod commit;
 mod durability;
 mod memory;
 mod query;
+mod shared;
 mod sled;
 
 use std::fmt;

@@ -61,7 +61,7 @@ async fn a_flood_of_due_signals_waits_in_the_store_and_takes_effect_once() -> Re
     let store = Arc::new(MemoryStore::default());
     let shared: Arc<dyn Store> = Arc::clone(&store) as _;
     let mut hub = TestHub::builder()
-        .configure(|hub| hub.partitions(1).shared_store(shared).verify_replay(false))
+        .configure(|hub| hub.partitions(1).store(shared).verify_replay(false))
         .open()
         .await?;
     hub.start(floods_later("due".into(), COUNT)).await?.result().await?;

@@ -46,7 +46,7 @@ async fn what_is_read_or_deleted_leaves_no_trace() -> Result<()> {
     let store: std::sync::Arc<dyn Store> =
         std::sync::Arc::new(durable::store::MemoryStore::default());
     let shared = std::sync::Arc::clone(&store);
-    let hub = TestHub::builder().configure(|hub| hub.shared_store(shared)).open().await?;
+    let hub = TestHub::builder().configure(|hub| hub.store(shared)).open().await?;
     assert_eq!(hub.call_entity(Tally::at("gone").get()).await?, 0);
     assert_eq!(stored(&*store), 0, "a read makes nothing");
     hub.call_entity(Tally::at("gone").add(1)).await?;
