@@ -13,7 +13,7 @@ use super::error::OpenError;
 use super::health::Health;
 use super::mail::Mailboxes;
 use super::opening::{Parts, create, open_store, stop_by, watch_runtime};
-use super::partition::residents::Room;
+use super::partition::cache::Capacity;
 use super::settings::{Retention, Settings};
 use super::shutdown::Stopping;
 use super::telemetry::lifecycle::lifecycle;
@@ -42,7 +42,7 @@ const GRACE: Duration = Duration::from_secs(30);
 /// Of how many entities operations run at once.
 const ENTITIES: usize = 1000;
 /// How many instances are kept alive, and about how many bytes they may take.
-const LIVE: Room = Room { instances: 10_000, bytes: 256 << 20 };
+const LIVE: Capacity = Capacity { instances: 10_000, bytes: 256 << 20 };
 
 /// Says how a task hub is to be opened.
 ///
@@ -453,8 +453,8 @@ impl TaskHubBuilder {
     }
 
     /// How much of what is loaded stays in memory.
-    fn live(&self) -> Room {
-        Room {
+    fn live(&self) -> Capacity {
+        Capacity {
             instances: self.live_instances.unwrap_or(LIVE.instances),
             bytes: self.live_bytes.unwrap_or(LIVE.bytes),
         }

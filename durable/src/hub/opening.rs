@@ -19,9 +19,9 @@ use super::guarded_store::GuardedStore;
 use super::health::Health;
 use super::mail::{Delivery, Mailboxes};
 use super::partition::Partition;
+use super::partition::cache::{Cache, Capacity};
 use super::partition::due::{DueList, Limits as DueLimits};
 use super::partition::outbox::Outbox;
-use super::partition::residents::{Residents, Room};
 use super::settings::Settings;
 use super::telemetry::lifecycle::Lifecycle;
 use super::telemetry::lines::{self, Kept};
@@ -110,7 +110,7 @@ pub(crate) struct Parts {
     pub(crate) batches: Arc<Batches>,
     pub(crate) health: Arc<Health>,
     pub(crate) lifecycle: Arc<Lifecycle>,
-    pub(crate) live: Room,
+    pub(crate) live: Capacity,
     pub(crate) settings: Settings,
     pub(crate) time: Option<Arc<VirtualTime>>,
     pub(crate) clock: Clock,
@@ -197,9 +197,9 @@ impl Parts {
             health,
             lifecycle,
             settings,
-            residents: Residents::new(live, Arc::clone(&durable)),
-            entities: Residents::new(live, Arc::clone(&durable)),
-            scheduled: Residents::new(live, Arc::clone(&durable)),
+            residents: Cache::new(live, Arc::clone(&durable)),
+            entities: Cache::new(live, Arc::clone(&durable)),
+            scheduled: Cache::new(live, Arc::clone(&durable)),
             touched: Vec::new(),
             batches,
             due: DueList::new(DueLimits::default(), durable),

@@ -2,8 +2,9 @@
 
 use tokio::sync::oneshot;
 
-use super::residents::Resident;
-use super::start::{answer_parent, terminated};
+use super::episode::events_of;
+use super::messages;
+use super::resident::Resident;
 use super::{End, Partition, Stopped};
 use crate::engine::{Episode, Outcome, open_children, open_section};
 use crate::hub::commit::committer::{Content, Effect};
@@ -12,7 +13,7 @@ use crate::hub::mail::{Ended, Manage};
 use crate::hub::telemetry::lifecycle::LifecycleKind;
 use crate::protocol::{
     EventKind, HistoryEvent, InstanceId, InstanceRecord, MessageId, ParentInstance, RuntimeStatus,
-    Suspension, TaskMessage, Timestamp,
+    Suspension, TaskMessage,
 };
 
 pub(super) use crate::hub::mail::Managed;
@@ -26,7 +27,7 @@ impl Partition {
         what: Manage,
         content: Content,
     ) -> Result<Managed, Stopped> {
-        let Some(mut resident) = self.resident(id)? else {
+        let Some(mut resident) = self.take_resident(id)? else {
             return Ok(Err(ManageError::NoSuchInstance(id.clone())));
         };
         if let Manage::Purge { child_of: Some(parent) } = &what
@@ -83,7 +84,7 @@ impl Partition {
         mut effects: Vec<Effect>,
     ) {
         let id = &resident.record.instance_id;
-        self.due.set(id, (resident.due_before, None), None);
+        self.due.set(id, (resident.listed_due, None), None);
         let (now, kind) = (self.clock.now(), LifecycleKind::Purged);
         // Observers learn of the purge before anybody who waits for the end is answered.
         let told = effects.iter().take_while(|it| matches!(it, Effect::Tell(_))).count();
@@ -102,7 +103,9 @@ impl Partition {
             let (now, kind) = (self.clock.now(), LifecycleKind::Terminated);
             effects.extend(self.lifecycle.change(record, kind, now, Some(reason)));
             effects.push(Effect::CancelAll(record.execution_id));
-            content.messages.extend(answer_parent(record, Err(terminated(reason))));
+            content
+                .messages
+                .extend(messages::result_for_parent(record, Err(messages::terminated(reason))));
             content.messages.extend(self.unlock(resident)?);
             let ended = InstanceRecord {
                 runtime_status: status,
@@ -139,7 +142,7 @@ impl Partition {
         message: MessageId,
     ) -> Result<(), Stopped> {
         if self.is_child(id, parent)?
-            && let Some(mut resident) = self.resident(id)?
+            && let Some(mut resident) = self.take_resident(id)?
         {
             if !resident.record.runtime_status.is_finished() {
                 resident.is_abandoned = parent.is_some();
@@ -198,7 +201,7 @@ impl Partition {
             return Ok(Ok(()));
         }
         self.wait_until_durable(&resident)?;
-        self.wake(resident.record, reason)?;
+        self.resume_from_store(resident.record, reason)?;
         let suspension = self.residents.get(&id).and_then(|it| it.record.suspension.clone());
         Ok(suspension.map_or(Ok(()), |suspension| Err(ManageError::StillSuspended(suspension))))
     }
@@ -227,13 +230,13 @@ impl Partition {
         content.messages.extend(self.unlock(resident)?);
         let effects = vec![Effect::CancelAll(resident.record.execution_id)];
         let status = RuntimeStatus::Terminated;
-        let failure = Some(terminated(&reason));
+        let failure = Some(messages::terminated(&reason));
         let kinds = vec![
             EventKind::ExecutionTerminated { reason, recurse },
             EventKind::ExecutionCompleted { status, result: None, failure },
         ];
         let episode = Episode {
-            events: framed(self.clock.now(), kinds),
+            events: events_of(self.clock.now(), kinds),
             actions: Vec::new(),
             outcome: Outcome::Finished(status),
         };
@@ -279,10 +282,4 @@ impl Partition {
         }
         Ok(())
     }
-}
-
-pub(super) fn framed(now: Timestamp, kinds: Vec<EventKind>) -> Vec<HistoryEvent> {
-    let kinds = std::iter::once(EventKind::OrchestratorStarted).chain(kinds);
-    let kinds = kinds.chain([EventKind::OrchestratorCompleted]);
-    kinds.map(|kind| HistoryEvent::new(now, kind)).collect()
 }

@@ -9,11 +9,15 @@
 //! Read next: `start.rs` (new instances), `write.rs` (what an episode leaves), `manage.rs` (what
 //! clients want), `rewind.rs`, `restore.rs` (what was not in memory), `entities/` (what is no orchestration).
 
+pub(crate) mod cache;
 pub(crate) mod due;
 mod entities;
+mod episode;
+mod generations;
 mod manage;
+mod messages;
 pub(crate) mod outbox;
-pub(crate) mod residents;
+pub(crate) mod resident;
 mod restore;
 mod rewind;
 mod start;
@@ -25,9 +29,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 
 use lru::DefaultHasher;
 
+use self::cache::Cache;
 use self::due::DueList;
 use self::outbox::Outbox;
-use self::residents::{Resident, Residents};
+use self::resident::Resident;
 use super::client::progress::{WatchReply, Watched};
 use super::commit::committer::{Content, Effect, Write};
 use super::health::Health;
@@ -36,7 +41,7 @@ use super::mail::{
 };
 use super::settings::Settings;
 use super::telemetry::lifecycle::{Lifecycle, LifecycleKind};
-use super::telemetry::{metrics, spans};
+use super::telemetry::metrics;
 use super::time::clock::Clock;
 use super::time::virtual_time::{Busy, VirtualTime};
 use super::time::wait::Patience;
@@ -65,9 +70,9 @@ pub(crate) struct Partition {
     pub(crate) health: Arc<Health>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) settings: Settings,
-    pub(crate) residents: Residents<Resident>,
-    pub(crate) entities: Residents<Live>,
-    pub(crate) scheduled: Residents<Scheduled>,
+    pub(crate) residents: Cache<Resident>,
+    pub(crate) entities: Cache<Live>,
+    pub(crate) scheduled: Cache<Scheduled>,
     /// Entities for which something came in this turn.
     pub(crate) touched: Vec<InstanceId>,
     pub(crate) batches: Arc<Batches>,
@@ -329,11 +334,11 @@ impl Partition {
         }
         let Arrival { events, consumed, effects } = arrival;
         let content = Content { consumed, ..Content::default() };
-        let Some(mut resident) = self.resident(id)? else {
+        let Some(mut resident) = self.take_resident(id)? else {
             self.write(content, effects);
             return Ok(());
         };
-        let events = resident.current(events);
+        let events = resident.without_stale_results(events);
         match self.episode(&mut resident, events) {
             Some(episode) => self.write_episode(&mut resident, episode, content, effects),
             None => {
@@ -352,7 +357,7 @@ impl Partition {
         }
         let now = self.clock.now();
         match (&mut resident.execution, &resident.record.suspension) {
-            (Some(execution), _) => spans::episode(&resident.record, execution, now, events),
+            (Some(execution), _) => episode::run(&resident.record, execution, now, events),
             (None, Some(suspension)) if !events.is_empty() => {
                 Some(Episode::set_aside(now, events, suspension.clone(), false))
             }
@@ -378,9 +383,9 @@ impl Partition {
                 self.fire(&id)?;
                 continue;
             }
-            let Some(mut resident) = self.resident(&id)? else { continue };
+            let Some(mut resident) = self.take_resident(&id)? else { continue };
             // Its entry is taken out of the list.
-            resident.due_before = None;
+            resident.listed_due = None;
             let (due, written_by) = (resident.record.next_due, resident.due_written_by);
             if due.is_none_or(|due| due > now) {
                 self.set_due(&mut resident, due, written_by);
@@ -478,6 +483,11 @@ impl Partition {
 
     fn consume(&mut self, id: MessageId) {
         self.write(Content { consumed: vec![id], ..Content::default() }, Vec::new());
+    }
+
+    /// The number that the next write will get.
+    fn next_write(&self) -> u64 {
+        self.written + 1
     }
 
     fn write(&mut self, content: Content, effects: Vec<Effect>) {

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::residents::Resident;
+use super::episode;
+use super::resident::Resident;
 use super::{Arrivals, End, Partition, Stopped};
-use crate::engine::{Episode, Execution, Origin};
+use crate::engine::{Episode, Execution};
 use crate::hub::commit::committer::{Content, Effect};
 use crate::hub::mail::Mail;
-use crate::hub::telemetry::spans;
 use crate::protocol::{EventKind, HistoryEvent, InstanceId, InstanceRecord, Suspension, Timestamp};
 use crate::store::PartitionState;
 
@@ -24,7 +24,7 @@ impl Partition {
         for id in found.active {
             let Some(record) = self.read(self.store.instance(&id))? else { continue };
             if !record.runtime_status.is_finished() {
-                self.wake(record, "the code fits again")?;
+                self.resume_from_store(record, "the code fits again")?;
             }
             self.residents.evict();
         }
@@ -60,10 +60,14 @@ impl Partition {
 
     /// Replays an instance and begins again what its history leaves running. One that is suspended
     /// is resumed, if its code fits.
-    pub(super) fn wake(&mut self, record: InstanceRecord, reason: &str) -> Result<(), Stopped> {
+    pub(super) fn resume_from_store(
+        &mut self,
+        record: InstanceRecord,
+        reason: &str,
+    ) -> Result<(), Stopped> {
         let past = self.history(&record)?;
         let execution = self.replay(&record, &past).and_then(|mut execution| {
-            spans::catch_up(&record, &mut execution)?;
+            episode::catch_up(&record, &mut execution)?;
             Ok(execution)
         });
         match execution {
@@ -87,9 +91,11 @@ impl Partition {
         let mut resident = Resident::new(record, self.written);
         let running = execution.running_tasks();
         let now = self.clock.now();
-        let episode = spans::episode(&resident.record, &mut execution, now, new);
+        let episode = episode::run(&resident.record, &mut execution, now, new);
         resident.execution = Some(execution);
-        resident.remember(self.settings.verify, past);
+        if self.settings.verify {
+            resident.past = past;
+        }
         let job = |task| Effect::Run(resident.job(task));
         let effects: Vec<_> = running.into_iter().map(job).collect();
         match episode {
@@ -131,7 +137,10 @@ impl Partition {
     }
 
     /// An instance from memory, or else from the store, replayed.
-    pub(super) fn resident(&mut self, id: &InstanceId) -> Result<Option<Box<Resident>>, Stopped> {
+    pub(super) fn take_resident(
+        &mut self,
+        id: &InstanceId,
+    ) -> Result<Option<Box<Resident>>, Stopped> {
         if let Some(resident) = self.residents.take(id) {
             return Ok(Some(resident));
         }
@@ -145,7 +154,9 @@ impl Partition {
             match self.replay(&resident.record, &past) {
                 Ok(execution) => {
                     resident.execution = Some(execution);
-                    resident.remember(self.settings.verify, past);
+                    if self.settings.verify {
+                        resident.past = past;
+                    }
                 }
                 Err(suspension) => {
                     let episode = Episode::set_aside(self.clock.now(), [], suspension, true);
@@ -159,19 +170,5 @@ impl Partition {
 
     pub(super) fn history(&self, record: &InstanceRecord) -> Result<Vec<HistoryEvent>, Stopped> {
         self.read(self.store.history(&record.instance_id, record.execution_id, 0))
-    }
-
-    pub(super) fn begin(&self, record: &InstanceRecord) -> Result<Execution, Suspension> {
-        Execution::new(&self.registry, Origin::of(record, self.settings.limits))
-    }
-
-    pub(super) fn replay(
-        &self,
-        record: &InstanceRecord,
-        past: &[HistoryEvent],
-    ) -> Result<Execution, Suspension> {
-        let mut execution = self.begin(record)?;
-        execution.replay(past)?;
-        Ok(execution)
     }
 }

@@ -11,15 +11,15 @@
 //! 3. A parent that terminates its sub-orchestration gets no answer: it may have been rewound
 //!    meanwhile, and wait for the next one.
 
-use super::manage::{Managed, framed};
-use super::residents::Resident;
-use super::start::{answer, terminated};
+use super::episode::{self, events_of};
+use super::manage::Managed;
+use super::messages;
+use super::resident::Resident;
 use super::{End, Partition, Stopped};
 use crate::engine::{Action, Episode, Execution, Outcome, Rewound, without_failures};
 use crate::hub::commit::committer::{Content, Effect};
 use crate::hub::error::ManageError;
 use crate::hub::mail::{Manage, Origin, Start};
-use crate::hub::telemetry::spans;
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, InstanceId, Json, MessageId, ParentInstance,
     RuntimeStatus,
@@ -52,7 +52,7 @@ impl Partition {
         let Rewound { mut past, failed, has_left_section } =
             without_failures(self.durable_history(resident)?);
         let rewound = EventKind::ExecutionRewound { reason: reason.to_owned(), start: None };
-        past.extend(framed(now, vec![rewound]));
+        past.extend(events_of(now, vec![rewound]));
         let mut execution = match self.replay(&resident.record, &past) {
             Ok(execution) => execution,
             Err(suspension) if has_left_section => {
@@ -84,7 +84,7 @@ impl Partition {
             })
             .collect();
         let (more, actions, outcome) =
-            match spans::episode(&resident.record, &mut execution, now, Vec::new()) {
+            match episode::run(&resident.record, &mut execution, now, Vec::new()) {
                 Some(Episode { events, actions, outcome }) => (events, actions, outcome),
                 None => (Vec::new(), Vec::new(), Outcome::Waiting),
             };
@@ -133,8 +133,8 @@ impl Partition {
             },
             (None, None) => Err(ManageError::NoSuchInstance(id.clone())),
         };
-        let failed = |error| terminated(&format!("it could not be rewound: {error}"));
-        let answer = parent.map(|parent| answer(&parent, result.map_err(failed)));
+        let failed = |error| messages::terminated(&format!("it could not be rewound: {error}"));
+        let answer = parent.map(|parent| messages::child_result(&parent, result.map_err(failed)));
         let messages = answer.into_iter().collect();
         self.write(Content { messages, ..content() }, Vec::new());
         Ok(())

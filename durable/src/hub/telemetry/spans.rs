@@ -7,40 +7,21 @@ use tracing::{Span, info_span};
 
 use std::pin::pin;
 
-use super::metrics::{self, Stopwatch};
-use crate::engine::{Episode, Execution};
+use crate::engine::Execution;
 use crate::hub::work::activities::Job;
 use crate::panics::{self, Guarded};
-use crate::protocol::{EntityId, EventKind, InstanceRecord, Suspension, Timestamp};
+use crate::protocol::{EntityId, EventKind, InstanceRecord};
 
-/// Runs an episode in its span.
-pub(crate) fn episode(
-    record: &InstanceRecord,
-    execution: &mut Execution,
-    now: Timestamp,
-    events: Vec<EventKind>,
-) -> Option<Episode> {
-    let span = made(|| orchestration(record, execution, events.first()));
-    let watch = Stopwatch::start();
-    let episode = within(&span, || execution.run(now, events));
-    metrics::episode(&record.name, watch);
-    episode
-}
-
-/// Delivers in its span what came in while the instance was suspended.
-pub(crate) fn catch_up(
-    record: &InstanceRecord,
-    execution: &mut Execution,
-) -> Result<(), Suspension> {
-    let span = made(|| orchestration(record, execution, None));
-    within(&span, || execution.catch_up())
-}
-
-fn orchestration(
+/// The span of an episode that begins with this event.
+pub(crate) fn orchestration(
     record: &InstanceRecord,
     execution: &Execution,
     first: Option<&EventKind>,
-) -> Span {
+) -> Guarded<Span> {
+    made(|| episode(record, execution, first))
+}
+
+fn episode(record: &InstanceRecord, execution: &Execution, first: Option<&EventKind>) -> Span {
     // In its first episode the execution does not know yet how it was started.
     let started = execution.started().or(match first {
         Some(EventKind::ExecutionStarted(started)) => Some(&**started),

@@ -5,7 +5,7 @@ use super::queue::{Origin, Queued};
 use crate::entity::{BatchDone, Outgoing, Requested};
 use crate::hub::commit::committer::{Content, Effect};
 use crate::hub::mail::EntityReply;
-use crate::hub::partition::write::{message, signal};
+use crate::hub::partition::messages;
 use crate::hub::partition::{Partition, Stopped};
 use crate::hub::work::batches::BatchJob;
 use crate::protocol::{EventKind, ExecutionStarted, FailureDetails, InstanceId, Json, TaskMessage};
@@ -70,7 +70,7 @@ impl Partition {
 
     /// Writes what a batch has left, with all that it sends.
     pub(crate) fn end_batch(&mut self, id: &InstanceId, done: BatchDone) -> Result<(), Stopped> {
-        let mut live = self.live(id)?;
+        let mut live = self.take_live(id)?;
         let BatchDone { state, outcomes, outgoing } = done;
         let (mut content, mut effects) = (Content::default(), Vec::new());
         let is_changed = live.kept.state != state;
@@ -99,11 +99,11 @@ impl Partition {
         }
         let properties = &self.settings.properties;
         content.messages.extend(outgoing.into_iter().map(|sent| match sent {
-            Outgoing::Signal { asked, at } => signal(asked, at),
+            Outgoing::Signal { asked, at } => messages::signal(asked, at),
             Outgoing::Start { instance_id, started } => {
                 let properties = properties.as_ref().clone();
                 let started = ExecutionStarted { properties, ..*started };
-                message(instance_id, EventKind::ExecutionStarted(Box::new(started)))
+                messages::start(instance_id, Box::new(started))
             }
         }));
         self.write_entity(&mut live, is_changed, content, effects);
@@ -171,13 +171,7 @@ fn settle(
         tell!(warn, entity = %live.entity_id, operation, "a signal failed: {failure}");
     }
     if let Some(from) = from {
-        content.messages.push(TaskMessage {
-            execution_id: Some(from.execution_id),
-            ..message(
-                from.instance_id,
-                EventKind::operation_result(from.task_scheduled_id, outcome),
-            )
-        });
+        content.messages.push(messages::operation_result(&from, outcome));
     } else if let Some(reply) = caller {
         effects.push(Effect::Operated(reply, outcome));
     }

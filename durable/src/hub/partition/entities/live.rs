@@ -9,7 +9,7 @@ use lru::DefaultHasher;
 
 use super::queue::{Queue, Queued, Step};
 use crate::hub::mail::CallReply;
-use crate::hub::partition::residents::Lives;
+use crate::hub::partition::cache::Cached;
 use crate::protocol::{
     EntityId, EntityState, EventKind, ExecutionId, HistoryEvent, InstanceId, InstanceRecord,
     MessageId, RuntimeStatus, Timestamp,
@@ -34,12 +34,12 @@ pub(crate) struct Live {
     /// Whether it is on the list of those to look at.
     pub(super) is_touched: bool,
     /// The number of the last write of it, or of what it consumed.
-    pub(super) written: u64,
+    pub(super) last_write: u64,
 }
 
 impl Live {
     /// An entity that has no state.
-    pub(super) fn new(entity_id: EntityId, written: u64) -> Box<Self> {
+    pub(super) fn new(entity_id: EntityId, last_write: u64) -> Box<Self> {
         Box::new(Self {
             entity_id,
             execution_id: ExecutionId::generate(),
@@ -50,7 +50,7 @@ impl Live {
             running: Vec::new(),
             callers: HashMap::default(),
             is_touched: false,
-            written,
+            last_write,
         })
     }
 
@@ -59,13 +59,13 @@ impl Live {
         entity_id: EntityId,
         record: &InstanceRecord,
         history: Vec<HistoryEvent>,
-        written: u64,
+        last_write: u64,
     ) -> Box<Self> {
         let kept = history.into_iter().rev().find_map(|event| match event.kind {
             EventKind::EntityState(kept) => Some(*kept),
             _ => None,
         });
-        let mut live = Self::new(entity_id, written);
+        let mut live = Self::new(entity_id, last_write);
         live.execution_id = record.execution_id;
         live.created_at = Some(record.created_at);
         live.is_stored = true;
@@ -130,24 +130,24 @@ impl Live {
     }
 }
 
-impl Lives for Live {
+impl Cached for Live {
     fn id(&self) -> &InstanceId {
         self.entity_id.instance_id()
     }
 
-    fn written(&self) -> u64 {
-        self.written
+    fn last_write(&self) -> u64 {
+        self.last_write
     }
 
-    fn is_over(&self) -> bool {
-        !self.is_stored && !self.is_in_use()
+    fn is_disposable(&self) -> bool {
+        !self.is_stored && !self.is_pinned()
     }
 
-    fn is_in_use(&self) -> bool {
+    fn is_pinned(&self) -> bool {
         !self.running.is_empty() || !self.callers.is_empty() || self.queue.is_in_use()
     }
 
-    fn weigh(&self) -> usize {
+    fn bytes(&self) -> usize {
         let state = self.kept.state.as_ref().map_or(0, |state| state.as_str().len());
         size_of::<Self>() + state + self.queue.bytes()
     }

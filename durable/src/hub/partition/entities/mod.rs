@@ -22,7 +22,7 @@ pub(crate) use self::scheduled::Scheduled;
 use std::ops::Range;
 
 use self::queue::{Origin, QUEUE_BYTES_MAX, Queued, Step, bytes_of};
-use super::write::{lock_request, message, unlock};
+use super::messages;
 use super::{Partition, Stopped};
 use crate::hub::commit::committer::{Content, Effect};
 use crate::hub::mail::{EntityReply, Unlocked};
@@ -37,7 +37,7 @@ impl Partition {
     /// Takes in what is in the store until it takes effect.
     pub(super) fn take_in_for_entity(&mut self, message: TaskMessage) -> Result<(), Stopped> {
         // One that comes when the store is about to be read is read with what is left there.
-        let is_read_soon = |live: &Live| live.queue.is_refilled;
+        let is_read_soon = |live: &Live| live.queue.refill_pending;
         let is_read = self.entities.peek(&message.instance_id).is_some_and(is_read_soon);
         if !is_read && self.is_early(&message) {
             self.keep_until_due(message, true, Vec::new());
@@ -60,7 +60,7 @@ impl Partition {
             }
             reply => reply,
         };
-        let mut live = self.live(&message.instance_id)?;
+        let mut live = self.take_live(&message.instance_id)?;
         let waits = match reply {
             EntityReply::Called(_) => true,
             // It goes past what waits for code, and is answered when it is so.
@@ -78,14 +78,14 @@ impl Partition {
             }
         };
         live.queue.await_back(message.id);
-        live.written = self.written + 1;
+        live.last_write = self.next_write();
         self.entities.put(live);
         self.write(Content { messages: vec![message], ..Content::default() }, effects);
         Ok(())
     }
 
     fn receive(&mut self, message: TaskMessage, origin: Origin) -> Result<(), Stopped> {
-        let mut live = self.live(&message.instance_id)?;
+        let mut live = self.take_live(&message.instance_id)?;
         live.receive(Queued { message, origin });
         self.touch(live);
         Ok(())
@@ -100,7 +100,7 @@ impl Partition {
     }
 
     /// An entity from memory, or else from the store, or else one that has no state.
-    fn live(&mut self, id: &InstanceId) -> Result<Box<Live>, Stopped> {
+    fn take_live(&mut self, id: &InstanceId) -> Result<Box<Live>, Stopped> {
         if let Some(live) = self.entities.take(id) {
             return Ok(live);
         }
@@ -117,7 +117,7 @@ impl Partition {
     /// Goes on with all entities for which something came.
     pub(super) fn advance_entities(&mut self) -> Result<(), Stopped> {
         for id in std::mem::take(&mut self.touched) {
-            let mut live = self.live(&id)?;
+            let mut live = self.take_live(&id)?;
             live.is_touched = false;
             self.advance(&mut live);
             self.entities.put(live);
@@ -142,7 +142,7 @@ impl Partition {
                 Step::HandOn(queued) => hand_on_unlock(queued, &mut content),
                 Step::Skip(queued) => content.consumed.push(queued.message.id),
                 Step::Refill => {
-                    live.queue.is_refilled = true;
+                    live.queue.refill_pending = true;
                     effects.push(Effect::Refill(live.entity_id.instance_id().clone()));
                     break;
                 }
@@ -159,7 +159,7 @@ impl Partition {
 
     /// Takes up what was left in the store, now that all before is dealt with and durable.
     pub(super) fn refill(&mut self, id: &InstanceId) -> Result<(), Stopped> {
-        let mut live = self.live(id)?;
+        let mut live = self.take_live(id)?;
         let (mut start, mut skips, count) = live.queue.where_left();
         let (mut found, mut bytes, mut read) = (Vec::new(), 0, None::<Range<u64>>);
         let mut at_once = REFILL_FIRST;
@@ -203,7 +203,7 @@ impl Partition {
         owner: &ParentInstance,
         reply: Unlocked,
     ) -> Result<(), Stopped> {
-        let mut live = self.live(id)?;
+        let mut live = self.take_live(id)?;
         let is_his = live.kept.locked_by.as_ref() == Some(owner);
         if is_his {
             live.kept.locked_by = None;
@@ -226,7 +226,7 @@ impl Partition {
         mut content: Content,
         effects: Vec<Effect>,
     ) {
-        live.written = self.written + 1;
+        live.last_write = self.next_write();
         let id = live.entity_id.instance_id().clone();
         if is_changed {
             let now = self.clock.now();
@@ -255,9 +255,9 @@ fn begin_section(live: &mut Live, queued: Queued, content: &mut Content) -> bool
     let owner = *owner;
     live.kept.locked_by = Some(owner.clone());
     let others = rest(&mut lock_set);
-    content.messages.push(match lock_request(owner.clone(), others) {
+    content.messages.push(match messages::lock_request(owner.clone(), others) {
         Some(request) => request,
-        None => granted(&owner),
+        None => messages::lock_granted(&owner),
     });
     true
 }
@@ -267,20 +267,11 @@ fn hand_on_unlock(queued: Queued, content: &mut Content) {
     let TaskMessage { id, from, event, .. } = queued.message;
     content.consumed.push(id);
     if let (Some(owner), EventKind::EntityUnlockSent { mut lock_set, .. }) = (from, event) {
-        content.messages.extend(unlock(*owner, rest(&mut lock_set)));
+        content.messages.extend(messages::unlock(*owner, rest(&mut lock_set)));
     }
 }
 
 /// All entities but the first.
 fn rest(lock_set: &mut Vec<EntityId>) -> Vec<EntityId> {
     lock_set.split_off(lock_set.len().min(1))
-}
-
-/// What tells an orchestration that its critical section has begun.
-fn granted(owner: &ParentInstance) -> TaskMessage {
-    let task_scheduled_id = owner.task_scheduled_id;
-    TaskMessage {
-        execution_id: Some(owner.execution_id),
-        ..message(owner.instance_id.clone(), EventKind::EntityLockGranted { task_scheduled_id })
-    }
 }

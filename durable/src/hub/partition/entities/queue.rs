@@ -39,7 +39,7 @@ pub(super) struct Queue {
     /// How many messages are only in the store, behind those in memory.
     left: u64,
     /// Whether what is left in the store is about to be read. Nothing is begun until it is.
-    pub(super) is_refilled: bool,
+    pub(super) refill_pending: bool,
     /// How many signals that wait for code are only in the store, before those in memory.
     parked: u64,
     /// A place in the store, and how many that are parked lie before it.
@@ -221,7 +221,7 @@ impl Queue {
     /// So many of those that were left in the store were read, at these places: all that is parked
     /// lies before them.
     pub(super) fn took(&mut self, count: usize, places: Option<Range<u64>>) {
-        self.is_refilled = false;
+        self.refill_pending = false;
         if let Some(places) = places {
             (self.passed, self.behind) = ((places.start, self.parked), places.end);
         }
@@ -277,7 +277,7 @@ impl Queue {
             let step = if is_locked { Step::Unlock } else { Step::HandOn };
             return self.first.pop_front().map_or(Step::Nothing, step);
         }
-        if owner.is_some() || self.is_refilled {
+        if owner.is_some() || self.refill_pending {
             return Step::Nothing;
         }
         let goes = |queued: &Queued| !self.is_held || !queued.waits_for_code();

@@ -8,7 +8,8 @@
 use super::{Origin, Partition, Stopped};
 use crate::hub::commit::committer::{Content, Effect};
 use crate::hub::mail::Cancelled;
-use crate::hub::partition::residents::Lives;
+use crate::hub::partition::cache::Cached;
+use crate::hub::partition::messages;
 use crate::protocol::{
     EventKind, ExecutionId, HistoryEvent, InstanceId, InstanceRecord, TaskMessage, Timestamp,
 };
@@ -23,7 +24,7 @@ pub(crate) struct Scheduled {
     /// `None` if it was cancelled or sent.
     message: Option<TaskMessage>,
     /// The number of the write of it.
-    written: u64,
+    last_write: u64,
 }
 
 impl Partition {
@@ -62,9 +63,9 @@ impl Partition {
             replaces: None,
         };
         let consumed = if is_stored { vec![message.id] } else { Vec::new() };
-        let written = self.written + 1;
-        self.due.set(&id, (None, due), Some(written));
-        self.scheduled.put(Box::new(Scheduled { id, message: Some(message), written }));
+        let last_write = self.next_write();
+        self.due.set(&id, (None, due), Some(last_write));
+        self.scheduled.put(Box::new(Scheduled { id, message: Some(message), last_write }));
         let content = Content { episode: Some(episode), consumed, ..Content::default() };
         self.write(content, effects);
     }
@@ -79,7 +80,7 @@ impl Partition {
             None => self.stored_signal(id)?,
         };
         let Some(message) = message else { return Ok(()) };
-        let live = self.live(&message.instance_id)?;
+        let live = self.take_live(&message.instance_id)?;
         let is_full = live.queue.is_full();
         self.entities.put(live);
         if is_full {
@@ -92,9 +93,9 @@ impl Partition {
     /// Sends a signal that is due to its entity, so that it is no longer kept.
     fn send_now(&mut self, id: &InstanceId, TaskMessage { instance_id, event, .. }: TaskMessage) {
         // The store has it under this id until the write is durable: it must not come due again.
-        let written = self.written + 1;
-        self.scheduled.put(Box::new(Scheduled { id: id.clone(), message: None, written }));
-        let messages = vec![super::message(instance_id, event)];
+        let last_write = self.next_write();
+        self.scheduled.put(Box::new(Scheduled { id: id.clone(), message: None, last_write }));
+        let messages = vec![messages::stored_signal(instance_id, event)];
         let content = Content { purged: vec![id.clone()], messages, ..Content::default() };
         self.write(content, Vec::new());
     }
@@ -114,10 +115,10 @@ impl Partition {
             self.write(Content::default(), vec![Effect::SignalCancelled(reply, false)]);
             return Ok(());
         };
-        let written = self.written + 1;
-        self.due.set(id, (Some(due), None), Some(written));
+        let last_write = self.next_write();
+        self.due.set(id, (Some(due), None), Some(last_write));
         // The store has it until that is durable.
-        self.scheduled.put(Box::new(Scheduled { id: id.clone(), message: None, written }));
+        self.scheduled.put(Box::new(Scheduled { id: id.clone(), message: None, last_write }));
         let content = Content { purged: vec![id.clone()], ..Content::default() };
         self.write(content, vec![Effect::SignalCancelled(reply, true)]);
         Ok(())
@@ -139,7 +140,7 @@ impl Partition {
         Ok(match event {
             Some(EventKind::EntityOperationSignaled { ref entity_id, .. }) => {
                 let instance_id = entity_id.instance_id().clone();
-                event.map(|event| super::message(instance_id, event))
+                event.map(|event| messages::stored_signal(instance_id, event))
             }
             _ => None,
         })
@@ -155,24 +156,24 @@ impl Scheduled {
     }
 }
 
-impl Lives for Scheduled {
+impl Cached for Scheduled {
     fn id(&self) -> &InstanceId {
         &self.id
     }
 
-    fn written(&self) -> u64 {
-        self.written
+    fn last_write(&self) -> u64 {
+        self.last_write
     }
 
-    fn is_over(&self) -> bool {
+    fn is_disposable(&self) -> bool {
         true
     }
 
-    fn is_in_use(&self) -> bool {
+    fn is_pinned(&self) -> bool {
         false
     }
 
-    fn weigh(&self) -> usize {
+    fn bytes(&self) -> usize {
         let message = self.message.as_ref().map_or(0, |message| weight::of_event(&message.event));
         size_of::<Self>() + message
     }
