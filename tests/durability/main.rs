@@ -2,7 +2,7 @@
 //!
 //! Owns the tests of crashes that are made up: a loss of power, a sync that fails, damaged files, a
 //! full disk. They judge the embedded store by its public interface only, against the store in
-//! memory. `tests/crash.rs` kills real processes.
+//! memory. `tests/crash/` kills real processes.
 //!
 //! Read next: `work.rs` (what is done to a store), `check.rs` (how what it holds is judged).
 #![cfg(target_os = "linux")]

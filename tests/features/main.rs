@@ -1,15 +1,17 @@
 //! What orchestrators and clients can do, feature by feature, in virtual time.
 
-mod activities;
-mod attempts;
-mod back_pressure;
+#[path = "../support/breaking.rs"]
+mod breaking;
 mod children;
 mod commits;
+mod conformance;
 mod continue_as_new;
 mod due;
 mod entities;
+mod error_texts;
 mod errors;
 mod events;
+mod evictions;
 mod failures;
 mod handles;
 mod kit;

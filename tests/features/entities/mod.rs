@@ -3,6 +3,7 @@
 mod clients;
 mod dynamic;
 mod ends_of_sections;
+mod failing_store;
 mod history;
 mod operations;
 mod queues;

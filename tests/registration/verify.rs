@@ -103,14 +103,14 @@ async fn what_is_deterministic_is_verified_and_goes_on() -> Result<()> {
 
 /// Holds an instance until the test lets it go.
 #[activity]
-async fn gate(gate: State<Arc<Semaphore>>) -> Result<()> {
-    gate.acquire().await?.forget();
+async fn shop_gate(shop_gate: State<Arc<Semaphore>>) -> Result<()> {
+    shop_gate.acquire().await?.forget();
     Ok(())
 }
 
 #[orchestrator]
-async fn shop(ctx: &OrchestrationContext) -> Result<u32> {
-    gate().await?;
+async fn gated_shop(ctx: &OrchestrationContext) -> Result<u32> {
+    shop_gate().await?;
     Ok(store(1).await?)
 }
 
@@ -120,7 +120,7 @@ async fn patched_shop(ctx: &OrchestrationContext) -> Result<u32> {
     if ctx.patched("store-first") {
         store(7).await?;
     }
-    gate().await?;
+    shop_gate().await?;
     Ok(store(if ctx.patched("store-first") { 2 } else { 1 }).await?)
 }
 
@@ -128,23 +128,23 @@ async fn patched_shop(ctx: &OrchestrationContext) -> Result<u32> {
 #[orchestrator]
 async fn broken_shop(ctx: &OrchestrationContext) -> Result<u32> {
     store(7).await?;
-    gate().await?;
+    shop_gate().await?;
     Ok(store(2).await?)
 }
 
 struct Patched;
 
-stand_in!(Patched for patched_shop, name: "shop");
+stand_in!(Patched for patched_shop, name: "gated_shop");
 
 struct Broken;
 
-stand_in!(Broken for broken_shop, name: "shop");
+stand_in!(Broken for broken_shop, name: "gated_shop");
 
 /// A hub in which an instance of `shop` waits at the gate.
 async fn waiting_shop(open: &Arc<Semaphore>) -> Result<Arc<dyn Store>> {
     let memory: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    let hub = shops(&memory, open).register::<shop>().open().await?;
-    hub.start(shop().instance_id("old")).await?;
+    let hub = shops(&memory, open).register::<gated_shop>().open().await?;
+    hub.start(gated_shop().instance_id("old")).await?;
     drop(hub);
     Ok(memory)
 }
@@ -154,7 +154,7 @@ fn shops(memory: &Arc<dyn Store>, open: &Arc<Semaphore>) -> TaskHubBuilder {
         .store(Arc::clone(memory))
         .only_registered()
         .register::<store>()
-        .register::<gate>()
+        .register::<shop_gate>()
         .state(Arc::clone(open))
 }
 
@@ -163,8 +163,8 @@ async fn a_patch_runs_in_new_instances_and_not_in_old_ones() -> Result<()> {
     let open = Arc::new(Semaphore::new(0));
     let memory = waiting_shop(&open).await?;
     let hub = shops(&memory, &open).register::<Patched>().live_instances(0).open().await?;
-    let old = hub.get_instance::<shop>("old").await?.expect("it waits");
-    let new = hub.start(shop().instance_id("new")).await?;
+    let old = hub.get_instance::<gated_shop>("old").await?.expect("it waits");
+    let new = hub.start(gated_shop().instance_id("new")).await?;
     open.add_permits(2);
     assert_eq!((old.result().await?, new.result().await?), (1, 2));
     hub.shutdown().await?;
@@ -182,7 +182,7 @@ async fn opening_with_code_that_does_not_fit_lists_who_would_not_go_on() -> Resu
 
     let hub = shops(&memory, &open).register::<Patched>().verify_on_open(true).open().await?;
     open.add_permits(1);
-    let old = hub.get_instance::<shop>("old").await?.expect("it waits");
+    let old = hub.get_instance::<gated_shop>("old").await?.expect("it waits");
     assert_eq!(old.result().await?, 1);
     hub.shutdown().await?;
     Ok(())
@@ -190,13 +190,13 @@ async fn opening_with_code_that_does_not_fit_lists_who_would_not_go_on() -> Resu
 
 #[orchestrator(name = "parcel", version = "1.9")]
 async fn parcel(ctx: &OrchestrationContext) -> Result<u32> {
-    gate().await?;
+    shop_gate().await?;
     Ok(store(1).await?)
 }
 
 #[orchestrator(name = "parcel", version = "1.10")]
 async fn newer_parcel(ctx: &OrchestrationContext) -> Result<u32> {
-    gate().await?;
+    shop_gate().await?;
     Ok(store(2).await?)
 }
 

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use durable::prelude::*;
 use durable::{HubError, ResultError, StartError};
 
-use super::breaking::Breaking;
+use crate::breaking::Breaking;
 
 #[activity]
-async fn breaks(disk: State<Arc<Breaking>>) -> u32 {
+async fn breaks_down(disk: State<Arc<Breaking>>) -> u32 {
     disk.break_after(0);
     1
 }
 
 #[orchestrator]
 async fn unlucky(ctx: &OrchestrationContext) -> Result<u32> {
-    Ok(breaks().await?)
+    Ok(breaks_down().await?)
 }
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn when_the_store_fails_everybody_is_told_and_reopening_goes_on() -> Resul
             .store(disk.clone())
             .only_registered()
             .register::<unlucky>()
-            .register::<breaks>()
+            .register::<breaks_down>()
             .state(Arc::clone(&disk))
     };
     let hub = builder().open().await?;
@@ -51,7 +51,7 @@ async fn when_the_store_fails_everybody_is_told_and_reopening_goes_on() -> Resul
 async fn when_the_store_panics_everybody_is_told() -> Result<()> {
     let disk = Arc::new(Breaking::new(true));
     let builder = TaskHub::builder().store(disk.clone()).only_registered();
-    let builder = builder.register::<unlucky>().register::<breaks>().state(Arc::clone(&disk));
+    let builder = builder.register::<unlucky>().register::<breaks_down>().state(Arc::clone(&disk));
     let hub = builder.open().await?;
     let result = hub.start(unlucky()).await?.result().await;
     assert!(matches!(result, Err(ResultError::Hub(HubError::Store(_)))), "{result:?}");

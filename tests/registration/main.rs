@@ -1,4 +1,8 @@
-//! What users see of a hub, through the public API.
+//! Hubs that are told which functions they have: opening, names and versions, shared state, changed code.
+//!
+//! Two functions of one name cannot be annotated in one program unless each hub names those it wants, and
+//! a hub that takes every annotated function needs the shared state of all of them. So these tests are a
+//! program of their own.
 
 /// A definition that is like another but for its entry: code of which one program can hold one only.
 macro_rules! stand_in {
@@ -23,13 +27,13 @@ macro_rules! stand_in {
 }
 
 mod activities;
+#[path = "../support/breaking.rs"]
 mod breaking;
-mod conformance;
+mod entity_code;
+mod entity_shutdown;
 mod entity_types;
-mod error_texts;
-mod evicted;
-mod failures;
+mod failing_store;
 mod hub;
-mod registration;
+mod names;
 mod resume;
 mod verify;

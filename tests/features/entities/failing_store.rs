@@ -7,7 +7,7 @@ use durable::prelude::*;
 use durable::{EntityError, EntityQuery, HubError, StartError};
 use serde::{Deserialize, Serialize};
 
-use super::breaking::Breaking;
+use crate::breaking::Breaking;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Meter {

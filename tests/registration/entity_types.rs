@@ -22,13 +22,13 @@ impl fmt::Display for Refused {
 }
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Purse {
+struct Wallet {
     cents: u32,
     last: Option<String>,
 }
 
 #[entity]
-impl Purse {
+impl Wallet {
     fn add(&mut self, cents: u32) -> u32 {
         self.cents += cents;
         self.cents
@@ -52,7 +52,7 @@ impl Purse {
 
     fn absorb(&mut self, ctx: &EntityContext, others: &[Self]) -> Result<()> {
         self.cents += others.iter().map(|other| other.cents).sum::<u32>();
-        ctx.signal(Purse::at("total").add(self.cents))
+        ctx.signal(Wallet::at("total").add(self.cents))
     }
 
     #[cfg(any())]
@@ -70,7 +70,7 @@ async fn echo(ctx: &EntityContext) -> Result<String> {
 }
 
 fn context(operation: &str) -> EntityContext {
-    EntityContext::for_test(Purse::at("mine"), operation).unwrap()
+    EntityContext::for_test(Wallet::at("mine"), operation).unwrap()
 }
 
 async fn finish(run: OperationRun<'_>) -> Result<String, FailureDetails> {
@@ -81,67 +81,67 @@ async fn finish(run: OperationRun<'_>) -> Result<String, FailureDetails> {
     output.map(|json| json.as_str().to_owned())
 }
 
-async fn run(purse: &mut Purse, operation: &str, input: &str) -> Result<String, FailureDetails> {
-    let index = Purse::OPERATIONS.iter().position(|entry| entry.name == operation).unwrap();
+async fn run(wallet: &mut Wallet, operation: &str, input: &str) -> Result<String, FailureDetails> {
+    let index = Wallet::OPERATIONS.iter().position(|entry| entry.name == operation).unwrap();
     let (context, input) = (context(operation), Json::parse(input).unwrap());
-    finish(purse.run(index, &context, &input)).await
+    finish(wallet.run(index, &context, &input)).await
 }
 
 #[tokio::test]
 async fn operations_are_methods_like_others() {
-    let mut purse = Purse::default();
-    assert_eq!((purse.add(5), purse.get()), (5, 5));
+    let mut wallet = Wallet::default();
+    assert_eq!((wallet.add(5), wallet.get()), (5, 5));
     let ctx = context("charge");
-    assert_eq!(purse.charge(&ctx, "Ann", 7).await, Err(Refused { missing: 2 }));
-    assert_eq!(purse.charge(&ctx, "Ann", 4).await.unwrap(), "Ann paid 4 of mine");
-    purse.absorb(&ctx, &[Purse { cents: 9, last: None }]).unwrap();
-    assert_eq!(ctx.sent(), ["add of @purse@total"]);
+    assert_eq!(wallet.charge(&ctx, "Ann", 7).await, Err(Refused { missing: 2 }));
+    assert_eq!(wallet.charge(&ctx, "Ann", 4).await.unwrap(), "Ann paid 4 of mine");
+    wallet.absorb(&ctx, &[Wallet { cents: 9, last: None }]).unwrap();
+    assert_eq!(ctx.sent(), ["add of @wallet@total"]);
 }
 
 #[test]
 fn a_handle_makes_operations_as_values() {
-    let purse = Purse::at("mine");
-    assert_eq!(purse.entity_id().unwrap().as_str(), "@purse@mine");
-    assert_eq!(format!("{:?}", purse.charge("Ann", 5)), "Operation(charge of @purse@mine)");
-    assert_eq!(format!("{:?}", purse.delete()), "Operation(delete of @purse@mine)");
-    let mut locked = purse.clone().locked();
-    assert_eq!(format!("{:?}", locked.add(5)), "LockedOperation(add of @purse@mine)");
-    let unnamed = Purse::at("a/b").add(5);
-    assert!(format!("{unnamed:?}").contains("`@purse@a/b` cannot name an entity"), "{unnamed:?}");
+    let wallet = Wallet::at("mine");
+    assert_eq!(wallet.entity_id().unwrap().as_str(), "@wallet@mine");
+    assert_eq!(format!("{:?}", wallet.charge("Ann", 5)), "Operation(charge of @wallet@mine)");
+    assert_eq!(format!("{:?}", wallet.delete()), "Operation(delete of @wallet@mine)");
+    let mut locked = wallet.clone().locked();
+    assert_eq!(format!("{:?}", locked.add(5)), "LockedOperation(add of @wallet@mine)");
+    let unnamed = Wallet::at("a/b").add(5);
+    assert!(format!("{unnamed:?}").contains("`@wallet@a/b` cannot name an entity"), "{unnamed:?}");
 }
 
 #[test]
 fn a_type_is_known_by_its_name_in_lower_case_and_its_operations_by_theirs() {
-    assert_eq!((Purse::ENTRY.name, echo::ENTRY.name), ("purse", "echoing"));
+    assert_eq!((Wallet::ENTRY.name, echo::ENTRY.name), ("wallet", "echoing"));
     let known = |entry: &OperationEntry| (entry.name, entry.reads);
-    let operations: Vec<_> = Purse::OPERATIONS.iter().map(known).collect();
+    let operations: Vec<_> = Wallet::OPERATIONS.iter().map(known).collect();
     let expected =
         [("add", false), ("get", true), ("charge", false), ("absorb", false), ("priced", true)];
     assert_eq!(operations, expected);
-    assert_eq!(Purse::initial(), Purse::default());
+    assert_eq!(Wallet::initial(), Wallet::default());
 }
 
 #[tokio::test]
 async fn stored_input_becomes_a_call_of_the_method() {
-    let mut purse = Purse::default();
-    assert_eq!(run(&mut purse, "add", "9").await.unwrap(), "9");
-    assert_eq!(run(&mut purse, "get", "null").await.unwrap(), "9");
-    let paid = run(&mut purse, "charge", r#"["Ann",4]"#).await;
+    let mut wallet = Wallet::default();
+    assert_eq!(run(&mut wallet, "add", "9").await.unwrap(), "9");
+    assert_eq!(run(&mut wallet, "get", "null").await.unwrap(), "9");
+    let paid = run(&mut wallet, "charge", r#"["Ann",4]"#).await;
     assert_eq!(paid.unwrap(), r#""Ann paid 4 of mine""#);
-    assert_eq!(purse, Purse { cents: 5, last: Some("Ann".to_owned()) });
-    assert_eq!(run(&mut purse, "absorb", r#"[{"cents":2}]"#).await.unwrap(), "null");
-    assert_eq!(purse.cents, 7);
+    assert_eq!(wallet, Wallet { cents: 5, last: Some("Ann".to_owned()) });
+    assert_eq!(run(&mut wallet, "absorb", r#"[{"cents":2}]"#).await.unwrap(), "null");
+    assert_eq!(wallet.cents, 7);
 }
 
 #[tokio::test]
 async fn what_goes_wrong_is_a_failure_with_its_reason() {
-    let mut purse = Purse::default();
-    let refused = run(&mut purse, "charge", r#"["Ann",4]"#).await.unwrap_err();
+    let mut wallet = Wallet::default();
+    let refused = run(&mut wallet, "charge", r#"["Ann",4]"#).await.unwrap_err();
     assert_eq!(refused.message, "4 cents are missing");
     assert_eq!(refused.value.unwrap().as_str(), r#"{"missing":4}"#);
-    let unreadable = run(&mut purse, "add", r#""five""#).await.unwrap_err();
+    let unreadable = run(&mut wallet, "add", r#""five""#).await.unwrap_err();
     assert!(unreadable.message.starts_with("parameter `cents` cannot be read: "), "{unreadable}");
-    let too_few = run(&mut purse, "charge", r#"["Ann"]"#).await.unwrap_err();
+    let too_few = run(&mut wallet, "charge", r#"["Ann"]"#).await.unwrap_err();
     assert_eq!(
         too_few.message,
         "expected 2 parameters, found 1; an instance keeps the input with which it was started; add \
@@ -149,7 +149,7 @@ async fn what_goes_wrong_is_a_failure_with_its_reason() {
          `#[serde(default)]`"
     );
     // There is no hub that has it.
-    assert!(run(&mut purse, "priced", "null").await.is_err());
+    assert!(run(&mut wallet, "priced", "null").await.is_err());
 }
 
 #[tokio::test]

@@ -12,26 +12,31 @@ use durable::{ResultError, RuntimeStatus, TaskHubBuilder};
 
 #[derive(Default)]
 struct Runs {
-    steps: AtomicU32,
+    recorded_steps: AtomicU32,
     blocked: AtomicU32,
 }
 
 /// Fails by being cut off, once as many steps were taken as are allowed.
 #[activity]
-async fn step(ctx: &ActivityContext, runs: State<Arc<Runs>>, n: u32, stop_at: u32) -> Result<u32> {
+async fn recorded_step(
+    ctx: &ActivityContext,
+    runs: State<Arc<Runs>>,
+    n: u32,
+    stop_at: u32,
+) -> Result<u32> {
     if n == stop_at && runs.blocked.fetch_add(1, Ordering::SeqCst) == 0 {
         ctx.cancellation_token().cancelled().await;
         return Err(Error::msg("cut off"));
     }
-    runs.steps.fetch_add(1, Ordering::SeqCst);
+    runs.recorded_steps.fetch_add(1, Ordering::SeqCst);
     Ok(n)
 }
 
 #[orchestrator]
-async fn steps(ctx: &OrchestrationContext, count: u32, stop_at: u32) -> Result<u32> {
+async fn recorded_steps(ctx: &OrchestrationContext, count: u32, stop_at: u32) -> Result<u32> {
     let mut sum = 0;
     for n in 0..count {
-        sum += step(n, stop_at).await?;
+        sum += recorded_step(n, stop_at).await?;
     }
     Ok(sum)
 }
@@ -40,8 +45,8 @@ fn builder(store: &Arc<dyn Store>, runs: &Arc<Runs>) -> TaskHubBuilder {
     TaskHub::builder()
         .store(Arc::clone(store))
         .only_registered()
-        .register::<steps>()
-        .register::<step>()
+        .register::<recorded_steps>()
+        .register::<recorded_step>()
         .state(Arc::clone(runs))
 }
 
@@ -53,17 +58,18 @@ fn memory() -> Arc<dyn Store> {
 async fn what_was_recorded_is_not_done_again() -> Result<()> {
     let (store, runs) = (memory(), Arc::new(Runs::default()));
     let hub = builder(&store, &runs).open().await?;
-    let run = hub.start(steps(10, 5).instance_id("ten")).await?;
+    let run = hub.start(recorded_steps(10, 5).instance_id("ten")).await?;
     while runs.blocked.load(Ordering::SeqCst) == 0 {
         tokio::task::yield_now().await;
     }
     hub.shutdown().await?;
-    assert_eq!(runs.steps.load(Ordering::SeqCst), 5);
+    assert_eq!(runs.recorded_steps.load(Ordering::SeqCst), 5);
 
     let hub = builder(&store, &runs).open().await?;
-    let run = hub.get_instance::<steps>(run.instance_id().as_str()).await?.expect("it is kept");
+    let run =
+        hub.get_instance::<recorded_steps>(run.instance_id().as_str()).await?.expect("it is kept");
     assert_eq!(run.result().await?, 45);
-    assert_eq!(runs.steps.load(Ordering::SeqCst), 10);
+    assert_eq!(runs.recorded_steps.load(Ordering::SeqCst), 10);
     hub.shutdown().await?;
     Ok(())
 }
@@ -74,26 +80,26 @@ async fn evicted_instances_replay_and_go_on() -> Result<()> {
     let hub = builder(&store, &runs).live_instances(0).partitions(1).open().await?;
     let mut started = Vec::new();
     for _ in 0..20 {
-        started.push(hub.start(steps(20, 99)).await?);
+        started.push(hub.start(recorded_steps(20, 99)).await?);
     }
     for run in started {
         assert_eq!(run.result().await?, 190);
     }
-    assert_eq!(runs.steps.load(Ordering::SeqCst), 400);
+    assert_eq!(runs.recorded_steps.load(Ordering::SeqCst), 400);
     hub.shutdown().await?;
     Ok(())
 }
 
 #[orchestrator]
 async fn shop(ctx: &OrchestrationContext) -> Result<u32> {
-    step(0, 99).await?;
-    Ok(step(1, 1).await?)
+    recorded_step(0, 99).await?;
+    Ok(recorded_step(1, 1).await?)
 }
 
 #[orchestrator]
 async fn changed_shop(ctx: &OrchestrationContext) -> Result<u32> {
     other().await?;
-    Ok(step(1, 1).await?)
+    Ok(recorded_step(1, 1).await?)
 }
 
 /// `shop` after a change of its code. One program holds both here, so it cannot be annotated so.
@@ -126,7 +132,7 @@ async fn a_mismatch_suspends_and_goes_on_when_the_code_fits_again() -> Result<()
         let said = suspension.to_string();
         for part in [
             "orchestration `shop` (instance `shop-1`) no longer does what its history recorded",
-            "event 3 recorded     activity `step`, asked for at tests/it/resume.rs:",
+            "event 3 recorded     activity `recorded_step`, asked for at tests/registration/resume.rs:",
             "this replay          wants activity `other`",
             "the orchestrator's code was changed while this instance was running",
         ] {
@@ -160,7 +166,7 @@ async fn an_instance_whose_code_is_gone_waits_for_it() -> Result<()> {
     let run = hub.get_instance::<shop>("shop-1").await?.expect("it is kept");
     let said = run.result().await.unwrap_err().to_string();
     assert!(said.contains("DURABLE0103: orchestration `shop`"), "{said}");
-    assert!(said.contains("registered           `steps`"), "{said}");
+    assert!(said.contains("registered           `recorded_steps`"), "{said}");
     hub.shutdown().await?;
 
     let hub = builder(&store, &runs).register::<shop>().open().await?;
@@ -175,7 +181,7 @@ async fn an_instance_whose_code_is_gone_waits_for_it() -> Result<()> {
 
 #[orchestrator]
 async fn foreign(ctx: &OrchestrationContext) -> Result<u32> {
-    let n = step(0, 99).await?;
+    let n = recorded_step(0, 99).await?;
     let sleep = async_sleep(n);
     // Past the check of the attribute, which would refuse it.
     durable::__private::durable_block(sleep).await;
@@ -193,7 +199,7 @@ async fn a_foreign_await_suspends_and_names_its_line() -> Result<()> {
     let run = hub.start(foreign()).await?;
     let said = run.result().await.unwrap_err().to_string();
     assert!(said.contains("DURABLE0102: orchestration `foreign`"), "{said}");
-    assert!(said.contains("tests/it/resume.rs:"), "{said}");
+    assert!(said.contains("tests/registration/resume.rs:"), "{said}");
     hub.shutdown().await?;
     Ok(())
 }
@@ -204,8 +210,12 @@ async fn a_start_that_another_process_left_in_the_store_is_found() -> Result<()>
     builder(&store, &runs).open().await?.shutdown().await?;
     let instance_id = InstanceId::new("from-elsewhere")?;
     let partition = PartitionId::of(&instance_id, 4);
-    let started =
-        ExecutionStarted::new("steps", None, Json::parse("[3, 99]")?, ExecutionId::generate());
+    let started = ExecutionStarted::new(
+        "recorded_steps",
+        None,
+        Json::parse("[3, 99]")?,
+        ExecutionId::generate(),
+    );
     let message = TaskMessage {
         id: MessageId::generate(),
         instance_id,
@@ -218,7 +228,7 @@ async fn a_start_that_another_process_left_in_the_store_is_found() -> Result<()>
 
     let hub = builder(&store, &runs).open().await?;
     let run = loop {
-        if let Some(run) = hub.get_instance::<steps>("from-elsewhere").await? {
+        if let Some(run) = hub.get_instance::<recorded_steps>("from-elsewhere").await? {
             break run;
         }
     };
@@ -230,7 +240,7 @@ async fn a_start_that_another_process_left_in_the_store_is_found() -> Result<()>
 
 /// Collects numbers that others send.
 #[orchestrator]
-async fn collects(ctx: &OrchestrationContext, count: u32) -> Result<Vec<u32>> {
+async fn collects_messages(ctx: &OrchestrationContext, count: u32) -> Result<Vec<u32>> {
     let mut numbers = Vec::new();
     for _ in 0..count {
         numbers.push(ctx.wait_for_external_event::<u32>("Number").await?);
@@ -244,12 +254,12 @@ async fn thousands_of_messages_that_are_in_the_store_arrive_once_and_in_order() 
     let store = memory();
     let builder = || {
         let builder = TaskHub::builder().store(Arc::clone(&store)).partitions(1);
-        builder.only_registered().register::<collects>()
+        builder.only_registered().register::<collects_messages>()
     };
     let hub = builder().open().await?;
     let ids = ["one", "other"];
     for id in ids {
-        hub.start(collects(COUNT).instance_id(id)).await?;
+        hub.start(collects_messages(COUNT).instance_id(id)).await?;
     }
     hub.shutdown().await?;
     let mut commit = Commit::default();
@@ -265,7 +275,7 @@ async fn thousands_of_messages_that_are_in_the_store_arrive_once_and_in_order() 
 
     let hub = builder().open().await?;
     for id in ids {
-        let run = hub.get_instance::<collects>(id).await?.expect("it was started");
+        let run = hub.get_instance::<collects_messages>(id).await?.expect("it was started");
         assert_eq!(run.result().await?, (0..COUNT).collect::<Vec<_>>());
     }
     hub.shutdown().await?;

@@ -12,8 +12,8 @@ fn builder() -> TaskHubBuilder {
     TaskHub::builder()
         .only_registered()
         .register::<order>()
-        .register::<charge>()
-        .register::<survives>()
+        .register::<charge_card>()
+        .register::<outlives>()
         .register::<panics>()
         .register::<panics_blocking>()
         .register::<describes>()
@@ -27,13 +27,13 @@ enum Declined {
 }
 
 #[activity]
-async fn charge(cents: u32) -> Result<u32, Declined> {
+async fn charge_card(cents: u32) -> Result<u32, Declined> {
     if cents > 100 { Err(Declined::NoMoney { balance: 100 }) } else { Ok(cents) }
 }
 
 #[orchestrator]
 async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<u32, Declined> {
-    charge(cents).await.map_err(|failed| failed.into_error().expect("it does not panic"))
+    charge_card(cents).await.map_err(|failed| failed.into_error().expect("it does not panic"))
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ fn panics_blocking() {
 }
 
 #[orchestrator]
-async fn survives(ctx: &OrchestrationContext) -> Vec<String> {
+async fn outlives(ctx: &OrchestrationContext) -> Vec<String> {
     let (a, b) = durable::join((panics(), panics_blocking())).await;
     [a, b].into_iter().filter_map(Result::err).map(|failed| failed.to_string()).collect()
 }
@@ -69,9 +69,9 @@ async fn survives(ctx: &OrchestrationContext) -> Vec<String> {
 #[tokio::test]
 async fn a_panic_is_the_activitys_failure() -> Result<()> {
     let hub = builder().in_memory().open().await?;
-    let failures = hub.start(survives()).await?.result().await?;
+    let failures = hub.start(outlives()).await?.result().await?;
     let [a, b] = &failures[..] else { panic!("{failures:?}") };
-    assert!(a.starts_with("activity `panics` failed: panicked at tests/it/activities.rs:"), "{a}");
+    assert!(a.starts_with("activity `panics` failed: panicked at tests/registration/activities.rs:"), "{a}");
     assert!(a.ends_with("the roof is on fire"), "{a}");
     assert!(b.ends_with("the cellar, too"), "{b}");
     hub.shutdown().await?;
@@ -175,7 +175,7 @@ async fn begins(gate: State<Arc<Gate>>) {
 }
 
 #[orchestrator]
-async fn impatient(ctx: &OrchestrationContext) -> Result<String> {
+async fn impatient_caller(ctx: &OrchestrationContext) -> Result<String> {
     let slow = gated().spawn();
     begins().await?;
     drop(slow);
@@ -183,15 +183,15 @@ async fn impatient(ctx: &OrchestrationContext) -> Result<String> {
 }
 
 #[orchestrator]
-async fn patient(ctx: &OrchestrationContext) -> Result<String> {
+async fn patient_caller(ctx: &OrchestrationContext) -> Result<String> {
     Ok(gated().await?)
 }
 
 fn gated_hub(gate: &Arc<Gate>) -> TaskHubBuilder {
     TaskHub::builder()
         .only_registered()
-        .register::<impatient>()
-        .register::<patient>()
+        .register::<impatient_caller>()
+        .register::<patient_caller>()
         .register::<gated>()
         .register::<begins>()
         .state(Arc::clone(gate))
@@ -201,7 +201,7 @@ fn gated_hub(gate: &Arc<Gate>) -> TaskHubBuilder {
 async fn dropping_a_task_cancels_its_running_activity() -> Result<()> {
     let gate = Gate::new();
     let hub = gated_hub(&gate).in_memory().open().await?;
-    assert_eq!(hub.start(impatient()).await?.result().await?, "not waited for");
+    assert_eq!(hub.start(impatient_caller()).await?.result().await?, "not waited for");
     gate.cancelled.notified().await;
     hub.shutdown().await?;
     Ok(())
@@ -212,7 +212,7 @@ async fn what_a_shutdown_cuts_off_runs_again() -> Result<()> {
     let gate = Gate::new();
     let store: Arc<dyn durable::store::Store> = Arc::new(durable::store::MemoryStore::default());
     let hub = gated_hub(&gate).store(Arc::clone(&store)).open().await?;
-    let run = hub.start(patient().instance_id("patient")).await?;
+    let run = hub.start(patient_caller().instance_id("patient_caller")).await?;
     gate.begun.notified().await;
     hub.shutdown().await?;
     gate.cancelled.notified().await;
@@ -221,7 +221,7 @@ async fn what_a_shutdown_cuts_off_runs_again() -> Result<()> {
     gate.begun.notified().await;
     gate.opened.add_permits(1);
     let id = run.instance_id().as_str();
-    let run = hub.get_instance::<patient>(id).await?.expect("it was started");
+    let run = hub.get_instance::<patient_caller>(id).await?.expect("it was started");
     assert_eq!(run.result().await?, "through");
     hub.shutdown().await?;
     Ok(())
@@ -229,15 +229,15 @@ async fn what_a_shutdown_cuts_off_runs_again() -> Result<()> {
 
 #[tokio::test]
 async fn a_call_awaited_outside_of_an_orchestrator_says_what_to_do() {
-    let failed = charge(5).await.unwrap_err();
+    let failed = charge_card(5).await.unwrap_err();
     let said = failed.to_string();
     assert!(said.contains("awaited outside of an orchestrator"), "{said}");
-    assert!(said.contains("`charge::run(..)`"), "{said}");
+    assert!(said.contains("`charge_card::run(..)`"), "{said}");
 }
 
 #[tokio::test]
 async fn a_body_is_called_in_a_unit_test_as_it_stands() {
-    assert_eq!(charge::run(5).await, Ok(5));
+    assert_eq!(charge_card::run(5).await, Ok(5));
     let ctx = ActivityContext::for_test("describe");
     assert_eq!(describe::run(&ctx).await.1, "describe");
 }

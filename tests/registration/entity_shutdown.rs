@@ -17,12 +17,12 @@ struct Gate {
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Slow {
+struct Sluggish {
     done: u64,
 }
 
 #[entity]
-impl Slow {
+impl Sluggish {
     async fn work(&mut self, gate: State<Arc<Gate>>) -> u64 {
         gate.begun.notify_one();
         gate.may_end.acquire().await.expect("it is open").forget();
@@ -45,7 +45,7 @@ fn gate() -> Arc<Gate> {
 
 async fn open(store: &Arc<dyn Store>, gate: &Arc<Gate>) -> Result<TaskHub> {
     let hub = TaskHub::builder().store(Arc::clone(store)).state(Arc::clone(gate));
-    Ok(hub.only_registered().register_entity::<Slow>().open().await?)
+    Ok(hub.only_registered().register_entity::<Sluggish>().open().await?)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -54,18 +54,18 @@ async fn a_shutdown_waits_for_operations_and_records_them() -> Result<()> {
     let hub = open(&store, &gate).await?;
     let call = tokio::spawn({
         let hub = hub.clone();
-        async move { hub.call_entity(Slow::at("s").work()).await }
+        async move { hub.call_entity(Sluggish::at("s").work()).await }
     });
     gate.begun.notified().await;
     // Behind what is running: it is stored, and carried out when the hub is opened again.
-    hub.signal_entity(Slow::at("s").quick()).await?;
+    hub.signal_entity(Sluggish::at("s").quick()).await?;
     let behind = tokio::spawn({
         let hub = hub.clone();
-        async move { hub.call_entity(Slow::at("s").work()).await }
+        async move { hub.call_entity(Sluggish::at("s").work()).await }
     });
     let shutdown = tokio::spawn(hub.clone().shutdown());
     // A call that comes in between would be answered at the end of the shutdown only.
-    while hub.entity_state::<Slow>("other").await.is_ok() {}
+    while hub.entity_state::<Sluggish>("other").await.is_ok() {}
     assert!(!shutdown.is_finished(), "it waits for what is running");
     gate.may_end.add_permits(1);
     shutdown.await??;
@@ -74,7 +74,7 @@ async fn a_shutdown_waits_for_operations_and_records_them() -> Result<()> {
     assert!(matches!(behind, Err(EntityError::Hub(HubError::ShutDown))), "{behind:?}");
 
     let hub = open(&store, &gate).await?;
-    assert_eq!(hub.call_entity(Slow::at("s").done()).await?, 101);
+    assert_eq!(hub.call_entity(Sluggish::at("s").done()).await?, 101);
     hub.shutdown().await
 }
 
@@ -84,21 +84,21 @@ async fn a_hub_that_is_dropped_leaves_operations_to_the_next_one() -> Result<()>
     for round in 0..20 {
         let hub = open(&store, &gate).await?;
         let key = round.to_string();
-        let signal = hub.signal_entity(Slow::at(&key).quick());
+        let signal = hub.signal_entity(Sluggish::at(&key).quick());
         signal.await?;
-        let slow = Slow::at(&key).work();
+        let sluggish = Sluggish::at(&key).work();
         let call = {
-            let call = hub.call_entity(slow);
+            let call = hub.call_entity(sluggish);
             tokio::spawn(call.into_future())
         };
         gate.begun.notified().await;
-        hub.signal_entity(Slow::at(&key).quick()).await?;
+        hub.signal_entity(Sluggish::at(&key).quick()).await?;
         call.abort();
         drop(call.await);
         drop(hub);
         gate.may_end.add_permits(1);
         let hub = open(&store, &gate).await?;
-        let done = hub.call_entity(Slow::at(&key).done()).await?;
+        let done = hub.call_entity(Sluggish::at(&key).done()).await?;
         assert!([200, 201].contains(&done), "{done}");
         hub.shutdown().await?;
         gate.may_end.forget_permits(1);

@@ -74,7 +74,7 @@ async fn a_name_given_twice_is_refused_with_both_places() {
     let Err(error @ OpenError::Registry(_)) = opened else { panic!("{opened:?}") };
     let said = error.to_string();
     assert!(said.starts_with("two activities have the name `the same`: one at "), "{said}");
-    assert!(said.contains("tests/it/registration.rs:"), "{said}");
+    assert!(said.contains("tests/registration/names.rs:"), "{said}");
     assert!(said.contains("elsewhere.rs:4711"), "{said}");
 }
 

@@ -8,9 +8,6 @@
 //! With `DURABLE_LONG=1` there are more rounds, and so many instances at work at once that the store
 //! is always in the middle of something.
 
-#[path = "durability/seed.rs"]
-mod seed;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -21,7 +18,7 @@ use durable::prelude::*;
 use durable::protocol::EventKind;
 use durable::{OrchestrationHandle, StartError};
 
-use self::seed::Random;
+use crate::seed::{self, Random};
 
 const STEPS: u32 = 6;
 /// The length of what each step is given, so that histories are no mere lists of numbers.

@@ -1,12 +1,12 @@
 //! Folders of every released format, opened for ever.
 //!
-//! The folders of a format lie in `tests/folders/v1/`: `closed` was shut down, so all of it stands in
+//! The folders of a format lie in `tests/compat/folders/v1/`: `closed` was shut down, so all of it stands in
 //! sled's tree; `killed` is a copy of a hub that was open, so much of it stands in the log only. They
 //! were written once, with the release that has the format, and are never written again. To record
 //! what is missing:
 //!
 //! ```text
-//! cargo test -p tests --test folders -- --ignored record
+//! cargo test -p tests --test compat -- --ignored folders::record
 //! ```
 //! The functions in this file are those of the recordings, so they stay as they are.
 
@@ -119,7 +119,7 @@ async fn tick(ctx: &OrchestrationContext) -> Result<()> {
 }
 
 fn recorded() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("folders/v1")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("compat/folders/v1")
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

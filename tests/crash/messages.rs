@@ -6,9 +6,6 @@
 //! child, kills it after a random number of steps, and lets the next one go on: more of all that with
 //! `DURABLE_LONG=1`.
 
-#[path = "durability/seed.rs"]
-mod seed;
-
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,7 +14,7 @@ use std::time::Duration;
 use durable::prelude::*;
 use durable::{InstanceQuery, RuntimeStatus};
 
-use self::seed::Random;
+use crate::seed::{self, Random};
 
 const NUMBERS: u32 = 40;
 /// Where the child finds the folder of the test.
@@ -33,14 +30,14 @@ fn producers() -> u32 {
 }
 
 #[activity]
-async fn step(n: u32) -> Result<u32> {
-    println!("step {n}");
+async fn numbered_step(n: u32) -> Result<u32> {
+    println!("numbered_step {n}");
     Ok(n)
 }
 
 #[orchestrator]
 async fn leaf(ctx: &OrchestrationContext, n: u32) -> Result<u32> {
-    Ok(step(n).await?)
+    Ok(numbered_step(n).await?)
 }
 
 /// Sends the numbers from `next` on.

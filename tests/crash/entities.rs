@@ -4,9 +4,6 @@
 //! Each test runs this very program again as a child, kills it after a random number of steps and a
 //! random moment more, and lets the next one go on: far more of all that with `DURABLE_LONG=1`.
 
-#[path = "durability/seed.rs"]
-mod seed;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -18,7 +15,7 @@ use durable::{EntityDetails, EntityQuery, ManageError, RuntimeStatus};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-use self::seed::Random;
+use crate::seed::{self, Random};
 
 /// Where the child finds the folder of the test.
 const FOLDER: &str = "DURABLE_CRASH_ENTITIES_FOLDER";
@@ -214,7 +211,7 @@ fn run_child(
     follow: &mut dyn FnMut(&str),
 ) -> Result<bool> {
     let mut child = Command::new(std::env::current_exe()?)
-        .args([test, "--exact", "--nocapture", "--test-threads", "1"])
+        .args([&format!("entities::{test}"), "--exact", "--nocapture", "--test-threads", "1"])
         .env(FOLDER, folder)
         .env(ROUND, round.to_string())
         .env(FIRST, first.to_string())
