@@ -71,7 +71,10 @@ async fn a_panic_is_the_activitys_failure() -> Result<()> {
     let hub = builder().in_memory().open().await?;
     let failures = hub.start(outlives()).await?.result().await?;
     let [a, b] = &failures[..] else { panic!("{failures:?}") };
-    assert!(a.starts_with("activity `panics` failed: panicked at tests/registration/activities.rs:"), "{a}");
+    assert!(
+        a.starts_with("activity `panics` failed: panicked at tests/registration/activities.rs:"),
+        "{a}"
+    );
     assert!(a.ends_with("the roof is on fire"), "{a}");
     assert!(b.ends_with("the cellar, too"), "{b}");
     hub.shutdown().await?;
