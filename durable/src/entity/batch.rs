@@ -16,13 +16,23 @@ use std::pin::Pin;
 use super::context::{Around, BatchPlace, EntityContext, Outgoing, Wanted};
 use crate::panics::{self, Guarded};
 use crate::payload::Codec;
-use crate::protocol::{EntityId, FailureDetails, InstanceId, Json};
+use crate::protocol::{EntityId, EventKind, FailureDetails, InstanceId, Json, TaskMessage};
 use crate::registry::{OperationEntry, RunEntity};
 
 type Outcome = Result<Json, FailureDetails>;
 
 /// The operation that every entity has, unless its own code has one of this name.
 pub(crate) const DELETE: &str = "delete";
+
+/// Whether a message asks for the operation that every entity has.
+pub(crate) fn is_deletion(message: &TaskMessage) -> bool {
+    let (EventKind::EntityOperationCalled { operation, .. }
+    | EventKind::EntityOperationSignaled { operation, .. }) = &message.event
+    else {
+        return false;
+    };
+    operation.eq_ignore_ascii_case(DELETE)
+}
 
 /// Operations of one entity that run one after another, and are committed at once.
 #[derive(Debug)]

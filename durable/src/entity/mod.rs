@@ -15,7 +15,7 @@ pub use batch::{
     Batch, BatchDone, EntityBody, EntityFunction, OperationRun, RunOperation, RunnableEntity,
     run_entity, run_entity_function,
 };
-pub(crate) use batch::{DELETE, Requested};
+pub(crate) use batch::{DELETE, Requested, is_deletion};
 pub use context::EntityContext;
 pub(crate) use context::{Around, Outgoing};
 pub use handle::{DynamicHandle, DynamicLocked, EntityHandle, EntityRef};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::client::requests::{Places, REQUESTS};
+use super::admission::{Admission, REQUESTS};
 use super::error::OpenError;
 use super::health::Health;
 use super::mail::Mailboxes;
@@ -16,14 +16,15 @@ use super::opening::{Parts, create, open_store, stop_by, watch_runtime};
 use super::partition::cache::Capacity;
 use super::settings::{Retention, Settings};
 use super::shutdown::Stopping;
+use super::task_hub::{Inner, TaskHub};
 use super::telemetry::lifecycle::lifecycle;
 use super::telemetry::metrics;
 use super::time::clock::Clock;
 use super::time::timer::Timer;
 use super::time::virtual_time::VirtualTime;
+use super::verify;
 use super::work::activities::{Activities, ActivitySettings, Surroundings};
 use super::work::batches::Batches;
-use super::{Inner, TaskHub, verify};
 use crate::activity::States;
 use crate::entity::{Around, Entity};
 use crate::panics;
@@ -43,6 +44,25 @@ const GRACE: Duration = Duration::from_secs(30);
 const ENTITIES: usize = 1000;
 /// How many instances are kept alive, and about how many bytes they may take.
 const LIVE: Capacity = Capacity { instances: 10_000, bytes: 256 << 20 };
+
+impl TaskHub {
+    /// Opens the hub in the folder `path`, creating it if need be: every function annotated in this
+    /// program is registered, and whatever had not finished goes on.
+    ///
+    /// # Errors
+    /// As [`TaskHubBuilder::open`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::builder().path(path).open().await
+    }
+
+    /// Says more about how to open a hub.
+    pub fn builder() -> TaskHubBuilder {
+        TaskHubBuilder::new()
+    }
+}
 
 /// Says how a task hub is to be opened.
 ///
@@ -460,9 +480,9 @@ impl TaskHubBuilder {
         }
     }
 
-    fn places(&self) -> Result<Places, OpenError> {
+    fn places(&self) -> Result<Admission, OpenError> {
         let wanted = at_least_one("waiting_requests", self.waiting_requests)?;
-        Ok(Places::new(wanted.unwrap_or(REQUESTS)))
+        Ok(Admission::new(wanted.unwrap_or(REQUESTS)))
     }
 
     fn registry(&self) -> Result<Registry, OpenError> {

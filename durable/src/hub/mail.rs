@@ -4,15 +4,16 @@ use std::sync::{Arc, mpsc};
 
 use tokio::sync::oneshot;
 
-use super::client::progress::WatchReply;
-use super::client::requests::{Place, Places};
+use super::admission::{Admission, Permit};
+use super::custom_status::WatchReply;
 use super::error::{ManageError, StartError};
 use super::time::virtual_time::{Busy, VirtualTime};
-use crate::entity::BatchDone;
+use crate::entity::{BatchDone, is_deletion};
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, InstanceRecord, Json,
     MessageId, ParentInstance, PartitionId, RuntimeStatus, Suspension, TaskMessage,
 };
+use crate::weight;
 
 /// Something for a partition to do. Nobody waits to put it there.
 #[derive(Debug)]
@@ -172,7 +173,7 @@ pub(crate) struct Delivery {
     /// Keeps time from passing until the mail is dealt with.
     pub(crate) busy: Busy,
     /// What a request of a client takes of the places for these.
-    pub(crate) place: Place,
+    pub(crate) permit: Permit,
 }
 
 /// The mailboxes of all partitions.
@@ -180,7 +181,7 @@ pub(crate) struct Delivery {
 pub(crate) struct Mailboxes {
     boxes: Vec<mpsc::Sender<Delivery>>,
     time: Option<Arc<VirtualTime>>,
-    places: Places,
+    admission: Admission,
 }
 
 impl Mailboxes {
@@ -188,29 +189,29 @@ impl Mailboxes {
     pub(crate) fn new(
         partitions: u16,
         time: Option<Arc<VirtualTime>>,
-        places: Places,
+        admission: Admission,
     ) -> (Self, Vec<(PartitionId, mpsc::Receiver<Delivery>)>) {
         let (boxes, receivers): (Vec<_>, Vec<_>) = (0..partitions).map(|_| mpsc::channel()).unzip();
-        (Self { boxes, time, places }, (0..partitions).map(PartitionId).zip(receivers).collect())
+        (Self { boxes, time, admission }, (0..partitions).map(PartitionId).zip(receivers).collect())
     }
 
     /// Sends what is no request of a client; those go through `TaskHub::request`. Nothing holds it up.
     pub(crate) fn send(&self, instance_id: &InstanceId, mail: Mail) {
-        self.send_with(instance_id, mail, Place::default());
+        self.send_with(instance_id, mail, Permit::default());
     }
 
     /// Mail to a partition that has stopped is dropped, and with it the reply that it carries:
     /// which is how the sender learns of it.
-    pub(crate) fn send_with(&self, instance_id: &InstanceId, mail: Mail, place: Place) {
+    pub(crate) fn send_with(&self, instance_id: &InstanceId, mail: Mail, permit: Permit) {
         let partition = self.partition(instance_id);
         if let Some(mailbox) = self.boxes.get(usize::from(partition.0)) {
-            let _ = mailbox.send(Delivery { mail, busy: self.busy(), place });
+            let _ = mailbox.send(Delivery { mail, busy: self.busy(), permit });
         }
     }
 
-    /// The places for requests of clients.
-    pub(crate) fn places(&self) -> &Places {
-        &self.places
+    /// How many requests of clients may be on their way.
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// The partition of an instance.
@@ -224,17 +225,144 @@ impl Mailboxes {
 
     pub(crate) fn stop_all(&self) {
         self.send_all(|| Mail::Stop);
-        self.places.open_up();
+        self.admission.open_up();
     }
 
     fn send_all(&self, mail: impl Fn() -> Mail) {
         for mailbox in &self.boxes {
-            let place = Place::default();
-            let _ = mailbox.send(Delivery { mail: mail(), busy: self.busy(), place });
+            let permit = Permit::default();
+            let _ = mailbox.send(Delivery { mail: mail(), busy: self.busy(), permit });
         }
     }
 
     pub(crate) fn busy(&self) -> Busy {
         Busy::new(self.time.as_ref())
+    }
+}
+
+impl Mail {
+    /// Whether a request has the hub write more than it would otherwise, and is refused while the
+    /// store has too little room. What ends work or frees room is not.
+    pub(crate) fn adds_work(&self) -> bool {
+        match self {
+            Self::Start(Start { origin, .. }) => matches!(origin, Origin::Client(_)),
+            Self::Manage { what, .. } => match what {
+                Manage::Raise { ends_work, .. } => !ends_work,
+                Manage::Resume { .. } | Manage::Rewind { .. } => true,
+                Manage::Suspend { .. }
+                | Manage::Terminate { .. }
+                | Manage::Remove { .. }
+                | Manage::Purge { .. } => false,
+            },
+            Self::Operate { message, .. } => !is_deletion(message),
+            Self::CancelSignal { .. }
+            | Self::TakeBackLock { .. }
+            | Self::Wait { .. }
+            | Self::WaitForStart { .. }
+            | Self::WatchStatus { .. }
+            | Self::TaskEnded { .. }
+            | Self::Message(_)
+            | Self::BatchEnded { .. }
+            | Self::Refill(_)
+            | Self::Wake
+            | Self::Stop => false,
+        }
+    }
+
+    /// Whether it is the request of a client that waits for it no more.
+    pub(crate) fn is_given_up(&self) -> bool {
+        match self {
+            Self::Start(Start { origin: Origin::Client(reply), .. }) => reply.is_closed(),
+            Self::Manage { reply, .. } => reply.is_closed(),
+            Self::Operate { reply: EntityReply::Signalled(reply), .. } => reply.is_closed(),
+            Self::Operate { reply: EntityReply::Called(reply), .. } => reply.is_closed(),
+            Self::CancelSignal { reply, .. } | Self::TakeBackLock { reply, .. } => {
+                reply.is_closed()
+            }
+            Self::Wait { reply, .. } => reply.is_closed(),
+            Self::WaitForStart { reply, .. } => reply.is_closed(),
+            Self::WatchStatus { reply, .. } => reply.is_closed(),
+            Self::Start(Start { origin: Origin::Message(_), .. })
+            | Self::TaskEnded { .. }
+            | Self::Message(_)
+            | Self::BatchEnded { .. }
+            | Self::Refill(_)
+            | Self::Wake
+            | Self::Stop => false,
+        }
+    }
+
+    /// About how many bytes a request carries that may be many.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Start(Start { started, .. }) => weight::of_start(started),
+            Self::Manage { what, .. } => match what {
+                Manage::Raise { name, input, .. } => name.len() + input.as_str().len(),
+                Manage::Suspend { reason }
+                | Manage::Resume { reason }
+                | Manage::Terminate { reason, .. }
+                | Manage::Rewind { reason }
+                | Manage::Remove { reason } => reason.len(),
+                Manage::Purge { .. } => 0,
+            },
+            Self::Operate { message, .. } => weight::of_content(&message.event),
+            _ => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::hub::admission::BYTES_PER_PLACE;
+
+    fn raise(input: &str) -> (Mail, oneshot::Receiver<Result<(), ManageError>>) {
+        let (reply, raised) = oneshot::channel();
+        let input = Json::parse(input).unwrap();
+        let what = Manage::Raise { name: "n".to_owned(), input, ends_work: false };
+        (Mail::Manage { instance_id: InstanceId::new("a").unwrap(), what, reply }, raised)
+    }
+
+    #[test]
+    fn a_request_keeps_its_places_until_its_mail_is_gone() {
+        let places = Admission::new(2);
+        let (mailboxes, receivers) = Mailboxes::new(1, None, places.clone());
+        let id = InstanceId::new("a").unwrap();
+        for _ in 0..2 {
+            let (mail, gone) = raise("1");
+            mailboxes.send_with(&id, mail, places.try_take(1).unwrap());
+            drop(gone);
+        }
+        assert!(places.try_take(1).is_err(), "the clients have gone, their mail has not");
+        // What is no client's needs no place.
+        mailboxes.send(&id, Mail::Wake);
+        let Delivery { mail, permit, .. } = receivers[0].1.recv().unwrap();
+        assert!(mail.is_given_up());
+        drop(permit);
+        drop(places.try_take(1).expect("one is free"));
+        drop(receivers);
+        drop(places.try_take(2).expect("mail to a partition that has stopped is gone"));
+    }
+
+    #[test]
+    fn large_requests_take_more_places_but_never_more_than_there_are() {
+        let places = Admission::new(8);
+        assert_eq!(places.needed_for(0), 1);
+        assert_eq!(places.needed_for(2 * BYTES_PER_PLACE), 2);
+        assert_eq!(places.needed_for(usize::MAX), 8);
+        let long = format!("\"{}\"", "x".repeat(3 * BYTES_PER_PLACE));
+        assert_eq!(places.needed_for(raise(&long).0.bytes()), 3);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_place_when_the_hub_stops() {
+        let places = Admission::new(1);
+        let taken = places.try_take(1).unwrap();
+        let waiting = places.take(1);
+        places.open_up();
+        drop(waiting.await);
+        drop(taken);
     }
 }

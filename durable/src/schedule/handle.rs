@@ -7,7 +7,7 @@ use super::query::{ScheduleDescription, describe};
 use super::spec::{ID_MAX, ScheduleUpdate, ScheduledCall, ScheduledCallError, Target};
 use super::state::{Command, State};
 use super::{ENTRY, ID_PREFIX, TAG};
-use crate::hub::client::start::StartRequest;
+use crate::hub::client::start_request::StartRequest;
 use crate::hub::{HubError, InstanceHandle, InstanceQuery, ManageError, StartError, TaskHub};
 use crate::payload::payload;
 use crate::protocol::{InstanceId, Tags};

@@ -5,12 +5,13 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use super::instance::InstanceHandle;
+use super::reply::Reply;
 use crate::error::TaskFailed;
-use crate::hub::TaskHub;
-use crate::hub::error::ResultError;
+use crate::hub::error::{HubError, ResultError};
 use crate::hub::mail::End;
+use crate::hub::task_hub::TaskHub;
 use crate::orchestration::Orchestrator;
-use crate::protocol::{InstanceId, Json};
+use crate::protocol::{InstanceId, InvalidInstanceId, Json};
 use crate::registry::display_name;
 
 /// An instance of orchestration `O`, seen from outside.
@@ -94,5 +95,58 @@ impl<O> Deref for OrchestrationHandle<O> {
 impl<O> fmt::Debug for OrchestrationHandle<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OrchestrationHandle({})", self.instance_id)
+    }
+}
+
+impl TaskHub {
+    /// The instance of this id, whatever its orchestration, and whether it exists or not.
+    ///
+    /// # Errors
+    /// The id breaks a rule of [`InstanceId`].
+    pub fn instance(&self, id: impl AsRef<str>) -> Result<InstanceHandle, InvalidInstanceId> {
+        Ok(InstanceHandle { hub: self.clone(), instance_id: InstanceId::new(id)? })
+    }
+
+    /// The instance of this id, if there is one. Its version may be another than that of `O`: the name
+    /// of the orchestration counts. If the versions return different types, reading the result of the
+    /// other one fails with [`ResultError::Unreadable`].
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # #[orchestrator]
+    /// # async fn nightly(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
+    /// # async fn go_on(hub: TaskHub) -> Result<()> {
+    /// // Start it, unless it was started before: by this process or the one before it.
+    /// let run = match hub.get_instance::<nightly>("nightly-2026-01-04").await? {
+    ///     Some(run) => run,
+    ///     None => hub.start(nightly().instance_id("nightly-2026-01-04")).await?,
+    /// };
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`HubError::OtherOrchestration`] if it is not an instance of `O`; or the hub was shut down,
+    /// or its store failed.
+    pub fn get_instance<O: Orchestrator>(
+        &self,
+        instance_id: impl AsRef<str>,
+    ) -> Reply<Result<Option<OrchestrationHandle<O>>, HubError>> {
+        let (hub, instance_id) = (self.clone(), InstanceId::new(instance_id));
+        Reply::new(async move {
+            let Ok(instance_id) = instance_id else { return Ok(None) };
+            let id = instance_id.clone();
+            match hub.read(move |store| store.instance(&id)).await? {
+                None => Ok(None),
+                Some(record) if record.name == O::ENTRY.name => {
+                    Ok(Some(OrchestrationHandle::new(hub, instance_id)))
+                }
+                Some(record) => Err(HubError::OtherOrchestration {
+                    instance_id,
+                    found: record.name,
+                    wanted: O::ENTRY.name.to_owned(),
+                }),
+            }
+        })
     }
 }

@@ -7,12 +7,12 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::reply::Reply;
-use super::start::StartRequest;
+use super::start_request::StartRequest;
 use crate::error::Error;
 use crate::event::{ExternalEvent, check_name};
-use crate::hub::TaskHub;
 use crate::hub::error::{HubError, ManageError};
 use crate::hub::mail::{Ended, Mail, Manage};
+use crate::hub::task_hub::TaskHub;
 use crate::orchestration::json_of;
 use crate::payload::Payload;
 use crate::protocol::{

@@ -1,10 +1,14 @@
 //! What clients do: each operation is a message to a partition, or a read of the store.
 
 pub(crate) mod entities;
+pub(crate) mod events;
 pub(crate) mod handle;
 pub(crate) mod instance;
+pub(crate) mod passing;
 pub(crate) mod progress;
 pub(crate) mod query;
 pub(crate) mod reply;
 pub(crate) mod requests;
+pub(crate) mod shutdown;
 pub(crate) mod start;
+pub(crate) mod start_request;

@@ -1,12 +1,4 @@
-//! Watching what an instance says of its progress: its custom status, from commit to commit.
-//!
-//! Rules:
-//! 1. A status is told when it is durable, in the order of the commits. Of several that one commit
-//!    brings, only the last is written, and so only that is told.
-//! 2. A watch begins with the status that the instance has, and ends when the instance ends, across all
-//!    of its executions.
-//! 3. Nobody waits for a slow watch: one that is [`STATUSES_KEPT`] behind goes on with the oldest status
-//!    that is kept.
+//! Watching the custom status of an instance. `custom_status.rs` has the rules.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,80 +8,13 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::oneshot;
 
 use super::instance::InstanceHandle;
-use crate::hub::TaskHub;
-use crate::hub::commit::committer::Effect;
+use crate::hub::custom_status::Subscription;
 use crate::hub::error::HubError;
 use crate::hub::mail::Mail;
+use crate::hub::task_hub::TaskHub;
 use crate::orchestration::Elapsed;
 use crate::payload::Payload;
-use crate::protocol::{InstanceRecord, Json};
-
-/// How many statuses are kept for a watch that is behind.
-const STATUSES_KEPT: usize = 64;
-
-/// Tells custom statuses, and with `None` that the instance has ended.
-pub(crate) type StatusSender = broadcast::Sender<Option<Json>>;
-/// `None` if there is no such instance.
-pub(crate) type WatchReply = oneshot::Sender<Option<Subscription>>;
-
-/// An instance whose custom status is watched.
-#[derive(Clone, Debug)]
-pub(crate) struct Watched {
-    /// What was told last.
-    last: Option<Json>,
-    has_ended: bool,
-    sender: StatusSender,
-}
-
-/// What a watch begins with.
-#[derive(Debug)]
-pub(crate) struct Subscription {
-    first: Option<Json>,
-    receiver: broadcast::Receiver<Option<Json>>,
-}
-
-impl Watched {
-    pub(crate) fn new(status: Option<Json>) -> Self {
-        let sender = broadcast::channel(STATUSES_KEPT).0;
-        Self { last: status, has_ended: false, sender }
-    }
-
-    pub(crate) fn ended(status: Option<Json>) -> Self {
-        Self { has_ended: true, sender: broadcast::channel(1).0, last: status }
-    }
-
-    /// What a write of the instance tells, once it is durable.
-    pub(crate) fn changes(&mut self, record: &InstanceRecord) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        if self.last != record.custom_status {
-            self.last.clone_from(&record.custom_status);
-            let said =
-                self.last.clone().map(|status| Effect::Said(self.sender.clone(), Some(status)));
-            effects.extend(said);
-        }
-        if record.runtime_status.is_finished() {
-            effects.push(Effect::Said(self.sender.clone(), None));
-        }
-        effects
-    }
-
-    /// Whether there is more to tell, and somebody to be told.
-    pub(crate) fn goes_on(&self, record: &InstanceRecord) -> bool {
-        // Whoever is about to subscribe holds a sender until then.
-        let is_watched = self.sender.receiver_count() > 0 || self.sender.strong_count() > 1;
-        is_watched && !record.runtime_status.is_finished()
-    }
-
-    /// Begins a watch, now that all that was written before is told.
-    pub(crate) fn subscribe(self) -> Subscription {
-        let receiver = self.sender.subscribe();
-        if self.has_ended {
-            // There is a receiver, so this cannot fail.
-            let _ = self.sender.send(None);
-        }
-        Subscription { first: self.last, receiver }
-    }
-}
+use crate::protocol::Json;
 
 /// What an instance says of its progress from now on: made by
 /// [`InstanceHandle::watch_custom_status`].

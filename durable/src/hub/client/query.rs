@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use crate::hub::TaskHub;
 use crate::hub::error::{HubError, ManageError};
 use crate::hub::mail::{Mail, Manage, Managed};
+use crate::hub::task_hub::TaskHub;
 use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, Json, RuntimeStatus, Timestamp};
 use crate::schedule;

@@ -1,31 +1,13 @@
 //! Starting instances.
 
-use tokio::sync::oneshot;
-
+use super::handle::OrchestrationHandle;
 use super::reply::Reply;
+use super::start_request::StartRequest;
 use crate::call::{Call, CallOptions};
 use crate::hub::error::{HubError, StartError};
-use crate::hub::mail::{Mail, Origin, Start};
-use crate::hub::{OrchestrationHandle, TaskHub};
-use crate::orchestration::{Due, Orchestrator};
-use crate::protocol::{
-    ExecutionId, ExecutionStarted, InstanceId, Json, RuntimeStatus, Tags, TraceContext,
-};
-use crate::registry::display_name;
-
-/// What an instance is started with.
-#[derive(Clone, Debug)]
-pub(crate) struct StartRequest {
-    pub(crate) instance_id: InstanceId,
-    pub(crate) name: String,
-    pub(crate) version: Option<String>,
-    pub(crate) input: Json,
-    pub(crate) tags: Tags,
-    pub(crate) trace_context: Option<TraceContext>,
-    pub(crate) start_at: Option<Due>,
-    /// Statuses of an instance with this id that make way.
-    pub(crate) replaces: Vec<RuntimeStatus>,
-}
+use crate::hub::task_hub::TaskHub;
+use crate::orchestration::Orchestrator;
+use crate::protocol::InstanceId;
 
 impl TaskHub {
     /// Starts an instance. When what this returns is awaited and done, the start is durable.
@@ -84,43 +66,6 @@ impl TaskHub {
                 started => started,
             }
         })
-    }
-
-    pub(crate) async fn request_start(&self, request: StartRequest) -> Result<(), StartError> {
-        self.check()?;
-        let StartRequest { instance_id, name, version, input, .. } = request;
-        self.can_start(&name, version.as_deref(), &input)?;
-        let mut started = ExecutionStarted::new(name, version, input, ExecutionId::generate());
-        started.tags = request.tags;
-        started.trace_context = request.trace_context.map(TraceContext::checked).transpose()?;
-        started.scheduled_start = request.start_at.map(|due| due.from(self.now()));
-        started.properties = self.inner.properties.as_ref().clone();
-        let (reply, begun) = oneshot::channel();
-        let start = Start {
-            instance_id: instance_id.clone(),
-            started: Box::new(started),
-            replaces: request.replaces,
-            origin: Origin::Client(reply),
-        };
-        self.request(&instance_id, Mail::Start(start)).await?;
-        begun.await.map_err(|_gone| self.error())?
-    }
-
-    /// Whether there is such an orchestration, and the input is not too large for it.
-    pub(crate) fn can_start(
-        &self,
-        name: &str,
-        version: Option<&str>,
-        input: &Json,
-    ) -> Result<(), StartError> {
-        if self.inner.registry.orchestrator_for(name, version).is_none() {
-            return Err(StartError::NotRegistered {
-                name: display_name(name, version),
-                registered: self.inner.registry.orchestrator_names(),
-            });
-        }
-        let check = self.inner.limits.check_payload("the input", input.as_str().len());
-        check.map_err(|reason| StartError::InvalidInput { name: name.to_owned(), reason })
     }
 }
 

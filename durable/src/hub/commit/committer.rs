@@ -16,97 +16,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::oneshot;
-
 use super::queue::Writes;
-use crate::hub::client::progress::{StatusSender, WatchReply, Watched};
-use crate::hub::error::{ManageError, StartError};
+use super::write::{Content, Effect, Write};
+use crate::hub::custom_status::Watched;
 use crate::hub::health::Health;
-use crate::hub::mail::{
-    CallReply, Cancelled, EndReply, Ended, Mail, Mailboxes, ManageReply, SignalReply, StartReply,
-    StartedReply, Unlocked,
-};
-use crate::hub::telemetry::lifecycle::{Lifecycle, LifecycleEvent};
-use crate::hub::telemetry::lines::Line;
+use crate::hub::mail::{Mail, Mailboxes};
+use crate::hub::telemetry::lifecycle::Lifecycle;
 use crate::hub::telemetry::metrics::{self, Stopwatch};
-use crate::hub::time::virtual_time::Busy;
-use crate::hub::work::activities::{Activities, Job, JobKey};
+use crate::hub::work::activities::Activities;
 use crate::panics;
-use crate::protocol::{
-    ExecutionId, FailureDetails, InstanceId, Json, MessageId, PartitionId, TaskMessage,
-};
-use crate::store::{Commit, EpisodeWrite, Epoch, Store, StoreError};
-use crate::weight;
-
-/// What a partition wants written, and what is to happen once it is durable.
-#[derive(Debug)]
-pub(crate) struct Write {
-    pub(crate) partition: PartitionId,
-    /// Counts the writes of the partition.
-    pub(crate) number: u64,
-    pub(crate) content: Content,
-    pub(crate) effects: Vec<Effect>,
-    /// About how many bytes are written.
-    pub(crate) bytes: usize,
-    /// Keeps time from passing until the effects have left.
-    pub(crate) _busy: Busy,
-}
-
-/// What is written at once.
-#[derive(Debug, Default)]
-pub(crate) struct Content {
-    pub(crate) episode: Option<EpisodeWrite>,
-    pub(crate) consumed: Vec<MessageId>,
-    /// What is sent to other instances.
-    pub(crate) messages: Vec<TaskMessage>,
-    pub(crate) purged: Vec<InstanceId>,
-}
-
-impl Content {
-    pub(crate) fn is_empty(&self) -> bool {
-        let Self { episode, consumed, messages, purged } = self;
-        episode.is_none() && consumed.is_empty() && messages.is_empty() && purged.is_empty()
-    }
-
-    /// About how many bytes it has, once it is written.
-    pub(crate) fn bytes(&self) -> usize {
-        let episode = self.episode.as_ref().map_or(0, |it| weight::of_events(&it.events));
-        let messages = self.messages.iter().map(|message| weight::of_event(&message.event));
-        episode + messages.sum::<usize>()
-    }
-}
-
-/// What happens once a write is durable.
-#[derive(Debug)]
-pub(crate) enum Effect {
-    Run(Box<Job>),
-    /// The result of this attempt has been taken in.
-    TakenIn(JobKey, u32),
-    Cancel(JobKey),
-    /// Nobody waits for any activity of this execution any more.
-    CancelAll(ExecutionId),
-    Started(StartReply, Result<(), StartError>),
-    Managed(ManageReply, Result<(), ManageError>),
-    Begun(StartedReply, bool),
-    /// All that the partition has written before is durable.
-    Durable(oneshot::Sender<()>),
-    Ended(EndReply, Option<Box<Ended>>),
-    /// Somebody watches the custom status of an instance, if there is one.
-    Watching(WatchReply, Option<Watched>),
-    /// An instance has said something of its progress, or has ended.
-    Said(StatusSender, Option<Json>),
-    /// A signal of a client is stored, or carried out.
-    Signalled(SignalReply),
-    Operated(CallReply, Result<Json, FailureDetails>),
-    Unlocked(Unlocked, bool),
-    SignalCancelled(Cancelled, bool),
-    /// An entity has dealt with all that was in memory.
-    Refill(InstanceId),
-    /// Something has happened to an instance.
-    Tell(Box<LifecycleEvent>),
-    /// Something has happened to an instance that is logged.
-    Log(Box<Line>),
-}
+use crate::protocol::{PartitionId, TaskMessage};
+use crate::store::{Commit, Epoch, Store, StoreError};
 
 /// What the committer knows of a partition.
 #[derive(Debug)]
@@ -232,8 +152,7 @@ impl Committer {
             Effect::Refill(entity) => {
                 self.mailboxes.send(&entity.clone(), Mail::Refill(entity));
             }
-            Effect::Tell(event) => self.lifecycle.tell(*event),
-            Effect::Log(line) => line.tell(),
+            Effect::Notify(notice) => self.lifecycle.notify(notice),
         }
     }
 }

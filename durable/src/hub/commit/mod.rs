@@ -2,3 +2,4 @@
 
 pub(crate) mod committer;
 pub(crate) mod queue;
+pub(crate) mod write;

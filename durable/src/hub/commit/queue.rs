@@ -12,7 +12,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::committer::Write;
+use super::write::Write;
 use crate::protocol::InstanceId;
 
 /// How many writes a group has at most.
@@ -200,7 +200,7 @@ fn written(write: &Write) -> Option<&InstanceId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::commit::committer::Content;
+    use crate::hub::commit::write::Content;
     use crate::hub::time::virtual_time::Busy;
     use crate::protocol::{ExecutionId, InstanceRecord, PartitionId, Timestamp};
     use crate::store::EpisodeWrite;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Partition;
 use super::resident::Resident;
 use crate::engine::{Episode, Outcome};
-use crate::hub::commit::committer::{Content, Effect};
+use crate::hub::commit::write::{Content, Effect};
 
 /// How many generations of an instance may run in one turn, before other instances get theirs.
 ///

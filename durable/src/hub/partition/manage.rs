@@ -7,10 +7,10 @@ use super::messages;
 use super::resident::Resident;
 use super::{End, Partition, Stopped};
 use crate::engine::{Episode, Outcome, open_children, open_section};
-use crate::hub::commit::committer::{Content, Effect};
+use crate::hub::commit::write::{Content, Effect};
 use crate::hub::error::ManageError;
 use crate::hub::mail::{Ended, Manage};
-use crate::hub::telemetry::lifecycle::LifecycleKind;
+use crate::hub::telemetry::event::LifecycleKind;
 use crate::protocol::{
     EventKind, HistoryEvent, InstanceId, InstanceRecord, MessageId, ParentInstance, RuntimeStatus,
     Suspension, TaskMessage,
@@ -87,9 +87,10 @@ impl Partition {
         self.due.set(id, (resident.listed_due, None), None);
         let (now, kind) = (self.clock.now(), LifecycleKind::Purged);
         // Observers learn of the purge before anybody who waits for the end is answered.
-        let told = effects.iter().take_while(|it| matches!(it, Effect::Tell(_))).count();
+        let told = effects.iter().take_while(|it| matches!(it, Effect::Notify(_))).count();
         let record = InstanceRecord { runtime_status, ..resident.record.clone() };
-        effects.splice(told..told, self.lifecycle.change(&record, kind, now, None));
+        let notice = self.lifecycle.change(&record, kind, now, None);
+        effects.splice(told..told, notice.map(Effect::Notify));
         self.write(Content { purged: vec![id.clone()], ..content }, effects);
     }
 
@@ -101,7 +102,8 @@ impl Partition {
         if !status.is_finished() {
             status = RuntimeStatus::Terminated;
             let (now, kind) = (self.clock.now(), LifecycleKind::Terminated);
-            effects.extend(self.lifecycle.change(record, kind, now, Some(reason)));
+            let notice = self.lifecycle.change(record, kind, now, Some(reason));
+            effects.extend(notice.map(Effect::Notify));
             effects.push(Effect::CancelAll(record.execution_id));
             content
                 .messages
@@ -129,7 +131,10 @@ impl Partition {
             let ended = Ended { end: End::Terminated, record: record.clone() };
             Effect::Ended(reply, Some(Box::new(ended)))
         }));
-        effects.extend(waiters.status.into_iter().flat_map(|mut it| it.changes(record)));
+        if let Some(mut watched) = waiters.status {
+            let changes = watched.changes(record);
+            effects.extend(changes.map(|(sender, status)| Effect::Said(sender, status)));
+        }
     }
 
     /// Terminates a sub-orchestration whose parent waits for it no more, by this message.

@@ -33,14 +33,15 @@ use self::cache::Cache;
 use self::due::DueList;
 use self::outbox::Outbox;
 use self::resident::Resident;
-use super::client::progress::{WatchReply, Watched};
-use super::commit::committer::{Content, Effect, Write};
+use super::commit::write::{Content, Effect, Write};
+use super::custom_status::{WatchReply, Watched};
 use super::health::Health;
 use super::mail::{
     Delivery, End, EndReply, Ended, Mail, Mailboxes, Manage, Origin, Start, StartedReply,
 };
 use super::settings::Settings;
-use super::telemetry::lifecycle::{Lifecycle, LifecycleKind};
+use super::telemetry::event::LifecycleKind;
+use super::telemetry::lifecycle::Lifecycle;
 use super::telemetry::metrics;
 use super::time::clock::Clock;
 use super::time::virtual_time::{Busy, VirtualTime};
@@ -57,7 +58,7 @@ use crate::store::{PartitionState, Store, StoreError};
 /// How much mail is looked at before episodes are run.
 const BATCH_MAX: usize = 1024;
 
-pub(crate) use self::entities::{Live, Scheduled, is_deletion};
+pub(crate) use self::entities::{Live, Scheduled};
 use self::rewind::ChildRewind;
 
 #[derive(Debug)]
@@ -180,8 +181,8 @@ impl Partition {
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
             for delivery in first.into_iter().chain(mail.try_iter().take(BATCH_MAX)) {
-                let Delivery { mail, busy, place } = delivery;
-                under_way.push((busy, place));
+                let Delivery { mail, busy, permit } = delivery;
+                under_way.push((busy, permit));
                 stop |= matches!(mail, Mail::Stop);
                 self.take_in(mail, &mut arrivals)?;
             }
@@ -391,7 +392,8 @@ impl Partition {
                 self.set_due(&mut resident, due, written_by);
             } else if resident.record.runtime_status.is_finished() {
                 let kind = LifecycleKind::Purged;
-                effects.extend(self.lifecycle.change(&resident.record, kind, now, None));
+                let notice = self.lifecycle.change(&resident.record, kind, now, None);
+                effects.extend(notice.map(Effect::Notify));
                 purged.push(id);
                 continue;
             } else if let Some(episode) = self.episode(&mut resident, Vec::new()) {

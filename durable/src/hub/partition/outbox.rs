@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::hub::commit::committer::{Committer, Write};
+use crate::hub::commit::committer::Committer;
+use crate::hub::commit::write::Write;
 
 /// How many writes are handed over at once: enough that the way is paid by many, and few enough that
 /// they are committed while the partition goes on.

@@ -6,10 +6,10 @@ use super::cache::Cached;
 use super::due::WrittenBy;
 use super::messages;
 use crate::engine::{Action, Continuation, Execution, Outcome, ScheduledTask};
-use crate::hub::commit::committer::{Content, Effect};
+use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::End;
 use crate::hub::settings::Retention;
-use crate::hub::work::activities::Job;
+use crate::hub::work::job::Job;
 use crate::orchestration::UnreadEvent;
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, HistoryEvent, InstanceId, InstanceRecord,

@@ -6,7 +6,7 @@ use super::episode;
 use super::resident::Resident;
 use super::{Arrivals, End, Partition, Stopped};
 use crate::engine::{Episode, Execution};
-use crate::hub::commit::committer::{Content, Effect};
+use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::Mail;
 use crate::protocol::{EventKind, HistoryEvent, InstanceId, InstanceRecord, Suspension, Timestamp};
 use crate::store::PartitionState;

@@ -17,7 +17,7 @@ use super::messages;
 use super::resident::Resident;
 use super::{End, Partition, Stopped};
 use crate::engine::{Action, Episode, Execution, Outcome, Rewound, without_failures};
-use crate::hub::commit::committer::{Content, Effect};
+use crate::hub::commit::write::{Content, Effect};
 use crate::hub::error::ManageError;
 use crate::hub::mail::{Manage, Origin, Start};
 use crate::protocol::{

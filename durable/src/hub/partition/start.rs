@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use super::messages;
 use super::resident::Resident;
 use super::{Partition, Stopped};
-use crate::hub::commit::committer::{Content, Effect};
+use crate::hub::commit::write::{Content, Effect};
 use crate::hub::error::StartError;
 use crate::hub::mail::{Origin, Start};
-use crate::hub::telemetry::lifecycle::LifecycleKind;
+use crate::hub::telemetry::event::LifecycleKind;
 use crate::protocol::{
     ExecutionStarted, FailureDetails, InstanceRecord, Json, MessageId, ParentInstance,
 };
@@ -35,7 +35,8 @@ impl Partition {
             if !existing.runtime_status.is_finished() {
                 let (now, kind) = (self.clock.now(), LifecycleKind::Terminated);
                 let why = "another instance was started under its id";
-                effects.extend(self.lifecycle.change(existing, kind, now, Some(why)));
+                let notice = self.lifecycle.change(existing, kind, now, Some(why));
+                effects.extend(notice.map(Effect::Notify));
                 effects.push(Effect::CancelAll(existing.execution_id));
                 messages
                     .extend(messages::result_for_parent(existing, Err(messages::terminated(why))));

@@ -4,10 +4,9 @@ use super::Partition;
 use super::due::WrittenBy;
 use super::resident::Resident;
 use crate::engine::{Episode, Execution};
-use crate::hub::commit::committer::{Content, Effect};
+use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::Ended;
 use crate::hub::telemetry::lifecycle::Before;
-use crate::hub::telemetry::lines::Line;
 use crate::protocol::{RuntimeStatus, Timestamp};
 use crate::store::EpisodeWrite;
 
@@ -34,12 +33,12 @@ impl Partition {
             let failed = resident.execution.as_mut().map(Execution::take_failed_attempts);
             resident.settle(&episode.events, episode.outcome, &self.settings.retention);
             // Behind what is told already, and before anybody who waits for it is answered.
-            let is_told = |effect: &&Effect| matches!(effect, Effect::Tell(_) | Effect::Log(_));
+            let is_told = |effect: &&Effect| matches!(effect, Effect::Notify(_));
             let told = effects.iter().take_while(is_told).count();
             let (record, events) = (&resident.record, &episode.events);
-            let attempts = Line::of_attempts(record, failed.unwrap_or_default(), events);
-            let news = attempts.chain(self.lifecycle.changes(before, record, events));
-            effects.splice(told..told, news);
+            let failed = failed.unwrap_or_default();
+            let notices = self.lifecycle.changes(before, record, events, failed);
+            effects.splice(told..told, notices.into_iter().map(Effect::Notify));
             content.messages.extend(resident.result_for_parent());
             self.answer_waiters(resident, was_pending, &mut effects);
             self.set_due(resident, resident.record.next_due, Some(self.next_write()));
@@ -98,7 +97,8 @@ impl Partition {
             effects.extend(waiters.end.drain(..).map(answer));
         }
         if let Some(watched) = &mut waiters.status {
-            effects.extend(watched.changes(&resident.record));
+            let changes = watched.changes(&resident.record);
+            effects.extend(changes.map(|(sender, status)| Effect::Said(sender, status)));
             if !watched.goes_on(&resident.record) {
                 waiters.status = None;
             }

@@ -14,9 +14,8 @@ use std::path::{self, PathBuf};
 
 use tracing::field::display;
 
-use super::lifecycle::LifecycleKind;
+use super::event::LifecycleKind;
 use crate::engine::FailedAttempt;
-use crate::hub::commit::committer::Effect;
 use crate::hub::shutdown::ShutdownReport;
 use crate::panics;
 use crate::protocol::{EventKind, HistoryEvent, InstanceId, InstanceRecord, Suspension, Timestamp};
@@ -64,7 +63,7 @@ impl Line {
         record: &InstanceRecord,
         failed: Vec<FailedAttempt>,
         events: &[HistoryEvent],
-    ) -> impl Iterator<Item = Effect> {
+    ) -> impl Iterator<Item = Self> {
         failed.into_iter().filter_map(|FailedAttempt { task: failed, attempt: number, name }| {
             let what = |event: &HistoryEvent| match &event.kind {
                 EventKind::TaskAttemptFailed { task_scheduled_id, attempt, failure, retry_at }
@@ -77,7 +76,7 @@ impl Line {
                 _ => None,
             };
             let line = events.iter().rev().find_map(what)?;
-            Some(Effect::Log(Box::new(Self { name, ..line })))
+            Some(Self { name, ..line })
         })
     }
 
@@ -92,29 +91,25 @@ impl Line {
         kind: LifecycleKind,
         record: &InstanceRecord,
         reason: Option<&str>,
-    ) -> Option<Effect> {
+    ) -> Option<Self> {
         let what = match kind {
             LifecycleKind::Failed => What::Failed,
             LifecycleKind::Resumed => What::Resumed,
             _ => return None,
         };
-        let line = Self::new(record, reason.unwrap_or_default(), what);
-        Some(Effect::Log(Box::new(line)))
+        Some(Self::new(record, reason.unwrap_or_default(), what))
     }
 
     /// What a write tells that suspends an instance, or finds another reason to keep it suspended.
     /// One that only records what came in for a suspended instance tells nothing.
-    pub(crate) fn of_suspension(
-        record: &InstanceRecord,
-        events: &[HistoryEvent],
-    ) -> Option<Effect> {
+    pub(crate) fn of_suspension(record: &InstanceRecord, events: &[HistoryEvent]) -> Option<Self> {
         let suspension = record.suspension.as_ref()?;
         let is_new =
             |event: &HistoryEvent| matches!(event.kind, EventKind::ExecutionSuspended { .. });
         events.iter().any(is_new).then(|| {
             let Suspension { code, reason } = suspension;
             let what = What::Suspended(code.clone());
-            Effect::Log(Box::new(Self::new(record, without_values(suspension, reason), what)))
+            Self::new(record, without_values(suspension, reason), what)
         })
     }
 

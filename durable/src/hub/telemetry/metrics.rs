@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use metrics::{Unit, counter, gauge, histogram};
 
-use super::lifecycle::{LifecycleEvent, LifecycleKind};
+use super::event::{LifecycleEvent, LifecycleKind};
 use crate::hub::time::clock;
 use crate::panics;
 use crate::protocol::{EventKind, FailureDetails, HistoryEvent, Json, PartitionId, RuntimeStatus};

@@ -1,7 +1,7 @@
 //! What stands in for `metrics.rs` without the feature `metrics`: the same functions, which do
 //! nothing.
 
-use super::lifecycle::LifecycleEvent;
+use super::event::LifecycleEvent;
 use crate::protocol::{FailureDetails, Json, PartitionId};
 use crate::store::{Commit, Store, StoreError};
 

@@ -8,7 +8,7 @@ use tracing::{Span, info_span};
 use std::pin::pin;
 
 use crate::engine::Execution;
-use crate::hub::work::activities::Job;
+use crate::hub::work::job::Job;
 use crate::panics::{self, Guarded};
 use crate::protocol::{EntityId, EventKind, InstanceRecord};
 

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use super::job::{Job, JobKey};
 use super::jobs::{Jobs, Ticket};
 use crate::activity::States;
-use crate::engine::ScheduledTask;
 use crate::hub::health::Health;
 use crate::hub::mail::{Mail, Mailboxes};
 use crate::hub::telemetry::{metrics, spans};
@@ -26,17 +26,6 @@ use crate::limits::Limits;
 use crate::panics;
 use crate::protocol::{EventKind, ExecutionId, FailureDetails, InstanceId, Json};
 use crate::registry::Registry;
-
-/// An activity to run for an instance.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) instance_id: InstanceId,
-    pub(crate) execution_id: ExecutionId,
-    pub(crate) task: ScheduledTask,
-}
-
-/// Names a job: the execution and the number of the task in it.
-pub(crate) type JobKey = (ExecutionId, i32);
 
 #[derive(Debug)]
 pub(crate) struct Activities {
@@ -367,11 +356,5 @@ impl Queue {
     fn begins_to_look(&mut self, now: Instant) -> bool {
         self.idle_since = Some(now);
         self.comes_soon && !std::mem::replace(&mut self.looking, true)
-    }
-}
-
-impl Job {
-    pub(crate) fn key(&self) -> JobKey {
-        (self.execution_id, self.task.event_id)
     }
 }

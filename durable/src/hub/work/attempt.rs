@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use super::activities::{Activities, Job, Standing};
+use super::activities::{Activities, Standing};
+use super::job::Job;
 use super::jobs::Ticket;
 use crate::activity::{ActivityContext, ActivityRun};
 use crate::engine::ScheduledTask;

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use tokio_util::sync::CancellationToken;
 
-use super::activities::{Job, JobKey};
+use super::job::{Job, JobKey};
 use crate::hub::telemetry::metrics::{self, Stopwatch};
 use crate::hub::time::virtual_time::Busy;
 use crate::panics;

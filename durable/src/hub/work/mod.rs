@@ -3,4 +3,5 @@
 pub(crate) mod activities;
 pub(crate) mod attempt;
 pub(crate) mod batches;
+pub(crate) mod job;
 pub(crate) mod jobs;

@@ -5,9 +5,9 @@ use tokio::sync::oneshot;
 
 use super::{EntityDetails, details};
 use crate::entity::Entity;
-use crate::hub::TaskHub;
 use crate::hub::error::{EntityError, HubError};
 use crate::hub::mail::Mail;
+use crate::hub::task_hub::TaskHub;
 use crate::protocol::{EntityId, InstanceId, ParentInstance, Timestamp};
 use crate::store::{InstanceFilter, Store, StoreError};
 

@@ -3,9 +3,9 @@
 use tokio::sync::oneshot;
 
 use crate::entity::Entity;
-use crate::hub::TaskHub;
 use crate::hub::error::HubError;
 use crate::hub::mail::Mail;
+use crate::hub::task_hub::TaskHub;
 use crate::protocol::{EntityId, EventKind, InstanceId, InstanceRecord, Json, Timestamp};
 use crate::store::{InstanceFilter, Store, StoreError};
 

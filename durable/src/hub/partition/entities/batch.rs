@@ -3,7 +3,7 @@
 use super::live::Live;
 use super::queue::{Origin, Queued};
 use crate::entity::{BatchDone, Outgoing, Requested};
-use crate::hub::commit::committer::{Content, Effect};
+use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::EntityReply;
 use crate::hub::partition::messages;
 use crate::hub::partition::{Partition, Stopped};

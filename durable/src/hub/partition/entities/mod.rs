@@ -16,7 +16,6 @@ mod queue;
 mod scheduled;
 
 pub(crate) use self::live::Live;
-pub(crate) use self::queue::is_deletion;
 pub(crate) use self::scheduled::Scheduled;
 
 use std::ops::Range;
@@ -24,7 +23,8 @@ use std::ops::Range;
 use self::queue::{Origin, QUEUE_BYTES_MAX, Queued, Step, bytes_of};
 use super::messages;
 use super::{Partition, Stopped};
-use crate::hub::commit::committer::{Content, Effect};
+use crate::entity::is_deletion;
+use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::{EntityReply, Unlocked};
 use crate::protocol::{EntityId, EventKind, InstanceId, ParentInstance, TaskMessage};
 use crate::store::{EpisodeWrite, StoreError};

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use lru::DefaultHasher;
 
-use crate::entity::DELETE;
+use crate::entity::is_deletion;
 use crate::hub::mail::EntityReply;
 use crate::protocol::{EventKind, ExecutionId, InstanceId, MessageId, ParentInstance, TaskMessage};
 use crate::weight;
@@ -377,16 +377,6 @@ impl Queued {
     pub(super) fn is_deletion(&self) -> bool {
         is_deletion(&self.message)
     }
-}
-
-/// Whether a message asks for the operation that every entity has.
-pub(crate) fn is_deletion(message: &TaskMessage) -> bool {
-    let (EventKind::EntityOperationCalled { operation, .. }
-    | EventKind::EntityOperationSignaled { operation, .. }) = &message.event
-    else {
-        return false;
-    };
-    operation.eq_ignore_ascii_case(DELETE)
 }
 
 /// About how many bytes a message takes while it waits.

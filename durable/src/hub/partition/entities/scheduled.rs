@@ -6,7 +6,7 @@
 //! waits in the store.
 
 use super::{Origin, Partition, Stopped};
-use crate::hub::commit::committer::{Content, Effect};
+use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::Cancelled;
 use crate::hub::partition::cache::Cached;
 use crate::hub::partition::messages;

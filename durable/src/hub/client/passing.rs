@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use super::wait::{self, First};
-use crate::hub::TaskHub;
+use crate::hub::task_hub::TaskHub;
+use crate::hub::time::wait::{self, First};
 use crate::orchestration::Elapsed;
 use crate::protocol::Timestamp;
 
