@@ -49,9 +49,10 @@ pub use event::ExternalEvent;
 pub use hub::{
     CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityPage, EntityQuery,
     HubError, InstanceDetails, InstanceHandle, InstanceQuery, LifecycleError, LifecycleEvent,
-    LifecycleEvents, LifecycleKind, ManageError, OpenError, OrchestrationHandle, Reply,
-    ResultError, Retention, ScheduledSignal, ScheduledSignalPage, ScheduledSignalQuery,
-    ShutdownReport, StartError, TaskHub, TaskHubBuilder,
+    LifecycleEvents, LifecycleKind, ManageError, OpenError, OrchestrationHandle, Parameter,
+    Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation, Reply, ResultError,
+    Retention, ScheduledSignal, ScheduledSignalPage, ScheduledSignalQuery, ShutdownReport,
+    StartError, TaskHub, TaskHubBuilder,
 };
 pub use orchestration::{
     AsCompleted, ContinueAsNew, CriticalSection, Durable, DurableFuture, Elapsed,

@@ -20,8 +20,8 @@ pub use crate::orchestration::{
 pub use crate::payload::{Codec, InputReader, InputWriter, Stored, StoredState};
 pub use crate::protocol::{FailureDetails, Json};
 pub use crate::registry::{
-    Body, CallDefaults, Definition, Entry, OperationEntry, OrchestratorFuture, RunActivity,
-    RunEntity, RunOrchestrator, StateType,
+    Body, CallDefaults, Definition, Entry, OperationEntry, OrchestratorFuture, Parameters,
+    RunActivity, RunEntity, RunOrchestrator, StateType,
 };
 pub use crate::retry::RetrySettings;
 

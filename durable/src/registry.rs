@@ -44,6 +44,7 @@ pub struct Entry {
     pub file: &'static str,
     pub line: u32,
     pub code_hash: u64,
+    pub parameters: Parameters,
     pub options: CallDefaults,
     pub body: Body,
 }
@@ -75,10 +76,24 @@ inventory::collect!(Entry);
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub enum Body {
-    Activity { run: RunActivity, states: &'static [StateType] },
-    Orchestrator { run: RunOrchestrator },
-    Entity { run: RunEntity, states: &'static [StateType] },
+    Activity {
+        run: RunActivity,
+        states: &'static [StateType],
+    },
+    Orchestrator {
+        run: RunOrchestrator,
+    },
+    Entity {
+        run: RunEntity,
+        states: &'static [StateType],
+        /// None of an entity that is a function.
+        operations: &'static [OperationEntry],
+    },
 }
+
+/// What a function is called with: of each parameter its name and its type, as they are written.
+#[doc(hidden)]
+pub type Parameters = &'static [(&'static str, &'static str)];
 
 /// An operation of an entity.
 #[doc(hidden)]
@@ -87,6 +102,7 @@ pub struct OperationEntry {
     pub name: &'static str,
     /// Whether it cannot change the state.
     pub reads: bool,
+    pub parameters: Parameters,
 }
 
 /// A shared state that an activity wants.
@@ -284,10 +300,21 @@ impl Registry {
 
     /// How many orchestrators, activities and entities the program has, each version counted.
     pub(crate) fn counts(&self) -> [usize; 3] {
-        [&self.orchestrators, &self.activities, &self.entities].map(|functions| {
-            let of_program = |entry: &&Entry| !entry.name.starts_with(BUILT_IN);
-            functions.values().flatten().filter(of_program).count()
-        })
+        [&self.orchestrators, &self.activities, &self.entities]
+            .map(|functions| of_program(functions).count())
+    }
+
+    /// The functions of the program by kind, each kind by name and version.
+    pub(crate) fn of_program(&self) -> impl Iterator<Item = &Entry> {
+        let mut entries: Vec<_> = [&self.orchestrators, &self.activities, &self.entities]
+            .into_iter()
+            .flat_map(of_program)
+            .collect();
+        // They are ordered by the text of their versions, which puts 10 before 9.
+        for versions in entries.chunk_by_mut(|a, b| a.kind() == b.kind() && a.name == b.name) {
+            versions.sort_by(|a, b| compare_versions(a.version, b.version));
+        }
+        entries.into_iter()
     }
 
     /// The orchestrators there are, for an error that misses one.
@@ -366,6 +393,10 @@ pub(crate) fn display_name(name: &str, version: Option<&str>) -> String {
         Some(version) => format!("`{name}` (version {version})"),
         None => format!("`{name}`"),
     }
+}
+
+fn of_program(functions: &Functions) -> impl Iterator<Item = &Entry> {
+    functions.values().flatten().filter(|entry| !entry.name.starts_with(BUILT_IN))
 }
 
 fn find<'a>(functions: &'a Functions, name: &str, version: Option<&str>) -> Option<&'a Entry> {

@@ -2,6 +2,7 @@
 
 #[path = "../support/breaking.rs"]
 mod breaking;
+mod by_name;
 mod children;
 mod commits;
 mod conformance;

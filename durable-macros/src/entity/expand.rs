@@ -341,7 +341,11 @@ impl Expansion<'_> {
         }
         let run = runnable(entity, krate);
         let body = quote! {
-            #krate::__private::Body::Entity { run: #run, states: &[#(#states),*] }
+            #krate::__private::Body::Entity {
+                run: #run,
+                states: &[#(#states),*],
+                operations: <#entity as #krate::__private::EntityBody>::OPERATIONS,
+            }
         };
         super::entry((name, self.ident.span(), code_hash), &body, krate)
     }
@@ -359,6 +363,10 @@ impl Expansion<'_> {
         let all: Vec<_> = self.operations.iter().map(|it| conditions(&it.item)).collect();
         let names = self.operations.iter().map(|operation| operation.name());
         let reads = self.operations.iter().map(|operation| operation.reads());
+        let parameters = self.operations.iter().map(|operation| {
+            let function = Function::new(Kind::Operation, &operation.outside);
+            Inputs::new(&function, krate).described()
+        });
         let owners: Vec<_> = (0..self.operations.len()).map(Self::owner).collect();
         let operations = self.operations.iter().zip(&owners).zip(&all);
         let operations =
@@ -370,7 +378,11 @@ impl Expansion<'_> {
                 const OPERATIONS: &'static [#krate::__private::OperationEntry] = &[
                     #(
                         #(#all)*
-                        #krate::__private::OperationEntry { name: #names, reads: #reads },
+                        #krate::__private::OperationEntry {
+                            name: #names,
+                            reads: #reads,
+                            parameters: #parameters,
+                        },
                     )*
                 ];
 

@@ -51,6 +51,7 @@ pub(super) fn function(
             #krate::__private::Body::Entity {
                 run: #krate::__private::run_entity_function::<#ident>,
                 states: &[#(<#states as #krate::__private::Shared>::TYPE),*],
+                operations: &[],
             }
         };
         let entry = super::entry((&name, ident.span(), code_hash), &body, &krate);

@@ -82,6 +82,7 @@ fn entry(
             file: ::core::file!(),
             line: #line,
             code_hash: #code_hash,
+            parameters: &[],
             options: #krate::__private::CallDefaults::NONE,
             body: #body,
         }

@@ -3,7 +3,7 @@
 //! What is generated names two things that the caller of this file generates: the type that has the
 //! codecs (`owner`), and the body.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Ident, Pat, Type};
@@ -93,6 +93,17 @@ impl<'a> Inputs<'a> {
             Role::Context(_) | Role::Input(_) => None,
         };
         self.function.parameters.iter().filter_map(state).collect()
+    }
+
+    /// The parameters of a call for the registry: the name and the type of each, as they are written.
+    pub(crate) fn described(&self) -> TokenStream {
+        let described = |(index, parameter): (usize, &Parameter<'_>)| {
+            let label = name(index, parameter)?.unraw().to_string();
+            let ty = text(parameter.argument.ty.to_token_stream());
+            Some(quote!((#label, #ty)))
+        };
+        let parameters = self.function.parameters.iter().enumerate().filter_map(described);
+        quote!(&[#(#parameters),*])
     }
 
     /// The owned types of what is part of a call: one as itself, several as a tuple. It stands where
@@ -302,6 +313,48 @@ impl<'a> Inputs<'a> {
     }
 }
 
+/// Tokens as rustfmt would write them: a space between words, after commas and around `->`, `+`, `=`.
+fn text(tokens: TokenStream) -> String {
+    let mut text = String::new();
+    write(tokens, &mut text);
+    text
+}
+
+fn write(tokens: TokenStream, text: &mut String) {
+    for token in tokens {
+        if let TokenTree::Group(group) = &token {
+            let (open, close) = match group.delimiter() {
+                Delimiter::Parenthesis => ("(", ")"),
+                Delimiter::Bracket => ("[", "]"),
+                Delimiter::Brace => ("{", "}"),
+                Delimiter::None => ("", ""),
+            };
+            push(open, text);
+            write(group.stream(), text);
+            text.push_str(close);
+        } else {
+            push(&token.to_string(), text);
+        }
+    }
+}
+
+fn push(token: &str, text: &mut String) {
+    let is_word = |char: char| char.is_alphanumeric() || char == '_';
+    let is_spaced = |char: char| matches!(char, '+' | '=' | '-');
+    let (last, next) = (text.chars().next_back(), token.chars().next());
+    let apart = last.zip(next).is_some_and(|(last, next)| match (last, next) {
+        ('-', '>') => false,
+        (',' | ';' | '+' | '=', _) => true,
+        _ if is_spaced(next) => true,
+        _ if text.ends_with("->") => true,
+        (last, next) => is_word(last) && (is_word(next) || next == '\'' || next == '{'),
+    });
+    if apart {
+        text.push(' ');
+    }
+    text.push_str(token);
+}
+
 /// What runs the operations of a type; there is none if it cannot be sent between threads.
 pub(crate) fn runnable(entity: &Type, krate: &Crate) -> TokenStream {
     let (first, last) = super::ends(entity);
@@ -325,6 +378,27 @@ impl Passing<'_> {
         match self {
             Self::Value(ty) | Self::Reference(ty) | Self::Slice(ty) => Some(ty),
             Self::Str | Self::Path => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_written_as_rustfmt_writes_them() {
+        for ty in [
+            "u32",
+            "&str",
+            "&'static str",
+            "&[Order]",
+            "[u8; 4]",
+            "(String, Option<Vec<shop::Item>>)",
+            "HashMap<String, Box<dyn Fn(u8) -> u8 + Send>>",
+        ] {
+            let parsed: Type = syn::parse_str(ty).unwrap();
+            assert_eq!(text(parsed.to_token_stream()), ty);
         }
     }
 }

@@ -105,6 +105,7 @@ fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStr
     let twin = twin(function, hidden_types(function, &krate).as_ref());
     let codecs = inputs.codecs();
     let runner = inputs.runner();
+    let parameters = inputs.described();
     let body = body(function, &krate, &inputs);
     let name = name.map_or_else(|| ident.unraw().to_string(), |name| name.value());
     let version = match version {
@@ -119,6 +120,7 @@ fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStr
             file: ::core::file!(),
             line: #line,
             code_hash: #code_hash,
+            parameters: #parameters,
             options: #defaults,
             body: #body,
         }

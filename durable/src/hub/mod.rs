@@ -41,6 +41,9 @@ pub use self::client::handle::OrchestrationHandle;
 pub use self::client::instance::{InstanceDetails, InstanceHandle};
 pub use self::client::progress::CustomStatusWatch;
 pub use self::client::query::InstanceQuery;
+pub use self::client::registered::{
+    Parameter, Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation,
+};
 pub use self::client::reply::Reply;
 pub use self::error::{EntityError, HubError, ManageError, OpenError, ResultError, StartError};
 pub use self::settings::Retention;

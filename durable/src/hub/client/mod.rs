@@ -7,6 +7,7 @@ pub(crate) mod instance;
 pub(crate) mod passing;
 pub(crate) mod progress;
 pub(crate) mod query;
+pub(crate) mod registered;
 pub(crate) mod reply;
 pub(crate) mod requests;
 pub(crate) mod shutdown;

@@ -1,0 +1,131 @@
+//! What a hub has registered, as data: for programs that call functions by name.
+
+use serde::Serialize;
+
+use crate::hub::TaskHub;
+use crate::registry::{Body, Entry, OperationEntry, Parameters};
+
+/// The functions that a hub can run, each list ordered by name and version; made by
+/// [`TaskHub::registered`].
+///
+/// The orchestrations of this crate itself, such as that of schedules, are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Registered {
+    /// Functions annotated with [`#[orchestrator]`](macro@crate::orchestrator).
+    pub orchestrators: Vec<RegisteredFunction>,
+    /// Functions annotated with [`#[activity]`](macro@crate::activity).
+    pub activities: Vec<RegisteredFunction>,
+    /// Types and functions annotated with [`#[entity]`](macro@crate::entity).
+    pub entities: Vec<RegisteredEntity>,
+}
+
+/// An orchestrator or an activity in [`Registered`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RegisteredFunction {
+    /// The name by which it is called.
+    pub name: &'static str,
+    /// Its version; `None` if its attribute names none.
+    pub version: Option<&'static str>,
+    /// The source file, as the compiler names it.
+    pub file: &'static str,
+    /// The line of the function's name in that file.
+    pub line: u32,
+    /// What a call has to give: the input is one parameter as itself, several as an array, none as
+    /// `null`.
+    pub parameters: Vec<Parameter>,
+}
+
+/// An entity in [`Registered`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RegisteredEntity {
+    /// The name in its entities' ids, in lower case.
+    pub name: &'static str,
+    /// The source file, as the compiler names it.
+    pub file: &'static str,
+    /// The line of the name of the type or function in that file.
+    pub line: u32,
+    /// Its operations, in the order of the source; empty for an entity that is a function, which
+    /// decides itself which operations it has. Every entity also has `delete`.
+    pub operations: Vec<RegisteredOperation>,
+}
+
+/// An operation of a [`RegisteredEntity`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RegisteredOperation {
+    /// The name by which it is called, without regard to case.
+    pub name: &'static str,
+    /// Whether it takes `&self`, so that it cannot change the state.
+    pub is_read_only: bool,
+    /// What a call has to give: the input is one parameter as itself, several as an array, none as
+    /// `null`.
+    pub parameters: Vec<Parameter>,
+}
+
+/// A parameter of a registered function or operation. A context and shared state are not listed,
+/// because they are no part of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Parameter {
+    /// Its name in the source.
+    pub name: &'static str,
+    /// Its type as the source writes it, such as `&str` or `Vec<Order>`.
+    pub type_name: &'static str,
+}
+
+impl TaskHub {
+    /// The functions that this hub can run: by name and version, with their parameters and where they
+    /// stand in the source.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// #[orchestrator(name = "greet")]
+    /// async fn greet(ctx: &OrchestrationContext, city: String, times: u32) -> Result<String> {
+    ///     Ok(format!("Hello {city}!").repeat(times as usize))
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// let registered = hub.registered();
+    /// let greet = &registered.orchestrators[0];
+    /// let parameters: Vec<_> = greet.parameters.iter().map(|it| (it.name, it.type_name)).collect();
+    /// assert_eq!(parameters, [("city", "String"), ("times", "u32")]);
+    /// println!("{}:{} has `{}`", greet.file, greet.line, greet.name);
+    /// # hub.shutdown().await
+    /// # }
+    /// ```
+    pub fn registered(&self) -> Registered {
+        let mut registered = Registered::default();
+        for entry in self.inner.registry.of_program() {
+            match entry.body {
+                Body::Orchestrator { .. } => registered.orchestrators.push(function(entry)),
+                Body::Activity { .. } => registered.activities.push(function(entry)),
+                Body::Entity { operations, .. } => registered.entities.push(RegisteredEntity {
+                    name: entry.name,
+                    file: entry.file,
+                    line: entry.line,
+                    operations: operations.iter().map(operation).collect(),
+                }),
+            }
+        }
+        registered
+    }
+}
+
+fn function(entry: &Entry) -> RegisteredFunction {
+    let Entry { name, version, file, line, parameters: given, .. } = *entry;
+    RegisteredFunction { name, version, file, line, parameters: parameters(given) }
+}
+
+fn operation(entry: &OperationEntry) -> RegisteredOperation {
+    let OperationEntry { name, reads, parameters: given } = *entry;
+    RegisteredOperation { name, is_read_only: reads, parameters: parameters(given) }
+}
+
+fn parameters(parameters: Parameters) -> Vec<Parameter> {
+    parameters.iter().map(|&(name, type_name)| Parameter { name, type_name }).collect()
+}
