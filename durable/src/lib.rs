@@ -1,4 +1,4 @@
-#![doc = include_str!("../docs/tour.md")]
+#![doc = include_str!("../docs/crate.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::expect_used, clippy::unwrap_used)]
 
@@ -16,9 +16,9 @@ mod chance;
 mod engine;
 mod entity;
 mod error;
-#[cfg(doctest)]
-mod error_pages;
 mod event;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod hub;
 mod limits;
 mod orchestration;
