@@ -7,8 +7,10 @@
 //!    alone sets no limit: what the attempt still returns is recorded.
 //! 3. An attempt that ends so drops an async body. A blocking body cannot be stopped: it keeps its
 //!    thread, but its result counts for nothing and it takes no place of `activity_concurrency`.
+//! 4. What most attempts do not need (time limits, blocking bodies, giving up) is a boxed future: the
+//!    future of an attempt is moved and copied several times on its way into the runtime.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +36,7 @@ const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_
 
 type Outcome = Result<Json, FailureDetails>;
 type Body = Box<dyn FnOnce() -> Outcome + Send>;
+type Sleep = Pin<Box<dyn Future<Output = Busy> + Send>>;
 
 /// Why an attempt ends before its body does.
 enum Stop {
@@ -90,12 +93,7 @@ impl Activities {
     }
 
     /// Ends when the attempt has to.
-    async fn stop(
-        &self,
-        job: &Job,
-        ticket: &Ticket,
-        limit: Option<(Duration, impl Future<Output = Busy>)>,
-    ) -> Stop {
+    async fn stop(&self, job: &Job, ticket: &Ticket, limit: Option<(Duration, Sleep)>) -> Stop {
         let time_is_up = async {
             match limit {
                 Some((limit, up)) => Stop::TimedOut(limit, up.await),
@@ -115,6 +113,10 @@ impl Activities {
     /// shutdown waits no longer.
     async fn given_up(&self, job: &Job, ticket: &Ticket) {
         ticket.token.cancelled().await;
+        Box::pin(self.cancelled(job, ticket)).await;
+    }
+
+    async fn cancelled(&self, job: &Job, ticket: &Ticket) {
         self.until(|| self.standing(job, ticket) != Standing::Wanted).await;
         let grace = pin!(self.timer.sleep(self.grace));
         let cut_off = pin!(self.until(|| self.standing(job, ticket) == Standing::CutOff));
@@ -144,10 +146,10 @@ impl Activities {
     }
 
     /// Sleeps from this call on; gives what keeps time from passing any further.
-    fn sleep(&self, time: Duration) -> impl Future<Output = Busy> + use<> {
+    fn sleep(&self, time: Duration) -> Sleep {
         let made = self.time.as_ref().map(|made| made.sleep(time));
         let timer = self.timer.clone();
-        async move {
+        Box::pin(async move {
             match made {
                 Some(awake) => awake.await.unwrap_or_default(),
                 None => {
@@ -155,7 +157,7 @@ impl Activities {
                     Busy::default()
                 }
             }
-        }
+        })
     }
 
     fn begin(&self, job: &Job, token: &CancellationToken) -> Result<ActivityRun, FailureDetails> {
@@ -180,7 +182,7 @@ impl Activities {
     async fn finish(&self, run: ActivityRun) -> Outcome {
         let output = match run {
             ActivityRun::Async(future) => panics::catch_async(future).await,
-            ActivityRun::Blocking(body) => self.block(body).await,
+            ActivityRun::Blocking(body) => Box::pin(self.block(body)).await,
             #[cfg(feature = "testing")]
             ActivityRun::Never(token) => {
                 token.cancelled().await;
