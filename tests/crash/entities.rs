@@ -15,6 +15,7 @@ use durable::{EntityDetails, EntityQuery, ManageError, RuntimeStatus};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
+use crate::instances;
 use crate::seed::{self, Random};
 
 /// Where the child finds the folder of the test.
@@ -116,7 +117,7 @@ async fn sender(ctx: &OrchestrationContext, number: u64, next: u64) -> Result<()
 }
 
 async fn open(folder: &Path) -> Result<TaskHub> {
-    Ok(TaskHub::builder().path(folder.join("hub")).live_instances(50).open().await?)
+    Ok(instances::builder(folder)?.live_instances(50).open().await?)
 }
 
 #[tokio::main]

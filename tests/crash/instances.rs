@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 
 use durable::prelude::*;
 use durable::protocol::EventKind;
-use durable::{OrchestrationHandle, StartError};
+use durable::{OrchestrationHandle, StartError, TaskHubBuilder};
 
 use crate::seed::{self, Random};
 
@@ -108,9 +108,14 @@ async fn child(folder: &Path, first: u32, round: u32) -> Result<()> {
     std::future::pending().await
 }
 
-async fn open(folder: &Path) -> Result<TaskHub> {
+/// The hub in `folder`, with the journal that the activities of this file need.
+pub(crate) fn builder(folder: &Path) -> Result<TaskHubBuilder> {
     let journal = Journal::open(&folder.join("journal"))?;
-    Ok(TaskHub::builder().path(folder.join("hub")).state(journal).open().await?)
+    Ok(TaskHub::builder().path(folder.join("hub")).state(journal))
+}
+
+async fn open(folder: &Path) -> Result<TaskHub> {
+    Ok(builder(folder)?.open().await?)
 }
 
 async fn start(hub: &TaskHub, id: &str) -> Result<OrchestrationHandle<job>> {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use durable::prelude::*;
 use durable::{InstanceQuery, RuntimeStatus};
 
+use crate::instances;
 use crate::seed::{self, Random};
 
 const NUMBERS: u32 = 40;
@@ -75,7 +76,7 @@ async fn collector(ctx: &OrchestrationContext, next: u32) -> Result<String> {
 /// The child: starts what is not there yet, and waits for all of it, until it is killed.
 #[tokio::main]
 async fn child(folder: &Path) -> Result<()> {
-    let hub = TaskHub::builder().path(folder.join("hub")).live_instances(6).open().await?;
+    let hub = instances::builder(folder)?.live_instances(6).open().await?;
     let mut collectors = Vec::new();
     for number in 0..producers() {
         let id = format!("collector-{number}");
@@ -94,7 +95,7 @@ async fn child(folder: &Path) -> Result<()> {
 /// What the hub holds in the end: nothing is left running, and nothing has failed.
 #[tokio::main]
 async fn check(folder: &Path) -> Result<()> {
-    let hub = TaskHub::open(folder.join("hub")).await?;
+    let hub = instances::builder(folder)?.open().await?;
     for number in 0..producers() {
         let run = hub.get_instance::<producer>(&format!("producer-{number}")).await?;
         run.expect("it was started").result().await?;
