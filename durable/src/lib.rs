@@ -41,8 +41,8 @@ pub use activity::{Activity, ActivityContext, State};
 pub use call::Call;
 pub use durable_macros::{activity, allow, deterministic, entity, event, helper, orchestrator};
 pub use entity::{
-    DynamicHandle, DynamicLocked, Entity, EntityContext, EntityHandle, LockedOperation, LockedTask,
-    Operation,
+    CriticalSection, DynamicHandle, DynamicLocked, Entity, EntityContext, EntityHandle,
+    LockEntities, LockSet, LockTask, LockedOperation, LockedTask, Operation,
 };
 pub use error::{Error, NonRetriable, Result, TaskError, TaskFailed};
 pub use event::ExternalEvent;
@@ -55,11 +55,11 @@ pub use hub::{
     StartError, TaskHub, TaskHubBuilder,
 };
 pub use orchestration::{
-    AsCompleted, ContinueAsNew, CriticalSection, Durable, DurableFuture, Elapsed,
-    ExternalEventWait, Join, JoinAll, JoinTuple, LockEntities, LockSet, LockTask, NextCompleted,
-    OrchestrationContext, Orchestrator, Race, Race2, Race3, Race4, Race5, Race6, Race7, Race8,
-    RaceTuple, SelectAll, Selectable, Task, Timeout, Timer, TryJoin, TryJoinAll, TryJoinTuple,
-    When, as_completed, join, join_all, race, select_all, timeout, try_join, try_join_all,
+    AsCompleted, ContinueAsNew, Durable, DurableFuture, Elapsed, ExternalEventWait, Join, JoinAll,
+    JoinTuple, NextCompleted, OrchestrationContext, Orchestrator, Race, Race2, Race3, Race4, Race5,
+    Race6, Race7, Race8, RaceTuple, SelectAll, Selectable, Task, Timeout, Timer, TryJoin,
+    TryJoinAll, TryJoinTuple, When, as_completed, join, join_all, race, select_all, timeout,
+    try_join, try_join_all,
 };
 pub use payload::Payload;
 pub use protocol::{EntityId, InstanceId, InvalidEntityId, InvalidInstanceId, RuntimeStatus};

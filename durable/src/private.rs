@@ -8,14 +8,14 @@ pub use inventory;
 
 pub use crate::activity::ActivityRun;
 pub use crate::entity::{
-    EntityBody, EntityFunction, EntityRef, OperationRun, RunOperation, RunnableEntity,
-    locked_operation, operation, run_entity, run_entity_function,
+    CallsLockedOnly, CallsNoOrchestrator, EntityBody, EntityFunction, EntityRef, LocksNothing,
+    OperationRun, RunOperation, RunnableEntity, check_in_critical_section, locked_operation,
+    operation, run_entity, run_entity_function,
 };
 pub use crate::error::{ErrorCodec, StoredError};
 pub use crate::event::EventData;
 pub use crate::orchestration::{
-    CallsLockedOnly, CallsNoOrchestrator, Child, DurableBlock, JoinChildren, LocksNothing,
-    RaceChildren, TryJoinChildren, check, check_in_critical_section, durable_block,
+    Child, DurableBlock, JoinChildren, RaceChildren, TryJoinChildren, check, durable_block,
 };
 pub use crate::payload::{Codec, InputReader, InputWriter, Stored, StoredState};
 pub use crate::protocol::{FailureDetails, Json};

@@ -176,8 +176,8 @@ async fn what_an_orchestrator_cannot_pass_on_is_an_error_that_says_so() -> Resul
     let said = hub.start(goes_on_with(0.5)).await?.result().await?;
     assert_eq!(
         said,
-        "the custom status is nested 200 levels deep, and JSON is read up to 127 levels deep; \
-         the event is nested 200 levels deep, and JSON is read up to 127 levels deep"
+        "the custom status is nested 200 levels deep; JSON can be read up to 127 levels deep; \
+         the event is nested 200 levels deep; JSON can be read up to 127 levels deep"
     );
     Ok(())
 }

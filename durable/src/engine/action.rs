@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::entity::Asked;
 use crate::orchestration::UnreadEvent;
+use crate::orchestration::request::Asked;
 use crate::orchestration::scope::NextExecution;
 use crate::protocol::{
     EntityId, EventKind, ExecutionStarted, HistoryEvent, InstanceId, Json, RuntimeStatus,

@@ -164,7 +164,7 @@ impl Execution {
             self.record_inherited(&mut new);
             return Some(Episode::set_aside(now, new, suspension, true));
         }
-        self.scope.begin_episode(now);
+        self.scope.start_episode(now);
         let (mut incoming, mut actions) = self.take_backlog();
         incoming.reserve(new.len());
         // What came in goes first: a result may be that of an attempt which, after a replay, looks as
@@ -281,7 +281,7 @@ impl Execution {
         }
         match &event.kind {
             EventKind::OrchestratorStarted => {
-                self.scope.begin_episode(event.timestamp);
+                self.scope.start_episode(event.timestamp);
                 Ok(())
             }
             EventKind::ExecutionStarted(started) => self.start(started),
@@ -444,7 +444,7 @@ impl Execution {
         let mut events: Vec<_> = self.scope.take_patches().into_iter().map(patched).collect();
         self.stop_cancelled(actions);
         let Some(asker) = &self.asker else { return events };
-        for (event_id, request) in self.scope.take_unrecorded() {
+        for (event_id, request) in self.scope.record_all() {
             actions.extend(open::begin(&request, event_id, 1, asker));
             let kind = open::event(&request, event_id, asker);
             events.push(HistoryEvent::action(event_id, now, kind));

@@ -5,8 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::entity::Asked;
-use crate::orchestration::request::{Ask, FunctionCall, Request};
+use crate::orchestration::request::{Ask, Asked, FunctionCall, Request};
 use crate::protocol::{EntityId, EventKind, HistoryEvent, InstanceId, Json, Suspension};
 use crate::registry::display_name;
 

@@ -16,8 +16,7 @@ use std::rc::Rc;
 
 use super::action::{Action, ScheduledTask};
 use crate::chance;
-use crate::entity::Asked;
-use crate::orchestration::request::{Ask, FunctionCall, Request};
+use crate::orchestration::request::{Ask, Asked, FunctionCall, Request};
 use crate::panics;
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, ParentInstance, Tags,

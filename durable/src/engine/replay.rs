@@ -34,7 +34,7 @@ impl Execution {
         self.strict = true;
         self.replay(history)?;
         match self.scope.first_unrecorded() {
-            Some((_, request)) => Err(self.subject().goes_on(&request)),
+            Some(request) => Err(self.subject().goes_on(&request)),
             None => Ok(()),
         }
     }
@@ -129,9 +129,7 @@ impl Execution {
                 (End::Unrecorded(Err(failure)), _) => {
                     self.mismatch(event, Wanted::Failed(&failure.message))
                 }
-                (End::NotYet, Some((_, request))) => {
-                    self.mismatch(event, Wanted::Request(&request))
-                }
+                (End::NotYet, Some(request)) => self.mismatch(event, Wanted::Request(&request)),
                 (End::NotYet, None) => self.mismatch(event, Wanted::Nothing),
             }),
         }
@@ -157,7 +155,7 @@ impl Execution {
             _ if recorded == RuntimeStatus::Terminated => None,
             End::NotYet => {
                 return Err(match self.scope.first_unrecorded() {
-                    Some((_, request)) => self.mismatch(event, Wanted::Request(&request)),
+                    Some(request) => self.mismatch(event, Wanted::Request(&request)),
                     None => self.mismatch(event, Wanted::Nothing),
                 });
             }

@@ -8,13 +8,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::operation::Asked;
 use super::{DELETE, Operation};
 use crate::activity::States;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::orchestration::request::Ask;
+use crate::orchestration::request::{Ask, Asked};
 use crate::orchestration::{Orchestrator, When, json_of};
 use crate::protocol::{
     EntityId, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, Timestamp,

@@ -1,13 +1,17 @@
 //! Entities: small pieces of state, each with its operations, which run one after another.
 //!
-//! What users write with, and how a batch of operations is run. When and where that is done, the hub
-//! decides (`hub/partition/entities/`); how an orchestrator asks for it, `orchestration/` says.
+//! What users write entities with, how orchestrators call, signal and lock them, and how a batch of
+//! operations runs. When and where a batch runs is up to the hub (`hub/partition/entities/`).
 //!
-//! Read next: `batch.rs` (each operation is a transaction).
+//! Uses `orchestration/`, which knows nothing of this module: to it, an operation is a request.
+//!
+//! Read next: `batch.rs` (each operation is a transaction), `operation.rs` (how it is called).
 
 mod batch;
 mod context;
+mod critical_section;
 mod handle;
+mod in_critical_section;
 mod operation;
 
 #[expect(unreachable_pub, reason = "the attribute names them in signatures")]
@@ -18,8 +22,11 @@ pub use batch::{
 pub(crate) use batch::{DELETE, Requested, is_deletion};
 pub use context::EntityContext;
 pub(crate) use context::{Around, Outgoing};
+pub use critical_section::{CriticalSection, LockEntities, LockSet, LockTask};
 pub use handle::{DynamicHandle, DynamicLocked, EntityHandle, EntityRef};
-pub(crate) use operation::Asked;
+pub use in_critical_section::{
+    CallsLockedOnly, CallsNoOrchestrator, LocksNothing, check_in_critical_section,
+};
 pub use operation::{LockedOperation, LockedTask, Operation, locked_operation, operation};
 
 use crate::payload::Codec;

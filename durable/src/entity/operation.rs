@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 
 use super::EntityRef;
 use crate::error::{Error, ErrorCodec, Result};
-use crate::orchestration::request::{Ask, Request};
+use crate::orchestration::request::{Ask, Asked, Request};
 use crate::orchestration::scope::Scope;
-use crate::orchestration::{Called, Task, When};
+use crate::orchestration::{Called, Durable, Task, When};
 use crate::payload::{Codec, InputWriter};
-use crate::protocol::{EntityId, FailureDetails, Json, Timestamp};
+use crate::protocol::{FailureDetails, Json, Timestamp};
 
 /// An operation of an entity with its input, which has not happened yet.
 ///
@@ -31,14 +31,6 @@ pub struct Operation<T, E = Error> {
     name: Cow<'static, str>,
     source: &'static Location<'static>,
     codecs: (Codec<T>, ErrorCodec<E>),
-}
-
-/// Which entity is asked for what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
-    pub(crate) entity_id: EntityId,
-    pub(crate) operation: Cow<'static, str>,
-    pub(crate) input: Json,
 }
 
 /// An operation of an entity, as a handle's method makes it.
@@ -168,6 +160,13 @@ impl<T, E> IntoFuture for Operation<T, E> {
         Task::new(called, request, self.codecs)
     }
 }
+
+#[diagnostic::do_not_recommend]
+impl<T, E> Durable for Operation<T, E> {}
+#[diagnostic::do_not_recommend]
+impl<T, E> Durable for LockedOperation<'_, T, E> {}
+#[diagnostic::do_not_recommend]
+impl<T, E> Durable for LockedTask<'_, T, E> {}
 
 impl<T, E> fmt::Debug for Operation<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,20 +12,19 @@ use uuid::Uuid;
 
 use super::Orchestrator;
 use super::continue_as_new::ContinueAsNew;
-use super::critical_section::{LockEntities, LockSet};
 use super::external_event::ExternalEventWait;
 use super::request::{Ask, ChildOptions, FunctionCall, Request, TaskOptions};
 use super::scope::{CustomStatus, Scope};
+use super::serialize::written;
 use super::timer::{Timer, When};
 use crate::call::Call;
 use crate::chance;
 use crate::error::{Error, Result};
 use crate::event::{ExternalEvent, check_name};
-use crate::limits::Limits;
 use crate::payload::{Payload, payload};
 use crate::protocol::{
-    EntityId, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, ParentInstance,
-    Tags, TraceContext,
+    ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, ParentInstance, Tags,
+    TraceContext,
 };
 use crate::registry::compare_versions;
 
@@ -55,6 +54,10 @@ pub struct OrchestrationContext {
 impl OrchestrationContext {
     pub(crate) fn new(name: &'static str, started: Rc<ExecutionStarted>, scope: Rc<Scope>) -> Self {
         Self { name, started, scope }
+    }
+
+    pub(crate) fn scope(&self) -> &Rc<Scope> {
+        &self.scope
     }
 
     /// Name of the orchestration.
@@ -208,7 +211,7 @@ impl OrchestrationContext {
 
     /// The custom status of an orchestrator of this crate, whatever the limit that a user has set.
     pub(crate) fn say(&self, status: Json) {
-        self.scope.set_custom_status(CustomStatus::Said(status));
+        self.scope.set_custom_status(CustomStatus::Set(status));
     }
 
     /// Takes back what was said with [`set_custom_status`](Self::set_custom_status).
@@ -352,47 +355,6 @@ impl OrchestrationContext {
         self.scope.request(Box::new(Request { ask, source: Location::caller() }));
     }
 
-    /// Begins a critical section: locks entities, so that nobody else changes them until what this
-    /// gives is dropped. Await it; whoever has one of them locked comes first.
-    ///
-    /// Locks are taken in one order by everybody, so critical sections never wait for each other in a
-    /// circle. They survive crashes, and end with the instance however that ends. What a critical
-    /// section may do, Durable Functions' [rules] say: no other one inside, no sub-orchestration, calls
-    /// of locked entities only, each one at a time, no signals to them.
-    ///
-    /// # Errors
-    /// The future gives an error if it breaks a rule, or if a key does.
-    ///
-    /// ```
-    /// # use durable::prelude::*;
-    /// # use serde::{Serialize, Deserialize};
-    /// # #[derive(Default, Serialize, Deserialize)]
-    /// # struct Account(i64);
-    /// # #[entity]
-    /// # impl Account {
-    /// #     fn withdraw(&mut self, cents: i64) -> Result<()> { self.0 -= cents; Ok(()) }
-    /// #     fn deposit(&mut self, cents: i64) { self.0 += cents; }
-    /// # }
-    /// #[orchestrator]
-    /// async fn transfer(ctx: &OrchestrationContext, from: String, to: String, cents: i64) -> Result<()> {
-    ///     let mut accounts = ctx.lock_entities((Account::at(from), Account::at(to))).await?;
-    ///     accounts.0.withdraw(cents).await?; // an error ends the critical section with the transfer
-    ///     accounts.1.deposit(cents).await?;
-    ///     Ok(())
-    /// }
-    /// ```
-    ///
-    /// [rules]: https://learn.microsoft.com/azure/azure-functions/durable/durable-functions-entities#critical-section-rules
-    #[track_caller]
-    pub fn lock_entities<L: LockSet>(&self, entities: L) -> LockEntities<L::Locked> {
-        LockEntities::new(Rc::clone(&self.scope), entities, Location::caller())
-    }
-
-    /// The entities that are locked, if a critical section has begun.
-    pub fn locked_entities(&self) -> Option<Vec<EntityId>> {
-        self.scope.locked_entities()
-    }
-
     /// Ends this execution and begins the instance anew, with this call's input and an empty history:
     /// how an orchestration that goes on for ever stays small. Give it a call of the orchestration
     /// itself, and await it: nothing behind that runs.
@@ -475,31 +437,4 @@ pub(crate) struct NamedStart {
     pub(crate) version: Option<String>,
     pub(crate) input: Json,
     pub(crate) tags: Tags,
-}
-
-/// A value as JSON, if it has such a form and is not too large.
-pub(crate) fn json_of(
-    what: &str,
-    value: &(impl Serialize + ?Sized),
-    limits: &Limits,
-) -> Result<Json> {
-    let json = written(what, value)?;
-    limits.check_payload(what, json.len()).map_err(Error::msg)?;
-    Ok(Json::trusted(json))
-}
-
-/// A value of a type that may not be readable at all, as JSON that is not too deep to be read.
-fn written(what: &str, value: &(impl Serialize + ?Sized)) -> Result<String> {
-    let json = serde_json::to_string(value)
-        .map_err(|error| Error::msg(format!("{what} has no JSON form: {error}")))?;
-    // An orchestrator that release 0.1 has started goes on as it did there.
-    let checks = Scope::current().is_none_or(|scope| scope.replay_version() >= 1);
-    let depth = if checks { Json::depth_of(&json) } else { 0 };
-    if depth > Json::DEPTH_MAX {
-        let max = Json::DEPTH_MAX;
-        return Err(Error::msg(format!(
-            "{what} is nested {depth} levels deep, and JSON is read up to {max} levels deep"
-        )));
-    }
-    Ok(json)
 }

@@ -4,15 +4,14 @@
 //! identity, bounded by [`Durable`], a marker without associated types: so awaiting anything else is
 //! one error, on the user's expression, and no type is changed by it.
 //!
-//! Read next: `in_critical_section.rs` (what else is checked where entities are locked).
+//! Read next: `entity/in_critical_section.rs` (what else is checked where entities are locked).
 
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::{LockEntities, LockTask, Task};
+use super::Task;
 use crate::call::Call;
-use crate::entity::{LockedOperation, LockedTask, Operation};
 
 /// Something that an orchestrator may await, because its result is recorded.
 ///
@@ -43,16 +42,6 @@ impl<F: Durable + Future + ?Sized> DurableFuture for F {}
 impl<F> Durable for Call<F> {}
 #[diagnostic::do_not_recommend]
 impl<T, E> Durable for Task<T, E> {}
-#[diagnostic::do_not_recommend]
-impl<T, E> Durable for Operation<T, E> {}
-#[diagnostic::do_not_recommend]
-impl<T, E> Durable for LockedOperation<'_, T, E> {}
-#[diagnostic::do_not_recommend]
-impl<T, E> Durable for LockedTask<'_, T, E> {}
-#[diagnostic::do_not_recommend]
-impl<K> Durable for LockEntities<K> {}
-#[diagnostic::do_not_recommend]
-impl<K> Durable for LockTask<K> {}
 #[diagnostic::do_not_recommend]
 impl<F: Durable + ?Sized> Durable for &mut F {}
 #[diagnostic::do_not_recommend]

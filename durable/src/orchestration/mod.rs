@@ -1,18 +1,18 @@
-//! What an orchestrator is written with: its context, tasks, and ways to wait for several.
+//! What orchestrators are written with: the context, tasks, timers, external events, and combinators
+//! that wait for several tasks.
 //!
-//! Read next: `scope.rs` (how a task finds the episode in which it is polled).
+//! Knows nothing of `entity/`, which builds on it.
+//!
+//! Read next: `scope/mod.rs` (how a task finds the episode in which it is polled).
 
 mod combinators;
 mod context;
 mod continue_as_new;
-mod critical_section;
 mod durable;
 mod external_event;
-mod in_critical_section;
-mod inbox;
-mod refusal;
 pub(crate) mod request;
 pub(crate) mod scope;
+mod serialize;
 mod task;
 mod timer;
 
@@ -22,16 +22,13 @@ pub use combinators::{
     TryJoinAll, TryJoinChildren, TryJoinTuple, as_completed, join, join_all, race, select_all,
     try_join, try_join_all,
 };
+pub(crate) use context::NamedStart;
 pub use context::OrchestrationContext;
-pub(crate) use context::{NamedStart, json_of};
 pub use continue_as_new::ContinueAsNew;
-pub use critical_section::{CriticalSection, LockEntities, LockSet, LockTask};
 pub use durable::{Durable, DurableBlock, DurableFuture, check, durable_block};
 pub use external_event::ExternalEventWait;
-pub use in_critical_section::{
-    CallsLockedOnly, CallsNoOrchestrator, LocksNothing, check_in_critical_section,
-};
-pub(crate) use inbox::UnreadEvent;
+pub(crate) use scope::UnreadEvent;
+pub(crate) use serialize::json_of;
 pub(crate) use task::Called;
 pub use task::Task;
 pub(crate) use timer::Due;

@@ -1,26 +1,25 @@
-//! What an orchestrator asks for, before it is recorded.
+//! Requests: what an orchestrator asks for, before it is recorded.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::panic::Location;
 use std::time::Duration;
 
-use crate::entity::Asked;
 use crate::protocol::{EntityId, EventKind, InstanceId, Json, Tags, Timestamp};
 use crate::retry::RetryPolicy;
 
-/// What an orchestrator asks for, and where in its source.
+/// What an orchestrator asks for, and where in its source code.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) ask: Ask,
     pub(crate) source: &'static Location<'static>,
 }
 
-/// The kinds of things that can be asked for.
+/// The kinds of requests.
 #[derive(Clone, Debug)]
 pub(crate) enum Ask {
     Activity(FunctionCall),
-    /// None stands for an id that is derived from the asking execution.
+    /// Without an instance id, the child's id is derived from that of the requesting execution.
     SubOrchestration {
         call: FunctionCall,
         instance_id: Option<InstanceId>,
@@ -28,7 +27,7 @@ pub(crate) enum Ask {
     },
     Timer {
         fire_at: Timestamp,
-        /// The time from the request to `fire_at`, if the timer limits the time of something else.
+        /// The time from the request to `fire_at`, if the timer is the limit of a `timeout`.
         limit: Option<Duration>,
     },
     SendEvent {
@@ -36,14 +35,14 @@ pub(crate) enum Ask {
         name: String,
         input: Json,
     },
-    /// Of the critical section whose request has this number, if it is in one.
     CallEntity {
         asked: Asked,
+        /// The id of the lock request, if the call is made in a critical section.
         section: Option<i32>,
     },
-    /// None stands for at once.
     SignalEntity {
         asked: Asked,
+        /// When the signal is delivered, if not at once.
         at: Option<Timestamp>,
     },
     /// Entities to lock, in the order in which they are locked.
@@ -55,58 +54,76 @@ pub(crate) enum Ask {
     },
 }
 
-/// A function to be run, with its input.
+/// Which operation of which entity, with its input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) entity_id: EntityId,
+    pub(crate) operation: Cow<'static, str>,
+    pub(crate) input: Json,
+}
+
+/// A function to run, with its input.
 #[derive(Clone, Debug)]
 pub(crate) struct FunctionCall {
-    /// That of a definition, or one that was recorded.
+    /// Borrowed from a definition, or owned if it comes from a record.
     pub(crate) name: Cow<'static, str>,
     pub(crate) version: Option<String>,
     pub(crate) input: Json,
     pub(crate) options: TaskOptions,
 }
 
-/// How a call is to be carried out.
+/// How a call is carried out.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TaskOptions {
     pub(crate) retry: Option<RetryPolicy>,
-    /// Of the whole call.
+    /// The limit of the whole call, over all attempts.
     pub(crate) timeout: Option<Duration>,
-    /// Of each attempt.
+    /// The limit of each attempt.
     pub(crate) attempt_timeout: Option<Duration>,
     pub(crate) tags: Tags,
 }
 
-/// What there is to say of a sub-orchestration only.
+/// The options of a sub-orchestration that activities do not have.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ChildOptions {
-    /// Whether nobody waits for its result.
+    /// Whether its result is not waited for.
     pub(crate) detached: bool,
     pub(crate) start_at: Option<Timestamp>,
 }
 
 impl Request {
-    /// The same request with what was recorded of it: once a timer is set, its time stays, and what is
-    /// asked for again goes to whom it went before.
+    /// The request with what its recording fixes: the time of a timer, the id of a child, the entity
+    /// of a call. If it is made again, it goes where it went before.
     pub(crate) fn recorded_as(mut self: Box<Self>, recorded: &EventKind) -> Box<Self> {
-        match (&mut self.ask, recorded) {
-            (Ask::Timer { fire_at, .. }, EventKind::TimerCreated { fire_at: recorded, .. }) => {
-                *fire_at = *recorded;
+        match &mut self.ask {
+            Ask::Timer { fire_at, .. } => {
+                if let EventKind::TimerCreated { fire_at: recorded, .. } = recorded {
+                    *fire_at = *recorded;
+                }
             }
-            (
-                Ask::SubOrchestration { instance_id, .. },
-                EventKind::SubOrchestrationInstanceCreated { instance_id: recorded, .. },
-            ) => *instance_id = Some(recorded.clone()),
-            (
-                Ask::CallEntity { asked, .. },
-                EventKind::EntityOperationCalled { entity_id: recorded, .. },
-            ) => asked.entity_id = recorded.clone(),
-            _ => {}
+            Ask::SubOrchestration { instance_id, .. } => {
+                if let EventKind::SubOrchestrationInstanceCreated { instance_id: id, .. } = recorded
+                {
+                    *instance_id = Some(id.clone());
+                }
+            }
+            Ask::CallEntity { asked, .. } => {
+                if let EventKind::EntityOperationCalled { entity_id, .. } = recorded {
+                    asked.entity_id = entity_id.clone();
+                }
+            }
+            // These are not made again, or nothing in them could differ.
+            Ask::Activity(_)
+            | Ask::SendEvent { .. }
+            | Ask::SignalEntity { .. }
+            | Ask::LockEntities(_)
+            | Ask::UnlockEntities { .. } => {}
         }
         self
     }
 
-    /// Whose input is handed over, for people.
-    pub(crate) fn what_is_handed_over(&self) -> impl fmt::Display {
+    /// What the payload of the request is called in error texts.
+    pub(crate) fn payload_name(&self) -> impl fmt::Display {
         fmt::from_fn(|f| match &self.ask {
             Ask::Activity(call) => write!(f, "the input of activity `{}`", call.name),
             Ask::SubOrchestration { call, .. } => {
@@ -116,14 +133,17 @@ impl Request {
                 let Asked { operation, entity_id, .. } = asked;
                 write!(f, "the input of operation `{operation}` of `{entity_id}`")
             }
-            _ => f.write_str("the input"),
+            Ask::SendEvent { name, .. } => write!(f, "the payload of event `{name}`"),
+            Ask::Timer { .. } | Ask::LockEntities(_) | Ask::UnlockEntities { .. } => {
+                f.write_str("the input")
+            }
         })
     }
 
-    /// Where it was asked for, as `file:line`.
+    /// Where in the source code the request is made, as `file:line`.
     pub(crate) fn source(&self) -> String {
         let (file, line) = (self.source.file(), self.source.line());
-        // `format!` would begin with a guess and grow twice, for every request.
+        // `format!` would guess the capacity and grow it twice, for every request.
         let mut source = String::with_capacity(file.len() + ":12345".len());
         let _ = write!(source, "{file}:{line}");
         source
@@ -142,16 +162,17 @@ impl Request {
         }
     }
 
-    /// What is handed over, if anything is.
+    /// The payload of the request, if it has one.
     pub(crate) fn handed_over(&self) -> Option<&Json> {
         match &self.ask {
+            Ask::Activity(call) | Ask::SubOrchestration { call, .. } => Some(&call.input),
             Ask::CallEntity { asked, .. } | Ask::SignalEntity { asked, .. } => Some(&asked.input),
             Ask::SendEvent { input, .. } => Some(input),
-            _ => self.call().map(|call| &call.input),
+            Ask::Timer { .. } | Ask::LockEntities(_) | Ask::UnlockEntities { .. } => None,
         }
     }
 
-    /// Whether nothing comes back.
+    /// Whether the request has no result.
     pub(crate) fn is_one_way(&self) -> bool {
         match &self.ask {
             Ask::Activity(_)

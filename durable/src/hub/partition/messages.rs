@@ -3,7 +3,7 @@
 //! Every message that a partition sends is made here, so that its id, its sender and the execution
 //! that it is meant for are set in one place.
 
-use crate::entity::Asked;
+use crate::orchestration::request::Asked;
 use crate::protocol::{
     EntityId, EventKind, ExecutionStarted, FailureDetails, InstanceId, InstanceRecord, Json,
     MessageId, ParentInstance, TaskMessage, Timestamp,

@@ -9,11 +9,12 @@ use tokio::sync::oneshot;
 
 use super::reply::Reply;
 use super::requests::NotSent;
-use crate::entity::{Asked, DELETE, DynamicHandle, Entity, EntityHandle, EntityRef, Operation};
+use crate::entity::{DELETE, DynamicHandle, Entity, EntityHandle, EntityRef, Operation};
 use crate::error::TaskFailed;
 use crate::hub::error::{EntityError, HubError};
 use crate::hub::mail::{EntityReply, Mail};
 use crate::hub::task_hub::TaskHub;
+use crate::orchestration::request::Asked;
 use crate::orchestration::{Called, When};
 use crate::payload::Payload;
 use crate::protocol::{

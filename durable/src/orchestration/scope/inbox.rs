@@ -1,29 +1,26 @@
-//! External events of an execution: those that came and were not read, and who waits for which.
+//! The external events of an execution that are unread, and the waits for them.
 //!
 //! Rules:
 //! 1. Names are compared without regard to case.
-//! 2. An event goes to the oldest wait for its name; if there is none, it is kept for the next.
-//! 3. A dropped wait loses no event. The next wait takes the event of the dropped one and hands its
-//!    own event to the wait behind it, and so on down the line; an event for which no wait is left is
-//!    kept at its old place.
+//! 2. An event goes to the oldest wait for its name. If there is none, it is kept for the next wait.
+//! 3. Dropping a wait loses no event: the next wait takes the event of the dropped one and hands its
+//!    own event to the wait behind it, and so on. An event for which no wait is left is kept at its
+//!    old position.
 //!
-//! So of one name the n-th oldest wait has the n-th oldest unread event, whatever was dropped.
+//! So among the waits and unread events of one name, the n-th oldest wait always has the n-th oldest
+//! event, whatever was dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::scope::Slot;
+use super::groups::{Slot, Woken};
 use crate::protocol::Json;
 
-/// An event that nobody has read.
+/// An event that no wait has taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnreadEvent {
     pub(crate) name: String,
     pub(crate) input: Json,
 }
-
-/// A wait that has its event now, and the place from which it is polled.
-#[derive(Debug)]
-pub(super) struct Woken(pub(super) Option<Slot>);
 
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
@@ -43,7 +40,7 @@ struct OfName {
     kept: BTreeMap<u64, UnreadEvent>,
     /// Waits without an event.
     waiting: BTreeSet<u64>,
-    /// Waits that have an event and were not polled since.
+    /// Waits that were given an event and have not been polled since.
     met: BTreeSet<u64>,
 }
 
@@ -56,15 +53,17 @@ struct Wait {
 }
 
 impl Inbox {
+    /// Whether a wait has no event.
     pub(super) fn is_waited_for(&self) -> bool {
         self.unmet > 0
     }
 
+    /// How many events are unread.
     pub(super) fn unread(&self) -> usize {
         self.unread
     }
 
-    /// The place that an event has woken, if there was one to wake.
+    /// Adds an event; gives the wait that takes it, if there is one.
     pub(super) fn deliver(&mut self, name: &str, input: Json) -> Option<Woken> {
         let event = (self.next_event, UnreadEvent { name: name.to_owned(), input });
         self.next_event += 1;
@@ -86,6 +85,7 @@ impl Inbox {
         None
     }
 
+    /// Adds a wait for the next event of this name; gives its number.
     pub(super) fn wait(&mut self, name: &str) -> u64 {
         let (id, name) = (self.next_wait, name.to_lowercase());
         self.next_wait += 1;
@@ -101,6 +101,7 @@ impl Inbox {
         id
     }
 
+    /// The payload of a wait's event, once. If there is none yet, `polling` is woken by it.
     pub(super) fn take(&mut self, id: u64, polling: Option<Slot>) -> Option<Json> {
         let wait = self.waits.get_mut(&id)?;
         wait.waiter = polling;
@@ -110,10 +111,10 @@ impl Inbox {
         Some(event.input)
     }
 
-    /// Drops a wait; the result is the place that its event wakes, if it had one.
+    /// Drops a wait; gives the wait that its event, or the one handed down the line, wakes.
     ///
     /// Under replay version 0 its event goes to the oldest wait that has none, past the waits in
-    /// between: these executions keep the order that they have recorded.
+    /// between. Such executions keep the order that they have recorded.
     pub(super) fn stop(&mut self, id: u64, replay_version: u8) -> Option<Woken> {
         let Wait { name, event, .. } = self.remove(id)?;
         let mut event = event?;
@@ -129,6 +130,7 @@ impl Inbox {
         self.give(&name, event)
     }
 
+    /// All unread events, in the order in which they came in.
     pub(super) fn take_unread(&mut self) -> Vec<UnreadEvent> {
         let kept = std::mem::take(&mut self.names).into_values().flat_map(|of_name| of_name.kept);
         let given = self.waits.values_mut().filter_map(|wait| wait.event.take());
@@ -152,13 +154,13 @@ impl Inbox {
     }
 }
 
-/// Random waits, events and drops, beside a list of waits and a list of events.
+/// Random waits, events and drops, compared with a list of waits and a list of events.
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::protocol::REPLAY_VERSION;
 
-    /// A small generator, so that a seed says everything.
+    /// A small generator, so that a seed reproduces a run.
     struct Random(u64);
 
     impl Random {
@@ -170,7 +172,7 @@ mod tests {
         }
     }
 
-    /// What the documentation promises of one name: the n-th oldest wait has the n-th oldest event.
+    /// The model of one name: the n-th oldest wait has the n-th oldest event.
     #[derive(Default)]
     struct Line {
         waits: Vec<u64>,
