@@ -155,7 +155,8 @@ impl Activities {
         queue.workers += 1;
         drop(queue);
         let worker = Worker { activities: Arc::clone(self), job: None, is_counted: true };
-        self.runtime.spawn(worker.work());
+        // In a box, since tokio moves what it spawns several times.
+        self.runtime.spawn(Box::pin(worker.work()));
     }
 
     /// Tells a job that nobody waits for it any more.
