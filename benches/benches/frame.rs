@@ -6,8 +6,8 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput};
 use durable::Result;
 use durable::protocol::{
-    EventKind, ExecutionId, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId, InstanceRecord,
-    PartitionId, Timestamp,
+    EventKind, ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId,
+    Timestamp,
 };
 use durable::store::{Commit, Durability, EpisodeWrite, Epoch, MemoryStore, SledStore, Store};
 
@@ -29,7 +29,7 @@ fn main() -> Result<()> {
 /// Commits of so many episodes, each of an instance of its own.
 fn commit(criterion: &mut Criterion, name: &str, store: &dyn Store, size: u64) -> Result<()> {
     let created_at = Timestamp::default();
-    store.create(&HubRecord { format: FORMAT_VERSION, partitions: 1, created_at })?;
+    store.create(&HubRecord::new(1, created_at))?;
     let epoch = store.claim(PARTITION)?;
     let mut group = criterion.benchmark_group("commit");
     group.throughput(Throughput::Elements(size));
@@ -48,8 +48,9 @@ fn of_episodes(count: u64, epoch: Epoch, at: Timestamp) -> Commit {
         let kinds = [EventKind::OrchestratorStarted, EventKind::OrchestratorCompleted];
         let events: Vec<_> = kinds.map(|kind| HistoryEvent::new(at, kind)).into();
         record.history_len = events.len() as u64;
-        EpisodeWrite { partition: PARTITION, record, events, replaces: None }
+        EpisodeWrite::new(PARTITION, record, events)
     };
-    let episodes = (0..count).map(episode).collect();
-    Commit { owners: vec![(PARTITION, epoch)], episodes, ..Commit::default() }
+    let mut commit = Commit::new(vec![(PARTITION, epoch)]);
+    commit.episodes = (0..count).map(episode).collect();
+    commit
 }

@@ -144,13 +144,10 @@ fn one_more(owners: Vec<(PartitionId, Epoch)>) -> Commit {
     let execution = ExecutionId::from_u128(u128::MAX);
     let record = InstanceRecord::new(id.clone(), execution, "more", None, work::time(0));
     let message = work::message(u128::MAX, &id, "more".repeat(5000));
-    let episode = EpisodeWrite { partition, record, events: Vec::new(), replaces: None };
-    Commit {
-        owners,
-        episodes: vec![episode],
-        messages: vec![(partition, message)],
-        ..Commit::default()
-    }
+    let mut commit = Commit::new(owners);
+    commit.episodes.push(EpisodeWrite::new(partition, record, Vec::new()));
+    commit.messages.push((partition, message));
+    commit
 }
 
 /// The first difference between what two stores show, if there is one.

@@ -86,7 +86,7 @@ impl Work {
 }
 
 pub(crate) fn hub(created_at: i64) -> HubRecord {
-    HubRecord { format: 1, partitions: PARTITIONS, created_at: time(created_at) }
+    HubRecord::new(PARTITIONS, time(created_at))
 }
 
 pub(crate) fn time(seconds: i64) -> Timestamp {
@@ -94,13 +94,8 @@ pub(crate) fn time(seconds: i64) -> Timestamp {
 }
 
 pub(crate) fn message(number: u128, to: &InstanceId, text: String) -> TaskMessage {
-    TaskMessage {
-        id: MessageId::from_u128(number),
-        instance_id: to.clone(),
-        execution_id: None,
-        from: None,
-        event: EventKind::GenericEvent { data: text },
-    }
+    let event = EventKind::GenericEvent { data: text };
+    TaskMessage::new(MessageId::from_u128(number), to.clone(), event)
 }
 
 pub(crate) fn partition_of(id: &InstanceId) -> PartitionId {
@@ -143,7 +138,7 @@ impl Author {
 
     fn commit(&mut self) -> Commit {
         let owners = self.epochs.iter().map(|(partition, epoch)| (*partition, *epoch)).collect();
-        let mut commit = Commit { owners, ..Commit::default() };
+        let mut commit = Commit::new(owners);
         let mut purged = BTreeSet::new();
         let (most, ids) = if self.size == Size::Small { (2, 5) } else { (6, IDS) };
         for _ in 0..=self.random.below(most) {
@@ -226,7 +221,9 @@ impl Author {
         }
         let id = record.instance_id.clone();
         self.instances.insert(id.clone(), record.clone());
-        EpisodeWrite { partition: partition_of(&id), record, events, replaces }
+        let mut episode = EpisodeWrite::new(partition_of(&id), record, events);
+        episode.replaces = replaces;
+        episode
     }
 
     fn event(&mut self) -> HistoryEvent {

@@ -37,6 +37,8 @@ fn errors() -> Vec<Box<dyn StdError>> {
             doing: "cannot write".into(),
             source: Arc::new(io_error()),
         }),
+        Box::new(StoreError::backend("cannot commit", io_error())),
+        Box::new(StoreError::unavailable("cannot commit", io_error())),
         Box::new(OpenError::Store(store_error())),
         Box::new(OpenError::Thread(no_thread)),
         Box::new(hub()),

@@ -210,21 +210,12 @@ async fn a_start_that_another_process_left_in_the_store_is_found() -> Result<()>
     builder(&store, &runs).open().await?.shutdown().await?;
     let instance_id = InstanceId::new("from-elsewhere")?;
     let partition = PartitionId::of(&instance_id, 4);
-    let started = ExecutionStarted::new(
-        "recorded_steps",
-        None,
-        Json::parse("[3, 99]")?,
-        ExecutionId::generate(),
-    );
-    let message = TaskMessage {
-        id: MessageId::generate(),
-        instance_id,
-        execution_id: None,
-        from: None,
-        event: started.into(),
-    };
-    let messages = vec![(partition, message)];
-    store.commit(&Commit { messages, ..Commit::default() })?;
+    let input = Json::parse("[3, 99]")?;
+    let started = ExecutionStarted::new("recorded_steps", None, input, ExecutionId::generate());
+    let mut commit = Commit::default();
+    let message = TaskMessage::new(MessageId::generate(), instance_id, started.into());
+    commit.messages.push((partition, message));
+    store.commit(&commit)?;
 
     let hub = builder(&store, &runs).open().await?;
     let run = loop {
@@ -267,8 +258,7 @@ async fn thousands_of_messages_that_are_in_the_store_arrive_once_and_in_order() 
         let instance_id = InstanceId::new(id)?;
         let (name, input) = ("Number".to_owned(), Json::parse(&number.to_string())?);
         let event = EventKind::EventRaised { name, input };
-        let (id, execution_id, from) = (MessageId::generate(), None, None);
-        let message = TaskMessage { id, instance_id, execution_id, from, event };
+        let message = TaskMessage::new(MessageId::generate(), instance_id, event);
         commit.messages.push((PartitionId(0), message));
     }
     store.commit(&commit)?;

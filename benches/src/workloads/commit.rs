@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use durable::protocol::{
-    EventKind, ExecutionId, ExecutionStarted, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId,
-    InstanceRecord, Json, MessageId, PartitionId, RuntimeStatus, Tags, TaskMessage, Timestamp,
+    EventKind, ExecutionId, ExecutionStarted, HistoryEvent, HubRecord, InstanceId, InstanceRecord,
+    Json, MessageId, PartitionId, RuntimeStatus, Tags, TaskMessage, Timestamp,
 };
 use durable::store::{Commit, EpisodeWrite, SledStore, Store};
 use durable::{Error, Result};
@@ -64,7 +64,7 @@ fn durable(plan: &Plan, commits: Vec<Commit>) -> Result<Vec<Duration>> {
     let folder = plan.fresh()?;
     let store = SledStore::open(folder.path())?;
     let created_at = Timestamp::default();
-    store.create(&HubRecord { format: FORMAT_VERSION, partitions: 1, created_at })?;
+    store.create(&HubRecord::new(1, created_at))?;
     let epoch = store.claim(PARTITION)?;
     let mut times = Vec::with_capacity(commits.len());
     let until = now() + limit(plan);
@@ -132,20 +132,15 @@ impl Writer {
         record.history_len += events.len() as u64;
         record.last_updated_at = time;
         let (record, partition) = (record.clone(), PARTITION);
-        let message = TaskMessage {
-            id: MessageId::from_u128(u128::from(n) + 1),
-            instance_id: record.instance_id.clone(),
-            execution_id: Some(record.execution_id),
-            from: None,
-            event: EventKind::TaskCompleted {
-                task_scheduled_id: task,
-                result: self.payload.clone(),
-            },
-        };
+        let event =
+            EventKind::TaskCompleted { task_scheduled_id: task, result: self.payload.clone() };
+        let id = MessageId::from_u128(u128::from(n) + 1);
+        let mut message = TaskMessage::new(id, record.instance_id.clone(), event);
+        message.execution_id = Some(record.execution_id);
         let consumed = self.waiting[place].replace(message.id);
         commit.consumed.extend(consumed.map(|id| (PARTITION, id)));
         commit.messages.push((PARTITION, message));
-        commit.episodes.push(EpisodeWrite { partition, record, events, replaces: None });
+        commit.episodes.push(EpisodeWrite::new(partition, record, events));
     }
 
     /// The events of an episode: a result came, and the next activity is asked for.

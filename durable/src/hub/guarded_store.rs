@@ -54,10 +54,10 @@ impl Store for GuardedStore {
         &self,
         partition: PartitionId,
         to: Option<&InstanceId>,
-        places: Range<u64>,
+        positions: Range<u64>,
         limit: usize,
     ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
-        self.call("reading messages", |store| store.messages(partition, to, places, limit))
+        self.call("reading messages", |store| store.messages(partition, to, positions, limit))
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {

@@ -234,7 +234,8 @@ fn cut_text(text: &mut String, bytes_max: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Json, decode, encode};
+    use crate::protocol::Json;
+    use crate::protocol::codec::{read_value, written};
 
     fn nested(depth: usize) -> FailureDetails {
         let bottom = FailureDetails::new("Bottom", "0");
@@ -282,7 +283,7 @@ mod tests {
         assert!(deep.0 == clone.0);
         assert_eq!(clone.0.chain().count(), 100_000);
         assert!(format!("{:?}", deep.0).ends_with(&format!("{:?}", nested(1))));
-        let stored = decode::<FailureDetails>(&encode(&deep.0).unwrap()).unwrap();
+        let stored = read_value::<FailureDetails>(&written(&deep.0)).unwrap();
         assert_eq!(last_of(&stored), (64, "99937 more causes are left out"));
         let json = serde_json::to_string(&deep.0).unwrap();
         assert_eq!(serde_json::from_str::<FailureDetails>(&json).unwrap(), stored);

@@ -217,7 +217,7 @@ impl StdError for FailureDetails {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{decode, encode};
+    use crate::protocol::codec::{read_value, written};
 
     #[test]
     fn a_value_of_null_is_not_no_value() {
@@ -226,8 +226,8 @@ mod tests {
             let failure = FailureDetails::new("", "outer").caused_by(failure);
             let json = serde_json::to_string(&failure).unwrap();
             assert_eq!(serde_json::from_str::<FailureDetails>(&json).unwrap(), failure, "{json}");
-            let bytes = encode(&failure).unwrap();
-            assert_eq!(decode::<FailureDetails>(&bytes).unwrap(), failure);
+            let bytes = written(&failure);
+            assert_eq!(read_value::<FailureDetails>(&bytes).unwrap(), failure);
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{EventKind, ExecutionId, InstanceId, MessageId, ParentInstance};
 
 /// Something on its way to an instance: it becomes an event in the episode that consumes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TaskMessage {
     /// Names the message until it is consumed.
     pub id: MessageId,
@@ -17,4 +18,22 @@ pub struct TaskMessage {
     pub from: Option<Box<ParentInstance>>,
     /// The event that it becomes.
     pub event: EventKind,
+}
+
+impl TaskMessage {
+    /// A message to whichever execution of the instance there is, from nobody in particular.
+    ///
+    /// ```
+    /// use durable::InstanceId;
+    /// use durable::protocol::{EventKind, MessageId, TaskMessage};
+    ///
+    /// let id = MessageId::from_u128(7);
+    /// let to = InstanceId::new("order-17")?;
+    /// let message = TaskMessage::new(id, to, EventKind::OrchestratorStarted);
+    /// assert_eq!(message.execution_id, None);
+    /// # Ok::<(), durable::InvalidInstanceId>(())
+    /// ```
+    pub fn new(id: MessageId, instance_id: InstanceId, event: EventKind) -> Self {
+        Self { id, instance_id, execution_id: None, from: None, event }
+    }
 }

@@ -1,11 +1,12 @@
 //! What is stored or sent: ids, history events, messages, status, failures.
 //!
 //! These are the only types that reach a store, so a change here is a change of format and
-//! `version.rs` says how that is done. Nothing here knows how any of it comes about.
+//! `codec.rs` says how that is done. Nothing here knows how any of it comes about.
 //!
 //! Read next: `event.rs` (what a history is made of).
 
 mod causes;
+pub mod codec;
 mod entity;
 mod event;
 mod failure;
@@ -28,5 +29,3 @@ pub use status::{InstanceRecord, ParentInstance, RuntimeStatus, Suspension, Tags
 pub use time::Timestamp;
 pub use trace::{InvalidTraceContext, TraceContext};
 pub use version::{FORMAT_VERSION, HubRecord};
-
-pub(crate) use version::{decode, encode, encode_behind};

@@ -77,12 +77,27 @@ impl ParentInstance {
 /// Why an instance is set aside: by the runtime until the code that it needs is there, or by a
 /// client until a client resumes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Suspension {
     /// The code of the reason, such as `DURABLE0101`; `docs/errors` has a page for each. None if a
     /// client suspended it.
     pub code: Option<String>,
     /// The whole report, for people.
     pub reason: String,
+}
+
+impl Suspension {
+    /// A reason with the code that names it, if it has one.
+    ///
+    /// ```
+    /// use durable::protocol::Suspension;
+    ///
+    /// let suspension = Suspension::new(None, "the supplier is closed until Monday");
+    /// assert_eq!(suspension.to_string(), "the supplier is closed until Monday");
+    /// ```
+    pub fn new(code: Option<String>, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into() }
+    }
 }
 
 impl fmt::Display for Suspension {

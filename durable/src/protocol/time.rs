@@ -86,13 +86,13 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{decode, encode};
+    use crate::protocol::codec::{read_value, written};
 
     #[test]
     fn the_end_of_all_calendars_is_the_same_after_storing() {
         let never = Timestamp::default().after(std::time::Duration::MAX);
         assert_eq!(never, Timestamp::MAX);
-        assert_eq!(decode::<Timestamp>(&encode(&never).unwrap()).unwrap(), never);
+        assert_eq!(read_value::<Timestamp>(&written(&never)).unwrap(), never);
         assert_eq!(Timestamp::new(never.to_datetime()), never);
     }
 }

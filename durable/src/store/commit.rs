@@ -1,4 +1,4 @@
-//! What is written at once, and what an owner finds when it takes over.
+//! What is written at once, and what a new owner of a partition finds.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,47 +10,67 @@ use crate::protocol::{
     ExecutionId, HistoryEvent, InstanceId, InstanceRecord, MessageId, PartitionId, TaskMessage,
 };
 
-/// How often a partition has changed hands. Who commits under an old epoch is refused.
+/// How often a partition has been claimed. A commit under an old epoch is refused (fenced).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 
 /// A group of episodes and messages that is written at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Commit {
-    /// The partitions for which the committer speaks, each with the epoch in which it claimed it.
+    /// The partitions that the caller owns, each with the epoch of its claim.
     pub owners: Vec<(PartitionId, Epoch)>,
     /// Episodes, in order; several may be of one instance.
     pub episodes: Vec<EpisodeWrite>,
-    /// Instances that are removed with their histories. None of them has an episode in this commit.
+    /// Instances to remove with their histories. None of them may have an episode in this commit.
     pub purged: Vec<(PartitionId, InstanceId)>,
-    /// Messages of the owned partitions that have taken effect.
+    /// Messages to remove, since they have taken effect. Their partitions must be owned.
     pub consumed: Vec<(PartitionId, MessageId)>,
-    /// Messages to whatever partition, in order.
+    /// Messages to any partitions, in order.
     pub messages: Vec<(PartitionId, TaskMessage)>,
 }
 
 impl Commit {
+    /// A commit by the owner of these partitions, with nothing in it yet.
+    ///
+    /// ```
+    /// use durable::protocol::PartitionId;
+    /// use durable::store::{Commit, Epoch};
+    ///
+    /// let commit = Commit::new(vec![(PartitionId(0), Epoch(1))]);
+    /// assert!(commit.is_empty());
+    /// ```
+    pub fn new(owners: Vec<(PartitionId, Epoch)>) -> Self {
+        Self { owners, ..Self::default() }
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         let Self { owners: _, episodes, purged, consumed, messages } = self;
         episodes.is_empty() && purged.is_empty() && consumed.is_empty() && messages.is_empty()
     }
 
-    /// Checks the whole commit against what a store holds (contract, points 4, 5, 7 and 16), so
-    /// that it can be applied as a whole: a store asks before it applies anything.
+    /// Checks the commit against what a store holds (contract, points 4, 5, 7 and 16). A store calls it
+    /// before it applies anything. `history_len` is asked for the number of stored events of an
+    /// execution.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`], [`StoreError::WrittenAndPurged`], [`StoreError::OutOfOrder`], or what
-    /// `history_len` answers.
+    /// [`StoreError::Fenced`], [`StoreError::WrittenAndPurged`], [`StoreError::OutOfOrder`], or the
+    /// error that `history_len` returned.
     pub fn check(
         &self,
         epoch: impl Fn(PartitionId) -> Option<Epoch>,
         history_len: impl Fn(&InstanceId, ExecutionId) -> Result<u64, StoreError>,
     ) -> Result<(), StoreError> {
-        let stale = self.owners.iter().find(|(partition, owned)| epoch(*partition) != Some(*owned));
-        if let Some(partition) = stale.map(|(partition, _)| *partition).or(self.touches_unowned()) {
-            return Err(StoreError::Fenced(partition));
+        let stale =
+            self.owners.iter().filter(|(partition, owned)| epoch(*partition) != Some(*owned));
+        let stale = stale.map(|(partition, _)| *partition);
+        let mut lost: Vec<_> = stale.chain(self.touched().filter(|it| !self.owns(*it))).collect();
+        if !lost.is_empty() {
+            let mut seen = BTreeSet::new();
+            lost.retain(|partition| seen.insert(*partition));
+            return Err(StoreError::fenced(lost));
         }
         if let Some(instance) = self.written_and_purged() {
             return Err(StoreError::WrittenAndPurged { instance: instance.clone() });
@@ -78,16 +98,19 @@ impl Commit {
         Ok(())
     }
 
-    /// A partition that the commit touches and does not own, if there is one.
-    fn touches_unowned(&self) -> Option<PartitionId> {
+    /// The partitions that the commit changes other than by sending messages to them.
+    fn touched(&self) -> impl Iterator<Item = PartitionId> {
         let episodes = self.episodes.iter().map(|episode| episode.partition);
         let purged = self.purged.iter().map(|(partition, _)| *partition);
         let consumed = self.consumed.iter().map(|(partition, _)| *partition);
-        let owned = |partition| self.owners.iter().any(|(owned, _)| *owned == partition);
-        episodes.chain(purged).chain(consumed).find(|&partition| !owned(partition))
+        episodes.chain(purged).chain(consumed)
     }
 
-    /// An instance with an episode that is purged as well, if there is one.
+    fn owns(&self, partition: PartitionId) -> bool {
+        self.owners.iter().any(|(owned, _)| *owned == partition)
+    }
+
+    /// An instance that the commit both writes and purges.
     fn written_and_purged(&self) -> Option<&InstanceId> {
         let written: BTreeSet<_> =
             self.episodes.iter().map(|episode| &episode.record.instance_id).collect();
@@ -95,27 +118,61 @@ impl Commit {
     }
 }
 
-/// What an episode leaves behind.
+/// The result of an episode.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EpisodeWrite {
     /// The instance's partition.
     pub partition: PartitionId,
-    /// The instance as it is after the episode. Its history had
-    /// [`last_episode`](InstanceRecord::last_episode) events before.
+    /// The instance after the episode. Before it, the history had
+    /// [`last_episode`](InstanceRecord::last_episode) events.
     pub record: InstanceRecord,
     /// The events of the episode.
     pub events: Vec<HistoryEvent>,
-    /// An execution of the instance whose history is removed before this episode is written: the one
-    /// before a continue-as-new, or the same if its history is written anew.
+    /// An execution of the instance whose history is removed before this episode is written: the
+    /// previous one after a continue-as-new, or the same one if its history is rewritten.
     pub replaces: Option<ExecutionId>,
 }
 
-/// What an owner finds when it takes a partition over.
+impl EpisodeWrite {
+    /// An episode that adds to the history of the record's execution.
+    ///
+    /// ```
+    /// use durable::InstanceId;
+    /// use durable::protocol::{ExecutionId, InstanceRecord, PartitionId, Timestamp};
+    /// use durable::store::EpisodeWrite;
+    ///
+    /// let (id, execution) = (InstanceId::new("order-17")?, ExecutionId::from_u128(1));
+    /// let record = InstanceRecord::new(id, execution, "order", None, Timestamp::default());
+    /// let mut anew = EpisodeWrite::new(PartitionId(0), record, Vec::new());
+    /// anew.replaces = Some(execution);
+    /// # Ok::<(), durable::InvalidInstanceId>(())
+    /// ```
+    pub fn new(partition: PartitionId, record: InstanceRecord, events: Vec<HistoryEvent>) -> Self {
+        Self { partition, record, events, replaces: None }
+    }
+}
+
+/// What a new owner of a partition finds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PartitionState {
     /// Instances whose record says that they are [active](InstanceRecord::active).
     pub active: Vec<InstanceId>,
-    /// The place behind the last message that there is: what is sent later has this place or one
-    /// behind it. How [`messages`](super::Store::messages) are read that nobody has consumed.
+    /// One past the position of the last message. A new owner reads the unconsumed
+    /// [`messages`](super::Store::messages) below it; later ones have this position or a greater one.
     pub messages_end: u64,
+}
+
+impl PartitionState {
+    /// The active instances of a partition, and one past the position of its last message.
+    ///
+    /// ```
+    /// use durable::store::PartitionState;
+    ///
+    /// assert_eq!(PartitionState::new(Vec::new(), 0), PartitionState::default());
+    /// ```
+    pub fn new(active: Vec<InstanceId>, messages_end: u64) -> Self {
+        Self { active, messages_end }
+    }
 }

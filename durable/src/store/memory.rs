@@ -1,4 +1,4 @@
-//! The reference: the simplest store that keeps the contract, for tests and for what may be lost.
+//! The reference implementation: the simplest correct store, for tests and for data that may be lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
@@ -12,8 +12,8 @@ use crate::protocol::{
     TaskMessage, Timestamp,
 };
 
-/// A store that lives as long as it is held. Hubs that share one (in an `Arc`) find each other's
-/// work, one after another.
+/// A store in memory, which ends with the process. Put it into an `Arc` to open one hub after another
+/// on it.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -43,9 +43,9 @@ struct State {
 /// The messages of a partition.
 #[derive(Debug, Default)]
 struct Messages {
-    by_place: BTreeMap<u64, TaskMessage>,
-    places: BTreeMap<MessageId, u64>,
-    /// The place of the next one.
+    by_position: BTreeMap<u64, TaskMessage>,
+    positions: BTreeMap<MessageId, u64>,
+    /// The position of the next message.
     end: u64,
 }
 
@@ -82,7 +82,7 @@ impl State {
     fn purge(&mut self, partition: PartitionId, id: &InstanceId) {
         self.unlist(partition, id);
         self.instances.remove(id);
-        // The record names one execution, and histories of others may have been kept.
+        // The record names only the current execution; earlier ones may have a history, too.
         let from = (id.clone(), ExecutionId::from_u128(0));
         let keys = self.histories.range(from..).map(|(key, _)| key);
         let of_it: Vec<_> = keys.take_while(|(of, _)| of == id).cloned().collect();
@@ -91,7 +91,7 @@ impl State {
         }
     }
 
-    /// Takes an instance out of the lists in which its last record put it.
+    /// Removes an instance from the indexes that its last record put it in.
     fn unlist(&mut self, partition: PartitionId, id: &InstanceId) {
         self.active.entry(partition).or_default().remove(id);
         if let Some(due) = self.instances.get(id).and_then(|record| record.next_due) {
@@ -123,14 +123,15 @@ impl Store for MemoryStore {
         &self,
         partition: PartitionId,
         to: Option<&InstanceId>,
-        places: Range<u64>,
+        positions: Range<u64>,
         limit: usize,
     ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
         let state = self.state();
-        let messages = state.messages.get(&partition).filter(|_| !places.is_empty());
-        let messages = messages.into_iter().flat_map(|all| all.by_place.range(places.clone()));
+        let messages = state.messages.get(&partition).filter(|_| !positions.is_empty());
+        let messages =
+            messages.into_iter().flat_map(|all| all.by_position.range(positions.clone()));
         let wanted = messages.filter(|(_, it)| to.is_none_or(|to| it.instance_id == *to));
-        Ok(wanted.take(limit).map(|(place, message)| (*place, message.clone())).collect())
+        Ok(wanted.take(limit).map(|(position, message)| (*position, message.clone())).collect())
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
@@ -143,14 +144,14 @@ impl Store for MemoryStore {
         commit.purged.iter().for_each(|(partition, id)| state.purge(*partition, id));
         for (partition, id) in &commit.consumed {
             let messages = state.messages.entry(*partition).or_default();
-            if let Some(place) = messages.places.remove(id) {
-                messages.by_place.remove(&place);
+            if let Some(position) = messages.positions.remove(id) {
+                messages.by_position.remove(&position);
             }
         }
         for (partition, message) in &commit.messages {
             let messages = state.messages.entry(*partition).or_default();
-            messages.places.insert(message.id, messages.end);
-            messages.by_place.insert(messages.end, message.clone());
+            messages.positions.insert(message.id, messages.end);
+            messages.by_position.insert(messages.end, message.clone());
             messages.end += 1;
         }
         Ok(())

@@ -1,62 +1,65 @@
-//! Looking for instances.
-
-use serde::{Deserialize, Serialize};
+//! Finding instances.
 
 use crate::protocol::{InstanceId, InstanceRecord, Json, RuntimeStatus, Tags, Timestamp};
 
-/// With what the ids of entities begin, and of signals to them that are not due; no others.
+/// The prefix of the ids of entities and of scheduled signals; no other id starts with it.
 pub(super) const ENTITIES: &str = "@";
 
-/// Which instances are looked for: those to which all that is set applies. Orchestrations' are
-/// looked for, or, with [`entities`](Self::entities), entities, or, with
-/// [`scheduled_signals`](Self::scheduled_signals), signals that are not due.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Which instances to find: those that meet every condition that is set.
+///
+/// It finds orchestrations, unless [`entities`](Self::entities) or
+/// [`scheduled_signals`](Self::scheduled_signals) is set.
+///
+/// ```
+/// use durable::RuntimeStatus;
+/// use durable::store::InstanceFilter;
+///
+/// let mut failed = InstanceFilter::default();
+/// failed.statuses = vec![RuntimeStatus::Failed];
+/// failed.id_prefix = "order-".to_owned();
+/// assert_eq!(failed.ids_begin_with(), "order-");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InstanceFilter {
-    /// Of this orchestration.
+    /// The orchestration has this name.
     pub name: Option<String>,
-    /// With one of these statuses; empty for any.
+    /// The status is one of these; any, if there are none.
     pub statuses: Vec<RuntimeStatus>,
     /// Created at this time or later.
     pub created_from: Option<Timestamp>,
     /// Created before this time.
     pub created_to: Option<Timestamp>,
     /// Ended at this time or later.
-    #[serde(default)]
     pub ended_from: Option<Timestamp>,
     /// Ended before this time.
-    #[serde(default)]
     pub ended_to: Option<Timestamp>,
-    /// With an id that begins like this.
+    /// The id starts with this.
     pub id_prefix: String,
-    /// With all of these tags.
+    /// Has all of these tags.
     pub tags: Tags,
-    /// With this custom status.
+    /// The custom status is this.
     pub custom_status: Option<Json>,
-    /// Entities only; if not, instances of orchestrations only.
-    #[serde(default)]
+    /// Find entities instead of orchestrations.
     pub entities: bool,
-    /// Signals to entities that are kept until they are due, and nothing else.
-    #[serde(default)]
+    /// Find signals to entities that are kept until they are due, and nothing else.
     pub scheduled_signals: bool,
-    /// Of none of these orchestrations.
-    #[serde(default)]
+    /// The orchestration has none of these names.
     pub not_names: Vec<String>,
     /// Last updated at this time or later.
-    #[serde(default)]
     pub updated_from: Option<Timestamp>,
     /// Last updated before this time.
-    #[serde(default)]
     pub updated_to: Option<Timestamp>,
 }
 
 impl InstanceFilter {
-    /// With what the ids of all begin that it lets through, so that a store need not look at others.
+    /// A prefix shared by the ids of all matching instances, so that a store need not look at others.
     pub fn ids_begin_with(&self) -> &str {
         let is_any = self.id_prefix.is_empty();
         if is_any && !self.wants_orchestrations() { ENTITIES } else { &self.id_prefix }
     }
 
-    /// Whether instances of orchestrations are looked for, so that no other is.
+    /// Whether orchestrations are to be found, and so nothing else.
     pub(crate) fn wants_orchestrations(&self) -> bool {
         !self.entities && !self.scheduled_signals
     }
@@ -71,9 +74,10 @@ impl InstanceFilter {
         }
     }
 
-    /// Whether an instance is one of those looked for.
+    /// Whether an instance meets every condition. A store may use it as it stands, or translate the
+    /// fields that it has indexes for and check the rest with it.
     pub fn matches(&self, record: &InstanceRecord) -> bool {
-        // Nothing happens to an instance that has ended.
+        // An ended instance is not updated again.
         let ended = record.runtime_status.is_finished().then_some(record.last_updated_at);
         let has_tag = |(key, value): (&String, &String)| record.tags.get(key) == Some(value);
         self.wants(&record.instance_id)
@@ -92,13 +96,28 @@ impl InstanceFilter {
     }
 }
 
-/// Some of the instances that were looked for, in the order of their ids.
+/// A page of the instances that match, in the order of their ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InstancePage {
     /// The instances.
     pub instances: Vec<InstanceRecord>,
-    /// After which id to look for more; none if there are no more. What follows may be nothing.
+    /// The id after which the next page begins, or `None` if this page is the last. The next page may
+    /// be empty.
     pub next: Option<InstanceId>,
+}
+
+impl InstancePage {
+    /// A page, and the id after which the next one begins.
+    ///
+    /// ```
+    /// use durable::store::InstancePage;
+    ///
+    /// assert_eq!(InstancePage::new(Vec::new(), None), InstancePage::default());
+    /// ```
+    pub fn new(instances: Vec<InstanceRecord>, next: Option<InstanceId>) -> Self {
+        Self { instances, next }
+    }
 }
 
 #[cfg(test)]
@@ -150,13 +169,5 @@ mod tests {
         let filter = InstanceFilter { updated_from: from, updated_to: to, ..Default::default() };
         let found = (1..=6).filter(|at| filter.matches(&record("a", *at)));
         assert_eq!(found.collect::<Vec<_>>(), [3, 4]);
-    }
-
-    #[test]
-    fn a_filter_that_an_earlier_release_has_written_can_be_read() {
-        let earlier = r#"{"name":null,"statuses":[],"created_from":null,"created_to":null,
-            "id_prefix":"a","tags":{},"custom_status":null}"#;
-        let expected = InstanceFilter { id_prefix: "a".to_owned(), ..InstanceFilter::default() };
-        assert_eq!(serde_json::from_str::<InstanceFilter>(earlier).unwrap(), expected);
     }
 }

@@ -134,7 +134,7 @@ mod tests {
         }
 
         fn usage(&self) -> Usage {
-            Usage { log_bytes: 1, ..Usage::default() }
+            Usage::default().disk_bytes(1)
         }
 
         fn give_up(&self) {

@@ -75,7 +75,8 @@ impl Tally {
 
 /// How many entities there are records of, with whatever is kept.
 fn stored(store: &dyn Store) -> usize {
-    let filter = InstanceFilter { entities: true, ..InstanceFilter::default() };
+    let mut filter = InstanceFilter::default();
+    filter.entities = true;
     store.instances(&filter, None, 10_000).unwrap().instances.len()
 }
 

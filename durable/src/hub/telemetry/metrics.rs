@@ -62,14 +62,13 @@ const COUNTERS: [(&str, &str); 12] = [
     ("durable_attempts_failed_total", "Failed attempts that are tried again"),
 ];
 
-const GAUGES: [(&str, Unit, &str); 7] = [
+const GAUGES: [(&str, Unit, &str); 6] = [
     ("durable_instances_active", Unit::Count, "Instances that have not ended"),
     ("durable_resident_instances", Unit::Count, "Instances that a partition has in memory"),
     ("durable_activities_waiting", Unit::Count, "Activities that wait to be run"),
     ("durable_activities_running", Unit::Count, "Activities that are running"),
-    ("durable_store_overlay_bytes", Unit::Bytes, "Memory for what no checkpoint has moved yet"),
-    ("durable_store_log_bytes", Unit::Bytes, "Size of the commit log"),
-    ("durable_store_tree_bytes", Unit::Bytes, "Size of sled's files, as of the last checkpoint"),
+    ("durable_store_disk_bytes", Unit::Bytes, "What the store occupies on disk"),
+    ("durable_store_memory_bytes", Unit::Bytes, "Memory of the store, apart from caches"),
 ];
 
 const HISTOGRAMS: [(&str, Unit, &str); 9] = [
@@ -173,10 +172,12 @@ pub(crate) fn committed(commit: &Commit, writes: usize, watch: Stopwatch) {
 /// How much the store uses.
 pub(crate) fn store(store: &dyn Store) {
     panics::shield(|| {
-        let Usage { overlay_bytes, log_bytes, tree_bytes } = store.usage();
-        gauge!("durable_store_overlay_bytes").set(bytes(overlay_bytes));
-        gauge!("durable_store_log_bytes").set(bytes(log_bytes));
-        gauge!("durable_store_tree_bytes").set(bytes(tree_bytes));
+        let Usage { disk_bytes, memory_bytes, figures } = store.usage();
+        gauge!("durable_store_disk_bytes").set(bytes(disk_bytes));
+        gauge!("durable_store_memory_bytes").set(bytes(memory_bytes));
+        for (name, value) in figures {
+            gauge!(format!("durable_store_{name}")).set(bytes(value));
+        }
     });
 }
 

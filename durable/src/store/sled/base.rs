@@ -18,9 +18,10 @@ use bytes::Bytes;
 use sled::{Batch, Db, Mode, Tree};
 
 use super::body::Head;
+use super::error::sled_error;
 use super::history::{Parts, Piece};
 use super::stored::{self, Stored};
-use super::{keys, place, values};
+use super::{keys, system, values};
 use crate::panics;
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 use crate::store::{Epoch, StoreError};
@@ -107,7 +108,7 @@ impl Base {
     /// # Errors
     /// [`StoreError::Exhausted`] if there is too little.
     pub(super) fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
-        place::allocate_behind(&self.file.0, bytes)
+        system::allocate_behind(&self.file.0, bytes)
             .map_err(|error| StoreError::io_or_exhausted("cannot make sled's file larger", error))
     }
 
@@ -321,20 +322,20 @@ impl Base {
         })
     }
 
-    /// The first messages of a partition whose positions lie in `places`, with nothing for those that
+    /// The first messages of a partition whose positions lie in `positions`, with nothing for those that
     /// are not wanted, as their first pieces tell.
     pub(super) fn messages(
         &self,
         partition: PartitionId,
-        places: Range<u64>,
+        positions: Range<u64>,
         limit: usize,
         is_wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<(u64, Option<Bytes>)>, StoreError> {
         let _whole = self.pieces.read();
         let prefix = keys::messages(partition);
-        let messages = values::scan(&self.tree, &prefix, places, limit, is_wanted)?;
+        let messages = values::scan(&self.tree, &prefix, positions, limit, is_wanted)?;
         let messages = messages.into_iter();
-        Ok(messages.map(|(place, bytes)| (place, bytes.map(Bytes::from))).collect())
+        Ok(messages.map(|(position, bytes)| (position, bytes.map(Bytes::from))).collect())
     }
 
     /// The position behind the last message of a partition.
@@ -380,7 +381,7 @@ fn finish_snapshots(path: &Path) -> Result<(), StoreError> {
                 fs::remove_file(&unfinished)?;
             }
         }
-        place::sync_folder(&File::open(path)?)
+        system::sync_folder(&File::open(path)?)
     };
     let doing = || format!("cannot finish the snapshots in `{}`", path.display());
     finish().map_err(|error| StoreError::io(doing(), error))
@@ -407,16 +408,5 @@ fn open_sled(path: &Path, config: &sled::Config) -> Result<Db, StoreError> {
         Ok(Ok(opened)) => opened.map_err(sled_error),
         Ok(Err(panic)) => Err(StoreError::damaged(format!("sled cannot open `{shown}`: {panic}"))),
         Err(_panic) => Err(StoreError::damaged(format!("sled cannot open `{shown}`"))),
-    }
-}
-
-pub(super) fn sled_error(error: sled::Error) -> StoreError {
-    match error {
-        sled::Error::Io(source) => StoreError::io("sled cannot read or write", source),
-        sled::Error::Corruption { at, .. } => StoreError::damaged(match at {
-            Some(at) => format!("sled found corruption at {at:?}"),
-            None => "sled found corruption".to_owned(),
-        }),
-        other => StoreError::damaged(format!("sled: {other}")),
     }
 }

@@ -8,10 +8,12 @@
 
 use bytes::{Buf, BufMut, Bytes, TryGetError};
 
+use super::error::newer_format;
 use super::log::frame::{self, Frame};
+use crate::protocol::codec::write_value;
 use crate::protocol::{
     ExecutionId, FORMAT_VERSION, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
-    Timestamp, encode_behind,
+    Timestamp,
 };
 use crate::store::{Commit, EpisodeWrite, Epoch, StoreError};
 
@@ -181,7 +183,7 @@ impl Body {
     fn value(&mut self, value: &impl serde::Serialize) -> Result<(), StoreError> {
         let at = self.0.len();
         self.0.put_u32(0);
-        encode_behind(&mut self.0, value)
+        write_value(&mut self.0, value)
             .map_err(|error| StoreError::damaged(format!("cannot be written: {error}")))?;
         let length = u32::try_from(self.0.len() - at - 4)
             .map_err(|_| StoreError::damaged("a value of more than 4 GiB cannot be written"))?;
@@ -199,7 +201,7 @@ pub(super) fn changes(frame: &Frame) -> impl Iterator<Item = Result<Change, Stor
         body = Bytes::from_static(b"?");
     }
     // The frame is whole, so it was written by a newer release.
-    let newer = version.ok().and_then(StoreError::newer_format);
+    let newer = version.ok().and_then(newer_format);
     std::iter::from_fn(move || {
         let change = body.has_remaining().then(|| read_change(&mut body))?;
         Some(change.map_err(|Unreadable| {

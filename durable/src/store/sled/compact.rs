@@ -7,7 +7,8 @@ use std::path::Path;
 
 use sled::Batch;
 
-use super::base::{Base, sled_error};
+use super::base::Base;
+use super::error::sled_error;
 use super::folder::Folder;
 use super::{SledStore, guarded, open_inner};
 use crate::store::StoreError;

@@ -12,7 +12,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
-use super::place::{is_passing, sync_folder};
+use super::system::{is_passing, sync_folder};
 use crate::store::StoreError;
 
 /// Where sled's files are.

@@ -79,7 +79,9 @@ fn read_in_pages(
     execution: ExecutionId,
     from: u64,
 ) -> Result<Option<(Parts, Vec<Piece>)>, StoreError> {
-    let touched_by = |view: &View<'_>| Ok(view.head(id)?.map(|(sequence, _)| sequence));
+    let touched_by = |view: &View<'_>| -> Result<_, StoreError> {
+        Ok(view.head(id)?.map(|(sequence, _)| sequence))
+    };
     let view = inner.view();
     let mut parts = view.parts(id, execution, from)?;
     let mut pieces = Vec::new();

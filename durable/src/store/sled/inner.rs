@@ -212,7 +212,7 @@ impl Inner {
         self.log_bytes.store(log.bytes() as u64, Ordering::Relaxed);
         let frame = appended.inspect_err(|error| {
             // A commit that found no room was not written, and is tried again.
-            if !error.is_passing() {
+            if !error.is_transient() {
                 writer.poison(error);
             }
         })?;
@@ -228,7 +228,7 @@ impl Inner {
     /// Moves what is in the newest overlay to the tree, and gives back what the log needs for it.
     ///
     /// # Errors
-    /// One that [passes](StoreError::is_passing) if the store gave up waiting for room: the next
+    /// One that is [transient](StoreError::is_transient) if the store gave up waiting for room: the next
     /// checkpoint goes on with that. Else the tree could not be written to, and the store must be
     /// opened anew, since it is not certain what the tree has.
     pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
@@ -293,19 +293,18 @@ impl Inner {
         let log = writer.log()?;
         let superseded = log.superseded(overlay.last);
         self.log_bytes.store(log.bytes() as u64, Ordering::Relaxed);
-        let place = log.place().clone();
+        let folder = log.folder().clone();
         drop(writer);
-        Log::remove(&place, &superseded)?;
+        Log::remove(&folder, &superseded)?;
         self.tree_bytes.store(self.base.disk_bytes(), Ordering::Relaxed);
         Ok(())
     }
 
     pub(super) fn usage(&self) -> Usage {
-        Usage {
-            overlay_bytes: self.pace.used() as u64,
-            log_bytes: self.log_bytes.load(Ordering::Relaxed),
-            tree_bytes: self.tree_bytes.load(Ordering::Relaxed),
-        }
+        let log = self.log_bytes.load(Ordering::Relaxed);
+        let tree = self.tree_bytes.load(Ordering::Relaxed);
+        let usage = Usage::default().memory_bytes(self.pace.used() as u64).disk_bytes(log + tree);
+        usage.figure("log_bytes", log).figure("tree_bytes", tree)
     }
 
     /// Moves everything to the tree, if nothing has failed.

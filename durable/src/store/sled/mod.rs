@@ -12,6 +12,7 @@ mod base;
 mod body;
 mod checkpoint;
 mod compact;
+mod error;
 mod folder;
 mod history;
 mod inner;
@@ -21,10 +22,10 @@ mod options;
 mod overlay;
 mod pace;
 mod packed;
-mod place;
 mod room;
 mod salvage;
 mod stored;
+mod system;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -37,6 +38,7 @@ use std::thread::{self, JoinHandle};
 
 use self::address::Address;
 use self::base::Base;
+use self::error::{in_folder, newer_format};
 use self::folder::Folder;
 use self::inner::Inner;
 use self::log::Log;
@@ -44,16 +46,16 @@ use self::log::frame::Frame;
 pub use self::options::SledOptions;
 use self::overlay::Overlay;
 use self::pace::Pace;
-pub(super) use self::place::is_passing;
 use self::room::Room;
 use self::salvage::Salvage;
 use super::{
     Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError, Usage, chain,
 };
 use crate::panics;
+use crate::protocol::codec::write_value;
 use crate::protocol::{
     ExecutionId, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId,
-    TaskMessage, Timestamp, encode,
+    TaskMessage, Timestamp,
 };
 
 /// How many records are looked at for one page, so that a query for what is rare gives an answer,
@@ -159,7 +161,7 @@ fn read_hub(bytes: &[u8]) -> Result<HubRecord, StoreError> {
     let hub: Result<HubRecord, _> = values::read("the record of the hub", bytes);
     // The format stands in the first byte, which is understood whatever else is not.
     let found = bytes.first().copied().into_iter().chain(hub.as_ref().ok().map(|hub| hub.format));
-    found.max().and_then(StoreError::newer_format).map_or(hub, Err)
+    found.max().and_then(newer_format).map_or(hub, Err)
 }
 
 impl Drop for SledStore {
@@ -247,7 +249,7 @@ fn recover(newest: &mut Overlay, base: &Base, frames: &[Frame]) -> Result<(), St
 fn make_checkpoints(inner: &Inner) {
     while inner.pace.wait_for_want() {
         let Err(error) = guarded(inner.room.path(), || inner.checkpoint()) else { continue };
-        if error.is_passing() {
+        if error.is_transient() {
             // The hub that has shut down does not wait for room. The next one on this store may.
             inner.pace.pause();
             continue;
@@ -263,7 +265,7 @@ fn make_checkpoints(inner: &Inner) {
 fn guarded<T>(path: &Path, run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let result = panics::catch(run);
     let result = result.unwrap_or_else(|panic| Err(StoreError::damaged(panic.message)));
-    result.map_err(|error| error.with_folder(path))
+    result.map_err(|error| in_folder(error, path))
 }
 
 impl Store for SledStore {
@@ -289,27 +291,27 @@ impl Store for SledStore {
         &self,
         partition: PartitionId,
         to: Option<&InstanceId>,
-        mut places: Range<u64>,
+        mut positions: Range<u64>,
         limit: usize,
     ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
         let address = to.map(Address::of).transpose()?;
         let mut messages = Vec::new();
         let mut spread = 1;
-        while messages.len() < limit && !places.is_empty() {
+        while messages.len() < limit && !positions.is_empty() {
             // Those for one instance may lie close together, or far apart.
             let count = LOOKED_AT_ONCE.min((limit - messages.len()).saturating_mul(spread));
             spread = if to.is_some() { LOOKED_AT_ONCE.min(spread * 4) } else { 1 };
             let view = || self.inner.view();
-            let read = || view().messages(partition, places.clone(), count, address.as_ref());
+            let read = || view().messages(partition, positions.clone(), count, address.as_ref());
             let page = self.guarded(read)?;
-            for (place, message) in page.values {
+            for (position, message) in page.values {
                 let Some(message) = message else { continue };
                 let message: TaskMessage = values::read("a message", &message)?;
                 if messages.len() < limit && to.is_none_or(|to| message.instance_id == *to) {
-                    messages.push((place, message));
+                    messages.push((position, message));
                 }
             }
-            places.start = page.end.map_or(places.end, |end| end + 1);
+            positions.start = page.end.map_or(positions.end, |end| end + 1);
         }
         Ok(messages)
     }
@@ -407,5 +409,8 @@ fn read_record(record: &[u8]) -> Result<InstanceRecord, StoreError> {
 }
 
 fn encoded(value: &impl serde::Serialize) -> Result<Vec<u8>, StoreError> {
-    encode(value).map_err(|error| StoreError::damaged(format!("cannot be written: {error}")))
+    let mut bytes = Vec::new();
+    write_value(&mut bytes, value)
+        .map_err(|error| StoreError::damaged(format!("cannot be written: {error}")))?;
+    Ok(bytes)
 }

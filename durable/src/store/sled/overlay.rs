@@ -245,13 +245,13 @@ impl Overlay {
         Ok(())
     }
 
-    fn consume(&mut self, place: (PartitionId, u64)) {
-        let is_only_here = matches!(self.messages.get(&place), Some(Some(_))) && !self.recovers;
+    fn consume(&mut self, position: (PartitionId, u64)) {
+        let is_only_here = matches!(self.messages.get(&position), Some(Some(_))) && !self.recovers;
         if is_only_here {
-            self.messages.remove(&place);
+            self.messages.remove(&position);
             self.bytes = self.bytes.saturating_sub(MESSAGE);
         } else {
-            self.messages.insert(place, None);
+            self.messages.insert(position, None);
             self.bytes += MESSAGE;
         }
     }

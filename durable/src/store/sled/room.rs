@@ -67,7 +67,7 @@ impl Room {
         let mut has_waited = false;
         loop {
             match run() {
-                Err(lacking) if lacking.is_passing() => {
+                Err(lacking) if lacking.is_transient() => {
                     self.wait(lacking)?;
                     has_waited = true;
                 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::base::Base;
 use super::body::{self, Change};
+use super::error::in_folder;
 use super::folder::{self, LOG};
 use super::inner::Inner;
 use super::log::frame::Frame;
@@ -93,7 +94,7 @@ impl SledStore {
         };
         damage.extend(guarded(path, || check_hub(base.get(keys::HUB)?.as_deref())).err());
         let found = guarded(path, || read::read(&log, applied))?;
-        damage.extend(found.damage.map(|damage| damage.with_folder(path)));
+        damage.extend(found.damage.map(|damage| in_folder(damage, path)));
         let mut newest = Overlay { recovers: true, ..Overlay::default() };
         damage.extend(guarded(path, || recover(&mut newest, &base, &found.frames)).err());
         damage.extend(guarded(path, || check_hub(newest.hub.as_deref())).err());

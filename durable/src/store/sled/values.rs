@@ -8,8 +8,9 @@ use std::ops::Range;
 use serde::de::DeserializeOwned;
 use sled::Tree;
 
-use super::base::sled_error;
-use crate::protocol::{InstanceId, decode};
+use super::error::sled_error;
+use crate::protocol::InstanceId;
+use crate::protocol::codec::read_value;
 use crate::store::StoreError;
 
 /// The size of all pieces but the last.
@@ -63,5 +64,6 @@ pub(super) fn instance_id(bytes: &[u8]) -> Result<InstanceId, StoreError> {
 }
 
 pub(super) fn read<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, StoreError> {
-    decode(bytes).map_err(|error| StoreError::damaged(format!("{what} cannot be read: {error}")))
+    read_value(bytes)
+        .map_err(|error| StoreError::damaged(format!("{what} cannot be read: {error}")))
 }

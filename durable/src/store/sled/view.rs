@@ -200,22 +200,23 @@ impl View<'_> {
         Ok(active.into_iter().collect())
     }
 
-    /// The next messages of a partition whose positions lie in `places`, with nothing for those that
+    /// The next messages of a partition whose positions lie in `positions`, with nothing for those that
     /// were consumed or are to another address; and behind which position there may be more.
     pub(super) fn messages(
         &self,
         partition: PartitionId,
-        places: Range<u64>,
+        positions: Range<u64>,
         limit: usize,
         to: Option<&Address>,
     ) -> Result<Page<u64>, StoreError> {
         let is_wanted = |message: &[u8]| to.is_none_or(|to| to.may_be_on(message));
-        let mut found = vec![self.base.messages(partition, places.clone(), limit, is_wanted)?];
+        let mut found = vec![self.base.messages(partition, positions.clone(), limit, is_wanted)?];
         for overlay in self.oldest_first() {
-            let of_it = overlay.messages.range((partition, places.start)..(partition, places.end));
-            let of_it = of_it.map(|((_, place), message)| {
+            let of_it =
+                overlay.messages.range((partition, positions.start)..(partition, positions.end));
+            let of_it = of_it.map(|((_, position), message)| {
                 let message = message.as_ref().filter(|message| is_wanted(message));
-                (*place, message.cloned())
+                (*position, message.cloned())
             });
             found.push(of_it.take(limit).collect());
         }
@@ -227,7 +228,7 @@ impl View<'_> {
         let mut end = self.base.messages_end(partition)?;
         for overlay in self.layers.newest_first() {
             let mut of_it = overlay.messages.range((partition, 0)..=(partition, u64::MAX));
-            end = end.max(of_it.next_back().map_or(0, |((_, place), _)| place + 1));
+            end = end.max(of_it.next_back().map_or(0, |((_, position), _)| position + 1));
         }
         Ok(end)
     }

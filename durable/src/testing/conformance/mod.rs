@@ -17,7 +17,7 @@ mod messages;
 mod owner;
 mod pages;
 mod partition;
-mod places;
+mod positions;
 mod purge;
 mod replaced;
 mod scene;
@@ -36,7 +36,7 @@ pub use self::messages::{a_message_stays_until_it_is_consumed, messages_keep_the
 pub use self::owner::{a_fenced_owner_commits_nothing, a_partition_is_touched_by_its_owner_only};
 pub use self::pages::instances_are_found_by_page;
 pub use self::partition::{active_instances_are_found, partitions_do_not_see_each_other};
-pub use self::places::messages_are_found_by_page;
+pub use self::positions::messages_are_found_by_page;
 pub use self::purge::a_purged_instance_is_gone;
 pub use self::replaced::a_replaced_history_is_gone;
 pub use self::verbatim::the_store_makes_nothing_up;

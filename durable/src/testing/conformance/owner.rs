@@ -140,7 +140,7 @@ pub fn a_partition_is_touched_by_its_owner_only(under_test: &dyn StoreUnderTest)
 
     // Who says `mine` and means a message of `yours` may be refused or not, but takes nothing.
     match scene.store.commit(&Group::by(&[mine]).consume(20, &message(2)).0) {
-        Ok(()) | Err(StoreError::Fenced(_)) => {}
+        Ok(()) | Err(StoreError::Fenced { .. }) => {}
         Err(error) => panic!("consuming a message where it is not failed with: {error}"),
     }
     same(&scene.look(&places), &before, "what a consumption in the wrong partition left");

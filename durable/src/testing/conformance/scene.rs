@@ -25,7 +25,7 @@ pub(super) type Owner = (PartitionId, Epoch);
 /// An instance with the time at which it is due.
 pub(super) type Due = (Timestamp, InstanceId);
 
-/// A message with its place.
+/// A message with its position.
 pub(super) type Placed = (u64, TaskMessage);
 
 /// A store in which a hub was created.
@@ -86,10 +86,10 @@ impl<'a> Scene<'a> {
         &self,
         partition: u16,
         to: Option<&InstanceId>,
-        places: Range<u64>,
+        positions: Range<u64>,
         limit: usize,
     ) -> Vec<Placed> {
-        let page = self.store.messages(PartitionId(partition), to, places, limit);
+        let page = self.store.messages(PartitionId(partition), to, positions, limit);
         must(page, "reading messages")
     }
 
@@ -111,8 +111,9 @@ impl<'a> Scene<'a> {
     #[track_caller]
     pub(super) fn fenced(&self, group: &Group, partition: u16, why: &str) {
         match self.refused(group, why) {
-            StoreError::Fenced(found) => {
-                same(&found.0, &partition, "the partition that a commit is fenced from");
+            StoreError::Fenced { partitions } => {
+                let partitions: Vec<_> = partitions.iter().map(|found| found.0).collect();
+                same(&partitions, &vec![partition], "the partitions that a commit is fenced from");
             }
             other => panic!("a commit was to be fenced because {why}, and failed with: {other}"),
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::mark::Mark;
 use super::segment::{self, Segment};
-use crate::store::sled::place::{Place, is_passing};
+use crate::store::sled::system::{OpenFolder, is_passing};
 use crate::store::{Durability, StoreError};
 
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) struct Keeper {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    place: Place,
+    folder: OpenFolder,
 }
 
 #[derive(Debug)]
@@ -51,7 +51,7 @@ enum Spare {
 
 impl Keeper {
     pub(super) fn start(
-        place: &Place,
+        folder: &OpenFolder,
         mark: Mark,
         durable: u64,
         durability: Durability,
@@ -62,7 +62,7 @@ impl Keeper {
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             changed: Condvar::new(),
-            place: place.clone(),
+            folder: folder.clone(),
         });
         let within = match durability {
             Durability::Immediate => Duration::ZERO,
@@ -156,7 +156,7 @@ impl Keeper {
             state = self.shared.wait(state);
         }
         state.spare = Spare::None;
-        segment::remove_spare(self.shared.place.path());
+        segment::remove_spare(self.shared.folder.path());
         state.mark.sync()
     }
 }
@@ -210,8 +210,8 @@ impl Shared {
     }
 
     fn create(&self, size: usize, between: impl FnMut()) -> io::Result<Segment> {
-        self.place.check().map_err(io::Error::other)?;
-        Segment::create(self.place.path(), size, between)
+        self.folder.check().map_err(io::Error::other)?;
+        Segment::create(self.folder.path(), size, between)
     }
 
     /// Syncs first what is to be synced soon, and again while the segment is made.

@@ -32,8 +32,8 @@ use self::keeper::Keeper;
 use self::mark::Mark;
 use self::read::Recovered;
 use self::segment::Segment;
-use super::place::{self, Place};
 use super::room::Room;
+use super::system::{self, OpenFolder};
 use crate::store::{Durability, StoreError};
 
 /// The first segment is small, since most hubs are; each next one is four times as large.
@@ -43,7 +43,7 @@ const SEGMENT_MAX: usize = 16 * 1024 * 1024;
 /// The open log. The thread that commits has it.
 #[derive(Debug)]
 pub(super) struct Log {
-    place: Place,
+    folder: OpenFolder,
     room: Arc<Room>,
     durability: Durability,
     keeper: Keeper,
@@ -76,7 +76,7 @@ impl Log {
         let again: Vec<_> = found.frames.iter().filter_map(Frame::again).collect();
         let length: usize = again.iter().map(bytes::Bytes::len).sum();
         let first = found.last + 1 - again.len() as u64;
-        let place = Place::open(folder).map_err(io)?;
+        let opened = OpenFolder::open(folder).map_err(io)?;
         // The mark is the oldest file of the folder, so most programs copy it first: a copy of it
         // that is older than the copy of the log does no harm.
         let mut mark = Mark::open(folder).map_err(io)?;
@@ -88,17 +88,17 @@ impl Log {
         }
         file.sync_data().map_err(io)?;
         let path = segment::name(folder, first).map_err(io)?;
-        place.sync().map_err(io)?;
+        opened.sync().map_err(io)?;
         for old in found.segments.iter().filter(|old| **old != path) {
             fs::remove_file(old).map_err(io)?;
         }
         // A file that came back would say that the log ends where it ends.
-        place.sync().map_err(io)?;
+        opened.sync().map_err(io)?;
         mark.set(found.last).map_err(io)?;
         let file = Arc::new(file);
-        let keeper = Keeper::start(&place, mark, found.last, durability)?;
+        let keeper = Keeper::start(&opened, mark, found.last, durability)?;
         Ok(Self {
-            place,
+            folder: opened,
             room,
             durability,
             keeper,
@@ -115,7 +115,7 @@ impl Log {
     /// Writes a body from [`frame::begin`], and makes it durable if each commit is.
     ///
     /// # Errors
-    /// If the error [passes](StoreError::is_passing), the log is as it was before.
+    /// If the error is [transient](StoreError::is_transient), the log is as it was before.
     pub(super) fn append(&mut self, body: Vec<u8>) -> Result<Frame, StoreError> {
         self.check_before_a_commit()?;
         if self.written + frame::length(&body) > self.size {
@@ -151,14 +151,14 @@ impl Log {
     /// # Errors
     /// [`StoreError::FolderMoved`] if what is written would not be found again.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        place::check_file(&self.path, &self.file)
+        system::check_file(&self.path, &self.file)
     }
 
     /// The same as [`check`](Self::check) at a lower price: where the kernel has multigrain timestamps
     /// (Linux from 6.13), a file whose metadata was read needs a transaction of the file system for
     /// its next write. So the file is looked at only after its folder has changed.
     fn check_before_a_commit(&mut self) -> Result<(), StoreError> {
-        let changed = self.place.changed()?;
+        let changed = self.folder.changed()?;
         if changed.is_none() || changed != self.seen {
             self.check()?;
             self.seen = changed;
@@ -167,8 +167,8 @@ impl Log {
     }
 
     /// The folder of the log.
-    pub(super) fn place(&self) -> &Place {
-        &self.place
+    pub(super) fn folder(&self) -> &OpenFolder {
+        &self.folder
     }
 
     /// Makes everything durable that was written.
@@ -188,7 +188,7 @@ impl Log {
             self.room.check_for(size)?;
         }
         let next = self.keeper.take_segment(size).map_err(|error| self.refused(error))?;
-        let path = match segment::name(self.place.path(), self.last + 1) {
+        let path = match segment::name(self.folder.path(), self.last + 1) {
             Ok(path) => path,
             Err(error) => {
                 self.keeper.give_back(next);
@@ -196,8 +196,8 @@ impl Log {
             }
         };
         // The file has its name: from here on, an error leaves it uncertain what is on the disk.
-        self.place.sync().map_err(|error| self.failed(error))?;
-        place::check_file(&path, &next.file)?;
+        self.folder.sync().map_err(|error| self.failed(error))?;
+        system::check_file(&path, &next.file)?;
         self.full.push_back((self.last, std::mem::replace(&mut self.path, path), self.size));
         (self.file, self.size, self.written) = (Arc::new(next.file), next.size, segment::HEAD);
         Ok(())
@@ -219,10 +219,10 @@ impl Log {
     }
 
     /// Removes files, unless the folder is not the one that they were in.
-    pub(super) fn remove(place: &Place, files: &[PathBuf]) -> Result<(), StoreError> {
-        match place.check() {
+    pub(super) fn remove(folder: &OpenFolder, files: &[PathBuf]) -> Result<(), StoreError> {
+        match folder.check() {
             // They are removed when the store is opened.
-            Err(error) if error.is_passing() => return Ok(()),
+            Err(error) if error.is_transient() => return Ok(()),
             checked => checked?,
         }
         for file in files {
@@ -234,12 +234,12 @@ impl Log {
 
     /// The tree has everything: no file is needed.
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
-        self.place.check()?;
+        self.folder.check()?;
         self.keeper.close().map_err(|error| self.failed(error))?;
         let mut files = self.superseded(self.last);
         // The newest file goes last: what a crash leaves has no gap.
         files.push(self.path.clone());
-        Self::remove(&self.place, &files)
+        Self::remove(&self.folder, &files)
     }
 
     /// The error of what left the log as it was.

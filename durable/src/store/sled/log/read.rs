@@ -17,6 +17,7 @@ use super::frame::{self, Found, Frame};
 use super::mark;
 use super::segment::{self, BadHead};
 use crate::store::StoreError;
+use crate::store::sled::error::log_damaged;
 
 /// What the log holds.
 #[derive(Debug, Default)]
@@ -43,10 +44,9 @@ pub(in crate::store::sled) fn read(folder: &Path, applied: u64) -> Result<Recove
     };
     if !folder.exists() {
         // It was there before the tree had anything, and stays for as long as the hub.
-        let damage = (applied > 0).then(|| StoreError::LogDamaged {
-            file: folder.to_owned(),
-            offset: 0,
-            what: format!("the log is missing, and the tree has its frames up to {applied}"),
+        let damage = (applied > 0).then(|| {
+            let what = format!("the log is missing, and the tree has its frames up to {applied}");
+            log_damaged(folder, 0, what)
         });
         return Ok(Recovered { last: applied, damage, ..Recovered::default() });
     }
@@ -89,7 +89,7 @@ struct Reader {
 
 impl Reader {
     fn damaged(&mut self, path: &Path, at: usize, what: String) {
-        let damage = StoreError::LogDamaged { file: path.to_owned(), offset: at as u64, what };
+        let damage = log_damaged(path, at as u64, what);
         self.found.damage.get_or_insert(damage);
     }
 

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use bytes::{Buf, BufMut, Bytes};
 
 use crate::store::StoreError;
-use crate::store::sled::place;
+use crate::store::sled::error::newer_format;
+use crate::store::sled::system;
 
 /// `durable` and the format of the log.
 const MAGIC: &[u8; 8] = b"durable\x01";
@@ -44,7 +45,7 @@ impl Segment {
     fn fill(folder: &Path, size: usize, mut between: impl FnMut()) -> io::Result<Self> {
         let mut file = File::create(folder.join(UNNAMED))?;
         // All of the room is certain at once, before others can take a part of it.
-        place::allocate(&file, size as u64)?;
+        system::allocate(&file, size as u64)?;
         file.write_all(&head(size))?;
         let zeros = vec![0; SYNCED_AT_ONCE];
         let mut left = size - HEAD;
@@ -97,7 +98,7 @@ pub(super) fn check_head(segment: &Bytes) -> Result<(), BadHead> {
         return Err(BadHead::Damaged("the checksum of its head is wrong".to_owned()));
     }
     if format != MAGIC[7] {
-        return Err(match StoreError::newer_format(format) {
+        return Err(match newer_format(format) {
             Some(newer) => BadHead::Newer(newer),
             None => BadHead::Damaged(format!("the log has format {format}, which never was")),
         });

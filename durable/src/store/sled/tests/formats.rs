@@ -28,10 +28,10 @@ fn change_log(path: &Path, change: impl FnOnce(&mut [u8])) {
 
 fn assert_unknown(path: &Path) {
     let error = SledStore::open(path).unwrap_err();
-    let StoreError::UnknownFormat { path: named, found, known } = &error else {
+    let StoreError::UnknownFormat { location, found, known } = &error else {
         panic!("{error}");
     };
-    assert_eq!((named.as_path(), *found, *known), (path, NEWER, FORMAT_VERSION));
+    assert_eq!((Path::new(location), *found, *known), (path, NEWER, FORMAT_VERSION));
     assert!(error.to_string().contains("open it with a newer release"), "{error}");
     let damage = SledStore::read_only(path).unwrap();
     let is_unknown = |damage: &StoreError| matches!(damage, StoreError::UnknownFormat { .. });

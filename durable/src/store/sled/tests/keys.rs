@@ -204,11 +204,11 @@ fn messages_in_pieces_are_found_among_others_wherever_they_are() {
     send(late);
     for to in [None, Some(&ids[0]), Some(&ids[1])] {
         for limit in [1, 3, 99] {
-            let (mut found, mut places) = (Vec::new(), 0..u64::MAX);
+            let (mut found, mut positions) = (Vec::new(), 0..u64::MAX);
             loop {
-                let page = opened.store.messages(PARTITION, to, places.clone(), limit).unwrap();
+                let page = opened.store.messages(PARTITION, to, positions.clone(), limit).unwrap();
                 let Some((last, _)) = page.last() else { break };
-                places.start = last + 1;
+                positions.start = last + 1;
                 found.extend(page.into_iter().map(|(_, message)| message));
             }
             let wanted = messages.iter().filter(|it| to.is_none_or(|to| it.instance_id == *to));

@@ -31,7 +31,7 @@ struct Model {
     /// Messages that were not consumed.
     messages: Vec<(PartitionId, MessageId)>,
     /// Where messages were found first.
-    places: RefCell<BTreeMap<MessageId, u64>>,
+    positions: RefCell<BTreeMap<MessageId, u64>>,
     numbers: u128,
 }
 
@@ -72,7 +72,7 @@ impl Model {
             owners,
             records: BTreeMap::new(),
             messages: Vec::new(),
-            places: RefCell::default(),
+            positions: RefCell::default(),
             numbers: 0,
         }
     }
@@ -143,8 +143,8 @@ impl Model {
         }
         for _ in 0..self.random.below(3) {
             if !self.messages.is_empty() {
-                let place = self.random.below(self.messages.len() as u64);
-                commit.consumed.push(self.messages.remove(usize::try_from(place).unwrap()));
+                let position = self.random.below(self.messages.len() as u64);
+                commit.consumed.push(self.messages.remove(usize::try_from(position).unwrap()));
             }
         }
         for _ in 0..self.random.below(3) {
@@ -277,21 +277,21 @@ impl Model {
         }
     }
 
-    /// The same messages, each at the place that it ever had.
+    /// The same messages, each at the position that it ever had.
     fn compare_messages(&self, partition: PartitionId) {
         let store = self.store();
         let end = store.load(partition).unwrap().messages_end;
         let found = store.messages(partition, None, 0..end, usize::MAX).unwrap();
         let expected = self.memory.messages(partition, None, 0..u64::MAX, usize::MAX).unwrap();
         assert!(found.iter().map(|(_, it)| it).eq(expected.iter().map(|(_, it)| it)));
-        let mut places = self.places.borrow_mut();
-        for (place, message) in &found {
-            assert_eq!(places.entry(message.id).or_insert(*place), place);
+        let mut positions = self.positions.borrow_mut();
+        for (position, message) in &found {
+            assert_eq!(positions.entry(message.id).or_insert(*position), position);
         }
-        let from = found.get(found.len() / 3).map_or(0, |(place, _)| *place);
+        let from = found.get(found.len() / 3).map_or(0, |(position, _)| *position);
         for to in IDS.map(id) {
             let is_wanted =
-                |(place, it): &&(u64, TaskMessage)| *place >= from && it.instance_id == to;
+                |(position, it): &&(u64, TaskMessage)| *position >= from && it.instance_id == to;
             let wanted: Vec<_> = found.iter().filter(is_wanted).take(2).cloned().collect();
             assert_eq!(store.messages(partition, Some(&to), from..u64::MAX, 2).unwrap(), wanted);
         }

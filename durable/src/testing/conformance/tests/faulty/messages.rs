@@ -13,15 +13,15 @@ impl Faulty {
         &self,
         partition: PartitionId,
         to: Option<&InstanceId>,
-        places: Range<u64>,
+        positions: Range<u64>,
         limit: usize,
     ) -> Result<Vec<Placed>, StoreError> {
         let mut all = self.all_bent(partition)?;
-        all.retain(|(place, _)| match self.fault {
-            Fault::GivesFromTheStart => *place < places.end,
-            Fault::GivesToTheEnd => *place >= places.start,
-            Fault::GivesBehindTheEnd => *place >= places.start && *place <= places.end,
-            _ => places.contains(place),
+        all.retain(|(position, _)| match self.fault {
+            Fault::GivesFromTheStart => *position < positions.end,
+            Fault::GivesToTheEnd => *position >= positions.start,
+            Fault::GivesBehindTheEnd => *position >= positions.start && *position <= positions.end,
+            _ => positions.contains(position),
         });
         if self.fault == Fault::LimitsBeforeItLooks {
             all.truncate(limit);
@@ -67,14 +67,15 @@ impl Faulty {
             Fault::CutsPartitions => messages = all(PartitionId(partition.0 & 0xff))?,
             Fault::GivesConsumed => messages = sent(&kept.done, partition),
             Fault::CountsFromTheFirst => {
-                let places = 0..;
-                messages = places.zip(messages.into_iter().map(|(_, message)| message)).collect();
+                let positions = 0..;
+                messages =
+                    positions.zip(messages.into_iter().map(|(_, message)| message)).collect();
             }
             Fault::CountsAnewAfterACrash => {
                 let first = messages.first().map_or(0, |(first, _)| *first);
                 let first = *life.first_places.entry(partition).or_insert(first);
-                for (place, _) in &mut messages {
-                    *place -= first;
+                for (position, _) in &mut messages {
+                    *position -= first;
                 }
             }
             _ => {}
@@ -83,7 +84,7 @@ impl Faulty {
     }
 }
 
-/// Puts messages into another order, each into the place of another.
+/// Puts messages into another order, each into the position of another.
 fn reorder(messages: &mut [Placed], order: impl FnOnce(&mut [TaskMessage])) {
     let mut all: Vec<TaskMessage> = messages.iter().map(|(_, message)| message.clone()).collect();
     order(&mut all);

@@ -209,7 +209,7 @@ impl Faulty {
                 for owner in &mut commit.owners {
                     let in_life = life.claims.get(&owner.0);
                     if in_life.is_some_and(|claims| *claims != owner.1.0) {
-                        return Err(StoreError::Fenced(owner.0));
+                        return Err(StoreError::fenced([owner.0]));
                     }
                     *owner = kept.owner(owner.0);
                 }
@@ -367,11 +367,11 @@ impl Store for Faulty {
         &self,
         partition: PartitionId,
         to: Option<&InstanceId>,
-        places: Range<u64>,
+        positions: Range<u64>,
         limit: usize,
     ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
         self.looks.fetch_add(1, Ordering::AcqRel);
-        self.bent_messages(partition, to, places, limit)
+        self.bent_messages(partition, to, positions, limit)
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {

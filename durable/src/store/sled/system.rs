@@ -16,7 +16,7 @@ use crate::store::StoreError;
 /// The handle makes it possible to sync the folder when the process has no descriptor left, and to
 /// notice that another folder has taken its place: what works by path must not touch that one.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct OpenFolder {
     path: PathBuf,
     handle: Arc<File>,
     identity: Identity,
@@ -40,7 +40,7 @@ impl Identity {
     }
 }
 
-impl Place {
+impl OpenFolder {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let handle = File::open(path)?;
         let identity = Identity::of(&handle.metadata()?);
@@ -175,15 +175,15 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let (here, away) = (base.path().join("here"), base.path().join("away"));
         fs::create_dir(&here).unwrap();
-        let place = Place::open(&here).unwrap();
-        assert!(place.check().is_ok());
+        let opened = OpenFolder::open(&here).unwrap();
+        assert!(opened.check().is_ok());
         fs::rename(&here, &away).unwrap();
-        assert!(matches!(place.check(), Err(StoreError::FolderMoved { .. })));
+        assert!(matches!(opened.check(), Err(StoreError::FolderMoved { .. })));
         fs::create_dir(&here).unwrap();
-        assert!(matches!(place.check(), Err(StoreError::FolderMoved { .. })));
+        assert!(matches!(opened.check(), Err(StoreError::FolderMoved { .. })));
         fs::remove_dir(&here).unwrap();
         fs::rename(&away, &here).unwrap();
-        assert!(place.check().is_ok());
+        assert!(opened.check().is_ok());
     }
 
     #[test]

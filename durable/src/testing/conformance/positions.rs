@@ -1,4 +1,4 @@
-//! The point of the contract that speaks of the places at which messages lie.
+//! The point of the contract that speaks of the positions at which messages lie.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::protocol::{InstanceId, TaskMessage};
 /// To whom messages are: ids that begin with each other, and some that nothing is sent to.
 const TO: [&str; 6] = ["a", "ab", "@counter@", "@counter@a", "order-17", "@counter@a@b"];
 
-/// Point 18: messages are found at their places, which they keep, by range, page and instance.
+/// Point 18: messages are found at their positions, which they keep, by range, page and instance.
 ///
 /// # Panics
 /// If the store breaks the point.
@@ -43,15 +43,19 @@ fn send(scene: &Scene<'_>, partition: u16, numbers: Range<u128>) -> Vec<TaskMess
     messages
 }
 
-/// All messages, with a look at their places.
+/// All messages, with a look at their positions.
 #[track_caller]
 fn all(scene: &Scene<'_>, partition: u16) -> Vec<Placed> {
     let end = scene.load(partition).messages_end;
     let all = scene.messages_page(partition, None, 0..end, usize::MAX);
     let whole = scene.messages_page(partition, None, 0..u64::MAX, usize::MAX);
     same_all(&all, &whole, "the messages before their end, and all that there are");
-    let places: Vec<u64> = all.iter().map(|(place, _)| *place).collect();
-    same(&places.is_sorted_by(|a, b| a < b), &true, &format!("whether places grow: {places:?}"));
+    let positions: Vec<u64> = all.iter().map(|(position, _)| *position).collect();
+    same(
+        &positions.is_sorted_by(|a, b| a < b),
+        &true,
+        &format!("whether positions grow: {positions:?}"),
+    );
     all
 }
 
@@ -67,35 +71,35 @@ fn in_every_range(scene: Scene<'_>) -> Scene<'_> {
     same_all(&all(&scene, PARTITION), &[], "the messages of a partition that nobody has used");
     let sent = send(&scene, PARTITION, 0..33);
     let placed = all(&scene, PARTITION);
-    are(&placed, &sent, "the messages with their places");
+    are(&placed, &sent, "the messages with their positions");
     look(&scene, PARTITION, &placed);
     let scene = scene.crash();
-    same_all(&all(&scene, PARTITION), &placed, "the messages with their places after a crash");
+    same_all(&all(&scene, PARTITION), &placed, "the messages with their positions after a crash");
     look(&scene, PARTITION, &placed);
     scene
 }
 
 fn look(scene: &Scene<'_>, partition: u16, placed: &[Placed]) {
-    let place = |index: usize| placed[index.min(placed.len() - 1)].0;
-    let (first, last) = (place(0), place(usize::MAX));
+    let position = |index: usize| placed[index.min(placed.len() - 1)].0;
+    let (first, last) = (position(0), position(usize::MAX));
     let ranges = [
         0..u64::MAX,
         0..first,
         first..first + 1,
         first + 1..last,
-        place(3)..place(20),
-        place(14)..place(14) + 1,
-        place(15)..u64::MAX,
-        place(7)..place(7),
-        Range { start: place(9), end: place(2) },
+        position(3)..position(20),
+        position(14)..position(14) + 1,
+        position(15)..u64::MAX,
+        position(7)..position(7),
+        Range { start: position(9), end: position(2) },
         last..last + 1,
         last + 1..u64::MAX,
     ];
     let to = TO.map(|id| Some(instance_id(id)));
     for to in to.iter().chain(&[None]) {
         for range in &ranges {
-            let is_wanted = |(place, message): &&Placed| {
-                range.contains(place) && to.as_ref().is_none_or(|to| message.instance_id == *to)
+            let is_wanted = |(position, message): &&Placed| {
+                range.contains(position) && to.as_ref().is_none_or(|to| message.instance_id == *to)
             };
             let wanted: Vec<Placed> = placed.iter().filter(is_wanted).cloned().collect();
             for limit in [0, 1, 2, 7, usize::MAX] {
@@ -134,17 +138,17 @@ fn by_page(
     to: Option<&InstanceId>,
     limit: usize,
 ) -> Vec<Placed> {
-    let (mut found, mut places) = (Vec::new(), 0..scene.load(partition).messages_end);
+    let (mut found, mut positions) = (Vec::new(), 0..scene.load(partition).messages_end);
     loop {
-        let page = scene.messages_page(partition, to, places.clone(), limit);
+        let page = scene.messages_page(partition, to, positions.clone(), limit);
         same(&(page.len() <= limit), &true, &format!("whether a page has at most {limit}"));
         let Some((last, _)) = page.last() else { return found };
-        places.start = last + 1;
+        positions.start = last + 1;
         found.extend(page);
     }
 }
 
-/// What is consumed is missing, and nothing else; it takes its place with it.
+/// What is consumed is missing, and nothing else; it takes its position with it.
 fn while_they_are_consumed(scene: Scene<'_>) {
     const PARTITION: u16 = 186;
     let mut scene = scene;
@@ -155,13 +159,14 @@ fn while_they_are_consumed(scene: Scene<'_>) {
         // The first, all to one instance, and the last.
         let to = instance_id(to);
         let (first, last) = (placed[0].0, placed[placed.len() - 1].0);
-        let is_gone =
-            |(place, message): &Placed| [first, last].contains(place) || message.instance_id == to;
+        let is_gone = |(position, message): &Placed| {
+            [first, last].contains(position) || message.instance_id == to
+        };
         let gone = placed.extract_if(.., |placed| is_gone(placed));
         let gone =
             gone.fold(Group::by(&[owner]), |group, (_, gone)| group.consume(PARTITION, &gone));
         scene.commit(&gone);
-        same_all(&all(&scene, PARTITION), &placed, "what was not consumed, at its places");
+        same_all(&all(&scene, PARTITION), &placed, "what was not consumed, at its positions");
         look(&scene, PARTITION, &placed);
         let end = scene.load(PARTITION).messages_end;
         let start = 200 + 10 * round;
@@ -171,15 +176,15 @@ fn while_they_are_consumed(scene: Scene<'_>) {
         let found = all(&scene, PARTITION);
         let behind = &found[placed.len().min(found.len())..];
         are(behind, &new, "new messages, behind the others");
-        let is_new = behind.first().is_some_and(|(place, _)| *place > last);
-        same(&is_new, &true, &format!("whether {behind:?} are at no place that another had"));
+        let is_new = behind.first().is_some_and(|(position, _)| *position > last);
+        same(&is_new, &true, &format!("whether {behind:?} are at no position that another had"));
         placed = found;
         if round % 2 == 1 {
             scene = scene.crash();
             same_all(
                 &all(&scene, PARTITION),
                 &placed,
-                "the messages at their places, after a crash",
+                "the messages at their positions, after a crash",
             );
         }
     }

@@ -1,0 +1,335 @@
+//! What a store could not do, and whether the same call may succeed later.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::protocol::codec::CodecError;
+use crate::protocol::{FORMAT_VERSION, InstanceId, PartitionId};
+
+/// A store could not do what it was asked for.
+///
+/// A store outside this crate reports what its database or driver says with
+/// [`backend`](Self::backend) and [`unavailable`](Self::unavailable), and what it finds unreadable
+/// with [`damaged`](Self::damaged) or a [`CodecError`].
+///
+/// ```
+/// use durable::store::StoreError;
+///
+/// fn connect(url: &str) -> Result<(), StoreError> {
+///     let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+///     Err(StoreError::unavailable(format!("cannot connect to `{url}`"), refused))
+/// }
+///
+/// assert!(connect("db:5432").unwrap_err().is_transient());
+/// ```
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process, or another store in this one, has the folder open.
+    #[error("`{}` is already open{}; close it there first", .path.display(), in_process(*.owner))]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The process that has it open, if it left its number.
+        owner: Option<u32>,
+    },
+    /// The commit names partitions that another owner has claimed since, or touches partitions that
+    /// it does not name.
+    #[error("{} taken over by another owner; this one must stop", were_taken(.partitions))]
+    Fenced {
+        /// All such partitions, in the order in which the commit names or touches them.
+        partitions: Vec<PartitionId>,
+    },
+    /// An episode does not begin where the history ends.
+    #[error(
+        "the history of `{instance}` has {found} events, but an episode was to begin at {expected}"
+    )]
+    OutOfOrder {
+        /// The instance.
+        instance: InstanceId,
+        /// How many events there are.
+        found: u64,
+        /// Where the episode begins.
+        expected: u64,
+    },
+    /// A commit writes an episode of an instance that it also purges.
+    #[error("`{instance}` is written and purged by the same commit; purge it in another")]
+    WrittenAndPurged {
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// A newer release wrote the store.
+    #[error(
+        "`{location}` has format {found}, and this release knows none above {known}; open it with a \
+         newer release"
+    )]
+    UnknownFormat {
+        /// What has the format: a folder, a database, a record.
+        location: String,
+        /// The format that was found.
+        found: u8,
+        /// The newest format that this release knows.
+        known: u8,
+    },
+    /// The disk is so nearly full that a write might not complete.
+    #[error(
+        "the disk of `{}` has {available} bytes left, and {needed} are needed; free some space",
+        .path.display()
+    )]
+    DiskFull {
+        /// The folder.
+        path: PathBuf,
+        /// How many bytes are free.
+        available: u64,
+        /// How many must be free.
+        needed: u64,
+    },
+    /// What is stored is not what was written.
+    #[error("the store is damaged: {what}; {remedy}")]
+    Damaged {
+        /// What was found, and where.
+        what: String,
+        /// What to do about it.
+        remedy: Cow<'static, str>,
+    },
+    /// The commit log is not what was written: something that was acknowledged is missing.
+    #[error("`{}` is damaged at byte {offset}: {what}; {remedy}", .file.display())]
+    LogDamaged {
+        /// The file, or the folder of the log if a file is missing.
+        file: PathBuf,
+        /// Where in the file.
+        offset: u64,
+        /// What was found.
+        what: String,
+        /// What to do about it.
+        remedy: Cow<'static, str>,
+    },
+    /// The store was opened for reading only.
+    #[error("the store was opened for reading only; open it for writing")]
+    ReadOnly,
+    /// The operating system refused.
+    #[error("{doing}")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// The operating system lacks something for now: file descriptors, memory, disk space. Nothing
+    /// was changed.
+    #[error(
+        "{doing}, since the system lacks descriptors, memory or disk space for now; close what is not \
+         needed, or raise the limit or quota"
+    )]
+    Exhausted {
+        /// What was being done.
+        doing: String,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// What the store is built on (a database, a driver, a service) reported an error.
+    #[error("{doing}")]
+    Backend {
+        /// What was being done.
+        doing: String,
+        /// What the back end said.
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// What the store is built on cannot be reached, or is too busy, for now. Nothing was changed.
+    #[error("{doing}; try again when the back end of the store is available")]
+    Unavailable {
+        /// What was being done.
+        doing: String,
+        /// What the back end said.
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// The folder of an open store was moved, removed or replaced by another.
+    #[error(
+        "`{}` was moved, removed or replaced while the store was open; nothing more is accepted: \
+         put it back and reopen the store", .path.display()
+    )]
+    FolderMoved {
+        /// The folder or file that is no longer there.
+        path: PathBuf,
+    },
+    /// The store panicked, which no store should do.
+    #[error(
+        "the store panicked while {doing}: {panic}; its state in memory may be wrong: report the \
+         panic to the author of the store, and reopen it"
+    )]
+    Panicked {
+        /// What it was asked for.
+        doing: String,
+        /// What the panic said, and where it happened.
+        panic: String,
+    },
+    /// An earlier write failed, so it is uncertain what is durable until the store is reopened.
+    #[error(
+        "an earlier write failed ({cause}); nothing more is accepted until the store is reopened"
+    )]
+    Poisoned {
+        /// What had failed.
+        cause: String,
+    },
+}
+
+impl StoreError {
+    const REMEDY: &str = "keep a copy of what is stored, then restore a backup";
+
+    /// Another owner has claimed this partition.
+    ///
+    /// ```
+    /// use durable::protocol::PartitionId;
+    /// use durable::store::StoreError;
+    ///
+    /// let error = StoreError::fenced([PartitionId(3)]);
+    /// assert!(error.to_string().starts_with("partition 3 was taken over"));
+    /// ```
+    pub fn fenced(partitions: impl IntoIterator<Item = PartitionId>) -> Self {
+        Self::Fenced { partitions: partitions.into_iter().collect() }
+    }
+
+    /// What is stored cannot be what was written. `what` says what was found, and where.
+    ///
+    /// ```
+    /// use durable::store::StoreError;
+    ///
+    /// let error = StoreError::damaged("table `epoch` has two rows of partition 3");
+    /// assert!(error.to_string().contains("two rows"));
+    /// ```
+    pub fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged { what: what.into(), remedy: Cow::Borrowed(Self::REMEDY) }
+    }
+
+    /// The operating system refused, and it is not certain that nothing was changed.
+    ///
+    /// ```
+    /// use durable::store::StoreError;
+    ///
+    /// let refused = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    /// let error = StoreError::io("cannot open `hub.db`", refused);
+    /// assert_eq!(error.to_string(), "cannot open `hub.db`");
+    /// ```
+    pub fn io(doing: impl Into<String>, source: io::Error) -> Self {
+        Self::Io { doing: doing.into(), source: Arc::new(source) }
+    }
+
+    /// The store's back end reported an error. `doing` says what failed, such as "cannot commit".
+    ///
+    /// ```
+    /// use durable::store::StoreError;
+    ///
+    /// let error = StoreError::backend("cannot commit", "syntax error at or near `SLECT`");
+    /// assert_eq!(error.to_string(), "cannot commit");
+    /// assert!(!error.is_transient());
+    /// ```
+    pub fn backend(
+        doing: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Backend { doing: doing.into(), source: Arc::from(source.into()) }
+    }
+
+    /// The store's back end cannot be reached, or is too busy, and nothing was changed: the same call
+    /// may succeed later.
+    ///
+    /// ```
+    /// use durable::store::StoreError;
+    ///
+    /// let error = StoreError::unavailable("cannot read a history", "too many connections");
+    /// assert!(error.is_transient());
+    /// ```
+    pub fn unavailable(
+        doing: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Unavailable { doing: doing.into(), source: Arc::from(source.into()) }
+    }
+
+    /// Whether the same call may succeed later: nothing was changed, and the cause may go away.
+    ///
+    /// The hub does not repeat a call because of this. A store that can wait does so itself, and
+    /// returns such an error when it is told to [give up](super::Store::give_up). Callers of the hub
+    /// can use it to decide whether to ask again.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::DiskFull { .. } | Self::Exhausted { .. } | Self::Unavailable { .. } => true,
+            Self::InUse { .. }
+            | Self::Fenced { .. }
+            | Self::OutOfOrder { .. }
+            | Self::WrittenAndPurged { .. }
+            | Self::UnknownFormat { .. }
+            | Self::Damaged { .. }
+            | Self::LogDamaged { .. }
+            | Self::ReadOnly
+            | Self::Io { .. }
+            | Self::Backend { .. }
+            | Self::FolderMoved { .. }
+            | Self::Panicked { .. }
+            | Self::Poisoned { .. } => false,
+        }
+    }
+
+    /// An error that says that a newer release wrote `location`, if `found` is newer than the
+    /// formats that this release knows. A store asks with [`HubRecord::format`] when it is opened.
+    ///
+    /// [`HubRecord::format`]: crate::protocol::HubRecord::format
+    ///
+    /// ```
+    /// use durable::protocol::FORMAT_VERSION;
+    /// use durable::store::StoreError;
+    ///
+    /// assert!(StoreError::newer_format("hub.db", FORMAT_VERSION).is_none());
+    /// assert!(StoreError::newer_format("hub.db", FORMAT_VERSION + 1).is_some());
+    /// ```
+    pub fn newer_format(location: impl Into<String>, found: u8) -> Option<Self> {
+        let known = FORMAT_VERSION;
+        (found > known).then(|| Self::UnknownFormat { location: location.into(), found, known })
+    }
+}
+
+/// A record that a newer release wrote is an [`UnknownFormat`](StoreError::UnknownFormat); any other
+/// that cannot be read is [`Damaged`](StoreError::Damaged).
+impl From<CodecError> for StoreError {
+    fn from(error: CodecError) -> Self {
+        match error {
+            CodecError::UnknownVersion { what, found, known } => {
+                Self::UnknownFormat { location: what.to_owned(), found, known }
+            }
+            error => Self::damaged(chain(&error)),
+        }
+    }
+}
+
+/// Where a folder is open, for messages.
+pub(crate) fn in_process(owner: Option<u32>) -> String {
+    match owner {
+        Some(pid) if pid == std::process::id() => format!(" in this process ({pid})"),
+        Some(pid) => format!(" in process {pid}"),
+        None => String::new(),
+    }
+}
+
+fn were_taken(partitions: &[PartitionId]) -> String {
+    match partitions {
+        [one] => format!("partition {one} was"),
+        all => {
+            let all: Vec<_> = all.iter().map(ToString::to_string).collect();
+            format!("partitions {} were", all.join(", "))
+        }
+    }
+}
+
+/// An error and its causes, in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said = format!("{said}: {error}");
+        cause = error.source();
+    }
+    said
+}

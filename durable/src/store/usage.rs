@@ -1,0 +1,45 @@
+//! How much memory and disk a store uses.
+
+/// How much a store uses: what every store has, and figures that only it has.
+///
+/// With the feature `metrics` the hub reports it after each commit: `durable_store_disk_bytes`,
+/// `durable_store_memory_bytes`, and `durable_store_NAME` for each [figure](Self::figure).
+///
+/// ```
+/// use durable::store::Usage;
+///
+/// let usage = Usage::default().disk_bytes(4096).figure("connections", 3);
+/// assert_eq!(usage.figures, [("connections", 3)]);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Bytes on disk; 0 if the store does not know.
+    pub disk_bytes: u64,
+    /// Bytes in memory, apart from caches; 0 if the store does not know.
+    pub memory_bytes: u64,
+    /// Figures that only this store has. Names are in `snake_case` and end with the unit, as those of
+    /// metrics do.
+    pub figures: Vec<(&'static str, u64)>,
+}
+
+impl Usage {
+    /// The same with this many bytes on disk.
+    #[must_use]
+    pub fn disk_bytes(self, disk_bytes: u64) -> Self {
+        Self { disk_bytes, ..self }
+    }
+
+    /// The same with this many bytes in memory.
+    #[must_use]
+    pub fn memory_bytes(self, memory_bytes: u64) -> Self {
+        Self { memory_bytes, ..self }
+    }
+
+    /// The same with a figure that only this store has.
+    #[must_use]
+    pub fn figure(mut self, name: &'static str, value: u64) -> Self {
+        self.figures.push((name, value));
+        self
+    }
+}
