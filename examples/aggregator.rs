@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use comfy_table::{Table, presets};
+use durable::client::{EntityQuery, InstanceQuery};
 use durable::prelude::*;
-use durable::{EntityQuery, InstanceQuery};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 

@@ -20,9 +20,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
+use durable::client::EntityError;
+use durable::entity::EntityHandle;
 use durable::prelude::*;
 use durable::testing::TestHub;
-use durable::{EntityError, EntityHandle};
 use serde::{Deserialize, Serialize};
 
 /// People chirp, follow each other, and read, durably. Without a command, a scene is played.

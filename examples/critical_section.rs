@@ -19,8 +19,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use comfy_table::{Table, presets};
+use durable::OrchestrationHandle;
+use durable::client::{EntityQuery, InstanceQuery};
 use durable::prelude::*;
-use durable::{EntityQuery, InstanceQuery, OrchestrationHandle};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 

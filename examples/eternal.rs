@@ -15,9 +15,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use durable::OrchestrationHandle;
+use durable::client::ManageError;
 use durable::prelude::*;
 use durable::protocol::{EventKind, HistoryEvent};
-use durable::{ManageError, OrchestrationHandle, Race3};
+use durable::task::Race3;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 

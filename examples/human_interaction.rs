@@ -14,10 +14,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use comfy_table::{Table, presets};
+use durable::OrchestrationHandle;
 use durable::prelude::*;
 use durable::protocol::{EventKind, HistoryEvent, InstanceId};
+use durable::task::Elapsed;
 use durable::testing::TestHub;
-use durable::{Elapsed, OrchestrationHandle};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 

@@ -16,9 +16,10 @@ use std::time::Duration;
 
 use clap::Parser;
 use comfy_table::{Table, presets};
+use durable::TaskFailed;
+use durable::client::ResultError;
 use durable::prelude::*;
 use durable::protocol::{EventKind, HistoryEvent};
-use durable::{ResultError, TaskFailed};
 use serde::{Deserialize, Serialize};
 
 /// Places three orders, durably.

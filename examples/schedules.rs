@@ -14,8 +14,8 @@ use std::time::Duration;
 use clap::Parser;
 use comfy_table::{Table, presets};
 use durable::prelude::*;
+use durable::schedule::{Schedule, ScheduleDescription, ScheduleQuery};
 use durable::testing::TestHub;
-use durable::{Schedule, ScheduleDescription, ScheduleQuery};
 
 const DAY: Duration = Duration::from_hours(24);
 

@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use comfy_table::{Table, presets};
+use durable::client::{InstanceQuery, ManageError};
 use durable::prelude::*;
-use durable::{InstanceQuery, ManageError, RuntimeStatus, TaskFailed};
+use durable::{RuntimeStatus, TaskFailed};
 use serde::{Deserialize, Serialize};
 
 /// Provisions devices, durably.
@@ -92,7 +93,7 @@ async fn provision_device(
     ctx.set_custom_status(&Step::WaitingForDevice).map_err(ProvisioningError::other)?;
     match durable::timeout(PATIENCE, ctx.wait_for_event::<Acknowledged>()).await {
         Ok(acknowledged) => acknowledged.map_err(ProvisioningError::other),
-        Err(durable::Elapsed) => Err(ProvisioningError::NoAnswer),
+        Err(durable::task::Elapsed) => Err(ProvisioningError::NoAnswer),
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use durable::client::{Retention, TaskHubBuilder};
 use durable::prelude::*;
 use durable::store::{SledStore, Store};
-use durable::{Retention, TaskHubBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::now;

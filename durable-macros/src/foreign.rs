@@ -54,7 +54,8 @@ pub(crate) fn make_durable(signature: &mut Signature, krate: &Crate) {
         }
     }
     let krate = krate.at(Span::call_site());
-    Futures(parse_quote!(#krate::DurableFuture)).visit_return_type_mut(&mut signature.output);
+    Futures(parse_quote!(#krate::__private::DurableFuture))
+        .visit_return_type_mut(&mut signature.output);
 }
 
 /// Whether `#[tracing::instrument]` has rewritten a body.

@@ -73,7 +73,7 @@ pub(crate) fn helper(options: &TokenStream, item: &TokenStream) -> TokenStream {
         ReturnType::Type(_, ty) => ty.clone(),
     };
     let coerces = coerces(&output);
-    sig.output = parse_quote!(-> impl #krate::DurableFuture<Output = #output>);
+    sig.output = parse_quote!(-> impl #krate::__private::DurableFuture<Output = #output>);
     let errors = errors.to_compile_errors(&[]);
     let Some(block) = block else { return quote!(#errors #(#attrs)* #vis #sig;) };
     let statements = &block.stmts;

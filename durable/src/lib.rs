@@ -13,9 +13,10 @@ pub mod __private;
 mod activity;
 mod call;
 mod chance;
+pub mod client;
 mod engine;
-mod entity;
-mod error;
+pub mod entity;
+pub mod error;
 mod event;
 #[cfg(any(doc, doctest))]
 pub mod guide;
@@ -27,9 +28,10 @@ mod payload;
 pub mod protocol;
 mod quiet;
 mod registry;
-mod retry;
-mod schedule;
+pub mod retry;
+pub mod schedule;
 pub mod store;
+pub mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod weight;
@@ -38,43 +40,58 @@ mod weight;
 pub use chrono;
 
 pub use activity::{Activity, ActivityContext, State};
-pub use call::Call;
+#[doc(inline)]
+pub use client::{InstanceHandle, OrchestrationHandle, TaskHub};
 pub use durable_macros::{activity, allow, deterministic, entity, event, helper, orchestrator};
-pub use entity::{
-    CriticalSection, DynamicHandle, DynamicLocked, Entity, EntityContext, EntityHandle,
-    LockEntities, LockSet, LockTask, LockedOperation, LockedTask, Operation,
-};
-pub use error::{Error, NonRetriable, Result, TaskError, TaskFailed};
+#[doc(inline)]
+pub use entity::{Entity, EntityContext};
+#[doc(inline)]
+pub use error::{Error, Result, TaskFailed};
 pub use event::ExternalEvent;
-pub use hub::{
-    CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityPage, EntityQuery,
-    HubError, InstanceDetails, InstanceHandle, InstanceQuery, LifecycleError, LifecycleEvent,
-    LifecycleEvents, LifecycleKind, ManageError, OpenError, OrchestrationHandle, Parameter,
-    Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation, Reply, ResultError,
-    Retention, ScheduledSignal, ScheduledSignalPage, ScheduledSignalQuery, ShutdownReport,
-    StartError, TaskHub, TaskHubBuilder,
-};
-pub use orchestration::{
-    AsCompleted, ContinueAsNew, Durable, DurableFuture, Elapsed, ExternalEventWait, Join, JoinAll,
-    JoinTuple, NextCompleted, OrchestrationContext, Orchestrator, Race, Race2, Race3, Race4, Race5,
-    Race6, Race7, Race8, RaceTuple, SelectAll, Selectable, Task, Timeout, Timer, TryJoin,
-    TryJoinAll, TryJoinTuple, When, as_completed, join, join_all, race, select_all, timeout,
-    try_join, try_join_all,
-};
+pub use orchestration::{OrchestrationContext, Orchestrator};
 pub use payload::Payload;
-pub use protocol::{EntityId, InstanceId, InvalidEntityId, InvalidInstanceId, RuntimeStatus};
-pub use registry::{Definition, RegistryError, VersionMatch};
-pub use retry::{InvalidRetryPolicy, RetryContext, RetryPolicy};
-pub use schedule::{
-    InvalidSchedule, Recurrence, Schedule, ScheduleDescription, ScheduleError, ScheduleHandle,
-    ScheduleQuery, ScheduleStatus, ScheduleUpdate, ScheduledCall,
+#[doc(inline)]
+pub use protocol::{EntityId, InstanceId, RuntimeStatus};
+#[doc(inline)]
+pub use retry::RetryPolicy;
+#[doc(inline)]
+pub use task::{
+    Call, as_completed, join, join_all, race, select_all, timeout, try_join, try_join_all,
 };
 
 /// What nearly every program needs: `use durable::prelude::*;`.
+///
+/// # Beside other crates
+/// `State` is also a name of `axum` (`axum::extract::State`). A name that is imported explicitly wins
+/// over one of a glob import, so a file that imports the one of `axum` gets that, and writes
+/// `durable::State` in its activities:
+///
+/// ```
+/// # mod axum { pub mod extract { pub struct State<T>(pub T); } }
+/// use axum::extract::State;
+/// use durable::prelude::*;
+///
+/// struct Bank;
+///
+/// #[activity]
+/// async fn charge(bank: durable::State<Bank>, cents: u32) -> Result<u32> {
+///     # let _: &Bank = &bank;
+///     Ok(cents)
+/// }
+///
+/// async fn route(State(hub): State<TaskHub>) {
+///     # let _ = hub;
+/// }
+/// ```
+///
+/// [`Json`](crate::protocol::Json) is in neither the prelude nor the crate root, so that `axum::Json`
+/// never collides with it.
 pub mod prelude {
+    pub use durable_macros::{activity, entity, orchestrator};
+
+    pub use crate::task::{Race2, Race3};
     pub use crate::{
-        ActivityContext, EntityContext, Error, OrchestrationContext, OrchestrationHandle, Race2,
-        Race3, Result, RetryPolicy, RuntimeStatus, State, TaskFailed, TaskHub, activity, entity,
-        orchestrator,
+        ActivityContext, EntityContext, Error, OrchestrationContext, OrchestrationHandle, Result,
+        RetryPolicy, RuntimeStatus, State, TaskFailed, TaskHub,
     };
 }

@@ -7,15 +7,20 @@ use std::panic::Location;
 pub use inventory;
 
 pub use crate::activity::ActivityRun;
-pub use crate::entity::{
-    CallsLockedOnly, CallsNoOrchestrator, EntityBody, EntityFunction, EntityRef, LocksNothing,
-    OperationRun, RunOperation, RunnableEntity, check_in_critical_section, locked_operation,
-    operation, run_entity, run_entity_function,
+pub use crate::entity::batch::{
+    EntityBody, EntityFunction, OperationRun, RunOperation, RunnableEntity, run_entity,
+    run_entity_function,
 };
-pub use crate::error::{ErrorCodec, StoredError};
+pub use crate::entity::handle::{DynamicHandle, EntityHandle, EntityRef};
+pub use crate::entity::in_critical_section::{
+    CallsLockedOnly, CallsNoOrchestrator, LocksNothing, check_in_critical_section,
+};
+pub use crate::entity::operation::{locked_operation, operation};
+pub use crate::error::codec::{ErrorCodec, StoredError};
 pub use crate::event::EventData;
 pub use crate::orchestration::{
-    Child, DurableBlock, JoinChildren, RaceChildren, TryJoinChildren, check, durable_block,
+    Child, DurableBlock, DurableFuture, JoinChildren, RaceChildren, TryJoinChildren, check,
+    durable_block,
 };
 pub use crate::payload::{Codec, InputReader, InputWriter, Stored, StoredState};
 pub use crate::protocol::{FailureDetails, Json};

@@ -1,7 +1,12 @@
-//! When a failed call is tried again: the policy, and the decision after each failed attempt.
+//! Retry policies: when a failed call is tried again, how often, and after how long.
 //!
-//! Never reads a clock and draws no random number: both are given to [`RetryPolicy::decide`], so that
-//! a replay decides as the first run did.
+//! A [`RetryPolicy`] is given to one call with [`Call::retry`](crate::Call::retry), or to every call of
+//! an activity with `#[activity(retry(..))]`. [`RetryPolicy::handle`] decides with code, which sees a
+//! [`RetryContext`]. The runtime retries, so a retry adds one event to the history and the
+//! orchestrator sees only the last result.
+
+// Never reads a clock and draws no random number: both are given to `RetryPolicy::decide`, so that a
+// replay decides as the first run did.
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,7 +38,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_hours(1);
 /// ```
 ///
 /// A failure that is non-retriable, by [`Error::non_retriable`](crate::Error::non_retriable) or because
-/// its own type says so ([`NonRetriable`](crate::NonRetriable)), is never tried again. Several
+/// its own type says so ([`NonRetriable`](crate::error::NonRetriable)), is never tried again. Several
 /// instances that fail at once are tried again at once; [`jitter`](Self::jitter) spreads them.
 #[derive(Clone)]
 #[must_use = "a policy does nothing until it is given to a call"]
@@ -166,7 +171,7 @@ impl RetryContext {
     /// The user's own error that made the attempt fail, or that caused what made it fail, as the value
     /// that it was; `None` if there is no error of type `E`, such as in a panic or a timeout.
     ///
-    /// An error type that decides by itself implements [`NonRetriable`](crate::NonRetriable), for all
+    /// An error type that decides by itself implements [`NonRetriable`](crate::error::NonRetriable), for all
     /// policies.
     ///
     /// ```

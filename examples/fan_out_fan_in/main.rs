@@ -19,9 +19,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use clap::Parser;
+use durable::OrchestrationHandle;
+use durable::client::{OpenError, ResultError};
 use durable::prelude::*;
 use durable::protocol::{EventKind, HistoryEvent};
-use durable::{OpenError, OrchestrationHandle, ResultError};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::backup::{Backup, backup_folder};

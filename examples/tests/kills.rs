@@ -8,7 +8,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use durable::{EntityQuery, TaskHub};
+use durable::TaskHub;
+use durable::client::EntityQuery;
 use tempfile::tempdir;
 
 const KILLS: u32 = 18;

@@ -30,7 +30,7 @@ async fn main() -> Result<()> {
 }
 
 /// A hub that knows nothing but what is registered with it.
-fn release(name: &str, path: &Path) -> durable::TaskHubBuilder {
+fn release(name: &str, path: &Path) -> durable::client::TaskHubBuilder {
     println!("--- {name}");
     TaskHub::builder().path(path).only_registered()
 }

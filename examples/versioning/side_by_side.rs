@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
+use durable::client::{ResultError, VersionMatch};
 use durable::prelude::*;
-use durable::{ResultError, VersionMatch};
 use serde::{Deserialize, Serialize};
 
 use crate::release;

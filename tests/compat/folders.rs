@@ -15,8 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use durable::RuntimeStatus::{Completed, Failed, Running, Suspended};
+use durable::client::{EntityQuery, InstanceQuery};
 use durable::prelude::*;
-use durable::{EntityQuery, InstanceQuery, Schedule, ScheduleQuery};
+use durable::schedule::{Schedule, ScheduleQuery};
 use serde::{Deserialize, Serialize};
 
 /// When what is recorded as waiting is due: later than the recording takes, and past when it is opened.

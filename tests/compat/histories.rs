@@ -16,13 +16,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use durable::RuntimeStatus;
 use durable::prelude::*;
 use durable::protocol::EventKind;
+use durable::task::Race2;
 use durable::testing::{
     RecordedHistory, TestHub, TestHubBuilder, verify_replay, verify_replay_strictly,
     verify_replay_with,
 };
-use durable::{Race2, RuntimeStatus};
 use expect_test::expect;
 use serde::{Deserialize, Serialize};
 

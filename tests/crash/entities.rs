@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use durable::RuntimeStatus;
+use durable::client::{EntityDetails, EntityQuery, ManageError};
 use durable::prelude::*;
-use durable::{EntityDetails, EntityQuery, ManageError, RuntimeStatus};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 

@@ -14,9 +14,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use durable::OrchestrationHandle;
+use durable::client::{StartError, TaskHubBuilder};
 use durable::prelude::*;
 use durable::protocol::EventKind;
-use durable::{OrchestrationHandle, StartError, TaskHubBuilder};
 
 use crate::seed::{self, Random};
 

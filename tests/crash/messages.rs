@@ -11,8 +11,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use durable::RuntimeStatus;
+use durable::client::InstanceQuery;
 use durable::prelude::*;
-use durable::{InstanceQuery, RuntimeStatus};
 
 use crate::instances;
 use crate::seed::{self, Random};

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use durable::InstanceQuery;
+use durable::client::InstanceQuery;
 use durable::prelude::*;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;

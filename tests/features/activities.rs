@@ -5,10 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use durable::client::ResultError;
 use durable::prelude::*;
 use durable::protocol::FailureDetails;
+use durable::task::Race2;
 use durable::testing::TestHub;
-use durable::{Race2, ResultError};
 
 /// The instances whose `holds` has begun, and those whose has seen its token.
 static BEGUN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());

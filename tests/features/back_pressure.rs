@@ -8,16 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use durable::InstanceId;
+use durable::client::{EntityError, ManageError, OpenError, StartError};
 use durable::prelude::*;
 use durable::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceRecord, PartitionId, RuntimeStatus, TaskMessage,
     Timestamp,
 };
+use durable::schedule::{Schedule, ScheduleError};
 use durable::store::{
     Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
-};
-use durable::{
-    EntityError, InstanceId, ManageError, OpenError, Schedule, ScheduleError, StartError,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -328,7 +328,7 @@ async fn a_hub_that_stops_answers_clients_that_wait_to_send() -> Result<()> {
         let _served_or_told = client.await.unwrap();
     }
     let refused = run.raise_event("n", &1).await.unwrap_err();
-    assert!(matches!(refused, ManageError::Hub(durable::HubError::ShutDown)), "{refused}");
+    assert!(matches!(refused, ManageError::Hub(durable::client::HubError::ShutDown)), "{refused}");
     Ok(())
 }
 
@@ -386,7 +386,8 @@ async fn on_a_full_disk_what_ends_work_is_accepted() -> Result<()> {
     hub.call_entity(Clicks::at("all").count()).await?;
     let later = std::time::Duration::from_hours(1);
     hub.signal_entity_at(later, Clicks::at("all").count()).await?;
-    let signals = hub.scheduled_signals(&durable::ScheduledSignalQuery::new(), None).await?;
+    let signals =
+        hub.scheduled_signals(&durable::client::ScheduledSignalQuery::new(), None).await?;
     let schedule = Schedule::cron("0 3 * * *")?.of(collects());
     let nightly = hub.create_schedule("nightly", schedule).await?;
     store.is_full.store(true, Ordering::SeqCst);

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use durable::RuntimeStatus;
+use durable::client::ResultError;
 use durable::prelude::*;
 use durable::protocol::{FailureDetails, InstanceId};
 use durable::testing::TestHub;
-use durable::{ResultError, RuntimeStatus};
 
 #[activity]
 async fn double(n: u64) -> u64 {

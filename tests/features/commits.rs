@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use durable::client::InstanceQuery;
 use durable::prelude::*;
 use durable::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, RuntimeStatus,
     TaskMessage, Timestamp,
 };
+use durable::schedule::{Schedule, ScheduleQuery};
 use durable::store::{
     Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
 };
 use durable::testing::TestHub;
-use durable::{InstanceQuery, Schedule, ScheduleQuery};
 
 #[orchestrator]
 async fn commits_nothing(ctx: &OrchestrationContext) -> Result<()> {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use durable::RuntimeStatus;
 use durable::prelude::*;
 use durable::protocol::{EventKind, HistoryEvent};
+use durable::task::Race2;
 use durable::testing::TestHub;
-use durable::{Race2, RuntimeStatus};
 
 #[activity]
 async fn step(n: u64) -> u64 {
@@ -199,7 +200,7 @@ async fn an_instance_between_two_generations_is_running() -> Result<()> {
     let record = run.status().await?;
     assert!(record.generation >= 64, "{record:?}");
     assert_eq!(record.runtime_status, RuntimeStatus::Running);
-    let pending = durable::InstanceQuery::new().status(RuntimeStatus::Pending);
+    let pending = durable::client::InstanceQuery::new().status(RuntimeStatus::Pending);
     assert_eq!(hub.count(&pending).await?, 0);
     run.wait_for_start().await?;
     run.terminate("enough").await?;

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use durable::InstanceQuery;
+use durable::client::InstanceQuery;
 use durable::prelude::*;
 use durable::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
@@ -48,8 +48,8 @@ async fn due_patient(ctx: &OrchestrationContext) -> Result<String> {
 async fn due_racer(ctx: &OrchestrationContext) -> Result<String> {
     let time = ctx.create_timer(120 * MINUTE);
     match durable::race((hangs_twice(), time)).await {
-        durable::Race2::First(_) => Ok("work".to_owned()),
-        durable::Race2::Second(()) => Ok("time".to_owned()),
+        durable::task::Race2::First(_) => Ok("work".to_owned()),
+        durable::task::Race2::Second(()) => Ok("time".to_owned()),
     }
 }
 

@@ -6,12 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use durable::client::{EntityError, HubError, ManageError, OpenError, ResultError, StartError};
 use durable::prelude::*;
+use durable::schedule::ScheduleError;
 use durable::store::StoreError;
 use durable::testing::{HistoryFileError, TestHub};
-use durable::{
-    EntityError, HubError, ManageError, OpenError, ResultError, ScheduleError, StartError,
-};
 use walkdir::WalkDir;
 
 fn io_error() -> io::Error {
@@ -88,7 +87,7 @@ async fn cannot_go_on(ctx: &OrchestrationContext, levels: u32) -> Result<()> {
 
 #[tokio::test]
 async fn no_failed_call_repeats_the_text_of_its_source() -> Result<()> {
-    let only = |hub: durable::TaskHubBuilder| {
+    let only = |hub: durable::client::TaskHubBuilder| {
         hub.only_registered().register::<cannot_write>().register::<cannot_go_on>()
     };
     let hub = TestHub::builder().configure(only).open().await?;

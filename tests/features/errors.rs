@@ -3,10 +3,11 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
+use durable::client::{EntityError, ResultError};
+use durable::error::NonRetriable;
 use durable::prelude::*;
 use durable::protocol::{EventKind, FailureDetails, HistoryEvent};
 use durable::testing::TestHub;
-use durable::{EntityError, NonRetriable, ResultError};
 use serde::{Deserialize, Serialize};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -250,7 +251,7 @@ macro_rules! client {
         hub.instance("run")?.purge().await?;
         hub.signal_entity(CardReader::at("ada").pay("ok")).await?;
         assert!(hub.entity_state::<CardReader>("bob").await?.is_none());
-        assert!(hub.schedules(&durable::ScheduleQuery::new()).await?.is_empty());
+        assert!(hub.schedules(&durable::schedule::ScheduleQuery::new()).await?.is_empty());
         hub.shutdown().await?;
     }};
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use durable::RuntimeStatus;
+use durable::client::ManageError;
 use durable::prelude::*;
+use durable::task::Race2;
 use durable::testing::TestHub;
-use durable::{ManageError, Race2, RuntimeStatus};
 use serde::{Deserialize, Serialize};
 
 #[durable::event]

@@ -3,9 +3,10 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use durable::RuntimeStatus;
+use durable::client::ResultError;
 use durable::prelude::*;
 use durable::testing::{RecordedHistory, TestHub, verify_replay};
-use durable::{ResultError, RuntimeStatus};
 use serde::{Deserialize, Serialize};
 
 /// An error with causes of its own kind.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use durable::client::{HubError, InstanceQuery};
 use durable::prelude::*;
+use durable::schedule::{Schedule, ScheduleQuery};
 use durable::testing::TestHub;
-use durable::{HubError, InstanceQuery, Schedule, ScheduleQuery};
 
 const HOUR: Duration = Duration::from_hours(1);
 

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use durable::client::{HubError, ManageError, ResultError};
 use durable::prelude::*;
 use durable::protocol::{EventKind, FailureDetails};
+use durable::task::Definition;
 use durable::testing::{
     HistoryFileError, RecordedHistory, TestHub, verify_replay, verify_replay_strictly,
     verify_replay_with,
 };
-use durable::{Definition, HubError, ManageError, ResultError};
 use serde::{Deserialize, Serialize};
 
 const DAY: Duration = Duration::from_hours(24);

@@ -5,13 +5,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use durable::client::{InstanceQuery, ManageError, ResultError, Retention, StartError};
 use durable::prelude::*;
 use durable::protocol::EventKind;
 use durable::testing::TestHub;
-use durable::{
-    InstanceQuery, ManageError, OrchestrationHandle, ResultError, Retention, RuntimeStatus,
-    StartError,
-};
+use durable::{OrchestrationHandle, RuntimeStatus};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -64,8 +62,8 @@ async fn waits_an_hour(ctx: &OrchestrationContext) -> Result<u32> {
     let hour = ctx.create_timer(HOUR);
     let number = ctx.wait_for_external_event::<u32>("number");
     match durable::race((number, hour)).await {
-        durable::Race2::First(number) => Ok(number?),
-        durable::Race2::Second(()) => Ok(0),
+        durable::task::Race2::First(number) => Ok(number?),
+        durable::task::Race2::Second(()) => Ok(0),
     }
 }
 

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use durable::RuntimeStatus;
+use durable::client::{LifecycleError, LifecycleEvents, LifecycleKind, Retention, StartError};
 use durable::prelude::*;
 use durable::protocol::{EventKind, TraceContext};
 use durable::store::MemoryStore;
 use durable::testing::TestHub;
-use durable::{
-    LifecycleError, LifecycleEvents, LifecycleKind, Retention, RuntimeStatus, StartError,
-};
 
 use super::listeners::{Fields, count, described, lines, listen, values};
 

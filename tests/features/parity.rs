@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use durable::client::{InstanceQuery, ResultError};
 use durable::prelude::*;
 use durable::protocol::{FailureDetails, HistoryEvent, InstanceId, TraceContext};
+use durable::task::Race3;
 use durable::testing::TestHub;
-use durable::{
-    InstanceQuery, OrchestrationHandle, Orchestrator, Race3, ResultError, RuntimeStatus,
-};
+use durable::{OrchestrationHandle, Orchestrator, RuntimeStatus};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -141,7 +141,8 @@ async fn knows_replays(ctx: &OrchestrationContext) -> Result<()> {
 
 #[tokio::test]
 async fn an_orchestrator_knows_whether_it_is_replayed() -> Result<()> {
-    let configure = |hub: durable::TaskHubBuilder| hub.live_instances(0).verify_replay(false);
+    let configure =
+        |hub: durable::client::TaskHubBuilder| hub.live_instances(0).verify_replay(false);
     let hub = TestHub::builder().configure(configure).open().await?;
     hub.start(knows_replays()).await?.result().await?;
     assert_eq!(BEGUN.load(Ordering::SeqCst), 1);
@@ -197,7 +198,7 @@ async fn sets_timers(ctx: &OrchestrationContext, timers: u32) -> Result<()> {
 
 #[tokio::test]
 async fn what_asks_for_too_much_or_hears_too_little_fails() -> Result<()> {
-    let limits = |hub: durable::TaskHubBuilder| hub.max_actions(10).max_unread_events(3);
+    let limits = |hub: durable::client::TaskHubBuilder| hub.max_actions(10).max_unread_events(3);
     let hub = TestHub::builder().configure(limits).open().await?;
     hub.start(sets_timers(10)).await?.result().await?;
     let greedy = hub.start(sets_timers(11)).await?;
@@ -284,7 +285,9 @@ async fn calls_the_missing(ctx: &OrchestrationContext, is_child: bool) -> Result
 
 #[tokio::test]
 async fn what_is_not_registered_fails_its_call_and_is_not_tried_again() -> Result<()> {
-    let only = |hub: durable::TaskHubBuilder| hub.only_registered().register::<calls_the_missing>();
+    let only = |hub: durable::client::TaskHubBuilder| {
+        hub.only_registered().register::<calls_the_missing>()
+    };
     let hub = TestHub::builder().configure(only).open().await?;
     for is_child in [false, true] {
         let run = hub.start(calls_the_missing(is_child)).await?;

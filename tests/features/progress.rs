@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use durable::client::{HubError, LifecycleKind};
 use durable::prelude::*;
 use durable::testing::TestHub;
-use durable::{HubError, LifecycleKind};
 
 const MINUTE: Duration = Duration::from_mins(1);
 

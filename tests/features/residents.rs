@@ -25,7 +25,7 @@ async fn reader(ctx: &OrchestrationContext, test: String) -> Result<usize> {
 async fn read(test: &str, pages: usize, live_bytes: Option<usize>) -> Result<usize> {
     let hub = TestHub::builder().configure(|hub| {
         let hub = hub.partitions(1).verify_replay(false);
-        live_bytes.into_iter().fold(hub, durable::TaskHubBuilder::live_bytes)
+        live_bytes.into_iter().fold(hub, durable::client::TaskHubBuilder::live_bytes)
     });
     let hub = hub.open().await?;
     let mut runs = Vec::new();

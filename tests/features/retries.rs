@@ -148,7 +148,8 @@ async fn a_policy_that_makes_no_sense_is_a_named_error_of_the_call() -> Result<(
 async fn a_timeout_of_the_call_counts_over_all_attempts() -> Result<()> {
     let hub = TestHub::open().await?;
     let began = hub.now();
-    let Err(durable::ResultError::Failed(failed)) = hub.start(limited()).await?.result().await
+    let Err(durable::client::ResultError::Failed(failed)) =
+        hub.start(limited()).await?.result().await
     else {
         panic!("it fails")
     };

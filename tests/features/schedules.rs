@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use durable::RuntimeStatus;
+use durable::client::{InstanceQuery, StartError};
 use durable::prelude::*;
+use durable::schedule::{
+    InvalidSchedule, Recurrence, Schedule, ScheduleError, ScheduleHandle, ScheduleQuery,
+    ScheduleStatus,
+};
 use durable::store::{MemoryStore, Store};
 use durable::testing::TestHub;
-use durable::{
-    InstanceQuery, InvalidSchedule, Recurrence, RuntimeStatus, Schedule, ScheduleError,
-    ScheduleHandle, ScheduleQuery, ScheduleStatus, StartError,
-};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use durable::RuntimeStatus;
 use durable::prelude::*;
 use durable::protocol::EventKind;
 use durable::store::{MemoryStore, Store};
+use durable::task::Race2;
 use durable::testing::TestHub;
-use durable::{Race2, RuntimeStatus};
 
 const DAY: Duration = Duration::from_hours(24);
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use durable::client::{ManageError, ResultError, StartError};
 use durable::prelude::*;
 use durable::protocol::FailureDetails;
 use durable::testing::TestHub;
-use durable::{ManageError, ResultError, StartError};
 use serde::{Deserialize, Deserializer, Serialize};
 
 #[activity]

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use durable::client::{EntityError, ResultError};
 use durable::prelude::*;
 use durable::testing::TestHub;
-use durable::{EntityError, ResultError};
 use serde::{Deserialize, Serialize};
 
 use super::bomb::{Bomb, Chain};
@@ -81,7 +81,7 @@ async fn waits_with_a_bomb(ctx: &OrchestrationContext) -> Result<u32> {
 
 #[tokio::test]
 async fn a_destructor_that_panics_at_an_eviction_does_nothing_to_its_instance() -> Result<()> {
-    let one_partition = |hub: durable::TaskHubBuilder| hub.partitions(1).live_instances(0);
+    let one_partition = |hub: durable::client::TaskHubBuilder| hub.partitions(1).live_instances(0);
     let hub = TestHub::builder().configure(one_partition).open().await?;
     let run = hub.start(waits_with_a_bomb().instance_id("evicted")).await?;
     hub.settle().await;
@@ -161,7 +161,7 @@ async fn rolls() -> Result<u32> {
 async fn retries_with_a_bomb(ctx: &OrchestrationContext) -> Result<u32> {
     let chain = Chain(2);
     let policy = RetryPolicy::new(3, Duration::from_secs(1));
-    let decides = move |_: &durable::RetryContext| {
+    let decides = move |_: &durable::retry::RetryContext| {
         let chain = &chain;
         chain.0 == 2
     };

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use durable::client::{HubError, ResultError, StartError};
 use durable::prelude::*;
 use durable::store::MemoryStore;
-use durable::{HubError, ResultError, StartError};
 use tokio::runtime::{Builder, Runtime};
 
 fn runtime() -> Runtime {
@@ -57,7 +57,10 @@ fn a_hub_whose_runtime_has_ended_says_so_and_shuts_down() {
         let ended = waiting.await.unwrap();
         assert!(matches!(ended, ResultError::Hub(HubError::RuntimeEnded)), "{ended}");
         let ended = entity.await.unwrap();
-        assert!(matches!(ended, durable::EntityError::Hub(HubError::RuntimeEnded)), "{ended}");
+        assert!(
+            matches!(ended, durable::client::EntityError::Hub(HubError::RuntimeEnded)),
+            "{ended}"
+        );
         let refused = hub.start(calls(false)).await.unwrap_err();
         assert!(matches!(refused, StartError::Hub(HubError::RuntimeEnded)), "{refused}");
         let text = refused.to_string();

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+use durable::InstanceId;
+use durable::client::{HubError, InstanceQuery, OpenError, StartError};
 use durable::prelude::*;
 use durable::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceRecord, PartitionId, TaskMessage, Timestamp,
@@ -11,7 +13,6 @@ use durable::store::{
     Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
 };
 use durable::testing::TestHub;
-use durable::{HubError, InstanceId, InstanceQuery, OpenError, StartError};
 
 /// A store that panics when it is asked for something that a test names.
 #[derive(Debug, Default)]
@@ -166,7 +167,7 @@ async fn whoever_waits_is_told_what_a_partitions_store_panicked_with() -> Result
         hub.settle().await;
         store.at(call);
         let raised = hub.instance("other")?.raise_event("n", &1).await.unwrap_err();
-        let durable::ManageError::Hub(error) = &raised else { panic!("{raised}") };
+        let durable::client::ManageError::Hub(error) = &raised else { panic!("{raised}") };
         names(error, call);
         names(&waiting.await.unwrap().unwrap_err(), call);
         let start = hub.start(waits()).await.unwrap_err();
@@ -193,7 +194,7 @@ impl ResultOf for durable::OrchestrationHandle<waits> {
     async fn result_of(self) -> Result<u32, HubError> {
         match self.result().await {
             Ok(result) => Ok(result),
-            Err(durable::ResultError::Hub(error)) => Err(error),
+            Err(durable::client::ResultError::Hub(error)) => Err(error),
             Err(other) => panic!("{other}"),
         }
     }

@@ -13,7 +13,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use durable::prelude::*;
 use durable::protocol::FailureDetails;
-use durable::{Call, DurableFuture, TaskFailed};
+use durable::task::DurableFuture;
+use durable::{Call, TaskFailed};
 use serde::{Deserialize, Serialize};
 
 use crate::program::{Activity, Child, ChildId, Does, Held, Micros, Node, Options, Program};
@@ -434,7 +435,7 @@ fn micros(time: Micros) -> Duration {
     Duration::from_micros(time)
 }
 
-fn with_options<F: durable::Definition>(
+fn with_options<F: durable::task::Definition>(
     mut call: Call<F>,
     options: &Options,
     attempt_timeout: impl Fn(Call<F>, Duration) -> Call<F>,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use durable::RuntimeStatus;
+use durable::client::{EntityQuery, InstanceQuery, ManageError};
 use durable::prelude::*;
 use durable::protocol::{FailureDetails, InstanceRecord};
 use durable::testing::{RecordedHistory, TestHub, verify_replay_strictly};
-use durable::{EntityQuery, InstanceQuery, ManageError, RuntimeStatus};
 
 use crate::chance::Chance;
 use crate::interpret::{
@@ -127,7 +128,7 @@ impl<'a> Stage<'a> {
 
     async fn open(&self) -> Result<TestHub, Finding> {
         let live = if self.way.disturbance == Disturbance::Eviction { 0 } else { 1000 };
-        let configure = |hub: durable::TaskHubBuilder| {
+        let configure = |hub: durable::client::TaskHubBuilder| {
             hub.partitions(self.case.partitions)
                 .live_instances(live)
                 .verify_replay(self.way.has_shadow_replay)

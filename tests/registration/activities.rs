@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use durable::client::{ResultError, TaskHubBuilder};
 use durable::prelude::*;
-use durable::{ResultError, TaskHubBuilder};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Barrier, Notify, Semaphore};
 

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use durable::client::EntityError;
+use durable::entity::DynamicHandle;
 use durable::store::MemoryStore;
-use durable::{DynamicHandle, EntityError, EntityId, RuntimeStatus};
+use durable::{EntityId, RuntimeStatus};
 
 use durable::prelude::*;
 use durable::store::Store;

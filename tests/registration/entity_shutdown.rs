@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use durable::client::{EntityError, HubError};
 use durable::prelude::*;
 use durable::store::{MemoryStore, Store};
 use durable::testing::TestHub;
-use durable::{EntityError, HubError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, Semaphore};
 

@@ -6,8 +6,9 @@ use std::fmt;
 use durable::__private::{
     EntityBody, EntityFunction, FailureDetails, Json, OperationEntry, OperationRun,
 };
+use durable::Entity;
+use durable::entity::EntityHandle;
 use durable::prelude::*;
-use durable::{Entity, EntityHandle};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

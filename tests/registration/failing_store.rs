@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use durable::client::{HubError, ResultError, StartError};
 use durable::prelude::*;
-use durable::{HubError, ResultError, StartError};
 
 use crate::breaking::Breaking;
 

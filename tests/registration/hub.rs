@@ -1,8 +1,9 @@
 //! Opening, starting, asking, shutting down.
 
+use durable::RuntimeStatus;
+use durable::client::{HubError, OpenError, ResultError, StartError, TaskHubBuilder};
 use durable::prelude::*;
 use durable::protocol::EventKind;
-use durable::{HubError, OpenError, ResultError, RuntimeStatus, StartError, TaskHubBuilder};
 use tempfile::{TempDir, tempdir};
 
 #[activity]

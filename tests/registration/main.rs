@@ -7,20 +7,20 @@
 /// A definition that is like another but for its entry: code of which one program can hold one only.
 macro_rules! stand_in {
     ($name:ident for $like:ty, $($field:ident: $value:expr),*) => {
-        impl durable::Definition for $name {
+        impl durable::task::Definition for $name {
             const ENTRY: durable::__private::Entry = durable::__private::Entry {
                 $($field: $value,)*
-                ..<$like as durable::Definition>::ENTRY
+                ..<$like as durable::task::Definition>::ENTRY
             };
-            type Input = <$like as durable::Definition>::Input;
-            type Output = <$like as durable::Definition>::Output;
-            type Error = <$like as durable::Definition>::Error;
+            type Input = <$like as durable::task::Definition>::Input;
+            type Output = <$like as durable::task::Definition>::Output;
+            type Error = <$like as durable::task::Definition>::Error;
 
             fn codecs() -> (
                 durable::__private::Codec<Self::Output>,
                 durable::__private::ErrorCodec<Self::Error>,
             ) {
-                <$like as durable::Definition>::codecs()
+                <$like as durable::task::Definition>::codecs()
             }
         }
     };

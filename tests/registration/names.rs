@@ -1,7 +1,7 @@
 //! From names to functions: by annotation, by hand, twice, not at all.
 
+use durable::client::{OpenError, StartError};
 use durable::prelude::*;
-use durable::{OpenError, StartError};
 
 mod one {
     use durable::prelude::*;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use durable::RuntimeStatus;
+use durable::client::{ResultError, TaskHubBuilder};
 use durable::prelude::*;
 use durable::protocol::{
     EventKind, ExecutionId, ExecutionStarted, InstanceId, Json, MessageId, PartitionId, TaskMessage,
 };
 use durable::store::{Commit, MemoryStore, Store};
-use durable::{ResultError, RuntimeStatus, TaskHubBuilder};
 
 #[derive(Default)]
 struct Runs {

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use durable::__private::Definition;
+use durable::Orchestrator;
+use durable::client::{OpenError, ResultError, TaskHubBuilder, VersionMatch};
 use durable::prelude::*;
 use durable::store::{MemoryStore, Store};
-use durable::{OpenError, Orchestrator, ResultError, TaskHubBuilder, VersionMatch};
 use tokio::sync::Semaphore;
 
 #[activity]

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use durable::RuntimeStatus;
+use durable::client::{ManageError, OpenError, ResultError, StartError};
 use durable::prelude::*;
 use durable::protocol::FailureDetails;
-use durable::{ManageError, OpenError, ResultError, RuntimeStatus, StartError};
 use serde_json::json;
 
 use crate::common::{DAY, MINUTE, SECOND, World, act, builder, on_every_hub, patiently};

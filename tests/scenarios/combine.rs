@@ -1,7 +1,8 @@
 //! Several things at once: races, selections, timeouts, what is dropped, what is awaited again.
 
+use durable::RuntimeStatus;
 use durable::prelude::*;
-use durable::{Race2, Race8, RuntimeStatus};
+use durable::task::{Race2, Race8};
 
 use crate::common::{DAY, HOUR, MINUTE, SECOND, act, act_if, on_every_hub};
 

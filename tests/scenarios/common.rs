@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use durable::TaskHubBuilder;
+use durable::client::TaskHubBuilder;
 use durable::prelude::*;
 use durable::testing::{TestHub, TestHubBuilder};
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use durable::RuntimeStatus;
+use durable::client::{InstanceQuery, ManageError, StartError};
 use durable::prelude::*;
 use durable::protocol::EventKind;
-use durable::{InstanceQuery, ManageError, Race2, RuntimeStatus, StartError};
+use durable::task::Race2;
 
 use crate::common::{
     DAY, HOUR, MINUTE, SECOND, World, act, act_if, act_until_cancelled, builder, on_every_hub,

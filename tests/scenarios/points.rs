@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use durable::client::{ManageError, ResultError, VersionMatch};
 use durable::prelude::*;
 use durable::store::{MemoryStore, Store};
 use durable::testing::TestHub;
-use durable::{ManageError, OrchestrationHandle, ResultError, RuntimeStatus, VersionMatch};
+use durable::{OrchestrationHandle, RuntimeStatus};
 
 use crate::common::{
     HOUR, MINUTE, World, act, act_until_cancelled, builder, on_every_hub, patiently,

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use durable::RuntimeStatus;
+use durable::client::StartError;
 use durable::prelude::*;
+use durable::task::{Race2, Race3};
 use durable::testing::TestHub;
-use durable::{Race2, Race3, RuntimeStatus, StartError};
 use serde::{Deserialize, Serialize};
 
 use crate::common::{DAY, HOUR, MINUTE, SECOND, World, act, on_every_hub, on_unverified_hubs};

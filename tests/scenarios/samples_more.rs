@@ -26,8 +26,8 @@ async fn discount_decider(ctx: &OrchestrationContext, customer: String) -> Resul
     let deadline = ctx.create_timer(HOUR);
     let clicked = ctx.wait_for_external_event::<bool>("Clicked");
     let yes = match durable::race((clicked, deadline)).await {
-        durable::Race2::First(clicked) => clicked?,
-        durable::Race2::Second(()) => false,
+        durable::task::Race2::First(clicked) => clicked?,
+        durable::task::Race2::Second(()) => false,
     };
     ctx.clear_custom_status();
     Ok(yes)

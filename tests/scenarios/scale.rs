@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use durable::TaskHub;
+use durable::client::InstanceQuery;
 use durable::prelude::*;
-use durable::{InstanceQuery, TaskHub};
 
 use crate::common::{World, fast_hub, on_every_hub, patiently};
 

@@ -288,7 +288,7 @@ impl Expansion<'_> {
         };
         let free_parameters = self.block.item.generics.split_for_impl().0;
         let handles = quote! {
-            impl #free_parameters #krate::EntityHandle for #handle #arguments #bounds {
+            impl #free_parameters #krate::__private::EntityHandle for #handle #arguments #bounds {
                 type Locked = #locked #arguments;
 
                 fn entity(&self) -> &#krate::__private::EntityRef {
@@ -450,8 +450,10 @@ impl Handle {
     fn returns(self, span: Span, [output, error]: &[TokenStream; 2], krate: &Crate) -> TokenStream {
         let at = krate.at(span);
         match self {
-            Self::Free => quote_spanned!(span=> #at::Operation<#output, #error>),
-            Self::Locked => quote_spanned!(span=> #at::LockedOperation<'_, #output, #error>),
+            Self::Free => quote_spanned!(span=> #at::entity::Operation<#output, #error>),
+            Self::Locked => {
+                quote_spanned!(span=> #at::entity::LockedOperation<'_, #output, #error>)
+            }
         }
     }
 

@@ -85,7 +85,7 @@ pub(super) fn function(
 /// How it is found, and what its operations are asked of.
 fn entity(function: &Function<'_>, entry: &TokenStream, krate: &Crate) -> TokenStream {
     let ident = &function.item.sig.ident;
-    let handle = quote!(#krate::DynamicHandle);
+    let handle = quote!(#krate::__private::DynamicHandle);
     let new = quote!(#handle::new(#krate::__private::EntityRef::new::<Self>(__key)));
     let doc = "The entity of this key, to be asked for operations by their names.";
     let at = super::at(doc, ident, &handle, &new);

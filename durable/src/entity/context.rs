@@ -177,7 +177,7 @@ impl EntityContext {
     ///
     /// # Errors
     /// The key breaks a rule, the input has no JSON form or is too large, or the operation has sent
-    /// more than it may ([`max_actions`](crate::TaskHubBuilder::max_actions)).
+    /// more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)).
     pub fn signal<T, E>(&self, operation: Operation<T, E>) -> Result<()> {
         self.send(operation, None)
     }
@@ -218,7 +218,7 @@ impl EntityContext {
     /// # Errors
     /// The id breaks a rule, the input has no JSON form or is too large, the call has an option that
     /// counts only where it is awaited ([`retry`](Call::retry), [`timeout`](Call::timeout)), or the
-    /// operation has sent more than it may ([`max_actions`](crate::TaskHubBuilder::max_actions)).
+    /// operation has sent more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)).
     pub fn start<O: Orchestrator>(&self, call: Call<O>) -> Result<InstanceId> {
         call.check_start()?;
         let Ask::SubOrchestration { call, instance_id, child } =

@@ -63,7 +63,8 @@ pub trait EntityHandle {
 ///
 /// ```
 /// # use durable::prelude::*;
-/// use durable::{EntityHandle, EntityId};
+/// use durable::entity::EntityHandle;
+/// use durable::EntityId;
 ///
 /// #[orchestrator]
 /// async fn count(ctx: &OrchestrationContext, which: EntityId) -> Result<i64> {

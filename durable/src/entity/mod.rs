@@ -1,33 +1,57 @@
-//! Entities: small pieces of state, each with its operations, which run one after another.
+//! Entities: small pieces of named state, each with operations that run one at a time.
 //!
-//! What users write entities with, how orchestrators call, signal and lock them, and how a batch of
-//! operations runs. When and where a batch runs is up to the hub (`hub/partition/entities/`).
+//! `#[entity]` on an `impl` block makes the type an [`Entity`] and its methods operations. Each
+//! operation is a transaction: what it changes and sends takes effect only if it succeeds. An
+//! [`EntityId`](crate::EntityId) is the entity's name and a key.
 //!
-//! Uses `orchestration/`, which knows nothing of this module: to it, an operation is a request.
+//! | to | write |
+//! |---|---|
+//! | call an operation and wait for its result | `Account::at(key).deposit(5).await`, an [`Operation`] |
+//! | signal an operation without waiting | `Account::at(key).deposit(5).signal()?` |
+//! | reach an entity whose type is not known here | [`EntityHandle`], [`DynamicHandle`] |
+//! | hold several entities in an orchestrator | a [`CriticalSection`], whose [`LockedOperation`]s are called through it |
+//! | read, list and signal entities as a client | [`client`](crate::client) |
 //!
-//! Read next: `batch.rs` (each operation is a transaction), `operation.rs` (how it is called).
+//! ```
+//! # use durable::prelude::*;
+//! # use serde::{Deserialize, Serialize};
+//! #[derive(Default, Serialize, Deserialize)]
+//! struct Account {
+//!     cents: u32,
+//! }
+//!
+//! #[entity]
+//! impl Account {
+//!     fn deposit(&mut self, cents: u32) -> u32 {
+//!         self.cents += cents;
+//!         self.cents
+//!     }
+//! }
+//!
+//! #[orchestrator]
+//! async fn save(ctx: &OrchestrationContext, owner: String) -> Result<u32> {
+//!     Ok(Account::at(&owner).deposit(5).await?)
+//! }
+//! ```
 
-mod batch;
+// When and where a batch of operations runs is up to the hub (`hub/partition/entities/`). Uses
+// `orchestration/`, which knows nothing of this module: to it, an operation is a request.
+// Read next: `batch.rs` (each operation is a transaction), `operation.rs` (how it is called).
+
+pub(crate) mod batch;
 mod context;
 mod critical_section;
-mod handle;
-mod in_critical_section;
-mod operation;
+pub(crate) mod handle;
+pub(crate) mod in_critical_section;
+pub(crate) mod operation;
 
-#[expect(unreachable_pub, reason = "the attribute names them in signatures")]
-pub use batch::{
-    Batch, BatchDone, EntityBody, EntityFunction, OperationRun, RunOperation, RunnableEntity,
-    run_entity, run_entity_function,
-};
-pub(crate) use batch::{DELETE, Requested, is_deletion};
+pub(crate) use batch::{Batch, BatchDone, DELETE, Requested, is_deletion};
 pub use context::EntityContext;
 pub(crate) use context::{Around, Outgoing};
 pub use critical_section::{CriticalSection, LockEntities, LockSet, LockTask};
-pub use handle::{DynamicHandle, DynamicLocked, EntityHandle, EntityRef};
-pub use in_critical_section::{
-    CallsLockedOnly, CallsNoOrchestrator, LocksNothing, check_in_critical_section,
-};
-pub use operation::{LockedOperation, LockedTask, Operation, locked_operation, operation};
+pub(crate) use handle::EntityRef;
+pub use handle::{DynamicHandle, DynamicLocked, EntityHandle};
+pub use operation::{LockedOperation, LockedTask, Operation};
 
 use crate::payload::Codec;
 use crate::registry::Entry;

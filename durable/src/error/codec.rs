@@ -33,7 +33,7 @@ impl<E: Serialize + DeserializeOwned + fmt::Display + 'static> TaskError for E {
 ///
 /// ```
 /// # use durable::prelude::*;
-/// use durable::NonRetriable;
+/// use durable::error::NonRetriable;
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Debug, Serialize, Deserialize, thiserror::Error)]

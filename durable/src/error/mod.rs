@@ -1,12 +1,40 @@
-//! What a user's function could not do, as the error that it returns: [`Error`].
+//! Errors of durable functions: what a function returns, and what the caller of a failed one gets.
 //!
-//! What the library itself could not do is an error of the operation that was asked of it; those
-//! stand with the operations (`hub/error.rs`, `store/mod.rs`).
+//! An activity, orchestrator or operation returns either [`Result<T>`](Result), whose [`Error`] takes
+//! any `std::error::Error` by `?` and keeps it as data, or an error type of its own ([`TaskError`]),
+//! which comes back from history as the value that it was. An orchestrator that awaits a failed call
+//! gets a [`TaskFailed`]. Errors that no retry can mend are marked with [`Error::non_retriable`] or
+//! [`NonRetriable`].
 //!
-//! Read next: `codec.rs` (how errors are recorded), `names.rs` (what their types are called there),
-//! `said.rs` (which causes are shown), `task_failed.rs` (what an orchestrator sees of them).
+//! What the library itself cannot do is an error of the operation that was asked for and stands
+//! beside it: in [`client`](crate::client), [`schedule`](crate::schedule) and [`store`](crate::store).
+//!
+//! ```
+//! # use durable::prelude::*;
+//! use durable::protocol::FailureDetails;
+//!
+//! #[activity]
+//! async fn charge(cents: u32) -> Result<String> {
+//!     if cents == 0 {
+//!         return Err(Error::msg("nothing to charge").non_retriable());
+//!     }
+//!     Ok(std::fs::read_to_string("receipt.txt")?)
+//! }
+//!
+//! #[orchestrator]
+//! async fn pay(ctx: &OrchestrationContext, cents: u32) -> Result<bool> {
+//!     match charge(cents).await {
+//!         Ok(_receipt) => Ok(true),
+//!         Err(failed) if failed.details().error_type == FailureDetails::PANIC => Ok(false),
+//!         Err(failed) => Err(failed.into()),
+//!     }
+//! }
+//! ```
 
-mod codec;
+// Read next: `codec.rs` (how errors are recorded), `names.rs` (what their types are called there),
+// `said.rs` (which causes are shown), `task_failed.rs` (what an orchestrator sees of them).
+
+pub(crate) mod codec;
 mod names;
 mod said;
 mod task_failed;
@@ -18,8 +46,8 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::codec::task_error;
-pub use self::codec::{ErrorCodec, NonRetriable, StoredError, TaskError};
+pub(crate) use self::codec::{ErrorCodec, task_error};
+pub use self::codec::{NonRetriable, TaskError};
 pub(crate) use self::names::is_name_of;
 pub(crate) use self::said::cause_of;
 pub use self::task_failed::TaskFailed;

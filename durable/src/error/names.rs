@@ -83,7 +83,7 @@ mod tests {
         );
         assert_eq!(name_of::<TaskFailed>(), "durable::TaskFailed");
         assert_eq!(name_of::<InvalidInstanceId>(), "durable::protocol::InvalidInstanceId");
-        assert_eq!(name_of::<crate::HubError>(), "durable::HubError");
+        assert_eq!(name_of::<crate::client::HubError>(), "durable::HubError");
         assert_eq!(name_of::<crate::store::StoreError>(), "durable::store::StoreError");
         assert_eq!(name_of::<Vec<(Error, u8)>>(), "alloc::vec::Vec<(durable::Error, u8)>");
     }

@@ -317,7 +317,7 @@ impl TaskHubBuilder {
 
     /// Before anything runs, replays every unfinished instance against the code of this program. If
     /// there are some that would not go on, opening fails with
-    /// [`OpenError::WouldNotGoOn`](crate::OpenError::WouldNotGoOn), which lists them, and nothing is
+    /// [`OpenError::WouldNotGoOn`](crate::client::OpenError::WouldNotGoOn), which lists them, and nothing is
     /// changed: for the start of a new release.
     pub fn verify_on_open(mut self, verify: bool) -> Self {
         self.verify_on_open = verify;

@@ -45,7 +45,7 @@ pub enum OpenError {
         /// The number given to the builder.
         wanted: u16,
     },
-    /// With [`verify_on_open`](crate::TaskHubBuilder::verify_on_open): these instances would not go on
+    /// With [`verify_on_open`](crate::client::TaskHubBuilder::verify_on_open): these instances would not go on
     /// with the code of this program. Nothing was changed.
     #[error(
         "unfinished instances that would not go on with this code: {}. Nothing was changed\n{}",

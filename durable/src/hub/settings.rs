@@ -23,7 +23,7 @@ pub(crate) struct Settings {
 ///
 /// ```
 /// use std::time::Duration;
-/// use durable::Retention;
+/// use durable::client::Retention;
 ///
 /// let day = Duration::from_hours(24);
 /// let retention = Retention::forever().completed(7 * day).terminated(7 * day);

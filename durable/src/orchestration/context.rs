@@ -109,7 +109,7 @@ impl OrchestrationContext {
     }
 
     /// A setting that the hub had for orchestrators when this execution began; see
-    /// [`TaskHubBuilder::property`](crate::TaskHubBuilder::property).
+    /// [`TaskHubBuilder::property`](crate::client::TaskHubBuilder::property).
     pub fn property(&self, key: &str) -> Option<&str> {
         self.started.properties.get(key).map(String::as_str)
     }
@@ -252,7 +252,7 @@ impl OrchestrationContext {
     ///
     /// ```
     /// # use durable::prelude::*;
-    /// # use durable::Race2;
+    /// # use durable::task::Race2;
     /// # use std::time::Duration;
     /// #[orchestrator]
     /// async fn approval(ctx: &OrchestrationContext) -> Result<bool> {
@@ -281,7 +281,7 @@ impl OrchestrationContext {
     ///
     /// # Errors
     /// The id breaks a rule, the payload has no JSON form or is too large, or the execution has asked
-    /// for more than it may ([`max_actions`](crate::TaskHubBuilder::max_actions)). Nothing is sent then.
+    /// for more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)). Nothing is sent then.
     #[track_caller]
     #[doc(alias = "signal_external_workflow")]
     pub fn send_event(
@@ -311,7 +311,7 @@ impl OrchestrationContext {
     /// The id breaks a rule, the input has no JSON form or is too large, the call has an option that
     /// counts only where it is awaited ([`retry`](Call::retry), [`timeout`](Call::timeout)), or the
     /// execution has asked for more than it may
-    /// ([`max_actions`](crate::TaskHubBuilder::max_actions)). Nothing is started then.
+    /// ([`max_actions`](crate::client::TaskHubBuilder::max_actions)). Nothing is started then.
     ///
     /// ```
     /// # use durable::prelude::*;

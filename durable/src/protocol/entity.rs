@@ -22,7 +22,7 @@ pub(super) const SCHEDULED: char = '#';
 /// let id = EntityId::new("Counter", "visits")?;
 /// assert_eq!((id.name(), id.key(), id.to_string().as_str()), ("counter", "visits", "@counter@visits"));
 /// assert!(EntityId::new("counter", "visits/today").is_err());
-/// # Ok::<(), durable::InvalidEntityId>(())
+/// # Ok::<(), durable::protocol::InvalidEntityId>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -303,15 +303,15 @@ pub struct ExecutionStarted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ExecutionLimits {
-    /// Bytes of a value, as JSON: [`max_payload`](crate::TaskHubBuilder::max_payload).
+    /// Bytes of a value, as JSON: [`max_payload`](crate::client::TaskHubBuilder::max_payload).
     pub payload: u64,
     /// Bytes of a custom status, as JSON:
-    /// [`max_custom_status`](crate::TaskHubBuilder::max_custom_status).
+    /// [`max_custom_status`](crate::client::TaskHubBuilder::max_custom_status).
     pub custom_status: u64,
-    /// How many actions: [`max_actions`](crate::TaskHubBuilder::max_actions).
+    /// How many actions: [`max_actions`](crate::client::TaskHubBuilder::max_actions).
     pub actions: u32,
     /// How many unread events:
-    /// [`max_unread_events`](crate::TaskHubBuilder::max_unread_events).
+    /// [`max_unread_events`](crate::client::TaskHubBuilder::max_unread_events).
     pub unread_events: u64,
 }
 
@@ -325,7 +325,7 @@ pub struct ExecutionLimits {
 ///   a custom status that is nested too deeply to be read. The text of a failure repeats at most
 ///   1 KiB of the failure below. Calls with options that have no effect are refused by `ctx.start` and
 ///   `continue_as_new`. Events that are sent and instances that are started count for
-///   [`max_actions`](crate::TaskHubBuilder::max_actions), and what one episode hands over is bounded.
+///   [`max_actions`](crate::client::TaskHubBuilder::max_actions), and what one episode hands over is bounded.
 ///   An [`Error`](crate::Error) that an orchestrator makes has the public path of its type as
 ///   [`error_type`](super::FailureDetails::error_type) (`durable::TaskFailed<..>`, not
 ///   `durable::error::TaskFailed<..>`), and one made of [`FailureDetails`](super::FailureDetails) is

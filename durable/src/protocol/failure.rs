@@ -18,7 +18,7 @@ use super::{Json, causes};
 /// A chain of causes has at most 64 links. If there are more, the last link is of the type
 /// [`CAUSES_LEFT_OUT`](Self::CAUSES_LEFT_OUT) and says how many are left out. In a history the texts
 /// of all links together have at most as many bytes as a value
-/// ([`max_payload`](crate::TaskHubBuilder::max_payload)), and so have their values: a longer text is cut,
+/// ([`max_payload`](crate::client::TaskHubBuilder::max_payload)), and so have their values: a longer text is cut,
 /// a larger value is left out, and the message says so.
 #[derive(Deserialize)]
 #[non_exhaustive]

@@ -28,7 +28,7 @@ const RESERVED: &str = "it begins with `@`, which is reserved for entities";
 ///
 /// assert_eq!(InstanceId::new("order-17")?.as_str(), "order-17");
 /// assert!(InstanceId::new("orders/17").is_err());
-/// # Ok::<(), durable::InvalidInstanceId>(())
+/// # Ok::<(), durable::protocol::InvalidInstanceId>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

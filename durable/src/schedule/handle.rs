@@ -17,7 +17,7 @@ use crate::protocol::{InstanceId, Tags};
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
-/// use durable::{Schedule, ScheduleQuery, ScheduleStatus};
+/// use durable::schedule::{Schedule, ScheduleQuery, ScheduleStatus};
 /// use std::time::Duration;
 ///
 /// #[orchestrator]
@@ -56,7 +56,7 @@ impl TaskHub {
     ///
     /// ```
     /// # use durable::prelude::*;
-    /// # use durable::{Schedule, ScheduleError};
+    /// # use durable::schedule::{Schedule, ScheduleError};
     /// # #[orchestrator]
     /// # async fn cleanup(ctx: &OrchestrationContext, keep_days: u32) -> Result<()> { Ok(()) }
     /// # async fn go_on(hub: TaskHub) -> Result<()> {
@@ -183,7 +183,7 @@ impl ScheduleHandle {
     }
 
     /// Replaces when it runs, all that was said of that: from now on it has the ticks of the new
-    /// [`Schedule`](crate::Schedule); with a [`ScheduledCall`] it also runs something else. It stays
+    /// [`Schedule`](crate::schedule::Schedule); with a [`ScheduledCall`] it also runs something else. It stays
     /// paused if it is, and keeps its count of runs; if nothing is changed, also its ticks.
     ///
     /// # Errors

@@ -1,10 +1,18 @@
 //! Schedules: orchestrations that are started again and again, at an interval or by a cron pattern.
 //!
-//! A schedule is an instance of an orchestration that this crate brings along, written with the
-//! crate itself: it survives what every instance survives, and costs nothing while it waits.
+//! A [`Schedule`] says what is started and when; [`TaskHub::create_schedule`] makes it durable.
+//! [`TaskHub::schedule`] gives a [`ScheduleHandle`], which pauses, resumes, updates ([`ScheduleUpdate`])
+//! or deletes it, and [`TaskHub::schedules`] lists those that match a [`ScheduleQuery`].
 //!
-//! Read next: `spec.rs` (when the ticks are), `state.rs` (what a schedule makes of time and of what it
-//! is told), `orchestrator.rs` (the loop around it), `handle.rs` and `query.rs` (what clients see).
+//! A schedule is itself an instance of an orchestration that this crate registers in every hub. It
+//! survives what every instance survives, and uses no memory or processor time while it waits.
+//!
+//! [`TaskHub::create_schedule`]: crate::TaskHub::create_schedule
+//! [`TaskHub::schedule`]: crate::TaskHub::schedule
+//! [`TaskHub::schedules`]: crate::TaskHub::schedules
+
+// Read next: `spec.rs` (when a schedule is due), `state.rs` (how a schedule reacts to time and to
+// requests), `orchestrator.rs` (the loop around it), `handle.rs` and `query.rs` (the clients' side).
 
 mod cron;
 mod error;

@@ -77,7 +77,7 @@ pub struct ScheduleDescription {
 ///
 /// ```
 /// # use durable::prelude::*;
-/// use durable::{ScheduleQuery, ScheduleStatus};
+/// use durable::schedule::{ScheduleQuery, ScheduleStatus};
 ///
 /// # async fn go_on(hub: TaskHub) -> Result<()> {
 /// let paused = ScheduleQuery::new().id_prefix("customer-").status(ScheduleStatus::Paused);

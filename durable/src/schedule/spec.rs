@@ -39,14 +39,14 @@ const MICROSECOND: TimeDelta = TimeDelta::microseconds(1);
 /// ```
 /// use std::time::Duration;
 /// use chrono::{TimeZone, Utc};
-/// use durable::Schedule;
+/// use durable::schedule::Schedule;
 ///
 /// let new_year = Utc.with_ymd_and_hms(2027, 1, 1, 0, 0, 0).unwrap();
 /// let january = Schedule::every(Duration::from_mins(5))
 ///     .start_at(new_year)
 ///     .end_at(new_year + chrono::Duration::days(31));
 /// let working_days = Schedule::cron("30 8 * * MON-FRI")?;
-/// # Ok::<(), durable::InvalidSchedule>(())
+/// # Ok::<(), durable::schedule::InvalidSchedule>(())
 /// ```
 #[must_use = "a schedule does nothing until it is created in a hub"]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub(super) enum ScheduledCallError {
     Input(StartError),
 }
 
-/// What becomes of a schedule with [`ScheduleHandle::update`](crate::ScheduleHandle::update): made
+/// What becomes of a schedule with [`ScheduleHandle::update`](crate::schedule::ScheduleHandle::update): made
 /// from a [`Schedule`], which leaves what runs, or from a [`ScheduledCall`], which changes that too.
 #[derive(Clone, Debug)]
 pub struct ScheduleUpdate {
@@ -124,14 +124,14 @@ impl Schedule {
     /// `@yearly` are understood too.
     ///
     /// ```
-    /// use durable::Schedule;
+    /// use durable::schedule::Schedule;
     ///
     /// let nightly = Schedule::cron("0 3 * * *")?;
     /// let every_ten_seconds = Schedule::cron("*/10 * * * * *")?;
     ///
     /// let error = Schedule::cron("61 * * * *").unwrap_err().to_string();
     /// assert!(error.contains("the minute cannot be `61`"), "{error}");
-    /// # Ok::<(), durable::InvalidSchedule>(())
+    /// # Ok::<(), durable::schedule::InvalidSchedule>(())
     /// ```
     ///
     /// # Errors
@@ -182,11 +182,11 @@ impl Schedule {
     ///
     /// ```
     /// # use durable::prelude::*;
-    /// # use durable::{Schedule, ScheduledCall};
+    /// # use durable::schedule::{Schedule, ScheduledCall};
     /// # #[orchestrator]
     /// # async fn cleanup(ctx: &OrchestrationContext, keep_days: u32) -> Result<()> { Ok(()) }
     /// let nightly: ScheduledCall = Schedule::cron("0 3 * * *")?.of(cleanup(7).tag("team", "ops"));
-    /// # Ok::<(), durable::InvalidSchedule>(())
+    /// # Ok::<(), durable::schedule::InvalidSchedule>(())
     /// ```
     pub fn of<O: Orchestrator>(self, call: Call<O>) -> ScheduledCall {
         let options = call.options.map_or_else(CallOptions::default, |options| *options);

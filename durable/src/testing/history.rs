@@ -10,6 +10,7 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
+use crate::client::{HubError, RegistryError};
 use crate::engine::{Execution, Origin};
 use crate::limits::Limits;
 use crate::panics;
@@ -19,7 +20,7 @@ use crate::protocol::{
 };
 use crate::quiet::quietly;
 use crate::registry::Registry;
-use crate::{HubError, InstanceHandle, Orchestrator, RegistryError};
+use crate::{InstanceHandle, Orchestrator};
 
 /// All that has happened to an execution of an instance, outside of its hub.
 ///

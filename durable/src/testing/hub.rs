@@ -10,11 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::mocks::Mocks;
+use crate::client::{ManageError, OpenError, TaskHubBuilder};
 use crate::protocol::{InstanceId, Json, Timestamp};
-use crate::{
-    Activity, ActivityContext, Definition, ExternalEvent, InstanceHandle, ManageError, OpenError,
-    Orchestrator, TaskHub, TaskHubBuilder,
-};
+use crate::task::Definition;
+use crate::{Activity, ActivityContext, ExternalEvent, InstanceHandle, Orchestrator, TaskHub};
 
 /// When time begins, unless something else is said: 2026-01-01T00:00:00Z, in microseconds.
 const BEGINNING: i64 = 1_767_225_600_000_000;
@@ -23,7 +22,7 @@ const BEGINNING: i64 = 1_767_225_600_000_000;
 /// only while somebody waits for an instance to end, and then at once: a timer of days takes no time.
 ///
 /// Every episode is replayed from scratch and compared
-/// ([`verify_replay`](crate::TaskHubBuilder::verify_replay)), so what is not deterministic is found
+/// ([`verify_replay`](crate::client::TaskHubBuilder::verify_replay)), so what is not deterministic is found
 /// out.
 ///
 /// ```standalone_crate
@@ -80,7 +79,7 @@ impl TestHub {
     /// an activity that runs and misses its state fails, and says which.
     ///
     /// # Errors
-    /// As [`TaskHubBuilder::open`](crate::TaskHubBuilder::open).
+    /// As [`TaskHubBuilder::open`](crate::client::TaskHubBuilder::open).
     pub async fn open() -> Result<Self, OpenError> {
         Self::builder().open().await
     }
@@ -281,7 +280,7 @@ impl TestHub {
     /// ```
     ///
     /// # Errors
-    /// The store had failed; and as [`TaskHubBuilder::open`](crate::TaskHubBuilder::open).
+    /// The store had failed; and as [`TaskHubBuilder::open`](crate::client::TaskHubBuilder::open).
     pub async fn reopen(self) -> crate::Result<Self> {
         let Self { hub, builder, injected } = self;
         let now = hub.now();
@@ -565,7 +564,7 @@ impl TestHubBuilder {
     /// Opens the hub.
     ///
     /// # Errors
-    /// As [`TaskHubBuilder::open`](crate::TaskHubBuilder::open).
+    /// As [`TaskHubBuilder::open`](crate::client::TaskHubBuilder::open).
     pub async fn open(self) -> Result<TestHub, OpenError> {
         let beginning = self.beginning;
         TestHub::open_at(Arc::new(self), beginning, Arc::default()).await

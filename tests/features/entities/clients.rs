@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use durable::{EntityError, EntityId, EntityQuery, InstanceQuery};
+use durable::EntityId;
+use durable::client::{EntityError, EntityQuery, InstanceQuery};
 
 use super::*;
 
@@ -89,7 +90,7 @@ async fn entities_are_found_by_name_key_time_and_page() -> Result<()> {
 async fn there_is_nothing_to_clean() -> Result<()> {
     let hub = TestHub::open().await?;
     hub.call_entity(Tally::at("clean").add(1)).await?;
-    assert_eq!(hub.clean_entities().await?, durable::CleanedEntities::default());
+    assert_eq!(hub.clean_entities().await?, durable::client::CleanedEntities::default());
     hub.shutdown().await
 }
 

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use durable::{EntityQuery, InstanceHandle, RuntimeStatus};
+use durable::client::EntityQuery;
+use durable::{InstanceHandle, RuntimeStatus};
 
 use super::*;
 
@@ -75,7 +76,7 @@ async fn wants_locks(ctx: &OrchestrationContext, keys: Vec<String>, anew: bool) 
     let told = ctx.wait_for_external_event::<()>("go on");
     let hours = ctx.create_timer(Duration::from_hours(5));
     match durable::race((ctx.lock_entities(latches(&keys)), told, hours)).await {
-        durable::Race3::First(section) => drop(section?),
+        durable::task::Race3::First(section) => drop(section?),
         _ if anew => return ctx.continue_as_new(wants_locks(keys, false)).await,
         _ => return Ok(false),
     }
@@ -156,7 +157,7 @@ async fn kept(hub: &TestHub) -> Result<Vec<(String, bool)>> {
     hub.settle().await;
     let query = EntityQuery::new().of::<Latch>().include_transient();
     let entities = hub.query_entities(&query, None).await?.entities;
-    let kept = |entity: durable::EntityDetails| {
+    let kept = |entity: durable::client::EntityDetails| {
         (entity.entity_id.key().to_owned(), entity.locked_by.is_some())
     };
     Ok(entities.into_iter().map(kept).collect())

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use durable::client::{EntityError, EntityQuery, HubError, StartError};
 use durable::prelude::*;
-use durable::{EntityError, EntityQuery, HubError, StartError};
 use serde::{Deserialize, Serialize};
 
 use crate::breaking::Breaking;

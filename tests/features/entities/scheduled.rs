@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use durable::client::{EntityQuery, InstanceQuery, ScheduledSignal, ScheduledSignalQuery};
 use durable::protocol::EntityId;
-use durable::{EntityQuery, InstanceQuery, ScheduledSignal, ScheduledSignalQuery};
 
 use super::*;
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use durable::{EntityQuery, RuntimeStatus};
+use durable::RuntimeStatus;
+use durable::client::EntityQuery;
 
 use super::*;
 
@@ -187,11 +188,11 @@ async fn tries_for_a_minute(ctx: &OrchestrationContext) -> Result<bool> {
     let lock = ctx.lock_entities((Purse::at("e0"), Purse::at("e2"), Purse::at("e4")));
     let minute = ctx.create_timer(Duration::from_mins(1));
     match durable::race((lock, minute)).await {
-        durable::Race2::First(section) => {
+        durable::task::Race2::First(section) => {
             drop(section?);
             Ok(true)
         }
-        durable::Race2::Second(()) => Ok(false),
+        durable::task::Race2::Second(()) => Ok(false),
     }
 }
 
@@ -243,7 +244,7 @@ async fn calls_twice() -> Result<()> {
 #[orchestrator]
 async fn breaks_rules(ctx: &OrchestrationContext) -> Result<Vec<String>> {
     let mut said = Vec::new();
-    let no_purse: Vec<durable::DynamicHandle> = Vec::new();
+    let no_purse: Vec<durable::entity::DynamicHandle> = Vec::new();
     said.push(ctx.lock_entities(no_purse).await.unwrap_err().to_string());
     let both = durable::join((ctx.lock_entities(Purse::at("r1")), calls("r1".into()))).await;
     said.push(both.1.unwrap_err().to_string());
@@ -285,7 +286,7 @@ async fn broken_rules_are_named() -> Result<()> {
 async fn gives_up_when_told(ctx: &OrchestrationContext) -> Result<()> {
     let lock = ctx.lock_entities(Purse::at("e2"));
     let stop = ctx.wait_for_external_event::<()>("stop");
-    if let durable::Race2::First(section) = durable::race((lock, stop)).await {
+    if let durable::task::Race2::First(section) = durable::race((lock, stop)).await {
         drop(section?);
     }
     ctx.wait_for_external_event::<()>("end").await?;

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use durable::{EntityHandle, EntityQuery, ManageError, RuntimeStatus};
+use durable::RuntimeStatus;
+use durable::client::{EntityQuery, ManageError};
+use durable::entity::EntityHandle;
 
 use super::seed::{self, Random};
 use super::*;
@@ -52,7 +54,8 @@ enum Finish {
 async fn increments(ctx: &OrchestrationContext, plan: Plan) -> Result<bool> {
     let cells: Vec<_> = plan.cells.iter().map(|cell| Cell::at(cell.to_string())).collect();
     let patience = ctx.create_timer(Duration::from_mins(plan.patience));
-    let durable::Race2::First(section) = durable::race((ctx.lock_entities(cells), patience)).await
+    let durable::task::Race2::First(section) =
+        durable::race((ctx.lock_entities(cells), patience)).await
     else {
         return Ok(false);
     };
@@ -164,9 +167,9 @@ async fn storm(mut random: Random, count: usize, meddles: bool) -> Result<()> {
     let all = Plan { cells: (0..CELLS).collect(), patience: 1, thinks: 0, end: Finish::Return };
     let last = hub.start(increments(all)).await?;
     assert!(last.result().await?, "whoever wants all locks has them");
-    assert_eq!(hub.clean_entities().await?, durable::CleanedEntities::default());
+    assert_eq!(hub.clean_entities().await?, durable::client::CleanedEntities::default());
     if !meddles {
-        let failed = durable::InstanceQuery::new().status(RuntimeStatus::Terminated);
+        let failed = durable::client::InstanceQuery::new().status(RuntimeStatus::Terminated);
         assert_eq!(hub.count(&failed).await?, 0);
     }
     hub.shutdown().await

@@ -7,7 +7,8 @@ use expect_test::expect;
 use super::{after, at, check, check_events, check_verified, history, replayed};
 use crate::engine::Action;
 use crate::protocol::{EventKind, ExecutionId, FailureDetails, HistoryEvent};
-use crate::{OrchestrationContext, Race2, Result, RetryPolicy, activity, orchestrator};
+use crate::task::Race2;
+use crate::{OrchestrationContext, Result, RetryPolicy, activity, orchestrator};
 
 #[activity(crate = crate)]
 async fn weigh(n: u32) -> Result<u32> {

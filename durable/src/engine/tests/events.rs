@@ -5,7 +5,8 @@ use expect_test::expect;
 use super::{at, check, check_events, check_verified, describe, history, json, new_execution};
 use crate::limits::Limits;
 use crate::protocol::EventKind;
-use crate::{OrchestrationContext, Race2, Result, activity, orchestrator};
+use crate::task::Race2;
+use crate::{OrchestrationContext, Result, activity, orchestrator};
 
 #[activity(crate = crate)]
 async fn note(n: u32) -> Result<u32> {

@@ -8,7 +8,8 @@ use crate::chance;
 use crate::engine::{Action, Episode, Execution, Outcome};
 use crate::limits::Limits;
 use crate::protocol::{EventKind, FailureDetails, HistoryEvent};
-use crate::{OrchestrationContext, Race2, Race3, Result, RetryPolicy, activity, orchestrator};
+use crate::task::{Race2, Race3};
+use crate::{OrchestrationContext, Result, RetryPolicy, activity, orchestrator};
 
 const TWICE: RetryPolicy = RetryPolicy::new(3, Duration::from_secs(2)).jitter(0.5);
 

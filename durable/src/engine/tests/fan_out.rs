@@ -12,7 +12,8 @@ use super::{at, check, describe, history, json, replayed};
 use crate::engine::{Action, Episode, Outcome};
 use crate::protocol::{EventKind, RuntimeStatus};
 use crate::registry::Definition;
-use crate::{OrchestrationContext, Race2, Race3, Result, activity, orchestrator};
+use crate::task::{Race2, Race3};
+use crate::{OrchestrationContext, Result, activity, orchestrator};
 
 #[activity(crate = crate)]
 async fn quadruple(n: u32) -> Result<u32> {
@@ -353,7 +354,7 @@ thread_local! {
 /// Counts how often it is polled.
 struct Counted<F>(Pin<Box<F>>);
 
-impl<F> crate::Durable for Counted<F> {}
+impl<F> crate::task::Durable for Counted<F> {}
 
 impl<F: Future> Future for Counted<F> {
     type Output = F::Output;

@@ -160,7 +160,7 @@ thread_local! {
 /// Counts how often it is polled.
 struct Counted<F>(Pin<Box<F>>);
 
-impl<F> crate::Durable for Counted<F> {}
+impl<F> crate::task::Durable for Counted<F> {}
 
 impl<F: Future> Future for Counted<F> {
     type Output = F::Output;

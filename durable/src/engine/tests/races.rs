@@ -6,7 +6,8 @@ use super::{at, check, history, replayed};
 use crate::engine::{Action, Outcome};
 use crate::protocol::EventKind;
 use crate::registry::Definition;
-use crate::{OrchestrationContext, Race2, Race3, Result, activity, orchestrator};
+use crate::task::{Race2, Race3};
+use crate::{OrchestrationContext, Result, activity, orchestrator};
 
 #[activity(crate = crate)]
 async fn triple(n: u32) -> Result<u32> {

@@ -10,7 +10,8 @@ use expect_test::expect;
 use super::{after, at, check, check_events, describe, history, replayed};
 use crate::engine::Action;
 use crate::protocol::{EventKind, ExecutionId, HistoryEvent};
-use crate::{Durable, OrchestrationContext, Race2, Result, RetryPolicy, activity, orchestrator};
+use crate::task::{Durable, Race2};
+use crate::{OrchestrationContext, Result, RetryPolicy, activity, orchestrator};
 
 const THREE: RetryPolicy = RetryPolicy::new(3, Duration::from_secs(10)).backoff_coefficient(2.0);
 

@@ -10,7 +10,8 @@ use expect_test::{Expect, expect};
 use super::{at, describe, history, line, replayed};
 use crate::engine::{Episode, Outcome};
 use crate::protocol::{EventKind, FailureDetails, HistoryEvent};
-use crate::{Durable, OrchestrationContext, Result, RetryPolicy, activity, orchestrator};
+use crate::task::Durable;
+use crate::{OrchestrationContext, Result, RetryPolicy, activity, orchestrator};
 
 const THREE: RetryPolicy = RetryPolicy::new(3, Duration::from_secs(10));
 
@@ -215,8 +216,8 @@ async fn breaks(ctx: &OrchestrationContext) -> Result<u32> {
     let charged = charge(5).retry(THREE).spawn();
     ctx.wait_for_external_event::<()>("go").await?;
     match crate::race((charged, Foreign)).await {
-        crate::Race2::First(charged) => Ok(charged?),
-        crate::Race2::Second(()) => Ok(0),
+        crate::task::Race2::First(charged) => Ok(charged?),
+        crate::task::Race2::Second(()) => Ok(0),
     }
 }
 

@@ -7,7 +7,8 @@ use expect_test::expect;
 use super::{at, check, check_events, check_verified, describe, history, new_execution, replayed};
 use crate::engine::Outcome;
 use crate::limits::Limits;
-use crate::{OrchestrationContext, Race2, Result, activity, orchestrator};
+use crate::task::Race2;
+use crate::{OrchestrationContext, Result, activity, orchestrator};
 
 #[activity(crate = crate)]
 async fn ring(n: u32) -> Result<u32> {

@@ -34,7 +34,7 @@ impl TaskHub {
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
-    /// # use durable::LifecycleKind;
+    /// # use durable::client::LifecycleKind;
     /// # #[orchestrator]
     /// # async fn greet(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
     /// # #[tokio::main]

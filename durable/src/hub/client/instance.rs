@@ -443,7 +443,7 @@ impl InstanceHandle {
     }
 
     /// Waits until the instance has ended, or is suspended for its code; gives its record as of then,
-    /// even if the hub's [retention](crate::TaskHubBuilder::retention) purges it at once.
+    /// even if the hub's [retention](crate::client::TaskHubBuilder::retention) purges it at once.
     ///
     /// # Errors
     /// There is no such instance, or the hub stops before.

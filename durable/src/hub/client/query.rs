@@ -21,7 +21,8 @@ const PURGED_AT_ONCE: usize = 1000;
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
-/// use durable::{InstanceQuery, RuntimeStatus};
+/// use durable::client::InstanceQuery;
+/// use durable::RuntimeStatus;
 ///
 /// # #[orchestrator]
 /// # async fn order(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
@@ -64,7 +65,7 @@ impl Default for InstanceQuery {
 
 impl InstanceQuery {
     /// All instances of your orchestrations. The instance that drives a
-    /// [schedule](crate::Schedule) is none of them; see [`include_schedules`](Self::include_schedules).
+    /// [schedule](crate::schedule::Schedule) is none of them; see [`include_schedules`](Self::include_schedules).
     pub fn new() -> Self {
         let not_names = vec![schedule::ENTRY.name.to_owned()];
         let filter = InstanceFilter { not_names, ..InstanceFilter::default() };

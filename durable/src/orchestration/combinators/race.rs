@@ -15,7 +15,7 @@ use crate::orchestration::durable::Durable;
 ///
 /// ```
 /// # use durable::prelude::*;
-/// use durable::Race2;
+/// use durable::task::Race2;
 /// # #[activity]
 /// # async fn from_cache(key: &str) -> Result<String> { Ok("old".into()) }
 /// # #[activity]

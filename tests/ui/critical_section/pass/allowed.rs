@@ -98,7 +98,7 @@ async fn ends(ctx: &OrchestrationContext, cents: i64) -> Result<()> {
 }
 
 #[durable::helper]
-async fn held_for<K>(section: durable::CriticalSection<K>, cents: i64) -> Result<()> {
+async fn held_for<K>(section: durable::entity::CriticalSection<K>, cents: i64) -> Result<()> {
     audit(cents).await?;
     Ok(())
 }

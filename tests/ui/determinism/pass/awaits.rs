@@ -3,7 +3,7 @@
 #![deny(warnings)]
 
 use durable::prelude::*;
-use durable::{DurableFuture, Task};
+use durable::task::{DurableFuture, Task};
 
 use std::pin::Pin;
 

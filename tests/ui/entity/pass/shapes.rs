@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::Path;
 
 use durable::prelude::*;
-use durable::EntityHandle;
+use durable::entity::EntityHandle;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use durable::Race2;
+use durable::task::Race2;
 use durable::prelude::*;
 
 #[activity]

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use durable::prelude::*;
-use durable::{InstanceId, Race2};
+use durable::task::Race2;
+use durable::InstanceId;
 use serde::{Deserialize, Serialize};
 
 #[durable::event]

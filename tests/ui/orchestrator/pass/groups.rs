@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use durable::prelude::*;
-use durable::{Race2, Race3};
+use durable::task::{Race2, Race3};
 
 #[activity]
 async fn quote(shop: &str, part: &str) -> Result<u64> {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use durable::Race2;
+use durable::task::Race2;
 use durable::prelude::*;
 use serde::{Deserialize, Serialize};
 

@@ -19,7 +19,7 @@ const PAGE: usize = 100;
 /// ```standalone_crate
 /// # use durable::prelude::*;
 /// # use serde::{Serialize, Deserialize};
-/// use durable::EntityQuery;
+/// use durable::client::EntityQuery;
 ///
 /// # #[derive(Default, Serialize, Deserialize)]
 /// # struct Counter(i64);

@@ -140,7 +140,7 @@ impl TaskHub {
     /// # use std::time::Duration;
     /// # use durable::prelude::*;
     /// # use serde::{Serialize, Deserialize};
-    /// use durable::ScheduledSignalQuery;
+    /// use durable::client::ScheduledSignalQuery;
     ///
     /// #[derive(Default, Serialize, Deserialize)]
     /// struct Hold {
