@@ -29,6 +29,7 @@ pub mod protocol;
 mod quiet;
 mod registry;
 pub mod retry;
+#[cfg(feature = "schedules")]
 pub mod schedule;
 pub mod store;
 pub mod task;
@@ -58,6 +59,12 @@ pub use retry::RetryPolicy;
 pub use task::{
     Call, as_completed, join, join_all, race, select_all, timeout, try_join, try_join_all,
 };
+
+/// What every hub has registered: the orchestrations of this crate itself.
+pub(crate) const BUILT_IN: &[registry::Entry] = &[
+    #[cfg(feature = "schedules")]
+    schedule::ENTRY,
+];
 
 /// What nearly every program needs: `use durable::prelude::*;`.
 ///

@@ -20,6 +20,8 @@ mod sled_killed {
     durable::testing::conformance_tests!(super::Killed::new());
 }
 
+durable::testing::test_store!("sled", Folder::new());
+
 #[derive(Debug, Default)]
 struct InMemory(Arc<MemoryStore>);
 

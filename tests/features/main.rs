@@ -1,4 +1,6 @@
 //! What orchestrators and clients can do, feature by feature, in virtual time.
+//!
+//! The hubs are in memory; `DURABLE_TEST_STORE=sled` keeps them in folders.
 
 #[path = "../support/breaking.rs"]
 mod breaking;

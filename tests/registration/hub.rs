@@ -182,7 +182,7 @@ async fn a_place_that_is_no_folder_is_an_error() -> Result<()> {
 #[tokio::test]
 async fn settings_that_make_no_sense_are_refused() {
     let nowhere = builder().open().await.unwrap_err().to_string();
-    assert!(nowhere.contains("a task hub needs a place"), "{nowhere}");
+    assert!(nowhere.contains("a task hub needs a store"), "{nowhere}");
     let none = builder().in_memory().activity_concurrency(0).open().await.unwrap_err();
     assert!(none.to_string().contains("must be at least 1"), "{none}");
     let none = builder().in_memory().partitions(0).open().await.unwrap_err();

@@ -423,7 +423,7 @@ async fn settings_that_make_no_sense_are_refused_by_name() -> Result<()> {
     assert!(matches!(missing, OpenError::MissingState(_)), "{missing}");
     assert!(missing.to_string().contains("World"), "{missing}");
     let nowhere = TaskHub::builder().state(World::default()).open().await.unwrap_err();
-    assert!(nowhere.to_string().contains("needs a place"), "{nowhere}");
+    assert!(nowhere.to_string().contains("needs a store"), "{nowhere}");
     Ok(())
 }
 

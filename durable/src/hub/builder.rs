@@ -1,5 +1,6 @@
 //! Opening a task hub: what it is given, what is checked, what is started.
 
+#[cfg(feature = "sled")]
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::thread;
@@ -31,7 +32,6 @@ use crate::panics;
 #[cfg(feature = "testing")]
 use crate::protocol::Timestamp;
 use crate::registry::{Definition, Entry, Registry, VersionMatch};
-use crate::schedule;
 use crate::store::{Durability, MemoryStore, Store};
 #[cfg(feature = "testing")]
 use crate::testing::Mocks;
@@ -49,11 +49,15 @@ impl TaskHub {
     /// Opens the hub in the folder `path`, creating it if need be: every function annotated in this
     /// program is registered, and whatever had not finished goes on.
     ///
+    /// It takes the feature `sled`, which is on by default. Without it, open a hub with
+    /// `TaskHub::builder().store(..)`.
+    ///
     /// # Errors
     /// As [`TaskHubBuilder::open`].
     ///
     /// # Panics
     /// Outside of a tokio runtime.
+    #[cfg(feature = "sled")]
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::builder().path(path).open().await
     }
@@ -104,6 +108,7 @@ pub struct TaskHubBuilder {
 pub(crate) enum Place {
     #[default]
     Nowhere,
+    #[cfg(feature = "sled")]
     Path(PathBuf),
     Store(Arc<dyn Store>),
 }
@@ -114,6 +119,7 @@ impl TaskHubBuilder {
     }
 
     /// Keeps the hub in this folder, which is created if need be.
+    #[cfg(feature = "sled")]
     pub fn path(mut self, path: impl AsRef<Path>) -> Self {
         self.place = Place::Path(path.as_ref().to_owned());
         self
@@ -143,6 +149,12 @@ impl TaskHubBuilder {
         self
     }
 
+    /// Keeps the hub in this store, unless it was told where already.
+    #[cfg(feature = "testing")]
+    pub(crate) fn store_if_nowhere(self, store: impl FnOnce() -> Arc<dyn Store>) -> Self {
+        if matches!(self.place, Place::Nowhere) { self.store(store()) } else { self }
+    }
+
     /// Keeps the hub in memory, where it ends with the process: for tests.
     pub fn in_memory(self) -> Self {
         self.store(MemoryStore::default())
@@ -167,6 +179,7 @@ impl TaskHubBuilder {
     /// # Ok(())
     /// # }
     /// ```
+    #[cfg(feature = "sled")]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = Some(durability);
         self
@@ -487,7 +500,7 @@ impl TaskHubBuilder {
 
     fn registry(&self) -> Result<Registry, OpenError> {
         let mut registry = if self.collect { Registry::collected()? } else { Registry::default() };
-        registry.add(schedule::ENTRY)?;
+        crate::BUILT_IN.iter().try_for_each(|entry| registry.add(*entry))?;
         self.registered.iter().try_for_each(|entry| registry.add(*entry))?;
         registry.version_match = self.version_match;
         #[cfg(feature = "testing")]

@@ -118,6 +118,7 @@ pub(crate) enum Manage {
         reason: String,
     },
     /// Ends an instance if it has not ended, and purges it.
+    #[cfg_attr(not(feature = "schedules"), allow(dead_code, reason = "for schedules"))]
     Remove {
         reason: String,
     },

@@ -17,6 +17,8 @@ pub(crate) mod client;
 mod commit;
 mod custom_status;
 mod error;
+#[cfg(feature = "sled")]
+mod folder;
 mod guarded_store;
 mod health;
 mod mail;

@@ -1,12 +1,9 @@
 //! What opening a hub takes: its store, its threads, and what stops them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Receiver;
-use std::thread;
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -26,26 +23,29 @@ use super::settings::Settings;
 use super::telemetry::lifecycle::Lifecycle;
 use super::telemetry::lines::{self, Kept};
 use super::threads::{Readers, Threads};
-use super::time::clock::{self, Clock};
+use super::time::clock::Clock;
 use super::time::timer::Timer;
 use super::time::virtual_time::VirtualTime;
 use super::time::wait::Patience;
 use super::work::activities::Activities;
 use super::work::batches::Batches;
-use crate::protocol::{FORMAT_VERSION, HubRecord, PartitionId};
+use crate::protocol::{HubRecord, PartitionId};
 use crate::registry::Registry;
-use crate::store::{Durability, SledOptions, SledStore, Store, StoreError};
+use crate::store::{Durability, Store};
 
 /// Into how many partitions a new hub divides its instances.
 const PARTITIONS: u16 = 4;
-/// How long to wait for a folder that this process has open.
-const IN_USE: Duration = Duration::from_secs(1);
+/// What a builder is told that was given no store.
+const NOWHERE: &str = if cfg!(feature = "sled") {
+    "a task hub needs a store; use `TaskHub::builder().path(..)`, `.store(..)` or `.in_memory()`"
+} else {
+    "a task hub needs a store; use `TaskHub::builder().store(..)` or `.in_memory()`"
+};
 
 pub(crate) fn open_store(
     place: Place,
     durability: Option<Durability>,
 ) -> Result<(Arc<dyn Store>, Kept), OpenError> {
-    let options = SledStore::options().durability(durability.unwrap_or_default());
     match place {
         Place::Store(_) if durability.is_some() => Err(OpenError::Setting(
             "`durability` is for a hub in a folder, with `.path(..)`; tell the store that you give \
@@ -56,32 +56,9 @@ pub(crate) fn open_store(
             let kept = Kept::in_store(&*store);
             Ok((Arc::new(GuardedStore::new(store)), kept))
         }
-        Place::Path(path) => match open_folder(&options, &path) {
-            Ok(store) => Ok((Arc::new(GuardedStore::new(Arc::new(store))), Kept::Folder(path))),
-            Err(StoreError::InUse { path, owner }) => Err(OpenError::InUse { path, owner }),
-            Err(error) => Err(error.into()),
-        },
-        Place::Nowhere => Err(OpenError::Setting(
-            "a task hub needs a place: use `TaskHub::builder().path(..)`, `.store(..)` or \
-             `.in_memory()`"
-                .to_owned(),
-        )),
-    }
-}
-
-/// Opens a folder. If this process has it open, that may be a hub that was dropped and whose threads
-/// come to their end, so it is tried again for a while.
-fn open_folder(options: &SledOptions, path: &Path) -> Result<SledStore, StoreError> {
-    let begun = clock::stopwatch();
-    loop {
-        match options.clone().open(path) {
-            Err(StoreError::InUse { owner: Some(owner), .. })
-                if owner == std::process::id() && begun.elapsed() < IN_USE =>
-            {
-                thread::park_timeout(IN_USE / 50);
-            }
-            opened => return opened,
-        }
+        #[cfg(feature = "sled")]
+        Place::Path(path) => super::folder::open(path, durability.unwrap_or_default()),
+        Place::Nowhere => Err(OpenError::Setting(NOWHERE.to_owned())),
     }
 }
 
@@ -92,7 +69,7 @@ pub(crate) fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, Open
         return Err(OpenError::Setting("`partitions` must be at least 1".to_owned()));
     }
     let created_at = Clock::default().now();
-    let hub = store.create(&HubRecord { format: FORMAT_VERSION, partitions, created_at })?;
+    let hub = store.create(&HubRecord::new(partitions, created_at))?;
     match wanted {
         Some(wanted) if wanted != hub.partitions => {
             Err(OpenError::Partitions { found: hub.partitions, wanted })

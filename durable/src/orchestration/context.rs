@@ -345,6 +345,7 @@ impl OrchestrationContext {
 
     /// Starts an orchestration of which only the name is known, since it comes from a record, and
     /// whose input was checked when that was made.
+    #[cfg_attr(not(feature = "schedules"), allow(dead_code, reason = "for schedules"))]
     #[track_caller]
     pub(crate) fn start_named(&self, start: NamedStart) {
         let NamedStart { instance_id, name, version, input, tags } = start;
@@ -430,6 +431,7 @@ impl OrchestrationContext {
 }
 
 /// What is to be started by name, and as which instance.
+#[cfg_attr(not(feature = "schedules"), allow(dead_code, reason = "for schedules"))]
 #[derive(Clone, Debug)]
 pub(crate) struct NamedStart {
     pub(crate) instance_id: InstanceId,

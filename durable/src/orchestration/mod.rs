@@ -22,6 +22,7 @@ pub use combinators::{
     TryJoinAll, TryJoinChildren, TryJoinTuple, as_completed, join, join_all, race, select_all,
     try_join, try_join_all,
 };
+#[cfg(feature = "schedules")]
 pub(crate) use context::NamedStart;
 pub use context::OrchestrationContext;
 pub use continue_as_new::ContinueAsNew;

@@ -236,6 +236,11 @@ impl MessageId {
     pub const fn from_u128(number: u128) -> Self {
         Self(Uuid::from_u128(number))
     }
+
+    /// The id as the 16 bytes of its GUID.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
 }
 
 impl fmt::Display for MessageId {

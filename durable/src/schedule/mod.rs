@@ -29,14 +29,13 @@ pub use self::handle::ScheduleHandle;
 pub use self::query::{ScheduleDescription, ScheduleQuery, ScheduleStatus};
 pub use self::spec::{Recurrence, Schedule, ScheduleUpdate, ScheduledCall};
 
+use crate::hub::client::query::SCHEDULE_IDS as ID_PREFIX;
 use crate::protocol::InstanceId;
 use crate::registry::{Definition, Entry};
 
 /// What every hub has registered.
 pub(crate) const ENTRY: Entry = <orchestrator::schedule as Definition>::ENTRY;
 
-/// How ids of the instances that are schedules begin.
-pub(crate) const ID_PREFIX: &str = "durable.schedule:";
 /// With what the instances that schedules start are tagged: their schedule's id.
 const TAG: &str = "durable.schedule";
 

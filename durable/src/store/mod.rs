@@ -21,6 +21,7 @@ mod error;
 mod memory;
 mod query;
 mod shared;
+#[cfg(feature = "sled")]
 mod sled;
 mod usage;
 
@@ -33,6 +34,7 @@ pub use self::error::StoreError;
 pub(crate) use self::error::{chain, in_process};
 pub use self::memory::MemoryStore;
 pub use self::query::{InstanceFilter, InstancePage};
+#[cfg(feature = "sled")]
 pub use self::sled::{SledOptions, SledStore};
 pub use self::usage::Usage;
 use crate::protocol::{

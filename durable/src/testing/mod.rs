@@ -70,23 +70,31 @@
 //! # How to test a store
 //!
 //! [`conformance_tests!`](crate::testing::conformance_tests) makes a test of every point of the
-//! contract of [`Store`](crate::store::Store).
+//! contract of [`Store`](crate::store::Store). [`test_store!`](crate::testing::test_store) registers a
+//! store by name, so that `DURABLE_TEST_STORE=NAME cargo test` runs the [`TestHub`]s of a program on it.
 //!
 //! Owns nothing that runs in a program; it is compiled with the feature `testing` only, for tests.
 //!
 //! Read next: `hub.rs` (a hub in which time passes by itself), `mocks.rs` (what stands in for
 //! functions), `history.rs` (histories as files), `conformance/mod.rs` (for whoever writes a store).
 
+mod builder;
 pub mod conformance;
 mod history;
 mod hub;
 mod mocks;
+mod stores;
 
 #[doc(inline)]
 pub use crate::__conformance_tests as conformance_tests;
+#[doc(inline)]
+pub use crate::__test_store as test_store;
+pub use builder::TestHubBuilder;
 pub use history::{
     Divergence, HistoryFileError, RecordedHistory, verify_replay, verify_replay_strictly,
     verify_replay_with,
 };
-pub use hub::{TestHub, TestHubBuilder};
+pub use hub::TestHub;
 pub(crate) use mocks::{MockOrchestrator, Mocks};
+#[doc(hidden)]
+pub use stores::TestStore;

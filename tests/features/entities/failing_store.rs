@@ -7,7 +7,7 @@ use durable::client::{EntityError, EntityQuery, HubError, StartError};
 use durable::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::breaking::Breaking;
+use super::super::breaking::Breaking;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Meter {

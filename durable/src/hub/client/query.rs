@@ -9,8 +9,13 @@ use crate::hub::mail::{Mail, Manage, Managed};
 use crate::hub::task_hub::TaskHub;
 use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, Json, RuntimeStatus, Timestamp};
-use crate::schedule;
 use crate::store::{InstanceFilter, InstancePage};
+
+/// The orchestration that drives schedules. A store may hold instances of it although this build has
+/// no schedules.
+pub(crate) const SCHEDULE: &str = "durable.Schedule";
+/// The prefix of the ids of its instances.
+pub(crate) const SCHEDULE_IDS: &str = "durable.schedule:";
 
 /// How many instances are read at once.
 const PAGE: usize = 100;
@@ -67,7 +72,7 @@ impl InstanceQuery {
     /// All instances of your orchestrations. The instance that drives a
     /// [schedule](crate::schedule::Schedule) is none of them; see [`include_schedules`](Self::include_schedules).
     pub fn new() -> Self {
-        let not_names = vec![schedule::ENTRY.name.to_owned()];
+        let not_names = vec![SCHEDULE.to_owned()];
         let filter = InstanceFilter { not_names, ..InstanceFilter::default() };
         Self { filter, page_size: PAGE }
     }
@@ -121,7 +126,7 @@ impl InstanceQuery {
     pub fn id_prefix(self, prefix: impl Into<String>) -> Self {
         let prefix = prefix.into();
         self.with(|filter| {
-            if prefix.starts_with(schedule::ID_PREFIX) {
+            if prefix.starts_with(SCHEDULE_IDS) {
                 filter.not_names.clear();
             }
             filter.id_prefix = prefix;

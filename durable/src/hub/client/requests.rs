@@ -61,6 +61,7 @@ impl TaskHub {
 impl InstanceHandle {
     /// As [`raise`](Self::raise), for what makes the instance do less: it is not refused while the disk
     /// is nearly full.
+    #[cfg_attr(not(feature = "schedules"), allow(dead_code, reason = "for schedules"))]
     pub(crate) async fn raise_to_end_work<T: ExternalEvent>(
         &self,
         event: &T,
@@ -75,6 +76,7 @@ impl InstanceHandle {
     }
 
     /// Ends the instance if it has not ended, and removes it, in one commit.
+    #[cfg_attr(not(feature = "schedules"), allow(dead_code, reason = "for schedules"))]
     pub(crate) async fn remove(&self, reason: &str) -> Result<(), ManageError> {
         self.manage(Manage::Remove { reason: reason.to_owned() }).await
     }

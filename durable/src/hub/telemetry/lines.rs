@@ -10,7 +10,9 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
-use std::path::{self, PathBuf};
+use std::path;
+#[cfg(feature = "sled")]
+use std::path::PathBuf;
 
 use tracing::field::display;
 
@@ -163,6 +165,7 @@ fn cut(text: &str) -> String {
 /// Where a hub is kept: a folder, or a store that the program gave.
 #[derive(Debug)]
 pub(crate) enum Kept {
+    #[cfg(feature = "sled")]
     Folder(PathBuf),
     /// With the name of the store's type.
     Store(String),
@@ -172,6 +175,7 @@ impl Kept {
     /// The fields `path` and `store` of a line.
     fn fields(&self) -> (Option<path::Display<'_>>, Option<&str>) {
         match self {
+            #[cfg(feature = "sled")]
             Self::Folder(path) => (Some(path.display()), None),
             Self::Store(name) => (None, Some(name)),
         }

@@ -1,0 +1,315 @@
+//! How a hub for tests is opened, and what stands in for which function.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+
+use super::conformance::StoreUnderTest;
+use super::hub::TestHub;
+use super::mocks::Mocks;
+use super::stores::{self, Place};
+use crate::client::{OpenError, TaskHubBuilder};
+use crate::protocol::Timestamp;
+use crate::store::MemoryStore;
+use crate::task::Definition;
+use crate::{Activity, ActivityContext, Orchestrator, TaskHub};
+
+/// When time begins, unless something else is said: 2026-01-01T00:00:00Z, in microseconds.
+const BEGINNING: i64 = 1_767_225_600_000_000;
+
+/// Says how a [`TestHub`] is to be opened, and what stands in for which function.
+#[must_use = "a builder does nothing until it is opened"]
+pub struct TestHubBuilder {
+    pub(super) hub: TaskHubBuilder,
+    pub(super) mocks: Mocks,
+    beginning: Timestamp,
+    place: Option<Place>,
+}
+
+impl fmt::Debug for TestHubBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestHubBuilder").field("hub", &self.hub).finish_non_exhaustive()
+    }
+}
+
+impl TestHubBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            hub: TaskHub::builder().verify_replay(true),
+            mocks: Mocks::noting_calls(),
+            beginning: Timestamp::from_micros(BEGINNING).unwrap_or_default(),
+            place: None,
+        }
+    }
+
+    /// Says what else a hub can be told.
+    pub fn configure(self, configure: impl FnOnce(TaskHubBuilder) -> TaskHubBuilder) -> Self {
+        Self { hub: configure(self.hub), ..self }
+    }
+
+    /// Begins at this time.
+    pub fn beginning(self, time: DateTime<Utc>) -> Self {
+        Self { beginning: Timestamp::new(time), ..self }
+    }
+
+    /// Runs this function in the place of activity `F`, which need not have the
+    /// [state](crate::State) that it wants then. It is given the call's parameters, owned: several
+    /// as a tuple. A panic in it is the activity's.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # use durable::testing::TestHub;
+    /// # struct Bank;
+    /// #[activity]
+    /// async fn charge(bank: State<Bank>, account: &str, cents: u32) -> Result<String> {
+    ///     panic!("a test charges nobody")
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn order(ctx: &OrchestrationContext, account: String) -> Result<String> {
+    ///     Ok(charge(&account, 500).await?)
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TestHub::builder()
+    ///     .mock::<charge>(|(account, cents)| match &*account {
+    ///         "ada" => Ok(format!("receipt over {cents}")),
+    ///         _ => Err(Error::msg("no such account")),
+    ///     })
+    ///     .open()
+    ///     .await?;
+    /// assert_eq!(hub.start(order("ada".into())).await?.result().await?, "receipt over 500");
+    /// assert!(hub.start(order("bob".into())).await?.result().await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn mock<F: Activity>(
+        self,
+        mock: impl Fn(F::Input) -> Result<F::Output, F::Error> + Send + Sync + 'static,
+    ) -> Self
+    where
+        F::Input: DeserializeOwned,
+    {
+        self.mock_with_context::<F>(move |_, input| mock(input))
+    }
+
+    /// As [`mock`](Self::mock); the function also sees what an activity knows of itself, such as the
+    /// number of the attempt.
+    ///
+    /// ```standalone_crate
+    /// # use std::time::Duration;
+    /// # use durable::prelude::*;
+    /// # use durable::testing::TestHub;
+    /// #[activity(retry(max_number_of_attempts = 3, first_retry_interval = "1m"))]
+    /// async fn fetch(url: &str) -> Result<String> {
+    ///     panic!("a test fetches nothing")
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn page(ctx: &OrchestrationContext, url: String) -> Result<String> {
+    ///     Ok(fetch(&url).await?)
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TestHub::builder()
+    ///     .mock_with_context::<fetch>(|ctx, url| match ctx.attempt() {
+    ///         3 => Ok(format!("<h1>{url}</h1>")),
+    ///         _ => Err(Error::msg("timed out")),
+    ///     })
+    ///     .open()
+    ///     .await?;
+    /// assert_eq!(hub.start(page("x".into())).await?.result().await?, "<h1>x</h1>");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn mock_with_context<F: Activity>(
+        mut self,
+        mock: impl Fn(&ActivityContext, F::Input) -> Result<F::Output, F::Error> + Send + Sync + 'static,
+    ) -> Self
+    where
+        F::Input: DeserializeOwned,
+    {
+        self.mocks.mock_activity::<F>(mock);
+        self.registered::<F>()
+    }
+
+    /// As [`mock`](Self::mock), but each attempt takes this much of the hub's time before the
+    /// function runs and its answer counts.
+    ///
+    /// The time counts against `timeout` and `attempt_timeout`. An attempt that takes exactly its
+    /// `attempt_timeout` is in time. If the attempt is cancelled meanwhile, the function does not
+    /// run. An attempt takes a place among those that run at once, like any other.
+    ///
+    /// ```standalone_crate
+    /// # use std::time::Duration;
+    /// # use durable::prelude::*;
+    /// # use durable::testing::TestHub;
+    /// #[activity]
+    /// async fn render(film: &str) -> Result<String> {
+    ///     panic!("a test renders nothing")
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn publish(ctx: &OrchestrationContext, film: String) -> Result<String> {
+    ///     Ok(render(&film).await?)
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hours = Duration::from_hours(3);
+    /// let hub = TestHub::builder()
+    ///     .mock_after::<render>(hours, |film| Ok(format!("{film}.mp4")))
+    ///     .open()
+    ///     .await?;
+    /// let began = hub.now();
+    /// assert_eq!(hub.start(publish("nosferatu".into())).await?.result().await?, "nosferatu.mp4");
+    /// assert_eq!((hub.now() - began).num_hours(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn mock_after<F: Activity>(
+        mut self,
+        time: Duration,
+        mock: impl Fn(F::Input) -> Result<F::Output, F::Error> + Send + Sync + 'static,
+    ) -> Self
+    where
+        F::Input: DeserializeOwned,
+    {
+        self.mocks.mock_activity_after::<F>(time, mock);
+        self.registered::<F>()
+    }
+
+    /// Lets activity `F` never end, until it is cancelled or the timeout of its attempt is up. Time
+    /// passes meanwhile.
+    ///
+    /// A run that never ends takes a place among those that run at once, like any other.
+    ///
+    /// ```standalone_crate
+    /// # use std::time::Duration;
+    /// # use durable::prelude::*;
+    /// # use durable::testing::TestHub;
+    /// #[activity]
+    /// async fn ask(question: &str) -> Result<String> {
+    ///     panic!("a test asks nobody")
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn survey(ctx: &OrchestrationContext) -> Result<String> {
+    ///     match durable::timeout(Duration::from_hours(24), ask("why?")).await {
+    ///         Ok(answer) => Ok(answer?),
+    ///         Err(_elapsed) => Ok("no answer".into()),
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TestHub::builder().never::<ask>().open().await?;
+    /// assert_eq!(hub.start(survey()).await?.result().await?, "no answer");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn never<F: Activity>(mut self) -> Self {
+        self.mocks.never_ends::<F>();
+        self.registered::<F>()
+    }
+
+    /// Runs this function in the place of orchestrator `O`, be it started or called as a
+    /// sub-orchestration.
+    ///
+    /// It is replayed as an orchestrator is, so it must give the same for the same.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # use durable::testing::TestHub;
+    /// # #[orchestrator]
+    /// # async fn ship(ctx: &OrchestrationContext, parcel: u32) -> Result<String> { panic!() }
+    /// #[orchestrator]
+    /// async fn ship_all(ctx: &OrchestrationContext, parcels: u32) -> Result<Vec<String>> {
+    ///     Ok(durable::try_join_all((0..parcels).map(ship)).await?)
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TestHub::builder()
+    ///     .mock_orchestrator::<ship>(|parcel| Ok(format!("parcel {parcel} is there")))
+    ///     .open()
+    ///     .await?;
+    /// assert_eq!(hub.start(ship_all(2)).await?.result().await?.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn mock_orchestrator<O: Orchestrator>(
+        mut self,
+        mock: impl Fn(O::Input) -> Result<O::Output, O::Error> + Send + Sync + 'static,
+    ) -> Self
+    where
+        O::Input: DeserializeOwned,
+    {
+        self.mocks.mock_orchestrator::<O>(mock);
+        self.registered::<O>()
+    }
+
+    /// Keeps the hub in the store at this place, whatever `DURABLE_TEST_STORE` names. The place lives as
+    /// long as the hub, and is not given up when the hub is reopened.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # use durable::testing::TestHub;
+    /// use std::sync::Arc;
+    ///
+    /// use durable::store::{SledStore, Store};
+    /// use durable::testing::conformance::StoreUnderTest;
+    ///
+    /// struct Folder(tempfile::TempDir);
+    ///
+    /// impl StoreUnderTest for Folder {
+    ///     fn open(&self) -> Arc<dyn Store> {
+    ///         Arc::new(SledStore::open(self.0.path()).expect("an empty folder"))
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TestHub::builder().store_at(Folder(tempfile::tempdir()?)).open().await?;
+    /// # hub.shutdown().await
+    /// # }
+    /// ```
+    pub fn store_at(self, place: impl StoreUnderTest + Send + 'static) -> Self {
+        Self { place: Some(Arc::new(place)), ..self }
+    }
+
+    /// Opens the hub.
+    ///
+    /// # Errors
+    /// As [`TaskHubBuilder::open`](crate::client::TaskHubBuilder::open).
+    ///
+    /// # Panics
+    /// The environment names a store that is not registered, or the store cannot be opened.
+    pub async fn open(self) -> Result<TestHub, OpenError> {
+        let beginning = self.beginning;
+        TestHub::open_at(Arc::new(self.with_store()), beginning, Arc::default()).await
+    }
+
+    /// With a store, unless it was given one.
+    fn with_store(mut self) -> Self {
+        let place = &mut self.place;
+        self.hub = self.hub.store_if_nowhere(|| {
+            *place = place.take().or_else(stores::chosen);
+            match place {
+                Some(place) => place.open(),
+                None => Arc::new(MemoryStore::default()),
+            }
+        });
+        self
+    }
+
+    /// What has a mock is registered, whatever else is.
+    fn registered<F: Definition>(self) -> Self {
+        Self { hub: self.hub.register::<F>(), ..self }
+    }
+}
