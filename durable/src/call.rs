@@ -1,6 +1,8 @@
 //! A call as a value: made by an annotated function's constructor, then awaited, spawned or started.
 
+use std::any::type_name;
 use std::borrow::Cow;
+use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::time::Duration;
@@ -40,7 +42,6 @@ use crate::retry::RetryPolicy;
 /// let call = squares(10).instance_id("ten-squares").tag("team", "maths");
 /// ```
 #[must_use = "a call does nothing until it is awaited in an orchestrator, or started by a client"]
-#[derive(Debug)]
 pub struct Call<F> {
     pub(crate) input: Result<Json, String>,
     pub(crate) source: &'static Location<'static>,
@@ -48,7 +49,26 @@ pub struct Call<F> {
     function: PhantomData<fn() -> F>,
 }
 
-/// What was said of a call beyond its input.
+// By hand, because a derive would ask the same of `F`, the type of the function, which has no value.
+impl<F> Clone for Call<F> {
+    fn clone(&self) -> Self {
+        let Self { input, source, options, function } = self;
+        Self { input: input.clone(), source, options: options.clone(), function: *function }
+    }
+}
+
+impl<F> fmt::Debug for Call<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut call = f.debug_struct("Call");
+        call.field("function", &format_args!("{}", type_name::<F>())).field("input", &self.input);
+        if let Some(options) = &self.options {
+            call.field("options", options);
+        }
+        call.finish_non_exhaustive()
+    }
+}
+
+/// The options of a call.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CallOptions {
     pub(crate) retry: Option<RetryPolicy>,

@@ -33,6 +33,13 @@ pub struct Operation<T, E = Error> {
     codecs: (Codec<T>, ErrorCodec<E>),
 }
 
+impl<T, E> Clone for Operation<T, E> {
+    fn clone(&self) -> Self {
+        let Self { asked, name, source, codecs } = self;
+        Self { asked: asked.clone(), name: name.clone(), source, codecs: *codecs }
+    }
+}
+
 /// An operation of an entity, as a handle's method makes it.
 #[doc(hidden)]
 pub fn operation<T, E>(

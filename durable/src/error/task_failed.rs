@@ -34,6 +34,7 @@ use crate::protocol::FailureDetails;
 ///     }
 /// }
 /// ```
+#[derive(Clone)]
 pub struct TaskFailed<E = Error> {
     task: String,
     task_id: Option<i32>,

@@ -259,7 +259,7 @@ pub enum StartError {
 }
 
 /// An entity could not be asked, or did not do what it was asked for.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntityError<E = Error> {
     /// The operation failed or panicked, and left nothing behind.
@@ -301,7 +301,7 @@ pub enum EntityError<E = Error> {
 }
 
 /// An instance has no result.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResultError<E = Error> {
     /// Its orchestrator returned an error, or panicked.

@@ -1,0 +1,100 @@
+//! Every public type implements `Debug`; what can be shared between threads and cloned is.
+
+use std::fmt::Debug;
+
+use durable::client::{
+    CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityPage, EntityQuery,
+    HubError, InstanceDetails, InstanceQuery, LifecycleError, LifecycleEvent, LifecycleEvents,
+    LifecycleKind, ManageError, OpenError, RegistryError, Reply, ResultError, Retention,
+    ScheduledSignal, ScheduledSignalPage, ScheduledSignalQuery, ShutdownReport, StartError,
+    TaskHubBuilder, VersionMatch,
+};
+use durable::entity::{DynamicHandle, DynamicLocked, LockedOperation, LockedTask, Operation};
+use durable::prelude::*;
+use durable::protocol::{
+    EntityState, EventKind, ExecutionId, ExecutionLimits, ExecutionStarted, FailureDetails,
+    HistoryEvent, HubRecord, InstanceRecord, InvalidEntityId, InvalidInstanceId,
+    InvalidTraceContext, Json, MessageId, ParentInstance, PartitionId, Suspension, TaskMessage,
+    Timestamp, TraceContext,
+};
+use durable::retry::{InvalidRetryPolicy, RetryContext};
+use durable::schedule::{
+    InvalidSchedule, Recurrence, Schedule, ScheduleDescription, ScheduleError, ScheduleHandle,
+    ScheduleQuery, ScheduleStatus, ScheduleUpdate, ScheduledCall,
+};
+use durable::store::{
+    Commit, Durability, EpisodeWrite, Epoch, InstanceFilter, InstancePage, MemoryStore,
+    PartitionState, SledOptions, SledStore, StoreError, Usage,
+};
+use durable::task::{
+    AsCompleted, ContinueAsNew, CriticalSection, Elapsed, ExternalEventWait, Join, JoinAll,
+    LockEntities, LockTask, NextCompleted, Race, Race8, SelectAll, Task, Timeout, Timer, TryJoin,
+    TryJoinAll,
+};
+use durable::{Call, EntityId, InstanceHandle, InstanceId};
+
+#[activity]
+async fn step() -> Result<()> {
+    Ok(())
+}
+
+#[orchestrator]
+async fn work(ctx: &OrchestrationContext) -> Result<()> {
+    Ok(step().await?)
+}
+
+/// An error of a user's that is nothing but an error.
+struct Bare;
+
+fn debug<T: ?Sized + Debug>() {}
+fn value<T: Clone + Debug>() {}
+fn shared<T: Clone + Debug + Send + Sync>() {}
+fn sent<T: Debug + Send + Sync>() {}
+
+macro_rules! all {
+    ($check:ident: $($ty:ty),+ $(,)?) => {
+        $($check::<$ty>();)+
+    };
+}
+
+#[test]
+fn every_public_type_implements_debug_and_clone_where_it_can() {
+    all!(shared: Call<step>, Call<work>, ActivityContext, RetryPolicy, RuntimeStatus, State<u8>);
+    all!(shared: TaskHub, TaskHubBuilder, InstanceHandle, OrchestrationHandle<work>, Error);
+    all!(shared: TaskFailed, InstanceId, EntityId, Operation<u8>, Operation<u8, Bare>, DynamicHandle);
+    all!(shared: CleanedEntities, EntityDetails, EntityError, EntityPage, EntityQuery, HubError);
+    all!(shared: InstanceDetails, InstanceQuery, LifecycleError, LifecycleEvent, LifecycleKind);
+    all!(shared: ManageError, RegistryError, ResultError, Retention, ScheduledSignal, StartError);
+    all!(shared: ScheduledSignalPage, ScheduledSignalQuery, ShutdownReport, VersionMatch);
+    all!(shared: InvalidSchedule, Recurrence, Schedule, ScheduleDescription, ScheduleError);
+    all!(shared: ScheduleHandle, ScheduleQuery, ScheduleStatus, ScheduleUpdate, ScheduledCall);
+    all!(shared: RetryContext, InvalidRetryPolicy, Elapsed, Race8<u8, u8, u8, u8, u8, u8, u8, u8>);
+    all!(shared: EntityState, EventKind, ExecutionId, ExecutionLimits, ExecutionStarted);
+    all!(shared: FailureDetails, HistoryEvent, HubRecord, InstanceRecord, InvalidEntityId, Json);
+    all!(shared: InvalidInstanceId, InvalidTraceContext, MessageId, ParentInstance, PartitionId);
+    all!(shared: Suspension, TaskMessage, Timestamp, TraceContext, StoreError, Usage, SledOptions);
+    all!(shared: Commit, Durability, EpisodeWrite, Epoch, InstanceFilter, InstancePage);
+    all!(shared: PartitionState);
+
+    // One owner: a connection, a file, or the context of one operation.
+    all!(sent: OpenError, EntityContext, LifecycleEvents, CustomStatusWatch<Bare>);
+    all!(sent: MemoryStore, SledStore, DynamicLocked, ContinueAsNew<u8>);
+    all!(debug: Reply<Bare>);
+
+    // What an orchestrator awaits belongs to its thread, and is awaited once.
+    all!(debug: OrchestrationContext, Task<Bare, Bare>, Timer, ExternalEventWait<Bare>);
+    all!(debug: Timeout<Bare>, Join<Bare>, TryJoin<Bare>, Race<Bare>, LockEntities<Bare>);
+    all!(debug: LockTask<Bare>, CriticalSection<Bare>, LockedOperation<'_, Bare, Bare>);
+    all!(debug: LockedTask<'_, Bare, Bare>, JoinAll<Timer>, TryJoinAll<Timer>, SelectAll<Timer>);
+    all!(debug: AsCompleted<Timer>, NextCompleted<'_, Timer>);
+    all!(debug: TaskFailed<Bare>);
+    all!(value: TaskFailed<u8>, ResultError<u8>, EntityError<u8>);
+}
+
+#[test]
+fn a_call_shows_its_function_and_its_input() {
+    let call = work().instance_id("nightly").tag("team", "maths");
+    let shown = format!("{call:?}");
+    assert!(shown.contains("work") && shown.contains("nightly"), "{shown}");
+    assert_eq!(format!("{:?}", call.clone()), shown);
+}
