@@ -292,7 +292,7 @@ fn fields(fields: &Fields, only_public: bool) -> impl Iterator<Item = String> {
 
 fn describe_impl(item: &ItemImpl) -> Vec<String> {
     let (generics, ty, bounds) = (&item.generics, &item.self_ty, &item.generics.where_clause);
-    if let Some((_, path, _)) = &item.trait_ {
+    if let Some((path, _)) = &item.trait_ {
         return vec![plain(quote!(impl #generics #path for #ty #bounds))];
     }
     let methods = item.items.iter().filter_map(|item| match item {

@@ -9,7 +9,10 @@ use durable::client::{
     ScheduledSignal, ScheduledSignalPage, ScheduledSignalQuery, ShutdownReport, StartError,
     TaskHubBuilder, VersionMatch,
 };
-use durable::entity::{DynamicHandle, DynamicLocked, LockedOperation, LockedTask, Operation};
+use durable::entity::{
+    CriticalSection, DynamicHandle, DynamicLocked, LockEntities, LockTask, LockedOperation,
+    LockedTask, Operation,
+};
 use durable::prelude::*;
 use durable::protocol::{
     EntityState, EventKind, ExecutionId, ExecutionLimits, ExecutionStarted, FailureDetails,
@@ -27,9 +30,8 @@ use durable::store::{
     PartitionState, SledOptions, SledStore, StoreError, Usage,
 };
 use durable::task::{
-    AsCompleted, ContinueAsNew, CriticalSection, Elapsed, ExternalEventWait, Join, JoinAll,
-    LockEntities, LockTask, NextCompleted, Race, Race8, SelectAll, Task, Timeout, Timer, TryJoin,
-    TryJoinAll,
+    AsCompleted, ContinueAsNew, Elapsed, ExternalEventWait, Join, JoinAll, NextCompleted, Race,
+    Race8, SelectAll, Task, Timeout, Timer, TryJoin, TryJoinAll,
 };
 use durable::{Call, EntityId, InstanceHandle, InstanceId};
 
@@ -78,7 +80,8 @@ fn every_public_type_implements_debug_and_clone_where_it_can() {
 
     // One owner: a connection, a file, or the context of one operation.
     all!(sent: OpenError, EntityContext, LifecycleEvents, CustomStatusWatch<Bare>);
-    all!(sent: MemoryStore, SledStore, DynamicLocked, ContinueAsNew<u8>);
+    all!(sent: MemoryStore, SledStore, DynamicLocked);
+    all!(debug: ContinueAsNew<u8>);
     all!(debug: Reply<Bare>);
 
     // What an orchestrator awaits belongs to its thread, and is awaited once.

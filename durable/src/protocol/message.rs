@@ -31,7 +31,7 @@ impl TaskMessage {
     /// let to = InstanceId::new("order-17")?;
     /// let message = TaskMessage::new(id, to, EventKind::OrchestratorStarted);
     /// assert_eq!(message.execution_id, None);
-    /// # Ok::<(), durable::InvalidInstanceId>(())
+    /// # Ok::<(), durable::protocol::InvalidInstanceId>(())
     /// ```
     pub fn new(id: MessageId, instance_id: InstanceId, event: EventKind) -> Self {
         Self { id, instance_id, execution_id: None, from: None, event }

@@ -146,7 +146,7 @@ impl EpisodeWrite {
     /// let record = InstanceRecord::new(id, execution, "order", None, Timestamp::default());
     /// let mut anew = EpisodeWrite::new(PartitionId(0), record, Vec::new());
     /// anew.replaces = Some(execution);
-    /// # Ok::<(), durable::InvalidInstanceId>(())
+    /// # Ok::<(), durable::protocol::InvalidInstanceId>(())
     /// ```
     pub fn new(partition: PartitionId, record: InstanceRecord, events: Vec<HistoryEvent>) -> Self {
         Self { partition, record, events, replaces: None }
