@@ -1,7 +1,7 @@
 //! The rules of determinism: what is refused, why, and what to write instead. `table.rs` has the names.
 //!
-//! Codes follow the .NET analyzers of Durable Task where the rule is the same; ours begin at 20.
-//! Every code has a page in `docs/errors`.
+//! A code is that of the .NET analyzers of Durable Task if the rule is the same; our own begin at 20.
+//! Every code has a page in `docs/errors`, which quotes the rule.
 
 /// A rule: what a function that is replayed must not do.
 pub(crate) struct Rule {
@@ -14,37 +14,39 @@ pub(crate) struct Rule {
 
 pub(crate) const CLOCK: Rule = Rule {
     code: "DURABLE0001",
-    why: "the clock shows another time in every replay",
+    why: "the clock returns a different time in every replay",
     instead: "`ctx.current_utc_datetime()`, or take the time in an activity",
 };
 pub(crate) const RANDOM_ID: Rule = Rule {
     code: "DURABLE0002",
-    why: "a random id is another one in every replay",
+    why: "a random id is different in every replay",
     instead: "`ctx.new_guid()`, which is the same in every replay",
 };
 pub(crate) const SLEEP: Rule = Rule {
     code: "DURABLE0003",
-    why: "the wait is not recorded, so it would happen again in every replay, and it holds up every \
-          other instance of the partition",
+    why: "the wait is not recorded, so every replay would wait again, and it blocks every other \
+          instance of the partition",
     instead: "`ctx.create_timer(duration).await`; to give up on something, \
               `durable::timeout(duration, task).await`",
 };
 pub(crate) const THREAD: Rule = Rule {
     code: "DURABLE0004",
-    why: "what runs beside the orchestrator is not recorded, and is started again in every replay",
+    why: "work beside the orchestrator is not recorded, and every replay starts it again",
     instead: "an activity; several at once with `durable::join_all(..)`, or `.spawn()` on a call",
 };
 /// Asks or tells the thread that happens to run the function.
 pub(crate) const THIS_THREAD: Rule = Rule {
     code: "DURABLE0004",
-    why: "an orchestrator runs on whichever thread owns its partition, which is another one in a replay",
-    instead: "`ctx.instance_id()` or `ctx.execution_id()`, which are the same in every replay; nothing in \
-              place of `yield_now()`, since an orchestrator gives way whenever it awaits",
+    why: "an orchestrator runs on the thread that owns its partition, which may be a different \
+          one in a replay",
+    instead: "`ctx.instance_id()` or `ctx.execution_id()`, which are the same in every replay; \
+              remove `yield_now()`, because an orchestrator yields whenever it awaits",
 };
 pub(crate) const IO: Rule = Rule {
     code: "DURABLE0005",
-    why: "the world has changed when the function is replayed, and I/O would be done again",
-    instead: "an activity that does it and returns what it found",
+    why: "the outside world may have changed when the function is replayed, and the I/O would be \
+          repeated",
+    instead: "an activity that does the I/O and returns its result",
 };
 /// Ends the process.
 pub(crate) const EXIT: Rule = Rule {
@@ -54,45 +56,48 @@ pub(crate) const EXIT: Rule = Rule {
 };
 pub(crate) const ENVIRONMENT: Rule = Rule {
     code: "DURABLE0006",
-    why: "the environment may be another when the function is replayed, on another machine even",
+    why: "the environment may differ when the function is replayed, perhaps on another machine",
     instead: "an input of the orchestration, or an activity that reads it",
 };
 pub(crate) const PRINT: Rule = Rule {
     code: "DURABLE0010",
     why: "it would be printed again in every replay",
-    instead: "`tracing::info!(..)` and its like, which are silent in a replay here, or an activity",
+    instead: "`tracing::info!(..)` and the like, which are silent in a replay, or an activity",
 };
 pub(crate) const ENDLESS: Rule = Rule {
     code: "DURABLE0011",
-    why: "every turn adds to the history, which a replay reads from its beginning, and this loop \
-          has no `break` and no `return`",
-    instead: "`ctx.continue_as_new(input)`, which begins again with an empty history, or a way out",
+    why: "every iteration adds to the history, which a replay reads from the beginning, and this \
+          loop has no `break` and no `return`",
+    instead: "`ctx.continue_as_new(input)`, which starts over with an empty history, or a way \
+              out of the loop",
 };
 pub(crate) const RANDOM: Rule = Rule {
     code: "DURABLE0021",
-    why: "random numbers are others in every replay",
+    why: "random numbers are different in every replay",
     instead: "`ctx.random_u64()`, which is the same in every replay; for an id, `ctx.new_guid()`",
 };
 pub(crate) const UNORDERED: Rule = Rule {
     code: "DURABLE0022",
-    why: "its order is another in every process, so a loop over it would go another way in a replay",
+    why: "its order differs between processes, so a loop over it would take a different path in \
+          a replay",
     instead: "`BTreeMap` or `BTreeSet`",
 };
 pub(crate) const SHARED: Rule = Rule {
     code: "DURABLE0023",
-    why: "it is shared by all instances, and starts anew in every process, where a replay would find \
-          another value",
+    why: "it is shared by all instances and reset in every process, so a replay would find a \
+          different value",
     instead: "a `const`, an input, or an activity",
 };
 pub(crate) const LOCK: Rule = Rule {
     code: "DURABLE0024",
-    why: "what others do to it meanwhile is not recorded, so a replay would find another value",
-    instead: "plain local values, since an orchestrator runs alone, and its parts one at a time; for \
-              what comes from outside, `ctx.wait_for_external_event(name).await`",
+    why: "changes by other threads are not recorded, so a replay would find a different value",
+    instead: "plain local values, because an orchestrator runs alone and its branches one at a \
+              time; for data from outside, `ctx.wait_for_external_event(name).await`",
 };
 pub(crate) const FOREIGN: Rule = Rule {
     code: "DURABLE0025",
-    why: "it takes its parts in an order of its own, which is not recorded and is another in a replay",
+    why: "it polls its futures in an order of its own, which is not recorded and may differ in a \
+          replay",
     instead: "`durable::join` or `durable::join_all` to wait for all, `durable::race` or \
               `durable::select_all` for the first",
 };
@@ -103,23 +108,23 @@ pub(crate) const ASYNC_CLOSURE: Rule = Rule {
 };
 pub(crate) const HIDDEN_AWAIT: Rule = Rule {
     code: "DURABLE0027",
-    why: "what this macro makes of the `.await` cannot be seen, so it cannot be checked",
+    why: "the attribute cannot see what this macro does with the `.await`, so it cannot check it",
     instead: "`let value = ...await;` before the macro, and `value` in it",
 };
 
 /// A macro that may leave out what its arguments ask of the context.
 pub(crate) const LEFT_OUT: Rule = Rule {
     code: "DURABLE0027",
-    why: "this macro does not evaluate its arguments in every run: a log line is left out in a replay and \
-          below its level, so every later id, random number or request would differ",
+    why: "this macro does not evaluate its arguments in every run: a log line is skipped in a \
+          replay and below its level, so every later id, random number or request would differ",
     instead: "`let value = ..;` before the macro, and `value` in it",
 };
 /// The body of an activity, called in place.
 pub(crate) const IN_PLACE: Rule = Rule {
     code: "DURABLE0028",
-    why: "the body of the activity would run inside of the orchestrator: it is not recorded, not retried, \
-          and runs again in every replay",
-    instead: "a call of the activity, which is awaited: `charge(..).await`; `run` is for unit tests",
+    why: "the body of the activity would run inside the orchestrator: it would not be recorded \
+          or retried, and would run again in every replay",
+    instead: "an awaited call of the activity: `charge(..).await`; `run` is for unit tests",
 };
 
 /// All rules, to tell whether a code that is allowed exists.
@@ -141,3 +146,19 @@ pub(crate) const ALL: [&Rule; 16] = [
     &HIDDEN_AWAIT,
     &IN_PLACE,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_quotes_its_rule() {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for Rule { code, why, instead } in ALL {
+            let path = format!("{}/../durable/docs/errors/{code}.md", env!("CARGO_MANIFEST_DIR"));
+            let page = words(&std::fs::read_to_string(&path).expect("every rule has a page"));
+            let quote = words(&format!("why: {why} write: {instead} if it is safe"));
+            assert!(page.contains(&quote), "docs/errors/{code}.md does not say `{quote}`");
+        }
+    }
+}
