@@ -4,12 +4,12 @@
 //! cargo run -p examples --bin aggregator -- --hub /tmp/site
 //! ```
 //! A day has many visitors, each an orchestration, which signal the pages that they look at; and
-//! views of another server come from its log, signalled by this program. Whoever counts to a hundred
-//! signals the entity of the site, which starts an orchestration that tells the team. Then the counts
-//! are read from outside: one page, those of the blog, the top ones.
+//! views of another server come from its log, signalled by this program. Whoever counts to a
+//! hundred signals the entity of the site, which starts an orchestration that tells the team. Then
+//! the counts are read from outside: one page, those of the blog, the top ones.
 //!
-//! Run it again, and it goes on counting, with the next day. Kill it in the middle (`kill -9`) and run
-//! it again: it finishes the day, and every view is counted once. Without a `--hub` it works in
+//! Run it again, and it goes on counting, with the next day. Kill it in the middle (`kill -9`) and
+//! run it again: it finishes the day, and every view is counted once. Without a `--hub` it works in
 //! memory.
 
 use std::cmp::Reverse;
@@ -26,40 +26,41 @@ use tokio::task::JoinSet;
 /// Counts the page views of another day, durably.
 #[derive(Parser)]
 struct Arguments {
-    /// Where the task hub remembers what is counted; in memory, if not given.
+    /// The folder of the task hub; in memory if not given.
     #[arg(long)]
     hub: Option<PathBuf>,
-    /// How many visitors the day has.
+    /// The number of visitors of the day.
     #[arg(long, default_value_t = 100)]
     visitors: u64,
 }
 
 const PAGES: [&str; 7] =
     ["home", "blog:async", "blog:macros", "blog:stores", "docs:tour", "docs:api", "contact"];
-/// How many lines the log of the other server has for a day.
+/// The number of log lines of the other server per day.
 const LOG_LINES: u64 = 60;
-/// Every so many views of a page are worth a mail.
+/// The number of views of a page between two mails.
 const MARK: u64 = 100;
-/// How many visitors are on the site at once.
+/// The number of concurrent visitors.
 const AT_ONCE: usize = 40;
 
-/// The views of one page. Nobody creates it: the first view finds a count of none.
+/// The views of one page. It is not created explicitly: the first view finds a count of zero.
 #[derive(Default, Serialize, Deserialize)]
 struct Page {
     views: u64,
-    /// The last line of the log that is counted.
+    /// The last counted line of the log.
     last_line: u64,
 }
 
-/// Operations of one page run one after another, so that none is lost between a read and a write.
+/// The operations of a page run one at a time, so no view is lost between a read and a write.
 #[entity]
 impl Page {
     fn viewed(&mut self, ctx: &EntityContext) -> Result<()> {
         self.count(ctx)
     }
 
-    /// Who was killed while reading the log does not know which lines were taken, and reads it again.
-    /// Lines have numbers and come in order: so the entity knows.
+    /// A process that was killed while it read the log does not know which lines were counted, and
+    /// reads the log again. The entity recognizes counted lines, because lines are numbered and
+    /// arrive in order.
     fn logged(&mut self, ctx: &EntityContext, line: u64) -> Result<()> {
         if line <= self.last_line {
             return Ok(());
@@ -74,7 +75,7 @@ impl Page {
 }
 
 impl Page {
-    /// The view and the signal are one commit: either both are there after a crash, or none.
+    /// The view and the signal are one commit: after a crash, either both exist or neither.
     fn count(&mut self, ctx: &EntityContext) -> Result<()> {
         self.views += 1;
         if self.views.is_multiple_of(MARK) {
@@ -84,7 +85,7 @@ impl Page {
     }
 }
 
-/// What is worth a word about the site: which page passed which mark.
+/// The milestones of the site: which page passed which number of views.
 #[derive(Default, Serialize, Deserialize)]
 struct Site {
     milestones: Vec<(String, u64)>,
@@ -92,7 +93,7 @@ struct Site {
 
 #[entity]
 impl Site {
-    /// An entity waits for nobody, so for what takes time it starts an orchestration.
+    /// An entity must not wait, so it starts an orchestration for slow work.
     fn passed(&mut self, ctx: &EntityContext, page: String, views: u64) -> Result<()> {
         ctx.start(announce(&page, views).instance_id(format!("announce-{page}-{views}")))?;
         self.milestones.push((page, views));
@@ -111,7 +112,7 @@ async fn mail(page: &str, views: u64) -> Result<()> {
     Ok(())
 }
 
-/// A day of the site, with all its visitors; gives how many views they made.
+/// A day of the site, with all its visitors; returns the number of views.
 #[orchestrator]
 async fn day(ctx: &OrchestrationContext, visitors: u64) -> Result<u64> {
     let visits = (1..=visitors).map(|visitor| {
@@ -124,8 +125,8 @@ async fn day(ctx: &OrchestrationContext, visitors: u64) -> Result<u64> {
     Ok(views)
 }
 
-/// A visitor looks at the front page, a post and another page. A signal waits for nobody: the visitor
-/// reads on while it is on its way.
+/// A visitor looks at the front page, a post and another page. A signal does not wait: the visitor
+/// continues while it is delivered.
 #[orchestrator]
 async fn visit(ctx: &OrchestrationContext, visitor: u64) -> Result<u64> {
     let pages = [PAGES[0], pick(&PAGES[1..4], visitor), pick(&PAGES[4..], visitor / 2)];
@@ -133,7 +134,7 @@ async fn visit(ctx: &OrchestrationContext, visitor: u64) -> Result<u64> {
         Page::at(page).viewed().signal()?;
         ctx.create_timer(Duration::from_millis(10)).await;
     }
-    // A call comes behind what was signalled before. When it is answered, the view is counted.
+    // A call arrives after the earlier signals. When it is answered, the views are counted.
     durable::try_join_all(pages.map(|page| Page::at(page).views())).await?;
     Ok(pages.len() as u64)
 }
@@ -152,7 +153,7 @@ async fn main() -> Result<()> {
     };
     let number = today(&hub).await?;
     println!("day {number}");
-    // The log first: when the day is over, it is counted. After a crash nobody knows how far it is.
+    // The log is counted again from its beginning, because a crash forgets the position.
     let mut logs = JoinSet::new();
     for page in PAGES {
         logs.spawn(count_log(hub.clone(), page, number));
@@ -167,7 +168,7 @@ async fn main() -> Result<()> {
     hub.shutdown().await
 }
 
-/// The number of the day that is not over.
+/// The number of the current day.
 async fn today(hub: &TaskHub) -> Result<u64> {
     let mut number = 1;
     while let Some(day) = hub.get_instance::<day>(format!("day-{number}")).await? {
@@ -180,21 +181,22 @@ async fn today(hub: &TaskHub) -> Result<u64> {
     Ok(number)
 }
 
-/// Signals a page the lines of a day's log that are about it, in their order.
+/// Signals the lines of a day's log to their pages, in order.
 async fn count_log(hub: TaskHub, page: &'static str, day: u64) -> Result<()> {
     for line in (day - 1) * LOG_LINES + 1..=day * LOG_LINES {
-        // Stands for what is written in the line.
+        // Simulates the content of the line.
         if pick(&PAGES, (line % 3) * (line % 4)) == page {
             hub.signal_entity(Page::at(page).logged(line)).await?;
         }
     }
-    // What a client signals is carried out in order too, so behind this call all is counted.
+    // Signals of a client are also processed in order, so everything is counted when this call
+    // returns.
     hub.call_entity(Page::at(page).views()).await?;
     Ok(())
 }
 
 async fn report(hub: &TaskHub) -> Result<()> {
-    // The state of one, as of its last commit. Nobody is asked, so nobody is kept waiting.
+    // The state of one entity, as of its last commit. A read does not involve the entity.
     let home = hub.entity_state::<Page>("home").await?.unwrap_or_default();
     println!("the front page has {} views", home.views);
     let blog: u64 = pages(hub, "blog:").await?.iter().map(|(_, views)| views).sum();
@@ -210,8 +212,8 @@ async fn report(hub: &TaskHub) -> Result<()> {
         table.add_row([page.clone(), views.to_string()]);
     }
     println!("{table}");
-    // What an entity signals and starts is on its way as soon as its own state is durable; that it
-    // has come takes a moment more.
+    // Signals and starts of an entity are sent when its own state is durable, and arrive a little
+    // later.
     let marks = top.iter().map(|(_, views)| views / MARK).sum();
     let told = InstanceQuery::new().of::<announce>().status(RuntimeStatus::Completed);
     while hub.count(&told).await? < marks {
@@ -225,8 +227,8 @@ async fn report(hub: &TaskHub) -> Result<()> {
     Ok(())
 }
 
-/// The pages of the site whose key begins like this, each with its views. What is found comes in
-/// portions, since a site may have many.
+/// The pages of the site with this key prefix, each with its views. The query is paged, because a
+/// site may have many.
 async fn pages(hub: &TaskHub, prefix: &str) -> Result<Vec<(String, u64)>> {
     let query = EntityQuery::new().of::<Page>().key_prefix(prefix);
     let (mut pages, mut after) = (Vec::new(), None);

@@ -6,13 +6,13 @@
 //! cargo run -p examples --bin chirper -- follow /tmp/chirper grace ada
 //! cargo run -p examples --bin chirper -- timeline /tmp/chirper grace
 //! ```
-//! The first plays a scene, in made time. The others work in a hub's folder, one command after
-//! another, each a process of its own.
+//! The first plays a scene in virtual time. The others work in a hub's folder, each command in a
+//! process of its own.
 //!
-//! For each person there are two entities: `Chirps` has what they said, `Follows` whom they listen to.
-//! An entity belongs to one person and changes as a whole; what concerns several is an orchestration:
-//! `timeline` asks one entity whom to ask, and then all of those at once. Nobody signs up: an entity
-//! is there as soon as somebody asks it for something.
+//! Each person has two entities: `Chirps` with their messages, and `Follows` with the people they
+//! follow. An entity belongs to one person and changes as a whole. Operations on several entities
+//! are orchestrations: `timeline` asks `Follows` for the names, and then calls all their `Chirps`
+//! at once. There is no sign-up: an entity exists from its first operation on.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -35,15 +35,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// Says something.
+    /// Posts a message.
     Post { hub: PathBuf, person: String, text: String },
-    /// Listens to somebody from now on.
+    /// Follows somebody.
     Follow { hub: PathBuf, person: String, whom: String },
-    /// Listens to somebody no more.
+    /// Stops following somebody.
     Unfollow { hub: PathBuf, person: String, whom: String },
-    /// Shows what those said whom a person follows.
+    /// Shows the messages of the people that a person follows.
     Timeline { hub: PathBuf, person: String },
-    /// Forgets what a person said and whom they follow.
+    /// Deletes a person's messages and the list of people they follow.
     Leave { hub: PathBuf, person: String },
 }
 
@@ -61,14 +61,14 @@ struct Chirp {
     text: String,
 }
 
-/// Why something is not said. Whoever has called gets this very value.
+/// Why a message is refused. The caller gets this value.
 #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
 enum NotSaid {
     #[error("{letters} letters are too many, {LETTERS} are allowed")]
     TooLong { letters: usize },
 }
 
-/// What one person said, the newest first.
+/// The messages of one person, newest first.
 #[derive(Default, Serialize, Deserialize)]
 struct Chirps(VecDeque<Chirp>);
 
@@ -81,7 +81,7 @@ impl Chirps {
         }
         let (at, person) = (ctx.current_utc_datetime(), ctx.key().to_owned());
         self.0.push_front(Chirp { at, person, text });
-        // The state is read and written as a whole: it has to stay small.
+        // The state is read and written as a whole, so it has to stay small.
         self.0.truncate(KEPT);
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Chirps {
     }
 }
 
-/// Whom one person listens to. To say so twice is to say it once.
+/// The people that one person follows. Following somebody twice has no further effect.
 #[derive(Default, Serialize, Deserialize)]
 struct Follows(BTreeSet<String>);
 
@@ -110,13 +110,13 @@ impl Follows {
     }
 }
 
-/// What those said whom a person follows, the newest first.
+/// The messages of the people that a person follows, newest first.
 #[orchestrator]
 async fn timeline(ctx: &OrchestrationContext, person: &str) -> Result<Vec<Chirp>> {
     let followed = Follows::at(person).all().await?;
     let asked = followed.iter().map(|whom| Chirps::at(whom).newest(SHOWN));
     let mut chirps = durable::try_join_all(asked).await?.concat();
-    // What is of the same time stays in the order of the names.
+    // Messages of the same time stay in the order of the names.
     chirps.sort_by_key(|chirp| std::cmp::Reverse(chirp.at));
     chirps.truncate(SHOWN);
     Ok(chirps)
@@ -142,7 +142,7 @@ async fn main() -> Result<()> {
     hub.shutdown().await
 }
 
-/// A call waits for the answer, and this one may be no.
+/// A call, because the answer may be a refusal.
 async fn post(hub: &TaskHub, person: &str, text: &str) -> Result<()> {
     match hub.call_entity(Chirps::at(person).post(text.to_owned())).await {
         Ok(()) => println!("{person}: {text}"),
@@ -155,10 +155,10 @@ async fn post(hub: &TaskHub, person: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// There is nothing that could be answered, so a signal does: it is durable now, and is carried out
-/// before what is asked of the entity from now on.
+/// A signal, because there is no answer: it is durable now, and runs before later operations of the
+/// entity.
 async fn follow(hub: &TaskHub, person: &str, whom: &str) -> Result<()> {
-    // A name that cannot be the key of an entity is better told now than in every timeline.
+    // Refuse an invalid name now instead of in every timeline.
     Chirps::at(whom).entity_id()?;
     hub.signal_entity(Follows::at(person).add(whom.to_owned())).await?;
     println!("{person} follows {whom}");
@@ -181,11 +181,12 @@ async fn show(hub: &TaskHub, person: &str) -> Result<()> {
     for Chirp { at, person, text } in chirps {
         println!("  {} {person}: {text}", at.format("%d %b %R"));
     }
-    // It was a question, and is answered: its history is of no use any more.
+    // The question is answered, so its history is no longer needed.
     Ok(run.purge().await?)
 }
 
-/// Both are gone, but their names may be in what others follow: an entity knows itself only.
+/// Both entities are deleted. Other people may still follow the name, because an entity knows only
+/// itself.
 async fn leave(hub: &TaskHub, person: &str) -> Result<()> {
     hub.delete_entity(Chirps::at(person)).await?;
     hub.delete_entity(Follows::at(person)).await?;
@@ -193,7 +194,7 @@ async fn leave(hub: &TaskHub, person: &str) -> Result<()> {
     Ok(())
 }
 
-/// A day, in made time.
+/// A day, in virtual time.
 async fn scene() -> Result<()> {
     let hub = TestHub::open().await?;
     follow(&hub, "grace", "ada").await?;

@@ -3,15 +3,15 @@
 //! ```text
 //! cargo run -p examples --bin critical_section -- --hub /tmp/bank --transfers 300 --seed 1
 //! ```
-//! An account is an entity, a transfer an orchestration. Between its look at the balance and its
-//! deposit a transfer asks an activity, which takes its time; a critical section keeps everybody else
-//! away from both accounts meanwhile. Locks are taken in one order by everybody, so that of transfers
-//! to and fro none waits for another for ever. An audit is a critical section over all accounts.
+//! An account is an entity, a transfer an orchestration. Between reading the balance and making the
+//! deposit, a transfer calls a slow activity. A critical section locks both accounts meanwhile. All
+//! transfers take locks in the same order, so they never deadlock. An audit is a critical section
+//! over all accounts.
 //!
-//! Kill it in the middle (`kill -9`) and run the same command again: every transfer goes on where it
-//! was, with its accounts still locked. In the end the accounts are checked against what is recorded
-//! of the transfers; if a cent is missing, the example fails. With another `--seed` there are other
-//! transfers between the same accounts, and without a `--hub` it works in memory.
+//! Kill it in the middle (`kill -9`) and run the same command again: every transfer continues where
+//! it stopped, with its accounts still locked. In the end the accounts are checked against the
+//! recorded transfers; if a cent is missing, the example fails. Another `--seed` makes different
+//! transfers between the same accounts. Without `--hub` it runs in memory.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,33 +28,33 @@ use tokio::task::JoinSet;
 /// Moves money between accounts, durably.
 #[derive(Parser)]
 struct Arguments {
-    /// Where the task hub remembers what is done; in memory, if not given.
+    /// The folder of the task hub; in memory if not given.
     #[arg(long)]
     hub: Option<PathBuf>,
     /// How many transfers are made.
     #[arg(long, default_value_t = 300)]
     transfers: u32,
-    /// Which transfers: of one seed they are always the same.
+    /// Selects the transfers: the same seed makes the same transfers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
 
 const ACCOUNTS: u64 = 12;
 const OPENING_CENTS: i64 = 100_000;
-/// So many transfers are followed by an audit.
+/// The number of transfers between two audits.
 const AUDIT_AFTER: usize = 50;
-/// How long a call waits in the end for a lock that should not be there.
+/// How long the final check waits for a lock that should have been released.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An account does what it is told. That it is not overdrawn is up to the transfer, which can see to
-/// it because nobody else comes between its look and its withdrawal.
+/// An account does not check its balance. The transfer does, because the critical section lets
+/// nobody else change the account between the check and the withdrawal.
 #[derive(Serialize, Deserialize)]
 struct Account {
     cents: i64,
 }
 
-/// An account that nothing has come for yet. So none has to be opened, and no crash leaves half of
-/// them open.
+/// An account before its first operation. No account has to be opened, so no crash can leave only
+/// half of them open.
 fn opened() -> Account {
     Account { cents: OPENING_CENTS }
 }
@@ -74,7 +74,7 @@ impl Account {
     }
 }
 
-/// What a customer wants.
+/// The request of a customer.
 #[derive(Clone, Serialize, Deserialize)]
 struct Order {
     from: String,
@@ -82,7 +82,7 @@ struct Order {
     cents: i64,
 }
 
-/// What has become of it.
+/// The outcome of a transfer.
 #[derive(Serialize, Deserialize)]
 struct Receipt {
     order: Order,
@@ -98,9 +98,9 @@ enum Outcome {
 
 /// Moves the money, or leaves it where it is.
 ///
-/// The critical section ends with the function. It is no transaction: if something failed between
-/// withdrawal and deposit, that would be for this function to undo, as in the example `saga`. A crash
-/// is no failure, it goes on.
+/// The critical section ends with the function. It is not a transaction: if something failed
+/// between withdrawal and deposit, this function would have to undo it, as in the example `saga`. A
+/// crash is not a failure: the function continues.
 #[orchestrator]
 async fn transfer(ctx: &OrchestrationContext, order: Order) -> Result<Receipt> {
     let both = (Account::at(&order.from), Account::at(&order.to));
@@ -114,22 +114,21 @@ async fn transfer(ctx: &OrchestrationContext, order: Order) -> Result<Receipt> {
         return Ok(Receipt { order, outcome: Outcome::Suspicious });
     }
     from.withdraw(order.cents).await?;
-    // Here the money is in neither account. Whoever calls one of them waits, and does not see that.
+    // The money is in neither account now. Other callers wait for the lock, so nobody sees that.
     to.deposit(order.cents).await?;
     Ok(Receipt { order, outcome: Outcome::Done })
 }
 
-/// The bank's fraud desk is elsewhere, and slow. It keeps an eye on the last account.
+/// The bank's fraud desk is a slow remote service. It watches the last account.
 #[activity]
 async fn looks_honest(order: &Order) -> Result<bool> {
     tokio::time::sleep(Duration::from_millis(2)).await;
     Ok(order.cents < 40_000 || order.to != account(ACCOUNTS))
 }
 
-/// Counts all money, while transfers are under way.
+/// Counts all money, while transfers are running.
 ///
-/// Who asked one account after another, without the locks, would count what is moved meanwhile twice
-/// or not at all.
+/// Without the locks, money that is moved meanwhile would be counted twice or not at all.
 #[orchestrator]
 async fn audit(ctx: &OrchestrationContext) -> Result<i64> {
     let all: Vec<_> = (1..=ACCOUNTS).map(|number| Account::at(account(number))).collect();
@@ -161,8 +160,8 @@ async fn main() -> Result<()> {
     hub.shutdown().await
 }
 
-/// Starts the transfers, and audits among them; gives the audits. What an earlier run has started is
-/// there already, and goes on.
+/// Starts the transfers, with audits among them, and returns the audits. Those that an earlier run
+/// has started already exist, and continue.
 async fn start_or_go_on(
     hub: &TaskHub,
     seed: u64,
@@ -190,8 +189,7 @@ async fn start_or_go_on(
     Ok(audits)
 }
 
-/// Waits for all transfers that the hub knows, tells what has become of them, and gives what that
-/// makes of the accounts.
+/// Waits for all transfers of the hub, prints their outcomes, and returns the resulting balances.
 async fn tell_transfers(hub: &TaskHub) -> Result<BTreeMap<String, i64>> {
     let (mut done, mut not_enough, mut suspicious, mut missing) = (0, 0, 0, 0);
     let mut expected: BTreeMap<_, _> =
@@ -226,15 +224,15 @@ async fn tell_transfers(hub: &TaskHub) -> Result<BTreeMap<String, i64>> {
     Ok(expected)
 }
 
-/// The accounts are those which the transfers have left; no money came or went; none is overdrawn,
-/// none locked.
+/// Checks that the balances follow from the transfers, that the total is unchanged, and that no
+/// account is overdrawn or locked.
 async fn check_accounts(hub: &TaskHub, expected: &BTreeMap<String, i64>) -> Result<()> {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(["account", "balance"]);
     let mut sum = 0;
     for (account, expected) in expected {
-        // A call of a client waits for no answer until the account is free, so now it is.
+        // A client's call is answered only when the account is unlocked, so it is unlocked now.
         let call = hub.call_entity(Account::at(account).balance());
         let Ok(balance) = tokio::time::timeout(PATIENCE, call).await else {
             return Err(Error::msg(format!("{account} is still locked")));
@@ -272,7 +270,7 @@ fn money(cents: i64) -> String {
     format!("{}.{:02}", cents / 100, cents.abs() % 100)
 }
 
-/// Numbers that look random and are the same for one seed: `SplitMix64`.
+/// Pseudo-random numbers from a seed: `SplitMix64`.
 struct Random(u64);
 
 impl Random {

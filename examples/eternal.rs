@@ -1,15 +1,16 @@
-//! Eternal: a periodic cleanup that goes on for ever, and stays small: each round is an execution of
-//! its own, with an empty history (`continue_as_new`).
+//! Eternal: a periodic cleanup that runs for ever with a small history. Each round is an execution
+//! of its own, with an empty history (`continue_as_new`).
 //!
 //! ```text
 //! cargo run -p examples --bin eternal -- --hub /tmp/cleanup
 //! ```
-//! Every 200 ms a folder is cleaned. Meanwhile others ask for more with events, which are never lost
-//! between two rounds. After some rounds somebody says stop, and the example ends.
+//! A folder is cleaned every 200 ms. Meanwhile, clients request more folders with events, which are
+//! never lost between two rounds. After some rounds a client sends a stop event, and the example
+//! ends.
 //!
-//! Kill it in the middle (`kill -9`) and run the same command again: it goes on with the round in
-//! which it was. When it was stopped, the same command shows the recorded result; with another
-//! `--hub` it begins anew, and without one it works in memory.
+//! Kill it in the middle (`kill -9`) and run the same command again: it continues with the
+//! interrupted round. After the stop, the same command shows the recorded result. With another
+//! `--hub` it starts over, and without one it runs in memory.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,39 +24,40 @@ use durable::task::Race3;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-/// Cleans up every now and then, durably, until it is told to stop.
+/// Cleans up periodically and durably, until it is stopped.
 #[derive(Parser)]
 struct Arguments {
-    /// Where the task hub remembers what is done; in memory, if not given.
+    /// The folder of the task hub; in memory if not given.
     #[arg(long)]
     hub: Option<PathBuf>,
-    /// After how many rounds somebody says stop.
+    /// The number of rounds before the stop event.
     #[arg(long, default_value_t = 10)]
     rounds: u64,
 }
 
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Somebody wants this folder cleaned now.
+/// A request to clean this folder now.
 #[durable::event]
 #[derive(Debug, Serialize, Deserialize)]
 struct CleanNow {
     folder: String,
 }
 
-/// Somebody wants the cleanup to end.
+/// A request to stop the cleanup.
 #[durable::event]
 #[derive(Debug, Serialize, Deserialize)]
 struct Stop;
 
-/// What goes from one round to the next: all that is kept.
+/// The state that a round passes to the next.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Total {
     files: u64,
     on_request: Vec<String>,
 }
 
-/// One round: cleans a folder, then waits for the next thing to do, which is the next round.
+/// One round: cleans a folder, then waits for the next request or tick, which starts the next
+/// round.
 #[orchestrator]
 async fn periodic_cleanup(
     ctx: &OrchestrationContext,
@@ -65,12 +67,12 @@ async fn periodic_cleanup(
     let began = ctx.current_utc_datetime();
     total.files += remove_old_files(ctx.generation() + 1, folder).await?;
     ctx.set_custom_status(&total)?;
-    // Counted from the beginning of the round, so that rounds do not drift with the work.
+    // Counted from the start of the round, so that rounds do not drift.
     let next_round = ctx.create_timer(began + PERIOD);
     let request = ctx.wait_for_event::<CleanNow>();
-    // In this order: what was asked for before the stop is cleaned before it.
+    // In this order, so that folders requested before the stop are cleaned.
     match durable::race((request, ctx.wait_for_event::<Stop>(), next_round)).await {
-        // What else has come in and was not read goes to the next round.
+        // Unread events are carried over to the next round.
         Race3::First(request) => {
             let folder = request?.folder;
             total.on_request.push(folder.clone());
@@ -84,7 +86,7 @@ async fn periodic_cleanup(
     }
 }
 
-/// Removes what is old; to remove it twice, after a crash, does no harm.
+/// Removes old files; a repetition after a crash does no harm.
 #[activity(retry(max_number_of_attempts = 5, first_retry_interval = "1s"))]
 async fn remove_old_files(rounds: State<Rounds>, round: u64, folder: &str) -> Result<u64> {
     println!("round {round}: cleaning {folder}");
@@ -92,7 +94,7 @@ async fn remove_old_files(rounds: State<Rounds>, round: u64, folder: &str) -> Re
     Ok(3)
 }
 
-/// In which round the cleanup is, for the `main` below to see.
+/// The current round, for `main` below.
 type Rounds = watch::Sender<u64>;
 
 #[tokio::main]
@@ -107,7 +109,7 @@ async fn main() -> Result<()> {
     let run = start_or_go_on(&hub).await?;
     tokio::select! {
         _ = seen.wait_for(|round| *round >= arguments.rounds) => match run.raise(&Stop).await {
-            // The process before this one may have said it, and was killed before it was heard.
+            // The previous process may have sent it and was killed before it was handled.
             Ok(()) | Err(ManageError::Finished { .. }) => {}
             Err(error) => return Err(error.into()),
         },
@@ -120,7 +122,7 @@ async fn main() -> Result<()> {
     hub.shutdown().await
 }
 
-/// Under one id: there is one cleanup, however often this program is started.
+/// Uses a fixed id: there is a single cleanup, however often this program is started.
 async fn start_or_go_on(hub: &TaskHub) -> Result<OrchestrationHandle<periodic_cleanup>> {
     if let Some(run) = hub.get_instance("cleanup").await? {
         let total = run.custom_status::<Total>().await?.unwrap_or_default();
@@ -130,14 +132,14 @@ async fn start_or_go_on(hub: &TaskHub) -> Result<OrchestrationHandle<periodic_cl
     }
     let first = periodic_cleanup("/tmp", Total::default());
     let run = hub.start(first.instance_id("cleanup")).await?;
-    // Three at once, while a round is busy: each gets a round of its own.
+    // Three at once, during a round: each gets a round of its own.
     for folder in ["/var/a", "/var/b", "/var/c"] {
         run.raise(&CleanNow { folder: folder.to_owned() }).await?;
     }
     Ok(run)
 }
 
-/// However many rounds there were, there is one in the history: the last.
+/// The history contains only the last round, however many there were.
 fn tell_history(history: &[HistoryEvent]) {
     for event in history {
         if let EventKind::ExecutionStarted(started) = &event.kind {

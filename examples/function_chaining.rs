@@ -1,4 +1,4 @@
-//! Function chaining: one activity after another, and the history that it leaves.
+//! Function chaining: one activity after another, and the resulting history.
 //!
 //! ```text
 //! cargo run -p examples --bin function_chaining -- Tokyo Seattle London
@@ -61,7 +61,7 @@ fn table(history: &[HistoryEvent]) -> Table {
     table
 }
 
-/// Name, input and result of an event, as far as it has them.
+/// Name, input and result of an event, if it has them.
 fn columns(history: &[HistoryEvent], kind: &EventKind) -> (String, String, String) {
     let nothing = String::new;
     match kind {

@@ -1,14 +1,15 @@
-//! Human interaction: an expense waits for approval, is escalated when nobody answers, and is
-//! rejected when nobody is left to ask.
+//! Human interaction: an expense waits for approval, is escalated if nobody answers, and is
+//! rejected if no approver is left.
 //!
 //! ```text
 //! cargo run -p examples --bin human_interaction
 //! ```
 //! First in virtual time, as in a test (`durable::testing`): each approver has 72 hours and is
-//! reminded every 24. Then live, with one second for each. The account that is printed is read from
-//! the history.
+//! reminded every 24. Then live, with one second for each. The printed report is read from the
+//! history.
 //!
-//! Nothing runs while somebody thinks: an event and a timer are waited for, both on the disk.
+//! Nothing runs while an approver thinks: the instance waits for an event and a timer, both on
+//! disk.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 struct Expense {
     what: String,
     euros: u32,
-    /// Who may approve it: the first is asked first.
+    /// The approvers, in the order in which they are asked.
     approvers: Vec<String>,
 }
 
@@ -46,7 +47,7 @@ const LIVE: Patience = Patience {
     escalation_after: Duration::from_secs(1),
 };
 
-/// What an approver answers. The type carries the event's name, for both sides.
+/// The answer of an approver. The type carries the event's name, for both sides.
 #[durable::event]
 #[derive(Debug, Serialize, Deserialize)]
 struct Approval {
@@ -70,7 +71,7 @@ async fn approve_expense(
 ) -> Result<Decision> {
     for (level, approver) in expense.approvers.iter().enumerate() {
         ctx.set_custom_status(&format!("waiting for {approver}"))?;
-        // Those asked before may still answer.
+        // Approvers who were asked earlier may still answer.
         let asked = &expense.approvers[..=level];
         if let Some(Approval { by, approved }) = answer(ctx, &expense, asked, patience).await? {
             ctx.clear_custom_status();
@@ -85,7 +86,7 @@ async fn approve_expense(
     Ok(Decision::NobodyAnswered)
 }
 
-/// Asks the last of those that are `asked`, reminds now and then, and gives up at the deadline.
+/// Asks the last of the approvers in `asked`, sends reminders, and gives up at the deadline.
 #[durable::helper]
 async fn answer(
     ctx: &OrchestrationContext,
@@ -102,7 +103,7 @@ async fn answer(
         match durable::timeout(reminder.min(deadline), approval).await {
             Ok(approval) => {
                 let approval = approval?;
-                // Anybody who knows the id can raise an event; not everybody may approve.
+                // Anybody who knows the id can raise an event, but only approvers may approve.
                 if asked.contains(&approval.by) {
                     return Ok(Some(approval));
                 }
@@ -116,7 +117,8 @@ async fn answer(
     }
 }
 
-/// Writes to the approver. The message carries the instance's id, so that the answer finds back.
+/// Writes to the approver. The message carries the instance's id, so that the answer can be
+/// delivered.
 #[activity(retry(max_number_of_attempts = 5, first_retry_interval = "1s"))]
 async fn ask(
     ctx: &ActivityContext,
@@ -137,7 +139,7 @@ async fn remind(approver: &str, expense: &Expense) -> Result<()> {
     Ok(())
 }
 
-/// Stands for the mail service.
+/// Simulates the mail service.
 type Outbox = UnboundedSender<Letter>;
 
 #[derive(Debug)]
@@ -158,7 +160,7 @@ async fn in_virtual_time() -> Result<()> {
 
     println!("=== in virtual time: Ada answers after 30 hours\n");
     let run = hub.start(approve_expense(expense("a keyboard", 90), OFFICE)).await?;
-    // Time passes only when it is told to, or while somebody waits for a result.
+    // Virtual time passes only in `advance`, or while a test waits for a result.
     hub.advance(Duration::from_hours(30)).await;
     tell_status(&run).await?;
     answer_next_letter(&hub, &mut letters, true).await?;
@@ -198,7 +200,7 @@ fn expense(what: &str, euros: u32) -> Expense {
     Expense { what: what.into(), euros, approvers: vec!["Ada".into(), "Grace".into()] }
 }
 
-/// What a web page behind a link in the letter does: all it has is the instance's id.
+/// The handler behind a link in the letter: all it has is the instance's id.
 async fn answer_next_letter(
     hub: &TaskHub,
     letters: &mut UnboundedReceiver<Letter>,
@@ -211,7 +213,7 @@ async fn answer_next_letter(
     Ok(())
 }
 
-/// What a web page shows meanwhile.
+/// The status that a web page would show meanwhile.
 async fn tell_status(run: &OrchestrationHandle<approve_expense>) -> Result<()> {
     println!("status: {}", run.custom_status::<String>().await?.unwrap_or_default());
     Ok(())
@@ -227,7 +229,7 @@ async fn tell(run: &OrchestrationHandle<approve_expense>) -> Result<()> {
     Ok(())
 }
 
-/// When each thing happened, counted from the start.
+/// The time of each event, since the start.
 fn account(history: &[HistoryEvent]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);

@@ -1,5 +1,5 @@
-//! Looking after a hub's folder while no program has it open: is it whole, how can what is in it be
-//! saved, how does it give space back?
+//! Maintenance of a hub's folder while no program has it open: check it, salvage its content,
+//! reclaim disk space.
 //!
 //! ```sh
 //! cargo run -p examples --bin maintenance -- check HUB
@@ -22,11 +22,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// Says what is damaged, and what that leaves.
+    /// Reports damage, and what is still readable.
     Check { hub: PathBuf },
-    /// Writes everything that can be read, one JSON object a line, whether it is damaged or not.
+    /// Writes everything readable as JSON lines, even from a damaged folder.
     Export { hub: PathBuf },
-    /// Makes the folder as small as what is in it.
+    /// Shrinks the folder to the size of its content.
     Compact { hub: PathBuf },
 }
 

@@ -1,13 +1,13 @@
-//! Monitor: asks again and again until something is so, at growing intervals, up to a deadline.
+//! Monitor: polls with back-off until a condition holds or a deadline passes.
 //!
 //! ```text
 //! cargo run -p examples --bin monitor
 //! ```
 //! Two builds are watched: one that finishes, and one that never does. First in virtual time, where
 //! six hours pass at once, as in a test (`durable::testing`); then live, with short intervals. The
-//! account that is printed is read from the history.
+//! printed report is read from the history.
 //!
-//! Waiting costs nothing: between two checks a monitor is a timer on the disk.
+//! Waiting costs nothing: between two checks, a monitor is a timer on disk.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -52,17 +52,18 @@ enum Outcome {
     Expired { checks: u32 },
 }
 
-/// What the monitor says of itself while it runs: whoever asks for its status sees it.
+/// The custom status of a running monitor, visible to clients.
 #[derive(Debug, Serialize, Deserialize)]
 struct Progress {
     checks: u32,
     next_check: DateTime<Utc>,
 }
 
-/// Watches a build until it is finished or the time is up. The last check is made at the deadline.
+/// Watches a build until it is finished or the deadline passes. The last check is made at the
+/// deadline.
 ///
-/// This one makes some twenty checks. One that asks for weeks begins anew now and then, with
-/// `ctx.continue_as_new(..)`, so that its history stays small: see the example `eternal`.
+/// This monitor makes about twenty checks. One that polls for weeks should call
+/// `ctx.continue_as_new(..)` now and then to keep its history small: see the example `eternal`.
 #[orchestrator]
 async fn monitor_build(
     ctx: &OrchestrationContext,
@@ -91,8 +92,8 @@ async fn monitor_build(
     }
 }
 
-/// Asks the server. One answer that is missing is no reason to give the build up, so this is tried
-/// again: by the runtime, unseen by the orchestrator.
+/// Asks the server. A single missing response is no reason to give up, so the engine retries the
+/// call without involving the orchestrator.
 #[activity(retry(
     max_number_of_attempts = 4,
     first_retry_interval = "50ms",
@@ -109,8 +110,8 @@ async fn notify(build: &str, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Stands for a service elsewhere: `linux` is finished when it was asked for six times, `windows`
-/// hangs, and every fourth request is not answered.
+/// Simulates a remote service: `linux` is finished after six requests, `windows` hangs, and every
+/// fourth request gets no response.
 #[derive(Default)]
 struct BuildServer {
     requests: Mutex<BTreeMap<String, u32>>,
@@ -141,7 +142,7 @@ async fn main() -> Result<()> {
     hub.shutdown().await
 }
 
-/// Watches both builds at once, and tells of one after the other.
+/// Watches both builds at once, and reports them one after the other.
 async fn watch(hub: &TaskHub, polling: Polling) -> Result<()> {
     let linux = hub.start(monitor_build("linux", polling)).await?;
     let windows = hub.start(monitor_build("windows", polling)).await?;
@@ -150,7 +151,7 @@ async fn watch(hub: &TaskHub, polling: Polling) -> Result<()> {
             Outcome::Finished { checks } => println!("{build}: finished, after {checks} checks"),
             Outcome::Expired { checks } => println!("{build}: expired, after {checks} checks"),
         }
-        // While it runs, this is where anybody sees how far it is.
+        // While the monitor runs, any client can read its progress here.
         if let Some(Progress { checks, next_check }) = run.custom_status().await? {
             println!("it last said: {checks} checks, the next at {}", next_check.format("%T%.3f"));
         }
@@ -159,7 +160,7 @@ async fn watch(hub: &TaskHub, polling: Polling) -> Result<()> {
     Ok(())
 }
 
-/// What each check found, and when, counted from the start.
+/// The result of each check, with its time since the start.
 fn account(history: &[HistoryEvent]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);

@@ -1,15 +1,15 @@
-//! Saga: an order of several steps, each with one that undoes it. When a step fails, those before it
-//! are undone in reverse order.
+//! Saga: an order of several steps, each with a compensation. When a step fails, the compensations
+//! of the earlier steps run in reverse order.
 //!
 //! ```text
 //! cargo run -p examples --bin saga -- --hub /tmp/orders
 //! ```
-//! Three orders: one goes well, one is declined by the bank, one cannot be shipped. The error comes
-//! back as the value that it was.
+//! Three orders: one succeeds, one is declined by the bank, one cannot be shipped. The errors come
+//! back as typed values.
 //!
-//! Kill it in the middle (`kill -9`) and run the same command again: every order goes on where it
-//! was, forwards or backwards. When all have ended, the same command shows what is recorded; with
-//! another `--hub` it begins anew, and without one it works in memory.
+//! Kill it in the middle (`kill -9`) and run the same command again: every order continues where it
+//! stopped, forwards or backwards. When all have ended, the same command shows the recorded
+//! results. With another `--hub` it starts over, and without one it runs in memory.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 /// Places three orders, durably.
 #[derive(Parser)]
 struct Arguments {
-    /// Where the task hub remembers what is done; in memory, if not given.
+    /// The folder of the task hub; in memory if not given.
     #[arg(long)]
     hub: Option<PathBuf>,
 }
@@ -38,7 +38,7 @@ struct Order {
     address: String,
 }
 
-/// Why an order came to nothing. Whoever started it gets this very value.
+/// Why an order failed. The caller of the order gets this value.
 #[derive(Clone, Debug, Serialize, Deserialize, thiserror::Error)]
 enum OrderError {
     #[error("the bank declined: {balance} cents are left")]
@@ -51,14 +51,14 @@ enum OrderError {
     Other(String),
 }
 
-/// What undoes a step. The steps to undo are a value, like everything else in an orchestrator.
+/// A compensation. The list of compensations is a value, like everything else in an orchestrator.
 #[derive(Clone, Copy, Debug)]
 enum Undo {
     ReleaseStock,
     Refund,
 }
 
-/// Fulfils the order, or leaves nothing of it.
+/// Fulfils the order, or undoes all of it.
 #[orchestrator]
 async fn place_order(ctx: &OrchestrationContext, order: Order) -> Result<String, OrderError> {
     let mut undo = Vec::new();
@@ -72,7 +72,7 @@ async fn place_order(ctx: &OrchestrationContext, order: Order) -> Result<String,
             Undo::ReleaseStock => release_stock(&order).await,
             Undo::Refund => refund(&order).await,
         };
-        // The others are undone all the same.
+        // A failed compensation does not stop the others.
         left.extend(undone.err().map(|failed| failed.to_string()));
     }
     if left.is_empty() {
@@ -81,8 +81,9 @@ async fn place_order(ctx: &OrchestrationContext, order: Order) -> Result<String,
     Err(OrderError::NotUndone { why: error.to_string(), left })
 }
 
-/// The way forwards. What undoes a step is noted *before* the step: one that failed, such as by a
-/// timeout, may have been done all the same. So undoing has to bear that there is nothing to undo.
+/// The steps of the order. A compensation is added *before* its step, because a step that failed
+/// (by a timeout, for example) may have taken effect. A compensation must therefore accept that
+/// there may be nothing to undo.
 #[durable::helper]
 async fn fulfil(order: &Order, undo: &mut Vec<Undo>) -> Result<String, OrderError> {
     undo.push(Undo::ReleaseStock);
@@ -92,14 +93,14 @@ async fn fulfil(order: &Order, undo: &mut Vec<Undo>) -> Result<String, OrderErro
     Ok(ship(order).await?) // the last step is never undone
 }
 
-/// A bank that cannot be reached is asked again; one that has declined is not.
+/// An unreachable bank is asked again; a decline is final.
 fn unless_the_bank_says_no() -> RetryPolicy {
     RetryPolicy::new(5, Duration::from_millis(200))
         .backoff_coefficient(2.0)
         .handle(|retry| !retry.failure().is_caused_by::<OrderError>())
 }
 
-/// So that `?` hands on what an activity said.
+/// So that `?` passes on the error of an activity.
 impl From<TaskFailed<OrderError>> for OrderError {
     fn from(failed: TaskFailed<OrderError>) -> Self {
         let other = Self::Other(failed.to_string());
@@ -115,7 +116,7 @@ async fn reserve_stock(order: &Order) -> Result<(), OrderError> {
 
 #[activity(attempt_timeout = "5s")]
 async fn charge(ctx: &ActivityContext, order: &Order) -> Result<(), OrderError> {
-    // The bank knows a repetition by its key, and charges once.
+    // The bank recognizes a repetition by its key, and charges once.
     let _key = ctx.idempotency_key();
     say(order, "charging the card").await;
     if order.card == "empty" {
@@ -133,7 +134,7 @@ async fn ship(order: &Order) -> Result<String, OrderError> {
     Ok(format!("parcel-of-{}", order.id))
 }
 
-/// What undoes has to happen, sooner or later: it is tried for a long time.
+/// A compensation must succeed eventually, so it is retried for a long time.
 #[activity(retry(
     max_number_of_attempts = 100,
     first_retry_interval = "100ms",
@@ -145,7 +146,7 @@ async fn release_stock(order: &Order) -> Result<(), OrderError> {
     Ok(())
 }
 
-/// The bank is away at first; and where nothing was charged, nothing is to do.
+/// The bank is unreachable at first. If nothing was charged, there is nothing to do.
 #[activity(retry(
     max_number_of_attempts = 100,
     first_retry_interval = "100ms",
@@ -164,7 +165,7 @@ async fn refund(ctx: &ActivityContext, order: &Order) -> Result<(), OrderError> 
     Ok(())
 }
 
-/// Stands for work.
+/// Simulates work.
 async fn say(order: &Order, what: &str) {
     println!("{}: {what}", order.id);
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -189,7 +190,7 @@ async fn main() -> Result<()> {
     ];
     for order in orders {
         let id = order.id.clone();
-        // After a crash the order is there already, and goes on.
+        // After a crash the order already exists, and continues.
         let run = hub.start_if_absent(place_order(order).instance_id(&id)).await?;
         match run.result().await {
             Ok(parcel) => println!("{id} is on its way as {parcel}"),
@@ -207,7 +208,7 @@ async fn main() -> Result<()> {
     hub.shutdown().await
 }
 
-/// Which steps were taken, and what became of them.
+/// The steps that ran, and their results.
 fn account(history: &[HistoryEvent]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);

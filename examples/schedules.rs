@@ -1,7 +1,7 @@
 //! Schedules: an orchestration started again and again, by a cron pattern or at an interval.
 //!
-//! First a week passes in a moment, in a hub whose time is made; then three seconds pass live, in a
-//! hub in a folder.
+//! First a week passes at once, in a hub with virtual time; then three seconds pass live, in a hub
+//! in a folder.
 //!
 //! ```text
 //! cargo run -p examples --bin schedules
@@ -58,7 +58,7 @@ async fn main() -> Result<()> {
     }
 }
 
-/// A week of a nightly and a frequent schedule, in made time.
+/// A week of a nightly and a frequent schedule, in virtual time.
 async fn a_week() -> Result<()> {
     let hub = TestHub::builder().configure(|hub| hub.verify_replay(false)).open().await?;
     let nightly = Schedule::cron("0 3 * * *")?.of(cleanup(7));
@@ -85,12 +85,12 @@ async fn a_week() -> Result<()> {
     (*hub).clone().shutdown().await
 }
 
-/// A schedule of a second, by the clock on the wall.
+/// A schedule with an interval of one second, live.
 async fn three_seconds(folder: &Path) -> Result<()> {
     let hub = TaskHub::open(folder).await?;
     let end = chrono::Utc::now() + Duration::from_millis(3_500);
     let every_second = Schedule::every(Duration::from_secs(1)).end_at(end).of(cleanup(1));
-    // A folder that was used before still has the schedule, which has ended.
+    // A folder from an earlier run still has the schedule, which has ended.
     let live = hub.schedule("live")?;
     if live.describe().await.is_ok() {
         live.delete().await?;

@@ -4,13 +4,13 @@
 //! cargo run -p examples --bin sub_orchestrations -- --hub /tmp/devices
 //! ```
 //! For each device a package is created and sent, and the device acknowledges it with an event. One
-//! device never does, and one cannot get a package: the parent reports them, and the others are
-//! provisioned.
+//! device never answers, and the package of another cannot be created: the parent reports both, and
+//! the other devices are provisioned.
 //!
-//! Kill it in the middle (`kill -9`) and run the same command again: it goes on, and devices that
-//! are provisioned are left alone. Time goes on meanwhile: a device that was waited for has three
-//! seconds in all. When it has ended, the same command shows the recorded report; with another
-//! `--hub` it begins anew, and without one it works in memory.
+//! Kill it in the middle (`kill -9`) and run the same command again: it continues, and devices that
+//! are provisioned are left alone. Time passes while it is down: a device has three seconds in
+//! total. After the end, the same command shows the recorded report. With another `--hub` it starts
+//! over, and without one it runs in memory.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 /// Provisions devices, durably.
 #[derive(Parser)]
 struct Arguments {
-    /// Where the task hub remembers what is done; in memory, if not given.
+    /// The folder of the task hub; in memory if not given.
     #[arg(long)]
     hub: Option<PathBuf>,
     /// How many devices there are.
@@ -38,7 +38,7 @@ const AT_ONCE: usize = 8;
 /// How long a device has to acknowledge its package.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What a device says when it has installed its package.
+/// The event of a device that has installed its package.
 #[durable::event]
 #[derive(Debug, Serialize, Deserialize)]
 struct Acknowledged {
@@ -62,11 +62,11 @@ enum ProvisioningError {
     Other(String),
 }
 
-/// The parent: one child for each device, so many at a time, and a report of all.
+/// The parent: one child per device, with bounded concurrency, and a report of all.
 #[orchestrator]
 async fn provision_new_devices(ctx: &OrchestrationContext, devices: Vec<String>) -> Result<Report> {
     let children = devices.iter().map(|device| {
-        // An id of its own, under which anybody finds the child of a device.
+        // A fixed id, under which any client finds the child of a device.
         let id = format!("{}-{device}", ctx.instance_id());
         provision_device(device).instance_id(id).tag("device", device)
     });
@@ -81,7 +81,7 @@ async fn provision_new_devices(ctx: &OrchestrationContext, devices: Vec<String>)
     Ok(report)
 }
 
-/// The child: one device, with a history, a status and a fate of its own.
+/// The child: one device, with a history, a status and a result of its own.
 #[orchestrator]
 async fn provision_device(
     ctx: &OrchestrationContext,
@@ -97,7 +97,7 @@ async fn provision_device(
     }
 }
 
-/// How far a device is, as its child's custom status.
+/// The progress of a device: the custom status of its child.
 #[derive(Debug, Serialize, Deserialize)]
 enum Step {
     Packing,
@@ -110,7 +110,7 @@ impl ProvisioningError {
     }
 }
 
-/// So that `?` hands on what an activity said.
+/// So that `?` passes on the error of an activity.
 impl From<TaskFailed<ProvisioningError>> for ProvisioningError {
     fn from(failed: TaskFailed<ProvisioningError>) -> Self {
         let other = Self::other(&failed);
@@ -156,7 +156,7 @@ async fn main() -> Result<()> {
     };
     let field = tokio::spawn(the_field(hub.clone()));
     let devices = (1..=arguments.devices).map(|number| format!("device-{number:02}")).collect();
-    // Under one id, whoever asks for it first: after a crash it is there already, and goes on.
+    // Under a fixed id: after a crash the instance already exists, and continues.
     let run =
         hub.start_if_absent(provision_new_devices(devices).instance_id("provisioning")).await?;
     let report = run.result().await?;
@@ -173,8 +173,8 @@ async fn main() -> Result<()> {
     hub.shutdown().await
 }
 
-/// Stands for the devices: whichever waits for its installation to be noticed says so, again and
-/// again, until it is. `device-13` is broken and says nothing.
+/// Simulates the devices: each one with a pending installation sends its event repeatedly, until it
+/// is noticed. `device-13` is broken and sends nothing.
 async fn the_field(hub: TaskHub) -> Result<()> {
     let waiting = InstanceQuery::new()
         .of::<provision_device>()
@@ -187,7 +187,7 @@ async fn the_field(hub: TaskHub) -> Result<()> {
             }
             let child = hub.instance(instance.instance_id.as_str())?;
             match child.raise(&Acknowledged { firmware: "2.1".to_owned() }).await {
-                // It was said twice, and heard the first time.
+                // The event was sent twice, and the first one counted.
                 Ok(()) | Err(ManageError::Finished { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -264,3 +264,99 @@ fn ci_runs_the_test_command_of_the_readme() {
     assert!(readme.lines().any(|line| line == command), "README.md lacks `{command}`");
     assert!(ci.lines().any(|line| line == command), ".ci/run lacks `{command}`");
 }
+
+/// Phrases that make a reader guess who does what. CONTRIBUTING says what to write instead.
+const RIDDLES: [&str; 22] = [
+    "Who has ",
+    "Who had ",
+    "Who only ",
+    "Who is ",
+    "Who wants ",
+    "Who waits ",
+    "whoever ",
+    "Whoever ",
+    " which is none",
+    " that is none",
+    " else wait",
+    " would else ",
+    "so many at a time",
+    "that there is ",
+    "that there was ",
+    "what there is",
+    "what is there",
+    " be it ",
+    " lest ",
+    " as ever",
+    "begins anew",
+    "of no more use",
+];
+
+/// A text in which neither line breaks nor the marks of comments come between words.
+fn flowing(text: &str) -> String {
+    let bare = |line: &str| {
+        let line = line.trim_start();
+        let marks = ["//!", "///", "//"];
+        let rest = marks.iter().find_map(|mark| line.strip_prefix(mark));
+        rest.unwrap_or(line).trim().to_owned()
+    };
+    text.lines().map(bare).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn texts_are_plain_english() {
+    let apart = ["tests/tidy.rs", "tests/compat/", "CONTRIBUTING.md"];
+    let mut found = Vec::new();
+    for (path, text) in files(&[".rs", ".md"]) {
+        if apart.iter().any(|place| path.starts_with(place)) {
+            continue;
+        }
+        let text = flowing(&text);
+        for riddle in RIDDLES {
+            for (place, _) in text.match_indices(riddle) {
+                let begin = text.floor_char_boundary(place.saturating_sub(40));
+                let end = text.ceil_char_boundary(place + riddle.len() + 30);
+                found.push(format!("{path}: `{riddle}` in `..{}..`", &text[begin..end]));
+            }
+        }
+    }
+    none(&found);
+}
+
+/// The relative links of the pages, written in the text or as definitions.
+#[test]
+fn links_of_pages_lead_somewhere() {
+    let mut broken = Vec::new();
+    for (path, text) in files(&[".md"]) {
+        let folder = Path::new(&path).parent().map(Path::to_owned).unwrap_or_default();
+        let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let defined = text.lines().filter_map(|line| line.strip_prefix('[')?.split_once("]: "));
+        for link in inline.chain(defined.map(|(_, link)| link)) {
+            let file = link.split('#').next().unwrap_or_default();
+            let is_file = !file.is_empty() && !link.contains("://") && !file.contains("::");
+            let is_item = file.starts_with("macro@") || !file.contains(['/', '.']);
+            if is_file && !is_item && !root().join(&folder).join(file).exists() {
+                broken.push(format!("{path}: {link}"));
+            }
+        }
+    }
+    none(&broken);
+}
+
+#[test]
+fn every_code_is_in_the_guide_and_in_the_table_of_rules() {
+    let guide = fs::read_to_string(root().join("durable/src/guide.rs")).unwrap();
+    let table = fs::read_to_string(root().join("durable/docs/determinism.md")).unwrap();
+    let mut missing = Vec::new();
+    for entry in fs::read_dir(root().join("durable/docs/errors")).unwrap() {
+        let code = entry.unwrap().file_name().to_string_lossy().replace(".md", "");
+        let (_, listed) = guide.rsplit_once("codes! {").unwrap();
+        if !listed.contains(&code) {
+            missing.push(format!("durable/src/guide.rs lacks {code}"));
+        }
+        let is_rule = code.as_str() < "DURABLE0100";
+        if is_rule && !table.contains(&format!("| [{code}]")) {
+            missing.push(format!("durable/docs/determinism.md has no row for {code}"));
+        }
+    }
+    none(&missing);
+}

@@ -1,4 +1,4 @@
-//! This program once more, as a process of its own that can be measured and killed.
+//! This program as a child process, which can be measured and killed.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -17,7 +17,7 @@ use crate::system::peak_memory_mb;
 use crate::workloads::entities::Signals;
 use crate::workloads::sleepers::{STARTS_AT_ONCE, put_to_sleep};
 
-/// What a child does.
+/// The role of a child process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {
     DurableSleep,
@@ -27,7 +27,7 @@ pub(crate) enum Role {
     DuroxideWake,
 }
 
-/// What a child tells.
+/// The report of a child process.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Told {
     /// How long it took.
@@ -36,7 +36,7 @@ pub(crate) struct Told {
     pub(crate) peak_mb: f64,
 }
 
-/// A child that runs.
+/// A running child process.
 #[derive(Debug)]
 pub(crate) struct Child {
     process: Process,
@@ -56,7 +56,7 @@ impl Child {
         Ok(Self { process })
     }
 
-    /// What it says when it is done.
+    /// Its report when it is done.
     pub(crate) async fn told(&mut self) -> Result<Told> {
         let output = self.process.stdout.take().ok_or_else(|| Error::msg("no output"))?;
         let mut line = String::new();
@@ -71,7 +71,7 @@ impl Child {
     }
 }
 
-/// Does what a child does; then waits to be killed.
+/// Runs the role of a child; then waits to be killed.
 pub(crate) async fn act(role: Role, folder: &Path, count: usize) -> Result<()> {
     let began = now();
     let (mut hub, mut peer) = (None, None);
@@ -104,7 +104,7 @@ pub(crate) async fn act(role: Role, folder: &Path, count: usize) -> Result<()> {
     }
     let told = Told { seconds: began.elapsed().as_secs_f64(), peak_mb: peak_memory_mb() };
     println!("{}", serde_json::to_string(&told)?);
-    // The parent holds the other end; if it is gone, so is the reason to be here.
+    // The parent holds the other end; when it is gone, the child ends.
     let mut nothing = Vec::new();
     tokio::io::stdin().read_to_end(&mut nothing).await?;
     drop((hub, peer));

@@ -1,4 +1,4 @@
-//! So many calls outstanding: over a time, or until there have been enough.
+//! A number of outstanding calls: for a time, or up to a total count.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::clock::now;
 use crate::stats::percentile;
 
-/// What a load came to.
+/// The result of a load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Throughput {
     /// How many there were in a second.
@@ -31,9 +31,9 @@ pub(crate) struct Window {
     pub(crate) counted: Duration,
 }
 
-/// Keeps `outstanding` calls of `one` under way; each counts by the share of its time that is within
-/// the window. Counting those that end in it would depend on where waves of calls begin: calls that
-/// share their commits end together.
+/// Keeps `outstanding` calls of `one` in flight. Each counts by the fraction of its time within the
+/// window. Counting the calls that end in the window would depend on the phase of the waves,
+/// because calls that share commits end together.
 pub(crate) async fn over<F, Fut>(outstanding: usize, window: Window, one: F) -> Result<Throughput>
 where
     F: Fn() -> Fut + Clone + Send + 'static,

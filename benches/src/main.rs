@@ -1,4 +1,4 @@
-//! The benchmarks: every workload on `durable`, on duroxide and on the raw limit, in turns.
+//! The benchmarks: every workload on `durable`, duroxide and the raw limit, alternating.
 //!
 //! ```text
 //! cargo run --release -p benches                          # all: a table, and a plot in the docs
@@ -8,8 +8,8 @@
 //! ```
 //! `durable/docs/performance.md` says what each workload is and how it is made fair.
 //!
-//! Read next: `workloads/mod.rs` (what is run), `recorder.rs` and `raw.rs` (the raw limit),
-//! `ours.rs` and `peer/mod.rs` (the engines), `report/mod.rs` (what comes out).
+//! Read next: `workloads/mod.rs` (the workloads), `recorder.rs` and `raw.rs` (the raw limit),
+//! `ours.rs` and `peer/mod.rs` (the engines), `report/mod.rs` (the results).
 
 // Counts and sizes are far below 2^52 here.
 #![allow(clippy::cast_precision_loss)]
@@ -42,40 +42,41 @@ use crate::workloads::Group;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Runs workloads on `durable`, on duroxide and on the raw limit, in turns.
+/// Runs workloads on `durable`, duroxide and the raw limit, alternating.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// What to run; all if nothing is named.
+    /// The groups to run; all by default.
     groups: Vec<Group>,
-    /// Prints one JSON object a line, and no table or plot.
+    /// Prints JSON lines instead of a table and a plot.
     #[arg(long)]
     json: bool,
     /// Finishes each group within 15 seconds: fewer runs, smaller counts.
     #[arg(long)]
     quick: bool,
-    /// How often each engine is run at most; 5, or 9 in a quick run if there is time.
+    /// The maximum number of runs per engine; 5, or 9 in a quick run if there is time.
     #[arg(long)]
     runs: Option<usize>,
-    /// Where the hubs are made: a folder on the disk that is to be measured.
+    /// The folder for the hubs, on the disk that you want to measure.
     #[arg(long, default_value = "target/bench-hubs")]
     dir: PathBuf,
-    /// Where the plot is written; by default `durable/docs/performance.svg`, if there is a `durable/docs`.
+    /// Where the plot is written; by default `durable/docs/performance.svg`, if there is a
+    /// `durable/docs`.
     #[arg(long)]
     plot: Option<PathBuf>,
-    /// Runs a steady load for so many minutes, and nothing else.
+    /// Runs only a steady load, for this many minutes.
     #[arg(long, value_name = "MINUTES", num_args = 0..=1, default_missing_value = "10")]
     steady: Option<f64>,
-    /// What a process that this program starts does.
+    /// The role of a child process.
     #[arg(long, hide = true)]
     child: Option<Role>,
-    /// Of how many instances.
+    /// The number of instances of a child process.
     #[arg(long, hide = true, default_value_t = 0)]
     count: usize,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    // duroxide would log to the standard output, where figures belong, and slow everybody down.
+    // duroxide would log to the standard output, among the figures, and slow down all engines.
     tracing::subscriber::set_global_default(tracing::subscriber::NoSubscriber::new())?;
     let arguments = Arguments::parse();
     if let Some(role) = arguments.child {

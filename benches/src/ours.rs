@@ -1,4 +1,4 @@
-//! What `durable` runs: the functions of the workloads, and the hub.
+//! The workloads on `durable`: functions and hub.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,12 +26,12 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Notes that something happens now.
+    /// Records the current time.
     pub(crate) fn mark(&self) {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner).push(now());
     }
 
-    /// All that was noted since the last call.
+    /// The times recorded since the last call.
     pub(crate) fn take(&self) -> Vec<Instant> {
         std::mem::take(&mut *self.marks.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -53,7 +53,7 @@ async fn step(notes: State<Notes>, n: u32) -> u32 {
     n
 }
 
-/// Three activities, one after the other.
+/// Three activities in sequence.
 #[orchestrator]
 pub(crate) async fn hello_sequence(ctx: &OrchestrationContext) -> Result<Vec<String>> {
     let mut greetings = Vec::new();
@@ -63,7 +63,7 @@ pub(crate) async fn hello_sequence(ctx: &OrchestrationContext) -> Result<Vec<Str
     Ok(greetings)
 }
 
-/// Activities one after the other, each of which notes the time.
+/// Activities in sequence, each of which records the time.
 #[orchestrator]
 pub(crate) async fn sequence(ctx: &OrchestrationContext, steps: u32) -> Result<u32> {
     let mut last = 0;
@@ -80,7 +80,7 @@ pub(crate) async fn fan_out(ctx: &OrchestrationContext, width: u32) -> Result<u6
     Ok(results.into_iter().map(u64::from).sum())
 }
 
-/// Sends an event and waits for one, so many times.
+/// Repeatedly sends an event and waits for one.
 #[orchestrator]
 pub(crate) async fn ping(ctx: &OrchestrationContext, pong: String, rounds: u32) -> Result<u32> {
     for n in 0..rounds {
@@ -90,7 +90,7 @@ pub(crate) async fn ping(ctx: &OrchestrationContext, pong: String, rounds: u32) 
     Ok(rounds)
 }
 
-/// Waits for an event and sends one, so many times.
+/// Repeatedly waits for an event and sends one.
 #[orchestrator]
 pub(crate) async fn pong(ctx: &OrchestrationContext, ping: String, rounds: u32) -> Result<u32> {
     for _ in 0..rounds {
@@ -206,18 +206,18 @@ pub(crate) async fn open(folder: &Path) -> Result<(TaskHub, Notes)> {
     open_with(TaskHub::builder().path(folder)).await
 }
 
-/// Opens a hub in a folder that forgets what has completed.
+/// Opens a hub in a folder that purges completed instances.
 pub(crate) async fn open_forgetful(folder: &Path, after: Duration) -> Result<(TaskHub, Notes)> {
     open_with(TaskHub::builder().path(folder).retention(Retention::all(after))).await
 }
 
-/// Opens a hub in a folder whose groups are written down.
+/// Opens a hub in a folder and records its groups.
 pub(crate) async fn open_recorded(folder: &Path) -> Result<(TaskHub, Groups)> {
     let (hub, _, groups) = open_recorded_with_notes(folder).await?;
     Ok((hub, groups))
 }
 
-/// As [`open_recorded`], with what is noted.
+/// As [`open_recorded`], with the recorder.
 pub(crate) async fn open_recorded_with_notes(folder: &Path) -> Result<(TaskHub, Notes, Groups)> {
     let (store, groups) = Recorder::new(SledStore::open(folder)?);
     let (hub, notes) = open_on(store).await?;

@@ -1,7 +1,7 @@
-//! A store that writes down how many bytes each commit carries, and leaves the rest to another.
+//! A store that records the size of each commit, and delegates to another store.
 //!
-//! Owns the measure of "the same bytes in the same group sizes": an engine is run once through this,
-//! untimed, and the raw log then appends and syncs exactly the groups that the hub had made.
+//! Owns the measure of "the same bytes in the same group sizes": an engine runs once on this store,
+//! untimed, and the raw log then appends and syncs exactly the groups of that run.
 //!
 //! The bytes are those of the commit's content in `MessagePack`, as the stores encode it: records,
 //! events, messages and the ids of what is consumed or purged. What a store adds for itself (keys,
@@ -35,7 +35,7 @@ impl Groups {
     }
 }
 
-/// Counts what goes through it to `S`.
+/// Records the commits that it passes on to `S`.
 #[derive(Debug)]
 pub(crate) struct Recorder<S> {
     store: S,
@@ -118,7 +118,7 @@ impl<S: Store> Store for Recorder<S> {
     }
 }
 
-/// How many bytes the content of `commit` takes.
+/// The size of the content of `commit` in bytes.
 pub(crate) fn bytes_of(commit: &Commit) -> usize {
     let episodes = commit.episodes.iter().map(|e| encoded(&(&e.record, &e.events, e.replaces)));
     let purged = commit.purged.iter().map(encoded);
@@ -129,12 +129,12 @@ pub(crate) fn bytes_of(commit: &Commit) -> usize {
 
 fn encoded(value: &impl Serialize) -> usize {
     let mut counter = Counter(0);
-    // Nothing of the protocol can fail to be encoded; if it did, the limit would only be stricter.
+    // Types of the protocol can always be encoded; a failure would only make the limit stricter.
     let _ = rmp_serde::encode::write(&mut counter, value);
     counter.0
 }
 
-/// Counts what is written to it.
+/// A writer that counts bytes.
 struct Counter(usize);
 
 impl io::Write for Counter {

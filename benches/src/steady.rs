@@ -1,7 +1,8 @@
-//! A steady load for so many minutes: whether memory and disk stay where they are.
+//! A steady load for some minutes, to show that memory and disk usage stay constant.
 //!
-//! Hello sequences, 64 outstanding, on a hub that forgets what completed ten seconds ago. Every 30
-//! seconds it prints memory, disk and throughput; at the end, how much they grew in the second half.
+//! Hello sequences, 64 outstanding, on a hub that purges instances ten seconds after they complete.
+//! Every 30 seconds it prints memory, disk and throughput; at the end, their growth in the second
+//! half.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::system::{disk_bytes, memory_mb};
 const OUTSTANDING: usize = 64;
 const KEPT: Duration = Duration::from_secs(10);
 const EVERY: Duration = Duration::from_secs(30);
-/// What grows by less than this in the second half is flat.
+/// A value that grows by less than this in the second half counts as constant.
 const FLAT_PERCENT: f64 = 5.0;
 
 #[derive(Clone, Copy)]

@@ -22,22 +22,22 @@ use crate::registry::Definition;
 )]
 pub trait Activity: Definition {}
 
-/// One run of an activity: what its stored input makes of its body.
+/// One run of an activity: its body, applied to its stored input.
 pub enum ActivityRun {
     /// A body that is awaited.
     Async(Pin<Box<dyn Future<Output = Result<Json, FailureDetails>> + Send>>),
     /// A body that blocks its thread.
     Blocking(Box<dyn FnOnce() -> Result<Json, FailureDetails> + Send>),
-    /// None: it goes on until it is cancelled, and does nothing. For tests.
+    /// No body: it runs until it is cancelled, and does nothing. For tests.
     #[cfg(feature = "testing")]
     Never(CancellationToken),
-    /// None: it sleeps for as long by the hub's clock, and answers then. For tests.
+    /// No body: it answers after this time on the hub's clock. For tests.
     #[cfg(feature = "testing")]
     After(Duration, Box<dyn FnOnce() -> Result<Json, FailureDetails> + Send>),
 }
 
 impl ActivityRun {
-    /// For how long it sleeps before it begins.
+    /// How long it sleeps before it begins.
     #[cfg_attr(
         not(feature = "testing"),
         expect(clippy::unused_self, reason = "only a mock sleeps before it begins")
@@ -77,7 +77,7 @@ impl fmt::Debug for ActivityRun {
 /// }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<()> {
-/// // In a unit test the body is called as it stands.
+/// // A unit test calls the body directly.
 /// let ctx = ActivityContext::for_test("charge");
 /// assert!(charge::run(&ctx, 5).await?.starts_with("charged 5"));
 /// # Ok(())
@@ -139,20 +139,20 @@ impl ActivityContext {
         self.task_id
     }
 
-    /// What the call is marked with.
+    /// The tags of the call.
     pub fn tags(&self) -> &Tags {
         &self.tags
     }
 
-    /// The trace that the call is part of, if its instance was started with one: hand it on in the
-    /// headers of a request.
+    /// The trace of the call, if its instance was started with one: pass it on in the headers of a
+    /// request.
     pub fn trace_context(&self) -> Option<&TraceContext> {
         self.trace_context.as_ref()
     }
 
     /// Which attempt this is, from 1: one more than the failed attempts in the history.
     ///
-    /// A run that a crash cut off left nothing in the history, so its repetition has the same
+    /// A run that a crash interrupted left nothing in the history, so its repetition has the same
     /// number.
     pub fn attempt(&self) -> u32 {
         self.attempt
@@ -161,15 +161,15 @@ impl ActivityContext {
     /// A key that is the same in every run of this call, and different in every other call.
     ///
     /// An activity runs *at least* once: a crash after its work and before its record repeats it.
-    /// Hand the key to the service that does the work, so that it can tell a repetition.
+    /// Pass the key to the service that does the work, so that it recognizes a repetition.
     pub fn idempotency_key(&self) -> String {
         format!("{}-{}", self.execution_id, self.task_id)
     }
 
-    /// Cancelled when nobody waits for the result any more, or when the hub is shut down.
+    /// Cancelled when the result is no longer needed, or when the hub is shut down.
     ///
-    /// An activity may end early then, with an error. In a shutdown that error is not recorded:
-    /// the activity runs again when the hub is next opened. A success is recorded as ever.
+    /// The activity may then end early with an error. During a shutdown this error is not recorded,
+    /// and the activity runs again when the hub is next opened. A success is recorded as usual.
     pub fn cancellation_token(&self) -> &CancellationToken {
         &self.cancellation
     }

@@ -1,4 +1,4 @@
-//! Random numbers that follow from a seed, so that a replay draws the same.
+//! Random numbers derived from a seed, so that a replay draws the same ones.
 
 /// The `count`-th number of the stream of this seed (`SplitMix64`, Steele et al., OOPSLA 2014).
 pub(crate) fn number(seed: u64, count: u64) -> u64 {
@@ -8,7 +8,7 @@ pub(crate) fn number(seed: u64, count: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A number from 0 to 1, 1 not included.
+/// A number from 0 (included) to 1 (excluded).
 #[expect(clippy::cast_precision_loss, reason = "the 53 bits that are left are what an f64 holds")]
 pub(crate) fn fraction(number: u64) -> f64 {
     (number >> 11) as f64 / (1_u64 << 53) as f64

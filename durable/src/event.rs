@@ -1,13 +1,13 @@
-//! External events that have a type: the name and the data in one.
+//! Typed external events: a name tied to a type of data.
 
 use crate::error::{Error, Result};
 use crate::payload::{Codec, Payload, payload};
 
-/// The data of an external event, which knows the event's name. The attribute
+/// The data of an external event, tied to the event's name. The attribute
 /// [`#[durable::event]`](macro@crate::event) implements it for any [`Payload`].
 ///
-/// An event is raised and waited for by name. With a type for it, both sides have one name and one
-/// kind of data, and neither can be mistaken.
+/// An event is raised and awaited by name. With a type for it, both sides agree on the name and on
+/// the type of the data.
 ///
 /// ```
 /// use durable::ExternalEvent;
@@ -35,14 +35,14 @@ use crate::payload::{Codec, Payload, payload};
     note = "put `#[durable::event]` on it"
 )]
 pub trait ExternalEvent: EventData {
-    /// The event's name. It is not empty, and compared without regard to case.
+    /// The event's name. It is not empty, and its case does not matter.
     const NAME: &'static str;
 }
 
 /// The longest name of an event, in characters.
 const NAME_MAX: usize = 256;
 
-/// What is wrong with the name of an event, if something is.
+/// An error if the name of an event breaks a rule.
 pub(crate) fn check_name(name: &str) -> Result<()> {
     let characters = name.chars().count();
     if (1..=NAME_MAX).contains(&characters) {
@@ -55,8 +55,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
 
 /// The data of an event: every [`Payload`] is.
 ///
-/// It stands between them since it requires no other trait, so that a missing derive is one error,
-/// in our words.
+/// It has no supertraits, so that a missing derive is a single error in our words.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in history",
@@ -64,7 +63,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
     note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on what it is made of"
 )]
 pub trait EventData {
-    /// How the data becomes JSON and comes back.
+    /// Writes and reads the data.
     fn codec() -> Codec<Self>
     where
         Self: Sized;

@@ -1,22 +1,22 @@
-//! How much of a thing there may be.
+//! Limits on sizes and counts.
 
 use std::fmt;
 
 use crate::protocol::{ExecutionLimits, FailureDetails, Json};
 
-/// How large what a hub keeps may become. Whatever is larger is an error where it is made.
+/// The largest values that a hub accepts. A larger one is an error where it is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Bytes of a single input, result or event, as JSON.
     pub(crate) payload: usize,
     /// Bytes of a custom status, as JSON. Durable Functions has 16 KB of UTF-16.
     pub(crate) custom_status: usize,
-    /// What one execution may ask for: activities, timers, events sent and so on.
+    /// Requests of one execution: activities, timers, sent events and so on.
     pub(crate) actions: u32,
-    /// Events that came in for one execution and were not waited for.
+    /// Unread external events of one execution.
     pub(crate) unread_events: usize,
-    /// Bytes of all that an execution hands over in one episode. It is written at once, in a frame of
-    /// at most 4 GiB, in which it stands twice: in the history and in a message.
+    /// Bytes that an execution may produce in one episode. They are written in one frame of at most
+    /// 4 GiB, which contains them twice: in the history and in a message.
     pub(crate) episode: usize,
 }
 
@@ -33,7 +33,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// These limits as an execution records them that begins under them.
+    /// These limits, as a new execution records them.
     pub(crate) fn recorded(&self) -> ExecutionLimits {
         ExecutionLimits {
             payload: self.payload as u64,
@@ -43,7 +43,7 @@ impl Limits {
         }
     }
 
-    /// The limits of an execution that has recorded these.
+    /// The limits that an execution has recorded.
     pub(crate) fn of(recorded: ExecutionLimits) -> Self {
         let size = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
         Self {
@@ -55,7 +55,7 @@ impl Limits {
         }
     }
 
-    /// Of each limit the wider one.
+    /// The larger value of each limit.
     pub(crate) fn or_wider(self, other: Self) -> Self {
         Self {
             payload: self.payload.max(other.payload),
@@ -66,7 +66,7 @@ impl Limits {
         }
     }
 
-    /// The value, or the failure of whoever made it if it is too large.
+    /// The value, or a failure if it is too large.
     pub(crate) fn fitting(
         &self,
         what: impl fmt::Display,
@@ -78,7 +78,7 @@ impl Limits {
         })
     }
 
-    /// What is wrong with a value of this size, if it is too large.
+    /// The error text, if a value of this size is too large.
     pub(crate) fn check_payload(&self, what: impl fmt::Display, size: usize) -> Result<(), String> {
         if size <= self.payload {
             return Ok(());

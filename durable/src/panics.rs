@@ -1,20 +1,20 @@
 //! The one place where user code is run and dropped.
 //!
-//! User code is whatever the library did not write: the bodies of functions, their futures, the
-//! destructors of what these hold, `Display` and `serde` implementations, retry decisions, stores,
-//! wakers, `tracing` subscribers, `metrics` recorders, and the values that panics carry.
+//! User code is all code that is not part of the library: the bodies of functions, their futures
+//! and destructors, `Display` and `serde` implementations, retry decisions, stores, wakers,
+//! `tracing` subscribers, `metrics` recorders, and the payloads of panics.
 //!
 //! Rules:
-//! 1. It runs in [`catch`], [`catch_async`], [`poll`] or [`shield`], and whatever it returned or was
-//!    given is dropped in one of them or in a [`Guarded`]. So a panic in it never unwinds a thread of
-//!    the hub; `tests/tidy.rs` forbids `catch_unwind` and polling by hand everywhere else.
-//! 2. A panic becomes a failure with its text and place. The value that it carries is dropped here, too,
-//!    because its destructor may panic again.
-//! 3. What panics outside of all that is a bug of the library. The threads of a hub run in [`watch`],
-//!    which reports it *before* anything is unwound.
+//! 1. It runs in [`catch`], [`catch_async`], [`poll`] or [`shield`]. Its arguments and results are
+//!    dropped in one of these or in a [`Guarded`]. So a panic in it never unwinds a thread of the hub;
+//!    `tests/tidy.rs` forbids `catch_unwind` and polling by hand everywhere else.
+//! 2. A panic becomes a failure with its text and location. Its payload is dropped here, too,
+//!    because
+//!    the destructor may panic again.
+//! 3. A panic outside of these functions is a bug of the library. The threads of a hub run in
+//!    [`watch`], which reports it *before* anything is unwound.
 //!
-//! The place is known to the panic hook only, so a hook of ours notes it and then calls the hook that
-//! was installed before.
+//! Only the panic hook knows the location, so our hook records it and then calls the previous hook.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -34,9 +34,9 @@ thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
     /// How many calls of [`catch`] are on the stack.
     static CATCHING: Cell<usize> = const { Cell::new(0) };
-    /// Whether a panic is expected, so that no hook need tell of it.
+    /// Whether a panic is expected and should not be reported by a hook.
     static QUIET: Cell<bool> = const { Cell::new(false) };
-    /// Who is told of a panic that no [`catch`] is going to catch.
+    /// Receives a panic that no [`catch`] is going to catch.
     static WATCHER: RefCell<Option<Report>> = const { RefCell::new(None) };
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn note_places() {
                 return;
             }
             let place = info.location().map(|at| format!("{}:{}", at.file(), at.line()));
-            // A thread that is ending may have no such variables any more.
+            // The thread-local variables of a thread that is ending may be gone.
             let is_caught = CATCHING.try_with(Cell::get).map_or(true, |catching| catching > 0);
             let watcher = if is_caught { None } else { WATCHER.try_with(RefCell::take).ok() };
             if let Some(report) = watcher.flatten() {
@@ -62,7 +62,7 @@ pub(crate) fn note_places() {
     });
 }
 
-/// Runs `function`; a panic becomes a failure that says what and where.
+/// Runs `function`; a panic becomes a failure with its text and location.
 pub(crate) fn catch<T>(function: impl FnOnce() -> T) -> Result<T, FailureDetails> {
     PLACE.set(None);
     let _catching = Catching::begin();
@@ -70,7 +70,7 @@ pub(crate) fn catch<T>(function: impl FnOnce() -> T) -> Result<T, FailureDetails
 }
 
 /// Awaits a future and drops it; a panic in it is a failure. A panic while it is dropped is only
-/// logged, because by then its result is known or wanted by nobody.
+/// logged, because its result is already known or no longer needed.
 pub(crate) async fn catch_async<T>(
     future: Pin<Box<dyn Future<Output = Result<T, FailureDetails>> + Send + '_>>,
 ) -> Result<T, FailureDetails> {
@@ -89,13 +89,13 @@ pub(crate) fn poll<F: Future + ?Sized>(
     }
 }
 
-/// Runs what nothing depends on, such as a log line: a panic in it goes no further than to the panic
-/// hook. It is not logged, because what logs may be what panicked.
+/// Runs code that nothing depends on, such as a log line. A panic reaches the panic hook only. It
+/// is not logged, because the logger may be what panicked.
 pub(crate) fn shield(function: impl FnOnce()) {
     drop(catch(function));
 }
 
-/// Finds out whether `function` panics, without a word of it.
+/// Whether `function` panics, without a report.
 pub(crate) fn quiet(function: impl FnOnce()) -> Result<(), FailureDetails> {
     QUIET.set(true);
     let result = catch(function);
@@ -103,22 +103,22 @@ pub(crate) fn quiet(function: impl FnOnce()) -> Result<(), FailureDetails> {
     result
 }
 
-/// Runs the work of a thread of the hub. A panic that no [`catch`] within it catches is reported as
-/// text before anything is unwound, so that whoever waits for what the unwinding drops finds the
+/// Runs the work of a thread of the hub. A panic that no [`catch`] within it catches is reported
+/// before anything is unwound, so that those who wait for a value that the unwinding drops find the
 /// reason.
 pub(crate) fn watch(report: impl Fn(String) + Clone + 'static, work: impl FnOnce()) {
     let early = report.clone();
     WATCHER.set(Some(Box::new(early)));
     PLACE.set(None);
     let worked = panic::catch_unwind(panic::AssertUnwindSafe(work)).map_err(describe);
-    // Still there if the program has replaced the hook.
+    // The report is still there if the program has replaced the hook.
     let unreported = WATCHER.take();
     if let (Err(panic), Some(_)) = (worked, unreported) {
         report(panic.message);
     }
 }
 
-/// A value with a destructor of the user's: a panic when it is dropped is logged and goes no further.
+/// A value with a destructor of the user: a panic during its drop is logged and contained.
 pub(crate) struct Guarded<T>(Option<T>);
 
 impl<T> Guarded<T> {
@@ -126,7 +126,7 @@ impl<T> Guarded<T> {
         Self(Some(value))
     }
 
-    /// Takes the value out, to where it is dropped in another guarded place.
+    /// Takes the value out; the caller drops it in a guarded place.
     pub(crate) fn into_inner(mut self) -> T {
         match self.0.take() {
             Some(value) => value,
@@ -170,7 +170,7 @@ impl<T> Drop for Guarded<T> {
     }
 }
 
-/// A [`catch`] that is under way.
+/// A [`catch`] on the stack.
 struct Catching;
 
 impl Catching {
@@ -189,7 +189,7 @@ impl Drop for Catching {
 fn describe(panic: Box<dyn Any + Send>) -> FailureDetails {
     let message = text(&*panic, PLACE.take().as_deref());
     let _catching = Catching::begin();
-    // What a destructor of the value panics with is not looked at: it may do the same again.
+    // The payload of a panic in the destructor is forgotten: dropping it may panic again.
     if let Err(another) = panic::catch_unwind(panic::AssertUnwindSafe(|| drop(panic))) {
         std::mem::forget(another);
     }

@@ -14,28 +14,29 @@ use crate::orchestration::scope::Scope;
 use crate::panics::Guarded;
 use crate::protocol::{FailureDetails, Json};
 
-/// A value that can be stored in a history: whatever `serde` can write as JSON and read back.
+/// A value that can be stored in a history: anything that serde can write as JSON and read back.
 ///
-/// Derive `serde::Serialize` and `serde::Deserialize`; this trait follows.
+/// Derive `serde::Serialize` and `serde::Deserialize`, and this trait is implemented.
 ///
 /// # What JSON cannot hold
 ///
-/// Every value is read back where it is made, so a value that can be written and not read is an error
-/// there: of the call, of the operation of an entity (whose state stays as it was), or of the client
+/// Every value is read back where it is created. A value that can be written but not read is an
+/// error there: of the call, of the entity operation (whose state is unchanged), or of the client
 /// that starts, raises or signals. It never reaches a history. Such values are
 ///
-/// * a float that is not a number or is infinite, because JSON writes it as `null`; all other floats
-///   come back bit by bit;
-/// * what is nested more than 127 deep, such as a long list of boxes: `serde_json` reads no deeper;
-/// * a type whose `Deserialize` does not read what its `Serialize` writes.
+/// * NaN and infinite floats, because JSON writes them as `null`; all other floats round-trip
+///   exactly;
+/// * values nested more than 127 levels deep, such as a long list of boxes, which `serde_json`
+///   refuses
+///   to read;
+/// * types whose `Deserialize` does not accept the output of their `Serialize`.
 ///
-/// Inputs that an orchestrator passes on are read by who gets them, who then fails with
+/// The inputs that an orchestrator passes on are read by the called function, which then fails with
 /// [`INVALID_INPUT`](FailureDetails::INVALID_INPUT).
 ///
-/// A value that is read back as *another* value is not noticed. JSON has one `null`, so `Some(())`,
-/// `Some(None)` and a `Some` of a float that is not a number come back as `None`. Use `bool` instead
-/// of `Option<()>`, an `enum` instead of `Option<Option<T>>`, and check floats before they are
-/// returned.
+/// A value that is read back as a *different* value is not detected. JSON has a single `null`, so
+/// `Some(())`, `Some(None)` and a `Some` of NaN come back as `None`. Use `bool` instead of
+/// `Option<()>`, an `enum` instead of `Option<Option<T>>`, and check floats before you return them.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -64,15 +65,15 @@ pub trait Payload: Serialize + DeserializeOwned + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + 'static> Payload for T {}
 
-/// A [`Payload`], as generated code asks for it: a trait that requires no other, so that an error
-/// points at no bound of ours.
+/// [`Payload`] for generated code: a trait without supertraits, so that an error does not point at
+/// a bound of ours.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in history",
     label = "used as the input or output of a durable function",
     note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on what it is made of"
 )]
 pub trait Stored {
-    /// How its values become JSON and come back.
+    /// Writes and reads its values.
     fn codec() -> Codec<Self>
     where
         Self: Sized;
@@ -85,14 +86,14 @@ impl<T: Payload> Stored for T {
     }
 }
 
-/// A [`Payload`] that is the state of an entity, as generated code asks for it.
+/// A [`Payload`] that is the state of an entity, for generated code.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the state of an entity",
     label = "has no JSON form that can be read again",
     note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on what it is made of"
 )]
 pub trait StoredState {
-    /// How its values become JSON and come back.
+    /// Writes and reads its values.
     fn codec() -> Codec<Self>
     where
         Self: Sized;
@@ -105,12 +106,12 @@ impl<T: Payload> StoredState for T {
     }
 }
 
-/// How values of one type become JSON and come back.
+/// Writes values of one type as JSON and reads them.
 #[derive(Debug)]
 pub struct Codec<T> {
     write: fn(&T, &mut Vec<u8>) -> serde_json::Result<()>,
     read: fn(&str) -> serde_json::Result<T>,
-    /// Reads what was written, and drops it.
+    /// Reads a written value, and drops it.
     check: fn(&str) -> serde_json::Result<()>,
 }
 
@@ -131,13 +132,13 @@ pub(crate) const fn payload<T: Payload>() -> Codec<T> {
             if is_always_readable::<T>() {
                 return Ok(());
             }
-            // What a destructor does to a value that was made for the check is no concern of its user.
+            // This value exists only for the check, so a panic of its destructor must not surface.
             serde_json::from_str::<T>(json).map(|value| drop(Guarded::new(value)))
         },
     }
 }
 
-/// Whether `T` is a plain type of which every value comes back.
+/// Whether `T` is a plain type whose values all round-trip.
 fn is_always_readable<T: 'static>() -> bool {
     let plain = [
         TypeId::of::<()>(),
@@ -168,7 +169,7 @@ impl<T> Codec<T> {
     /// Writes `value` so that it can be read again.
     ///
     /// # Errors
-    /// `what` it is, and why it has no JSON form or cannot be read again.
+    /// Names `what` it is, and why it has no JSON form or cannot be read again.
     pub(crate) fn encode_readable(self, what: &str, value: &T) -> Result<Json, String> {
         let written = self.encode(value);
         let json = written.map_err(|error| format!("{what} has no JSON form: {error}"))?;
@@ -192,7 +193,7 @@ fn not_readable<T>(what: &str, error: &serde_json::Error) -> String {
     )
 }
 
-/// The text that `serde_json` wrote, which is UTF-8 by its contract.
+/// The output of `serde_json`, which is always UTF-8.
 fn utf8(json: Vec<u8>) -> String {
     String::from_utf8(json)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
@@ -205,8 +206,8 @@ pub struct InputWriter {
     several: bool,
     written: usize,
     broken: Option<String>,
-    /// Whether each parameter is read back. Not in an orchestrator, whose thread it would keep: there
-    /// who is called says that its input cannot be read.
+    /// Whether each parameter is read back. Not in an orchestrator, because that would take time on
+    /// the partition's thread; the called function reports an unreadable input instead.
     checks: bool,
 }
 
@@ -312,11 +313,11 @@ pub struct InputReader<'a> {
 
 impl<'a> InputReader<'a> {
     /// Begins to read the stored input of a function with `count` parameters, of which the last
-    /// `optional` are `Option`s: those that the input lacks, since it was stored by code that did not have
-    /// them yet, are `None`.
+    /// `optional` are `Option`s. Those that the input lacks, because it was stored by code that did
+    /// not have them yet, are `None`.
     ///
     /// # Errors
-    /// The input has another number of parameters.
+    /// The input has a different number of parameters.
     pub fn new(input: &'a Json, count: usize, optional: usize) -> Result<Self, FailureDetails> {
         let values = match count {
             0 => Vec::new(),
@@ -352,8 +353,9 @@ impl<'a> InputReader<'a> {
 
 /// The parameters of an input that was stored by this code, or by code with fewer of them.
 ///
-/// One parameter is stored as itself and several as an array. So an array of as many elements as there
-/// were parameters is read as those, and everything else as the only parameter that there was.
+/// One parameter is stored as its own value, several as an array. An array with as many elements as
+/// the code had parameters is therefore read as the parameters, anything else as the only
+/// parameter.
 fn split(input: &str, count: usize, optional: usize) -> Result<Vec<&str>, FailureDetails> {
     const INSTEAD: &str = "an instance keeps the input with which it was started; add parameters at the \
                            end, as `Option<..>`, or take one struct and add fields with \

@@ -1,8 +1,7 @@
-//! What is done again is not told again: log lines and counts of a replay go nowhere, whoever makes
-//! them.
+//! Silence during a replay: its log lines and metrics are discarded, whichever code emits them.
 //!
-//! The macro silences the log lines that it sees. This silences those that it does not see: in plain
-//! functions, in other crates, in the `Drop` of what an orchestrator holds.
+//! The macro silences the log lines that it sees. This module silences the others: in plain
+//! functions, in other crates, and in destructors of values that an orchestrator holds.
 
 use std::sync::LazyLock;
 
@@ -12,13 +11,13 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Dispatch, Event, Metadata, Subscriber};
 
-/// Not `Dispatch::none()`: `tracing` asks the subscriber of the moment whether a line that is reached
-/// for the first time will ever be wanted, and remembers the answer. A line that is first reached in a
-/// replay would be silent for ever. One that is known to `tracing` is asked together with the others.
-/// The price is that those are asked for every line that they want, too.
+/// Not `Dispatch::none()`: `tracing` caches the interest of a callsite from the current dispatcher,
+/// so a callsite first reached during a replay would be disabled for ever. The interest of a
+/// registered subscriber that discards everything is combined with that of the others instead. The
+/// cost: the interest becomes `sometimes`, so `enabled` is asked each time.
 static NOBODY: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Nobody));
 
-/// Runs `f` without anybody listening to its `tracing` events and spans, nor to its `metrics`.
+/// Runs `f` and discards its `tracing` events, spans and `metrics`.
 pub(crate) fn quietly<T>(f: impl FnOnce() -> T) -> T {
     let unheard = || with_default(&NOBODY, f);
     #[cfg(feature = "metrics")]
@@ -27,7 +26,7 @@ pub(crate) fn quietly<T>(f: impl FnOnce() -> T) -> T {
     unheard()
 }
 
-/// Listens to nothing.
+/// A subscriber that discards everything.
 struct Nobody;
 
 impl Subscriber for Nobody {

@@ -1,9 +1,10 @@
 //! The library's own log lines.
 
-/// Logs a line at a level of `tracing`: `tell!(warn, instance = %id, "..")`. Its target is `durable`,
-/// wherever it is written, so that moving code changes nobody's filter.
+/// Logs a line at a level of `tracing`: `tell!(warn, instance = %id, "..")`. Its target is
+/// `durable`, wherever it is written, so that moving code changes nobody's filter.
 ///
-/// A subscriber is user code and may panic. Then the line is lost, and the thread that logs goes on.
+/// A subscriber is user code and may panic. Then the line is lost, and the logging thread
+/// continues.
 macro_rules! tell {
     ($level:ident, $($line:tt)+) => {
         $crate::panics::shield(|| ::tracing::$level!(target: "durable", $($line)+))

@@ -1,18 +1,18 @@
-//! About how many bytes things have: enough to keep commits and memory within bounds.
+//! Approximate sizes in bytes, to bound commits and memory.
 
 use crate::protocol::{EventKind, ExecutionStarted, FailureDetails, HistoryEvent, Json};
 
-/// About how many bytes events have.
+/// The approximate size of several events.
 pub(crate) fn of_events(events: &[HistoryEvent]) -> usize {
     events.iter().map(|event| of_event(&event.kind)).sum()
 }
 
-/// About how many bytes an event has.
+/// The approximate size of an event.
 pub(crate) fn of_event(event: &EventKind) -> usize {
     size_of::<HistoryEvent>() + of_content(event)
 }
 
-/// About how many bytes of an event may be many.
+/// The approximate size of the part of an event that can be large.
 pub(crate) fn of_content(event: &EventKind) -> usize {
     match event {
         EventKind::ExecutionStarted(started) => of_start(started),
@@ -50,7 +50,7 @@ pub(crate) fn of_content(event: &EventKind) -> usize {
     }
 }
 
-/// About how many bytes the start of an execution has.
+/// The approximate size of the start of an execution.
 pub(crate) fn of_start(started: &ExecutionStarted) -> usize {
     let tags = started.tags.iter().chain(&started.properties);
     size_of_val(started)

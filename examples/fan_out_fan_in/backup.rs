@@ -1,4 +1,4 @@
-//! What is done durably: the orchestrator and its activities.
+//! The orchestrator and its activities.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::Progress;
 use crate::files::{self, Entry, FileError, Listing};
 
-/// What a backup came to.
+/// The result of a backup.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Backup {
     pub(crate) files: u64,
@@ -56,7 +56,7 @@ fn list_files(
     Ok(listing)
 }
 
-/// Creates the folders below `to`; gives those that could not be.
+/// Creates the folders below `to`; returns those that could not be created.
 #[activity]
 fn create_folders(to: &Path, folders: &[String]) -> Vec<FileError> {
     let create = |folder: &Path| std::fs::create_dir_all(to.join(folder));
@@ -64,7 +64,7 @@ fn create_folders(to: &Path, folders: &[String]) -> Vec<FileError> {
     folders.iter().filter_map(failed).collect()
 }
 
-/// Copies one file and gives its size. Copying it again, after a crash, does no harm.
+/// Copies one file and returns its size. A repetition after a crash does no harm.
 #[activity]
 fn copy_file(
     ctx: &ActivityContext,

@@ -1,4 +1,4 @@
-//! What is done to files. Nothing here is durable by itself; everything may be done twice.
+//! Operations on files. Nothing here is durable by itself, and every operation can be repeated.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ pub(crate) struct Entry {
     pub(crate) is_link: bool,
 }
 
-/// All that is in a folder.
+/// The content of a folder.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Listing {
     pub(crate) folders: Vec<String>,
@@ -24,7 +24,7 @@ pub(crate) struct Listing {
     pub(crate) failed: Vec<FileError>,
 }
 
-/// What went wrong with a file or folder, and what to do about it.
+/// A failure of a file or folder, and what to do about it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct FileError {
     path: String,
@@ -87,7 +87,7 @@ pub(crate) fn list(from: &Path, to: &Path) -> Result<Listing, FileError> {
     Ok(listing)
 }
 
-/// Where a folder will be that need not be there yet.
+/// The absolute path of a folder that may not exist yet.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     match (path.canonicalize(), path.parent(), path.file_name()) {
         (Err(error), Some(parent), Some(name)) if error.kind() == ErrorKind::NotFound => {
@@ -116,7 +116,8 @@ impl Listing {
     }
 }
 
-/// Copies one file and gives its size. It appears under its name when it is whole and on the disk.
+/// Copies one file and returns its size. The file appears under its name when it is complete and
+/// synced.
 pub(crate) fn copy(
     from: &Path,
     to: &Path,
@@ -133,7 +134,7 @@ pub(crate) fn copy(
         Ok(bytes)
     });
     placed.map_err(|error| {
-        // What is left of the attempt is in the way of nothing but tidiness.
+        // The leftover of a failed attempt does no harm, so errors are ignored.
         let _ = fs::remove_file(&part);
         FileError::io(&source, &error)
     })
@@ -143,7 +144,7 @@ fn copy_bytes(source: &Path, part: &Path) -> io::Result<u64> {
     let _ = fs::remove_file(part);
     let bytes = fs::copy(source, part)?;
     let modified = fs::metadata(source)?.modified()?;
-    // Opened for reading: a copy of a file that is write-protected is so, too.
+    // Opened for reading, because a copy of a write-protected file is write-protected, too.
     let copy = File::open(part)?;
     copy.set_modified(modified)?;
     copy.sync_all()?;

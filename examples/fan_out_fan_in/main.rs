@@ -1,4 +1,4 @@
-//! Fan-out, fan-in: backs a folder up, one activity for each file, and goes on after a crash.
+//! Fan-out, fan-in: backs up a folder with one activity per file, and continues after a crash.
 //!
 //! ```text
 //! cargo run --release -p examples --bin fan_out_fan_in -- --from DIR --to DIR --hub DIR
@@ -6,7 +6,7 @@
 //! Kill it in the middle and run the same command again: files whose copy is recorded are not
 //! copied again.
 //!
-//! Read next: `backup.rs` (what is done durably), `files.rs` (what is done to files).
+//! Read next: `backup.rs` (the orchestrator and its activities), `files.rs` (operations on files).
 
 mod backup;
 mod files;
@@ -27,21 +27,21 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::backup::{Backup, backup_folder};
 
-/// Backs a folder up, durably.
+/// Backs up a folder, durably.
 #[derive(Parser)]
 struct Arguments {
     /// The folder to copy.
     #[arg(long)]
     from: PathBuf,
-    /// Where to copy it. What is there under the same names is replaced.
+    /// Where to copy it. Existing files of the same names are replaced.
     #[arg(long)]
     to: PathBuf,
-    /// Where the task hub remembers what is done.
+    /// The folder of the task hub.
     #[arg(long)]
     hub: PathBuf,
 }
 
-/// What copying activities tell the user.
+/// The progress of the copying activities.
 pub(crate) struct Progress {
     bar: ProgressBar,
     copied: AtomicU64,
@@ -139,7 +139,7 @@ async fn start_or_go_on(
             return Ok(hub.start(backup_folder(from, to).instance_id(id)).await?);
         };
         let status = backup.status().await?;
-        // The hub goes on as soon as it is open, and may have finished since.
+        // The hub resumes the backup as soon as it is open, and may have finished it since.
         let finished_before = status.runtime_status.is_finished()
             && SystemTime::from(status.last_updated_at.to_datetime()) < opened;
         if !finished_before {
@@ -152,7 +152,7 @@ async fn start_or_go_on(
     Err(Error::msg("there are no numbers left"))
 }
 
-/// An unfinished backup must be the one that is asked for.
+/// An unfinished backup must be the requested one.
 fn check_same(history: &[HistoryEvent], from: &Path, to: &Path) -> Result<()> {
     let input = history.iter().find_map(|event| match &event.kind {
         EventKind::ExecutionStarted(started) => Some(&started.input),

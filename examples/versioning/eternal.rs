@@ -1,4 +1,4 @@
-//! An orchestration that never ends moves on to new code where it begins anew anyway.
+//! An orchestration that never ends moves to new code when it continues as new.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::release;
 #[derive(Serialize, Deserialize)]
 struct Reading(u64);
 
-/// The first release: adds readings up.
+/// The first release: adds up readings.
 mod release_1 {
     use super::Reading;
     use durable::prelude::*;
@@ -25,13 +25,13 @@ mod release_1 {
     }
 }
 
-/// The second release: also counts them, which takes another input.
+/// The second release: also counts them, which needs a different input.
 mod release_2 {
     use super::{Reading, Tally};
     use durable::prelude::*;
 
-    /// The old code but for its end, where it begins anew as version 2: a call carries the version of
-    /// its function. An execution that is under way has not come to its end, so its history fits.
+    /// The old code except for its end, where it continues as version 2: a call carries the version
+    /// of its function. A running execution has not reached its end yet, so its history fits.
     #[orchestrator(name = "meter", version = "1")]
     pub(super) async fn old_meter(ctx: &OrchestrationContext, sum: u64) -> Result<()> {
         let Reading(reading) = ctx.wait_for_event().await?;
@@ -77,7 +77,7 @@ pub(crate) async fn show(path: &Path) -> Result<()> {
     hub.shutdown().await
 }
 
-/// Raises a reading, and tells how far the meter is then.
+/// Raises a reading, and returns the state of the meter after it.
 async fn read_meter(hub: &TaskHub, reading: u64) -> Result<()> {
     let meter = hub.instance("meter")?;
     let before = meter.status().await?.custom_status;

@@ -3,13 +3,13 @@
 //! ```text
 //! cargo run -p examples --bin versioning
 //! ```
-//! A deployment is simulated: the hub is opened on the same folder with the functions of one release
-//! (`only_registered()` and `register::<..>()`), shut down, and opened with those of the next. A real
-//! program registers nothing by hand: a release is a build.
+//! A deployment is simulated: the hub is opened on the same folder with the functions of one
+//! release (`only_registered()` and `register::<..>()`), shut down, and opened with those of the
+//! next. A real program registers nothing by hand: a release is a build.
 //!
 //! Read in this order, which is the order of preference:
-//! * `side_by_side.rs`: two versions at once; and what happens to old instances whose code is gone.
-//! * `eternal.rs`: an orchestration that never ends moves on to the new version.
+//! * `side_by_side.rs`: two versions at once; and what happens to old instances without their code.
+//! * `eternal.rs`: an orchestration that never ends moves to the new version.
 //! * `patched.rs`: one function, changed in place.
 
 mod eternal;
@@ -29,7 +29,7 @@ async fn main() -> Result<()> {
     patched::show(&path("patched")).await
 }
 
-/// A hub that knows nothing but what is registered with it.
+/// A hub that has only the functions registered with it.
 fn release(name: &str, path: &Path) -> durable::client::TaskHubBuilder {
     println!("--- {name}");
     TaskHub::builder().path(path).only_registered()

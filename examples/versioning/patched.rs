@@ -1,5 +1,5 @@
-//! One function, changed in place under instances that are running: what happens without care, and
-//! with `ctx.patched(..)`.
+//! One function, changed in place while instances are running: without care, and with
+//! `ctx.patched(..)`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,7 +23,7 @@ async fn check_credit() -> Result<String> {
     Ok("checked the credit".to_owned())
 }
 
-/// What is running in the first release.
+/// The function of the first release.
 mod release_1 {
     use super::{Delivered, reserve};
     use durable::prelude::*;
@@ -37,7 +37,8 @@ mod release_1 {
     }
 }
 
-/// A step is put before one that running instances have done: their history does not fit.
+/// A new step is inserted before one that running instances have passed: their history does not
+/// fit.
 mod careless {
     use super::{Delivered, check_credit, reserve};
     use durable::prelude::*;
@@ -51,7 +52,7 @@ mod careless {
     }
 }
 
-/// The same change for those only that come here for the first time.
+/// The same change, only for instances that reach this point for the first time.
 mod careful {
     use super::{Delivered, check_credit, reserve};
     use durable::prelude::*;

@@ -1,5 +1,5 @@
-//! Two versions of one orchestration at once: each instance goes on with the code that it was
-//! started with.
+//! Two versions of one orchestration at once: each instance continues with the code with which it
+//! was started.
 
 use std::path::Path;
 
@@ -76,7 +76,7 @@ pub(crate) async fn show(path: &Path) -> Result<()> {
     without_the_old_code(path).await
 }
 
-/// `order-2` is still there, and its code is not.
+/// `order-2` still exists, but its code does not.
 async fn without_the_old_code(path: &Path) -> Result<()> {
     let hub = release("release 3 has version 2 only", path)
         .register::<v2::order>()
@@ -92,7 +92,7 @@ async fn without_the_old_code(path: &Path) -> Result<()> {
     }
     hub.shutdown().await?;
 
-    // For changes that do not touch what was done so far: a replay checks that.
+    // For changes that do not affect the steps done so far; the replay verifies that.
     let hub = release("release 4 lets old instances go on with the newest version", path)
         .register::<v2::order>()
         .register::<step>()

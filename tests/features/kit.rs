@@ -451,8 +451,8 @@ async fn a_file_that_is_no_history_is_named_with_the_line() -> Result<()> {
     let line = 1 + good.lines().position(|line| line.contains("TaskCompleted")).unwrap();
     let expected = format!("h.json:{line}:");
     assert!(unknown.starts_with(&expected), "{unknown}");
-    assert!(unknown.contains("this is no recorded history: unknown variant `TaskDone`"));
-    assert!(error("{\n}".into()).starts_with("h.json:2:1: this is no recorded history: missing"));
+    assert!(unknown.contains("not a recorded history: unknown variant `TaskDone`"));
+    assert!(error("{\n}".into()).starts_with("h.json:2:1: not a recorded history: missing"));
     assert_eq!(
         error(good.replace("\"format\": 1", "\"format\": 2")),
         "the recorded history `h.json` has format 2, and this release reads formats up to 1; \

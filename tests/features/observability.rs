@@ -220,7 +220,7 @@ async fn a_trace_context_that_is_none_is_refused() -> Result<()> {
     let context = TraceContext { traceparent: "00-1-2-3".to_owned(), tracestate: None };
     let refused = hub.start(notes().instance_id("untraced").trace_context(context)).await;
     let Err(error @ StartError::InvalidTraceContext(_)) = refused else { panic!("{refused:?}") };
-    assert!(error.to_string().starts_with("`00-1-2-3` is no traceparent: "), "{error}");
+    assert!(error.to_string().starts_with("invalid traceparent `00-1-2-3`: "), "{error}");
     assert!(hub.get_instance::<notes>("untraced").await?.is_none());
     Ok(())
 }

@@ -1,10 +1,11 @@
-//! What duroxide runs: the same workloads, in the settings that were found best for it.
+//! The workloads on duroxide, with the best settings that were found.
 //!
 //! * Its own SQLite provider on a file, as it is published. It sends a `PRAGMA synchronous` that is
 //!   not FULL, so its last commits may be lost with the power; `durable` and the raw log keep theirs.
-//! * Polls of a millisecond in place of 100, and one caller of the store at a time (`provider.rs`):
+//! * Polls every millisecond instead of every 100, and one caller of the store at a time
+//!   (`provider.rs`):
 //!   without these it is 3 to 20 times slower.
-//! * Who waits for an instance is told by the store instead of asking it again and again.
+//! * Waiting clients are notified by the store instead of querying it repeatedly.
 //!
 //! Read next: `provider.rs`.
 

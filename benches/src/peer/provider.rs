@@ -1,6 +1,6 @@
-//! duroxide's store behind a lock, and told of what it has written.
+//! duroxide's store behind a lock, with notifications of what it has written.
 //!
-//! Its dispatchers and clients otherwise meet in SQLite's own lock, where they wait in steps of
+//! Otherwise its dispatchers and clients contend for SQLite's own lock, where they wait in steps of
 //! many milliseconds.
 
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use tokio::sync::oneshot::{Receiver, Sender, channel};
 
 type Answer<T> = Result<T, ProviderError>;
 
-/// Who is to be told what of which instance.
+/// The subscribers of each instance.
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
     /// The instance of each orchestration item that is out.
@@ -53,7 +53,7 @@ impl Signals {
         let Some(instance) = lock(&self.out).remove(token) else { return };
         *lock(&self.turns).entry(instance.clone()).or_default() += 1;
         if let Some(waiting) = lock(&self.turned).remove(&instance) {
-            // Who no longer waits need not be told.
+            // The receiver may be gone.
             let _ = waiting.send(());
         }
         if let Some(status) = status

@@ -1,6 +1,6 @@
-//! What was measured: figures of runs, and the lines that they come to.
+//! The results: figures of runs, and their summary lines.
 //!
-//! Read next: `table.rs` (for people), `plot.rs` (the picture).
+//! Read next: `table.rs`, `plot.rs`.
 
 mod plot;
 mod table;
@@ -13,7 +13,7 @@ pub(crate) use self::plot::draw;
 pub(crate) use self::table::table;
 use crate::stats::median;
 
-/// Who was measured.
+/// The measured engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Engine {
@@ -32,7 +32,7 @@ impl Engine {
     }
 }
 
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Unit(pub(crate) &'static str);
@@ -54,7 +54,7 @@ struct Row {
     note: Option<&'static str>,
 }
 
-/// What the runs of an engine in a workload come to. This is a line of the output for scripts.
+/// The summary of an engine's runs of a workload. This is a line of the output for scripts.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Line {
     pub(crate) workload: String,
@@ -92,7 +92,7 @@ impl Report {
         }
     }
 
-    /// Says what has to be known about the figures of an engine in a workload.
+    /// Adds a note to the figures of an engine in a workload.
     pub(crate) fn note(&mut self, workload: &str, engine: Engine, note: &'static str) {
         let same = |row: &&mut Row| row.workload == workload && row.engine == engine;
         if let Some(row) = self.rows.iter_mut().find(same) {
@@ -100,8 +100,8 @@ impl Report {
         }
     }
 
-    /// What it all comes to: workloads in the order in which they were first run, and within each
-    /// durable, duroxide, the raw limit.
+    /// The summary lines: workloads in the order in which they first ran, and within each
+    /// `durable`, duroxide, the raw limit.
     pub(crate) fn lines(&self) -> Vec<Line> {
         let mut order = BTreeMap::new();
         for row in &self.rows {
@@ -136,7 +136,7 @@ impl Report {
     }
 }
 
-/// `value` to six digits, which is more than was measured.
+/// `value` to six digits, which exceeds the precision of the measurement.
 fn six_digits(value: f64) -> f64 {
     format!("{value:.5e}").parse().unwrap_or(value)
 }

@@ -1,7 +1,7 @@
-//! The picture: how far each engine is from the raw limit, on a logarithmic scale.
+//! The plot: the distance of each engine from the raw limit, on a logarithmic scale.
 //!
-//! Only workloads that the raw log ran have a place in it. Times are turned round, so that right is
-//! always better, and the raw limit is the line at 1.
+//! It contains the workloads that have a raw limit. Times are inverted, so that right is always
+//! better, and the raw limit is the line at 1.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use super::{Engine, Line};
 const WIDTH: u32 = 900;
 const ROW_HEIGHT: usize = 26;
 
-/// A dot: where it stands, and from where to where its runs went.
+/// A dot: the median, and the range of the runs.
 struct Dot<'a> {
     workload: &'a str,
     engine: Engine,

@@ -1,4 +1,4 @@
-//! The table, as Markdown: it stands in a terminal as well as in a page.
+//! The table, as Markdown, for terminals and pages.
 
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -37,7 +37,7 @@ pub(crate) fn table(lines: &[Line]) -> String {
     if notes.is_empty() { table.to_string() } else { format!("{table}\n\n{}", notes.join("\n")) }
 }
 
-/// A figure with three digits or so, and thousands set apart.
+/// A figure with about three significant digits and thousands separators.
 fn number(value: f64) -> String {
     let decimals = match value.abs() {
         below if below < 0.01 => 5,

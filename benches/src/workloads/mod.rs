@@ -16,16 +16,16 @@ use durable::Result;
 use crate::plan::Plan;
 use crate::report::Report;
 
-/// What can be asked for.
+/// The groups of workloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Group {
-    /// One durable step after the other, and commits of 1 and of 64 steps.
+    /// Durable steps in sequence, and commits of 1 and of 64 steps.
     Step,
     /// Hello sequences, 1 to 2,048 outstanding.
     Hello,
     /// 1,000 and 10,000 activities at once.
     FanOut,
-    /// 5,000 and 100,000 activities, one after the other.
+    /// 5,000 and 100,000 activities in sequence.
     Sequence,
     /// External events from orchestration to orchestration, and from a client.
     Events,

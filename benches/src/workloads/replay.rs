@@ -1,9 +1,9 @@
-//! `replay/N`: from an event to the result of an instance whose history of N events has to be
-//! replayed first, since the hub was opened after it had been written.
+//! `replay/N`: from an event to the result of an instance whose history of N events is replayed
+//! first, because the hub has just been opened.
 //!
-//! `replay/N/open` is how long opening took, so that work cannot hide there; `replay/N/event` is the
-//! time for each event. The raw limit reads as many bytes, and appends and syncs the groups that the
-//! end of the instance made.
+//! `replay/N/open` is how long opening took, so that work cannot hide there; `replay/N/event` is
+//! the time for each event. The raw limit reads as many bytes, and appends and syncs the groups
+//! that the end of the instance made.
 
 use std::fs;
 use std::time::Duration;

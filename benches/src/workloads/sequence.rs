@@ -1,6 +1,6 @@
-//! `sequence/N`: one orchestration of N activities, one after the other.
+//! `sequence/N`: one orchestration of N activities in sequence.
 //!
-//! `first-1000` and `last-1000` say whether a step costs more the longer the history is.
+//! `first-1000` and `last-1000` show whether the cost of a step grows with the history.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::report::{Engine, Report, Unit};
 
 const SECONDS: Unit = Unit("s");
-/// How many steps stand for the beginning, and for the end.
+/// The number of steps that are measured at the beginning and at the end.
 const PART: usize = 1000;
 
 pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
@@ -46,7 +46,7 @@ async fn run_one(plan: &Plan, report: &mut Report, steps: u32) -> Result<()> {
     Ok(())
 }
 
-/// The groups of so many steps: those of the first steps again and again, since all are alike.
+/// The groups of this many steps: the first ones, repeated, because all steps are alike.
 async fn record(plan: &Plan, steps: u32) -> Result<Vec<usize>> {
     const RECORDED: u32 = 500;
     let folder = plan.fresh()?;

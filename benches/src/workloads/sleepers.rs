@@ -1,8 +1,8 @@
 //! `sleepers/N`: N instances asleep on a timer of 24 hours.
 //!
 //! Memory belongs to a process, so this program runs itself again as a child for each engine. The
-//! child puts the instances to sleep, tells what that took, and is killed; a second child opens what
-//! is there, and is timed from before its start until a new orchestration has run to its end.
+//! child puts the instances to sleep, reports the cost, and is killed. A second child opens the
+//! same folder, and is timed from before its start until a new orchestration has completed.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::system::disk_bytes;
 const PER_SECOND: Unit = Unit("instances/s");
 const MB: Unit = Unit("MB");
 const BYTES: Unit = Unit("bytes each");
-/// How many starts are outstanding while instances are put to sleep.
+/// The number of outstanding starts while instances are put to sleep.
 pub(crate) const STARTS_AT_ONCE: usize = 2048;
 
 pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
@@ -54,7 +54,7 @@ async fn run_one(plan: &Plan, report: &mut Report, count: usize, runs: usize) ->
     Ok(())
 }
 
-/// What an engine needed.
+/// The figures of an engine.
 struct Slept {
     per_second: f64,
     memory_mb: f64,
@@ -103,7 +103,7 @@ fn add(report: &mut Report, name: &str, engine: Engine, slept: &Slept) {
     report.add(&format!("{name}/reopen-memory"), engine, MB, slept.reopen_memory_mb);
 }
 
-/// The groups of so many instances that go to sleep.
+/// The groups of this many instances that go to sleep.
 struct Recorded {
     groups: Vec<usize>,
     instances: usize,
@@ -117,7 +117,7 @@ async fn record(plan: &Plan, instances: usize) -> Result<Recorded> {
     Ok(Recorded { groups: groups.take(), instances })
 }
 
-/// Starts so many sleepers and waits until all are asleep.
+/// Starts this many sleepers and waits until all are asleep.
 pub(crate) async fn put_to_sleep(hub: &durable::TaskHub, count: usize) -> Result<()> {
     let hub = hub.clone();
     let one = move || {

@@ -1,9 +1,8 @@
-//! Chains of causes: how long and how large one may be, and everything that walks along one.
+//! Chains of causes: limits on length and size, and all code that walks along one.
 //!
-//! **Invariant:** nothing here recurses, whatever the length of a chain, and no chain that is stored
-//! is longer than [`LINKS_MAX`]. A failure that an orchestration takes over from its
-//! sub-orchestration gets one link longer at each level, and an error of the user may have any
-//! number of causes.
+//! **Invariant:** nothing here recurses, whatever the length of a chain, and no chain that is
+//! stored is longer than [`LINKS_MAX`]. A failure grows by one link at each level of
+//! sub-orchestrations, and an error of the user may have any number of causes.
 
 use std::error::Error as StdError;
 use std::fmt::{self, Write};
@@ -13,22 +12,22 @@ use super::FailureDetails;
 /// How many links a chain may have, the failure itself included.
 pub(super) const LINKS_MAX: usize = 64;
 
-/// How many causes of a user's error are counted. There may be an endless number: an error can be
-/// its own source.
+/// The maximum number of counted causes of a user's error. The chain may be infinite: an error can
+/// be its own source.
 const COUNT_MAX: usize = 10_000;
 
 /// Begins the message of a link that stands for causes that were not all counted.
 const AT_LEAST: &str = "at least ";
 
-/// Bytes of the text that is taken from a user's error. Its `Display` may write without end.
+/// The maximum length in bytes of a text from a user's error, whose `Display` may be unbounded.
 const TEXT_MAX: usize = 1024 * 1024;
 
-/// Bytes that the message of a failure may have however small payloads have to be, so that it says
-/// something.
+/// The minimum limit in bytes on the message of a failure, even if payloads must be smaller, so
+/// that the message remains useful.
 const TEXT_MIN: usize = 256;
 
 impl FailureDetails {
-    /// What caused `error`, link by link; a link that is itself a recorded failure is kept whole.
+    /// The causes of `error`, link by link; a link that is itself a recorded failure is kept whole.
     pub(crate) fn from_source(error: Option<&(dyn StdError + 'static)>) -> Option<Box<Self>> {
         let (mut links, mut next, mut left_out) = (Vec::new(), error, 0);
         while let Some(error) = next {
@@ -68,8 +67,8 @@ impl FailureDetails {
         self.cut(LINKS_MAX, 0)
     }
 
-    /// The same failure, of which neither the texts nor the values of all links have more than
-    /// `payload` bytes. Whatever is cut or left out says so.
+    /// The same failure, cut so that neither the texts nor the values of all links together have
+    /// more than `payload` bytes. The message says what is missing.
     pub(crate) fn bounded(mut self, payload: usize) -> Self {
         self = self.shortened();
         let (mut texts, mut values) = (payload.max(TEXT_MIN), payload);
@@ -92,8 +91,8 @@ impl FailureDetails {
         self
     }
 
-    /// The first `links_max` links, of which the last says how many are left out, if any are;
-    /// `left_out` are not in the chain any more.
+    /// The first `links_max` links. The last one says how many are left out, if any; `left_out`
+    /// links were left out before.
     pub(super) fn cut(mut self, links_max: usize, left_out: usize) -> Self {
         if left_out == 0 && self.chain().nth(links_max).is_none() {
             return self;
@@ -142,7 +141,8 @@ impl FailureDetails {
         links.into_iter().rev().fold(None, |inner, link| Some(Box::new(Self { inner, ..link })))
     }
 
-    /// Drops what caused this failure, link by link: the compiler's own code would recurse.
+    /// Drops the causes of this failure, link by link, because the drop that the compiler generates
+    /// would recurse.
     pub(crate) fn drop_causes(&mut self) {
         let mut rest = self.inner.take();
         while let Some(mut link) = rest {
@@ -181,7 +181,7 @@ impl PartialEq for FailureDetails {
 
 impl Eq for FailureDetails {}
 
-/// The links one after another, not one in another.
+/// The links as a list, without nesting.
 impl fmt::Debug for FailureDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         struct Link<'a>(&'a FailureDetails);
@@ -201,7 +201,7 @@ impl fmt::Debug for FailureDetails {
     }
 }
 
-/// What `said` displays, cut at [`TEXT_MAX`].
+/// The display of `said`, cut at [`TEXT_MAX`].
 fn text(said: &(impl fmt::Display + ?Sized)) -> String {
     struct Sink(String);
     impl Write for Sink {
@@ -220,7 +220,7 @@ fn text(said: &(impl fmt::Display + ?Sized)) -> String {
     text
 }
 
-/// Cuts a text to about `bytes_max`; what is left says how much is missing.
+/// Cuts a text to about `bytes_max`; the result says how much is missing.
 fn cut_text(text: &mut String, bytes_max: usize) {
     if text.len() > bytes_max {
         let kept = text.floor_char_boundary(bytes_max);

@@ -1,4 +1,4 @@
-//! Entities: how they are named, and what is kept of one.
+//! Entities: their ids and their stored state.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{InstanceId, Json, MessageId, ParentInstance};
 
-/// Stands in the id of a scheduled signal between the entity and what tells signals apart.
+/// In the id of a delayed signal, separates the entity from the id of the message.
 pub(super) const SCHEDULED: char = '#';
 
-/// Names an entity within its task hub: which kind of entity, and which of that kind.
+/// Names an entity within its task hub: its kind, and its key.
 ///
 /// # Rules
 /// The name is not empty, has no `@`, and is kept in lower case. The key may be empty. Neither has
@@ -19,8 +19,8 @@ pub(super) const SCHEDULED: char = '#';
 /// ```
 /// use durable::EntityId;
 ///
-/// let id = EntityId::new("Counter", "visits")?;
-/// assert_eq!((id.name(), id.key(), id.to_string().as_str()), ("counter", "visits", "@counter@visits"));
+/// let id = EntityId::new("Counter", "visits")?; assert_eq!((id.name(), id.key(),
+/// id.to_string().as_str()), ("counter", "visits", "@counter@visits"));
 /// assert!(EntityId::new("counter", "visits/today").is_err());
 /// # Ok::<(), durable::protocol::InvalidEntityId>(())
 /// ```
@@ -54,12 +54,12 @@ impl EntityId {
         }
     }
 
-    /// Which kind of entity it is, in lower case.
+    /// The name of its kind, in lower case.
     pub fn name(&self) -> &str {
         self.parts().0
     }
 
-    /// Which of its kind it is.
+    /// Its key within the kind.
     pub fn key(&self) -> &str {
         self.parts().1
     }
@@ -69,12 +69,12 @@ impl EntityId {
         self.0.as_str()
     }
 
-    /// The id under which messages to it and its record are found.
+    /// The instance id of its record and its messages.
     pub fn instance_id(&self) -> &InstanceId {
         &self.0
     }
 
-    /// The id under which a signal to it is kept until it is due.
+    /// The instance id of a delayed signal to it.
     pub(crate) fn of_scheduled(&self, signal: MessageId) -> InstanceId {
         InstanceId::of_entity(format!("{self}{SCHEDULED}{signal}"))
     }
@@ -134,27 +134,27 @@ pub struct InvalidEntityId {
 }
 
 impl InvalidEntityId {
-    /// What was to be an id.
+    /// The invalid text.
     pub(super) fn into_id(self) -> String {
         self.id
     }
 }
 
-/// What is kept of an entity: written anew after each batch of operations.
+/// The stored state of an entity, rewritten after each batch of operations.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EntityState {
-    /// Its state; none if it has none.
+    /// Its state, if it has one.
     pub state: Option<Json>,
-    /// The critical section that has it locked: who asked, with the `event_id` of the
+    /// The critical section that holds its lock: the orchestration, with the `event_id` of its
     /// `EntityLockRequested`.
     pub locked_by: Option<ParentInstance>,
-    /// How many messages were waiting behind the batch.
+    /// The number of messages that were waiting after the batch.
     pub backlog: u64,
 }
 
 impl EntityState {
-    /// Whether there is nothing to keep.
+    /// Whether it can be purged: it has no state, no lock and no messages.
     pub(crate) fn is_empty(&self) -> bool {
         let Self { state, locked_by, backlog: _ } = self;
         state.is_none() && locked_by.is_none()

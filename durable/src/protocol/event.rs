@@ -63,7 +63,8 @@ pub enum EventKind {
     ExecutionRewound {
         /// Why.
         reason: String,
-        /// In a message to a sub-orchestration: what starts it again if it was terminated or purged.
+        /// In a message to a sub-orchestration: the start that restores it if it was terminated or
+        /// purged.
         #[serde(default)]
         start: Option<Box<ExecutionStarted>>,
     },
@@ -77,7 +78,7 @@ pub enum EventKind {
         input: Json,
         /// Where in the source the call was written, as `file:line`.
         source: Option<String>,
-        /// What it is marked with.
+        /// Its tags.
         #[serde(default)]
         tags: Tags,
     },
@@ -90,18 +91,18 @@ pub enum EventKind {
     },
     /// An activity failed.
     ///
-    /// One that failed while the instance was suspended is recorded before its retry policy is
-    /// asked. If the policy retries it, a `TaskAttemptFailed` of the same task follows when the
-    /// instance goes on, and counts instead of this event. So it is for sub-orchestrations.
+    /// A failure that arrives while the instance is suspended is recorded before its retry policy
+    /// is evaluated. If the policy retries it, a `TaskAttemptFailed` of the same task follows when
+    /// the instance resumes, and replaces this event. The same holds for sub-orchestrations.
     TaskFailed {
         /// `event_id` of its `TaskScheduled`.
         task_scheduled_id: i32,
         /// Why.
         failure: FailureDetails,
     },
-    /// A run of an activity or of a sub-orchestration failed, and it will be tried again.
+    /// A run of an activity or of a sub-orchestration failed, and will be retried.
     ///
-    /// Durable Task writes a failure, a timer and a new request instead; here the engine retries.
+    /// Durable Task records a failure, a timer and a new request instead; here the engine retries.
     TaskAttemptFailed {
         /// `event_id` of its `TaskScheduled` or `SubOrchestrationInstanceCreated`.
         task_scheduled_id: i32,
@@ -124,10 +125,10 @@ pub enum EventKind {
         input: Json,
         /// Where in the source the call was written, as `file:line`.
         source: Option<String>,
-        /// Whether nobody waits for its result.
+        /// Whether it is detached: its result is not awaited.
         #[serde(default)]
         detached: bool,
-        /// What it is marked with.
+        /// Its tags.
         #[serde(default)]
         tags: Tags,
     },
@@ -154,7 +155,7 @@ pub enum EventKind {
     },
     /// A timer was due.
     TimerFired {
-        /// `event_id` of its `TimerCreated`; -1 for the start of an instance at a later time.
+        /// `event_id` of its `TimerCreated`; -1 for the delayed start of an instance.
         timer_id: i32,
         /// When it was due.
         fire_at: Timestamp,
@@ -165,19 +166,19 @@ pub enum EventKind {
         instance_id: InstanceId,
         /// The event's name.
         name: String,
-        /// What it carries.
+        /// Its data.
         input: Json,
         /// Where in the source it was sent, as `file:line`.
         source: Option<String>,
     },
-    /// An external event came in.
+    /// An external event arrived.
     EventRaised {
         /// The event's name.
         name: String,
-        /// What it carries.
+        /// Its data.
         input: Json,
     },
-    /// Something to remember; what, its text says. `patched:ID` is a [patch] that was taken.
+    /// A recorded fact, named by its text. `patched:ID` is a [patch] that was taken.
     ///
     /// [patch]: crate::OrchestrationContext::patched
     GenericEvent {
@@ -198,7 +199,7 @@ pub enum EventKind {
         #[serde(default)]
         critical_section: Option<i32>,
     },
-    /// The orchestrator asked an entity for an operation of which it does not wait for the result.
+    /// The orchestrator signalled an entity: it does not wait for the result of the operation.
     EntityOperationSignaled {
         /// The entity.
         entity_id: EntityId,
@@ -218,7 +219,7 @@ pub enum EventKind {
         /// What it returned.
         result: Json,
     },
-    /// An operation of an entity failed, and left no trace there.
+    /// An operation of an entity failed and changed nothing there.
     EntityOperationFailed {
         /// `event_id` of its `EntityOperationCalled`.
         task_scheduled_id: i32,
@@ -227,8 +228,8 @@ pub enum EventKind {
     },
     /// The orchestrator asked for a critical section.
     EntityLockRequested {
-        /// The entities to lock, in the order in which they are locked; in a message, those that are
-        /// not locked yet.
+        /// The entities to lock, in the order in which they are locked; in a message, those that
+        /// are not locked yet.
         lock_set: Vec<EntityId>,
         /// Where in the source it was asked for, as `file:line`.
         source: Option<String>,
@@ -238,7 +239,7 @@ pub enum EventKind {
         /// `event_id` of its `EntityLockRequested`.
         task_scheduled_id: i32,
     },
-    /// The critical section has ended, or is not wanted any more.
+    /// The critical section has ended, or its request was abandoned.
     EntityUnlockSent {
         /// `event_id` of its `EntityLockRequested`.
         task_scheduled_id: i32,
@@ -246,7 +247,7 @@ pub enum EventKind {
         /// another.
         lock_set: Vec<EntityId>,
     },
-    /// What is kept of an entity: the one event of its history.
+    /// The state of an entity: the only event of its history.
     EntityState(Box<EntityState>),
     /// An episode began; its timestamp is the orchestrator's clock.
     OrchestratorStarted,
@@ -269,13 +270,13 @@ pub struct ExecutionStarted {
     /// Hash of the orchestrator's code when the execution began.
     #[serde(default)]
     pub code_hash: Option<u64>,
-    /// Who waits for the result, if it is a sub-orchestration.
+    /// The call that waits for the result, if it is a sub-orchestration.
     #[serde(default)]
     pub parent: Option<ParentInstance>,
-    /// When it is to begin, if that was later than its start was asked for.
+    /// When it is to begin, if its start is delayed.
     #[serde(default)]
     pub scheduled_start: Option<Timestamp>,
-    /// What it is marked with.
+    /// Its tags.
     #[serde(default)]
     pub tags: Tags,
     /// The trace that it is part of.
@@ -289,17 +290,17 @@ pub struct ExecutionStarted {
     pub generation: u64,
     /// Which replay rules the execution follows: [`REPLAY_VERSION`] of the release that started it.
     ///
-    /// An execution follows the rules that it began with for as long as it runs, so a later release
-    /// replays it as the release did that started it. 0 where it was started before 0.2.
+    /// An execution follows the rules with which it began, so a later release replays it as the
+    /// release that started it did. 0 if it was started before 0.2.
     #[serde(default)]
     pub replay_version: u8,
-    /// The hub's limits when the execution began, which count for as long as it runs: so what was
-    /// refused then is refused in a replay, and nothing else. None where it was started before 0.2.
+    /// The hub's limits when the execution began. They apply until it ends, so a replay refuses
+    /// exactly what was refused before. `None` if it was started before 0.2.
     #[serde(default)]
     pub limits: Option<ExecutionLimits>,
 }
 
-/// How much an execution may ask for, and how large its values may be.
+/// Limits on the requests and values of an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ExecutionLimits {
@@ -315,10 +316,11 @@ pub struct ExecutionLimits {
     pub unread_events: u64,
 }
 
-/// The replay rules that executions follow which this release starts.
+/// The replay rules of executions that this release starts.
 ///
 /// * 0: release 0.1.
-/// * 1: release 0.2. After a continue-as-new, [`new_guid`] is derived from the execution id. A dropped
+/// * 1: release 0.2. After a continue-as-new, [`new_guid`] is derived from the execution id. A
+///   dropped
 ///   wait for an external event hands its event to the next wait of that name, which hands its own
 ///   down the line, so events stay in order; and who got an event this way goes on at once, not when
 ///   something else happens. An output that cannot be read again is a failure, and so is an event or
@@ -338,7 +340,7 @@ pub struct ExecutionLimits {
 pub const REPLAY_VERSION: u8 = 1;
 
 impl ExecutionStarted {
-    /// A start with nothing but what it must have.
+    /// A start with the required fields only.
     pub fn new(
         name: impl Into<String>,
         version: Option<String>,
@@ -416,7 +418,7 @@ impl EventKind {
         }
     }
 
-    /// What is handed over by an action that the event records.
+    /// The value that the recorded action passes on.
     pub(crate) fn handed_over(&self) -> Option<&Json> {
         match self {
             Self::TaskScheduled { input, .. }
@@ -428,7 +430,7 @@ impl EventKind {
         }
     }
 
-    /// Whether the event came to the instance, and was not made by its orchestrator.
+    /// Whether the event came from outside, and was not made by the instance's orchestrator.
     pub(crate) fn came_in(&self) -> bool {
         match self {
             Self::ExecutionStarted(_)
@@ -496,8 +498,8 @@ impl EventKind {
         }
     }
 
-    /// The number of the activity or sub-orchestration whose run failed, if that is what the event
-    /// says.
+    /// The number of the activity or sub-orchestration whose run failed, if the event is such a
+    /// failure.
     pub(crate) fn failed_call(&self) -> Option<i32> {
         match self {
             Self::TaskFailed { task_scheduled_id, .. }
@@ -508,7 +510,7 @@ impl EventKind {
         }
     }
 
-    /// The number of the task whose time was up, if that is what the event says.
+    /// The number of the task that timed out, if the event is a timeout.
     pub(crate) fn timed_out(&self) -> Option<i32> {
         match self {
             Self::TaskFailed { task_scheduled_id, failure }
@@ -521,12 +523,12 @@ impl EventKind {
         }
     }
 
-    /// The event that remembers a patch.
+    /// The event that records a patch.
     pub(crate) fn of_patch(id: &str) -> Self {
         Self::GenericEvent { data: format!("{PATCHED}{id}") }
     }
 
-    /// The patch that the event remembers.
+    /// The patch that the event records.
     pub(crate) fn patch(&self) -> Option<&str> {
         match self {
             Self::GenericEvent { data } => data.strip_prefix(PATCHED),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Json, causes};
 
-/// Why a task or an orchestration failed, as it stands in the history.
+/// Why a task or an orchestration failed, as recorded in the history.
 ///
 /// The fields are those of Durable Functions' `FailureDetails`; the stack trace is left out, since
 /// an error in Rust has none.
@@ -16,24 +16,24 @@ use super::{Json, causes};
 /// # Size
 ///
 /// A chain of causes has at most 64 links. If there are more, the last link is of the type
-/// [`CAUSES_LEFT_OUT`](Self::CAUSES_LEFT_OUT) and says how many are left out. In a history the texts
-/// of all links together have at most as many bytes as a value
-/// ([`max_payload`](crate::client::TaskHubBuilder::max_payload)), and so have their values: a longer text is cut,
-/// a larger value is left out, and the message says so.
+/// [`CAUSES_LEFT_OUT`](Self::CAUSES_LEFT_OUT) and says how many are left out. In a history, the
+/// texts of all links together have at most
+/// [`max_payload`](crate::client::TaskHubBuilder::max_payload) bytes, and so have their values. A
+/// longer text is cut and a larger value is left out; the message says so.
 #[derive(Deserialize)]
 #[non_exhaustive]
 pub struct FailureDetails {
-    /// The kind of failure: the path of the error's type, or one of the constants here. Empty where
-    /// it is not known, as of what caused an error.
+    /// The kind of failure: the path of the error's type, or one of the constants here. Empty if it
+    /// is unknown, as for the causes of an error.
     pub error_type: String,
     /// What went wrong, for people.
     pub message: String,
     /// What caused it, and what caused that; set by [`caused_by`](Self::caused_by), which keeps the
     /// chain short.
     pub inner: Option<Box<FailureDetails>>,
-    /// Whether trying again is pointless; no retry policy tries again then.
+    /// Whether a retry is pointless. No retry policy retries such a failure.
     pub non_retriable: bool,
-    /// The user's own error, so that it comes back as the value that it was.
+    /// The user's own error, so that it is available as a value.
     #[serde(default, deserialize_with = "given")]
     pub value: Option<Json>,
 }
@@ -47,7 +47,7 @@ impl FailureDetails {
     pub const INVALID_OUTPUT: &str = "durable::InvalidOutput";
     /// The hub does not know the activity.
     pub const NOT_REGISTERED: &str = "durable::NotRegistered";
-    /// The hub was not given the shared state that the activity wants.
+    /// The hub was not given the shared state that the activity needs.
     pub const MISSING_STATE: &str = "durable::MissingState";
     /// The stored state of an entity does not fit its type.
     pub const INVALID_STATE: &str = "durable::InvalidState";
@@ -56,22 +56,22 @@ impl FailureDetails {
     /// A call was awaited outside of an orchestrator.
     pub const NOT_IN_ORCHESTRATOR: &str = "durable::NotInOrchestrator";
 
-    /// An event carries something else than what is waited for.
+    /// The data of an event does not fit the type that the orchestrator waits for.
     pub const INVALID_EVENT: &str = "durable::InvalidEvent";
     /// A value is larger than the hub allows.
     pub const PAYLOAD_TOO_LARGE: &str = "durable::PayloadTooLarge";
-    /// An execution asked for more than the hub allows.
+    /// An execution made more requests than the hub allows.
     pub const TOO_MANY_ACTIONS: &str = "durable::TooManyActions";
     /// More events came in than the hub keeps for an execution.
     pub const TOO_MANY_EVENTS: &str = "durable::TooManyEvents";
-    /// The time for a call, or for an attempt, was up.
+    /// A call or an attempt timed out.
     pub const TIMEOUT: &str = "durable::Timeout";
     /// A sub-orchestration was terminated.
     pub const TERMINATED: &str = "durable::Terminated";
-    /// Not a failure: it stands at the end of a chain of causes that was too long to be kept, and its
-    /// message says how many are left out.
+    /// Not a failure: the end of a chain of causes that was too long. Its message says how many are
+    /// left out.
     pub const CAUSES_LEFT_OUT: &str = "durable::CausesLeftOut";
-    /// The id that a sub-orchestration was to have is taken.
+    /// The requested id of a sub-orchestration is taken.
     pub const INSTANCE_EXISTS: &str = "durable::InstanceExists";
 
     /// The failures that no function returned.
@@ -93,7 +93,7 @@ impl FailureDetails {
         Self::INSTANCE_EXISTS,
     ];
 
-    /// A failure of this type with this message, and nothing else known of it.
+    /// A failure of this type with this message, without further details.
     pub fn new(error_type: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             error_type: error_type.into(),
@@ -104,7 +104,7 @@ impl FailureDetails {
         }
     }
 
-    /// An execution has asked for more than `max` things.
+    /// An execution has made more than `max` requests.
     pub(crate) fn too_many_actions(max: u32) -> Self {
         let message = format!(
             "this execution has asked for more than {max} activities, timers and so on; use \
@@ -122,7 +122,7 @@ impl FailureDetails {
         Self::new(Self::TOO_MANY_EVENTS, message).non_retriable()
     }
 
-    /// The same failure, never to be tried again.
+    /// The same failure, marked as non-retriable.
     #[must_use]
     pub fn non_retriable(mut self) -> Self {
         self.non_retriable = true;
@@ -156,7 +156,7 @@ impl FailureDetails {
         Self::OF_RUNTIME.contains(&self.error_type.as_str())
     }
 
-    /// Whether it is of the type `T`, whatever caused it.
+    /// Whether it is of the type `T` itself, regardless of its causes.
     pub(crate) fn is_of<T: 'static>(&self) -> bool {
         crate::error::is_name_of::<T>(&self.error_type)
     }
@@ -167,8 +167,8 @@ impl FailureDetails {
     }
 }
 
-/// By hand, because the value of an error may be a JSON `null`, and where that would look like none
-/// at all, none is left out; and because a chain that is too long is cut, since it could not be read.
+/// By hand, for two reasons. The value of an error may be a JSON `null`, which must not be confused
+/// with no value, so an absent value is left out. And a chain that is too long to be read is cut.
 impl Serialize for FailureDetails {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.chain().nth(causes::LINKS_MAX).is_some() {
@@ -190,7 +190,7 @@ impl Serialize for FailureDetails {
     }
 }
 
-/// A value that is there, be it `null`.
+/// A present value, which may be `null`.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
     if deserializer.is_human_readable() {
         Json::deserialize(deserializer).map(Some)
@@ -205,9 +205,9 @@ impl fmt::Display for FailureDetails {
     }
 }
 
-/// The source is the next cause that the message does not say: the message of a failed call ends with
-/// that of the failure, which would otherwise be printed twice. [`chain`](FailureDetails::chain) has
-/// every cause.
+/// The source is the next cause that the message does not contain: the message of a failed call
+/// ends with that of the failure, which would otherwise be printed twice.
+/// [`chain`](FailureDetails::chain) has every cause.
 impl StdError for FailureDetails {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         crate::error::cause_of(self).map(|cause| cause as _)

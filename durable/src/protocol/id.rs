@@ -1,6 +1,6 @@
-//! Names of things: instances, their executions, messages, partitions.
+//! Ids of instances, executions, messages and partitions.
 //!
-//! Ids are made by whoever starts or sends something and are only carried from there on.
+//! The code that starts or sends something makes its id; everything else only passes it on.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -60,12 +60,12 @@ impl InstanceId {
         }
     }
 
-    /// Makes an id that nothing else has: a random GUID without hyphens.
+    /// Makes a unique id: a random GUID without hyphens.
     pub fn generate() -> Self {
         Self(Uuid::new_v4().simple().to_string().into())
     }
 
-    /// The id of a sub-orchestration that was given none: it follows from who asks for it.
+    /// The default id of a sub-orchestration, derived from its caller.
     pub(crate) fn of_child(parent: ExecutionId, task: i32) -> Self {
         Self(format!("{parent}:{task}").into())
     }
@@ -75,7 +75,7 @@ impl InstanceId {
         &self.0
     }
 
-    /// Takes what [`EntityId`] has checked.
+    /// Takes a text that [`EntityId`] has checked.
     pub(super) fn of_entity(id: String) -> Self {
         Self(id.into())
     }
@@ -85,12 +85,12 @@ impl InstanceId {
         if self.is_entity() { EntityId::try_from(self.0.as_ref().to_owned()).ok() } else { None }
     }
 
-    /// With what the ids begin under which signals to this entity are kept until they are due.
+    /// The prefix of the ids of delayed signals to this entity.
     pub(crate) fn prefix_of_signals(entity: &EntityId) -> String {
         format!("{entity}{SCHEDULED}")
     }
 
-    /// The entity that a signal is for which is kept under this id until it is due.
+    /// The receiver of the delayed signal with this id.
     pub(crate) fn entity_of_signal(&self) -> Option<EntityId> {
         let (entity, _) = self.is_scheduled_signal().then(|| self.0.rsplit_once(SCHEDULED))??;
         EntityId::try_from(entity.to_owned()).ok()
@@ -106,7 +106,7 @@ impl InstanceId {
         !self.0.starts_with('@')
     }
 
-    /// Whether it names a signal to an entity that is kept until it is due.
+    /// Whether it names a delayed signal to an entity.
     pub(crate) fn is_scheduled_signal(&self) -> bool {
         !self.is_orchestration() && self.0.contains(SCHEDULED)
     }
@@ -116,14 +116,14 @@ impl InstanceId {
     }
 }
 
-/// So that an id that is known can be given wherever one is made of text.
+/// So that an id can be passed wherever text is accepted.
 impl AsRef<str> for InstanceId {
     fn as_ref(&self) -> &str {
         &self.0
     }
 }
 
-/// So that a map by id can be asked with text.
+/// So that text can be looked up in a map by id.
 impl Borrow<str> for InstanceId {
     fn borrow(&self) -> &str {
         &self.0
@@ -131,7 +131,7 @@ impl Borrow<str> for InstanceId {
 }
 
 impl InstanceId {
-    /// Why an id that begins as an entity's is none of an instance.
+    /// Why an id with an entity's prefix is not an instance id.
     fn refused(id: String) -> InvalidInstanceId {
         InvalidInstanceId { id, rule: RESERVED }
     }
@@ -149,7 +149,7 @@ impl fmt::Debug for InstanceId {
     }
 }
 
-/// As it is stored: an entity's, too.
+/// The stored form, which may also be an entity's id.
 impl TryFrom<String> for InstanceId {
     type Error = InvalidInstanceId;
 
@@ -194,17 +194,17 @@ pub struct InvalidInstanceId {
 pub struct ExecutionId(Uuid);
 
 impl ExecutionId {
-    /// Makes an id that nothing else has.
+    /// Makes a unique id.
     pub fn generate() -> Self {
         Self(Uuid::new_v4())
     }
 
-    /// The id that is this number; for tests and stores.
+    /// The id with this number; for tests and stores.
     pub const fn from_u128(number: u128) -> Self {
         Self(Uuid::from_u128(number))
     }
 
-    /// The id of an attempt at a sub-orchestration: it follows from who asks for it.
+    /// The id of an attempt at a sub-orchestration, derived from its caller.
     pub(crate) fn of_child(parent: Self, task: i32, attempt: u32) -> Self {
         Self(Uuid::new_v5(&parent.0, format!("{task}:{attempt}").as_bytes()))
     }
@@ -227,12 +227,12 @@ impl fmt::Display for ExecutionId {
 pub struct MessageId(Uuid);
 
 impl MessageId {
-    /// Makes an id that nothing else has.
+    /// Makes a unique id.
     pub fn generate() -> Self {
         Self(Uuid::new_v4())
     }
 
-    /// The id that is this number; for tests and stores.
+    /// The id with this number; for tests and stores.
     pub const fn from_u128(number: u128) -> Self {
         Self(Uuid::from_u128(number))
     }

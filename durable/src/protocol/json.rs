@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// A user's value as it is stored: JSON text, shared and never changed.
+/// A user's value as it is stored: immutable, shared JSON text.
 ///
-/// In a human-readable format it is written as the JSON that it is, elsewhere as a string.
+/// A human-readable format contains it as JSON, any other format as a string.
 ///
 /// ```
 /// use durable::protocol::Json;
@@ -23,7 +23,7 @@ use serde_json::value::RawValue;
 pub struct Json(Arc<str>);
 
 impl Json {
-    /// Takes text that must be one JSON value.
+    /// Wraps text that must be one JSON value.
     ///
     /// # Errors
     /// What is wrong with the text, and where.
@@ -32,15 +32,15 @@ impl Json {
         Ok(Self(text.into()))
     }
 
-    /// The JSON of nothing: `null`.
+    /// The JSON value `null`.
     pub fn null() -> Self {
         Self("null".into())
     }
 
-    /// How many arrays and objects may stand in each other to be read by `serde_json`.
+    /// The nesting depth of arrays and objects up to which `serde_json` reads.
     pub(crate) const DEPTH_MAX: usize = 127;
 
-    /// How many arrays and objects stand in each other at most in JSON text.
+    /// The nesting depth of arrays and objects in JSON text.
     pub(crate) fn depth_of(json: &str) -> usize {
         let (mut depth, mut deepest, mut in_text, mut is_escaped) = (0_usize, 0, false, false);
         for byte in json.bytes() {
@@ -59,7 +59,7 @@ impl Json {
         deepest
     }
 
-    /// Takes text that a serializer has just written.
+    /// Wraps text that a serializer has just written.
     pub(crate) fn trusted(text: String) -> Self {
         Self(text.into())
     }

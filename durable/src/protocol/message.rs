@@ -1,4 +1,4 @@
-//! What is on its way to an instance and not yet part of its history.
+//! Messages: on their way to an instance, and not yet part of its history.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,11 +10,11 @@ use super::{EventKind, ExecutionId, InstanceId, MessageId, ParentInstance};
 pub struct TaskMessage {
     /// Names the message until it is consumed.
     pub id: MessageId,
-    /// Whom it is for.
+    /// The receiver.
     pub instance_id: InstanceId,
-    /// For which execution of it, if not for whichever there is.
+    /// The execution of the receiver that it is for, or `None` for the current one.
     pub execution_id: Option<ExecutionId>,
-    /// Which task of which instance sends it, if that matters to who gets it.
+    /// The sending task and its instance, if the receiver needs it.
     pub from: Option<Box<ParentInstance>>,
     /// The event that it becomes.
     pub event: EventKind,

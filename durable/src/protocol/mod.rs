@@ -1,9 +1,9 @@
 //! What is stored or sent: ids, history events, messages, status, failures.
 //!
-//! These are the only types that reach a store, so a change here is a change of format and
-//! `codec.rs` says how that is done. Nothing here knows how any of it comes about.
+//! These are the only types that reach a store, so a change here is a change of format; see
+//! `codec.rs`. Nothing here depends on the code that makes or reads these values.
 //!
-//! Read next: `event.rs` (what a history is made of).
+//! Read next: `event.rs` (the events of a history).
 
 mod causes;
 pub mod codec;

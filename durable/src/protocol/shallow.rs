@@ -1,11 +1,11 @@
 //! Cutting `MessagePack` that is nested too deeply to be read by recursion.
 //!
-//! Only a chain of causes nests without bound, and only in what release 0.1 has stored: a cause is
-//! the optional `inner` of a failure. So what is nested deeper than it may be is replaced by nil,
-//! which shortens the chain and leaves everything else as it is.
+//! Only a chain of causes nests without bound, and only in data of release 0.1: a cause is the
+//! optional `inner` of a failure. Values that are nested too deeply are therefore replaced by nil,
+//! which shortens the chain and changes nothing else.
 
-/// The same value in which everything that is nested more than `depth_max` deep is nil; `None` if
-/// the bytes are not one value.
+/// The same value, with nil in place of everything nested more than `depth_max` deep; `None` if the
+/// bytes are not exactly one value.
 pub(super) fn shallow(bytes: &[u8], depth_max: usize) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -35,7 +35,7 @@ pub(super) fn shallow(bytes: &[u8], depth_max: usize) -> Option<Vec<u8>> {
 
 const NIL: u8 = 0xc0;
 
-/// What one marker stands for.
+/// The content of one marker.
 struct Item {
     /// The marker, its length and its content; of an array and a map without their values.
     bytes: usize,

@@ -1,4 +1,4 @@
-//! How far an instance is.
+//! The status of an instance.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{ExecutionId, InstanceId, Json, Timestamp};
 
-/// What instances and tasks are marked with, for whoever looks for them.
+/// Tags of instances and tasks, for queries.
 pub type Tags = BTreeMap<String, String>;
 
-/// How far an instance is. The numbers are Durable Task's.
+/// The status of an instance. The numbers are Durable Task's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RuntimeStatus {
@@ -20,16 +20,16 @@ pub enum RuntimeStatus {
     Completed = 1,
     /// Its orchestrator returned an error, or panicked.
     Failed = 3,
-    /// It was ended from outside.
+    /// It was terminated by a client, by another instance, or by a new instance with its id.
     Terminated = 5,
     /// It was accepted and has not begun.
     Pending = 6,
-    /// It was set aside; its history is kept and it can go on.
+    /// It is suspended; its history is kept, and it can be resumed.
     Suspended = 7,
 }
 
 impl RuntimeStatus {
-    /// Whether the instance has ended, so that nothing will happen to it any more.
+    /// Whether the instance has ended.
     ///
     /// ```
     /// assert!(durable::RuntimeStatus::Failed.is_finished());
@@ -49,7 +49,7 @@ impl fmt::Display for RuntimeStatus {
     }
 }
 
-/// Who waits for the result of a sub-orchestration.
+/// The call that waits for the result of a sub-orchestration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ParentInstance {
@@ -74,8 +74,8 @@ impl ParentInstance {
     }
 }
 
-/// Why an instance is set aside: by the runtime until the code that it needs is there, or by a
-/// client until a client resumes it.
+/// Why an instance is suspended: by the runtime until code that fits is available, or by a client
+/// until a client resumes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Suspension {
@@ -106,45 +106,46 @@ impl fmt::Display for Suspension {
     }
 }
 
-/// All that is known of an instance without reading its history. Small: written in every episode.
+/// The summary of an instance, available without reading its history. It is small, because every
+/// episode writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InstanceRecord {
     /// The instance.
     pub instance_id: InstanceId,
-    /// Its present execution, whose history this record speaks of.
+    /// Its current execution, which the fields about the history describe.
     pub execution_id: ExecutionId,
     /// Name of the orchestration.
     pub name: String,
     /// Version of the orchestration.
     pub version: Option<String>,
-    /// How far it is.
+    /// Its status.
     pub runtime_status: RuntimeStatus,
     /// When it was started.
     pub created_at: Timestamp,
     /// When its last episode was written.
     pub last_updated_at: Timestamp,
-    /// Why it is set aside, if it is.
+    /// Why it is suspended, if it is.
     pub suspension: Option<Suspension>,
     /// How many events its history has.
     pub history_len: u64,
     /// Index of the first event of its last episode.
     pub last_episode: u64,
-    /// Who waits for its result, if it is a sub-orchestration.
+    /// The call that waits for its result, if it is a sub-orchestration.
     #[serde(default)]
     pub parent: Option<ParentInstance>,
-    /// What it is marked with.
+    /// Its tags.
     #[serde(default)]
     pub tags: Tags,
-    /// What its orchestrator last said of its progress.
+    /// The custom status that its orchestrator set last.
     #[serde(default)]
     pub custom_status: Option<Json>,
-    /// When its owner has to look at it next, if nothing happens before: a timer is due, a retry, a
-    /// start, a purge.
+    /// When its owner has to wake it, if nothing happens before: for a timer, a retry, a start or a
+    /// purge.
     #[serde(default)]
     pub next_due: Option<Timestamp>,
-    /// Whether it has work that only its owner's memory knows of, such as running activities: whoever
-    /// takes the partition over has to begin that again.
+    /// Whether it has work that is only in its owner's memory, such as running activities. A new
+    /// owner of the partition has to restart it.
     #[serde(default)]
     pub active: bool,
     /// Which execution of the instance it is in, from 0: one more with each continue-as-new.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
-    /// The end of all calendars, in whole microseconds.
+    /// The last point in time that `chrono` can represent, in whole microseconds.
     pub const MAX: Self = {
         let micros = DateTime::<Utc>::MAX_UTC.timestamp_micros();
         match DateTime::from_timestamp_micros(micros) {
@@ -21,17 +21,17 @@ impl Timestamp {
         }
     };
 
-    /// Cuts `time` to microseconds, so that a stored time equals the one that was stored.
+    /// Cuts `time` to microseconds, so that it equals itself after it is stored and read.
     pub fn new(time: DateTime<Utc>) -> Self {
         Self(time.trunc_subsecs(6))
     }
 
-    /// The same point in time as `chrono` has it.
+    /// The same point in time for `chrono`.
     pub fn to_datetime(self) -> DateTime<Utc> {
         self.0
     }
 
-    /// The point that is this much later, or the end of all calendars.
+    /// The point in time that is this much later, or the last one that can be represented.
     #[must_use]
     pub fn after(self, duration: std::time::Duration) -> Self {
         let later = TimeDelta::from_std(duration).ok();
@@ -39,7 +39,7 @@ impl Timestamp {
         later.map_or(Self::MAX, Self::new)
     }
 
-    /// How much later this is than `earlier`; nothing if it is not.
+    /// The time from `earlier` to this point; zero if this is not later.
     pub fn since(self, earlier: Self) -> std::time::Duration {
         (self.0 - earlier.0).to_std().unwrap_or_default()
     }

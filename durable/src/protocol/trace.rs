@@ -1,25 +1,25 @@
-//! The place of an instance in a distributed trace, as headers carry it.
+//! The position of an instance in a distributed trace.
 
 use serde::{Deserialize, Serialize};
 
 use super::ExecutionId;
 
-/// A place in a distributed trace, as [W3C] writes it in headers.
+/// A position in a distributed trace, in the form of the [W3C] headers.
 ///
 /// [W3C]: https://www.w3.org/TR/trace-context/
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceContext {
     /// `00-<trace id>-<span id>-<flags>`.
     pub traceparent: String,
-    /// What tracing systems add, if they do.
+    /// The header `tracestate`, if there is one.
     #[serde(default)]
     pub tracestate: Option<String>,
 }
 
-/// What was given as a `traceparent` is none.
+/// An invalid `traceparent`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{given}` is no traceparent: {reason}; it is \
+    "invalid traceparent `{given}`: {reason}; expected \
      `00-<trace id, 32 hex digits>-<span id, 16 hex digits>-<flags, 2 hex digits>`, in lower case"
 )]
 pub struct InvalidTraceContext {
@@ -28,8 +28,8 @@ pub struct InvalidTraceContext {
 }
 
 impl TraceContext {
-    /// Reads the header `traceparent`. What a version later than 00 adds to it is left out, as the
-    /// standard wants it.
+    /// Reads the header `traceparent`. Additions of versions later than 00 are dropped, as the
+    /// standard requires.
     ///
     /// ```
     /// use durable::protocol::TraceContext;
@@ -41,24 +41,24 @@ impl TraceContext {
     /// ```
     ///
     /// # Errors
-    /// It is none.
+    /// The header is invalid.
     pub fn parse(traceparent: &str) -> Result<Self, InvalidTraceContext> {
         let invalid = |reason| InvalidTraceContext { given: traceparent.to_owned(), reason };
         let mut parts = traceparent.split('-');
         let (Some(version), Some(trace), Some(span), Some(flags)) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(invalid("it has not four parts"));
+            return Err(invalid("it does not have four parts"));
         };
         let lengths = [(version, 2), (trace, 32), (span, 16), (flags, 2)];
         if !lengths.iter().all(|(part, length)| is_hex(part, *length)) {
             return Err(invalid("a part is too long, too short, or not hexadecimal"));
         }
         if version == "ff" || (version == "00" && parts.next().is_some()) {
-            return Err(invalid("there is no such version"));
+            return Err(invalid("its version is unknown"));
         }
         if is_zero(trace) || is_zero(span) {
-            return Err(invalid("an id that is all zeros names nothing"));
+            return Err(invalid("an id is all zeros"));
         }
         Ok(Self { traceparent: format!("00-{trace}-{span}-{flags}"), tracestate: None })
     }
@@ -69,25 +69,25 @@ impl TraceContext {
         Self { tracestate: Some(tracestate.into()), ..self }
     }
 
-    /// The id of the trace, which all have that are part of it: 32 hex digits. Empty if the
-    /// `traceparent` was not made by [`parse`](Self::parse) and is none.
+    /// The id of the trace: 32 hex digits. Empty if the `traceparent` was not made by
+    /// [`parse`](Self::parse) and is invalid.
     pub fn trace_id(&self) -> &str {
         self.traceparent.split('-').nth(1).unwrap_or_default()
     }
 
-    /// The id of the place in it: 16 hex digits. Empty if the `traceparent` is none.
+    /// The id of the span: 16 hex digits. Empty if the `traceparent` is invalid.
     pub fn span_id(&self) -> &str {
         self.traceparent.split('-').nth(2).unwrap_or_default()
     }
 
-    /// The same, if it is one.
+    /// The same context, if it is valid.
     pub(crate) fn checked(self) -> Result<Self, InvalidTraceContext> {
         let Self { traceparent, tracestate } = self;
         Ok(Self { tracestate, ..Self::parse(&traceparent)? })
     }
 
-    /// The place of something that is done in this place: the same trace, and a span id that follows
-    /// from who calls it. So it is the same in every replay, run and attempt.
+    /// The context of a call made here: the same trace, and a span id derived from the caller. It
+    /// is the same in every replay, run and attempt.
     pub(crate) fn child(&self, execution: ExecutionId, task: i32) -> Self {
         let mut parts = self.traceparent.split('-');
         let (Some(version), Some(trace), Some(_span), Some(flags)) =
@@ -125,8 +125,8 @@ mod tests {
         refused("00-0af7651916cd43dd8448eb211c80319c-01", "four parts");
         refused("00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333-01", "too short");
         refused("00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01", "not hexadecimal");
-        refused("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-1", "no such version");
-        refused("ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "no such version");
+        refused("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-1", "version is unknown");
+        refused("ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "version is unknown");
         refused("00-00000000000000000000000000000000-b7ad6b7169203331-01", "all zeros");
         refused("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", "all zeros");
     }

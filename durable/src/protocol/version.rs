@@ -1,4 +1,4 @@
-//! The version of the format of all that is stored, and the record in which a hub keeps it.
+//! The version of the stored format, and the record in which a hub keeps it.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use super::Timestamp;
 /// within one.
 pub const FORMAT_VERSION: u8 = 1;
 
-/// What a store knows of the task hub as a whole; written once, when the hub is created.
+/// The record of the task hub as a whole, written once when the hub is created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HubRecord {

@@ -17,10 +17,10 @@ use crate::store::MemoryStore;
 use crate::task::Definition;
 use crate::{Activity, ActivityContext, Orchestrator, TaskHub};
 
-/// When time begins, unless something else is said: 2026-01-01T00:00:00Z, in microseconds.
+/// The default start of virtual time: 2026-01-01T00:00:00Z, in microseconds.
 const BEGINNING: i64 = 1_767_225_600_000_000;
 
-/// Says how a [`TestHub`] is to be opened, and what stands in for which function.
+/// Configures a [`TestHub`] and its mocks.
 #[must_use = "a builder does nothing until it is opened"]
 pub struct TestHubBuilder {
     pub(super) hub: TaskHubBuilder,
@@ -45,19 +45,19 @@ impl TestHubBuilder {
         }
     }
 
-    /// Says what else a hub can be told.
+    /// Sets any other option of the hub.
     pub fn configure(self, configure: impl FnOnce(TaskHubBuilder) -> TaskHubBuilder) -> Self {
         Self { hub: configure(self.hub), ..self }
     }
 
-    /// Begins at this time.
+    /// Starts virtual time at this point.
     pub fn beginning(self, time: DateTime<Utc>) -> Self {
         Self { beginning: Timestamp::new(time), ..self }
     }
 
-    /// Runs this function in the place of activity `F`, which need not have the
-    /// [state](crate::State) that it wants then. It is given the call's parameters, owned: several
-    /// as a tuple. A panic in it is the activity's.
+    /// Replaces activity `F` by this function. The [state](crate::State) of `F` is then not needed.
+    /// The function gets the call's parameters, owned; several as a tuple. A panic in it is a
+    /// failure of the activity.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -97,8 +97,8 @@ impl TestHubBuilder {
         self.mock_with_context::<F>(move |_, input| mock(input))
     }
 
-    /// As [`mock`](Self::mock); the function also sees what an activity knows of itself, such as the
-    /// number of the attempt.
+    /// As [`mock`](Self::mock), but the function also gets the activity's context, for example to
+    /// see the number of the attempt.
     ///
     /// ```standalone_crate
     /// # use std::time::Duration;
@@ -138,12 +138,12 @@ impl TestHubBuilder {
         self.registered::<F>()
     }
 
-    /// As [`mock`](Self::mock), but each attempt takes this much of the hub's time before the
-    /// function runs and its answer counts.
+    /// As [`mock`](Self::mock), but each attempt takes this much virtual time before the function
+    /// runs.
     ///
-    /// The time counts against `timeout` and `attempt_timeout`. An attempt that takes exactly its
+    /// The time counts towards `timeout` and `attempt_timeout`. An attempt that takes exactly its
     /// `attempt_timeout` is in time. If the attempt is cancelled meanwhile, the function does not
-    /// run. An attempt takes a place among those that run at once, like any other.
+    /// run. Like any other, the attempt counts towards the limits on concurrency.
     ///
     /// ```standalone_crate
     /// # use std::time::Duration;
@@ -184,10 +184,10 @@ impl TestHubBuilder {
         self.registered::<F>()
     }
 
-    /// Lets activity `F` never end, until it is cancelled or the timeout of its attempt is up. Time
-    /// passes meanwhile.
+    /// Makes activity `F` run for ever, until it is cancelled or its attempt times out. Time passes
+    /// meanwhile.
     ///
-    /// A run that never ends takes a place among those that run at once, like any other.
+    /// Like any other, the run counts towards the limits on concurrency.
     ///
     /// ```standalone_crate
     /// # use std::time::Duration;
@@ -218,10 +218,10 @@ impl TestHubBuilder {
         self.registered::<F>()
     }
 
-    /// Runs this function in the place of orchestrator `O`, be it started or called as a
+    /// Replaces orchestrator `O` by this function, both for starts and for calls as a
     /// sub-orchestration.
     ///
-    /// It is replayed as an orchestrator is, so it must give the same for the same.
+    /// The function is replayed like an orchestrator, so it must be deterministic.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -254,8 +254,8 @@ impl TestHubBuilder {
         self.registered::<O>()
     }
 
-    /// Keeps the hub in the store at this place, whatever `DURABLE_TEST_STORE` names. The place lives as
-    /// long as the hub, and is not given up when the hub is reopened.
+    /// Keeps the hub in the store at this place, whatever `DURABLE_TEST_STORE` names. The place
+    /// lives as long as the hub, and is not given up when the hub is reopened.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -308,7 +308,7 @@ impl TestHubBuilder {
         self
     }
 
-    /// What has a mock is registered, whatever else is.
+    /// A function with a mock is always registered.
     fn registered<F: Definition>(self) -> Self {
         Self { hub: self.hub.register::<F>(), ..self }
     }

@@ -1,7 +1,7 @@
-//! Histories as files, and whether today's code still does what they recorded.
+//! Histories as files, and the check that today's code still does what they recorded.
 //!
-//! A file is one JSON object, to be read by people and kept with the source: what it says is never
-//! rewritten, and every later release replays it.
+//! A file is one JSON object, readable for people and kept with the source. It is never rewritten,
+//! and every later release replays it.
 
 use std::fs;
 use std::io;
@@ -22,7 +22,7 @@ use crate::quiet::quietly;
 use crate::registry::Registry;
 use crate::{InstanceHandle, Orchestrator};
 
-/// All that has happened to an execution of an instance, outside of its hub.
+/// The history of an execution, outside of its hub.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -61,7 +61,7 @@ pub struct RecordedHistory {
     events: Vec<HistoryEvent>,
 }
 
-/// What is read of a file before anything else.
+/// The part of a file that is read first.
 #[derive(Deserialize)]
 struct Header {
     format: u8,
@@ -76,7 +76,7 @@ pub enum HistoryFileError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The file cannot be written.
@@ -84,11 +84,11 @@ pub enum HistoryFileError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The file holds something else.
-    #[error("{}:{line}:{column}: this is no recorded history: {reason}", .path.display())]
+    /// The file is not a recorded history.
+    #[error("{}:{line}:{column}: not a recorded history: {reason}", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -113,7 +113,7 @@ pub enum HistoryFileError {
 }
 
 impl RecordedHistory {
-    /// The history of an instance's present execution, as far as it has come.
+    /// The history of an instance's current execution so far.
     ///
     /// # Errors
     /// There is no such instance, the hub was shut down, or its store failed.
@@ -155,7 +155,7 @@ impl RecordedHistory {
         Ok(history.with_results())
     }
 
-    /// What has completed has a result, which may be `null` and then looks like none.
+    /// A completed task always has a result. A `null` is read as absent and has to be restored.
     fn with_results(mut self) -> Self {
         for event in &mut self.events {
             if let EventKind::ExecutionCompleted {
@@ -168,8 +168,8 @@ impl RecordedHistory {
         self
     }
 
-    /// Writes the history to a file, in a form for people. Folders are made as need be, and what
-    /// was there is replaced.
+    /// Writes the history to a file, formatted for people. Missing folders are created, and an
+    /// existing file is replaced.
     ///
     /// # Errors
     /// [`HistoryFileError::Write`].
@@ -199,14 +199,14 @@ impl RecordedHistory {
         self.version.as_deref()
     }
 
-    /// What happened, in order.
+    /// The events, in order.
     pub fn events(&self) -> &[HistoryEvent] {
         &self.events
     }
 }
 
-/// The same JSON without what stands between its tokens: stored values are compared as text, and a
-/// formatter may have been at the file.
+/// The same JSON without white space between tokens: stored values are compared as text, and a
+/// formatter may have changed the file.
 fn compact(json: &str) -> String {
     let (mut in_string, mut escaped) = (false, false);
     let is_kept = |c: &char| {
@@ -221,9 +221,9 @@ fn compact(json: &str) -> String {
     json.chars().filter(is_kept).collect()
 }
 
-/// Where the code first does something else than a history recorded, with both sides.
+/// The first difference between a history and what the code does now, with both sides.
 ///
-/// It says what a hub says of an instance that it suspends.
+/// The report is the one of an instance that a hub suspends for this reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{report}")]
 pub struct Divergence {
@@ -255,11 +255,10 @@ impl From<RegistryError> for Divergence {
     }
 }
 
-/// Whether an instance with this history would go on with the code of this program.
+/// Checks that an instance with this history can continue with the code of this program.
 ///
-/// The orchestrator is run against the history, as a hub does after a restart: it must ask for the
-/// same things by kind and name, in the same order, and must not have come to another end. No
-/// activity runs.
+/// The orchestrator runs against the history, as in a hub after a restart. It must make the same
+/// requests by kind and name, in the same order, and must not end differently. No activity runs.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -300,25 +299,25 @@ impl From<RegistryError> for Divergence {
 /// ```
 ///
 /// # Errors
-/// The first [`Divergence`]: DURABLE0101 if the code does something else, DURABLE0103 if it is not
-/// there at all.
+/// The first [`Divergence`]: DURABLE0101 if the code does something different, DURABLE0103 if it is
+/// not registered.
 pub fn verify_replay(history: &RecordedHistory) -> Result<(), Divergence> {
     replay(history, &Registry::collected()?, None, false)
 }
 
-/// As [`verify_replay`], and to the letter: inputs, times and results must be the recorded ones,
-/// too, and nothing more may be asked for than was recorded.
+/// As [`verify_replay`], but exact: inputs, times and results must equal the recorded ones, too,
+/// and there must be no requests beyond the recorded ones.
 ///
-/// For code that was not changed at all: a change that an instance can live with may be one here.
+/// For code that was not changed: it also reports changes that an instance could continue with.
 ///
 /// # Errors
-/// The first [`Divergence`]: DURABLE0104 if the code does something else, DURABLE0103 if it is not
-/// there at all.
+/// The first [`Divergence`]: DURABLE0104 if the code does something different, DURABLE0103 if it is
+/// not registered.
 pub fn verify_replay_strictly(history: &RecordedHistory) -> Result<(), Divergence> {
     replay(history, &Registry::collected()?, None, true)
 }
 
-/// As [`verify_replay`], with the code of orchestrator `O` whatever name the history has.
+/// As [`verify_replay`], with the code of orchestrator `O`, whatever name the history has.
 ///
 /// # Errors
 /// The first [`Divergence`].
@@ -352,7 +351,7 @@ fn replay(
         execution.replay(&history.events)?;
         quietly(|| execution.catch_up())
     };
-    // On a thread outside of the async runtime, as partitions are.
+    // On a thread outside of the async runtime, like a partition.
     match thread::scope(|scope| scope.spawn(replay).join()) {
         Ok(replayed) => Ok(replayed?),
         Err(_panic) => {

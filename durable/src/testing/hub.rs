@@ -1,4 +1,4 @@
-//! A hub in which time passes by itself.
+//! A hub with virtual time.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -15,12 +15,12 @@ use crate::protocol::{InstanceId, Json, Timestamp};
 use crate::task::Definition;
 use crate::{ExternalEvent, InstanceHandle, TaskHub};
 
-/// A task hub for tests: what runs in it is what runs in production, but for the time. That passes
-/// only while somebody waits for an instance to end, and then at once: a timer of days takes no time.
+/// A task hub for tests. It runs the code that runs in production, with virtual time: when all work
+/// is done and a test waits for an instance, time jumps to the next timer. A timer of days takes no
+/// time.
 ///
 /// Every episode is replayed from scratch and compared
-/// ([`verify_replay`](crate::client::TaskHubBuilder::verify_replay)), so what is not deterministic is found
-/// out.
+/// ([`verify_replay`](crate::client::TaskHubBuilder::verify_replay)), which finds non-determinism.
 ///
 /// ```standalone_crate
 /// # use std::time::Duration;
@@ -48,7 +48,7 @@ pub struct TestHub {
     injected: Arc<Injected>,
 }
 
-/// Events that are yet to be raised.
+/// Events to be raised later.
 #[derive(Debug, Default)]
 pub(super) struct Injected(Mutex<BTreeMap<u64, Event>>);
 
@@ -61,12 +61,12 @@ struct Event {
 }
 
 impl TestHub {
-    /// Opens a hub with every function that is annotated in this program. It is kept in memory, or in
-    /// the store that [`test_store!`](super::test_store) has registered as the default or
+    /// Opens a hub with every function that is annotated in this program. It is kept in memory, or
+    /// in the store that [`test_store!`](super::test_store) has registered as the default or
     /// `DURABLE_TEST_STORE` names.
     ///
-    /// Unlike a [`TaskHub`], it opens without the shared [state](crate::State) that some activities want:
-    /// an activity that runs and misses its state fails, and says which.
+    /// Unlike a [`TaskHub`], it opens without the shared [state](crate::State) of its activities.
+    /// An activity that runs without its state fails and names the missing type.
     ///
     /// # Errors
     /// As [`TaskHubBuilder::open`](crate::client::TaskHubBuilder::open).
@@ -74,17 +74,17 @@ impl TestHub {
         Self::builder().open().await
     }
 
-    /// Says more about how to open it.
+    /// Configures a hub before it is opened.
     pub fn builder() -> TestHubBuilder {
         TestHubBuilder::new()
     }
 
-    /// What time it is in the hub.
+    /// The hub's virtual time.
     pub fn now(&self) -> DateTime<Utc> {
         self.hub.now().to_datetime()
     }
 
-    /// Waits until nothing is left to do but to wait for time, or for something from outside.
+    /// Waits until the hub is idle: all that remains is waiting for time or for input from outside.
     pub async fn settle(&self) {
         self.hub.settle().await;
     }
@@ -97,13 +97,13 @@ impl TestHub {
         self.hub.clone().shutdown().await
     }
 
-    /// Lets this much time pass, and all that happens in it happen.
+    /// Advances the time by this much, and runs everything that becomes due meanwhile.
     pub async fn advance(&self, time: Duration) {
         self.hub.pass_time(time).await;
     }
 
-    /// With what an activity was called, in the order in which its runs began: each attempt is one.
-    /// Of orchestrators only the calls of [mocks](TestHubBuilder::mock_orchestrator) are known.
+    /// The inputs of an activity's runs, in the order in which they began. Each attempt is a run.
+    /// For orchestrators, only the calls of [mocks](TestHubBuilder::mock_orchestrator) are known.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -128,8 +128,8 @@ impl TestHub {
     /// ```
     ///
     /// # Panics
-    /// It was called with what cannot be read as its input: by a call of another
-    /// [version](crate::Call::version) that has other parameters.
+    /// A recorded input does not fit the function's parameters: it is of a call of another
+    /// [version](crate::Call::version) with different parameters.
     pub fn calls<F: Definition>(&self) -> Vec<F::Input>
     where
         F::Input: DeserializeOwned,
@@ -141,10 +141,10 @@ impl TestHub {
         self.builder.mocks.calls(&F::ENTRY).into_iter().map(read).collect()
     }
 
-    /// Raises an external event when this much time has passed. Somebody has to let it pass: by
-    /// waiting for a result, or with [`advance`](Self::advance).
+    /// Raises an external event after this much virtual time. The test has to let that time pass:
+    /// by waiting for a result, or with [`advance`](Self::advance).
     ///
-    /// If there is no such instance by then, or it has ended, the event is lost.
+    /// If the instance does not exist by then, or has ended, the event is lost.
     ///
     /// ```standalone_crate
     /// # use std::time::Duration;
@@ -185,8 +185,8 @@ impl TestHub {
         Ok(())
     }
 
-    /// Raises an event of a declared type ([`event`](macro@crate::event)) when this much time has passed;
-    /// otherwise as [`raise_event_after`](Self::raise_event_after).
+    /// Raises a typed event ([`event`](macro@crate::event)) after this much virtual time; otherwise
+    /// as [`raise_event_after`](Self::raise_event_after).
     ///
     /// ```standalone_crate
     /// # use std::time::Duration;
@@ -240,10 +240,10 @@ impl TestHub {
         self.raise_later(number, event);
     }
 
-    /// Shuts the hub down and opens it again, as a program that is started again does: on the same
-    /// store, at the same time, with the same mocks. Events that are yet to be raised are raised.
+    /// Shuts the hub down and opens it again, like a restarted program: on the same store, at the
+    /// same time, with the same mocks. Events that are still to be raised are kept.
     ///
-    /// Handles of instances are of the hub before; ask the new one for them.
+    /// Handles of instances belong to the previous hub; get new ones from the new hub.
     ///
     /// ```standalone_crate
     /// # use std::time::Duration;
@@ -274,7 +274,7 @@ impl TestHub {
         Ok(Self::open_at(builder, now, injected).await?)
     }
 
-    /// As [`reopen`](Self::reopen), but running activities are not waited for: what they return is
+    /// As [`reopen`](Self::reopen), but without waiting for running activities: their results are
     /// lost, and they run again.
     ///
     /// # Errors

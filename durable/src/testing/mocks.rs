@@ -1,7 +1,7 @@
-//! What stands in for functions in a test, and what activities and mocks were called with.
+//! Mocks of functions, and the record of calls of activities and mocks.
 //!
-//! The registry asks here before it runs a function. A mock is found by name and version, as the
-//! function is for which it stands.
+//! The registry looks here before it runs a function. A mock is found by name and version, like the
+//! function that it replaces.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,10 +16,10 @@ use crate::orchestration::OrchestrationContext;
 use crate::protocol::{FailureDetails, Json};
 use crate::registry::{Body, Definition, Entry, OrchestratorFuture};
 
-/// What stands in for an activity.
+/// The mock of an activity.
 type Activity =
     dyn Fn(&ActivityContext, &Json) -> Result<ActivityRun, FailureDetails> + Send + Sync;
-/// What stands in for an orchestrator.
+/// The mock of an orchestrator.
 type Orchestrator = dyn Fn(&Json) -> Result<Json, FailureDetails> + Send + Sync;
 
 /// Whether it is an activity, its name and its version.
@@ -33,7 +33,7 @@ pub(crate) struct Mocks {
     calls: Option<Calls>,
 }
 
-/// What stands in for an orchestrator, and where its calls are noted.
+/// The mock of an orchestrator, and where its calls are recorded.
 #[derive(Clone)]
 pub(crate) struct MockOrchestrator {
     key: Key,
@@ -41,12 +41,12 @@ pub(crate) struct MockOrchestrator {
     calls: Option<Calls>,
 }
 
-/// What was called with what, in order.
+/// The recorded calls with their inputs, in order.
 #[derive(Clone, Default)]
 struct Calls(Arc<Mutex<BTreeMap<Key, Vec<Json>>>>);
 
 impl Mocks {
-    /// No mocks; all calls are noted.
+    /// No mocks; all calls are recorded.
     pub(super) fn noting_calls() -> Self {
         Self { calls: Some(Calls::default()), ..Self::default() }
     }
@@ -100,13 +100,13 @@ impl Mocks {
         self.orchestrators.insert(key, MockOrchestrator { key, body, calls });
     }
 
-    /// With what a function was called, in order.
+    /// The inputs of a function's calls, in order.
     pub(super) fn calls(&self, entry: &Entry) -> Vec<Json> {
         let calls = self.calls.as_ref();
         calls.and_then(|calls| calls.all().get(&key(entry)).cloned()).unwrap_or_default()
     }
 
-    /// What stands in for an activity, if something does. The call is noted in any case.
+    /// The mock of an activity, if it has one. The call is recorded in any case.
     pub(crate) fn activity(&self, entry: &Entry, input: &Json) -> Option<&Activity> {
         let key = key(entry);
         if let Some(calls) = &self.calls {
@@ -115,12 +115,12 @@ impl Mocks {
         self.activities.get(&key).map(|body| &**body)
     }
 
-    /// What stands in for an orchestrator, if something does.
+    /// The mock of an orchestrator, if it has one.
     pub(crate) fn orchestrator(&self, entry: &Entry) -> Option<&MockOrchestrator> {
         self.orchestrators.get(&key(entry))
     }
 
-    /// Whether something stands in for an activity.
+    /// Whether an activity has a mock.
     pub(crate) fn has_activity(&self, entry: &Entry) -> bool {
         self.activities.contains_key(&key(entry))
     }
@@ -128,7 +128,7 @@ impl Mocks {
 
 impl MockOrchestrator {
     pub(crate) fn run(&self, context: &OrchestrationContext, input: Json) -> OrchestratorFuture {
-        // A replay is the same call once more.
+        // A replay repeats the same call.
         if let (Some(calls), false) = (&self.calls, context.is_replaying()) {
             calls.note(self.key, &input);
         }
@@ -151,7 +151,7 @@ fn key(entry: &Entry) -> Key {
     (matches!(entry.body, Body::Activity { .. }), entry.name, entry.version)
 }
 
-/// What a mock makes of stored input.
+/// The result of a mock for a stored input.
 fn answer<F: Definition>(
     input: &Json,
     mock: impl FnOnce(F::Input) -> Result<F::Output, F::Error>,

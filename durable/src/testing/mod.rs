@@ -1,21 +1,22 @@
-//! For tests: of orchestrations, and of stores.
+//! The test kit: for orchestrations, and for stores.
 //!
 //! # How to test an orchestration
 //!
-//! *In a hub of its own*, which takes no longer to open than a map. What runs in a [`TestHub`] is what
-//! runs in production: the same partitions, the same replay. Time passes by itself while somebody
-//! waits for a result, so a test of a week takes no time, and nothing in it sleeps.
+//! *In a hub of its own*, which opens as fast as a map is created. A [`TestHub`] runs the code that
+//! runs in production: the same partitions, the same replay. When all work is done and the test
+//! waits for a result, time jumps to the next timer, so a test of a week takes no time and never
+//! sleeps.
 //!
-//! *With [mocks](TestHubBuilder::mock) for what the world does.* A mock is a function of the
-//! activity's own types. What it was called with is known [afterwards](TestHub::calls). Activities
-//! that are slow are mocked as ones that [never](TestHubBuilder::never) end, and
-//! [events](TestHub::raise_event_after) come when the test says.
+//! *With [mocks](TestHubBuilder::mock) for the outside world.* A mock is a function with the types
+//! of its activity. Its inputs are available [afterwards](TestHub::calls). Slow activities are
+//! mocked by ones that [never](TestHubBuilder::never) end, and [events](TestHub::raise_event_after)
+//! arrive when the test says.
 //!
-//! *Over a restart*: [`reopen`](TestHub::reopen) and [`crash`](TestHub::crash) say whether it goes on
-//! where it was.
+//! *Across a restart*: [`reopen`](TestHub::reopen) and [`crash`](TestHub::crash) show whether it
+//! continues where it stopped.
 //!
-//! *Against its past*: a [`RecordedHistory`] of each way that it can go is kept with the source, and
-//! [`verify_replay`] says whether instances that are under way would survive today's change.
+//! *Against its past*: keep a [`RecordedHistory`] of each path with the source, and
+//! [`verify_replay`] tells whether running instances would survive today's change.
 //!
 //! ```standalone_crate
 //! # use std::time::Duration;
@@ -50,33 +51,34 @@
 //! assert_eq!((hub.now() - began).num_hours(), 48);
 //! assert_eq!(hub.calls::<ask_for_approval>(), [("boss".to_owned(), 500)]);
 //!
-//! // Nobody answers, and the program is started again meanwhile.
+//! // Nobody answers, and the program is restarted meanwhile.
 //! hub.start(expense(700).instance_id("dinner")).await?;
 //! hub.advance(Duration::from_hours(24)).await;
 //! let hub = hub.reopen().await?;
 //! let run = hub.get_instance::<expense>("dinner").await?.expect("it is kept");
 //! assert_eq!(run.result().await?, "forgotten");
 //!
-//! // Kept with the source, for whoever changes `expense`.
+//! // Kept with the source, to check later changes of `expense`.
 //! RecordedHistory::of(&run).await?.save(&path)?;
 //! verify_replay(&RecordedHistory::load(&path)?)?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! A body alone needs none of this: `ask_for_approval::run("boss", 500).await` is a function call, and
-//! [`ActivityContext::for_test`](crate::ActivityContext::for_test) makes a context for it.
+//! To test a body alone, call it: `ask_for_approval::run("boss", 500).await` is a function call,
+//! and [`ActivityContext::for_test`](crate::ActivityContext::for_test) makes a context for it.
 //!
 //! # How to test a store
 //!
-//! [`conformance_tests!`](crate::testing::conformance_tests) makes a test of every point of the
-//! contract of [`Store`](crate::store::Store). [`test_store!`](crate::testing::test_store) registers a
-//! store by name, so that `DURABLE_TEST_STORE=NAME cargo test` runs the [`TestHub`]s of a program on it.
+//! [`conformance_tests!`](crate::testing::conformance_tests) makes one test for every point of the
+//! contract of [`Store`](crate::store::Store). [`test_store!`](crate::testing::test_store)
+//! registers a store by name, so that `DURABLE_TEST_STORE=NAME cargo test` runs the [`TestHub`]s of
+//! a program on it.
 //!
-//! Owns nothing that runs in a program; it is compiled with the feature `testing` only, for tests.
+//! Compiled with the feature `testing` only; nothing here runs in production.
 //!
-//! Read next: `hub.rs` (a hub in which time passes by itself), `mocks.rs` (what stands in for
-//! functions), `history.rs` (histories as files), `conformance/mod.rs` (for whoever writes a store).
+//! Read next: `hub.rs` (virtual time), `mocks.rs` (mocks and recorded calls), `history.rs`
+//! (histories as files), `conformance/mod.rs` (for authors of stores).
 
 mod builder;
 pub mod conformance;

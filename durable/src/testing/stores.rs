@@ -9,7 +9,8 @@ use super::conformance::StoreUnderTest;
 /// The variable of the environment that names the store.
 const VARIABLE: &str = "DURABLE_TEST_STORE";
 
-/// Where a [`TestHub`](super::TestHub) keeps its store: the place of the store, and the store in it.
+/// Where a [`TestHub`](super::TestHub) keeps its store: the place of the store, and the store in
+/// it.
 pub(crate) type Place = Arc<dyn StoreUnderTest + Send>;
 
 /// A kind of store, registered by [`test_store!`](super::test_store).
@@ -39,8 +40,8 @@ impl fmt::Debug for TestStore {
     }
 }
 
-/// An empty place of the store that the environment names, or else of the default one. `None` stands
-/// for a store in memory.
+/// An empty place of the store that the environment names, or else of the default one. `None`
+/// stands for a store in memory.
 pub(crate) fn chosen() -> Option<Place> {
     let registered = || inventory::iter::<TestStore>.into_iter();
     let wanted = env::var(VARIABLE).ok();
@@ -58,14 +59,14 @@ pub(crate) fn chosen() -> Option<Place> {
     Some((store.make)())
 }
 
-/// Registers a store under a name, so that a whole suite of [`TestHub`](crate::testing::TestHub)s runs
-/// on it.
+/// Registers a store under a name, so that a whole suite of [`TestHub`](crate::testing::TestHub)s
+/// runs on it.
 ///
 /// It takes a name, an expression that makes a
-/// [`StoreUnderTest`](crate::testing::conformance::StoreUnderTest) at an empty place, and `default` if
-/// hubs are to use it when nothing else is said. `DURABLE_TEST_STORE=NAME cargo test` runs the tests of
-/// a program on the store of that name; `memory` is always there, and is the default if no other is.
-/// A hub whose builder was given a store keeps that one.
+/// [`StoreUnderTest`](crate::testing::conformance::StoreUnderTest) at an empty place, and `default`
+/// if hubs are to use it when nothing else is said. `DURABLE_TEST_STORE=NAME cargo test` runs the
+/// tests of a program on the store of that name; `memory` is always there, and is the default if no
+/// other is. A hub whose builder was given a store keeps that one.
 ///
 /// ```
 /// use std::sync::Arc;

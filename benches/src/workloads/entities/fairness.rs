@@ -1,9 +1,9 @@
-//! `entities/fairness`: a client calls other keys, one call after the other, while a hot key is
-//! flooded with signals; beside the same in quiet.
+//! `entities/fairness`: a client calls other keys in turn while a hot key is flooded with signals,
+//! compared with the same calls on a quiet hub.
 //!
-//! The flood is as deep as it can be, up to a bound: orchestrations signal the hot key 1,000 times
-//! each, as long as fewer than 20,000 signals wait. `slowdown` is the time of a call in the flood in
-//! times of that in quiet, in one hub, one after the other.
+//! The flood is as deep as possible up to a bound: orchestrations signal the hot key 1,000 times
+//! each, as long as fewer than 20,000 signals wait. `slowdown` is the time of a call during the
+//! flood divided by the time of a quiet call, in the same hub.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ const NAME: &str = "entities/fairness";
 const KEYS: usize = 100;
 /// How many signals wait at most.
 const DEPTH: usize = 20_000;
-/// Who signals the hot key.
+/// The orchestrations that signal the hot key.
 const FLOODERS: usize = 4;
 const TIMES: Unit = Unit("times");
 
@@ -60,7 +60,7 @@ pub(super) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Calls the other keys in turns, one call after the other.
+/// Calls the other keys in turn.
 async fn calls(plan: &Plan, hub: &TaskHub) -> Result<Throughput> {
     let window = Window {
         warm_up: plan.pick(Duration::from_millis(75), Duration::from_millis(500)),
@@ -77,7 +77,7 @@ async fn calls(plan: &Plan, hub: &TaskHub) -> Result<Throughput> {
     load::over(1, window, one).await
 }
 
-/// What keeps the hot key busy.
+/// Keeps the hot key busy.
 struct Flood {
     flooders: JoinSet<Result<()>>,
     stop: Arc<AtomicBool>,

@@ -1,7 +1,6 @@
 //! `entities/*`: operations of entities, sent by orchestrations and by clients.
 //!
-//! duroxide has no entities, so there are no figures of it; what these are beside the disk, the raw
-//! limit says.
+//! duroxide has no entities, so the only comparison is the raw limit.
 //!
 //! Read next: `signals.rs` (a hot key, many keys), `outstanding.rs` (clients' calls, critical
 //! sections), `fairness.rs` (other keys beside a hot one).
