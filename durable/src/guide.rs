@@ -87,24 +87,24 @@ pages! {
         "OrchestrationContext::wait_for_event", "OrchestrationContext::send_event", "ExternalEvent",
         "timeout"
     ];
-    retries: "guide/retries.md", ["RetryPolicy", "RetryContext", "Call::retry", "Call::timeout"];
-    errors: "guide/errors.md", ["Error", "NonRetriable", "TaskFailed", "ResultError"];
+    retries: "guide/retries.md", ["RetryPolicy", "retry::RetryContext", "Call::retry", "Call::timeout"];
+    errors: "guide/errors.md", ["Error", "error::NonRetriable", "TaskFailed", "client::ResultError"];
     long_running: "guide/long_running.md", [
         "OrchestrationContext::start", "OrchestrationContext::continue_as_new"
     ];
     entities: "guide/entities.md", [
-        "Entity", "EntityContext", "Operation", "OrchestrationContext::lock_entities",
+        "Entity", "EntityContext", "entity::Operation", "OrchestrationContext::lock_entities",
         "TaskHub::signal_entity", "TaskHub::call_entity", "TaskHub::query_entities"
     ];
-    instances: "guide/instances.md", ["TaskHub", "InstanceHandle", "OrchestrationHandle", "InstanceQuery"];
-    schedules: "guide/schedules.md", ["Schedule", "ScheduleHandle", "TaskHub::create_schedule"];
-    testing: "guide/testing.md", ["TaskHubBuilder::in_memory", "TaskHubBuilder::verify_replay"];
+    instances: "guide/instances.md", ["TaskHub", "InstanceHandle", "OrchestrationHandle", "client::InstanceQuery"];
+    schedules: "guide/schedules.md", ["schedule::Schedule", "schedule::ScheduleHandle", "TaskHub::create_schedule"];
+    testing: "guide/testing.md", ["client::TaskHubBuilder::in_memory", "client::TaskHubBuilder::verify_replay"];
     changing_code: "guide/changing_code.md", [
-        "OrchestrationContext::patched", "VersionMatch", "TaskHubBuilder::verify_on_open"
+        "OrchestrationContext::patched", "client::VersionMatch", "client::TaskHubBuilder::verify_on_open"
     ];
-    stores: "guide/stores.md", ["store", "TaskHubBuilder::durability", "TaskHubBuilder::live_bytes"];
-    observability: "observability.md", ["TaskHub::lifecycle", "LifecycleEvent", "protocol::TraceContext"];
-    determinism: "determinism.md", ["OrchestrationContext", "TaskHubBuilder::verify_replay"];
+    stores: "guide/stores.md", ["store", "client::TaskHubBuilder::durability", "client::TaskHubBuilder::live_bytes"];
+    observability: "observability.md", ["TaskHub::lifecycle", "client::LifecycleEvent", "protocol::TraceContext"];
+    determinism: "determinism.md", ["OrchestrationContext", "client::TaskHubBuilder::verify_replay"];
     design: "design.md", ["store::SledStore", "store::SledOptions"];
 }
 

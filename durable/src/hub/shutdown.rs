@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::time::wait::Deadline;
 use crate::protocol::InstanceId;
 
-/// What a [`shutdown_within`](TaskHub::shutdown_within) did not wait for.
+/// What a [`shutdown_within`](crate::TaskHub::shutdown_within) did not wait for.
 ///
 /// Activities and operations are carried out again when the hub is next opened, since nothing was
 /// recorded of them. While a thread still runs the hub's folder stays locked.

@@ -31,15 +31,15 @@ use crate::store::{Store, StoreError};
 /// # Back-pressure
 /// A request to a hub is a future, and its answer comes when what was asked for is durable. Requests
 /// that wait for their partition are bounded, in number and in bytes, by
-/// [`waiting_requests`](TaskHubBuilder::waiting_requests); beyond that a client waits to send its own.
+/// [`waiting_requests`](crate::client::TaskHubBuilder::waiting_requests); beyond that a client waits to send its own.
 /// What activities, orchestrations and entities send is not held up.
 ///
 /// A client whose future is dropped before it has answered, such as by a timeout, does not know whether
 /// the request was carried out. If its partition had not yet taken it in, it was not, and never will be.
 ///
 /// While the disk is nearly full, or commits wait for another resource, requests that have the hub
-/// write more are refused at once with an error `NoRoom` ([`StartError::NoRoom`],
-/// [`ManageError::NoRoom`], [`EntityError::NoRoom`]): starts and restarts, events, resume and rewind,
+/// write more are refused at once with an error `NoRoom` ([`StartError::NoRoom`](crate::client::StartError::NoRoom),
+/// [`ManageError::NoRoom`](crate::client::ManageError::NoRoom), [`EntityError::NoRoom`](crate::client::EntityError::NoRoom)): starts and restarts, events, resume and rewind,
 /// signals and calls of entities, creating, resuming and updating schedules. What ends work or frees
 /// room goes on: suspend, terminate and purge, deleting an entity, cancelling a signal, releasing
 /// orphaned locks, pausing and deleting a schedule. What runs already may use the rest of the disk.
