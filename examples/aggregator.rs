@@ -4,9 +4,9 @@
 //! cargo run -p examples --bin aggregator -- --hub /tmp/site
 //! ```
 //! A day has many visitors, each an orchestration, which signal the pages that they look at; and
-//! views of another server come from its log, signalled by this program. Whoever counts to a
-//! hundred signals the entity of the site, which starts an orchestration that tells the team. Then
-//! the counts are read from outside: one page, those of the blog, the top ones.
+//! views of another server come from its log, signalled by this program. A page that reaches a
+//! hundred views signals the entity of the site, which starts an orchestration that tells the team.
+//! Then the counts are read from outside: one page, those of the blog, the top ones.
 //!
 //! Run it again, and it goes on counting, with the next day. Kill it in the middle (`kill -9`) and
 //! run it again: it finishes the day, and every view is counted once. Without a `--hub` it works in

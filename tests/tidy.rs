@@ -286,8 +286,8 @@ const RIDDLES: [&str; 22] = [
     "what is there",
     " be it ",
     " lest ",
-    " as ever",
-    "begins anew",
+    " as ever.",
+    " as ever,",
     "of no more use",
 ];
 

@@ -90,8 +90,8 @@ fn always_matches(pattern: &Pat, value: &Expr) -> bool {
     }
 }
 
-/// Whether what a `for` loop goes through has no end: `0..`, `repeat(..)`, or what is made of it. An end
-/// such as `u64::MAX` is none either.
+/// Whether what a `for` loop goes through has no end: `0..`, `repeat(..)`, or what is made of it.
+/// An end such as `u64::MAX` is none either.
 pub(crate) fn is_endless(values: &Expr) -> bool {
     /// Methods that leave an iterator without an end.
     const KEEPING: [&str; 17] = [
@@ -144,8 +144,8 @@ fn is_out_of_reach(end: &Expr) -> bool {
     matches!(&names[..], [.., ty, max] if max == "MAX" && TYPES.contains(&ty.as_str()))
 }
 
-/// Whether a loop leaves its history behind. In which branch, part or macro does not matter: whoever
-/// names it has thought of it.
+/// Whether a loop names `continue_as_new`, in any branch, block or macro. A user who names it has
+/// thought of the history.
 fn begins_anew(body: &Block) -> bool {
     find("continue_as_new", &body.to_token_stream()).is_some()
 }

@@ -1,5 +1,5 @@
-//! A real process, killed at random moments, while its entities count, pass on and lock: every signal
-//! is carried out once and in order, no cent is lost, no lock is left behind.
+//! A real process, killed at random moments, while its entities count, pass on and lock: every
+//! signal is carried out once and in order, no cent is lost, no lock is left behind.
 //!
 //! Each test runs this very program again as a child, kills it after a random number of steps and a
 //! random moment more, and lets the next one go on: far more of all that with `DURABLE_LONG=1`.
@@ -203,8 +203,8 @@ fn pass(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Runs this program again until it says that it is done, or until it has said so many lines and some
-/// time has passed; whether it is done. Either way it is killed.
+/// Runs this program again until it says that it is done, or until it has said so many lines and
+/// some time has passed; whether it is done. Either way it is killed.
 fn run_child(
     test: &str,
     folder: &Path,
@@ -405,7 +405,7 @@ async fn check_transfers(folder: &Path, count: u64) -> Result<()> {
     let is_unlocked =
         async || Ok(entities(&hub).await?.iter().all(|entity| entity.locked_by.is_none()));
     becomes("no lock is left", is_unlocked).await?;
-    // Whoever wants them all has them.
+    // An orchestration that locks all entities gets the locks.
     hub.start(locks_three(1)).await?.result().await?;
     let (mut cents, mut taken, mut arrived) = (0, BTreeMap::new(), BTreeSet::new());
     for key in 0..ACCOUNTS {

@@ -61,8 +61,8 @@ pub(crate) enum End {
     Closed,
     /// The process is killed between two steps.
     Killed,
-    /// The process is killed in the midst of its last step, when that is to be synced; the step is a
-    /// commit, or there are a few more.
+    /// The process is killed in the midst of its last step, when that is to be synced; the step is
+    /// a commit, or there are a few more.
     KilledInStep,
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn command(task: &Task) -> Command {
     command
 }
 
-/// Says something to whoever runs this process.
+/// Sends a line to the parent process.
 pub(crate) fn answer(text: &str) {
     println!("{ANSWER}{text}");
 }
@@ -102,8 +102,8 @@ pub(crate) fn answer_in(line: &str) -> Option<&str> {
 }
 
 impl Session {
-    /// Does the steps and notes how it went: `found N` when it has seen how many there were, `issued N`
-    /// before the N-th step, `acknowledged N` or `failed: ..` behind it.
+    /// Does the steps and notes how it went: `found N` when it has seen how many there were,
+    /// `issued N` before the N-th step, `acknowledged N` or `failed: ..` behind it.
     fn run(&self) {
         let before = Marks::of(&self.root);
         let marks = self.root.join("marks");

@@ -1,10 +1,12 @@
 //! A disk that loses its power: from what the shim recorded to folders as a crash may leave them.
 //!
-//! 1. What a sync covered is there: of a file the content that was written before the sync began, of
+//! 1. What a sync covered is there: of a file the content that was written before the sync began,
+//!    of
 //!    a folder its entries.
 //! 2. Of what nobody has synced any part may be there (`content.rs`), in each folder as many of the
 //!    changes to its entries as happened first.
-//! 3. A file that is synced keeps its name, and what happened to the entries of its folder before it
+//! 3. A file that is synced keeps its name, and what happened to the entries of its folder before
+//!    it
 //!    got that: so do the journals of ext4, XFS and Btrfs. Any later change of entries may be missing,
 //!    whatever was synced of the content.
 
@@ -198,7 +200,7 @@ impl Disk {
         }
     }
 
-    /// Writes into `folder` what is there after the power has failed now.
+    /// Writes into `folder` the content that a power failure at this moment leaves.
     pub(crate) fn crash_into(&self, folder: &Path, random: &mut Random) {
         // From nothing, over some, to all of what the system had not yet written.
         let kept = [0, 10, 50, 90, 100][usize::try_from(random.below(5)).unwrap()];

@@ -1,8 +1,8 @@
-//! A full disk: new work is refused while there is room for what runs, nothing acknowledged is lost,
-//! and the hub goes on by itself when there is room again.
+//! A full disk: new work is refused while there is room for what runs, nothing acknowledged is
+//! lost, and the hub goes on by itself when there is room again.
 //!
-//! The disk is a small one in memory that a child mounts for itself. Where the system lets nobody do
-//! that, the tests say that they were skipped.
+//! The disk is a small one in memory that a child mounts for itself. Where the system lets nobody
+//! do that, the tests say that they were skipped.
 
 use std::fs::{self, File};
 use std::future::Future;
@@ -148,8 +148,8 @@ fn noise(seed: usize) -> String {
 /// Fills a file until there is no room on the disk.
 ///
 /// The last of it comes a little later: a write of the store that had begun has found its room by
-/// then, and no other begins. Who takes all of that room in the time of one write stops the hub, with
-/// the error that names it, until it is opened anew.
+/// then, and no other begins. Who takes all of that room in the time of one write stops the hub,
+/// with the error that names it, until it is opened anew.
 async fn take_the_rest(path: &Path) -> Result<()> {
     let mut file = File::create(path)?;
     while fs4::available_space(path)? > BEGINS_NO_WRITE {
@@ -183,7 +183,7 @@ fn on_small_disk(folder: &Path, command: &Command) -> Option<Output> {
         run.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
         run.stdin(Stdio::null()).output()
     };
-    // Who is root may do it where others may not.
+    // Root may do it where other users may not.
     let mut refusal = String::new();
     for flags in ["-Urm", "-m"] {
         match run(flags, &Command::new("true")) {

@@ -1,12 +1,12 @@
 //! A call fails: a sync or anything else with an I/O error, or for want of a descriptor or of room.
 //!
 //! Whatever fails, each commit that was acknowledged is found again, and nothing hangs. If only
-//! something was lacking, the commit is made when it is there again. Else whoever waits for a commit
-//! is told, and nothing is acknowledged from then on.
+//! something was lacking, the commit is made when it is available again. Otherwise all waiting
+//! commits fail, and nothing is acknowledged from then on.
 //!
-//! After a failed sync nobody knows what is on the disk, and syncing again proves nothing: the system
-//! may have dropped what it could not write. So the store accepts nothing more until it is opened
-//! anew.
+//! After a failed sync nobody knows what is on the disk, and syncing again proves nothing: the
+//! system may have dropped what it could not write. So the store accepts nothing more until it is
+//! opened anew.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,8 +21,8 @@ use crate::work::Size;
 
 const STEPS: usize = 40;
 
-/// The work in a process of its own, in which `failing` fails; gives the shim it ran under, and how the
-/// process ended.
+/// The work in a process of its own, in which `failing` fails; gives the shim it ran under, and how
+/// the process ended.
 fn run(shim: &Shim, seed: u64, failing: Option<&str>, end: End) -> (Shim, String) {
     let shim = shim.with_other_root(&failing.unwrap_or("nothing").replace(' ', "-"));
     let root = shim.root().to_owned();

@@ -1,5 +1,5 @@
-//! What errors say: an error's text never contains that of its source, since whoever prints an error
-//! with its causes would print it twice.
+//! Error texts: the text of an error never contains that of its source, because a program that
+//! prints an error with its causes would print it twice.
 
 use std::error::Error as StdError;
 use std::io;

@@ -407,7 +407,7 @@ async fn a_history_is_saved_read_again_and_replayed() -> Result<()> {
     verify_replay(&loaded)?;
     verify_replay_strictly(&loaded)?;
 
-    // For people: a line for each thing that there is to say, values as what they are.
+    // Formatted for people: one fact per line, values as plain JSON.
     let text = fs::read_to_string(&path)?;
     for line in [r#"  "format": 1,"#, r#"  "name": "four_times","#, r#"          "result": 10"#] {
         assert!(text.lines().any(|it| it == line), "{line}\n{text}");

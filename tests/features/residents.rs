@@ -8,7 +8,7 @@ use durable::testing::TestHub;
 
 static BEGUN: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
 
-/// Counts, for each test, how often an orchestrator has begun, be it a replay.
+/// Counts, for each test, how often an orchestrator has begun, replays included.
 fn count(test: &str) {
     *BEGUN.lock().unwrap().get_or_insert_default().entry(test.to_owned()).or_default() += 1;
 }

@@ -27,7 +27,7 @@ async fn shutdown_within_names_what_it_gives_up_and_that_runs_again() -> Result<
     let hub = TaskHub::open(folder.path()).await?;
     hub.start(calls_stubborn().instance_id("stubborn")).await?;
     STUBBORN.notified().await;
-    // Who waits without a limit is told with the others.
+    // A shutdown without a limit ends together with the others.
     let patient = tokio::spawn(hub.clone().shutdown());
     let report = hub.shutdown_within(Duration::from_secs(2)).await?;
     assert!(!report.is_complete());

@@ -460,7 +460,7 @@ async fn select(mut tasks: Vec<Running>) -> (usize, Outcome, Vec<Running>) {
     (first, outcome, tasks)
 }
 
-/// Polls without ever being woken: whoever polls does so until nothing changes.
+/// Polls without a wake-up: the caller polls until nothing changes.
 pub(crate) fn poll_once<T>(task: Pin<&mut dyn Future<Output = T>>) -> Poll<T> {
     task.poll(&mut Context::from_waker(Waker::noop()))
 }

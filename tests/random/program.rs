@@ -96,7 +96,7 @@ pub(crate) enum Does {
     Refuse,
     /// Fails until the world is mended.
     FailUntilMended,
-    /// Returns what can be written as JSON and not be read back: a number that is none.
+    /// Returns a value that can be written as JSON but not be read back: NaN.
     NotANumber,
     /// The same: more levels than the reader takes.
     Deep,

@@ -183,7 +183,7 @@ async fn locks_do_not_wait_for_code() -> Result<()> {
     Ok(())
 }
 
-/// More signals wait than are kept in memory; whoever calls or deletes is answered all the same.
+/// More signals wait than are kept in memory; calls and deletions are answered all the same.
 #[tokio::test]
 async fn many_that_wait_for_code_keep_nobody_else_waiting() -> Result<()> {
     const COUNT: u64 = 9000;

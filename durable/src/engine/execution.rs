@@ -1,7 +1,7 @@
 //! An execution of an instance: its orchestrator's future, fed with events one at a time.
 //!
-//! Owns the pairing of what the orchestrator asks for with what its history recorded. It is the same
-//! whether the events come from a history ([`Execution::replay`]) or are new
+//! Owns the pairing of what the orchestrator asks for with what its history recorded. It is the
+//! same whether the events come from a history ([`Execution::replay`]) or are new
 //! ([`Execution::run`]).
 
 use std::collections::VecDeque;
@@ -57,8 +57,9 @@ pub(super) enum End {
 }
 
 impl End {
-    /// This end, of an orchestrator that panicked when it was dropped: as a panic before, that fails
-    /// the instance. It comes in every replay, too, since what the orchestrator holds is the same.
+    /// This end, of an orchestrator that panicked when it was dropped: as a panic before, that
+    /// fails the instance. It comes in every replay, too, since what the orchestrator holds is the
+    /// same.
     fn or_panic(self, panic: FailureDetails) -> Self {
         match self {
             Self::Unrecorded(Err(failure)) => Self::Unrecorded(Err(failure)),
@@ -155,10 +156,10 @@ impl Execution {
         self.asker.as_ref().map(|asker| &*asker.started)
     }
 
-    /// Runs one episode: delivers what is due and what is new, and gathers what is asked for. `None`
-    /// if nothing happens.
+    /// Runs one episode: delivers what is due and what is new, and gathers what is asked for.
+    /// `None` if nothing happens.
     ///
-    /// After an episode that is [suspended](Outcome::Suspended) the execution is of no more use.
+    /// After an episode that is [suspended](Outcome::Suspended) the execution cannot be used again.
     pub(crate) fn run(&mut self, now: Timestamp, mut new: Vec<EventKind>) -> Option<Episode> {
         if let Err(suspension) = self.catch_up() {
             self.record_inherited(&mut new);
@@ -167,8 +168,8 @@ impl Execution {
         self.scope.start_episode(now);
         let (mut incoming, mut actions) = self.take_backlog();
         incoming.reserve(new.len());
-        // What came in goes first: a result may be that of an attempt which, after a replay, looks as
-        // if it was yet to begin.
+        // What came in goes first: a result may be that of an attempt which, after a replay, looks
+        // as if it was yet to begin.
         let result = self
             .deliver_new(now, new, &mut incoming, &mut actions)
             .and_then(|()| self.deliver_inherited(now, &mut incoming, &mut actions))
@@ -522,8 +523,8 @@ impl Execution {
 }
 
 impl Drop for Execution {
-    /// What the orchestrator holds is dropped with it, and a panic in that is nobody else's. That it
-    /// leaves the memory is nothing that happens to the instance, so nobody hears of it.
+    /// What the orchestrator holds is dropped with it, and a panic in that is nobody else's. That
+    /// it leaves the memory is nothing that happens to the instance, so nobody hears of it.
     fn drop(&mut self) {
         let Some(future) = self.future.take() else { return };
         if let Err(panic) = panics::catch(|| quietly(|| drop(future))) {

@@ -78,10 +78,10 @@ fn poll(future: &mut OrchestratorFuture) -> Polled {
     }
 }
 
-/// A waker that notes whoever touches it.
+/// A waker that records who touches it.
 ///
-/// Safe code can see *that* a waker was cloned (`Wake` on an `Arc` and its reference count), but has
-/// no hook at the moment of cloning, and only the call stack of that moment names the await.
+/// Safe code can see *that* a waker was cloned (`Wake` on an `Arc` and its reference count), but
+/// has no hook at the moment of cloning, and only the call stack of that moment names the await.
 #[expect(unsafe_code, reason = "a hook at the cloning of a waker needs a table of its own")]
 fn trap() -> Waker {
     // SAFETY: the functions of the table never read the data pointer, and `TRAP` is static, so the

@@ -28,8 +28,8 @@ pub(super) struct Backlog {
 }
 
 impl Execution {
-    /// Replays a whole history from scratch, and holds the orchestrator to every word of it: what an
-    /// execution did live it must do again (DURABLE0104). What was not acted on is not compared.
+    /// Replays a whole history from scratch, and holds the orchestrator to every word of it: what
+    /// an execution did live it must do again (DURABLE0104). What was not acted on is not compared.
     pub(crate) fn verify(mut self, history: &[HistoryEvent]) -> Result<(), Suspension> {
         self.strict = true;
         self.replay(history)?;
@@ -65,7 +65,7 @@ impl Execution {
     /// Delivers what came in while the instance was suspended. The orchestrator sees it for the
     /// first time, so it is not replaying here: a patch is taken, and a log line is written.
     ///
-    /// After an error the execution is of no more use.
+    /// After an error the execution cannot be used again.
     pub(crate) fn catch_up(&mut self) -> Result<(), Suspension> {
         let events = std::mem::take(&mut self.backlog.events);
         events.into_iter().try_for_each(|event| self.deliver_late(event))
@@ -94,8 +94,8 @@ impl Execution {
         self.apply(&HistoryEvent { event_id, timestamp, kind })
     }
 
-    /// What was decided of an activity whose next attempt has not begun: a second failure is that of
-    /// the same attempt.
+    /// What was decided of an activity whose next attempt has not begun: a second failure is that
+    /// of the same attempt.
     fn decided_already(&self, task: i32) -> Option<EventKind> {
         let decision = self.backlog.retried.get(&task)?;
         self.open.is_activity(task).then(|| decision.clone())

@@ -112,8 +112,8 @@ pub trait EntityBody: Sized + 'static {
     ) -> OperationRun<'a>;
 }
 
-/// An [`EntityBody`], as generated code asks for what runs it: whether it can be run is said here, in
-/// our words.
+/// An [`EntityBody`], as generated code asks for what runs it: whether it can be run is said here,
+/// in our words.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the state of an entity",
@@ -191,7 +191,7 @@ impl Batch {
                     Some(Ok(output))
                 }
                 Ended::With(Err(failure), _) => Some(Err(failure.bounded(payload))),
-                // Whoever signals that wants nothing of the state.
+                // A deletion does not need the state.
                 Ended::Unreadable(_) if !is_call && context.is_deletion() => {
                     state = None;
                     Some(Ok(Json::null()))

@@ -26,8 +26,8 @@ use crate::orchestration::scope::Scope;
 use crate::orchestration::{Durable, OrchestrationContext};
 use crate::protocol::{EntityId, InvalidEntityId};
 
-/// What a critical section locks: an entity's handle, or a tuple of up to eight handles, an array or
-/// a `Vec` of them.
+/// What a critical section locks: an entity's handle, or a tuple of up to eight handles, an array
+/// or a `Vec` of them.
 #[diagnostic::on_unimplemented(
     message = "a critical section cannot lock `{Self}`",
     label = "not an entity handle, nor a tuple, array or `Vec` of them (rule 7: lock at least one entity)",
@@ -157,14 +157,14 @@ impl<K> fmt::Debug for LockEntities<K> {
 impl OrchestrationContext {
     /// Locks entities: enters a critical section, during which no one else changes them.
     ///
-    /// Await the result; it waits until every entity is unlocked by whoever holds it. The section
+    /// Await the result; it waits until every entity is unlocked by its present holder. The section
     /// ends when the [`CriticalSection`] is dropped. Locks are always taken in the same order, so
-    /// critical sections cannot deadlock. They survive crashes, and end with the instance in whatever
-    /// way it ends.
+    /// critical sections cannot deadlock. They survive crashes, and end with the instance in
+    /// whatever way it ends.
     ///
     /// Durable Functions' [rules] apply: critical sections cannot be nested; they cannot call
-    /// sub-orchestrations; they call only locked entities, each once at a time; and they cannot signal
-    /// a locked entity.
+    /// sub-orchestrations; they call only locked entities, each once at a time; and they cannot
+    /// signal a locked entity.
     ///
     /// # Errors
     /// The future gives an error if it breaks a rule or if an entity's key is invalid.
@@ -188,7 +188,8 @@ impl OrchestrationContext {
     /// }
     /// ```
     ///
-    /// [rules]: https://learn.microsoft.com/azure/azure-functions/durable/durable-functions-entities#critical-section-rules
+    /// [rules]:
+    /// https://learn.microsoft.com/azure/azure-functions/durable/durable-functions-entities#critical-section-rules
     #[doc(alias = "mutex")]
     #[track_caller]
     pub fn lock_entities<L: LockSet>(&self, entities: L) -> LockEntities<L::Locked> {
@@ -280,11 +281,11 @@ impl<K> fmt::Debug for LockTask<K> {
 /// A critical section: while it is held, no one else changes the entities that it has locked.
 ///
 /// Call the entities through it: `section.withdraw(5).await?` if it locked one entity,
-/// `section.0.withdraw(5)` if it locked a tuple, `section[0].withdraw(5)` if it locked an array or a
-/// `Vec`. To call several at the same time, split it: `let (from, to) = &mut *section;`.
+/// `section.0.withdraw(5)` if it locked a tuple, `section[0].withdraw(5)` if it locked an array or
+/// a `Vec`. To call several at the same time, split it: `let (from, to) = &mut *section;`.
 ///
-/// It ends when it is dropped, and at the latest when the orchestrator ends, in whatever way. Nothing
-/// is rolled back: if the section ends with an error, undoing its operations is up to the
+/// It ends when it is dropped, and at the latest when the orchestrator ends, in whatever way.
+/// Nothing is rolled back: if the section ends with an error, undoing its operations is up to the
 /// orchestrator.
 #[must_use = "the critical section ends when this is dropped; bind it to a name"]
 pub struct CriticalSection<K> {

@@ -1,8 +1,8 @@
 //! What the types of errors are called in a history.
 //!
-//! A type of another crate has the path that the compiler knows it by. One of this crate has the path
-//! that a user writes, so that moving a file of ours changes no name: `durable::TaskFailed`, not
-//! `durable::error::task_failed::TaskFailed`.
+//! A type of another crate has the path that the compiler knows it by. One of this crate has the
+//! path that a user writes, so that moving a file of ours changes no name: `durable::TaskFailed`,
+//! not `durable::error::task_failed::TaskFailed`.
 
 use std::any::type_name;
 
@@ -17,13 +17,13 @@ pub(super) fn name_of<T: ?Sized>() -> String {
     if are_those_of_before() { before(name) } else { public(name) }
 }
 
-/// Whether a recorded name is that of `T`, be it recorded before names were those of the public API.
+/// Whether a recorded name is that of `T`, also if it was recorded before public paths were used.
 pub(crate) fn is_name_of<T: ?Sized>(recorded: &str) -> bool {
     public(recorded) == public(type_name::<T>())
 }
 
-/// Whether this is an orchestrator whose execution recorded names of private modules, so that a replay
-/// has to find the same.
+/// Whether this is an orchestrator whose execution recorded names of private modules, so that a
+/// replay has to find the same.
 pub(super) fn are_those_of_before() -> bool {
     Scope::current().is_some_and(|scope| scope.replay_version() == 0)
 }

@@ -54,8 +54,8 @@ impl<E> TaskFailed<E> {
         Self { task_id: Some(task_id), ..self }
     }
 
-    /// The number of the call in its execution, which its history names as `event_id`; none for what
-    /// was not asked for by an orchestrator.
+    /// The number of the call in its execution, which its history names as `event_id`; none for
+    /// what was not asked for by an orchestrator.
     pub fn task_id(&self) -> Option<i32> {
         self.task_id
     }
@@ -70,7 +70,7 @@ impl<E> TaskFailed<E> {
         self.error.map(|error| *error)
     }
 
-    /// The error that the function returned, or what `other` makes of a failure that is none, such
+    /// The error that the function returned, or the result of `other` for any other failure, such
     /// as a panic.
     ///
     /// ```
@@ -117,8 +117,8 @@ impl<E> TaskFailed<E> {
 /// The task and what its failure says.
 ///
 /// Of a failure that comes from below, such as a sub-orchestration's of which a sub-orchestration
-/// failed, only the beginning and the end are repeated if it says more than 1 KiB, because each level
-/// would repeat all levels below it. [`details`](TaskFailed::details) has every cause.
+/// failed, only the beginning and the end are repeated if it says more than 1 KiB, because each
+/// level would repeat all levels below it. [`details`](TaskFailed::details) has every cause.
 impl<E> fmt::Display for TaskFailed<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let said = &*self.details.message;
@@ -144,8 +144,8 @@ impl<E> fmt::Debug for TaskFailed<E> {
 }
 
 /// The source is the first cause of the failure that the text does not say, so a chain of errors
-/// prints nothing twice. It is `None` if the text says everything; [`details`](TaskFailed::details) has
-/// the failure and every cause, with their types.
+/// prints nothing twice. It is `None` if the text says everything; [`details`](TaskFailed::details)
+/// has the failure and every cause, with their types.
 impl<E> StdError for TaskFailed<E> {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         if said::gives_all() || !self.says_all() {

@@ -52,7 +52,7 @@ impl Admission {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        // That wakes whoever waits for a place, and the waker may be of the user's making.
+        // That wakes a waiting client, whose waker may be user code.
         if let Some(permit) = self.0.take() {
             panics::shield(|| drop(permit));
         }

@@ -3,9 +3,11 @@
 //! Rules:
 //! 1. A status is told when it is durable, in the order of the commits. Of several that one commit
 //!    brings, only the last is written, and so only that is told.
-//! 2. A watch begins with the status that the instance has, and ends when the instance ends, across all
+//! 2. A watch begins with the status that the instance has, and ends when the instance ends, across
+//!    all
 //!    of its executions.
-//! 3. Nobody waits for a slow watch: one that is [`STATUSES_KEPT`] behind goes on with the oldest status
+//! 3. Nobody waits for a slow watch: one that is [`STATUSES_KEPT`] behind goes on with the oldest
+//!    status
 //!    that is kept.
 
 use tokio::sync::{broadcast, oneshot};
@@ -62,7 +64,7 @@ impl Watched {
 
     /// Whether there is more to tell, and somebody to be told.
     pub(crate) fn goes_on(&self, record: &InstanceRecord) -> bool {
-        // Whoever is about to subscribe holds a sender until then.
+        // A task that is about to subscribe holds a sender until then.
         let is_watched = self.sender.receiver_count() > 0 || self.sender.strong_count() > 1;
         is_watched && !record.runtime_status.is_finished()
     }

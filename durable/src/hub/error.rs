@@ -37,7 +37,7 @@ pub enum OpenError {
     /// The store was created with another number of partitions.
     #[error(
         "the task hub was created with {found} partitions and cannot be opened with {wanted}: the \
-         number is fixed at creation; leave it out to take what is there"
+         number is fixed at creation; leave it out to use that number"
     )]
     Partitions {
         /// The number in the store.
@@ -45,8 +45,8 @@ pub enum OpenError {
         /// The number given to the builder.
         wanted: u16,
     },
-    /// With [`verify_on_open`](crate::client::TaskHubBuilder::verify_on_open): these instances would not go on
-    /// with the code of this program. Nothing was changed.
+    /// With [`verify_on_open`](crate::client::TaskHubBuilder::verify_on_open): these instances
+    /// would not go on with the code of this program. Nothing was changed.
     #[error(
         "unfinished instances that would not go on with this code: {}. Nothing was changed\n{}",
         .0.len(), list(.0)
@@ -85,8 +85,8 @@ pub enum HubError {
          acknowledged is lost: open it again on a runtime that lives as long as the hub"
     )]
     RuntimeEnded,
-    /// A thread of the hub panicked, and the hub stopped. Panics of the program's own functions do not
-    /// do that: this one is a bug of the library.
+    /// A thread of the hub panicked, and the hub stopped. Panics of the program's own functions do
+    /// not do that: this one is a bug of the library.
     #[error(
         "the task hub stopped because its thread `{thread}` {panic}; nothing acknowledged is lost: \
          report this as a bug of `durable`, and open the hub again"

@@ -1,7 +1,7 @@
 //! The store as the hub sees it: one whose panics are errors.
 //!
-//! A store is user code. The hub calls it by way of this only, so that no call unwinds a thread of the
-//! hub, and whoever waits is told what panicked.
+//! A store is user code. The hub calls it only through this type, so that no call unwinds a thread
+//! of the hub, and all waiters get the text of the panic.
 
 use std::fmt;
 use std::ops::Range;

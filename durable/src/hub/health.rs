@@ -33,8 +33,8 @@ impl Health {
         self.stop_if_failed();
     }
 
-    /// A task of the async runtime was dropped before its end: the runtime has ended, unless the task
-    /// panicked.
+    /// A task of the async runtime was dropped before its end: the runtime has ended, unless the
+    /// task panicked.
     pub(crate) fn lost(&self, task: &str) {
         self.fail(if thread::panicking() {
             let (thread, panic) = (task.to_owned(), "panicked".to_owned());
@@ -44,8 +44,8 @@ impl Health {
         });
     }
 
-    /// Notes a failure without doing anything else, for a thread that is about to unwind. Whoever is
-    /// told meanwhile that there is no answer finds the reason.
+    /// Records a failure without doing anything else, for a thread that is about to unwind. A
+    /// waiter whose answer is dropped meanwhile finds the reason.
     pub(crate) fn note(&self, failure: HubError) {
         if !self.is_shut_down() {
             self.failure.get_or_init(|| failure);

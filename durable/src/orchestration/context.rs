@@ -70,8 +70,9 @@ impl OrchestrationContext {
         self.started.version.as_deref()
     }
 
-    /// How the version with which the instance was started compares with another: as numbers between
-    /// dots if both are such, else as text without regard to case; no version comes before any.
+    /// How the version with which the instance was started compares with another: as numbers
+    /// between dots if both are such, else as text without regard to case; no version comes before
+    /// any.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -98,7 +99,7 @@ impl OrchestrationContext {
         &self.scope.instance_id
     }
 
-    /// Who waits for the result, if this is a sub-orchestration.
+    /// The instance that waits for the result, if this is a sub-orchestration.
     pub fn parent(&self) -> Option<&ParentInstance> {
         self.started.parent.as_ref()
     }
@@ -144,9 +145,9 @@ impl OrchestrationContext {
 
     /// A GUID that is the same in every replay, and different from all others.
     ///
-    /// It is derived as in Durable Functions: version 5, from the instance id, the time of the episode
-    /// and a counter. After a continue-as-new the execution id takes the place of the instance id,
-    /// because two executions of an instance may begin at the same time.
+    /// It is derived as in Durable Functions: version 5, from the instance id, the time of the
+    /// episode and a counter. After a continue-as-new the execution id takes the place of the
+    /// instance id, because two executions of an instance may begin at the same time.
     pub fn new_guid(&self) -> Uuid {
         const NAMESPACE: Uuid = Uuid::from_u128(0x9e95_2958_5e33_4daf_827f_2fa1_2937_b875);
         let time = self.current_utc_datetime().format("%Y-%m-%dT%H:%M:%S%.6f");
@@ -173,8 +174,8 @@ impl OrchestrationContext {
         chance::fraction(self.random_u64())
     }
 
-    /// Says how far the instance is, for those who ask from outside: whatever has a JSON form, up to
-    /// 16 KB of it. The last word counts, also over [`continue_as_new`](Self::continue_as_new).
+    /// Says how far the instance is, for those who ask from outside: whatever has a JSON form, up
+    /// to 16 KB of it. The last word counts, also over [`continue_as_new`](Self::continue_as_new).
     ///
     /// # Errors
     /// The value has no JSON form, or is too large; what was said before stays.
@@ -280,8 +281,9 @@ impl OrchestrationContext {
     /// in the log.
     ///
     /// # Errors
-    /// The id breaks a rule, the payload has no JSON form or is too large, or the execution has asked
-    /// for more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)). Nothing is sent then.
+    /// The id breaks a rule, the payload has no JSON form or is too large, or the execution has
+    /// asked for more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)).
+    /// Nothing is sent then.
     #[track_caller]
     #[doc(alias = "signal_external_workflow")]
     pub fn send_event(
@@ -304,13 +306,13 @@ impl OrchestrationContext {
 
     /// Starts an orchestration that nobody here waits for, exactly once; gives its id.
     ///
-    /// To wait for its result, await the call instead. If the id is that of an instance which has not
-    /// ended, nothing is started, and the log says so.
+    /// To wait for its result, await the call instead. If the id is that of an instance which has
+    /// not ended, nothing is started, and the log says so.
     ///
     /// # Errors
-    /// The id breaks a rule, the input has no JSON form or is too large, the call has an option that
-    /// counts only where it is awaited ([`retry`](Call::retry), [`timeout`](Call::timeout)), or the
-    /// execution has asked for more than it may
+    /// The id breaks a rule, the input has no JSON form or is too large, the call has an option
+    /// that counts only where it is awaited ([`retry`](Call::retry), [`timeout`](Call::timeout)),
+    /// or the execution has asked for more than it may
     /// ([`max_actions`](crate::client::TaskHubBuilder::max_actions)). Nothing is started then.
     ///
     /// ```
@@ -356,24 +358,24 @@ impl OrchestrationContext {
         self.scope.request(Box::new(Request { ask, source: Location::caller() }));
     }
 
-    /// Ends this execution and begins the instance anew, with this call's input and an empty history:
-    /// how an orchestration that goes on for ever stays small. Give it a call of the orchestration
-    /// itself, and await it: nothing behind that runs.
+    /// Ends this execution and begins the instance anew, with this call's input and an empty
+    /// history: how an orchestration that goes on for ever stays small. Give it a call of the
+    /// orchestration itself, and await it: nothing behind that runs.
     ///
     /// The instance keeps its id, parent, tags and custom status. Events that were not read go to
-    /// the new execution, and so do those that come later. What is still running is cancelled. Of the
-    /// call only its input and [version](Call::version) count: with any other option the instance
-    /// fails, with an error that names the option.
+    /// the new execution, and so do those that come later. What is still running is cancelled. Of
+    /// the call only its input and [version](Call::version) count: with any other option the
+    /// instance fails, with an error that names the option.
     ///
     /// The new execution begins at once, at the same [time](Self::current_utc_datetime). If 64 new
     /// executions (more, if more than 512 events are unread) have followed one another without any
-    /// wait, the next one begins in a new turn of the instance, later by 1 us or more, so that other
-    /// instances run in between.
+    /// wait, the next one begins in a new turn of the instance, later by 1 us or more, so that
+    /// other instances run in between.
     ///
-    /// Reading a backlog of events, one in each execution, costs in proportion to its length. But an
-    /// execution takes the events in the order in which they came, so unread events of *other* names
-    /// that came before cost time in each execution: an orchestration that begins anew often should
-    /// read, or [discard](ContinueAsNew::discard_events), all events that it is sent.
+    /// Reading a backlog of events, one in each execution, costs in proportion to its length. But
+    /// an execution takes the events in the order in which they came, so unread events of *other*
+    /// names that came before cost time in each execution: an orchestration that begins anew often
+    /// should read, or [discard](ContinueAsNew::discard_events), all events that it is sent.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -404,9 +406,9 @@ impl OrchestrationContext {
 
     /// Whether code that was changed under running instances is to run.
     ///
-    /// `true` in an instance that comes here for the first time, which is recorded; in one that came
-    /// past here before the change, `false`: there the old code must run, or its history no longer
-    /// fits. When no instance from before the change is left, the condition can go.
+    /// `true` in an instance that comes here for the first time, which is recorded; in one that
+    /// came past here before the change, `false`: there the old code must run, or its history no
+    /// longer fits. When no instance from before the change is left, the condition can go.
     ///
     /// ```
     /// # use durable::prelude::*;

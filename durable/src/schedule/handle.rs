@@ -51,8 +51,8 @@ pub struct ScheduleHandle {
 }
 
 impl TaskHub {
-    /// Creates a schedule. When this returns, it is durable: it goes on until it ends or is deleted,
-    /// whatever becomes of this process.
+    /// Creates a schedule. When this returns, it is durable: it goes on until it ends or is
+    /// deleted, whatever becomes of this process.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -72,8 +72,8 @@ impl TaskHub {
     ///
     /// # Errors
     /// [`ScheduleError::AlreadyExists`]; [`ScheduleError::Invalid`] if the schedule makes no sense;
-    /// [`ScheduleError::InvalidId`] and [`ScheduleError::IdTooLong`]; [`ScheduleError::Start`] if the
-    /// orchestration is not registered, its input cannot be stored, or the disk is nearly full.
+    /// [`ScheduleError::InvalidId`] and [`ScheduleError::IdTooLong`]; [`ScheduleError::Start`] if
+    /// the orchestration is not registered, its input cannot be stored, or the disk is nearly full.
     pub async fn create_schedule(
         &self,
         id: &str,
@@ -108,8 +108,8 @@ impl TaskHub {
     /// The schedule of this id, whether it exists or not.
     ///
     /// # Errors
-    /// [`ScheduleError::InvalidId`] and [`ScheduleError::IdTooLong`]: ids of schedules follow the rules
-    /// of [`InstanceId`], and have at most 200 characters.
+    /// [`ScheduleError::InvalidId`] and [`ScheduleError::IdTooLong`]: ids of schedules follow the
+    /// rules of [`InstanceId`], and have at most 200 characters.
     pub fn schedule(&self, id: &str) -> Result<ScheduleHandle, ScheduleError> {
         let characters = id.chars().count();
         if characters > ID_MAX {
@@ -160,31 +160,32 @@ impl ScheduleHandle {
         found.ok_or_else(|| self.missing())
     }
 
-    /// Lets its ticks pass without a run, until it is [resumed](Self::resume). When this returns, it is
-    /// durable, and so it is with the other ones. One that is paused stays so.
+    /// Lets its ticks pass without a run, until it is [resumed](Self::resume). When this returns,
+    /// it is durable, and so it is with the other ones. One that is paused stays so.
     ///
     /// # Errors
-    /// [`ScheduleError::NoSuchSchedule`], [`ScheduleError::Ended`] or [`ScheduleError::Hub`]. A full disk
-    /// is no reason to refuse this.
+    /// [`ScheduleError::NoSuchSchedule`], [`ScheduleError::Ended`] or [`ScheduleError::Hub`]. A
+    /// full disk is no reason to refuse this.
     pub async fn pause(&self) -> Result<(), ScheduleError> {
         self.check_exists().await?;
         let paused = self.instance.raise_to_end_work(&Command::Pause).await;
         paused.map_err(|error| self.error(error))
     }
 
-    /// Goes on with the next tick to come; what has passed meanwhile is skipped. One that is not
-    /// paused goes on as ever.
+    /// Resumes the schedule with the next tick; ticks that have passed meanwhile are skipped. A
+    /// schedule that is not paused is unaffected.
     ///
     /// # Errors
-    /// As [`pause`](Self::pause); [`ScheduleError::Manage`] with [`ManageError::NoRoom`] while the disk
-    /// is nearly full.
+    /// As [`pause`](Self::pause); [`ScheduleError::Manage`] with [`ManageError::NoRoom`] while the
+    /// disk is nearly full.
     pub async fn resume(&self) -> Result<(), ScheduleError> {
         self.tell(Command::Resume).await
     }
 
     /// Replaces when it runs, all that was said of that: from now on it has the ticks of the new
-    /// [`Schedule`](crate::schedule::Schedule); with a [`ScheduledCall`] it also runs something else. It stays
-    /// paused if it is, and keeps its count of runs; if nothing is changed, also its ticks.
+    /// [`Schedule`](crate::schedule::Schedule); with a [`ScheduledCall`] it also runs something
+    /// else. It stays paused if it is, and keeps its count of runs; if nothing is changed, also its
+    /// ticks.
     ///
     /// # Errors
     /// As [`resume`](Self::resume), and as [`TaskHub::create_schedule`] for what makes no sense.
@@ -206,7 +207,8 @@ impl ScheduleHandle {
         removed.map_err(|error| self.error(error))
     }
 
-    /// The reply comes after the commit of the episode in which the schedule has done what it is told.
+    /// The reply comes after the commit of the episode in which the schedule has done what it is
+    /// told.
     async fn tell(&self, command: Command) -> Result<(), ScheduleError> {
         self.check_exists().await?;
         self.instance.raise(&command).await.map_err(|error| self.error(error))

@@ -39,7 +39,7 @@ pub(super) enum Command {
     Update { plan: Box<Plan>, target: Option<Box<Target>> },
 }
 
-/// How far a schedule is, for whoever looks at instances: its custom status.
+/// The progress of a schedule, as its custom status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Progress {
     pub(super) status: ScheduleStatus,

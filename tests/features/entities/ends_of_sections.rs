@@ -1,5 +1,5 @@
-//! However and whenever an orchestration in a critical section comes to its end: no lock is left, and
-//! what was only locked leaves no trace.
+//! However and whenever an orchestration in a critical section comes to its end: no lock is left,
+//! and what was only locked leaves no trace.
 
 use std::time::Duration;
 
@@ -152,7 +152,7 @@ async fn end(mut hub: TestHub, id: &str, way: Way) -> Result<TestHub> {
     Ok(hub)
 }
 
-/// The entities that there is a record of, each with whether it is locked.
+/// The entities with a record, each with whether it is locked.
 async fn kept(hub: &TestHub) -> Result<Vec<(String, bool)>> {
     hub.settle().await;
     let query = EntityQuery::new().of::<Latch>().include_transient();
@@ -163,7 +163,7 @@ async fn kept(hub: &TestHub) -> Result<Vec<(String, bool)>> {
     Ok(entities.into_iter().map(kept).collect())
 }
 
-/// Nothing is left, and whoever wants all locks has them without any time passing.
+/// Nothing is left, and a section over all entities gets its locks without any time passing.
 async fn check_free(hub: &TestHub, when: &str) -> Result<()> {
     assert_eq!(kept(hub).await?, [], "{when}");
     let run = hub.start(takes_all(keys(&KEYS))).await?;

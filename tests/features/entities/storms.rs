@@ -1,5 +1,5 @@
-//! Many orchestrations that want the same locks in opposed orders, ended in all ways by chance: none
-//! waits for ever, no update is lost, no lock is left.
+//! Many orchestrations that want the same locks in opposed orders, ended in all ways by chance:
+//! none waits for ever, no update is lost, no lock is left.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -166,7 +166,7 @@ async fn storm(mut random: Random, count: usize, meddles: bool) -> Result<()> {
     }
     let all = Plan { cells: (0..CELLS).collect(), patience: 1, thinks: 0, end: Finish::Return };
     let last = hub.start(increments(all)).await?;
-    assert!(last.result().await?, "whoever wants all locks has them");
+    assert!(last.result().await?, "a section over all entities gets its locks");
     assert_eq!(hub.clean_entities().await?, durable::client::CleanedEntities::default());
     if !meddles {
         let failed = durable::client::InstanceQuery::new().status(RuntimeStatus::Terminated);

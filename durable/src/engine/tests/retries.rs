@@ -258,7 +258,7 @@ fn a_childs_next_attempt_is_sent_with_its_failure_under_its_id_and_for_its_time(
     assert_eq!(started.execution_id, second);
     assert!(started.scheduled_start.unwrap() > at(2));
     assert_eq!(execution.open_children().len(), 1);
-    // It is on its way, so nothing is left to do for it, be it in this process or in the next.
+    // It is on its way, so nothing is left to do for it, neither in this process nor in the next.
     assert_eq!(execution.next_due(), None);
     let mut past = past;
     past.extend(failed.events);

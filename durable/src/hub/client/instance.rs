@@ -175,13 +175,13 @@ impl InstanceHandle {
     }
 
     /// Raises an external event, for an orchestrator that
-    /// [waits](crate::OrchestrationContext::wait_for_external_event) for it, now or later. When this
-    /// returns, the event is durable.
+    /// [waits](crate::OrchestrationContext::wait_for_external_event) for it, now or later. When
+    /// this returns, the event is durable.
     ///
     /// # Errors
     /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::InvalidEvent`] if
-    /// it has no name, or the payload has no JSON form or is too large; [`ManageError::NoRoom`] while
-    /// the disk is nearly full.
+    /// it has no name, or the payload has no JSON form or is too large; [`ManageError::NoRoom`]
+    /// while the disk is nearly full.
     #[doc(alias = "signal")]
     pub async fn raise_event(
         &self,
@@ -191,8 +191,8 @@ impl InstanceHandle {
         self.raise_json(name, self.event_json(payload)).await
     }
 
-    /// Raises an external event if there is an instance that can get it, and tells whether there is:
-    /// for events that may come too late.
+    /// Raises an external event if there is an instance that can get it, and tells whether there
+    /// is: for events that may come too late.
     ///
     /// # Errors
     /// [`ManageError::InvalidEvent`] and [`ManageError::NoRoom`], as in
@@ -241,30 +241,31 @@ impl InstanceHandle {
         self.manage(Manage::Raise { name: name.to_owned(), input, ends_work: false }).await
     }
 
-    /// Sets the instance aside. What comes for it is recorded, running activities come to their end,
-    /// and nothing else happens until it is [resumed](Self::resume). An attempt that fails meanwhile
-    /// is judged by its [retry policy](crate::RetryPolicy) then, as of the time at which it failed.
+    /// Sets the instance aside. What comes for it is recorded, running activities come to their
+    /// end, and nothing else happens until it is [resumed](Self::resume). An attempt that fails
+    /// meanwhile is judged by its [retry policy](crate::RetryPolicy) then, as of the time at which
+    /// it failed.
     ///
     /// # Errors
-    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; never [`ManageError::NoRoom`]. One
-    /// that is suspended already stays so.
+    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; never [`ManageError::NoRoom`].
+    /// One that is suspended already stays so.
     pub async fn suspend(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Suspend { reason: reason.into() }).await
     }
 
-    /// Lets a suspended instance go on. One that the runtime has suspended for its code is replayed
-    /// with the code that there is.
+    /// Resumes a suspended instance. If the runtime suspended it because its code did not fit, it
+    /// is replayed with the current code.
     ///
     /// # Errors
-    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::StillSuspended`] if
-    /// its code still does not fit; [`ManageError::NoRoom`] while the disk is nearly full. One that is
-    /// not suspended goes on as ever.
+    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::StillSuspended`]
+    /// if its code still does not fit; [`ManageError::NoRoom`] while the disk is nearly full. One
+    /// that is not suspended is unaffected.
     pub async fn resume(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Resume { reason: reason.into() }).await
     }
 
-    /// Ends the instance, whatever it waits for. Its activities see their
-    /// [cancellation token](crate::ActivityContext::cancellation_token); its sub-orchestrations go on.
+    /// Ends the instance, whatever it waits for. Its activities see their [cancellation
+    /// token](crate::ActivityContext::cancellation_token); its sub-orchestrations go on.
     ///
     /// # Errors
     /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; never [`ManageError::NoRoom`].
@@ -284,11 +285,12 @@ impl InstanceHandle {
         self.manage(Manage::Terminate { reason: reason.into(), recurse: true }).await
     }
 
-    /// Tries again what made the instance fail, with all that had succeeded kept. The failures leave
-    /// the history, and each task that is open then is under way again:
+    /// Tries again what made the instance fail, with all that had succeeded kept. The failures
+    /// leave the history, and each task that is open then is under way again:
     ///
     /// * An activity runs again, from its first attempt if it had failed.
-    /// * A sub-orchestration that has failed is rewound, and so on downwards. One that has completed
+    /// * A sub-orchestration that has failed is rewound, and so on downwards. One that has
+    ///   completed
     ///   meanwhile, because it was rewound before its parent, answers with its result. One that was
     ///   terminated, by the failure of its parent, by a time limit or by a client, or that was purged,
     ///   is started again from the beginning. One that is still running is waited for.
@@ -296,17 +298,18 @@ impl InstanceHandle {
     /// * A time limit ([`timeout`](crate::Call::timeout), [`durable::timeout`](crate::timeout),
     ///   [`retry_timeout`](crate::RetryPolicy::retry_timeout)) counts from the rewind. A timer keeps
     ///   its time, and is due at once if that has passed.
-    /// * Nothing is done again that nobody waits for: signals, sent events, orchestrations that were
+    /// * Nothing is done again that nobody waits for: signals, sent events, orchestrations that
+    ///   were
     ///   [started](crate::OrchestrationContext::start) without waiting for them.
     ///
-    /// What is done again gets the input that the code gives it now. An instance that failed by itself
-    /// goes on if its code was mended.
+    /// What is done again gets the input that the code gives it now. An instance that failed by
+    /// itself goes on if its code was mended.
     ///
     /// # Errors
     /// [`ManageError::NoSuchInstance`], [`ManageError::NotFinished`], [`ManageError::NotFailed`];
-    /// [`ManageError::CannotRewind`] if the orchestrator did other things after the failure, was in a
-    /// critical section or waited for one, or had called an entity and had no answer: whether that
-    /// was carried out cannot be known; [`ManageError::NoRoom`] while the disk is nearly full.
+    /// [`ManageError::CannotRewind`] if the orchestrator did other things after the failure, was in
+    /// a critical section or waited for one, or had called an entity and had no answer: whether
+    /// that was carried out cannot be known; [`ManageError::NoRoom`] while the disk is nearly full.
     pub async fn rewind(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Rewind { reason: reason.into() }).await
     }
@@ -323,8 +326,8 @@ impl InstanceHandle {
     /// instance recursively and start it anew if they are not to stay.
     ///
     /// # Errors
-    /// [`ManageError::Hub`] if there is no such instance, [`ManageError::Start`] if it is running or
-    /// the disk is nearly full.
+    /// [`ManageError::Hub`] if there is no such instance, [`ManageError::Start`] if it is running
+    /// or the disk is nearly full.
     pub async fn restart(&self) -> Result<(), ManageError> {
         let request = self.request_again(self.instance_id.clone()).await?;
         self.hub.request_start(request).await.map_err(|error| ManageError::Start(Box::new(error)))
@@ -334,8 +337,8 @@ impl InstanceHandle {
     /// the new one. The input is that of the last execution, as of [`restart`](Self::restart).
     ///
     /// # Errors
-    /// [`ManageError::Hub`] if there is no such instance, [`ManageError::Start`] if the id is taken or
-    /// the disk is nearly full.
+    /// [`ManageError::Hub`] if there is no such instance, [`ManageError::Start`] if the id is taken
+    /// or the disk is nearly full.
     pub async fn restart_as(&self, id: Option<&str>) -> Result<Self, ManageError> {
         let instance_id = id.map_or_else(|| Ok(InstanceId::generate()), InstanceId::new)?;
         let request = self.request_again(instance_id.clone()).await?;
@@ -348,7 +351,8 @@ impl InstanceHandle {
     /// Removes an instance that has ended, with its history. Its id may be used again.
     ///
     /// # Errors
-    /// [`ManageError::NoSuchInstance`], [`ManageError::NotFinished`]; never [`ManageError::NoRoom`].
+    /// [`ManageError::NoSuchInstance`], [`ManageError::NotFinished`]; never
+    /// [`ManageError::NoRoom`].
     pub async fn purge(&self) -> Result<(), ManageError> {
         self.manage(Manage::Purge { child_of: None }).await
     }
@@ -356,11 +360,11 @@ impl InstanceHandle {
     /// Removes an instance that has ended, all its sub-orchestrations that have ended, and theirs;
     /// returns how many were removed.
     ///
-    /// An instance that only has the id of a sub-orchestration stays: one that a client started (the
-    /// call then failed because the id was taken), one that another orchestration has started under
-    /// that id since, and one that was started [without waiting](crate::OrchestrationContext::start).
-    /// Sub-orchestrations that were started before the instance last
-    /// [continued as new](crate::OrchestrationContext::continue_as_new) or was
+    /// An instance that only has the id of a sub-orchestration stays: one that a client started
+    /// (the call then failed because the id was taken), one that another orchestration has started
+    /// under that id since, and one that was started [without
+    /// waiting](crate::OrchestrationContext::start). Sub-orchestrations that were started before
+    /// the instance last [continued as new](crate::OrchestrationContext::continue_as_new) or was
     /// [restarted](Self::restart) stay, too, because it does not know them any more.
     ///
     /// # Errors
@@ -442,8 +446,9 @@ impl InstanceHandle {
         }
     }
 
-    /// Waits until the instance has ended, or is suspended for its code; gives its record as of then,
-    /// even if the hub's [retention](crate::client::TaskHubBuilder::retention) purges it at once.
+    /// Waits until the instance has ended, or is suspended for its code; gives its record as of
+    /// then, even if the hub's [retention](crate::client::TaskHubBuilder::retention) purges it at
+    /// once.
     ///
     /// # Errors
     /// There is no such instance, or the hub stops before.

@@ -33,8 +33,8 @@ impl TaskHub {
             }
             match time.next_due() {
                 Some(due) => self.move_time_to(due),
-                // Nothing will happen by itself any more; somebody outside may see to it. A hub that has
-                // failed drops what it was to answer without a stir.
+                // Nothing will happen by itself any more; somebody outside may see to it. A hub
+                // that has failed drops what it was to answer without a stir.
                 None => {
                     if let Some(answer) = first(&mut answer, stirred).await {
                         return answer.ok();
@@ -83,7 +83,7 @@ impl TaskHub {
                 first(answer, timer.sleep(limit)).await.ok_or(Elapsed)
             }
             Some(time) => {
-                // Whoever is woken lets time pass again only when it has gone on.
+                // The woken task lets time pass again only after it has run.
                 let awake = pin!(time.sleep(limit));
                 let answer = self.passing(first(answer, async { drop(awake.await) }));
                 answer.await.ok_or(Elapsed)

@@ -70,7 +70,8 @@ impl Default for InstanceQuery {
 
 impl InstanceQuery {
     /// All instances of your orchestrations. The instance that drives a
-    /// [schedule](crate::schedule::Schedule) is none of them; see [`include_schedules`](Self::include_schedules).
+    /// [schedule](crate::schedule::Schedule) is none of them; see
+    /// [`include_schedules`](Self::include_schedules).
     pub fn new() -> Self {
         let not_names = vec![SCHEDULE.to_owned()];
         let filter = InstanceFilter { not_names, ..InstanceFilter::default() };
@@ -87,7 +88,7 @@ impl InstanceQuery {
         self.name(O::ENTRY.name)
     }
 
-    /// Of the orchestration of this name, be it that of schedules, `durable.Schedule`.
+    /// Of the orchestration of this name, which may be that of schedules, `durable.Schedule`.
     pub fn name(self, name: impl Into<String>) -> Self {
         let name = name.into();
         self.with(|filter| {

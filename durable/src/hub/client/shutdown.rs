@@ -1,7 +1,8 @@
 //! Stopping a hub: who waits for what, and how long.
 //!
 //! Rules:
-//! 1. A thread of its own stops the hub. So it goes on when the future that asked for it is dropped,
+//! 1. A thread of its own stops the hub. So it goes on when the future that asked for it is
+//!    dropped,
 //!    and needs neither the runtime's threads nor its timers.
 //! 2. Everybody who stops a hub waits for the same stop. The earliest deadline counts.
 //! 3. When it is over nothing of the hub holds the store any more: the folder can be opened again.
@@ -35,8 +36,8 @@ impl TaskHub {
     /// opened, and so does what did not begin. All handles of the hub answer with
     /// [`HubError::ShutDown`] from here on.
     ///
-    /// Dropping the future after its first poll does not stop the shutdown: it goes on on a thread of
-    /// its own. Whoever calls it again, on a clone, waits for the same shutdown. When it returns, the
+    /// Dropping the future after its first poll does not stop the shutdown, which runs on a thread
+    /// of its own. A second call, on a clone, waits for the same shutdown. When it returns, the
     /// folder can be opened again.
     ///
     /// # Errors
@@ -47,14 +48,14 @@ impl TaskHub {
         failure.map_or(Ok(()), |failure| Err(failure.into()))
     }
 
-    /// Stops the hub as [`shutdown`](Self::shutdown) does, but returns when `limit` is over, and says
-    /// what was still running then.
+    /// Stops the hub as [`shutdown`](Self::shutdown) does, but returns when `limit` is over, and
+    /// says what was still running then.
     ///
-    /// Running activities and operations have until shortly before the limit (a quarter of it, at most
-    /// one second, is kept for writing what was done). Then async ones are dropped at their next
-    /// `.await`. A blocking activity cannot be stopped: it keeps its thread of the runtime, and what it
-    /// returns counts for nothing. (A tokio runtime that is dropped waits for such threads;
-    /// `Runtime::shutdown_timeout` and the end of `#[tokio::main]`'s process by
+    /// Running activities and operations have until shortly before the limit (a quarter of it, at
+    /// most one second, is kept for writing what was done). Then async ones are dropped at their
+    /// next `.await`. A blocking activity cannot be stopped: it keeps its thread of the runtime,
+    /// and what it returns counts for nothing. (A tokio runtime that is dropped waits for such
+    /// threads; `Runtime::shutdown_timeout` and the end of `#[tokio::main]`'s process by
     /// [`std::process::exit`] do not.) What was given up runs again when the hub is next opened.
     ///
     /// ```standalone_crate
@@ -112,8 +113,8 @@ impl TaskHub {
 }
 
 impl Inner {
-    /// Begins to stop, unless that was begun; gives who is told of the end. None if the system has no
-    /// thread for it now.
+    /// Begins to stop, unless that was begun; gives who is told of the end. None if the system has
+    /// no thread for it now.
     fn begin_to_stop(
         self: &Arc<Self>,
         drains: bool,

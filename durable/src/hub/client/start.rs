@@ -35,8 +35,8 @@ impl TaskHub {
         Ok(OrchestrationHandle::new(self.clone(), instance_id))
     }
 
-    /// Starts an instance, unless there is one with its id already: then that one's handle is given,
-    /// however far it is. Of several who do this at the same time, one starts.
+    /// Starts an instance, unless there is one with its id already: then that one's handle is
+    /// given, however far it is. Of several who do this at the same time, one starts.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -44,14 +44,14 @@ impl TaskHub {
     /// # async fn nightly(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
     /// # async fn go_on(hub: TaskHub) -> Result<()> {
     /// let run = hub.start_if_absent(nightly().instance_id("nightly-2026-01-04")).await?;
-    /// run.result().await?; // whoever has started it
+    /// run.result().await?; // of this start or an earlier one
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
-    /// As [`start`](Self::start), but for [`StartError::AlreadyExists`]; and [`StartError::Hub`] with
-    /// [`HubError::OtherOrchestration`] if the id is that of another orchestration's instance.
+    /// As [`start`](Self::start), but for [`StartError::AlreadyExists`]; and [`StartError::Hub`]
+    /// with [`HubError::OtherOrchestration`] if the id is that of another orchestration's instance.
     pub fn start_if_absent<O: Orchestrator>(
         &self,
         call: Call<O>,

@@ -1,4 +1,4 @@
-//! Asking a partition to start an instance, whoever wants it: a typed call, a restart or a schedule.
+//! The request to start an instance, for typed calls, restarts and schedules.
 
 use tokio::sync::oneshot;
 

@@ -1,9 +1,9 @@
 //! The committer: makes the episodes of all partitions durable, many at once.
 //!
-//! It has a thread of its own, which commits whatever is waiting. A partition that has nothing else to
-//! do meanwhile commits itself, if nobody is at it: one group, and what has come by then is the
-//! thread's. So under load episodes are run while others are written, and else no thread waits
-//! for another to wake up.
+//! It has a thread of its own, which commits whatever is waiting. A partition that has nothing else
+//! to do meanwhile commits itself, if nobody is at it: one group, and what has come by then is the
+//! thread's. So under load episodes are run while others are written, and else no thread waits for
+//! another to wake up.
 //!
 //! Rules:
 //! 1. Effects (activities, answers) leave only when what they follow from is durable, in the order
@@ -78,8 +78,8 @@ impl Committer {
         }
         match self.commit(&mut group) {
             Ok(messages) => self.release(group, messages),
-            // The group with its replies is dropped after the failure is known, so whoever waits for
-            // one learns of it.
+            // The group with its replies is dropped after the failure is known, so that all waiters
+            // find the reason.
             Err(error) => self.health.fail(error.into()),
         }
     }
@@ -124,7 +124,7 @@ impl Committer {
                 owned.durable.store(write.number, Ordering::Release);
             }
             for effect in write.effects {
-                // An answer calls the waker of whoever waits for it, which may be of the user's making.
+                // An answer calls the waker of a waiting task, which may be user code.
                 panics::shield(|| self.take_effect(effect));
             }
         }
@@ -136,7 +136,7 @@ impl Committer {
             Effect::TakenIn(key, attempt) => self.activities.taken_in(&key, attempt),
             Effect::Cancel(key) => self.activities.cancel(&key),
             Effect::CancelAll(execution) => self.activities.cancel_all(execution),
-            // Whoever no longer waits for an answer has dropped its end of the channel.
+            // A caller that no longer waits has dropped its end of the channel.
             Effect::Started(reply, started) => drop(reply.send(started)),
             Effect::Managed(reply, managed) => drop(reply.send(managed)),
             Effect::Begun(reply, exists) => drop(reply.send(exists)),

@@ -7,7 +7,8 @@
 //! It is outside of any async runtime, so that an orchestrator that needs one is found out.
 //!
 //! Read next: `start.rs` (new instances), `write.rs` (what an episode leaves), `manage.rs` (what
-//! clients want), `rewind.rs`, `restore.rs` (what was not in memory), `entities/` (what is no orchestration).
+//! clients want), `rewind.rs`, `restore.rs` (what was not in memory), `entities/` (what is no
+//! orchestration).
 
 pub(crate) mod cache;
 pub(crate) mod due;
@@ -89,7 +90,7 @@ pub(crate) struct Partition {
     pub(crate) next_mail: Option<Delivery>,
 }
 
-/// Who wants to know of an instance.
+/// The replies that wait for an instance.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     pub(crate) start: Vec<StartedReply>,
@@ -151,8 +152,8 @@ impl Arrival {
 }
 
 impl Partition {
-    /// Goes on with what the store holds, then serves mail until it is told to stop. `opening` keeps
-    /// time from passing until then.
+    /// Goes on with what the store holds, then serves mail until it is told to stop. `opening`
+    /// keeps time from passing until then.
     pub(crate) fn run(mut self, mail: &Receiver<Delivery>, found: PartitionState, opening: Busy) {
         let recovered = self.recover(found);
         self.outbox.hand_over();
@@ -427,7 +428,8 @@ impl Partition {
             }
             None => {
                 let waiters = &mut self.waiters.entry(id).or_default().end;
-                // Who asks again and again, with a timeout, must not leave a reply behind each time.
+                // Who asks again and again, with a timeout, must not leave a reply behind each
+                // time.
                 waiters.retain(|waiter| !waiter.is_closed());
                 waiters.push(reply);
             }

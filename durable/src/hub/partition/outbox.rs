@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::hub::commit::committer::Committer;
 use crate::hub::commit::write::Write;
 
-/// How many writes are handed over at once: enough that the way is paid by many, and few enough that
-/// they are committed while the partition goes on.
+/// How many writes are handed over at once: enough that the way is paid by many, and few enough
+/// that they are committed while the partition goes on.
 const HAND_OVER: usize = 64;
 /// How many bytes are handed over at once: about a group.
 const HAND_OVER_BYTES: usize = 4 << 20;
@@ -35,7 +35,7 @@ impl Outbox {
         }
     }
 
-    /// Leaves what is there to the committer's thread.
+    /// Hands the collected writes to the committer's thread.
     pub(crate) fn hand_over(&mut self) {
         if !self.writes.is_empty() {
             self.bytes = 0;
@@ -43,7 +43,7 @@ impl Outbox {
         }
     }
 
-    /// Commits what is there on this thread, unless somebody commits already.
+    /// Commits the collected writes on this thread, unless another thread is committing.
     pub(crate) fn commit(&mut self) {
         if !self.writes.is_empty() {
             self.bytes = 0;

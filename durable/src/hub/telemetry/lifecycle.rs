@@ -1,4 +1,4 @@
-//! What happens to instances, told to whoever embeds a hub.
+//! The stream of lifecycle events of instances.
 //!
 //! Rules:
 //! 1. An event is sent when it is durable, and before those who wait for the instance are answered.
@@ -91,8 +91,8 @@ impl Lifecycle {
         metrics::COUNTS_LIFECYCLE || self.sender.get().is_some_and(has_subscribers)
     }
 
-    /// What a write of an instance tells and logs, once it is durable. `failed` are the attempts that
-    /// failed in it and are tried again.
+    /// What a write of an instance tells and logs, once it is durable. `failed` are the attempts
+    /// that failed in it and are tried again.
     pub(crate) fn changes(
         &self,
         before: Before,

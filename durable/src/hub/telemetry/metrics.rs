@@ -2,8 +2,8 @@
 //!
 //! Whatever is counted of instances is counted when it is durable, so no replay and no crash counts
 //! it twice. A recorder is user code: one that panics loses what it was told, and nothing else
-//! (`panics.rs`). `docs/observability.md` lists names, labels and units. Without the feature `metrics`,
-//! `no_metrics.rs` stands here.
+//! (`panics.rs`). `docs/observability.md` lists names, labels and units. Without the feature
+//! `metrics`, `no_metrics.rs` stands here.
 
 use std::time::Instant;
 
@@ -32,7 +32,7 @@ impl Stopwatch {
     }
 }
 
-/// Tells whoever records what the names mean.
+/// Describes the metrics to the recorder.
 pub(crate) fn describe() {
     panics::shield(|| {
         for (name, what) in COUNTERS {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use super::virtual_time::VirtualTime;
 use crate::protocol::Timestamp;
 
-/// How long to wait before looking at the clock again, while something is due some day: the clock may
-/// be set meanwhile, and what a machine waits for stands still while it sleeps.
+/// How long to wait before looking at the clock again, while something is due some day: the clock
+/// may be set meanwhile, and what a machine waits for stands still while it sleeps.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
 /// By which part the hub's time passes more slowly while it is ahead of the machine's.
@@ -37,8 +37,8 @@ impl Clock {
         }
     }
 
-    /// How long to wait on the machine until `due`. Where time is made, what is not due yet is waited
-    /// for for ever, since whoever makes it wakes those who wait.
+    /// How long to wait in real time until `due`. With virtual time there is no limit, because the
+    /// virtual clock wakes its waiters.
     pub(crate) fn wait_until(&self, due: Option<Timestamp>) -> Option<Duration> {
         let wait = due?.since(self.now());
         match self.made {
@@ -50,9 +50,9 @@ impl Clock {
 
 /// Makes of the machine's two clocks a time that neither goes backwards nor stands still.
 ///
-/// The clock of the calendar may be set back: an administrator does it, a time server, a virtual machine
-/// that is resumed. While it is behind a time that was already told, time goes on by the monotonic
-/// clock, a sixteenth more slowly, until the calendar has caught up.
+/// The clock of the calendar may be set back: an administrator does it, a time server, a virtual
+/// machine that is resumed. While it is behind a time that was already told, time goes on by the
+/// monotonic clock, a sixteenth more slowly, until the calendar has caught up.
 #[derive(Debug, Default)]
 struct Steady {
     /// What both clocks said when the calendar was last right.

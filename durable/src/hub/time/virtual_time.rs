@@ -1,8 +1,7 @@
 //! Time that passes only when nothing else is left to do, for tests.
 //!
-//! Everything that is under way in a hub (mail, writes, running activities) holds a [`Busy`]. When
-//! none is left, the hub waits for time alone, and whoever makes time may move it to the next moment
-//! at which something is due.
+//! All work in flight (mail, writes, running activities) holds a [`Busy`]. When none is left, the
+//! hub waits for time only, and the clock may move to the next due time.
 
 use std::collections::BTreeMap;
 use std::pin::pin;

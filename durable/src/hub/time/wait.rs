@@ -1,7 +1,7 @@
 //! Waiting for what may come soon.
 //!
-//! To be woken takes a thread longer than most activities take. So whoever had not to wait for long
-//! looks for what comes a short while before it sleeps; whoever had to does not.
+//! Waking a thread takes longer than most activities. A thread whose last wait was short therefore
+//! spins briefly before it blocks.
 
 use std::pin::Pin;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Running activities: so many at a time, each once per attempt unless a crash cuts it off.
+//! Running activities, with bounded concurrency, once per attempt unless a crash interrupts one.
 //!
 //! A job comes in when its `TaskScheduled` is durable. It runs as a task of the async runtime (a
 //! blocking body on its blocking pool), and what it returns goes to the instance's partition as
@@ -147,7 +147,7 @@ impl Activities {
         }
         queue.jobs.count();
         queue.comes_soon = queue.idle_since.is_none_or(|since| since.elapsed() < wait::SHORT);
-        // Whoever is looking for a job has found one.
+        // A spinning worker takes this job.
         let is_taken = std::mem::take(&mut queue.looking);
         if is_taken || queue.workers >= self.concurrency {
             return;
@@ -212,8 +212,8 @@ impl Activities {
         self.drained.notify_all();
     }
 
-    /// Waits for running jobs no longer: what they return from here on counts for nothing. Gives what
-    /// they are.
+    /// Waits for running jobs no longer: what they return from here on counts for nothing. Gives
+    /// what they are.
     pub(crate) fn cut_off(&self) -> Vec<(InstanceId, String)> {
         let mut queue = self.queue();
         queue.doors = Doors::CutOff;
@@ -237,8 +237,8 @@ impl Activities {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A job that comes soon, where jobs do; with none the worker is one less. One that looks for it
-    /// is enough.
+    /// A job that comes soon, where jobs do; with none the worker is one less. One that looks for
+    /// it is enough.
     async fn look_for_job(&self) -> Option<(Box<Job>, Ticket)> {
         let since = clock::stopwatch();
         let looks = self.queue().begins_to_look(since);

@@ -1,4 +1,4 @@
-//! Running batches of entities' operations: each is a task of the async runtime, so many at a time.
+//! Running batches of entities' operations as tasks of the async runtime, with bounded concurrency.
 //!
 //! A batch comes in when its entity has nothing else running, and what has become of it goes to the
 //! entity's partition as mail. Nothing here is written down: a batch that a crash cuts off left its

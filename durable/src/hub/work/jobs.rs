@@ -1,9 +1,11 @@
 //! Which activities wait to be run, and which are running.
 //!
 //! Rules:
-//! 1. Jobs begin in the order in which they came, except that one of an activity with a limit stands
+//! 1. Jobs begin in the order in which they came, except that one of an activity with a limit
+//!    stands
 //!    aside while as many of that activity are running.
-//! 2. An attempt whose result is on its way to its partition is not begun again: an instance that is
+//! 2. An attempt whose result is on its way to its partition is not begun again: an instance that
+//!    is
 //!    replayed meanwhile cannot know that it has ended.
 //! 3. A job that is cancelled is gone, with its input: if it is running, its result counts for
 //!    nothing.
@@ -198,7 +200,7 @@ impl Jobs {
     }
 }
 
-/// Cancels a token. That calls the wakers of whoever waits for it, which may be of the user's making.
+/// Cancels a token. That calls the wakers of its waiters, which may be user code.
 fn wake(token: &CancellationToken) {
     panics::shield(|| token.cancel());
 }

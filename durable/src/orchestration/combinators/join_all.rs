@@ -1,4 +1,4 @@
-//! Waiting for all of any number of tasks of one type, all at once or so many at a time.
+//! Waiting for all tasks of a list, with or without bounded concurrency.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,8 +8,8 @@ use crate::orchestration::durable::Durable;
 
 /// Waits for all of `tasks` and gives their results in the same order.
 ///
-/// All are begun at once, or so many at a time as [`at_most`](JoinAll::at_most) says. A task is
-/// polled when it is begun and when it gets further, however many others there are.
+/// All start at once, unless [`at_most`](JoinAll::at_most) bounds the concurrency. A task is polled
+/// when it starts and when it makes progress, however many others there are.
 ///
 /// ```
 /// # use durable::prelude::*;

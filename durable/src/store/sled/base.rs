@@ -61,7 +61,7 @@ fn wait_until_free(file: &File) -> bool {
 }
 
 impl Drop for SledFile {
-    /// Whoever opens the folder as soon as the store is closed is not refused.
+    /// Makes sure that the folder can be opened as soon as the store is closed.
     fn drop(&mut self) {
         if !wait_until_free(&self.0) {
             tell!(
@@ -96,8 +96,8 @@ impl Base {
         Ok(Self { tree, db, config, file: SledFile(file), pieces })
     }
 
-    /// Fails if a write of sled's own threads has failed. From then on sled writes nothing, and whoever
-    /// reads from it may be the first to be told.
+    /// Fails if a write of sled's own threads has failed. From then on sled writes nothing, and the
+    /// error may surface in a read first.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         self.config.global_error().map_err(sled_error)
     }
@@ -322,8 +322,8 @@ impl Base {
         })
     }
 
-    /// The first messages of a partition whose positions lie in `positions`, with nothing for those that
-    /// are not wanted, as their first pieces tell.
+    /// The first messages of a partition whose positions lie in `positions`, with nothing for those
+    /// that are not wanted, as their first pieces tell.
     pub(super) fn messages(
         &self,
         partition: PartitionId,
@@ -365,8 +365,8 @@ impl Base {
 
 /// Finishes what a crash may have cut short while sled opened: it writes a snapshot under another
 /// name, syncs it, renames it, and then overwrites what the snapshot has made superfluous, with no
-/// sync between. A snapshot that is whole gets its name; another is removed, since sled takes it for
-/// a damaged one.
+/// sync between. A snapshot that is whole gets its name; another is removed, since sled takes it
+/// for a damaged one.
 fn finish_snapshots(path: &Path) -> Result<(), StoreError> {
     let finish = || {
         let Ok(entries) = fs::read_dir(path) else { return Ok(()) };

@@ -1,8 +1,9 @@
 //! The open store, shared by those who use it and the thread that makes checkpoints.
 //!
 //! Rules:
-//! 1. Whoever commits has the writer, so there is one commit at a time, and no new overlay is begun
-//!    in the middle of one.
+//! 1. A commit holds the writer, so there is one commit at a time, and no new overlay begins in the
+//!    middle
+//!    of one.
 //! 2. What a commit changes is applied to the newest overlay when its frame is as durable as was
 //!    asked for: readers see nothing that is not.
 //! 3. What is applied is what is read from the frame again: after a crash it is the same.
@@ -83,7 +84,7 @@ impl Inner {
         let (epochs, next_position, messages) = {
             let layers = layers.read().unwrap_or_else(PoisonError::into_inner);
             let view = View { layers, base: &base };
-            // Who only reads needs no positions, nor that every message can be read.
+            // A read-only store needs no positions, so unreadable messages do not matter.
             let (positions, next_position) =
                 if log.is_some() { positions(&view)? } else { (BTreeMap::new(), 0) };
             (view.epochs()?, next_position, positions)
@@ -144,7 +145,8 @@ impl Inner {
 
     pub(super) fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         self.pace.make_way();
-        // The writer is free while a commit waits for room, since a checkpoint may be what makes it.
+        // The writer is free while a commit waits for room, since a checkpoint may be what makes
+        // it.
         self.room.until_there_is_room(|| self.commit_now(commit))
     }
 
@@ -228,9 +230,9 @@ impl Inner {
     /// Moves what is in the newest overlay to the tree, and gives back what the log needs for it.
     ///
     /// # Errors
-    /// One that is [transient](StoreError::is_transient) if the store gave up waiting for room: the next
-    /// checkpoint goes on with that. Else the tree could not be written to, and the store must be
-    /// opened anew, since it is not certain what the tree has.
+    /// One that is [transient](StoreError::is_transient) if the store gave up waiting for room: the
+    /// next checkpoint goes on with that. Else the tree could not be written to, and the store must
+    /// be opened anew, since it is not certain what the tree has.
     pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
         if let Some(given_up) = self.older()? {
             self.move_to_tree(&given_up)?;

@@ -1,11 +1,11 @@
 //! What the log has and the tree does not have yet: the net effect of the commits since then.
 //!
 //! An overlay lies over what is *below*: an older overlay that is on its way into the tree, and the
-//! tree. For an instance that it touches, it knows the newest record, the episodes that are new, and
-//! what of the histories below still counts.
+//! tree. For an instance that it touches, it knows the newest record, the episodes that are new,
+//! and what of the histories below still counts.
 //!
-//! Read next: `body.rs` (the changes), `view.rs` (reading through all layers), `checkpoint.rs` (into
-//! the tree).
+//! Read next: `body.rs` (the changes), `view.rs` (reading through all layers), `checkpoint.rs`
+//! (into the tree).
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +16,8 @@ use super::body::{Change, Episode, Head};
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 use crate::store::{Epoch, StoreError};
 
-/// What an instance costs in memory, about, besides the frame that it shares; what a message does, be
-/// it there or consumed; and what an episode does.
+/// Approximate memory overhead per instance, per message (live or tombstone) and per episode,
+/// without the bytes of the shared frame.
 const ENTRY: usize = 480;
 const MESSAGE: usize = 96;
 const BLOCK: usize = 64;

@@ -91,7 +91,7 @@ fn of_each_instance_and_execution(scene: Scene<'_>) -> Scene<'_> {
             same_all(&found, &first.events[3..], &format!("the first execution of `{id}`, from 3"));
         }
         let (id, execution) = nobody.execution();
-        same(&scene.record(&id), &None, "the record of an instance that there is not");
+        same(&scene.record(&id), &None, "the record of an unknown instance");
         same_all(&scene.history(&id, execution, 0), &[], "the history of no instance");
         let others = instances[1].record.execution_id;
         let found = scene.history(first[0].id(), others, 0);

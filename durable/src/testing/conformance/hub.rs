@@ -6,7 +6,7 @@ use std::thread;
 use super::StoreUnderTest;
 use super::scene::{Group, Instance, Scene, hub, message, must, same};
 
-/// Point 1: the record of the first creation holds, whoever creates afterwards.
+/// Point 1: the record of the first creation holds; later creations change nothing.
 ///
 /// # Panics
 /// If the store breaks the point.

@@ -65,7 +65,7 @@ fn are(found: &[Placed], wanted: &[TaskMessage], what: &str) {
     same_all(&found, wanted, what);
 }
 
-/// The pages of a range are those of its messages, whoever they are to.
+/// The pages of a range contain its messages, for all receivers.
 fn in_every_range(scene: Scene<'_>) -> Scene<'_> {
     const PARTITION: u16 = 180;
     same_all(&all(&scene, PARTITION), &[], "the messages of a partition that nobody has used");

@@ -81,7 +81,7 @@ fn with_all_that_it_had(scene: Scene<'_>) -> Scene<'_> {
     let scene = scene.crash();
     rest(&scene);
 
-    // Who has gone, or never was, can be purged once more, also twice at once.
+    // An instance that is gone, or never existed, can be purged again, also twice in one commit.
     let owners = [scene.claim(120), scene.claim(121)];
     let nobody = Instance::new(121, "nobody");
     scene.commit(&Group::by(&owners).purge(&instance).purge(&instance).purge(&nobody));

@@ -56,7 +56,7 @@ fn by_another_execution(scene: Scene<'_>) -> Scene<'_> {
     scene.commit(&Group::by(&owners).episode(end).episode(instance.replace(4, 1)));
     scene.commit(&Group::by(&owners).episode(instance.run(2)));
     whole(&scene, &instance, &gone[1]);
-    // To replace what there is not changes nothing.
+    // Replacing an unknown execution changes nothing.
     let mut episode = instance.run(1);
     episode.replaces = Some(Instance::new(110, "nobody").record.execution_id);
     let mut new = Instance::new(110, "new");
@@ -223,7 +223,8 @@ fn seen_meanwhile(scene: &Scene<'_>) {
     let mut numbers = Numbers::new(116);
     let mut instance = Instance::new(PARTITION, "watched");
     let (id, execution) = instance.execution();
-    // A round has one result in all of its events, in episodes of which no two rounds have the same.
+    // A round has one result in all of its events, in episodes of which no two rounds have the
+    // same.
     let mut round_of = |round: u64| {
         let result = numbers.letters(usize::try_from(7_000 * (round % 3) + 10).unwrap_or_default());
         let mut group = Group::by(&[owner]);

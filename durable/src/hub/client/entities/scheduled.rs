@@ -16,8 +16,8 @@ const PAGE: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScheduledSignal {
-    /// By what it can be [cancelled](TaskHub::cancel_scheduled_signal). The id stays the same across
-    /// restarts.
+    /// By what it can be [cancelled](TaskHub::cancel_scheduled_signal). The id stays the same
+    /// across restarts.
     pub id: InstanceId,
     /// The entity.
     pub entity_id: EntityId,
@@ -35,13 +35,15 @@ pub struct ScheduledSignal {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScheduledSignalPage {
-    /// The signals, in the order of their entities' ids; those of one entity in no particular order.
+    /// The signals, in the order of their entities' ids; those of one entity in no particular
+    /// order.
     pub signals: Vec<ScheduledSignal>,
     /// After which id to look for more; `None` if there are no more. What follows may be nothing.
     pub next: Option<InstanceId>,
 }
 
-/// Which signals are looked for, of those that are not due: those to which all that is said applies.
+/// Which signals are looked for, of those that are not due: those to which all that is said
+/// applies.
 #[must_use = "a query does nothing until it is given to a hub"]
 #[derive(Clone, Debug)]
 pub struct ScheduledSignalQuery {
@@ -130,8 +132,8 @@ fn signal(
 }
 
 impl TaskHub {
-    /// Signals with a time that has not come, whoever sent them, in the order of their entities' ids,
-    /// those behind `after`: a page of them.
+    /// A page of delayed signals from any sender, in the order of their entities' ids, starting
+    /// after `after`.
     ///
     /// A page may be shorter than asked for though there are more; the last one has no
     /// [`next`](ScheduledSignalPage::next).

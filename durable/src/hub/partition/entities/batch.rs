@@ -146,7 +146,7 @@ fn hold(live: &mut Live) {
     }
 }
 
-/// Tells whoever waits what has become of an operation.
+/// Sends the outcome of an operation to its caller.
 fn settle(
     live: &mut Live,
     queued: Queued,

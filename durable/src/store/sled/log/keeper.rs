@@ -82,8 +82,8 @@ impl Keeper {
         self.shared.state().durable
     }
 
-    /// Leaves all that is to be synced to whoever asks: an error of a sync is reported once, to one of
-    /// two who sync at the same time.
+    /// Leaves the sync to the caller: an error of a sync is reported only once, to one of two
+    /// concurrent callers.
     ///
     /// # Errors
     /// An earlier sync has failed.
