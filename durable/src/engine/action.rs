@@ -12,7 +12,7 @@ use crate::protocol::{
     Suspension, Tags, Timestamp, TraceContext,
 };
 
-/// What an episode leaves: events to append, actions to take once they are durable.
+/// The result of an episode: events to append, and actions to take once the events are durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Episode {
     pub(crate) events: Vec<HistoryEvent>,
@@ -20,20 +20,20 @@ pub(crate) struct Episode {
     pub(crate) outcome: Outcome,
 }
 
-/// Where an episode leaves the instance.
+/// The state in which an episode leaves the instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It waits for what it asked for.
+    /// It waits.
     Waiting,
     /// Its orchestrator has ended.
     Finished(RuntimeStatus),
-    /// It begins anew, with an empty history.
+    /// It continues as new, with an empty history.
     ContinuedAsNew(Box<Continuation>),
     /// It cannot go on with this code.
     Suspended(Suspension),
 }
 
-/// With what an instance begins anew.
+/// What the next execution of an instance starts with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Continuation {
     pub(crate) next: NextExecution,
@@ -41,26 +41,27 @@ pub(crate) struct Continuation {
     pub(crate) unread: VecDeque<UnreadEvent>,
 }
 
-/// What an orchestrator wants done.
+/// What the hub has to do for an orchestrator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Run an activity.
     ScheduleTask(ScheduledTask),
-    /// Nobody waits for this activity any more.
+    /// Cancel an activity that is waited for no more.
     CancelTask { event_id: i32 },
     /// Start an orchestration.
     StartOrchestration { instance_id: InstanceId, started: Box<ExecutionStarted> },
-    /// Nobody waits for this sub-orchestration any more.
+    /// Terminate a sub-orchestration that is waited for no more.
     TerminateOrchestration { instance_id: InstanceId, event_id: i32 },
     /// Raise an event in another instance.
     SendEvent { instance_id: InstanceId, name: String, input: Json },
-    /// Ask an entity for an operation whose answer is waited for, in a critical section or not.
+    /// Call an operation of an entity, in a critical section or not.
     CallEntity { task: i32, asked: Asked, section: Option<i32> },
-    /// Ask an entity for an operation whose answer nobody waits for, at once or at a time.
+    /// Signal an operation to an entity, at once or at a later time.
     SignalEntity { asked: Asked, at: Option<Timestamp> },
     /// Lock entities, one after another.
     LockEntities { lock: i32, lock_set: Vec<EntityId> },
-    /// Unlock entities: at once if all are locked, else one after another, behind the request.
+    /// Unlock entities: all at once if the section has begun; otherwise one after another, behind the
+    /// lock request, to release what it has locked.
     UnlockEntities { lock: i32, lock_set: Vec<EntityId>, granted: bool },
 }
 
@@ -73,10 +74,19 @@ pub(crate) struct ScheduledTask {
     pub(crate) name: Cow<'static, str>,
     pub(crate) version: Option<String>,
     pub(crate) input: Json,
-    /// How long this attempt may take.
+    /// The limit of this attempt.
     pub(crate) timeout: Option<Duration>,
     pub(crate) tags: Tags,
     pub(crate) trace_context: Option<TraceContext>,
+}
+
+/// An attempt of an activity or sub-orchestration that failed and is retried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FailedAttempt {
+    pub(crate) task: i32,
+    pub(crate) attempt: u32,
+    /// Name of the activity or orchestration.
+    pub(crate) name: Cow<'static, str>,
 }
 
 impl Episode {
@@ -85,13 +95,13 @@ impl Episode {
         Self { events: Vec::new(), actions: Vec::new(), outcome: Outcome::Waiting }
     }
 
-    /// What came in, without what was made of it.
+    /// The events that came in, without what the orchestrator made of them.
     pub(crate) fn into_incoming(self) -> impl Iterator<Item = EventKind> {
         self.events.into_iter().map(|event| event.kind).filter(EventKind::came_in)
     }
 
-    /// The episode of an instance that is suspended, or becomes so: what came in is recorded, and
-    /// nothing else happens. `newly` says whether it becomes so.
+    /// The episode of a suspended instance: what came in is recorded, and nothing else happens.
+    /// `newly` says whether this episode suspends it.
     pub(crate) fn set_aside(
         now: Timestamp,
         incoming: impl IntoIterator<Item = EventKind>,

@@ -1,28 +1,29 @@
-//! Continue-as-new: the external events that an execution inherits from the ones before it.
+//! Continue-as-new: the external events that an execution inherits from the executions before it.
 //!
-//! Of the executions that follow one another within a turn only the last one is written, so only
-//! that one has to record every inherited event. Each of the others takes the events up to the one
-//! with which it continues as new, and hands on the rest as it is. An instance that reads one event
-//! in each execution therefore takes each event once, and not once in each execution.
+//! If several executions follow one another within a turn, only the last one is written, so only
+//! that one records every inherited event. Each of the others takes the events up to the one with
+//! which it continues as new, and hands on the rest untouched. So an instance that reads one event in
+//! each execution takes each event once, and not once in each execution.
 //!
 //! Rules:
-//! 1. Inherited events are delivered one at a time, in order, behind the start.
-//! 2. What an execution hands on is what it took and did not read, then what it did not take: the
-//!    order in which the events came.
-//! 3. An execution that does not continue as new records all that it inherits, in order, even if it
-//!    ends before the last one is delivered.
+//! 1. Inherited events are delivered one at a time, in order, after the start.
+//! 2. An execution hands on the events that it took and did not read, then those that it did not
+//!    take: the order in which the events came in.
+//! 3. An execution that does not continue as new records all events that it inherits, in order, even
+//!    if it ends before the last one is delivered.
 
 use std::collections::VecDeque;
 
-use super::action::{Action, Continuation};
-use super::execution::{End, Execution};
+use super::action::Continuation;
+use super::execution::Execution;
+use super::live::Gathered;
 use crate::orchestration::UnreadEvent;
 use crate::orchestration::scope::NextExecution;
 use crate::protocol::{EventKind, Suspension, Timestamp};
 
 impl Execution {
     /// Gives a new execution the external events that those before it did not read. The next
-    /// [`run`](Self::run) delivers them behind its start.
+    /// [`run`](Self::run) delivers them after its start.
     pub(crate) fn inherit(&mut self, events: VecDeque<UnreadEvent>) {
         self.inherited = events;
     }
@@ -31,13 +32,12 @@ impl Execution {
     pub(super) fn deliver_inherited(
         &mut self,
         now: Timestamp,
-        incoming: &mut Vec<EventKind>,
-        actions: &mut Vec<Action>,
+        gathered: &mut Gathered,
     ) -> Result<(), Suspension> {
-        while matches!(self.end, End::NotYet)
+        while self.ending().is_none()
             && let Some(event) = self.inherited.pop_front()
         {
-            self.deliver_one(now, event.into(), incoming, actions)?;
+            self.deliver_one(now, event.into(), gathered)?;
         }
         Ok(())
     }
@@ -47,7 +47,7 @@ impl Execution {
         incoming.extend(self.inherited.drain(..).map(EventKind::from));
     }
 
-    /// With what the instance begins anew (rule 2).
+    /// What the next execution starts with (rule 2).
     pub(super) fn continuation(&mut self, next: NextExecution) -> Continuation {
         let mut unread = std::mem::take(&mut self.inherited);
         if next.keeps_events {

@@ -1,34 +1,59 @@
-//! Failed attempts that are retried: noted when the retry policy decides, for the hub's log.
+//! Whether a failed attempt is retried.
 //!
-//! A replay finds decisions in the history and notes nothing, so each is noted once.
+//! Rules:
+//! 1. A failed attempt that is retried is one event and no more: the orchestrator is not polled.
+//! 2. Whether to retry is decided once: when the failure comes in or, if the instance is suspended
+//!    then, when it goes on. A replay finds the decision in the history and does not ask the policy.
+//! 3. Each decision is noted once, for the hub's log.
 
-use std::borrow::Cow;
-
+use super::action::FailedAttempt;
 use super::execution::Execution;
-use crate::protocol::EventKind;
-
-/// An attempt of an activity or a sub-orchestration that failed and is retried.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FailedAttempt {
-    pub(crate) task: i32,
-    pub(crate) attempt: u32,
-    /// Name of the activity or orchestration.
-    pub(crate) name: Cow<'static, str>,
-}
+use crate::chance;
+use crate::panics;
+use crate::protocol::{EventKind, Timestamp};
+use crate::retry::Decision;
 
 impl Execution {
+    /// The event to record for what came in at this time: for the failure of a call, a failed attempt
+    /// if it is retried. Anything else stays as it is.
+    pub(super) fn judge(&self, kind: EventKind, now: Timestamp) -> EventKind {
+        let (EventKind::TaskFailed { task_scheduled_id: id, failure }
+        | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id: id, failure }) = &kind
+        else {
+            return kind;
+        };
+        let Some(open) = self.open.get(*id) else { return kind };
+        let policy = open.request.call().and_then(|call| call.options.retry.as_ref());
+        let Some(policy) = policy else { return kind };
+        let execution_id = self.scope.execution_id;
+        let (high, low) = uuid::Uuid::from_bytes(*execution_id.as_bytes()).as_u64_pair();
+        let stream = high.wrapping_add(low) ^ u64::from(id.unsigned_abs());
+        let chance = chance::fraction(chance::number(stream, u64::from(open.attempt)));
+        let decide = || policy.decide(failure, open.attempt, now.since(open.since), chance);
+        // The decision may be the user's code. If that panics, the task has failed.
+        match panics::catch(decide).unwrap_or(Decision::GiveUp) {
+            Decision::GiveUp => kind,
+            Decision::RetryAfter(delay) => EventKind::TaskAttemptFailed {
+                task_scheduled_id: *id,
+                attempt: open.attempt,
+                failure: failure.clone(),
+                retry_at: now.after(delay),
+            },
+        }
+    }
+
     /// Notes a failure that has just been judged, if it is retried.
     pub(super) fn note_failed_attempt(&mut self, judged: &EventKind) {
         let EventKind::TaskAttemptFailed { task_scheduled_id: task, attempt, .. } = *judged else {
             return;
         };
-        if let Some(name) = self.open.name(task) {
-            self.failed_attempts.push(FailedAttempt { task, attempt, name });
+        if let Some(call) = self.open.get(task).and_then(|open| open.request.call()) {
+            self.failed_attempts.push(FailedAttempt { task, attempt, name: call.name.clone() });
         }
     }
 
-    /// The attempts that failed since this was last called. Those whose `TaskAttemptFailed` is not
-    /// written count as not decided.
+    /// The retries that were decided since the last call. One whose `TaskAttemptFailed` is not
+    /// written counts as not decided.
     pub(crate) fn take_failed_attempts(&mut self) -> Vec<FailedAttempt> {
         std::mem::take(&mut self.failed_attempts)
     }

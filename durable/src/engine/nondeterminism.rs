@@ -1,7 +1,7 @@
-//! What is said when an instance cannot go on with the code that is there.
+//! Reports of what does not fit: why an instance cannot go on with the present code.
 //!
 //! Each report has a code with a page in `docs/errors`. The instance is suspended, not failed: it
-//! keeps its history and goes on when a hub is opened with code that fits.
+//! keeps its history and goes on once a hub is opened with code that fits.
 
 use std::borrow::Cow;
 
@@ -9,39 +9,48 @@ use crate::orchestration::request::{Ask, Asked, FunctionCall, Request};
 use crate::protocol::{EntityId, EventKind, HistoryEvent, InstanceId, Json, Suspension};
 use crate::registry::display_name;
 
-/// How long a report may be, in bytes: it is written with every record of the instance.
+/// The maximum length of a report in bytes. It is written with every record of the instance.
 const REPORT_MAX: usize = 4096;
-/// How much of a value stands in it, in bytes.
+/// How many bytes of a value a report shows.
 const VALUE_MAX: usize = 1024;
 
 pub(crate) const KEPT: &str =
     "the instance is suspended and keeps its history; it goes on when the code fits again";
 
-/// The orchestrator no longer does what its history recorded.
+/// The orchestrator does something other than its history recorded.
 pub(super) struct Mismatch<'a> {
     pub(super) position: usize,
     pub(super) recorded: &'a HistoryEvent,
-    pub(super) wanted: Wanted<'a>,
+    pub(super) actual: Actual<'a>,
 }
 
-/// What the orchestrator did where the history says something else.
-pub(super) enum Wanted<'a> {
+/// What the orchestrator does in this replay.
+pub(super) enum Actual<'a> {
     Request(&'a Request),
     Nothing,
-    /// With what, where that matters.
+    /// With this result, where results are compared.
     Returned(Option<&'a Json>),
     Failed(&'a str),
     ContinuedAsNew,
 }
 
-/// How much of a request is compared with its recording.
+/// How closely a replay is compared with the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Requests must be the recorded ones, but may carry other inputs.
+    Normal,
+    /// Inputs and results must be the recorded ones, too: the same code runs twice.
+    Strict,
+}
+
+/// How much of a request is compared with its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Compared {
-    /// Kind and name; and what is locked, since that is unlocked again.
+    /// Kind and name; and the entities that are locked, because they are unlocked again.
     Names,
-    /// Also to whom it goes: entity, sub-orchestration, recipient of an event.
+    /// The target too: the entity, the sub-orchestration, the recipient of an event.
     Targets,
-    /// Also inputs and times: one code is run twice.
+    /// Inputs and times too: the same code runs twice.
     Everything,
 }
 
@@ -52,50 +61,57 @@ pub(super) fn fits(request: &Request, recorded: &EventKind, compared: Compared) 
     let same = |call: &FunctionCall, name: &str, input: &Json| {
         call.name == name && (!strict || call.input == *input)
     };
-    match (&request.ask, recorded) {
-        (Ask::Activity(call), EventKind::TaskScheduled { name, input, .. }) => {
-            same(call, name, input)
-        }
-        (
-            Ask::SubOrchestration { call, instance_id: wanted, child },
-            EventKind::SubOrchestrationInstanceCreated {
-                name, input, instance_id, detached, ..
-            },
-        ) => {
-            let same_id = wanted.as_ref().is_none_or(|wanted| wanted == instance_id);
-            same(call, name, input) && child.detached == *detached && (any_target || same_id)
-        }
-        (Ask::Timer { fire_at: wanted, .. }, EventKind::TimerCreated { fire_at, .. }) => {
-            !strict || wanted == fire_at
-        }
-        (
-            Ask::SendEvent { instance_id: to, name: wanted, input: payload },
-            EventKind::EventSent { instance_id, name, input, .. },
-        ) => wanted == name && (any_target || to == instance_id) && (!strict || payload == input),
-        (
-            Ask::CallEntity { asked, .. },
-            EventKind::EntityOperationCalled { entity_id, operation, input, .. },
-        )
-        | (
-            Ask::SignalEntity { asked, .. },
-            EventKind::EntityOperationSignaled { entity_id, operation, input, .. },
-        ) => {
-            asked.operation == *operation
-                && (any_target || asked.entity_id == *entity_id)
-                && (!strict || asked.input == *input)
-        }
-        (Ask::LockEntities(wanted), EventKind::EntityLockRequested { lock_set, .. }) => {
-            wanted == lock_set
-        }
-        (
-            Ask::UnlockEntities { lock, .. },
-            EventKind::EntityUnlockSent { task_scheduled_id, .. },
-        ) => lock == task_scheduled_id,
-        _ => false,
+    let same_operation = |asked: &Asked, entity_id: &EntityId, operation: &str, input: &Json| {
+        asked.operation == operation
+            && (any_target || asked.entity_id == *entity_id)
+            && (!strict || asked.input == *input)
+    };
+    // One arm for each kind of request: any other kind of event does not fit it.
+    match &request.ask {
+        Ask::Activity(call) => matches!(
+            recorded,
+            EventKind::TaskScheduled { name, input, .. } if same(call, name, input)
+        ),
+        Ask::SubOrchestration { call, instance_id: given, child } => matches!(
+            recorded,
+            EventKind::SubOrchestrationInstanceCreated { name, input, instance_id, detached, .. }
+                if same(call, name, input)
+                    && child.detached == *detached
+                    && (any_target || given.as_ref().is_none_or(|given| given == instance_id))
+        ),
+        Ask::Timer { fire_at: actual, .. } => matches!(
+            recorded,
+            EventKind::TimerCreated { fire_at, .. } if !strict || actual == fire_at
+        ),
+        Ask::SendEvent { instance_id: to, name: actual, input: payload } => matches!(
+            recorded,
+            EventKind::EventSent { instance_id, name, input, .. }
+                if actual == name
+                    && (any_target || to == instance_id)
+                    && (!strict || payload == input)
+        ),
+        Ask::CallEntity { asked, .. } => matches!(
+            recorded,
+            EventKind::EntityOperationCalled { entity_id, operation, input, .. }
+                if same_operation(asked, entity_id, operation, input)
+        ),
+        Ask::SignalEntity { asked, .. } => matches!(
+            recorded,
+            EventKind::EntityOperationSignaled { entity_id, operation, input, .. }
+                if same_operation(asked, entity_id, operation, input)
+        ),
+        Ask::LockEntities(actual) => matches!(
+            recorded,
+            EventKind::EntityLockRequested { lock_set, .. } if actual == lock_set
+        ),
+        Ask::UnlockEntities { lock, .. } => matches!(
+            recorded,
+            EventKind::EntityUnlockSent { task_scheduled_id, .. } if lock == task_scheduled_id
+        ),
     }
 }
 
-/// Whose report it is, and whether its code is what it was.
+/// The instance that a report is about, and whether its code was changed.
 #[derive(Clone, Copy)]
 pub(super) struct Subject<'a> {
     pub(super) name: &'a str,
@@ -103,13 +119,16 @@ pub(super) struct Subject<'a> {
     pub(super) instance_id: &'a InstanceId,
     pub(super) recorded_hash: Option<u64>,
     pub(super) present_hash: u64,
-    /// Whether it is the same code, run twice, that is compared.
-    pub(super) strict: bool,
+    pub(super) mode: Mode,
     /// Whether the ids of sub-orchestrations are shown.
     pub(super) shows_ids: bool,
 }
 
 impl Subject<'_> {
+    fn is_strict(&self) -> bool {
+        self.mode == Mode::Strict
+    }
+
     fn describe(&self) -> String {
         let name = display_name(self.name, self.version);
         format!("orchestration {name} (instance `{}`)", self.instance_id)
@@ -117,7 +136,7 @@ impl Subject<'_> {
 
     fn cause(&self) -> &'static str {
         match self.recorded_hash {
-            _ if self.strict => {
+            _ if self.is_strict() => {
                 "it was run twice on the same events and did two things, so it, or something that \
                  it calls, is not deterministic: a clock, a random number, the order of a \
                  `HashMap`, shared state"
@@ -139,16 +158,18 @@ impl Subject<'_> {
         Suspension { code: Some(code.to_owned()), reason }
     }
 
-    /// DURABLE0101 for a request that does not meet its recording.
+    /// DURABLE0101 or DURABLE0104: a request or an end that does not match its record.
     pub(super) fn mismatch(&self, mismatch: &Mismatch<'_>) -> Suspension {
         let position = format!("{} recorded", mismatch.position);
-        let differs_in_target = match mismatch.wanted {
-            Wanted::Request(request) => fits(request, &mismatch.recorded.kind, Compared::Names),
-            _ => false,
+        let differs_in_target = match mismatch.actual {
+            Actual::Request(request) => fits(request, &mismatch.recorded.kind, Compared::Names),
+            Actual::Nothing | Actual::Returned(_) | Actual::Failed(_) | Actual::ContinuedAsNew => {
+                false
+            }
         };
         let described = Self { shows_ids: self.shows_ids || differs_in_target, ..*self };
         let recorded = described.describe_event(&mismatch.recorded.kind);
-        let (wanted, source) = described.describe_wanted(&mismatch.wanted);
+        let (wanted, source) = described.describe_actual(&mismatch.actual);
         let source = source.map(|at| format!("\n  asked for at         {at}")).unwrap_or_default();
         let report = format!(
             "{}\n  event {position:<14} {recorded}\n  this \
@@ -159,9 +180,9 @@ impl Subject<'_> {
         self.suspend(self.code(), &report)
     }
 
-    /// DURABLE0104 for a request that was not made the first time.
+    /// DURABLE0104: a request that was not made the first time.
     pub(super) fn goes_on(&self, request: &Request) -> Suspension {
-        let (wanted, source) = self.describe_wanted(&Wanted::Request(request));
+        let (wanted, source) = self.describe_actual(&Actual::Request(request));
         let report = format!(
             "{}\n  at the end           nothing more was recorded\n  this replay          {wanted}\n  \
              asked for at         {}\n{}",
@@ -173,18 +194,18 @@ impl Subject<'_> {
     }
 
     fn code(&self) -> &'static str {
-        if self.strict { "DURABLE0104" } else { "DURABLE0101" }
+        if self.is_strict() { "DURABLE0104" } else { "DURABLE0101" }
     }
 
     fn verdict(&self) -> &'static str {
-        if self.strict {
+        if self.is_strict() {
             "does not do the same twice"
         } else {
             "no longer does what its history recorded"
         }
     }
 
-    /// DURABLE0101 for a stored value that no longer fits the type that reads it.
+    /// DURABLE0101: a stored value that the type that reads it no longer fits.
     pub(super) fn unreadable(&self, what: &str) -> Suspension {
         let report = format!("cannot read its history\n  {what}\n{}", self.cause());
         self.suspend("DURABLE0101", &report)
@@ -244,7 +265,26 @@ impl Subject<'_> {
             EventKind::ExecutionCompleted { status, result, .. } => {
                 (format!("its end, as {status}{}", self.with(result.as_ref())), &None)
             }
-            other => (other.type_name().to_owned(), &None),
+            // The rest is never compared with what the orchestrator does.
+            EventKind::ExecutionStarted(_)
+            | EventKind::ExecutionTerminated { .. }
+            | EventKind::ExecutionSuspended { .. }
+            | EventKind::ExecutionResumed { .. }
+            | EventKind::ExecutionRewound { .. }
+            | EventKind::TaskCompleted { .. }
+            | EventKind::TaskFailed { .. }
+            | EventKind::TaskAttemptFailed { .. }
+            | EventKind::SubOrchestrationInstanceCompleted { .. }
+            | EventKind::SubOrchestrationInstanceFailed { .. }
+            | EventKind::TimerFired { .. }
+            | EventKind::EventRaised { .. }
+            | EventKind::GenericEvent { .. }
+            | EventKind::EntityOperationCompleted { .. }
+            | EventKind::EntityOperationFailed { .. }
+            | EventKind::EntityLockGranted { .. }
+            | EventKind::EntityState(_)
+            | EventKind::OrchestratorStarted
+            | EventKind::OrchestratorCompleted => (kind.type_name().to_owned(), &None),
         };
         match source {
             Some(at) => format!("{text}, asked for at {at}"),
@@ -252,15 +292,15 @@ impl Subject<'_> {
         }
     }
 
-    fn describe_wanted(&self, wanted: &Wanted<'_>) -> (String, Option<String>) {
-        match wanted {
-            Wanted::Request(request) => {
+    fn describe_actual(&self, actual: &Actual<'_>) -> (String, Option<String>) {
+        match actual {
+            Actual::Request(request) => {
                 (format!("wants {}", self.describe_request(request)), Some(request.source()))
             }
-            Wanted::Nothing => ("wants nothing more and waits".to_owned(), None),
-            Wanted::Returned(result) => (format!("has returned{}", self.with(*result)), None),
-            Wanted::Failed(message) => (format!("has failed: {message}"), None),
-            Wanted::ContinuedAsNew => ("begins anew".to_owned(), None),
+            Actual::Nothing => ("wants nothing more and waits".to_owned(), None),
+            Actual::Returned(result) => (format!("has returned{}", self.with(*result)), None),
+            Actual::Failed(message) => (format!("has failed: {message}"), None),
+            Actual::ContinuedAsNew => ("begins anew".to_owned(), None),
         }
     }
 
@@ -303,18 +343,14 @@ impl Subject<'_> {
         format!("{id}{}", if detached { ", not waited for" } else { "" })
     }
 
-    /// A value, where values are compared.
+    /// A value, if values are compared.
     fn with(&self, value: Option<&Json>) -> String {
-        match value {
-            Some(value) if self.strict => {
-                format!(" with {}", shortened_to(value.as_str(), VALUE_MAX))
-            }
-            _ => String::new(),
-        }
+        let value = value.filter(|_| self.is_strict()).map(Json::as_str);
+        value.map(|it| format!(" with {}", shortened_to(it, VALUE_MAX))).unwrap_or_default()
     }
 }
 
-/// DURABLE0103: the code is not there at all.
+/// DURABLE0103: no code is registered for the instance.
 pub(super) fn not_registered(
     name: &str,
     version: Option<&str>,

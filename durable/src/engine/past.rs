@@ -1,25 +1,36 @@
 //! What a history tells without being replayed.
+//!
+//! It reads [roles](Role), not kinds of events, so that an event that is added has its place here as
+//! soon as it has a role.
 
 use std::collections::BTreeMap;
 
 use super::action::Action;
 use crate::limits::Limits;
-use crate::protocol::{EventKind, HistoryEvent, InstanceId};
+use crate::protocol::{Answer, EventKind, HistoryEvent, InstanceId, Role};
 
-/// Where the episodes begin that were recorded while the instance was set aside, as it still is: of
-/// them nothing took effect but what came in.
+/// The index of the first event that was recorded while the instance was suspended, as it still is.
+/// From there on nothing took effect, except that what came in was recorded.
 pub(super) fn set_aside_from(past: &[HistoryEvent]) -> usize {
     let (mut episode, mut from, mut is_resumed) = (0, None, false);
     for (index, event) in past.iter().enumerate() {
-        match event.kind {
-            EventKind::OrchestratorStarted => (episode, is_resumed) = (index, false),
-            EventKind::ExecutionResumed { .. } => is_resumed = true,
-            EventKind::ExecutionSuspended { .. } => {
+        match event.kind.role() {
+            Role::EpisodeStarted => (episode, is_resumed) = (index, false),
+            Role::Resumed => is_resumed = true,
+            Role::Suspended => {
                 from = from.or(Some(episode));
                 is_resumed = false;
             }
-            EventKind::OrchestratorCompleted if is_resumed => from = None,
-            _ => {}
+            Role::EpisodeCompleted => from = from.filter(|_| !is_resumed),
+            Role::Started(_)
+            | Role::Terminated
+            | Role::Rewound
+            | Role::Raised
+            | Role::Answered { .. }
+            | Role::Requested { .. }
+            | Role::Ended
+            | Role::Noted
+            | Role::EntityState => {}
         }
     }
     from.unwrap_or(past.len())
@@ -27,38 +38,39 @@ pub(super) fn set_aside_from(past: &[HistoryEvent]) -> usize {
 
 /// Which failures of calls were followed by the decision to retry.
 ///
-/// What fails while the instance is suspended is recorded as it came in, and judged when the instance
-/// goes on. A decision to retry is recorded then, and counts instead of the failure before it.
+/// A failure that comes in while the instance is suspended is recorded as it is, and judged when the
+/// instance goes on. The decision to retry is recorded then, and counts instead of the failure.
 pub(super) struct Retried(BTreeMap<i32, usize>);
 
 impl Retried {
-    /// Whether the event at this index is a failure that was retried later on.
+    /// Whether the event at this index is a failure that was retried later.
     pub(super) fn covers(&self, index: usize, kind: &EventKind) -> bool {
-        let last = kind.failed_call().and_then(|task| self.0.get(&task));
+        let last = kind.failed_run().and_then(|task| self.0.get(&task));
         last.is_some_and(|last| *last > index)
     }
 }
 
 pub(super) fn retried_after(past: &[HistoryEvent]) -> Retried {
-    let retried = past.iter().enumerate().filter_map(|(index, event)| match event.kind {
-        EventKind::TaskAttemptFailed { task_scheduled_id, .. } => Some((task_scheduled_id, index)),
-        _ => None,
-    });
-    Retried(retried.collect())
+    let mut retried = BTreeMap::new();
+    for (index, event) in past.iter().enumerate() {
+        if let Role::Answered { task, answer: Answer::AttemptFailed } = event.kind.role() {
+            retried.insert(task, index);
+        }
+    }
+    Retried(retried)
 }
 
-/// The limits under which a history is replayed: those that it has recorded, so that a hub that is
-/// opened with others changes nothing of what was refused and what was not.
+/// The limits under which a history is replayed: those that it recorded, so that opening a hub with
+/// other limits does not change which requests were refused.
 ///
-/// What release 0.1 has started has recorded none, and what was rewound may do more than it could
-/// when it failed: there the limits of `today` count, where they are wider than what was recorded
-/// and wide enough for what is on record.
+/// Executions that release 0.1 started recorded none, and a rewound execution may do more than it
+/// could when it failed. For these, each limit is the widest of what was recorded, what `today`
+/// allows, and what the history itself contains.
 pub(super) fn limits_of(past: &[HistoryEvent], today: Limits) -> Limits {
-    let recorded = past.iter().find_map(|event| match &event.kind {
-        EventKind::ExecutionStarted(started) => started.limits,
-        _ => None,
+    let recorded = past.iter().find_map(|event| {
+        if let Role::Started(started) = event.kind.role() { started.limits } else { None }
     });
-    let is_rewound = || past.iter().any(|it| matches!(it.kind, EventKind::ExecutionRewound { .. }));
+    let is_rewound = || past.iter().any(|event| matches!(event.kind.role(), Role::Rewound));
     let mut limits = today;
     if let Some(recorded) = recorded {
         let recorded = Limits { episode: today.episode, ..Limits::of(recorded) };
@@ -69,10 +81,10 @@ pub(super) fn limits_of(past: &[HistoryEvent], today: Limits) -> Limits {
     }
     let mut raised = 0;
     for event in past {
-        raised += usize::from(matches!(event.kind, EventKind::EventRaised { .. }));
+        raised += usize::from(matches!(event.kind.role(), Role::Raised));
         limits.actions = limits.actions.max(u32::try_from(event.event_id).map_or(0, |id| id + 1));
-        let handed_over = event.kind.handed_over().map_or(0, |input| input.as_str().len());
-        limits.payload = limits.payload.max(handed_over);
+        let payload = event.kind.payload().map_or(0, |payload| payload.as_str().len());
+        limits.payload = limits.payload.max(payload);
     }
     limits.unread_events = limits.unread_events.max(raised);
     limits
@@ -82,50 +94,49 @@ pub(super) fn limits_of(past: &[HistoryEvent], today: Limits) -> Limits {
 pub(crate) fn open_children(past: &[HistoryEvent]) -> Vec<(i32, InstanceId)> {
     let (mut open, retried) = (BTreeMap::new(), retried_after(past));
     for (index, event) in past.iter().enumerate() {
-        match &event.kind {
-            kind if retried.covers(index, kind) => {}
-            EventKind::SubOrchestrationInstanceCreated { instance_id, detached: false, .. } => {
-                open.insert(event.event_id, instance_id.clone());
+        if let EventKind::SubOrchestrationInstanceCreated { instance_id, detached: false, .. } =
+            &event.kind
+        {
+            open.insert(event.event_id, instance_id.clone());
+        }
+        let Role::Answered { task, answer } = event.kind.role() else { continue };
+        match answer {
+            Answer::Succeeded | Answer::RunFailed(_) | Answer::OperationFailed => {
+                if !retried.covers(index, &event.kind) {
+                    open.remove(&task);
+                }
             }
-            EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id, .. }
-            | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id, .. } => {
-                open.remove(task_scheduled_id);
-            }
-            _ => {}
+            Answer::AttemptFailed => {}
         }
     }
     open.into_iter().collect()
 }
 
-/// What unlocks the entities of a history whose critical section has not ended.
+/// The action that unlocks the entities of a history whose critical section has not ended.
 pub(crate) fn open_section(past: &[HistoryEvent]) -> Option<Action> {
-    let requested = past.iter().rev().find_map(|event| match &event.kind {
-        EventKind::EntityLockRequested { lock_set, .. } => Some((event.event_id, lock_set.clone())),
-        _ => None,
+    let requested = past.iter().rev().find_map(|event| {
+        let EventKind::EntityLockRequested { lock_set, .. } = &event.kind else { return None };
+        Some((event.event_id, lock_set.clone()))
     });
     let (lock, lock_set) = requested?;
-    let mut granted = false;
-    for event in past {
-        match event.kind {
-            EventKind::EntityUnlockSent { task_scheduled_id, .. } if task_scheduled_id == lock => {
-                return None;
-            }
-            EventKind::EntityLockGranted { task_scheduled_id } if task_scheduled_id == lock => {
-                granted = true;
-            }
-            _ => {}
-        }
+    let is_unlock = |kind: &EventKind| {
+        matches!(kind, EventKind::EntityUnlockSent { task_scheduled_id, .. }
+            if *task_scheduled_id == lock)
+    };
+    if past.iter().any(|event| is_unlock(&event.kind)) {
+        return None;
     }
+    let granted = past.iter().any(|event| event.kind.answers() == Some(lock));
     Some(Action::UnlockEntities { lock, lock_set, granted })
 }
 
-/// A history whose failures are to be tried again.
+/// A history whose failures are tried again.
 pub(crate) struct Rewound {
-    /// Without its end and without the failures of tasks.
+    /// The history without its end and without the failures of tasks.
     pub(crate) past: Vec<HistoryEvent>,
     /// All tasks that had failed.
     pub(crate) failed: Vec<i32>,
-    /// Whether a critical section has ended behind a failure: it cannot be entered again.
+    /// Whether a critical section ended after a failure; it cannot be entered again.
     pub(crate) has_left_section: bool,
 }
 
@@ -133,22 +144,33 @@ pub(crate) fn without_failures(mut past: Vec<HistoryEvent>) -> Rewound {
     let retried = retried_after(&past);
     let mut index = 0..;
     past.retain(|event| index.next().is_none_or(|index| !retried.covers(index, &event.kind)));
-    let failed: Vec<_> = past
-        .iter()
-        .filter_map(|event| match event.kind {
-            EventKind::EntityOperationFailed { task_scheduled_id, .. } => Some(task_scheduled_id),
-            _ => event.kind.failed_call(),
-        })
-        .collect();
-    let stays = |kind: &EventKind| match kind {
-        EventKind::ExecutionCompleted { .. }
-        | EventKind::TaskFailed { .. }
-        | EventKind::EntityOperationFailed { .. }
-        | EventKind::SubOrchestrationInstanceFailed { .. } => false,
-        EventKind::TaskAttemptFailed { task_scheduled_id, .. } => {
-            !failed.contains(task_scheduled_id)
-        }
-        _ => true,
+    let failure = |kind: &EventKind| {
+        let Role::Answered { task, answer } = kind.role() else { return None };
+        let is_failure = match answer {
+            Answer::RunFailed(_) | Answer::OperationFailed => true,
+            Answer::Succeeded | Answer::AttemptFailed => false,
+        };
+        is_failure.then_some(task)
+    };
+    let failed: Vec<_> = past.iter().filter_map(|event| failure(&event.kind)).collect();
+    let stays = |kind: &EventKind| match kind.role() {
+        Role::Ended => false,
+        Role::Answered { task, answer } => match answer {
+            Answer::RunFailed(_) | Answer::OperationFailed => false,
+            Answer::AttemptFailed => !failed.contains(&task),
+            Answer::Succeeded => true,
+        },
+        Role::EpisodeStarted
+        | Role::EpisodeCompleted
+        | Role::Started(_)
+        | Role::Terminated
+        | Role::Suspended
+        | Role::Resumed
+        | Role::Rewound
+        | Role::Raised
+        | Role::Requested { .. }
+        | Role::Noted
+        | Role::EntityState => true,
     };
     let has_left_section = past
         .iter()

@@ -1,37 +1,24 @@
-//! Replay: an execution is brought to where its history ends, and compared with it on the way.
+//! Replay: an execution is brought to the end of its history, and compared with it on the way.
 //!
-//! A history has up to two parts. The first one was *acted on*: the orchestrator has seen it, and
-//! what it asked for is recorded. The second one exists only while the instance is suspended: it
-//! holds what came in since then, without effect. It is delivered when the instance goes on, which
-//! is the first time, so for the orchestrator that is no replay.
+//! A history has up to two parts. The first part was *acted on*: the orchestrator has seen it, and
+//! its requests are recorded. The second part exists only while the instance is suspended: it holds
+//! what has come in since, without effect. It is delivered when the instance goes on. The
+//! orchestrator then sees it for the first time, so this is no replay for it.
 
-use std::collections::BTreeMap;
-
-use super::action::Action;
-use super::execution::{End, Execution};
-use super::nondeterminism::{self, Compared, Mismatch, Wanted};
+use super::backlog::Backlog;
+use super::execution::{Ending, Execution};
+use super::live::Gathered;
+use super::nondeterminism::{self, Actual, Compared, Mismatch, Mode};
+use super::open::Open;
 use super::past::{limits_of, retried_after, set_aside_from};
 use crate::protocol::{EventKind, HistoryEvent, Json, RuntimeStatus, Suspension};
 use crate::quiet::quietly;
 
-/// What is yet to be done of what came in while the instance was suspended.
-#[derive(Default)]
-pub(super) struct Backlog {
-    /// What came in and is not delivered yet.
-    events: Vec<HistoryEvent>,
-    /// Attempts that failed meanwhile and are retried, which is not recorded yet.
-    decided: Vec<EventKind>,
-    /// The last failed attempt of each task whose next attempt is yet to be sent out.
-    retried: BTreeMap<i32, EventKind>,
-    /// What stops tasks that nobody waits for any more.
-    stops: Vec<Action>,
-}
-
 impl Execution {
-    /// Replays a whole history from scratch, and holds the orchestrator to every word of it: what
-    /// an execution did live it must do again (DURABLE0104). What was not acted on is not compared.
+    /// Replays a whole history from scratch in [strict mode](Mode::Strict): what an execution did live
+    /// it must do again (DURABLE0104). What was not acted on is not compared.
     pub(crate) fn verify(mut self, history: &[HistoryEvent]) -> Result<(), Suspension> {
-        self.strict = true;
+        self.mode = Mode::Strict;
         self.replay(history)?;
         match self.scope.first_unrecorded() {
             Some(request) => Err(self.subject().goes_on(&request)),
@@ -39,9 +26,17 @@ impl Execution {
         }
     }
 
-    /// Replays the part of a history that was acted on. What it asks for beyond comes out of the
-    /// next [`run`](Self::run).
+    /// Replays the part of a history that was acted on. Requests beyond it come out of the next
+    /// [`run`](Self::run). An error parks the execution.
     pub(crate) fn replay(&mut self, past: &[HistoryEvent]) -> Result<(), Suspension> {
+        let replayed = self.replay_past(past);
+        if let Err(suspension) = &replayed {
+            self.park(suspension.clone());
+        }
+        replayed
+    }
+
+    fn replay_past(&mut self, past: &[HistoryEvent]) -> Result<(), Suspension> {
         self.scope.set_limits(limits_of(past, self.scope.limits()));
         self.scope.set_replaying(true);
         self.scope.know_patches(past.iter().filter_map(|event| event.kind.patch()));
@@ -63,25 +58,25 @@ impl Execution {
     }
 
     /// Delivers what came in while the instance was suspended. The orchestrator sees it for the
-    /// first time, so it is not replaying here: a patch is taken, and a log line is written.
-    ///
-    /// After an error the execution cannot be used again.
+    /// first time, so it is not replaying here: a patch is taken, and a log line is written. An error
+    /// parks the execution.
     pub(crate) fn catch_up(&mut self) -> Result<(), Suspension> {
         let events = std::mem::take(&mut self.backlog.events);
-        events.into_iter().try_for_each(|event| self.deliver_late(event))
+        let caught_up = events.into_iter().try_for_each(|event| self.deliver_late(event));
+        if let Err(suspension) = &caught_up {
+            self.park(suspension.clone());
+        }
+        caught_up
     }
 
     fn deliver_late(&mut self, event: HistoryEvent) -> Result<(), Suspension> {
         let HistoryEvent { event_id, timestamp, kind } = event;
-        let failed = kind.failed_call();
+        let failed = kind.failed_run();
         if let Some(decision) = failed.and_then(|task| self.decided_already(task)) {
             self.backlog.decided.push(decision);
             return Ok(());
         }
-        let kind = match &self.asker {
-            Some(asker) if self.concerns(&kind) => self.open.judge(kind, timestamp, asker),
-            _ => kind,
-        };
+        let kind = if self.concerns(&kind) { self.judge(kind, timestamp) } else { kind };
         if let EventKind::TaskAttemptFailed { task_scheduled_id: task, .. } = &kind {
             self.backlog.retried.insert(*task, kind.clone());
             if failed.is_some() {
@@ -94,25 +89,23 @@ impl Execution {
         self.apply(&HistoryEvent { event_id, timestamp, kind })
     }
 
-    /// What was decided of an activity whose next attempt has not begun: a second failure is that
-    /// of the same attempt.
+    /// What was decided for an activity whose next attempt has not begun. A second failure is a stale
+    /// result of the same attempt.
     fn decided_already(&self, task: i32) -> Option<EventKind> {
         let decision = self.backlog.retried.get(&task)?;
-        self.open.is_activity(task).then(|| decision.clone())
+        self.open.get(task).is_some_and(Open::is_activity).then(|| decision.clone())
     }
 
-    /// The events and the actions that the backlog leaves for the next episode.
-    pub(super) fn take_backlog(&mut self) -> (Vec<EventKind>, Vec<Action>) {
+    /// The events and the actions with which the next episode begins.
+    pub(super) fn take_backlog(&mut self) -> Gathered {
         let Backlog { decided, retried, stops: mut actions, .. } =
             std::mem::take(&mut self.backlog);
-        if let Some(asker) = &self.asker {
-            let waiting = retried.iter().filter(|(task, _)| self.scope.is_open(**task));
-            actions.extend(waiting.filter_map(|(_, kind)| self.open.next_attempt(kind, asker)));
-        }
-        (decided, actions)
+        let waiting = retried.iter().filter(|(task, _)| self.scope.is_open(**task));
+        actions.extend(waiting.filter_map(|(_, kind)| self.next_attempt(kind)));
+        Gathered { incoming: decided, actions }
     }
 
-    /// A recorded request must be asked for again, by the same number, kind, name and target.
+    /// A recorded request must be made again, with the same id, kind, name and target.
     pub(super) fn meet(&mut self, event: &HistoryEvent) -> Result<(), Suspension> {
         match self.scope.record(event.event_id) {
             Some(request) if nondeterminism::fits(&request, &event.kind, self.compared()) => {
@@ -120,64 +113,69 @@ impl Execution {
                 self.open.insert(event.event_id, request, event.timestamp);
                 Ok(())
             }
-            Some(request) => Err(self.mismatch(event, Wanted::Request(&request))),
-            None => Err(match (&self.end, self.scope.first_unrecorded()) {
-                (End::Unrecorded(Ok(_)) | End::Recorded, _) => {
-                    self.mismatch(event, Wanted::Returned(None))
+            Some(request) => Err(self.mismatch(event, Actual::Request(&request))),
+            None => Err(match self.ending() {
+                Some(Ending::Unrecorded(Ok(_)) | Ending::Recorded) => {
+                    self.mismatch(event, Actual::Returned(None))
                 }
-                (End::ContinuedAsNew(_), _) => self.mismatch(event, Wanted::ContinuedAsNew),
-                (End::Unrecorded(Err(failure)), _) => {
-                    self.mismatch(event, Wanted::Failed(&failure.message))
+                Some(Ending::ContinuedAsNew(_)) => self.mismatch(event, Actual::ContinuedAsNew),
+                Some(Ending::Unrecorded(Err(failure))) => {
+                    self.mismatch(event, Actual::Failed(&failure.message))
                 }
-                (End::NotYet, Some(request)) => self.mismatch(event, Wanted::Request(&request)),
-                (End::NotYet, None) => self.mismatch(event, Wanted::Nothing),
+                None => self.unmet(event),
             }),
         }
     }
 
-    fn compared(&self) -> Compared {
-        match self.scope.replay_version() {
-            _ if self.strict => Compared::Everything,
-            0 => Compared::Names,
-            _ => Compared::Targets,
+    /// The mismatch of an orchestrator that waits where the history has something else.
+    fn unmet(&self, event: &HistoryEvent) -> Suspension {
+        match self.scope.first_unrecorded() {
+            Some(request) => self.mismatch(event, Actual::Request(&request)),
+            None => self.mismatch(event, Actual::Nothing),
         }
     }
 
-    /// A recorded end must be reached again, with the same status; an end from outside may come at
-    /// any time.
+    fn compared(&self) -> Compared {
+        match (self.mode, self.scope.replay_version()) {
+            (Mode::Strict, _) => Compared::Everything,
+            (Mode::Normal, 0) => Compared::Names,
+            (Mode::Normal, _) => Compared::Targets,
+        }
+    }
+
+    /// A recorded end must be reached again, with the same status. A termination may come at any
+    /// time.
     pub(super) fn meet_end(
         &mut self,
         event: &HistoryEvent,
         recorded: RuntimeStatus,
         recorded_result: Option<&Json>,
     ) -> Result<(), Suspension> {
-        let mismatch = match &self.end {
-            _ if recorded == RuntimeStatus::Terminated => None,
-            End::NotYet => {
-                return Err(match self.scope.first_unrecorded() {
-                    Some(request) => self.mismatch(event, Wanted::Request(&request)),
-                    None => self.mismatch(event, Wanted::Nothing),
-                });
-            }
-            End::Unrecorded(Ok(result)) => {
-                let is_same = !self.strict || recorded_result == Some(result);
-                let reached = recorded == RuntimeStatus::Completed && is_same;
-                (!reached).then_some(Wanted::Returned(Some(result)))
-            }
-            End::Unrecorded(Err(failure)) => {
-                (recorded != RuntimeStatus::Failed).then_some(Wanted::Failed(&failure.message))
-            }
-            End::ContinuedAsNew(_) => Some(Wanted::ContinuedAsNew),
-            End::Recorded => None,
-        };
-        if let Some(wanted) = mismatch {
-            return Err(self.mismatch(event, wanted));
+        if recorded == RuntimeStatus::Terminated {
+            self.end_as_recorded();
+            return Ok(());
         }
-        self.end = End::Recorded;
+        let mismatch = match self.ending() {
+            None => return Err(self.unmet(event)),
+            Some(Ending::Unrecorded(Ok(result))) => {
+                let is_same = self.mode == Mode::Normal || recorded_result == Some(result);
+                let reached = recorded == RuntimeStatus::Completed && is_same;
+                (!reached).then_some(Actual::Returned(Some(result)))
+            }
+            Some(Ending::Unrecorded(Err(failure))) => {
+                (recorded != RuntimeStatus::Failed).then_some(Actual::Failed(&failure.message))
+            }
+            Some(Ending::ContinuedAsNew(_)) => Some(Actual::ContinuedAsNew),
+            Some(Ending::Recorded) => None,
+        };
+        if let Some(actual) = mismatch {
+            return Err(self.mismatch(event, actual));
+        }
+        self.end_as_recorded();
         Ok(())
     }
 
-    fn mismatch(&self, recorded: &HistoryEvent, wanted: Wanted<'_>) -> Suspension {
-        self.subject().mismatch(&Mismatch { position: self.position, recorded, wanted })
+    fn mismatch(&self, recorded: &HistoryEvent, actual: Actual<'_>) -> Suspension {
+        self.subject().mismatch(&Mismatch { position: self.position, recorded, actual })
     }
 }

@@ -3,7 +3,7 @@
 use std::thread::{self, ScopedJoinHandle};
 
 use super::error::OpenError;
-use crate::engine::{Execution, Origin};
+use crate::engine::{Execution, Identity};
 use crate::limits::Limits;
 use crate::panics;
 use crate::protocol::{InstanceId, RuntimeStatus, Suspension};
@@ -47,11 +47,12 @@ fn replay(
         let page = store.instances(&unfinished, after.as_ref(), PAGE)?;
         for record in page.instances {
             let past = store.history(&record.instance_id, record.execution_id, 0)?;
-            let replayed =
-                Execution::new(registry, Origin::of(&record, limits)).and_then(|mut execution| {
+            let replayed = Execution::new(registry, Identity::of(&record, limits)).and_then(
+                |mut execution| {
                     execution.replay(&past)?;
                     quietly(|| execution.catch_up())
-                });
+                },
+            );
             stuck.extend(replayed.err().map(|suspension| (record.instance_id, suspension)));
         }
         match page.next {

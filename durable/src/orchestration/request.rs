@@ -163,7 +163,7 @@ impl Request {
     }
 
     /// The payload of the request, if it has one.
-    pub(crate) fn handed_over(&self) -> Option<&Json> {
+    pub(crate) fn payload(&self) -> Option<&Json> {
         match &self.ask {
             Ask::Activity(call) | Ask::SubOrchestration { call, .. } => Some(&call.input),
             Ask::CallEntity { asked, .. } | Ask::SignalEntity { asked, .. } => Some(&asked.input),

@@ -3,7 +3,7 @@
 //! These are the only types that reach a store, so a change here is a change of format; see
 //! `codec.rs`. Nothing here depends on the code that makes or reads these values.
 //!
-//! Read next: `event.rs` (the events of a history).
+//! Read next: `event/mod.rs` (the events of a history).
 
 mod causes;
 pub mod codec;
@@ -20,6 +20,7 @@ mod trace;
 mod version;
 
 pub use entity::{EntityId, EntityState, InvalidEntityId};
+pub(crate) use event::{Answer, Role};
 pub use event::{EventKind, ExecutionLimits, ExecutionStarted, HistoryEvent, REPLAY_VERSION};
 pub use failure::FailureDetails;
 pub use id::{ExecutionId, InstanceId, InvalidInstanceId, MessageId, PartitionId};

@@ -11,7 +11,7 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 
 use crate::client::{HubError, RegistryError};
-use crate::engine::{Execution, Origin};
+use crate::engine::{Execution, Identity};
 use crate::limits::Limits;
 use crate::panics;
 use crate::protocol::{
@@ -335,7 +335,7 @@ fn replay(
 ) -> Result<(), Divergence> {
     panics::note_places();
     let (name, version) = code.unwrap_or((history.name(), history.version()));
-    let origin = Origin {
+    let origin = Identity {
         name,
         version,
         instance_id: &history.instance_id,

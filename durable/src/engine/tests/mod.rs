@@ -23,7 +23,7 @@ use std::fmt::Write;
 
 use expect_test::Expect;
 
-use super::{Action, Episode, Execution, Origin, Outcome};
+use super::{Action, Episode, Execution, Identity, Outcome};
 use crate::limits::Limits;
 use crate::protocol::{
     EventKind, ExecutionId, HistoryEvent, InstanceId, Json, Suspension, Timestamp,
@@ -63,7 +63,7 @@ fn new_execution<O: Definition>(limits: Limits) -> Execution {
     let mut registry = Registry::default();
     registry.add(O::ENTRY).unwrap();
     let id = InstanceId::new("order-17").unwrap();
-    let origin = Origin {
+    let identity = Identity {
         name: O::ENTRY.name,
         version: O::ENTRY.version,
         instance_id: &id,
@@ -71,7 +71,7 @@ fn new_execution<O: Definition>(limits: Limits) -> Execution {
         created_at: at(0),
         limits,
     };
-    Execution::new(&registry, origin).unwrap()
+    Execution::new(&registry, identity).unwrap()
 }
 
 /// An execution of `O` that has replayed `past`.

@@ -248,3 +248,15 @@ fn waiting_for_nothing_is_found_out() {
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
 }
+
+#[test]
+fn a_run_after_a_suspension_gives_the_same_suspension_and_records_what_comes_in() {
+    let mut execution = replayed::<stuck>(&[]).unwrap();
+    let first = execution.run(at(0), vec![event::ExecutionStarted("stuck", "null").1]).unwrap();
+    let Outcome::Suspended(suspension) = &first.outcome else { panic!("{first:?}") };
+    assert_eq!(suspension.code.as_deref(), Some("DURABLE0102"));
+    let again = execution.run(at(1), vec![event::EventRaised("go", "1").1]).unwrap();
+    assert_eq!(again.outcome, first.outcome);
+    let kinds: Vec<_> = again.events.iter().map(|event| event.kind.type_name()).collect();
+    assert_eq!(kinds, ["OrchestratorStarted", "EventRaised", "OrchestratorCompleted"]);
+}

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::Partition;
 use super::resident::Resident;
-use crate::engine::{Episode, Execution, Origin, Outcome};
+use crate::engine::{Episode, Execution, Identity, Outcome};
 use crate::hub::telemetry::metrics::{self, Stopwatch};
 use crate::hub::telemetry::spans;
 use crate::orchestration::UnreadEvent;
@@ -46,7 +46,7 @@ pub(super) fn events_of(now: Timestamp, kinds: Vec<EventKind>) -> Vec<HistoryEve
 impl Partition {
     /// An execution of an instance, before its first event.
     pub(super) fn new_execution(&self, record: &InstanceRecord) -> Result<Execution, Suspension> {
-        Execution::new(&self.registry, Origin::of(record, self.settings.limits))
+        Execution::new(&self.registry, Identity::of(record, self.settings.limits))
     }
 
     pub(super) fn replay(

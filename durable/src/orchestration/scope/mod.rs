@@ -85,7 +85,7 @@ struct State {
     clock: Timestamp,
     limits: Limits,
     /// How many bytes the requests of this episode carry.
-    handed_over: usize,
+    carried: usize,
     /// The replay rules that this execution follows.
     replay_version: u8,
     is_replaying: bool,
@@ -125,7 +125,7 @@ impl Scope {
         let state = State {
             clock: now,
             limits,
-            handed_over: 0,
+            carried: 0,
             replay_version: REPLAY_VERSION,
             is_replaying: false,
             tasks: Tasks::default(),
@@ -160,7 +160,7 @@ impl Scope {
     /// Starts an episode at this time.
     pub(crate) fn start_episode(&self, now: Timestamp) {
         let mut state = self.state.borrow_mut();
-        (state.clock, state.handed_over) = (now, 0);
+        (state.clock, state.carried) = (now, 0);
     }
 
     /// How many requests the execution may make, and how large its values may be.
@@ -271,7 +271,7 @@ impl Scope {
     pub(crate) fn request(&self, mut request: Box<Request>) -> i32 {
         let state = &mut *self.state.borrow_mut();
         let id = state.tasks.next_id();
-        state.handed_over += request.handed_over().map_or(0, |input| input.as_str().len());
+        state.carried += request.payload().map_or(0, |payload| payload.as_str().len());
         section::note(&mut state.section, id, &mut request);
         state.tasks.add(request, state.groups.polling());
         id

@@ -21,7 +21,7 @@ impl Scope {
         if let Some(broken) = broken {
             return Some(broken);
         }
-        self.refuses_value(request.payload_name(), request.handed_over()?)
+        self.refuses_value(request.payload_name(), request.payload()?)
     }
 
     /// Why a one-way request with this payload is refused, if it is.
@@ -41,14 +41,14 @@ impl Scope {
     /// Why a payload is refused, if it is: it is too large, or exceeds what one episode may carry.
     fn refuses_value(&self, what: impl fmt::Display, input: &Json) -> Option<FailureDetails> {
         let (limits, size) = (self.limits(), input.as_str().len());
-        let handed_over = self.state.borrow().handed_over;
+        let carried = self.state.borrow().carried;
         // Release 0.1 did not count what an episode carries.
         let counts = self.replay_version() >= 1 || !self.is_replaying();
         let refused = if let Err(refused) = limits.check_payload(&what, size) {
             refused
-        } else if counts && handed_over + size > limits.episode {
+        } else if counts && carried + size > limits.episode {
             format!(
-                "{what} has {size} bytes, but this episode already carries {handed_over} of at most                  {} bytes; await some calls before starting more, for example with                  `join_all(..).at_most(..)`, or pass references",
+                "{what} has {size} bytes, but this episode already carries {carried} of at most                  {} bytes; await some calls before starting more, for example with                  `join_all(..).at_most(..)`, or pass references",
                 limits.episode
             )
         } else {

@@ -1,11 +1,11 @@
-//! Of which instance an execution is.
+//! Which execution of which instance is run.
 
 use crate::limits::Limits;
 use crate::protocol::{ExecutionId, InstanceId, InstanceRecord, Timestamp};
 
-/// Of which instance an execution is, and by what rules.
+/// What an execution is made from: its ids, the name of its code, and the limits of the hub.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Origin<'a> {
+pub(crate) struct Identity<'a> {
     pub(crate) name: &'a str,
     pub(crate) version: Option<&'a str>,
     pub(crate) instance_id: &'a InstanceId,
@@ -14,8 +14,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) limits: Limits,
 }
 
-impl<'a> Origin<'a> {
-    /// That of an instance in its present execution.
+impl<'a> Identity<'a> {
+    /// The present execution of an instance.
     pub(crate) fn of(record: &'a InstanceRecord, limits: Limits) -> Self {
         Self {
             name: &record.name,

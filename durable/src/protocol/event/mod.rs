@@ -2,15 +2,22 @@
 //!
 //! Names and fields are Durable Task's own (`HistoryEvent` in its protocol), so that people and
 //! tools who know one know the other.
+//!
+//! Read next: `role.rs` (what each kind of event means to the code that reads a history).
+
+mod role;
+mod started;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use role::{Answer, Role};
+pub use started::{ExecutionLimits, ExecutionStarted, REPLAY_VERSION};
+
 use super::{
-    EntityId, EntityState, ExecutionId, FailureDetails, InstanceId, Json, ParentInstance,
-    RuntimeStatus, Tags, Timestamp, TraceContext,
+    EntityId, EntityState, FailureDetails, InstanceId, Json, RuntimeStatus, Tags, Timestamp,
 };
 
-/// How the text of a remembered patch begins.
+/// The prefix of the text that records a patch.
 const PATCHED: &str = "patched:";
 
 /// One thing that happened to an instance.
@@ -255,116 +262,6 @@ pub enum EventKind {
     OrchestratorCompleted,
 }
 
-/// How an execution began, and what it was given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ExecutionStarted {
-    /// Name of the orchestration.
-    pub name: String,
-    /// Version of the orchestration.
-    pub version: Option<String>,
-    /// Its input.
-    pub input: Json,
-    /// This execution of the instance.
-    pub execution_id: ExecutionId,
-    /// Hash of the orchestrator's code when the execution began.
-    #[serde(default)]
-    pub code_hash: Option<u64>,
-    /// The call that waits for the result, if it is a sub-orchestration.
-    #[serde(default)]
-    pub parent: Option<ParentInstance>,
-    /// When it is to begin, if its start is delayed.
-    #[serde(default)]
-    pub scheduled_start: Option<Timestamp>,
-    /// Its tags.
-    #[serde(default)]
-    pub tags: Tags,
-    /// The trace that it is part of.
-    #[serde(default)]
-    pub trace_context: Option<TraceContext>,
-    /// The hub's settings for orchestrators, as they were at the start.
-    #[serde(default)]
-    pub properties: Tags,
-    /// Which execution of the instance it is, from 0: one more with each continue-as-new.
-    #[serde(default)]
-    pub generation: u64,
-    /// Which replay rules the execution follows: [`REPLAY_VERSION`] of the release that started it.
-    ///
-    /// An execution follows the rules with which it began, so a later release replays it as the
-    /// release that started it did. 0 if it was started before 0.2.
-    #[serde(default)]
-    pub replay_version: u8,
-    /// The hub's limits when the execution began. They apply until it ends, so a replay refuses
-    /// exactly what was refused before. `None` if it was started before 0.2.
-    #[serde(default)]
-    pub limits: Option<ExecutionLimits>,
-}
-
-/// Limits on the requests and values of an execution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ExecutionLimits {
-    /// Bytes of a value, as JSON: [`max_payload`](crate::client::TaskHubBuilder::max_payload).
-    pub payload: u64,
-    /// Bytes of a custom status, as JSON:
-    /// [`max_custom_status`](crate::client::TaskHubBuilder::max_custom_status).
-    pub custom_status: u64,
-    /// How many actions: [`max_actions`](crate::client::TaskHubBuilder::max_actions).
-    pub actions: u32,
-    /// How many unread events:
-    /// [`max_unread_events`](crate::client::TaskHubBuilder::max_unread_events).
-    pub unread_events: u64,
-}
-
-/// The replay rules of executions that this release starts.
-///
-/// * 0: release 0.1.
-/// * 1: release 0.2. After a continue-as-new, [`new_guid`] is derived from the execution id. A
-///   dropped
-///   wait for an external event hands its event to the next wait of that name, which hands its own
-///   down the line, so events stay in order; and who got an event this way goes on at once, not when
-///   something else happens. An output that cannot be read again is a failure, and so is an event or
-///   a custom status that is nested too deeply to be read. The text of a failure repeats at most
-///   1 KiB of the failure below. Calls with options that have no effect are refused by `ctx.start` and
-///   `continue_as_new`. Events that are sent and instances that are started count for
-///   [`max_actions`](crate::client::TaskHubBuilder::max_actions), and what one episode hands over is bounded.
-///   An [`Error`](crate::Error) that an orchestrator makes has the public path of its type as
-///   [`error_type`](super::FailureDetails::error_type) (`durable::TaskFailed<..>`, not
-///   `durable::error::TaskFailed<..>`), and one made of [`FailureDetails`](super::FailureDetails) is
-///   these, not a failure caused by them. The `source()` of a failure is the next cause that its text
-///   does not say, not every cause.
-///   A replay also compares to whom a request goes: the entity of a call or signal, the recipient of
-///   an event, the instance id that is given to a sub-orchestration.
-///
-/// [`new_guid`]: crate::OrchestrationContext::new_guid
-pub const REPLAY_VERSION: u8 = 1;
-
-impl ExecutionStarted {
-    /// A start with the required fields only.
-    pub fn new(
-        name: impl Into<String>,
-        version: Option<String>,
-        input: Json,
-        execution_id: ExecutionId,
-    ) -> Self {
-        Self {
-            name: name.into(),
-            version,
-            input,
-            execution_id,
-            code_hash: None,
-            parent: None,
-            scheduled_start: None,
-            tags: Tags::new(),
-            trace_context: None,
-            properties: Tags::new(),
-            generation: 0,
-            replay_version: REPLAY_VERSION,
-            limits: None,
-        }
-    }
-}
-
 impl From<ExecutionStarted> for EventKind {
     fn from(started: ExecutionStarted) -> Self {
         Self::ExecutionStarted(Box::new(started))
@@ -415,111 +312,6 @@ impl EventKind {
             Self::EntityState(_) => "EntityState",
             Self::OrchestratorStarted => "OrchestratorStarted",
             Self::OrchestratorCompleted => "OrchestratorCompleted",
-        }
-    }
-
-    /// The value that the recorded action passes on.
-    pub(crate) fn handed_over(&self) -> Option<&Json> {
-        match self {
-            Self::TaskScheduled { input, .. }
-            | Self::SubOrchestrationInstanceCreated { input, .. }
-            | Self::EntityOperationCalled { input, .. }
-            | Self::EntityOperationSignaled { input, .. }
-            | Self::EventSent { input, .. } => Some(input),
-            _ => None,
-        }
-    }
-
-    /// Whether the event came from outside, and was not made by the instance's orchestrator.
-    pub(crate) fn came_in(&self) -> bool {
-        match self {
-            Self::ExecutionStarted(_)
-            | Self::ExecutionTerminated { .. }
-            | Self::ExecutionSuspended { .. }
-            | Self::ExecutionResumed { .. }
-            | Self::ExecutionRewound { .. }
-            | Self::TaskCompleted { .. }
-            | Self::TaskFailed { .. }
-            | Self::TaskAttemptFailed { .. }
-            | Self::SubOrchestrationInstanceCompleted { .. }
-            | Self::SubOrchestrationInstanceFailed { .. }
-            | Self::TimerFired { .. }
-            | Self::EntityOperationCompleted { .. }
-            | Self::EntityOperationFailed { .. }
-            | Self::EntityLockGranted { .. }
-            | Self::EventRaised { .. } => true,
-            Self::ExecutionCompleted { .. }
-            | Self::TaskScheduled { .. }
-            | Self::SubOrchestrationInstanceCreated { .. }
-            | Self::TimerCreated { .. }
-            | Self::EventSent { .. }
-            | Self::GenericEvent { .. }
-            | Self::EntityOperationCalled { .. }
-            | Self::EntityOperationSignaled { .. }
-            | Self::EntityLockRequested { .. }
-            | Self::EntityUnlockSent { .. }
-            | Self::EntityState(_)
-            | Self::OrchestratorStarted
-            | Self::OrchestratorCompleted => false,
-        }
-    }
-
-    /// The number of the task that an event answers.
-    pub(crate) fn answers(&self) -> Option<i32> {
-        match self {
-            Self::TaskCompleted { task_scheduled_id: id, .. }
-            | Self::TaskFailed { task_scheduled_id: id, .. }
-            | Self::TaskAttemptFailed { task_scheduled_id: id, .. }
-            | Self::SubOrchestrationInstanceCompleted { task_scheduled_id: id, .. }
-            | Self::SubOrchestrationInstanceFailed { task_scheduled_id: id, .. }
-            | Self::EntityOperationCompleted { task_scheduled_id: id, .. }
-            | Self::EntityOperationFailed { task_scheduled_id: id, .. }
-            | Self::EntityLockGranted { task_scheduled_id: id }
-            | Self::TimerFired { timer_id: id, .. } => Some(*id),
-            Self::ExecutionStarted(_)
-            | Self::ExecutionCompleted { .. }
-            | Self::ExecutionTerminated { .. }
-            | Self::ExecutionSuspended { .. }
-            | Self::ExecutionResumed { .. }
-            | Self::ExecutionRewound { .. }
-            | Self::TaskScheduled { .. }
-            | Self::SubOrchestrationInstanceCreated { .. }
-            | Self::TimerCreated { .. }
-            | Self::EventSent { .. }
-            | Self::EventRaised { .. }
-            | Self::GenericEvent { .. }
-            | Self::EntityOperationCalled { .. }
-            | Self::EntityOperationSignaled { .. }
-            | Self::EntityLockRequested { .. }
-            | Self::EntityUnlockSent { .. }
-            | Self::EntityState(_)
-            | Self::OrchestratorStarted
-            | Self::OrchestratorCompleted => None,
-        }
-    }
-
-    /// The number of the activity or sub-orchestration whose run failed, if the event is such a
-    /// failure.
-    pub(crate) fn failed_call(&self) -> Option<i32> {
-        match self {
-            Self::TaskFailed { task_scheduled_id, .. }
-            | Self::SubOrchestrationInstanceFailed { task_scheduled_id, .. } => {
-                Some(*task_scheduled_id)
-            }
-            _ => None,
-        }
-    }
-
-    /// The number of the task that timed out, if the event is a timeout.
-    pub(crate) fn timed_out(&self) -> Option<i32> {
-        match self {
-            Self::TaskFailed { task_scheduled_id, failure }
-            | Self::SubOrchestrationInstanceFailed { task_scheduled_id, failure }
-                if failure.error_type == FailureDetails::TIMEOUT =>
-            {
-                Some(*task_scheduled_id)
-            }
-            _ => None,
         }
     }
 
