@@ -1,6 +1,6 @@
 //! The rules of this repository, as tests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -359,4 +359,49 @@ fn every_code_is_in_the_guide_and_in_the_table_of_rules() {
         }
     }
     none(&missing);
+}
+
+/// Types of one name that may be visible in the whole crate, each with the reason.
+const SAME_NAME: [&str; 5] = [
+    "Entry",     // A registered function; an entry of the due list.
+    "Limits",    // Of an execution; of the due list.
+    "Outcome",   // Named by generated code; of an episode.
+    "Stopwatch", // Two versions, of which a feature chooses one.
+    "Timer",     // A durable timer; the hub's.
+];
+
+#[test]
+fn no_two_types_of_the_crate_have_one_name() {
+    let mut places = BTreeMap::<String, Vec<String>>::new();
+    for (path, text) in library() {
+        if !path.starts_with("durable/src") {
+            continue;
+        }
+        for line in text.lines() {
+            let is_visible =
+                |line: &&str| line.starts_with("pub ") || line.starts_with("pub(crate) ");
+            let Some(line) = Some(line).filter(is_visible) else { continue };
+            let mut words = line.split_whitespace().skip(1);
+            let kind = words.next().unwrap_or_default();
+            let name = words.next().unwrap_or_default();
+            let name: String = name.chars().take_while(|c| c.is_alphanumeric()).collect();
+            if ["struct", "enum", "trait", "type"].contains(&kind) {
+                places.entry(name).or_default().push(path.clone());
+            }
+        }
+    }
+    let doubled = places.into_iter().filter(|(_, places)| places.len() > 1);
+    let doubled = doubled.filter(|(name, _)| !SAME_NAME.contains(&&**name));
+    let told = doubled.map(|(name, places)| format!("`{name}`: {}", places.join(", ")));
+    none(&told.collect::<Vec<_>>());
+}
+
+/// The case is named after the code.
+#[test]
+fn every_rule_has_a_case_that_does_not_compile() {
+    let rules = fs::read_to_string(root().join("durable-macros/src/rules.rs")).unwrap();
+    let codes = rules.split("code: \"").skip(1).filter_map(|rest| rest.split('"').next());
+    let case = |code: &str| format!("tests/ui/determinism/fail/{}.rs", code.to_lowercase());
+    let missing = codes.map(case).filter(|case| !root().join(case).exists());
+    none(&missing.collect::<Vec<_>>());
 }

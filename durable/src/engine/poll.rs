@@ -1,9 +1,9 @@
-//! One poll of an orchestrator, in which every foreign future gives itself away.
+//! One poll of an orchestrator, which detects every future that is not durable.
 //!
-//! Durable futures never touch the waker. Whatever else returns `Pending` must have cloned it (or
-//! woken it) in that very poll, so a waker that notes its cloning names the foreign future at once.
-//! Orchestrators are also polled outside of any async runtime, so that what needs one panics
-//! instead of going its own way.
+//! Durable futures never touch the waker. Any other future that returns `Pending` must have cloned or
+//! woken the waker in that same poll, so a waker that notes being cloned identifies a foreign future
+//! at once. Orchestrators are polled outside of any async runtime, so that a future that needs one
+//! panics instead of running undetected.
 
 use std::backtrace::Backtrace;
 use std::cell::RefCell;
@@ -33,19 +33,19 @@ fn touch(_: *const ()) {
 
 fn drop(_: *const ()) {}
 
-/// What a poll came to.
+/// The result of a poll.
 pub(super) enum Polled {
     Pending,
     Ready(Result<Json, FailureDetails>),
     Panicked(FailureDetails),
-    /// Something was awaited that is not durable; the text says what is known of it.
+    /// Something that is not durable was awaited; the text says where.
     Foreign(String),
 }
 
-/// Polls an orchestrator until it is done or nothing in it can go on.
+/// Polls an orchestrator until it is done or no part of it can make progress.
 ///
-/// One poll is enough unless a part of the orchestrator wakes one that was polled before it, which
-/// `again` tells.
+/// One poll is enough, unless a part of the orchestrator wakes another part that was polled before
+/// it, which `again` reports.
 pub(super) fn to_quiescence(
     future: &mut OrchestratorFuture,
     mut again: impl FnMut() -> bool,
@@ -78,10 +78,10 @@ fn poll(future: &mut OrchestratorFuture) -> Polled {
     }
 }
 
-/// A waker that records who touches it.
+/// A waker that records the call stack of the first use.
 ///
-/// Safe code can see *that* a waker was cloned (`Wake` on an `Arc` and its reference count), but
-/// has no hook at the moment of cloning, and only the call stack of that moment names the await.
+/// Safe code can see *that* a waker was cloned (`Wake` on an `Arc` and its reference count), but has
+/// no hook at the moment of cloning, and only the call stack of that moment names the await.
 #[expect(unsafe_code, reason = "a hook at the cloning of a waker needs a table of its own")]
 fn trap() -> Waker {
     // SAFETY: the functions of the table never read the data pointer, and `TRAP` is static, so the
@@ -95,7 +95,7 @@ fn needs_a_runtime(panic: &FailureDetails) -> bool {
         || panic.message.contains("from the context of a Tokio")
 }
 
-/// The innermost place of a backtrace that is neither in a library nor in this crate.
+/// The innermost frame of a backtrace that is neither in a library nor in this crate.
 fn place(backtrace: &str) -> Option<String> {
     let mut symbol = "";
     for line in backtrace.lines().map(str::trim) {

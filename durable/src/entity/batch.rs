@@ -1,19 +1,19 @@
-//! Running a batch of operations of one entity: each is a transaction.
+//! Runs a batch of operations of one entity, each as a transaction.
 //!
 //! Rules:
-//! 1. An operation that fails or panics leaves nothing: neither in the state nor on its way. Its
-//!    failure goes to its caller, and the batch goes on.
-//! 2. The state is read once, when the first operation wants it, and written after each operation
-//!    that may have changed it: that is what a later one goes back to if it fails. A state that
-//!    cannot be read again is a failure of the operation that made it.
-//! 3. A state that cannot be read fails the calls, and the signals wait for code that can. Deleting
-//!    the entity needs no state.
+//! 1. An operation that fails or panics has no effect: the state is rolled back, and nothing that it
+//!    sent leaves. Its failure goes to its caller, and the batch continues.
+//! 2. The state is decoded when the first operation needs it, and encoded after each operation that
+//!    may have changed it, because a later operation that fails goes back to it. An operation fails
+//!    if the state that it leaves cannot be read back.
+//! 3. If the stored state cannot be decoded, calls fail and signals stay queued until code that can
+//!    read it is deployed. Deleting the entity needs no state.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
-use super::context::{Around, BatchPlace, EntityContext, Outgoing, Wanted};
+use super::context::{Around, BatchPlace, EntityContext, OperationEffects, Outgoing};
 use crate::panics::{self, Guarded};
 use crate::payload::Codec;
 use crate::protocol::{EntityId, EventKind, FailureDetails, InstanceId, Json, TaskMessage};
@@ -34,7 +34,7 @@ pub(crate) fn is_deletion(message: &TaskMessage) -> bool {
     operation.eq_ignore_ascii_case(DELETE)
 }
 
-/// Operations of one entity that run one after another, and are committed at once.
+/// Operations of one entity that run one after another and are committed together.
 #[derive(Debug)]
 pub struct Batch {
     pub(crate) entity_id: EntityId,
@@ -43,27 +43,27 @@ pub struct Batch {
     pub(crate) around: Around,
 }
 
-/// One operation that is asked for.
+/// An operation that was requested.
 #[derive(Debug)]
 pub(crate) struct Requested {
     pub(crate) operation: String,
     pub(crate) input: Json,
-    /// The orchestration that waits for the answer, if one does.
+    /// The orchestration that waits for the result, if one does.
     pub(crate) caller: Option<InstanceId>,
-    /// Whether anybody waits for the answer.
+    /// Whether it is a call, and not a signal.
     pub(crate) is_call: bool,
 }
 
-/// What has become of a batch.
+/// The result of a batch.
 #[derive(Debug)]
 pub struct BatchDone {
     pub(crate) state: Option<Json>,
-    /// What became of each operation; none of a signal that waits for code that can read the state.
+    /// The result of each operation; `None` for a signal that stays queued (rule 3).
     pub(crate) outcomes: Vec<Option<Outcome>>,
     pub(crate) outgoing: Vec<Outgoing>,
 }
 
-/// One run of an operation: what its stored input makes of its body.
+/// A run of an operation on its stored input.
 #[doc(hidden)]
 pub enum OperationRun<'a> {
     /// The body is awaited.
@@ -82,7 +82,7 @@ impl fmt::Debug for OperationRun<'_> {
 }
 
 impl OperationRun<'_> {
-    /// A run whose body was never reached.
+    /// A run that failed before its body.
     pub fn failed(failure: FailureDetails) -> Self {
         Self::Done(Err(failure))
     }
@@ -100,7 +100,7 @@ pub trait EntityBody: Sized + 'static {
 
     fn codec() -> Codec<Self>;
 
-    /// The state of an entity that has none yet.
+    /// The initial state.
     fn initial() -> Self;
 
     /// Runs the operation of this index on its stored input.
@@ -112,8 +112,8 @@ pub trait EntityBody: Sized + 'static {
     ) -> OperationRun<'a>;
 }
 
-/// An [`EntityBody`], as generated code asks for what runs it: whether it can be run is said here,
-/// in our words.
+/// An [`EntityBody`] that can be run. Generated code asks for this trait, so that its message explains
+/// what is missing.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the state of an entity",
@@ -130,7 +130,7 @@ impl<E: EntityBody + Send> RunnableEntity for E {
     const RUN: RunEntity = run_entity::<E>;
 }
 
-/// A function that does what an operation's name says.
+/// A function that dispatches on the name of the operation.
 #[doc(hidden)]
 pub trait EntityFunction: 'static {
     fn run(context: &EntityContext) -> OperationRun<'_>;
@@ -152,22 +152,22 @@ pub fn run_entity_function<F: EntityFunction>(
     Box::pin(batch.run(Function::<F>(PhantomData)))
 }
 
-/// How an operation ends.
-enum Ended {
-    /// With this outcome, and this as the state.
+/// How an operation has ended.
+enum Operated {
+    /// With this result and this state.
     With(Outcome, Option<Json>),
-    /// The state cannot be read.
+    /// The state cannot be decoded.
     Unreadable(FailureDetails),
 }
 
-/// What runs single operations.
+/// Runs single operations.
 trait Operations: Send {
-    /// Runs an operation. What is not an outcome of `Ok` must leave nothing behind.
+    /// Runs an operation. If its result is not `Ok`, the state must be as before.
     fn operate(
         &mut self,
         context: &EntityContext,
         state: Option<&Json>,
-    ) -> impl Future<Output = Ended> + Send;
+    ) -> impl Future<Output = Operated> + Send;
 }
 
 impl Batch {
@@ -184,39 +184,39 @@ impl Batch {
             let context = EntityContext::new(asked, caller, place, around, state.clone());
             let ended = operations.operate(&context, state.as_ref()).await;
             outcomes.push(match ended {
-                Ended::With(Ok(output), new_state) => {
-                    let Wanted { deletes, outgoing: sent, .. } = context.into_wanted();
+                Operated::With(Ok(output), new_state) => {
+                    let OperationEffects { deletes, outgoing: sent, .. } = context.into_effects();
                     outgoing.extend(sent);
                     state = if deletes { None } else { new_state };
                     Some(Ok(output))
                 }
-                Ended::With(Err(failure), _) => Some(Err(failure.bounded(payload))),
-                // A deletion does not need the state.
-                Ended::Unreadable(_) if !is_call && context.is_deletion() => {
+                Operated::With(Err(failure), _) => Some(Err(failure.bounded(payload))),
+                // Deleting an entity needs no state (rule 3).
+                Operated::Unreadable(_) if !is_call && context.is_deletion() => {
                     state = None;
                     Some(Ok(Json::null()))
                 }
-                Ended::Unreadable(failure) => is_call.then_some(Err(failure)),
+                Operated::Unreadable(failure) => is_call.then_some(Err(failure)),
             });
         }
         BatchDone { state, outcomes, outgoing }
     }
 }
 
-/// The state as a value, if it is known to be that of the stored one.
+/// The decoded state, while it is known to equal the stored one.
 struct Typed<E> {
     body: Option<Guarded<E>>,
 }
 
 impl<E: EntityBody + Send> Operations for Typed<E> {
-    async fn operate(&mut self, context: &EntityContext, state: Option<&Json>) -> Ended {
+    async fn operate(&mut self, context: &EntityContext, state: Option<&Json>) -> Operated {
         let named = |entry: &OperationEntry| entry.name.eq_ignore_ascii_case(&context.operation);
         let Some(index) = E::OPERATIONS.iter().position(named) else {
             if context.is_deletion() {
                 self.body = None;
-                return Ended::With(Ok(Json::null()), None);
+                return Operated::With(Ok(Json::null()), None);
             }
-            return Ended::With(Err(unknown::<E>(context)), None);
+            return Operated::With(Err(unknown::<E>(context)), None);
         };
         let mut body = match self.body.take() {
             Some(body) => body,
@@ -228,38 +228,38 @@ impl<E: EntityBody + Send> Operations for Typed<E> {
         let operated = body.get_mut();
         let outcome = finish(context, move || operated.run(index, context, &context.input)).await;
         let Ok(output) = outcome else {
-            // What it did to the value is undone by reading the state anew.
-            return Ended::With(outcome, None);
+            // The value may have been changed; the next operation decodes the state again.
+            return Operated::With(outcome, None);
         };
-        if context.wanted().deletes {
-            return Ended::With(Ok(output), None);
+        if context.effects().deletes {
+            return Operated::With(Ok(output), None);
         }
         let reads = E::OPERATIONS.get(index).is_some_and(|entry| entry.reads);
         if let (true, Some(state)) = (reads, state) {
             self.body = Some(body);
-            return Ended::With(Ok(output), Some(state.clone()));
+            return Operated::With(Ok(output), Some(state.clone()));
         }
-        // A read of an entity that has no state gives it none.
+        // Reading an entity that has no state does not create one.
         if reads {
-            return Ended::With(Ok(output), None);
+            return Operated::With(Ok(output), None);
         }
         match Self::write(context, body.get()) {
             Ok(state) => {
                 self.body = Some(body);
-                Ended::With(Ok(output), state)
+                Operated::With(Ok(output), state)
             }
-            Err(failure) => Ended::With(Err(failure), None),
+            Err(failure) => Operated::With(Err(failure), None),
         }
     }
 }
 
 impl<E: EntityBody> Typed<E> {
-    fn read(context: &EntityContext, state: Option<&Json>) -> Result<Guarded<E>, Ended> {
+    fn read(context: &EntityContext, state: Option<&Json>) -> Result<Guarded<E>, Operated> {
         let Some(state) = state else {
             let initial = panics::catch(E::initial).map(Guarded::new);
-            return initial.map_err(|panic| Ended::With(Err(panic), None));
+            return initial.map_err(|panic| Operated::With(Err(panic), None));
         };
-        // Reading runs the user's code, which may panic.
+        // Decoding runs the user's code, which may panic.
         let read = panics::catch(|| E::codec().decode(state));
         let reason = match read {
             Ok(Ok(body)) => return Ok(Guarded::new(body)),
@@ -273,10 +273,10 @@ impl<E: EntityBody> Typed<E> {
             std::any::type_name::<E>()
         );
         let failure = FailureDetails::new(FailureDetails::INVALID_STATE, message);
-        Err(Ended::Unreadable(failure.non_retriable()))
+        Err(Operated::Unreadable(failure.non_retriable()))
     }
 
-    /// The state as it is stored; none if that is `null`.
+    /// The state as it is stored; `None` if it is `null`.
     fn write(context: &EntityContext, body: &E) -> Result<Option<Json>, FailureDetails> {
         let written = panics::catch(|| E::codec().encode_readable("the state", body))?;
         let json = written.map_err(|message| {
@@ -290,9 +290,9 @@ impl<E: EntityBody> Typed<E> {
 struct Function<F>(PhantomData<fn() -> F>);
 
 impl<F: EntityFunction> Operations for Function<F> {
-    async fn operate(&mut self, context: &EntityContext, _: Option<&Json>) -> Ended {
+    async fn operate(&mut self, context: &EntityContext, _: Option<&Json>) -> Operated {
         let outcome = finish(context, || F::run(context)).await;
-        Ended::With(outcome, context.wanted().state.clone())
+        Operated::With(outcome, context.effects().state.clone())
     }
 }
 

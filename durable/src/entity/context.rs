@@ -1,4 +1,4 @@
-//! What an operation of an entity knows of itself, and what it wants done.
+//! The context of an entity's operation: what it is, and what happens once it has succeeded.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,10 +19,10 @@ use crate::protocol::{
     EntityId, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, Timestamp,
 };
 
-/// What an operation of an entity knows of itself, and what it wants done.
+/// The context of a running operation: which entity and operation it is, and what it sends.
 ///
-/// Take it as a parameter, `ctx: &EntityContext`, if the operation needs it. What is asked for here
-/// happens with the operation or not at all: if that fails or panics, nothing of it is sent.
+/// Take it as a parameter, `ctx: &EntityContext`, if the operation needs it. Signals and starts are
+/// sent only if the operation succeeds. If it fails or panics, nothing is sent.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -67,10 +67,10 @@ pub struct EntityContext {
     pub(super) caller: Option<InstanceId>,
     pub(super) batch: BatchPlace,
     pub(super) around: Around,
-    wanted: Mutex<Wanted>,
+    effects: Mutex<OperationEffects>,
 }
 
-/// What the operations of a batch are given, whatever they are.
+/// What every operation of a batch is given.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Around {
     /// When the batch began.
@@ -81,24 +81,24 @@ pub(crate) struct Around {
     pub(crate) cancellation: CancellationToken,
 }
 
-/// Where in its batch an operation is.
+/// The position of an operation in its batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BatchPlace {
     pub(super) position: usize,
     pub(super) size: usize,
 }
 
-/// What an operation wants to be so once it has succeeded.
+/// What takes effect once the operation has succeeded.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
-    /// The entity's state, where the operation itself keeps it.
+pub(super) struct OperationEffects {
+    /// The state, if the entity is a function: it sets the state itself.
     pub(super) state: Option<Json>,
-    /// Whether the entity is to be deleted.
+    /// Whether the entity is deleted.
     pub(super) deletes: bool,
     pub(super) outgoing: Vec<Outgoing>,
 }
 
-/// Something that an operation sends.
+/// A signal or a start that an operation sends.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     Signal { asked: Asked, at: Option<Timestamp> },
@@ -113,8 +113,8 @@ impl EntityContext {
         around: Around,
         state: Option<Json>,
     ) -> Self {
-        let wanted = Mutex::new(Wanted { state, ..Wanted::default() });
-        Self { entity_id, operation, input, caller, batch, around, wanted }
+        let effects = Mutex::new(OperationEffects { state, ..OperationEffects::default() });
+        Self { entity_id, operation, input, caller, batch, around, effects }
     }
 
     /// A context for a unit test of an operation; its time is that of 1970.
@@ -128,27 +128,27 @@ impl EntityContext {
         Ok(Self::new(asked, None, place, Around::default(), None))
     }
 
-    /// The entity.
+    /// The id of the entity.
     pub fn entity_id(&self) -> &EntityId {
         &self.entity_id
     }
 
-    /// Which entity of its kind it is.
+    /// The key of the entity: which of its kind it is.
     pub fn key(&self) -> &str {
         self.entity_id.key()
     }
 
-    /// The operation.
+    /// Name of the operation.
     pub fn operation(&self) -> &str {
         &self.operation
     }
 
-    /// The orchestration that waits for the answer, if one does.
+    /// The orchestration that waits for the result; `None` for a signal and for a call of a client.
     pub fn caller(&self) -> Option<&InstanceId> {
         self.caller.as_ref()
     }
 
-    /// How many operations are in the batch: all that one commit makes durable.
+    /// How many operations are in the batch. One commit makes all of them durable.
     pub fn batch_size(&self) -> usize {
         self.batch.size
     }
@@ -158,22 +158,22 @@ impl EntityContext {
         self.batch.position
     }
 
-    /// The time at which the batch began. An entity may also ask the machine's clock; in a test with
-    /// made time this is that time.
+    /// The time at which the batch began. In a test with virtual time it is the virtual time. An
+    /// operation may also read the machine's clock, because it is not replayed.
     pub fn current_utc_datetime(&self) -> DateTime<Utc> {
         self.around.now.to_datetime()
     }
 
     /// Cancelled when the hub is shut down, which waits for running operations.
     ///
-    /// An operation may end early then, with an error. In a shutdown that is not recorded: its batch
-    /// is carried out again when the hub is next opened.
+    /// An operation may then return early with an error. During a shutdown that error is not recorded;
+    /// the batch runs again when the hub is next opened.
     pub fn cancellation_token(&self) -> &CancellationToken {
         &self.around.cancellation
     }
 
-    /// Asks an entity for an operation, this one included, without waiting for an answer. An entity
-    /// never waits for another, so they cannot wait for each other.
+    /// Signals an operation of another entity, or of this one, without waiting for a result. An entity
+    /// never waits for another entity, so entities cannot deadlock.
     ///
     /// # Errors
     /// The key breaks a rule, the input has no JSON form or is too large, or the operation has sent
@@ -182,7 +182,7 @@ impl EntityContext {
         self.send(operation, None)
     }
 
-    /// As [`signal`](Self::signal), to be delivered later: after a time, or at a time.
+    /// Like [`signal`](Self::signal), but delivered later: after a duration, or at a point in time.
     ///
     /// # Errors
     /// As [`signal`](Self::signal).
@@ -199,21 +199,21 @@ impl EntityContext {
 
     /// Sends something when the operation succeeds.
     fn put(&self, outgoing: Outgoing) -> Result<()> {
-        let (mut wanted, max) = (self.wanted(), self.around.limits.actions);
-        if wanted.outgoing.len() >= max as usize {
+        let (mut effects, max) = (self.effects(), self.around.limits.actions);
+        if effects.outgoing.len() >= max as usize {
             let message = format!(
-                "this operation has sent {max} signals and starts, and it may send no more; send \
+                "this operation has sent {max} signals and starts, which is the limit; send \
                  fewer, or raise `TaskHub::builder().max_actions(..)`"
             );
             let failure = FailureDetails::new(FailureDetails::TOO_MANY_ACTIONS, message);
             return Err(failure.non_retriable().into());
         }
-        wanted.outgoing.push(outgoing);
+        effects.outgoing.push(outgoing);
         Ok(())
     }
 
-    /// Starts an orchestration, exactly once; gives its id. If the id is that of an instance which
-    /// has not ended, nothing is started, and the log says so.
+    /// Starts an orchestration exactly once and returns its instance id. If an instance with this id
+    /// exists and has not ended, nothing is started and a warning is logged.
     ///
     /// # Errors
     /// The id breaks a rule, the input has no JSON form or is too large, the call has an option that
@@ -240,28 +240,28 @@ impl EntityContext {
         Ok(instance_id)
     }
 
-    /// Deletes the entity once the operation has succeeded: the next one finds it as if it had never
-    /// been. What the operation makes of its state counts no more.
+    /// Deletes the entity once the operation has succeeded. The next operation finds the initial state;
+    /// changes that this operation makes to the state are discarded.
     pub fn delete(&self) {
-        self.wanted().deletes = true;
+        self.effects().deletes = true;
     }
 
-    /// What was signalled and started, for people: in a unit test.
+    /// The signals and starts so far as text, for assertions in a unit test.
     pub fn sent(&self) -> Vec<String> {
-        self.wanted().outgoing.iter().map(ToString::to_string).collect()
+        self.effects().outgoing.iter().map(ToString::to_string).collect()
     }
 
-    /// Whether it is the operation that every entity has.
+    /// Whether this is the implicit `delete` operation.
     pub(super) fn is_deletion(&self) -> bool {
         self.operation.eq_ignore_ascii_case(DELETE)
     }
 
-    pub(super) fn wanted(&self) -> MutexGuard<'_, Wanted> {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn effects(&self) -> MutexGuard<'_, OperationEffects> {
+        self.effects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn into_wanted(self) -> Wanted {
-        self.wanted.into_inner().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn into_effects(self) -> OperationEffects {
+        self.effects.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[doc(hidden)]
@@ -270,25 +270,26 @@ impl EntityContext {
     }
 }
 
-/// What an entity that is a function does with its state and input.
+/// State and input, for an entity that is a function.
 impl EntityContext {
     /// The operation's input, read as a `T`.
     ///
     /// # Errors
-    /// It is no `T`.
+    /// The input cannot be read as a `T`.
     pub fn input<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_str(self.input.as_str()).map_err(|error| {
             Error::msg(format!("the input of `{}` cannot be read: {error}", self.operation))
         })
     }
 
-    /// The entity's state, read as a `T`; none if it has none.
+    /// The entity's state, read as a `T`; `None` if it has no state.
     ///
     /// # Errors
-    /// It is no `T`. A function that returns that error fails, and a signal that fails is lost, where
-    /// an entity that is a type lets its signals wait for code that can read the state.
+    /// The state cannot be read as a `T`. If the function returns this error, the operation fails, and
+    /// a failed signal is lost. An entity that is a type keeps its signals until code that can read
+    /// the state is deployed.
     pub fn state<T: DeserializeOwned>(&self) -> Result<Option<T>> {
-        let state = self.wanted().state.clone();
+        let state = self.effects().state.clone();
         let Some(state) = state else { return Ok(None) };
         serde_json::from_str(state.as_str()).map(Some).map_err(|error| {
             Error::msg(format!("the state of `{}` cannot be read: {error}", self.entity_id))
@@ -297,18 +298,19 @@ impl EntityContext {
 
     /// Whether the entity has a state.
     pub fn has_state(&self) -> bool {
-        self.wanted().state.is_some()
+        self.effects().state.is_some()
     }
 
-    /// Gives the entity a state. An entity that is a type does that itself: there it has no effect.
+    /// Replaces the entity's state. It has no effect in an entity that is a type, whose fields are the
+    /// state.
     ///
     /// # Errors
-    /// It has no JSON form, or is too large.
+    /// The value has no JSON form, or is too large.
     pub fn set_state(&self, state: &(impl Serialize + ?Sized)) -> Result<()> {
         let state = json_of("the state", state, &self.around.limits)?;
-        let mut wanted = self.wanted();
-        wanted.state = Some(state);
-        wanted.deletes = false;
+        let mut effects = self.effects();
+        effects.state = Some(state);
+        effects.deletes = false;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! An entity by its id, from which its operations are asked.
+//! Handles: an entity by its id, on which operations are called.
 
 use std::panic::Location;
 
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::payload::{Payload, payload};
 use crate::protocol::{EntityId, InvalidEntityId, Json};
 
-/// Which entity is meant, or why there can be none of that key.
+/// The id of an entity, or why its key is invalid.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntityRef(Result<EntityId, InvalidEntityId>);
@@ -32,8 +32,8 @@ impl From<EntityId> for EntityRef {
     }
 }
 
-/// What `at(key)` of an entity gives. The attribute [`#[entity]`](macro@crate::entity) makes such a
-/// type, with a method for each operation.
+/// A handle of an entity: what `at(key)` returns. The attribute [`#[entity]`](macro@crate::entity)
+/// generates a handle type with a method for each operation.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name an entity",
     label = "give what `at(key)` of an entity gives, such as `Account::at(\"a\")`",
@@ -52,14 +52,14 @@ pub trait EntityHandle {
     /// The entity's id.
     ///
     /// # Errors
-    /// The key breaks a rule of [`EntityId`].
+    /// The key is invalid, see [`EntityId`].
     fn entity_id(&self) -> Result<&EntityId, InvalidEntityId> {
         self.entity().id()
     }
 }
 
-/// An entity whose operations are known by name only: of a function that was annotated, or of an
-/// [`EntityId`] that came from somewhere.
+/// A handle of an entity whose operations are called by name: for an entity that is a function, or for
+/// an [`EntityId`] whose type is not known here.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -75,7 +75,7 @@ pub trait EntityHandle {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DynamicHandle(EntityRef);
 
-/// An entity whose operations are known by name only, in a critical section.
+/// A [`DynamicHandle`] whose entity a critical section has locked.
 #[derive(Debug)]
 pub struct DynamicLocked(EntityRef);
 
@@ -85,7 +85,7 @@ impl DynamicHandle {
         Self(entity)
     }
 
-    /// An operation with its input; what it gives is read as a `T`.
+    /// An operation with its input. The result is read as a `T`.
     #[track_caller]
     pub fn operation<T: Payload>(
         &self,
@@ -97,7 +97,7 @@ impl DynamicHandle {
 }
 
 impl DynamicLocked {
-    /// An operation with its input; what it gives is read as a `T`.
+    /// An operation with its input. The result is read as a `T`.
     #[track_caller]
     pub fn operation<T: Payload>(
         &mut self,
@@ -133,7 +133,7 @@ impl EntityHandle for DynamicHandle {
 }
 
 impl EntityId {
-    /// The entity, to ask it for operations by their names.
+    /// A handle of this entity, on which operations are called by name.
     pub fn handle(&self) -> DynamicHandle {
         DynamicHandle(self.clone().into())
     }

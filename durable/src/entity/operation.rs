@@ -1,4 +1,4 @@
-//! An operation as a value: made by an entity's handle, then called or signalled.
+//! An operation as a value: created by an entity's handle, then called or signalled.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,16 +15,16 @@ use crate::orchestration::{Called, Durable, Task, When};
 use crate::payload::{Codec, InputWriter};
 use crate::protocol::{FailureDetails, Json, Timestamp};
 
-/// An operation of an entity with its input, which has not happened yet.
+/// An operation of an entity with its input, which has not been requested yet.
 ///
-/// In an orchestrator it is awaited, which *calls* the entity and waits for the answer, or
-/// [signalled](Self::signal), which waits for nothing. A client gives it to
+/// An orchestrator awaits it, which *calls* the entity and waits for the result, or
+/// [signals](Self::signal) it, which does not wait. A client passes it to
 /// [`TaskHub::call_entity`](crate::TaskHub::call_entity) or
 /// [`TaskHub::signal_entity`](crate::TaskHub::signal_entity), an entity to
-/// [`EntityContext::signal`](crate::EntityContext::signal). Nothing happens before.
+/// [`EntityContext::signal`](crate::EntityContext::signal). Nothing happens before that.
 ///
-/// Dropping a call that has been asked for does not undo it: the entity carries it out, and nobody
-/// hears of it.
+/// Dropping a call that was requested does not cancel it: the entity carries it out, and the result
+/// is discarded.
 #[must_use = "an operation does nothing until it is awaited or signalled"]
 pub struct Operation<T, E = Error> {
     asked: Result<Asked, FailureDetails>,
@@ -81,12 +81,12 @@ impl<T, E> Operation<T, E> {
         Self { asked, name, source, codecs }
     }
 
-    /// Asks for it in an orchestrator without waiting for an answer. Errors of the operation are only
-    /// logged.
+    /// Signals the entity from an orchestrator, without waiting for a result. An error of the operation
+    /// is only logged.
     ///
     /// # Errors
-    /// This is no orchestrator; the key breaks a rule, the input has no JSON form or is too large; or
-    /// a critical section has the entity locked (rule 5). Nothing is sent then.
+    /// The caller is not an orchestrator, the key is invalid, the input has no JSON form or is too
+    /// large, or a critical section has locked the entity (rule 5). Nothing is sent then.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -105,9 +105,9 @@ impl<T, E> Operation<T, E> {
         self.send(|_| None)
     }
 
-    /// As [`signal`](Self::signal), to be delivered later: after a time, or at a time.
+    /// Like [`signal`](Self::signal), but delivered later: after a duration, or at a point in time.
     ///
-    /// Signals with a time are not kept in order with others.
+    /// Delayed signals are not ordered with other signals.
     ///
     /// # Errors
     /// As [`signal`](Self::signal).
@@ -141,7 +141,7 @@ impl<T, E> Operation<T, E> {
         task
     }
 
-    /// What is asked for, for somebody who is no orchestrator.
+    /// The request, for callers other than orchestrators.
     pub(crate) fn into_asked(self) -> Result<Asked, FailureDetails> {
         self.asked
     }
@@ -184,8 +184,8 @@ impl<T, E> fmt::Debug for Operation<T, E> {
     }
 }
 
-/// An operation of an entity that a critical section has locked. It can be awaited only (rule 5), and
-/// one at a time (rule 4): until it is done it borrows the entity.
+/// An operation of an entity that a critical section has locked. It can only be awaited (rule 5). It
+/// borrows the entity until it is done, so there is one at a time (rule 4).
 #[must_use = "an operation does nothing until it is awaited"]
 pub struct LockedOperation<'a, T, E = Error> {
     operation: Operation<T, E>,
@@ -197,7 +197,7 @@ impl<T, E> LockedOperation<'_, T, E> {
         Self { operation, entity: PhantomData }
     }
 
-    /// Is there to say that it is not.
+    /// Cannot be called: it exists so that the attempt gives the error of rule 5.
     #[doc(hidden)]
     pub fn signal(self) -> Result<()>
     where

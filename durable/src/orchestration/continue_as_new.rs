@@ -1,4 +1,4 @@
-//! Beginning anew with an empty history.
+//! Continue-as-new: the instance goes on with an empty history.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,9 +10,9 @@ use super::durable::Durable;
 use super::scope::{NextExecution, Scope};
 use crate::protocol::FailureDetails;
 
-/// The future of [`continue_as_new`](crate::OrchestrationContext::continue_as_new): it is never
-/// done, since what awaits it has ended.
-#[must_use = "an orchestrator does not begin anew until this is awaited"]
+/// The future of [`continue_as_new`](crate::OrchestrationContext::continue_as_new). It never completes,
+/// because the execution that awaits it ends.
+#[must_use = "an orchestrator does not continue as new until this is awaited"]
 pub struct ContinueAsNew<R> {
     scope: Rc<Scope>,
     next: Option<Result<NextExecution, FailureDetails>>,
@@ -24,7 +24,7 @@ impl<R> ContinueAsNew<R> {
         Self { scope, next: Some(next), returns: PhantomData }
     }
 
-    /// Throws events away that were not read, instead of handing them on.
+    /// Discards unread external events instead of handing them to the next execution.
     pub fn discard_events(mut self) -> Self {
         if let Some(Ok(next)) = &mut self.next {
             next.keeps_events = false;

@@ -1,4 +1,4 @@
-//! Waiting for what others raise.
+//! Waiting for external events.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,8 +13,8 @@ use crate::protocol::FailureDetails;
 
 /// The next external event of a name, read as a `T`.
 ///
-/// Waits of one name get the events of that name in the order in which both came. Dropping a wait
-/// loses no event: what was meant for it goes to the next.
+/// The waits for one name get its events in order: the oldest wait gets the oldest event. Dropping a
+/// wait loses no event; its event goes to the next wait.
 #[must_use = "an event is not waited for until this is awaited"]
 pub struct ExternalEventWait<T> {
     scope: Rc<Scope>,

@@ -1,4 +1,4 @@
-//! A durable future: something asked for in an orchestrator, whose result comes from its history.
+//! Durable futures: requests of an orchestrator whose results come from its history.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,10 +12,10 @@ use crate::payload::Codec;
 use crate::protocol::{EntityId, FailureDetails};
 use crate::registry::Entry;
 
-/// A durable future: its result is recorded once and comes from the history ever after.
+/// A durable future: its result is recorded once, and every replay reads it from the history.
 ///
-/// A call becomes one when it is awaited or [spawned](crate::Call::spawn). Dropping it before it is
-/// done cancels what it waits for: a running activity sees its
+/// A call becomes a task when it is awaited or [spawned](crate::Call::spawn). Dropping a task before it
+/// is done cancels what it waits for: a running activity sees its
 /// [cancellation token](crate::ActivityContext::cancellation_token), a sub-orchestration is
 /// terminated.
 #[must_use = "a task that is dropped is cancelled"]
@@ -26,7 +26,7 @@ pub struct Task<T, E> {
     error: ErrorCodec<E>,
 }
 
-/// What is called, for people.
+/// What is called, as it is named in error texts.
 #[derive(Clone, Debug)]
 pub(crate) enum Called {
     /// The kind of function, and its name.
@@ -35,18 +35,18 @@ pub(crate) enum Called {
 }
 
 enum State {
-    /// Not asked for yet.
+    /// Not requested yet.
     Lazy(Box<Request>),
-    /// Cannot be asked for.
+    /// Cannot be requested.
     Broken(Box<FailureDetails>),
-    /// Asked for.
+    /// Requested, with this id.
     Scheduled(i32),
     Done,
 }
 
 impl<T, E> Task<T, E> {
-    /// A task that is not asked for yet, or never can be. It knows the types only, not the function,
-    /// so that functions with the same types share its code.
+    /// A task that is not requested yet, or never can be. It is generic over the types of the function
+    /// and not over the function, so that functions with the same types share its code.
     pub(crate) fn new(
         what: Called,
         request: Result<Request, FailureDetails>,
@@ -59,7 +59,7 @@ impl<T, E> Task<T, E> {
         Self { what, state, output, error }
     }
 
-    /// Asks for the task now, if it is not asked for yet and there is an episode to ask in.
+    /// Requests the task now, unless it was requested already or this is not an orchestrator.
     pub(crate) fn schedule(&mut self) {
         let Some(scope) = Scope::current() else { return };
         let lazy = std::mem::replace(&mut self.state, State::Done);
@@ -80,7 +80,7 @@ impl<T, E> Task<T, E> {
         }
     }
 
-    /// What a recorded result means to the orchestrator, if it still fits the types.
+    /// Decodes a recorded result. The error says why it no longer fits the types.
     fn settle(&self, result: TaskResult) -> Result<Result<T, TaskFailed<E>>, String> {
         match result {
             Ok(json) => match self.output.decode(&json) {

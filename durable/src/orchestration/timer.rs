@@ -1,4 +1,4 @@
-//! Waiting for a time, durably.
+//! Durable timers and timeouts.
 
 use std::fmt;
 use std::panic::Location;
@@ -14,10 +14,10 @@ use super::request::{Ask, Request};
 use super::scope::Scope;
 use crate::protocol::Timestamp;
 
-/// When a timer is due: after a time, or at a time.
+/// When a timer is due: after a duration, or at a point in time.
 ///
-/// `std::time::Duration`, `chrono::TimeDelta` and `chrono::DateTime<Utc>` are such. A time in the
-/// past is due at once, however long ago; one beyond the end of all calendars never comes.
+/// Implemented by `std::time::Duration`, `chrono::TimeDelta` and `chrono::DateTime<Utc>`. A time in the
+/// past is due at once. A time beyond the range of `DateTime<Utc>` never comes.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no time",
     label = "needs a time from now, or a time of the calendar",
@@ -28,11 +28,11 @@ pub trait When: Sealed {
     fn due(self) -> Due;
 }
 
-/// So that times are what this crate says they are.
+/// Seals [`When`].
 #[doc(hidden)]
 pub trait Sealed {}
 
-/// A time, or a time from now.
+/// A point in time, or a duration from now.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub enum Due {
@@ -78,8 +78,8 @@ impl When for DateTime<Utc> {
     }
 }
 
-/// A durable timer: done when its time has come, be the process the same or not. Dropping it
-/// cancels it.
+/// A durable timer: it completes when it is due, even if the process was restarted in between.
+/// Dropping it cancels it.
 #[must_use = "a timer does nothing until it is awaited"]
 pub struct Timer {
     scope: Rc<Scope>,
@@ -102,7 +102,7 @@ impl Timer {
         Self { scope, state: State::Lazy { fire_at, limit: None, source } }
     }
 
-    /// One that limits the time of something else.
+    /// The timer of a [`timeout`].
     fn limit(scope: Rc<Scope>, when: impl When, source: &'static Location<'static>) -> Self {
         let due = when.due();
         let fire_at = due.from(scope.clock());
@@ -160,8 +160,8 @@ impl fmt::Debug for Timer {
 
 /// Waits for `task`, but no longer than `limit`.
 ///
-/// What takes longer is dropped, which cancels it; the timer of one that does not is cancelled. After
-/// a [rewind](crate::InstanceHandle::rewind) a `limit` that is a duration counts from the rewind.
+/// If the limit is exceeded, the task is dropped, which cancels it. If the task finishes in time, the
+/// timer is cancelled. After a [rewind](crate::InstanceHandle::rewind) a `limit` that is a duration counts from the rewind.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -186,11 +186,11 @@ pub fn timeout<F: Durable + IntoFuture>(limit: impl When, task: F) -> Timeout<F:
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Timeout<F> {
     task: Pin<Box<F>>,
-    /// None outside of an orchestrator, where the task itself says what is wrong.
+    /// `None` outside of an orchestrator, where the task itself reports the mistake.
     timer: Option<Timer>,
 }
 
-/// The time of a [`timeout`] was up first.
+/// The error of a [`timeout`] whose limit was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the time was up before the task was done")]
 pub struct Elapsed;
