@@ -362,10 +362,11 @@ fn every_code_is_in_the_guide_and_in_the_table_of_rules() {
 }
 
 /// Types of one name that may be visible in the whole crate, each with the reason.
-const SAME_NAME: [&str; 5] = [
+const SAME_NAME: [&str; 6] = [
     "Entry",     // A registered function; an entry of the due list.
     "Limits",    // Of an execution; of the due list.
     "Outcome",   // Named by generated code; of an episode.
+    "Place",     // Where a hub finds its store; where a test of stores puts one.
     "Stopwatch", // Two versions, of which a feature chooses one.
     "Timer",     // A durable timer; the hub's.
 ];
