@@ -1,0 +1,52 @@
+//! The tables.
+//!
+//! Records are kept as `durable::protocol::codec` writes them. Beside them stand the columns that the
+//! store looks for. Ids compare byte by byte, as the contract orders them.
+
+use rusqlite::Connection;
+
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS hub (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        record BLOB NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS partition (
+        id INTEGER PRIMARY KEY,
+        epoch INTEGER NOT NULL DEFAULT 0,
+        messages_end INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE IF NOT EXISTS instance (
+        id TEXT PRIMARY KEY,
+        partition INTEGER NOT NULL,
+        active INTEGER NOT NULL,
+        next_due INTEGER,
+        record BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS active ON instance (partition, id) WHERE active;
+    CREATE INDEX IF NOT EXISTS due ON instance (partition, next_due, id)
+        WHERE next_due IS NOT NULL;
+    CREATE TABLE IF NOT EXISTS episode (
+        instance TEXT NOT NULL,
+        execution BLOB NOT NULL,
+        first INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        events BLOB NOT NULL,
+        PRIMARY KEY (instance, execution, first)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS message (
+        partition INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        target TEXT NOT NULL,
+        record BLOB NOT NULL,
+        PRIMARY KEY (partition, position)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS message_id ON message (partition, id);
+";
+
+/// Makes the tables that are missing. With `syncs`, a commit is on the disk when it returns.
+pub(crate) fn create(connection: &Connection, syncs: bool) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", if syncs { "FULL" } else { "OFF" })?;
+    connection.execute_batch(TABLES)
+}
