@@ -6,8 +6,8 @@
 //! id: 18         `MessagePack` of the 16 bytes of a message id
 //! instance       `MessagePack` of an instance id
 //! ```
-//! It only spares work: who reads a message must still look whether it is the right one, since one
-//! that is written in another way counts as one that may be.
+//! It is a filter that saves decoding and may let others pass: the reader of a message still compares
+//! its instance, since a message that is encoded in another way counts as a match.
 
 use super::encoded;
 use crate::protocol::{FORMAT_VERSION, InstanceId};

@@ -211,7 +211,7 @@ impl Base {
             }
             // The rest of a value whose first piece came before.
             if !key.contains(&keys::END) {
-                let id = values::instance_id(&key[1..])?;
+                let id = values::id_of_instance(&key)?;
                 let stored = if first.len() == values::PIECE {
                     self.stored(&id)?
                 } else {
@@ -227,7 +227,7 @@ impl Base {
     pub(super) fn ids(&self) -> Result<BTreeSet<InstanceId>, StoreError> {
         let keys = self.keys(&keys::instances(""))?;
         let first = keys.iter().filter(|key| !key.contains(&keys::END));
-        first.map(|key| values::instance_id(&key[1..])).collect()
+        first.map(|key| values::id_of_instance(key)).collect()
     }
 
     /// Where the episodes of an execution stand that end behind the event `from` and begin before
@@ -283,14 +283,15 @@ impl Base {
         let last = [prefix, &from.to_be_bytes(), &[u8::MAX; 4]].concat();
         let found = self.tree.range(prefix..last.as_slice()).next_back().transpose();
         let found = found.map_err(sled_error)?;
-        let number = found.as_ref().and_then(|(key, _)| key[prefix.len()..].first_chunk::<8>());
+        let number =
+            found.as_ref().and_then(|(key, _)| key.strip_prefix(prefix)?.first_chunk::<8>());
         Ok(number.map_or(0, |number| u64::from_be_bytes(*number)))
     }
 
     pub(super) fn active(&self, partition: PartitionId) -> Result<Vec<InstanceId>, StoreError> {
         let prefix = keys::active(partition);
         let keys = self.tree.scan_prefix(&prefix).keys();
-        keys.map(|key| values::instance_id(&key.map_err(sled_error)?[prefix.len()..])).collect()
+        keys.map(|key| values::instance_id(behind(&key.map_err(sled_error)?, &prefix)?)).collect()
     }
 
     /// The instances of a partition that are due, in order, behind `after`.
@@ -313,7 +314,7 @@ impl Base {
         };
         keys.take_while(is_of_it).map(move |key| {
             let key = key.map_err(sled_error)?;
-            let found = key[prefix.len()..].split_first_chunk();
+            let found = behind(&key, &prefix)?.split_first_chunk();
             let found = found.and_then(|(at, id)| Some((keys::due_time(*at)?, id)));
             let Some((at, id)) = found else {
                 return Err(StoreError::damaged(format!("the key {key:?} names no time")));
@@ -344,7 +345,7 @@ impl Base {
         let last = [&keys::message(partition, u64::MAX), [u8::MAX; 4].as_slice()].concat();
         let last = self.tree.range(prefix.clone()..=last).keys().next_back().transpose();
         let last = last.map_err(sled_error)?;
-        let last = last.as_ref().and_then(|key| key[prefix.len()..].first_chunk::<8>());
+        let last = last.as_ref().and_then(|key| key.strip_prefix(&*prefix)?.first_chunk::<8>());
         Ok(last.map_or(0, |last| u64::from_be_bytes(*last) + 1))
     }
 
@@ -361,6 +362,14 @@ impl Base {
         }
         Ok(partitions)
     }
+}
+
+/// The part of a stored key behind its prefix.
+fn behind<'a>(key: &'a [u8], prefix: &[u8]) -> Result<&'a [u8], StoreError> {
+    let rest = key.strip_prefix(prefix);
+    rest.ok_or_else(|| {
+        StoreError::damaged(format!("the key {key:?} does not begin with {prefix:?}"))
+    })
 }
 
 /// Finishes what a crash may have cut short while sled opened: it writes a snapshot under another

@@ -40,22 +40,22 @@ pub(super) struct Inner {
 /// What only the thread that commits needs.
 #[derive(Debug)]
 pub(super) struct Writer {
-    /// Nothing, if the store is only read.
+    /// `None` if the store was opened for reading.
     log: Option<Log>,
     epochs: BTreeMap<PartitionId, Epoch>,
     next_position: u64,
-    /// The positions of messages that nobody has consumed.
+    /// The positions of unconsumed messages.
     messages: Positions,
     poisoned: Option<String>,
 }
 
 type Positions = BTreeMap<(PartitionId, MessageId), u64>;
 
-/// What is below the newest overlay of the instances that a commit touches first in it.
+/// The heads, below the newest overlay, of the instances that a commit is the first to touch in it.
 type Before<'a> = BTreeMap<&'a InstanceId, Option<(u64, Head)>>;
 
 impl Writer {
-    /// Nothing more is accepted: it is not certain what is on the disk.
+    /// Accepts nothing more, since it is uncertain what is on the disk.
     fn poison(&mut self, cause: &StoreError) {
         self.poisoned.get_or_insert_with(|| chain(cause));
     }
@@ -152,7 +152,7 @@ impl Inner {
 
     fn commit_now(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut writer = self.writer();
-        // What can no longer be written to has no answer to anything else.
+        // A poisoned store says so, whatever else is wrong with the commit.
         writer.log()?;
         let before = self.check(&writer, commit)?;
         let next = writer.next_position;
@@ -316,10 +316,10 @@ impl Inner {
     }
 }
 
-/// The positions of the messages that nobody has consumed, and the position of the next one.
+/// The positions of the unconsumed messages, and the position of the next message.
 fn positions(view: &View<'_>) -> Result<(Positions, u64), StoreError> {
     let mut positions = Positions::new();
-    // A position that was given away once is not given away again: it may be in the tree.
+    // A position is not reused: the tree may still have the message that had it.
     let known = view.layers.newest.messages.keys().map(|(_, position)| position + 1);
     let mut next_position = known.max().unwrap_or_default();
     for partition in view.partitions_with_messages()? {

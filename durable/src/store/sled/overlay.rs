@@ -1,8 +1,8 @@
-//! What the log has and the tree does not have yet: the net effect of the commits since then.
+//! The net effect of the commits that are in the log and not yet in the tree.
 //!
-//! An overlay lies over what is *below*: an older overlay that is on its way into the tree, and the
-//! tree. For an instance that it touches, it knows the newest record, the episodes that are new,
-//! and what of the histories below still counts.
+//! An overlay lies over the layers *below* it: an older overlay that a checkpoint is writing, and the
+//! tree. For each instance that it touches it has the newest record, the new episodes, and which of
+//! the histories below still count.
 //!
 //! Read next: `body.rs` (the changes), `view.rs` (reading through all layers), `checkpoint.rs`
 //! (into the tree).
@@ -29,25 +29,26 @@ pub(super) struct Overlay {
     pub(super) instances: BTreeMap<InstanceId, Touched>,
     /// When the instances of this overlay are due.
     pub(super) due: BTreeMap<PartitionId, BTreeSet<(Timestamp, InstanceId)>>,
-    /// Messages by position; nothing for one that is below and was consumed.
+    /// Messages by position; `None` is the tombstone of a consumed message of a layer below.
     pub(super) messages: BTreeMap<(PartitionId, u64), Option<Bytes>>,
-    /// The last frame that is in it; 0 if none is.
+    /// The last frame that was applied; 0 before the first.
     pub(super) last: u64,
-    /// About how much memory it needs.
+    /// Approximate memory in bytes.
     pub(super) bytes: usize,
-    /// Whether the tree may have some of it already: then nothing may vanish without a trace.
+    /// Whether it is rebuilt from the log after a crash. The tree may then have a part of it already, so
+    /// what is removed must leave a tombstone.
     pub(super) recovers: bool,
 }
 
 /// An instance that the commits of an overlay have touched.
 #[derive(Debug)]
 pub(super) struct Touched {
-    /// Nothing if it was purged.
+    /// `None` if it was purged.
     pub(super) present: Option<Present>,
     pub(super) below: Below,
     /// The last frame that touched it.
     pub(super) sequence: u64,
-    /// What was added to the histories of its executions: nearly always one.
+    /// The episodes added, by execution; nearly always one execution.
     pub(super) histories: Vec<History>,
 }
 
@@ -57,14 +58,14 @@ pub(super) struct Present {
     pub(super) record: Bytes,
 }
 
-/// What of an instance's histories below still counts.
+/// Which histories in the layers below still count.
 #[derive(Debug)]
 pub(super) enum Below {
-    /// There is nothing of the instance.
+    /// The layers below do not have the instance.
     Nothing,
-    /// All but those of these executions.
+    /// All but the histories of these executions.
     Kept { gone: Vec<ExecutionId> },
-    /// There is something, and it is all gone.
+    /// The layers below have the instance, and all of it is superseded.
     Gone,
 }
 
@@ -92,7 +93,7 @@ impl Touched {
         }
     }
 
-    /// The executions of which nothing below counts; nothing if it is all of them.
+    /// The executions whose histories below are superseded; `None` if all are.
     pub(super) fn gone(&self) -> Option<&[ExecutionId]> {
         match &self.below {
             Below::Nothing | Below::Gone => None,
@@ -100,7 +101,7 @@ impl Touched {
         }
     }
 
-    /// Whether there is nothing of it below.
+    /// Whether the layers below do not have it.
     pub(super) fn is_new(&self) -> bool {
         matches!(self.below, Below::Nothing)
     }
@@ -133,22 +134,22 @@ impl Touched {
 }
 
 impl Overlay {
-    /// Whether it has no frame. One without an effect still has to be noted in the tree.
+    /// Whether no frame was applied. A frame without effect counts: the tree has to record its number.
     pub(super) fn is_empty(&self) -> bool {
         self.last == 0
     }
 
-    /// What it knows of an instance, unless that is that it was purged.
+    /// The head of an instance that this overlay has touched and not purged.
     pub(super) fn head(&self, id: &InstanceId) -> Option<&Head> {
         let touched = self.instances.get(id)?;
         touched.present.as_ref().map(|present| &present.head)
     }
 
-    /// Applies a change of the frame `sequence`. `below` tells of an instance that this overlay has
-    /// not touched which frame touched it last, if it is below.
+    /// Applies a change of the frame `sequence`. For an instance that this overlay has not touched,
+    /// `below` returns the last frame that touched it in the layers below, if they have it.
     ///
     /// # Errors
-    /// What `below` answers; then nothing was changed.
+    /// The error of `below`; then nothing was changed.
     pub(super) fn apply(
         &mut self,
         sequence: u64,
@@ -180,10 +181,10 @@ impl Overlay {
             Entry::Occupied(touched) => touched.into_mut(),
             Entry::Vacant(untouched) => {
                 let below = match below(untouched.key())? {
-                    // A checkpoint that a crash cut short had come as far as this.
+                    // A checkpoint that a crash interrupted had already written this.
                     Some(known) if known >= sequence => return Ok(()),
                     Some(_) => Below::Kept { gone: Vec::new() },
-                    // It may have left a part of a history.
+                    // The interrupted checkpoint may have written a part of a history.
                     None if self.recovers => Below::Gone,
                     None => Below::Nothing,
                 };

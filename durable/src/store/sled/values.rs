@@ -57,7 +57,15 @@ pub(super) fn scan(
     Ok(values)
 }
 
-/// The instance id that a part of a key is.
+/// The instance id in the key of an instance.
+pub(super) fn id_of_instance(key: &[u8]) -> Result<InstanceId, StoreError> {
+    match key.split_first() {
+        Some((_letter, id)) => instance_id(id),
+        None => Err(StoreError::damaged("the key of an instance is empty")),
+    }
+}
+
+/// The instance id in a part of a key.
 pub(super) fn instance_id(bytes: &[u8]) -> Result<InstanceId, StoreError> {
     InstanceId::try_from(String::from_utf8_lossy(bytes).into_owned())
         .map_err(|error| StoreError::damaged(error.to_string()))

@@ -212,7 +212,7 @@ impl Log {
         (4 * self.size).min(SEGMENT_MAX)
     }
 
-    /// The files of which the tree has all, which are not needed any more.
+    /// Segments that the checkpoint covers completely; they can be deleted.
     pub(super) fn superseded(&mut self, applied: u64) -> Vec<PathBuf> {
         let count = self.full.iter().take_while(|(last, ..)| *last <= applied).count();
         self.full.drain(..count).map(|(_, path, _)| path).collect()
