@@ -34,6 +34,9 @@ impl Allowed {
             let path = &meta.path;
             if path.is_ident("reason") {
                 reason = Some(meta.value()?.parse()?);
+            } else if path.is_ident("crate") {
+                // Accepted like everywhere else; this attribute generates nothing that names the crate.
+                meta.value()?.call(syn::Path::parse_mod_style)?;
             } else if let Some(rule) = ALL.iter().find(|rule| path.is_ident(rule.code)) {
                 self.0.insert(rule.code.to_owned());
                 codes += 1;

@@ -17,6 +17,7 @@ pub use crate::entity::in_critical_section::{
 };
 pub use crate::entity::operation::{locked_operation, operation};
 pub use crate::error::codec::{ErrorCodec, StoredError};
+pub use crate::error::names::ErrorName;
 pub use crate::event::EventData;
 pub use crate::orchestration::{
     Child, DurableBlock, DurableFuture, JoinChildren, RaceChildren, TryJoinChildren, check,

@@ -31,7 +31,7 @@ struct Module {
 }
 
 #[derive(Default)]
-struct Sources(BTreeMap<Place, Module>);
+struct Sources(BTreeMap<Place, Module>, BTreeSet<String>);
 
 impl Sources {
     /// Reads a file and the files of its modules, which lie in `folder`.
@@ -58,6 +58,12 @@ impl Sources {
                 }
                 Item::Use(item) if is_seen(&item.attrs) => module.add_use(&item, place),
                 Item::Impl(item) if is_seen(&item.attrs) => module.impls.push(item),
+                Item::Macro(item)
+                    if item.attrs.iter().any(|it| it.path().is_ident("macro_export"))
+                        && is_seen(&item.attrs) =>
+                {
+                    self.1.extend(item.ident.map(|name| format!("macro {name}!")));
+                }
                 item => {
                     if let Some(name) = name_of(&item) {
                         module.items.insert(name, item);
@@ -88,7 +94,7 @@ impl Sources {
 
     /// The lines of all public items, each below its shortest path that is not in the crate root.
     fn lines(&self) -> BTreeSet<String> {
-        let mut lines = BTreeSet::new();
+        let mut lines = self.1.clone();
         let mut public: BTreeMap<Place, BTreeSet<(usize, Place)>> = BTreeMap::new();
         for (place, module) in self.0.iter().filter(|(_, module)| module.is_public) {
             let own = module.items.iter().filter(|(_, item)| is_public_item(item));

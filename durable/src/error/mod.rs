@@ -35,7 +35,7 @@
 // `said.rs` (which causes are shown), `task_failed.rs` (what an orchestrator sees of them).
 
 pub(crate) mod codec;
-mod names;
+pub(crate) mod names;
 mod said;
 mod task_failed;
 
@@ -141,7 +141,7 @@ impl Error {
         };
         match error.downcast::<FailureDetails>() {
             Ok(details) => Self::new(details.shortened()),
-            Err(error) => Self::of(names::name_of::<E>(), &*error),
+            Err(error) => Self::of(names::name_of_path::<E>(), &*error),
         }
     }
 

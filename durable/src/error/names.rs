@@ -1,25 +1,101 @@
 //! What the types of errors are called in a history.
 //!
-//! A type of another crate has the path that the compiler knows it by. One of this crate has the
-//! path that a user writes, so that moving a file of ours changes no name: `durable::TaskFailed`,
-//! not `durable::error::task_failed::TaskFailed`.
+//! A type of another crate has the path that the compiler knows it by. One of this crate has the path
+//! that a user writes, so that moving a file of ours changes no name: `durable::TaskFailed`, not
+//! `durable::error::task_failed::TaskFailed`.
+//!
+//! The compiler's path changes when a type is moved, so a program may give a type a name of its own
+//! with [`error_name!`](crate::error_name). Recorded names that the type had before are still known.
 
-use std::any::type_name;
+use std::any::{TypeId, type_name};
+use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use crate::orchestration::scope::Scope;
 
 /// The modules of this crate that are public.
 const PUBLIC: [&str; 3] = ["protocol", "store", "testing"];
 
+/// The name that a program gives to an error type; made by [`error_name!`](crate::error_name).
+#[derive(Debug)]
+pub struct ErrorName {
+    /// The type.
+    pub id: fn() -> TypeId,
+    /// The name under which it is recorded.
+    pub name: &'static str,
+    /// Names under which older releases of the program recorded the type.
+    pub formerly: &'static [&'static str],
+}
+
+inventory::collect!(ErrorName);
+
+/// The name that the program gives to a type.
+fn given(id: TypeId) -> Option<&'static ErrorName> {
+    static NAMES: OnceLock<HashMap<TypeId, &'static ErrorName>> = OnceLock::new();
+    let names = NAMES.get_or_init(|| {
+        inventory::iter::<ErrorName>.into_iter().map(|name| ((name.id)(), name)).collect()
+    });
+    names.get(&id).copied()
+}
+
+/// Gives an error type the name under which it is recorded.
+///
+/// A failure is recorded with the name of its error's type, by which
+/// [`is_caused_by`](crate::protocol::FailureDetails::is_caused_by) and
+/// [`error`](crate::protocol::FailureDetails::error) find it again. Without this macro that is
+/// [`std::any::type_name`], which changes when the type is moved to another module, and may change with
+/// the compiler. Failures that were recorded before the type had a name are still found, as long as the
+/// type has not been moved since; `formerly` lists further names.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+/// #[error("declined: {reason}")]
+/// struct Declined {
+///     reason: String,
+/// }
+///
+/// durable::error_name!(Declined, "shop.Declined", formerly = ["shop::payment::Declined"]);
+///
+/// use durable::protocol::FailureDetails;
+/// let old = FailureDetails::new("shop::payment::Declined", "declined: no money");
+/// assert!(old.is_caused_by::<Declined>());
+/// ```
+#[macro_export]
+macro_rules! error_name {
+    ($type:ty, $name:literal $(, formerly = [$($formerly:literal),* $(,)?])? $(,)?) => {
+        const _: () = {
+            $crate::__private::inventory::submit! {
+                $crate::__private::ErrorName {
+                    id: ::core::any::TypeId::of::<$type>,
+                    name: $name,
+                    formerly: &[$($($formerly),*)?],
+                }
+            }
+        };
+    };
+}
+
 /// The name of an error's type.
-pub(super) fn name_of<T: ?Sized>() -> String {
+pub(super) fn name_of<T: ?Sized + 'static>() -> String {
+    match given(TypeId::of::<T>()) {
+        Some(given) => given.name.to_owned(),
+        None => name_of_path::<T>(),
+    }
+}
+
+/// The name of a type by its path.
+pub(super) fn name_of_path<T: ?Sized>() -> String {
     let name = type_name::<T>();
     if are_those_of_before() { before(name) } else { public(name) }
 }
 
-/// Whether a recorded name is that of `T`, also if it was recorded before public paths were used.
-pub(crate) fn is_name_of<T: ?Sized>(recorded: &str) -> bool {
-    public(recorded) == public(type_name::<T>())
+/// Whether a recorded name is that of `T`: the given one, one that it had formerly, or its path, as this
+/// or an earlier release of this crate recorded it.
+pub(crate) fn is_name_of<T: ?Sized + 'static>(recorded: &str) -> bool {
+    let is_given = |it: &ErrorName| it.name == recorded || it.formerly.contains(&recorded);
+    given(TypeId::of::<T>()).is_some_and(is_given) || public(recorded) == public(type_name::<T>())
 }
 
 /// Whether this is an orchestrator whose execution recorded names of private modules, so that a
@@ -86,6 +162,20 @@ mod tests {
         assert_eq!(name_of::<crate::client::HubError>(), "durable::HubError");
         assert_eq!(name_of::<crate::store::StoreError>(), "durable::store::StoreError");
         assert_eq!(name_of::<Vec<(Error, u8)>>(), "alloc::vec::Vec<(durable::Error, u8)>");
+    }
+
+    struct Declined;
+
+    crate::error_name!(Declined, "shop.Declined", formerly = ["shop::payment::Declined"]);
+
+    #[test]
+    fn a_given_name_is_recorded_and_names_from_before_are_known() {
+        assert_eq!(name_of::<Declined>(), "shop.Declined");
+        assert!(is_name_of::<Declined>("shop.Declined"));
+        assert!(is_name_of::<Declined>("shop::payment::Declined"));
+        assert!(is_name_of::<Declined>(type_name::<Declined>()));
+        assert!(!is_name_of::<Declined>("shop.Refused"));
+        assert!(!is_name_of::<Error>("shop.Declined"));
     }
 
     #[test]

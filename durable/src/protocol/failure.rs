@@ -141,6 +141,10 @@ impl FailureDetails {
 
     /// Whether this failure, or one that caused it, is of the type `T`.
     ///
+    /// Compares the recorded [`error_type`](Self::error_type) with the name that
+    /// [`error_name!`](crate::error_name) gives to `T` and with the path of `T`. A type without a given
+    /// name is not found any more after it was moved to another module.
+    ///
     /// ```
     /// use durable::protocol::FailureDetails;
     ///
