@@ -171,7 +171,7 @@ async fn main() -> Result<()> {
 /// The number of the current day.
 async fn today(hub: &TaskHub) -> Result<u64> {
     let mut number = 1;
-    while let Some(day) = hub.get_instance::<day>(format!("day-{number}")).await? {
+    while let Some(day) = hub.find_instance::<day>(format!("day-{number}")).await? {
         if !day.status().await?.runtime_status.is_finished() {
             println!("going on with a day that is not over");
             break;
@@ -227,20 +227,13 @@ async fn report(hub: &TaskHub) -> Result<()> {
     Ok(())
 }
 
-/// The pages of the site with this key prefix, each with its views. The query is paged, because a
-/// site may have many.
+/// The pages of the site whose key begins like this, each with its views.
 async fn pages(hub: &TaskHub, prefix: &str) -> Result<Vec<(String, u64)>> {
     let query = EntityQuery::new().of::<Page>().key_prefix(prefix);
-    let (mut pages, mut after) = (Vec::new(), None);
-    loop {
-        let found = hub.query_entities(&query, after.as_ref()).await?;
-        for entity in found.entities {
-            let views = entity.state_as::<Page>()?.unwrap_or_default().views;
-            pages.push((entity.entity_id.key().to_owned(), views));
-        }
-        after = found.next;
-        if after.is_none() {
-            return Ok(pages);
-        }
+    let (mut pages, mut found) = (Vec::new(), hub.stream(query));
+    while let Some(entity) = found.try_next().await? {
+        let views = entity.state_as::<Page>()?.unwrap_or_default().views;
+        pages.push((entity.entity_id.key().to_owned(), views));
     }
+    Ok(pages)
 }

@@ -194,29 +194,22 @@ async fn tell_transfers(hub: &TaskHub) -> Result<BTreeMap<String, i64>> {
     let (mut done, mut not_enough, mut suspicious, mut missing) = (0, 0, 0, 0);
     let mut expected: BTreeMap<_, _> =
         (1..=ACCOUNTS).map(|number| (account(number), OPENING_CENTS)).collect();
-    let (transfers, mut after) = (InstanceQuery::new().of::<transfer>(), None);
-    loop {
-        let page = hub.query(&transfers, after.as_ref()).await?;
-        for instance in page.instances {
-            let run = hub.get_instance::<transfer>(instance.instance_id.as_str()).await?;
-            let Some(run) = run else { continue };
-            let Receipt { order, outcome } = run.result().await?;
-            match outcome {
-                Outcome::Done => {
-                    done += 1;
-                    *expected.entry(order.from).or_default() -= order.cents;
-                    *expected.entry(order.to).or_default() += order.cents;
-                }
-                Outcome::NotEnough { balance } => {
-                    not_enough += 1;
-                    missing += order.cents - balance;
-                }
-                Outcome::Suspicious => suspicious += 1,
+    let mut transfers = hub.stream(InstanceQuery::new().of::<transfer>());
+    while let Some(instance) = transfers.try_next().await? {
+        let run = hub.find_instance::<transfer>(instance.instance_id.as_str()).await?;
+        let Some(run) = run else { continue };
+        let Receipt { order, outcome } = run.result().await?;
+        match outcome {
+            Outcome::Done => {
+                done += 1;
+                *expected.entry(order.from).or_default() -= order.cents;
+                *expected.entry(order.to).or_default() += order.cents;
             }
-        }
-        after = page.next;
-        if after.is_none() {
-            break;
+            Outcome::NotEnough { balance } => {
+                not_enough += 1;
+                missing += order.cents - balance;
+            }
+            Outcome::Suspicious => suspicious += 1,
         }
     }
     println!("{done} transfers are done, {suspicious} were stopped as suspicious,");
@@ -248,7 +241,7 @@ async fn check_accounts(hub: &TaskHub, expected: &BTreeMap<String, i64>) -> Resu
     println!("{table}");
     check_sum(sum)?;
     let all = EntityQuery::new().of::<Account>().include_transient();
-    for entity in hub.query_entities(&all, None).await?.entities {
+    for entity in hub.query(&all).await?.items {
         if let Some(owner) = entity.locked_by {
             let (account, owner) = (entity.entity_id, owner.instance_id);
             return Err(Error::msg(format!("{account} is locked by {owner}")));

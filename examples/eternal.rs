@@ -124,7 +124,7 @@ async fn main() -> Result<()> {
 
 /// Uses a fixed id: there is a single cleanup, however often this program is started.
 async fn start_or_go_on(hub: &TaskHub) -> Result<OrchestrationHandle<periodic_cleanup>> {
-    if let Some(run) = hub.get_instance("cleanup").await? {
+    if let Some(run) = hub.find_instance("cleanup").await? {
         let total = run.custom_status::<Total>().await?.unwrap_or_default();
         let (status, files) = (run.status().await?.runtime_status, total.files);
         println!("the cleanup is there already: {status}, {files} files are removed so far");

@@ -70,14 +70,14 @@ async fn a_week() -> Result<()> {
     orders.pause().await?;
     hub.advance(DAY).await;
     println!("After three days, the last of them with `orders` paused:");
-    println!("{}", table(&hub.schedules(&ScheduleQuery::new()).await?));
+    println!("{}", table(&hub.stream(ScheduleQuery::new()).try_collect().await?));
 
     orders.resume().await?;
     hub.advance(4 * DAY).await;
     println!("After a week:");
-    println!("{}", table(&hub.schedules(&ScheduleQuery::new()).await?));
-    for run in hub.query(&nightly.runs(), None).await?.instances {
-        let run = hub.get_instance::<cleanup>(run.instance_id.as_str()).await?;
+    println!("{}", table(&hub.stream(ScheduleQuery::new()).try_collect().await?));
+    for run in hub.query(&nightly.runs()).await?.items {
+        let run = hub.find_instance::<cleanup>(run.instance_id.as_str()).await?;
         if let Some(run) = run {
             println!("{}: {}", run.instance_id(), run.result().await?);
         }
@@ -98,8 +98,8 @@ async fn three_seconds(folder: &Path) -> Result<()> {
     let live = hub.create_schedule("live", every_second).await?;
     println!("\nLive, every second for three seconds:");
     live.instance().wait_for_completion().await?;
-    for run in hub.query(&live.runs(), None).await?.instances {
-        let run = hub.get_instance::<cleanup>(run.instance_id.as_str()).await?;
+    for run in hub.query(&live.runs()).await?.items {
+        let run = hub.find_instance::<cleanup>(run.instance_id.as_str()).await?;
         if let Some(run) = run {
             println!("{}: {}", run.instance_id(), run.result().await?);
         }

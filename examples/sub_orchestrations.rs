@@ -181,7 +181,7 @@ async fn the_field(hub: TaskHub) -> Result<()> {
         .status(RuntimeStatus::Running)
         .custom_status(&Step::WaitingForDevice);
     loop {
-        for instance in hub.query(&waiting, None).await?.instances {
+        for instance in hub.query(&waiting).await?.items {
             if instance.tags.get("device").is_some_and(|device| device == "device-13") {
                 continue;
             }
@@ -201,22 +201,15 @@ async fn table(hub: &TaskHub) -> Result<Table> {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(["sub-orchestration", "parent", "tag device", "status", "events"]);
-    let children = InstanceQuery::new().of::<provision_device>();
-    let mut after = None;
-    loop {
-        let page = hub.query(&children, after.as_ref()).await?;
-        for child in page.instances {
-            table.add_row([
-                child.instance_id.to_string(),
-                child.parent.map(|parent| parent.instance_id.to_string()).unwrap_or_default(),
-                child.tags.get("device").cloned().unwrap_or_default(),
-                child.runtime_status.to_string(),
-                child.history_len.to_string(),
-            ]);
-        }
-        after = page.next;
-        if after.is_none() {
-            return Ok(table);
-        }
+    let mut children = hub.stream(InstanceQuery::new().of::<provision_device>());
+    while let Some(child) = children.try_next().await? {
+        table.add_row([
+            child.instance_id.to_string(),
+            child.parent.map(|parent| parent.instance_id.to_string()).unwrap_or_default(),
+            child.tags.get("device").cloned().unwrap_or_default(),
+            child.runtime_status.to_string(),
+            child.history_len.to_string(),
+        ]);
     }
+    Ok(table)
 }

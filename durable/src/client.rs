@@ -7,8 +7,8 @@
 //! | reach an instance by its id | [`TaskHub::instance`], which gives an [`InstanceHandle`] |
 //! | wait for a result or a custom status | [`OrchestrationHandle`], [`CustomStatusWatch`] |
 //! | raise an event, suspend, resume, terminate, rewind, purge | [`InstanceHandle`] |
-//! | list instances | [`TaskHub::query`] with an [`InstanceQuery`] |
-//! | call, signal, read and list entities | [`TaskHub::call_entity`], [`TaskHub::signal_entity`], [`TaskHub::entity`], [`EntityQuery`] |
+//! | list instances, entities, schedules or signals | [`TaskHub::query`] or [`TaskHub::stream`] with a [`Query`] |
+//! | call, signal and read entities | [`TaskHub::call_entity`], [`TaskHub::signal_entity`], [`TaskHub::entity`] |
 //! | list what a hub has registered | [`TaskHub::registered`], which gives [`Registered`] |
 //! | follow what happens in the hub | [`TaskHub::lifecycle`], which gives [`LifecycleEvents`] |
 //! | start orchestrations at intervals | [`schedule`](crate::schedule) |
@@ -16,18 +16,24 @@
 //! A request that changes something is a [`Reply`]: it is sent when the method is called, and its
 //! answer comes when the change is durable.
 //!
+//! # Ids and pages
+//! An id that is text is taken as `impl AsRef<str>` and checked where it is given: of instances, of
+//! schedules, and keys of entities. An [`EntityId`](crate::EntityId) is taken by reference. Whatever is
+//! listed comes as a [`Page`] whose [`PageToken`] goes to the query's `after`, or as a [`QueryStream`].
+//!
 //! # Errors
 //! Each kind of request has its error: [`OpenError`], [`StartError`], [`ResultError`],
 //! [`ManageError`], [`EntityError`], [`LifecycleError`]. Each of them has a variant with a [`HubError`]
-//! for what can happen to every request: the hub was shut down, or its store failed.
+//! for what can happen to every request: the hub was shut down, its store failed, or there is no such
+//! instance ([`HubError::NoSuchInstance`], which is the only error that says it).
 
 #[doc(inline)]
 pub use crate::hub::{
-    CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityPage, EntityQuery,
-    HubError, InstanceDetails, InstanceHandle, InstanceQuery, LifecycleError, LifecycleEvent,
-    LifecycleEvents, LifecycleKind, ManageError, OpenError, OrchestrationHandle, Parameter,
-    Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation, Reply, ResultError,
-    Retention, ScheduledSignal, ScheduledSignalPage, ScheduledSignalQuery, ShutdownReport,
-    StartError, TaskHub, TaskHubBuilder,
+    CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityQuery, HubError,
+    InstanceDetails, InstanceHandle, InstanceQuery, InstanceStatus, InvalidPageToken,
+    LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleKind, ManageError, OpenError,
+    OrchestrationHandle, Page, PageToken, Parameter, Query, QueryStream, Registered,
+    RegisteredEntity, RegisteredFunction, RegisteredOperation, Reply, ResultError, Retention,
+    ScheduledSignal, ScheduledSignalQuery, ShutdownReport, StartError, TaskHub, TaskHubBuilder,
 };
 pub use crate::registry::{RegistryError, VersionMatch};

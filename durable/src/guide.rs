@@ -94,7 +94,7 @@ pages! {
     ];
     entities: "guide/entities.md", [
         "Entity", "EntityContext", "entity::Operation", "OrchestrationContext::lock_entities",
-        "TaskHub::signal_entity", "TaskHub::call_entity", "TaskHub::query_entities"
+        "TaskHub::signal_entity", "TaskHub::call_entity", "client::EntityQuery"
     ];
     instances: "guide/instances.md", ["TaskHub", "InstanceHandle", "OrchestrationHandle", "client::InstanceQuery"];
     schedules: "guide/schedules.md", ["schedule::Schedule", "schedule::ScheduleHandle", "TaskHub::create_schedule"];

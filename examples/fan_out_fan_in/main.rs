@@ -134,7 +134,7 @@ async fn start_or_go_on(
 ) -> Result<OrchestrationHandle<backup_folder>> {
     for number in 1.. {
         let id = format!("backup-{number}");
-        let Some(backup) = hub.get_instance::<backup_folder>(&id).await? else {
+        let Some(backup) = hub.find_instance::<backup_folder>(&id).await? else {
             println!("backing {} up to {}", from.display(), to.display());
             return Ok(hub.start(backup_folder(from, to).instance_id(id)).await?);
         };

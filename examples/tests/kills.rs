@@ -80,7 +80,7 @@ async fn a_bank_that_is_killed_neither_loses_money_nor_leaves_a_lock() {
     // The same once more, by somebody else.
     let hub = TaskHub::open(hub.path()).await.unwrap();
     let accounts = EntityQuery::new().name("account").include_transient();
-    let accounts = hub.query_entities(&accounts, None).await.unwrap().entities;
+    let accounts = hub.query(&accounts).await.unwrap().items;
     let mut sum = 0;
     for account in &accounts {
         assert_eq!(account.locked_by, None, "{}", account.entity_id);

@@ -108,7 +108,7 @@ pub(crate) async fn show(path: &Path) -> Result<()> {
     hub.start(careful::purchase().instance_id("new")).await?;
     for id in ["old", "new"] {
         hub.instance(id)?.raise(&Delivered).await?;
-        if let Some(run) = hub.get_instance::<careful::purchase>(id).await? {
+        if let Some(run) = hub.find_instance::<careful::purchase>(id).await? {
             println!("{id} {}", run.result().await?.join(", "));
         }
     }

@@ -99,7 +99,7 @@ async fn without_the_old_code(path: &Path) -> Result<()> {
         .version_match(VersionMatch::CurrentOrOlder)
         .open()
         .await?;
-    let Some(run) = hub.get_instance::<v2::order>("order-2").await? else {
+    let Some(run) = hub.find_instance::<v2::order>("order-2").await? else {
         return Err(Error::msg("order-2 is gone"));
     };
     match run.result().await {

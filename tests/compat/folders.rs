@@ -200,7 +200,7 @@ async fn typed<O: durable::Orchestrator>(
     hub: &TaskHub,
     id: &str,
 ) -> Result<durable::OrchestrationHandle<O>> {
-    let found = hub.get_instance::<O>(id).await?;
+    let found = hub.find_instance::<O>(id).await?;
     found.ok_or_else(|| Error::msg(format!("there is no instance `{id}`")))
 }
 
@@ -250,9 +250,9 @@ async fn goes_on(name: &str) -> Result<()> {
     assert_eq!(typed::<adds>(&hub, "adding").await?.result().await?, 10);
     hub.instance("holding")?.raise_event("More", &2).await?;
     assert_eq!(typed::<holds>(&hub, "holding").await?.result().await?, 3);
-    let entities = hub.query_entities(&EntityQuery::new(), None).await?.entities;
+    let entities = hub.query(&EntityQuery::new()).await?.items;
     assert_eq!(entities.len(), 2);
-    assert_eq!(hub.schedules(&ScheduleQuery::new()).await?.len(), 1);
+    assert_eq!(hub.stream(ScheduleQuery::new()).try_collect().await?.len(), 1);
     hub.shutdown().await
 }
 

@@ -139,15 +139,7 @@ async fn child_counts(folder: &Path) -> Result<()> {
 /// All entities, whatever is kept of them.
 async fn entities(hub: &TaskHub) -> Result<Vec<EntityDetails>> {
     let query = EntityQuery::new().include_transient().page_size(500);
-    let (mut all, mut after) = (Vec::new(), None);
-    loop {
-        let page = hub.query_entities(&query, after.as_ref()).await?;
-        all.extend(page.entities);
-        after = page.next;
-        if after.is_none() {
-            return Ok(all);
-        }
-    }
+    Ok(hub.stream(query).try_collect().await?)
 }
 
 /// Asks again until it is so: what is on its way arrives some time.

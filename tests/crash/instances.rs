@@ -97,7 +97,7 @@ async fn child(folder: &Path, first: u32, round: u32) -> Result<()> {
     }
     for earlier in first..round {
         for number in 0..starts() {
-            waiting.extend(hub.get_instance::<job>(&format!("job-{earlier}-{number}")).await?);
+            waiting.extend(hub.find_instance::<job>(&format!("job-{earlier}-{number}")).await?);
         }
     }
     for run in waiting {
@@ -122,7 +122,7 @@ async fn open(folder: &Path) -> Result<TaskHub> {
 async fn start(hub: &TaskHub, id: &str) -> Result<OrchestrationHandle<job>> {
     match hub.start(job(STEPS).instance_id(id)).await {
         Err(StartError::AlreadyExists { .. }) => {
-            hub.get_instance(id).await?.ok_or_else(|| Error::msg("it exists, and does not"))
+            hub.find_instance(id).await?.ok_or_else(|| Error::msg("it exists, and does not"))
         }
         started => Ok(started?),
     }

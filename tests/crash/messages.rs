@@ -98,7 +98,7 @@ async fn child(folder: &Path) -> Result<()> {
 async fn check(folder: &Path) -> Result<()> {
     let hub = instances::builder(folder)?.open().await?;
     for number in 0..producers() {
-        let run = hub.get_instance::<producer>(&format!("producer-{number}")).await?;
+        let run = hub.find_instance::<producer>(&format!("producer-{number}")).await?;
         run.expect("it was started").result().await?;
     }
     let all = hub.count(&InstanceQuery::new()).await?;

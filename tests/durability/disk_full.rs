@@ -100,7 +100,7 @@ impl SmallDisk {
         }
         child::answer("went on");
         for number in 0..kept {
-            let run = hub.get_instance::<keep>(&format!("keep-{number}")).await?;
+            let run = hub.find_instance::<keep>(&format!("keep-{number}")).await?;
             assert_eq!(soon(run.expect("it was acknowledged").result()).await??, INPUT_LEN);
         }
         soon(start_at_last(&hub)).await?;
@@ -115,7 +115,7 @@ impl SmallDisk {
     async fn check(&self, kept: usize) -> Result<()> {
         let (hub, _gate) = self.open().await?;
         for number in 0..kept {
-            let run = hub.get_instance::<keep>(&format!("keep-{number}")).await?;
+            let run = hub.find_instance::<keep>(&format!("keep-{number}")).await?;
             assert_eq!(run.expect("it was acknowledged").result().await?, INPUT_LEN);
         }
         // The one that came at last, and perhaps one of which nobody was told.

@@ -228,7 +228,7 @@ async fn requests_of_clients_that_have_gone_are_not_carried_out() -> Result<()> 
     blocker.await.unwrap()?;
     assert_eq!(run.status().await?.runtime_status, RuntimeStatus::Running);
     assert_eq!(ended.status().await?.runtime_status, RuntimeStatus::Terminated);
-    assert!(hub.get_instance::<collects>("other").await?.is_none());
+    assert!(hub.find_instance::<collects>("other").await?.is_none());
     assert_eq!(hub.call_entity(Clicks::at("all").count()).await?, 1);
     run.raise_event("n", &0).await?;
     assert_eq!(run.result().await?, [2]);
@@ -386,8 +386,7 @@ async fn on_a_full_disk_what_ends_work_is_accepted() -> Result<()> {
     hub.call_entity(Clicks::at("all").count()).await?;
     let later = std::time::Duration::from_hours(1);
     hub.signal_entity_at(later, Clicks::at("all").count()).await?;
-    let signals =
-        hub.scheduled_signals(&durable::client::ScheduledSignalQuery::new(), None).await?;
+    let signals = hub.query(&durable::client::ScheduledSignalQuery::new()).await?;
     let schedule = Schedule::cron("0 3 * * *")?.of(collects());
     let nightly = hub.create_schedule("nightly", schedule).await?;
     store.is_full.store(true, Ordering::SeqCst);

@@ -116,7 +116,7 @@ async fn a_child_that_nobody_waits_for_any_more_is_terminated() -> Result<()> {
     assert!(hub.start(gives_up()).await?.result().await?);
     hub.settle().await;
     let child = hub.instance("child")?.details().await?;
-    assert_eq!(child.record.runtime_status, RuntimeStatus::Terminated);
+    assert_eq!(child.status.runtime_status, RuntimeStatus::Terminated);
     assert_eq!(child.failure.unwrap().message, "it was terminated: nobody waits for it any more");
     Ok(())
 }
@@ -126,7 +126,7 @@ async fn what_is_started_and_left_goes_on_by_itself() -> Result<()> {
     let hub = TestHub::open().await?;
     let id = hub.start(leaves()).await?.result().await?;
     assert_eq!(hub.instance(id.as_str())?.wait_for_completion().await?.parent, None);
-    let left = hub.get_instance::<waits>("left").await?.unwrap();
+    let left = hub.find_instance::<waits>("left").await?.unwrap();
     left.raise_event("go", &5).await?;
     assert_eq!(left.result().await?, 5);
     Ok(())

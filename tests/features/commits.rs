@@ -55,7 +55,7 @@ async fn a_schedule_is_deleted_by_one_commit() -> Result<()> {
     schedule.delete().await?;
     assert_eq!(store.commits() - before, 1);
     assert_eq!(store.last_purged(), 1);
-    assert!(hub.schedules(&ScheduleQuery::new()).await?.is_empty());
+    assert!(hub.stream(ScheduleQuery::new()).try_collect().await?.is_empty());
     hub.advance(Duration::from_hours(2)).await;
     assert_eq!(hub.count(&InstanceQuery::new()).await?, 0, "it starts nothing more");
     assert!(schedule.delete().await.is_err(), "it is gone");

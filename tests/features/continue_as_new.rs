@@ -248,7 +248,7 @@ async fn check_backlog(
         hub.advance(Duration::from_micros(1)).await;
     }
     assert!(turns > 3, "it was read in {turns} turns");
-    let run = hub.get_instance::<reads_a_backlog>("reader").await?.expect("it was started");
+    let run = hub.find_instance::<reads_a_backlog>("reader").await?.expect("it was started");
     let expected: Vec<u64> = (0..=END).step_by(50).collect();
     assert_eq!(run.result().await?, expected);
     let raised = |event: &&HistoryEvent| matches!(event.kind, EventKind::EventRaised { .. });

@@ -167,7 +167,7 @@ async fn that_an_error_is_final_is_recorded_with_it() -> Result<()> {
     let hub = TestHub::open().await?;
     hub.start(pay("stolen".into()).instance_id("order")).await?.result().await.unwrap_err();
     let hub = hub.crash().await?;
-    let run = hub.get_instance::<pay>("order").await?.expect("it is kept");
+    let run = hub.find_instance::<pay>("order").await?.expect("it is kept");
     let history = run.history().await?;
     let recorded = history.iter().find_map(|event| match &event.kind {
         EventKind::TaskFailed { failure, .. } => Some(failure),
@@ -251,7 +251,9 @@ macro_rules! client {
         hub.instance("run")?.purge().await?;
         hub.signal_entity(CardReader::at("ada").pay("ok")).await?;
         assert!(hub.entity_state::<CardReader>("bob").await?.is_none());
-        assert!(hub.schedules(&durable::schedule::ScheduleQuery::new()).await?.is_empty());
+        assert!(
+            hub.stream(durable::schedule::ScheduleQuery::new()).try_collect().await?.is_empty()
+        );
         hub.shutdown().await?;
     }};
 }

@@ -40,13 +40,13 @@ async fn a_typed_handle_is_given_for_every_version_of_the_orchestration() -> Res
     hub.start(v1::invoice(5).instance_id("old")).await?;
     hub.start(v2::invoice(5).instance_id("new")).await?;
     for (id, expected) in [("old", 5), ("new", 6)] {
-        let run = hub.get_instance::<v1::invoice>(id).await?.expect("it was started");
+        let run = hub.find_instance::<v1::invoice>(id).await?.expect("it was started");
         assert_eq!(run.result().await?, expected, "{id}");
-        let run = hub.get_instance::<v2::invoice>(id).await?.expect("it was started");
+        let run = hub.find_instance::<v2::invoice>(id).await?.expect("it was started");
         assert_eq!(run.result().await?, expected, "{id}");
     }
     let hub = hub.reopen().await?;
-    let old = hub.get_instance::<v2::invoice>("old").await?.expect("it is kept");
+    let old = hub.find_instance::<v2::invoice>("old").await?.expect("it is kept");
     assert_eq!(old.status().await?.version.as_deref(), Some("1"));
     assert_eq!(hub.count(&InstanceQuery::new().of::<v2::invoice>()).await?, 2);
     Ok(())
@@ -56,7 +56,7 @@ async fn a_typed_handle_is_given_for_every_version_of_the_orchestration() -> Res
 async fn a_typed_handle_of_another_orchestration_is_refused_by_name() -> Result<()> {
     let hub = TestHub::open().await?;
     hub.start(v1::invoice(5).instance_id("invoice-7")).await?;
-    let error = hub.get_instance::<reminder_of_invoice>("invoice-7").await.unwrap_err();
+    let error = hub.find_instance::<reminder_of_invoice>("invoice-7").await.unwrap_err();
     assert!(matches!(error, HubError::OtherOrchestration { .. }));
     assert_eq!(
         error.to_string(),
@@ -69,16 +69,11 @@ async fn a_typed_handle_of_another_orchestration_is_refused_by_name() -> Result<
 /// The ids that a query finds, page by page, and how many it counts.
 async fn found(hub: &TestHub, query: InstanceQuery) -> Result<Vec<String>> {
     let query = query.page_size(1);
-    let (mut ids, mut after) = (Vec::new(), None);
-    loop {
-        let page = hub.query(&query, after.as_ref()).await?;
-        ids.extend(page.instances.iter().map(|record| record.instance_id.to_string()));
-        after = page.next;
-        if after.is_none() {
-            assert_eq!(hub.count(&query).await?, ids.len() as u64);
-            return Ok(ids);
-        }
-    }
+    assert!(hub.query(&query).await?.items.len() <= 1);
+    let count = hub.count(&query).await?;
+    let found = hub.stream(query).try_collect().await?;
+    assert_eq!(count, found.len() as u64);
+    Ok(found.iter().map(|instance| instance.instance_id.to_string()).collect())
 }
 
 #[tokio::test]
@@ -105,7 +100,7 @@ async fn the_instance_of_a_schedule_is_found_only_if_it_is_asked_for() -> Result
     assert_eq!(found(&hub, running).await?, [""; 0]);
 
     hub.purge(&InstanceQuery::new()).await?;
-    assert_eq!(hub.schedules(&ScheduleQuery::new()).await?.len(), 2);
+    assert_eq!(hub.stream(ScheduleQuery::new()).try_collect().await?.len(), 2);
     assert_eq!(hub.schedule("a")?.instance().status().await?.name, "durable.Schedule");
     Ok(())
 }

@@ -243,7 +243,7 @@ async fn an_attempt_of_a_mock_that_takes_time_begins_again_after_a_restart() -> 
     let hub = hub.reopen().await?;
     hub.advance(Duration::from_hours(2)).await;
     let hub = hub.crash().await?;
-    let run = hub.get_instance::<four_times>("late").await?.unwrap();
+    let run = hub.find_instance::<four_times>("late").await?.unwrap();
     assert_eq!(run.result().await?, 4);
     assert_eq!(hub.now() - began, chrono::TimeDelta::hours(2 + 2 + 6));
     assert_eq!(hub.calls::<twice>(), [1, 1, 1, 2]);
@@ -258,7 +258,7 @@ async fn what_never_ends_does_not_keep_a_hub_from_being_shut_down() -> Result<()
     assert_eq!(hub.calls::<now_and_then>().len(), 1);
     let hub = hub.reopen().await?;
     assert!(matches!(run.result().await, Err(ResultError::Hub(HubError::ShutDown))));
-    assert!(hub.get_instance::<hasty>("hasty").await?.unwrap().result().await?);
+    assert!(hub.find_instance::<hasty>("hasty").await?.unwrap().result().await?);
     assert_eq!(hub.calls::<now_and_then>().len(), 2, "it ran again");
     Ok(())
 }
@@ -356,10 +356,10 @@ async fn a_restart_keeps_instances_time_mocks_and_events_to_come() -> Result<()>
     let before = hub.now();
     let hub = hub.reopen().await?;
     assert_eq!(hub.now(), before);
-    let sign_off = hub.get_instance::<sign_off>("sign_off").await?.unwrap();
+    let sign_off = hub.find_instance::<sign_off>("sign_off").await?.unwrap();
     assert_eq!(sign_off.result().await?.as_deref(), Some("Ada"));
     assert_eq!(hub.now() - before, chrono::TimeDelta::hours(12));
-    let sum = hub.get_instance::<daily_sum>("sum").await?.unwrap();
+    let sum = hub.find_instance::<daily_sum>("sum").await?.unwrap();
     assert_eq!(sum.result().await?, 9 * (1 + 2 + 3));
     Ok(())
 }
@@ -372,7 +372,7 @@ async fn after_a_crash_what_was_running_runs_again() -> Result<()> {
         tokio::task::yield_now().await;
     }
     let hub = hub.crash().await?;
-    let run = hub.get_instance::<gated>("gated").await?.unwrap();
+    let run = hub.find_instance::<gated>("gated").await?.unwrap();
     assert_eq!(run.result().await?, 2);
     Ok(())
 }

@@ -43,7 +43,7 @@ async fn a_running_instance_keeps_the_limits_with_which_it_began() -> Result<()>
         hub.shutdown().await?;
 
         let hub = builder().max_payload(after).open().await?;
-        let run = hub.get_instance::<measures_twice>("run").await?.expect("it was started");
+        let run = hub.find_instance::<measures_twice>("run").await?.expect("it was started");
         run.raise_event("go", &()).await?;
         let said = if before == large { "2000" } else { FailureDetails::PAYLOAD_TOO_LARGE };
         assert_eq!(run.result().await?, [said, said]);

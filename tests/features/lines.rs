@@ -76,7 +76,7 @@ async fn a_failed_attempt_is_logged_once_whatever_is_replayed() -> Result<()> {
     TaskHub::clone(&hub).shutdown().await?;
     // Another hub replays both failures, and goes on.
     let hub = evicting(&store).configure(|hub| hub.verify_on_open(true)).open().await?;
-    let run = hub.get_instance::<line_retries>("line-retried").await?.unwrap();
+    let run = hub.find_instance::<line_retries>("line-retried").await?.unwrap();
     run.raise_event("go", &()).await?;
     run.result().await?;
     assert_eq!(told("line-retried"), [RETRIED, RETRIED], "a success is not logged");
@@ -124,7 +124,7 @@ async fn a_failure_that_is_judged_after_a_suspension_is_logged_then() -> Result<
     assert_eq!(told("line-lunch"), [SUSPENDED, RETRIED, GOES_ON, SUSPENDED, GOES_ON]);
     TaskHub::clone(&hub).shutdown().await?;
     let hub = evicting(&store).open().await?;
-    let run = hub.get_instance::<line_lunch>("line-lunch").await?.unwrap();
+    let run = hub.find_instance::<line_lunch>("line-lunch").await?.unwrap();
     run.raise_event("go", &()).await?;
     run.result().await?;
     assert_eq!(told("line-lunch").len(), 5);
@@ -149,7 +149,7 @@ async fn a_failed_or_panicking_instance_is_logged_once() -> Result<()> {
         .await?;
     TaskHub::clone(&hub).shutdown().await?;
     let hub = evicting(&store).open().await?;
-    let failed = hub.get_instance::<line_retries>("line-failed").await?.unwrap();
+    let failed = hub.find_instance::<line_retries>("line-failed").await?.unwrap();
     assert!(failed.result().await.is_err());
     assert_eq!(told("line-failed"), [RETRIED, RETRIED, FAILED]);
     assert_eq!(told("line-panics"), [FAILED]);
@@ -194,7 +194,7 @@ async fn an_instance_that_does_not_fit_its_history_is_logged_once() -> Result<()
     IS_CHANGED.store(true, Ordering::Relaxed);
     for _ in 0..2 {
         let hub = evicting(&store).open().await?;
-        let run = hub.get_instance::<line_changed>(id).await?.unwrap();
+        let run = hub.find_instance::<line_changed>(id).await?.unwrap();
         // The first one suspends the instance, and is recorded behind that as the others are.
         run.raise_event("go", &"4111".to_owned()).await?;
         hub.settle().await;
@@ -210,7 +210,7 @@ async fn an_instance_that_does_not_fit_its_history_is_logged_once() -> Result<()
     }
     IS_CHANGED.store(false, Ordering::Relaxed);
     let hub = evicting(&store).open().await?;
-    let run = hub.get_instance::<line_changed>(id).await?.unwrap();
+    let run = hub.find_instance::<line_changed>(id).await?.unwrap();
     run.raise_event("go", &"4111".to_owned()).await?;
     run.result().await?;
     assert_eq!(told(id)[1..], ["INFO the instance goes on"]);

@@ -5,7 +5,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use durable::client::{InstanceQuery, ManageError, ResultError, Retention, StartError};
+use durable::client::{
+    HubError, InstanceQuery, ManageError, PageToken, ResultError, Retention, StartError,
+};
 use durable::prelude::*;
 use durable::protocol::EventKind;
 use durable::testing::TestHub;
@@ -108,7 +110,7 @@ async fn a_terminated_instance_has_ended_and_says_why() -> Result<()> {
     run.terminate("not wanted any more").await?;
     assert!(matches!(run.result().await, Err(ResultError::Terminated(_))));
     let details = run.details().await?;
-    assert_eq!(details.record.next_due, None);
+    assert_eq!(details.status.next_due, None);
     assert_eq!(details.failure.unwrap().message, "it was terminated: not wanted any more");
     let again = run.terminate("").await;
     assert!(matches!(again, Err(ManageError::Finished { .. })), "{again:?}");
@@ -151,7 +153,7 @@ async fn a_rewind_goes_down_to_the_child_that_had_failed() -> Result<()> {
     mend("child");
     run.rewind("").await?;
     assert_eq!(run.result().await?.len(), 3);
-    let child = hub.get_instance::<steps>("the-child").await?.unwrap();
+    let child = hub.find_instance::<steps>("the-child").await?.unwrap();
     assert_eq!(child.result().await?.len(), 3);
     Ok(())
 }
@@ -216,8 +218,8 @@ async fn what_is_purged_is_gone_and_its_id_free() -> Result<()> {
     assert!(matches!(running, ManageError::NotFinished { .. }), "{running}");
     run.terminate("").await?;
     run.purge().await?;
-    assert!(hub.get_instance::<waits_an_hour>("w").await?.is_none());
-    assert!(matches!(run.purge().await, Err(ManageError::NoSuchInstance(_))));
+    assert!(hub.find_instance::<waits_an_hour>("w").await?.is_none());
+    assert!(matches!(run.purge().await, Err(ManageError::Hub(HubError::NoSuchInstance(_)))));
     hub.start(waits_an_hour().instance_id("w")).await?;
     Ok(())
 }
@@ -285,7 +287,7 @@ async fn finished_instances_are_kept_as_long_as_retention_says() -> Result<()> {
     assert_eq!(hub.count(&InstanceQuery::new()).await?, 2);
     hub.advance(HOUR).await;
     assert_eq!(hub.count(&InstanceQuery::new()).await?, 1, "only what has failed is left");
-    assert!(hub.get_instance::<waits_an_hour>(run.instance_id().as_str()).await?.is_none());
+    assert!(hub.find_instance::<waits_an_hour>(run.instance_id().as_str()).await?.is_none());
     Ok(())
 }
 
@@ -326,14 +328,15 @@ async fn instances_are_found_by_all_that_is_known_of_them() -> Result<()> {
     assert_eq!(count(InstanceQuery::new().created_to(from)).await?, 20);
 
     let query = InstanceQuery::new().of::<waits_an_hour>().page_size(10);
-    let (mut ids, mut after) = (Vec::new(), None);
-    loop {
-        let page = hub.query(&query, after.as_ref()).await?;
-        ids.extend(page.instances.into_iter().map(|it| it.instance_id.as_str().to_owned()));
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
+    let mut ids = Vec::new();
+    let mut next = Some(query);
+    while let Some(query) = next {
+        let page = hub.query(&query).await?;
+        assert!(page.items.len() <= 10);
+        ids.extend(page.items.into_iter().map(|it| it.instance_id.as_str().to_owned()));
+        // A client may keep the token as text.
+        let token = page.next.map(|token| token.to_string().parse::<PageToken>()).transpose()?;
+        next = token.map(|token| query.after(token));
     }
     assert_eq!(ids, (0..25).map(|n| format!("w-{n:02}")).collect::<Vec<_>>());
 

@@ -75,7 +75,7 @@ async fn what_is_replayed_is_neither_logged_nor_counted_again() -> Result<()> {
     assert_eq!(lines("note: the guard is dropped").len(), 0, "it only left the memory");
     // Verified, then replayed, and beyond its history in one go.
     let hub = open().await?;
-    let run = hub.get_instance::<notes>("notes").await?.unwrap();
+    let run = hub.find_instance::<notes>("notes").await?.unwrap();
     run.raise_event("go", &7_u32).await?;
     assert_eq!(run.result().await?, 7);
     assert!(NOTED.load(Ordering::Relaxed) > 3 * 7, "it was replayed");
@@ -221,7 +221,7 @@ async fn a_trace_context_that_is_none_is_refused() -> Result<()> {
     let refused = hub.start(notes().instance_id("untraced").trace_context(context)).await;
     let Err(error @ StartError::InvalidTraceContext(_)) = refused else { panic!("{refused:?}") };
     assert!(error.to_string().starts_with("invalid traceparent `00-1-2-3`: "), "{error}");
-    assert!(hub.get_instance::<notes>("untraced").await?.is_none());
+    assert!(hub.find_instance::<notes>("untraced").await?.is_none());
     Ok(())
 }
 

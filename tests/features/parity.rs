@@ -440,10 +440,10 @@ async fn all_that_is_known_of_an_instance_can_be_asked_for() -> Result<()> {
     let call = waits_longer_each_time().instance_id("asked").tag("team", "a");
     hub.start(call).await?.result().await?;
     let details = hub.instance("asked")?.details().await?;
-    assert_eq!(details.record.name, "waits_longer_each_time");
-    assert_eq!(details.record.tags["team"], "a");
-    assert_eq!(details.record.created_at.to_datetime(), began);
-    assert_eq!(details.record.last_updated_at.to_datetime(), began + 6 * HOUR);
+    assert_eq!(details.status.name, "waits_longer_each_time");
+    assert_eq!(details.status.tags["team"], "a");
+    assert_eq!(details.status.created_at.to_datetime(), began);
+    assert_eq!(details.status.last_updated_at.to_datetime(), began + 6 * HOUR);
     assert_eq!((details.input.as_str(), details.output.unwrap().as_str()), ("null", "5"));
     assert_eq!(details.failure, None);
     Ok(())
@@ -484,7 +484,7 @@ async fn histories_can_be_written_as_json_and_read_back() -> Result<()> {
     let hub = TestHub::open().await?;
     hub.start(waits_longer_each_time()).await?.result().await?;
     let ended = InstanceQuery::new().status(RuntimeStatus::Completed);
-    let found = hub.query(&ended, None).await?.instances;
+    let found = hub.query(&ended).await?.items;
     assert_eq!(found.len(), 1);
     for record in found {
         let history = hub.instance(record.instance_id.as_str())?.history().await?;

@@ -165,6 +165,6 @@ async fn a_child_is_tried_again_under_its_id() -> Result<()> {
     let run = hub.start(patient_parent()).await?;
     assert_eq!(run.result().await?, 3);
     assert_eq!(failed_attempts(&run.history().await?), [(1, 1), (2, 2)]);
-    assert_eq!(hub.get_instance::<flaky>("flaky").await?.unwrap().result().await?, 3);
+    assert_eq!(hub.find_instance::<flaky>("flaky").await?.unwrap().result().await?, 3);
     Ok(())
 }

@@ -173,7 +173,7 @@ async fn rewind_restarts_a_child_after_a_restart_of_the_hub() -> Result<()> {
     hub.instance("reopened")?.rewind("mended").await?;
     let hub = hub.crash().await?;
     tell(&hub, "reopened-second", 5).await?;
-    let run = hub.get_instance::<both>("reopened").await?.expect("it is kept");
+    let run = hub.find_instance::<both>("reopened").await?.expect("it is kept");
     assert_eq!(run.result().await?, 12);
     Ok(())
 }
@@ -184,7 +184,7 @@ async fn rewind_takes_the_result_of_a_child_that_was_rewound_before() -> Result<
     let run = hub.start(one_child("below".to_owned())).await?;
     fail(&run).await;
     mend("below");
-    let child = hub.get_instance::<uses>("below-child").await?.expect("it has failed");
+    let child = hub.find_instance::<uses>("below-child").await?.expect("it has failed");
     child.rewind("mended").await?;
     assert_eq!(child.result().await?, 7);
     hub.settle().await;

@@ -58,7 +58,7 @@ async fn what_was_not_synced_survives_a_crash_of_the_process() -> Result<()> {
     for path in [path, left] {
         let hub = TaskHub::open(path).await?;
         for n in 0..20 {
-            let run = hub.get_instance::<fill_store>(&format!("fill-{n}")).await?;
+            let run = hub.find_instance::<fill_store>(&format!("fill-{n}")).await?;
             assert_eq!(run.expect("it was acknowledged").result().await?, 4000);
         }
         hub.shutdown().await?;
@@ -79,16 +79,16 @@ async fn a_compacted_folder_is_smaller_and_has_everything() -> Result<()> {
     let hub = TaskHub::open(folder.path()).await?;
     fill_hub(&hub, 300).await?;
     for n in 1..300 {
-        let run = hub.get_instance::<fill_store>(&format!("fill-{n}")).await?;
+        let run = hub.find_instance::<fill_store>(&format!("fill-{n}")).await?;
         run.expect("it is there").purge().await?;
     }
     hub.shutdown().await?;
     let (before, after) = SledStore::compact(folder.path())?;
     assert!(after <= before, "{after} of {before}");
     let hub = TaskHub::open(folder.path()).await?;
-    let run = hub.get_instance::<fill_store>("fill-0").await?.expect("it was not purged");
+    let run = hub.find_instance::<fill_store>("fill-0").await?.expect("it was not purged");
     assert_eq!(run.result().await?, 4000);
-    assert!(hub.get_instance::<fill_store>("fill-1").await?.is_none());
+    assert!(hub.find_instance::<fill_store>("fill-1").await?.is_none());
     hub.shutdown().await
 }
 

@@ -98,7 +98,7 @@ async fn an_attempt_that_failed_while_suspended_is_retried_after_a_restart() -> 
     gate("restart").add_permits(1);
     hub.settle().await;
     let hub = hub.reopen().await?;
-    let run = hub.get_instance::<tries_gated>("restart").await?.expect("it is kept");
+    let run = hub.find_instance::<tries_gated>("restart").await?.expect("it is kept");
     hub.advance(60 * SECOND).await;
     run.resume("back").await?;
     gate("restart").add_permits(1);

@@ -144,8 +144,8 @@ async fn timers_and_later_starts_survive_the_process() -> Result<()> {
     // Two days later by the calendar: what was due meanwhile is late, and happens.
     let hub = again(&store, 3).await?;
     let at = |days: u32| DateTime::<Utc>::UNIX_EPOCH + days * DAY;
-    let four = hub.get_instance::<reminders>("four").await?.unwrap();
-    let later = hub.get_instance::<reminders>("later").await?.unwrap();
+    let four = hub.find_instance::<reminders>("four").await?.unwrap();
+    let later = hub.find_instance::<reminders>("later").await?.unwrap();
     assert_eq!(four.result().await?, [at(1), at(3), at(4), at(5)]);
     assert_eq!(later.result().await?, [at(4)]);
     Ok(())

@@ -93,7 +93,7 @@ async fn a_destructor_that_panics_at_an_eviction_does_nothing_to_its_instance() 
 }
 
 async fn run_again(hub: &TaskHub) -> Result<()> {
-    let run = hub.get_instance::<waits_with_a_bomb>("evicted").await?.expect("it is there");
+    let run = hub.find_instance::<waits_with_a_bomb>("evicted").await?.expect("it is there");
     run.raise_event("n", &7).await?;
     assert_eq!(run.result().await?, 7);
     Ok(())

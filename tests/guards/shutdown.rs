@@ -38,7 +38,7 @@ async fn shutdown_within_names_what_it_gives_up_and_that_runs_again() -> Result<
     patient.await.unwrap()?;
     // The folder is free.
     let hub = TaskHub::open(folder.path()).await?;
-    let run = hub.get_instance::<calls_stubborn>("stubborn").await?.expect("it is there");
+    let run = hub.find_instance::<calls_stubborn>("stubborn").await?.expect("it is there");
     assert_eq!(run.result().await?, 7);
     let report = hub.shutdown_within(Duration::from_hours(1)).await?;
     assert!(report.is_complete(), "{report}");

@@ -74,7 +74,7 @@ pub(crate) async fn sleep(seed: u64) -> Result<()> {
     let mut late = Vec::new();
     for (n, case) in cases.iter().enumerate() {
         let record = hub.instance(format!("sleeper-{n}"))?.status().await?;
-        let run = hub.get_instance::<program>(format!("sleeper-{n}")).await?;
+        let run = hub.find_instance::<program>(format!("sleeper-{n}")).await?;
         let observed = match (run, record.runtime_status.is_finished()) {
             (Some(run), true) => Some(sorted(run.result().await?)),
             _ => None,

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use durable::RuntimeStatus;
-use durable::client::{EntityQuery, InstanceQuery, ManageError};
+use durable::client::{EntityQuery, InstanceQuery, InstanceStatus, ManageError};
 use durable::prelude::*;
-use durable::protocol::{FailureDetails, InstanceRecord};
+use durable::protocol::FailureDetails;
 use durable::testing::{RecordedHistory, TestHub, verify_replay_strictly};
 
 use crate::chance::Chance;
@@ -272,7 +272,7 @@ impl<'a> Stage<'a> {
             (observed.end, observed.log) = result(hub).await?;
         }
         let entities = EntityQuery::new().include_transient();
-        for entity in hub.query_entities(&entities, None).await.map_err(broken)?.entities {
+        for entity in hub.query(&entities).await.map_err(broken)?.items {
             let id = entity.entity_id.to_string();
             if let Some(owner) = &entity.locked_by {
                 let text = format!("{id} by {owner:?}");
@@ -297,21 +297,12 @@ fn elapsed(hub: &TestHub, began: DateTime<Utc>) -> Micros {
     passed.unsigned_abs()
 }
 
-async fn instances(hub: &TestHub) -> Result<Vec<InstanceRecord>, Finding> {
-    let mut all = Vec::new();
-    let mut next = None;
-    loop {
-        let page = hub.query(&InstanceQuery::new(), next.as_ref()).await.map_err(broken)?;
-        all.extend(page.instances);
-        next = page.next;
-        if next.is_none() {
-            return Ok(all);
-        }
-    }
+async fn instances(hub: &TestHub) -> Result<Vec<InstanceStatus>, Finding> {
+    hub.stream(InstanceQuery::new()).try_collect().await.map_err(broken)
 }
 
 /// A history is the same from a file, and replays to the letter.
-async fn verify(hub: &TestHub, record: &InstanceRecord) -> Result<(), Finding> {
+async fn verify(hub: &TestHub, record: &InstanceStatus) -> Result<(), Finding> {
     let id = &record.instance_id;
     let instance = hub.instance(id.as_str()).map_err(broken)?;
     let history = RecordedHistory::of(&instance).await.map_err(broken)?;
@@ -330,7 +321,7 @@ async fn verify(hub: &TestHub, record: &InstanceRecord) -> Result<(), Finding> {
 async fn result(hub: &TestHub) -> Result<(Option<String>, Vec<String>), Finding> {
     let root = hub.instance(ROOT).map_err(broken)?;
     let details = root.details().await.map_err(broken)?;
-    Ok(match (details.record.runtime_status, details.failure, details.output) {
+    Ok(match (details.status.runtime_status, details.failure, details.output) {
         (RuntimeStatus::Completed, _, Some(log)) => {
             let log = serde_json::from_str(log.as_str()).map_err(broken)?;
             (Some("Completed".to_owned()), sorted(log))

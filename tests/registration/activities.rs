@@ -224,7 +224,7 @@ async fn what_a_shutdown_cuts_off_runs_again() -> Result<()> {
     gate.begun.notified().await;
     gate.opened.add_permits(1);
     let id = run.instance_id().as_str();
-    let run = hub.get_instance::<patient_caller>(id).await?.expect("it was started");
+    let run = hub.find_instance::<patient_caller>(id).await?.expect("it was started");
     assert_eq!(run.result().await?, "through");
     hub.shutdown().await?;
     Ok(())

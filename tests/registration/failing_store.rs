@@ -40,7 +40,7 @@ async fn when_the_store_fails_everybody_is_told_and_reopening_goes_on() -> Resul
 
     disk.mend();
     let hub = builder().open().await?;
-    let run = hub.get_instance::<unlucky>("unlucky").await?.expect("its start was acknowledged");
+    let run = hub.find_instance::<unlucky>("unlucky").await?.expect("its start was acknowledged");
     // It broke the disk again, before its result was recorded.
     let result = run.result().await;
     assert!(matches!(result, Err(ResultError::Hub(HubError::Store(_)))), "{result:?}");

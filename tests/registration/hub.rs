@@ -142,11 +142,12 @@ async fn an_input_without_a_json_form_is_refused_by_name() -> Result<()> {
 async fn instances_are_found_by_id_and_type() -> Result<()> {
     let hub = builder().in_memory().open().await?;
     hub.start(nothing().instance_id("here")).await?;
-    let found = hub.get_instance::<nothing>("here").await?.expect("it was started");
+    let found = hub.find_instance::<nothing>("here").await?.expect("it was started");
     found.result().await?;
-    assert!(hub.get_instance::<nothing>("elsewhere").await?.is_none());
-    assert!(hub.get_instance::<nothing>("no/id").await?.is_none());
-    let error = hub.get_instance::<hello_sequence>("here").await.unwrap_err().to_string();
+    assert!(hub.find_instance::<nothing>("elsewhere").await?.is_none());
+    let invalid = hub.find_instance::<nothing>("no/id").await.unwrap_err();
+    assert!(matches!(invalid, durable::client::HubError::InvalidInstanceId(_)), "{invalid:?}");
+    let error = hub.find_instance::<hello_sequence>("here").await.unwrap_err().to_string();
     assert_eq!(
         error,
         "instance `here` is of orchestration `nothing`, not `hello_sequence`; ask for it as that, or \
@@ -233,7 +234,7 @@ async fn large_values_go_through_and_come_back() -> Result<()> {
     assert_eq!(run.result().await?, 8 << 20);
     hub.shutdown().await?;
     let hub = open(&folder).await?;
-    let run = hub.get_instance::<large>(run.instance_id().as_str()).await?.expect("it is kept");
+    let run = hub.find_instance::<large>(run.instance_id().as_str()).await?.expect("it is kept");
     let history = run.history().await?;
     let result = history.iter().find_map(|event| match &event.kind {
         EventKind::TaskCompleted { result, .. } => Some(result.as_str().len()),

@@ -68,7 +68,7 @@ async fn what_was_recorded_is_not_done_again() -> Result<()> {
 
     let hub = builder(&store, &runs).open().await?;
     let run =
-        hub.get_instance::<recorded_steps>(run.instance_id().as_str()).await?.expect("it is kept");
+        hub.find_instance::<recorded_steps>(run.instance_id().as_str()).await?.expect("it is kept");
     assert_eq!(run.result().await?, 45);
     assert_eq!(runs.recorded_steps.load(Ordering::SeqCst), 10);
     hub.shutdown().await?;
@@ -125,7 +125,7 @@ async fn a_mismatch_suspends_and_goes_on_when_the_code_fits_again() -> Result<()
 
     for _ in 0..2 {
         let hub = new().open().await?;
-        let run = hub.get_instance::<shop>("shop-1").await?.expect("it is kept");
+        let run = hub.find_instance::<shop>("shop-1").await?.expect("it is kept");
         let Err(ResultError::Suspended(suspension)) = run.result().await else {
             panic!("it does not fit")
         };
@@ -148,7 +148,7 @@ async fn a_mismatch_suspends_and_goes_on_when_the_code_fits_again() -> Result<()
     }
 
     let hub = old().open().await?;
-    let run = hub.get_instance::<shop>("shop-1").await?.expect("it is kept");
+    let run = hub.find_instance::<shop>("shop-1").await?.expect("it is kept");
     assert_eq!(run.result().await?, 1);
     let resumed = run.history().await?;
     assert!(resumed.iter().any(|e| matches!(e.kind, EventKind::ExecutionResumed { .. })));
@@ -164,14 +164,14 @@ async fn an_instance_whose_code_is_gone_waits_for_it() -> Result<()> {
     hub.shutdown().await?;
 
     let hub = builder(&store, &runs).open().await?;
-    let run = hub.get_instance::<shop>("shop-1").await?.expect("it is kept");
+    let run = hub.find_instance::<shop>("shop-1").await?.expect("it is kept");
     let said = run.result().await.unwrap_err().to_string();
     assert!(said.contains("DURABLE0103: orchestration `shop`"), "{said}");
     assert!(said.contains("registered           `recorded_steps`"), "{said}");
     hub.shutdown().await?;
 
     let hub = builder(&store, &runs).register::<shop>().open().await?;
-    let run = hub.get_instance::<shop>("shop-1").await?.expect("it is kept");
+    let run = hub.find_instance::<shop>("shop-1").await?.expect("it is kept");
     while runs.blocked.load(Ordering::SeqCst) == 0 {
         tokio::task::yield_now().await;
     }
@@ -220,7 +220,7 @@ async fn a_start_that_another_process_left_in_the_store_is_found() -> Result<()>
 
     let hub = builder(&store, &runs).open().await?;
     let run = loop {
-        if let Some(run) = hub.get_instance::<recorded_steps>("from-elsewhere").await? {
+        if let Some(run) = hub.find_instance::<recorded_steps>("from-elsewhere").await? {
             break run;
         }
     };
@@ -266,7 +266,7 @@ async fn thousands_of_messages_that_are_in_the_store_arrive_once_and_in_order() 
 
     let hub = builder().open().await?;
     for id in ids {
-        let run = hub.get_instance::<collects_messages>(id).await?.expect("it was started");
+        let run = hub.find_instance::<collects_messages>(id).await?.expect("it was started");
         assert_eq!(run.result().await?, (0..COUNT).collect::<Vec<_>>());
     }
     hub.shutdown().await?;

@@ -164,7 +164,7 @@ async fn a_patch_runs_in_new_instances_and_not_in_old_ones() -> Result<()> {
     let open = Arc::new(Semaphore::new(0));
     let memory = waiting_shop(&open).await?;
     let hub = shops(&memory, &open).register::<Patched>().live_instances(0).open().await?;
-    let old = hub.get_instance::<gated_shop>("old").await?.expect("it waits");
+    let old = hub.find_instance::<gated_shop>("old").await?.expect("it waits");
     let new = hub.start(gated_shop().instance_id("new")).await?;
     open.add_permits(2);
     assert_eq!((old.result().await?, new.result().await?), (1, 2));
@@ -183,7 +183,7 @@ async fn opening_with_code_that_does_not_fit_lists_who_would_not_go_on() -> Resu
 
     let hub = shops(&memory, &open).register::<Patched>().verify_on_open(true).open().await?;
     open.add_permits(1);
-    let old = hub.get_instance::<gated_shop>("old").await?.expect("it waits");
+    let old = hub.find_instance::<gated_shop>("old").await?.expect("it waits");
     assert_eq!(old.result().await?, 1);
     hub.shutdown().await?;
     Ok(())
@@ -214,7 +214,7 @@ where
     hub.shutdown().await?;
     open.add_permits(1);
     let hub = shops(&memory, &open).register::<P>().version_match(strategy).open().await?;
-    let run = hub.get_instance::<O>("parcel-1").await?.expect("it was started");
+    let run = hub.find_instance::<O>("parcel-1").await?.expect("it was started");
     let result = run.result().await.ok();
     hub.shutdown().await?;
     Ok(result)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use durable::RuntimeStatus;
-use durable::client::{ManageError, OpenError, ResultError, StartError};
+use durable::client::{HubError, ManageError, OpenError, ResultError, StartError};
 use durable::prelude::*;
 use durable::protocol::FailureDetails;
 use serde_json::json;
@@ -431,16 +431,36 @@ async fn settings_that_make_no_sense_are_refused_by_name() -> Result<()> {
 async fn what_is_done_to_an_instance_that_is_not_there_is_named() -> Result<()> {
     on_every_hub(async |hub, _| {
         let nobody = hub.instance("nobody")?;
-        assert!(matches!(nobody.purge_recursively().await, Err(ManageError::NoSuchInstance(_))));
-        assert!(matches!(
+        let refused = [
+            nobody.suspend("").await,
+            nobody.resume("").await,
+            nobody.terminate("").await,
             nobody.terminate_recursively("").await,
-            Err(ManageError::NoSuchInstance(_))
-        ));
+            nobody.rewind("").await,
+            nobody.restart().await,
+            nobody.restart_as(Some("somebody")).await.map(drop),
+            nobody.purge().await,
+            nobody.purge_recursively().await.map(drop),
+            nobody.raise_event("name", &1).await,
+            nobody.status().await.map(drop).map_err(ManageError::from),
+            nobody.details().await.map(drop).map_err(ManageError::from),
+            nobody.history().await.map(drop).map_err(ManageError::from),
+            nobody.custom_status::<u32>().await.map(drop).map_err(ManageError::from),
+            nobody.watch_custom_status::<u32>().await.map(drop).map_err(ManageError::from),
+            nobody.wait_for_start().await.map_err(ManageError::from),
+            nobody.wait_for_completion().await.map(drop).map_err(ManageError::from),
+        ];
+        for refused in refused {
+            let Err(ManageError::Hub(HubError::NoSuchInstance(id))) = &refused else {
+                panic!("{refused:?}");
+            };
+            assert_eq!(id.as_str(), "nobody");
+        }
         let restarted = nobody.restart_as(Some("a/b")).await.unwrap_err();
         assert!(restarted.to_string().contains("a/b"), "{restarted}");
         let other = hub.start(echoes("e".into()).instance_id("other")).await?;
         other.result().await?;
-        let wrong = hub.get_instance::<awaits_nothing>("other").await.unwrap_err();
+        let wrong = hub.find_instance::<awaits_nothing>("other").await.unwrap_err();
         assert!(wrong.to_string().contains("`echoes`, not `awaits_nothing`"), "{wrong}");
         Ok(())
     })

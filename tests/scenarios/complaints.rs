@@ -209,7 +209,7 @@ async fn of_fifty_clients_that_start_a_singleton_one_does() -> Result<()> {
         }
         assert!(started <= 1, "{started} started");
         assert_eq!((started + refused, found), (25, 25));
-        let run = hub.get_instance::<sums_until>("singleton").await?.unwrap();
+        let run = hub.find_instance::<sums_until>("singleton").await?.unwrap();
         run.raise_event("n", &1).await?;
         assert_eq!(run.result().await?, 1);
         Ok(())
@@ -230,7 +230,7 @@ async fn of_many_that_replace_a_running_one_the_last_stays() -> Result<()> {
         for client in clients {
             client.await??;
         }
-        let run = hub.get_instance::<sums_until>("replaced").await?.unwrap();
+        let run = hub.find_instance::<sums_until>("replaced").await?.unwrap();
         run.raise_event("n", &1).await?;
         assert_eq!(run.result().await?, 1);
         assert_eq!(hub.count(&InstanceQuery::new().id_prefix("replaced")).await?, 1);
@@ -357,15 +357,8 @@ async fn pages_go_on_while_instances_come_and_go() -> Result<()> {
         });
         let query = InstanceQuery::new().tag("k", "v").page_size(7);
         while !coming_and_going.is_finished() {
-            let (mut ids, mut after) = (Vec::new(), None);
-            loop {
-                let page = hub.query(&query, after.as_ref()).await?;
-                ids.extend(page.instances.into_iter().map(|it| it.instance_id));
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
-            }
+            let found = hub.stream(query.clone()).try_collect().await?;
+            let ids: Vec<_> = found.into_iter().map(|it| it.instance_id).collect();
             let stays = ids.iter().filter(|id| id.as_str().starts_with("stays")).count();
             assert_eq!(stays, 100);
             assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "none twice");
@@ -391,7 +384,7 @@ async fn a_purged_and_a_restarted_instance_are_new_ones() -> Result<()> {
             history.iter().filter(|it| matches!(it.kind, EventKind::ExecutionStarted(_))).count();
         assert_eq!(starts, 1);
         run.purge().await?;
-        assert!(hub.get_instance::<sums_until>("again").await?.is_none());
+        assert!(hub.find_instance::<sums_until>("again").await?.is_none());
         Ok(())
     })
     .await

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use durable::client::{ManageError, ResultError, VersionMatch};
+use durable::client::{HubError, ManageError, ResultError, VersionMatch};
 use durable::prelude::*;
 use durable::store::{MemoryStore, Store};
 use durable::testing::TestHub;
@@ -107,7 +107,7 @@ async fn stopped_at_every_point(crash: bool) -> Result<()> {
         }
         // Down for an hour: what was due is late, and happens.
         let hub = reopened(&store, &world, now + HOUR).await?;
-        let run = hub.get_instance::<small>(&id).await?.unwrap();
+        let run = hub.find_instance::<small>(&id).await?.unwrap();
         let result = patiently(async { Ok(run.result().await?) }).await?;
         assert_eq!(result, DONE, "at {point}");
         (*hub).clone().shutdown().await?;
@@ -170,8 +170,10 @@ async fn whatever_happens_at_the_same_time_it_comes_to_an_end() -> Result<()> {
             }
             disturbing.await??;
             if let Err(error) = run.resume("go on").await {
-                let gone =
-                    matches!(error, ManageError::Finished { .. } | ManageError::NoSuchInstance(_));
+                let gone = matches!(
+                    error,
+                    ManageError::Finished { .. } | ManageError::Hub(HubError::NoSuchInstance(_))
+                );
                 assert!(gone, "{error}");
             }
             match run.result().await {
@@ -224,10 +226,10 @@ async fn two_hubs_in_one_process_share_nothing_but_the_code() -> Result<()> {
     let [first, second] = hubs;
     first.shutdown().await?;
     assert!(run.status().await.unwrap_err().to_string().contains("was shut down"));
-    assert!(second.get_instance::<one_act>("same").await?.is_some());
+    assert!(second.find_instance::<one_act>("same").await?.is_some());
     second.shutdown().await?;
     let first = open(0).open().await?;
-    first.get_instance::<one_act>("same").await?.unwrap().result().await?;
+    first.find_instance::<one_act>("same").await?.unwrap().result().await?;
     first.shutdown().await
 }
 
@@ -277,7 +279,7 @@ async fn an_instance_goes_on_with_the_version_that_the_strategy_gives_it() -> Re
             (*hub).clone().shutdown().await?;
             let hub = open(!is_old).open().await?;
             hub.instance("v")?.raise_event("go", &()).await?;
-            let result = hub.get_instance::<versioned_1>("v").await?.unwrap().result().await;
+            let result = hub.find_instance::<versioned_1>("v").await?.unwrap().result().await;
             match (result, expected) {
                 (Ok(said), Some(expected)) => assert_eq!(said, expected),
                 (Err(ResultError::Suspended(why)), None) => {

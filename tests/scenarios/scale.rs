@@ -128,7 +128,7 @@ async fn steps_of_a_hundred_thousand_events_cost_the_same_and_are_replayed_in_a_
         let hub = open().await?;
         let began = Instant::now();
         hub.instance("long")?.raise_event("go", &()).await?;
-        let run = hub.get_instance::<long_then_waits>("long").await?.unwrap();
+        let run = hub.find_instance::<long_then_waits>("long").await?.unwrap();
         assert_eq!(run.result().await?, 33_000);
         println!("replayed after a restart in {:.3} s", began.elapsed().as_secs_f64());
         hub.shutdown().await

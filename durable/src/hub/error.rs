@@ -66,7 +66,7 @@ pub enum OpenError {
     Thread(#[source] std::io::Error),
 }
 
-/// The hub could not answer.
+/// The hub has stopped, or does not have what was asked for.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
@@ -97,7 +97,11 @@ pub enum HubError {
         /// What the panic said, and where it happened.
         panic: String,
     },
-    /// There is no such instance.
+    /// The id breaks a rule.
+    #[error(transparent)]
+    InvalidInstanceId(#[from] InvalidInstanceId),
+    /// There is no such instance. Every operation on an instance says it with this variant:
+    /// [`ManageError`], [`ResultError`] and the others wrap it as `Hub`.
     #[error("there is no instance `{0}`")]
     NoSuchInstance(InstanceId),
     /// The instance is one of another orchestration.
@@ -130,9 +134,6 @@ pub enum ManageError {
     /// The id breaks a rule.
     #[error(transparent)]
     InvalidInstanceId(#[from] InvalidInstanceId),
-    /// There is no such instance.
-    #[error("there is no instance `{0}`")]
-    NoSuchInstance(InstanceId),
     /// The instance has ended, and it would have to be running.
     #[error("instance `{instance_id}` has ended: it is {status}")]
     Finished {
@@ -192,6 +193,14 @@ pub enum ManageError {
 }
 
 impl ManageError {
+    pub(crate) fn no_such_instance(id: InstanceId) -> Self {
+        Self::Hub(HubError::NoSuchInstance(id))
+    }
+
+    pub(crate) fn is_no_such_instance(&self) -> bool {
+        matches!(self, Self::Hub(HubError::NoSuchInstance(_)))
+    }
+
     pub(crate) fn invalid_event(error: Error) -> Self {
         Self::InvalidEvent(Box::new(error))
     }
@@ -207,7 +216,7 @@ pub enum StartError {
     /// The id is taken.
     #[error(
         "instance `{instance_id}` exists already and is {status}; start it under another id, or \
-         get it with `TaskHub::get_instance`"
+         get it with `TaskHub::find_instance`"
     )]
     AlreadyExists {
         /// The id.

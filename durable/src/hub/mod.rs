@@ -35,18 +35,19 @@ mod work;
 
 pub use self::builder::TaskHubBuilder;
 pub use self::client::entities::{
-    CleanedEntities, EntityDetails, EntityPage, EntityQuery, ScheduledSignal, ScheduledSignalPage,
-    ScheduledSignalQuery,
+    CleanedEntities, EntityDetails, EntityQuery, ScheduledSignal, ScheduledSignalQuery,
 };
 pub use self::client::events::{LifecycleError, LifecycleEvents};
 pub use self::client::handle::OrchestrationHandle;
 pub use self::client::instance::{InstanceDetails, InstanceHandle};
+pub use self::client::page::{InvalidPageToken, Page, PageToken, Query, QueryStream};
 pub use self::client::progress::CustomStatusWatch;
 pub use self::client::query::InstanceQuery;
 pub use self::client::registered::{
     Parameter, Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation,
 };
 pub use self::client::reply::Reply;
+pub use self::client::status::InstanceStatus;
 pub use self::error::{EntityError, HubError, ManageError, OpenError, ResultError, StartError};
 pub use self::settings::Retention;
 pub use self::shutdown::ShutdownReport;

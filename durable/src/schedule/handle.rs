@@ -38,7 +38,7 @@ use crate::protocol::{InstanceId, Tags};
 /// nightly.resume().await?;
 /// assert_eq!(hub.count(&nightly.runs()).await?, 0); // it is not time yet
 /// nightly.delete().await?;
-/// assert!(hub.schedules(&ScheduleQuery::new()).await?.is_empty());
+/// assert!(hub.query(&ScheduleQuery::new()).await?.items.is_empty());
 /// # hub.shutdown().await?;
 /// # Ok(())
 /// # }
@@ -229,7 +229,7 @@ impl ScheduleHandle {
 
     fn error(&self, error: ManageError) -> ScheduleError {
         match error {
-            ManageError::NoSuchInstance(_) => self.missing(),
+            error if error.is_no_such_instance() => self.missing(),
             ManageError::Finished { .. } => ScheduleError::Ended(self.id.clone()),
             ManageError::Hub(error) => ScheduleError::Hub(error),
             error => ScheduleError::Manage(Box::new(error)),

@@ -5,17 +5,16 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::error::ScheduleError;
 use super::spec::Recurrence;
 use super::state::{Progress, State};
 use super::{ENTRY, ID_PREFIX, id_of};
-use crate::hub::TaskHub;
+use crate::hub::client::page::sealed::ReadPage;
+use crate::hub::client::page::{Page, PageToken, Paging};
 use crate::payload::payload;
-use crate::protocol::{EventKind, InstanceId, InstanceRecord, Json, RuntimeStatus, Tags};
+use crate::protocol::{
+    EventKind, InstanceId, InstanceRecord, Json, RuntimeStatus, Tags, Timestamp,
+};
 use crate::store::{InstanceFilter, Store, StoreError};
-
-/// How many instances are read at once.
-const PAGE: usize = 100;
 
 /// Whether a schedule runs what it is to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,7 +37,7 @@ impl fmt::Display for ScheduleStatus {
 }
 
 /// What a schedule is and how far it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ScheduleDescription {
     /// Its id.
@@ -81,16 +80,9 @@ pub struct ScheduleDescription {
 ///
 /// # async fn go_on(hub: TaskHub) -> Result<()> {
 /// let paused = ScheduleQuery::new().id_prefix("customer-").status(ScheduleStatus::Paused);
-/// for schedule in hub.schedules(&paused).await? {
+/// let mut paused = hub.stream(paused);
+/// while let Some(schedule) = paused.try_next().await? {
 ///     println!("{} has run {} times", schedule.id, schedule.runs);
-/// }
-///
-/// // All of them, twenty at a time.
-/// let mut query = ScheduleQuery::new().limit(20);
-/// loop {
-///     let page = hub.schedules(&query).await?;
-///     let Some(last) = page.last() else { break };
-///     query = query.after(&last.id);
 /// }
 /// # Ok(())
 /// # }
@@ -100,8 +92,7 @@ pub struct ScheduleDescription {
 pub struct ScheduleQuery {
     id_prefix: String,
     statuses: Vec<ScheduleStatus>,
-    after: Option<String>,
-    limit: Option<usize>,
+    paging: Paging,
 }
 
 impl ScheduleQuery {
@@ -121,60 +112,47 @@ impl ScheduleQuery {
         self
     }
 
-    /// Only those whose id comes after this one.
-    pub fn after(self, id: impl Into<String>) -> Self {
-        Self { after: Some(id.into()), ..self }
+    /// How many schedules there are on a page, at most; by default 100.
+    pub fn page_size(self, schedules: usize) -> Self {
+        Self { paging: self.paging.with_size(schedules), ..self }
     }
 
-    /// At most so many.
-    pub fn limit(self, schedules: usize) -> Self {
-        Self { limit: Some(schedules), ..self }
+    /// Only schedules behind this position: the [`next`](Page::next) of the page before.
+    pub fn after(self, token: impl Into<PageToken>) -> Self {
+        Self { paging: self.paging.starting_after(token.into()), ..self }
     }
 
     fn matches(&self, found: &ScheduleDescription) -> bool {
         self.statuses.is_empty() || self.statuses.contains(&found.status)
     }
+}
 
-    fn run(&self, store: &dyn Store) -> Result<Vec<ScheduleDescription>, StoreError> {
+impl ReadPage for ScheduleQuery {
+    type Found = ScheduleDescription;
+
+    fn paging(&mut self) -> &mut Paging {
+        &mut self.paging
+    }
+
+    fn read_page(
+        &self,
+        store: &dyn Store,
+        _now: Timestamp,
+    ) -> Result<Page<ScheduleDescription>, StoreError> {
         let filter = InstanceFilter {
             name: Some(ENTRY.name.to_owned()),
             id_prefix: format!("{ID_PREFIX}{}", self.id_prefix),
             ..InstanceFilter::default()
         };
-        let limit = self.limit.unwrap_or(usize::MAX);
-        let after = self.after.as_ref().map(|id| InstanceId::new(format!("{ID_PREFIX}{id}")));
-        // An id that cannot be is that of no schedule: all come after it.
-        let mut after = after.and_then(Result::ok);
-        let mut found = Vec::new();
-        loop {
-            let page = store.instances(&filter, after.as_ref(), PAGE)?;
-            for record in page.instances {
-                if found.len() >= limit {
-                    return Ok(found);
-                }
-                // One may be deleted meanwhile.
-                let described = describe(store, &record.instance_id)?;
-                found.extend(described.filter(|description| self.matches(description)));
-            }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(found),
-            }
+        let Paging { after, size } = &self.paging;
+        let found = store.instances(&filter, after.as_ref(), *size)?;
+        let mut schedules = Vec::new();
+        for record in found.instances {
+            // It may have been deleted since the page was read.
+            let described = describe(store, &record.instance_id)?;
+            schedules.extend(described.filter(|description| self.matches(description)));
         }
-    }
-}
-
-impl TaskHub {
-    /// The schedules that the query finds, in the order of their ids.
-    ///
-    /// # Errors
-    /// [`ScheduleError::Hub`]: the hub was shut down, or its store failed.
-    pub async fn schedules(
-        &self,
-        query: &ScheduleQuery,
-    ) -> Result<Vec<ScheduleDescription>, ScheduleError> {
-        let query = query.clone();
-        Ok(self.read(move |store| query.run(store)).await?)
+        Ok(Page::new(schedules, found.next))
     }
 }
 

@@ -259,7 +259,7 @@ impl TestHub {
     /// let hub = TestHub::open().await?;
     /// hub.start(reminder().instance_id("tomorrow")).await?;
     /// let hub = hub.reopen().await?;
-    /// let run = hub.get_instance::<reminder>("tomorrow").await?.expect("it is kept");
+    /// let run = hub.find_instance::<reminder>("tomorrow").await?.expect("it is kept");
     /// run.result().await?;
     /// # Ok(())
     /// # }

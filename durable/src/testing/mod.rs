@@ -55,7 +55,7 @@
 //! hub.start(expense(700).instance_id("dinner")).await?;
 //! hub.advance(Duration::from_hours(24)).await;
 //! let hub = hub.reopen().await?;
-//! let run = hub.get_instance::<expense>("dinner").await?.expect("it is kept");
+//! let run = hub.find_instance::<expense>("dinner").await?.expect("it is kept");
 //! assert_eq!(run.result().await?, "forgotten");
 //!
 //! // Kept with the source, to check later changes of `expense`.

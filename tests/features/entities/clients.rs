@@ -60,27 +60,19 @@ async fn entities_are_found_by_name_key_time_and_page() -> Result<()> {
     hub.call_entity(Tally::at("x-later").add(1)).await?;
 
     let query = EntityQuery::new().of::<Tally>().key_prefix("page-").page_size(10);
-    let (mut found, mut after) = (Vec::new(), None);
-    loop {
-        let page = hub.query_entities(&query, after.as_ref()).await?;
-        assert!(page.entities.len() <= 10);
-        found.extend(page.entities);
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
+    assert!(hub.query(&query).await?.items.len() <= 10);
+    let found = hub.stream(query).try_collect().await?;
     let keys: Vec<_> = found.iter().map(|entity| entity.entity_id.key().to_owned()).collect();
     assert_eq!(keys, (0..25).map(|n| format!("page-{n:02}")).collect::<Vec<_>>());
     assert_eq!(found[7].state_as::<Tally>()?.map(|tally| tally.value), Some(7));
 
     let recent = EntityQuery::new().name("TALLY").modified_from(between).leave_out_state();
-    let recent = hub.query_entities(&recent, None).await?.entities;
+    let recent = hub.query(&recent).await?.items;
     let keys: Vec<_> = recent.iter().map(|entity| entity.entity_id.key()).collect();
     assert_eq!(keys, ["page-03", "x-later"]);
     assert!(recent.iter().all(|entity| entity.state.is_none()));
     let early = EntityQuery::new().of::<Tally>().modified_to(between);
-    assert_eq!(hub.query_entities(&early, None).await?.entities.len(), 24);
+    assert_eq!(hub.query(&early).await?.items.len(), 24);
     assert_eq!(hub.count(&InstanceQuery::new()).await?, 0, "an entity is no instance");
     assert!(hub.instance("@tally@page-03").is_err());
     hub.shutdown().await
@@ -140,15 +132,8 @@ async fn entities_behind_many_scheduled_signals_are_found() -> Result<()> {
         sent??;
     }
     hub.call_entity(Tally::at("zebra").add(1)).await?;
-    let (mut found, mut after) = (Vec::new(), None);
-    loop {
-        let page = hub.query_entities(&EntityQuery::new(), after.as_ref()).await?;
-        found.extend(page.entities.iter().map(|entity| entity.entity_id.to_string()));
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
+    let found = hub.stream(EntityQuery::new()).try_collect().await?;
+    let found: Vec<_> = found.iter().map(|entity| entity.entity_id.to_string()).collect();
     assert_eq!(found, ["@tally@zebra"]);
     hub.shutdown().await
 }

@@ -156,7 +156,7 @@ async fn end(mut hub: TestHub, id: &str, way: Way) -> Result<TestHub> {
 async fn kept(hub: &TestHub) -> Result<Vec<(String, bool)>> {
     hub.settle().await;
     let query = EntityQuery::new().of::<Latch>().include_transient();
-    let entities = hub.query_entities(&query, None).await?.entities;
+    let entities = hub.query(&query).await?.items;
     let kept = |entity: durable::client::EntityDetails| {
         (entity.entity_id.key().to_owned(), entity.locked_by.is_some())
     };

@@ -101,7 +101,7 @@ async fn what_was_acknowledged_survives_a_store_that_fails() -> Result<()> {
         store.mend();
         let hub = open(&store).await?;
         for id in &runs {
-            let run = hub.get_instance::<ticks_both>(id).await?.expect("it was acknowledged");
+            let run = hub.find_instance::<ticks_both>(id).await?.expect("it was acknowledged");
             run.result().await?;
         }
         // Of each kind one may have been done and not acknowledged.
@@ -117,7 +117,7 @@ async fn what_was_acknowledged_survives_a_store_that_fails() -> Result<()> {
         let ticked = runs.len() as u64;
         assert!((ticked..=ticked + 1).contains(&left), "{left} of {ticked}, {commits}");
         let query = EntityQuery::new().include_transient();
-        let entities = hub.query_entities(&query, None).await?.entities;
+        let entities = hub.query(&query).await?.items;
         assert!(entities.iter().all(|entity| entity.locked_by.is_none()), "{entities:?}");
         hub.shutdown().await?;
     }

@@ -207,7 +207,7 @@ async fn an_entity_starts_orchestrations_and_signals_others() -> Result<()> {
     hub.call_entity(Starter::at("s").go(-1)).await.unwrap_err();
     hub.settle().await;
     assert_eq!(tally(&hub, "started").await?, 7);
-    assert!(hub.get_instance::<started_by_entity>("by-entity--1").await?.is_none());
+    assert!(hub.find_instance::<started_by_entity>("by-entity--1").await?.is_none());
     hub.advance(Duration::from_hours(2)).await;
     assert_eq!(tally(&hub, "started").await?, 107);
     hub.shutdown().await

@@ -17,15 +17,7 @@ async fn reminds_later(ctx: &OrchestrationContext, key: String) -> Result<()> {
 
 /// All pages of a query.
 async fn all(hub: &TestHub, query: &ScheduledSignalQuery) -> Result<Vec<ScheduledSignal>> {
-    let (mut found, mut after) = (Vec::new(), None);
-    loop {
-        let page = hub.scheduled_signals(query, after.as_ref()).await?;
-        found.extend(page.signals);
-        after = page.next;
-        if after.is_none() {
-            return Ok(found);
-        }
-    }
+    Ok(hub.stream(query.clone()).try_collect().await?)
 }
 
 #[tokio::test]
@@ -58,7 +50,7 @@ async fn signals_that_are_not_due_are_found_page_by_page_and_by_entity() -> Resu
     assert_eq!(inputs, BTreeSet::from(["1", "2", "3", "4", "5", "6", "7"]));
 
     // Neither an entity nor an instance is made of them.
-    assert_eq!(hub.query_entities(&EntityQuery::new(), None).await?.entities.len(), 1);
+    assert_eq!(hub.query(&EntityQuery::new()).await?.items.len(), 1);
     assert_eq!(hub.count(&InstanceQuery::new()).await?, 1);
 
     hub.advance(HOUR).await;

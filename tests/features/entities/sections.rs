@@ -57,7 +57,7 @@ async fn transfer_cents(
 
 async fn locked(hub: &TestHub) -> Result<Vec<String>> {
     let query = EntityQuery::new().include_transient().page_size(1000);
-    let entities = hub.query_entities(&query, None).await?.entities;
+    let entities = hub.query(&query).await?.items;
     let locked = entities.into_iter().filter(|entity| entity.locked_by.is_some());
     Ok(locked.map(|entity| entity.entity_id.to_string()).collect())
 }
@@ -146,7 +146,7 @@ async fn a_critical_section_ends_with_its_orchestrator() -> Result<()> {
 
 async fn stored_purses(hub: &TestHub) -> Result<Vec<String>> {
     let query = EntityQuery::new().of::<Purse>().include_transient();
-    let entities = hub.query_entities(&query, None).await?.entities;
+    let entities = hub.query(&query).await?.items;
     Ok(entities.iter().map(|entity| entity.entity_id.key().to_owned()).collect())
 }
 

@@ -154,7 +154,7 @@ async fn storm(mut random: Random, count: usize, meddles: bool) -> Result<()> {
     }
     hub.settle().await;
     let query = EntityQuery::new().of::<Cell>().include_transient();
-    for entity in hub.query_entities(&query, None).await?.entities {
+    for entity in hub.query(&query).await?.items {
         let id = &entity.entity_id;
         assert_eq!(entity.locked_by, None, "{id}");
         assert!(entity.state.is_some(), "{id} was only locked");

@@ -98,7 +98,7 @@ async fn a_shutdown_ends_operations_that_are_carried_out_again() -> Result<()> {
         tokio::task::yield_now().await;
     }
     let hub = hub.reopen().await?;
-    let run = hub.get_instance::<works_slowly>("works-slowly").await?;
+    let run = hub.find_instance::<works_slowly>("works-slowly").await?;
     assert_eq!(run.ok_or(Error::msg("it is there"))?.result().await?, 2);
     let slow = hub.entity_state::<Slow>("slow").await?;
     assert_eq!(slow.map(|slow| (slow.begun, slow.done)), Some((2, 2)));

@@ -117,7 +117,7 @@ impl TaskHub {
     /// # async fn nightly(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
     /// # async fn go_on(hub: TaskHub) -> Result<()> {
     /// // Start it, unless it was started before: by this process or the one before it.
-    /// let run = match hub.get_instance::<nightly>("nightly-2026-01-04").await? {
+    /// let run = match hub.find_instance::<nightly>("nightly-2026-01-04").await? {
     ///     Some(run) => run,
     ///     None => hub.start(nightly().instance_id("nightly-2026-01-04")).await?,
     /// };
@@ -126,15 +126,15 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// [`HubError::OtherOrchestration`] if it is not an instance of `O`; or the hub was shut down,
-    /// or its store failed.
-    pub fn get_instance<O: Orchestrator>(
+    /// [`HubError::InvalidInstanceId`]; [`HubError::OtherOrchestration`] if it is not an instance of
+    /// `O`; or the hub was shut down, or its store failed.
+    pub fn find_instance<O: Orchestrator>(
         &self,
         instance_id: impl AsRef<str>,
     ) -> Reply<Result<Option<OrchestrationHandle<O>>, HubError>> {
         let (hub, instance_id) = (self.clone(), InstanceId::new(instance_id));
         Reply::new(async move {
-            let Ok(instance_id) = instance_id else { return Ok(None) };
+            let instance_id = instance_id?;
             let id = instance_id.clone();
             match hub.read(move |store| store.instance(&id)).await? {
                 None => Ok(None),

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::reply::Reply;
 use super::start_request::StartRequest;
+use super::status::InstanceStatus;
 use crate::error::Error;
 use crate::event::{ExternalEvent, check_name};
 use crate::hub::error::{HubError, ManageError};
@@ -49,11 +50,12 @@ pub struct InstanceHandle {
 }
 
 /// What an instance was given and what it came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct InstanceDetails {
-    /// All that is known without reading the history.
-    pub record: InstanceRecord,
+    /// All that is known without reading the history; in JSON its fields stand beside the others.
+    #[serde(flatten)]
+    pub status: InstanceStatus,
     /// Its input; after a continue-as-new that of its present execution.
     pub input: Json,
     /// What it returned, if it has.
@@ -107,7 +109,12 @@ impl InstanceHandle {
     ///
     /// # Errors
     /// There is no such instance, the hub was shut down, or its store failed.
-    pub async fn status(&self) -> Result<InstanceRecord, HubError> {
+    pub async fn status(&self) -> Result<InstanceStatus, HubError> {
+        Ok(self.record().await?.into())
+    }
+
+    /// How far the instance is, as it is stored.
+    async fn record(&self) -> Result<InstanceRecord, HubError> {
         let id = self.instance_id.clone();
         let record = self.hub.read(move |store| store.instance(&id)).await?;
         record.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
@@ -119,8 +126,12 @@ impl InstanceHandle {
     /// As [`status`](Self::status).
     pub async fn details(&self) -> Result<InstanceDetails, HubError> {
         let (record, history) = self.record_and_history().await?;
-        let mut details =
-            InstanceDetails { record, input: Json::null(), output: None, failure: None };
+        let mut details = InstanceDetails {
+            status: record.into(),
+            input: Json::null(),
+            output: None,
+            failure: None,
+        };
         for event in history {
             match event.kind {
                 EventKind::ExecutionStarted(started) => details.input = started.input,
@@ -164,7 +175,7 @@ impl InstanceHandle {
         &self,
     ) -> Result<(InstanceRecord, Vec<HistoryEvent>), HubError> {
         loop {
-            let record = self.status().await?;
+            let record = self.record().await?;
             let (id, execution) = (record.instance_id.clone(), record.execution_id);
             let history = self.hub.read(move |store| store.history(&id, execution, 0)).await?;
             // It may have begun anew between the two, and its history be gone.
@@ -179,9 +190,9 @@ impl InstanceHandle {
     /// this returns, the event is durable.
     ///
     /// # Errors
-    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::InvalidEvent`] if
-    /// it has no name, or the payload has no JSON form or is too large; [`ManageError::NoRoom`]
-    /// while the disk is nearly full.
+    /// [`HubError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::InvalidEvent`] if
+    /// it has no name, or the payload has no JSON form or is too large; [`ManageError::NoRoom`] while
+    /// the disk is nearly full.
     #[doc(alias = "signal")]
     pub async fn raise_event(
         &self,
@@ -204,7 +215,8 @@ impl InstanceHandle {
     ) -> Result<bool, ManageError> {
         match self.raise_event(name, payload).await {
             Ok(()) => Ok(true),
-            Err(ManageError::NoSuchInstance(_) | ManageError::Finished { .. }) => Ok(false),
+            Err(ManageError::Finished { .. }) => Ok(false),
+            Err(error) if error.is_no_such_instance() => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -247,8 +259,8 @@ impl InstanceHandle {
     /// it failed.
     ///
     /// # Errors
-    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; never [`ManageError::NoRoom`].
-    /// One that is suspended already stays so.
+    /// [`HubError::NoSuchInstance`], [`ManageError::Finished`]; never [`ManageError::NoRoom`]. One
+    /// that is suspended already stays so.
     pub async fn suspend(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Suspend { reason: reason.into() }).await
     }
@@ -257,9 +269,9 @@ impl InstanceHandle {
     /// is replayed with the current code.
     ///
     /// # Errors
-    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::StillSuspended`]
-    /// if its code still does not fit; [`ManageError::NoRoom`] while the disk is nearly full. One
-    /// that is not suspended is unaffected.
+    /// [`HubError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::StillSuspended`] if
+    /// its code still does not fit; [`ManageError::NoRoom`] while the disk is nearly full. One that is
+    /// not suspended is unaffected.
     pub async fn resume(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Resume { reason: reason.into() }).await
     }
@@ -268,7 +280,7 @@ impl InstanceHandle {
     /// token](crate::ActivityContext::cancellation_token); its sub-orchestrations go on.
     ///
     /// # Errors
-    /// [`ManageError::NoSuchInstance`], [`ManageError::Finished`]; never [`ManageError::NoRoom`].
+    /// [`HubError::NoSuchInstance`], [`ManageError::Finished`]; never [`ManageError::NoRoom`].
     #[doc(alias = "cancel")]
     pub async fn terminate(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Terminate { reason: reason.into(), recurse: false }).await
@@ -306,10 +318,10 @@ impl InstanceHandle {
     /// itself goes on if its code was mended.
     ///
     /// # Errors
-    /// [`ManageError::NoSuchInstance`], [`ManageError::NotFinished`], [`ManageError::NotFailed`];
-    /// [`ManageError::CannotRewind`] if the orchestrator did other things after the failure, was in
-    /// a critical section or waited for one, or had called an entity and had no answer: whether
-    /// that was carried out cannot be known; [`ManageError::NoRoom`] while the disk is nearly full.
+    /// [`HubError::NoSuchInstance`], [`ManageError::NotFinished`], [`ManageError::NotFailed`];
+    /// [`ManageError::CannotRewind`] if the orchestrator did other things after the failure, was in a
+    /// critical section or waited for one, or had called an entity and had no answer: whether that
+    /// was carried out cannot be known; [`ManageError::NoRoom`] while the disk is nearly full.
     pub async fn rewind(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Rewind { reason: reason.into() }).await
     }
@@ -326,8 +338,8 @@ impl InstanceHandle {
     /// instance recursively and start it anew if they are not to stay.
     ///
     /// # Errors
-    /// [`ManageError::Hub`] if there is no such instance, [`ManageError::Start`] if it is running
-    /// or the disk is nearly full.
+    /// [`HubError::NoSuchInstance`]; [`ManageError::Start`] if it is running or
+    /// the disk is nearly full.
     pub async fn restart(&self) -> Result<(), ManageError> {
         let request = self.request_again(self.instance_id.clone()).await?;
         self.hub.request_start(request).await.map_err(|error| ManageError::Start(Box::new(error)))
@@ -337,8 +349,8 @@ impl InstanceHandle {
     /// the new one. The input is that of the last execution, as of [`restart`](Self::restart).
     ///
     /// # Errors
-    /// [`ManageError::Hub`] if there is no such instance, [`ManageError::Start`] if the id is taken
-    /// or the disk is nearly full.
+    /// [`HubError::NoSuchInstance`]; [`ManageError::Start`] if the id is taken or
+    /// the disk is nearly full.
     pub async fn restart_as(&self, id: Option<&str>) -> Result<Self, ManageError> {
         let instance_id = id.map_or_else(|| Ok(InstanceId::generate()), InstanceId::new)?;
         let request = self.request_again(instance_id.clone()).await?;
@@ -351,8 +363,7 @@ impl InstanceHandle {
     /// Removes an instance that has ended, with its history. Its id may be used again.
     ///
     /// # Errors
-    /// [`ManageError::NoSuchInstance`], [`ManageError::NotFinished`]; never
-    /// [`ManageError::NoRoom`].
+    /// [`HubError::NoSuchInstance`], [`ManageError::NotFinished`]; never [`ManageError::NoRoom`].
     pub async fn purge(&self) -> Result<(), ManageError> {
         self.manage(Manage::Purge { child_of: None }).await
     }
@@ -371,10 +382,7 @@ impl InstanceHandle {
     /// As [`purge`](Self::purge).
     pub async fn purge_recursively(&self) -> Result<u64, ManageError> {
         let mut children = Vec::new();
-        let found = self.record_and_history().await.map_err(|error| match error {
-            HubError::NoSuchInstance(id) => ManageError::NoSuchInstance(id),
-            error => error.into(),
-        })?;
+        let found = self.record_and_history().await?;
         self.add_children(found, &mut children);
         let mut seen = BTreeSet::from([self.instance_id.clone()]);
         let mut next = 0;
@@ -394,7 +402,8 @@ impl InstanceHandle {
         for (child, parent) in children {
             match child.manage(Manage::Purge { child_of: Some(Box::new(parent)) }).await {
                 Ok(()) => purged += 1,
-                Err(ManageError::NoSuchInstance(_) | ManageError::NotFinished { .. }) => {}
+                Err(ManageError::NotFinished { .. }) => {}
+                Err(error) if error.is_no_such_instance() => {}
                 Err(error) => return Err(error),
             }
         }
@@ -446,14 +455,13 @@ impl InstanceHandle {
         }
     }
 
-    /// Waits until the instance has ended, or is suspended for its code; gives its record as of
-    /// then, even if the hub's [retention](crate::client::TaskHubBuilder::retention) purges it at
-    /// once.
+    /// Waits until the instance has ended, or is suspended for its code; gives its status as of then,
+    /// even if the hub's [retention](crate::client::TaskHubBuilder::retention) purges it at once.
     ///
     /// # Errors
     /// There is no such instance, or the hub stops before.
-    pub async fn wait_for_completion(&self) -> Result<InstanceRecord, HubError> {
-        Ok(self.ended().await?.record)
+    pub async fn wait_for_completion(&self) -> Result<InstanceStatus, HubError> {
+        Ok(self.ended().await?.record.into())
     }
 
     pub(crate) async fn ended(&self) -> Result<Box<Ended>, HubError> {

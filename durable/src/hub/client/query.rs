@@ -4,12 +4,15 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::page::sealed::ReadPage;
+use super::page::{Page, PageToken, Paging};
+use super::status::InstanceStatus;
 use crate::hub::error::{HubError, ManageError};
 use crate::hub::mail::{Mail, Manage, Managed};
 use crate::hub::task_hub::TaskHub;
 use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, Json, RuntimeStatus, Timestamp};
-use crate::store::{InstanceFilter, InstancePage};
+use crate::store::{InstanceFilter, Store, StoreError};
 
 /// The orchestration that drives schedules. A store may hold instances of it although this build has
 /// no schedules.
@@ -17,8 +20,6 @@ pub(crate) const SCHEDULE: &str = "durable.Schedule";
 /// The prefix of the ids of its instances.
 pub(crate) const SCHEDULE_IDS: &str = "durable.schedule:";
 
-/// How many instances are read at once.
-const PAGE: usize = 100;
 /// How many instances are purged at once.
 const PURGED_AT_ONCE: usize = 1000;
 
@@ -39,17 +40,9 @@ const PURGED_AT_ONCE: usize = 1000;
 /// let failed = InstanceQuery::new().of::<order>().status(RuntimeStatus::Failed);
 /// assert_eq!(hub.count(&failed).await?, 0);
 ///
-/// let japanese = InstanceQuery::new().tag("country", "jp").page_size(20);
-/// let mut after = None;
-/// loop {
-///     let page = hub.query(&japanese, after.as_ref()).await?;
-///     for instance in &page.instances {
-///         println!("{} is {}", instance.instance_id, instance.runtime_status);
-///     }
-///     after = page.next;
-///     if after.is_none() {
-///         break;
-///     }
+/// let mut japanese = hub.stream(InstanceQuery::new().tag("country", "jp"));
+/// while let Some(instance) = japanese.try_next().await? {
+///     println!("{} is {}", instance.instance_id, instance.runtime_status);
 /// }
 /// # hub.shutdown().await?;
 /// # Ok(())
@@ -59,7 +52,9 @@ const PURGED_AT_ONCE: usize = 1000;
 #[derive(Clone, Debug)]
 pub struct InstanceQuery {
     filter: InstanceFilter,
-    page_size: usize,
+    /// No instance has the custom status that is asked for.
+    finds_nothing: bool,
+    paging: Paging,
 }
 
 impl Default for InstanceQuery {
@@ -75,7 +70,7 @@ impl InstanceQuery {
     pub fn new() -> Self {
         let not_names = vec![SCHEDULE.to_owned()];
         let filter = InstanceFilter { not_names, ..InstanceFilter::default() };
-        Self { filter, page_size: PAGE }
+        Self { filter, finds_nothing: false, paging: Paging::default() }
     }
 
     /// Also the instances that drive schedules, of which there is one for each schedule.
@@ -139,16 +134,27 @@ impl InstanceQuery {
         self.with(|filter| drop(filter.tags.insert(key.into(), value.into())))
     }
 
-    /// With exactly this custom status.
-    pub fn custom_status(self, status: &impl Serialize) -> Self {
-        // What has no JSON form is no instance's status, and so finds none.
-        let json = serde_json::to_string(status).unwrap_or_default();
-        self.with(|filter| filter.custom_status = Some(Json::trusted(json)))
+    /// With exactly this custom status. One that has no JSON form is no instance's, and finds none.
+    pub fn custom_status(self, status: &(impl Serialize + ?Sized)) -> Self {
+        match serde_json::to_string(status) {
+            Ok(json) => self.custom_status_json(Json::trusted(json)),
+            Err(_) => Self { finds_nothing: true, ..self },
+        }
+    }
+
+    /// With exactly this custom status, down to the order of its fields.
+    pub fn custom_status_json(self, status: Json) -> Self {
+        self.with(|filter| filter.custom_status = Some(status))
     }
 
     /// How many instances there are on a page, at most; by default 100.
     pub fn page_size(self, instances: usize) -> Self {
-        Self { page_size: instances.max(1), ..self }
+        Self { paging: self.paging.with_size(instances), ..self }
+    }
+
+    /// Only instances behind this position: the [`next`](Page::next) of the page before.
+    pub fn after(self, token: impl Into<PageToken>) -> Self {
+        Self { paging: self.paging.starting_after(token.into()), ..self }
     }
 
     fn with(mut self, set: impl FnOnce(&mut InstanceFilter)) -> Self {
@@ -157,35 +163,40 @@ impl InstanceQuery {
     }
 }
 
-impl TaskHub {
-    /// Instances in the order of their ids, those behind `after`: a page of them.
-    ///
-    /// A page may be shorter than asked for though there are more; the last one has no
-    /// [`next`](InstancePage::next).
-    ///
-    /// # Errors
-    /// The hub was shut down, or its store failed.
-    pub async fn query(
-        &self,
-        query: &InstanceQuery,
-        after: Option<&InstanceId>,
-    ) -> Result<InstancePage, HubError> {
-        let (query, after) = (query.clone(), after.cloned());
-        self.read(move |store| store.instances(&query.filter, after.as_ref(), query.page_size))
-            .await
+impl ReadPage for InstanceQuery {
+    type Found = InstanceStatus;
+
+    fn paging(&mut self) -> &mut Paging {
+        &mut self.paging
     }
 
-    /// How many instances there are. It looks at all that the query's id prefix lets through.
+    fn read_page(
+        &self,
+        store: &dyn Store,
+        _now: Timestamp,
+    ) -> Result<Page<InstanceStatus>, StoreError> {
+        if self.finds_nothing {
+            return Ok(Page::new(Vec::new(), None));
+        }
+        let Paging { after, size } = &self.paging;
+        let found = store.instances(&self.filter, after.as_ref(), *size)?;
+        let items = found.instances.into_iter().map(InstanceStatus::from).collect();
+        Ok(Page::new(items, found.next))
+    }
+}
+
+impl TaskHub {
+    /// Counts the instances that the query finds. It reads all whose id has the query's prefix.
     ///
     /// # Errors
     /// The hub was shut down, or its store failed.
     pub async fn count(&self, query: &InstanceQuery) -> Result<u64, HubError> {
-        let (mut count, mut after) = (0, None);
+        let (mut count, mut query) = (0, query.clone());
         loop {
-            let page = self.query(query, after.as_ref()).await?;
-            count += page.instances.len() as u64;
+            let page = self.query(&query).await?;
+            count += page.items.len() as u64;
             match page.next {
-                Some(next) => after = Some(next),
+                Some(next) => query = query.after(next),
                 None => return Ok(count),
             }
         }
@@ -210,26 +221,26 @@ impl TaskHub {
     /// # Errors
     /// The hub was shut down, or its store failed; some may be removed then.
     pub async fn purge(&self, query: &InstanceQuery) -> Result<u64, ManageError> {
-        let query = InstanceQuery { page_size: PURGED_AT_ONCE, ..query.clone() };
-        let (mut purged, mut after) = (0, None);
+        let (mut purged, mut query) = (0, query.clone().page_size(PURGED_AT_ONCE));
         loop {
-            let page = self.query(&query, after.as_ref()).await?;
-            let ended = page.instances.iter().filter(|it| it.runtime_status.is_finished());
+            let page = self.query(&query).await?;
+            let ended = page.items.iter().filter(|it| it.runtime_status.is_finished());
             let mut replies = Vec::new();
-            for record in ended {
+            for instance in ended {
                 let purge = Manage::Purge { child_of: None };
-                replies.push(self.manage(&record.instance_id, purge).await?);
+                replies.push(self.manage(&instance.instance_id, purge).await?);
             }
             for reply in replies {
                 match reply.await.map_err(|_gone| self.error())? {
                     Ok(()) => purged += 1,
-                    // Somebody else was faster.
-                    Err(ManageError::NoSuchInstance(_) | ManageError::NotFinished { .. }) => {}
+                    // It was purged, or replaced, meanwhile.
+                    Err(error) if error.is_no_such_instance() => {}
+                    Err(ManageError::NotFinished { .. }) => {}
                     Err(error) => return Err(error),
                 }
             }
             match page.next {
-                Some(next) => after = Some(next),
+                Some(next) => query = query.after(next),
                 None => return Ok(purged),
             }
         }

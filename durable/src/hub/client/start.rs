@@ -60,7 +60,7 @@ impl TaskHub {
         Reply::new(async move {
             match hub.start_now(call).await {
                 Err(StartError::AlreadyExists { instance_id, .. }) => {
-                    let found = hub.get_instance::<O>(instance_id.as_str()).await?;
+                    let found = hub.find_instance::<O>(instance_id.as_str()).await?;
                     found.ok_or_else(|| HubError::NoSuchInstance(instance_id).into())
                 }
                 started => started,

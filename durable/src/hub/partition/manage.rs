@@ -28,13 +28,13 @@ impl Partition {
         content: Content,
     ) -> Result<Managed, Stopped> {
         let Some(mut resident) = self.take_resident(id)? else {
-            return Ok(Err(ManageError::NoSuchInstance(id.clone())));
+            return Ok(Err(ManageError::no_such_instance(id.clone())));
         };
         if let Manage::Purge { child_of: Some(parent) } = &what
             && resident.record.parent.as_ref().is_none_or(|known| !known.is_same_call(parent))
         {
             self.residents.put(resident);
-            return Ok(Err(ManageError::NoSuchInstance(id.clone())));
+            return Ok(Err(ManageError::no_such_instance(id.clone())));
         }
         if let Manage::Remove { reason } = &what {
             self.remove(&resident, reason)?;
@@ -179,7 +179,7 @@ impl Partition {
     /// Whether an event can be raised in an instance.
     pub(super) fn can_raise(&mut self, id: &InstanceId) -> Result<Managed, Stopped> {
         Ok(match self.status(id)? {
-            None => Err(ManageError::NoSuchInstance(id.clone())),
+            None => Err(ManageError::no_such_instance(id.clone())),
             Some(status) if status.is_finished() => {
                 Err(ManageError::Finished { instance_id: id.clone(), status })
             }

@@ -131,7 +131,7 @@ impl Partition {
                 Ok(()) => return Ok(()),
                 Err(error) => Err(error),
             },
-            (None, None) => Err(ManageError::NoSuchInstance(id.clone())),
+            (None, None) => Err(ManageError::no_such_instance(id.clone())),
         };
         let failed = |error| messages::terminated(&format!("it could not be rewound: {error}"));
         let answer = parent.map(|parent| messages::child_result(&parent, result.map_err(failed)));
@@ -151,7 +151,7 @@ impl Partition {
         };
         Ok(match end {
             Some(End::Completed(result)) => Ok(result),
-            _ => Err(ManageError::NoSuchInstance(id.clone())),
+            _ => Err(ManageError::no_such_instance(id.clone())),
         })
     }
 }

@@ -1,9 +1,11 @@
 //! What can happen to an instance, as observers are told.
 
+use serde::Serialize;
+
 use crate::protocol::{InstanceId, InstanceRecord, RuntimeStatus, Timestamp};
 
 /// Something that has happened to an instance, and is durable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LifecycleEvent {
     /// The instance.
@@ -28,7 +30,7 @@ pub struct LifecycleEvent {
 }
 
 /// What can happen to an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum LifecycleKind {
     /// It was started; its status is `Pending` if it begins at a later time. The first of its events.

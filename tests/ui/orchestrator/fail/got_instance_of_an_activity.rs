@@ -6,7 +6,7 @@ async fn charge(cents: u32) -> u32 {
 }
 
 async fn client(hub: TaskHub) -> Result<()> {
-    let run = hub.get_instance::<charge>("charge-5").await?;
+    let run = hub.find_instance::<charge>("charge-5").await?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 mod query;
 mod scheduled;
 
+use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::reply::Reply;
@@ -23,11 +24,11 @@ use crate::protocol::{
 };
 use crate::store::{Store, StoreError};
 
-pub use self::query::{CleanedEntities, EntityPage, EntityQuery};
-pub use self::scheduled::{ScheduledSignal, ScheduledSignalPage, ScheduledSignalQuery};
+pub use self::query::{CleanedEntities, EntityQuery};
+pub use self::scheduled::{ScheduledSignal, ScheduledSignalQuery};
 
 /// What is kept of an entity, as of the last commit that changed it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct EntityDetails {
     /// The entity.
@@ -106,7 +107,7 @@ impl TaskHub {
     }
 
     /// As [`signal_entity`](Self::signal_entity), to be delivered later: after a time, or at a time.
-    /// Until then [`scheduled_signals`](Self::scheduled_signals) finds it, and
+    /// Until then a [`ScheduledSignalQuery`] finds it, and
     /// [`cancel_scheduled_signal`](Self::cancel_scheduled_signal) takes it back.
     ///
     /// # Errors

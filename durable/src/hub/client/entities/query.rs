@@ -1,18 +1,18 @@
 //! Looking for entities, and cleaning up behind what is gone.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::{EntityDetails, details};
 use crate::entity::Entity;
+use crate::hub::client::page::sealed::ReadPage;
+use crate::hub::client::page::{Page, PageToken, Paging};
 use crate::hub::error::{EntityError, HubError};
 use crate::hub::mail::Mail;
 use crate::hub::task_hub::TaskHub;
-use crate::protocol::{EntityId, InstanceId, ParentInstance, Timestamp};
+use crate::protocol::{EntityId, ParentInstance, Timestamp};
 use crate::store::{InstanceFilter, Store, StoreError};
-
-/// How many entities are read at once.
-const PAGE: usize = 100;
 
 /// Which entities are looked for: those to which all that is said applies.
 ///
@@ -31,8 +31,9 @@ const PAGE: usize = 100;
 /// for page in ["home", "help", "contact"] {
 ///     hub.call_entity(Counter::at(page).add(1)).await?;
 /// }
-/// let found = hub.query_entities(&EntityQuery::new().of::<Counter>().key_prefix("h"), None).await?;
-/// let keys: Vec<_> = found.entities.iter().map(|entity| entity.entity_id.key()).collect();
+/// let query = EntityQuery::new().of::<Counter>().key_prefix("h");
+/// let found = hub.stream(query).try_collect().await?;
+/// let keys: Vec<_> = found.iter().map(|entity| entity.entity_id.key()).collect();
 /// assert_eq!(keys, ["help", "home"]);
 /// # hub.shutdown().await?;
 /// # Ok(())
@@ -47,20 +48,11 @@ pub struct EntityQuery {
     modified_to: Option<Timestamp>,
     leaves_out_state: bool,
     includes_transient: bool,
-    page_size: usize,
-}
-
-/// Some of the entities that were looked for, in the order of their ids.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EntityPage {
-    /// The entities.
-    pub entities: Vec<EntityDetails>,
-    /// After which id to look for more; none if there are no more. What follows may be nothing.
-    pub next: Option<EntityId>,
+    paging: Paging,
 }
 
 /// What [`TaskHub::clean_entities`] has found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CleanedEntities {
     /// Locks of critical sections whose orchestration is gone.
@@ -83,7 +75,7 @@ impl EntityQuery {
             modified_to: None,
             leaves_out_state: false,
             includes_transient: false,
-            page_size: PAGE,
+            paging: Paging::default(),
         }
     }
 
@@ -125,7 +117,12 @@ impl EntityQuery {
 
     /// How many entities there are on a page, at most; by default 100.
     pub fn page_size(self, entities: usize) -> Self {
-        Self { page_size: entities.max(1), ..self }
+        Self { paging: self.paging.with_size(entities), ..self }
+    }
+
+    /// Only entities behind this position: the [`next`](Page::next) of the page before.
+    pub fn after(self, token: impl Into<PageToken>) -> Self {
+        Self { paging: self.paging.starting_after(token.into()), ..self }
     }
 
     fn filter(&self) -> InstanceFilter {
@@ -140,19 +137,22 @@ impl EntityQuery {
             ..InstanceFilter::default()
         }
     }
+}
 
-    fn read(&self, store: &dyn Store, after: Option<&EntityId>) -> Result<EntityPage, StoreError> {
-        let mut after = after.map(|id| id.instance_id().clone());
-        let found = loop {
-            let found = store.instances(&self.filter(), after.as_ref(), self.page_size)?;
-            match &found.next {
-                // A store that has looked long enough ends a page anywhere, also where no entity is.
-                Some(next) if found.instances.is_empty() => after = Some(next.clone()),
-                _ => break found,
-            }
-        };
-        let last = found.instances.last().map(|record| &record.instance_id);
-        let next = found.next.as_ref().and(last).and_then(InstanceId::entity);
+impl ReadPage for EntityQuery {
+    type Found = EntityDetails;
+
+    fn paging(&mut self) -> &mut Paging {
+        &mut self.paging
+    }
+
+    fn read_page(
+        &self,
+        store: &dyn Store,
+        _now: Timestamp,
+    ) -> Result<Page<EntityDetails>, StoreError> {
+        let Paging { after, size } = &self.paging;
+        let found = store.instances(&self.filter(), after.as_ref(), *size)?;
         let mut entities = Vec::new();
         for record in &found.instances {
             let Some(mut entity) = details(store, record)? else { continue };
@@ -162,27 +162,11 @@ impl EntityQuery {
                 entities.push(entity);
             }
         }
-        Ok(EntityPage { entities, next })
+        Ok(Page::new(entities, found.next))
     }
 }
 
 impl TaskHub {
-    /// Entities in the order of their ids, those behind `after`: a page of them.
-    ///
-    /// A page may be shorter than asked for though there are more; the last one has no
-    /// [`next`](EntityPage::next).
-    ///
-    /// # Errors
-    /// The hub was shut down, or its store failed.
-    pub async fn query_entities(
-        &self,
-        query: &EntityQuery,
-        after: Option<&EntityId>,
-    ) -> Result<EntityPage, HubError> {
-        let (query, after) = (query.clone(), after.cloned());
-        self.read(move |store| query.read(store, after.as_ref())).await
-    }
-
     /// Releases locks of critical sections whose orchestration is gone.
     ///
     /// Locks end with their orchestration in the same commit, and an entity that is deleted leaves
@@ -193,20 +177,14 @@ impl TaskHub {
     /// The hub was shut down, or its store failed; some locks may be released then.
     pub async fn clean_entities(&self) -> Result<CleanedEntities, EntityError> {
         let query = EntityQuery::new().include_transient().leave_out_state();
-        let (mut cleaned, mut after) = (CleanedEntities::default(), None);
-        loop {
-            let page = self.query_entities(&query, after.as_ref()).await?;
-            for entity in page.entities {
-                let Some(owner) = entity.locked_by else { continue };
-                if self.is_gone(&owner).await? && self.unlock(&entity.entity_id, owner).await? {
-                    cleaned.orphaned_locks_released += 1;
-                }
-            }
-            after = page.next;
-            if after.is_none() {
-                return Ok(cleaned);
+        let (mut cleaned, mut entities) = (CleanedEntities::default(), self.stream(query));
+        while let Some(entity) = entities.try_next().await? {
+            let Some(owner) = entity.locked_by else { continue };
+            if self.is_gone(&owner).await? && self.unlock(&entity.entity_id, owner).await? {
+                cleaned.orphaned_locks_released += 1;
             }
         }
+        Ok(cleaned)
     }
 
     async fn is_gone(&self, owner: &ParentInstance) -> Result<bool, HubError> {

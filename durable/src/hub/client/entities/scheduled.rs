@@ -1,19 +1,19 @@
 //! Signals to entities that are not due: looking for them, and taking them back.
 
+use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::entity::Entity;
+use crate::hub::client::page::sealed::ReadPage;
+use crate::hub::client::page::{Page, PageToken, Paging};
 use crate::hub::error::HubError;
 use crate::hub::mail::Mail;
 use crate::hub::task_hub::TaskHub;
 use crate::protocol::{EntityId, EventKind, InstanceId, InstanceRecord, Json, Timestamp};
 use crate::store::{InstanceFilter, Store, StoreError};
 
-/// How many signals are read at once.
-const PAGE: usize = 100;
-
 /// A signal to an entity that is delivered later.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ScheduledSignal {
     /// By what it can be [cancelled](TaskHub::cancel_scheduled_signal). The id stays the same
@@ -31,24 +31,46 @@ pub struct ScheduledSignal {
     pub created_at: Timestamp,
 }
 
-/// Some of the signals that were looked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ScheduledSignalPage {
-    /// The signals, in the order of their entities' ids; those of one entity in no particular
-    /// order.
-    pub signals: Vec<ScheduledSignal>,
-    /// After which id to look for more; `None` if there are no more. What follows may be nothing.
-    pub next: Option<InstanceId>,
-}
-
-/// Which signals are looked for, of those that are not due: those to which all that is said
-/// applies.
+/// Which of the signals that are not due are looked for: those to which all that is said applies. They
+/// come in the order of their entities' ids; those of one entity in no particular order.
+///
+/// ```standalone_crate
+/// # use std::time::Duration;
+/// # use durable::prelude::*;
+/// # use serde::{Serialize, Deserialize};
+/// use durable::client::ScheduledSignalQuery;
+///
+/// #[derive(Default, Serialize, Deserialize)]
+/// struct Hold {
+///     is_released: bool,
+/// }
+///
+/// #[entity]
+/// impl Hold {
+///     fn release(&mut self) {
+///         self.is_released = true;
+///     }
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// let hub = TaskHub::builder().in_memory().open().await?;
+/// hub.signal_entity_at(Duration::from_hours(1), Hold::at("seat-7").release()).await?;
+///
+/// let page = hub.query(&ScheduledSignalQuery::new().of::<Hold>()).await?;
+/// let signal = &page.items[0];
+/// assert_eq!((signal.entity_id.key(), &*signal.operation), ("seat-7", "release"));
+/// assert!(hub.cancel_scheduled_signal(&signal.id).await?);
+/// assert!(!hub.cancel_scheduled_signal(&signal.id).await?, "it is gone");
+/// # hub.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a query does nothing until it is given to a hub"]
 #[derive(Clone, Debug)]
 pub struct ScheduledSignalQuery {
     id_prefix: String,
-    page_size: usize,
+    paging: Paging,
 }
 
 impl Default for ScheduledSignalQuery {
@@ -60,7 +82,7 @@ impl Default for ScheduledSignalQuery {
 impl ScheduledSignalQuery {
     /// All signals that are not due.
     pub fn new() -> Self {
-        Self { id_prefix: String::new(), page_size: PAGE }
+        Self { id_prefix: String::new(), paging: Paging::default() }
     }
 
     /// To entities of the kind `E`.
@@ -80,28 +102,41 @@ impl ScheduledSignalQuery {
 
     /// How many signals there are on a page, at most; by default 100.
     pub fn page_size(self, signals: usize) -> Self {
-        Self { page_size: signals.max(1), ..self }
+        Self { paging: self.paging.with_size(signals), ..self }
     }
 
-    fn read(
+    /// Only signals behind this position: the [`next`](Page::next) of the page before.
+    pub fn after(self, token: impl Into<PageToken>) -> Self {
+        Self { paging: self.paging.starting_after(token.into()), ..self }
+    }
+}
+
+/// Signals come in the order of their entities' ids; those of one entity in no particular order.
+impl ReadPage for ScheduledSignalQuery {
+    type Found = ScheduledSignal;
+
+    fn paging(&mut self) -> &mut Paging {
+        &mut self.paging
+    }
+
+    fn read_page(
         &self,
         store: &dyn Store,
-        after: Option<&InstanceId>,
         now: Timestamp,
-    ) -> Result<ScheduledSignalPage, StoreError> {
+    ) -> Result<Page<ScheduledSignal>, StoreError> {
         let filter = InstanceFilter {
             scheduled_signals: true,
             id_prefix: self.id_prefix.clone(),
             ..InstanceFilter::default()
         };
-        let found = store.instances(&filter, after, self.page_size)?;
-        let mut page = ScheduledSignalPage { signals: Vec::new(), next: found.next };
+        let Paging { after, size } = &self.paging;
+        let found = store.instances(&filter, after.as_ref(), *size)?;
+        let mut signals = Vec::new();
         for record in found.instances {
-            // What has come due waits for its entity like any other signal.
-            let signal = signal(store, record)?.filter(|signal| signal.due_at > now);
-            page.signals.extend(signal);
+            // One that has come due is queued for its entity and can no longer be cancelled.
+            signals.extend(signal(store, record)?.filter(|signal| signal.due_at > now));
         }
-        Ok(page)
+        Ok(Page::new(signals, found.next))
     }
 }
 
@@ -132,55 +167,6 @@ fn signal(
 }
 
 impl TaskHub {
-    /// A page of delayed signals from any sender, in the order of their entities' ids, starting
-    /// after `after`.
-    ///
-    /// A page may be shorter than asked for though there are more; the last one has no
-    /// [`next`](ScheduledSignalPage::next).
-    ///
-    /// ```standalone_crate
-    /// # use std::time::Duration;
-    /// # use durable::prelude::*;
-    /// # use serde::{Serialize, Deserialize};
-    /// use durable::client::ScheduledSignalQuery;
-    ///
-    /// #[derive(Default, Serialize, Deserialize)]
-    /// struct Hold {
-    ///     is_released: bool,
-    /// }
-    ///
-    /// #[entity]
-    /// impl Hold {
-    ///     fn release(&mut self) {
-    ///         self.is_released = true;
-    ///     }
-    /// }
-    ///
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<()> {
-    /// let hub = TaskHub::builder().in_memory().open().await?;
-    /// hub.signal_entity_at(Duration::from_hours(1), Hold::at("seat-7").release()).await?;
-    ///
-    /// let page = hub.scheduled_signals(&ScheduledSignalQuery::new().of::<Hold>(), None).await?;
-    /// let signal = &page.signals[0];
-    /// assert_eq!((signal.entity_id.key(), &*signal.operation), ("seat-7", "release"));
-    /// assert!(hub.cancel_scheduled_signal(&signal.id).await?);
-    /// assert!(!hub.cancel_scheduled_signal(&signal.id).await?, "it is gone");
-    /// # hub.shutdown().await
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// The hub was shut down, or its store failed.
-    pub async fn scheduled_signals(
-        &self,
-        query: &ScheduledSignalQuery,
-        after: Option<&InstanceId>,
-    ) -> Result<ScheduledSignalPage, HubError> {
-        let (query, after, now) = (query.clone(), after.cloned(), self.now());
-        self.read(move |store| query.read(store, after.as_ref(), now)).await
-    }
-
     /// Takes back a signal whose time has not come; gives whether there was one. When this returns
     /// `true`, that is durable, and the signal is never delivered.
     ///

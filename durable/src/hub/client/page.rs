@@ -1,0 +1,289 @@
+//! How every query gives its results: page by page, or one by one as a stream.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::str::FromStr;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use serde::{Deserialize, Serialize};
+
+use crate::hub::TaskHub;
+use crate::hub::error::HubError;
+use crate::protocol::{EntityId, InstanceId, InvalidInstanceId, Timestamp};
+use crate::store::{Store, StoreError};
+
+/// How many items are read at once unless a query says otherwise.
+const PAGE_SIZE: usize = 100;
+
+/// What [`TaskHub::query`] and [`TaskHub::stream`] take: an
+/// [`InstanceQuery`](crate::client::InstanceQuery), [`EntityQuery`](crate::client::EntityQuery),
+/// [`ScheduleQuery`](crate::schedule::ScheduleQuery) or [`ScheduledSignalQuery`](crate::client::ScheduledSignalQuery).
+///
+/// All of them have the methods `page_size` and `after`.
+pub trait Query: sealed::ReadPage<Found = Self::Item> {
+    /// What it finds.
+    type Item: Send + 'static;
+}
+
+impl<Q: sealed::ReadPage> Query for Q {
+    type Item = Q::Found;
+}
+
+pub(crate) mod sealed {
+    use super::{Page, Paging, Store, StoreError, Timestamp};
+
+    /// Sealed: only this crate's queries can be given to a hub.
+    pub trait ReadPage: Clone + Send + Sync + 'static {
+        type Found: Send + 'static;
+
+        fn paging(&mut self) -> &mut Paging;
+
+        /// Reads a page. It may be short, or empty, although more follows.
+        fn read_page(
+            &self,
+            store: &dyn Store,
+            now: Timestamp,
+        ) -> Result<Page<Self::Found>, StoreError>;
+    }
+}
+
+/// Where a query begins to read, and how much it reads at once.
+#[derive(Clone, Debug)]
+pub struct Paging {
+    pub(crate) after: Option<InstanceId>,
+    pub(crate) size: usize,
+}
+
+impl Default for Paging {
+    fn default() -> Self {
+        Self { after: None, size: PAGE_SIZE }
+    }
+}
+
+impl Paging {
+    pub(crate) fn with_size(self, items: usize) -> Self {
+        Self { size: items.max(1), ..self }
+    }
+
+    pub(crate) fn starting_after(self, token: PageToken) -> Self {
+        Self { after: Some(token.0), ..self }
+    }
+}
+
+/// A part of what a query finds, in the order of ids; see [`TaskHub::query`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Page<T> {
+    /// What was found: at most the query's `page_size`, and possibly fewer although more follow.
+    pub items: Vec<T>,
+    /// Where the next page begins: give it to the query's `after`. `None` on the last page.
+    pub next: Option<PageToken>,
+}
+
+impl<T> Page<T> {
+    pub(crate) fn new(items: Vec<T>, next: Option<InstanceId>) -> Self {
+        Self { items, next: next.map(PageToken) }
+    }
+}
+
+/// Where a page begins. It is a position in the order of ids, so it stays valid across restarts and
+/// whatever is added or removed meanwhile.
+///
+/// As text, and in JSON, it can be handed to a remote client, which gives it back:
+///
+/// ```
+/// use durable::client::{InstanceQuery, PageToken};
+///
+/// let token: PageToken = "order-7".parse()?;
+/// let next = InstanceQuery::new().after(token);
+/// # Ok::<(), durable::client::InvalidPageToken>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PageToken(InstanceId);
+
+/// A text that is not a [`PageToken`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a page token; give the `next` of an earlier page, or leave it out to begin anew")]
+pub struct InvalidPageToken(#[source] InvalidInstanceId);
+
+impl fmt::Display for PageToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for PageToken {
+    type Err = InvalidPageToken;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPageToken> {
+        InstanceId::try_from(text.to_owned()).map(Self).map_err(InvalidPageToken)
+    }
+}
+
+/// The position behind an instance.
+impl From<InstanceId> for PageToken {
+    fn from(id: InstanceId) -> Self {
+        Self(id)
+    }
+}
+
+/// The position behind an entity.
+impl From<EntityId> for PageToken {
+    fn from(id: EntityId) -> Self {
+        Self(id.instance_id().clone())
+    }
+}
+
+impl TaskHub {
+    /// Reads one page of what a query finds, in the order of ids.
+    ///
+    /// A page may hold fewer items than `page_size`, or none, although more follow; only the last page
+    /// has no [`next`](Page::next). [`stream`](Self::stream) gives all items one by one.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// use durable::client::InstanceQuery;
+    ///
+    /// # #[orchestrator]
+    /// # async fn order(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// # let hub = TaskHub::builder().in_memory().open().await?;
+    /// # hub.start(order()).await?.result().await?;
+    /// let mut query = InstanceQuery::new().of::<order>().page_size(20);
+    /// loop {
+    ///     let page = hub.query(&query).await?;
+    ///     for instance in &page.items {
+    ///         println!("{} is {}", instance.instance_id, instance.runtime_status);
+    ///     }
+    ///     let Some(next) = page.next else { break };
+    ///     query = query.after(next);
+    /// }
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The hub was shut down, or its store failed.
+    pub async fn query<Q: Query>(&self, query: &Q) -> Result<Page<Q::Item>, HubError> {
+        let (query, now) = (query.clone(), self.now());
+        self.read(move |store| query.read_page(store, now)).await
+    }
+
+    /// Gives all that a query finds one by one, in the order of ids. A page at a time is read.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// use durable::RuntimeStatus;
+    /// use durable::client::InstanceQuery;
+    ///
+    /// # #[orchestrator]
+    /// # async fn order(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// # let hub = TaskHub::builder().in_memory().open().await?;
+    /// # hub.start(order()).await?.result().await?;
+    /// let mut failed = hub.stream(InstanceQuery::new().status(RuntimeStatus::Failed));
+    /// while let Some(instance) = failed.try_next().await? {
+    ///     hub.instance(&instance.instance_id)?.rewind("the bank is open again").await?;
+    /// }
+    ///
+    /// let all = hub.stream(InstanceQuery::new()).try_collect().await?;
+    /// assert_eq!(all.len(), 1);
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stream<Q: Query>(&self, query: Q) -> QueryStream<Q> {
+        QueryStream {
+            hub: self.clone(),
+            query,
+            items: Vec::new().into_iter(),
+            reading: None,
+            is_last: false,
+        }
+    }
+}
+
+type Reading<T> = Pin<Box<dyn Future<Output = Result<Page<T>, HubError>> + Send>>;
+
+/// All that a query finds, one by one; made by [`TaskHub::stream`].
+///
+/// It is a [`Stream`] of the crate `futures-core`, whose items are `Result`s. After an error, the next
+/// item is that of the same page read again.
+#[must_use = "a stream reads nothing until it is asked for an item"]
+pub struct QueryStream<Q: Query> {
+    hub: TaskHub,
+    query: Q,
+    items: std::vec::IntoIter<Q::Item>,
+    reading: Option<Reading<Q::Item>>,
+    is_last: bool,
+}
+
+impl<Q: Query> QueryStream<Q> {
+    /// The next item; `None` when there are no more.
+    ///
+    /// # Errors
+    /// The hub was shut down, or its store failed.
+    pub async fn try_next(&mut self) -> Result<Option<Q::Item>, HubError> {
+        poll_fn(|cx| self.poll_item(cx)).await.transpose()
+    }
+
+    /// All items that are left, in memory at once.
+    ///
+    /// # Errors
+    /// As [`try_next`](Self::try_next).
+    pub async fn try_collect(mut self) -> Result<Vec<Q::Item>, HubError> {
+        let mut items = Vec::new();
+        while let Some(item) = self.try_next().await? {
+            items.push(item);
+        }
+        Ok(items)
+    }
+
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Q::Item, HubError>>> {
+        loop {
+            if let Some(item) = self.items.next() {
+                return Poll::Ready(Some(Ok(item)));
+            }
+            if self.is_last {
+                return Poll::Ready(None);
+            }
+            let reading = self.reading.get_or_insert_with(|| {
+                let (hub, query) = (self.hub.clone(), self.query.clone());
+                Box::pin(async move { hub.query(&query).await })
+            });
+            let Poll::Ready(page) = reading.as_mut().poll(cx) else { return Poll::Pending };
+            self.reading = None;
+            match page {
+                Ok(page) => {
+                    self.items = page.items.into_iter();
+                    self.is_last = page.next.is_none();
+                    self.query.paging().after = page.next.map(|token| token.0);
+                }
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+    }
+}
+
+/// Items are never pinned.
+impl<Q: Query> Unpin for QueryStream<Q> {}
+
+impl<Q: Query> Stream for QueryStream<Q> {
+    type Item = Result<Q::Item, HubError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_item(cx)
+    }
+}
+
+impl<Q: Query> fmt::Debug for QueryStream<Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueryStream").field("is_last", &self.is_last).finish_non_exhaustive()
+    }
+}

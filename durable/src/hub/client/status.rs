@@ -1,0 +1,85 @@
+//! What a client is told of an instance without reading its history.
+
+use serde::Serialize;
+
+use crate::protocol::{
+    ExecutionId, InstanceId, InstanceRecord, Json, ParentInstance, RuntimeStatus, Suspension, Tags,
+    Timestamp,
+};
+
+/// How far an instance is, as of its last commit.
+///
+/// In JSON its fields have these names; times are RFC 3339, ids are strings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct InstanceStatus {
+    /// The instance.
+    pub instance_id: InstanceId,
+    /// Its present execution: each continue-as-new and each restart begins another one.
+    pub execution_id: ExecutionId,
+    /// Name of its orchestration.
+    pub name: String,
+    /// Version of its orchestration.
+    pub version: Option<String>,
+    /// How far it is.
+    pub runtime_status: RuntimeStatus,
+    /// When it was started.
+    pub created_at: Timestamp,
+    /// When its last episode was written; when it ended, if it has.
+    pub last_updated_at: Timestamp,
+    /// Why it is suspended, if it is.
+    pub suspension: Option<Suspension>,
+    /// The orchestration that waits for its result, if it is a sub-orchestration.
+    pub parent: Option<ParentInstance>,
+    /// Its tags.
+    pub tags: Tags,
+    /// The custom status that its orchestrator set last.
+    pub custom_status: Option<Json>,
+    /// When its next timer, retry, time limit, delayed start or purge is due.
+    pub next_due: Option<Timestamp>,
+    /// Which execution of the instance it is in, from 0: one more with each continue-as-new.
+    pub generation: u64,
+    /// The number of events in its history. Together with `execution_id` it changes whenever the
+    /// history does.
+    pub history_len: u64,
+}
+
+impl From<InstanceRecord> for InstanceStatus {
+    fn from(record: InstanceRecord) -> Self {
+        // What is left out is for the owner of the instance's partition only.
+        let InstanceRecord {
+            instance_id,
+            execution_id,
+            name,
+            version,
+            runtime_status,
+            created_at,
+            last_updated_at,
+            suspension,
+            history_len,
+            last_episode: _,
+            parent,
+            tags,
+            custom_status,
+            next_due,
+            active: _,
+            generation,
+        } = record;
+        Self {
+            instance_id,
+            execution_id,
+            name,
+            version,
+            runtime_status,
+            created_at,
+            last_updated_at,
+            suspension,
+            parent,
+            tags,
+            custom_status,
+            next_due,
+            generation,
+            history_len,
+        }
+    }
+}
