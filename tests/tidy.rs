@@ -138,9 +138,10 @@ fn unsafe_code_stands_in_one_place() {
 #[test]
 fn user_code_runs_where_its_panics_are_caught() {
     let layers = ["durable/src/engine", "durable/src/entity", "durable/src/hub"];
-    // Durable futures are polled by those of users, and a reply by whoever waits for it.
+    // Durable futures are polled by those of users; a reply and a stream by whoever waits for it.
     let polling = [
         "entity/operation.rs",
+        "hub/client/page.rs",
         "hub/client/reply.rs",
         "hub/telemetry/spans.rs",
         "hub/time/wait.rs",
