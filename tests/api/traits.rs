@@ -3,11 +3,11 @@
 use std::fmt::Debug;
 
 use durable::client::{
-    CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityPage, EntityQuery,
-    HubError, InstanceDetails, InstanceQuery, LifecycleError, LifecycleEvent, LifecycleEvents,
-    LifecycleKind, ManageError, OpenError, RegistryError, Reply, ResultError, Retention,
-    ScheduledSignal, ScheduledSignalPage, ScheduledSignalQuery, ShutdownReport, StartError,
-    TaskHubBuilder, VersionMatch,
+    CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityQuery, HubError,
+    InstanceDetails, InstanceQuery, InstanceStatus, InvalidPageToken, LifecycleError,
+    LifecycleEvent, LifecycleEvents, LifecycleKind, ManageError, OpenError, Page, PageToken,
+    QueryStream, Registered, RegistryError, Reply, ResultError, Retention, ScheduledSignal,
+    ScheduledSignalQuery, ShutdownReport, StartError, TaskHubBuilder, VersionMatch,
 };
 use durable::entity::{
     CriticalSection, DynamicHandle, DynamicLocked, LockEntities, LockTask, LockedOperation,
@@ -64,10 +64,11 @@ fn every_public_type_implements_debug_and_clone_where_it_can() {
     all!(shared: Call<step>, Call<work>, ActivityContext, RetryPolicy, RuntimeStatus, State<u8>);
     all!(shared: TaskHub, TaskHubBuilder, InstanceHandle, OrchestrationHandle<work>, Error);
     all!(shared: TaskFailed, InstanceId, EntityId, Operation<u8>, Operation<u8, Bare>, DynamicHandle);
-    all!(shared: CleanedEntities, EntityDetails, EntityError, EntityPage, EntityQuery, HubError);
+    all!(shared: CleanedEntities, EntityDetails, EntityError, EntityQuery, HubError);
+    all!(shared: InstanceStatus, InvalidPageToken, Page<InstanceStatus>, PageToken, Registered);
     all!(shared: InstanceDetails, InstanceQuery, LifecycleError, LifecycleEvent, LifecycleKind);
     all!(shared: ManageError, RegistryError, ResultError, Retention, ScheduledSignal, StartError);
-    all!(shared: ScheduledSignalPage, ScheduledSignalQuery, ShutdownReport, VersionMatch);
+    all!(shared: ScheduledSignalQuery, ShutdownReport, VersionMatch);
     all!(shared: InvalidSchedule, Recurrence, Schedule, ScheduleDescription, ScheduleError);
     all!(shared: ScheduleHandle, ScheduleQuery, ScheduleStatus, ScheduleUpdate, ScheduledCall);
     all!(shared: RetryContext, InvalidRetryPolicy, Elapsed, Race8<u8, u8, u8, u8, u8, u8, u8, u8>);
@@ -82,7 +83,7 @@ fn every_public_type_implements_debug_and_clone_where_it_can() {
     all!(sent: OpenError, EntityContext, LifecycleEvents, CustomStatusWatch<Bare>);
     all!(sent: MemoryStore, SledStore, DynamicLocked);
     all!(debug: ContinueAsNew<u8>);
-    all!(debug: Reply<Bare>);
+    all!(debug: Reply<Bare>, QueryStream<InstanceQuery>);
 
     // What an orchestrator awaits belongs to its thread, and is awaited once.
     all!(debug: OrchestrationContext, Task<Bare, Bare>, Timer, ExternalEventWait<Bare>);
