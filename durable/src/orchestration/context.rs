@@ -1,4 +1,4 @@
-//! What an orchestrator knows of its instance.
+//! The context of an orchestrator: its first parameter.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -28,9 +28,10 @@ use crate::protocol::{
 };
 use crate::registry::compare_versions;
 
-/// What an orchestrator knows of its instance; its first parameter.
+/// The context of an orchestrator: its first parameter. It describes the instance and makes requests
+/// for it.
 ///
-/// Everything it answers is the same in every replay.
+/// Everything that it returns is the same in every replay.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -65,7 +66,7 @@ impl OrchestrationContext {
         self.name
     }
 
-    /// Version with which the instance was started.
+    /// The version with which the instance was started.
     pub fn version(&self) -> Option<&str> {
         self.started.version.as_deref()
     }
@@ -94,7 +95,7 @@ impl OrchestrationContext {
         compare_versions(self.version(), Some(version))
     }
 
-    /// The instance.
+    /// The id of the instance.
     pub fn instance_id(&self) -> &InstanceId {
         &self.scope.instance_id
     }
@@ -104,12 +105,12 @@ impl OrchestrationContext {
         self.started.parent.as_ref()
     }
 
-    /// What the instance is marked with; those of its parent included.
+    /// The tags of the instance, including those of its parent.
     pub fn tags(&self) -> &Tags {
         &self.started.tags
     }
 
-    /// A setting that the hub had for orchestrators when this execution began; see
+    /// A property that the hub had when this execution began; see
     /// [`TaskHubBuilder::property`](crate::client::TaskHubBuilder::property).
     pub fn property(&self, key: &str) -> Option<&str> {
         self.started.properties.get(key).map(String::as_str)
@@ -120,30 +121,31 @@ impl OrchestrationContext {
         self.started.trace_context.as_ref()
     }
 
-    /// Which execution of the instance this is, from 0: one more with each
+    /// Which execution of the instance this is, counted from 0: incremented by each
     /// [`continue_as_new`](Self::continue_as_new).
     pub fn generation(&self) -> u64 {
         self.started.generation
     }
 
-    /// Its present execution.
+    /// The id of the present execution.
     pub fn execution_id(&self) -> ExecutionId {
         self.scope.execution_id
     }
 
-    /// The time at which the present episode began. It stands still between two awaits.
+    /// The time at which the present episode began. It does not change between two awaits.
     pub fn current_utc_datetime(&self) -> DateTime<Utc> {
         self.scope.clock().to_datetime()
     }
 
-    /// Whether what happens now happened before, and is only being replayed.
+    /// Whether the code that runs now is being replayed.
     ///
-    /// For log lines and the like; an orchestrator that decides by it is not deterministic.
+    /// Use it for log lines and the like. An orchestrator whose decisions depend on it is not
+    /// deterministic.
     pub fn is_replaying(&self) -> bool {
         self.scope.is_replaying()
     }
 
-    /// A GUID that is the same in every replay, and different from all others.
+    /// A unique GUID that is the same in every replay.
     ///
     /// It is derived as in Durable Functions: version 5, from the instance id, the time of the
     /// episode and a counter. After a continue-as-new the execution id takes the place of the
@@ -162,14 +164,14 @@ impl OrchestrationContext {
 
     /// A random number that is the same in every replay.
     ///
-    /// Good for a choice, a delay or a sample; not for secrets, since it follows from ids that are
+    /// Use it for a choice, a delay or a sample, but not for secrets: it is derived from ids, which are
     /// not secret.
     pub fn random_u64(&self) -> u64 {
         let (high, low) = Uuid::from_bytes(*self.execution_id().as_bytes()).as_u64_pair();
         chance::number(high ^ low, self.scope.next_random())
     }
 
-    /// A random number from 0 to 1 (1 not included) that is the same in every replay.
+    /// A random number in `0.0..1.0` that is the same in every replay.
     pub fn random_f64(&self) -> f64 {
         chance::fraction(self.random_u64())
     }
@@ -210,18 +212,18 @@ impl OrchestrationContext {
         Ok(())
     }
 
-    /// The custom status of an orchestrator of this crate, whatever the limit that a user has set.
+    /// Sets the custom status regardless of the limit: for the orchestrators of this crate.
     pub(crate) fn say(&self, status: Json) {
         self.scope.set_custom_status(CustomStatus::Set(status));
     }
 
-    /// Takes back what was said with [`set_custom_status`](Self::set_custom_status).
+    /// Removes the custom status; see [`set_custom_status`](Self::set_custom_status).
     pub fn clear_custom_status(&self) {
         self.scope.set_custom_status(CustomStatus::Cleared);
     }
 
-    /// A timer: after a time, or at a time. It is durable: it costs no memory while it runs and may
-    /// run for years. Dropping it cancels it.
+    /// A durable timer: after a duration, or at a point in time. It survives restarts and may run for
+    /// years. An instance that only waits for a timer needs no memory. Dropping the timer cancels it.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -244,12 +246,12 @@ impl OrchestrationContext {
         Timer::new(Rc::clone(&self.scope), when, Location::caller())
     }
 
-    /// The next external event of this name, which somebody
-    /// [raises](crate::InstanceHandle::raise_event): read as a `T`.
+    /// Waits for the next external event of this name, and reads its payload as a `T`. Clients and other
+    /// instances [raise](crate::InstanceHandle::raise_event) events.
     ///
-    /// Names are compared without regard to case. Events that come before they are waited for are
-    /// kept, in order. A wait that is dropped loses no event. What cannot be read as a `T` is an
-    /// error of the wait, and the event is used up.
+    /// Names are compared without regard to case. Events that come in before they are waited for are
+    /// kept in order. Dropping a wait loses no event. If the payload cannot be read as a `T`, the wait
+    /// fails and the event is consumed.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -271,7 +273,7 @@ impl OrchestrationContext {
         ExternalEventWait::new(Rc::clone(&self.scope), name, payload())
     }
 
-    /// The next event of the declared type `T`; see [`event`](macro@crate::event).
+    /// Waits for the next event of the declared type `T`; see [`event`](macro@crate::event).
     pub fn wait_for_event<T: ExternalEvent>(&self) -> ExternalEventWait<T> {
         ExternalEventWait::new(Rc::clone(&self.scope), T::NAME, T::codec())
     }
@@ -345,8 +347,8 @@ impl OrchestrationContext {
         Ok(id.unwrap_or_else(|| InstanceId::of_child(self.execution_id(), task)))
     }
 
-    /// Starts an orchestration of which only the name is known, since it comes from a record, and
-    /// whose input was checked when that was made.
+    /// Starts an orchestration by name. The name and the input come from a record, and were checked when
+    /// that was made.
     #[cfg_attr(not(feature = "schedules"), allow(dead_code, reason = "for schedules"))]
     #[track_caller]
     pub(crate) fn start_named(&self, start: NamedStart) {
@@ -432,7 +434,7 @@ impl OrchestrationContext {
     }
 }
 
-/// What is to be started by name, and as which instance.
+/// An orchestration to start by name, and its instance id.
 #[cfg_attr(not(feature = "schedules"), allow(dead_code, reason = "for schedules"))]
 #[derive(Clone, Debug)]
 pub(crate) struct NamedStart {

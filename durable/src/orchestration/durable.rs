@@ -1,8 +1,8 @@
-//! What an orchestrator may await: only what is recorded.
+//! What an orchestrator may await: only futures whose results are recorded.
 //!
 //! `#[orchestrator]` and `#[helper]` turn every `E.await` into `check(E).await`. `check` is the
-//! identity, bounded by [`Durable`], a marker without associated types: so awaiting anything else is
-//! one error, on the user's expression, and no type is changed by it.
+//! identity function, bounded by [`Durable`], a marker trait without associated types. So awaiting
+//! anything else is one error, on the user's expression, and no type changes.
 //!
 //! Read next: `entity/in_critical_section.rs` (what else is checked where entities are locked).
 
@@ -69,7 +69,7 @@ impl<F> fmt::Debug for DurableBlock<F> {
     }
 }
 
-/// The identity, for what is durable.
+/// Returns its argument, which must be durable.
 #[inline]
 pub fn check<F: Durable>(future: F) -> F {
     future

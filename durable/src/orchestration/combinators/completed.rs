@@ -1,4 +1,4 @@
-//! The results of any number of tasks of one type, as they come.
+//! `as_completed`: the results of a list of tasks, in the order in which they complete.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -7,14 +7,13 @@ use std::task::{Context, Poll};
 use super::Children;
 use crate::orchestration::durable::Durable;
 
-/// Gives the results of `tasks` one by one, in the order in which they are done.
+/// Yields the results of `tasks` one by one, in the order in which they complete.
 ///
-/// Nothing is begun before [`next`](AsCompleted::next) is awaited for the first time; then all are, or
-/// as many as [`at_most`](AsCompleted::at_most) says.
-/// Tasks that are done while the orchestrator awaits something else are kept in their order; blocks
-/// of several steps get further only while `next` is awaited. Dropping this cancels those that are
-/// not done. A task is polled when it is begun and when it gets further, however many others there
-/// are.
+/// No task starts before [`next`](AsCompleted::next) is first awaited. Then all tasks start, unless
+/// [`at_most`](AsCompleted::at_most) limits the concurrency. Results that arrive while the
+/// orchestrator awaits something else are kept in order. An `async` block with several steps makes
+/// progress only while `next` is awaited. Dropping this cancels the tasks that are not done. A task is
+/// polled only when it starts and when it makes progress, so large lists are cheap.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -40,22 +39,21 @@ where
     AsCompleted { children: Children::new(tasks).in_order_of_results(), done: VecDeque::new() }
 }
 
-/// Tasks whose results are taken as they come: what [`as_completed`] gives.
+/// Tasks whose results are taken in the order in which they complete; see [`as_completed`].
 #[must_use = "nothing is begun until `next` is awaited"]
 #[derive(Debug)]
 pub struct AsCompleted<F: Future> {
     children: Children<F>,
-    /// Those that are done and whose results are not taken.
+    /// The tasks whose results were not taken yet.
     done: VecDeque<usize>,
 }
 
 impl<F: Future> AsCompleted<F> {
-    /// Has at most `count` tasks begun and not done at any time: when one is done, the next in
-    /// order is begun. 0 counts as 1.
+    /// Runs at most `count` tasks at a time: when one is done, the next in order starts. 0 counts as 1.
     ///
-    /// The next one is begun while [`next`](Self::next) is awaited: an orchestrator that awaits something
-    /// else for long lets places stay empty. What was [spawned](crate::Call::spawn) before has begun
-    /// already and is not held back.
+    /// Tasks start only while [`next`](Self::next) is awaited, so an orchestrator that awaits something
+    /// else for long runs fewer. Tasks that were [spawned](crate::Call::spawn) before have already
+    /// started and are not held back.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -79,10 +77,10 @@ impl<F: Future> AsCompleted<F> {
         Self { children: self.children.at_most(count), done: self.done }
     }
 
-    /// Waits for the next result: the index of its task in the list, and what it gave. `None` when
-    /// all were given.
+    /// Waits for the next result: the index of its task in the list, and its output. `None` once all
+    /// results were taken.
     ///
-    /// Dropping the future that this returns, as the loser of a [`race`](crate::race) is, loses no
+    /// Dropping the returned future, for example as the loser of a [`race`](crate::race) is, loses no
     /// result.
     ///
     /// ```

@@ -1,4 +1,4 @@
-//! Waiting for all of a tuple, in which every task has its own type.
+//! `join` and `try_join`: all tasks of a tuple, each with its own type.
 
 use std::fmt;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use super::Child;
 use crate::orchestration::durable::Durable;
 
-/// Waits for all tasks of a tuple (of up to eight) and gives a tuple of their results.
+/// Waits for all tasks of a tuple (of up to eight) and returns a tuple of their results.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -26,8 +26,8 @@ pub fn join<T: JoinTuple<Children = C>, C>(tasks: T) -> Join<C> {
     Join { children: tasks.into_children() }
 }
 
-/// Waits for all tasks of a tuple (of up to eight), or for the first that fails: the rest is
-/// dropped then, which cancels it. All errors must be of one type.
+/// Waits for all tasks of a tuple (of up to eight), or for the first that fails; the others are then
+/// dropped, which cancels them. All errors must have the same type.
 ///
 /// ```
 /// # use durable::prelude::*;

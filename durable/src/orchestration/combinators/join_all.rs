@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use super::Children;
 use crate::orchestration::durable::Durable;
 
-/// Waits for all of `tasks` and gives their results in the same order.
+/// Waits for all `tasks` and returns their results in the same order.
 ///
 /// All start at once, unless [`at_most`](JoinAll::at_most) bounds the concurrency. A task is polled
 /// when it starts and when it makes progress, however many others there are.
@@ -30,8 +30,8 @@ where
     JoinAll { children: Children::new(tasks) }
 }
 
-/// Waits for all of `tasks`, or for the first that fails: the rest is dropped then, which cancels
-/// it. For how many are begun at once see [`at_most`](TryJoinAll::at_most).
+/// Waits for all `tasks`, or for the first that fails; the others are then dropped, which cancels
+/// them. [`at_most`](TryJoinAll::at_most) limits the concurrency.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -57,10 +57,10 @@ pub struct JoinAll<F: Future> {
 }
 
 impl<F: Future> JoinAll<F> {
-    /// Has at most `count` tasks begun and not done at any time: when one is done, the next in
-    /// order is begun. 0 counts as 1.
+    /// Runs at most `count` tasks at a time: when one is done, the next in order starts. 0 counts as 1.
     ///
-    /// What was [spawned](crate::Call::spawn) before has begun already and is not held back.
+    /// Tasks that were [spawned](crate::Call::spawn) before have already started and are not held
+    /// back.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -105,10 +105,11 @@ pub struct TryJoinAll<F: Future> {
 }
 
 impl<F: Future> TryJoinAll<F> {
-    /// Has at most `count` tasks begun and not done at any time: when one is done, the next in
-    /// order is begun. 0 counts as 1. After a failure none is begun any more.
+    /// Runs at most `count` tasks at a time: when one is done, the next in order starts. 0 counts as 1.
+    /// After a failure no further task starts.
     ///
-    /// What was [spawned](crate::Call::spawn) before has begun already and is not held back.
+    /// Tasks that were [spawned](crate::Call::spawn) before have already started and are not held
+    /// back.
     ///
     /// ```
     /// # use durable::prelude::*;

@@ -1,11 +1,11 @@
-//! Waiting for several tasks at once.
+//! Combinators: waiting for several tasks at once.
 //!
-//! They are functions, not macros, so that `#[orchestrator]` sees inside of them. Children are
-//! polled in the order in which they are given, those first that are first in the list: which is
-//! what makes the order of their requests the same in every replay.
+//! They are functions, not macros, so that `#[orchestrator]` can check their arguments. Children are
+//! polled in the order of the list or tuple, which makes the order of their requests the same in
+//! every replay.
 //!
-//! This file holds what they share: children, and groups of any number of them. Read next:
-//! `join_all.rs` (the plainest group).
+//! This file holds what the combinators share: children, and groups of children. Read next:
+//! `join_all.rs` (the simplest group).
 
 mod completed;
 mod join;
@@ -30,7 +30,7 @@ use std::task::{Context, Poll};
 
 use super::scope::Scope;
 
-/// A child of a group: polled until it is done, then its result.
+/// A child of a group: a future until it is done, then its result.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Child<F: Future>(Progress<F>);
@@ -56,7 +56,7 @@ impl<F: Future> Child<F> {
         Self(Progress::Pending(Box::pin(task.into_future())))
     }
 
-    /// Whether the child has just become done.
+    /// Polls the child; whether it has completed with this poll.
     fn poll(&mut self, cx: &mut Context<'_>) -> bool {
         let Progress::Pending(future) = &mut self.0 else { return false };
         match future.as_mut().poll(cx) {
@@ -93,17 +93,17 @@ impl<T, E, F: Future<Output = Result<T, E>>> Child<F> {
     }
 }
 
-/// Any number of children, begun in order, of which only those are polled again that a result has
-/// marked.
+/// A group of children. They are started in order; after that, a child is polled only if a result has
+/// marked it.
 struct Children<F: Future> {
     all: Vec<Child<F>>,
-    /// How many have been polled: the first ones of `all`.
+    /// How many were started: the first ones of `all`.
     begun: usize,
-    /// How many are not done, begun or not.
+    /// How many are not done, started or not.
     pending: usize,
-    /// How many may be begun and not done.
+    /// How many may be in flight: started and not done.
     at_most: usize,
-    /// Whether those that are marked are polled in the order of their results, not of the list.
+    /// Whether marked children are polled in the order of their results, and not of the list.
     in_order_of_results: bool,
     group: Option<(Rc<Scope>, u32)>,
 }
@@ -118,7 +118,7 @@ impl<F: Future> Children<F> {
         Self { all, begun: 0, pending, at_most, in_order_of_results: false, group: None }
     }
 
-    /// None at all would never be done, so 0 counts as 1.
+    /// Limits how many are in flight. With 0 the group would never complete, so 0 counts as 1.
     fn at_most(mut self, count: usize) -> Self {
         self.at_most = count.max(1);
         self
@@ -129,11 +129,11 @@ impl<F: Future> Children<F> {
         self
     }
 
-    /// Polls the children that may have got further, and begins as many as may be begun.
+    /// Polls the marked children, and starts as many others as may be in flight.
     ///
-    /// Each that is done now is shown to `enough`. Where that says yes, this ends with it: what was
-    /// not polled then is not polled later either, so the caller must have no further use for the
-    /// group.
+    /// Each child that completes is passed to `enough`. If that returns true, polling stops and gives
+    /// the child's index. The marks of the remaining children are lost, so the caller must not poll the
+    /// group again.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -159,7 +159,7 @@ impl<F: Future> Children<F> {
         None
     }
 
-    /// The children, of those that were begun, that may have got further.
+    /// The started children that may make progress.
     fn marked(&mut self) -> Vec<usize> {
         if let Some((scope, group)) = &self.group {
             return scope.take_woken(*group);
@@ -171,7 +171,7 @@ impl<F: Future> Children<F> {
         (0..self.begun).collect()
     }
 
-    /// Whether the child has just become done.
+    /// Polls the child; whether it has completed with this poll.
     fn poll_child(&mut self, index: usize, cx: &mut Context<'_>) -> bool {
         let child = &mut self.all[index];
         let is_done = match &self.group {
@@ -182,7 +182,7 @@ impl<F: Future> Children<F> {
         is_done
     }
 
-    /// How many are begun and not done.
+    /// How many are in flight.
     fn running(&self) -> usize {
         self.pending - (self.all.len() - self.begun)
     }
@@ -191,14 +191,14 @@ impl<F: Future> Children<F> {
         self.all.iter_mut().filter_map(Child::take)
     }
 
-    /// Those that are not done, in their order.
+    /// The children that are not done, in their order.
     fn take_pending(&mut self) -> impl Iterator<Item = Pin<Box<F>>> + use<F> {
         let all = std::mem::take(&mut self.all);
         self.clear();
         all.into_iter().filter_map(Child::into_pending)
     }
 
-    /// Drops all of them, which cancels those that are not done.
+    /// Drops all children, which cancels those that are not done.
     fn clear(&mut self) {
         *self = Self::new(std::iter::empty::<F>());
     }

@@ -1,4 +1,4 @@
-//! The first of several, in which every task has its own type.
+//! `race`: the first task of a tuple to complete, each with its own type.
 
 use std::fmt;
 use std::pin::Pin;
@@ -6,12 +6,12 @@ use std::task::{Context, Poll, ready};
 
 use crate::orchestration::durable::Durable;
 
-/// Waits for the first task of a tuple (of two to eight) that is done: the rest is dropped then,
-/// which cancels it.
+/// Waits for the first task of a tuple (of two to eight) to complete; the others are then dropped,
+/// which cancels them.
 ///
-/// What came first is what stands first in the history, so every replay has the same winner. Of
-/// tasks that are done when the race is first polled, the first in the tuple wins, and those behind
-/// it are not begun.
+/// The winner is the task whose result comes first in the history, so every replay has the same
+/// winner. If several tasks are already done when the race is first polled, the first of them in the
+/// tuple wins, and the tasks after it do not start.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -36,8 +36,8 @@ pub fn race<T: RaceTuple<Children = C>, C>(tasks: T) -> Race<C> {
 
 /// A tuple of tasks for [`race`].
 ///
-/// Its one bound is all that `race` asks for, and no projection stands in what `race` returns: so
-/// what is no such tuple, or not durable, is one error.
+/// This is the only bound of `race`, and its return type contains no projection, so a wrong argument
+/// is one error.
 #[diagnostic::on_unimplemented(
     message = "there is no race of `{Self}`",
     label = "a race is of a tuple of two to eight tasks, such as `(a, b)`",
@@ -51,7 +51,7 @@ pub trait RaceTuple {
     fn into_children(self) -> Self::Children;
 }
 
-/// The tasks of a race, begun or not.
+/// The tasks of a race, started or not.
 #[doc(hidden)]
 pub trait RaceChildren {
     type Output;

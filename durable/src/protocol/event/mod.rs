@@ -20,7 +20,7 @@ use super::{
 /// The prefix of the text that records a patch.
 const PATCHED: &str = "patched:";
 
-/// One thing that happened to an instance.
+/// An event in the history of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HistoryEvent {
@@ -55,18 +55,18 @@ pub enum EventKind {
         /// Whether its sub-orchestrations were ended, too.
         recurse: bool,
     },
-    /// The instance was set aside and keeps its history.
+    /// The instance was suspended and keeps its history.
     ExecutionSuspended {
         /// Why.
         reason: String,
     },
-    /// The instance goes on.
+    /// The instance was resumed.
     ExecutionResumed {
         /// Why.
         reason: String,
     },
-    /// The instance had failed, and what made it fail is tried again: that was taken out of the
-    /// history. The time limits of its open calls count from here.
+    /// The failed instance was rewound: its failures were removed from the history, and the failed tasks
+    /// run again. The time limits of its open calls count from here.
     ExecutionRewound {
         /// Why.
         reason: String,
@@ -160,7 +160,7 @@ pub enum EventKind {
         /// Where in the source it was set, as `file:line`.
         source: Option<String>,
     },
-    /// A timer was due.
+    /// A timer fired.
     TimerFired {
         /// `event_id` of its `TimerCreated`; -1 for the delayed start of an instance.
         timer_id: i32,
@@ -233,7 +233,7 @@ pub enum EventKind {
         /// Why.
         failure: FailureDetails,
     },
-    /// The orchestrator asked for a critical section.
+    /// The orchestrator requested a critical section.
     EntityLockRequested {
         /// The entities to lock, in the order in which they are locked; in a message, those that
         /// are not locked yet.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::{ExecutionId, Json, ParentInstance, Tags, Timestamp, TraceContext};
 
-/// How an execution began, and what it was given.
+/// How an execution was started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ExecutionStarted {
@@ -28,13 +28,13 @@ pub struct ExecutionStarted {
     /// Its tags.
     #[serde(default)]
     pub tags: Tags,
-    /// The trace that it is part of.
+    /// The trace that it belongs to.
     #[serde(default)]
     pub trace_context: Option<TraceContext>,
     /// The hub's settings for orchestrators, as they were at the start.
     #[serde(default)]
     pub properties: Tags,
-    /// Which execution of the instance it is, from 0: one more with each continue-as-new.
+    /// Which execution of the instance it is, counted from 0: incremented by each continue-as-new.
     #[serde(default)]
     pub generation: u64,
     /// Which replay rules the execution follows: [`REPLAY_VERSION`] of the release that started it.
