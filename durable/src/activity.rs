@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::definition::Definition;
 use crate::panics::Guarded;
 use crate::protocol::{ExecutionId, FailureDetails, InstanceId, Json, Tags, TraceContext};
-use crate::registry::Definition;
 
 /// A function annotated with [`#[activity]`](macro@crate::activity). The attribute implements it.
 #[diagnostic::on_unimplemented(
@@ -28,26 +28,19 @@ pub enum ActivityRun {
     Async(Pin<Box<dyn Future<Output = Result<Json, FailureDetails>> + Send>>),
     /// A body that blocks its thread.
     Blocking(Box<dyn FnOnce() -> Result<Json, FailureDetails> + Send>),
-    /// No body: it runs until it is cancelled, and does nothing. For tests.
-    #[cfg(feature = "testing")]
+    /// No body: it does nothing until it is cancelled. For tests.
     Never(CancellationToken),
-    /// No body: it answers after this time on the hub's clock. For tests.
-    #[cfg(feature = "testing")]
+    /// No body: it sleeps for this long by the hub's clock, and then answers. For tests.
     After(Duration, Box<dyn FnOnce() -> Result<Json, FailureDetails> + Send>),
 }
 
 impl ActivityRun {
-    /// How long it sleeps before it begins.
-    #[cfg_attr(
-        not(feature = "testing"),
-        expect(clippy::unused_self, reason = "only a mock sleeps before it begins")
-    )]
+    /// For how long it sleeps before it begins.
     pub(crate) fn sleeps(&self) -> Option<Duration> {
-        #[cfg(feature = "testing")]
-        if let Self::After(time, _) = self {
-            return Some(*time);
+        match self {
+            Self::After(time, _) => Some(*time),
+            Self::Async(_) | Self::Blocking(_) | Self::Never(_) => None,
         }
-        None
     }
 }
 
@@ -56,9 +49,7 @@ impl fmt::Debug for ActivityRun {
         f.write_str(match self {
             Self::Async(_) => "ActivityRun::Async",
             Self::Blocking(_) => "ActivityRun::Blocking",
-            #[cfg(feature = "testing")]
             Self::Never(_) => "ActivityRun::Never",
-            #[cfg(feature = "testing")]
             Self::After(..) => "ActivityRun::After",
         })
     }

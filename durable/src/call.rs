@@ -8,6 +8,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use crate::activity::Activity;
+use crate::definition::{Body, Definition};
 use crate::orchestration::request::{Ask, ChildOptions, FunctionCall, Request, TaskOptions};
 use crate::orchestration::scope::{NextExecution, Scope};
 use crate::orchestration::{Called, Due, Orchestrator, Task, When};
@@ -15,7 +16,6 @@ use crate::payload::InputWriter;
 use crate::protocol::{
     FailureDetails, InstanceId, Json, RuntimeStatus, Tags, Timestamp, TraceContext,
 };
-use crate::registry::{Body, Definition};
 use crate::retry::RetryPolicy;
 
 /// A call of the durable function `F` with its input, which has not happened yet.

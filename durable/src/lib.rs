@@ -14,6 +14,7 @@ mod activity;
 mod call;
 mod chance;
 pub mod client;
+mod definition;
 mod engine;
 pub mod entity;
 pub mod error;
@@ -59,12 +60,6 @@ pub use retry::RetryPolicy;
 pub use task::{
     Call, as_completed, join, join_all, race, select_all, timeout, try_join, try_join_all,
 };
-
-/// What every hub has registered: the orchestrations of this crate itself.
-pub(crate) const BUILT_IN: &[registry::Entry] = &[
-    #[cfg(feature = "schedules")]
-    schedule::ENTRY,
-];
 
 /// What nearly every program needs: `use durable::prelude::*;`.
 ///

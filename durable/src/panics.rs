@@ -7,7 +7,7 @@
 //! Rules:
 //! 1. It runs in [`catch`], [`catch_async`], [`poll`] or [`shield`]. Its arguments and results are
 //!    dropped in one of these or in a [`Guarded`]. So a panic in it never unwinds a thread of the hub;
-//!    `tests/tidy.rs` forbids `catch_unwind` and polling by hand everywhere else.
+//!    `tests/tidy/` forbids `catch_unwind` and polling by hand everywhere else.
 //! 2. A panic becomes a failure with its text and location. Its payload is dropped here, too,
 //!    because
 //!    the destructor may panic again.

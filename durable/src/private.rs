@@ -7,6 +7,10 @@ use std::panic::Location;
 pub use inventory;
 
 pub use crate::activity::ActivityRun;
+pub use crate::definition::{
+    Body, CallDefaults, Definition, Entry, OperationEntry, OrchestratorFuture, Parameters,
+    RunActivity, RunEntity, RunOrchestrator, StateType,
+};
 pub use crate::entity::batch::{
     EntityBody, EntityFunction, OperationRun, RunOperation, RunnableEntity, run_entity,
     run_entity_function,
@@ -25,10 +29,6 @@ pub use crate::orchestration::{
 };
 pub use crate::payload::{Codec, InputReader, InputWriter, Stored, StoredState};
 pub use crate::protocol::{FailureDetails, Json};
-pub use crate::registry::{
-    Body, CallDefaults, Definition, Entry, OperationEntry, OrchestratorFuture, Parameters,
-    RunActivity, RunEntity, RunOrchestrator, StateType,
-};
 pub use crate::retry::RetrySettings;
 
 use crate::activity::{Activity, State, States};

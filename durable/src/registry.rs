@@ -1,134 +1,49 @@
 //! From names to functions: collected from the attributes, or given by hand.
 
-use std::any::TypeId;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::pin::Pin;
-use std::time::Duration;
+use std::sync::Arc;
 
 use crate::activity::{ActivityContext, ActivityRun};
-use crate::entity::{Batch, BatchDone};
-use crate::error::ErrorCodec;
+use crate::definition::{
+    Body, Entry, OrchestratorFuture, RunEntity, RunOrchestrator, StateType, compare_versions,
+    display_name,
+};
 use crate::orchestration::OrchestrationContext;
-use crate::payload::Codec;
 use crate::protocol::{FailureDetails, Json};
-use crate::retry::RetrySettings;
-#[cfg(feature = "testing")]
-use crate::testing::{MockOrchestrator, Mocks};
-
-/// A durable function: the attributes implement it for the type that bears the function's name.
-///
-/// It is what the types in `TaskHub::builder().register::<my_function>()` have in common.
-pub trait Definition: Sized + 'static {
-    #[doc(hidden)]
-    const ENTRY: Entry;
-    /// What it is called with, owned: its one parameter (of a `&str` a `String`), several as a tuple,
-    /// none as `()`. A context and shared state are no part of a call.
-    type Input: 'static;
-    /// What it returns when it succeeds.
-    type Output: 'static;
-    /// What it returns when it fails.
-    type Error: 'static;
-
-    #[doc(hidden)]
-    fn codecs() -> (Codec<Self::Output>, ErrorCodec<Self::Error>);
-}
-
-/// What is known of a durable function before it runs.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    pub name: &'static str,
-    pub version: Option<&'static str>,
-    pub file: &'static str,
-    pub line: u32,
-    pub code_hash: u64,
-    pub parameters: Parameters,
-    pub options: CallDefaults,
-    pub body: Body,
-}
-
-/// How a function is called unless its call says otherwise.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-pub struct CallDefaults {
-    pub retry: Option<RetrySettings>,
-    /// Of the whole call, over all attempts.
-    pub timeout: Option<Duration>,
-    /// Of each attempt of an activity.
-    pub attempt_timeout: Option<Duration>,
-    /// How many runs of an activity a hub has at once.
-    pub max_concurrent: Option<usize>,
-}
-
-impl CallDefaults {
-    pub const NONE: Self =
-        Self { retry: None, timeout: None, attempt_timeout: None, max_concurrent: None };
-}
 
 /// Names that begin like this are the library's own.
 const BUILT_IN: &str = "durable.";
 
 inventory::collect!(Entry);
 
-/// The function itself, as the runtime calls it.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-pub enum Body {
-    Activity {
-        run: RunActivity,
-        states: &'static [StateType],
-    },
-    Orchestrator {
-        run: RunOrchestrator,
-    },
-    Entity {
-        run: RunEntity,
-        states: &'static [StateType],
-        /// None of an entity that is a function.
-        operations: &'static [OperationEntry],
-    },
+/// Stands between the registry and the functions, so that a test can replace them.
+pub(crate) trait Interceptor: fmt::Debug + Send + Sync {
+    /// Runs an activity in place of its function; `None` leaves it to the function.
+    fn run_activity(
+        &self,
+        entry: &Entry,
+        context: &ActivityContext,
+        input: &Json,
+    ) -> Option<Result<ActivityRun, FailureDetails>>;
+
+    /// What replaces the function of an orchestrator, if anything does.
+    fn orchestrator(&self, entry: &Entry) -> Option<Replacement>;
+
+    /// Whether the function of an activity is replaced, and so needs no shared state.
+    fn replaces_activity(&self, entry: &Entry) -> bool;
 }
 
-/// What a function is called with: of each parameter its name and its type, as they are written.
-#[doc(hidden)]
-pub type Parameters = &'static [(&'static str, &'static str)];
-
-/// An operation of an entity.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-pub struct OperationEntry {
-    pub name: &'static str,
-    /// Whether it cannot change the state.
-    pub reads: bool,
-    pub parameters: Parameters,
-}
-
-/// A shared state that an activity wants.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-pub struct StateType {
-    pub id: fn() -> TypeId,
-    pub name: fn() -> &'static str,
-}
-
-#[doc(hidden)]
-pub type RunActivity = fn(ActivityContext, Json) -> Result<ActivityRun, FailureDetails>;
-#[doc(hidden)]
-pub type RunOrchestrator =
-    fn(OrchestrationContext, Json) -> Result<OrchestratorFuture, FailureDetails>;
-#[doc(hidden)]
-pub type RunEntity = fn(Batch) -> Pin<Box<dyn Future<Output = BatchDone> + Send>>;
-#[doc(hidden)]
-pub type OrchestratorFuture = Pin<Box<dyn Future<Output = Result<Json, FailureDetails>>>>;
+/// Runs an orchestrator in place of its function.
+pub(crate) type Replacement =
+    Arc<dyn Fn(&OrchestrationContext, Json) -> OrchestratorFuture + Send + Sync>;
 
 /// The functions that a hub can run, by kind, name and version.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registry {
     pub(crate) version_match: VersionMatch,
-    #[cfg(feature = "testing")]
-    pub(crate) mocks: Mocks,
+    pub(crate) interceptor: Option<Arc<dyn Interceptor>>,
     activities: Functions,
     orchestrators: Functions,
     entities: Functions,
@@ -150,24 +65,6 @@ pub enum VersionMatch {
     None,
 }
 
-/// The order of versions: none before any; as numbers between dots if they are such, else as text
-/// without regard to case.
-///
-/// ```text
-/// none < "1" < "1.2" < "1.10" < "2"
-/// ```
-pub(crate) fn compare_versions(a: Option<&str>, b: Option<&str>) -> Ordering {
-    let numbers =
-        |version: &str| version.split('.').map(str::parse).collect::<Result<Vec<u64>, _>>().ok();
-    match (a, b) {
-        (Some(a), Some(b)) => match (numbers(a), numbers(b)) {
-            (Some(a), Some(b)) => a.cmp(&b),
-            _ => a.to_lowercase().cmp(&b.to_lowercase()),
-        },
-        (a, b) => a.is_some().cmp(&b.is_some()),
-    }
-}
-
 /// Functions by name, each with its versions in order.
 type Functions = BTreeMap<&'static str, Vec<Entry>>;
 
@@ -187,8 +84,18 @@ pub struct RegistryError {
 impl Registry {
     /// Everything that is annotated in the crates of this program.
     pub(crate) fn collected() -> Result<Self, RegistryError> {
+        Self::annotated(|_| true)
+    }
+
+    /// The library's own functions only.
+    pub(crate) fn built_in() -> Result<Self, RegistryError> {
+        Self::annotated(|entry| entry.name.starts_with(BUILT_IN))
+    }
+
+    fn annotated(is_wanted: impl Fn(&Entry) -> bool) -> Result<Self, RegistryError> {
         let mut registry = Self::default();
-        let mut entries: Vec<_> = inventory::iter::<Entry>.into_iter().collect();
+        let all = inventory::iter::<Entry>.into_iter();
+        let mut entries: Vec<_> = all.filter(|entry| is_wanted(entry)).collect();
         entries.sort_by_key(|entry| (entry.file, entry.line));
         entries.into_iter().try_for_each(|entry| registry.add(*entry))?;
         Ok(registry)
@@ -246,20 +153,17 @@ impl Registry {
         find(&self.activities, name, version)
     }
 
-    /// Runs an activity on its stored input: the function, or what stands in for it in a test.
-    #[cfg_attr(
-        not(feature = "testing"),
-        expect(clippy::unused_self, reason = "there are mocks in a test only")
-    )]
+    /// Runs an activity on its stored input: its function, or what replaces that in a test.
     pub(crate) fn run_activity(
         &self,
         entry: &Entry,
         context: ActivityContext,
         input: Json,
     ) -> Result<ActivityRun, FailureDetails> {
-        #[cfg(feature = "testing")]
-        if let Some(mock) = self.mocks.activity(entry, &input) {
-            return mock(&context, &input);
+        if let Some(interceptor) = &self.interceptor
+            && let Some(replaced) = interceptor.run_activity(entry, &context, &input)
+        {
+            return replaced;
         }
         match entry.body {
             Body::Activity { run, .. } => run(context, input),
@@ -269,15 +173,11 @@ impl Registry {
         }
     }
 
-    /// What runs an orchestrator: the function, or what stands in for it in a test.
-    #[cfg_attr(
-        not(feature = "testing"),
-        expect(clippy::unused_self, reason = "there are mocks in a test only")
-    )]
+    /// What runs an orchestrator: its function, or what replaces that in a test.
     pub(crate) fn runner(&self, entry: &Entry) -> Option<Runner> {
-        #[cfg(feature = "testing")]
-        if let Some(mock) = self.mocks.orchestrator(entry) {
-            return Some(Runner::Mock(mock.clone()));
+        let interceptor = self.interceptor.as_ref();
+        if let Some(replacement) = interceptor.and_then(|it| it.orchestrator(entry)) {
+            return Some(Runner::Replacement(replacement));
         }
         match entry.body {
             Body::Orchestrator { run } => Some(Runner::Function(run)),
@@ -330,9 +230,9 @@ impl Registry {
     /// The shared states that activities and entities want, each with who wants it.
     pub(crate) fn wanted_states(&self) -> impl Iterator<Item = (&Entry, StateType)> {
         let activities = self.activities.values().flatten();
-        // What stands in for one wants nothing.
-        #[cfg(feature = "testing")]
-        let activities = activities.filter(|entry| !self.mocks.has_activity(entry));
+        let is_replaced =
+            |entry: &Entry| self.interceptor.as_ref().is_some_and(|it| it.replaces_activity(entry));
+        let activities = activities.filter(move |entry| !is_replaced(entry));
         activities.chain(self.entities.values().flatten()).flat_map(|entry| {
             let states = match entry.body {
                 Body::Activity { states, .. } | Body::Entity { states, .. } => states,
@@ -344,11 +244,10 @@ impl Registry {
 }
 
 /// What runs an orchestrator.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Runner {
     Function(RunOrchestrator),
-    #[cfg(feature = "testing")]
-    Mock(MockOrchestrator),
+    Replacement(Replacement),
 }
 
 impl Runner {
@@ -360,38 +259,17 @@ impl Runner {
     ) -> Result<OrchestratorFuture, FailureDetails> {
         match self {
             Self::Function(run) => run(context, input),
-            #[cfg(feature = "testing")]
-            Self::Mock(mock) => Ok(mock.run(&context, input)),
+            Self::Replacement(run) => Ok(run(&context, input)),
         }
     }
 }
 
-impl Entry {
-    /// What it is, for people.
-    pub(crate) fn kind(&self) -> &'static str {
-        match self.body {
-            Body::Activity { .. } => "activity",
-            Body::Orchestrator { .. } => "orchestration",
-            Body::Entity { .. } => "entity",
-        }
-    }
-
-    fn location(&self) -> String {
-        format!("{}:{}", self.file, self.line)
-    }
-}
-
-impl fmt::Display for Entry {
+impl fmt::Debug for Runner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&display_name(self.name, self.version))
-    }
-}
-
-/// A name for people: `order`, or `order` version 2.
-pub(crate) fn display_name(name: &str, version: Option<&str>) -> String {
-    match version {
-        Some(version) => format!("`{name}` (version {version})"),
-        None => format!("`{name}`"),
+        f.write_str(match self {
+            Self::Function(_) => "Function",
+            Self::Replacement(_) => "Replacement",
+        })
     }
 }
 
@@ -407,19 +285,4 @@ fn list<'a>(entries: impl Iterator<Item = &'a Entry>) -> String {
     let names = entries.filter(|entry| !entry.name.starts_with(BUILT_IN));
     let names: Vec<_> = names.map(ToString::to_string).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_ordered_as_numbers_where_they_are_such() {
-        let order = [None, Some("1"), Some("1.2"), Some("1.10"), Some("2"), Some("B"), Some("c")];
-        for (index, version) in order.iter().enumerate() {
-            for (other_index, other) in order.iter().enumerate() {
-                assert_eq!(compare_versions(*version, *other), index.cmp(&other_index));
-            }
-        }
-    }
 }

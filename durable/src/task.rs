@@ -37,10 +37,10 @@
 //! ```
 
 pub use crate::call::Call;
+pub use crate::definition::Definition;
 pub use crate::orchestration::{
     AsCompleted, ContinueAsNew, Durable, DurableFuture, Elapsed, ExternalEventWait, Join, JoinAll,
     JoinTuple, NextCompleted, Race, Race2, Race3, Race4, Race5, Race6, Race7, Race8, RaceTuple,
     SelectAll, Selectable, Task, Timeout, Timer, TryJoin, TryJoinAll, TryJoinTuple, When,
     as_completed, join, join_all, race, select_all, timeout, try_join, try_join_all,
 };
-pub use crate::registry::Definition;

@@ -22,12 +22,13 @@ use super::identity::Identity;
 use super::nondeterminism::{self, Mode, Subject};
 use super::open::OpenTasks;
 use super::translate::Requester;
+use crate::definition::{Entry, OrchestratorFuture};
 use crate::orchestration::UnreadEvent;
 use crate::orchestration::scope::{CustomStatus, NextExecution, Scope, TaskResult};
 use crate::panics;
 use crate::protocol::{ExecutionStarted, FailureDetails, Suspension, Timestamp};
 use crate::quiet::quietly;
-use crate::registry::{Entry, OrchestratorFuture, Registry, Runner};
+use crate::registry::{Registry, Runner};
 
 /// An execution in memory, between two events.
 pub(crate) struct Execution {

@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
+use crate::definition::display_name;
 use crate::orchestration::request::{Ask, Asked, FunctionCall, Request};
 use crate::protocol::{EntityId, EventKind, HistoryEvent, InstanceId, Json, Suspension};
-use crate::registry::display_name;
 
 /// The maximum length of a report in bytes. It is written with every record of the instance.
 const REPORT_MAX: usize = 4096;

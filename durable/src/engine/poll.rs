@@ -10,9 +10,9 @@ use std::cell::RefCell;
 use std::ptr;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
+use crate::definition::OrchestratorFuture;
 use crate::panics;
 use crate::protocol::{FailureDetails, Json};
-use crate::registry::OrchestratorFuture;
 
 thread_local! {
     static TOUCHED: RefCell<Option<Backtrace>> = const { RefCell::new(None) };

@@ -14,10 +14,10 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 
 use super::context::{Around, BatchPlace, EntityContext, OperationEffects, Outgoing};
+use crate::definition::{OperationEntry, RunEntity};
 use crate::panics::{self, Guarded};
 use crate::payload::Codec;
 use crate::protocol::{EntityId, EventKind, FailureDetails, InstanceId, Json, TaskMessage};
-use crate::registry::{OperationEntry, RunEntity};
 
 type Outcome = Result<Json, FailureDetails>;
 

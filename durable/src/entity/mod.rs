@@ -53,8 +53,8 @@ pub(crate) use handle::EntityRef;
 pub use handle::{DynamicHandle, DynamicLocked, EntityHandle};
 pub use operation::{LockedOperation, LockedTask, Operation};
 
+use crate::definition::Entry;
 use crate::payload::Codec;
-use crate::registry::Entry;
 
 /// A type or function annotated with [`#[entity]`](macro@crate::entity). The attribute implements it.
 #[diagnostic::on_unimplemented(

@@ -1,49 +1,26 @@
-//! Opening a task hub: what it is given, what is checked, what is started.
+//! Everything that can be chosen when a task hub is opened.
 
 #[cfg(feature = "sled")]
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::admission::{Admission, REQUESTS};
 use super::error::OpenError;
-use super::health::Health;
-use super::mail::Mailboxes;
-use super::opening::{Parts, create, open_store, stop_by, watch_runtime};
-use super::partition::cache::Capacity;
-use super::settings::{Retention, Settings};
-use super::shutdown::Stopping;
-use super::task_hub::{Inner, TaskHub};
-use super::telemetry::lifecycle::lifecycle;
+use super::opening;
+use super::settings::{Options, Place, Retention};
+use super::task_hub::TaskHub;
 use super::telemetry::metrics;
-use super::time::clock::Clock;
-use super::time::timer::Timer;
-use super::time::virtual_time::VirtualTime;
-use super::verify;
-use super::work::activities::{Activities, ActivitySettings, Surroundings};
-use super::work::batches::Batches;
-use crate::activity::States;
-use crate::entity::{Around, Entity};
+use crate::definition::Definition;
+use crate::entity::Entity;
 use crate::panics;
-#[cfg(feature = "testing")]
-use crate::protocol::Timestamp;
-use crate::registry::{Definition, Entry, Registry, VersionMatch};
-use crate::store::{Durability, MemoryStore, Store};
-#[cfg(feature = "testing")]
-use crate::testing::Mocks;
-
-/// How many activities run at once, for each core.
-const ACTIVITIES_PER_CORE: usize = 100;
-/// How long an activity that nobody waits for any more may go on.
-const GRACE: Duration = Duration::from_secs(30);
-/// Of how many entities operations run at once.
-const ENTITIES: usize = 1000;
-/// How many instances are kept alive, and about how many bytes they may take.
-const LIVE: Capacity = Capacity { instances: 10_000, bytes: 256 << 20 };
+use crate::registry::VersionMatch;
+#[cfg(feature = "sled")]
+use crate::store::Durability;
+use crate::store::{MemoryStore, Store};
 
 impl TaskHub {
     /// Opens the hub in the folder `path`, creating it if need be: every function annotated in this
@@ -82,46 +59,20 @@ impl TaskHub {
 /// # }
 /// ```
 #[must_use = "a builder does nothing until it is opened"]
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct TaskHubBuilder {
-    place: Place,
-    durability: Option<Durability>,
-    collect: bool,
-    registered: Vec<Entry>,
-    states: States,
-    activity_concurrency: Option<usize>,
-    activity_grace: Option<Duration>,
-    entity_concurrency: Option<usize>,
-    live_instances: Option<usize>,
-    live_bytes: Option<usize>,
-    waiting_requests: Option<usize>,
-    partitions: Option<u16>,
-    version_match: VersionMatch,
-    settings: Settings,
-    verify_on_open: bool,
-    time: Option<Arc<VirtualTime>>,
-    #[cfg(feature = "testing")]
-    mocks: Mocks,
-}
-
-#[derive(Clone, Debug, Default)]
-pub(crate) enum Place {
-    #[default]
-    Nowhere,
-    #[cfg(feature = "sled")]
-    Path(PathBuf),
-    Store(Arc<dyn Store>),
+    pub(super) options: Options,
 }
 
 impl TaskHubBuilder {
     pub(crate) fn new() -> Self {
-        Self { collect: true, ..Self::default() }
+        Self { options: Options::default() }
     }
 
     /// Keeps the hub in this folder, which is created if need be.
     #[cfg(feature = "sled")]
     pub fn path(mut self, path: impl AsRef<Path>) -> Self {
-        self.place = Place::Path(path.as_ref().to_owned());
+        self.options.place = Place::Path(path.as_ref().to_owned());
         self
     }
 
@@ -145,14 +96,14 @@ impl TaskHubBuilder {
     /// # }
     /// ```
     pub fn store(mut self, store: impl Store) -> Self {
-        self.place = Place::Store(Arc::new(store));
+        self.options.place = Place::Store(Arc::new(store));
         self
     }
 
     /// Keeps the hub in this store, unless it was told where already.
     #[cfg(feature = "testing")]
     pub(crate) fn store_if_nowhere(self, store: impl FnOnce() -> Arc<dyn Store>) -> Self {
-        if matches!(self.place, Place::Nowhere) { self.store(store()) } else { self }
+        if matches!(self.options.place, Place::Nowhere) { self.store(store()) } else { self }
     }
 
     /// Keeps the hub in memory, where it ends with the process: for tests.
@@ -181,13 +132,13 @@ impl TaskHubBuilder {
     /// ```
     #[cfg(feature = "sled")]
     pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = Some(durability);
+        self.options.durability = Some(durability);
         self
     }
 
     /// Runs at most this many activities at once; by default 100 for each core.
     pub fn activity_concurrency(mut self, max: usize) -> Self {
-        self.activity_concurrency = Some(max);
+        self.options.activity_concurrency = Some(max);
         self
     }
 
@@ -207,13 +158,13 @@ impl TaskHubBuilder {
     /// let hub = TaskHub::builder().path("./hub").activity_grace(Duration::from_secs(5));
     /// ```
     pub fn activity_grace(mut self, grace: Duration) -> Self {
-        self.activity_grace = Some(grace);
+        self.options.activity_grace = Some(grace);
         self
     }
 
     /// Runs operations of at most this many entities at once; by default 1,000.
     pub fn entity_concurrency(mut self, max: usize) -> Self {
-        self.entity_concurrency = Some(max);
+        self.options.entity_concurrency = Some(max);
         self
     }
 
@@ -221,7 +172,7 @@ impl TaskHubBuilder {
     /// are replayed from their history when something happens to them. As many entities are kept in
     /// memory between their batches.
     pub fn live_instances(mut self, max: usize) -> Self {
-        self.live_instances = Some(max);
+        self.options.live_instances = Some(max);
         self
     }
 
@@ -235,7 +186,7 @@ impl TaskHubBuilder {
     /// results and events that it was given, as if it kept them. Each partition has its equal share,
     /// and an instance that alone takes more is replayed at each of its episodes.
     pub fn live_bytes(mut self, max: usize) -> Self {
-        self.live_bytes = Some(max);
+        self.options.live_bytes = Some(max);
         self
     }
 
@@ -251,21 +202,21 @@ impl TaskHubBuilder {
     /// let hub = TaskHub::builder().path("./hub").waiting_requests(1_000);
     /// ```
     pub fn waiting_requests(mut self, max: usize) -> Self {
-        self.waiting_requests = Some(max);
+        self.options.waiting_requests = Some(max);
         self
     }
 
     /// Divides a new hub into this many partitions, each with a thread of its own; by default 4.
     /// The number is fixed when the hub is created.
     pub fn partitions(mut self, count: u16) -> Self {
-        self.partitions = Some(count);
+        self.options.partitions = Some(count);
         self
     }
 
     /// Says with which version of the code instances go on whose own version is not registered; by
     /// default with none: they wait for it.
     pub fn version_match(mut self, strategy: VersionMatch) -> Self {
-        self.version_match = strategy;
+        self.options.version_match = strategy;
         self
     }
 
@@ -276,13 +227,13 @@ impl TaskHubBuilder {
     /// `HashMap`, the first time that it runs (DURABLE0104). For tests: the cost of a step grows with
     /// the history.
     pub fn verify_replay(mut self, verify: bool) -> Self {
-        self.settings.verify = verify;
+        self.options.settings.verify = verify;
         self
     }
 
     /// Removes finished instances after a time; by default they are kept for ever.
     pub fn retention(mut self, retention: Retention) -> Self {
-        self.settings.retention = retention;
+        self.options.settings.retention = retention;
         self
     }
 
@@ -290,7 +241,7 @@ impl TaskHubBuilder {
     /// [`OrchestrationContext::property`](crate::OrchestrationContext::property). It is recorded when
     /// an execution begins, so an instance sees it change when it continues as new, and never before.
     pub fn property(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        Arc::make_mut(&mut self.settings.properties).insert(key.into(), value.into());
+        Arc::make_mut(&mut self.options.settings.properties).insert(key.into(), value.into());
         self
     }
 
@@ -303,13 +254,13 @@ impl TaskHubBuilder {
     /// [property](Self::property) is: a hub that is opened with others changes nothing of executions
     /// that are under way. One that is [rewound](crate::InstanceHandle::rewind) has the wider ones.
     pub fn max_payload(mut self, bytes: usize) -> Self {
-        self.settings.limits.payload = bytes;
+        self.options.settings.limits.payload = bytes;
         self
     }
 
     /// How many bytes a custom status may have, as JSON; by default 16 KiB.
     pub fn max_custom_status(mut self, bytes: usize) -> Self {
-        self.settings.limits.custom_status = bytes;
+        self.options.settings.limits.custom_status = bytes;
         self
     }
 
@@ -317,14 +268,14 @@ impl TaskHubBuilder {
     /// for, and how many signals and starts one operation of an entity may send; by default
     /// 1,000,000. One that asks for more fails.
     pub fn max_actions(mut self, actions: u32) -> Self {
-        self.settings.limits.actions = actions;
+        self.options.settings.limits.actions = actions;
         self
     }
 
     /// How many external events that nobody waits for an execution keeps; by default 1,000,000. One
     /// that gets more fails.
     pub fn max_unread_events(mut self, events: usize) -> Self {
-        self.settings.limits.unread_events = events;
+        self.options.settings.limits.unread_events = events;
         self
     }
 
@@ -333,27 +284,13 @@ impl TaskHubBuilder {
     /// [`OpenError::WouldNotGoOn`](crate::client::OpenError::WouldNotGoOn), which lists them, and nothing is
     /// changed: for the start of a new release.
     pub fn verify_on_open(mut self, verify: bool) -> Self {
-        self.verify_on_open = verify;
-        self
-    }
-
-    /// Makes time pass only when it is told to, from this time on.
-    #[cfg(feature = "testing")]
-    pub(crate) fn virtual_time(mut self, beginning: Timestamp) -> Self {
-        self.time = Some(VirtualTime::new(beginning));
-        self
-    }
-
-    /// Puts these in the place of functions.
-    #[cfg(feature = "testing")]
-    pub(crate) fn mocks(mut self, mocks: Mocks) -> Self {
-        self.mocks = mocks;
+        self.options.verify_on_open = verify;
         self
     }
 
     /// Gives activities something to share: they take it as a parameter `State<T>`.
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        self.states.insert(value);
+        self.options.states.insert(value);
         self
     }
 
@@ -368,20 +305,20 @@ impl TaskHubBuilder {
     /// let hub = TaskHub::builder().only_registered().register::<order>().register::<charge>();
     /// ```
     pub fn register<F: Definition>(mut self) -> Self {
-        self.registered.push(F::ENTRY);
+        self.options.registered.push(F::ENTRY);
         self
     }
 
     /// Registers an entity by hand.
     pub fn register_entity<E: Entity>(mut self) -> Self {
-        self.registered.push(E::ENTRY);
+        self.options.registered.push(E::ENTRY);
         self
     }
 
     /// Leaves out what is registered by annotation: the hub runs only what
     /// [`register`](Self::register) names.
     pub fn only_registered(mut self) -> Self {
-        self.collect = false;
+        self.options.collect = false;
         self
     }
 
@@ -400,7 +337,7 @@ impl TaskHubBuilder {
         let open = move || {
             panics::note_places();
             metrics::describe();
-            let opened = panics::catch(|| self.open_blocking(&runtime));
+            let opened = panics::catch(|| opening::open(self.options, &runtime));
             panics::shield(|| drop(reply.send(opened)));
         };
         let thread = thread::Builder::new().name("durable-open".to_owned()).spawn(open);
@@ -410,128 +347,5 @@ impl TaskHubBuilder {
             Ok(Err(panic)) => Err(OpenError::Setting(format!("opening {panic}"))),
             Err(_gone) => Err(OpenError::Setting("opening was cut off".to_owned())),
         }
-    }
-
-    fn open_blocking(self, runtime: &Handle) -> Result<TaskHub, OpenError> {
-        let registry = Arc::new(self.registry()?);
-        let concurrency = self.concurrency()?;
-        let entity_concurrency = at_least_one("entity_concurrency", self.entity_concurrency)?;
-        let live = self.live();
-        let places = self.places()?;
-        let (store, kept) = open_store(self.place, self.durability)?;
-        let count = create(&*store, self.partitions)?;
-        if self.verify_on_open {
-            verify::unfinished(&*store, &registry, self.settings.limits)?;
-        }
-        let Settings { limits, properties, .. } = self.settings.clone();
-        metrics::opened(&*store)?;
-        let (mailboxes, receivers) = Mailboxes::new(count, self.time.clone(), places);
-        let health = Arc::new(Health::default());
-        let (events, lifecycle) = lifecycle();
-        let batches = Arc::new(Batches::new(
-            Around { states: self.states.clone(), limits, ..Around::default() },
-            mailboxes.clone(),
-            runtime.clone(),
-            entity_concurrency.unwrap_or(ENTITIES),
-            Arc::clone(&health),
-        ));
-        let grace = self.activity_grace.unwrap_or(GRACE);
-        let activities = Arc::new(Activities::new(
-            Arc::clone(&registry),
-            ActivitySettings { states: self.states, concurrency, grace, limits },
-            Surroundings {
-                mailboxes: mailboxes.clone(),
-                health: Arc::clone(&health),
-                runtime: runtime.clone(),
-                timer: Timer::of(runtime),
-                time: self.time.clone(),
-            },
-        ));
-        stop_by(&health, &activities, &batches, &mailboxes);
-        let parts = Parts {
-            registry: Arc::clone(&registry),
-            store: Arc::clone(&store),
-            mailboxes: mailboxes.clone(),
-            activities: Arc::clone(&activities),
-            batches: Arc::clone(&batches),
-            health: Arc::clone(&health),
-            lifecycle: events,
-            live: live.share(usize::from(count)),
-            settings: self.settings,
-            time: self.time.clone(),
-            clock: Clock::new(self.time.clone()),
-        };
-        let (threads, readers) = parts.start(receivers, &kept)?;
-        let inner = Inner {
-            registry,
-            store: RwLock::new(Some(store)),
-            mailboxes,
-            activities,
-            batches,
-            _runtime_watch: watch_runtime(runtime, &health),
-            health,
-            kept,
-            lifecycle,
-            limits,
-            properties,
-            time: self.time,
-            clock: parts.clock,
-            threads,
-            readers,
-            stopping: Stopping::default(),
-            #[cfg(feature = "testing")]
-            runtime: runtime.clone(),
-        };
-        Ok(TaskHub { inner: Arc::new(inner) })
-    }
-
-    /// How much of what is loaded stays in memory.
-    fn live(&self) -> Capacity {
-        Capacity {
-            instances: self.live_instances.unwrap_or(LIVE.instances),
-            bytes: self.live_bytes.unwrap_or(LIVE.bytes),
-        }
-    }
-
-    fn places(&self) -> Result<Admission, OpenError> {
-        let wanted = at_least_one("waiting_requests", self.waiting_requests)?;
-        Ok(Admission::new(wanted.unwrap_or(REQUESTS)))
-    }
-
-    fn registry(&self) -> Result<Registry, OpenError> {
-        let mut registry = if self.collect { Registry::collected()? } else { Registry::default() };
-        crate::BUILT_IN.iter().try_for_each(|entry| registry.add(*entry))?;
-        self.registered.iter().try_for_each(|entry| registry.add(*entry))?;
-        registry.version_match = self.version_match;
-        #[cfg(feature = "testing")]
-        registry.mocks.clone_from(&self.mocks);
-        let mut missing: Vec<_> = registry
-            .wanted_states()
-            .filter(|(_, state)| !self.states.contains((state.id)()))
-            .map(|(entry, state)| {
-                format!("`{}` for {} `{}`", (state.name)(), entry.kind(), entry.name)
-            })
-            .collect();
-        missing.dedup();
-        // A test is told by the activity that misses it, since not every test runs every activity.
-        let is_test = self.time.is_some();
-        if missing.is_empty() || is_test {
-            Ok(registry)
-        } else {
-            Err(OpenError::MissingState(missing))
-        }
-    }
-
-    fn concurrency(&self) -> Result<usize, OpenError> {
-        let cores = || thread::available_parallelism().map_or(1, usize::from);
-        let wanted = at_least_one("activity_concurrency", self.activity_concurrency)?;
-        Ok(wanted.unwrap_or_else(|| ACTIVITIES_PER_CORE * cores()))
-    }
-}
-
-fn at_least_one(name: &str, wanted: Option<usize>) -> Result<Option<usize>, OpenError> {
-    match wanted {
-        Some(0) => Err(OpenError::Setting(format!("`{name}` must be at least 1"))),
-        wanted => Ok(wanted),
     }
 }

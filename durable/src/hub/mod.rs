@@ -28,6 +28,8 @@ mod settings;
 mod shutdown;
 mod task_hub;
 mod telemetry;
+#[cfg(feature = "testing")]
+mod testing;
 mod threads;
 mod time;
 mod verify;

@@ -1,14 +1,16 @@
-//! What opening a hub takes: its store, its threads, and what stops them.
+//! Opening a hub: what is checked, how it is put together, and what stops it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, RwLock};
+use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::builder::Place;
+use super::admission::{Admission, REQUESTS};
 use super::commit::committer::{Committer, Owned};
 use super::commit::queue::Writes;
 use super::error::{HubError, OpenError};
@@ -19,20 +21,33 @@ use super::partition::Partition;
 use super::partition::cache::{Cache, Capacity};
 use super::partition::due::{DueList, Limits as DueLimits};
 use super::partition::outbox::Outbox;
-use super::settings::Settings;
-use super::telemetry::lifecycle::Lifecycle;
+use super::settings::{Options, Place, Settings};
+use super::shutdown::Stopping;
+use super::task_hub::{Inner, TaskHub};
+use super::telemetry::lifecycle::{Lifecycle, lifecycle};
 use super::telemetry::lines::{self, Kept};
+use super::telemetry::metrics;
 use super::threads::{Readers, Threads};
 use super::time::clock::Clock;
 use super::time::timer::Timer;
 use super::time::virtual_time::VirtualTime;
 use super::time::wait::Patience;
-use super::work::activities::Activities;
+use super::verify;
+use super::work::activities::{Activities, ActivitySettings, Surroundings};
 use super::work::batches::Batches;
+use crate::entity::Around;
 use crate::protocol::{HubRecord, PartitionId};
 use crate::registry::Registry;
 use crate::store::{Durability, Store};
 
+/// How many activities run at once, for each core.
+const ACTIVITIES_PER_CORE: usize = 100;
+/// How long an activity may go on after nobody waits for it any more.
+const GRACE: Duration = Duration::from_secs(30);
+/// For how many entities operations run at once.
+const ENTITIES: usize = 1000;
+/// How many instances stay in memory, and about how many bytes they may take.
+const LIVE: Capacity = Capacity { instances: 10_000, bytes: 256 << 20 };
 /// Into how many partitions a new hub divides its instances.
 const PARTITIONS: u16 = 4;
 /// What a builder is told that was given no store.
@@ -42,7 +57,123 @@ const NOWHERE: &str = if cfg!(feature = "sled") {
     "a task hub needs a store; use `TaskHub::builder().store(..)` or `.in_memory()`"
 };
 
-pub(crate) fn open_store(
+/// Opens a hub and goes on with all that it holds.
+pub(crate) fn open(options: Options, runtime: &Handle) -> Result<TaskHub, OpenError> {
+    let registry = Arc::new(registry(&options)?);
+    let concurrency = activity_concurrency(&options)?;
+    let entity_concurrency = at_least_one("entity_concurrency", options.entity_concurrency)?;
+    let admission = admission(&options)?;
+    let live = live(&options);
+    let Options { place, durability, partitions, states, settings, time, .. } = options;
+    let (store, kept) = open_store(place, durability)?;
+    let count = create(&*store, partitions)?;
+    if options.verify_on_open {
+        verify::unfinished(&*store, &registry, settings.limits)?;
+    }
+    let Settings { limits, properties, .. } = settings.clone();
+    metrics::opened(&*store)?;
+    let (mailboxes, receivers) = Mailboxes::new(count, time.clone(), admission);
+    let health = Arc::new(Health::default());
+    let (events, lifecycle) = lifecycle();
+    let batches = Arc::new(Batches::new(
+        Around { states: states.clone(), limits, ..Around::default() },
+        mailboxes.clone(),
+        runtime.clone(),
+        entity_concurrency.unwrap_or(ENTITIES),
+        Arc::clone(&health),
+    ));
+    let grace = options.activity_grace.unwrap_or(GRACE);
+    let activities = Arc::new(Activities::new(
+        Arc::clone(&registry),
+        ActivitySettings { states, concurrency, grace, limits },
+        Surroundings {
+            mailboxes: mailboxes.clone(),
+            health: Arc::clone(&health),
+            runtime: runtime.clone(),
+            timer: Timer::of(runtime),
+            time: time.clone(),
+        },
+    ));
+    stop_by(&health, &activities, &batches, &mailboxes);
+    let parts = Parts {
+        registry: Arc::clone(&registry),
+        store: Arc::clone(&store),
+        mailboxes: mailboxes.clone(),
+        activities: Arc::clone(&activities),
+        batches: Arc::clone(&batches),
+        health: Arc::clone(&health),
+        lifecycle: events,
+        live: live.share(usize::from(count)),
+        settings,
+        time: time.clone(),
+        clock: Clock::new(time.clone()),
+    };
+    let (threads, readers) = parts.start(receivers, &kept)?;
+    let inner = Inner {
+        registry,
+        store: RwLock::new(Some(store)),
+        mailboxes,
+        activities,
+        batches,
+        _runtime_watch: watch_runtime(runtime, &health),
+        health,
+        kept,
+        lifecycle,
+        limits,
+        properties,
+        time,
+        clock: parts.clock,
+        threads,
+        readers,
+        stopping: Stopping::default(),
+    };
+    Ok(TaskHub { inner: Arc::new(inner) })
+}
+
+/// How much of what is loaded stays in memory.
+fn live(options: &Options) -> Capacity {
+    Capacity {
+        instances: options.live_instances.unwrap_or(LIVE.instances),
+        bytes: options.live_bytes.unwrap_or(LIVE.bytes),
+    }
+}
+
+fn admission(options: &Options) -> Result<Admission, OpenError> {
+    let wanted = at_least_one("waiting_requests", options.waiting_requests)?;
+    Ok(Admission::new(wanted.unwrap_or(REQUESTS)))
+}
+
+fn registry(options: &Options) -> Result<Registry, OpenError> {
+    let mut registry = if options.collect { Registry::collected()? } else { Registry::built_in()? };
+    options.registered.iter().try_for_each(|entry| registry.add(*entry))?;
+    registry.version_match = options.version_match;
+    registry.interceptor.clone_from(&options.interceptor);
+    let mut missing: Vec<_> = registry
+        .wanted_states()
+        .filter(|(_, state)| !options.states.contains((state.id)()))
+        .map(|(entry, state)| format!("`{}` for {} `{}`", (state.name)(), entry.kind(), entry.name))
+        .collect();
+    missing.dedup();
+    // A test learns it from the activity that misses its state, since not every test runs every
+    // activity.
+    let is_test = options.time.is_some();
+    if missing.is_empty() || is_test { Ok(registry) } else { Err(OpenError::MissingState(missing)) }
+}
+
+fn activity_concurrency(options: &Options) -> Result<usize, OpenError> {
+    let cores = || thread::available_parallelism().map_or(1, usize::from);
+    let wanted = at_least_one("activity_concurrency", options.activity_concurrency)?;
+    Ok(wanted.unwrap_or_else(|| ACTIVITIES_PER_CORE * cores()))
+}
+
+fn at_least_one(name: &str, wanted: Option<usize>) -> Result<Option<usize>, OpenError> {
+    match wanted {
+        Some(0) => Err(OpenError::Setting(format!("`{name}` must be at least 1"))),
+        wanted => Ok(wanted),
+    }
+}
+
+fn open_store(
     place: Place,
     durability: Option<Durability>,
 ) -> Result<(Arc<dyn Store>, Kept), OpenError> {
@@ -63,7 +194,7 @@ pub(crate) fn open_store(
 }
 
 /// Creates the hub if there is none; gives the number of its partitions.
-pub(crate) fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, OpenError> {
+fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, OpenError> {
     let partitions = wanted.unwrap_or(PARTITIONS);
     if partitions == 0 {
         return Err(OpenError::Setting("`partitions` must be at least 1".to_owned()));
@@ -79,24 +210,24 @@ pub(crate) fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, Open
 }
 
 /// What the threads of a hub share.
-pub(crate) struct Parts {
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) mailboxes: Mailboxes,
-    pub(crate) activities: Arc<Activities>,
-    pub(crate) batches: Arc<Batches>,
-    pub(crate) health: Arc<Health>,
-    pub(crate) lifecycle: Arc<Lifecycle>,
-    pub(crate) live: Capacity,
-    pub(crate) settings: Settings,
-    pub(crate) time: Option<Arc<VirtualTime>>,
-    pub(crate) clock: Clock,
+struct Parts {
+    registry: Arc<Registry>,
+    store: Arc<dyn Store>,
+    mailboxes: Mailboxes,
+    activities: Arc<Activities>,
+    batches: Arc<Batches>,
+    health: Arc<Health>,
+    lifecycle: Arc<Lifecycle>,
+    live: Capacity,
+    settings: Settings,
+    time: Option<Arc<VirtualTime>>,
+    clock: Clock,
 }
 
 impl Parts {
     /// Claims all partitions and starts their threads and the committer's. The line of the
     /// opening is logged when nothing can fail any more, before they do anything.
-    pub(crate) fn start(
+    fn start(
         &self,
         mail: Vec<(PartitionId, Receiver<Delivery>)>,
         kept: &Kept,
@@ -191,7 +322,7 @@ impl Parts {
 }
 
 /// Says what stops when the hub has failed.
-pub(crate) fn stop_by(
+fn stop_by(
     health: &Health,
     activities: &Arc<Activities>,
     batches: &Arc<Batches>,
@@ -211,7 +342,7 @@ pub(crate) fn stop_by(
 }
 
 /// Fails the hub when the runtime ends before what this returns is dropped.
-pub(crate) fn watch_runtime(runtime: &Handle, health: &Arc<Health>) -> oneshot::Sender<()> {
+fn watch_runtime(runtime: &Handle, health: &Arc<Health>) -> oneshot::Sender<()> {
     let (hub, ended) = oneshot::channel();
     let mut watch = Watch(Some(Arc::clone(health)));
     runtime.spawn(async move {

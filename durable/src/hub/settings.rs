@@ -1,11 +1,80 @@
-//! What a hub was told when it was opened, as far as its partitions have to know.
+//! What was chosen when a hub was opened.
 
+#[cfg(feature = "sled")]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::time::virtual_time::VirtualTime;
+use crate::activity::States;
+use crate::definition::Entry;
 use crate::limits::Limits;
 use crate::protocol::{RuntimeStatus, Tags};
+use crate::registry::{Interceptor, VersionMatch};
+use crate::store::{Durability, Store};
 
+/// All that a [`TaskHubBuilder`](super::TaskHubBuilder) was told. `None` leaves the default to
+/// `opening.rs`.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) place: Place,
+    pub(crate) durability: Option<Durability>,
+    /// Whether annotated functions are registered by themselves.
+    pub(crate) collect: bool,
+    /// Functions registered by hand.
+    pub(crate) registered: Vec<Entry>,
+    pub(crate) states: States,
+    pub(crate) activity_concurrency: Option<usize>,
+    pub(crate) activity_grace: Option<Duration>,
+    pub(crate) entity_concurrency: Option<usize>,
+    pub(crate) live_instances: Option<usize>,
+    pub(crate) live_bytes: Option<usize>,
+    pub(crate) waiting_requests: Option<usize>,
+    pub(crate) partitions: Option<u16>,
+    pub(crate) version_match: VersionMatch,
+    pub(crate) settings: Settings,
+    pub(crate) verify_on_open: bool,
+    /// The time of a test, which passes only when nothing is left to do.
+    pub(crate) time: Option<Arc<VirtualTime>>,
+    /// What replaces functions in a test.
+    pub(crate) interceptor: Option<Arc<dyn Interceptor>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            place: Place::Nowhere,
+            durability: None,
+            collect: true,
+            registered: Vec::new(),
+            states: States::default(),
+            activity_concurrency: None,
+            activity_grace: None,
+            entity_concurrency: None,
+            live_instances: None,
+            live_bytes: None,
+            waiting_requests: None,
+            partitions: None,
+            version_match: VersionMatch::default(),
+            settings: Settings::default(),
+            verify_on_open: false,
+            time: None,
+            interceptor: None,
+        }
+    }
+}
+
+/// Where a hub keeps its data.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// Nothing was chosen.
+    Nowhere,
+    #[cfg(feature = "sled")]
+    Path(PathBuf),
+    Store(Arc<dyn Store>),
+}
+
+/// The choices that partitions have to know.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) limits: Limits,

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-#[cfg(feature = "testing")]
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::error::HubError;
@@ -90,8 +88,6 @@ pub(super) struct Inner {
     pub(super) threads: Threads,
     pub(super) readers: Arc<Readers>,
     pub(super) stopping: Stopping,
-    #[cfg(feature = "testing")]
-    pub(super) runtime: Handle,
     /// Ends the task that watches the runtime.
     pub(super) _runtime_watch: oneshot::Sender<()>,
 }

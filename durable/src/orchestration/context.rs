@@ -19,6 +19,7 @@ use super::serialize::written;
 use super::timer::{Timer, When};
 use crate::call::Call;
 use crate::chance;
+use crate::definition::compare_versions;
 use crate::error::{Error, Result};
 use crate::event::{ExternalEvent, check_name};
 use crate::payload::{Payload, payload};
@@ -26,7 +27,6 @@ use crate::protocol::{
     ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, ParentInstance, Tags,
     TraceContext,
 };
-use crate::registry::compare_versions;
 
 /// The context of an orchestrator: its first parameter. It describes the instance and makes requests
 /// for it.

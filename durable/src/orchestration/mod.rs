@@ -35,7 +35,7 @@ pub use task::Task;
 pub(crate) use timer::Due;
 pub use timer::{Elapsed, Timeout, Timer, When, timeout};
 
-use crate::registry::Definition;
+use crate::definition::Definition;
 
 /// A function annotated with [`#[orchestrator]`](macro@crate::orchestrator). The attribute
 /// implements it.

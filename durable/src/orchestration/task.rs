@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 
 use super::request::Request;
 use super::scope::{Scope, TaskResult};
+use crate::definition::Entry;
 use crate::error::{ErrorCodec, TaskFailed};
 use crate::payload::Codec;
 use crate::protocol::{EntityId, FailureDetails};
-use crate::registry::Entry;
 
 /// A durable future: its result is recorded once, and every replay reads it from the history.
 ///

@@ -29,12 +29,12 @@ pub use self::handle::ScheduleHandle;
 pub use self::query::{ScheduleDescription, ScheduleQuery, ScheduleStatus};
 pub use self::spec::{Recurrence, Schedule, ScheduleUpdate, ScheduledCall};
 
+use crate::definition::{Definition, Entry};
 use crate::hub::client::query::SCHEDULE_IDS as ID_PREFIX;
 use crate::protocol::InstanceId;
-use crate::registry::{Definition, Entry};
 
-/// What every hub has registered.
-pub(crate) const ENTRY: Entry = <orchestrator::schedule as Definition>::ENTRY;
+/// The orchestration that is a schedule. Its attribute registers it, so every hub has it.
+const ENTRY: Entry = <orchestrator::schedule as Definition>::ENTRY;
 
 /// With what the instances that schedules start are tagged: their schedule's id.
 const TAG: &str = "durable.schedule";

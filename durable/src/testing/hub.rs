@@ -291,7 +291,7 @@ impl TestHub {
         now: Timestamp,
         injected: Arc<Injected>,
     ) -> Result<Self, OpenError> {
-        let hub = builder.hub.clone().mocks(builder.mocks.clone()).virtual_time(now);
+        let hub = builder.hub.clone().intercept(Arc::new(builder.mocks.clone())).virtual_time(now);
         let hub = hub.open().await?;
         let hub = Self { hub, builder, injected };
         for (number, event) in hub.injected.all() {

@@ -1,7 +1,7 @@
 //! Mocks of functions, and the record of calls of activities and mocks.
 //!
-//! The registry looks here before it runs a function. A mock is found by name and version, like the
-//! function that it replaces.
+//! They are the [`Interceptor`] of a test's hub, which the registry asks before it runs a function. A
+//! mock is found by name and version, as the function is that it replaces.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,16 +12,13 @@ use serde::de::DeserializeOwned;
 
 use crate::__private::finish;
 use crate::activity::{ActivityContext, ActivityRun};
-use crate::orchestration::OrchestrationContext;
+use crate::definition::{Body, Definition, Entry};
 use crate::protocol::{FailureDetails, Json};
-use crate::registry::{Body, Definition, Entry, OrchestratorFuture};
+use crate::registry::{Interceptor, Replacement};
 
 /// The mock of an activity.
 type Activity =
     dyn Fn(&ActivityContext, &Json) -> Result<ActivityRun, FailureDetails> + Send + Sync;
-/// The mock of an orchestrator.
-type Orchestrator = dyn Fn(&Json) -> Result<Json, FailureDetails> + Send + Sync;
-
 /// Whether it is an activity, its name and its version.
 type Key = (bool, &'static str, Option<&'static str>);
 
@@ -29,15 +26,7 @@ type Key = (bool, &'static str, Option<&'static str>);
 #[derive(Clone, Default)]
 pub(crate) struct Mocks {
     activities: BTreeMap<Key, Arc<Activity>>,
-    orchestrators: BTreeMap<Key, MockOrchestrator>,
-    calls: Option<Calls>,
-}
-
-/// The mock of an orchestrator, and where its calls are recorded.
-#[derive(Clone)]
-pub(crate) struct MockOrchestrator {
-    key: Key,
-    body: Arc<Orchestrator>,
+    orchestrators: BTreeMap<Key, Replacement>,
     calls: Option<Calls>,
 }
 
@@ -95,9 +84,16 @@ impl Mocks {
         F::Input: DeserializeOwned,
     {
         let key = key(&F::ENTRY);
-        let body = Arc::new(move |input: &Json| answer::<F>(input, &mock));
-        let calls = self.calls.clone();
-        self.orchestrators.insert(key, MockOrchestrator { key, body, calls });
+        let (mock, calls) = (Arc::new(mock), self.calls.clone());
+        let run: Replacement = Arc::new(move |context, input| {
+            // A replay is the same call once more.
+            if let (Some(calls), false) = (&calls, context.is_replaying()) {
+                calls.note(key, &input);
+            }
+            let mock = Arc::clone(&mock);
+            Box::pin(async move { answer::<F>(&input, |input| mock(input)) })
+        });
+        self.orchestrators.insert(key, run);
     }
 
     /// The inputs of a function's calls, in order.
@@ -105,35 +101,29 @@ impl Mocks {
         let calls = self.calls.as_ref();
         calls.and_then(|calls| calls.all().get(&key(entry)).cloned()).unwrap_or_default()
     }
+}
 
-    /// The mock of an activity, if it has one. The call is recorded in any case.
-    pub(crate) fn activity(&self, entry: &Entry, input: &Json) -> Option<&Activity> {
+impl Interceptor for Mocks {
+    /// The call is noted whether anything replaces the activity or not.
+    fn run_activity(
+        &self,
+        entry: &Entry,
+        context: &ActivityContext,
+        input: &Json,
+    ) -> Option<Result<ActivityRun, FailureDetails>> {
         let key = key(entry);
         if let Some(calls) = &self.calls {
             calls.note(key, input);
         }
-        self.activities.get(&key).map(|body| &**body)
+        self.activities.get(&key).map(|mock| mock(context, input))
     }
 
-    /// The mock of an orchestrator, if it has one.
-    pub(crate) fn orchestrator(&self, entry: &Entry) -> Option<&MockOrchestrator> {
-        self.orchestrators.get(&key(entry))
+    fn orchestrator(&self, entry: &Entry) -> Option<Replacement> {
+        self.orchestrators.get(&key(entry)).cloned()
     }
 
-    /// Whether an activity has a mock.
-    pub(crate) fn has_activity(&self, entry: &Entry) -> bool {
+    fn replaces_activity(&self, entry: &Entry) -> bool {
         self.activities.contains_key(&key(entry))
-    }
-}
-
-impl MockOrchestrator {
-    pub(crate) fn run(&self, context: &OrchestrationContext, input: Json) -> OrchestratorFuture {
-        // A replay repeats the same call.
-        if let (Some(calls), false) = (&self.calls, context.is_replaying()) {
-            calls.note(self.key, &input);
-        }
-        let body = Arc::clone(&self.body);
-        Box::pin(async move { body(&input) })
     }
 }
 
@@ -171,11 +161,5 @@ impl fmt::Debug for Mocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.activities.keys().chain(self.orchestrators.keys());
         f.debug_list().entries(names.map(|(_, name, _)| name)).finish()
-    }
-}
-
-impl fmt::Debug for MockOrchestrator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MockOrchestrator({})", self.key.1)
     }
 }

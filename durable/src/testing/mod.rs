@@ -97,6 +97,5 @@ pub use history::{
     verify_replay_with,
 };
 pub use hub::TestHub;
-pub(crate) use mocks::{MockOrchestrator, Mocks};
 #[doc(hidden)]
 pub use stores::TestStore;

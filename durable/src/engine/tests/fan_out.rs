@@ -9,9 +9,9 @@ use expect_test::expect;
 
 use super::races::check_every_cut;
 use super::{at, check, describe, history, json, replayed};
+use crate::definition::Definition;
 use crate::engine::{Action, Episode, Outcome};
 use crate::protocol::{EventKind, RuntimeStatus};
-use crate::registry::Definition;
 use crate::task::{Race2, Race3};
 use crate::{OrchestrationContext, Result, activity, orchestrator};
 

@@ -24,11 +24,12 @@ use std::fmt::Write;
 use expect_test::Expect;
 
 use super::{Action, Episode, Execution, Identity, Outcome};
+use crate::definition::Definition;
 use crate::limits::Limits;
 use crate::protocol::{
     EventKind, ExecutionId, HistoryEvent, InstanceId, Json, Suspension, Timestamp,
 };
-use crate::registry::{Definition, Registry};
+use crate::registry::Registry;
 
 /// Microseconds since 1970 at which test histories begin: 2026-01-04T00:00:00Z.
 const BEGINNING: i64 = 1_767_484_800_000_000;

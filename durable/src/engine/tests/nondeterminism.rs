@@ -6,8 +6,8 @@ use std::task::{Poll, Waker};
 use expect_test::expect;
 
 use super::{at, check, event, history, replayed, without_lines};
+use crate::definition::Definition;
 use crate::engine::Outcome;
-use crate::registry::Definition;
 use crate::{OrchestrationContext, Result, activity, orchestrator};
 
 #[activity(crate = crate)]

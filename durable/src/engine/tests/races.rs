@@ -3,9 +3,9 @@
 use expect_test::expect;
 
 use super::{at, check, history, replayed};
+use crate::definition::Definition;
 use crate::engine::{Action, Outcome};
 use crate::protocol::EventKind;
-use crate::registry::Definition;
 use crate::task::{Race2, Race3};
 use crate::{OrchestrationContext, Result, activity, orchestrator};
 

@@ -3,9 +3,9 @@
 use expect_test::{Expect, expect};
 
 use super::{event, history, json, replayed, without_lines};
+use crate::definition::Definition;
 use crate::engine::Action;
 use crate::protocol::{EntityId, EventKind, HistoryEvent};
-use crate::registry::Definition;
 use crate::{OrchestrationContext, Result, orchestrator};
 
 #[orchestrator(crate = crate)]

@@ -6,13 +6,13 @@ use std::ops::Deref;
 
 use super::instance::InstanceHandle;
 use super::reply::Reply;
+use crate::definition::display_name;
 use crate::error::TaskFailed;
 use crate::hub::error::{HubError, ResultError};
 use crate::hub::mail::End;
 use crate::hub::task_hub::TaskHub;
 use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, InvalidInstanceId, Json};
-use crate::registry::display_name;
 
 /// An instance of orchestration `O`, seen from outside.
 ///

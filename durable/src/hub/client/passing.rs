@@ -91,7 +91,7 @@ impl TaskHub {
         }
     }
 
-    fn move_time_to(&self, time: Timestamp) {
+    pub(crate) fn move_time_to(&self, time: Timestamp) {
         if let Some(made) = &self.inner.time {
             made.advance_to(time);
             self.inner.mailboxes.wake_all();
@@ -104,51 +104,5 @@ async fn first<T>(answer: impl Future<Output = T>, other: impl Future<Output = (
     match wait::first(pin!(answer), pin!(other)).await {
         First::This(answer) => Some(answer),
         First::That(()) => None,
-    }
-}
-
-/// What a test tells the time to do.
-#[cfg(feature = "testing")]
-impl TaskHub {
-    /// Waits until nothing is under way, where time is made.
-    pub(crate) async fn settle(&self) {
-        if let Some(time) = &self.inner.time {
-            time.idle().await;
-        }
-    }
-
-    /// Does something when this much time has passed, if the hub is still there. Time stands still
-    /// until that is done.
-    pub(crate) fn later<F>(
-        &self,
-        time: std::time::Duration,
-        then: impl FnOnce(Self) -> F + Send + 'static,
-    ) where
-        F: Future<Output = ()> + Send,
-    {
-        let Some(made) = &self.inner.time else { return };
-        let awake = made.sleep(time);
-        let inner = std::sync::Arc::downgrade(&self.inner);
-        self.inner.runtime.spawn(async move {
-            let Ok(_busy) = awake.await else { return };
-            if let Some(inner) = inner.upgrade() {
-                then(Self { inner }).await;
-            }
-        });
-    }
-
-    /// Lets time pass, where it is made, from one thing that is due to the next.
-    pub(crate) async fn pass_time(&self, passing: std::time::Duration) {
-        let Some(time) = &self.inner.time else { return };
-        time.idle().await;
-        let end = time.now().after(passing);
-        while let Some(due) = time.next_due()
-            && due <= end
-        {
-            self.move_time_to(due);
-            time.idle().await;
-        }
-        self.move_time_to(end);
-        time.idle().await;
     }
 }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use crate::definition::{Body, Entry, OperationEntry, Parameters};
 use crate::hub::TaskHub;
-use crate::registry::{Body, Entry, OperationEntry, Parameters};
 
 /// The functions that a hub can run, each list ordered by name and version; made by
 /// [`TaskHub::registered`].

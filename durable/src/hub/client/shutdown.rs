@@ -89,15 +89,8 @@ impl TaskHub {
         failure.map_or(Ok(report), Err)
     }
 
-    /// Stops the hub without a word to what is running: whatever that returns is lost.
-    #[cfg(feature = "testing")]
-    pub(crate) async fn crash(self) -> Result<()> {
-        let failure = self.inner.health.failure();
-        let _report = self.stop(false).await;
-        failure.map_or(Ok(()), |failure| Err(failure.into()))
-    }
-
-    async fn stop(self, drains: bool) -> ShutdownReport {
+    /// Stops the hub; whether it waits for running activities and operations.
+    pub(crate) async fn stop(self, drains: bool) -> ShutdownReport {
         let inner = &self.inner;
         // At once, so that nothing begins before the thread does.
         inner.close();

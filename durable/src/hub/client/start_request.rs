@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 
+use crate::definition::display_name;
 use crate::hub::error::StartError;
 use crate::hub::mail::{Mail, Origin, Start};
 use crate::hub::task_hub::TaskHub;
@@ -9,7 +10,6 @@ use crate::orchestration::Due;
 use crate::protocol::{
     ExecutionId, ExecutionStarted, InstanceId, Json, RuntimeStatus, Tags, TraceContext,
 };
-use crate::registry::display_name;
 
 /// What an instance is started with.
 #[derive(Clone, Debug)]

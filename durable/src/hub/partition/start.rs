@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::messages;
 use super::resident::Resident;
 use super::{Partition, Stopped};
+use crate::definition::display_name;
 use crate::hub::commit::write::{Content, Effect};
 use crate::hub::error::StartError;
 use crate::hub::mail::{Origin, Start};
@@ -12,7 +13,6 @@ use crate::hub::telemetry::event::LifecycleKind;
 use crate::protocol::{
     ExecutionStarted, FailureDetails, InstanceRecord, Json, MessageId, ParentInstance,
 };
-use crate::registry::display_name;
 
 impl Partition {
     pub(super) fn start(&mut self, start: Start) -> Result<(), Stopped> {

@@ -14,13 +14,13 @@ use tokio::sync::{Notify, oneshot};
 use crate::protocol::{PartitionId, Timestamp};
 
 /// A hub's time, and what is under way in it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct VirtualTime {
     state: Mutex<State>,
     idle: Notify,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     now: Timestamp,
     under_way: usize,
@@ -57,18 +57,6 @@ impl Drop for Busy {
 }
 
 impl VirtualTime {
-    #[cfg(feature = "testing")]
-    pub(crate) fn new(now: Timestamp) -> Arc<Self> {
-        let state = State {
-            now,
-            under_way: 0,
-            due: BTreeMap::new(),
-            sleepers: BTreeMap::new(),
-            next_sleeper: 0,
-        };
-        Arc::new(Self { state: Mutex::new(state), idle: Notify::new() })
-    }
-
     pub(crate) fn now(&self) -> Timestamp {
         self.state().now
     }

@@ -22,13 +22,13 @@ use super::activities::{Activities, Standing};
 use super::job::Job;
 use super::jobs::Ticket;
 use crate::activity::{ActivityContext, ActivityRun};
+use crate::definition::{Entry, display_name};
 use crate::engine::ScheduledTask;
 use crate::hub::telemetry::spans;
 use crate::hub::time::virtual_time::Busy;
 use crate::hub::time::wait::{First, first};
 use crate::panics::{self, Guarded};
 use crate::protocol::{FailureDetails, Json};
-use crate::registry::{Entry, display_name};
 
 /// After how long a blocking body that has not begun is handed to the runtime again, at first and at
 /// most. The system may have refused a thread, and tokio does not ask again by itself.
@@ -54,7 +54,6 @@ impl Activities {
         let limit = job.task.timeout.map(|limit| (limit, self.sleep(limit)));
         let begun = self.begin(job, &ticket.token)?;
         let asleep = begun.sleeps().map(|time| self.sleep(time));
-        #[cfg(feature = "testing")]
         if let ActivityRun::Never(_) | ActivityRun::After(..) = begun {
             // What ends it is due by now, so time may pass until then.
             ticket.busy = Busy::default();
@@ -183,12 +182,10 @@ impl Activities {
         let output = match run {
             ActivityRun::Async(future) => panics::catch_async(future).await,
             ActivityRun::Blocking(body) => Box::pin(self.block(body)).await,
-            #[cfg(feature = "testing")]
             ActivityRun::Never(token) => {
                 token.cancelled().await;
                 Err(cancelled())
             }
-            #[cfg(feature = "testing")]
             ActivityRun::After(_, answer) => panics::catch(answer).flatten(),
         }?;
         self.limits.fitting("the output", output)

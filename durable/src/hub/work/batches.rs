@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::definition::RunEntity;
 use crate::entity::{Around, Batch, BatchDone, Requested};
 use crate::hub::health::Health;
 use crate::hub::mail::{Mail, Mailboxes};
@@ -20,7 +21,6 @@ use crate::hub::threads::{Counted, Tally};
 use crate::hub::time::wait::first;
 use crate::panics;
 use crate::protocol::{EntityId, Json, Timestamp};
-use crate::registry::RunEntity;
 
 #[derive(Debug)]
 pub(crate) struct Batches {

@@ -1,0 +1,181 @@
+//! Durable functions as values: what the attributes record of them, before a hub registers any.
+//!
+//! Calls, contexts and the registry build on this. It names the contexts only in the types of the
+//! functions.
+
+use std::any::TypeId;
+use std::cmp::Ordering;
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::activity::{ActivityContext, ActivityRun};
+use crate::entity::{Batch, BatchDone};
+use crate::error::ErrorCodec;
+use crate::orchestration::OrchestrationContext;
+use crate::payload::Codec;
+use crate::protocol::{FailureDetails, Json};
+use crate::retry::RetrySettings;
+
+/// A durable function: the attributes implement it for the type that bears the function's name.
+///
+/// It is what the types in `TaskHub::builder().register::<my_function>()` have in common.
+pub trait Definition: Sized + 'static {
+    #[doc(hidden)]
+    const ENTRY: Entry;
+    /// What it is called with, owned: its one parameter (of a `&str` a `String`), several as a tuple,
+    /// none as `()`. A context and shared state are no part of a call.
+    type Input: 'static;
+    /// What it returns when it succeeds.
+    type Output: 'static;
+    /// What it returns when it fails.
+    type Error: 'static;
+
+    #[doc(hidden)]
+    fn codecs() -> (Codec<Self::Output>, ErrorCodec<Self::Error>);
+}
+
+/// What is known of a durable function before it runs.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    pub name: &'static str,
+    pub version: Option<&'static str>,
+    pub file: &'static str,
+    pub line: u32,
+    pub code_hash: u64,
+    pub parameters: Parameters,
+    pub options: CallDefaults,
+    pub body: Body,
+}
+
+/// How a function is called unless its call says otherwise.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct CallDefaults {
+    pub retry: Option<RetrySettings>,
+    /// Of the whole call, over all attempts.
+    pub timeout: Option<Duration>,
+    /// Of each attempt of an activity.
+    pub attempt_timeout: Option<Duration>,
+    /// How many runs of an activity a hub has at once.
+    pub max_concurrent: Option<usize>,
+}
+
+impl CallDefaults {
+    pub const NONE: Self =
+        Self { retry: None, timeout: None, attempt_timeout: None, max_concurrent: None };
+}
+
+/// The function itself, as the runtime calls it.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub enum Body {
+    Activity {
+        run: RunActivity,
+        states: &'static [StateType],
+    },
+    Orchestrator {
+        run: RunOrchestrator,
+    },
+    Entity {
+        run: RunEntity,
+        states: &'static [StateType],
+        /// None of an entity that is a function.
+        operations: &'static [OperationEntry],
+    },
+}
+
+/// What a function is called with: of each parameter its name and its type, as they are written.
+#[doc(hidden)]
+pub type Parameters = &'static [(&'static str, &'static str)];
+
+/// An operation of an entity.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct OperationEntry {
+    pub name: &'static str,
+    /// Whether it cannot change the state.
+    pub reads: bool,
+    pub parameters: Parameters,
+}
+
+/// A shared state that an activity wants.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct StateType {
+    pub id: fn() -> TypeId,
+    pub name: fn() -> &'static str,
+}
+
+#[doc(hidden)]
+pub type RunActivity = fn(ActivityContext, Json) -> Result<ActivityRun, FailureDetails>;
+#[doc(hidden)]
+pub type RunOrchestrator =
+    fn(OrchestrationContext, Json) -> Result<OrchestratorFuture, FailureDetails>;
+#[doc(hidden)]
+pub type RunEntity = fn(Batch) -> Pin<Box<dyn Future<Output = BatchDone> + Send>>;
+#[doc(hidden)]
+pub type OrchestratorFuture = Pin<Box<dyn Future<Output = Result<Json, FailureDetails>>>>;
+
+impl Entry {
+    /// What it is, for people.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.body {
+            Body::Activity { .. } => "activity",
+            Body::Orchestrator { .. } => "orchestration",
+            Body::Entity { .. } => "entity",
+        }
+    }
+
+    pub(crate) fn location(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&display_name(self.name, self.version))
+    }
+}
+
+/// A name for people: `order`, or `order` version 2.
+pub(crate) fn display_name(name: &str, version: Option<&str>) -> String {
+    match version {
+        Some(version) => format!("`{name}` (version {version})"),
+        None => format!("`{name}`"),
+    }
+}
+
+/// The order of versions: none before any; as numbers between dots if they are such, else as text
+/// without regard to case.
+///
+/// ```text
+/// none < "1" < "1.2" < "1.10" < "2"
+/// ```
+pub(crate) fn compare_versions(a: Option<&str>, b: Option<&str>) -> Ordering {
+    let numbers =
+        |version: &str| version.split('.').map(str::parse).collect::<Result<Vec<u64>, _>>().ok();
+    match (a, b) {
+        (Some(a), Some(b)) => match (numbers(a), numbers(b)) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            _ => a.to_lowercase().cmp(&b.to_lowercase()),
+        },
+        (a, b) => a.is_some().cmp(&b.is_some()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_ordered_as_numbers_where_they_are_such() {
+        let order = [None, Some("1"), Some("1.2"), Some("1.10"), Some("2"), Some("B"), Some("c")];
+        for (index, version) in order.iter().enumerate() {
+            for (other_index, other) in order.iter().enumerate() {
+                assert_eq!(compare_versions(*version, *other), index.cmp(&other_index));
+            }
+        }
+    }
+}
