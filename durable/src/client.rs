@@ -27,6 +27,7 @@
 //! for what can happen to every request: the hub was shut down, its store failed, or there is no such
 //! instance ([`HubError::NoSuchInstance`], which is the only error that says it).
 
+pub use crate::call::NamedCall;
 #[doc(inline)]
 pub use crate::hub::{
     CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityQuery, HubError,

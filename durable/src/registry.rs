@@ -149,6 +149,12 @@ impl Registry {
         fits.then_some(newest)
     }
 
+    /// The newest version of an orchestration of the program.
+    pub(crate) fn newest_orchestrator(&self, name: &str) -> Option<&Entry> {
+        let of_name = self.orchestrators.get(name).filter(|_| !name.starts_with(BUILT_IN))?;
+        of_name.iter().max_by(|a, b| compare_versions(a.version, b.version))
+    }
+
     pub(crate) fn activity(&self, name: &str, version: Option<&str>) -> Option<&Entry> {
         find(&self.activities, name, version)
     }

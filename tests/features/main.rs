@@ -18,6 +18,7 @@ mod events;
 mod evictions;
 mod failures;
 mod handles;
+mod json_server;
 mod kit;
 mod limits;
 mod lines;

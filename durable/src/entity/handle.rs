@@ -94,6 +94,27 @@ impl DynamicHandle {
     ) -> Operation<T, Error> {
         dynamic(&self.0, name, input)
     }
+
+    /// An operation whose input is JSON already; what it gives is JSON, too.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// use durable::EntityId;
+    /// use durable::protocol::Json;
+    ///
+    /// # async fn go_on(hub: TaskHub) -> Result<()> {
+    /// let counter = EntityId::new("counter", "visits")?.handle();
+    /// hub.signal_entity(counter.operation_json("add", Json::parse("5")?)).await?;
+    /// let count: Json = hub.call_entity(counter.operation_json("get", Json::null())).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn operation_json(&self, name: &str, input: Json) -> Operation<Json, Error> {
+        let codecs = (payload(), crate::error::task_error());
+        let input = input.checked();
+        Operation::new(&self.0, name.to_owned().into(), input, codecs, Location::caller())
+    }
 }
 
 impl DynamicLocked {

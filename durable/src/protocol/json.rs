@@ -59,6 +59,17 @@ impl Json {
         deepest
     }
 
+    /// The value, unless it is nested too deep to be read again.
+    pub(crate) fn checked(self) -> Result<Self, String> {
+        let (depth, max) = (Self::depth_of(&self.0), Self::DEPTH_MAX);
+        if depth > max {
+            return Err(format!(
+                "it is nested {depth} levels deep, and JSON is read up to {max} levels deep"
+            ));
+        }
+        Ok(self)
+    }
+
     /// Wraps text that a serializer has just written.
     pub(crate) fn trusted(text: String) -> Self {
         Self(text.into())

@@ -7,6 +7,7 @@ use super::query::{ScheduleDescription, describe};
 use super::spec::{ID_MAX, ScheduleUpdate, ScheduledCall, ScheduledCallError, Target};
 use super::state::{Command, State};
 use super::{ENTRY, ID_PREFIX, TAG};
+use crate::call::CalledVersion;
 use crate::hub::client::start_request::StartRequest;
 use crate::hub::{HubError, InstanceHandle, InstanceQuery, ManageError, StartError, TaskHub};
 use crate::payload::payload;
@@ -76,13 +77,13 @@ impl TaskHub {
     /// the orchestration is not registered, its input cannot be stored, or the disk is nearly full.
     pub async fn create_schedule(
         &self,
-        id: &str,
+        id: impl AsRef<str>,
         schedule: ScheduledCall,
     ) -> Result<ScheduleHandle, ScheduleError> {
         let handle = self.schedule(id)?;
-        let ScheduledCall { plan, target, trace_context } = schedule;
+        let ScheduledCall { plan, target, is_newest, trace_context } = schedule;
         plan.check()?;
-        let target = self.check_target(target)?;
+        let target = self.check_target(target, is_newest)?;
         let state = payload::<State>().encode(&State::new(plan, target));
         let invalid = |error: serde_json::Error| StartError::InvalidInput {
             name: ENTRY.name.to_owned(),
@@ -110,7 +111,8 @@ impl TaskHub {
     /// # Errors
     /// [`ScheduleError::InvalidId`] and [`ScheduleError::IdTooLong`]: ids of schedules follow the
     /// rules of [`InstanceId`], and have at most 200 characters.
-    pub fn schedule(&self, id: &str) -> Result<ScheduleHandle, ScheduleError> {
+    pub fn schedule(&self, id: impl AsRef<str>) -> Result<ScheduleHandle, ScheduleError> {
+        let id = id.as_ref();
         let characters = id.chars().count();
         if characters > ID_MAX {
             return Err(ScheduleError::IdTooLong { characters, max: ID_MAX });
@@ -124,11 +126,15 @@ impl TaskHub {
     fn check_target(
         &self,
         target: Result<Target, ScheduledCallError>,
+        is_newest: bool,
     ) -> Result<Target, ScheduleError> {
-        let target = target.map_err(|error| match error {
+        let mut target = target.map_err(|error| match error {
             ScheduledCallError::Schedule(error) => ScheduleError::Invalid(error),
             ScheduledCallError::Input(error) => error.into(),
         })?;
+        if is_newest {
+            target.version = self.version_called(&target.name, CalledVersion::Newest)?;
+        }
         self.can_start(&target.name, target.version.as_deref(), &target.input)?;
         Ok(target)
     }
@@ -190,9 +196,9 @@ impl ScheduleHandle {
     /// # Errors
     /// As [`resume`](Self::resume), and as [`TaskHub::create_schedule`] for what makes no sense.
     pub async fn update(&self, update: impl Into<ScheduleUpdate>) -> Result<(), ScheduleError> {
-        let ScheduleUpdate { plan, target } = update.into();
+        let ScheduleUpdate { plan, target, is_newest } = update.into();
         plan.check()?;
-        let target = target.map(|target| self.hub.check_target(target)).transpose()?;
+        let target = target.map(|target| self.hub.check_target(target, is_newest)).transpose()?;
         let (plan, target) = (Box::new(plan), target.map(Box::new));
         self.tell(Command::Update { plan, target }).await
     }

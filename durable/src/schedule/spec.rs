@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cron;
 use super::error::InvalidSchedule;
-use crate::call::{AWAIT_INSTEAD, Call, CallOptions};
+use crate::call::{AWAIT_INSTEAD, Call, CalledVersion, NamedCall};
 use crate::hub::StartError;
 use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, Json, Tags, Timestamp, TraceContext};
@@ -80,6 +80,8 @@ pub(super) struct Plan {
 pub struct ScheduledCall {
     pub(super) plan: Plan,
     pub(super) target: Result<Target, ScheduledCallError>,
+    /// Whether the target's version is the newest that the hub has registered.
+    pub(super) is_newest: bool,
     pub(super) trace_context: Option<TraceContext>,
 }
 
@@ -96,6 +98,7 @@ pub(super) enum ScheduledCallError {
 pub struct ScheduleUpdate {
     pub(super) plan: Plan,
     pub(super) target: Option<Result<Target, ScheduledCallError>>,
+    pub(super) is_newest: bool,
 }
 
 /// What a schedule starts.
@@ -189,10 +192,25 @@ impl Schedule {
     /// # Ok::<(), durable::schedule::InvalidSchedule>(())
     /// ```
     pub fn of<O: Orchestrator>(self, call: Call<O>) -> ScheduledCall {
-        let options = call.options.map_or_else(CallOptions::default, |options| *options);
-        let trace_context = options.start.trace_context.clone();
-        let target = Target::new::<O>(call.input, options);
-        ScheduledCall { plan: self.plan, target, trace_context }
+        self.of_named(call)
+    }
+
+    /// As [`of`](Self::of), by the name of the orchestration. A call that names no version is of the
+    /// one that is newest when the schedule is created or updated.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// use durable::client::NamedCall;
+    /// use durable::schedule::Schedule;
+    ///
+    /// let nightly = Schedule::cron("0 3 * * *")?.of_named(NamedCall::new("cleanup").input(&7));
+    /// # Ok::<(), durable::schedule::InvalidSchedule>(())
+    /// ```
+    pub fn of_named(self, call: impl Into<NamedCall>) -> ScheduledCall {
+        let call = call.into();
+        let trace_context = call.options.start.trace_context.clone();
+        let is_newest = matches!(call.version, CalledVersion::Newest);
+        ScheduledCall { plan: self.plan, target: Target::new(call), is_newest, trace_context }
     }
 
     fn with(mut self, set: impl FnOnce(&mut Plan)) -> Self {
@@ -202,11 +220,9 @@ impl Schedule {
 }
 
 impl Target {
-    fn new<O: Orchestrator>(
-        input: Result<Json, String>,
-        options: CallOptions,
-    ) -> Result<Self, ScheduledCallError> {
-        let entry = O::ENTRY;
+    fn new(call: NamedCall) -> Result<Self, ScheduledCallError> {
+        let NamedCall { name, version, input, options } = call;
+        let name = name.into_owned();
         let not_here = |call, instead| {
             Err(ScheduledCallError::Schedule(InvalidSchedule::CallOption { call, instead }))
         };
@@ -224,27 +240,28 @@ impl Target {
             return not_here(option, AWAIT_INSTEAD);
         }
         let input = input.map_err(|reason| {
-            let name = entry.name.to_owned();
+            let name = name.clone();
             ScheduledCallError::Input(StartError::InvalidInput { name, reason })
         })?;
-        Ok(Self {
-            name: entry.name.to_owned(),
-            version: options.version.or_else(|| entry.version.map(str::to_owned)),
-            input,
-            tags: options.tags,
-        })
+        let version = match version {
+            CalledVersion::Exactly(version) => version,
+            // It is looked up when the schedule is created.
+            CalledVersion::Newest => None,
+        };
+        Ok(Self { name, version, input, tags: options.tags })
     }
 }
 
 impl From<Schedule> for ScheduleUpdate {
     fn from(schedule: Schedule) -> Self {
-        Self { plan: schedule.plan, target: None }
+        Self { plan: schedule.plan, target: None, is_newest: false }
     }
 }
 
 impl From<ScheduledCall> for ScheduleUpdate {
     fn from(scheduled: ScheduledCall) -> Self {
-        Self { plan: scheduled.plan, target: Some(scheduled.target) }
+        let ScheduledCall { plan, target, is_newest, .. } = scheduled;
+        Self { plan, target: Some(target), is_newest }
     }
 }
 

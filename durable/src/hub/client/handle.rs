@@ -7,12 +7,12 @@ use std::ops::Deref;
 use super::instance::InstanceHandle;
 use super::reply::Reply;
 use crate::definition::display_name;
-use crate::error::TaskFailed;
+use crate::error::{TaskFailed, task_error};
 use crate::hub::error::{HubError, ResultError};
 use crate::hub::mail::End;
 use crate::hub::task_hub::TaskHub;
 use crate::orchestration::Orchestrator;
-use crate::protocol::{InstanceId, InvalidInstanceId, Json};
+use crate::protocol::{InstanceId, InstanceRecord, InvalidInstanceId, Json};
 
 /// An instance of orchestration `O`, seen from outside.
 ///
@@ -75,6 +75,26 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
             instance_id: self.instance_id.clone(),
             reason: error.to_string(),
         })
+    }
+}
+
+impl InstanceHandle {
+    /// Waits until the instance has ended and gives what its orchestrator returned, as JSON.
+    ///
+    /// # Errors
+    /// As [`OrchestrationHandle::result`].
+    pub async fn result_json(&self) -> Result<Json, ResultError> {
+        let ended = self.ended().await?;
+        match ended.end {
+            End::Completed(result) => Ok(result),
+            End::Failed(details) => {
+                let InstanceRecord { name, version, .. } = &ended.record;
+                let task = format!("orchestration {}", display_name(name, version.as_deref()));
+                Err(ResultError::Failed(TaskFailed::new(task, details, task_error())))
+            }
+            End::Terminated => Err(ResultError::Terminated(self.instance_id.clone())),
+            End::Suspended(suspension) => Err(ResultError::Suspended(suspension)),
+        }
     }
 }
 

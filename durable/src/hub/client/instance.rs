@@ -202,6 +202,37 @@ impl InstanceHandle {
         self.raise_json(name, self.event_json(payload)).await
     }
 
+    /// As [`raise_event`](Self::raise_event), with a payload that is JSON already.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// use durable::protocol::Json;
+    ///
+    /// # #[orchestrator]
+    /// # async fn approval(ctx: &OrchestrationContext) -> Result<bool> {
+    /// #     Ok(ctx.wait_for_external_event::<bool>("Approval").await?)
+    /// # }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// # let hub = TaskHub::builder().in_memory().open().await?;
+    /// let run = hub.start(approval()).await?;
+    /// run.raise_event_json("Approval", Json::parse("true")?).await?;
+    /// assert!(run.result().await?);
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`raise_event`](Self::raise_event).
+    pub async fn raise_event_json(&self, name: &str, payload: Json) -> Result<(), ManageError> {
+        let checked = payload.checked().and_then(|json| {
+            let limits = &self.hub.inner.limits;
+            limits.check_payload("the event", json.as_str().len()).map(|()| json)
+        });
+        self.raise_json(name, checked.map_err(Error::msg)).await
+    }
+
     /// Raises an external event if there is an instance that can get it, and tells whether there
     /// is: for events that may come too late.
     ///

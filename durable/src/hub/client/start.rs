@@ -1,13 +1,17 @@
-//! Starting instances.
+//! Starting instances, by a typed call or by name.
+
+use std::borrow::Cow;
 
 use super::handle::OrchestrationHandle;
+use super::instance::InstanceHandle;
 use super::reply::Reply;
 use super::start_request::StartRequest;
-use crate::call::{Call, CallOptions};
+use crate::call::{Call, CallOptions, CalledVersion, NamedCall};
 use crate::hub::error::{HubError, StartError};
 use crate::hub::task_hub::TaskHub;
 use crate::orchestration::Orchestrator;
-use crate::protocol::InstanceId;
+use crate::protocol::{InstanceId, Json};
+use crate::registry::display_name;
 
 impl TaskHub {
     /// Starts an instance. When what this returns is awaited and done, the start is durable.
@@ -29,7 +33,10 @@ impl TaskHub {
         &self,
         call: Call<O>,
     ) -> Result<OrchestrationHandle<O>, StartError> {
-        let request = request(call)?;
+        let entry = O::ENTRY;
+        let mut options = call.options.map_or_else(CallOptions::default, |options| *options);
+        let version = options.version.take().or_else(|| entry.version.map(str::to_owned));
+        let request = request(Cow::Borrowed(entry.name), version, call.input, options)?;
         let instance_id = request.instance_id.clone();
         self.request_start(request).await?;
         Ok(OrchestrationHandle::new(self.clone(), instance_id))
@@ -67,25 +74,121 @@ impl TaskHub {
             }
         })
     }
+
+    /// Starts an instance by the name of its orchestration, with JSON; [`NamedCall`] has an example.
+    /// When what this returns is awaited and done, the start is durable.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// use durable::client::NamedCall;
+    ///
+    /// # #[orchestrator]
+    /// # async fn greet(ctx: &OrchestrationContext, city: String) -> Result<String> {
+    /// #     Ok(format!("Hello {city}!"))
+    /// # }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// let run = hub.start_named(NamedCall::new("greet").input("Tokyo")).await?;
+    /// assert_eq!(run.result_json().await?.as_str(), r#""Hello Tokyo!""#);
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`start`](Self::start). [`StartError::NotRegistered`] says what is registered; orchestrations
+    /// of this crate itself, whose names begin with `durable.`, are not started by name.
+    pub fn start_named(
+        &self,
+        call: impl Into<NamedCall>,
+    ) -> Reply<Result<InstanceHandle, StartError>> {
+        let (hub, call) = (self.clone(), call.into());
+        Reply::new(async move { hub.start_named_now(call).await })
+    }
+
+    async fn start_named_now(&self, call: NamedCall) -> Result<InstanceHandle, StartError> {
+        let NamedCall { name, version, input, options } = call;
+        let version = self.version_called(&name, version)?;
+        let request = request(name, version, input, options)?;
+        let instance_id = request.instance_id.clone();
+        self.request_start(request).await?;
+        Ok(InstanceHandle { hub: self.clone(), instance_id })
+    }
+
+    /// As [`start_if_absent`](Self::start_if_absent), by the name of the orchestration.
+    ///
+    /// # Errors
+    /// As [`start_named`](Self::start_named), but for [`StartError::AlreadyExists`]; and
+    /// [`StartError::Hub`] with [`HubError::OtherOrchestration`] if the id is that of another
+    /// orchestration's instance.
+    pub fn start_named_if_absent(
+        &self,
+        call: impl Into<NamedCall>,
+    ) -> Reply<Result<InstanceHandle, StartError>> {
+        let (hub, call) = (self.clone(), call.into());
+        Reply::new(async move {
+            let wanted = call.name.clone();
+            let instance_id = match hub.start_named_now(call).await {
+                Err(StartError::AlreadyExists { instance_id, .. }) => instance_id,
+                started => return started,
+            };
+            let instance = InstanceHandle { hub, instance_id };
+            let found = instance.status().await?.name;
+            if found == wanted {
+                return Ok(instance);
+            }
+            let (instance_id, wanted) = (instance.instance_id, wanted.into_owned());
+            Err(HubError::OtherOrchestration { instance_id, found, wanted }.into())
+        })
+    }
+
+    /// The version that a call by name is for, as it is registered now.
+    pub(crate) fn version_called(
+        &self,
+        name: &str,
+        version: CalledVersion,
+    ) -> Result<Option<String>, StartError> {
+        let registry = &self.inner.registry;
+        let newest = registry.newest_orchestrator(name);
+        let not_registered = |version: Option<&str>| StartError::NotRegistered {
+            name: display_name(name, version),
+            registered: registry.orchestrator_names(),
+        };
+        match version {
+            CalledVersion::Exactly(version) if newest.is_some() => Ok(version),
+            CalledVersion::Exactly(version) => Err(not_registered(version.as_deref())),
+            CalledVersion::Newest => match newest {
+                Some(entry) => Ok(entry.version.map(str::to_owned)),
+                None => Err(not_registered(None)),
+            },
+        }
+    }
 }
 
 /// What a call asks for.
-fn request<O: Orchestrator>(call: Call<O>) -> Result<StartRequest, StartError> {
-    let entry = O::ENTRY;
-    let invalid = |reason| StartError::InvalidInput { name: entry.name.to_owned(), reason };
-    let input = call.input.map_err(invalid)?;
-    let options = call.options.map_or_else(CallOptions::default, |options| *options);
+fn request(
+    name: Cow<'static, str>,
+    version: Option<String>,
+    input: Result<Json, String>,
+    options: CallOptions,
+) -> Result<StartRequest, StartError> {
+    let name = name.into_owned();
     if let Some(option) = options.of_waiting() {
-        return Err(StartError::CallOption { name: entry.name.to_owned(), option });
+        return Err(StartError::CallOption { name, option });
     }
+    let input = match input {
+        Ok(input) => input,
+        Err(reason) => return Err(StartError::InvalidInput { name, reason }),
+    };
     let instance_id = match options.instance_id {
         Some(id) => InstanceId::new(id)?,
         None => InstanceId::generate(),
     };
     Ok(StartRequest {
         instance_id,
-        name: entry.name.to_owned(),
-        version: options.version.or_else(|| entry.version.map(str::to_owned)),
+        name,
+        version,
         input,
         tags: options.tags,
         trace_context: options.start.trace_context,
