@@ -11,7 +11,7 @@ use crate::hub::error::{HubError, StartError};
 use crate::hub::task_hub::TaskHub;
 use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, Json};
-use crate::registry::display_name;
+use crate::definition::display_name;
 
 impl TaskHub {
     /// Starts an instance. When what this returns is awaited and done, the start is durable.
