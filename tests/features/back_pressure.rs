@@ -398,7 +398,7 @@ async fn on_a_full_disk_what_ends_work_is_accepted() -> Result<()> {
     second.purge_recursively().await?;
     hub.delete_entity(Clicks::at("all")).await?;
     assert!(hub.entity_state::<Clicks>("all").await?.is_none());
-    assert!(hub.cancel_scheduled_signal(&signals.signals[0].id).await?);
+    assert!(hub.cancel_scheduled_signal(&signals.items[0].id).await?);
     nightly.pause().await?;
     nightly.delete().await?;
     hub.shutdown().await

@@ -5,6 +5,9 @@
 
 #[path = "../support/breaking.rs"]
 mod breaking;
+mod activities;
+mod attempts;
+mod back_pressure;
 mod by_name;
 mod children;
 mod commits;

@@ -7,7 +7,7 @@
 //! ```
 //! A partition is one thread that owns its instances; the committer makes the episodes of all of them
 //! durable, on a thread of its own or on that of a partition with nothing else to do; activities run
-//! on the async runtime. Nothing polls: each waits on its channel (`time/wait.rs`).
+//! on the async runtime. No thread polls for work: each blocks on its channel (`time/wait.rs`).
 //!
 //! Read next: `partition/mod.rs`, then `commit/committer.rs`.
 
