@@ -3,11 +3,11 @@
 //! The hubs are in memory; `DURABLE_TEST_STORE=sled` keeps them in folders. `tests/sqlite` runs the same
 //! tests on its store.
 
-#[path = "../support/breaking.rs"]
-mod breaking;
 mod activities;
 mod attempts;
 mod back_pressure;
+#[path = "../support/breaking.rs"]
+mod breaking;
 mod by_name;
 mod children;
 mod commits;
