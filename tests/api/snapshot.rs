@@ -46,7 +46,7 @@ impl Sources {
             match item {
                 Item::Mod(item) if is_seen(&item.attrs) => {
                     let name = item.ident.to_string();
-                    let inside = [place.as_slice(), &[name.clone()]].concat();
+                    let inside = [place.as_slice(), std::slice::from_ref(&name)].concat();
                     let is_public = is_public && is_pub(&item.vis);
                     let below = folder.join(&name);
                     let [flat, nested] = [folder.join(format!("{name}.rs")), below.join("mod.rs")];
@@ -87,7 +87,7 @@ impl Sources {
         let fuel = fuel.checked_sub(1)?;
         let used = module.uses.get(name).and_then(|(target, _)| self.defined(target, fuel));
         used.or_else(|| {
-            let through = |glob: &Place| [glob.as_slice(), &[name.clone()]].concat();
+            let through = |glob: &Place| [glob.as_slice(), std::slice::from_ref(name)].concat();
             module.globs.iter().find_map(|glob| self.defined(&through(glob), fuel))
         })
     }
@@ -98,11 +98,12 @@ impl Sources {
         let mut public: BTreeMap<Place, BTreeSet<(usize, Place)>> = BTreeMap::new();
         for (place, module) in self.0.iter().filter(|(_, module)| module.is_public) {
             let own = module.items.iter().filter(|(_, item)| is_public_item(item));
-            let own = own.map(|(name, _)| (name, [place.as_slice(), &[name.clone()]].concat()));
+            let own = own
+                .map(|(name, _)| (name, [place.as_slice(), std::slice::from_ref(name)].concat()));
             let used = module.uses.iter().filter(|(_, (_, is_public))| *is_public);
             for (name, target) in own.chain(used.map(|(name, (target, _))| (name, target.clone())))
             {
-                let path = [place.as_slice(), &[name.clone()]].concat();
+                let path = [place.as_slice(), std::slice::from_ref(name)].concat();
                 match self.defined(&target, 8) {
                     Some(defined) if !self.0.contains_key(&defined) => {
                         let rank = if place.is_empty() { 9 } else { place.len() };
@@ -140,7 +141,7 @@ impl Sources {
         }
         let Type::Path(ty) = ty else { return None };
         let path = ty.path.segments.iter().map(|it| it.ident.to_string()).collect();
-        self.defined(&absolute(path, place), 8)
+        self.defined(&absolute(&path, place), 8)
     }
 }
 
@@ -160,20 +161,20 @@ impl Module {
                     continue;
                 }
                 UseTree::Glob(_) => {
-                    self.globs.push(absolute(path, place));
+                    self.globs.push(absolute(&path, place));
                     continue;
                 }
                 UseTree::Name(tree) => (tree.ident.to_string(), tree.ident.to_string()),
                 UseTree::Rename(tree) => (tree.ident.to_string(), tree.rename.to_string()),
             };
             path.push(name);
-            self.uses.insert(known, (absolute(path, place), is_public));
+            self.uses.insert(known, (absolute(&path, place), is_public));
         }
     }
 }
 
 /// A path from the crate root. The path of another crate stays as it is.
-fn absolute(path: Place, place: &Place) -> Place {
+fn absolute(path: &Place, place: &Place) -> Place {
     let mut base = place.clone();
     let mut rest = path.as_slice();
     while let Some((first, behind)) = rest.split_first() {
@@ -231,7 +232,7 @@ fn marks(attributes: &[Attribute]) -> String {
         match &attribute.meta {
             Meta::Path(path) if path.is_ident("non_exhaustive") => marks += "#[non_exhaustive] ",
             Meta::List(list) if list.path.is_ident("derive") || list.path.is_ident("cfg") => {
-                marks += &format!("#[{}] ", plain(list));
+                marks.extend(["#[", &plain(list), "] "]);
             }
             _ => {}
         }
@@ -347,7 +348,8 @@ fn the_public_api_is_the_listed_one() {
     let found = sources.lines();
     let list = here.join("api/public.txt");
     if std::env::var_os("DURABLE_API").is_some_and(|value| value == "overwrite") {
-        fs::write(&list, found.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        let text: String = found.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+        fs::write(&list, text).unwrap();
         return;
     }
     let listed: BTreeSet<String> =

@@ -7,11 +7,11 @@ use super::instance::InstanceHandle;
 use super::reply::Reply;
 use super::start_request::StartRequest;
 use crate::call::{Call, CallOptions, CalledVersion, NamedCall};
+use crate::definition::display_name;
 use crate::hub::error::{HubError, StartError};
 use crate::hub::task_hub::TaskHub;
 use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, Json};
-use crate::definition::display_name;
 
 impl TaskHub {
     /// Starts an instance. When what this returns is awaited and done, the start is durable.
