@@ -12,8 +12,8 @@ use durable::InstanceId;
 use durable::client::{EntityError, ManageError, OpenError, StartError};
 use durable::prelude::*;
 use durable::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceRecord, PartitionId, RuntimeStatus, TaskMessage,
-    Timestamp,
+    EventKind, ExecutionId, HistoryEvent, HubRecord, InstanceRecord, PartitionId, RuntimeStatus,
+    TaskMessage, Timestamp,
 };
 use durable::schedule::{Schedule, ScheduleError};
 use durable::store::{
@@ -173,7 +173,7 @@ impl Clicks {
 }
 
 /// Where orchestrators stop the thread of their partition.
-static GATES: [Gate; 2] = [const { Gate::new(true) }; 2];
+static GATES: [Gate; 3] = [const { Gate::new(true) }; 3];
 
 fn stop_at(gate: usize) {
     GATES[gate].pass();
@@ -401,5 +401,60 @@ async fn on_a_full_disk_what_ends_work_is_accepted() -> Result<()> {
     assert!(hub.cancel_scheduled_signal(&signals.items[0].id).await?);
     nightly.pause().await?;
     nightly.delete().await?;
+    hub.shutdown().await
+}
+
+/// An id in this one of two partitions.
+fn id_in(partition: u16, name: &str) -> String {
+    let is_there = |id: &String| {
+        let id = InstanceId::new(id).expect("it is a valid id");
+        PartitionId::of(&id, 2) == PartitionId(partition)
+    };
+    (0..).map(|number| format!("{name}-{number}")).find(is_there).expect("some id is there")
+}
+
+#[tokio::test]
+async fn resume_and_rewind_of_one_instance_do_not_delay_another_while_commits_are_slow() -> Result<()>
+{
+    let store = Gated::new();
+    let shared: Arc<dyn Store> = Arc::<Gated>::clone(&store);
+    let hub = TaskHub::builder().partitions(2).store(shared).open().await?;
+    let asleep = hub.start(collects().instance_id(id_in(0, "asleep"))).await?;
+    store.gate.shut();
+    // The thread of the other partition stands in a commit. So no other thread commits.
+    let committing = tokio::spawn(hub.start(collects().instance_id(id_in(1, "committing"))));
+    store.gate.somebody_waits().await;
+
+    // None of this is durable, so a resume or a rewind has no history to start from yet.
+    let mut suspended = pin!(asleep.suspend("for a while"));
+    let mut resumed = pin!(asleep.resume("at once"));
+    let mut raised = pin!(asleep.raise_event("n", &0));
+    let failed = hub.instance(id_in(0, "failed"))?;
+    let mut started = pin!(hub.start(fails().instance_id(id_in(0, "failed"))));
+    let mut rewound = pin!(failed.rewind("to try again"));
+    let mut other = pin!(hub.start(stops_its_partition(2).instance_id(id_in(0, "other"))));
+    assert!(poll_once(suspended.as_mut()).is_none());
+    assert!(poll_once(resumed.as_mut()).is_none());
+    assert!(poll_once(raised.as_mut()).is_none());
+    assert!(poll_once(started.as_mut()).is_none());
+    assert!(poll_once(rewound.as_mut()).is_none());
+    assert!(poll_once(other.as_mut()).is_none());
+    // The episode of the other instance runs, although no commit has ended.
+    GATES[2].somebody_waits().await;
+    assert!(poll_once(resumed.as_mut()).is_none(), "it is not durable");
+
+    GATES[2].open();
+    store.gate.open();
+    suspended.await?;
+    resumed.await?;
+    raised.await?;
+    started.await?;
+    rewound.await?;
+    other.await?.result().await?;
+    assert_eq!(asleep.result().await?, [0; 0], "the event came behind the resume");
+    let kinds = failed.history().await?;
+    let is_rewind = |kind: &EventKind| matches!(kind, EventKind::ExecutionRewound { .. });
+    assert!(kinds.iter().any(|event| is_rewind(&event.kind)));
+    committing.await??;
     hub.shutdown().await
 }

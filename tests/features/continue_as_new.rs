@@ -207,6 +207,17 @@ async fn an_instance_between_two_generations_is_running() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn waiting_for_a_later_start_ends_if_the_first_generation_is_over_at_once() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let hour = Duration::from_hours(1);
+    let run = hub.start(at_once(3).start_at(hour)).await?;
+    let (started, ()) = tokio::join!(run.wait_for_start(), hub.advance(hour));
+    started?;
+    assert_eq!(run.result().await?, 3);
+    Ok(())
+}
+
 /// Reads one number in each execution; the last one reads what was passed over until then.
 #[orchestrator]
 async fn reads_a_backlog(ctx: &OrchestrationContext, next: u64, end: u64) -> Result<Vec<u64>> {

@@ -28,7 +28,16 @@ pub(crate) enum Mail {
     },
     /// What another instance sent; it is in the store until it is consumed.
     Message(Box<TaskMessage>),
-    /// What a client wants of an instance.
+    /// A client raises an event in an instance.
+    Raise {
+        instance_id: InstanceId,
+        name: String,
+        input: Json,
+        /// Whether the event makes the instance do less, so that it counts as no new work.
+        ends_work: bool,
+        reply: ManageReply,
+    },
+    /// A client acts on an instance as a whole.
     Manage {
         instance_id: InstanceId,
         what: Manage,
@@ -64,8 +73,9 @@ pub(crate) enum Mail {
         entity: InstanceId,
         done: Box<BatchDone>,
     },
-    /// What is left of an entity's messages in the store is to be read.
-    Refill(InstanceId),
+    /// The writes that an instance or entity waited for are durable: it goes on. An entity reads
+    /// messages that it left in the store; mail that was held of an instance is handled.
+    Continue(InstanceId),
     /// A client found that a critical section has an entity locked, and is gone.
     TakeBackLock {
         entity: InstanceId,
@@ -98,12 +108,6 @@ pub(crate) enum Origin {
 /// What a client can do to an instance.
 #[derive(Clone, Debug)]
 pub(crate) enum Manage {
-    Raise {
-        name: String,
-        input: Json,
-        /// Whether the event makes the instance do less, so that it counts as no new work.
-        ends_work: bool,
-    },
     Suspend {
         reason: String,
     },
@@ -241,14 +245,70 @@ impl Mailboxes {
     }
 }
 
+impl Delivery {
+    /// Mail that comes out of the store: it is under way only for the partition that reads it.
+    pub(crate) fn of(mail: Mail) -> Self {
+        Self { mail, busy: Busy::default(), permit: Permit::default() }
+    }
+}
+
+/// Which instances an operation is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    /// Those that have not finished.
+    Running,
+    Finished,
+    Either,
+}
+
+impl Manage {
+    pub(crate) fn wants(&self) -> Wants {
+        match self {
+            Self::Suspend { .. } | Self::Resume { .. } | Self::Terminate { .. } => Wants::Running,
+            Self::Rewind { .. } | Self::Purge { .. } => Wants::Finished,
+            Self::Remove { .. } => Wants::Either,
+        }
+    }
+}
+
+impl End {
+    /// The end that an event records.
+    pub(crate) fn of(kind: &EventKind) -> Option<Self> {
+        let EventKind::ExecutionCompleted { status, result, failure } = kind else { return None };
+        Some(match (status, result, failure) {
+            (RuntimeStatus::Completed, Some(result), _) => Self::Completed(result.clone()),
+            (RuntimeStatus::Failed, _, Some(failure)) => Self::Failed(failure.clone()),
+            _ => Self::Terminated,
+        })
+    }
+}
+
 impl Mail {
+    /// The instance or entity that it is for; `None` if it is for the partition.
+    pub(crate) fn instance_id(&self) -> Option<&InstanceId> {
+        match self {
+            Self::Start(Start { instance_id, .. })
+            | Self::TaskEnded { instance_id, .. }
+            | Self::Raise { instance_id, .. }
+            | Self::Manage { instance_id, .. }
+            | Self::Wait { instance_id, .. }
+            | Self::WaitForStart { instance_id, .. }
+            | Self::WatchStatus { instance_id, .. } => Some(instance_id),
+            Self::Message(message) | Self::Operate { message, .. } => Some(&message.instance_id),
+            Self::CancelSignal { id, .. } => Some(id),
+            Self::BatchEnded { entity, .. } | Self::TakeBackLock { entity, .. } => Some(entity),
+            // This ends a wait, so it never waits itself.
+            Self::Continue(_) | Self::Wake | Self::Stop => None,
+        }
+    }
+
     /// Whether a request has the hub write more than it would otherwise, and is refused while the
     /// store has too little room. What ends work or frees room is not.
     pub(crate) fn adds_work(&self) -> bool {
         match self {
             Self::Start(Start { origin, .. }) => matches!(origin, Origin::Client(_)),
+            Self::Raise { ends_work, .. } => !ends_work,
             Self::Manage { what, .. } => match what {
-                Manage::Raise { ends_work, .. } => !ends_work,
                 Manage::Resume { .. } | Manage::Rewind { .. } => true,
                 Manage::Suspend { .. }
                 | Manage::Terminate { .. }
@@ -264,7 +324,7 @@ impl Mail {
             | Self::TaskEnded { .. }
             | Self::Message(_)
             | Self::BatchEnded { .. }
-            | Self::Refill(_)
+            | Self::Continue(_)
             | Self::Wake
             | Self::Stop => false,
         }
@@ -274,7 +334,7 @@ impl Mail {
     pub(crate) fn is_given_up(&self) -> bool {
         match self {
             Self::Start(Start { origin: Origin::Client(reply), .. }) => reply.is_closed(),
-            Self::Manage { reply, .. } => reply.is_closed(),
+            Self::Raise { reply, .. } | Self::Manage { reply, .. } => reply.is_closed(),
             Self::Operate { reply: EntityReply::Signalled(reply), .. } => reply.is_closed(),
             Self::Operate { reply: EntityReply::Called(reply), .. } => reply.is_closed(),
             Self::CancelSignal { reply, .. } | Self::TakeBackLock { reply, .. } => {
@@ -287,7 +347,7 @@ impl Mail {
             | Self::TaskEnded { .. }
             | Self::Message(_)
             | Self::BatchEnded { .. }
-            | Self::Refill(_)
+            | Self::Continue(_)
             | Self::Wake
             | Self::Stop => false,
         }
@@ -297,8 +357,8 @@ impl Mail {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Start(Start { started, .. }) => weight::of_start(started),
+            Self::Raise { name, input, .. } => name.len() + input.as_str().len(),
             Self::Manage { what, .. } => match what {
-                Manage::Raise { name, input, .. } => name.len() + input.as_str().len(),
                 Manage::Suspend { reason }
                 | Manage::Resume { reason }
                 | Manage::Terminate { reason, .. }
@@ -307,7 +367,17 @@ impl Mail {
                 Manage::Purge { .. } => 0,
             },
             Self::Operate { message, .. } => weight::of_content(&message.event),
-            _ => 0,
+            Self::CancelSignal { .. }
+            | Self::TakeBackLock { .. }
+            | Self::Wait { .. }
+            | Self::WaitForStart { .. }
+            | Self::WatchStatus { .. }
+            | Self::TaskEnded { .. }
+            | Self::Message(_)
+            | Self::BatchEnded { .. }
+            | Self::Continue(_)
+            | Self::Wake
+            | Self::Stop => 0,
         }
     }
 }
@@ -322,8 +392,8 @@ mod tests {
     fn raise(input: &str) -> (Mail, oneshot::Receiver<Result<(), ManageError>>) {
         let (reply, raised) = oneshot::channel();
         let input = Json::parse(input).unwrap();
-        let what = Manage::Raise { name: "n".to_owned(), input, ends_work: false };
-        (Mail::Manage { instance_id: InstanceId::new("a").unwrap(), what, reply }, raised)
+        let (instance_id, name) = (InstanceId::new("a").unwrap(), "n".to_owned());
+        (Mail::Raise { instance_id, name, input, ends_work: false, reply }, raised)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Opening a hub: what is checked, how it is put together, and what stops it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, RwLock};
@@ -18,9 +18,11 @@ use super::guarded_store::GuardedStore;
 use super::health::Health;
 use super::mail::{Delivery, Mailboxes};
 use super::partition::Partition;
-use super::partition::cache::{Cache, Capacity};
-use super::partition::due::{DueList, Limits as DueLimits};
+use super::partition::cache::Capacity;
+use super::partition::core::Environment;
 use super::partition::outbox::Outbox;
+use super::partition::reader::Reader;
+use super::partition::thread::{Driver, ThreadOutlet, run_partition};
 use super::settings::{Options, Place, Settings};
 use super::shutdown::Stopping;
 use super::task_hub::{Inner, TaskHub};
@@ -31,7 +33,6 @@ use super::threads::{Readers, Threads};
 use super::time::clock::Clock;
 use super::time::timer::Timer;
 use super::time::virtual_time::VirtualTime;
-use super::time::wait::Patience;
 use super::verify;
 use super::work::activities::{Activities, ActivitySettings, Surroundings};
 use super::work::batches::Batches;
@@ -255,9 +256,12 @@ impl Parts {
         let readers = Readers::new(threads.clone());
         let start = || {
             for (id, mail, found, durable) in claimed {
-                let make = self.partition(id, durable, Outbox::new(Arc::clone(&committer)));
+                let outlet = ThreadOutlet::new(Arc::clone(&committer), Arc::clone(&self.batches));
+                let make = self.partition(id, durable, outlet);
+                let (clock, time) = (self.clock.clone(), self.time.clone());
+                let driver = Driver { partition: id, clock, time };
                 let opening = self.mailboxes.busy();
-                let run = move || make().run(&mail, found, opening);
+                let run = move || run_partition(make(), &driver, &mail, found, opening);
                 threads.start(format!("durable-{id}"), run)?;
             }
             threads.start("durable-commit", move || committer.run())?;
@@ -286,38 +290,19 @@ impl Parts {
         &self,
         id: PartitionId,
         durable: Arc<AtomicU64>,
-        outbox: Outbox,
+        outlet: ThreadOutlet,
     ) -> impl FnOnce() -> Partition + Send + use<> {
-        let registry = Arc::clone(&self.registry);
-        let store = Arc::clone(&self.store);
-        let health = Arc::clone(&self.health);
-        let lifecycle = Arc::clone(&self.lifecycle);
-        let mailboxes = self.mailboxes.clone();
-        let (live, settings) = (self.live, self.settings.clone());
-        let (batches, time) = (Arc::clone(&self.batches), self.time.clone());
-        let clock = self.clock.clone();
-        move || Partition {
-            id,
-            registry,
-            store,
-            outbox,
-            mailboxes,
-            health,
-            lifecycle,
-            settings,
-            residents: Cache::new(live, Arc::clone(&durable)),
-            entities: Cache::new(live, Arc::clone(&durable)),
-            scheduled: Cache::new(live, Arc::clone(&durable)),
-            touched: Vec::new(),
-            batches,
-            due: DueList::new(DueLimits::default(), durable),
-            waiters: HashMap::default(),
-            patience: Patience::default(),
-            next_mail: None,
-            clock,
-            time,
-            written: 0,
-        }
+        let env = Environment {
+            partition: id,
+            registry: Arc::clone(&self.registry),
+            settings: self.settings.clone(),
+            lifecycle: Arc::clone(&self.lifecycle),
+            clock: self.clock.clone(),
+        };
+        let reader = Reader::new(id, Arc::clone(&self.store), Arc::clone(&self.health));
+        let outbox = Outbox::new(id, Box::new(outlet), durable, self.time.clone());
+        let live = self.live;
+        move || Partition::new(env, reader, outbox, live)
     }
 }
 

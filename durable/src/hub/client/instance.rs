@@ -281,7 +281,7 @@ impl InstanceHandle {
     ) -> Result<(), ManageError> {
         check_name(name).map_err(ManageError::invalid_event)?;
         let input = input.map_err(ManageError::invalid_event)?;
-        self.manage(Manage::Raise { name: name.to_owned(), input, ends_work: false }).await
+        self.send_event(name, input, false).await
     }
 
     /// Sets the instance aside. What comes for it is recorded, running activities come to their

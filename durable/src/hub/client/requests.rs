@@ -10,12 +10,14 @@
 //!    refused.
 //! 4. A request whose client [has gone](Mail::is_given_up) before the partition takes it in is dropped.
 
+use tokio::sync::oneshot;
+
 use super::instance::InstanceHandle;
 use crate::event::ExternalEvent;
 use crate::hub::error::{EntityError, HubError, ManageError, StartError};
 use crate::hub::mail::{Mail, Manage};
 use crate::hub::task_hub::TaskHub;
-use crate::protocol::InstanceId;
+use crate::protocol::{InstanceId, Json};
 use crate::store::StoreError;
 
 /// Why a request was not sent.
@@ -67,7 +69,21 @@ impl InstanceHandle {
         event: &T,
     ) -> Result<(), ManageError> {
         let input = self.typed_event_json(event).map_err(ManageError::invalid_event)?;
-        self.manage(Manage::Raise { name: T::NAME.to_owned(), input, ends_work: true }).await
+        self.send_event(T::NAME, input, true).await
+    }
+
+    /// Raises an event; `ends_work` says that it makes the instance do less.
+    pub(crate) async fn send_event(
+        &self,
+        name: &str,
+        input: Json,
+        ends_work: bool,
+    ) -> Result<(), ManageError> {
+        let (instance_id, name) = (self.instance_id.clone(), name.to_owned());
+        let (reply, raised) = oneshot::channel();
+        let mail = Mail::Raise { instance_id, name, input, ends_work, reply };
+        self.hub.request(&self.instance_id, mail).await?;
+        raised.await.map_err(|_gone| self.hub.error())?
     }
 
     pub(crate) async fn manage(&self, what: Manage) -> Result<(), ManageError> {

@@ -140,7 +140,7 @@ impl Committer {
             Effect::Started(reply, started) => drop(reply.send(started)),
             Effect::Managed(reply, managed) => drop(reply.send(managed)),
             Effect::Begun(reply, exists) => drop(reply.send(exists)),
-            Effect::Durable(reply) | Effect::Signalled(reply) => drop(reply.send(())),
+            Effect::Signalled(reply) => drop(reply.send(())),
             Effect::Ended(reply, end) => drop(reply.send(end)),
             Effect::Watching(reply, found) => {
                 drop(reply.send(found.map(Watched::subscribe)));
@@ -149,8 +149,8 @@ impl Committer {
             Effect::Operated(reply, outcome) => drop(reply.send(outcome)),
             Effect::SignalCancelled(reply, was_waiting) => drop(reply.send(was_waiting)),
             Effect::Unlocked(reply, was_locked) => drop(reply.send(was_locked)),
-            Effect::Refill(entity) => {
-                self.mailboxes.send(&entity.clone(), Mail::Refill(entity));
+            Effect::Continue(id) => {
+                self.mailboxes.send(&id.clone(), Mail::Continue(id));
             }
             Effect::Notify(notice) => self.lifecycle.notify(notice),
         }

@@ -1,7 +1,5 @@
 //! What a partition asks the committer to write, and what happens once that is durable.
 
-use tokio::sync::oneshot;
-
 use crate::hub::custom_status::{StatusSender, WatchReply, Watched};
 use crate::hub::error::{ManageError, StartError};
 use crate::hub::mail::{
@@ -67,8 +65,6 @@ pub(crate) enum Effect {
     Started(StartReply, Result<(), StartError>),
     Managed(ManageReply, Result<(), ManageError>),
     Begun(StartedReply, bool),
-    /// All that the partition has written before is durable.
-    Durable(oneshot::Sender<()>),
     Ended(EndReply, Option<Box<Ended>>),
     /// Somebody watches the custom status of an instance, if there is one.
     Watching(WatchReply, Option<Watched>),
@@ -79,8 +75,8 @@ pub(crate) enum Effect {
     Operated(CallReply, Result<Json, FailureDetails>),
     Unlocked(Unlocked, bool),
     SignalCancelled(Cancelled, bool),
-    /// An entity has dealt with all that was in memory.
-    Refill(InstanceId),
+    /// An instance or entity that waited until its writes are durable goes on.
+    Continue(InstanceId),
     /// Observers learn what has happened to an instance.
     Notify(Notice),
 }

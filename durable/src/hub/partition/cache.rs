@@ -24,6 +24,11 @@ pub(crate) trait Cached {
     /// Whether it has state that exists in memory only, so that it cannot be evicted.
     fn is_pinned(&self) -> bool;
 
+    /// Whether it was removed from the partition, so that it does not go back into its cache.
+    fn is_removed(&self) -> bool {
+        false
+    }
+
     /// Approximate size in memory, in bytes.
     fn bytes(&self) -> usize;
 }
@@ -78,14 +83,53 @@ impl<T: Cached> Cache<T> {
         self.items.peek(id).map(|weighed| &*weighed.item)
     }
 
-    /// Takes an item out, to be [put](Self::put) back.
-    pub(crate) fn take(&mut self, id: &InstanceId) -> Option<Box<T>> {
-        let Weighed { item, bytes } = self.items.pop(id)?;
-        self.bytes -= bytes;
-        Some(item)
+    /// Lends an item to `f`: from memory, or else what `load` makes. It is back when `f` returns.
+    ///
+    /// `context` is what both work with. The cache itself is out of their reach meanwhile.
+    pub(crate) fn with_loaded<C, R, E>(
+        &mut self,
+        context: &mut C,
+        id: &InstanceId,
+        load: impl FnOnce(&mut C) -> Result<Box<T>, E>,
+        f: impl FnOnce(&mut C, &mut T) -> R,
+    ) -> Result<R, E> {
+        let item = match self.take(id) {
+            Some(item) => item,
+            None => load(context)?,
+        };
+        Ok(self.lend(context, item, f))
     }
 
-    pub(crate) fn put(&mut self, item: Box<T>) {
+    /// As [`with_loaded`](Self::with_loaded), for what may not exist: then it returns `None`.
+    pub(crate) fn with<C, R, E>(
+        &mut self,
+        context: &mut C,
+        id: &InstanceId,
+        load: impl FnOnce(&mut C) -> Result<Option<Box<T>>, E>,
+        f: impl FnOnce(&mut C, &mut T) -> R,
+    ) -> Result<Option<R>, E> {
+        let item = match self.take(id) {
+            Some(item) => Some(item),
+            None => load(context)?,
+        };
+        Ok(item.map(|item| self.lend(context, item, f)))
+    }
+
+    fn lend<C, R>(
+        &mut self,
+        context: &mut C,
+        mut item: Box<T>,
+        f: impl FnOnce(&mut C, &mut T) -> R,
+    ) -> R {
+        let result = f(context, &mut item);
+        if !item.is_removed() {
+            self.insert(item);
+        }
+        result
+    }
+
+    /// Adds an item, in place of one of the same id.
+    pub(crate) fn insert(&mut self, item: Box<T>) {
         let bytes = item.bytes();
         self.bytes += bytes;
         let id = item.id().clone();
@@ -97,13 +141,19 @@ impl<T: Cached> Cache<T> {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.items.len()
+    /// Takes an item out for good.
+    pub(crate) fn remove(&mut self, id: &InstanceId) -> Option<Box<T>> {
+        self.take(id)
     }
 
-    /// Whether the last write of an item is durable.
-    pub(crate) fn is_durable(&self, item: &T) -> bool {
-        item.last_write() <= self.durable.load(Ordering::Acquire)
+    fn take(&mut self, id: &InstanceId) -> Option<Box<T>> {
+        let Weighed { item, bytes } = self.items.pop(id)?;
+        self.bytes -= bytes;
+        Some(item)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
     }
 
     /// Evicts what is disposable, and then as much as exceeds the capacity.
@@ -139,5 +189,195 @@ impl<T> fmt::Debug for Cache<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (count, bytes) = (self.items.len(), self.bytes);
         write!(f, "{count} items of {bytes} bytes, capacity {:?}", self.capacity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::convert::Infallible;
+
+    use super::*;
+    use crate::chance;
+
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    struct Item {
+        id: InstanceId,
+        last_write: u64,
+        is_finished: bool,
+        is_pinned: bool,
+        is_purged: bool,
+        bytes: usize,
+    }
+
+    impl Cached for Item {
+        fn id(&self) -> &InstanceId {
+            &self.id
+        }
+
+        fn last_write(&self) -> u64 {
+            self.last_write
+        }
+
+        fn is_disposable(&self) -> bool {
+            self.is_finished
+        }
+
+        fn is_pinned(&self) -> bool {
+            self.is_pinned
+        }
+
+        fn is_removed(&self) -> bool {
+            self.is_purged
+        }
+
+        fn bytes(&self) -> usize {
+            self.bytes
+        }
+    }
+
+    fn id(name: &(impl ToString + ?Sized)) -> InstanceId {
+        InstanceId::new(name.to_string()).unwrap()
+    }
+
+    fn item(name: &(impl ToString + ?Sized), last_write: u64) -> Item {
+        let (is_finished, is_pinned, is_purged) = (false, false, false);
+        Item { id: id(name), last_write, is_finished, is_pinned, is_purged, bytes: 1 }
+    }
+
+    fn cache(instances: usize, bytes: usize, durable: u64) -> (Cache<Item>, Arc<AtomicU64>) {
+        let durable = Arc::new(AtomicU64::new(durable));
+        (Cache::new(Capacity { instances, bytes }, Arc::clone(&durable)), durable)
+    }
+
+    fn change(cache: &mut Cache<Item>, name: &str, change: impl FnOnce(&mut Item)) {
+        let missing = |(): &mut ()| Ok::<_, Infallible>(None);
+        cache.with(&mut (), &id(name), missing, |(), item| change(item)).unwrap().unwrap();
+    }
+
+    fn names(cache: &Cache<Item>) -> Vec<String> {
+        let mut names: Vec<_> = cache.items.iter().map(|(id, _)| id.to_string()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_least_recently_used_item_is_evicted() {
+        let (mut cache, _) = cache(2, 99, 0);
+        for name in ["a", "b", "c"] {
+            cache.insert(Box::new(item(name, 0)));
+        }
+        assert!(cache.get(&id("a")).is_some());
+        assert!(cache.peek(&id("b")).is_some(), "a peek is no use");
+        cache.evict();
+        assert_eq!(names(&cache), ["a", "c"]);
+    }
+
+    #[test]
+    fn an_item_that_the_store_lacks_stays() {
+        let (mut cache, durable) = cache(0, 0, 0);
+        cache.insert(Box::new(item("a", 1)));
+        cache.evict();
+        assert_eq!(names(&cache), ["a"]);
+        durable.store(1, Ordering::Release);
+        cache.evict();
+        assert_eq!((cache.len(), cache.bytes), (0, 0));
+    }
+
+    #[test]
+    fn pinned_items_stay_and_do_not_keep_others_in() {
+        let (mut cache, _) = cache(1, 99, 0);
+        for name in ["a", "b", "c"] {
+            cache.insert(Box::new(item(name, 0)));
+        }
+        change(&mut cache, "a", |item| item.is_pinned = true);
+        cache.evict();
+        assert_eq!(names(&cache), ["a"]);
+    }
+
+    #[test]
+    fn a_finished_item_goes_when_that_is_durable_unless_it_was_written_again() {
+        let (mut cache, durable) = cache(9, 99, 0);
+        for name in ["a", "b"] {
+            cache.insert(Box::new(Item { is_finished: true, ..item(name, 1) }));
+        }
+        change(&mut cache, "b", |item| (item.last_write, item.is_finished) = (2, false));
+        cache.evict();
+        assert_eq!(names(&cache), ["a", "b"]);
+        durable.store(2, Ordering::Release);
+        cache.evict();
+        assert_eq!(names(&cache), ["b"]);
+    }
+
+    #[test]
+    fn a_lent_item_comes_back_with_its_new_size_unless_it_was_removed() {
+        let (mut cache, _) = cache(9, 99, 0);
+        cache.insert(Box::new(item("a", 0)));
+        change(&mut cache, "a", |item| item.bytes = 7);
+        assert_eq!(cache.bytes, 7);
+        change(&mut cache, "a", |item| item.is_purged = true);
+        assert_eq!((cache.len(), cache.bytes), (0, 0));
+    }
+
+    #[test]
+    fn an_item_that_is_not_in_memory_is_loaded_once() {
+        let (mut cache, _) = cache(9, 99, 0);
+        let mut loaded = 0;
+        for _ in 0..2 {
+            let load = |loaded: &mut i32| {
+                *loaded += 1;
+                Ok::<_, Infallible>(Box::new(item("a", 0)))
+            };
+            cache.with_loaded(&mut loaded, &id("a"), load, |_, _| ()).unwrap();
+        }
+        assert_eq!(loaded, 1);
+    }
+
+    /// Items beside a plain map of the versions that the store has: nothing that it lacks is lost.
+    #[test]
+    fn no_write_is_lost_whatever_happens() {
+        for seed in 0..1_000 {
+            let (capacity, drawn) = (usize::try_from(seed % 5).unwrap(), std::cell::Cell::new(0));
+            let (mut cache, durable) = cache(capacity, capacity * 3, 0);
+            let draw = |end: u64| {
+                drawn.set(drawn.get() + 1);
+                chance::number(seed, drawn.get()) % end
+            };
+            let (mut written, mut latest) = (0, BTreeMap::<u64, Item>::new());
+            for _ in 0..100 {
+                let name = draw(8);
+                match draw(6) {
+                    0 => {
+                        let until = durable.load(Ordering::Acquire);
+                        durable.store(until + draw(written - until + 1), Ordering::Release);
+                    }
+                    1 => cache.evict(),
+                    2 => assert!(cache.get(&id(&name)).is_none_or(|it| *it == latest[&name])),
+                    _ => {
+                        written += 1;
+                        let (is_finished, bytes) = (draw(4) == 0, 1 + draw(4));
+                        let load = |latest: &mut BTreeMap<u64, Item>| {
+                            let known = latest.get(&name).cloned();
+                            let is_durable =
+                                |it: &Item| it.last_write <= durable.load(Ordering::Acquire);
+                            assert!(known.as_ref().is_none_or(is_durable), "seed {seed}: lost");
+                            Ok::<_, Infallible>(Box::new(known.unwrap_or_else(|| item(&name, 0))))
+                        };
+                        let write = |latest: &mut BTreeMap<u64, Item>, item: &mut Item| {
+                            item.last_write = written;
+                            item.is_finished = is_finished;
+                            item.bytes = usize::try_from(bytes).unwrap();
+                            latest.insert(name, item.clone());
+                        };
+                        cache.with_loaded(&mut latest, &id(&name), load, write).unwrap();
+                    }
+                }
+                let bytes: usize = cache.items.iter().map(|(_, it)| it.bytes).sum();
+                assert_eq!(cache.bytes, bytes, "seed {seed}");
+            }
+            durable.store(written, Ordering::Release);
+            cache.evict();
+            assert!(cache.len() <= capacity && cache.bytes <= capacity * 3, "seed {seed}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::Partition;
+use super::core::Environment;
 use super::resident::Resident;
 use crate::engine::{Episode, Execution, Identity, Outcome};
 use crate::hub::telemetry::metrics::{self, Stopwatch};
@@ -43,70 +43,70 @@ pub(super) fn events_of(now: Timestamp, kinds: Vec<EventKind>) -> Vec<HistoryEve
     kinds.map(|kind| HistoryEvent::new(now, kind)).collect()
 }
 
-impl Partition {
-    /// An execution of an instance, before its first event.
-    pub(super) fn new_execution(&self, record: &InstanceRecord) -> Result<Execution, Suspension> {
-        Execution::new(&self.registry, Identity::of(record, self.settings.limits))
-    }
+/// An execution of an instance, before its first event.
+pub(super) fn new_execution(
+    env: &Environment,
+    record: &InstanceRecord,
+) -> Result<Execution, Suspension> {
+    Execution::new(&env.registry, Identity::of(record, env.settings.limits))
+}
 
-    pub(super) fn replay(
-        &self,
-        record: &InstanceRecord,
-        past: &[HistoryEvent],
-    ) -> Result<Execution, Suspension> {
-        let mut execution = self.new_execution(record)?;
-        execution.replay(past)?;
-        Ok(execution)
-    }
+pub(super) fn replay(
+    env: &Environment,
+    record: &InstanceRecord,
+    past: &[HistoryEvent],
+) -> Result<Execution, Suspension> {
+    let mut execution = new_execution(env, record)?;
+    execution.replay(past)?;
+    Ok(execution)
+}
 
-    /// The first episode of an execution; `unread` are the external events that it inherits.
-    pub(super) fn first_episode(
-        &mut self,
-        resident: &mut Resident,
-        mut started: ExecutionStarted,
-        unread: VecDeque<UnreadEvent>,
-        now: Timestamp,
-    ) -> Episode {
-        let found = self.registry.orchestrator_for(&started.name, started.version.as_deref());
-        started.code_hash = found.map(|entry| entry.code_hash);
-        started.limits = Some(self.settings.limits.recorded());
-        let start = EventKind::from(started);
-        match self.new_execution(&resident.record) {
-            Ok(mut execution) => {
-                execution.inherit(unread);
-                let episode = run(&resident.record, &mut execution, now, vec![start]);
-                resident.execution = Some(execution);
-                // A start is an event, so something has happened.
-                episode.unwrap_or_else(Episode::nothing)
-            }
-            Err(suspension) => {
-                let unread = unread.into_iter().map(EventKind::from);
-                let events: Vec<_> = std::iter::once(start).chain(unread).collect();
-                Episode::set_aside(now, events, suspension, true)
-            }
+/// The first episode of an execution; `unread` are the external events that it inherits.
+pub(super) fn first_episode(
+    env: &Environment,
+    resident: &mut Resident,
+    mut started: ExecutionStarted,
+    unread: VecDeque<UnreadEvent>,
+    now: Timestamp,
+) -> Episode {
+    let found = env.registry.orchestrator_for(&started.name, started.version.as_deref());
+    started.code_hash = found.map(|entry| entry.code_hash);
+    started.limits = Some(env.settings.limits.recorded());
+    let start = EventKind::from(started);
+    match new_execution(env, &resident.record) {
+        Ok(mut execution) => {
+            execution.inherit(unread);
+            let episode = run(&resident.record, &mut execution, now, vec![start]);
+            resident.execution = Some(execution);
+            // A start is an event, so something has happened.
+            episode.unwrap_or_else(Episode::nothing)
+        }
+        Err(suspension) => {
+            let unread = unread.into_iter().map(EventKind::from);
+            let events: Vec<_> = std::iter::once(start).chain(unread).collect();
+            Episode::set_aside(now, events, suspension, true)
         }
     }
+}
 
-    /// With `verify_replay`: replays the history, with this episode, from scratch. If the replay
-    /// differs, the instance is suspended instead, and only the incoming events are kept.
-    pub(super) fn verified(&self, resident: &mut Resident, episode: Episode) -> Episode {
-        let is_run = !matches!(episode.outcome, Outcome::Suspended(_));
-        if !self.settings.verify || !is_run || episode.events.is_empty() {
-            return episode;
+/// With `verify_replay`: replays the history, with this episode, from scratch. If the replay
+/// differs, the instance is suspended instead, and only the incoming events are kept.
+pub(super) fn verified(env: &Environment, resident: &mut Resident, episode: Episode) -> Episode {
+    let is_run = !matches!(episode.outcome, Outcome::Suspended(_));
+    if !env.settings.verify || !is_run || episode.events.is_empty() {
+        return episode;
+    }
+    resident.past.extend_from_slice(&episode.events);
+    if matches!(episode.outcome, Outcome::ContinuedAsNew(_)) {
+        return episode;
+    }
+    let verified =
+        new_execution(env, &resident.record).and_then(|execution| execution.verify(&resident.past));
+    match (verified, episode.events.first()) {
+        (Err(suspension), Some(first)) => {
+            let now = first.timestamp;
+            Episode::set_aside(now, episode.into_incoming(), suspension, true)
         }
-        resident.past.extend_from_slice(&episode.events);
-        if matches!(episode.outcome, Outcome::ContinuedAsNew(_)) {
-            return episode;
-        }
-        let verified = self
-            .new_execution(&resident.record)
-            .and_then(|execution| execution.verify(&resident.past));
-        match (verified, episode.events.first()) {
-            (Err(suspension), Some(first)) => {
-                let now = first.timestamp;
-                Episode::set_aside(now, episode.into_incoming(), suspension, true)
-            }
-            _ => episode,
-        }
+        _ => episode,
     }
 }

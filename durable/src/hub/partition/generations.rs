@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::Partition;
+use super::core::Environment;
+use super::episode::{first_episode, verified};
 use super::resident::Resident;
 use crate::engine::{Episode, Outcome};
 use crate::hub::commit::write::{Content, Effect};
@@ -17,37 +18,35 @@ fn generations_per_turn(unread: usize) -> usize {
     (unread / 8).clamp(64, 16_384)
 }
 
-impl Partition {
-    /// Runs generations until one does not continue as new, or the turn is over. Returns the first
-    /// episode of the last one; the actions of those before it are added to `content` and `effects`.
-    pub(super) fn continue_as_new(
-        &mut self,
-        resident: &mut Resident,
-        mut episode: Episode,
-        content: &mut Content,
-        effects: &mut Vec<Effect>,
-    ) -> Episode {
-        let mut turn = 0;
-        while let Outcome::ContinuedAsNew(continuation) = episode.outcome {
-            turn += 1;
-            for action in episode.actions {
-                resident.act(action, content, effects);
-            }
-            let Some((mut started, unread)) = resident.next_generation(*continuation) else {
-                return Episode::nothing();
-            };
-            started.properties = self.settings.properties.as_ref().clone();
-            let now = self.clock.now();
-            if turn > generations_per_turn(unread.len()) {
-                // Due at once, but behind the instances that are waiting now.
-                started.scheduled_start = Some(now.after(Duration::from_micros(1)));
-            }
-            resident.reset_for(&started);
-            let first = self.first_episode(resident, started, unread, now);
-            episode = self.verified(resident, first);
+/// Runs generations until one does not continue as new, or the turn is over. Returns the first
+/// episode of the last one; the actions of those before it are added to `content` and `effects`.
+pub(super) fn continue_as_new(
+    env: &Environment,
+    resident: &mut Resident,
+    mut episode: Episode,
+    content: &mut Content,
+    effects: &mut Vec<Effect>,
+) -> Episode {
+    let mut turn = 0;
+    while let Outcome::ContinuedAsNew(continuation) = episode.outcome {
+        turn += 1;
+        for action in episode.actions {
+            resident.act(action, content, effects);
         }
-        episode
+        let Some((mut started, unread)) = resident.next_generation(*continuation) else {
+            return Episode::nothing();
+        };
+        started.properties = env.settings.properties.as_ref().clone();
+        let now = env.clock.now();
+        if turn > generations_per_turn(unread.len()) {
+            // Due at once, but behind the instances that are waiting now.
+            started.scheduled_start = Some(now.after(Duration::from_micros(1)));
+        }
+        resident.reset_for(&started);
+        let first = first_episode(env, resident, started, unread, now);
+        episode = verified(env, resident, first);
     }
+    episode
 }
 
 #[cfg(test)]

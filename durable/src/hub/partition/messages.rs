@@ -22,6 +22,41 @@ fn reply(call: &ParentInstance, event: EventKind) -> TaskMessage {
     }
 }
 
+/// Whether a message acts on an instance as a whole, such as by starting it. All others are events for
+/// its next episode, or are for an entity.
+pub(super) fn acts_on_instance(event: &EventKind) -> bool {
+    match event {
+        EventKind::ExecutionStarted(_)
+        | EventKind::ExecutionTerminated { .. }
+        | EventKind::ExecutionRewound { .. } => true,
+        EventKind::ExecutionCompleted { .. }
+        | EventKind::ExecutionSuspended { .. }
+        | EventKind::ExecutionResumed { .. }
+        | EventKind::TaskScheduled { .. }
+        | EventKind::TaskCompleted { .. }
+        | EventKind::TaskFailed { .. }
+        | EventKind::TaskAttemptFailed { .. }
+        | EventKind::SubOrchestrationInstanceCreated { .. }
+        | EventKind::SubOrchestrationInstanceCompleted { .. }
+        | EventKind::SubOrchestrationInstanceFailed { .. }
+        | EventKind::TimerCreated { .. }
+        | EventKind::TimerFired { .. }
+        | EventKind::EventSent { .. }
+        | EventKind::EventRaised { .. }
+        | EventKind::GenericEvent { .. }
+        | EventKind::EntityOperationCalled { .. }
+        | EventKind::EntityOperationSignaled { .. }
+        | EventKind::EntityOperationCompleted { .. }
+        | EventKind::EntityOperationFailed { .. }
+        | EventKind::EntityLockRequested { .. }
+        | EventKind::EntityLockGranted { .. }
+        | EventKind::EntityUnlockSent { .. }
+        | EventKind::EntityState(_)
+        | EventKind::OrchestratorStarted
+        | EventKind::OrchestratorCompleted => false,
+    }
+}
+
 /// Starts an orchestration.
 pub(super) fn start(instance_id: InstanceId, started: Box<ExecutionStarted>) -> TaskMessage {
     message(instance_id, EventKind::ExecutionStarted(started))

@@ -1,265 +1,277 @@
-//! A partition: one thread that owns its instances and runs their episodes.
+//! A partition: it owns its instances, and runs their episodes.
 //!
-//! Mail comes in, is sorted by instance, and each instance runs one episode for all that came for
-//! it. What the episode leaves goes to the committer. The thread does not wait for that: a later
-//! episode is written behind an earlier one, and no effect leaves before it is durable.
+//! ```text
+//!        mail                                             Outlet
+//! Delivery ---> turn: arrivals -> episodes -> writes ---> committer ---> Mail::Continue, messages
+//!                     due      ->             batches --> Batches   ---> Mail::BatchEnded
+//!                     entities ->
+//! ```
+//! Mail is sorted by instance, and each instance runs one episode for all its events. The writes of
+//! episodes are committed behind the partition's back: it never waits for one, and no effect of a
+//! write leaves before the write is durable.
 //!
-//! It is outside of any async runtime, so that an orchestrator that needs one is found out.
+//! A partition is a state machine without threads or channels. `thread.rs` gives it its mail and its
+//! [`Outlet`](outbox::Outlet), and wakes it when something is due.
 //!
-//! Read next: `start.rs` (new instances), `write.rs` (what an episode leaves), `manage.rs` (what
-//! clients want), `rewind.rs`, `restore.rs` (what was not in memory), `entities/` (what is no
-//! orchestration).
+//! Files, each of which uses only those above it:
+//!
+//! | file | holds |
+//! |---|---|
+//! | `due/` | which instance is due next |
+//! | `cache.rs` | instances in memory, and their eviction |
+//! | `messages.rs` | the messages that instances send each other |
+//! | `reader.rs`, `outbox.rs`, `waiters.rs` | reads from the store; writes; waiting clients |
+//! | `core.rs` | these, with settings and clock: what an operation on one instance works with |
+//! | `resident.rs` | an instance in memory, and what an episode changes in it |
+//! | `episode.rs`, `generations.rs` | running the engine; continue-as-new |
+//! | `write.rs` | writing an episode |
+//! | `residents.rs` | the instances, in memory or in the store |
+//! | `resume.rs`, `rewind.rs`, `manage.rs` | what is done to an instance from outside |
+//! | `start.rs`, `children.rs` | new instances; requests of parents |
+//! | `entities/` | entities and signals that are not due |
+//! | `waits.rs` | clients that wait for an instance |
+//! | `arrivals.rs`, `held.rs` | mail of this turn, and mail that has to wait |
 
+mod arrivals;
 pub(crate) mod cache;
+mod children;
+pub(crate) mod core;
 pub(crate) mod due;
 mod entities;
 mod episode;
 mod generations;
+mod held;
 mod manage;
 mod messages;
 pub(crate) mod outbox;
-pub(crate) mod resident;
-mod restore;
+pub(crate) mod reader;
+mod resident;
+mod residents;
+mod resume;
 mod rewind;
 mod start;
+#[cfg(test)]
+mod tests;
+pub(crate) mod thread;
+mod waiters;
+mod waits;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 
-use lru::DefaultHasher;
-
-use self::cache::Cache;
-use self::due::DueList;
+use self::arrivals::{Arrival, Arrivals};
+use self::cache::Capacity;
+use self::children::{ChildRewind, rewind_child, terminate_child};
+use self::core::{Core, Environment};
+use self::due::{DueList, Limits};
+use self::entities::Entities;
+use self::held::Held;
+use self::manage::manage;
 use self::outbox::Outbox;
+use self::reader::{Reader, Stopped};
 use self::resident::Resident;
-use super::commit::write::{Content, Effect, Write};
-use super::custom_status::{WatchReply, Watched};
-use super::health::Health;
-use super::mail::{
-    Delivery, End, EndReply, Ended, Mail, Mailboxes, Manage, Origin, Start, StartedReply,
-};
-use super::settings::Settings;
+use self::residents::Residents;
+use self::resume::resume;
+use self::start::start;
+use self::waiters::Waiters;
+use self::waits::{wait_for_end, wait_for_start, watch_status};
+use self::write::{keep_due, set_due, write_episode};
+use super::admission::Permit;
+use super::commit::write::{Content, Effect};
+use super::error::ManageError;
+use super::mail::{Delivery, Mail, Managed, Origin, Start};
 use super::telemetry::event::LifecycleKind;
-use super::telemetry::lifecycle::Lifecycle;
 use super::telemetry::metrics;
-use super::time::clock::Clock;
-use super::time::virtual_time::{Busy, VirtualTime};
-use super::time::wait::Patience;
-use super::work::batches::Batches;
+use super::time::virtual_time::Busy;
 use crate::engine::Episode;
-use crate::protocol::{
-    EventKind, ExecutionId, InstanceId, MessageId, PartitionId, RuntimeStatus, TaskMessage,
-    Timestamp,
-};
-use crate::registry::Registry;
-use crate::store::{PartitionState, Store, StoreError};
+use crate::protocol::{EventKind, InstanceId, InstanceRecord, TaskMessage, Timestamp};
+use crate::store::PartitionState;
 
-/// How much mail is looked at before episodes are run.
-const BATCH_MAX: usize = 1024;
-
-pub(crate) use self::entities::{Live, Scheduled};
-use self::rewind::ChildRewind;
+/// How many due instances run in one turn, and how many stored messages are read at once.
+const AT_ONCE: usize = 1024;
 
 #[derive(Debug)]
 pub(crate) struct Partition {
-    pub(crate) id: PartitionId,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) outbox: Outbox,
-    pub(crate) mailboxes: Mailboxes,
-    pub(crate) health: Arc<Health>,
-    pub(crate) lifecycle: Arc<Lifecycle>,
-    pub(crate) settings: Settings,
-    pub(crate) residents: Cache<Resident>,
-    pub(crate) entities: Cache<Live>,
-    pub(crate) scheduled: Cache<Scheduled>,
-    /// Entities for which something came in this turn.
-    pub(crate) touched: Vec<InstanceId>,
-    pub(crate) batches: Arc<Batches>,
-    pub(crate) due: DueList,
-    pub(crate) waiters: HashMap<InstanceId, Waiters, DefaultHasher>,
-    pub(crate) clock: Clock,
-    /// Where time is made, in a test.
-    pub(crate) time: Option<Arc<VirtualTime>>,
-    /// How many writes there were.
-    pub(crate) written: u64,
-    pub(crate) patience: Patience,
-    /// Mail that has come and is not looked at yet.
-    pub(crate) next_mail: Option<Delivery>,
-}
-
-/// The replies that wait for an instance.
-#[derive(Debug, Default)]
-pub(crate) struct Waiters {
-    pub(crate) start: Vec<StartedReply>,
-    pub(crate) end: Vec<EndReply>,
-    /// Where its custom statuses are told, if somebody watches them.
-    pub(crate) status: Option<Watched>,
-}
-
-impl Waiters {
-    fn is_empty(&self) -> bool {
-        self.start.is_empty() && self.end.is_empty() && self.status.is_none()
-    }
-}
-
-/// The store has failed, which is noted, so the partition stops.
-#[derive(Debug)]
-pub(crate) struct Stopped;
-
-/// What came for an instance and is delivered in one episode.
-#[derive(Debug, Default)]
-struct Arrival {
-    /// Each with the number of the attempt whose result it is, if it is one's.
-    events: Vec<(EventKind, Option<u32>)>,
-    consumed: Vec<MessageId>,
-    effects: Vec<Effect>,
-}
-
-/// What came for which instance, in the order in which it came.
-#[derive(Debug, Default)]
-struct Arrivals {
-    all: Vec<(InstanceId, Arrival)>,
-    places: HashMap<InstanceId, usize, DefaultHasher>,
-}
-
-impl Arrivals {
-    fn of(&mut self, id: &InstanceId) -> &mut Arrival {
-        let place = *self.places.entry(id.clone()).or_insert_with(|| {
-            self.all.push((id.clone(), Arrival::default()));
-            self.all.len() - 1
-        });
-        &mut self.all[place].1
-    }
-
-    fn take(&mut self, id: &InstanceId) -> Option<Arrival> {
-        let place = self.places.remove(id)?;
-        Some(std::mem::take(&mut self.all[place].1))
-    }
-
-    fn take_all(&mut self) -> Vec<(InstanceId, Arrival)> {
-        self.places.clear();
-        std::mem::take(&mut self.all)
-    }
-}
-
-impl Arrival {
-    fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.consumed.is_empty() && self.effects.is_empty()
-    }
+    core: Core,
+    residents: Residents,
+    entities: Entities,
+    arrivals: Arrivals,
+    held: Held,
+    /// Keeps time from passing, and clients from sending more, until this turn is handed over.
+    under_way: Vec<(Busy, Permit)>,
+    is_stopping: bool,
 }
 
 impl Partition {
-    /// Goes on with what the store holds, then serves mail until it is told to stop. `opening`
-    /// keeps time from passing until then.
-    pub(crate) fn run(mut self, mail: &Receiver<Delivery>, found: PartitionState, opening: Busy) {
-        let recovered = self.recover(found);
-        self.outbox.hand_over();
-        drop(opening);
-        // A failure is noted by now. Those who wait here learn of it when the partition goes.
-        let _stopped = recovered.and_then(|()| self.serve(mail));
+    pub(crate) fn new(env: Environment, store: Reader, outbox: Outbox, capacity: Capacity) -> Self {
+        let durable = Arc::clone(outbox.durable());
+        let due = DueList::new(Limits::default(), Arc::clone(&durable));
+        Self {
+            residents: Residents::new(capacity, Arc::clone(&durable)),
+            entities: Entities::new(capacity, &durable),
+            core: Core { env, store, outbox, due, waiters: Waiters::default() },
+            arrivals: Arrivals::default(),
+            held: Held::default(),
+            under_way: Vec::new(),
+            is_stopping: false,
+        }
     }
 
-    /// Notes a failure of the store before anything is dropped that somebody waits for.
-    fn read<T>(&self, read: Result<T, StoreError>) -> Result<T, Stopped> {
-        read.map_err(|error| {
-            self.health.fail(error.into());
-            Stopped
-        })
-    }
-
-    fn serve(&mut self, mail: &Receiver<Delivery>) -> Result<(), Stopped> {
-        let mut stop = false;
-        let mut arrivals = Arrivals::default();
-        // Held until what the mail leads to is on its way.
-        let mut under_way = Vec::new();
-        while !stop {
-            let first = match self.wait(mail) {
-                Ok(first) => Some(first),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            };
-            for delivery in first.into_iter().chain(mail.try_iter().take(BATCH_MAX)) {
-                let Delivery { mail, busy, permit } = delivery;
-                under_way.push((busy, permit));
-                stop |= matches!(mail, Mail::Stop);
-                self.take_in(mail, &mut arrivals)?;
+    /// Goes on with what the store holds: instances whose activities were running or whose code was
+    /// missing, and messages that were not consumed. All other instances wait in the store.
+    pub(crate) fn recover(&mut self, found: PartitionState) -> Result<(), Stopped> {
+        let Core { due, store, .. } = &mut self.core;
+        due.load(|after, limit| store.due(after, limit))?;
+        for id in found.active {
+            let Some(record) = self.core.store.instance(&id)? else { continue };
+            if !record.runtime_status.is_finished() {
+                let mut resident = Resident::new(record, self.core.outbox.last_write());
+                resume(&mut self.core, &mut resident, "the code fits again")?;
+                self.residents.insert(resident);
             }
-            for (instance_id, arrival) in arrivals.take_all() {
-                self.deliver(&instance_id, arrival)?;
-            }
-            self.look_at_due()?;
-            self.advance_entities()?;
-            self.announce_due();
-            self.next_mail = mail.try_recv().ok();
-            match self.next_mail {
-                Some(_) => self.outbox.hand_over(),
-                None => self.outbox.commit(),
-            }
-            under_way.clear();
             self.residents.evict();
-            self.entities.evict();
-            self.scheduled.evict();
-            metrics::residents(self.id, self.residents.len());
+        }
+        self.take_in_stored(0..found.messages_end)?;
+        self.run_due()?;
+        self.entities.advance(&mut self.core)?;
+        self.core.outbox.hand_over();
+        Ok(())
+    }
+
+    /// Takes in the messages that the store holds at these places, page by page. Consumption becomes
+    /// durable only later, so each page begins behind the last place read. Messages that are sent
+    /// meanwhile lie behind all these places, and come as mail.
+    fn take_in_stored(&mut self, mut places: Range<u64>) -> Result<(), Stopped> {
+        while !places.is_empty() {
+            let page = self.core.store.messages(None, places.clone(), AT_ONCE)?;
+            places.start = page.last().map_or(places.end, |(last, _)| last + 1);
+            for (_, message) in page {
+                self.take_in(Delivery::of(Mail::Message(Box::new(message))))?;
+            }
+            self.deliver_all()?;
+            self.entities.advance(&mut self.core)?;
+            self.under_way.clear();
+            self.evict();
         }
         Ok(())
     }
 
-    /// Waits for mail, or until something is due.
-    fn wait(&mut self, mail: &Receiver<Delivery>) -> Result<Delivery, RecvTimeoutError> {
-        if let Some(next) = self.next_mail.take() {
-            return Ok(next);
+    /// Handles mail and whatever is due. What this produces leaves by [`end_turn`](Self::end_turn).
+    pub(crate) fn turn(&mut self, mail: impl Iterator<Item = Delivery>) -> Result<(), Stopped> {
+        for delivery in mail {
+            self.take_in(delivery)?;
         }
-        let wait = self.clock.wait_until(self.due.next());
-        let look = || match mail.try_recv() {
-            Ok(mail) => Some(Ok(mail)),
-            Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(Err(RecvTimeoutError::Disconnected)),
-        };
-        self.patience.wait(look, || match wait {
-            Some(wait) => mail.recv_timeout(wait),
-            None => mail.recv().map_err(|_gone| RecvTimeoutError::Disconnected),
-        })
+        self.deliver_all()?;
+        self.run_due()?;
+        self.entities.advance(&mut self.core)
     }
 
-    /// Tells who makes time when something is due.
-    fn announce_due(&self) {
-        if let Some(time) = &self.time {
-            time.set_due(self.id, self.due.next());
+    /// Hands over the writes of this turn, or commits them if nothing else is to be done meanwhile.
+    pub(crate) fn end_turn(&mut self, is_idle: bool) {
+        if is_idle {
+            self.core.outbox.commit();
+        } else {
+            self.core.outbox.hand_over();
         }
+        self.under_way.clear();
+        self.evict();
+        metrics::residents(self.core.env.partition, self.residents.len());
     }
 
-    fn take_in(&mut self, mail: Mail, arrivals: &mut Arrivals) -> Result<(), Stopped> {
-        match mail {
-            mail if mail.is_given_up() => Ok(()),
-            Mail::Start(start) => {
-                self.flush(&start.instance_id, arrivals)?;
-                self.start(start)
+    /// When something is due next, as far as is known: a turn is needed then.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.core.due.next()
+    }
+
+    /// Whether it was told to stop, and has handled all mail that it had taken in.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.is_stopping && (self.held.is_empty() || self.core.store.has_failed())
+    }
+
+    fn evict(&mut self) {
+        self.residents.evict();
+        self.entities.evict();
+    }
+
+    /// Takes in mail, unless its client has gone. It is held if it has to wait.
+    fn take_in(&mut self, delivery: Delivery) -> Result<(), Stopped> {
+        let mail = &delivery.mail;
+        if !mail.is_given_up()
+            && let Some(id) = self.must_wait(mail)?
+        {
+            self.held.hold(id, delivery);
+            return Ok(());
+        }
+        let Delivery { mail, busy, permit } = delivery;
+        self.under_way.push((busy, permit));
+        if mail.is_given_up() { Ok(()) } else { self.handle(mail) }
+    }
+
+    /// The instance whose writes must become durable before this mail can be handled, if it has to
+    /// wait. The partition is told by [`Mail::Continue`].
+    fn must_wait(&mut self, mail: &Mail) -> Result<Option<InstanceId>, Stopped> {
+        if !self.held.is_empty()
+            && let Some(id) = mail.instance_id().filter(|id| self.held.has(id))
+        {
+            return Ok(Some(id.clone()));
+        }
+        let id = match mail {
+            Mail::Start(start) => &start.instance_id,
+            Mail::Manage { instance_id, .. } => instance_id,
+            Mail::Message(message) if messages::acts_on_instance(&message.event) => {
+                &message.instance_id
             }
+            Mail::Message(_)
+            | Mail::Raise { .. }
+            | Mail::TaskEnded { .. }
+            | Mail::Wait { .. }
+            | Mail::WaitForStart { .. }
+            | Mail::WatchStatus { .. }
+            | Mail::Operate { .. }
+            | Mail::CancelSignal { .. }
+            | Mail::BatchEnded { .. }
+            | Mail::Continue(_)
+            | Mail::TakeBackLock { .. }
+            | Mail::Wake
+            | Mail::Stop => return Ok(None),
+        };
+        if let Some(arrival) = self.arrivals.take(id) {
+            self.deliver(id, arrival)?;
+        }
+        if matches!(mail, Mail::Manage { .. }) {
+            // An instance that is read from the store may be suspended by that.
+            self.residents.with(&mut self.core, id, |_, _| ())?;
+        }
+        let waits = self.residents.peek(id).is_some_and(|resident| {
+            resident.starts_from_history() && !self.core.outbox.is_durable(resident.last_write)
+        });
+        if waits {
+            self.core.write(Content::default(), vec![Effect::Continue(id.clone())]);
+        }
+        Ok(waits.then(|| id.clone()))
+    }
+
+    fn handle(&mut self, mail: Mail) -> Result<(), Stopped> {
+        match mail {
+            Mail::Start(asked) => start(&mut self.core, &mut self.residents, asked),
             Mail::TaskEnded { instance_id, execution_id, attempt, event } => {
-                let is_current = self.is_current(&instance_id, execution_id)?;
-                let arrival = arrivals.of(&instance_id);
+                let store = &self.core.store;
+                let is_current = self.residents.is_current(store, &instance_id, execution_id)?;
+                let arrival = self.arrivals.of(&instance_id);
                 let taken_in = |task| Effect::TakenIn((execution_id, task), attempt);
                 arrival.effects.extend(event.answers().map(taken_in));
                 arrival.events.extend(is_current.then_some((event, Some(attempt))));
                 Ok(())
             }
             Mail::Message(message) if message.instance_id.is_entity() => {
-                self.take_in_for_entity(*message)
+                self.entities.take_in_stored(&mut self.core, *message)
             }
-            Mail::Message(message) => self.take_in_message(*message, arrivals),
-            Mail::Operate { message, reply } => self.take_in_from_client(*message, reply),
-            Mail::CancelSignal { id, reply } => self.cancel_signal(&id, reply),
-            Mail::BatchEnded { entity, done } => self.end_batch(&entity, *done),
-            Mail::Refill(entity) => self.refill(&entity),
-            Mail::TakeBackLock { entity, owner, reply } => {
-                self.take_back_lock(&entity, &owner, reply)
-            }
-            Mail::Manage { instance_id, what: Manage::Raise { name, input, .. }, reply } => {
+            Mail::Message(message) => self.handle_message(*message),
+            Mail::Raise { instance_id, name, input, reply, .. } => {
                 let raised = self.can_raise(&instance_id)?;
-                let arrival = arrivals.of(&instance_id);
+                let arrival = self.arrivals.of(&instance_id);
                 if raised.is_ok() {
                     arrival.events.push((EventKind::EventRaised { name, input }, None));
                 }
@@ -267,42 +279,69 @@ impl Partition {
                 Ok(())
             }
             Mail::Manage { instance_id, what, reply } => {
-                self.flush(&instance_id, arrivals)?;
-                let managed = self.manage(&instance_id, what, Content::default())?;
-                self.write(Content::default(), vec![Effect::Managed(reply, managed)]);
+                let (core, content) = (&mut self.core, Content::default());
+                let managed = manage(core, &mut self.residents, &instance_id, what, content)?;
+                core.write(Content::default(), vec![Effect::Managed(reply, managed)]);
                 Ok(())
             }
-            Mail::Wait { instance_id, reply } => self.wait_for_end(instance_id, reply),
-            Mail::WaitForStart { instance_id, reply } => self.wait_for_start(instance_id, reply),
-            Mail::WatchStatus { instance_id, reply } => self.watch_status(instance_id, reply),
-            Mail::Wake | Mail::Stop => Ok(()),
+            Mail::Wait { instance_id, reply } => {
+                wait_for_end(&mut self.core, &mut self.residents, instance_id, reply)
+            }
+            Mail::WaitForStart { instance_id, reply } => {
+                wait_for_start(&mut self.core, &mut self.residents, instance_id, reply)
+            }
+            Mail::WatchStatus { instance_id, reply } => {
+                watch_status(&mut self.core, &mut self.residents, instance_id, reply)
+            }
+            Mail::Operate { message, reply } => {
+                self.entities.take_in_from_client(&mut self.core, *message, reply)
+            }
+            Mail::CancelSignal { id, reply } => {
+                self.entities.cancel_signal(&mut self.core, &id, reply)
+            }
+            Mail::BatchEnded { entity, done } => {
+                self.entities.end_batch(&mut self.core, &entity, *done)
+            }
+            Mail::Continue(id) if id.is_entity() => self.entities.refill(&mut self.core, &id),
+            Mail::Continue(id) => {
+                for delivery in self.held.release(&id) {
+                    self.take_in(delivery)?;
+                }
+                Ok(())
+            }
+            Mail::TakeBackLock { entity, owner, reply } => {
+                self.entities.take_back_lock(&mut self.core, &entity, &owner, reply)
+            }
+            Mail::Wake => Ok(()),
+            Mail::Stop => {
+                self.is_stopping = true;
+                Ok(())
+            }
         }
     }
 
-    fn take_in_message(
-        &mut self,
-        message: TaskMessage,
-        arrivals: &mut Arrivals,
-    ) -> Result<(), Stopped> {
+    fn handle_message(&mut self, message: TaskMessage) -> Result<(), Stopped> {
         let TaskMessage { id, instance_id, execution_id, from, event } = message;
+        let (core, residents) = (&mut self.core, &mut self.residents);
         match event {
             EventKind::ExecutionStarted(started) => {
-                self.flush(&instance_id, arrivals)?;
                 let origin = Origin::Message(id);
-                self.start(Start { instance_id, started, replaces: Vec::new(), origin })
+                start(core, residents, Start { instance_id, started, replaces: Vec::new(), origin })
             }
             EventKind::ExecutionTerminated { reason, recurse } => {
-                self.flush(&instance_id, arrivals)?;
-                self.terminate_child(&instance_id, reason, recurse, from.as_deref(), id)
+                let sender = (from.as_deref(), id);
+                terminate_child(core, residents, &instance_id, (reason, recurse), sender)
             }
             EventKind::ExecutionRewound { reason, start } => {
-                self.flush(&instance_id, arrivals)?;
                 let asked = ChildRewind { reason, start, parent: from, message: id };
-                self.rewind_child(&instance_id, asked)
+                rewind_child(core, residents, &instance_id, asked)
             }
+            // `messages::acts_on_instance` has the complete list.
             event => {
                 let is_for_it = match execution_id {
-                    Some(execution_id) => self.is_current(&instance_id, execution_id)?,
+                    Some(execution) => {
+                        residents.is_current(&core.store, &instance_id, execution)?
+                    }
                     None => self.can_raise(&instance_id)?.is_ok(),
                 };
                 if !is_for_it && execution_id.is_none() {
@@ -310,10 +349,10 @@ impl Partition {
                         warn,
                         instance = %instance_id,
                         event = event.type_name(),
-                        "dropped what another instance sent: there is no such instance, or it has ended"
+                        "dropped a message: its instance does not exist or has ended"
                     );
                 }
-                let arrival = arrivals.of(&instance_id);
+                let arrival = self.arrivals.of(&instance_id);
                 arrival.consumed.push(id);
                 arrival.events.extend(is_for_it.then_some((event, None)));
                 Ok(())
@@ -321,195 +360,115 @@ impl Partition {
         }
     }
 
-    /// Delivers what came for an instance before something else is done to it.
-    fn flush(&mut self, id: &InstanceId, arrivals: &mut Arrivals) -> Result<(), Stopped> {
-        match arrivals.take(id) {
-            Some(arrival) => self.deliver(id, arrival),
-            None => Ok(()),
+    fn deliver_all(&mut self) -> Result<(), Stopped> {
+        for (id, arrival) in self.arrivals.take_all() {
+            self.deliver(&id, arrival)?;
         }
+        Ok(())
     }
 
-    /// Runs an episode of an instance for what came for it.
+    /// Runs an episode of an instance for what arrived for it.
     fn deliver(&mut self, id: &InstanceId, arrival: Arrival) -> Result<(), Stopped> {
         if arrival.is_empty() {
             return Ok(());
         }
         let Arrival { events, consumed, effects } = arrival;
         let content = Content { consumed, ..Content::default() };
-        let Some(mut resident) = self.take_resident(id)? else {
-            self.write(content, effects);
-            return Ok(());
-        };
-        let events = resident.without_stale_results(events);
-        match self.episode(&mut resident, events) {
-            Some(episode) => self.write_episode(&mut resident, episode, content, effects),
-            None => {
-                self.keep_due(&mut resident);
-                self.write(content, effects);
+        // What is left if there is no such instance.
+        let mut left = Some((content, effects));
+        self.residents.with(&mut self.core, id, |core, resident| {
+            let Some((content, effects)) = left.take() else { return };
+            let events = resident.without_stale_results(events);
+            match next_episode(core.now(), resident, events) {
+                Some(episode) => write_episode(core, resident, episode, content, effects),
+                None => {
+                    keep_due(&mut core.due, resident);
+                    core.write(content, effects);
+                }
             }
+        })?;
+        if let Some((content, effects)) = left {
+            self.core.write(content, effects);
         }
-        self.residents.put(resident);
         Ok(())
     }
 
-    /// What an instance makes of events: none if it has ended, or if they mean nothing to it.
-    fn episode(&mut self, resident: &mut Resident, events: Vec<EventKind>) -> Option<Episode> {
-        if resident.record.runtime_status.is_finished() {
-            return None;
+    /// Runs an episode of each instance that is due. One that becomes due again by that has its next
+    /// turn behind others.
+    fn run_due(&mut self) -> Result<(), Stopped> {
+        let now = self.core.now();
+        let mut ids = VecDeque::new();
+        let Core { due, store, .. } = &mut self.core;
+        while ids.len() < AT_ONCE {
+            let Some(id) = due.pop(now, |after, limit| store.due(after, limit))? else { break };
+            ids.push_back(id);
         }
-        let now = self.clock.now();
-        match (&mut resident.execution, &resident.record.suspension) {
-            (Some(execution), _) => episode::run(&resident.record, execution, now, events),
-            (None, Some(suspension)) if !events.is_empty() => {
-                Some(Episode::set_aside(now, events, suspension.clone(), false))
-            }
-            (None, _) => None,
-        }
-    }
-
-    /// Runs an episode of each instance that is due.
-    fn look_at_due(&mut self) -> Result<(), Stopped> {
-        let now = self.clock.now();
-        let mut ids = Vec::new();
-        let (store, partition) = (&*self.store, self.id);
-        let ask = |after: Option<&_>, limit| store.due(partition, after, Timestamp::MAX, limit);
-        while ids.len() < BATCH_MAX {
-            let popped = self.due.pop(now, ask);
-            let Some(id) = self.read(popped)? else { break };
-            ids.push(id);
-        }
-        // One that is due again by what it does now has its turn after others.
         let (mut purged, mut effects) = (Vec::new(), Vec::new());
         for id in ids {
             if id.is_scheduled_signal() {
-                self.fire(&id)?;
+                self.entities.fire(&mut self.core, &id)?;
                 continue;
             }
-            let Some(mut resident) = self.take_resident(&id)? else { continue };
-            // Its entry is taken out of the list.
-            resident.listed_due = None;
-            let (due, written_by) = (resident.record.next_due, resident.due_written_by);
-            if due.is_none_or(|due| due > now) {
-                self.set_due(&mut resident, due, written_by);
-            } else if resident.record.runtime_status.is_finished() {
-                let kind = LifecycleKind::Purged;
-                let notice = self.lifecycle.change(&resident.record, kind, now, None);
+            let expired = self
+                .residents
+                .with(&mut self.core, &id, |core, resident| run_if_due(core, resident, now))?;
+            if let Some(Some(record)) = expired {
+                let lifecycle = &self.core.env.lifecycle;
+                let notice = lifecycle.change(&record, LifecycleKind::Purged, now, None);
                 effects.extend(notice.map(Effect::Notify));
                 purged.push(id);
-                continue;
-            } else if let Some(episode) = self.episode(&mut resident, Vec::new()) {
-                self.write_episode(&mut resident, episode, Content::default(), Vec::new());
-            } else {
-                self.keep_due(&mut resident);
             }
-            self.residents.put(resident);
         }
         if !purged.is_empty() {
-            self.write(Content { purged, ..Content::default() }, effects);
+            self.core.write(Content { purged, ..Content::default() }, effects);
         }
         Ok(())
     }
 
-    fn wait_for_end(&mut self, id: InstanceId, reply: EndReply) -> Result<(), Stopped> {
-        let (end, record) = match self.residents.get(&id) {
-            Some(resident) => (resident.end.clone(), resident.record.clone()),
-            None => match self.read(self.store.instance(&id))? {
-                Some(record) => (self.stored_end(&record)?, record),
-                None => {
-                    self.write(Content::default(), vec![Effect::Ended(reply, None)]);
-                    return Ok(());
-                }
-            },
-        };
-        match end {
-            Some(end) => {
-                let ended = Effect::Ended(reply, Some(Box::new(Ended { end, record })));
-                self.write(Content::default(), vec![ended]);
+    /// Whether an event can be raised in an instance.
+    fn can_raise(&mut self, id: &InstanceId) -> Result<Managed, Stopped> {
+        Ok(match self.residents.status(&self.core.store, id)? {
+            None => Err(ManageError::no_such_instance(id.clone())),
+            Some(status) if status.is_finished() => {
+                Err(ManageError::Finished { instance_id: id.clone(), status })
             }
-            None => {
-                let waiters = &mut self.waiters.entry(id).or_default().end;
-                // Who asks again and again, with a timeout, must not leave a reply behind each
-                // time.
-                waiters.retain(|waiter| !waiter.is_closed());
-                waiters.push(reply);
-            }
-        }
-        Ok(())
-    }
-
-    fn wait_for_start(&mut self, id: InstanceId, reply: StartedReply) -> Result<(), Stopped> {
-        match self.status(&id)? {
-            Some(RuntimeStatus::Pending) => {
-                let waiters = &mut self.waiters.entry(id).or_default().start;
-                waiters.retain(|waiter| !waiter.is_closed());
-                waiters.push(reply);
-            }
-            status => {
-                self.write(Content::default(), vec![Effect::Begun(reply, status.is_some())]);
-            }
-        }
-        Ok(())
-    }
-
-    /// Somebody watches the custom status of an instance from now on.
-    fn watch_status(&mut self, id: InstanceId, reply: WatchReply) -> Result<(), Stopped> {
-        let record = match self.residents.get(&id) {
-            Some(resident) => Some(resident.record.clone()),
-            None => self.read(self.store.instance(&id))?,
-        };
-        let found = record.map(|record| {
-            if record.runtime_status.is_finished() {
-                return Watched::ended(record.custom_status);
-            }
-            let status = &mut self.waiters.entry(id).or_default().status;
-            status.get_or_insert_with(|| Watched::new(record.custom_status)).clone()
-        });
-        self.write(Content::default(), vec![Effect::Watching(reply, found)]);
-        Ok(())
-    }
-
-    /// How far an instance is, if there is one.
-    fn status(&mut self, id: &InstanceId) -> Result<Option<RuntimeStatus>, Stopped> {
-        if let Some(resident) = self.residents.get(id) {
-            return Ok(Some(resident.record.runtime_status));
-        }
-        Ok(self.read(self.store.instance(id))?.map(|record| record.runtime_status))
-    }
-
-    /// Whether this is the execution that the instance is in.
-    fn is_current(&mut self, id: &InstanceId, execution: ExecutionId) -> Result<bool, Stopped> {
-        if let Some(resident) = self.residents.get(id) {
-            return Ok(resident.record.execution_id == execution);
-        }
-        let record = self.read(self.store.instance(id))?;
-        Ok(record.is_some_and(|record| record.execution_id == execution))
-    }
-
-    fn consume(&mut self, id: MessageId) {
-        self.write(Content { consumed: vec![id], ..Content::default() }, Vec::new());
-    }
-
-    /// The number that the next write will get.
-    fn next_write(&self) -> u64 {
-        self.written + 1
-    }
-
-    fn write(&mut self, content: Content, effects: Vec<Effect>) {
-        self.written += 1;
-        let (partition, number, bytes) = (self.id, self.written, content.bytes());
-        let busy = self.mailboxes.busy();
-        self.outbox.put(Write { partition, number, content, effects, bytes, _busy: busy });
+            Some(_) => Ok(()),
+        })
     }
 }
 
-impl End {
-    /// The end that an event records.
-    pub(crate) fn of(kind: &EventKind) -> Option<Self> {
-        let EventKind::ExecutionCompleted { status, result, failure } = kind else { return None };
-        Some(match (status, result, failure) {
-            (RuntimeStatus::Completed, Some(result), _) => Self::Completed(result.clone()),
-            (RuntimeStatus::Failed, _, Some(failure)) => Self::Failed(failure.clone()),
-            _ => Self::Terminated,
-        })
+/// The next episode of an instance: `None` if it has finished, or if nothing happens.
+fn next_episode(
+    now: Timestamp,
+    resident: &mut Resident,
+    events: Vec<EventKind>,
+) -> Option<Episode> {
+    if resident.record.runtime_status.is_finished() {
+        return None;
     }
+    match (&mut resident.execution, &resident.record.suspension) {
+        (Some(execution), _) => episode::run(&resident.record, execution, now, events),
+        (None, Some(suspension)) if !events.is_empty() => {
+            Some(Episode::set_aside(now, events, suspension.clone(), false))
+        }
+        (None, _) => None,
+    }
+}
+
+/// Runs an instance whose entry was taken out of the due list. Returns the record of one that has
+/// finished and whose retention is over: it is to be purged.
+fn run_if_due(core: &mut Core, resident: &mut Resident, now: Timestamp) -> Option<InstanceRecord> {
+    resident.listed_due = None;
+    let (due, written_by) = (resident.record.next_due, resident.due_written_by);
+    if due.is_none_or(|due| due > now) {
+        set_due(&mut core.due, resident, due, written_by);
+    } else if resident.record.runtime_status.is_finished() {
+        resident.is_purged = true;
+        return Some(resident.record.clone());
+    } else if let Some(episode) = next_episode(core.now(), resident, Vec::new()) {
+        write_episode(core, resident, episode, Content::default(), Vec::new());
+    } else {
+        keep_due(&mut core.due, resident);
+    }
+    None
 }

@@ -1,53 +1,104 @@
-//! What a partition has written and not handed over yet.
+//! What a partition produces: writes, which it numbers and collects, and batches of operations.
 
+use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::hub::commit::committer::Committer;
-use crate::hub::commit::write::Write;
+use crate::hub::commit::write::{Content, Effect, Write};
+use crate::hub::time::virtual_time::{Busy, VirtualTime};
+use crate::hub::work::batches::BatchJob;
+use crate::protocol::PartitionId;
 
-/// How many writes are handed over at once: enough that the way is paid by many, and few enough
+/// How many writes are handed over at once: enough to pay for waking the committer, and few enough
 /// that they are committed while the partition goes on.
 const HAND_OVER: usize = 64;
 /// How many bytes are handed over at once: about a group.
 const HAND_OVER_BYTES: usize = 4 << 20;
 
-/// Where a partition puts what it wants written. What is still there when the partition goes, goes
-/// before it.
+/// Where the products of a partition go. A partition itself knows neither threads nor channels.
+pub(crate) trait Outlet: fmt::Debug + Send {
+    /// Takes these writes, in their order, to be committed by another thread.
+    fn hand_over(&mut self, writes: &mut Vec<Write>);
+
+    /// Takes these writes, and commits them on this thread unless another one is committing.
+    fn commit(&mut self, writes: &mut Vec<Write>);
+
+    /// Runs the operations of an entity. Their outcome comes back as mail.
+    fn run(&mut self, batch: BatchJob);
+}
+
+/// Collects writes. Those that are left when the partition goes are handed over before it is gone.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    committer: Arc<Committer>,
+    partition: PartitionId,
+    outlet: Box<dyn Outlet>,
     writes: Vec<Write>,
-    /// How many bytes they have.
+    /// Size of the collected writes.
     bytes: usize,
+    /// The number of the last write.
+    last: u64,
+    /// The number of the last write that is durable.
+    durable: Arc<AtomicU64>,
+    time: Option<Arc<VirtualTime>>,
 }
 
 impl Outbox {
-    pub(crate) fn new(committer: Arc<Committer>) -> Self {
-        committer.writes.join();
-        Self { committer, writes: Vec::new(), bytes: 0 }
+    pub(crate) fn new(
+        partition: PartitionId,
+        outlet: Box<dyn Outlet>,
+        durable: Arc<AtomicU64>,
+        time: Option<Arc<VirtualTime>>,
+    ) -> Self {
+        Self { partition, outlet, writes: Vec::new(), bytes: 0, last: 0, durable, time }
     }
 
-    pub(crate) fn put(&mut self, write: Write) {
-        self.bytes += write.bytes;
-        self.writes.push(write);
+    /// The number of the last durable write, which the committer updates.
+    pub(super) fn durable(&self) -> &Arc<AtomicU64> {
+        &self.durable
+    }
+
+    pub(super) fn last_write(&self) -> u64 {
+        self.last
+    }
+
+    /// The number that the next write will get.
+    pub(super) fn next_write(&self) -> u64 {
+        self.last + 1
+    }
+
+    /// Whether the write of this number is durable.
+    pub(super) fn is_durable(&self, write: u64) -> bool {
+        write <= self.durable.load(Ordering::Acquire)
+    }
+
+    pub(super) fn write(&mut self, content: Content, effects: Vec<Effect>) {
+        self.last += 1;
+        let (partition, number, bytes) = (self.partition, self.last, content.bytes());
+        let busy = Busy::new(self.time.as_ref());
+        self.writes.push(Write { partition, number, content, effects, bytes, _busy: busy });
+        self.bytes += bytes;
         if self.writes.len() >= HAND_OVER || self.bytes >= HAND_OVER_BYTES {
             self.hand_over();
         }
     }
 
-    /// Hands the collected writes to the committer's thread.
-    pub(crate) fn hand_over(&mut self) {
+    pub(super) fn run(&mut self, batch: BatchJob) {
+        self.outlet.run(batch);
+    }
+
+    /// Leaves the collected writes to the committer's thread.
+    pub(super) fn hand_over(&mut self) {
         if !self.writes.is_empty() {
             self.bytes = 0;
-            self.committer.writes.add(&mut self.writes);
+            self.outlet.hand_over(&mut self.writes);
         }
     }
 
-    /// Commits the collected writes on this thread, unless another thread is committing.
-    pub(crate) fn commit(&mut self) {
+    /// Commits the collected writes on this thread, unless another one is committing.
+    pub(super) fn commit(&mut self) {
         if !self.writes.is_empty() {
             self.bytes = 0;
-            self.committer.commit_at_once(&mut self.writes);
+            self.outlet.commit(&mut self.writes);
         }
     }
 }
@@ -55,6 +106,5 @@ impl Outbox {
 impl Drop for Outbox {
     fn drop(&mut self) {
         self.hand_over();
-        self.committer.writes.leave();
     }
 }

@@ -8,7 +8,7 @@ use super::messages;
 use crate::engine::{Action, Continuation, Execution, Outcome, ScheduledTask};
 use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::End;
-use crate::hub::settings::Retention;
+use crate::hub::settings::{Retention, Settings};
 use crate::hub::work::job::Job;
 use crate::orchestration::UnreadEvent;
 use crate::protocol::{
@@ -34,6 +34,8 @@ pub(crate) struct Resident {
     pub(super) due_written_by: WrittenBy,
     /// Whether its parent has terminated it, and so waits for no result.
     pub(super) is_abandoned: bool,
+    /// Whether it was purged.
+    pub(super) is_purged: bool,
     /// Its whole history, kept only if every episode is verified by a replay.
     pub(super) past: Vec<HistoryEvent>,
 }
@@ -51,8 +53,15 @@ impl Resident {
             listed_due,
             due_written_by: Some(last_write),
             is_abandoned: false,
+            is_purged: false,
             past: Vec::new(),
         })
+    }
+
+    /// Whether operations on it start from its stored history: a suspended instance is resumed from
+    /// there, and a failed one is rewound. No other instance without an execution needs it.
+    pub(super) fn starts_from_history(&self) -> bool {
+        matches!(self.record.runtime_status, RuntimeStatus::Suspended | RuntimeStatus::Failed)
     }
 
     /// Drops the results of earlier attempts, and second results of the same attempt. The start of an
@@ -71,6 +80,13 @@ impl Resident {
             !is_stale && (is_alone || seen.insert((task, *attempt)))
         };
         events.into_iter().filter(|event| is_current(event)).map(|(event, _)| event).collect()
+    }
+
+    /// Keeps the history, if every episode is verified against it.
+    pub(super) fn keep_history(&mut self, settings: &Settings, past: Vec<HistoryEvent>) {
+        if settings.verify {
+            self.past = past;
+        }
     }
 
     /// The activity that a task asks for.
@@ -257,6 +273,10 @@ impl Cached for Resident {
 
     fn is_pinned(&self) -> bool {
         false
+    }
+
+    fn is_removed(&self) -> bool {
+        self.is_purged
     }
 
     fn bytes(&self) -> usize {

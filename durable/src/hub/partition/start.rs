@@ -1,131 +1,132 @@
-//! New instances: started by clients, or by orchestrators and entities through messages.
+//! New instances: started by clients, or by orchestrations and entities through messages.
 
 use std::collections::VecDeque;
 
+use super::core::{Core, Environment};
+use super::episode::first_episode;
+use super::manage::unlock;
 use super::messages;
+use super::reader::Stopped;
 use super::resident::Resident;
-use super::{Partition, Stopped};
+use super::residents::Residents;
+use super::write::write_episode;
 use crate::definition::display_name;
 use crate::hub::commit::write::{Content, Effect};
 use crate::hub::error::StartError;
 use crate::hub::mail::{Origin, Start};
 use crate::hub::telemetry::event::LifecycleKind;
-use crate::protocol::{
-    ExecutionStarted, FailureDetails, InstanceRecord, Json, MessageId, ParentInstance,
-};
+use crate::protocol::{ExecutionStarted, FailureDetails, InstanceRecord, TaskMessage};
 
-impl Partition {
-    pub(super) fn start(&mut self, start: Start) -> Result<(), Stopped> {
-        let Start { instance_id, started, replaces, origin } = start;
-        let existing = match self.residents.get(&instance_id) {
-            Some(resident) => Some(resident.record.clone()),
-            None => self.read(self.store.instance(&instance_id))?,
-        };
-        let makes_way = |record: &InstanceRecord| match &origin {
-            Origin::Client(_) => replaces.contains(&record.runtime_status),
-            Origin::Message(_) => record.runtime_status.is_finished(),
-        };
-        let mut effects = Vec::new();
-        let mut messages = Vec::new();
-        if let Some(existing) = &existing {
-            if !makes_way(existing) {
-                self.refuse(existing, &started, origin);
-                return Ok(());
-            }
-            if !existing.runtime_status.is_finished() {
-                let (now, kind) = (self.clock.now(), LifecycleKind::Terminated);
-                let why = "another instance was started under its id";
-                let notice = self.lifecycle.change(existing, kind, now, Some(why));
-                effects.extend(notice.map(Effect::Notify));
-                effects.push(Effect::CancelAll(existing.execution_id));
-                messages
-                    .extend(messages::result_for_parent(existing, Err(messages::terminated(why))));
-                if let Some(resident) = self.take_resident(&instance_id)? {
-                    messages.extend(self.unlock(&resident)?);
-                }
-            }
+/// Starts an instance, or tells who asked for it why it is not started.
+pub(super) fn start(
+    core: &mut Core,
+    residents: &mut Residents,
+    start: Start,
+) -> Result<(), Stopped> {
+    let existing = residents.record(&core.store, &start.instance_id)?;
+    let may_replace = |existing: &InstanceRecord| match &start.origin {
+        Origin::Client(_) => start.replaces.contains(&existing.runtime_status),
+        Origin::Message(_) => existing.runtime_status.is_finished(),
+    };
+    if let Some(existing) = existing.as_ref().filter(|existing| !may_replace(existing)) {
+        refuse(core, existing, start);
+        return Ok(());
+    }
+    let (mut content, mut effects) = (Content::default(), Vec::new());
+    if let Some(existing) = existing.as_ref().filter(|it| !it.runtime_status.is_finished()) {
+        content.messages = terminate_replaced(core, residents, existing, &mut effects)?;
+    }
+    let Start { instance_id, started, origin, .. } = start;
+    if let (Origin::Message(id), Some(parent)) = (&origin, &started.parent)
+        && let Some(failure) = not_registered(&core.env, &started)
+    {
+        let messages = vec![messages::child_result(parent, Err(failure))];
+        core.write(Content { consumed: vec![*id], messages, ..content }, effects);
+        return Ok(());
+    }
+    residents.remove(&instance_id);
+    let now = core.now();
+    let record = InstanceRecord {
+        parent: started.parent.clone(),
+        tags: started.tags.clone(),
+        ..InstanceRecord::new(
+            instance_id,
+            started.execution_id,
+            started.name.clone(),
+            started.version.clone(),
+            now,
+        )
+    };
+    let mut resident = Resident::new(record, core.outbox.last_write());
+    resident.replaces = existing.as_ref().map(|existing| existing.execution_id);
+    resident.listed_due = existing.and_then(|existing| existing.next_due);
+    match origin {
+        Origin::Client(reply) => effects.push(Effect::Started(reply, Ok(()))),
+        Origin::Message(id) => content.consumed.push(id),
+    }
+    let episode = first_episode(&core.env, &mut resident, *started, VecDeque::new(), now);
+    write_episode(core, &mut resident, episode, content, effects);
+    residents.insert(resident);
+    Ok(())
+}
+
+/// Terminates a running instance whose id a new instance takes; returns the messages that this sends.
+fn terminate_replaced(
+    core: &mut Core,
+    residents: &mut Residents,
+    existing: &InstanceRecord,
+    effects: &mut Vec<Effect>,
+) -> Result<Vec<TaskMessage>, Stopped> {
+    let (now, kind) = (core.now(), LifecycleKind::Terminated);
+    let why = "another instance was started under its id";
+    let notice = core.env.lifecycle.change(existing, kind, now, Some(why));
+    effects.extend(notice.map(Effect::Notify));
+    effects.push(Effect::CancelAll(existing.execution_id));
+    let failure = messages::terminated(why);
+    let mut messages: Vec<_> =
+        messages::result_for_parent(existing, Err(failure)).into_iter().collect();
+    let unlocked = residents.with(core, &existing.instance_id, |core, it| unlock(core, it))?;
+    messages.extend(unlocked.transpose()?.unwrap_or_default());
+    Ok(messages)
+}
+
+fn refuse(core: &mut Core, existing: &InstanceRecord, start: Start) {
+    let (instance_id, status) = (existing.instance_id.clone(), existing.runtime_status);
+    match (start.origin, &start.started.parent) {
+        (Origin::Client(reply), _) => {
+            let refused = Err(StartError::AlreadyExists { instance_id, status });
+            core.write(Content::default(), vec![Effect::Started(reply, refused)]);
         }
-        if let (Origin::Message(id), Some(parent)) = (&origin, &started.parent)
-            && self.registry.orchestrator_for(&started.name, started.version.as_deref()).is_none()
-        {
-            let failure = self.not_registered(&started);
-            self.answer(*id, parent, Err(failure));
-            return Ok(());
+        (Origin::Message(id), Some(parent)) => {
+            let message = format!(
+                "instance `{instance_id}` exists already and is {status}; give the \
+                 sub-orchestration another id"
+            );
+            let failure = FailureDetails::new(FailureDetails::INSTANCE_EXISTS, message);
+            let messages = vec![messages::child_result(parent, Err(failure.non_retriable()))];
+            core.write(Content { consumed: vec![id], messages, ..Content::default() }, Vec::new());
         }
-        self.residents.take(&instance_id);
-        let now = self.clock.now();
-        let record = InstanceRecord {
-            parent: started.parent.clone(),
-            tags: started.tags.clone(),
-            ..InstanceRecord::new(
-                instance_id,
-                started.execution_id,
-                started.name.clone(),
-                started.version.clone(),
-                now,
-            )
-        };
-        let mut resident = Resident::new(record, self.written);
-        resident.replaces = existing.as_ref().map(|existing| existing.execution_id);
-        resident.listed_due = existing.and_then(|existing| existing.next_due);
-        let consumed = match origin {
-            Origin::Client(reply) => {
-                effects.push(Effect::Started(reply, Ok(())));
-                Vec::new()
-            }
-            Origin::Message(id) => vec![id],
-        };
-        let content = Content { consumed, messages, ..Content::default() };
-        let episode = self.first_episode(&mut resident, *started, VecDeque::new(), now);
-        self.write_episode(&mut resident, episode, content, effects);
-        self.residents.put(resident);
-        Ok(())
-    }
-
-    fn refuse(&mut self, existing: &InstanceRecord, started: &ExecutionStarted, origin: Origin) {
-        let (instance_id, status) = (existing.instance_id.clone(), existing.runtime_status);
-        match (origin, &started.parent) {
-            (Origin::Client(reply), _) => {
-                let refused = Err(StartError::AlreadyExists { instance_id, status });
-                self.write(Content::default(), vec![Effect::Started(reply, refused)]);
-            }
-            (Origin::Message(id), Some(parent)) => {
-                let message = format!(
-                    "instance `{instance_id}` exists already and is {status}; give the \
-                     sub-orchestration another id"
-                );
-                let failure = FailureDetails::new(FailureDetails::INSTANCE_EXISTS, message);
-                self.answer(id, parent, Err(failure.non_retriable()));
-            }
-            (Origin::Message(id), None) => {
-                tell!(
-                    warn,
-                    instance = %instance_id,
-                    %status,
-                    "an orchestrator started an instance under an id that is taken: not started"
-                );
-                self.consume(id);
-            }
+        (Origin::Message(id), None) => {
+            tell!(
+                warn,
+                instance = %instance_id,
+                %status,
+                "an orchestrator started an instance under an id that is taken: not started"
+            );
+            core.consume(id);
         }
     }
+}
 
-    fn not_registered(&self, started: &ExecutionStarted) -> FailureDetails {
-        let message = format!(
-            "orchestration {} is not registered; registered: {}",
-            display_name(&started.name, started.version.as_deref()),
-            self.registry.orchestrator_names()
-        );
-        FailureDetails::new(FailureDetails::NOT_REGISTERED, message).non_retriable()
+fn not_registered(env: &Environment, started: &ExecutionStarted) -> Option<FailureDetails> {
+    let (name, version) = (&started.name, started.version.as_deref());
+    if env.registry.orchestrator_for(name, version).is_some() {
+        return None;
     }
-
-    /// Answers a parent instead of doing what the message asks for.
-    pub(super) fn answer(
-        &mut self,
-        id: MessageId,
-        parent: &ParentInstance,
-        result: Result<Json, FailureDetails>,
-    ) {
-        let messages = vec![messages::child_result(parent, result)];
-        self.write(Content { consumed: vec![id], messages, ..Content::default() }, Vec::new());
-    }
+    let message = format!(
+        "orchestration {} is not registered; registered: {}",
+        display_name(name, version),
+        env.registry.orchestrator_names()
+    );
+    Some(FailureDetails::new(FailureDetails::NOT_REGISTERED, message).non_retriable())
 }

@@ -1,19 +1,18 @@
-//! Which instance has something to do at which time: the nearest entries in memory, the rest in the
-//! store.
+//! When each instance is due: the nearest entries are in memory, the rest in the store.
 //!
 //! **Invariant:** every due time is in memory, or it is durable in the store and behind the horizon,
 //! where it will still be read.
 //!
 //! Rules that keep it:
-//! 1. Every entry in memory carries the number of the write that contains it, if there is one. Memory
-//!    lets an entry go only once that write is durable. An entry that no write contains stays until
-//!    its time comes.
-//! 2. Entries are let go only behind the horizon, and the horizon moves forward only by reading the
+//! 1. Every entry in memory carries the number of the write that contains it, if there is one. An entry
+//!    leaves memory only once that write is durable. An entry that no write contains stays until its
+//!    time comes.
+//! 2. Entries leave memory only behind the horizon, and the horizon moves forward only by reading the
 //!    store.
-//! 3. Before the store is asked, the list lets go what is durable by then. What becomes durable while
-//!    the answer is on its way is in memory still, because the answer may lack it.
+//! 3. Before the store is read, the list drops the entries that are durable by then. An entry that
+//!    becomes durable during the read stays in memory, because the answer may lack it.
 //! 4. An answer of the store never replaces an entry in memory: it may be older.
-//! 5. An entry may be stale. The instance is asked what it is due for before anything is done.
+//! 5. An entry may be stale. Before anything is done, the instance is asked when it is due.
 
 #[cfg(test)]
 mod tests;
@@ -28,10 +27,10 @@ use crate::protocol::{InstanceId, Timestamp};
 /// When an instance is due.
 pub(crate) type Entry = (Timestamp, InstanceId);
 
-/// The number of the first write that contains a due time; none if it is known to memory alone.
+/// The number of the first write that contains a due time; `None` if only memory knows it.
 pub(crate) type WrittenBy = Option<u64>;
 
-/// What came from the store is in a write that is durable, whatever its number.
+/// An entry that was read from the store is in a durable write, whatever its number.
 const FROM_STORE: WrittenBy = Some(0);
 
 /// How much of the list is in memory.
@@ -39,7 +38,7 @@ const FROM_STORE: WrittenBy = Some(0);
 pub(crate) struct Limits {
     /// How many entries are read at once.
     pub(crate) read: usize,
-    /// How many entries before the horizon are kept.
+    /// How many entries before the horizon are kept in memory.
     pub(crate) keep: usize,
 }
 
@@ -58,20 +57,20 @@ pub(crate) struct DueList {
     later: BTreeMap<Entry, WrittenBy>,
     /// The entries of `later` that some write contains, in the order of the writes.
     leaving: BTreeSet<(u64, Entry)>,
-    /// The last entry of which it is certain that all before it are in `soon`; none if all are.
+    /// All entries up to this one are in `soon`; `None` if all entries are.
     horizon: Option<Entry>,
     /// The number of the last write that is durable.
     durable: Arc<AtomicU64>,
 }
 
 impl DueList {
-    /// The list of a partition of which nothing is read yet.
+    /// An empty list, of a partition whose entries were not read yet.
     pub(crate) fn new(limits: Limits, durable: Arc<AtomicU64>) -> Self {
         let (soon, later, leaving) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         Self { limits, soon, later, leaving, horizon: None, durable }
     }
 
-    /// Reads what is due first. `ask` asks the store for so many entries behind the given one.
+    /// Reads the first entries. `ask` reads a number of entries behind the given one from the store.
     pub(crate) fn load<E>(
         &mut self,
         ask: impl FnOnce(Option<&Entry>, usize) -> Result<Vec<Entry>, E>,
@@ -79,7 +78,7 @@ impl DueList {
         self.read(None, ask)
     }
 
-    /// An instance is due at another time than before, which `written_by` says.
+    /// Changes the due time of an instance, from the first to the second. `written_by` contains that.
     pub(crate) fn set(
         &mut self,
         id: &InstanceId,
@@ -95,13 +94,13 @@ impl DueList {
         }
     }
 
-    /// When to look next.
+    /// When something may be due.
     pub(crate) fn next(&self) -> Option<Timestamp> {
-        // Behind the horizon there may be anything.
+        // The first entry behind the horizon is not known.
         self.soon.keys().next().or(self.horizon.as_ref()).map(|(at, _)| *at)
     }
 
-    /// An instance that is due.
+    /// Takes the next instance that is due.
     pub(crate) fn pop<E>(
         &mut self,
         now: Timestamp,
@@ -122,7 +121,7 @@ impl DueList {
         after: Option<&Entry>,
         ask: impl FnOnce(Option<&Entry>, usize) -> Result<Vec<Entry>, E>,
     ) -> Result<(), E> {
-        self.let_go();
+        self.drop_durable();
         let found = ask(after, self.limits.read)?;
         self.horizon = found.last().filter(|_| found.len() >= self.limits.read).cloned();
         let until = self.horizon.as_ref().map_or(Bound::Unbounded, Bound::Included);
@@ -145,7 +144,7 @@ impl DueList {
             return;
         }
         self.remove(&entry);
-        self.let_go();
+        self.drop_durable();
         self.leaving.extend(written_by.map(|number| (number, entry.clone())));
         self.later.insert(entry, written_by);
     }
@@ -158,7 +157,7 @@ impl DueList {
         }
     }
 
-    /// Draws the horizon nearer if too much is in memory.
+    /// Moves the horizon nearer if too much is in memory.
     fn shrink(&mut self) {
         if self.soon.len() <= self.limits.keep {
             return;
@@ -171,11 +170,11 @@ impl DueList {
             self.leaving.extend(written_by.map(|number| (number, entry.clone())));
             self.later.insert(entry, written_by);
         }
-        self.let_go();
+        self.drop_durable();
     }
 
-    /// Leaves to the store what it has. Never while the store is asked: see the third rule.
-    fn let_go(&mut self) {
+    /// Drops the entries behind the horizon that are durable. Never during a read (rule 3).
+    fn drop_durable(&mut self) {
         let durable = self.durable.load(Ordering::Acquire);
         while self.leaving.first().is_some_and(|(number, _)| *number <= durable) {
             if let Some((_, entry)) = self.leaving.pop_first() {

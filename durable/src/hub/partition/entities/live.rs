@@ -1,7 +1,7 @@
-//! An entity in memory: what is kept of it, what is carried out, and what waits (`queue.rs`).
+//! An entity in memory: its state and lock, the batch that is running, and what waits (`queue/`).
 //!
-//! A message stays in the store until the commit that it takes effect with. So does a signal that was
-//! kept until it was due (`scheduled.rs`), while it waits with the others.
+//! A message stays in the store until the commit with which it takes effect. So does a signal that was
+//! pending until it was due (`pending.rs`).
 
 use std::collections::HashMap;
 
@@ -21,17 +21,17 @@ pub(crate) struct Live {
     pub(super) entity_id: EntityId,
     execution_id: ExecutionId,
     created_at: Option<Timestamp>,
-    /// Whether there is a record of it.
+    /// Whether the store has a record of it.
     is_stored: bool,
-    /// What is kept of it.
+    /// Its state and its lock: what is stored.
     pub(super) kept: EntityState,
-    /// What waits for it.
+    /// The messages that wait for it.
     pub(super) queue: Queue,
-    /// The batch that is carried out.
+    /// The batch that is running.
     pub(super) running: Vec<Queued>,
-    /// Clients that wait for the answer of what is in the store.
+    /// Clients that wait for the result of a stored call.
     pub(super) callers: HashMap<MessageId, CallReply, DefaultHasher>,
-    /// Whether it is on the list of those to look at.
+    /// Whether it is advanced at the end of this turn.
     pub(super) is_touched: bool,
     /// The number of the last write of it, or of what it consumed.
     pub(super) last_write: u64,
@@ -73,18 +73,17 @@ impl Live {
         live
     }
 
-    /// Puts what came where it belongs.
+    /// Adds what has arrived to the queue.
     pub(super) fn receive(&mut self, queued: Queued) {
         self.queue.receive(queued, self.kept.locked_by.as_ref());
     }
 
-    /// Whether a signal that was kept until it was due waits, or is carried out.
+    /// Whether the signal that was pending under this id waits or is running.
     pub(super) fn has_signal(&self, id: &InstanceId) -> bool {
         self.running.iter().any(|queued| queued.is_scheduled(id)) || self.queue.has_signal(id)
     }
 
-    /// Whether a client's operation can be carried out at once, so that nobody has to wait for it to
-    /// be stored before.
+    /// Whether a client's operation can run at once, so that it need not be stored first.
     pub(super) fn is_free(&self) -> bool {
         self.running.is_empty() && self.kept.locked_by.is_none() && self.queue.is_free()
     }
@@ -94,8 +93,7 @@ impl Live {
         self.queue.next_step(self.kept.locked_by.as_ref())
     }
 
-    /// What is written of the entity: its record and all that is kept; none if there is nothing to
-    /// keep.
+    /// What is written of the entity. `None` if it has neither state nor lock.
     pub(super) fn written_form(
         &mut self,
         now: Timestamp,
@@ -117,12 +115,12 @@ impl Live {
         Some((record, HistoryEvent::new(now, EventKind::EntityState(Box::new(kept)))))
     }
 
-    /// It is written; gives the execution whose history that replaces.
+    /// Notes that it is written; returns the execution whose history that replaces.
     pub(super) fn is_now_stored(&mut self) -> Option<ExecutionId> {
         std::mem::replace(&mut self.is_stored, true).then_some(self.execution_id)
     }
 
-    /// It is to be removed from the store, if it is there.
+    /// Notes that it is removed; returns whether the store had it.
     pub(super) fn is_now_removed(&mut self) -> bool {
         self.execution_id = ExecutionId::generate();
         self.created_at = None;

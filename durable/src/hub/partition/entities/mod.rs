@@ -1,277 +1,270 @@
-//! The entities of a partition: what came for them, and what is done with it.
+//! The entities of a partition: what arrived for them, and what is done with it.
 //!
 //! ```text
 //! message, client --receive--> live entity --advance--> batch --Batches--> BatchEnded --> commit
 //! ```
-//! What came for an entity is put into its queue; when all mail of a turn is looked at, each entity
-//! for which something came is advanced: locks are given and taken back, and unless a batch of it is
-//! running, the next one begins.
+//! What arrives for an entity goes into its queue. When all mail of a turn is taken in, each entity for
+//! which something arrived is advanced: locks are granted and released, and unless one of its batches
+//! is running, the next batch begins.
 //!
-//! Read next: `queue.rs` (what waits, in which order), `live.rs` (what is kept), `batch.rs` (what a
-//! batch leaves), `scheduled.rs` (signals that are not due).
+//! Read next: `queue/` (the order of what waits), `live.rs` (an entity in memory), `batch.rs` (running
+//! a batch), `locks.rs` (critical sections), `pending.rs` (signals that are not due).
 
 mod batch;
 mod live;
+mod locks;
+mod pending;
 mod queue;
-mod scheduled;
+mod write;
 
-pub(crate) use self::live::Live;
-pub(crate) use self::scheduled::Scheduled;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use std::ops::Range;
-
-use self::queue::{Origin, QUEUE_BYTES_MAX, Queued, Step, bytes_of};
-use super::messages;
-use super::{Partition, Stopped};
-use crate::entity::is_deletion;
+use self::batch::{begin_batch, finish_batch};
+use self::live::Live;
+use self::locks::{begin_section, pass_on_unlock};
+use self::pending::{PendingSignals, is_early};
+use self::queue::{Found, KeptIn, Queued, Step};
+use self::write::write_entity;
+use super::cache::{Cache, Capacity};
+use super::core::Core;
+use super::reader::Stopped;
+use crate::entity::{BatchDone, is_deletion};
 use crate::hub::commit::write::{Content, Effect};
-use crate::hub::mail::{EntityReply, Unlocked};
-use crate::protocol::{EntityId, EventKind, InstanceId, ParentInstance, TaskMessage};
-use crate::store::{EpisodeWrite, StoreError};
+use crate::hub::mail::{Cancelled, EntityReply, Unlocked};
+use crate::protocol::{InstanceId, ParentInstance, TaskMessage};
+use crate::store::StoreError;
 
-/// How many messages are read first, to see how large they are, and how many at once, at most.
-const REFILL_FIRST: usize = 8;
-const REFILL_MAX: usize = 1024;
+#[derive(Debug)]
+pub(super) struct Entities {
+    live: Cache<Live>,
+    pending: PendingSignals,
+    /// Entities for which something arrived in this turn.
+    touched: Vec<InstanceId>,
+}
 
-impl Partition {
-    /// Takes in what is in the store until it takes effect.
-    pub(super) fn take_in_for_entity(&mut self, message: TaskMessage) -> Result<(), Stopped> {
-        // One that comes when the store is about to be read is read with what is left there.
-        let is_read_soon = |live: &Live| live.queue.refill_pending;
-        let is_read = self.entities.peek(&message.instance_id).is_some_and(is_read_soon);
-        if !is_read && self.is_early(&message) {
-            self.keep_until_due(message, true, Vec::new());
-            return Ok(());
+impl Entities {
+    pub(super) fn new(capacity: Capacity, durable: &Arc<AtomicU64>) -> Self {
+        Self {
+            live: Cache::new(capacity, Arc::clone(durable)),
+            pending: PendingSignals::new(capacity, Arc::clone(durable)),
+            touched: Vec::new(),
         }
-        self.receive(message, Origin::Stored)
     }
 
-    /// Takes in what a client wants of an entity. Unless the entity is free it is stored before
-    /// anything else, so that a signal is answered at once, and a call waits behind what came before.
+    pub(super) fn evict(&mut self) {
+        self.live.evict();
+        self.pending.evict();
+    }
+
+    /// Takes in a message, which is in the store until it takes effect.
+    pub(super) fn take_in_stored(
+        &mut self,
+        core: &mut Core,
+        message: TaskMessage,
+    ) -> Result<(), Stopped> {
+        // If the store is about to be read, the message is read with the others that it holds.
+        let is_read_soon = |live: &Live| live.queue.is_refilling();
+        let is_read = self.live.peek(&message.instance_id).is_some_and(is_read_soon);
+        if !is_read && is_early(core, &message) {
+            self.pending.keep(core, message, true, Vec::new());
+            return Ok(());
+        }
+        self.receive(core, message, KeptIn::Stored)
+    }
+
+    /// Takes in a client's operation. Unless the entity is free, it is stored first: then a signal is
+    /// answered at once, and a call waits behind what arrived before it.
     pub(super) fn take_in_from_client(
         &mut self,
+        core: &mut Core,
         message: TaskMessage,
         reply: EntityReply,
     ) -> Result<(), Stopped> {
         let reply = match reply {
-            EntityReply::Signalled(reply) if self.is_early(&message) => {
-                self.keep_until_due(message, false, vec![Effect::Signalled(reply)]);
+            EntityReply::Signalled(reply) if is_early(core, &message) => {
+                self.pending.keep(core, message, false, vec![Effect::Signalled(reply)]);
                 return Ok(());
             }
             reply => reply,
         };
-        let mut live = self.take_live(&message.instance_id)?;
-        let waits = match reply {
-            EntityReply::Called(_) => true,
-            // It goes past what waits for code, and is answered when it is so.
-            EntityReply::Signalled(_) => live.queue.is_held() && is_deletion(&message),
-        };
-        if live.is_free() || (waits && live.queue.is_next()) {
-            self.entities.put(live);
-            return self.receive(message, Origin::Client(reply));
-        }
-        let effects = match reply {
-            EntityReply::Signalled(reply) => vec![Effect::Signalled(reply)],
-            EntityReply::Called(reply) => {
-                live.callers.insert(message.id, reply);
-                Vec::new()
+        let (id, touched) = (message.instance_id.clone(), &mut self.touched);
+        self.live.with_loaded(core, &id, load(&id), |core, live| {
+            let waits_in_memory = match reply {
+                EntityReply::Called(_) => true,
+                // A deletion goes past signals that wait for code, and is answered when it is done.
+                EntityReply::Signalled(_) => live.queue.is_held() && is_deletion(&message),
+            };
+            if live.is_free() || (waits_in_memory && live.queue.is_all_in_memory()) {
+                live.receive(Queued { message, origin: KeptIn::Client(reply) });
+                touch(touched, live);
+                return;
             }
-        };
-        live.queue.await_back(message.id);
-        live.last_write = self.next_write();
-        self.entities.put(live);
-        self.write(Content { messages: vec![message], ..Content::default() }, effects);
-        Ok(())
+            let effects = match reply {
+                EntityReply::Signalled(reply) => vec![Effect::Signalled(reply)],
+                EntityReply::Called(reply) => {
+                    live.callers.insert(message.id, reply);
+                    Vec::new()
+                }
+            };
+            live.queue.await_stored(message.id);
+            live.last_write = core.outbox.next_write();
+            core.write(Content { messages: vec![message], ..Content::default() }, effects);
+        })
     }
 
-    fn receive(&mut self, message: TaskMessage, origin: Origin) -> Result<(), Stopped> {
-        let mut live = self.take_live(&message.instance_id)?;
-        live.receive(Queued { message, origin });
-        self.touch(live);
-        Ok(())
+    fn receive(
+        &mut self,
+        core: &mut Core,
+        message: TaskMessage,
+        origin: KeptIn,
+    ) -> Result<(), Stopped> {
+        let (id, touched) = (message.instance_id.clone(), &mut self.touched);
+        self.live.with_loaded(core, &id, load(&id), |_, live| {
+            live.receive(Queued { message, origin });
+            touch(touched, live);
+        })
     }
 
-    /// Puts an entity back, to be looked at when all mail is.
-    fn touch(&mut self, mut live: Box<Live>) {
-        if !std::mem::replace(&mut live.is_touched, true) {
-            self.touched.push(live.entity_id.instance_id().clone());
-        }
-        self.entities.put(live);
-    }
-
-    /// An entity from memory, or else from the store, or else one that has no state.
-    fn take_live(&mut self, id: &InstanceId) -> Result<Box<Live>, Stopped> {
-        if let Some(live) = self.entities.take(id) {
-            return Ok(live);
-        }
-        let entity_id = id.entity().ok_or_else(|| StoreError::damaged(format!("no entity: {id}")));
-        let entity_id = self.read(entity_id)?;
-        let written = self.written;
-        let Some(record) = self.read(self.store.instance(id))? else {
-            return Ok(Live::new(entity_id, written));
-        };
-        let history = self.history(&record)?;
-        Ok(Live::stored(entity_id, &record, history, written))
-    }
-
-    /// Goes on with all entities for which something came.
-    pub(super) fn advance_entities(&mut self) -> Result<(), Stopped> {
+    /// Advances all entities for which something arrived.
+    pub(super) fn advance(&mut self, core: &mut Core) -> Result<(), Stopped> {
         for id in std::mem::take(&mut self.touched) {
-            let mut live = self.take_live(&id)?;
-            live.is_touched = false;
-            self.advance(&mut live);
-            self.entities.put(live);
+            self.live.with_loaded(core, &id, load(&id), |core, live| {
+                live.is_touched = false;
+                advance(core, live);
+            })?;
         }
         Ok(())
     }
 
-    /// Does what is to be done next, until that is a batch, or nothing.
-    fn advance(&mut self, live: &mut Live) {
-        let (mut content, mut effects) = (Content::default(), Vec::new());
-        let mut is_changed = false;
-        while live.running.is_empty() {
-            match live.next_step() {
-                Step::Lock(queued) => {
-                    is_changed |= begin_section(live, queued, &mut content);
-                }
-                Step::Unlock(queued) => {
-                    live.kept.locked_by = None;
-                    is_changed = true;
-                    hand_on_unlock(queued, &mut content);
-                }
-                Step::HandOn(queued) => hand_on_unlock(queued, &mut content),
-                Step::Skip(queued) => content.consumed.push(queued.message.id),
-                Step::Refill => {
-                    live.queue.refill_pending = true;
-                    effects.push(Effect::Refill(live.entity_id.instance_id().clone()));
-                    break;
-                }
-                Step::Operate => {
-                    is_changed |= self.begin_batch(live, &mut content, &mut effects);
-                }
-                Step::Nothing => break,
-            }
-        }
-        if is_changed || !content.is_empty() || !effects.is_empty() {
-            self.write_entity(live, is_changed, content, effects);
-        }
+    /// A batch has ended: writes what it did, and goes on with the entity.
+    pub(super) fn end_batch(
+        &mut self,
+        core: &mut Core,
+        id: &InstanceId,
+        done: BatchDone,
+    ) -> Result<(), Stopped> {
+        let touched = &mut self.touched;
+        self.live.with_loaded(core, id, load(id), |core, live| {
+            finish_batch(core, live, done);
+            touch(touched, live);
+        })
     }
 
-    /// Takes up what was left in the store, now that all before is dealt with and durable.
-    pub(super) fn refill(&mut self, id: &InstanceId) -> Result<(), Stopped> {
-        let mut live = self.take_live(id)?;
-        let (mut start, mut skips, count) = live.queue.where_left();
-        let (mut found, mut bytes, mut read) = (Vec::new(), 0, None::<Range<u64>>);
-        let mut at_once = REFILL_FIRST;
-        while found.len() < count && bytes < QUEUE_BYTES_MAX {
-            let places = start..u64::MAX;
-            let page = self.read(self.store.messages(self.id, Some(id), places, at_once))?;
-            if page.is_empty() {
-                break;
-            }
-            let size = page.iter().map(|(_, message)| bytes_of(message)).sum::<usize>();
-            at_once = (QUEUE_BYTES_MAX / size * page.len()).clamp(1, REFILL_MAX);
-            for (place, message) in page {
-                start = place + 1;
-                if skips > 0 {
-                    skips -= 1;
-                    continue;
-                }
-                if found.len() == count || bytes >= QUEUE_BYTES_MAX {
-                    break;
-                }
-                read = Some(read.map_or(place, |read| read.start)..place + 1);
-                bytes += bytes_of(&message);
-                found.push(message);
-            }
-        }
-        live.queue.took(found.len(), read);
-        let (early, found): (Vec<_>, Vec<_>) =
-            found.into_iter().partition(|message| self.is_early(message));
-        live.queue.refill(found);
-        self.touch(live);
-        for message in early {
-            self.keep_until_due(message, true, Vec::new());
+    /// Reads messages that were left in the store. All messages before them took effect, and that is
+    /// durable.
+    pub(super) fn refill(&mut self, core: &mut Core, id: &InstanceId) -> Result<(), Stopped> {
+        let touched = &mut self.touched;
+        let early = self.live.with_loaded(core, id, load(id), |core, live| {
+            let page = |places, limit| core.store.messages(Some(id), places, limit);
+            let Found { messages, places } = live.queue.next_read().read(page)?;
+            let count = messages.len();
+            let (early, found): (Vec<_>, Vec<_>) =
+                messages.into_iter().partition(|message| is_early(core, message));
+            live.queue.refill(count, places, found);
+            touch(touched, live);
+            Ok(early)
+        })?;
+        for message in early? {
+            self.pending.keep(core, message, true, Vec::new());
         }
         Ok(())
     }
 
-    /// A critical section is taken from who has no more use for it: he is gone.
+    /// Releases the lock of a critical section that no longer exists.
     pub(super) fn take_back_lock(
         &mut self,
+        core: &mut Core,
         id: &InstanceId,
         owner: &ParentInstance,
         reply: Unlocked,
     ) -> Result<(), Stopped> {
-        let mut live = self.take_live(id)?;
-        let is_his = live.kept.locked_by.as_ref() == Some(owner);
-        if is_his {
-            live.kept.locked_by = None;
-        }
-        self.write_entity(
-            &mut live,
-            is_his,
-            Content::default(),
-            vec![Effect::Unlocked(reply, is_his)],
-        );
-        self.touch(live);
-        Ok(())
-    }
-
-    /// Writes what has become of an entity; one of which nothing is kept is removed.
-    fn write_entity(
-        &mut self,
-        live: &mut Live,
-        is_changed: bool,
-        mut content: Content,
-        effects: Vec<Effect>,
-    ) {
-        live.last_write = self.next_write();
-        let id = live.entity_id.instance_id().clone();
-        if is_changed {
-            let now = self.clock.now();
-            match live.written_form(now) {
-                Some((record, event)) => {
-                    let replaces = live.is_now_stored();
-                    let (partition, events) = (self.id, vec![event]);
-                    content.episode = Some(EpisodeWrite { partition, record, events, replaces });
-                }
-                None if live.is_now_removed() => content.purged.push(id),
-                None => {}
+        let touched = &mut self.touched;
+        self.live.with_loaded(core, id, load(id), |core, live| {
+            let is_owner = live.kept.locked_by.as_ref() == Some(owner);
+            if is_owner {
+                live.kept.locked_by = None;
             }
+            let effects = vec![Effect::Unlocked(reply, is_owner)];
+            write_entity(core, live, is_owner, Content::default(), effects);
+            touch(touched, live);
+        })
+    }
+
+    /// A signal is due: it waits with the other messages of its entity. If that has no room for it in
+    /// memory, it becomes a message, and waits in the store.
+    pub(super) fn fire(&mut self, core: &mut Core, id: &InstanceId) -> Result<(), Stopped> {
+        let Some(message) = self.pending.take(core, id)? else { return Ok(()) };
+        let entity = &message.instance_id;
+        let is_full =
+            self.live.with_loaded(core, entity, load(entity), |_, live| live.queue.is_full())?;
+        if is_full {
+            self.pending.send_now(core, id, message);
+            return Ok(());
         }
-        self.write(content, effects);
+        self.receive(core, message, KeptIn::Scheduled(id.clone()))
+    }
+
+    /// Cancels a signal that is not due.
+    pub(super) fn cancel_signal(
+        &mut self,
+        core: &mut Core,
+        id: &InstanceId,
+        reply: Cancelled,
+    ) -> Result<(), Stopped> {
+        // A signal that was due waits with the other messages of its entity, or is carried out.
+        let entity = id.entity_of_signal();
+        let live = entity.as_ref().and_then(|entity| self.live.peek(entity.instance_id()));
+        let has_fired = live.is_some_and(|live| live.has_signal(id));
+        self.pending.cancel(core, id, has_fired, reply)
     }
 }
 
-/// Locks the entity for a critical section, and asks the next entity for its lock; the last one tells
-/// who asked. Whether there is anything of that to do.
-fn begin_section(live: &mut Live, queued: Queued, content: &mut Content) -> bool {
-    let TaskMessage { id, from, event, .. } = queued.message;
-    content.consumed.push(id);
-    let (Some(owner), EventKind::EntityLockRequested { mut lock_set, .. }) = (from, event) else {
-        return false;
-    };
-    let owner = *owner;
-    live.kept.locked_by = Some(owner.clone());
-    let others = rest(&mut lock_set);
-    content.messages.push(match messages::lock_request(owner.clone(), others) {
-        Some(request) => request,
-        None => messages::lock_granted(&owner),
-    });
-    true
-}
-
-/// Unlocks the next entity of a critical section that ends one after another.
-fn hand_on_unlock(queued: Queued, content: &mut Content) {
-    let TaskMessage { id, from, event, .. } = queued.message;
-    content.consumed.push(id);
-    if let (Some(owner), EventKind::EntityUnlockSent { mut lock_set, .. }) = (from, event) {
-        content.messages.extend(messages::unlock(*owner, rest(&mut lock_set)));
+/// Reads an entity from the store, or makes one that has no state.
+fn load(id: &InstanceId) -> impl FnOnce(&mut Core) -> Result<Box<Live>, Stopped> {
+    move |core| {
+        let damaged = || StoreError::damaged(format!("no entity: {id}"));
+        let entity_id = core.store.check(id.entity().ok_or_else(damaged))?;
+        let last_write = core.outbox.last_write();
+        let Some(record) = core.store.instance(id)? else {
+            return Ok(Live::new(entity_id, last_write));
+        };
+        let history = core.store.history(&record)?;
+        Ok(Live::stored(entity_id, &record, history, last_write))
     }
 }
 
-/// All entities but the first.
-fn rest(lock_set: &mut Vec<EntityId>) -> Vec<EntityId> {
-    lock_set.split_off(lock_set.len().min(1))
+/// Has an entity advanced when all mail of this turn is taken in.
+fn touch(touched: &mut Vec<InstanceId>, live: &mut Live) {
+    if !std::mem::replace(&mut live.is_touched, true) {
+        touched.push(live.entity_id.instance_id().clone());
+    }
+}
+
+/// Takes the next steps of an entity, until one is a batch, or none is left.
+fn advance(core: &mut Core, live: &mut Live) {
+    let (mut content, mut effects) = (Content::default(), Vec::new());
+    let mut is_changed = false;
+    while live.running.is_empty() {
+        match live.next_step() {
+            Step::Lock(queued) => is_changed |= begin_section(live, queued, &mut content),
+            Step::Unlock(queued) => {
+                live.kept.locked_by = None;
+                is_changed = true;
+                pass_on_unlock(queued, &mut content);
+            }
+            Step::PassOn(queued) => pass_on_unlock(queued, &mut content),
+            Step::Skip(queued) => content.consumed.push(queued.message.id),
+            Step::Refill => {
+                live.queue.begin_refill();
+                effects.push(Effect::Continue(live.entity_id.instance_id().clone()));
+                break;
+            }
+            Step::Operate => is_changed |= begin_batch(core, live, &mut content, &mut effects),
+            Step::Nothing => break,
+        }
+    }
+    if is_changed || !content.is_empty() || !effects.is_empty() {
+        write_entity(core, live, is_changed, content, effects);
+    }
 }

@@ -85,7 +85,7 @@ fn what_leaves_memory_waits_for_its_own_write() {
         list.set(&id(&n.to_string()), (None, Some(at(n))), Some(n));
     }
     durable.store(3, Ordering::Release);
-    list.let_go();
+    list.drop_durable();
     let held: Vec<_> = list.soon.keys().chain(list.later.keys()).map(|(_, id)| id).collect();
     assert_eq!(held, [&id("1"), &id("2"), &id("4"), &id("5")]);
 }

@@ -1,0 +1,51 @@
+//! What an operation on one instance works with: everything of a partition except its instances.
+//!
+//! While an instance is lent out of its cache, this is what can be reached beside it, so no operation
+//! can touch another instance in passing.
+
+use std::sync::Arc;
+
+use super::due::DueList;
+use super::outbox::Outbox;
+use super::reader::Reader;
+use super::waiters::Waiters;
+use crate::hub::commit::write::{Content, Effect};
+use crate::hub::settings::Settings;
+use crate::hub::telemetry::lifecycle::Lifecycle;
+use crate::hub::time::clock::Clock;
+use crate::protocol::{MessageId, PartitionId, Timestamp};
+use crate::registry::Registry;
+
+/// Which partition it is, and what its hub was opened with. Nothing of this changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Environment {
+    pub(crate) partition: PartitionId,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) settings: Settings,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) clock: Clock,
+}
+
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) env: Environment,
+    pub(super) store: Reader,
+    pub(super) outbox: Outbox,
+    pub(super) due: DueList,
+    pub(super) waiters: Waiters,
+}
+
+impl Core {
+    pub(super) fn now(&self) -> Timestamp {
+        self.env.clock.now()
+    }
+
+    pub(super) fn write(&mut self, content: Content, effects: Vec<Effect>) {
+        self.outbox.write(content, effects);
+    }
+
+    /// Writes only that a message was consumed.
+    pub(super) fn consume(&mut self, message: MessageId) {
+        self.write(Content { consumed: vec![message], ..Content::default() }, Vec::new());
+    }
+}

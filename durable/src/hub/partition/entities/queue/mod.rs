@@ -1,0 +1,322 @@
+//! The messages that wait for an entity, and their order.
+//!
+//! Rules:
+//! 1. Messages are handled in the order in which they arrived. Only those of the critical section that
+//!    holds the lock go before all others.
+//! 2. Memory holds a bounded number of them. The rest stays in the store, where all of them are until
+//!    they take effect, and is read when it is its turn (`backlog.rs`).
+//! 3. A critical section that has ended before its turn never begins.
+//! 4. While no code can read the state, signals wait, and everything else goes past them. When signals
+//!    fill the memory they are *parked*: they leave memory, and stay in the store before the others.
+
+mod backlog;
+mod queued;
+mod refill;
+#[cfg(test)]
+mod tests;
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::Range;
+
+use lru::DefaultHasher;
+
+use self::backlog::{Backlog, NextRead};
+pub(super) use self::queued::{KeptIn, Queued};
+use self::queued::{Owner, Section, section};
+pub(super) use self::refill::Found;
+use crate::protocol::{InstanceId, MessageId, TaskMessage};
+
+/// How much of a queue is in memory, and how much of it is run at once.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    messages: usize,
+    bytes: usize,
+    batch: usize,
+    /// A single operation may have more.
+    batch_bytes: usize,
+}
+
+const LIMITS: Limits = Limits { messages: 4096, bytes: 8 << 20, batch: 1000, batch_bytes: 1 << 20 };
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    limits: Limits,
+    /// Messages in memory, in the order of their arrival.
+    waiting: VecDeque<Queued>,
+    /// Size of `waiting`.
+    bytes: usize,
+    /// Messages of the critical section that holds the lock.
+    privileged: VecDeque<Queued>,
+    /// Messages in the store only.
+    backlog: Backlog,
+    /// How many unlocks wait of critical sections that have ended before they began.
+    ended: HashMap<Section, usize, DefaultHasher>,
+    /// Operations of clients that are stored first, until they come back as messages.
+    awaited: HashSet<MessageId, DefaultHasher>,
+    /// Whether signals wait because no code can read the state.
+    is_held: bool,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self::new(LIMITS)
+    }
+}
+
+/// What an entity does next.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Enter this critical section.
+    Lock(Queued),
+    /// Leave the critical section that holds the lock.
+    Unlock(Queued),
+    /// Drop the request of a critical section that has ended.
+    Skip(Queued),
+    /// Only tell the next entity of the end of a critical section. This entity is not locked by it: it
+    /// was never entered, or the lock was taken back.
+    PassOn(Queued),
+    /// Run operations.
+    Operate,
+    /// Read messages that were left in the store.
+    Refill,
+    Nothing,
+}
+
+impl Queue {
+    fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            waiting: VecDeque::new(),
+            bytes: 0,
+            privileged: VecDeque::new(),
+            backlog: Backlog::default(),
+            ended: HashMap::default(),
+            awaited: HashSet::default(),
+            is_held: false,
+        }
+    }
+
+    /// How many messages wait, beside those of the critical section that holds the lock.
+    pub(super) fn len(&self) -> u64 {
+        self.waiting.len() as u64 + self.backlog.len()
+    }
+
+    /// Approximate size in memory, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether it has state that exists in memory only.
+    pub(super) fn is_in_use(&self) -> bool {
+        !(self.waiting.is_empty()
+            && self.privileged.is_empty()
+            && self.ended.is_empty()
+            && self.awaited.is_empty()
+            && self.backlog.is_empty())
+    }
+
+    /// Whether as much is in memory as may be.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() >= self.limits.messages || self.bytes >= self.limits.bytes
+    }
+
+    /// Whether signals wait for code.
+    pub(super) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Whether the store is about to be read.
+    pub(super) fn is_refilling(&self) -> bool {
+        self.backlog.is_refilling()
+    }
+
+    /// Whether no message waits that is not in memory, so that an operation of a client may wait in
+    /// memory without going past an earlier message.
+    pub(super) fn is_all_in_memory(&self) -> bool {
+        self.backlog.is_empty() && self.awaited.is_empty()
+    }
+
+    /// Whether nothing waits, so that what arrives is handled next.
+    pub(super) fn is_free(&self) -> bool {
+        self.waiting.is_empty() && !self.is_held && self.is_all_in_memory()
+    }
+
+    /// Whether the signal that was pending under this id waits.
+    pub(super) fn has_signal(&self, id: &InstanceId) -> bool {
+        self.waiting.iter().chain(&self.privileged).any(|queued| queued.is_scheduled(id))
+    }
+
+    /// An operation of a client is stored first, and comes back as a message.
+    pub(super) fn await_stored(&mut self, message: MessageId) {
+        self.awaited.insert(message);
+    }
+
+    /// Adds what has arrived.
+    pub(super) fn receive(&mut self, queued: Queued, owner: Owner<'_>) {
+        self.awaited.remove(&queued.message.id);
+        if queued.is_of(owner) {
+            self.privileged.push_back(queued);
+        } else if !queued.is_unlock() {
+            self.enqueue(queued);
+        } else if self.may_have_request_of(&queued.message) {
+            if let Some(section) = section(&queued.message) {
+                *self.ended.entry(section).or_default() += 1;
+            }
+            self.enqueue(queued);
+        } else {
+            // The lock was taken back, and nobody may be kept waiting for it.
+            self.privileged.push_back(queued);
+        }
+    }
+
+    /// Whether the lock request of the critical section that this message ends may wait here.
+    fn may_have_request_of(&self, unlock: &TaskMessage) -> bool {
+        self.backlog.rest() > 0 || self.waiting.iter().any(|it| it.requests_section_of(unlock))
+    }
+
+    fn enqueue(&mut self, queued: Queued) {
+        if queued.is_stored() && (self.backlog.rest() > 0 || self.is_full()) {
+            self.backlog.add(1);
+        } else {
+            self.push_back(queued);
+        }
+    }
+
+    /// The store is about to be read: as soon as the removal of all earlier messages is durable.
+    pub(super) fn begin_refill(&mut self) {
+        self.backlog.begin_refill();
+    }
+
+    /// What to read from the store.
+    pub(super) fn next_read(&self) -> NextRead {
+        self.backlog.next_read(self.limits.messages, self.limits.bytes)
+    }
+
+    /// The store was read: at these places it had `count` messages, of which these are to wait.
+    pub(super) fn refill(
+        &mut self,
+        count: usize,
+        places: Option<Range<u64>>,
+        found: Vec<TaskMessage>,
+    ) {
+        self.backlog.refilled(count as u64, places);
+        for message in found {
+            self.push_back(Queued { message, origin: KeptIn::Stored });
+        }
+    }
+
+    /// Has signals wait for code. Returns whether they did not before.
+    pub(super) fn hold(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_held, true)
+    }
+
+    /// There is code that can read the state.
+    pub(super) fn release(&mut self) {
+        self.is_held = false;
+        if self.backlog.has_parked() {
+            // Parked signals are older than all others, so everything is read again.
+            let count = self.drop_stored();
+            self.backlog.unpark(count);
+        }
+    }
+
+    /// Drops from memory what is in the store; returns how many messages that are.
+    fn drop_stored(&mut self) -> u64 {
+        let before = self.waiting.len();
+        self.waiting.retain(|queued| !queued.is_stored());
+        self.bytes = self.waiting.iter().map(Queued::bytes).sum();
+        (before - self.waiting.len()) as u64
+    }
+
+    /// What to do next, unless a batch is running. `owner` holds the lock.
+    pub(super) fn next_step(&mut self, owner: Owner<'_>) -> Step {
+        if let Some(front) = self.privileged.front() {
+            if !front.is_unlock() {
+                return Step::Operate;
+            }
+            let step = if front.is_of(owner) { Step::Unlock } else { Step::PassOn };
+            return self.privileged.pop_front().map_or(Step::Nothing, step);
+        }
+        if owner.is_some() || self.is_refilling() {
+            return Step::Nothing;
+        }
+        let may_go = |queued: &Queued| !self.is_held || !queued.waits_for_code();
+        let Some(index) = self.waiting.iter().position(may_go) else {
+            if self.backlog.rest() == 0 {
+                return Step::Nothing;
+            }
+            if self.is_held {
+                let count = self.drop_stored();
+                self.backlog.park(count);
+            }
+            return Step::Refill;
+        };
+        if self.waiting.get(index).is_some_and(Queued::is_operation) {
+            return Step::Operate;
+        }
+        let Some(queued) = self.waiting.remove(index) else { return Step::Nothing };
+        self.bytes -= queued.bytes();
+        self.step_of_section(queued)
+    }
+
+    /// What to do with the request or the end of a critical section whose turn it is.
+    fn step_of_section(&mut self, queued: Queued) -> Step {
+        let Some(section) = section(&queued.message) else { return Step::Skip(queued) };
+        let ended = self.ended.entry(section);
+        match (queued.is_unlock(), ended) {
+            (false, Entry::Vacant(_)) => Step::Lock(queued),
+            (false, Entry::Occupied(_)) => Step::Skip(queued),
+            (true, ended) => {
+                if let Entry::Occupied(mut ended) = ended {
+                    *ended.get_mut() -= 1;
+                    if *ended.get() == 0 {
+                        ended.remove();
+                    }
+                }
+                Step::PassOn(queued)
+            }
+        }
+    }
+
+    /// Takes the operations of the next batch.
+    pub(super) fn take_batch(&mut self) -> Vec<Queued> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let (mut held, is_privileged) = (Vec::new(), !self.privileged.is_empty());
+        while batch.len() < self.limits.batch && bytes < self.limits.batch_bytes {
+            let source = if is_privileged { &self.privileged } else { &self.waiting };
+            if !source.front().is_some_and(Queued::is_operation) {
+                break;
+            }
+            let next = if is_privileged { self.privileged.pop_front() } else { self.pop_front() };
+            let Some(next) = next else { break };
+            if self.is_held && next.waits_for_code() {
+                held.push(next);
+                continue;
+            }
+            bytes += next.bytes();
+            batch.push(next);
+        }
+        for queued in held.into_iter().rev() {
+            self.put_back(queued);
+        }
+        batch
+    }
+
+    /// Puts an operation back to the front.
+    pub(super) fn put_back(&mut self, queued: Queued) {
+        self.bytes += queued.bytes();
+        self.waiting.push_front(queued);
+    }
+
+    fn push_back(&mut self, queued: Queued) {
+        self.bytes += queued.bytes();
+        self.waiting.push_back(queued);
+    }
+
+    fn pop_front(&mut self) -> Option<Queued> {
+        let queued = self.waiting.pop_front()?;
+        self.bytes -= queued.bytes();
+        Some(queued)
+    }
+}

@@ -1,0 +1,85 @@
+//! What a partition reads from the store.
+//!
+//! A failed read is noted as the failure of the hub before anything is dropped that a client waits
+//! for, so that the client is told the reason.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::due::Entry;
+use crate::hub::health::Health;
+use crate::hub::mail::End;
+use crate::protocol::{
+    HistoryEvent, InstanceId, InstanceRecord, PartitionId, TaskMessage, Timestamp,
+};
+use crate::store::{Store, StoreError};
+
+/// The store has failed, which is noted, so the partition stops.
+#[derive(Debug)]
+pub(crate) struct Stopped;
+
+#[derive(Debug)]
+pub(crate) struct Reader {
+    partition: PartitionId,
+    store: Arc<dyn Store>,
+    health: Arc<Health>,
+}
+
+impl Reader {
+    pub(crate) fn new(partition: PartitionId, store: Arc<dyn Store>, health: Arc<Health>) -> Self {
+        Self { partition, store, health }
+    }
+
+    /// Notes the error of a read.
+    pub(super) fn check<T>(&self, read: Result<T, StoreError>) -> Result<T, Stopped> {
+        read.map_err(|error| {
+            self.health.fail(error.into());
+            Stopped
+        })
+    }
+
+    /// Whether the hub has failed, so that no write becomes durable any more.
+    pub(super) fn has_failed(&self) -> bool {
+        self.health.has_failed()
+    }
+
+    pub(super) fn instance(&self, id: &InstanceId) -> Result<Option<InstanceRecord>, Stopped> {
+        self.check(self.store.instance(id))
+    }
+
+    /// The whole history of an instance, as far as it is durable.
+    pub(super) fn history(&self, record: &InstanceRecord) -> Result<Vec<HistoryEvent>, Stopped> {
+        self.check(self.store.history(&record.instance_id, record.execution_id, 0))
+    }
+
+    /// How an instance came to a stop, if it has.
+    pub(super) fn end_of(&self, record: &InstanceRecord) -> Result<Option<End>, Stopped> {
+        match &record.suspension {
+            Some(suspension) if suspension.code.is_some() => {
+                return Ok(Some(End::Suspended(suspension.clone())));
+            }
+            _ => {}
+        }
+        if !record.runtime_status.is_finished() {
+            return Ok(None);
+        }
+        let id = &record.instance_id;
+        let last = self.store.history(id, record.execution_id, record.last_episode);
+        Ok(self.check(last)?.iter().rev().find_map(|event| End::of(&event.kind)))
+    }
+
+    /// The first messages at these places that were not consumed: to one instance, or to all.
+    pub(super) fn messages(
+        &self,
+        to: Option<&InstanceId>,
+        places: Range<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, TaskMessage)>, Stopped> {
+        self.check(self.store.messages(self.partition, to, places, limit))
+    }
+
+    /// The first due times behind the given one.
+    pub(super) fn due(&self, after: Option<&Entry>, limit: usize) -> Result<Vec<Entry>, Stopped> {
+        self.check(self.store.due(self.partition, after, Timestamp::MAX, limit))
+    }
+}

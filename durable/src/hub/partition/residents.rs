@@ -1,0 +1,134 @@
+//! The orchestration instances of a partition: in memory, or else read from the store.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::cache::{Cache, Capacity};
+use super::core::Core;
+use super::episode::replay;
+use super::reader::{Reader, Stopped};
+use super::resident::Resident;
+use super::write::write_episode;
+use crate::engine::Episode;
+use crate::hub::commit::write::Content;
+use crate::hub::mail::End;
+use crate::protocol::{ExecutionId, InstanceId, InstanceRecord, RuntimeStatus};
+
+#[derive(Debug)]
+pub(super) struct Residents {
+    cache: Cache<Resident>,
+}
+
+impl Residents {
+    pub(super) fn new(capacity: Capacity, durable: Arc<AtomicU64>) -> Self {
+        Self { cache: Cache::new(capacity, durable) }
+    }
+
+    /// Lends an instance to `f`: from memory, or else from the store and replayed. `None` if it does
+    /// not exist.
+    pub(super) fn with<R>(
+        &mut self,
+        core: &mut Core,
+        id: &InstanceId,
+        f: impl FnOnce(&mut Core, &mut Resident) -> R,
+    ) -> Result<Option<R>, Stopped> {
+        self.cache.with(core, id, |core| load(core, id), f)
+    }
+
+    pub(super) fn insert(&mut self, resident: Box<Resident>) {
+        self.cache.insert(resident);
+    }
+
+    /// Forgets an instance, whose place another one takes.
+    pub(super) fn remove(&mut self, id: &InstanceId) {
+        drop(self.cache.remove(id));
+    }
+
+    pub(super) fn evict(&mut self) {
+        self.cache.evict();
+    }
+
+    /// How many instances are in memory.
+    pub(super) fn len(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// An instance, if it is in memory.
+    pub(super) fn peek(&self, id: &InstanceId) -> Option<&Resident> {
+        self.cache.peek(id)
+    }
+
+    /// The record of an instance, which is not replayed for it.
+    pub(super) fn record(
+        &mut self,
+        store: &Reader,
+        id: &InstanceId,
+    ) -> Result<Option<InstanceRecord>, Stopped> {
+        match self.cache.get(id) {
+            Some(resident) => Ok(Some(resident.record.clone())),
+            None => store.instance(id),
+        }
+    }
+
+    pub(super) fn status(
+        &mut self,
+        store: &Reader,
+        id: &InstanceId,
+    ) -> Result<Option<RuntimeStatus>, Stopped> {
+        match self.cache.get(id) {
+            Some(resident) => Ok(Some(resident.record.runtime_status)),
+            None => Ok(store.instance(id)?.map(|record| record.runtime_status)),
+        }
+    }
+
+    /// Whether an instance is in this execution.
+    pub(super) fn is_current(
+        &mut self,
+        store: &Reader,
+        id: &InstanceId,
+        execution: ExecutionId,
+    ) -> Result<bool, Stopped> {
+        match self.cache.get(id) {
+            Some(resident) => Ok(resident.record.execution_id == execution),
+            None => Ok(store.instance(id)?.is_some_and(|it| it.execution_id == execution)),
+        }
+    }
+
+    /// The record of an instance and how it came to a stop, if it has.
+    pub(super) fn end(
+        &mut self,
+        store: &Reader,
+        id: &InstanceId,
+    ) -> Result<Option<(InstanceRecord, Option<End>)>, Stopped> {
+        if let Some(resident) = self.cache.get(id) {
+            return Ok(Some((resident.record.clone(), resident.end.clone())));
+        }
+        let Some(record) = store.instance(id)? else { return Ok(None) };
+        let end = store.end_of(&record)?;
+        Ok(Some((record, end)))
+    }
+}
+
+/// Reads an instance from the store, and replays it if it is running. An instance whose history does
+/// not fit its code is suspended.
+fn load(core: &mut Core, id: &InstanceId) -> Result<Option<Box<Resident>>, Stopped> {
+    let Some(record) = core.store.instance(id)? else { return Ok(None) };
+    let end = core.store.end_of(&record)?;
+    let mut resident = Resident::new(record, core.outbox.last_write());
+    resident.end = end;
+    let is_running = !resident.record.runtime_status.is_finished();
+    if is_running && resident.record.suspension.is_none() {
+        let past = core.store.history(&resident.record)?;
+        match replay(&core.env, &resident.record, &past) {
+            Ok(execution) => {
+                resident.execution = Some(execution);
+                resident.keep_history(&core.env.settings, past);
+            }
+            Err(suspension) => {
+                let episode = Episode::set_aside(core.now(), [], suspension, true);
+                write_episode(core, &mut resident, episode, Content::default(), Vec::new());
+            }
+        }
+    }
+    Ok(Some(resident))
+}

@@ -1,0 +1,188 @@
+//! A partition without a thread: a test gives it mail, and commits what it writes.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::oneshot;
+
+use super::outbox::Outlet;
+use super::*;
+use crate::hub::commit::write::Write;
+use crate::hub::error::StartError;
+use crate::hub::health::Health;
+use crate::hub::mail::Manage;
+use crate::hub::settings::Settings;
+use crate::hub::telemetry::lifecycle::Lifecycle;
+use crate::hub::time::clock::Clock;
+use crate::hub::work::batches::BatchJob;
+use crate::protocol::{
+    ExecutionId, ExecutionStarted, FORMAT_VERSION, HubRecord, Json, PartitionId,
+};
+use crate::registry::Registry;
+use crate::store::{Commit, Epoch, MemoryStore, Store};
+
+const ID: PartitionId = PartitionId(0);
+
+/// Where the writes of a partition wait until the test commits them.
+#[derive(Clone, Debug, Default)]
+struct Written(Arc<Mutex<Vec<Write>>>);
+
+impl Outlet for Written {
+    fn hand_over(&mut self, writes: &mut Vec<Write>) {
+        self.0.lock().unwrap().append(writes);
+    }
+
+    fn commit(&mut self, writes: &mut Vec<Write>) {
+        self.hand_over(writes);
+    }
+
+    fn run(&mut self, batch: BatchJob) {
+        panic!("there is no entity: {batch:?}");
+    }
+}
+
+struct World {
+    store: Arc<MemoryStore>,
+    epoch: Epoch,
+    durable: Arc<AtomicU64>,
+    written: Written,
+    partition: Partition,
+}
+
+impl World {
+    /// A hub in which no function is registered, so that every instance is suspended at once.
+    fn new() -> Self {
+        let (store, durable) = (Arc::new(MemoryStore::default()), Arc::default());
+        let clock = Clock::default();
+        let hub = HubRecord { format: FORMAT_VERSION, partitions: 1, created_at: clock.now() };
+        store.create(&hub).unwrap();
+        let epoch = store.claim(ID).unwrap();
+        let env = Environment {
+            partition: ID,
+            registry: Arc::new(Registry::default()),
+            settings: Settings::default(),
+            lifecycle: Arc::new(Lifecycle::default()),
+            clock,
+        };
+        let reader =
+            Reader::new(ID, Arc::<MemoryStore>::clone(&store), Arc::new(Health::default()));
+        let written = Written::default();
+        let outlet = Box::new(written.clone());
+        let outbox = Outbox::new(ID, outlet, Arc::clone(&durable), None);
+        let capacity = Capacity { instances: 0, bytes: 0 };
+        let partition = Partition::new(env, reader, outbox, capacity);
+        Self { store, epoch, durable, written, partition }
+    }
+
+    fn turn(&mut self, mail: impl IntoIterator<Item = Mail>) {
+        self.partition.turn(mail.into_iter().map(Delivery::of)).unwrap();
+        self.partition.end_turn(true);
+    }
+
+    /// Commits all writes, answers clients, and gives the partition the mail that follows.
+    fn commit(&mut self) {
+        let mut mail = Vec::new();
+        let writes = std::mem::take(&mut *self.written.0.lock().unwrap());
+        for Write { number, content, effects, .. } in writes {
+            let commit = Commit {
+                owners: vec![(ID, self.epoch)],
+                episodes: content.episode.into_iter().collect(),
+                purged: content.purged.into_iter().map(|id| (ID, id)).collect(),
+                consumed: content.consumed.into_iter().map(|id| (ID, id)).collect(),
+                messages: content.messages.into_iter().map(|message| (ID, message)).collect(),
+            };
+            self.store.commit(&commit).unwrap();
+            self.durable.store(number, Ordering::Release);
+            for effect in effects {
+                match effect {
+                    Effect::Continue(id) => mail.push(Mail::Continue(id)),
+                    Effect::Managed(reply, managed) => drop(reply.send(managed)),
+                    effect => drop(effect),
+                }
+            }
+        }
+        self.turn(mail);
+    }
+
+    /// The instances that have an episode which is not committed yet.
+    fn uncommitted(&self) -> Vec<String> {
+        let writes = self.written.0.lock().unwrap();
+        let episodes = writes.iter().filter_map(|write| write.content.episode.as_ref());
+        episodes.map(|episode| episode.record.instance_id.to_string()).collect()
+    }
+}
+
+fn id(name: &str) -> InstanceId {
+    InstanceId::new(name).unwrap()
+}
+
+type Started = oneshot::Receiver<Result<(), StartError>>;
+
+fn start_of(name: &str) -> (Mail, Started) {
+    let (reply, is_started) = oneshot::channel();
+    let started = ExecutionStarted::new("checkout", None, Json::null(), ExecutionId::generate());
+    let (instance_id, started) = (id(name), Box::new(started));
+    let origin = Origin::Client(reply);
+    (Mail::Start(Start { instance_id, started, replaces: Vec::new(), origin }), is_started)
+}
+
+fn request(name: &str, what: Manage) -> (Mail, oneshot::Receiver<Managed>) {
+    let (reply, managed) = oneshot::channel();
+    (Mail::Manage { instance_id: id(name), what, reply }, managed)
+}
+
+fn resume_of(name: &str) -> (Mail, oneshot::Receiver<Managed>) {
+    request(name, Manage::Resume { reason: String::new() })
+}
+
+#[test]
+fn a_request_that_waits_for_a_commit_holds_up_no_other_instance() {
+    let mut world = World::new();
+    let (start, _started) = start_of("a");
+    world.turn([start]);
+    let (resume, mut resumed) = resume_of("a");
+    let (start, _started) = start_of("b");
+    world.turn([resume, start]);
+    assert_eq!(world.uncommitted(), ["a", "b"], "the episode of b is not delayed");
+    assert!(resumed.try_recv().is_err(), "the history of a is not durable");
+    world.commit();
+    world.commit();
+    let resumed = resumed.try_recv().expect("it is answered");
+    assert!(matches!(resumed, Err(ManageError::StillSuspended(_))), "{resumed:?}");
+}
+
+#[test]
+fn mail_that_is_held_is_handled_in_the_order_in_which_it_came() {
+    let mut world = World::new();
+    let (start, _started) = start_of("a");
+    world.turn([start]);
+    let (resume, mut resumed) = resume_of("a");
+    let (terminate, mut terminated) =
+        request("a", Manage::Terminate { reason: String::new(), recurse: false });
+    let (purge, mut purged) = request("a", Manage::Purge { child_of: None });
+    world.turn([resume]);
+    world.turn([terminate, purge]);
+    assert!(terminated.try_recv().is_err(), "it waits behind the resume");
+    for _ in 0..2 {
+        world.commit();
+    }
+    let resumed = resumed.try_recv().expect("it is answered");
+    assert!(matches!(resumed, Err(ManageError::StillSuspended(_))), "{resumed:?}");
+    terminated.try_recv().expect("it is answered").expect("it was running");
+    purged.try_recv().expect("it is answered").expect("it was finished");
+    assert!(world.partition.held.is_empty());
+}
+
+#[test]
+fn a_partition_handles_what_it_holds_before_it_stops() {
+    let mut world = World::new();
+    let (start, _started) = start_of("a");
+    world.turn([start]);
+    let (resume, mut resumed) = resume_of("a");
+    world.turn([resume, Mail::Stop]);
+    assert!(!world.partition.has_stopped());
+    world.commit();
+    assert!(world.partition.has_stopped());
+    world.commit();
+    assert!(resumed.try_recv().is_ok());
+}

@@ -1,0 +1,60 @@
+//! Requests of clients that wait for an instance or watch it: answered at once where possible.
+
+use super::core::Core;
+use super::reader::Stopped;
+use super::residents::Residents;
+use crate::hub::commit::write::{Content, Effect};
+use crate::hub::custom_status::{WatchReply, Watched};
+use crate::hub::mail::{EndReply, Ended, StartedReply};
+use crate::protocol::{InstanceId, InstanceRecord, RuntimeStatus};
+
+pub(super) fn wait_for_end(
+    core: &mut Core,
+    residents: &mut Residents,
+    id: InstanceId,
+    reply: EndReply,
+) -> Result<(), Stopped> {
+    let answer = match residents.end(&core.store, &id)? {
+        Some((record, Some(end))) => Some(Box::new(Ended { end, record })),
+        Some((_, None)) => {
+            core.waiters.add_for_end(id, reply);
+            return Ok(());
+        }
+        None => None,
+    };
+    core.write(Content::default(), vec![Effect::Ended(reply, answer)]);
+    Ok(())
+}
+
+pub(super) fn wait_for_start(
+    core: &mut Core,
+    residents: &mut Residents,
+    id: InstanceId,
+    reply: StartedReply,
+) -> Result<(), Stopped> {
+    match residents.status(&core.store, &id)? {
+        Some(RuntimeStatus::Pending) => core.waiters.add_for_start(id, reply),
+        status => {
+            core.write(Content::default(), vec![Effect::Begun(reply, status.is_some())]);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn watch_status(
+    core: &mut Core,
+    residents: &mut Residents,
+    id: InstanceId,
+    reply: WatchReply,
+) -> Result<(), Stopped> {
+    let record = residents.record(&core.store, &id)?;
+    let watched = record.map(|InstanceRecord { runtime_status, custom_status, .. }| {
+        if runtime_status.is_finished() {
+            Watched::ended(custom_status)
+        } else {
+            core.waiters.watch(id, custom_status)
+        }
+    });
+    core.write(Content::default(), vec![Effect::Watching(reply, watched)]);
+    Ok(())
+}
