@@ -414,8 +414,8 @@ fn id_in(partition: u16, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn resume_and_rewind_of_one_instance_do_not_delay_another_while_commits_are_slow() -> Result<()>
-{
+async fn resume_and_rewind_of_one_instance_do_not_delay_another_while_commits_are_slow()
+-> Result<()> {
     let store = Gated::new();
     let shared: Arc<dyn Store> = Arc::<Gated>::clone(&store);
     let hub = TaskHub::builder().partitions(2).store(shared).open().await?;

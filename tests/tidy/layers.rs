@@ -63,13 +63,11 @@ fn the_files_of_the_hub_do_not_import_each_other_in_a_circle() {
             let path = sources.resolve(module, import.path);
             // The tree of modules: a parent exports what its children define.
             let is_tree = import.is_export && path.starts_with(module);
-            if let Some(file) = sources.file_of(&path).filter(|_| !is_tree) {
-                let is_partition =
-                    |path: &Path| path.get(1).is_some_and(|wing| wing == "partition");
-                let is_inside = is_partition(module) && is_partition(&file);
-                if is_of_hub(&file) && file != *module && !is_inside {
-                    edges.entry(module.clone()).or_default().insert(file);
-                }
+            if let Some(file) = sources.file_of(&path).filter(|_| !is_tree)
+                && is_of_hub(&file)
+                && file != *module
+            {
+                edges.entry(module.clone()).or_default().insert(file);
             }
         }
     }
