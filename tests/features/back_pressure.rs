@@ -410,7 +410,7 @@ fn id_in(partition: u16, name: &str) -> String {
         let id = InstanceId::new(id).expect("it is a valid id");
         PartitionId::of(&id, 2) == PartitionId(partition)
     };
-    (0..).map(|number| format!("{name}-{number}")).find(is_there).expect("some id is there")
+    (0..1000).map(|number| format!("{name}-{number}")).find(is_there).expect("some id is there")
 }
 
 #[tokio::test]

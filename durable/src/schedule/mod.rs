@@ -2,14 +2,14 @@
 //!
 //! A [`Schedule`] says what is started and when; [`TaskHub::create_schedule`] makes it durable.
 //! [`TaskHub::schedule`] gives a [`ScheduleHandle`], which pauses, resumes, updates ([`ScheduleUpdate`])
-//! or deletes it, and [`TaskHub::schedules`] lists those that match a [`ScheduleQuery`].
+//! or deletes it, and [`TaskHub::query`] lists those that match a [`ScheduleQuery`].
 //!
 //! A schedule is itself an instance of an orchestration that this crate registers in every hub. It
 //! survives what every instance survives, and uses no memory or processor time while it waits.
 //!
 //! [`TaskHub::create_schedule`]: crate::TaskHub::create_schedule
 //! [`TaskHub::schedule`]: crate::TaskHub::schedule
-//! [`TaskHub::schedules`]: crate::TaskHub::schedules
+//! [`TaskHub::query`]: crate::TaskHub::query
 
 // Read next: `spec.rs` (when a schedule is due), `state.rs` (how a schedule reacts to time and to
 // requests), `orchestrator.rs` (the loop around it), `handle.rs` and `query.rs` (the clients' side).
