@@ -102,7 +102,7 @@ fn after_a_failed_sync_nothing_is_acknowledged_and_nothing_is_lost() {
     let (syncs, _writes) = counted(&shim, seed);
     assert!(syncs >= STEPS as u64, "every step is synced");
     let numbers = numbers(syncs, &mut Random::new(seed));
-    let must_say = Some("nothing more is accepted until the store is opened anew");
+    let must_say = Some("nothing more is accepted until the store is reopened");
     let complaints = complaints(&shim, "sync", &numbers, seed, must_say);
     assert!(complaints.is_empty(), "seed {seed}:\n{}", complaints.join("\n"));
 }
