@@ -18,14 +18,17 @@
 //!
 //! # Ids and pages
 //! An id that is text is taken as `impl AsRef<str>` and checked where it is given: of instances, of
-//! schedules, and keys of entities. An [`EntityId`](crate::EntityId) is taken by reference. Whatever is
-//! listed comes as a [`Page`] whose [`PageToken`] goes to the query's `after`, or as a [`QueryStream`].
+//! schedules, and keys of entities. Only [`Call::instance_id`](crate::Call::instance_id) takes
+//! `impl Into<String>`, which is checked when the call is started or awaited. An
+//! [`EntityId`](crate::EntityId) is taken by reference. Whatever is listed comes as a [`Page`] whose
+//! [`PageToken`] goes to the query's `after`, or as a [`QueryStream`].
 //!
 //! # Errors
 //! Each kind of request has its error: [`OpenError`], [`StartError`], [`ResultError`],
-//! [`ManageError`], [`EntityError`], [`LifecycleError`]. Each of them has a variant with a [`HubError`]
-//! for what can happen to every request: the hub was shut down, its store failed, or there is no such
-//! instance ([`HubError::NoSuchInstance`], which is the only error that says it).
+//! [`ManageError`], [`EntityError`], [`LifecycleError`]. Each error of a request to an instance or an
+//! entity has a variant with a [`HubError`] for what can happen to every request: the hub was shut down,
+//! its store failed, or there is no such instance ([`HubError::NoSuchInstance`], which is the only error
+//! that says it).
 
 pub use crate::call::NamedCall;
 #[doc(inline)]
