@@ -9,6 +9,7 @@ mod back_pressure;
 #[path = "../support/breaking.rs"]
 mod breaking;
 mod by_name;
+mod call_options;
 mod children;
 mod commits;
 mod conformance;

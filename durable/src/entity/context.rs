@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{DELETE, Operation};
 use crate::activity::States;
-use crate::call::Call;
+use crate::call::{Call, CallUse};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::orchestration::request::{Ask, Asked};
@@ -217,10 +217,11 @@ impl EntityContext {
     ///
     /// # Errors
     /// The id breaks a rule, the input has no JSON form or is too large, the call has an option that
-    /// counts only where it is awaited ([`retry`](Call::retry), [`timeout`](Call::timeout)), or the
-    /// operation has sent more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)).
+    /// has no effect here ([`retry`](Call::retry), [`timeout`](Call::timeout),
+    /// [`replace_if`](Call::replace_if), [`trace_context`](Call::trace_context)), or the operation has
+    /// sent more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)).
     pub fn start<O: Orchestrator>(&self, call: Call<O>) -> Result<InstanceId> {
-        call.check_start()?;
+        call.check(CallUse::Detached)?;
         let Ask::SubOrchestration { call, instance_id, child } =
             call.into_request(self.around.now).map_err(Error::from)?.ask
         else {

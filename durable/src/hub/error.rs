@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::call::AWAIT_INSTEAD;
 use crate::engine::KEPT;
 use crate::error::{Error, TaskFailed};
 use crate::protocol::{
@@ -246,13 +245,15 @@ pub enum StartError {
     /// The trace context that was given is none.
     #[error(transparent)]
     InvalidTraceContext(#[from] InvalidTraceContext),
-    /// The call has an option that counts only for a call whose result is waited for.
-    #[error("a call of `{name}` with `{option}` cannot be started; {AWAIT_INSTEAD}")]
+    /// The call has an option that has no effect in a client's start.
+    #[error("a call of `{name}` with `{option}` cannot be started; {instead}")]
     CallOption {
         /// The orchestration.
         name: String,
         /// The option, by the name of its method on [`Call`](crate::Call).
         option: &'static str,
+        /// What to write instead.
+        instead: &'static str,
     },
     /// The input has no JSON form, cannot be read again, or is too large.
     #[error("the input of `{name}` cannot be stored: {reason}")]

@@ -17,7 +17,7 @@ use super::request::{Ask, ChildOptions, FunctionCall, Request, TaskOptions};
 use super::scope::{CustomStatus, Scope};
 use super::serialize::written;
 use super::timer::{Timer, When};
-use crate::call::Call;
+use crate::call::{Call, CallUse};
 use crate::chance;
 use crate::definition::compare_versions;
 use crate::error::{Error, Result};
@@ -312,10 +312,11 @@ impl OrchestrationContext {
     /// not ended, nothing is started, and the log says so.
     ///
     /// # Errors
-    /// The id breaks a rule, the input has no JSON form or is too large, the call has an option
-    /// that counts only where it is awaited ([`retry`](Call::retry), [`timeout`](Call::timeout)),
-    /// or the execution has asked for more than it may
-    /// ([`max_actions`](crate::client::TaskHubBuilder::max_actions)). Nothing is started then.
+    /// The id breaks a rule, the input has no JSON form or is too large, the call has an option that
+    /// has no effect here ([`retry`](Call::retry), [`timeout`](Call::timeout),
+    /// [`replace_if`](Call::replace_if), [`trace_context`](Call::trace_context)), or the execution has
+    /// asked for more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)). Nothing
+    /// is started then.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -330,7 +331,7 @@ impl OrchestrationContext {
     #[doc(alias = "child_workflow")]
     pub fn start<O: Orchestrator>(&self, call: Call<O>) -> Result<InstanceId> {
         if self.scope.replay_version() >= 1 {
-            call.check_start()?;
+            call.check(CallUse::Detached)?;
         }
         let mut request = call.into_request(self.scope.clock()).map_err(Error::from)?;
         if let Some(call) = request.call()
@@ -366,7 +367,7 @@ impl OrchestrationContext {
     ///
     /// The instance keeps its id, parent, tags and custom status. Events that were not read go to
     /// the new execution, and so do those that come later. What is still running is cancelled. Of
-    /// the call only its input and [version](Call::version) count: with any other option the
+    /// the call only its input and [version](Call::version) apply: with any other option the
     /// instance fails, with an error that names the option.
     ///
     /// The new execution begins at once, at the same [time](Self::current_utc_datetime). If 64 new

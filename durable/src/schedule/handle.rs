@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use super::error::ScheduleError;
+use super::error::{InvalidSchedule, ScheduleError};
 use super::query::{ScheduleDescription, describe};
-use super::spec::{ID_MAX, ScheduleUpdate, ScheduledCall, ScheduledCallError, Target};
+use super::spec::{ID_MAX, ScheduleUpdate, ScheduledCall, Target};
 use super::state::{Command, State};
 use super::{ENTRY, ID_PREFIX, TAG};
-use crate::call::CalledVersion;
+use crate::call::{CallUse, NamedCall, NoEffect};
 use crate::hub::client::start_request::StartRequest;
 use crate::hub::{HubError, InstanceHandle, InstanceQuery, ManageError, StartError, TaskHub};
 use crate::payload::payload;
@@ -81,9 +81,10 @@ impl TaskHub {
         schedule: ScheduledCall,
     ) -> Result<ScheduleHandle, ScheduleError> {
         let handle = self.schedule(id)?;
-        let ScheduledCall { plan, target, is_newest, trace_context } = schedule;
+        let ScheduledCall { plan, call } = schedule;
         plan.check()?;
-        let target = self.check_target(target, is_newest)?;
+        let trace_context = call.options.trace_context.clone();
+        let target = self.check_target(call, CallUse::Scheduled)?;
         let state = payload::<State>().encode(&State::new(plan, target));
         let invalid = |error: serde_json::Error| StartError::InvalidInput {
             name: ENTRY.name.to_owned(),
@@ -123,20 +124,20 @@ impl TaskHub {
         Ok(ScheduleHandle { hub: self.clone(), id, instance })
     }
 
-    fn check_target(
-        &self,
-        target: Result<Target, ScheduledCallError>,
-        is_newest: bool,
-    ) -> Result<Target, ScheduleError> {
-        let mut target = target.map_err(|error| match error {
-            ScheduledCallError::Schedule(error) => ScheduleError::Invalid(error),
-            ScheduledCallError::Input(error) => error.into(),
+    /// What a schedule starts with this call.
+    fn check_target(&self, call: NamedCall, used: CallUse) -> Result<Target, ScheduleError> {
+        let NamedCall { name, version, input, options } = call;
+        options.check(used).map_err(|NoEffect { option, instead }| {
+            InvalidSchedule::CallOption { call: option, instead }
         })?;
-        if is_newest {
-            target.version = self.version_called(&target.name, CalledVersion::Newest)?;
-        }
-        self.can_start(&target.name, target.version.as_deref(), &target.input)?;
-        Ok(target)
+        let name = name.into_owned();
+        let input = match input {
+            Ok(input) => input,
+            Err(reason) => return Err(StartError::InvalidInput { name, reason }.into()),
+        };
+        let version = self.version_called(&name, version)?;
+        self.can_start(&name, version.as_deref(), &input)?;
+        Ok(Target { name, version, input, tags: options.tags })
     }
 }
 
@@ -196,9 +197,10 @@ impl ScheduleHandle {
     /// # Errors
     /// As [`resume`](Self::resume), and as [`TaskHub::create_schedule`] for what makes no sense.
     pub async fn update(&self, update: impl Into<ScheduleUpdate>) -> Result<(), ScheduleError> {
-        let ScheduleUpdate { plan, target, is_newest } = update.into();
+        let ScheduleUpdate { plan, call } = update.into();
         plan.check()?;
-        let target = target.map(|target| self.hub.check_target(target, is_newest)).transpose()?;
+        let target = call.map(|call| self.hub.check_target(call, CallUse::Rescheduled));
+        let target = target.transpose()?;
         let (plan, target) = (Box::new(plan), target.map(Box::new));
         self.tell(Command::Update { plan, target }).await
     }

@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::cron;
 use super::error::InvalidSchedule;
-use crate::call::{AWAIT_INSTEAD, Call, CalledVersion, NamedCall};
-use crate::hub::StartError;
+use crate::call::{Call, NamedCall};
 use crate::orchestration::Orchestrator;
-use crate::protocol::{InstanceId, Json, Tags, Timestamp, TraceContext};
+use crate::protocol::{InstanceId, Json, Tags, Timestamp};
 
 /// The shortest interval.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
@@ -79,17 +78,7 @@ pub(super) struct Plan {
 #[derive(Clone, Debug)]
 pub struct ScheduledCall {
     pub(super) plan: Plan,
-    pub(super) target: Result<Target, ScheduledCallError>,
-    /// Whether the target's version is the newest that the hub has registered.
-    pub(super) is_newest: bool,
-    pub(super) trace_context: Option<TraceContext>,
-}
-
-/// Why a call cannot be scheduled.
-#[derive(Clone, Debug)]
-pub(super) enum ScheduledCallError {
-    Schedule(InvalidSchedule),
-    Input(StartError),
+    pub(super) call: NamedCall,
 }
 
 /// What becomes of a schedule with [`ScheduleHandle::update`](crate::schedule::ScheduleHandle::update): made
@@ -97,8 +86,7 @@ pub(super) enum ScheduledCallError {
 #[derive(Clone, Debug)]
 pub struct ScheduleUpdate {
     pub(super) plan: Plan,
-    pub(super) target: Option<Result<Target, ScheduledCallError>>,
-    pub(super) is_newest: bool,
+    pub(super) call: Option<NamedCall>,
 }
 
 /// What a schedule starts.
@@ -207,10 +195,7 @@ impl Schedule {
     /// # Ok::<(), durable::schedule::InvalidSchedule>(())
     /// ```
     pub fn of_named(self, call: impl Into<NamedCall>) -> ScheduledCall {
-        let call = call.into();
-        let trace_context = call.options.start.trace_context.clone();
-        let is_newest = matches!(call.version, CalledVersion::Newest);
-        ScheduledCall { plan: self.plan, target: Target::new(call), is_newest, trace_context }
+        ScheduledCall { plan: self.plan, call: call.into() }
     }
 
     fn with(mut self, set: impl FnOnce(&mut Plan)) -> Self {
@@ -219,49 +204,16 @@ impl Schedule {
     }
 }
 
-impl Target {
-    fn new(call: NamedCall) -> Result<Self, ScheduledCallError> {
-        let NamedCall { name, version, input, options } = call;
-        let name = name.into_owned();
-        let not_here = |call, instead| {
-            Err(ScheduledCallError::Schedule(InvalidSchedule::CallOption { call, instead }))
-        };
-        if options.instance_id.is_some() {
-            let instead = "every run is an instance of its own: use `Schedule::instance_id_prefix`";
-            return not_here("instance_id", instead);
-        }
-        if options.start.start_at.is_some() {
-            return not_here("start_at", "use `Schedule::start_at`");
-        }
-        if !options.start.replaces.is_empty() {
-            return not_here("replace_if", "each run has an id of its own: leave it out");
-        }
-        if let Some(option) = options.of_waiting() {
-            return not_here(option, AWAIT_INSTEAD);
-        }
-        let input = input.map_err(|reason| {
-            let name = name.clone();
-            ScheduledCallError::Input(StartError::InvalidInput { name, reason })
-        })?;
-        let version = match version {
-            CalledVersion::Exactly(version) => version,
-            // It is looked up when the schedule is created.
-            CalledVersion::Newest => None,
-        };
-        Ok(Self { name, version, input, tags: options.tags })
-    }
-}
-
 impl From<Schedule> for ScheduleUpdate {
     fn from(schedule: Schedule) -> Self {
-        Self { plan: schedule.plan, target: None, is_newest: false }
+        Self { plan: schedule.plan, call: None }
     }
 }
 
 impl From<ScheduledCall> for ScheduleUpdate {
     fn from(scheduled: ScheduledCall) -> Self {
-        let ScheduledCall { plan, target, is_newest, .. } = scheduled;
-        Self { plan, target: Some(target), is_newest }
+        let ScheduledCall { plan, call } = scheduled;
+        Self { plan, call: Some(call) }
     }
 }
 

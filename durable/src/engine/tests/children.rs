@@ -6,7 +6,7 @@ use expect_test::expect;
 
 use super::{after, at, check, check_events, check_verified, history, replayed};
 use crate::engine::Action;
-use crate::protocol::{EventKind, ExecutionId, FailureDetails, HistoryEvent};
+use crate::protocol::{EventKind, ExecutionId, FailureDetails, HistoryEvent, RuntimeStatus};
 use crate::task::Race2;
 use crate::{OrchestrationContext, Result, RetryPolicy, activity, orchestrator};
 
@@ -371,4 +371,21 @@ fn under_replay_version_0_the_source_of_a_failed_call_is_the_failure_itself() {
             expected,
         );
     }
+}
+
+/// Awaits a child with an option that applies to clients' starts only.
+#[orchestrator(crate = crate)]
+async fn replaces(ctx: &OrchestrationContext) -> Result<u32> {
+    Ok(parcel(1).replace_if([RuntimeStatus::Failed]).await?)
+}
+
+#[test]
+fn under_replay_version_0_an_option_without_effect_is_ignored() {
+    check::<replaces>(
+        history![],
+        history![ExecutionStartedUnder(0, "replaces", "null");],
+        expect![[r#"
+            start parcel (1) as 00000000000000000000000000000007:0
+            waiting"#]],
+    );
 }

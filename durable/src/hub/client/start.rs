@@ -6,7 +6,7 @@ use super::handle::OrchestrationHandle;
 use super::instance::InstanceHandle;
 use super::reply::Reply;
 use super::start_request::StartRequest;
-use crate::call::{Call, CallOptions, CalledVersion, NamedCall};
+use crate::call::{Call, CallOptions, CallUse, CalledVersion, NamedCall, NoEffect};
 use crate::definition::display_name;
 use crate::hub::error::{HubError, StartError};
 use crate::hub::task_hub::TaskHub;
@@ -174,8 +174,8 @@ fn request(
     options: CallOptions,
 ) -> Result<StartRequest, StartError> {
     let name = name.into_owned();
-    if let Some(option) = options.of_waiting() {
-        return Err(StartError::CallOption { name, option });
+    if let Err(NoEffect { option, instead }) = options.check(CallUse::Started) {
+        return Err(StartError::CallOption { name, option, instead });
     }
     let input = match input {
         Ok(input) => input,
@@ -191,8 +191,8 @@ fn request(
         version,
         input,
         tags: options.tags,
-        trace_context: options.start.trace_context,
-        start_at: options.start.start_at,
-        replaces: options.start.replaces,
+        trace_context: options.trace_context,
+        start_at: options.start_at,
+        replaces: options.replaces,
     })
 }

@@ -73,8 +73,9 @@ pub struct ExecutionLimits {
 ///   down the line, so events stay in order; and who got an event this way goes on at once, not when
 ///   something else happens. An output that cannot be read again is a failure, and so is an event or
 ///   a custom status that is nested too deeply to be read. The text of a failure repeats at most
-///   1 KiB of the failure below. Calls with options that have no effect are refused by `ctx.start` and
-///   `continue_as_new`. Events that are sent and instances that are started count for
+///   1 KiB of the failure below. Calls with options that have no effect are refused where they are
+///   awaited, started by `ctx.start` or given to `continue_as_new`; an execution that release 0.1
+///   started goes on to ignore such options. Events that are sent and instances that are started count for
 ///   [`max_actions`](crate::client::TaskHubBuilder::max_actions), and what one episode hands over is bounded.
 ///   An [`Error`](crate::Error) that an orchestrator makes has the public path of its type as
 ///   [`error_type`](crate::protocol::FailureDetails::error_type) (`durable::TaskFailed<..>`, not

@@ -1,0 +1,294 @@
+//! A call as a value: made by an annotated function's constructor, then awaited, spawned or started.
+//!
+//! Read next: `options.rs` (which option has an effect where), `named.rs` (calls without types).
+
+mod named;
+mod options;
+
+use std::any::type_name;
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::time::Duration;
+
+pub(crate) use self::named::CalledVersion;
+pub use self::named::NamedCall;
+pub(crate) use self::options::{CallOptions, CallUse, NoEffect};
+
+use crate::activity::Activity;
+use crate::definition::{Body, Definition};
+use crate::orchestration::request::{Ask, ChildOptions, FunctionCall, Request, TaskOptions};
+use crate::orchestration::scope::{NextExecution, Scope};
+use crate::orchestration::{Called, Orchestrator, Task, When};
+use crate::payload::InputWriter;
+use crate::protocol::{FailureDetails, InstanceId, Json, RuntimeStatus, Timestamp, TraceContext};
+use crate::retry::RetryPolicy;
+
+/// A call of the durable function `F` with its input, which has not happened yet.
+///
+/// In an orchestrator it is awaited (or [spawned](Call::spawn)): an activity's then runs, an
+/// orchestrator's becomes a sub-orchestration. A client gives an orchestrator's to
+/// [`TaskHub::start`](crate::TaskHub::start). Nothing happens before.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use std::time::Duration;
+/// #[activity]
+/// async fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// #[orchestrator]
+/// async fn squares(ctx: &OrchestrationContext, upto: u64) -> Result<Vec<u64>> {
+///     let patient = RetryPolicy::new(5, Duration::from_secs(1)).backoff_coefficient(2.0);
+///     let one = |n| square(n).retry(patient.clone()).timeout(Duration::from_secs(60));
+///     Ok(durable::try_join_all((0..upto).map(one)).await?)
+/// }
+///
+/// let call = squares(10).instance_id("ten-squares").tag("team", "maths");
+/// ```
+#[must_use = "a call does nothing until it is awaited in an orchestrator, or started by a client"]
+pub struct Call<F> {
+    pub(crate) input: Result<Json, String>,
+    pub(crate) source: &'static Location<'static>,
+    pub(crate) options: Option<Box<CallOptions>>,
+    function: PhantomData<fn() -> F>,
+}
+
+// By hand, because a derive would ask the same of `F`, the type of the function, which has no value.
+impl<F> Clone for Call<F> {
+    fn clone(&self) -> Self {
+        let Self { input, source, options, function } = self;
+        Self { input: input.clone(), source, options: options.clone(), function: *function }
+    }
+}
+
+impl<F> fmt::Debug for Call<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut call = f.debug_struct("Call");
+        call.field("function", &format_args!("{}", type_name::<F>())).field("input", &self.input);
+        if let Some(options) = &self.options {
+            call.field("options", options);
+        }
+        call.finish_non_exhaustive()
+    }
+}
+
+impl<F: Definition> Call<F> {
+    pub(crate) fn new(input: InputWriter, source: &'static Location<'static>) -> Self {
+        Self { input: input.finish(), source, options: None, function: PhantomData }
+    }
+
+    /// Tries again when it fails, as the policy says; instead of what the attribute says.
+    ///
+    /// The runtime retries: a failed attempt is one event in the history, and the orchestrator sees
+    /// the last one's result only.
+    ///
+    /// It applies to a call that an orchestrator awaits or spawns. Nobody waits for the result of a call
+    /// that is started, scheduled or given to
+    /// [`continue_as_new`](crate::OrchestrationContext::continue_as_new), so the option is refused
+    /// there; a policy of the attribute has no effect there.
+    pub fn retry(self, policy: RetryPolicy) -> Self {
+        self.with(|options| options.retry = Some(policy))
+    }
+
+    /// Gives up after this time, all attempts and waits between them included. A running attempt is
+    /// cancelled then.
+    ///
+    /// As [`retry`](Self::retry), it applies to a call that is awaited or spawned, and is refused
+    /// elsewhere. To limit the time of a started instance, race inside of it against a
+    /// [timer](crate::OrchestrationContext::create_timer), or terminate it.
+    pub fn timeout(self, limit: Duration) -> Self {
+        self.with(|options| options.timeout = Some(limit))
+    }
+
+    /// Marks the call; a sub-orchestration also has the tags of its parent. Refused by
+    /// [`continue_as_new`](crate::OrchestrationContext::continue_as_new): an instance keeps its tags.
+    pub fn tag(self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.with(|options| drop(options.tags.insert(key.into(), value.into())))
+    }
+
+    /// Asks for this version of the function, instead of the one that was written here. It applies
+    /// wherever the call is used.
+    pub fn version(self, version: impl Into<String>) -> Self {
+        self.with(|options| options.version = Some(version.into()))
+    }
+
+    /// Starts it now, to be awaited later.
+    ///
+    /// Dropping the task cancels it.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # #[activity]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// #[orchestrator]
+    /// async fn sum(ctx: &OrchestrationContext) -> Result<u64> {
+    ///     let slow = square(7).spawn();
+    ///     let quick = square(2).await?; // both run meanwhile
+    ///     Ok(slow.await? + quick)
+    /// }
+    /// ```
+    pub fn spawn(self) -> Task<F::Output, F::Error> {
+        let mut task = self.into_future();
+        task.schedule();
+        task
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut CallOptions)) -> Self {
+        set(self.options.get_or_insert_default());
+        self
+    }
+
+    /// The failure if an option of the call has no effect in this use. An execution that release 0.1
+    /// started ignores such options, so its replays do not ask.
+    pub(crate) fn check(&self, used: CallUse) -> Result<(), FailureDetails> {
+        let Some(options) = &self.options else { return Ok(()) };
+        options.check(used).map_err(|refused| refused.failure(F::ENTRY.name, used))
+    }
+
+    /// What an orchestrator asks for with this call.
+    pub(crate) fn into_request(self, now: Timestamp) -> Result<Request, FailureDetails> {
+        let entry = F::ENTRY;
+        let invalid = |message| FailureDetails::new(FailureDetails::INVALID_INPUT, message);
+        let options = self.options.map_or_else(CallOptions::default, |options| *options);
+        let declared = entry.options;
+        let retry = options.retry.or_else(|| declared.retry.map(RetryPolicy::declared));
+        if let Some(policy) = &retry {
+            policy.check().map_err(|error| invalid(error.to_string()))?;
+        }
+        let call = FunctionCall {
+            name: Cow::Borrowed(entry.name),
+            version: options.version.or_else(|| entry.version.map(str::to_owned)),
+            input: self.input.map_err(invalid)?,
+            options: TaskOptions {
+                retry,
+                timeout: options.timeout.or(declared.timeout),
+                attempt_timeout: options.attempt_timeout.or(declared.attempt_timeout),
+                tags: options.tags,
+            },
+        };
+        let ask = match entry.body {
+            Body::Entity { .. } => {
+                return Err(invalid(format!("`{}` is an entity and is not called", entry.name)));
+            }
+            Body::Activity { .. } => Ask::Activity(call),
+            Body::Orchestrator { .. } => {
+                let id = options.instance_id.map(InstanceId::new).transpose();
+                let instance_id = id.map_err(|error| invalid(error.to_string()))?;
+                let start_at = options.start_at.map(|due| due.from(now));
+                let child = ChildOptions { detached: false, start_at };
+                Ask::SubOrchestration { call, instance_id, child }
+            }
+        };
+        Ok(Request { ask, source: self.source })
+    }
+}
+
+impl<F: Definition> IntoFuture for Call<F> {
+    type Output = <Task<F::Output, F::Error> as Future>::Output;
+    type IntoFuture = Task<F::Output, F::Error>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let called = Called::function(&F::ENTRY);
+        let request = match Scope::current() {
+            Some(scope) if self.options.is_some() && scope.replay_version() >= 1 => {
+                self.check(CallUse::Awaited).and_then(|()| self.into_request(scope.clock()))
+            }
+            Some(scope) => self.into_request(scope.clock()),
+            // The task reports that nothing would be recorded.
+            None => self.into_request(Timestamp::default()),
+        };
+        Task::new(called, request, F::codecs())
+    }
+}
+
+/// What can be said of an activity only, or of an orchestration only. The bounds stand on the methods
+/// and not on the `impl`, so that a call of the other kind is told what it is not.
+impl<F: Definition> Call<F> {
+    /// Gives up an attempt after this time, which is a failure that a retry policy may retry. The
+    /// attempt sees its [cancellation token](crate::ActivityContext::cancellation_token). Only
+    /// activities have attempts, and they can only be awaited or spawned.
+    pub fn attempt_timeout(self, limit: Duration) -> Self
+    where
+        F: Activity,
+    {
+        self.with(|options| options.attempt_timeout = Some(limit))
+    }
+
+    /// Gives the instance an id, instead of a generated one; for the rules see
+    /// [`InstanceId`](crate::InstanceId).
+    ///
+    /// It applies to a call that is awaited or started. A schedule refuses it, because every run is an
+    /// instance of its own
+    /// ([`instance_id_prefix`](crate::schedule::Schedule::instance_id_prefix)), and so does
+    /// [`continue_as_new`](crate::OrchestrationContext::continue_as_new).
+    pub fn instance_id(self, id: impl Into<String>) -> Self
+    where
+        F: Orchestrator,
+    {
+        self.with(|options| options.instance_id = Some(id.into()))
+    }
+
+    /// Begins later: after a time, or at a time. Until then the instance is
+    /// [`Pending`](RuntimeStatus::Pending).
+    ///
+    /// It applies to a call that is awaited or started. A schedule refuses it, because it has a
+    /// [`start_at`](crate::schedule::Schedule::start_at) of its own, and so does
+    /// [`continue_as_new`](crate::OrchestrationContext::continue_as_new), which begins at once.
+    pub fn start_at(self, when: impl When) -> Self
+    where
+        F: Orchestrator,
+    {
+        self.with(|options| options.start_at = Some(when.due()))
+    }
+
+    /// Replaces an instance that has the id and one of these statuses, by default none: an id is
+    /// used once. A replaced instance that is still running is terminated.
+    ///
+    /// It applies to a client's start and is refused elsewhere: an instance that an orchestrator or an
+    /// entity starts replaces one that has ended, and never one that has not.
+    pub fn replace_if(self, statuses: impl IntoIterator<Item = RuntimeStatus>) -> Self
+    where
+        F: Orchestrator,
+    {
+        let statuses = statuses.into_iter().collect();
+        self.with(|options| options.replaces = statuses)
+    }
+
+    /// Makes the instance part of a trace, which its activities see in their context. Each call has a
+    /// span id of its own, which its attempts share. [`TraceContext::parse`] reads a header.
+    ///
+    /// It applies to a client's start and to the creation of a schedule, whose runs are part of the
+    /// trace too. It is refused elsewhere: a sub-orchestration is part of its parent's trace.
+    pub fn trace_context(self, context: TraceContext) -> Self
+    where
+        F: Orchestrator,
+    {
+        self.with(|options| options.trace_context = Some(context))
+    }
+}
+
+impl<O: Orchestrator> Call<O> {
+    /// What the instance continues with. What release 0.1 has started ignores options here.
+    pub(crate) fn into_next_execution(
+        self,
+        replay_version: u8,
+    ) -> Result<NextExecution, FailureDetails> {
+        let entry = O::ENTRY;
+        if replay_version >= 1 {
+            self.check(CallUse::ContinuedAsNew)?;
+        }
+        let version = self.options.and_then(|options| options.version);
+        let input = self.input.map_err(|reason| {
+            FailureDetails::new(FailureDetails::INVALID_INPUT, reason).non_retriable()
+        })?;
+        Ok(NextExecution {
+            name: entry.name,
+            version: version.or_else(|| entry.version.map(str::to_owned)),
+            input,
+            keeps_events: true,
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! A call of an orchestration by its name, for programs without its type.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::Call;
+use super::options::CallOptions;
+use crate::orchestration::{Orchestrator, When};
+use crate::protocol::{Json, RuntimeStatus, TraceContext};
+
+/// A call of an orchestration by its name, with its input as JSON: for callers that have no types, such
+/// as an HTTP server. It has the options that apply to a call that is started or scheduled, and a [`Call`]
+/// of an orchestration converts into it.
+///
+/// [`TaskHub::start_named`](crate::TaskHub::start_named) starts it, and
+/// [`Schedule::of_named`](crate::schedule::Schedule::of_named) schedules it.
+/// [`TaskHub::registered`](crate::TaskHub::registered) lists what can be called, with parameters: the
+/// input is one parameter as itself, several as an array, none as `null`.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use durable::client::NamedCall;
+/// use durable::protocol::Json;
+///
+/// #[orchestrator]
+/// async fn greet(ctx: &OrchestrationContext, city: String, times: u32) -> Result<String> {
+///     Ok(format!("Hello {city}! ").repeat(times as usize))
+/// }
+///
+/// let by_name = NamedCall::new("greet")
+///     .input_json(Json::parse(r#"["Tokyo", 2]"#)?)
+///     .instance_id("greet-tokyo")
+///     .tag("team", "sales");
+/// let the_same = NamedCall::new("greet").input(&("Tokyo", 2));
+/// let typed: NamedCall = greet("Tokyo".into(), 2).into();
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[must_use = "a call does nothing until it is started by a client or given to a schedule"]
+#[derive(Clone, Debug)]
+pub struct NamedCall {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) version: CalledVersion,
+    pub(crate) input: Result<Json, String>,
+    pub(crate) options: CallOptions,
+}
+
+/// Which version of an orchestration a [`NamedCall`] is for.
+#[derive(Clone, Debug)]
+pub(crate) enum CalledVersion {
+    /// The newest that is registered where it is started.
+    Newest,
+    Exactly(Option<String>),
+}
+
+impl NamedCall {
+    /// A call of the newest registered version of this orchestration, with the input `null`.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: Cow::Owned(name.into()),
+            version: CalledVersion::Newest,
+            input: Ok(Json::null()),
+            options: CallOptions::default(),
+        }
+    }
+
+    /// Gives the input as a value with a JSON form. One without is an error of the start.
+    pub fn input(self, value: &(impl Serialize + ?Sized)) -> Self {
+        let json = serde_json::to_string(value).map(Json::trusted);
+        let json = json.map_err(|error| format!("it has no JSON form: {error}"));
+        Self { input: json.and_then(Json::checked), ..self }
+    }
+
+    /// Gives the input as JSON. Whether the orchestrator can read it is found when it begins.
+    pub fn input_json(self, input: Json) -> Self {
+        Self { input: input.checked(), ..self }
+    }
+
+    /// Asks for this version, instead of the newest.
+    pub fn version(self, version: impl Into<String>) -> Self {
+        Self { version: CalledVersion::Exactly(Some(version.into())), ..self }
+    }
+
+    /// Asks for the code that has no version, instead of the newest.
+    pub fn unversioned(self) -> Self {
+        Self { version: CalledVersion::Exactly(None), ..self }
+    }
+
+    /// As [`Call::tag`].
+    pub fn tag(self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.with(|options| drop(options.tags.insert(key.into(), value.into())))
+    }
+
+    /// As [`Call::instance_id`].
+    pub fn instance_id(self, id: impl AsRef<str>) -> Self {
+        self.with(|options| options.instance_id = Some(id.as_ref().to_owned()))
+    }
+
+    /// As [`Call::start_at`].
+    pub fn start_at(self, when: impl When) -> Self {
+        self.with(|options| options.start_at = Some(when.due()))
+    }
+
+    /// As [`Call::replace_if`].
+    pub fn replace_if(self, statuses: impl IntoIterator<Item = RuntimeStatus>) -> Self {
+        self.with(|options| options.replaces = statuses.into_iter().collect())
+    }
+
+    /// As [`Call::trace_context`].
+    pub fn trace_context(self, context: TraceContext) -> Self {
+        self.with(|options| options.trace_context = Some(context))
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut CallOptions)) -> Self {
+        set(&mut self.options);
+        self
+    }
+}
+
+impl<O: Orchestrator> From<Call<O>> for NamedCall {
+    fn from(call: Call<O>) -> Self {
+        let entry = O::ENTRY;
+        let mut options = call.options.map_or_else(CallOptions::default, |options| *options);
+        let version = options.version.take().or_else(|| entry.version.map(str::to_owned));
+        Self {
+            name: Cow::Borrowed(entry.name),
+            version: CalledVersion::Exactly(version),
+            input: call.input,
+            options,
+        }
+    }
+}
