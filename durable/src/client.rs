@@ -17,9 +17,8 @@
 //! answer comes when the change is durable.
 //!
 //! # Ids and pages
-//! An id that is text is taken as `impl AsRef<str>` and checked where it is given: of instances, of
-//! schedules, and keys of entities. Only [`Call::instance_id`](crate::Call::instance_id) takes
-//! `impl Into<String>`, which is checked when the call is started or awaited. An
+//! An id that is text is taken as `impl AsRef<str>`: of instances, of schedules, and keys of entities.
+//! An id that breaks a rule is an error of the operation; that of a call, of its start. An
 //! [`EntityId`](crate::EntityId) is taken by reference. Whatever is listed comes as a [`Page`] whose
 //! [`PageToken`] goes to the query's `after`, or as a [`QueryStream`].
 //!

@@ -347,7 +347,9 @@ async fn on_a_full_disk_what_adds_work_is_refused() -> Result<()> {
 
     let is_start = |error: &StartError| matches!(error, StartError::NoRoom(_));
     assert!(is_start(&hub.start(collects()).await.unwrap_err()));
-    for restarted in [failed.restart().await, failed.restart_as(None).await.map(drop)] {
+    for restarted in
+        [failed.restart().await, failed.restart_as(InstanceId::generate()).await.map(drop)]
+    {
         let ManageError::Start(error) = restarted.unwrap_err() else { panic!("it is a start") };
         assert!(is_start(&error), "{error}");
     }

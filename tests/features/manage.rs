@@ -179,9 +179,9 @@ async fn an_instance_is_restarted_in_its_place_or_beside() -> Result<()> {
     run.restart().await?;
     assert_eq!(run.result().await?.len(), 3);
     assert_eq!(run.status().await?.tags["team"], "a");
-    let beside = run.restart_as(Some("t")).await?;
+    let beside = run.restart_as("t").await?;
     beside.wait_for_completion().await?;
-    let taken = run.restart_as(Some("t")).await.unwrap_err();
+    let taken = run.restart_as("t").await.unwrap_err();
     assert!(taken.to_string().contains("instance `t` exists already"), "{taken}");
 
     let waiting = hub.start(waits_an_hour()).await?;

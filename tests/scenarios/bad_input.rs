@@ -438,7 +438,7 @@ async fn what_is_done_to_an_instance_that_is_not_there_is_named() -> Result<()> 
             nobody.terminate_recursively("").await,
             nobody.rewind("").await,
             nobody.restart().await,
-            nobody.restart_as(Some("somebody")).await.map(drop),
+            nobody.restart_as("somebody").await.map(drop),
             nobody.purge().await,
             nobody.purge_recursively().await.map(drop),
             nobody.raise_event("name", &1).await,
@@ -456,7 +456,7 @@ async fn what_is_done_to_an_instance_that_is_not_there_is_named() -> Result<()> 
             };
             assert_eq!(id.as_str(), "nobody");
         }
-        let restarted = nobody.restart_as(Some("a/b")).await.unwrap_err();
+        let restarted = nobody.restart_as("a/b").await.unwrap_err();
         assert!(restarted.to_string().contains("a/b"), "{restarted}");
         let other = hub.start(echoes("e".into()).instance_id("other")).await?;
         other.result().await?;

@@ -175,8 +175,8 @@ impl<F: Definition> Call<F> {
             }
             Body::Activity { .. } => Ask::Activity(call),
             Body::Orchestrator { .. } => {
-                let id = options.instance_id.map(InstanceId::new).transpose();
-                let instance_id = id.map_err(|error| invalid(error.to_string()))?;
+                let instance_id = options.instance_id.transpose();
+                let instance_id = instance_id.map_err(|error| invalid(error.to_string()))?;
                 let start_at = options.start_at.map(|due| due.from(now));
                 let child = ChildOptions { detached: false, start_at };
                 Ask::SubOrchestration { call, instance_id, child }
@@ -224,11 +224,11 @@ impl<F: Definition> Call<F> {
     /// instance of its own
     /// ([`instance_id_prefix`](crate::schedule::Schedule::instance_id_prefix)), and so does
     /// [`continue_as_new`](crate::OrchestrationContext::continue_as_new).
-    pub fn instance_id(self, id: impl Into<String>) -> Self
+    pub fn instance_id(self, id: impl AsRef<str>) -> Self
     where
         F: Orchestrator,
     {
-        self.with(|options| options.instance_id = Some(id.into()))
+        self.with(|options| options.instance_id = Some(InstanceId::new(id)))
     }
 
     /// Begins later: after a time, or at a time. Until then the instance is

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Call;
 use super::options::CallOptions;
 use crate::orchestration::{Orchestrator, When};
-use crate::protocol::{Json, RuntimeStatus, TraceContext};
+use crate::protocol::{InstanceId, Json, RuntimeStatus, TraceContext};
 
 /// A call of an orchestration by its name, with its input as JSON: for callers that have no types, such
 /// as an HTTP server. It has the options that apply to a call that is started or scheduled, and a [`Call`]
@@ -93,7 +93,7 @@ impl NamedCall {
 
     /// As [`Call::instance_id`].
     pub fn instance_id(self, id: impl AsRef<str>) -> Self {
-        self.with(|options| options.instance_id = Some(id.as_ref().to_owned()))
+        self.with(|options| options.instance_id = Some(InstanceId::new(id)))
     }
 
     /// As [`Call::start_at`].

@@ -21,7 +21,9 @@
 use std::time::Duration;
 
 use crate::orchestration::Due;
-use crate::protocol::{FailureDetails, RuntimeStatus, Tags, TraceContext};
+use crate::protocol::{
+    FailureDetails, InstanceId, InvalidInstanceId, RuntimeStatus, Tags, TraceContext,
+};
 use crate::retry::RetryPolicy;
 
 /// The options of a call.
@@ -32,7 +34,7 @@ pub(crate) struct CallOptions {
     pub(crate) attempt_timeout: Option<Duration>,
     pub(crate) tags: Tags,
     pub(crate) version: Option<String>,
-    pub(crate) instance_id: Option<String>,
+    pub(crate) instance_id: Option<Result<InstanceId, InvalidInstanceId>>,
     pub(crate) start_at: Option<Due>,
     /// Statuses of an instance with the same id that is replaced.
     pub(crate) replaces: Vec<RuntimeStatus>,
@@ -241,7 +243,7 @@ mod tests {
             attempt_timeout: Some(Duration::ZERO),
             tags: Tags::from([("team".to_owned(), "maths".to_owned())]),
             version: Some("2".to_owned()),
-            instance_id: Some("ten".to_owned()),
+            instance_id: Some(InstanceId::new("ten")),
             start_at: Some(Due::After(chrono::TimeDelta::zero())),
             replaces: vec![RuntimeStatus::Failed],
             trace_context: Some(

@@ -23,6 +23,10 @@ const RESERVED: &str = "it begins with `@`, which is reserved for entities";
 /// 1 to 256 characters, no leading `@` (that is how entities are named), none of `/ \ # ?`, and no
 /// control characters. They are Durable Functions' rules, so that an id can stand in a URL.
 ///
+/// Every function that takes an id takes `impl AsRef<str>`: text, or an `InstanceId` of any origin. It
+/// checks the rules, and an id that breaks one is an error of the operation, which contains an
+/// [`InvalidInstanceId`].
+///
 /// ```
 /// use durable::InstanceId;
 ///

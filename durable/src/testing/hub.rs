@@ -175,7 +175,7 @@ impl TestHub {
     pub fn raise_event_after(
         &self,
         time: Duration,
-        instance_id: &str,
+        instance_id: impl AsRef<str>,
         name: &str,
         payload: &(impl Serialize + ?Sized),
     ) -> Result<(), ManageError> {
@@ -220,7 +220,7 @@ impl TestHub {
     pub fn raise_after<T: ExternalEvent>(
         &self,
         time: Duration,
-        instance_id: &str,
+        instance_id: impl AsRef<str>,
         event: &T,
     ) -> Result<(), ManageError> {
         let instance = self.hub.instance(instance_id)?;

@@ -103,7 +103,7 @@ async fn scheduled_signals_are_found_and_cancelled_after_the_hub_is_opened_again
     assert_eq!(all(&hub, &ScheduledSignalQuery::new()).await?, before);
     // The id can be kept as text meanwhile.
     let text = id("1").expect("it waits").to_string();
-    assert!(hub.cancel_scheduled_signal(&text.try_into()?).await?);
+    assert!(hub.cancel_scheduled_signal(&text).await?);
     let hub = hub.crash().await?;
     assert!(hub.cancel_scheduled_signal(&id("10").expect("it waits")).await?);
     let hub = hub.reopen().await?;

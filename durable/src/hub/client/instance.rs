@@ -376,14 +376,15 @@ impl InstanceHandle {
         self.hub.request_start(request).await.map_err(|error| ManageError::Start(Box::new(error)))
     }
 
-    /// Starts an instance with the same input under another id, generated if none is given; gives
-    /// the new one. The input is that of the last execution, as of [`restart`](Self::restart).
+    /// Starts an instance with the same input under another id and returns its handle.
+    /// [`InstanceId::generate`] makes an id. The input is that of the last execution, as of
+    /// [`restart`](Self::restart).
     ///
     /// # Errors
-    /// [`HubError::NoSuchInstance`]; [`ManageError::Start`] if the id is taken or
-    /// the disk is nearly full.
-    pub async fn restart_as(&self, id: Option<&str>) -> Result<Self, ManageError> {
-        let instance_id = id.map_or_else(|| Ok(InstanceId::generate()), InstanceId::new)?;
+    /// [`HubError::NoSuchInstance`], [`ManageError::InvalidInstanceId`]; [`ManageError::Start`] if the
+    /// id is taken or the disk is nearly full.
+    pub async fn restart_as(&self, id: impl AsRef<str>) -> Result<Self, ManageError> {
+        let instance_id = InstanceId::new(id)?;
         let request = self.request_again(instance_id.clone()).await?;
         let request = StartRequest { replaces: Vec::new(), ..request };
         let started = self.hub.request_start(request).await;

@@ -182,7 +182,7 @@ fn request(
         Err(reason) => return Err(StartError::InvalidInput { name, reason }),
     };
     let instance_id = match options.instance_id {
-        Some(id) => InstanceId::new(id)?,
+        Some(id) => id?,
         None => InstanceId::generate(),
     };
     Ok(StartRequest {

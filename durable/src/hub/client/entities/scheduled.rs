@@ -173,12 +173,13 @@ impl TaskHub {
     /// `false` means that the signal has come due, was cancelled before, or never existed.
     ///
     /// # Errors
-    /// The hub was shut down, or its store failed.
-    pub async fn cancel_scheduled_signal(&self, id: &InstanceId) -> Result<bool, HubError> {
+    /// [`HubError::InvalidInstanceId`]; or the hub was shut down, or its store failed.
+    pub async fn cancel_scheduled_signal(&self, id: impl AsRef<str>) -> Result<bool, HubError> {
         self.check()?;
+        let id = InstanceId::try_from(id.as_ref().to_owned())?;
         let Some(entity) = id.entity_of_signal() else { return Ok(false) };
         let (reply, cancelled) = oneshot::channel();
-        let mail = Mail::CancelSignal { id: id.clone(), reply };
+        let mail = Mail::CancelSignal { id, reply };
         self.request(entity.instance_id(), mail).await?;
         cancelled.await.map_err(|_gone| self.error())
     }
