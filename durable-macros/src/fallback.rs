@@ -35,7 +35,7 @@ pub(crate) fn expand(
     let is_generic = generics.params.iter().any(|it| !matches!(it, GenericParam::Lifetime(_)));
     let mut call = call(ident, krate);
     if is_generic || is_member {
-        call = quote!(#krate::Call<#krate::__private::Broken<#output, #error>>);
+        call = quote!(#krate::Call<#krate::__private_0_1::Broken<#output, #error>>);
         (output, error) = (quote!(()), quote!(()));
     }
     let constructor = constructor(&seen, &call, &nothing);

@@ -54,7 +54,7 @@ pub(crate) fn make_durable(signature: &mut Signature, krate: &Crate) {
         }
     }
     let krate = krate.at(Span::call_site());
-    Futures(parse_quote!(#krate::__private::DurableFuture))
+    Futures(parse_quote!(#krate::__private_0_1::DurableFuture))
         .visit_return_type_mut(&mut signature.output);
 }
 

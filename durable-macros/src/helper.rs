@@ -73,7 +73,7 @@ pub(crate) fn helper(options: &TokenStream, item: &TokenStream) -> TokenStream {
         ReturnType::Type(_, ty) => ty.clone(),
     };
     let coerces = coerces(&output);
-    sig.output = parse_quote!(-> impl #krate::__private::DurableFuture<Output = #output>);
+    sig.output = parse_quote!(-> impl #krate::__private_0_1::DurableFuture<Output = #output>);
     let errors = errors.to_compile_errors(&[]);
     let Some(block) = block else { return quote!(#errors #(#attrs)* #vis #sig;) };
     let statements = &block.stmts;
@@ -84,7 +84,7 @@ pub(crate) fn helper(options: &TokenStream, item: &TokenStream) -> TokenStream {
         #[allow(clippy::manual_async_fn)]
         #vis #sig {
             #unread
-            #krate::__private::durable_block(async move #body)
+            #krate::__private_0_1::durable_block(async move #body)
         }
     }
 }

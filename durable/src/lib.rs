@@ -9,7 +9,7 @@ mod tell;
 
 #[doc(hidden)]
 #[path = "private.rs"]
-pub mod __private;
+pub mod __private_0_1;
 mod activity;
 mod call;
 mod chance;

@@ -1,4 +1,8 @@
 //! Everything that generated code names. Not part of the public API.
+//!
+//! The name of the module has the minor version, as that of serde's has: code that the attributes of one
+//! version generate for another version of this crate, such as by a re-export, fails to build with a
+//! single clear error, "could not find `__private_0_2` in `durable`".
 
 use std::any::{TypeId, type_name};
 use std::marker::PhantomData;
@@ -205,4 +209,14 @@ pub fn finish<T, E>(
 /// Whether the current orchestrator is being replayed.
 pub fn is_replaying() -> bool {
     Scope::current().is_some_and(|scope| scope.is_replaying())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_name_of_the_module_has_the_minor_version() {
+        let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
+        let declared = format!("pub mod __private_{major}_{minor};");
+        assert!(include_str!("lib.rs").contains(&declared), "rename it here and in the attributes");
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use durable::__private::{
+use durable::__private_0_1::{
     EntityBody, EntityFunction, FailureDetails, Json, OperationEntry, OperationRun,
 };
 use durable::Entity;

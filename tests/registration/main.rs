@@ -8,7 +8,7 @@
 macro_rules! stand_in {
     ($name:ident for $like:ty, $($field:ident: $value:expr),*) => {
         impl durable::task::Definition for $name {
-            const ENTRY: durable::__private::Entry = durable::__private::Entry {
+            const ENTRY: durable::__private_0_1::Entry = durable::__private_0_1::Entry {
                 $($field: $value,)*
                 ..<$like as durable::task::Definition>::ENTRY
             };
@@ -17,8 +17,8 @@ macro_rules! stand_in {
             type Error = <$like as durable::task::Definition>::Error;
 
             fn codecs() -> (
-                durable::__private::Codec<Self::Output>,
-                durable::__private::ErrorCodec<Self::Error>,
+                durable::__private_0_1::Codec<Self::Output>,
+                durable::__private_0_1::ErrorCodec<Self::Error>,
             ) {
                 <$like as durable::task::Definition>::codecs()
             }

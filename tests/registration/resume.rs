@@ -185,7 +185,7 @@ async fn foreign(ctx: &OrchestrationContext) -> Result<u32> {
     let n = recorded_step(0, 99).await?;
     let sleep = async_sleep(n);
     // Past the check of the attribute, which would refuse it.
-    durable::__private::durable_block(sleep).await;
+    durable::__private_0_1::durable_block(sleep).await;
     Ok(n)
 }
 

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use durable::__private::Definition;
+use durable::__private_0_1::Definition;
 use durable::Orchestrator;
 use durable::client::{OpenError, ResultError, TaskHubBuilder, VersionMatch};
 use durable::prelude::*;

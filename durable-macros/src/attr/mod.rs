@@ -45,7 +45,7 @@ pub(crate) struct CallDefaults {
 impl CallDefaults {
     /// In generated code: what was given, and no more.
     pub(crate) fn expand(&self, krate: &Crate) -> TokenStream {
-        let none = quote!(#krate::__private::CallDefaults::NONE);
+        let none = quote!(#krate::__private_0_1::CallDefaults::NONE);
         let some = |value: TokenStream| quote!(::core::option::Option::Some(#value));
         let mut given = Vec::new();
         if let Some(retry) = &self.retry {
@@ -67,7 +67,7 @@ impl CallDefaults {
         }
         match given.as_slice() {
             [] => none,
-            given => quote!(#krate::__private::CallDefaults { #(#given,)* ..#none }),
+            given => quote!(#krate::__private_0_1::CallDefaults { #(#given,)* ..#none }),
         }
     }
 }

@@ -66,12 +66,12 @@ impl Policy {
         let timeout = self.retry_timeout.map(|it| some("retry_timeout", time(it)));
         let jitter = self.jitter.map(|it| quote!(jitter: #it,));
         quote! {
-            #krate::__private::RetrySettings {
+            #krate::__private_0_1::RetrySettings {
                 #coefficient
                 #longest
                 #timeout
                 #jitter
-                ..#krate::__private::RetrySettings::new(#attempts, #first)
+                ..#krate::__private_0_1::RetrySettings::new(#attempts, #first)
             }
         }
     }

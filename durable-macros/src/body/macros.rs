@@ -85,7 +85,7 @@ impl Body<'_> {
         let is_known = path.len() == 1 || ["tracing", "log"].contains(&path[0].as_str());
         let krate = self.krate;
         (self.is_async && is_known && table::LOGS.contains(&name.as_str()))
-            .then(|| quote!(if !#krate::__private::is_replaying() { #mac; }))
+            .then(|| quote!(if !#krate::__private_0_1::is_replaying() { #mac; }))
     }
 
     /// Makes of `futures::join!`, which was refused, what should stand there: calls are no futures, and

@@ -161,8 +161,10 @@ impl Body<'_> {
                 let (first, _) = ends(base);
                 let krate = self.krate.at(first);
                 let check = match self.held {
-                    None => quote_spanned!(first=> #krate::__private::check),
-                    Some(_) => quote_spanned!(first=> #krate::__private::check_in_critical_section),
+                    None => quote_spanned!(first=> #krate::__private_0_1::check),
+                    Some(_) => {
+                        quote_spanned!(first=> #krate::__private_0_1::check_in_critical_section)
+                    }
                 };
                 let (attrs, dot, token) =
                     (&awaited.attrs, &awaited.dot_token, &awaited.await_token);
@@ -172,7 +174,7 @@ impl Body<'_> {
             Expr::Async(block) => {
                 let span = block.async_token.span;
                 let krate = self.krate.at(span);
-                let durable = quote_spanned!(span=> #krate::__private::durable_block);
+                let durable = quote_spanned!(span=> #krate::__private_0_1::durable_block);
                 *expr = Expr::Verbatim(quote!(#durable(#block)));
             }
             _ => {}

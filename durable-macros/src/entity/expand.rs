@@ -179,7 +179,7 @@ impl Expansion<'_> {
         let inner = if self.is_broken {
             quote!(::core::marker::PhantomData<fn() -> #entity>)
         } else {
-            quote!(#krate::__private::EntityRef)
+            quote!(#krate::__private_0_1::EntityRef)
         };
         quote! {
             #[doc = #doc]
@@ -214,14 +214,14 @@ impl Expansion<'_> {
             [output, error]
         } else {
             [quote_spanned!(span=> Output), quote_spanned!(span=> Error)]
-                .map(|part| quote_spanned!(span=> <#owner as #at::__private::Outcome>::#part))
+                .map(|part| quote_spanned!(span=> <#owner as #at::__private_0_1::Outcome>::#part))
         };
         if self.is_broken {
             let returns = handle.returns(item.sig.ident.span(), &types, krate);
             return constructor(&function, &returns, &quote!(::core::unreachable!()));
         }
         let inputs = Inputs::of_operation(&function, krate, owner.clone(), &self.entity);
-        let codecs = quote_spanned!(span=> <#owner as #at::__private::Outcome>::codecs());
+        let codecs = quote_spanned!(span=> <#owner as #at::__private_0_1::Outcome>::codecs());
         let asked = [inputs.writer(), codecs];
         let returns = handle.returns(span, &types, krate);
         constructor(&function, &returns, &handle.asks(&operation.name(), &asked, krate, span))
@@ -242,10 +242,10 @@ impl Expansion<'_> {
             return constructor(&function, &returns, &quote!(::core::unreachable!()));
         }
         let codecs = quote! {(
-            <() as #krate::__private::Stored>::codec(),
-            <#krate::Error as #krate::__private::StoredError>::codec(),
+            <() as #krate::__private_0_1::Stored>::codec(),
+            <#krate::Error as #krate::__private_0_1::StoredError>::codec(),
         )};
-        let asked = [quote!(#krate::__private::InputWriter::new(0)), codecs];
+        let asked = [quote!(#krate::__private_0_1::InputWriter::new(0)), codecs];
         constructor(&function, &returns, &handle.asks("delete", &asked, krate, Span::call_site()))
     }
 
@@ -261,7 +261,7 @@ impl Expansion<'_> {
         let new = if self.is_broken {
             quote!(::core::unreachable!())
         } else {
-            quote!(#handle(#krate::__private::EntityRef::new::<Self>(__key)))
+            quote!(#handle(#krate::__private_0_1::EntityRef::new::<Self>(__key)))
         };
         let doc = "The entity of this key, to be asked for operations.";
         let at = super::at(doc, self.ident, &quote!(#handle #arguments), &new);
@@ -283,15 +283,15 @@ impl Expansion<'_> {
         let [new, codec, inner, lock] = if self.is_broken {
             [nothing.clone(), nothing.clone(), nothing.clone(), nothing]
         } else {
-            let codec = quote!(<Self as #krate::__private::EntityBody>::codec());
+            let codec = quote!(<Self as #krate::__private_0_1::EntityBody>::codec());
             [quote!(#handle(__entity)), codec, quote!(&self.0), quote!(#locked(self.0))]
         };
         let free_parameters = self.block.item.generics.split_for_impl().0;
         let handles = quote! {
-            impl #free_parameters #krate::__private::EntityHandle for #handle #arguments #bounds {
+            impl #free_parameters #krate::__private_0_1::EntityHandle for #handle #arguments #bounds {
                 type Locked = #locked #arguments;
 
-                fn entity(&self) -> &#krate::__private::EntityRef {
+                fn entity(&self) -> &#krate::__private_0_1::EntityRef {
                     #inner
                 }
 
@@ -308,15 +308,15 @@ impl Expansion<'_> {
             #handles
             #[allow(unused_variables)]
             impl #parameters #krate::Entity for #entity #bounds {
-                const ENTRY: #krate::__private::Entry = #entry;
+                const ENTRY: #krate::__private_0_1::Entry = #entry;
                 type Handle = #handle #arguments;
                 type State = Self;
 
-                fn handle(__entity: #krate::__private::EntityRef) -> Self::Handle {
+                fn handle(__entity: #krate::__private_0_1::EntityRef) -> Self::Handle {
                     #new
                 }
 
-                fn state_codec() -> #krate::__private::Codec<Self> {
+                fn state_codec() -> #krate::__private_0_1::Codec<Self> {
                     #codec
                 }
             }
@@ -331,7 +331,7 @@ impl Expansion<'_> {
             let (all, function) =
                 (conditions(&operation.item), Function::new(Kind::Operation, &operation.outside));
             for state in Inputs::new(&function, krate).states() {
-                let state = quote!(#(#all)* <#state as #krate::__private::Shared>::TYPE);
+                let state = quote!(#(#all)* <#state as #krate::__private_0_1::Shared>::TYPE);
                 // One that several operations want is missed once.
                 if !states.iter().any(|known: &TokenStream| known.to_string() == state.to_string())
                 {
@@ -341,10 +341,10 @@ impl Expansion<'_> {
         }
         let run = runnable(entity, krate);
         let body = quote! {
-            #krate::__private::Body::Entity {
+            #krate::__private_0_1::Body::Entity {
                 run: #run,
                 states: &[#(#states),*],
-                operations: <#entity as #krate::__private::EntityBody>::OPERATIONS,
+                operations: <#entity as #krate::__private_0_1::EntityBody>::OPERATIONS,
             }
         };
         super::entry((name, self.ident.span(), code_hash), &body, krate)
@@ -358,7 +358,7 @@ impl Expansion<'_> {
                 let __initial: fn() -> Self = #path;
                 __initial()
             },
-            None => quote!(<#entity as #krate::__private::Initial>::initial()),
+            None => quote!(<#entity as #krate::__private_0_1::Initial>::initial()),
         };
         let all: Vec<_> = self.operations.iter().map(|it| conditions(&it.item)).collect();
         let names = self.operations.iter().map(|operation| operation.name());
@@ -374,11 +374,11 @@ impl Expansion<'_> {
         quote! {
             #(#operations)*
 
-            impl #krate::__private::EntityBody for #entity {
-                const OPERATIONS: &'static [#krate::__private::OperationEntry] = &[
+            impl #krate::__private_0_1::EntityBody for #entity {
+                const OPERATIONS: &'static [#krate::__private_0_1::OperationEntry] = &[
                     #(
                         #(#all)*
-                        #krate::__private::OperationEntry {
+                        #krate::__private_0_1::OperationEntry {
                             name: #names,
                             reads: #reads,
                             parameters: #parameters,
@@ -386,8 +386,8 @@ impl Expansion<'_> {
                     )*
                 ];
 
-                fn codec() -> #krate::__private::Codec<Self> {
-                    <#entity as #krate::__private::StoredState>::codec()
+                fn codec() -> #krate::__private_0_1::Codec<Self> {
+                    <#entity as #krate::__private_0_1::StoredState>::codec()
                 }
 
                 fn initial() -> Self {
@@ -398,16 +398,16 @@ impl Expansion<'_> {
                     &'a mut self,
                     __operation: usize,
                     __context: &'a #krate::EntityContext,
-                    __input: &'a #krate::__private::Json,
-                ) -> #krate::__private::OperationRun<'a> {
-                    let __all: &[#krate::__private::RunOperation<Self>] =
+                    __input: &'a #krate::__private_0_1::Json,
+                ) -> #krate::__private_0_1::OperationRun<'a> {
+                    let __all: &[#krate::__private_0_1::RunOperation<Self>] =
                         &[#(#(#all)* #owners::__run,)*];
                     __all[__operation](self, __context, __input)
-                        .unwrap_or_else(#krate::__private::OperationRun::failed)
+                        .unwrap_or_else(#krate::__private_0_1::OperationRun::failed)
                 }
             }
 
-            #krate::__private::inventory::submit! {
+            #krate::__private_0_1::inventory::submit! {
                 <#entity as #krate::Entity>::ENTRY
             }
         }
@@ -471,7 +471,7 @@ impl Handle {
         };
         let at = krate.at(span);
         let asks = quote_spanned! {span=>
-            #at::__private::#make(
+            #at::__private_0_1::#make(
                 __entity,
                 #name,
                 __input,

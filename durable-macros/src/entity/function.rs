@@ -48,9 +48,9 @@ pub(super) fn function(
         let inputs = Inputs::new(&function, &krate);
         let states = inputs.states();
         let body = quote! {
-            #krate::__private::Body::Entity {
-                run: #krate::__private::run_entity_function::<#ident>,
-                states: &[#(<#states as #krate::__private::Shared>::TYPE),*],
+            #krate::__private_0_1::Body::Entity {
+                run: #krate::__private_0_1::run_entity_function::<#ident>,
+                states: &[#(<#states as #krate::__private_0_1::Shared>::TYPE),*],
                 operations: &[],
             }
         };
@@ -85,22 +85,22 @@ pub(super) fn function(
 /// How it is found, and what its operations are asked of.
 fn entity(function: &Function<'_>, entry: &TokenStream, krate: &Crate) -> TokenStream {
     let ident = &function.item.sig.ident;
-    let handle = quote!(#krate::__private::DynamicHandle);
-    let new = quote!(#handle::new(#krate::__private::EntityRef::new::<Self>(__key)));
+    let handle = quote!(#krate::__private_0_1::DynamicHandle);
+    let new = quote!(#handle::new(#krate::__private_0_1::EntityRef::new::<Self>(__key)));
     let doc = "The entity of this key, to be asked for operations by their names.";
     let at = super::at(doc, ident, &handle, &new);
     let implementation = quote_spanned! {ident.span()=>
         impl #krate::Entity for #ident {
-            const ENTRY: #krate::__private::Entry = #entry;
+            const ENTRY: #krate::__private_0_1::Entry = #entry;
             type Handle = #handle;
-            type State = #krate::__private::Json;
+            type State = #krate::__private_0_1::Json;
 
-            fn handle(__entity: #krate::__private::EntityRef) -> Self::Handle {
+            fn handle(__entity: #krate::__private_0_1::EntityRef) -> Self::Handle {
                 #handle::new(__entity)
             }
 
-            fn state_codec() -> #krate::__private::Codec<Self::State> {
-                <#krate::__private::Json as #krate::__private::StoredState>::codec()
+            fn state_codec() -> #krate::__private_0_1::Codec<Self::State> {
+                <#krate::__private_0_1::Json as #krate::__private_0_1::StoredState>::codec()
             }
         }
     };
@@ -120,12 +120,12 @@ fn runs(function: &Function<'_>, inputs: &Inputs<'_>, krate: &Crate) -> TokenStr
     quote! {
         #outcome
         #runner
-        impl #krate::__private::EntityFunction for #ident {
-            fn run(__context: &#krate::EntityContext) -> #krate::__private::OperationRun<'_> {
-                __run(__context).unwrap_or_else(#krate::__private::OperationRun::failed)
+        impl #krate::__private_0_1::EntityFunction for #ident {
+            fn run(__context: &#krate::EntityContext) -> #krate::__private_0_1::OperationRun<'_> {
+                __run(__context).unwrap_or_else(#krate::__private_0_1::OperationRun::failed)
             }
         }
-        #krate::__private::inventory::submit! {
+        #krate::__private_0_1::inventory::submit! {
             <#ident as #krate::Entity>::ENTRY
         }
     }

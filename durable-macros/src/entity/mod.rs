@@ -76,14 +76,14 @@ fn entry(
 ) -> TokenStream {
     let line = quote_spanned!(line=> ::core::line!());
     quote! {
-        #krate::__private::Entry {
+        #krate::__private_0_1::Entry {
             name: #name,
             version: ::core::option::Option::None,
             file: ::core::file!(),
             line: #line,
             code_hash: #code_hash,
             parameters: &[],
-            options: #krate::__private::CallDefaults::NONE,
+            options: #krate::__private_0_1::CallDefaults::NONE,
             body: #body,
         }
     }

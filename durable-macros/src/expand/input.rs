@@ -129,8 +129,8 @@ impl<'a> Inputs<'a> {
     pub(crate) fn codecs(&self) -> TokenStream {
         let (krate, stored) = (self.krate, &self.stored);
         quote! {
-            fn __inputs() -> (#(#krate::__private::Codec<#stored>,)*) {
-                (#(<#stored as #krate::__private::Stored>::codec(),)*)
+            fn __inputs() -> (#(#krate::__private_0_1::Codec<#stored>,)*) {
+                (#(<#stored as #krate::__private_0_1::Stored>::codec(),)*)
             }
         }
     }
@@ -151,14 +151,14 @@ impl<'a> Inputs<'a> {
         });
         quote! {{
             let __codecs = <#owner>::__inputs();
-            #krate::__private::InputWriter::new(#count)#(#puts)*
+            #krate::__private_0_1::InputWriter::new(#count)#(#puts)*
         }}
     }
 
     /// The body of the constructor of calls.
     pub(super) fn write(&self) -> TokenStream {
         let (krate, writer) = (self.krate, self.writer());
-        quote!(#krate::__private::call(#writer, ::core::panic::Location::caller()))
+        quote!(#krate::__private_0_1::call(#writer, ::core::panic::Location::caller()))
     }
 
     /// How the runtime runs the body with stored input.
@@ -169,16 +169,16 @@ impl<'a> Inputs<'a> {
         // The compiler says on the function's name that a future is not `Send`.
         let span = function.item.sig.ident.span();
         let awaited = || quote_spanned!(span=> ::std::boxed::Box::pin(async move { #finish }));
-        let json = quote!(#krate::__private::Json);
+        let json = quote!(#krate::__private_0_1::Json);
         let context = Ident::new(function.kind.context(), Span::call_site());
         let context = quote!(#krate::#context);
         let (parameters, given, run) = match (function.kind, function.is_async()) {
             (Kind::Orchestrator, _) => {
-                let given = quote!(#krate::__private::OrchestratorFuture);
+                let given = quote!(#krate::__private_0_1::OrchestratorFuture);
                 (quote!((__context: #context, __input: #json)), given, awaited())
             }
             (Kind::Activity, is_async) => {
-                let activity = quote!(#krate::__private::ActivityRun);
+                let activity = quote!(#krate::__private_0_1::ActivityRun);
                 let run = if is_async {
                     let awaited = awaited();
                     quote!(#activity::Async(#awaited))
@@ -188,7 +188,7 @@ impl<'a> Inputs<'a> {
                 (quote!((__context: #context, __input: #json)), activity, run)
             }
             (Kind::Entity | Kind::Operation, is_async) => {
-                let operation = quote!(#krate::__private::OperationRun);
+                let operation = quote!(#krate::__private_0_1::OperationRun);
                 let run = if is_async {
                     let awaited = awaited();
                     // Where the state cannot be sent between threads, no more is said of the future.
@@ -208,7 +208,7 @@ impl<'a> Inputs<'a> {
         };
         quote! {
             fn __run #parameters
-            -> ::core::result::Result<#given, #krate::__private::FailureDetails> {
+            -> ::core::result::Result<#given, #krate::__private_0_1::FailureDetails> {
                 #reads
                 #(#states)*
                 ::core::result::Result::Ok(#run)
@@ -234,13 +234,13 @@ impl<'a> Inputs<'a> {
         let result = match function.output {
             Output::Result(ty) => quote_spanned! {span=> {
                 type __Returned = #ty;
-                <__Returned as #at::__private::Fallible>::into_result(#call)
+                <__Returned as #at::__private_0_1::Fallible>::into_result(#call)
             }},
             Output::Unit | Output::Plain(_) => {
                 quote!(::core::result::Result::<_, #krate::Error>::Ok(#call))
             }
         };
-        quote_spanned!(span=> #at::__private::finish(#result, <#owner as #at::__private::#definition>::codecs()))
+        quote_spanned!(span=> #at::__private_0_1::finish(#result, <#owner as #at::__private_0_1::#definition>::codecs()))
     }
 
     /// Reads the input, if it is known which parts it has.
@@ -254,7 +254,7 @@ impl<'a> Inputs<'a> {
         let take_owned = |owned: TokenStream, name: &Ident, label: &str| {
             quote! {
                 let #name = __reader.take(
-                    <#owned as #krate::__private::Stored>::codec(),
+                    <#owned as #krate::__private_0_1::Stored>::codec(),
                     #label,
                 )?;
             }
@@ -274,7 +274,7 @@ impl<'a> Inputs<'a> {
         });
         quote! {
             let __codecs = <#owner>::__inputs();
-            let mut __reader = #krate::__private::InputReader::new(&__input, #count, #optional)?;
+            let mut __reader = #krate::__private_0_1::InputReader::new(&__input, #count, #optional)?;
             #(#takes)*
         }
     }
@@ -286,7 +286,7 @@ impl<'a> Inputs<'a> {
             let Role::State { state, .. } = parameter.role else { return None };
             let name = format_ident!("__state_{index}");
             Some(quote! {
-                let #name = <#state as #krate::__private::Shared>::find(__context.states())?;
+                let #name = <#state as #krate::__private_0_1::Shared>::find(__context.states())?;
             })
         };
         self.function.parameters.iter().enumerate().filter_map(find).collect()
@@ -359,7 +359,7 @@ fn push(token: &str, text: &mut String) {
 pub(crate) fn runnable(entity: &Type, krate: &Crate) -> TokenStream {
     let (first, last) = super::ends(entity);
     let (at, run) = (krate.at(first), Ident::new("RUN", last));
-    quote_spanned!(first=> <#entity as #at::__private::RunnableEntity>::#run)
+    quote_spanned!(first=> <#entity as #at::__private_0_1::RunnableEntity>::#run)
 }
 
 impl Passing<'_> {

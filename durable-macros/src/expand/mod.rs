@@ -114,7 +114,7 @@ fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStr
     };
     let line = quote_spanned!(ident.span()=> ::core::line!());
     let entry = quote! {
-        #krate::__private::Entry {
+        #krate::__private_0_1::Entry {
             name: #name,
             version: #version,
             file: ::core::file!(),
@@ -138,8 +138,8 @@ fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStr
             impl #ident { #codecs }
             #outcome
             #runner
-            #krate::__private::inventory::submit! {
-                <#ident as #krate::__private::Definition>::ENTRY
+            #krate::__private_0_1::inventory::submit! {
+                <#ident as #krate::__private_0_1::Definition>::ENTRY
             }
         };
     }
@@ -330,12 +330,12 @@ pub(crate) fn outcome_of(owner: &Ident, function: &Function<'_>, krate: &Crate) 
     let at = krate.at(span);
     let check = no_result(&function.output, krate);
     quote_spanned! {span=>
-        impl #at::__private::Outcome for #owner {
+        impl #at::__private_0_1::Outcome for #owner {
             type Output = #output;
             type Error = #error;
             fn codecs() -> (
-                #at::__private::Codec<Self::Output>,
-                #at::__private::ErrorCodec<Self::Error>,
+                #at::__private_0_1::Codec<Self::Output>,
+                #at::__private_0_1::ErrorCodec<Self::Error>,
             ) {
                 #codecs
             }
@@ -359,11 +359,11 @@ fn recorded(function: &Function<'_>, krate: &Crate) -> (TokenStream, TokenStream
     };
     let codecs = quote! {{
         #[allow(unused_imports)]
-        use #krate::__private::Retriable as _;
+        use #krate::__private_0_1::Retriable as _;
         (
-            <#stored as #krate::__private::Stored>::codec(),
-            #krate::__private::ErrorProbe::<Self::Error>::codec(
-                <#failed as #krate::__private::StoredError>::codec(),
+            <#stored as #krate::__private_0_1::Stored>::codec(),
+            #krate::__private_0_1::ErrorProbe::<Self::Error>::codec(
+                <#failed as #krate::__private_0_1::StoredError>::codec(),
             ),
         )
     }};
@@ -377,12 +377,12 @@ fn no_result(output: &Output<'_>, krate: &Crate) -> TokenStream {
                    recorded as successes; write `Result<..>`, or let the name end in `Result`";
     let (first, _) = ends(ty);
     let check = quote_spanned! {first=>
-        ::core::assert!(!#krate::__private::Probe::<#ty>::IS_RESULT, #message)
+        ::core::assert!(!#krate::__private_0_1::Probe::<#ty>::IS_RESULT, #message)
     };
     quote! {
         const _: () = {
             #[allow(unused_imports)]
-            use #krate::__private::Plain as _;
+            use #krate::__private_0_1::Plain as _;
             #check;
         };
     }
@@ -428,14 +428,14 @@ pub(crate) fn implementation(
         (Kind::Entity | Kind::Operation, _) => return TokenStream::new(),
     };
     quote_spanned! {span=>
-        impl #at::__private::Definition for #ident {
-            const ENTRY: #at::__private::Entry = #entry;
+        impl #at::__private_0_1::Definition for #ident {
+            const ENTRY: #at::__private_0_1::Entry = #entry;
             #input
             type Output = #output;
             type Error = #error;
             fn codecs() -> (
-                #at::__private::Codec<Self::Output>,
-                #at::__private::ErrorCodec<Self::Error>,
+                #at::__private_0_1::Codec<Self::Output>,
+                #at::__private_0_1::ErrorCodec<Self::Error>,
             ) {
                 #codecs
             }
@@ -462,7 +462,7 @@ pub(crate) fn outcome_types(output: &Output<'_>, krate: &Crate) -> (TokenStream,
             let span = last_name(ty).map_or_else(Span::call_site, Ident::span);
             let part = |name: Ident| {
                 let at = krate.at(span);
-                quote_spanned!(span=> <#ty as #at::__private::Fallible>::#name)
+                quote_spanned!(span=> <#ty as #at::__private_0_1::Fallible>::#name)
             };
             (part(Ident::new("Ok", span)), part(Ident::new("Err", span)))
         }
@@ -472,13 +472,13 @@ pub(crate) fn outcome_types(output: &Output<'_>, krate: &Crate) -> (TokenStream,
 /// What the registry keeps of it: how it is run, and what it wants of the hub.
 fn body(function: &Function<'_>, krate: &Crate, inputs: &Inputs<'_>) -> TokenStream {
     match function.kind {
-        Kind::Orchestrator => quote!(#krate::__private::Body::Orchestrator { run: __run }),
+        Kind::Orchestrator => quote!(#krate::__private_0_1::Body::Orchestrator { run: __run }),
         Kind::Activity => {
             let states = inputs.states();
             quote! {
-                #krate::__private::Body::Activity {
+                #krate::__private_0_1::Body::Activity {
                     run: __run,
-                    states: &[#(<#states as #krate::__private::Shared>::TYPE),*],
+                    states: &[#(<#states as #krate::__private_0_1::Shared>::TYPE),*],
                 }
             }
         }

@@ -67,7 +67,7 @@ pub(crate) fn read(block: &Block, attributes: &mut Vec<Attribute>) -> Option<Blo
 /// it does not come to such a lint.
 pub(crate) fn tell(ident: &Ident, krate: &Crate) -> TokenStream {
     let at = krate.at(ident.span());
-    let unread = quote_spanned!(ident.span()=> #at::__private::unread_body);
+    let unread = quote_spanned!(ident.span()=> #at::__private_0_1::unread_body);
     quote! {
         #[deny(unused_must_use)]
         const _: () = {

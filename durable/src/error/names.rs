@@ -66,8 +66,8 @@ fn given(id: TypeId) -> Option<&'static ErrorName> {
 macro_rules! error_name {
     ($type:ty, $name:literal $(, formerly = [$($formerly:literal),* $(,)?])? $(,)?) => {
         const _: () = {
-            $crate::__private::inventory::submit! {
-                $crate::__private::ErrorName {
+            $crate::__private_0_1::inventory::submit! {
+                $crate::__private_0_1::ErrorName {
                     id: ::core::any::TypeId::of::<$type>,
                     name: $name,
                     formerly: &[$($($formerly),*)?],

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::__private::finish;
+use crate::__private_0_1::finish;
 use crate::activity::{ActivityContext, ActivityRun};
 use crate::definition::{Body, Definition, Entry};
 use crate::protocol::{FailureDetails, Json};

@@ -96,7 +96,7 @@ macro_rules! __test_store {
         $crate::__test_store! { @submit $name, $under_test, true }
     };
     (@submit $name:literal, $under_test:expr, $is_default:literal) => {
-        $crate::__private::inventory::submit! {
+        $crate::__private_0_1::inventory::submit! {
             $crate::testing::TestStore::new(
                 $name,
                 || ::std::sync::Arc::new($under_test),

@@ -174,8 +174,8 @@ fn an_end_that_is_not_reached_again_suspends() {
 }
 
 /// Lets a future past the check of the attribute, which would refuse it.
-fn slip<F: Future>(future: F) -> crate::__private::DurableBlock<F> {
-    crate::__private::durable_block(future)
+fn slip<F: Future>(future: F) -> crate::__private_0_1::DurableBlock<F> {
+    crate::__private_0_1::durable_block(future)
 }
 
 async fn async_sleep() {

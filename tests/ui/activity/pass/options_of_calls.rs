@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use durable::__private::{CallDefaults, Definition, RetrySettings};
+use durable::__private_0_1::{CallDefaults, Definition, RetrySettings};
 use durable::prelude::*;
 
 #[activity]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use durable::__private::{Definition, RetrySettings};
+use durable::__private_0_1::{Definition, RetrySettings};
 use durable::prelude::*;
 
 #[orchestrator(retry(max_number_of_attempts = 3, first_retry_interval = "10s"), timeout = "1d")]
