@@ -32,8 +32,7 @@ type Report = Box<dyn FnOnce(String)>;
 
 thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
-    /// How many calls of [`catch`] are on the stack.
-    static CATCHING: Cell<usize> = const { Cell::new(0) };
+    static CATCHES: Catches = const { Catches::new() };
     /// Whether a panic is expected and should not be reported by a hook.
     static QUIET: Cell<bool> = const { Cell::new(false) };
     /// Receives a panic that no [`catch`] is going to catch.
@@ -51,12 +50,13 @@ pub(crate) fn note_places() {
             }
             let place = info.location().map(|at| format!("{}:{}", at.file(), at.line()));
             // The thread-local variables of a thread that is ending may be gone.
-            let is_caught = CATCHING.try_with(Cell::get).map_or(true, |catching| catching > 0);
+            let is_caught = CATCHES.try_with(|it| it.depth.get()).map_or(true, |depth| depth > 0);
             let watcher = if is_caught { None } else { WATCHER.try_with(RefCell::take).ok() };
             if let Some(report) = watcher.flatten() {
                 report(text(info.payload(), place.as_deref()));
             }
             let _ = PLACE.try_with(|known| *known.borrow_mut() = place);
+            let _ = CATCHES.try_with(|catches| catches.has_place.set(true));
             before(info);
         }));
     });
@@ -64,7 +64,6 @@ pub(crate) fn note_places() {
 
 /// Runs `function`; a panic becomes a failure with its text and location.
 pub(crate) fn catch<T>(function: impl FnOnce() -> T) -> Result<T, FailureDetails> {
-    PLACE.set(None);
     let _catching = Catching::begin();
     panic::catch_unwind(panic::AssertUnwindSafe(function)).map_err(describe)
 }
@@ -109,7 +108,7 @@ pub(crate) fn quiet(function: impl FnOnce()) -> Result<(), FailureDetails> {
 pub(crate) fn watch(report: impl Fn(String) + Clone + 'static, work: impl FnOnce()) {
     let early = report.clone();
     WATCHER.set(Some(Box::new(early)));
-    PLACE.set(None);
+    CATCHES.with(|catches| catches.has_place.set(false));
     let worked = panic::catch_unwind(panic::AssertUnwindSafe(work)).map_err(describe);
     // The report is still there if the program has replaced the hook.
     let unreported = WATCHER.take();
@@ -170,24 +169,46 @@ impl<T> Drop for Guarded<T> {
     }
 }
 
+/// What a thread knows of its [`catch`]es. These are plain cells without a destructor, because every
+/// step of every orchestration passes through here.
+struct Catches {
+    /// How many are on the stack.
+    depth: Cell<usize>,
+    /// Whether the hook has recorded a place since the innermost one began. Another hook, which the
+    /// program has installed since, records none, and an older place must not be reported then.
+    has_place: Cell<bool>,
+}
+
+impl Catches {
+    const fn new() -> Self {
+        Self { depth: Cell::new(0), has_place: Cell::new(false) }
+    }
+}
+
 /// A [`catch`] on the stack.
 struct Catching;
 
 impl Catching {
+    #[inline]
     fn begin() -> Self {
-        CATCHING.set(CATCHING.get() + 1);
+        CATCHES.with(|catches| {
+            catches.has_place.set(false);
+            catches.depth.set(catches.depth.get() + 1);
+        });
         Self
     }
 }
 
 impl Drop for Catching {
+    #[inline]
     fn drop(&mut self) {
-        CATCHING.set(CATCHING.get() - 1);
+        CATCHES.with(|catches| catches.depth.set(catches.depth.get() - 1));
     }
 }
 
 fn describe(panic: Box<dyn Any + Send>) -> FailureDetails {
-    let message = text(&*panic, PLACE.take().as_deref());
+    let place = CATCHES.with(|catches| catches.has_place.take()).then(|| PLACE.take()).flatten();
+    let message = text(&*panic, place.as_deref());
     let _catching = Catching::begin();
     // The payload of a panic in the destructor is forgotten: dropping it may panic again.
     if let Err(another) = panic::catch_unwind(panic::AssertUnwindSafe(|| drop(panic))) {
@@ -237,7 +258,7 @@ mod tests {
     #[test]
     fn a_guarded_value_may_panic_when_it_is_dropped() {
         drop(Guarded::new(Bomb));
-        assert_eq!(CATCHING.get(), 0);
+        assert_eq!(CATCHES.with(|catches| catches.depth.get()), 0);
     }
 
     #[test]

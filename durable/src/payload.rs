@@ -138,24 +138,15 @@ pub(crate) const fn payload<T: Payload>() -> Codec<T> {
     }
 }
 
-/// Whether `T` is a plain type whose values all round-trip.
+/// Whether all values of `T` can be read back: a plain type, or a list or option of one.
 fn is_always_readable<T: 'static>() -> bool {
-    let plain = [
-        TypeId::of::<()>(),
-        TypeId::of::<bool>(),
-        TypeId::of::<i8>(),
-        TypeId::of::<i16>(),
-        TypeId::of::<i32>(),
-        TypeId::of::<i64>(),
-        TypeId::of::<isize>(),
-        TypeId::of::<u8>(),
-        TypeId::of::<u16>(),
-        TypeId::of::<u32>(),
-        TypeId::of::<u64>(),
-        TypeId::of::<usize>(),
-        TypeId::of::<String>(),
-    ];
-    plain.contains(&TypeId::of::<T>())
+    macro_rules! is_one_of {
+        ($($plain:ty)*) => {
+            [$(TypeId::of::<$plain>(), TypeId::of::<Vec<$plain>>(), TypeId::of::<Option<$plain>>()),*]
+                .contains(&TypeId::of::<T>())
+        };
+    }
+    is_one_of!(() bool i8 i16 i32 i64 isize u8 u16 u32 u64 usize String)
 }
 
 impl<T> Codec<T> {

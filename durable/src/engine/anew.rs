@@ -42,9 +42,9 @@ impl Execution {
         Ok(())
     }
 
-    /// Records the inherited events that were not delivered (rule 3).
-    pub(super) fn record_inherited(&mut self, incoming: &mut Vec<EventKind>) {
-        incoming.extend(self.inherited.drain(..).map(EventKind::from));
+    /// Takes the inherited events that were not delivered, to record them (rule 3).
+    pub(super) fn drain_inherited(&mut self) -> impl Iterator<Item = EventKind> {
+        self.inherited.drain(..).map(EventKind::from)
     }
 
     /// What the next execution starts with (rule 2).

@@ -7,11 +7,35 @@ use super::translate;
 use crate::protocol::{EventKind, HistoryEvent, RuntimeStatus, Suspension, Timestamp};
 
 /// What an episode has recorded and wants done so far.
-#[derive(Default)]
 pub(super) struct Gathered {
-    /// What came in.
-    pub(super) incoming: Vec<EventKind>,
+    /// The start of the episode, what came in, and what the orchestrator has requested.
+    events: Vec<HistoryEvent>,
     pub(super) actions: Vec<Action>,
+}
+
+impl Gathered {
+    /// An episode of which `decided` is already known; `room` is for how many events more.
+    pub(super) fn new(
+        now: Timestamp,
+        decided: Vec<EventKind>,
+        actions: Vec<Action>,
+        room: usize,
+    ) -> Self {
+        // The start, one request, and the end: what most episodes have besides.
+        let mut events = Vec::with_capacity(decided.len() + room + 3);
+        events.push(HistoryEvent::new(now, EventKind::OrchestratorStarted));
+        events.extend(decided.into_iter().map(|kind| HistoryEvent::new(now, kind)));
+        Self { events, actions }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.events.len() == 1 && self.actions.is_empty()
+    }
+
+    /// Everything but the start of the episode.
+    fn into_incoming(self) -> impl Iterator<Item = EventKind> {
+        self.events.into_iter().skip(1).map(|event| event.kind)
+    }
 }
 
 impl Execution {
@@ -23,16 +47,15 @@ impl Execution {
     pub(crate) fn run(&mut self, now: Timestamp, mut new: Vec<EventKind>) -> Option<Episode> {
         if let State::Parked(suspension) = &self.state {
             let suspension = suspension.clone();
-            self.record_inherited(&mut new);
+            new.extend(self.drain_inherited());
             return Some(Episode::set_aside(now, new, suspension, false));
         }
         if let Err(suspension) = self.catch_up() {
-            self.record_inherited(&mut new);
+            new.extend(self.drain_inherited());
             return Some(Episode::set_aside(now, new, suspension, true));
         }
         self.scope.start_episode(now);
-        let mut gathered = self.take_backlog();
-        gathered.incoming.reserve(new.len());
+        let mut gathered = self.take_backlog(now, new.len());
         // What came in goes first: it may be the result of an attempt which, after a replay, looks as
         // if it had not begun.
         let delivered = self
@@ -41,34 +64,32 @@ impl Execution {
             .and_then(|()| self.deliver_due(now, &mut gathered));
         // An execution that continues as new hands the rest on instead.
         if delivered.is_err() || !matches!(self.ending(), Some(Ending::ContinuedAsNew(_))) {
-            self.record_inherited(&mut gathered.incoming);
+            let inherited = self.drain_inherited();
+            gathered.events.extend(inherited.map(|kind| HistoryEvent::new(now, kind)));
         }
         match delivered {
             Ok(()) => self.episode(now, gathered),
             Err(suspension) => {
                 self.park(suspension.clone());
-                Some(Episode::set_aside(now, gathered.incoming, suspension, true))
+                Some(Episode::set_aside(now, gathered.into_incoming(), suspension, true))
             }
         }
     }
 
-    /// Puts an episode together from what was gathered and what the orchestrator has requested.
-    fn episode(&mut self, now: Timestamp, gathered: Gathered) -> Option<Episode> {
-        let Gathered { incoming, mut actions } = gathered;
-        let requested = self.take_requests(now, &mut actions);
+    /// Completes an episode by what the orchestrator has requested, and by its end.
+    fn episode(&mut self, now: Timestamp, mut gathered: Gathered) -> Option<Episode> {
+        self.take_requests(now, &mut gathered);
         let end = self.take_end();
         if end.is_some() {
-            actions.extend(self.unlock());
+            gathered.actions.extend(self.unlock());
         }
-        if incoming.is_empty() && requested.is_empty() && actions.is_empty() && end.is_none() {
+        if gathered.is_empty() && end.is_none() {
             return None;
         }
-        let mut events = Vec::with_capacity(incoming.len() + requested.len() + 3);
-        // An attempt that begins when it is due is no event.
-        if !incoming.is_empty() || !requested.is_empty() || end.is_some() {
-            events.push(HistoryEvent::new(now, EventKind::OrchestratorStarted));
-            events.extend(incoming.into_iter().map(|kind| HistoryEvent::new(now, kind)));
-            events.extend(requested);
+        let Gathered { mut events, actions } = gathered;
+        if events.len() == 1 && end.is_none() {
+            // An attempt that begins when it is due is no event.
+            events.clear();
         }
         let (outcome, ended) = end.unwrap_or((Outcome::Waiting, None));
         events.extend(ended.map(|kind| HistoryEvent::new(now, kind)));
@@ -90,7 +111,7 @@ impl Execution {
             if result.is_ok() {
                 result = self.deliver_one(now, kind, gathered);
             } else {
-                gathered.incoming.push(kind);
+                gathered.events.push(HistoryEvent::new(now, kind));
             }
         }
         result
@@ -134,14 +155,15 @@ impl Execution {
         let event = HistoryEvent::new(now, kind);
         let applied = self.apply(&event);
         gathered.actions.extend(self.next_attempt(&event.kind));
-        gathered.incoming.push(event.kind);
+        gathered.events.push(event);
         applied
     }
 
     /// Records everything that was requested and not recorded: its events, and its actions.
-    fn take_requests(&mut self, now: Timestamp, actions: &mut Vec<Action>) -> Vec<HistoryEvent> {
+    fn take_requests(&mut self, now: Timestamp, gathered: &mut Gathered) {
+        let Gathered { events, actions } = gathered;
         let patched = |id: String| HistoryEvent::new(now, EventKind::of_patch(&id));
-        let mut events: Vec<_> = self.scope.take_patches().into_iter().map(patched).collect();
+        events.extend(self.scope.take_patches().into_iter().map(patched));
         self.stop_cancelled(actions);
         for (event_id, request) in self.scope.record_all() {
             let Some(requester) = self.requester() else { continue };
@@ -150,7 +172,6 @@ impl Execution {
             events.push(HistoryEvent::action(event_id, now, kind));
             self.open.insert(event_id, request, now);
         }
-        events
     }
 
     /// Stops the tasks that were cancelled.

@@ -60,11 +60,11 @@ pub(super) fn to_quiescence(
 
 /// Polls an orchestrator once.
 fn poll(future: &mut OrchestratorFuture) -> Polled {
-    TOUCHED.set(None);
+    TOUCHED.with(|touched| *touched.borrow_mut() = None);
     let waker = trap();
     let mut context = Context::from_waker(&waker);
     let polled = panics::poll(future.as_mut(), &mut context);
-    if let Some(backtrace) = TOUCHED.take() {
+    if let Some(backtrace) = TOUCHED.with(RefCell::take) {
         return Polled::Foreign(match place(&backtrace.to_string()) {
             Some(place) => format!("awaited at           {place}"),
             None => "where is not known: this program was built without line tables".to_owned(),

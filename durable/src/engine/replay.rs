@@ -11,7 +11,7 @@ use super::live::Gathered;
 use super::nondeterminism::{self, Actual, Compared, Mismatch, Mode};
 use super::open::Open;
 use super::past::{limits_of, retried_after, set_aside_from};
-use crate::protocol::{EventKind, HistoryEvent, Json, RuntimeStatus, Suspension};
+use crate::protocol::{EventKind, HistoryEvent, Json, RuntimeStatus, Suspension, Timestamp};
 use crate::quiet::quietly;
 
 impl Execution {
@@ -96,13 +96,13 @@ impl Execution {
         self.open.get(task).is_some_and(Open::is_activity).then(|| decision.clone())
     }
 
-    /// The events and the actions with which the next episode begins.
-    pub(super) fn take_backlog(&mut self) -> Gathered {
+    /// The events and the actions with which the next episode begins, and room for `new` events.
+    pub(super) fn take_backlog(&mut self, now: Timestamp, new: usize) -> Gathered {
         let Backlog { decided, retried, stops: mut actions, .. } =
             std::mem::take(&mut self.backlog);
         let waiting = retried.iter().filter(|(task, _)| self.scope.is_open(**task));
         actions.extend(waiting.filter_map(|(_, kind)| self.next_attempt(kind)));
-        Gathered { incoming: decided, actions }
+        Gathered::new(now, decided, actions, new)
     }
 
     /// A recorded request must be made again, with the same id, kind, name and target.

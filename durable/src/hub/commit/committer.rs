@@ -119,15 +119,15 @@ impl Committer {
             let instance_id = message.instance_id.clone();
             self.mailboxes.send(&instance_id, Mail::Message(Box::new(message)));
         }
-        for write in group {
+        let mut effects = group.into_iter().flat_map(|write| {
             if let Some(owned) = self.owned.get(&write.partition) {
                 owned.durable.store(write.number, Ordering::Release);
             }
-            for effect in write.effects {
-                // An answer calls the waker of a waiting task, which may be user code.
-                panics::shield(|| self.take_effect(effect));
-            }
-        }
+            write.effects
+        });
+        // An answer calls the waker of a waiting task, which may be user code. If it panics, only
+        // this effect is lost.
+        while panics::catch(|| effects.by_ref().for_each(|effect| self.take_effect(effect))).is_err() {}
     }
 
     fn take_effect(&self, effect: Effect) {

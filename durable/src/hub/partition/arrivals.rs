@@ -7,6 +7,9 @@ use lru::DefaultHasher;
 use crate::hub::commit::write::Effect;
 use crate::protocol::{EventKind, InstanceId, MessageId};
 
+/// How large a vector may be to be kept for the next turn.
+const REUSED_MAX: usize = 1024;
+
 /// What arrived for one instance.
 #[derive(Debug, Default)]
 pub(super) struct Arrival {
@@ -44,8 +47,16 @@ impl Arrivals {
         Some(std::mem::take(&mut self.all[index].1))
     }
 
+    /// Takes all of it. [`reuse`](Self::reuse) gives the empty vector back.
     pub(super) fn take_all(&mut self) -> Vec<(InstanceId, Arrival)> {
         self.indices.clear();
         std::mem::take(&mut self.all)
+    }
+
+    /// Keeps the room of a vector for the next turn.
+    pub(super) fn reuse(&mut self, emptied: Vec<(InstanceId, Arrival)>) {
+        if self.all.is_empty() && emptied.capacity() <= REUSED_MAX {
+            self.all = emptied;
+        }
     }
 }

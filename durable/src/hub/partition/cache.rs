@@ -83,7 +83,8 @@ impl<T: Cached> Cache<T> {
         self.items.peek(id).map(|weighed| &*weighed.item)
     }
 
-    /// Lends an item to `f`: from memory, or else what `load` makes. It is back when `f` returns.
+    /// Lends an item to `f`: from memory, or else what `load` makes. It stays in the cache unless `f`
+    /// removes it.
     ///
     /// `context` is what both work with. The cache itself is out of their reach meanwhile.
     pub(crate) fn with_loaded<C, R, E>(
@@ -93,11 +94,13 @@ impl<T: Cached> Cache<T> {
         load: impl FnOnce(&mut C) -> Result<Box<T>, E>,
         f: impl FnOnce(&mut C, &mut T) -> R,
     ) -> Result<R, E> {
-        let item = match self.take(id) {
-            Some(item) => item,
-            None => load(context)?,
-        };
-        Ok(self.lend(context, item, f))
+        match self.lend(context, id, f) {
+            Ok(result) => Ok(result),
+            Err(f) => {
+                let item = load(context)?;
+                Ok(self.lend_new(context, item, f))
+            }
+        }
     }
 
     /// As [`with_loaded`](Self::with_loaded), for what may not exist: then it returns `None`.
@@ -108,14 +111,36 @@ impl<T: Cached> Cache<T> {
         load: impl FnOnce(&mut C) -> Result<Option<Box<T>>, E>,
         f: impl FnOnce(&mut C, &mut T) -> R,
     ) -> Result<Option<R>, E> {
-        let item = match self.take(id) {
-            Some(item) => Some(item),
-            None => load(context)?,
-        };
-        Ok(item.map(|item| self.lend(context, item, f)))
+        match self.lend(context, id, f) {
+            Ok(result) => Ok(Some(result)),
+            Err(f) => Ok(load(context)?.map(|item| self.lend_new(context, item, f))),
+        }
     }
 
-    fn lend<C, R>(
+    /// Lends an item that is in memory. Gives `f` back if it is not.
+    fn lend<C, R, F: FnOnce(&mut C, &mut T) -> R>(
+        &mut self,
+        context: &mut C,
+        id: &InstanceId,
+        f: F,
+    ) -> Result<R, F> {
+        let Some(lent) = self.items.get_mut(id) else { return Err(f) };
+        let result = f(context, &mut lent.item);
+        if lent.item.is_removed() {
+            self.remove(id);
+            return Ok(result);
+        }
+        let bytes = lent.item.bytes();
+        self.bytes += bytes;
+        self.bytes -= std::mem::replace(&mut lent.bytes, bytes);
+        if lent.item.is_disposable() {
+            self.disposable.push_back((lent.item.last_write(), id.clone()));
+        }
+        Ok(result)
+    }
+
+    /// Lends an item that was loaded, and adds it.
+    fn lend_new<C, R>(
         &mut self,
         context: &mut C,
         mut item: Box<T>,
@@ -143,10 +168,6 @@ impl<T: Cached> Cache<T> {
 
     /// Takes an item out for good.
     pub(crate) fn remove(&mut self, id: &InstanceId) -> Option<Box<T>> {
-        self.take(id)
-    }
-
-    fn take(&mut self, id: &InstanceId) -> Option<Box<T>> {
         let Weighed { item, bytes } = self.items.pop(id)?;
         self.bytes -= bytes;
         Some(item)
@@ -164,7 +185,7 @@ impl<T: Cached> Cache<T> {
             if let Some((write, id)) = self.disposable.pop_front()
                 && self.peek(&id).is_some_and(|it| it.last_write() == write && it.is_disposable())
             {
-                self.take(&id);
+                self.remove(&id);
             }
         }
         let mut skipped = 0;
@@ -177,7 +198,7 @@ impl<T: Cached> Cache<T> {
                 }
                 Some((id, it)) if !it.item.is_pinned() && it.item.last_write() <= durable => {
                     let id = id.clone();
-                    self.take(&id);
+                    self.remove(&id);
                 }
                 _ => break,
             }

@@ -361,9 +361,11 @@ impl Partition {
     }
 
     fn deliver_all(&mut self) -> Result<(), Stopped> {
-        for (id, arrival) in self.arrivals.take_all() {
+        let mut arrived = self.arrivals.take_all();
+        for (id, arrival) in arrived.drain(..) {
             self.deliver(&id, arrival)?;
         }
+        self.arrivals.reuse(arrived);
         Ok(())
     }
 

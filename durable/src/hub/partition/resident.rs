@@ -1,6 +1,6 @@
 //! An orchestration instance in memory, and what an episode changes in it.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use super::cache::Cached;
 use super::due::WrittenBy;
@@ -72,7 +72,7 @@ impl Resident {
         events: Vec<(EventKind, Option<u32>)>,
     ) -> Vec<EventKind> {
         // Most episodes have one event: no set is needed to know that it is not there twice.
-        let (mut seen, is_alone) = (HashSet::new(), events.len() == 1);
+        let (mut seen, is_alone) = (BTreeSet::new(), events.len() == 1);
         let mut is_current = |(event, attempt): &(EventKind, Option<u32>)| {
             let (Some(attempt), Some(task)) = (attempt, event.answers()) else { return true };
             let running = self.execution.as_ref().and_then(|execution| execution.attempt(task));

@@ -54,6 +54,10 @@ pub(super) fn write_episode(
 /// Adds notices to the effects of a write: behind earlier notices, and before any answer, so that
 /// observers learn of a change before the client that waits for it does.
 pub(super) fn notify(effects: &mut Vec<Effect>, notices: impl IntoIterator<Item = Effect>) {
+    let mut notices = notices.into_iter().peekable();
+    if notices.peek().is_none() {
+        return;
+    }
     let earlier = effects.iter().take_while(|it| matches!(it, Effect::Notify(_))).count();
     effects.splice(earlier..earlier, notices);
 }

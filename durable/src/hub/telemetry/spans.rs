@@ -12,12 +12,15 @@ use crate::hub::work::job::Job;
 use crate::panics::{self, Guarded};
 use crate::protocol::{EntityId, EventKind, InstanceRecord};
 
+/// A span, which a subscriber may panic about. `None` if nobody listens, which is common.
+pub(crate) type GuardedSpan = Option<Guarded<Span>>;
+
 /// The span of an episode that begins with this event.
 pub(crate) fn orchestration(
     record: &InstanceRecord,
     execution: &Execution,
     first: Option<&EventKind>,
-) -> Guarded<Span> {
+) -> GuardedSpan {
     made(|| episode(record, execution, first))
 }
 
@@ -43,36 +46,33 @@ fn episode(record: &InstanceRecord, execution: &Execution, first: Option<&EventK
 }
 
 /// Runs `f` in a span. A subscriber that panics when the span is entered or left does not reach `f`.
-pub(crate) fn within<T>(span: &Guarded<Span>, f: impl FnOnce() -> T) -> T {
-    let span = span.get();
-    if span.is_none() {
-        return f();
-    }
+pub(crate) fn within<T>(span: &GuardedSpan, f: impl FnOnce() -> T) -> T {
+    let Some(span) = span else { return f() };
     let mut entered = None;
-    panics::shield(|| entered = Some(Guarded::new(span.enter())));
+    panics::shield(|| entered = Some(Guarded::new(span.get().enter())));
     let result = f();
     drop(entered);
     result
 }
 
 /// Awaits a future, each poll of which is in a span.
-pub(crate) async fn in_span<F: Future>(span: Guarded<Span>, future: F) -> F::Output {
+pub(crate) async fn in_span<F: Future>(span: GuardedSpan, future: F) -> F::Output {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| within(&span, || future.as_mut().poll(cx))).await
 }
 
 /// The span that is entered on this thread.
-pub(crate) fn current() -> Guarded<Span> {
+pub(crate) fn current() -> GuardedSpan {
     made(Span::current)
 }
 
 /// A span; none if the subscriber panics when it is made.
-fn made(span: impl FnOnce() -> Span) -> Guarded<Span> {
-    Guarded::new(panics::catch(span).unwrap_or_else(|_panic| Span::none()))
+fn made(span: impl FnOnce() -> Span) -> GuardedSpan {
+    panics::catch(span).ok().filter(|span| !span.is_none()).map(Guarded::new)
 }
 
 /// The span of a batch of an entity's operations.
-pub(crate) fn batch(entity_id: &EntityId, operations: usize) -> Guarded<Span> {
+pub(crate) fn batch(entity_id: &EntityId, operations: usize) -> GuardedSpan {
     let span = || {
         info_span!(
             target: "durable",
@@ -87,7 +87,7 @@ pub(crate) fn batch(entity_id: &EntityId, operations: usize) -> Guarded<Span> {
 }
 
 /// The span of one attempt of an activity.
-pub(crate) fn activity(job: &Job) -> Guarded<Span> {
+pub(crate) fn activity(job: &Job) -> GuardedSpan {
     let task = &job.task;
     let span = || {
         info_span!(

@@ -203,7 +203,7 @@ impl Activities {
 
     /// How many jobs are running.
     pub(crate) fn count_running(&self) -> usize {
-        self.queue().jobs.running().len()
+        self.queue().jobs.count_running()
     }
 
     /// Lets who waits for that look at the deadline again.
@@ -280,15 +280,13 @@ impl Activities {
         result: Result<Json, FailureDetails>,
     ) -> Option<(Box<Job>, Ticket)> {
         let mut queue = self.queue();
-        let is_waited_for = queue.jobs.end(&job.key(), ticket);
         let cut_off = match queue.doors {
             Doors::Open => false,
             Doors::Closed => result.is_err(),
             Doors::CutOff => true,
         };
-        if is_waited_for && !cut_off {
-            queue.jobs.report(job.key(), job.task.attempt);
-        }
+        let reported = (!cut_off).then_some(job.task.attempt);
+        let is_waited_for = queue.jobs.end(&job.key(), ticket, reported);
         let next = queue.jobs.next();
         queue.jobs.count();
         drop(queue);
@@ -344,7 +342,7 @@ impl Drop for Worker {
         }
         let mut queue = self.activities.queue();
         if let Some((job, ticket)) = self.job.take() {
-            queue.jobs.end(&job.key(), &ticket);
+            queue.jobs.end(&job.key(), &ticket, None);
         }
         self.activities.worker_goes(&mut queue);
         drop(queue);

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use tracing::Span;
 
 use super::activities::{Activities, Standing};
 use super::job::Job;
@@ -24,7 +23,7 @@ use super::jobs::Ticket;
 use crate::activity::{ActivityContext, ActivityRun};
 use crate::definition::{Entry, display_name};
 use crate::engine::ScheduledTask;
-use crate::hub::telemetry::spans;
+use crate::hub::telemetry::spans::{self, GuardedSpan};
 use crate::hub::time::virtual_time::Busy;
 use crate::hub::time::wait::{First, first};
 use crate::panics::{self, Guarded};
@@ -47,7 +46,7 @@ enum Stop {
 }
 
 /// A blocking body until a thread takes it.
-type Waiting = Mutex<Option<(Guarded<Body>, Guarded<Span>, oneshot::Sender<Outcome>)>>;
+type Waiting = Mutex<Option<(Guarded<Body>, GuardedSpan, oneshot::Sender<Outcome>)>>;
 
 impl Activities {
     pub(crate) async fn attempt(&self, job: &Job, ticket: &mut Ticket) -> Outcome {

@@ -2,10 +2,8 @@
 //!
 //! Rules:
 //! 1. Jobs begin in the order in which they came, except that one of an activity with a limit
-//!    stands
-//!    aside while as many of that activity are running.
-//! 2. An attempt whose result is on its way to its partition is not begun again: an instance that
-//!    is
+//!    stands aside while as many of that activity are running.
+//! 2. An attempt whose result is on its way to its partition is not begun again: an instance that is
 //!    replayed meanwhile cannot know that it has ended.
 //! 3. A job that is cancelled is gone, with its input: if it is running, its result counts for
 //!    nothing.
@@ -25,16 +23,30 @@ use crate::protocol::{ExecutionId, InstanceId};
 
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
-    /// The jobs that have not begun, in the queue or aside.
-    waiting: BTreeMap<JobKey, Waiting>,
+    entries: BTreeMap<JobKey, Entry>,
     /// Those that are looked at next, by the number of their arrival.
     queue: BTreeMap<u64, JobKey>,
-    running: BTreeMap<JobKey, Running>,
-    /// The attempts that have ended and whose results are not taken in yet.
-    reported: BTreeMap<JobKey, u32>,
     limited: HashMap<Cow<'static, str>, Limited>,
     arrived: u64,
     started: u64,
+    waiting: usize,
+    running: usize,
+}
+
+/// What is known of a job.
+#[derive(Debug, Default)]
+struct Entry {
+    stage: Option<Stage>,
+    /// The attempt that has ended and whose result is not taken in yet. The next attempt may wait or
+    /// run meanwhile.
+    reported: Option<u32>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// It has not begun: it is in the queue or aside.
+    Waiting(Waiting),
+    Running(Running),
 }
 
 #[derive(Debug)]
@@ -74,18 +86,18 @@ pub(crate) struct Ticket {
 }
 
 impl Jobs {
-    /// Adds a job, unless it is there already.
+    /// Adds a job, unless this attempt waits, runs or has ended already.
     pub(crate) fn add(&mut self, job: Box<Job>, at_most: Option<usize>, busy: Busy) -> bool {
         let key = job.key();
-        let is_reported = self.reported.get(&key) == Some(&job.task.attempt);
-        let is_there = self.running.contains_key(&key) || self.waiting.contains_key(&key);
-        if is_reported || is_there {
+        let entry = self.entries.entry(key).or_default();
+        if entry.stage.is_some() || entry.reported == Some(job.task.attempt) {
             return false;
         }
         self.arrived += 1;
+        self.waiting += 1;
         let (number, since) = (self.arrived, Stopwatch::start());
         self.queue.insert(number, key);
-        self.waiting.insert(key, Waiting { job, number, at_most, busy, since });
+        entry.stage = Some(Stage::Waiting(Waiting { job, number, at_most, busy, since }));
         true
     }
 
@@ -93,7 +105,8 @@ impl Jobs {
     pub(crate) fn next(&mut self) -> Option<(Box<Job>, Ticket)> {
         loop {
             let (number, key) = self.queue.pop_first()?;
-            let Some(next) = self.waiting.get(&key) else { continue };
+            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            let Some(Stage::Waiting(next)) = &entry.stage else { continue };
             let limit = next.at_most.map(|at_most| (at_most, next.job.task.name.clone()));
             if let Some((at_most, name)) = &limit {
                 let limited = self.limited.entry(name.clone()).or_default();
@@ -103,52 +116,61 @@ impl Jobs {
                 }
                 limited.running += 1;
             }
-            let Waiting { job, busy, since, .. } = self.waiting.remove(&key)?;
             self.started += 1;
             let (number, token) = (self.started, CancellationToken::new());
-            let (instance_id, name) = (job.instance_id.clone(), job.task.name.clone());
-            self.running.insert(key, Running { number, token: token.clone(), instance_id, name });
+            let (instance_id, name) = (next.job.instance_id.clone(), next.job.task.name.clone());
+            let running = Running { number, token: token.clone(), instance_id, name };
+            let begun = entry.stage.replace(Stage::Running(running));
+            let Some(Stage::Waiting(Waiting { job, busy, since, .. })) = begun else { continue };
+            self.waiting -= 1;
+            self.running += 1;
             metrics::activity_began(&job.task.name, since);
             let (limited, began) = (limit.map(|(_, name)| name), Stopwatch::start());
             return Some((job, Ticket { token, number, limited, began, busy }));
         }
     }
 
-    /// A job has ended; whether anybody waits for its result.
-    pub(crate) fn end(&mut self, key: &JobKey, ticket: &Ticket) -> bool {
+    /// A job has ended; whether anybody waits for its result. If the result is `reported`, this
+    /// attempt is not added again until it is taken in.
+    pub(crate) fn end(&mut self, key: &JobKey, ticket: &Ticket, reported: Option<u32>) -> bool {
         if let Some(name) = &ticket.limited {
             if let Some(limited) = self.limited.get_mut(name) {
                 limited.running -= 1;
             }
             self.queue_again(name);
         }
-        let is_it = self.is_wanted(key, ticket);
-        if is_it {
-            self.running.remove(key);
+        let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.runs(ticket)) else {
+            return false;
+        };
+        self.running -= 1;
+        entry.stage = None;
+        entry.reported = reported.or(entry.reported);
+        if entry.is_empty() {
+            self.entries.remove(key);
         }
-        is_it
-    }
-
-    /// The result of an attempt is on its way.
-    pub(crate) fn report(&mut self, key: JobKey, attempt: u32) {
-        self.reported.insert(key, attempt);
+        true
     }
 
     /// The result of an attempt has been taken in.
     pub(crate) fn take_in(&mut self, key: &JobKey, attempt: u32) {
-        if self.reported.get(key) == Some(&attempt) {
-            self.reported.remove(key);
+        if let Some(entry) = self.entries.get_mut(key)
+            && entry.reported == Some(attempt)
+        {
+            entry.reported = None;
+            if entry.is_empty() {
+                self.entries.remove(key);
+            }
         }
     }
 
     /// Whether anybody waits for the result of a running job.
     pub(crate) fn is_wanted(&self, key: &JobKey, ticket: &Ticket) -> bool {
-        self.running.get(key).is_some_and(|job| job.number == ticket.number)
+        self.entries.get(key).is_some_and(|entry| entry.runs(ticket))
     }
 
     /// The jobs that are running and waited for: whose, and what.
     pub(crate) fn running(&self) -> Vec<(InstanceId, String)> {
-        let running = self.running.values();
+        let running = self.entries.values().filter_map(Entry::running);
         running.map(|job| (job.instance_id.clone(), job.name.to_string())).collect()
     }
 
@@ -162,30 +184,42 @@ impl Jobs {
 
     /// Tells how many there are.
     pub(crate) fn count(&self) {
-        metrics::activities(self.waiting.len(), self.running.len());
+        metrics::activities(self.waiting, self.running);
+    }
+
+    pub(crate) fn count_running(&self) -> usize {
+        self.running
     }
 
     pub(crate) fn cancel(&mut self, key: &JobKey) {
-        if let Some(Waiting { job, number, at_most, .. }) = self.waiting.remove(key) {
-            let was_queued = self.queue.remove(&number).is_some();
-            if let Some(limited) = self.limited.get_mut(&job.task.name) {
-                limited.aside.remove(&number);
-            }
-            if was_queued && at_most.is_some() {
-                // It may have been the one for which a place was free.
-                self.queue_again(&job.task.name);
-            }
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let stage = entry.stage.take();
+        if entry.is_empty() {
+            self.entries.remove(key);
         }
-        if let Some(running) = self.running.remove(key) {
-            wake(&running.token);
+        match stage {
+            Some(Stage::Waiting(Waiting { job, number, at_most, .. })) => {
+                self.waiting -= 1;
+                let was_queued = self.queue.remove(&number).is_some();
+                if let Some(limited) = self.limited.get_mut(&job.task.name) {
+                    limited.aside.remove(&number);
+                }
+                if was_queued && at_most.is_some() {
+                    // It may have been the one for which a place was free.
+                    self.queue_again(&job.task.name);
+                }
+            }
+            Some(Stage::Running(running)) => {
+                self.running -= 1;
+                wake(&running.token);
+            }
+            None => {}
         }
     }
 
     pub(crate) fn cancel_all(&mut self, execution: ExecutionId) {
         let all = (execution, i32::MIN)..=(execution, i32::MAX);
-        let waiting = self.waiting.range(all.clone()).map(|(key, _)| *key);
-        let running = self.running.range(all).map(|(key, _)| *key);
-        let keys: Vec<_> = waiting.chain(running).collect();
+        let keys: Vec<_> = self.entries.range(all).map(|(key, _)| *key).collect();
         for key in &keys {
             self.cancel(key);
         }
@@ -194,9 +228,30 @@ impl Jobs {
     /// Begins nothing more, and tells what is running to come to an end.
     pub(crate) fn close(&mut self) {
         self.queue.clear();
-        self.waiting.clear();
+        self.waiting = 0;
         self.limited.values_mut().for_each(|limited| limited.aside.clear());
-        self.running.values().for_each(|running| wake(&running.token));
+        self.entries.retain(|_, entry| {
+            entry.stage.take_if(|stage| matches!(stage, Stage::Waiting(_)));
+            !entry.is_empty()
+        });
+        self.entries.values().filter_map(Entry::running).for_each(|job| wake(&job.token));
+    }
+}
+
+impl Entry {
+    fn running(&self) -> Option<&Running> {
+        match &self.stage {
+            Some(Stage::Running(running)) => Some(running),
+            Some(Stage::Waiting(_)) | None => None,
+        }
+    }
+
+    fn runs(&self, ticket: &Ticket) -> bool {
+        self.running().is_some_and(|running| running.number == ticket.number)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.stage.is_none() && self.reported.is_none()
     }
 }
 
@@ -242,7 +297,9 @@ mod tests {
     }
 
     fn is_empty(jobs: &Jobs) -> bool {
-        jobs.waiting.is_empty()
+        jobs.waiting == 0
+            && jobs.running == 0
+            && jobs.entries.values().all(|entry| entry.stage.is_none())
             && jobs.queue.is_empty()
             && jobs.limited.values().all(|limited| limited.aside.is_empty())
     }
@@ -258,7 +315,7 @@ mod tests {
         jobs.cancel_all(ExecutionId::from_u128(1));
         assert!(is_empty(&jobs), "{jobs:?}");
         assert!(ticket.token.is_cancelled());
-        assert!(!jobs.end(&first, &ticket), "nobody waits for its result");
+        assert!(!jobs.end(&first, &ticket, None), "nobody waits for its result");
     }
 
     #[test]
@@ -267,7 +324,7 @@ mod tests {
         (0..3).for_each(|number| assert!(add(&mut jobs, number, "limited", Some(1))));
         let (first, ticket) = next(&mut jobs).unwrap();
         assert!(next(&mut jobs).is_none());
-        jobs.end(&first, &ticket);
+        jobs.end(&first, &ticket, None);
         jobs.cancel(&key(1));
         assert_eq!(next(&mut jobs).map(|(key, _)| key), Some(key(2)));
     }
@@ -279,7 +336,7 @@ mod tests {
         assert!(!add(&mut jobs, 0, "a", None));
         let (key, ticket) = next(&mut jobs).unwrap();
         assert!(!add(&mut jobs, 0, "a", None), "it is running");
-        jobs.end(&key, &ticket);
+        jobs.end(&key, &ticket, None);
         assert!(add(&mut jobs, 0, "a", None));
     }
 
@@ -288,8 +345,7 @@ mod tests {
         let mut jobs = Jobs::default();
         add(&mut jobs, 0, "a", None);
         let (key, ticket) = next(&mut jobs).unwrap();
-        assert!(jobs.end(&key, &ticket));
-        jobs.report(key, 1);
+        assert!(jobs.end(&key, &ticket, Some(1)));
         assert!(!add(&mut jobs, 0, "a", None));
         assert!(is_empty(&jobs), "{jobs:?}");
         jobs.take_in(&key, 1);
@@ -350,7 +406,7 @@ mod tests {
                         let place = below(truth.running.len() as u64);
                         let (key, _, ticket) = truth.running.remove(place);
                         let is_wanted = !truth.cancelled.contains(&key);
-                        assert_eq!(jobs.end(&key, &ticket), is_wanted, "{seed}");
+                        assert_eq!(jobs.end(&key, &ticket, None), is_wanted, "{seed}");
                     }
                     _ => {
                         let key = key(
@@ -361,9 +417,11 @@ mod tests {
                         truth.cancelled.insert(key);
                     }
                 }
-                assert_eq!(jobs.waiting.len(), truth.waiting.len(), "{seed}");
+                assert_eq!(jobs.waiting, truth.waiting.len(), "{seed}");
+                let running = jobs.entries.values().filter_map(Entry::running).count();
+                assert_eq!(jobs.running, running, "{seed}");
                 let aside = jobs.limited.values().map(|limited| limited.aside.len()).sum::<usize>();
-                assert_eq!(jobs.queue.len() + aside, jobs.waiting.len(), "{seed}");
+                assert_eq!(jobs.queue.len() + aside, jobs.waiting, "{seed}");
             }
         }
     }
