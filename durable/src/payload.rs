@@ -109,7 +109,7 @@ impl<T: Payload> StoredState for T {
 /// Writes values of one type as JSON and reads them.
 #[derive(Debug)]
 pub struct Codec<T> {
-    write: fn(&T, &mut Vec<u8>) -> serde_json::Result<()>,
+    write: fn(&T) -> serde_json::Result<String>,
     read: fn(&str) -> serde_json::Result<T>,
     /// Reads a written value, and drops it.
     check: fn(&str) -> serde_json::Result<()>,
@@ -126,7 +126,7 @@ impl<T> Copy for Codec<T> {}
 /// The codec of `T`, if `T` can be stored.
 pub(crate) const fn payload<T: Payload>() -> Codec<T> {
     Codec {
-        write: |value, json| serde_json::to_writer(json, value),
+        write: serde_json::to_string,
         read: |json| serde_json::from_str(json),
         check: |json| {
             if is_always_readable::<T>() {
@@ -152,9 +152,7 @@ fn is_always_readable<T: 'static>() -> bool {
 impl<T> Codec<T> {
     /// Writes `value`.
     pub(crate) fn encode(self, value: &T) -> serde_json::Result<Json> {
-        let mut json = Vec::with_capacity(128);
-        (self.write)(value, &mut json)?;
-        Ok(Json::trusted(utf8(json)))
+        (self.write)(value).map(Json::trusted)
     }
 
     /// Writes `value` so that it can be read again.
@@ -184,16 +182,10 @@ fn not_readable<T>(what: &str, error: &serde_json::Error) -> String {
     )
 }
 
-/// The output of `serde_json`, which is always UTF-8.
-fn utf8(json: Vec<u8>) -> String {
-    String::from_utf8(json)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-}
-
 /// Writes the parameters of a call: one as itself, several as an array, none as `null`.
 #[derive(Debug)]
 pub struct InputWriter {
-    json: Vec<u8>,
+    json: String,
     several: bool,
     written: usize,
     broken: Option<String>,
@@ -206,7 +198,7 @@ impl InputWriter {
     /// Begins the input of a function with `count` parameters.
     pub fn new(count: usize) -> Self {
         let several = count > 1;
-        let json = if several { vec![b'['] } else { Vec::new() };
+        let json = String::from(if several { "[" } else { "" });
         let checks = Scope::current().is_none();
         Self { json, several, written: 0, broken: None, checks }
     }
@@ -214,8 +206,7 @@ impl InputWriter {
     /// Writes a parameter that is passed by value or by reference.
     #[must_use]
     pub fn put<T>(self, codec: Codec<T>, name: &str, value: &T) -> Self {
-        let write = |json: &mut Vec<u8>| (codec.write)(value, json);
-        self.element(name, write, |json| {
+        self.element(name, (codec.write)(value), |json| {
             (codec.check)(json).map_err(|error| not_readable::<T>(&parameter(name), &error))
         })
     }
@@ -223,30 +214,21 @@ impl InputWriter {
     /// Writes a `&str` parameter.
     #[must_use]
     pub fn put_str(self, name: &str, value: &str) -> Self {
-        self.element(name, |json| serde_json::to_writer(json, value), |_| Ok(()))
+        self.element(name, serde_json::to_string(value), |_| Ok(()))
     }
 
     /// Writes a `&Path` parameter.
     #[must_use]
     pub fn put_path(self, name: &str, value: &Path) -> Self {
-        self.element(name, |json| serde_json::to_writer(json, value), |_| Ok(()))
+        self.element(name, serde_json::to_string(value), |_| Ok(()))
     }
 
     /// Writes a `&[T]` parameter.
     #[must_use]
     pub fn put_slice<T>(self, codec: Codec<T>, name: &str, values: &[T]) -> Self {
-        let write = |json: &mut Vec<u8>| {
-            json.push(b'[');
-            for (index, value) in values.iter().enumerate() {
-                if index > 0 {
-                    json.push(b',');
-                }
-                (codec.write)(value, json)?;
-            }
-            json.push(b']');
-            Ok(())
-        };
-        self.element(name, write, |json| {
+        let written: serde_json::Result<Vec<_>> = values.iter().map(codec.write).collect();
+        let json = written.map(|values| format!("[{}]", values.join(",")));
+        self.element(name, json, |json| {
             let values = serde_json::from_str::<Vec<&RawValue>>(json);
             let check = |values: Vec<&RawValue>| {
                 values.into_iter().try_for_each(|value| (codec.check)(value.get()))
@@ -258,23 +240,23 @@ impl InputWriter {
     fn element(
         mut self,
         name: &str,
-        write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+        written: serde_json::Result<String>,
         check: impl FnOnce(&str) -> Result<(), String>,
     ) -> Self {
-        if self.written > 0 {
-            self.json.push(b',');
+        let written = written
+            .map_err(|error| format!("{} has no JSON form: {error}", parameter(name)))
+            .and_then(|json| if self.checks { check(&json).map(|()| json) } else { Ok(json) });
+        match written {
+            Ok(json) if self.several => {
+                if self.written > 0 {
+                    self.json.push(',');
+                }
+                self.json.push_str(&json);
+            }
+            Ok(json) => self.json = json,
+            Err(reason) => drop(self.broken.get_or_insert(reason)),
         }
         self.written += 1;
-        let begin = self.json.len();
-        let written = write(&mut self.json)
-            .map_err(|error| format!("{} has no JSON form: {error}", parameter(name)));
-        let checked = written.and_then(|()| match std::str::from_utf8(&self.json[begin..]) {
-            Ok(json) if self.checks => check(json),
-            _ => Ok(()),
-        });
-        if let Err(reason) = checked {
-            self.broken.get_or_insert(reason);
-        }
         self
     }
 
@@ -284,11 +266,11 @@ impl InputWriter {
             return Err(reason);
         }
         match (self.several, self.written) {
-            (true, _) => self.json.push(b']'),
+            (true, _) => self.json.push(']'),
             (false, 0) => return Ok(Json::null()),
             (false, _) => {}
         }
-        Ok(Json::trusted(utf8(self.json)))
+        Ok(Json::trusted(self.json))
     }
 }
 

@@ -45,19 +45,25 @@ impl InstanceId {
     /// [`InvalidInstanceId`] names the rule that `id` breaks.
     pub fn new(id: impl AsRef<str>) -> Result<Self, InvalidInstanceId> {
         let id = id.as_ref();
-        let broken = if id.is_empty() {
-            Some("it is empty")
-        } else if let Some(broken) = Self::is_too_long(id) {
-            Some(broken)
-        } else if id.starts_with('@') {
-            Some(RESERVED)
-        } else if id.contains(['/', '\\', '#', '?']) {
-            Some("it contains one of `/ \\ # ?`")
-        } else if id.chars().any(char::is_control) {
-            Some("it contains a control character")
-        } else {
-            None
-        };
+        // Stores read ids all the time, and nearly all of them are as plain as this.
+        let is_plain =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':');
+        let broken =
+            if (1..=INSTANCE_ID_MAX).contains(&id.len()) && id.as_bytes().iter().all(is_plain) {
+                None
+            } else if id.is_empty() {
+                Some("it is empty")
+            } else if let Some(broken) = Self::is_too_long(id) {
+                Some(broken)
+            } else if id.starts_with('@') {
+                Some(RESERVED)
+            } else if id.contains(['/', '\\', '#', '?']) {
+                Some("it contains one of `/ \\ # ?`")
+            } else if id.chars().any(char::is_control) {
+                Some("it contains a control character")
+            } else {
+                None
+            };
         match broken {
             Some(rule) => Err(InvalidInstanceId { id: id.to_owned(), rule }),
             None => Ok(Self(id.into())),

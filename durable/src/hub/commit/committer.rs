@@ -114,20 +114,24 @@ impl Committer {
         Ok(commit.messages.into_iter().map(|(_, message)| message).collect())
     }
 
-    fn release(&self, group: Vec<Write>, messages: Vec<TaskMessage>) {
+    /// Passes on what follows from a group that is durable. The group itself is dropped last, because
+    /// it keeps virtual time from passing.
+    fn release(&self, mut group: Vec<Write>, messages: Vec<TaskMessage>) {
         for message in messages {
             let instance_id = message.instance_id.clone();
             self.mailboxes.send(&instance_id, Mail::Message(Box::new(message)));
         }
-        let mut effects = group.into_iter().flat_map(|write| {
+        let mut effects = group.iter_mut().flat_map(|write| {
             if let Some(owned) = self.owned.get(&write.partition) {
                 owned.durable.store(write.number, Ordering::Release);
             }
-            write.effects
+            std::mem::take(&mut write.effects)
         });
         // An answer calls the waker of a waiting task, which may be user code. If it panics, only
         // this effect is lost.
-        while panics::catch(|| effects.by_ref().for_each(|effect| self.take_effect(effect))).is_err() {}
+        while panics::catch(|| effects.by_ref().for_each(|effect| self.take_effect(effect)))
+            .is_err()
+        {}
     }
 
     fn take_effect(&self, effect: Effect) {

@@ -53,6 +53,17 @@ impl Before {
         Self { is_new, status, execution_id: record.execution_id }
     }
 
+    /// Whether a write of this instance changes nothing that observers are told of. True of most
+    /// writes.
+    fn is_as(self, record: &InstanceRecord) -> bool {
+        let Self { is_new, status, execution_id } = self;
+        !is_new
+            && !status.is_finished()
+            && status == record.runtime_status
+            && execution_id == record.execution_id
+            && record.suspension.is_none()
+    }
+
     /// What has happened since, in order.
     fn until(self, record: &InstanceRecord) -> impl Iterator<Item = LifecycleKind> {
         let (before, after) = (self.status, record.runtime_status);
@@ -100,6 +111,9 @@ impl Lifecycle {
         events: &[HistoryEvent],
         failed: Vec<FailedAttempt>,
     ) -> Vec<Notice> {
+        if failed.is_empty() && before.is_as(record) {
+            return Vec::new();
+        }
         let is_wanted = self.is_wanted();
         let mut notices: Vec<_> =
             Line::of_attempts(record, failed, events).map(Notice::line).collect();
