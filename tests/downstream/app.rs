@@ -2,8 +2,8 @@
 //! sample as printed.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+
+use crate::user_crate::{UserCrate, root};
 
 /// The first block of Rust in a page.
 fn first_rust_block(page: &str) -> &str {
@@ -11,40 +11,23 @@ fn first_rust_block(page: &str) -> &str {
     rest.split_once("```").expect("the block ends").0
 }
 
-/// What a crate prints that has this source, and `durable` under this name.
-fn printed_by(name: &str, source: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("it lies in the workspace");
-    let folder = tempfile::tempdir().unwrap();
-    let durable = root.join("durable");
-    let manifest = format!(
-        "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
-         [dependencies]\n{name} = {{ package = \"durable\", path = \"{}\" }}\n\
-         tokio = {{ version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }}\n\n\
-         [workspace]\n",
-        durable.display()
-    );
-    fs::create_dir(folder.path().join("src")).unwrap();
-    fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
-    fs::write(folder.path().join("src/main.rs"), source).unwrap();
-    fs::copy(root.join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
-
-    let run = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--offline"])
-        .current_dir(folder.path())
-        .env("CARGO_TARGET_DIR", root.join("target/downstream"))
-        .env("RUSTFLAGS", "-Dwarnings")
-        .output()
-        .unwrap();
-    let complained = String::from_utf8_lossy(&run.stderr);
-    assert!(run.status.success(), "{complained}");
+/// What a crate prints that consists of this source, with the library under the name `durable`.
+fn printed_by(name: &str, durable: &str, source: &str) -> String {
+    let dependencies = "tokio = { version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }\n\n\
+        [lints.rust]\nwarnings = \"deny\"\n";
+    let app = UserCrate::renaming(durable, name, dependencies);
+    app.write("src/main.rs", source);
+    let built = app.cargo(&["build", "--quiet"]);
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let run = app.program(name).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     String::from_utf8_lossy(&run.stdout).trim().to_owned()
 }
 
 #[test]
 fn the_sample_of_the_readme_is_a_program() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("it lies in the workspace");
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    let printed = printed_by("durable", first_rust_block(&readme));
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let printed = printed_by("readme", "durable", first_rust_block(&readme));
     assert_eq!(printed, r#"["Hello Tokyo!", "Hello Seattle!"]"#);
 }
 
@@ -81,5 +64,5 @@ async fn main() -> Result<()> {
     hub.shutdown().await
 }
 "#;
-    assert_eq!(printed_by("rt", source), "4");
+    assert_eq!(printed_by("renaming", "rt", source), "4");
 }

@@ -5,65 +5,39 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
+
+use crate::user_crate::{UserCrate, root};
 
 /// Where in a crate, by file and line.
 type Place = (String, usize);
 
-/// A crate in a folder of its own, with the fragment as its `clippy.toml`.
-struct Linted {
-    folder: tempfile::TempDir,
-    root: PathBuf,
-}
-
-impl Linted {
-    fn new(dependencies: &str, sources: &[(&str, &str)]) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned();
-        let folder = tempfile::tempdir().unwrap();
-        let durable = root.join("durable").display().to_string();
-        let manifest = format!(
-            "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
-             [dependencies]\ndurable = {{ path = {durable:?} }}\n{dependencies}\n[workspace]\n"
-        );
-        fs::create_dir(folder.path().join("src")).unwrap();
-        fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
-        fs::copy(root.join("durable/docs/clippy.toml"), folder.path().join("clippy.toml")).unwrap();
-        fs::copy(root.join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
-        for (path, text) in sources {
-            fs::write(folder.path().join("src").join(path), text).unwrap();
-        }
-        Self { folder, root }
+/// The warnings of Clippy with the fragment as the crate's `clippy.toml`, by place; those without a
+/// place are at line 0.
+fn warnings(name: &str, dependencies: &str, sources: &[(&str, &str)]) -> BTreeMap<Place, String> {
+    let linted = UserCrate::new(name, dependencies);
+    let fragment = fs::read_to_string(root().join("durable/docs/clippy.toml")).unwrap();
+    linted.write("clippy.toml", &fragment);
+    for (path, text) in sources {
+        linted.write(&format!("src/{path}"), text);
     }
-
-    /// The warnings by place; those without one stand at line 0.
-    fn warnings(&self) -> BTreeMap<Place, String> {
-        let run = Command::new(env!("CARGO"))
-            .args(["clippy", "--quiet", "--offline", "--no-deps", "--message-format=json"])
-            .current_dir(self.folder.path())
-            .env("CARGO_TARGET_DIR", self.root.join("target/clippy-fragment"))
-            .env_remove("RUSTFLAGS")
-            .env_remove("CLIPPY_CONF_DIR")
-            .output()
-            .unwrap();
-        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-        let mut warnings = BTreeMap::<Place, String>::new();
-        for line in String::from_utf8(run.stdout).unwrap().lines() {
-            let message: Value = serde_json::from_str(line).unwrap();
-            let is_warning = message["message"]["level"] == "warning";
-            if message["reason"] == "compiler-message" && is_warning {
-                let message = &message["message"];
-                let span = &message["spans"][0];
-                let file = span["file_name"].as_str().unwrap_or_default().to_owned();
-                let line = span["line_start"].as_u64().unwrap_or_default();
-                let place = (file, usize::try_from(line).unwrap());
-                *warnings.entry(place).or_default() += message["rendered"].as_str().unwrap();
-            }
+    let run = linted.cargo(&["clippy", "--quiet", "--no-deps", "--message-format=json"]);
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let mut warnings = BTreeMap::<Place, String>::new();
+    for line in String::from_utf8(run.stdout).unwrap().lines() {
+        let message: Value = serde_json::from_str(line).unwrap();
+        let is_warning = message["message"]["level"] == "warning";
+        if message["reason"] == "compiler-message" && is_warning {
+            let message = &message["message"];
+            let span = &message["spans"][0];
+            let file = span["file_name"].as_str().unwrap_or_default().to_owned();
+            let line = span["line_start"].as_u64().unwrap_or_default();
+            let place = (file, usize::try_from(line).unwrap());
+            *warnings.entry(place).or_default() += message["rendered"].as_str().unwrap();
         }
-        warnings
     }
+    warnings
 }
 
 /// The marked lines, with the words.
@@ -190,7 +164,7 @@ fn what_the_attributes_cannot_see_is_found() {
         chrono = { version = \"0.4\", default-features = false, features = [\"now\"] }\n\
         tokio = { version = \"1\", features = [\"rt\", \"time\"] }\n\
         uuid = { version = \"1\", features = [\"v4\"] }\n";
-    let mut warnings = Linted::new(dependencies, &sources).warnings();
+    let mut warnings = warnings("breaks_the_rules", dependencies, &sources);
     for (place, words) in marked(&sources) {
         let warning = warnings.remove(&place).unwrap_or_default();
         assert!(warning.contains(&words), "at {place:?} `{words}` is expected, not: {warning}");
@@ -227,6 +201,6 @@ pub async fn all(ctx: &OrchestrationContext, texts: Vec<String>) -> Result<Strin
     Ok(format!(\"{sum} {:?} {} {}\", sorted(texts), ctx.new_guid(), ctx.current_utc_datetime()))
 }
 ";
-    let warnings = Linted::new("", &[("lib.rs", library)]).warnings();
+    let warnings = warnings("keeps_the_rules", "", &[("lib.rs", library)]);
     assert!(warnings.is_empty(), "{warnings:#?}");
 }

@@ -1,6 +1,7 @@
-//! What a user's own crate sees: an app that depends on the library, Clippy with the lints that the docs
-//! recommend, and expansions under `clippy::pedantic`.
+//! What a user's own crate sees: an app that depends on the library, and Clippy with the lints that the
+//! docs recommend.
 
 mod app;
 mod clippy_fragment;
-mod pedantic;
+#[path = "../support/user_crate.rs"]
+mod user_crate;
