@@ -16,6 +16,8 @@
 
 mod child;
 mod clock;
+#[path = "../../tests/support/delegate.rs"]
+mod delegate;
 mod load;
 mod ours;
 mod peer;

@@ -8,17 +8,12 @@
 //! checksums, indexes) is not counted, so the raw limit is never made slower by it.
 
 use std::io;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use durable::InstanceId;
-use durable::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceRecord, PartitionId, TaskMessage, Timestamp,
-};
-use durable::store::{
-    Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError,
-};
+use durable::store::{Commit, Store, StoreError};
 use serde::Serialize;
+
+use crate::delegate::delegate;
 
 /// The groups of a [`Recorder`], in bytes each.
 #[derive(Clone, Debug, Default)]
@@ -50,71 +45,13 @@ impl<S: Store> Recorder<S> {
 }
 
 impl<S: Store> Store for Recorder<S> {
-    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
-        self.store.create(hub)
-    }
-
-    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
-        self.store.claim(partition)
-    }
-
-    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
-        self.store.load(partition)
-    }
-
-    fn messages(
-        &self,
-        partition: PartitionId,
-        to: Option<&InstanceId>,
-        places: Range<u64>,
-        limit: usize,
-    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
-        self.store.messages(partition, to, places, limit)
+    delegate! {
+        (store) create claim load messages instance due instances history check_room usage give_up
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         self.groups.push(bytes_of(commit));
         self.store.commit(commit)
-    }
-
-    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
-        self.store.instance(instance)
-    }
-
-    fn due(
-        &self,
-        partition: PartitionId,
-        after: Option<&(Timestamp, InstanceId)>,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
-        self.store.due(partition, after, until, limit)
-    }
-
-    fn instances(
-        &self,
-        filter: &InstanceFilter,
-        after: Option<&InstanceId>,
-        limit: usize,
-    ) -> Result<InstancePage, StoreError> {
-        self.store.instances(filter, after, limit)
-    }
-
-    fn history(
-        &self,
-        instance: &InstanceId,
-        execution: ExecutionId,
-        from: u64,
-    ) -> Result<Vec<HistoryEvent>, StoreError> {
-        self.store.history(instance, execution, from)
-    }
-
-    fn check_room(&self) -> Result<(), StoreError> {
-        self.store.check_room()
-    }
-
-    fn give_up(&self) {
-        self.store.give_up();
     }
 }
 

@@ -2,7 +2,6 @@
 //! more is not carried out, and what ends work is always accepted.
 
 use std::future::Future;
-use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -11,16 +10,13 @@ use std::task::{Context, Poll, Waker};
 use durable::InstanceId;
 use durable::client::{EntityError, ManageError, OpenError, StartError};
 use durable::prelude::*;
-use durable::protocol::{
-    EventKind, ExecutionId, HistoryEvent, HubRecord, InstanceRecord, PartitionId, RuntimeStatus,
-    TaskMessage, Timestamp,
-};
+use durable::protocol::{EventKind, PartitionId, RuntimeStatus};
 use durable::schedule::{Schedule, ScheduleError};
-use durable::store::{
-    Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
-};
+use durable::store::{Commit, MemoryStore, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+
+use super::delegate::delegate;
 
 /// A gate for threads, which tells when somebody stands before it.
 #[derive(Debug)]
@@ -76,63 +72,11 @@ impl Gated {
 }
 
 impl Store for Gated {
-    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
-        self.inner.create(hub)
-    }
-
-    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
-        self.inner.claim(partition)
-    }
-
-    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
-        self.inner.load(partition)
-    }
-
-    fn messages(
-        &self,
-        partition: PartitionId,
-        to: Option<&InstanceId>,
-        places: Range<u64>,
-        limit: usize,
-    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
-        self.inner.messages(partition, to, places, limit)
-    }
+    delegate! { (inner) create claim load messages instance due instances history }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         self.gate.pass();
         self.inner.commit(commit)
-    }
-
-    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
-        self.inner.instance(instance)
-    }
-
-    fn history(
-        &self,
-        instance: &InstanceId,
-        execution: ExecutionId,
-        from: u64,
-    ) -> Result<Vec<HistoryEvent>, StoreError> {
-        self.inner.history(instance, execution, from)
-    }
-
-    fn due(
-        &self,
-        partition: PartitionId,
-        after: Option<&(Timestamp, InstanceId)>,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
-        self.inner.due(partition, after, until, limit)
-    }
-
-    fn instances(
-        &self,
-        filter: &InstanceFilter,
-        after: Option<&InstanceId>,
-        limit: usize,
-    ) -> Result<InstancePage, StoreError> {
-        self.inner.instances(filter, after, limit)
     }
 
     fn check_room(&self) -> Result<(), StoreError> {

@@ -1,21 +1,17 @@
 //! How many commits things take.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use durable::client::InstanceQuery;
 use durable::prelude::*;
-use durable::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, RuntimeStatus,
-    TaskMessage, Timestamp,
-};
+use durable::protocol::RuntimeStatus;
 use durable::schedule::{Schedule, ScheduleQuery};
-use durable::store::{
-    Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
-};
+use durable::store::{Commit, MemoryStore, Store, StoreError};
 use durable::testing::TestHub;
+
+use super::delegate::delegate;
 
 #[orchestrator]
 async fn commits_nothing(ctx: &OrchestrationContext) -> Result<()> {
@@ -100,63 +96,11 @@ impl Counting {
 }
 
 impl Store for Counting {
-    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
-        self.inner.create(hub)
-    }
-
-    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
-        self.inner.claim(partition)
-    }
-
-    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
-        self.inner.load(partition)
-    }
-
-    fn messages(
-        &self,
-        partition: PartitionId,
-        to: Option<&InstanceId>,
-        places: Range<u64>,
-        limit: usize,
-    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
-        self.inner.messages(partition, to, places, limit)
-    }
+    delegate! { (inner) create claim load messages instance due instances history }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         self.commits.fetch_add(1, Ordering::SeqCst);
         *self.last_purged.lock().unwrap() = commit.purged.len();
         self.inner.commit(commit)
-    }
-
-    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
-        self.inner.instance(instance)
-    }
-
-    fn due(
-        &self,
-        partition: PartitionId,
-        after: Option<&(Timestamp, InstanceId)>,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
-        self.inner.due(partition, after, until, limit)
-    }
-
-    fn instances(
-        &self,
-        filter: &InstanceFilter,
-        after: Option<&InstanceId>,
-        limit: usize,
-    ) -> Result<InstancePage, StoreError> {
-        self.inner.instances(filter, after, limit)
-    }
-
-    fn history(
-        &self,
-        instance: &InstanceId,
-        execution: ExecutionId,
-        from: u64,
-    ) -> Result<Vec<HistoryEvent>, StoreError> {
-        self.inner.history(instance, execution, from)
     }
 }

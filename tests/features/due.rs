@@ -1,19 +1,15 @@
 //! Due times when more instances sleep than fit into memory: none is lost.
 
-use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use durable::client::InstanceQuery;
 use durable::prelude::*;
-use durable::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
-    Timestamp,
-};
-use durable::store::{
-    Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
-};
+use durable::protocol::{InstanceId, PartitionId, Timestamp};
+use durable::store::{Commit, MemoryStore, Store, StoreError};
 use durable::testing::TestHub;
+
+use super::delegate::delegate;
 
 /// More due times than a partition reads at once.
 const MANY: u32 = 1100;
@@ -109,27 +105,7 @@ struct Commits {
 const PATIENCE: Duration = Duration::from_millis(20);
 
 impl Store for Racing {
-    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
-        self.inner.create(hub)
-    }
-
-    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
-        self.inner.claim(partition)
-    }
-
-    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
-        self.inner.load(partition)
-    }
-
-    fn messages(
-        &self,
-        partition: PartitionId,
-        to: Option<&InstanceId>,
-        places: Range<u64>,
-        limit: usize,
-    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
-        self.inner.messages(partition, to, places, limit)
-    }
+    delegate! { (inner) create claim load messages instance instances history }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut commits = self.commits.lock().unwrap();
@@ -144,10 +120,6 @@ impl Store for Racing {
         commits.done += 1;
         self.changed.notify_all();
         Ok(())
-    }
-
-    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
-        self.inner.instance(instance)
     }
 
     fn due(
@@ -171,23 +143,5 @@ impl Store for Racing {
             std::thread::yield_now();
         }
         found
-    }
-
-    fn instances(
-        &self,
-        filter: &InstanceFilter,
-        after: Option<&InstanceId>,
-        limit: usize,
-    ) -> Result<InstancePage, StoreError> {
-        self.inner.instances(filter, after, limit)
-    }
-
-    fn history(
-        &self,
-        instance: &InstanceId,
-        execution: ExecutionId,
-        from: u64,
-    ) -> Result<Vec<HistoryEvent>, StoreError> {
-        self.inner.history(instance, execution, from)
     }
 }

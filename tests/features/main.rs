@@ -14,6 +14,8 @@ mod children;
 mod commits;
 mod conformance;
 mod continue_as_new;
+#[path = "../support/delegate.rs"]
+mod delegate;
 mod due;
 mod entities;
 mod error_texts;

@@ -2,6 +2,8 @@
 //! activities that do not end. Whatever it is, the hub goes on or says why it cannot.
 
 mod bomb;
+#[path = "../support/delegate.rs"]
+mod delegate;
 mod destructors;
 mod listeners;
 mod runtimes;

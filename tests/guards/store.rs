@@ -1,18 +1,13 @@
 //! Stores that panic, whatever they are asked for.
 
-use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use durable::InstanceId;
 use durable::client::{HubError, InstanceQuery, OpenError, StartError};
 use durable::prelude::*;
-use durable::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceRecord, PartitionId, TaskMessage, Timestamp,
-};
-use durable::store::{
-    Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
-};
+use durable::store::{MemoryStore, Store, StoreError};
 use durable::testing::TestHub;
+
+use super::delegate::delegate;
 
 /// A store that panics when it is asked for something that a test names.
 #[derive(Debug, Default)]
@@ -33,85 +28,9 @@ impl Panics {
 }
 
 impl Store for Panics {
-    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
-        self.check("create");
-        self.inner.create(hub)
-    }
-
-    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
-        self.check("claim");
-        self.inner.claim(partition)
-    }
-
-    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
-        self.check("load");
-        self.inner.load(partition)
-    }
-
-    fn messages(
-        &self,
-        partition: PartitionId,
-        to: Option<&InstanceId>,
-        places: Range<u64>,
-        limit: usize,
-    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
-        self.check("messages");
-        self.inner.messages(partition, to, places, limit)
-    }
-
-    fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
-        self.check("commit");
-        self.inner.commit(commit)
-    }
-
-    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
-        self.check("instance");
-        self.inner.instance(instance)
-    }
-
-    fn history(
-        &self,
-        instance: &InstanceId,
-        execution: ExecutionId,
-        from: u64,
-    ) -> Result<Vec<HistoryEvent>, StoreError> {
-        self.check("history");
-        self.inner.history(instance, execution, from)
-    }
-
-    fn due(
-        &self,
-        partition: PartitionId,
-        after: Option<&(Timestamp, InstanceId)>,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
-        self.check("due");
-        self.inner.due(partition, after, until, limit)
-    }
-
-    fn instances(
-        &self,
-        filter: &InstanceFilter,
-        after: Option<&InstanceId>,
-        limit: usize,
-    ) -> Result<InstancePage, StoreError> {
-        self.check("instances");
-        self.inner.instances(filter, after, limit)
-    }
-
-    fn check_room(&self) -> Result<(), StoreError> {
-        self.check("check_room");
-        Ok(())
-    }
-
-    fn usage(&self) -> durable::store::Usage {
-        self.check("usage");
-        self.inner.usage()
-    }
-
-    fn give_up(&self) {
-        self.check("give_up");
+    delegate! {
+        (inner, check)
+        create claim load messages commit instance due instances history check_room usage give_up
     }
 }
 

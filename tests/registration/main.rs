@@ -29,6 +29,8 @@ macro_rules! stand_in {
 mod activities;
 #[path = "../support/breaking.rs"]
 mod breaking;
+#[path = "../support/delegate.rs"]
+mod delegate;
 mod entity_code;
 mod entity_shutdown;
 mod entity_types;

@@ -1,22 +1,18 @@
-//! A store that fails when a test wants it to.
+//! A store that fails from a chosen commit on.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use durable::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
-    Timestamp,
-};
-use durable::store::{
-    Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
-};
+use durable::store::{Commit, MemoryStore, Store, StoreError};
 
-/// A store whose disk breaks, after so many commits.
+use super::delegate::delegate;
+
+/// A store that accepts a number of commits and rejects all further ones.
 #[derive(Debug)]
 pub(crate) struct Breaking {
     inner: MemoryStore,
+    /// How many more commits succeed.
     left: AtomicU64,
-    /// Whether it panics when it is broken.
+    /// Whether a rejected commit panics instead of returning an error.
     panics: bool,
 }
 
@@ -35,27 +31,7 @@ impl Breaking {
 }
 
 impl Store for Breaking {
-    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
-        self.inner.create(hub)
-    }
-
-    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
-        self.inner.claim(partition)
-    }
-
-    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
-        self.inner.load(partition)
-    }
-
-    fn messages(
-        &self,
-        partition: PartitionId,
-        to: Option<&InstanceId>,
-        places: Range<u64>,
-        limit: usize,
-    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
-        self.inner.messages(partition, to, places, limit)
-    }
+    delegate! { (inner) create claim load messages instance due instances history }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         let one_less = |left: u64| left.checked_sub(1);
@@ -64,37 +40,5 @@ impl Store for Breaking {
             return Err(StoreError::Poisoned { cause: "the disk is gone".to_owned() });
         }
         self.inner.commit(commit)
-    }
-
-    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
-        self.inner.instance(instance)
-    }
-
-    fn history(
-        &self,
-        instance: &InstanceId,
-        execution: ExecutionId,
-        from: u64,
-    ) -> Result<Vec<HistoryEvent>, StoreError> {
-        self.inner.history(instance, execution, from)
-    }
-
-    fn due(
-        &self,
-        partition: PartitionId,
-        after: Option<&(Timestamp, InstanceId)>,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
-        self.inner.due(partition, after, until, limit)
-    }
-
-    fn instances(
-        &self,
-        filter: &InstanceFilter,
-        after: Option<&InstanceId>,
-        limit: usize,
-    ) -> Result<InstancePage, StoreError> {
-        self.inner.instances(filter, after, limit)
     }
 }
