@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use durable::RuntimeStatus;
 use durable::client::ResultError;
 use durable::prelude::*;
 use durable::protocol::{FailureDetails, InstanceId};
 use durable::testing::TestHub;
+
+const HOUR: Duration = Duration::from_hours(1);
 
 #[activity]
 async fn double(n: u64) -> u64 {
@@ -172,5 +175,46 @@ async fn a_child_whose_id_is_taken_fails_the_call_unless_its_owner_has_ended() -
     assert_eq!(hub.start(takes_an_id("taken".into())).await?.result().await?, 2);
     let bad = hub.start(takes_an_id("a/b".into())).await?.result().await.unwrap_err();
     assert!(bad.to_string().contains("`a/b` cannot be an instance id"), "{bad}");
+    Ok(())
+}
+
+#[orchestrator]
+pub(super) async fn tells_the_time(ctx: &OrchestrationContext) -> Result<DateTime<Utc>> {
+    Ok(ctx.current_utc_datetime())
+}
+
+#[orchestrator]
+async fn calls_for_later(ctx: &OrchestrationContext) -> Result<DateTime<Utc>> {
+    Ok(tells_the_time().start_at(5 * HOUR).await?)
+}
+
+#[tokio::test]
+async fn a_child_starts_at_its_start_time() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let began = hub.now();
+    assert_eq!(hub.start(calls_for_later()).await?.result().await?, began + 5 * HOUR);
+    Ok(())
+}
+
+#[orchestrator]
+async fn starts_sleeper(ctx: &OrchestrationContext, id: String) -> Result<InstanceId> {
+    ctx.start(sleeper().instance_id(id).tag("own", "1"))
+}
+
+#[orchestrator]
+pub(super) async fn sleeper(ctx: &OrchestrationContext) -> Result<u32> {
+    Ok(ctx.wait_for_external_event("wake").await?)
+}
+
+#[tokio::test]
+async fn a_detached_start_inherits_no_tags_and_replaces_no_instance() -> Result<()> {
+    let hub = TestHub::open().await?;
+    hub.start(starts_sleeper("s".into()).tag("of-parent", "1")).await?.result().await?;
+    hub.settle().await;
+    let first = hub.instance("s")?.status().await?;
+    assert_eq!(first.tags.keys().collect::<Vec<_>>(), ["own"]);
+    hub.start(starts_sleeper("s".into())).await?.result().await?;
+    hub.settle().await;
+    assert_eq!(hub.instance("s")?.status().await?.execution_id, first.execution_id);
     Ok(())
 }

@@ -283,3 +283,28 @@ async fn a_backlog_survives_evictions_between_its_executions() -> Result<()> {
     let evicting = TestHub::builder().configure(|hub| hub.live_instances(0)).open().await?;
     check_backlog(evicting, async |hub| Ok(hub.reopen().await?)).await
 }
+
+#[orchestrator(name = "eternal", version = "1")]
+async fn eternal(ctx: &OrchestrationContext) -> Result<String> {
+    let execution = ctx.execution_id().to_string();
+    ctx.continue_as_new(newer_eternal(execution)).await
+}
+
+#[orchestrator(name = "eternal", version = "2")]
+async fn newer_eternal(ctx: &OrchestrationContext, before: String) -> Result<String> {
+    let is_other = before != ctx.execution_id().to_string();
+    let version = ctx.version().unwrap_or("");
+    Err(Error::msg(format!("version {version}, {}, {is_other}", ctx.generation())))
+}
+
+#[tokio::test]
+async fn continue_as_new_may_call_another_version_and_an_error_ends_the_instance() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(eternal()).await?;
+    let failed = run.result().await.unwrap_err().to_string();
+    assert!(failed.ends_with("failed: version 2, 1, true"), "{failed}");
+    let status = run.status().await?;
+    assert_eq!(status.runtime_status, RuntimeStatus::Failed);
+    assert_eq!(status.version.as_deref(), Some("2"));
+    Ok(())
+}

@@ -5,9 +5,11 @@ use std::time::Duration;
 use durable::RuntimeStatus;
 use durable::client::ManageError;
 use durable::prelude::*;
-use durable::task::Race2;
+use durable::task::{Race2, Race3};
 use durable::testing::TestHub;
 use serde::{Deserialize, Serialize};
+
+const HOUR: Duration = Duration::from_hours(1);
 
 #[durable::event]
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -222,5 +224,61 @@ async fn events_for_nobody_are_refused_by_name() -> Result<()> {
     assert!(!hub.instance("nobody")?.raise_event_if_running("Number", &2).await?);
     let late = run.raise_event("Number", &2).await;
     assert!(matches!(late, Err(ManageError::Finished { .. })), "{late:?}");
+    Ok(())
+}
+
+#[orchestrator]
+async fn tells_an_entity(ctx: &OrchestrationContext) -> Result<String> {
+    let refused = ctx.send_event("@counter@a", "add", &1).unwrap_err();
+    Ok(refused.to_string())
+}
+
+#[tokio::test]
+async fn an_event_cannot_be_sent_to_the_id_of_an_entity() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let refused = hub.start(tells_an_entity()).await?.result().await?;
+    assert!(refused.contains("it begins with `@`, which is reserved for entities"), "{refused}");
+    Ok(())
+}
+
+#[orchestrator]
+async fn any_of_three(ctx: &OrchestrationContext) -> Result<String> {
+    let wait = |name: &str| ctx.wait_for_external_event::<u32>(name);
+    Ok(match durable::race((wait("a"), wait("b"), wait("c"))).await {
+        Race3::First(n) => format!("a{}", n?),
+        Race3::Second(n) => format!("b{}", n?),
+        Race3::Third(n) => format!("c{}", n?),
+    })
+}
+
+#[orchestrator]
+async fn all_of_three(ctx: &OrchestrationContext) -> Result<(u32, String, bool)> {
+    let (a, b, c) = durable::try_join((
+        ctx.wait_for_external_event::<u32>("a"),
+        ctx.wait_for_external_event::<String>("b"),
+        ctx.wait_for_external_event::<bool>("c"),
+    ))
+    .await?;
+    Ok((a, b, c))
+}
+
+#[orchestrator]
+async fn has_a_default(ctx: &OrchestrationContext) -> Result<u32> {
+    let number = ctx.wait_for_external_event::<u32>("n");
+    Ok(durable::timeout(HOUR, number).await.unwrap_or(Ok(7))?)
+}
+
+#[tokio::test]
+async fn events_are_awaited_in_a_race_a_join_and_with_a_timeout() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let any = hub.start(any_of_three()).await?;
+    any.raise_event("b", &2).await?;
+    assert_eq!(any.result().await?, "b2");
+    let all = hub.start(all_of_three()).await?;
+    all.raise_event("c", &true).await?;
+    all.raise_event("a", &1).await?;
+    all.raise_event("b", &"two").await?;
+    assert_eq!(all.result().await?, (1, "two".into(), true));
+    assert_eq!(hub.start(has_a_default()).await?.result().await?, 7);
     Ok(())
 }

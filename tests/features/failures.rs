@@ -1,13 +1,21 @@
-//! How large a failure may be, and how many causes it may have.
+//! Failures of instances: the type of the cause, how large one may be, and how many causes it may have.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-use durable::RuntimeStatus;
 use durable::client::ResultError;
 use durable::prelude::*;
 use durable::testing::{RecordedHistory, TestHub, verify_replay};
+use durable::{OrchestrationHandle, Orchestrator, RuntimeStatus};
 use serde::{Deserialize, Serialize};
+
+/// Why an instance failed: the types of the failure and of its causes.
+pub(super) async fn failure_types<O: Orchestrator>(
+    run: &OrchestrationHandle<O>,
+) -> Result<Vec<String>> {
+    let Err(ResultError::Failed(failed)) = run.result().await else { panic!("it fails") };
+    Ok(failed.details().chain().map(|it| it.error_type.clone()).collect())
+}
 
 /// An error with causes of its own kind.
 #[derive(Debug)]
@@ -171,5 +179,25 @@ async fn a_failure_is_no_larger_than_a_value_may_be() -> Result<()> {
     assert!(failure.message.len() < 1_100, "{}", failure.message);
     let failed = hub.call_entity(Loud::at("a").shout(100_000)).await.unwrap_err().to_string();
     assert!(failed.len() < 1_200, "{failed}");
+    Ok(())
+}
+
+#[activity]
+pub(super) async fn parses(text: &str) -> Result<u32> {
+    Ok(text.parse::<u32>()?)
+}
+
+#[orchestrator]
+pub(super) async fn passes_on(ctx: &OrchestrationContext) -> Result<u32> {
+    Ok(parses("x").await?)
+}
+
+#[tokio::test]
+async fn failure_details_name_the_type_of_the_cause() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(passes_on()).await?;
+    let Err(ResultError::Failed(failed)) = run.result().await else { panic!("it fails") };
+    assert!(failed.details().is_caused_by::<std::num::ParseIntError>());
+    assert!(!failed.details().is_caused_by::<std::fmt::Error>());
     Ok(())
 }

@@ -1,12 +1,17 @@
-//! Limits count from an execution's start: a hub that is opened with others changes nothing of it.
+//! Limits of executions. One that is running keeps those with which it started, also in a hub with others.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use durable::prelude::*;
 use durable::protocol::FailureDetails;
 use durable::store::{MemoryStore, Store};
 use durable::testing::TestHub;
 use serde::{Deserialize, Serialize};
+
+use super::failures::failure_types;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 #[activity]
 async fn measured(text: String) -> usize {
@@ -76,5 +81,28 @@ async fn an_operation_that_signals_without_end_fails() -> Result<()> {
     let hub = TestHub::builder().configure(|hub| hub.max_actions(100)).open().await?;
     let failed = hub.call_entity(Chatty::at("a").shout()).await.unwrap_err().to_string();
     assert!(failed.contains("this operation has sent 100 signals and starts"), "{failed}");
+    Ok(())
+}
+
+#[orchestrator]
+pub(super) async fn sets_timers(ctx: &OrchestrationContext, timers: u32) -> Result<()> {
+    for _ in 0..timers {
+        ctx.create_timer(SECOND).await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn too_many_actions_or_unread_events_fail_the_instance() -> Result<()> {
+    let limits = |hub: durable::client::TaskHubBuilder| hub.max_actions(10).max_unread_events(3);
+    let hub = TestHub::builder().configure(limits).open().await?;
+    hub.start(sets_timers(10)).await?.result().await?;
+    let greedy = hub.start(sets_timers(11)).await?;
+    assert_eq!(failure_types(&greedy).await?, [FailureDetails::TOO_MANY_ACTIONS]);
+    let deaf = hub.start(sets_timers(1)).await?;
+    for n in 0..4 {
+        deaf.raise_event("number", &n).await?;
+    }
+    assert_eq!(failure_types(&deaf).await?, [FailureDetails::TOO_MANY_EVENTS]);
     Ok(())
 }

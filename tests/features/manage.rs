@@ -1,17 +1,16 @@
-//! What a client can do to an instance: suspend, resume, terminate, rewind, restart, purge, find.
+//! What a client can do to an instance: suspend, resume, terminate, rewind, restart, purge.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use durable::client::{
-    HubError, InstanceQuery, ManageError, PageToken, ResultError, Retention, StartError,
-};
+use durable::client::{HubError, InstanceQuery, ManageError, ResultError, Retention, StartError};
 use durable::prelude::*;
 use durable::protocol::EventKind;
 use durable::testing::TestHub;
 use durable::{OrchestrationHandle, RuntimeStatus};
+
+use super::children::tells_the_time;
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -31,7 +30,7 @@ async fn ask(service: &str, what: &str) -> Result<String> {
 }
 
 #[orchestrator]
-async fn steps(ctx: &OrchestrationContext, service: String) -> Result<Vec<String>> {
+pub(super) async fn steps(ctx: &OrchestrationContext, service: String) -> Result<Vec<String>> {
     let mut done = Vec::new();
     for what in ["first", "shaky", "last"] {
         done.push(ask(&service, what).await?);
@@ -60,7 +59,7 @@ async fn compensates(ctx: &OrchestrationContext, service: String) -> Result<()> 
 }
 
 #[orchestrator]
-async fn waits_an_hour(ctx: &OrchestrationContext) -> Result<u32> {
+pub(super) async fn waits_an_hour(ctx: &OrchestrationContext) -> Result<u32> {
     let hour = ctx.create_timer(HOUR);
     let number = ctx.wait_for_external_event::<u32>("number");
     match durable::race((number, hour)).await {
@@ -307,40 +306,18 @@ async fn a_wait_for_completion_is_answered_even_if_the_instance_is_purged_at_onc
 }
 
 #[tokio::test]
-async fn instances_are_found_by_all_that_is_known_of_them() -> Result<()> {
+async fn a_pending_instance_can_be_suspended_and_terminated() -> Result<()> {
     let hub = TestHub::open().await?;
-    let began = hub.now();
-    for n in 0..25 {
-        let call =
-            waits_an_hour().instance_id(format!("w-{n:02}")).tag("parity", (n % 2).to_string());
-        hub.start(call).await?;
-        hub.advance(Duration::from_secs(1)).await;
-    }
-    hub.start(steps("down".into()).instance_id("s")).await?.result().await.unwrap_err();
-    let count = async |query: InstanceQuery| hub.count(&query.page_size(7)).await;
-    assert_eq!(count(InstanceQuery::new()).await?, 26);
-    assert_eq!(count(InstanceQuery::new().of::<waits_an_hour>()).await?, 25);
-    assert_eq!(count(InstanceQuery::new().status(RuntimeStatus::Failed)).await?, 1);
-    assert_eq!(count(InstanceQuery::new().id_prefix("w-1")).await?, 10);
-    assert_eq!(count(InstanceQuery::new().tag("parity", "1")).await?, 12);
-    let from = began + TimeDelta::seconds(20);
-    assert_eq!(count(InstanceQuery::new().created_from(from)).await?, 6);
-    assert_eq!(count(InstanceQuery::new().created_to(from)).await?, 20);
-
-    let query = InstanceQuery::new().of::<waits_an_hour>().page_size(10);
-    let mut ids = Vec::new();
-    let mut next = Some(query);
-    while let Some(query) = next {
-        let page = hub.query(&query).await?;
-        assert!(page.items.len() <= 10);
-        ids.extend(page.items.into_iter().map(|it| it.instance_id.as_str().to_owned()));
-        // A client may keep the token as text.
-        let token = page.next.map(|token| token.to_string().parse::<PageToken>()).transpose()?;
-        next = token.map(|token| query.after(token));
-    }
-    assert_eq!(ids, (0..25).map(|n| format!("w-{n:02}")).collect::<Vec<_>>());
-
-    assert_eq!(hub.purge(&InstanceQuery::new()).await?, 1, "what has not ended stays");
+    let run = hub.start(tells_the_time().start_at(HOUR)).await?;
+    assert_eq!(status(&run).await?, RuntimeStatus::Pending);
+    run.suspend("not today").await?;
+    hub.advance(2 * HOUR).await;
+    assert_eq!(status(&run).await?, RuntimeStatus::Suspended);
+    run.resume("today").await?;
+    assert_eq!(run.result().await?, hub.now());
+    let never = hub.start(tells_the_time().start_at(HOUR)).await?;
+    never.terminate("not at all").await?;
+    assert!(matches!(never.result().await, Err(ResultError::Terminated(_))));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use durable::client::{HubError, LifecycleKind};
+use durable::client::{HubError, InstanceQuery, LifecycleKind};
 use durable::prelude::*;
 use durable::testing::TestHub;
 
@@ -205,5 +205,29 @@ async fn a_lifecycle_event_says_why_an_instance_came_to_a_stop() -> Result<()> {
         (LifecycleKind::Terminated, "another instance was started under its id"),
     ];
     assert_eq!(told, expected.map(|(kind, reason)| (kind, Some(reason.to_owned()))));
+    Ok(())
+}
+
+#[orchestrator]
+async fn says_too_much(ctx: &OrchestrationContext) -> Result<String> {
+    ctx.set_custom_status(&"busy")?;
+    let refused = ctx.set_custom_status(&"x".repeat(20_000)).unwrap_err();
+    ctx.wait_for_external_event::<bool>("done").await?;
+    ctx.clear_custom_status();
+    Ok(refused.to_string())
+}
+
+#[tokio::test]
+async fn a_custom_status_is_limited_and_can_be_queried_and_cleared() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(says_too_much()).await?;
+    hub.settle().await;
+    assert_eq!(run.custom_status::<String>().await?.as_deref(), Some("busy"));
+    assert_eq!(hub.count(&InstanceQuery::new().custom_status(&"busy")).await?, 1);
+    run.raise_event("done", &true).await?;
+    let refused = run.result().await?;
+    assert!(refused.starts_with("the custom status has 20002 bytes"), "{refused}");
+    assert_eq!(run.custom_status::<String>().await?, None);
+    assert_eq!(hub.count(&InstanceQuery::new().custom_status(&"busy")).await?, 0);
     Ok(())
 }

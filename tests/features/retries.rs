@@ -7,7 +7,12 @@ use durable::prelude::*;
 use durable::protocol::{EventKind, FailureDetails, HistoryEvent};
 use durable::testing::TestHub;
 
+use super::context::repeats_number;
+use super::failures::{failure_types, parses};
+use super::limits::sets_timers;
+
 const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Fails until the attempt of this number.
 #[activity]
@@ -166,5 +171,55 @@ async fn a_child_is_tried_again_under_its_id() -> Result<()> {
     assert_eq!(run.result().await?, 3);
     assert_eq!(failed_attempts(&run.history().await?), [(1, 1), (2, 2)]);
     assert_eq!(hub.find_instance::<flaky>("flaky").await?.unwrap().result().await?, 3);
+    Ok(())
+}
+
+#[orchestrator]
+async fn calls_the_missing(ctx: &OrchestrationContext, is_child: bool) -> Result<()> {
+    let patient = RetryPolicy::new(10, SECOND);
+    if is_child {
+        sets_timers(1).retry(patient).await?;
+    } else {
+        repeats_number(1).retry(patient).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_of_an_unregistered_function_fails_without_a_retry() -> Result<()> {
+    let only = |hub: durable::client::TaskHubBuilder| {
+        hub.only_registered().register::<calls_the_missing>()
+    };
+    let hub = TestHub::builder().configure(only).open().await?;
+    for is_child in [false, true] {
+        let run = hub.start(calls_the_missing(is_child)).await?;
+        let types = failure_types(&run).await?;
+        assert!(types.iter().any(|it| it == FailureDetails::NOT_REGISTERED), "{types:?}");
+        let history = run.history().await?;
+        let is_attempt = |event: &HistoryEvent| event.kind.type_name() == "TaskAttemptFailed";
+        assert!(!history.iter().any(is_attempt), "{history:?}");
+    }
+    Ok(())
+}
+
+#[orchestrator]
+pub(super) async fn waits_longer_each_time(ctx: &OrchestrationContext) -> Result<u32> {
+    let mut attempt = 1;
+    loop {
+        match parses(if attempt < 4 { "x" } else { "5" }).await {
+            Ok(number) => return Ok(number),
+            Err(failed) if failed.details().non_retriable => return Err(failed.into()),
+            Err(_) => ctx.create_timer(attempt * HOUR).await,
+        }
+        attempt += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_retry_loop_of_the_orchestrator_may_await_timers() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let began = hub.now();
+    assert_eq!(hub.start(waits_longer_each_time()).await?.result().await?, 5);
+    assert_eq!(hub.now(), began + 6 * HOUR);
     Ok(())
 }
