@@ -36,12 +36,13 @@ mod verify;
 mod work;
 
 pub use self::builder::TaskHubBuilder;
+pub use self::client::details::InstanceDetails;
 pub use self::client::entities::{
     CleanedEntities, EntityDetails, EntityQuery, ScheduledSignal, ScheduledSignalQuery,
 };
 pub use self::client::events::{LifecycleError, LifecycleEvents};
 pub use self::client::handle::OrchestrationHandle;
-pub use self::client::instance::{InstanceDetails, InstanceHandle};
+pub use self::client::instance::InstanceHandle;
 pub use self::client::page::{InvalidPageToken, Page, PageToken, Query, QueryStream};
 pub use self::client::progress::CustomStatusWatch;
 pub use self::client::query::InstanceQuery;

@@ -1,5 +1,6 @@
 //! What clients do: each operation is a message to a partition, or a read of the store.
 
+pub(crate) mod details;
 pub(crate) mod entities;
 pub(crate) mod events;
 pub(crate) mod handle;
