@@ -5,6 +5,7 @@
 
 mod anew;
 mod children;
+mod combinators;
 mod event;
 mod events;
 mod everything;
