@@ -1,4 +1,6 @@
-//! The stores of the crate, each against every point of the contract.
+//! The stores of the library, each against every point of the contract.
+//!
+//! They are a program of their own, because `tests/sqlite` runs all of `tests/features` on its store.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,19 +10,20 @@ use durable::store::{MemoryStore, SledStore, Store};
 use durable::testing::conformance::StoreUnderTest;
 use tempfile::TempDir;
 
+#[path = "../support/folder.rs"]
+mod folder;
+
 mod memory {
     durable::testing::conformance_tests!(super::InMemory::default());
 }
 
 mod sled_closed {
-    durable::testing::conformance_tests!(super::Folder::new());
+    durable::testing::conformance_tests!(super::folder::Folder::new());
 }
 
 mod sled_killed {
     durable::testing::conformance_tests!(super::Killed::new());
 }
-
-durable::testing::test_store!("sled", Folder::new());
 
 #[derive(Debug, Default)]
 struct InMemory(Arc<MemoryStore>);
@@ -31,24 +34,8 @@ impl StoreUnderTest for InMemory {
     }
 }
 
-/// A folder whose store is closed in good order before it is opened again.
-#[derive(Debug)]
-struct Folder(TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-}
-
-impl StoreUnderTest for Folder {
-    fn open(&self) -> Arc<dyn Store> {
-        Arc::new(SledStore::open(self.0.path()).unwrap())
-    }
-}
-
-/// A folder as a killed process leaves it: what is opened next is a copy, made while the store was
-/// still open.
+/// A folder as a killed process leaves it: the store is opened again from a copy that was made while it
+/// was still open.
 #[derive(Debug)]
 struct Killed {
     root: TempDir,
@@ -68,7 +55,7 @@ impl Killed {
 impl StoreUnderTest for Killed {
     fn open(&self) -> Arc<dyn Store> {
         let life = *self.lives.lock().unwrap_or_else(PoisonError::into_inner);
-        // A copy that is made while a checkpoint is under way is of no one moment, as no crash is.
+        // Files copied during a checkpoint would be of different moments, which no crash leaves behind.
         let options = SledStore::options().overlay_bytes(usize::MAX);
         Arc::new(options.open(self.folder(life)).unwrap())
     }
