@@ -257,11 +257,11 @@ async fn goes_on(name: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_closed_folder_of_the_first_format_goes_on() -> Result<()> {
+async fn a_closed_folder_of_format_1_opens_and_continues() -> Result<()> {
     goes_on("closed").await
 }
 
 #[tokio::test]
-async fn a_folder_of_the_first_format_goes_on_after_a_kill() -> Result<()> {
+async fn a_killed_folder_of_format_1_opens_and_continues() -> Result<()> {
     goes_on("killed").await
 }

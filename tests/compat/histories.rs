@@ -214,7 +214,7 @@ async fn play_activities() -> Result<Vec<(&'static str, RecordedHistory)>> {
 
     let failing = nearly(TestHub::builder(), 4).open().await?;
     let failed = failing.start(order("tea".into(), 500).instance_id("order-4")).await?;
-    assert!(failed.result().await.is_err());
+    fails(&failed).await;
     Ok(vec![
         ("activities", RecordedHistory::of(&paid).await?),
         ("started_later", RecordedHistory::of(&later).await?),
@@ -222,6 +222,11 @@ async fn play_activities() -> Result<Vec<(&'static str, RecordedHistory)>> {
         ("activity_failed", RecordedHistory::of(&failed).await?),
         ("completed_at_its_time", RecordedHistory::of(&timely).await?),
     ])
+}
+
+async fn fails<O: durable::Orchestrator>(run: &durable::OrchestrationHandle<O>) {
+    let failed = run.result().await.err().expect("it fails");
+    assert!(matches!(failed, durable::client::ResultError::Failed(_)), "{failed}");
 }
 
 async fn play_events() -> Result<Vec<(&'static str, RecordedHistory)>> {
@@ -235,7 +240,7 @@ async fn play_events() -> Result<Vec<(&'static str, RecordedHistory)>> {
     let sent = hub.start(approve("budget-3".into()).instance_id("approve-3")).await?;
     sent.result().await?;
     // What was sent is a number, and a text is wanted.
-    assert!(waiting.result().await.is_err());
+    fails(&waiting).await;
     Ok(vec![
         ("event_raised", RecordedHistory::of(&raised).await?),
         ("event_not_raised", RecordedHistory::of(&timed_out).await?),
@@ -290,7 +295,7 @@ async fn play_managed() -> Result<Vec<(&'static str, RecordedHistory)>> {
 
     let rewound = hub.start(order("tea".into(), 5).instance_id("rewound")).await?;
     let patched = hub.start(patched().instance_id("patched-and-rewound")).await?;
-    assert!(patched.result().await.is_err());
+    fails(&patched).await;
     broken.store(false, Ordering::SeqCst);
     patched.rewind("it is open again").await?;
     assert_eq!(patched.result().await?, 2);
@@ -343,7 +348,7 @@ async fn record() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_played_is_recorded_and_replays() -> Result<()> {
+async fn played_programs_are_recorded_and_replay() -> Result<()> {
     let recorded: BTreeSet<_> = recorded().into_iter().map(|(name, _)| name).collect();
     let folder = tempfile::tempdir()?;
     for (name, history) in play().await? {
@@ -393,7 +398,7 @@ fn kinds_of_events() -> Vec<String> {
 }
 
 #[test]
-fn changed_code_is_told_the_first_divergence_with_both_sides() {
+fn changed_code_is_reported_at_the_first_divergence_with_both_sources() {
     let of = |name| recorded().into_iter().find(|(it, _)| it == name).unwrap().1;
     let divergence = verify_replay_with::<changed_order>(&of("activities")).unwrap_err();
     assert_eq!(divergence.code(), Some("DURABLE0101"));

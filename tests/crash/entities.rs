@@ -413,7 +413,7 @@ async fn check_transfers(folder: &Path, count: u64) -> Result<()> {
 }
 
 #[test]
-fn no_cent_is_lost_and_no_lock_is_left() -> Result<()> {
+fn killed_transfers_lose_no_money_and_leave_no_lock() -> Result<()> {
     let seed = if folder().is_some() { 0 } else { seed::seed() };
     let mut random = Random::new(seed);
     if let Some(folder) = folder() {
@@ -434,7 +434,7 @@ fn no_cent_is_lost_and_no_lock_is_left() -> Result<()> {
                 ended.extend(n.parse::<u64>());
             }
         };
-        let test = "no_cent_is_lost_and_no_lock_is_left";
+        let test = "killed_transfers_lose_no_money_and_leave_no_lock";
         run_child(test, folder.path(), (round, first), kill, &mut follow)?;
     }
     check_transfers(folder.path(), rounds * transfers())?;

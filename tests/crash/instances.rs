@@ -230,7 +230,7 @@ fn runs(folder: &Path) -> Result<BTreeMap<(String, u32), usize>> {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_and_nothing_recorded_is_done_again() -> Result<()> {
+fn a_kill_loses_nothing_acknowledged_and_repeats_nothing_recorded() -> Result<()> {
     if let Some(folder) = std::env::var_os(FOLDER) {
         let number = |name| -> Result<u32> { Ok(std::env::var(name)?.parse()?) };
         return child(Path::new(&folder), number(FIRST)?, number(ROUND)?);

@@ -152,7 +152,7 @@ pub mod all {
 ";
 
 #[test]
-fn what_the_attributes_cannot_see_is_found() {
+fn the_clippy_fragment_finds_what_the_attributes_cannot_see() {
     let library = "pub mod activities;\npub mod helpers;\npub mod orders;\n";
     let sources = [
         ("lib.rs", library),

@@ -170,11 +170,11 @@ fn judge_damages(was_killed: bool) {
 }
 
 #[test]
-fn damage_of_a_closed_hub_has_no_effect_or_a_name() {
+fn damage_of_a_closed_folder_is_harmless_or_reported() {
     judge_damages(false);
 }
 
 #[test]
-fn damage_of_a_killed_hub_has_no_effect_or_a_name() {
+fn damage_of_a_killed_folder_is_harmless_or_reported() {
     judge_damages(true);
 }

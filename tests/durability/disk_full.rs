@@ -214,11 +214,11 @@ fn fill_disk(to_the_brim: bool) {
 }
 
 #[test]
-fn a_hub_that_has_filled_its_disk_goes_on_when_there_is_room() {
+fn a_hub_that_filled_its_disk_continues_when_space_is_freed() {
     fill_disk(false);
 }
 
 #[test]
-fn a_hub_whose_disk_others_have_filled_goes_on_when_there_is_room() {
+fn a_hub_whose_disk_others_filled_continues_when_space_is_freed() {
     fill_disk(true);
 }

@@ -108,7 +108,7 @@ fn after_a_failed_sync_nothing_is_acknowledged_and_nothing_is_lost() {
 }
 
 #[test]
-fn what_was_acknowledged_survives_a_write_that_finds_no_room() {
+fn acknowledged_commits_survive_a_write_that_finds_no_room() {
     let seed = seed::seed();
     let (_guard, folder) = child::folder();
     let shim = Shim::build(&folder);
@@ -142,7 +142,7 @@ fn calls(shim: &Shim, what: &str, seed: u64, random: &mut Random) -> Vec<u64> {
 }
 
 #[test]
-fn commits_wait_while_descriptors_or_room_are_lacking() {
+fn commits_wait_while_file_descriptors_or_disk_space_are_exhausted() {
     let seed = seed::seed();
     let (_guard, folder) = child::folder();
     let shim = Shim::build(&folder);
@@ -168,7 +168,7 @@ fn commits_wait_while_descriptors_or_room_are_lacking() {
 }
 
 #[test]
-fn an_io_error_of_any_call_loses_nothing_and_hangs_nothing() {
+fn an_io_error_of_any_system_call_loses_nothing_and_hangs_nothing() {
     let seed = seed::seed();
     let (_guard, folder) = child::folder();
     let shim = Shim::build(&folder);

@@ -186,7 +186,7 @@ fn explains(entries: &[Entry], mut disk: Disk, root: &Path) {
 }
 
 #[test]
-fn what_was_acknowledged_survives_a_loss_of_power() {
+fn acknowledged_commits_survive_a_power_loss() {
     let seed = seed::seed();
     let (works, states, steps) = if seed::is_long() { (4, 150, 400) } else { (1, 40, 90) };
     for seed in seed..seed + works {
@@ -202,7 +202,7 @@ fn what_was_acknowledged_survives_a_loss_of_power() {
 }
 
 #[test]
-fn what_was_acknowledged_survives_a_second_loss_of_power() {
+fn acknowledged_commits_survive_a_second_power_loss() {
     let seed = seed::seed();
     let (states, again, steps) = if seed::is_long() { (60, 8, 150) } else { (6, 4, 60) };
     let mut trial = Trial::new(seed, steps);

@@ -116,7 +116,7 @@ async fn an_activity_that_lost_a_race_is_cancelled_and_its_instance_goes_on() ->
 }
 
 #[tokio::test]
-async fn an_execution_that_begins_anew_cancels_what_it_leaves() -> Result<()> {
+async fn continue_as_new_cancels_running_activities() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(anew(0).instance_id("left")).await?;
     has_begun("left").await;
@@ -128,7 +128,7 @@ async fn an_execution_that_begins_anew_cancels_what_it_leaves() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_attempt_that_takes_too_long_is_a_failed_attempt() -> Result<()> {
+async fn an_attempt_timeout_fails_the_attempt() -> Result<()> {
     // By the machine's clock: time does not pass by itself while an activity runs.
     let hub = TaskHub::builder().in_memory().open().await?;
     let run = hub.start(slow_attempts().instance_id("slow")).await?;
@@ -142,7 +142,7 @@ async fn an_attempt_that_takes_too_long_is_a_failed_attempt() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn only_so_many_of_an_activity_run_at_once() -> Result<()> {
+async fn max_concurrent_bounds_the_runs_of_an_activity() -> Result<()> {
     let hub = TestHub::builder().configure(|hub| hub.verify_replay(false)).open().await?;
     assert_eq!(hub.start(wide(200)).await?.result().await?, 200);
     assert_eq!(MOST.load(Ordering::SeqCst), 2);

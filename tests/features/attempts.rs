@@ -42,8 +42,7 @@ async fn tries_child(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[tokio::test]
-async fn an_attempt_is_not_begun_again_when_its_result_finds_the_instance_out_of_memory()
--> Result<()> {
+async fn an_attempt_is_not_repeated_if_its_result_arrives_after_an_eviction() -> Result<()> {
     let hub = TestHub::builder().configure(|hub| hub.live_instances(0)).open().await?;
     let run = hub.start(tries_twice()).await?;
     hub.advance(Duration::from_secs(30)).await;

@@ -147,7 +147,7 @@ async fn open(store: &Arc<Gated>, waiting: usize) -> Result<TaskHub, OpenError> 
 }
 
 #[tokio::test]
-async fn requests_of_clients_that_have_gone_are_not_carried_out() -> Result<()> {
+async fn abandoned_requests_of_clients_are_not_carried_out() -> Result<()> {
     let hub = open(&Gated::new(), 100).await?;
     let run = hub.start(collects().instance_id("run")).await?;
     let ended = hub.start(collects().instance_id("ended")).await?;
@@ -180,7 +180,7 @@ async fn requests_of_clients_that_have_gone_are_not_carried_out() -> Result<()> 
 }
 
 #[tokio::test]
-async fn clients_beyond_the_bound_wait_and_are_served_once_each() -> Result<()> {
+async fn back_pressure_delays_clients_and_serves_each_once() -> Result<()> {
     let hub = open(&Gated::new(), 8).await?;
     let run = hub.start(collects()).await?;
     let blocker = tokio::spawn(hub.start(stops_its_partition(1)));
@@ -207,7 +207,7 @@ async fn clients_beyond_the_bound_wait_and_are_served_once_each() -> Result<()> 
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_while_commits_waited_is_there_once() -> Result<()> {
+async fn requests_acknowledged_during_a_slow_commit_take_effect_once() -> Result<()> {
     let store = Gated::new();
     let hub = open(&store, 4).await?;
     let run = hub.start(collects()).await?;
@@ -253,7 +253,7 @@ async fn what_was_acknowledged_while_commits_waited_is_there_once() -> Result<()
 }
 
 #[tokio::test]
-async fn a_hub_that_stops_answers_clients_that_wait_to_send() -> Result<()> {
+async fn a_shutdown_answers_clients_under_back_pressure() -> Result<()> {
     let store = Gated::new();
     let hub = open(&store, 1).await?;
     let run = hub.start(collects()).await?;
@@ -277,7 +277,7 @@ async fn a_hub_that_stops_answers_clients_that_wait_to_send() -> Result<()> {
 }
 
 #[tokio::test]
-async fn on_a_full_disk_what_adds_work_is_refused() -> Result<()> {
+async fn a_full_disk_rejects_requests_that_add_work() -> Result<()> {
     let store = Gated::new();
     let hub = open(&store, 100).await?;
     let run = hub.start(collects()).await?;
@@ -325,7 +325,7 @@ async fn on_a_full_disk_what_adds_work_is_refused() -> Result<()> {
 }
 
 #[tokio::test]
-async fn on_a_full_disk_what_ends_work_is_accepted() -> Result<()> {
+async fn a_full_disk_accepts_requests_that_end_work() -> Result<()> {
     let store = Gated::new();
     let hub = open(&store, 100).await?;
     let [first, second] = [hub.start(collects()).await?, hub.start(collects()).await?];

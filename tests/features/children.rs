@@ -89,7 +89,7 @@ async fn many(ctx: &OrchestrationContext, count: usize) -> Result<u64> {
 }
 
 #[tokio::test]
-async fn a_failed_child_fails_the_call_and_says_why() -> Result<()> {
+async fn a_failed_child_fails_the_call_with_its_reason() -> Result<()> {
     let hub = TestHub::open().await?;
     let failed = hub.start(sum(14)).await?.result().await.unwrap_err();
     assert_eq!(
@@ -100,7 +100,7 @@ async fn a_failed_child_fails_the_call_and_says_why() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_child_knows_its_parent_and_has_its_tags() -> Result<()> {
+async fn a_child_knows_its_parent_and_inherits_its_tags() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(lineage(2).instance_id("root").tag("who", "ada")).await?;
     assert_eq!(
@@ -114,7 +114,7 @@ async fn a_child_knows_its_parent_and_has_its_tags() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_child_that_nobody_waits_for_any_more_is_terminated() -> Result<()> {
+async fn a_child_whose_task_was_dropped_is_terminated() -> Result<()> {
     let hub = TestHub::open().await?;
     assert!(hub.start(gives_up()).await?.result().await?);
     hub.settle().await;
@@ -125,7 +125,7 @@ async fn a_child_that_nobody_waits_for_any_more_is_terminated() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_started_and_left_goes_on_by_itself() -> Result<()> {
+async fn a_detached_orchestration_outlives_its_starter() -> Result<()> {
     let hub = TestHub::open().await?;
     let id = hub.start(leaves()).await?.result().await?;
     assert_eq!(hub.instance(id.as_str())?.wait_for_completion().await?.parent, None);
@@ -148,7 +148,7 @@ async fn a_terminated_child_fails_the_call() -> Result<()> {
 }
 
 #[tokio::test]
-async fn termination_can_take_the_children_with_it_or_leave_them() -> Result<()> {
+async fn termination_is_recursive_only_on_request() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(calls_waits()).await?;
     hub.settle().await;

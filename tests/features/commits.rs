@@ -7,7 +7,7 @@ use std::time::Duration;
 use durable::client::InstanceQuery;
 use durable::prelude::*;
 use durable::protocol::RuntimeStatus;
-use durable::schedule::{Schedule, ScheduleQuery};
+use durable::schedule::{Schedule, ScheduleError, ScheduleQuery};
 use durable::store::{Commit, MemoryStore, Store, StoreError};
 use durable::testing::TestHub;
 
@@ -54,12 +54,13 @@ async fn a_schedule_is_deleted_by_one_commit() -> Result<()> {
     assert!(hub.stream(ScheduleQuery::new()).try_collect().await?.is_empty());
     hub.advance(Duration::from_hours(2)).await;
     assert_eq!(hub.count(&InstanceQuery::new()).await?, 0, "it starts nothing more");
-    assert!(schedule.delete().await.is_err(), "it is gone");
+    let gone = schedule.delete().await.unwrap_err();
+    assert!(matches!(gone, ScheduleError::NoSuchSchedule(_)), "{gone}");
     Ok(())
 }
 
 #[tokio::test]
-async fn deleting_a_schedule_answers_those_who_wait_for_its_instance() -> Result<()> {
+async fn deleting_a_schedule_answers_the_waiters_of_its_instance() -> Result<()> {
     let hub = open(&Arc::new(Counting::default())).await?;
     let hourly = Schedule::every(Duration::from_hours(1)).of(commits_nothing());
     let schedule = hub.create_schedule("s", hourly).await?;

@@ -76,7 +76,7 @@ async fn a_timeout_fires_after_a_retry_with_many_sleepers() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_timer_is_lost_when_a_commit_overtakes_the_answer_of_the_store() -> Result<()> {
+async fn no_timer_is_lost_if_a_commit_overtakes_a_read_of_due_times() -> Result<()> {
     let store = Arc::new(Racing::default());
     let hub = crowded(store, 2 * MANY, 3).await?;
     hub.advance(301 * MINUTE).await;

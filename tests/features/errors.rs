@@ -127,7 +127,7 @@ where
 }
 
 #[tokio::test]
-async fn an_error_type_says_which_of_its_values_are_not_retried() -> Result<()> {
+async fn an_error_type_decides_which_of_its_values_are_not_retried() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(pay("stolen".into())).await?;
     let failed = failure(run.result().await);
@@ -143,7 +143,7 @@ async fn an_error_type_says_which_of_its_values_are_not_retried() -> Result<()> 
 }
 
 #[tokio::test]
-async fn an_error_type_that_is_final_as_a_whole_is_not_retried() -> Result<()> {
+async fn an_error_type_that_is_non_retriable_as_a_whole_is_not_retried() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(reserves()).await?;
     run.result().await.unwrap_err();
@@ -163,7 +163,7 @@ async fn the_error_of_a_child_decides_whether_the_child_is_retried() -> Result<(
 }
 
 #[tokio::test]
-async fn that_an_error_is_final_is_recorded_with_it() -> Result<()> {
+async fn non_retriability_is_recorded_with_the_error() -> Result<()> {
     let hub = TestHub::open().await?;
     hub.start(pay("stolen".into()).instance_id("order")).await?.result().await.unwrap_err();
     let hub = hub.crash().await?;
@@ -179,7 +179,7 @@ async fn that_an_error_is_final_is_recorded_with_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_mock_may_fail_with_an_error_that_is_final() -> Result<()> {
+async fn a_mock_may_fail_with_a_non_retriable_error() -> Result<()> {
     let hub = TestHub::builder()
         .mock::<pay_by_card>(|card| Err(PaymentError::Declined(card)))
         .open()
@@ -191,7 +191,7 @@ async fn a_mock_may_fail_with_an_error_that_is_final() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_error_of_an_operation_says_whether_it_is_final() -> Result<()> {
+async fn the_error_of_an_operation_tells_whether_it_is_retriable() -> Result<()> {
     let hub = TestHub::open().await?;
     assert!(hub.start(is_hopeless("stolen".into())).await?.result().await?);
     assert!(!hub.start(is_hopeless("ok".into())).await?.result().await?);
@@ -374,7 +374,7 @@ fn texts(error: &dyn StdError) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_chain_of_errors_says_nothing_twice() -> Result<()> {
+async fn a_chain_of_errors_repeats_no_text() -> Result<()> {
     let hub = TestHub::open().await?;
     let failed = hub.start(levels(4, "no card".into())).await?.result().await.unwrap_err();
     let twice = "orchestration `levels` failed: orchestration `levels` failed";

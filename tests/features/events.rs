@@ -113,7 +113,7 @@ async fn tells(ctx: &OrchestrationContext, whom: String) -> Result<()> {
 }
 
 #[tokio::test]
-async fn events_come_in_order_whether_they_are_waited_for_or_not() -> Result<()> {
+async fn events_arrive_in_order_whether_early_or_late() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(gather(4)).await?;
     for n in 0..4_u32 {
@@ -125,7 +125,7 @@ async fn events_come_in_order_whether_they_are_waited_for_or_not() -> Result<()>
 }
 
 #[tokio::test]
-async fn ten_thousand_events_are_kept_until_they_are_waited_for() -> Result<()> {
+async fn ten_thousand_early_events_are_kept_until_awaited() -> Result<()> {
     let hub = TestHub::builder().configure(|hub| hub.verify_replay(false)).open().await?;
     let run = hub.start(gather(10_000).start_at(Duration::from_mins(1))).await?;
     for n in 0..10_000_u32 {
@@ -137,7 +137,7 @@ async fn ten_thousand_events_are_kept_until_they_are_waited_for() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_typed_event_is_raised_and_waited_for_by_its_type() -> Result<()> {
+async fn a_typed_event_is_raised_and_awaited_by_its_type() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(patient()).await?;
     hub.advance(Duration::from_secs(2 * 3600 + 1)).await;
@@ -168,7 +168,7 @@ async fn an_event_of_a_dropped_wait_goes_to_the_next() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_handed_on_event_is_read_at_once_not_with_the_next_timer() -> Result<()> {
+async fn an_event_that_a_dropped_wait_passes_on_is_read_immediately() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(handed_on().instance_id("handed-on")).await?;
     hub.raise_event_after(Duration::from_secs(5), "handed-on", "n", &7)?;
@@ -187,7 +187,7 @@ async fn events_stay_in_order_when_an_older_wait_is_dropped() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_an_error_that_can_be_survived() -> Result<()> {
+async fn an_unreadable_event_is_an_error_that_the_orchestrator_can_handle() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(forgiving()).await?;
     run.raise_event("n", &"seven").await?;
@@ -210,7 +210,7 @@ async fn instances_send_events_to_each_other() -> Result<()> {
 }
 
 #[tokio::test]
-async fn events_for_nobody_are_refused_by_name() -> Result<()> {
+async fn events_for_missing_or_ended_instances_are_rejected() -> Result<()> {
     let hub = TestHub::builder().configure(|hub| hub.max_payload(1024)).open().await?;
     let nobody = hub.instance("nobody")?.raise_event("n", &1).await;
     assert_eq!(nobody.unwrap_err().to_string(), "there is no instance `nobody`");

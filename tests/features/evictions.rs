@@ -70,7 +70,7 @@ async fn begin<F: Future>(mut future: Pin<&mut F>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_attempt_whose_result_is_on_its_way_is_not_run_again() -> Result<()> {
+async fn an_attempt_whose_result_is_in_flight_does_not_run_again_after_an_eviction() -> Result<()> {
     let hub = TaskHub::builder()
         .in_memory()
         .only_registered()

@@ -105,7 +105,7 @@ async fn nested(ctx: &OrchestrationContext, levels: u32) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_failure_that_comes_up_through_many_levels_stays_small() -> Result<()> {
+async fn a_failure_that_passes_through_many_levels_stays_small() -> Result<()> {
     let hub = TestHub::builder().configure(|hub| hub.verify_replay(false)).open().await?;
     let levels = 300;
     let run = hub.start(nested(levels).instance_id(format!("level-{levels}"))).await?;

@@ -1,6 +1,5 @@
-//! The test kit itself: mocks, events at a time, restarts, recorded histories.
+//! The test kit: mocks, events at a chosen time, restarts and crashes of a hub.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -9,28 +8,25 @@ use durable::client::{HubError, ManageError, ResultError};
 use durable::prelude::*;
 use durable::protocol::{EventKind, FailureDetails};
 use durable::task::Definition;
-use durable::testing::{
-    HistoryFileError, RecordedHistory, TestHub, verify_replay, verify_replay_strictly,
-    verify_replay_with,
-};
+use durable::testing::TestHub;
 use serde::{Deserialize, Serialize};
 
 const DAY: Duration = Duration::from_hours(24);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Item {
+pub(super) struct Item {
     name: String,
     cents: u32,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("short by {by}")]
-struct Declined {
-    by: u32,
+pub(super) struct Declined {
+    pub(super) by: u32,
 }
 
 #[activity]
-async fn charge(_account: &str, _items: &[Item]) -> Result<u32, Declined> {
+pub(super) async fn charge(_account: &str, _items: &[Item]) -> Result<u32, Declined> {
     unreachable!("a test charges nobody")
 }
 
@@ -40,17 +36,17 @@ async fn now_and_then() -> Result<String> {
 }
 
 #[activity]
-fn archive(_ctx: &ActivityContext, _file: &Path, _item: &Item) {
+pub(super) fn archive(_ctx: &ActivityContext, _file: &Path, _item: &Item) {
     unreachable!("a test archives nothing")
 }
 
 #[activity]
-async fn twice(n: u64) -> u64 {
+pub(super) async fn twice(n: u64) -> u64 {
     2 * n
 }
 
 #[orchestrator]
-async fn buy(ctx: &OrchestrationContext, account: String, cents: u32) -> Result<String> {
+pub(super) async fn buy(ctx: &OrchestrationContext, account: String, cents: u32) -> Result<String> {
     let item = Item { name: "tea".into(), cents };
     archive(Path::new("orders/1"), &item).await?;
     match charge(&account, &[item]).await {
@@ -74,7 +70,7 @@ async fn hasty(ctx: &OrchestrationContext) -> Result<bool> {
 }
 
 #[orchestrator]
-async fn four_times(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
+pub(super) async fn four_times(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
     Ok(twice(twice(n).await?).await?)
 }
 
@@ -97,22 +93,8 @@ async fn sign_off(ctx: &OrchestrationContext) -> Result<Option<String>> {
     }
 }
 
-/// As `four_times`, with the second call made something else.
-#[orchestrator]
-async fn changed_four_times(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
-    let first = twice(n).await?;
-    ctx.create_timer(DAY).await;
-    Ok(2 * first)
-}
-
-/// As `four_times`, with a value in it made something else.
-#[orchestrator]
-async fn other_four_times(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
-    Ok(twice(twice(n + 1).await?).await?)
-}
-
 #[tokio::test]
-async fn a_mock_is_typed_as_what_it_stands_for() -> Result<()> {
+async fn a_mock_has_the_types_of_its_activity() -> Result<()> {
     let hub = TestHub::builder()
         .mock::<archive>(|(_, _)| Ok(()))
         .mock::<charge>(|(account, items)| match (&*account, &*items) {
@@ -134,7 +116,7 @@ async fn a_mock_is_typed_as_what_it_stands_for() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_mock_sees_its_attempt_and_its_panic_is_a_failure() -> Result<()> {
+async fn a_mock_sees_its_attempt_and_its_panic_fails_the_attempt() -> Result<()> {
     let hub = TestHub::builder()
         .mock_with_context::<now_and_then>(|ctx, ()| match ctx.attempt() {
             1 => panic!("out of luck"),
@@ -160,7 +142,7 @@ fn failed_attempt(event: durable::protocol::HistoryEvent) -> Option<String> {
 }
 
 #[tokio::test]
-async fn what_never_ends_lets_time_pass_until_it_is_given_up() -> Result<()> {
+async fn a_mock_that_never_returns_lets_virtual_time_pass_until_its_timeout() -> Result<()> {
     let hub = TestHub::builder().never::<now_and_then>().open().await?;
     let began = hub.now();
     assert!(hub.start(hasty()).await?.result().await?);
@@ -177,7 +159,7 @@ async fn what_never_ends_lets_time_pass_until_it_is_given_up() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_activity_takes_virtual_time_before_its_mock_answers() -> Result<()> {
+async fn a_mock_may_take_virtual_time() -> Result<()> {
     let hours = Duration::from_hours(3);
     let hub = TestHub::builder().mock_after::<twice>(hours, |n| Ok(n + 1)).open().await?;
     let began = hub.now();
@@ -190,7 +172,7 @@ async fn an_activity_takes_virtual_time_before_its_mock_answers() -> Result<()> 
 }
 
 #[tokio::test]
-async fn the_time_of_a_mock_counts_against_the_timeouts() -> Result<()> {
+async fn the_virtual_time_of_a_mock_counts_towards_timeouts() -> Result<()> {
     let attempt = Duration::from_mins(5);
     for (time, passed) in [
         (attempt, Some(attempt)),
@@ -215,7 +197,7 @@ async fn the_time_of_a_mock_counts_against_the_timeouts() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_error_or_a_panic_of_a_mock_that_takes_time_is_a_failed_attempt() -> Result<()> {
+async fn an_error_or_panic_of_a_slow_mock_is_a_failed_attempt() -> Result<()> {
     let attempts = AtomicU32::new(0);
     let hub = TestHub::builder()
         .mock_after::<now_and_then>(Duration::from_mins(1), move |()| {
@@ -234,7 +216,7 @@ async fn an_error_or_a_panic_of_a_mock_that_takes_time_is_a_failed_attempt() -> 
 }
 
 #[tokio::test]
-async fn an_attempt_of_a_mock_that_takes_time_begins_again_after_a_restart() -> Result<()> {
+async fn an_attempt_of_a_slow_mock_begins_again_after_a_restart() -> Result<()> {
     let hours = Duration::from_hours(3);
     let hub = TestHub::builder().mock_after::<twice>(hours, |n| Ok(2 * n)).open().await?;
     let began = hub.now();
@@ -251,7 +233,7 @@ async fn an_attempt_of_a_mock_that_takes_time_begins_again_after_a_restart() -> 
 }
 
 #[tokio::test]
-async fn what_never_ends_does_not_keep_a_hub_from_being_shut_down() -> Result<()> {
+async fn a_mock_that_never_returns_does_not_block_a_shutdown() -> Result<()> {
     let hub = TestHub::builder().never::<now_and_then>().open().await?;
     let run = hub.start(hasty().instance_id("hasty")).await?;
     hub.settle().await;
@@ -264,8 +246,7 @@ async fn what_never_ends_does_not_keep_a_hub_from_being_shut_down() -> Result<()
 }
 
 #[tokio::test]
-async fn an_orchestrator_can_be_mocked_and_is_called_once_however_often_it_is_replayed()
--> Result<()> {
+async fn a_mocked_orchestrator_is_called_once_across_replays() -> Result<()> {
     let hub = TestHub::builder().mock_orchestrator::<four_times>(|n| Ok(100 * n)).open().await?;
     assert_eq!(hub.start(daily_sum(3)).await?.result().await?, 300);
     assert_eq!(hub.start(four_times(7)).await?.result().await?, 700);
@@ -280,7 +261,7 @@ async fn an_orchestrator_can_be_mocked_and_is_called_once_however_often_it_is_re
 }
 
 #[tokio::test]
-async fn what_is_mocked_is_registered_and_the_calls_of_others_are_known_too() -> Result<()> {
+async fn a_mock_registers_its_activity_and_calls_of_others_are_recorded_too() -> Result<()> {
     let hub = TestHub::builder()
         .configure(|hub| hub.only_registered().register::<four_times>())
         .mock::<twice>(|n| Ok(n + 1))
@@ -296,7 +277,7 @@ async fn what_is_mocked_is_registered_and_the_calls_of_others_are_known_too() ->
 }
 
 #[tokio::test]
-async fn an_event_comes_at_its_time_while_a_result_is_waited_for() -> Result<()> {
+async fn raise_event_after_delivers_at_its_time_while_a_result_is_awaited() -> Result<()> {
     let hub = TestHub::open().await?;
     let began = hub.now();
     let run = hub.start(sign_off().instance_id("in-time")).await?;
@@ -316,7 +297,7 @@ async fn an_event_comes_at_its_time_while_a_result_is_waited_for() -> Result<()>
 }
 
 #[tokio::test]
-async fn of_two_events_the_earlier_comes_first() -> Result<()> {
+async fn events_raised_after_delays_arrive_in_order_of_time() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(sign_off().instance_id("two")).await?;
     hub.raise_event_after(2 * DAY, "two", "Approval", &"second")?;
@@ -326,7 +307,7 @@ async fn of_two_events_the_earlier_comes_first() -> Result<()> {
 }
 
 #[tokio::test]
-async fn somebody_outside_can_make_things_go_on() -> Result<()> {
+async fn a_concurrent_client_advances_an_awaited_instance() -> Result<()> {
     #[orchestrator]
     async fn told_to_sleep(ctx: &OrchestrationContext) -> Result<u32> {
         let days = ctx.wait_for_external_event::<u32>("sleep").await?;
@@ -347,7 +328,7 @@ async fn somebody_outside_can_make_things_go_on() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_restart_keeps_instances_time_mocks_and_events_to_come() -> Result<()> {
+async fn reopen_keeps_instances_time_mocks_and_pending_events() -> Result<()> {
     let hub = TestHub::builder().mock::<twice>(|n| Ok(3 * n)).open().await?;
     hub.start(daily_sum(4).instance_id("sum")).await?;
     hub.start(sign_off().instance_id("sign_off")).await?;
@@ -365,7 +346,7 @@ async fn a_restart_keeps_instances_time_mocks_and_events_to_come() -> Result<()>
 }
 
 #[tokio::test]
-async fn after_a_crash_what_was_running_runs_again() -> Result<()> {
+async fn an_activity_that_a_crash_interrupts_runs_again() -> Result<()> {
     let hub = TestHub::open().await?;
     hub.start(gated().instance_id("gated")).await?;
     while GATE_RUNS.load(Ordering::SeqCst) == 0 {
@@ -394,127 +375,9 @@ async fn gated(ctx: &OrchestrationContext) -> Result<u32> {
     Ok(gate().await?)
 }
 
-#[tokio::test]
-async fn a_history_is_saved_read_again_and_replayed() -> Result<()> {
-    let history = recorded().await?;
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("histories/v1/four_times.json");
-    history.save(&path)?;
-    let loaded = RecordedHistory::load(&path)?;
-    assert_eq!(loaded, history);
-    assert_eq!((loaded.name(), loaded.version()), ("four_times", None));
-    assert_eq!(loaded.instance_id().as_str(), "q");
-    verify_replay(&loaded)?;
-    verify_replay_strictly(&loaded)?;
-
-    // Formatted for people: one fact per line, values as plain JSON.
-    let text = fs::read_to_string(&path)?;
-    for line in [r#"  "format": 1,"#, r#"  "name": "four_times","#, r#"          "result": 10"#] {
-        assert!(text.lines().any(|it| it == line), "{line}\n{text}");
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_history_that_somebody_has_formatted_is_the_same() -> Result<()> {
-    let hub = TestHub::builder()
-        .mock::<archive>(|_| Ok(()))
-        .mock::<charge>(|_| Err(Declined { by: 1 }))
-        .open()
-        .await?;
-    let run = hub.start(buy("a b".into(), 3)).await?;
-    run.result().await?;
-    let history = RecordedHistory::of(&run).await?;
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("buy.json");
-    let spread =
-        serde_json::to_string(&history)?.replace(",\"", " ,\r\n\t \"").replace("[{", "[ {");
-    fs::write(&path, spread)?;
-    assert_eq!(RecordedHistory::load(&path)?, history);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_file_that_is_no_history_is_named_with_the_line() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("h.json");
-    let missing = RecordedHistory::load(&path).unwrap_err();
-    assert!(matches!(missing, HistoryFileError::Read { .. }), "{missing}");
-
-    let good = serde_json::to_string_pretty(&recorded().await?)?;
-    let error = |text: String| {
-        fs::write(&path, text).unwrap();
-        let error = RecordedHistory::load(&path).unwrap_err().to_string();
-        error.replace(&path.display().to_string(), "h.json")
-    };
-    let unknown = error(good.replace("TaskCompleted", "TaskDone"));
-    let line = 1 + good.lines().position(|line| line.contains("TaskCompleted")).unwrap();
-    let expected = format!("h.json:{line}:");
-    assert!(unknown.starts_with(&expected), "{unknown}");
-    assert!(unknown.contains("not a recorded history: unknown variant `TaskDone`"));
-    assert!(error("{\n}".into()).starts_with("h.json:2:1: not a recorded history: missing"));
-    assert_eq!(
-        error(good.replace("\"format\": 1", "\"format\": 2")),
-        "the recorded history `h.json` has format 2, and this release reads formats up to 1; \
-         record it with this release, or use a later one"
-    );
-    Ok(())
-}
-
-#[tokio::test]
-async fn changed_code_is_told_where_it_first_differs_with_both_sides() -> Result<()> {
-    let history = recorded().await?;
-    let divergence = verify_replay_with::<changed_four_times>(&history).unwrap_err();
-    assert_eq!(divergence.code(), Some("DURABLE0101"));
-    let report = divergence.to_string();
-    let (due, here) = ("due 2026-01-02T00:00:00.000000Z", file!());
-    for part in [
-        "orchestration `changed_four_times` (instance `q`) no longer does what its history recorded",
-        &format!("  event 7 recorded     activity `twice`, asked for at {here}:"),
-        &format!("  this replay          wants a timer {due}\n  asked for at         {here}:"),
-        "the orchestrator's code was changed while this instance was running",
-    ] {
-        assert!(report.contains(part), "{part}\n\n{report}");
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_replay_is_by_kind_and_name_and_can_be_to_the_letter() -> Result<()> {
-    let history = recorded().await?;
-    verify_replay_with::<other_four_times>(&history)?;
-
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("q.json");
-    let text = serde_json::to_string_pretty(&history)?;
-    fs::write(&path, text.replace("\"input\": 5", "\"input\": 6"))?;
-    let other = RecordedHistory::load(&path)?;
-    // What was called with 6 gives 10, says the history, and so 10 goes into the next call.
-    verify_replay_strictly(&other)?;
-    fs::write(&path, text.replace("\"result\": 10", "\"result\": 11"))?;
-    let other = RecordedHistory::load(&path)?;
-    verify_replay(&other)?;
-    let divergence = verify_replay_strictly(&other).unwrap_err();
-    assert_eq!(divergence.code(), Some("DURABLE0104"));
-    assert!(divergence.report().contains("wants activity `twice` with 11"), "{divergence}");
-
-    fs::write(&path, text.replace("\"name\": \"four_times\"", "\"name\": \"gone\""))?;
-    let divergence = verify_replay(&RecordedHistory::load(&path)?).unwrap_err();
-    assert_eq!(divergence.code(), Some("DURABLE0103"));
-    assert!(divergence.report().contains("orchestration `gone` (instance `q`) is not registered"));
-    Ok(())
-}
-
-async fn recorded() -> Result<RecordedHistory> {
-    let hub = TestHub::open().await?;
-    let run = hub.start(four_times(5).instance_id("q")).await?;
-    run.result().await?;
-    Ok(RecordedHistory::of(&run).await?)
-}
-
 /// What a call is made of, as a type: nothing, the one thing, or all of them, owned.
 #[test]
-fn the_input_of_a_definition_is_what_a_call_is_made_of() {
+fn the_input_type_of_a_definition_is_its_parameters_owned() {
     fn is<F: Definition<Input = T>, T>() {}
     is::<now_and_then, ()>();
     is::<twice, u64>();

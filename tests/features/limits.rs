@@ -33,7 +33,7 @@ async fn measures_twice(ctx: &OrchestrationContext, size: usize) -> Result<[Stri
 }
 
 #[tokio::test]
-async fn a_running_instance_keeps_the_limits_with_which_it_began() -> Result<()> {
+async fn a_running_instance_keeps_the_limits_of_its_start() -> Result<()> {
     let large = 100_000;
     let small = 1_000;
     for (before, after) in [(large, small), (small, large)] {
@@ -77,7 +77,7 @@ impl Chatty {
 }
 
 #[tokio::test]
-async fn an_operation_that_signals_without_end_fails() -> Result<()> {
+async fn an_operation_that_signals_endlessly_fails_at_the_limit() -> Result<()> {
     let hub = TestHub::builder().configure(|hub| hub.max_actions(100)).open().await?;
     let failed = hub.call_entity(Chatty::at("a").shout()).await.unwrap_err().to_string();
     assert!(failed.contains("this operation has sent 100 signals and starts"), "{failed}");

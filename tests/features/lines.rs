@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use durable::client::{ManageError, ResultError};
 use durable::prelude::*;
 use durable::store::MemoryStore;
 use durable::testing::{TestHub, TestHubBuilder};
@@ -108,7 +109,7 @@ async fn line_lunch(ctx: &OrchestrationContext) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_failure_that_is_judged_after_a_suspension_is_logged_then() -> Result<()> {
+async fn a_failure_during_a_suspension_is_logged_when_it_is_handled() -> Result<()> {
     listen();
     let store = Arc::default();
     let hub = evicting(&store).open().await?;
@@ -137,11 +138,11 @@ async fn a_failed_or_panicking_instance_is_logged_once() -> Result<()> {
     let store = Arc::default();
     let hub = evicting(&store).open().await?;
     let failed = hub.start(line_retries(9, "4111".to_owned()).instance_id("line-failed")).await?;
-    assert!(failed.result().await.is_err());
+    assert!(matches!(failed.result().await, Err(ResultError::Failed(_))));
     let long = "long ".repeat(1000);
     for (id, text) in [("line-panics", "oh no".to_owned()), ("line-long", long)] {
         let run = hub.start(line_panics(text).instance_id(id)).await?;
-        assert!(run.result().await.is_err());
+        assert!(matches!(run.result().await, Err(ResultError::Failed(_))));
     }
     hub.start(line_parent("line-child".to_owned()).instance_id("line-parent"))
         .await?
@@ -150,7 +151,7 @@ async fn a_failed_or_panicking_instance_is_logged_once() -> Result<()> {
     TaskHub::clone(&hub).shutdown().await?;
     let hub = evicting(&store).open().await?;
     let failed = hub.find_instance::<line_retries>("line-failed").await?.unwrap();
-    assert!(failed.result().await.is_err());
+    assert!(matches!(failed.result().await, Err(ResultError::Failed(_))));
     assert_eq!(told("line-failed"), [RETRIED, RETRIED, FAILED]);
     assert_eq!(told("line-panics"), [FAILED]);
     assert_eq!(told("line-long"), [FAILED]);
@@ -198,7 +199,8 @@ async fn an_instance_that_does_not_fit_its_history_is_logged_once() -> Result<()
         // The first one suspends the instance, and is recorded behind that as the others are.
         run.raise_event("go", &"4111".to_owned()).await?;
         hub.settle().await;
-        assert!(run.resume("does it fit?").await.is_err());
+        let refused = run.resume("does it fit?").await.unwrap_err();
+        assert!(matches!(refused, ManageError::StillSuspended(_)), "{refused}");
         TaskHub::clone(&hub).shutdown().await?;
         let lines = lines_with("instance", id);
         assert_eq!(lines.len(), 1, "{lines:?}");

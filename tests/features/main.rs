@@ -12,7 +12,6 @@ mod by_name;
 mod call_options;
 mod children;
 mod commits;
-mod conformance;
 mod context;
 mod continue_as_new;
 #[path = "../support/delegate.rs"]
@@ -24,6 +23,8 @@ mod errors;
 mod events;
 mod evictions;
 mod failures;
+#[path = "../support/folder.rs"]
+mod folder;
 mod handles;
 mod histories;
 mod json_server;
@@ -36,6 +37,7 @@ mod observability;
 mod parameters;
 mod progress;
 mod queries;
+mod recorded_histories;
 mod residents;
 mod retries;
 mod rewinds;
@@ -44,3 +46,5 @@ mod store;
 mod suspensions;
 mod timers;
 mod values;
+
+durable::testing::test_store!("sled", folder::Folder::new());

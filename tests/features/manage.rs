@@ -73,7 +73,7 @@ async fn status<O: durable::Orchestrator>(run: &OrchestrationHandle<O>) -> Resul
 }
 
 #[tokio::test]
-async fn what_comes_for_a_suspended_instance_waits_until_it_is_resumed() -> Result<()> {
+async fn events_and_results_of_a_suspended_instance_wait_for_resume() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(waits_an_hour()).await?;
     run.suspend("lunch").await?;
@@ -92,7 +92,7 @@ async fn what_comes_for_a_suspended_instance_waits_until_it_is_resumed() -> Resu
 }
 
 #[tokio::test]
-async fn a_timer_that_was_due_meanwhile_fires_when_its_instance_is_resumed() -> Result<()> {
+async fn a_timer_that_became_due_during_a_suspension_fires_at_resume() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(waits_an_hour()).await?;
     run.suspend("").await?;
@@ -103,7 +103,7 @@ async fn a_timer_that_was_due_meanwhile_fires_when_its_instance_is_resumed() -> 
 }
 
 #[tokio::test]
-async fn a_terminated_instance_has_ended_and_says_why() -> Result<()> {
+async fn a_terminated_instance_has_ended_with_the_reason() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(waits_an_hour()).await?;
     run.terminate("not wanted any more").await?;
@@ -117,7 +117,7 @@ async fn a_terminated_instance_has_ended_and_says_why() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_rewound_instance_tries_only_what_had_failed() -> Result<()> {
+async fn rewind_repeats_only_what_had_failed() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(steps("one".into())).await?;
     run.result().await.unwrap_err();
@@ -132,7 +132,7 @@ async fn a_rewound_instance_tries_only_what_had_failed() -> Result<()> {
 }
 
 #[tokio::test]
-async fn several_failures_are_rewound_at_once_and_again() -> Result<()> {
+async fn rewind_repeats_several_failures_and_can_be_repeated() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(all_at_once("several".into())).await?;
     run.result().await.unwrap_err();
@@ -145,7 +145,7 @@ async fn several_failures_are_rewound_at_once_and_again() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_rewind_goes_down_to_the_child_that_had_failed() -> Result<()> {
+async fn rewind_descends_to_the_failed_child() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(parent("child".into())).await?;
     run.result().await.unwrap_err();
@@ -158,7 +158,7 @@ async fn a_rewind_goes_down_to_the_child_that_had_failed() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_went_on_after_its_failure_cannot_be_rewound() -> Result<()> {
+async fn rewind_is_rejected_if_the_orchestrator_continued_after_the_failure() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(compensates("compensated".into())).await?;
     run.result().await.unwrap_err();
@@ -170,7 +170,7 @@ async fn what_went_on_after_its_failure_cannot_be_rewound() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_instance_is_restarted_in_its_place_or_beside() -> Result<()> {
+async fn restart_keeps_the_id_or_takes_another() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(steps("restarted".into()).instance_id("s").tag("team", "a")).await?;
     run.result().await.unwrap_err();
@@ -190,7 +190,7 @@ async fn an_instance_is_restarted_in_its_place_or_beside() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_id_may_be_used_again_if_its_instance_makes_way() -> Result<()> {
+async fn a_start_may_replace_an_instance_in_a_permitted_status() -> Result<()> {
     let hub = TestHub::open().await?;
     let first = hub.start(waits_an_hour().instance_id("w")).await?;
     let taken = hub.start(waits_an_hour().instance_id("w")).await.unwrap_err();
@@ -210,7 +210,7 @@ async fn an_id_may_be_used_again_if_its_instance_makes_way() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_purged_is_gone_and_its_id_free() -> Result<()> {
+async fn a_purged_instance_is_gone_and_its_id_is_free() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(waits_an_hour().instance_id("w")).await?;
     let running = run.purge().await.unwrap_err();
@@ -224,7 +224,7 @@ async fn what_is_purged_is_gone_and_its_id_free() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_purge_takes_the_children_along() -> Result<()> {
+async fn purge_recursively_removes_the_children() -> Result<()> {
     let hub = TestHub::open().await?;
     mend("purged");
     let run = hub.start(parent("purged".into())).await?;
@@ -257,14 +257,15 @@ async fn a_recursive_purge_spares_an_instance_that_only_has_the_id_of_a_child() 
 
     assert_eq!(run.purge_recursively().await?, 2);
     for left in ["stranger", "reused", "second"] {
-        assert!(hub.instance(left)?.status().await.is_ok(), "`{left}` was purged");
+        let status = hub.instance(left)?.status().await?;
+        assert_eq!(status.runtime_status, RuntimeStatus::Completed, "{left}");
     }
     assert_eq!(second.purge_recursively().await?, 2);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_recursive_purge_ends_where_an_instance_called_its_own_id() -> Result<()> {
+async fn a_recursive_purge_ends_if_an_instance_called_its_own_id() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(claims(vec!["own".into(), "own".into()]).instance_id("own")).await?;
     assert_eq!(run.result().await?, 2);
@@ -322,7 +323,7 @@ async fn a_pending_instance_can_be_suspended_and_terminated() -> Result<()> {
 }
 
 #[tokio::test]
-async fn nobody_can_do_anything_to_an_instance_that_is_not_there() -> Result<()> {
+async fn every_operation_on_a_missing_instance_reports_it() -> Result<()> {
     let hub = TestHub::open().await?;
     let nobody = hub.instance("nobody")?;
     for refused in [
@@ -335,8 +336,10 @@ async fn nobody_can_do_anything_to_an_instance_that_is_not_there() -> Result<()>
     ] {
         assert_eq!(refused.unwrap_err().to_string(), "there is no instance `nobody`");
     }
-    assert!(nobody.wait_for_start().await.is_err());
-    assert!(nobody.wait_for_completion().await.is_err());
-    assert!(hub.instance("no/body").is_err());
+    for refused in [nobody.wait_for_start().await, nobody.wait_for_completion().await.map(drop)] {
+        assert_eq!(refused.unwrap_err().to_string(), "there is no instance `nobody`");
+    }
+    let refused = hub.instance("no/body").unwrap_err().to_string();
+    assert!(refused.starts_with("`no/body` cannot be an instance id: "), "{refused}");
     Ok(())
 }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use durable::RuntimeStatus;
-use durable::client::{LifecycleError, LifecycleEvents, LifecycleKind, Retention, StartError};
+use durable::client::{
+    LifecycleError, LifecycleEvents, LifecycleKind, ResultError, Retention, StartError,
+};
 use durable::prelude::*;
 use durable::protocol::{EventKind, TraceContext};
 use durable::store::MemoryStore;
@@ -59,7 +61,7 @@ async fn notes(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[tokio::test]
-async fn what_is_replayed_is_neither_logged_nor_counted_again() -> Result<()> {
+async fn a_replay_logs_and_counts_nothing() -> Result<()> {
     listen();
     let store = Arc::new(MemoryStore::default());
     let open = || {
@@ -122,7 +124,7 @@ fn has(span: &Fields, expected: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn what_is_logged_carries_who_logs_it() -> Result<()> {
+async fn log_lines_carry_the_ids_of_their_instance() -> Result<()> {
     listen();
     let hub = TestHub::open().await?;
     let run = hub.start(spanned(1).instance_id("spanned").trace_context(trace())).await?;
@@ -185,7 +187,7 @@ async fn traced_places(ctx: &OrchestrationContext, depth: u32) -> Result<Vec<Str
 }
 
 #[tokio::test]
-async fn all_that_an_instance_leads_to_is_part_of_its_trace() -> Result<()> {
+async fn all_work_of_an_instance_is_part_of_its_trace() -> Result<()> {
     listen();
     let hub = TestHub::open().await?;
     let context = trace().with_tracestate("vendor=1");
@@ -215,7 +217,7 @@ async fn all_that_an_instance_leads_to_is_part_of_its_trace() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_trace_context_that_is_none_is_refused() -> Result<()> {
+async fn an_invalid_trace_context_is_rejected() -> Result<()> {
     let hub = TestHub::open().await?;
     let context = TraceContext { traceparent: "00-1-2-3".to_owned(), tracestate: None };
     let refused = hub.start(notes().instance_id("untraced").trace_context(context)).await;
@@ -273,7 +275,7 @@ fn told(events: &mut LifecycleEvents) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_life_of_an_instance_is_told_in_order() -> Result<()> {
+async fn lifecycle_events_of_an_instance_come_in_order() -> Result<()> {
     let hub = TestHub::open().await?;
     let mut events = hub.lifecycle();
     let run = hub.start(watched().instance_id("a")).await?;
@@ -282,7 +284,7 @@ async fn the_life_of_an_instance_is_told_in_order() -> Result<()> {
     run.suspend("later still").await?;
     run.resume("now").await?;
     run.raise_event("good", &false).await?;
-    assert!(run.result().await.is_err());
+    assert!(matches!(run.result().await, Err(ResultError::Failed(_))));
     assert_eq!(
         told(&mut events),
         ["a Suspended Suspended", "a Resumed Running", "a Failed Failed"],
@@ -301,7 +303,7 @@ async fn the_life_of_an_instance_is_told_in_order() -> Result<()> {
 }
 
 #[tokio::test]
-async fn children_later_starts_and_replaced_instances_are_told_too() -> Result<()> {
+async fn lifecycle_events_cover_children_delayed_starts_and_replacements() -> Result<()> {
     let hub = TestHub::open().await?;
     let mut events = hub.lifecycle();
     hub.start(calls_watched().instance_id("parent")).await?;
@@ -341,7 +343,7 @@ async fn children_later_starts_and_replaced_instances_are_told_too() -> Result<(
 }
 
 #[tokio::test]
-async fn what_retention_removes_is_told() -> Result<()> {
+async fn lifecycle_events_cover_retention() -> Result<()> {
     let retention = Retention::all(Duration::from_mins(1));
     let hub = TestHub::builder().configure(|hub| hub.retention(retention)).open().await?;
     let mut events = hub.lifecycle();
@@ -355,7 +357,7 @@ async fn what_retention_removes_is_told() -> Result<()> {
 }
 
 #[tokio::test]
-async fn who_is_too_slow_is_told_how_much_was_missed_and_the_end_is_told() -> Result<()> {
+async fn a_slow_listener_learns_what_it_missed_and_that_the_hub_stopped() -> Result<()> {
     let hub = TestHub::builder().configure(|hub| hub.verify_replay(false)).open().await?;
     let mut events = hub.lifecycle();
     hub.start(told_many(2100)).await?.result().await?;
@@ -389,17 +391,17 @@ async fn counted(ctx: &OrchestrationContext, fails: bool) -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_becomes_durable_is_counted_once() -> Result<()> {
+async fn metrics_count_what_became_durable_once() -> Result<()> {
     listen();
     let hub = TestHub::open().await?;
     hub.start(counted(false)).await?.result().await?;
     hub.start(counted(false)).await?.result().await?;
     let failed = hub.start(counted(true)).await?;
-    assert!(failed.result().await.is_err());
+    assert!(matches!(failed.result().await, Err(ResultError::Failed(_))));
     let stopped = hub.start(counted(false)).await?;
     stopped.terminate("").await?;
     failed.rewind("again").await?;
-    assert!(failed.result().await.is_err());
+    assert!(matches!(failed.result().await, Err(ResultError::Failed(_))));
     hub.settle().await;
     assert_eq!(count("durable_instances_started_total{name=counted}"), 4);
     assert_eq!(count("durable_instances_completed_total{name=counted}"), 2);

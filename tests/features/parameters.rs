@@ -40,7 +40,7 @@ async fn with_a_number(ctx: &OrchestrationContext, city: String, times: u32) -> 
 }
 
 #[tokio::test]
-async fn an_instance_goes_on_after_an_optional_parameter_was_added() -> Result<()> {
+async fn an_instance_continues_after_an_optional_parameter_was_added() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(with_one("Tokyo".into())).await?;
     run.raise_event("Greeting", &"Hello".to_owned()).await?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use durable::client::{HubError, InstanceQuery, LifecycleKind};
 use durable::prelude::*;
+use durable::task::Elapsed;
 use durable::testing::TestHub;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -50,7 +51,7 @@ async fn breaks_down(ctx: &OrchestrationContext) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_watch_gives_each_status_and_ends_with_the_instance() -> Result<()> {
+async fn a_watch_yields_each_custom_status_and_ends_with_the_instance() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(import(4)).await?;
     let mut watch = run.watch_custom_status::<u32>().await?;
@@ -65,7 +66,7 @@ async fn a_watch_gives_each_status_and_ends_with_the_instance() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_watch_of_what_has_ended_gives_the_last_status() -> Result<()> {
+async fn a_watch_of_an_ended_instance_yields_the_last_custom_status() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(import(2)).await?;
     run.result().await?;
@@ -76,7 +77,7 @@ async fn a_watch_of_what_has_ended_gives_the_last_status() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_watch_goes_on_when_the_instance_continues_as_new() -> Result<()> {
+async fn a_watch_continues_across_continue_as_new() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(import_anew(1, 4)).await?;
     let mut watch = run.watch_custom_status::<u32>().await?;
@@ -89,7 +90,7 @@ async fn a_watch_goes_on_when_the_instance_continues_as_new() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_watch_goes_on_over_a_suspension() -> Result<()> {
+async fn a_watch_continues_across_a_suspension() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(asks()).await?;
     let mut watch = run.watch_custom_status::<String>().await?;
@@ -104,7 +105,7 @@ async fn a_watch_goes_on_over_a_suspension() -> Result<()> {
 }
 
 #[tokio::test]
-async fn several_watches_of_an_instance_see_the_same() -> Result<()> {
+async fn several_watches_of_an_instance_yield_the_same() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(asks()).await?;
     let mut first = run.watch_custom_status::<String>().await?;
@@ -120,7 +121,7 @@ async fn several_watches_of_an_instance_see_the_same() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_watch_wakes_in_a_hub_whose_time_is_real() -> Result<()> {
+async fn a_watch_wakes_in_a_hub_with_real_time() -> Result<()> {
     let hub = TaskHub::builder().in_memory().open().await?;
     let run = hub.start(asks()).await?;
     let mut watch = run.watch_custom_status::<String>().await?;
@@ -134,14 +135,15 @@ async fn a_watch_wakes_in_a_hub_whose_time_is_real() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_status_that_cannot_be_read_is_named_and_the_watch_goes_on() -> Result<()> {
+async fn an_unreadable_custom_status_is_an_error_and_the_watch_continues() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(asks().instance_id("odd")).await?;
     let mut watch = run.watch_custom_status::<u32>().await?;
     let error = watch.next().await.unwrap_err();
     assert!(matches!(error, HubError::Unreadable { .. }), "{error:?}");
     assert!(error.to_string().starts_with("the custom status of instance `odd` cannot be read: "));
-    assert!(run.custom_status::<u32>().await.is_err());
+    let error = run.custom_status::<u32>().await.unwrap_err();
+    assert!(matches!(error, HubError::Unreadable { .. }), "{error:?}");
     run.terminate("enough").await?;
     assert_eq!(watch.next().await?, None);
     let missing = hub.instance("nobody")?.watch_custom_status::<u32>().await;
@@ -150,7 +152,7 @@ async fn a_status_that_cannot_be_read_is_named_and_the_watch_goes_on() -> Result
 }
 
 #[tokio::test]
-async fn a_status_is_waited_for_until_it_is_said_or_the_instance_ends() -> Result<()> {
+async fn wait_for_custom_status_ends_with_a_match_or_with_the_instance() -> Result<()> {
     let hub = TestHub::open().await?;
     let began = hub.now();
     let run = hub.start(import(10)).await?;
@@ -162,24 +164,25 @@ async fn a_status_is_waited_for_until_it_is_said_or_the_instance_ends() -> Resul
 }
 
 #[tokio::test]
-async fn a_wait_is_bounded_by_the_time_of_the_hub() -> Result<()> {
+async fn a_client_timeout_counts_in_the_time_of_the_hub() -> Result<()> {
     let hub = TestHub::open().await?;
     let began = hub.now();
     let run = hub.start(import(10)).await?;
     let wait = run.wait_for_custom_status(|page: &u32| *page == 8);
-    assert!(hub.timeout(MINUTE * 5 / 2, wait).await.is_err());
+    assert!(matches!(hub.timeout(MINUTE * 5 / 2, wait).await, Err(Elapsed)));
     assert_eq!(hub.now(), began + MINUTE * 5 / 2);
     let wait = run.wait_for_custom_status(|page: &u32| *page == 8);
     assert_eq!(hub.timeout(10 * MINUTE, wait).await.expect("it is in time")?, Some(8));
     assert_eq!(hub.now(), began + 7 * MINUTE);
     let silent = hub.start(asks()).await?;
-    assert!(hub.timeout(100 * MINUTE, silent.result()).await.is_err());
+    let late = hub.timeout(100 * MINUTE, silent.result()).await;
+    assert!(matches!(late, Err(Elapsed)));
     assert_eq!(hub.timeout(MINUTE, std::future::ready(7)).await, Ok(7));
     Ok(())
 }
 
 #[tokio::test]
-async fn a_lifecycle_event_says_why_an_instance_came_to_a_stop() -> Result<()> {
+async fn a_lifecycle_event_tells_why_an_instance_stopped() -> Result<()> {
     let hub = TestHub::open().await?;
     let mut events = hub.lifecycle();
     hub.start(breaks_down()).await?.result().await.unwrap_err();

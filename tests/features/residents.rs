@@ -42,21 +42,21 @@ async fn read(test: &str, pages: usize, live_bytes: Option<usize>) -> Result<usi
 }
 
 #[tokio::test]
-async fn instances_stay_in_memory_while_there_is_room() -> Result<()> {
+async fn instances_stay_resident_while_there_is_room() -> Result<()> {
     assert_eq!(read("default", 32, None).await?, 8);
     assert_eq!(read("small", 1, Some(128 * 1024)).await?, 8);
     Ok(())
 }
 
 #[tokio::test]
-async fn instances_that_hold_much_make_room_for_others() -> Result<()> {
+async fn large_instances_are_evicted_for_others() -> Result<()> {
     let begun = read("large", 32, Some(128 * 1024)).await?;
     assert!((12..=16).contains(&begun), "{begun} times");
     Ok(())
 }
 
 #[tokio::test]
-async fn an_instance_larger_than_the_room_is_replayed_each_time() -> Result<()> {
+async fn an_instance_larger_than_the_cache_is_replayed_each_time() -> Result<()> {
     assert!(read("none", 1, Some(0)).await? >= 16);
     Ok(())
 }

@@ -94,7 +94,7 @@ fn failed_attempts(history: &[HistoryEvent]) -> Vec<(u32, i64)> {
 }
 
 #[tokio::test]
-async fn a_failed_attempt_is_one_event_and_the_next_begins_at_its_time() -> Result<()> {
+async fn a_failed_attempt_is_one_event_and_the_retry_begins_at_its_time() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(tries(4)).await?;
     assert_eq!(run.result().await?, "at attempt 4, by us");
@@ -104,7 +104,7 @@ async fn a_failed_attempt_is_one_event_and_the_next_begins_at_its_time() -> Resu
 }
 
 #[tokio::test]
-async fn the_last_failure_is_the_calls() -> Result<()> {
+async fn the_failure_of_the_last_attempt_fails_the_call() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(tries(5)).await?;
     let failed = run.result().await.unwrap_err().to_string();
@@ -114,7 +114,7 @@ async fn the_last_failure_is_the_calls() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_hopeless_is_not_tried_again() -> Result<()> {
+async fn a_non_retriable_failure_is_not_retried() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(tries_in_vain()).await?;
     run.result().await.unwrap_err();
@@ -123,7 +123,7 @@ async fn what_is_hopeless_is_not_tried_again() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_attribute_declares_what_a_call_does_not_say() -> Result<()> {
+async fn an_attribute_declares_the_defaults_of_a_call() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(as_declared()).await?;
     assert_eq!(run.result().await?, 3);
@@ -132,7 +132,7 @@ async fn an_attribute_declares_what_a_call_does_not_say() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_decision_of_ones_own_is_asked_after_each_failure() -> Result<()> {
+async fn a_retry_handler_decides_after_each_failure() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(decides()).await?;
     run.result().await.unwrap_err();
@@ -141,7 +141,7 @@ async fn a_decision_of_ones_own_is_asked_after_each_failure() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_policy_that_makes_no_sense_is_a_named_error_of_the_call() -> Result<()> {
+async fn an_invalid_retry_policy_fails_the_call() -> Result<()> {
     let hub = TestHub::open().await?;
     let told = hub.start(badly_told()).await?.result().await?;
     assert!(told.contains("max_number_of_attempts"), "{told}");
@@ -165,7 +165,7 @@ async fn a_timeout_of_the_call_counts_over_all_attempts() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_child_is_tried_again_under_its_id() -> Result<()> {
+async fn a_child_is_retried_under_its_id() -> Result<()> {
     let hub = TestHub::builder().configure(|hub| hub.verify_replay(false)).open().await?;
     let run = hub.start(patient_parent()).await?;
     assert_eq!(run.result().await?, 3);

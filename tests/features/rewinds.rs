@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use durable::client::ResultError;
 use durable::prelude::*;
 use durable::testing::{TestHub, TestHubBuilder};
 use durable::{OrchestrationHandle, RetryPolicy, RuntimeStatus};
@@ -119,7 +120,8 @@ async fn tell(hub: &TestHub, id: &str, number: u32) -> Result<()> {
 }
 
 async fn fail<O: durable::Orchestrator>(run: &OrchestrationHandle<O>) {
-    assert!(run.result().await.is_err());
+    let failed = run.result().await.err().expect("it fails");
+    assert!(matches!(failed, ResultError::Failed(_)), "{failed}");
 }
 
 async fn restarts_a_child(service: &str, hub: TestHubBuilder, settles: bool) -> Result<()> {
@@ -283,7 +285,7 @@ async fn rewind_gives_calls_their_whole_time() -> Result<()> {
 }
 
 #[tokio::test]
-async fn rewind_runs_again_what_had_timed_out() -> Result<()> {
+async fn rewind_repeats_a_call_that_had_timed_out() -> Result<()> {
     let hub = TestHub::builder().never::<never_ends>().open().await?;
     let call = hub.start(limited_hang()).await?;
     let run = hub.start(limited_child("late".to_owned())).await?;

@@ -47,7 +47,7 @@ async fn runs(hub: &TestHub, schedule: &ScheduleHandle) -> Result<Vec<String>> {
 }
 
 #[tokio::test]
-async fn an_interval_runs_on_its_grid_once_a_tick() -> Result<()> {
+async fn an_interval_schedule_runs_once_per_tick_on_its_grid() -> Result<()> {
     let hub = open("2026-01-01T00:00:00Z").await?;
     let five_minutes = Schedule::every(5 * MINUTE).of(call().tag("team", "ops"));
     let schedule = hub.create_schedule("sweep", five_minutes).await?;
@@ -75,7 +75,7 @@ async fn an_interval_runs_on_its_grid_once_a_tick() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_interval_with_a_start_begins_there() -> Result<()> {
+async fn an_interval_schedule_begins_at_its_start() -> Result<()> {
     let hub = open("2026-01-01T00:00:00Z").await?;
     let later = Schedule::every(HOUR).start_at(hub.now() + DAY).instance_id_prefix("report");
     let schedule = hub.create_schedule("hourly", later.of(call())).await?;
@@ -134,7 +134,7 @@ async fn paused_time_is_skipped() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_told_in_one_go_has_taken_effect_in_order() -> Result<()> {
+async fn concurrent_commands_to_a_schedule_take_effect_in_order() -> Result<()> {
     let hub = open("2026-01-01T00:00:00Z").await?;
     let schedule = hub.create_schedule("hourly", Schedule::every(HOUR).of(call())).await?;
     let tell = |what: &'static str| {
@@ -183,7 +183,7 @@ async fn an_update_changes_ticks_and_target_and_keeps_the_count() -> Result<()> 
 }
 
 #[tokio::test]
-async fn what_is_deleted_is_gone_and_what_it_started_stays() -> Result<()> {
+async fn a_deleted_schedule_is_gone_and_its_runs_stay() -> Result<()> {
     let hub = open("2026-01-01T00:00:00Z").await?;
     let schedule = hub.create_schedule("hourly", Schedule::every(HOUR).of(call())).await?;
     hub.advance(HOUR).await;
@@ -253,7 +253,7 @@ async fn missed_ticks_are_skipped() -> Result<()> {
 }
 
 #[tokio::test]
-async fn of_missed_ticks_one_runs_late_if_wanted() -> Result<()> {
+async fn start_immediately_if_late_runs_one_missed_tick() -> Result<()> {
     let late = || Schedule::every(HOUR).start_immediately_if_late(true);
     let found = down(late(), "2026-01-01T05:20:00Z").await?;
     assert_eq!(found, ["010000Z", "020000Z", "050000Z", "060000Z"]);
@@ -266,7 +266,7 @@ async fn of_missed_ticks_one_runs_late_if_wanted() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_program_updates_when_it_starts_still_runs_late() -> Result<()> {
+async fn an_update_when_the_program_starts_keeps_the_late_run() -> Result<()> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let open = |beginning: &str| {
         let store = Arc::clone(&store);
@@ -294,7 +294,7 @@ async fn a_quick_restart_misses_nothing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_start_in_the_past_runs_at_once_only_if_wanted() -> Result<()> {
+async fn a_schedule_start_in_the_past_runs_immediately_only_on_request() -> Result<()> {
     let hub = open("2026-01-01T00:30:00Z").await?;
     let past = || Schedule::every(HOUR).start_at(time("2025-12-24T00:00:00Z"));
     let skips = hub.create_schedule("skips", past().of(call())).await?;
@@ -338,7 +338,7 @@ async fn a_schedule_ends_at_its_end() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused_by_name() -> Result<()> {
+async fn invalid_schedules_are_rejected() -> Result<()> {
     let hub = open("2026-01-01T00:00:00Z").await?;
     let refused = async |id: &str, scheduled| {
         let error = hub.create_schedule(id, scheduled).await.unwrap_err();
@@ -383,7 +383,7 @@ async fn the_longest_id_leaves_room_for_its_runs() -> Result<()> {
 }
 
 #[tokio::test]
-async fn schedules_are_there_in_every_hub_and_not_among_what_users_have() -> Result<()> {
+async fn every_hub_has_schedules_and_user_queries_leave_them_out() -> Result<()> {
     let hub = TestHub::builder()
         .configure(|hub| hub.only_registered().register::<job>().max_custom_status(1))
         .open()
@@ -412,7 +412,7 @@ async fn an_instance_under_a_schedules_id_is_no_schedule() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_raised_by_hand_and_means_nothing_does_no_harm() -> Result<()> {
+async fn meaningless_events_do_not_harm_a_schedule() -> Result<()> {
     let hub = open("2026-01-01T00:00:00Z").await?;
     let schedule = hub.create_schedule("s", Schedule::every(HOUR).of(call())).await?;
     schedule.instance().raise_event("durable.schedule", &"Explode").await?;

@@ -47,7 +47,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[tokio::test]
-async fn what_was_not_synced_survives_a_crash_of_the_process() -> Result<()> {
+async fn unsynced_commits_survive_a_crash_of_the_process() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (path, left) = (folder.path().join("hub"), folder.path().join("left"));
     let within = Durability::Within(Duration::from_hours(1));
@@ -74,7 +74,7 @@ async fn durability_is_a_setting_of_a_folder() {
 }
 
 #[tokio::test]
-async fn a_compacted_folder_is_smaller_and_has_everything() -> Result<()> {
+async fn compaction_makes_a_folder_smaller_and_loses_nothing() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let hub = TaskHub::open(folder.path()).await?;
     fill_hub(&hub, 300).await?;
@@ -93,7 +93,7 @@ async fn a_compacted_folder_is_smaller_and_has_everything() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_damaged_log_is_named_and_what_is_before_the_damage_is_saved() -> Result<()> {
+async fn a_damaged_log_is_reported_and_salvaged_up_to_the_damage() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (path, left) = (folder.path().join("hub"), folder.path().join("left"));
     let hub = TaskHub::open(&path).await?;

@@ -136,7 +136,7 @@ async fn a_child_that_fails_while_its_parent_is_suspended_is_retried() -> Result
 }
 
 #[tokio::test]
-async fn a_patch_is_taken_by_an_instance_that_comes_to_it_after_a_suspension() -> Result<()> {
+async fn a_patch_reached_after_a_suspension_is_applied() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(changed_meanwhile()).await?;
     run.suspend("lunch").await?;

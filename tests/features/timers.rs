@@ -52,7 +52,7 @@ async fn impatient(ctx: &OrchestrationContext) -> Result<String> {
 }
 
 #[tokio::test]
-async fn days_pass_at_once_and_by_the_clock_of_the_orchestrator() -> Result<()> {
+async fn virtual_time_skips_days_and_the_orchestrator_sees_them() -> Result<()> {
     let hub = TestHub::open().await?;
     let began = hub.now();
     let run = hub.start(reminders(3)).await?;
@@ -62,7 +62,7 @@ async fn days_pass_at_once_and_by_the_clock_of_the_orchestrator() -> Result<()> 
 }
 
 #[tokio::test]
-async fn time_passes_as_far_as_it_is_told_to() -> Result<()> {
+async fn advance_moves_virtual_time_by_the_given_duration() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(reminders(3)).await?;
     hub.advance(2 * DAY + DAY / 2).await;
@@ -76,7 +76,7 @@ async fn time_passes_as_far_as_it_is_told_to() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_time_in_the_past_is_due_at_once() -> Result<()> {
+async fn a_timer_in_the_past_is_due_immediately() -> Result<()> {
     let hub = TestHub::open().await?;
     let now = hub.now();
     assert_eq!(hub.start(until(now - 9 * DAY)).await?.result().await?, now);
@@ -85,7 +85,7 @@ async fn a_time_in_the_past_is_due_at_once() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_time_beyond_all_calendars_is_not_an_error() -> Result<()> {
+async fn a_timer_beyond_the_calendar_is_not_an_error() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(until(DateTime::<Utc>::MAX_UTC)).await?;
     hub.advance(100_000 * DAY).await;
@@ -104,7 +104,7 @@ async fn a_timer_that_lost_a_race_is_cancelled() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_timeout_ends_the_wait_and_leaves_nothing_behind() -> Result<()> {
+async fn a_timeout_ends_the_wait_and_cancels_its_task() -> Result<()> {
     let hub = TestHub::open().await?;
     let began = hub.now();
     let run = hub.start(impatient()).await?;
@@ -114,7 +114,7 @@ async fn a_timeout_ends_the_wait_and_leaves_nothing_behind() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_start_at_a_later_time_waits_as_pending() -> Result<()> {
+async fn a_delayed_start_is_pending_until_its_time() -> Result<()> {
     let hub = TestHub::open().await?;
     let began = hub.now();
     let run = hub.start(reminders(1).start_at(2 * DAY)).await?;
@@ -128,7 +128,7 @@ async fn a_start_at_a_later_time_waits_as_pending() -> Result<()> {
 }
 
 #[tokio::test]
-async fn timers_and_later_starts_survive_the_process() -> Result<()> {
+async fn timers_and_delayed_starts_survive_a_restart() -> Result<()> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let again = |store: &Arc<dyn Store>, days: u32| {
         let store = Arc::clone(store);
@@ -152,7 +152,7 @@ async fn timers_and_later_starts_survive_the_process() -> Result<()> {
 }
 
 #[tokio::test]
-async fn thousands_asleep_are_woken_each_at_its_time() -> Result<()> {
+async fn thousands_of_timers_fire_each_at_its_time() -> Result<()> {
     let hub = TestHub::builder()
         .configure(|hub| hub.live_instances(16).verify_replay(false))
         .open()
@@ -178,7 +178,7 @@ async fn long_past(ctx: &OrchestrationContext) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_delay_of_minus_very_much_is_due_at_once() -> Result<()> {
+async fn a_very_negative_delay_is_due_immediately() -> Result<()> {
     let hub = TestHub::open().await?;
     let began = hub.now();
     hub.start(long_past()).await?.result().await?;

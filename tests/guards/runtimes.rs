@@ -74,7 +74,7 @@ fn a_hub_whose_runtime_has_ended_says_so_and_shuts_down() {
 }
 
 #[test]
-fn a_runtime_that_ends_after_the_hub_is_none_of_its_business() {
+fn a_runtime_that_ends_after_the_hub_has_no_effect() {
     let first = runtime();
     let hub = first.block_on(async {
         let hub = TaskHub::builder().in_memory().open().await.unwrap();

@@ -22,7 +22,7 @@ async fn calls_stubborn(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[tokio::test]
-async fn shutdown_within_names_what_it_gives_up_and_that_runs_again() -> Result<()> {
+async fn shutdown_within_reports_interrupted_activities_and_they_run_again() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let hub = TaskHub::open(folder.path()).await?;
     hub.start(calls_stubborn().instance_id("stubborn")).await?;
@@ -80,7 +80,7 @@ async fn a_shutdown_of_a_clone_waits_for_the_first_one() -> Result<()> {
     }
     // Dropping one stops neither.
     first.abort();
-    assert!((&mut first).await.is_err());
+    assert!((&mut first).await.unwrap_err().is_cancelled());
     LEAVE.notify_one();
     second.await?;
     TaskHub::open(folder.path()).await?.shutdown().await
@@ -123,7 +123,7 @@ async fn gives_up(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_activity_that_was_given_up_leaves_its_place_after_a_grace() -> Result<()> {
+async fn an_abandoned_activity_frees_its_slot_after_a_grace_period() -> Result<()> {
     let hub = TaskHub::builder()
         .in_memory()
         .activity_concurrency(1)

@@ -54,7 +54,7 @@ async fn open(store: &Arc<Panics>) -> Result<TestHub, OpenError> {
 }
 
 #[tokio::test]
-async fn opening_fails_with_what_the_store_panicked_with() -> Result<()> {
+async fn opening_fails_with_the_panic_of_the_store() -> Result<()> {
     for call in ["create", "claim", "load", "instances"] {
         let store = Arc::new(Panics::default());
         store.at(call);
@@ -76,7 +76,7 @@ fn names(error: &HubError, call: &str) {
 }
 
 #[tokio::test]
-async fn whoever_waits_is_told_what_a_partitions_store_panicked_with() -> Result<()> {
+async fn waiters_get_the_panic_of_the_store_from_their_partition() -> Result<()> {
     for call in ["instance", "history", "commit"] {
         let store = Arc::new(Panics::default());
         let hub = open(&store).await?;

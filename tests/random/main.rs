@@ -38,7 +38,7 @@ fn ways(seed: u64, all: bool) -> Vec<Way> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_ways_to_run_a_program_come_to_the_predicted_end() {
+async fn every_way_to_run_a_random_program_reaches_the_predicted_end() {
     interpret::keep_wanted_panics_quiet();
     let seeds = seeds();
     let all = is_long() || seeds.end - seeds.start == 1;
@@ -65,7 +65,7 @@ async fn all_ways_to_run_a_program_come_to_the_predicted_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_a_crowded_partition_nobody_sleeps_past_its_time() -> durable::Result<()> {
+async fn no_timer_fires_late_in_a_crowded_partition() -> durable::Result<()> {
     let seeds = seeds();
     let some = if is_long() { 5 } else { 1 };
     for seed in seeds.take(some) {

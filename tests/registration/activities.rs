@@ -37,7 +37,7 @@ async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<u32, Declined> 
 }
 
 #[tokio::test]
-async fn an_error_of_the_users_comes_back_as_the_value_that_it_was() -> Result<()> {
+async fn a_typed_error_of_an_activity_comes_back_as_the_same_value() -> Result<()> {
     let hub = builder().in_memory().open().await?;
     assert_eq!(hub.start(order(7)).await?.result().await?, 7);
     let Err(ResultError::Failed(failed)) = hub.start(order(700)).await?.result().await else {
@@ -67,7 +67,7 @@ async fn outlives(ctx: &OrchestrationContext) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_panic_is_the_activitys_failure() -> Result<()> {
+async fn a_panic_fails_the_activity() -> Result<()> {
     let hub = builder().in_memory().open().await?;
     let failures = hub.start(outlives()).await?.result().await?;
     let [a, b] = &failures[..] else { panic!("{failures:?}") };
@@ -93,7 +93,7 @@ async fn describes(ctx: &OrchestrationContext) -> Result<Vec<(String, String, u3
 }
 
 #[tokio::test]
-async fn an_activity_knows_for_whom_it_runs() -> Result<()> {
+async fn an_activity_context_tells_its_instance_and_attempt() -> Result<()> {
     let hub = builder().in_memory().open().await?;
     let seen = hub.start(describes().instance_id("seen")).await?.result().await?;
     let (instance, name, attempt, key) = &seen[0];
@@ -124,7 +124,7 @@ async fn crowd(ctx: &OrchestrationContext) -> Result<usize> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn as_many_activities_run_at_once_as_allowed_and_no_more() -> Result<()> {
+async fn activity_concurrency_is_bounded() -> Result<()> {
     let turnstile = Arc::new(Turnstile {
         three: Barrier::new(3),
         inside: AtomicUsize::new(0),
@@ -211,7 +211,7 @@ async fn dropping_a_task_cancels_its_running_activity() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_shutdown_cuts_off_runs_again() -> Result<()> {
+async fn an_activity_that_a_shutdown_interrupts_runs_again() -> Result<()> {
     let gate = Gate::new();
     let store: Arc<dyn durable::store::Store> = Arc::new(durable::store::MemoryStore::default());
     let hub = gated_hub(&gate).store(Arc::clone(&store)).open().await?;

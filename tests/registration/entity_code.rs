@@ -123,7 +123,7 @@ const UNREGISTERED: &str = "entity `shape` is not registered";
 
 /// Signals wait for code that fits, over restarts; calls are told what is wrong.
 #[tokio::test]
-async fn signals_wait_for_code_that_fits_and_calls_fail() -> Result<()> {
+async fn without_fitting_code_signals_wait_and_calls_fail() -> Result<()> {
     for (code, said) in [(Code::New, UNREADABLE), (Code::None, UNREGISTERED)] {
         let store = memory();
         let hub = open(&store, Code::Old).await?;
@@ -158,7 +158,7 @@ async fn signals_wait_for_code_that_fits_and_calls_fail() -> Result<()> {
 
 /// A lock needs no state: it is given, and calls under it fail.
 #[tokio::test]
-async fn locks_do_not_wait_for_code() -> Result<()> {
+async fn lock_requests_are_served_without_fitting_code() -> Result<()> {
     for (code, said) in [(Code::New, UNREADABLE), (Code::None, UNREGISTERED)] {
         let store = memory();
         let hub = open(&store, Code::Old).await?;
@@ -185,7 +185,7 @@ async fn locks_do_not_wait_for_code() -> Result<()> {
 
 /// More signals wait than are kept in memory; calls and deletions are answered all the same.
 #[tokio::test]
-async fn many_that_wait_for_code_keep_nobody_else_waiting() -> Result<()> {
+async fn many_entities_without_fitting_code_delay_no_other_entity() -> Result<()> {
     const COUNT: u64 = 9000;
     for (code, said) in [(Code::New, UNREADABLE), (Code::None, UNREGISTERED)] {
         let store = memory();
@@ -218,7 +218,7 @@ async fn many_that_wait_for_code_keep_nobody_else_waiting() -> Result<()> {
 
 /// Deleting needs no state, and what waited finds the entity as if it had never been.
 #[tokio::test]
-async fn what_cannot_be_read_can_be_deleted() -> Result<()> {
+async fn an_entity_whose_state_cannot_be_read_can_be_deleted() -> Result<()> {
     for (code, count) in [(Code::New, 5), (Code::New, 9000), (Code::None, 5), (Code::None, 9000)] {
         let store = memory();
         let hub = open(&store, Code::Old).await?;
@@ -244,7 +244,7 @@ async fn what_cannot_be_read_can_be_deleted() -> Result<()> {
 
 /// Also where the code has an operation of that name, which would want the state.
 #[tokio::test]
-async fn what_cannot_be_read_is_deleted_when_that_is_acknowledged() -> Result<()> {
+async fn an_unreadable_entity_is_gone_when_its_deletion_is_acknowledged() -> Result<()> {
     let store = memory();
     let hub = open(&store, Code::Old).await?;
     hub.call_entity(OldShape::at("s").add(100)).await?;
@@ -258,7 +258,7 @@ async fn what_cannot_be_read_is_deleted_when_that_is_acknowledged() -> Result<()
 
 /// What is signalled before a deletion, in the same batch, is carried out behind it.
 #[tokio::test]
-async fn a_deletion_by_signal_lets_those_before_it_go_on() -> Result<()> {
+async fn a_deletion_by_signal_comes_after_the_signals_before_it() -> Result<()> {
     let store = memory();
     let hub = open(&store, Code::Old).await?;
     hub.call_entity(OldShape::at("s").add(100)).await?;

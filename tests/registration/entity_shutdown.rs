@@ -175,7 +175,7 @@ impl Large {
 }
 
 #[tokio::test]
-async fn what_panics_when_it_is_dropped_harms_nobody_else() -> Result<()> {
+async fn an_operation_that_panics_on_drop_fails_alone() -> Result<()> {
     let builder = TestHub::builder().configure(|hub| {
         let hub = hub.only_registered().register_entity::<Messy>();
         hub.register_entity::<Explosive>()
@@ -198,7 +198,7 @@ async fn what_panics_when_it_is_dropped_harms_nobody_else() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_state_that_is_too_large_is_refused_and_the_one_before_stays() -> Result<()> {
+async fn a_state_over_the_limit_is_rejected_and_the_previous_one_stays() -> Result<()> {
     let builder = TestHub::builder()
         .configure(|hub| hub.only_registered().max_payload(2000).register_entity::<Large>());
     let hub = builder.open().await?;

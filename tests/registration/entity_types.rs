@@ -100,7 +100,7 @@ async fn operations_are_methods_like_others() {
 }
 
 #[test]
-fn a_handle_makes_operations_as_values() {
+fn a_handle_creates_operations_as_values() {
     let wallet = Wallet::at("mine");
     assert_eq!(wallet.entity_id().unwrap().as_str(), "@wallet@mine");
     assert_eq!(format!("{:?}", wallet.charge("Ann", 5)), "Operation(charge of @wallet@mine)");
@@ -135,7 +135,7 @@ async fn stored_input_becomes_a_call_of_the_method() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_a_failure_with_its_reason() {
+async fn a_failed_operation_carries_its_reason() {
     let mut wallet = Wallet::default();
     let refused = run(&mut wallet, "charge", r#"["Ann",4]"#).await.unwrap_err();
     assert_eq!(refused.message, "4 cents are missing");
@@ -149,12 +149,12 @@ async fn what_goes_wrong_is_a_failure_with_its_reason() {
          parameters at the end, as `Option<..>`, or take one struct and add fields with \
          `#[serde(default)]`"
     );
-    // There is no hub that has it.
-    assert!(run(&mut wallet, "priced", "null").await.is_err());
+    let without_state = run(&mut wallet, "priced", "null").await.unwrap_err();
+    assert!(without_state.message.contains("`u32`"), "{without_state}");
 }
 
 #[tokio::test]
-async fn a_function_carries_out_every_operation() {
+async fn an_entity_function_receives_every_operation() {
     let context = EntityContext::for_test(echo::at("a"), "shout").unwrap();
     assert_eq!(finish(<echo as EntityFunction>::run(&context)).await.unwrap(), r#""shout""#);
     assert_eq!(echo::run(&context).await.unwrap(), "shout");

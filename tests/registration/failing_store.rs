@@ -19,7 +19,7 @@ async fn unlucky(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[tokio::test]
-async fn when_the_store_fails_everybody_is_told_and_reopening_goes_on() -> Result<()> {
+async fn when_the_store_fails_every_waiter_gets_the_error_and_reopening_continues() -> Result<()> {
     let disk = Arc::new(Breaking::new(false));
     let builder = || {
         TaskHub::builder()
@@ -48,7 +48,7 @@ async fn when_the_store_fails_everybody_is_told_and_reopening_goes_on() -> Resul
 }
 
 #[tokio::test]
-async fn when_the_store_panics_everybody_is_told() -> Result<()> {
+async fn when_the_store_panics_every_waiter_gets_the_panic() -> Result<()> {
     let disk = Arc::new(Breaking::new(true));
     let builder = TaskHub::builder().store(disk.clone()).only_registered();
     let builder = builder.register::<unlucky>().register::<breaks_down>().state(Arc::clone(&disk));

@@ -99,7 +99,7 @@ async fn a_taken_id_is_refused_whether_its_instance_runs_or_not() -> Result<()> 
 }
 
 #[tokio::test]
-async fn of_many_that_start_one_id_at_once_one_wins() -> Result<()> {
+async fn of_concurrent_starts_under_one_id_one_succeeds() -> Result<()> {
     let hub = builder().in_memory().open().await?;
     let start = || {
         let hub = hub.clone();
@@ -171,7 +171,7 @@ async fn a_folder_that_is_open_is_refused_with_its_owner() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_place_that_is_no_folder_is_an_error() -> Result<()> {
+async fn opening_a_path_that_is_not_a_folder_fails() -> Result<()> {
     let folder = tempdir()?;
     let file = folder.path().join("file");
     std::fs::write(&file, "")?;
@@ -181,7 +181,7 @@ async fn a_place_that_is_no_folder_is_an_error() -> Result<()> {
 }
 
 #[tokio::test]
-async fn settings_that_make_no_sense_are_refused() {
+async fn invalid_settings_are_rejected() {
     let nowhere = builder().open().await.unwrap_err().to_string();
     assert!(nowhere.contains("a task hub needs a store"), "{nowhere}");
     let none = builder().in_memory().activity_concurrency(0).open().await.unwrap_err();
@@ -202,7 +202,7 @@ async fn the_number_of_partitions_is_fixed_at_creation() -> Result<()> {
 }
 
 #[tokio::test]
-async fn after_a_shutdown_every_handle_says_so() -> Result<()> {
+async fn every_handle_reports_the_shutdown() -> Result<()> {
     let hub = builder().in_memory().open().await?;
     let run = hub.start(nothing()).await?;
     run.result().await?;
@@ -227,7 +227,7 @@ fn fill(megabytes: usize) -> String {
 }
 
 #[tokio::test]
-async fn large_values_go_through_and_come_back() -> Result<()> {
+async fn large_values_survive_a_round_trip() -> Result<()> {
     let folder = tempdir()?;
     let hub = open(&folder).await?;
     let run = hub.start(large(8)).await?;

@@ -63,7 +63,7 @@ async fn versions_of_one_name_stand_side_by_side() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_name_given_twice_is_refused_with_both_places() {
+async fn a_duplicate_name_is_rejected_with_both_source_locations() {
     let opened = TaskHub::builder()
         .in_memory()
         .only_registered()
@@ -79,7 +79,7 @@ async fn a_name_given_twice_is_refused_with_both_places() {
 }
 
 #[tokio::test]
-async fn registering_by_hand_what_is_annotated_is_no_contradiction() -> Result<()> {
+async fn registering_an_annotated_function_by_hand_is_allowed() -> Result<()> {
     let hub = TaskHub::builder()
         .in_memory()
         .only_registered()
@@ -92,7 +92,7 @@ async fn registering_by_hand_what_is_annotated_is_no_contradiction() -> Result<(
 }
 
 #[tokio::test]
-async fn starting_what_is_not_registered_lists_what_is() -> Result<()> {
+async fn starting_an_unregistered_orchestration_lists_the_registered_ones() -> Result<()> {
     let hub = TaskHub::builder()
         .in_memory()
         .only_registered()

@@ -56,7 +56,7 @@ fn memory() -> Arc<dyn Store> {
 }
 
 #[tokio::test]
-async fn what_was_recorded_is_not_done_again() -> Result<()> {
+async fn recorded_work_is_not_repeated_after_a_restart() -> Result<()> {
     let (store, runs) = (memory(), Arc::new(Runs::default()));
     let hub = builder(&store, &runs).open().await?;
     let run = hub.start(recorded_steps(10, 5).instance_id("ten")).await?;
@@ -112,7 +112,7 @@ stand_in!(ShopChanged for changed_shop, name: "shop");
 async fn other() {}
 
 #[tokio::test]
-async fn a_mismatch_suspends_and_goes_on_when_the_code_fits_again() -> Result<()> {
+async fn a_mismatch_suspends_the_instance_until_the_code_fits_again() -> Result<()> {
     let (store, runs) = (memory(), Arc::new(Runs::default()));
     let old = || builder(&store, &runs).register::<shop>();
     let new = || builder(&store, &runs).register::<ShopChanged>().register::<other>();
@@ -194,7 +194,7 @@ async fn async_sleep(seconds: u32) {
 }
 
 #[tokio::test]
-async fn a_foreign_await_suspends_and_names_its_line() -> Result<()> {
+async fn an_await_of_a_foreign_future_suspends_the_instance_and_names_its_line() -> Result<()> {
     let (store, runs) = (memory(), Arc::new(Runs::default()));
     let hub = builder(&store, &runs).register::<foreign>().open().await?;
     let run = hub.start(foreign()).await?;
@@ -241,7 +241,7 @@ async fn collects_messages(ctx: &OrchestrationContext, count: u32) -> Result<Vec
 }
 
 #[tokio::test]
-async fn thousands_of_messages_that_are_in_the_store_arrive_once_and_in_order() -> Result<()> {
+async fn thousands_of_stored_messages_arrive_once_and_in_order() -> Result<()> {
     const COUNT: u32 = 2_500;
     let store = memory();
     let builder = || {

@@ -76,7 +76,7 @@ fn builder() -> TaskHubBuilder {
 }
 
 #[tokio::test]
-async fn what_is_done_differently_the_second_time_is_found_the_first_time() -> Result<()> {
+async fn nondeterministic_code_is_found_when_its_episode_is_first_verified() -> Result<()> {
     let hub = builder().in_memory().partitions(1).open().await?;
     for (call, difference) in [
         (hub.start(other_input()).await?.result().await, "wants activity `store` with "),
@@ -94,7 +94,7 @@ async fn what_is_done_differently_the_second_time_is_found_the_first_time() -> R
 }
 
 #[tokio::test]
-async fn what_is_deterministic_is_verified_and_goes_on() -> Result<()> {
+async fn deterministic_code_passes_the_verification() -> Result<()> {
     let hub = builder().in_memory().open().await?;
     let guids = hub.start(the_same_twice()).await?.result().await?;
     assert_ne!(guids[0], guids[1]);
@@ -173,7 +173,7 @@ async fn a_patch_runs_in_new_instances_and_not_in_old_ones() -> Result<()> {
 }
 
 #[tokio::test]
-async fn opening_with_code_that_does_not_fit_lists_who_would_not_go_on() -> Result<()> {
+async fn opening_with_changed_code_lists_the_instances_that_would_be_suspended() -> Result<()> {
     let open = Arc::new(Semaphore::new(0));
     let memory = waiting_shop(&open).await?;
     let opened = shops(&memory, &open).register::<Broken>().verify_on_open(true).open().await;
@@ -221,7 +221,7 @@ where
 }
 
 #[tokio::test]
-async fn instances_go_on_with_the_version_that_the_strategy_says() -> Result<()> {
+async fn instances_continue_with_the_version_that_the_strategy_selects() -> Result<()> {
     for (strategy, from_older, from_newer) in [
         (VersionMatch::Strict, None, None),
         (VersionMatch::CurrentOrOlder, Some(2), None),

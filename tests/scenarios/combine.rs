@@ -111,7 +111,7 @@ async fn nested_timeouts(ctx: &OrchestrationContext, outer: u64, inner: u64) -> 
 }
 
 #[tokio::test]
-async fn of_nested_timeouts_the_shorter_one_counts() -> Result<()> {
+async fn the_shorter_of_nested_timeouts_counts() -> Result<()> {
     on_every_hub(async |hub, _| {
         let began = hub.now();
         assert_eq!(hub.start(nested_timeouts(5, 2)).await?.result().await?, "inner");
@@ -223,7 +223,7 @@ async fn drops_much(ctx: &OrchestrationContext, rounds: u32) -> Result<u32> {
 }
 
 #[tokio::test]
-async fn what_is_spawned_and_dropped_is_cancelled_in_each_round() -> Result<()> {
+async fn a_spawned_and_dropped_task_is_cancelled_in_each_round() -> Result<()> {
     on_every_hub(async |hub, world| {
         let run = hub.start(drops_much(20)).await?;
         run.raise_event("n", &1).await?;

@@ -14,7 +14,7 @@ pub(crate) const HOUR: Duration = Duration::from_hours(1);
 pub(crate) const DAY: Duration = Duration::from_hours(24);
 
 /// After this much real time a scenario counts as one that hangs.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What is outside of the hub: it remembers what was done to it.
 #[derive(Clone, Debug, Default)]

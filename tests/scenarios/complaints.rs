@@ -60,7 +60,7 @@ async fn timed_out_work(ctx: &OrchestrationContext) -> Result<bool> {
 }
 
 #[tokio::test]
-async fn a_timeout_is_up_although_the_activity_never_ends() -> Result<()> {
+async fn a_timeout_fires_although_the_activity_never_ends() -> Result<()> {
     let world = World::default();
     let hub = builder(&world).never::<act_until_cancelled>().open().await?;
     assert!(hub.start(timed_out_work()).await?.result().await?);
@@ -126,7 +126,7 @@ async fn turns(ctx: &OrchestrationContext, seen: Vec<u32>, left: u32) -> Result<
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_burst_of_events_while_it_turns_loses_and_doubles_none() -> Result<()> {
+async fn a_burst_of_events_during_continue_as_new_is_neither_lost_nor_doubled() -> Result<()> {
     on_every_hub(async |hub, _| {
         let run = hub.start(turns(Vec::new(), 400)).await?;
         let mut raisers = Vec::new();
@@ -168,7 +168,7 @@ async fn lets_go(ctx: &OrchestrationContext, want: usize) -> Result<(Vec<u32>, u
 }
 
 #[tokio::test]
-async fn waits_that_are_let_go_lose_no_event() -> Result<()> {
+async fn dropped_waits_lose_no_event() -> Result<()> {
     on_every_hub(async |hub, _| {
         let run = hub.start(lets_go(20)).await?;
         for n in 0..20_u32 {
@@ -185,7 +185,7 @@ async fn waits_that_are_let_go_lose_no_event() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_fifty_clients_that_start_a_singleton_one_does() -> Result<()> {
+async fn one_of_fifty_concurrent_starts_of_a_singleton_succeeds() -> Result<()> {
     on_every_hub(async |hub, _| {
         let mut clients = Vec::new();
         for n in 0..50 {
@@ -218,7 +218,7 @@ async fn of_fifty_clients_that_start_a_singleton_one_does() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_that_replace_a_running_one_the_last_stays() -> Result<()> {
+async fn the_last_of_many_replacing_starts_stays() -> Result<()> {
     on_every_hub(async |hub, _| {
         let any = [RuntimeStatus::Running, RuntimeStatus::Terminated, RuntimeStatus::Pending];
         let mut clients = Vec::new();
@@ -323,7 +323,7 @@ async fn tardy(ctx: &OrchestrationContext, n: u32) -> Result<u32> {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_what_is_fired_and_forgotten() -> Result<()> {
+async fn fire_and_forget_starts_are_not_awaited() -> Result<()> {
     on_every_hub(async |hub, world| {
         let began = hub.now();
         hub.start(forgets()).await?.result().await?;
@@ -340,7 +340,7 @@ async fn nobody_waits_for_what_is_fired_and_forgotten() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pages_go_on_while_instances_come_and_go() -> Result<()> {
+async fn pagination_is_stable_while_instances_start_and_end() -> Result<()> {
     on_every_hub(async |hub, _| {
         for n in 0..100 {
             hub.start(sums_until(0).instance_id(format!("stays-{n:03}")).tag("k", "v")).await?;
@@ -371,7 +371,7 @@ async fn pages_go_on_while_instances_come_and_go() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_purged_and_a_restarted_instance_are_new_ones() -> Result<()> {
+async fn purge_and_restart_create_new_executions() -> Result<()> {
     on_every_hub(async |hub, _| {
         let run = hub.start(sums_until(0).instance_id("again")).await?;
         run.result().await?;

@@ -1,10 +1,10 @@
 //! What users of Durable Functions do and complain about, written against the documented API.
 
+mod applications;
 mod bad_input;
 mod combine;
 mod common;
 mod complaints;
+mod patterns;
 mod points;
-mod samples;
-mod samples_more;
 mod scale;

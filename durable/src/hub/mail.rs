@@ -384,7 +384,7 @@ impl Mail {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::oneshot;
+    use tokio::sync::{TryAcquireError, oneshot};
 
     use super::*;
     use crate::hub::admission::BYTES_PER_PLACE;
@@ -406,7 +406,10 @@ mod tests {
             mailboxes.send_with(&id, mail, places.try_take(1).unwrap());
             drop(gone);
         }
-        assert!(places.try_take(1).is_err(), "the clients have gone, their mail has not");
+        assert!(
+            matches!(places.try_take(1), Err(TryAcquireError::NoPermits)),
+            "the clients have gone, their mail has not"
+        );
         // What is no client's needs no place.
         mailboxes.send(&id, Mail::Wake);
         let Delivery { mail, permit, .. } = receivers[0].1.recv().unwrap();

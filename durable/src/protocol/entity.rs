@@ -189,7 +189,8 @@ mod tests {
             let stored = serde_json::to_string(id.instance_id()).unwrap();
             assert_eq!(&serde_json::from_str::<InstanceId>(&stored).unwrap(), id.instance_id());
         }
-        assert!(EntityId::try_from("counter".to_owned()).is_err());
+        let refused = EntityId::try_from("counter".to_owned()).unwrap_err().to_string();
+        assert!(refused.starts_with("`counter` cannot name an entity: "), "{refused}");
     }
 
     #[test]
@@ -200,7 +201,8 @@ mod tests {
         assert!(again.is_scheduled_signal() && !again.is_entity() && !again.is_orchestration());
         assert!(entity.instance_id().is_entity());
         for broken in ["@counter@a#", "@counter@a#17", "@counter", "@", "@@a", "@c@a/b#17"] {
-            assert!(InstanceId::try_from(broken.to_owned()).is_err(), "{broken}");
+            let refused = InstanceId::try_from(broken.to_owned()).unwrap_err().to_string();
+            assert!(refused.contains("reserved for entities"), "{broken}: {refused}");
         }
     }
 }

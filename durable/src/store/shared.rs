@@ -146,7 +146,8 @@ mod tests {
     fn optional_methods_reach_the_store_behind_a_pointer() {
         let store = Arc::new(Full::default());
         let behind: Box<dyn Store> = Box::new(Arc::clone(&store) as Arc<dyn Store>);
-        assert!(behind.check_room().is_err());
+        let error = behind.check_room().unwrap_err();
+        assert!(error.to_string().contains("no room"), "{error}");
         assert_eq!(behind.usage(), store.usage());
         behind.give_up();
         assert!(store.1.load(Ordering::Relaxed));

@@ -28,7 +28,7 @@ async fn a_client_signals_calls_and_reads_in_order() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_client_may_not_ask_for_is_refused() -> Result<()> {
+async fn invalid_entity_requests_of_a_client_are_rejected() -> Result<()> {
     let hub = TestHub::builder().configure(|hub| hub.max_payload(1000)).open().await?;
     let bad_key = hub.signal_entity(Tally::at("a#b").add(1)).await.unwrap_err();
     assert!(bad_key.to_string().contains("`/ \\ # ?`"), "{bad_key}");
@@ -49,7 +49,7 @@ async fn what_a_client_may_not_ask_for_is_refused() -> Result<()> {
 }
 
 #[tokio::test]
-async fn entities_are_found_by_name_key_time_and_page() -> Result<()> {
+async fn entities_are_queried_by_name_key_time_and_page() -> Result<()> {
     let hub = TestHub::open().await?;
     for n in 0..25 {
         hub.call_entity(Tally::at(format!("page-{n:02}")).add(n)).await?;
@@ -74,12 +74,13 @@ async fn entities_are_found_by_name_key_time_and_page() -> Result<()> {
     let early = EntityQuery::new().of::<Tally>().modified_to(between);
     assert_eq!(hub.query(&early).await?.items.len(), 24);
     assert_eq!(hub.count(&InstanceQuery::new()).await?, 0, "an entity is no instance");
-    assert!(hub.instance("@tally@page-03").is_err());
+    let refused = hub.instance("@tally@page-03").unwrap_err().to_string();
+    assert!(refused.contains("reserved for entities"), "{refused}");
     hub.shutdown().await
 }
 
 #[tokio::test]
-async fn there_is_nothing_to_clean() -> Result<()> {
+async fn clean_entities_finds_nothing_to_clean() -> Result<()> {
     let hub = TestHub::open().await?;
     hub.call_entity(Tally::at("clean").add(1)).await?;
     assert_eq!(hub.clean_entities().await?, durable::client::CleanedEntities::default());
@@ -87,7 +88,7 @@ async fn there_is_nothing_to_clean() -> Result<()> {
 }
 
 #[tokio::test]
-async fn signals_that_are_sent_at_once_arrive_in_order() -> Result<()> {
+async fn signals_sent_concurrently_arrive_in_order() -> Result<()> {
     let hub = TestHub::open().await?;
     for round in 0..20 {
         let key = format!("pipelined-{round}");

@@ -175,7 +175,7 @@ async fn check_free(hub: &TestHub, when: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_section_ends_whenever_its_orchestration_is_ended() -> Result<()> {
+async fn every_end_of_an_orchestration_ends_its_critical_section() -> Result<()> {
     let mut hub = TestHub::open().await?;
     for way in WAYS {
         for (again, steps) in STEPS.into_iter().take(if seed::is_long() { 2 } else { 1 }) {
@@ -202,7 +202,7 @@ async fn a_section_ends_whenever_its_orchestration_is_ended() -> Result<()> {
 
 /// It has some of its locks, and waits for one that somebody else has.
 #[tokio::test]
-async fn a_section_that_has_not_begun_ends_with_its_orchestration() -> Result<()> {
+async fn a_lock_request_ends_with_its_orchestration() -> Result<()> {
     let mut hub = TestHub::open().await?;
     for way in WAYS {
         for place in 0..KEYS.len() {
@@ -237,7 +237,7 @@ async fn a_section_that_has_not_begun_ends_with_its_orchestration() -> Result<()
 
 /// As before, but it gives the lock up itself: told to, for time, or to begin anew.
 #[tokio::test]
-async fn a_lock_that_is_given_up_is_nowhere_left() -> Result<()> {
+async fn an_abandoned_lock_request_leaves_no_lock() -> Result<()> {
     let mut hub = TestHub::open().await?;
     for anew in [false, true] {
         for crashes in [false, true] {
@@ -279,7 +279,7 @@ async fn a_lock_that_is_given_up_is_nowhere_left() -> Result<()> {
 
 /// Who cleans up while a section is about to end by itself does no harm.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cleaning_does_not_come_in_the_way_of_what_ends() -> Result<()> {
+async fn clean_entities_does_not_disturb_a_section_that_ends() -> Result<()> {
     let hub = TestHub::open().await?;
     for round in 0..if seed::is_long() { 1000 } else { 50 } {
         hub.start(blocks_others(keys(&KEYS[1..2])).instance_id("holder")).await?;

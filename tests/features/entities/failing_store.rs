@@ -87,7 +87,7 @@ async fn work(hub: &TaskHub) -> Acknowledged {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_survives_a_store_that_fails() -> Result<()> {
+async fn acknowledged_operations_survive_a_failing_store() -> Result<()> {
     for commits in 0..60 {
         let store = Arc::new(Breaking::new(false));
         let hub = open(&store).await?;

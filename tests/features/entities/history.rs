@@ -15,7 +15,7 @@ async fn does_all_with_entities(ctx: &OrchestrationContext) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_history_tells_of_entities_in_the_words_of_durable_task() -> Result<()> {
+async fn entity_events_have_the_names_of_durable_task() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(does_all_with_entities()).await?;
     run.result().await?;

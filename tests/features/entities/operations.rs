@@ -100,7 +100,7 @@ async fn uses_lamp(ctx: &OrchestrationContext) -> Result<bool> {
 }
 
 #[tokio::test]
-async fn an_entity_is_used_as_far_as_its_operations_are_visible() -> Result<()> {
+async fn operations_have_the_visibility_of_their_methods() -> Result<()> {
     let hub = TestHub::open().await?;
     assert!(hub.start(uses_lamp()).await?.result().await?);
     assert!(hub.start(elsewhere::breaks_lamp()).await?.result().await?);
@@ -118,7 +118,7 @@ async fn takes_stock(ctx: &OrchestrationContext) -> Result<(String, u32, u32)> {
 }
 
 #[tokio::test]
-async fn errors_come_back_as_the_values_that_they_were() -> Result<()> {
+async fn errors_of_operations_come_back_as_the_same_values() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(takes_stock()).await?;
     assert_eq!(run.result().await?, ("4 shoes".into(), 6, 6));
@@ -246,7 +246,7 @@ async fn bad_calls(ctx: &OrchestrationContext) -> Result<Vec<String>> {
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_is_said() -> Result<()> {
+async fn failing_entity_calls_tell_the_reason() -> Result<()> {
     let hub = TestHub::open().await?;
     let said = hub.start(bad_calls()).await?.result().await?;
     for (said, part) in said.iter().zip([

@@ -111,7 +111,7 @@ async fn holds_until_told(ctx: &OrchestrationContext, key: String) -> Result<()>
 
 /// Many signals to one entity do not keep the calls of others waiting.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn others_are_answered_before_a_long_queue_is_through() -> Result<()> {
+async fn other_entities_are_answered_before_a_long_queue_is_done() -> Result<()> {
     let count = if seed::is_long() { 25_000 } else { 5000 };
     let hub = TaskHub::builder().in_memory().open().await?;
     let holder = hub.start(holds_until_told("hot".into())).await?;

@@ -21,7 +21,7 @@ async fn all(hub: &TestHub, query: &ScheduledSignalQuery) -> Result<Vec<Schedule
 }
 
 #[tokio::test]
-async fn signals_that_are_not_due_are_found_page_by_page_and_by_entity() -> Result<()> {
+async fn scheduled_signals_are_queried_by_page_and_by_entity() -> Result<()> {
     let hub = TestHub::open().await?;
     for n in 1..=7 {
         hub.signal_entity_at(HOUR, Tally::at("a").add(n)).await?;

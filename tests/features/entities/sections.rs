@@ -63,7 +63,7 @@ async fn locked(hub: &TestHub) -> Result<Vec<String>> {
 }
 
 #[tokio::test]
-async fn opposed_transfers_neither_wait_for_ever_nor_lose_money() -> Result<()> {
+async fn opposed_transfers_neither_deadlock_nor_lose_money() -> Result<()> {
     let hub = TestHub::open().await?;
     for purse in ["a", "b", "c"] {
         hub.call_entity(Purse::at(purse).deposit(1000)).await?;
@@ -197,7 +197,7 @@ async fn tries_for_a_minute(ctx: &OrchestrationContext) -> Result<bool> {
 }
 
 #[tokio::test]
-async fn a_lock_can_be_given_up() -> Result<()> {
+async fn a_lock_request_can_be_abandoned() -> Result<()> {
     let hub = TestHub::open().await?;
     let holder = hub.start(ends(Way::Wait, false)).await?;
     hub.settle().await;
@@ -268,7 +268,7 @@ async fn breaks_rules(ctx: &OrchestrationContext) -> Result<Vec<String>> {
 }
 
 #[tokio::test]
-async fn broken_rules_are_named() -> Result<()> {
+async fn broken_rules_of_critical_sections_are_reported() -> Result<()> {
     let hub = TestHub::open().await?;
     let said = hub.start(breaks_rules()).await?.result().await?;
     let rules: Vec<_> = said.iter().map(|said| said.split_once(": ")).collect();
@@ -294,7 +294,7 @@ async fn gives_up_when_told(ctx: &OrchestrationContext) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_given_up_while_the_instance_is_suspended_is_given_up() -> Result<()> {
+async fn a_lock_request_can_be_abandoned_while_the_instance_is_suspended() -> Result<()> {
     let mut hub = TestHub::open().await?;
     for crashes in [false, true] {
         let id = format!("told-{crashes}");
@@ -333,7 +333,7 @@ async fn asks_behind_its_section(ctx: &OrchestrationContext) -> Result<i64> {
 }
 
 #[tokio::test]
-async fn what_comes_behind_a_section_takes_its_turn() -> Result<()> {
+async fn operations_wait_until_a_critical_section_ends() -> Result<()> {
     let hub = TestHub::open().await?;
     for round in 1..20 {
         let balance = hub.start(asks_behind_its_section()).await?.result().await?;
@@ -365,7 +365,7 @@ mod after {
 }
 
 #[tokio::test]
-async fn what_is_locked_cannot_be_changed_under_a_running_instance() -> Result<()> {
+async fn a_changed_set_of_locks_is_reported_in_a_replay() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(before::locks()).await?;
     hub.settle().await;
@@ -394,8 +394,7 @@ async fn is_short_of_money(ctx: &OrchestrationContext) -> Result<i64> {
 }
 
 #[tokio::test]
-async fn a_failed_operation_is_tried_again_by_a_rewind_and_a_section_is_not_entered_again()
--> Result<()> {
+async fn rewind_repeats_a_failed_operation_but_enters_no_critical_section_again() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(fails_inside()).await?;
     run.result().await.unwrap_err();

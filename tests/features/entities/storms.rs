@@ -176,7 +176,7 @@ async fn storm(mut random: Random, count: usize, meddles: bool) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_storm_of_locks_calms_down() -> Result<()> {
+async fn a_storm_of_lock_requests_is_served_to_the_end() -> Result<()> {
     let mut random = Random::new(seed::seed());
     let rounds = if seed::is_long() { 200 } else { 6 };
     for round in 0..rounds {
@@ -237,7 +237,7 @@ async fn holds_hot(ctx: &OrchestrationContext, key: String) -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_scheduled_while_a_queue_is_read_comes_once_and_in_time() -> Result<()> {
+async fn a_signal_scheduled_while_a_queue_is_read_is_delivered_once() -> Result<()> {
     const COUNT: u64 = 9000;
     let rounds = if seed::is_long() { 100 } else { 4 };
     let hub = TestHub::builder().configure(|hub| hub.verify_replay(false)).open().await?;

@@ -17,7 +17,7 @@ async fn fails_in_between(ctx: &OrchestrationContext, key: String) -> Result<i64
 }
 
 #[tokio::test]
-async fn what_fails_or_panics_leaves_nothing_and_the_batch_goes_on() -> Result<()> {
+async fn a_failed_or_panicking_operation_is_rolled_back_and_the_batch_continues() -> Result<()> {
     let hub = TestHub::open().await?;
     assert_eq!(hub.start(fails_in_between("tx".into())).await?.result().await?, 3);
     hub.settle().await;
@@ -32,7 +32,7 @@ async fn asks_for_batch(ctx: &OrchestrationContext) -> Result<Vec<(usize, usize)
 }
 
 #[tokio::test]
-async fn what_comes_together_is_one_batch() -> Result<()> {
+async fn operations_that_arrive_together_form_one_batch() -> Result<()> {
     let hub = TestHub::open().await?;
     let places = hub.start(asks_for_batch()).await?.result().await?;
     // How many come together depends on threads; what is said of it does not.
@@ -42,7 +42,7 @@ async fn what_comes_together_is_one_batch() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_read_or_deleted_leaves_no_trace() -> Result<()> {
+async fn reads_and_deletions_leave_no_entity_in_the_store() -> Result<()> {
     let store: std::sync::Arc<dyn Store> =
         std::sync::Arc::new(durable::store::MemoryStore::default());
     let shared = std::sync::Arc::clone(&store);
@@ -91,7 +91,7 @@ async fn works_slowly(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[tokio::test]
-async fn a_shutdown_ends_operations_that_are_carried_out_again() -> Result<()> {
+async fn operations_that_a_shutdown_interrupts_run_again() -> Result<()> {
     let hub = TestHub::open().await?;
     hub.start(works_slowly().instance_id("works-slowly")).await?;
     while SLOW_RUNS.load(std::sync::atomic::Ordering::SeqCst) == 0 {

@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn too_little_room_is_an_error_that_says_how_much_is_needed() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(check(folder.path(), 0).is_ok());
+        check(folder.path(), 0).unwrap();
         let error = check(folder.path(), u64::MAX).unwrap_err();
         assert!(matches!(error, StoreError::DiskFull { needed: u64::MAX, .. }), "{error}");
         assert!(error.to_string().contains("free some space"), "{error}");
@@ -152,8 +152,9 @@ mod tests {
     fn a_commit_that_waits_for_room_can_be_told_to_give_up() {
         let folder = tempfile::tempdir().unwrap();
         let room = Room::new(folder.path(), u64::MAX);
-        assert!(room.for_new_work().is_err());
-        assert!(room.until_there_is_room(|| room.check_for(0)).is_ok());
+        let error = room.for_new_work().unwrap_err();
+        assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+        room.until_there_is_room(|| room.check_for(0)).unwrap();
         room.give_up();
         let error = room.until_there_is_room(|| room.check_for(usize::MAX)).unwrap_err();
         assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
@@ -174,7 +175,7 @@ mod tests {
             Err(StoreError::io_or_exhausted("cannot write", error))
         });
         assert_eq!((result.unwrap(), refused), ("done", 2));
-        assert!(room.for_new_work().is_ok());
+        room.for_new_work().unwrap();
     }
 
     #[test]
@@ -185,6 +186,6 @@ mod tests {
         room.begin();
         let mut is_first = true;
         let check = || room.check_for(if std::mem::take(&mut is_first) { usize::MAX } else { 0 });
-        assert!(room.until_there_is_room(check).is_ok());
+        room.until_there_is_room(check).unwrap();
     }
 }

@@ -176,14 +176,14 @@ mod tests {
         let (here, away) = (base.path().join("here"), base.path().join("away"));
         fs::create_dir(&here).unwrap();
         let opened = OpenFolder::open(&here).unwrap();
-        assert!(opened.check().is_ok());
+        opened.check().unwrap();
         fs::rename(&here, &away).unwrap();
         assert!(matches!(opened.check(), Err(StoreError::FolderMoved { .. })));
         fs::create_dir(&here).unwrap();
         assert!(matches!(opened.check(), Err(StoreError::FolderMoved { .. })));
         fs::remove_dir(&here).unwrap();
         fs::rename(&away, &here).unwrap();
-        assert!(opened.check().is_ok());
+        opened.check().unwrap();
     }
 
     #[test]

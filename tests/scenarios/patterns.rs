@@ -1,4 +1,5 @@
-//! Microsoft's samples of Durable Functions, first part: chaining, fan-out, monitors, people.
+//! The application patterns of Durable Functions as Microsoft documents them: chaining, fan-out, monitors,
+//! human interaction, eternal orchestrations.
 
 use std::collections::BTreeMap;
 
@@ -159,7 +160,7 @@ async fn manual_start_starts_from_a_queue_and_waits_for_the_end() -> Result<()> 
 }
 
 #[tokio::test]
-async fn http_start_single_refuses_a_second_one_while_the_first_runs() -> Result<()> {
+async fn http_start_single_rejects_a_second_start_while_the_first_runs() -> Result<()> {
     on_every_hub(async |hub, _| {
         let ended = [RuntimeStatus::Completed, RuntimeStatus::Failed, RuntimeStatus::Terminated];
         let call = || e4_sms_phone_verification("1".into()).instance_id("single").replace_if(ended);
@@ -205,7 +206,7 @@ async fn periodic_cleanup_loop(ctx: &OrchestrationContext, round: u32) -> Result
 }
 
 #[tokio::test]
-async fn periodic_cleanup_goes_on_for_ever_with_a_short_history() -> Result<()> {
+async fn periodic_cleanup_runs_forever_with_a_short_history() -> Result<()> {
     on_unverified_hubs(cleans_up).await
 }
 

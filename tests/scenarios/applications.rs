@@ -1,4 +1,4 @@
-//! Microsoft's samples, second part: custom status, devices, sagas, limits, the classics.
+//! Microsoft's sample applications: custom status, devices, sagas, orders, bounded concurrency, cron by hand.
 
 use chrono::{DateTime, Timelike, Utc};
 use durable::prelude::*;
