@@ -120,8 +120,8 @@ impl Jobs {
             let (number, token) = (self.started, CancellationToken::new());
             let (instance_id, name) = (next.job.instance_id.clone(), next.job.task.name.clone());
             let running = Running { number, token: token.clone(), instance_id, name };
-            let begun = entry.stage.replace(Stage::Running(running));
-            let Some(Stage::Waiting(Waiting { job, busy, since, .. })) = begun else { continue };
+            let waiting = entry.stage.replace(Stage::Running(running));
+            let Some(Stage::Waiting(Waiting { job, busy, since, .. })) = waiting else { continue };
             self.waiting -= 1;
             self.running += 1;
             metrics::activity_began(&job.task.name, since);
