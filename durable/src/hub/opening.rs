@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::admission::{Admission, REQUESTS};
 use super::commit::committer::{Committer, Owned};
-use super::commit::queue::Writes;
+use super::commit::waiting::Writes;
 use super::error::{HubError, OpenError};
 use super::guarded_store::GuardedStore;
 use super::health::Health;

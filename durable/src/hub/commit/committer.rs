@@ -1,22 +1,21 @@
-//! The committer: makes the episodes of all partitions durable, many at once.
+//! The committer: makes the writes of all partitions durable, many in one commit.
 //!
-//! It has a thread of its own, which commits whatever is waiting. A partition that has nothing else
-//! to do meanwhile commits itself, if nobody is at it: one group, and what has come by then is the
-//! thread's. So under load episodes are run while others are written, and else no thread waits for
-//! another to wake up.
+//! Its thread commits whatever waits. A partition that has nothing else to do commits one group
+//! itself, unless another commit is under way; the thread takes the next group. So under load,
+//! episodes run while others are written, and on an idle hub no thread waits for another to wake up.
 //!
 //! Rules:
-//! 1. Effects (activities, answers) leave only when what they follow from is durable, in the order
-//!    in which they were written.
-//! 2. After a failure nothing is written any more, and nobody is told anything but the failure.
+//! 1. Effects (activities, answers) are taken only when what they follow from is durable, in the order
+//!    of the writes.
+//! 2. After a failed commit nothing is written any more, and all waiters are told of that failure.
 //!
-//! Read next: `queue.rs` (what is a group, and who commits it).
+//! Read next: `queue.rs` (the order of commits) and `group.rs` (what is committed together).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::queue::Writes;
+use super::waiting::Writes;
 use super::write::{Content, Effect, Write};
 use crate::hub::custom_status::Watched;
 use crate::hub::health::Health;
@@ -47,7 +46,7 @@ pub(crate) struct Committer {
     pub(crate) lifecycle: Arc<Lifecycle>,
 }
 
-/// A group that is dealt with: when this is dropped the next one may be taken.
+/// A group that is being committed. The next one may be taken when this is dropped.
 struct Dealing<'a>(&'a Writes);
 
 impl Drop for Dealing<'_> {
@@ -57,14 +56,14 @@ impl Drop for Dealing<'_> {
 }
 
 impl Committer {
-    /// Commits whatever is waiting, until every partition has gone.
+    /// Commits whatever waits, until all partitions have left.
     pub(crate) fn run(&self) {
         while let Some(group) = self.writes.take() {
             self.deal_with(group);
         }
     }
 
-    /// Commits what a partition wants written, with what else is waiting, unless somebody is at it.
+    /// Adds what a partition writes, and commits a group unless another commit is under way.
     pub(crate) fn commit_at_once(&self, new: &mut Vec<Write>) {
         if let Some(group) = self.writes.add_and_take(new) {
             self.deal_with(group);
@@ -78,13 +77,12 @@ impl Committer {
         }
         match self.commit(&mut group) {
             Ok(messages) => self.release(group, messages),
-            // The group with its replies is dropped after the failure is known, so that all waiters
-            // find the reason.
+            // The group, with the channels of its waiters, is dropped after this: they find the reason.
             Err(error) => self.health.fail(error.into()),
         }
     }
 
-    /// Writes a group; gives the messages that are on their way now.
+    /// Commits a group. Returns its messages, which are durable and can be delivered.
     fn commit(&self, group: &mut [Write]) -> Result<Vec<TaskMessage>, StoreError> {
         let mut commit = Commit::default();
         for write in &mut *group {

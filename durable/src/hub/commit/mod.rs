@@ -1,5 +1,7 @@
-//! Group commit: what partitions write, the queue in which it waits, and the committer.
+//! Group commit: the writes of partitions, the queue in which they wait, and the committer.
 
 pub(crate) mod committer;
-pub(crate) mod queue;
+mod group;
+mod queue;
+pub(crate) mod waiting;
 pub(crate) mod write;

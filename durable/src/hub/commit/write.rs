@@ -1,4 +1,4 @@
-//! What a partition asks the committer to write, and what happens once that is durable.
+//! A write of a partition, and the effects that follow once it is durable.
 
 use crate::hub::custom_status::{StatusSender, WatchReply, Watched};
 use crate::hub::error::{ManageError, StartError};
@@ -15,26 +15,26 @@ use crate::protocol::{
 use crate::store::EpisodeWrite;
 use crate::weight;
 
-/// What a partition wants written, and what is to happen once it is durable.
+/// What a partition writes, and the effects that follow once it is durable.
 #[derive(Debug)]
 pub(crate) struct Write {
     pub(crate) partition: PartitionId,
-    /// Counts the writes of the partition.
+    /// The number of this write of the partition, from 1.
     pub(crate) number: u64,
     pub(crate) content: Content,
     pub(crate) effects: Vec<Effect>,
-    /// About how many bytes are written.
+    /// Approximate size, in bytes.
     pub(crate) bytes: usize,
-    /// Keeps time from passing until the effects have left.
+    /// Keeps virtual time from passing until the effects are taken.
     pub(crate) _busy: Busy,
 }
 
-/// What is written at once.
+/// What a write makes durable, atomically.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
     pub(crate) episode: Option<EpisodeWrite>,
     pub(crate) consumed: Vec<MessageId>,
-    /// What is sent to other instances.
+    /// Messages to other instances.
     pub(crate) messages: Vec<TaskMessage>,
     pub(crate) purged: Vec<InstanceId>,
 }
@@ -45,7 +45,7 @@ impl Content {
         episode.is_none() && consumed.is_empty() && messages.is_empty() && purged.is_empty()
     }
 
-    /// About how many bytes it has, once it is written.
+    /// Approximate size when it is written, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let episode = self.episode.as_ref().map_or(0, |it| weight::of_events(&it.events));
         let messages = self.messages.iter().map(|message| weight::of_event(&message.event));
@@ -60,23 +60,23 @@ pub(crate) enum Effect {
     /// The result of this attempt has been taken in.
     TakenIn(JobKey, u32),
     Cancel(JobKey),
-    /// Nobody waits for any activity of this execution any more.
+    /// No activity of this execution is awaited any more.
     CancelAll(ExecutionId),
     Started(StartReply, Result<(), StartError>),
     Managed(ManageReply, Result<(), ManageError>),
     Begun(StartedReply, bool),
     Ended(EndReply, Option<Box<Ended>>),
-    /// Somebody watches the custom status of an instance, if there is one.
+    /// A client watches the custom status of an instance, if the instance exists.
     Watching(WatchReply, Option<Watched>),
-    /// An instance has said something of its progress, or has ended.
+    /// The custom status of an instance has changed, or the instance has ended (`None`).
     Said(StatusSender, Option<Json>),
-    /// A signal of a client is stored, or carried out.
+    /// A signal of a client is stored or was carried out.
     Signalled(SignalReply),
     Operated(CallReply, Result<Json, FailureDetails>),
     Unlocked(Unlocked, bool),
     SignalCancelled(Cancelled, bool),
-    /// An instance or entity that waited until its writes are durable goes on.
+    /// Goes on with an instance or entity that waited for this write.
     Continue(InstanceId),
-    /// Observers learn what has happened to an instance.
+    /// Tells observers what happened to an instance.
     Notify(Notice),
 }

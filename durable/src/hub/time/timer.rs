@@ -1,7 +1,7 @@
-//! Sleeping on the async runtime, whether that has a time driver or not.
+//! Sleeping on the async runtime, with or without its time driver.
 //!
-//! A runtime is often built without `enable_time`, and tokio panics where a time limit is first set
-//! then. Such a hub keeps its time limits on a thread of its own.
+//! A runtime may be built without `enable_time`, and then tokio panics when a timeout is first set. A hub
+//! on such a runtime sleeps with the help of a thread of its own.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,10 +13,10 @@ use tokio::sync::oneshot;
 use super::clock;
 use crate::panics;
 
-/// As far away as a time limit may be for the clock.
+/// The furthest wake-up time that the clock can represent for sure.
 const FAR: Duration = Duration::from_hours(24 * 365 * 30);
 
-/// What wakes those who sleep.
+/// What ends a sleep.
 #[derive(Clone, Debug)]
 pub(crate) enum Timer {
     /// The runtime's time driver.
@@ -25,7 +25,7 @@ pub(crate) enum Timer {
     Thread(Arc<Alarms>),
 }
 
-/// Who sleeps until when.
+/// The sleeping tasks, by the time to wake them.
 #[derive(Debug, Default)]
 pub(crate) struct Alarms {
     state: Mutex<State>,
@@ -40,15 +40,15 @@ struct State {
 }
 
 impl Timer {
-    /// The timer for a runtime. One that is a thread has yet to be [run](Alarms::run).
+    /// The timer for a runtime. For the variant `Thread`, the caller [runs](Alarms::run) the thread.
     pub(crate) fn of(runtime: &Handle) -> Self {
         let _entered = runtime.enter();
-        // There is no other way to ask.
+        // Tokio has no other way to find out.
         let has_driver = panics::quiet(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok();
         if has_driver { Self::Driver } else { Self::Thread(Arc::default()) }
     }
 
-    /// Sleeps from the moment that it is first polled. It ends early if the hub stops.
+    /// Sleeps, counted from the first poll. Returns early if the hub stops.
     pub(crate) async fn sleep(&self, time: Duration) {
         match self {
             Self::Driver => tokio::time::sleep(time).await,
@@ -79,7 +79,7 @@ impl Alarms {
         awake
     }
 
-    /// Wakes those whose time has come, until the timer is closed.
+    /// Wakes tasks at their time, until the timer is closed.
     pub(crate) fn run(&self) {
         let mut state = self.state();
         while !state.closed {

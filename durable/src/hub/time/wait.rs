@@ -1,4 +1,4 @@
-//! Waiting for what may come soon.
+//! Short waits: spinning before blocking, deadlines, and the first of two futures.
 //!
 //! Waking a thread takes longer than most activities. A thread whose last wait was short therefore
 //! spins briefly before it blocks.
@@ -11,19 +11,19 @@ use std::time::{Duration, Instant};
 
 use super::clock;
 
-/// How long to look before sleeping.
+/// How long a thread spins before it blocks.
 pub(crate) const LOOK: Duration = Duration::from_micros(50);
-/// A wait that was shorter, with the time that waking up takes, was short.
+/// A wait below this, including the time to wake up, counts as short.
 pub(crate) const SHORT: Duration = Duration::from_micros(75);
 
-/// Whether to look for what comes, or to sleep at once.
+/// Decides whether a thread spins, by how long its last wait took.
 #[derive(Debug, Default)]
 pub(crate) struct Patience {
     comes_soon: bool,
 }
 
 impl Patience {
-    /// Waits for what `look` finds, or `sleep` brings.
+    /// Returns what `look` finds while spinning, or else what the blocking `sleep` returns.
     pub(crate) fn wait<T>(&mut self, look: impl Fn() -> Option<T>, sleep: impl FnOnce() -> T) -> T {
         if let Some(found) = look() {
             return found;
@@ -31,7 +31,7 @@ impl Patience {
         let since = clock::stopwatch();
         let looks_for = if self.comes_soon { LOOK } else { Duration::ZERO };
         while since.elapsed() < looks_for {
-            // Others come first: it is one of them that is waited for.
+            // Let others run, since one of them will bring it.
             thread::yield_now();
             if let Some(found) = look() {
                 return found;
@@ -43,12 +43,12 @@ impl Patience {
     }
 }
 
-/// Until when a shutdown waits; not known before one is limited.
+/// The time until which a shutdown waits. Unlimited at first.
 #[derive(Debug, Default)]
 pub(crate) struct Deadline(Mutex<Option<Instant>>);
 
 impl Deadline {
-    /// Limits the wait further. Those who are waiting have to be woken.
+    /// Sets an earlier limit. The caller wakes those who wait.
     pub(crate) fn limit(&self, at: Instant) {
         let mut deadline = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *deadline = Some(deadline.map_or(at, |earlier| earlier.min(at)));
@@ -58,7 +58,7 @@ impl Deadline {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits to be woken, but not beyond the deadline.
+    /// Waits on a condition variable, but not beyond the deadline.
     pub(crate) fn wait<'a, T>(
         &self,
         woken: &Condvar,
@@ -75,7 +75,7 @@ impl Deadline {
     }
 }
 
-/// A deadline is over.
+/// The deadline has passed.
 #[derive(Debug)]
 pub(crate) struct Late;
 

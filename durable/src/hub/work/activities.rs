@@ -1,8 +1,8 @@
 //! Running activities, with bounded concurrency, once per attempt unless a crash interrupts one.
 //!
-//! A job comes in when its `TaskScheduled` is durable. It runs as a task of the async runtime (a
-//! blocking body on its blocking pool), and what it returns goes to the instance's partition as
-//! mail. Nothing here is written down: after a crash, the histories tell what has to run.
+//! A job arrives when its `TaskScheduled` is durable. It runs as a task of the async runtime (a blocking
+//! body on its blocking pool), and its result goes to the instance's partition as mail. Nothing here
+//! is stored: after a crash, the histories say which activities have to run.
 
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -36,15 +36,15 @@ pub(crate) struct Activities {
     pub(crate) runtime: Handle,
     pub(crate) timer: Timer,
     concurrency: usize,
-    /// How long a job that nobody waits for any more may go on.
+    /// How long a cancelled job may go on.
     pub(crate) grace: Duration,
     pub(crate) limits: Limits,
-    /// Where time is made, in a test.
+    /// Virtual time, in a test.
     pub(crate) time: Option<Arc<VirtualTime>>,
     queue: Mutex<Queue>,
-    /// Wakes who waits for the last worker to go.
+    /// Wakes those who wait for the last worker to end.
     drained: Condvar,
-    /// Jobs were cancelled, or are cut off.
+    /// Jobs were cancelled or cut off.
     pub(crate) changed: Notify,
 }
 
@@ -52,28 +52,28 @@ pub(crate) struct Activities {
 struct Queue {
     doors: Doors,
     jobs: Jobs,
-    /// How many workers there are; each runs one job after another.
+    /// The number of workers. Each runs one job after another.
     workers: usize,
-    /// Whether one of the workers has nothing to do and looks for a job before it goes.
+    /// Whether an idle worker spins: it looks for a job for a moment before it ends.
     looking: bool,
-    /// When a worker last had nothing to do.
+    /// When a worker last became idle.
     idle_since: Option<Instant>,
-    /// Whether there was a job soon after that.
+    /// Whether a job arrived shortly after that.
     comes_soon: bool,
 }
 
-/// Whether jobs begin, and their results count.
+/// Whether jobs begin, and whether their results count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Doors {
     #[default]
     Open,
-    /// None begins.
+    /// No job begins.
     Closed,
-    /// A shutdown waits for running ones no longer.
+    /// A shutdown has stopped waiting for running jobs.
     CutOff,
 }
 
-/// What activities are given, and how many of them may run at once.
+/// What activities get, and how many of them may run at once.
 #[derive(Debug)]
 pub(crate) struct ActivitySettings {
     pub(crate) states: States,
@@ -82,7 +82,7 @@ pub(crate) struct ActivitySettings {
     pub(crate) limits: Limits,
 }
 
-/// Where the activities of a hub run, and who is told of them.
+/// Where the activities of a hub run, and where their results go.
 #[derive(Debug)]
 pub(crate) struct Surroundings {
     pub(crate) mailboxes: Mailboxes,
@@ -92,18 +92,18 @@ pub(crate) struct Surroundings {
     pub(crate) time: Option<Arc<VirtualTime>>,
 }
 
-/// Whether a running job is waited for.
+/// Whether the result of a running job is still wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     Wanted,
     /// It was cancelled.
     Unwanted,
-    /// A shutdown waits no longer.
+    /// A shutdown has stopped waiting for it.
     CutOff,
 }
 
-/// Runs one job after another. However it ends, it is counted no more then, and so is its job: a
-/// runtime that ends drops it in the middle.
+/// Runs one job after another. Its drop releases its place and its job, because a runtime that shuts
+/// down drops it at any await.
 struct Worker {
     activities: Arc<Activities>,
     job: Option<(Box<Job>, Ticket)>,
@@ -135,8 +135,8 @@ impl Activities {
         }
     }
 
-    /// Runs a job now, or when another has ended. One that is waiting or running already is left
-    /// alone.
+    /// Runs a job as soon as there is a worker for it. Does nothing if the job is already waiting or
+    /// running.
     pub(crate) fn submit(self: &Arc<Self>, job: Box<Job>) {
         let task = &job.task;
         let entry = self.registry.activity(&task.name, task.version.as_deref());
@@ -147,7 +147,7 @@ impl Activities {
         }
         queue.jobs.count();
         queue.comes_soon = queue.idle_since.is_none_or(|since| since.elapsed() < wait::SHORT);
-        // A spinning worker takes this job.
+        // A spinning worker will take this job.
         let is_taken = std::mem::take(&mut queue.looking);
         if is_taken || queue.workers >= self.concurrency {
             return;
@@ -155,11 +155,11 @@ impl Activities {
         queue.workers += 1;
         drop(queue);
         let worker = Worker { activities: Arc::clone(self), job: None, is_counted: true };
-        // In a box, since tokio moves what it spawns several times.
+        // Boxed, because tokio moves a spawned future several times.
         self.runtime.spawn(Box::pin(worker.work()));
     }
 
-    /// Tells a job that nobody waits for it any more.
+    /// Cancels a job: its result is not wanted any more.
     pub(crate) fn cancel(&self, key: &JobKey) {
         let mut queue = self.queue();
         queue.jobs.cancel(key);
@@ -173,7 +173,7 @@ impl Activities {
         self.queue().jobs.take_in(key, attempt);
     }
 
-    /// Tells all jobs of an execution that nobody waits for them any more.
+    /// Cancels all jobs of an execution.
     pub(crate) fn cancel_all(&self, execution_id: ExecutionId) {
         let mut queue = self.queue();
         queue.jobs.cancel_all(execution_id);
@@ -182,14 +182,14 @@ impl Activities {
         self.changed.notify_waiters();
     }
 
-    /// Begins no more jobs, and tells the running ones to come to an end.
+    /// Starts no more jobs, and cancels the tokens of running ones.
     pub(crate) fn close(&self) {
         let mut queue = self.queue();
         queue.doors = queue.doors.max(Doors::Closed);
         queue.jobs.close();
     }
 
-    /// Blocks until no job is running, or until the deadline; whether none is.
+    /// Blocks until no job is running. Returns `false` if the deadline passes first.
     pub(crate) fn drain(&self, deadline: &Deadline) -> bool {
         let mut queue = self.queue();
         while queue.workers > 0 {
@@ -206,14 +206,13 @@ impl Activities {
         self.queue().jobs.count_running()
     }
 
-    /// Lets who waits for that look at the deadline again.
+    /// Makes a waiting [`drain`](Self::drain) look at the deadline again.
     pub(crate) fn look_again(&self) {
         drop(self.queue());
         self.drained.notify_all();
     }
 
-    /// Waits for running jobs no longer: what they return from here on counts for nothing. Gives
-    /// what they are.
+    /// Stops waiting for running jobs: their results do not count any more. Returns those jobs.
     pub(crate) fn cut_off(&self) -> Vec<(InstanceId, String)> {
         let mut queue = self.queue();
         queue.doors = Doors::CutOff;
@@ -223,7 +222,7 @@ impl Activities {
         running
     }
 
-    /// Whether a running job is waited for.
+    /// Whether the result of a running job is still wanted.
     pub(crate) fn standing(&self, job: &Job, ticket: &Ticket) -> Standing {
         let queue = self.queue();
         match queue.jobs.is_wanted(&job.key(), ticket) {
@@ -237,13 +236,13 @@ impl Activities {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A job that comes soon, where jobs do; with none the worker is one less. One that looks for
-    /// it is enough.
+    /// Spins for a moment if jobs tend to arrive soon; one spinning worker is enough. Without a job
+    /// this worker is no longer counted.
     async fn look_for_job(&self) -> Option<(Box<Job>, Ticket)> {
         let since = clock::stopwatch();
         let looks = self.queue().begins_to_look(since);
         while looks && since.elapsed() < wait::LOOK {
-            // Others come first: it is one of them that is waited for.
+            // Let others run, since one of them will bring the job.
             thread::yield_now();
             tokio::task::yield_now().await;
             let mut queue = self.queue();
@@ -270,9 +269,8 @@ impl Activities {
         }
     }
 
-    /// Hands the result over, unless nobody waits for it any more; gives the job to run next. An
-    /// error of a job that a shutdown has cut off is none: the job runs again when the hub is next
-    /// opened.
+    /// Sends the result to the partition, if it is still wanted, and returns the next job. An error of
+    /// a job that a shutdown interrupted is not sent: the job runs again when the hub is next opened.
     fn end(
         &self,
         job: Job,
@@ -351,7 +349,7 @@ impl Drop for Worker {
 }
 
 impl Queue {
-    /// A worker has nothing to do; whether it looks for a job before it goes.
+    /// A worker has become idle. Returns whether it spins before it ends.
     fn begins_to_look(&mut self, now: Instant) -> bool {
         self.idle_since = Some(now);
         self.comes_soon && !std::mem::replace(&mut self.looking, true)

@@ -1,14 +1,15 @@
-//! One attempt of an activity: its body, its time limit, and its end if nobody waits for it any more.
+//! One attempt of an activity: its body, its timeout, and its end if it is cancelled.
 //!
 //! Rules:
 //! 1. The body runs and is dropped by way of `panics.rs`.
-//! 2. An attempt whose time is up ends at once. One that is cancelled, such as by the time limit of its
-//!    call, sees that by its token and has the grace period left; then it ends as well. A shutdown
-//!    alone sets no limit: what the attempt still returns is recorded.
-//! 3. An attempt that ends so drops an async body. A blocking body cannot be stopped: it keeps its
-//!    thread, but its result counts for nothing and it takes no place of `activity_concurrency`.
-//! 4. What most attempts do not need (time limits, blocking bodies, giving up) is a boxed future: the
-//!    future of an attempt is moved and copied several times on its way into the runtime.
+//! 2. An attempt that exceeds its timeout ends at once. One that is cancelled, such as by the timeout of
+//!    its call, sees that by its token and may go on for the grace period. A shutdown alone sets no
+//!    limit: the result of the attempt is still recorded.
+//! 3. When an attempt is ended like this, an async body is dropped. A blocking body cannot be stopped:
+//!    it keeps its thread, but its result does not count, and it takes no place of
+//!    `activity_concurrency`.
+//! 4. What most attempts do not need (timeouts, blocking bodies, cancellation) is a boxed future,
+//!    because the future of an attempt is copied several times on its way into the runtime.
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,8 +30,8 @@ use crate::hub::time::wait::{First, first};
 use crate::panics::{self, Guarded};
 use crate::protocol::{FailureDetails, Json};
 
-/// After how long a blocking body that has not begun is handed to the runtime again, at first and at
-/// most. The system may have refused a thread, and tokio does not ask again by itself.
+/// After which time a blocking body that has not begun is spawned again: the first time, and at most.
+/// The system may have refused a thread, and tokio does not retry by itself.
 const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 type Outcome = Result<Json, FailureDetails>;
@@ -39,9 +40,9 @@ type Sleep = Pin<Box<dyn Future<Output = Busy> + Send>>;
 
 /// Why an attempt ends before its body does.
 enum Stop {
-    /// Its time limit is over.
+    /// It has exceeded its timeout.
     TimedOut(Duration, Busy),
-    /// Nobody waits for it any more, and it had time to see that.
+    /// It was cancelled, and the grace period is over.
     GivenUp,
 }
 
@@ -54,7 +55,7 @@ impl Activities {
         let begun = self.begin(job, &ticket.token)?;
         let asleep = begun.sleeps().map(|time| self.sleep(time));
         if let ActivityRun::Never(_) | ActivityRun::After(..) = begun {
-            // What ends it is due by now, so time may pass until then.
+            // Only virtual time ends it, so time has to pass.
             ticket.busy = Busy::default();
         }
         let work = async {
@@ -90,7 +91,7 @@ impl Activities {
         }
     }
 
-    /// Ends when the attempt has to.
+    /// Returns when the attempt has to end.
     async fn stop(&self, job: &Job, ticket: &Ticket, limit: Option<(Duration, Sleep)>) -> Stop {
         let time_is_up = async {
             match limit {
@@ -107,8 +108,8 @@ impl Activities {
         }
     }
 
-    /// Ends when nobody waits for the attempt any more and the grace period is over, or when a
-    /// shutdown waits no longer.
+    /// Returns when the attempt is cancelled and its grace period is over, or when a shutdown stops
+    /// waiting for it.
     async fn given_up(&self, job: &Job, ticket: &Ticket) {
         ticket.token.cancelled().await;
         Box::pin(self.cancelled(job, ticket)).await;
@@ -130,11 +131,11 @@ impl Activities {
         }
     }
 
-    /// Waits until something is so that may change when jobs are cancelled or cut off.
+    /// Waits for a condition that can change when jobs are cancelled or cut off.
     async fn until(&self, is_so: impl Fn() -> bool) {
         loop {
             let mut changed = pin!(self.changed.notified());
-            // From here on no change is missed.
+            // From here on, no change is missed.
             changed.as_mut().enable();
             if is_so() {
                 return;
@@ -143,7 +144,7 @@ impl Activities {
         }
     }
 
-    /// Sleeps from this call on; gives what keeps time from passing any further.
+    /// Sleeps, counted from this call. Returns what keeps virtual time from passing any further.
     fn sleep(&self, time: Duration) -> Sleep {
         let made = self.time.as_ref().map(|made| made.sleep(time));
         let timer = self.timer.clone();
@@ -199,13 +200,13 @@ impl Activities {
         loop {
             if take(&waiting, |waiting| waiting.is_some()) {
                 let waiting = Arc::clone(&waiting);
-                // Without any thread tokio panics, and runs what it was given when it has one.
+                // Without any thread, tokio panics, but runs the task once it gets a thread.
                 panics::shield(|| drop(self.runtime.spawn_blocking(move || run(&waiting))));
             }
             match first(answer.as_mut(), pin!(self.timer.sleep(wait))).await {
                 First::This(Ok(result)) => return result,
-                // The runtime is going down, and this task with it: it did not run, so nothing
-                // may be recorded of it, and it runs again when the hub is next opened.
+                // The runtime is shutting down, and this task with it. The body did not run, so nothing
+                // may be recorded: it runs when the hub is next opened.
                 First::This(Err(_going_down)) => return std::future::pending().await,
                 First::That(()) => wait = (wait * 2).min(ASK_AGAIN.1),
             }
@@ -228,7 +229,7 @@ fn cancelled() -> FailureDetails {
     FailureDetails::new(FailureDetails::TERMINATED, "it was cancelled")
 }
 
-/// Runs a blocking body, unless another thread has it already.
+/// Runs a blocking body, unless another thread has taken it.
 fn run(waiting: &Waiting) {
     let Some((body, span, reply)) = take(waiting, Option::take) else { return };
     let body = body.into_inner();

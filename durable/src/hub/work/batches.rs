@@ -1,8 +1,8 @@
 //! Running batches of entities' operations as tasks of the async runtime, with bounded concurrency.
 //!
-//! A batch comes in when its entity has nothing else running, and what has become of it goes to the
-//! entity's partition as mail. Nothing here is written down: a batch that a crash cuts off left its
-//! messages in the store, and they are there again.
+//! A batch arrives when no other batch of its entity runs, and its outcome goes to the entity's
+//! partition as mail. Nothing here is stored: the messages of a batch that a crash interrupts are still
+//! in the store, and are delivered again.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,15 +24,15 @@ use crate::protocol::{EntityId, Json, Timestamp};
 
 #[derive(Debug)]
 pub(crate) struct Batches {
-    /// What every batch is given.
+    /// What every batch gets.
     around: Around,
     mailboxes: Mailboxes,
     runtime: Handle,
-    /// One for each batch that may run at once.
+    /// One permit for each batch that may run at once.
     places: Arc<Semaphore>,
-    /// The batches that are under way, by entity.
+    /// The running and waiting batches, by entity.
     pub(crate) under_way: Arc<Tally>,
-    /// A shutdown waits for batches no longer.
+    /// Cancelled when a shutdown stops waiting for batches.
     cut_off: CancellationToken,
     health: Arc<Health>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct BatchJob {
     pub(crate) now: Timestamp,
 }
 
-/// A batch is under way as long as this is held.
+/// Counts a batch as long as it lives.
 struct UnderWay {
     batches: Arc<Batches>,
     is_done: bool,
@@ -75,7 +75,7 @@ impl Batches {
         Self { around, mailboxes, runtime, places, under_way, cut_off, health }
     }
 
-    /// Runs a batch, now or when others have ended.
+    /// Runs a batch as soon as there is a place for it.
     pub(crate) fn submit(self: &Arc<Self>, job: BatchJob) {
         let counted = self.under_way.count(job.entity_id.to_string());
         let batches = Arc::clone(self);
@@ -83,7 +83,7 @@ impl Batches {
         let busy = self.mailboxes.busy();
         self.runtime.spawn(async move {
             let batches = &under_way.batches;
-            // What is cut off is dropped: the messages that it consists of are in the store.
+            // A batch that is cut off is dropped: its messages are in the store.
             first(pin!(batches.run(job)), pin!(batches.cut_off.cancelled())).await;
             under_way.is_done = true;
             drop((under_way, busy));
@@ -91,7 +91,7 @@ impl Batches {
     }
 
     async fn run(&self, job: BatchJob) {
-        // With none the hub is being shut down: what the batch consists of is in the store.
+        // An error means that the hub shuts down. The messages of the batch are in the store.
         let Ok(_place) = self.places.acquire().await else { return };
         let BatchJob { entity_id, run, state, operations, now } = job;
         let (span, watch) = (spans::batch(&entity_id, operations.len()), Stopwatch::start());
@@ -102,13 +102,13 @@ impl Batches {
         let batch = Batch { entity_id, state, operations, around };
         let running = Box::pin(async move { Ok(run(batch).await) });
         let done = spans::in_span(span, panics::catch_async(running)).await;
-        // Only what an operation leaves behind when it is dropped can panic here.
+        // Operations are guarded, so only the drop of what they leave behind can panic here.
         let done = done.unwrap_or_else(|panic| BatchDone {
             state: before,
             outcomes: vec![Some(Err(panic)); count],
             outgoing: Vec::new(),
         });
-        // What was cut off by a shutdown is carried out again when the hub is next opened.
+        // Failures may come from the shutdown: the batch runs again when the hub is next opened.
         let has_failed = |outcome: &Option<_>| matches!(outcome, Some(Err(_)));
         if self.places.is_closed() && done.outcomes.iter().any(has_failed) {
             return;
@@ -117,13 +117,13 @@ impl Batches {
         self.mailboxes.send(&id.clone(), Mail::BatchEnded { entity: id, done: Box::new(done) });
     }
 
-    /// Begins no more batches, and tells the running ones to come to an end.
+    /// Starts no more batches, and cancels the tokens of running ones.
     pub(crate) fn close(&self) {
         self.places.close();
         panics::shield(|| self.around.cancellation.cancel());
     }
 
-    /// Waits for running batches no longer.
+    /// Stops waiting for running batches.
     pub(crate) fn cut_off(&self) {
         self.cut_off.cancel();
     }

@@ -1,4 +1,4 @@
-//! An activity to run, and how it is named.
+//! An activity to run, and its key.
 
 use crate::engine::ScheduledTask;
 use crate::protocol::{ExecutionId, InstanceId};
@@ -11,7 +11,7 @@ pub(crate) struct Job {
     pub(crate) task: ScheduledTask,
 }
 
-/// Names a job: the execution and the number of the task in it.
+/// Identifies a job: the execution, and the number of the task in it.
 pub(crate) type JobKey = (ExecutionId, i32);
 
 impl Job {

@@ -1,14 +1,12 @@
-//! Which activities wait to be run, and which are running.
+//! The activities that wait to be run, and those that are running.
 //!
 //! Rules:
-//! 1. Jobs begin in the order in which they came, except that one of an activity with a limit
-//!    stands aside while as many of that activity are running.
-//! 2. An attempt whose result is on its way to its partition is not begun again: an instance that is
-//!    replayed meanwhile cannot know that it has ended.
-//! 3. A job that is cancelled is gone, with its input: if it is running, its result counts for
-//!    nothing.
-//! 4. For each place that is free in the limit of an activity, one of its jobs that stand aside is
-//!    queued again, if there is one.
+//! 1. Jobs begin in the order of their arrival. But while an activity runs `max_concurrent` times, its
+//!    next jobs stand aside, and others overtake them.
+//! 2. An attempt whose result is on its way to its partition is not started again: an instance that is
+//!    replayed meanwhile cannot know that the attempt has ended.
+//! 3. A cancelled job is removed, with its input. If it is running, its result does not count.
+//! 4. When a job of a limited activity ends, the first one that stands aside is queued again.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -24,7 +22,7 @@ use crate::protocol::{ExecutionId, InstanceId};
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
     entries: BTreeMap<JobKey, Entry>,
-    /// Those that are looked at next, by the number of their arrival.
+    /// The jobs to start next, by the number of their arrival.
     queue: BTreeMap<u64, JobKey>,
     limited: HashMap<Cow<'static, str>, Limited>,
     arrived: u64,
@@ -33,18 +31,18 @@ pub(crate) struct Jobs {
     running: usize,
 }
 
-/// What is known of a job.
+/// The state of a job.
 #[derive(Debug, Default)]
 struct Entry {
     stage: Option<Stage>,
-    /// The attempt that has ended and whose result is not taken in yet. The next attempt may wait or
-    /// run meanwhile.
+    /// The attempt that has ended and whose result the partition has not stored yet. The next attempt
+    /// may wait or run meanwhile.
     reported: Option<u32>,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// It has not begun: it is in the queue or aside.
+    /// It has not begun: it is in the queue, or stands aside.
     Waiting(Waiting),
     Running(Running),
 }
@@ -67,21 +65,21 @@ struct Running {
     name: Cow<'static, str>,
 }
 
-/// The jobs of an activity of which a limited number may run at once.
+/// The jobs of an activity with `max_concurrent`.
 #[derive(Debug, Default)]
 struct Limited {
     running: usize,
     aside: BTreeMap<u64, JobKey>,
 }
 
-/// Goes with a running job.
+/// What a worker holds while it runs a job.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     pub(crate) token: CancellationToken,
     number: u64,
     limited: Option<Cow<'static, str>>,
     pub(crate) began: Stopwatch,
-    /// Keeps time from passing while the job runs.
+    /// Keeps virtual time from passing while the job runs.
     pub(crate) busy: Busy,
 }
 
@@ -130,8 +128,8 @@ impl Jobs {
         }
     }
 
-    /// A job has ended; whether anybody waits for its result. If the result is `reported`, this
-    /// attempt is not added again until it is taken in.
+    /// Ends a job. Returns whether its result is still wanted. If so, and if its result is `reported`,
+    /// this attempt is not added again until [`take_in`](Self::take_in).
     pub(crate) fn end(&mut self, key: &JobKey, ticket: &Ticket, reported: Option<u32>) -> bool {
         if let Some(name) = &ticket.limited {
             if let Some(limited) = self.limited.get_mut(name) {
@@ -151,7 +149,7 @@ impl Jobs {
         true
     }
 
-    /// The result of an attempt has been taken in.
+    /// The partition has stored the result of an attempt.
     pub(crate) fn take_in(&mut self, key: &JobKey, attempt: u32) {
         if let Some(entry) = self.entries.get_mut(key)
             && entry.reported == Some(attempt)
@@ -163,18 +161,18 @@ impl Jobs {
         }
     }
 
-    /// Whether anybody waits for the result of a running job.
+    /// Whether the result of a running job is still wanted.
     pub(crate) fn is_wanted(&self, key: &JobKey, ticket: &Ticket) -> bool {
         self.entries.get(key).is_some_and(|entry| entry.runs(ticket))
     }
 
-    /// The jobs that are running and waited for: whose, and what.
+    /// The running jobs whose results are wanted: the instance, and the name of the activity.
     pub(crate) fn running(&self) -> Vec<(InstanceId, String)> {
         let running = self.entries.values().filter_map(Entry::running);
         running.map(|job| (job.instance_id.clone(), job.name.to_string())).collect()
     }
 
-    /// Queues the first job of an activity that stands aside.
+    /// Queues the first job of this activity that stands aside.
     fn queue_again(&mut self, name: &str) {
         let Some(limited) = self.limited.get_mut(name) else { return };
         if let Some((number, key)) = limited.aside.pop_first() {
@@ -182,7 +180,7 @@ impl Jobs {
         }
     }
 
-    /// Tells how many there are.
+    /// Updates the metrics.
     pub(crate) fn count(&self) {
         metrics::activities(self.waiting, self.running);
     }
@@ -205,7 +203,7 @@ impl Jobs {
                     limited.aside.remove(&number);
                 }
                 if was_queued && at_most.is_some() {
-                    // It may have been the one for which a place was free.
+                    // The free place was meant for this job, so the next one gets it.
                     self.queue_again(&job.task.name);
                 }
             }
@@ -225,7 +223,7 @@ impl Jobs {
         }
     }
 
-    /// Begins nothing more, and tells what is running to come to an end.
+    /// Drops what waits, and cancels the tokens of running jobs.
     pub(crate) fn close(&mut self) {
         self.queue.clear();
         self.waiting = 0;
@@ -255,7 +253,7 @@ impl Entry {
     }
 }
 
-/// Cancels a token. That calls the wakers of its waiters, which may be user code.
+/// Cancels a token. This calls wakers, which may be user code.
 fn wake(token: &CancellationToken) {
     panics::shield(|| token.cancel());
 }

@@ -1,0 +1,124 @@
+//! Where threads wait for the queue of writes: the committer for a group, partitions for room.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::queue::{Next, Queue};
+use super::write::Write;
+
+/// The queue of writes, shared by the partitions and the committer.
+#[derive(Debug, Default)]
+pub(crate) struct Writes {
+    shared: Mutex<Shared>,
+    /// Wakes the committer's thread.
+    work: Condvar,
+    /// Wakes partitions that wait for room.
+    room: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Queue,
+    /// Whether the committer's thread sleeps. Waking it costs a system call, so it is woken only if
+    /// it sleeps.
+    is_asleep: bool,
+    /// The number of partitions that wait for room.
+    crowded: usize,
+}
+
+impl Writes {
+    /// One more partition will write.
+    pub(crate) fn join(&self) {
+        self.shared().queue.join();
+    }
+
+    /// A partition has stopped writing.
+    pub(crate) fn leave(&self) {
+        let mut shared = self.shared();
+        shared.queue.leave();
+        self.wake(shared);
+    }
+
+    /// Adds what a partition writes. The committer's thread will commit it.
+    pub(crate) fn add(&self, new: &mut Vec<Write>) {
+        let shared = self.put(new);
+        self.wake(shared);
+    }
+
+    /// Adds what a partition writes, and returns a group for it to commit. `None` while another group
+    /// is being committed; the committer's thread then takes the next one.
+    pub(crate) fn add_and_take(&self, new: &mut Vec<Write>) -> Option<Vec<Write>> {
+        let mut shared = self.put(new);
+        match self.next(&mut shared) {
+            Next::Group(group) => Some(group),
+            Next::Nothing | Next::Over => None,
+        }
+    }
+
+    /// Waits for a group. `None` once all partitions have left and everything is committed.
+    pub(crate) fn take(&self) -> Option<Vec<Write>> {
+        let mut shared = self.shared();
+        loop {
+            match self.next(&mut shared) {
+                Next::Group(group) => {
+                    shared.is_asleep = false;
+                    return Some(group);
+                }
+                Next::Over => return None,
+                Next::Nothing => {
+                    shared.is_asleep = true;
+                    shared = self.work.wait(shared).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
+    /// The group that was taken is committed, and its effects are taken.
+    pub(crate) fn done(&self) {
+        let mut shared = self.shared();
+        shared.queue.done();
+        self.wake(shared);
+    }
+
+    fn next(&self, shared: &mut Shared) -> Next {
+        let next = shared.queue.next();
+        if matches!(next, Next::Group(_)) && shared.crowded > 0 {
+            self.room.notify_all();
+        }
+        next
+    }
+
+    /// Adds writes as soon as there is room for them.
+    fn put(&self, new: &mut Vec<Write>) -> MutexGuard<'_, Shared> {
+        let mut shared = self.shared();
+        while shared.queue.is_full() {
+            if shared.must_wake() {
+                self.work.notify_one();
+            }
+            shared.crowded += 1;
+            shared = self.room.wait(shared).unwrap_or_else(PoisonError::into_inner);
+            shared.crowded -= 1;
+        }
+        shared.queue.add(new);
+        shared
+    }
+
+    /// Wakes the committer's thread if it has something to do.
+    fn wake(&self, mut shared: MutexGuard<'_, Shared>) {
+        let wakes = shared.must_wake();
+        drop(shared);
+        if wakes {
+            self.work.notify_one();
+        }
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Whether the committer's thread is to be woken. True only once for each time it sleeps.
+    fn must_wake(&mut self) -> bool {
+        self.queue.is_ready() && std::mem::take(&mut self.is_asleep)
+    }
+}
