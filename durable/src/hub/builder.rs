@@ -1,4 +1,4 @@
-//! Everything that can be chosen when a task hub is opened.
+//! The options with which a task hub is opened.
 
 #[cfg(feature = "sled")]
 use std::path::Path;
@@ -23,29 +23,29 @@ use crate::store::Durability;
 use crate::store::{MemoryStore, Store};
 
 impl TaskHub {
-    /// Opens the hub in the folder `path`, creating it if need be: every function annotated in this
-    /// program is registered, and whatever had not finished goes on.
+    /// Opens the hub in the folder `path`, which is created if it does not exist. Registers every
+    /// annotated function of this program and continues all unfinished instances.
     ///
-    /// It takes the feature `sled`, which is on by default. Without it, open a hub with
+    /// Requires the feature `sled`, which is on by default. Without it, open a hub with
     /// `TaskHub::builder().store(..)`.
     ///
     /// # Errors
     /// As [`TaskHubBuilder::open`].
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// If called outside a tokio runtime.
     #[cfg(feature = "sled")]
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::builder().path(path).open().await
     }
 
-    /// Says more about how to open a hub.
+    /// Returns a builder, to open a hub with other settings.
     pub fn builder() -> TaskHubBuilder {
         TaskHubBuilder::new()
     }
 }
 
-/// Says how a task hub is to be opened.
+/// Configures and opens a task hub.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -69,15 +69,14 @@ impl TaskHubBuilder {
         Self { options: Options::default() }
     }
 
-    /// Keeps the hub in this folder, which is created if need be.
+    /// Stores the hub in this folder, which is created if it does not exist.
     #[cfg(feature = "sled")]
     pub fn path(mut self, path: impl AsRef<Path>) -> Self {
         self.options.place = Place::Path(path.as_ref().to_owned());
         self
     }
 
-    /// Keeps the hub in this store. Give an [`Arc`] of a store to use it again after the hub is shut
-    /// down.
+    /// Uses this store. Pass an [`Arc`] to use the store again after the hub is shut down.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -100,19 +99,19 @@ impl TaskHubBuilder {
         self
     }
 
-    /// Keeps the hub in this store, unless it was told where already.
+    /// Uses this store, unless a place was set before.
     #[cfg(feature = "testing")]
     pub(crate) fn store_if_nowhere(self, store: impl FnOnce() -> Arc<dyn Store>) -> Self {
         if matches!(self.options.place, Place::Nowhere) { self.store(store()) } else { self }
     }
 
-    /// Keeps the hub in memory, where it ends with the process: for tests.
+    /// Stores the hub in memory only: for tests.
     pub fn in_memory(self) -> Self {
         self.store(MemoryStore::default())
     }
 
-    /// Says when what happens counts as written, for a hub in a folder; by default when it would
-    /// survive a power cut. [`Durability::Within`] says what a crash may lose otherwise.
+    /// Sets when a commit to a folder counts as durable; by default when it would survive a power
+    /// failure. [`Durability::Within`] says what a crash may lose otherwise.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -136,21 +135,20 @@ impl TaskHubBuilder {
         self
     }
 
-    /// Runs at most this many activities at once; by default 100 for each core.
+    /// The maximum number of activities that run at once; by default 100 per core.
     pub fn activity_concurrency(mut self, max: usize) -> Self {
         self.options.activity_concurrency = Some(max);
         self
     }
 
-    /// How long an activity may go on when nobody waits for it any more, because its call's time was up
-    /// or it was cancelled; by default 30 seconds. It sees that by its
-    /// [cancellation token](crate::ActivityContext::cancellation_token).
+    /// How long an activity may keep running after its call timed out or was cancelled; by default
+    /// 30 seconds. The activity is notified through its [cancellation
+    /// token](crate::ActivityContext::cancellation_token).
     ///
-    /// Afterwards it takes no place of
-    /// [`activity_concurrency`](Self::activity_concurrency) any more: an async body is dropped at its
-    /// next `.await`, and a blocking one, which cannot be stopped, is counted no more. It keeps its
-    /// thread of the runtime until it returns. A shutdown is no cancellation in this sense: it
-    /// [waits](TaskHub::shutdown) for what is running.
+    /// After that it no longer counts towards [`activity_concurrency`](Self::activity_concurrency).
+    /// An async body is dropped at its next `.await`. A blocking body cannot be stopped and
+    /// occupies its thread of the runtime until it returns. A shutdown does not cancel activities
+    /// in this sense: it [waits](TaskHub::shutdown) for those that are running.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -162,40 +160,40 @@ impl TaskHubBuilder {
         self
     }
 
-    /// Runs operations of at most this many entities at once; by default 1,000.
+    /// The maximum number of entities whose operations run at once; by default 1,000.
     pub fn entity_concurrency(mut self, max: usize) -> Self {
         self.options.entity_concurrency = Some(max);
         self
     }
 
-    /// Keeps at most this many instances alive between their episodes; by default 10,000. Others
-    /// are replayed from their history when something happens to them. As many entities are kept in
-    /// memory between their batches.
+    /// The maximum number of instances that stay in memory between their episodes; by default
+    /// 10,000. Other instances are replayed from their history at their next episode. The same
+    /// number of entities may stay in memory, too.
     pub fn live_instances(mut self, max: usize) -> Self {
         self.options.live_instances = Some(max);
         self
     }
 
-    /// Keeps instances alive between their episodes only as long as all of them together take about
-    /// this many bytes of memory; by default 256 MiB. Those that were not used for longest make
-    /// room, and are replayed from their history when something happens to them.
+    /// The approximate number of bytes that all instances in memory may take together; by default
+    /// 256 MiB. Above it, the least recently used ones are evicted, and replayed from their history
+    /// at their next episode.
     ///
-    /// Entities have as much for themselves.
+    /// Entities have a budget of the same size.
     ///
-    /// It is an estimate: of the orchestrator's future, of what it has asked for, and of all inputs,
-    /// results and events that it was given, as if it kept them. Each partition has its equal share,
-    /// and an instance that alone takes more is replayed at each of its episodes.
+    /// The size of an instance is an estimate: its future, its requests, and all inputs, results
+    /// and events that it received, as if it kept them all. Each partition has an equal share. An
+    /// instance that exceeds the share alone is replayed at every episode.
     pub fn live_bytes(mut self, max: usize) -> Self {
         self.options.live_bytes = Some(max);
         self
     }
 
-    /// Lets at most this many requests of clients (starts, events, signals, calls ...) wait for their
-    /// partitions; by default 16,384. A request counts once for each 16 KiB that it carries, and at
-    /// least once: so by default all of them together carry at most 256 MiB.
+    /// The maximum number of client requests (starts, events, signals, calls ...) that wait for
+    /// their partitions; by default 16,384. A request counts once per 16 KiB of payload, and at
+    /// least once, so by default all waiting requests together carry at most 256 MiB.
     ///
-    /// A client that asks for more waits, without a thread, until others have been taken in. See
-    /// [back-pressure](crate::TaskHub#back-pressure).
+    /// Above the maximum, clients wait (without blocking a thread) until partitions have accepted
+    /// other requests. See [back-pressure](crate::TaskHub#back-pressure).
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -206,95 +204,98 @@ impl TaskHubBuilder {
         self
     }
 
-    /// Divides a new hub into this many partitions, each with a thread of its own; by default 4.
-    /// The number is fixed when the hub is created.
+    /// The number of partitions of a new hub, each with a thread of its own; by default 4. It
+    /// cannot be changed later.
     pub fn partitions(mut self, count: u16) -> Self {
         self.options.partitions = Some(count);
         self
     }
 
-    /// Says with which version of the code instances go on whose own version is not registered; by
-    /// default with none: they wait for it.
+    /// Which version of an orchestration continues an instance whose own version is not registered.
+    /// By default none does: the instance is suspended until its version is registered.
     pub fn version_match(mut self, strategy: VersionMatch) -> Self {
         self.options.version_match = strategy;
         self
     }
 
-    /// Replays every episode from scratch before it is written, and compares: requests, inputs and
-    /// results must be the same to the letter.
+    /// Replays every episode from scratch before it is committed, and compares requests, inputs and
+    /// results byte for byte.
     ///
-    /// It finds what the compiler cannot see, such as a clock in a helper or the order of a
-    /// `HashMap`, the first time that it runs (DURABLE0104). For tests: the cost of a step grows with
-    /// the history.
+    /// This finds what the compiler cannot see, such as a clock in a helper function or the order
+    /// of a `HashMap`, the first time it runs (DURABLE0104). Use it in tests: the cost of a step
+    /// grows with the history.
     pub fn verify_replay(mut self, verify: bool) -> Self {
         self.options.settings.verify = verify;
         self
     }
 
-    /// Removes finished instances after a time; by default they are kept for ever.
+    /// Purges finished instances after a time; by default they are kept for ever.
     pub fn retention(mut self, retention: Retention) -> Self {
         self.options.settings.retention = retention;
         self
     }
 
-    /// A setting for orchestrators, which they find with
-    /// [`OrchestrationContext::property`](crate::OrchestrationContext::property). It is recorded when
-    /// an execution begins, so an instance sees it change when it continues as new, and never before.
+    /// Sets a property that orchestrators read with
+    /// [`OrchestrationContext::property`](crate::OrchestrationContext::property). It is recorded
+    /// when an execution begins, so an instance sees a new value only after it has continued as
+    /// new.
     pub fn property(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         Arc::make_mut(&mut self.options.settings.properties).insert(key.into(), value.into());
         self
     }
 
-    /// How many bytes an input, a result or an event may have, as JSON; by default 16 MiB. What is
-    /// larger is an error where it is made; a larger failure is [cut](crate::protocol::FailureDetails#size).
+    /// The maximum size of an input, result or event, in bytes of JSON; by default 16 MiB. A larger
+    /// one is an error where it is created. A larger failure is
+    /// [cut](crate::protocol::FailureDetails#size).
     ///
-    /// What one episode of an execution hands over has at most 1 GiB, whatever this says.
+    /// Independently of this, all that one episode sends is limited to 1 GiB.
     ///
-    /// This and the other limits are recorded when an execution begins, as a
-    /// [property](Self::property) is: a hub that is opened with others changes nothing of executions
-    /// that are under way. One that is [rewound](crate::InstanceHandle::rewind) has the wider ones.
+    /// This limit and the others are recorded when an execution begins, like a
+    /// [property](Self::property): opening the hub with other limits does not affect running
+    /// executions. A [rewound](crate::InstanceHandle::rewind) execution gets the larger of its
+    /// recorded limits and the current ones.
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.options.settings.limits.payload = bytes;
         self
     }
 
-    /// How many bytes a custom status may have, as JSON; by default 16 KiB.
+    /// The maximum size of a custom status, in bytes of JSON; by default 16 KiB.
     pub fn max_custom_status(mut self, bytes: usize) -> Self {
         self.options.settings.limits.custom_status = bytes;
         self
     }
 
-    /// How many things (activities, timers, sub-orchestrations, events sent) one execution may ask
-    /// for, and how many signals and starts one operation of an entity may send; by default
-    /// 1,000,000. One that asks for more fails.
+    /// The maximum number of requests (activities, timers, sub-orchestrations, events sent) of one
+    /// execution, and of signals and starts of one entity operation; by default 1,000,000. Beyond
+    /// it, the execution or operation fails.
     pub fn max_actions(mut self, actions: u32) -> Self {
         self.options.settings.limits.actions = actions;
         self
     }
 
-    /// How many external events that nobody waits for an execution keeps; by default 1,000,000. One
-    /// that gets more fails.
+    /// The maximum number of unread external events that an execution buffers; by default
+    /// 1,000,000. Beyond it, the execution fails.
     pub fn max_unread_events(mut self, events: usize) -> Self {
         self.options.settings.limits.unread_events = events;
         self
     }
 
-    /// Before anything runs, replays every unfinished instance against the code of this program. If
-    /// there are some that would not go on, opening fails with
-    /// [`OpenError::WouldNotGoOn`](crate::client::OpenError::WouldNotGoOn), which lists them, and nothing is
-    /// changed: for the start of a new release.
+    /// Replays every unfinished instance against this program's code before anything runs. If any
+    /// does not fit, opening fails with
+    /// [`OpenError::WouldNotGoOn`](crate::client::OpenError::WouldNotGoOn), which lists those
+    /// instances, and nothing is changed. Use it when a new release starts.
     pub fn verify_on_open(mut self, verify: bool) -> Self {
         self.options.verify_on_open = verify;
         self
     }
 
-    /// Gives activities something to share: they take it as a parameter `State<T>`.
+    /// Shares a value with activities, which receive it as a parameter `State<T>`.
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.options.states.insert(value);
         self
     }
 
-    /// Registers a function by hand, for what registration by annotation does not reach.
+    /// Registers a function that is not registered automatically.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -309,28 +310,28 @@ impl TaskHubBuilder {
         self
     }
 
-    /// Registers an entity by hand.
+    /// Registers an entity that is not registered automatically.
     pub fn register_entity<E: Entity>(mut self) -> Self {
         self.options.registered.push(E::ENTRY);
         self
     }
 
-    /// Leaves out what is registered by annotation: the hub runs only what
-    /// [`register`](Self::register) names.
+    /// Turns automatic registration off: the hub runs only the functions passed to
+    /// [`register`](Self::register).
     pub fn only_registered(mut self) -> Self {
         self.options.collect = false;
         self
     }
 
-    /// Opens the hub and goes on with all that it holds.
+    /// Opens the hub and continues all unfinished instances.
     ///
     /// # Errors
-    /// [`OpenError::InUse`] if another process has the folder, [`OpenError::Registry`] if two
-    /// functions have one name, [`OpenError::MissingState`] if an activity wants shared state that
-    /// is not there, [`OpenError::Store`] if the store cannot be read.
+    /// [`OpenError::InUse`] if another process has the folder open, [`OpenError::Registry`] if two
+    /// functions have the same name, [`OpenError::MissingState`] if an activity takes shared state
+    /// that was not set, [`OpenError::Store`] if the store cannot be read.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// If called outside a tokio runtime.
     pub async fn open(self) -> Result<TaskHub, OpenError> {
         let runtime = Handle::current();
         let (reply, opened) = oneshot::channel();

@@ -1,37 +1,35 @@
-//! The channels on which a custom status is told to those who watch it.
+//! The channels that deliver custom statuses to their watchers.
 //!
 //! Rules:
-//! 1. A status is told when it is durable, in the order of the commits. Of several that one commit
-//!    brings, only the last is written, and so only that is told.
-//! 2. A watch begins with the status that the instance has, and ends when the instance ends, across
-//!    all
-//!    of its executions.
-//! 3. Nobody waits for a slow watch: one that is [`STATUSES_KEPT`] behind goes on with the oldest
-//!    status
-//!    that is kept.
+//! 1. A status is delivered once it is durable, in commit order. If one commit contains several
+//!    statuses of an instance, only the last is written and delivered.
+//! 2. A watch begins with the current status and ends when the instance ends, across all its
+//!    executions.
+//! 3. A slow watch never blocks the partition. If it is [`STATUSES_KEPT`] behind, it continues with
+//!    the oldest status that is kept.
 
 use tokio::sync::{broadcast, oneshot};
 
 use crate::protocol::{InstanceRecord, Json};
 
-/// How many statuses are kept for a watch that is behind.
+/// How many statuses a channel buffers for a slow watch.
 const STATUSES_KEPT: usize = 64;
 
-/// Tells custom statuses, and with `None` that the instance has ended.
+/// Sends custom statuses, and `None` when the instance has ended.
 pub(crate) type StatusSender = broadcast::Sender<Option<Json>>;
-/// `None` if there is no such instance.
+/// Answers `None` if the instance does not exist.
 pub(crate) type WatchReply = oneshot::Sender<Option<Subscription>>;
 
 /// An instance whose custom status is watched.
 #[derive(Clone, Debug)]
 pub(crate) struct Watched {
-    /// What was told last.
+    /// The status delivered last.
     last: Option<Json>,
     has_ended: bool,
     sender: StatusSender,
 }
 
-/// What a watch begins with.
+/// The first status of a watch, and the channel of the next ones.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub(crate) first: Option<Json>,
@@ -48,7 +46,7 @@ impl Watched {
         Self { has_ended: true, sender: broadcast::channel(1).0, last: status }
     }
 
-    /// What a write of the instance tells, and where, once it is durable: `None` is its end.
+    /// What to send once a write of the instance is durable: its new status, and `None` at its end.
     pub(crate) fn changes(
         &mut self,
         record: &InstanceRecord,
@@ -62,18 +60,18 @@ impl Watched {
         changed.into_iter().chain(ended).map(|status| (self.sender.clone(), status))
     }
 
-    /// Whether there is more to tell, and somebody to be told.
+    /// Whether the instance is still running and watched.
     pub(crate) fn goes_on(&self, record: &InstanceRecord) -> bool {
-        // A task that is about to subscribe holds a sender until then.
+        // A task that is about to subscribe holds a clone of the sender until it has.
         let is_watched = self.sender.receiver_count() > 0 || self.sender.strong_count() > 1;
         is_watched && !record.runtime_status.is_finished()
     }
 
-    /// Begins a watch, now that all that was written before is told.
+    /// Subscribes, after everything written before has been delivered.
     pub(crate) fn subscribe(self) -> Subscription {
         let receiver = self.sender.subscribe();
         if self.has_ended {
-            // There is a receiver, so this cannot fail.
+            // `receiver` is alive, so this cannot fail.
             let _ = self.sender.send(None);
         }
         Subscription { first: self.last, receiver }

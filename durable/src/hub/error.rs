@@ -1,4 +1,4 @@
-//! What a hub could not do, and what to do about it: one error for each operation.
+//! The errors of a hub: one enum for each kind of operation.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::store::{StoreError, in_process};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Somebody has the folder open.
+    /// The folder is already open.
     #[error(
         "the task hub at `{}` is already open{}; a folder has one owner at a time: stop the other \
          one or open another folder",
@@ -24,16 +24,16 @@ pub enum OpenError {
     InUse {
         /// The folder.
         path: PathBuf,
-        /// The process that has it open, if it left its number.
+        /// The process that has it open, if known.
         owner: Option<u32>,
     },
-    /// Registered functions contradict each other.
+    /// The registered functions conflict with each other.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// Activities want shared state that the builder was not given.
+    /// Activities take shared state that was not given to the builder.
     #[error("shared state is missing: {}; give it with `TaskHub::builder().state(..)`", .0.join(", "))]
     MissingState(Vec<String>),
-    /// The store was created with another number of partitions.
+    /// The store was created with a different number of partitions.
     #[error(
         "the task hub was created with {found} partitions and cannot be opened with {wanted}: the \
          number is fixed at creation; leave it out to use that number"
@@ -44,20 +44,20 @@ pub enum OpenError {
         /// The number given to the builder.
         wanted: u16,
     },
-    /// With [`verify_on_open`](crate::client::TaskHubBuilder::verify_on_open): these instances
-    /// would not go on with the code of this program. Nothing was changed.
+    /// With [`verify_on_open`](crate::client::TaskHubBuilder::verify_on_open): these instances do
+    /// not fit the code of this program. Nothing was changed.
     #[error(
         "unfinished instances that would not go on with this code: {}. Nothing was changed\n{}",
         .0.len(), list(.0)
     )]
     WouldNotGoOn(Vec<(InstanceId, Suspension)>),
-    /// A setting of the builder makes no sense.
+    /// A setting of the builder is invalid.
     #[error("{0}")]
     Setting(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The operating system refused a thread.
+    /// The operating system refused to start a thread.
     #[error(
         "the task hub cannot start its threads; nothing was started: raise the limit of threads \
          (`ulimit -u`, or that of the container), or open it with fewer `partitions`"
@@ -65,27 +65,27 @@ pub enum OpenError {
     Thread(#[source] std::io::Error),
 }
 
-/// The hub has stopped, or does not have what was asked for.
+/// The hub has stopped, or the requested instance or value cannot be read.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
     /// The hub was shut down.
     #[error("the task hub was shut down; open it again to go on")]
     ShutDown,
-    /// The store failed, and the hub with it.
+    /// The store failed, which stopped the hub.
     #[error(
         "the task hub stopped because its store failed; nothing acknowledged is lost: remove the \
          cause and open the hub again"
     )]
     Store(#[from] StoreError),
-    /// The async runtime on which the hub was opened has ended, and the hub with it.
+    /// The async runtime on which the hub was opened has ended, which stopped the hub.
     #[error(
         "the task hub stopped because the runtime on which it was opened has ended; nothing \
          acknowledged is lost: open it again on a runtime that lives as long as the hub"
     )]
     RuntimeEnded,
-    /// A thread of the hub panicked, and the hub stopped. Panics of the program's own functions do
-    /// not do that: this one is a bug of the library.
+    /// A thread of the hub panicked, which stopped the hub. Panics in the program's own functions
+    /// do not do this: it is a bug of this library.
     #[error(
         "the task hub stopped because its thread `{thread}` {panic}; nothing acknowledged is lost: \
          report this as a bug of `durable`, and open the hub again"
@@ -93,17 +93,17 @@ pub enum HubError {
     Panicked {
         /// The thread's name; `durable-3` is that of partition 3.
         thread: String,
-        /// What the panic said, and where it happened.
+        /// The panic's message and location.
         panic: String,
     },
-    /// The id breaks a rule.
+    /// The id is invalid.
     #[error(transparent)]
     InvalidInstanceId(#[from] InvalidInstanceId),
-    /// There is no such instance. Every operation on an instance says it with this variant:
+    /// The instance does not exist. Every operation on an instance reports this variant:
     /// [`ManageError`], [`ResultError`] and the others wrap it as `Hub`.
     #[error("there is no instance `{0}`")]
     NoSuchInstance(InstanceId),
-    /// The instance is one of another orchestration.
+    /// The instance belongs to another orchestration.
     #[error(
         "instance `{instance_id}` is of orchestration `{found}`, not `{wanted}`; ask for it as that, or \
          with `TaskHub::instance`, which takes any"
@@ -113,51 +113,51 @@ pub enum HubError {
         instance_id: InstanceId,
         /// Its orchestration.
         found: String,
-        /// The orchestration that was asked for.
+        /// The requested orchestration.
         wanted: String,
     },
-    /// What is stored cannot be read as the type that is asked for.
+    /// A stored value cannot be deserialized into the requested type.
     #[error("{what} cannot be read: {reason}")]
     Unreadable {
-        /// What it is.
+        /// The stored value.
         what: String,
-        /// What `serde` said.
+        /// The message of `serde`.
         reason: String,
     },
 }
 
-/// Something was wanted of an instance that could not be done. Nothing has changed then.
+/// An operation on an instance was refused. Nothing has changed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManageError {
-    /// The id breaks a rule.
+    /// The id is invalid.
     #[error(transparent)]
     InvalidInstanceId(#[from] InvalidInstanceId),
-    /// The instance has ended, and it would have to be running.
+    /// The operation needs a running instance, and this one has ended.
     #[error("instance `{instance_id}` has ended: it is {status}")]
     Finished {
         /// The instance.
         instance_id: InstanceId,
-        /// How it has ended.
+        /// Its status.
         status: RuntimeStatus,
     },
-    /// The instance is running, and it would have to have ended.
+    /// The operation needs an instance that has ended, and this one has not.
     #[error("instance `{instance_id}` is {status}, so it has not ended; terminate it first")]
     NotFinished {
         /// The instance.
         instance_id: InstanceId,
-        /// How far it is.
+        /// Its status.
         status: RuntimeStatus,
     },
-    /// Only what has failed can be rewound.
+    /// Only failed instances can be rewound.
     #[error("instance `{instance_id}` is {status}; only one that is Failed can be rewound")]
     NotFailed {
         /// The instance.
         instance_id: InstanceId,
-        /// How it has ended.
+        /// Its status.
         status: RuntimeStatus,
     },
-    /// After the failure the orchestrator did other things, which cannot be undone.
+    /// After the failure the orchestrator continued with other work, which cannot be undone.
     #[error(
         "instance `{instance_id}` cannot be rewound: without its failures its history does not fit \
          what the orchestrator did after them; start it anew with `restart`\n{reason}"
@@ -165,25 +165,25 @@ pub enum ManageError {
     CannotRewind {
         /// The instance.
         instance_id: InstanceId,
-        /// Where the history no longer fits.
+        /// Where the history does not fit.
         reason: String,
     },
-    /// The instance waits for other code than this program has.
+    /// The instance is suspended because its code is missing or does not fit.
     #[error("{0}")]
     StillSuspended(Suspension),
-    /// The event has no name, or what it carries has no JSON form or is too large.
+    /// The event has no name, or its payload cannot be serialized or is too large.
     #[error("{0}")]
     InvalidEvent(Box<Error>),
-    /// The disk is nearly full, and what is left is kept for running instances; or commits wait for
-    /// another resource that the system lacks for now, such as file descriptors. What ends work or
-    /// frees room is not refused: [`suspend`](crate::InstanceHandle::suspend),
+    /// The disk is nearly full, and the rest is reserved for running instances; or commits wait for
+    /// another resource, such as file descriptors. Operations that end work or free space are still
+    /// accepted: [`suspend`](crate::InstanceHandle::suspend),
     /// [`terminate`](crate::InstanceHandle::terminate), [`purge`](crate::InstanceHandle::purge).
     #[error(
         "nothing that makes an instance do more is accepted while the system has too little room for \
          it; running instances continue, and requests are accepted again when there is room"
     )]
     NoRoom(#[source] StoreError),
-    /// An instance could not be started again.
+    /// An instance could not be restarted.
     #[error(transparent)]
     Start(Box<StartError>),
     /// The hub could not answer.
@@ -209,7 +209,7 @@ impl ManageError {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The id breaks a rule.
+    /// The id is invalid.
     #[error(transparent)]
     InvalidInstanceId(#[from] InvalidInstanceId),
     /// The id is taken.
@@ -220,32 +220,32 @@ pub enum StartError {
     AlreadyExists {
         /// The id.
         instance_id: InstanceId,
-        /// How far the existing instance is.
+        /// The status of the existing instance.
         status: RuntimeStatus,
     },
-    /// No registered orchestration has the name.
+    /// No orchestration of this name is registered.
     #[error(
         "orchestration {name} is not registered; registered: {registered}. A crate that is never \
          named in code is not linked, and what it annotates not registered: write `use that_crate \
          as _;`, or register it with `TaskHub::builder().register::<..>()`"
     )]
     NotRegistered {
-        /// Name and version that were asked for.
+        /// The requested name and version.
         name: String,
-        /// What there is.
+        /// The registered orchestrations.
         registered: String,
     },
-    /// The disk is nearly full, and what is left is kept for running instances; or commits wait for
-    /// another resource that the system lacks for now, such as file descriptors.
+    /// The disk is nearly full, and the rest is reserved for running instances; or commits wait for
+    /// another resource, such as file descriptors.
     #[error(
         "no instance is started while the system has too little room for it; running instances \
          continue, and starts are accepted again when there is room"
     )]
     NoRoom(#[source] StoreError),
-    /// The trace context that was given is none.
+    /// The trace context is invalid.
     #[error(transparent)]
     InvalidTraceContext(#[from] InvalidTraceContext),
-    /// The call has an option that has no effect in a client's start.
+    /// The call has an option that does not apply to a client's start.
     #[error("a call of `{name}` with `{option}` cannot be started; {instead}")]
     CallOption {
         /// The orchestration.
@@ -255,12 +255,12 @@ pub enum StartError {
         /// What to write instead.
         instead: &'static str,
     },
-    /// The input has no JSON form, cannot be read again, or is too large.
+    /// The input cannot be serialized or read back, or is too large.
     #[error("the input of `{name}` cannot be stored: {reason}")]
     InvalidInput {
         /// The orchestration.
         name: String,
-        /// What `serde` said.
+        /// The message of `serde`.
         reason: String,
     },
     /// The hub could not answer.
@@ -268,38 +268,38 @@ pub enum StartError {
     Hub(#[from] HubError),
 }
 
-/// An entity could not be asked, or did not do what it was asked for.
+/// An entity operation was refused or failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntityError<E = Error> {
-    /// The operation failed or panicked, and left nothing behind.
+    /// The operation failed or panicked; none of its changes was kept.
     #[error(transparent)]
     Failed(TaskFailed<E>),
-    /// The key breaks a rule, or the input has no JSON form or is too large. Nothing was sent.
+    /// The key is invalid, or the input cannot be serialized or is too large. Nothing was sent.
     #[error("{0}")]
     InvalidOperation(String),
-    /// No registered entity has the name.
+    /// No entity of this name is registered.
     #[error(
         "entity `{name}` is not registered; registered: {registered}. A crate that is never named in \
          code is not linked, and what it annotates not registered: write `use that_crate as _;`, or \
          register it with `TaskHub::builder().register_entity::<..>()`"
     )]
     NotRegistered {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The registered entities.
         registered: String,
     },
-    /// What is stored or was answered cannot be read as the type that is asked for.
+    /// The stored state or the answer cannot be deserialized into the requested type.
     #[error("{what} cannot be read: {reason}")]
     Unreadable {
-        /// What it is.
+        /// The value.
         what: String,
-        /// What `serde` said.
+        /// The message of `serde`.
         reason: String,
     },
-    /// The disk is nearly full, and what is left is kept for running instances; or commits wait for
-    /// another resource that the system lacks for now, such as file descriptors.
+    /// The disk is nearly full, and the rest is reserved for running instances; or commits wait for
+    /// another resource, such as file descriptors.
     #[error(
         "no operation is accepted while the system has too little room for it; running instances \
          continue, and operations are accepted again when there is room"
@@ -317,19 +317,19 @@ pub enum ResultError<E = Error> {
     /// Its orchestrator returned an error, or panicked.
     #[error(transparent)]
     Failed(TaskFailed<E>),
-    /// It waits for other code than this process has. It keeps its history and goes on when a hub
-    /// is opened with that code.
+    /// It is suspended because its code is missing or does not fit. It keeps its history and
+    /// resumes when a hub is opened with that code.
     #[error("{0}")]
     Suspended(Suspension),
-    /// It was ended from outside.
+    /// It was terminated.
     #[error("instance `{0}` was terminated")]
     Terminated(InstanceId),
-    /// It returned something that cannot be read as the type that is asked for.
+    /// Its result cannot be deserialized into the requested type.
     #[error("the result of instance `{instance_id}` cannot be read: {reason}")]
     Unreadable {
         /// The instance.
         instance_id: InstanceId,
-        /// What `serde` said.
+        /// The message of `serde`.
         reason: String,
     },
     /// The hub could not answer.
@@ -338,7 +338,8 @@ pub enum ResultError<E = Error> {
 }
 
 fn list(stuck: &[(InstanceId, Suspension)]) -> String {
-    // That an instance is suspended is not true here: nothing was done to it.
+    // The reports say that the instance stays suspended, which is untrue here: nothing was done to
+    // it.
     let report = |suspension: &Suspension| suspension.reason.replace(KEPT, "").trim().to_owned();
     let reports: Vec<_> = stuck.iter().map(|(_, suspension)| report(suspension)).collect();
     reports.join("\n")

@@ -1,4 +1,4 @@
-//! What was chosen when a hub was opened.
+//! The settings with which a hub is opened.
 
 #[cfg(feature = "sled")]
 use std::path::PathBuf;
@@ -13,13 +13,13 @@ use crate::protocol::{RuntimeStatus, Tags};
 use crate::registry::{Interceptor, VersionMatch};
 use crate::store::{Durability, Store};
 
-/// All that a [`TaskHubBuilder`](super::TaskHubBuilder) was told. `None` leaves the default to
-/// `opening.rs`.
+/// Every setting of a [`TaskHubBuilder`](super::TaskHubBuilder). `None` means the default, which
+/// `opening.rs` sets.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) place: Place,
     pub(crate) durability: Option<Durability>,
-    /// Whether annotated functions are registered by themselves.
+    /// Whether annotated functions are registered automatically.
     pub(crate) collect: bool,
     /// Functions registered by hand.
     pub(crate) registered: Vec<Entry>,
@@ -34,9 +34,9 @@ pub(crate) struct Options {
     pub(crate) version_match: VersionMatch,
     pub(crate) settings: Settings,
     pub(crate) verify_on_open: bool,
-    /// The time of a test, which passes only when nothing is left to do.
+    /// The virtual time of a test, which advances only when the hub is idle.
     pub(crate) time: Option<Arc<VirtualTime>>,
-    /// What replaces functions in a test.
+    /// Replaces functions by mocks in a test.
     pub(crate) interceptor: Option<Arc<dyn Interceptor>>,
 }
 
@@ -64,31 +64,31 @@ impl Default for Options {
     }
 }
 
-/// Where a hub keeps its data.
+/// Where a hub stores its data.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
-    /// Nothing was chosen.
+    /// Not set.
     Nowhere,
     #[cfg(feature = "sled")]
     Path(PathBuf),
     Store(Arc<dyn Store>),
 }
 
-/// The choices that partitions have to know.
+/// The settings that partitions need.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// Whether every episode is replayed from scratch and compared.
     pub(crate) verify: bool,
     pub(crate) retention: Retention,
-    /// What orchestrators of new instances are told.
+    /// The properties of new executions.
     pub(crate) properties: Arc<Tags>,
 }
 
-/// How long finished instances are kept: for ever, if nothing else is said.
+/// How long finished instances are kept; by default for ever.
 ///
-/// Counted from the end of an instance, by its status. An instance keeps the time that was set when
-/// it ended.
+/// The time counts from the end of the instance, and depends on its status. An instance keeps the
+/// retention that was set when it ended.
 ///
 /// ```
 /// use std::time::Duration;
@@ -105,29 +105,29 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Keeps everything.
+    /// Keeps finished instances for ever.
     pub fn forever() -> Self {
         Self::default()
     }
 
-    /// Keeps what has finished, however it has, for this long.
+    /// Keeps every finished instance for this long, whatever its status.
     pub fn all(time: Duration) -> Self {
         Self { completed: Some(time), failed: Some(time), terminated: Some(time) }
     }
 
-    /// Keeps what has completed for this long.
+    /// Keeps completed instances for this long.
     #[must_use]
     pub fn completed(self, time: Duration) -> Self {
         Self { completed: Some(time), ..self }
     }
 
-    /// Keeps what has failed for this long.
+    /// Keeps failed instances for this long.
     #[must_use]
     pub fn failed(self, time: Duration) -> Self {
         Self { failed: Some(time), ..self }
     }
 
-    /// Keeps what was terminated for this long.
+    /// Keeps terminated instances for this long.
     #[must_use]
     pub fn terminated(self, time: Duration) -> Self {
         Self { terminated: Some(time), ..self }

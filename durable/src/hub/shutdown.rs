@@ -1,4 +1,5 @@
-//! How far a hub has been shut down, and what a shutdown gave up. `client/shutdown.rs` has the rules.
+//! The progress of a hub's shutdown, and the report of what it gave up. `client/shutdown.rs` has
+//! the rules.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -8,24 +9,24 @@ use tokio::sync::watch;
 use super::time::wait::Deadline;
 use crate::protocol::InstanceId;
 
-/// What a [`shutdown_within`](crate::TaskHub::shutdown_within) did not wait for.
+/// What was still running when [`shutdown_within`](crate::TaskHub::shutdown_within) returned.
 ///
-/// Activities and operations are carried out again when the hub is next opened, since nothing was
-/// recorded of them. While a thread still runs the hub's folder stays locked.
+/// These activities and operations run again when the hub is next opened, because nothing was
+/// recorded of them. The hub's folder stays locked while one of these threads runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// The activities that were running: the instance and the name of the activity.
+    /// The activities that were running: instance id and activity name.
     pub activities: Vec<(InstanceId, String)>,
     /// The entities whose operations were running.
     pub entities: Vec<String>,
-    /// The threads of the hub that were running: of a partition (`durable-3`) whose orchestrator does
-    /// not return, or one that waits for the store.
+    /// The hub's threads that were running: for example that of a partition (`durable-3`) whose
+    /// orchestrator does not return, or one that is blocked in the store.
     pub threads: Vec<String>,
 }
 
 impl ShutdownReport {
-    /// Whether everything came to its end in time.
+    /// Whether nothing was left running.
     pub fn is_complete(&self) -> bool {
         *self == Self::default()
     }
@@ -52,13 +53,13 @@ impl fmt::Display for ShutdownReport {
     }
 }
 
-/// How far a hub is stopped.
+/// The state of a hub's shutdown.
 #[derive(Debug, Default)]
 pub(crate) struct Stopping {
-    /// Told when it is over; none before it begins.
+    /// Receives the report when the shutdown is over; `None` before the shutdown begins.
     pub(super) ended: Mutex<Option<watch::Receiver<Option<ShutdownReport>>>>,
-    /// Until when running activities and operations are waited for.
+    /// When to stop waiting for running activities and operations.
     pub(super) draining: Deadline,
-    /// Until when the hub's threads are waited for.
+    /// When to stop waiting for the hub's threads.
     pub(super) writing: Deadline,
 }

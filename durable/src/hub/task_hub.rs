@@ -1,4 +1,4 @@
-//! What a task hub is made of, and what all its handles share.
+//! The task hub: the state that all its handles share.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,26 +21,30 @@ use crate::protocol::Tags;
 use crate::registry::Registry;
 use crate::store::{Store, StoreError};
 
-/// One store with all that runs on it: where instances are started and asked after.
+/// A store and everything that runs on it. Starts, queries and manages instances.
 ///
-/// Cloning it is cheap and gives another handle of the same hub. When the last one is dropped
+/// Cloning is cheap and returns another handle to the same hub. If the last handle is dropped
 /// without [`shutdown`](Self::shutdown), the hub stops as in a crash: nothing recorded is lost.
 ///
 /// # Back-pressure
-/// A request to a hub is a future, and its answer comes when what was asked for is durable. Requests
-/// that wait for their partition are bounded, in number and in bytes, by
-/// [`waiting_requests`](crate::client::TaskHubBuilder::waiting_requests); beyond that a client waits to send its own.
-/// What activities, orchestrations and entities send is not held up.
+/// Every request to a hub is a future that completes once its effect is durable. The requests that
+/// wait for their partition are bounded, in number and in bytes, by
+/// [`waiting_requests`](crate::client::TaskHubBuilder::waiting_requests). Above that bound, clients
+/// wait before they send. What activities, orchestrations and entities send is never held up.
 ///
-/// A client whose future is dropped before it has answered, such as by a timeout, does not know whether
-/// the request was carried out. If its partition had not yet taken it in, it was not, and never will be.
+/// If a client drops the future before it completes, for example on a timeout, it does not know
+/// whether the request was carried out. A request that its partition had not yet accepted is never
+/// carried out.
 ///
-/// While the disk is nearly full, or commits wait for another resource, requests that have the hub
-/// write more are refused at once with an error `NoRoom` ([`StartError::NoRoom`](crate::client::StartError::NoRoom),
-/// [`ManageError::NoRoom`](crate::client::ManageError::NoRoom), [`EntityError::NoRoom`](crate::client::EntityError::NoRoom)): starts and restarts, events, resume and rewind,
-/// signals and calls of entities, creating, resuming and updating schedules. What ends work or frees
-/// room goes on: suspend, terminate and purge, deleting an entity, cancelling a signal, releasing
-/// orphaned locks, pausing and deleting a schedule. What runs already may use the rest of the disk.
+/// While the disk is nearly full, or commits wait for another resource, requests that add work are
+/// refused at once with an error `NoRoom`
+/// ([`StartError::NoRoom`](crate::client::StartError::NoRoom),
+/// [`ManageError::NoRoom`](crate::client::ManageError::NoRoom),
+/// [`EntityError::NoRoom`](crate::client::EntityError::NoRoom)): starts and restarts, events,
+/// resume and rewind, entity signals and calls, and creating, resuming or updating a schedule.
+/// Requests that end work or free space are still accepted: suspend, terminate and purge, deleting
+/// an entity, cancelling a signal, releasing orphaned locks, pausing and deleting a schedule.
+/// Running instances may use the rest of the disk.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -69,26 +73,26 @@ pub struct TaskHub {
 
 pub(super) struct Inner {
     pub(super) registry: Arc<Registry>,
-    /// None once the hub is shut down, so that handles that are still held keep nothing open.
+    /// `None` once the hub is shut down, so that remaining handles do not keep the store open.
     pub(super) store: RwLock<Option<Arc<dyn Store>>>,
     pub(super) mailboxes: Mailboxes,
     pub(super) activities: Arc<Activities>,
     pub(super) batches: Arc<Batches>,
     pub(super) health: Arc<Health>,
-    /// Where it is kept, for the log.
+    /// Where the store is, for the log.
     pub(super) kept: Kept,
     pub(super) lifecycle: LifecycleSource,
     pub(super) limits: Limits,
-    /// What orchestrators of new instances are told.
+    /// The properties of new executions.
     pub(super) properties: Arc<Tags>,
-    /// Where time is made, in a test.
+    /// Virtual time, in a test.
     pub(super) time: Option<Arc<VirtualTime>>,
-    /// The time of this hub, which its partitions share.
+    /// The hub's clock, shared with its partitions.
     pub(super) clock: Clock,
     pub(super) threads: Threads,
     pub(super) readers: Arc<Readers>,
     pub(super) stopping: Stopping,
-    /// Ends the task that watches the runtime.
+    /// Dropping it ends the task that watches the runtime.
     pub(super) _runtime_watch: oneshot::Sender<()>,
 }
 
@@ -105,7 +109,7 @@ impl TaskHub {
         self.inner.health.error()
     }
 
-    /// Reads from the store, where it may block.
+    /// Reads from the store on a thread that may block.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
@@ -115,7 +119,7 @@ impl TaskHub {
         let (reply, result) = oneshot::channel();
         self.inner.readers.submit(move || {
             let result = read(&*store);
-            // A shutdown that waits for this may go on.
+            // Before the reply, so that a shutdown waiting for this read can proceed.
             drop(store);
             drop(reply.send(result));
         });
@@ -130,7 +134,7 @@ impl fmt::Debug for TaskHub {
 }
 
 impl Inner {
-    /// Begins nothing more, and tells what is running to come to an end.
+    /// Rejects new work and signals running work to stop.
     pub(super) fn close(&self) {
         self.health.shut_down();
         self.activities.close();

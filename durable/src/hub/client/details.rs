@@ -1,4 +1,4 @@
-//! What a client reads of an instance: its status, details and history.
+//! Reading the status, details and history of an instance.
 
 use serde::Serialize;
 
@@ -12,19 +12,21 @@ use crate::protocol::{EventKind, FailureDetails, HistoryEvent, InstanceRecord, J
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct InstanceDetails {
-    /// Everything that is known without reading the history. In JSON its fields stand beside the others.
+    /// Everything that is known without the input, output and history. Serialized to JSON, its
+    /// fields are inlined.
     #[serde(flatten)]
     pub status: InstanceStatus,
-    /// Its input; after a continue-as-new that of its present execution.
+    /// Its input; after a continue-as-new, that of the current execution.
     pub input: Json,
-    /// What it returned, if it has.
+    /// Its result, if it has completed.
     pub output: Option<Json>,
     /// Why it failed or was terminated, if it has or was.
     pub failure: Option<FailureDetails>,
 }
 
 impl InstanceDetails {
-    /// Its input, read as a `T`: the parameter of its orchestrator, or a tuple of several.
+    /// Deserializes the input into a `T`: the parameter of the orchestrator, or a tuple if it has
+    /// several.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -43,37 +45,37 @@ impl InstanceDetails {
     /// ```
     ///
     /// # Errors
-    /// It is not a `T`.
+    /// If the input is not a `T`.
     pub fn input_as<T: Payload>(&self) -> crate::Result<T> {
         self.input.read()
     }
 
-    /// What it returned, read as a `T`; `None` if it has not.
+    /// Deserializes the output into a `T`; `None` if the instance has not completed.
     ///
     /// # Errors
-    /// It is not a `T`.
+    /// If the output is not a `T`.
     pub fn output_as<T: Payload>(&self) -> crate::Result<Option<T>> {
         self.output.as_ref().map(Json::read).transpose()
     }
 }
 
 impl InstanceHandle {
-    /// The status of the instance.
+    /// Returns the status of the instance.
     ///
     /// # Errors
-    /// There is no such instance, the hub was shut down, or its store failed.
+    /// If the instance does not exist, the hub was shut down, or its store failed.
     pub async fn status(&self) -> Result<InstanceStatus, HubError> {
         Ok(self.record().await?.into())
     }
 
-    /// The status of the instance as it is stored.
+    /// Reads the record of the instance.
     async fn record(&self) -> Result<InstanceRecord, HubError> {
         let id = self.instance_id.clone();
         let record = self.hub.read(move |store| store.instance(&id)).await?;
         record.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
     }
 
-    /// The status of the instance, its input, output and failure.
+    /// Returns the status of the instance with its input, output and failure.
     ///
     /// # Errors
     /// As [`status`](Self::status).
@@ -97,7 +99,8 @@ impl InstanceHandle {
         Ok(details)
     }
 
-    /// The custom status that the orchestrator set last, read as a `T`; `None` if it set none.
+    /// Returns the custom status that was set last, deserialized into a `T`; `None` if none was
+    /// set.
     ///
     /// # Errors
     /// As [`status`](Self::status); or [`HubError::Unreadable`] if it is not a `T`.
@@ -115,7 +118,7 @@ impl InstanceHandle {
         })
     }
 
-    /// The history of the present execution, in order.
+    /// Returns the history of the current execution, in order.
     ///
     /// # Errors
     /// As [`status`](Self::status).
@@ -123,7 +126,7 @@ impl InstanceHandle {
         Ok(self.record_and_history().await?.1)
     }
 
-    /// The record of the instance, with the history of its present execution.
+    /// Reads the record of the instance and the history of its current execution.
     pub(crate) async fn record_and_history(
         &self,
     ) -> Result<(InstanceRecord, Vec<HistoryEvent>), HubError> {
@@ -131,7 +134,8 @@ impl InstanceHandle {
             let record = self.record().await?;
             let (id, execution) = (record.instance_id.clone(), record.execution_id);
             let history = self.hub.read(move |store| store.history(&id, execution, 0)).await?;
-            // If it continued as new between the two reads, the history read is shorter.
+            // If the instance continued as new between the two reads, the history is too short:
+            // read again.
             if history.len() as u64 >= record.history_len {
                 return Ok((record, history));
             }

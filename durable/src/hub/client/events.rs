@@ -1,36 +1,38 @@
-//! Subscribing to what happens to instances. `telemetry/lifecycle.rs` has the rules.
+//! Subscribing to the lifecycle events of instances. `telemetry/lifecycle.rs` has the rules.
 
 use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError};
 
 use crate::hub::task_hub::TaskHub;
 use crate::hub::telemetry::event::LifecycleEvent;
 
-/// What happens to instances from now on; made by [`TaskHub::lifecycle`].
+/// A subscription to lifecycle events; created by [`TaskHub::lifecycle`].
 #[derive(Debug)]
 pub struct LifecycleEvents {
     receiver: broadcast::Receiver<LifecycleEvent>,
 }
 
-/// There is no next event.
+/// Why no event could be received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LifecycleError {
-    /// Events came faster than they were taken. The next is the oldest that is kept.
+    /// Events arrived faster than they were received, and the oldest were dropped. The next event
+    /// is the oldest one still buffered.
     #[error(
         "{0} lifecycle events were missed, since they were not taken fast enough; ask the hub for \
          the status of the instances that matter"
     )]
     Missed(u64),
-    /// The hub has stopped: no more events will come.
+    /// The hub has stopped: no more events will arrive.
     #[error("the task hub has stopped, so no more lifecycle events will come")]
     Stopped,
 }
 
 impl TaskHub {
-    /// What happens to all instances of this hub from now on, when it is durable.
+    /// Subscribes to the events of all instances of this hub. An event is delivered once it is
+    /// durable.
     ///
-    /// For a dashboard, or to notify somebody. It is no queue: what happens while nobody listens is
-    /// told to nobody. What must not be lost is the work of an activity.
+    /// Use it for a dashboard or for notifications. It is not a queue: events without a subscriber
+    /// are dropped. Work that must not be lost belongs in an activity.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -51,7 +53,7 @@ impl TaskHub {
     pub fn lifecycle(&self) -> LifecycleEvents {
         let receiver = match self.inner.lifecycle.upgrade() {
             Some(lifecycle) => lifecycle.subscribe(),
-            // One whose sender is gone at once.
+            // A closed channel.
             None => broadcast::channel(1).1,
         };
         LifecycleEvents { receiver }
@@ -62,8 +64,8 @@ impl LifecycleEvents {
     /// Waits for the next event.
     ///
     /// # Errors
-    /// [`LifecycleError::Missed`], after which the oldest event that is kept comes next;
-    /// [`LifecycleError::Stopped`] when the hub has stopped and nothing is left.
+    /// [`LifecycleError::Missed`], after which the oldest buffered event follows;
+    /// [`LifecycleError::Stopped`] when the hub has stopped and no event is left.
     pub async fn recv(&mut self) -> Result<LifecycleEvent, LifecycleError> {
         self.receiver.recv().await.map_err(|error| match error {
             RecvError::Lagged(missed) => LifecycleError::Missed(missed),
@@ -71,7 +73,7 @@ impl LifecycleEvents {
         })
     }
 
-    /// The next event, if it is there.
+    /// Returns the next event, if one is buffered.
     ///
     /// # Errors
     /// As [`recv`](Self::recv).

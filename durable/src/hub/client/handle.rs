@@ -1,4 +1,4 @@
-//! What a client holds of an instance.
+//! The typed handle of an instance, and waiting for its result.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,9 +14,9 @@ use crate::hub::task_hub::TaskHub;
 use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, InstanceRecord, InvalidInstanceId, Json};
 
-/// An instance of orchestration `O`, seen from outside.
+/// A client's handle to an instance of orchestration `O`.
 ///
-/// It is an [`InstanceHandle`] with a type: dropping it does nothing to the instance.
+/// It is an [`InstanceHandle`] with a type. Dropping it does not affect the instance.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -50,11 +50,12 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
         Self { instance: InstanceHandle { hub, instance_id }, orchestration: PhantomData }
     }
 
-    /// Waits until the instance has ended and gives what its orchestrator returned.
+    /// Waits until the instance has ended and returns the result of its orchestrator.
     ///
     /// # Errors
-    /// [`ResultError::Failed`] if it returned an error or panicked, [`ResultError::Suspended`] if it
-    /// waits for other code than this program has, [`ResultError::Hub`] if the hub stops before.
+    /// [`ResultError::Failed`] if the orchestrator returned an error or panicked,
+    /// [`ResultError::Suspended`] if the instance is suspended because its code is missing or does
+    /// not fit, [`ResultError::Hub`] if the hub stops first.
     pub async fn result(&self) -> Result<O::Output, ResultError<O::Error>> {
         match self.ended().await?.end {
             End::Completed(result) => self.read(&result),
@@ -79,7 +80,7 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
 }
 
 impl InstanceHandle {
-    /// Waits until the instance has ended and gives what its orchestrator returned, as JSON.
+    /// Waits until the instance has ended and returns the result of its orchestrator as JSON.
     ///
     /// # Errors
     /// As [`OrchestrationHandle::result`].
@@ -119,17 +120,19 @@ impl<O> fmt::Debug for OrchestrationHandle<O> {
 }
 
 impl TaskHub {
-    /// The instance of this id, whatever its orchestration, and whether it exists or not.
+    /// Returns a handle to the instance with this id, which need not exist and may be of any
+    /// orchestration.
     ///
     /// # Errors
-    /// The id breaks a rule of [`InstanceId`].
+    /// If the id breaks a rule of [`InstanceId`].
     pub fn instance(&self, id: impl AsRef<str>) -> Result<InstanceHandle, InvalidInstanceId> {
         Ok(InstanceHandle { hub: self.clone(), instance_id: InstanceId::new(id)? })
     }
 
-    /// The instance of this id, if there is one. Its version may be another than that of `O`: the name
-    /// of the orchestration counts. If the versions return different types, reading the result of the
-    /// other one fails with [`ResultError::Unreadable`].
+    /// Returns the instance with this id, if it exists and is an instance of `O`. It may have
+    /// another version than `O`: only the name of the orchestration is compared. If the versions
+    /// return different types, reading the result of the other version fails with
+    /// [`ResultError::Unreadable`].
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -146,8 +149,8 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// [`HubError::InvalidInstanceId`]; [`HubError::OtherOrchestration`] if it is not an instance of
-    /// `O`; or the hub was shut down, or its store failed.
+    /// [`HubError::InvalidInstanceId`]; [`HubError::OtherOrchestration`] if it is an instance of
+    /// another orchestration; or the hub was shut down, or its store failed.
     pub fn find_instance<O: Orchestrator>(
         &self,
         instance_id: impl AsRef<str>,

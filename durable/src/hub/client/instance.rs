@@ -1,4 +1,4 @@
-//! What a client can do to an instance, whatever its orchestration.
+//! Client operations on a single instance of any orchestration.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,8 +20,8 @@ use crate::protocol::{
     RuntimeStatus,
 };
 
-/// An instance, seen from outside, whatever its orchestration. It is only a name: dropping it does
-/// nothing to the instance, and there need not be one.
+/// A client's handle to an instance of any orchestration. It holds only the id: the instance need
+/// not exist, and dropping the handle does not affect it.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -55,14 +55,14 @@ impl InstanceHandle {
         &self.instance_id
     }
 
-    /// Raises an external event, for an orchestrator that
-    /// [waits](crate::OrchestrationContext::wait_for_external_event) for it, now or later. When
-    /// this returns, the event is durable.
+    /// Raises an external event, which the orchestrator receives when it
+    /// [waits](crate::OrchestrationContext::wait_for_external_event) for it, now or later. The
+    /// event is durable when this returns.
     ///
     /// # Errors
     /// [`HubError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::InvalidEvent`] if
-    /// it has no name, or the payload has no JSON form or is too large; [`ManageError::NoRoom`] while
-    /// the disk is nearly full.
+    /// the event has no name, or the payload cannot be serialized or is too large;
+    /// [`ManageError::NoRoom`] while the disk is nearly full.
     #[doc(alias = "signal")]
     pub async fn raise_event(
         &self,
@@ -72,7 +72,7 @@ impl InstanceHandle {
         self.raise_json(name, self.event_json(payload)).await
     }
 
-    /// As [`raise_event`](Self::raise_event), with a payload that is JSON already.
+    /// Raises an external event whose payload is JSON; see [`raise_event`](Self::raise_event).
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -103,8 +103,8 @@ impl InstanceHandle {
         self.raise_json(name, checked.map_err(Error::msg)).await
     }
 
-    /// Raises an external event if there is an instance that can get it, and tells whether there
-    /// is: for events that may come too late.
+    /// Raises an external event if the instance exists and has not ended, and returns whether it
+    /// did: for events that may arrive too late.
     ///
     /// # Errors
     /// [`ManageError::InvalidEvent`] and [`ManageError::NoRoom`], as in
@@ -131,7 +131,7 @@ impl InstanceHandle {
         Reply::new(async move { instance.raise_json(T::NAME, json).await })
     }
 
-    /// What an event of a declared type carries, as JSON.
+    /// Serializes an event of a declared type.
     pub(crate) fn typed_event_json<T: ExternalEvent>(&self, event: &T) -> crate::Result<Json> {
         let json = T::codec().encode_readable("the event", event).map_err(Error::msg)?;
         let limits = &self.hub.inner.limits;
@@ -139,7 +139,7 @@ impl InstanceHandle {
         Ok(json)
     }
 
-    /// What an event carries, as JSON.
+    /// Serializes an event's payload.
     pub(crate) fn event_json(&self, payload: &(impl Serialize + ?Sized)) -> crate::Result<Json> {
         json_of("the event", payload, &self.hub.inner.limits)
     }
@@ -154,14 +154,14 @@ impl InstanceHandle {
         self.send_event(name, input, false).await
     }
 
-    /// Sets the instance aside. What comes for it is recorded, running activities come to their
-    /// end, and nothing else happens until it is [resumed](Self::resume). An attempt that fails
-    /// meanwhile is judged by its [retry policy](crate::RetryPolicy) then, as of the time at which
-    /// it failed.
+    /// Suspends the instance. Events and results that arrive are recorded, and running activities
+    /// finish, but the orchestrator does not run until it is [resumed](Self::resume). Failed
+    /// attempts are also handled then, by their [retry policy](crate::RetryPolicy) and as of the
+    /// time of the failure.
     ///
     /// # Errors
-    /// [`HubError::NoSuchInstance`], [`ManageError::Finished`]; never [`ManageError::NoRoom`]. One
-    /// that is suspended already stays so.
+    /// [`HubError::NoSuchInstance`], [`ManageError::Finished`]; never [`ManageError::NoRoom`].
+    /// Suspending a suspended instance has no effect.
     pub async fn suspend(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Suspend { reason: reason.into() }).await
     }
@@ -171,14 +171,14 @@ impl InstanceHandle {
     ///
     /// # Errors
     /// [`HubError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::StillSuspended`] if
-    /// its code still does not fit; [`ManageError::NoRoom`] while the disk is nearly full. One that is
-    /// not suspended is unaffected.
+    /// its code still does not fit; [`ManageError::NoRoom`] while the disk is nearly full. Resuming
+    /// an instance that is not suspended has no effect.
     pub async fn resume(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Resume { reason: reason.into() }).await
     }
 
-    /// Ends the instance, whatever it waits for. Its activities see their [cancellation
-    /// token](crate::ActivityContext::cancellation_token); its sub-orchestrations go on.
+    /// Terminates the instance immediately. Its activities are notified through their [cancellation
+    /// token](crate::ActivityContext::cancellation_token); its sub-orchestrations continue.
     ///
     /// # Errors
     /// [`HubError::NoSuchInstance`], [`ManageError::Finished`]; never [`ManageError::NoRoom`].
@@ -187,7 +187,7 @@ impl InstanceHandle {
         self.manage(Manage::Terminate { reason: reason.into(), recurse: false }).await
     }
 
-    /// Ends the instance, and all sub-orchestrations that it waits for, and theirs.
+    /// Terminates the instance and, recursively, all sub-orchestrations that it waits for.
     ///
     /// # Errors
     /// As [`terminate`](Self::terminate).
@@ -198,45 +198,44 @@ impl InstanceHandle {
         self.manage(Manage::Terminate { reason: reason.into(), recurse: true }).await
     }
 
-    /// Tries again what made the instance fail, with all that had succeeded kept. The failures
-    /// leave the history, and each task that is open then is under way again:
+    /// Retries what made the instance fail, and keeps everything that had succeeded. The failures
+    /// are removed from the history, and every task that is then open runs again:
     ///
     /// * An activity runs again, from its first attempt if it had failed.
-    /// * A sub-orchestration that has failed is rewound, and so on downwards. One that has
-    ///   completed
-    ///   meanwhile, because it was rewound before its parent, answers with its result. One that was
-    ///   terminated, by the failure of its parent, by a time limit or by a client, or that was purged,
-    ///   is started again from the beginning. One that is still running is waited for.
-    /// * A call of an entity that had failed is made again.
-    /// * A time limit ([`timeout`](crate::Call::timeout), [`durable::timeout`](crate::timeout),
-    ///   [`retry_timeout`](crate::RetryPolicy::retry_timeout)) counts from the rewind. A timer keeps
-    ///   its time, and is due at once if that has passed.
-    /// * Nothing is done again that nobody waits for: signals, sent events, orchestrations that
-    ///   were
-    ///   [started](crate::OrchestrationContext::start) without waiting for them.
+    /// * A failed sub-orchestration is rewound, recursively. One that has completed meanwhile,
+    ///   because it was rewound before its parent, answers with its result. One that was purged, or
+    ///   was terminated by its parent's failure, a time limit or a client, is started again from
+    ///   the beginning. A running one continues.
+    /// * A failed entity call is made again.
+    /// * Time limits ([`timeout`](crate::Call::timeout), [`durable::timeout`](crate::timeout),
+    ///   [`retry_timeout`](crate::RetryPolicy::retry_timeout)) start again at the rewind. A timer
+    ///   keeps its due time, and fires at once if that has passed.
+    /// * Signals, sent events and orchestrations [started](crate::OrchestrationContext::start)
+    ///   without waiting for them are not repeated.
     ///
-    /// What is done again gets the input that the code gives it now. An instance that failed by
-    /// itself goes on if its code was mended.
+    /// Repeated calls get the input that the code computes now, so an instance that failed because
+    /// of a bug can succeed once the bug is fixed.
     ///
     /// # Errors
     /// [`HubError::NoSuchInstance`], [`ManageError::NotFinished`], [`ManageError::NotFailed`];
-    /// [`ManageError::CannotRewind`] if the orchestrator did other things after the failure, was in a
-    /// critical section or waited for one, or had called an entity and had no answer: whether that
-    /// was carried out cannot be known; [`ManageError::NoRoom`] while the disk is nearly full.
+    /// [`ManageError::CannotRewind`] if the orchestrator continued with other work after the
+    /// failure, was in a critical section or waited for one, or had an unanswered entity call,
+    /// because it is unknown whether that call was carried out; [`ManageError::NoRoom`] while the
+    /// disk is nearly full.
     pub async fn rewind(&self, reason: impl Into<String>) -> Result<(), ManageError> {
         self.manage(Manage::Rewind { reason: reason.into() }).await
     }
 
-    /// Starts an instance that has ended again under the same id. Its history is removed.
+    /// Restarts an instance that has ended, under the same id. Its history is removed.
     ///
-    /// The new execution has the input of the last one. After
-    /// [continue-as-new](crate::OrchestrationContext::continue_as_new) that is the input that was
-    /// given to `continue_as_new`, not the one with which a client started the instance, because
-    /// earlier executions are not kept.
+    /// The new execution gets the input of the last one. After
+    /// [continue-as-new](crate::OrchestrationContext::continue_as_new) that is the input passed to
+    /// `continue_as_new`, not the input of the original start, because earlier executions are not
+    /// kept.
     ///
     /// Sub-orchestrations of the removed execution stay, and
-    /// [`purge_recursively`](Self::purge_recursively) does not find them any more. Purge the
-    /// instance recursively and start it anew if they are not to stay.
+    /// [`purge_recursively`](Self::purge_recursively) no longer finds them. To remove them as well,
+    /// purge the instance recursively and start it anew instead.
     ///
     /// # Errors
     /// [`HubError::NoSuchInstance`]; [`ManageError::Start`] if it is running or
@@ -246,8 +245,8 @@ impl InstanceHandle {
         self.hub.request_start(request).await.map_err(|error| ManageError::Start(Box::new(error)))
     }
 
-    /// Starts an instance with the same input under another id and returns its handle.
-    /// [`InstanceId::generate`] makes an id. The input is that of the last execution, as of
+    /// Starts a new instance with the same input under another id and returns its handle.
+    /// [`InstanceId::generate`] creates an id. The input is chosen as in
     /// [`restart`](Self::restart).
     ///
     /// # Errors
@@ -262,7 +261,7 @@ impl InstanceHandle {
         Ok(Self { hub: self.hub.clone(), instance_id })
     }
 
-    /// Removes an instance that has ended, with its history. Its id may be used again.
+    /// Removes an instance that has ended, with its history. Its id can be used again.
     ///
     /// # Errors
     /// [`HubError::NoSuchInstance`], [`ManageError::NotFinished`]; never [`ManageError::NoRoom`].
@@ -270,15 +269,16 @@ impl InstanceHandle {
         self.manage(Manage::Purge { child_of: None }).await
     }
 
-    /// Removes an instance that has ended, all its sub-orchestrations that have ended, and theirs;
-    /// returns how many were removed.
+    /// Removes an instance that has ended and, recursively, its sub-orchestrations that have ended;
+    /// returns the number of removed instances.
     ///
-    /// An instance that only has the id of a sub-orchestration stays: one that a client started
-    /// (the call then failed because the id was taken), one that another orchestration has started
-    /// under that id since, and one that was started [without
-    /// waiting](crate::OrchestrationContext::start). Sub-orchestrations that were started before
-    /// the instance last [continued as new](crate::OrchestrationContext::continue_as_new) or was
-    /// [restarted](Self::restart) stay, too, because it does not know them any more.
+    /// Only sub-orchestrations that the current execution called are removed. An instance with the
+    /// id of a sub-orchestration stays if a client started it (so the call failed because the id
+    /// was taken), if another orchestration has since started it under that id, or if it was
+    /// started [without waiting](crate::OrchestrationContext::start). Sub-orchestrations that were
+    /// started before the instance last [continued as
+    /// new](crate::OrchestrationContext::continue_as_new) or was [restarted](Self::restart) stay,
+    /// too, because the instance no longer refers to them.
     ///
     /// # Errors
     /// As [`purge`](Self::purge).
@@ -312,7 +312,7 @@ impl InstanceHandle {
         Ok(purged)
     }
 
-    /// Adds the sub-orchestrations that the instance called, each with the call.
+    /// Adds the sub-orchestrations that the instance called, each with the call that started it.
     fn add_children(
         &self,
         (record, history): (InstanceRecord, Vec<HistoryEvent>),
@@ -339,11 +339,11 @@ impl InstanceHandle {
         }
     }
 
-    /// Waits until the instance has begun: at once, unless it was
-    /// [started for later](crate::Call::start_at).
+    /// Waits until the instance has begun: returns at once, unless its [start is
+    /// delayed](crate::Call::start_at).
     ///
     /// # Errors
-    /// There is no such instance, or the hub stops before.
+    /// If the instance does not exist, or the hub stops first.
     pub async fn wait_for_start(&self) -> Result<(), HubError> {
         self.hub.check()?;
         let (reply, begun) = oneshot::channel();
@@ -357,11 +357,12 @@ impl InstanceHandle {
         }
     }
 
-    /// Waits until the instance has ended, or is suspended for its code; gives its status as of then,
-    /// even if the hub's [retention](crate::client::TaskHubBuilder::retention) purges it at once.
+    /// Waits until the instance has ended, or is suspended because of its code, and returns its
+    /// status at that time, even if the hub's [retention](crate::client::TaskHubBuilder::retention)
+    /// purges it at once.
     ///
     /// # Errors
-    /// There is no such instance, or the hub stops before.
+    /// If the instance does not exist, or the hub stops first.
     pub async fn wait_for_completion(&self) -> Result<InstanceStatus, HubError> {
         Ok(self.ended().await?.record.into())
     }

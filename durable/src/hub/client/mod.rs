@@ -1,4 +1,4 @@
-//! What clients do: each operation is a message to a partition, or a read of the store.
+//! Client operations: each is a message to a partition, or a read of the store.
 
 pub(crate) mod details;
 pub(crate) mod entities;

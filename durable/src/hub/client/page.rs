@@ -1,4 +1,4 @@
-//! How every query gives its results: page by page, or one by one as a stream.
+//! Results of queries: page by page, or as a stream of items.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -14,16 +14,17 @@ use crate::hub::error::HubError;
 use crate::protocol::{EntityId, InstanceId, InvalidInstanceId, Timestamp};
 use crate::store::{Store, StoreError};
 
-/// How many items are read at once unless a query says otherwise.
+/// The default page size.
 const PAGE_SIZE: usize = 100;
 
-/// What [`TaskHub::query`] and [`TaskHub::stream`] take: an
+/// A query for [`TaskHub::query`] and [`TaskHub::stream`]: an
 /// [`InstanceQuery`](crate::client::InstanceQuery), [`EntityQuery`](crate::client::EntityQuery),
-/// [`ScheduleQuery`](crate::schedule::ScheduleQuery) or [`ScheduledSignalQuery`](crate::client::ScheduledSignalQuery).
+/// [`ScheduleQuery`](crate::schedule::ScheduleQuery) or
+/// [`ScheduledSignalQuery`](crate::client::ScheduledSignalQuery).
 ///
 /// All of them have the methods `page_size` and `after`.
 pub trait Query: sealed::ReadPage<Found = Self::Item> {
-    /// What it finds.
+    /// The type of the items found.
     type Item: Send + 'static;
 }
 
@@ -40,7 +41,7 @@ pub(crate) mod sealed {
 
         fn paging(&mut self) -> &mut Paging;
 
-        /// Reads a page. It may be short, or empty, although more follows.
+        /// Reads a page. It may be short, or empty, although more pages follow.
         fn read_page(
             &self,
             store: &dyn Store,
@@ -49,7 +50,7 @@ pub(crate) mod sealed {
     }
 }
 
-/// Where a query begins to read, and how much it reads at once.
+/// The start position and the page size of a query.
 #[derive(Clone, Debug)]
 pub struct Paging {
     pub(crate) after: Option<InstanceId>,
@@ -72,13 +73,13 @@ impl Paging {
     }
 }
 
-/// A part of what a query finds, in the order of ids; see [`TaskHub::query`].
+/// One page of a query's results, in the order of ids; see [`TaskHub::query`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Page<T> {
-    /// What was found: at most the query's `page_size`, and possibly fewer although more follow.
+    /// The items: at most the query's `page_size`, possibly fewer even if more pages follow.
     pub items: Vec<T>,
-    /// Where the next page begins: give it to the query's `after`. `None` on the last page.
+    /// Where the next page begins: pass it to the query's `after`. `None` on the last page.
     pub next: Option<PageToken>,
 }
 
@@ -88,10 +89,10 @@ impl<T> Page<T> {
     }
 }
 
-/// Where a page begins. It is a position in the order of ids, so it stays valid across restarts and
-/// whatever is added or removed meanwhile.
+/// The start position of a page. It is a position in the order of ids, so it stays valid across
+/// restarts, insertions and removals.
 ///
-/// As text, and in JSON, it can be handed to a remote client, which gives it back:
+/// It can be handed to a remote client and back as text or in JSON:
 ///
 /// ```
 /// use durable::client::{InstanceQuery, PageToken};
@@ -104,7 +105,7 @@ impl<T> Page<T> {
 #[serde(transparent)]
 pub struct PageToken(InstanceId);
 
-/// A text that is not a [`PageToken`].
+/// The text is not a [`PageToken`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a page token; give the `next` of an earlier page, or leave it out to begin anew")]
 pub struct InvalidPageToken(#[source] InvalidInstanceId);
@@ -123,14 +124,14 @@ impl FromStr for PageToken {
     }
 }
 
-/// The position behind an instance.
+/// The position after an instance.
 impl From<InstanceId> for PageToken {
     fn from(id: InstanceId) -> Self {
         Self(id)
     }
 }
 
-/// The position behind an entity.
+/// The position after an entity.
 impl From<EntityId> for PageToken {
     fn from(id: EntityId) -> Self {
         Self(id.instance_id().clone())
@@ -138,10 +139,11 @@ impl From<EntityId> for PageToken {
 }
 
 impl TaskHub {
-    /// Reads one page of what a query finds, in the order of ids.
+    /// Reads one page of a query's results, in the order of ids.
     ///
-    /// A page may hold fewer items than `page_size`, or none, although more follow; only the last page
-    /// has no [`next`](Page::next). [`stream`](Self::stream) gives all items one by one.
+    /// A page may hold fewer items than `page_size`, or none, even if more pages follow; only the
+    /// last page has no [`next`](Page::next). [`stream`](Self::stream) returns all items one by
+    /// one.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -168,13 +170,13 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// The hub was shut down, or its store failed.
+    /// If the hub was shut down, or its store failed.
     pub async fn query<Q: Query>(&self, query: &Q) -> Result<Page<Q::Item>, HubError> {
         let (query, now) = (query.clone(), self.now());
         self.read(move |store| query.read_page(store, now)).await
     }
 
-    /// Gives all that a query finds one by one, in the order of ids. A page at a time is read.
+    /// Streams all results of a query, in the order of ids, reading one page at a time.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -211,10 +213,10 @@ impl TaskHub {
 
 type Reading<T> = Pin<Box<dyn Future<Output = Result<Page<T>, HubError>> + Send>>;
 
-/// All that a query finds, one by one; made by [`TaskHub::stream`].
+/// The results of a query, one by one; created by [`TaskHub::stream`].
 ///
-/// It is a [`Stream`] of the crate `futures-core`, whose items are `Result`s. After an error, the next
-/// item is that of the same page read again.
+/// It implements [`Stream`] of the crate `futures-core`, with `Result`s as items. After an error,
+/// the next poll reads the same page again.
 #[must_use = "a stream reads nothing until it is asked for an item"]
 pub struct QueryStream<Q: Query> {
     hub: TaskHub,
@@ -225,15 +227,15 @@ pub struct QueryStream<Q: Query> {
 }
 
 impl<Q: Query> QueryStream<Q> {
-    /// The next item; `None` when there are no more.
+    /// Returns the next item; `None` when there are no more.
     ///
     /// # Errors
-    /// The hub was shut down, or its store failed.
+    /// If the hub was shut down, or its store failed.
     pub async fn try_next(&mut self) -> Result<Option<Q::Item>, HubError> {
         poll_fn(|cx| self.poll_item(cx)).await.transpose()
     }
 
-    /// All items that are left, in memory at once.
+    /// Collects all remaining items in memory.
     ///
     /// # Errors
     /// As [`try_next`](Self::try_next).
@@ -271,7 +273,7 @@ impl<Q: Query> QueryStream<Q> {
     }
 }
 
-/// Items are never pinned.
+/// The items are never pinned.
 impl<Q: Query> Unpin for QueryStream<Q> {}
 
 impl<Q: Query> Stream for QueryStream<Q> {

@@ -1,4 +1,4 @@
-//! A hub whose time is made: what waits for it, and what makes it pass.
+//! Waiting on a hub whose time may be virtual: while a client waits, virtual time advances.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -12,19 +12,19 @@ use crate::orchestration::Elapsed;
 use crate::protocol::Timestamp;
 
 impl TaskHub {
-    /// What time it is for the hub.
+    /// The current time of the hub's clock.
     pub(crate) fn now(&self) -> Timestamp {
         self.inner.clock.now()
     }
 
-    /// Waits for an answer; there is none if the hub stops before. Where time is made, it passes
-    /// meanwhile whenever nothing else is left to do.
+    /// Waits for an answer; `None` if the hub stops first. Virtual time advances meanwhile whenever
+    /// the hub is idle.
     pub(crate) async fn passing_time<T>(&self, mut answer: oneshot::Receiver<T>) -> Option<T> {
         let Some(time) = &self.inner.time else { return answer.await.ok() };
         loop {
             time.idle().await;
             let mut stirred = pin!(time.stirred());
-            // From here on nothing that happens is missed.
+            // Registers for wake-ups before the check below, so that none is missed.
             stirred.as_mut().enable();
             match answer.try_recv() {
                 Ok(answer) => return Some(answer),
@@ -33,8 +33,8 @@ impl TaskHub {
             }
             match time.next_due() {
                 Some(due) => self.move_time_to(due),
-                // Nothing will happen by itself any more; somebody outside may see to it. A hub
-                // that has failed drops what it was to answer without a stir.
+                // The hub is idle and no timer is due, so only something outside can cause
+                // progress. A hub that has failed drops its pending answers without a wake-up.
                 None => {
                     if let Some(answer) = first(&mut answer, stirred).await {
                         return answer.ok();
@@ -53,14 +53,15 @@ impl TaskHub {
                 return answer;
             }
             let mut stirred = pin!(time.stirred());
-            // From here on nothing that happens is missed.
+            // Registers for wake-ups before the check below, so that none is missed.
             stirred.as_mut().enable();
             if let Some(answer) = first(answer.as_mut(), pin!(std::future::ready(()))).await {
                 return answer;
             }
             match time.next_due() {
                 Some(due) => self.move_time_to(due),
-                // Nothing will happen by itself any more; somebody outside may see to it.
+                // The hub is idle and no timer is due, so only something outside can cause
+                // progress.
                 None => {
                     if let Some(answer) = first(answer.as_mut(), stirred).await {
                         return answer;
@@ -70,7 +71,7 @@ impl TaskHub {
         }
     }
 
-    /// What a future gives within this time, by the hub's clock.
+    /// Runs a future with a time limit by the hub's clock.
     pub(crate) async fn within<T>(
         &self,
         limit: Duration,
@@ -83,7 +84,7 @@ impl TaskHub {
                 first(answer, timer.sleep(limit)).await.ok_or(Elapsed)
             }
             Some(time) => {
-                // The woken task lets time pass again only after it has run.
+                // The woken task holds virtual time still until it has run.
                 let awake = pin!(time.sleep(limit));
                 let answer = self.passing(first(answer, async { drop(awake.await) }));
                 answer.await.ok_or(Elapsed)
@@ -99,7 +100,7 @@ impl TaskHub {
     }
 }
 
-/// What the first future gives; none if the other one is done before.
+/// Returns the output of the first future; `None` if the other one completes first.
 async fn first<T>(answer: impl Future<Output = T>, other: impl Future<Output = ()>) -> Option<T> {
     match wait::first(pin!(answer), pin!(other)).await {
         First::This(answer) => Some(answer),

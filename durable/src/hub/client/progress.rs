@@ -16,7 +16,7 @@ use crate::orchestration::Elapsed;
 use crate::payload::Payload;
 use crate::protocol::Json;
 
-/// What an instance says of its progress from now on: made by
+/// A subscription to the custom status of an instance; created by
 /// [`InstanceHandle::watch_custom_status`].
 pub struct CustomStatusWatch<T> {
     instance: InstanceHandle,
@@ -27,13 +27,12 @@ pub struct CustomStatusWatch<T> {
 }
 
 impl InstanceHandle {
-    /// Watches what the instance says of its progress
-    /// ([`set_custom_status`](crate::OrchestrationContext::set_custom_status)): first what it has said
-    /// last, if it has said anything, then whatever it says, when that is durable, until it ends. A
-    /// commit wakes the watch; nothing polls.
+    /// Subscribes to the [custom status](crate::OrchestrationContext::set_custom_status) of the
+    /// instance: first the current one, if there is one, then each new one once it is durable,
+    /// until the instance ends. Commits wake the watch; it does not poll the store.
     ///
-    /// The watch goes on when the instance continues as new, is suspended or is resumed. An instance that
-    /// is rewound has to be watched anew.
+    /// The watch continues when the instance continues as new, is suspended or is resumed. After a
+    /// rewind, subscribe again.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -64,7 +63,7 @@ impl InstanceHandle {
     /// ```
     ///
     /// # Errors
-    /// There is no such instance, or the hub has stopped.
+    /// If the instance does not exist, or the hub has stopped.
     pub async fn watch_custom_status<T: Payload>(&self) -> Result<CustomStatusWatch<T>, HubError> {
         self.hub.check()?;
         let (reply, begun) = oneshot::channel();
@@ -77,10 +76,10 @@ impl InstanceHandle {
         Ok(CustomStatusWatch { instance, first, receiver, has_ended: false, status: PhantomData })
     }
 
-    /// Waits until the instance says something of its progress that `is_wanted`, or has said it last;
-    /// gives that. `None` if the instance ends before.
+    /// Waits for a custom status for which `is_wanted` returns `true`, beginning with the current
+    /// one, and returns it. `None` if the instance ends first.
     ///
-    /// Bound the wait with [`TaskHub::timeout`].
+    /// To limit the wait, use [`TaskHub::timeout`].
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -104,8 +103,8 @@ impl InstanceHandle {
     /// ```
     ///
     /// # Errors
-    /// There is no such instance; [`HubError::Unreadable`] if it says what is not a `T`; or the hub stops
-    /// before.
+    /// If the instance does not exist; [`HubError::Unreadable`] if a status is not a `T`; or the
+    /// hub stops first.
     pub async fn wait_for_custom_status<T: Payload>(
         &self,
         mut is_wanted: impl FnMut(&T) -> bool,
@@ -121,15 +120,15 @@ impl InstanceHandle {
 }
 
 impl<T: Payload> CustomStatusWatch<T> {
-    /// Waits for the next custom status; `None` when the instance has ended and all was given. A status
-    /// that is taken back is not given.
+    /// Waits for the next custom status; `None` when the instance has ended and all were returned.
+    /// Clearing the custom status is not reported.
     ///
-    /// Dropping the future that this returns loses no status. A watch that is not asked for a long time
-    /// misses older statuses: the last 64 are kept.
+    /// This is cancel-safe: dropping the future loses no status. The last 64 statuses are buffered;
+    /// a slower watch misses older ones.
     ///
     /// # Errors
-    /// [`HubError::Unreadable`] if the status is not a `T`, after which the next one can be asked for; or
-    /// the hub has stopped.
+    /// [`HubError::Unreadable`] if the status is not a `T`, after which the watch can be used
+    /// further; or the hub has stopped.
     pub async fn next(&mut self) -> Result<Option<T>, HubError> {
         if let Some(first) = self.first.take() {
             return self.instance.read_custom_status(&first).map(Some);
@@ -147,8 +146,8 @@ impl<T: Payload> CustomStatusWatch<T> {
 }
 
 impl TaskHub {
-    /// Waits for something for at most this long, by the hub's time. In a
-    /// [`TestHub`](crate::testing::TestHub) that is virtual, so no test waits for it.
+    /// Limits the time of a future, by the hub's clock. In a [`TestHub`](crate::testing::TestHub)
+    /// the time is virtual, so the test does not wait.
     ///
     /// ```standalone_crate
     /// # use std::time::Duration;
@@ -168,7 +167,7 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// The time is up. What was waited for is dropped then; an instance goes on.
+    /// The time is up. The future is dropped; an instance that it waited for continues.
     pub async fn timeout<F: IntoFuture>(
         &self,
         limit: Duration,

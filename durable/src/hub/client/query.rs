@@ -1,4 +1,4 @@
-//! Looking for instances, counting and purging them.
+//! Querying, counting and purging instances.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -14,16 +14,16 @@ use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, Json, RuntimeStatus, Timestamp};
 use crate::store::{InstanceFilter, Store, StoreError};
 
-/// The orchestration that drives schedules. A store may hold instances of it although this build has
-/// no schedules.
+/// The name of the orchestration that drives schedules. A store may contain its instances even if
+/// this build has no schedules.
 pub(crate) const SCHEDULE: &str = "durable.Schedule";
-/// The prefix of the ids of its instances.
+/// The id prefix of its instances.
 pub(crate) const SCHEDULE_IDS: &str = "durable.schedule:";
 
-/// How many instances are purged at once.
+/// The number of instances that are purged together.
 const PURGED_AT_ONCE: usize = 1000;
 
-/// Which instances are looked for: those to which all that is said applies.
+/// Selects instances: those that match all conditions.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -52,7 +52,7 @@ const PURGED_AT_ONCE: usize = 1000;
 #[derive(Clone, Debug)]
 pub struct InstanceQuery {
     filter: InstanceFilter,
-    /// No instance has the custom status that is asked for.
+    /// The requested custom status cannot be serialized, so no instance has it.
     finds_nothing: bool,
     paging: Paging,
 }
@@ -64,26 +64,27 @@ impl Default for InstanceQuery {
 }
 
 impl InstanceQuery {
-    /// All instances of your orchestrations. The instance that drives a
-    /// [schedule](crate::schedule::Schedule) is none of them; see
-    /// [`include_schedules`](Self::include_schedules).
+    /// Selects all instances of your orchestrations. The instances that drive
+    /// [schedules](crate::schedule::Schedule) are left out, unless
+    /// [`include_schedules`](Self::include_schedules) is set.
     pub fn new() -> Self {
         let not_names = vec![SCHEDULE.to_owned()];
         let filter = InstanceFilter { not_names, ..InstanceFilter::default() };
         Self { filter, finds_nothing: false, paging: Paging::default() }
     }
 
-    /// Also the instances that drive schedules, of which there is one for each schedule.
+    /// Includes the instances that drive schedules, one per schedule.
     pub fn include_schedules(self) -> Self {
         self.with(|filter| filter.not_names.clear())
     }
 
-    /// Of the orchestration `O`.
+    /// Only instances of the orchestration `O`.
     pub fn of<O: Orchestrator>(self) -> Self {
         self.name(O::ENTRY.name)
     }
 
-    /// Of the orchestration of this name, which may be that of schedules, `durable.Schedule`.
+    /// Only instances of the orchestration with this name, which may be that of schedules,
+    /// `durable.Schedule`.
     pub fn name(self, name: impl Into<String>) -> Self {
         let name = name.into();
         self.with(|filter| {
@@ -92,33 +93,33 @@ impl InstanceQuery {
         })
     }
 
-    /// With this status, or another one that is asked for.
+    /// Only instances with this status. If called several times, any of the statuses matches.
     pub fn status(self, status: RuntimeStatus) -> Self {
         self.with(|filter| filter.statuses.push(status))
     }
 
-    /// Created at this time or later.
+    /// Only instances created at this time or later.
     pub fn created_from(self, time: DateTime<Utc>) -> Self {
         self.with(|filter| filter.created_from = Some(Timestamp::new(time)))
     }
 
-    /// Created before this time.
+    /// Only instances created before this time.
     pub fn created_to(self, time: DateTime<Utc>) -> Self {
         self.with(|filter| filter.created_to = Some(Timestamp::new(time)))
     }
 
-    /// Ended at this time or later.
+    /// Only instances that ended at this time or later.
     pub fn ended_from(self, time: DateTime<Utc>) -> Self {
         self.with(|filter| filter.ended_from = Some(Timestamp::new(time)))
     }
 
-    /// Ended before this time.
+    /// Only instances that ended before this time.
     pub fn ended_to(self, time: DateTime<Utc>) -> Self {
         self.with(|filter| filter.ended_to = Some(Timestamp::new(time)))
     }
 
-    /// With an id that begins like this. Ids of instances that drive schedules begin with
-    /// `durable.schedule:`, and are found by this.
+    /// Only instances whose id begins with this prefix. The prefix `durable.schedule:` finds the
+    /// instances that drive schedules.
     pub fn id_prefix(self, prefix: impl Into<String>) -> Self {
         let prefix = prefix.into();
         self.with(|filter| {
@@ -129,12 +130,13 @@ impl InstanceQuery {
         })
     }
 
-    /// With this tag, and with all others that are asked for.
+    /// Only instances with this tag. If called several times, all of the tags must match.
     pub fn tag(self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.with(|filter| drop(filter.tags.insert(key.into(), value.into())))
     }
 
-    /// With exactly this custom status. One that has no JSON form is no instance's, and finds none.
+    /// Only instances with exactly this custom status. If it cannot be serialized, no instance
+    /// matches.
     pub fn custom_status(self, status: &(impl Serialize + ?Sized)) -> Self {
         match serde_json::to_string(status) {
             Ok(json) => self.custom_status_json(Json::trusted(json)),
@@ -142,17 +144,17 @@ impl InstanceQuery {
         }
     }
 
-    /// With exactly this custom status, down to the order of its fields.
+    /// Only instances with exactly this custom status, including the order of its fields.
     pub fn custom_status_json(self, status: Json) -> Self {
         self.with(|filter| filter.custom_status = Some(status))
     }
 
-    /// How many instances there are on a page, at most; by default 100.
+    /// The maximum number of instances on a page; by default 100.
     pub fn page_size(self, instances: usize) -> Self {
         Self { paging: self.paging.with_size(instances), ..self }
     }
 
-    /// Only instances behind this position: the [`next`](Page::next) of the page before.
+    /// Only instances after this position: the [`next`](Page::next) of the previous page.
     pub fn after(self, token: impl Into<PageToken>) -> Self {
         Self { paging: self.paging.starting_after(token.into()), ..self }
     }
@@ -186,10 +188,10 @@ impl ReadPage for InstanceQuery {
 }
 
 impl TaskHub {
-    /// Counts the instances that the query finds. It reads all whose id has the query's prefix.
+    /// Counts the matching instances. Reads every instance whose id has the query's prefix.
     ///
     /// # Errors
-    /// The hub was shut down, or its store failed.
+    /// If the hub was shut down, or its store failed.
     pub async fn count(&self, query: &InstanceQuery) -> Result<u64, HubError> {
         let (mut count, mut query) = (0, query.clone());
         loop {
@@ -202,7 +204,7 @@ impl TaskHub {
         }
     }
 
-    /// Asks for something to be done to an instance; the answer comes once it is durable.
+    /// Sends a management request to an instance; the answer arrives once its effect is durable.
     pub(crate) async fn manage(
         &self,
         instance_id: &InstanceId,
@@ -214,12 +216,12 @@ impl TaskHub {
         Ok(managed)
     }
 
-    /// Removes the instances that the query finds and that have ended; gives how many.
+    /// Removes the matching instances that have ended; returns the number of removed instances.
     ///
     /// Many are removed at once, so that they share a commit.
     ///
     /// # Errors
-    /// The hub was shut down, or its store failed; some may be removed then.
+    /// If the hub was shut down, or its store failed; some instances may have been removed by then.
     pub async fn purge(&self, query: &InstanceQuery) -> Result<u64, ManageError> {
         let (mut purged, mut query) = (0, query.clone().page_size(PURGED_AT_ONCE));
         loop {
@@ -233,7 +235,7 @@ impl TaskHub {
             for reply in replies {
                 match reply.await.map_err(|_gone| self.error())? {
                     Ok(()) => purged += 1,
-                    // It was purged, or replaced, meanwhile.
+                    // Purged or replaced since it was read.
                     Err(error) if error.is_no_such_instance() => {}
                     Err(ManageError::NotFinished { .. }) => {}
                     Err(error) => return Err(error),

@@ -1,14 +1,14 @@
-//! What a hub has registered, as data: for programs that call functions by name.
+//! The registered functions of a hub as data, for programs that call functions by name.
 
 use serde::Serialize;
 
 use crate::definition::{Body, Entry, OperationEntry, Parameters};
 use crate::hub::TaskHub;
 
-/// The functions that a hub can run, each list ordered by name and version; made by
+/// The functions that a hub can run, sorted by name and version; created by
 /// [`TaskHub::registered`].
 ///
-/// The orchestrations of this crate itself, such as that of schedules, are left out.
+/// Orchestrations of this crate itself, such as that of schedules, are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Registered {
@@ -32,8 +32,8 @@ pub struct RegisteredFunction {
     pub file: &'static str,
     /// The line of the function's name in that file.
     pub line: u32,
-    /// What a call has to give: the input is one parameter as itself, several as an array, none as
-    /// `null`.
+    /// The parameters of a call. As JSON, a single parameter is passed as itself, several as an
+    /// array, and none as `null`.
     pub parameters: Vec<Parameter>,
 }
 
@@ -47,8 +47,8 @@ pub struct RegisteredEntity {
     pub file: &'static str,
     /// The line of the name of the type or function in that file.
     pub line: u32,
-    /// Its operations, in the order of the source; empty for an entity that is a function, which
-    /// decides itself which operations it has. Every entity also has `delete`.
+    /// Its operations, in source order; empty for a function entity, which dispatches its operations
+    /// itself. Every entity also has `delete`.
     pub operations: Vec<RegisteredOperation>,
 }
 
@@ -56,17 +56,17 @@ pub struct RegisteredEntity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RegisteredOperation {
-    /// The name by which it is called, without regard to case.
+    /// The name by which it is called; case-insensitive.
     pub name: &'static str,
     /// Whether it takes `&self`, so that it cannot change the state.
     pub is_read_only: bool,
-    /// What a call has to give: the input is one parameter as itself, several as an array, none as
-    /// `null`.
+    /// The parameters of a call. As JSON, a single parameter is passed as itself, several as an
+    /// array, and none as `null`.
     pub parameters: Vec<Parameter>,
 }
 
-/// A parameter of a registered function or operation. A context and shared state are not listed,
-/// because they are no part of a call.
+/// A parameter of a registered function or operation. Contexts and shared state are not listed,
+/// because a call does not pass them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Parameter {
@@ -77,8 +77,7 @@ pub struct Parameter {
 }
 
 impl TaskHub {
-    /// The functions that this hub can run: by name and version, with their parameters and where they
-    /// stand in the source.
+    /// Returns the functions that this hub can run: name, version, parameters and source location.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;

@@ -1,13 +1,13 @@
-//! What a hub answers, as a future with a name.
+//! The answer of a hub, as a named future.
 
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The answer of a hub, once it is awaited; nothing is asked before.
+/// The answer of a hub. The request is sent when it is first polled.
 ///
-/// Its name has no bounds, unlike what an `async fn` returns. So a call of the wrong kind is one
-/// error, on the call, and not one more on the future and one more on its `.await`.
+/// Unlike the future of an `async fn`, the type has no bounds. So a call of the wrong kind is one
+/// compile error at the call, without further errors about the future and its `.await`.
 #[must_use = "nothing happens until this is awaited"]
 pub struct Reply<T>(Pin<Box<dyn Future<Output = T> + Send>>);
 

@@ -1,14 +1,13 @@
-//! Requests of clients on their way to a partition: how many there may be, which are refused, and
-//! which are dropped.
+//! Client requests on their way to a partition: back-pressure, rejection and dropping.
 //!
 //! Rules:
-//! 1. A request has places from before it is sent until its partition has handed over what it leads
-//!    to, even if the client has gone meanwhile. A client that finds no place waits for it.
-//! 2. Only clients need places. What activities and partitions send is never held up: a partition
-//!    that waits for the committer would wait for itself otherwise.
-//! 3. While the store has too little room, a request that [has more written](Mail::adds_work) is
-//!    refused.
-//! 4. A request whose client [has gone](Mail::is_given_up) before the partition takes it in is dropped.
+//! 1. A request holds permits from before it is sent until its partition has handed its writes to
+//!    the committer, even if the client has gone by then. Without a permit, the client waits.
+//! 2. Only clients need permits. What activities and partitions send is never held up, because a
+//!    partition that waits for the committer could wait for itself.
+//! 3. While the store has too little room, a request that [adds work](Mail::adds_work) is rejected.
+//! 4. A request whose client [has gone](Mail::is_given_up) before the partition accepts it is
+//!    dropped.
 
 use tokio::sync::oneshot;
 
@@ -28,7 +27,7 @@ pub(crate) enum NotSent {
 }
 
 impl TaskHub {
-    /// Sends a client's request to the partition of an instance, once there is a place for it.
+    /// Sends a client's request to the partition of an instance, once it has a permit.
     pub(crate) async fn request(
         &self,
         instance_id: &InstanceId,
@@ -61,8 +60,8 @@ impl TaskHub {
 }
 
 impl InstanceHandle {
-    /// As [`raise`](Self::raise), for what makes the instance do less: it is not refused while the disk
-    /// is nearly full.
+    /// As [`raise`](Self::raise), for events that end work: it is accepted even while the disk is
+    /// nearly full.
     #[cfg_attr(not(feature = "schedules"), allow(dead_code, reason = "for schedules"))]
     pub(crate) async fn raise_to_end_work<T: ExternalEvent>(
         &self,
@@ -72,7 +71,7 @@ impl InstanceHandle {
         self.send_event(T::NAME, input, true).await
     }
 
-    /// Raises an event; `ends_work` says that it makes the instance do less.
+    /// Raises an event; `ends_work` means that it makes the instance do less.
     pub(crate) async fn send_event(
         &self,
         name: &str,
@@ -91,7 +90,7 @@ impl InstanceHandle {
         managed.await.map_err(|_gone| self.hub.error())?
     }
 
-    /// Ends the instance if it has not ended, and removes it, in one commit.
+    /// Terminates the instance if it has not ended, and removes it, in one commit.
     #[cfg_attr(not(feature = "schedules"), allow(dead_code, reason = "for schedules"))]
     pub(crate) async fn remove(&self, reason: &str) -> Result<(), ManageError> {
         self.manage(Manage::Remove { reason: reason.to_owned() }).await
@@ -125,7 +124,7 @@ impl<E> From<NotSent> for EntityError<E> {
     }
 }
 
-/// For requests that need no room.
+/// For requests that are accepted without room.
 impl From<NotSent> for HubError {
     fn from(error: NotSent) -> Self {
         match error {

@@ -1,11 +1,10 @@
-//! Stopping a hub: who waits for what, and how long.
+//! Shutting a hub down: the order of the steps and their deadlines.
 //!
 //! Rules:
-//! 1. A thread of its own stops the hub. So it goes on when the future that asked for it is
-//!    dropped,
-//!    and needs neither the runtime's threads nor its timers.
-//! 2. Everybody who stops a hub waits for the same stop. The earliest deadline counts.
-//! 3. When it is over nothing of the hub holds the store any more: the folder can be opened again.
+//! 1. A dedicated thread stops the hub, so the shutdown continues if its future is dropped, and
+//!    does not depend on the runtime's threads or timers.
+//! 2. All callers wait for the same shutdown. The earliest deadline counts.
+//! 3. Afterwards nothing of the hub holds the store: the folder can be opened again.
 
 use std::sync::{Arc, PoisonError};
 use std::thread;
@@ -21,42 +20,41 @@ use crate::hub::telemetry::lines;
 use crate::hub::time::clock;
 use crate::panics;
 
-/// The part of a time limit that is kept for writing what was done, at most.
+/// The largest part of a time limit that is reserved for writing results.
 const FOR_WRITING: Duration = Duration::from_secs(1);
-/// How long to wait before a thread is asked for again that the system refused.
+/// The delay before another attempt to start a thread that the system refused.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 impl TaskHub {
-    /// Stops the hub and leaves nothing running.
+    /// Shuts the hub down and waits until nothing of it is running.
     ///
-    /// No more activities begin, and running ones see their
-    /// [cancellation token](crate::ActivityContext::cancellation_token) and are waited for, however
-    /// long they take; [`shutdown_within`](Self::shutdown_within) sets a limit. What
-    /// they return is recorded, unless it is an error: then they run again when the hub is next
-    /// opened, and so does what did not begin. All handles of the hub answer with
-    /// [`HubError::ShutDown`] from here on.
+    /// No more activities begin. Running ones are notified through their [cancellation
+    /// token](crate::ActivityContext::cancellation_token) and waited for, however long they take;
+    /// [`shutdown_within`](Self::shutdown_within) sets a limit. Their results are recorded, except
+    /// for errors: activities that fail, and those that did not begin, run again when the hub is
+    /// next opened. From now on all handles of the hub return [`HubError::ShutDown`].
     ///
     /// Dropping the future after its first poll does not stop the shutdown, which runs on a thread
-    /// of its own. A second call, on a clone, waits for the same shutdown. When it returns, the
+    /// of its own. Calling it again on a clone waits for the same shutdown. When it returns, the
     /// folder can be opened again.
     ///
     /// # Errors
-    /// The hub had failed before, such as by its store.
+    /// If the hub had failed before, for example because of its store.
     pub async fn shutdown(self) -> Result<()> {
         let failure = self.inner.health.failure();
         let _report = self.stop(true).await;
         failure.map_or(Ok(()), |failure| Err(failure.into()))
     }
 
-    /// Stops the hub as [`shutdown`](Self::shutdown) does, but returns when `limit` is over, and
-    /// says what was still running then.
+    /// Shuts the hub down as [`shutdown`](Self::shutdown) does, but returns when `limit` has
+    /// passed, and reports what was still running.
     ///
     /// Running activities and operations have until shortly before the limit (a quarter of it, at
-    /// most one second, is kept for writing what was done). Then async ones are dropped at their
-    /// next `.await`. A blocking activity cannot be stopped: it keeps its thread of the runtime,
-    /// and what it returns counts for nothing. (A tokio runtime that is dropped waits for such
-    /// threads; `Runtime::shutdown_timeout` and the end of `#[tokio::main]`'s process by
-    /// [`std::process::exit`] do not.) What was given up runs again when the hub is next opened.
+    /// most one second, is reserved for writing results). Then async ones are dropped at their next
+    /// `.await`. A blocking activity cannot be stopped: it occupies its thread of the runtime, and
+    /// its result is discarded. (A tokio runtime that is dropped waits for such threads;
+    /// `Runtime::shutdown_timeout` and [`std::process::exit`] do not.) Whatever was given up runs
+    /// again when the hub is next opened.
     ///
     /// ```standalone_crate
     /// # use std::time::Duration;
@@ -78,7 +76,7 @@ impl TaskHub {
     pub async fn shutdown_within(self, limit: Duration) -> Result<ShutdownReport, HubError> {
         let failure = self.inner.health.failure();
         let now = clock::stopwatch();
-        // Later than any clock tells is without a limit.
+        // A time that does not fit the clock means no limit.
         if let Some(end) = now.checked_add(limit) {
             let stopping = &self.inner.stopping;
             stopping.draining.limit(now + limit.saturating_sub(FOR_WRITING.min(limit / 4)));
@@ -89,14 +87,14 @@ impl TaskHub {
         failure.map_or(Ok(report), Err)
     }
 
-    /// Stops the hub; whether it waits for running activities and operations.
+    /// Stops the hub; `drains` says whether to wait for running activities and operations.
     pub(crate) async fn stop(self, drains: bool) -> ShutdownReport {
         let inner = &self.inner;
-        // At once, so that nothing begins before the thread does.
+        // Immediately, so that nothing begins before the thread runs.
         inner.close();
         loop {
             if let Some(mut ended) = inner.begin_to_stop(drains) {
-                // A sender that is gone has told nothing, which does not happen.
+                // The sender always reports before it is dropped.
                 let ended = ended.wait_for(Option::is_some).await;
                 return ended.ok().and_then(|report| report.clone()).unwrap_or_default();
             }
@@ -106,8 +104,8 @@ impl TaskHub {
 }
 
 impl Inner {
-    /// Begins to stop, unless that was begun; gives who is told of the end. None if the system has
-    /// no thread for it now.
+    /// Begins the shutdown, unless it has begun; returns the receiver of its report. `None` if the
+    /// system refuses a thread for now.
     fn begin_to_stop(
         self: &Arc<Self>,
         drains: bool,
@@ -146,11 +144,11 @@ impl Inner {
         self.activities.timer.close();
         let store = self.store.write().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(store) = &store {
-            // It may wait for room on the disk until it is told not to.
+            // The committer may be waiting for disk space.
             store.give_up();
         }
         report.threads = self.threads.running().wait(writing);
-        // It writes when it is closed.
+        // Dropping the store closes it, which may write.
         drop(store);
         if drains || !report.is_complete() {
             lines::stopped(&self.kept, running, &report);
@@ -158,7 +156,7 @@ impl Inner {
         report
     }
 
-    /// Lets who stops the hub look at the deadlines again.
+    /// Wakes the shutdown's thread to check the deadlines again.
     fn look_again(&self) {
         self.activities.look_again();
         self.batches.under_way.look_again();

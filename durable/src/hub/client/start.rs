@@ -14,7 +14,7 @@ use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, Json};
 
 impl TaskHub {
-    /// Starts an instance. When what this returns is awaited and done, the start is durable.
+    /// Starts an instance. When the returned future completes, the start is durable.
     ///
     /// # Errors
     /// [`StartError::AlreadyExists`] if the id is taken (see [`Call::replace_if`]),
@@ -42,8 +42,8 @@ impl TaskHub {
         Ok(OrchestrationHandle::new(self.clone(), instance_id))
     }
 
-    /// Starts an instance, unless there is one with its id already: then that one's handle is
-    /// given, however far it is. Of several who do this at the same time, one starts.
+    /// Starts an instance, or returns the handle of the existing one if the id is taken, whatever
+    /// its status. Of several concurrent callers, exactly one starts it.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -57,7 +57,7 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// As [`start`](Self::start), but for [`StartError::AlreadyExists`]; and [`StartError::Hub`]
+    /// As [`start`](Self::start), except [`StartError::AlreadyExists`]; and [`StartError::Hub`]
     /// with [`HubError::OtherOrchestration`] if the id is that of another orchestration's instance.
     pub fn start_if_absent<O: Orchestrator>(
         &self,
@@ -75,8 +75,8 @@ impl TaskHub {
         })
     }
 
-    /// Starts an instance by the name of its orchestration, with JSON; [`NamedCall`] has an example.
-    /// When what this returns is awaited and done, the start is durable.
+    /// Starts an instance by the name of its orchestration, with JSON; see [`NamedCall`]. When the
+    /// returned future completes, the start is durable.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -97,8 +97,9 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// As [`start`](Self::start). [`StartError::NotRegistered`] says what is registered; orchestrations
-    /// of this crate itself, whose names begin with `durable.`, are not started by name.
+    /// As [`start`](Self::start). [`StartError::NotRegistered`] lists the registered
+    /// orchestrations. Those of this crate itself, whose names begin with `durable.`, cannot be
+    /// started by name.
     pub fn start_named(
         &self,
         call: impl Into<NamedCall>,
@@ -119,7 +120,7 @@ impl TaskHub {
     /// As [`start_if_absent`](Self::start_if_absent), by the name of the orchestration.
     ///
     /// # Errors
-    /// As [`start_named`](Self::start_named), but for [`StartError::AlreadyExists`]; and
+    /// As [`start_named`](Self::start_named), except [`StartError::AlreadyExists`]; and
     /// [`StartError::Hub`] with [`HubError::OtherOrchestration`] if the id is that of another
     /// orchestration's instance.
     pub fn start_named_if_absent(
@@ -143,7 +144,7 @@ impl TaskHub {
         })
     }
 
-    /// The version that a call by name is for, as it is registered now.
+    /// The version that a call by name resolves to.
     pub(crate) fn version_called(
         &self,
         name: &str,
@@ -166,7 +167,7 @@ impl TaskHub {
     }
 }
 
-/// What a call asks for.
+/// Builds the request for a call.
 fn request(
     name: Cow<'static, str>,
     version: Option<String>,

@@ -11,7 +11,7 @@ use crate::protocol::{
     ExecutionId, ExecutionStarted, InstanceId, Json, RuntimeStatus, Tags, TraceContext,
 };
 
-/// What an instance is started with.
+/// Everything needed to start an instance.
 #[derive(Clone, Debug)]
 pub(crate) struct StartRequest {
     pub(crate) instance_id: InstanceId,
@@ -21,7 +21,7 @@ pub(crate) struct StartRequest {
     pub(crate) tags: Tags,
     pub(crate) trace_context: Option<TraceContext>,
     pub(crate) start_at: Option<Due>,
-    /// Statuses of an instance with this id that make way.
+    /// An existing instance with this id is replaced if it has one of these statuses.
     pub(crate) replaces: Vec<RuntimeStatus>,
 }
 
@@ -46,7 +46,7 @@ impl TaskHub {
         begun.await.map_err(|_gone| self.error())?
     }
 
-    /// Whether there is such an orchestration, and the input is not too large for it.
+    /// Checks that the orchestration is registered and the input is not too large.
     pub(crate) fn can_start(
         &self,
         name: &str,

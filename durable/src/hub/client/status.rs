@@ -1,4 +1,4 @@
-//! What a client is told of an instance without reading its history.
+//! The status of an instance, known without reading its history.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::protocol::{
     Timestamp,
 };
 
-/// How far an instance is, as of its last commit.
+/// The status of an instance as of its last commit.
 ///
 /// In JSON its fields have these names; times are RFC 3339, ids are strings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -15,17 +15,17 @@ use crate::protocol::{
 pub struct InstanceStatus {
     /// The instance.
     pub instance_id: InstanceId,
-    /// Its present execution: each continue-as-new and each restart begins another one.
+    /// Its current execution: each continue-as-new and each restart begins another one.
     pub execution_id: ExecutionId,
     /// Name of its orchestration.
     pub name: String,
     /// Version of its orchestration.
     pub version: Option<String>,
-    /// How far it is.
+    /// Its runtime status.
     pub runtime_status: RuntimeStatus,
     /// When it was started.
     pub created_at: Timestamp,
-    /// When its last episode was written; when it ended, if it has.
+    /// When its last episode was committed; for an instance that has ended, when it ended.
     pub last_updated_at: Timestamp,
     /// Why it is suspended, if it is.
     pub suspension: Option<Suspension>,
@@ -37,7 +37,7 @@ pub struct InstanceStatus {
     pub custom_status: Option<Json>,
     /// When its next timer, retry, time limit, delayed start or purge is due.
     pub next_due: Option<Timestamp>,
-    /// Which execution of the instance it is in, from 0: one more with each continue-as-new.
+    /// The number of times that it has continued as new.
     pub generation: u64,
     /// The number of events in its history. Together with `execution_id` it changes whenever the
     /// history does.
@@ -46,7 +46,7 @@ pub struct InstanceStatus {
 
 impl From<InstanceRecord> for InstanceStatus {
     fn from(record: InstanceRecord) -> Self {
-        // What is left out is for the owner of the instance's partition only.
+        // The omitted fields concern only the partition that owns the instance.
         let InstanceRecord {
             instance_id,
             execution_id,

@@ -1,10 +1,10 @@
-//! What can happen to an instance, as observers are told.
+//! Lifecycle events of instances, as observers receive them.
 
 use serde::Serialize;
 
 use crate::protocol::{InstanceId, InstanceRecord, RuntimeStatus, Timestamp};
 
-/// Something that has happened to an instance, and is durable.
+/// A change in the life of an instance, delivered once it is durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LifecycleEvent {
@@ -16,20 +16,20 @@ pub struct LifecycleEvent {
     pub version: Option<String>,
     /// The instance that waits for its result, if it is a sub-orchestration.
     pub parent: Option<InstanceId>,
-    /// What happened.
+    /// The kind of change.
     pub kind: LifecycleKind,
-    /// How far the instance was then.
+    /// The status of the instance after the change.
     pub status: RuntimeStatus,
     /// When it happened.
     pub at: Timestamp,
     /// When the instance was started.
     pub created_at: Timestamp,
-    /// Why it failed, was terminated, was suspended, goes on or was rewound: the message of its
-    /// failure, the report of the runtime, or what the client said. `None` if there is no reason.
+    /// Why it failed, was terminated, suspended, resumed or rewound: the message of its failure, the
+    /// report of the runtime, or the reason given by the client. `None` if there is none.
     pub reason: Option<String>,
 }
 
-/// What can happen to an instance.
+/// A kind of change in the life of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum LifecycleKind {
@@ -39,17 +39,17 @@ pub enum LifecycleKind {
     Completed,
     /// Its orchestrator returned an error, or panicked.
     Failed,
-    /// It was ended from outside, or another was started in its place before it had ended.
+    /// It was terminated, or replaced by a new instance before it had ended.
     Terminated,
-    /// It was set aside: by a client, or since it needs other code.
+    /// It was suspended: by a client, or because its code is missing or does not fit.
     Suspended,
-    /// It was suspended and goes on.
+    /// It was suspended and has been resumed.
     Resumed,
-    /// It began anew, once or, if it had not to wait for anything, several times.
+    /// It continued as new: once, or several times in a row if it did not have to wait in between.
     ContinuedAsNew,
-    /// It had failed, and what made it fail is tried again.
+    /// It had failed and was rewound.
     Rewound,
-    /// It had ended, and is removed with its history.
+    /// It had ended and was removed with its history.
     Purged,
 }
 
@@ -74,7 +74,7 @@ impl LifecycleEvent {
     }
 }
 
-/// How far an instance was when this happened to it.
+/// The status of the instance right after the change.
 fn status(record: &InstanceRecord, kind: LifecycleKind) -> RuntimeStatus {
     match kind {
         LifecycleKind::Completed => RuntimeStatus::Completed,

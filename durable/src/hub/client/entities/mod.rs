@@ -1,6 +1,6 @@
-//! What a client can do to entities: signal and call them, read, look for, delete and clean.
+//! Client operations on entities: signal, call, read, delete.
 //!
-//! Read next: `query.rs` (looking for entities), `scheduled.rs` (signals that are not due).
+//! Read next: `query.rs` (queries and cleaning), `scheduled.rs` (scheduled signals).
 
 mod query;
 mod scheduled;
@@ -27,21 +27,21 @@ use crate::store::{Store, StoreError};
 pub use self::query::{CleanedEntities, EntityQuery};
 pub use self::scheduled::{ScheduledSignal, ScheduledSignalQuery};
 
-/// What is kept of an entity, as of the last commit that changed it.
+/// An entity as of the last commit that changed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct EntityDetails {
     /// The entity.
     pub entity_id: EntityId,
-    /// When it came to be.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub last_modified: Timestamp,
-    /// Its state; none if it has none, or if the query left it out.
+    /// Its state; `None` if it has none, or if the query left states out.
     pub state: Option<Json>,
-    /// The critical section that has it locked.
+    /// The orchestration whose critical section holds its lock.
     pub locked_by: Option<ParentInstance>,
-    /// How many messages were waiting for it.
+    /// The number of messages in its queue.
     pub backlog: u64,
 }
 
@@ -52,10 +52,10 @@ impl EntityDetails {
         Self { entity_id, created_at, last_modified, state, locked_by, backlog }
     }
 
-    /// Its state, read as a `T`; none if it has none.
+    /// Deserializes the state into a `T`; `None` if there is none.
     ///
     /// # Errors
-    /// It is no `T`.
+    /// If the state is not a `T`.
     pub fn state_as<T: Payload>(&self) -> crate::Result<Option<T>> {
         let Some(state) = &self.state else { return Ok(None) };
         Ok(Some(serde_json::from_str(state.as_str())?))
@@ -63,11 +63,11 @@ impl EntityDetails {
 }
 
 impl TaskHub {
-    /// Asks an entity for an operation without waiting for an answer. When what this returns is
-    /// awaited and done, the signal is durable: it will be carried out, once.
+    /// Signals an entity: requests an operation without waiting for its result. When the returned
+    /// future completes, the signal is durable and will be carried out exactly once.
     ///
-    /// Signals that one client sends one after another to one entity are carried out in that order.
-    /// An error of the operation is only logged.
+    /// Signals sent one after another by one client to one entity are carried out in that order. An
+    /// error of the operation is only logged.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -106,9 +106,9 @@ impl TaskHub {
         self.signal(operation.into_asked(), None)
     }
 
-    /// As [`signal_entity`](Self::signal_entity), to be delivered later: after a time, or at a time.
-    /// Until then a [`ScheduledSignalQuery`] finds it, and
-    /// [`cancel_scheduled_signal`](Self::cancel_scheduled_signal) takes it back.
+    /// Signals an entity at a later time, given as a delay or a time. Until then a
+    /// [`ScheduledSignalQuery`] finds the signal, and
+    /// [`cancel_scheduled_signal`](Self::cancel_scheduled_signal) cancels it.
     ///
     /// # Errors
     /// As [`signal_entity`](Self::signal_entity).
@@ -134,18 +134,18 @@ impl TaskHub {
         })
     }
 
-    /// Calls an operation of an entity and waits for its answer, which is durable then.
+    /// Calls an operation of an entity and waits for its result. Its changes are durable by then.
     ///
-    /// A call that a crash cuts off was carried out or not, as with any request; it is not carried
-    /// out twice. An orchestration that calls is told in any case.
+    /// If a crash interrupts the call, the operation may or may not have been carried out, but
+    /// never twice. An orchestration that calls an entity always receives the result.
     ///
-    /// It waits behind whatever came before, and for a critical section that has the entity locked. So
-    /// it waits for ever in an operation of that very entity, and in an activity that such a critical
-    /// section waits for.
+    /// The call waits for all earlier messages of the entity, and for a critical section that holds
+    /// its lock. So it never completes if made from an operation of the same entity, or from an
+    /// activity that such a critical section waits for.
     ///
     /// # Errors
-    /// [`EntityError::Failed`] if the operation failed or panicked, which then left nothing behind;
-    /// otherwise as [`signal_entity`](Self::signal_entity).
+    /// [`EntityError::Failed`] if the operation failed or panicked, and left no changes; otherwise
+    /// as [`signal_entity`](Self::signal_entity).
     pub fn call_entity<T: 'static, E: 'static>(
         &self,
         operation: Operation<T, E>,
@@ -169,15 +169,15 @@ impl TaskHub {
         })
     }
 
-    /// Deletes an entity, as its next operation: when what this returns is awaited and done, it has
-    /// no state any more. What comes for it afterwards finds it as if it had never been.
+    /// Deletes an entity as its next operation: when the returned future completes, the entity has
+    /// no state. Later messages find it as if it had never existed.
     ///
-    /// An entity whose code has an operation `delete`, or that is a function, does what that says. One
+    /// If the entity is a function or has an operation `delete`, that code runs instead. An entity
     /// whose state cannot be read is deleted all the same.
     ///
     /// # Errors
-    /// As [`call_entity`](Self::call_entity), but it is not refused while the disk is nearly full: nor
-    /// is any other call or signal of an operation `delete`.
+    /// As [`call_entity`](Self::call_entity), but neither this nor any other call or signal of an
+    /// operation `delete` is rejected while the disk is nearly full.
     #[expect(clippy::needless_pass_by_value, reason = "a handle is made where it is given")]
     pub fn delete_entity(&self, entity: impl EntityHandle) -> Reply<Result<(), EntityError>> {
         let handle = DynamicHandle::new(entity.entity().clone());
@@ -195,12 +195,11 @@ impl TaskHub {
         })
     }
 
-    /// The state of an entity as of its last commit; none if it has none.
+    /// Returns the state of an entity as of its last commit; `None` if it has none.
     ///
     /// # Errors
-    /// [`EntityError::InvalidOperation`] if the key breaks a rule, [`EntityError::Unreadable`] if the
-    /// state is not what `E` can read, [`EntityError::Hub`] if the hub was shut down or its store
-    /// failed.
+    /// [`EntityError::InvalidOperation`] if the key is invalid, [`EntityError::Unreadable`] if the
+    /// state is not an `E`, [`EntityError::Hub`] if the hub was shut down or its store failed.
     pub async fn entity_state<E: Entity>(
         &self,
         key: impl AsRef<str>,
@@ -215,10 +214,10 @@ impl TaskHub {
         })
     }
 
-    /// What is kept of an entity; none if nothing is.
+    /// Returns the entity with its metadata; `None` if nothing is stored of it.
     ///
     /// # Errors
-    /// The hub was shut down, or its store failed.
+    /// If the hub was shut down, or its store failed.
     pub async fn entity(&self, entity_id: &EntityId) -> Result<Option<EntityDetails>, HubError> {
         let id = entity_id.clone();
         self.read(move |store| {
@@ -228,7 +227,7 @@ impl TaskHub {
         .await
     }
 
-    /// What is asked for, if this hub takes it.
+    /// Returns the request if this hub accepts it.
     fn accepted<E>(&self, asked: Result<Asked, FailureDetails>) -> Result<Asked, EntityError<E>> {
         self.check()?;
         let invalid = |reason: String| EntityError::InvalidOperation(reason);
@@ -283,7 +282,7 @@ impl TaskHub {
     }
 }
 
-/// What the store has of an entity.
+/// Converts what the store has of an entity.
 fn details(
     store: &dyn Store,
     record: &InstanceRecord,

@@ -1,4 +1,4 @@
-//! Looking for entities, and cleaning up behind what is gone.
+//! Querying entities, and releasing orphaned locks.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::hub::task_hub::TaskHub;
 use crate::protocol::{EntityId, ParentInstance, Timestamp};
 use crate::store::{InstanceFilter, Store, StoreError};
 
-/// Which entities are looked for: those to which all that is said applies.
+/// Selects entities: those that match all conditions.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -51,11 +51,11 @@ pub struct EntityQuery {
     paging: Paging,
 }
 
-/// What [`TaskHub::clean_entities`] has found.
+/// The result of [`TaskHub::clean_entities`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CleanedEntities {
-    /// Locks of critical sections whose orchestration is gone.
+    /// The number of released locks whose orchestration no longer exists.
     pub orphaned_locks_released: u64,
 }
 
@@ -66,7 +66,7 @@ impl Default for EntityQuery {
 }
 
 impl EntityQuery {
-    /// All entities that have a state.
+    /// Selects all entities that have a state.
     pub fn new() -> Self {
         Self {
             name: None,
@@ -79,48 +79,48 @@ impl EntityQuery {
         }
     }
 
-    /// Of the kind `E`.
+    /// Only entities of type `E`.
     pub fn of<E: Entity>(self) -> Self {
         self.name(E::ENTRY.name)
     }
 
-    /// Of the kind with this name.
+    /// Only entities with this name.
     pub fn name(self, name: impl AsRef<str>) -> Self {
         Self { name: Some(name.as_ref().to_lowercase()), ..self }
     }
 
-    /// With a key that begins like this; together with [`of`](Self::of) or [`name`](Self::name) only
-    /// those are looked at.
+    /// Only entities whose key begins with this prefix. Combine it with [`of`](Self::of) or
+    /// [`name`](Self::name), so that only those entities are read.
     pub fn key_prefix(self, prefix: impl Into<String>) -> Self {
         Self { key_prefix: prefix.into(), ..self }
     }
 
-    /// Last changed at this time or later.
+    /// Only entities last changed at this time or later.
     pub fn modified_from(self, time: DateTime<Utc>) -> Self {
         Self { modified_from: Some(Timestamp::new(time)), ..self }
     }
 
-    /// Last changed before this time.
+    /// Only entities last changed before this time.
     pub fn modified_to(self, time: DateTime<Utc>) -> Self {
         Self { modified_to: Some(Timestamp::new(time)), ..self }
     }
 
-    /// Without their states.
+    /// Leaves out the states.
     pub fn leave_out_state(self) -> Self {
         Self { leaves_out_state: true, ..self }
     }
 
-    /// Also those without a state, which are only locked.
+    /// Includes entities without a state, which are only locked.
     pub fn include_transient(self) -> Self {
         Self { includes_transient: true, ..self }
     }
 
-    /// How many entities there are on a page, at most; by default 100.
+    /// The maximum number of entities on a page; by default 100.
     pub fn page_size(self, entities: usize) -> Self {
         Self { paging: self.paging.with_size(entities), ..self }
     }
 
-    /// Only entities behind this position: the [`next`](Page::next) of the page before.
+    /// Only entities after this position: the [`next`](Page::next) of the previous page.
     pub fn after(self, token: impl Into<PageToken>) -> Self {
         Self { paging: self.paging.starting_after(token.into()), ..self }
     }
@@ -167,14 +167,14 @@ impl ReadPage for EntityQuery {
 }
 
 impl TaskHub {
-    /// Releases locks of critical sections whose orchestration is gone.
+    /// Releases locks of critical sections whose orchestration no longer exists.
     ///
-    /// Locks end with their orchestration in the same commit, and an entity that is deleted leaves
-    /// nothing, so there is nothing to clean unless a store was mended by hand. It looks at every
-    /// entity.
+    /// Normally there are none: locks are released in the same commit in which their orchestration
+    /// ends, and a deleted entity leaves nothing behind. Use it after a store was repaired by hand.
+    /// Reads every entity.
     ///
     /// # Errors
-    /// The hub was shut down, or its store failed; some locks may be released then.
+    /// If the hub was shut down, or its store failed; some locks may have been released by then.
     pub async fn clean_entities(&self) -> Result<CleanedEntities, EntityError> {
         let query = EntityQuery::new().include_transient().leave_out_state();
         let (mut cleaned, mut entities) = (CleanedEntities::default(), self.stream(query));

@@ -1,4 +1,4 @@
-//! Signals to entities that are not due: looking for them, and taking them back.
+//! Scheduled signals to entities: querying and cancelling them.
 
 use serde::Serialize;
 use tokio::sync::oneshot;
@@ -12,18 +12,18 @@ use crate::hub::task_hub::TaskHub;
 use crate::protocol::{EntityId, EventKind, InstanceId, InstanceRecord, Json, Timestamp};
 use crate::store::{InstanceFilter, Store, StoreError};
 
-/// A signal to an entity that is delivered later.
+/// A signal that is delivered to an entity at a later time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ScheduledSignal {
-    /// By what it can be [cancelled](TaskHub::cancel_scheduled_signal). The id stays the same
-    /// across restarts.
+    /// Its id, for [cancelling](TaskHub::cancel_scheduled_signal). It stays the same across
+    /// restarts.
     pub id: InstanceId,
     /// The entity.
     pub entity_id: EntityId,
-    /// The operation that is asked for.
+    /// The requested operation.
     pub operation: String,
-    /// With which input.
+    /// Its input.
     pub input: Json,
     /// When it is delivered.
     pub due_at: Timestamp,
@@ -31,8 +31,8 @@ pub struct ScheduledSignal {
     pub created_at: Timestamp,
 }
 
-/// Which of the signals that are not due are looked for: those to which all that is said applies. They
-/// come in the order of their entities' ids; those of one entity in no particular order.
+/// Selects scheduled signals: those that match all conditions. They are ordered by their entities'
+/// ids; the signals of one entity are in no particular order.
 ///
 /// ```standalone_crate
 /// # use std::time::Duration;
@@ -80,32 +80,32 @@ impl Default for ScheduledSignalQuery {
 }
 
 impl ScheduledSignalQuery {
-    /// All signals that are not due.
+    /// Selects all scheduled signals.
     pub fn new() -> Self {
         Self { id_prefix: String::new(), paging: Paging::default() }
     }
 
-    /// To entities of the kind `E`.
+    /// Only signals to entities of type `E`.
     pub fn of<E: Entity>(self) -> Self {
         self.name(E::ENTRY.name)
     }
 
-    /// To entities of the kind with this name.
+    /// Only signals to entities with this name.
     pub fn name(self, name: impl AsRef<str>) -> Self {
         Self { id_prefix: format!("@{}@", name.as_ref().to_lowercase()), ..self }
     }
 
-    /// To this entity; instead of [`of`](Self::of) and [`name`](Self::name).
+    /// Only signals to this entity; replaces [`of`](Self::of) and [`name`](Self::name).
     pub fn entity(self, entity: &EntityId) -> Self {
         Self { id_prefix: InstanceId::prefix_of_signals(entity), ..self }
     }
 
-    /// How many signals there are on a page, at most; by default 100.
+    /// The maximum number of signals on a page; by default 100.
     pub fn page_size(self, signals: usize) -> Self {
         Self { paging: self.paging.with_size(signals), ..self }
     }
 
-    /// Only signals behind this position: the [`next`](Page::next) of the page before.
+    /// Only signals after this position: the [`next`](Page::next) of the previous page.
     pub fn after(self, token: impl Into<PageToken>) -> Self {
         Self { paging: self.paging.starting_after(token.into()), ..self }
     }
@@ -133,7 +133,7 @@ impl ReadPage for ScheduledSignalQuery {
         let found = store.instances(&filter, after.as_ref(), *size)?;
         let mut signals = Vec::new();
         for record in found.instances {
-            // One that has come due is queued for its entity and can no longer be cancelled.
+            // A signal that has come due is in its entity's queue and can no longer be cancelled.
             signals.extend(signal(store, record)?.filter(|signal| signal.due_at > now));
         }
         Ok(Page::new(signals, found.next))
@@ -145,7 +145,7 @@ fn signal(
     record: InstanceRecord,
 ) -> Result<Option<ScheduledSignal>, StoreError> {
     let history = store.history(&record.instance_id, record.execution_id, 0)?;
-    // It may be delivered or cancelled meanwhile.
+    // It may have been delivered or cancelled since it was read.
     let event = history.into_iter().next().map(|event| event.kind);
     Ok(match event {
         Some(EventKind::EntityOperationSignaled {
@@ -167,8 +167,8 @@ fn signal(
 }
 
 impl TaskHub {
-    /// Takes back a signal whose time has not come; gives whether there was one. When this returns
-    /// `true`, that is durable, and the signal is never delivered.
+    /// Cancels a scheduled signal; returns whether it was cancelled. When this returns `true`, the
+    /// cancellation is durable, and the signal is never delivered.
     ///
     /// `false` means that the signal has come due, was cancelled before, or never existed.
     ///
