@@ -165,7 +165,7 @@ async fn main() -> Result<()> {
     let views = hub.start_if_absent(call).await?.result().await?;
     println!("visitors looked at {views} pages, and {LOG_LINES} more views are in the log\n");
     report(&hub).await?;
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// The number of the current day.

@@ -139,7 +139,7 @@ async fn main() -> Result<()> {
         What::Timeline { person, .. } => show(&hub, &person).await?,
         What::Leave { person, .. } => leave(&hub, &person).await?,
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// A call, because the answer may be a refusal.
@@ -217,5 +217,5 @@ async fn scene() -> Result<()> {
     show(&hub, "grace").await?;
     post(&hub, "ada", "back again").await?;
     show(&hub, "grace").await?;
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

@@ -157,7 +157,7 @@ async fn main() -> Result<()> {
     }
     let expected = tell_transfers(&hub).await?;
     check_accounts(&hub, &expected).await?;
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// Starts the transfers, with audits among them, and returns the audits. Those that an earlier run

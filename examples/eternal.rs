@@ -119,7 +119,7 @@ async fn main() -> Result<()> {
     println!("stopped: {} files are removed", total.files);
     println!("cleaned on request: {}", total.on_request.join(", "));
     tell_history(&run.history().await?);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// Uses a fixed id: there is a single cleanup, however often this program is started.

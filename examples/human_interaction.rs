@@ -193,7 +193,7 @@ async fn live() -> Result<()> {
     println!("=== live, with one second for each: nobody answers\n");
     let run = hub.start(approve_expense(expense("a sofa", 2400), LIVE)).await?;
     tell(&run).await?;
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 fn expense(what: &str, euros: u32) -> Expense {

@@ -139,7 +139,7 @@ async fn main() -> Result<()> {
     println!("=== live: every 20 ms at first, every 250 ms at last, for 1.2 seconds\n");
     let hub = TaskHub::builder().in_memory().state(BuildServer::default()).open().await?;
     watch(&hub, HASTY).await?;
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// Watches both builds at once, and reports them one after the other.

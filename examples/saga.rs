@@ -205,7 +205,7 @@ async fn main() -> Result<()> {
         }
         println!("{}\n", account(&run.history().await?));
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// The steps that ran, and their results.

@@ -82,7 +82,7 @@ async fn a_week() -> Result<()> {
             println!("{}: {}", run.instance_id(), run.result().await?);
         }
     }
-    (*hub).clone().shutdown().await
+    Ok((*hub).clone().shutdown().await?)
 }
 
 /// A schedule with an interval of one second, live.
@@ -105,7 +105,7 @@ async fn three_seconds(folder: &Path) -> Result<()> {
         }
     }
     println!("{}", table(&[live.describe().await?]));
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 fn table(schedules: &[ScheduleDescription]) -> Table {

@@ -170,7 +170,7 @@ async fn main() -> Result<()> {
         report.failed.len()
     );
     println!("{}", table(&hub).await?);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// Simulates the devices: each one with a pending installation sends its event repeatedly, until it

@@ -30,13 +30,17 @@
 //! that says it).
 
 pub use crate::call::NamedCall;
+pub use crate::entity::InvalidOperation;
+pub use crate::event::InvalidEvent;
 #[doc(inline)]
 pub use crate::hub::{
     CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityQuery, HubError,
     InstanceDetails, InstanceHandle, InstanceQuery, InstanceStatus, InvalidPageToken,
-    LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleKind, ManageError, OpenError,
-    OrchestrationHandle, Page, PageToken, Parameter, Query, QueryStream, Registered,
+    InvalidSetting, LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleKind, ManageError,
+    OpenError, OrchestrationHandle, Page, PageToken, Parameter, Query, QueryStream, Registered,
     RegisteredEntity, RegisteredFunction, RegisteredOperation, Reply, ResultError, Retention,
     ScheduledSignal, ScheduledSignalQuery, ShutdownReport, StartError, TaskHub, TaskHubBuilder,
+    Unreadable,
 };
+pub use crate::payload::InvalidPayload;
 pub use crate::registry::{RegistryError, VersionMatch};

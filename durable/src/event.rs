@@ -1,7 +1,6 @@
 //! Typed external events: a name tied to a type of data.
 
-use crate::error::{Error, Result};
-use crate::payload::{Codec, Payload, payload};
+use crate::payload::{Codec, InvalidPayload, Payload, payload};
 
 /// The data of an external event, tied to the event's name. The attribute
 /// [`#[durable::event]`](macro@crate::event) implements it for any [`Payload`].
@@ -42,15 +41,30 @@ pub trait ExternalEvent: EventData {
 /// The longest name of an event, in characters.
 const NAME_MAX: usize = 256;
 
+/// An external event that cannot be raised.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidEvent {
+    /// The name is empty or too long.
+    #[error(
+        "the name of an external event has 1 to {NAME_MAX} characters, and this one has {characters}"
+    )]
+    Name {
+        /// How many characters it has.
+        characters: usize,
+    },
+    /// The payload cannot be stored.
+    #[error(transparent)]
+    Payload(#[from] Box<InvalidPayload>),
+}
+
 /// An error if the name of an event breaks a rule.
-pub(crate) fn check_name(name: &str) -> Result<()> {
+pub(crate) fn check_name(name: &str) -> Result<(), InvalidEvent> {
     let characters = name.chars().count();
     if (1..=NAME_MAX).contains(&characters) {
         return Ok(());
     }
-    Err(Error::msg(format!(
-        "the name of an external event has 1 to {NAME_MAX} characters, and this one has {characters}"
-    )))
+    Err(InvalidEvent::Name { characters })
 }
 
 /// The data of an event: every [`Payload`] is.

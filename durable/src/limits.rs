@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::payload::InvalidPayload;
 use crate::protocol::{ExecutionLimits, FailureDetails, Json};
 
 /// The largest values that a hub accepts. A larger one is an error where it is created.
@@ -73,20 +74,22 @@ impl Limits {
         value: Json,
     ) -> Result<Json, FailureDetails> {
         let checked = self.check_payload(what, value.as_str().len());
-        checked.map(|()| value).map_err(|message| {
+        checked.map(|()| value).map_err(|invalid| {
+            let message = invalid.recorded();
             FailureDetails::new(FailureDetails::PAYLOAD_TOO_LARGE, message).non_retriable()
         })
     }
 
-    /// The error text, if a value of this size is too large.
-    pub(crate) fn check_payload(&self, what: impl fmt::Display, size: usize) -> Result<(), String> {
+    /// An error if a value of this size is too large.
+    pub(crate) fn check_payload(
+        &self,
+        what: impl fmt::Display,
+        size: usize,
+    ) -> Result<(), Box<InvalidPayload>> {
         if size <= self.payload {
             return Ok(());
         }
-        Err(format!(
-            "{what} has {size} bytes, and a value may have {}; keep the bulk elsewhere and pass a \
-             reference, or raise `TaskHub::builder().max_payload(..)`",
-            self.payload
-        ))
+        let (what, max) = (what.to_string(), self.payload);
+        Err(Box::new(InvalidPayload::TooLarge { what, size, max }))
     }
 }

@@ -197,7 +197,7 @@ pub fn finish<T, E>(
     // An orchestrator started by release 0.1 ends as it did there.
     let reads = Scope::current().is_none_or(|scope| scope.replay_version() >= 1);
     let written = if reads {
-        output.encode_readable("the output", &value)
+        output.encode_readable("the output", &value).map_err(|invalid| invalid.recorded())
     } else {
         output.encode(&value).map_err(|error| format!("the output has no JSON form: {error}"))
     };

@@ -74,7 +74,7 @@ pub(crate) async fn show(path: &Path) -> Result<()> {
     read_meter(&hub, 7).await?;
     hub.instance("meter")?.terminate("the example ends").await?;
     println!();
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// Raises a reading, and returns the state of the meter after it.

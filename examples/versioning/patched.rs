@@ -112,5 +112,5 @@ pub(crate) async fn show(path: &Path) -> Result<()> {
             println!("{id} {}", run.result().await?.join(", "));
         }
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

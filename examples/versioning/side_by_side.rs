@@ -107,5 +107,5 @@ async fn without_the_old_code(path: &Path) -> Result<()> {
         Err(ResultError::Suspended(suspension)) => println!("order-2 waits: {suspension}\n"),
         Err(error) => return Err(error.into()),
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

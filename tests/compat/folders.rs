@@ -253,7 +253,7 @@ async fn goes_on(name: &str) -> Result<()> {
     let entities = hub.query(&EntityQuery::new()).await?.items;
     assert_eq!(entities.len(), 2);
     assert_eq!(hub.stream(ScheduleQuery::new()).try_collect().await?.len(), 1);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]

@@ -187,7 +187,7 @@ async fn check_counts(folder: &Path) -> Result<()> {
     for entity in entities(&hub).await? {
         assert_eq!(entity.locked_by, None, "{}", entity.entity_id);
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[expect(clippy::disallowed_methods, reason = "nothing is waited for: it is killed at any moment")]
@@ -409,7 +409,7 @@ async fn check_transfers(folder: &Path, count: u64) -> Result<()> {
     taken.retain(|transfer, _| !arrived.contains(transfer));
     assert!(taken.keys().all(|transfer| transfer.is_multiple_of(TERMINATED)), "{taken:?}");
     assert_eq!(cents + taken.values().sum::<u64>(), ACCOUNTS * EACH_CENTS, "{taken:?} on its way");
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[test]

@@ -105,7 +105,7 @@ async fn check(folder: &Path) -> Result<()> {
     let completed = hub.count(&InstanceQuery::new().status(RuntimeStatus::Completed)).await?;
     let expected = u64::from(producers() * (NUMBERS + 2));
     assert_eq!((all, completed), (expected, expected), "children, producers and collectors");
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[test]

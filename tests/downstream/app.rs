@@ -61,7 +61,7 @@ async fn sum(ctx: &OrchestrationContext) -> Result<u32> {
 async fn main() -> Result<()> {
     let hub = TaskHub::builder().in_memory().open().await?;
     println!("{}", hub.start(sum()).await?.result().await?);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 "#;
     assert_eq!(printed_by("renaming", "rt", source), "4");

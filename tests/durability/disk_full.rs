@@ -122,7 +122,7 @@ impl SmallDisk {
         let least = kept as u64 + u64::from(RUNNING) + 1;
         let found = hub.count(&InstanceQuery::new()).await?;
         assert!((least..=least + 1).contains(&found), "{found} instances, not {least}");
-        hub.shutdown().await
+        Ok(hub.shutdown().await?)
     }
 }
 

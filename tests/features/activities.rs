@@ -138,7 +138,7 @@ async fn an_attempt_timeout_fails_the_attempt() -> Result<()> {
     let history = run.history().await?;
     let failed = |kind| kind == "TaskAttemptFailed";
     assert_eq!(history.iter().filter(|event| failed(event.kind.type_name())).count(), 2);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

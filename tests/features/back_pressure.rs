@@ -176,7 +176,7 @@ async fn abandoned_requests_of_clients_are_not_carried_out() -> Result<()> {
     assert_eq!(hub.call_entity(Clicks::at("all").count()).await?, 1);
     run.raise_event("n", &0).await?;
     assert_eq!(run.result().await?, [2]);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn back_pressure_delays_clients_and_serves_each_once() -> Result<()> {
     blocker.await.unwrap()?;
     run.raise_event("n", &0).await?;
     assert_eq!(run.result().await?, (2..=1000).step_by(2).collect::<Vec<_>>());
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]
@@ -249,7 +249,7 @@ async fn requests_acknowledged_during_a_slow_commit_take_effect_once() -> Result
     assert!(told.is_sorted_by(|a, b| a < b), "something was carried out twice");
     // A request without a client may have been served; an acknowledged one always has.
     assert!(acknowledged.iter().all(|n| told.contains(n)));
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]
@@ -321,7 +321,7 @@ async fn a_full_disk_rejects_requests_that_add_work() -> Result<()> {
     run.raise_event("n", &2).await?;
     run.raise_event("n", &0).await?;
     assert_eq!(run.result().await?, [2]);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]
@@ -347,7 +347,7 @@ async fn a_full_disk_accepts_requests_that_end_work() -> Result<()> {
     assert!(hub.cancel_scheduled_signal(&signals.items[0].id).await?);
     nightly.pause().await?;
     nightly.delete().await?;
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// An id in this one of two partitions.
@@ -402,5 +402,5 @@ async fn resume_and_rewind_of_one_instance_do_not_delay_another_while_commits_ar
     let is_rewind = |kind: &EventKind| matches!(kind, EventKind::ExecutionRewound { .. });
     assert!(kinds.iter().any(|event| is_rewind(&event.kind)));
     committing.await??;
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

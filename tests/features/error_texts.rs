@@ -1,16 +1,22 @@
 //! Error texts: the text of an error never contains that of its source, because a program that
 //! prints an error with its causes would print it twice.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use durable::client::{EntityError, HubError, ManageError, OpenError, ResultError, StartError};
+use durable::client::{
+    EntityError, HubError, InvalidEvent, InvalidPayload, ManageError, OpenError, ResultError,
+    StartError,
+};
 use durable::prelude::*;
-use durable::schedule::ScheduleError;
+use durable::schedule::{InvalidSchedule, Schedule, ScheduleError};
 use durable::store::StoreError;
 use durable::testing::{HistoryFileError, TestHub};
+use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
 fn io_error() -> io::Error {
@@ -19,6 +25,16 @@ fn io_error() -> io::Error {
 
 fn store_error() -> StoreError {
     StoreError::Io { doing: "cannot write".into(), source: Arc::new(io_error()) }
+}
+
+fn no_json() -> InvalidPayload {
+    let source = Arc::new(serde_json::Error::io(io_error()));
+    InvalidPayload::NoJson { what: "the input".into(), source }
+}
+
+fn not_readable() -> InvalidPayload {
+    let source = Arc::new(serde_json::Error::io(io_error()));
+    InvalidPayload::NotReadable { what: "the event".into(), type_name: "f64", source }
 }
 
 fn path() -> PathBuf {
@@ -30,6 +46,7 @@ fn errors() -> Vec<Box<dyn StdError>> {
     let hub = || HubError::Store(store_error());
     let invalid_id = || durable::InstanceId::new("no/id").unwrap_err();
     let no_thread = io_error();
+    let invalid_entity = durable::EntityId::new("counter", "").unwrap_err();
     vec![
         Box::new(store_error()),
         Box::new(StoreError::Exhausted {
@@ -51,6 +68,13 @@ fn errors() -> Vec<Box<dyn StdError>> {
         Box::new(EntityError::<Error>::Hub(hub())),
         Box::new(ResultError::<Error>::Hub(hub())),
         Box::new(ScheduleError::InvalidId(invalid_id())),
+        Box::new(no_json()),
+        Box::new(not_readable()),
+        Box::new(StartError::InvalidInput { name: "greet".into(), reason: Box::new(no_json()) }),
+        Box::new(ManageError::InvalidEvent(InvalidEvent::Payload(Box::new(not_readable())))),
+        Box::new(EntityError::<Error>::InvalidOperation(Box::new(no_json()).into())),
+        Box::new(EntityError::<Error>::InvalidOperation(invalid_entity.into())),
+        Box::new(InvalidSchedule::InstanceIdPrefix(invalid_id())),
         Box::new(HistoryFileError::Read { path: path(), source: io_error() }),
         Box::new(HistoryFileError::Write { path: path(), source: io_error() }),
     ]
@@ -99,6 +123,77 @@ async fn no_failed_call_repeats_the_text_of_its_source() -> Result<()> {
         assert_eq!(shown.matches("cannot write").count(), 1, "{shown}");
         assert_eq!(shown.matches("on fire").count(), 1, "{shown}");
     }
+    Ok(())
+}
+
+/// An error with its causes, one in a line.
+fn with_causes(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push('\n');
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+#[orchestrator]
+async fn weighs(ctx: &OrchestrationContext, kilos: f64) -> Result<f64> {
+    let more = ctx.wait_for_external_event::<f64>("more").await?;
+    Ok(kilos + more)
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Scales(f64);
+
+#[entity]
+impl Scales {
+    fn put(&mut self, kilos: f64) {
+        self.0 += kilos;
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_a_client_says_what_failed_and_its_source_says_why() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let again = "again; JSON has no NaN and no infinity, and is read up to 127 levels deep\n\
+                 invalid type: null, expected f64 at line 1 column 4";
+    let start = hub.start(weighs(f64::NAN)).await.unwrap_err();
+    let parameter = "parameter `kilos` was written as JSON that cannot be read as `f64`";
+    let input = "the input of `weighs` cannot be stored";
+    assert_eq!(with_causes(&start), format!("{input}\n{parameter} {again}"));
+    let signal = hub.signal_entity(Scales::at("a").put(f64::NAN)).await.unwrap_err();
+    assert_eq!(with_causes(&signal), format!("{parameter} {again}"));
+    let signal = hub.signal_entity(Scales::at("").put(1.0)).await.unwrap_err();
+    assert!(signal.to_string().contains("is empty"), "{signal}");
+
+    let run = hub.start(weighs(1.0).instance_id("w")).await?;
+    let unnamed = run.raise_event("", &1.0).await.unwrap_err();
+    assert_eq!(
+        with_causes(&unnamed),
+        "the name of an external event has 1 to 256 characters, and this one has 0"
+    );
+    let keyed = BTreeMap::from([((1, 2), 3)]);
+    let raised = run.raise_event("more", &keyed).await.unwrap_err();
+    assert_eq!(with_causes(&raised), "the event has no JSON form\nkey must be a string");
+    run.raise_event("more", &1.0).await?;
+    run.result().await?;
+    let no_bool = "invalid type: floating point `2.0`, expected a boolean at line 1 column 3";
+    let read = run.details().await?.output_as::<bool>().unwrap_err();
+    let expected = format!("the result of instance `w` cannot be read as `bool`\n{no_bool}");
+    assert_eq!(with_causes(&read), expected);
+    hub.call_entity(Scales::at("a").put(2.0)).await?;
+    let scales = durable::EntityId::new("scales", "a")?;
+    let read = hub.entity(&scales).await?.expect("it has a state").state_as::<bool>().unwrap_err();
+    let expected = format!("the state of `@scales@a` cannot be read as `bool`\n{no_bool}");
+    assert_eq!(with_causes(&read), expected);
+
+    let hourly = Schedule::every(Duration::from_hours(1)).instance_id_prefix("a/b");
+    let scheduled = hub.create_schedule("hourly", hourly.of(weighs(1.0))).await.unwrap_err();
+    let prefix = "the ids of started instances cannot begin with the given prefix";
+    let expected = format!("{prefix}\n`a/b` cannot be an instance id: ");
+    assert!(with_causes(&scheduled).starts_with(&expected), "{scheduled:?}");
     Ok(())
 }
 

@@ -291,7 +291,7 @@ async fn an_error_of_durable_is_a_source_of_ones_own() -> Result<(), AppError> {
     }
     let hub = TaskHub::builder().in_memory().open().await.map_err(Error::from)?;
     assert!(matches!(looks(&hub).await, Err(AppError::NoProgress)));
-    hub.shutdown().await?;
+    hub.shutdown().await.map_err(Error::from)?;
     Ok(())
 }
 

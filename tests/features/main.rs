@@ -27,6 +27,7 @@ mod failures;
 mod folder;
 mod handles;
 mod histories;
+mod json;
 mod json_server;
 mod kit;
 mod limits;

@@ -141,7 +141,7 @@ async fn an_unreadable_custom_status_is_an_error_and_the_watch_continues() -> Re
     let mut watch = run.watch_custom_status::<u32>().await?;
     let error = watch.next().await.unwrap_err();
     assert!(matches!(error, HubError::Unreadable { .. }), "{error:?}");
-    assert!(error.to_string().starts_with("the custom status of instance `odd` cannot be read: "));
+    assert_eq!(error.to_string(), "the custom status of instance `odd` cannot be read as `u32`");
     let error = run.custom_status::<u32>().await.unwrap_err();
     assert!(matches!(error, HubError::Unreadable { .. }), "{error:?}");
     run.terminate("enough").await?;

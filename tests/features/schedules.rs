@@ -358,7 +358,13 @@ async fn invalid_schedules_are_rejected() -> Result<()> {
 
     let backwards = hourly().start_at(hub.now()).end_at(hub.now() - HOUR);
     assert!(refused("x", backwards.of(call())).await.0.contains("before it begins"));
-    assert!(refused("x", hourly().instance_id_prefix("a/b").of(call())).await.0.contains("`a/b`"));
+    let (_, error) = refused("x", hourly().instance_id_prefix("a/b").of(call())).await;
+    let prefix =
+        |error| matches!(error, ScheduleError::Invalid(InvalidSchedule::InstanceIdPrefix(_)));
+    assert!(prefix(error));
+    let long = hourly().instance_id_prefix("x".repeat(201));
+    let (said, _) = refused("x", long.of(call())).await;
+    assert!(said.contains("a prefix of 201 characters is too long"), "{said}");
     let (said, _) = refused("x", hourly().of(call().instance_id("mine"))).await;
     assert!(said.contains("`Schedule::instance_id_prefix`"), "{said}");
     let (said, _) = refused("x", hourly().of(call().start_at(HOUR))).await;

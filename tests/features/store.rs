@@ -89,7 +89,7 @@ async fn compaction_makes_a_folder_smaller_and_loses_nothing() -> Result<()> {
     let run = hub.find_instance::<fill_store>("fill-0").await?.expect("it was not purged");
     assert_eq!(run.result().await?, 4000);
     assert!(hub.find_instance::<fill_store>("fill-1").await?.is_none());
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]

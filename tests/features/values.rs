@@ -1,5 +1,6 @@
 //! Values that JSON cannot hold are an error where they are made, and all others come back.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use durable::client::{EntityError, ManageError, ResultError, StartError};
@@ -143,7 +144,8 @@ async fn a_client_value_that_does_not_survive_a_round_trip_is_rejected() -> Resu
     for call in [mean(f64::INFINITY, None), mean(1.0, Some(list(200)))] {
         let refused = hub.start(call).await.unwrap_err();
         assert!(matches!(refused, StartError::InvalidInput { .. }), "{refused:?}");
-        assert!(refused.to_string().contains("again"), "{refused}");
+        let reason = refused.source().expect("why it cannot be stored").to_string();
+        assert!(reason.contains("again; JSON has no NaN"), "{reason}");
     }
     let run = hub.start(mean(1.0, Some(list(40)))).await?;
     let refused = run.raise(&Reading { volts: f64::NAN }).await.unwrap_err();

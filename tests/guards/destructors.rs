@@ -53,7 +53,7 @@ async fn a_destructor_that_panics_at_continue_as_new_fails_its_instance_alone() 
     assert!(failure.contains("the bomb goes off"), "{failure}");
     assert!(failure.contains("tests/guards/bomb.rs:"), "{failure}");
     the_hub_goes_on(&hub).await?;
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[orchestrator]
@@ -144,7 +144,7 @@ async fn activities_whose_futures_and_panics_cannot_be_dropped_fail() -> Result<
     }
     assert!(book.ends_with("x.. (10000000 bytes in all)") && book.len() < 10_000);
     the_hub_goes_on(&hub).await?;
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 static ROLLS: AtomicU32 = AtomicU32::new(0);
@@ -206,7 +206,7 @@ async fn an_entity_whose_destructor_panics_keeps_its_state() -> Result<()> {
     assert!(matches!(&failed, EntityError::Failed(_)), "{failed}");
     assert!(failed.to_string().ends_with("too much"), "{failed}");
     assert_eq!(hub.call_entity(Explosive::at("a").get()).await?, 5);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]
@@ -214,5 +214,5 @@ async fn shared_state_whose_destructor_panics_is_dropped_with_the_hub() -> Resul
     let hub =
         TaskHub::builder().in_memory().partitions(1).state(Bomb).state(Chain(2)).open().await?;
     the_hub_goes_on(&hub).await?;
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

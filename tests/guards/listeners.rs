@@ -147,5 +147,5 @@ async fn subscribers_and_recorders_that_panic_change_nothing() -> Result<()> {
     hub.call_entity(AnnoyingCounter::at("annoying").add(2)).await?;
     hub.signal_entity(AnnoyingCounter::at("annoying").add(0)).await?;
     assert_eq!(hub.call_entity(AnnoyingCounter::at("annoying").add(3)).await?, 5);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

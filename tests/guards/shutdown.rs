@@ -83,7 +83,7 @@ async fn a_shutdown_of_a_clone_waits_for_the_first_one() -> Result<()> {
     assert!((&mut first).await.unwrap_err().is_cancelled());
     LEAVE.notify_one();
     second.await?;
-    TaskHub::open(folder.path()).await?.shutdown().await
+    Ok(TaskHub::open(folder.path()).await?.shutdown().await?)
 }
 
 #[tokio::test]
@@ -132,5 +132,5 @@ async fn an_abandoned_activity_frees_its_slot_after_a_grace_period() -> Result<(
         .await?;
     assert_eq!(hub.start(gives_up()).await?.result().await?, 2);
     DROPPED.notified().await;
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

@@ -133,7 +133,7 @@ async fn a_store_that_panics_for_a_client_fails_that_request_alone() -> Result<(
     run.raise_event("n", &3).await?;
     assert_eq!(run.result().await?, 3);
     store.at("give_up");
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]
@@ -142,5 +142,5 @@ async fn a_store_may_panic_when_it_is_dropped() -> Result<()> {
     store.at("drop");
     let hub = TaskHub::builder().store(store).open().await?;
     hub.start(waits()).await?;
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

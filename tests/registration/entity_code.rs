@@ -253,7 +253,7 @@ async fn an_unreadable_entity_is_gone_when_its_deletion_is_acknowledged() -> Res
     hub.call_entity(OwnDelete::at("s").delete()).await.unwrap_err();
     hub.delete_entity(OwnDelete::at("s")).await?;
     assert!(hub.entity_state::<OwnDelete>("s").await?.is_none());
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// What is signalled before a deletion, in the same batch, is carried out behind it.
@@ -273,7 +273,7 @@ async fn a_deletion_by_signal_comes_after_the_signals_before_it() -> Result<()> 
     hub.settle().await;
     let state = hub.entity_state::<NewShape>("s").await?;
     assert_eq!(state.map(|shape| shape.total), Some(3));
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// The first signal that a client sends to such an entity is stored when it is acknowledged.
@@ -291,5 +291,5 @@ async fn a_signal_that_must_wait_is_acknowledged_and_kept() -> Result<()> {
     let hub = open(&store, Code::Old).await?;
     hub.settle().await;
     assert_eq!(hub.call_entity(OldShape::at("s").add(0)).await?, 103);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

@@ -75,7 +75,7 @@ async fn a_shutdown_waits_for_operations_and_records_them() -> Result<()> {
 
     let hub = open(&store, &gate).await?;
     assert_eq!(hub.call_entity(Sluggish::at("s").done()).await?, 101);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -194,7 +194,7 @@ async fn an_operation_that_panics_on_drop_fails_alone() -> Result<()> {
         hub.signal_entity(Explosive::at("e").count()).await?;
         assert!(hub.entity_state::<Messy>("e").await?.is_none());
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn a_state_over_the_limit_is_rejected_and_the_previous_one_stays() -> Resu
         assert!(said.contains("the output has 3002 bytes"), "{said}");
     }
     assert_eq!(hub.call_entity(Large::at("l").grow(1)).await?, 1001);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -255,5 +255,5 @@ async fn many_scheduled_signals_come_in_time_over_crashes() -> Result<()> {
         assert_eq!((clock.rings, clock.wrong), (COUNT.min(600 * (n + 1)), 0), "after hour {n}");
         hub = hub.crash().await?;
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

@@ -132,8 +132,10 @@ async fn keyed(ctx: &OrchestrationContext, map: std::collections::BTreeMap<(u8, 
 #[tokio::test]
 async fn an_input_without_a_json_form_is_refused_by_name() -> Result<()> {
     let hub = builder().in_memory().open().await?;
-    let error = hub.start(keyed([((1, 2), 3)].into())).await.unwrap_err().to_string();
-    assert!(error.contains("the input of `keyed` cannot be stored: parameter `map`"), "{error}");
+    let error = hub.start(keyed([((1, 2), 3)].into())).await.unwrap_err();
+    assert_eq!(error.to_string(), "the input of `keyed` cannot be stored");
+    let reason = std::error::Error::source(&error).expect("why it cannot be stored");
+    assert_eq!(reason.to_string(), "parameter `map` has no JSON form");
     hub.shutdown().await?;
     Ok(())
 }

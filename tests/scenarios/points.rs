@@ -209,7 +209,7 @@ async fn an_activity_that_runs_at_the_shutdown_is_cancelled_and_runs_again() -> 
             while world.count("began") < runs {
                 tokio::task::yield_now().await;
             }
-            (*hub).clone().shutdown().await
+            Ok((*hub).clone().shutdown().await?)
         })
         .await?;
         assert_eq!(world.count("cancelled"), runs);
@@ -236,7 +236,7 @@ async fn two_hubs_in_one_process_share_nothing_but_the_code() -> Result<()> {
     second.shutdown().await?;
     let first = open(0).open().await?;
     first.find_instance::<one_act>("same").await?.unwrap().result().await?;
-    first.shutdown().await
+    Ok(first.shutdown().await?)
 }
 
 #[orchestrator]

@@ -132,7 +132,7 @@ async fn the_cost_of_a_step_does_not_grow_with_a_hundred_thousand_events() -> Re
         let run = hub.find_instance::<long_then_waits>("long").await?.unwrap();
         assert_eq!(run.result().await?, 33_000);
         println!("replayed after a restart in {:.3} s", began.elapsed().as_secs_f64());
-        hub.shutdown().await
+        Ok(hub.shutdown().await?)
     })
     .await
 }

@@ -21,7 +21,7 @@ use crate::definition::{Body, Definition};
 use crate::orchestration::request::{Ask, ChildOptions, FunctionCall, Request, TaskOptions};
 use crate::orchestration::scope::{NextExecution, Scope};
 use crate::orchestration::{Called, Orchestrator, Task, When};
-use crate::payload::InputWriter;
+use crate::payload::{InputWriter, InvalidPayload};
 use crate::protocol::{FailureDetails, InstanceId, Json, RuntimeStatus, Timestamp, TraceContext};
 use crate::retry::RetryPolicy;
 
@@ -50,7 +50,7 @@ use crate::retry::RetryPolicy;
 /// ```
 #[must_use = "a call does nothing until it is awaited in an orchestrator, or started by a client"]
 pub struct Call<F> {
-    pub(crate) input: Result<Json, String>,
+    pub(crate) input: Result<Json, Box<InvalidPayload>>,
     pub(crate) source: &'static Location<'static>,
     pub(crate) options: Option<Box<CallOptions>>,
     function: PhantomData<fn() -> F>,
@@ -161,7 +161,7 @@ impl<F: Definition> Call<F> {
         let call = FunctionCall {
             name: Cow::Borrowed(entry.name),
             version: options.version.or_else(|| entry.version.map(str::to_owned)),
-            input: self.input.map_err(invalid)?,
+            input: self.input.map_err(|input| invalid(input.recorded()))?,
             options: TaskOptions {
                 retry,
                 timeout: options.timeout.or(declared.timeout),
@@ -281,8 +281,8 @@ impl<O: Orchestrator> Call<O> {
             self.check(CallUse::ContinuedAsNew)?;
         }
         let version = self.options.and_then(|options| options.version);
-        let input = self.input.map_err(|reason| {
-            FailureDetails::new(FailureDetails::INVALID_INPUT, reason).non_retriable()
+        let input = self.input.map_err(|input| {
+            FailureDetails::new(FailureDetails::INVALID_INPUT, input.recorded()).non_retriable()
         })?;
         Ok(NextExecution {
             name: entry.name,

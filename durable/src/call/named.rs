@@ -7,7 +7,11 @@ use serde::Serialize;
 use super::Call;
 use super::options::CallOptions;
 use crate::orchestration::{Orchestrator, When};
+use crate::payload::InvalidPayload;
 use crate::protocol::{InstanceId, Json, RuntimeStatus, TraceContext};
+
+/// What the input is called in errors.
+const INPUT: &str = "the input";
 
 /// A call of an orchestration by its name, with its input as JSON: for callers that have no types, such
 /// as an HTTP server. It has the options that apply to a call that is started or scheduled, and a [`Call`]
@@ -41,7 +45,7 @@ use crate::protocol::{InstanceId, Json, RuntimeStatus, TraceContext};
 pub struct NamedCall {
     pub(crate) name: Cow<'static, str>,
     pub(crate) version: CalledVersion,
-    pub(crate) input: Result<Json, String>,
+    pub(crate) input: Result<Json, Box<InvalidPayload>>,
     pub(crate) options: CallOptions,
 }
 
@@ -67,13 +71,13 @@ impl NamedCall {
     /// Gives the input as a value with a JSON form. One without is an error of the start.
     pub fn input(self, value: &(impl Serialize + ?Sized)) -> Self {
         let json = serde_json::to_string(value).map(Json::trusted);
-        let json = json.map_err(|error| format!("it has no JSON form: {error}"));
-        Self { input: json.and_then(Json::checked), ..self }
+        let json = json.map_err(|error| InvalidPayload::no_json(INPUT, error));
+        Self { input: json.and_then(|json| json.checked(INPUT)), ..self }
     }
 
     /// Gives the input as JSON. Whether the orchestrator can read it is found when it begins.
     pub fn input_json(self, input: Json) -> Self {
-        Self { input: input.checked(), ..self }
+        Self { input: input.checked(INPUT), ..self }
     }
 
     /// Asks for this version, instead of the newest.

@@ -279,7 +279,8 @@ impl<E: EntityBody> Typed<E> {
     /// The state as it is stored; `None` if it is `null`.
     fn write(context: &EntityContext, body: &E) -> Result<Option<Json>, FailureDetails> {
         let written = panics::catch(|| E::codec().encode_readable("the state", body))?;
-        let json = written.map_err(|message| {
+        let json = written.map_err(|invalid| {
+            let message = invalid.recorded();
             FailureDetails::new(FailureDetails::INVALID_OUTPUT, message).non_retriable()
         })?;
         let json = context.around.limits.fitting("the state", json)?;

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::orchestration::request::{Ask, Asked};
 use crate::orchestration::{Orchestrator, When, json_of};
+use crate::payload::InvalidPayload;
 use crate::protocol::{
     EntityId, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, Timestamp,
 };
@@ -191,9 +192,9 @@ impl EntityContext {
     }
 
     fn send<T, E>(&self, operation: Operation<T, E>, at: Option<Timestamp>) -> Result<()> {
-        let asked = operation.into_asked().map_err(Error::from)?;
+        let asked = operation.into_asked().map_err(|invalid| Error::from(invalid.failure()))?;
         let size = asked.input.as_str().len();
-        self.around.limits.check_payload("the input", size).map_err(Error::msg)?;
+        self.around.limits.check_payload("the input", size).map_err(recorded)?;
         self.put(Outgoing::Signal { asked, at })
     }
 
@@ -228,7 +229,7 @@ impl EntityContext {
             return Err(Error::msg("only an orchestration can be started"));
         };
         let size = call.input.as_str().len();
-        self.around.limits.check_payload("the input", size).map_err(Error::msg)?;
+        self.around.limits.check_payload("the input", size).map_err(recorded)?;
         let instance_id = instance_id.unwrap_or_else(InstanceId::generate);
         let id = ExecutionId::generate();
         let started = Box::new(ExecutionStarted {
@@ -308,12 +309,18 @@ impl EntityContext {
     /// # Errors
     /// The value has no JSON form, or is too large.
     pub fn set_state(&self, state: &(impl Serialize + ?Sized)) -> Result<()> {
-        let state = json_of("the state", state, &self.around.limits)?;
+        let state = json_of("the state", state, &self.around.limits).map_err(recorded)?;
         let mut effects = self.effects();
         effects.state = Some(state);
         effects.deletes = false;
         Ok(())
     }
+}
+
+/// The error of an operation whose value cannot be stored.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn recorded(invalid: Box<InvalidPayload>) -> Error {
+    Error::msg(invalid.recorded())
 }
 
 impl fmt::Display for Outgoing {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Entity;
 use super::operation::{LockedOperation, Operation};
 use crate::error::Error;
-use crate::payload::{Payload, payload};
+use crate::payload::{InvalidPayload, Payload, payload};
 use crate::protocol::{EntityId, InvalidEntityId, Json};
 
 /// The id of an entity, or why its key is invalid.
@@ -112,7 +112,7 @@ impl DynamicHandle {
     #[track_caller]
     pub fn operation_json(&self, name: &str, input: Json) -> Operation<Json, Error> {
         let codecs = (payload(), crate::error::task_error());
-        let input = input.checked();
+        let input = input.checked(&format!("the input of `{name}`"));
         Operation::new(&self.0, name.to_owned().into(), input, codecs, Location::caller())
     }
 }
@@ -136,7 +136,8 @@ fn dynamic<T: Payload>(
     input: &(impl Serialize + ?Sized),
 ) -> Operation<T, Error> {
     let input = serde_json::to_string(input).map(Json::trusted);
-    let input = input.map_err(|error| format!("the input of `{name}` has no JSON form: {error}"));
+    let input =
+        input.map_err(|error| InvalidPayload::no_json(format!("the input of `{name}`"), error));
     let codecs = (payload(), crate::error::task_error());
     Operation::new(entity, name.to_owned().into(), input, codecs, Location::caller())
 }

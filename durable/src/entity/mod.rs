@@ -51,7 +51,7 @@ pub(crate) use context::{Around, Outgoing};
 pub use critical_section::{CriticalSection, LockEntities, LockSet, LockTask};
 pub(crate) use handle::EntityRef;
 pub use handle::{DynamicHandle, DynamicLocked, EntityHandle};
-pub use operation::{LockedOperation, LockedTask, Operation};
+pub use operation::{InvalidOperation, LockedOperation, LockedTask, Operation};
 
 use crate::definition::Entry;
 use crate::payload::Codec;

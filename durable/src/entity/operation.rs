@@ -12,8 +12,8 @@ use crate::error::{Error, ErrorCodec, Result};
 use crate::orchestration::request::{Ask, Asked, Request};
 use crate::orchestration::scope::Scope;
 use crate::orchestration::{Called, Durable, Task, When};
-use crate::payload::{Codec, InputWriter};
-use crate::protocol::{FailureDetails, Json, Timestamp};
+use crate::payload::{Codec, InputWriter, InvalidPayload};
+use crate::protocol::{FailureDetails, InvalidEntityId, Json, Timestamp};
 
 /// An operation of an entity with its input, which has not been requested yet.
 ///
@@ -27,7 +27,7 @@ use crate::protocol::{FailureDetails, Json, Timestamp};
 /// is discarded.
 #[must_use = "an operation does nothing until it is awaited or signalled"]
 pub struct Operation<T, E = Error> {
-    asked: Result<Asked, FailureDetails>,
+    asked: Result<Asked, InvalidOperation>,
     name: Cow<'static, str>,
     source: &'static Location<'static>,
     codecs: (Codec<T>, ErrorCodec<E>),
@@ -37,6 +37,29 @@ impl<T, E> Clone for Operation<T, E> {
     fn clone(&self) -> Self {
         let Self { asked, name, source, codecs } = self;
         Self { asked: asked.clone(), name: name.clone(), source, codecs: *codecs }
+    }
+}
+
+/// An operation of an entity that cannot be requested.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidOperation {
+    /// The key of the entity breaks a rule.
+    #[error(transparent)]
+    EntityId(#[from] InvalidEntityId),
+    /// The input cannot be stored.
+    #[error(transparent)]
+    Input(#[from] Box<InvalidPayload>),
+}
+
+impl InvalidOperation {
+    /// The failure of the operation, as it is recorded.
+    pub(crate) fn failure(&self) -> FailureDetails {
+        let message = match self {
+            Self::EntityId(invalid) => invalid.to_string(),
+            Self::Input(invalid) => invalid.recorded(),
+        };
+        FailureDetails::new(FailureDetails::INVALID_INPUT, message).non_retriable()
     }
 }
 
@@ -68,15 +91,13 @@ impl<T, E> Operation<T, E> {
     pub(crate) fn new(
         entity: &EntityRef,
         name: Cow<'static, str>,
-        input: Result<Json, String>,
+        input: Result<Json, Box<InvalidPayload>>,
         codecs: (Codec<T>, ErrorCodec<E>),
         source: &'static Location<'static>,
     ) -> Self {
-        let invalid =
-            |message| FailureDetails::new(FailureDetails::INVALID_INPUT, message).non_retriable();
-        let asked = entity.id().map_err(|error| invalid(error.to_string())).and_then(|id| {
+        let asked = entity.id().map_err(InvalidOperation::from).and_then(|id| {
             let (entity_id, operation) = (id.clone(), name.clone());
-            Ok(Asked { entity_id, operation, input: input.map_err(invalid)? })
+            Ok(Asked { entity_id, operation, input: input? })
         });
         Self { asked, name, source, codecs }
     }
@@ -124,7 +145,7 @@ impl<T, E> Operation<T, E> {
                 self.name
             )));
         };
-        let asked = self.asked.map_err(Error::from)?;
+        let asked = self.asked.map_err(|invalid| Error::from(invalid.failure()))?;
         let (source, at) = (self.source, at(scope.clock()));
         let request = Request { ask: Ask::SignalEntity { asked, at }, source };
         if let Some(refused) = scope.refuses(&request) {
@@ -142,7 +163,7 @@ impl<T, E> Operation<T, E> {
     }
 
     /// The request, for callers other than orchestrators.
-    pub(crate) fn into_asked(self) -> Result<Asked, FailureDetails> {
+    pub(crate) fn into_asked(self) -> Result<Asked, InvalidOperation> {
         self.asked
     }
 
@@ -163,7 +184,8 @@ impl<T, E> IntoFuture for Operation<T, E> {
         let source = self.source;
         let request = self
             .asked
-            .map(|asked| Request { ask: Ask::CallEntity { asked, section: None }, source });
+            .map(|asked| Request { ask: Ask::CallEntity { asked, section: None }, source })
+            .map_err(|invalid| invalid.failure());
         Task::new(called, request, self.codecs)
     }
 }
@@ -179,7 +201,7 @@ impl<T, E> fmt::Debug for Operation<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.asked {
             Ok(asked) => write!(f, "Operation({} of {})", self.name, asked.entity_id),
-            Err(failure) => write!(f, "Operation({}, {failure})", self.name),
+            Err(invalid) => write!(f, "Operation({}, {invalid})", self.name),
         }
     }
 }

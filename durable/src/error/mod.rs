@@ -198,13 +198,8 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
-        let mut said = self.0.message.as_str();
-        for cause in self.0.chain().skip(1).filter(|cause| !cause.message.is_empty()) {
-            if !said.ends_with(&cause.message) {
-                write!(f, "\n  caused by: {}", cause.message)?;
-            }
-            said = &cause.message;
-        }
-        Ok(())
+        let mut causes =
+            std::iter::successors(said::next_cause(&self.0), |it| said::next_cause(it));
+        causes.try_for_each(|cause| write!(f, "\n  caused by: {cause}"))
     }
 }

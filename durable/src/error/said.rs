@@ -39,11 +39,13 @@ pub(super) fn gives_all() -> bool {
     RECORDS.get() || names::are_those_of_before()
 }
 
-/// The next cause of a failure that its own text does not say.
+/// The `source()` of a failure.
 pub(crate) fn cause_of(failure: &FailureDetails) -> Option<&FailureDetails> {
-    if gives_all() {
-        return failure.inner.as_deref();
-    }
+    if gives_all() { failure.inner.as_deref() } else { next_cause(failure) }
+}
+
+/// The next cause of a failure that its own text does not say.
+pub(super) fn next_cause(failure: &FailureDetails) -> Option<&FailureDetails> {
     // A text that was shortened on its way up may end with one from before it was shortened again.
     let says = |above: &FailureDetails, cause: &FailureDetails| {
         ends_with(&above.message, &cause.message) || ends_with(&failure.message, &cause.message)

@@ -345,8 +345,8 @@ impl TaskHubBuilder {
         thread.map_err(OpenError::Thread)?;
         match opened.await {
             Ok(Ok(opened)) => opened,
-            Ok(Err(panic)) => Err(OpenError::Setting(format!("opening {panic}"))),
-            Err(_gone) => Err(OpenError::Setting("opening was cut off".to_owned())),
+            Ok(Err(panic)) => Err(OpenError::Panicked { panic: panic.to_string() }),
+            Err(_gone) => Err(OpenError::Panicked { panic: "was cut off".to_owned() }),
         }
     }
 }

@@ -1,9 +1,14 @@
 //! The errors of a hub: one enum for each kind of operation.
 
+use std::any::type_name;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::engine::KEPT;
+use crate::entity::InvalidOperation;
 use crate::error::{Error, TaskFailed};
+use crate::event::InvalidEvent;
+use crate::payload::InvalidPayload;
 use crate::protocol::{
     InstanceId, InvalidInstanceId, InvalidTraceContext, RuntimeStatus, Suspension,
 };
@@ -52,17 +57,72 @@ pub enum OpenError {
     )]
     WouldNotGoOn(Vec<(InstanceId, Suspension)>),
     /// A setting of the builder is invalid.
-    #[error("{0}")]
-    Setting(String),
+    #[error(transparent)]
+    Setting(#[from] InvalidSetting),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Opening panicked, in a store or in the library.
+    #[error(
+        "opening the task hub {panic}; nothing runs: if the panic is not that of a store of your own, \
+             report this as a bug of `durable`"
+    )]
+    Panicked {
+        /// What the panic said, and where it happened.
+        panic: String,
+    },
     /// The operating system refused to start a thread.
     #[error(
         "the task hub cannot start its threads; nothing was started: raise the limit of threads \
          (`ulimit -u`, or that of the container), or open it with fewer `partitions`"
     )]
     Thread(#[source] std::io::Error),
+}
+
+/// An option of a [`TaskHubBuilder`](crate::client::TaskHubBuilder) that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidSetting {
+    /// A number is zero.
+    #[error("`{option}` must be at least 1")]
+    Zero {
+        /// The option, by the name of its method.
+        option: &'static str,
+    },
+    /// A store of its own was given, and a durability.
+    #[error(
+        "`durability` is for a hub in a folder, with `.path(..)`; tell the store that you give with \
+         `.store(..)`, such as by `SledStore::options().durability(..)`"
+    )]
+    DurabilityOfStore,
+    /// No store was given.
+    #[error("a task hub needs a store; use {}", STORES)]
+    NoStore,
+}
+
+/// How a builder is given a store.
+const STORES: &str = if cfg!(feature = "sled") {
+    "`TaskHub::builder().path(..)`, `.store(..)` or `.in_memory()`"
+} else {
+    "`TaskHub::builder().store(..)` or `.in_memory()`"
+};
+
+/// A stored value that is not of the type as which it was to be read.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{what} cannot be read as `{type_name}`")]
+#[non_exhaustive]
+pub struct Unreadable {
+    /// What was to be read, such as the result of an instance.
+    pub what: String,
+    /// The type that was asked for.
+    pub type_name: &'static str,
+    source: Arc<serde_json::Error>,
+}
+
+impl Unreadable {
+    pub(crate) fn new<T>(what: impl Into<String>, error: serde_json::Error) -> Self {
+        Self { what: what.into(), type_name: type_name::<T>(), source: Arc::new(error) }
+    }
 }
 
 /// The hub has stopped, or the requested instance or value cannot be read.
@@ -117,13 +177,8 @@ pub enum HubError {
         wanted: String,
     },
     /// A stored value cannot be deserialized into the requested type.
-    #[error("{what} cannot be read: {reason}")]
-    Unreadable {
-        /// The stored value.
-        what: String,
-        /// The message of `serde`.
-        reason: String,
-    },
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
 }
 
 /// An operation on an instance was refused. Nothing has changed.
@@ -172,8 +227,8 @@ pub enum ManageError {
     #[error("{0}")]
     StillSuspended(Suspension),
     /// The event has no name, or its payload cannot be serialized or is too large.
-    #[error("{0}")]
-    InvalidEvent(Box<Error>),
+    #[error(transparent)]
+    InvalidEvent(#[from] InvalidEvent),
     /// The disk is nearly full, and the rest is reserved for running instances; or commits wait for
     /// another resource, such as file descriptors. Operations that end work or free space are still
     /// accepted: [`suspend`](crate::InstanceHandle::suspend),
@@ -198,10 +253,6 @@ impl ManageError {
 
     pub(crate) fn is_no_such_instance(&self) -> bool {
         matches!(self, Self::Hub(HubError::NoSuchInstance(_)))
-    }
-
-    pub(crate) fn invalid_event(error: Error) -> Self {
-        Self::InvalidEvent(Box::new(error))
     }
 }
 
@@ -256,12 +307,13 @@ pub enum StartError {
         instead: &'static str,
     },
     /// The input cannot be serialized or read back, or is too large.
-    #[error("the input of `{name}` cannot be stored: {reason}")]
+    #[error("the input of `{name}` cannot be stored")]
     InvalidInput {
         /// The orchestration.
         name: String,
-        /// The message of `serde`.
-        reason: String,
+        /// Why.
+        #[source]
+        reason: Box<InvalidPayload>,
     },
     /// The hub could not answer.
     #[error(transparent)]
@@ -276,8 +328,8 @@ pub enum EntityError<E = Error> {
     #[error(transparent)]
     Failed(TaskFailed<E>),
     /// The key is invalid, or the input cannot be serialized or is too large. Nothing was sent.
-    #[error("{0}")]
-    InvalidOperation(String),
+    #[error(transparent)]
+    InvalidOperation(#[from] InvalidOperation),
     /// No entity of this name is registered.
     #[error(
         "entity `{name}` is not registered; registered: {registered}. A crate that is never named in \
@@ -291,13 +343,8 @@ pub enum EntityError<E = Error> {
         registered: String,
     },
     /// The stored state or the answer cannot be deserialized into the requested type.
-    #[error("{what} cannot be read: {reason}")]
-    Unreadable {
-        /// The value.
-        what: String,
-        /// The message of `serde`.
-        reason: String,
-    },
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// The disk is nearly full, and the rest is reserved for running instances; or commits wait for
     /// another resource, such as file descriptors.
     #[error(
@@ -325,13 +372,8 @@ pub enum ResultError<E = Error> {
     #[error("instance `{0}` was terminated")]
     Terminated(InstanceId),
     /// Its result cannot be deserialized into the requested type.
-    #[error("the result of instance `{instance_id}` cannot be read: {reason}")]
-    Unreadable {
-        /// The instance.
-        instance_id: InstanceId,
-        /// The message of `serde`.
-        reason: String,
-    },
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// The hub could not answer.
     #[error(transparent)]
     Hub(#[from] HubError),

@@ -51,7 +51,10 @@ pub use self::client::registered::{
 };
 pub use self::client::reply::Reply;
 pub use self::client::status::InstanceStatus;
-pub use self::error::{EntityError, HubError, ManageError, OpenError, ResultError, StartError};
+pub use self::error::{
+    EntityError, HubError, InvalidSetting, ManageError, OpenError, ResultError, StartError,
+    Unreadable,
+};
 pub use self::settings::Retention;
 pub use self::shutdown::ShutdownReport;
 pub use self::task_hub::TaskHub;

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::admission::{Admission, REQUESTS};
 use super::commit::committer::{Committer, Owned};
 use super::commit::waiting::Writes;
-use super::error::{HubError, OpenError};
+use super::error::{HubError, InvalidSetting, OpenError};
 use super::guarded_store::GuardedStore;
 use super::health::Health;
 use super::mail::{Delivery, Mailboxes};
@@ -52,12 +52,6 @@ const LIVE: Capacity = Capacity { instances: 10_000, bytes: 256 << 20 };
 /// Into how many partitions a new hub divides its instances.
 const PARTITIONS: u16 = 4;
 /// What a builder is told that was given no store.
-const NOWHERE: &str = if cfg!(feature = "sled") {
-    "a task hub needs a store; use `TaskHub::builder().path(..)`, `.store(..)` or `.in_memory()`"
-} else {
-    "a task hub needs a store; use `TaskHub::builder().store(..)` or `.in_memory()`"
-};
-
 /// Opens a hub and goes on with all that it holds.
 pub(crate) fn open(options: Options, runtime: &Handle) -> Result<TaskHub, OpenError> {
     let registry = Arc::new(registry(&options)?);
@@ -167,9 +161,12 @@ fn activity_concurrency(options: &Options) -> Result<usize, OpenError> {
     Ok(wanted.unwrap_or_else(|| ACTIVITIES_PER_CORE * cores()))
 }
 
-fn at_least_one(name: &str, wanted: Option<usize>) -> Result<Option<usize>, OpenError> {
+fn at_least_one(
+    option: &'static str,
+    wanted: Option<usize>,
+) -> Result<Option<usize>, InvalidSetting> {
     match wanted {
-        Some(0) => Err(OpenError::Setting(format!("`{name}` must be at least 1"))),
+        Some(0) => Err(InvalidSetting::Zero { option }),
         wanted => Ok(wanted),
     }
 }
@@ -179,18 +176,14 @@ fn open_store(
     durability: Option<Durability>,
 ) -> Result<(Arc<dyn Store>, Kept), OpenError> {
     match place {
-        Place::Store(_) if durability.is_some() => Err(OpenError::Setting(
-            "`durability` is for a hub in a folder, with `.path(..)`; tell the store that you give \
-             with `.store(..)`, such as by `SledStore::options().durability(..)`"
-                .to_owned(),
-        )),
+        Place::Store(_) if durability.is_some() => Err(InvalidSetting::DurabilityOfStore.into()),
         Place::Store(store) => {
             let kept = Kept::in_store(&*store);
             Ok((Arc::new(GuardedStore::new(store)), kept))
         }
         #[cfg(feature = "sled")]
         Place::Path(path) => super::folder::open(path, durability.unwrap_or_default()),
-        Place::Nowhere => Err(OpenError::Setting(NOWHERE.to_owned())),
+        Place::Nowhere => Err(InvalidSetting::NoStore.into()),
     }
 }
 
@@ -198,7 +191,7 @@ fn open_store(
 fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, OpenError> {
     let partitions = wanted.unwrap_or(PARTITIONS);
     if partitions == 0 {
-        return Err(OpenError::Setting("`partitions` must be at least 1".to_owned()));
+        return Err(InvalidSetting::Zero { option: "partitions" }.into());
     }
     let created_at = Clock::default().now();
     let hub = store.create(&HubRecord::new(partitions, created_at))?;

@@ -22,7 +22,7 @@ use crate::chance;
 use crate::definition::compare_versions;
 use crate::error::{Error, Result};
 use crate::event::{ExternalEvent, check_name};
-use crate::payload::{Payload, payload};
+use crate::payload::{InvalidPayload, Payload, payload};
 use crate::protocol::{
     ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, ParentInstance, Tags,
     TraceContext,
@@ -199,7 +199,7 @@ impl OrchestrationContext {
     #[doc(alias = "query")]
     #[doc(alias = "progress")]
     pub fn set_custom_status(&self, status: &(impl Serialize + ?Sized)) -> Result<()> {
-        let json = written("the custom status", status)?;
+        let json = written("the custom status", status).map_err(recorded)?;
         let max = self.scope.limits().custom_status;
         if json.len() > max {
             return Err(Error::msg(format!(
@@ -296,8 +296,8 @@ impl OrchestrationContext {
     ) -> Result<()> {
         let source = Location::caller();
         let instance_id = InstanceId::new(instance_id)?;
-        check_name(name)?;
-        let input = Json::trusted(written("the event", payload)?);
+        check_name(name).map_err(Error::msg)?;
+        let input = Json::trusted(written("the event", payload).map_err(recorded)?);
         if let Some(refused) = self.scope.refuses_one_way("the event", &input) {
             return Err(refused.into());
         }
@@ -433,6 +433,12 @@ impl OrchestrationContext {
     pub fn patched(&self, id: &str) -> bool {
         self.scope.patched(id)
     }
+}
+
+/// The error of an orchestrator whose value cannot be stored.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn recorded(invalid: Box<InvalidPayload>) -> Error {
+    Error::msg(invalid.recorded())
 }
 
 /// An orchestration to start by name, and its instance id.

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::scope::Scope;
-use crate::error::{Error, Result};
 use crate::limits::Limits;
+use crate::payload::InvalidPayload;
 use crate::protocol::Json;
 
 /// A value as JSON within the payload limit.
@@ -12,24 +12,25 @@ pub(crate) fn json_of(
     what: &str,
     value: &(impl Serialize + ?Sized),
     limits: &Limits,
-) -> Result<Json> {
+) -> Result<Json, Box<InvalidPayload>> {
     let json = written(what, value)?;
-    limits.check_payload(what, json.len()).map_err(Error::msg)?;
+    limits.check_payload(what, json.len())?;
     Ok(Json::trusted(json))
 }
 
 /// A value as JSON that is not nested too deeply to be read back. Its type may not be readable.
-pub(super) fn written(what: &str, value: &(impl Serialize + ?Sized)) -> Result<String> {
-    let json = serde_json::to_string(value)
-        .map_err(|error| Error::msg(format!("{what} has no JSON form: {error}")))?;
+pub(super) fn written(
+    what: &str,
+    value: &(impl Serialize + ?Sized),
+) -> Result<String, Box<InvalidPayload>> {
+    let json =
+        serde_json::to_string(value).map_err(|error| InvalidPayload::no_json(what, error))?;
     // Release 0.1 did not check this, and an orchestrator that it started must go on as before.
     let checks = Scope::current().is_none_or(|scope| scope.replay_version() >= 1);
     let depth = if checks { Json::depth_of(&json) } else { 0 };
     if depth > Json::DEPTH_MAX {
         let max = Json::DEPTH_MAX;
-        return Err(Error::msg(format!(
-            "{what} is nested {depth} levels deep; JSON can be read up to {max} levels deep"
-        )));
+        return Err(Box::new(InvalidPayload::TooDeep { what: what.to_owned(), depth, max }));
     }
     Ok(json)
 }

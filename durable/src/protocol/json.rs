@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::payload::InvalidPayload;
+
 /// A user's value as it is stored: immutable, shared JSON text.
 ///
 /// A human-readable format contains it as JSON, any other format as a string.
@@ -60,12 +62,10 @@ impl Json {
     }
 
     /// The value, unless it is nested too deep to be read again.
-    pub(crate) fn checked(self) -> Result<Self, String> {
+    pub(crate) fn checked(self, what: &str) -> Result<Self, Box<InvalidPayload>> {
         let (depth, max) = (Self::depth_of(&self.0), Self::DEPTH_MAX);
         if depth > max {
-            return Err(format!(
-                "it is nested {depth} levels deep, and JSON is read up to {max} levels deep"
-            ));
+            return Err(Box::new(InvalidPayload::TooDeep { what: what.to_owned(), depth, max }));
         }
         Ok(self)
     }
@@ -82,13 +82,13 @@ impl Json {
     ///
     /// let json = Json::parse("[1, 2]").unwrap();
     /// assert_eq!(json.read::<Vec<u32>>()?, [1, 2]);
-    /// # Ok::<(), durable::Error>(())
+    /// # Ok::<(), serde_json::Error>(())
     /// ```
     ///
     /// # Errors
     /// It is not a `T`.
-    pub fn read<T: DeserializeOwned>(&self) -> crate::Result<T> {
-        Ok(serde_json::from_str(&self.0)?)
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(&self.0)
     }
 
     /// The JSON text.

@@ -29,8 +29,18 @@ pub enum InvalidSchedule {
         end_at: chrono::DateTime<chrono::Utc>,
     },
     /// The prefix cannot begin the id of an instance.
-    #[error("ids of started instances cannot begin with it: {0}")]
-    InstanceIdPrefix(String),
+    #[error("the ids of started instances cannot begin with the given prefix")]
+    InstanceIdPrefix(#[source] InvalidInstanceId),
+    /// The prefix is too long to leave room for what is added to it.
+    #[error(
+        "a prefix of {characters} characters is too long for instance ids, where it may have {max}"
+    )]
+    LongInstanceIdPrefix {
+        /// How many it has.
+        characters: usize,
+        /// How many it may have.
+        max: usize,
+    },
     /// The call says something that is the schedule's to say.
     #[error("a call that is scheduled cannot have `{call}`; {instead}")]
     CallOption {

@@ -10,7 +10,7 @@ use super::{ENTRY, ID_PREFIX, TAG};
 use crate::call::{CallUse, NamedCall, NoEffect};
 use crate::hub::client::start_request::StartRequest;
 use crate::hub::{HubError, InstanceHandle, InstanceQuery, ManageError, StartError, TaskHub};
-use crate::payload::payload;
+use crate::payload::{InvalidPayload, payload};
 use crate::protocol::{InstanceId, Tags};
 
 /// A schedule, seen from outside. It is only a name: dropping it does nothing to the schedule, and
@@ -86,9 +86,9 @@ impl TaskHub {
         let trace_context = call.options.trace_context.clone();
         let target = self.check_target(call, CallUse::Scheduled)?;
         let state = payload::<State>().encode(&State::new(plan, target));
-        let invalid = |error: serde_json::Error| StartError::InvalidInput {
+        let invalid = |error| StartError::InvalidInput {
             name: ENTRY.name.to_owned(),
-            reason: error.to_string(),
+            reason: InvalidPayload::no_json("the schedule", error),
         };
         let request = StartRequest {
             instance_id: handle.instance.instance_id().clone(),

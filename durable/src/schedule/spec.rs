@@ -249,12 +249,11 @@ impl Plan {
             return Err(InvalidSchedule::EndsBeforeStart { start_at, end_at });
         }
         if let Some(prefix) = &self.instance_id_prefix {
-            if prefix.chars().count() > ID_MAX {
-                let reason = format!("`{prefix}` is longer than {ID_MAX} characters");
-                return Err(InvalidSchedule::InstanceIdPrefix(reason));
+            let characters = prefix.chars().count();
+            if characters > ID_MAX {
+                return Err(InvalidSchedule::LongInstanceIdPrefix { characters, max: ID_MAX });
             }
-            let checked = InstanceId::new(prefix);
-            checked.map_err(|error| InvalidSchedule::InstanceIdPrefix(error.to_string()))?;
+            InstanceId::new(prefix).map_err(InvalidSchedule::InstanceIdPrefix)?;
         }
         Ok(())
     }

@@ -276,7 +276,7 @@ impl TestHubBuilder {
     /// # #[tokio::main]
     /// # async fn main() -> Result<()> {
     /// let hub = TestHub::builder().store_at(Folder(tempfile::tempdir()?)).open().await?;
-    /// # hub.shutdown().await
+    /// # Ok(hub.shutdown().await?)
     /// # }
     /// ```
     pub fn store_at(self, place: impl StoreUnderTest + Send + 'static) -> Self {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::builder::TestHubBuilder;
-use crate::client::{ManageError, OpenError};
+use crate::client::{HubError, InvalidEvent, ManageError, OpenError};
 use crate::protocol::{InstanceId, Json, Timestamp};
 use crate::task::Definition;
 use crate::{ExternalEvent, InstanceHandle, TaskHub};
@@ -93,7 +93,7 @@ impl TestHub {
     ///
     /// # Errors
     /// The hub's store had failed.
-    pub async fn shutdown(self) -> crate::Result<()> {
+    pub async fn shutdown(self) -> Result<(), HubError> {
         self.hub.clone().shutdown().await
     }
 
@@ -180,7 +180,7 @@ impl TestHub {
         payload: &(impl Serialize + ?Sized),
     ) -> Result<(), ManageError> {
         let instance = self.hub.instance(instance_id)?;
-        let input = instance.event_json(payload).map_err(ManageError::invalid_event)?;
+        let input = instance.event_json(payload).map_err(InvalidEvent::from)?;
         self.raise_json_after(time, &instance, name, input);
         Ok(())
     }
@@ -224,7 +224,7 @@ impl TestHub {
         event: &T,
     ) -> Result<(), ManageError> {
         let instance = self.hub.instance(instance_id)?;
-        let input = instance.typed_event_json(event).map_err(ManageError::invalid_event)?;
+        let input = instance.typed_event_json(event).map_err(InvalidEvent::from)?;
         self.raise_json_after(time, &instance, T::NAME, input);
         Ok(())
     }

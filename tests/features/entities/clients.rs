@@ -24,7 +24,7 @@ async fn a_client_signals_calls_and_reads_in_order() -> Result<()> {
     assert!(matches!(failed, EntityError::Failed(_)), "{failed:?}");
     assert!(failed.to_string().contains("3 is too many"), "{failed}");
     assert_eq!(tally(&hub, "client").await?, 1);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn invalid_entity_requests_of_a_client_are_rejected() -> Result<()> {
     assert!(outside.to_string().contains("hub.signal_entity"), "{outside}");
     let outside = Tally::at("a").add(1).await.unwrap_err();
     assert!(outside.to_string().contains("hub.call_entity"), "{outside}");
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn entities_are_queried_by_name_key_time_and_page() -> Result<()> {
     assert_eq!(hub.count(&InstanceQuery::new()).await?, 0, "an entity is no instance");
     let refused = hub.instance("@tally@page-03").unwrap_err().to_string();
     assert!(refused.contains("reserved for entities"), "{refused}");
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn clean_entities_finds_nothing_to_clean() -> Result<()> {
     let hub = TestHub::open().await?;
     hub.call_entity(Tally::at("clean").add(1)).await?;
     assert_eq!(hub.clean_entities().await?, durable::client::CleanedEntities::default());
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn signals_sent_concurrently_arrive_in_order() -> Result<()> {
         let seen = hub.call_entity(Tally::at(&key).seen()).await?;
         assert_eq!(seen, (0..100).collect::<Vec<_>>(), "round {round}");
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// Polls a future once.
@@ -136,5 +136,5 @@ async fn entities_behind_many_scheduled_signals_are_found() -> Result<()> {
     let found = hub.stream(EntityQuery::new()).try_collect().await?;
     let found: Vec<_> = found.iter().map(|entity| entity.entity_id.to_string()).collect();
     assert_eq!(found, ["@tally@zebra"]);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

@@ -42,5 +42,5 @@ async fn a_function_is_an_entity() -> Result<()> {
     assert_eq!(sum, 113);
     hub.call_entity(ledger::at("main").operation::<i64>("delete", &())).await?;
     assert!(hub.entity_state::<ledger>("main").await?.is_none());
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

@@ -197,7 +197,7 @@ async fn every_end_of_an_orchestration_ends_its_critical_section() -> Result<()>
             }
         }
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// It has some of its locks, and waits for one that somebody else has.
@@ -232,7 +232,7 @@ async fn a_lock_request_ends_with_its_orchestration() -> Result<()> {
             }
         }
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// As before, but it gives the lock up itself: told to, for time, or to begin anew.
@@ -274,7 +274,7 @@ async fn an_abandoned_lock_request_leaves_no_lock() -> Result<()> {
             }
         }
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// Who cleans up while a section is about to end by itself does no harm.
@@ -307,5 +307,5 @@ async fn clean_entities_does_not_disturb_a_section_that_ends() -> Result<()> {
             hub.instance(id)?.purge().await?;
         }
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

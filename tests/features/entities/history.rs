@@ -39,5 +39,5 @@ async fn entity_events_have_the_names_of_durable_task() -> Result<()> {
     );
     let json = serde_json::to_string(&history)?;
     assert!(json.contains(r#""lock_set":["@tally@also","@tally@told"]"#), "{json}");
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

@@ -21,7 +21,7 @@ async fn an_orchestrator_calls_and_signals_in_order() -> Result<()> {
     let run = hub.start(tally_calls("ops-order".into())).await?;
     assert_eq!(run.result().await?, (5, 7, vec![0, 1, 2]));
     assert_eq!(tally(&hub, "ops-order").await?, 7);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
@@ -104,7 +104,7 @@ async fn operations_have_the_visibility_of_their_methods() -> Result<()> {
     let hub = TestHub::open().await?;
     assert!(hub.start(uses_lamp()).await?.result().await?);
     assert!(hub.start(elsewhere::breaks_lamp()).await?.result().await?);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[orchestrator]
@@ -122,7 +122,7 @@ async fn errors_of_operations_come_back_as_the_same_values() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(takes_stock()).await?;
     assert_eq!(run.result().await?, ("4 shoes".into(), 6, 6));
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[orchestrator]
@@ -136,7 +136,7 @@ async fn calls_many(ctx: &OrchestrationContext, count: i64) -> Result<i64> {
 async fn calls_run_in_parallel_and_of_one_entity_one_after_another() -> Result<()> {
     let hub = TestHub::open().await?;
     assert_eq!(hub.start(calls_many(700)).await?.result().await?, 100);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[orchestrator]
@@ -158,7 +158,7 @@ async fn a_signal_can_have_a_time() -> Result<()> {
     assert_eq!(tally(&hub, "later").await?, 110);
     hub.advance(Duration::from_mins(30)).await;
     assert_eq!(tally(&hub, "later").await?, 111);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[orchestrator]
@@ -180,7 +180,7 @@ async fn a_scheduled_signal_survives_and_is_delivered_once() -> Result<()> {
         assert_eq!(tally(&hub, "far").await?, 1);
         hub = hub.crash().await?;
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -210,7 +210,7 @@ async fn an_entity_starts_orchestrations_and_signals_others() -> Result<()> {
     assert!(hub.find_instance::<started_by_entity>("by-entity--1").await?.is_none());
     hub.advance(Duration::from_hours(2)).await;
     assert_eq!(tally(&hub, "started").await?, 107);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[orchestrator]
@@ -229,7 +229,7 @@ async fn entities_signal_each_other_exactly_once() -> Result<()> {
     hub = hub.crash().await?;
     hub.settle().await;
     assert_eq!((tally(&hub, "hop-a").await?, tally(&hub, "hop-b").await?), (50, 49 * 50 / 2));
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[orchestrator]
@@ -258,5 +258,5 @@ async fn failing_entity_calls_tell_the_reason() -> Result<()> {
     ]) {
         assert!(said.contains(part), "{said}");
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

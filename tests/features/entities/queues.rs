@@ -43,7 +43,7 @@ async fn a_queue_longer_than_memory_keeps_its_order() -> Result<()> {
     let seen = hub.call_entity(Tally::at("flood").seen()).await?;
     let expected: Vec<_> = [-1, -2].into_iter().chain(0..=COUNT).collect();
     assert!(seen == expected, "{} seen", seen.len());
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[orchestrator]
@@ -79,7 +79,7 @@ async fn a_flood_of_due_signals_waits_in_the_store_and_takes_effect_once() -> Re
     seen[2..].sort_unstable();
     assert!(seen[2..].iter().copied().eq(0..=COUNT), "{} seen", seen.len());
     assert!(store.due(partition, None, Timestamp::MAX, 1)?.is_empty());
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_call_waits_behind_what_was_signalled_before() -> Result<()> {
     hub.settle().await;
     // It passes time, since somebody waits for it.
     assert_eq!(hub.call_entity(Tally::at("behind").seen()).await?.len(), 6002);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[orchestrator]
@@ -129,7 +129,7 @@ async fn other_entities_are_answered_before_a_long_queue_is_done() -> Result<()>
     let value = hub.entity_state::<Tally>("hot").await?.map_or(0, |tally| tally.value);
     assert!(value < 4 * count, "others were answered behind all {value}");
     assert_eq!(hub.call_entity(Tally::at("hot").get()).await?, 4 * count);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[orchestrator]

@@ -86,7 +86,7 @@ async fn opposed_transfers_neither_deadlock_nor_lose_money() -> Result<()> {
     }
     assert_eq!(sum, 3000);
     assert_eq!(locked(&hub).await?, Vec::<String>::new());
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// How the critical section of `ends` is to end.
@@ -141,7 +141,7 @@ async fn a_critical_section_ends_with_its_orchestrator() -> Result<()> {
     }
     assert_eq!(hub.call_entity(Purse::at("e2").balance()).await?, 6);
     assert_eq!(stored_purses(&hub).await?, ["e2"], "what was only locked leaves no trace");
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 async fn stored_purses(hub: &TestHub) -> Result<Vec<String>> {
@@ -180,7 +180,7 @@ async fn locks_survive_crashes_and_end_with_a_termination() -> Result<()> {
         assert_eq!(locked(&hub).await?, Vec::<String>::new(), "{kind}");
         hub.instance("waits")?.purge().await?;
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[orchestrator]
@@ -211,7 +211,7 @@ async fn a_lock_request_can_be_abandoned() -> Result<()> {
     assert!(hub.start(tries_for_a_minute()).await?.result().await?);
     hub.settle().await;
     assert_eq!(locked(&hub).await?, Vec::<String>::new());
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[durable::helper]
@@ -278,7 +278,7 @@ async fn broken_rules_of_critical_sections_are_reported() -> Result<()> {
     assert_eq!(rules.len(), 7);
     hub.settle().await;
     assert_eq!(locked(&hub).await?, Vec::<String>::new());
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 /// Gives a lock up when it is told to, and goes on.
@@ -320,7 +320,7 @@ async fn a_lock_request_can_be_abandoned_while_the_instance_is_suspended() -> Re
         assert_eq!(locked(&hub).await?, Vec::<String>::new());
         hub.instance("holder")?.purge().await?;
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[orchestrator]
@@ -339,7 +339,7 @@ async fn operations_wait_until_a_critical_section_ends() -> Result<()> {
         let balance = hub.start(asks_behind_its_section()).await?.result().await?;
         assert_eq!(balance, 11 * round);
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 mod before {
@@ -373,7 +373,7 @@ async fn a_changed_set_of_locks_is_reported_in_a_replay() -> Result<()> {
     durable::testing::verify_replay_with::<before::locks>(&history)?;
     let changed = durable::testing::verify_replay_with::<after::locks>(&history).unwrap_err();
     assert!(changed.report().contains("`@purse@z`"), "{}", changed.report());
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[activity]
@@ -407,5 +407,5 @@ async fn rewind_repeats_a_failed_operation_but_enters_no_critical_section_again(
     run.rewind("there is money").await?;
     assert_eq!(run.result().await?, 2);
     assert_eq!(hub.call_entity(Purse::at("short").balance()).await?, 2);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

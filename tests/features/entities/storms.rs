@@ -172,7 +172,7 @@ async fn storm(mut random: Random, count: usize, meddles: bool) -> Result<()> {
         let failed = durable::client::InstanceQuery::new().status(RuntimeStatus::Terminated);
         assert_eq!(hub.count(&failed).await?, 0);
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]
@@ -270,5 +270,5 @@ async fn a_signal_scheduled_while_a_queue_is_read_is_delivered_once() -> Result<
         let hot = hub.entity_state::<Hot>(&key).await?.unwrap_or_default();
         assert_eq!((hot.scheduled, hot.early), (later, 0));
     }
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

@@ -22,7 +22,7 @@ async fn a_failed_or_panicking_operation_is_rolled_back_and_the_batch_continues(
     assert_eq!(hub.start(fails_in_between("tx".into())).await?.result().await?, 3);
     hub.settle().await;
     assert_eq!(tally(&hub, "other").await?, 0);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[orchestrator]
@@ -38,7 +38,7 @@ async fn operations_that_arrive_together_form_one_batch() -> Result<()> {
     // How many come together depends on threads; what is said of it does not.
     assert_eq!(places.len(), 10);
     assert!(places.iter().all(|(position, size)| position < size), "{places:?}");
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn reads_and_deletions_leave_no_entity_in_the_store() -> Result<()> {
     hub.call_entity(Tally::at("gone").delete()).await?;
     hub.settle().await;
     assert_eq!(stored(&*store), 0);
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -102,5 +102,5 @@ async fn operations_that_a_shutdown_interrupts_run_again() -> Result<()> {
     assert_eq!(run.ok_or(Error::msg("it is there"))?.result().await?, 2);
     let slow = hub.entity_state::<Slow>("slow").await?;
     assert_eq!(slow.map(|slow| (slow.begun, slow.done)), Some((2, 2)));
-    hub.shutdown().await
+    Ok(hub.shutdown().await?)
 }

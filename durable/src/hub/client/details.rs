@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::instance::InstanceHandle;
 use super::status::InstanceStatus;
-use crate::hub::error::HubError;
+use crate::hub::error::{HubError, Unreadable};
 use crate::payload::Payload;
 use crate::protocol::{EventKind, FailureDetails, HistoryEvent, InstanceRecord, Json};
 
@@ -40,22 +40,29 @@ impl InstanceDetails {
     /// let details = run.details().await?;
     /// assert_eq!(details.input_as::<u32>()?, 4);
     /// assert_eq!(details.output_as::<u32>()?, Some(8));
-    /// # hub.shutdown().await
+    /// # Ok(hub.shutdown().await?)
     /// # }
     /// ```
     ///
     /// # Errors
     /// If the input is not a `T`.
-    pub fn input_as<T: Payload>(&self) -> crate::Result<T> {
-        self.input.read()
+    pub fn input_as<T: Payload>(&self) -> Result<T, Unreadable> {
+        self.read("input", &self.input)
     }
 
     /// Deserializes the output into a `T`; `None` if the instance has not completed.
     ///
     /// # Errors
     /// If the output is not a `T`.
-    pub fn output_as<T: Payload>(&self) -> crate::Result<Option<T>> {
-        self.output.as_ref().map(Json::read).transpose()
+    pub fn output_as<T: Payload>(&self) -> Result<Option<T>, Unreadable> {
+        self.output.as_ref().map(|output| self.read("result", output)).transpose()
+    }
+
+    fn read<T: Payload>(&self, what: &str, json: &Json) -> Result<T, Unreadable> {
+        json.read().map_err(|error| {
+            let id = &self.status.instance_id;
+            Unreadable::new::<T>(format!("the {what} of instance `{id}`"), error)
+        })
     }
 }
 
@@ -112,9 +119,9 @@ impl InstanceHandle {
     }
 
     pub(crate) fn read_custom_status<T: Payload>(&self, status: &Json) -> Result<T, HubError> {
-        serde_json::from_str(status.as_str()).map_err(|error| HubError::Unreadable {
-            what: format!("the custom status of instance `{}`", self.instance_id),
-            reason: error.to_string(),
+        status.read().map_err(|error| {
+            let what = format!("the custom status of instance `{}`", self.instance_id);
+            HubError::Unreadable(Unreadable::new::<T>(what, error))
         })
     }
 

@@ -47,7 +47,7 @@ impl TaskHub {
     /// assert_eq!(events.recv().await?.kind, LifecycleKind::Started);
     /// let ended = events.recv().await?;
     /// assert_eq!((ended.instance_id.as_str(), ended.kind), ("hello", LifecycleKind::Completed));
-    /// # hub.shutdown().await
+    /// # Ok(hub.shutdown().await?)
     /// # }
     /// ```
     pub fn lifecycle(&self) -> LifecycleEvents {

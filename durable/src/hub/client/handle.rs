@@ -8,7 +8,7 @@ use super::instance::InstanceHandle;
 use super::reply::Reply;
 use crate::definition::display_name;
 use crate::error::{TaskFailed, task_error};
-use crate::hub::error::{HubError, ResultError};
+use crate::hub::error::{HubError, ResultError, Unreadable};
 use crate::hub::mail::End;
 use crate::hub::task_hub::TaskHub;
 use crate::orchestration::Orchestrator;
@@ -72,10 +72,11 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
 
     fn read(&self, result: &Json) -> Result<O::Output, ResultError<O::Error>> {
         let (output, _) = O::codecs();
-        output.decode(result).map_err(|error| ResultError::Unreadable {
-            instance_id: self.instance_id.clone(),
-            reason: error.to_string(),
-        })
+        let unreadable = |error| {
+            let what = format!("the result of instance `{}`", self.instance_id);
+            ResultError::Unreadable(Unreadable::new::<O::Output>(what, error))
+        };
+        output.decode(result).map_err(unreadable)
     }
 }
 

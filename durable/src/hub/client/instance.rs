@@ -9,12 +9,12 @@ use tokio::sync::oneshot;
 use super::reply::Reply;
 use super::start_request::StartRequest;
 use super::status::InstanceStatus;
-use crate::error::Error;
-use crate::event::{ExternalEvent, check_name};
+use crate::event::{ExternalEvent, InvalidEvent, check_name};
 use crate::hub::error::{HubError, ManageError};
 use crate::hub::mail::{Ended, Mail, Manage};
 use crate::hub::task_hub::TaskHub;
 use crate::orchestration::json_of;
+use crate::payload::InvalidPayload;
 use crate::protocol::{
     EventKind, ExecutionStarted, HistoryEvent, InstanceId, InstanceRecord, Json, ParentInstance,
     RuntimeStatus,
@@ -96,11 +96,11 @@ impl InstanceHandle {
     /// # Errors
     /// As [`raise_event`](Self::raise_event).
     pub async fn raise_event_json(&self, name: &str, payload: Json) -> Result<(), ManageError> {
-        let checked = payload.checked().and_then(|json| {
+        let checked = payload.checked("the event").and_then(|json| {
             let limits = &self.hub.inner.limits;
             limits.check_payload("the event", json.as_str().len()).map(|()| json)
         });
-        self.raise_json(name, checked.map_err(Error::msg)).await
+        self.raise_json(name, checked).await
     }
 
     /// Raises an external event if the instance exists and has not ended, and returns whether it
@@ -132,25 +132,30 @@ impl InstanceHandle {
     }
 
     /// Serializes an event of a declared type.
-    pub(crate) fn typed_event_json<T: ExternalEvent>(&self, event: &T) -> crate::Result<Json> {
-        let json = T::codec().encode_readable("the event", event).map_err(Error::msg)?;
-        let limits = &self.hub.inner.limits;
-        limits.check_payload("the event", json.as_str().len()).map_err(Error::msg)?;
+    pub(crate) fn typed_event_json<T: ExternalEvent>(
+        &self,
+        event: &T,
+    ) -> Result<Json, Box<InvalidPayload>> {
+        let json = T::codec().encode_readable("the event", event)?;
+        self.hub.inner.limits.check_payload("the event", json.as_str().len())?;
         Ok(json)
     }
 
     /// Serializes an event's payload.
-    pub(crate) fn event_json(&self, payload: &(impl Serialize + ?Sized)) -> crate::Result<Json> {
+    pub(crate) fn event_json(
+        &self,
+        payload: &(impl Serialize + ?Sized),
+    ) -> Result<Json, Box<InvalidPayload>> {
         json_of("the event", payload, &self.hub.inner.limits)
     }
 
     pub(crate) async fn raise_json(
         &self,
         name: &str,
-        input: crate::Result<Json>,
+        input: Result<Json, Box<InvalidPayload>>,
     ) -> Result<(), ManageError> {
-        check_name(name).map_err(ManageError::invalid_event)?;
-        let input = input.map_err(ManageError::invalid_event)?;
+        check_name(name)?;
+        let input = input.map_err(InvalidEvent::from)?;
         self.send_event(name, input, false).await
     }
 

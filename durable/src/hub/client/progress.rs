@@ -58,7 +58,7 @@ impl InstanceHandle {
     ///     last = file;
     /// }
     /// assert_eq!(last, 3);
-    /// # hub.shutdown().await
+    /// # Ok(hub.shutdown().await?)
     /// # }
     /// ```
     ///
@@ -98,7 +98,7 @@ impl InstanceHandle {
     /// run.raise_event("Approval", &true).await?;
     /// assert!(run.result().await?);
     /// assert!(run.wait_for_custom_status(|status: &String| status == "done").await?.is_none());
-    /// # hub.shutdown().await
+    /// # Ok(hub.shutdown().await?)
     /// # }
     /// ```
     ///
@@ -162,7 +162,7 @@ impl TaskHub {
     /// let run = hub.start(approval()).await?;
     /// let result = hub.timeout(Duration::from_millis(20), run.result()).await;
     /// assert!(result.is_err(), "nobody approves");
-    /// # hub.shutdown().await
+    /// # Ok(hub.shutdown().await?)
     /// # }
     /// ```
     ///

@@ -94,7 +94,7 @@ impl TaskHub {
     /// let parameters: Vec<_> = greet.parameters.iter().map(|it| (it.name, it.type_name)).collect();
     /// assert_eq!(parameters, [("city", "String"), ("times", "u32")]);
     /// println!("{}:{} has `{}`", greet.file, greet.line, greet.name);
-    /// # hub.shutdown().await
+    /// # Ok(hub.shutdown().await?)
     /// # }
     /// ```
     pub fn registered(&self) -> Registered {

@@ -12,7 +12,7 @@
 use tokio::sync::oneshot;
 
 use super::instance::InstanceHandle;
-use crate::event::ExternalEvent;
+use crate::event::{ExternalEvent, InvalidEvent};
 use crate::hub::error::{EntityError, HubError, ManageError, StartError};
 use crate::hub::mail::{Mail, Manage};
 use crate::hub::task_hub::TaskHub;
@@ -67,7 +67,7 @@ impl InstanceHandle {
         &self,
         event: &T,
     ) -> Result<(), ManageError> {
-        let input = self.typed_event_json(event).map_err(ManageError::invalid_event)?;
+        let input = self.typed_event_json(event).map_err(InvalidEvent::from)?;
         self.send_event(T::NAME, input, true).await
     }
 

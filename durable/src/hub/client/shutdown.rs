@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::error::Result;
 use crate::hub::error::HubError;
 use crate::hub::shutdown::{ShutdownReport, Stopping};
 use crate::hub::task_hub::{Inner, TaskHub};
@@ -40,10 +39,10 @@ impl TaskHub {
     ///
     /// # Errors
     /// If the hub had failed before, for example because of its store.
-    pub async fn shutdown(self) -> Result<()> {
+    pub async fn shutdown(self) -> Result<(), HubError> {
         let failure = self.inner.health.failure();
         let _report = self.stop(true).await;
-        failure.map_or(Ok(()), |failure| Err(failure.into()))
+        failure.map_or(Ok(()), Err)
     }
 
     /// Shuts the hub down as [`shutdown`](Self::shutdown) does, but returns when `limit` has

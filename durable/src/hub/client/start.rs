@@ -11,6 +11,7 @@ use crate::definition::display_name;
 use crate::hub::error::{HubError, StartError};
 use crate::hub::task_hub::TaskHub;
 use crate::orchestration::Orchestrator;
+use crate::payload::InvalidPayload;
 use crate::protocol::{InstanceId, Json};
 
 impl TaskHub {
@@ -171,7 +172,7 @@ impl TaskHub {
 fn request(
     name: Cow<'static, str>,
     version: Option<String>,
-    input: Result<Json, String>,
+    input: Result<Json, Box<InvalidPayload>>,
     options: CallOptions,
 ) -> Result<StartRequest, StartError> {
     let name = name.into_owned();

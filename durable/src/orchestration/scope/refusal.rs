@@ -44,11 +44,13 @@ impl Scope {
         let carried = self.state.borrow().carried;
         // Release 0.1 did not count what an episode carries.
         let counts = self.replay_version() >= 1 || !self.is_replaying();
-        let refused = if let Err(refused) = limits.check_payload(&what, size) {
-            refused
+        let refused = if let Err(invalid) = limits.check_payload(&what, size) {
+            invalid.recorded()
         } else if counts && carried + size > limits.episode {
             format!(
-                "{what} has {size} bytes, but this episode already carries {carried} of at most                  {} bytes; await some calls before starting more, for example with                  `join_all(..).at_most(..)`, or pass references",
+                "{what} has {size} bytes, but this episode already carries {carried} of at most \
+                 {} bytes; await some calls before starting more, for example with \
+                 `join_all(..).at_most(..)`, or pass references",
                 limits.episode
             )
         } else {

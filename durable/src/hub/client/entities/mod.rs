@@ -10,9 +10,11 @@ use tokio::sync::oneshot;
 
 use super::reply::Reply;
 use super::requests::NotSent;
-use crate::entity::{DELETE, DynamicHandle, Entity, EntityHandle, EntityRef, Operation};
+use crate::entity::{
+    DELETE, DynamicHandle, Entity, EntityHandle, EntityRef, InvalidOperation, Operation,
+};
 use crate::error::TaskFailed;
-use crate::hub::error::{EntityError, HubError};
+use crate::hub::error::{EntityError, HubError, Unreadable};
 use crate::hub::mail::{EntityReply, Mail};
 use crate::hub::task_hub::TaskHub;
 use crate::orchestration::request::Asked;
@@ -56,9 +58,10 @@ impl EntityDetails {
     ///
     /// # Errors
     /// If the state is not a `T`.
-    pub fn state_as<T: Payload>(&self) -> crate::Result<Option<T>> {
-        let Some(state) = &self.state else { return Ok(None) };
-        Ok(Some(serde_json::from_str(state.as_str())?))
+    pub fn state_as<T: Payload>(&self) -> Result<Option<T>, Unreadable> {
+        let unreadable =
+            |error| Unreadable::new::<T>(format!("the state of `{}`", self.entity_id), error);
+        self.state.as_ref().map(Json::read).transpose().map_err(unreadable)
     }
 }
 
@@ -122,7 +125,7 @@ impl TaskHub {
 
     fn signal(
         &self,
-        asked: Result<Asked, FailureDetails>,
+        asked: Result<Asked, InvalidOperation>,
         at: Option<Timestamp>,
     ) -> Reply<Result<(), EntityError>> {
         let hub = self.clone();
@@ -162,9 +165,8 @@ impl TaskHub {
             let json = answer.map_err(|details| {
                 EntityError::Failed(TaskFailed::new(called.to_string(), details, error))
             })?;
-            output.decode(&json).map_err(|reason| EntityError::Unreadable {
-                what: format!("the result of {called}"),
-                reason: reason.to_string(),
+            output.decode(&json).map_err(|error| {
+                Unreadable::new::<T>(format!("the result of {called}"), error).into()
             })
         })
     }
@@ -205,12 +207,12 @@ impl TaskHub {
         key: impl AsRef<str>,
     ) -> Result<Option<E::State>, EntityError> {
         let entity = EntityRef::new::<E>(key);
-        let id = entity.id().map_err(|error| EntityError::InvalidOperation(error.to_string()))?;
+        let id = entity.id().map_err(InvalidOperation::from)?;
         let Some(details) = self.entity(id).await? else { return Ok(None) };
         let Some(state) = details.state else { return Ok(None) };
-        E::state_codec().decode(&state).map(Some).map_err(|reason| EntityError::Unreadable {
-            what: format!("the state of `{id}`"),
-            reason: reason.to_string(),
+        let state = E::state_codec().decode(&state);
+        state.map(Some).map_err(|error| {
+            Unreadable::new::<E::State>(format!("the state of `{id}`"), error).into()
         })
     }
 
@@ -228,12 +230,12 @@ impl TaskHub {
     }
 
     /// Returns the request if this hub accepts it.
-    fn accepted<E>(&self, asked: Result<Asked, FailureDetails>) -> Result<Asked, EntityError<E>> {
+    fn accepted<E>(&self, asked: Result<Asked, InvalidOperation>) -> Result<Asked, EntityError<E>> {
         self.check()?;
-        let invalid = |reason: String| EntityError::InvalidOperation(reason);
-        let asked = asked.map_err(|failure| invalid(failure.message))?;
+        let asked = asked?;
         let size = asked.input.as_str().len();
-        self.inner.limits.check_payload("the input", size).map_err(invalid)?;
+        let checked = self.inner.limits.check_payload("the input", size);
+        checked.map_err(InvalidOperation::from)?;
         let name = asked.entity_id.name();
         if self.inner.registry.entity(name).is_none()
             && !asked.operation.eq_ignore_ascii_case(DELETE)

@@ -1,186 +1,12 @@
-//! A user's values on their way to JSON and back.
-//!
-//! Generated code never bounds a user's type itself: it asks [`Stored`] for a [`Codec`] once per
-//! type, so that a missing derive is one error, in our words, on the type.
+//! The input of a call: its parameters, written and read one by one.
 
-use std::any::TypeId;
 use std::path::Path;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::{Codec, InvalidPayload};
 use crate::orchestration::scope::Scope;
-use crate::panics::Guarded;
 use crate::protocol::{FailureDetails, Json};
-
-/// A value that can be stored in a history: anything that serde can write as JSON and read back.
-///
-/// Derive `serde::Serialize` and `serde::Deserialize`, and this trait is implemented.
-///
-/// # What JSON cannot hold
-///
-/// Every value is read back where it is created. A value that can be written but not read is an
-/// error there: of the call, of the entity operation (whose state is unchanged), or of the client
-/// that starts, raises or signals. It never reaches a history. Such values are
-///
-/// * NaN and infinite floats, because JSON writes them as `null`; all other floats round-trip
-///   exactly;
-/// * values nested more than 127 levels deep, such as a long list of boxes, which `serde_json`
-///   refuses
-///   to read;
-/// * types whose `Deserialize` does not accept the output of their `Serialize`.
-///
-/// The inputs that an orchestrator passes on are read by the called function, which then fails with
-/// [`INVALID_INPUT`](FailureDetails::INVALID_INPUT).
-///
-/// A value that is read back as a *different* value is not detected. JSON has a single `null`, so
-/// `Some(())`, `Some(None)` and a `Some` of NaN come back as `None`. Use `bool` instead of
-/// `Option<()>`, an `enum` instead of `Option<Option<T>>`, and check floats before you return them.
-///
-/// ```
-/// # use durable::prelude::*;
-/// use serde::{Deserialize, Serialize};
-///
-/// /// Instead of an `Option<Option<String>>`.
-/// #[derive(Serialize, Deserialize)]
-/// enum Change {
-///     Keep,
-///     Clear,
-///     Set(String),
-/// }
-///
-/// #[activity]
-/// async fn next_change() -> Result<Change> {
-///     Ok(Change::Clear)
-/// }
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be stored in history",
-    label = "has no JSON form that can be read again",
-    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on what it is made of"
-)]
-pub trait Payload: Serialize + DeserializeOwned + 'static {}
-
-#[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned + 'static> Payload for T {}
-
-/// [`Payload`] for generated code: a trait without supertraits, so that an error does not point at
-/// a bound of ours.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be stored in history",
-    label = "used as the input or output of a durable function",
-    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on what it is made of"
-)]
-pub trait Stored {
-    /// Writes and reads its values.
-    fn codec() -> Codec<Self>
-    where
-        Self: Sized;
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: Payload> Stored for T {
-    fn codec() -> Codec<Self> {
-        payload()
-    }
-}
-
-/// A [`Payload`] that is the state of an entity, for generated code.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the state of an entity",
-    label = "has no JSON form that can be read again",
-    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on what it is made of"
-)]
-pub trait StoredState {
-    /// Writes and reads its values.
-    fn codec() -> Codec<Self>
-    where
-        Self: Sized;
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: Payload> StoredState for T {
-    fn codec() -> Codec<Self> {
-        payload()
-    }
-}
-
-/// Writes values of one type as JSON and reads them.
-#[derive(Debug)]
-pub struct Codec<T> {
-    write: fn(&T) -> serde_json::Result<String>,
-    read: fn(&str) -> serde_json::Result<T>,
-    /// Reads a written value, and drops it.
-    check: fn(&str) -> serde_json::Result<()>,
-}
-
-impl<T> Clone for Codec<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Codec<T> {}
-
-/// The codec of `T`, if `T` can be stored.
-pub(crate) const fn payload<T: Payload>() -> Codec<T> {
-    Codec {
-        write: serde_json::to_string,
-        read: |json| serde_json::from_str(json),
-        check: |json| {
-            if is_always_readable::<T>() {
-                return Ok(());
-            }
-            // This value exists only for the check, so a panic of its destructor must not surface.
-            serde_json::from_str::<T>(json).map(|value| drop(Guarded::new(value)))
-        },
-    }
-}
-
-/// Whether all values of `T` can be read back: a plain type, or a list or option of one.
-fn is_always_readable<T: 'static>() -> bool {
-    macro_rules! is_one_of {
-        ($($plain:ty)*) => {
-            [$(TypeId::of::<$plain>(), TypeId::of::<Vec<$plain>>(), TypeId::of::<Option<$plain>>()),*]
-                .contains(&TypeId::of::<T>())
-        };
-    }
-    is_one_of!(() bool i8 i16 i32 i64 isize u8 u16 u32 u64 usize String)
-}
-
-impl<T> Codec<T> {
-    /// Writes `value`.
-    pub(crate) fn encode(self, value: &T) -> serde_json::Result<Json> {
-        (self.write)(value).map(Json::trusted)
-    }
-
-    /// Writes `value` so that it can be read again.
-    ///
-    /// # Errors
-    /// Names `what` it is, and why it has no JSON form or cannot be read again.
-    pub(crate) fn encode_readable(self, what: &str, value: &T) -> Result<Json, String> {
-        let written = self.encode(value);
-        let json = written.map_err(|error| format!("{what} has no JSON form: {error}"))?;
-        match (self.check)(json.as_str()) {
-            Ok(()) => Ok(json),
-            Err(error) => Err(not_readable::<T>(what, &error)),
-        }
-    }
-
-    /// Reads a value.
-    pub(crate) fn decode(self, json: &Json) -> serde_json::Result<T> {
-        (self.read)(json.as_str())
-    }
-}
-
-fn not_readable<T>(what: &str, error: &serde_json::Error) -> String {
-    let wanted = std::any::type_name::<T>();
-    format!(
-        "{what} was written as JSON that cannot be read as `{wanted}` again: {error}; \
-         JSON has no NaN and no infinity, and is read up to 127 levels deep"
-    )
-}
 
 /// Writes the parameters of a call: one as itself, several as an array, none as `null`.
 #[derive(Debug)]
@@ -188,7 +14,7 @@ pub struct InputWriter {
     json: String,
     several: bool,
     written: usize,
-    broken: Option<String>,
+    broken: Option<Box<InvalidPayload>>,
     /// Whether each parameter is read back. Not in an orchestrator, because that would take time on
     /// the partition's thread; the called function reports an unreadable input instead.
     checks: bool,
@@ -206,21 +32,19 @@ impl InputWriter {
     /// Writes a parameter that is passed by value or by reference.
     #[must_use]
     pub fn put<T>(self, codec: Codec<T>, name: &str, value: &T) -> Self {
-        self.element(name, (codec.write)(value), |json| {
-            (codec.check)(json).map_err(|error| not_readable::<T>(&parameter(name), &error))
-        })
+        self.element(name, (codec.write)(value), |what, json| codec.check_readable(what, json))
     }
 
     /// Writes a `&str` parameter.
     #[must_use]
     pub fn put_str(self, name: &str, value: &str) -> Self {
-        self.element(name, serde_json::to_string(value), |_| Ok(()))
+        self.element(name, serde_json::to_string(value), |_, _| Ok(()))
     }
 
     /// Writes a `&Path` parameter.
     #[must_use]
     pub fn put_path(self, name: &str, value: &Path) -> Self {
-        self.element(name, serde_json::to_string(value), |_| Ok(()))
+        self.element(name, serde_json::to_string(value), |_, _| Ok(()))
     }
 
     /// Writes a `&[T]` parameter.
@@ -228,12 +52,10 @@ impl InputWriter {
     pub fn put_slice<T>(self, codec: Codec<T>, name: &str, values: &[T]) -> Self {
         let written: serde_json::Result<Vec<_>> = values.iter().map(codec.write).collect();
         let json = written.map(|values| format!("[{}]", values.join(",")));
-        self.element(name, json, |json| {
+        self.element(name, json, |what, json| {
             let values = serde_json::from_str::<Vec<&RawValue>>(json);
-            let check = |values: Vec<&RawValue>| {
-                values.into_iter().try_for_each(|value| (codec.check)(value.get()))
-            };
-            values.and_then(check).map_err(|error| not_readable::<T>(&parameter(name), &error))
+            let values = values.map_err(|error| InvalidPayload::no_json(what, error))?;
+            values.into_iter().try_for_each(|value| codec.check_readable(what, value.get()))
         })
     }
 
@@ -241,11 +63,13 @@ impl InputWriter {
         mut self,
         name: &str,
         written: serde_json::Result<String>,
-        check: impl FnOnce(&str) -> Result<(), String>,
+        check: impl FnOnce(Parameter<'_>, &str) -> Result<(), Box<InvalidPayload>>,
     ) -> Self {
-        let written = written
-            .map_err(|error| format!("{} has no JSON form: {error}", parameter(name)))
-            .and_then(|json| if self.checks { check(&json).map(|()| json) } else { Ok(json) });
+        let what = Parameter(name);
+        let written =
+            written.map_err(|error| InvalidPayload::no_json(what, error)).and_then(|json| {
+                if self.checks { check(what, &json).map(|()| json) } else { Ok(json) }
+            });
         match written {
             Ok(json) if self.several => {
                 if self.written > 0 {
@@ -254,16 +78,16 @@ impl InputWriter {
                 self.json.push_str(&json);
             }
             Ok(json) => self.json = json,
-            Err(reason) => drop(self.broken.get_or_insert(reason)),
+            Err(invalid) => drop(self.broken.get_or_insert(invalid)),
         }
         self.written += 1;
         self
     }
 
     /// The input, or why it has no JSON form.
-    pub(crate) fn finish(mut self) -> Result<Json, String> {
-        if let Some(reason) = self.broken {
-            return Err(reason);
+    pub(crate) fn finish(mut self) -> Result<Json, Box<InvalidPayload>> {
+        if let Some(invalid) = self.broken {
+            return Err(invalid);
         }
         match (self.several, self.written) {
             (true, _) => self.json.push(']'),
@@ -274,8 +98,14 @@ impl InputWriter {
     }
 }
 
-fn parameter(name: &str) -> String {
-    format!("parameter `{name}`")
+/// What a parameter is called in errors.
+#[derive(Clone, Copy)]
+struct Parameter<'a>(&'a str);
+
+impl From<Parameter<'_>> for String {
+    fn from(Parameter(name): Parameter<'_>) -> Self {
+        format!("parameter `{name}`")
+    }
 }
 
 /// Reads back what [`InputWriter`] wrote, parameter by parameter.
@@ -363,6 +193,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::payload::payload;
 
     #[test]
     fn no_parameter_is_null_one_is_itself_and_several_are_an_array() {
@@ -441,7 +272,7 @@ mod tests {
         let map = BTreeMap::from([((1_u8, 2_u8), 3_u8)]);
         let written =
             InputWriter::new(2).put(payload(), "map", &map).put_str("city", "Tokyo").finish();
-        let reason = written.unwrap_err();
+        let reason = written.unwrap_err().recorded();
         assert!(reason.starts_with("parameter `map` has no JSON form: "), "{reason}");
     }
 
@@ -453,14 +284,14 @@ mod tests {
             .put_slice(payload(), "ratio", &[1.5, f64::INFINITY])
             .finish();
         for written in [one, several] {
-            let reason = written.unwrap_err();
+            let reason = written.unwrap_err().recorded();
             let expected =
                 "parameter `ratio` was written as JSON that cannot be read as `f64` again";
             assert!(reason.starts_with(expected), "{reason}");
         }
         let encode = |value| payload::<f64>().encode_readable("the output", &value);
         assert_eq!(encode(0.1).unwrap().as_str(), "0.1");
-        let refused = encode(f64::NAN).unwrap_err();
+        let refused = encode(f64::NAN).unwrap_err().recorded();
         assert!(
             refused.starts_with("the output was written as JSON that cannot be read"),
             "{refused}"

@@ -1,0 +1,74 @@
+//! Why a value cannot be stored.
+
+use std::sync::Arc;
+
+/// A value that cannot be stored: an input, an event, a state.
+///
+/// See [`Payload`](crate::Payload) for what JSON cannot hold.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidPayload {
+    /// It cannot be written as JSON.
+    #[error("{what} has no JSON form")]
+    NoJson {
+        /// What it is.
+        what: String,
+        /// Why.
+        source: Arc<serde_json::Error>,
+    },
+    /// It was written as JSON that cannot be read again.
+    #[error(
+        "{what} was written as JSON that cannot be read as `{type_name}` again; JSON has no NaN and no \
+         infinity, and is read up to 127 levels deep"
+    )]
+    NotReadable {
+        /// What it is.
+        what: String,
+        /// Its type.
+        type_name: &'static str,
+        /// Why.
+        source: Arc<serde_json::Error>,
+    },
+    /// Its arrays and objects are nested too deeply to be read again.
+    #[error("{what} is nested {depth} levels deep; JSON can be read up to {max} levels deep")]
+    TooDeep {
+        /// What it is.
+        what: String,
+        /// How deep it is.
+        depth: usize,
+        /// How deep it may be.
+        max: usize,
+    },
+    /// It is larger than the hub allows.
+    #[error(
+        "{what} has {size} bytes, and a value may have {max}; keep the bulk elsewhere and pass a \
+         reference, or raise `TaskHub::builder().max_payload(..)`"
+    )]
+    TooLarge {
+        /// What it is.
+        what: String,
+        /// Its bytes, as JSON.
+        size: usize,
+        /// How many it may have.
+        max: usize,
+    },
+}
+
+impl InvalidPayload {
+    pub(crate) fn no_json(what: impl Into<String>, error: serde_json::Error) -> Box<Self> {
+        Box::new(Self::NoJson { what: what.into(), source: Arc::new(error) })
+    }
+
+    /// The text with its cause, as it is recorded in a history. Replays have to find the same text, so
+    /// it stays as it is.
+    pub(crate) fn recorded(&self) -> String {
+        match self {
+            Self::NoJson { source, .. } => format!("{self}: {source}"),
+            Self::NotReadable { what, type_name, source } => format!(
+                "{what} was written as JSON that cannot be read as `{type_name}` again: {source}; \
+                 JSON has no NaN and no infinity, and is read up to 127 levels deep"
+            ),
+            Self::TooDeep { .. } | Self::TooLarge { .. } => self.to_string(),
+        }
+    }
+}
