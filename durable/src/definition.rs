@@ -4,7 +4,6 @@
 //! functions.
 
 use std::any::TypeId;
-use std::cmp::Ordering;
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
@@ -33,6 +32,19 @@ pub trait Definition: Sized + 'static {
 
     #[doc(hidden)]
     fn codecs() -> (Codec<Self::Output>, ErrorCodec<Self::Error>);
+}
+
+/// A function annotated with [`#[orchestrator]`](macro@crate::orchestrator). The attribute
+/// implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an orchestrator",
+    label = "only orchestrations have instances, which are started",
+    note = "annotate the function with `#[orchestrator]`; an activity is awaited in one"
+)]
+#[doc(alias = "workflow")]
+pub trait Orchestrator: Definition {
+    /// What the function returns, as it is written.
+    type Return;
 }
 
 /// What is known of a durable function before it runs.
@@ -144,38 +156,5 @@ pub(crate) fn display_name(name: &str, version: Option<&str>) -> String {
     match version {
         Some(version) => format!("`{name}` (version {version})"),
         None => format!("`{name}`"),
-    }
-}
-
-/// The order of versions: none before any; as numbers between dots if they are such, else as text
-/// without regard to case.
-///
-/// ```text
-/// none < "1" < "1.2" < "1.10" < "2"
-/// ```
-pub(crate) fn compare_versions(a: Option<&str>, b: Option<&str>) -> Ordering {
-    let numbers =
-        |version: &str| version.split('.').map(str::parse).collect::<Result<Vec<u64>, _>>().ok();
-    match (a, b) {
-        (Some(a), Some(b)) => match (numbers(a), numbers(b)) {
-            (Some(a), Some(b)) => a.cmp(&b),
-            _ => a.to_lowercase().cmp(&b.to_lowercase()),
-        },
-        (a, b) => a.is_some().cmp(&b.is_some()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_ordered_as_numbers_where_they_are_such() {
-        let order = [None, Some("1"), Some("1.2"), Some("1.10"), Some("2"), Some("B"), Some("c")];
-        for (index, version) in order.iter().enumerate() {
-            for (other_index, other) in order.iter().enumerate() {
-                assert_eq!(compare_versions(*version, *other), index.cmp(&other_index));
-            }
-        }
     }
 }

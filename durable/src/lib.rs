@@ -29,6 +29,7 @@ mod payload;
 pub mod protocol;
 mod quiet;
 mod registry;
+mod replay_rules;
 pub mod retry;
 #[cfg(feature = "schedules")]
 pub mod schedule;
@@ -44,13 +45,14 @@ pub use chrono;
 pub use activity::{Activity, ActivityContext, State};
 #[doc(inline)]
 pub use client::{InstanceHandle, OrchestrationHandle, TaskHub};
+pub use definition::Orchestrator;
 pub use durable_macros::{activity, allow, deterministic, entity, event, helper, orchestrator};
 #[doc(inline)]
 pub use entity::{Entity, EntityContext};
 #[doc(inline)]
 pub use error::{Error, Result, TaskFailed};
 pub use event::ExternalEvent;
-pub use orchestration::{OrchestrationContext, Orchestrator};
+pub use orchestration::OrchestrationContext;
 pub use payload::Payload;
 #[doc(inline)]
 pub use protocol::{EntityId, InstanceId, RuntimeStatus};

@@ -37,9 +37,10 @@ pub use crate::retry::RetrySettings;
 
 use crate::activity::{Activity, State, States};
 use crate::call::Call;
+use crate::definition::Orchestrator;
 use crate::error::NonRetriable;
-use crate::orchestration::Orchestrator;
 use crate::orchestration::scope::Scope;
+use crate::replay_rules;
 
 /// Called by the output of `#[orchestrator]` and `#[helper]` for a body that they could not parse.
 #[must_use = "the attribute cannot parse this body, so its awaits and its determinism are not checked; \
@@ -195,8 +196,7 @@ pub fn finish<T, E>(
 ) -> Result<Json, FailureDetails> {
     let value = result.map_err(|e| error.write(e))?;
     // An orchestrator started by release 0.1 ends as it did there.
-    let reads = Scope::current().is_none_or(|scope| scope.replay_version() >= 1);
-    let written = if reads {
+    let written = if !replay_rules::are_those_of_release_0_1() {
         output.encode_readable("the output", &value).map_err(|invalid| invalid.recorded())
     } else {
         output.encode(&value).map_err(|error| format!("the output has no JSON form: {error}"))

@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use crate::activity::{ActivityContext, ActivityRun};
 use crate::definition::{
-    Body, Entry, OrchestratorFuture, RunEntity, RunOrchestrator, StateType, compare_versions,
-    display_name,
+    Body, Entry, OrchestratorFuture, RunEntity, RunOrchestrator, StateType, display_name,
 };
 use crate::orchestration::OrchestrationContext;
-use crate::protocol::{FailureDetails, Json};
+use crate::protocol::{FailureDetails, Json, compare_versions};
 
 /// Names that begin like this are the library's own.
 const BUILT_IN: &str = "durable.";

@@ -4,10 +4,11 @@ use std::fmt::Debug;
 
 use durable::client::{
     CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityQuery, HubError,
-    InstanceDetails, InstanceQuery, InstanceStatus, InvalidPageToken, LifecycleError,
-    LifecycleEvent, LifecycleEvents, LifecycleKind, ManageError, OpenError, Page, PageToken,
-    QueryStream, Registered, RegistryError, Reply, ResultError, Retention, ScheduledSignal,
-    ScheduledSignalQuery, ShutdownReport, StartError, TaskHubBuilder, VersionMatch,
+    InstanceDetails, InstanceQuery, InstanceStatus, InvalidEvent, InvalidOperation,
+    InvalidPageToken, InvalidPayload, InvalidSetting, LifecycleError, LifecycleEvent,
+    LifecycleEvents, LifecycleKind, ManageError, OpenError, Page, PageToken, QueryStream,
+    Registered, RegistryError, Reply, ResultError, Retention, ScheduledSignal,
+    ScheduledSignalQuery, ShutdownReport, StartError, TaskHubBuilder, Unreadable, VersionMatch,
 };
 use durable::entity::{
     CriticalSection, DynamicHandle, DynamicLocked, LockEntities, LockTask, LockedOperation,
@@ -77,7 +78,8 @@ fn every_public_type_implements_debug_and_clone_where_it_can() {
     all!(shared: InvalidInstanceId, InvalidTraceContext, MessageId, ParentInstance, PartitionId);
     all!(shared: Suspension, TaskMessage, Timestamp, TraceContext, StoreError, Usage, SledOptions);
     all!(shared: Commit, Durability, EpisodeWrite, Epoch, InstanceFilter, InstancePage);
-    all!(shared: PartitionState);
+    all!(shared: PartitionState, InvalidEvent, InvalidOperation, InvalidPayload, InvalidSetting);
+    all!(shared: Unreadable);
 
     // One owner: a connection, a file, or the context of one operation.
     all!(sent: OpenError, EntityContext, LifecycleEvents, CustomStatusWatch<Bare>);

@@ -295,7 +295,20 @@ async fn an_event_of_a_history() -> Result<()> {
     let is_result = |event: &&HistoryEvent| {
         matches!(event.kind, EventKind::SubOrchestrationInstanceCompleted { .. })
     };
-    check(&history.iter().find(is_result), &expect![]);
+    check(
+        &history.iter().find(is_result),
+        &expect![[r#"
+        {
+          "event_id": -1,
+          "kind": {
+            "SubOrchestrationInstanceCompleted": {
+              "result": 5,
+              "task_scheduled_id": 0
+            }
+          },
+          "timestamp": "2026-01-04T00:00:00.000000Z"
+        }"#]],
+    );
     Ok(())
 }
 

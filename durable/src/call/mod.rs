@@ -2,6 +2,7 @@
 //!
 //! Read next: `options.rs` (which option has an effect where), `named.rs` (calls without types).
 
+mod in_orchestrator;
 mod named;
 mod options;
 
@@ -17,10 +18,10 @@ pub use self::named::NamedCall;
 pub(crate) use self::options::{CallOptions, CallUse, NoEffect};
 
 use crate::activity::Activity;
-use crate::definition::{Body, Definition};
+use crate::definition::{Body, Definition, Orchestrator};
 use crate::orchestration::request::{Ask, ChildOptions, FunctionCall, Request, TaskOptions};
 use crate::orchestration::scope::{NextExecution, Scope};
-use crate::orchestration::{Called, Orchestrator, Task, When};
+use crate::orchestration::{Called, Durable, Task, When};
 use crate::payload::{InputWriter, InvalidPayload};
 use crate::protocol::{FailureDetails, InstanceId, Json, RuntimeStatus, Timestamp, TraceContext};
 use crate::retry::RetryPolicy;
@@ -186,12 +187,15 @@ impl<F: Definition> Call<F> {
     }
 }
 
+#[diagnostic::do_not_recommend]
+impl<F> Durable for Call<F> {}
+
 impl<F: Definition> IntoFuture for Call<F> {
     type Output = <Task<F::Output, F::Error> as Future>::Output;
     type IntoFuture = Task<F::Output, F::Error>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let called = Called::function(&F::ENTRY);
+        let called = Called::Function(F::ENTRY.kind(), F::ENTRY.name.into());
         let request = match Scope::current() {
             Some(scope) if self.options.is_some() && scope.replay_version() >= 1 => {
                 self.check(CallUse::Awaited).and_then(|()| self.into_request(scope.clock()))

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::Call;
 use super::options::CallOptions;
-use crate::orchestration::{Orchestrator, When};
+use crate::definition::Orchestrator;
+use crate::orchestration::When;
 use crate::payload::InvalidPayload;
 use crate::protocol::{InstanceId, Json, RuntimeStatus, TraceContext};
 

@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::{DELETE, Operation};
 use crate::activity::States;
 use crate::call::{Call, CallUse};
+use crate::definition::Orchestrator;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::orchestration::request::{Ask, Asked};
-use crate::orchestration::{Orchestrator, When, json_of};
+use crate::orchestration::{When, json_of};
 use crate::payload::InvalidPayload;
 use crate::protocol::{
     EntityId, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, Timestamp,

@@ -11,7 +11,7 @@ use std::any::{TypeId, type_name};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use crate::orchestration::scope::Scope;
+use crate::replay_rules;
 
 /// The modules of this crate that are public.
 const PUBLIC: [&str; 3] = ["protocol", "store", "testing"];
@@ -101,7 +101,7 @@ pub(crate) fn is_name_of<T: ?Sized + 'static>(recorded: &str) -> bool {
 /// Whether this is an orchestrator whose execution recorded names of private modules, so that a
 /// replay has to find the same.
 pub(super) fn are_those_of_before() -> bool {
-    Scope::current().is_some_and(|scope| scope.replay_version() == 0)
+    replay_rules::are_those_of_release_0_1()
 }
 
 /// The name with every path into this crate made the one that a user writes.

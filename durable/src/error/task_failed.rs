@@ -4,8 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use super::{Error, ErrorCodec, said};
-use crate::orchestration::scope::Scope;
 use crate::protocol::FailureDetails;
+use crate::replay_rules;
 
 /// An awaited task failed.
 ///
@@ -109,7 +109,7 @@ impl<E> TaskFailed<E> {
     /// Whether the text has the whole message of the failure.
     fn says_all(&self) -> bool {
         // What an orchestrator of release 0.1 did with the text, it has to do again.
-        let is_whole = || Scope::current().is_some_and(|scope| scope.replay_version() == 0);
+        let is_whole = replay_rules::are_those_of_release_0_1;
         self.details.message.len() <= CAUSE_MAX || self.details.inner.is_none() || is_whole()
     }
 }

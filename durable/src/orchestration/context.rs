@@ -10,22 +10,18 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::Orchestrator;
-use super::continue_as_new::ContinueAsNew;
 use super::external_event::ExternalEventWait;
 use super::request::{Ask, ChildOptions, FunctionCall, Request, TaskOptions};
 use super::scope::{CustomStatus, Scope};
 use super::serialize::written;
 use super::timer::{Timer, When};
-use crate::call::{Call, CallUse};
 use crate::chance;
-use crate::definition::compare_versions;
 use crate::error::{Error, Result};
 use crate::event::{ExternalEvent, check_name};
 use crate::payload::{InvalidPayload, Payload, payload};
 use crate::protocol::{
-    ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, ParentInstance, Tags,
-    TraceContext,
+    ExecutionId, ExecutionStarted, InstanceId, Json, ParentInstance, Tags, TraceContext,
+    compare_versions,
 };
 
 /// The context of an orchestrator: its first parameter. It describes the instance and makes requests
@@ -306,48 +302,6 @@ impl OrchestrationContext {
         Ok(())
     }
 
-    /// Starts an orchestration that nobody here waits for, exactly once; gives its id.
-    ///
-    /// To wait for its result, await the call instead. If the id is that of an instance which has
-    /// not ended, nothing is started, and the log says so.
-    ///
-    /// # Errors
-    /// The id breaks a rule, the input has no JSON form or is too large, the call has an option that
-    /// has no effect here ([`retry`](Call::retry), [`timeout`](Call::timeout),
-    /// [`replace_if`](Call::replace_if), [`trace_context`](Call::trace_context)), or the execution has
-    /// asked for more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)). Nothing
-    /// is started then.
-    ///
-    /// ```
-    /// # use durable::prelude::*;
-    /// # #[orchestrator]
-    /// # async fn send_survey(ctx: &OrchestrationContext, to: String) -> Result<()> { Ok(()) }
-    /// #[orchestrator]
-    /// async fn order(ctx: &OrchestrationContext, customer: String) -> Result<()> {
-    ///     ctx.start(send_survey(customer))?; // goes on whatever becomes of the order
-    ///     Ok(())
-    /// }
-    /// ```
-    #[doc(alias = "child_workflow")]
-    pub fn start<O: Orchestrator>(&self, call: Call<O>) -> Result<InstanceId> {
-        if self.scope.replay_version() >= 1 {
-            call.check(CallUse::Detached)?;
-        }
-        let mut request = call.into_request(self.scope.clock()).map_err(Error::from)?;
-        if let Some(call) = request.call()
-            && let Some(refused) = self.scope.refuses_one_way("the input", &call.input)
-        {
-            return Err(refused.into());
-        }
-        let Ask::SubOrchestration { instance_id, child, .. } = &mut request.ask else {
-            return Err(Error::msg("only an orchestration can be started"));
-        };
-        child.detached = true;
-        let id = instance_id.clone();
-        let task = self.scope.request(Box::new(request));
-        Ok(id.unwrap_or_else(|| InstanceId::of_child(self.execution_id(), task)))
-    }
-
     /// Starts an orchestration by name. The name and the input come from a record, and were checked when
     /// that was made.
     #[cfg_attr(not(feature = "schedules"), allow(dead_code, reason = "for schedules"))]
@@ -359,52 +313,6 @@ impl OrchestrationContext {
         let child = ChildOptions { detached: true, start_at: None };
         let ask = Ask::SubOrchestration { call, instance_id: Some(instance_id), child };
         self.scope.request(Box::new(Request { ask, source: Location::caller() }));
-    }
-
-    /// Ends this execution and begins the instance anew, with this call's input and an empty
-    /// history: how an orchestration that goes on for ever stays small. Give it a call of the
-    /// orchestration itself, and await it: nothing behind that runs.
-    ///
-    /// The instance keeps its id, parent, tags and custom status. Events that were not read go to
-    /// the new execution, and so do those that come later. What is still running is cancelled. Of
-    /// the call only its input and [version](Call::version) apply: with any other option the
-    /// instance fails, with an error that names the option.
-    ///
-    /// The new execution begins at once, at the same [time](Self::current_utc_datetime). If 64 new
-    /// executions (more, if more than 512 events are unread) have followed one another without any
-    /// wait, the next one begins in a new turn of the instance, later by 1 us or more, so that
-    /// other instances run in between.
-    ///
-    /// Reading a backlog of events, one in each execution, costs in proportion to its length. But
-    /// an execution takes the events in the order in which they came, so unread events of *other*
-    /// names that came before cost time in each execution: an orchestration that begins anew often
-    /// should read, or [discard](ContinueAsNew::discard_events), all events that it is sent.
-    ///
-    /// ```
-    /// # use durable::prelude::*;
-    /// # use std::time::Duration;
-    /// # #[activity]
-    /// # async fn remove_old_files() -> Result<u64> { Ok(3) }
-    /// #[orchestrator]
-    /// async fn cleanup(ctx: &OrchestrationContext, removed: u64) -> Result<()> {
-    ///     let more = remove_old_files().await?;
-    ///     ctx.create_timer(Duration::from_hours(1)).await;
-    ///     ctx.continue_as_new(cleanup(removed + more)).await
-    /// }
-    /// ```
-    pub fn continue_as_new<O: Orchestrator>(&self, next: Call<O>) -> ContinueAsNew<O::Return> {
-        let entry = O::ENTRY;
-        let next = if entry.name == self.name {
-            next.into_next_execution(self.scope.replay_version())
-        } else {
-            let message = format!(
-                "`continue_as_new` was given a call of `{}` in an instance of `{}`; give it a call \
-                 of `{1}`, or start the other one with `ctx.start(..)`",
-                entry.name, self.name
-            );
-            Err(FailureDetails::new(FailureDetails::INVALID_INPUT, message).non_retriable())
-        };
-        ContinueAsNew::new(Rc::clone(&self.scope), next)
     }
 
     /// Whether code that was changed under running instances is to run.

@@ -20,7 +20,7 @@ pub struct ContinueAsNew<R> {
 }
 
 impl<R> ContinueAsNew<R> {
-    pub(super) fn new(scope: Rc<Scope>, next: Result<NextExecution, FailureDetails>) -> Self {
+    pub(crate) fn new(scope: Rc<Scope>, next: Result<NextExecution, FailureDetails>) -> Self {
         Self { scope, next: Some(next), returns: PhantomData }
     }
 

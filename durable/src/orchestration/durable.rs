@@ -11,7 +11,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::Task;
-use crate::call::Call;
 
 /// Something that an orchestrator may await, because its result is recorded.
 ///
@@ -38,8 +37,6 @@ pub trait DurableFuture: Durable + Future {}
 #[diagnostic::do_not_recommend]
 impl<F: Durable + Future + ?Sized> DurableFuture for F {}
 
-#[diagnostic::do_not_recommend]
-impl<F> Durable for Call<F> {}
 #[diagnostic::do_not_recommend]
 impl<T, E> Durable for Task<T, E> {}
 #[diagnostic::do_not_recommend]

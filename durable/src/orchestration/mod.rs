@@ -1,7 +1,7 @@
 //! What orchestrators are written with: the context, tasks, timers, external events, and combinators
 //! that wait for several tasks.
 //!
-//! Knows nothing of `entity/`, which builds on it.
+//! Knows nothing of `call/`, `definition.rs` and `entity/`, which build on it.
 //!
 //! Read next: `scope/mod.rs` (how a task finds the episode in which it is polled).
 
@@ -34,18 +34,3 @@ pub(crate) use task::Called;
 pub use task::Task;
 pub(crate) use timer::Due;
 pub use timer::{Elapsed, Timeout, Timer, When, timeout};
-
-use crate::definition::Definition;
-
-/// A function annotated with [`#[orchestrator]`](macro@crate::orchestrator). The attribute
-/// implements it.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an orchestrator",
-    label = "only orchestrations have instances, which are started",
-    note = "annotate the function with `#[orchestrator]`; an activity is awaited in one"
-)]
-#[doc(alias = "workflow")]
-pub trait Orchestrator: Definition {
-    /// What the function returns, as it is written.
-    type Return;
-}

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::scope::Scope;
 use crate::limits::Limits;
 use crate::payload::InvalidPayload;
 use crate::protocol::Json;
+use crate::replay_rules;
 
 /// A value as JSON within the payload limit.
 pub(crate) fn json_of(
@@ -26,7 +26,7 @@ pub(super) fn written(
     let json =
         serde_json::to_string(value).map_err(|error| InvalidPayload::no_json(what, error))?;
     // Release 0.1 did not check this, and an orchestrator that it started must go on as before.
-    let checks = Scope::current().is_none_or(|scope| scope.replay_version() >= 1);
+    let checks = !replay_rules::are_those_of_release_0_1();
     let depth = if checks { Json::depth_of(&json) } else { 0 };
     if depth > Json::DEPTH_MAX {
         let max = Json::DEPTH_MAX;

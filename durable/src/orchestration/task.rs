@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 
 use super::request::Request;
 use super::scope::{Scope, TaskResult};
-use crate::definition::Entry;
 use crate::error::{ErrorCodec, TaskFailed};
 use crate::payload::Codec;
 use crate::protocol::{EntityId, FailureDetails};
@@ -97,11 +96,6 @@ impl<T, E> Task<T, E> {
 }
 
 impl Called {
-    /// The function with this entry.
-    pub(crate) fn function(entry: &Entry) -> Self {
-        Self::Function(entry.kind(), entry.name.into())
-    }
-
     fn not_in_orchestrator(&self) -> FailureDetails {
         let instead = match self {
             Self::Function(_, name) => format!("or run its body with `{name}::run(..)`"),

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::value::RawValue;
 
 use super::{Codec, InvalidPayload};
-use crate::orchestration::scope::Scope;
 use crate::protocol::{FailureDetails, Json};
+use crate::replay_rules;
 
 /// Writes the parameters of a call: one as itself, several as an array, none as `null`.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl InputWriter {
     pub fn new(count: usize) -> Self {
         let several = count > 1;
         let json = String::from(if several { "[" } else { "" });
-        let checks = Scope::current().is_none();
+        let checks = replay_rules::current().is_none();
         Self { json, several, written: 0, broken: None, checks }
     }
 

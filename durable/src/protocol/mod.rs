@@ -6,6 +6,7 @@
 //! Read next: `event/mod.rs` (the events of a history).
 
 mod causes;
+mod code_version;
 pub mod codec;
 mod entity;
 mod event;
@@ -19,6 +20,7 @@ mod time;
 mod trace;
 mod version;
 
+pub(crate) use code_version::compare_versions;
 pub use entity::{EntityId, EntityState, InvalidEntityId};
 pub(crate) use event::{Answer, Role};
 pub use event::{EventKind, ExecutionLimits, ExecutionStarted, HistoryEvent, REPLAY_VERSION};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::cron;
 use super::error::InvalidSchedule;
 use crate::call::{Call, NamedCall};
-use crate::orchestration::Orchestrator;
+use crate::definition::Orchestrator;
 use crate::protocol::{InstanceId, Json, Tags, Timestamp};
 
 /// The shortest interval.

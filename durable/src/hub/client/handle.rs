@@ -6,12 +6,12 @@ use std::ops::Deref;
 
 use super::instance::InstanceHandle;
 use super::reply::Reply;
+use crate::definition::Orchestrator;
 use crate::definition::display_name;
 use crate::error::{TaskFailed, task_error};
 use crate::hub::error::{HubError, ResultError, Unreadable};
 use crate::hub::mail::End;
 use crate::hub::task_hub::TaskHub;
-use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, InstanceRecord, InvalidInstanceId, Json};
 
 /// A client's handle to an instance of orchestration `O`.

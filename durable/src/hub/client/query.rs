@@ -7,10 +7,10 @@ use tokio::sync::oneshot;
 use super::page::sealed::ReadPage;
 use super::page::{Page, PageToken, Paging};
 use super::status::InstanceStatus;
+use crate::definition::Orchestrator;
 use crate::hub::error::{HubError, ManageError};
 use crate::hub::mail::{Mail, Manage, Managed};
 use crate::hub::task_hub::TaskHub;
-use crate::orchestration::Orchestrator;
 use crate::protocol::{InstanceId, Json, RuntimeStatus, Timestamp};
 use crate::store::{InstanceFilter, Store, StoreError};
 

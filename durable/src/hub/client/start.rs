@@ -7,10 +7,10 @@ use super::instance::InstanceHandle;
 use super::reply::Reply;
 use super::start_request::StartRequest;
 use crate::call::{Call, CallOptions, CallUse, CalledVersion, NamedCall, NoEffect};
+use crate::definition::Orchestrator;
 use crate::definition::display_name;
 use crate::hub::error::{HubError, StartError};
 use crate::hub::task_hub::TaskHub;
-use crate::orchestration::Orchestrator;
 use crate::payload::InvalidPayload;
 use crate::protocol::{InstanceId, Json};
 

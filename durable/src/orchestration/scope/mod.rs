@@ -34,6 +34,7 @@ use crate::limits::Limits;
 use crate::protocol::{
     EntityId, ExecutionId, FailureDetails, InstanceId, Json, REPLAY_VERSION, Timestamp,
 };
+use crate::replay_rules;
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Scope>>> = const { RefCell::new(None) };
@@ -107,11 +108,14 @@ struct State {
 
 /// Makes a scope the current one until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Entered(Option<Rc<Scope>>);
+pub(crate) struct Entered {
+    before: Option<Rc<Scope>>,
+    _rules: replay_rules::Entered,
+}
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        CURRENT.set(self.0.take());
+        CURRENT.set(self.before.take());
     }
 }
 
@@ -149,7 +153,8 @@ impl Scope {
     }
 
     pub(crate) fn enter(self: &Rc<Self>) -> Entered {
-        Entered(CURRENT.replace(Some(Rc::clone(self))))
+        let _rules = replay_rules::enter(self.replay_version());
+        Entered { before: CURRENT.replace(Some(Rc::clone(self))), _rules }
     }
 
     /// The time of the episode.

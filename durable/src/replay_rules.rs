@@ -1,0 +1,54 @@
+//! Which replay rules the orchestrator follows that runs on this thread, if one does.
+//!
+//! An execution keeps the rules of the release that started it
+//! ([`REPLAY_VERSION`](crate::protocol::REPLAY_VERSION)). Errors and values behave by them without
+//! knowing what an orchestrator is; `orchestration/scope/` says here when one is polled.
+
+use std::cell::Cell;
+
+thread_local! {
+    static CURRENT: Cell<Option<u8>> = const { Cell::new(None) };
+}
+
+/// The rules of an orchestrator, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    before: Option<u8>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.before);
+    }
+}
+
+/// Makes these rules the current ones.
+pub(crate) fn enter(version: u8) -> Entered {
+    Entered { before: CURRENT.replace(Some(version)) }
+}
+
+/// The rules of the orchestrator that runs on this thread; `None` outside of one.
+pub(crate) fn current() -> Option<u8> {
+    CURRENT.get()
+}
+
+/// Whether an orchestrator runs that release 0.1 started.
+pub(crate) fn are_those_of_release_0_1() -> bool {
+    current() == Some(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_hold_until_the_orchestrator_that_has_them_is_left() {
+        assert_eq!(current(), None);
+        let outer = enter(0);
+        assert!(are_those_of_release_0_1());
+        drop(enter(1));
+        assert!(are_those_of_release_0_1());
+        drop(outer);
+        assert_eq!(current(), None);
+    }
+}
