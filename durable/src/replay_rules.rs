@@ -12,19 +12,19 @@ thread_local! {
 
 /// The rules of an orchestrator, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Entered {
+pub(crate) struct EnteredRules {
     before: Option<u8>,
 }
 
-impl Drop for Entered {
+impl Drop for EnteredRules {
     fn drop(&mut self) {
         CURRENT.set(self.before);
     }
 }
 
 /// Makes these rules the current ones.
-pub(crate) fn enter(version: u8) -> Entered {
-    Entered { before: CURRENT.replace(Some(version)) }
+pub(crate) fn enter(version: u8) -> EnteredRules {
+    EnteredRules { before: CURRENT.replace(Some(version)) }
 }
 
 /// The rules of the orchestrator that runs on this thread; `None` outside of one.

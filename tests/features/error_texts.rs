@@ -201,7 +201,7 @@ async fn an_error_of_a_client_says_what_failed_and_its_source_says_why() -> Resu
 fn every_cause_can_be_reached() {
     let is_of_id = |error: &dyn StdError| {
         let text = with_causes(error);
-        text.contains("cannot be an instance id") || text.contains("cannot be an entity")
+        text.contains("cannot be an instance id") || text.contains("cannot name an entity")
     };
     for error in errors().into_iter().filter(|error| !is_of_id(&**error)) {
         let mut last: &dyn StdError = &*error;

@@ -114,8 +114,10 @@ async fn input_and_output_are_read_as_types() -> Result<()> {
     let details = run.details().await?;
     assert_eq!(details.input_as::<u32>()?, 5);
     assert_eq!(details.output_as::<u32>()?, Some(6));
-    let error = details.input_as::<String>().unwrap_err().to_string();
-    assert!(error.contains("expected a string"), "{error}");
+    let error = details.input_as::<String>().unwrap_err();
+    assert!(error.to_string().ends_with(" cannot be read as `alloc::string::String`"), "{error}");
+    let source = std::error::Error::source(&error).expect("serde's reason").to_string();
+    assert!(source.contains("expected a string"), "{source}");
     assert_eq!(details.input.read::<u64>()?, 5);
     Ok(())
 }

@@ -110,7 +110,7 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Entered {
     before: Option<Rc<Scope>>,
-    _rules: replay_rules::Entered,
+    _rules: replay_rules::EnteredRules,
 }
 
 impl Drop for Entered {
