@@ -196,10 +196,10 @@ pub fn finish<T, E>(
 ) -> Result<Json, FailureDetails> {
     let value = result.map_err(|e| error.write(e))?;
     // An orchestrator started by release 0.1 ends as it did there.
-    let written = if !replay_rules::are_those_of_release_0_1() {
-        output.encode_readable("the output", &value).map_err(|invalid| invalid.recorded())
-    } else {
+    let written = if replay_rules::are_those_of_release_0_1() {
         output.encode(&value).map_err(|error| format!("the output has no JSON form: {error}"))
+    } else {
+        output.encode_readable("the output", &value).map_err(|invalid| invalid.recorded())
     };
     written.map_err(|message| {
         FailureDetails::new(FailureDetails::INVALID_OUTPUT, message).non_retriable()

@@ -319,7 +319,7 @@ impl EntityContext {
 }
 
 /// The error of an operation whose value cannot be stored.
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+#[expect(clippy::boxed_local, clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn recorded(invalid: Box<InvalidPayload>) -> Error {
     Error::msg(invalid.recorded())
 }

@@ -55,6 +55,7 @@ pub enum InvalidPayload {
 }
 
 impl InvalidPayload {
+    #[expect(clippy::unnecessary_box_returns, reason = "results have it boxed, to be small")]
     pub(crate) fn no_json(what: impl Into<String>, error: serde_json::Error) -> Box<Self> {
         Box::new(Self::NoJson { what: what.into(), source: Arc::new(error) })
     }

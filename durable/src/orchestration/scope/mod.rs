@@ -153,8 +153,10 @@ impl Scope {
     }
 
     pub(crate) fn enter(self: &Rc<Self>) -> Entered {
-        let _rules = replay_rules::enter(self.replay_version());
-        Entered { before: CURRENT.replace(Some(Rc::clone(self))), _rules }
+        Entered {
+            _rules: replay_rules::enter(self.replay_version()),
+            before: CURRENT.replace(Some(Rc::clone(self))),
+        }
     }
 
     /// The time of the episode.
