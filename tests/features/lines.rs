@@ -62,7 +62,7 @@ fn evicting(store: &Arc<MemoryStore>) -> TestHubBuilder {
 const RETRIED: &str = "WARN an attempt failed and will be retried";
 const FAILED: &str = "WARN the instance has failed";
 const SUSPENDED: &str = "INFO a client suspended the instance";
-const GOES_ON: &str = "INFO the instance goes on";
+const GOES_ON: &str = "INFO the instance was resumed";
 
 #[tokio::test]
 async fn a_failed_attempt_is_logged_once_whatever_is_replayed() -> Result<()> {
@@ -215,7 +215,7 @@ async fn an_instance_that_does_not_fit_its_history_is_logged_once() -> Result<()
     let run = hub.find_instance::<line_changed>(id).await?.unwrap();
     run.raise_event("go", &"4111".to_owned()).await?;
     run.result().await?;
-    assert_eq!(told(id)[1..], ["INFO the instance goes on"]);
+    assert_eq!(told(id)[1..], ["INFO the instance was resumed"]);
     assert_eq!(lines_with("instance", id)[1].fields["reason"], "the code fits again");
     Ok(())
 }

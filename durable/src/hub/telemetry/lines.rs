@@ -139,7 +139,7 @@ impl Line {
                 tell!(info, %instance, name = &*name, reason = text, "a client suspended the instance");
             }
             What::Resumed => {
-                tell!(info, %instance, name = &*name, reason = text, "the instance goes on");
+                tell!(info, %instance, name = &*name, reason = text, "the instance was resumed");
             }
         }
     }

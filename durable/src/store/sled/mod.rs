@@ -198,7 +198,7 @@ fn open_inner(folder: &Folder, options: &SledOptions) -> Result<Inner, StoreErro
             tell!(
                 warn,
                 file = %file.display(), offset,
-                "a crash has torn the last commit, which nobody was told of: it was cut off"
+                "a crash has torn the last commit, which was never acknowledged: it was cut off"
             );
         }
         let mut newest = Overlay { recovers: true, ..Overlay::default() };
@@ -255,7 +255,7 @@ fn make_checkpoints(inner: &Inner) {
             continue;
         }
         let cause = chain(&error);
-        tell!(error, error = cause, "what was committed cannot be moved to the tree");
+        tell!(error, error = cause, "a checkpoint failed");
         inner.poison(&error);
         inner.pace.stop();
     }

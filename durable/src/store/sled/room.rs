@@ -89,7 +89,7 @@ impl Room {
         }
         if state.lacking.is_none() {
             let error = chain(&lacking);
-            tell!(warn, error, "commits wait until the system has what they need");
+            tell!(warn, error, "commits wait for a resource of the system");
         }
         state.lacking = Some(lacking);
         drop(self.changed.wait_timeout_while(state, ASK_EVERY, |state| !state.given_up));
@@ -99,7 +99,7 @@ impl Room {
     fn goes_on(&self, is_well: bool) {
         let was_lacking = self.state().lacking.take().is_some();
         if was_lacking && is_well {
-            tell!(info, "the system has what was missing: commits go on");
+            tell!(info, "the resource is available again: commits continue");
         }
     }
 
