@@ -1,7 +1,7 @@
 //! Processes that are killed at random moments: nothing acknowledged is lost, nothing recorded is done
 //! again, whatever instances, messages and entities were in the middle of.
 
-#[path = "../durability/seed.rs"]
+#[path = "../support/seed.rs"]
 mod seed;
 
 mod entities;

@@ -16,6 +16,7 @@ mod disk_full;
 mod failed_sync;
 mod foreign;
 mod power_loss;
+#[path = "../support/seed.rs"]
 mod seed;
 mod shim;
 mod snapshot;

@@ -9,7 +9,7 @@ mod operations;
 mod queues;
 mod scheduled;
 mod sections;
-#[path = "../../durability/seed.rs"]
+#[path = "../../support/seed.rs"]
 mod seed;
 mod storms;
 mod transactions;

@@ -1,7 +1,7 @@
-//! Chance that can be repeated, and how much of it is tried.
+//! Random numbers from a seed.
 //!
-//! A test prints its seed, which is seen when it fails; `DURABLE_SEED` repeats it.
-//! `DURABLE_LONG=1` makes the tests that try many cases try them all.
+//! A test prints its seed, so that a failure shows it; `DURABLE_SEED` repeats the run.
+//! `DURABLE_LONG=1` makes the tests that sample many cases try all of them.
 
 use std::env;
 use std::hash::{BuildHasher, RandomState};
