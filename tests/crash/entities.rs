@@ -1,5 +1,5 @@
-//! A real process, killed at random moments, while its entities count, pass on and lock: every
-//! signal is carried out once and in order, no cent is lost, no lock is left behind.
+//! A process that is killed at random moments while its entities count, signal each other and are
+//! locked: every signal is processed once and in order, no money is lost, and no lock is left.
 //!
 //! Each test runs this very program again as a child, kills it after a random number of steps and a
 //! random moment more, and lets the next one go on: far more of all that with `DURABLE_LONG=1`.

@@ -1,5 +1,5 @@
-//! A real process, killed at random moments: what was acknowledged is there, what was recorded is
-//! not done again.
+//! A process that is killed at random moments while its orchestrations run: what was acknowledged
+//! is kept, and what was recorded is not repeated.
 //!
 //! The test runs this very program again as a child, which works on a hub and writes down, line by
 //! line, what the hub has acknowledged and what its activities do. It is killed after a random

@@ -1,5 +1,5 @@
-//! Processes that are killed at random moments: nothing acknowledged is lost, nothing recorded is done
-//! again, whatever instances, messages and entities were in the middle of.
+//! Processes that are killed at random moments: nothing acknowledged is lost, and nothing recorded
+//! is repeated.
 
 #[path = "../support/seed.rs"]
 mod seed;

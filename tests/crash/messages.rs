@@ -1,5 +1,5 @@
-//! A real process, killed at random moments, in which instances talk to each other: every message
-//! arrives once and in order, whatever is lost in between.
+//! A process that is killed at random moments while its instances send each other messages: every
+//! message arrives once and in order.
 //!
 //! Each producer numbers what it sends, begins anew now and then, calls children and sleeps; its
 //! collector wants the numbers in order, each once. The test runs this very program again as a

@@ -1,4 +1,4 @@
-//! What a store must hold whatever happens to its process, its disk and its files.
+//! The store in a folder after failures of its process, disk and files.
 //!
 //! Owns the tests of crashes that are made up: a loss of power, a sync that fails, damaged files, a
 //! full disk. They judge the embedded store by its public interface only, against the store in

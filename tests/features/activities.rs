@@ -1,4 +1,4 @@
-//! Activities that nobody waits for any more, that take too long, of which only so many may run.
+//! Activities: cancellation, attempt timeouts, and bounded concurrency.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ use durable::testing::TestHub;
 static BEGUN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 static CANCELLED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Works until nobody wants its result any more.
+/// Works until it is cancelled.
 #[activity]
 async fn holds(ctx: &ActivityContext) -> Result<()> {
     BEGUN.lock().unwrap().insert(ctx.instance_id().to_string());

@@ -1,4 +1,4 @@
-//! Attempts of instances that are not in memory.
+//! Attempts of instances that were evicted.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Many clients, and a store that is slow or full: what waits is bounded, what nobody waits for any
-//! more is not carried out, and what ends work is always accepted.
+//! Back-pressure: many clients, and a store that is slow or full. The number of waiting requests is
+//! bounded, abandoned requests are not carried out, and requests that end work are always accepted.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::delegate::delegate;
 
-/// A gate for threads, which tells when somebody stands before it.
+/// A gate that holds up threads, and tells when one has arrived.
 #[derive(Debug)]
 struct Gate {
     is_shut: Mutex<bool>,
@@ -51,12 +51,12 @@ impl Gate {
         self.opened.notify_all();
     }
 
-    async fn somebody_waits(&self) {
+    async fn thread_arrives(&self) {
         self.arrived.acquire().await.unwrap().forget();
     }
 }
 
-/// A store with a gate before each commit, and a disk that may be nearly full.
+/// A store whose commits wait at a gate, and whose disk can be made nearly full.
 #[derive(Debug)]
 struct Gated {
     inner: MemoryStore,
@@ -88,7 +88,7 @@ impl Store for Gated {
     }
 }
 
-/// Returns all numbers that it is told before 0.
+/// Returns the numbers of its events up to the first 0.
 #[orchestrator]
 async fn collects(ctx: &OrchestrationContext) -> Result<Vec<u32>> {
     let mut all = Vec::new();
@@ -136,8 +136,8 @@ fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Option<F::Output> {
     }
 }
 
-/// Sends a request, whose client goes before it is answered.
-fn ask_and_go<T>(request: impl Future<Output = T>) {
+/// Sends a request, and drops it before it is answered.
+fn abandon<T>(request: impl Future<Output = T>) {
     assert!(poll_once(pin!(request)).is_none(), "it is answered already");
 }
 
@@ -153,17 +153,17 @@ async fn abandoned_requests_of_clients_are_not_carried_out() -> Result<()> {
     let ended = hub.start(collects().instance_id("ended")).await?;
     ended.terminate("").await?;
     let blocker = tokio::spawn(hub.start(stops_its_partition(0)));
-    GATES[0].somebody_waits().await;
+    GATES[0].thread_arrives().await;
 
-    ask_and_go(run.raise_event("n", &1));
-    ask_and_go(run.suspend(""));
-    ask_and_go(run.terminate(""));
-    ask_and_go(ended.purge());
-    ask_and_go(ended.restart());
-    ask_and_go(hub.start(collects().instance_id("other")));
-    ask_and_go(hub.signal_entity(Clicks::at("all").count()));
-    ask_and_go(hub.call_entity(Clicks::at("all").count()));
-    ask_and_go(run.wait_for_completion());
+    abandon(run.raise_event("n", &1));
+    abandon(run.suspend(""));
+    abandon(run.terminate(""));
+    abandon(ended.purge());
+    abandon(ended.restart());
+    abandon(hub.start(collects().instance_id("other")));
+    abandon(hub.signal_entity(Clicks::at("all").count()));
+    abandon(hub.call_entity(Clicks::at("all").count()));
+    abandon(run.wait_for_completion());
     let mut kept = Box::pin(run.raise_event("n", &2));
     assert!(poll_once(kept.as_mut()).is_none());
 
@@ -184,7 +184,7 @@ async fn back_pressure_delays_clients_and_serves_each_once() -> Result<()> {
     let hub = open(&Gated::new(), 8).await?;
     let run = hub.start(collects()).await?;
     let blocker = tokio::spawn(hub.start(stops_its_partition(1)));
-    GATES[1].somebody_waits().await;
+    GATES[1].thread_arrives().await;
 
     let raise = |n: u32| {
         let run = run.clone();
@@ -194,7 +194,7 @@ async fn back_pressure_delays_clients_and_serves_each_once() -> Result<()> {
     for (_, client) in &mut clients {
         assert!(poll_once(client.as_mut()).is_none());
     }
-    // Of the first eight, whose mail is sent, and of those who wait.
+    // Half of the eight whose mail is sent, and half of those under back-pressure.
     clients.retain(|(n, _)| n % 2 == 0);
     GATES[1].open();
     for (_, client) in clients {
@@ -219,7 +219,7 @@ async fn requests_acknowledged_during_a_slow_commit_take_effect_once() -> Result
         let raise = async move { run.raise_event("n", &n).await };
         clients.push((n, tokio::spawn(raise)));
     }
-    store.gate.somebody_waits().await;
+    store.gate.thread_arrives().await;
     for (n, client) in &clients {
         if n % 3 == 0 {
             client.abort();
@@ -263,7 +263,7 @@ async fn a_shutdown_answers_clients_under_back_pressure() -> Result<()> {
         let run = run.clone();
         clients.push(tokio::spawn(async move { run.raise_event("n", &n).await }));
     }
-    store.gate.somebody_waits().await;
+    store.gate.thread_arrives().await;
     let mut shutdown = pin!(hub.shutdown());
     assert!(poll_once(shutdown.as_mut()).is_none());
     store.gate.open();
@@ -369,7 +369,7 @@ async fn resume_and_rewind_of_one_instance_do_not_delay_another_while_commits_ar
     store.gate.shut();
     // The thread of the other partition stands in a commit. So no other thread commits.
     let committing = tokio::spawn(hub.start(collects().instance_id(id_in(1, "committing"))));
-    store.gate.somebody_waits().await;
+    store.gate.thread_arrives().await;
 
     // None of this is durable, so a resume or a rewind has no history to start from yet.
     let mut suspended = pin!(asleep.suspend("for a while"));
@@ -386,7 +386,7 @@ async fn resume_and_rewind_of_one_instance_do_not_delay_another_while_commits_ar
     assert!(poll_once(rewound.as_mut()).is_none());
     assert!(poll_once(other.as_mut()).is_none());
     // The episode of the other instance runs, although no commit has ended.
-    GATES[2].somebody_waits().await;
+    GATES[2].thread_arrives().await;
     assert!(poll_once(resumed.as_mut()).is_none(), "it is not durable");
 
     GATES[2].open();

@@ -1,4 +1,4 @@
-//! What callers without types can do: with names and JSON.
+//! The client without types: names and JSON.
 
 use durable::prelude::*;
 use durable::testing::TestHub;

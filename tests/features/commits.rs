@@ -1,4 +1,4 @@
-//! How many commits things take.
+//! How many commits an operation takes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -51,7 +51,7 @@ async fn a_context_tells_name_version_properties_and_parent() -> Result<()> {
             "relative 4 in north, task 1 of relative 3",
         ]
     );
-    // A child that is given no id has one that follows from who asks for it.
+    // The default id of a child is made of the execution of its parent and the number of the task.
     let child = format!("{}:1", run.status().await?.execution_id);
     let child = hub.instance(&child)?.status().await?;
     assert_eq!(child.version.as_deref(), Some("4"));

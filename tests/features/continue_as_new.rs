@@ -1,4 +1,4 @@
-//! Beginning anew: what is kept, what goes, what is never lost.
+//! Continue-as-new: what the next execution inherits, what is cancelled, and that no event is lost.
 
 use std::time::Duration;
 

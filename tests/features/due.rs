@@ -1,4 +1,4 @@
-//! Due times when more instances sleep than fit into memory: none is lost.
+//! Due times when more instances sleep than fit into memory: no timer is lost.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -85,7 +85,7 @@ async fn no_timer_is_lost_if_a_commit_overtakes_a_read_of_due_times() -> Result<
     Ok(())
 }
 
-/// A store whose answer to what is due is overtaken by a commit, if one is under way.
+/// A store in which a concurrent commit overtakes each read of due times.
 #[derive(Debug, Default)]
 struct Racing {
     inner: MemoryStore,
@@ -96,12 +96,12 @@ struct Racing {
 #[derive(Debug, Default)]
 struct Commits {
     under_way: usize,
-    /// How many answers are on their way.
+    /// How many reads have not returned yet.
     asked: usize,
     done: usize,
 }
 
-/// How long one waits for the other, which may have nothing to do.
+/// How long a read and a commit wait for each other at most.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 impl Store for Racing {
@@ -110,10 +110,10 @@ impl Store for Racing {
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut commits = self.commits.lock().unwrap();
         commits.under_way += 1;
-        // Large groups are what a partition leaves to the committer's thread, and goes on.
+        // A partition leaves large groups to the thread of the committer, and continues.
         if commit.episodes.len() > 32 {
-            let nobody_asks = |commits: &mut Commits| commits.asked == 0;
-            commits = self.changed.wait_timeout_while(commits, PATIENCE, nobody_asks).unwrap().0;
+            let no_read = |commits: &mut Commits| commits.asked == 0;
+            commits = self.changed.wait_timeout_while(commits, PATIENCE, no_read).unwrap().0;
         }
         self.inner.commit(commit)?;
         commits.under_way -= 1;
@@ -139,7 +139,7 @@ impl Store for Racing {
             commits = self.changed.wait_timeout_while(commits, PATIENCE, overtaken).unwrap().0;
             commits.asked -= 1;
             drop(commits);
-            // The hub learns of the commit while the answer is on its way, too.
+            // The hub may learn of the commit before the read returns.
             std::thread::yield_now();
         }
         found

@@ -1,4 +1,4 @@
-//! External events: early and late, in order, typed and not, lost by nobody.
+//! External events: early and late, in order, typed and untyped; none is lost.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! An evicted instance does not begin again what has ended while it was not in memory.
+//! An evicted instance does not repeat what ended while it was not in memory.
 
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU32, Ordering};

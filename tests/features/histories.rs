@@ -1,4 +1,4 @@
-//! What histories and statuses are called: the names and numbers of Durable Task.
+//! Names and numbers in histories: those of Durable Task.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -288,7 +288,7 @@ async fn raise_event_after_delivers_at_its_time_while_a_result_is_awaited() -> R
     let run = hub.start(sign_off().instance_id("late")).await?;
     hub.raise_event_after(4 * DAY, "late", "Approval", &"Ada")?;
     assert_eq!(run.result().await?, None);
-    // It is for nobody any more, and does no harm.
+    // The instance has ended, so the event is dropped.
     hub.advance(2 * DAY).await;
 
     let refused = hub.raise_event_after(DAY, "a/b", "Approval", &"Ada");

@@ -1,4 +1,4 @@
-//! The hub's own log lines: each once, when what it tells is durable, and none with a value.
+//! Log lines of the hub: one per fact, when the fact is durable, and without user values.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -30,7 +30,7 @@ pub(crate) struct Line {
     pub(crate) spans: Vec<Fields>,
 }
 
-/// Begins to listen, if nobody does yet.
+/// Installs the listeners, unless another test has.
 pub(crate) fn listen() {
     static LISTENING: LazyLock<()> = LazyLock::new(|| {
         tracing::subscriber::set_global_default(Lines).unwrap();

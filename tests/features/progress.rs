@@ -1,4 +1,4 @@
-//! Watching what instances say of their progress, and why they came to a stop.
+//! Watching the custom status of instances, and the reasons why they stopped.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Queries: which instances they find, what is known of an instance, purges of what they find.
+//! Queries: the instances that they find, the details of an instance, and purging by query.
 
 use std::time::Duration;
 

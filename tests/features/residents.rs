@@ -1,4 +1,4 @@
-//! Which instances stay alive in memory, and which are replayed when something happens to them.
+//! Resident instances: which stay in memory, and which are replayed when something happens to them.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

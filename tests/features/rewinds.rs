@@ -1,4 +1,5 @@
-//! Rewinding: what was open when an instance failed is under way again afterwards, or is answered.
+//! Rewind: tasks that were open when an instance failed run again, or get the result that arrived
+//! since.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! Schedules: what runs when, and what clients do with them, in virtual time.
+//! Schedules: when they run, and what clients do with them, in virtual time.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Instances that go on after a suspension: what came in meanwhile is judged as it would have been.
+//! Results and events that arrive during a suspension are handled at resume as they would have
+//! been.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};

@@ -1,4 +1,4 @@
-//! Timers, timeouts, starts at a later time: in virtual time.
+//! Timers, timeouts and delayed starts, in virtual time.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Values that JSON cannot hold are an error where they are made, and all others come back.
+//! Values that JSON cannot represent are an error where they are created; all others survive a
+//! round trip.
 
 use std::error::Error as _;
 use std::time::Duration;

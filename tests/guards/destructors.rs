@@ -1,4 +1,4 @@
-//! Destructors that panic, wherever the hub drops what users made.
+//! Destructors that panic, wherever the hub drops values of users.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Code of the user's that fails where a hub runs it: destructors, stores, runtimes, listeners,
-//! activities that do not end. Whatever it is, the hub goes on or says why it cannot.
+//! User code that fails where a hub runs it: destructors, stores, runtimes, listeners, activities
+//! that never end. The hub continues, or reports why it cannot.
 
 mod bomb;
 #[path = "../support/delegate.rs"]

@@ -1,4 +1,4 @@
-//! Shutting down with a limit, several times at once, and with activities that do not end.
+//! Shutdown: with a limit, several at the same time, and with activities that never end.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

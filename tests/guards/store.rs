@@ -1,4 +1,4 @@
-//! Stores that panic, whatever they are asked for.
+//! Stores that panic, in each of their methods.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! Many sleepers in one partition: more than are kept in memory, and all of them wake in time.
+//! More sleepers in one partition than fit into memory: all of them wake in time.
 
 use std::time::Duration;
 

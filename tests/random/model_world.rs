@@ -127,7 +127,7 @@ impl Sim {
         self.serve(key);
     }
 
-    /// An operation happens even if nobody waits for it any more.
+    /// An operation takes place even if its caller was cancelled.
     pub(crate) async fn add(&self, key: u8) {
         let ticket = self.ticket();
         self.ask(key, ticket, false);

@@ -1,4 +1,4 @@
-//! What an activity sees, and what becomes of what it does.
+//! Activities: their context, concurrency, cancellation, and what a shutdown does to them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! Entities whose code is not there, or cannot read what is stored: calls fail, signals wait, and
-//! nothing else is kept waiting.
+//! Entities whose code is missing or cannot read their state: calls fail, signals wait, and no
+//! other entity is delayed.
 
 use std::sync::Arc;
 

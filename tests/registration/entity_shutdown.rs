@@ -1,4 +1,4 @@
-//! Hubs that stop while operations run, and operations that leave a mess.
+//! Hubs that stop while operations run.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! A store that fails: nobody is told what is not durable, everybody is told why.
+//! A store that fails: nothing is acknowledged that is not durable, and every waiter gets the
+//! error.
 
 use std::sync::Arc;
 

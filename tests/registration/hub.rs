@@ -1,4 +1,4 @@
-//! Opening, starting, asking, shutting down.
+//! Hubs: opening, starting, querying, shutting down.
 
 use durable::RuntimeStatus;
 use durable::client::{HubError, OpenError, ResultError, StartError, TaskHubBuilder};

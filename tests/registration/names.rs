@@ -1,4 +1,4 @@
-//! From names to functions: by annotation, by hand, twice, not at all.
+//! Registration: by attribute, by hand, twice, and not at all.
 
 use durable::client::{OpenError, StartError};
 use durable::prelude::*;

@@ -1,4 +1,4 @@
-//! Going on: after a stop, after an eviction, with other code, with code that fits again.
+//! Instances that continue: after a restart, after an eviction, and with changed code.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -343,7 +343,8 @@ async fn cron_starts_a_job_each_quarter_of_an_hour() -> Result<()> {
     .await
 }
 
-/// Grants so many at once; a message is who wants one, or nothing for one that is given back.
+/// Grants up to `free` permits at a time. A message is the id of a requester, or empty for a permit that is
+/// returned.
 #[orchestrator]
 async fn semaphore(ctx: &OrchestrationContext, free: u32, waiting: Vec<String>) -> Result<()> {
     let (mut free, mut waiting) = (free, waiting);

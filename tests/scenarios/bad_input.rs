@@ -1,4 +1,4 @@
-//! Bad input: each has an error with a name, and the instance stays usable.
+//! Invalid input: each kind has its error, and the instance stays usable.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Several things at once: races, selections, timeouts, what is dropped, what is awaited again.
+//! Combinators: races, selections, nested timeouts, dropped tasks, tasks that are awaited again.
 
 use durable::RuntimeStatus;
 use durable::prelude::*;

@@ -1,4 +1,4 @@
-//! Something happens to an orchestration at each of its points: suspend, terminate, a restart, a crash.
+//! An orchestration is suspended, terminated, restarted or crashed at each of its points.
 
 use std::sync::Arc;
 

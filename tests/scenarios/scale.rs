@@ -1,4 +1,4 @@
-//! Much of everything: ten thousand children, events, waits; a hundred thousand events in a history.
+//! Scale: ten thousand children, events and waits; a hundred thousand events in a history.
 #![allow(clippy::disallowed_methods, reason = "what is measured here is real time")]
 #![allow(clippy::cast_precision_loss, reason = "only printed")]
 

@@ -1,4 +1,4 @@
-//! What a client does with entities.
+//! Entities and clients: signals, calls, queries, deletion.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Entities that are functions, and operations that are known by name only.
+//! Entities that are functions, with operations known by name only.
 
 use durable::EntityId;
 

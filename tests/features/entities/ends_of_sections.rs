@@ -1,5 +1,4 @@
-//! However and whenever an orchestration in a critical section comes to its end: no lock is left,
-//! and what was only locked leaves no trace.
+//! Ends of critical sections: however an orchestration ends, it leaves no lock.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! A store that fails in the middle: nothing that was acknowledged is lost, and who was not answered is
-//! told why.
+//! A store that fails while operations run: nothing acknowledged is lost, and everyone else gets
+//! the error.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a history says of entities.
+//! Entity events in a history.
 
 use super::*;
 

@@ -73,7 +73,7 @@ impl Tally {
     }
 }
 
-/// How many entities there are records of, with whatever is kept.
+/// How many records of entities the store has.
 fn stored(store: &dyn Store) -> usize {
     let mut filter = InstanceFilter::default();
     filter.entities = true;

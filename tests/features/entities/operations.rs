@@ -1,4 +1,4 @@
-//! What orchestrators do with entities.
+//! Entities and orchestrators: calls, signals, errors.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Long queues: order, memory, others.
+//! Long queues of an entity: order, memory, and that other entities are not delayed.
 
 use std::sync::Arc;
 use std::time::Duration;

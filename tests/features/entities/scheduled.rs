@@ -1,4 +1,4 @@
-//! Signals with a time: found and taken back before it comes.
+//! Scheduled signals: queried and cancelled before they are due.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

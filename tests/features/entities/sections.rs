@@ -1,4 +1,4 @@
-//! Critical sections: exclusion, order, rules, and that no lock is left behind.
+//! Critical sections: exclusion, order and rules.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Many orchestrations that want the same locks in opposed orders, ended in all ways by chance:
-//! none waits for ever, no update is lost, no lock is left.
+//! Many orchestrations that request the same locks in opposite orders and end at random: no
+//! deadlock, no lost update, no lock left.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is written, each time in a transaction.
+//! Commits, each in a transaction.
 
 use std::collections::BTreeMap;
 

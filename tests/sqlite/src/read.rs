@@ -1,4 +1,4 @@
-//! What is read.
+//! Reads.
 
 use std::ops::Range;
 
@@ -109,7 +109,7 @@ pub(crate) fn instances(
     after: Option<&InstanceId>,
     limit: usize,
 ) -> Result<InstancePage, StoreError> {
-    // No id is empty, so that is behind none.
+    // No id is empty, so this comes before all of them.
     let select = "SELECT id, record FROM instance WHERE id > ?1 AND id >= ?2 ORDER BY id";
     let prefix = filter.ids_begin_with();
     let doing = "cannot read instances";
