@@ -25,7 +25,6 @@ async fn parent_of_long_work(ctx: &OrchestrationContext) -> Result<String> {
 
 #[tokio::test]
 async fn a_running_activity_sees_that_its_instance_was_terminated() -> Result<()> {
-    on_every_hub(async |_, _| Ok(())).await?;
     for live in [10_000, 0] {
         let world = World::default();
         let hub = builder(&world).configure(|hub| hub.live_instances(live)).open().await?;
