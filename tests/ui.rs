@@ -5,6 +5,7 @@
 //! with `TRYBUILD=overwrite cargo test -p tests --test ui`. Files under `ui/<attribute>/pass` are
 //! programs without a warning.
 
+use std::fmt::Write as _;
 use std::fs;
 
 #[path = "support/user_crate.rs"]
@@ -34,7 +35,8 @@ fn valid(name: &str, attributes: &[&str]) -> (UserCrate, Vec<(String, String)>) 
         for entry in fs::read_dir(root().join("tests/ui").join(attribute).join("pass")).unwrap() {
             let path = entry.unwrap().path();
             let case = format!("{attribute}_{}", path.file_stem().unwrap().display());
-            manifest += &format!("\n[[bin]]\nname = {case:?}\npath = {path:?}\n");
+            let source = path.display().to_string();
+            write!(manifest, "\n[[bin]]\nname = {case:?}\npath = {source:?}\n").unwrap();
             cases.push((case, fs::read_to_string(path).unwrap()));
         }
     }

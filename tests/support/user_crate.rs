@@ -29,7 +29,7 @@ impl UserCrate {
     /// As [`new`](Self::new), with the library under another name.
     pub(crate) fn renaming(durable: &str, name: &str, dependencies: &str) -> Self {
         let target = root().join("target/downstream");
-        let path = root().join("durable");
+        let path = root().join("durable").display().to_string();
         let manifest = format!(
             "[workspace]\n\n\
              [package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\

@@ -122,7 +122,9 @@ fn a_record_in_pieces_is_seen_whole_while_it_changes() {
             opened.write(vec![last.clone()]);
         }
         done.store(true, Ordering::SeqCst);
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
     });
 }
 
