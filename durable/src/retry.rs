@@ -1,11 +1,11 @@
-//! Retry policies: when a failed call is tried again, how often, and after how long.
+//! Retry policies: whether, when and how often a failed call is retried.
 //!
-//! A [`RetryPolicy`] is given to one call with [`Call::retry`](crate::Call::retry), or to every call of
-//! an activity with `#[activity(retry(..))]`. [`RetryPolicy::handle`] decides with code, which sees a
-//! [`RetryContext`]. The runtime retries, so a retry adds one event to the history and the
-//! orchestrator sees only the last result.
+//! Pass a [`RetryPolicy`] to a single call with [`Call::retry`](crate::Call::retry), or set it for
+//! every call of an activity with `#[activity(retry(..))]`. [`RetryPolicy::handle`] decides with
+//! code, based on a [`RetryContext`]. The runtime retries, so a retry adds one event to the
+//! history, and the orchestrator sees only the last result.
 
-// Never reads a clock and draws no random number: both are given to `RetryPolicy::decide`, so that a
+// Reads no clock and draws no random number: both are passed to `RetryPolicy::decide`, so that a
 // replay decides as the first run did.
 
 use std::fmt;
@@ -16,13 +16,13 @@ use crate::error::TaskError;
 use crate::panics::Guarded;
 use crate::protocol::FailureDetails;
 
-/// The longest wait of a policy that does not say another.
+/// The default maximum interval.
 const LONGEST_INTERVAL: Duration = Duration::from_hours(1);
 
-/// When a failed call is tried again, and how often. Durable Functions' `RetryPolicy`.
+/// When and how often a failed call is retried; Durable Functions' `RetryPolicy`.
 ///
-/// The first retry comes after `first_retry_interval`, each further one after the interval before
-/// times [`backoff_coefficient`](Self::backoff_coefficient), which is 1 if it is not given.
+/// The first retry comes after `first_retry_interval`. Each further interval is the previous one
+/// times [`backoff_coefficient`](Self::backoff_coefficient), which is 1 by default.
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,9 +37,9 @@ const LONGEST_INTERVAL: Duration = Duration::from_hours(1);
 /// let picky = PATIENT.handle(|retry| retry.failure().error_type != "shop::SoldOut");
 /// ```
 ///
-/// A failure that is non-retriable, by [`Error::non_retriable`](crate::Error::non_retriable) or because
-/// its own type says so ([`NonRetriable`](crate::error::NonRetriable)), is never tried again. Several
-/// instances that fail at once are tried again at once; [`jitter`](Self::jitter) spreads them.
+/// A non-retriable failure, by [`Error::non_retriable`](crate::Error::non_retriable) or by its own
+/// type ([`NonRetriable`](crate::error::NonRetriable)), is never retried. If many instances fail at
+/// the same time, [`jitter`](Self::jitter) spreads their retries.
 #[derive(Clone)]
 #[must_use = "a policy does nothing until it is given to a call"]
 pub struct RetryPolicy {
@@ -49,14 +49,14 @@ pub struct RetryPolicy {
 
 type Handle = dyn Fn(&RetryContext) -> bool + Send + Sync;
 
-/// The part of a policy that is plain values: what an attribute can put into a `const`.
+/// The plain values of a policy, which an attribute can put into a `const`.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetrySettings {
     pub max_number_of_attempts: u32,
     pub first_retry_interval: Duration,
     pub backoff_coefficient: f64,
-    /// An hour, or the first interval if that is longer, if there is none.
+    /// `None` means an hour, or the first interval if that is longer.
     pub max_retry_interval: Option<Duration>,
     pub retry_timeout: Option<Duration>,
     pub jitter: f64,
@@ -76,8 +76,8 @@ impl RetrySettings {
 }
 
 impl RetryPolicy {
-    /// Up to this many attempts, *the first one included*: 1 is no retry. The first retry comes
-    /// after `first_retry_interval`.
+    /// Makes up to this many attempts, *including the first*: 1 means no retry. The first retry
+    /// comes after `first_retry_interval`.
     pub const fn new(max_number_of_attempts: u32, first_retry_interval: Duration) -> Self {
         Self {
             settings: RetrySettings::new(max_number_of_attempts, first_retry_interval),
@@ -85,13 +85,13 @@ impl RetryPolicy {
         }
     }
 
-    /// By what each interval is longer than the one before; at least 1.
+    /// Sets the factor between successive intervals; at least 1.
     pub const fn backoff_coefficient(mut self, coefficient: f64) -> Self {
         self.settings.backoff_coefficient = coefficient;
         self
     }
 
-    /// The longest interval, at least `first_retry_interval`. If it is not given it is an hour, or
+    /// Sets the longest interval; at least `first_retry_interval`. The default is an hour, or
     /// `first_retry_interval` if that is longer.
     ///
     /// ```
@@ -107,27 +107,28 @@ impl RetryPolicy {
         self
     }
 
-    /// No attempt begins later than this after the first one began; at least
-    /// `first_retry_interval`. An attempt that is running is not stopped by it.
+    /// Begins no attempt later than this after the first one began; at least
+    /// `first_retry_interval`. A running attempt is not stopped.
     pub const fn retry_timeout(mut self, timeout: Duration) -> Self {
         self.settings.retry_timeout = Some(timeout);
         self
     }
 
-    /// The fraction of each interval, from 0 to 1, that may be taken off by chance: with 0.2, a wait
-    /// of ten seconds becomes one of eight to ten. A replay waits as long as the first run did.
+    /// Shortens each interval by a random fraction of up to this much, from 0 to 1: with 0.2, a
+    /// wait of ten seconds becomes one of eight to ten. A replay waits as long as the first run
+    /// did.
     pub const fn jitter(mut self, fraction: f64) -> Self {
         self.settings.jitter = fraction;
         self
     }
 
-    /// Asks `handle` after every failure whether it should be tried again, as long as the number of
-    /// attempts and the time allow it.
+    /// Asks `handle` after every failure whether to retry, as long as the number of attempts and
+    /// the time allow it.
     ///
-    /// It is asked once for each failed attempt, and its decision is recorded; a replay does not ask
-    /// it. If the instance is suspended when the attempt fails, it is asked when the instance goes
-    /// on. It is asked again only if the decision was lost before it was durable: by a crash, or
-    /// because that step suspended the instance.
+    /// It is called once per failed attempt, and its decision is recorded; a replay does not call
+    /// it. If the instance is suspended when the attempt fails, it is called when the instance is
+    /// resumed. It is called again only if the decision was lost before it became durable: through
+    /// a crash, or because that step suspended the instance.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -154,7 +155,7 @@ impl fmt::Debug for RetryPolicy {
     }
 }
 
-/// What is known when [`RetryPolicy::handle`] decides.
+/// What [`RetryPolicy::handle`] decides on.
 #[derive(Clone, Debug)]
 pub struct RetryContext {
     failure: FailureDetails,
@@ -168,11 +169,11 @@ impl RetryContext {
         &self.failure
     }
 
-    /// The user's own error that made the attempt fail, or that caused what made it fail, as the value
-    /// that it was; `None` if there is no error of type `E`, such as in a panic or a timeout.
+    /// The user's own error that made the attempt fail, possibly through other errors, as its
+    /// original value; `None` if there is no error of type `E`, as after a panic or a timeout.
     ///
-    /// An error type that decides by itself implements [`NonRetriable`](crate::error::NonRetriable), for all
-    /// policies.
+    /// To let an error type decide for all policies, implement
+    /// [`NonRetriable`](crate::error::NonRetriable).
     ///
     /// ```
     /// # use std::time::Duration;
@@ -193,7 +194,7 @@ impl RetryContext {
         self.failure.error()
     }
 
-    /// Which attempt failed, from 1.
+    /// The number of the failed attempt, from 1.
     pub fn last_attempt_number(&self) -> u32 {
         self.last_attempt_number
     }
@@ -204,7 +205,7 @@ impl RetryContext {
     }
 }
 
-/// A [`RetryPolicy`] breaks a rule.
+/// The [`RetryPolicy`] is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the retry policy's `{field}` is {value}; it has to be {rule}")]
 pub struct InvalidRetryPolicy {
@@ -213,7 +214,7 @@ pub struct InvalidRetryPolicy {
     rule: String,
 }
 
-/// What follows from a failed attempt.
+/// The decision about a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// The call has failed.
@@ -223,12 +224,12 @@ pub(crate) enum Decision {
 }
 
 impl RetryPolicy {
-    /// What an attribute declares.
+    /// A policy declared in an attribute.
     pub(crate) const fn declared(settings: RetrySettings) -> Self {
         Self { settings, handle: None }
     }
 
-    /// Whether the policy keeps the rules; what it does otherwise is of no use, but no panic either.
+    /// Whether the policy is valid. An invalid one does nothing useful, but never panics.
     pub(crate) fn check(&self) -> Result<(), InvalidRetryPolicy> {
         let settings = &self.settings;
         let first = settings.first_retry_interval;
@@ -260,11 +261,11 @@ impl RetryPolicy {
         Ok(())
     }
 
-    /// What follows from `failure` of attempt number `attempt`, counted from 1, at the time
+    /// The decision about `failure` of attempt number `attempt`, counted from 1, at the time
     /// `since_first` after the first attempt began. `chance` is from 0 to 1 and the same in every
     /// replay.
     ///
-    /// The limits come before the handler: it cannot go beyond them, and is not asked then.
+    /// The limits come before the handler, which cannot exceed them and is not called beyond them.
     pub(crate) fn decide(
         &self,
         failure: &FailureDetails,
@@ -298,7 +299,7 @@ impl RetrySettings {
         let first = self.first_retry_interval;
         let longest = self.max_retry_interval.unwrap_or(LONGEST_INTERVAL).max(first);
         let delay = first.as_secs_f64() * power(self.backoff_coefficient, n);
-        // What no `Duration` can hold is longer than the longest.
+        // A wait that does not fit a `Duration` is longer than the longest.
         let delay = Duration::try_from_secs_f64(delay).map_or(longest, |delay| delay.min(longest));
         let taken_off = (self.jitter * chance).clamp(0.0, 1.0);
         Duration::try_from_secs_f64(delay.as_secs_f64() * (1.0 - taken_off)).unwrap_or(delay)
@@ -307,8 +308,8 @@ impl RetrySettings {
 
 /// `base` to the power of `exponent`.
 ///
-/// Not `f64::powi`, which may differ in the last digit between machines, where a replay would then
-/// wait another time.
+/// Not `f64::powi`: its last digit may differ between machines, and a replay would then wait a
+/// different time.
 fn power(mut base: f64, mut exponent: u32) -> f64 {
     let mut power = 1.0;
     while exponent > 0 {

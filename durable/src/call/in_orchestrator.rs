@@ -10,17 +10,17 @@ use crate::orchestration::{ContinueAsNew, OrchestrationContext};
 use crate::protocol::{FailureDetails, InstanceId};
 
 impl OrchestrationContext {
-    /// Starts an orchestration that nobody here waits for, exactly once; gives its id.
+    /// Starts an orchestration exactly once without waiting for its result; returns its id.
     ///
-    /// To wait for its result, await the call instead. If the id is that of an instance which has
-    /// not ended, nothing is started, and the log says so.
+    /// To wait for its result, await the call instead. If an instance with this id exists and has
+    /// not ended, nothing is started, and a warning is logged.
     ///
     /// # Errors
-    /// The id breaks a rule, the input has no JSON form or is too large, the call has an option that
-    /// has no effect here ([`retry`](Call::retry), [`timeout`](Call::timeout),
-    /// [`replace_if`](Call::replace_if), [`trace_context`](Call::trace_context)), or the execution has
-    /// asked for more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)). Nothing
-    /// is started then.
+    /// If the id is invalid, the input cannot be serialized or is too large, the call has an option
+    /// that has no effect here ([`retry`](Call::retry), [`timeout`](Call::timeout),
+    /// [`replace_if`](Call::replace_if), [`trace_context`](Call::trace_context)), or the execution
+    /// has reached its limit of requests
+    /// ([`max_actions`](crate::client::TaskHubBuilder::max_actions)). Nothing is started then.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -52,24 +52,24 @@ impl OrchestrationContext {
         Ok(id.unwrap_or_else(|| InstanceId::of_child(self.execution_id(), task)))
     }
 
-    /// Ends this execution and begins the instance anew, with this call's input and an empty
-    /// history: how an orchestration that goes on for ever stays small. Give it a call of the
-    /// orchestration itself, and await it: nothing behind that runs.
+    /// Ends this execution and starts the instance again with this call's input and an empty
+    /// history, so that an orchestration that runs for ever stays small. Pass a call of the
+    /// orchestration itself, and await the result: code after that does not run.
     ///
-    /// The instance keeps its id, parent, tags and custom status. Events that were not read go to
-    /// the new execution, and so do those that come later. What is still running is cancelled. Of
-    /// the call only its input and [version](Call::version) apply: with any other option the
-    /// instance fails, with an error that names the option.
+    /// The instance keeps its id, parent, tags and custom status. Unread events go to the new
+    /// execution, as do later ones. Everything that is still running is cancelled. Only the call's
+    /// input and [version](Call::version) apply: any other option fails the instance, with an error
+    /// that names the option.
     ///
-    /// The new execution begins at once, at the same [time](Self::current_utc_datetime). If 64 new
-    /// executions (more, if more than 512 events are unread) have followed one another without any
-    /// wait, the next one begins in a new turn of the instance, later by 1 us or more, so that
-    /// other instances run in between.
+    /// The new execution begins immediately, at the same [time](Self::current_utc_datetime). After
+    /// 64 executions in a row without a wait (more, if more than 512 events are unread), the next
+    /// one begins in a new turn of the instance, at least 1 us later, so that other instances can
+    /// run in between.
     ///
-    /// Reading a backlog of events, one in each execution, costs in proportion to its length. But
-    /// an execution takes the events in the order in which they came, so unread events of *other*
-    /// names that came before cost time in each execution: an orchestration that begins anew often
-    /// should read, or [discard](ContinueAsNew::discard_events), all events that it is sent.
+    /// Reading a backlog of events, one per execution, costs time in proportion to its length. But
+    /// an execution scans the events in the order of their arrival, so earlier unread events of
+    /// *other* names cost time in each execution: an orchestration that continues as new often
+    /// should read or [discard](ContinueAsNew::discard_events) all events that it is sent.
     ///
     /// ```
     /// # use durable::prelude::*;

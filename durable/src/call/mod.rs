@@ -26,11 +26,11 @@ use crate::payload::{InputWriter, InvalidPayload};
 use crate::protocol::{FailureDetails, InstanceId, Json, RuntimeStatus, Timestamp, TraceContext};
 use crate::retry::RetryPolicy;
 
-/// A call of the durable function `F` with its input, which has not happened yet.
+/// A call of the durable function `F` with its input, which is not made yet.
 ///
-/// In an orchestrator it is awaited (or [spawned](Call::spawn)): an activity's then runs, an
-/// orchestrator's becomes a sub-orchestration. A client gives an orchestrator's to
-/// [`TaskHub::start`](crate::TaskHub::start). Nothing happens before.
+/// Nothing happens until it is used. In an orchestrator, await it or [spawn](Call::spawn) it: an
+/// activity then runs, an orchestrator becomes a sub-orchestration. A client passes the call of an
+/// orchestrator to [`TaskHub::start`](crate::TaskHub::start).
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -57,7 +57,7 @@ pub struct Call<F> {
     function: PhantomData<fn() -> F>,
 }
 
-// By hand, because a derive would ask the same of `F`, the type of the function, which has no value.
+// Not derived, because a derive would require `F: Clone`, and `F` is only a marker.
 impl<F> Clone for Call<F> {
     fn clone(&self) -> Self {
         let Self { input, source, options, function } = self;
@@ -81,42 +81,43 @@ impl<F: Definition> Call<F> {
         Self { input: input.finish(), source, options: None, function: PhantomData }
     }
 
-    /// Tries again when it fails, as the policy says; instead of what the attribute says.
+    /// Retries the call if it fails. Overrides the policy of the attribute.
     ///
     /// The runtime retries: a failed attempt is one event in the history, and the orchestrator sees
-    /// the last one's result only.
+    /// only the last result.
     ///
-    /// It applies to a call that an orchestrator awaits or spawns. Nobody waits for the result of a call
-    /// that is started, scheduled or given to
-    /// [`continue_as_new`](crate::OrchestrationContext::continue_as_new), so the option is refused
-    /// there; a policy of the attribute has no effect there.
+    /// It applies to a call that an orchestrator awaits or spawns. The result of a call that is
+    /// started, scheduled or passed to
+    /// [`continue_as_new`](crate::OrchestrationContext::continue_as_new) is not awaited, so the
+    /// option is refused there, and a policy of the attribute has no effect.
     pub fn retry(self, policy: RetryPolicy) -> Self {
         self.with(|options| options.retry = Some(policy))
     }
 
-    /// Gives up after this time, all attempts and waits between them included. A running attempt is
-    /// cancelled then.
+    /// Limits the time of the whole call, including all attempts and the waits between them. A
+    /// running attempt is cancelled when the limit is reached.
     ///
     /// As [`retry`](Self::retry), it applies to a call that is awaited or spawned, and is refused
-    /// elsewhere. To limit the time of a started instance, race inside of it against a
-    /// [timer](crate::OrchestrationContext::create_timer), or terminate it.
+    /// elsewhere. To limit the time of a started instance, race against a
+    /// [timer](crate::OrchestrationContext::create_timer) inside it, or terminate it.
     pub fn timeout(self, limit: Duration) -> Self {
         self.with(|options| options.timeout = Some(limit))
     }
 
-    /// Marks the call; a sub-orchestration also has the tags of its parent. Refused by
-    /// [`continue_as_new`](crate::OrchestrationContext::continue_as_new): an instance keeps its tags.
+    /// Adds a tag; a sub-orchestration also has the tags of its parent. Refused by
+    /// [`continue_as_new`](crate::OrchestrationContext::continue_as_new): an instance keeps its
+    /// tags.
     pub fn tag(self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.with(|options| drop(options.tags.insert(key.into(), value.into())))
     }
 
-    /// Asks for this version of the function, instead of the one that was written here. It applies
-    /// wherever the call is used.
+    /// Calls this version of the function instead of the one in the source. It applies wherever the
+    /// call is used.
     pub fn version(self, version: impl Into<String>) -> Self {
         self.with(|options| options.version = Some(version.into()))
     }
 
-    /// Starts it now, to be awaited later.
+    /// Starts the call now, to be awaited later.
     ///
     /// Dropping the task cancels it.
     ///
@@ -142,14 +143,14 @@ impl<F: Definition> Call<F> {
         self
     }
 
-    /// The failure if an option of the call has no effect in this use. An execution that release 0.1
-    /// started ignores such options, so its replays do not ask.
+    /// Fails if an option has no effect in this use. Executions started by release 0.1 ignored such
+    /// options, so their replays do not check.
     pub(crate) fn check(&self, used: CallUse) -> Result<(), FailureDetails> {
         let Some(options) = &self.options else { return Ok(()) };
         options.check(used).map_err(|refused| refused.failure(F::ENTRY.name, used))
     }
 
-    /// What an orchestrator asks for with this call.
+    /// Converts the call into an orchestrator's request.
     pub(crate) fn into_request(self, now: Timestamp) -> Result<Request, FailureDetails> {
         let entry = F::ENTRY;
         let invalid = |message| FailureDetails::new(FailureDetails::INVALID_INPUT, message);
@@ -201,19 +202,20 @@ impl<F: Definition> IntoFuture for Call<F> {
                 self.check(CallUse::Awaited).and_then(|()| self.into_request(scope.clock()))
             }
             Some(scope) => self.into_request(scope.clock()),
-            // The task reports that nothing would be recorded.
+            // The task itself reports that it would not be recorded.
             None => self.into_request(Timestamp::default()),
         };
         Task::new(called, request, F::codecs())
     }
 }
 
-/// What can be said of an activity only, or of an orchestration only. The bounds stand on the methods
-/// and not on the `impl`, so that a call of the other kind is told what it is not.
+/// Options of activities only, or of orchestrations only. The bounds are on the methods and not on
+/// the `impl`, so that the compiler says why a call of the other kind does not fit.
 impl<F: Definition> Call<F> {
-    /// Gives up an attempt after this time, which is a failure that a retry policy may retry. The
-    /// attempt sees its [cancellation token](crate::ActivityContext::cancellation_token). Only
-    /// activities have attempts, and they can only be awaited or spawned.
+    /// Limits the time of one attempt. An attempt that exceeds it has failed, and a retry policy
+    /// may retry it; the attempt is notified through its [cancellation
+    /// token](crate::ActivityContext::cancellation_token). Only activities have attempts, and they
+    /// can only be awaited or spawned.
     pub fn attempt_timeout(self, limit: Duration) -> Self
     where
         F: Activity,
@@ -221,8 +223,8 @@ impl<F: Definition> Call<F> {
         self.with(|options| options.attempt_timeout = Some(limit))
     }
 
-    /// Gives the instance an id, instead of a generated one; for the rules see
-    /// [`InstanceId`](crate::InstanceId).
+    /// Sets the instance id instead of a generated one; [`InstanceId`](crate::InstanceId) has the
+    /// rules.
     ///
     /// It applies to a call that is awaited or started. A schedule refuses it, because every run is an
     /// instance of its own
@@ -235,7 +237,7 @@ impl<F: Definition> Call<F> {
         self.with(|options| options.instance_id = Some(InstanceId::new(id)))
     }
 
-    /// Begins later: after a time, or at a time. Until then the instance is
+    /// Delays the start: by a duration, or to a point in time. Until then the instance is
     /// [`Pending`](RuntimeStatus::Pending).
     ///
     /// It applies to a call that is awaited or started. A schedule refuses it, because it has a
@@ -248,11 +250,11 @@ impl<F: Definition> Call<F> {
         self.with(|options| options.start_at = Some(when.due()))
     }
 
-    /// Replaces an instance that has the id and one of these statuses, by default none: an id is
-    /// used once. A replaced instance that is still running is terminated.
+    /// Replaces an existing instance with this id if it has one of these statuses. By default none
+    /// is replaced, so an id is used once. A replaced instance that is still running is terminated.
     ///
-    /// It applies to a client's start and is refused elsewhere: an instance that an orchestrator or an
-    /// entity starts replaces one that has ended, and never one that has not.
+    /// It applies to a client's start and is refused elsewhere: an instance that an orchestrator or
+    /// entity starts always replaces one that has ended, and never one that has not.
     pub fn replace_if(self, statuses: impl IntoIterator<Item = RuntimeStatus>) -> Self
     where
         F: Orchestrator,
@@ -261,8 +263,8 @@ impl<F: Definition> Call<F> {
         self.with(|options| options.replaces = statuses)
     }
 
-    /// Makes the instance part of a trace, which its activities see in their context. Each call has a
-    /// span id of its own, which its attempts share. [`TraceContext::parse`] reads a header.
+    /// Makes the instance part of a trace, which its activities find in their context. Each call
+    /// has its own span id, shared by its attempts. [`TraceContext::parse`] reads a header.
     ///
     /// It applies to a client's start and to the creation of a schedule, whose runs are part of the
     /// trace too. It is refused elsewhere: a sub-orchestration is part of its parent's trace.
@@ -275,7 +277,8 @@ impl<F: Definition> Call<F> {
 }
 
 impl<O: Orchestrator> Call<O> {
-    /// What the instance continues with. What release 0.1 has started ignores options here.
+    /// Converts the call into the next execution's input. Executions started by release 0.1 ignored
+    /// options here.
     pub(crate) fn into_next_execution(
         self,
         replay_version: u8,

@@ -1,4 +1,4 @@
-//! A call of an orchestration by its name, for programs without its type.
+//! Calls of an orchestration by name, for programs without its type.
 
 use std::borrow::Cow;
 
@@ -14,14 +14,15 @@ use crate::protocol::{InstanceId, Json, RuntimeStatus, TraceContext};
 /// What the input is called in errors.
 const INPUT: &str = "the input";
 
-/// A call of an orchestration by its name, with its input as JSON: for callers that have no types, such
-/// as an HTTP server. It has the options that apply to a call that is started or scheduled, and a [`Call`]
-/// of an orchestration converts into it.
+/// A call of an orchestration by name, with its input as JSON: for callers without types, such as
+/// an HTTP server. It has the options of calls that are started or scheduled, and a [`Call`] of an
+/// orchestration converts into it.
 ///
 /// [`TaskHub::start_named`](crate::TaskHub::start_named) starts it, and
 /// [`Schedule::of_named`](crate::schedule::Schedule::of_named) schedules it.
-/// [`TaskHub::registered`](crate::TaskHub::registered) lists what can be called, with parameters: the
-/// input is one parameter as itself, several as an array, none as `null`.
+/// [`TaskHub::registered`](crate::TaskHub::registered) lists the orchestrations and their
+/// parameters. As JSON, a single parameter is passed as itself, several as an array, and none as
+/// `null`.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -50,10 +51,10 @@ pub struct NamedCall {
     pub(crate) options: CallOptions,
 }
 
-/// Which version of an orchestration a [`NamedCall`] is for.
+/// The version that a [`NamedCall`] calls.
 #[derive(Clone, Debug)]
 pub(crate) enum CalledVersion {
-    /// The newest that is registered where it is started.
+    /// The newest version registered where it is started.
     Newest,
     Exactly(Option<String>),
 }
@@ -69,24 +70,24 @@ impl NamedCall {
         }
     }
 
-    /// Gives the input as a value with a JSON form. One without is an error of the start.
+    /// Sets the input to a value, which is serialized. If that fails, the start returns the error.
     pub fn input(self, value: &(impl Serialize + ?Sized)) -> Self {
         let json = serde_json::to_string(value).map(Json::trusted);
         let json = json.map_err(|error| InvalidPayload::no_json(INPUT, error));
         Self { input: json.and_then(|json| json.checked(INPUT)), ..self }
     }
 
-    /// Gives the input as JSON. Whether the orchestrator can read it is found when it begins.
+    /// Sets the input to JSON. Whether the orchestrator can read it is checked when it begins.
     pub fn input_json(self, input: Json) -> Self {
         Self { input: input.checked(INPUT), ..self }
     }
 
-    /// Asks for this version, instead of the newest.
+    /// Calls this version instead of the newest.
     pub fn version(self, version: impl Into<String>) -> Self {
         Self { version: CalledVersion::Exactly(Some(version.into())), ..self }
     }
 
-    /// Asks for the code that has no version, instead of the newest.
+    /// Calls the function without a version instead of the newest.
     pub fn unversioned(self) -> Self {
         Self { version: CalledVersion::Exactly(None), ..self }
     }

@@ -1,4 +1,4 @@
-//! How many requests of clients may be on their way to the partitions.
+//! Back-pressure: bounds the client requests that wait for their partitions.
 
 use std::sync::Arc;
 
@@ -6,19 +6,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use crate::panics;
 
-/// How many requests may be on their way.
+/// The default number of permits.
 pub(crate) const REQUESTS: usize = 16_384;
-/// A request has one place for each so many bytes that it carries, and one at least.
+/// A request takes one permit per this many bytes, and at least one.
 pub(crate) const BYTES_PER_PLACE: usize = 16 << 10;
 
-/// Admits requests while there are places for them.
+/// Admits requests while permits are free.
 #[derive(Clone, Debug)]
 pub(crate) struct Admission {
     free: Arc<Semaphore>,
     all: u32,
 }
 
-/// The places of a request; none for other mail. Dropping it lets others have them.
+/// The permits of a request; `None` for other mail. Dropping it returns them.
 #[derive(Debug, Default)]
 pub(crate) struct Permit(Option<OwnedSemaphorePermit>);
 
@@ -28,7 +28,7 @@ impl Admission {
         Self { free: Arc::new(Semaphore::new(all as usize)), all }
     }
 
-    /// How many places a request of this size has. The largest has all, rather than none.
+    /// The number of permits that a request of this size takes: at most all that exist.
     pub(crate) fn needed_for(&self, bytes: usize) -> u32 {
         u32::try_from(bytes / BYTES_PER_PLACE).unwrap_or(u32::MAX).clamp(1, self.all)
     }
@@ -37,22 +37,22 @@ impl Admission {
         Arc::clone(&self.free).try_acquire_many_owned(count).map(|permit| Permit(Some(permit)))
     }
 
-    /// Those who wait longest are served first.
+    /// Waits for permits, first come, first served.
     pub(crate) async fn take(&self, count: u32) -> Permit {
         // The semaphore is never closed.
         Permit(Arc::clone(&self.free).acquire_many_owned(count).await.ok())
     }
 
-    /// The hub stops: nobody waits for a place any more.
+    /// The hub stops: lets all waiting requests through.
     pub(crate) fn open_up(&self) {
-        // It is called few times. Closing the semaphore would call wakers under its lock.
+        // Called rarely. Closing the semaphore instead would call wakers while it is locked.
         panics::shield(|| self.free.add_permits(Semaphore::MAX_PERMITS / 16));
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        // That wakes a waiting client, whose waker may be user code.
+        // Returning permits wakes a waiting client, whose waker may be user code.
         if let Some(permit) = self.0.take() {
             panics::shield(|| drop(permit));
         }

@@ -11,7 +11,7 @@ use super::telemetry::lines::Kept;
 use super::time::clock;
 use crate::store::{Durability, SledOptions, SledStore, Store, StoreError};
 
-/// How long to wait for a folder that this process has open.
+/// How long to wait for a folder that this process still has open.
 const IN_USE: Duration = Duration::from_secs(1);
 
 pub(super) fn open(
@@ -25,8 +25,8 @@ pub(super) fn open(
     }
 }
 
-/// Opens the store. If this process has it open, a hub may have been dropped whose threads have not
-/// ended yet, so this tries again for a second.
+/// Opens the store. If this process still has the folder open, a hub may have been dropped whose
+/// threads have not ended yet, so this retries for a second.
 fn open_store(options: &SledOptions, path: &Path) -> Result<SledStore, StoreError> {
     let begun = clock::stopwatch();
     loop {

@@ -1,7 +1,7 @@
-//! The store as the hub sees it: one whose panics are errors.
+//! A wrapper around the store that turns its panics into errors.
 //!
-//! A store is user code. The hub calls it only through this type, so that no call unwinds a thread
-//! of the hub, and all waiters get the text of the panic.
+//! A store is user code. The hub calls it only through this type, so that a panic never unwinds a
+//! thread of the hub, and its text reaches everyone who waits.
 
 use std::fmt;
 use std::ops::Range;

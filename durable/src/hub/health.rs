@@ -1,4 +1,5 @@
-//! Whether the hub still works, and if not, why: seen by everything that could wait for it.
+//! Whether the hub still works, and otherwise why it failed. Everything that may have to give up a
+//! wait checks it.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -12,22 +13,22 @@ use crate::store::chain;
 pub(crate) struct Health {
     failure: OnceLock<HubError>,
     shut_down: AtomicBool,
-    /// Whether the failure is logged and the hub told to stop.
+    /// Whether the failure was logged and the hub told to stop.
     is_told: AtomicBool,
     stop: OnceLock<Stop>,
 }
 
-/// Stops whatever runs in the hub.
+/// Stops everything in the hub.
 type Stop = Box<dyn Fn() + Send + Sync>;
 
 impl Health {
-    /// What is to be done after a failure.
+    /// Sets what to do after a failure.
     pub(crate) fn stop_by(&self, stop: impl Fn() + Send + Sync + 'static) {
         self.stop.get_or_init(|| Box::new(stop));
     }
 
-    /// The hub has failed and stops; the first failure counts. After a shutdown none does, because
-    /// what ends then is meant to.
+    /// Records a failure and stops the hub; only the first failure counts. Failures after a
+    /// shutdown are ignored, because everything is ending then.
     pub(crate) fn fail(&self, failure: HubError) {
         self.note(failure);
         self.stop_if_failed();
@@ -44,8 +45,8 @@ impl Health {
         });
     }
 
-    /// Records a failure without doing anything else, for a thread that is about to unwind. A
-    /// waiter whose answer is dropped meanwhile finds the reason.
+    /// Records a failure without stopping the hub, for a thread that is about to unwind. Waiters
+    /// whose reply is dropped meanwhile find the reason here.
     pub(crate) fn note(&self, failure: HubError) {
         if !self.is_shut_down() {
             self.failure.get_or_init(|| failure);
@@ -87,7 +88,7 @@ impl Health {
         Ok(())
     }
 
-    /// Why there is no answer.
+    /// The reason why there is no reply.
     pub(crate) fn error(&self) -> HubError {
         self.failure.get().cloned().unwrap_or(HubError::ShutDown)
     }

@@ -1,4 +1,4 @@
-//! What reaches a partition, and how it is answered.
+//! Mail: everything that a partition can be sent, and its replies.
 
 use std::sync::{Arc, mpsc};
 
@@ -15,7 +15,7 @@ use crate::protocol::{
 };
 use crate::weight;
 
-/// Something for a partition to do. Nobody waits to put it there.
+/// Something for a partition to do. Sending it never blocks.
 #[derive(Debug)]
 pub(crate) enum Mail {
     Start(Start),
@@ -26,14 +26,14 @@ pub(crate) enum Mail {
         attempt: u32,
         event: EventKind,
     },
-    /// What another instance sent; it is in the store until it is consumed.
+    /// A message from another instance; it stays in the store until it is consumed.
     Message(Box<TaskMessage>),
     /// A client raises an event in an instance.
     Raise {
         instance_id: InstanceId,
         name: String,
         input: Json,
-        /// Whether the event makes the instance do less, so that it counts as no new work.
+        /// Whether the event makes the instance do less, so that it does not count as new work.
         ends_work: bool,
         reply: ManageReply,
     },
@@ -43,27 +43,27 @@ pub(crate) enum Mail {
         what: Manage,
         reply: ManageReply,
     },
-    /// Somebody wants to know how the instance ends.
+    /// Subscribes to the end of the instance.
     Wait {
         instance_id: InstanceId,
         reply: EndReply,
     },
-    /// Somebody wants to know when the instance has begun.
+    /// Subscribes to the start of the instance.
     WaitForStart {
         instance_id: InstanceId,
         reply: StartedReply,
     },
-    /// Somebody watches the custom status of the instance from now on.
+    /// Subscribes to the custom status of the instance.
     WatchStatus {
         instance_id: InstanceId,
         reply: WatchReply,
     },
-    /// What a client wants of an entity.
+    /// A client signals or calls an entity.
     Operate {
         message: Box<TaskMessage>,
         reply: EntityReply,
     },
-    /// A client does not want a signal any more that is not due.
+    /// A client cancels a scheduled signal.
     CancelSignal {
         id: InstanceId,
         reply: Cancelled,
@@ -73,10 +73,10 @@ pub(crate) enum Mail {
         entity: InstanceId,
         done: Box<BatchDone>,
     },
-    /// The writes that an instance or entity waited for are durable: it goes on. An entity reads
-    /// messages that it left in the store; mail that was held of an instance is handled.
+    /// The writes that an instance or entity waited for are durable, so it continues: an entity
+    /// reads messages that it left in the store, and held mail of an instance is handled.
     Continue(InstanceId),
-    /// A client found that a critical section has an entity locked, and is gone.
+    /// A client found an entity locked by an orchestration that no longer exists.
     TakeBackLock {
         entity: InstanceId,
         owner: Box<ParentInstance>,
@@ -84,7 +84,7 @@ pub(crate) enum Mail {
     },
     /// Something may be due.
     Wake,
-    /// There is nothing more to come.
+    /// No more mail will arrive.
     Stop,
 }
 
@@ -93,12 +93,12 @@ pub(crate) enum Mail {
 pub(crate) struct Start {
     pub(crate) instance_id: InstanceId,
     pub(crate) started: Box<ExecutionStarted>,
-    /// Statuses of an instance with this id that make way.
+    /// An existing instance with this id is replaced if it has one of these statuses.
     pub(crate) replaces: Vec<RuntimeStatus>,
     pub(crate) origin: Origin,
 }
 
-/// Where a start comes from, and so who is to know that it is done.
+/// Where a start comes from, and so who is told that it is done.
 #[derive(Debug)]
 pub(crate) enum Origin {
     Client(StartReply),
@@ -132,7 +132,7 @@ pub(crate) enum Manage {
     },
 }
 
-/// How a client learns what has become of an operation.
+/// How a client receives the result of an operation.
 #[derive(Debug)]
 pub(crate) enum EntityReply {
     Signalled(SignalReply),
@@ -141,28 +141,29 @@ pub(crate) enum EntityReply {
 
 pub(crate) type SignalReply = oneshot::Sender<()>;
 pub(crate) type CallReply = oneshot::Sender<Result<Json, FailureDetails>>;
-/// Whether the signal was still waiting for its time.
+/// Whether the signal was cancelled before it was due.
 pub(crate) type Cancelled = oneshot::Sender<bool>;
-/// Whether the lock was still there.
+/// Whether the lock was still held.
 pub(crate) type Unlocked = oneshot::Sender<bool>;
 pub(crate) type StartReply = oneshot::Sender<Result<(), StartError>>;
-/// What has become of what a client wants of an instance.
+/// The result of a client's operation on an instance.
 pub(crate) type Managed = Result<(), ManageError>;
 pub(crate) type ManageReply = oneshot::Sender<Managed>;
-/// `None` if there is no such instance.
+/// Replies `None` if the instance does not exist.
 pub(crate) type EndReply = oneshot::Sender<Option<Box<Ended>>>;
 
-/// How an instance has come to a stop, with its record as of then: it may be purged at once.
+/// The end of an instance, with its record at that time, because the instance may be purged at
+/// once.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) end: End,
     pub(crate) record: InstanceRecord,
 }
 
-/// Whether there is such an instance.
+/// Whether the instance exists.
 pub(crate) type StartedReply = oneshot::Sender<bool>;
 
-/// How an instance came to a stop.
+/// How an instance ended.
 #[derive(Clone, Debug)]
 pub(crate) enum End {
     Completed(Json),
@@ -175,9 +176,9 @@ pub(crate) enum End {
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) mail: Mail,
-    /// Keeps time from passing until the mail is dealt with.
+    /// Stops virtual time until the mail is handled.
     pub(crate) busy: Busy,
-    /// What a request of a client takes of the places for these.
+    /// The permits of a client's request.
     pub(crate) permit: Permit,
 }
 
@@ -190,7 +191,7 @@ pub(crate) struct Mailboxes {
 }
 
 impl Mailboxes {
-    /// As many mailboxes as there are partitions, and where their mail arrives.
+    /// Creates one mailbox per partition, and returns the receivers.
     pub(crate) fn new(
         partitions: u16,
         time: Option<Arc<VirtualTime>>,
@@ -200,13 +201,14 @@ impl Mailboxes {
         (Self { boxes, time, admission }, (0..partitions).map(PartitionId).zip(receivers).collect())
     }
 
-    /// Sends what is no request of a client; those go through `TaskHub::request`. Nothing holds it up.
+    /// Sends mail that is not a client's request (those go through `TaskHub::request`). Never
+    /// blocks.
     pub(crate) fn send(&self, instance_id: &InstanceId, mail: Mail) {
         self.send_with(instance_id, mail, Permit::default());
     }
 
-    /// Mail to a partition that has stopped is dropped, and with it the reply that it carries:
-    /// which is how the sender learns of it.
+    /// Mail to a partition that has stopped is dropped together with its reply channel, which tells
+    /// the sender.
     pub(crate) fn send_with(&self, instance_id: &InstanceId, mail: Mail, permit: Permit) {
         let partition = self.partition(instance_id);
         if let Some(mailbox) = self.boxes.get(usize::from(partition.0)) {
@@ -214,7 +216,7 @@ impl Mailboxes {
         }
     }
 
-    /// How many requests of clients may be on their way.
+    /// The back-pressure for client requests.
     pub(crate) fn admission(&self) -> &Admission {
         &self.admission
     }
@@ -246,13 +248,13 @@ impl Mailboxes {
 }
 
 impl Delivery {
-    /// Mail that comes out of the store: it is under way only for the partition that reads it.
+    /// Mail that was read from the store. It is in flight only for the partition that reads it.
     pub(crate) fn of(mail: Mail) -> Self {
         Self { mail, busy: Busy::default(), permit: Permit::default() }
     }
 }
 
-/// Which instances an operation is for.
+/// Which instances an operation applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wants {
     /// Those that have not finished.
@@ -297,13 +299,13 @@ impl Mail {
             Self::Message(message) | Self::Operate { message, .. } => Some(&message.instance_id),
             Self::CancelSignal { id, .. } => Some(id),
             Self::BatchEnded { entity, .. } | Self::TakeBackLock { entity, .. } => Some(entity),
-            // This ends a wait, so it never waits itself.
+            // `Continue` ends a wait, so it must not wait itself.
             Self::Continue(_) | Self::Wake | Self::Stop => None,
         }
     }
 
-    /// Whether a request has the hub write more than it would otherwise, and is refused while the
-    /// store has too little room. What ends work or frees room is not.
+    /// Whether a request makes the hub write more than it would otherwise. If so, it is rejected
+    /// while the store has too little room.
     pub(crate) fn adds_work(&self) -> bool {
         match self {
             Self::Start(Start { origin, .. }) => matches!(origin, Origin::Client(_)),
@@ -330,7 +332,7 @@ impl Mail {
         }
     }
 
-    /// Whether it is the request of a client that waits for it no more.
+    /// Whether it is a request whose client no longer waits for it.
     pub(crate) fn is_given_up(&self) -> bool {
         match self {
             Self::Start(Start { origin: Origin::Client(reply), .. }) => reply.is_closed(),
@@ -353,7 +355,7 @@ impl Mail {
         }
     }
 
-    /// About how many bytes a request carries that may be many.
+    /// The approximate size of the request's payload.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Start(Start { started, .. }) => weight::of_start(started),

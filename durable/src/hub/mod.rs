@@ -5,9 +5,9 @@
 //!                             ^                      |
 //!                             +--mail-- activities <-+ what is durable
 //! ```
-//! A partition is one thread that owns its instances; the committer makes the episodes of all of them
-//! durable, on a thread of its own or on that of a partition with nothing else to do; activities run
-//! on the async runtime. No thread polls for work: each blocks on its channel (`time/wait.rs`).
+//! A partition is one thread that owns its instances. The committer makes the episodes of all
+//! partitions durable, on its own thread or on that of an idle partition. Activities run on the
+//! async runtime. No thread polls for work: each blocks on its channel (`time/wait.rs`).
 //!
 //! Read next: `partition/mod.rs`, then `commit/committer.rs`.
 

@@ -1,4 +1,4 @@
-//! Opening a hub: what is checked, how it is put together, and what stops it.
+//! Opening a hub: checks, assembly, and what stops the hub on a failure.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -41,18 +41,18 @@ use crate::protocol::{HubRecord, PartitionId};
 use crate::registry::Registry;
 use crate::store::{Durability, Store};
 
-/// How many activities run at once, for each core.
+/// The default activity concurrency per core.
 const ACTIVITIES_PER_CORE: usize = 100;
-/// How long an activity may go on after nobody waits for it any more.
+/// The default grace period of a cancelled activity.
 const GRACE: Duration = Duration::from_secs(30);
-/// For how many entities operations run at once.
+/// The default number of entities whose operations run at once.
 const ENTITIES: usize = 1000;
-/// How many instances stay in memory, and about how many bytes they may take.
+/// The default capacity for instances in memory.
 const LIVE: Capacity = Capacity { instances: 10_000, bytes: 256 << 20 };
-/// Into how many partitions a new hub divides its instances.
+/// The default number of partitions.
 const PARTITIONS: u16 = 4;
-/// What a builder is told that was given no store.
-/// Opens a hub and goes on with all that it holds.
+
+/// Opens a hub and continues all unfinished instances.
 pub(crate) fn open(options: Options, runtime: &Handle) -> Result<TaskHub, OpenError> {
     let registry = Arc::new(registry(&options)?);
     let concurrency = activity_concurrency(&options)?;
@@ -125,7 +125,7 @@ pub(crate) fn open(options: Options, runtime: &Handle) -> Result<TaskHub, OpenEr
     Ok(TaskHub { inner: Arc::new(inner) })
 }
 
-/// How much of what is loaded stays in memory.
+/// The capacity for instances in memory.
 fn live(options: &Options) -> Capacity {
     Capacity {
         instances: options.live_instances.unwrap_or(LIVE.instances),
@@ -149,7 +149,7 @@ fn registry(options: &Options) -> Result<Registry, OpenError> {
         .map(|(entry, state)| format!("`{}` for {} `{}`", (state.name)(), entry.kind(), entry.name))
         .collect();
     missing.dedup();
-    // A test learns it from the activity that misses its state, since not every test runs every
+    // In a test, the activity that lacks its state reports it, because not every test runs every
     // activity.
     let is_test = options.time.is_some();
     if missing.is_empty() || is_test { Ok(registry) } else { Err(OpenError::MissingState(missing)) }
@@ -187,7 +187,7 @@ fn open_store(
     }
 }
 
-/// Creates the hub if there is none; gives the number of its partitions.
+/// Creates the hub if it does not exist; returns the number of its partitions.
 fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, OpenError> {
     let partitions = wanted.unwrap_or(PARTITIONS);
     if partitions == 0 {
@@ -219,8 +219,8 @@ struct Parts {
 }
 
 impl Parts {
-    /// Claims all partitions and starts their threads and the committer's. The line of the
-    /// opening is logged when nothing can fail any more, before they do anything.
+    /// Claims all partitions and starts their threads and the committer's. The opening is logged
+    /// once nothing can fail any more, before the threads do anything.
     fn start(
         &self,
         mail: Vec<(PartitionId, Receiver<Delivery>)>,
@@ -270,7 +270,7 @@ impl Parts {
                 threads.begin();
                 Ok((threads, readers))
             }
-            // None of them has done anything, and none stays.
+            // None of the threads has begun, and none stays.
             Err(refused) => {
                 threads.give_up();
                 Err(OpenError::Thread(refused))
@@ -278,7 +278,8 @@ impl Parts {
         }
     }
 
-    /// How to make a partition on its own thread, since what it keeps alive never leaves that.
+    /// Returns a constructor that builds the partition on its own thread, because its futures never
+    /// leave that thread.
     fn partition(
         &self,
         id: PartitionId,
@@ -299,7 +300,7 @@ impl Parts {
     }
 }
 
-/// Says what stops when the hub has failed.
+/// Sets what stops when the hub has failed.
 fn stop_by(
     health: &Health,
     activities: &Arc<Activities>,
@@ -319,20 +320,20 @@ fn stop_by(
     });
 }
 
-/// Fails the hub when the runtime ends before what this returns is dropped.
+/// Fails the hub if the runtime ends before the returned sender is dropped.
 fn watch_runtime(runtime: &Handle, health: &Arc<Health>) -> oneshot::Sender<()> {
     let (hub, ended) = oneshot::channel();
     let mut watch = Watch(Some(Arc::clone(health)));
     runtime.spawn(async move {
         let watch = &mut watch;
-        // The hub never sends anything.
+        // The hub never sends a value: this ends when the sender is dropped.
         drop(ended.await);
         watch.0 = None;
     });
     hub
 }
 
-/// Says that the runtime has ended, unless the hub has before.
+/// Reports that the runtime has ended, unless the hub has stopped before.
 struct Watch(Option<Arc<Health>>);
 
 impl Drop for Watch {

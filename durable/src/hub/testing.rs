@@ -1,5 +1,5 @@
-//! What a test can do to a hub and a program cannot: the one place where the feature `testing` adds to
-//! it. `crate::testing` builds its `TestHub` on this.
+//! Test-only operations on a hub: the one place where the feature `testing` extends it.
+//! `crate::testing` builds `TestHub` on this.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::protocol::Timestamp;
 use crate::registry::Interceptor;
 
 impl TaskHubBuilder {
-    /// Makes time pass only when it is told to, from this time on.
+    /// Uses virtual time, beginning at this time.
     pub(crate) fn virtual_time(mut self, beginning: Timestamp) -> Self {
         let time = Arc::<VirtualTime>::default();
         time.advance_to(beginning);
@@ -20,7 +20,7 @@ impl TaskHubBuilder {
         self
     }
 
-    /// Replaces functions.
+    /// Replaces functions by mocks.
     pub(crate) fn intercept(mut self, interceptor: Arc<dyn Interceptor>) -> Self {
         self.options.interceptor = Some(interceptor);
         self
@@ -28,22 +28,22 @@ impl TaskHubBuilder {
 }
 
 impl TaskHub {
-    /// Stops the hub without a word to what is running: whatever that returns is lost.
+    /// Stops the hub without notifying running work, whose results are lost.
     pub(crate) async fn crash(self) -> Result<()> {
         let failure = self.inner.health.failure();
         let _report = self.stop(false).await;
         failure.map_or(Ok(()), |failure| Err(failure.into()))
     }
 
-    /// Waits until nothing is under way, where time is made.
+    /// Waits until no work is in flight, with virtual time.
     pub(crate) async fn settle(&self) {
         if let Some(time) = &self.inner.time {
             time.idle().await;
         }
     }
 
-    /// Does something when this much time has passed, if the hub is still there. Time stands still
-    /// until that is done.
+    /// Runs something after this much time, if the hub still exists. Virtual time stands still
+    /// until it is done.
     pub(crate) fn later<F>(&self, time: Duration, then: impl FnOnce(Self) -> F + Send + 'static)
     where
         F: Future<Output = ()> + Send,
@@ -59,7 +59,7 @@ impl TaskHub {
         });
     }
 
-    /// Lets time pass, where it is made, from one thing that is due to the next.
+    /// Advances virtual time by this much, from one due time to the next.
     pub(crate) async fn pass_time(&self, passing: Duration) {
         let Some(time) = &self.inner.time else { return };
         time.idle().await;

@@ -1,12 +1,12 @@
 //! The hub's own threads: how they are started, counted, and waited for.
 //!
 //! Rules:
-//! 1. A panic that reaches the end of a thread is a bug. It is noted before anything is unwound and
-//!    fails the hub with its text and the name of the thread.
-//! 2. All threads of a hub start, or none does anything: each waits at the [`Gate`] until the last one
-//!    has been started.
-//! 3. What reads the store for a client runs on threads of the hub, never on the runtime's blocking
-//!    pool, which activities that hang may fill.
+//! 1. A panic that reaches the end of a thread is a bug. It is recorded before the stack unwinds,
+//!    and fails the hub with its text and the name of the thread.
+//! 2. Either all threads of a hub start or none does any work: each waits at the [`Gate`] until the
+//!    last one has been started.
+//! 3. Reads of the store for clients run on threads of the hub, never on the runtime's blocking
+//!    pool, which hanging activities may fill.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -18,17 +18,17 @@ use super::health::Health;
 use super::time::wait::Deadline;
 use crate::panics;
 
-/// How many threads read at most.
+/// The maximum number of reader threads.
 const READERS_MAX: usize = 4;
 
-/// Counts what runs, by name.
+/// Counts running work, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     running: Mutex<BTreeMap<u64, String>>,
     changed: Condvar,
 }
 
-/// One that is counted, as long as this is held.
+/// Counted as running while this is held.
 #[derive(Debug)]
 pub(crate) struct Counted {
     tally: Arc<Tally>,
@@ -43,7 +43,7 @@ impl Tally {
         Counted { tally: Arc::clone(self), number }
     }
 
-    /// Blocks until nothing runs any more, or until the deadline; gives what still does.
+    /// Blocks until nothing is running, or until the deadline; returns what is still running.
     pub(crate) fn wait(&self, deadline: &Deadline) -> Vec<String> {
         let mut running = self.running();
         while !running.is_empty() {
@@ -55,12 +55,12 @@ impl Tally {
         Vec::new()
     }
 
-    /// How many run.
+    /// The number of running items.
     pub(crate) fn len(&self) -> usize {
         self.running().len()
     }
 
-    /// Lets those who wait look at their deadline again.
+    /// Wakes the waiters to check their deadline again.
     pub(crate) fn look_again(&self) {
         drop(self.running());
         self.changed.notify_all();
@@ -86,7 +86,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Lets the threads begin, or sends them away.
+    /// Lets the threads begin, or end without having begun.
     pub(crate) fn decide(&self, begin: bool) {
         self.is_open.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(begin);
         self.changed.notify_all();
@@ -106,7 +106,7 @@ impl Gate {
     }
 }
 
-/// What starts the threads of a hub.
+/// Starts the threads of a hub.
 #[derive(Clone, Debug)]
 pub(crate) struct Threads {
     health: Arc<Health>,
@@ -119,7 +119,7 @@ impl Threads {
         Self { health, running: Arc::default(), gate: Arc::default() }
     }
 
-    /// Starts a thread, which begins when the gate is opened.
+    /// Starts a thread, which begins when the gate opens.
     pub(crate) fn start(
         &self,
         name: impl Into<String>,
@@ -133,7 +133,7 @@ impl Threads {
             if gate.may_begin() {
                 guard(&health, &name, work);
             } else {
-                // Before it counts as gone, because it may hold the store.
+                // Dropped before it counts as gone, because it may hold the store.
                 drop(work);
             }
         };
@@ -145,13 +145,13 @@ impl Threads {
         self.gate.decide(true);
     }
 
-    /// Sends away those that have not begun, and waits for them.
+    /// Ends the threads that have not begun, and waits for them.
     pub(crate) fn give_up(&self) {
         self.gate.decide(false);
         self.running.wait(&Deadline::default());
     }
 
-    /// The threads that run.
+    /// The running threads.
     pub(crate) fn running(&self) -> &Tally {
         &self.running
     }

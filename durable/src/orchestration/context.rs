@@ -128,15 +128,14 @@ impl OrchestrationContext {
         self.scope.execution_id
     }
 
-    /// The time at which the present episode began. It does not change between two awaits.
+    /// The time at which the current episode began. It does not change between two awaits.
     pub fn current_utc_datetime(&self) -> DateTime<Utc> {
         self.scope.clock().to_datetime()
     }
 
     /// Whether the code that runs now is being replayed.
     ///
-    /// Use it for log lines and the like. An orchestrator whose decisions depend on it is not
-    /// deterministic.
+    /// Use it for logging. An orchestrator whose decisions depend on it is not deterministic.
     pub fn is_replaying(&self) -> bool {
         self.scope.is_replaying()
     }
@@ -144,8 +143,8 @@ impl OrchestrationContext {
     /// A unique GUID that is the same in every replay.
     ///
     /// It is derived as in Durable Functions: version 5, from the instance id, the time of the
-    /// episode and a counter. After a continue-as-new the execution id takes the place of the
-    /// instance id, because two executions of an instance may begin at the same time.
+    /// episode and a counter. After a continue-as-new the execution id replaces the instance id,
+    /// because two executions of an instance may begin at the same time.
     pub fn new_guid(&self) -> Uuid {
         const NAMESPACE: Uuid = Uuid::from_u128(0x9e95_2958_5e33_4daf_827f_2fa1_2937_b875);
         let time = self.current_utc_datetime().format("%Y-%m-%dT%H:%M:%S%.6f");
@@ -172,11 +171,11 @@ impl OrchestrationContext {
         chance::fraction(self.random_u64())
     }
 
-    /// Says how far the instance is, for those who ask from outside: whatever has a JSON form, up
-    /// to 16 KB of it. The last word counts, also over [`continue_as_new`](Self::continue_as_new).
+    /// Sets the custom status, which clients can read: any serializable value of up to 16 KiB as
+    /// JSON. The last one set counts, also across [`continue_as_new`](Self::continue_as_new).
     ///
     /// # Errors
-    /// The value has no JSON form, or is too large; what was said before stays.
+    /// If the value cannot be serialized or is too large; the previous status stays.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -274,13 +273,12 @@ impl OrchestrationContext {
         ExternalEventWait::new(Rc::clone(&self.scope), T::NAME, T::codec())
     }
 
-    /// Raises an external event in another instance. Nobody learns whether there is such an
-    /// instance: an event for one that does not exist, or that has ended, is dropped with a warning
-    /// in the log.
+    /// Raises an external event in another instance, without confirmation: an event for an instance
+    /// that does not exist or has ended is dropped with a warning in the log.
     ///
     /// # Errors
-    /// The id breaks a rule, the payload has no JSON form or is too large, or the execution has
-    /// asked for more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)).
+    /// If the id is invalid, the payload cannot be serialized or is too large, or the execution has
+    /// reached its limit of requests ([`max_actions`](crate::client::TaskHubBuilder::max_actions)).
     /// Nothing is sent then.
     #[track_caller]
     #[doc(alias = "signal_external_workflow")]
@@ -315,11 +313,12 @@ impl OrchestrationContext {
         self.scope.request(Box::new(Request { ask, source: Location::caller() }));
     }
 
-    /// Whether code that was changed under running instances is to run.
+    /// Whether to run the new version of code that was changed while instances were running.
     ///
-    /// `true` in an instance that comes here for the first time, which is recorded; in one that
-    /// came past here before the change, `false`: there the old code must run, or its history no
-    /// longer fits. When no instance from before the change is left, the condition can go.
+    /// Returns `true`, and records that, in an instance that reaches this point for the first time.
+    /// Returns `false` in one that passed this point before the change: there the old code must run
+    /// to fit its history. The condition can be removed when no instance from before the change is
+    /// left.
     ///
     /// ```
     /// # use durable::prelude::*;

@@ -1,6 +1,6 @@
-//! Cron patterns: what is wrong with one, and the times that it stands for.
+//! Cron patterns: validation, and the times that a pattern matches.
 //!
-//! A pure function of pattern and time, since the orchestrator of schedules asks it.
+//! Pure functions of pattern and time, because the schedule orchestrator calls them.
 
 use chrono::{DateTime, Timelike, Utc};
 use croner::Cron;
@@ -9,7 +9,7 @@ use croner::parser::{CronParser, Seconds, Year};
 /// The fields of a pattern, with seconds first if there are six.
 const FIELDS: [&str; 6] = ["second", "minute", "hour", "day of month", "month", "day of week"];
 
-/// What is wrong with a pattern, if something is.
+/// Explains what is wrong with an invalid pattern.
 pub(super) fn check(pattern: &str) -> Result<(), String> {
     let fields: Vec<&str> = pattern.split_whitespace().collect();
     let is_nickname = pattern.trim_start().starts_with('@');
@@ -39,7 +39,7 @@ pub(super) fn check(pattern: &str) -> Result<(), String> {
 
 /// The first time at `from` or later.
 pub(super) fn next(pattern: &str, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    // The parser looks at whole seconds, and one that has begun is over.
+    // The parser works on whole seconds; one that has already begun does not count.
     let inclusive = from.nanosecond() == 0;
     parse(pattern).ok()?.find_next_occurrence(&from, inclusive).ok()
 }
@@ -55,7 +55,7 @@ fn parse(pattern: &str) -> Result<Cron, String> {
     parser.parse(pattern).map_err(|error| error.to_string())
 }
 
-/// Which field it is, since the parser does not say: the one that is wrong among stars.
+/// The field that is wrong. The parser does not say, so each field is tried alone among stars.
 fn wrong_field(fields: &[&str]) -> Option<String> {
     let names = &FIELDS[FIELDS.len().checked_sub(fields.len())?..];
     fields.iter().zip(names).enumerate().find_map(|(place, (field, name))| {

@@ -1,15 +1,15 @@
-//! What can be wrong with a schedule, and with what is wanted of one.
+//! Errors of schedules.
 
 use std::time::Duration;
 
 use crate::hub::{HubError, ManageError, StartError};
 use crate::protocol::InvalidInstanceId;
 
-/// A schedule that makes no sense.
+/// The schedule is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSchedule {
-    /// The cron pattern cannot be read, or stands for no time at all.
+    /// The cron pattern is invalid, or never matches.
     #[error("`{}` is no cron pattern: {reason}", .pattern.escape_debug())]
     Cron {
         /// The pattern.
@@ -28,45 +28,45 @@ pub enum InvalidSchedule {
         /// When it would end.
         end_at: chrono::DateTime<chrono::Utc>,
     },
-    /// The prefix cannot begin the id of an instance.
+    /// The prefix is not valid as the beginning of an instance id.
     #[error("the ids of started instances cannot begin with the given prefix")]
     InstanceIdPrefix(#[source] InvalidInstanceId),
-    /// The prefix is too long to leave room for what is added to it.
+    /// The prefix is too long: a tick's time is appended to it.
     #[error(
         "a prefix of {characters} characters is too long for instance ids, where it may have {max}"
     )]
     LongInstanceIdPrefix {
-        /// How many it has.
+        /// Its length in characters.
         characters: usize,
-        /// How many it may have.
+        /// The maximum length.
         max: usize,
     },
-    /// The call says something that is the schedule's to say.
+    /// The call has an option that the schedule sets itself.
     #[error("a call that is scheduled cannot have `{call}`; {instead}")]
     CallOption {
-        /// What the call has.
+        /// The option.
         call: &'static str,
         /// What to write instead.
         instead: &'static str,
     },
 }
 
-/// Something was wanted of a schedule that could not be done. Nothing has changed then.
+/// An operation on a schedule was refused. Nothing has changed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScheduleError {
-    /// The schedule makes no sense.
+    /// The schedule is invalid.
     #[error(transparent)]
     Invalid(#[from] InvalidSchedule),
-    /// The id breaks a rule.
+    /// The id is invalid.
     #[error("the id of a schedule has to follow the rules of instance ids")]
     InvalidId(#[from] InvalidInstanceId),
-    /// The id is too long to leave room for what is added to it.
+    /// The id is too long: a tick's time is appended to it.
     #[error("an id of {characters} characters is too long for a schedule, which may have {max}")]
     IdTooLong {
-        /// How many it has.
+        /// Its length in characters.
         characters: usize,
-        /// How many it may have.
+        /// The maximum length.
         max: usize,
     },
     /// The id is taken.
@@ -75,16 +75,16 @@ pub enum ScheduleError {
          first"
     )]
     AlreadyExists(String),
-    /// There is no such schedule.
+    /// The schedule does not exist.
     #[error("there is no schedule `{0}`")]
     NoSuchSchedule(String),
-    /// It has come to its end, or was ended.
+    /// The schedule has ended.
     #[error("schedule `{0}` has ended; delete it and create it anew")]
     Ended(String),
     /// The orchestration is not registered, or the input cannot be stored.
     #[error(transparent)]
     Start(Box<StartError>),
-    /// What the schedule is told could not be recorded.
+    /// The request to the schedule was refused.
     #[error(transparent)]
     Manage(Box<ManageError>),
     /// The hub could not answer.

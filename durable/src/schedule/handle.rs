@@ -1,4 +1,4 @@
-//! What a client does with a schedule: create, pause, resume, update, delete.
+//! Client operations on a schedule: create, pause, resume, update, delete.
 
 use std::fmt;
 
@@ -13,8 +13,8 @@ use crate::hub::{HubError, InstanceHandle, InstanceQuery, ManageError, StartErro
 use crate::payload::{InvalidPayload, payload};
 use crate::protocol::{InstanceId, Tags};
 
-/// A schedule, seen from outside. It is only a name: dropping it does nothing to the schedule, and
-/// there need not be one.
+/// A client's handle to a schedule. It holds only the id: the schedule need not exist, and dropping
+/// the handle does not affect it.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -52,8 +52,8 @@ pub struct ScheduleHandle {
 }
 
 impl TaskHub {
-    /// Creates a schedule. When this returns, it is durable: it goes on until it ends or is
-    /// deleted, whatever becomes of this process.
+    /// Creates a schedule. When this returns, the schedule is durable: it runs until it ends or is
+    /// deleted, across restarts of the process.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -72,7 +72,7 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// [`ScheduleError::AlreadyExists`]; [`ScheduleError::Invalid`] if the schedule makes no sense;
+    /// [`ScheduleError::AlreadyExists`]; [`ScheduleError::Invalid`] if the schedule is invalid;
     /// [`ScheduleError::InvalidId`] and [`ScheduleError::IdTooLong`]; [`ScheduleError::Start`] if
     /// the orchestration is not registered, its input cannot be stored, or the disk is nearly full.
     pub async fn create_schedule(
@@ -107,7 +107,7 @@ impl TaskHub {
         }
     }
 
-    /// The schedule of this id, whether it exists or not.
+    /// Returns a handle to the schedule with this id, which need not exist.
     ///
     /// # Errors
     /// [`ScheduleError::InvalidId`] and [`ScheduleError::IdTooLong`]: ids of schedules follow the
@@ -118,13 +118,13 @@ impl TaskHub {
         if characters > ID_MAX {
             return Err(ScheduleError::IdTooLong { characters, max: ID_MAX });
         }
-        // By itself too, since the instances that it starts begin with it.
+        // Checked without the prefix too, because the ids of its runs begin with it.
         let id = InstanceId::new(id)?.to_string();
         let instance = self.instance(format!("{ID_PREFIX}{id}"))?;
         Ok(ScheduleHandle { hub: self.clone(), id, instance })
     }
 
-    /// What a schedule starts with this call.
+    /// Checks a call and converts it into what the schedule starts.
     fn check_target(&self, call: NamedCall, used: CallUse) -> Result<Target, ScheduleError> {
         let NamedCall { name, version, input, options } = call;
         options.check(used).map_err(|NoEffect { option, instead }| {
@@ -147,17 +147,17 @@ impl ScheduleHandle {
         &self.id
     }
 
-    /// The instance that is the schedule.
+    /// The instance that drives the schedule.
     pub fn instance(&self) -> &InstanceHandle {
         &self.instance
     }
 
-    /// Finds the instances that the schedule has started, as far as there still are any.
+    /// A query for the instances that the schedule has started and that still exist.
     pub fn runs(&self) -> InstanceQuery {
         InstanceQuery::new().tag(TAG, &self.id)
     }
 
-    /// What the schedule is and how far it is.
+    /// Returns the schedule's definition and progress.
     ///
     /// # Errors
     /// [`ScheduleError::NoSuchSchedule`], or [`ScheduleError::Hub`].
@@ -167,20 +167,21 @@ impl ScheduleHandle {
         found.ok_or_else(|| self.missing())
     }
 
-    /// Lets its ticks pass without a run, until it is [resumed](Self::resume). When this returns,
-    /// it is durable, and so it is with the other ones. One that is paused stays so.
+    /// Pauses the schedule: its ticks are skipped until it is [resumed](Self::resume). When this
+    /// returns, the change is durable, as with the other operations. Pausing a paused schedule has
+    /// no effect.
     ///
     /// # Errors
     /// [`ScheduleError::NoSuchSchedule`], [`ScheduleError::Ended`] or [`ScheduleError::Hub`]. A
-    /// full disk is no reason to refuse this.
+    /// full disk does not prevent it.
     pub async fn pause(&self) -> Result<(), ScheduleError> {
         self.check_exists().await?;
         let paused = self.instance.raise_to_end_work(&Command::Pause).await;
         paused.map_err(|error| self.error(error))
     }
 
-    /// Resumes the schedule with the next tick; ticks that have passed meanwhile are skipped. A
-    /// schedule that is not paused is unaffected.
+    /// Resumes the schedule with the next tick; ticks that passed meanwhile are skipped. Resuming a
+    /// schedule that is not paused has no effect.
     ///
     /// # Errors
     /// As [`pause`](Self::pause); [`ScheduleError::Manage`] with [`ManageError::NoRoom`] while the
@@ -189,13 +190,13 @@ impl ScheduleHandle {
         self.tell(Command::Resume).await
     }
 
-    /// Replaces when it runs, all that was said of that: from now on it has the ticks of the new
-    /// [`Schedule`](crate::schedule::Schedule); with a [`ScheduledCall`] it also runs something
-    /// else. It stays paused if it is, and keeps its count of runs; if nothing is changed, also its
-    /// ticks.
+    /// Replaces the whole recurrence with that of the new [`Schedule`](crate::schedule::Schedule);
+    /// with a [`ScheduledCall`], also what it starts. The schedule stays paused if it is paused,
+    /// and keeps its count of runs. If nothing changes, it also keeps its next tick.
     ///
     /// # Errors
-    /// As [`resume`](Self::resume), and as [`TaskHub::create_schedule`] for what makes no sense.
+    /// As [`resume`](Self::resume), and as [`TaskHub::create_schedule`] for an invalid schedule or
+    /// call.
     pub async fn update(&self, update: impl Into<ScheduleUpdate>) -> Result<(), ScheduleError> {
         let ScheduleUpdate { plan, call } = update.into();
         plan.check()?;
@@ -205,7 +206,8 @@ impl ScheduleHandle {
         self.tell(Command::Update { plan, target }).await
     }
 
-    /// Ends the schedule and removes it; its id may be used again. What it has started goes on.
+    /// Ends the schedule and removes it; its id can be used again. Instances that it has started
+    /// continue.
     ///
     /// # Errors
     /// [`ScheduleError::NoSuchSchedule`] or [`ScheduleError::Hub`].
@@ -215,14 +217,13 @@ impl ScheduleHandle {
         removed.map_err(|error| self.error(error))
     }
 
-    /// The reply comes after the commit of the episode in which the schedule has done what it is
-    /// told.
+    /// Sends a command. The reply arrives after the commit of the episode that carried it out.
     async fn tell(&self, command: Command) -> Result<(), ScheduleError> {
         self.check_exists().await?;
         self.instance.raise(&command).await.map_err(|error| self.error(error))
     }
 
-    /// Whether there is one, and no instance of something else under its id.
+    /// Checks that the schedule exists, and that its id is not that of another kind of instance.
     async fn check_exists(&self) -> Result<(), ScheduleError> {
         match self.instance.status().await {
             Ok(record) if record.name == ENTRY.name => Ok(()),

@@ -1,7 +1,7 @@
-//! The orchestrator that is a schedule: one execution for each tick and each thing it is told.
+//! The orchestrator that drives a schedule: one execution per tick or command.
 //!
-//! What it asks for, and in which order, is in the histories of running schedules: a change here must
-//! fit those.
+//! The histories of running schedules record its requests and their order, so any change here must
+//! fit them.
 
 use chrono::{DateTime, Utc};
 
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::orchestration::{NamedStart, OrchestrationContext, Race2, race};
 use crate::protocol::InstanceId;
 
-/// Waits for its next tick or for what it is told, and begins anew: so its history stays small.
+/// Waits for the next tick or command, then continues as new, so that the history stays small.
 #[crate::orchestrator(name = "durable.Schedule", crate = crate)]
 pub(super) async fn schedule(ctx: &OrchestrationContext, state: State) -> Result<()> {
     let mut state = state;
@@ -29,21 +29,21 @@ pub(super) async fn schedule(ctx: &OrchestrationContext, state: State) -> Result
         },
     };
     let now = ctx.current_utc_datetime();
-    // Also if it was told something: the ticks were there before that, and after a restart both come
-    // at once.
+    // Due ticks come before the command, because they were due before it; after a restart both
+    // arrive at once.
     for tick in state.due(now) {
         ctx.start_named(run_of(&state, ctx.instance_id(), tick)?);
     }
     match told {
         Some(Ok(command)) => state.obey(command, now),
-        // Raised by hand, and not what a handle raises.
+        // Raised by a client directly, not through a handle.
         Some(Err(unreadable)) => tracing::warn!(schedule = %ctx.instance_id(), "{unreadable}"),
         None => {}
     }
     ctx.continue_as_new(schedule(state)).await
 }
 
-/// The instance for a tick: its id follows from the tick, so that no tick runs twice.
+/// The instance for a tick. Its id is derived from the tick, so no tick runs twice.
 fn run_of(state: &State, schedule: &InstanceId, tick: DateTime<Utc>) -> Result<NamedStart> {
     let schedule = id_of(schedule);
     let prefix = state.plan.instance_id_prefix.as_deref().unwrap_or(schedule);

@@ -1,4 +1,4 @@
-//! What schedules there are and how far they are.
+//! Querying schedules and their progress.
 
 use std::fmt;
 
@@ -16,17 +16,17 @@ use crate::protocol::{
 };
 use crate::store::{InstanceFilter, Store, StoreError};
 
-/// Whether a schedule runs what it is to run.
+/// Whether a schedule starts instances at its ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ScheduleStatus {
-    /// It runs at its ticks.
+    /// It starts an instance at each tick.
     Active,
-    /// It lets its ticks pass.
+    /// It skips its ticks.
     Paused,
-    /// It has come to its end, or was ended; nothing will happen any more.
+    /// It has ended; nothing more will happen.
     Ended,
-    /// The instance that is the schedule is [`RuntimeStatus::Suspended`].
+    /// The instance that drives it is [`RuntimeStatus::Suspended`].
     Suspended,
 }
 
@@ -36,43 +36,43 @@ impl fmt::Display for ScheduleStatus {
     }
 }
 
-/// What a schedule is and how far it is.
+/// The definition and progress of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ScheduleDescription {
     /// Its id.
     pub id: String,
-    /// Whether it runs.
+    /// Its status.
     pub status: ScheduleStatus,
-    /// By what it repeats.
+    /// Its recurrence.
     pub recurrence: Recurrence,
     /// There is no tick before this time.
     pub start_at: Option<DateTime<Utc>>,
     /// There is no tick after this time.
     pub end_at: Option<DateTime<Utc>>,
-    /// Whether the last one of missed ticks runs late.
+    /// Whether the last of several missed ticks runs late.
     pub start_immediately_if_late: bool,
-    /// What ids of started instances begin with, if not with the schedule's.
+    /// The id prefix of started instances, if it is not the schedule's id.
     pub instance_id_prefix: Option<String>,
     /// The orchestration that it starts.
     pub orchestration: String,
     /// Its version.
     pub version: Option<String>,
-    /// With which input.
+    /// The input.
     pub input: Json,
-    /// With which tags, beside `durable.schedule`.
+    /// The tags, in addition to `durable.schedule`.
     pub tags: Tags,
     /// When the schedule was created.
     pub created_at: DateTime<Utc>,
-    /// When it has last started something.
+    /// When it last started an instance.
     pub last_run_at: Option<DateTime<Utc>>,
-    /// When it will next start something; none while it is paused, and when it has ended.
+    /// When it will start the next instance; `None` while it is paused and after it has ended.
     pub next_run_at: Option<DateTime<Utc>>,
-    /// How many instances it has started.
+    /// The number of instances it has started.
     pub runs: u64,
 }
 
-/// Which schedules are looked for: those to which all that is said applies.
+/// Selects schedules: those that match all conditions.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -96,28 +96,28 @@ pub struct ScheduleQuery {
 }
 
 impl ScheduleQuery {
-    /// All schedules.
+    /// Selects all schedules.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With an id that begins like this.
+    /// Only schedules whose id begins with this prefix.
     pub fn id_prefix(self, prefix: impl Into<String>) -> Self {
         Self { id_prefix: prefix.into(), ..self }
     }
 
-    /// With this status, or another one that is asked for.
+    /// Only schedules with this status. If called several times, any of the statuses matches.
     pub fn status(mut self, status: ScheduleStatus) -> Self {
         self.statuses.push(status);
         self
     }
 
-    /// How many schedules there are on a page, at most; by default 100.
+    /// The maximum number of schedules on a page; by default 100.
     pub fn page_size(self, schedules: usize) -> Self {
         Self { paging: self.paging.with_size(schedules), ..self }
     }
 
-    /// Only schedules behind this position: the [`next`](Page::next) of the page before.
+    /// Only schedules after this position: the [`next`](Page::next) of the previous page.
     pub fn after(self, token: impl Into<PageToken>) -> Self {
         Self { paging: self.paging.starting_after(token.into()), ..self }
     }
@@ -156,7 +156,7 @@ impl ReadPage for ScheduleQuery {
     }
 }
 
-/// What a store holds of a schedule: how far it is from its record, what it is from its input.
+/// Reads a schedule: its progress from the record, its definition from the input.
 pub(super) fn describe(
     store: &dyn Store,
     id: &InstanceId,
@@ -174,7 +174,7 @@ pub(super) fn describe(
         });
         match input {
             Some(input) => return description(&record, &input).map(Some),
-            // It began anew between the two reads.
+            // It continued as new between the two reads.
             None if looked_at != Some(record.execution_id) => looked_at = Some(record.execution_id),
             None => return Err(StoreError::damaged(format!("`{id}` has no beginning"))),
         }

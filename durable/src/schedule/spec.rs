@@ -1,4 +1,4 @@
-//! What a schedule is told: when its ticks are, and what it starts.
+//! The definition of a schedule: its ticks, and what it starts.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,21 +19,22 @@ pub(super) const ID_MAX: usize = 200;
 /// Times are kept to the microsecond.
 const MICROSECOND: TimeDelta = TimeDelta::microseconds(1);
 
-/// When something is to run again and again: at an interval, or by a cron pattern, in UTC.
+/// A recurrence: an interval or a cron pattern, in UTC.
 ///
-/// Say what is to run with [`of`](Self::of), and give that to
+/// Add what to start with [`of`](Self::of), and pass the result to
 /// [`TaskHub::create_schedule`](crate::TaskHub::create_schedule).
 ///
 /// # Which ticks run
-/// * Each tick that comes while the schedule is active starts one instance, whether or not those
-///   before it have ended.
-/// * A tick that is found up to a minute late runs, because the machine was busy or the process was
-///   restarted quickly. Of ticks that are found together at most the last 60 run, in their order.
-/// * A tick that is found more than a minute late is missed, because the process was down. Missed ticks
-///   are skipped. If all of them were missed, the last one runs at once with
-///   [`start_immediately_if_late`](Self::start_immediately_if_late). Either way the schedule goes on
-///   with the next tick to come.
-/// * Ticks that come while the schedule is paused are skipped.
+/// * Each tick while the schedule is active starts one instance, whether or not earlier ones have
+///   ended.
+/// * A tick that is at most a minute late still runs: the machine was busy, or the process was
+///   restarted quickly. If several such ticks are found together, at most the last 60 of them run,
+///   in order.
+/// * A tick that is more than a minute late is missed: the process was down. Missed ticks are
+///   skipped. If all pending ticks were missed, the last one runs at once with
+///   [`start_immediately_if_late`](Self::start_immediately_if_late). Either way the schedule
+///   continues with the next future tick.
+/// * Ticks while the schedule is paused are skipped.
 ///
 /// ```
 /// use std::time::Duration;
@@ -53,7 +54,7 @@ pub struct Schedule {
     pub(super) plan: Plan,
 }
 
-/// What a schedule repeats by.
+/// How a schedule repeats.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Recurrence {
@@ -63,7 +64,7 @@ pub enum Recurrence {
     Cron(String),
 }
 
-/// A [`Schedule`], as it is recorded.
+/// A [`Schedule`] in its recorded form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Plan {
     pub(super) recurrence: Recurrence,
@@ -73,7 +74,7 @@ pub(super) struct Plan {
     pub(super) instance_id_prefix: Option<String>,
 }
 
-/// A [`Schedule`] with what it runs: made by [`Schedule::of`].
+/// A [`Schedule`] and what it starts; created by [`Schedule::of`].
 #[must_use = "a schedule does nothing until it is created in a hub"]
 #[derive(Clone, Debug)]
 pub struct ScheduledCall {
@@ -81,8 +82,9 @@ pub struct ScheduledCall {
     pub(super) call: NamedCall,
 }
 
-/// What becomes of a schedule with [`ScheduleHandle::update`](crate::schedule::ScheduleHandle::update): made
-/// from a [`Schedule`], which leaves what runs, or from a [`ScheduledCall`], which changes that too.
+/// The change that [`ScheduleHandle::update`](crate::schedule::ScheduleHandle::update) makes: from
+/// a [`Schedule`], which keeps what is started, or from a [`ScheduledCall`], which replaces that
+/// too.
 #[derive(Clone, Debug)]
 pub struct ScheduleUpdate {
     pub(super) plan: Plan,
@@ -99,20 +101,21 @@ pub(super) struct Target {
 }
 
 impl Schedule {
-    /// At this interval, of a second or longer, counted from [`start_at`](Self::start_at) on. Without
-    /// that the first tick is one interval after the schedule is created or updated.
+    /// Repeats at this interval, of at least a second, counted from [`start_at`](Self::start_at).
+    /// Without a start time, the first tick is one interval after the schedule is created or
+    /// updated.
     pub fn every(interval: Duration) -> Self {
         Self::new(Recurrence::Every(interval))
     }
 
-    /// Whenever this cron pattern says so, in UTC.
+    /// Repeats whenever this cron pattern matches, in UTC.
     ///
-    /// A pattern has 5 fields (minute, hour, day of month, month, day of week), or 6 with the second
-    /// in front: numbers, `*`, ranges `1-5`, lists `1,15`, steps `*/10`, names `JAN` and `MON`; Sunday
-    /// is 0 and 7. `L` is the last day of the month, `5L` its last Friday, `MON#2` its second Monday,
-    /// `15W` the working day that is next to the 15th. If day of month and day of week are both
-    /// restricted, a day that fits one of them counts. `@hourly`, `@daily`, `@weekly`, `@monthly` and
-    /// `@yearly` are understood too.
+    /// A pattern has 5 fields (minute, hour, day of month, month, day of week), or 6 with seconds
+    /// in front. Fields are numbers, `*`, ranges `1-5`, lists `1,15`, steps `*/10`, names `JAN` and
+    /// `MON`; Sunday is 0 and 7. `L` is the last day of the month, `5L` its last Friday, `MON#2`
+    /// its second Monday, `15W` the working day nearest to the 15th. If both day of month and day
+    /// of week are restricted, a day that matches either counts. `@hourly`, `@daily`, `@weekly`,
+    /// `@monthly` and `@yearly` are supported, too.
     ///
     /// ```
     /// use durable::schedule::Schedule;
@@ -126,7 +129,7 @@ impl Schedule {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidSchedule::Cron`] says what is wrong with the pattern.
+    /// [`InvalidSchedule::Cron`], which says what is wrong with the pattern.
     pub fn cron(pattern: impl Into<String>) -> Result<Self, InvalidSchedule> {
         let pattern = pattern.into();
         match cron::check(&pattern) {
@@ -147,29 +150,29 @@ impl Schedule {
         }
     }
 
-    /// Has no tick before this time. Of an interval it is the first tick, and where the grid begins.
+    /// Sets the time before which there is no tick. For an interval it is also the first tick.
     pub fn start_at(self, time: DateTime<Utc>) -> Self {
         self.with(|plan| plan.start_at = Some(Timestamp::new(time).to_datetime()))
     }
 
-    /// Has no tick after this time, at which the schedule ends.
+    /// Sets the time after which there is no tick; the schedule then ends.
     pub fn end_at(self, time: DateTime<Utc>) -> Self {
         self.with(|plan| plan.end_at = Some(Timestamp::new(time).to_datetime()))
     }
 
-    /// If ticks were missed, since the process was down or the start lies in the past, runs the last
-    /// of them at once; by default not.
+    /// If ticks were missed, because the process was down or the start lies in the past, runs the
+    /// last of them at once. Off by default.
     pub fn start_immediately_if_late(self, start: bool) -> Self {
         self.with(|plan| plan.start_immediately_if_late = start)
     }
 
-    /// What ids of started instances begin with; by default the schedule's id. Behind it comes the
-    /// tick's time, as in `nightly-20260104T030000Z`. A prefix should be one schedule's alone.
+    /// Sets the id prefix of started instances; by default the schedule's id. The tick's time is
+    /// appended, as in `nightly-20260104T030000Z`. No other schedule should use the same prefix.
     pub fn instance_id_prefix(self, prefix: impl Into<String>) -> Self {
         self.with(|plan| plan.instance_id_prefix = Some(prefix.into()))
     }
 
-    /// With what is to run: a call of an orchestration, whose input is recorded now.
+    /// Sets what to start: a call of an orchestration, whose input is recorded now.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -183,8 +186,8 @@ impl Schedule {
         self.of_named(call)
     }
 
-    /// As [`of`](Self::of), by the name of the orchestration. A call that names no version is of the
-    /// one that is newest when the schedule is created or updated.
+    /// As [`of`](Self::of), by the name of the orchestration. A call without a version uses the
+    /// newest one registered when the schedule is created or updated.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -236,7 +239,7 @@ impl fmt::Display for Recurrence {
 }
 
 impl Plan {
-    /// What the type does not say.
+    /// Checks what the type system cannot.
     pub(super) fn check(&self) -> Result<(), InvalidSchedule> {
         if let Recurrence::Every(interval) = self.recurrence
             && interval < INTERVAL_MIN
@@ -260,7 +263,7 @@ impl Plan {
 
     /// The first tick at `from` or later; `since` is when the plan was made.
     pub(super) fn first(&self, since: DateTime<Utc>, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        // A tick at the moment at which the plan is made is over.
+        // A tick at the very moment at which the plan is made does not count.
         let begins = self.start_at.unwrap_or_else(|| after(since));
         let from = from.max(begins);
         let tick = match &self.recurrence {
@@ -273,7 +276,7 @@ impl Plan {
         tick.filter(|tick| self.end_at.is_none_or(|end| *tick <= end))
     }
 
-    /// The last tick at `until` or earlier, given one that is.
+    /// The last tick at `until` or earlier, given an earlier or equal tick.
     pub(super) fn last(
         &self,
         since: DateTime<Utc>,
@@ -292,7 +295,7 @@ impl Plan {
     }
 }
 
-/// The next moment that can be told from this one.
+/// The next representable moment.
 pub(super) fn after(time: DateTime<Utc>) -> DateTime<Utc> {
     time.checked_add_signed(MICROSECOND).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
@@ -313,7 +316,7 @@ impl Grid {
         divide(i128::from(time.timestamp_micros()) - self.origin, self.step)
     }
 
-    /// None beyond all calendars.
+    /// `None` if the time is beyond the calendar.
     fn time(&self, steps: i128) -> Option<DateTime<Utc>> {
         let micros = self.origin.checked_add(self.step.checked_mul(steps)?)?;
         DateTime::from_timestamp_micros(i64::try_from(micros).ok()?)

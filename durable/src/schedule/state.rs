@@ -1,4 +1,4 @@
-//! What a schedule makes of the time and of what it is told: a value, and pure functions of it.
+//! How a schedule reacts to time and to commands: a value, and pure functions of it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,30 +7,31 @@ use super::query::ScheduleStatus;
 use super::spec::{Plan, Target, after};
 use crate::protocol::Json;
 
-/// How late a tick may be found to count as in time: for a busy machine, and for a quick restart.
+/// A tick that is found at most this late is on time: the machine was busy, or the process
+/// restarted quickly.
 const GRACE: TimeDelta = TimeDelta::minutes(1);
 
-/// How many ticks that are found at once run, at most: the last ones of them.
+/// The maximum number of late ticks that run together: the last ones.
 const TICKS_AT_ONCE: usize = 60;
 
-/// All that a schedule knows: the input of each of its executions.
+/// The state of a schedule: the input of each of its executions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) plan: Plan,
     pub(super) target: Target,
     pub(super) paused: bool,
-    /// When the plan was made; none before the first execution.
+    /// When the plan was made; `None` before the first execution.
     pub(super) since: Option<DateTime<Utc>>,
     /// The last tick that ran.
     pub(super) last_tick: Option<DateTime<Utc>>,
     /// When it ran.
     pub(super) last_run_at: Option<DateTime<Utc>>,
-    /// None while it is paused, and if there is none.
+    /// `None` while it is paused, and if there is no next tick.
     pub(super) next_run_at: Option<DateTime<Utc>>,
     pub(super) runs: u64,
 }
 
-/// What somebody wants of a schedule: the external event `durable.schedule`.
+/// A command to a schedule: the payload of the external event `durable.schedule`.
 #[crate::event(name = "durable.schedule", crate = crate)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Command {
@@ -50,7 +51,7 @@ pub(super) struct Progress {
     pub(super) runs: u64,
 }
 
-/// For what a schedule waits, beside what it may be told.
+/// What a schedule waits for, besides commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
     Until(DateTime<Utc>),
@@ -72,7 +73,7 @@ impl State {
         }
     }
 
-    /// The first time, finds the first tick, which lies in the past if the start does.
+    /// In the first execution, finds the first tick, which lies in the past if the start does.
     pub(super) fn begin(&mut self, now: DateTime<Utc>) {
         if self.since.is_none() {
             self.since = Some(now);
@@ -89,10 +90,10 @@ impl State {
         }
     }
 
-    /// The ticks to run now; the next one is set.
+    /// Returns the ticks to run now, and sets the next one.
     ///
-    /// Ticks that are found within the grace run each, at most [`TICKS_AT_ONCE`]. If all are older,
-    /// they were missed.
+    /// Ticks within the grace period all run, at most [`TICKS_AT_ONCE`]. If all are older, they
+    /// were missed.
     pub(super) fn due(&mut self, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
         let due = self.next_run_at.filter(|due| *due <= now);
         let (Some(first), Some(since)) = (due, self.since) else { return Vec::new() };
@@ -120,14 +121,15 @@ impl State {
         ticks
     }
 
-    /// Does what it is told, once what was due before that is done.
+    /// Carries out a command, after everything that was due before it.
     pub(super) fn obey(&mut self, command: Command, now: DateTime<Utc>) {
         match command {
             Command::Pause => self.paused = true,
             Command::Resume if !self.paused => return,
             Command::Resume => self.paused = false,
             Command::Update { plan, target } => {
-                // What is updated to what it is, as by a program that starts, keeps its grid.
+                // An update that changes nothing keeps the ticks: programs may send one at every
+                // start.
                 if self.plan != *plan {
                     self.plan = *plan;
                     self.since = Some(now);
@@ -142,7 +144,7 @@ impl State {
         self.next_run_at = next.filter(|_| !self.paused);
     }
 
-    /// How far it is, as JSON; `over` if it has ended.
+    /// The progress as JSON; `over` if the schedule has ended.
     pub(super) fn progress(&self, over: bool) -> Json {
         let status = match (over, self.paused) {
             (true, _) => ScheduleStatus::Ended,

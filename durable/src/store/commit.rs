@@ -1,4 +1,4 @@
-//! What is written at once, and what a new owner of a partition finds.
+//! What is committed at once, and what a new owner of a partition is given.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,12 +10,12 @@ use crate::protocol::{
     ExecutionId, HistoryEvent, InstanceId, InstanceRecord, MessageId, PartitionId, TaskMessage,
 };
 
-/// How often a partition has been claimed. A commit under an old epoch is refused (fenced).
+/// How often a partition has been claimed. A commit under an old epoch is rejected (fenced).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 
-/// A group of episodes and messages that is written at once.
+/// A group of episodes and messages that is committed at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Commit {
@@ -25,14 +25,14 @@ pub struct Commit {
     pub episodes: Vec<EpisodeWrite>,
     /// Instances to remove with their histories. None of them may have an episode in this commit.
     pub purged: Vec<(PartitionId, InstanceId)>,
-    /// Messages to remove, since they have taken effect. Their partitions must be owned.
+    /// Messages that have taken effect and are removed. Their partitions must be owned.
     pub consumed: Vec<(PartitionId, MessageId)>,
     /// Messages to any partitions, in order.
     pub messages: Vec<(PartitionId, TaskMessage)>,
 }
 
 impl Commit {
-    /// A commit by the owner of these partitions, with nothing in it yet.
+    /// An empty commit by the owner of these partitions.
     ///
     /// ```
     /// use durable::protocol::PartitionId;
@@ -45,7 +45,7 @@ impl Commit {
         Self { owners, ..Self::default() }
     }
 
-    /// Whether there is nothing to write.
+    /// Whether there is nothing to commit.
     pub fn is_empty(&self) -> bool {
         let Self { owners: _, episodes, purged, consumed, messages } = self;
         episodes.is_empty() && purged.is_empty() && consumed.is_empty() && messages.is_empty()
@@ -153,11 +153,11 @@ impl EpisodeWrite {
     }
 }
 
-/// What a new owner of a partition finds.
+/// What a new owner of a partition is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PartitionState {
-    /// Instances whose record says that they are [active](InstanceRecord::active).
+    /// Instances whose record is marked [active](InstanceRecord::active).
     pub active: Vec<InstanceId>,
     /// One past the position of the last message. A new owner reads the unconsumed
     /// [`messages`](super::Store::messages) below it; later ones have this position or a greater one.

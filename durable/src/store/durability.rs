@@ -1,23 +1,23 @@
-//! When a commit counts as written.
+//! When a commit counts as durable.
 
 use std::time::Duration;
 
-/// When a commit counts as written: only then do its activities begin, are its messages delivered and
-/// its clients answered.
+/// When a commit counts as durable: only then do its activities begin, are its messages delivered
+/// and its clients answered.
 ///
-/// In either case a commit is atomic, and a crash loses commits from the end only: what it leaves is a
-/// prefix of the commit order.
+/// In either case a commit is atomic, and a crash loses commits only from the end: what remains is
+/// a prefix of the commit order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// When it is on the disk. A crash of the process, of the machine or a power cut loses nothing
-    /// that was acknowledged.
+    /// When it is on disk. Neither a crash of the process or the machine nor a power failure loses
+    /// acknowledged data.
     #[default]
     Immediate,
-    /// When the operating system has it; it is on the disk within about this time.
+    /// When the operating system has it; it reaches the disk within about this time.
     ///
-    /// A crash of the process loses nothing. A crash of the machine or a power cut may lose what was
-    /// acknowledged within this time before it. Then:
+    /// A crash of the process loses nothing. A crash of the machine or a power failure may lose
+    /// data acknowledged within this time before it. Then:
     /// - an instance whose start was acknowledged may be missing, a raised event may be lost, and a
     ///   result that was reported may be computed again;
     /// - an activity whose result is lost runs again although its external effects have happened, and

@@ -1,4 +1,4 @@
-//! What a store could not do, and whether the same call may succeed later.
+//! Errors of a store, and whether the same call may succeed later.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -9,11 +9,11 @@ use std::sync::Arc;
 use crate::protocol::codec::CodecError;
 use crate::protocol::{FORMAT_VERSION, InstanceId, PartitionId};
 
-/// A store could not do what it was asked for.
+/// A call to a store failed.
 ///
-/// A store outside this crate reports what its database or driver says with
-/// [`backend`](Self::backend) and [`unavailable`](Self::unavailable), and what it finds unreadable
-/// with [`damaged`](Self::damaged) or a [`CodecError`].
+/// A store outside this crate reports errors of its database or driver with
+/// [`backend`](Self::backend) and [`unavailable`](Self::unavailable), and unreadable data with
+/// [`damaged`](Self::damaged) or a [`CodecError`].
 ///
 /// ```
 /// use durable::store::StoreError;
@@ -33,7 +33,7 @@ pub enum StoreError {
     InUse {
         /// The folder.
         path: PathBuf,
-        /// The process that has it open, if it left its number.
+        /// The process that has it open, if known.
         owner: Option<u32>,
     },
     /// The commit names partitions that another owner has claimed since, or touches partitions that
@@ -50,7 +50,7 @@ pub enum StoreError {
     OutOfOrder {
         /// The instance.
         instance: InstanceId,
-        /// How many events there are.
+        /// The number of stored events.
         found: u64,
         /// Where the episode begins.
         expected: u64,
@@ -67,14 +67,14 @@ pub enum StoreError {
          newer release"
     )]
     UnknownFormat {
-        /// What has the format: a folder, a database, a record.
+        /// The folder, database or record that has the format.
         location: String,
         /// The format that was found.
         found: u8,
         /// The newest format that this release knows.
         known: u8,
     },
-    /// The disk is so nearly full that a write might not complete.
+    /// The disk is so full that a write might not complete.
     #[error(
         "the disk of `{}` has {available} bytes left, and {needed} are needed; free some space",
         .path.display()
@@ -87,7 +87,7 @@ pub enum StoreError {
         /// How many must be free.
         needed: u64,
     },
-    /// What is stored is not what was written.
+    /// Stored data is not what was written.
     #[error("the store is damaged: {what}; {remedy}")]
     Damaged {
         /// What was found, and where.
@@ -95,12 +95,12 @@ pub enum StoreError {
         /// What to do about it.
         remedy: Cow<'static, str>,
     },
-    /// The commit log is not what was written: something that was acknowledged is missing.
+    /// The commit log is damaged: acknowledged data is missing.
     #[error("`{}` is damaged at byte {offset}: {what}; {remedy}", .file.display())]
     LogDamaged {
         /// The file, or the folder of the log if a file is missing.
         file: PathBuf,
-        /// Where in the file.
+        /// The offset in the file.
         offset: u64,
         /// What was found.
         what: String,
@@ -110,16 +110,16 @@ pub enum StoreError {
     /// The store was opened for reading only.
     #[error("the store was opened for reading only; open it for writing")]
     ReadOnly,
-    /// The operating system refused.
+    /// A system call failed.
     #[error("{doing}")]
     Io {
         /// What was being done.
         doing: String,
-        /// What the system said.
+        /// The error of the system.
         source: Arc<io::Error>,
     },
-    /// The operating system lacks something for now: file descriptors, memory, disk space. Nothing
-    /// was changed.
+    /// The system temporarily lacks a resource: file descriptors, memory, disk space. Nothing was
+    /// changed.
     #[error(
         "{doing}, since the system lacks descriptors, memory or disk space for now; close what is not \
          needed, or raise the limit or quota"
@@ -127,23 +127,23 @@ pub enum StoreError {
     Exhausted {
         /// What was being done.
         doing: String,
-        /// What the system said.
+        /// The error of the system.
         source: Arc<io::Error>,
     },
-    /// What the store is built on (a database, a driver, a service) reported an error.
+    /// The back end (a database, a driver, a service) reported an error.
     #[error("{doing}")]
     Backend {
         /// What was being done.
         doing: String,
-        /// What the back end said.
+        /// The error of the back end.
         source: Arc<dyn Error + Send + Sync>,
     },
-    /// What the store is built on cannot be reached, or is too busy, for now. Nothing was changed.
+    /// The back end cannot be reached or is too busy for now. Nothing was changed.
     #[error("{doing}; try again when the back end of the store is available")]
     Unavailable {
         /// What was being done.
         doing: String,
-        /// What the back end said.
+        /// The error of the back end.
         source: Arc<dyn Error + Send + Sync>,
     },
     /// The folder of an open store was moved, removed or replaced by another.
@@ -152,18 +152,18 @@ pub enum StoreError {
          put it back and reopen the store", .path.display()
     )]
     FolderMoved {
-        /// The folder or file that is no longer there.
+        /// The folder or file that is gone.
         path: PathBuf,
     },
-    /// The store panicked, which no store should do.
+    /// The store panicked, which is a bug in it.
     #[error(
         "the store panicked while {doing}: {panic}; its state in memory may be wrong: report the \
          panic to the author of the store, and reopen it"
     )]
     Panicked {
-        /// What it was asked for.
+        /// The call that panicked.
         doing: String,
-        /// What the panic said, and where it happened.
+        /// The panic's message and location.
         panic: String,
     },
     /// An earlier write failed, so it is uncertain what is durable until the store is reopened.
@@ -171,7 +171,7 @@ pub enum StoreError {
         "an earlier write failed ({cause}); nothing more is accepted until the store is reopened"
     )]
     Poisoned {
-        /// What had failed.
+        /// The earlier error.
         cause: String,
     },
 }
@@ -179,7 +179,7 @@ pub enum StoreError {
 impl StoreError {
     const REMEDY: &str = "keep a copy of what is stored, then restore a backup";
 
-    /// Another owner has claimed this partition.
+    /// Another owner has claimed these partitions.
     ///
     /// ```
     /// use durable::protocol::PartitionId;
@@ -192,7 +192,7 @@ impl StoreError {
         Self::Fenced { partitions: partitions.into_iter().collect() }
     }
 
-    /// What is stored cannot be what was written. `what` says what was found, and where.
+    /// Stored data cannot be what was written. `what` says what was found, and where.
     ///
     /// ```
     /// use durable::store::StoreError;
@@ -204,7 +204,7 @@ impl StoreError {
         Self::Damaged { what: what.into(), remedy: Cow::Borrowed(Self::REMEDY) }
     }
 
-    /// The operating system refused, and it is not certain that nothing was changed.
+    /// A system call failed, and something may have been changed.
     ///
     /// ```
     /// use durable::store::StoreError;
@@ -249,11 +249,11 @@ impl StoreError {
         Self::Unavailable { doing: doing.into(), source: Arc::from(source.into()) }
     }
 
-    /// Whether the same call may succeed later: nothing was changed, and the cause may go away.
+    /// Whether the same call may succeed later: nothing was changed, and the cause may pass.
     ///
-    /// The hub does not repeat a call because of this. A store that can wait does so itself, and
-    /// returns such an error when it is told to [give up](super::Store::give_up). Callers of the hub
-    /// can use it to decide whether to ask again.
+    /// The hub does not retry because of this. A store that can wait does so itself, and returns
+    /// such an error when it is told to [give up](super::Store::give_up). Callers of the hub can
+    /// use it to decide whether to retry.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::DiskFull { .. } | Self::Exhausted { .. } | Self::Unavailable { .. } => true,
@@ -273,8 +273,8 @@ impl StoreError {
         }
     }
 
-    /// An error that says that a newer release wrote `location`, if `found` is newer than the
-    /// formats that this release knows. A store asks with [`HubRecord::format`] when it is opened.
+    /// Returns an error if `found` is newer than the formats that this release knows: a newer
+    /// release wrote `location`. A store checks [`HubRecord::format`] when it is opened.
     ///
     /// [`HubRecord::format`]: crate::protocol::HubRecord::format
     ///
@@ -304,7 +304,7 @@ impl From<CodecError> for StoreError {
     }
 }
 
-/// Where a folder is open, for messages.
+/// Names the process that has a folder open, for error texts.
 pub(crate) fn in_process(owner: Option<u32>) -> String {
     match owner {
         Some(pid) if pid == std::process::id() => format!(" in this process ({pid})"),

@@ -1,4 +1,4 @@
-//! Where a task hub keeps its histories and messages.
+//! The storage of a task hub: histories, messages and records.
 //!
 //! [`Store`] is the boundary. A store makes no ids, reads no clock and knows nothing of orchestrations.
 //! [`MemoryStore`] is the reference implementation; [`SledStore`] keeps a hub in a folder.
@@ -42,7 +42,7 @@ use crate::protocol::{
     Timestamp,
 };
 
-/// Where a task hub keeps its histories and messages.
+/// The storage of a task hub.
 ///
 /// # Contract
 /// Each point is a test of the same name in `durable::testing::conformance` (feature `testing`),
@@ -91,7 +91,7 @@ use crate::protocol::{
 /// Methods are called from several threads at once and may block: the hub never calls them on a
 /// thread of an async runtime. A store in another process simply waits for each answer.
 pub trait Store: Send + Sync + fmt::Debug + 'static {
-    /// Creates the hub if there is none, and returns the record that is stored.
+    /// Creates the hub if it does not exist, and returns the stored record.
     ///
     /// # Errors
     /// The store failed, or holds a format that this release does not know.
@@ -103,7 +103,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// The store failed.
     fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError>;
 
-    /// What a new owner of a partition has to know.
+    /// Returns what a new owner of a partition needs.
     ///
     /// # Errors
     /// The store failed.
@@ -179,9 +179,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         from: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError>;
 
-    /// Whether there is room for new work. The hub asks before it accepts any. Running work continues
-    /// in any case, so a store must refuse while it still has room for that. The default never
-    /// refuses.
+    /// Checks whether there is room for new work. The hub asks before it accepts any. Running work
+    /// continues in any case, so a store must refuse while it still has room for that. The default
+    /// never refuses.
     ///
     /// # Errors
     /// [`StoreError::DiskFull`]; [`StoreError::Exhausted`] or [`StoreError::Unavailable`] while commits
@@ -190,8 +190,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         Ok(())
     }
 
-    /// How much memory and disk the store uses, if it knows. With the feature `metrics` the hub asks
-    /// after each commit.
+    /// The memory and disk usage, if the store knows. With the feature `metrics` the hub asks after
+    /// each commit.
     fn usage(&self) -> Usage {
         Usage::default()
     }

@@ -1,10 +1,12 @@
 //! The stream of lifecycle events of instances.
 //!
 //! Rules:
-//! 1. An event is sent when it is durable, and before those who wait for the instance are answered.
-//! 2. The events of an instance come in the order in which they happened.
-//! 3. Nobody waits for a slow subscriber: it misses events, and is told how many.
-//! 4. Where nobody is subscribed, no event is made.
+//! 1. An event is sent once it is durable, before the clients that wait for the instance are
+//!    answered.
+//! 2. The events of an instance are sent in the order in which they happened.
+//! 3. A slow subscriber never blocks the hub: it misses events, and receives the number of missed
+//!    ones.
+//! 4. Without subscribers no event is built.
 
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -18,24 +20,25 @@ use crate::protocol::{
     EventKind, ExecutionId, HistoryEvent, InstanceRecord, RuntimeStatus, Timestamp,
 };
 
-/// How many events are kept for a subscriber that is behind.
+/// The number of events buffered for a slow subscriber.
 const EVENTS_KEPT: usize = 4096;
 
-/// Where events come from. The hub's threads own it, so that subscribers see the end of them.
+/// The source of lifecycle events. The hub's threads own it, so subscribers see the channel close
+/// when they end.
 #[derive(Debug, Default)]
 pub(crate) struct Lifecycle {
-    /// None until somebody subscribes, since it sets aside room for all that it may keep.
+    /// Empty until the first subscription, because the channel allocates its whole buffer.
     sender: OnceLock<broadcast::Sender<LifecycleEvent>>,
 }
 
-/// What observers are told once the write that it follows from is durable.
+/// What to send once the write that caused it is durable.
 #[derive(Debug)]
 pub(crate) enum Notice {
     Event(Box<LifecycleEvent>),
     Line(Box<Line>),
 }
 
-/// Where subscribers find it.
+/// The handle through which clients subscribe.
 pub(crate) type LifecycleSource = Weak<Lifecycle>;
 
 /// An instance as it was before a write.
@@ -53,8 +56,7 @@ impl Before {
         Self { is_new, status, execution_id: record.execution_id }
     }
 
-    /// Whether a write of this instance changes nothing that observers are told of. True of most
-    /// writes.
+    /// Whether a write of this instance has nothing to report, which is true of most writes.
     fn is_as(self, record: &InstanceRecord) -> bool {
         let Self { is_new, status, execution_id } = self;
         !is_new
@@ -64,7 +66,7 @@ impl Before {
             && record.suspension.is_none()
     }
 
-    /// What has happened since, in order.
+    /// The changes since then, in order.
     fn until(self, record: &InstanceRecord) -> impl Iterator<Item = LifecycleKind> {
         let (before, after) = (self.status, record.runtime_status);
         let resumed = before == RuntimeStatus::Suspended
@@ -82,7 +84,7 @@ impl Before {
         [
             self.is_new.then_some(LifecycleKind::Started),
             resumed.then_some(LifecycleKind::Resumed),
-            // Nothing else is ever written of what has ended.
+            // An instance that has ended is only written again by a rewind.
             before.is_finished().then_some(LifecycleKind::Rewound),
             anew.then_some(LifecycleKind::ContinuedAsNew),
             stopped,
@@ -102,8 +104,8 @@ impl Lifecycle {
         metrics::COUNTS_LIFECYCLE || self.sender.get().is_some_and(has_subscribers)
     }
 
-    /// What a write of an instance tells and logs, once it is durable. `failed` are the attempts
-    /// that failed in it and are tried again.
+    /// What a write of an instance reports and logs, once it is durable. `failed` are its failed
+    /// attempts that will be retried.
     pub(crate) fn changes(
         &self,
         before: Before,
@@ -128,7 +130,7 @@ impl Lifecycle {
         notices
     }
 
-    /// What one thing that happens to an instance tells, once it is durable.
+    /// What a single change of an instance reports, once it is durable.
     pub(crate) fn change(
         &self,
         record: &InstanceRecord,
@@ -139,7 +141,7 @@ impl Lifecycle {
         self.is_wanted().then(|| Notice::event(record, kind, at, reason))
     }
 
-    /// Tells observers: what the notice follows from is durable.
+    /// Sends the event: the write that caused it is durable.
     pub(crate) fn notify(&self, notice: Notice) {
         let event = match notice {
             Notice::Line(line) => return line.tell(),
@@ -147,7 +149,7 @@ impl Lifecycle {
         };
         metrics::lifecycle(&event);
         if let Some(sender) = self.sender.get() {
-            // Nobody may be subscribed any more.
+            // The last subscriber may have gone.
             let _ = sender.send(event);
         }
     }
@@ -168,7 +170,7 @@ impl Notice {
     }
 }
 
-/// Why this happened to an instance, as the events say that it was written with.
+/// The reason for this change, from the events that were written with it.
 fn reason<'a>(
     kind: LifecycleKind,
     record: &'a InstanceRecord,
@@ -198,7 +200,7 @@ fn reason<'a>(
     }
 }
 
-/// Where events come from, and where subscribers find that.
+/// The source of events, and the handle for subscribers.
 pub(crate) fn lifecycle() -> (Arc<Lifecycle>, LifecycleSource) {
     let lifecycle = Arc::new(Lifecycle::default());
     let source = Arc::downgrade(&lifecycle);

@@ -1,10 +1,11 @@
 //! The log lines about instances and about the hub itself.
 //!
 //! Rules:
-//! 1. A line about an instance is an effect of a write: it is logged once, when what it tells is
-//!    durable. So no replay, no eviction and no second opening of the store logs it again.
-//! 2. No line holds an input, an output or another value. The text of an error is its author's.
-//! 3. An episode in which nothing failed makes no line.
+//! 1. A line about an instance is an effect of a write: it is logged once, when what it reports is
+//!    durable. So no replay, eviction or reopening logs it again.
+//! 2. No line contains an input, an output or another value. Error texts are logged: their author
+//!    decides what they contain.
+//! 3. An episode in which nothing failed logs nothing.
 //!
 //! `docs/observability.md` lists the lines and their fields.
 
@@ -24,19 +25,19 @@ use crate::protocol::{EventKind, HistoryEvent, InstanceId, InstanceRecord, Suspe
 use crate::registry::Registry;
 use crate::store::{InstanceFilter, Store};
 
-/// How many bytes of an error's text or of a reason are logged.
+/// The maximum number of bytes of an error text or reason in a line.
 const TEXT_MAX: usize = 1024;
-/// How many instances are looked at when a hub is opened, to count the unfinished ones.
+/// The maximum number of instances read at opening to count the unfinished ones.
 const COUNTED_MAX: usize = 10_000;
 const PAGE: usize = 1000;
 
-/// Something that has happened to an instance and is logged.
+/// A log line about an instance.
 #[derive(Debug)]
 pub(crate) struct Line {
     instance_id: InstanceId,
     /// Name of its orchestration, or of what it called.
     name: Cow<'static, str>,
-    /// Why.
+    /// The reason.
     text: String,
     what: What,
 }
@@ -49,7 +50,7 @@ enum What {
         next_attempt_at: Timestamp,
     },
     Failed,
-    /// With the code of the report; none if a client wants it.
+    /// With the code of the report; `None` if a client suspended it.
     Suspended(Option<String>),
     Resumed,
 }
@@ -60,7 +61,7 @@ impl Line {
         Self { instance_id: record.instance_id.clone(), name, text: cut(text), what }
     }
 
-    /// What the events of a write tell of the attempts that failed in it.
+    /// The lines for the failed attempts that the events of a write record.
     pub(crate) fn of_attempts(
         record: &InstanceRecord,
         failed: Vec<FailedAttempt>,
@@ -82,8 +83,8 @@ impl Line {
         })
     }
 
-    /// Whether a change of this kind is logged. A suspension is logged by
-    /// [`of_suspension`](Self::of_suspension), since its report may change while it lasts.
+    /// Whether a change of this kind is logged here. A suspension is logged by
+    /// [`of_suspension`](Self::of_suspension), because its report may change while it lasts.
     pub(crate) fn is_of(kind: LifecycleKind) -> bool {
         matches!(kind, LifecycleKind::Failed | LifecycleKind::Resumed)
     }
@@ -102,8 +103,8 @@ impl Line {
         Some(Self::new(record, reason.unwrap_or_default(), what))
     }
 
-    /// What a write tells that suspends an instance, or finds another reason to keep it suspended.
-    /// One that only records what came in for a suspended instance tells nothing.
+    /// The line of a write that suspends an instance, or changes the reason for its suspension. A
+    /// write that only records what arrived for a suspended instance has none.
     pub(crate) fn of_suspension(record: &InstanceRecord, events: &[HistoryEvent]) -> Option<Self> {
         let suspension = record.suspension.as_ref()?;
         let is_new =
@@ -115,7 +116,7 @@ impl Line {
         })
     }
 
-    /// It is durable.
+    /// Logs the line; what it reports is durable.
     pub(crate) fn tell(self) {
         let Self { instance_id: instance, name, text, what } = self;
         match what {
@@ -145,8 +146,8 @@ impl Line {
     }
 }
 
-/// The report of a suspension as it is logged. That of DURABLE0104 shows what two runs asked for with
-/// the values, so only its first line is logged.
+/// The report of a suspension without values: a report of DURABLE0104 quotes the values of both
+/// runs, so only its first line is logged.
 fn without_values<'a>(suspension: &Suspension, report: &'a str) -> &'a str {
     match suspension.code.as_deref() {
         Some("DURABLE0104") => report.lines().next().unwrap_or_default(),
@@ -162,12 +163,12 @@ fn cut(text: &str) -> String {
     format!("{kept}.. ({} bytes in all)", text.len())
 }
 
-/// Where a hub is kept: a folder, or a store that the program gave.
+/// Where a hub is stored: a folder, or a store given by the program.
 #[derive(Debug)]
 pub(crate) enum Kept {
     #[cfg(feature = "sled")]
     Folder(PathBuf),
-    /// With the name of the store's type.
+    /// The name of the store's type.
     Store(String),
 }
 
@@ -181,8 +182,8 @@ impl Kept {
         }
     }
 
-    /// A store that the program gave. Its `Debug` begins with the name of its type; nothing behind the
-    /// name is formatted.
+    /// A store given by the program. Its `Debug` output begins with the name of its type;
+    /// formatting stops after the name.
     pub(crate) fn in_store(store: &dyn Store) -> Self {
         struct Name(String);
 
@@ -200,7 +201,7 @@ impl Kept {
         }
 
         let mut name = Name(String::new());
-        // It ends with an error as soon as the name does.
+        // The writer returns an error as soon as the name is complete.
         panics::shield(|| {
             let _ = write!(name, "{store:?}");
         });
@@ -208,7 +209,7 @@ impl Kept {
     }
 }
 
-/// A hub is open: nothing of it has run yet.
+/// Logs that the hub is open, before anything of it runs.
 pub(crate) fn opened(kept: &Kept, partitions: usize, store: &dyn Store, registry: &Registry) {
     let (path, kind) = kept.fields();
     let [orchestrators, activities, entities] = registry.counts();
@@ -226,7 +227,8 @@ pub(crate) fn opened(kept: &Kept, partitions: usize, store: &dyn Store, registry
     );
 }
 
-/// A hub was shut down; so many activities and entities were running when that began.
+/// Logs that the hub was shut down; `running` are the activities and entities that were running
+/// when the shutdown began.
 pub(crate) fn stopped(kept: &Kept, running: (usize, usize), report: &ShutdownReport) {
     let ((path, kind), (activities, entities)) = (kept.fields(), running);
     let path = path.map(display);
@@ -244,8 +246,8 @@ pub(crate) fn stopped(kept: &Kept, running: (usize, usize), report: &ShutdownRep
     }
 }
 
-/// How many instances have not ended, among the first [`COUNTED_MAX`]. None if the store fails, which
-/// the hub finds out by itself.
+/// The number of unfinished instances among the first [`COUNTED_MAX`]. `None` if the store fails,
+/// which the hub will notice itself.
 fn unfinished(store: &dyn Store) -> Option<String> {
     let (mut seen, mut unfinished, mut after) = (0, 0, None);
     loop {

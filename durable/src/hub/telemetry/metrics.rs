@@ -1,9 +1,9 @@
-//! What is counted and measured: one function for each measurement, by the `metrics` facade.
+//! Metrics: one function for each measurement, through the `metrics` facade.
 //!
-//! Whatever is counted of instances is counted when it is durable, so no replay and no crash counts
-//! it twice. A recorder is user code: one that panics loses what it was told, and nothing else
-//! (`panics.rs`). `docs/observability.md` lists names, labels and units. Without the feature
-//! `metrics`, `no_metrics.rs` stands here.
+//! Instances are counted once their change is durable, so neither a replay nor a crash counts them
+//! twice. A recorder is user code: if it panics, only that measurement is lost (`panics.rs`).
+//! `docs/observability.md` lists names, labels and units. Without the feature `metrics`,
+//! `no_metrics.rs` replaces this file.
 
 use std::time::Instant;
 
@@ -15,10 +15,10 @@ use crate::panics;
 use crate::protocol::{EventKind, FailureDetails, HistoryEvent, Json, PartitionId, RuntimeStatus};
 use crate::store::{Commit, InstanceFilter, Store, StoreError, Usage};
 
-/// Whether lifecycle events are wanted even if nobody is subscribed to them.
+/// Whether lifecycle events are needed even without subscribers.
 pub(crate) const COUNTS_LIFECYCLE: bool = true;
 
-/// Since when something goes on.
+/// Measures an elapsed time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(Instant);
 
@@ -83,7 +83,7 @@ const HISTOGRAMS: [(&str, Unit, &str); 9] = [
     ("durable_commit_events", Unit::Count, "History events in one commit"),
 ];
 
-/// A hub is opened: what it holds is counted once, by reading every record.
+/// Initializes the gauges of a hub that is opened, by reading every record once.
 pub(crate) fn opened(store: &dyn Store) -> Result<(), StoreError> {
     let unfinished = InstanceFilter {
         statuses: vec![RuntimeStatus::Pending, RuntimeStatus::Running, RuntimeStatus::Suspended],
@@ -102,7 +102,7 @@ pub(crate) fn opened(store: &dyn Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Something in the life of an instance has become durable.
+/// A lifecycle event has become durable.
 pub(crate) fn lifecycle(event: &LifecycleEvent) {
     panics::shield(|| {
         let name = match event.kind {
@@ -141,14 +141,14 @@ pub(crate) fn lifecycle(event: &LifecycleEvent) {
     });
 }
 
-/// An episode was run; it may be written or not.
+/// An episode has run, whether or not it is written.
 pub(crate) fn episode(name: &str, watch: Stopwatch) {
     panics::shield(|| {
         histogram!("durable_episode_seconds", "name" => name.to_owned()).record(watch.seconds());
     });
 }
 
-/// A group has become durable.
+/// A group has been committed.
 pub(crate) fn committed(commit: &Commit, writes: usize, watch: Stopwatch) {
     panics::shield(|| {
         histogram!("durable_commit_seconds").record(watch.seconds());
@@ -158,7 +158,7 @@ pub(crate) fn committed(commit: &Commit, writes: usize, watch: Stopwatch) {
         for episode in &commit.episodes {
             let retried =
                 |event: &&HistoryEvent| matches!(&event.kind, EventKind::TaskAttemptFailed { .. });
-            // What replaces a history holds what was counted when it was first written.
+            // The events of a replaced history were counted when they were first written.
             let new = if episode.replaces.is_some() { &[] } else { episode.events.as_slice() };
             let failed = new.iter().filter(retried).count() as u64;
             if failed > 0 {
@@ -169,7 +169,7 @@ pub(crate) fn committed(commit: &Commit, writes: usize, watch: Stopwatch) {
     });
 }
 
-/// How much the store uses.
+/// The memory and disk usage of the store.
 pub(crate) fn store(store: &dyn Store) {
     panics::shield(|| {
         let Usage { disk_bytes, memory_bytes, figures } = store.usage();
@@ -181,7 +181,7 @@ pub(crate) fn store(store: &dyn Store) {
     });
 }
 
-/// How many instances a partition has in memory.
+/// The number of instances that a partition has in memory.
 pub(crate) fn residents(partition: PartitionId, count: usize) {
     panics::shield(|| {
         let partition = partition.0.to_string();
@@ -189,7 +189,7 @@ pub(crate) fn residents(partition: PartitionId, count: usize) {
     });
 }
 
-/// How many activities there are.
+/// The number of waiting and running activities.
 pub(crate) fn activities(waiting: usize, running: usize) {
     panics::shield(|| {
         gauge!("durable_activities_waiting").set(float(waiting));
@@ -197,7 +197,7 @@ pub(crate) fn activities(waiting: usize, running: usize) {
     });
 }
 
-/// An activity had waited and is run.
+/// An activity has begun after waiting in the queue.
 pub(crate) fn activity_began(name: &str, waited: Stopwatch) {
     panics::shield(|| {
         histogram!("durable_activity_wait_seconds", "name" => name.to_owned())
@@ -205,7 +205,7 @@ pub(crate) fn activity_began(name: &str, waited: Stopwatch) {
     });
 }
 
-/// A run of an activity has ended.
+/// An attempt of an activity has ended.
 pub(crate) fn activity_ended(name: &str, outcome: &'static str, ran: Stopwatch) {
     panics::shield(|| {
         counter!("durable_activities_total", "name" => name.to_owned(), "outcome" => outcome)
@@ -214,7 +214,7 @@ pub(crate) fn activity_ended(name: &str, outcome: &'static str, ran: Stopwatch) 
     });
 }
 
-/// A batch of an entity's operations has ended.
+/// A batch of entity operations has ended.
 pub(crate) fn batch_ended(
     name: &str,
     outcomes: &[Option<Result<Json, FailureDetails>>],

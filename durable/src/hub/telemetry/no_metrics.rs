@@ -1,5 +1,4 @@
-//! What stands in for `metrics.rs` without the feature `metrics`: the same functions, which do
-//! nothing.
+//! Replaces `metrics.rs` without the feature `metrics`: the same functions, which do nothing.
 
 use super::event::LifecycleEvent;
 use crate::protocol::{FailureDetails, Json, PartitionId};
@@ -15,7 +14,7 @@ impl Stopwatch {
     }
 }
 
-/// Whether lifecycle events are wanted even if nobody is subscribed to them.
+/// Whether lifecycle events are needed even without subscribers.
 pub(crate) const COUNTS_LIFECYCLE: bool = false;
 
 pub(crate) fn describe() {}

@@ -1,7 +1,8 @@
-//! The spans in which orchestrators and activities run, so that what they log carries who they are.
+//! The spans in which orchestrators and activities run, so that their log lines carry their
+//! identity.
 //!
-//! `docs/observability.md` lists their fields. Where nobody listens they cost a comparison: no field
-//! is looked at.
+//! `docs/observability.md` lists their fields. Without a subscriber a span costs one comparison,
+//! and its fields are not evaluated.
 
 use tracing::{Span, info_span};
 
@@ -12,7 +13,7 @@ use crate::hub::work::job::Job;
 use crate::panics::{self, Guarded};
 use crate::protocol::{EntityId, EventKind, InstanceRecord};
 
-/// A span, which a subscriber may panic about. `None` if nobody listens, which is common.
+/// A span whose subscriber may panic. `None` without a subscriber, which is common.
 pub(crate) type GuardedSpan = Option<Guarded<Span>>;
 
 /// The span of an episode that begins with this event.
@@ -25,7 +26,7 @@ pub(crate) fn orchestration(
 }
 
 fn episode(record: &InstanceRecord, execution: &Execution, first: Option<&EventKind>) -> Span {
-    // In its first episode the execution does not know yet how it was started.
+    // In its first episode the execution is not started yet, so the data comes from the event.
     let started = execution.started().or(match first {
         Some(EventKind::ExecutionStarted(started)) => Some(&**started),
         _ => None,
@@ -55,18 +56,18 @@ pub(crate) fn within<T>(span: &GuardedSpan, f: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Awaits a future, each poll of which is in a span.
+/// Awaits a future, entering the span for each poll.
 pub(crate) async fn in_span<F: Future>(span: GuardedSpan, future: F) -> F::Output {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| within(&span, || future.as_mut().poll(cx))).await
 }
 
-/// The span that is entered on this thread.
+/// The current span of this thread.
 pub(crate) fn current() -> GuardedSpan {
     made(Span::current)
 }
 
-/// A span; none if the subscriber panics when it is made.
+/// Creates a span; `None` if the subscriber panics.
 fn made(span: impl FnOnce() -> Span) -> GuardedSpan {
     panics::catch(span).ok().filter(|span| !span.is_none()).map(Guarded::new)
 }

@@ -1,4 +1,4 @@
-//! What time it is. The only place that asks the machine.
+//! The hub's clock. The only place that reads the machine's clock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -6,17 +6,17 @@ use std::time::{Duration, Instant, SystemTime};
 use super::virtual_time::VirtualTime;
 use crate::protocol::Timestamp;
 
-/// How long to wait before looking at the clock again, while something is due some day: the clock
-/// may be set meanwhile, and what a machine waits for stands still while it sleeps.
+/// The longest single wait for a due time. Then the clock is read again, because it may have been
+/// set, and because waits stand still while the machine sleeps.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
-/// By which part the hub's time passes more slowly while it is ahead of the machine's.
+/// While the hub's time is ahead of the machine's, it runs slower by one part in this many.
 const SLOWER_BY: u32 = 16;
 
-/// The time of a hub, which all its clones share.
+/// The time of a hub, shared by all clones.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Clock {
-    /// Where time is made, in a test; else it is the machine's.
+    /// Virtual time, in a test; `None` for the machine's clock.
     made: Option<Arc<VirtualTime>>,
     steady: Arc<Mutex<Steady>>,
 }
@@ -26,7 +26,7 @@ impl Clock {
         Self { made, steady: Arc::default() }
     }
 
-    /// The time, which never goes backwards.
+    /// The current time, which never goes backwards.
     pub(crate) fn now(&self) -> Timestamp {
         match &self.made {
             Some(made) => made.now(),
@@ -48,17 +48,17 @@ impl Clock {
     }
 }
 
-/// Makes of the machine's two clocks a time that neither goes backwards nor stands still.
+/// Combines the machine's two clocks into a time that neither goes backwards nor stands still.
 ///
-/// The clock of the calendar may be set back: an administrator does it, a time server, a virtual
-/// machine that is resumed. While it is behind a time that was already told, time goes on by the
-/// monotonic clock, a sixteenth more slowly, until the calendar has caught up.
+/// The wall clock may be set back: by an administrator, a time server, or when a virtual machine is
+/// resumed. While it is behind a time that was already returned, time follows the monotonic clock,
+/// slowed by a sixteenth, until the wall clock has caught up.
 #[derive(Debug, Default)]
 struct Steady {
-    /// What both clocks said when the calendar was last right.
+    /// What both clocks read when the wall clock was last right.
     right: Option<(Timestamp, Instant)>,
     last: Timestamp,
-    /// Whether the calendar was set back and has not caught up yet.
+    /// Whether the wall clock was set back and has not caught up yet.
     is_ahead: bool,
 }
 
@@ -83,7 +83,7 @@ impl Steady {
     }
 }
 
-/// A point from which to measure. Nothing that is recorded is decided by it.
+/// The start of a measurement. It never influences what is recorded.
 #[expect(clippy::disallowed_methods, reason = "this is the place that the lint points to")]
 pub(crate) fn stopwatch() -> Instant {
     Instant::now()

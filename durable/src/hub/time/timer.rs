@@ -1,7 +1,7 @@
 //! Sleeping on the async runtime, with or without its time driver.
 //!
-//! A runtime may be built without `enable_time`, and then tokio panics when a timeout is first set. A hub
-//! on such a runtime sleeps with the help of a thread of its own.
+//! A runtime may be built without `enable_time`; tokio then panics when a timer is created. On such
+//! a runtime the hub sleeps with the help of a thread of its own.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,7 +1,7 @@
-//! Time that passes only when nothing else is left to do, for tests.
+//! Virtual time for tests: it advances only when the hub is idle.
 //!
 //! All work in flight (mail, writes, running activities) holds a [`Busy`]. When none is left, the
-//! hub waits for time only, and the clock may move to the next due time.
+//! hub only waits for time, and the clock may advance to the next due time.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::protocol::{PartitionId, Timestamp};
 
-/// A hub's time, and what is under way in it.
+/// The virtual clock of a hub, and the work in flight.
 #[derive(Debug, Default)]
 pub(crate) struct VirtualTime {
     state: Mutex<State>,
@@ -24,14 +24,15 @@ pub(crate) struct VirtualTime {
 struct State {
     now: Timestamp,
     under_way: usize,
-    /// When each partition has something to do next.
+    /// When each partition has something due next.
     due: BTreeMap<PartitionId, Timestamp>,
-    /// Who sleeps until when; who is woken is given what keeps time from passing any further.
+    /// The sleeping tasks by wake-up time. A woken task receives a [`Busy`], so that time stands
+    /// still until it has run.
     sleepers: BTreeMap<(Timestamp, u64), oneshot::Sender<Busy>>,
     next_sleeper: u64,
 }
 
-/// Something is under way as long as this is held.
+/// Work in flight: virtual time does not advance while this is held.
 #[derive(Debug, Default)]
 pub(crate) struct Busy(Option<Arc<VirtualTime>>);
 
@@ -61,7 +62,7 @@ impl VirtualTime {
         self.state().now
     }
 
-    /// Time never goes backwards.
+    /// Advances the time; it never goes backwards.
     pub(crate) fn advance_to(self: &Arc<Self>, time: Timestamp) {
         let mut woken = Vec::new();
         let mut state = self.state();
@@ -73,12 +74,12 @@ impl VirtualTime {
         }
         drop(state);
         for sleeper in woken {
-            // One that is gone drops what it would have held.
+            // If the sleeper is gone, the `Busy` is dropped with the error.
             let _ = sleeper.send(Busy::new(Some(self)));
         }
     }
 
-    /// Sleeps until time has come that far, from this call on: not only from when it is awaited.
+    /// Sleeps for this long, counted from this call and not from the first poll.
     pub(crate) fn sleep(&self, time: Duration) -> oneshot::Receiver<Busy> {
         let (sender, awake) = oneshot::channel();
         let mut state = self.state();
@@ -90,7 +91,7 @@ impl VirtualTime {
         awake
     }
 
-    /// When something is due next.
+    /// The time of the next sleeper or due instance.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let state = self.state();
         let awake = |(at, sleeper): (&(Timestamp, u64), &oneshot::Sender<Busy>)| {
@@ -108,11 +109,11 @@ impl VirtualTime {
         };
     }
 
-    /// Waits until nothing is under way.
+    /// Waits until no work is in flight.
     pub(crate) async fn idle(&self) {
         loop {
             let mut idle = pin!(self.idle.notified());
-            // From here on no notification is missed.
+            // Registers before the check, so that no notification is missed.
             idle.as_mut().enable();
             if self.state().under_way == 0 {
                 return;
@@ -121,7 +122,7 @@ impl VirtualTime {
         }
     }
 
-    /// Ends when something was under way and has come to its end.
+    /// Completes when the hub becomes idle after work was in flight.
     pub(crate) fn stirred(&self) -> Notified<'_> {
         self.idle.notified()
     }

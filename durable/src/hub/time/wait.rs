@@ -31,7 +31,7 @@ impl Patience {
         let since = clock::stopwatch();
         let looks_for = if self.comes_soon { LOOK } else { Duration::ZERO };
         while since.elapsed() < looks_for {
-            // Let others run, since one of them will bring it.
+            // Yield: the thread that we wait for may need this core.
             thread::yield_now();
             if let Some(found) = look() {
                 return found;

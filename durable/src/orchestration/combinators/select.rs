@@ -1,4 +1,4 @@
-//! The first of any number of tasks of one type, and the rest to go on with.
+//! `select_all`: the first of any number of tasks of one type, and the remaining ones.
 
 use std::fmt;
 use std::pin::Pin;
@@ -7,17 +7,17 @@ use std::task::{Context, Poll};
 use super::Children;
 use crate::orchestration::durable::Durable;
 
-/// Waits for the first of `tasks` that is done: gives its result, its index, and the others in
-/// their order. Of several that are done already it is the first in the list. Gives `None` if there
-/// are no tasks.
+/// Waits for the first of `tasks` to complete: returns its result, its index, and the other tasks
+/// in order. If several are already done, the first in the list wins. Returns `None` if there are
+/// no tasks.
 ///
-/// The others go on: what they asked for is not cancelled unless they are dropped. They can be
-/// given to `select_all` again, where they have the indices of the new list. Each turn polls all of
-/// them, so for many tasks [`as_completed`](crate::as_completed) is what to take.
+/// The other tasks continue; they are cancelled only if they are dropped. They can be passed to
+/// `select_all` again, which then returns indices into the new list. Each turn polls all of them,
+/// so for many tasks use [`as_completed`](crate::as_completed).
 ///
-/// They are given back out of their boxes, so they must be `Unpin`, as tasks, `async` blocks and
-/// [helpers](macro@crate::helper) are. Futures come back with the type that they had, calls as
-/// tasks: so a loop begins with calls that are [spawned](crate::Call::spawn).
+/// They are returned without their boxes, so they must be `Unpin`, as tasks, `async` blocks and
+/// [helpers](macro@crate::helper) are. Futures are returned with their own type, calls as tasks: so
+/// begin a loop with [spawned](crate::Call::spawn) calls.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -46,9 +46,9 @@ where
     SelectAll { children: Children::new(tasks), unbox: I::Item::unbox }
 }
 
-/// A task for [`select_all`]: durable, and of a type that can be given back.
+/// A task for [`select_all`]: durable, and of a type that can be returned.
 ///
-/// One bound and not two, so that what is not durable gives one error.
+/// A single bound, so that an argument that is not durable gives a single error.
 #[diagnostic::on_unimplemented(
     message = "`durable::select_all` cannot wait for `{Self}`: it is not durable, or not `Unpin`",
     label = "its result is not recorded, or it cannot be given back when another is done first",
