@@ -1,8 +1,8 @@
-//! The tree: a sled database with what checkpoints have written, read key by key.
+//! The tree: a sled database that checkpoints write to, read key by key.
 //!
 //! sled 0.34 never syncs a file (its `flush` starts write-back and does not wait for the disk), so
-//! `db` is synced with a handle of ours after every flush. It panics on some damaged files, which
-//! becomes an error. What else is assumed of it stands in `docs/design.md`.
+//! `db` is synced through a handle of our own after every flush. It panics on some damaged files,
+//! which becomes an error. `docs/design.md` lists all assumptions about sled.
 //!
 //! Read next: `keys.rs` (the layout), `stored.rs` and `values.rs` (the values).
 
@@ -30,11 +30,11 @@ use crate::store::{Epoch, StoreError};
 pub(super) struct Base {
     pub(super) tree: Tree,
     db: Db,
-    /// Where sled notes the first error of its own threads.
+    /// Where sled records the first error of its own threads.
     config: sled::Config,
     file: SledFile,
-    /// Held while a batch is written, and while what is in several pieces is read: a scan of sled's
-    /// sees a batch in part.
+    /// Held while a batch is written, and while values in several pieces are read, because a scan
+    /// by sled may see part of a batch.
     pieces: RwLock<()>,
 }
 
@@ -42,13 +42,13 @@ pub(super) struct Base {
 #[derive(Debug)]
 struct SledFile(File);
 
-/// How long sled is given to let go of its file, and how often it is asked.
+/// How often to check whether sled has released its file.
 const LET_GO_TRIES: u32 = 100;
 const LET_GO_TRY: Duration = Duration::from_millis(10);
 
-/// Waits until sled has let go of its file: a thread of sled's may hold it, and its lock, for a
-/// moment longer than the database. False if it is still locked after a second: a process that was
-/// forked while the store was open holds it for as long as it runs.
+/// Waits until sled has released its file: a thread of sled may hold it, and its lock, slightly
+/// longer than the database. Returns `false` if it is still locked after a second, for example by a
+/// process forked while the store was open.
 fn wait_until_free(file: &File) -> bool {
     (0..LET_GO_TRIES).any(|_try| match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
@@ -61,7 +61,7 @@ fn wait_until_free(file: &File) -> bool {
 }
 
 impl Drop for SledFile {
-    /// Makes sure that the folder can be opened as soon as the store is closed.
+    /// Ensures that the folder can be opened again as soon as the store is closed.
     fn drop(&mut self) {
         if !wait_until_free(&self.0) {
             tell!(
@@ -96,29 +96,29 @@ impl Base {
         Ok(Self { tree, db, config, file: SledFile(file), pieces })
     }
 
-    /// Fails if a write of sled's own threads has failed. From then on sled writes nothing, and the
+    /// Fails if a write by sled's own threads has failed. After that sled writes nothing, and the
     /// error may surface in a read first.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         self.config.global_error().map_err(sled_error)
     }
 
-    /// Sets room aside behind the end of sled's file, since sled accepts nothing more once a write
-    /// of its own has found none.
+    /// Allocates space at the end of sled's file, because sled fails permanently once a write of
+    /// its own finds none.
     ///
     /// # Errors
-    /// [`StoreError::Exhausted`] if there is too little.
+    /// [`StoreError::Exhausted`] if there is too little space.
     pub(super) fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
         system::allocate_behind(&self.file.0, bytes)
             .map_err(|error| StoreError::io_or_exhausted("cannot make sled's file larger", error))
     }
 
-    /// Makes everything durable that was written.
+    /// Makes all writes durable.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.db.flush().map_err(sled_error)?;
         self.file.0.sync_data().map_err(|error| StoreError::io("cannot sync sled's file", error))
     }
 
-    /// How many bytes sled's files have; 0 if the system does not say.
+    /// The size of sled's files; 0 if the system does not tell.
     pub(super) fn disk_bytes(&self) -> u64 {
         self.db.size_on_disk().unwrap_or_default()
     }
@@ -128,7 +128,7 @@ impl Base {
         self.tree.apply_batch(batch).map_err(sled_error)
     }
 
-    /// The last frame of the log up to which the tree has everything.
+    /// The last log frame up to which the tree is complete.
     pub(super) fn applied(&self) -> Result<u64, StoreError> {
         match self.get(keys::APPLIED)? {
             Some(bytes) => values::read("the last frame of the tree", &bytes),
@@ -170,7 +170,7 @@ impl Base {
         }
     }
 
-    /// An instance, with nothing written meanwhile.
+    /// Reads an instance while no batch is written.
     fn stored_in_pieces(&self, id: &InstanceId) -> Result<Option<Stored>, StoreError> {
         let Some(first) = self.get(&keys::instances(id.as_str()))? else { return Ok(None) };
         let mut bytes = first.to_vec();
@@ -183,14 +183,14 @@ impl Base {
         Ok(Some(Stored { is_long, ..Stored::read(id, &bytes)? }))
     }
 
-    /// Which frame touched an instance last, and its head.
+    /// The last frame that touched an instance, and the instance's head.
     pub(super) fn head(&self, id: &InstanceId) -> Result<Option<(u64, Head)>, StoreError> {
         // Both are in the first piece.
         let first = self.get(&keys::instances(id.as_str()))?;
         first.map(|first| stored::head(id, &first)).transpose()
     }
 
-    /// The next instances whose ids begin like this, from there on: at most `limit`.
+    /// Up to `limit` instances with this id prefix, beginning at the given id.
     pub(super) fn instances(
         &self,
         id_prefix: &str,
@@ -209,7 +209,7 @@ impl Base {
             if !key.starts_with(&prefix) || instances.len() == limit {
                 break;
             }
-            // The rest of a value whose first piece came before.
+            // A later piece of a value whose first piece was already read.
             if !key.contains(&keys::END) {
                 let id = values::id_of_instance(&key)?;
                 let stored = if first.len() == values::PIECE {
@@ -230,8 +230,8 @@ impl Base {
         first.map(|key| values::id_of_instance(key)).collect()
     }
 
-    /// Where the episodes of an execution stand that end behind the event `from` and begin before
-    /// `until`. Episodes that end before `from` may come with them.
+    /// The positions of an execution's episodes that end after event `from` and begin before
+    /// `until`. Episodes that end before `from` may be included.
     pub(super) fn parts(
         &self,
         id: &InstanceId,
@@ -247,7 +247,7 @@ impl Base {
         if !is_in_tail {
             let prefix = keys::history(id, execution);
             let first = self.first_of_chunk(&prefix, from)?;
-            // What is behind that was left by a checkpoint that was cut short.
+            // Anything after that was left by an interrupted checkpoint.
             let end = stored.as_ref().map_or(until, |stored| stored.first.min(until));
             chunks = keys::chunk(id, execution, first)..keys::chunk(id, execution, end);
         }
@@ -259,7 +259,7 @@ impl Base {
         Ok(Parts { chunks, until, blocks })
     }
 
-    /// The next pieces of chunks, until they have so many bytes.
+    /// Reads further pieces of chunks, up to this many bytes.
     pub(super) fn pieces(
         &self,
         keys: &Range<Vec<u8>>,
@@ -294,7 +294,7 @@ impl Base {
         keys.map(|key| values::instance_id(behind(&key.map_err(sled_error)?, &prefix)?)).collect()
     }
 
-    /// The instances of a partition that are due, in order, behind `after`.
+    /// The due instances of a partition, in order, after `after`.
     pub(super) fn due(
         &self,
         partition: PartitionId,
@@ -323,8 +323,8 @@ impl Base {
         })
     }
 
-    /// The first messages of a partition whose positions lie in `positions`, with nothing for those
-    /// that are not wanted, as their first pieces tell.
+    /// The first messages of a partition with positions in `positions`; `None` for those that their
+    /// first piece shows to be unwanted.
     pub(super) fn messages(
         &self,
         partition: PartitionId,
@@ -339,7 +339,7 @@ impl Base {
         Ok(messages.map(|(position, bytes)| (position, bytes.map(Bytes::from))).collect())
     }
 
-    /// The position behind the last message of a partition.
+    /// One past the position of the last message of a partition.
     pub(super) fn messages_end(&self, partition: PartitionId) -> Result<u64, StoreError> {
         let prefix = keys::messages(partition);
         let last = [&keys::message(partition, u64::MAX), [u8::MAX; 4].as_slice()].concat();
@@ -364,7 +364,7 @@ impl Base {
     }
 }
 
-/// The part of a stored key behind its prefix.
+/// The part of a stored key after its prefix.
 fn behind<'a>(key: &'a [u8], prefix: &[u8]) -> Result<&'a [u8], StoreError> {
     let rest = key.strip_prefix(prefix);
     rest.ok_or_else(|| {
@@ -372,10 +372,10 @@ fn behind<'a>(key: &'a [u8], prefix: &[u8]) -> Result<&'a [u8], StoreError> {
     })
 }
 
-/// Finishes what a crash may have cut short while sled opened: it writes a snapshot under another
-/// name, syncs it, renames it, and then overwrites what the snapshot has made superfluous, with no
-/// sync between. A snapshot that is whole gets its name; another is removed, since sled takes it
-/// for a damaged one.
+/// Finishes a snapshot that a crash interrupted while sled opened. sled writes a snapshot under a
+/// temporary name, syncs it, renames it, and then overwrites the data that it supersedes, without
+/// syncing the rename first. A complete snapshot gets its final name; an incomplete one is removed,
+/// because sled would report it as damaged.
 fn finish_snapshots(path: &Path) -> Result<(), StoreError> {
     let finish = || {
         let Ok(entries) = fs::read_dir(path) else { return Ok(()) };
@@ -396,14 +396,15 @@ fn finish_snapshots(path: &Path) -> Result<(), StoreError> {
     finish().map_err(|error| StoreError::io(doing(), error))
 }
 
-/// Whether a snapshot of sled's is whole: it ends with its length (8) and its checksum (4).
+/// Whether a snapshot of sled is complete: it ends with its length (8 bytes) and checksum (4
+/// bytes).
 fn is_whole(snapshot: &[u8]) -> bool {
     let Some((rest, crc)) = snapshot.split_last_chunk::<4>() else { return false };
     let Some((content, _length)) = rest.split_last_chunk::<8>() else { return false };
     !content.is_empty() && crc32fast::hash(content).to_le_bytes() == *crc
 }
 
-/// Opens sled on a thread of its own, where a panic does no harm.
+/// Opens sled on a separate thread, so that a panic is contained.
 fn open_sled(path: &Path, config: &sled::Config) -> Result<Db, StoreError> {
     let shown = path.display();
     let config = config.clone();

@@ -1,15 +1,17 @@
-//! From an overlay into the tree.
+//! Checkpoints: writing an overlay into the tree.
 //!
 //! Rules:
-//! 1. What is written of an instance is one batch, which is atomic: its value in the tree always says
-//!    to which frame of the log it belongs. So a checkpoint that a crash cuts short does no harm: the
-//!    log is applied again, and what the tree has already is left out. A checkpoint that gave up for
-//!    want of room is begun again with the same overlay, and leaves out the same.
-//! 2. Each batch is synced before the next: sled uses space again that an earlier batch has freed, and
-//!    takes for durable what it has handed to the operating system.
-//! 3. Batches are small, since sled keeps everybody waiting while it applies one. What is too large
-//!    for that is written first: no reader looks at it before the instance's value says so.
-//! 4. That the tree has everything up to a frame is written when everything is durable.
+//! 1. Each instance is written in one atomic batch, and its value in the tree names the last log
+//!    frame that it contains. So an interrupted checkpoint does no harm: after a crash the log is
+//!    applied again, and frames that the tree already contains are skipped. A checkpoint that gave
+//!    up because the disk was full is restarted with the same overlay, and skips the same frames.
+//! 2. Each batch is synced before the next one, because sled reuses space freed by an earlier batch
+//!    as soon as it has passed that batch to the operating system.
+//! 3. Batches are small, because sled blocks all readers and writers while it applies one. Parts
+//!    that are too large are written first: no reader looks at them before the instance's value
+//!    refers to them.
+//! 4. The number of the last frame that the tree contains is written after everything else is
+//!    durable.
 //!
 //! Read next: `stored.rs` (the value of an instance), `keys.rs`.
 
@@ -25,12 +27,12 @@ use super::{encoded, keys, values};
 use crate::protocol::{ExecutionId, InstanceId};
 use crate::store::StoreError;
 
-/// A batch is written when it has so many operations, or so many bytes.
+/// A batch is written when it reaches this many operations, or `BYTES` bytes.
 const OPERATIONS: usize = 64;
 const BYTES: usize = 128 * 1024;
 
-/// Writes an overlay to the tree. Before each batch, `before` is told how many entries of the overlay
-/// have gone into it and those before it, and how many bytes it has.
+/// Writes an overlay to the tree. Before each batch, calls `before` with the number of overlay
+/// entries written once the batch is complete, and the size of the batch.
 pub(super) fn write(
     base: &Base,
     overlay: &Overlay,
@@ -76,7 +78,7 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
     fn instance(&mut self, id: &InstanceId, touched: &Touched) -> Result<(), StoreError> {
         let old = if touched.is_new() { None } else { self.base.stored(id)? };
         if old.as_ref().is_some_and(|old| old.sequence == touched.sequence) {
-            // A checkpoint of the same overlay came as far as this before it gave up.
+            // An earlier checkpoint of the same overlay came this far before it gave up.
             return Ok(());
         }
         let Some(present) = &touched.present else {
@@ -135,7 +137,7 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
         self.value(&keys::rest_of_instance(id), rest);
     }
 
-    /// Goes from the keys that follow from one head to those that follow from another.
+    /// Replaces the index keys derived from one head by those derived from another.
     fn index(&mut self, id: &InstanceId, before: Option<&Head>, after: Option<&Head>) {
         let due = |head: &Head| head.next_due.map(|at| keys::due_instance(head.partition, at, id));
         let active = |head: &Head| head.active.then(|| keys::active_instance(head.partition, id));
@@ -143,7 +145,7 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
         self.replace(before.and_then(due), after.and_then(due));
     }
 
-    /// Removes the histories in the tree that no longer count, but for these chunks.
+    /// Removes the histories in the tree that are no longer valid, except these chunks.
     fn remove_gone(
         &mut self,
         id: &InstanceId,
@@ -164,8 +166,7 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
         Ok(())
     }
 
-    /// Writes parts of histories, each in the place of whatever is there, in several batches if they
-    /// are large.
+    /// Writes parts of histories over any existing ones; in several batches if they are large.
     fn chunks(&mut self, chunks: &[Chunk], are_large: bool) -> Result<(), StoreError> {
         for (prefix, chunk) in chunks {
             self.remove_all(prefix)?;
@@ -182,7 +183,7 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
         if are_large { self.write() } else { Ok(()) }
     }
 
-    /// Goes from one key to another; most instances change neither.
+    /// Replaces one key by another; most instances change neither.
     fn replace(&mut self, before: Option<Vec<u8>>, after: Option<Vec<u8>>) {
         if before == after {
             return;
@@ -195,7 +196,7 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
         }
     }
 
-    /// A value of any size, in pieces.
+    /// Writes a value of any size, in pieces.
     fn value(&mut self, prefix: &[u8], value: &[u8]) {
         for (index, piece) in (0_u32..).zip(value.chunks(values::PIECE)) {
             self.insert([prefix, &index.to_be_bytes()].concat(), piece);
@@ -238,8 +239,8 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
 /// The prefix of a value's pieces, and the value.
 type Chunk = (Vec<u8>, Vec<u8>);
 
-/// What is to be written of the histories of an instance: what an overlay has, behind what the tree
-/// has in the tail.
+/// The parts of an instance's histories to write: the overlay's episodes, appended to the tail in
+/// the tree.
 fn parts(touched: &Touched, old: Option<&Stored>) -> BTreeMap<ExecutionId, Part> {
     let mut parts = BTreeMap::new();
     if let Some(Stored { head, first, tail, .. }) = old

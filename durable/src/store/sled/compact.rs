@@ -1,4 +1,4 @@
-//! Giving space back: the tree is copied, key by key, into a new one.
+//! Compaction: the tree is copied, key by key, into a new one.
 //!
 //! sled reuses space in its file and never makes the file smaller.
 
@@ -13,16 +13,16 @@ use super::folder::Folder;
 use super::{SledStore, guarded, open_inner};
 use crate::store::StoreError;
 
-/// How much is copied at once.
+/// The number of keys copied together.
 const BATCH: usize = 256;
 
 impl SledStore {
-    /// Makes the folder at `path`, which nobody may have open, as small as what is in it; gives its
-    /// size in bytes before and after.
+    /// Compacts the folder at `path`, which must not be open; returns its size in bytes before and
+    /// after.
     ///
-    /// sled's file grows when there is much to keep, and is reused, not made smaller, when there is
-    /// less: after a large purge this gives the disk its space back. It needs as much free space as
-    /// it leaves. A crash while it runs does no harm.
+    /// sled's file never shrinks: space that is freed, for example by a large purge, is only
+    /// reused. Compacting returns it to the disk. It needs as much free space as the result takes.
+    /// A crash while it runs does no harm.
     ///
     /// ```
     /// use durable::store::SledStore;
@@ -39,7 +39,7 @@ impl SledStore {
     pub fn compact(path: impl AsRef<Path>) -> Result<(u64, u64), StoreError> {
         let options = Self::options();
         let folder = Folder::open(path.as_ref())?;
-        // What the log has goes into the tree first.
+        // The log's content is moved to the tree first.
         let inner = open_inner(&folder, &options)?;
         guarded(folder.path(), || inner.close())?;
         drop(inner);
@@ -68,7 +68,7 @@ fn copy(old: &Base, new: &Base) -> Result<(), StoreError> {
     new.sync()
 }
 
-/// How many bytes the files below a folder have.
+/// The total size of the files in a folder.
 fn size(path: &Path) -> u64 {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     let sizes = entries.map(|entry| match entry.metadata() {

@@ -1,11 +1,12 @@
-//! The folder on the disk: who owns it, and making its files durable when it is opened.
+//! The folder on disk: its lock, and syncing its files when it is opened.
 //!
 //! Rules:
 //! 1. One owner: the file `lock` is locked for as long as the store is open.
-//! 2. Every file and folder of the hub's is synced once after opening, since sled never syncs what it
-//!    creates. What else is in the folder (such as the `lost+found` of a volume) is left alone.
-//! 3. The log is made last. While there is none, the folder may be new, and its name in the folder
-//!    above is synced, too.
+//! 2. Every file and folder of the hub is synced once after opening, because sled never syncs files
+//!    that it creates. Anything else in the folder (such as the `lost+found` of a volume) is left
+//!    alone.
+//! 3. The log is created last. As long as it is missing, the folder may be new, and its entry in
+//!    the parent folder is synced, too.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read, Write};
@@ -15,18 +16,18 @@ use std::process;
 use super::system::{is_passing, sync_folder};
 use crate::store::StoreError;
 
-/// Where sled's files are.
+/// The folder of sled's files.
 const TREE: &str = "sled";
-/// Where the commit log is.
+/// The folder of the commit log.
 pub(super) const LOG: &str = "log";
 const LOCK: &str = "lock";
-/// Where a smaller copy of sled's files is made, and where they go when it takes their place.
+/// Where the compacted copy of sled's files is written, before it replaces them.
 const NEW_TREE: &str = "sled.new";
 const OLD_TREE: &str = "sled.old";
-/// No file of a tree is larger that was just made.
+/// An upper bound for the files of a newly created tree.
 const NEW_TREE_BYTES: u64 = 1024 * 1024;
 
-/// A folder that nobody else has open, for as long as this is held.
+/// The locked folder; dropping it releases the lock.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
@@ -34,14 +35,15 @@ pub(super) struct Folder {
 }
 
 impl Drop for Folder {
-    /// A child process that was forked meanwhile has the open file, too, and would keep the lock.
+    /// Unlocks explicitly, because a child process forked meanwhile shares the open file and would
+    /// keep the lock.
     fn drop(&mut self) {
         let _ = self.lock.unlock();
     }
 }
 
 impl Folder {
-    /// Creates what is missing of the folder, and locks it.
+    /// Creates missing parts of the folder, and locks it.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let doing = || format!("cannot create the folder `{}`", path.display());
         create(path).map_err(|error| StoreError::io(doing(), error))?;
@@ -54,7 +56,7 @@ impl Folder {
         self.path.join(NEW_TREE)
     }
 
-    /// Puts the new tree, which must be complete and synced, in the place of the old.
+    /// Replaces the tree by the new one, which must be complete and synced.
     pub(super) fn replace_tree(&self) -> Result<(), StoreError> {
         let doing = || format!("cannot rename folders in `{}`", self.path.display());
         let io = |error| StoreError::io(doing(), error);
@@ -63,8 +65,8 @@ impl Folder {
         self.sync()
     }
 
-    /// Goes on with what a crash may have cut short. The old tree is put aside when the new one is
-    /// complete, and not before.
+    /// Completes a replacement that a crash interrupted. The old tree is moved away only after the
+    /// new one is complete.
     fn finish_replacement(&self) -> Result<(), StoreError> {
         let (tree, new, old) = (self.tree(), self.new_tree(), self.path.join(OLD_TREE));
         let doing = || format!("cannot rename or remove folders in `{}`", self.path.display());
@@ -95,7 +97,7 @@ impl Folder {
         self.path.join(LOG)
     }
 
-    /// Makes the folder of the log for good, if need be.
+    /// Creates the folder of the log durably, if it is missing.
     pub(super) fn create_log(&self) -> Result<(), StoreError> {
         let doing = || format!("cannot create a folder in `{}`", self.path.display());
         let create = || {
@@ -105,8 +107,8 @@ impl Folder {
         create().map_err(|error| StoreError::io(doing(), error))
     }
 
-    /// Whether sled's files are those of a tree in which there never was anything: sled makes a
-    /// snapshot when it opens what has something.
+    /// Whether sled's files are those of a tree that never contained anything: sled writes a
+    /// snapshot when it opens a tree with content.
     pub(super) fn is_tree_new(&self) -> Result<bool, StoreError> {
         let doing = || format!("cannot read `{}`", self.tree().display());
         let entries = fs::read_dir(self.tree()).and_then(Iterator::collect::<io::Result<Vec<_>>>);
@@ -123,7 +125,7 @@ impl Folder {
         fs::remove_dir_all(self.tree()).map_err(|error| StoreError::io(doing(), error))
     }
 
-    /// Syncs every file and folder of the hub's, and the name of a new folder.
+    /// Syncs every file and folder of the hub, and the entry of a new folder.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         for name in [LOCK, LOG, TREE, NEW_TREE, OLD_TREE] {
             let path = self.path.join(name);
@@ -139,17 +141,18 @@ impl Folder {
     }
 }
 
-/// Where the tree is of a folder that is only read: a crash may have come between the two steps in
-/// which a new one takes the place of the old.
+/// The path of the tree when the folder is opened for reading: a crash may have interrupted the
+/// replacement of the tree between its two steps.
 pub(super) fn present_tree(path: &Path) -> PathBuf {
     let (tree, new) = (path.join(TREE), path.join(NEW_TREE));
     if !tree.exists() && path.join(OLD_TREE).exists() && new.exists() { new } else { tree }
 }
 
-/// Keeps a folder that is only read from being opened meanwhile; a folder without a lock is as it is.
+/// Prevents the folder from being opened while it is read. A folder without a lock file stays as it
+/// is.
 pub(super) fn lock_to_read(path: &Path) -> Result<Option<File>, StoreError> {
     let name = path.join(LOCK);
-    // A pipe would make this wait.
+    // Opening a pipe would block.
     let Some(file) = name.is_file().then(|| File::open(&name).ok()).flatten() else {
         return Ok(None);
     };
@@ -161,7 +164,7 @@ pub(super) fn lock_to_read(path: &Path) -> Result<Option<File>, StoreError> {
     }
 }
 
-/// The process whose number is in the lock.
+/// The process id in the lock file.
 fn owner(mut lock: &File) -> Option<u32> {
     let mut owner = String::new();
     lock.read_to_string(&mut owner).ok().and_then(|_| owner.trim().parse().ok())
@@ -190,7 +193,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-/// Creates the folder, which only its owner may enter, and the folders above it.
+/// Creates the folder, accessible only to its owner, and its parents.
 fn create(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -208,8 +211,8 @@ fn create(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Syncs a file, or a folder with all files and folders in it, if it is there. What is neither, such
-/// as a pipe, is not the hub's.
+/// Syncs a file, or a folder recursively, if it exists. Anything else, such as a pipe, does not
+/// belong to the hub.
 fn sync_tree(path: &Path) -> io::Result<()> {
     let found = match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -218,7 +221,7 @@ fn sync_tree(path: &Path) -> io::Result<()> {
     if found.is_dir() {
         for entry in fs::read_dir(path)? {
             let entry = entry?;
-            // A link may lead around in a circle.
+            // A link may form a cycle.
             if entry.file_type()?.is_symlink() {
                 continue;
             }
@@ -236,8 +239,8 @@ fn sync_tree(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Syncs the names of a folder and of those above it, which may have been made for it. Folders that
-/// cannot be read or synced were there before: one that was just made can be.
+/// Syncs the entries of a folder and of its parents, which may be new. A folder that cannot be read
+/// or synced existed before: a new one could be.
 fn sync_names_of_new(path: &Path) -> io::Result<()> {
     for above in path.canonicalize()?.ancestors().skip(1) {
         let synced = File::open(above).and_then(|folder| sync_folder(&folder));

@@ -1,12 +1,12 @@
-//! The open store, shared by those who use it and the thread that makes checkpoints.
+//! The open store, shared by its users and the thread that makes checkpoints.
 //!
 //! Rules:
-//! 1. A commit holds the writer, so there is one commit at a time, and no new overlay begins in the
-//!    middle
-//!    of one.
-//! 2. What a commit changes is applied to the newest overlay when its frame is as durable as was
-//!    asked for: readers see nothing that is not.
-//! 3. What is applied is what is read from the frame again: after a crash it is the same.
+//! 1. A commit holds the writer, so commits run one at a time, and no new overlay begins in the
+//!    middle of one.
+//! 2. A commit is applied to the newest overlay once its frame is as durable as requested: readers
+//!    never see anything less durable.
+//! 3. The changes applied are decoded from the frame, so recovery after a crash applies the same
+//!    ones.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,7 +37,7 @@ pub(super) struct Inner {
     tree_bytes: AtomicU64,
 }
 
-/// What only the thread that commits needs.
+/// What only the committing thread uses.
 #[derive(Debug)]
 pub(super) struct Writer {
     /// `None` if the store was opened for reading.
@@ -51,16 +51,17 @@ pub(super) struct Writer {
 
 type Positions = BTreeMap<(PartitionId, MessageId), u64>;
 
-/// The heads, below the newest overlay, of the instances that a commit is the first to touch in it.
+/// For instances that a commit touches first in the newest overlay: their heads in the layers
+/// below.
 type Before<'a> = BTreeMap<&'a InstanceId, Option<(u64, Head)>>;
 
 impl Writer {
-    /// Accepts nothing more, since it is uncertain what is on the disk.
+    /// Rejects all further writes, because it is uncertain what is on disk.
     fn poison(&mut self, cause: &StoreError) {
         self.poisoned.get_or_insert_with(|| chain(cause));
     }
 
-    /// The log, if it may be written to.
+    /// The log, if it is writable.
     fn log(&mut self) -> Result<&mut Log, StoreError> {
         match (&self.poisoned, &mut self.log) {
             (Some(cause), _) => Err(StoreError::Poisoned { cause: cause.clone() }),
@@ -71,7 +72,7 @@ impl Writer {
 }
 
 impl Inner {
-    /// A store with this tree, and over it what the log has more.
+    /// A store with this tree and the changes that only the log contains.
     pub(super) fn new(
         base: Base,
         newest: Overlay,
@@ -96,7 +97,7 @@ impl Inner {
         Ok(Self { writer, layers, base, room, pace, log_bytes, tree_bytes })
     }
 
-    /// The writer, which accepts nothing more once sled has failed.
+    /// The writer, which rejects all writes once sled has failed.
     fn writer(&self) -> MutexGuard<'_, Writer> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.base.check() {
@@ -114,7 +115,7 @@ impl Inner {
         self.layers.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the hub's record, unless there is one.
+    /// Writes the hub's record, unless it exists.
     pub(super) fn create(&self, hub: &HubRecord) -> Result<(), StoreError> {
         self.room.begin();
         self.pace.resume();
@@ -128,7 +129,7 @@ impl Inner {
         })
     }
 
-    /// Writes the hub's record in the place of the one that is there.
+    /// Replaces the hub's record.
     pub(super) fn write_hub(&self, hub: &HubRecord) -> Result<(), StoreError> {
         self.append(&mut self.writer(), Body::hub(hub)?, &Before::new())
     }
@@ -145,14 +146,14 @@ impl Inner {
 
     pub(super) fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         self.pace.make_way();
-        // The writer is free while a commit waits for room, since a checkpoint may be what makes
-        // it.
+        // The writer is not held while a commit waits for space, because a checkpoint may free
+        // some.
         self.room.until_there_is_room(|| self.commit_now(commit))
     }
 
     fn commit_now(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut writer = self.writer();
-        // A poisoned store says so, whatever else is wrong with the commit.
+        // A poisoned store reports that first, whatever else is wrong with the commit.
         writer.log()?;
         let before = self.check(&writer, commit)?;
         let next = writer.next_position;
@@ -190,8 +191,7 @@ impl Inner {
                 match head {
                     None => Ok(0),
                     Some(head) if head.execution == execution => Ok(head.history_len),
-                    // The store speaks of another execution; this one may have a history all the
-                    // same.
+                    // The head names another execution, but this one may have a history, too.
                     Some(_) => {
                         let blocks = history::of_view(&view, id, execution, 0)?;
                         Ok(blocks.iter().map(|block| u64::from(block.count)).sum())
@@ -202,7 +202,7 @@ impl Inner {
         Ok(before)
     }
 
-    /// Writes a frame, and applies what it says once it is durable.
+    /// Writes a frame, and applies it once it is durable.
     fn append(
         &self,
         writer: &mut Writer,
@@ -213,7 +213,7 @@ impl Inner {
         let appended = log.append(body);
         self.log_bytes.store(log.bytes() as u64, Ordering::Relaxed);
         let frame = appended.inspect_err(|error| {
-            // A commit that found no room was not written, and is tried again.
+            // A commit that found too little space was not written, and is retried.
             if !error.is_transient() {
                 writer.poison(error);
             }
@@ -227,12 +227,12 @@ impl Inner {
         Ok(())
     }
 
-    /// Moves what is in the newest overlay to the tree, and gives back what the log needs for it.
+    /// Moves the newest overlay into the tree, and frees its part of the log.
     ///
     /// # Errors
-    /// One that is [transient](StoreError::is_transient) if the store gave up waiting for room: the
-    /// next checkpoint goes on with that. Else the tree could not be written to, and the store must
-    /// be opened anew, since it is not certain what the tree has.
+    /// A [transient](StoreError::is_transient) error if the store gave up waiting for space: the
+    /// next checkpoint continues with the same overlay. After any other error the store must be
+    /// reopened, because it is uncertain what the tree contains.
     pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
         if let Some(given_up) = self.older()? {
             self.move_to_tree(&given_up)?;
@@ -263,10 +263,10 @@ impl Inner {
         self.writer().poison(cause);
     }
 
-    /// Begins a new overlay; gives the one that there was, if it has anything.
+    /// Starts a new overlay; returns the previous one, unless it is empty.
     pub(super) fn freeze(&self) -> Result<Option<Arc<Overlay>>, StoreError> {
         let mut writer = self.writer();
-        // The tree must never have what the log may lose.
+        // Synced first, because the tree must never contain what the log may lose.
         let log = writer.log()?;
         log.check()?;
         let synced = log.sync();
@@ -285,7 +285,7 @@ impl Inner {
         Ok(Some(overlay))
     }
 
-    /// The tree has the older overlay.
+    /// The tree now contains the older overlay.
     pub(super) fn settle(&self, overlay: &Overlay) -> Result<(), StoreError> {
         let mut layers = self.layers();
         layers.older = None;
@@ -309,7 +309,7 @@ impl Inner {
         usage.figure("log_bytes", log).figure("tree_bytes", tree)
     }
 
-    /// Moves everything to the tree, if nothing has failed.
+    /// Moves everything into the tree, if nothing has failed.
     pub(super) fn close(&self) -> Result<(), StoreError> {
         self.checkpoint()?;
         self.writer().log()?.close()

@@ -1,11 +1,11 @@
 //! The embedded store: a folder with a commit log and a sled database in it.
 //!
-//! A commit is one frame of the *log*, written and synced at once. What the log says is kept in an
-//! *overlay* in memory, and moved to sled's *tree* by a *checkpoint* in the background: the net effect
-//! only, in few, large values. Then the log is forgotten up to there.
+//! A commit is one frame of the *log*, written and synced at once. Committed changes are kept in an
+//! *overlay* in memory. A *checkpoint* in the background moves the overlay into sled's *tree*: only
+//! the net effect, in few, large values. Then that part of the log is deleted.
 //!
-//! Read next: `inner.rs` (how these go together), `log/` (what is durable when), `overlay.rs` (what is
-//! in memory), `checkpoint.rs` and `keys.rs` (what is in the tree), `view.rs` (reading through all).
+//! Read next: `inner.rs` (how these work together), `log/` (durability), `overlay.rs` (memory),
+//! `checkpoint.rs` and `keys.rs` (the tree), `view.rs` (reading through all layers).
 
 mod address;
 mod base;

@@ -1,4 +1,4 @@
-//! How an embedded store is opened.
+//! The options with which an embedded store is opened.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::store::{Durability, StoreError};
 
 const MIB: usize = 1024 * 1024;
 
-/// How a [`SledStore`] is opened: [`SledStore::options`].
+/// The options of a [`SledStore`]; created by [`SledStore::options`].
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -49,35 +49,35 @@ impl Default for SledOptions {
 }
 
 impl SledOptions {
-    /// When a commit counts as written. By default, when it would survive a power cut.
+    /// When a commit counts as durable. By default when it would survive a power failure.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// About how much memory is used, at most, for what was committed and is not in sled's tree yet;
-    /// the log on the disk is about as large. 40 MiB unless told otherwise, at least 1 MiB. More
-    /// lets more changes of one instance become one, and makes opening after a crash slower.
+    /// The approximate maximum of memory for commits that are not in sled's tree yet; the log on
+    /// disk has about the same size. By default 40 MiB, at least 1 MiB. With more, more changes of
+    /// one instance are combined, and opening after a crash is slower.
     pub fn overlay_bytes(mut self, bytes: usize) -> Self {
         self.overlay_bytes = bytes.max(MIB);
         self
     }
 
-    /// How much of its tree sled keeps in memory, in its own count, which is low: 4 MiB unless told
-    /// otherwise. The rest is read from the file, of which the operating system keeps what it can.
+    /// The size of sled's cache for its tree, by sled's own count, which is low. By default 4 MiB.
+    /// Everything else is read from the file, which the operating system caches.
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache_bytes = bytes;
         self
     }
 
-    /// How much of the disk is kept free for work that has begun: while there is less, new work is
-    /// refused with [`StoreError::DiskFull`]. 64 MiB unless told otherwise.
+    /// The disk space reserved for running work: while less is free, new work is rejected with
+    /// [`StoreError::DiskFull`]. By default 64 MiB.
     pub fn reserve_bytes(mut self, bytes: u64) -> Self {
         self.reserve_bytes = bytes;
         self
     }
 
-    /// Opens the folder at `path`, and creates what is missing of it.
+    /// Opens the folder at `path`; missing parts are created.
     ///
     /// # Errors
     /// See [`SledStore::open`].

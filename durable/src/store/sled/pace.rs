@@ -1,8 +1,9 @@
-//! When checkpoints are made, and how commits are kept from running away from them.
+//! Decides when checkpoints are made, and slows commits down so that checkpoints keep up.
 //!
-//! A checkpoint begins when half of the memory for overlays is used, and keeps that until it has
-//! ended. Commits meanwhile have a quarter at once, and another as the checkpoint moves on: so if the
-//! tree is the slower one, commits wait a little each, and none for a whole checkpoint.
+//! A checkpoint begins when half of the memory for overlays is used, and occupies that half until
+//! it ends. Meanwhile commits may use a quarter at once, and the last quarter in proportion to the
+//! checkpoint's progress. So if the tree is slower than the log, each commit waits a little, and
+//! none waits for a whole checkpoint.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,10 +11,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(super) struct Pace {
     overlay_bytes: usize,
-    /// What the newest overlay needs, and what the one needs that is being moved.
+    /// The memory used by the newest overlay, and by the one that a checkpoint is writing.
     newest: AtomicUsize,
     older: AtomicUsize,
-    /// How much newer ones may need.
+    /// How much the newest overlay may use.
     allowed: AtomicUsize,
     state: Mutex<State>,
     changed: Condvar,
@@ -28,7 +29,7 @@ struct State {
 }
 
 impl State {
-    /// Whether no checkpoint is made, so that no commit may wait for one.
+    /// Whether checkpoints are stopped or paused, so that no commit may wait for one.
     fn is_idle(&self) -> bool {
         self.stopped || self.paused
     }
@@ -46,7 +47,7 @@ impl Pace {
         }
     }
 
-    /// The newest overlay needs so much.
+    /// Records the memory used by the newest overlay.
     pub(super) fn grows(&self, newest: usize) {
         self.newest.store(newest, Ordering::Relaxed);
         if self.older.load(Ordering::Relaxed) == 0 && newest >= self.overlay_bytes / 2 {
@@ -55,7 +56,7 @@ impl Pace {
         }
     }
 
-    /// An overlay that needs so much is moved, and a new one begun.
+    /// A checkpoint begins with an overlay of this size, and a new overlay is started.
     pub(super) fn begins(&self, older: usize) {
         self.state().wanted = false;
         self.newest.store(0, Ordering::Relaxed);
@@ -63,14 +64,14 @@ impl Pace {
         self.moves(0, 1);
     }
 
-    /// So many entries of all are in the tree.
+    /// The checkpoint has written this many of its entries.
     pub(super) fn moves(&self, entries: usize, all: usize) {
         let quarter = self.overlay_bytes / 4;
         let moved = quarter / all.max(1) * entries.min(all);
         self.allow(quarter + moved);
     }
 
-    /// What was moved is in the tree.
+    /// The checkpoint has ended.
     pub(super) fn ends(&self, newest: usize) {
         self.older.store(0, Ordering::Relaxed);
         self.allow(self.overlay_bytes);
@@ -83,12 +84,12 @@ impl Pace {
         self.changed.notify_all();
     }
 
-    /// How much memory the overlays need.
+    /// The memory used by all overlays.
     pub(super) fn used(&self) -> usize {
         self.newest.load(Ordering::Relaxed) + self.older.load(Ordering::Relaxed)
     }
 
-    /// Waits, before a commit, until there is memory for it.
+    /// Blocks before a commit until there is memory for it.
     pub(super) fn make_way(&self) {
         let is_full =
             || self.newest.load(Ordering::Relaxed) >= self.allowed.load(Ordering::Relaxed);
@@ -98,7 +99,7 @@ impl Pace {
         }
     }
 
-    /// Waits until a checkpoint is wanted; false if the store is closed.
+    /// Blocks until a checkpoint is wanted; `false` if the store is closed.
     pub(super) fn wait_for_want(&self) -> bool {
         let state = self.state();
         let has_to_wait = |state: &mut State| (!state.wanted || state.paused) && !state.stopped;
@@ -108,8 +109,8 @@ impl Pace {
         !state.stopped
     }
 
-    /// A checkpoint has given up. No commit waits for it until [`resume`](Self::resume); it is wanted
-    /// then.
+    /// A checkpoint has given up. Until [`resume`](Self::resume), which requests it again, no
+    /// commit waits for it.
     pub(super) fn pause(&self) {
         let mut state = self.state();
         (state.paused, state.wanted) = (true, true);
@@ -122,7 +123,7 @@ impl Pace {
         self.changed.notify_all();
     }
 
-    /// Nobody waits any more.
+    /// Wakes all waiters.
     pub(super) fn stop(&self) {
         self.state().stopped = true;
         self.changed.notify_all();

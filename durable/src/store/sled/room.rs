@@ -1,9 +1,10 @@
-//! How much room there is on the disk, and what is done when there is little.
+//! Free disk space, and what happens when there is little.
 //!
-//! New work is refused while less than the reserve is free. What runs may use the reserve, down to
-//! what sled needs: sled damages its file when it is opened on a full disk. Then it waits until
-//! there is room again. The system does not tell when there is, so it is asked ten times a second.
-//! The same holds for whatever else it lacks for a while, such as file descriptors.
+//! New work is rejected while less than the reserve is free. Running work may use the reserve, down
+//! to what sled needs: sled damages its file when it is opened on a full disk. Below that, commits
+//! block until space is freed. The system sends no signal for that, so it is asked ten times a
+//! second. Other resources that it lacks temporarily, such as file descriptors, are handled the
+//! same way.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,18 +12,18 @@ use std::time::Duration;
 
 use crate::store::{StoreError, chain};
 
-/// What must be free on the disk to open sled, and to write to it. Opening needs more, so that who
-/// has run out of room writing does not run out of it opening.
+/// The space that must be free to open sled, and to write to it. Opening needs more, so that a
+/// store that ran out of space while writing can still be opened.
 pub(super) const FREE_TO_OPEN: u64 = 16 * 1024 * 1024;
 pub(super) const FREE_TO_WRITE: u64 = 8 * 1024 * 1024;
 
-/// How long a thread that waits for room sleeps before it asks again.
+/// The interval between checks for free space.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Room {
     path: PathBuf,
-    /// What is kept free for work that has begun.
+    /// The space reserved for running work.
     reserve: u64,
     state: Mutex<State>,
     changed: Condvar,
@@ -41,25 +42,25 @@ impl Room {
         Self { path: path.to_owned(), reserve, state, changed }
     }
 
-    /// The folder on the disk.
+    /// The folder on disk.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether there is room for new work, and no commit waits for something else.
+    /// Checks that the disk has space for new work, and that no commit waits for another resource.
     pub(super) fn for_new_work(&self) -> Result<(), StoreError> {
         let lacking = self.state().lacking.clone();
         lacking.map_or(Ok(()), Err)?;
         check(&self.path, self.reserve)
     }
 
-    /// Whether so much more can be written.
+    /// Checks that this many bytes can be written.
     pub(super) fn check_for(&self, bytes: usize) -> Result<(), StoreError> {
         check(&self.path, needed_for(bytes))
     }
 
-    /// Runs what has changed nothing if it finds no room, or lacks another resource for a while:
-    /// again and again until it has what it needs, or the store [gives up](Self::give_up).
+    /// Runs an operation that changes nothing if it finds too little space or another resource
+    /// missing. Retries until it succeeds, or the store [gives up](Self::give_up).
     pub(super) fn until_there_is_room<T>(
         &self,
         mut run: impl FnMut() -> Result<T, StoreError>,
@@ -103,13 +104,14 @@ impl Room {
         }
     }
 
-    /// Whatever waits for room, now or later, gets an error, until [`begin`](Self::begin).
+    /// Fails everything that waits for space, now or later, until [`begin`](Self::begin).
     pub(super) fn give_up(&self) {
         self.state().given_up = true;
         self.changed.notify_all();
     }
 
-    /// A hub begins to use the store: it waits for room even if one before it has given up.
+    /// A hub begins to use the store: operations wait for space again, even if the last hub had
+    /// given up.
     pub(super) fn begin(&self) {
         self.state().given_up = false;
     }
@@ -119,12 +121,12 @@ impl Room {
     }
 }
 
-/// What must be free before so much is written.
+/// The space that must be free before this many bytes are written.
 fn needed_for(bytes: usize) -> u64 {
     FREE_TO_WRITE.saturating_add(bytes as u64)
 }
 
-/// Whether so much is free on the disk of a folder.
+/// Checks that this many bytes are free on the disk of a folder.
 pub(super) fn check(path: &Path, needed: u64) -> Result<(), StoreError> {
     let doing = || format!("cannot tell how full the disk of `{}` is", path.display());
     let available = fs4::available_space(path);

@@ -1,6 +1,6 @@
-//! Reading a store that may be damaged, and saving what can be read.
+//! Reading a store that may be damaged, and exporting everything readable.
 //!
-//! Nothing in the folder is changed: sled, which writes when it opens, is given a copy of its files.
+//! Nothing in the folder is changed. sled writes when it opens, so it is given a copy of its files.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -24,16 +24,16 @@ use super::{LOOKED_AT_ONCE, SledStore, check_hub, guarded, keys, read_record, re
 use crate::protocol::{HistoryEvent, InstanceId, PartitionId, TaskMessage};
 use crate::store::{Store, StoreError, chain};
 
-/// What was found besides what a store holds.
+/// What was found in addition to the readable store.
 #[derive(Debug)]
 pub(super) struct Salvage {
     damage: Vec<StoreError>,
-    /// Frames of the log behind what is damaged.
+    /// Log frames after the damage.
     behind: Vec<Frame>,
     _copy: TreeCopy,
 }
 
-/// A copy of sled's files that is removed in the end.
+/// A copy of sled's files, removed on drop.
 #[derive(Debug)]
 struct TreeCopy(PathBuf);
 
@@ -44,13 +44,13 @@ impl Drop for TreeCopy {
 }
 
 impl SledStore {
-    /// Opens a folder to be read only, damaged or not. Nothing in it is changed; what sled has is
+    /// Opens a folder for reading only, damaged or not. Nothing in it is changed; sled's files are
     /// copied to the system's folder for temporary files.
     ///
-    /// Of a damaged log everything before the damage is there, which is a state that there was; what
-    /// can be read behind it, or without sled's files, is in the [export](Self::export).
-    /// [`damage`](Self::damage) tells what was found. A hub cannot be opened on it: everything that
-    /// writes fails with [`StoreError::ReadOnly`].
+    /// If the log is damaged, the store shows the state before the damage, which is a prefix of the
+    /// commit order. What can be read after the damage, or without sled's files, is in the
+    /// [export](Self::export). [`damage`](Self::damage) reports what was found. A hub cannot be
+    /// opened on this store: all writes fail with [`StoreError::ReadOnly`].
     ///
     /// ```
     /// use durable::store::SledStore;
@@ -67,8 +67,9 @@ impl SledStore {
     /// ```
     ///
     /// # Errors
-    /// [`StoreError::InUse`] if a process has the folder open, [`StoreError::Io`] if it is not there or
-    /// cannot be copied, [`StoreError::Damaged`] if sled opens its files and then finds no way into them.
+    /// [`StoreError::InUse`] if a process has the folder open, [`StoreError::Io`] if it does not
+    /// exist or cannot be copied, [`StoreError::Damaged`] if sled opens its files but cannot read
+    /// them.
     pub fn read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let doing = || format!("cannot copy `{}`", path.display());
@@ -106,12 +107,12 @@ impl SledStore {
         Ok(Self { checkpoints: None, inner, path: path.to_owned(), salvage, _folder: None })
     }
 
-    /// What was found to be damaged by [`read_only`](Self::read_only).
+    /// The damage that [`read_only`](Self::read_only) found.
     pub fn damage(&self) -> &[StoreError] {
         self.salvage.as_ref().map_or(&[], |salvage| &salvage.damage)
     }
 
-    /// Writes everything that can be read, one JSON object a line:
+    /// Exports everything readable, one JSON object per line:
     ///
     /// - `{"instance": .., "history": [..], "complete": ..}` for each instance: its record, and the
     ///   events of its present execution; `complete` tells whether these are all;
@@ -122,7 +123,7 @@ impl SledStore {
     ///   events, and a message.
     ///
     /// # Errors
-    /// What `out` answers.
+    /// If writing to `out` fails.
     pub fn export(&self, out: &mut impl Write) -> io::Result<()> {
         match guarded(&self.path, || self.inner.view().ids()) {
             Ok(ids) => ids.iter().try_for_each(|id| self.export_instance(id, out))?,

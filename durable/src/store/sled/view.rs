@@ -1,9 +1,9 @@
-//! Reading through all layers: the newest overlay, the one that is on its way into the tree, the
+//! Reading through all layers: the newest overlay, the one that a checkpoint is writing, and the
 //! tree.
 //!
-//! While a view is held no layer changes but the tree, and that only where the older overlay has the
-//! say: so all that a view reads is of one moment. Commits wait until it is dropped; whatever
-//! takes long, such as decoding, is done behind that.
+//! While a view is held, only the tree may change, and only where the older overlay takes
+//! precedence, so a view reads one consistent state. Commits wait until it is dropped; slow work,
+//! such as decoding, is done after that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
@@ -23,9 +23,9 @@ use crate::store::{Epoch, StoreError};
 /// The overlays.
 #[derive(Debug, Default)]
 pub(super) struct Layers {
-    /// What commits add to.
+    /// Receives the changes of commits.
     pub(super) newest: Overlay,
-    /// What a checkpoint is writing to the tree.
+    /// Being written to the tree by a checkpoint.
     pub(super) older: Option<Arc<Overlay>>,
 }
 
@@ -34,25 +34,26 @@ impl Layers {
         std::iter::once(&self.newest).chain(self.older.as_deref())
     }
 
-    /// What the newest overlay that has touched an instance knows of it.
+    /// The state of an instance in the newest overlay that has touched it.
     fn touched(&self, id: &InstanceId) -> Option<&Touched> {
         self.newest_first().find_map(|overlay| overlay.instances.get(id))
     }
 }
 
-/// A part of what all layers have, in the order of its keys.
+/// A range of the merged layers, in key order.
 pub(super) struct Page<K> {
-    /// Nothing for what is gone.
+    /// `None` for removed values.
     pub(super) values: BTreeMap<K, Option<Bytes>>,
-    /// Behind which key there may be more.
+    /// The key after which there may be more.
     pub(super) end: Option<K>,
 }
 
 impl<K: Ord + Clone> Page<K> {
-    /// Of what each layer has next, the oldest first: `limit` values, or all that it has.
+    /// Merges the next values of each layer, the oldest first: up to `limit` values, or all that it
+    /// has.
     fn of(layers: Vec<Vec<(K, Option<Bytes>)>>, limit: usize) -> Self {
-        // A layer that has given as many as were asked for may have more behind them, so what others
-        // have there is left for the next time.
+        // A layer that returned `limit` values may have more after them, so values of other layers
+        // after its last one are left for the next page.
         let is_full = |layer: &&Vec<_>| layer.len() == limit;
         let last = |layer: &Vec<(K, _)>| layer.last().map(|(key, _)| key.clone());
         let end = layers.iter().filter(is_full).filter_map(last).min();
@@ -85,7 +86,7 @@ impl View<'_> {
         Ok(epochs)
     }
 
-    /// What the store knows of an instance, and which frame touched it last.
+    /// The head of an instance, and the last frame that touched it.
     pub(super) fn head(&self, id: &InstanceId) -> Result<Option<(u64, Head)>, StoreError> {
         match self.layers.touched(id) {
             Some(Touched { present, sequence, .. }) => {
@@ -102,7 +103,7 @@ impl View<'_> {
         }
     }
 
-    /// Where the episodes of an execution stand that end behind the event `from`.
+    /// The positions of an execution's episodes that end after event `from`.
     pub(super) fn parts(
         &self,
         id: &InstanceId,
@@ -118,7 +119,7 @@ impl View<'_> {
             }
         }
         let newer = newer.into_iter().rev().flatten();
-        // A checkpoint may have brought into the tree what an overlay still has, or a part of it.
+        // A checkpoint may already have written some of the overlay's episodes to the tree.
         let until = newer.clone().next().map_or(u64::MAX, |block| block.first);
         let mut parts = if reaches_the_tree {
             self.base.parts(id, execution, from, until)?
@@ -129,8 +130,8 @@ impl View<'_> {
         Ok(parts)
     }
 
-    /// The records of the next instances whose ids begin like this, from there on, with nothing for
-    /// what was purged; and behind which id there may be more.
+    /// The records of the next instances with this id prefix, `None` for purged ones; and the id
+    /// after which there may be more.
     pub(super) fn records(
         &self,
         id_prefix: &str,
@@ -200,8 +201,8 @@ impl View<'_> {
         Ok(active.into_iter().collect())
     }
 
-    /// The next messages of a partition whose positions lie in `positions`, with nothing for those that
-    /// were consumed or are to another address; and behind which position there may be more.
+    /// The next messages of a partition with positions in `positions`, `None` for consumed ones and
+    /// those to another address; and the position after which there may be more.
     pub(super) fn messages(
         &self,
         partition: PartitionId,
@@ -223,7 +224,7 @@ impl View<'_> {
         Ok(Page::of(found, limit))
     }
 
-    /// The position behind the last message of a partition.
+    /// One past the position of the last message of a partition.
     pub(super) fn messages_end(&self, partition: PartitionId) -> Result<u64, StoreError> {
         let mut end = self.base.messages_end(partition)?;
         for overlay in self.layers.newest_first() {
@@ -233,7 +234,7 @@ impl View<'_> {
         Ok(end)
     }
 
-    /// The ids of all instances, of which some may have been purged. No value is read.
+    /// The ids of all instances, some of which may have been purged. Reads no values.
     pub(super) fn ids(&self) -> Result<BTreeSet<InstanceId>, StoreError> {
         let mut ids = self.base.ids()?;
         for overlay in self.layers.newest_first() {
@@ -242,7 +243,7 @@ impl View<'_> {
         Ok(ids)
     }
 
-    /// The partitions that have messages, or had.
+    /// The partitions that have, or had, messages.
     pub(super) fn partitions_with_messages(&self) -> Result<BTreeSet<PartitionId>, StoreError> {
         let mut partitions: BTreeSet<_> =
             self.base.partitions_with_messages()?.into_iter().collect();
