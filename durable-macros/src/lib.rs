@@ -22,6 +22,7 @@ mod loops;
 mod names;
 mod paths;
 mod rules;
+mod scan;
 mod source;
 mod table;
 mod uses;

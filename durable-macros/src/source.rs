@@ -22,6 +22,7 @@ use syn::{
 };
 
 use crate::expand::unread;
+use crate::scan;
 use crate::uses::{Place, Uses};
 
 thread_local! {
@@ -62,10 +63,12 @@ pub(crate) fn around(name: &Ident, body: &Block) -> Rc<Uses> {
     same.or(found.first()).map(|(_, uses)| Rc::clone(uses)).unwrap_or_default()
 }
 
+/// The attributes that leave a function as it is.
+const HARMLESS: [&str; 9] =
+    ["allow", "cfg", "cold", "deny", "doc", "expect", "inline", "must_use", "track_caller"];
+
 /// Whether an attribute looks into the function, or makes something else of it.
 pub(crate) fn looks_into(attribute: &Attribute) -> bool {
-    const HARMLESS: [&str; 9] =
-        ["allow", "cfg", "cold", "deny", "doc", "expect", "inline", "must_use", "track_caller"];
     !HARMLESS.iter().any(|name| attribute.path().is_ident(name))
 }
 
@@ -89,7 +92,20 @@ fn without_space(tokens: impl ToTokens) -> String {
 
 fn read(path: &PathBuf) -> Source {
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    parse(&text).map(|file| Search::through(&file)).unwrap_or_default()
+    through(&text).unwrap_or_default()
+}
+
+fn through(text: &str) -> syn::Result<Source> {
+    let file = parse(&scan::without_bodies(text, &HARMLESS))?;
+    let uses = Uses::of_items(&file.items);
+    let source = Search::new(&uses).through(&file, uses.clone());
+    let alike = source.functions.iter().filter(|(_, found)| found.len() > 1);
+    let alike: BTreeSet<_> = alike.map(|(name, _)| name.clone()).collect();
+    if alike.is_empty() {
+        return Ok(source);
+    }
+    // Functions of one name are told apart by their bodies.
+    Ok(Search { alike, ..Search::new(&uses) }.through(&parse(text)?, uses))
 }
 
 /// A file, without the items that are not finished.
@@ -175,7 +191,7 @@ fn may_have_items(tokens: &TokenStream) -> bool {
     ];
     tokens.clone().into_iter().any(|token| match token {
         TokenTree::Group(group) => may_have_items(&group.stream()),
-        TokenTree::Ident(name) => KEYWORDS.iter().any(|keyword| name == keyword),
+        TokenTree::Ident(name) => KEYWORDS.contains(&name.to_string().as_str()),
         _ => false,
     })
 }
@@ -213,22 +229,14 @@ struct Search {
 }
 
 impl Search {
-    fn through(file: &File) -> Source {
-        let uses = Uses::of_items(&file.items);
-        let mut search = Self { file: Rc::new(uses.clone()), ..Self::default() };
-        let top = search.of_module(uses);
-        let mut found = search.go_through(file, &top);
-        let alike = found.functions.iter().filter(|(_, found)| found.len() > 1);
-        search.alike = alike.map(|(name, _)| name.clone()).collect();
-        if !search.alike.is_empty() {
-            found = search.go_through(file, &top);
-        }
-        Source { top, ..found }
+    fn new(uses: &Uses) -> Self {
+        Self { file: Rc::new(uses.clone()), ..Self::default() }
     }
 
-    fn go_through(&mut self, file: &File, top: &Rc<Uses>) -> Source {
-        self.inside_module(Rc::clone(top), |search| visit::visit_file(search, file));
-        std::mem::take(&mut self.found)
+    fn through(mut self, file: &File, uses: Uses) -> Source {
+        let top = self.of_module(uses);
+        self.inside_module(Rc::clone(&top), |search| visit::visit_file(search, file));
+        Source { top, ..self.found }
     }
 
     /// What is visible in a module of these items.
@@ -325,24 +333,22 @@ mod tests {
 
     #[test]
     fn what_is_visible_depends_on_the_module_and_the_block() {
-        let file: File = syn::parse_str(
+        let source = through(
             "use std::fs; mod m { use std::env; #[h] fn f() { use std::net; #[h] fn g() {} } }",
         )
         .unwrap();
-        let functions = Search::through(&file);
-        let find = |name: &str| functions.functions[name][0].1.brought().collect::<Vec<_>>();
+        let find = |name: &str| source.functions[name][0].1.brought().collect::<Vec<_>>();
         assert_eq!(find("f"), ["env"]);
         assert_eq!(find("g"), ["env", "net"]);
     }
 
     #[test]
     fn an_unfinished_item_hides_no_other() {
-        let file = parse(
+        let found = through(
             "use std::fs; #[h] fn f() { a(1).; } struct S { x: } mod m { use std::env; fn g() { let \
              x = ; } #[h] fn k() {} }",
         )
         .unwrap();
-        let found = Search::through(&file);
         let find = |name: &str| found.functions[name][0].1.brought().collect::<Vec<_>>();
         assert_eq!(find("f"), ["fs"]);
         assert_eq!(find("k"), ["env"]);
