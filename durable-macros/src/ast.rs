@@ -49,11 +49,11 @@ impl Kind {
         }
     }
 
-    /// The trait in which generated code finds how a result is recorded.
-    pub(crate) fn definition(self) -> &'static str {
+    /// The function that makes the recorded form of a result.
+    pub(crate) fn finish(self) -> &'static str {
         match self {
-            Self::Activity | Self::Orchestrator => "Definition",
-            Self::Entity | Self::Operation => "Outcome",
+            Self::Activity | Self::Orchestrator => "finish",
+            Self::Entity | Self::Operation => "finish_operation",
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn expand(
     let seen = for_callers(function.item.clone());
     let seen = Function::new(kind, &seen);
     let (ident, generics) = (&seen.item.sig.ident, &seen.item.sig.generics);
-    let (mut output, mut error) = outcome_types(&seen.output, krate);
+    let (mut output, mut error) = outcome_types(&seen.output, |_| quote!(#krate::__private));
     let is_generic = generics.params.iter().any(|it| !matches!(it, GenericParam::Lifetime(_)));
     let mut call = call(ident, krate);
     if is_generic || is_member {
@@ -43,16 +43,19 @@ pub(crate) fn expand(
         return quote!(#errors #constructor);
     }
     let body = for_body(kind, function.item.clone());
-    let hidden = hidden_types(&seen, krate);
+    let hidden = hidden_types(&seen);
+    let import = krate.import();
     let twin = twin(&Function::new(kind, &body), hidden.as_ref());
     let types = [&quote!(()), &output, &error];
-    let implementation = implementation(&seen, krate, types, [&nothing, &nothing]);
+    let implementation = implementation(&seen, types, [&nothing, &nothing]);
     quote! {
         #errors
         #constructor
         #twin
         #(#conditions)*
+        #[allow(unused_imports)]
         const _: () = {
+            #import
             #implementation
         };
     }

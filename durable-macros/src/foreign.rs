@@ -1,10 +1,10 @@
 //! What attributes of other crates make of a function when they stand above ours.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Path, Signature, TypeParamBound, TypeTraitObject, parse_quote};
 
-use crate::body::find;
 use crate::paths::Crate;
 
 pub(crate) const ASYNC_TRAIT: &str = "`#[async_trait]` has rewritten this `async fn` before `#[durable::helper]` could check its \
@@ -60,10 +60,14 @@ pub(crate) fn make_durable(signature: &mut Signature, krate: &Crate) {
 
 /// Whether `#[tracing::instrument]` has rewritten a body.
 pub(crate) fn is_instrumented(block: &Block) -> bool {
-    let tokens = quote::ToTokens::to_token_stream(block);
-    ["__tracing_attr_span", "__tracing_instrument_future"]
-        .iter()
-        .any(|name| find(name, &tokens).is_some())
+    fn has_name(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Group(group) => has_name(group.stream()),
+            TokenTree::Ident(name) => name.to_string().starts_with("__tracing_"),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+        })
+    }
+    has_name(block.to_token_stream())
 }
 
 /// Takes the body away, of which nothing more is to be said.

@@ -24,15 +24,20 @@ fn add(hash: &mut u64, tokens: TokenStream) {
                 add(hash, group.stream());
                 add_text(hash, close);
             }
+            TokenTree::Punct(mark) => add_text(hash, mark.as_char().encode_utf8(&mut [0; 4])),
             token => add_text(hash, &token.to_string()),
         }
     }
 }
 
 fn add_text(hash: &mut u64, text: &str) {
-    for byte in text.bytes().chain([0]) {
-        *hash = (*hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let mut sum = *hash;
+    for byte in text.as_bytes() {
+        sum = (sum ^ u64::from(*byte)).wrapping_mul(PRIME);
     }
+    // A zero byte between the texts.
+    *hash = sum.wrapping_mul(PRIME);
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Where generated code finds the crate `durable`.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::Path;
 use syn::token::PathSep;
 
@@ -14,7 +14,20 @@ pub(crate) struct At<'a> {
     span: Span,
 }
 
+/// The name that a block of generated code gives to `durable::__private`: a path of one name takes the
+/// compiler a fraction of the time.
+pub(crate) fn private(span: Span) -> Ident {
+    Ident::new("__durable", span)
+}
+
 impl Crate {
+    /// At the beginning of a block: what the name [`private`] stands for in it, and the traits that some
+    /// of its expressions need. The block allows `unused_imports`.
+    pub(crate) fn import(&self) -> TokenStream {
+        let name = private(Span::call_site());
+        quote!(use #self::__private::{self as #name, Plain as _, Retriable as _};)
+    }
+
     /// The path, in code that is shown as `span` if there is an error in it.
     pub(crate) fn at(&self, span: Span) -> At<'_> {
         At { path: self.0.as_ref(), span }

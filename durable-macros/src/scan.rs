@@ -275,7 +275,10 @@ mod tests {
     fn bodies_that_no_rule_reads_are_cut_out() {
         for (text, kept) in [
             ("async fn f() { a(1) } fn g() { b }", "async fn f() {} fn g() { b }"),
-            ("#[h] pub(crate) fn f(x: [u8; 2]) -> T<{ 1 }> { a }", "#[h] pub(crate) fn f(x: [u8; 2]) -> T<{}> { a }"),
+            (
+                "#[h] pub(crate) fn f(x: [u8; 2]) -> T<{ 1 }> { a }",
+                "#[h] pub(crate) fn f(x: [u8; 2]) -> T<{}> { a }",
+            ),
             ("#[h] #[inline] fn f() { a }", "#[h] #[inline] fn f() {}"),
             ("#[h] unsafe extern \"C\" fn f() { a }", "#[h] unsafe extern \"C\" fn f() {}"),
             ("mod m { #[h] async fn f() { a } }", "mod m { #[h] async fn f() {} }"),

@@ -5,6 +5,7 @@
 
 use std::any::TypeId;
 use std::fmt;
+use std::panic::Location;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -131,6 +132,29 @@ pub type RunEntity = fn(Batch) -> Pin<Box<dyn Future<Output = BatchDone> + Send>
 pub type OrchestratorFuture = Pin<Box<dyn Future<Output = Result<Json, FailureDetails>>>>;
 
 impl Entry {
+    /// The entry of a function without options. It stands where this is called.
+    #[track_caller]
+    pub const fn new(
+        name: &'static str,
+        code_hash: u64,
+        parameters: Parameters,
+        body: Body,
+    ) -> Self {
+        let (place, options) = (Location::caller(), CallDefaults::NONE);
+        let (file, line) = (place.file(), place.line());
+        Self { name, version: None, file, line, code_hash, parameters, options, body }
+    }
+
+    #[must_use]
+    pub const fn version(self, version: &'static str) -> Self {
+        Self { version: Some(version), ..self }
+    }
+
+    #[must_use]
+    pub const fn options(self, options: CallDefaults) -> Self {
+        Self { options, ..self }
+    }
+
     /// What it is, for people.
     pub(crate) fn kind(&self) -> &'static str {
         match self.body {

@@ -8,12 +8,15 @@ use std::any::{TypeId, type_name};
 use std::marker::PhantomData;
 use std::panic::Location;
 
+pub use std::boxed::Box;
+pub use std::result::Result::Ok;
+
 pub use inventory;
 
-pub use crate::activity::ActivityRun;
+pub use crate::activity::{Activity, ActivityRun};
 pub use crate::definition::{
-    Body, CallDefaults, Definition, Entry, OperationEntry, OrchestratorFuture, Parameters,
-    RunActivity, RunEntity, RunOrchestrator, StateType,
+    Body, CallDefaults, Definition, Entry, OperationEntry, Orchestrator, OrchestratorFuture,
+    Parameters, RunActivity, RunEntity, RunOrchestrator, StateType,
 };
 pub use crate::entity::batch::{
     EntityBody, EntityFunction, OperationRun, RunOperation, RunnableEntity, run_entity,
@@ -24,6 +27,8 @@ pub use crate::entity::in_critical_section::{
     CallsLockedOnly, CallsNoOrchestrator, LocksNothing, check_in_critical_section,
 };
 pub use crate::entity::operation::{locked_operation, operation};
+pub use crate::entity::{Entity, EntityContext};
+pub use crate::error::Error;
 pub use crate::error::codec::{ErrorCodec, StoredError};
 pub use crate::error::names::ErrorName;
 pub use crate::event::EventData;
@@ -35,9 +40,8 @@ pub use crate::payload::{Codec, InputReader, InputWriter, Stored, StoredState};
 pub use crate::protocol::{FailureDetails, Json};
 pub use crate::retry::RetrySettings;
 
-use crate::activity::{Activity, State, States};
+use crate::activity::{State, States};
 use crate::call::Call;
-use crate::definition::Orchestrator;
 use crate::error::NonRetriable;
 use crate::orchestration::scope::Scope;
 use crate::replay_rules;
@@ -141,7 +145,7 @@ pub trait Outcome {
     type Output;
     type Error;
 
-    fn codecs() -> (Codec<Self::Output>, ErrorCodec<Self::Error>);
+    fn codecs() -> Codecs<Self::Output, Self::Error>;
 }
 
 /// The initial state of an entity, unless its attribute gives another.
@@ -185,14 +189,32 @@ impl<T: 'static, E: 'static> Orchestrator for Broken<T, E> {
 }
 
 /// The constructor of a call, once its parameters are written.
-pub fn call<F: Definition>(input: InputWriter, source: &'static Location<'static>) -> Call<F> {
-    Call::new(input, source)
+#[track_caller]
+pub fn call<F: Definition>(input: InputWriter) -> Call<F> {
+    Call::new(input, Location::caller())
 }
 
+/// What writes and reads the outputs of a function.
+pub type Codecs<T, E> = (Codec<T>, ErrorCodec<E>);
+
+/// A body that has begun to run, unless its stored input does not fit its parameters.
+pub type Began<T> = Result<T, FailureDetails>;
+
 /// The recorded form of a body's result.
-pub fn finish<T, E>(
+pub fn finish<F: Definition>(result: Result<F::Output, F::Error>) -> Result<Json, FailureDetails> {
+    recorded(result, F::codecs())
+}
+
+/// The recorded form of an operation's result.
+pub fn finish_operation<F: Outcome>(
+    result: Result<F::Output, F::Error>,
+) -> Result<Json, FailureDetails> {
+    recorded(result, F::codecs())
+}
+
+fn recorded<T, E>(
     result: Result<T, E>,
-    (output, error): (Codec<T>, ErrorCodec<E>),
+    (output, error): Codecs<T, E>,
 ) -> Result<Json, FailureDetails> {
     let value = result.map_err(|e| error.write(e))?;
     // An orchestrator started by release 0.1 ends as it did there.

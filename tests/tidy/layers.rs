@@ -1,4 +1,4 @@
-//! Which file imports which: the layers of the library, and the files of the hub.
+//! Which file imports which: the layers of the library, and the files of the hub and of the macros.
 //!
 //! Read from the text of the sources: the `use` items, and the paths that begin with `crate`, `self` or
 //! `super`. A method that another file adds to a type is no import, so this does not see it.
@@ -11,7 +11,7 @@ use super::{library, none, root};
 /// Names one after another: a module, or an item of one.
 type Path = Vec<String>;
 
-/// The sources of `durable/src` without their tests, each with the path of its module.
+/// The sources of a crate without their tests, each with the path of its module.
 struct Sources {
     files: BTreeMap<Path, String>,
     /// What a `pub use` calls an item, and what that item is.
@@ -28,7 +28,7 @@ const ABOVE_ALL: [&str; 3] = ["private", "guide", "error_pages"];
 
 #[test]
 fn a_layer_imports_only_what_the_table_of_layers_allows() {
-    let (sources, layers) = (Sources::read(), layers());
+    let (sources, layers) = (Sources::read("durable"), layers());
     let mut found = Vec::new();
     for (module, code) in &sources.files {
         let Some(layer) = module.first() else { continue };
@@ -55,16 +55,26 @@ fn a_layer_imports_only_what_the_table_of_layers_allows() {
 
 #[test]
 fn the_files_of_the_hub_do_not_import_each_other_in_a_circle() {
-    let sources = Sources::read();
     let is_of_hub = |path: &Path| path.first().is_some_and(|layer| layer == "hub");
+    none(&circle(&Sources::read("durable"), is_of_hub));
+}
+
+#[test]
+fn the_files_of_the_macros_do_not_import_each_other_in_a_circle() {
+    none(&circle(&Sources::read("durable-macros"), |_| true));
+}
+
+/// The files that import each other in a circle, of those that are `wanted`, each with those of them
+/// that it imports.
+fn circle(sources: &Sources, wanted: impl Fn(&Path) -> bool) -> Vec<String> {
     let mut edges: BTreeMap<Path, BTreeSet<Path>> = BTreeMap::new();
-    for (module, code) in sources.files.iter().filter(|(module, _)| is_of_hub(module)) {
+    for (module, code) in sources.files.iter().filter(|(module, _)| wanted(module)) {
         for import in imports(code) {
             let path = sources.resolve(module, import.path);
             // The tree of modules: a parent exports what its children define.
             let is_tree = import.is_export && path.starts_with(module);
             if let Some(file) = sources.file_of(&path).filter(|_| !is_tree)
-                && is_of_hub(&file)
+                && wanted(&file)
                 && file != *module
             {
                 edges.entry(module.clone()).or_default().insert(file);
@@ -78,7 +88,7 @@ fn the_files_of_the_hub_do_not_import_each_other_in_a_circle() {
         let used: Vec<_> = used.map(|used| used.join("/")).collect();
         format!("{} imports {}", module.join("/"), used.join(", "))
     };
-    none(&circle.iter().map(show).collect::<Vec<_>>());
+    circle.iter().map(show).collect()
 }
 
 /// All that a file imports, directly or by way of others.
@@ -118,10 +128,12 @@ fn layers() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 impl Sources {
-    fn read() -> Self {
+    /// Those of a crate.
+    fn read(krate: &str) -> Self {
+        let folder = format!("{krate}/src/");
         let mut sources = Self { files: BTreeMap::new(), exports: BTreeMap::new() };
         for (path, text) in library() {
-            let Some(path) = path.strip_prefix("durable/src/") else { continue };
+            let Some(path) = path.strip_prefix(&folder) else { continue };
             let path = path.trim_end_matches(".rs").trim_end_matches("/mod");
             let module = if path == "lib" { Path::new() } else { names(path, '/') };
             sources.files.insert(module, code(&text));

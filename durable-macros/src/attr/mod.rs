@@ -6,7 +6,7 @@ mod retry;
 
 use std::time::Duration;
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::quote;
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
@@ -16,7 +16,7 @@ pub(crate) use self::given::Given;
 use self::retry::Policy;
 use crate::ast::Kind;
 use crate::errors::Errors;
-use crate::paths::Crate;
+use crate::paths::private;
 
 const FOR_BOTH: &str = "`name = \"..\"`, `version = \"..\"`, `crate = path`, `retry(..)`, \
                         `timeout = \"30s\"`";
@@ -43,13 +43,13 @@ pub(crate) struct CallDefaults {
 }
 
 impl CallDefaults {
-    /// In generated code: what was given, and no more.
-    pub(crate) fn expand(&self, krate: &Crate) -> TokenStream {
-        let none = quote!(#krate::__private_0_1::CallDefaults::NONE);
+    /// In generated code: what was given, and no more; nothing if nothing was.
+    pub(crate) fn expand(&self) -> Option<TokenStream> {
+        let private = private(Span::call_site());
         let some = |value: TokenStream| quote!(::core::option::Option::Some(#value));
         let mut given = Vec::new();
         if let Some(retry) = &self.retry {
-            let retry = some(retry.expand(krate));
+            let retry = some(retry.expand());
             given.push(quote!(retry: #retry));
         }
         if let Some(timeout) = self.timeout {
@@ -65,10 +65,8 @@ impl CallDefaults {
             let count = some(quote!(#count));
             given.push(quote!(max_concurrent: #count));
         }
-        match given.as_slice() {
-            [] => none,
-            given => quote!(#krate::__private_0_1::CallDefaults { #(#given,)* ..#none }),
-        }
+        (!given.is_empty())
+            .then(|| quote!(#private::CallDefaults { #(#given,)* ..#private::CallDefaults::NONE }))
     }
 }
 

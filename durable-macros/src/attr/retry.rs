@@ -10,7 +10,7 @@ use syn::parse::Parser;
 use super::given::{Given, Value};
 use super::time;
 use crate::errors::Errors;
-use crate::paths::Crate;
+use crate::paths::private;
 
 const EXAMPLE: &str = "`retry(max_number_of_attempts = 5, first_retry_interval = \"1s\")`";
 const KNOWN: &str = "`max_number_of_attempts = 5`, `first_retry_interval = \"1s\"`, \
@@ -55,7 +55,8 @@ impl Policy {
     }
 
     /// The policy in generated code.
-    pub(crate) fn expand(&self, krate: &Crate) -> TokenStream {
+    pub(crate) fn expand(&self) -> TokenStream {
+        let private = private(Span::call_site());
         let (attempts, first) = (self.max_number_of_attempts, time(self.first_retry_interval));
         let some = |name: &str, value: TokenStream| {
             let name = Ident::new(name, Span::call_site());
@@ -66,12 +67,12 @@ impl Policy {
         let timeout = self.retry_timeout.map(|it| some("retry_timeout", time(it)));
         let jitter = self.jitter.map(|it| quote!(jitter: #it,));
         quote! {
-            #krate::__private_0_1::RetrySettings {
+            #private::RetrySettings {
                 #coefficient
                 #longest
                 #timeout
                 #jitter
-                ..#krate::__private_0_1::RetrySettings::new(#attempts, #first)
+                ..#private::RetrySettings::new(#attempts, #first)
             }
         }
     }

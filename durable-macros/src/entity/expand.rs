@@ -29,7 +29,7 @@ use crate::expand::{
     conditions, constructor, hidden_types, outcome_of, outcome_types, parameter, result_span,
 };
 use crate::fallback::{Lifetimes, for_callers};
-use crate::paths::Crate;
+use crate::paths::{self, Crate, private};
 
 /// What is generated beside a block, and what for.
 struct Expansion<'a> {
@@ -67,6 +67,7 @@ pub(super) fn block(
         (expansion.entry(&name, code_hash), expansion.body(options.initial.as_ref()))
     };
     let definition = expansion.definition(&entry);
+    let import = expansion.krate.import();
     quote! {
         #compile_errors
         // What it takes and gives back is up to the library, not to the user's taste.
@@ -94,10 +95,12 @@ pub(super) fn block(
             private_interfaces,
             unnameable_types,
             unreachable_pub,
+            unused_imports,
             unused_mut,
             unused_variables
         )]
         const _: () = {
+            #import
             #(#handles)*
             #at
             #definition
@@ -150,7 +153,8 @@ impl Expansion<'_> {
 
     /// A type of which the operations are methods.
     fn handle(&self, handle: Handle) -> TokenStream {
-        let (krate, ident, entity) = (&self.krate, self.type_of(handle), &self.entity);
+        let (private, ident, entity) =
+            (private(Span::call_site()), self.type_of(handle), &self.entity);
         let (parameters, arguments, bounds) = self.block.item.generics.split_for_impl();
         let mut methods: Vec<_> = (0..)
             .zip(&self.operations)
@@ -179,7 +183,7 @@ impl Expansion<'_> {
         let inner = if self.is_broken {
             quote!(::core::marker::PhantomData<fn() -> #entity>)
         } else {
-            quote!(#krate::__private_0_1::EntityRef)
+            quote!(#private::EntityRef)
         };
         quote! {
             #[doc = #doc]
@@ -208,45 +212,45 @@ impl Expansion<'_> {
         let function = Function::new(Kind::Operation, &item);
         let owner = Self::owner(index);
         let span = result_span(&function);
-        let at = krate.at(span);
+        let private = private(span);
         let types = if self.is_broken || !matches!(function.output, Output::Result(_)) {
-            let (output, error) = outcome_types(&function.output, krate);
+            let (output, error) = outcome_types(&function.output, paths::private);
             [output, error]
         } else {
             [quote_spanned!(span=> Output), quote_spanned!(span=> Error)]
-                .map(|part| quote_spanned!(span=> <#owner as #at::__private_0_1::Outcome>::#part))
+                .map(|part| quote_spanned!(span=> <#owner as #private::Outcome>::#part))
         };
         if self.is_broken {
             let returns = handle.returns(item.sig.ident.span(), &types, krate);
             return constructor(&function, &returns, &quote!(::core::unreachable!()));
         }
-        let inputs = Inputs::of_operation(&function, krate, owner.clone(), &self.entity);
-        let codecs = quote_spanned!(span=> <#owner as #at::__private_0_1::Outcome>::codecs());
-        let asked = [inputs.writer(), codecs];
+        let inputs = Inputs::of_operation(&function, owner.clone(), &self.entity);
+        let codecs = quote_spanned!(span=> <#owner as #private::Outcome>::codecs());
+        let asked = [inputs.writer(&private), codecs];
         let returns = handle.returns(span, &types, krate);
-        constructor(&function, &returns, &handle.asks(&operation.name(), &asked, krate, span))
+        constructor(&function, &returns, &handle.asks(&operation.name(), &asked, span))
     }
 
     /// The operation that every entity has.
     fn delete(&self, handle: Handle) -> TokenStream {
-        let krate = &self.krate;
+        let (krate, private) = (&self.krate, private(Span::call_site()));
         let mut item: ItemFn = parse_quote! {
             /// Deletes the entity: its next operation finds it as if it had never been.
             fn delete(&self) {}
         };
         expose(&mut item, handle);
         let function = Function::new(Kind::Operation, &item);
-        let types = [quote!(()), quote!(#krate::Error)];
+        let types = [quote!(()), quote!(#private::Error)];
         let returns = handle.returns(Span::call_site(), &types, krate);
         if self.is_broken {
             return constructor(&function, &returns, &quote!(::core::unreachable!()));
         }
         let codecs = quote! {(
-            <() as #krate::__private_0_1::Stored>::codec(),
-            <#krate::Error as #krate::__private_0_1::StoredError>::codec(),
+            <() as #private::Stored>::codec(),
+            <#private::Error as #private::StoredError>::codec(),
         )};
-        let asked = [quote!(#krate::__private_0_1::InputWriter::new(0)), codecs];
-        constructor(&function, &returns, &handle.asks("delete", &asked, krate, Span::call_site()))
+        let asked = [quote!(#private::InputWriter::new(0)), codecs];
+        constructor(&function, &returns, &handle.asks("delete", &asked, Span::call_site()))
     }
 
     /// What gives the handle of an entity.
@@ -255,13 +259,13 @@ impl Expansion<'_> {
         if self.block.function("at").is_some() {
             return TokenStream::new();
         }
-        let (krate, entity) = (&self.krate, &self.entity);
+        let (private, entity) = (private(Span::call_site()), &self.entity);
         let (parameters, arguments, bounds) = self.block.item.generics.split_for_impl();
         let handle = self.type_of(Handle::Free);
         let new = if self.is_broken {
             quote!(::core::unreachable!())
         } else {
-            quote!(#handle(#krate::__private_0_1::EntityRef::new::<Self>(__key)))
+            quote!(#handle(#private::EntityRef::new::<Self>(__key)))
         };
         let doc = "The entity of this key, to be asked for operations.";
         let at = super::at(doc, self.ident, &quote!(#handle #arguments), &new);
@@ -275,7 +279,7 @@ impl Expansion<'_> {
 
     /// What the entity is, and what its handles are.
     fn definition(&self, entry: &TokenStream) -> TokenStream {
-        let (krate, entity) = (&self.krate, &self.entity);
+        let (private, entity) = (private(Span::call_site()), &self.entity);
         let mut generics = self.block.item.generics.clone();
         let (_, arguments, bounds) = self.block.item.generics.split_for_impl();
         let (handle, locked) = (self.type_of(Handle::Free), self.type_of(Handle::Locked));
@@ -283,15 +287,15 @@ impl Expansion<'_> {
         let [new, codec, inner, lock] = if self.is_broken {
             [nothing.clone(), nothing.clone(), nothing.clone(), nothing]
         } else {
-            let codec = quote!(<Self as #krate::__private_0_1::EntityBody>::codec());
+            let codec = quote!(<Self as #private::EntityBody>::codec());
             [quote!(#handle(__entity)), codec, quote!(&self.0), quote!(#locked(self.0))]
         };
         let free_parameters = self.block.item.generics.split_for_impl().0;
         let handles = quote! {
-            impl #free_parameters #krate::__private_0_1::EntityHandle for #handle #arguments #bounds {
+            impl #free_parameters #private::EntityHandle for #handle #arguments #bounds {
                 type Locked = #locked #arguments;
 
-                fn entity(&self) -> &#krate::__private_0_1::EntityRef {
+                fn entity(&self) -> &#private::EntityRef {
                     #inner
                 }
 
@@ -307,16 +311,16 @@ impl Expansion<'_> {
         quote! {
             #handles
             #[allow(unused_variables)]
-            impl #parameters #krate::Entity for #entity #bounds {
-                const ENTRY: #krate::__private_0_1::Entry = #entry;
+            impl #parameters #private::Entity for #entity #bounds {
+                const ENTRY: #private::Entry = #entry;
                 type Handle = #handle #arguments;
                 type State = Self;
 
-                fn handle(__entity: #krate::__private_0_1::EntityRef) -> Self::Handle {
+                fn handle(__entity: #private::EntityRef) -> Self::Handle {
                     #new
                 }
 
-                fn state_codec() -> #krate::__private_0_1::Codec<Self> {
+                fn state_codec() -> #private::Codec<Self> {
                     #codec
                 }
             }
@@ -325,13 +329,13 @@ impl Expansion<'_> {
 
     /// What the registry keeps.
     fn entry(&self, name: &str, code_hash: u64) -> TokenStream {
-        let (krate, entity) = (&self.krate, &self.entity);
+        let (private, entity) = (private(Span::call_site()), &self.entity);
         let mut states = Vec::new();
         for operation in &self.operations {
             let (all, function) =
                 (conditions(&operation.item), Function::new(Kind::Operation, &operation.outside));
-            for state in Inputs::new(&function, krate).states() {
-                let state = quote!(#(#all)* <#state as #krate::__private_0_1::Shared>::TYPE);
+            for state in Inputs::new(&function).states() {
+                let state = quote!(#(#all)* <#state as #private::Shared>::TYPE);
                 // One that several operations want is missed once.
                 if !states.iter().any(|known: &TokenStream| known.to_string() == state.to_string())
                 {
@@ -339,33 +343,33 @@ impl Expansion<'_> {
                 }
             }
         }
-        let run = runnable(entity, krate);
+        let run = runnable(entity);
         let body = quote! {
-            #krate::__private_0_1::Body::Entity {
+            #private::Body::Entity {
                 run: #run,
                 states: &[#(#states),*],
-                operations: <#entity as #krate::__private_0_1::EntityBody>::OPERATIONS,
+                operations: <#entity as #private::EntityBody>::OPERATIONS,
             }
         };
-        super::entry((name, self.ident.span(), code_hash), &body, krate)
+        super::entry((name, self.ident.span(), code_hash), &body)
     }
 
     /// How the runtime runs it.
     fn body(&self, initial: Option<&syn::Path>) -> TokenStream {
-        let (krate, entity) = (&self.krate, &self.entity);
+        let (private, entity) = (private(Span::call_site()), &self.entity);
         let initial = match initial {
             Some(path) => quote! {
                 let __initial: fn() -> Self = #path;
                 __initial()
             },
-            None => quote!(<#entity as #krate::__private_0_1::Initial>::initial()),
+            None => quote!(<#entity as #private::Initial>::initial()),
         };
         let all: Vec<_> = self.operations.iter().map(|it| conditions(&it.item)).collect();
         let names = self.operations.iter().map(|operation| operation.name());
         let reads = self.operations.iter().map(|operation| operation.reads());
         let parameters = self.operations.iter().map(|operation| {
             let function = Function::new(Kind::Operation, &operation.outside);
-            Inputs::new(&function, krate).described()
+            Inputs::new(&function).described()
         });
         let owners: Vec<_> = (0..self.operations.len()).map(Self::owner).collect();
         let operations = self.operations.iter().zip(&owners).zip(&all);
@@ -374,11 +378,11 @@ impl Expansion<'_> {
         quote! {
             #(#operations)*
 
-            impl #krate::__private_0_1::EntityBody for #entity {
-                const OPERATIONS: &'static [#krate::__private_0_1::OperationEntry] = &[
+            impl #private::EntityBody for #entity {
+                const OPERATIONS: &'static [#private::OperationEntry] = &[
                     #(
                         #(#all)*
-                        #krate::__private_0_1::OperationEntry {
+                        #private::OperationEntry {
                             name: #names,
                             reads: #reads,
                             parameters: #parameters,
@@ -386,8 +390,8 @@ impl Expansion<'_> {
                     )*
                 ];
 
-                fn codec() -> #krate::__private_0_1::Codec<Self> {
-                    <#entity as #krate::__private_0_1::StoredState>::codec()
+                fn codec() -> #private::Codec<Self> {
+                    <#entity as #private::StoredState>::codec()
                 }
 
                 fn initial() -> Self {
@@ -397,18 +401,18 @@ impl Expansion<'_> {
                 fn run<'a>(
                     &'a mut self,
                     __operation: usize,
-                    __context: &'a #krate::EntityContext,
-                    __input: &'a #krate::__private_0_1::Json,
-                ) -> #krate::__private_0_1::OperationRun<'a> {
-                    let __all: &[#krate::__private_0_1::RunOperation<Self>] =
+                    __context: &'a #private::EntityContext,
+                    __input: &'a #private::Json,
+                ) -> #private::OperationRun<'a> {
+                    let __all: &[#private::RunOperation<Self>] =
                         &[#(#(#all)* #owners::__run,)*];
                     __all[__operation](self, __context, __input)
-                        .unwrap_or_else(#krate::__private_0_1::OperationRun::failed)
+                        .unwrap_or_else(#private::OperationRun::failed)
                 }
             }
 
-            #krate::__private_0_1::inventory::submit! {
-                <#entity as #krate::Entity>::ENTRY
+            #private::inventory::submit! {
+                <#entity as #private::Entity>::ENTRY
             }
         }
     }
@@ -420,14 +424,13 @@ impl Expansion<'_> {
         owner: &Ident,
         conditions: &[&Attribute],
     ) -> TokenStream {
-        let krate = &self.krate;
         let function = Function::new(Kind::Operation, &operation.outside);
-        let inputs = Inputs::of_operation(&function, krate, owner.clone(), &self.entity);
+        let inputs = Inputs::of_operation(&function, owner.clone(), &self.entity);
         let (codecs, runner) = (inputs.codecs(), inputs.runner());
-        let outcome = outcome_of(owner, &function, krate);
+        let outcome = outcome_of(owner, &function);
         // As private as the operation, whose types may be.
         let vis = &operation.outside.vis;
-        let [parameter, field] = parameter(hidden_types(&function, krate).as_ref());
+        let [parameter, field] = parameter(hidden_types(&function).as_ref());
         quote! {
             #(#conditions)*
             #[allow(missing_copy_implementations, missing_debug_implementations)]
@@ -458,27 +461,13 @@ impl Handle {
     }
 
     /// The body of a method, shown as what stands at `span`.
-    fn asks(
-        self,
-        name: &str,
-        [input, codecs]: &[TokenStream; 2],
-        krate: &Crate,
-        span: Span,
-    ) -> TokenStream {
+    fn asks(self, name: &str, [input, codecs]: &[TokenStream; 2], span: Span) -> TokenStream {
         let (make, entity) = match self {
             Self::Free => (quote_spanned!(span=> operation), quote!(&self.0)),
             Self::Locked => (quote_spanned!(span=> locked_operation), quote!(&mut self.0)),
         };
-        let at = krate.at(span);
-        let asks = quote_spanned! {span=>
-            #at::__private_0_1::#make(
-                __entity,
-                #name,
-                __input,
-                #codecs,
-                ::core::panic::Location::caller(),
-            )
-        };
+        let private = private(span);
+        let asks = quote_spanned!(span=> #private::#make(__entity, #name, __input, #codecs));
         let (taken, written) = (Ident::new("__entity", span), Ident::new("__input", span));
         quote! {
             let #taken = #entity;

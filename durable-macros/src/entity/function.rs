@@ -8,7 +8,7 @@
 //! ```
 //! There is no function of that name any more: nothing could be asked of it without a key.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ItemFn;
 use syn::ext::IdentExt;
@@ -19,7 +19,7 @@ use crate::errors::Errors;
 use crate::expand::input::Inputs;
 use crate::expand::{conditions, hidden_types, outcome_of, twin};
 use crate::fallback::for_body;
-use crate::paths::Crate;
+use crate::paths::{Crate, private};
 use crate::valid;
 
 pub(super) fn function(
@@ -39,27 +39,28 @@ pub(super) fn function(
     }
     let ident = &item.sig.ident;
     let name = super::name(options.name.as_ref(), &ident.unraw().to_string());
-    let krate = Crate(options.krate);
+    let import = Crate(options.krate).import();
+    let private = private(Span::call_site());
     let conditions = conditions(item);
     let body = if errors.is_empty() { item.clone() } else { for_body(Kind::Entity, item.clone()) };
-    let hidden = if errors.is_empty() { hidden_types(&function, &krate) } else { None };
+    let hidden = if errors.is_empty() { hidden_types(&function) } else { None };
     let twin = twin(&Function::new(Kind::Entity, &body), hidden.as_ref());
     let (entry, runs) = if errors.is_empty() {
-        let inputs = Inputs::new(&function, &krate);
+        let inputs = Inputs::new(&function);
         let states = inputs.states();
         let body = quote! {
-            #krate::__private_0_1::Body::Entity {
-                run: #krate::__private_0_1::run_entity_function::<#ident>,
-                states: &[#(<#states as #krate::__private_0_1::Shared>::TYPE),*],
+            #private::Body::Entity {
+                run: #private::run_entity_function::<#ident>,
+                states: &[#(<#states as #private::Shared>::TYPE),*],
                 operations: &[],
             }
         };
-        let entry = super::entry((&name, ident.span(), code_hash), &body, &krate);
-        (entry, runs(&function, &inputs, &krate))
+        let entry = super::entry((&name, ident.span(), code_hash), &body);
+        (entry, runs(&function, &inputs))
     } else {
         (quote!(::core::unreachable!()), TokenStream::new())
     };
-    let entity = entity(&function, &entry, &krate);
+    let entity = entity(&function, &entry);
     let errors = errors.to_compile_errors(&conditions);
     quote! {
         #errors
@@ -72,10 +73,12 @@ pub(super) fn function(
             dead_code,
             deprecated,
             unreachable_pub,
+            unused_imports,
             unused_mut,
             unused_variables
         )]
         const _: () = {
+            #import
             #entity
             #runs
         };
@@ -83,24 +86,25 @@ pub(super) fn function(
 }
 
 /// How it is found, and what its operations are asked of.
-fn entity(function: &Function<'_>, entry: &TokenStream, krate: &Crate) -> TokenStream {
+fn entity(function: &Function<'_>, entry: &TokenStream) -> TokenStream {
     let ident = &function.item.sig.ident;
-    let handle = quote!(#krate::__private_0_1::DynamicHandle);
-    let new = quote!(#handle::new(#krate::__private_0_1::EntityRef::new::<Self>(__key)));
+    let private = private(Span::call_site());
+    let handle = quote!(#private::DynamicHandle);
+    let new = quote!(#handle::new(#private::EntityRef::new::<Self>(__key)));
     let doc = "The entity of this key, to be asked for operations by their names.";
     let at = super::at(doc, ident, &handle, &new);
     let implementation = quote_spanned! {ident.span()=>
-        impl #krate::Entity for #ident {
-            const ENTRY: #krate::__private_0_1::Entry = #entry;
+        impl #private::Entity for #ident {
+            const ENTRY: #private::Entry = #entry;
             type Handle = #handle;
-            type State = #krate::__private_0_1::Json;
+            type State = #private::Json;
 
-            fn handle(__entity: #krate::__private_0_1::EntityRef) -> Self::Handle {
+            fn handle(__entity: #private::EntityRef) -> Self::Handle {
                 #handle::new(__entity)
             }
 
-            fn state_codec() -> #krate::__private_0_1::Codec<Self::State> {
-                <#krate::__private_0_1::Json as #krate::__private_0_1::StoredState>::codec()
+            fn state_codec() -> #private::Codec<Self::State> {
+                <#private::Json as #private::StoredState>::codec()
             }
         }
     };
@@ -113,20 +117,21 @@ fn entity(function: &Function<'_>, entry: &TokenStream, krate: &Crate) -> TokenS
 }
 
 /// How the runtime runs it.
-fn runs(function: &Function<'_>, inputs: &Inputs<'_>, krate: &Crate) -> TokenStream {
+fn runs(function: &Function<'_>, inputs: &Inputs<'_>) -> TokenStream {
     let ident = &function.item.sig.ident;
+    let private = private(Span::call_site());
     let runner = inputs.runner();
-    let outcome = outcome_of(ident, function, krate);
+    let outcome = outcome_of(ident, function);
     quote! {
         #outcome
         #runner
-        impl #krate::__private_0_1::EntityFunction for #ident {
-            fn run(__context: &#krate::EntityContext) -> #krate::__private_0_1::OperationRun<'_> {
-                __run(__context).unwrap_or_else(#krate::__private_0_1::OperationRun::failed)
+        impl #private::EntityFunction for #ident {
+            fn run(__context: &#private::EntityContext) -> #private::OperationRun<'_> {
+                __run(__context).unwrap_or_else(#private::OperationRun::failed)
             }
         }
-        #krate::__private_0_1::inventory::submit! {
-            <#ident as #krate::Entity>::ENTRY
+        #private::inventory::submit! {
+            <#ident as #private::Entity>::ENTRY
         }
     }
 }

@@ -11,16 +11,15 @@ mod function;
 mod valid;
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::quote;
 use syn::{Ident, Item, LitStr};
 
 use self::block::Block;
 use crate::ast::Kind;
 use crate::attr::Options;
 use crate::errors::Errors;
-use crate::expand::keyword;
+use crate::expand::{Entry, keyword};
 use crate::hash;
-use crate::paths::Crate;
 
 /// What the attribute makes of the item that it stands on.
 pub(crate) fn entity(options: TokenStream, tokens: &TokenStream) -> TokenStream {
@@ -69,24 +68,8 @@ fn name(option: Option<&LitStr>, ident: &str) -> String {
 }
 
 /// What the registry keeps of an entity.
-fn entry(
-    (name, line, code_hash): (&str, Span, u64),
-    body: &TokenStream,
-    krate: &Crate,
-) -> TokenStream {
-    let line = quote_spanned!(line=> ::core::line!());
-    quote! {
-        #krate::__private_0_1::Entry {
-            name: #name,
-            version: ::core::option::Option::None,
-            file: ::core::file!(),
-            line: #line,
-            code_hash: #code_hash,
-            parameters: &[],
-            options: #krate::__private_0_1::CallDefaults::NONE,
-            body: #body,
-        }
-    }
+fn entry((name, at, code_hash): (&str, Span, u64), body: &TokenStream) -> TokenStream {
+    Entry { name, at, code_hash, parameters: quote!(&[]) }.expand(body)
 }
 
 /// What makes the handle of an entity, as a method of what the entity is called.

@@ -9,7 +9,7 @@ use syn::ext::IdentExt;
 use syn::{Ident, Pat, Type};
 
 use crate::ast::{Function, Kind, Output, Parameter, Passing, Role, last_name};
-use crate::paths::Crate;
+use crate::paths::{Crate, private};
 
 /// The name of a parameter in the constructor; none if it is not part of the call.
 pub(crate) fn name(index: usize, parameter: &Parameter<'_>) -> Option<Ident> {
@@ -22,7 +22,6 @@ pub(crate) fn name(index: usize, parameter: &Parameter<'_>) -> Option<Ident> {
 
 pub(crate) struct Inputs<'a> {
     function: &'a Function<'a>,
-    krate: &'a Crate,
     /// The type that has `__inputs`, and the trait that says how a result is recorded.
     owner: Ident,
     /// The type of which the body is a method with a `self`, if it is one.
@@ -43,28 +42,18 @@ struct Part<'a> {
 
 impl<'a> Inputs<'a> {
     /// Those of a free function, whose twin has the codecs and the body.
-    pub(crate) fn new(function: &'a Function<'a>, krate: &'a Crate) -> Self {
-        Self::of(function, krate, function.item.sig.ident.clone(), None)
+    pub(crate) fn new(function: &'a Function<'a>) -> Self {
+        Self::of(function, function.item.sig.ident.clone(), None)
     }
 
     /// Those of an operation: a method of `entity`.
-    pub(crate) fn of_operation(
-        function: &'a Function<'a>,
-        krate: &'a Crate,
-        owner: Ident,
-        entity: &'a Type,
-    ) -> Self {
-        Self::of(function, krate, owner, Some(entity))
+    pub(crate) fn of_operation(function: &'a Function<'a>, owner: Ident, entity: &'a Type) -> Self {
+        Self::of(function, owner, Some(entity))
     }
 
-    fn of(
-        function: &'a Function<'a>,
-        krate: &'a Crate,
-        owner: Ident,
-        entity: Option<&'a Type>,
-    ) -> Self {
+    fn of(function: &'a Function<'a>, owner: Ident, entity: Option<&'a Type>) -> Self {
         let (parts, stored, texts) = (Vec::new(), Vec::new(), Vec::new());
-        let mut inputs = Self { function, krate, owner, entity, parts, stored, texts };
+        let mut inputs = Self { function, owner, entity, parts, stored, texts };
         for (index, parameter) in function.parameters.iter().enumerate() {
             if let (Role::Input(passing), Some(name)) = (&parameter.role, name(index, parameter)) {
                 let codec = inputs.codec(passing).into();
@@ -126,18 +115,31 @@ impl<'a> Inputs<'a> {
     }
 
     /// The one place where the types of parameters are bounded.
-    pub(crate) fn codecs(&self) -> TokenStream {
-        let (krate, stored) = (self.krate, &self.stored);
-        quote! {
-            fn __inputs() -> (#(#krate::__private_0_1::Codec<#stored>,)*) {
-                (#(<#stored as #krate::__private_0_1::Stored>::codec(),)*)
+    pub(crate) fn codecs(&self) -> Option<TokenStream> {
+        let (stored, private) = (&self.stored, private(Span::call_site()));
+        self.has_codecs().then(|| {
+            quote! {
+                fn __inputs() -> (#(#private::Codec<#stored>,)*) {
+                    (#(<#stored as #private::Stored>::codec(),)*)
+                }
             }
-        }
+        })
     }
 
-    /// In the body of a constructor: what writes the parameters of a call.
-    pub(crate) fn writer(&self) -> TokenStream {
-        let (krate, owner) = (self.krate, &self.owner);
+    fn has_codecs(&self) -> bool {
+        !self.stored.is_empty()
+    }
+
+    /// What makes the codecs known to the code behind it.
+    fn let_codecs(&self) -> Option<TokenStream> {
+        let owner = &self.owner;
+        self.has_codecs().then(|| quote!(let __codecs = <#owner>::__inputs();))
+    }
+
+    /// In the body of a constructor: what writes the parameters of a call. `private` is where
+    /// `durable::__private` is found there.
+    pub(crate) fn writer(&self, private: &impl ToTokens) -> TokenStream {
+        let codecs = self.let_codecs();
         let count = self.parts.len();
         let puts = self.parts.iter().map(|Part { name, passing, codec }| {
             let label = name.unraw().to_string();
@@ -150,77 +152,81 @@ impl<'a> Inputs<'a> {
             }
         });
         quote! {{
-            let __codecs = <#owner>::__inputs();
-            #krate::__private_0_1::InputWriter::new(#count)#(#puts)*
+            #codecs
+            #private::InputWriter::new(#count)#(#puts)*
         }}
     }
 
     /// The body of the constructor of calls.
-    pub(super) fn write(&self) -> TokenStream {
-        let (krate, writer) = (self.krate, self.writer());
-        quote!(#krate::__private_0_1::call(#writer, ::core::panic::Location::caller()))
+    pub(super) fn write(&self, krate: &Crate) -> TokenStream {
+        let private = quote!(#krate::__private);
+        let writer = self.writer(&private);
+        quote!(#private::call(#writer))
     }
 
-    /// How the runtime runs the body with stored input.
+    /// A closure that runs the body with stored input, for the registry.
+    pub(super) fn closure(&self) -> TokenStream {
+        let run = self.run();
+        quote!(|__context, __input| { #run })
+    }
+
+    /// A function `__run` that runs an operation with stored input.
     pub(crate) fn runner(&self) -> TokenStream {
-        let (function, krate) = (self.function, self.krate);
+        let private = private(Span::call_site());
+        let run = self.run();
+        let entity = self.entity.map(|it| quote!(__entity: &'__run mut #it,));
+        let input = self.entity.map(|_| quote!(__input: &'__run #private::Json,));
+        quote! {
+            fn __run<'__run>(#entity __context: &'__run #private::EntityContext, #input)
+            -> #private::Began<#private::OperationRun<'__run>> {
+                #run
+            }
+        }
+    }
+
+    /// Reads the input, and begins to run the body with it.
+    fn run(&self) -> TokenStream {
         let (reads, states) = (self.reads(), self.finds());
+        let (function, private) = (self.function, private(Span::call_site()));
         let finish = self.finish();
         // The compiler says on the function's name that a future is not `Send`.
         let span = function.item.sig.ident.span();
-        let awaited = || quote_spanned!(span=> ::std::boxed::Box::pin(async move { #finish }));
-        let json = quote!(#krate::__private_0_1::Json);
-        let context = Ident::new(function.kind.context(), Span::call_site());
-        let context = quote!(#krate::#context);
-        let (parameters, given, run) = match (function.kind, function.is_async()) {
-            (Kind::Orchestrator, _) => {
-                let given = quote!(#krate::__private_0_1::OrchestratorFuture);
-                (quote!((__context: #context, __input: #json)), given, awaited())
+        let awaited = || quote_spanned!(span=> #private::Box::pin(async move { #finish }));
+        let run = match (function.kind, function.is_async()) {
+            (Kind::Orchestrator, _) => awaited(),
+            (Kind::Activity, true) => {
+                let awaited = awaited();
+                quote!(#private::ActivityRun::Async(#awaited))
             }
-            (Kind::Activity, is_async) => {
-                let activity = quote!(#krate::__private_0_1::ActivityRun);
-                let run = if is_async {
-                    let awaited = awaited();
-                    quote!(#activity::Async(#awaited))
-                } else {
-                    quote!(#activity::Blocking(::std::boxed::Box::new(move || #finish)))
-                };
-                (quote!((__context: #context, __input: #json)), activity, run)
+            (Kind::Activity, false) => {
+                quote!(#private::ActivityRun::Blocking(#private::Box::new(move || #finish)))
             }
-            (Kind::Entity | Kind::Operation, is_async) => {
-                let operation = quote!(#krate::__private_0_1::OperationRun);
-                let run = if is_async {
-                    let awaited = awaited();
-                    // Where the state cannot be sent between threads, no more is said of the future.
-                    let check = self.entity.map(|entity| {
-                        let run = runnable(entity, krate);
-                        quote!(let _ = #run;)
-                    });
-                    quote!({ #check #operation::Async(#awaited) })
-                } else {
-                    quote!(#operation::Done(#finish))
-                };
-                let entity = self.entity.map(|it| quote!(__entity: &'__run mut #it,));
-                let input = self.entity.map(|_| quote!(__input: &'__run #json,));
-                let parameters = quote!(<'__run>(#entity __context: &'__run #context, #input));
-                (parameters, quote!(#operation<'__run>), run)
+            (Kind::Entity | Kind::Operation, true) => {
+                let awaited = awaited();
+                // Where the state cannot be sent between threads, no more is said of the future.
+                let check = self.entity.map(|entity| {
+                    let run = runnable(entity);
+                    quote!(let _ = #run;)
+                });
+                quote!({ #check #private::OperationRun::Async(#awaited) })
+            }
+            (Kind::Entity | Kind::Operation, false) => {
+                quote!(#private::OperationRun::Done(#finish))
             }
         };
         quote! {
-            fn __run #parameters
-            -> ::core::result::Result<#given, #krate::__private_0_1::FailureDetails> {
-                #reads
-                #(#states)*
-                ::core::result::Result::Ok(#run)
-            }
+            #reads
+            #(#states)*
+            #private::Ok(#run)
         }
     }
 
     /// The body's result, as it is recorded.
     fn finish(&self) -> TokenStream {
-        let (function, krate) = (self.function, self.krate);
+        let function = self.function;
         let (owner, ident) = (&self.owner, &function.item.sig.ident);
         let span = super::result_span(function);
+        let private = private(span);
         let arguments = self.arguments();
         let wait = function.is_async().then(|| quote!(.await));
         let call = match self.entity {
@@ -229,36 +235,24 @@ impl<'a> Inputs<'a> {
             }
             None => quote_spanned!(span=> <#owner>::run(#(#arguments),*)#wait),
         };
-        let definition = Ident::new(function.kind.definition(), span);
-        let at = krate.at(span);
+        let finish = Ident::new(function.kind.finish(), span);
         let result = match function.output {
-            Output::Result(ty) => quote_spanned! {span=> {
-                type __Returned = #ty;
-                <__Returned as #at::__private_0_1::Fallible>::into_result(#call)
-            }},
-            Output::Unit | Output::Plain(_) => {
-                quote!(::core::result::Result::<_, #krate::Error>::Ok(#call))
+            Output::Result(ty) => {
+                quote_spanned!(span=> <#ty as #private::Fallible>::into_result(#call))
             }
+            Output::Unit | Output::Plain(_) => quote_spanned!(span=> #private::Ok(#call)),
         };
-        quote_spanned!(span=> #at::__private_0_1::finish(#result, <#owner as #at::__private_0_1::#definition>::codecs()))
+        quote_spanned!(span=> #private::#finish::<#owner>(#result))
     }
 
     /// Reads the input, if it is known which parts it has.
     fn reads(&self) -> TokenStream {
-        if self.function.kind == Kind::Entity {
+        if self.function.kind == Kind::Entity || self.parts.is_empty() {
             return TokenStream::new();
         }
-        let (krate, owner) = (self.krate, &self.owner);
+        let (codecs, private) = (self.let_codecs(), private(Span::call_site()));
         let count = self.parts.len();
         let optional = self.parts.iter().rev().take_while(|part| part.passing.is_option()).count();
-        let take_owned = |owned: TokenStream, name: &Ident, label: &str| {
-            quote! {
-                let #name = __reader.take(
-                    <#owned as #krate::__private_0_1::Stored>::codec(),
-                    #label,
-                )?;
-            }
-        };
         let takes = self.parts.iter().map(|Part { name, passing, codec }| {
             let label = name.unraw().to_string();
             match passing {
@@ -268,25 +262,25 @@ impl<'a> Inputs<'a> {
                 Passing::Slice(_) => {
                     quote!(let #name = __reader.take_vec(__codecs.#codec, #label)?;)
                 }
-                Passing::Str => take_owned(quote!(::std::string::String), name, &label),
-                Passing::Path => take_owned(quote!(::std::path::PathBuf), name, &label),
+                Passing::Str => quote!(let #name = __reader.take_string(#label)?;),
+                Passing::Path => quote!(let #name = __reader.take_path(#label)?;),
             }
         });
         quote! {
-            let __codecs = <#owner>::__inputs();
-            let mut __reader = #krate::__private_0_1::InputReader::new(&__input, #count, #optional)?;
+            #codecs
+            let mut __reader = #private::InputReader::new(&__input, #count, #optional)?;
             #(#takes)*
         }
     }
 
     /// Finds the shared states.
     fn finds(&self) -> Vec<TokenStream> {
-        let krate = self.krate;
+        let private = private(Span::call_site());
         let find = |(index, parameter): (usize, &Parameter<'_>)| {
             let Role::State { state, .. } = parameter.role else { return None };
             let name = format_ident!("__state_{index}");
             Some(quote! {
-                let #name = <#state as #krate::__private_0_1::Shared>::find(__context.states())?;
+                let #name = <#state as #private::Shared>::find(__context.states())?;
             })
         };
         self.function.parameters.iter().enumerate().filter_map(find).collect()
@@ -356,10 +350,10 @@ fn push(token: &str, text: &mut String) {
 }
 
 /// What runs the operations of a type; there is none if it cannot be sent between threads.
-pub(crate) fn runnable(entity: &Type, krate: &Crate) -> TokenStream {
+pub(crate) fn runnable(entity: &Type) -> TokenStream {
     let (first, last) = super::ends(entity);
-    let (at, run) = (krate.at(first), Ident::new("RUN", last));
-    quote_spanned!(first=> <#entity as #at::__private_0_1::RunnableEntity>::#run)
+    let (private, run) = (private(first), Ident::new("RUN", last));
+    quote_spanned!(first=> <#entity as #private::RunnableEntity>::#run)
 }
 
 impl Passing<'_> {

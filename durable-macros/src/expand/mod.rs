@@ -22,7 +22,7 @@ use self::input::Inputs;
 use crate::ast::{Function, Kind, Output, Role, generic_arguments, last_name};
 use crate::attr::Options;
 use crate::errors::Errors;
-use crate::paths::Crate;
+use crate::paths::{Crate, private};
 use crate::{body, fallback, foreign, hash, names, source, valid};
 
 /// What an attribute makes of the item that it stands on.
@@ -97,51 +97,53 @@ pub(crate) fn keyword(item: &Item) -> TokenStream {
 fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStream {
     let Options { name, version, krate, defaults, .. } = options;
     let krate = Crate(krate);
-    let defaults = defaults.expand(&krate);
     let item = function.item;
     let ident = &item.sig.ident;
-    let inputs = Inputs::new(function, &krate);
-    let constructor = constructor(function, &call(ident, &krate), &inputs.write());
-    let twin = twin(function, hidden_types(function, &krate).as_ref());
-    let codecs = inputs.codecs();
-    let runner = inputs.runner();
-    let parameters = inputs.described();
-    let body = body(function, &krate, &inputs);
+    let inputs = Inputs::new(function);
+    let constructor = constructor(function, &call(ident, &krate), &inputs.write(&krate));
+    let twin = twin(function, hidden_types(function).as_ref());
+    let import = krate.import();
+    let codecs = inputs.codecs().map(|codecs| quote!(impl #ident { #codecs }));
     let name = name.map_or_else(|| ident.unraw().to_string(), |name| name.value());
-    let version = match version {
-        Some(version) => quote!(::core::option::Option::Some(#version)),
-        None => quote!(::core::option::Option::None),
-    };
-    let line = quote_spanned!(ident.span()=> ::core::line!());
-    let entry = quote! {
-        #krate::__private_0_1::Entry {
-            name: #name,
-            version: #version,
-            file: ::core::file!(),
-            line: #line,
-            code_hash: #code_hash,
-            parameters: #parameters,
-            options: #defaults,
-            body: #body,
-        }
-    };
-    let outcome = outcome(function, &krate, &entry, &inputs.owned());
+    let entry = Entry { name: &name, at: ident.span(), code_hash, parameters: inputs.described() };
+    let version = version.map(|version| quote!(.version(#version)));
+    let defaults = defaults.expand().map(|defaults| quote!(.options(#defaults)));
+    let entry = entry.expand(&body(function, &inputs));
+    let outcome = outcome(function, &quote!(#entry #version #defaults), &inputs.owned());
     let conditions = conditions(item);
     let allowed = item.attrs.iter().filter(|attribute| attribute.path().is_ident("allow"));
+    let private = private(Span::call_site());
     quote! {
         #constructor
         #twin
         #(#conditions)*
         #(#allowed)*
-        #[allow(clippy::all, clippy::nursery, clippy::pedantic, unused_mut, unused_variables)]
+        #[allow(clippy::all, clippy::nursery, clippy::pedantic, unused_imports, unused_variables)]
         const _: () = {
-            impl #ident { #codecs }
+            #import
+            #codecs
             #outcome
-            #runner
-            #krate::__private_0_1::inventory::submit! {
-                <#ident as #krate::__private_0_1::Definition>::ENTRY
+            #private::inventory::submit! {
+                <#ident as #private::Definition>::ENTRY
             }
         };
+    }
+}
+
+/// What the registry keeps of a function or an entity.
+pub(crate) struct Entry<'a> {
+    pub(crate) name: &'a str,
+    /// The place that the registry names.
+    pub(crate) at: Span,
+    pub(crate) code_hash: u64,
+    pub(crate) parameters: TokenStream,
+}
+
+impl Entry<'_> {
+    pub(crate) fn expand(&self, body: &TokenStream) -> TokenStream {
+        let Self { name, at, code_hash, parameters } = self;
+        let private = private(*at);
+        quote_spanned!(*at=> #private::Entry::new(#name, #code_hash, #parameters, #body))
     }
 }
 
@@ -188,7 +190,7 @@ pub(crate) fn constructor(
 /// Plain Rust lets a `pub fn` in a private module take a type that is private to the crate; an associated
 /// type of a `pub` type must not be that type. A type of which the private one is a parameter is as
 /// private as its parameter, and with a default it is written as if it had none.
-pub(crate) fn hidden_types(function: &Function<'_>, krate: &Crate) -> Option<TokenStream> {
+pub(crate) fn hidden_types(function: &Function<'_>) -> Option<TokenStream> {
     /// Types that are never private.
     const PUBLIC: [&str; 26] = [
         "Box", "Error", "Option", "PathBuf", "Result", "String", "Vec", "bool", "char", "durable",
@@ -198,7 +200,7 @@ pub(crate) fn hidden_types(function: &Function<'_>, krate: &Crate) -> Option<Tok
     if matches!(function.item.vis, Visibility::Inherited) {
         return None;
     }
-    let input = Inputs::new(function, krate).owned();
+    let input = Inputs::new(function).owned();
     let types = match function.output {
         Output::Unit => input,
         Output::Plain(ty) | Output::Result(ty) => quote!((#input, #ty)),
@@ -309,34 +311,25 @@ pub(crate) fn conditions(item: &ItemFn) -> Vec<&Attribute> {
 }
 
 /// What the function returns, and how that is recorded.
-fn outcome(
-    function: &Function<'_>,
-    krate: &Crate,
-    entry: &TokenStream,
-    input: &TokenStream,
-) -> TokenStream {
-    let (output, error, codecs) = recorded(function, krate);
-    let implementation =
-        implementation(function, krate, [input, &output, &error], [entry, &codecs]);
-    let check = no_result(&function.output, krate);
+fn outcome(function: &Function<'_>, entry: &TokenStream, input: &TokenStream) -> TokenStream {
+    let (output, error, codecs) = recorded(function);
+    let implementation = implementation(function, [input, &output, &error], [entry, &codecs]);
+    let check = no_result(&function.output);
     quote!(#implementation #check)
 }
 
 /// What `owner` knows of the result of a function that is no [`Kind::Activity`] and no
 /// [`Kind::Orchestrator`].
-pub(crate) fn outcome_of(owner: &Ident, function: &Function<'_>, krate: &Crate) -> TokenStream {
-    let (output, error, codecs) = recorded(function, krate);
+pub(crate) fn outcome_of(owner: &Ident, function: &Function<'_>) -> TokenStream {
+    let (output, error, codecs) = recorded(function);
     let span = result_span(function);
-    let at = krate.at(span);
-    let check = no_result(&function.output, krate);
+    let private = private(span);
+    let check = no_result(&function.output);
     quote_spanned! {span=>
-        impl #at::__private_0_1::Outcome for #owner {
+        impl #private::Outcome for #owner {
             type Output = #output;
             type Error = #error;
-            fn codecs() -> (
-                #at::__private_0_1::Codec<Self::Output>,
-                #at::__private_0_1::ErrorCodec<Self::Error>,
-            ) {
+            fn codecs() -> #private::Codecs<Self::Output, Self::Error> {
                 #codecs
             }
         }
@@ -346,8 +339,8 @@ pub(crate) fn outcome_of(owner: &Ident, function: &Function<'_>, krate: &Crate) 
 
 /// The types of success and failure, and in an `impl` that has them as `Output` and `Error` their
 /// codecs.
-fn recorded(function: &Function<'_>, krate: &Crate) -> (TokenStream, TokenStream, TokenStream) {
-    let (output, error) = outcome_types(&function.output, krate);
+fn recorded(function: &Function<'_>) -> (TokenStream, TokenStream, TokenStream) {
+    let (output, error) = outcome_types(&function.output, private);
     let (stored, failed) = match &function.output {
         Output::Unit => (output.clone(), error.clone()),
         Output::Plain(ty) => (spanned(ty, "Output"), error.clone()),
@@ -357,35 +350,25 @@ fn recorded(function: &Function<'_>, krate: &Crate) -> (TokenStream, TokenStream
             (stored, spanned(arguments.next().unwrap_or(ty), "Error"))
         }
     };
-    let codecs = quote! {{
-        #[allow(unused_imports)]
-        use #krate::__private_0_1::Retriable as _;
-        (
-            <#stored as #krate::__private_0_1::Stored>::codec(),
-            #krate::__private_0_1::ErrorProbe::<Self::Error>::codec(
-                <#failed as #krate::__private_0_1::StoredError>::codec(),
-            ),
-        )
-    }};
+    let private = private(Span::call_site());
+    let codecs = quote! {(
+        <#stored as #private::Stored>::codec(),
+        #private::ErrorProbe::<Self::Error>::codec(<#failed as #private::StoredError>::codec()),
+    )};
     (output, error, codecs)
 }
 
 /// A `Result` under a name that does not tell would be recorded as a value, its errors as successes.
-fn no_result(output: &Output<'_>, krate: &Crate) -> TokenStream {
+fn no_result(output: &Output<'_>) -> TokenStream {
     let Output::Plain(ty) = output else { return TokenStream::new() };
     let message = "a `Result` is known by its name, and this one has another: its errors would be \
                    recorded as successes; write `Result<..>`, or let the name end in `Result`";
     let (first, _) = ends(ty);
+    let private = private(Span::call_site());
     let check = quote_spanned! {first=>
-        ::core::assert!(!#krate::__private_0_1::Probe::<#ty>::IS_RESULT, #message)
+        ::core::assert!(!#private::Probe::<#ty>::IS_RESULT, #message)
     };
-    quote! {
-        const _: () = {
-            #[allow(unused_imports)]
-            use #krate::__private_0_1::Plain as _;
-            #check;
-        };
-    }
+    quote!(const _: () = #check;)
 }
 
 /// The associated type `name`, as if it was written where `place` is: there an error is shown.
@@ -406,37 +389,33 @@ pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
 /// What it is: the traits of all definitions, and of its kind.
 pub(crate) fn implementation(
     function: &Function<'_>,
-    krate: &Crate,
     [input, output, error]: [&TokenStream; 3],
     [entry, codecs]: [&TokenStream; 2],
 ) -> TokenStream {
     let ident = &function.item.sig.ident;
     let span = result_span(function);
-    let at = krate.at(span);
+    let private = private(span);
     // A type that is private where the function is not is shown as such.
     let (first, _) = ends(input);
     let input = quote_spanned!(first=> type Input = #input;);
     let kind = match (function.kind, &function.output) {
-        (Kind::Activity, _) => quote!(impl #krate::Activity for #ident {}),
+        (Kind::Activity, _) => quote!(impl #private::Activity for #ident {}),
         (Kind::Orchestrator, Output::Unit) => {
-            quote!(impl #krate::Orchestrator for #ident { type Return = (); })
+            quote!(impl #private::Orchestrator for #ident { type Return = (); })
         }
         (Kind::Orchestrator, Output::Plain(ty) | Output::Result(ty)) => {
-            quote!(impl #krate::Orchestrator for #ident { type Return = #ty; })
+            quote!(impl #private::Orchestrator for #ident { type Return = #ty; })
         }
         // They are no functions that can be called.
         (Kind::Entity | Kind::Operation, _) => return TokenStream::new(),
     };
     quote_spanned! {span=>
-        impl #at::__private_0_1::Definition for #ident {
-            const ENTRY: #at::__private_0_1::Entry = #entry;
+        impl #private::Definition for #ident {
+            const ENTRY: #private::Entry = #entry;
             #input
             type Output = #output;
             type Error = #error;
-            fn codecs() -> (
-                #at::__private_0_1::Codec<Self::Output>,
-                #at::__private_0_1::ErrorCodec<Self::Error>,
-            ) {
+            fn codecs() -> #private::Codecs<Self::Output, Self::Error> {
                 #codecs
             }
         }
@@ -453,35 +432,39 @@ pub(crate) fn result_span(function: &Function<'_>) -> Span {
     }
 }
 
-/// The types of success and failure.
-pub(crate) fn outcome_types(output: &Output<'_>, krate: &Crate) -> (TokenStream, TokenStream) {
+/// The types of success and failure. `private` says where `durable::__private` is found in code that is
+/// shown as what stands at a span.
+pub(crate) fn outcome_types<T: ToTokens>(
+    output: &Output<'_>,
+    private: impl Fn(Span) -> T,
+) -> (TokenStream, TokenStream) {
+    let call_site = private(Span::call_site());
     match output {
-        Output::Unit => (quote!(()), quote!(#krate::Error)),
-        Output::Plain(ty) => (quote!(#ty), quote!(#krate::Error)),
+        Output::Unit => (quote!(()), quote!(#call_site::Error)),
+        Output::Plain(ty) => (quote!(#ty), quote!(#call_site::Error)),
         Output::Result(ty) => {
             let span = last_name(ty).map_or_else(Span::call_site, Ident::span);
-            let part = |name: Ident| {
-                let at = krate.at(span);
-                quote_spanned!(span=> <#ty as #at::__private_0_1::Fallible>::#name)
-            };
-            (part(Ident::new("Ok", span)), part(Ident::new("Err", span)))
+            let private = private(span);
+            (
+                quote_spanned!(span=> <#ty as #private::Fallible>::Ok),
+                quote_spanned!(span=> <#ty as #private::Fallible>::Err),
+            )
         }
     }
 }
 
-/// What the registry keeps of it: how it is run, and what it wants of the hub.
-fn body(function: &Function<'_>, krate: &Crate, inputs: &Inputs<'_>) -> TokenStream {
-    match function.kind {
-        Kind::Orchestrator => quote!(#krate::__private_0_1::Body::Orchestrator { run: __run }),
-        Kind::Activity => {
-            let states = inputs.states();
-            quote! {
-                #krate::__private_0_1::Body::Activity {
-                    run: __run,
-                    states: &[#(<#states as #krate::__private_0_1::Shared>::TYPE),*],
-                }
-            }
+/// How it is run, and what it wants of the hub.
+fn body(function: &Function<'_>, inputs: &Inputs<'_>) -> TokenStream {
+    let private = private(Span::call_site());
+    let run = inputs.closure();
+    if function.kind == Kind::Orchestrator {
+        return quote!(#private::Body::Orchestrator { run: #run });
+    }
+    let states = inputs.states();
+    quote! {
+        #private::Body::Activity {
+            run: #run,
+            states: &[#(<#states as #private::Shared>::TYPE),*],
         }
-        Kind::Entity | Kind::Operation => TokenStream::new(),
     }
 }

@@ -65,26 +65,26 @@ impl InvalidOperation {
 
 /// An operation of an entity, as a handle's method makes it.
 #[doc(hidden)]
+#[track_caller]
 pub fn operation<T, E>(
     entity: &EntityRef,
     name: &'static str,
     input: InputWriter,
     codecs: (Codec<T>, ErrorCodec<E>),
-    source: &'static Location<'static>,
 ) -> Operation<T, E> {
-    Operation::new(entity, name.into(), input.finish(), codecs, source)
+    Operation::new(entity, name.into(), input.finish(), codecs, Location::caller())
 }
 
 /// An operation of a locked entity, as a handle's method makes it.
 #[doc(hidden)]
+#[track_caller]
 pub fn locked_operation<'a, T, E>(
     entity: &'a mut EntityRef,
     name: &'static str,
     input: InputWriter,
     codecs: (Codec<T>, ErrorCodec<E>),
-    source: &'static Location<'static>,
 ) -> LockedOperation<'a, T, E> {
-    LockedOperation::new(operation(entity, name, input, codecs, source))
+    LockedOperation::new(operation(entity, name, input, codecs))
 }
 
 impl<T, E> Operation<T, E> {

@@ -1,10 +1,10 @@
 //! The input of a call: its parameters, written and read one by one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::value::RawValue;
 
-use super::{Codec, InvalidPayload};
+use super::{Codec, InvalidPayload, payload};
 use crate::protocol::{FailureDetails, Json};
 use crate::replay_rules;
 
@@ -147,6 +147,22 @@ impl<'a> InputReader<'a> {
             serde_json::from_str(self.next()).map_err(|error| unreadable(name, &error))?;
         let read = |value: &RawValue| (codec.read)(value.get());
         values.into_iter().map(read).collect::<Result<_, _>>().map_err(|e| unreadable(name, &e))
+    }
+
+    /// Reads a `&str` parameter.
+    ///
+    /// # Errors
+    /// The stored value is not a string.
+    pub fn take_string(&mut self, name: &str) -> Result<String, FailureDetails> {
+        self.take(payload(), name)
+    }
+
+    /// Reads a `&Path` parameter.
+    ///
+    /// # Errors
+    /// The stored value is not a path.
+    pub fn take_path(&mut self, name: &str) -> Result<PathBuf, FailureDetails> {
+        self.take(payload(), name)
     }
 
     fn next(&mut self) -> &'a str {

@@ -154,7 +154,7 @@ where
             format!("the input of the mock of `{}` cannot be read: {error}", F::ENTRY.name);
         FailureDetails::new(FailureDetails::INVALID_INPUT, message).non_retriable()
     })?;
-    finish(mock(input), F::codecs())
+    finish::<F>(mock(input))
 }
 
 impl fmt::Debug for Mocks {
