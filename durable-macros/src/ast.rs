@@ -1,5 +1,6 @@
 //! A durable function as the macro sees it, in the user's own tokens.
 
+use proc_macro2::Span;
 use syn::{FnArg, GenericArgument, Ident, ItemFn, PatType, PathArguments, ReturnType, Type};
 
 /// What an attribute makes of a function.
@@ -116,6 +117,15 @@ impl<'a> Function<'a> {
 
     pub(crate) fn is_async(&self) -> bool {
         self.item.sig.asyncness.is_some()
+    }
+
+    /// Where what is generated for the result of a function is shown: an error in it is that what is
+    /// named like a `Result` is none.
+    pub(crate) fn result_span(&self) -> Span {
+        match self.output {
+            Output::Result(ty) => last_name(ty).map_or_else(Span::call_site, Ident::span),
+            Output::Unit | Output::Plain(_) => Span::call_site(),
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{Arm, Expr, Local, Macro, Pat, Stmt, parse_quote};
 
-use crate::body::{bound, find};
 use crate::errors::Errors;
+use crate::syntax::{bound, find};
 
 /// The names by which a critical section is held.
 #[derive(Clone)]

@@ -9,8 +9,8 @@ use syn::{Attribute, Generics, Ident, Item, LitStr, Path, parse_quote};
 
 use crate::attr::Given;
 use crate::errors::Errors;
-use crate::expand::keyword;
 use crate::paths::Crate;
+use crate::syntax::keyword;
 
 const KNOWN: &str = "`name = \"..\"`, `crate = path`";
 

@@ -31,7 +31,7 @@ pub(crate) fn expand(
     let seen = for_callers(function.item.clone());
     let seen = Function::new(kind, &seen);
     let (ident, generics) = (&seen.item.sig.ident, &seen.item.sig.generics);
-    let (mut output, mut error) = outcome_types(&seen.output, |_| quote!(#krate::__private));
+    let (mut output, mut error) = outcome_types(&seen.output, |_| quote!(#krate::__private_0_1));
     let is_generic = generics.params.iter().any(|it| !matches!(it, GenericParam::Lifetime(_)));
     let mut call = call(ident, krate);
     if is_generic || is_member {

@@ -11,9 +11,10 @@ use syn::{
 use crate::attr::Given;
 use crate::body;
 use crate::errors::Errors;
-use crate::expand::{ends, unread};
 use crate::foreign;
 use crate::paths::Crate;
+use crate::syntax::ends;
+use crate::unread;
 
 /// A function that is free, in an `impl`, or declared in a trait.
 struct AnyFn {

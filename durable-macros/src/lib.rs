@@ -1,14 +1,15 @@
 //! The attributes of `durable`. Use them through that crate, which re-exports them.
 //!
-//! An attribute on a function goes through the files in this order: `attr` reads the options,
-//! `ast` the function, `valid` checks both, `expand` writes the item; if a rule was broken,
-//! `fallback` writes an item of the same name instead, so that nothing else in the program breaks
-//! with it. All errors of a function are reported at once.
+//! `function` drives the steps for a function: `attr` reads the options, `ast` the function, `valid`
+//! checks both, `body` checks and rewrites the body of an orchestrator, `expand` writes the item. If a
+//! rule is broken, `fallback` writes an inert item of the same name, so that its callers compile. All
+//! errors of a function are reported at once.
 
 mod allow;
 mod ast;
 mod attr;
 mod body;
+mod broken;
 mod critical_section;
 mod entity;
 mod errors;
@@ -16,6 +17,7 @@ mod event;
 mod expand;
 mod fallback;
 mod foreign;
+mod function;
 mod hash;
 mod helper;
 mod loops;
@@ -24,7 +26,10 @@ mod paths;
 mod rules;
 mod scan;
 mod source;
+mod syntax;
 mod table;
+mod truth;
+mod unread;
 mod uses;
 mod valid;
 mod values;
@@ -97,7 +102,7 @@ use crate::ast::Kind;
 #[doc(alias = "step")]
 #[proc_macro_attribute]
 pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::function(Kind::Activity, options.into(), &item.into()).into()
+    function::function(Kind::Activity, options.into(), &item.into()).into()
 }
 
 /// Makes an `async fn` an orchestrator: a function that outlives the process that runs it.
@@ -135,7 +140,7 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
 #[doc(alias = "child_workflow")]
 #[proc_macro_attribute]
 pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::function(Kind::Orchestrator, options.into(), &item.into()).into()
+    function::function(Kind::Orchestrator, options.into(), &item.into()).into()
 }
 
 /// Makes an entity of a type: a small piece of state, known by a key, whose operations run one after

@@ -1,13 +1,7 @@
-//! Names in tokens that are not parsed, and whether a name breaks a rule.
-
-use std::collections::HashMap;
+//! Names in tokens that are not parsed.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::ext::IdentExt;
-
-use crate::rules::Rule;
-use crate::table;
-use crate::uses::Uses;
 
 /// A path in tokens.
 #[derive(Debug)]
@@ -85,119 +79,6 @@ fn gather(tokens: &TokenStream, names: &mut Vec<Name<TokenStream>>) {
     }
 }
 
-/// A rule that a path breaks.
-#[derive(Clone, Copy)]
-pub(crate) struct Broken {
-    pub(crate) rule: &'static Rule,
-    /// The entry of the table that the path meets.
-    pub(crate) entry: &'static str,
-    /// Whether it is met by its last names only, since nothing says what the first one is.
-    pub(crate) is_guess: bool,
-}
-
-impl Broken {
-    /// The name in full for which the path is taken.
-    pub(crate) fn name(&self) -> String {
-        self.entry.replacen('|', "::", 1)
-    }
-}
-
-/// The rule that a path breaks, if it is one that `uses` has resolved.
-pub(crate) fn broken(path: &[String], uses: &Uses) -> Option<Broken> {
-    thread_local!(static INDEX: Index = Index::of(table::PATHS));
-    INDEX.with(|index| {
-        index.candidates(path).into_iter().find_map(|(_, rule, entry)| {
-            let is_guess = match meets(path, entry)? {
-                Met::Whole => false,
-                Met::End => true,
-            };
-            (!is_guess || !uses.is_obscured()).then_some(Broken { rule, entry, is_guess })
-        })
-    })
-}
-
-/// The place of an entry in the table, its rule and its text.
-type Indexed = (usize, &'static Rule, &'static str);
-
-/// The entries of the table by the name that a path needs to meet them: comparing every path of every
-/// function with every entry would take most of an expansion.
-#[derive(Default)]
-struct Index {
-    by_name: HashMap<&'static str, Vec<Indexed>>,
-    /// The entries that begin with a family of names: `aws_sdk_*`.
-    families: Vec<Indexed>,
-}
-
-impl Index {
-    fn of(table: &[(&'static Rule, &'static [&'static str])]) -> Self {
-        let mut index = Self::default();
-        let entries = table.iter().flat_map(|(rule, all)| all.iter().map(|entry| (*rule, *entry)));
-        for (at, (rule, entry)) in entries.enumerate() {
-            let needed = entry.split_once('|').map_or(entry, |(_, end)| end);
-            let name = needed.split("::").next().unwrap_or(needed);
-            let list = if name.ends_with('*') {
-                &mut index.families
-            } else {
-                index.by_name.entry(name).or_default()
-            };
-            list.push((at, rule, entry));
-        }
-        index
-    }
-
-    /// The entries that a path may meet, in the order of the table.
-    fn candidates(&self, path: &[String]) -> Vec<Indexed> {
-        let named = path.iter().filter_map(|name| self.by_name.get(name.as_str()));
-        let named = named.flatten().copied();
-        let mut found: Vec<_> = named.chain(self.families.iter().copied()).collect();
-        found.sort_unstable_by_key(|(at, ..)| *at);
-        found
-    }
-}
-
-/// The rule that a macro breaks by its name, unless it is `durable`'s or one of a crate of the user's.
-pub(crate) fn broken_macro(path: &[String]) -> Option<&'static Rule> {
-    let (name, place) = path.split_last()?;
-    if place.first().is_some_and(|first| first == "durable" || !table::is_known(first)) {
-        return None;
-    }
-    let is_entry = |(_, names): &&(&Rule, &[&str])| names.contains(&name.as_str());
-    table::MACROS.iter().find(is_entry).map(|(rule, _)| *rule)
-}
-
-/// How a path meets an entry of the table.
-#[derive(Debug, PartialEq)]
-enum Met {
-    Whole,
-    /// By names of which the first is not known.
-    End,
-}
-
-/// Whether and how a resolved path meets an entry of the table.
-fn meets(path: &[String], entry: &str) -> Option<Met> {
-    let Some((_, end)) = entry.split_once('|') else {
-        let start: Vec<_> = entry.split("::").collect();
-        // A module alone is not used; a variable may have its name.
-        let is_module = start.last().is_some_and(|last| table::MODULES.contains(last));
-        let least = if start.len() == 1 || is_module { start.len() + 1 } else { start.len() };
-        let is_same = |(part, entry): (&String, &&str)| match entry.strip_suffix('*') {
-            Some(family) => part.starts_with(family),
-            None => part == entry,
-        };
-        let is_met = path.len() >= least && path.iter().zip(&start).all(is_same);
-        return is_met.then_some(Met::Whole);
-    };
-    let end: Vec<_> = end.split("::").collect();
-    // What follows a type is its variant or function, and no type.
-    let follows_type = |at: usize| at > 0 && path[at - 1].starts_with(char::is_uppercase);
-    let mut windows = path.windows(end.len()).enumerate();
-    let (at, _) = windows.find(|(at, window)| *window == end && !follows_type(*at))?;
-    match at {
-        0 => Some(Met::End),
-        _ => table::is_known(&path[0]).then_some(Met::Whole),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,26 +91,5 @@ mod tests {
         assert_eq!(found, ["a::b", "c", "g", "h", "i::j", "k", "l", "m"]);
         assert_eq!(names[0].kind, Kind::Call);
         assert_eq!(names[3].kind, Kind::Macro);
-    }
-
-    fn met(path: &str, entry: &str) -> Option<Met> {
-        meets(&path.split("::").map(str::to_owned).collect::<Vec<_>>(), entry)
-    }
-
-    #[test]
-    fn a_family_of_crates_is_one_entry() {
-        assert_eq!(met("aws_sdk_sns::Client", "aws_sdk_*"), Some(Met::Whole));
-        assert_eq!(met("aws_sdk_sns", "aws_sdk_*"), None);
-        assert_eq!(met("aws::Client", "aws_sdk_*"), None);
-    }
-
-    #[test]
-    fn the_end_of_an_entry_counts_in_crates_that_are_known() {
-        let entry = "std::process|Command::new";
-        assert_eq!(met("std::process::Command::new", entry), Some(Met::Whole));
-        assert_eq!(met("tokio::process::Command::new", entry), Some(Met::Whole));
-        assert_eq!(met("Command::new", entry), Some(Met::End));
-        assert_eq!(met("domain::Command::new", entry), None);
-        assert_eq!(met("std::Event::Command::new", entry), None);
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct At<'a> {
     span: Span,
 }
 
-/// The name that a block of generated code gives to `durable::__private`: a path of one name takes the
+/// The name that a block of generated code gives to `durable::__private_0_1`: a path of one name takes the
 /// compiler a fraction of the time.
 pub(crate) fn private(span: Span) -> Ident {
     Ident::new("__durable", span)
@@ -25,7 +25,7 @@ impl Crate {
     /// of its expressions need. The block allows `unused_imports`.
     pub(crate) fn import(&self) -> TokenStream {
         let name = private(Span::call_site());
-        quote!(use #self::__private::{self as #name, Plain as _, Retriable as _};)
+        quote!(use #self::__private_0_1::{self as #name, Plain as _, Retriable as _};)
     }
 
     /// The path, in code that is shown as `span` if there is an error in it.

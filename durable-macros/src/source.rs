@@ -21,9 +21,8 @@ use syn::{
     parse_quote,
 };
 
-use crate::expand::unread;
-use crate::scan;
-use crate::uses::{Place, Uses};
+use crate::uses::{HARMLESS, Place, Uses, looks_into};
+use crate::{scan, unread};
 
 thread_local! {
     /// What was found in files for earlier functions of the crate. Tokens do not outlive the call of
@@ -61,15 +60,6 @@ pub(crate) fn around(name: &Ident, body: &Block) -> Rc<Uses> {
         _ => found.iter().find(|(text, _)| *text == without_space(body)),
     };
     same.or(found.first()).map(|(_, uses)| Rc::clone(uses)).unwrap_or_default()
-}
-
-/// The attributes that leave a function as it is.
-const HARMLESS: [&str; 9] =
-    ["allow", "cfg", "cold", "deny", "doc", "expect", "inline", "must_use", "track_caller"];
-
-/// Whether an attribute looks into the function, or makes something else of it.
-pub(crate) fn looks_into(attribute: &Attribute) -> bool {
-    !HARMLESS.iter().any(|name| attribute.path().is_ident(name))
 }
 
 /// All names in these tokens.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use proc_macro2::TokenStream;
+use quote::quote;
+
 /// The units with their length in nanoseconds.
 const UNITS: [(&str, u128); 5] = [
     ("ms", 1_000_000),
@@ -70,6 +73,12 @@ fn part(number: &str, unit: &str) -> Result<u128, Wrong> {
         nanoseconds += u128::from(digit - b'0') * place;
     }
     Ok(nanoseconds)
+}
+
+/// A time in generated code.
+pub(super) fn time(duration: Duration) -> TokenStream {
+    let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
+    quote!(::core::time::Duration::new(#seconds, #nanoseconds))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
 use syn::{LitStr, Path};
 
+use self::duration::time;
 pub(crate) use self::given::Given;
 use self::retry::Policy;
 use crate::ast::Kind;
@@ -68,12 +69,6 @@ impl CallDefaults {
         (!given.is_empty())
             .then(|| quote!(#private::CallDefaults { #(#given,)* ..#private::CallDefaults::NONE }))
     }
-}
-
-/// A time in generated code.
-fn time(duration: Duration) -> TokenStream {
-    let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
-    quote!(::core::time::Duration::new(#seconds, #nanoseconds))
 }
 
 impl Options {

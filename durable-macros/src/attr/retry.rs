@@ -7,8 +7,8 @@ use quote::quote;
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
 
+use super::duration::time;
 use super::given::{Given, Value};
-use super::time;
 use crate::errors::Errors;
 use crate::paths::private;
 

@@ -7,9 +7,11 @@ use syn::punctuated::Punctuated;
 use syn::visit_mut::VisitMut;
 use syn::{Expr, ExprMacro, Macro, Path, Token};
 
-use super::{Body, find};
-use crate::names::{self, Kind, Name, broken_macro};
+use super::Body;
+use crate::broken::broken_macro;
+use crate::names::{self, Kind, Name};
 use crate::rules;
+use crate::syntax::find;
 use crate::table;
 
 impl Body<'_> {

@@ -13,24 +13,24 @@ mod refuse;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Arm, Attribute, Block, Expr, ExprIf, ExprMacro, ExprMatch, ExprPath, ExprWhile, FnArg, Item,
-    ItemFn, Local, Macro, Pat, Path, QSelf, Signature, Stmt, StmtMacro, Token, Type,
+    ItemFn, Local, Macro, Path, QSelf, Signature, Stmt, StmtMacro, Token, Type,
 };
 
 use crate::allow::{self, Allowed};
 use crate::critical_section::{self, Held, Locks};
 use crate::errors::Errors;
-use crate::expand::ends;
-use crate::loops::{is_endless, is_true, never_ends};
+use crate::loops::{is_endless, never_ends};
 use crate::paths::Crate;
 use crate::rules;
 use crate::source;
+use crate::syntax::{bound, ends, find};
 use crate::table;
+use crate::truth::is_true;
 use crate::uses::Uses;
 use crate::values::Values;
 
@@ -137,6 +137,10 @@ impl Body<'_> {
         !self.tainted.is_empty() && self.tainted.iter().any(|name| find(name, &tokens).is_some())
     }
 
+    fn is_true(&self, condition: &Expr) -> bool {
+        is_true(condition, &|path| self.uses.is_truth(path))
+    }
+
     fn check_loop(&mut self, token: impl ToTokens, body: &Block) {
         if self.is_async && never_ends(body) {
             self.refuse(token, "a loop that awaits and never ends", &rules::ENDLESS);
@@ -195,7 +199,7 @@ impl VisitMut for Body<'_> {
         if self.refused > before
             && let Some(Stmt::Expr(last, None)) = block.stmts.last_mut()
             && let Expr::While(ExprWhile { attrs, label, cond, while_token, body }) = last
-            && is_true(cond, &self.uses)
+            && self.is_true(cond)
         {
             let token = Token![loop](while_token.span);
             *last = Expr::Verbatim(quote!(#(#attrs)* #label #token #body));
@@ -245,7 +249,7 @@ impl VisitMut for Body<'_> {
                 let token = endless.loop_token;
                 self.check_loop(token, &endless.body);
             }
-            Expr::While(endless) if is_true(&endless.cond, &self.uses) => {
+            Expr::While(endless) if self.is_true(&endless.cond) => {
                 let token = endless.while_token;
                 self.check_loop(token, &endless.body);
             }
@@ -346,27 +350,4 @@ impl VisitMut for Body<'_> {
     }
 
     fn visit_attribute_mut(&mut self, _: &mut syn::Attribute) {}
-}
-
-/// The names that a pattern binds.
-pub(crate) fn bound(pattern: &Pat) -> Vec<String> {
-    struct Names(Vec<String>);
-    impl<'ast> syn::visit::Visit<'ast> for Names {
-        fn visit_pat_ident(&mut self, name: &'ast syn::PatIdent) {
-            self.0.push(name.ident.to_string());
-            syn::visit::visit_pat_ident(self, name);
-        }
-    }
-    let mut names = Names(Vec::new());
-    syn::visit::Visit::visit_pat(&mut names, pattern);
-    names.0
-}
-
-/// Where `name` is, if it is there.
-pub(crate) fn find(name: &str, tokens: &TokenStream) -> Option<Span> {
-    tokens.clone().into_iter().find_map(|token| match token {
-        TokenTree::Ident(ident) if ident == name => Some(ident.span()),
-        TokenTree::Group(group) => find(name, &group.stream()),
-        _ => None,
-    })
 }

@@ -8,7 +8,8 @@ use syn::Path;
 use syn::ext::IdentExt;
 
 use super::Body;
-use crate::names::{Broken, Kind, Name, broken, broken_macro};
+use crate::broken::{Broken, broken, broken_macro};
+use crate::names::{Kind, Name};
 use crate::rules::{self, Rule};
 use crate::table;
 use crate::uses::{Uses, segments};

@@ -20,14 +20,13 @@ use syn::visit_mut::VisitMut;
 use syn::{Attribute, FnArg, Generics, Ident, ItemFn, Lifetime, Type, parse_quote};
 
 use super::block::{Block, Operation};
+use super::common;
 use super::valid::is_conditional;
 use crate::ast::{Function, Kind, Output};
 use crate::attr::Options;
 use crate::errors::Errors;
 use crate::expand::input::{Inputs, runnable};
-use crate::expand::{
-    conditions, constructor, hidden_types, outcome_of, outcome_types, parameter, result_span,
-};
+use crate::expand::{conditions, constructor, hidden_types, outcome_of, outcome_types, parameter};
 use crate::fallback::{Lifetimes, for_callers};
 use crate::paths::{self, Crate, private};
 
@@ -63,7 +62,7 @@ pub(super) fn block(
     let (entry, body) = if is_broken {
         (quote!(::core::unreachable!()), TokenStream::new())
     } else {
-        let name = super::name(options.name.as_ref(), &ident.unraw().to_string());
+        let name = common::name(options.name.as_ref(), &ident.unraw().to_string());
         (expansion.entry(&name, code_hash), expansion.body(options.initial.as_ref()))
     };
     let definition = expansion.definition(&entry);
@@ -211,7 +210,7 @@ impl Expansion<'_> {
         expose(&mut item, handle);
         let function = Function::new(Kind::Operation, &item);
         let owner = Self::owner(index);
-        let span = result_span(&function);
+        let span = function.result_span();
         let private = private(span);
         let types = if self.is_broken || !matches!(function.output, Output::Result(_)) {
             let (output, error) = outcome_types(&function.output, paths::private);
@@ -268,7 +267,7 @@ impl Expansion<'_> {
             quote!(#handle(#private::EntityRef::new::<Self>(__key)))
         };
         let doc = "The entity of this key, to be asked for operations.";
-        let at = super::at(doc, self.ident, &quote!(#handle #arguments), &new);
+        let at = common::at(doc, self.ident, &quote!(#handle #arguments), &new);
         quote! {
             #[allow(clippy::needless_pass_by_value, unused_variables)]
             impl #parameters #entity #bounds {
@@ -351,7 +350,7 @@ impl Expansion<'_> {
                 operations: <#entity as #private::EntityBody>::OPERATIONS,
             }
         };
-        super::entry((name, self.ident.span(), code_hash), &body)
+        common::entry((name, self.ident.span(), code_hash), &body)
     }
 
     /// How the runtime runs it.

@@ -13,6 +13,7 @@ use quote::{quote, quote_spanned};
 use syn::ItemFn;
 use syn::ext::IdentExt;
 
+use super::common;
 use crate::ast::{Function, Kind};
 use crate::attr::Options;
 use crate::errors::Errors;
@@ -38,7 +39,7 @@ pub(super) fn function(
         );
     }
     let ident = &item.sig.ident;
-    let name = super::name(options.name.as_ref(), &ident.unraw().to_string());
+    let name = common::name(options.name.as_ref(), &ident.unraw().to_string());
     let import = Crate(options.krate).import();
     let private = private(Span::call_site());
     let conditions = conditions(item);
@@ -55,7 +56,7 @@ pub(super) fn function(
                 operations: &[],
             }
         };
-        let entry = super::entry((&name, ident.span(), code_hash), &body);
+        let entry = common::entry((&name, ident.span(), code_hash), &body);
         (entry, runs(&function, &inputs))
     } else {
         (quote!(::core::unreachable!()), TokenStream::new())
@@ -92,7 +93,7 @@ fn entity(function: &Function<'_>, entry: &TokenStream) -> TokenStream {
     let handle = quote!(#private::DynamicHandle);
     let new = quote!(#handle::new(#private::EntityRef::new::<Self>(__key)));
     let doc = "The entity of this key, to be asked for operations by their names.";
-    let at = super::at(doc, ident, &handle, &new);
+    let at = common::at(doc, ident, &handle, &new);
     let implementation = quote_spanned! {ident.span()=>
         impl #private::Entity for #ident {
             const ENTRY: #private::Entry = #entry;

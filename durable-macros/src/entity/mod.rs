@@ -6,20 +6,21 @@
 //! generated where theirs are, in `expand/input.rs`.
 
 mod block;
+mod common;
 mod expand;
 mod function;
 mod valid;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Ident, Item, LitStr};
+use syn::Item;
 
 use self::block::Block;
 use crate::ast::Kind;
 use crate::attr::Options;
 use crate::errors::Errors;
-use crate::expand::{Entry, keyword};
 use crate::hash;
+use crate::syntax::keyword;
 
 /// What the attribute makes of the item that it stands on.
 pub(crate) fn entity(options: TokenStream, tokens: &TokenStream) -> TokenStream {
@@ -60,26 +61,4 @@ pub(crate) fn entity(options: TokenStream, tokens: &TokenStream) -> TokenStream 
 fn unchanged(errors: &Errors, tokens: &TokenStream) -> TokenStream {
     let errors = errors.to_compile_errors(&[]);
     quote!(#errors #tokens)
-}
-
-/// The name by which an entity is found: that of the option, or else what it is called in the code.
-fn name(option: Option<&LitStr>, ident: &str) -> String {
-    option.map_or_else(|| ident.to_owned(), LitStr::value).to_lowercase()
-}
-
-/// What the registry keeps of an entity.
-fn entry((name, at, code_hash): (&str, Span, u64), body: &TokenStream) -> TokenStream {
-    Entry { name, at, code_hash, parameters: quote!(&[]) }.expand(body)
-}
-
-/// What makes the handle of an entity, as a method of what the entity is called.
-fn at(doc: &str, ident: &Ident, handle: &TokenStream, body: &TokenStream) -> TokenStream {
-    let at = Ident::new("at", ident.span());
-    quote! {
-        #[doc = #doc]
-        #[must_use]
-        pub fn #at(__key: impl ::core::convert::AsRef<str>) -> #handle {
-            #body
-        }
-    }
 }

@@ -10,6 +10,7 @@ use syn::{Ident, Pat, Type};
 
 use crate::ast::{Function, Kind, Output, Parameter, Passing, Role, last_name};
 use crate::paths::{Crate, private};
+use crate::syntax::ends;
 
 /// The name of a parameter in the constructor; none if it is not part of the call.
 pub(crate) fn name(index: usize, parameter: &Parameter<'_>) -> Option<Ident> {
@@ -98,7 +99,7 @@ impl<'a> Inputs<'a> {
     /// The owned types of what is part of a call: one as itself, several as a tuple. It stands where
     /// the first of the user's types does: there an error is shown, such as that it is private.
     pub(super) fn owned(&self) -> TokenStream {
-        let span = self.stored.first().map_or_else(Span::call_site, |ty| super::ends(ty).0);
+        let span = self.stored.first().map_or_else(Span::call_site, |ty| ends(ty).0);
         let owned = |part: &Part<'_>| match part.passing {
             Passing::Value(ty) | Passing::Reference(ty) => ty.to_token_stream(),
             Passing::Slice(ty) => quote_spanned!(span=> ::std::vec::Vec<#ty>),
@@ -137,7 +138,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// In the body of a constructor: what writes the parameters of a call. `private` is where
-    /// `durable::__private` is found there.
+    /// `durable::__private_0_1` is found there.
     pub(crate) fn writer(&self, private: &impl ToTokens) -> TokenStream {
         let codecs = self.let_codecs();
         let count = self.parts.len();
@@ -159,7 +160,7 @@ impl<'a> Inputs<'a> {
 
     /// The body of the constructor of calls.
     pub(super) fn write(&self, krate: &Crate) -> TokenStream {
-        let private = quote!(#krate::__private);
+        let private = quote!(#krate::__private_0_1);
         let writer = self.writer(&private);
         quote!(#private::call(#writer))
     }
@@ -225,7 +226,7 @@ impl<'a> Inputs<'a> {
     fn finish(&self) -> TokenStream {
         let function = self.function;
         let (owner, ident) = (&self.owner, &function.item.sig.ident);
-        let span = super::result_span(function);
+        let span = function.result_span();
         let private = private(span);
         let arguments = self.arguments();
         let wait = function.is_async().then(|| quote!(.await));
@@ -351,7 +352,7 @@ fn push(token: &str, text: &mut String) {
 
 /// What runs the operations of a type; there is none if it cannot be sent between threads.
 pub(crate) fn runnable(entity: &Type) -> TokenStream {
-    let (first, last) = super::ends(entity);
+    let (first, last) = ends(entity);
     let (private, run) = (private(first), Ident::new("RUN", last));
     quote_spanned!(first=> <#entity as #private::RunnableEntity>::#run)
 }

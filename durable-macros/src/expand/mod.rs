@@ -11,90 +11,21 @@
 //! derive is one error.
 
 pub(crate) mod input;
-pub(crate) mod unread;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Attribute, FnArg, Ident, Item, ItemFn, Meta, Signature, Type, Visibility, parse_quote};
+use syn::{Attribute, FnArg, Ident, ItemFn, Meta, Signature, Type, Visibility, parse_quote};
 
 use self::input::Inputs;
 use crate::ast::{Function, Kind, Output, Role, generic_arguments, last_name};
 use crate::attr::Options;
-use crate::errors::Errors;
+use crate::names;
 use crate::paths::{Crate, private};
-use crate::{body, fallback, foreign, hash, names, source, valid};
+use crate::syntax::ends;
 
-/// What an attribute makes of the item that it stands on.
-pub(crate) fn function(kind: Kind, options: TokenStream, item: &TokenStream) -> TokenStream {
-    let mut errors = Errors::default();
-    let options = Options::parse(kind, options, &mut errors);
-    let Some(mut item) = parse(kind, item, &mut errors) else {
-        let errors = errors.to_compile_errors(&[]);
-        return quote!(#errors #item);
-    };
-    let code = item.sig.to_token_stream().into_iter().chain(item.block.to_token_stream());
-    let code_hash = hash::of(code.collect());
-    let uses = source::around(&item.sig.ident, &item.block);
-    let krate = Crate(options.krate.clone());
-    let mut is_read = true;
-    if kind == Kind::Orchestrator {
-        if foreign::is_instrumented(&item.block) {
-            errors.on(&item.sig.ident, foreign::instrumented(kind.attribute()));
-            foreign::empty(&mut item.block);
-        } else if let Some(block) = unread::read(&item.block, &mut item.attrs) {
-            *item.block = block;
-            body::check_function(&mut item, &krate, &mut errors);
-        } else {
-            is_read = false;
-        }
-    }
-    unread::set_states_of_ones_own_apart(&mut item.sig, &uses);
-    let function = Function::new(kind, &item);
-    valid::check(&function, &mut errors);
-    let is_member = valid::check_place(&function, &uses, &mut errors);
-    if errors.is_empty() && is_read {
-        expand(&function, options, code_hash)
-    } else {
-        let broken = fallback::expand(&function, &krate, &errors, is_member);
-        let unread = (!is_read).then(|| unread::tell(&item.sig.ident, &krate));
-        quote!(#broken #unread)
-    }
-}
-
-/// The function that the attribute stands on, if it is one, with its body as it is written.
-fn parse(kind: Kind, item: &TokenStream, errors: &mut Errors) -> Option<ItemFn> {
-    if let Ok(item) = unread::parse(item) {
-        return Some(item);
-    }
-    match syn::parse2::<Item>(item.clone()) {
-        Ok(other) => {
-            let message = format!("`#[{}]` goes on a free `fn` with a body", kind.attribute());
-            errors.on(keyword(&other), message);
-        }
-        Err(error) => errors.push(error),
-    }
-    None
-}
-
-/// The token that says what an item is.
-pub(crate) fn keyword(item: &Item) -> TokenStream {
-    match item {
-        Item::Const(item) => item.const_token.to_token_stream(),
-        Item::Enum(item) => item.enum_token.to_token_stream(),
-        Item::Fn(item) => item.sig.fn_token.to_token_stream(),
-        Item::Impl(item) => item.impl_token.to_token_stream(),
-        Item::Mod(item) => item.mod_token.to_token_stream(),
-        Item::Static(item) => item.static_token.to_token_stream(),
-        Item::Struct(item) => item.struct_token.to_token_stream(),
-        Item::Trait(item) => item.trait_token.to_token_stream(),
-        Item::Type(item) => item.type_token.to_token_stream(),
-        Item::Union(item) => item.union_token.to_token_stream(),
-        other => other.to_token_stream(),
-    }
-}
-
-fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStream {
+/// The function's item, written out.
+pub(crate) fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStream {
     let Options { name, version, krate, defaults, .. } = options;
     let krate = Crate(krate);
     let item = function.item;
@@ -322,7 +253,7 @@ fn outcome(function: &Function<'_>, entry: &TokenStream, input: &TokenStream) ->
 /// [`Kind::Orchestrator`].
 pub(crate) fn outcome_of(owner: &Ident, function: &Function<'_>) -> TokenStream {
     let (output, error, codecs) = recorded(function);
-    let span = result_span(function);
+    let span = function.result_span();
     let private = private(span);
     let check = no_result(&function.output);
     quote_spanned! {span=>
@@ -378,14 +309,6 @@ fn spanned(place: &Type, name: &str) -> TokenStream {
     quote!(#this #name)
 }
 
-/// The first and the last token: what is generated from the one to the other is shown as both with
-/// all between them.
-pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
-    let mut spans = tokens.to_token_stream().into_iter().map(|token| token.span());
-    let first = spans.next().unwrap_or_else(Span::call_site);
-    (first, spans.last().unwrap_or(first))
-}
-
 /// What it is: the traits of all definitions, and of its kind.
 pub(crate) fn implementation(
     function: &Function<'_>,
@@ -393,7 +316,7 @@ pub(crate) fn implementation(
     [entry, codecs]: [&TokenStream; 2],
 ) -> TokenStream {
     let ident = &function.item.sig.ident;
-    let span = result_span(function);
+    let span = function.result_span();
     let private = private(span);
     // A type that is private where the function is not is shown as such.
     let (first, _) = ends(input);
@@ -423,16 +346,7 @@ pub(crate) fn implementation(
     }
 }
 
-/// Where what is generated for the result of a function is shown: an error in it is that what is
-/// named like a `Result` is none.
-pub(crate) fn result_span(function: &Function<'_>) -> Span {
-    match function.output {
-        Output::Result(ty) => last_name(ty).map_or_else(Span::call_site, Ident::span),
-        Output::Unit | Output::Plain(_) => Span::call_site(),
-    }
-}
-
-/// The types of success and failure. `private` says where `durable::__private` is found in code that is
+/// The types of success and failure. `private` says where `durable::__private_0_1` is found in code that is
 /// shown as what stands at a span.
 pub(crate) fn outcome_types<T: ToTokens>(
     output: &Output<'_>,

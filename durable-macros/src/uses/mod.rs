@@ -1,19 +1,16 @@
 //! What the names in a function stand for, as far as the `use`s, aliases and items around it tell.
 
+mod add;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use proc_macro2::{Ident, TokenStream};
-use quote::ToTokens;
+use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
-use syn::{
-    Attribute, Block, Expr, ImplItem, ImplItemConst, ImplItemFn, Item, ItemConst, ItemFn, ItemImpl,
-    ItemUse, Path, Signature, Stmt, Type, UseTree,
-};
+use syn::{Attribute, Block, Item, Path, Stmt};
 
-use crate::loops::is_true;
 use crate::names::{self, Name};
-use crate::source::looks_into;
+use crate::syntax::find;
 use crate::table;
 
 /// Names and what they stand for.
@@ -66,7 +63,7 @@ impl Body {
         let found = names::names(tokens).into_iter();
         let names: Vec<_> =
             found.map(|Name { path, kind, .. }| Name { path, kind, tokens: () }).collect();
-        let awaits = contains(tokens, "await");
+        let awaits = find("await", tokens).is_some();
         Rc::new(Self { names, awaits, uses })
     }
 }
@@ -244,159 +241,6 @@ impl Uses {
         place.map(|place| (place, rest))
     }
 
-    fn add(&mut self, item: &Item) {
-        let own = match item {
-            Item::Static(item) => {
-                self.statics.insert(item.ident.to_string());
-                return;
-            }
-            Item::Use(ItemUse { tree, .. }) => return self.add_tree(tree, &mut Vec::new()),
-            Item::Type(alias) => {
-                let mut ty = &*alias.ty;
-                while let Type::Reference(reference) = ty {
-                    ty = &reference.elem;
-                }
-                if let Type::Path(ty) = ty {
-                    let path = segments(&ty.path);
-                    self.known.insert(alias.ident.to_string(), path);
-                }
-                return;
-            }
-            Item::ExternCrate(item) => {
-                if let Some((_, name)) = item.rename.as_ref().filter(|_| item.ident != "self") {
-                    self.known.insert(name.to_string(), vec![item.ident.to_string()]);
-                }
-                return;
-            }
-            Item::Macro(item) => return self.add_macro(item),
-            Item::Const(ItemConst { ident, expr, .. }) => {
-                self.add_const(ident.to_string(), expr);
-                return;
-            }
-            Item::Enum(item) => &item.ident,
-            Item::Fn(ItemFn { attrs, sig, block, .. }) => {
-                self.add_body(sig.ident.to_string(), attrs, sig, Self::of_block(block), block);
-                if attrs.iter().any(is_activity) {
-                    self.activities.insert(sig.ident.to_string());
-                }
-                &sig.ident
-            }
-            Item::Impl(item) => return self.add_impl(item),
-            Item::Mod(item) => {
-                if let Some((_, items)) = &item.content {
-                    self.modules.insert(item.ident.to_string(), Rc::new(Self::of_items(items)));
-                }
-                &item.ident
-            }
-            Item::Struct(item) => &item.ident,
-            Item::Trait(item) => &item.ident,
-            Item::Union(item) => &item.ident,
-            _ => return,
-        };
-        self.own.insert(own.to_string());
-    }
-
-    fn add_body(
-        &mut self,
-        name: String,
-        attrs: &[Attribute],
-        sig: &Signature,
-        uses: Self,
-        block: &Block,
-    ) {
-        if sig.asyncness.is_none() && !attrs.iter().any(looks_into) {
-            self.bodies.insert(name, Body::of(&block.to_token_stream(), uses));
-        }
-    }
-
-    /// A constant: what it names may be a function.
-    fn add_const(&mut self, name: String, value: &Expr) {
-        if is_true(value, self) {
-            self.truths.insert(name.clone());
-        }
-        self.bodies.insert(name, Body::of(&value.to_token_stream(), Self::default()));
-    }
-
-    /// `T::f`, but for two of one name.
-    fn add_impl(&mut self, item: &ItemImpl) {
-        let Type::Path(ty) = &*item.self_ty else { return };
-        let Some(ty) = ty.path.get_ident().map(ToString::to_string) else { return };
-        for inner in &item.items {
-            let member = match inner {
-                ImplItem::Fn(ImplItemFn { sig, .. }) => &sig.ident,
-                ImplItem::Const(ImplItemConst { ident, .. }) => ident,
-                _ => continue,
-            };
-            let name = format!("{ty}::{member}");
-            if self.bodies.remove(&name).is_some() {
-                continue;
-            }
-            let place = Place::Impl(Some(ty.clone()));
-            match inner {
-                ImplItem::Fn(ImplItemFn { attrs, sig, block, .. }) => {
-                    let uses = Self::of_block(block).at(place);
-                    self.add_body(name, attrs, sig, uses, block);
-                }
-                ImplItem::Const(ImplItemConst { expr, .. }) => {
-                    let uses = Self::default().at(place);
-                    self.bodies.insert(name, Body::of(&expr.to_token_stream(), uses));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn add_macro(&mut self, item: &syn::ItemMacro) {
-        if let Some(name) = &item.ident {
-            let body = Body::of(&item.mac.tokens, Self::default());
-            self.bodies.insert(format!("{name}!"), body);
-            self.own.insert(format!("{name}!"));
-        } else if item
-            .mac
-            .path
-            .segments
-            .last()
-            .is_some_and(|last| last.ident == "thread_local" || last.ident == "lazy_static")
-        {
-            let tokens: Vec<_> =
-                item.mac.tokens.clone().into_iter().map(|it| it.to_string()).collect();
-            for (at, _) in tokens.iter().enumerate().filter(|(_, token)| *token == "static") {
-                let name = tokens[at + 1..].iter().find(|token| *token != "ref");
-                self.statics.extend(name.cloned());
-            }
-        }
-    }
-
-    fn add_tree(&mut self, tree: &UseTree, prefix: &mut Vec<String>) {
-        match tree {
-            UseTree::Path(path) => {
-                prefix.push(path.ident.to_string());
-                self.add_tree(&path.tree, prefix);
-                prefix.pop();
-            }
-            UseTree::Name(name) if name.ident == "self" => {
-                if let Some(last) = prefix.last() {
-                    self.known.insert(last.clone(), prefix.clone());
-                }
-            }
-            UseTree::Name(name) => self.bring(&name.ident, &name.ident, prefix),
-            UseTree::Rename(rename) if rename.ident == "self" => {
-                self.known.insert(rename.rename.to_string(), prefix.clone());
-            }
-            UseTree::Rename(rename) => self.bring(&rename.rename, &rename.ident, prefix),
-            UseTree::Group(group) => {
-                group.items.iter().for_each(|tree| self.add_tree(tree, prefix));
-            }
-            UseTree::Glob(_) => self.globs.push(prefix.clone()),
-        }
-    }
-
-    fn bring(&mut self, name: &Ident, original: &Ident, prefix: &[String]) {
-        let mut path = prefix.to_vec();
-        path.push(original.to_string());
-        self.known.insert(name.to_string(), path);
-    }
-
     /// Whether a macro of this name is defined here.
     pub(crate) fn is_own_macro(&self, path: &Path) -> bool {
         path.get_ident().is_some_and(|name| self.own.contains(&format!("{name}!")))
@@ -487,16 +331,13 @@ impl Uses {
     }
 }
 
-fn contains(tokens: &TokenStream, name: &str) -> bool {
-    tokens.clone().into_iter().any(|token| match token {
-        proc_macro2::TokenTree::Group(group) => contains(&group.stream(), name),
-        token => token.to_string() == name,
-    })
-}
+/// The attributes that leave a function as it is.
+pub(crate) const HARMLESS: [&str; 9] =
+    ["allow", "cfg", "cold", "deny", "doc", "expect", "inline", "must_use", "track_caller"];
 
-/// Whether an attribute makes a function an activity.
-fn is_activity(attribute: &Attribute) -> bool {
-    attribute.path().segments.last().is_some_and(|last| last.ident == "activity")
+/// Whether an attribute looks into the function, or makes something else of it.
+pub(crate) fn looks_into(attribute: &Attribute) -> bool {
+    !HARMLESS.iter().any(|name| attribute.path().is_ident(name))
 }
 
 pub(crate) fn segments(path: &Path) -> Vec<String> {
