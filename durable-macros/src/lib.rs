@@ -1,9 +1,9 @@
 //! The attributes of `durable`. Use them through that crate, which re-exports them.
 //!
-//! `function` drives the steps for a function: `attr` reads the options, `ast` the function, `valid`
-//! checks both, `body` checks and rewrites the body of an orchestrator, `expand` writes the item. If a
-//! rule is broken, `fallback` writes an inert item of the same name, so that its callers compile. All
-//! errors of a function are reported at once.
+//! `function` drives the steps for a function: `attr` reads the options, `ast` the function,
+//! `valid` checks both, `body` checks and rewrites the body of an orchestrator, `expand` writes the
+//! item. If a rule is broken, `fallback` writes an inert item of the same name, so that its callers
+//! compile. All errors of a function are reported at once.
 
 mod allow;
 mod ast;
@@ -21,6 +21,7 @@ mod function;
 mod hash;
 mod helper;
 mod loops;
+mod manifest;
 mod names;
 mod paths;
 mod rules;
@@ -38,7 +39,7 @@ use proc_macro::TokenStream;
 
 use crate::ast::Kind;
 
-/// Makes a function an activity: something that an orchestrator can call and that may do anything.
+/// Turns a function into an activity: a step that orchestrators call and that may do anything.
 ///
 /// ```
 /// use durable::prelude::*;
@@ -52,43 +53,42 @@ use crate::ast::Kind;
 /// let call = say_hello("Tokyo"); // a value: nothing happens before it is awaited
 /// ```
 ///
-/// The function becomes a constructor of calls. Its body stays callable as `say_hello::run(..)`,
-/// for unit tests.
+/// The function now returns a call. Its body can be called as `say_hello::run(..)`, for unit tests.
 ///
-/// * It is an `async fn`, or a plain `fn`, which runs where it may block.
+/// * It is an `async fn`, or a plain `fn`, which runs on a thread that may block.
 /// * Parameters are stored as JSON: any type that derives `Serialize` and `Deserialize`, by value,
-///   as `&T`, `&str`, `&Path` or `&[T]`. The first may be `ctx: &ActivityContext`. Those of type
-///   `State<T>` are filled in by the hub and are not part of the call.
+///   as `&T`, `&str`, `&Path` or `&[T]`. The first may be `ctx: &ActivityContext`. The hub provides
+///   those of type `State<T>`, which are not part of the call.
 /// * It returns a value, or a `Result`. The error is [`durable::Error`](../durable/struct.Error.html)
 ///   or a type of your own that derives `Serialize` and `Deserialize` and implements `Display`.
 ///
-/// Options: `name = "..."` for the name in the history (the function's, if left out), `version =
-/// "..."`, `crate = path` for where `durable` is found. And how it is called, unless a call says
-/// otherwise:
+/// Options: `name = "..."` is the name in the history (by default that of the function), `version =
+/// "..."` its version, and `crate = path` says where `durable` is, for example if the dependency
+/// has another name. The other options are defaults that a call can override:
 ///
 /// ```
 /// # use durable::prelude::*;
 /// #[activity(
 ///     retry(
-///         max_number_of_attempts = 5,    // the first one included
+///         max_number_of_attempts = 5,    // including the first
 ///         first_retry_interval = "1s",
-///         backoff_coefficient = 2.0,     // each wait is twice as long as the one before; or 1.0
-///         max_retry_interval = "1m",     // no wait is longer; or an hour
-///         retry_timeout = "10m",         // no attempt begins later than this; or none
-///         jitter = 0.2,                  // up to a fifth of each wait is taken off; or 0.0
+///         backoff_coefficient = 2.0,     // each wait is twice the one before; default 1.0
+///         max_retry_interval = "1m",     // the longest wait; default one hour
+///         retry_timeout = "10m",         // no attempt starts after this; default none
+///         jitter = 0.2,                  // shortens each wait by up to a fifth; default 0.0
 ///     ),
-///     timeout = "15m",                   // of the call over all attempts; or none
-///     attempt_timeout = "30s",           // of each attempt; or none
-///     max_concurrent = 8,                // runs at once in a hub; or as many as the hub allows
+///     timeout = "15m",                   // limits the call, over all attempts; default none
+///     attempt_timeout = "30s",           // limits each attempt; default none
+///     max_concurrent = 8,                // runs at a time in a hub; default: the hub's limit
 /// )]
 /// async fn charge(cents: u32) -> Result<String> {
 ///     Ok(format!("charged {cents}"))
 /// }
 /// ```
 ///
-/// A time is a number and its unit (`ms`, `s`, `m`, `h`, `d`), or several: `"1h30m"`, `"1.5s"`.
+/// A duration is a number with a unit (`ms`, `s`, `m`, `h`, `d`), or several: `"1h30m"`, `"1.5s"`.
 ///
-/// A wrong signature is an error on the token that is wrong:
+/// A signature that an activity cannot have is a compile error:
 ///
 /// ```compile_fail
 /// use durable::prelude::*;
@@ -102,10 +102,12 @@ use crate::ast::Kind;
 #[doc(alias = "step")]
 #[proc_macro_attribute]
 pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
-    function::function(Kind::Activity, options.into(), &item.into()).into()
+    manifest::checked("activity", options, item, |options, item| {
+        function::function(Kind::Activity, options, item)
+    })
 }
 
-/// Makes an `async fn` an orchestrator: a function that outlives the process that runs it.
+/// Turns an `async fn` into an orchestrator: a function that outlives the process that runs it.
 ///
 /// ```
 /// use durable::prelude::*;
@@ -122,13 +124,13 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// After a crash the function is run again from the top against the recorded history, so it must
-/// do the same again: whatever is not a call goes into an activity.
+/// After a crash, the function runs again from the top against its recorded history, so it must be
+/// deterministic: I/O, clocks and random numbers belong in activities.
 ///
-/// The function becomes a constructor of calls, to be given to `TaskHub::start`. Its first parameter
-/// is `ctx: &OrchestrationContext`; for the others, for what it returns and for the options, see
-/// [`activity`](macro@activity). Of the options on how it is called, which are for when it is called
-/// by another orchestrator, there are `retry(..)` and `timeout`.
+/// The function now returns a call: pass it to `TaskHub::start`, or await it in another
+/// orchestrator. Its first parameter is `ctx: &OrchestrationContext`. The other parameters, the
+/// return type and the options are those of [`activity`](macro@activity), but of the defaults for
+/// calls it has only `retry(..)` and `timeout`, which apply when another orchestrator calls it.
 ///
 /// ```compile_fail
 /// use durable::prelude::*;
@@ -140,11 +142,13 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
 #[doc(alias = "child_workflow")]
 #[proc_macro_attribute]
 pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
-    function::function(Kind::Orchestrator, options.into(), &item.into()).into()
+    manifest::checked("orchestrator", options, item, |options, item| {
+        function::function(Kind::Orchestrator, options, item)
+    })
 }
 
-/// Makes an entity of a type: a small piece of state, known by a key, whose operations run one after
-/// another.
+/// Turns a type into an entity: a small piece of state with a key, whose operations run one at a
+/// time.
 ///
 /// ```
 /// use durable::prelude::*;
@@ -178,21 +182,21 @@ pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
 /// assert_eq!(Counter { value: 4 }.add(1), 5);
 /// ```
 ///
-/// It goes on an `impl` block of a type that derives `Serialize` and `Deserialize`. The block stays as
-/// it is; beside it there is `Counter::at(key)`, which gives the entity of that key as a handle. The
-/// handle has a method for each operation, and `delete`.
+/// Apply it to an `impl` block of a type that derives `Serialize` and `Deserialize`. The block
+/// itself does not change. The attribute adds `Counter::at(key)`, which returns a handle of the
+/// entity with that key. The handle has a method for each operation, and `delete`.
 ///
-/// * Each method with a `self` is an operation: `&mut self`, or `&self` if it only reads. It may be
-///   `async`. A function without a `self` is left alone; a method that is no operation stands in
+/// * Each method with `self` is an operation: `&mut self`, or `&self` if it only reads. It may be
+///   `async`. Functions without `self` are ignored. A method that is not an operation belongs in
 ///   another `impl` block.
-/// * Right behind `self` there may be `ctx: &EntityContext`; for the other parameters, shared state and
-///   what is returned, see [`activity`](macro@activity). What returns an `Err` has changed nothing.
-/// * Through a handle, such as `Counter::at("key")`, an operation is as visible as its method.
-/// * An entity that has no state yet has that of `Default`, or of the function that the option
-///   `initial` names.
+/// * The first parameter after `self` may be `ctx: &EntityContext`. The other parameters, shared state
+///   and the return type are those of [`activity`](macro@activity). An operation that returns an `Err`
+///   changes nothing.
+/// * A method of the handle is as visible as the operation.
+/// * The first state of an entity is that of `Default`, or of the function in the option `initial`.
 ///
-/// Options: `name = "..."` for the name in its id (the type's, if left out; without regard to case),
-/// `initial = path`, `crate = path` for where `durable` is found.
+/// Options: `name = "..."` is the name in its id (by default that of the type; case does not
+/// matter), `initial = path`, and `crate = path` says where `durable` is.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -219,7 +223,8 @@ pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// An entity whose operations are known by name only is a function, `async` or not, of the context:
+/// An entity can also be a function of the context, `async` or not, which runs all operations by
+/// name:
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -242,7 +247,7 @@ pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// What cannot be an operation is an error on the token that is wrong:
+/// A method that cannot be an operation is a compile error:
 ///
 /// ```compile_fail
 /// # use durable::prelude::*;
@@ -261,10 +266,10 @@ pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
 #[doc(alias = "virtual_object")]
 #[proc_macro_attribute]
 pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
-    entity::entity(options.into(), &item.into()).into()
+    manifest::checked("entity", options, item, entity::entity)
 }
 
-/// Makes an `async fn` one that orchestrators may await: a part of an orchestrator, written once.
+/// Turns an `async fn` into a helper: a part of an orchestrator that others can share.
 ///
 /// ```
 /// use durable::prelude::*;
@@ -290,11 +295,11 @@ pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// It may have generics, a `self`, and stand in a trait or its implementation; it runs as part of
-/// the orchestrator and is replayed with it, so the same rules apply to it. What it becomes is a
-/// function that returns `impl DurableFuture<Output = ..>`.
+/// A helper may be generic, take `self`, and be a method of a trait. It runs as part of the
+/// orchestrator and is replayed with it, so the same rules apply to it. The attribute turns it into
+/// a function that returns `impl DurableFuture<Output = ..>`.
 ///
-/// Option: `crate = path` for where `durable` is found, as for the other attributes.
+/// Option: `crate = path` says where `durable` is.
 ///
 /// ```compile_fail
 /// #[durable::helper]
@@ -304,10 +309,12 @@ pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn helper(options: TokenStream, item: TokenStream) -> TokenStream {
-    helper::helper(&options.into(), &item.into()).into()
+    manifest::checked("helper", options, item, |options, item| helper::helper(&options, item))
 }
 
 /// Applies the rules of determinism to a plain `fn` that orchestrators call.
+///
+/// Option: `crate = path` says where `durable` is.
 ///
 /// ```
 /// #[durable::deterministic]
@@ -327,7 +334,7 @@ pub fn deterministic(options: TokenStream, item: TokenStream) -> TokenStream {
     helper::deterministic(&options.into(), &item.into()).into()
 }
 
-/// Makes a type the data of an external event, with the name of the event.
+/// Turns a type into an external event: its data, and its name.
 ///
 /// ```
 /// use durable::ExternalEvent;
@@ -342,9 +349,11 @@ pub fn deterministic(options: TokenStream, item: TokenStream) -> TokenStream {
 /// assert_eq!(Approval::NAME, "Approval");
 /// ```
 ///
-/// It goes on a `struct` or an `enum` that derives `Serialize` and `Deserialize`, and leaves it as it
-/// is. Options: `name = "..."` for the name of the event (the type's, if left out), `crate = path`
-/// for where `durable` is found.
+/// Apply it to a `struct` or an `enum` that derives `Serialize` and `Deserialize`. Options: `name =
+/// "..."` is the name of the event (by default that of the type), and `crate = path` says where
+/// `durable` is.
+///
+/// An event cannot be generic, because its name identifies one type:
 ///
 /// ```compile_fail
 /// #[durable::event]
@@ -355,11 +364,11 @@ pub fn deterministic(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn event(options: TokenStream, item: TokenStream) -> TokenStream {
-    event::event(options.into(), &item.into()).into()
+    manifest::checked("event", options, item, event::event)
 }
 
-/// Allows what a rule of determinism refuses, on a function or a statement, with the reason why it
-/// is safe in a replay.
+/// Allows what a rule of determinism forbids, in a function or a statement, and says why it is safe
+/// in a replay.
 ///
 /// ```
 /// use durable::prelude::*;

@@ -1,0 +1,151 @@
+//! What the crate `durable` is called in the crate that is compiled, as far as its manifest tells.
+//!
+//! Generated code names `::durable`. If there is no such crate, the compiler reports every path in
+//! it, and none of these errors says that the attributes have an option `crate`. So the manifest is
+//! read.
+
+use std::cell::OnceCell;
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::quote;
+
+/// What `durable` is called.
+#[derive(Clone, Debug, PartialEq)]
+enum Name {
+    /// `durable`; or nobody knows, and the compiler finds out.
+    Usual,
+    /// A dependency has this name instead.
+    Renamed(String),
+    /// No dependency is `durable`, so another crate re-exports it.
+    Absent,
+}
+
+/// The expansion of an attribute. Where the attribute does not find `durable`, that is the only
+/// error.
+pub(crate) fn checked(
+    attribute: &str,
+    options: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+    expand: impl FnOnce(TokenStream, &TokenStream) -> TokenStream,
+) -> proc_macro::TokenStream {
+    let (options, item) = (TokenStream::from(options), TokenStream::from(item));
+    let expanded = match found(&options) {
+        Name::Usual => expand(options, &item),
+        Name::Renamed(name) => {
+            let error = error(format!(
+                "the dependency `durable` is named `{name}` in Cargo.toml; write \
+                 `#[{attribute}(crate = {name})]`"
+            ));
+            let name = Ident::new(&name, Span::call_site());
+            let comma = (!options.is_empty()).then(|| quote!(,));
+            let expanded = expand(quote!(crate = ::#name #comma #options), &item);
+            quote!(#error #expanded)
+        }
+        Name::Absent => {
+            let error = error(format!(
+                "Cargo.toml has no dependency named `durable`, which the generated code uses; add it, \
+                 or write `#[{attribute}(crate = path)]` with the path of a re-export"
+            ));
+            quote!(#error #item)
+        }
+    };
+    expanded.into()
+}
+
+fn error(message: String) -> TokenStream {
+    syn::Error::new(Span::call_site(), message).to_compile_error()
+}
+
+/// What `durable` is called, as far as an attribute with these options has to know.
+fn found(options: &TokenStream) -> Name {
+    thread_local!(static NAME: OnceCell<Name> = const { OnceCell::new() });
+    let names_crate = options.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(option) => option == "crate",
+        TokenTree::Group(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    });
+    if names_crate { Name::Usual } else { NAME.with(|name| name.get_or_init(find).clone()) }
+}
+
+fn find() -> Name {
+    let folder = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+    let manifest = env::var_os("CARGO_MANIFEST_PATH").map(PathBuf::from);
+    let manifest = manifest.unwrap_or_else(|| folder.join("Cargo.toml"));
+    let Ok(manifest) = fs::read_to_string(manifest) else { return Name::Usual };
+    match name(&manifest) {
+        // The root of the crate can bring it in under its usual name.
+        Name::Usual => Name::Usual,
+        other => {
+            let this = proc_macro::Span::call_site().local_file();
+            let roots = ["src/lib.rs", "src/main.rs"].map(|root| folder.join(root));
+            let is_renamed_back = roots.into_iter().chain(this).any(|root| {
+                fs::read_to_string(root).is_ok_and(|text| text.contains(" as durable;"))
+            });
+            if is_renamed_back { Name::Usual } else { other }
+        }
+    }
+}
+
+/// What a manifest calls `durable`.
+fn name(manifest: &str) -> Name {
+    let mut table = "";
+    let mut renamed = None;
+    for line in manifest.lines().map(str::trim) {
+        if let Some(header) = line.strip_prefix('[') {
+            table = header.trim_end_matches(']').trim();
+            if table.ends_with("dependencies.durable") {
+                return Name::Usual;
+            }
+            continue;
+        }
+        let Some((key, value)) = line.split_once('=') else { continue };
+        let (key, value) = (key.trim(), value.trim());
+        let first = key.split('.').next().unwrap_or(key).trim_matches('"');
+        if table.ends_with("dependencies") && first == "durable" {
+            return Name::Usual;
+        }
+        match key {
+            "name" if table == "package" && value.trim_matches('"') == "durable" => {
+                return Name::Usual;
+            }
+            "package" if value.starts_with("\"durable\"") => {
+                renamed = table.rsplit_once("dependencies.").map(|(_, name)| name);
+            }
+            _ if table.ends_with("dependencies") && has_package(value) => renamed = Some(first),
+            _ => {}
+        }
+    }
+    renamed.map_or(Name::Absent, |name| Name::Renamed(name.replace('-', "_")))
+}
+
+/// Whether the inline table of a dependency has `package = "durable"`.
+fn has_package(value: &str) -> bool {
+    let compact: String = value.chars().filter(|char| !char.is_whitespace()).collect();
+    compact.contains("package=\"durable\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_tells_the_name_of_the_dependency() {
+        let renamed = |name: &str| Name::Renamed(name.to_owned());
+        for (manifest, found) in [
+            ("[package]\nname = \"app\"\n[dependencies]\ndurable = \"0.1\"", Name::Usual),
+            ("[dev-dependencies]\ndurable.workspace = true", Name::Usual),
+            ("[target.'cfg(unix)'.dependencies.durable]\npath = \"..\"", Name::Usual),
+            ("[package]\nname = \"durable\"", Name::Usual),
+            ("[dependencies]\nrt = { path = \"..\", package = \"durable\" }", renamed("rt")),
+            ("[dependencies]\nd-rt = {package=\"durable\"}", renamed("d_rt")),
+            ("[dependencies.rt]\npackage = \"durable\" # ours", renamed("rt")),
+            ("[dependencies]\nold = { package = \"durable\" }\ndurable = \"0.2\"", Name::Usual),
+            ("[package]\nname = \"app\"\n[dependencies]\nfacade = \"1\"", Name::Absent),
+            ("[package.metadata]\ndurable = true", Name::Absent),
+        ] {
+            assert_eq!(name(manifest), found, "{manifest}");
+        }
+    }
+}
