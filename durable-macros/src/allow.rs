@@ -1,4 +1,5 @@
-//! `#[durable::allow(DURABLE0001, reason = "..")]`: a rule that is broken on purpose, and why.
+//! `#[durable::allow(DURABLE0001, reason = "..")]`: a rule that is broken on purpose, and the
+//! reason.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use syn::{Attribute, Expr, Item, LitStr, Meta, Stmt, Token};
 use crate::errors::Errors;
 use crate::rules::{ALL, Rule};
 
-/// The codes that are allowed somewhere.
+/// The codes that are allowed at a place.
 #[derive(Debug, Default)]
 pub(crate) struct Allowed(BTreeSet<String>);
 
@@ -17,7 +18,7 @@ impl Allowed {
         self.0.contains(rule.code)
     }
 
-    /// Takes the attribute out of `attributes`; what is wrong with it goes to `errors`.
+    /// Removes the attribute from `attributes`, and adds what is wrong with it to `errors`.
     pub(crate) fn take(attributes: &mut Vec<Attribute>, errors: &mut Errors) -> Self {
         let mut allowed = Self::default();
         for attribute in attributes.extract_if(.., |attribute| is_allow(attribute)) {
@@ -35,26 +36,27 @@ impl Allowed {
             if path.is_ident("reason") {
                 reason = Some(meta.value()?.parse()?);
             } else if path.is_ident("crate") {
-                // Accepted like everywhere else; this attribute generates nothing that names the crate.
+                // Accepted for consistency: this attribute generates no paths.
                 meta.value()?.call(syn::Path::parse_mod_style)?;
             } else if let Some(rule) = ALL.iter().find(|rule| path.is_ident(rule.code)) {
                 self.0.insert(rule.code.to_owned());
                 codes += 1;
             } else if meta.input.peek(Token![=]) {
                 meta.value()?.parse::<Expr>()?;
-                errors.on(path, "only a reason is given here; write `reason = \"..\"`");
+                errors.on(path, "unknown option; besides codes there is only `reason = \"..\"`");
             } else {
                 let codes: Vec<_> = ALL.iter().map(|rule| rule.code).collect();
-                errors.on(path, format!("no rule has this code; there are {}", codes.join(", ")));
+                errors
+                    .on(path, format!("no rule has this code; the codes are {}", codes.join(", ")));
             }
             Ok(())
         };
-        let what = "what is allowed? write `#[durable::allow(DURABLE0001, reason = \"..\")]`";
+        let what = "this allows nothing; write `#[durable::allow(DURABLE0001, reason = \"..\")]`";
         if let Meta::Path(path) = &attribute.meta {
             errors.on(path, what);
         } else if let Err(error) = attribute.parse_nested_meta(&mut read) {
-            let message = "codes and a reason are expected, as in \
-                           `#[durable::allow(DURABLE0001, reason = \"..\")]`";
+            let message = "expected codes and a reason, as in `#[durable::allow(DURABLE0001, \
+                           reason = \"..\")]`";
             errors.push(syn::Error::new(error.span(), message));
         } else if errors.len() > before {
             // One error is enough.
@@ -63,13 +65,14 @@ impl Allowed {
         } else if reason.is_none_or(|reason| reason.value().trim().is_empty()) {
             errors.on(
                 attribute,
-                "the next reader will ask why this is safe in a replay; add `reason = \"..\"`",
+                "a reason is missing; add `reason = \"..\"`, which says why this is safe in a \
+                 replay",
             );
         }
     }
 }
 
-/// `durable::allow`, by whatever path `durable` has; the `allow` of the compiler has one name only.
+/// Whether this is `durable::allow`, under any path. The `allow` of the compiler has no path.
 fn is_allow(attribute: &Attribute) -> bool {
     let segments = &attribute.path().segments;
     segments.len() > 1 && segments.last().is_some_and(|last| last.ident == "allow")

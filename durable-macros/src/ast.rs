@@ -3,12 +3,12 @@
 use proc_macro2::Span;
 use syn::{FnArg, GenericArgument, Ident, ItemFn, PatType, PathArguments, ReturnType, Type};
 
-/// What an attribute makes of a function.
+/// What an attribute turns a function into.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Activity,
     Orchestrator,
-    /// A function that carries out all operations of an entity.
+    /// A function that runs all operations of an entity.
     Entity,
     /// A method that is one operation of an entity.
     Operation,
@@ -23,7 +23,7 @@ impl Kind {
         }
     }
 
-    /// With its article, for a sentence.
+    /// With an article, for messages.
     pub(crate) fn noun(self) -> &'static str {
         match self {
             Self::Activity => "an activity",
@@ -42,15 +42,15 @@ impl Kind {
         }
     }
 
-    /// What else can be done with what cannot be such a function, at the end of a sentence.
+    /// An alternative for a function that cannot be of this kind, for the end of a message.
     pub(crate) fn otherwise(self) -> &'static str {
         match self {
             Self::Activity | Self::Orchestrator | Self::Entity => "",
-            Self::Operation => "; a method that is no operation stands in another `impl` block",
+            Self::Operation => "; if it is not an operation, move it to another `impl` block",
         }
     }
 
-    /// The function that makes the recorded form of a result.
+    /// The function of generated code that records a result.
     pub(crate) fn finish(self) -> &'static str {
         match self {
             Self::Activity | Self::Orchestrator => "finish",
@@ -75,7 +75,7 @@ pub(crate) struct Parameter<'a> {
 pub(crate) enum Role<'a> {
     /// A context, of this kind of function.
     Context(Kind),
-    /// Shared state of this type, filled in by the hub.
+    /// Shared state of this type, which the hub provides.
     State { state: &'a Type, by_reference: bool },
     /// Part of the input.
     Input(Passing<'a>),
@@ -93,7 +93,7 @@ pub(crate) enum Passing<'a> {
 pub(crate) enum Output<'a> {
     Unit,
     Plain(&'a Type),
-    /// A `Result`, by whatever name that ends so.
+    /// A type whose name ends in `Result`.
     Result(&'a Type),
 }
 
@@ -119,8 +119,8 @@ impl<'a> Function<'a> {
         self.item.sig.asyncness.is_some()
     }
 
-    /// Where what is generated for the result of a function is shown: an error in it is that what is
-    /// named like a `Result` is none.
+    /// The span of the code that is generated for the result. The only error in that code is that a
+    /// type named like a `Result` is not one.
     pub(crate) fn result_span(&self) -> Span {
         match self.output {
             Output::Result(ty) => last_name(ty).map_or_else(Span::call_site, Ident::span),

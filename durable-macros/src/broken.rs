@@ -1,4 +1,4 @@
-//! The rule that a name breaks.
+//! Looks up the rule that a name breaks.
 
 use std::collections::HashMap;
 
@@ -10,20 +10,20 @@ use crate::uses::Uses;
 #[derive(Clone, Copy)]
 pub(crate) struct Broken {
     pub(crate) rule: &'static Rule,
-    /// The entry of the table that the path meets.
+    /// The entry of the table that the path matches.
     pub(crate) entry: &'static str,
-    /// Whether it is met by its last names only, since nothing says what the first one is.
+    /// Whether only the end of the entry matches, because the origin of the first name is unknown.
     pub(crate) is_guess: bool,
 }
 
 impl Broken {
-    /// The name in full for which the path is taken.
+    /// The full name that the path is assumed to be.
     pub(crate) fn name(&self) -> String {
         self.entry.replacen('|', "::", 1)
     }
 }
 
-/// The rule that a path breaks, if it is one that `uses` has resolved.
+/// The rule that a path breaks, which `uses` has resolved.
 pub(crate) fn broken(path: &[String], uses: &Uses) -> Option<Broken> {
     thread_local!(static INDEX: Index = Index::of(table::PATHS));
     INDEX.with(|index| {
@@ -37,11 +37,11 @@ pub(crate) fn broken(path: &[String], uses: &Uses) -> Option<Broken> {
     })
 }
 
-/// The place of an entry in the table, its rule and its text.
+/// The position of an entry in the table, its rule and its text.
 type Indexed = (usize, &'static Rule, &'static str);
 
-/// The entries of the table by the name that a path needs to meet them: comparing every path of every
-/// function with every entry would take most of an expansion.
+/// The entries of the table by the name that a path must contain to match, because comparing every
+/// path with every entry would be slow.
 #[derive(Default)]
 struct Index {
     by_name: HashMap<&'static str, Vec<Indexed>>,
@@ -66,7 +66,7 @@ impl Index {
         index
     }
 
-    /// The entries that a path may meet, in the order of the table.
+    /// The entries that a path may match, in the order of the table.
     fn candidates(&self, path: &[String]) -> Vec<Indexed> {
         let named = path.iter().filter_map(|name| self.by_name.get(name.as_str()));
         let named = named.flatten().copied();
@@ -76,7 +76,7 @@ impl Index {
     }
 }
 
-/// The rule that a macro breaks by its name, unless it is `durable`'s or one of a crate of the user's.
+/// The rule that a macro breaks by its name, unless it comes from `durable` or an unknown crate.
 pub(crate) fn broken_macro(path: &[String]) -> Option<&'static Rule> {
     let (name, place) = path.split_last()?;
     if place.first().is_some_and(|first| first == "durable" || !table::is_known(first)) {
@@ -86,19 +86,19 @@ pub(crate) fn broken_macro(path: &[String]) -> Option<&'static Rule> {
     table::MACROS.iter().find(is_entry).map(|(rule, _)| *rule)
 }
 
-/// How a path meets an entry of the table.
+/// How a path matches an entry of the table.
 #[derive(Debug, PartialEq)]
 enum Met {
     Whole,
-    /// By names of which the first is not known.
+    /// The end matches, and the origin of the first name is unknown.
     End,
 }
 
-/// Whether and how a resolved path meets an entry of the table.
+/// Whether and how a resolved path matches an entry of the table.
 fn meets(path: &[String], entry: &str) -> Option<Met> {
     let Some((_, end)) = entry.split_once('|') else {
         let start: Vec<_> = entry.split("::").collect();
-        // A module alone is not used; a variable may have its name.
+        // A module by itself breaks nothing, and a variable may have the same name.
         let is_module = start.last().is_some_and(|last| table::MODULES.contains(last));
         let least = if start.len() == 1 || is_module { start.len() + 1 } else { start.len() };
         let is_same = |(part, entry): (&String, &&str)| match entry.strip_suffix('*') {
@@ -109,7 +109,7 @@ fn meets(path: &[String], entry: &str) -> Option<Met> {
         return is_met.then_some(Met::Whole);
     };
     let end: Vec<_> = end.split("::").collect();
-    // What follows a type is its variant or function, and no type.
+    // A name after a type is a variant or a function, not a type.
     let follows_type = |at: usize| at > 0 && path[at - 1].starts_with(char::is_uppercase);
     let mut windows = path.windows(end.len()).enumerate();
     let (at, _) = windows.find(|(at, window)| *window == end && !follows_type(*at))?;

@@ -1,11 +1,11 @@
-//! Where a critical section is held, as far as the text of a body shows it.
+//! Where a critical section is held, judged by the text of a body.
 //!
-//! It is held from the statement after `let section = ctx.lock_entities(..).await?` to the end of the
-//! block, and in the body of an `if let` or the arm of a `match` that takes the section apart. It ends
-//! earlier with the statement that gives the section away, to `drop` or to anything else: what
-//! becomes of it is then unknown. A `Result` of a lock holds nothing until it is taken apart by a pattern,
-//! `?` or a method such as `unwrap`. Wherever the text leaves a doubt, the section is not held here, and
-//! the check at run time remains.
+//! It is held from the statement after `let section = ctx.lock_entities(..).await?` to the end of
+//! the block, and in the body of an `if let` or the arm of a `match` that takes the section apart.
+//! It ends earlier with the statement that moves the section, into `drop` or anything else, because
+//! what happens to it then is unknown. The `Result` of a lock holds nothing until a pattern, `?` or
+//! a method such as `unwrap` takes the section out of it. In case of doubt, the section counts as
+//! not held; the check at run time remains.
 
 use std::collections::BTreeMap;
 
@@ -17,17 +17,17 @@ use syn::{Arm, Expr, Local, Macro, Pat, Stmt, parse_quote};
 use crate::errors::Errors;
 use crate::syntax::{bound, find};
 
-/// The names by which a critical section is held.
+/// The variables that hold a critical section.
 #[derive(Clone)]
 pub(crate) struct Held(Vec<String>);
 
-/// Variables that have the `Result` of a lock, each with how many `Result`s there are around the
-/// section. Nothing is held by them as far as the text shows: the lock may have been refused.
+/// Variables with the `Result` of a lock, each with how many `Result`s are around the section. They
+/// hold no section, because the lock may have failed.
 #[derive(Clone, Default)]
 pub(crate) struct Locks(BTreeMap<String, usize>);
 
 impl Locks {
-    /// Those that there are after a statement.
+    /// The variables after a statement.
     pub(crate) fn after(&self, statement: &Stmt) -> Self {
         let mut locks = self.clone();
         if let Stmt::Local(Local { pat, init, .. }) = statement {
@@ -45,13 +45,13 @@ impl Locks {
 }
 
 impl Held {
-    /// The critical section that is held after a statement.
+    /// The critical section that is held after a statement, if the statement begins one.
     pub(crate) fn after(statement: &Stmt, locks: &Locks) -> Option<Self> {
         let Stmt::Local(Local { pat, init: Some(init), .. }) = statement else { return None };
         Self::by(pat, depth(&init.expr, locks)?)
     }
 
-    /// The one that is held if a condition is met.
+    /// The section that is held if a condition is met.
     pub(crate) fn if_met(condition: &Expr, locks: &Locks) -> Option<Self> {
         match condition {
             Expr::Let(condition) => Self::by(&condition.pat, depth(&condition.expr, locks)?),
@@ -62,19 +62,20 @@ impl Held {
         }
     }
 
-    /// The one that is held in an arm of a `match` on what has `depth` `Result`s around a section.
+    /// The section that is held in an arm of a `match` on a value with `depth` `Result`s around it.
     pub(crate) fn in_arm(arm: &Arm, depth: usize) -> Option<Self> {
         Self::by(&arm.pat, depth)
     }
 
-    /// By what a pattern binds, if that is the section itself.
+    /// The section that a pattern binds, if it binds the section itself.
     fn by(pattern: &Pat, depth: usize) -> Option<Self> {
         let names = bound(pattern);
         let is_bare = taken_off(pattern) >= depth;
         (is_bare && !names.is_empty() && is_granted(pattern)).then_some(Self(names))
     }
 
-    /// Refuses a loop over the section, which would move it, and writes what was meant.
+    /// Rejects a loop over the section, which would move it, and replaces it by a loop over its
+    /// content.
     pub(crate) fn refuse_iteration(&self, values: &mut Expr, errors: &mut Errors) {
         let place = match &*values {
             Expr::Reference(reference) => &*reference.expr,
@@ -87,15 +88,15 @@ impl Held {
             errors.on(
                 &*values,
                 format!(
-                    "a critical section is not an iterator: the entities stay locked as long as it \
-                     lives; to go through a locked `Vec`, write `{name}.iter_mut()`"
+                    "a critical section is not an iterator; to iterate over a locked `Vec`, write \
+                     `{name}.iter_mut()`, which keeps the entities locked"
                 ),
             );
             *values = parse_quote!(#name.iter_mut());
         }
     }
 
-    /// Whether a statement gives the section away, in whichever branch of it.
+    /// Whether a statement moves the section, in any of its branches.
     pub(crate) fn is_given_away(&self, statement: &Stmt) -> bool {
         let mut uses = Uses { names: &self.0, given_away: false };
         uses.visit_stmt(statement);
@@ -103,11 +104,11 @@ impl Held {
     }
 }
 
-/// Refuses a statement in which a critical section ends as soon as it has begun.
+/// Rejects a statement that drops a new critical section at once.
 pub(crate) fn refuse_unbound(statement: &Stmt, errors: &mut Errors) {
-    const MESSAGE: &str = "nothing holds this critical section, so it would end at once; give it a \
-                           name: `let mut section = ctx.lock_entities(..).await?;`, or `_section` if \
-                           nothing is called through it";
+    const MESSAGE: &str = "this critical section is dropped at once, which ends it; give it a \
+                           name: `let mut section = ctx.lock_entities(..).await?;`, or `_section` \
+                           if nothing is called through it";
     match statement {
         Stmt::Local(Local { pat, init: Some(init), .. })
             if bound(pat).is_empty() && is_made(&init.expr) =>
@@ -131,10 +132,10 @@ fn is_made(expr: &Expr) -> bool {
     is_lock(expr) || depth(expr, &Locks::default()).is_some()
 }
 
-/// How many `Result`s there are around the critical section that an expression gives; none if it gives
-/// no section.
+/// How many `Result`s are around the critical section that is the value of an expression; none if
+/// it has no section.
 pub(crate) fn depth(expr: &Expr, locks: &Locks) -> Option<usize> {
-    /// Methods of a `Result` or an `Option` that leave the section in it.
+    /// Methods of a `Result` or an `Option` that keep the section inside.
     const KEEPING: [&str; 9] = [
         "context",
         "inspect",
@@ -182,12 +183,12 @@ pub(crate) fn depth(expr: &Expr, locks: &Locks) -> Option<usize> {
     }
 }
 
-/// Whether an expression is a lock that is not awaited yet, or one with a limit to its time.
+/// Whether an expression is a lock that is not yet awaited, with or without a timeout.
 fn is_lock(expr: &Expr) -> bool {
     results(expr).is_some()
 }
 
-/// How many `Result`s a lock that is not awaited yet has around its section.
+/// How many `Result`s are around the section of a lock that is not yet awaited.
 fn results(expr: &Expr) -> Option<usize> {
     match expr {
         Expr::MethodCall(call) => (call.method == "lock_entities").then_some(1),
@@ -202,7 +203,7 @@ fn results(expr: &Expr) -> Option<usize> {
     }
 }
 
-/// How many `Result`s a pattern takes off.
+/// How many `Result`s a pattern removes.
 fn taken_off(pattern: &Pat) -> usize {
     match pattern {
         Pat::TupleStruct(pattern) => 1 + pattern.elems.first().map_or(0, taken_off),
@@ -213,7 +214,7 @@ fn taken_off(pattern: &Pat) -> usize {
     }
 }
 
-/// Whether a pattern may meet a section, and not only the error in its place.
+/// Whether a pattern may match a section, and not only an error.
 fn is_granted(pattern: &Pat) -> bool {
     struct Errs(bool);
     impl Visit<'_> for Errs {
@@ -227,7 +228,7 @@ fn is_granted(pattern: &Pat) -> bool {
     !errs.0
 }
 
-/// The name of the method that locks: where an error about the lock is shown.
+/// The name of the method that locks, at which errors about the lock are reported.
 #[derive(Default)]
 struct Method(Option<syn::Ident>);
 
@@ -248,7 +249,7 @@ impl<'ast> Visit<'ast> for Method {
     }
 }
 
-/// Looks for where one of the names stands by itself: there the value moves elsewhere.
+/// Looks for uses of a name by itself, which move the value.
 struct Uses<'a> {
     names: &'a [String],
     given_away: bool,
@@ -263,7 +264,7 @@ impl Uses<'_> {
         matches!(expr, Expr::Path(path) if path.path.get_ident().is_some_and(|it| self.is_named(it)))
     }
 
-    /// Looks into what stands before a `.` or behind a `&`, where a name alone moves nothing.
+    /// Visits an expression before a `.` or after a `&`, where a name by itself moves nothing.
     fn visit_place(&mut self, place: &Expr) {
         match place {
             Expr::Paren(inner) => self.visit_place(&inner.expr),
@@ -285,7 +286,7 @@ impl Uses<'_> {
         })
     }
 
-    /// What is captured by `move` goes where the closure or block goes.
+    /// A `move` closure or block moves what it captures.
     fn visit_capture(&mut self, moves: bool, body: &impl ToTokens) {
         let body = body.to_token_stream();
         self.given_away |= moves && self.names.iter().any(|name| find(name, &body).is_some());
@@ -323,7 +324,7 @@ impl<'ast> Visit<'ast> for Uses<'_> {
         visit::visit_expr_closure(self, closure);
     }
 
-    /// In a macro it is used in place only if a `.` follows or a `&` stands before it.
+    /// In a macro, a name does not move only if it is followed by `.` or preceded by `&`.
     fn visit_macro(&mut self, mac: &'ast Macro) {
         self.given_away |= self.is_given_away_in(&mac.tokens);
     }

@@ -1,4 +1,4 @@
-//! Errors of one function, gathered to be reported at once.
+//! The errors of one function, which are reported together.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -8,7 +8,7 @@ use syn::Attribute;
 pub(crate) struct Errors(Vec<syn::Error>);
 
 impl Errors {
-    /// Notes an error on these tokens.
+    /// Adds an error at these tokens.
     pub(crate) fn on(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
         self.0.push(syn::Error::new_spanned(tokens, message));
     }
@@ -25,8 +25,7 @@ impl Errors {
         self.0.is_empty()
     }
 
-    /// All errors as items that make the compiler report them, if the item that they are about is
-    /// there at all.
+    /// All errors as `compile_error!` items, under the same `cfg` conditions as the item.
     pub(crate) fn to_compile_errors(&self, conditions: &[&Attribute]) -> TokenStream {
         let errors = self.0.iter().map(syn::Error::to_compile_error);
         errors.map(|error| quote!(#(#conditions)* #error)).collect()

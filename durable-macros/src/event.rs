@@ -24,7 +24,8 @@ impl Options {
     fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut options = Self::default();
         if let Ok(text) = syn::parse2::<LitStr>(tokens.clone()) {
-            errors.on(&text, format!("an option has a name; write `name = \"{}\"`", text.value()));
+            errors
+                .on(&text, format!("an option needs a name; write `name = \"{}\"`", text.value()));
             return options;
         }
         let parser = syn::meta::parser(|meta| options.option(&meta, errors));
@@ -41,7 +42,8 @@ impl Options {
         } else if given.path.is_ident("crate") {
             given.set(&mut self.krate, given.module(errors), errors);
         } else {
-            errors.on(&given.path, format!("unknown option of `#[event]`; there are {KNOWN}"));
+            errors
+                .on(&given.path, format!("unknown option of `#[event]`; the options are {KNOWN}"));
         }
         Ok(())
     }
@@ -61,8 +63,8 @@ pub(crate) fn event(options: TokenStream, item: &TokenStream) -> TokenStream {
     if !generics.params.is_empty() {
         errors.on(
             &generics,
-            "an external event cannot be generic: its name stands for one type of data; write one \
-             type for each, with a name of its own",
+            "an external event cannot be generic, because its name identifies one type of data; \
+             write one type for each, with a name of its own",
         );
         generics.make_where_clause().predicates.push(parse_quote!(Self: #krate::Payload));
     }
@@ -86,7 +88,7 @@ fn parse(item: &TokenStream, errors: &mut Errors) -> Option<(Vec<Attribute>, Ide
         Ok(other) => {
             errors.on(
                 keyword(&other),
-                "`#[event]` goes on a `struct` or an `enum`: an external event is its data",
+                "`#[event]` can only be applied to a `struct` or an `enum`, the data of the event",
             );
             None
         }

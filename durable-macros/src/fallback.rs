@@ -1,5 +1,5 @@
-//! What stands in a function's place when a rule was broken: the same names with the types that
-//! they would have, and nothing behind them, so that callers give no errors of their own.
+//! What replaces a function that breaks a rule: items with the same names and types, but without
+//! behaviour, so that callers compile.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
@@ -17,7 +17,8 @@ use crate::expand::{
 use crate::paths::Crate;
 use crate::valid::{Unstorable, borrowed, owner, unstorable};
 
-/// `is_member` is whether it stands in an `impl` or a trait, where there is no other item.
+/// `is_member` tells whether the function is in an `impl` or a trait, where no other items are
+/// possible.
 pub(crate) fn expand(
     function: &Function<'_>,
     krate: &Crate,
@@ -61,7 +62,7 @@ pub(crate) fn expand(
     }
 }
 
-/// The function as callers see it: its parameters may live for any time, what it returns is owned.
+/// The function as callers see it: with any lifetimes in its parameters, and an owned output.
 pub(crate) fn for_callers(mut item: ItemFn) -> ItemFn {
     let declared = item.sig.generics.lifetimes().map(|known| known.lifetime.clone()).collect();
     let mut lifetimes = Lifetimes { declared, other: Lifetime::new("'_", Span::call_site()) };
@@ -70,9 +71,9 @@ pub(crate) fn for_callers(mut item: ItemFn) -> ItemFn {
     item
 }
 
-/// The function as its body sees it, with a signature of which nothing is left to be said.
+/// The function as its body sees it, with a signature that causes no further errors.
 ///
-/// The body stays: it uses what the user imported for it, and what is wrong in it is wrong.
+/// The body is kept, because it uses the user's imports and may contain errors of its own.
 pub(crate) fn for_body(kind: Kind, mut item: ItemFn) -> ItemFn {
     let sig = &mut item.sig;
     if kind == Kind::Orchestrator {
@@ -81,7 +82,7 @@ pub(crate) fn for_body(kind: Kind, mut item: ItemFn) -> ItemFn {
     sig.constness = None;
     sig.abi = None;
     sig.variadic = None;
-    // One lifetime for all that has none: what is returned may borrow from any parameter.
+    // One lifetime for all elided ones, so that the output may borrow from any parameter.
     let other = Lifetime::new("'__parameters", Span::call_site());
     let known = sig.generics.lifetimes().map(|known| known.lifetime.clone());
     let known = known.chain([Lifetime::new("'static", Span::call_site())]).collect();
@@ -92,7 +93,7 @@ pub(crate) fn for_body(kind: Kind, mut item: ItemFn) -> ItemFn {
     item
 }
 
-/// Puts one lifetime in the place of all that are elided or not declared.
+/// Replaces all elided and undeclared lifetimes by one.
 pub(crate) struct Lifetimes {
     pub(crate) declared: Vec<Lifetime>,
     pub(crate) other: Lifetime,
@@ -120,13 +121,13 @@ impl VisitMut for Lifetimes {
         visit_mut::visit_path_segment_mut(self, segment);
     }
 
-    // Within these, lifetimes are elided to others.
+    // These have elision rules of their own.
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
     fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {
     }
 }
 
-/// Puts a type that owns what it has in the place of every one that does not.
+/// Replaces every borrowed type by an owned one.
 struct Owned;
 
 impl VisitMut for Owned {
@@ -166,7 +167,7 @@ fn owned(ty: &Type) -> Type {
     }
 }
 
-/// A type of which the same is known as of an `impl Trait`, if there is one.
+/// A type that implements the traits of an `impl Trait`, if there is one.
 fn named(ty: &Type) -> Type {
     const BOXED: [&str; 6] =
         ["Debug", "Display", "Error", "ExactSizeIterator", "Future", "Iterator"];

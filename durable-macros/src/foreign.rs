@@ -1,4 +1,4 @@
-//! What attributes of other crates make of a function when they stand above ours.
+//! Functions that an attribute of another crate has rewritten before ours sees them.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -10,21 +10,21 @@ use crate::paths::Crate;
 pub(crate) const ASYNC_TRAIT: &str = "`#[async_trait]` has rewritten this `async fn` before `#[durable::helper]` could check its \
      awaits; remove `#[async_trait]`: a trait and its `impl`s may have helpers without it";
 
-/// What to say of a function that `#[tracing::instrument]` has rewritten.
+/// The message for a function that `#[tracing::instrument]` has rewritten.
 pub(crate) fn instrumented(attribute: &str) -> String {
     format!(
-        "`#[instrument]` stands above `#[{attribute}]` and has rewritten the body, so its awaits \
-         cannot be checked; move `#[instrument]` below `#[{attribute}]`"
+        "`#[instrument]` above `#[{attribute}]` has rewritten the body, so its awaits cannot be \
+         checked; move `#[instrument]` below `#[{attribute}]`"
     )
 }
 
-/// Whether `#[async_trait]` has made a plain function of an `async fn`.
+/// Whether `#[async_trait]` has turned an `async fn` into a plain function.
 pub(crate) fn is_of_async_trait(signature: &Signature) -> bool {
     let mut lifetimes = signature.generics.lifetimes();
     signature.asyncness.is_none() && lifetimes.any(|it| it.lifetime.ident == "async_trait")
 }
 
-/// Lets orchestrators await what such a function returns, so that they give no errors of their own.
+/// Makes the future that such a function returns durable, so that its callers compile.
 pub(crate) fn make_durable(signature: &mut Signature, krate: &Crate) {
     struct Futures(Path);
     impl VisitMut for Futures {
@@ -70,7 +70,7 @@ pub(crate) fn is_instrumented(block: &Block) -> bool {
     has_name(block.to_token_stream())
 }
 
-/// Takes the body away, of which nothing more is to be said.
+/// Removes the body, so that it causes no further errors.
 pub(crate) fn empty(block: &mut Block) {
     *block = parse_quote!({ ::core::unreachable!() });
 }

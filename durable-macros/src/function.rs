@@ -55,7 +55,8 @@ fn parse(kind: Kind, item: &TokenStream, errors: &mut Errors) -> Option<ItemFn> 
     }
     match syn::parse2::<Item>(item.clone()) {
         Ok(other) => {
-            let message = format!("`#[{}]` goes on a free `fn` with a body", kind.attribute());
+            let message =
+                format!("`#[{}]` can only be applied to a free `fn` with a body", kind.attribute());
             errors.on(keyword(&other), message);
         }
         Err(error) => errors.push(error),

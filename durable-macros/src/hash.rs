@@ -1,6 +1,6 @@
-//! A hash of a function's code, to tell whether it was changed under a running instance.
+//! A hash of a function's code, which tells whether the code of a running instance was changed.
 //!
-//! 64-bit FNV-1a over the tokens of signature and body: comments and layout do not count.
+//! 64-bit FNV-1a over the tokens of signature and body. Comments and layout do not matter.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 

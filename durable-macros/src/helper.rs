@@ -1,4 +1,4 @@
-//! `#[helper]`, `#[deterministic]` and `#[allow]`: what orchestrators are written with besides calls.
+//! `#[helper]`, `#[deterministic]` and `#[allow]`: what orchestrators use besides calls.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -38,12 +38,12 @@ impl AnyFn {
     }
 }
 
-/// An `async fn` that awaits what is durable becomes a function that returns a durable future.
+/// Turns an `async fn` that awaits durable futures into a function that returns one.
 pub(crate) fn helper(options: &TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let krate = krate("helper", options, &mut errors);
     let Ok(mut function) = AnyFn::parse(item) else {
-        return refuse_item("`#[helper]` goes on an `async fn`", item);
+        return refuse_item("`#[helper]` can only be applied to an `async fn`", item);
     };
     let AnyFn { attrs, vis, sig, block, is_read } = &mut function;
     if foreign::is_of_async_trait(sig) {
@@ -56,8 +56,8 @@ pub(crate) fn helper(options: &TokenStream, item: &TokenStream) -> TokenStream {
     if sig.asyncness.is_none() {
         errors.on(
             sig.fn_token,
-            "a helper awaits, so it must be an `async fn`; a function that awaits nothing may be a \
-             `#[durable::deterministic] fn`",
+            "a helper must be an `async fn`; for a function that awaits nothing, use \
+             `#[durable::deterministic]`",
         );
     }
     if let Some(block) = block.as_mut().filter(|block| foreign::is_instrumented(block)) {
@@ -90,9 +90,9 @@ pub(crate) fn helper(options: &TokenStream, item: &TokenStream) -> TokenStream {
     }
 }
 
-/// At the beginning of an `async` block: tells the compiler what the block returns, so that its value
-/// is coerced to that as the value of an `async fn` is. Otherwise the type of the block would be that
-/// of its last expression, and a mismatch would be an error of the whole function.
+/// Statements for the beginning of an `async` block that tell the compiler its output type, so that
+/// the value is coerced as in an `async fn`, and a mismatch is reported at the last expression
+/// instead of the whole function.
 fn coerces(output: &Type) -> Option<TokenStream> {
     struct Nameless(bool);
     impl<'ast> Visit<'ast> for Nameless {
@@ -124,12 +124,16 @@ pub(crate) fn deterministic(options: &TokenStream, item: &TokenStream) -> TokenS
     let mut errors = Errors::default();
     let krate = krate("deterministic", options, &mut errors);
     let Ok(mut function) = AnyFn::parse(item) else {
-        return refuse_item("`#[deterministic]` goes on a `fn`", item);
+        return refuse_item("`#[deterministic]` can only be applied to a `fn`", item);
     };
     let AnyFn { attrs, vis, sig, block, is_read } = &mut function;
     let unread = (!*is_read).then(|| unread::tell(&sig.ident, &krate));
     if let Some(token) = sig.asyncness {
-        errors.on(token, "a function that awaits is a helper; write `#[durable::helper]`");
+        errors.on(
+            token,
+            "an `async fn` that orchestrators await is a helper; write \
+                          `#[durable::helper]`",
+        );
     } else if let Some(block) = block.as_mut().filter(|_| *is_read) {
         body::check(attrs, sig, block, &krate, &mut errors);
     }
@@ -141,19 +145,23 @@ pub(crate) fn deterministic(options: &TokenStream, item: &TokenStream) -> TokenS
     quote!(#errors #(#attrs)* #vis #sig #block)
 }
 
-/// `#[allow]` above the attribute that reads it: handed down to it.
+/// `#[allow]` above another attribute of ours, which gets it passed on.
 pub(crate) fn allow(options: &TokenStream, item: &TokenStream) -> TokenStream {
     const READERS: [&str; 3] = ["orchestrator", "helper", "deterministic"];
     let Ok(mut function) = AnyFn::parse(item) else {
-        return refuse_item("`#[durable::allow]` goes on a function or a statement", item);
+        return refuse_item(
+            "`#[durable::allow]` can only be applied to a function or a statement",
+            item,
+        );
     };
     let is_reader = |attribute: &Attribute| {
         let last = attribute.path().segments.last();
         last.is_some_and(|last| READERS.iter().any(|reader| last.ident == reader))
     };
     if !function.attrs.iter().any(is_reader) {
-        let message = "nothing is checked here that could be allowed; it goes with \
-                       `#[orchestrator]`, `#[durable::helper]` or `#[durable::deterministic]`";
+        let message = "this has no effect, because no determinism rule is checked here; use it \
+                       with `#[orchestrator]`, `#[durable::helper]` or \
+                       `#[durable::deterministic]`";
         let mut errors = Errors::default();
         errors.on(if options.is_empty() { item } else { options }, message);
         let errors = errors.to_compile_errors(&[]);
@@ -177,13 +185,16 @@ fn krate(attribute: &str, options: &TokenStream, errors: &mut Errors) -> Crate {
         if given.path.is_ident("crate") {
             given.set(&mut krate, given.module(errors), errors);
         } else {
-            let message = format!("unknown option of `#[{attribute}]`; there is `crate = path`");
+            let message = format!(
+                "unknown option of `#[{attribute}]`; the only option is `crate \
+                                   = path`"
+            );
             errors.on(&given.path, message);
         }
         Ok(())
     });
     if parser.parse2(options.clone()).is_err() {
-        errors.on(options, format!("`#[{attribute}]` has one option, `crate = path`"));
+        errors.on(options, format!("the only option of `#[{attribute}]` is `crate = path`"));
     }
     Crate(krate)
 }

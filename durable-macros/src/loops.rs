@@ -7,15 +7,15 @@ use syn::{Block, Expr, Item, Macro};
 
 use crate::syntax::find;
 
-/// Whether a loop awaits, and has no way out.
+/// Whether a loop awaits and never ends.
 pub(crate) fn never_ends(body: &Block) -> bool {
     Ways::of(body).is_endless() && !begins_anew(body)
 }
 
-/// Whether what a `for` loop goes through has no end: `0..`, `repeat(..)`, or what is made of it.
-/// An end such as `u64::MAX` is none either.
+/// Whether a `for` loop iterates without end: over `0..`, `repeat(..)`, or an adapter of these. A
+/// bound such as `u64::MAX` counts as no end.
 pub(crate) fn is_endless(values: &Expr) -> bool {
-    /// Methods that leave an iterator without an end.
+    /// Methods that keep an endless iterator endless.
     const KEEPING: [&str; 17] = [
         "by_ref",
         "chain",
@@ -58,7 +58,7 @@ pub(crate) fn is_endless(values: &Expr) -> bool {
     }
 }
 
-/// Whether a number is the greatest of its type, to which no loop with an await ever comes.
+/// Whether a bound is the maximum of its type, which no loop with an await ever reaches.
 fn is_out_of_reach(end: &Expr) -> bool {
     const TYPES: [&str; 8] = ["i32", "i64", "i128", "isize", "u32", "u64", "u128", "usize"];
     let Expr::Path(end) = end else { return false };
@@ -66,18 +66,18 @@ fn is_out_of_reach(end: &Expr) -> bool {
     matches!(&names[..], [.., ty, max] if max == "MAX" && TYPES.contains(&ty.as_str()))
 }
 
-/// Whether a loop names `continue_as_new`, in any branch, block or macro. A user who names it has
-/// thought of the history.
+/// Whether a loop contains `continue_as_new`, in any branch, block or macro. Then the history was
+/// thought of.
 fn begins_anew(body: &Block) -> bool {
     find("continue_as_new", &body.to_token_stream()).is_some()
 }
 
-/// What a loop's body has in it.
+/// What the body of a loop contains.
 #[derive(Default)]
 struct Ways {
     awaits: bool,
     leaves: bool,
-    /// Loops around the place that is looked at, within the body.
+    /// How many loops inside the body are around the current place.
     depth: usize,
     labels: BTreeSet<String>,
 }

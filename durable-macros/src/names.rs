@@ -1,4 +1,4 @@
-//! Names in tokens that are not parsed.
+//! Finds names in unparsed tokens.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::ext::IdentExt;
@@ -8,7 +8,7 @@ use syn::ext::IdentExt;
 pub(crate) struct Name<T> {
     pub(crate) path: Vec<String>,
     pub(crate) kind: Kind,
-    /// Its tokens, or nothing where they are not kept.
+    /// Its tokens, or `()` if they are not kept.
     pub(crate) tokens: T,
 }
 
@@ -21,7 +21,7 @@ pub(crate) enum Kind {
     Other,
 }
 
-/// All paths in these tokens; what follows a dot is none, nor what is in an attribute.
+/// All paths in these tokens, except fields, methods and the contents of attributes.
 pub(crate) fn names(tokens: &TokenStream) -> Vec<Name<TokenStream>> {
     let mut names = Vec::new();
     gather(tokens, &mut names);
@@ -51,7 +51,7 @@ fn gather(tokens: &TokenStream, names: &mut Vec<Name<TokenStream>>) {
                     path.push(next.unraw().to_string());
                     at += 3;
                 }
-                // A range ends in a dot as well.
+                // The name after a range `..` is a path.
                 let is_member =
                     begin > 0 && is(begin - 1, '.') && !(begin > 1 && is(begin - 2, '.'));
                 let is_variable = begin > 0 && is(begin - 1, '$');

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::Path;
 use syn::token::PathSep;
 
-/// The path of `durable`, or what the option `crate` says.
+/// The path of `durable`: the default, or the option `crate`.
 pub(crate) struct Crate(pub(crate) Option<Path>);
 
 /// The path, in code that is shown as `span` if there is an error in it.
@@ -14,15 +14,15 @@ pub(crate) struct At<'a> {
     span: Span,
 }
 
-/// The name that a block of generated code gives to `durable::__private_0_1`: a path of one name takes the
-/// compiler a fraction of the time.
+/// The name that a block of generated code gives to `durable::__private_0_1`, because short paths
+/// compile faster.
 pub(crate) fn private(span: Span) -> Ident {
     Ident::new("__durable", span)
 }
 
 impl Crate {
-    /// At the beginning of a block: what the name [`private`] stands for in it, and the traits that some
-    /// of its expressions need. The block allows `unused_imports`.
+    /// Imports for the beginning of a block: the name [`private`], and traits that some of its
+    /// expressions need. The block must allow `unused_imports`.
     pub(crate) fn import(&self) -> TokenStream {
         let name = private(Span::call_site());
         quote!(use #self::__private_0_1::{self as #name, Plain as _, Retriable as _};)
@@ -40,8 +40,7 @@ impl ToTokens for Crate {
     }
 }
 
-/// Token by token, because to add a whole stream is a call of the compiler, and a function has this path
-/// some twenty times.
+/// Token by token, because adding a whole stream is a call into the compiler.
 impl ToTokens for At<'_> {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         if let Some(path) = self.path {

@@ -1,12 +1,13 @@
-//! The rules of determinism: what is refused, why, and what to write instead. `table.rs` has the names.
+//! The rules of determinism: why something is rejected, and what to write instead. The names are in
+//! `table/`.
 //!
-//! A code is that of the .NET analyzers of Durable Task if the rule is the same; our own begin at 20.
-//! Every code has a page in `docs/errors`, which quotes the rule.
+//! A code is that of the .NET analyzers of Durable Task if the rule is the same; our own start at
+//! 20. Every code has a page in `docs/errors`, which quotes the rule.
 
-/// A rule: what a function that is replayed must not do.
+/// Something that a replayed function must not do.
 pub(crate) struct Rule {
     pub(crate) code: &'static str,
-    /// Why, in the user's world.
+    /// Why it must not.
     pub(crate) why: &'static str,
     /// What to write instead.
     pub(crate) instead: &'static str,
@@ -34,7 +35,7 @@ pub(crate) const THREAD: Rule = Rule {
     why: "work beside the orchestrator is not recorded, and every replay starts it again",
     instead: "an activity; several at once with `durable::join_all(..)`, or `.spawn()` on a call",
 };
-/// Asks or tells the thread that happens to run the function.
+/// Uses the thread that happens to run the function.
 pub(crate) const THIS_THREAD: Rule = Rule {
     code: "DURABLE0004",
     why: "an orchestrator runs on the thread that owns its partition, which may be a different \
@@ -112,7 +113,7 @@ pub(crate) const HIDDEN_AWAIT: Rule = Rule {
     instead: "`let value = ...await;` before the macro, and `value` in it",
 };
 
-/// A macro that may leave out what its arguments ask of the context.
+/// A macro that may not evaluate an argument which changes the state of the context.
 pub(crate) const LEFT_OUT: Rule = Rule {
     code: "DURABLE0027",
     why: "this macro does not evaluate its arguments in every run: a log line is skipped in a \
@@ -127,7 +128,7 @@ pub(crate) const IN_PLACE: Rule = Rule {
     instead: "an awaited call of the activity: `charge(..).await`; `run` is for unit tests",
 };
 
-/// All rules, to tell whether a code that is allowed exists.
+/// All rules, for looking up the codes in `#[durable::allow]`.
 pub(crate) const ALL: [&Rule; 16] = [
     &CLOCK,
     &RANDOM_ID,

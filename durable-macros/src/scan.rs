@@ -1,8 +1,8 @@
 //! The text of a source file without the function bodies that nobody asks for.
 //!
-//! Most of a file is in the bodies of functions that are `async` or have an attribute. Of these only the
-//! items count, and lexing and parsing the rest would take a third of all expansions. So bodies without
-//! items are cut out of the text first.
+//! Most of a file is in the bodies of functions that are `async` or have an attribute. Of these
+//! only the items count, and lexing and parsing the rest would take a third of all expansions. So
+//! bodies without items are cut out of the text first.
 
 /// The words with which an item may begin.
 const ITEMS: [&str; 11] = [
@@ -19,8 +19,8 @@ const ITEMS: [&str; 11] = [
     "use",
 ];
 
-/// The text with an empty body for each function that is `async` or has an attribute other than these
-/// `harmless` ones, unless there may be items in the body.
+/// The text with an empty body for each function that is `async` or has an attribute other than
+/// these `harmless` ones, unless there may be items in the body.
 pub(crate) fn without_bodies(text: &str, harmless: &[&str]) -> String {
     cut(text, harmless).unwrap_or_else(|| text.to_owned())
 }
@@ -138,8 +138,8 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// Goes behind the end of the group that has been opened. Whether items may be in it; nothing if it
-    /// has no end.
+    /// Goes behind the end of the group that has been opened. Whether items may be in it; nothing
+    /// if it has no end.
     fn skip_group(&mut self) -> Option<bool> {
         let mut depth = 1;
         let mut has_items = false;

@@ -1,8 +1,8 @@
-//! The source file of a function, read for what is around the function.
+//! The source file of a function, which tells what is around the function.
 //!
-//! A macro sees the tokens of one item only. The file that they come from can be read, though, and the
-//! `use`s, aliases and items in it say what most names in the function mean. Where the file cannot be
-//! read (in an editor, perhaps), names stand for themselves.
+//! An attribute sees only the tokens of its item. But it can read the file that they come from,
+//! whose `use`s, aliases and items tell what most names in the function mean. If the file cannot be
+//! read, for example in an editor, names are taken literally.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,25 +25,25 @@ use crate::uses::{HARMLESS, Place, Uses, looks_into};
 use crate::{scan, unread};
 
 thread_local! {
-    /// What was found in files for earlier functions of the crate. Tokens do not outlive the call of
-    /// a macro, so only names are kept.
+    /// The files of earlier functions of the crate. Only names are kept, because tokens do not
+    /// outlive the call of a macro.
     static FILES: RefCell<BTreeMap<PathBuf, Rc<Source>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// What is visible in each place of a file from which a function may come.
+/// What is visible at each place of a file where a function may be.
 #[derive(Default)]
 struct Source {
-    /// By the function's name; of several of one name, each with its body.
+    /// By the name of the function. Functions of the same name are told apart by their bodies.
     functions: BTreeMap<String, Vec<(String, Rc<Uses>)>>,
-    /// Calls of macros among the items, with all names in them: what they write is not in the file.
+    /// Macro calls among the items, with all names in them. What they expand to is not in the file.
     calls: Vec<(BTreeSet<String>, Rc<Uses>)>,
     /// At the top of the file.
     top: Rc<Uses>,
 }
 
-/// What is visible where the function `name` stands.
+/// What is visible at the function `name`.
 pub(crate) fn around(name: &Ident, body: &Block) -> Rc<Uses> {
-    // The compiler's own span, which knows its file. There is none outside of a macro.
+    // The compiler's span knows its file. There is none outside of a macro.
     let span = proc_macro2::Span::unwrap(name.span());
     let Some(path) = span.local_file() else { return Rc::default() };
     let source = FILES.with_borrow_mut(|files| {
@@ -75,7 +75,8 @@ fn idents(tokens: &TokenStream, names: &mut BTreeSet<String>) {
     }
 }
 
-/// What tells bodies apart: where spaces are depends on where the tokens are from.
+/// Text for comparing bodies. Spaces are removed, because they depend on where the tokens come
+/// from.
 fn without_space(tokens: impl ToTokens) -> String {
     tokens.to_token_stream().to_string().split_whitespace().collect()
 }
@@ -98,7 +99,7 @@ fn through(text: &str) -> syn::Result<Source> {
     Ok(Search { alike, ..Search::new(&uses) }.through(&parse(text)?, uses))
 }
 
-/// A file, without the items that are not finished.
+/// Parses a file, and skips incomplete items.
 fn parse(text: &str) -> syn::Result<File> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // As it is in `syn::parse_file`.
@@ -112,13 +113,13 @@ fn parse(text: &str) -> syn::Result<File> {
     Ok(file)
 }
 
-/// Items of which some may not be finished: of a function only its signature counts then, of a module
-/// what it has inside, and others are left out.
+/// Items, some of which may be incomplete. Of an incomplete function the signature is used, of an
+/// incomplete module its items; other incomplete items are skipped.
 fn items(input: ParseStream<'_>) -> syn::Result<Vec<Item>> {
     let mut found = Vec::new();
     input.call(Attribute::parse_inner)?;
     while !input.is_empty() {
-        // Most of a file is in functions, and nothing of most of these is asked for.
+        // Most of a file is function bodies, and few of them are needed.
         if is_function(input)
             && let Some(mut function) = attempt(input, unread::parse_function)
         {
@@ -134,7 +135,7 @@ fn items(input: ParseStream<'_>) -> syn::Result<Vec<Item>> {
             module.content = Some((Brace::default(), inner));
             found.push(Item::Mod(module));
         } else {
-            // The rest of what was no item: up to its block or its semicolon.
+            // Skips the rest of an incomplete item, up to its block or semicolon.
             while let Ok(token) = input.parse::<TokenTree>() {
                 let is_end = match &token {
                     TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
@@ -164,7 +165,7 @@ fn is_function(input: ParseStream<'_>) -> bool {
     ahead.peek(Token![fn])
 }
 
-/// Whether items may stand in these tokens, so that what is in them has to be read.
+/// Whether these tokens may contain items, so that they have to be parsed.
 fn may_have_items(tokens: &TokenStream) -> bool {
     const KEYWORDS: [&str; 11] = [
         "const",
@@ -186,7 +187,7 @@ fn may_have_items(tokens: &TokenStream) -> bool {
     })
 }
 
-/// What `parse` finds, or nothing, and then nothing is taken.
+/// Tries to parse something; on failure, consumes nothing.
 fn attempt<T>(input: ParseStream<'_>, parse: fn(ParseStream<'_>) -> syn::Result<T>) -> Option<T> {
     let ahead = input.fork();
     let found = parse(&ahead).ok()?;
@@ -205,16 +206,16 @@ fn module(input: ParseStream<'_>) -> syn::Result<(ItemMod, Vec<Item>)> {
     Ok((parse_quote!(mod #name {}), items(&inner)?))
 }
 
-/// Goes through a file, and gathers what is visible on the way to each function.
+/// Visits a file, and records what is visible at each function.
 #[derive(Default)]
 struct Search {
-    /// What is visible in the place that is visited.
+    /// What is visible at the current place.
     visible: Rc<Uses>,
-    /// What is visible in the module around it.
+    /// What is visible in the current module.
     module: Rc<Uses>,
     found: Source,
     file: Rc<Uses>,
-    /// Names of several functions, of which the bodies are noted.
+    /// Names that several functions have, whose bodies are recorded.
     alike: BTreeSet<String>,
 }
 
@@ -247,7 +248,7 @@ impl Search {
         self.visible = outside;
     }
 
-    /// Only a function that an attribute looks into is ever asked for.
+    /// Only functions that an attribute checks are looked up.
     fn note(&mut self, attrs: &[Attribute], signature: &Signature, body: Option<&Block>) {
         if !attrs.iter().any(looks_into) {
             return;
@@ -263,7 +264,7 @@ impl Search {
 impl<'ast> Visit<'ast> for Search {
     fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
         let Some((_, items)) = &module.content else { return };
-        // What is outside of a module is not visible in it.
+        // The names outside of a module are not visible in it.
         let mut uses = Uses::of_items(items);
         uses.outside = Some(Rc::clone(&self.module));
         self.inside_module(self.of_module(uses), |search| visit::visit_item_mod(search, module));
@@ -274,7 +275,7 @@ impl<'ast> Visit<'ast> for Search {
         if items.next().is_none() {
             return visit::visit_block(self, block);
         }
-        // A function in a block is no member of the type around it.
+        // A function in a block is not a member of the surrounding type.
         let visible = self.visible.with(&Uses::of_block(block).at(Place::Block));
         self.inside(visible, |search| visit::visit_block(search, block));
     }

@@ -28,15 +28,15 @@ pub(crate) fn bound(pattern: &Pat) -> Vec<String> {
     names.0
 }
 
-/// The first and the last token: what is generated from the one to the other is shown as both with
-/// all between them.
+/// The spans of the first and the last token. Code between tokens with these spans is shown as all
+/// of it.
 pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     let mut spans = tokens.to_token_stream().into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);
     (first, spans.last().unwrap_or(first))
 }
 
-/// The token that says what an item is.
+/// The keyword of an item.
 pub(crate) fn keyword(item: &Item) -> TokenStream {
     match item {
         Item::Const(item) => item.const_token.to_token_stream(),

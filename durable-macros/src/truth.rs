@@ -2,7 +2,8 @@
 
 use syn::{BinOp, Expr, Lit, Pat, Path, UnOp};
 
-/// Whether a condition is always met, as far as its text tells. `is_truth` tells it of a constant.
+/// Whether a condition is always met, judged by its text. `is_truth` tells whether a constant is
+/// `true`.
 pub(crate) fn is_true(condition: &Expr, is_truth: &dyn Fn(&Path) -> bool) -> bool {
     match condition {
         Expr::Let(condition) => always_matches(&condition.pat, &condition.expr),
@@ -54,7 +55,7 @@ fn value(expr: &Expr) -> Option<i128> {
     }
 }
 
-/// Whether a pattern matches every value, or this one that is written beside it.
+/// Whether a pattern matches every value, or at least the given one.
 fn always_matches(pattern: &Pat, value: &Expr) -> bool {
     match (pattern, value) {
         (Pat::TupleStruct(pattern), Expr::Call(call)) => {
@@ -70,7 +71,7 @@ fn always_matches(pattern: &Pat, value: &Expr) -> bool {
         }
         (Pat::Tuple(pattern), _) => pattern.elems.is_empty(),
         (Pat::Wild(_), _) => true,
-        // A name in capitals may be a constant or a variant.
+        // A capitalized name may be a constant or a variant.
         (Pat::Ident(name), _) => {
             name.subpat.is_none() && name.ident.to_string().starts_with(char::is_lowercase)
         }

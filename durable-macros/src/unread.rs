@@ -1,7 +1,7 @@
-//! A function of which the signature is parsed, and the body is left as it is written.
+//! A function with a parsed signature and an unparsed body.
 //!
-//! The compiler has parsed the item before an attribute sees it, and has reported what is wrong in it.
-//! So a body that cannot be parsed here is no reason for a second error, or for errors of its callers.
+//! The compiler parses an item before its attribute sees it, and reports syntax errors. So a body
+//! that cannot be parsed here must not cause a second error, nor errors in callers.
 
 use proc_macro2::{Group, Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -48,8 +48,7 @@ pub(crate) fn parse(item: &TokenStream) -> syn::Result<ItemFn> {
     syn::parse2::<Unread>(item.clone()).map(|Unread(item)| item)
 }
 
-/// A body that was left as it is written, if it can be parsed. What is said of the function at the
-/// beginning of its body goes to `attributes`.
+/// Parses such a body, if possible, and moves its inner attributes to `attributes`.
 pub(crate) fn read(block: &Block, attributes: &mut Vec<Attribute>) -> Option<Block> {
     let tokens = block.stmts.iter().map(ToTokens::to_token_stream).collect::<TokenStream>();
     let parts = |input: ParseStream<'_>| {
@@ -63,8 +62,8 @@ pub(crate) fn read(block: &Block, attributes: &mut Vec<Attribute>) -> Option<Blo
     Some(Block { brace_token: block.brace_token, stmts })
 }
 
-/// Reports a body that was not read if the compiler has nothing to report of it: after an error of syntax
-/// it does not come to such a lint.
+/// Reports a body that could not be parsed here. The report is a lint, which the compiler does not
+/// reach after a syntax error of its own.
 pub(crate) fn tell(ident: &Ident, krate: &Crate) -> TokenStream {
     let at = krate.at(ident.span());
     let unread = quote_spanned!(ident.span()=> #at::__private_0_1::unread_body);
@@ -76,7 +75,7 @@ pub(crate) fn tell(ident: &Ident, krate: &Crate) -> TokenStream {
     }
 }
 
-/// Keeps a `State<T>` that is a type of the user's own from being taken for shared state.
+/// Hides types named `State` that the user defines, so that they are not taken for shared state.
 pub(crate) fn set_states_of_ones_own_apart(signature: &mut Signature, uses: &Uses) {
     for input in &mut signature.inputs {
         if let FnArg::Typed(argument) = input

@@ -1,7 +1,7 @@
 //! The rules of a signature, one `check_*` each.
 //!
-//! A message says what is wrong, why in the user's world, and what to write instead. What rustc
-//! says better (a type that is not there, a missing derive) is left to it.
+//! A message says what is wrong, why, and what to write instead. What rustc reports better, such as
+//! an unknown type or a missing derive, is left to rustc.
 
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -16,7 +16,7 @@ use crate::errors::Errors;
 use crate::uses::{Place, Uses};
 
 pub(crate) const LIFETIME: &str =
-    "a parameter lives as long as one run of the function; leave the lifetime out";
+    "a parameter lives as long as one run of the function; remove the lifetime";
 
 /// Checks a function against every rule.
 pub(crate) fn check(function: &Function<'_>, errors: &mut Errors) {
@@ -46,20 +46,21 @@ fn check_qualifiers(function: &Function<'_>, errors: &mut Errors) {
     if let Some(token) = &sig.constness {
         errors.on(
             token,
-            format!("{noun} runs in a hub, so it cannot be `const`; leave `const` out{otherwise}"),
+            format!("{noun} runs in a hub, so it cannot be `const`; remove `const`{otherwise}"),
         );
     }
     if let syn::Safety::Unsafe(token) = &sig.safety {
         errors.on(
             token,
             format!(
-                "{noun} is called by the runtime, which cannot keep the promises of an `unsafe \
-                 fn`; put an `unsafe` block in its body{otherwise}"
+                "{noun} is called by the runtime, which cannot uphold the contract of an `unsafe \
+                 fn`; use an `unsafe` block in its body{otherwise}"
             ),
         );
     }
     if let Some(abi) = &sig.abi {
-        errors.on(abi, format!("{noun} is called by the runtime, from Rust; leave the ABI out"));
+        errors
+            .on(abi, format!("{noun} is called by the runtime with the ABI of Rust; remove this"));
     }
     if let Some(variadic) = &sig.variadic {
         errors.on(variadic, format!("{noun} has a fixed number of parameters; take a `Vec`"));
@@ -80,14 +81,14 @@ fn check_generics(function: &Function<'_>, errors: &mut Errors) {
             errors.on(
                 parameter,
                 format!(
-                    "{noun} cannot be generic: {history} stands for one function; write one for \
-                     each type, with a generic function inside{otherwise}"
+                    "{noun} cannot be generic, because {history} identifies one function; write \
+                     one function for each type, which may call a generic one{otherwise}"
                 ),
             );
         }
     }
     if let (true, Some(clause)) = (generics.params.is_empty(), &generics.where_clause) {
-        let message = format!("{noun} cannot be generic, so this bounds nothing; leave it out");
+        let message = format!("{noun} cannot be generic, so this clause has no effect; remove it");
         errors.on(clause.where_token, message);
     }
 }
@@ -99,20 +100,20 @@ fn check_receiver(function: &Function<'_>, errors: &mut Errors) {
             Kind::Activity => "take what it shares as a parameter `State<T>`",
             Kind::Orchestrator => "pass what it needs as input",
             Kind::Entity => "read its state with `ctx.state()`",
-            // It has one, and that has rules of its own.
+            // The receiver of an operation has rules of its own.
             Kind::Operation => return,
         };
         errors.on(
             receiver,
             format!(
                 "{noun} is found by its name after a restart, when there is no `self`; make it a \
-                 free function and {instead}"
+                 free function, and {instead}"
             ),
         );
     }
 }
 
-/// Whether the function is a member of an `impl` or a trait without having a `self`, which is an error.
+/// Whether the function is a member of an `impl` or a trait, which is an error.
 pub(crate) fn check_place(function: &Function<'_>, uses: &Uses, errors: &mut Errors) -> bool {
     let sig = &function.item.sig;
     if sig.receiver().is_some() {
@@ -128,8 +129,8 @@ pub(crate) fn check_place(function: &Function<'_>, uses: &Uses, errors: &mut Err
     errors.on(
         &sig.ident,
         format!(
-            "{noun} is a free function, because a type of its name stands beside it; move `{ident}` out \
-             of the {place}"
+            "{noun} must be a free function, because the attribute generates a type of the same \
+             name; move `{ident}` out of the {place}"
         ),
     );
     true
@@ -143,16 +144,16 @@ fn check_context(function: &Function<'_>, errors: &mut Errors) {
         let ty = &parameter.argument.ty;
         let shared = matches!(&**ty, Type::Reference(TypeReference { mutability: None, .. }));
         if found.context() != context {
-            errors.on(ty, format!("{noun} has an `&{context}`, not an `&{}`", found.context()));
+            errors.on(ty, format!("{noun} takes `&{context}`, not `&{}`", found.context()));
         } else if !shared {
-            errors.on(ty, format!("the context is lent to {noun}; write `&{context}`"));
+            errors.on(ty, format!("{noun} borrows its context; write `&{context}`"));
         } else if found_one {
-            errors.on(parameter.argument, "there is one context; leave the second out");
+            errors.on(parameter.argument, "there is only one context; remove this parameter");
         } else if index > 0 {
             let message = match kind {
-                Kind::Operation => "the context comes right behind `self`, before all parameters",
+                Kind::Operation => "the context must be the first parameter after `self`",
                 Kind::Activity | Kind::Orchestrator | Kind::Entity => {
-                    "the context comes first, before all other parameters"
+                    "the context must be the first parameter"
                 }
             };
             errors.on(parameter.argument, message);
@@ -187,23 +188,23 @@ fn check_parameter(function: &Function<'_>, parameter: &Parameter<'_>, errors: &
             errors.on(
                 token,
                 format!(
-                    "shared state is used by {all} at once, so it is never `mut`; put what changes \
-                     into a `std::sync::Mutex` or an atomic"
+                    "shared state is used by {all} at the same time, so it cannot be `mut`; keep \
+                     data that changes in a `std::sync::Mutex` or an atomic"
                 ),
             );
         }
         (Role::Context(_) | Role::State { .. }, _) => {}
         (Role::Input(_), _) if function.kind == Kind::Entity => errors.on(
             parameter.argument,
-            "the input is another for each operation of this entity; read it with `ctx.input()`, \
-             or make the entity a type with methods",
+            "each operation of this entity has an input of its own; read it with `ctx.input()`, \
+             or write the entity as a type with methods",
         ),
         (Role::Input(passing), _) => {
             if let Pat::Wild(wild) = &**pat {
                 errors.on(
                     wild,
-                    "a parameter is part of every call and its record; leave it out, or give it a \
-                     name such as `_unused`",
+                    "a parameter is recorded with every call, so it needs a name; remove it, or \
+                     call it `_unused`",
                 );
             }
             check_passing(passing, ty, errors);
@@ -213,7 +214,7 @@ fn check_parameter(function: &Function<'_>, parameter: &Parameter<'_>, errors: &
 
 fn check_lifetime(ty: &Type, declared: &Generics, errors: &mut Errors) {
     let Type::Reference(TypeReference { lifetime: Some(lifetime), .. }) = ty else { return };
-    // One that is declared is an error where it is declared.
+    // A declared lifetime is reported at its declaration.
     if declared.lifetimes().all(|known| known.lifetime != *lifetime) {
         errors.on(lifetime, LIFETIME);
     }
@@ -241,11 +242,13 @@ fn check_passing(passing: &Passing<'_>, ty: &Type, errors: &mut Errors) {
     }
 }
 
-/// What to take instead of a reference to a type that cannot stand by itself.
+/// What to write instead of a reference to an unsized type.
 fn sized(ty: &Type) -> Option<String> {
     match owner(ty) {
         Some((_, owner)) => Some(format!("`&{owner}` or `&str`")),
-        None if matches!(ty, Type::TraitObject(_)) => Some("an `enum` of what it may be".into()),
+        None if matches!(ty, Type::TraitObject(_)) => {
+            Some("an `enum` of the possible types".into())
+        }
         None => None,
     }
 }
@@ -254,13 +257,13 @@ fn check_output(function: &Function<'_>, errors: &mut Errors) {
     match function.output {
         Output::Unit => {}
         Output::Plain(ty) | Output::Result(ty) => {
-            let why = "what is returned is written to history and read back, so it cannot borrow";
+            let why = "the output is written to history and read back, so it cannot borrow";
             Borrows { why, otherwise: function.kind.otherwise(), errors }.visit_type(ty);
         }
     }
 }
 
-/// Finds what cannot be stored whatever it contains.
+/// Finds types that can never be stored.
 struct Borrows<'e> {
     why: &'static str,
     otherwise: &'static str,
@@ -278,15 +281,15 @@ impl<'ast> Visit<'ast> for Borrows<'_> {
                         (None, Type::Path(path)) if path.path.get_ident().is_some() => {
                             format!("`{}`", path.to_token_stream())
                         }
-                        _ => "a type that owns what it has".to_owned(),
+                        _ => "an owned type".to_owned(),
                     },
-                    None => "a type that owns what it has".to_owned(),
+                    None => "an owned type".to_owned(),
                 };
                 self.errors.on(ty, format!("{}; use {instead}{}", self.why, self.otherwise));
             }
             Some(Unstorable::Unnamed) => {
-                let message =
-                    "the type is read back from history, so it must be named; write it out";
+                let message = "this is read back from history, so its type must be known; write a concrete \
+                     type";
                 self.errors.on(ty, format!("{message}{}", self.otherwise));
             }
             None => visit::visit_type(self, ty),
@@ -294,7 +297,7 @@ impl<'ast> Visit<'ast> for Borrows<'_> {
     }
 }
 
-/// Why a type cannot be stored, as far as its tokens tell.
+/// Why a type cannot be stored, judged by its tokens.
 pub(crate) enum Unstorable {
     /// It borrows.
     Borrows,
@@ -302,7 +305,7 @@ pub(crate) enum Unstorable {
     Unnamed,
 }
 
-/// Whether the tokens of a type, without those of the types in it, tell that it cannot be stored.
+/// Why a type itself, apart from the types inside it, cannot be stored.
 pub(crate) fn unstorable(ty: &Type) -> Option<Unstorable> {
     match ty {
         Type::ImplTrait(_) => Some(Unstorable::Unnamed),
@@ -315,7 +318,7 @@ pub(crate) fn unstorable(ty: &Type) -> Option<Unstorable> {
                 }
                 _ => Vec::new(),
             };
-            // A `Cow` borrows even if it does not say so.
+            // The lifetime of a `Cow` may be elided.
             let silent = last.ident == "Cow" && lifetimes.is_empty();
             let borrows = silent || lifetimes.iter().any(|lifetime| lifetime.ident != "static");
             borrows.then_some(Unstorable::Borrows)
@@ -324,7 +327,7 @@ pub(crate) fn unstorable(ty: &Type) -> Option<Unstorable> {
     }
 }
 
-/// What a type borrows, if its tokens tell.
+/// The type that a type borrows, judged by its tokens.
 pub(crate) fn borrowed(ty: &Type) -> Option<&Type> {
     match ty {
         Type::Reference(reference) => Some(&reference.elem),
@@ -333,7 +336,7 @@ pub(crate) fn borrowed(ty: &Type) -> Option<&Type> {
     }
 }
 
-/// The type that owns what one without a size is, by module of the standard library and name.
+/// The owned form of an unsized type: a module of the standard library and a name.
 pub(crate) fn owner(ty: &Type) -> Option<(&'static str, &'static str)> {
     match last_name(ty)?.to_string().as_str() {
         "str" => Some(("string", "String")),

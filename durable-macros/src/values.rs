@@ -1,4 +1,4 @@
-//! What a function's variables are, as far as its tokens tell.
+//! The types of a function's variables, judged by its tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,9 +11,9 @@ use crate::uses::Uses;
 /// The variables of a function.
 #[derive(Debug, Default)]
 pub(crate) struct Values {
-    /// All names that are bound somewhere.
+    /// All names that are bound anywhere in the function.
     bound: BTreeSet<String>,
-    /// What type they have, where it is written: its last name, if it is no type of the user's.
+    /// Their types, where these are written: the last name, unless the user defines the type.
     types: BTreeMap<String, String>,
 }
 
@@ -31,7 +31,7 @@ impl Values {
 
     /// The last name of a value's type, or of the constant that it is.
     pub(crate) fn type_of(&self, value: &Expr, uses: &Uses) -> Option<String> {
-        // What makes one of the same type.
+        // Methods that return the same type.
         const SAME: [&str; 8] = [
             "as_path",
             "as_ref",
@@ -64,7 +64,7 @@ impl Values {
     }
 }
 
-/// The last name of a path that does not lead to a type of the user's.
+/// The last name of a path, unless it leads to a type that the user defines.
 fn known(mut path: Vec<String>, uses: &Uses) -> Option<String> {
     let is_known = match &path[..] {
         [] => false,
@@ -84,7 +84,7 @@ impl Search<'_> {
         let name = name.ident.to_string();
         match ty {
             Some(ty) => self.values.types.insert(name, ty),
-            // Two of one name: the last counts.
+            // If two have the same name, the last counts.
             None => self.values.types.remove(&name),
         };
     }

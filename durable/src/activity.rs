@@ -17,7 +17,7 @@ use crate::protocol::{ExecutionId, FailureDetails, InstanceId, Json, Tags, Trace
 /// A function annotated with [`#[activity]`](macro@crate::activity). The attribute implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an activity",
-    label = "only an activity runs in attempts that can be given up one by one",
+    label = "only an activity runs in attempts that can each time out",
     note = "annotate the function with `#[activity]`"
 )]
 pub trait Activity: Definition {}

@@ -39,8 +39,9 @@ pub trait Definition: Sized + 'static {
 /// implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an orchestrator",
-    label = "only orchestrations have instances, which are started",
-    note = "annotate the function with `#[orchestrator]`; an activity is awaited in one"
+    label = "only orchestrations have instances that can be started",
+    note = "annotate the function with `#[orchestrator]`; an activity is called by an \
+            orchestrator"
 )]
 #[doc(alias = "workflow")]
 pub trait Orchestrator: Definition {

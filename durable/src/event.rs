@@ -30,7 +30,7 @@ use crate::payload::{Codec, InvalidPayload, Payload, payload};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an external event",
-    label = "has no event's name",
+    label = "has no event name",
     note = "put `#[durable::event]` on it"
 )]
 pub trait ExternalEvent: EventData {
@@ -73,8 +73,9 @@ pub(crate) fn check_name(name: &str) -> Result<(), InvalidEvent> {
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in history",
-    label = "is the data of an external event",
-    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on what it is made of"
+    label = "used as the data of an external event",
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on the types that it \
+            contains"
 )]
 pub trait EventData {
     /// Writes and reads the data.

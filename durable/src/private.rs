@@ -56,7 +56,7 @@ pub const fn unread_body() -> bool {
 /// A `Result` under any name, with its two types.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`",
-    label = "is named like one, and is none",
+    label = "named like a `Result`, but is another type",
     note = "return `durable::Result<{Self}>`, or give the type a name that does not end in `Result`"
 )]
 pub trait Fallible {
@@ -121,9 +121,9 @@ impl<E> Retriable for ErrorProbe<E> {
 /// The `T` of a parameter of type `State<T>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be shared state",
-    label = "cannot be used by several threads at once",
-    note = "shared state is `Send + Sync + 'static`: put what changes into a `std::sync::Mutex` or \
-            an atomic"
+    label = "cannot be shared between threads",
+    note = "shared state must be `Send + Sync + 'static`: keep data that changes in a \
+            `std::sync::Mutex` or an atomic"
 )]
 pub trait Shared {
     const TYPE: StateType;
@@ -152,8 +152,8 @@ pub trait Outcome {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no initial state",
     label = "an entity begins as `{Self}::default()`",
-    note = "put `#[derive(Default)]` on it, or name a function that makes one: \
-            `#[entity(initial = path::of::function)]`"
+    note = "derive `Default` for it, or name a function that returns one: `#[entity(initial = \
+            path::of::function)]`"
 )]
 pub trait Initial {
     fn initial() -> Self;

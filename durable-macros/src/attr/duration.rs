@@ -1,4 +1,4 @@
-//! Times in options: `"30s"`, `"1.5h"`, `"1h30m"`.
+//! Durations in options: `"30s"`, `"1.5h"`, `"1h30m"`.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ const UNITS: [(&str, u128); 5] = [
     ("h", 3_600_000_000_000),
     ("d", 86_400_000_000_000),
 ];
-/// What is behind the point is read this far.
+/// How many decimals are read.
 const DECIMALS_MAX: u32 = 9;
 
-/// What is wrong with a time.
+/// What is wrong with a duration.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wrong {
     NotATime,
@@ -26,7 +26,7 @@ pub(super) enum Wrong {
     TooLong,
 }
 
-/// Reads a time: numbers with or without decimals, each with its unit, and nothing between them.
+/// Reads a duration: numbers with or without decimals, each followed by a unit.
 pub(super) fn parse(text: &str) -> Result<Duration, Wrong> {
     let mut nanoseconds = 0_u128;
     let mut rest = text;
@@ -46,12 +46,12 @@ pub(super) fn parse(text: &str) -> Result<Duration, Wrong> {
     Ok(Duration::new(seconds, below))
 }
 
-/// What of `text` comes before the first character that is not `wanted`.
+/// The part of `text` before the first character that is not `wanted`.
 fn leading(text: &str, wanted: impl Fn(char) -> bool) -> &str {
     &text[..text.find(|it| !wanted(it)).unwrap_or(text.len())]
 }
 
-/// One number with its unit, in nanoseconds.
+/// One number with a unit, in nanoseconds.
 fn part(number: &str, unit: &str) -> Result<u128, Wrong> {
     let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
     let is_number =
@@ -75,7 +75,7 @@ fn part(number: &str, unit: &str) -> Result<u128, Wrong> {
     Ok(nanoseconds)
 }
 
-/// A time in generated code.
+/// A duration in generated code.
 pub(super) fn time(duration: Duration) -> TokenStream {
     let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
     quote!(::core::time::Duration::new(#seconds, #nanoseconds))

@@ -1,4 +1,4 @@
-//! One option as it is written, and its value read as what the option wants.
+//! One option as it is written, and its value as the type that the option needs.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) struct Given {
     pub(super) value: Value,
 }
 
-/// What follows the name of an option, whatever it is, so that one wrong option is one error.
+/// What follows the name of an option. Anything is accepted, so that one wrong option is one error.
 pub(super) enum Value {
     Nothing,
     Is(Expr),
@@ -31,7 +31,7 @@ impl Given {
         Ok(Self { path, name, value: Value::parse(meta)? })
     }
 
-    /// What is to blame if the value is wrong: the value, or the name if there is none.
+    /// Where a wrong value is reported: at the value, or at the name if there is none.
     pub(super) fn wrong(&self) -> TokenStream {
         match &self.value {
             Value::Is(value) => value.to_token_stream(),
@@ -39,11 +39,11 @@ impl Given {
         }
     }
 
-    /// Puts the value where it belongs, once.
+    /// Stores the value, which may be given only once.
     pub(crate) fn set<T>(&self, slot: &mut Option<T>, value: Option<T>, errors: &mut Errors) {
         let Some(value) = value else { return };
         if slot.replace(value).is_some() {
-            errors.on(&self.path, format!("`{}` is given twice; keep one", self.name));
+            errors.on(&self.path, format!("`{}` is given twice; remove one", self.name));
         }
     }
 
@@ -54,7 +54,7 @@ impl Given {
         }
     }
 
-    /// A string with something in it.
+    /// A string that is not blank.
     pub(crate) fn text(&self, errors: &mut Errors) -> Option<LitStr> {
         let name = &self.name;
         let message = match self.expr() {
@@ -62,9 +62,9 @@ impl Given {
                 if !text.value().trim().is_empty() {
                     return Some(text.clone());
                 }
-                format!("`{name}` must not be empty; leave it out for the default")
+                format!("`{name}` must not be empty; remove it for the default")
             }
-            Some(_) => format!("`{name}` is a string; write `{name} = \"..\"`"),
+            Some(_) => format!("`{name}` must be a string; write `{name} = \"..\"`"),
             None => format!("`{name}` needs a value; write `{name} = \"..\"`"),
         };
         errors.on(self.wrong(), message);
@@ -78,7 +78,7 @@ impl Given {
             Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => text.value(),
             _ => "path::of::durable".to_owned(),
         };
-        errors.on(self.wrong(), format!("`crate` is a path; write `crate = {instead}`"));
+        errors.on(self.wrong(), format!("`crate` must be a path; write `crate = {instead}`"));
         None
     }
 
@@ -91,12 +91,15 @@ impl Given {
             Some(Expr::Call(call)) => call.func.to_token_stream().to_string().replace(' ', ""),
             _ => "path::of::function".to_owned(),
         };
-        let message = format!("`{name}` is the path of a function; write `{name} = {instead}`");
+        let message = format!(
+            "`{name}` must be the path of a function; write `{name} = \
+                               {instead}`"
+        );
         errors.on(self.wrong(), message);
         None
     }
 
-    /// A time.
+    /// A duration.
     pub(super) fn time(&self, example: &str, errors: &mut Errors) -> Option<Duration> {
         let name = &self.name;
         let Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) = self.expr() else {
@@ -109,7 +112,8 @@ impl Given {
             errors.on(
                 self.wrong(),
                 format!(
-                    "`{name}` is a time with its unit, as a string; write `{name} = \"{example}\"`"
+                    "`{name}` must be a duration with a unit, as a string; write `{name} = \
+                     \"{example}\"`"
                 ),
             );
             return None;
@@ -119,31 +123,31 @@ impl Given {
             Ok(time) => return Some(time),
             Err(Wrong::NotATime) => {
                 format!(
-                    "`{written:?}` is not a time; write a number and its unit, such as `\"{example}\"`"
+                    "`{written:?}` is not a duration; write a number with a unit, such as \
+                     `\"{example}\"`"
                 )
             }
             Err(Wrong::NoUnit) => format!(
-                "`{written:?}` lacks a unit, so it could be seconds or minutes; write `ms`, `s`, `m`, \
-                 `h` or `d` behind each number, such as `\"{example}\"`"
+                "`{written:?}` has no unit; write `ms`, `s`, `m`, `h` or `d` after each number, \
+                 such as `\"{example}\"`"
             ),
             Err(Wrong::UnknownUnit(unit)) => format!(
-                "`{unit}` is not a unit of time here; write `ms`, `s`, `m`, `h` or `d` right behind \
+                "`{unit}` is not a known unit; write `ms`, `s`, `m`, `h` or `d` directly after \
                  the number, such as `\"{example}\"`"
             ),
-            Err(Wrong::Zero) => format!(
-                "`{name}` is zero, and nothing can be done in no time; write a longer one, such as \
-                 `\"{example}\"`"
-            ),
+            Err(Wrong::Zero) => {
+                format!("`{name}` must be longer than zero; write, for example, `\"{example}\"`")
+            }
             Err(Wrong::TooLong) => format!(
-                "`{written:?}` is longer than any time that can be counted; write a shorter one, such \
-                 as `\"{example}\"`"
+                "`{written:?}` is too long to be represented; write a shorter duration, such as \
+                 `\"{example}\"`"
             ),
         };
         errors.on(text, message);
         None
     }
 
-    /// A whole number from 1 on; `why` it is no less.
+    /// A whole number of at least 1; `why` it cannot be 0.
     pub(super) fn whole(&self, example: &str, why: &str, errors: &mut Errors) -> Option<u32> {
         if let Some(Expr::Lit(ExprLit { lit: Lit::Int(number), .. })) = self.expr()
             && let Ok(number @ 1..) = number.base10_parse()
@@ -154,7 +158,8 @@ impl Given {
         errors.on(
             self.wrong(),
             format!(
-                "`{name}` is a whole number from 1 on, since {why}; write `{name} = {example}`"
+                "`{name}` must be a whole number of at least 1, because {why}; write `{name} = \
+                 {example}`"
             ),
         );
         None
@@ -175,7 +180,13 @@ impl Given {
         };
         if number.is_none() {
             let name = &self.name;
-            errors.on(self.wrong(), format!("`{name}` is a number; write `{name} = {example}`"));
+            errors.on(
+                self.wrong(),
+                format!(
+                    "`{name}` must be a number; write `{name} = \
+                                             {example}`"
+                ),
+            );
         }
         number.map(|number| sign * number)
     }
@@ -185,7 +196,7 @@ impl Value {
     fn parse(meta: &ParseNestedMeta) -> syn::Result<Self> {
         if meta.input.peek(syn::Token![=]) {
             let mut value: Expr = meta.value()?.parse()?;
-            // What a `macro_rules!` passes on stands in an invisible group.
+            // A fragment of a `macro_rules!` macro comes in an invisible group.
             while let Expr::Group(group) = value {
                 value = *group.expr;
             }

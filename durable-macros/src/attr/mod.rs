@@ -28,13 +28,13 @@ const FOR_ENTITIES: &str = "`name = \"..\"`, `initial = path`, `crate = path`";
 pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     pub(crate) version: Option<LitStr>,
-    /// The function that makes an entity's first state.
+    /// The function that returns an entity's initial state.
     pub(crate) initial: Option<Path>,
     pub(crate) krate: Option<Path>,
     pub(crate) defaults: CallDefaults,
 }
 
-/// How a call is made unless it says otherwise.
+/// The options of a call that does not override them.
 #[derive(Default)]
 pub(crate) struct CallDefaults {
     retry: Option<Policy>,
@@ -44,7 +44,7 @@ pub(crate) struct CallDefaults {
 }
 
 impl CallDefaults {
-    /// In generated code: what was given, and no more; nothing if nothing was.
+    /// The options that are given, in generated code; none if none is given.
     pub(crate) fn expand(&self) -> Option<TokenStream> {
         let private = private(Span::call_site());
         let some = |value: TokenStream| quote!(::core::option::Option::Some(#value));
@@ -72,11 +72,12 @@ impl CallDefaults {
 }
 
 impl Options {
-    /// Reads the options; what is wrong with them goes to `errors`.
+    /// Reads the options, and adds what is wrong with them to `errors`.
     pub(crate) fn parse(kind: Kind, tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut options = Self::default();
         if let Ok(text) = syn::parse2::<LitStr>(tokens.clone()) {
-            errors.on(&text, format!("an option has a name; write `name = \"{}\"`", text.value()));
+            errors
+                .on(&text, format!("an option needs a name; write `name = \"{}\"`", text.value()));
             return options;
         }
         let parser = syn::meta::parser(|meta| options.option(kind, &meta, errors));
@@ -101,13 +102,13 @@ impl Options {
             }
             ("version", Kind::Entity) => errors.on(
                 &given.path,
-                "an entity has no versions: its state is read by whatever code there is; leave \
-                 `version` out, and let a new type read what the old one wrote",
+                "an entity has no versions, because its state is always read by the current code; \
+                 remove `version`, and let the new type read the old state",
             ),
             ("version", _) => given.set(&mut self.version, given.text(errors), errors),
             (_, Kind::Entity) => errors.on(
                 &given.path,
-                format!("unknown option of `#[entity]`; there are {FOR_ENTITIES}"),
+                format!("unknown option of `#[entity]`; the options are {FOR_ENTITIES}"),
             ),
             _ => self.defaults.option(kind, &given, errors),
         }
@@ -124,19 +125,20 @@ impl CallDefaults {
                 given.set(&mut self.attempt_timeout, given.time("5s", errors), errors);
             }
             ("max_concurrent", Kind::Activity) => {
-                let count = given.whole("8", "with none it would never run", errors);
+                let count = given.whole("8", "with 0 it would never run", errors);
                 given.set(&mut self.max_concurrent, count, errors);
             }
             ("attempt_timeout", Kind::Orchestrator) => errors.on(
                 &given.path,
-                "`attempt_timeout` is an option of `#[activity]`: it ends a run that takes too long, \
-                 and an orchestration is run again at every step; write `timeout = \"30s\"`, for \
-                 the whole of it",
+                "`attempt_timeout` is an option of `#[activity]` only: it ends a run that takes \
+                 too long, but an orchestration runs again at every step; write `timeout = \
+                 \"30s\"`, which limits all of it",
             ),
             ("max_concurrent", Kind::Orchestrator) => errors.on(
                 &given.path,
-                "`max_concurrent` is an option of `#[activity]`: an orchestration that waits takes \
-                 nothing that could run out; write it on the activities that this one calls",
+                "`max_concurrent` is an option of `#[activity]` only, because an orchestration \
+                 that waits uses no limited resource; set it on the activities that this \
+                 orchestration calls",
             ),
             _ => {
                 let attribute = kind.attribute();
@@ -146,7 +148,7 @@ impl CallDefaults {
                 };
                 errors.on(
                     &given.path,
-                    format!("unknown option of `#[{attribute}]`; there are {known}"),
+                    format!("unknown option of `#[{attribute}]`; the options are {known}"),
                 );
             }
         }

@@ -27,7 +27,7 @@ pub(crate) struct Policy {
     jitter: Option<f64>,
 }
 
-/// What stands in the parentheses, as far as it is right; with tokens to blame later.
+/// The valid options in the parentheses, with tokens for later errors.
 #[derive(Default)]
 struct Fields {
     max_number_of_attempts: Option<u32>,
@@ -39,10 +39,10 @@ struct Fields {
 }
 
 impl Policy {
-    /// Reads what stands behind `retry`; what is wrong with it goes to `errors`.
+    /// Reads the options of `retry`, and adds what is wrong with them to `errors`.
     pub(super) fn parse(given: &Given, errors: &mut Errors) -> Option<Self> {
         let Value::List(tokens) = &given.value else {
-            errors.on(given.wrong(), format!("`retry` has options of its own; write {EXAMPLE}"));
+            errors.on(given.wrong(), format!("`retry` needs options; write {EXAMPLE}"));
             return None;
         };
         let before = errors.len();
@@ -83,7 +83,7 @@ impl Fields {
         let given = Given::parse(meta)?;
         match given.name.as_str() {
             "max_number_of_attempts" => {
-                let attempts = given.whole("5", "the first attempt is counted too", errors);
+                let attempts = given.whole("5", "the first attempt counts", errors);
                 given.set(&mut self.max_number_of_attempts, attempts, errors);
             }
             "first_retry_interval" => {
@@ -101,21 +101,36 @@ impl Fields {
                 given.set(&mut self.retry_timeout, timeout, errors);
             }
             "jitter" => given.set(&mut self.jitter, jitter(&given, errors), errors),
-            _ => errors.on(&given.path, format!("unknown option of `retry`; there are {KNOWN}")),
+            _ => errors.on(
+                &given.path,
+                format!(
+                    "unknown option of `retry`; the options are \
+                                                 {KNOWN}"
+                ),
+            ),
         }
         Ok(())
     }
 
-    /// What concerns several options.
+    /// Checks the rules that involve several options.
     fn check(self, given: &Given, errors: &mut Errors) -> Option<Policy> {
         let Self { max_number_of_attempts, first_retry_interval, .. } = self;
         let (Some(max_number_of_attempts), Some(first_retry_interval)) =
             (max_number_of_attempts, first_retry_interval)
         else {
             let message = match (max_number_of_attempts, first_retry_interval) {
-                (Some(_), _) => "`retry` does not say how long to wait before the first retry",
-                (None, Some(_)) => "`retry` does not say when to give up",
-                (None, None) => "`retry` does not say when to give up and how long to wait",
+                (Some(_), _) => {
+                    "`retry` needs `first_retry_interval`, the wait before the first \
+                                 retry"
+                }
+                (None, Some(_)) => {
+                    "`retry` needs `max_number_of_attempts`, after which it gives \
+                                    up"
+                }
+                (None, None) => {
+                    "`retry` needs a number of attempts and the wait before the first \
+                                 retry"
+                }
             };
             errors.on(&given.path, format!("{message}; write {EXAMPLE}"));
             return None;
@@ -126,8 +141,8 @@ impl Fields {
         {
             errors.on(
                 value,
-                "`max_retry_interval` is shorter than `first_retry_interval`, so no wait could keep \
-                 both; write one at least as long, or leave it out for an hour",
+                "`max_retry_interval` is shorter than `first_retry_interval`, so no wait can \
+                 satisfy both; write one at least as long, or remove it for one hour",
             );
         }
         if let Some((value, timeout)) = &self.retry_timeout
@@ -135,8 +150,8 @@ impl Fields {
         {
             errors.on(
                 value,
-                "`retry_timeout` is over before `first_retry_interval` is, so nothing would ever be \
-                 tried again; write one at least as long, or leave it out for none",
+                "`retry_timeout` is shorter than `first_retry_interval`, so there would never be \
+                 a retry; write one at least as long, or remove it for no limit",
             );
         }
         (errors.len() == before).then(|| Policy {
@@ -157,8 +172,8 @@ fn coefficient(given: &Given, errors: &mut Errors) -> Option<f64> {
     }
     errors.on(
         given.wrong(),
-        "each wait is the one before times `backoff_coefficient`: below 1 they would shrink to \
-         nothing; write 1.0 for equal waits, or more for growing ones",
+        "`backoff_coefficient` multiplies each wait, so below 1.0 the waits would shrink towards \
+         zero; write 1.0 for equal waits, or more for growing ones",
     );
     None
 }
@@ -170,8 +185,8 @@ fn jitter(given: &Given, errors: &mut Errors) -> Option<f64> {
     }
     errors.on(
         given.wrong(),
-        "`jitter` is the part of each wait that may be taken off by chance, and there is no more \
-         than all of it; write a fraction from 0.0 to 1.0, as in `jitter = 0.2`",
+        "`jitter` is the largest fraction of each wait that is randomly taken off; write a number \
+         from 0.0 to 1.0, such as `jitter = 0.2`",
     );
     None
 }

@@ -1,4 +1,4 @@
-//! The macros in a body: what of their arguments can be checked, and what is refused.
+//! The macros in a body: how their arguments are checked, and which are rejected.
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -34,12 +34,13 @@ impl Body<'_> {
         }
     }
 
-    /// The path of a macro in full; none if it is the user's own.
+    /// The full path of a macro; none if the user defines it.
     pub(super) fn resolve_macro(&self, path: &Path) -> Option<Vec<String>> {
         self.uses.resolve(path).filter(|_| !self.uses.is_own_macro(path))
     }
 
-    /// Checks the arguments of a macro, if they are expressions; else there must be no await.
+    /// Checks the arguments of a macro. If they are not expressions, they must not contain an
+    /// await.
     fn look_into(&mut self, mac: &mut Macro, name: &str) {
         let hidden = find("await", &mac.tokens).filter(|_| self.is_async);
         let is_lazy = table::LOGS.contains(&name) || table::LAZY.contains(&name);
@@ -64,7 +65,7 @@ impl Body<'_> {
         self.check_tokens(&mac.tokens);
     }
 
-    /// Checks what tokens name that are not parsed.
+    /// Checks the names in tokens that are not parsed.
     fn check_tokens(&mut self, tokens: &TokenStream) {
         for Name { path, kind, tokens } in names::names(tokens) {
             if kind == Kind::Macro {
@@ -80,7 +81,7 @@ impl Body<'_> {
         }
     }
 
-    /// A log line of a replay was written before, so it is not written again.
+    /// Wraps a log macro so that it is silent in a replay, because the line was already written.
     pub(super) fn silence(&self, mac: &Macro) -> Option<TokenStream> {
         let path = self.resolve_macro(&mac.path)?;
         let name = path.last()?;
@@ -90,8 +91,9 @@ impl Body<'_> {
             .then(|| quote!(if !#krate::__private_0_1::is_replaying() { #mac; }))
     }
 
-    /// Makes of `futures::join!`, which was refused, what should stand there: calls are no futures, and
-    /// that would be refused as well. Its path stays, so that the `use` of it is not idle.
+    /// Replaces `futures::join!`, which was rejected, by its counterpart in `durable`, because
+    /// calls are not futures, which would be a second error. The path is kept, so that its `use` is
+    /// not reported as unused.
     pub(super) fn make_ours(&mut self, path: &[String], expr: &mut Expr) {
         let ours = match path.last().map(String::as_str) {
             Some("join") => "join",
@@ -117,7 +119,7 @@ impl Body<'_> {
     }
 }
 
-/// A method call in these tokens that takes something from the context, or asks it for something.
+/// A method call in these tokens that changes the state of the context.
 fn advances(tokens: &TokenStream) -> Option<Ident> {
     let tokens: Vec<_> = tokens.clone().into_iter().collect();
     let is_dot = |at: usize| matches!(&tokens[at], TokenTree::Punct(dot) if dot.as_char() == '.');
@@ -142,7 +144,8 @@ fn advances(tokens: &TokenStream) -> Option<Ident> {
     })
 }
 
-/// The arguments of a macro with what ends each, if they are expressions; `vec![0; 5]` has two.
+/// The arguments of a macro, each with the token after it, if they are expressions; `vec![0; 5]`
+/// has two.
 fn arguments(tokens: &TokenStream) -> Option<Vec<(Expr, Option<TokenTree>)>> {
     let separated = Punctuated::<Expr, Token![,]>::parse_terminated;
     if let Ok(arguments) = separated.parse2(tokens.clone()) {

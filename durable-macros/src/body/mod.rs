@@ -1,11 +1,11 @@
 //! The body of a function that is replayed: its awaits checked by type, its rules by name.
 //!
-//! Every `E.await` becomes `check(E).await`, where `check` gives back what it is given and is bounded
-//! by `Durable`: so awaiting anything else is an error of the compiler, on the user's expression.
-//! `async` blocks become durable futures, since their awaits are checked too. Functions inside of the
-//! body are not looked into: they have a body of their own. Where a critical section is held, `check`
-//! is `check_in_critical_section`; where that is, `critical_section.rs` says. The rules are applied in
-//! `body/refuse.rs`, those of macros in `body/macros.rs`.
+//! Every `E.await` becomes `check(E).await`, where `check` is an identity function with the bound
+//! `Durable`, so that awaiting anything else is a compile error at the user's expression. `async`
+//! blocks become durable futures, because their awaits are checked too. Functions inside the body
+//! are not checked. While a critical section is held (see `critical_section.rs`),
+//! `check_in_critical_section` replaces `check`. The rules are applied in `body/refuse.rs`, those
+//! for macros in `body/macros.rs`.
 
 mod macros;
 mod refuse;
@@ -34,13 +34,13 @@ use crate::truth::is_true;
 use crate::uses::Uses;
 use crate::values::Values;
 
-/// Checks and rewrites an `async` function: its parameters by the rules, its body altogether.
+/// Checks and rewrites an `async` function.
 pub(crate) fn check_function(item: &mut ItemFn, krate: &Crate, errors: &mut Errors) {
     let ItemFn { attrs, sig, block, .. } = item;
     check(attrs, sig, block, krate, errors);
 }
 
-/// Checks the parts of a function. If it is `async`, its awaits are checked and rewritten.
+/// Checks the parts of a function. If it is `async`, its awaits are rewritten.
 pub(crate) fn check(
     attributes: &mut Vec<Attribute>,
     signature: &mut Signature,
@@ -88,24 +88,25 @@ struct Body<'a> {
     uses: Rc<Uses>,
     values: Values,
     allowed: Vec<Allowed>,
-    /// Whether awaits are looked at: a function that is not `async` has none.
+    /// Whether the function is `async`, so that awaits are checked.
     is_async: bool,
     /// The critical section that is held here.
     held: Option<Held>,
-    /// Variables with the result of a lock, in which there may be a critical section.
+    /// Variables with the result of a lock, which may contain a critical section.
     locks: Locks,
-    /// What was refused of what is reported once: entries of the table.
+    /// The rejected entries of the table that are reported only once.
     reported: BTreeSet<&'static str>,
-    /// How much was refused so far.
+    /// How many errors were found so far.
     refused: usize,
-    /// Whether an `async` closure was refused: what awaits it is not told the same again.
+    /// Whether an `async` closure was rejected, so that awaits of it are not reported again.
     blind: bool,
-    /// Variables made of what was refused: what awaits them is not told the same again.
+    /// Variables that were computed from something rejected, so that awaits of them are not
+    /// reported again.
     tainted: BTreeSet<String>,
 }
 
 impl Body<'_> {
-    /// Runs `visit` with what a statement's own attributes allow.
+    /// Runs `visit` with the rules that a statement's own attributes allow.
     fn allowing(&mut self, allowed: Allowed, visit: impl FnOnce(&mut Self)) {
         self.allowed.push(allowed);
         visit(self);
@@ -131,7 +132,7 @@ impl Body<'_> {
         }
     }
 
-    /// Whether something is made of a variable that was refused.
+    /// Whether an expression uses a tainted variable.
     fn is_tainted(&self, tokens: &impl ToTokens) -> bool {
         let tokens = tokens.to_token_stream();
         !self.tainted.is_empty() && self.tainted.iter().any(|name| find(name, &tokens).is_some())
@@ -147,7 +148,7 @@ impl Body<'_> {
         }
     }
 
-    /// Runs `visit` where this critical section is held, if any, and else what was held before.
+    /// Runs `visit` with this critical section held, if any, or the one that was held before.
     fn holding(&mut self, held: Option<Held>, visit: impl FnOnce(&mut Self)) {
         let before = self.held.clone();
         self.held = held.or(self.held.take());
@@ -195,7 +196,8 @@ impl VisitMut for Body<'_> {
         self.holding(None, |body| visit_mut::visit_block_mut(body, block));
         self.locks = locks;
         self.uses = outer;
-        // It has no value, where a `loop` may have any: so that this is not refused as well.
+        // A `while` has no value, but a `loop` may have any, which avoids a second error about the
+        // type.
         if self.refused > before
             && let Some(Stmt::Expr(last, None)) = block.stmts.last_mut()
             && let Expr::While(ExprWhile { attrs, label, cond, while_token, body }) = last
@@ -273,7 +275,7 @@ impl VisitMut for Body<'_> {
         let before = self.refused;
         let is_tainted = matches!(expr, Expr::Await(_)) && self.is_tainted(expr);
         visit_mut::visit_expr_mut(self, expr);
-        // What was refused already is not refused again for its type.
+        // What was already rejected is not also reported for its type.
         let is_refused = self.blind || is_tainted || self.refused > before;
         if let Expr::Macro(ExprMacro { mac, .. }) = expr
             && let Some(path) = self.resolve_macro(&mac.path).filter(|path| path.len() > 1)

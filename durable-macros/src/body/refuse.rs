@@ -1,4 +1,4 @@
-//! What names break the rules, and how that is said.
+//! The errors for names that break rules.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -31,7 +31,7 @@ impl Body<'_> {
         );
     }
 
-    /// Refuses a name. A type that is named in many places of a function is reported once.
+    /// Rejects a name. A type that is used in many places of a function is reported once.
     fn refuse_name(&mut self, tokens: impl ToTokens, what: &str, broken: Broken) {
         let is_type = [rules::UNORDERED.code, rules::LOCK.code].contains(&broken.rule.code);
         if is_type && self.reported.contains(broken.entry) {
@@ -44,8 +44,8 @@ impl Body<'_> {
             let own = name.rsplit("::").find(|part| part.starts_with(char::is_uppercase));
             let what = match own {
                 Some(own) => format!(
-                    "{what}, which no `use` explains and which is taken for `{name}` (if `{own}` is \
-                     your own, bring it in with a `use` of its own),"
+                    "{what}, which is taken for `{name}` because no `use` names it (if `{own}` is \
+                     your own, import it by name),"
                 ),
                 None => format!("{what}, which is taken for `{name}`,"),
             };
@@ -95,7 +95,7 @@ impl Body<'_> {
         }
     }
 
-    /// Checks what a function or macro of the same file names that no attribute looks into.
+    /// Checks the body of a function or macro of the same file that no attribute checks.
     pub(super) fn check_reached(&mut self, tokens: impl ToTokens, name: &str) {
         let mut seen = BTreeSet::new();
         let found = reached(&self.uses, name, &mut seen);
@@ -108,7 +108,7 @@ impl Body<'_> {
     }
 }
 
-/// The rule that something of this file breaks that no attribute looks into, and with what.
+/// The rule that the body of something in this file breaks, and the name that breaks it.
 fn reached(
     uses: &Rc<Uses>,
     name: &str,
@@ -125,7 +125,7 @@ fn reached(
         if *kind == Kind::Macro {
             what.push('!');
         }
-        // A constant is named only; a function that is named is not called by that.
+        // A constant is used by naming it; naming a function does not call it.
         let is_constant = || path[path.len() - 1].starts_with(char::is_uppercase);
         let rule = if (*kind != Kind::Other || is_constant()) && inner.body(&what).is_some() {
             return reached(&inner, &what, seen);

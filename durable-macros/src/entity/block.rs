@@ -12,7 +12,7 @@ use crate::ast::last_name;
 
 pub(super) struct Block<'a> {
     pub(super) item: &'a ItemImpl,
-    /// What the type is called; none if it is not a type with a name.
+    /// The name of the type; none if it has no name.
     pub(super) ident: Option<&'a Ident>,
     pub(super) operations: Vec<Operation<'a>>,
 }
@@ -20,9 +20,9 @@ pub(super) struct Block<'a> {
 /// A method with a `self`.
 pub(super) struct Operation<'a> {
     pub(super) receiver: &'a Receiver,
-    /// The method as it is written, as a function.
+    /// The method as a function, as written.
     pub(super) item: ItemFn,
-    /// The same where `Self` would be another type.
+    /// The same with `Self` replaced by the type, for code outside of the block.
     pub(super) outside: ItemFn,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Block<'a> {
         Self { item, ident, operations: item.items.iter().filter_map(method).collect() }
     }
 
-    /// The function of this name, if the block has one: an operation or another.
+    /// The function of this name in the block, whether it is an operation or not.
     pub(super) fn function(&self, name: &str) -> Option<&'a Ident> {
         self.item.items.iter().find_map(|member| match member {
             ImplItem::Fn(method) if method.sig.ident.unraw() == name => Some(&method.sig.ident),
@@ -44,7 +44,7 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// The attributes that say whether the block is there at all.
+    /// The `cfg` attributes of the block.
     pub(super) fn conditions(&self) -> Vec<&'a Attribute> {
         self.item.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect()
     }
@@ -60,25 +60,25 @@ impl<'a> Operation<'a> {
         (item.attrs, item.vis, item.sig) = (attrs.clone(), vis.clone(), sig.clone());
         let mut outside = item.clone();
         let sig = replace_self(sig.to_token_stream(), entity);
-        // With a `Self` that cannot be replaced, the compiler says so.
+        // If `Self` cannot be replaced here, the compiler reports it.
         if let Ok(sig) = syn::parse2::<Signature>(sig) {
             outside.sig = sig;
         }
         Some(Self { receiver, item, outside })
     }
 
-    /// Its name, by which it is asked for.
+    /// The name of the operation.
     pub(super) fn name(&self) -> String {
         self.item.sig.ident.unraw().to_string()
     }
 
-    /// Whether it cannot change the state.
+    /// Whether it only reads the state.
     pub(super) fn reads(&self) -> bool {
         matches!(self.receiver.kind, ReceiverKind::Reference(_, _, None))
     }
 }
 
-/// Puts the type in the place of every `Self`, where it is shown as what the user wrote.
+/// Replaces every `Self` by the type, with the span of the `Self`.
 fn replace_self(tokens: TokenStream, entity: &Type) -> TokenStream {
     let replace = |token| match token {
         TokenTree::Ident(ident) if ident == "Self" => {

@@ -1,17 +1,17 @@
-//! From a block of operations to what stands beside it: tokens only, no rules.
+//! The code that is generated beside a block of operations. The rules are checked elsewhere.
 //!
 //! ```text
 //! impl Name { .. }                     the user's block
-//! impl Name { fn at(key) }             gives the handle of an entity
-//! struct NameHandle                    each operation as a method that gives an `Operation`
+//! impl Name { fn at(key) }             returns the handle of an entity
+//! struct NameHandle                    a method for each operation, which returns an `Operation`
 //! struct NameLocked                    the same for a critical section
-//! struct __Operation0 ..               of each operation the codecs, and how it is run
-//! impl Entity, EntityBody for Name     name, handle, state, how the runtime runs it
-//! submit!                              its registration
+//! struct __Operation0 ..               for each operation its codecs, and how it runs
+//! impl Entity, EntityBody for Name     name, handle, state, how it runs
+//! submit!                              the registration
 //! ```
-//! If a rule was broken there are the same names, with nothing behind them, so that callers give no
-//! errors of their own. The user's types are bounded in one place each (`codec`, `initial`, `RUN` of
-//! the state; `__inputs` and `codecs` of an operation), so that a missing derive is one error.
+//! If a rule is broken, the same names are generated without behaviour, so that callers compile.
+//! Each bound on a user's type is in one place (`codec`, `initial`, `RUN` of the state; `__inputs`
+//! and `codecs` of an operation), so that a missing derive is one error.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -30,19 +30,19 @@ use crate::expand::{conditions, constructor, hidden_types, outcome_of, outcome_t
 use crate::fallback::{Lifetimes, for_callers};
 use crate::paths::{self, Crate, private};
 
-/// What is generated beside a block, and what for.
+/// A block and what is needed to expand it.
 struct Expansion<'a> {
     block: &'a Block<'a>,
     krate: Crate,
     /// The type.
     entity: Type,
     ident: &'a Ident,
-    /// No operation stands here twice, unless it depends on a condition which of them is there.
+    /// Without duplicates, except those with `cfg` conditions.
     operations: Vec<&'a Operation<'a>>,
     is_broken: bool,
 }
 
-/// The block as it is, and beside it what makes an entity of its type.
+/// The block itself, and the code that makes its type an entity.
 pub(super) fn block(
     block: &Block<'_>,
     options: Options,
@@ -69,7 +69,7 @@ pub(super) fn block(
     let import = expansion.krate.import();
     quote! {
         #compile_errors
-        // What it takes and gives back is up to the library, not to the user's taste.
+        // The library requires these signatures, so lints about them do not help the user.
         #[allow(
             clippy::future_not_send,
             clippy::missing_errors_doc,
@@ -108,7 +108,7 @@ pub(super) fn block(
     }
 }
 
-/// The operations without those that the compiler says are there twice.
+/// The operations without duplicates, which the compiler reports.
 fn once_each<'a>(all: &'a [Operation<'a>]) -> Vec<&'a Operation<'a>> {
     let mut operations: Vec<&Operation<'_>> = Vec::new();
     for operation in all {
@@ -123,7 +123,7 @@ fn once_each<'a>(all: &'a [Operation<'a>]) -> Vec<&'a Operation<'a>> {
     operations
 }
 
-/// The type where none of its lifetimes can be elided.
+/// The type with all lifetimes written out.
 fn free(entity: &Type, generics: &Generics) -> Type {
     let other = Lifetime::new("'static", Span::call_site());
     let known = generics.lifetimes().map(|known| known.lifetime.clone());
@@ -132,7 +132,7 @@ fn free(entity: &Type, generics: &Generics) -> Type {
     entity
 }
 
-/// What operations are asked of.
+/// The kinds of handles.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Handle {
     /// The entity.
@@ -150,7 +150,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// A type of which the operations are methods.
+    /// A handle type, with the operations as methods.
     fn handle(&self, handle: Handle) -> TokenStream {
         let (private, ident, entity) =
             (private(Span::call_site()), self.type_of(handle), &self.entity);
@@ -195,7 +195,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// The name of what is known of an operation.
+    /// The name of the generated type for an operation.
     fn owner(index: usize) -> Ident {
         format_ident!("__Operation{index}")
     }
@@ -234,7 +234,7 @@ impl Expansion<'_> {
     fn delete(&self, handle: Handle) -> TokenStream {
         let (krate, private) = (&self.krate, private(Span::call_site()));
         let mut item: ItemFn = parse_quote! {
-            /// Deletes the entity: its next operation finds it as if it had never been.
+            /// Deletes the entity. Its next operation finds the initial state.
             fn delete(&self) {}
         };
         expose(&mut item, handle);
@@ -252,9 +252,9 @@ impl Expansion<'_> {
         constructor(&function, &returns, &handle.asks("delete", &asked, Span::call_site()))
     }
 
-    /// What gives the handle of an entity.
+    /// The function `at`, which returns a handle.
     fn at(&self) -> TokenStream {
-        // The user's own is in its place.
+        // The user's own function `at` is reported as an error.
         if self.block.function("at").is_some() {
             return TokenStream::new();
         }
@@ -276,7 +276,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// What the entity is, and what its handles are.
+    /// The impl of `Entity` and the impls of its handles.
     fn definition(&self, entry: &TokenStream) -> TokenStream {
         let (private, entity) = (private(Span::call_site()), &self.entity);
         let mut generics = self.block.item.generics.clone();
@@ -326,7 +326,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// What the registry keeps.
+    /// The registry entry.
     fn entry(&self, name: &str, code_hash: u64) -> TokenStream {
         let (private, entity) = (private(Span::call_site()), &self.entity);
         let mut states = Vec::new();
@@ -335,7 +335,7 @@ impl Expansion<'_> {
                 (conditions(&operation.item), Function::new(Kind::Operation, &operation.outside));
             for state in Inputs::new(&function).states() {
                 let state = quote!(#(#all)* <#state as #private::Shared>::TYPE);
-                // One that several operations want is missed once.
+                // A state that several operations need is listed once.
                 if !states.iter().any(|known: &TokenStream| known.to_string() == state.to_string())
                 {
                     states.push(state);
@@ -416,7 +416,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// What is known of an operation.
+    /// The generated type for an operation, with its codecs and how it runs.
     fn operation(
         &self,
         operation: &Operation<'_>,
@@ -427,7 +427,7 @@ impl Expansion<'_> {
         let inputs = Inputs::of_operation(&function, owner.clone(), &self.entity);
         let (codecs, runner) = (inputs.codecs(), inputs.runner());
         let outcome = outcome_of(owner, &function);
-        // As private as the operation, whose types may be.
+        // As visible as the operation, because its types may be private.
         let vis = &operation.outside.vis;
         let [parameter, field] = parameter(hidden_types(&function).as_ref());
         quote! {
@@ -448,7 +448,7 @@ impl Expansion<'_> {
 }
 
 impl Handle {
-    /// What a method gives, shown as what stands at `span`.
+    /// The return type of a method, with this span.
     fn returns(self, span: Span, [output, error]: &[TokenStream; 2], krate: &Crate) -> TokenStream {
         let at = krate.at(span);
         match self {
@@ -459,7 +459,7 @@ impl Handle {
         }
     }
 
-    /// The body of a method, shown as what stands at `span`.
+    /// The body of a method, with this span.
     fn asks(self, name: &str, [input, codecs]: &[TokenStream; 2], span: Span) -> TokenStream {
         let (make, entity) = match self {
             Self::Free => (quote_spanned!(span=> operation), quote!(&self.0)),
@@ -476,7 +476,7 @@ impl Handle {
     }
 }
 
-/// Makes a method of a type one of its handle.
+/// Turns a method of the type into one of a handle.
 fn expose(item: &mut ItemFn, handle: Handle) {
     let receiver: FnArg = match handle {
         Handle::Free => parse_quote!(&self),

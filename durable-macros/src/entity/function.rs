@@ -1,4 +1,4 @@
-//! An entity that is a function: it is told which operation to carry out, and keeps the state itself.
+//! An entity that is a function, which runs all operations and manages the state itself.
 //!
 //! ```text
 //! enum name {}                         what callers see: `name::at(key)`
@@ -6,7 +6,7 @@
 //! impl Entity, EntityFunction          name, how the runtime runs it
 //! submit!                              its registration
 //! ```
-//! There is no function of that name any more: nothing could be asked of it without a key.
+//! No function of that name remains, because an entity is always addressed by a key.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -34,8 +34,8 @@ pub(super) fn function(
     if let Some(initial) = &options.initial {
         errors.on(
             initial,
-            "an entity that is a function finds no state at first, and makes one with \
-             `ctx.set_state(..)`; leave `initial` out",
+            "an entity that is a function has no state until it calls `ctx.set_state(..)`; remove \
+             `initial`",
         );
     }
     let ident = &item.sig.ident;
@@ -86,7 +86,7 @@ pub(super) fn function(
     }
 }
 
-/// How it is found, and what its operations are asked of.
+/// The impl of `Entity`, and the function `at`.
 fn entity(function: &Function<'_>, entry: &TokenStream) -> TokenStream {
     let ident = &function.item.sig.ident;
     let private = private(Span::call_site());

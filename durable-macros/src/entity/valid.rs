@@ -1,5 +1,5 @@
-//! The rules of a block of operations. Those of a single operation that are rules of every function
-//! are in the crate's `valid`.
+//! The rules for a block of operations. The rules that operations share with other functions are in
+//! the crate's `valid`.
 
 use syn::{GenericParam, Generics, Ident, ImplItem, LitStr, Receiver, ReceiverKind};
 
@@ -8,7 +8,7 @@ use crate::ast::{Function, Kind};
 use crate::errors::Errors;
 use crate::valid::{LIFETIME, Unstorable, unstorable};
 
-/// The longest name that leaves room for `@` before and behind it in an id.
+/// The longest name that leaves room for the two `@` in an id.
 const NAME_MAX: usize = 254;
 
 /// Checks a block against every rule.
@@ -31,34 +31,34 @@ pub(super) fn check_name(name: Option<&LitStr>, errors: &mut Errors) {
     let Some(literal) = name else { return };
     let name = literal.value();
     let wrong = if name.contains(['@', '/', '\\', '#', '?']) {
-        "it has none of `@ / \\ # ?`"
+        "it cannot contain any of `@ / \\ # ?`"
     } else if name.chars().any(char::is_control) {
-        "it has no control characters"
+        "it cannot contain control characters"
     } else if name.chars().count() > NAME_MAX {
-        "with its key it has at most 256 characters"
+        "with its key it can have at most 256 characters"
     } else {
         return;
     };
     let message =
-        format!("the name is a part of the entity's id, `@name@key`: {wrong}; choose another");
+        format!("the name is part of the entity's id, `@name@key`, so {wrong}; choose another");
     errors.on(literal, message);
 }
 
-/// Whether it is the block of a trait, of which nothing else is to be said.
+/// Whether this is the `impl` of a trait, which is reported and not checked further.
 fn check_trait(block: &Block<'_>, errors: &mut Errors) -> bool {
     let Some((path, _)) = &block.item.trait_ else { return false };
     let entity = block.ident.map_or_else(|| "..".to_owned(), ToString::to_string);
     let message = format!(
-        "operations are the type's own methods, not those of a trait; write `impl {entity}`, with \
-         methods that call the trait's"
+        "operations must be inherent methods; write `impl {entity}`, with methods that call those \
+         of the trait"
     );
     errors.on(path, message);
     true
 }
 
 fn check_type(block: &Block<'_>, errors: &mut Errors) {
-    const BORROWS: &str = "the state of an entity is read back from where it is stored, so it \
-                           cannot borrow; let the type own what it has";
+    const BORROWS: &str = "the state of an entity is read back from the store, so it cannot \
+                           borrow; use an owned type";
     let generics = &block.item.generics;
     for parameter in &generics.params {
         if let GenericParam::Lifetime(lifetime) = parameter {
@@ -66,14 +66,14 @@ fn check_type(block: &Block<'_>, errors: &mut Errors) {
         } else {
             errors.on(
                 parameter,
-                "an entity cannot be generic: its name stands for one type of state; write the \
-                 block for one type, and for each other with a `name` of its own",
+                "an entity cannot be generic, because its name identifies one type of state; \
+                 write a block for each type, with a `name` of its own",
             );
         }
     }
     let entity = &block.item.self_ty;
     if block.ident.is_none() {
-        let message = "an entity is a `struct` or an `enum` of your own";
+        let message = "an entity must be a `struct` or an `enum` of this crate";
         errors.on(entity, message);
     } else if let (None, Some(Unstorable::Borrows)) =
         (generics.lifetimes().next(), unstorable(entity))
@@ -89,16 +89,16 @@ fn check_members(block: &Block<'_>, errors: &mut Errors) {
             hides = true;
             errors.on(
                 &member.mac.path,
-                "what a macro makes is not seen here, so it would be no operation; write the \
-                 methods out, or move the macro to another `impl` block",
+                "`#[entity]` cannot see the methods that a macro generates, so they would not \
+                 become operations; write them out, or move the macro to another `impl` block",
             );
         }
     }
     if block.operations.is_empty() && !hides {
         errors.on(
             &block.item.self_ty,
-            "an entity has operations: write a method with `&mut self`, or with `&self` if it only \
-             reads",
+            "an entity needs at least one operation; write a method with `&mut self`, or with \
+             `&self` if it only reads",
         );
     }
 }
@@ -109,8 +109,8 @@ fn check_names(block: &Block<'_>, errors: &mut Errors) {
         errors.on(
             at,
             format!(
-                "`{entity}::at(key)` is the entity of that key, from which its operations are \
-                 asked; give this another name"
+                "the attribute generates `{entity}::at(key)`, which returns the handle of the \
+                 entity with that key; rename this function"
             ),
         );
     }
@@ -125,15 +125,15 @@ fn check_names(block: &Block<'_>, errors: &mut Errors) {
             errors.on(
                 ident,
                 format!(
-                    "`{name}` and `{first}` are one name: operations are asked for by name without \
-                     regard to case; give one of them another"
+                    "`{name}` and `{first}` are the same operation, because operation names \
+                     ignore case; rename one of them"
                 ),
             );
         }
     }
 }
 
-/// Whether it may not be there.
+/// Whether it has a `cfg` condition.
 pub(super) fn is_conditional(operation: &Operation<'_>) -> bool {
     operation.item.attrs.iter().any(|attribute| attribute.path().is_ident("cfg"))
 }
@@ -143,7 +143,7 @@ fn check_receiver(receiver: &Receiver, declared: &Generics, errors: &mut Errors)
     match &receiver.kind {
         ReceiverKind::Reference(_, None, _) => {}
         ReceiverKind::Reference(_, Some(lifetime), _) => {
-            // One that is declared is an error where it is declared.
+            // A declared lifetime is reported at its declaration.
             if declared.lifetimes().all(|known| known.lifetime != *lifetime) {
                 errors.on(lifetime, LIFETIME);
             }
@@ -151,13 +151,14 @@ fn check_receiver(receiver: &Receiver, declared: &Generics, errors: &mut Errors)
         ReceiverKind::Value => errors.on(
             receiver,
             format!(
-                "an operation leaves the state to the next one, so it cannot take it; {instead}{}",
+                "an operation cannot take the state by value, because the next operation needs \
+                 it; {instead}{}",
                 Kind::Operation.otherwise()
             ),
         ),
         ReceiverKind::Typed(..) => {
             let message = format!(
-                "an operation borrows the state where it is, so its `self` has no other type; \
+                "an operation borrows the state in place, so its `self` cannot have another type; \
                  {instead}{}",
                 Kind::Operation.otherwise()
             );

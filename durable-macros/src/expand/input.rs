@@ -1,7 +1,7 @@
-//! The parameters of a function on their way into a call, and from there to its body.
+//! The parameters of a function: how a call writes them, and how the body gets them back.
 //!
-//! What is generated names two things that the caller of this file generates: the type that has the
-//! codecs (`owner`), and the body.
+//! The generated code names two things that the caller generates: the type with the codecs
+//! (`owner`), and the body.
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -9,7 +9,7 @@ use syn::ext::IdentExt;
 use syn::{Ident, Pat, Type};
 
 use crate::ast::{Function, Kind, Output, Parameter, Passing, Role, last_name};
-use crate::paths::{Crate, private};
+use crate::paths::{self, Crate, private};
 use crate::syntax::ends;
 
 /// The name of a parameter in the constructor; none if it is not part of the call.
@@ -23,12 +23,12 @@ pub(crate) fn name(index: usize, parameter: &Parameter<'_>) -> Option<Ident> {
 
 pub(crate) struct Inputs<'a> {
     function: &'a Function<'a>,
-    /// The type that has `__inputs`, and the trait that says how a result is recorded.
+    /// The type that has `__inputs` and implements the trait that records a result.
     owner: Ident,
-    /// The type of which the body is a method with a `self`, if it is one.
+    /// The type whose method the body is, if it is one.
     entity: Option<&'a Type>,
     parts: Vec<Part<'a>>,
-    /// The types for which a codec is needed, each once, and their texts.
+    /// The types that need a codec, each once, and their texts.
     stored: Vec<&'a Type>,
     texts: Vec<String>,
 }
@@ -37,17 +37,17 @@ pub(crate) struct Inputs<'a> {
 struct Part<'a> {
     name: Ident,
     passing: &'a Passing<'a>,
-    /// Its place in the tuple of codecs; a `&str` or a `&Path` needs none.
+    /// The index of its codec; unused for a `&str` or a `&Path`.
     codec: syn::Index,
 }
 
 impl<'a> Inputs<'a> {
-    /// Those of a free function, whose twin has the codecs and the body.
+    /// The inputs of a free function, whose twin has the codecs and the body.
     pub(crate) fn new(function: &'a Function<'a>) -> Self {
         Self::of(function, function.item.sig.ident.clone(), None)
     }
 
-    /// Those of an operation: a method of `entity`.
+    /// The inputs of an operation: a method of `entity`.
     pub(crate) fn of_operation(function: &'a Function<'a>, owner: Ident, entity: &'a Type) -> Self {
         Self::of(function, owner, Some(entity))
     }
@@ -64,7 +64,7 @@ impl<'a> Inputs<'a> {
         inputs
     }
 
-    /// The place of the codec for what is passed.
+    /// The index of the codec for a parameter.
     fn codec(&mut self, passing: &'a Passing<'a>) -> usize {
         let Some(ty) = passing.stored() else { return 0 };
         let text = ty.to_token_stream().to_string();
@@ -76,7 +76,7 @@ impl<'a> Inputs<'a> {
         })
     }
 
-    /// The shared states that the function wants.
+    /// The shared states that the function needs.
     pub(crate) fn states(&self) -> Vec<&'a Type> {
         let state = |parameter: &Parameter<'a>| match parameter.role {
             Role::State { state, .. } => Some(state),
@@ -85,7 +85,7 @@ impl<'a> Inputs<'a> {
         self.function.parameters.iter().filter_map(state).collect()
     }
 
-    /// The parameters of a call for the registry: the name and the type of each, as they are written.
+    /// The parameters of a call for the registry: the name and the type of each, as written.
     pub(crate) fn described(&self) -> TokenStream {
         let described = |(index, parameter): (usize, &Parameter<'_>)| {
             let label = name(index, parameter)?.unraw().to_string();
@@ -96,8 +96,8 @@ impl<'a> Inputs<'a> {
         quote!(&[#(#parameters),*])
     }
 
-    /// The owned types of what is part of a call: one as itself, several as a tuple. It stands where
-    /// the first of the user's types does: there an error is shown, such as that it is private.
+    /// The owned types of the parameters of a call: one as itself, several as a tuple. The span is
+    /// that of the first type, where errors are reported, for example that it is private.
     pub(super) fn owned(&self) -> TokenStream {
         let span = self.stored.first().map_or_else(Span::call_site, |ty| ends(ty).0);
         let owned = |part: &Part<'_>| match part.passing {
@@ -115,7 +115,7 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// The one place where the types of parameters are bounded.
+    /// The only place with bounds on the types of parameters.
     pub(crate) fn codecs(&self) -> Option<TokenStream> {
         let (stored, private) = (&self.stored, private(Span::call_site()));
         self.has_codecs().then(|| {
@@ -131,14 +131,14 @@ impl<'a> Inputs<'a> {
         !self.stored.is_empty()
     }
 
-    /// What makes the codecs known to the code behind it.
+    /// A statement that binds the codecs to `__codecs`.
     fn let_codecs(&self) -> Option<TokenStream> {
         let owner = &self.owner;
         self.has_codecs().then(|| quote!(let __codecs = <#owner>::__inputs();))
     }
 
-    /// In the body of a constructor: what writes the parameters of a call. `private` is where
-    /// `durable::__private_0_1` is found there.
+    /// An expression that writes the parameters of a call, for the body of a constructor. `private`
+    /// is the path of `durable::__private_0_1`.
     pub(crate) fn writer(&self, private: &impl ToTokens) -> TokenStream {
         let codecs = self.let_codecs();
         let count = self.parts.len();
@@ -190,9 +190,12 @@ impl<'a> Inputs<'a> {
         let (reads, states) = (self.reads(), self.finds());
         let (function, private) = (self.function, private(Span::call_site()));
         let finish = self.finish();
-        // The compiler says on the function's name that a future is not `Send`.
+        // A future that is not `Send` is reported at the function's name.
         let span = function.item.sig.ident.span();
-        let awaited = || quote_spanned!(span=> #private::Box::pin(async move { #finish }));
+        let awaited = || {
+            let private = paths::private(span);
+            quote_spanned!(span=> #private::Box::pin(async move { #finish }))
+        };
         let run = match (function.kind, function.is_async()) {
             (Kind::Orchestrator, _) => awaited(),
             (Kind::Activity, true) => {
@@ -204,7 +207,7 @@ impl<'a> Inputs<'a> {
             }
             (Kind::Entity | Kind::Operation, true) => {
                 let awaited = awaited();
-                // Where the state cannot be sent between threads, no more is said of the future.
+                // If the state is not `Send`, this is the only error, not also the future.
                 let check = self.entity.map(|entity| {
                     let run = runnable(entity);
                     quote!(let _ = #run;)
@@ -222,7 +225,7 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// The body's result, as it is recorded.
+    /// The body's result in recorded form.
     fn finish(&self) -> TokenStream {
         let function = self.function;
         let (owner, ident) = (&self.owner, &function.item.sig.ident);
@@ -246,7 +249,7 @@ impl<'a> Inputs<'a> {
         quote_spanned!(span=> #private::#finish::<#owner>(#result))
     }
 
-    /// Reads the input, if it is known which parts it has.
+    /// Reads the input, if its parts are known.
     fn reads(&self) -> TokenStream {
         if self.function.kind == Kind::Entity || self.parts.is_empty() {
             return TokenStream::new();
@@ -308,7 +311,7 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// Tokens as rustfmt would write them: a space between words, after commas and around `->`, `+`, `=`.
+/// Tokens as rustfmt writes them: spaces between words, after commas and around `->`, `+`, `=`.
 fn text(tokens: TokenStream) -> String {
     let mut text = String::new();
     write(tokens, &mut text);
@@ -350,7 +353,7 @@ fn push(token: &str, text: &mut String) {
     text.push_str(token);
 }
 
-/// What runs the operations of a type; there is none if it cannot be sent between threads.
+/// The function that runs the operations of a type. It exists only if the type is `Send`.
 pub(crate) fn runnable(entity: &Type) -> TokenStream {
     let (first, last) = ends(entity);
     let (private, run) = (private(first), Ident::new("RUN", last));
@@ -358,7 +361,8 @@ pub(crate) fn runnable(entity: &Type) -> TokenStream {
 }
 
 impl Passing<'_> {
-    /// Whether it can be left out at the end: it is `None` in an input that was stored before it was added.
+    /// Whether a last parameter may be missing: it is `None` in an input that was stored before it
+    /// was added.
     fn is_option(&self) -> bool {
         match self {
             Self::Value(ty) | Self::Reference(ty) => {
@@ -368,7 +372,7 @@ impl Passing<'_> {
         }
     }
 
-    /// The type for which a codec is needed; a `&str` or a `&Path` needs none of the user's.
+    /// The type that needs a codec; none for a `&str` or a `&Path`.
     fn stored(&self) -> Option<&Type> {
         match self {
             Self::Value(ty) | Self::Reference(ty) | Self::Slice(ty) => Some(ty),

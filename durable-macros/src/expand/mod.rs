@@ -1,4 +1,4 @@
-//! From a function to what stands in its place: tokens only, no rules.
+//! The code that replaces a function. The rules are checked elsewhere.
 //!
 //! ```text
 //! fn name(..) -> Call<name>            the constructor of calls, which is what callers see
@@ -7,8 +7,8 @@
 //! impl Definition, Activity for name   name, options, codecs, how the runtime runs it
 //! submit!                              its registration
 //! ```
-//! A type of the user's is bounded in one place only (`__inputs`, `codecs`), so that a missing
-//! derive is one error.
+//! Each bound on a user's type is in one place (`__inputs`, `codecs`), so that a missing derive is
+//! one error.
 
 pub(crate) mod input;
 
@@ -24,7 +24,7 @@ use crate::names;
 use crate::paths::{Crate, private};
 use crate::syntax::ends;
 
-/// The function's item, written out.
+/// The expansion of a function that follows all rules.
 pub(crate) fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStream {
     let Options { name, version, krate, defaults, .. } = options;
     let krate = Crate(krate);
@@ -61,10 +61,10 @@ pub(crate) fn expand(function: &Function<'_>, options: Options, code_hash: u64) 
     }
 }
 
-/// What the registry keeps of a function or an entity.
+/// The registry entry of a function or an entity.
 pub(crate) struct Entry<'a> {
     pub(crate) name: &'a str,
-    /// The place that the registry names.
+    /// The source location of the entry.
     pub(crate) at: Span,
     pub(crate) code_hash: u64,
     pub(crate) parameters: TokenStream,
@@ -78,12 +78,12 @@ impl Entry<'_> {
     }
 }
 
-/// The type of a call, as if it was written where the function's name is.
+/// The type of a call, with the span of the function's name.
 pub(crate) fn call(ident: &Ident, krate: &Crate) -> TokenStream {
     quote_spanned!(ident.span()=> #krate::Call<#ident>)
 }
 
-/// The function that callers see: its tokens are the user's, as far as they can be.
+/// The function that callers see, with the user's tokens where possible.
 pub(crate) fn constructor(
     function: &Function<'_>,
     returns: &TokenStream,
@@ -100,7 +100,7 @@ pub(crate) fn constructor(
     });
     let bounds = &generics.where_clause;
     let body = quote_spanned!(ident.span()=> { #body });
-    // What is annotated is found by its name in a history, so it is never dead.
+    // The runtime finds the function by its name in a history, so it is never dead code.
     quote! {
         #(#attributes)*
         #[allow(
@@ -118,9 +118,9 @@ pub(crate) fn constructor(
 
 /// The types in a signature that may be more private than the function, for [`twin`].
 ///
-/// Plain Rust lets a `pub fn` in a private module take a type that is private to the crate; an associated
-/// type of a `pub` type must not be that type. A type of which the private one is a parameter is as
-/// private as its parameter, and with a default it is written as if it had none.
+/// A `pub fn` in a private module may take a type that is private to the crate, but an associated
+/// type of a `pub` type may not be that type. So the twin gets a type parameter that defaults to
+/// these types, which makes it as private as they are.
 pub(crate) fn hidden_types(function: &Function<'_>) -> Option<TokenStream> {
     /// Types that are never private.
     const PUBLIC: [&str; 26] = [
@@ -141,7 +141,7 @@ pub(crate) fn hidden_types(function: &Function<'_>) -> Option<TokenStream> {
     (!names.iter().flat_map(|name| &name.path).all(is_public)).then_some(types)
 }
 
-/// A type with a parameter that nobody writes, if there are types to hide behind it.
+/// A type parameter with these types as its default, and a field that uses it.
 pub(crate) fn parameter(hidden: Option<&TokenStream>) -> [TokenStream; 2] {
     match hidden {
         Some(types) => [
@@ -152,7 +152,7 @@ pub(crate) fn parameter(hidden: Option<&TokenStream>) -> [TokenStream; 2] {
     }
 }
 
-/// The type that bears the function's name, with the user's body.
+/// The type with the function's name, which has the user's body.
 pub(crate) fn twin(function: &Function<'_>, hidden: Option<&TokenStream>) -> TokenStream {
     let item = function.item;
     let (vis, ident) = (&item.vis, &item.sig.ident);
@@ -160,7 +160,7 @@ pub(crate) fn twin(function: &Function<'_>, hidden: Option<&TokenStream>) -> Tok
     run.sig.ident = Ident::new("run", ident.span());
     run.attrs.retain(|attribute| !is_for_callers(attribute) || attribute.path().is_ident("allow"));
     for (argument, parameter) in run.sig.inputs.iter_mut().zip(&function.parameters) {
-        // An orchestrator's has to be there, so nobody is to be blamed for not using it.
+        // An orchestrator must have a context, so an unused one is not worth a warning.
         if let (FnArg::Typed(context), Role::Context(Kind::Orchestrator)) =
             (argument, &parameter.role)
         {
@@ -171,7 +171,7 @@ pub(crate) fn twin(function: &Function<'_>, hidden: Option<&TokenStream>) -> Tok
     let docs = docs(function);
     let [parameter, field] = parameter(hidden);
     let twin = match (function.kind, hidden) {
-        // There is no value of it, and the compiler proposes none to who calls it as a function.
+        // It has no values, so the compiler does not suggest constructing one.
         (Kind::Entity, None) => quote_spanned!(ident.span()=> #vis enum #ident {}),
         (Kind::Entity, Some(_)) => quote_spanned! {ident.span()=>
             #vis enum #ident #parameter {
@@ -216,8 +216,7 @@ pub(crate) fn twin(function: &Function<'_>, hidden: Option<&TokenStream>) -> Tok
     }
 }
 
-/// What is said of the twin: what the user says of the function, where there is no constructor of
-/// which that is said.
+/// The docs of the twin: those of the user, unless the constructor has them.
 fn docs(function: &Function<'_>) -> TokenStream {
     let Function { kind, item, .. } = function;
     let docs = item.attrs.iter().filter(|attribute| attribute.path().is_ident("doc"));
@@ -231,17 +230,17 @@ fn docs(function: &Function<'_>) -> TokenStream {
     quote!(#[doc = #doc] #(#hidden)*)
 }
 
-/// Whether an attribute of the user's function is for its callers, and not for its body.
+/// Whether an attribute of the user's function is for its callers and not for its body.
 fn is_for_callers(attribute: &Attribute) -> bool {
     ["doc", "deprecated", "cfg", "allow"].iter().any(|name| attribute.path().is_ident(name))
 }
 
-/// The attributes that say whether the function is there at all.
+/// The `cfg` attributes of the function.
 pub(crate) fn conditions(item: &ItemFn) -> Vec<&Attribute> {
     item.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect()
 }
 
-/// What the function returns, and how that is recorded.
+/// The types of the output, and how it is recorded.
 fn outcome(function: &Function<'_>, entry: &TokenStream, input: &TokenStream) -> TokenStream {
     let (output, error, codecs) = recorded(function);
     let implementation = implementation(function, [input, &output, &error], [entry, &codecs]);
@@ -249,8 +248,7 @@ fn outcome(function: &Function<'_>, entry: &TokenStream, input: &TokenStream) ->
     quote!(#implementation #check)
 }
 
-/// What `owner` knows of the result of a function that is no [`Kind::Activity`] and no
-/// [`Kind::Orchestrator`].
+/// The impl of `Outcome` for the owner of an entity's function or operation.
 pub(crate) fn outcome_of(owner: &Ident, function: &Function<'_>) -> TokenStream {
     let (output, error, codecs) = recorded(function);
     let span = function.result_span();
@@ -268,8 +266,8 @@ pub(crate) fn outcome_of(owner: &Ident, function: &Function<'_>) -> TokenStream 
     }
 }
 
-/// The types of success and failure, and in an `impl` that has them as `Output` and `Error` their
-/// codecs.
+/// The types of success and failure, and their codecs in an `impl` that calls them `Output` and
+/// `Error`.
 fn recorded(function: &Function<'_>) -> (TokenStream, TokenStream, TokenStream) {
     let (output, error) = outcome_types(&function.output, private);
     let (stored, failed) = match &function.output {
@@ -289,11 +287,12 @@ fn recorded(function: &Function<'_>) -> (TokenStream, TokenStream, TokenStream) 
     (output, error, codecs)
 }
 
-/// A `Result` under a name that does not tell would be recorded as a value, its errors as successes.
+/// A check that the output is not a `Result` under another name, whose errors would be recorded as
+/// successes.
 fn no_result(output: &Output<'_>) -> TokenStream {
     let Output::Plain(ty) = output else { return TokenStream::new() };
-    let message = "a `Result` is known by its name, and this one has another: its errors would be \
-                   recorded as successes; write `Result<..>`, or let the name end in `Result`";
+    let message = "this is a `Result` whose name does not end in `Result`, so its errors would be \
+                   recorded as successes; write `Result<..>`, or rename the alias";
     let (first, _) = ends(ty);
     let private = private(Span::call_site());
     let check = quote_spanned! {first=>
@@ -302,14 +301,14 @@ fn no_result(output: &Output<'_>) -> TokenStream {
     quote!(const _: () = #check;)
 }
 
-/// The associated type `name`, as if it was written where `place` is: there an error is shown.
+/// The associated type `name`, with the span of `place`, where errors are reported.
 fn spanned(place: &Type, name: &str) -> TokenStream {
     let (first, last) = ends(place);
     let (this, name) = (quote_spanned!(first=> Self::), Ident::new(name, last));
     quote!(#this #name)
 }
 
-/// What it is: the traits of all definitions, and of its kind.
+/// The impls of `Definition` and of the trait for the kind of function.
 pub(crate) fn implementation(
     function: &Function<'_>,
     [input, output, error]: [&TokenStream; 3],
@@ -318,7 +317,7 @@ pub(crate) fn implementation(
     let ident = &function.item.sig.ident;
     let span = function.result_span();
     let private = private(span);
-    // A type that is private where the function is not is shown as such.
+    // A type that is more private than the function is reported at this type.
     let (first, _) = ends(input);
     let input = quote_spanned!(first=> type Input = #input;);
     let kind = match (function.kind, &function.output) {
@@ -329,7 +328,7 @@ pub(crate) fn implementation(
         (Kind::Orchestrator, Output::Plain(ty) | Output::Result(ty)) => {
             quote!(impl #private::Orchestrator for #ident { type Return = #ty; })
         }
-        // They are no functions that can be called.
+        // They are not called like functions.
         (Kind::Entity | Kind::Operation, _) => return TokenStream::new(),
     };
     quote_spanned! {span=>
@@ -346,8 +345,8 @@ pub(crate) fn implementation(
     }
 }
 
-/// The types of success and failure. `private` says where `durable::__private_0_1` is found in code that is
-/// shown as what stands at a span.
+/// The types of success and failure. `private` returns the path of `durable::__private_0_1` with a
+/// span.
 pub(crate) fn outcome_types<T: ToTokens>(
     output: &Output<'_>,
     private: impl Fn(Span) -> T,
@@ -367,7 +366,7 @@ pub(crate) fn outcome_types<T: ToTokens>(
     }
 }
 
-/// How it is run, and what it wants of the hub.
+/// How the function runs, and which shared states it needs.
 fn body(function: &Function<'_>, inputs: &Inputs<'_>) -> TokenStream {
     let private = private(Span::call_site());
     let run = inputs.closure();

@@ -1,4 +1,4 @@
-//! What breaks the rules of determinism, by name.
+//! The names that break the rules of determinism.
 
 mod paths;
 
@@ -7,7 +7,7 @@ use crate::rules::{
     CLOCK, ENVIRONMENT, FOREIGN, IO, PRINT, RANDOM, RANDOM_ID, Rule, SHARED, SLEEP, THREAD,
 };
 
-/// Macros that break a rule, by their last name, unless they are `durable`'s.
+/// Macros that break a rule, by their last name, unless they come from `durable`.
 pub(crate) const MACROS: &[(&Rule, &[&str])] = &[
     (&PRINT, &["print", "println", "eprint", "eprintln", "dbg"]),
     (&RANDOM_ID, &["nanoid"]),
@@ -16,7 +16,7 @@ pub(crate) const MACROS: &[(&Rule, &[&str])] = &[
     (&IO, &["query", "query_as", "query_scalar", "sql_query"]),
 ];
 
-/// What of a module counts if all of it is brought in: `use std::env::*`.
+/// The names of a module that matter in a glob import: `use std::env::*`.
 pub(crate) const GLOBS: &[(&str, &[&str])] = &[
     (
         "std::env",
@@ -70,19 +70,20 @@ pub(crate) const GLOBS: &[(&str, &[&str])] = &[
     ("futures::future", &["join", "join_all", "select", "select_all", "try_join", "try_join_all"]),
 ];
 
-/// Rules that count as well in a function or macro of the same file that no attribute looks into:
-/// to break them is wrong whatever is made of it.
+/// Rules that also apply in functions and macros of the same file that no attribute checks, because
+/// breaking them there is always wrong.
 pub(crate) const REACHED: [&Rule; 8] =
     [&CLOCK, &RANDOM_ID, &SLEEP, &THREAD, &IO, &ENVIRONMENT, &PRINT, &RANDOM];
 
-/// Methods that break a rule on any value.
+/// Methods that break a rule whatever they are called on.
 pub(crate) const METHODS: &[(&Rule, &[&str])] = &[
     (&THREAD, &["par_bridge", "par_chunks", "par_iter", "par_iter_mut", "into_par_iter"]),
     (&IO, &["to_socket_addrs"]),
     (&FOREIGN, &["now_or_never"]),
 ];
 
-/// Methods that break a rule on values of these types, or made by functions of them.
+/// Methods that break a rule on values of these types, or on values that functions of these types
+/// return.
 pub(crate) const METHODS_OF: &[(&Rule, &[&str], &[&str])] = &[
     (&CLOCK, &["Instant", "SystemTime", "UNIX_EPOCH"], &["elapsed"]),
     (
@@ -103,17 +104,16 @@ pub(crate) const METHODS_OF: &[(&Rule, &[&str], &[&str])] = &[
     ),
 ];
 
-/// Modules that are entries of the table: naming one alone breaks nothing.
+/// Modules in the table. Naming only the module breaks nothing.
 pub(crate) const MODULES: &[&str] = &[
     "env", "fs", "future", "io", "mpsc", "net", "os", "process", "runtime", "signal", "sync",
     "task", "thread",
 ];
 
-/// Log macros: they are kept, and silent in a replay.
+/// Log macros, which are allowed and made silent in a replay.
 pub(crate) const LOGS: &[&str] = &["trace", "debug", "info", "warn", "error", "event", "log"];
 
-/// Other macros that do not always evaluate their arguments, so that an await there would be made in
-/// one program and not in another.
+/// Other macros that do not always evaluate their arguments, so that an await in them may not run.
 pub(crate) const LAZY: &[&str] = &[
     "debug_assert",
     "debug_assert_eq",
@@ -126,8 +126,8 @@ pub(crate) const LAZY: &[&str] = &[
     "error_span",
 ];
 
-/// Methods of a context, a call or an operation that count up what is recorded, so that one more or
-/// less of them shifts all that follow. `ctx.start(..)` is one as well.
+/// Methods of a context, a call or an operation that advance the numbering of what is recorded, so
+/// that skipping one shifts everything after it. `ctx.start(..)` is another one.
 pub(crate) const ADVANCING: &[&str] = &[
     "clear_custom_status",
     "new_guid",
@@ -141,7 +141,7 @@ pub(crate) const ADVANCING: &[&str] = &[
     "spawn",
 ];
 
-/// Macros whose arguments are expressions, into which the check can look.
+/// Macros whose arguments are expressions, which can be checked.
 pub(crate) const EXPRESSIONS: &[&str] = &[
     "vec",
     "format",
@@ -173,7 +173,7 @@ pub(crate) const EXPRESSIONS: &[&str] = &[
     "log",
 ];
 
-/// Crates that export names of the table again, and are not in it themselves.
+/// Crates that re-export names of the table and are not in it themselves.
 const RE_EXPORTING: &[&str] = &[
     "actix_rt",
     "actix_web",
@@ -196,7 +196,7 @@ const RE_EXPORTING: &[&str] = &[
     "web_time",
 ];
 
-/// Whether a crate is one of those that the table is about: another crate's `Mutex` is its own.
+/// Whether the table knows a crate. A `Mutex` of an unknown crate is another type.
 pub(crate) fn is_known(name: &str) -> bool {
     let is_first = |entry: &&str| {
         let first = entry.split("::").next().unwrap_or_default();

@@ -5,12 +5,13 @@ use crate::rules::{
     THIS_THREAD, THREAD, UNORDERED,
 };
 
-/// Functions, types and modules that break a rule: the end of a path, and what of it is enough.
+/// Paths of functions, types and modules, by the rule that they break.
 ///
-/// A path in a function is first resolved through the `use`s that are seen, then compared. `a::b::c`
-/// meets an entry `a::b`, because it is something in it. An entry `a|b::c` stands for `a::b::c`, and is
-/// met by `b::c` anywhere in a path of a crate that [`is_known`](super::is_known). It is met at the beginning of a path as
-/// well, where no `use` says what `b` is, unless it may be one of the user's own names.
+/// A path in a function is first resolved through the `use`s of its file, then compared. An entry
+/// `a::b` matches `a::b` and every longer path. An entry `a|b::c` stands for `a::b::c`, and also
+/// matches `b::c` anywhere in a path of a crate that [`is_known`](super::is_known). It matches
+/// `b::c` at the beginning of a path, too, if no `use` imports `b`, unless `b` may be a name of the
+/// user.
 pub(crate) const PATHS: &[(&Rule, &[&str])] = &[
     (&EXIT, &["std|process::exit", "std|process::abort"]),
     (&ENVIRONMENT, &["std|process::id"]),

@@ -78,7 +78,7 @@ impl Uses {
         }
     }
 
-    /// A constant: what it names may be a function.
+    /// A constant, which may name a function.
     fn add_const(&mut self, name: String, value: &Expr) {
         if is_true(value, &|path| self.is_truth(path)) {
             self.truths.insert(name.clone());
@@ -86,7 +86,7 @@ impl Uses {
         self.bodies.insert(name, Body::of(&value.to_token_stream(), Self::default()));
     }
 
-    /// `T::f`, but for two of one name.
+    /// Adds `T::f`, unless two members have the same name.
     fn add_impl(&mut self, item: &ItemImpl) {
         let Type::Path(ty) = &*item.self_ty else { return };
         let Some(ty) = ty.path.get_ident().map(ToString::to_string) else { return };

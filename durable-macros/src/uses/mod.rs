@@ -1,4 +1,4 @@
-//! What the names in a function stand for, as far as the `use`s, aliases and items around it tell.
+//! What the names in a function mean, according to the `use`s, aliases and items around it.
 
 mod add;
 
@@ -13,34 +13,34 @@ use crate::names::{self, Name};
 use crate::syntax::find;
 use crate::table;
 
-/// Names and what they stand for.
+/// Names and what they mean.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Uses {
-    /// What is brought in, or renamed, by its name here.
+    /// Imports and aliases: their names here, and the paths that they stand for.
     known: BTreeMap<String, Vec<String>>,
-    /// What is defined here, and so is the user's own.
+    /// Names that are defined here.
     own: BTreeSet<String>,
-    /// What is a `static` of the file.
+    /// The `static`s of the file.
     statics: BTreeSet<String>,
-    /// What all is brought in from: `use a::b::*`.
+    /// Modules whose names are all imported: `use a::b::*`.
     globs: Vec<Vec<String>>,
-    /// Modules that are written out here.
+    /// Inline modules.
     modules: BTreeMap<String, Rc<Uses>>,
-    /// Functions that no attribute looks into, constants, and macros (with a `!`): what they name.
+    /// What the bodies of functions without our attributes, constants and macros (with a `!`) name.
     bodies: BTreeMap<String, Rc<Body>>,
-    /// Activities, whose bodies are called by the runtime only.
+    /// Activities. Only the runtime calls their bodies.
     activities: BTreeSet<String>,
     /// Constants that are always `true`.
     truths: BTreeSet<String>,
-    /// What stands around the function, if that is no module.
+    /// What contains the function, if not a module.
     pub(crate) place: Option<Place>,
-    /// The module around this one.
+    /// The parent module.
     pub(crate) outside: Option<Rc<Uses>>,
-    /// The file.
+    /// The top of the file.
     pub(crate) file: Option<Rc<Uses>>,
 }
 
-/// Where a function is a member.
+/// What contains a function.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
     Trait,
@@ -50,7 +50,7 @@ pub(crate) enum Place {
     Block,
 }
 
-/// What is in a function, a constant or a macro that no attribute looks into.
+/// The body of a function, a constant or a macro that no attribute of ours checks.
 #[derive(Debug)]
 pub(crate) struct Body {
     pub(crate) names: Vec<Name<()>>,
@@ -75,9 +75,9 @@ impl Uses {
         uses
     }
 
-    /// The items that stand among the statements of a block.
+    /// The items among the statements of a block.
     ///
-    /// A `static` among them is refused where it stands, so its name is no second error.
+    /// A `static` among them is an error where it is defined, so its uses are not reported again.
     pub(crate) fn of_block(block: &Block) -> Self {
         let uses = Self::of_items(block.stmts.iter().filter_map(|statement| match statement {
             Stmt::Item(item) => Some(item),
@@ -86,12 +86,12 @@ impl Uses {
         Self { statics: BTreeSet::new(), ..uses }
     }
 
-    /// The same in another place.
+    /// The same names, in another place.
     pub(crate) fn at(self, place: Place) -> Self {
         Self { place: Some(place), ..self }
     }
 
-    /// What is known here, and what an inner scope knows.
+    /// These names and those of an inner scope.
     pub(crate) fn with(self: &Rc<Self>, inner: &Self) -> Rc<Self> {
         let mut both = Rc::clone(self);
         if !inner.is_empty() {
@@ -100,7 +100,7 @@ impl Uses {
         both
     }
 
-    /// Whether nothing is known here.
+    /// Whether there are no names.
     fn is_empty(&self) -> bool {
         let Self { known, own, statics, globs, modules, bodies, .. } = self;
         let Self { activities, truths, place, outside: _, file: _, .. } = self;
@@ -113,7 +113,7 @@ impl Uses {
             && place.is_none()
     }
 
-    /// Adds what an inner scope knows.
+    /// Adds the names of an inner scope.
     fn extend(&mut self, inner: &Self) {
         for (name, path) in &inner.known {
             self.own.remove(name);
@@ -134,12 +134,12 @@ impl Uses {
         }
     }
 
-    /// Whether a path is the name of a `static` that stands in this file.
+    /// Whether a path names a `static` of this file.
     pub(crate) fn is_static(&self, path: &Path) -> bool {
         self.has(&segments(path), |uses| &uses.statics, 8)
     }
 
-    /// Whether a condition is the name of a constant of this file that is always `true`.
+    /// Whether a path names a constant of this file that is `true`.
     pub(crate) fn is_truth(&self, path: &Path) -> bool {
         self.has(&segments(path), |uses| &uses.truths, 8)
     }
@@ -152,7 +152,7 @@ impl Uses {
         activity.last().filter(|_| is_one).cloned()
     }
 
-    /// Whether a path leads to a name in this file that is one of `among`.
+    /// Whether a path leads to one of the names `among` those of this file.
     fn has(&self, path: &[String], among: fn(&Self) -> &BTreeSet<String>, depth: usize) -> bool {
         if let Some((place, rest)) = self.place(path) {
             return depth > 0 && place.has(rest, among, depth - 1);
@@ -168,7 +168,7 @@ impl Uses {
         }
     }
 
-    /// A path with the type in place of `Self`, where the function is a member of one.
+    /// A path with `Self` replaced by the type, in an `impl`.
     pub(crate) fn without_self(&self, mut path: Vec<String>) -> Vec<String> {
         if let (Some(first), Some(Place::Impl(Some(ty)))) = (path.first_mut(), &self.place)
             && first == "Self"
@@ -178,8 +178,8 @@ impl Uses {
         path
     }
 
-    /// Whether a name that no `use` brings in may come from a place that cannot be read: all names of
-    /// a module of another file, or of a crate that is not known, are brought in.
+    /// Whether a name without a `use` of its own may come from a glob import of something that
+    /// cannot be read: a module of another file, or an unknown crate.
     pub(crate) fn is_obscured(&self) -> bool {
         self.may_hide(8)
     }
@@ -192,7 +192,8 @@ impl Uses {
                 place = inner;
             }
             match place.1 {
-                // All of a module of this file. `crate` is this file only if it is the first one.
+                // A glob import of a module of this file. `crate` is this file only if it is the
+                // crate's root.
                 [_] if glob.len() > 1 || glob[0] != "crate" => {
                     depth > 0 && !std::ptr::eq(place.0, self) && place.0.may_hide(depth - 1)
                 }
@@ -204,8 +205,7 @@ impl Uses {
         })
     }
 
-    /// Whether a path may lead to `durable`: a type that is defined here, or comes from another crate
-    /// that is known, does not.
+    /// Whether a path may lead to `durable`. A type that is defined in this file does not.
     pub(crate) fn is_of_durable(&self, path: &Path) -> bool {
         let path = segments(path);
         let is_defined =
@@ -217,19 +217,19 @@ impl Uses {
         }
     }
 
-    /// What is brought in by name.
+    /// The names that are imported.
     #[cfg(test)]
     pub(crate) fn brought(&self) -> impl Iterator<Item = String> {
         self.known.keys().cloned()
     }
 
-    /// The function or macro of this name that no attribute looks into.
+    /// The body of the function, constant or macro of this name.
     pub(crate) fn body(&self, name: &str) -> Option<&Rc<Body>> {
         let first = name.split("::").next().unwrap_or_default();
         self.bodies.get(name).filter(|_| !self.known.contains_key(first))
     }
 
-    /// The place in this file that a path begins with.
+    /// The module of this file with which a path begins, and the rest of the path.
     fn place<'a>(&self, path: &'a [String]) -> Option<(&Self, &'a [String])> {
         let (first, rest) = path.split_first().filter(|(_, rest)| !rest.is_empty())?;
         let place = match first.as_str() {
@@ -246,16 +246,16 @@ impl Uses {
         path.get_ident().is_some_and(|name| self.own.contains(&format!("{name}!")))
     }
 
-    /// A path in full; none if it is the user's own.
+    /// The full path; none if the name is defined by the user.
     pub(crate) fn resolve(&self, path: &Path) -> Option<Vec<String>> {
         self.resolve_names(self.without_self(segments(path)), 8)
     }
 
-    /// An alias may be of an alias, and so on; `depth` ends it.
+    /// Aliases may lead to aliases; `depth` limits how many are followed.
     pub(crate) fn resolve_names(&self, mut path: Vec<String>, depth: usize) -> Option<Vec<String>> {
         let first = path.first()?.clone();
         match self.known.get(&first) {
-            // A name that stands for itself.
+            // `use rand;`
             Some(known) if known.first() == Some(&first) => {
                 path.splice(0..1, known.iter().cloned());
             }
@@ -281,7 +281,7 @@ impl Uses {
         }
     }
 
-    /// A path that begins with a place in this file: only what is seen there to be another's.
+    /// The full path of a name in a module of this file, if the module imports it.
     fn resolve_inside(&self, path: &[String], depth: usize) -> Option<Vec<String>> {
         let (place, rest) = self.place(path).filter(|_| depth > 0)?;
         let is_there = place.known.contains_key(&rest[0]) || place.place(rest).is_some();
@@ -289,7 +289,7 @@ impl Uses {
         if is_there { inside() } else { place.globbed(rest, depth - 1) }
     }
 
-    /// Whether a name came with all others of a module of this file that defines it.
+    /// Whether a glob import of a module of this file brings in a name that the module defines.
     fn is_own_by_glob(&self, name: &str) -> bool {
         self.globs.iter().filter(|glob| self.may_have_place(glob)).any(|glob| {
             let whole = [&glob[..], &[name.to_owned()]].concat();
@@ -301,7 +301,7 @@ impl Uses {
         })
     }
 
-    /// A path whose first name came with all others of a module.
+    /// The full path of a name that comes from a glob import.
     fn globbed(&self, path: &[String], depth: usize) -> Option<Vec<String>> {
         let name = path.first()?.as_str();
         let modules = table::GLOBS.iter().filter(|(_, known)| known.contains(&name));
@@ -313,7 +313,7 @@ impl Uses {
                     return self.resolve_inside(&whole, depth - 1);
                 }
             }
-            // Most names are local variables, which no rule knows.
+            // Most names are local variables, which are in no rule.
             if modules.is_empty() {
                 return None;
             }
@@ -323,7 +323,7 @@ impl Uses {
         })
     }
 
-    /// Whether a path may begin with a place in this file.
+    /// Whether a path may begin with a module of this file.
     fn may_have_place(&self, path: &[String]) -> bool {
         path.first().is_some_and(|first| {
             ["self", "super", "crate"].contains(&first.as_str()) || self.modules.contains_key(first)
@@ -331,11 +331,11 @@ impl Uses {
     }
 }
 
-/// The attributes that leave a function as it is.
+/// Attributes that do not change or check a function.
 pub(crate) const HARMLESS: [&str; 9] =
     ["allow", "cfg", "cold", "deny", "doc", "expect", "inline", "must_use", "track_caller"];
 
-/// Whether an attribute looks into the function, or makes something else of it.
+/// Whether an attribute may check or rewrite the function.
 pub(crate) fn looks_into(attribute: &Attribute) -> bool {
     !HARMLESS.iter().any(|name| attribute.path().is_ident(name))
 }

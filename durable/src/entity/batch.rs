@@ -118,8 +118,8 @@ pub trait EntityBody: Sized + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the state of an entity",
     label = "cannot be sent to another thread",
-    note = "an entity runs on whichever thread is free: use `Arc` instead of `Rc`, and a \
-            `std::sync::Mutex` instead of a `RefCell` that is shared"
+    note = "an entity may run on any thread: use `Arc` instead of `Rc`, and `std::sync::Mutex` \
+            instead of a shared `RefCell`"
 )]
 pub trait RunnableEntity {
     const RUN: RunEntity;

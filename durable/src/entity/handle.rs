@@ -35,9 +35,10 @@ impl From<EntityId> for EntityRef {
 /// A handle of an entity: what `at(key)` returns. The attribute [`#[entity]`](macro@crate::entity)
 /// generates a handle type with a method for each operation.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not name an entity",
-    label = "give what `at(key)` of an entity gives, such as `Account::at(\"a\")`",
-    note = "a critical section locks one entity, a tuple, an array or a `Vec` of them (rule 7: it is never empty)"
+    message = "`{Self}` is not an entity handle",
+    label = "pass the handle that `at(key)` returns, such as `Account::at(\"a\")`",
+    note = "a critical section locks one entity, or a tuple, an array or a `Vec` of entities \
+            (rule 7: at least one)"
 )]
 pub trait EntityHandle {
     /// The same entity, once a critical section has locked it.

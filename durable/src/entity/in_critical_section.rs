@@ -27,7 +27,7 @@ pub trait LocksNothing {}
 /// Rule 2: calls no orchestrator.
 #[diagnostic::on_unimplemented(
     message = "rule 2: a critical section cannot call a sub-orchestration, and `{Self}` is one",
-    label = "could wait for the same locks, which would be a deadlock",
+    label = "could wait for the same locks, which is a deadlock",
     note = "call it before or after the critical section, which `drop(section)` ends",
     note = "or start it without waiting for it: `ctx.start(..)`"
 )]

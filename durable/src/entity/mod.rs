@@ -59,7 +59,7 @@ use crate::payload::Codec;
 /// A type or function annotated with [`#[entity]`](macro@crate::entity). The attribute implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an entity",
-    label = "has no operations that a hub could run",
+    label = "has no operations that a hub can run",
     note = "annotate an `impl` block of the type with `#[entity]`"
 )]
 pub trait Entity: Sized + 'static {

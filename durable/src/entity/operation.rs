@@ -232,9 +232,10 @@ impl<T, E> LockedOperation<'_, T, E> {
 /// Rule 5: an operation of an entity that no critical section has locked.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "rule 5: a critical section signals no entity that it has locked",
+    message = "rule 5: inside a critical section, do not signal an entity that it has locked",
     label = "its entity is locked here",
-    note = "await the operation instead, or signal it before the critical section or after it"
+    note = "await the operation instead, or signal the entity before or after the critical \
+            section"
 )]
 pub trait SignalsUnlocked {}
 

@@ -15,7 +15,7 @@ use crate::protocol::FailureDetails;
 /// Follows from `Serialize`, `Deserialize` and `Display`; [`Error`] has it too.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a durable function",
-    note = "it has to have `Serialize`, `Deserialize` and `Display`"
+    note = "it must implement `Serialize`, `Deserialize` and `Display`"
 )]
 pub trait TaskError: Serialize + DeserializeOwned + fmt::Display + 'static {}
 
@@ -68,9 +68,9 @@ pub trait NonRetriable {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a durable function",
     label = "cannot be recorded in history",
-    note = "return `durable::Result<T>`, into which `?` turns every `std::error::Error`",
-    note = "or an error type of your own that has `Serialize`, `Deserialize` and `Display`: it \
-            comes back as the value that it was"
+    note = "return `durable::Result<T>`: `?` converts every `std::error::Error` into its error",
+    note = "or an error type of your own that implements `Serialize`, `Deserialize` and \
+            `Display`; callers get it back as the same value"
 )]
 pub trait StoredError {
     /// How its values are recorded and come back.

@@ -100,7 +100,7 @@ impl<T: Never> Unpin for NotUnpin<T> {}
 
 /// What `?` turns into an [`Error`]: every [`std::error::Error`].
 #[diagnostic::on_unimplemented(
-    message = "`?` cannot turn `{Self}` into a `durable::Error`",
+    message = "`?` cannot convert `{Self}` into a `durable::Error`",
     label = "is not a `std::error::Error`; `anyhow::Error`, `eyre::Report`, boxed errors and strings: \
              write `.map_err(durable::Error::from_boxed)?`"
 )]

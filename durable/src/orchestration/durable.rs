@@ -18,9 +18,10 @@ use super::Task;
 /// and their like, and `async` blocks and [helpers](macro@crate::helper) whose own awaits are durable.
 #[diagnostic::on_unimplemented(
     message = "an orchestrator cannot await `{Self}`: it is not durable",
-    label = "its result is not recorded, so a replay would go another way, or hang",
-    note = "to wait for a time: `ctx.create_timer(duration)`; for something from outside: `ctx.wait_for_external_event(name)`",
-    note = "I/O, locks, channels and tasks: do it in an `#[activity]` and await a call of that",
+    label = "its result is not recorded, so a replay would take a different path, or hang",
+    note = "to wait for a duration: `ctx.create_timer(duration)`; for data from outside: \
+            `ctx.wait_for_external_event(name)`",
+    note = "I/O, locks, channels and tasks: do this in an `#[activity]`, and await a call of it",
     note = "several at once: `durable::join((a, b))`, `durable::join_all(..)`, and the same with `try_`; the first of several: `durable::race((a, b))`",
     note = "an `async fn` of your own that awaits only what is durable: annotate it with `#[durable::helper]`"
 )]
@@ -29,7 +30,7 @@ pub trait Durable {}
 /// A durable future, as a bound or a trait object: what [helpers](macro@crate::helper) return.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a durable future",
-    label = "an orchestrator could not await it",
+    label = "an orchestrator cannot await it",
     note = "an `async fn` of your own that awaits only what is durable: annotate it with `#[durable::helper]`"
 )]
 pub trait DurableFuture: Durable + Future {}

@@ -19,9 +19,9 @@ use crate::protocol::Timestamp;
 /// Implemented by `std::time::Duration`, `chrono::TimeDelta` and `chrono::DateTime<Utc>`. A time in the
 /// past is due at once. A time beyond the range of `DateTime<Utc>` never comes.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no time",
-    label = "needs a time from now, or a time of the calendar",
-    note = "write `Duration::from_secs(5)` of `std::time`, a `chrono::TimeDelta` or a `chrono::DateTime<Utc>`"
+    message = "`{Self}` is not a duration or a point in time",
+    label = "expected a duration from now, or a date and time",
+    note = "write a `std::time::Duration`, a `chrono::TimeDelta` or a `chrono::DateTime<Utc>`"
 )]
 pub trait When: Sealed {
     #[doc(hidden)]

@@ -63,8 +63,9 @@ use crate::protocol::Json;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in history",
-    label = "has no JSON form that can be read again",
-    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on what it is made of"
+    label = "cannot be written as JSON and read back",
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on the types that it \
+            contains"
 )]
 pub trait Payload: Serialize + DeserializeOwned + 'static {}
 
@@ -76,7 +77,8 @@ impl<T: Serialize + DeserializeOwned + 'static> Payload for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in history",
     label = "used as the input or output of a durable function",
-    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on what it is made of"
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on the types that it \
+            contains"
 )]
 pub trait Stored {
     /// Writes and reads its values.
@@ -95,8 +97,9 @@ impl<T: Payload> Stored for T {
 /// A [`Payload`] that is the state of an entity, for generated code.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the state of an entity",
-    label = "has no JSON form that can be read again",
-    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on what it is made of"
+    label = "cannot be written as JSON and read back",
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on it, or on the types that it \
+            contains"
 )]
 pub trait StoredState {
     /// Writes and reads its values.

@@ -48,7 +48,7 @@ pub fn try_join<T: TryJoinTuple<Children = C>, C>(tasks: T) -> TryJoin<C> {
 #[diagnostic::on_unimplemented(
     message = "`durable::join` cannot wait for `{Self}`",
     label = "it waits for a tuple of up to eight tasks, such as `(a, b)`",
-    note = "for all of a list: `durable::join_all(..)`"
+    note = "for a list of tasks: `durable::join_all(..)`"
 )]
 pub trait JoinTuple {
     #[doc(hidden)]
@@ -69,8 +69,8 @@ pub trait JoinChildren {
 /// A tuple of tasks for [`try_join`].
 #[diagnostic::on_unimplemented(
     message = "`durable::try_join` cannot wait for `{Self}`",
-    label = "it waits for a tuple of up to eight tasks that give a `Result`, such as `(a, b)`",
-    note = "for all of a list: `durable::try_join_all(..)`"
+    label = "it waits for a tuple of up to eight tasks that return a `Result`, such as `(a, b)`",
+    note = "for a list of tasks: `durable::try_join_all(..)`"
 )]
 pub trait TryJoinTuple {
     #[doc(hidden)]

@@ -39,9 +39,10 @@ pub fn race<T: RaceTuple<Children = C>, C>(tasks: T) -> Race<C> {
 /// This is the only bound of `race`, and its return type contains no projection, so a wrong argument
 /// is one error.
 #[diagnostic::on_unimplemented(
-    message = "there is no race of `{Self}`",
-    label = "a race is of a tuple of two to eight tasks, such as `(a, b)`",
-    note = "of a list: `durable::select_all(..)` for the first, or `durable::as_completed(..)` for each as it comes"
+    message = "`durable::race` cannot wait for `{Self}`",
+    label = "it waits for a tuple of two to eight tasks, such as `(a, b)`",
+    note = "for a list of tasks: `durable::select_all(..)` for the first, or \
+            `durable::as_completed(..)` for each as it completes"
 )]
 pub trait RaceTuple {
     #[doc(hidden)]

@@ -51,9 +51,11 @@ where
 /// A single bound, so that an argument that is not durable gives a single error.
 #[diagnostic::on_unimplemented(
     message = "`durable::select_all` cannot wait for `{Self}`: it is not durable, or not `Unpin`",
-    label = "its result is not recorded, or it cannot be given back when another is done first",
-    note = "I/O, locks, channels and tasks: do it in an `#[activity]` and give a call of that",
-    note = "calls, tasks, `async` blocks and the futures of `durable::join` and its like are both",
+    label = "its result is not recorded, or it cannot be returned when another task completes \
+             first",
+    note = "I/O, locks, channels and tasks: do this in an `#[activity]`, and pass a call of it",
+    note = "calls, tasks, `async` blocks and the futures of `durable::join` and similar functions \
+            are both",
     note = "an `async fn` of your own that awaits only what is durable: annotate it with `#[durable::helper]`",
     note = "a durable future that is not `Unpin`: `Box::pin` it"
 )]
