@@ -8,7 +8,7 @@ use std::any::{TypeId, type_name};
 use std::marker::PhantomData;
 use std::panic::Location;
 
-pub use std::boxed::Box;
+pub use std::boxed::Box as Boxed;
 pub use std::result::Result::Ok;
 
 pub use inventory;

@@ -194,7 +194,7 @@ impl<'a> Inputs<'a> {
         let span = function.item.sig.ident.span();
         let awaited = || {
             let private = paths::private(span);
-            quote_spanned!(span=> #private::Box::pin(async move { #finish }))
+            quote_spanned!(span=> #private::Boxed::pin(async move { #finish }))
         };
         let run = match (function.kind, function.is_async()) {
             (Kind::Orchestrator, _) => awaited(),
@@ -203,7 +203,7 @@ impl<'a> Inputs<'a> {
                 quote!(#private::ActivityRun::Async(#awaited))
             }
             (Kind::Activity, false) => {
-                quote!(#private::ActivityRun::Blocking(#private::Box::new(move || #finish)))
+                quote!(#private::ActivityRun::Blocking(#private::Boxed::new(move || #finish)))
             }
             (Kind::Entity | Kind::Operation, true) => {
                 let awaited = awaited();
