@@ -177,7 +177,7 @@ async fn opening_with_changed_code_lists_the_instances_that_would_be_suspended()
     let open = Arc::new(Semaphore::new(0));
     let memory = waiting_shop(&open).await?;
     let opened = shops(&memory, &open).register::<Broken>().verify_on_open(true).open().await;
-    let Err(OpenError::WouldNotGoOn(stuck)) = &opened else { panic!("{opened:?}") };
+    let Err(OpenError::IncompatibleInstances(stuck)) = &opened else { panic!("{opened:?}") };
     let [(id, suspension)] = &stuck[..] else { panic!("{stuck:?}") };
     assert_eq!((id.as_str(), suspension.code.as_deref().unwrap()), ("old", "DURABLE0101"));
 

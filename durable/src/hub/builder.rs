@@ -282,7 +282,7 @@ impl TaskHubBuilder {
 
     /// Replays every unfinished instance against this program's code before anything runs. If any
     /// does not fit, opening fails with
-    /// [`OpenError::WouldNotGoOn`](crate::client::OpenError::WouldNotGoOn), which lists those
+    /// [`OpenError::IncompatibleInstances`](crate::client::OpenError::IncompatibleInstances), which lists those
     /// instances, and nothing is changed. Use it when a new release starts.
     pub fn verify_on_open(mut self, verify: bool) -> Self {
         self.options.verify_on_open = verify;

@@ -55,7 +55,7 @@ pub enum OpenError {
         "unfinished instances that would not go on with this code: {}. Nothing was changed\n{}",
         .0.len(), list(.0)
     )]
-    WouldNotGoOn(Vec<(InstanceId, Suspension)>),
+    IncompatibleInstances(Vec<(InstanceId, Suspension)>),
     /// A setting of the builder is invalid.
     #[error(transparent)]
     Setting(#[from] InvalidSetting),

@@ -29,7 +29,7 @@ pub(crate) fn unfinished(
     let replayed = found.map_err(OpenError::Thread)?;
     let found =
         replayed.unwrap_or_else(|_panic| unreachable!("it is caught")).map_err(stopped)??;
-    if found.is_empty() { Ok(()) } else { Err(OpenError::WouldNotGoOn(found)) }
+    if found.is_empty() { Ok(()) } else { Err(OpenError::IncompatibleInstances(found)) }
 }
 
 fn replay(

@@ -10,7 +10,7 @@ use crate::protocol::InvalidInstanceId;
 #[non_exhaustive]
 pub enum InvalidSchedule {
     /// The cron pattern is invalid, or never matches.
-    #[error("`{}` is no cron pattern: {reason}", .pattern.escape_debug())]
+    #[error("`{}` is not a cron pattern: {reason}", .pattern.escape_debug())]
     Cron {
         /// The pattern.
         pattern: String,

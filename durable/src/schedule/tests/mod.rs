@@ -99,7 +99,7 @@ fn patterns_that_are_none_are_refused_with_what_is_wrong() {
         ("@nightly", "there is no such name"),
     ] {
         let error = Schedule::cron(pattern).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("`{pattern}` is no cron pattern: ")), "{error}");
+        assert!(error.starts_with(&format!("`{pattern}` is not a cron pattern: ")), "{error}");
         assert!(error.contains(reason), "{error}");
     }
 }
