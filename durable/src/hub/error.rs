@@ -10,7 +10,7 @@ use crate::error::{Error, TaskFailed};
 use crate::event::InvalidEvent;
 use crate::payload::InvalidPayload;
 use crate::protocol::{
-    InstanceId, InvalidInstanceId, InvalidTraceContext, RuntimeStatus, Suspension,
+    FailureDetails, InstanceId, InvalidInstanceId, InvalidTraceContext, RuntimeStatus, Suspension,
 };
 use crate::registry::RegistryError;
 use crate::store::{StoreError, in_process};
@@ -314,6 +314,16 @@ pub enum StartError {
         /// Why.
         #[source]
         reason: Box<InvalidPayload>,
+    },
+    /// The orchestrator cannot read the input as its parameters. Only
+    /// [`check_input`](crate::TaskHub::check_input) says this; a start does not read the input.
+    #[error("orchestration `{name}` cannot read the input as its parameters")]
+    UnreadableInput {
+        /// The orchestration.
+        name: String,
+        /// Why.
+        #[source]
+        failure: Box<FailureDetails>,
     },
     /// The hub could not answer.
     #[error(transparent)]

@@ -1,6 +1,7 @@
 //! Starting instances, by a typed call or by name.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use super::handle::OrchestrationHandle;
 use super::instance::InstanceHandle;
@@ -11,8 +12,12 @@ use crate::definition::Orchestrator;
 use crate::definition::display_name;
 use crate::hub::error::{HubError, StartError};
 use crate::hub::task_hub::TaskHub;
+use crate::orchestration::OrchestrationContext;
+use crate::orchestration::scope::Scope;
+use crate::panics;
 use crate::payload::InvalidPayload;
-use crate::protocol::{InstanceId, Json};
+use crate::protocol::{ExecutionId, ExecutionStarted, InstanceId, Json};
+use crate::registry::Runner;
 
 impl TaskHub {
     /// Starts an instance. When the returned future completes, the start is durable.
@@ -142,6 +147,54 @@ impl TaskHub {
             }
             let (instance_id, wanted) = (instance.instance_id, wanted.into_owned());
             Err(HubError::OtherOrchestration { instance_id, found, wanted }.into())
+        })
+    }
+
+    /// Whether the orchestration of a call can read the call's input. Nothing is started, and nothing of
+    /// the orchestrator runs but the reading of its parameters. A mock accepts every input.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// use durable::client::{NamedCall, StartError};
+    ///
+    /// #[orchestrator(name = "order")]
+    /// async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<u32> {
+    ///     Ok(cents)
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// hub.check_input(&NamedCall::new("order").input(&500))?;
+    /// let refused = hub.check_input(&NamedCall::new("order").input(&"500"));
+    /// assert!(matches!(refused, Err(StartError::UnreadableInput { .. })));
+    /// # hub.shutdown().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`StartError::UnreadableInput`] if it cannot, [`StartError::InvalidInput`] if the input cannot be
+    /// stored, [`StartError::NotRegistered`] if this hub does not know the orchestration.
+    pub fn check_input(&self, call: &NamedCall) -> Result<(), StartError> {
+        let version = self.version_called(&call.name, call.version.clone())?;
+        let name = || call.name.to_string();
+        let input = call.input.clone();
+        let input = input.map_err(|reason| StartError::InvalidInput { name: name(), reason })?;
+        self.can_start(&call.name, version.as_deref(), &input)?;
+        let registry = &self.inner.registry;
+        let Some(entry) = registry.orchestrator_for(&call.name, version.as_deref()) else {
+            return Ok(());
+        };
+        let Some(Runner::Function(run)) = registry.runner(entry) else { return Ok(()) };
+        let (id, execution) = (InstanceId::generate(), ExecutionId::generate());
+        let scope = Rc::new(Scope::new(id, execution, self.now(), self.inner.limits));
+        let started = ExecutionStarted::new(entry.name, version, input.clone(), execution);
+        let context = OrchestrationContext::new(entry.name, Rc::new(started), scope);
+        // Reading the input runs the user's code, and so does dropping what was read.
+        let read = panics::catch(|| run(context, input).map(drop)).flatten();
+        read.map_err(|failure| StartError::UnreadableInput {
+            name: name(),
+            failure: Box::new(failure),
         })
     }
 
