@@ -282,3 +282,21 @@ async fn events_are_awaited_in_a_race_a_join_and_with_a_timeout() -> Result<()> 
     assert_eq!(hub.start(has_a_default()).await?.result().await?, 7);
     Ok(())
 }
+
+#[orchestrator]
+async fn order_approval(ctx: &OrchestrationContext) -> Result<(Approval, String)> {
+    let approval = ctx.wait_for_event::<Approval>().await?;
+    Ok((approval, ctx.wait_for_external_event("Note").await?))
+}
+
+#[tokio::test]
+async fn an_event_encoded_twice_is_decoded_twice_only_where_its_type_needs_it() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(order_approval()).await?;
+    let encoded = serde_json::to_string(&Approval { by: "Ada".to_owned() })?;
+    run.raise_event("Approval", &encoded).await?;
+    run.raise_event("Note", &"\"on paper\"").await?;
+    let (approval, note) = run.result().await?;
+    assert_eq!((&*approval.by, &*note), ("Ada", "\"on paper\""));
+    hub.shutdown().await
+}

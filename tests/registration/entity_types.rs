@@ -78,6 +78,7 @@ async fn finish(run: OperationRun<'_>) -> Result<String, FailureDetails> {
     let output = match run {
         OperationRun::Async(future) => future.await,
         OperationRun::Done(output) => output,
+        OperationRun::Unreadable(failure) => Err(failure),
     };
     output.map(|json| json.as_str().to_owned())
 }

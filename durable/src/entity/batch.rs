@@ -70,6 +70,8 @@ pub enum OperationRun<'a> {
     Async(Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>),
     /// The body has run.
     Done(Outcome),
+    /// The body has not run, because the input cannot be read.
+    Unreadable(FailureDetails),
 }
 
 impl fmt::Debug for OperationRun<'_> {
@@ -77,6 +79,7 @@ impl fmt::Debug for OperationRun<'_> {
         f.write_str(match self {
             Self::Async(_) => "OperationRun::Async",
             Self::Done(_) => "OperationRun::Done",
+            Self::Unreadable(_) => "OperationRun::Unreadable",
         })
     }
 }
@@ -84,7 +87,7 @@ impl fmt::Debug for OperationRun<'_> {
 impl OperationRun<'_> {
     /// A run that failed before its body.
     pub fn failed(failure: FailureDetails) -> Self {
-        Self::Done(Err(failure))
+        Self::Unreadable(failure)
     }
 }
 
@@ -225,8 +228,20 @@ impl<E: EntityBody + Send> Operations for Typed<E> {
                 Err(unreadable) => return unreadable,
             },
         };
-        let operated = body.get_mut();
-        let outcome = finish(context, move || operated.run(index, context, &context.input)).await;
+        let ran = finish(context, || body.get_mut().run(index, context, &context.input)).await;
+        let outcome = match ran {
+            Ended::Ran(outcome) => outcome,
+            Ended::Unreadable(failure) => match context.input.inside() {
+                // A client may have encoded it twice.
+                Some(inside) => {
+                    match finish(context, || body.get_mut().run(index, context, &inside)).await {
+                        Ended::Ran(outcome) => outcome,
+                        Ended::Unreadable(_) => Err(failure),
+                    }
+                }
+                None => Err(failure),
+            },
+        };
         let Ok(output) = outcome else {
             // The value may have been changed; the next operation decodes the state again.
             return Operated::With(outcome, None);
@@ -292,21 +307,32 @@ struct Function<F>(PhantomData<fn() -> F>);
 
 impl<F: EntityFunction> Operations for Function<F> {
     async fn operate(&mut self, context: &EntityContext, _: Option<&Json>) -> Operated {
-        let outcome = finish(context, || F::run(context)).await;
+        let outcome = match finish(context, || F::run(context)).await {
+            Ended::Ran(outcome) => outcome,
+            Ended::Unreadable(failure) => Err(failure),
+        };
         Operated::With(outcome, context.effects().state.clone())
     }
+}
+
+/// How a run of an operation has ended.
+enum Ended {
+    Ran(Outcome),
+    Unreadable(FailureDetails),
 }
 
 /// Runs an operation to its end; a panic in it is a failure.
 async fn finish<'a>(
     context: &EntityContext,
     run: impl FnOnce() -> OperationRun<'a> + Send,
-) -> Outcome {
-    let output = match panics::catch(run)? {
-        OperationRun::Done(outcome) => outcome,
-        OperationRun::Async(future) => panics::catch_async(future).await,
-    }?;
-    context.around.limits.fitting("the output", output)
+) -> Ended {
+    let outcome = match panics::catch(run) {
+        Ok(OperationRun::Unreadable(failure)) => return Ended::Unreadable(failure),
+        Ok(OperationRun::Done(outcome)) => outcome,
+        Ok(OperationRun::Async(future)) => panics::catch_async(future).await,
+        Err(panic) => Err(panic),
+    };
+    Ended::Ran(outcome.and_then(|output| context.around.limits.fitting("the output", output)))
 }
 
 fn unknown<E: EntityBody>(context: &EntityContext) -> FailureDetails {

@@ -280,7 +280,11 @@ impl EntityContext {
     /// # Errors
     /// The input cannot be read as a `T`.
     pub fn input<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(self.input.as_str()).map_err(|error| {
+        let read = serde_json::from_str(self.input.as_str()).or_else(|error| {
+            // A client may have encoded it twice.
+            self.input.inside().and_then(|it| serde_json::from_str(it.as_str()).ok()).ok_or(error)
+        });
+        read.map_err(|error| {
             Error::msg(format!("the input of `{}` cannot be read: {error}", self.operation))
         })
     }

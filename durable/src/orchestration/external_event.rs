@@ -9,7 +9,7 @@ use super::durable::Durable;
 use super::scope::Scope;
 use crate::error::{Error, TaskFailed, task_error};
 use crate::payload::Codec;
-use crate::protocol::FailureDetails;
+use crate::protocol::{FailureDetails, Json};
 
 /// The next external event of a name, read as a `T`.
 ///
@@ -34,6 +34,14 @@ impl<T> ExternalEventWait<T> {
     pub(super) fn new(scope: Rc<Scope>, name: &str, codec: Codec<T>) -> Self {
         Self { scope, name: name.to_owned(), codec, state: State::Lazy }
     }
+
+    /// Reads the event, or the JSON inside it if a client has encoded it twice.
+    fn read(&self, input: &Json) -> serde_json::Result<T> {
+        self.codec.decode(input).or_else(|error| {
+            let inside = input.inside().filter(|_| self.scope.replay_version() >= 1);
+            inside.and_then(|inside| self.codec.decode(&inside).ok()).ok_or(error)
+        })
+    }
 }
 
 #[diagnostic::do_not_recommend]
@@ -49,7 +57,7 @@ impl<T> Future for ExternalEventWait<T> {
         let State::Waiting(wait) = self.state else { return Poll::Pending };
         let Some(input) = self.scope.take_event(wait) else { return Poll::Pending };
         self.state = State::Done;
-        let read = self.codec.decode(&input).map_err(|error| {
+        let read = self.read(&input).map_err(|error| {
             let wanted = std::any::type_name::<T>();
             let message = format!("what it carries cannot be read as `{wanted}`: {error}");
             let details = FailureDetails::new(FailureDetails::INVALID_EVENT, message);

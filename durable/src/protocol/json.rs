@@ -91,6 +91,28 @@ impl Json {
         serde_json::from_str(&self.0)
     }
 
+    /// The JSON that a JSON string holds as its text: of `"500"` the number 500. `None` of any other
+    /// value.
+    ///
+    /// Some clients, such as the Python client of Durable Functions 1.x, encode what they send twice.
+    /// Where an event or the input of an entity's operation cannot be read as the type that is wanted,
+    /// what is held inside is read instead.
+    ///
+    /// ```
+    /// use durable::protocol::Json;
+    ///
+    /// let json = Json::parse(r#""{\"cents\": 5}""#).unwrap();
+    /// assert_eq!(json.inside().unwrap().as_str(), r#"{"cents": 5}"#);
+    /// assert!(Json::parse(r#""Tokyo""#).unwrap().inside().is_none());
+    /// ```
+    pub fn inside(&self) -> Option<Self> {
+        if !self.0.trim_start().starts_with('"') {
+            return None;
+        }
+        let text: Cow<'_, str> = serde_json::from_str(&self.0).ok()?;
+        Self::parse(&text).ok()
+    }
+
     /// The JSON text.
     pub fn as_str(&self) -> &str {
         &self.0

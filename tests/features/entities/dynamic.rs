@@ -44,3 +44,36 @@ async fn a_function_is_an_entity() -> Result<()> {
     assert!(hub.entity_state::<ledger>("main").await?.is_none());
     Ok(hub.shutdown().await?)
 }
+
+#[derive(Default, Serialize, Deserialize)]
+struct Parcel {
+    grams: u32,
+    note: String,
+}
+
+#[entity(name = "twice.parcel")]
+impl Parcel {
+    fn weigh(&mut self, grams: u32) -> u32 {
+        self.grams += grams;
+        self.grams
+    }
+
+    fn label(&mut self, note: String) -> String {
+        self.note = note;
+        self.note.clone()
+    }
+}
+
+#[tokio::test]
+async fn an_input_encoded_twice_is_decoded_twice_only_where_its_type_needs_it() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let parcel = EntityId::new("twice.parcel", "a")?.handle();
+    assert_eq!(hub.call_entity(parcel.operation::<u32>("weigh", &"5")).await?, 5);
+    let label = parcel.operation::<String>("label", &"\"fragile\"");
+    assert_eq!(hub.call_entity(label).await?, "\"fragile\"");
+    let refused = hub.call_entity(parcel.operation::<u32>("weigh", &"\"a lot\"")).await;
+    assert!(refused.unwrap_err().to_string().contains("string \"\\\"a lot\\\"\""));
+    let ledger = EntityId::new("ledger", "twice")?.handle();
+    assert_eq!(hub.call_entity(ledger.operation::<i64>("add", &"7")).await?, 107);
+    hub.shutdown().await
+}

@@ -83,7 +83,8 @@ pub struct ExecutionLimits {
 ///   these, not a failure caused by them. The `source()` of a failure is the next cause that its text
 ///   does not say, not every cause.
 ///   A replay also compares to whom a request goes: the entity of a call or signal, the recipient of
-///   an event, the instance id that is given to a sub-orchestration.
+///   an event, the instance id that is given to a sub-orchestration. An event that was encoded twice is
+///   decoded twice where it cannot be read otherwise.
 ///
 /// [`new_guid`]: crate::OrchestrationContext::new_guid
 pub const REPLAY_VERSION: u8 = 1;
