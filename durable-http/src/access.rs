@@ -1,0 +1,219 @@
+//! Who may do what: keys with roles, hosts, and the origins of web pages.
+//!
+//! Rules:
+//! 1. A key is compared by its digest with every key of the hub, in constant time.
+//! 2. No key is written to a log or to an error.
+//! 3. A request that a web page sends says so by its `Origin`. It may change something only if the page
+//!    is of the same host or of an allowed origin, and sent a header that no form can send.
+
+use std::net::IpAddr;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+use crate::options::HttpOptions;
+use crate::problem::{Code, Problem};
+use crate::query::Query;
+
+/// What the holder of a key may do. Each role includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Role {
+    /// Read: statuses, histories, lists, counts.
+    Read,
+    /// Also start, raise events, suspend, resume, terminate, rewind, restart, and signal entities.
+    Operate,
+    /// Also purge and delete.
+    Admin,
+}
+
+impl Role {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Operate => "operate",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Key {
+    role: Role,
+    digest: [u8; 32],
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Key({})", self.role.name())
+    }
+}
+
+impl Key {
+    pub(crate) fn new(role: Role, key: &str) -> Self {
+        Self { role, digest: Sha256::digest(key).into() }
+    }
+}
+
+/// That a request came through a Unix socket, whose permissions take the place of keys and hosts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ThroughSocket;
+
+/// A key that was found in a request, with where it was found.
+struct Given<'a> {
+    key: &'a str,
+    is_in_header: bool,
+}
+
+/// Checks a request; gives the key that it used, which its links repeat.
+pub(crate) fn check(
+    options: &HttpOptions,
+    parts: &Parts,
+    query: &Query,
+    needed: Role,
+) -> Result<Option<String>, Problem> {
+    let is_local = parts.extensions.get::<ThroughSocket>().is_some();
+    let host = host(parts);
+    if !is_local {
+        check_host(options, host)?;
+    }
+    let given = given(&parts.headers, query);
+    let has_keys = !options.keys.is_empty() && !is_local;
+    if has_keys {
+        check_key(&options.keys, given.as_ref(), needed)?;
+    }
+    if is_change(&parts.method) {
+        let has_key_in_header = has_keys && given.as_ref().is_some_and(|given| given.is_in_header);
+        check_origin(options, &parts.headers, host, has_key_in_header)?;
+    }
+    Ok(given.filter(|_| has_keys).map(|given| given.key.to_owned()))
+}
+
+fn is_change(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// The host and port for which a request is.
+pub(crate) fn host(parts: &Parts) -> Option<&str> {
+    let authority = parts.uri.authority().map(axum::http::uri::Authority::as_str);
+    authority.or_else(|| parts.headers.get(header::HOST)?.to_str().ok())
+}
+
+fn check_host(options: &HttpOptions, host: Option<&str>) -> Result<(), Problem> {
+    let trusts_all = options.any_host || (options.hosts.is_empty() && !options.keys.is_empty());
+    // A web page cannot leave the host out.
+    let Some(host) = host.filter(|_| !trusts_all) else { return Ok(()) };
+    let name = without_port(host);
+    let is_allowed = options.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
+    if is_allowed || is_loopback(name) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::HostNotAllowed,
+        format!(
+            "host `{}` is not allowed; call a loopback host, or allow it with \
+             `HttpOptions::allow_host`",
+            name.escape_debug()
+        ),
+    ))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    }
+}
+
+fn is_loopback(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let is_address = name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    is_address || name == "localhost" || name.ends_with(".localhost")
+}
+
+fn given<'a>(headers: &'a HeaderMap, query: &'a Query) -> Option<Given<'a>> {
+    let in_header = || headers.get("x-functions-key")?.to_str().ok();
+    let bearer = || {
+        let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    };
+    let from_header = in_header().or_else(bearer).map(|key| Given { key, is_in_header: true });
+    from_header.or_else(|| Some(Given { key: query.get("code")?, is_in_header: false }))
+}
+
+fn check_key(keys: &[Key], given: Option<&Given<'_>>, needed: Role) -> Result<(), Problem> {
+    let Some(given) = given else {
+        let places = "the header `x-functions-key`, the query parameter `code`, or a bearer token";
+        return Err(Problem::new(
+            Code::Unauthorized,
+            format!("a key is required; send it as {places}"),
+        ));
+    };
+    let digest: [u8; 32] = Sha256::digest(given.key).into();
+    let mut role = None;
+    for key in keys {
+        let is_it: Choice = key.digest.ct_eq(&digest);
+        if bool::from(is_it) {
+            role = role.max(Some(key.role));
+        }
+    }
+    match role {
+        None => Err(Problem::new(Code::Unauthorized, "the key is unknown")),
+        Some(role) if role < needed => Err(Problem::new(
+            Code::Forbidden,
+            format!("the key has the role `{}`; this needs `{}`", role.name(), needed.name()),
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+fn check_origin(
+    options: &HttpOptions,
+    headers: &HeaderMap,
+    host: Option<&str>,
+    has_key_in_header: bool,
+) -> Result<(), Problem> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    let same_host = origin.split_once("://").is_some_and(|(_, origin)| Some(origin) == host);
+    let is_allowed = options.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin));
+    if !same_host && !is_allowed {
+        return Err(Problem::new(
+            Code::CrossOrigin,
+            format!(
+                "a page of `{}` may not change anything here; allow it with \
+                 `HttpOptions::allow_origin`",
+                origin.escape_debug()
+            ),
+        ));
+    }
+    if !has_key_in_header && !headers.contains_key("x-durable") {
+        let detail = "a web page has to send the header `X-Durable: 1` with every change";
+        return Err(Problem::new(Code::CrossOrigin, detail));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_loopback_by_name_and_by_address() {
+        for host in [
+            "localhost",
+            "LOCALHOST:80",
+            "a.localhost:1",
+            "127.0.0.1:7071",
+            "127.9.9.9",
+            "[::1]:80",
+        ] {
+            assert!(is_loopback(without_port(host)), "{host}");
+        }
+        for host in ["localhost.example", "10.0.0.1:80", "[::2]:80", "", "::1.example"] {
+            assert!(!is_loopback(without_port(host)), "{host}");
+        }
+    }
+}

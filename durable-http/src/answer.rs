@@ -1,0 +1,118 @@
+//! From a request to its answer: limits, access, the route, the body, and the form of an error.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::Request;
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::response::Response;
+use uuid::Uuid;
+
+use crate::access::{self, Role};
+use crate::app::App;
+use crate::body;
+use crate::call::Call;
+use crate::json::with_header;
+use crate::links::Place;
+use crate::problem::{Code, Problem};
+use crate::query::Query;
+use crate::route::{Found, Params, Route, Table};
+
+/// The error of a dialect.
+pub(crate) trait Failure: From<Problem> + Send + 'static {
+    /// The answer that tells the client.
+    fn answer(self, about: &About<'_>) -> Response;
+
+    /// Whether a wrong method has an answer of its own, and is not just an unknown route.
+    const TELLS_METHODS: bool;
+}
+
+/// What an error says of the request.
+#[derive(Debug)]
+pub(crate) struct About<'a> {
+    pub(crate) request_id: Uuid,
+    pub(crate) path: &'a str,
+}
+
+pub(crate) async fn answer<F: Failure>(
+    app: Arc<App>,
+    base: &'static str,
+    table: &'static Table<F>,
+    request: Request,
+) -> Response {
+    let request_id = Uuid::new_v4();
+    let (parts, body) = request.into_parts();
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    let (answer, error) = match admit(app, base, table, parts, body).await {
+        Ok(answer) => (answer, false),
+        Err(failure) => (failure.answer(&About { request_id, path: &path }), true),
+    };
+    let status = answer.status().as_u16();
+    // Never the query, which may hold a key.
+    tracing::debug!(%method, path, status, %request_id, error, "answered");
+    answer
+}
+
+async fn admit<F: Failure>(
+    app: Arc<App>,
+    base: &'static str,
+    table: &'static Table<F>,
+    parts: Parts,
+    body: axum::body::Body,
+) -> Result<Response, F> {
+    let options = &app.options;
+    let length = parts.uri.path_and_query().map_or(0, |it| it.as_str().len());
+    if length > options.max_uri {
+        let detail = format!("the URI has more than {} bytes", options.max_uri);
+        return Err(Problem::new(Code::UriTooLong, detail).into());
+    }
+    let query = Query::parse(parts.uri.query());
+    let below = parts.uri.path().strip_prefix(base).unwrap_or_default();
+    let found = find(table, &parts.method, below);
+    // Who may do nothing learns nothing, not even which routes there are.
+    let needed = found.as_ref().map_or(Role::Read, |(route, _)| route.role);
+    let key = access::check(options, &parts, &query, needed)?;
+    let (route, params) = found?;
+
+    let Ok(_place_taken) = Arc::clone(&app.requests).try_acquire_owned() else {
+        return Err(Problem::new(Code::Busy, "too many requests are being answered").into());
+    };
+    if route.is_scan && !app.scans.take() {
+        return Err(Problem::new(Code::TooManyScans, "too many requests scan the hub").into());
+    }
+    let place = Place::new(options, &parts, base, key);
+    let body = match parts.method {
+        Method::GET | Method::HEAD | Method::DELETE => Bytes::new(),
+        _ => body::read(options, &parts.headers, body).await?,
+    };
+    let call = Call { app: Arc::clone(&app), place, params, query, headers: parts.headers, body };
+    (route.handler)(call).await
+}
+
+fn find<F: Failure>(
+    table: &'static Table<F>,
+    method: &Method,
+    path: &str,
+) -> Result<(&'static Route<F>, Params), Problem> {
+    let is_head = F::TELLS_METHODS && *method == Method::HEAD;
+    match table.find(if is_head { &Method::GET } else { method }, path) {
+        Found::Route(route, params) => Ok((route, params)),
+        Found::Methods(methods) if F::TELLS_METHODS => {
+            let methods: Vec<_> = methods.iter().map(|method| method.as_str()).collect();
+            let detail = format!("this route takes {} only", methods.join(", "));
+            Err(Problem::new(Code::MethodNotAllowed, detail))
+        }
+        Found::Methods(_) | Found::Nothing => {
+            Err(Problem::new(Code::NoSuchRoute, "the path names no route"))
+        }
+    }
+}
+
+/// The same answer with `Retry-After`, if the error may pass.
+pub(crate) fn with_retry_after(answer: Response, code: Code) -> Response {
+    match code.retry_after() {
+        Some(seconds) => with_header(answer, "retry-after", &seconds.to_string()),
+        None => answer,
+    }
+}

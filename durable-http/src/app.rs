@@ -1,0 +1,31 @@
+//! What all requests share.
+
+use std::sync::Arc;
+
+use durable::TaskHub;
+use tokio::sync::{Semaphore, watch};
+
+use crate::options::HttpOptions;
+use crate::scans::Scans;
+
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) hub: TaskHub,
+    pub(crate) options: HttpOptions,
+    pub(crate) requests: Arc<Semaphore>,
+    pub(crate) scans: Scans,
+    /// Whether the server is shutting down, so that requests that wait answer at once.
+    pub(crate) is_draining: watch::Sender<bool>,
+}
+
+impl App {
+    pub(crate) fn new(hub: TaskHub, options: HttpOptions) -> Arc<Self> {
+        Arc::new(Self {
+            hub,
+            requests: Arc::new(Semaphore::new(options.max_requests.min(Semaphore::MAX_PERMITS))),
+            scans: Scans::new(options.scans_per_second),
+            is_draining: watch::Sender::new(false),
+            options,
+        })
+    }
+}

@@ -1,0 +1,47 @@
+//! Listing instances by filter.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use durable::client::{HubError, InstanceQuery};
+
+use super::Refusal;
+use super::filter::{self, CONTINUATION, Statuses};
+use super::status::{Seen, Show};
+use crate::call::Call;
+use crate::json::{self, with_header};
+use crate::problem::Problem;
+
+pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
+    let query = &call.query;
+    let mut find = InstanceQuery::new().page_size(filter::top(query));
+    if let Some(prefix) = query.get("instanceIdPrefix") {
+        find = find.id_prefix(prefix);
+    }
+    if let Some(time) = filter::from(query, "createdTimeFrom") {
+        find = find.created_from(time);
+    }
+    if let Some(time) = filter::to(query, "createdTimeTo") {
+        find = find.created_to(time);
+    }
+    if let Some(token) = filter::continuation(&call)? {
+        find = find.after(token);
+    }
+    let show = Show { history: false, ..Show::of(&call) };
+    let (mut bodies, mut next) = (Vec::new(), None);
+    if let Some(find) = Statuses::of(query).apply(find) {
+        let page = call.hub().query(&find).await.map_err(Problem::from)?;
+        for item in page.items {
+            let instance = call.hub().instance(item.instance_id.as_str());
+            let instance = instance.map_err(|error| Problem::from(HubError::from(error)))?;
+            match Seen::read(&instance).await {
+                Ok(seen) => bodies.push(seen.body(show)),
+                // It was purged meanwhile.
+                Err(HubError::NoSuchInstance(_)) => {}
+                Err(error) => return Err(Problem::from(error).into()),
+            }
+        }
+        next = page.next;
+    }
+    let answer = json::answer(StatusCode::OK, &bodies);
+    Ok(with_header(answer, CONTINUATION, &filter::token(next)))
+}

@@ -1,0 +1,122 @@
+//! Reach a task hub over HTTP: the management API of Durable Functions for its official clients, and a
+//! JSON API of this library.
+//!
+//! ```standalone_crate
+//! use durable::prelude::*;
+//! use durable_http::HttpOptions;
+//!
+//! #[orchestrator]
+//! async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<u32> {
+//!     Ok(cents)
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<()> {
+//! let hub = TaskHub::builder().in_memory().open().await?;
+//! let server = durable_http::serve(&hub, HttpOptions::new().listen("127.0.0.1:0")).await?;
+//! println!("start orders at {}/api/v1/instances", server.url());
+//! server.shutdown().await;
+//! hub.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to | use |
+//! |---|---|
+//! | serve a hub on an address or a Unix socket | [`serve`] |
+//! | mount the routes in an `axum` app | [`router`] |
+//! | answer one of your own routes with 202 and links, or with the output | [`accepted`], [`wait_or_accepted`] |
+//! | point an official client of Durable Functions at a hub | `GET {base}/client`, [`client_payload`] |
+//!
+//! # Two dialects
+//! * `/runtime/webhooks/durabletask`, and `/durabletask` as its second name, is the management API of
+//!   Durable Functions: the same routes, parameters, status codes and bodies. Where the two differ, it
+//!   is because a start names an orchestration that this hub does not have (400), or because a resume
+//!   of a running instance changes nothing (202).
+//! * `/api/v1` has what Durable Functions has not: tags, names, counts, pages of a history, schedules.
+//!   Its errors are `application/problem+json` (RFC 9457).
+//!
+//! # Access
+//! Without keys, the routes answer only requests for a loopback host, and [`serve`] binds only
+//! loopback addresses and Unix sockets. See [`HttpOptions::key`] and [`HttpOptions::allow_host`].
+
+#![warn(clippy::expect_used, clippy::unwrap_used)]
+
+mod accepted;
+mod access;
+mod answer;
+mod app;
+mod body;
+mod call;
+mod durable_functions;
+mod encoded;
+mod json;
+mod links;
+mod options;
+mod problem;
+mod query;
+mod route;
+mod scans;
+mod serve;
+mod time;
+mod v1;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::any;
+use durable::TaskHub;
+
+pub use accepted::{Links, accepted, wait_or_accepted};
+pub use access::Role;
+pub use durable_functions::client_payload;
+pub use options::HttpOptions;
+pub use serve::{ServeError, Server, serve};
+
+use app::App;
+
+/// The routes of both dialects, for an `axum` app.
+///
+/// They can be mounted at any prefix; the links in the answers follow it:
+///
+/// ```standalone_crate
+/// # use durable::prelude::*;
+/// use axum::Router;
+/// use durable_http::HttpOptions;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// let hub = TaskHub::builder().in_memory().open().await?;
+/// let routes = durable_http::router(&hub, HttpOptions::new());
+/// let app: Router = Router::new().nest("/hub", routes);
+/// // GET /hub/api/v1/instances, GET /hub/runtime/webhooks/durabletask/instances, ...
+/// # drop(app);
+/// # hub.shutdown().await
+/// # }
+/// ```
+pub fn router(hub: &TaskHub, options: HttpOptions) -> Router {
+    routes(&App::new(hub.clone(), options))
+}
+
+fn routes(app: &Arc<App>) -> Router {
+    let mut router = Router::new();
+    for base in durable_functions::BASES {
+        router = mount(router, base, app, &durable_functions::TABLE);
+    }
+    mount(router, v1::BASE, app, &v1::TABLE)
+}
+
+fn mount<F: answer::Failure>(
+    mut router: Router,
+    base: &'static str,
+    app: &Arc<App>,
+    table: &'static route::Table<F>,
+) -> Router {
+    for path in [base.to_owned(), format!("{base}/"), format!("{base}/{{*rest}}")] {
+        let app = Arc::clone(app);
+        let answer = move |request: Request| answer::answer(app.clone(), base, table, request);
+        router = router.route(&path, any(answer));
+    }
+    router
+}

@@ -1,0 +1,195 @@
+//! What the routes and the server are configured with.
+
+use std::time::Duration;
+
+use crate::access::{Key, Role};
+
+/// How a hub is reached over HTTP. The defaults suit a program that only its own machine reaches.
+///
+/// ```
+/// use durable_http::{HttpOptions, Role};
+///
+/// let options = HttpOptions::new()
+///     .listen("0.0.0.0:8080")
+///     .key(Role::Admin, "the key of the operators")
+///     .key(Role::Read, "the key of the dashboard");
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until they are given to `router` or `serve`"]
+pub struct HttpOptions {
+    pub(crate) listen: Vec<String>,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) any_host: bool,
+    pub(crate) origins: Vec<String>,
+    pub(crate) task_hub_name: String,
+    pub(crate) public_url: Option<String>,
+    pub(crate) forwarded: bool,
+    pub(crate) unwraps: bool,
+    pub(crate) max_body: usize,
+    pub(crate) max_uri: usize,
+    pub(crate) body_time: Duration,
+    pub(crate) header_time: Duration,
+    pub(crate) max_wait: Duration,
+    pub(crate) drain: Duration,
+    pub(crate) max_requests: usize,
+    pub(crate) max_connections: usize,
+    pub(crate) scans_per_second: u32,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HttpOptions {
+    /// The defaults, which each method names.
+    pub fn new() -> Self {
+        Self {
+            listen: Vec::new(),
+            keys: Vec::new(),
+            hosts: Vec::new(),
+            any_host: false,
+            origins: Vec::new(),
+            task_hub_name: "durable".to_owned(),
+            public_url: None,
+            forwarded: false,
+            unwraps: true,
+            max_body: 1024 * 1024,
+            max_uri: 8 * 1024,
+            body_time: Duration::from_secs(30),
+            header_time: Duration::from_secs(10),
+            max_wait: Duration::from_secs(230),
+            drain: Duration::from_secs(10),
+            max_requests: 512,
+            max_connections: 4096,
+            scans_per_second: 50,
+        }
+    }
+
+    /// Where [`serve`](crate::serve) listens: `127.0.0.1:7071` unless this is called, and each place for
+    /// which it is called. A place is an address with a port, of which 0 takes a free one, or
+    /// `unix:/path/of/socket`. Only the owner of the process can connect to such a socket, so it needs
+    /// no key.
+    pub fn listen(mut self, place: impl Into<String>) -> Self {
+        self.listen.push(place.into());
+        self
+    }
+
+    /// Adds a key. As soon as there is one, every request needs a key: in the header `x-functions-key`,
+    /// in the query as `code`, or as a bearer token.
+    ///
+    /// Only its SHA-256 digest is kept. Links in answers repeat the key with which they were requested.
+    pub fn key(mut self, role: Role, key: impl AsRef<str>) -> Self {
+        self.keys.push(Key::new(role, key.as_ref()));
+        self
+    }
+
+    /// Accepts requests for this host, without a port, besides loopback hosts. By default requests for
+    /// other hosts are refused if there are no keys, so that a web page cannot reach a hub on the
+    /// machine of its reader through a name that resolves to 127.0.0.1 (DNS rebinding).
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
+        self
+    }
+
+    /// Accepts requests for every host. For routes behind a proxy that checks who calls.
+    pub fn allow_any_host(mut self) -> Self {
+        self.any_host = true;
+        self
+    }
+
+    /// Accepts changes from web pages of this origin, such as `https://shop.example`, besides pages of
+    /// the same host. A page also has to send the header `X-Durable: 1`, or a key in a header.
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.origins.push(origin.into());
+        self
+    }
+
+    /// The name of the task hub in links (`taskHub=..`); by default `durable`. Requests may name any.
+    pub fn task_hub_name(mut self, name: impl Into<String>) -> Self {
+        self.task_hub_name = name.into();
+        self
+    }
+
+    /// What links begin with, such as `https://shop.example`, instead of `http://` and the host of
+    /// the request.
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        let url = url.into();
+        self.public_url = Some(url.trim_end_matches('/').to_owned());
+        self
+    }
+
+    /// Whether links begin with `X-Forwarded-Proto` and `X-Forwarded-Host`, if a request has both; by
+    /// default not, because only a proxy in front of the hub makes these headers trustworthy.
+    pub fn use_forwarded_host(mut self, uses: bool) -> Self {
+        self.forwarded = uses;
+        self
+    }
+
+    /// Whether JSON that is encoded twice is decoded twice, where the called function cannot read it
+    /// otherwise; by default it is. The Python client of Durable Functions 1.x encodes twice.
+    pub fn unwrap_encoded_json(mut self, unwraps: bool) -> Self {
+        self.unwraps = unwraps;
+        self
+    }
+
+    /// The largest body of a request, in bytes; by default 1 MiB. A larger one is answered with 413.
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.max_body = bytes;
+        self
+    }
+
+    /// The longest path with query, in bytes; by default 8 KiB. A longer one is answered with 414.
+    pub fn max_uri(mut self, bytes: usize) -> Self {
+        self.max_uri = bytes;
+        self
+    }
+
+    /// How long a body may take to arrive; by default 30 s. A slower one is answered with 408.
+    pub fn body_time(mut self, time: Duration) -> Self {
+        self.body_time = time;
+        self
+    }
+
+    /// How long [`serve`](crate::serve) waits for the head of a request; by default 10 s. Then it
+    /// closes the connection.
+    pub fn header_time(mut self, time: Duration) -> Self {
+        self.header_time = time;
+        self
+    }
+
+    /// How long a request may wait for an instance to end; by default 230 s. A longer wait is cut to it.
+    pub fn max_wait(mut self, time: Duration) -> Self {
+        self.max_wait = time;
+        self
+    }
+
+    /// How long [`Server::shutdown`](crate::Server::shutdown) waits for requests that are being
+    /// answered; by default 10 s.
+    pub fn drain_time(mut self, time: Duration) -> Self {
+        self.drain = time;
+        self
+    }
+
+    /// How many requests are answered at once; by default 512. More get 503 with `Retry-After`.
+    pub fn max_concurrent_requests(mut self, requests: usize) -> Self {
+        self.max_requests = requests;
+        self
+    }
+
+    /// How many connections [`serve`](crate::serve) has at once; by default 4096. More wait in the
+    /// backlog of the operating system.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections.max(1);
+        self
+    }
+
+    /// How many requests a second may scan the hub: lists, counts and purges by filter; by default 50,
+    /// and twice as many at once. More get 429 with `Retry-After`.
+    pub fn max_scans_per_second(mut self, scans: u32) -> Self {
+        self.scans_per_second = scans.max(1);
+        self
+    }
+}

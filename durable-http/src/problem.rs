@@ -1,0 +1,235 @@
+//! What goes wrong, whatever the dialect: a code with its status, and how errors of a hub become one.
+
+use std::error::Error;
+
+use axum::http::StatusCode;
+use durable::client::{EntityError, HubError, ManageError, ResultError, StartError};
+use durable::schedule::ScheduleError;
+
+use crate::answer::About;
+use crate::json::Object;
+
+/// A kind of error. Clients tell errors apart by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    InvalidRequest,
+    Unauthorized,
+    Forbidden,
+    HostNotAllowed,
+    CrossOrigin,
+    NoSuchRoute,
+    NoSuchInstance,
+    NoSuchEntity,
+    NoSuchSchedule,
+    NotRegistered,
+    MethodNotAllowed,
+    RequestTimeout,
+    AlreadyExists,
+    Finished,
+    NotFinished,
+    NotFailed,
+    CannotRewind,
+    Suspended,
+    Terminated,
+    Failed,
+    BodyTooLarge,
+    UriTooLong,
+    KeyReused,
+    TooManyScans,
+    Busy,
+    NoRoom,
+    Unavailable,
+}
+
+impl Code {
+    /// The code's name, its title, and the status of an answer with it.
+    pub(crate) fn describe(self) -> (&'static str, &'static str, StatusCode) {
+        match self {
+            Self::InvalidRequest => ("invalid-request", "Invalid request", StatusCode::BAD_REQUEST),
+            Self::Unauthorized => ("unauthorized", "Key required", StatusCode::UNAUTHORIZED),
+            Self::Forbidden => ("forbidden", "Role not sufficient", StatusCode::FORBIDDEN),
+            Self::HostNotAllowed => ("host-not-allowed", "Host not allowed", StatusCode::FORBIDDEN),
+            Self::CrossOrigin => ("cross-origin", "Cross-origin request", StatusCode::FORBIDDEN),
+            Self::NoSuchRoute => ("no-such-route", "No such route", StatusCode::NOT_FOUND),
+            Self::NoSuchInstance => ("no-such-instance", "No such instance", StatusCode::NOT_FOUND),
+            Self::NoSuchEntity => ("no-such-entity", "No such entity", StatusCode::NOT_FOUND),
+            Self::NoSuchSchedule => ("no-such-schedule", "No such schedule", StatusCode::NOT_FOUND),
+            Self::NotRegistered => ("not-registered", "Not registered", StatusCode::BAD_REQUEST),
+            Self::MethodNotAllowed => {
+                ("method-not-allowed", "Method not allowed", StatusCode::METHOD_NOT_ALLOWED)
+            }
+            Self::RequestTimeout => {
+                ("request-timeout", "Request too slow", StatusCode::REQUEST_TIMEOUT)
+            }
+            Self::AlreadyExists => ("already-exists", "Id is taken", StatusCode::CONFLICT),
+            Self::Finished => ("finished", "Instance has ended", StatusCode::CONFLICT),
+            Self::NotFinished => ("not-finished", "Instance has not ended", StatusCode::CONFLICT),
+            Self::NotFailed => ("not-failed", "Instance has not failed", StatusCode::CONFLICT),
+            Self::CannotRewind => ("cannot-rewind", "Cannot be rewound", StatusCode::CONFLICT),
+            Self::Suspended => ("suspended", "Instance is suspended", StatusCode::CONFLICT),
+            Self::Terminated => ("terminated", "Instance was terminated", StatusCode::CONFLICT),
+            Self::Failed => ("failed", "Operation failed", StatusCode::UNPROCESSABLE_ENTITY),
+            Self::BodyTooLarge => {
+                ("body-too-large", "Body too large", StatusCode::PAYLOAD_TOO_LARGE)
+            }
+            Self::UriTooLong => ("uri-too-long", "URI too long", StatusCode::URI_TOO_LONG),
+            Self::KeyReused => (
+                "idempotency-key-reused",
+                "Idempotency key used with another input",
+                StatusCode::UNPROCESSABLE_ENTITY,
+            ),
+            Self::TooManyScans => {
+                ("too-many-scans", "Too many scans", StatusCode::TOO_MANY_REQUESTS)
+            }
+            Self::Busy => ("busy", "Too many requests at once", StatusCode::SERVICE_UNAVAILABLE),
+            Self::NoRoom => ("no-room", "No room for more work", StatusCode::SERVICE_UNAVAILABLE),
+            Self::Unavailable => {
+                ("unavailable", "Task hub not available", StatusCode::SERVICE_UNAVAILABLE)
+            }
+        }
+    }
+
+    pub(crate) fn status(self) -> StatusCode {
+        self.describe().2
+    }
+
+    /// After how many seconds the same request may succeed.
+    pub(crate) fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::TooManyScans | Self::Busy => Some(1),
+            Self::NoRoom | Self::Unavailable => Some(5),
+            _ => None,
+        }
+    }
+
+    /// Whether the error is one of the instance or entity itself, and not one of the request.
+    fn is_of_instance(self) -> bool {
+        matches!(self, Self::Failed | Self::Terminated | Self::Suspended)
+    }
+}
+
+/// An error of a request, without the form that a dialect gives it.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) code: Code,
+    pub(crate) detail: String,
+}
+
+impl Problem {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(Code::InvalidRequest, detail)
+    }
+
+    /// The members that RFC 9457 names, and ours.
+    pub(crate) fn members(&self, status: StatusCode, about: &About<'_>) -> Object {
+        let (name, title, _) = self.code.describe();
+        let source = if self.code.is_of_instance() { "instance" } else { "api" };
+        Object::new()
+            .with("type", &format!("urn:durable:error:{name}"))
+            .with("title", title)
+            .with("status", &status.as_u16())
+            .with("detail", &self.detail)
+            .with("instance", about.path)
+            .with("code", name)
+            .with("retryable", &self.code.retry_after().is_some())
+            .with("source", source)
+            .with("requestId", &about.request_id)
+    }
+
+    fn of(code: Code, error: &dyn Error) -> Self {
+        let mut detail = error.to_string();
+        let mut source = error.source();
+        while let Some(error) = source {
+            detail = format!("{detail}: {error}");
+            source = error.source();
+        }
+        Self { code, detail }
+    }
+}
+
+impl From<HubError> for Problem {
+    fn from(error: HubError) -> Self {
+        let code = match &error {
+            HubError::NoSuchInstance(_) => Code::NoSuchInstance,
+            HubError::InvalidInstanceId(_) | HubError::Unreadable { .. } => Code::InvalidRequest,
+            HubError::OtherOrchestration { .. } => Code::AlreadyExists,
+            _ => Code::Unavailable,
+        };
+        Self::of(code, &error)
+    }
+}
+
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        let code = match error {
+            StartError::Hub(error) => return error.into(),
+            StartError::AlreadyExists { .. } => Code::AlreadyExists,
+            StartError::NotRegistered { .. } => Code::NotRegistered,
+            StartError::NoRoom(_) => Code::NoRoom,
+            _ => Code::InvalidRequest,
+        };
+        Self::of(code, &error)
+    }
+}
+
+impl From<ManageError> for Problem {
+    fn from(error: ManageError) -> Self {
+        let code = match error {
+            ManageError::Hub(error) => return error.into(),
+            ManageError::Start(error) => return (*error).into(),
+            ManageError::Finished { .. } => Code::Finished,
+            ManageError::NotFinished { .. } => Code::NotFinished,
+            ManageError::NotFailed { .. } => Code::NotFailed,
+            ManageError::CannotRewind { .. } => Code::CannotRewind,
+            ManageError::StillSuspended(_) => Code::Suspended,
+            ManageError::NoRoom(_) => Code::NoRoom,
+            _ => Code::InvalidRequest,
+        };
+        Self::of(code, &error)
+    }
+}
+
+impl From<EntityError> for Problem {
+    fn from(error: EntityError) -> Self {
+        let code = match error {
+            EntityError::Hub(error) => return error.into(),
+            EntityError::NotRegistered { .. } => Code::NotRegistered,
+            EntityError::NoRoom(_) => Code::NoRoom,
+            EntityError::Failed(_) => Code::Failed,
+            _ => Code::InvalidRequest,
+        };
+        Self::of(code, &error)
+    }
+}
+
+impl From<ResultError> for Problem {
+    fn from(error: ResultError) -> Self {
+        let code = match error {
+            ResultError::Hub(error) => return error.into(),
+            ResultError::Failed(_) => Code::Failed,
+            ResultError::Suspended(_) => Code::Suspended,
+            ResultError::Terminated(_) => Code::Terminated,
+            _ => Code::InvalidRequest,
+        };
+        Self::of(code, &error)
+    }
+}
+
+impl From<ScheduleError> for Problem {
+    fn from(error: ScheduleError) -> Self {
+        let code = match error {
+            ScheduleError::Hub(error) => return error.into(),
+            ScheduleError::Start(error) => return (*error).into(),
+            ScheduleError::Manage(error) => return (*error).into(),
+            ScheduleError::NoSuchSchedule(_) => Code::NoSuchSchedule,
+            ScheduleError::AlreadyExists(_) => Code::AlreadyExists,
+            ScheduleError::Ended(_) => Code::Finished,
+            _ => Code::InvalidRequest,
+        };
+        Self::of(code, &error)
+    }
+}

@@ -1,0 +1,104 @@
+//! Binding addresses and Unix sockets.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream, lookup_host};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
+
+use super::ServeError;
+
+/// How long is waited after a connection could not be accepted, mostly for want of file descriptors.
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
+
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener, PathBuf),
+}
+
+pub(super) enum Accepted {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Listener {
+    pub(super) async fn bind(place: &str, has_keys: bool) -> Result<Vec<Self>, ServeError> {
+        let refused = |source| ServeError::Bind { place: place.to_owned(), source };
+        #[cfg(unix)]
+        if let Some(path) = place.strip_prefix("unix:") {
+            let path = PathBuf::from(path);
+            return Ok(vec![bind_socket(path).map_err(refused)?]);
+        }
+        let invalid = |source| ServeError::InvalidPlace { place: place.to_owned(), source };
+        let addresses: Vec<_> = lookup_host(place).await.map_err(invalid)?.collect();
+        let reachable = addresses.iter().find(|address| !address.ip().is_loopback());
+        if let (Some(address), false) = (reachable, has_keys) {
+            return Err(ServeError::NoKey(*address));
+        }
+        let mut listeners = Vec::new();
+        for address in addresses {
+            listeners.push(Self::Tcp(TcpListener::bind(address).await.map_err(refused)?));
+        }
+        Ok(listeners)
+    }
+
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            #[cfg(unix)]
+            Self::Unix(..) => None,
+        }
+    }
+
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Tcp(_) => None,
+            #[cfg(unix)]
+            Self::Unix(_, path) => Some(path.clone()),
+        }
+    }
+
+    pub(super) async fn accept(&self) -> Accepted {
+        loop {
+            let accepted = match self {
+                Self::Tcp(listener) => {
+                    listener.accept().await.map(|(stream, _)| Accepted::Tcp(stream))
+                }
+                #[cfg(unix)]
+                Self::Unix(listener, _) => {
+                    listener.accept().await.map(|(stream, _)| Accepted::Unix(stream))
+                }
+            };
+            match accepted {
+                Ok(accepted) => return accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    // The connection may be gone already, or descriptors are short for a while.
+                    tokio::time::sleep(AFTER_FAILURE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Binds a socket that only this user can connect to. The socket of a process that has ended is
+/// replaced.
+#[cfg(unix)]
+fn bind_socket(path: PathBuf) -> io::Result<Listener> {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    use std::os::unix::net::UnixStream as Blocking;
+
+    let is_socket = std::fs::symlink_metadata(&path).is_ok_and(|it| it.file_type().is_socket());
+    if is_socket && Blocking::connect(&path).is_err() {
+        std::fs::remove_file(&path)?;
+    }
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(Listener::Unix(listener, path))
+}

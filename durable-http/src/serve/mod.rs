@@ -1,0 +1,250 @@
+//! Serving a hub on addresses and Unix sockets, for programs that have no `axum` app.
+//!
+//! Rules:
+//! 1. Nothing is bound where other machines can reach it unless requests need a key.
+//! 2. A connection that sends no request head in time is closed, from its first byte on.
+//! 3. A shutdown stops accepting, answers requests that wait for an instance at once, and closes each
+//!    connection after the answer that is on its way.
+//!
+//! Read next: `listen.rs` (binding), `patient.rs` (the first bytes of a connection).
+
+mod listen;
+mod patient;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use durable::TaskHub;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::access::ThroughSocket;
+use crate::app::App;
+use crate::options::HttpOptions;
+use listen::{Accepted, Listener};
+use patient::Patient;
+
+/// How many headers a request has at most.
+const HEADERS_MAX: usize = 256;
+/// How many bytes the headers of an HTTP/2 request have at most.
+const HEADER_BYTES_MAX: u32 = 64 * 1024;
+/// How many bytes of an HTTP/1.1 connection are buffered at most.
+const BUFFER_MAX: usize = 128 * 1024;
+
+/// A hub could not be served. Nothing is bound then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// Other machines can reach the address, and requests need no key.
+    #[error(
+        "`{0}` can be reached by other machines, and no key is set; add one with \
+         `HttpOptions::key`, or listen on a loopback address"
+    )]
+    NoKey(SocketAddr),
+    /// The text is no address.
+    #[error("`{place}` is not a place to listen; write an address with a port, or `unix:/path`")]
+    InvalidPlace {
+        /// What was given.
+        place: String,
+        /// Why it is none.
+        source: std::io::Error,
+    },
+    /// The operating system refused.
+    #[error("cannot listen on `{place}`; is another process listening there?")]
+    Bind {
+        /// Where.
+        place: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+/// A hub that is served. When this is dropped, the server stops without waiting for answers.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    addresses: Vec<SocketAddr>,
+    paths: Vec<PathBuf>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<bool>,
+}
+
+/// Serves the routes of [`router`](crate::router) wherever [`HttpOptions::listen`] says, as HTTP/1.1 and
+/// as HTTP/2 without TLS (with prior knowledge).
+///
+/// The server runs in tasks of the current runtime until [`Server::shutdown`], which leaves the hub
+/// open.
+///
+/// ```standalone_crate
+/// # use durable::prelude::*;
+/// use durable_http::HttpOptions;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// let hub = TaskHub::builder().in_memory().open().await?;
+/// let server = durable_http::serve(&hub, HttpOptions::new().listen("127.0.0.1:0")).await?;
+/// println!("listening on {}", server.url());
+/// // tokio::signal::ctrl_c().await?;
+/// assert!(server.shutdown().await, "no answer was cut off");
+/// # hub.shutdown().await
+/// # }
+/// ```
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn serve(hub: &TaskHub, options: HttpOptions) -> Result<Server, ServeError> {
+    let mut listeners = Vec::new();
+    let places = match options.listen.is_empty() {
+        true => vec!["127.0.0.1:7071".to_owned()],
+        false => options.listen.clone(),
+    };
+    for place in &places {
+        listeners.extend(Listener::bind(place, !options.keys.is_empty()).await?);
+    }
+    let app = App::new(hub.clone(), options);
+    let router = crate::routes(&app);
+    let (mut addresses, mut paths) = (Vec::new(), Vec::new());
+    for listener in &listeners {
+        addresses.extend(listener.address());
+        paths.extend(listener.path());
+    }
+    let stop = watch::Sender::new(false);
+    let connections = Arc::new(Semaphore::new(app.options.max_connections));
+    let mut tasks = JoinSet::new();
+    for listener in listeners {
+        let serving = Serving {
+            router: router.clone(),
+            connections: Arc::clone(&connections),
+            header_time: app.options.header_time,
+            drain: app.options.drain,
+        };
+        tasks.spawn(serving.run(listener, stop.subscribe()));
+    }
+    Ok(Server { app, addresses, paths, stop, tasks })
+}
+
+impl Server {
+    /// The addresses on which it listens, with the ports that it got.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The URL of the first address; of a server that listens on Unix sockets only, `http://localhost`.
+    pub fn url(&self) -> String {
+        let address = self.addresses.first();
+        address.map_or_else(|| "http://localhost".to_owned(), |it| format!("http://{it}"))
+    }
+
+    /// Stops accepting connections, waits for the answers that are on their way, for at most
+    /// [`drain_time`](HttpOptions::drain_time), and closes the rest. Gives whether no answer was cut off.
+    ///
+    /// Requests that wait for an instance are answered with 202 at once. The hub stays open.
+    pub async fn shutdown(mut self) -> bool {
+        self.app.is_draining.send_replace(true);
+        self.stop.send_replace(true);
+        let mut is_complete = true;
+        while let Some(drained) = self.tasks.join_next().await {
+            is_complete &= drained.unwrap_or(false);
+        }
+        is_complete
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.app.is_draining.send_replace(true);
+        for path in &self.paths {
+            drop(std::fs::remove_file(path));
+        }
+    }
+}
+
+/// What accepts the connections of one listener.
+struct Serving {
+    router: Router,
+    connections: Arc<Semaphore>,
+    header_time: Duration,
+    drain: Duration,
+}
+
+impl Serving {
+    /// Gives whether all answers were sent.
+    async fn run(self, listener: Listener, mut stop: watch::Receiver<bool>) -> bool {
+        let graceful = GracefulShutdown::new();
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                Some(_ended) = connections.join_next() => continue,
+                accepted = self.accept(&listener) => accepted,
+            };
+            let Some((accepted, permit)) = accepted else { break };
+            match accepted {
+                Accepted::Tcp(stream) => {
+                    // Answers are small, and waiting for more of them only delays them.
+                    drop(stream.set_nodelay(true));
+                    self.converse(stream, false, &graceful, &mut connections, permit);
+                }
+                #[cfg(unix)]
+                Accepted::Unix(stream) => {
+                    self.converse(stream, true, &graceful, &mut connections, permit);
+                }
+            }
+        }
+        drop(listener);
+        let drained = tokio::time::timeout(self.drain, graceful.shutdown()).await;
+        drained.is_ok()
+    }
+
+    async fn accept(&self, listener: &Listener) -> Option<(Accepted, OwnedSemaphorePermit)> {
+        let permit = Arc::clone(&self.connections).acquire_owned().await.ok()?;
+        Some((listener.accept().await, permit))
+    }
+
+    fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        stream: S,
+        is_local: bool,
+        graceful: &GracefulShutdown,
+        connections: &mut JoinSet<()>,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let router = self.router.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(axum::body::Body::new);
+            if is_local {
+                request.extensions_mut().insert(ThroughSocket);
+            }
+            let mut router = router.clone();
+            async move { tower_service::Service::call(&mut router, request).await }
+        });
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_time)
+            .max_headers(HEADERS_MAX)
+            .max_buf_size(BUFFER_MAX);
+        builder.http2().timer(TokioTimer::new()).max_header_list_size(HEADER_BYTES_MAX);
+        let io = TokioIo::new(Patient::new(stream, self.header_time));
+        let connection = builder.serve_connection(io, service).into_owned();
+        let connection = graceful.watch(connection);
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error, "connection ended");
+            }
+            drop(permit);
+        });
+    }
+}

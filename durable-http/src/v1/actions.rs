@@ -1,0 +1,113 @@
+//! Operations on an instance. Each answers with the instance as it is afterwards.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use durable::InstanceHandle;
+use serde::Deserialize;
+
+use super::{Refusal, show};
+use crate::call::Call;
+use crate::json::{self, Object};
+use crate::problem::Problem;
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Reason {
+    reason: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Terminate {
+    reason: String,
+    recursive: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct Restart {
+    /// Under a new id, instead of its own.
+    new_instance: bool,
+    /// Which new id; made if there is none.
+    id: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Purge {
+    recursive: bool,
+}
+
+pub(super) async fn raise(call: Call) -> Result<Response, Refusal> {
+    call.takes(&[])?;
+    let instance = call.instance()?;
+    let event = call.json()?.unwrap_or_else(durable::protocol::Json::null);
+    instance.raise_event_json(call.params.get("event"), event).await?;
+    now(&instance).await
+}
+
+pub(super) async fn suspend(call: Call) -> Result<Response, Refusal> {
+    let (instance, Reason { reason }) = asked(&call)?;
+    instance.suspend(reason).await?;
+    now(&instance).await
+}
+
+pub(super) async fn resume(call: Call) -> Result<Response, Refusal> {
+    let (instance, Reason { reason }) = asked(&call)?;
+    instance.resume(reason).await?;
+    now(&instance).await
+}
+
+pub(super) async fn rewind(call: Call) -> Result<Response, Refusal> {
+    let (instance, Reason { reason }) = asked(&call)?;
+    instance.rewind(reason).await?;
+    now(&instance).await
+}
+
+pub(super) async fn terminate(call: Call) -> Result<Response, Refusal> {
+    let (instance, Terminate { reason, recursive }) = asked(&call)?;
+    match recursive {
+        true => instance.terminate_recursively(reason).await?,
+        false => instance.terminate(reason).await?,
+    }
+    now(&instance).await
+}
+
+pub(super) async fn restart(call: Call) -> Result<Response, Refusal> {
+    let (instance, Restart { new_instance, id }) = asked(&call)?;
+    let restarted = match new_instance || id.is_some() {
+        true => instance.restart_as(id.as_deref()).await?,
+        false => {
+            instance.restart().await?;
+            instance
+        }
+    };
+    now(&restarted).await
+}
+
+pub(super) async fn purge(call: Call) -> Result<Response, Refusal> {
+    let (instance, Purge { recursive }) = asked(&call)?;
+    let purged = match recursive {
+        true => instance.purge_recursively().await?,
+        false => {
+            instance.purge().await?;
+            1
+        }
+    };
+    Ok(json::answer(StatusCode::OK, &Object::new().with("purged", &purged)))
+}
+
+pub(super) async fn delete(call: Call) -> Result<Response, Refusal> {
+    call.takes(&[])?;
+    call.instance()?.purge().await?;
+    Ok(json::empty(StatusCode::NO_CONTENT))
+}
+
+fn asked<T: serde::de::DeserializeOwned>(call: &Call) -> Result<(InstanceHandle, T), Problem> {
+    call.takes(&[])?;
+    Ok((call.instance()?, call.body_as()?))
+}
+
+async fn now(instance: &InstanceHandle) -> Result<Response, Refusal> {
+    Ok(json::answer(StatusCode::OK, &show::camel(&instance.status().await?)))
+}

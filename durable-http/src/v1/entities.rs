@@ -1,0 +1,135 @@
+//! Entities, their locks, and signals that are not due.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use durable::client::{EntityQuery, ScheduledSignalQuery};
+use durable::protocol::Json;
+use durable::{EntityId, InstanceId};
+
+use super::list::page;
+use super::{Refusal, show};
+use crate::call::Call;
+use crate::json;
+use crate::problem::{Code, Problem};
+
+/// `$` is an empty key, because a segment of a path cannot be empty.
+fn entity(call: &Call) -> Result<EntityId, Problem> {
+    let key = Some(call.params.get("key")).filter(|key| *key != "$").unwrap_or_default();
+    let id = EntityId::new(call.params.get("name"), key);
+    id.map_err(|error| Problem::invalid(error.to_string()))
+}
+
+pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
+    let filter = ["name", "prefix", "modifiedFrom", "modifiedTo"];
+    call.takes(&[&filter[..], &["state", "includeTransient", "limit", "after"]].concat())?;
+    let find = filtered(&call)?;
+    let find = if call.boolean("state")? { find } else { find.leave_out_state() };
+    let find = if call.boolean("includeTransient")? { find.include_transient() } else { find };
+    Ok(page(&call, call.hub().query(&find).await?))
+}
+
+fn filtered(call: &Call) -> Result<EntityQuery, Problem> {
+    let mut find = EntityQuery::new().page_size(call.limit()?);
+    if let Some(name) = call.query.get("name") {
+        find = find.name(name);
+    }
+    if let Some(prefix) = call.query.get("prefix") {
+        find = find.key_prefix(prefix);
+    }
+    if let Some(time) = call.time("modifiedFrom")? {
+        find = find.modified_from(time);
+    }
+    if let Some(time) = call.time("modifiedTo")? {
+        find = find.modified_to(time);
+    }
+    if let Some(token) = call.after()? {
+        find = find.after(token);
+    }
+    Ok(find)
+}
+
+/// Entities that a critical section has locked. A page may be empty although more follow.
+pub(super) async fn locks(call: Call) -> Result<Response, Refusal> {
+    call.takes(&["name", "prefix", "limit", "after"])?;
+    let find = filtered(&call)?.include_transient().leave_out_state();
+    let mut found = call.hub().query(&find).await?;
+    found.items.retain(|entity| entity.locked_by.is_some());
+    Ok(page(&call, found))
+}
+
+pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
+    call.takes(&[])?;
+    let id = entity(&call)?;
+    match call.hub().entity(&id).await? {
+        Some(details) => Ok(json::answer(StatusCode::OK, &show::camel(&details))),
+        None => Err(Problem::new(Code::NoSuchEntity, format!("there is no entity `{id}`")).into()),
+    }
+}
+
+pub(super) async fn delete(call: Call) -> Result<Response, Refusal> {
+    call.takes(&[])?;
+    call.hub().delete_entity(entity(&call)?.handle()).await?;
+    Ok(json::empty(StatusCode::NO_CONTENT))
+}
+
+/// The body is the input; `at` delays the signal.
+pub(super) async fn signal(call: Call) -> Result<Response, Refusal> {
+    call.takes(&["at"])?;
+    let operation = operation(&call)?;
+    match call.time("at")? {
+        Some(time) => call.hub().signal_entity_at(time, operation).await?,
+        None => call.hub().signal_entity(operation).await?,
+    }
+    Ok(json::empty(StatusCode::ACCEPTED))
+}
+
+/// The body is the input, the answer the output.
+pub(super) async fn call(call: Call) -> Result<Response, Refusal> {
+    call.takes(&[])?;
+    let calling = call.hub().call_entity(operation(&call)?);
+    match call.within(call.options().max_wait, calling).await {
+        Some(output) => Ok(json::answer(StatusCode::OK, &output?)),
+        None => Err(Problem::new(
+            Code::Unavailable,
+            "the entity has not answered in time; the operation may still be carried out",
+        )
+        .into()),
+    }
+}
+
+fn operation(call: &Call) -> Result<durable::entity::Operation<Json>, Problem> {
+    let input = call.json()?.unwrap_or_else(Json::null);
+    Ok(entity(call)?.handle().operation_json(call.params.get("operation"), input))
+}
+
+pub(super) async fn signals(call: Call) -> Result<Response, Refusal> {
+    call.takes(&["name", "key", "limit", "after"])?;
+    let mut find = ScheduledSignalQuery::new().page_size(call.limit()?);
+    match (call.query.get("name"), call.query.get("key")) {
+        (Some(name), Some(key)) => {
+            let id = EntityId::new(name, key);
+            find = find.entity(&id.map_err(|error| Problem::invalid(error.to_string()))?);
+        }
+        (Some(name), None) => find = find.name(name),
+        (None, Some(_)) => return Err(Problem::invalid("give `name` with `key`").into()),
+        (None, None) => {}
+    }
+    if let Some(token) = call.after()? {
+        find = find.after(token);
+    }
+    Ok(page(&call, call.hub().query(&find).await?))
+}
+
+pub(super) async fn cancel_signal(call: Call) -> Result<Response, Refusal> {
+    call.takes(&[])?;
+    let text = call.params.get("id");
+    let no_such_signal = || {
+        let text = text.escape_debug();
+        Problem::new(Code::NoSuchEntity, format!("there is no signal `{text}` that is not due"))
+    };
+    let id = InstanceId::try_from(text.to_owned()).map_err(|_| no_such_signal())?;
+    match call.hub().cancel_scheduled_signal(&id).await? {
+        true => Ok(json::empty(StatusCode::NO_CONTENT)),
+        false => Err(no_such_signal().into()),
+    }
+}

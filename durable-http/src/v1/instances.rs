@@ -1,0 +1,64 @@
+//! One instance: its details, input and output.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use durable::RuntimeStatus;
+use durable::client::InstanceDetails;
+
+use super::{Refusal, show};
+use crate::call::Call;
+use crate::json::{self, with_header};
+use crate::problem::{Code, Problem};
+
+/// With `Prefer: wait=..`, once it has ended or the time is up.
+pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
+    call.takes(&[])?;
+    let details = waited_for(&call).await?;
+    let tag = show::tag(&details.status);
+    let answer = match show::is_known(&call.headers, &tag) {
+        true => json::empty(StatusCode::NOT_MODIFIED),
+        false => json::answer(StatusCode::OK, &show::camel(&details)),
+    };
+    Ok(with_header(answer, "etag", &tag))
+}
+
+pub(super) async fn input(call: Call) -> Result<Response, Refusal> {
+    call.takes(&[])?;
+    let details = call.instance()?.details().await?;
+    Ok(json::answer(StatusCode::OK, &details.input))
+}
+
+/// The output itself. An instance that has none is an error, whose `source` says whether the instance
+/// is the reason.
+pub(super) async fn output(call: Call) -> Result<Response, Refusal> {
+    call.takes(&[])?;
+    let details = waited_for(&call).await?;
+    let id = &details.status.instance_id;
+    let problem = match (details.status.runtime_status, &details.output, &details.failure) {
+        (RuntimeStatus::Completed, Some(output), _) => {
+            return Ok(json::answer(StatusCode::OK, output));
+        }
+        (RuntimeStatus::Failed, _, Some(failure)) => {
+            Problem::new(Code::Failed, failure.to_string())
+        }
+        (RuntimeStatus::Terminated, ..) => {
+            Problem::new(Code::Terminated, format!("instance `{id}` was terminated"))
+        }
+        (RuntimeStatus::Suspended, ..) => {
+            Problem::new(Code::Suspended, format!("instance `{id}` is suspended"))
+        }
+        (status, ..) => Problem::new(
+            Code::NotFinished,
+            format!("instance `{id}` is {status}; it has no output"),
+        ),
+    };
+    Err(problem.into())
+}
+
+async fn waited_for(call: &Call) -> Result<InstanceDetails, Refusal> {
+    let instance = call.instance()?;
+    if let Some(limit) = call.preferred_wait() {
+        call.within(limit, instance.wait_for_completion()).await.transpose()?;
+    }
+    Ok(instance.details().await?)
+}

@@ -1,0 +1,141 @@
+//! Listing and counting instances by filter.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use durable::client::{InstanceQuery, Page};
+use durable::protocol::Json;
+use serde::Serialize;
+
+use super::{Refusal, show};
+use crate::call::Call;
+use crate::json::{self, Object, with_header};
+use crate::links::encode;
+use crate::problem::Problem;
+
+/// How many instances are counted at most.
+const COUNTED_MAX: u64 = 100_000;
+const COUNTED_AT_ONCE: usize = 1000;
+
+const FILTER: [&str; 10] = [
+    "name",
+    "status",
+    "prefix",
+    "tag",
+    "createdFrom",
+    "createdTo",
+    "endedFrom",
+    "endedTo",
+    "customStatus",
+    "includeSchedules",
+];
+
+pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
+    call.takes(&[&FILTER[..], &["limit", "after"]].concat())?;
+    let mut find = filter(&call)?.page_size(call.limit()?);
+    if let Some(token) = call.after()? {
+        find = find.after(token);
+    }
+    Ok(page(&call, call.hub().query(&find).await?))
+}
+
+/// A page with a link to the next one.
+pub(super) fn page<T: Serialize>(call: &Call, page: Page<T>) -> Response {
+    let items: Vec<_> = page.items.iter().map(show::camel).collect();
+    let body = Object::new().with("items", &items).with("next", &page.next);
+    let answer = json::answer(StatusCode::OK, &body);
+    let Some(next) = page.next else { return answer };
+    let (path, query) =
+        call.place.path_and_query.split_once('?').unwrap_or((&call.place.path_and_query, ""));
+    // Neither the old position nor a key.
+    let kept = query.split('&').filter(|it| !it.is_empty());
+    let kept = kept.filter(|it| !it.starts_with("after=") && !it.starts_with("code="));
+    let after = format!("after={}", encode(&next.to_string()));
+    let query: Vec<_> = kept.chain([after.as_str()]).collect();
+    with_header(answer, "link", &format!("<{path}?{}>; rel=\"next\"", query.join("&")))
+}
+
+pub(super) async fn count(call: Call) -> Result<Response, Refusal> {
+    call.takes(&[&FILTER[..], &["groupBy"]].concat())?;
+    let by_name = match call.query.get("groupBy") {
+        None => None,
+        Some("name") => Some(true),
+        Some("status") => Some(false),
+        Some(other) => {
+            let other = other.escape_debug();
+            return Err(
+                Problem::invalid(format!("`groupBy` is `{other}`; give status or name")).into()
+            );
+        }
+    };
+    let mut find = filter(&call)?.page_size(COUNTED_AT_ONCE);
+    let (mut count, mut groups, mut is_approximate) =
+        (0_u64, BTreeMap::<String, u64>::new(), false);
+    loop {
+        let page = call.hub().query(&find).await?;
+        count += page.items.len() as u64;
+        for item in page.items {
+            match by_name {
+                Some(true) => *groups.entry(item.name).or_default() += 1,
+                Some(false) => *groups.entry(item.runtime_status.to_string()).or_default() += 1,
+                None => {}
+            }
+        }
+        let Some(next) = page.next else { break };
+        if count >= COUNTED_MAX {
+            is_approximate = true;
+            break;
+        }
+        find = find.after(next);
+    }
+    let body = Object::new()
+        .with("count", &count)
+        .with_some("groups", by_name.map(|_| groups).as_ref())
+        .with("approximate", &is_approximate);
+    Ok(json::answer(StatusCode::OK, &body))
+}
+
+fn filter(call: &Call) -> Result<InstanceQuery, Problem> {
+    let query = &call.query;
+    let mut find = InstanceQuery::new();
+    if let Some(name) = query.get("name") {
+        find = find.name(name);
+    }
+    if let Some(prefix) = query.get("prefix") {
+        find = find.id_prefix(prefix);
+    }
+    for status in call.statuses()? {
+        find = find.status(status);
+    }
+    for tag in query.all("tag") {
+        let Some((key, value)) = tag.split_once(':') else {
+            let tag = tag.escape_debug();
+            return Err(Problem::invalid(format!("`tag` is `{tag}`; give `key:value`")));
+        };
+        find = find.tag(key, value);
+    }
+    if let Some(time) = call.time("createdFrom")? {
+        find = find.created_from(time);
+    }
+    if let Some(time) = call.time("createdTo")? {
+        find = find.created_to(time);
+    }
+    if let Some(time) = call.time("endedFrom")? {
+        find = find.ended_from(time);
+    }
+    if let Some(time) = call.time("endedTo")? {
+        find = find.ended_to(time);
+    }
+    if let Some(status) = query.get("customStatus") {
+        // Text that is no JSON is the text itself.
+        find = match Json::parse(status) {
+            Ok(json) => find.custom_status_json(json),
+            Err(_) => find.custom_status(status),
+        };
+    }
+    if call.boolean("includeSchedules")? {
+        find = find.include_schedules();
+    }
+    Ok(find)
+}

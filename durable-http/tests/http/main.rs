@@ -1,0 +1,9 @@
+//! The routes, driven in the process and over sockets.
+
+mod access;
+mod common;
+mod golden;
+mod limits;
+mod pattern;
+mod serve;
+mod v1;
