@@ -1,5 +1,6 @@
 //! The client without types: names and JSON.
 
+use durable::client::{InstanceQuery, NamedCall, StartError};
 use durable::prelude::*;
 use durable::testing::TestHub;
 use expect_test::{Expect, expect};
@@ -132,4 +133,45 @@ async fn a_hub_lists_what_is_registered_with_versions_parameters_and_places() ->
     }
     registered_here().assert_eq(&serde_json::to_string_pretty(&registered).unwrap());
     Ok(())
+}
+
+/// Panics when it is read.
+struct Bomb;
+
+impl<'de> Deserialize<'de> for Bomb {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> std::result::Result<Self, D::Error> {
+        panic!("a bomb was read")
+    }
+}
+
+impl Serialize for Bomb {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_unit()
+    }
+}
+
+#[orchestrator(name = "takes_bomb")]
+async fn takes_bomb(ctx: &OrchestrationContext, bomb: Bomb) -> Result<()> {
+    drop(bomb);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_input_is_checked_without_starting_anything() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let ship = || NamedCall::new("by_name.ship");
+    hub.check_input(&ship().input(&[Parcel { grams: 5 }]))?;
+    hub.check_input(&ship().version("9"))?;
+    let refused = |call: NamedCall| hub.check_input(&call).unwrap_err();
+    let error = refused(ship().input(&5));
+    assert!(matches!(&error, StartError::InvalidInput { name, .. } if name == "by_name.ship"));
+    assert!(matches!(refused(ship().version("8")), StartError::NotRegistered { .. }));
+    assert!(matches!(refused(NamedCall::new("nothing")), StartError::NotRegistered { .. }));
+    let error = refused(NamedCall::new("takes_bomb"));
+    assert!(error.to_string().contains("a bomb was read"), "{error}");
+    assert_eq!(hub.count(&InstanceQuery::new()).await?, 0);
+    hub.shutdown().await
 }

@@ -226,6 +226,11 @@ impl Mailboxes {
         PartitionId::of(instance_id, u16::try_from(self.boxes.len()).unwrap_or(u16::MAX))
     }
 
+    /// How many partitions there are.
+    pub(crate) fn count(&self) -> u16 {
+        u16::try_from(self.boxes.len()).unwrap_or(u16::MAX)
+    }
+
     pub(crate) fn wake_all(&self) {
         self.send_all(|| Mail::Wake);
     }

@@ -133,16 +133,50 @@ impl InstanceHandle {
         Ok(self.record_and_history().await?.1)
     }
 
+    /// The status of the instance and the history of its present execution, of the same moment: one read
+    /// instead of two.
+    ///
+    /// The history may have a few events more than
+    /// [`history_len`](crate::client::InstanceStatus::history_len) says.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # #[orchestrator]
+    /// # async fn order(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// let run = hub.start(order()).await?;
+    /// run.result().await?;
+    /// let (status, history) = run.status_and_history().await?;
+    /// assert_eq!(status.history_len, history.len() as u64);
+    /// # hub.shutdown().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`status`](Self::status).
+    pub async fn status_and_history(
+        &self,
+    ) -> Result<(InstanceStatus, Vec<HistoryEvent>), HubError> {
+        let (record, history) = self.record_and_history().await?;
+        Ok((record.into(), history))
+    }
+
     /// Reads the record of the instance and the history of its current execution.
     pub(crate) async fn record_and_history(
         &self,
     ) -> Result<(InstanceRecord, Vec<HistoryEvent>), HubError> {
         loop {
-            let record = self.record().await?;
-            let (id, execution) = (record.instance_id.clone(), record.execution_id);
-            let history = self.hub.read(move |store| store.history(&id, execution, 0)).await?;
-            // If the instance continued as new between the two reads, the history is too short:
-            // read again.
+            let id = self.instance_id.clone();
+            let read = self.hub.read(move |store| {
+                let Some(record) = store.instance(&id)? else { return Ok(None) };
+                let history = store.history(&id, record.execution_id, 0)?;
+                Ok(Some((record, history)))
+            });
+            let no_such_instance = || HubError::NoSuchInstance(self.instance_id.clone());
+            let (record, history) = read.await?.ok_or_else(no_such_instance)?;
+            // If it continued as new between the two reads, the history read is shorter.
             if history.len() as u64 >= record.history_len {
                 return Ok((record, history));
             }

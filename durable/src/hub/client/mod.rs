@@ -1,5 +1,6 @@
 //! Client operations: each is a message to a partition, or a read of the store.
 
+pub(crate) mod about;
 pub(crate) mod details;
 pub(crate) mod entities;
 pub(crate) mod events;

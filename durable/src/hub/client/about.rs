@@ -1,0 +1,42 @@
+//! What a hub is made of, for those who operate it.
+
+use crate::hub::error::HubError;
+use crate::hub::task_hub::TaskHub;
+use crate::store::Usage;
+
+impl TaskHub {
+    /// Into how many partitions the hub divides its instances: the number with which its store was
+    /// created.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().partitions(2).open().await?;
+    /// assert_eq!(hub.partitions(), 2);
+    /// # hub.shutdown().await
+    /// # }
+    /// ```
+    pub fn partitions(&self) -> u16 {
+        self.inner.mailboxes.count()
+    }
+
+    /// How much disk and memory the hub's store uses.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// let usage = hub.usage().await?;
+    /// println!("{} bytes on disk", usage.disk_bytes);
+    /// # hub.shutdown().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The hub was shut down, or its store failed.
+    pub async fn usage(&self) -> Result<Usage, HubError> {
+        self.read(|store| Ok(store.usage())).await
+    }
+}
