@@ -10,6 +10,8 @@ use std::net::IpAddr;
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -23,9 +25,10 @@ use crate::query::Query;
 pub enum Role {
     /// Read: statuses, histories, lists, counts.
     Read,
-    /// Also start, raise events, suspend, resume, terminate, rewind, restart, and signal entities.
+    /// Also start, raise events, suspend, resume, terminate, rewind, restart, and run the operations of
+    /// entities, of which `delete` is one.
     Operate,
-    /// Also purge and delete.
+    /// Also purge instances, and delete schedules and signals.
     Admin,
 }
 
@@ -62,8 +65,8 @@ impl Key {
 pub(crate) struct ThroughSocket;
 
 /// A key that was found in a request, with where it was found.
-struct Given<'a> {
-    key: &'a str,
+struct Given {
+    key: String,
     is_in_header: bool,
 }
 
@@ -88,7 +91,7 @@ pub(crate) fn check(
         let has_key_in_header = has_keys && given.as_ref().is_some_and(|given| given.is_in_header);
         check_origin(options, &parts.headers, host, has_key_in_header)?;
     }
-    Ok(given.filter(|_| has_keys).map(|given| given.key.to_owned()))
+    Ok(given.filter(|_| has_keys).map(|given| given.key))
 }
 
 fn is_change(method: &Method) -> bool {
@@ -133,17 +136,29 @@ fn is_loopback(name: &str) -> bool {
     is_address || name == "localhost" || name.ends_with(".localhost")
 }
 
-fn given<'a>(headers: &'a HeaderMap, query: &'a Query) -> Option<Given<'a>> {
+fn given(headers: &HeaderMap, query: &Query) -> Option<Given> {
     let in_header = || headers.get("x-functions-key")?.to_str().ok();
     let bearer = || {
         let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     };
-    let from_header = in_header().or_else(bearer).map(|key| Given { key, is_in_header: true });
-    from_header.or_else(|| Some(Given { key: query.get("code")?, is_in_header: false }))
+    let from_header = in_header().or_else(bearer);
+    let from_header = from_header.map(|key| Given { key: key.to_owned(), is_in_header: true });
+    // A browser sends what it once asked a person for, also to other pages.
+    let elsewhere = || password(headers).or_else(|| query.get("code").map(str::to_owned));
+    from_header.or_else(|| Some(Given { key: elsewhere()?, is_in_header: false }))
 }
 
-fn check_key(keys: &[Key], given: Option<&Given<'_>>, needed: Role) -> Result<(), Problem> {
+/// The password of basic authentication, whatever the name. The clients of Durable Functions send the
+/// one that is in the URL from which they are constructed.
+fn password(headers: &HeaderMap) -> Option<String> {
+    let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let decoded = STANDARD.decode(encoded.trim()).ok()?;
+    let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    scheme.eq_ignore_ascii_case("basic").then(|| password.to_owned())
+}
+
+fn check_key(keys: &[Key], given: Option<&Given>, needed: Role) -> Result<(), Problem> {
     let Some(given) = given else {
         let places = "the header `x-functions-key`, the query parameter `code`, or a bearer token";
         return Err(Problem::new(
@@ -151,7 +166,7 @@ fn check_key(keys: &[Key], given: Option<&Given<'_>>, needed: Role) -> Result<()
             format!("a key is required; send it as {places}"),
         ));
     };
-    let digest: [u8; 32] = Sha256::digest(given.key).into();
+    let digest: [u8; 32] = Sha256::digest(&given.key).into();
     let mut role = None;
     for key in keys {
         let is_it: Choice = key.digest.ct_eq(&digest);

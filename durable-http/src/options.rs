@@ -78,7 +78,7 @@ impl HttpOptions {
     }
 
     /// Adds a key. As soon as there is one, every request needs a key: in the header `x-functions-key`,
-    /// in the query as `code`, or as a bearer token.
+    /// in the query as `code`, as a bearer token, or as the password of basic authentication.
     ///
     /// Only its SHA-256 digest is kept. Links in answers repeat the key with which they were requested.
     pub fn key(mut self, role: Role, key: impl AsRef<str>) -> Self {
@@ -128,8 +128,10 @@ impl HttpOptions {
         self
     }
 
-    /// Whether JSON that is encoded twice is decoded twice, where the called function cannot read it
-    /// otherwise; by default it is. The Python client of Durable Functions 1.x encodes twice.
+    /// Whether the input of a start in the dialect of Durable Functions is decoded twice if it was encoded
+    /// twice, where the orchestrator cannot read it otherwise; by default it is. The Python client of
+    /// Durable Functions 1.x encodes twice. Events and inputs of entities are
+    /// [always](durable::protocol::Json::inside) read so.
     pub fn unwrap_encoded_json(mut self, unwraps: bool) -> Self {
         self.unwraps = unwraps;
         self

@@ -102,9 +102,12 @@ impl Code {
         }
     }
 
-    /// Whether the error is one of the instance or entity itself, and not one of the request.
-    fn is_of_instance(self) -> bool {
-        matches!(self, Self::Failed | Self::Terminated | Self::Suspended)
+    /// Where the error comes from: the instance or entity itself, or the request.
+    pub(crate) fn source(self) -> &'static str {
+        match self {
+            Self::Failed | Self::Terminated | Self::Suspended => "instance",
+            _ => "api",
+        }
     }
 }
 
@@ -127,7 +130,6 @@ impl Problem {
     /// The members that RFC 9457 names, and ours.
     pub(crate) fn members(&self, status: StatusCode, about: &About<'_>) -> Object {
         let (name, title, _) = self.code.describe();
-        let source = if self.code.is_of_instance() { "instance" } else { "api" };
         Object::new()
             .with("type", &format!("urn:durable:error:{name}"))
             .with("title", title)
@@ -136,7 +138,7 @@ impl Problem {
             .with("instance", about.path)
             .with("code", name)
             .with("retryable", &self.code.retry_after().is_some())
-            .with("source", source)
+            .with("source", self.code.source())
             .with("requestId", &about.request_id)
     }
 

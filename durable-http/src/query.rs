@@ -54,10 +54,8 @@ fn is_given((given, value): &(String, String), name: &str) -> bool {
 
 /// A `+` is a space in a query, though not in a path.
 fn decode(text: &str) -> String {
-    let spaced: Cow<'_, str> = match text.contains('+') {
-        true => Cow::Owned(text.replace('+', " ")),
-        false => Cow::Borrowed(text),
-    };
+    let spaced: Cow<'_, str> =
+        if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
     percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 

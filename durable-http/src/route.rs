@@ -85,10 +85,7 @@ impl<F> Table<F> {
             }
             methods.push(&route.method);
         }
-        match methods.is_empty() {
-            true => Found::Nothing,
-            false => Found::Methods(methods),
-        }
+        if methods.is_empty() { Found::Nothing } else { Found::Methods(methods) }
     }
 
     fn fit(&self, template: &'static str, segments: &[&str]) -> Option<Params> {
@@ -114,10 +111,7 @@ impl<F> Table<F> {
     }
 
     fn is_same(&self, wanted: &str, given: &str) -> bool {
-        match self.ignores_case {
-            true => wanted.eq_ignore_ascii_case(given),
-            false => wanted == given,
-        }
+        if self.ignores_case { wanted.eq_ignore_ascii_case(given) } else { wanted == given }
     }
 }
 

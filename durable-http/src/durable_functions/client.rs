@@ -55,7 +55,7 @@ fn of(options: &HttpOptions, place: &Place) -> Object {
     let management =
         payload(options, &web, "INSTANCEID", Shape { has_rewind: true, ..Shape::default() });
     let base = web.below("");
-    let local = format!("{}{}{}/", place.origin, place.prefix, BASES[1]);
+    let local = format!("{}{}{}/", with_password(&place.origin, key), place.prefix, BASES[1]);
     Object::new()
         .with("taskHubName", &options.task_hub_name)
         .with("creationUrls", &creation)
@@ -63,4 +63,13 @@ fn of(options: &HttpOptions, place: &Place) -> Object {
         .with("baseUrl", base.trim_end_matches('/'))
         .with("requiredQueryStringParameters", suffix.trim_start_matches('?'))
         .with("rpcBaseUrl", &local)
+}
+
+/// An origin with a key as its password. The clients send no parameters of ours to `rpcBaseUrl`, but
+/// the password of a URL.
+fn with_password(origin: &str, key: Option<&str>) -> String {
+    match (key, origin.split_once("://")) {
+        (Some(key), Some((scheme, host))) => format!("{scheme}://key:{}@{host}", encode(key)),
+        _ => origin.to_owned(),
+    }
 }

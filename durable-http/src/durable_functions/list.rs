@@ -11,6 +11,9 @@ use crate::call::Call;
 use crate::json::{self, with_header};
 use crate::problem::Problem;
 
+/// About how many bytes of inputs and outputs an answer has at most.
+const BYTES_MAX: usize = 4 * 1024 * 1024;
+
 pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
     let query = &call.query;
     let mut find = InstanceQuery::new().page_size(filter::top(query));
@@ -27,20 +30,29 @@ pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
         find = find.after(token);
     }
     let show = Show { history: false, ..Show::of(&call) };
-    let (mut bodies, mut next) = (Vec::new(), None);
+    let (mut bodies, mut bodies_end, mut next) = (Vec::new(), None, None);
     if let Some(find) = Statuses::of(query).apply(find) {
         let page = call.hub().query(&find).await.map_err(Problem::from)?;
+        next = page.next;
+        let mut bytes = 0;
         for item in page.items {
+            if bytes > BYTES_MAX {
+                next = bodies_end;
+                break;
+            }
             let instance = call.hub().instance(item.instance_id.as_str());
             let instance = instance.map_err(|error| Problem::from(HubError::from(error)))?;
             match Seen::read(&instance).await {
-                Ok(seen) => bodies.push(seen.body(show)),
+                Ok(seen) => {
+                    bytes += seen.bytes();
+                    bodies.push(seen.body(show));
+                    bodies_end = Some(item.instance_id.into());
+                }
                 // It was purged meanwhile.
                 Err(HubError::NoSuchInstance(_)) => {}
                 Err(error) => return Err(Problem::from(error).into()),
             }
         }
-        next = page.next;
     }
     let answer = json::answer(StatusCode::OK, &bodies);
     Ok(with_header(answer, CONTINUATION, &filter::token(next)))

@@ -30,8 +30,10 @@ pub(super) async fn rewind(call: Call) -> Result<Response, Refusal> {
     };
     let Ok(instance) = call.instance() else { return Err(no_such_instance()) };
     match instance.rewind(reason(&call)).await {
-        Err(ManageError::NotFailed { instance_id, status })
-        | Err(ManageError::NotFinished { instance_id, status }) => Err(Refusal::Text(
+        Err(
+            ManageError::NotFailed { instance_id, status }
+            | ManageError::NotFinished { instance_id, status },
+        ) => Err(Refusal::Text(
             StatusCode::PRECONDITION_FAILED,
             format!("instance `{instance_id}` is {status}; only one that is Failed can be rewound"),
         )),

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use durable::client::{HubError, NamedCall, ResultError};
 use durable::protocol::Json;
-use durable::{InstanceHandle, RuntimeStatus};
+use durable::{InstanceHandle, InstanceId, RuntimeStatus};
 
 use super::Refusal;
 use super::payload::{self, Shape};
@@ -45,9 +45,10 @@ pub(super) async fn restart(call: Call) -> Result<Response, Refusal> {
     };
     let Ok(instance) = call.instance() else { return Err(unknown()) };
     let is_new = call.query.flag("restartWithNewInstanceId").unwrap_or(true);
-    let restarted = match is_new {
-        true => instance.restart_as(None).await,
-        false => instance.restart().await.map(|()| instance),
+    let restarted = if is_new {
+        instance.restart_as(InstanceId::generate()).await
+    } else {
+        instance.restart().await.map(|()| instance)
     };
     match restarted.map_err(Problem::from) {
         Ok(instance) => finish(&call, &instance, limit).await,

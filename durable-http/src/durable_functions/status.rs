@@ -12,9 +12,6 @@ use crate::json::{self, Object, with_header};
 use crate::problem::Problem;
 use crate::time;
 
-/// How often a history is read again because its instance continued as new meanwhile.
-const READS_MAX: usize = 4;
-
 /// An instance as it was read.
 pub(super) struct Seen {
     status: InstanceStatus,
@@ -48,27 +45,8 @@ impl Show {
 
 impl Seen {
     pub(super) async fn read(instance: &InstanceHandle) -> Result<Self, HubError> {
-        let mut seen = Self::read_once(instance).await?;
-        for _ in 1..READS_MAX {
-            if seen.is_of_one_execution() {
-                break;
-            }
-            seen = Self::read_once(instance).await?;
-        }
-        Ok(seen)
-    }
-
-    async fn read_once(instance: &InstanceHandle) -> Result<Self, HubError> {
-        let status = instance.status().await?;
-        Ok(Self { history: instance.history().await?, status })
-    }
-
-    fn is_of_one_execution(&self) -> bool {
-        let started = self.history.iter().find_map(|event| match &event.kind {
-            EventKind::ExecutionStarted(started) => Some(started.execution_id),
-            _ => None,
-        });
-        started.is_none_or(|started| started == self.status.execution_id)
+        let (status, history) = instance.status_and_history().await?;
+        Ok(Self { status, history })
     }
 
     fn input(&self) -> Option<&Json> {
@@ -96,6 +74,13 @@ impl Seen {
         })
     }
 
+    /// How large its values are.
+    pub(super) fn bytes(&self) -> usize {
+        let values = [self.input(), self.status.custom_status.as_ref()];
+        let output = self.output().map_or(0, |output| output.as_str().len());
+        output + values.into_iter().flatten().map(|value| value.as_str().len()).sum::<usize>()
+    }
+
     pub(super) fn body(&self, show: Show) -> Object {
         let status = &self.status;
         let body = Object::new()
@@ -107,10 +92,7 @@ impl Seen {
             .with("output", &self.output())
             .with("createdTime", &time::seconds(status.created_at))
             .with("lastUpdatedTime", &time::seconds(status.last_updated_at));
-        match show.history {
-            false => body,
-            true => body.with("historyEvents", &self.folded(show)),
-        }
+        if show.history { body.with("historyEvents", &self.folded(show)) } else { body }
     }
 
     fn folded(&self, show: Show) -> Vec<Object> {

@@ -91,14 +91,27 @@ impl Listener {
 /// replaced.
 #[cfg(unix)]
 fn bind_socket(path: PathBuf) -> io::Result<Listener> {
-    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    use std::fs;
+    use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
     use std::os::unix::net::UnixStream as Blocking;
 
-    let is_socket = std::fs::symlink_metadata(&path).is_ok_and(|it| it.file_type().is_socket());
-    if is_socket && Blocking::connect(&path).is_err() {
-        std::fs::remove_file(&path)?;
+    match fs::symlink_metadata(&path) {
+        Ok(found) if found.file_type().is_socket() && Blocking::connect(&path).is_err() => {
+            fs::remove_file(&path)?;
+        }
+        Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
+        Err(_) => {}
     }
-    let listener = UnixListener::bind(&path)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    // In a folder of its own, nobody can connect before the permissions are set.
+    let mut folder = path.clone().into_os_string();
+    folder.push(".d");
+    let folder = PathBuf::from(folder);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    let hidden = folder.join("s");
+    drop(fs::remove_file(&hidden));
+    let listener = UnixListener::bind(&hidden)?;
+    fs::set_permissions(&hidden, fs::Permissions::from_mode(0o600))?;
+    fs::rename(&hidden, &path)?;
+    drop(fs::remove_dir(&folder));
     Ok(Listener::Unix(listener, path))
 }

@@ -41,6 +41,9 @@ const HEADER_BYTES_MAX: u32 = 64 * 1024;
 /// How many bytes of an HTTP/1.1 connection are buffered at most.
 const BUFFER_MAX: usize = 128 * 1024;
 
+/// How often an HTTP/2 client is asked whether it is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
 /// A hub could not be served. Nothing is bound then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -104,9 +107,10 @@ pub struct Server {
 /// See [`ServeError`].
 pub async fn serve(hub: &TaskHub, options: HttpOptions) -> Result<Server, ServeError> {
     let mut listeners = Vec::new();
-    let places = match options.listen.is_empty() {
-        true => vec!["127.0.0.1:7071".to_owned()],
-        false => options.listen.clone(),
+    let places = if options.listen.is_empty() {
+        vec!["127.0.0.1:7071".to_owned()]
+    } else {
+        options.listen.clone()
     };
     for place in &places {
         listeners.extend(Listener::bind(place, !options.keys.is_empty()).await?);
@@ -236,7 +240,11 @@ impl Serving {
             .header_read_timeout(self.header_time)
             .max_headers(HEADERS_MAX)
             .max_buf_size(BUFFER_MAX);
-        builder.http2().timer(TokioTimer::new()).max_header_list_size(HEADER_BYTES_MAX);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(KEEP_ALIVE)
+            .max_header_list_size(HEADER_BYTES_MAX);
         let io = TokioIo::new(Patient::new(stream, self.header_time));
         let connection = builder.serve_connection(io, service).into_owned();
         let connection = graceful.watch(connection);

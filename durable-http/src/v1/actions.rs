@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use durable::InstanceHandle;
+use durable::{InstanceHandle, InstanceId};
 use serde::Deserialize;
 
 use super::{Refusal, show};
@@ -66,18 +66,20 @@ pub(super) async fn rewind(call: Call) -> Result<Response, Refusal> {
 
 pub(super) async fn terminate(call: Call) -> Result<Response, Refusal> {
     let (instance, Terminate { reason, recursive }) = asked(&call)?;
-    match recursive {
-        true => instance.terminate_recursively(reason).await?,
-        false => instance.terminate(reason).await?,
+    if recursive {
+        instance.terminate_recursively(reason).await?;
+    } else {
+        instance.terminate(reason).await?;
     }
     now(&instance).await
 }
 
 pub(super) async fn restart(call: Call) -> Result<Response, Refusal> {
     let (instance, Restart { new_instance, id }) = asked(&call)?;
-    let restarted = match new_instance || id.is_some() {
-        true => instance.restart_as(id.as_deref()).await?,
-        false => {
+    let restarted = match (id, new_instance) {
+        (Some(id), _) => instance.restart_as(id).await?,
+        (None, true) => instance.restart_as(InstanceId::generate()).await?,
+        (None, false) => {
             instance.restart().await?;
             instance
         }
@@ -87,12 +89,11 @@ pub(super) async fn restart(call: Call) -> Result<Response, Refusal> {
 
 pub(super) async fn purge(call: Call) -> Result<Response, Refusal> {
     let (instance, Purge { recursive }) = asked(&call)?;
-    let purged = match recursive {
-        true => instance.purge_recursively().await?,
-        false => {
-            instance.purge().await?;
-            1
-        }
+    let purged = if recursive {
+        instance.purge_recursively().await?
+    } else {
+        instance.purge().await?;
+        1
     };
     Ok(json::answer(StatusCode::OK, &Object::new().with("purged", &purged)))
 }

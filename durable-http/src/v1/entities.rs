@@ -128,8 +128,9 @@ pub(super) async fn cancel_signal(call: Call) -> Result<Response, Refusal> {
         Problem::new(Code::NoSuchEntity, format!("there is no signal `{text}` that is not due"))
     };
     let id = InstanceId::try_from(text.to_owned()).map_err(|_| no_such_signal())?;
-    match call.hub().cancel_scheduled_signal(&id).await? {
-        true => Ok(json::empty(StatusCode::NO_CONTENT)),
-        false => Err(no_such_signal().into()),
+    if call.hub().cancel_scheduled_signal(&id).await? {
+        Ok(json::empty(StatusCode::NO_CONTENT))
+    } else {
+        Err(no_such_signal().into())
     }
 }

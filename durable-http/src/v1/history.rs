@@ -69,12 +69,12 @@ fn data(kind: &EventKind) -> Box<RawValue> {
 struct Recorded<'a> {
     format: u8,
     #[serde(flatten)]
-    execution: Execution<'a>,
+    head: Head<'a>,
     events: &'a [HistoryEvent],
 }
 
 #[derive(Serialize)]
-struct Execution<'a> {
+struct Head<'a> {
     instance_id: &'a durable::InstanceId,
     execution_id: durable::protocol::ExecutionId,
     name: &'a str,
@@ -93,7 +93,7 @@ pub(super) async fn file(call: Call) -> Result<Response, Refusal> {
     let (execution_id, created_at) = (*execution_id, *created_at);
     let recorded = Recorded {
         format: FORMAT_VERSION,
-        execution: Execution { instance_id, execution_id, name, version, created_at },
+        head: Head { instance_id, execution_id, name, version, created_at },
         events: &history,
     };
     let answer = json::answer(StatusCode::OK, &recorded);
@@ -140,9 +140,6 @@ pub(super) async fn children(call: Call) -> Result<Response, Refusal> {
     Ok(json::answer(StatusCode::OK, &body))
 }
 
-/// The status and the history; the history may be newer.
 async fn read(call: &Call) -> Result<(InstanceStatus, Vec<HistoryEvent>), Problem> {
-    let instance = call.instance()?;
-    let status = instance.status().await?;
-    Ok((status, instance.history().await?))
+    Ok(call.instance()?.status_and_history().await?)
 }

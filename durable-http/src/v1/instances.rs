@@ -15,9 +15,10 @@ pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
     call.takes(&[])?;
     let details = waited_for(&call).await?;
     let tag = show::tag(&details.status);
-    let answer = match show::is_known(&call.headers, &tag) {
-        true => json::empty(StatusCode::NOT_MODIFIED),
-        false => json::answer(StatusCode::OK, &show::camel(&details)),
+    let answer = if show::is_known(&call.headers, &tag) {
+        json::empty(StatusCode::NOT_MODIFIED)
+    } else {
+        json::answer(StatusCode::OK, &show::camel(&details))
     };
     Ok(with_header(answer, "etag", &tag))
 }

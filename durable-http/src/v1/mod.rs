@@ -18,6 +18,8 @@ mod schedules;
 mod show;
 mod start;
 
+use std::collections::BTreeMap;
+
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
@@ -25,7 +27,7 @@ use axum::response::Response;
 use crate::access::Role;
 use crate::answer::{About, Failure, with_retry_after};
 use crate::call::Call;
-use crate::json::{self, Object};
+use crate::json::{self, Object, with_header};
 use crate::problem::{Code, Problem};
 use crate::route::{Route, Table, handler};
 
@@ -55,7 +57,7 @@ const ROUTES: &[Route<Refusal>] = &[
     Route::new(Method::POST, "instances/{id}:purge", Admin, handler!(actions::purge)),
     Route::new(Method::GET, "entities", Read, handler!(entities::list)).scan(),
     Route::new(Method::GET, "entities/{name}/{key}", Read, handler!(entities::details)),
-    Route::new(Method::DELETE, "entities/{name}/{key}", Admin, handler!(entities::delete)),
+    Route::new(Method::DELETE, "entities/{name}/{key}", Operate, handler!(entities::delete)),
     Route::new(
         Method::POST,
         "entities/{name}/{key}:signal/{operation}",
@@ -89,9 +91,15 @@ async fn registered(call: Call) -> Result<Response, Refusal> {
 
 async fn hub(call: Call) -> Result<Response, Refusal> {
     call.takes(&[])?;
+    let usage = call.hub().usage().await?;
+    let figures: BTreeMap<_, _> = usage.figures.iter().copied().collect();
     let body = Object::new()
         .with("taskHubName", &call.options().task_hub_name)
-        .with("version", env!("CARGO_PKG_VERSION"));
+        .with("version", env!("CARGO_PKG_VERSION"))
+        .with("partitions", &call.hub().partitions())
+        .with("diskBytes", &usage.disk_bytes)
+        .with("memoryBytes", &usage.memory_bytes)
+        .with("figures", &figures);
     Ok(json::answer(StatusCode::OK, &body))
 }
 
@@ -116,6 +124,7 @@ impl Failure for Refusal {
         if self.0.code == Code::Unauthorized {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        let answer = with_header(answer, "durable-error-source", self.0.code.source());
         with_retry_after(answer, self.0.code)
     }
 }

@@ -23,7 +23,7 @@ const TAG: &str = "durable.idempotency";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Start {
+struct Wanted {
     name: String,
     version: Option<String>,
     id: Option<String>,
@@ -38,7 +38,7 @@ struct Start {
 
 pub(super) async fn start(call: Call) -> Result<Response, Refusal> {
     call.takes(&[])?;
-    let asked: Start = call.body_as()?;
+    let asked: Wanted = call.body_as()?;
     let key = call.header("idempotency-key").map(str::trim);
     if key.is_some_and(str::is_empty) {
         return Err(Problem::invalid("the header `Idempotency-Key` is empty").into());
@@ -58,20 +58,21 @@ pub(super) async fn start(call: Call) -> Result<Response, Refusal> {
             let instance = call.hub().instance(instance_id.as_str());
             let instance = instance.map_err(|error| Problem::invalid(error.to_string()))?;
             let status = instance.status().await?;
-            match status.tags.get(TAG) == digest.as_ref() {
-                true => finish(&call, &instance, true).await,
-                false => Err(Problem::new(
+            if status.tags.get(TAG) == digest.as_ref() {
+                finish(&call, &instance, true).await
+            } else {
+                Err(Problem::new(
                     Code::KeyReused,
                     format!("`{instance_id}` was started with another request"),
                 )
-                .into()),
+                .into())
             }
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn named(call: &Call, asked: &Start) -> NamedCall {
+fn named(call: &Call, asked: &Wanted) -> NamedCall {
     let mut named = NamedCall::new(&*asked.name).input_json(asked.input.clone());
     for (key, value) in &asked.tags {
         named = named.tag(key, value);
@@ -98,7 +99,7 @@ fn id_of(name: &str, key: &str) -> String {
 }
 
 /// What a start with the same key has to repeat.
-fn digest(asked: &Start) -> String {
+fn digest(asked: &Wanted) -> String {
     let version = asked.version.as_deref().unwrap_or_default();
     let mut digest = Sha256::new();
     for part in [&asked.name, version, asked.input.as_str()] {
@@ -140,8 +141,5 @@ async fn finish(
         }
     };
     let answer = with_header(answer, "location", &location);
-    Ok(match is_replayed {
-        true => with_header(answer, "idempotency-replayed", "true"),
-        false => answer,
-    })
+    Ok(if is_replayed { with_header(answer, "idempotency-replayed", "true") } else { answer })
 }

@@ -52,6 +52,8 @@ async fn a_key_is_taken_from_header_query_and_bearer_token_and_has_a_role() {
     assert_eq!(ask(&get, &[("x-functions-key", "reads")]).await, 404);
     assert_eq!(ask(&get, &[("authorization", "Bearer reads")]).await, 404);
     assert_eq!(ask(&get, &[("authorization", "Basic reads")]).await, 401);
+    // `any:reads`
+    assert_eq!(ask(&get, &[("authorization", "Basic YW55OnJlYWRz")]).await, 404);
     assert_eq!(ask(&format!("{get}?code=reads"), &[]).await, 404);
     assert_eq!(ask(&format!("{get}?CODE=all%20%26+more"), &[]).await, 404);
 

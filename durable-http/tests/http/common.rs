@@ -35,10 +35,7 @@ pub(crate) async fn order_1(ctx: &OrchestrationContext, cents: u32) -> Result<St
 pub(crate) async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<String> {
     ctx.set_custom_status(&"waits for approval")?;
     let is_approved: bool = ctx.wait_for_external_event("Approval").await?;
-    match is_approved {
-        true => Ok(format!("order of {cents}")),
-        false => Err(Error::msg("not approved")),
-    }
+    if is_approved { Ok(format!("order of {cents}")) } else { Err(Error::msg("not approved")) }
 }
 
 #[orchestrator(name = "failing")]
@@ -49,7 +46,7 @@ pub(crate) async fn failing(ctx: &OrchestrationContext, reason: String) -> Resul
 
 #[orchestrator(name = "parent")]
 pub(crate) async fn parent(ctx: &OrchestrationContext, city: String) -> Result<String> {
-    ctx.create_timer(std::time::Duration::from_secs(60)).await;
+    ctx.create_timer(std::time::Duration::from_mins(1)).await;
     let greeting = hello(city).instance_id("child").await?;
     let later: bool = ctx.wait_for_external_event("Later").await?;
     Ok(format!("{greeting} {later}"))

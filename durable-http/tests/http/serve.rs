@@ -117,7 +117,7 @@ async fn a_flood_of_headers_is_refused() {
     let hub = open().await;
     let server = serve(&hub, options()).await.unwrap();
     let mut stream = TcpStream::connect(server.addresses()[0]).await.unwrap();
-    let headers: String = (0..300).map(|it| format!("x-{it}: 1\r\n")).collect();
+    let headers = "x: 1\r\n".repeat(300);
     let request = format!("GET /api/v1/hub HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = vec![0; 12];

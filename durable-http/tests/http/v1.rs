@@ -86,6 +86,7 @@ async fn errors_are_problems_that_say_whose_they_are() {
     hub.settle().await;
     let output = ask(&format!("GET {INSTANCES}/f/output"), "").await;
     assert_eq!((output.status.as_u16(), output.json()["source"].as_str()), (422, Some("instance")));
+    assert_eq!(output.header("durable-error-source"), "instance");
     assert_eq!(ask(&format!("GET {INSTANCES}/f"), "").await.json()["runtimeStatus"], "Failed");
 
     for (line, body, status, said) in [
@@ -205,7 +206,7 @@ async fn a_history_is_read_by_page_as_a_file_and_only_when_it_has_changed() {
     let router = routes(&hub);
     let start = r#"{"name":"parent","id":"p","input":"Cairo"}"#;
     send(&router, &format!("POST {INSTANCES}"), &[], start).await;
-    hub.advance(std::time::Duration::from_secs(60)).await;
+    hub.advance(std::time::Duration::from_mins(1)).await;
     let get = async |path: &str| send(&router, &format!("GET {INSTANCES}/p/{path}"), &[], "").await;
     let kinds = async |query: &str| {
         let page = get(&format!("history?{query}")).await.json();
@@ -307,5 +308,13 @@ async fn registered_functions_are_listed_with_names_in_camel_case() {
     let hello =
         registered["orchestrators"].as_array().unwrap().iter().find(|it| it["name"] == "hello");
     assert_eq!(hello.unwrap()["parameters"], json!([{ "name": "city", "typeName": "String" }]));
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_hub_tells_what_it_is_made_of() {
+    let hub = hub().await;
+    let about = send(&routes(&hub), "GET /api/v1/hub", &[], "").await.json();
+    assert_eq!((&about["taskHubName"], &about["partitions"]), (&json!("durable"), &json!(4)));
     hub.shutdown().await.unwrap();
 }
