@@ -101,8 +101,12 @@ fn id_of(name: &str, key: &str) -> String {
 /// What a start with the same key has to repeat.
 fn digest(asked: &Wanted) -> String {
     let version = asked.version.as_deref().unwrap_or_default();
+    let start_at = asked.start_at.map(|time| time.to_rfc3339()).unwrap_or_default();
+    let tags = asked.tags.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
     let mut digest = Sha256::new();
-    for part in [&asked.name, version, asked.input.as_str()] {
+    for part in
+        [asked.name.as_str(), version, asked.input.as_str(), &start_at].into_iter().chain(tags)
+    {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }

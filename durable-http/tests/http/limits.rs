@@ -170,7 +170,8 @@ async fn malformed_requests_are_answered_with_4xx_and_a_body_that_fits() {
         let answer = send(&router, &line, &[("content-type", "application/json")], body).await;
         assert!(!answer.status.is_server_error(), "{line} {body:?} -> {answer:?}");
         if answer.status.is_client_error() && !answer.body.is_empty() {
-            assert!(serde_json::from_str::<serde_json::Value>(&answer.body).is_ok(), "{line}");
+            let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+            assert!(body.is_string() || body["requestId"].is_string(), "{line} -> {body}");
         }
     }
     hub.shutdown().await.unwrap();
