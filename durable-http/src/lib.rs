@@ -92,7 +92,8 @@ use app::App;
 /// let app: Router = Router::new().nest("/hub", routes);
 /// // GET /hub/api/v1/instances, GET /hub/runtime/webhooks/durabletask/instances, ...
 /// # drop(app);
-/// # hub.shutdown().await
+/// # hub.shutdown().await?;
+/// # Ok(())
 /// # }
 /// ```
 pub fn router(hub: &TaskHub, options: HttpOptions) -> Router {

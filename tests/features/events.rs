@@ -298,5 +298,6 @@ async fn an_event_encoded_twice_is_decoded_twice_only_where_its_type_needs_it() 
     run.raise_event("Note", &"\"on paper\"").await?;
     let (approval, note) = run.result().await?;
     assert_eq!((&*approval.by, &*note), ("Ada", "\"on paper\""));
-    hub.shutdown().await
+    hub.shutdown().await?;
+    Ok(())
 }

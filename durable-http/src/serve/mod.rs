@@ -99,7 +99,8 @@ pub struct Server {
 /// println!("listening on {}", server.url());
 /// // tokio::signal::ctrl_c().await?;
 /// assert!(server.shutdown().await, "no answer was cut off");
-/// # hub.shutdown().await
+/// # hub.shutdown().await?;
+/// # Ok(())
 /// # }
 /// ```
 ///

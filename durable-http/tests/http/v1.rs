@@ -91,7 +91,12 @@ async fn errors_are_problems_that_say_whose_they_are() {
 
     for (line, body, status, said) in [
         ("POST /instances", r#"{"name":"hello","inputs":"x"}"#, 400, "unknown field `inputs`"),
-        ("POST /instances", r#"{"name":"hello","input":5}"#, 400, "the input of `hello`"),
+        (
+            "POST /instances",
+            r#"{"name":"hello","input":5}"#,
+            400,
+            "orchestration `hello` cannot read the input",
+        ),
         ("POST /instances", r#"{"name":"nobody"}"#, 400, "not registered"),
         ("POST /instances", r#"{"name":"hello","id":"a/b","input":""}"#, 400, "instance id"),
         ("GET /instances?statsu=Failed", "", 400, "`statsu` is not a parameter here"),

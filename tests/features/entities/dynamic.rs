@@ -75,5 +75,6 @@ async fn an_input_encoded_twice_is_decoded_twice_only_where_its_type_needs_it() 
     assert!(refused.unwrap_err().to_string().contains("string \"\\\"a lot\\\"\""));
     let ledger = EntityId::new("ledger", "twice")?.handle();
     assert_eq!(hub.call_entity(ledger.operation::<i64>("add", &"7")).await?, 107);
-    hub.shutdown().await
+    hub.shutdown().await?;
+    Ok(())
 }

@@ -14,7 +14,8 @@ impl TaskHub {
     /// # async fn main() -> Result<()> {
     /// let hub = TaskHub::builder().in_memory().partitions(2).open().await?;
     /// assert_eq!(hub.partitions(), 2);
-    /// # hub.shutdown().await
+    /// # hub.shutdown().await?;
+    /// # Ok(())
     /// # }
     /// ```
     pub fn partitions(&self) -> u16 {
@@ -30,7 +31,8 @@ impl TaskHub {
     /// let hub = TaskHub::builder().in_memory().open().await?;
     /// let usage = hub.usage().await?;
     /// println!("{} bytes on disk", usage.disk_bytes);
-    /// # hub.shutdown().await
+    /// # hub.shutdown().await?;
+    /// # Ok(())
     /// # }
     /// ```
     ///

@@ -150,7 +150,8 @@ impl InstanceHandle {
     /// run.result().await?;
     /// let (status, history) = run.status_and_history().await?;
     /// assert_eq!(status.history_len, history.len() as u64);
-    /// # hub.shutdown().await
+    /// # hub.shutdown().await?;
+    /// # Ok(())
     /// # }
     /// ```
     ///

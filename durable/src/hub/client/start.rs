@@ -168,7 +168,8 @@ impl TaskHub {
     /// hub.check_input(&NamedCall::new("order").input(&500))?;
     /// let refused = hub.check_input(&NamedCall::new("order").input(&"500"));
     /// assert!(matches!(refused, Err(StartError::UnreadableInput { .. })));
-    /// # hub.shutdown().await
+    /// # hub.shutdown().await?;
+    /// # Ok(())
     /// # }
     /// ```
     ///
