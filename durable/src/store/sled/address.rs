@@ -1,4 +1,4 @@
-//! For whom a message is, told by its first bytes.
+//! The receiver of a message, read from its first bytes.
 //!
 //! ```text
 //! format: 1
@@ -6,27 +6,27 @@
 //! id: 18         `MessagePack` of the 16 bytes of a message id
 //! instance       `MessagePack` of an instance id
 //! ```
-//! It is a filter that saves decoding and may let others pass: the reader of a message still compares
-//! its instance, since a message that is encoded in another way counts as a match.
+//! This is a filter that saves decoding. It may let other messages pass, because one that is encoded
+//! differently counts as a match; the reader compares the decoded instance.
 
 use super::encoded;
 use crate::protocol::{FORMAT_VERSION, InstanceId};
 use crate::store::StoreError;
 
-/// Where the instance id stands.
+/// The offset of the instance id.
 const AT: usize = 20;
 
-/// What messages to an instance have in common.
+/// The first bytes of messages to an instance.
 #[derive(Debug)]
 pub(super) struct Address(Vec<u8>);
 
 impl Address {
     pub(super) fn of(instance: &InstanceId) -> Result<Self, StoreError> {
-        // Behind the format's version.
+        // After the format version.
         Ok(Self(encoded(instance)?.split_off(1)))
     }
 
-    /// Whether the message that begins like this may be to the instance.
+    /// Whether a message that begins like this may be for the instance.
     pub(super) fn may_be_on(&self, message: &[u8]) -> bool {
         match message.split_at_checked(AT) {
             Some(([FORMAT_VERSION, 0x90..=0x9f, 0xc4, 16, ..], rest)) => rest.starts_with(&self.0),

@@ -1,8 +1,8 @@
-//! What a frame of the log says: the parts of a commit, in the order in which they take effect.
+//! The body of a frame: the changes of a commit, in the order in which they take effect.
 //!
-//! A body is the format's version and then changes, each a letter and its fields. Numbers are
-//! big-endian, texts and values have their length before them. Values are slices of the frame, so
-//! what is read shares its memory.
+//! A body is the format version and then changes, each a letter and its fields. Numbers are
+//! big-endian; texts and values are preceded by their length. Values that are read are slices of the
+//! frame and share its memory.
 //!
 //! Read next: `overlay.rs` (what a change does).
 
@@ -24,7 +24,7 @@ const PURGE: u8 = b'x';
 const CONSUME: u8 = b'c';
 const MESSAGE: u8 = b'q';
 
-/// One thing that a commit changes.
+/// One change of a commit.
 #[derive(Debug)]
 pub(super) enum Change {
     Hub(Bytes),
@@ -42,13 +42,13 @@ pub(super) struct Episode {
     pub(super) replaces: Option<ExecutionId>,
     /// Index of the first of its events.
     pub(super) first: u64,
-    /// How many events there are.
+    /// The number of its events.
     pub(super) count: u32,
     pub(super) record: Bytes,
     pub(super) events: Bytes,
 }
 
-/// What the store has to know of an instance without reading its record.
+/// What the store knows about an instance without decoding its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) partition: PartitionId,
@@ -117,8 +117,8 @@ impl Body {
         body.0
     }
 
-    /// The body of a commit whose messages get positions from `next` on; `position` tells those of
-    /// the messages that there are.
+    /// The body of a commit whose new messages get positions from `next` on. `position` returns those of
+    /// existing messages.
     pub(super) fn commit(
         commit: &Commit,
         next: u64,
@@ -200,7 +200,7 @@ pub(super) fn changes(frame: &Frame) -> impl Iterator<Item = Result<Change, Stor
     if version != Ok(FORMAT_VERSION) {
         body = Bytes::from_static(b"?");
     }
-    // The frame is whole, so it was written by a newer release.
+    // The frame is valid, so a newer release wrote it.
     let newer = version.ok().and_then(newer_format);
     std::iter::from_fn(move || {
         let change = body.has_remaining().then(|| read_change(&mut body))?;
@@ -213,7 +213,7 @@ pub(super) fn changes(frame: &Frame) -> impl Iterator<Item = Result<Change, Stor
     })
 }
 
-/// Bytes that are not what they have to be.
+/// An error for bytes that are not valid.
 #[derive(Debug)]
 pub(super) struct Unreadable;
 
@@ -256,7 +256,7 @@ fn instance_id(body: &mut Bytes) -> Result<InstanceId, Unreadable> {
     InstanceId::try_from(id.to_owned()).map_err(|_| Unreadable)
 }
 
-/// A value with its length before it.
+/// A value, preceded by its length.
 pub(super) fn slice(body: &mut Bytes) -> Result<Bytes, Unreadable> {
     let length = body.try_get_u32()? as usize;
     if length > body.len() {

@@ -1,9 +1,9 @@
 //! Reading a history, page by page, so that commits do not wait for a large one.
 //!
-//! Commits wait while a [`View`] is held. So the part of a history that the tree has is read in
-//! pages, each with a view of its own, and unpacked behind that. In between, episodes may be added:
-//! that changes nothing of what was to be read. If the instance was touched in any way, the pages
-//! may not fit each other, and all of it is read once more, with one view.
+//! Commits wait while a [`View`] is held. So the part of a history that is in the tree is read in
+//! pages, each with its own view, and unpacked without one. Episodes that are appended in between
+//! change nothing of what is read. If the instance was changed in another way, the pages may not match,
+//! and the whole history is read again with a single view.
 
 use std::ops::Range;
 
@@ -17,25 +17,25 @@ use super::view::View;
 use crate::protocol::{ExecutionId, InstanceId};
 use crate::store::StoreError;
 
-/// How many bytes are read while commits wait.
+/// How many bytes are read with one view.
 const PAGE: usize = 256 * 1024;
 
-/// Where a history stands: chunks of the tree first, blocks behind them.
+/// Where a history is: chunks in the tree first, then blocks of overlays.
 #[derive(Debug)]
 pub(super) struct Parts {
     /// The keys of the chunks' pieces.
     pub(super) chunks: Range<Vec<u8>>,
-    /// Blocks of chunks that begin here or later stand in `blocks` as well: a checkpoint has brought
-    /// into the tree what an overlay still has.
+    /// Blocks of chunks from this event on are in `blocks` as well, because a checkpoint has moved them
+    /// to the tree while an overlay still contains them.
     pub(super) until: u64,
-    /// What comes behind, in order.
+    /// The blocks after the chunks, in order.
     pub(super) blocks: Vec<Block>,
 }
 
 /// A key of the tree, and the piece of a chunk under it.
 pub(super) type Piece = (IVec, IVec);
 
-/// The episodes of an execution that end behind the event `from`, in order.
+/// The episodes of an execution that end after the event `from`, in order.
 pub(super) fn read(
     inner: &Inner,
     id: &InstanceId,
@@ -49,7 +49,7 @@ pub(super) fn read(
     blocks(id, parts, pieces, from)
 }
 
-/// The same, of a view.
+/// As [`read`], with a single view.
 pub(super) fn of_view(
     view: &View<'_>,
     id: &InstanceId,
@@ -72,7 +72,7 @@ fn read_at_once(
     Ok((parts, pieces))
 }
 
-/// Nothing if the instance was touched meanwhile.
+/// `None` if the instance was changed meanwhile.
 fn read_in_pages(
     inner: &Inner,
     id: &InstanceId,
@@ -101,7 +101,7 @@ fn read_in_pages(
     Ok(Some((parts, pieces)))
 }
 
-/// Reads a page of what is left of the chunks, and takes it from that; whether there was any.
+/// Reads the next page of chunks. Returns `false` if none was left.
 fn next_page(base: &Base, parts: &mut Parts, pieces: &mut Vec<Piece>) -> Result<bool, StoreError> {
     if parts.chunks.is_empty() {
         return Ok(false);
@@ -113,7 +113,7 @@ fn next_page(base: &Base, parts: &mut Parts, pieces: &mut Vec<Piece>) -> Result<
     Ok(true)
 }
 
-/// Unpacks chunks, and puts the blocks behind them.
+/// Unpacks chunks, and appends the blocks.
 fn blocks(
     id: &InstanceId,
     parts: Parts,
@@ -142,7 +142,7 @@ fn blocks(
     Ok(blocks)
 }
 
-/// A chunk that is put together.
+/// A chunk put together from its pieces.
 struct Chunk {
     /// Index of the first event.
     first: u64,
@@ -162,7 +162,7 @@ impl Chunk {
     }
 }
 
-/// The first event of a chunk, and which of its pieces it is, by the key.
+/// The first event of a chunk and the number of the piece, from the key.
 fn numbers(key: &[u8]) -> Result<(u64, u32), StoreError> {
     let index = key.split_last_chunk::<4>();
     let first = index.and_then(|(rest, index)| Some((rest.last_chunk::<8>()?, index)));

@@ -2,22 +2,22 @@
 //!
 //! ```text
 //! m                                       HubRecord
-//! l                                       the last frame of the log that is here
+//! l                                       the last frame that the tree contains
 //! p <partition: 2>                        Epoch
 //! i <instance>                            record and newest history (`stored.rs`), the first piece
-//! i <instance> 00 <piece: 4>              what does not fit into that
+//! i <instance> 00 <piece: 4>              the next pieces of it
 //! a <partition: 2> <instance>             nothing: the instance is active
 //! d <partition: 2> <time: 8> <instance>   nothing: the instance is due at that time
 //! h <instance> 00 <execution: 16> <first event: 8> <piece: 4>
 //!                                         a piece of the events of some episodes
 //! q <partition: 2> <position: 8> <piece: 4>
-//!                                         a piece of a message that nobody has consumed
+//!                                         a piece of a message that is not consumed yet
 //! ```
 //! Numbers are big-endian, so that keys sort as the numbers do: the code relies on that for the
 //! order of due instances, of episodes, of messages, and of the pieces of one value. A time is in
 //! microseconds, with its sign bit flipped so that times before 1970 come first. An instance id has
-//! no control characters, so the 00 behind it ends it, and comes before whatever a longer id has
-//! there: records sort by id, each with its pieces.
+//! no control characters, so 00 ends it and sorts before the next character of any longer id: records
+//! sort by id, each followed by its pieces.
 
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 
@@ -26,7 +26,7 @@ pub(super) const APPLIED: &[u8] = b"l";
 /// The prefix of the partitions' epochs.
 pub(super) const EPOCHS: &[u8] = b"p";
 
-/// Ends an instance id where something stands behind it.
+/// Ends an instance id that is followed by something.
 pub(super) const END: u8 = 0;
 
 const SIGN: u64 = 1 << 63;
@@ -35,17 +35,17 @@ pub(super) fn partition(partition: PartitionId) -> Vec<u8> {
     [EPOCHS, &partition.0.to_be_bytes()].concat()
 }
 
-/// The key of an instance's record, or the prefix of the records of all whose ids begin so.
+/// The key of an instance's record, or the prefix of all records whose ids begin like this.
 pub(super) fn instances(id: &str) -> Vec<u8> {
     [b"i", id.as_bytes()].concat()
 }
 
-/// The prefix of what does not fit into the first piece of an instance's record.
+/// The prefix of the further pieces of an instance's record.
 pub(super) fn rest_of_instance(instance: &InstanceId) -> Vec<u8> {
     [&instances(instance.as_str()), [END].as_slice()].concat()
 }
 
-/// The prefix of a partition's active instances; an instance id behind it makes a key.
+/// The prefix of a partition's active instances. A key is this and an instance id.
 pub(super) fn active(partition: PartitionId) -> Vec<u8> {
     [b"a".as_slice(), &partition.0.to_be_bytes()].concat()
 }
@@ -54,7 +54,7 @@ pub(super) fn active_instance(partition: PartitionId, instance: &InstanceId) -> 
     [&active(partition), instance.as_str().as_bytes()].concat()
 }
 
-/// The prefix of a partition's due instances; a time and an instance id behind it make a key.
+/// The prefix of a partition's due instances. A key is this, a time and an instance id.
 pub(super) fn due(partition: PartitionId) -> Vec<u8> {
     [b"d".as_slice(), &partition.0.to_be_bytes()].concat()
 }
@@ -98,7 +98,7 @@ pub(super) fn message(partition: PartitionId, position: u64) -> Vec<u8> {
     [messages(partition).as_slice(), &position.to_be_bytes()].concat()
 }
 
-/// The first key behind `key` that there can be.
+/// The first possible key after `key`.
 pub(super) fn behind(mut key: Vec<u8>) -> Vec<u8> {
     key.push(0);
     key

@@ -1,12 +1,12 @@
-//! Bytes made smaller, for the tree: LZ4 with a dictionary of what nearly every history contains.
+//! Compression of values in the tree: LZ4 with a dictionary of what nearly every history contains.
 //!
-//! Names of events are most of a short history. The dictionary is part of the format: a byte of it
-//! that changes makes unreadable what was written before.
+//! Most of a short history is names of events. The dictionary is part of the format: if a byte of it
+//! changed, earlier data would be unreadable.
 
 use bytes::{Buf, BufMut, Bytes};
 use lz4_flex::block;
 
-/// What values of the tree have in common, the most frequent last.
+/// Common parts of values, the most frequent last.
 const DICTIONARY: &[u8] = b"\
     \xaaTerminated\xa9Suspended\xa6Failed\xbbSubOrchestrationInstanceFailed\xb9ExecutionContinuedAsNew\
     \xb3ExecutionTerminated\xb2ExecutionSuspended\xb0ExecutionResumed\xb0ExecutionRewound\xacGenericEvent\
@@ -18,16 +18,16 @@ const DICTIONARY: &[u8] = b"\
     \x93\xff\xd3\0\x06\x81\xadTaskCompleted\x92\x93\0\xd3\0\x06\x81\xadTaskScheduled\x95\
     \x94\x93\xff\xd3\0\x06\xb3OrchestratorStarted\x93\xff\xd3\0\x06\xb5OrchestratorCompleted";
 
-/// Writes bytes behind what is in the buffer. They may have much in common with `known`.
+/// Appends compressed bytes to the buffer. `known` is data that they have much in common with.
 pub(super) fn write(buffer: &mut Vec<u8>, known: &[u8], bytes: &[u8]) {
     buffer.put_u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
     buffer.put_slice(&block::compress_with_dict(bytes, &[DICTIONARY, known].concat()));
 }
 
-/// Reads what [`write`] has written with the same `known`, if it can be read.
+/// Reads what [`write`] has written with the same `known`. `None` if that is not possible.
 pub(super) fn read(known: &[u8], mut bytes: &[u8]) -> Option<Bytes> {
     let length = bytes.try_get_u32().ok()? as usize;
-    // LZ4 makes nothing smaller than by this, so what says more is not read into memory at all.
+    // LZ4 compresses by at most this factor, so a greater length is wrong: nothing is allocated for it.
     if length / 255 > bytes.len() {
         return None;
     }
@@ -64,7 +64,7 @@ mod tests {
         }
     }
 
-    /// The dictionary of format 1, for ever.
+    /// Format 1 has this dictionary.
     #[test]
     fn the_dictionary_never_changes() {
         assert_eq!(crc32fast::hash(DICTIONARY), 2_059_196_222);

@@ -1,5 +1,5 @@
-//! What the operating system is asked for beyond plain files: whether a folder is still where it
-//! was, room that is certain before it is needed, and which errors pass by themselves.
+//! Services of the operating system beyond plain files: whether a folder is still in its place, space
+//! reserved in advance, and which errors are transient.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -13,8 +13,8 @@ use crate::store::StoreError;
 
 /// An open folder, with the path at which it was opened.
 ///
-/// The handle makes it possible to sync the folder when the process has no descriptor left, and to
-/// notice that another folder has taken its place: what works by path must not touch that one.
+/// With the handle, the folder can be synced even if the process has no descriptor left, and it is
+/// noticed if another folder has taken its place, which must not be changed.
 #[derive(Clone, Debug)]
 pub(super) struct OpenFolder {
     path: PathBuf,
@@ -22,7 +22,7 @@ pub(super) struct OpenFolder {
     identity: Identity,
 }
 
-/// What tells a file or folder from all others, as long as it is open.
+/// Identifies a file or folder as long as it is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity(u64, u64);
 
@@ -33,7 +33,7 @@ impl Identity {
         Self(found.dev(), found.ino())
     }
 
-    /// Other systems do not let an open folder be moved.
+    /// On other systems, an open folder cannot be moved.
     #[cfg(not(unix))]
     fn of(_found: &Metadata) -> Self {
         Self(0, 0)
@@ -62,7 +62,7 @@ impl OpenFolder {
         check_path(&self.path, self.identity).map(drop)
     }
 
-    /// When a file was last added to the folder, renamed or removed, if the system knows.
+    /// When a file of the folder was last added, renamed or removed, if the system knows.
     ///
     /// # Errors
     /// As of [`check`](Self::check).
@@ -94,7 +94,7 @@ fn looking_at(path: &Path) -> String {
     format!("cannot look at `{}`", path.display())
 }
 
-/// Syncs a folder. Some file systems have no such operation: their folders need none.
+/// Syncs a folder. File systems without this operation do not need it.
 pub(super) fn sync_folder(folder: &File) -> io::Result<()> {
     match folder.sync_all() {
         Err(error) if is_unsupported(&error) => Ok(()),
@@ -106,8 +106,8 @@ pub(super) fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }
 
-/// Whether the system lacks something that it may have again soon: descriptors, memory, room on the
-/// disk. The same call may then succeed later.
+/// Whether a resource is temporarily missing (descriptors, memory, disk space), so that the same call
+/// may succeed later.
 pub(in crate::store) fn is_passing(error: &io::Error) -> bool {
     use io::ErrorKind;
     let is_passing = matches!(
@@ -134,13 +134,12 @@ fn has_no_descriptors(code: i32) -> bool {
     code == 4
 }
 
-/// Sets aside `length` bytes for a new file, where the file system can do that, so that writing them
-/// finds room.
+/// Reserves `length` bytes for a new file, if the file system can do that.
 pub(super) fn allocate(file: &File, length: u64) -> io::Result<()> {
     certain(|| FileExt::allocate(file, length))
 }
 
-/// Sets aside so many bytes behind the end of a file, which stays as long as it is.
+/// Reserves bytes after the end of a file, without changing its length.
 pub(super) fn allocate_behind(file: &File, length: u64) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
@@ -160,7 +159,7 @@ fn certain(allocate: impl Fn() -> io::Result<()>) -> io::Result<()> {
         match allocate() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if is_passing(&error) => return Err(error),
-            // Many file systems cannot set room aside.
+            // Many file systems cannot reserve space.
             Ok(()) | Err(_) => return Ok(()),
         }
     }

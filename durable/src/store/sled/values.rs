@@ -1,4 +1,4 @@
-//! Values of any size, in pieces that sled keeps in its log.
+//! Values of any size, in pieces that are small enough for sled's log.
 //!
 //! sled writes a leaf of up to 16 entries as one message and moves messages of more than 128 KiB
 //! into files of their own, which it never syncs. Pieces of 6 KiB keep every leaf below that.
@@ -16,11 +16,11 @@ use crate::store::StoreError;
 /// The size of all pieces but the last.
 pub(super) const PIECE: usize = 6 * 1024;
 
-/// A value with its number; nothing of it if it is not wanted.
+/// A value with its number; `None` if it is not wanted.
 pub(super) type Numbered = (u64, Option<Vec<u8>>);
 
-/// The first `limit` values under `prefix` and a number that lies in `numbers`, in order; nothing of
-/// those whose first piece `is_wanted` does not let through.
+/// The first `limit` values under `prefix` and a number in `numbers`, in order. A value whose first
+/// piece `is_wanted` rejects is `None`.
 pub(super) fn scan(
     tree: &Tree,
     prefix: &[u8],

@@ -1,23 +1,23 @@
-//! A frame: what one commit writes to the log, with what tells whether all of it is there.
+//! A frame: one commit in the log, with a checksum.
 //!
 //! ```text
-//! crc: 4         of everything behind it but the padding
+//! crc: 4         of everything after it, without the padding
 //! length: 4      of the body
 //! sequence: 8    counts the frames of the hub, from 1
 //! durable: 8     the last frame that was durable when this one was written
 //! body
 //! zeros up to the next multiple of 8
 //! ```
-//! Numbers are big-endian. What was never written is zeros, so a header of zeros is no frame.
+//! Numbers are big-endian. Unused space is zeros, so a header of zeros is not a frame.
 
 use bytes::{Buf, BufMut, Bytes};
 
 const HEADER: usize = 24;
 
-/// Frames begin at multiples of this, so that who looks for one knows where.
+/// Frames begin at multiples of this, so that a search knows where to look.
 pub(super) const ALIGNMENT: usize = 8;
 
-/// A frame that is whole.
+/// A valid frame.
 #[derive(Clone, Debug)]
 pub(in crate::store::sled) struct Frame {
     pub(in crate::store::sled) sequence: u64,
@@ -26,7 +26,7 @@ pub(in crate::store::sled) struct Frame {
 }
 
 impl Frame {
-    /// The frame as it is written again, once all before it are durable.
+    /// The frame as it is written again, when all frames before it are durable.
     pub(super) fn again(&self) -> Option<Bytes> {
         let mut buffer = begin();
         buffer.extend_from_slice(&self.body);
@@ -34,29 +34,29 @@ impl Frame {
     }
 }
 
-/// What stands at a place in a segment.
+/// What was found at an offset of a segment.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// A frame, and where the next one begins.
+    /// A frame, and the offset of the next one.
     Frame(Frame, usize),
     /// Nothing was ever written here.
     Nothing,
-    /// Something that is no whole frame.
+    /// Bytes that are not a valid frame.
     Broken,
 }
 
-/// A buffer for a body, with room for the header before it.
+/// A buffer for a body, which begins with room for the header.
 pub(in crate::store::sled) fn begin() -> Vec<u8> {
     vec![0; HEADER]
 }
 
-/// How long a frame with such a buffer is.
+/// The length of the frame that such a buffer makes.
 pub(super) fn length(buffer: &[u8]) -> usize {
     buffer.len().next_multiple_of(ALIGNMENT)
 }
 
-/// Makes a frame of a buffer from [`begin`] and the body behind it; gives it as it is written, and
-/// as it is read. None if the body is too long for any frame.
+/// Makes a frame of a buffer from [`begin`] with a body. Returns the bytes to write, and the frame as
+/// it will be read. `None` if the body is too long for a frame.
 pub(super) fn seal(mut buffer: Vec<u8>, sequence: u64, durable: u64) -> Option<(Bytes, Frame)> {
     let end = buffer.len();
     let length = u32::try_from(end - HEADER).ok()?;
@@ -69,14 +69,14 @@ pub(super) fn seal(mut buffer: Vec<u8>, sequence: u64, durable: u64) -> Option<(
     let crc = crc32fast::hash(&buffer[4..]);
     buffer[..4].copy_from_slice(&crc.to_be_bytes());
     buffer.resize(self::length(&buffer), 0);
-    // It stays in memory until a checkpoint has moved what it says.
+    // The overlay keeps slices of it until the next checkpoint.
     buffer.shrink_to_fit();
     let bytes = Bytes::from(buffer);
     let body = bytes.slice(HEADER..end);
     Some((bytes, Frame { sequence, durable, body }))
 }
 
-/// What stands at `at`.
+/// Reads the frame at the offset `at`.
 pub(super) fn read(segment: &Bytes, at: usize) -> Found {
     let Some(rest) = segment.get(at..).filter(|rest| rest.len() >= HEADER) else {
         return match segment.get(at..) {
@@ -100,8 +100,7 @@ pub(super) fn read(segment: &Bytes, at: usize) -> Found {
     Found::Frame(Frame { sequence, durable, body }, at + end.next_multiple_of(ALIGNMENT))
 }
 
-/// The frames with one of these sequences that begin anywhere behind `at`, where what stands at `at`
-/// cannot be read.
+/// Searches for frames with one of these sequences after the offset `at`, where there is damage.
 pub(super) fn behind(
     segment: &Bytes,
     at: usize,
@@ -109,7 +108,7 @@ pub(super) fn behind(
 ) -> impl Iterator<Item = Frame> {
     let places = (at..segment.len().saturating_sub(HEADER)).step_by(ALIGNMENT).skip(1);
     places.filter_map(move |at| {
-        // Nearly all places are told by their sequence, so that few checksums are made.
+        // The sequence rules out nearly all offsets, so few checksums are computed.
         let mut sequence = segment.get(at + 8..at + 16)?;
         if !sequences(sequence.get_u64()) {
             return None;

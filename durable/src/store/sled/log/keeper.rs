@@ -1,7 +1,7 @@
-//! The keeper of the log: a thread that makes segments ahead, and syncs what need not be durable at
-//! once.
+//! The keeper of the log: a thread that prepares segments in advance, and syncs frames that need not
+//! be durable at once.
 //!
-//! It also knows how far the log is durable, which the mark is told.
+//! It also tracks the last durable frame, and writes it to the mark.
 
 use std::fs::File;
 use std::io;
@@ -31,16 +31,16 @@ struct Shared {
 struct State {
     mark: Mark,
     durable: u64,
-    /// A file with frames that are to be synced soon, and the last of them.
+    /// A file with frames to be synced soon, and the last of these frames.
     unsynced: Option<(Arc<File>, u64)>,
-    /// Whether they are being synced.
+    /// Whether a sync is running.
     syncing: bool,
     spare: Spare,
     failed: Option<String>,
     stopped: bool,
 }
 
-/// The segment that is made ahead.
+/// The segment that is prepared in advance.
 #[derive(Debug)]
 enum Spare {
     None,
@@ -82,8 +82,8 @@ impl Keeper {
         self.shared.state().durable
     }
 
-    /// Leaves the sync to the caller: an error of a sync is reported only once, to one of two
-    /// concurrent callers.
+    /// Leaves the sync to the caller, because the system reports an error of a sync only once, to one of
+    /// two concurrent callers.
     ///
     /// # Errors
     /// An earlier sync has failed.
@@ -96,12 +96,12 @@ impl Keeper {
         state.check()
     }
 
-    /// All frames up to this one are durable.
+    /// Notes that all frames up to this one are durable.
     pub(super) fn synced(&self, sequence: u64) -> io::Result<()> {
         self.shared.state().synced(sequence)
     }
 
-    /// Frames up to this one were written to the file, and are to be synced soon.
+    /// Notes that frames up to this one were written to the file and are to be synced soon.
     ///
     /// # Errors
     /// An earlier sync has failed.
@@ -116,7 +116,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Begins to make a segment.
+    /// Starts to prepare a segment.
     pub(super) fn prepare_segment(&self, size: usize) {
         let mut state = self.shared.state();
         if matches!(state.spare, Spare::None) {
@@ -125,13 +125,13 @@ impl Keeper {
         }
     }
 
-    /// Whether a segment of at least this size has been made ahead.
+    /// Whether a segment of at least this size is ready.
     pub(super) fn has_segment(&self, size: usize) -> bool {
         let state = self.shared.state();
         matches!(&state.spare, Spare::Ready(Ok(made)) if made.size >= size)
     }
 
-    /// A segment of at least this size: the one that was made ahead, if it is large enough.
+    /// Takes a segment of at least this size: the prepared one, if it is large enough.
     pub(super) fn take_segment(&self, size: usize) -> io::Result<Segment> {
         let mut state = self.shared.state();
         while matches!(state.spare, Spare::InTheMaking) {
@@ -148,8 +148,8 @@ impl Keeper {
         self.shared.state().spare = Spare::Ready(Ok(segment));
     }
 
-    /// Syncs the mark, so that it is true after a crash of the machine, too, and removes what was
-    /// made ahead.
+    /// Syncs the mark, so that it is also correct after a crash of the machine, and deletes the
+    /// prepared segment.
     pub(super) fn close(&self) -> io::Result<()> {
         let mut state = self.shared.state();
         while matches!(state.spare, Spare::InTheMaking) {
@@ -182,7 +182,7 @@ impl State {
     fn synced(&mut self, sequence: u64) -> io::Result<()> {
         self.durable = self.durable.max(sequence);
         match self.mark.set(self.durable) {
-            // A mark that says too little does no harm, and the next one says more.
+            // A mark that lags behind does no harm, and the next write corrects it.
             Err(error) if is_passing(&error) => Ok(()),
             set => set,
         }
@@ -214,7 +214,7 @@ impl Shared {
         Segment::create(self.folder.path(), size, between)
     }
 
-    /// Syncs first what is to be synced soon, and again while the segment is made.
+    /// Syncs pending frames first, and again while the segment is prepared.
     fn make_segment<'a>(
         &'a self,
         state: MutexGuard<'a, State>,
@@ -230,8 +230,8 @@ impl Shared {
         state
     }
 
-    /// Lets more be written first, so that one sync is enough for all of it. A segment that is
-    /// wanted meanwhile is made behind that.
+    /// Waits for more frames, so that one sync covers all of them. A segment that is requested
+    /// meanwhile is prepared after that.
     fn sync<'a>(&'a self, state: MutexGuard<'a, State>, within: Duration) -> MutexGuard<'a, State> {
         let waited = self.changed.wait_timeout_while(state, within, |state| !state.stopped);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);

@@ -1,12 +1,12 @@
-//! The mark: how far the log was durable, beside the log.
+//! The mark: a file beside the log with the last durable frame.
 //!
-//! A frame at the end of the log that cannot be read was either torn by a crash before anybody was
-//! told of it, or was damaged later: the log alone cannot tell. So the sequence of every frame is
-//! written here *after* it is durable. The mark is not synced with it, which would double the price
-//! of a commit: it survives a crash of the process, and after a crash of the machine it says too
-//! little, never too much. It is synced when the store is closed.
+//! An unreadable frame at the end of the log was either torn by a crash before it was acknowledged, or
+//! damaged later: the log alone cannot tell. So the sequence of each frame is written here *after* it
+//! is durable. The mark itself is not synced each time, because that would double the cost of a commit.
+//! It survives a crash of the process. After a crash of the machine it may be too low, but never too
+//! high. It is synced when the store is closed.
 //!
-//! A mark that cannot be read says nothing.
+//! An unreadable mark is ignored.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -39,7 +39,7 @@ impl Mark {
     }
 }
 
-/// The sequence up to which the log is known to have been durable.
+/// The sequence of the last frame that was durable for sure.
 pub(super) fn read(folder: &Path) -> u64 {
     let bytes = fs::read(folder.join(NAME)).unwrap_or_default();
     let Some((sequence, crc)) = bytes.split_first_chunk::<8>() else { return 0 };

@@ -1,18 +1,19 @@
-//! The commit log: what is committed stands here first, in one write and one sync.
+//! The commit log: a commit is written here first, with one write and one sync.
 //!
 //! Rules:
-//! 1. A commit is one [frame]. It is acknowledged when the file's content is synced, unless it was
-//!    asked for less.
-//! 2. Files are made ahead, full of zeros, by a thread of their own, so that no commit waits for one.
-//! 3. After a write or a sync that failed, nothing more is written: what is on the disk is uncertain.
-//!    If only a resource was missing before anything became uncertain (a descriptor, room on the
-//!    disk), the log is as it was before, and the same commit can be tried again.
-//! 4. What the tree has is not needed here any more; whole files of it are removed.
-//! 5. Nothing is written, acknowledged or removed once the folder or the file is not the one that
-//!    its path leads to any more.
+//! 1. A commit is one [frame]. It is acknowledged when the file is synced, unless a lower
+//!    [`Durability`](crate::store::Durability) was chosen.
+//! 2. Files are prepared in advance, full of zeros, by a separate thread, so that no commit waits for
+//!    one.
+//! 3. After a failed write or sync nothing more is written, because it is uncertain what is on disk. If
+//!    a resource was missing before anything became uncertain (a descriptor, disk space), the log is
+//!    unchanged, and the same commit can be retried.
+//! 4. A file is deleted once the tree contains all of its frames.
+//! 5. Nothing is written, acknowledged or deleted if the path no longer leads to the opened folder or
+//!    file.
 //!
-//! Read next: `frame.rs` and `segment.rs` (what stands where), `read.rs` (what counts when a store is
-//! opened, and what is damage), `mark.rs`, `keeper.rs` (the thread).
+//! Read next: `frame.rs` and `segment.rs` (the layout), `read.rs` (which frames are valid when a store
+//! is opened, and what is damage), `mark.rs`, `keeper.rs` (the thread).
 
 pub(super) mod frame;
 mod keeper;
@@ -36,35 +37,37 @@ use super::room::Room;
 use super::system::{self, OpenFolder};
 use crate::store::{Durability, StoreError};
 
-/// The first segment is small, since most hubs are; each next one is four times as large.
+/// Size of the first segment. It is small because most hubs are; each segment is four times as large
+/// as the one before it.
 const SEGMENT_MIN: usize = 1024 * 1024;
 const SEGMENT_MAX: usize = 16 * 1024 * 1024;
 
-/// The open log. The thread that commits has it.
+/// The open log, which the committing thread holds.
 #[derive(Debug)]
 pub(super) struct Log {
     folder: OpenFolder,
     room: Arc<Room>,
     durability: Durability,
     keeper: Keeper,
-    /// The segment that is written to, and how far.
+    /// The current segment, and the end of its last frame.
     file: Arc<File>,
     path: PathBuf,
-    /// When the folder had changed last, as of the last look at the path.
+    /// When the folder was last modified, as of the last check of the path.
     seen: Option<SystemTime>,
     size: usize,
     written: usize,
-    /// The segments before, each with the last frame in it and its size.
+    /// The earlier segments, each with its last frame and its size.
     full: VecDeque<(u64, PathBuf, usize)>,
-    /// The last frame that was written.
+    /// The sequence of the last frame.
     last: u64,
 }
 
 impl Log {
-    /// Opens the log for writing, behind what was found in it, in a folder that is there for good.
+    /// Opens the log for writing after the frames that were found. The folder's own name is already
+    /// durable.
     ///
-    /// What was found is written anew: it may never have reached the disk, if the store was closed
-    /// because a sync had failed.
+    /// These frames are written again, because they may never have reached the disk if the store was
+    /// closed after a failed sync.
     pub(super) fn open(
         folder: &Path,
         found: &Recovered,
@@ -77,7 +80,7 @@ impl Log {
         let length: usize = again.iter().map(bytes::Bytes::len).sum();
         let first = found.last + 1 - again.len() as u64;
         let opened = OpenFolder::open(folder).map_err(io)?;
-        // The mark is the oldest file of the folder, so most programs copy it first: a copy of it
+        // The mark is the oldest file of the folder, so most tools copy it first. A copy of the mark
         // that is older than the copy of the log does no harm.
         let mut mark = Mark::open(folder).map_err(io)?;
         let size = size_for(SEGMENT_MIN, length);
@@ -92,7 +95,7 @@ impl Log {
         for old in found.segments.iter().filter(|old| **old != path) {
             fs::remove_file(old).map_err(io)?;
         }
-        // A file that came back would say that the log ends where it ends.
+        // If a crash restored a deleted file, the log would seem to end there.
         opened.sync().map_err(io)?;
         mark.set(found.last).map_err(io)?;
         let file = Arc::new(file);
@@ -112,10 +115,10 @@ impl Log {
         })
     }
 
-    /// Writes a body from [`frame::begin`], and makes it durable if each commit is.
+    /// Appends a body from [`frame::begin`], and syncs it if each commit is synced.
     ///
     /// # Errors
-    /// If the error is [transient](StoreError::is_transient), the log is as it was before.
+    /// If the error is [transient](StoreError::is_transient), the log is unchanged.
     pub(super) fn append(&mut self, body: Vec<u8>) -> Result<Frame, StoreError> {
         self.check_before_a_commit()?;
         if self.written + frame::length(&body) > self.size {
@@ -137,8 +140,8 @@ impl Log {
         Ok(frame)
     }
 
-    /// Writes a frame behind the last one. A part of one that found no room is overwritten by the
-    /// next attempt; after a crash it is a torn tail, which nobody was told of.
+    /// Writes a frame after the last one. If it was written only in part because the disk is full, the
+    /// next attempt overwrites it. After a crash it is a torn tail, which was never acknowledged.
     fn write(&self, frame: &[u8]) -> Result<(), StoreError> {
         let mut file = &*self.file;
         let Err(error) = file.write_all(frame) else { return Ok(()) };
@@ -149,14 +152,14 @@ impl Log {
     }
 
     /// # Errors
-    /// [`StoreError::FolderMoved`] if what is written would not be found again.
+    /// [`StoreError::FolderMoved`] if the path no longer leads to this folder or file.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         system::check_file(&self.path, &self.file)
     }
 
-    /// The same as [`check`](Self::check) at a lower price: where the kernel has multigrain timestamps
-    /// (Linux from 6.13), a file whose metadata was read needs a transaction of the file system for
-    /// its next write. So the file is looked at only after its folder has changed.
+    /// As [`check`](Self::check), but cheaper: with multigrain timestamps (Linux 6.13 and later), reading
+    /// the metadata of a file makes its next write need a file system transaction. So the file is
+    /// checked only if its folder was modified.
     fn check_before_a_commit(&mut self) -> Result<(), StoreError> {
         let changed = self.folder.changed()?;
         if changed.is_none() || changed != self.seen {
@@ -171,14 +174,14 @@ impl Log {
         &self.folder
     }
 
-    /// Makes everything durable that was written.
+    /// Syncs everything that was written.
     pub(super) fn sync(&mut self) -> Result<(), StoreError> {
         self.keeper.take_over()?;
         self.file.sync_data().map_err(|error| self.failed(error))?;
         self.keeper.synced(self.last).map_err(|error| self.failed(error))
     }
 
-    /// Goes on in a new segment, which has room for `length` more.
+    /// Switches to a new segment with room for `length` bytes.
     fn roll(&mut self, length: usize) -> Result<(), StoreError> {
         if self.keeper.durable() < self.last {
             self.sync()?;
@@ -195,7 +198,7 @@ impl Log {
                 return Err(self.refused(error));
             }
         };
-        // The file has its name: from here on, an error leaves it uncertain what is on the disk.
+        // The file was renamed: from here on, an error leaves it uncertain what is on disk.
         self.folder.sync().map_err(|error| self.failed(error))?;
         system::check_file(&path, &next.file)?;
         self.full.push_back((self.last, std::mem::replace(&mut self.path, path), self.size));
@@ -203,7 +206,7 @@ impl Log {
         Ok(())
     }
 
-    /// How many bytes its files have.
+    /// Size of its files, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.size + self.full.iter().map(|(_, _, size)| size).sum::<usize>()
     }
@@ -218,36 +221,36 @@ impl Log {
         self.full.drain(..count).map(|(_, path, _)| path).collect()
     }
 
-    /// Removes files, unless the folder is not the one that they were in.
+    /// Deletes files, unless another folder has taken the place of this one.
     pub(super) fn remove(folder: &OpenFolder, files: &[PathBuf]) -> Result<(), StoreError> {
         match folder.check() {
-            // They are removed when the store is opened.
+            // They are deleted when the store is next opened.
             Err(error) if error.is_transient() => return Ok(()),
             checked => checked?,
         }
         for file in files {
-            // A file that is still there is older than the tree, which does no harm.
+            // A file that remains is older than the tree, which does no harm.
             let _ = fs::remove_file(file);
         }
         Ok(())
     }
 
-    /// The tree has everything: no file is needed.
+    /// Deletes all files: the tree contains everything.
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
         self.folder.check()?;
         self.keeper.close().map_err(|error| self.failed(error))?;
         let mut files = self.superseded(self.last);
-        // The newest file goes last: what a crash leaves has no gap.
+        // The newest file is deleted last, so that a crash leaves no gap.
         files.push(self.path.clone());
         Self::remove(&self.folder, &files)
     }
 
-    /// The error of what left the log as it was.
+    /// An error that left the log unchanged.
     fn refused(&self, error: io::Error) -> StoreError {
         StoreError::io_or_exhausted(self.writing(), error)
     }
 
-    /// The error of what may have changed the log or not.
+    /// An error after which it is uncertain whether the log has changed.
     fn failed(&self, error: io::Error) -> StoreError {
         StoreError::io(self.writing(), error)
     }
@@ -257,14 +260,14 @@ impl Log {
     }
 }
 
-/// How many bytes the files have of a log that nobody has open; the one that was made ahead goes.
+/// Size of the files of a log that is not open. Deletes the file that was prepared in advance.
 pub(super) fn size_of(folder: &Path) -> io::Result<u64> {
     segment::remove_spare(folder);
     let segments = if folder.exists() { segment::list(folder)? } else { Vec::new() };
     segments.iter().map(|(_, path)| Ok(fs::metadata(path)?.len())).sum()
 }
 
-/// The size of a segment that is to have room for so much.
+/// The size of a segment with room for this many bytes.
 fn size_for(size: usize, length: usize) -> usize {
     size.max((segment::HEAD + length).next_multiple_of(SEGMENT_MIN))
 }

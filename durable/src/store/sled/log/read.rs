@@ -1,12 +1,12 @@
-//! Reading the log when a store is opened: which frames count, and what is damage.
+//! Reading the log when a store is opened: which frames are valid, and what is damage.
 //!
 //! Rules:
-//! 1. Frames follow each other without a gap, from the one behind what the tree has.
-//! 2. What is no frame ends a segment. If the next segment has the frame that is missing there, the
-//!    log goes on in it; if there is no next segment, it is the end of the log.
-//! 3. Whatever is behind the end must never have been acknowledged: neither does the mark know of
-//!    it, nor does a later frame say that it was durable. Else it is damage.
-//! 4. What is behind the end and is not all zeros is a torn tail. It is cut, and that is reported.
+//! 1. The sequences of frames have no gap, and begin after the last frame that is in the tree.
+//! 2. Bytes that are not a frame end a segment. If the next segment begins with the next sequence, the
+//!    log continues there. Without a next segment, the log ends.
+//! 3. Nothing after the end may have been acknowledged, as the mark and the field `durable` of later
+//!    frames tell. If something was, the log is damaged.
+//! 4. Bytes after the end that are not zero are a torn tail. It is cut off, and that is reported.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,28 +22,28 @@ use crate::store::sled::error::log_damaged;
 /// What the log holds.
 #[derive(Debug, Default)]
 pub(in crate::store::sled) struct Recovered {
-    /// The frames that the tree does not have, in order.
+    /// The frames that are not in the tree yet, in order.
     pub(in crate::store::sled) frames: Vec<Frame>,
-    /// The last sequence that there is, in the log or in the tree.
+    /// The last sequence in the log or in the tree.
     pub(in crate::store::sled) last: u64,
-    /// Where a crash has torn the last frame, which nobody was told of.
+    /// Where a crash has torn the last frame, which was never acknowledged.
     pub(in crate::store::sled) torn: Option<(PathBuf, u64)>,
-    /// The first thing that is wrong, if something is; the frames are those before it.
+    /// The first damage. `frames` are those before it.
     pub(in crate::store::sled) damage: Option<StoreError>,
-    /// Frames that can be read behind that.
+    /// Readable frames after the damage.
     pub(in crate::store::sled) behind: Vec<Frame>,
-    /// The files.
+    /// The segments.
     pub(super) segments: Vec<PathBuf>,
 }
 
-/// Reads the log behind the frame `applied`, which the tree has.
+/// Reads the log after the frame `applied`, the last one in the tree.
 pub(in crate::store::sled) fn read(folder: &Path, applied: u64) -> Result<Recovered, StoreError> {
     let io = |path: &Path| {
         let doing = format!("cannot read `{}`", path.display());
         move |error| StoreError::io(doing, error)
     };
     if !folder.exists() {
-        // It was there before the tree had anything, and stays for as long as the hub.
+        // The mark was created before the tree contained anything, and exists as long as the hub.
         let damage = (applied > 0).then(|| {
             let what = format!("the log is missing, and the tree has its frames up to {applied}");
             log_damaged(folder, 0, what)
@@ -55,7 +55,7 @@ pub(in crate::store::sled) fn read(folder: &Path, applied: u64) -> Result<Recove
     let segments = segment::list(folder).map_err(io(folder))?;
     for (index, (first, path)) in segments.iter().enumerate() {
         let next = segments.get(index + 1).map(|(first, _)| *first);
-        // What is only older than the tree need not be read, nor be readable.
+        // Segments with nothing newer than the tree are not read, so they may be unreadable.
         let is_needed = next.is_none_or(|next| next > applied + 1);
         reader.found.segments.push(path.clone());
         if is_needed {
@@ -73,7 +73,7 @@ pub(in crate::store::sled) fn read(folder: &Path, applied: u64) -> Result<Recove
 }
 
 impl Recovered {
-    /// Keeps what can be read of a segment behind damage.
+    /// Keeps the readable frames of a segment after damage.
     fn save(&mut self, segment: &Bytes) {
         let last = self.last;
         self.behind.extend(frame::behind(segment, 0, |sequence| sequence > last));
@@ -83,7 +83,7 @@ impl Recovered {
 #[derive(Debug, Default)]
 struct Reader {
     found: Recovered,
-    /// The last frame that is known to have been durable.
+    /// The last frame that was durable for sure.
     acknowledged: u64,
 }
 
@@ -121,7 +121,7 @@ impl Reader {
             }
             (at, expected) = (behind, expected + 1);
         }
-        // A crash may have brought back a file that was removed when the log was written anew.
+        // A crash may have restored a file that was deleted when the log was written again.
         let expected = expected.max(self.found.last + 1);
         if next.is_some_and(|next| next <= expected) {
             return;
@@ -141,7 +141,7 @@ impl Reader {
         }
     }
 
-    /// The log may end too early without a trace of what is missing.
+    /// A log that ends too early shows no trace of what is missing.
     fn check_end(&mut self, folder: &Path) {
         let (known, last) = (self.acknowledged, self.found.last);
         if known > last {

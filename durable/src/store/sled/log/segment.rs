@@ -1,8 +1,8 @@
 //! A segment: a file of the log, filled with zeros before it is used.
 //!
-//! Zeros are written and synced first, so that a commit changes nothing of the file but its content,
-//! and one `fdatasync` of it costs one write. The file's name is the sequence of its first frame; its
-//! head says how long the file has to be, so that one that was cut short is found out.
+//! Zeros are written and synced first. A commit then changes only the content of the file, and its
+//! `fdatasync` costs a single write. The file's name is the sequence of its first frame. Its head
+//! contains the length of the file, so that a truncated file is detected.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -17,18 +17,18 @@ use crate::store::sled::system;
 /// `durable` and the format of the log.
 const MAGIC: &[u8; 8] = b"durable\x01";
 
-/// The magic, the size of the file (8), and the checksum of both (4), with zeros behind.
+/// The magic, the size of the file (8), the checksum of both (4), and zeros.
 pub(super) const HEAD: usize = 32;
 
 const ENDING: &str = ".log";
 
-/// How much is written before it is synced: a commit that is synced meanwhile waits for it.
+/// How much is written between two syncs. It is small, because the sync of a commit waits for it.
 const SYNCED_AT_ONCE: usize = 512 * 1024;
 
-/// The file in which a segment is made.
+/// The name of a segment while it is prepared.
 const UNNAMED: &str = "next";
 
-/// A segment that is written to.
+/// An open segment.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) file: File,
@@ -36,15 +36,15 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Makes a segment that has no name yet. `between` is called after each sync.
+    /// Prepares a segment, still under the name [`NEXT`]. `between` is called after each sync.
     pub(super) fn create(folder: &Path, size: usize, between: impl FnMut()) -> io::Result<Self> {
-        // What was begun takes room that may be needed.
+        // An unfinished file takes space that may be needed.
         Self::fill(folder, size, between).inspect_err(|_| remove_spare(folder))
     }
 
     fn fill(folder: &Path, size: usize, mut between: impl FnMut()) -> io::Result<Self> {
         let mut file = File::create(folder.join(UNNAMED))?;
-        // All of the room is certain at once, before others can take a part of it.
+        // Reserves all space at once, before other programs can take some of it.
         system::allocate(&file, size as u64)?;
         file.write_all(&head(size))?;
         let zeros = vec![0; SYNCED_AT_ONCE];
@@ -62,23 +62,23 @@ impl Segment {
     }
 }
 
-/// Removes a segment that has no name, if there is one.
+/// Deletes a prepared segment, if there is one.
 pub(super) fn remove_spare(folder: &Path) {
     let _ = fs::remove_file(folder.join(UNNAMED));
 }
 
-/// Gives the segment that was made last its name, which is durable once the folder is synced.
+/// Renames the prepared segment to its final name, which is durable once the folder is synced.
 pub(super) fn name(folder: &Path, first: u64) -> io::Result<PathBuf> {
     let path = path(folder, first);
     fs::rename(folder.join(UNNAMED), &path)?;
     Ok(path)
 }
 
-/// What is wrong with the head of a segment.
+/// Why the head of a segment cannot be used.
 #[derive(Debug)]
 pub(super) enum BadHead {
     Damaged(String),
-    /// A newer release wrote it. Size and checksum stand in the same place in every format.
+    /// A newer release wrote it. Size and checksum are at the same offsets in every format.
     Newer(StoreError),
 }
 
