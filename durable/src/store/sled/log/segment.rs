@@ -36,7 +36,7 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Prepares a segment, still under the name [`NEXT`]. `between` is called after each sync.
+    /// Prepares a segment, still under the name [`UNNAMED`]. `between` is called after each sync.
     pub(super) fn create(folder: &Path, size: usize, between: impl FnMut()) -> io::Result<Self> {
         // An unfinished file takes space that may be needed.
         Self::fill(folder, size, between).inspect_err(|_| remove_spare(folder))
