@@ -80,5 +80,5 @@ fn step(criterion: &mut Criterion, runtime: &Runtime) -> Result<()> {
         });
     });
     group.finish();
-    runtime.block_on(hub.shutdown())
+    Ok(runtime.block_on(hub.shutdown())?)
 }

@@ -155,7 +155,7 @@ impl Serialize for Bomb {
 
 #[orchestrator(name = "takes_bomb")]
 async fn takes_bomb(ctx: &OrchestrationContext, bomb: Bomb) -> Result<()> {
-    drop(bomb);
+    let _ = bomb;
     Ok(())
 }
 

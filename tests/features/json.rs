@@ -35,7 +35,7 @@ fn hide_random(value: &mut Value) {
                 match value {
                     Value::String(text) if name == "execution_id" => "<execution>".clone_into(text),
                     Value::String(text) if name == "id" && text.starts_with('@') => {
-                        *text = "<signal>".to_owned();
+                        "<signal>".clone_into(text);
                     }
                     value => hide_random(value),
                 }
@@ -116,6 +116,12 @@ async fn details_of_an_instance() -> Result<()> {
           "version": "2"
         }"#]],
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn details_of_a_failed_instance() -> Result<()> {
+    let hub = open().await?;
     let failed = ordered(&hub, 0).await?;
     check(
         &failed.details().await?,
