@@ -146,7 +146,7 @@ impl<T: Payload> CustomStatusWatch<T> {
 }
 
 impl TaskHub {
-    /// Limits the time of a future, by the hub's clock. In a [`TestHub`](crate::testing::TestHub)
+    /// Limits the time of a future, by the hub's clock. In a `TestHub` (feature `testing`)
     /// the time is virtual, so the test does not wait.
     ///
     /// ```standalone_crate
