@@ -13,7 +13,7 @@ use crate::json;
 use crate::links::Place;
 use crate::options::HttpOptions;
 
-/// What the links of an answer begin with: the host of the request and the prefix at which
+/// The beginning of the links of an answer: the host of the request, and the prefix at which
 /// [`router`](crate::router) is mounted.
 #[derive(Clone, Debug)]
 pub struct Links {
@@ -48,7 +48,7 @@ impl Links {
         Self { options: options.clone(), place }
     }
 
-    /// The same links with this key, for clients that have none of their own.
+    /// The same links with this key, for clients without a key.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<String>) -> Self {
         self.place.key = Some(key.into());

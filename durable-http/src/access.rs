@@ -1,10 +1,10 @@
-//! Who may do what: keys with roles, hosts, and the origins of web pages.
+//! Access control: keys with roles, allowed hosts, and the origins of web pages.
 //!
 //! Rules:
-//! 1. A key is compared by its digest with every key of the hub, in constant time.
+//! 1. The digest of a key is compared with that of every key of the hub, in constant time.
 //! 2. No key is written to a log or to an error.
-//! 3. A request that a web page sends says so by its `Origin`. It may change something only if the page
-//!    is of the same host or of an allowed origin, and sent a header that no form can send.
+//! 3. A browser sends the `Origin` of the page that makes a request. Such a request may change something
+//!    only if the origin is the same host or is allowed, and if it has a header that no form can send.
 
 use std::net::IpAddr;
 
@@ -19,7 +19,7 @@ use crate::options::HttpOptions;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 
-/// What the holder of a key may do. Each role includes those before it.
+/// The permissions of a key. Each role includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Role {
@@ -60,17 +60,17 @@ impl Key {
     }
 }
 
-/// That a request came through a Unix socket, whose permissions take the place of keys and hosts.
+/// Marks a request that came through a Unix socket: its file permissions replace keys and hosts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ThroughSocket;
 
-/// A key that was found in a request, with where it was found.
+/// The key of a request.
 struct Given {
     key: String,
     is_in_header: bool,
 }
 
-/// Checks a request; gives the key that it used, which its links repeat.
+/// Checks a request. Returns its key, which the links of the answer repeat.
 pub(crate) fn check(
     options: &HttpOptions,
     parts: &Parts,
@@ -98,7 +98,7 @@ fn is_change(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// The host and port for which a request is.
+/// The host and port that a request is addressed to.
 pub(crate) fn host(parts: &Parts) -> Option<&str> {
     let authority = parts.uri.authority().map(axum::http::uri::Authority::as_str);
     authority.or_else(|| parts.headers.get(header::HOST)?.to_str().ok())
@@ -106,7 +106,7 @@ pub(crate) fn host(parts: &Parts) -> Option<&str> {
 
 fn check_host(options: &HttpOptions, host: Option<&str>) -> Result<(), Problem> {
     let trusts_all = options.any_host || (options.hosts.is_empty() && !options.keys.is_empty());
-    // A web page cannot leave the host out.
+    // A browser always sends a host, so a request without one does not come from a web page.
     let Some(host) = host.filter(|_| !trusts_all) else { return Ok(()) };
     let name = without_port(host);
     let is_allowed = options.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
@@ -144,13 +144,14 @@ fn given(headers: &HeaderMap, query: &Query) -> Option<Given> {
     };
     let from_header = in_header().or_else(bearer);
     let from_header = from_header.map(|key| Given { key: key.to_owned(), is_in_header: true });
-    // A browser sends what it once asked a person for, also to other pages.
+    // A browser sends a password that was entered once with requests of other pages, too, so only a
+    // key in one of the other headers shows that the page itself has the key.
     let elsewhere = || password(headers).or_else(|| query.get("code").map(str::to_owned));
     from_header.or_else(|| Some(Given { key: elsewhere()?, is_in_header: false }))
 }
 
-/// The password of basic authentication, whatever the name. The clients of Durable Functions send the
-/// one that is in the URL from which they are constructed.
+/// The password of basic authentication, with any name. The clients of Durable Functions send the
+/// password of the URL that they are constructed from.
 fn password(headers: &HeaderMap) -> Option<String> {
     let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let decoded = STANDARD.decode(encoded.trim()).ok()?;

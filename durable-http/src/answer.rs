@@ -21,14 +21,14 @@ use crate::route::{Found, Params, Route, Table};
 
 /// The error of a dialect.
 pub(crate) trait Failure: From<Problem> + Send + 'static {
-    /// The answer that tells the client.
+    /// The answer to the client.
     fn answer(self, about: &About<'_>) -> Response;
 
-    /// Whether a wrong method has an answer of its own, and is not just an unknown route.
+    /// Whether a wrong method is answered with 405, instead of 404 as an unknown route is.
     const TELLS_METHODS: bool;
 }
 
-/// What an error says of the request.
+/// What an error repeats of its request.
 #[derive(Debug)]
 pub(crate) struct About<'a> {
     pub(crate) request_id: Uuid,
@@ -49,7 +49,7 @@ pub(crate) async fn answer<F: Failure>(
         Err(failure) => (failure.answer(&About { request_id, path: &path }), true),
     };
     let status = answer.status().as_u16();
-    // Never the query, which may hold a key.
+    // Without the query, which may contain a key.
     tracing::debug!(%method, path, status, %request_id, error, "answered");
     answer
 }
@@ -70,7 +70,7 @@ async fn admit<F: Failure>(
     let query = Query::parse(parts.uri.query());
     let below = parts.uri.path().strip_prefix(base).unwrap_or_default();
     let found = find(table, &parts.method, below);
-    // Who may do nothing learns nothing, not even which routes there are.
+    // Access is checked first, so that a client without a key cannot find out which routes exist.
     let needed = found.as_ref().map_or(Role::Read, |(route, _)| route.role);
     let key = access::check(options, &parts, &query, needed)?;
     let (route, params) = found?;
@@ -109,7 +109,7 @@ fn find<F: Failure>(
     }
 }
 
-/// The same answer with `Retry-After`, if the error may pass.
+/// Adds `Retry-After`, if a retry may succeed.
 pub(crate) fn with_retry_after(answer: Response, code: Code) -> Response {
     match code.retry_after() {
         Some(seconds) => with_header(answer, "retry-after", &seconds.to_string()),

@@ -69,7 +69,7 @@ impl Call {
         })
     }
 
-    /// What a future gives within this time; `None` if it takes longer, or the server shuts down.
+    /// The output of a future; `None` if it takes longer than this, or the server shuts down.
     pub(crate) async fn within<T>(
         &self,
         limit: Duration,

@@ -28,8 +28,8 @@ pub(crate) fn input(
     }
 }
 
-/// What a client may have meant: the JSON inside, or no input. The JavaScript client sends `""` for
-/// none.
+/// What the client may have meant: the JSON inside the string, or no input, for which the JavaScript
+/// client sends `""`.
 fn inner(input: &Json) -> Option<Json> {
     match input.as_str() {
         "\"\"" => Some(Json::null()),

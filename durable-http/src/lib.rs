@@ -30,10 +30,10 @@
 //!
 //! # Two dialects
 //! * `/runtime/webhooks/durabletask`, and `/durabletask` as its second name, is the management API of
-//!   Durable Functions: the same routes, parameters, status codes and bodies. Where the two differ, it
-//!   is because a start names an orchestration that this hub does not have (400), or because a resume
-//!   of a running instance changes nothing (202).
-//! * `/api/v1` has what Durable Functions has not: tags, names, counts, pages of a history, schedules.
+//!   Durable Functions: the same routes, parameters, status codes and bodies. Known differences: a start
+//!   of an orchestration that is not registered is refused (400), a resume of a running instance
+//!   changes nothing (202), and keys are those of [`HttpOptions::key`].
+//! * `/api/v1` also has what the first lacks: tags, counts, pages of a history, schedules.
 //!   Its errors are `application/problem+json` (RFC 9457).
 //!
 //! # Access

@@ -1,4 +1,4 @@
-//! What the routes and the server are configured with.
+//! The configuration of the routes and the server.
 
 use std::time::Duration;
 
@@ -113,8 +113,8 @@ impl HttpOptions {
         self
     }
 
-    /// What links begin with, such as `https://shop.example`, instead of `http://` and the host of
-    /// the request.
+    /// The origin of links, such as `https://shop.example`. By default, `http://` and the host of the
+    /// request.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         let url = url.into();
         self.public_url = Some(url.trim_end_matches('/').to_owned());

@@ -1,4 +1,4 @@
-//! What goes wrong, whatever the dialect: a code with its status, and how errors of a hub become one.
+//! The errors of both dialects: codes with their status, and the conversion of a hub's errors.
 
 use std::error::Error;
 
@@ -93,7 +93,7 @@ impl Code {
         self.describe().2
     }
 
-    /// After how many seconds the same request may succeed.
+    /// The seconds after which the same request may succeed.
     pub(crate) fn retry_after(self) -> Option<u32> {
         match self {
             Self::TooManyScans | Self::Busy => Some(1),

@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use crate::access::Role;
 use crate::call::Call;
 
-/// What a handler returns.
+/// The future that a handler returns.
 pub(crate) type Answer<F> = Pin<Box<dyn Future<Output = Result<Response, F>> + Send>>;
 
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub(crate) struct Table<F: 'static> {
     pub(crate) ignores_case: bool,
 }
 
-/// What a path has for the names of its template.
+/// The values that a path has for the names of its template.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Params(Vec<(&'static str, String)>);
 
@@ -67,7 +67,7 @@ impl Params {
 
 pub(crate) enum Found<F: 'static> {
     Route(&'static Route<F>, Params),
-    /// The path is one of these methods only.
+    /// The path exists, but only with these methods.
     Methods(Vec<&'static Method>),
     Nothing,
 }

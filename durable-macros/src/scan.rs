@@ -5,7 +5,7 @@
 //! bodies without items are cut out of the text first.
 
 /// The words with which an item may begin.
-const ITEMS: [&str; 11] = [
+pub(crate) const ITEMS: [&str; 11] = [
     "const",
     "enum",
     "extern",

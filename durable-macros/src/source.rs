@@ -167,22 +167,9 @@ fn is_function(input: ParseStream<'_>) -> bool {
 
 /// Whether these tokens may contain items, so that they have to be parsed.
 fn may_have_items(tokens: &TokenStream) -> bool {
-    const KEYWORDS: [&str; 11] = [
-        "const",
-        "enum",
-        "extern",
-        "fn",
-        "macro_rules",
-        "mod",
-        "static",
-        "struct",
-        "trait",
-        "type",
-        "use",
-    ];
     tokens.clone().into_iter().any(|token| match token {
         TokenTree::Group(group) => may_have_items(&group.stream()),
-        TokenTree::Ident(name) => KEYWORDS.contains(&name.to_string().as_str()),
+        TokenTree::Ident(name) => scan::ITEMS.contains(&name.to_string().as_str()),
         _ => false,
     })
 }

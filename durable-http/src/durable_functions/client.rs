@@ -1,4 +1,5 @@
-//! What the official clients are constructed from, so that one line points them at a hub.
+//! The payload from which the official clients are constructed, so that one line connects them to a
+//! hub.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -65,8 +66,8 @@ fn of(options: &HttpOptions, place: &Place) -> Object {
         .with("rpcBaseUrl", &local)
 }
 
-/// An origin with a key as its password. The clients send no parameters of ours to `rpcBaseUrl`, but
-/// the password of a URL.
+/// An origin with a key as its password. The clients send the password of `rpcBaseUrl`, but none of its
+/// parameters.
 fn with_password(origin: &str, key: Option<&str>) -> String {
     match (key, origin.split_once("://")) {
         (Some(key), Some((scheme, host))) => format!("{scheme}://key:{}@{host}", encode(key)),

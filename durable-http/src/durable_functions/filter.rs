@@ -11,10 +11,10 @@ use crate::problem::Problem;
 use crate::query::Query;
 use crate::time;
 
-/// What every continuation token begins with. A later form of tokens gets another number.
+/// The beginning of every continuation token. A later form of tokens gets another number.
 const TOKEN: &str = "1:";
 
-/// How many items an answer has unless the client says otherwise, and at most.
+/// The number of items of an answer: the default, and the maximum.
 const TOP: usize = 100;
 const TOP_MAX: usize = 1000;
 
@@ -69,7 +69,7 @@ impl Statuses {
     }
 }
 
-/// A time that is asked for. Text that is no time counts as none.
+/// A time in a filter. Text that is not a time is ignored.
 pub(super) fn from(query: &Query, name: &str) -> Option<DateTime<Utc>> {
     time::parse(query.get(name)?)
 }
@@ -84,7 +84,7 @@ pub(super) fn top(query: &Query) -> usize {
     top.filter(|top| *top > 0).map_or(TOP, |top: usize| top.min(TOP_MAX))
 }
 
-/// Where the client wants to go on.
+/// The position at which the client continues.
 pub(super) fn continuation(call: &Call) -> Result<Option<PageToken>, Problem> {
     let Some(token) = call.header(CONTINUATION).map(str::trim).filter(|it| !it.is_empty()) else {
         return Ok(None);

@@ -11,7 +11,7 @@ use crate::call::Call;
 use crate::json::{self, with_header};
 use crate::problem::Problem;
 
-/// About how many bytes of inputs and outputs an answer has at most.
+/// The approximate limit of the inputs and outputs of an answer, in bytes.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 
 pub(super) async fn list(call: Call) -> Result<Response, Refusal> {

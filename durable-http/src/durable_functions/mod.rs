@@ -81,7 +81,7 @@ async fn make_primary(_: crate::call::Call) -> Result<Response, Refusal> {
     Ok(json::empty(StatusCode::OK))
 }
 
-/// An error as this dialect tells it.
+/// An error in the form of this dialect.
 #[derive(Debug)]
 pub(crate) enum Refusal {
     Empty(StatusCode),

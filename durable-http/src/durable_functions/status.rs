@@ -18,7 +18,7 @@ pub(super) struct Seen {
     history: Vec<HistoryEvent>,
 }
 
-/// What of an instance is shown.
+/// The parts of an instance that are shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Show {
     pub(super) input: bool,
@@ -56,7 +56,7 @@ impl Seen {
         })
     }
 
-    /// The output; of a failed instance the reason, and so of a terminated one.
+    /// The output. For a failed or terminated instance, the reason.
     fn output(&self) -> Option<Json> {
         let text =
             |text: &str| serde_json::to_string(text).ok().and_then(|it| Json::parse(&it).ok());
@@ -74,7 +74,7 @@ impl Seen {
         })
     }
 
-    /// How large its values are.
+    /// The size of its values, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let values = [self.input(), self.status.custom_status.as_ref()];
         let output = self.output().map_or(0, |output| output.as_str().len());

@@ -11,7 +11,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::ServeError;
 
-/// How long is waited after a connection could not be accepted, mostly for want of file descriptors.
+/// The wait after a connection could not be accepted, which is mostly for lack of file descriptors.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]

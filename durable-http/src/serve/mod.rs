@@ -54,20 +54,20 @@ pub enum ServeError {
          `HttpOptions::key`, or listen on a loopback address"
     )]
     NoKey(SocketAddr),
-    /// The text is no address.
+    /// The text is not an address.
     #[error("`{place}` is not a place to listen; write an address with a port, or `unix:/path`")]
     InvalidPlace {
-        /// What was given.
+        /// The text.
         place: String,
-        /// Why it is none.
+        /// Why it is not an address.
         source: std::io::Error,
     },
     /// The operating system refused.
     #[error("cannot listen on `{place}`; is another process listening there?")]
     Bind {
-        /// Where.
+        /// The address or socket.
         place: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
@@ -151,7 +151,7 @@ impl Server {
     }
 
     /// Stops accepting connections, waits for the answers that are on their way, for at most
-    /// [`drain_time`](HttpOptions::drain_time), and closes the rest. Gives whether no answer was cut off.
+    /// [`drain_time`](HttpOptions::drain_time), and closes the rest. Returns `false` if an answer was cut off.
     ///
     /// Requests that wait for an instance are answered with 202 at once. The hub stays open.
     pub async fn shutdown(mut self) -> bool {
@@ -174,7 +174,7 @@ impl Drop for Server {
     }
 }
 
-/// What accepts the connections of one listener.
+/// Accepts the connections of one listener.
 struct Serving {
     router: Router,
     connections: Arc<Semaphore>,
@@ -183,7 +183,7 @@ struct Serving {
 }
 
 impl Serving {
-    /// Gives whether all answers were sent.
+    /// Returns whether all answers were sent.
     async fn run(self, listener: Listener, mut stop: watch::Receiver<bool>) -> bool {
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();

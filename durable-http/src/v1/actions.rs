@@ -28,7 +28,7 @@ struct Terminate {
 struct Restart {
     /// Under a new id, instead of its own.
     new_instance: bool,
-    /// Which new id; made if there is none.
+    /// The new id; generated if it is missing.
     id: Option<String>,
 }
 

@@ -14,7 +14,7 @@ use crate::json::{self, Object, with_header};
 use crate::links::encode;
 use crate::problem::Problem;
 
-/// How many instances are counted at most.
+/// The most instances that are counted.
 const COUNTED_MAX: u64 = 100_000;
 const COUNTED_AT_ONCE: usize = 1000;
 
@@ -128,7 +128,7 @@ fn filter(call: &Call) -> Result<InstanceQuery, Problem> {
         find = find.ended_to(time);
     }
     if let Some(status) = query.get("customStatus") {
-        // Text that is no JSON is the text itself.
+        // Text that is not JSON is taken as a string.
         find = match Json::parse(status) {
             Ok(json) => find.custom_status_json(json),
             Err(_) => find.custom_status(status),

@@ -1,10 +1,10 @@
 //! This library's own API: what the hub offers, as JSON with names in camel case.
 //!
 //! Rules:
-//! 1. An error is an RFC 9457 problem. An instance that has failed is none: only a request for its
-//!    output is answered with an error, whose `source` is `instance`.
-//! 2. A parameter, or a field of a body, that a route does not have is refused.
-//! 3. A list has `items` and `next`; `next` goes to `after`.
+//! 1. An error is an RFC 9457 problem. A failed instance is not an error, except in a request for its
+//!    output; then the `source` is `instance`.
+//! 2. An unknown parameter or field of a body is refused.
+//! 3. A list has `items` and `next`. The next page is requested with `after` set to `next`.
 //!
 //! Read next: `show.rs` (how values are shown), `asked.rs` (how parameters are read).
 
@@ -103,7 +103,7 @@ async fn hub(call: Call) -> Result<Response, Refusal> {
     Ok(json::answer(StatusCode::OK, &body))
 }
 
-/// An error as this dialect tells it: an RFC 9457 problem.
+/// An error in the form of this dialect: an RFC 9457 problem.
 #[derive(Debug)]
 pub(crate) struct Refusal(Problem);
 

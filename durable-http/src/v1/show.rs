@@ -55,7 +55,7 @@ fn camel_case(name: &str) -> String {
     camel
 }
 
-/// What changes whenever an instance does, as an entity tag.
+/// An entity tag, which changes whenever the instance does.
 pub(super) fn tag(status: &InstanceStatus) -> String {
     let micros = status.last_updated_at.to_datetime().timestamp_micros();
     format!("\"{}-{}-{micros}\"", status.execution_id, status.history_len)
