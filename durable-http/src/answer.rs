@@ -32,7 +32,8 @@ pub(crate) trait Failure: From<Problem> + Send + 'static {
 #[derive(Debug)]
 pub(crate) struct About<'a> {
     pub(crate) request_id: Uuid,
-    pub(crate) path: &'a str,
+    /// Not known to the error of an app's own route.
+    pub(crate) path: Option<&'a str>,
 }
 
 pub(crate) async fn answer<F: Failure>(
@@ -46,7 +47,7 @@ pub(crate) async fn answer<F: Failure>(
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let (answer, error) = match admit(app, base, table, parts, body).await {
         Ok(answer) => (answer, false),
-        Err(failure) => (failure.answer(&About { request_id, path: &path }), true),
+        Err(failure) => (failure.answer(&About { request_id, path: Some(&path) }), true),
     };
     let status = answer.status().as_u16();
     // Without the query, which may contain a key.

@@ -26,6 +26,7 @@
 //! | serve a hub on an address or a Unix socket | [`serve`] |
 //! | mount the routes in an `axum` app | [`router`] |
 //! | answer one of your own routes with 202 and links, or with the output | [`accepted`], [`wait_or_accepted`] |
+//! | answer one of your own routes with the error of a hub | [`Problem`] |
 //! | point an official client of Durable Functions at a hub | `GET {base}/client`, [`client_payload`] |
 //!
 //! # Two dialects
@@ -72,6 +73,7 @@ pub use accepted::{Links, accepted, wait_or_accepted};
 pub use access::Role;
 pub use durable_functions::client_payload;
 pub use options::HttpOptions;
+pub use problem::Problem;
 pub use serve::{ServeError, Server, serve};
 
 use app::App;

@@ -3,11 +3,14 @@
 use std::error::Error;
 
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use durable::client::{EntityError, HubError, ManageError, ResultError, StartError};
 use durable::schedule::ScheduleError;
+use uuid::Uuid;
 
 use crate::answer::About;
 use crate::json::Object;
+use crate::v1;
 
 /// A kind of error. Clients tell errors apart by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,9 +114,29 @@ impl Code {
     }
 }
 
-/// An error of a request, without the form that a dialect gives it.
+/// An error of a hub as the answer of an app's own route: an RFC 9457 problem with the status that the
+/// routes of [`router`](crate::router) use for it.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use axum::extract::State;
+/// use durable_http::Problem;
+///
+/// # #[orchestrator]
+/// # async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<u32> { Ok(cents) }
+/// // 409 if the id is taken, 503 with `Retry-After` if the disk is full or the hub shuts down.
+/// async fn buy(State(hub): State<TaskHub>) -> Result<String, Problem> {
+///     let run = hub.start(order(500).instance_id("order-17")).await?;
+///     Ok(run.instance_id().to_string())
+/// }
+/// # fn is_handler<T, S>(_: impl axum::handler::Handler<T, S>) {}
+/// # is_handler::<_, TaskHub>(buy);
+/// ```
+///
+/// It is made from [`StartError`], [`ManageError`], [`ResultError`], [`EntityError`], [`ScheduleError`]
+/// and [`HubError`]. The failure of an instance is a 422 whose `source` is `instance`, never a 5xx.
 #[derive(Clone, Debug)]
-pub(crate) struct Problem {
+pub struct Problem {
     pub(crate) code: Code,
     pub(crate) detail: String,
 }
@@ -135,11 +158,23 @@ impl Problem {
             .with("title", title)
             .with("status", &status.as_u16())
             .with("detail", &self.detail)
-            .with("instance", about.path)
+            .with_some("instance", about.path.as_ref())
             .with("code", name)
             .with("retryable", &self.code.retry_after().is_some())
             .with("source", self.code.source())
             .with("requestId", &about.request_id)
+    }
+
+    /// The status of the answer.
+    ///
+    /// ```
+    /// use durable::client::HubError;
+    /// use durable_http::Problem;
+    ///
+    /// assert_eq!(Problem::from(HubError::ShutDown).status(), 503);
+    /// ```
+    pub fn status(&self) -> StatusCode {
+        self.code.status()
     }
 
     fn of(code: Code, error: &dyn Error) -> Self {
@@ -150,6 +185,14 @@ impl Problem {
             source = error.source();
         }
         Self { code, detail }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let about = About { request_id: Uuid::new_v4(), path: None };
+        tracing::debug!(request_id = %about.request_id, code = ?self.code, "refused");
+        v1::problem(&self, &about)
     }
 }
 

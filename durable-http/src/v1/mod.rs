@@ -117,14 +117,19 @@ impl Failure for Refusal {
     const TELLS_METHODS: bool = true;
 
     fn answer(self, about: &About<'_>) -> Response {
-        let status = self.0.code.status();
-        let mut answer = json::answer(status, &self.0.members(status, about));
-        let headers = answer.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.0.code == Code::Unauthorized {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        let answer = with_header(answer, "durable-error-source", self.0.code.source());
-        with_retry_after(answer, self.0.code)
+        problem(&self.0, about)
     }
+}
+
+/// The answer for an error, by RFC 9457.
+pub(crate) fn problem(problem: &Problem, about: &About<'_>) -> Response {
+    let status = problem.status();
+    let mut answer = json::answer(status, &problem.members(status, about));
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if problem.code == Code::Unauthorized {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    let answer = with_header(answer, "durable-error-source", problem.code.source());
+    with_retry_after(answer, problem.code)
 }
