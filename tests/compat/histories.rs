@@ -1,8 +1,8 @@
 //! Histories of every released format, replayed for ever.
 //!
-//! The files of a format lie in `tests/compat/histories/v1/`. They are written once, with the release that
-//! has the format, and never again: what is wrong with an old file is wrong with the code that
-//! cannot replay it. To record what is not there yet:
+//! The files of a format lie in `tests/compat/histories/v1/`. They are written once, with the
+//! release that has the format, and never again: what is wrong with an old file is wrong with the
+//! code that cannot replay it. To record what is not there yet:
 //!
 //! ```text
 //! cargo test -p tests --test compat -- --ignored histories::record
@@ -410,9 +410,9 @@ fn changed_code_is_reported_at_the_first_divergence_with_both_sources() {
     let report: String = divergence.report().lines().map(line).collect();
     expect![[r#"
         DURABLE0101: orchestration `changed_order` (instance `order-1`) no longer does what its history recorded
-          event 7 recorded     a timer due 2026-01-01T01:00:00.000000Z, asked for at tests/histories.rs:_
-          this replay          wants activity `charge`
-          asked for at         tests/compat/histories.rs:_
+          event 7 recorded     a timer due 2026-01-01T01:00:00.000000Z, requested at tests/histories.rs:_
+          this replay          requests activity `charge`
+          requested at         tests/compat/histories.rs:_
         the orchestrator's code was changed while this instance was running
         the instance is suspended and keeps its history; it goes on when the code fits again
     "#]].assert_eq(&report);

@@ -102,8 +102,8 @@ async fn a_divergence_shows_the_first_difference_with_both_sources() -> Result<(
     let recorded = here.replace("recorded_histories", "kit");
     for part in [
         "orchestration `changed_four_times` (instance `q`) no longer does what its history recorded",
-        &format!("  event 7 recorded     activity `twice`, asked for at {recorded}:"),
-        &format!("  this replay          wants a timer {due}\n  asked for at         {here}:"),
+        &format!("  event 7 recorded     activity `twice`, requested at {recorded}:"),
+        &format!("  this replay          requests a timer {due}\n  requested at         {here}:"),
         "the orchestrator's code was changed while this instance was running",
     ] {
         assert!(report.contains(part), "{part}\n\n{report}");
@@ -128,7 +128,7 @@ async fn verify_replay_compares_kinds_and_names_and_strictly_also_values() -> Re
     verify_replay(&other)?;
     let divergence = verify_replay_strictly(&other).unwrap_err();
     assert_eq!(divergence.code(), Some("DURABLE0104"));
-    assert!(divergence.report().contains("wants activity `twice` with 11"), "{divergence}");
+    assert!(divergence.report().contains("requests activity `twice` with 11"), "{divergence}");
 
     fs::write(&path, text.replace("\"name\": \"four_times\"", "\"name\": \"gone\""))?;
     let divergence = verify_replay(&RecordedHistory::load(&path)?).unwrap_err();

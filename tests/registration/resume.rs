@@ -133,8 +133,8 @@ async fn a_mismatch_suspends_the_instance_until_the_code_fits_again() -> Result<
         let said = suspension.to_string();
         for part in [
             "orchestration `shop` (instance `shop-1`) no longer does what its history recorded",
-            "event 3 recorded     activity `recorded_step`, asked for at tests/registration/resume.rs:",
-            "this replay          wants activity `other`",
+            "event 3 recorded     activity `recorded_step`, requested at tests/registration/resume.rs:",
+            "this replay          requests activity `other`",
             "the orchestrator's code was changed while this instance was running",
         ] {
             assert!(said.contains(part), "{said}");

@@ -79,8 +79,8 @@ fn builder() -> TaskHubBuilder {
 async fn nondeterministic_code_is_found_when_its_episode_is_first_verified() -> Result<()> {
     let hub = builder().in_memory().partitions(1).open().await?;
     for (call, difference) in [
-        (hub.start(other_input()).await?.result().await, "wants activity `store` with "),
-        (hub.start(other_order()).await?.result().await, "wants activity `store` with "),
+        (hub.start(other_input()).await?.result().await, "requests activity `store` with "),
+        (hub.start(other_order()).await?.result().await, "requests activity `store` with "),
         (hub.start(other_result()).await?.result().await, "has returned with "),
         (hub.start(other_request()).await?.result().await, "replay"),
     ] {

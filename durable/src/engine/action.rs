@@ -20,16 +20,16 @@ pub(crate) struct Episode {
     pub(crate) outcome: Outcome,
 }
 
-/// The state in which an episode leaves the instance.
+/// The state of the instance after an episode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It waits.
+    /// The orchestrator is waiting.
     Waiting,
-    /// Its orchestrator has ended.
+    /// The orchestrator has ended.
     Finished(RuntimeStatus),
-    /// It continues as new, with an empty history.
+    /// The instance continues as new, with an empty history.
     ContinuedAsNew(Box<Continuation>),
-    /// It cannot go on with this code.
+    /// The instance cannot continue with the present code.
     Suspended(Suspension),
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Continuation {
     pub(crate) next: NextExecution,
-    /// External events that were not read, in order.
+    /// External events that no execution has read yet, in order.
     pub(crate) unread: VecDeque<UnreadEvent>,
 }
 
@@ -46,11 +46,11 @@ pub(crate) struct Continuation {
 pub(crate) enum Action {
     /// Run an activity.
     ScheduleTask(ScheduledTask),
-    /// Cancel an activity that is waited for no more.
+    /// Cancel an activity whose result is no longer needed.
     CancelTask { event_id: i32 },
     /// Start an orchestration.
     StartOrchestration { instance_id: InstanceId, started: Box<ExecutionStarted> },
-    /// Terminate a sub-orchestration that is waited for no more.
+    /// Terminate a sub-orchestration whose result is no longer needed.
     TerminateOrchestration { instance_id: InstanceId, event_id: i32 },
     /// Raise an event in another instance.
     SendEvent { instance_id: InstanceId, name: String, input: Json },
@@ -60,8 +60,8 @@ pub(crate) enum Action {
     SignalEntity { asked: Asked, at: Option<Timestamp> },
     /// Lock entities, one after another.
     LockEntities { lock: i32, lock_set: Vec<EntityId> },
-    /// Unlock entities: all at once if the section has begun; otherwise one after another, behind the
-    /// lock request, to release what it has locked.
+    /// Unlock entities: all at once if the section has begun; otherwise one after another,
+    /// following the lock request, to release each lock that it took.
     UnlockEntities { lock: i32, lock_set: Vec<EntityId>, granted: bool },
 }
 
@@ -69,12 +69,12 @@ pub(crate) enum Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ScheduledTask {
     pub(crate) event_id: i32,
-    /// From 1.
+    /// Counted from 1.
     pub(crate) attempt: u32,
     pub(crate) name: Cow<'static, str>,
     pub(crate) version: Option<String>,
     pub(crate) input: Json,
-    /// The limit of this attempt.
+    /// The time limit of this attempt.
     pub(crate) timeout: Option<Duration>,
     pub(crate) tags: Tags,
     pub(crate) trace_context: Option<TraceContext>,
@@ -90,17 +90,17 @@ pub(crate) struct FailedAttempt {
 }
 
 impl Episode {
-    /// One in which nothing happens.
+    /// An episode without events or actions.
     pub(crate) fn nothing() -> Self {
         Self { events: Vec::new(), actions: Vec::new(), outcome: Outcome::Waiting }
     }
 
-    /// The events that came in, without what the orchestrator made of them.
+    /// The events that arrived from outside, without the orchestrator's own.
     pub(crate) fn into_incoming(self) -> impl Iterator<Item = EventKind> {
         self.events.into_iter().map(|event| event.kind).filter(EventKind::came_in)
     }
 
-    /// The episode of a suspended instance: what came in is recorded, and nothing else happens.
+    /// The episode of a suspended instance: arrivals are recorded, and nothing else happens.
     /// `newly` says whether this episode suspends it.
     pub(crate) fn set_aside(
         now: Timestamp,

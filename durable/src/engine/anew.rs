@@ -1,16 +1,16 @@
 //! Continue-as-new: the external events that an execution inherits from the executions before it.
 //!
 //! If several executions follow one another within a turn, only the last one is written, so only
-//! that one records every inherited event. Each of the others takes the events up to the one with
-//! which it continues as new, and hands on the rest untouched. So an instance that reads one event in
-//! each execution takes each event once, and not once in each execution.
+//! that one records every inherited event. Each earlier execution takes events until it continues
+//! as new, and passes the rest on untouched. An instance that reads one event in each execution
+//! therefore handles each event once, and not once per execution.
 //!
 //! Rules:
 //! 1. Inherited events are delivered one at a time, in order, after the start.
-//! 2. An execution hands on the events that it took and did not read, then those that it did not
-//!    take: the order in which the events came in.
-//! 3. An execution that does not continue as new records all events that it inherits, in order, even
-//!    if it ends before the last one is delivered.
+//! 2. An execution passes on the events that it took and did not read, then those that it did not
+//!    take, which is the order in which the events arrived.
+//! 3. An execution that does not continue as new records all events that it inherits, in order,
+//!    even if it ends before the last one is delivered.
 
 use std::collections::VecDeque;
 
@@ -22,13 +22,13 @@ use crate::orchestration::scope::NextExecution;
 use crate::protocol::{EventKind, Suspension, Timestamp};
 
 impl Execution {
-    /// Gives a new execution the external events that those before it did not read. The next
+    /// Gives a new execution the external events that earlier executions did not read. The next
     /// [`run`](Self::run) delivers them after its start.
     pub(crate) fn inherit(&mut self, events: VecDeque<UnreadEvent>) {
         self.inherited = events;
     }
 
-    /// Delivers inherited events until the orchestrator has ended or cannot go on.
+    /// Delivers inherited events until the orchestrator has ended or is suspended.
     pub(super) fn deliver_inherited(
         &mut self,
         now: Timestamp,

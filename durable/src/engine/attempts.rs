@@ -1,10 +1,11 @@
 //! Whether a failed attempt is retried.
 //!
 //! Rules:
-//! 1. A failed attempt that is retried is one event and no more: the orchestrator is not polled.
-//! 2. Whether to retry is decided once: when the failure comes in or, if the instance is suspended
-//!    then, when it goes on. A replay finds the decision in the history and does not ask the policy.
-//! 3. Each decision is noted once, for the hub's log.
+//! 1. A failed attempt that is retried adds a single event and does not poll the orchestrator.
+//! 2. Whether to retry is decided once: when the failure arrives or, if the instance is suspended
+//!    then, when it resumes. A replay finds the decision in the history and does not ask the
+//!    policy.
+//! 3. Each decision is reported once, for the hub's log.
 
 use super::action::FailedAttempt;
 use super::execution::Execution;
@@ -14,8 +15,8 @@ use crate::protocol::{EventKind, Timestamp};
 use crate::retry::Decision;
 
 impl Execution {
-    /// The event to record for what came in at this time: for the failure of a call, a failed attempt
-    /// if it is retried. Anything else stays as it is.
+    /// Converts an event that arrived at `now` into the event to record: a call's failure that is
+    /// retried becomes a failed attempt. Any other event stays as it is.
     pub(super) fn judge(&self, kind: EventKind, now: Timestamp) -> EventKind {
         let (EventKind::TaskFailed { task_scheduled_id: id, failure }
         | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id: id, failure }) = &kind
@@ -30,7 +31,7 @@ impl Execution {
         let stream = high.wrapping_add(low) ^ u64::from(id.unsigned_abs());
         let chance = chance::fraction(chance::number(stream, u64::from(open.attempt)));
         let decide = || policy.decide(failure, open.attempt, now.since(open.since), chance);
-        // The decision may be the user's code. If that panics, the task has failed.
+        // The decision may be user code. If that panics, the task has failed.
         match panics::catch(decide).unwrap_or(Decision::GiveUp) {
             Decision::GiveUp => kind,
             Decision::RetryAfter(delay) => EventKind::TaskAttemptFailed {
@@ -42,7 +43,7 @@ impl Execution {
         }
     }
 
-    /// Notes a failure that has just been judged, if it is retried.
+    /// Notes a failure for the log if it was just decided to retry it.
     pub(super) fn note_failed_attempt(&mut self, judged: &EventKind) {
         let EventKind::TaskAttemptFailed { task_scheduled_id: task, attempt, .. } = *judged else {
             return;
@@ -52,8 +53,8 @@ impl Execution {
         }
     }
 
-    /// The retries that were decided since the last call. One whose `TaskAttemptFailed` is not
-    /// written counts as not decided.
+    /// The retries that were decided since the last call. A retry whose `TaskAttemptFailed` is not
+    /// written counts as undecided.
     pub(crate) fn take_failed_attempts(&mut self) -> Vec<FailedAttempt> {
         std::mem::take(&mut self.failed_attempts)
     }

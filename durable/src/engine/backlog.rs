@@ -1,4 +1,4 @@
-//! What is still to do of what came in while the instance was suspended.
+//! The work that is left over from events that arrived while the instance was suspended.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use crate::protocol::{EventKind, HistoryEvent};
 /// Filled by a replay and by catching up; emptied by the first episode.
 #[derive(Default)]
 pub(super) struct Backlog {
-    /// What came in and is not delivered yet.
+    /// Events that arrived and are not delivered yet.
     pub(super) events: Vec<HistoryEvent>,
-    /// Retries that were decided while catching up, which are not recorded yet.
+    /// Retries that were decided while catching up and are not recorded yet.
     pub(super) decided: Vec<EventKind>,
-    /// For each task whose next attempt is still to be sent out, its last failed attempt.
+    /// The last failed attempt of each task whose next attempt is not sent out yet.
     pub(super) retried: BTreeMap<i32, EventKind>,
-    /// What stops tasks that are waited for no more.
+    /// Stops the tasks whose results are no longer needed.
     pub(super) stops: Vec<Action>,
 }

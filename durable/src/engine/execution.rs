@@ -8,7 +8,7 @@
 //! | `Running`   | the orchestrator ends or continues as new     | `Ended(..)`              |
 //! | `Running`   | a replay reads that it was terminated         | `Ended(Ending::Recorded)`|
 //! | `Ended`     | the end is replayed, or returned in an episode| `Ended(Ending::Recorded)`|
-//! | any         | something does not fit, or is not durable     | `Parked`                 |
+//! | any         | a mismatch, or an await that is not durable   | `Parked`                 |
 //!
 //! Read next: `step.rs` (how one event is delivered), `replay.rs` (recorded events), `live.rs` (new
 //! events).
@@ -38,42 +38,43 @@ pub(crate) struct Execution {
     pub(super) state: State,
     pub(super) mode: Mode,
     pub(super) open: OpenTasks,
-    /// How many events were delivered.
+    /// Number of delivered events.
     pub(super) position: usize,
-    /// How many bytes the orchestrator was given, all of which it may hold.
+    /// Total size in bytes of the values handed to the orchestrator, which may still hold all of
+    /// them.
     pub(super) given: usize,
     pub(super) backlog: Backlog,
-    /// The unread external events of the executions before this one that are not delivered yet.
+    /// External events that earlier executions left unread and that are not delivered yet.
     pub(super) inherited: VecDeque<UnreadEvent>,
     pub(super) failed_attempts: Vec<FailedAttempt>,
 }
 
-/// Where an execution is; the table above has the transitions.
+/// The state of an execution; the table above has the transitions.
 pub(super) enum State {
-    /// Nothing was delivered.
+    /// No event was delivered yet.
     Fresh,
-    /// It was started, and its orchestrator begins at a later time.
+    /// It was started with a later start time, which has not come.
     Scheduled(Requester),
-    /// Its orchestrator waits.
+    /// Its orchestrator is waiting.
     Running(Requester, OrchestratorFuture),
     /// Its orchestrator has ended.
     Ended(Requester, Ending),
-    /// It cannot go on with this code.
+    /// It cannot continue with the present code.
     Parked(Suspension),
 }
 
 /// How an orchestrator has ended.
 pub(super) enum Ending {
-    /// It has returned, failed or panicked, which is not recorded yet.
+    /// It has returned, failed or panicked; the end is not recorded yet.
     Unrecorded(TaskResult),
-    /// It has continued as new, which is not recorded yet.
+    /// It has continued as new; the end is not recorded yet.
     ContinuedAsNew(NextExecution),
-    /// Its end is in the history, or in an episode.
+    /// Its end is in the history or in an episode.
     Recorded,
 }
 
 impl Ending {
-    /// This ending of an orchestrator that panicked while it was dropped, which fails the instance.
+    /// The ending of an orchestrator whose destructor panicked, which fails the instance.
     /// Each replay repeats the panic, because the orchestrator holds the same values.
     pub(super) fn or_panic(self, panic: FailureDetails) -> Self {
         match self {
@@ -86,7 +87,7 @@ impl Ending {
 }
 
 impl Execution {
-    /// An execution to which nothing has happened.
+    /// A fresh execution.
     pub(crate) fn new(registry: &Registry, identity: Identity<'_>) -> Result<Self, Suspension> {
         let Identity { name, version, instance_id, execution_id, created_at, limits } = identity;
         let found = registry.orchestrator_for(name, version);
@@ -110,7 +111,7 @@ impl Execution {
         })
     }
 
-    /// Who makes its requests, once it is started.
+    /// The identity under which it makes requests, once it is started.
     pub(super) fn requester(&self) -> Option<&Requester> {
         match &self.state {
             State::Scheduled(requester)
@@ -120,12 +121,12 @@ impl Execution {
         }
     }
 
-    /// How it was started, once it is.
+    /// Its start event, once it is started.
     pub(crate) fn started(&self) -> Option<&ExecutionStarted> {
         self.requester().map(|requester| &*requester.started)
     }
 
-    /// Whether its orchestrator was called, which it is not before a start at a later time.
+    /// Whether its orchestrator was called. It is not while a later start time has not come.
     pub(crate) fn has_begun(&self) -> bool {
         match self.state {
             State::Fresh | State::Scheduled(_) => false,
@@ -133,7 +134,7 @@ impl Execution {
         }
     }
 
-    /// How its orchestrator has ended, once it has.
+    /// How its orchestrator ended, once it has ended.
     pub(super) fn ending(&self) -> Option<&Ending> {
         match &self.state {
             State::Ended(_, ending) => Some(ending),
@@ -141,7 +142,7 @@ impl Execution {
         }
     }
 
-    /// When it has to run if nothing comes in before.
+    /// The time at which it has to run even if no event arrives.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.open.next_due()
     }
@@ -150,13 +151,13 @@ impl Execution {
         self.open.has_running_activities()
     }
 
-    /// The attempt of a task that is running or is next.
+    /// The running or next attempt of a task.
     pub(crate) fn attempt(&self, task: i32) -> Option<u32> {
         self.open.get(task).map(|open| open.attempt)
     }
 
-    /// Approximate memory use in bytes. All that the orchestrator was given is included, because
-    /// what it keeps of that is unknown.
+    /// Approximate memory use in bytes. It includes every value handed to the orchestrator, because
+    /// the engine cannot know which of them it keeps.
     pub(crate) fn bytes(&self) -> usize {
         let future = match &self.state {
             State::Running(_, future) => size_of_val(&**future),
@@ -165,12 +166,12 @@ impl Execution {
         size_of::<Self>() + size_of::<Scope>() + future + self.given + self.open.bytes()
     }
 
-    /// What it did to the custom status of its instance.
+    /// Its change of the instance's custom status.
     pub(crate) fn custom_status(&self) -> CustomStatus {
         self.scope.custom_status()
     }
 
-    /// Parks the execution: nothing is delivered any more, and every later
+    /// Parks the execution: no more events are delivered, and every later
     /// [`run`](Self::run) reports this suspension again.
     pub(super) fn park(&mut self, suspension: Suspension) {
         let before = std::mem::replace(&mut self.state, State::Parked(suspension));
@@ -179,7 +180,7 @@ impl Execution {
         }
     }
 
-    /// Ends the execution in whatever state it is, because its history says that it ended.
+    /// Ends the execution in any state, because its history says that it ended.
     pub(super) fn end_as_recorded(&mut self) {
         self.state = match std::mem::replace(&mut self.state, State::Fresh) {
             State::Scheduled(requester) | State::Ended(requester, _) => {
@@ -194,10 +195,10 @@ impl Execution {
         };
     }
 
-    /// Drops a future outside of its scope, so that nothing it waits for is cancelled.
+    /// Drops a future outside its scope, so that none of its open tasks is cancelled.
     ///
-    /// This runs the user's destructors. A panic in them is logged and goes no further. What they log
-    /// is not shown, because leaving memory is nothing that happens to the instance.
+    /// This runs the user's destructors. A panic in them is caught and logged. Their own log lines
+    /// are suppressed, because an eviction from memory is not an event of the instance.
     fn discard(&self, future: OrchestratorFuture) {
         if let Err(panic) = panics::catch(|| quietly(|| drop(future))) {
             tell!(warn, instance = %self.scope.instance_id, "dropping an orchestrator {panic}");

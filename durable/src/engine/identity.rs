@@ -1,9 +1,9 @@
-//! Which execution of which instance is run.
+//! Identifies the execution that runs.
 
 use crate::limits::Limits;
 use crate::protocol::{ExecutionId, InstanceId, InstanceRecord, Timestamp};
 
-/// What an execution is made from: its ids, the name of its code, and the limits of the hub.
+/// The parameters of a new execution: its ids, the name of its code, and the limits of the hub.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Identity<'a> {
     pub(crate) name: &'a str,
@@ -15,7 +15,7 @@ pub(crate) struct Identity<'a> {
 }
 
 impl<'a> Identity<'a> {
-    /// The present execution of an instance.
+    /// Identifies the current execution of an instance.
     pub(crate) fn of(record: &'a InstanceRecord, limits: Limits) -> Self {
         Self {
             name: &record.name,

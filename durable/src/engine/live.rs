@@ -6,22 +6,22 @@ use super::open::Alarm;
 use super::translate;
 use crate::protocol::{EventKind, HistoryEvent, RuntimeStatus, Suspension, Timestamp};
 
-/// What an episode has recorded and wants done so far.
+/// The events and actions of an episode so far.
 pub(super) struct Gathered {
-    /// The start of the episode, what came in, and what the orchestrator has requested.
+    /// The start of the episode, the arrivals, and the orchestrator's requests.
     events: Vec<HistoryEvent>,
     pub(super) actions: Vec<Action>,
 }
 
 impl Gathered {
-    /// An episode of which `decided` is already known; `room` is for how many events more.
+    /// An episode that begins with the events in `decided`, with capacity for `room` more.
     pub(super) fn new(
         now: Timestamp,
         decided: Vec<EventKind>,
         actions: Vec<Action>,
         room: usize,
     ) -> Self {
-        // The start, one request, and the end: what most episodes have besides.
+        // Most episodes also have a start, one request and an end.
         let mut events = Vec::with_capacity(decided.len() + room + 3);
         events.push(HistoryEvent::new(now, EventKind::OrchestratorStarted));
         events.extend(decided.into_iter().map(|kind| HistoryEvent::new(now, kind)));
@@ -39,11 +39,11 @@ impl Gathered {
 }
 
 impl Execution {
-    /// Runs one episode: delivers what is new and what is due, and gathers what the orchestrator
+    /// Runs one episode: delivers new events and due timers, and gathers the orchestrator's
     /// requests. `None` if nothing happens.
     ///
     /// An episode that is [suspended](Outcome::Suspended) parks the execution. From then on every
-    /// call only records what comes in, and gives the same suspension.
+    /// call only records the arrivals and returns the same suspension.
     pub(crate) fn run(&mut self, now: Timestamp, mut new: Vec<EventKind>) -> Option<Episode> {
         if let State::Parked(suspension) = &self.state {
             let suspension = suspension.clone();
@@ -56,13 +56,13 @@ impl Execution {
         }
         self.scope.start_episode(now);
         let mut gathered = self.take_backlog(now, new.len());
-        // What came in goes first: it may be the result of an attempt which, after a replay, looks as
-        // if it had not begun.
+        // Arrivals come before due timers: an arrival may be the result of an attempt that, after a
+        // replay, seems not to have begun.
         let delivered = self
             .deliver_new(now, new, &mut gathered)
             .and_then(|()| self.deliver_inherited(now, &mut gathered))
             .and_then(|()| self.deliver_due(now, &mut gathered));
-        // An execution that continues as new hands the rest on instead.
+        // An execution that continues as new passes the rest on instead.
         if delivered.is_err() || !matches!(self.ending(), Some(Ending::ContinuedAsNew(_))) {
             let inherited = self.drain_inherited();
             gathered.events.extend(inherited.map(|kind| HistoryEvent::new(now, kind)));
@@ -76,7 +76,7 @@ impl Execution {
         }
     }
 
-    /// Completes an episode by what the orchestrator has requested, and by its end.
+    /// Completes an episode with the orchestrator's requests and its end.
     fn episode(&mut self, now: Timestamp, mut gathered: Gathered) -> Option<Episode> {
         self.take_requests(now, &mut gathered);
         let end = self.take_end();
@@ -88,7 +88,7 @@ impl Execution {
         }
         let Gathered { mut events, actions } = gathered;
         if events.len() == 1 && end.is_none() {
-            // An attempt that begins when it is due is no event.
+            // The start of a due attempt is not recorded.
             events.clear();
         }
         let (outcome, ended) = end.unwrap_or((Outcome::Waiting, None));
@@ -105,7 +105,7 @@ impl Execution {
         new: Vec<EventKind>,
         gathered: &mut Gathered,
     ) -> Result<(), Suspension> {
-        // All of it is recorded, even if the orchestrator cannot go on in the middle of it.
+        // All arrivals are recorded, even if one of them suspends the instance.
         let mut result = Ok(());
         for kind in new {
             if result.is_ok() {
@@ -140,7 +140,7 @@ impl Execution {
         Ok(())
     }
 
-    /// Delivers an event that is new, and records it.
+    /// Delivers and records a new event.
     pub(super) fn deliver_one(
         &mut self,
         now: Timestamp,
@@ -159,7 +159,7 @@ impl Execution {
         applied
     }
 
-    /// Records everything that was requested and not recorded: its events, and its actions.
+    /// Adds the events and actions of all requests that are not recorded yet.
     fn take_requests(&mut self, now: Timestamp, gathered: &mut Gathered) {
         let Gathered { events, actions } = gathered;
         let patched = |id: String| HistoryEvent::new(now, EventKind::of_patch(&id));
@@ -181,13 +181,13 @@ impl Execution {
         }
     }
 
-    /// Closes a task that is waited for no more; gives what stops it.
+    /// Closes a task whose result is no longer needed; returns the action that stops it.
     pub(super) fn stop(&mut self, id: i32) -> Option<Action> {
         let request = self.open.remove(id)?;
         translate::stop(&request, id, self.requester()?)
     }
 
-    /// The end of the orchestrator, once.
+    /// Takes the end of the orchestrator; a second call returns `None`.
     fn take_end(&mut self) -> Option<(Outcome, Option<EventKind>)> {
         let State::Ended(_, ending) = &mut self.state else { return None };
         let (status, result, failure) = match std::mem::replace(ending, Ending::Recorded) {

@@ -9,11 +9,11 @@
 //!    between two episodes or replayed from its history.
 //! 2. A request is paired with its record by its id, and must be of the recorded kind and name, and
 //!    for the recorded target. A request that has a record causes no action.
-//! 3. What does not fit, and what is not durable, suspends the instance: nothing of that episode
-//!    takes effect, except that what came in is recorded.
+//! 3. A mismatch with the history, or an await that is not durable, suspends the instance: the
+//!    episode records its arrivals and has no other effect.
 //!
-//! No match here has a wildcard arm over an enum, so that an event or a request that is added fails
-//! to build wherever it has to be thought of.
+//! No match here has a wildcard arm over an enum, so that a new event or request fails to build
+//! wherever it needs a decision.
 //!
 //! Read next: `execution.rs` (the states), `step.rs` (rule 1), `replay.rs` (rule 2),
 //! `nondeterminism.rs` (what is reported under rule 3).

@@ -1,7 +1,7 @@
-//! Reports of what does not fit: why an instance cannot go on with the present code.
+//! Reports of mismatches: why an instance cannot continue with the present code.
 //!
 //! Each report has a code with a page in `docs/errors`. The instance is suspended, not failed: it
-//! keeps its history and goes on once a hub is opened with code that fits.
+//! keeps its history and continues once a hub is opened with code that fits.
 
 use std::borrow::Cow;
 
@@ -9,15 +9,15 @@ use crate::definition::display_name;
 use crate::orchestration::request::{Ask, Asked, FunctionCall, Request};
 use crate::protocol::{EntityId, EventKind, HistoryEvent, InstanceId, Json, Suspension};
 
-/// The maximum length of a report in bytes. It is written with every record of the instance.
+/// The maximum length of a report in bytes. Every record of the instance contains the report.
 const REPORT_MAX: usize = 4096;
-/// How many bytes of a value a report shows.
+/// The maximum number of bytes of a value that a report shows.
 const VALUE_MAX: usize = 1024;
 
 pub(crate) const KEPT: &str =
     "the instance is suspended and keeps its history; it goes on when the code fits again";
 
-/// The orchestrator does something other than its history recorded.
+/// The orchestrator's behaviour differs from its history.
 pub(super) struct Mismatch<'a> {
     pub(super) position: usize,
     pub(super) recorded: &'a HistoryEvent,
@@ -28,7 +28,7 @@ pub(super) struct Mismatch<'a> {
 pub(super) enum Actual<'a> {
     Request(&'a Request),
     Nothing,
-    /// With this result, where results are compared.
+    /// Has the result if results are compared.
     Returned(Option<&'a Json>),
     Failed(&'a str),
     ContinuedAsNew,
@@ -37,24 +37,24 @@ pub(super) enum Actual<'a> {
 /// How closely a replay is compared with the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Requests must be the recorded ones, but may carry other inputs.
+    /// Requests must match the recorded ones, but their inputs may differ.
     Normal,
-    /// Inputs and results must be the recorded ones, too: the same code runs twice.
+    /// Inputs and results must match too, because the same code runs twice.
     Strict,
 }
 
 /// How much of a request is compared with its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Compared {
-    /// Kind and name; and the entities that are locked, because they are unlocked again.
+    /// Kind and name; for a lock, also the entities, because the unlock names them too.
     Names,
-    /// The target too: the entity, the sub-orchestration, the recipient of an event.
+    /// Also the target: the entity, the sub-orchestration, the recipient of an event.
     Targets,
-    /// Inputs and times too: the same code runs twice.
+    /// Also inputs and times, because the same code runs twice.
     Everything,
 }
 
-/// Whether a request is the one that the event records.
+/// Whether a request matches the event that records it.
 pub(super) fn fits(request: &Request, recorded: &EventKind, compared: Compared) -> bool {
     let strict = compared == Compared::Everything;
     let any_target = compared < Compared::Targets;
@@ -66,7 +66,7 @@ pub(super) fn fits(request: &Request, recorded: &EventKind, compared: Compared) 
             && (any_target || asked.entity_id == *entity_id)
             && (!strict || asked.input == *input)
     };
-    // One arm for each kind of request: any other kind of event does not fit it.
+    // Each kind of request has one arm; events of any other kind do not match it.
     match &request.ask {
         Ask::Activity(call) => matches!(
             recorded,
@@ -170,7 +170,7 @@ impl Subject<'_> {
         let described = Self { shows_ids: self.shows_ids || differs_in_target, ..*self };
         let recorded = described.describe_event(&mismatch.recorded.kind);
         let (wanted, source) = described.describe_actual(&mismatch.actual);
-        let source = source.map(|at| format!("\n  asked for at         {at}")).unwrap_or_default();
+        let source = source.map(|at| format!("\n  requested at         {at}")).unwrap_or_default();
         let report = format!(
             "{}\n  event {position:<14} {recorded}\n  this \
              replay          {wanted}{source}\n{}",
@@ -180,12 +180,12 @@ impl Subject<'_> {
         self.suspend(self.code(), &report)
     }
 
-    /// DURABLE0104: a request that was not made the first time.
-    pub(super) fn goes_on(&self, request: &Request) -> Suspension {
+    /// DURABLE0104: a request beyond the end of the history.
+    pub(super) fn extra_request(&self, request: &Request) -> Suspension {
         let (wanted, source) = self.describe_actual(&Actual::Request(request));
         let report = format!(
             "{}\n  at the end           nothing more was recorded\n  this replay          {wanted}\n  \
-             asked for at         {}\n{}",
+             requested at         {}\n{}",
             self.verdict(),
             source.unwrap_or_default(),
             self.cause()
@@ -205,7 +205,7 @@ impl Subject<'_> {
         }
     }
 
-    /// DURABLE0101: a stored value that the type that reads it no longer fits.
+    /// DURABLE0101: a stored value that its type can no longer read.
     pub(super) fn unreadable(&self, what: &str) -> Suspension {
         let report = format!("cannot read its history\n  {what}\n{}", self.cause());
         self.suspend("DURABLE0101", &report)
@@ -265,7 +265,7 @@ impl Subject<'_> {
             EventKind::ExecutionCompleted { status, result, .. } => {
                 (format!("its end, as {status}{}", self.with(result.as_ref())), &None)
             }
-            // The rest is never compared with what the orchestrator does.
+            // These events are never compared with a request.
             EventKind::ExecutionStarted(_)
             | EventKind::ExecutionTerminated { .. }
             | EventKind::ExecutionSuspended { .. }
@@ -287,7 +287,7 @@ impl Subject<'_> {
             | EventKind::OrchestratorCompleted => (kind.type_name().to_owned(), &None),
         };
         match source {
-            Some(at) => format!("{text}, asked for at {at}"),
+            Some(at) => format!("{text}, requested at {at}"),
             None => text,
         }
     }
@@ -295,12 +295,12 @@ impl Subject<'_> {
     fn describe_actual(&self, actual: &Actual<'_>) -> (String, Option<String>) {
         match actual {
             Actual::Request(request) => {
-                (format!("wants {}", self.describe_request(request)), Some(request.source()))
+                (format!("requests {}", self.describe_request(request)), Some(request.source()))
             }
-            Actual::Nothing => ("wants nothing more and waits".to_owned(), None),
+            Actual::Nothing => ("requests nothing more and waits".to_owned(), None),
             Actual::Returned(result) => (format!("has returned{}", self.with(*result)), None),
             Actual::Failed(message) => (format!("has failed: {message}"), None),
-            Actual::ContinuedAsNew => ("begins anew".to_owned(), None),
+            Actual::ContinuedAsNew => ("continues as new".to_owned(), None),
         }
     }
 
@@ -336,11 +336,12 @@ impl Subject<'_> {
         }
     }
 
-    /// What else is compared of a child: by which id, where ids are, and whether it is waited for.
+    /// Further compared properties of a child: its id where ids are shown, and whether it is
+    /// detached.
     fn child(&self, instance_id: Option<&InstanceId>, detached: bool) -> String {
         let id = instance_id.filter(|_| self.shows_ids);
         let id = id.map(|id| format!(" as `{id}`")).unwrap_or_default();
-        format!("{id}{}", if detached { ", not waited for" } else { "" })
+        format!("{id}{}", if detached { ", detached" } else { "" })
     }
 
     /// A value, if values are compared.

@@ -1,12 +1,12 @@
 //! The open tasks of an execution: recorded requests without a result, and when each is due.
 //!
-//! A table and no more: what an open task means to the hub is in `translate.rs`, whether a failed
-//! attempt is retried in `attempts.rs`.
+//! This is only a table: `translate.rs` knows what an open task means to the hub, and `attempts.rs`
+//! decides whether a failed attempt is retried.
 //!
 //! Rules:
-//! 1. While an activity waits for its next attempt, the attempt is due at the time that the failed
-//!    one names. The next attempt of a sub-orchestration is sent out at once, as a start at that
-//!    time, because it must be sent exactly once.
+//! 1. While an activity waits for its next attempt, the task is due at the time that the event of
+//!    the failed attempt names. The next attempt of a sub-orchestration is sent out at once, as a
+//!    start at that time, because it must be sent exactly once.
 //! 2. A call's timeout counts from its record, over all attempts.
 //! 3. After a rewind, all time limits of open tasks count from the rewind.
 
@@ -22,28 +22,28 @@ pub(super) const START: i32 = -1;
 #[derive(Debug, Default)]
 pub(super) struct OpenTasks {
     tasks: BTreeMap<i32, Open>,
-    /// When which task is due.
+    /// The tasks by the time at which they are due.
     alarms: BTreeSet<(Timestamp, i32)>,
-    /// How many activities are running.
+    /// Number of running activities.
     running: usize,
     /// Approximate size of the tasks in bytes.
     bytes: usize,
 }
 
-/// A request that is recorded and has no result.
+/// A recorded request without a result.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) request: Box<Request>,
-    /// When it was recorded, or the instance was rewound.
+    /// The time at which it was recorded or, if later, the instance was rewound.
     pub(super) since: Timestamp,
     is_rewound: bool,
-    /// The attempt that is running or is next, from 1.
+    /// The running or next attempt, counted from 1.
     pub(super) attempt: u32,
-    /// When the next attempt of an activity begins, if none is running.
+    /// When the next attempt of an activity begins, if no attempt is running.
     retry_at: Option<Timestamp>,
 }
 
-/// What is due.
+/// Something that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Alarm {
     /// A timer, or the start of the execution.
@@ -99,7 +99,7 @@ impl OpenTasks {
         self.put(id, Open { request, since, is_rewound: false, attempt: 1, retry_at: None });
     }
 
-    /// The instance was rewound at this time (rule 3).
+    /// Restarts the time limits, because the instance was rewound at `at` (rule 3).
     pub(super) fn rewind(&mut self, at: Timestamp) {
         for id in self.tasks.keys().copied().collect::<Vec<_>>() {
             if let Some(open) = self.take(id) {
@@ -108,17 +108,17 @@ impl OpenTasks {
         }
     }
 
-    /// The execution itself starts at this time.
+    /// Makes the execution itself due at its start time.
     pub(super) fn wait_for_start(&mut self, at: Timestamp) {
         self.alarms.insert((at, START));
     }
 
-    /// The execution has started.
+    /// Clears the start time, because the execution has started.
     pub(super) fn start(&mut self) {
         self.alarms.retain(|(_, id)| *id != START);
     }
 
-    /// Closes a task that has its result, or is waited for no more.
+    /// Closes a task that has its result or no longer needs one.
     pub(super) fn remove(&mut self, id: i32) -> Option<Box<Request>> {
         self.take(id).map(|open| open.request)
     }
@@ -145,7 +145,7 @@ impl OpenTasks {
         self.running > 0
     }
 
-    /// An attempt failed, and the next one begins at `retry_at` (rule 1).
+    /// Schedules the next attempt at `retry_at`, after an attempt failed (rule 1).
     pub(super) fn retry(&mut self, id: i32, attempt: u32, retry_at: Timestamp) {
         if let Some(mut open) = self.take(id) {
             open.attempt = attempt.saturating_add(1);
@@ -154,7 +154,7 @@ impl OpenTasks {
         }
     }
 
-    /// What is due. To be called until it gives nothing.
+    /// Takes one due task. The caller repeats the call until it returns `None`.
     pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<Alarm> {
         let &(at, id) = self.alarms.first().filter(|(at, _)| *at <= now)?;
         self.alarms.remove(&(at, id));
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn an_activity_runs_until_its_attempt_fails_and_again_when_the_next_is_due() {
+    fn an_activity_runs_again_when_its_next_attempt_is_due() {
         let mut open = OpenTasks::default();
         open.insert(0, activity(None), at(1));
         assert!(open.has_running_activities() && open.next_due().is_none());
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_rewind_limits_count_anew_and_timers_keep_their_time() {
+    fn a_rewind_restarts_time_limits_and_keeps_timers() {
         let mut open = OpenTasks::default();
         open.insert(0, activity(Some(3)), at(1));
         open.insert(1, timer(2, Some(1)), at(1));

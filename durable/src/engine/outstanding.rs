@@ -1,5 +1,5 @@
-//! What an execution waits for, as the actions that begin it again: needed after a replay, a rewind
-//! and a termination.
+//! The open tasks of an execution as the actions that start them again: needed after a replay, a
+//! rewind and a termination.
 
 use super::action::{Action, ScheduledTask};
 use super::execution::Execution;
@@ -8,7 +8,7 @@ use crate::orchestration::request::Ask;
 use crate::protocol::{EventKind, ExecutionStarted, InstanceId};
 
 impl Execution {
-    /// The activities that are running, as far as the history tells.
+    /// The activities that are running according to the history.
     pub(crate) fn running_tasks(&self) -> Vec<ScheduledTask> {
         let running = self.open.iter().filter(|(_, open)| open.is_running_activity());
         let running = running.filter(|(id, _)| !self.scope.is_cancelled(*id));
@@ -28,7 +28,7 @@ impl Execution {
         children
     }
 
-    /// The sub-orchestrations that have no result, each with its task and what starts its present
+    /// The sub-orchestrations that have no result, each with its task and the start of its current
     /// attempt.
     pub(crate) fn child_starts(&self) -> Vec<(i32, InstanceId, Box<ExecutionStarted>)> {
         let mut starts = Vec::new();
@@ -47,19 +47,19 @@ impl Execution {
         calls.filter_map(|(id, _)| self.action_of(id)).collect()
     }
 
-    /// What ends the critical section of an execution that goes no further, if it has one.
+    /// The action that ends the critical section of an execution that will not continue, if any.
     pub(crate) fn unlock(&self) -> Option<Action> {
         let (lock, lock_set, granted) = self.scope.take_section()?;
         Some(Action::UnlockEntities { lock, lock_set, granted })
     }
 
-    /// The action that carries out an open task in its present attempt.
+    /// The action that carries out the current attempt of an open task.
     pub(super) fn action_of(&self, id: i32) -> Option<Action> {
         let open = self.open.get(id)?;
         translate::action(&open.request, id, open.attempt, self.requester()?)
     }
 
-    /// What has to be sent out with the event of a failed attempt.
+    /// The action to send out with the event of a failed attempt.
     pub(super) fn next_attempt(&self, kind: &EventKind) -> Option<Action> {
         let EventKind::TaskAttemptFailed { task_scheduled_id: id, retry_at, .. } = kind else {
             return None;

@@ -1,7 +1,7 @@
-//! What a history tells without being replayed.
+//! Facts that can be read from a history without replaying it.
 //!
-//! It reads [roles](Role), not kinds of events, so that an event that is added has its place here as
-//! soon as it has a role.
+//! It reads [roles](Role), not kinds of events, so that a new event is handled here as soon as it
+//! has a role.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use super::action::Action;
 use crate::limits::Limits;
 use crate::protocol::{Answer, EventKind, HistoryEvent, InstanceId, Role};
 
-/// The index of the first event that was recorded while the instance was suspended, as it still is.
-/// From there on nothing took effect, except that what came in was recorded.
+/// The index of the first event that was recorded since the instance was suspended, if it still is.
+/// The events from there on are arrivals without effect.
 pub(super) fn set_aside_from(past: &[HistoryEvent]) -> usize {
     let (mut episode, mut from, mut is_resumed) = (0, None, false);
     for (index, event) in past.iter().enumerate() {
@@ -36,10 +36,10 @@ pub(super) fn set_aside_from(past: &[HistoryEvent]) -> usize {
     from.unwrap_or(past.len())
 }
 
-/// Which failures of calls were followed by the decision to retry.
+/// The failures of calls that were followed by a decision to retry.
 ///
-/// A failure that comes in while the instance is suspended is recorded as it is, and judged when the
-/// instance goes on. The decision to retry is recorded then, and counts instead of the failure.
+/// A failure that arrives while the instance is suspended is recorded as it is, and judged when the
+/// instance resumes. The decision to retry is recorded then, and supersedes the failure.
 pub(super) struct Retried(BTreeMap<i32, usize>);
 
 impl Retried {
@@ -63,9 +63,9 @@ pub(super) fn retried_after(past: &[HistoryEvent]) -> Retried {
 /// The limits under which a history is replayed: those that it recorded, so that opening a hub with
 /// other limits does not change which requests were refused.
 ///
-/// Executions that release 0.1 started recorded none, and a rewound execution may do more than it
-/// could when it failed. For these, each limit is the widest of what was recorded, what `today`
-/// allows, and what the history itself contains.
+/// Executions that release 0.1 started recorded no limits, and a rewound execution may exceed the
+/// limits under which it failed. For these, each limit is the largest of the recorded one, that of
+/// `today`, and the maximum that the history itself contains.
 pub(super) fn limits_of(past: &[HistoryEvent], today: Limits) -> Limits {
     let recorded = past.iter().find_map(|event| {
         if let Role::Started(started) = event.kind.role() { started.limits } else { None }
@@ -130,7 +130,7 @@ pub(crate) fn open_section(past: &[HistoryEvent]) -> Option<Action> {
     Some(Action::UnlockEntities { lock, lock_set, granted })
 }
 
-/// A history whose failures are tried again.
+/// A history that was rewound, so that its failed tasks run again.
 pub(crate) struct Rewound {
     /// The history without its end and without the failures of tasks.
     pub(crate) past: Vec<HistoryEvent>,

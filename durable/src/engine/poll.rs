@@ -1,9 +1,9 @@
 //! One poll of an orchestrator, which detects every future that is not durable.
 //!
-//! Durable futures never touch the waker. Any other future that returns `Pending` must have cloned or
-//! woken the waker in that same poll, so a waker that notes being cloned identifies a foreign future
-//! at once. Orchestrators are polled outside of any async runtime, so that a future that needs one
-//! panics instead of running undetected.
+//! Durable futures never touch the waker. Any other future that returns `Pending` must have cloned
+//! or woken the waker in that same poll, so a waker that notes being cloned identifies a foreign
+//! future at once. Orchestrators are polled outside of any async runtime, so that a future that
+//! needs one panics instead of running undetected.
 
 use std::backtrace::Backtrace;
 use std::cell::RefCell;
@@ -38,14 +38,14 @@ pub(super) enum Polled {
     Pending,
     Ready(Result<Json, FailureDetails>),
     Panicked(FailureDetails),
-    /// Something that is not durable was awaited; the text says where.
+    /// A future that is not durable was awaited; the text says where.
     Foreign(String),
 }
 
-/// Polls an orchestrator until it is done or no part of it can make progress.
+/// Polls an orchestrator until it is done or cannot make progress.
 ///
-/// One poll is enough, unless a part of the orchestrator wakes another part that was polled before
-/// it, which `again` reports.
+/// One poll is enough unless a part of the orchestrator wakes a part that was polled earlier in the
+/// same pass, which `again` reports.
 pub(super) fn to_quiescence(
     future: &mut OrchestratorFuture,
     mut again: impl FnMut() -> bool,
@@ -67,7 +67,7 @@ fn poll(future: &mut OrchestratorFuture) -> Polled {
     if let Some(backtrace) = TOUCHED.with(RefCell::take) {
         return Polled::Foreign(match place(&backtrace.to_string()) {
             Some(place) => format!("awaited at           {place}"),
-            None => "where is not known: this program was built without line tables".to_owned(),
+            None => "location unknown: this program was built without line tables".to_owned(),
         });
     }
     match polled {
@@ -80,9 +80,9 @@ fn poll(future: &mut OrchestratorFuture) -> Polled {
 
 /// A waker that records the call stack of the first use.
 ///
-/// Safe code can see *that* a waker was cloned (`Wake` on an `Arc` and its reference count), but has
-/// no hook at the moment of cloning, and only the call stack of that moment names the await.
-#[expect(unsafe_code, reason = "a hook at the cloning of a waker needs a table of its own")]
+/// Safe code can see *that* a waker was cloned (`Wake` on an `Arc` and its reference count), but
+/// has no hook at the moment of cloning, and only the call stack of that moment shows the await.
+#[expect(unsafe_code, reason = "only a waker vtable of our own can observe a clone")]
 fn trap() -> Waker {
     // SAFETY: the functions of the table never read the data pointer, and `TRAP` is static, so the
     // contract of `RawWakerVTable` holds for any number of clones on any thread.

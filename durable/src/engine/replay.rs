@@ -1,9 +1,9 @@
-//! Replay: an execution is brought to the end of its history, and compared with it on the way.
+//! Replay: brings an execution to the end of its history, and compares the two on the way.
 //!
 //! A history has up to two parts. The first part was *acted on*: the orchestrator has seen it, and
 //! its requests are recorded. The second part exists only while the instance is suspended: it holds
-//! what has come in since, without effect. It is delivered when the instance goes on. The
-//! orchestrator then sees it for the first time, so this is no replay for it.
+//! the events that have arrived since, without effect. They are delivered when the instance
+//! resumes. The orchestrator then sees them for the first time, so it is not replaying.
 
 use super::backlog::Backlog;
 use super::execution::{Ending, Execution};
@@ -15,19 +15,19 @@ use crate::protocol::{EventKind, HistoryEvent, Json, RuntimeStatus, Suspension, 
 use crate::quiet::quietly;
 
 impl Execution {
-    /// Replays a whole history from scratch in [strict mode](Mode::Strict): what an execution did live
-    /// it must do again (DURABLE0104). What was not acted on is not compared.
+    /// Replays a whole history from scratch in [strict mode](Mode::Strict): the execution must
+    /// behave exactly as it did live (DURABLE0104). The part that was not acted on is not compared.
     pub(crate) fn verify(mut self, history: &[HistoryEvent]) -> Result<(), Suspension> {
         self.mode = Mode::Strict;
         self.replay(history)?;
         match self.scope.first_unrecorded() {
-            Some(request) => Err(self.subject().goes_on(&request)),
+            Some(request) => Err(self.subject().extra_request(&request)),
             None => Ok(()),
         }
     }
 
-    /// Replays the part of a history that was acted on. Requests beyond it come out of the next
-    /// [`run`](Self::run). An error parks the execution.
+    /// Replays the part of a history that was acted on. The next [`run`](Self::run) returns
+    /// requests beyond it. An error parks the execution.
     pub(crate) fn replay(&mut self, past: &[HistoryEvent]) -> Result<(), Suspension> {
         let replayed = self.replay_past(past);
         if let Err(suspension) = &replayed {
@@ -57,9 +57,9 @@ impl Execution {
         Ok(())
     }
 
-    /// Delivers what came in while the instance was suspended. The orchestrator sees it for the
-    /// first time, so it is not replaying here: a patch is taken, and a log line is written. An error
-    /// parks the execution.
+    /// Delivers the events that arrived while the instance was suspended. The orchestrator sees
+    /// them for the first time, so it is not replaying: new patches apply, and log lines are
+    /// written. An error parks the execution.
     pub(crate) fn catch_up(&mut self) -> Result<(), Suspension> {
         let events = std::mem::take(&mut self.backlog.events);
         let caught_up = events.into_iter().try_for_each(|event| self.deliver_late(event));
@@ -89,14 +89,14 @@ impl Execution {
         self.apply(&HistoryEvent { event_id, timestamp, kind })
     }
 
-    /// What was decided for an activity whose next attempt has not begun. A second failure is a stale
-    /// result of the same attempt.
+    /// The recorded decision for an activity whose next attempt has not begun. A second failure is
+    /// a stale result of the same attempt.
     fn decided_already(&self, task: i32) -> Option<EventKind> {
         let decision = self.backlog.retried.get(&task)?;
         self.open.get(task).is_some_and(Open::is_activity).then(|| decision.clone())
     }
 
-    /// The events and the actions with which the next episode begins, and room for `new` events.
+    /// The events and actions with which the next episode begins, with capacity for `new` events.
     pub(super) fn take_backlog(&mut self, now: Timestamp, new: usize) -> Gathered {
         let Backlog { decided, retried, stops: mut actions, .. } =
             std::mem::take(&mut self.backlog);
@@ -127,7 +127,7 @@ impl Execution {
         }
     }
 
-    /// The mismatch of an orchestrator that waits where the history has something else.
+    /// The mismatch of an orchestrator that did not make a recorded request.
     fn unmet(&self, event: &HistoryEvent) -> Suspension {
         match self.scope.first_unrecorded() {
             Some(request) => self.mismatch(event, Actual::Request(&request)),

@@ -1,4 +1,4 @@
-//! One step: an event is delivered, and the orchestrator runs until it waits again.
+//! One step: delivers an event and runs the orchestrator until it waits again.
 //!
 //! Replayed and new events take the same path, which is why it makes no difference whether an
 //! execution was kept in memory or replayed.
@@ -18,8 +18,8 @@ use crate::protocol::{
 use crate::weight;
 
 impl Execution {
-    /// Whether an event that came in means anything here. A stale result, whose task is not open,
-    /// does not.
+    /// Whether an arrival concerns this execution. A stale result, whose task is not open, does
+    /// not.
     pub(super) fn concerns(&self, kind: &EventKind) -> bool {
         kind.answers().is_none_or(|id| id == START || self.scope.is_open(id))
     }
@@ -117,7 +117,7 @@ impl Execution {
         let started = Rc::clone(&requester.started);
         let input = started.input.clone();
         let context = OrchestrationContext::new(self.entry.name, started, Rc::clone(&self.scope));
-        // Reading the input runs the user's code, which may panic.
+        // Reading the input runs user code, which may panic.
         match panics::catch(|| self.runner.run(context, input)).flatten() {
             Ok(future) => {
                 self.state = State::Running(requester, future);
@@ -169,7 +169,7 @@ impl Execution {
         result
     }
 
-    /// How the orchestrator has ended with this poll; nothing if it waits.
+    /// How the orchestrator ended with this poll; `None` if it waits.
     fn ending_of(
         &self,
         returned: Option<TaskResult>,
@@ -193,7 +193,7 @@ impl Execution {
         }))
     }
 
-    /// Whether an orchestrator that waits may do so, or has to end.
+    /// Checks whether the orchestrator may wait here. `Some` if it has to end instead.
     fn may_wait(&self) -> Result<Option<Ending>, Suspension> {
         let limits = self.scope.limits();
         let failed = |failure| Ok(Some(Ending::Unrecorded(Err(failure))));
@@ -210,7 +210,7 @@ impl Execution {
         Err(self.subject().foreign_await(place))
     }
 
-    /// Drops the future inside its scope, which cancels what it still waits for.
+    /// Drops the future inside its scope, which cancels its open tasks.
     fn end(&mut self, ending: Ending) {
         self.state = match std::mem::replace(&mut self.state, State::Fresh) {
             State::Running(requester, future) => {

@@ -1,5 +1,5 @@
-//! What a request means to the history and to the hub: the event that records it, the action that
-//! carries it out, and the action that stops it.
+//! Translates a request for the history and for the hub: into the event that records it, the action
+//! that carries it out, and the action that stops it.
 
 use std::rc::Rc;
 
@@ -19,7 +19,7 @@ pub(super) struct Requester {
     pub(super) started: Rc<ExecutionStarted>,
 }
 
-/// The action that carries out a request. A timer has none: the engine itself watches it.
+/// The action that carries out a request. A timer has no action, because the engine watches it.
 pub(super) fn action(
     request: &Request,
     id: i32,
@@ -140,7 +140,7 @@ pub(super) fn event(request: &Request, id: i32, requester: &Requester) -> EventK
     }
 }
 
-/// The action that stops a task that is waited for no more.
+/// The action that stops a task whose result is no longer needed.
 pub(super) fn stop(request: &Request, id: i32, requester: &Requester) -> Option<Action> {
     match &request.ask {
         Ask::Activity(_) => Some(Action::CancelTask { event_id: id }),
@@ -151,7 +151,7 @@ pub(super) fn stop(request: &Request, id: i32, requester: &Requester) -> Option<
         Ask::LockEntities(lock_set) => {
             Some(Action::UnlockEntities { lock: id, lock_set: lock_set.clone(), granted: false })
         }
-        // An entity always carries out an operation.
+        // A call of an entity cannot be withdrawn.
         Ask::CallEntity { .. }
         | Ask::Timer { .. }
         | Ask::SendEvent { .. }
@@ -160,7 +160,7 @@ pub(super) fn stop(request: &Request, id: i32, requester: &Requester) -> Option<
     }
 }
 
-/// The tags of a sub-orchestration: its parent's, and its own, which take precedence.
+/// The tags of a sub-orchestration: its parent's, overridden by its own.
 fn tags(call: &FunctionCall, detached: bool, requester: &Requester) -> Tags {
     let mut tags = if detached { Tags::new() } else { requester.started.tags.clone() };
     tags.extend(call.options.tags.clone());
@@ -176,8 +176,8 @@ fn trace_of(id: i32, requester: &Requester) -> Option<TraceContext> {
     requester.started.trace_context.as_ref().map(|trace| trace.child(requester.execution_id, id))
 }
 
-/// The start of the next attempt of a sub-orchestration, which is sent out when the one before has
-/// failed. The next attempt of an activity begins when it is due.
+/// The start of the next attempt of a sub-orchestration, which is sent out as soon as the previous
+/// attempt has failed. The next attempt of an activity begins when it is due.
 pub(super) fn next_attempt(
     open: &Open,
     id: i32,

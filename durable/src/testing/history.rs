@@ -293,7 +293,7 @@ impl From<RegistryError> for Divergence {
 /// let divergence = verify_replay_with::<changed_order>(&history).unwrap_err();
 /// assert_eq!(divergence.code(), Some("DURABLE0101"));
 /// assert!(divergence.report().contains("event 3 recorded     activity `reserve`"));
-/// assert!(divergence.report().contains("this replay          wants activity `charge`"));
+/// assert!(divergence.report().contains("this replay          requests activity `charge`"));
 /// # Ok(())
 /// # }
 /// ```

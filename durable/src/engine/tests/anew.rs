@@ -1,4 +1,4 @@
-//! Continue-as-new: what ends, what goes on, and what does not fit.
+//! Continue-as-new: what ends, what is passed on, and mismatches with the history.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn cleanup(ctx: &OrchestrationContext, removed: u32) -> Result<()> {
 }
 
 #[test]
-fn it_begins_anew_with_its_next_input_and_cancels_nothing_by_itself() {
+fn continue_as_new_carries_the_next_input_and_cancels_no_task() {
     check::<cleanup>(
         history![ExecutionStarted("cleanup", "5"); TaskScheduled(0, "sweep");],
         history![TaskCompleted(0, "2");],
@@ -33,7 +33,7 @@ fn it_begins_anew_with_its_next_input_and_cancels_nothing_by_itself() {
 }
 
 #[test]
-fn events_that_were_not_read_go_on_in_their_order() {
+fn unread_events_are_passed_on_in_order() {
     check::<cleanup>(
         history![
             ExecutionStarted("cleanup", "5");
@@ -51,12 +51,12 @@ async fn waits(ctx: &OrchestrationContext) -> Result<()> {
     let mut first = Box::pin(ctx.wait_for_external_event::<u32>("n"));
     let _ = crate::race((ctx.wait_for_external_event::<u32>("go"), &mut first)).await;
     sweep(1).await?;
-    // The wait has its event, and nobody has asked for it.
+    // The wait has its event but was never awaited.
     ctx.continue_as_new(waits()).await
 }
 
 #[test]
-fn an_event_that_a_wait_has_but_nobody_read_goes_on_too() {
+fn an_event_of_a_wait_that_was_never_awaited_is_passed_on() {
     check::<waits>(
         history![
             ExecutionStarted("waits", "null");
@@ -77,7 +77,7 @@ async fn twice(ctx: &OrchestrationContext, n: u32) -> Result<()> {
 }
 
 #[test]
-fn the_first_of_two_counts() {
+fn the_first_of_two_continue_as_new_calls_wins() {
     check::<twice>(
         history![],
         history![ExecutionStarted("twice", "0");],
@@ -91,7 +91,7 @@ async fn gives_another(ctx: &OrchestrationContext) -> Result<()> {
 }
 
 #[test]
-fn a_call_of_another_orchestration_is_a_failure() {
+fn continue_as_new_with_another_orchestration_fails() {
     check::<gives_another>(
         history![],
         history![ExecutionStarted("gives_another", "null");],
@@ -109,7 +109,7 @@ async fn never_awaited(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[test]
-fn one_that_is_not_awaited_is_none() {
+fn a_continue_as_new_that_is_not_awaited_has_no_effect() {
     check::<never_awaited>(
         history![],
         history![ExecutionStarted("never_awaited", "null");],
@@ -118,14 +118,14 @@ fn one_that_is_not_awaited_is_none() {
 }
 
 #[test]
-fn beginning_anew_where_an_activity_was_recorded_suspends() {
+fn continue_as_new_instead_of_a_recorded_activity_suspends() {
     check::<gives_itself>(
         history![ExecutionStarted("gives_itself", "null"); TaskScheduled(0, "sweep");],
         history![],
         expect![[r#"
             DURABLE0101: orchestration `gives_itself` (instance `order-17`) no longer does what its history recorded
-              event 2 recorded     activity `sweep`, asked for at src/shop.rs:17
-              this replay          begins anew
+              event 2 recorded     activity `sweep`, requested at src/shop.rs:17
+              this replay          continues as new
             the orchestrator was changed while this instance was running, or its code is not deterministic
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
@@ -137,7 +137,7 @@ async fn gives_itself(ctx: &OrchestrationContext) -> Result<()> {
 }
 
 #[test]
-fn beginning_anew_where_an_end_was_recorded_suspends() {
+fn continue_as_new_instead_of_a_recorded_end_suspends() {
     let history = || {
         history![
             ExecutionStarted("gives_itself", "null");
@@ -150,7 +150,7 @@ fn beginning_anew_where_an_end_was_recorded_suspends() {
         expect![[r#"
         DURABLE0101: orchestration `gives_itself` (instance `order-17`) no longer does what its history recorded
           event 2 recorded     its end, as Completed
-          this replay          begins anew
+          this replay          continues as new
         the orchestrator was changed while this instance was running, or its code is not deterministic
         the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
@@ -159,7 +159,7 @@ fn beginning_anew_where_an_end_was_recorded_suspends() {
         expect![[r#"
         DURABLE0104: orchestration `gives_itself` (instance `order-17`) does not do the same twice
           event 2 recorded     its end, as Completed with null
-          this replay          begins anew
+          this replay          continues as new
         it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
         the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
@@ -173,7 +173,7 @@ async fn patched(ctx: &OrchestrationContext) -> Result<()> {
 }
 
 #[test]
-fn a_generation_is_replaced_and_not_ended() {
+fn a_generation_that_continues_as_new_does_not_end() {
     let past = history![ExecutionStarted("patched", "null"); TimerCreated(0, 1);];
     let episode = after::<patched>(past, history![TimerFired(0, 1);]).unwrap().unwrap();
     assert!(matches!(episode.outcome, Outcome::ContinuedAsNew(_)));
@@ -207,7 +207,7 @@ fn inheriting(ends: &str, events: impl IntoIterator<Item = (&'static str, u32)>)
 }
 
 #[test]
-fn unread_events_go_on_without_being_delivered_in_each_generation() {
+fn unread_events_are_not_delivered_again_in_each_generation() {
     let episode = inheriting("false", (0..10_000).map(|n| ("n", n)));
     let raised = |event: &&HistoryEvent| matches!(event.kind, EventKind::EventRaised { .. });
     assert_eq!(episode.events.iter().filter(raised).count(), 1, "the one that was read");
@@ -217,14 +217,14 @@ fn unread_events_go_on_without_being_delivered_in_each_generation() {
 }
 
 #[test]
-fn events_that_were_delivered_and_not_read_stay_before_those_that_were_not_delivered() {
+fn delivered_unread_events_stay_before_undelivered_events() {
     let episode = inheriting("false", [("b", 1), ("n", 2), ("b", 3), ("n", 4)]);
     let expected = expect!["continued as new with false, unread: [b(1), b(3), n(4)]"];
     expected.assert_eq(&describe(&episode));
 }
 
 #[test]
-fn an_execution_that_ends_records_all_that_it_inherits() {
+fn an_execution_that_ends_records_all_inherited_events() {
     let episode = inheriting("true", [("n", 1), ("b", 2), ("n", 3)]);
     let raised = |event: &HistoryEvent| match &event.kind {
         EventKind::EventRaised { name, input } => Some(format!("{name}({input})")),

@@ -1,4 +1,4 @@
-//! Sub-orchestrations: started under ids that replays find again, waited for or not.
+//! Sub-orchestrations: started under ids that replays reproduce, awaited or detached.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn order(ctx: &OrchestrationContext) -> Result<u32> {
 const FIRST: &str = "00000000-0000-0000-0000-000000000007:0";
 
 #[test]
-fn a_child_is_started_under_an_id_that_follows_from_its_parent() {
+fn a_childs_instance_id_derives_from_its_parent() {
     let new = || history![ExecutionStarted("order", "null");];
     check::<order>(
         history![],
@@ -48,7 +48,7 @@ fn a_child_is_started_under_an_id_that_follows_from_its_parent() {
 }
 
 #[test]
-fn what_a_child_returns_leads_to_the_next() {
+fn a_childs_result_starts_the_next_child() {
     check::<order>(
         history![ExecutionStarted("order", "null"); ChildCreated(0, "parcel", FIRST);],
         history![ChildCompleted(0, "1");],
@@ -73,7 +73,7 @@ fn a_recorded_child_is_not_started_again() {
 }
 
 #[test]
-fn a_child_that_failed_is_an_error_with_its_name() {
+fn a_failed_child_is_an_error_with_its_name() {
     check::<order>(
         history![ExecutionStarted("order", "null"); ChildCreated(0, "parcel", FIRST);],
         history![ChildFailed(0, "too heavy");],
@@ -82,67 +82,67 @@ fn a_child_that_failed_is_an_error_with_its_name() {
 }
 
 #[test]
-fn a_child_where_an_activity_was_recorded_suspends() {
+fn a_child_instead_of_a_recorded_activity_suspends() {
     check::<order>(
         history![ExecutionStarted("order", "null"); TaskScheduled(0, "parcel");],
         history![],
         expect![[r#"
             DURABLE0101: orchestration `order` (instance `order-17`) no longer does what its history recorded
-              event 2 recorded     activity `parcel`, asked for at src/shop.rs:17
-              this replay          wants orchestration `parcel`
-              asked for at         durable/src/engine/tests/children.rs:N
+              event 2 recorded     activity `parcel`, requested at src/shop.rs:17
+              this replay          requests orchestration `parcel`
+              requested at         durable/src/engine/tests/children.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
 }
 
 #[test]
-fn an_activity_where_a_child_was_recorded_suspends() {
+fn an_activity_instead_of_a_recorded_child_suspends() {
     check::<parcel>(
         history![ExecutionStarted("parcel", "5"); ChildCreated(0, "weigh", FIRST);],
         history![],
         expect![[r#"
             DURABLE0101: orchestration `parcel` (instance `order-17`) no longer does what its history recorded
-              event 2 recorded     orchestration `weigh`, asked for at src/shop.rs:17
-              this replay          wants activity `weigh`
-              asked for at         durable/src/engine/tests/children.rs:N
+              event 2 recorded     orchestration `weigh`, requested at src/shop.rs:17
+              this replay          requests activity `weigh`
+              requested at         durable/src/engine/tests/children.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
 }
 
 #[test]
-fn another_child_than_recorded_suspends() {
+fn a_child_other_than_the_recorded_one_suspends() {
     check::<order>(
         history![ExecutionStarted("order", "null"); ChildCreated(0, "letter", FIRST);],
         history![],
         expect![[r#"
             DURABLE0101: orchestration `order` (instance `order-17`) no longer does what its history recorded
-              event 2 recorded     orchestration `letter`, asked for at src/shop.rs:17
-              this replay          wants orchestration `parcel`
-              asked for at         durable/src/engine/tests/children.rs:N
+              event 2 recorded     orchestration `letter`, requested at src/shop.rs:17
+              this replay          requests orchestration `parcel`
+              requested at         durable/src/engine/tests/children.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
 }
 
 #[test]
-fn one_that_is_waited_for_is_not_one_that_is_left_to_itself() {
+fn an_awaited_child_instead_of_a_detached_one_suspends() {
     check::<order>(
         history![ExecutionStarted("order", "null"); DetachedCreated(0, "parcel", FIRST);],
         history![],
         expect![[r#"
             DURABLE0101: orchestration `order` (instance `order-17`) no longer does what its history recorded
-              event 2 recorded     orchestration `parcel`, not waited for, asked for at src/shop.rs:17
-              this replay          wants orchestration `parcel`
-              asked for at         durable/src/engine/tests/children.rs:N
+              event 2 recorded     orchestration `parcel`, detached, requested at src/shop.rs:17
+              this replay          requests orchestration `parcel`
+              requested at         durable/src/engine/tests/children.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
 }
 
 #[test]
-fn the_recorded_id_of_a_child_counts() {
+fn a_replay_uses_the_recorded_id_of_a_child() {
     let past = history![
         ExecutionStarted("order", "null");
         ChildCreated(0, "parcel", "another");
@@ -152,7 +152,7 @@ fn the_recorded_id_of_a_child_counts() {
 }
 
 #[test]
-fn ids_and_inputs_of_children_are_compared_where_one_code_is_run_twice() {
+fn strict_mode_compares_ids_and_inputs_of_children() {
     let history = |second, input| {
         history![
             ExecutionStarted("order", "null");
@@ -166,9 +166,9 @@ fn ids_and_inputs_of_children_are_compared_where_one_code_is_run_twice() {
         &history("third", "2"),
         expect![[r#"
             DURABLE0104: orchestration `order` (instance `order-17`) does not do the same twice
-              event 4 recorded     orchestration `parcel` with 2 as `third`, asked for at src/shop.rs:17
-              this replay          wants orchestration `parcel` with 2 as `second`
-              asked for at         durable/src/engine/tests/children.rs:N
+              event 4 recorded     orchestration `parcel` with 2 as `third`, requested at src/shop.rs:17
+              this replay          requests orchestration `parcel` with 2 as `second`
+              requested at         durable/src/engine/tests/children.rs:N
             it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
@@ -176,9 +176,9 @@ fn ids_and_inputs_of_children_are_compared_where_one_code_is_run_twice() {
         &history("second", "3"),
         expect![[r#"
             DURABLE0104: orchestration `order` (instance `order-17`) does not do the same twice
-              event 4 recorded     orchestration `parcel` with 3 as `second`, asked for at src/shop.rs:17
-              this replay          wants orchestration `parcel` with 2 as `second`
-              asked for at         durable/src/engine/tests/children.rs:N
+              event 4 recorded     orchestration `parcel` with 3 as `second`, requested at src/shop.rs:17
+              this replay          requests orchestration `parcel` with 2 as `second`
+              requested at         durable/src/engine/tests/children.rs:N
             it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
@@ -192,7 +192,7 @@ async fn impatient(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[test]
-fn a_child_that_lost_is_terminated() {
+fn a_child_that_loses_a_race_is_terminated() {
     check::<impatient>(
         history![
             ExecutionStarted("impatient", "null");
@@ -215,7 +215,7 @@ async fn then_waits(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[test]
-fn a_late_result_of_a_cancelled_child_means_nothing() {
+fn a_late_result_of_a_cancelled_child_is_ignored() {
     let past = history![
         ExecutionStarted("then_waits", "null");
         ChildCreated(1, "parcel", "child");
@@ -238,7 +238,7 @@ async fn tries_again(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[test]
-fn what_an_episode_that_was_set_aside_left_undone_is_done_when_the_instance_goes_on() {
+fn a_retry_recorded_while_suspended_is_sent_out_on_resume() {
     let set_aside = |before: Vec<HistoryEvent>, event: Vec<HistoryEvent>| {
         let frame = history![ExecutionSuspended(); OrchestratorCompleted();];
         [before, history![OrchestratorStarted();], event, frame].concat()
@@ -282,7 +282,7 @@ fn what_an_episode_that_was_set_aside_left_undone_is_done_when_the_instance_goes
 }
 
 #[test]
-fn a_result_that_came_twice_counts_once() {
+fn a_duplicate_result_of_a_child_is_ignored() {
     check::<order>(
         history![
             ExecutionStarted("order", "null");
@@ -303,7 +303,7 @@ async fn starts(ctx: &OrchestrationContext) -> Result<Vec<String>> {
 }
 
 #[test]
-fn one_that_is_left_to_itself_has_no_parent_and_nobody_waits_for_it() {
+fn a_detached_child_has_no_parent_and_is_not_awaited() {
     let new = || history![ExecutionStarted("starts", "null");];
     check::<starts>(
         history![],
@@ -347,7 +347,7 @@ fn a_child_knows_its_parent() {
     assert_eq!(started.execution_id, ExecutionId::of_child(ExecutionId::from_u128(7), 0, 1));
 }
 
-/// Returns what a printer of chains says of a failure.
+/// Returns a failure as an error-chain printer prints it.
 #[orchestrator(crate = crate)]
 async fn prints(ctx: &OrchestrationContext) -> Result<Vec<String>> {
     let failed = weigh(1).await.unwrap_err();
@@ -360,7 +360,7 @@ async fn prints(ctx: &OrchestrationContext) -> Result<Vec<String>> {
 }
 
 #[test]
-fn under_replay_version_0_the_source_of_a_failed_call_is_the_failure_itself() {
+fn replay_version_0_gives_the_failure_itself_as_source_of_a_failed_call() {
     for (version, expected) in [
         (0, expect![[r#"completed ["activity `weigh` failed: broken","broken"]"#]]),
         (1, expect![[r#"completed ["activity `weigh` failed: broken"]"#]]),
@@ -380,7 +380,7 @@ async fn replaces(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[test]
-fn under_replay_version_0_an_option_without_effect_is_ignored() {
+fn replay_version_0_ignores_an_option_without_effect() {
     check::<replaces>(
         history![],
         history![ExecutionStartedUnder(0, "replaces", "null");],

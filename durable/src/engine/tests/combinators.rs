@@ -1,7 +1,7 @@
 //! Combinators against a model: their tasks end in a random order, and some of them fail.
 //!
-//! Before every episode, the live execution is compared with one that was replayed from the history, so a
-//! combinator gives the same result whatever the point of the replay.
+//! Before every episode, the live execution is compared with one that was replayed from the
+//! history, so a combinator gives the same result whatever the point of the replay.
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ async fn part(n: usize) -> Result<i32> {
     unreachable!("the test gives the result of {n}")
 }
 
-/// What the combinator gives, in the order in which it gives it.
+/// The results of the combinator, in the order in which it yields them.
 #[orchestrator(crate = crate)]
 async fn combined(ctx: &OrchestrationContext, how: How, count: usize) -> Result<Vec<Ended>> {
     let mut ended = Vec::new();
@@ -91,7 +91,7 @@ async fn combined(ctx: &OrchestrationContext, how: How, count: usize) -> Result<
     Ok(ended)
 }
 
-/// What the combinator is to give if its tasks ended in this order; `None` if the orchestrator fails.
+/// The expected results if the tasks ended in this order; `None` if the orchestrator fails.
 fn expected(how: How, in_order: &[Ended]) -> Option<Vec<Ended>> {
     let mut by_index = in_order.to_vec();
     by_index.sort_unstable();
@@ -149,7 +149,7 @@ fn check(how: How, seed: u64) {
 }
 
 #[test]
-fn combinators_give_what_the_model_gives_whatever_the_order_and_the_replay_point() {
+fn combinators_agree_with_the_model_in_any_order_and_at_any_replay_point() {
     for how in ALL {
         for seed in 0..50 {
             check(how, seed);

@@ -1,4 +1,4 @@
-//! The events of test histories, in short.
+//! Short constructors for the events of test histories.
 
 #![expect(non_snake_case, reason = "they are named as the events are")]
 
@@ -7,7 +7,7 @@ use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, RuntimeStatus, Tags,
 };
 
-/// An event with its number, or -1.
+/// An event with its id; -1 if it has none.
 type Numbered = (i32, EventKind);
 
 pub(crate) fn ExecutionStarted(name: &str, input: &str) -> Numbered {
@@ -18,12 +18,12 @@ pub(crate) fn ExecutionStartedByCode(name: &str, input: &str, code_hash: u64) ->
     started(name, input, |started| started.code_hash = Some(code_hash))
 }
 
-/// One that follows the replay rules of `version`.
+/// A start under the replay rules of `version`.
 pub(crate) fn ExecutionStartedUnder(version: u8, name: &str, input: &str) -> Numbered {
     started(name, input, |started| started.replay_version = version)
 }
 
-/// One that begins at the `second`-th second only.
+/// A start that is delayed until the `second`-th second.
 pub(crate) fn ExecutionStartedFor(name: &str, input: &str, second: usize) -> Numbered {
     started(name, input, |started| started.scheduled_start = Some(at(second)))
 }
@@ -67,13 +67,13 @@ pub(crate) fn TaskFailed(id: i32, message: &str) -> Numbered {
     (-1, EventKind::TaskFailed { task_scheduled_id: id, failure })
 }
 
-/// One that no policy may retry.
+/// A failure that no policy may retry.
 pub(crate) fn TaskFailedForGood(id: i32, message: &str) -> Numbered {
     let failure = FailureDetails::new("Test", message).non_retriable();
     (-1, EventKind::TaskFailed { task_scheduled_id: id, failure })
 }
 
-/// The next attempt begins at the `second`-th second.
+/// A failed attempt; the next one begins at the `second`-th second.
 pub(crate) fn TaskAttemptFailed(id: i32, attempt: u32, second: usize) -> Numbered {
     let kind = EventKind::TaskAttemptFailed {
         task_scheduled_id: id,
@@ -119,7 +119,7 @@ pub(crate) fn ChildFailed(id: i32, message: &str) -> Numbered {
     (-1, EventKind::SubOrchestrationInstanceFailed { task_scheduled_id: id, failure })
 }
 
-/// One that is due at the `second`-th second.
+/// A timer that is due at the `second`-th second.
 pub(crate) fn TimerCreated(id: i32, second: usize) -> Numbered {
     (id, EventKind::TimerCreated { fire_at: at(second), source: Some(source()) })
 }

@@ -1,4 +1,4 @@
-//! External events: who gets which, what becomes of the rest, and events that are sent.
+//! External events: which wait gets which event, unread events, and events that are sent.
 
 use expect_test::expect;
 
@@ -23,7 +23,7 @@ async fn gather(ctx: &OrchestrationContext, count: u32) -> Result<Vec<u32>> {
 }
 
 #[test]
-fn a_wait_for_an_event_asks_for_nothing() {
+fn a_wait_for_an_event_records_no_request() {
     check_events::<gather>(
         history![],
         history![ExecutionStarted("gather", "1");],
@@ -32,7 +32,7 @@ fn a_wait_for_an_event_asks_for_nothing() {
 }
 
 #[test]
-fn events_of_one_name_come_in_their_order_whatever_the_case() {
+fn events_of_one_name_arrive_in_order_ignoring_case() {
     check::<gather>(
         history![ExecutionStarted("gather", "3"); EventRaised("number", "1");],
         history![EventRaised("NUMBER", "2"); EventRaised("Other", "9"); EventRaised("Number", "3");],
@@ -49,7 +49,7 @@ async fn busy(ctx: &OrchestrationContext) -> Result<Vec<u32>> {
 }
 
 #[test]
-fn an_event_before_its_wait_is_kept() {
+fn an_event_that_arrives_before_its_wait_is_buffered() {
     check::<busy>(
         history![
             ExecutionStarted("busy", "null");
@@ -76,7 +76,7 @@ fn the_oldest_wait_gets_the_first_event() {
     );
 }
 
-/// A wait that loses a race, which has its event when it is dropped or not.
+/// A wait that loses a race, with or without its event when it is dropped.
 #[orchestrator(crate = crate)]
 async fn dropped(ctx: &OrchestrationContext) -> Result<(u32, u32)> {
     {
@@ -94,7 +94,7 @@ async fn dropped(ctx: &OrchestrationContext) -> Result<(u32, u32)> {
 }
 
 #[test]
-fn a_wait_that_is_dropped_gives_its_event_to_the_next() {
+fn a_dropped_wait_returns_its_event_to_the_next_wait() {
     check::<dropped>(
         history![ExecutionStarted("dropped", "null"); EventRaised("go", "0");],
         history![EventRaised("n", "1"); EventRaised("n", "2");],
@@ -102,7 +102,7 @@ fn a_wait_that_is_dropped_gives_its_event_to_the_next() {
     );
 }
 
-/// The wait has its event, but is not polled before it is dropped.
+/// The wait has its event, but is dropped before it is polled.
 #[orchestrator(crate = crate)]
 async fn given_back(ctx: &OrchestrationContext) -> Result<(u32, u32)> {
     let mut first = Box::pin(ctx.wait_for_external_event::<u32>("n"));
@@ -116,7 +116,7 @@ async fn given_back(ctx: &OrchestrationContext) -> Result<(u32, u32)> {
 }
 
 #[test]
-fn an_event_that_a_dropped_wait_had_keeps_its_place() {
+fn an_event_returned_by_a_dropped_wait_keeps_its_position() {
     check::<given_back>(
         history![
             ExecutionStarted("given_back", "null");
@@ -148,7 +148,7 @@ async fn handed_back(ctx: &OrchestrationContext) -> Result<Vec<u32>> {
     Ok(vec![younger?, older?])
 }
 
-/// The same in a group that polls only marked children.
+/// The same in a group that polls only woken children.
 #[orchestrator(crate = crate)]
 async fn handed_back_in_groups(ctx: &OrchestrationContext) -> Result<Vec<u32>> {
     let part = |index: u32| async move {
@@ -177,13 +177,13 @@ fn handed_back_past(version: u8, name: &str) -> Vec<crate::protocol::HistoryEven
 }
 
 #[test]
-fn an_event_that_a_dropped_wait_hands_on_is_read_at_once() {
+fn an_event_returned_by_a_dropped_wait_is_read_in_the_same_poll() {
     let completed = history![TaskCompleted(2, "2");];
     check::<handed_back>(handed_back_past(1, "handed_back"), completed, expect!["completed [7,2]"]);
 }
 
 #[test]
-fn an_event_that_is_handed_on_reaches_a_child_of_nested_groups() {
+fn an_event_returned_by_a_dropped_wait_wakes_a_nested_group() {
     check::<handed_back_in_groups>(
         handed_back_past(1, "handed_back_in_groups"),
         history![TaskCompleted(2, "2");],
@@ -192,12 +192,12 @@ fn an_event_that_is_handed_on_reaches_a_child_of_nested_groups() {
 }
 
 #[test]
-fn under_replay_version_0_a_handed_on_event_is_read_if_nothing_else_is_waited_for() {
+fn replay_version_0_reads_a_returned_event_if_no_other_wait_is_open() {
     let completed = history![TaskCompleted(2, "2");];
     check::<handed_back>(handed_back_past(0, "handed_back"), completed, expect!["completed [7,2]"]);
 }
 
-/// Hands an event back as `handed_back` does, and waits for something else then.
+/// Returns an event as `handed_back` does, and then waits for something else.
 #[orchestrator(crate = crate)]
 async fn handed_back_and_waits(ctx: &OrchestrationContext) -> Result<u32> {
     let younger = async {
@@ -216,7 +216,7 @@ async fn handed_back_and_waits(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[test]
-fn under_replay_version_0_a_handed_on_event_waits_for_the_next_event_as_it_was_recorded() {
+fn replay_version_0_delays_a_returned_event_until_the_next_event() {
     for (version, expected) in [
         (0, expect!["schedule 3 note(3)\nwaiting"]),
         (1, expect!["schedule 3 note(3)\nschedule 4 note(7)\nwaiting"]),
@@ -229,7 +229,7 @@ fn under_replay_version_0_a_handed_on_event_waits_for_the_next_event_as_it_was_r
     }
 }
 
-/// Of three waits the first is dropped while two have their events.
+/// Drops the first of three waits while two of them have their events.
 #[orchestrator(crate = crate)]
 async fn three_waits(ctx: &OrchestrationContext) -> Result<Vec<u32>> {
     let wait = || ctx.wait_for_external_event::<u32>("n");
@@ -261,7 +261,7 @@ fn events_stay_in_order_when_a_wait_is_dropped() {
 }
 
 #[test]
-fn under_replay_version_0_an_event_overtakes_as_it_was_recorded() {
+fn replay_version_0_lets_an_event_overtake_as_recorded() {
     check::<three_waits>(
         three_waits_past(0),
         history![TaskCompleted(1, "0");],
@@ -277,7 +277,7 @@ async fn unreadable(ctx: &OrchestrationContext) -> Result<String> {
 }
 
 #[test]
-fn an_event_of_another_type_is_an_error_of_its_wait_and_used_up() {
+fn an_event_of_another_type_fails_its_wait_and_is_consumed() {
     check::<unreadable>(
         history![ExecutionStarted("unreadable", "null");],
         history![EventRaised("n", r#""text""#); EventRaised("n", "2");],
@@ -336,52 +336,52 @@ fn an_event_that_is_sent_is_recorded_and_sent_once() {
 }
 
 #[test]
-fn an_event_where_an_activity_was_recorded_suspends() {
+fn an_event_instead_of_a_recorded_activity_suspends() {
     check::<sender>(
         history![ExecutionStarted("sender", r#"["other",5]"#); TaskScheduled(0, "note");],
         history![],
         expect![[r#"
             DURABLE0101: orchestration `sender` (instance `order-17`) no longer does what its history recorded
-              event 2 recorded     activity `note`, asked for at src/shop.rs:17
-              this replay          wants event `Number` to `other`
-              asked for at         durable/src/engine/tests/events.rs:N
+              event 2 recorded     activity `note`, requested at src/shop.rs:17
+              this replay          requests event `Number` to `other`
+              requested at         durable/src/engine/tests/events.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
 }
 
 #[test]
-fn an_activity_where_an_event_was_recorded_suspends() {
+fn an_activity_instead_of_a_recorded_event_suspends() {
     check::<busy>(
         history![ExecutionStarted("busy", "null"); EventSent(0, "other", "Number", "5");],
         history![],
         expect![[r#"
             DURABLE0101: orchestration `busy` (instance `order-17`) no longer does what its history recorded
-              event 2 recorded     event `Number` to `other`, asked for at src/shop.rs:17
-              this replay          wants activity `note`
-              asked for at         durable/src/engine/tests/events.rs:N
+              event 2 recorded     event `Number` to `other`, requested at src/shop.rs:17
+              this replay          requests activity `note`
+              requested at         durable/src/engine/tests/events.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
 }
 
 #[test]
-fn another_event_than_was_recorded_suspends() {
+fn an_event_other_than_the_recorded_one_suspends() {
     check::<sender>(
         history![ExecutionStarted("sender", r#"["other",5]"#); EventSent(0, "other", "Text", "5");],
         history![],
         expect![[r#"
             DURABLE0101: orchestration `sender` (instance `order-17`) no longer does what its history recorded
-              event 2 recorded     event `Text` to `other`, asked for at src/shop.rs:17
-              this replay          wants event `Number` to `other`
-              asked for at         durable/src/engine/tests/events.rs:N
+              event 2 recorded     event `Text` to `other`, requested at src/shop.rs:17
+              this replay          requests event `Number` to `other`
+              requested at         durable/src/engine/tests/events.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
 }
 
 #[test]
-fn receiver_and_payload_are_compared_where_one_code_is_run_twice() {
+fn strict_mode_compares_recipient_and_payload_of_events() {
     let history = |to, input| {
         history![
             ExecutionStarted("sender", r#"["other",5]"#);
@@ -394,9 +394,9 @@ fn receiver_and_payload_are_compared_where_one_code_is_run_twice() {
         &history("another", "5"),
         expect![[r#"
         DURABLE0104: orchestration `sender` (instance `order-17`) does not do the same twice
-          event 2 recorded     event `Number` to `another` with 5, asked for at src/shop.rs:17
-          this replay          wants event `Number` to `other` with 5
-          asked for at         durable/src/engine/tests/events.rs:N
+          event 2 recorded     event `Number` to `another` with 5, requested at src/shop.rs:17
+          this replay          requests event `Number` to `other` with 5
+          requested at         durable/src/engine/tests/events.rs:N
         it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
         the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
@@ -404,9 +404,9 @@ fn receiver_and_payload_are_compared_where_one_code_is_run_twice() {
         &history("other", "6"),
         expect![[r#"
         DURABLE0104: orchestration `sender` (instance `order-17`) does not do the same twice
-          event 2 recorded     event `Number` to `other` with 6, asked for at src/shop.rs:17
-          this replay          wants event `Number` to `other` with 5
-          asked for at         durable/src/engine/tests/events.rs:N
+          event 2 recorded     event `Number` to `other` with 6, requested at src/shop.rs:17
+          this replay          requests event `Number` to `other` with 5
+          requested at         durable/src/engine/tests/events.rs:N
         it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
         the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );

@@ -1,5 +1,5 @@
-//! All features in one orchestrator, in many orders: an execution that is kept alive and one that is
-//! replayed before every episode do the same, to the last event.
+//! All features in one orchestrator, in many orders: an execution that stays in memory and one that
+//! is replayed before every episode behave the same, to the last event.
 
 use std::time::Duration;
 
@@ -93,13 +93,13 @@ async fn everything(ctx: &OrchestrationContext, generation: u32) -> Result<u32> 
     Ok(sum)
 }
 
-/// What is under way outside, as a hub would know it.
+/// The work in flight, as a hub would know it.
 #[derive(Default)]
 struct World {
     activities: Vec<i32>,
     children: Vec<i32>,
     operations: Vec<i32>,
-    /// Critical sections that are asked for, or have begun.
+    /// Critical sections that were requested or have begun.
     sections: Vec<i32>,
     locks: Vec<i32>,
 }
@@ -131,7 +131,7 @@ impl World {
         }
     }
 
-    /// Up to three things that happen, by chance.
+    /// Up to three random arrivals.
     fn happenings(&mut self, mut chance: impl FnMut(usize) -> usize) -> Vec<EventKind> {
         let mut happened = Vec::new();
         for _ in 0..chance(4) {
@@ -158,7 +158,7 @@ impl World {
                     let id = self.activities.swap_remove(chance(self.activities.len()));
                     happened.push(EventKind::task_result(id, result));
                 }
-                // One of long ago comes again.
+                // An old result arrives again.
                 _ => happened.push(EventKind::task_result(0, result)),
             }
         }
@@ -175,7 +175,7 @@ fn assert_same(live: &Execution, again: &Execution, seed: u64) {
     assert_eq!(status(live), status(again), "seed {seed}");
 }
 
-/// One run to its end; gives its history and how it ended.
+/// Runs once to the end; returns the history and the outcome.
 fn run(seed: u64) -> (Vec<HistoryEvent>, Outcome) {
     let mut number = 0;
     let mut chance = |below: usize| {
@@ -190,7 +190,7 @@ fn run(seed: u64) -> (Vec<HistoryEvent>, Outcome) {
             panic!("seed {seed}: {}", suspension.reason);
         });
         if second > 0 {
-            // That an attempt has begun again at its time is no event: it is begun once more.
+            // The start of a due attempt is not recorded, so the replayed execution repeats it.
             let begun = again.run(at(second - 1), Vec::new());
             assert!(begun.is_none_or(|episode| episode.events.is_empty()), "seed {seed}");
             assert_same(&live, &again, seed);
@@ -211,7 +211,7 @@ fn run(seed: u64) -> (Vec<HistoryEvent>, Outcome) {
 }
 
 #[test]
-fn live_and_replayed_do_the_same_at_every_cut() {
+fn live_and_replayed_executions_agree_at_every_cut() {
     let mut generations = 0;
     for seed in 0..200 {
         let (history, outcome) = run(seed);

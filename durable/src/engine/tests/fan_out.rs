@@ -1,4 +1,4 @@
-//! Results as they come, only so many tasks at a time, and what both of them cost.
+//! `as_completed` and `at_most`: results in completion order, bounded concurrency, and their cost.
 
 use std::cell::Cell;
 use std::future::{pending, ready};
@@ -20,7 +20,7 @@ async fn quadruple(n: u32) -> Result<u32> {
     Ok(4 * n)
 }
 
-/// Results as they come, with a pause after the first if there is one.
+/// Results in completion order, with a pause after the first if `pause` is set.
 #[orchestrator(crate = crate)]
 async fn in_turn(ctx: &OrchestrationContext, count: u32, pause: bool) -> Result<Vec<String>> {
     let mut results = crate::as_completed((0..count).map(quadruple));
@@ -36,7 +36,7 @@ async fn in_turn(ctx: &OrchestrationContext, count: u32, pause: bool) -> Result<
 }
 
 #[test]
-fn as_completed_asks_for_all_at_once_and_gives_results_as_they_come() {
+fn as_completed_schedules_all_at_once_and_yields_in_completion_order() {
     check::<in_turn>(
         history![
             ExecutionStarted("in_turn", "[3,false]");
@@ -51,7 +51,7 @@ fn as_completed_asks_for_all_at_once_and_gives_results_as_they_come() {
 }
 
 #[test]
-fn as_completed_keeps_what_is_done_while_something_else_is_awaited() {
+fn as_completed_keeps_results_while_another_future_is_awaited() {
     check::<in_turn>(
         history![
             ExecutionStarted("in_turn", "[4,true]");
@@ -70,7 +70,7 @@ fn as_completed_keeps_what_is_done_while_something_else_is_awaited() {
 }
 
 #[test]
-fn as_completed_of_nothing_is_at_its_end() {
+fn as_completed_of_nothing_is_finished() {
     check::<in_turn>(
         history![],
         history![ExecutionStarted("in_turn", "[0,false]");],
@@ -78,7 +78,7 @@ fn as_completed_of_nothing_is_at_its_end() {
     );
 }
 
-/// `next` loses a race, and what it waited for is given by the next one.
+/// `next` loses a race, and the following `next` yields the result.
 #[orchestrator(crate = crate)]
 async fn impatient(ctx: &OrchestrationContext) -> Result<String> {
     let mut results = crate::as_completed([quadruple(1), quadruple(2)]);
@@ -88,7 +88,7 @@ async fn impatient(ctx: &OrchestrationContext) -> Result<String> {
 }
 
 #[test]
-fn a_next_that_loses_a_race_loses_no_result() {
+fn a_next_that_loses_a_race_keeps_its_result() {
     check::<impatient>(
         history![
             ExecutionStarted("impatient", "null");
@@ -104,7 +104,7 @@ fn a_next_that_loses_a_race_loses_no_result() {
 }
 
 #[test]
-fn a_next_that_wins_a_race_leaves_the_rest_to_be_dropped() {
+fn dropping_as_completed_after_a_won_race_cancels_the_rest() {
     check::<impatient>(
         history![
             ExecutionStarted("impatient", "null");
@@ -127,7 +127,7 @@ async fn few(ctx: &OrchestrationContext, count: u32, at_most: usize) -> Vec<Opti
 }
 
 #[test]
-fn at_most_begins_so_many_and_no_more() {
+fn at_most_bounds_the_number_of_open_calls() {
     check::<few>(
         history![],
         history![ExecutionStarted("few", "[5,2]");],
@@ -139,7 +139,7 @@ fn at_most_begins_so_many_and_no_more() {
 }
 
 #[test]
-fn at_most_begins_the_next_for_each_result() {
+fn at_most_starts_the_next_call_for_each_result() {
     check::<few>(
         history![
             ExecutionStarted("few", "[5,2]");
@@ -171,7 +171,7 @@ fn at_most_gives_results_in_the_order_of_the_calls() {
 }
 
 #[test]
-fn at_most_none_is_one() {
+fn at_most_zero_counts_as_one() {
     check::<few>(
         history![],
         history![ExecutionStarted("few", "[2,0]");],
@@ -182,11 +182,11 @@ fn at_most_none_is_one() {
 }
 
 #[test]
-fn at_most_of_nothing_is_done_at_once() {
+fn at_most_of_nothing_is_done_immediately() {
     check::<few>(history![], history![ExecutionStarted("few", "[0,2]");], expect!["completed []"]);
 }
 
-/// Results as they come, so many tasks at a time, with a pause after the first if there is one.
+/// The same with bounded concurrency.
 #[orchestrator(crate = crate)]
 async fn few_in_turn(
     ctx: &OrchestrationContext,
@@ -207,7 +207,7 @@ async fn few_in_turn(
 }
 
 #[test]
-fn as_completed_with_at_most_begins_so_many_and_one_more_for_each_result() {
+fn bounded_as_completed_starts_the_limit_and_one_more_for_each_result() {
     check::<few_in_turn>(
         history![],
         history![ExecutionStarted("few_in_turn", "[5,2,false]");],
@@ -231,7 +231,7 @@ fn as_completed_with_at_most_begins_so_many_and_one_more_for_each_result() {
 }
 
 #[test]
-fn as_completed_with_at_most_gives_results_as_they_come() {
+fn bounded_as_completed_yields_in_completion_order() {
     check::<few_in_turn>(
         history![
             ExecutionStarted("few_in_turn", "[3,2,false]");
@@ -247,7 +247,7 @@ fn as_completed_with_at_most_gives_results_as_they_come() {
 }
 
 #[test]
-fn as_completed_with_at_most_begins_nothing_while_something_else_is_awaited() {
+fn bounded_as_completed_starts_nothing_while_another_future_is_awaited() {
     check::<few_in_turn>(
         history![
             ExecutionStarted("few_in_turn", "[4,2,true]");
@@ -263,7 +263,7 @@ fn as_completed_with_at_most_begins_nothing_while_something_else_is_awaited() {
 }
 
 #[test]
-fn as_completed_with_at_most_none_is_one_and_of_nothing_is_at_its_end() {
+fn bounded_as_completed_treats_zero_as_one_and_nothing_as_finished() {
     check::<few_in_turn>(
         history![],
         history![ExecutionStarted("few_in_turn", "[2,0,false]");],
@@ -278,7 +278,7 @@ fn as_completed_with_at_most_none_is_one_and_of_nothing_is_at_its_end() {
     );
 }
 
-/// What is done as it begins makes room for the next.
+/// Calls that are done on their first poll.
 #[orchestrator(crate = crate)]
 async fn few_ready(ctx: &OrchestrationContext) -> Result<Vec<u32>> {
     let blocks = (0..6).map(|n| async move {
@@ -288,7 +288,7 @@ async fn few_ready(ctx: &OrchestrationContext) -> Result<Vec<u32>> {
 }
 
 #[test]
-fn what_is_done_as_it_begins_makes_room_for_the_next() {
+fn a_call_that_is_done_on_its_first_poll_makes_room_for_the_next() {
     check::<few_ready>(
         history![],
         history![ExecutionStarted("few_ready", "null");],
@@ -305,7 +305,7 @@ async fn try_few(ctx: &OrchestrationContext, count: u32, at_most: usize) -> Resu
 }
 
 #[test]
-fn a_failure_cancels_what_is_begun_and_begins_nothing_more() {
+fn a_failure_cancels_open_calls_and_starts_no_more() {
     check::<try_few>(
         history![
             ExecutionStarted("try_few", "[9,2]");
@@ -322,7 +322,7 @@ fn a_failure_cancels_what_is_begun_and_begins_nothing_more() {
 }
 
 #[test]
-fn try_join_all_of_a_few_at_a_time_ends_with_the_last() {
+fn bounded_try_join_all_completes_with_the_last_call() {
     check::<try_few>(
         history![
             ExecutionStarted("try_few", "[3,1]");
@@ -338,7 +338,7 @@ fn try_join_all_of_a_few_at_a_time_ends_with_the_last() {
 }
 
 #[test]
-fn results_as_they_come_and_few_at_a_time_are_the_same_in_every_replay() {
+fn as_completed_and_at_most_give_the_same_in_every_replay() {
     check_every_cut::<in_turn>("[7,true]");
     check_every_cut::<in_turn>("[7,false]");
     check_every_cut::<impatient>("null");
@@ -351,7 +351,7 @@ thread_local! {
     static POLLS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts how often it is polled.
+/// Counts its polls.
 struct Counted<F>(Pin<Box<F>>);
 
 impl<F> crate::task::Durable for Counted<F> {}
@@ -395,8 +395,8 @@ async fn counted_few_in_turn(ctx: &OrchestrationContext, count: u32) -> usize {
 
 const MANY: u16 = 10_000;
 
-/// Runs an execution of many children to its end, in which every task ends in its turn; gives how
-/// often children were polled.
+/// Runs an execution of many children to its end, one result at a time; returns how often children
+/// were polled.
 #[track_caller]
 fn polls_of_many<O: Definition>() -> usize {
     let mut execution = replayed::<O>(&[]).unwrap();
@@ -414,17 +414,17 @@ fn polls_of_many<O: Definition>() -> usize {
 }
 
 #[test]
-fn ten_thousand_as_they_come_cost_two_polls_each() {
+fn as_completed_polls_each_of_ten_thousand_twice() {
     assert_eq!(polls_of_many::<counted_in_turn>(), 2 * usize::from(MANY));
 }
 
 #[test]
-fn ten_thousand_with_at_most_a_hundred_at_a_time_cost_two_polls_each() {
+fn at_most_a_hundred_polls_each_of_ten_thousand_twice() {
     assert_eq!(polls_of_many::<counted_few>(), 2 * usize::from(MANY));
 }
 
 #[test]
-fn ten_thousand_as_they_come_with_at_most_a_hundred_at_a_time_cost_two_polls_each() {
+fn bounded_as_completed_polls_each_of_ten_thousand_twice() {
     assert_eq!(polls_of_many::<counted_few_in_turn>(), 2 * usize::from(MANY));
 }
 
@@ -441,7 +441,7 @@ fn at_most_a_hundred_of_ten_thousand_are_open_at_any_time() {
             other => panic!("only activities are asked for: {other:?}"),
         }));
         assert_eq!(open.len(), (usize::from(MANY) - ended).min(100));
-        // The last that was asked for ends first.
+        // The call that was scheduled last ends first.
         let Some(id) = open.pop() else { break };
         ended += 1;
         episode =
@@ -450,13 +450,13 @@ fn at_most_a_hundred_of_ten_thousand_are_open_at_any_time() {
     assert_eq!(ended, usize::from(MANY));
 }
 
-/// Polls a future once, where no orchestrator is.
+/// Polls a future once, outside an orchestrator.
 fn polled<F: Future>(future: F) -> Poll<F::Output> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
 #[test]
-fn nothing_panics_outside_of_an_orchestrator() {
+fn combinators_do_not_panic_outside_an_orchestrator() {
     let Poll::Ready(Race2::First(Err(failed))) = polled(crate::race((quadruple(1), quadruple(2))))
     else {
         panic!("a call fails there")
@@ -478,7 +478,7 @@ fn nothing_panics_outside_of_an_orchestrator() {
 }
 
 #[test]
-fn a_failure_is_the_last_thing_that_is_begun() {
+fn no_call_is_started_after_one_that_fails_on_its_first_poll() {
     POLLS.set(0);
     let calls = (0..9).map(|n| Counted(Box::pin(quadruple(n).into_future())));
     assert!(matches!(polled(crate::try_join_all(calls)), Poll::Ready(Err(_))));
@@ -486,7 +486,7 @@ fn a_failure_is_the_last_thing_that_is_begun() {
 }
 
 #[test]
-fn what_is_done_is_not_polled_again() {
+fn a_finished_call_is_not_polled_again() {
     let mut context = Context::from_waker(Waker::noop());
     POLLS.set(0);
     let mut race = crate::race((

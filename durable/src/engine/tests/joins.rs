@@ -1,4 +1,4 @@
-//! Waiting for several at once: order, errors, nesting, ten thousand.
+//! `join` and `join_all`: order, errors, nesting, ten thousand children.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -23,7 +23,7 @@ async fn all(ctx: &OrchestrationContext, count: u32) -> Vec<Option<u32>> {
 }
 
 #[test]
-fn join_all_asks_for_all_at_once_in_order() {
+fn join_all_schedules_all_at_once_in_order() {
     check::<all>(
         history![],
         history![ExecutionStarted("all", "3");],
@@ -51,7 +51,7 @@ fn join_all_gives_results_in_the_order_of_the_calls() {
 }
 
 #[test]
-fn joining_nothing_is_done_at_once() {
+fn joining_nothing_is_done_immediately() {
     check::<all>(history![], history![ExecutionStarted("all", "0");], expect!["completed []"]);
 }
 
@@ -120,7 +120,7 @@ fn try_join_ends_with_the_first_failure_and_cancels_the_rest() {
     );
 }
 
-/// Blocks of several steps side by side, in groups within groups.
+/// Concurrent async blocks of several steps, in nested groups.
 #[orchestrator(crate = crate)]
 async fn nested(ctx: &OrchestrationContext) -> Result<u32> {
     let chain = |n: u32| async move { Result::<u32>::Ok(double(double(n).await?).await?) };
@@ -131,7 +131,7 @@ async fn nested(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[test]
-fn nested_groups_get_on_in_whatever_order_results_come() {
+fn nested_groups_progress_in_any_order_of_results() {
     let mut execution = replayed::<nested>(&[]).unwrap();
     let start = super::event::ExecutionStarted("nested", "null").1;
     let mut episode = execution.run(at(0), vec![start]).unwrap();
@@ -141,7 +141,7 @@ fn nested_groups_get_on_in_whatever_order_results_come() {
             Action::ScheduleTask(task) => task,
             other => panic!("only activities are asked for: {other:?}"),
         }));
-        // The last that was asked for ends first.
+        // The call that was scheduled last ends first.
         let Some(task) = waiting.pop() else { break };
         let n: u32 = task.input.as_str().parse().unwrap();
         let result = Ok(super::json(&(2 * n).to_string()));
@@ -157,7 +157,7 @@ thread_local! {
     static POLLS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts how often it is polled.
+/// Counts its polls.
 struct Counted<F>(Pin<Box<F>>);
 
 impl<F> crate::task::Durable for Counted<F> {}

@@ -1,4 +1,4 @@
-//! Limits: what they refuse, and that a replay under others refuses the same.
+//! Limits: what they refuse, and that a replay under other limits refuses the same.
 
 use expect_test::expect;
 
@@ -12,7 +12,7 @@ async fn takes(text: String) -> Result<usize> {
     Ok(text.len())
 }
 
-/// Tells of each call whether it was refused, and then waits for an event.
+/// Returns for each call whether it was refused, after it has waited for an event.
 #[orchestrator(crate = crate)]
 async fn passes_on(ctx: &OrchestrationContext, sizes: Vec<usize>) -> Result<Vec<bool>> {
     let mut refused = Vec::new();
@@ -40,8 +40,8 @@ fn past(recorded: Option<ExecutionLimits>) -> Vec<HistoryEvent> {
     past
 }
 
-/// What becomes of a history under these limits when the event comes.
-fn goes_on(past: &[HistoryEvent], limits: Limits) -> String {
+/// The outcome of a history under these limits when the event arrives.
+fn continued(past: &[HistoryEvent], limits: Limits) -> String {
     let mut execution = new_execution::<passes_on>(limits);
     if let Err(suspension) = execution.replay(past) {
         return suspension.reason;
@@ -51,25 +51,25 @@ fn goes_on(past: &[HistoryEvent], limits: Limits) -> String {
 }
 
 #[test]
-fn what_was_refused_is_refused_in_a_replay_under_a_higher_limit() {
+fn a_refused_call_is_refused_in_a_replay_under_a_higher_limit() {
     let past = past(Some(payload(1000).recorded()));
     for limits in [payload(10), payload(1000), payload(100_000)] {
-        expect!["completed [false,true]"].assert_eq(&goes_on(&past, limits));
+        expect!["completed [false,true]"].assert_eq(&continued(&past, limits));
     }
 }
 
 #[test]
-fn what_release_0_1_has_recorded_is_not_refused_under_a_lower_limit() {
+fn a_call_recorded_by_release_0_1_is_not_refused_under_a_lower_limit() {
     for limits in [payload(10), payload(1000)] {
-        expect!["completed [false,true]"].assert_eq(&goes_on(&past(None), limits));
+        expect!["completed [false,true]"].assert_eq(&continued(&past(None), limits));
     }
 }
 
 #[test]
-fn what_is_rewound_goes_on_under_a_higher_limit() {
+fn a_rewound_execution_continues_under_a_higher_limit() {
     let mut past = past(Some(payload(1000).recorded()));
     past.extend(history![ExecutionRewound("with more room");]);
-    let said = goes_on(&past, payload(100_000));
+    let said = continued(&past, payload(100_000));
     assert!(said.contains("schedule 1 takes("), "{said}");
 }
 
@@ -84,7 +84,7 @@ async fn two_by_two(ctx: &OrchestrationContext, rounds: u32) -> Result<usize> {
 }
 
 #[test]
-fn an_execution_on_record_is_replayed_under_a_lower_number_of_actions() {
+fn a_lower_action_limit_does_not_fail_a_replay() {
     let limits = Limits { actions: 1, ..Limits::default() };
     for recorded in [None, Some(Limits::default().recorded())] {
         let mut past = history![
@@ -100,14 +100,14 @@ fn an_execution_on_record_is_replayed_under_a_lower_number_of_actions() {
         execution.replay(&past).unwrap();
         let done = history![TaskCompleted(1, "1");].pop().unwrap().kind;
         let said = describe(&execution.run(at(9), vec![done]).unwrap());
-        // What is new is refused where the execution has not recorded that it may.
+        // A new call is refused under the limits that the execution has recorded.
         assert_eq!(said.contains("has asked for more than"), recorded.is_none(), "{said}");
         assert_eq!(said.contains("schedule 2 takes("), recorded.is_some(), "{said}");
     }
 }
 
 #[test]
-fn what_one_episode_hands_over_is_bounded_and_counted_anew_in_the_next() {
+fn outgoing_bytes_are_bounded_per_episode() {
     let limits = Limits { episode: 250, ..Limits::default() };
     let run = |limits| {
         let mut execution = new_execution::<two_by_two>(limits);
@@ -123,7 +123,7 @@ fn what_one_episode_hands_over_is_bounded_and_counted_anew_in_the_next() {
     assert_eq!(first.matches("schedule").count(), 1, "{first}");
 }
 
-/// Sends and starts without end, until it is told that it may not.
+/// Sends events or starts orchestrations in a loop until an error stops it.
 #[orchestrator(crate = crate)]
 async fn sends_without_end(ctx: &OrchestrationContext, starts: bool) -> Result<u32> {
     let mut sent = 0;
@@ -145,7 +145,7 @@ async fn sends_without_end(ctx: &OrchestrationContext, starts: bool) -> Result<u
 }
 
 #[test]
-fn events_and_starts_that_are_sent_without_end_fail_the_execution() {
+fn an_endless_loop_of_events_or_starts_fails_the_execution() {
     for input in ["false", "true"] {
         let limits = Limits { actions: 10, ..Limits::default() };
         let mut execution = new_execution::<sends_without_end>(limits);

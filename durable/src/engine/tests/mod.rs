@@ -1,6 +1,6 @@
-//! History in, outcome out: what the engine makes of a history and of what comes next.
+//! History in, outcome out: the outcome of a history and the events that follow it.
 //!
-//! A history is written as [`history!`] lines, one event each, and what comes out is compared with
+//! A history is written as [`history!`] lines, one event each, and the outcome is compared with
 //! text. Nothing here has a store, a runtime or a clock.
 
 mod anew;
@@ -60,7 +60,7 @@ fn numbered(kinds: Vec<(i32, EventKind)>) -> Vec<HistoryEvent> {
     kinds.into_iter().enumerate().map(number).collect()
 }
 
-/// An execution of `O` to which nothing has happened.
+/// A fresh execution of `O`.
 fn new_execution<O: Definition>(limits: Limits) -> Execution {
     let mut registry = Registry::default();
     registry.add(O::ENTRY).unwrap();
@@ -84,7 +84,7 @@ fn replayed<O: Definition>(past: &[HistoryEvent]) -> Result<Execution, Suspensio
     Ok(execution)
 }
 
-/// The episode that `new` makes of `past`, at the second behind it.
+/// The episode in which `new` arrives after `past`, one second later.
 #[expect(clippy::needless_pass_by_value, reason = "so that histories can be written in place")]
 fn after<O: Definition>(
     past: Vec<HistoryEvent>,
@@ -94,7 +94,7 @@ fn after<O: Definition>(
     replayed::<O>(&past).map(|mut execution| execution.run(now, new))
 }
 
-/// The events that `new` makes of `past`: what came in, what was asked for, how it ended.
+/// The events of that episode: arrivals, requests and the end.
 #[track_caller]
 #[expect(
     clippy::needless_pass_by_value,
@@ -107,7 +107,7 @@ fn check_events<O: Definition>(past: Vec<HistoryEvent>, new: Vec<HistoryEvent>, 
     expected.assert_eq(&lines.join("\n"));
 }
 
-/// Compares a whole history with what a second run does (DURABLE0104).
+/// Compares a whole history with a second run (DURABLE0104).
 #[track_caller]
 #[expect(
     clippy::needless_pass_by_value,
@@ -132,7 +132,7 @@ fn check<O: Definition>(past: Vec<HistoryEvent>, new: Vec<HistoryEvent>, expecte
     }));
 }
 
-/// A text without the numbers of lines in these tests, which move.
+/// Removes the line numbers of these tests from a text, because they change.
 fn without_lines(text: &str) -> String {
     let mut parts = text.split(".rs:");
     let mut kept = parts.next().unwrap_or_default().to_owned();
@@ -146,7 +146,7 @@ fn without_lines(text: &str) -> String {
     kept
 }
 
-/// An episode in one line for each thing that it does.
+/// An episode as text, with one line per effect.
 fn describe(episode: &Episode) -> String {
     let mut text = String::new();
     for action in &episode.actions {
@@ -201,7 +201,7 @@ fn describe(episode: &Episode) -> String {
     text + &outcome
 }
 
-/// An event that is more than a frame around others, in a line.
+/// An event as a line of text; `None` for the start and end of an episode.
 fn line(event: &HistoryEvent) -> Option<String> {
     let id = event.event_id;
     Some(match &event.kind {

@@ -1,4 +1,4 @@
-//! Code that does not fit its history, and code that is not durable.
+//! Code that does not match its history, and code that awaits foreign futures.
 
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
@@ -31,7 +31,7 @@ fn report_of(past: &[crate::protocol::HistoryEvent]) -> String {
 }
 
 #[test]
-fn another_activity_than_recorded_suspends_with_both_places() {
+fn an_activity_other_than_the_recorded_one_suspends_with_both_locations() {
     let report = report_of(&history![
         OrchestratorStarted;
         ExecutionStarted("shop", "null");
@@ -39,9 +39,9 @@ fn another_activity_than_recorded_suspends_with_both_places() {
     ]);
     expect![[r#"
         DURABLE0101: orchestration `shop` (instance `order-17`) no longer does what its history recorded
-          event 3 recorded     activity `reserve`, asked for at src/shop.rs:17
-          this replay          wants activity `charge`
-          asked for at         durable/src/engine/tests/nondeterminism.rs:N
+          event 3 recorded     activity `reserve`, requested at src/shop.rs:17
+          this replay          requests activity `charge`
+          requested at         durable/src/engine/tests/nondeterminism.rs:N
         the orchestrator was changed while this instance was running, or its code is not deterministic
         the instance is suspended and keeps its history; it goes on when the code fits again"#]]
     .assert_eq(&report);
@@ -62,7 +62,7 @@ fn the_report_says_whether_the_code_was_changed() {
 }
 
 #[test]
-fn waiting_where_something_was_recorded_suspends() {
+fn waiting_instead_of_a_recorded_request_suspends() {
     check::<changed>(
         history![
             ExecutionStarted("shop", "null");
@@ -72,15 +72,15 @@ fn waiting_where_something_was_recorded_suspends() {
         history![],
         expect![[r#"
             DURABLE0101: orchestration `shop` (instance `order-17`) no longer does what its history recorded
-              event 3 recorded     activity `reserve`, asked for at src/shop.rs:17
-              this replay          wants nothing more and waits
+              event 3 recorded     activity `reserve`, requested at src/shop.rs:17
+              this replay          requests nothing more and waits
             the orchestrator was changed while this instance was running, or its code is not deterministic
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
 }
 
 #[test]
-fn a_step_added_before_the_recorded_end_is_named_with_its_place() {
+fn a_step_added_before_the_recorded_end_is_reported_with_its_location() {
     let report = report_of(&history![
         ExecutionStarted("shop", "null");
         TaskScheduled(0, "charge");
@@ -90,8 +90,8 @@ fn a_step_added_before_the_recorded_end_is_named_with_its_place() {
     expect![[r#"
         DURABLE0101: orchestration `shop` (instance `order-17`) no longer does what its history recorded
           event 4 recorded     its end, as Completed
-          this replay          wants activity `reserve`
-          asked for at         durable/src/engine/tests/nondeterminism.rs:N
+          this replay          requests activity `reserve`
+          requested at         durable/src/engine/tests/nondeterminism.rs:N
         the orchestrator was changed while this instance was running, or its code is not deterministic
         the instance is suspended and keeps its history; it goes on when the code fits again"#]]
     .assert_eq(&report);
@@ -105,7 +105,7 @@ async fn hasty(ctx: &OrchestrationContext, fail: bool) -> Result<u32> {
 }
 
 #[test]
-fn returning_where_something_was_recorded_suspends() {
+fn returning_instead_of_a_recorded_request_suspends() {
     check::<hasty>(
         history![
             ExecutionStarted("hasty", "false");
@@ -116,7 +116,7 @@ fn returning_where_something_was_recorded_suspends() {
         history![],
         expect![[r#"
             DURABLE0101: orchestration `hasty` (instance `order-17`) no longer does what its history recorded
-              event 4 recorded     activity `charge`, asked for at src/shop.rs:17
+              event 4 recorded     activity `charge`, requested at src/shop.rs:17
               this replay          has returned
             the orchestrator was changed while this instance was running, or its code is not deterministic
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
@@ -124,7 +124,7 @@ fn returning_where_something_was_recorded_suspends() {
 }
 
 #[test]
-fn panicking_where_something_was_recorded_suspends_and_does_not_fail() {
+fn a_panic_instead_of_a_recorded_request_suspends_and_does_not_fail() {
     check::<hasty>(
         history![
             ExecutionStarted("hasty", "true");
@@ -135,7 +135,7 @@ fn panicking_where_something_was_recorded_suspends_and_does_not_fail() {
         history![],
         expect![[r#"
             DURABLE0101: orchestration `hasty` (instance `order-17`) no longer does what its history recorded
-              event 4 recorded     activity `charge`, asked for at src/shop.rs:17
+              event 4 recorded     activity `charge`, requested at src/shop.rs:17
               this replay          has failed: panicked at durable/src/engine/tests/nondeterminism.rs:N: not today
             the orchestrator was changed while this instance was running, or its code is not deterministic
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
@@ -166,14 +166,14 @@ fn an_end_that_is_not_reached_again_suspends() {
         expect![[r#"
             DURABLE0101: orchestration `shop` (instance `order-17`) no longer does what its history recorded
               event 2 recorded     its end, as Completed
-              this replay          wants activity `charge`
-              asked for at         durable/src/engine/tests/nondeterminism.rs:N
+              this replay          requests activity `charge`
+              requested at         durable/src/engine/tests/nondeterminism.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
 }
 
-/// Lets a future past the check of the attribute, which would refuse it.
+/// Hides a future from the attribute, which would reject it.
 fn slip<F: Future>(future: F) -> crate::__private_0_1::DurableBlock<F> {
     crate::__private_0_1::durable_block(future)
 }
@@ -182,7 +182,7 @@ async fn async_sleep() {
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
 }
 
-/// Something that waits for a wake-up from elsewhere, as every foreign future does.
+/// A future that clones the waker, as every foreign future does.
 async fn foreign() {
     let kept: Arc<Mutex<Option<Waker>>> = Arc::default();
     std::future::poll_fn(|cx| {
@@ -195,12 +195,12 @@ async fn foreign() {
 #[orchestrator(crate = crate)]
 async fn sleeper(ctx: &OrchestrationContext) -> Result<u32> {
     let n = charge(1).await?;
-    slip(foreign()).await; // the line that is to be named
+    slip(foreign()).await; // the line that the report names
     Ok(n)
 }
 
 #[test]
-fn a_foreign_future_is_caught_in_the_same_poll_and_named() {
+fn a_foreign_future_is_detected_in_the_same_poll_and_named() {
     let past = history![ExecutionStarted("sleeper", "null"); TaskScheduled(0, "charge");];
     let mut execution = replayed::<sleeper>(&past).unwrap();
     let new = vec![event::TaskCompleted(0, "1").1];
@@ -237,7 +237,7 @@ async fn stuck(ctx: &OrchestrationContext) {
 }
 
 #[test]
-fn waiting_for_nothing_is_found_out() {
+fn waiting_without_an_open_task_is_detected() {
     check::<stuck>(
         history![],
         history![ExecutionStarted("stuck", "null");],
@@ -250,7 +250,7 @@ fn waiting_for_nothing_is_found_out() {
 }
 
 #[test]
-fn a_run_after_a_suspension_gives_the_same_suspension_and_records_what_comes_in() {
+fn a_run_after_a_suspension_repeats_it_and_records_arrivals() {
     let mut execution = replayed::<stuck>(&[]).unwrap();
     let first = execution.run(at(0), vec![event::ExecutionStarted("stuck", "null").1]).unwrap();
     let Outcome::Suspended(suspension) = &first.outcome else { panic!("{first:?}") };

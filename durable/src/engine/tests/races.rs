@@ -1,4 +1,4 @@
-//! The first of several: by the order of the history, and what becomes of the others.
+//! Races and selections: the order of the history decides, and what happens to the losers.
 
 use expect_test::expect;
 
@@ -14,7 +14,7 @@ async fn triple(n: u32) -> Result<u32> {
     Ok(3 * n)
 }
 
-/// The loser is dropped, and one more is asked for, which shows what it was numbered.
+/// Drops the loser and schedules one more call, whose id is checked.
 #[orchestrator(crate = crate)]
 async fn raced(ctx: &OrchestrationContext) -> Result<String> {
     let winner = match crate::race((triple(1), triple(2))).await {
@@ -25,7 +25,7 @@ async fn raced(ctx: &OrchestrationContext) -> Result<String> {
 }
 
 #[test]
-fn a_race_asks_for_all_at_once_in_order() {
+fn a_race_schedules_all_at_once_in_order() {
     check::<raced>(
         history![],
         history![ExecutionStarted("raced", "null");],
@@ -99,7 +99,7 @@ fn a_failure_wins_a_race_too_and_the_loser_is_cancelled() {
     );
 }
 
-/// The second is done when the race begins; the third is never begun.
+/// The second call is done when the race begins; the third is never scheduled.
 #[orchestrator(crate = crate)]
 async fn decided(ctx: &OrchestrationContext) -> Result<String> {
     let winner = crate::race((triple(1), async { "a block" }, triple(2))).await;
@@ -108,7 +108,7 @@ async fn decided(ctx: &OrchestrationContext) -> Result<String> {
 }
 
 #[test]
-fn a_loser_that_is_not_recorded_leaves_no_action() {
+fn an_unrecorded_loser_leaves_no_action() {
     check::<decided>(
         history![],
         history![ExecutionStarted("decided", "null");],
@@ -127,7 +127,7 @@ fn a_race_that_was_decided_at_its_beginning_is_replayed() {
     );
 }
 
-/// Blocks of several steps and groups, as children of a race in a race.
+/// Async blocks of several steps and groups, as children of nested races.
 #[orchestrator(crate = crate)]
 async fn relay(ctx: &OrchestrationContext) -> Result<String> {
     let chain = |n: u32| async move { Result::<u32>::Ok(triple(triple(n).await?).await?) };
@@ -140,7 +140,7 @@ async fn relay(ctx: &OrchestrationContext) -> Result<String> {
 }
 
 #[test]
-fn a_block_in_a_race_takes_its_next_step() {
+fn an_async_block_in_a_race_takes_its_next_step() {
     check::<relay>(
         history![
             ExecutionStarted("relay", "null");
@@ -157,7 +157,7 @@ fn a_block_in_a_race_takes_its_next_step() {
 }
 
 #[test]
-fn a_block_that_wins_a_race_cancels_what_the_losers_wait_for() {
+fn a_winning_async_block_cancels_the_tasks_of_the_losers() {
     check::<relay>(
         history![
             ExecutionStarted("relay", "null");
@@ -178,7 +178,7 @@ fn a_block_that_wins_a_race_cancels_what_the_losers_wait_for() {
 }
 
 #[test]
-fn a_group_wins_a_race_when_all_of_it_is_done() {
+fn a_group_wins_a_race_when_all_its_members_are_done() {
     check::<relay>(
         history![
             ExecutionStarted("relay", "null");
@@ -230,7 +230,7 @@ fn a_race_of_eight_names_its_winner() {
     );
 }
 
-/// Takes the quickest again and again, until `enough` are there.
+/// Takes the first result repeatedly, until it has `enough`.
 #[orchestrator(crate = crate)]
 async fn quickest(ctx: &OrchestrationContext, count: u32, enough: usize) -> Result<Vec<String>> {
     let mut tasks: Vec<_> = (0..count).map(|n| triple(n).spawn()).collect();
@@ -246,7 +246,7 @@ async fn quickest(ctx: &OrchestrationContext, count: u32, enough: usize) -> Resu
 }
 
 #[test]
-fn select_all_is_given_the_rest_again_until_there_is_none() {
+fn select_all_can_be_repeated_with_the_rest() {
     check::<quickest>(
         history![
             ExecutionStarted("quickest", "[3,9]");
@@ -261,7 +261,7 @@ fn select_all_is_given_the_rest_again_until_there_is_none() {
 }
 
 #[test]
-fn what_select_all_leaves_goes_on_until_it_is_dropped() {
+fn the_rest_of_select_all_runs_until_it_is_dropped() {
     check::<quickest>(
         history![
             ExecutionStarted("quickest", "[3,2]");
@@ -277,7 +277,7 @@ fn what_select_all_leaves_goes_on_until_it_is_dropped() {
 }
 
 #[test]
-fn of_nothing_select_all_gives_nothing() {
+fn select_all_of_nothing_gives_none() {
     check::<quickest>(
         history![],
         history![ExecutionStarted("quickest", "[0,1]");],
@@ -285,7 +285,7 @@ fn of_nothing_select_all_gives_nothing() {
     );
 }
 
-/// The rest of a selection is waited for elsewhere, and some of it is done meanwhile.
+/// Joins the rest of a selection later; part of it completes in the meantime.
 #[orchestrator(crate = crate)]
 async fn selection(ctx: &OrchestrationContext) -> Result<Vec<u32>> {
     let chain = |n: u32| async move { Result::<u32>::Ok(triple(triple(n).await?).await?) };
@@ -299,7 +299,7 @@ async fn selection(ctx: &OrchestrationContext) -> Result<Vec<u32>> {
 }
 
 #[test]
-fn what_select_all_leaves_can_be_joined() {
+fn the_rest_of_select_all_can_be_joined() {
     check::<selection>(
         history![
             ExecutionStarted("selection", "null");
@@ -322,7 +322,7 @@ fn what_select_all_leaves_can_be_joined() {
 }
 
 /// Runs an orchestrator to its end, two results an episode, beside one that is replayed from the
-/// history before every episode. Those asked for last are done first, then the other way round.
+/// history before every episode; once with results in reverse order of the calls, once in order.
 #[track_caller]
 pub(super) fn check_every_cut<O: Definition>(input: &str) {
     for last_first in [true, false] {
@@ -358,7 +358,7 @@ pub(super) fn check_every_cut<O: Definition>(input: &str) {
 }
 
 #[test]
-fn the_first_of_several_is_the_same_in_every_replay() {
+fn the_winner_is_the_same_in_every_replay() {
     check_every_cut::<raced>("null");
     check_every_cut::<decided>("null");
     check_every_cut::<relay>("null");

@@ -1,4 +1,4 @@
-//! Replay and what lies beyond: results, failures, panics, drops, the clock.
+//! Replay and the step beyond it: results, failures, panics, drops, the clock.
 
 use expect_test::expect;
 
@@ -24,7 +24,7 @@ async fn checkout(ctx: &OrchestrationContext, item: String) -> Result<String> {
 }
 
 #[test]
-fn a_new_instance_asks_for_its_first_activity() {
+fn a_new_instance_schedules_its_first_activity() {
     check::<checkout>(
         history![],
         history![ExecutionStarted("checkout", r#""book""#);],
@@ -49,7 +49,7 @@ fn a_recorded_activity_is_not_scheduled_again() {
 }
 
 #[test]
-fn a_result_leads_to_the_next_activity() {
+fn a_result_schedules_the_next_activity() {
     check::<checkout>(
         history![
             OrchestratorStarted;
@@ -83,7 +83,7 @@ fn the_last_result_ends_the_orchestration() {
 }
 
 #[test]
-fn a_failed_activity_fails_what_does_not_handle_it() {
+fn an_unhandled_activity_failure_fails_the_instance() {
     check::<checkout>(
         history![
             ExecutionStarted("checkout", r#""book""#);
@@ -95,7 +95,7 @@ fn a_failed_activity_fails_what_does_not_handle_it() {
 }
 
 #[test]
-fn a_result_that_nobody_waits_for_is_ignored() {
+fn a_result_of_an_unknown_task_is_ignored() {
     check::<checkout>(
         history![
             ExecutionStarted("checkout", r#""book""#);
@@ -121,7 +121,7 @@ fn a_second_result_of_one_activity_is_ignored() {
 }
 
 #[test]
-fn an_input_that_does_not_fit_fails_a_new_instance() {
+fn an_input_of_another_type_fails_a_new_instance() {
     check::<checkout>(
         history![],
         history![ExecutionStarted("checkout", "5");],
@@ -182,7 +182,7 @@ fn a_panic_while_the_input_is_read_fails_the_instance() {
 }
 
 #[test]
-fn a_panic_while_an_execution_is_dropped_stays_with_it() {
+fn a_panic_in_a_destructor_does_not_escape_the_execution() {
     let past = history![ExecutionStarted("handles", "false"); TaskScheduled(0, "reserve");];
     drop(replayed::<handles>(&past).unwrap());
 }
@@ -190,14 +190,14 @@ fn a_panic_while_an_execution_is_dropped_stays_with_it() {
 #[orchestrator(crate = crate)]
 async fn dropping(ctx: &OrchestrationContext) -> Result<u32> {
     let slow = reserve("slow").spawn();
-    let never = reserve("never"); // a call that is not spawned is nothing yet
+    let never = reserve("never"); // a call that is not spawned has no effect
     let quick = reserve("quick").await?;
     drop((slow, never));
     Ok(quick + reserve("last").await?)
 }
 
 #[test]
-fn a_task_that_is_dropped_is_cancelled() {
+fn a_dropped_task_is_cancelled() {
     check::<dropping>(
         history![
             ExecutionStarted("dropping", "null");
@@ -233,7 +233,7 @@ async fn unawaited(ctx: &OrchestrationContext) -> u32 {
 }
 
 #[test]
-fn what_was_spawned_and_never_awaited_is_never_scheduled() {
+fn a_call_that_is_never_awaited_is_never_scheduled() {
     check::<unawaited>(
         history![],
         history![ExecutionStarted("unawaited", "null");],
@@ -251,7 +251,7 @@ async fn timekeeper(ctx: &OrchestrationContext) -> Result<Vec<String>> {
 }
 
 #[test]
-fn the_clock_is_that_of_the_recorded_episode() {
+fn now_is_the_time_of_the_recorded_episode() {
     check::<timekeeper>(
         history![
             OrchestratorStarted;
@@ -287,7 +287,7 @@ fn a_failure_can_be_handled() {
 }
 
 #[test]
-fn a_live_execution_and_a_replayed_one_do_the_same_at_every_cut() {
+fn live_and_replayed_agree_at_every_cut() {
     let script = [
         history![ExecutionStarted("dropping", "null");],
         history![TaskCompleted(1, "5");],
@@ -310,7 +310,7 @@ fn a_live_execution_and_a_replayed_one_do_the_same_at_every_cut() {
 }
 
 #[test]
-fn an_event_recorded_while_set_aside_is_delivered_by_the_replay() {
+fn an_event_recorded_while_suspended_is_delivered_after_the_replay() {
     let past = history![
         OrchestratorStarted;
         ExecutionStarted("checkout", r#""book""#);

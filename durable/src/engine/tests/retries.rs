@@ -1,4 +1,4 @@
-//! Retries by the engine: one event a failed attempt, and no word to the orchestrator.
+//! Retries by the engine: one event per failed attempt, without polling the orchestrator.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ thread_local! {
     static POLLS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Counts how often the orchestrator is polled; never done.
+/// Counts the polls of the orchestrator; never done.
 struct Polled;
 
 impl Durable for Polled {}
@@ -55,7 +55,7 @@ fn asked() -> Vec<HistoryEvent> {
 }
 
 #[test]
-fn a_failed_attempt_is_one_event_with_the_time_of_the_next() {
+fn a_failed_attempt_is_one_event_with_the_time_of_the_next_attempt() {
     check_events::<order>(
         asked(),
         history![TaskFailed(0, "broken");],
@@ -96,7 +96,7 @@ fn the_next_attempt_begins_at_its_time_with_its_number_and_no_event() {
 }
 
 #[test]
-fn waits_grow_and_the_last_attempt_fails_the_call() {
+fn intervals_grow_and_the_last_attempt_fails_the_call() {
     let mut past = asked();
     past.extend(history![TaskAttemptFailed(0, 1, 12);]);
     let mut execution = replayed::<order>(&past).unwrap();
@@ -114,7 +114,7 @@ fn waits_grow_and_the_last_attempt_fails_the_call() {
 }
 
 #[test]
-fn a_result_of_a_later_attempt_is_the_calls() {
+fn a_later_attempts_result_completes_the_call() {
     let mut past = asked();
     past.extend(history![TaskAttemptFailed(0, 1, 3);]);
     let mut execution = replayed::<order>(&past).unwrap();
@@ -124,7 +124,7 @@ fn a_result_of_a_later_attempt_is_the_calls() {
 }
 
 #[test]
-fn what_is_not_to_be_retried_fails_at_once() {
+fn a_failure_that_is_not_retryable_fails_the_call_immediately() {
     check::<order>(
         asked(),
         history![TaskFailedForGood(0, "no such card");],
@@ -134,7 +134,7 @@ fn what_is_not_to_be_retried_fails_at_once() {
 
 #[test]
 fn a_replay_finds_the_decision_in_the_history_and_makes_none() {
-    // More attempts than the code now allows: what was decided stays decided.
+    // The recorded retry exceeds the attempts that the code now allows, and still counts.
     let mut past = asked();
     past.extend(history![
         TaskAttemptFailed(0, 1, 12);
@@ -147,14 +147,14 @@ fn a_replay_finds_the_decision_in_the_history_and_makes_none() {
         schedule 0 charge(5), attempt 4
         waiting"#]]
     .assert_eq(&describe(&episode));
-    // A failure that was recorded as the call's is so, whatever the policy says now.
+    // A failure that was recorded as final stays final, whatever the policy says now.
     let mut past = asked();
     past.extend(history![TaskFailed(0, "broken");]);
     check::<order>(past, history![], expect!["failed activity `charge` failed: broken"]);
 }
 
 #[test]
-fn an_attempt_whose_time_has_come_is_running_after_a_replay() {
+fn an_attempt_that_is_due_is_running_after_a_replay() {
     let mut past = asked();
     past.extend(history![TaskAttemptFailed(0, 1, 12);]);
     let mut execution = replayed::<order>(&past).unwrap();
@@ -176,7 +176,7 @@ async fn picky(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[test]
-fn a_handler_decides_what_is_tried_again() {
+fn a_handler_decides_what_is_retried() {
     let past = || history![ExecutionStarted("picky", "null"); TaskScheduled(0, "charge");];
     check::<picky>(past(), history![TaskFailed(0, "busy");], expect!["waiting"]);
     check::<picky>(
@@ -198,7 +198,7 @@ async fn hurried(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[test]
-fn a_timeout_over_all_attempts_cancels_the_one_that_runs() {
+fn a_timeout_over_all_attempts_cancels_the_running_attempt() {
     let past = history![ExecutionStarted("hurried", "null"); TaskScheduled(0, "charge");];
     let mut execution = replayed::<hurried>(&past).unwrap();
     assert_eq!(execution.next_due(), Some(at(31)));
@@ -218,7 +218,7 @@ fn a_timeout_over_all_attempts_cancels_the_one_that_runs() {
 }
 
 #[test]
-fn a_timeout_counts_while_it_waits_for_the_next_attempt() {
+fn a_timeout_also_counts_between_attempts() {
     let mut past = history![ExecutionStarted("hurried", "null"); TaskScheduled(0, "charge");];
     past.extend(history![TaskAttemptFailed(0, 2, 50);]);
     let mut execution = replayed::<hurried>(&past).unwrap();
@@ -240,7 +240,7 @@ async fn parent(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[test]
-fn a_childs_next_attempt_is_sent_with_its_failure_under_its_id_and_for_its_time() {
+fn a_childs_next_attempt_is_sent_out_with_its_failure() {
     let past = history![
         ExecutionStarted("parent", "null");
         ChildCreated(0, "child", "the-child");
@@ -258,7 +258,7 @@ fn a_childs_next_attempt_is_sent_with_its_failure_under_its_id_and_for_its_time(
     assert_eq!(started.execution_id, second);
     assert!(started.scheduled_start.unwrap() > at(2));
     assert_eq!(execution.open_children().len(), 1);
-    // It is on its way, so nothing is left to do for it, neither in this process nor in the next.
+    // Its start is already sent out, so neither this process nor the next has to send it.
     assert_eq!(execution.next_due(), None);
     let mut past = past;
     past.extend(failed.events);
@@ -271,7 +271,7 @@ async fn jittery(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[test]
-fn chance_is_the_same_for_the_same_attempt() {
+fn jitter_is_the_same_for_the_same_attempt() {
     let past = || history![ExecutionStarted("jittery", "null"); TaskScheduled(0, "charge");];
     let failed = || history![TaskFailed(0, "broken");];
     let once = after::<jittery>(past(), failed()).unwrap();

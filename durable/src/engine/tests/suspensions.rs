@@ -1,4 +1,4 @@
-//! What comes in while an instance is suspended is judged once and seen once, when it goes on.
+//! Events that arrive while an instance is suspended are judged and delivered once, on resume.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -25,7 +25,7 @@ async fn charge(n: u32) -> Result<u32> {
     Ok(n)
 }
 
-/// Counts how often it is asked.
+/// A retry handler that counts its calls.
 fn counted() -> RetryPolicy {
     THREE.handle(|_| {
         ASKED.set(ASKED.get() + 1);
@@ -47,7 +47,7 @@ fn kinds(events: Vec<HistoryEvent>) -> Vec<EventKind> {
     events.into_iter().map(|event| event.kind).collect()
 }
 
-/// A history of `order` that a client has suspended, and what came in since then.
+/// A history of `order` that a client has suspended, and the events that have arrived since.
 fn suspended(events: Vec<HistoryEvent>) -> Vec<HistoryEvent> {
     let mut past = history![
         OrchestratorStarted; ExecutionStarted("order", "null"); TaskScheduled(0, "charge");
@@ -61,7 +61,7 @@ fn suspended(events: Vec<HistoryEvent>) -> Vec<HistoryEvent> {
     past
 }
 
-/// What an episode does and records.
+/// The effects and events of an episode.
 #[track_caller]
 #[expect(clippy::needless_pass_by_value, reason = "so that it can be written in place")]
 fn check(episode: &Episode, expected: Expect) {
@@ -70,9 +70,9 @@ fn check(episode: &Episode, expected: Expect) {
 }
 
 #[test]
-fn a_failure_while_suspended_is_judged_once_and_retried_when_the_instance_goes_on() {
+fn a_failure_while_suspended_is_judged_once_and_retried_on_resume() {
     ASKED.set(0);
-    // It came in at the 8th second, so the next attempt begins at the 18th.
+    // It arrived at the 8th second, so the next attempt begins at the 18th.
     let mut past = suspended(history![TaskFailed(0, "broken");]);
     let mut execution = replayed::<order>(&past).unwrap();
     assert!(execution.running_tasks().is_empty());
@@ -93,7 +93,7 @@ fn a_failure_while_suspended_is_judged_once_and_retried_when_the_instance_goes_o
 }
 
 #[test]
-fn an_attempt_whose_time_has_passed_begins_when_the_instance_goes_on() {
+fn an_overdue_attempt_begins_on_resume() {
     let past = suspended(history![TaskFailed(0, "broken");]);
     let mut execution = replayed::<order>(&past).unwrap();
     let resumed = execution.run(at(60), kinds(history![ExecutionResumed();])).unwrap();
@@ -109,7 +109,7 @@ fn an_attempt_whose_time_has_passed_begins_when_the_instance_goes_on() {
 }
 
 #[test]
-fn a_failure_that_no_policy_retries_is_the_calls() {
+fn a_failure_that_no_policy_retries_fails_the_call() {
     let past = suspended(history![TaskFailedForGood(0, "no such card");]);
     let mut execution = replayed::<order>(&past).unwrap();
     let resumed = execution.run(at(60), kinds(history![ExecutionResumed();])).unwrap();
@@ -141,7 +141,7 @@ fn an_attempt_that_timed_out_while_suspended_is_retried() {
 }
 
 #[test]
-fn a_failure_that_came_twice_while_suspended_is_one_attempt() {
+fn a_duplicate_failure_while_suspended_is_one_attempt() {
     let mut past = suspended(history![TaskFailed(0, "broken"); TaskFailed(0, "broken");]);
     let mut execution = replayed::<order>(&past).unwrap();
     let resumed = execution.run(at(60), kinds(history![ExecutionResumed();])).unwrap();
@@ -151,7 +151,7 @@ fn a_failure_that_came_twice_while_suspended_is_one_attempt() {
 }
 
 #[test]
-fn a_childs_failure_while_suspended_sends_its_next_attempt_when_the_instance_goes_on() {
+fn a_childs_failure_while_suspended_sends_its_next_attempt_on_resume() {
     let mut past = history![
         OrchestratorStarted; ExecutionStarted("parent", "null"); ChildCreated(0, "order", "child");
         OrchestratorCompleted; OrchestratorStarted; ExecutionSuspended(); OrchestratorCompleted;
@@ -174,7 +174,7 @@ fn a_childs_failure_while_suspended_sends_its_next_attempt_when_the_instance_goe
 }
 
 #[test]
-fn a_child_that_completed_after_all_is_not_started_again() {
+fn a_child_that_completed_while_suspended_is_not_started_again() {
     let past = history![
         OrchestratorStarted; ExecutionStarted("parent", "null"); ChildCreated(0, "order", "child");
         OrchestratorCompleted; OrchestratorStarted; ExecutionSuspended(); OrchestratorCompleted;
@@ -195,7 +195,7 @@ fn a_child_that_completed_after_all_is_not_started_again() {
     assert_eq!(replayed::<parent>(&past).unwrap().run(at(99), Vec::new()), None);
 }
 
-/// Asks to be woken, as every foreign future does, while the code is broken.
+/// A future that is foreign, because it clones the waker, while the code is broken.
 struct Foreign;
 
 impl Durable for Foreign {}
@@ -222,7 +222,7 @@ async fn breaks(ctx: &OrchestrationContext) -> Result<u32> {
 }
 
 #[test]
-fn a_failure_behind_the_event_that_suspended_is_judged_when_the_instance_goes_on() {
+fn a_failure_after_the_suspending_event_is_judged_on_resume() {
     let mut past = history![
         OrchestratorStarted; ExecutionStarted("breaks", "null"); TaskScheduled(0, "charge");
         OrchestratorCompleted;
@@ -257,7 +257,7 @@ async fn changed(ctx: &OrchestrationContext) -> Result<(bool, bool)> {
 }
 
 #[test]
-fn a_patch_is_taken_in_what_came_in_while_suspended() {
+fn a_patch_applies_to_events_that_arrived_while_suspended() {
     let mut past = history![
         OrchestratorStarted; ExecutionStarted("changed", "null"); OrchestratorCompleted;
         OrchestratorStarted; ExecutionSuspended(); OrchestratorCompleted;
@@ -284,7 +284,7 @@ async fn greets(ctx: &OrchestrationContext, name: String) -> Result<String> {
 }
 
 #[test]
-fn an_input_that_does_not_fit_fails_an_instance_that_was_suspended_before_it_began() {
+fn an_input_of_another_type_fails_an_instance_suspended_before_its_start() {
     let past = history![
         OrchestratorStarted; ExecutionStarted("greets", "17"); ExecutionSuspended();
         OrchestratorCompleted;

@@ -1,4 +1,4 @@
-//! A replay compares to whom a request goes, in executions that began with release 0.2 or later.
+//! A replay compares the target of a request, in executions that began with release 0.2 or later.
 
 use expect_test::{Expect, expect};
 
@@ -40,7 +40,7 @@ fn entity_called(key: &str) -> (i32, EventKind) {
     (0, kind)
 }
 
-/// A history in which the orchestrator has asked for this.
+/// A history in which the orchestrator has made this request.
 fn asked<O: Definition>(requested: (i32, EventKind), replay_version: u8) -> Vec<HistoryEvent> {
     let mut past = history![ExecutionStarted(O::ENTRY.name, "null");];
     if let EventKind::ExecutionStarted(started) = &mut past[0].kind {
@@ -61,13 +61,13 @@ fn check<O: Definition>(ours: (i32, EventKind), other: (i32, EventKind), expecte
 }
 
 #[test]
-fn a_replay_compares_the_id_that_is_given_to_a_child() {
+fn a_replay_compares_the_explicit_id_of_a_child() {
     check::<calls_child>(
         event::ChildCreated(0, "child", "ours"),
         event::ChildCreated(0, "child", "another"),
         expect![[r#"
-              event 2 recorded     orchestration `child` as `another`, asked for at src/shop.rs:17
-              this replay          wants orchestration `child` as `ours`"#]],
+              event 2 recorded     orchestration `child` as `another`, requested at src/shop.rs:17
+              this replay          requests orchestration `child` as `ours`"#]],
     );
 }
 
@@ -77,8 +77,8 @@ fn a_replay_compares_the_recipient_of_an_event() {
         event::EventSent(0, "ours", "go", "null"),
         event::EventSent(0, "another", "go", "null"),
         expect![[r#"
-              event 2 recorded     event `go` to `another`, asked for at src/shop.rs:17
-              this replay          wants event `go` to `ours`"#]],
+              event 2 recorded     event `go` to `another`, requested at src/shop.rs:17
+              this replay          requests event `go` to `ours`"#]],
     );
 }
 
@@ -89,12 +89,12 @@ fn a_replay_compares_the_entity_of_a_call() {
         entity_called("another"),
         expect![[r#"
           event 2 recorded     a call of `get` of entity `@counter@another`
-          this replay          wants a call of `get` of entity `@counter@ours`"#]],
+          this replay          requests a call of `get` of entity `@counter@ours`"#]],
     );
 }
 
 #[test]
-fn a_call_that_is_made_again_goes_to_the_recorded_entity() {
+fn a_call_that_is_sent_again_goes_to_the_recorded_entity() {
     let execution = replayed::<calls_entity>(&asked::<calls_entity>(entity_called("old"), 0));
     let calls = execution.unwrap().open_calls();
     let [Action::CallEntity { asked, .. }] = &calls[..] else { panic!("{calls:?}") };

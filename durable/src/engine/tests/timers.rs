@@ -1,4 +1,4 @@
-//! Timers: set once, met again, due by their recorded time.
+//! Timers: set once, matched in a replay, due at their recorded time.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn alarm(ctx: &OrchestrationContext, seconds: u64) -> Result<u32> {
 }
 
 #[test]
-fn a_timer_is_an_event_and_no_action() {
+fn a_timer_is_an_event_without_an_action() {
     let new = || history![ExecutionStarted("alarm", "10");];
     check::<alarm>(history![], new(), expect!["waiting"]);
     check_events::<alarm>(
@@ -44,7 +44,7 @@ fn a_recorded_timer_is_not_set_again() {
 }
 
 #[test]
-fn a_timer_that_is_due_fires_once_and_the_orchestrator_goes_on() {
+fn a_due_timer_fires_once_and_the_orchestrator_continues() {
     let past = history![ExecutionStarted("alarm", "10"); TimerCreated(0, 10);];
     let mut execution = replayed::<alarm>(&past).unwrap();
     assert_eq!(execution.next_due(), Some(at(10)));
@@ -59,7 +59,7 @@ fn a_timer_that_is_due_fires_once_and_the_orchestrator_goes_on() {
 }
 
 #[test]
-fn the_recorded_time_of_a_timer_counts_even_if_the_code_now_says_another() {
+fn a_replay_uses_the_recorded_time_of_a_timer() {
     let past = history![ExecutionStarted("alarm", "10"); TimerCreated(0, 77);];
     assert_eq!(replayed::<alarm>(&past).unwrap().next_due(), Some(at(77)));
 }
@@ -79,22 +79,22 @@ fn a_timer_that_fired_is_replayed() {
 }
 
 #[test]
-fn a_timer_where_an_activity_was_recorded_suspends() {
+fn a_timer_instead_of_a_recorded_activity_suspends() {
     check::<alarm>(
         history![ExecutionStarted("alarm", "10"); TaskScheduled(0, "ring");],
         history![],
         expect![[r#"
             DURABLE0101: orchestration `alarm` (instance `order-17`) no longer does what its history recorded
-              event 2 recorded     activity `ring`, asked for at src/shop.rs:17
-              this replay          wants a timer due 2026-01-04T00:00:10.000000Z
-              asked for at         durable/src/engine/tests/timers.rs:N
+              event 2 recorded     activity `ring`, requested at src/shop.rs:17
+              this replay          requests a timer due 2026-01-04T00:00:10.000000Z
+              requested at         durable/src/engine/tests/timers.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
 }
 
 #[test]
-fn an_activity_where_a_timer_was_recorded_suspends() {
+fn an_activity_instead_of_a_recorded_timer_suspends() {
     check::<alarm>(
         history![
             ExecutionStarted("alarm", "10");
@@ -105,25 +105,25 @@ fn an_activity_where_a_timer_was_recorded_suspends() {
         history![],
         expect![[r#"
             DURABLE0101: orchestration `alarm` (instance `order-17`) no longer does what its history recorded
-              event 4 recorded     a timer due 2026-01-04T00:00:20.000000Z, asked for at src/shop.rs:17
-              this replay          wants activity `ring`
-              asked for at         durable/src/engine/tests/timers.rs:N
+              event 4 recorded     a timer due 2026-01-04T00:00:20.000000Z, requested at src/shop.rs:17
+              this replay          requests activity `ring`
+              requested at         durable/src/engine/tests/timers.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
             the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
 }
 
 #[test]
-fn the_time_of_a_timer_is_compared_where_one_code_is_run_twice() {
+fn strict_mode_compares_the_time_of_a_timer() {
     let history = |second| history![ExecutionStarted("alarm", "10"); TimerCreated(0, second);];
     check_verified::<alarm>(&history(10), expect!["the same"]);
     check_verified::<alarm>(
         &history(11),
         expect![[r#"
         DURABLE0104: orchestration `alarm` (instance `order-17`) does not do the same twice
-          event 2 recorded     a timer due 2026-01-04T00:00:11.000000Z, asked for at src/shop.rs:17
-          this replay          wants a timer due 2026-01-04T00:00:10.000000Z
-          asked for at         durable/src/engine/tests/timers.rs:N
+          event 2 recorded     a timer due 2026-01-04T00:00:11.000000Z, requested at src/shop.rs:17
+          this replay          requests a timer due 2026-01-04T00:00:10.000000Z
+          requested at         durable/src/engine/tests/timers.rs:N
         it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
         the instance is suspended and keeps its history; it goes on when the code fits again"#]],
     );
@@ -142,7 +142,7 @@ async fn late(ctx: &OrchestrationContext) -> Result<String> {
 }
 
 #[test]
-fn of_timers_that_are_due_together_the_one_due_first_fires_first() {
+fn overdue_timers_fire_in_the_order_of_their_times() {
     let past =
         history![ExecutionStarted("late", "null"); TimerCreated(0, 20); TimerCreated(1, 10);];
     let mut execution = replayed::<late>(&past).unwrap();
@@ -154,7 +154,7 @@ fn of_timers_that_are_due_together_the_one_due_first_fires_first() {
 }
 
 #[test]
-fn a_timer_that_lost_never_fires() {
+fn a_timer_that_loses_a_race_never_fires() {
     let past = history![
         ExecutionStarted("late", "null");
         TimerCreated(0, 20);
@@ -165,7 +165,7 @@ fn a_timer_that_lost_never_fires() {
     let mut execution = replayed::<late>(&past).unwrap();
     assert_eq!(execution.next_due(), None);
     assert_eq!(execution.run(at(99), Vec::new()), None);
-    // One that came all the same, from a hub that was before this one, means nothing.
+    // A `TimerFired` that an earlier owner of the hub sent is ignored.
     let episode =
         execution.run(at(99), history![TimerFired(0, 20);].into_iter().map(|e| e.kind).collect());
     assert_eq!(episode, None);
@@ -180,7 +180,7 @@ async fn in_time(ctx: &OrchestrationContext) -> Result<Option<u32>> {
 }
 
 #[test]
-fn a_timeout_cancels_what_took_too_long() {
+fn a_timeout_cancels_the_call() {
     let past = history![ExecutionStarted("in_time", "null"); TaskScheduled(0, "ring"); TimerCreated(1, 6);];
     let mut execution = replayed::<in_time>(&past).unwrap();
     let episode = execution.run(at(6), Vec::new()).unwrap();
@@ -192,7 +192,7 @@ fn a_timeout_cancels_what_took_too_long() {
 }
 
 #[test]
-fn what_was_done_in_time_leaves_no_timer() {
+fn a_call_that_ends_in_time_leaves_no_timer() {
     let past = history![
         ExecutionStarted("in_time", "null");
         TaskScheduled(0, "ring");
@@ -212,7 +212,7 @@ fn a_start_at_a_later_time_waits_for_it() {
     assert!(!execution.has_begun());
     assert_eq!(execution.next_due(), Some(at(50)));
     assert_eq!(execution.run(at(49), Vec::new()), None);
-    // Its times count from when it begins.
+    // Its timers count from its delayed start.
     let episode = execution.run(at(51), Vec::new()).unwrap();
     let lines: Vec<_> = episode.events.iter().filter_map(super::line).collect();
     expect![[r#"
@@ -223,7 +223,7 @@ fn a_start_at_a_later_time_waits_for_it() {
 }
 
 #[test]
-fn an_event_before_the_start_is_kept_and_begins_nothing() {
+fn an_event_before_the_start_is_buffered_and_does_not_start_it() {
     check_events::<alarm>(
         history![ExecutionStartedFor("alarm", "10", 50);],
         history![EventRaised("Now", "1");],
@@ -271,7 +271,7 @@ fn too_many_actions_fail_the_execution() {
 }
 
 #[test]
-fn what_came_while_the_instance_was_suspended_is_delivered_when_it_goes_on() {
+fn events_that_arrived_while_suspended_are_delivered_on_resume() {
     check::<alarm>(
         history![
             ExecutionStarted("alarm", "1");
