@@ -1,4 +1,5 @@
-//! Before a hub is opened with new code: would every unfinished instance go on with it?
+//! Checks before opening a hub with new code whether every unfinished instance can continue with
+//! it.
 
 use std::thread::{self, ScopedJoinHandle};
 
@@ -11,16 +12,16 @@ use crate::quiet::quietly;
 use crate::registry::Registry;
 use crate::store::{InstanceFilter, Store, StoreError};
 
-/// How many instances are read at once.
+/// The page size of the query.
 const PAGE: usize = 256;
 
-/// Replays every unfinished instance, and changes nothing.
+/// Replays every unfinished instance without changing it.
 pub(crate) fn unfinished(
     store: &dyn Store,
     registry: &Registry,
     limits: Limits,
 ) -> Result<(), OpenError> {
-    // On a thread outside of the async runtime, as partitions are.
+    // On a thread outside the async runtime, as in a partition.
     let found = thread::scope(|scope| {
         let replay = || panics::catch(|| replay(store, registry, limits));
         thread::Builder::new().spawn_scoped(scope, replay).map(ScopedJoinHandle::join)

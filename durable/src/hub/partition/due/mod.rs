@@ -1,18 +1,18 @@
 //! When each instance is due: the nearest entries are in memory, the rest in the store.
 //!
-//! **Invariant:** every due time is in memory, or it is durable in the store and behind the horizon,
-//! where it will still be read.
+//! **Invariant:** every due time is in memory, or it is durable in the store and beyond the
+//! horizon, where a later read finds it.
 //!
 //! Rules that keep it:
-//! 1. Every entry in memory carries the number of the write that contains it, if there is one. An entry
-//!    leaves memory only once that write is durable. An entry that no write contains stays until its
-//!    time comes.
-//! 2. Entries leave memory only behind the horizon, and the horizon moves forward only by reading the
-//!    store.
-//! 3. Before the store is read, the list drops the entries that are durable by then. An entry that
-//!    becomes durable during the read stays in memory, because the answer may lack it.
-//! 4. An answer of the store never replaces an entry in memory: it may be older.
-//! 5. An entry may be stale. Before anything is done, the instance is asked when it is due.
+//! 1. Every entry in memory carries the number of the write that contains it, if any. An entry
+//!    leaves memory only once that write is durable. An entry that no write contains stays until it
+//!    is due.
+//! 2. Entries leave memory only beyond the horizon, and only a read of the store moves the horizon
+//!    forward.
+//! 3. Before a read of the store, the list drops the entries that are already durable. An entry
+//!    that becomes durable during the read stays in memory, because the result may lack it.
+//! 4. A result of a read never replaces an entry in memory, because it may be older.
+//! 5. An entry may be stale. Before acting on it, the caller asks the instance when it is due.
 
 #[cfg(test)]
 mod tests;
@@ -36,9 +36,9 @@ const FROM_STORE: WrittenBy = Some(0);
 /// How much of the list is in memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// How many entries are read at once.
+    /// Number of entries per read.
     pub(crate) read: usize,
-    /// How many entries before the horizon are kept in memory.
+    /// Number of entries before the horizon that stay in memory.
     pub(crate) keep: usize,
 }
 
@@ -51,11 +51,11 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(crate) struct DueList {
     limits: Limits,
-    /// All entries until the horizon.
+    /// All entries up to the horizon.
     soon: BTreeMap<Entry, WrittenBy>,
-    /// Entries behind the horizon that the store may not have yet.
+    /// Entries beyond the horizon that the store may not have yet.
     later: BTreeMap<Entry, WrittenBy>,
-    /// The entries of `later` that some write contains, in the order of the writes.
+    /// The entries of `later` that a write contains, in the order of the writes.
     leaving: BTreeSet<(u64, Entry)>,
     /// All entries up to this one are in `soon`; `None` if all entries are.
     horizon: Option<Entry>,
@@ -64,13 +64,13 @@ pub(crate) struct DueList {
 }
 
 impl DueList {
-    /// An empty list, of a partition whose entries were not read yet.
+    /// The list of a partition before its entries are loaded.
     pub(crate) fn new(limits: Limits, durable: Arc<AtomicU64>) -> Self {
         let (soon, later, leaving) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         Self { limits, soon, later, leaving, horizon: None, durable }
     }
 
-    /// Reads the first entries. `ask` reads a number of entries behind the given one from the store.
+    /// Reads the first entries. `ask` reads a number of entries after the given one from the store.
     pub(crate) fn load<E>(
         &mut self,
         ask: impl FnOnce(Option<&Entry>, usize) -> Result<Vec<Entry>, E>,
@@ -78,7 +78,7 @@ impl DueList {
         self.read(None, ask)
     }
 
-    /// Changes the due time of an instance, from the first to the second. `written_by` contains that.
+    /// Changes the due time of an instance from the first to the second, in the write `written_by`.
     pub(crate) fn set(
         &mut self,
         id: &InstanceId,
@@ -94,9 +94,9 @@ impl DueList {
         }
     }
 
-    /// When something may be due.
+    /// The earliest time at which an instance may be due.
     pub(crate) fn next(&self) -> Option<Timestamp> {
-        // The first entry behind the horizon is not known.
+        // The first entry beyond the horizon is unknown.
         self.soon.keys().next().or(self.horizon.as_ref()).map(|(at, _)| *at)
     }
 
@@ -157,7 +157,7 @@ impl DueList {
         }
     }
 
-    /// Moves the horizon nearer if too much is in memory.
+    /// Moves the horizon back if too many entries are in memory.
     fn shrink(&mut self) {
         if self.soon.len() <= self.limits.keep {
             return;
@@ -173,7 +173,7 @@ impl DueList {
         self.drop_durable();
     }
 
-    /// Drops the entries behind the horizon that are durable. Never during a read (rule 3).
+    /// Drops the durable entries beyond the horizon. Never called during a read (rule 3).
     fn drop_durable(&mut self) {
         let durable = self.durable.load(Ordering::Acquire);
         while self.leaving.first().is_some_and(|(number, _)| *number <= durable) {

@@ -1,4 +1,4 @@
-//! Batches of operations: begins one, and writes what it did.
+//! Batches of operations: starts a batch and writes its outcome.
 
 use super::live::Live;
 use super::queue::{KeptIn, Queued};
@@ -31,7 +31,7 @@ pub(super) fn begin_batch(
     false
 }
 
-/// Without code for an entity, it can be deleted, calls fail, and signals wait.
+/// Handles an entity without code: it can be deleted, calls fail, and signals wait.
 fn run_without_code(
     core: &mut Core,
     live: &mut Live,
@@ -68,7 +68,7 @@ fn not_registered(core: &Core, live: &Live) -> FailureDetails {
     FailureDetails::new(FailureDetails::NOT_REGISTERED, message).non_retriable()
 }
 
-/// Writes what a batch did, with all that it sends.
+/// Writes the outcome of a batch and everything that it sends.
 pub(super) fn finish_batch(core: &mut Core, live: &mut Live, done: BatchDone) {
     let BatchDone { state, outcomes, outgoing } = done;
     let (mut content, mut effects) = (Content::default(), Vec::new());
@@ -78,7 +78,7 @@ pub(super) fn finish_batch(core: &mut Core, live: &mut Live, done: BatchDone) {
     if outcomes.iter().any(|outcome| matches!(outcome, Some(Ok(_)))) {
         live.queue.release();
     }
-    // The last operation counts: it may have been a deletion.
+    // The last operation decides, because it may have been a deletion.
     let is_readable = !is_unreadable(outcomes.last().and_then(Option::as_ref));
     let mut waiting = Vec::new();
     let running = std::mem::take(&mut live.running);
@@ -108,7 +108,7 @@ pub(super) fn finish_batch(core: &mut Core, live: &mut Live, done: BatchDone) {
     write_entity(core, live, is_changed, content, effects);
 }
 
-/// Whether an operation has failed because the state could not be read.
+/// Whether an operation failed because the state could not be read.
 fn is_unreadable(outcome: Option<&Outcome>) -> bool {
     match outcome {
         Some(Err(failure)) => failure.error_type == FailureDetails::INVALID_STATE,
@@ -117,7 +117,8 @@ fn is_unreadable(outcome: Option<&Outcome>) -> bool {
     }
 }
 
-/// A signal that waits for code. If only its client has it, it is stored, and comes back as a message.
+/// Keeps a signal that waits for code. If only its client holds it, it is stored and arrives again
+/// as a message.
 fn stored(queued: Queued, content: &mut Content, effects: &mut Vec<Effect>) -> Option<Queued> {
     let Queued { message, origin } = queued;
     match origin {
@@ -130,7 +131,7 @@ fn stored(queued: Queued, content: &mut Content, effects: &mut Vec<Effect>) -> O
     }
 }
 
-/// Has signals wait until there is code that can read the state.
+/// Holds signals back until code is registered that can read the state.
 fn hold(live: &mut Live) {
     if live.queue.hold() {
         tell!(
@@ -142,7 +143,7 @@ fn hold(live: &mut Live) {
     }
 }
 
-/// Consumes an operation, and sends its result to its caller.
+/// Consumes an operation and sends the result to its caller.
 fn settle(
     live: &mut Live,
     queued: Queued,

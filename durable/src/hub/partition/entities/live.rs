@@ -1,7 +1,7 @@
-//! An entity in memory: its state and lock, the batch that is running, and what waits (`queue/`).
+//! An entity in memory: its state and lock, the running batch, and the queue (`queue/`).
 //!
-//! A message stays in the store until the commit with which it takes effect. So does a signal that was
-//! pending until it was due (`pending.rs`).
+//! A message stays in the store until the commit with which it takes effect. The same holds for a
+//! signal that was pending until it was due (`pending.rs`).
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ pub(crate) struct Live {
     created_at: Option<Timestamp>,
     /// Whether the store has a record of it.
     is_stored: bool,
-    /// Its state and its lock: what is stored.
+    /// Its stored part: state and lock.
     pub(super) kept: EntityState,
     /// The messages that wait for it.
     pub(super) queue: Queue,
@@ -31,14 +31,14 @@ pub(crate) struct Live {
     pub(super) running: Vec<Queued>,
     /// Clients that wait for the result of a stored call.
     pub(super) callers: HashMap<MessageId, CallReply, DefaultHasher>,
-    /// Whether it is advanced at the end of this turn.
+    /// Whether it will be advanced at the end of this turn.
     pub(super) is_touched: bool,
-    /// The number of the last write of it, or of what it consumed.
+    /// The number of the last write of the entity or of a message that it consumed.
     pub(super) last_write: u64,
 }
 
 impl Live {
-    /// An entity that has no state.
+    /// An entity without state.
     pub(super) fn new(entity_id: EntityId, last_write: u64) -> Box<Self> {
         Box::new(Self {
             entity_id,
@@ -73,17 +73,17 @@ impl Live {
         live
     }
 
-    /// Adds what has arrived to the queue.
+    /// Adds a message to the queue.
     pub(super) fn receive(&mut self, queued: Queued) {
         self.queue.receive(queued, self.kept.locked_by.as_ref());
     }
 
-    /// Whether the signal that was pending under this id waits or is running.
+    /// Whether the formerly pending signal with this id is queued or running.
     pub(super) fn has_signal(&self, id: &InstanceId) -> bool {
         self.running.iter().any(|queued| queued.is_scheduled(id)) || self.queue.has_signal(id)
     }
 
-    /// Whether a client's operation can run at once, so that it need not be stored first.
+    /// Whether a client's operation can run immediately, so that it need not be stored first.
     pub(super) fn is_free(&self) -> bool {
         self.running.is_empty() && self.kept.locked_by.is_none() && self.queue.is_free()
     }
@@ -93,7 +93,7 @@ impl Live {
         self.queue.next_step(self.kept.locked_by.as_ref())
     }
 
-    /// What is written of the entity. `None` if it has neither state nor lock.
+    /// The record to write. `None` if the entity has neither state nor lock.
     pub(super) fn written_form(
         &mut self,
         now: Timestamp,
@@ -115,12 +115,12 @@ impl Live {
         Some((record, HistoryEvent::new(now, EventKind::EntityState(Box::new(kept)))))
     }
 
-    /// Notes that it is written; returns the execution whose history that replaces.
+    /// Notes that it is written; returns the execution whose history the write replaces.
     pub(super) fn is_now_stored(&mut self) -> Option<ExecutionId> {
         std::mem::replace(&mut self.is_stored, true).then_some(self.execution_id)
     }
 
-    /// Notes that it is removed; returns whether the store had it.
+    /// Notes that it is removed; returns whether the store had a record of it.
     pub(super) fn is_now_removed(&mut self) -> bool {
         self.execution_id = ExecutionId::generate();
         self.created_at = None;

@@ -1,14 +1,14 @@
-//! The entities of a partition: what arrived for them, and what is done with it.
+//! The entities of a partition: their messages and batches.
 //!
 //! ```text
 //! message, client --receive--> live entity --advance--> batch --Batches--> BatchEnded --> commit
 //! ```
-//! What arrives for an entity goes into its queue. When all mail of a turn is taken in, each entity for
-//! which something arrived is advanced: locks are granted and released, and unless one of its batches
-//! is running, the next batch begins.
+//! An arriving message goes into the queue of its entity. When all mail of a turn is processed,
+//! each entity that received a message is advanced: locks are granted and released, and unless one
+//! of its batches is running, the next batch begins.
 //!
-//! Read next: `queue/` (the order of what waits), `live.rs` (an entity in memory), `batch.rs` (running
-//! a batch), `locks.rs` (critical sections), `pending.rs` (signals that are not due).
+//! Read next: `queue/` (the order of messages), `live.rs` (an entity in memory), `batch.rs`
+//! (running a batch), `locks.rs` (critical sections), `pending.rs` (signals that are not due).
 
 mod batch;
 mod live;
@@ -39,7 +39,7 @@ use crate::store::StoreError;
 pub(super) struct Entities {
     live: Cache<Live>,
     pending: PendingSignals,
-    /// Entities for which something arrived in this turn.
+    /// Entities that received a message in this turn.
     touched: Vec<InstanceId>,
 }
 
@@ -63,7 +63,7 @@ impl Entities {
         core: &mut Core,
         message: TaskMessage,
     ) -> Result<(), Stopped> {
-        // If the store is about to be read, the message is read with the others that it holds.
+        // If a refill is pending, it reads this message with the others in the store.
         let is_read_soon = |live: &Live| live.queue.is_refilling();
         let is_read = self.live.peek(&message.instance_id).is_some_and(is_read_soon);
         if !is_read && is_early(core, &message) {
@@ -73,8 +73,8 @@ impl Entities {
         self.receive(core, message, KeptIn::Stored)
     }
 
-    /// Takes in a client's operation. Unless the entity is free, it is stored first: then a signal is
-    /// answered at once, and a call waits behind what arrived before it.
+    /// Takes in a client's operation. Unless the entity is free, the operation is stored first:
+    /// then a signal is acknowledged, and a call waits behind earlier messages.
     pub(super) fn take_in_from_client(
         &mut self,
         core: &mut Core,
@@ -92,7 +92,7 @@ impl Entities {
         self.live.with_loaded(core, &id, load(&id), |core, live| {
             let waits_in_memory = match reply {
                 EntityReply::Called(_) => true,
-                // A deletion goes past signals that wait for code, and is answered when it is done.
+                // A deletion overtakes signals that wait for code, and is answered when it is done.
                 EntityReply::Signalled(_) => live.queue.is_held() && is_deletion(&message),
             };
             if live.is_free() || (waits_in_memory && live.queue.is_all_in_memory()) {
@@ -126,7 +126,7 @@ impl Entities {
         })
     }
 
-    /// Advances all entities for which something arrived.
+    /// Advances all entities that received a message.
     pub(super) fn advance(&mut self, core: &mut Core) -> Result<(), Stopped> {
         for id in std::mem::take(&mut self.touched) {
             self.live.with_loaded(core, &id, load(&id), |core, live| {
@@ -137,7 +137,7 @@ impl Entities {
         Ok(())
     }
 
-    /// A batch has ended: writes what it did, and goes on with the entity.
+    /// Handles the end of a batch: writes its outcome and advances the entity.
     pub(super) fn end_batch(
         &mut self,
         core: &mut Core,
@@ -151,8 +151,8 @@ impl Entities {
         })
     }
 
-    /// Reads messages that were left in the store. All messages before them took effect, and that is
-    /// durable.
+    /// Reads messages that were left in the store, once all earlier messages have durably taken
+    /// effect.
     pub(super) fn refill(&mut self, core: &mut Core, id: &InstanceId) -> Result<(), Stopped> {
         let touched = &mut self.touched;
         let early = self.live.with_loaded(core, id, load(id), |core, live| {
@@ -191,8 +191,8 @@ impl Entities {
         })
     }
 
-    /// A signal is due: it waits with the other messages of its entity. If that has no room for it in
-    /// memory, it becomes a message, and waits in the store.
+    /// Queues a due signal with the other messages of its entity. If the queue has no room in
+    /// memory, the signal becomes a stored message.
     pub(super) fn fire(&mut self, core: &mut Core, id: &InstanceId) -> Result<(), Stopped> {
         let Some(message) = self.pending.take(core, id)? else { return Ok(()) };
         let entity = &message.instance_id;
@@ -212,7 +212,7 @@ impl Entities {
         id: &InstanceId,
         reply: Cancelled,
     ) -> Result<(), Stopped> {
-        // A signal that was due waits with the other messages of its entity, or is carried out.
+        // A signal that was due is queued with the other messages of its entity, or is running.
         let entity = id.entity_of_signal();
         let live = entity.as_ref().and_then(|entity| self.live.peek(entity.instance_id()));
         let has_fired = live.is_some_and(|live| live.has_signal(id));
@@ -220,7 +220,7 @@ impl Entities {
     }
 }
 
-/// Reads an entity from the store, or makes one that has no state.
+/// Reads an entity from the store, or creates one without state.
 fn load(id: &InstanceId) -> impl FnOnce(&mut Core) -> Result<Box<Live>, Stopped> {
     move |core| {
         let damaged = || StoreError::damaged(format!("no entity: {id}"));
@@ -234,14 +234,14 @@ fn load(id: &InstanceId) -> impl FnOnce(&mut Core) -> Result<Box<Live>, Stopped>
     }
 }
 
-/// Has an entity advanced when all mail of this turn is taken in.
+/// Marks an entity to be advanced when all mail of this turn is processed.
 fn touch(touched: &mut Vec<InstanceId>, live: &mut Live) {
     if !std::mem::replace(&mut live.is_touched, true) {
         touched.push(live.entity_id.instance_id().clone());
     }
 }
 
-/// Takes the next steps of an entity, until one is a batch, or none is left.
+/// Takes the next steps of an entity until a batch begins or no step is left.
 fn advance(core: &mut Core, live: &mut Live) {
     let (mut content, mut effects) = (Content::default(), Vec::new());
     let mut is_changed = false;

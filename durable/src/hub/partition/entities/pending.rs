@@ -1,8 +1,8 @@
 //! Signals that are not due: each is kept as an instance of its own that is due at its time.
 //!
-//! So they cost no memory, whatever their number, and their entity is not written for them. A signal
-//! that is due waits with the other messages of its entity, and is removed by the commit with which it
-//! takes effect.
+//! Therefore they cost no memory, whatever their number, and do not cause writes of their entity. A
+//! due signal is queued with the other messages of its entity, and is removed by the commit with
+//! which it takes effect.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,14 +19,14 @@ use crate::protocol::{
 use crate::store::EpisodeWrite;
 use crate::weight;
 
-/// The signals of which the store may be behind.
+/// The signals whose latest write may not be durable yet.
 #[derive(Debug)]
 pub(super) struct PendingSignals {
     cache: Cache<PendingSignal>,
 }
 
-/// A signal that is not due, until its write is durable; or one that was cancelled or sent, until its
-/// removal is durable.
+/// A pending signal until its write is durable, or a cancelled or sent signal until its removal is
+/// durable.
 #[derive(Debug)]
 struct PendingSignal {
     id: InstanceId,
@@ -56,7 +56,7 @@ impl PendingSignals {
         self.cache.evict();
     }
 
-    /// Keeps a signal until it is due; if it `is_stored` as a message, it is not one any more.
+    /// Keeps a signal until it is due; if it `is_stored` as a message, that message is consumed.
     pub(super) fn keep(
         &mut self,
         core: &mut Core,
@@ -104,7 +104,7 @@ impl PendingSignals {
     /// Sends a signal to its entity as a message.
     pub(super) fn send_now(&mut self, core: &mut Core, id: &InstanceId, signal: TaskMessage) {
         let TaskMessage { instance_id, event, .. } = signal;
-        // The store has it until the write is durable. It must not come due again.
+        // Until the write is durable the store still has the signal; it must not fire again.
         self.remember(core, id.clone(), None);
         let messages = vec![messages::stored_signal(instance_id, event)];
         let content = Content { purged: vec![id.clone()], messages, ..Content::default() };
@@ -128,14 +128,14 @@ impl PendingSignals {
             return Ok(());
         };
         core.due.set(id, (Some(due), None), Some(core.outbox.next_write()));
-        // The store has it until the write is durable.
+        // Until the write is durable the store still has the signal.
         self.remember(core, id.clone(), None);
         let content = Content { purged: vec![id.clone()], ..Content::default() };
         core.write(content, vec![Effect::SignalCancelled(reply, true)]);
         Ok(())
     }
 
-    /// Remembers what the next write makes of a signal, until it is durable.
+    /// Remembers the effect of the next write on a signal until the write is durable.
     fn remember(&mut self, core: &Core, id: InstanceId, message: Option<TaskMessage>) {
         let last_write = core.outbox.next_write();
         self.cache.insert(Box::new(PendingSignal { id, message, last_write }));

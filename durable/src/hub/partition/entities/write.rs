@@ -5,7 +5,7 @@ use crate::hub::commit::write::{Content, Effect};
 use crate::hub::partition::core::Core;
 use crate::store::EpisodeWrite;
 
-/// Writes `content` and `effects`, and if the entity has changed, the entity. One that has neither
+/// Writes `content` and `effects`, and also the entity if it has changed. An entity with neither
 /// state nor lock is removed from the store.
 pub(super) fn write_entity(
     core: &mut Core,

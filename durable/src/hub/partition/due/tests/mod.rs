@@ -1,4 +1,4 @@
-//! The due list beside what is true: nothing that is due is lost, in whatever order things happen.
+//! The due list against a model: no due time is lost, whatever the order of reads and writes.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -24,7 +24,7 @@ fn list(limits: Limits) -> (DueList, Arc<AtomicU64>) {
     (DueList::new(limits, Arc::clone(&durable)), durable)
 }
 
-/// A store that has these entries.
+/// A store with these entries.
 fn store(entries: &[(u64, &str)]) -> impl Fn(Option<&Entry>, usize) -> Answer + use<> {
     let entries: BTreeSet<Entry> = entries.iter().map(|(time, it)| (at(*time), id(it))).collect();
     move |after, limit| {
@@ -39,7 +39,7 @@ fn popped(list: &mut DueList, ask: impl Fn(Option<&Entry>, usize) -> Answer) -> 
 }
 
 #[test]
-fn a_due_time_that_no_write_contains_stays_in_memory_behind_the_horizon() {
+fn an_unwritten_due_time_stays_in_memory_beyond_the_horizon() {
     let (mut list, durable) = list(LIMITS);
     let ask = store(&[(1, "a"), (2, "b"), (3, "c")]);
     list.load(&ask).unwrap();
@@ -49,21 +49,21 @@ fn a_due_time_that_no_write_contains_stays_in_memory_behind_the_horizon() {
 }
 
 #[test]
-fn a_due_time_that_no_write_contains_survives_when_the_list_shrinks() {
+fn an_unwritten_due_time_survives_when_the_list_shrinks() {
     let (mut list, durable) = list(LIMITS);
     list.load(store(&[])).unwrap();
     list.set(&id("limit"), (None, Some(at(9))), None);
     for n in 1..=5 {
         list.set(&id(&n.to_string()), (None, Some(at(n))), Some(n));
     }
-    assert!(list.horizon.is_some(), "there is too much for memory");
+    assert!(list.horizon.is_some(), "not all entries fit into memory");
     durable.store(5, Ordering::Release);
     let ask = store(&[(1, "1"), (2, "2"), (3, "3"), (4, "4"), (5, "5")]);
     assert_eq!(popped(&mut list, &ask), ["1", "2", "3", "4", "5", "limit"]);
 }
 
 #[test]
-fn what_becomes_durable_while_the_store_is_asked_is_not_lost() {
+fn an_entry_that_becomes_durable_during_a_read_is_not_lost() {
     let (mut list, durable) = list(LIMITS);
     let ask = store(&[(1, "a"), (2, "b"), (4, "d")]);
     list.load(&ask).unwrap();
@@ -77,10 +77,10 @@ fn what_becomes_durable_while_the_store_is_asked_is_not_lost() {
 }
 
 #[test]
-fn what_leaves_memory_waits_for_its_own_write() {
+fn an_entry_stays_in_memory_until_its_write_is_durable() {
     let (mut list, durable) = list(LIMITS);
     list.load(store(&[])).unwrap();
-    // The one that is due last is written last.
+    // The entry that is due last is written last.
     for n in 1..=5 {
         list.set(&id(&n.to_string()), (None, Some(at(n))), Some(n));
     }
@@ -91,7 +91,7 @@ fn what_leaves_memory_waits_for_its_own_write() {
 }
 
 #[test]
-fn an_answer_of_the_store_does_not_replace_what_memory_knows_better() {
+fn a_read_does_not_replace_a_newer_entry_in_memory() {
     let (mut list, durable) = list(LIMITS);
     let before = store(&[(1, "a"), (2, "b"), (3, "c")]);
     list.load(&before).unwrap();
@@ -100,26 +100,30 @@ fn an_answer_of_the_store_does_not_replace_what_memory_knows_better() {
     list.set(&id("c"), (Some(at(8)), Some(at(3))), Some(2));
     assert_eq!(list.pop(at(2), &before).unwrap(), Some(id("a")));
     assert_eq!(list.pop(at(2), &before).unwrap(), Some(id("b")));
-    assert_eq!(list.pop(at(2), &before).unwrap(), None, "the store was asked");
-    assert_eq!(list.soon.get(&(at(3), id("c"))), Some(&Some(2)), "not as if the store had it");
+    assert_eq!(list.pop(at(2), &before).unwrap(), None, "the list read the store");
+    assert_eq!(
+        list.soon.get(&(at(3), id("c"))),
+        Some(&Some(2)),
+        "the entry keeps the number of its write"
+    );
     durable.store(1, Ordering::Release);
     assert_eq!(popped(&mut list, store(&[(8, "c")])), ["c"]);
 }
 
 #[test]
-fn the_horizon_is_looked_at_when_nothing_before_it_is_left() {
+fn the_horizon_is_the_next_wake_up_when_no_entry_is_left() {
     let (mut list, _durable) = list(LIMITS);
     let ask = store(&[(1, "a"), (2, "b"), (3, "c")]);
     list.load(&ask).unwrap();
     list.set(&id("a"), (Some(at(1)), None), None);
     list.set(&id("b"), (Some(at(2)), None), None);
-    assert_eq!(list.next(), Some(at(2)), "behind it may be anything");
+    assert_eq!(list.next(), Some(at(2)), "an earlier entry may lie beyond the horizon");
     assert_eq!(list.pop(at(2), &ask).unwrap(), None);
     assert_eq!(list.next(), Some(at(3)));
 }
 
 #[test]
-fn a_due_time_that_is_taken_back_is_gone_wherever_it_is() {
+fn a_removed_due_time_is_gone_wherever_it_was() {
     let (mut list, durable) = list(LIMITS);
     list.load(store(&[])).unwrap();
     for n in 1..=5 {
@@ -134,7 +138,7 @@ fn a_due_time_that_is_taken_back_is_gone_wherever_it_is() {
     assert_eq!(popped(&mut list, store(&[])), Vec::<String>::new());
 }
 
-/// What a partition knows of one of its instances.
+/// The partition's knowledge of one of its instances.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
     due: Option<Timestamp>,
@@ -142,7 +146,7 @@ struct Known {
     written_by: WrittenBy,
 }
 
-/// A partition, its instances and its store, which takes a while to commit.
+/// A partition, its instances, and its store, which commits with a delay.
 struct Model {
     seed: u64,
     drawn: u64,
@@ -154,7 +158,7 @@ struct Model {
     written: u64,
 }
 
-/// What is durable, and what is yet to be.
+/// The durable state and the pending writes.
 #[derive(Default)]
 struct Stored {
     due: BTreeMap<InstanceId, Timestamp>,
@@ -178,7 +182,7 @@ impl Stored {
         all.into_iter().filter(|it| after.is_none_or(|after| it > after)).take(limit).collect()
     }
 
-    /// Whether it has this due time, and keeps it whatever is pending.
+    /// Whether it has this due time and no pending write removes it.
     fn keeps(&self, (at, id): &Entry) -> bool {
         let mut pending = self.pending.iter().filter(|(_, of, _)| of == id);
         self.due.get(id) == Some(at) && pending.all(|(_, _, due)| *due == Some(*at))
@@ -210,7 +214,7 @@ impl Model {
         *known = Known { due, listed: due, written_by };
     }
 
-    /// An instance is written, with another due time or the same.
+    /// Writes an instance, with another due time or the same.
     fn write(&mut self, id: &InstanceId) {
         let due = match self.below(5) {
             0 => None,
@@ -222,7 +226,7 @@ impl Model {
         self.set(id, due, Some(self.written));
     }
 
-    /// The next instance that is due; while the store is asked, it commits.
+    /// The next instance that is due; the store commits during a read.
     fn next_due(&mut self) -> Option<InstanceId> {
         let (before, after) = (self.below(3), self.below(3));
         let (stored, durable) = (&self.stored, &self.durable);
@@ -235,7 +239,7 @@ impl Model {
         self.list.pop(at(self.now), ask).unwrap()
     }
 
-    /// What is due is dealt with, which is written or not.
+    /// Handles a due instance, with or without a write.
     fn pop(&mut self) {
         while let Some(id) = self.next_due() {
             let known = self.known.entry(id.clone()).or_default();
@@ -255,12 +259,12 @@ impl Model {
         if self.below(2) == 0 {
             return self.write(id);
         }
-        // An attempt begins, which is no event.
+        // The start of an attempt is not recorded.
         let due = at(self.now + 1 + self.below(40));
         self.set(id, Some(due), None);
     }
 
-    /// An instance whose last write is durable leaves the memory, and comes back from the store.
+    /// Evicts an instance whose last write is durable, and loads it from the store again.
     fn evict(&mut self, id: &InstanceId) {
         let stored = self.stored.get_mut();
         if stored.pending.iter().any(|(_, of, _)| of == id) {
@@ -304,7 +308,7 @@ impl Model {
 }
 
 #[test]
-fn no_due_time_is_lost_whatever_happens() {
+fn no_due_time_is_lost() {
     for seed in 1..=500 {
         let mut model = Model::new(seed);
         for _ in 0..300 {

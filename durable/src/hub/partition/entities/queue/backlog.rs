@@ -1,53 +1,54 @@
-//! How many messages of an entity exist in the store only, and where to read them.
+//! The messages of an entity that exist only in the store: their number, and where to read them.
 //!
 //! ```text
-//! store:   parked signals | in memory, too | the rest
-//!          ^ before memory                   ^ behind memory, in the order in which they arrived
+//! store:   parked signals | also in memory | the rest
+//!          ^ before memory                   ^ after memory, in the order of arrival
 //! ```
-//! A message is removed from the store when it takes effect. So the store holds, in this order, the
-//! parked messages, those in memory, and the rest. The rest is read when memory has no more: then
-//! everything that was read before has taken effect or is parked.
+//! A message is removed from the store when it takes effect. The store therefore holds, in this
+//! order, the parked messages, those in memory, and the rest. The rest is read when memory is
+//! empty: by then every message of the previous read has taken effect or is parked.
 
 use std::ops::Range;
 
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     rest: Rest,
-    /// How many signals that wait for code are in the store only, before those in memory.
+    /// Number of parked signals: they wait for code, in the store only, before the messages in
+    /// memory.
     parked: u64,
-    /// The places of the messages that were read last.
+    /// The places of the messages of the last read.
     last_read: Range<u64>,
-    /// How many messages of the last read are parked.
+    /// Number of parked messages of the last read.
     parked_of_read: u64,
 }
 
-/// The messages behind those in memory.
+/// The messages after those in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Rest {
-    /// There are none: all messages are in memory.
+    /// All messages are in memory.
     #[default]
     InMemory,
     /// This many, at least one, are in the store only.
     Behind(u64),
-    /// As `Behind`, and the first of them are about to be read. Nothing is begun before that.
+    /// As `Behind`, and the first of them are about to be read. No operation begins before that.
     Refilling(u64),
 }
 
-/// What to read of the rest.
+/// The next read of the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NextRead {
     /// The place where to begin.
     pub(crate) from: u64,
-    /// How many messages to skip from there: they are parked.
+    /// Number of messages to skip from there, because they are parked.
     pub(crate) skip: u64,
-    /// How many messages to read behind those, at most.
+    /// The maximum number of messages to read after those.
     pub(crate) count: usize,
-    /// When this many bytes are read, no more messages are read.
+    /// The read ends after the message with which it reaches this many bytes.
     pub(crate) bytes: usize,
 }
 
 impl Backlog {
-    /// How many messages are in the store only.
+    /// Number of messages that are in the store only.
     pub(super) fn len(&self) -> u64 {
         self.rest() + self.parked
     }
@@ -56,7 +57,7 @@ impl Backlog {
         self.len() == 0
     }
 
-    /// How many messages are behind those in memory.
+    /// Number of messages after those in memory.
     pub(super) fn rest(&self) -> u64 {
         match self.rest {
             Rest::InMemory => 0,
@@ -68,7 +69,7 @@ impl Backlog {
         matches!(self.rest, Rest::Refilling(_))
     }
 
-    /// Leaves messages in the store, behind all others.
+    /// Leaves messages in the store, after all others.
     pub(super) fn add(&mut self, count: u64) {
         self.rest = match self.rest {
             Rest::InMemory if count == 0 => Rest::InMemory,
@@ -78,17 +79,17 @@ impl Backlog {
         };
     }
 
-    /// The rest is about to be read.
+    /// Notes that a read of the rest is pending.
     pub(super) fn begin_refill(&mut self) {
         if let Rest::Behind(count) = self.rest {
             self.rest = Rest::Refilling(count);
         }
     }
 
-    /// Where to read the first messages of the rest, `count` at most.
+    /// Where to read the first messages of the rest, at most `count`.
     pub(super) fn next_read(&self, count: usize, bytes: usize) -> NextRead {
         let count = usize::try_from(self.rest()).unwrap_or(count).min(count);
-        // If nothing of the last read is parked, all of it has left the store.
+        // If no message of the last read is parked, all of them have left the store.
         let from = match self.parked_of_read {
             0 => self.last_read.end,
             _ => self.last_read.start,
@@ -96,12 +97,12 @@ impl Backlog {
         NextRead { from, skip: self.parked_of_read, count, bytes }
     }
 
-    /// This many messages of the rest were read, at these places.
+    /// Notes that `count` messages of the rest were read, at these places.
     pub(super) fn refilled(&mut self, count: u64, places: Option<Range<u64>>) {
         if let Some(places) = places {
             (self.last_read, self.parked_of_read) = (places, 0);
         }
-        // If nothing was found, nothing can be waited for.
+        // If nothing was found, waiting for more would never end.
         let left = if count == 0 { 0 } else { self.rest().saturating_sub(count) };
         self.rest = if left == 0 { Rest::InMemory } else { Rest::Behind(left) };
     }
@@ -116,8 +117,8 @@ impl Backlog {
         self.parked > 0
     }
 
-    /// Makes the parked messages, and with them `in_memory` stored messages that leave memory, part of
-    /// the rest, which is read from its beginning again.
+    /// Adds the parked messages and the `in_memory` stored messages, which leave memory, to the
+    /// rest. The rest is read from its beginning again.
     pub(super) fn unpark(&mut self, in_memory: u64) {
         let count = std::mem::take(&mut self.parked) + in_memory;
         self.add(count);
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_arrive_while_the_rest_is_about_to_be_read_belong_to_it() {
+    fn messages_that_arrive_while_a_refill_is_pending_join_the_rest() {
         let mut backlog = Backlog::default();
         backlog.add(1);
         backlog.begin_refill();
@@ -159,15 +160,23 @@ mod tests {
     }
 
     #[test]
-    fn parked_messages_are_skipped_and_come_first_when_there_is_code() {
+    fn parked_messages_are_skipped_and_come_first_once_there_is_code() {
         let mut backlog = Backlog::default();
         backlog.add(4);
         backlog.park(2);
         assert_eq!(backlog.next_read(2, 9), read(0, 2, 2));
         backlog.refilled(2, Some(5..7));
-        assert_eq!(backlog.next_read(2, 9), read(7, 0, 2), "all of it took effect");
+        assert_eq!(
+            backlog.next_read(2, 9),
+            read(7, 0, 2),
+            "every message of the last read took effect"
+        );
         backlog.park(1);
-        assert_eq!(backlog.next_read(2, 9), read(5, 1, 2), "one of it is parked");
+        assert_eq!(
+            backlog.next_read(2, 9),
+            read(5, 1, 2),
+            "one message of the last read is parked"
+        );
         assert_eq!(backlog.len(), 5);
         backlog.unpark(1);
         assert!(!backlog.has_parked());
@@ -175,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rest_that_is_not_found_is_not_waited_for() {
+    fn a_refill_that_finds_nothing_is_not_repeated() {
         let mut backlog = Backlog::default();
         backlog.add(2);
         backlog.begin_refill();

@@ -1,13 +1,14 @@
-//! The messages that wait for an entity, and their order.
+//! The queued messages of an entity and their order.
 //!
 //! Rules:
-//! 1. Messages are handled in the order in which they arrived. Only those of the critical section that
-//!    holds the lock go before all others.
-//! 2. Memory holds a bounded number of them. The rest stays in the store, where all of them are until
-//!    they take effect, and is read when it is its turn (`backlog.rs`).
+//! 1. Messages are handled in the order in which they arrived, except that those of the critical
+//!    section that holds the lock go first.
+//! 2. Memory holds a bounded number of messages. The rest stays in the store, which has every
+//!    message until it takes effect, and is read when its turn comes (`backlog.rs`).
 //! 3. A critical section that has ended before its turn never begins.
-//! 4. While no code can read the state, signals wait, and everything else goes past them. When signals
-//!    fill the memory they are *parked*: they leave memory, and stay in the store before the others.
+//! 4. While no code can read the state, signals wait, and all other messages overtake them. When
+//!    signals fill the memory they are *parked*: they leave memory, and stay in the store before
+//!    the others.
 
 mod backlog;
 mod queued;
@@ -27,13 +28,13 @@ use self::queued::{Owner, Section, section};
 pub(super) use self::refill::Found;
 use crate::protocol::{InstanceId, MessageId, TaskMessage};
 
-/// How much of a queue is in memory, and how much of it is run at once.
+/// Limits of a queue's size in memory and of a batch.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     messages: usize,
     bytes: usize,
     batch: usize,
-    /// A single operation may have more.
+    /// A single operation may exceed it.
     batch_bytes: usize,
 }
 
@@ -50,9 +51,9 @@ pub(super) struct Queue {
     privileged: VecDeque<Queued>,
     /// Messages in the store only.
     backlog: Backlog,
-    /// How many unlocks wait of critical sections that have ended before they began.
+    /// Number of queued unlocks of each critical section that ended before it began.
     ended: HashMap<Section, usize, DefaultHasher>,
-    /// Operations of clients that are stored first, until they come back as messages.
+    /// Operations of clients that are being stored, until they arrive as messages.
     awaited: HashSet<MessageId, DefaultHasher>,
     /// Whether signals wait because no code can read the state.
     is_held: bool,
@@ -64,7 +65,7 @@ impl Default for Queue {
     }
 }
 
-/// What an entity does next.
+/// The next step of an entity.
 #[derive(Debug)]
 pub(super) enum Step {
     /// Enter this critical section.
@@ -73,8 +74,8 @@ pub(super) enum Step {
     Unlock(Queued),
     /// Drop the request of a critical section that has ended.
     Skip(Queued),
-    /// Only tell the next entity of the end of a critical section. This entity is not locked by it: it
-    /// was never entered, or the lock was taken back.
+    /// Only pass the end of a critical section on to the next entity. This entity is not locked by
+    /// it, because the section never began here or its lock was taken back.
     PassOn(Queued),
     /// Run operations.
     Operate,
@@ -97,7 +98,7 @@ impl Queue {
         }
     }
 
-    /// How many messages wait, beside those of the critical section that holds the lock.
+    /// Number of queued messages, without those of the critical section that holds the lock.
     pub(super) fn len(&self) -> u64 {
         self.waiting.len() as u64 + self.backlog.len()
     }
@@ -116,7 +117,7 @@ impl Queue {
             && self.backlog.is_empty())
     }
 
-    /// Whether as much is in memory as may be.
+    /// Whether the memory limit is reached.
     pub(super) fn is_full(&self) -> bool {
         self.waiting.len() >= self.limits.messages || self.bytes >= self.limits.bytes
     }
@@ -126,33 +127,33 @@ impl Queue {
         self.is_held
     }
 
-    /// Whether the store is about to be read.
+    /// Whether a refill from the store is pending.
     pub(super) fn is_refilling(&self) -> bool {
         self.backlog.is_refilling()
     }
 
-    /// Whether no message waits that is not in memory, so that an operation of a client may wait in
-    /// memory without going past an earlier message.
+    /// Whether all queued messages are in memory, so that a client's operation may be queued in
+    /// memory without overtaking an earlier message.
     pub(super) fn is_all_in_memory(&self) -> bool {
         self.backlog.is_empty() && self.awaited.is_empty()
     }
 
-    /// Whether nothing waits, so that what arrives is handled next.
+    /// Whether the queue is empty, so that the next arrival is handled next.
     pub(super) fn is_free(&self) -> bool {
         self.waiting.is_empty() && !self.is_held && self.is_all_in_memory()
     }
 
-    /// Whether the signal that was pending under this id waits.
+    /// Whether the formerly pending signal with this id is queued.
     pub(super) fn has_signal(&self, id: &InstanceId) -> bool {
         self.waiting.iter().chain(&self.privileged).any(|queued| queued.is_scheduled(id))
     }
 
-    /// An operation of a client is stored first, and comes back as a message.
+    /// Notes that a client's operation is being stored and will arrive as a message.
     pub(super) fn await_stored(&mut self, message: MessageId) {
         self.awaited.insert(message);
     }
 
-    /// Adds what has arrived.
+    /// Adds an arrival.
     pub(super) fn receive(&mut self, queued: Queued, owner: Owner<'_>) {
         self.awaited.remove(&queued.message.id);
         if queued.is_of(owner) {
@@ -165,12 +166,12 @@ impl Queue {
             }
             self.enqueue(queued);
         } else {
-            // The lock was taken back, and nobody may be kept waiting for it.
+            // The lock was taken back, so this unlock must not wait for its turn.
             self.privileged.push_back(queued);
         }
     }
 
-    /// Whether the lock request of the critical section that this message ends may wait here.
+    /// Whether the lock request of the critical section that this message ends may be queued.
     fn may_have_request_of(&self, unlock: &TaskMessage) -> bool {
         self.backlog.rest() > 0 || self.waiting.iter().any(|it| it.requests_section_of(unlock))
     }
@@ -183,17 +184,18 @@ impl Queue {
         }
     }
 
-    /// The store is about to be read: as soon as the removal of all earlier messages is durable.
+    /// Notes that a refill is pending. It begins when the removal of all earlier messages is
+    /// durable.
     pub(super) fn begin_refill(&mut self) {
         self.backlog.begin_refill();
     }
 
-    /// What to read from the store.
+    /// The next read of the store.
     pub(super) fn next_read(&self) -> NextRead {
         self.backlog.next_read(self.limits.messages, self.limits.bytes)
     }
 
-    /// The store was read: at these places it had `count` messages, of which these are to wait.
+    /// Takes the result of a read: `count` messages at these places, of which these are queued.
     pub(super) fn refill(
         &mut self,
         count: usize,
@@ -206,12 +208,12 @@ impl Queue {
         }
     }
 
-    /// Has signals wait for code. Returns whether they did not before.
+    /// Holds signals back until there is code. Returns whether they were not held before.
     pub(super) fn hold(&mut self) -> bool {
         !std::mem::replace(&mut self.is_held, true)
     }
 
-    /// There is code that can read the state.
+    /// Releases the signals, because there is code that can read the state.
     pub(super) fn release(&mut self) {
         self.is_held = false;
         if self.backlog.has_parked() {
@@ -221,7 +223,7 @@ impl Queue {
         }
     }
 
-    /// Drops from memory what is in the store; returns how many messages that are.
+    /// Drops the stored messages from memory; returns their number.
     fn drop_stored(&mut self) -> u64 {
         let before = self.waiting.len();
         self.waiting.retain(|queued| !queued.is_stored());
@@ -229,7 +231,7 @@ impl Queue {
         (before - self.waiting.len()) as u64
     }
 
-    /// What to do next, unless a batch is running. `owner` holds the lock.
+    /// The next step, unless a batch is running. `owner` holds the lock.
     pub(super) fn next_step(&mut self, owner: Owner<'_>) -> Step {
         if let Some(front) = self.privileged.front() {
             if !front.is_unlock() {
@@ -260,7 +262,7 @@ impl Queue {
         self.step_of_section(queued)
     }
 
-    /// What to do with the request or the end of a critical section whose turn it is.
+    /// The step for the request or the end of a critical section whose turn it is.
     fn step_of_section(&mut self, queued: Queued) -> Step {
         let Some(section) = section(&queued.message) else { return Step::Skip(queued) };
         let ended = self.ended.entry(section);

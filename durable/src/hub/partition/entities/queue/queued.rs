@@ -1,11 +1,11 @@
-//! A message that waits for an entity.
+//! A queued message of an entity.
 
 use crate::entity::is_deletion;
 use crate::hub::mail::EntityReply;
 use crate::protocol::{EventKind, ExecutionId, InstanceId, ParentInstance, TaskMessage};
 use crate::weight;
 
-/// Something that waits for an entity.
+/// A queued message of an entity.
 #[derive(Debug)]
 pub(crate) struct Queued {
     pub(crate) message: TaskMessage,
@@ -17,7 +17,7 @@ pub(crate) struct Queued {
 pub(crate) enum KeptIn {
     /// In the store.
     Stored,
-    /// In memory only: its client waits for it.
+    /// In memory only; its client waits for the result.
     Client(EntityReply),
     /// In the store, as the pending signal of this id.
     Scheduled(InstanceId),
@@ -38,7 +38,7 @@ impl Queued {
         matches!(self.origin, KeptIn::Stored)
     }
 
-    /// Whether it was a pending signal of this id until it was due.
+    /// Whether it was the pending signal with this id until it was due.
     pub(crate) fn is_scheduled(&self, id: &InstanceId) -> bool {
         matches!(&self.origin, KeptIn::Scheduled(kept) if kept == id)
     }
@@ -64,8 +64,8 @@ impl Queued {
         is_deletion(&self.message)
     }
 
-    /// Whether it waits while no code can read the state: a signal does. A call fails instead, and
-    /// neither a deletion nor a lock needs the state.
+    /// Whether it waits while no code can read the state. Only a signal does: a call fails instead,
+    /// and a deletion or lock does not need the state.
     pub(super) fn waits_for_code(&self) -> bool {
         self.is_operation() && !self.is_call() && !self.is_deletion()
     }
@@ -76,7 +76,7 @@ impl Queued {
             && section(&self.message) == section(unlock)
     }
 
-    /// The lock request of the critical section that it is from.
+    /// The lock request of the critical section that sent it.
     fn lock(&self) -> Option<i32> {
         if self.is_unlock() {
             return self.message.from.as_ref().map(|from| from.task_scheduled_id);
@@ -87,7 +87,7 @@ impl Queued {
         *critical_section
     }
 
-    /// Whether it is from the critical section that holds the lock: one of its calls, or its end.
+    /// Whether it is a call or the end of the critical section that holds the lock.
     pub(super) fn is_of(&self, owner: Owner<'_>) -> bool {
         let Some(lock) = self.lock() else { return false };
         owner.zip(self.message.from.as_deref()).is_some_and(|(owner, from)| {
@@ -96,7 +96,7 @@ impl Queued {
     }
 }
 
-/// Approximate size of a message while it waits.
+/// Approximate size of a queued message.
 pub(super) fn bytes_of(message: &TaskMessage) -> usize {
     size_of::<Queued>() + weight::of_event(&message.event)
 }

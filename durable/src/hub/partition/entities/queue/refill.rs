@@ -6,16 +6,16 @@ use super::backlog::NextRead;
 use super::queued::bytes_of;
 use crate::protocol::TaskMessage;
 
-/// How many messages are read first, to learn how large they are.
+/// Number of messages of the first read, which shows how large they are.
 const FIRST: usize = 8;
-/// How many messages are read at once, at most.
+/// The maximum number of messages per read.
 const AT_ONCE_MAX: usize = 1024;
 
-/// What was read.
+/// The result of a refill.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) messages: Vec<TaskMessage>,
-    /// Their places: from the first to behind the last.
+    /// Their places: from the first to one past the last.
     pub(crate) places: Option<Range<u64>>,
 }
 

@@ -1,4 +1,4 @@
-//! The queue beside a plain list of what has arrived.
+//! The queue against a plain list of the arrived messages.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -95,7 +95,7 @@ fn a_batch_has_a_limit_and_keeps_the_order() {
 }
 
 #[test]
-fn only_the_critical_section_that_holds_the_lock_goes_on() {
+fn only_the_section_that_holds_the_lock_continues() {
     let (mut queue, section) = (Queue::new(limits(9)), owner(1));
     queue.receive(stored(lock(&section)), None);
     queue.receive(stored(signal("later")), None);
@@ -112,7 +112,7 @@ fn only_the_critical_section_that_holds_the_lock_goes_on() {
 }
 
 #[test]
-fn a_critical_section_that_has_ended_before_its_turn_never_begins() {
+fn a_section_that_ended_before_its_turn_never_begins() {
     let (mut queue, section) = (Queue::new(limits(9)), owner(1));
     queue.receive(stored(call("first", None)), None);
     queue.receive(stored(lock(&section)), None);
@@ -125,7 +125,7 @@ fn a_critical_section_that_has_ended_before_its_turn_never_begins() {
 }
 
 #[test]
-fn the_end_of_a_section_whose_lock_was_taken_back_waits_for_nobody() {
+fn the_unlock_of_a_lock_that_was_taken_back_does_not_wait() {
     let mut queue = Queue::new(limits(9));
     queue.receive(stored(signal("waiting")), None);
     queue.receive(stored(unlock(&owner(1))), Some(&owner(2)));
@@ -133,7 +133,7 @@ fn the_end_of_a_section_whose_lock_was_taken_back_waits_for_nobody() {
 }
 
 #[test]
-fn signals_wait_for_code_and_everything_else_goes_past_them() {
+fn signals_wait_for_code_and_other_messages_overtake_them() {
     let mut queue = Queue::new(limits(9));
     for message in [signal("a"), call("b", None), signal("delete"), signal("c")] {
         queue.receive(stored(message), None);
@@ -148,7 +148,7 @@ fn signals_wait_for_code_and_everything_else_goes_past_them() {
 }
 
 #[test]
-fn operations_that_are_put_back_come_first_again() {
+fn operations_that_are_put_back_come_first() {
     let mut queue = Queue::new(limits(9));
     for name in ["a", "b", "c"] {
         queue.receive(stored(signal(name)), None);
@@ -161,7 +161,7 @@ fn operations_that_are_put_back_come_first_again() {
     assert_eq!(names(&queue.take_batch()), ["a", "b", "c"]);
 }
 
-/// A queue with the store behind it, and a plain list of all that waits.
+/// A queue with its store, and a plain list as a model.
 struct Model {
     seed: u64,
     drawn: u64,
@@ -169,9 +169,9 @@ struct Model {
     /// Messages by place, until they take effect.
     store: BTreeMap<u64, TaskMessage>,
     places: u64,
-    /// Stored operations of clients that have not come back as messages yet.
+    /// Stored operations of clients that have not arrived as messages yet.
     on_their_way: VecDeque<TaskMessage>,
-    /// Everything that waits, in the order of its arrival: its name, and whether it is a signal.
+    /// All queued messages in the order of arrival: name, and whether it is a signal.
     waiting: VecDeque<(String, bool)>,
     sent: usize,
 }
@@ -197,7 +197,7 @@ impl Model {
     }
 
     fn put_in_store(&mut self, message: &TaskMessage) {
-        // Places have gaps: messages of others lie between.
+        // Places have gaps, because messages of other entities lie between.
         self.places += 1 + self.draw(3);
         self.store.insert(self.places, message.clone());
     }
@@ -223,7 +223,8 @@ impl Model {
         self.on_their_way.push_back(message);
     }
 
-    /// A client calls: its call waits in memory if nothing earlier is elsewhere, or is stored first.
+    /// Adds a client's call: in memory if all earlier messages are in memory, otherwise stored
+    /// first.
     fn call_by_client(&mut self) {
         if !self.queue.is_all_in_memory() || !self.on_their_way.is_empty() {
             self.send(false);
@@ -244,7 +245,7 @@ impl Model {
         self.queue.next_read().read(page).unwrap()
     }
 
-    /// Lets the entity do one thing; whether there was anything to do.
+    /// Takes one step of the entity; returns whether there was one.
     fn step(&mut self) -> bool {
         if self.queue.is_refilling() {
             let Found { messages, places } = self.read();
@@ -298,7 +299,7 @@ impl Model {
 }
 
 #[test]
-fn every_message_is_handled_once_and_in_order_whatever_happens() {
+fn every_message_is_handled_once_and_in_order() {
     for seed in 0..1_000 {
         let mut model = Model::new(seed);
         for _ in 0..150 {
