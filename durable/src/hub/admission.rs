@@ -28,7 +28,7 @@ impl Admission {
         Self { free: Arc::new(Semaphore::new(all as usize)), all }
     }
 
-    /// The number of permits that a request of this size takes: at most all that exist.
+    /// The number of permits for a request of this size: at most the total number.
     pub(crate) fn needed_for(&self, bytes: usize) -> u32 {
         u32::try_from(bytes / BYTES_PER_PLACE).unwrap_or(u32::MAX).clamp(1, self.all)
     }

@@ -229,7 +229,7 @@ impl TaskHubBuilder {
         self
     }
 
-    /// Purges finished instances after a time; by default they are kept for ever.
+    /// Purges finished instances after a time; by default they are kept forever.
     pub fn retention(mut self, retention: Retention) -> Self {
         self.options.settings.retention = retention;
         self
@@ -248,7 +248,7 @@ impl TaskHubBuilder {
     /// one is an error where it is created. A larger failure is
     /// [cut](crate::protocol::FailureDetails#size).
     ///
-    /// Independently of this, all that one episode sends is limited to 1 GiB.
+    /// Independently of this, the total output of one episode is limited to 1 GiB.
     ///
     /// This limit and the others are recorded when an execution begins, like a
     /// [property](Self::property): opening the hub with other limits does not affect running
@@ -282,8 +282,8 @@ impl TaskHubBuilder {
 
     /// Replays every unfinished instance against this program's code before anything runs. If any
     /// does not fit, opening fails with
-    /// [`OpenError::IncompatibleInstances`](crate::client::OpenError::IncompatibleInstances), which lists those
-    /// instances, and nothing is changed. Use it when a new release starts.
+    /// [`OpenError::IncompatibleInstances`](crate::client::OpenError::IncompatibleInstances), which
+    /// lists those instances, and nothing is changed. Use it when a new release starts.
     pub fn verify_on_open(mut self, verify: bool) -> Self {
         self.options.verify_on_open = verify;
         self

@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use crate::protocol::{InstanceRecord, Json};
 
-/// How many statuses a channel buffers for a slow watch.
+/// Number of statuses that a channel buffers for a slow watch.
 const STATUSES_KEPT: usize = 64;
 
 /// Sends custom statuses, and `None` when the instance has ended.

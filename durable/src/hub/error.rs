@@ -68,7 +68,7 @@ pub enum OpenError {
              report this as a bug of `durable`"
     )]
     Panicked {
-        /// What the panic said, and where it happened.
+        /// The message and location of the panic.
         panic: String,
     },
     /// The operating system refused to start a thread.
@@ -112,9 +112,9 @@ const STORES: &str = if cfg!(feature = "sled") {
 #[error("{what} cannot be read as `{type_name}`")]
 #[non_exhaustive]
 pub struct Unreadable {
-    /// What was to be read, such as the result of an instance.
+    /// The value that could not be read, such as the result of an instance.
     pub what: String,
-    /// The type that was asked for.
+    /// The requested type.
     pub type_name: &'static str,
     source: Arc<serde_json::Error>,
 }
@@ -390,8 +390,7 @@ pub enum ResultError<E = Error> {
 }
 
 fn list(stuck: &[(InstanceId, Suspension)]) -> String {
-    // The reports say that the instance stays suspended, which is untrue here: nothing was done to
-    // it.
+    // The reports say that the instance stays suspended, which is untrue here: it was not changed.
     let report = |suspension: &Suspension| suspension.reason.replace(KEPT, "").trim().to_owned();
     let reports: Vec<_> = stuck.iter().map(|(_, suspension)| report(suspension)).collect();
     reports.join("\n")

@@ -1,7 +1,7 @@
 //! A wrapper around the store that turns its panics into errors.
 //!
 //! A store is user code. The hub calls it only through this type, so that a panic never unwinds a
-//! thread of the hub, and its text reaches everyone who waits.
+//! thread of the hub, and every waiter receives its text.
 
 use std::fmt;
 use std::ops::Range;

@@ -1,5 +1,5 @@
-//! Whether the hub still works, and otherwise why it failed. Everything that may have to give up a
-//! wait checks it.
+//! The health of the hub: whether it works, or why it failed. Every wait that may have to be
+//! abandoned checks it.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -18,17 +18,17 @@ pub(crate) struct Health {
     stop: OnceLock<Stop>,
 }
 
-/// Stops everything in the hub.
+/// Stops all threads and tasks of the hub.
 type Stop = Box<dyn Fn() + Send + Sync>;
 
 impl Health {
-    /// Sets what to do after a failure.
+    /// Sets the action after a failure.
     pub(crate) fn stop_by(&self, stop: impl Fn() + Send + Sync + 'static) {
         self.stop.get_or_init(|| Box::new(stop));
     }
 
     /// Records a failure and stops the hub; only the first failure counts. Failures after a
-    /// shutdown are ignored, because everything is ending then.
+    /// shutdown are ignored, because the hub is stopping anyway.
     pub(crate) fn fail(&self, failure: HubError) {
         self.note(failure);
         self.stop_if_failed();
@@ -46,7 +46,7 @@ impl Health {
     }
 
     /// Records a failure without stopping the hub, for a thread that is about to unwind. Waiters
-    /// whose reply is dropped meanwhile find the reason here.
+    /// whose reply is dropped by then find the reason here.
     pub(crate) fn note(&self, failure: HubError) {
         if !self.is_shut_down() {
             self.failure.get_or_init(|| failure);

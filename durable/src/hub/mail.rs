@@ -1,4 +1,4 @@
-//! Mail: everything that a partition can be sent, and its replies.
+//! Mail: the messages to a partition, and their replies.
 
 use std::sync::{Arc, mpsc};
 
@@ -15,7 +15,7 @@ use crate::protocol::{
 };
 use crate::weight;
 
-/// Something for a partition to do. Sending it never blocks.
+/// A message to a partition. Sending it never blocks.
 #[derive(Debug)]
 pub(crate) enum Mail {
     Start(Start),
@@ -82,7 +82,7 @@ pub(crate) enum Mail {
         owner: Box<ParentInstance>,
         reply: Unlocked,
     },
-    /// Something may be due.
+    /// A timer may be due.
     Wake,
     /// No more mail will arrive.
     Stop,
@@ -98,14 +98,14 @@ pub(crate) struct Start {
     pub(crate) origin: Origin,
 }
 
-/// Where a start comes from, and so who is told that it is done.
+/// The origin of a start, which receives the reply.
 #[derive(Debug)]
 pub(crate) enum Origin {
     Client(StartReply),
     Message(MessageId),
 }
 
-/// What a client can do to an instance.
+/// A client's operation on an instance.
 #[derive(Clone, Debug)]
 pub(crate) enum Manage {
     Suspend {
@@ -226,7 +226,7 @@ impl Mailboxes {
         PartitionId::of(instance_id, u16::try_from(self.boxes.len()).unwrap_or(u16::MAX))
     }
 
-    /// How many partitions there are.
+    /// The number of partitions.
     pub(crate) fn count(&self) -> u16 {
         u16::try_from(self.boxes.len()).unwrap_or(u16::MAX)
     }
@@ -417,7 +417,7 @@ mod tests {
             matches!(places.try_take(1), Err(TryAcquireError::NoPermits)),
             "the clients have gone, their mail has not"
         );
-        // What is no client's needs no place.
+        // Only requests of clients need permits.
         mailboxes.send(&id, Mail::Wake);
         let Delivery { mail, permit, .. } = receivers[0].1.recv().unwrap();
         assert!(mail.is_given_up());

@@ -203,7 +203,7 @@ fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, OpenError> {
     }
 }
 
-/// What the threads of a hub share.
+/// The state that the threads of a hub share.
 struct Parts {
     registry: Arc<Registry>,
     store: Arc<dyn Store>,
@@ -270,7 +270,7 @@ impl Parts {
                 threads.begin();
                 Ok((threads, readers))
             }
-            // None of the threads has begun, and none stays.
+            // No thread has begun its work, and all of them end.
             Err(refused) => {
                 threads.give_up();
                 Err(OpenError::Thread(refused))

@@ -85,7 +85,7 @@ pub(crate) struct Settings {
     pub(crate) properties: Arc<Tags>,
 }
 
-/// How long finished instances are kept; by default for ever.
+/// How long finished instances are kept; by default forever.
 ///
 /// The time counts from the end of the instance, and depends on its status. An instance keeps the
 /// retention that was set when it ended.
@@ -105,7 +105,7 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Keeps finished instances for ever.
+    /// Keeps finished instances forever.
     pub fn forever() -> Self {
         Self::default()
     }

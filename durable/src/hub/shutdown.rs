@@ -9,10 +9,11 @@ use tokio::sync::watch;
 use super::time::wait::Deadline;
 use crate::protocol::InstanceId;
 
-/// What was still running when [`shutdown_within`](crate::TaskHub::shutdown_within) returned.
+/// The work that was still running when [`shutdown_within`](crate::TaskHub::shutdown_within)
+/// returned.
 ///
-/// These activities and operations run again when the hub is next opened, because nothing was
-/// recorded of them. The hub's folder stays locked while one of these threads runs.
+/// These activities and operations run again when the hub is next opened, because no result was
+/// recorded. The hub's folder stays locked while one of these threads runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
@@ -26,7 +27,7 @@ pub struct ShutdownReport {
 }
 
 impl ShutdownReport {
-    /// Whether nothing was left running.
+    /// Whether all work had ended.
     pub fn is_complete(&self) -> bool {
         *self == Self::default()
     }

@@ -42,8 +42,8 @@ impl TaskHub {
         }
     }
 
-    /// Runs something after this much time, if the hub still exists. Virtual time stands still
-    /// until it is done.
+    /// Runs a closure after this time, if the hub still exists. Virtual time stands still until the
+    /// closure returns.
     pub(crate) fn later<F>(&self, time: Duration, then: impl FnOnce(Self) -> F + Send + 'static)
     where
         F: Future<Output = ()> + Send,

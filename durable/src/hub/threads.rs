@@ -43,7 +43,7 @@ impl Tally {
         Counted { tally: Arc::clone(self), number }
     }
 
-    /// Blocks until nothing is running, or until the deadline; returns what is still running.
+    /// Blocks until no thread is running or until the deadline; returns the threads still running.
     pub(crate) fn wait(&self, deadline: &Deadline) -> Vec<String> {
         let mut running = self.running();
         while !running.is_empty() {
@@ -171,7 +171,7 @@ fn thread_name() -> String {
     thread::current().name().unwrap_or("a thread").to_owned()
 }
 
-/// The threads that read the store for clients: one that is always there, and more under load.
+/// The threads that read the store for clients: one permanent thread, and more under load.
 #[derive(Debug)]
 pub(crate) struct Readers {
     queue: Mutex<Queue>,
@@ -200,7 +200,7 @@ impl Readers {
         self.start_one(1)
     }
 
-    /// Has something done. What comes after the hub has closed is dropped.
+    /// Submits a job. Jobs that arrive after the hub has closed are dropped.
     pub(crate) fn submit(self: &Arc<Self>, work: impl FnOnce() + Send + 'static) {
         let mut queue = self.queue();
         if queue.closed {
@@ -212,13 +212,13 @@ impl Readers {
         queue.threads += usize::from(wants_more);
         drop(queue);
         self.work.notify_one();
-        // Without another thread it waits for those that there are.
+        // If no thread can be started, the job waits for the existing ones.
         if wants_more && self.start_one(number).is_err() {
             self.queue().threads -= 1;
         }
     }
 
-    /// Does what is waiting, and nothing more.
+    /// Runs the queued jobs, then ends.
     pub(crate) fn close(&self) {
         self.queue().closed = true;
         self.work.notify_all();

@@ -1,15 +1,15 @@
 //! The committer: makes the writes of all partitions durable, many in one commit.
 //!
-//! Its thread commits whatever waits. A partition that has nothing else to do commits one group
-//! itself, unless another commit is under way; the thread takes the next group. So under load,
-//! episodes run while others are written, and on an idle hub no thread waits for another to wake up.
+//! Its thread commits all queued writes. An idle partition commits one group itself, unless a
+//! commit is in progress; the thread takes the next group. Under load, episodes therefore run while
+//! others are written, and on an idle hub no thread waits for another to wake up.
 //!
 //! Rules:
-//! 1. Effects (activities, answers) are taken only when what they follow from is durable, in the order
-//!    of the writes.
-//! 2. After a failed commit nothing is written any more, and all waiters are told of that failure.
+//! 1. Effects (activities, replies) are released in the order of the writes, and only when their
+//!    write is durable.
+//! 2. After a failed commit no more writes are accepted, and all waiters receive that failure.
 //!
-//! Read next: `queue.rs` (the order of commits) and `group.rs` (what is committed together).
+//! Read next: `queue.rs` (the order of commits) and `group.rs` (which writes share a commit).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::panics;
 use crate::protocol::{PartitionId, TaskMessage};
 use crate::store::{Commit, Epoch, Store, StoreError};
 
-/// What the committer knows of a partition.
+/// The committer's state of a partition.
 #[derive(Debug)]
 pub(crate) struct Owned {
     pub(crate) epoch: Epoch,
@@ -56,14 +56,14 @@ impl Drop for Dealing<'_> {
 }
 
 impl Committer {
-    /// Commits whatever waits, until all partitions have left.
+    /// Commits queued writes until all partitions have left.
     pub(crate) fn run(&self) {
         while let Some(group) = self.writes.take() {
             self.deal_with(group);
         }
     }
 
-    /// Adds what a partition writes, and commits a group unless another commit is under way.
+    /// Adds the writes of a partition, and commits a group unless a commit is in progress.
     pub(crate) fn commit_at_once(&self, new: &mut Vec<Write>) {
         if let Some(group) = self.writes.add_and_take(new) {
             self.deal_with(group);
@@ -77,7 +77,8 @@ impl Committer {
         }
         match self.commit(&mut group) {
             Ok(messages) => self.release(group, messages),
-            // The group, with the channels of its waiters, is dropped after this: they find the reason.
+            // The group, with the channels of its waiters, is dropped after this: they find the
+            // reason.
             Err(error) => self.health.fail(error.into()),
         }
     }
@@ -112,8 +113,8 @@ impl Committer {
         Ok(commit.messages.into_iter().map(|(_, message)| message).collect())
     }
 
-    /// Passes on what follows from a group that is durable. The group itself is dropped last, because
-    /// it keeps virtual time from passing.
+    /// Releases the effects of a durable group. The group itself is dropped last, because it holds
+    /// virtual time still.
     fn release(&self, mut group: Vec<Write>, messages: Vec<TaskMessage>) {
         for message in messages {
             let instance_id = message.instance_id.clone();

@@ -3,9 +3,9 @@
 //! Rules:
 //! 1. A group keeps the order of the writes, and is no larger than [`GROUP_MAX`] writes and
 //!    [`GROUP_BYTES_MAX`] bytes. A write that alone exceeds the bytes is a group of its own.
-//! 2. An instance that a group purges is not written in the same group, and not purged twice in it. It
-//!    may have been written just before, or be started again right after, and a commit has no order
-//!    for that. A new group begins there.
+//! 2. An instance that a group purges is not written in the same group, and not purged twice in it.
+//!    It may have been written just before, or be started again right after, and a commit has no
+//!    order for that. A new group begins there.
 //! 3. A group purges at most [`GROUP_MAX`] instances, unless a single write purges more.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -44,7 +44,7 @@ impl<'a> Purges<'a> {
     /// Adds a write to the group that `before` are in. Returns whether rules 2 and 3 allow that.
     fn go_with(&mut self, write: &'a Write, before: impl Iterator<Item = &'a Write>) -> bool {
         let purged = &write.content.purged;
-        // Most groups purge nothing.
+        // Most groups contain no purge.
         if purged.is_empty() && self.purged.is_empty() {
             return true;
         }

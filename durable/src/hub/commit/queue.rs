@@ -1,12 +1,12 @@
 //! The writes of all partitions until they are committed.
 //!
 //! Rules:
-//! 1. One committer at a time takes a group from the front. So groups, and with them the effects of a
-//!    partition, leave in the order in which they were written.
+//! 1. One committer at a time takes a group from the front. So groups, and with them the effects of
+//!    a partition, leave in the order in which they were written.
 //! 2. The writes that arrive during a commit form the next group. No group waits for more writes to
 //!    join it.
-//! 3. Above [`WAITING_MAX`] writes or [`WAITING_BYTES_MAX`] bytes the queue is full: partitions wait
-//!    before they add more.
+//! 3. Above [`WAITING_MAX`] writes or [`WAITING_BYTES_MAX`] bytes the queue is full: partitions
+//!    wait before they add more.
 //!
 //! This is plain data. Read next: `waiting.rs`, which puts threads to sleep and wakes them, and
 //! `group.rs`.
@@ -32,14 +32,14 @@ pub(super) struct Queue {
     writers: usize,
 }
 
-/// What a committer finds.
+/// The next step of a committer.
 #[derive(Debug)]
 pub(super) enum Next {
     /// To be committed now. [`Queue::done`] must follow.
     Group(Vec<Write>),
-    /// Nothing can be committed now.
+    /// No write can be committed now.
     Nothing,
-    /// Nothing will be written any more.
+    /// No more writes will arrive.
     Over,
 }
 
@@ -150,7 +150,7 @@ mod tests {
         assert!(matches!(queue.next(), Next::Over));
     }
 
-    /// Writes leave in the order in which they came, and none is left behind.
+    /// Writes leave in the order of arrival, and every write leaves.
     #[test]
     fn nothing_is_lost_or_overtaken_whatever_happens() {
         for seed in 0..500 {

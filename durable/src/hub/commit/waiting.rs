@@ -38,14 +38,14 @@ impl Writes {
         self.wake(shared);
     }
 
-    /// Adds what a partition writes. The committer's thread will commit it.
+    /// Adds the writes of a partition, which the committer's thread will commit.
     pub(crate) fn add(&self, new: &mut Vec<Write>) {
         let shared = self.put(new);
         self.wake(shared);
     }
 
-    /// Adds what a partition writes, and returns a group for it to commit. `None` while another group
-    /// is being committed; the committer's thread then takes the next one.
+    /// Adds the writes of a partition, and returns a group for it to commit. `None` while another
+    /// group is being committed; the committer's thread then takes the next one.
     pub(crate) fn add_and_take(&self, new: &mut Vec<Write>) -> Option<Vec<Write>> {
         let mut shared = self.put(new);
         match self.next(&mut shared) {
@@ -102,7 +102,7 @@ impl Writes {
         shared
     }
 
-    /// Wakes the committer's thread if it has something to do.
+    /// Wakes the committer's thread if it has work.
     fn wake(&self, mut shared: MutexGuard<'_, Shared>) {
         let wakes = shared.must_wake();
         drop(shared);

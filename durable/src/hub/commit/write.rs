@@ -15,7 +15,7 @@ use crate::protocol::{
 use crate::store::EpisodeWrite;
 use crate::weight;
 
-/// What a partition writes, and the effects that follow once it is durable.
+/// A write of a partition, and the effects that follow once it is durable.
 #[derive(Debug)]
 pub(crate) struct Write {
     pub(crate) partition: PartitionId,
@@ -29,7 +29,7 @@ pub(crate) struct Write {
     pub(crate) _busy: Busy,
 }
 
-/// What a write makes durable, atomically.
+/// The content of a write, which becomes durable atomically.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
     pub(crate) episode: Option<EpisodeWrite>,
@@ -53,11 +53,11 @@ impl Content {
     }
 }
 
-/// What happens once a write is durable.
+/// An effect that follows once a write is durable.
 #[derive(Debug)]
 pub(crate) enum Effect {
     Run(Box<Job>),
-    /// The result of this attempt has been taken in.
+    /// The result of this attempt has been received.
     TakenIn(JobKey, u32),
     Cancel(JobKey),
     /// No activity of this execution is awaited any more.
@@ -75,8 +75,8 @@ pub(crate) enum Effect {
     Operated(CallReply, Result<Json, FailureDetails>),
     Unlocked(Unlocked, bool),
     SignalCancelled(Cancelled, bool),
-    /// Goes on with an instance or entity that waited for this write.
+    /// Continues with an instance or entity that waited for this write.
     Continue(InstanceId),
-    /// Tells observers what happened to an instance.
+    /// Notifies observers of a change of an instance.
     Notify(Notice),
 }

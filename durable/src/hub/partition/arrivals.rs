@@ -47,7 +47,7 @@ impl Arrivals {
         Some(std::mem::take(&mut self.all[index].1))
     }
 
-    /// Takes all of it. [`reuse`](Self::reuse) gives the empty vector back.
+    /// Takes all arrivals. [`reuse`](Self::reuse) returns the empty vector.
     pub(super) fn take_all(&mut self) -> Vec<(InstanceId, Arrival)> {
         self.indices.clear();
         std::mem::take(&mut self.all)

@@ -1,4 +1,4 @@
-//! What a partition holds in memory of its instances: a cache that evicts the least recently used.
+//! The instances of a partition in memory: a cache that evicts the least recently used.
 //!
 //! An item stays until its last write is durable, because until then the store lacks it.
 
@@ -18,7 +18,7 @@ pub(crate) trait Cached {
     /// The number of its last write.
     fn last_write(&self) -> u64;
 
-    /// Whether it is evicted as soon as its last write is durable, however much room is left.
+    /// Whether it is evicted as soon as its last write is durable, even if there is room.
     fn is_disposable(&self) -> bool;
 
     /// Whether it has state that exists in memory only, so that it cannot be evicted.
@@ -33,7 +33,7 @@ pub(crate) trait Cached {
     fn bytes(&self) -> usize;
 }
 
-/// How much a cache may hold.
+/// The capacity of a cache.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Capacity {
     pub(crate) instances: usize,
@@ -47,7 +47,7 @@ impl Capacity {
     }
 }
 
-/// How many pinned items one eviction skips at most, to bound its time.
+/// The maximum number of pinned items that one eviction skips, to bound its time.
 const SKIPPED_MAX: usize = 16;
 
 pub(crate) struct Cache<T> {
@@ -83,10 +83,10 @@ impl<T: Cached> Cache<T> {
         self.items.peek(id).map(|weighed| &*weighed.item)
     }
 
-    /// Lends an item to `f`: from memory, or else what `load` makes. It stays in the cache unless `f`
-    /// removes it.
+    /// Lends an item to `f`: from memory, or else what `load` makes. It stays in the cache unless
+    /// `f` removes it.
     ///
-    /// `context` is what both work with. The cache itself is out of their reach meanwhile.
+    /// Both work with `context`. They cannot access the cache itself.
     pub(crate) fn with_loaded<C, R, E>(
         &mut self,
         context: &mut C,
@@ -103,7 +103,7 @@ impl<T: Cached> Cache<T> {
         }
     }
 
-    /// As [`with_loaded`](Self::with_loaded), for what may not exist: then it returns `None`.
+    /// As [`with_loaded`](Self::with_loaded), but returns `None` if the item does not exist.
     pub(crate) fn with<C, R, E>(
         &mut self,
         context: &mut C,
@@ -153,7 +153,7 @@ impl<T: Cached> Cache<T> {
         result
     }
 
-    /// Adds an item, in place of one of the same id.
+    /// Adds an item; replaces the one with the same id.
     pub(crate) fn insert(&mut self, item: Box<T>) {
         let bytes = item.bytes();
         self.bytes += bytes;
@@ -177,7 +177,7 @@ impl<T: Cached> Cache<T> {
         self.items.len()
     }
 
-    /// Evicts what is disposable, and then as much as exceeds the capacity.
+    /// Evicts disposable items, then items until the cache fits its capacity.
     pub(crate) fn evict(&mut self) {
         let durable = self.durable.load(Ordering::Acquire);
         while self.disposable.front().is_some_and(|(write, _)| *write <= durable) {
@@ -354,7 +354,8 @@ mod tests {
         assert_eq!(loaded, 1);
     }
 
-    /// Items beside a plain map of the versions that the store has: nothing that it lacks is lost.
+    /// The cache against a plain map of the stored versions: no item that the store lacks is
+    /// evicted.
     #[test]
     fn no_write_is_lost_whatever_happens() {
         for seed in 0..1_000 {

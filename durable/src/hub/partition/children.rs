@@ -1,12 +1,12 @@
-//! What a parent asks of its sub-orchestration: to terminate, or to be rewound with it.
+//! Requests of a parent to its sub-orchestration: to terminate, or to be rewound with it.
 //!
 //! Rules:
-//! 1. A parent that terminates its sub-orchestration gets no result: it may have been rewound
-//!    meanwhile, and wait for the result of the next one.
-//! 2. A parent that is rewound asks for the result again. A sub-orchestration that has completed
-//!    answers with its result; one that has failed is rewound; one that was terminated or purged starts
-//!    again; one that is still running answers when it ends.
-//! 3. A message is consumed by the write that does what it asks for. A rewind that is asked for again
+//! 1. A parent that terminates its sub-orchestration gets no result, because it may have been
+//!    rewound since and wait for the result of the next one.
+//! 2. A rewound parent requests the result again. A completed sub-orchestration answers with its
+//!    result; a failed one is rewound; a terminated or purged one starts again; a running one
+//!    answers when it ends.
+//! 3. A message is consumed by the write that carries it out, because a rewind that is repeated
 //!    after a crash would be refused.
 
 use super::core::Core;
@@ -22,7 +22,7 @@ use crate::protocol::{
     ExecutionStarted, InstanceId, Json, MessageId, ParentInstance, RuntimeStatus,
 };
 
-/// What the rewind of a parent asks of its sub-orchestration.
+/// The effect of a parent's rewind on its sub-orchestration.
 #[derive(Debug)]
 pub(super) struct ChildRewind {
     pub(super) reason: String,

@@ -1,7 +1,7 @@
-//! What an operation on one instance works with: everything of a partition except its instances.
+//! The context of an operation on one instance: everything of a partition except its instances.
 //!
-//! While an instance is lent out of its cache, this is what can be reached beside it, so no operation
-//! can touch another instance in passing.
+//! While an instance is lent out of its cache, an operation can access only this context, so it
+//! cannot change another instance by accident.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::hub::time::clock::Clock;
 use crate::protocol::{MessageId, PartitionId, Timestamp};
 use crate::registry::Registry;
 
-/// Which partition it is, and what its hub was opened with. Nothing of this changes.
+/// The number of the partition and the settings of its hub. They never change.
 #[derive(Clone, Debug)]
 pub(crate) struct Environment {
     pub(crate) partition: PartitionId,

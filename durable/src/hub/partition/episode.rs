@@ -12,8 +12,8 @@ use crate::protocol::{
     EventKind, ExecutionStarted, HistoryEvent, InstanceRecord, Suspension, Timestamp,
 };
 
-/// Runs an episode in its span. `None` if nothing happened: no event concerned the instance, and
-/// nothing was due.
+/// Runs an episode in its span. `None` if it had no effect: no event concerned the instance, and no
+/// timer was due.
 pub(super) fn run(
     record: &InstanceRecord,
     execution: &mut Execution,
@@ -27,7 +27,7 @@ pub(super) fn run(
     episode
 }
 
-/// Delivers, in the instance's span, what came in while it was suspended.
+/// Delivers, in the instance's span, the events that arrived while it was suspended.
 pub(super) fn catch_up(
     record: &InstanceRecord,
     execution: &mut Execution,
@@ -78,7 +78,7 @@ pub(super) fn first_episode(
             execution.inherit(unread);
             let episode = run(&resident.record, &mut execution, now, vec![start]);
             resident.execution = Some(execution);
-            // A start is an event, so something has happened.
+            // A start is an event, so the episode is never empty.
             episode.unwrap_or_else(Episode::nothing)
         }
         Err(suspension) => {

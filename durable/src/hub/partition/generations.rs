@@ -8,12 +8,13 @@ use super::resident::Resident;
 use crate::engine::{Episode, Outcome};
 use crate::hub::commit::write::{Content, Effect};
 
-/// How many generations of an instance may run in one turn, before other instances get theirs.
+/// The maximum number of generations of an instance in one turn, so that other instances get
+/// theirs.
 ///
-/// The last generation of a turn is written with all unread events. If each generation reads one event
-/// and a turn had a fixed length, a large backlog would be written again and again, so a turn grows
-/// with the backlog: writing eight events takes about as long as running one generation, so such a
-/// turn takes no longer than the write that ends it.
+/// The last generation of a turn is written with all unread events. If each generation reads one
+/// event and a turn had a fixed length, a large backlog would be written again and again, so a turn
+/// grows with the backlog: writing eight events takes about as long as running one generation, so
+/// such a turn takes no longer than the write that ends it.
 fn generations_per_turn(unread: usize) -> usize {
     (unread / 8).clamp(64, 16_384)
 }
@@ -39,7 +40,7 @@ pub(super) fn continue_as_new(
         started.properties = env.settings.properties.as_ref().clone();
         let now = env.clock.now();
         if turn > generations_per_turn(unread.len()) {
-            // Due at once, but behind the instances that are waiting now.
+            // Due immediately, but after the instances that are waiting now.
             started.scheduled_start = Some(now.after(Duration::from_micros(1)));
         }
         resident.reset_for(&started);
@@ -53,7 +54,7 @@ pub(super) fn continue_as_new(
 mod tests {
     use super::generations_per_turn;
 
-    /// How many events are written while a backlog is read, one event in each generation.
+    /// Counts the written events while a backlog is read, one event per generation.
     fn written(backlog: usize) -> usize {
         let (mut unread, mut turn, mut written) = (backlog, 0, 0);
         while unread > 0 {

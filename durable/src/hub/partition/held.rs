@@ -1,11 +1,11 @@
 //! Mail that waits until the last write of its instance is durable.
 //!
-//! What is done to a suspended or failed instance starts from its stored history, and the store lacks
-//! writes that were not committed yet. The partition does not wait for the commit: it keeps the mail,
-//! and serves other instances meanwhile.
+//! An operation on a suspended or failed instance starts from its stored history, and the store
+//! lacks writes that are not committed yet. The partition does not wait for the commit: it holds
+//! the mail and serves other instances until then.
 //!
-//! **Invariant:** mail of an instance is handled in the order in which it came. So while mail of an
-//! instance is held, all further mail of that instance is held behind it.
+//! **Invariant:** mail of an instance is handled in the order of arrival. While mail of an instance
+//! is held, all further mail of that instance is held after it.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -27,7 +27,7 @@ impl Held {
         self.0.contains_key(id)
     }
 
-    /// Holds mail of an instance, behind what is held of it already.
+    /// Holds mail of an instance, after its mail that is already held.
     pub(super) fn hold(&mut self, id: InstanceId, delivery: Delivery) {
         self.0.entry(id).or_default().push_back(delivery);
     }

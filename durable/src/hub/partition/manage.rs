@@ -1,4 +1,4 @@
-//! What is done to an instance from outside: suspend, resume, terminate, rewind, remove, purge.
+//! Operations on an instance from outside: suspend, resume, terminate, rewind, remove, purge.
 
 use super::core::Core;
 use super::episode::events_of;
@@ -18,8 +18,8 @@ use crate::protocol::{
     EventKind, InstanceId, InstanceRecord, RuntimeStatus, Suspension, TaskMessage,
 };
 
-/// Does what is asked of an instance. The writes that follow are made before this returns, and contain
-/// `content` if the request is carried out.
+/// Carries out a request on an instance. The resulting writes are made before this returns, and
+/// contain `content` if the request succeeds.
 pub(super) fn manage(
     core: &mut Core,
     residents: &mut Residents,
@@ -162,7 +162,8 @@ fn remove(core: &mut Core, resident: &mut Resident, reason: &str) -> Result<(), 
     Ok(())
 }
 
-/// Purges an instance that has finished with this status, in one write with `content` and `effects`.
+/// Purges an instance that has finished with this status, in one write with `content` and
+/// `effects`.
 fn purge(
     core: &mut Core,
     resident: &mut Resident,

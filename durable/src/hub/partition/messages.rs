@@ -22,8 +22,8 @@ fn reply(call: &ParentInstance, event: EventKind) -> TaskMessage {
     }
 }
 
-/// Whether a message acts on an instance as a whole, such as by starting it. All others are events for
-/// its next episode, or are for an entity.
+/// Whether a message acts on an instance as a whole, such as by starting it. All other messages are
+/// events for its next episode, or are for an entity.
 pub(super) fn acts_on_instance(event: &EventKind) -> bool {
     match event {
         EventKind::ExecutionStarted(_)
@@ -124,7 +124,7 @@ pub(super) fn operation_result(
     reply(call, EventKind::operation_result(call.task_scheduled_id, result))
 }
 
-/// Asks the first of several entities for its lock; each entity asks the next one. `None` if no
+/// Requests the lock of the first of several entities; each entity requests the next. `None` if no
 /// entity is left.
 pub(super) fn lock_request(
     section: ParentInstance,
@@ -150,7 +150,7 @@ pub(super) fn unlock(section: ParentInstance, lock_set: Vec<EntityId>) -> Option
     Some(TaskMessage { from: Some(Box::new(section)), ..message(first, event) })
 }
 
-/// The failure that a parent is told when its sub-orchestration was terminated.
+/// The failure that a parent receives when its sub-orchestration was terminated.
 pub(super) fn terminated(reason: &str) -> FailureDetails {
     let message = if reason.is_empty() {
         "it was terminated".to_owned()

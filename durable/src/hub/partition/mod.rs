@@ -7,11 +7,11 @@
 //!                     entities ->
 //! ```
 //! Mail is sorted by instance, and each instance runs one episode for all its events. The writes of
-//! episodes are committed behind the partition's back: it never waits for one, and no effect of a
-//! write leaves before the write is durable.
+//! episodes are committed asynchronously: the partition never waits for a commit, and no effect of
+//! a write leaves before the write is durable.
 //!
-//! A partition is a state machine without threads or channels. `thread.rs` gives it its mail and its
-//! [`Outlet`](outbox::Outlet), and wakes it when something is due.
+//! A partition is a state machine without threads or channels. `thread.rs` passes it its mail and
+//! its [`Outlet`](outbox::Outlet), and wakes it when an instance is due.
 //!
 //! Files, each of which uses only those above it:
 //!
@@ -21,16 +21,16 @@
 //! | `cache.rs` | instances in memory, and their eviction |
 //! | `messages.rs` | the messages that instances send each other |
 //! | `reader.rs`, `outbox.rs`, `waiters.rs` | reads from the store; writes; waiting clients |
-//! | `core.rs` | these, with settings and clock: what an operation on one instance works with |
-//! | `resident.rs` | an instance in memory, and what an episode changes in it |
+//! | `core.rs` | these, with settings and clock: the context of an operation on one instance |
+//! | `resident.rs` | an instance in memory, and how an episode changes it |
 //! | `episode.rs`, `generations.rs` | running the engine; continue-as-new |
 //! | `write.rs` | writing an episode |
 //! | `residents.rs` | the instances, in memory or in the store |
-//! | `resume.rs`, `rewind.rs`, `manage.rs` | what is done to an instance from outside |
+//! | `resume.rs`, `rewind.rs`, `manage.rs` | operations on an instance from outside |
 //! | `start.rs`, `children.rs` | new instances; requests of parents |
 //! | `entities/` | entities and signals that are not due |
 //! | `waits.rs` | clients that wait for an instance |
-//! | `arrivals.rs`, `held.rs` | mail of this turn, and mail that has to wait |
+//! | `arrivals.rs`, `held.rs` | mail of this turn, and held mail |
 
 mod arrivals;
 pub(crate) mod cache;
@@ -89,7 +89,7 @@ use crate::engine::Episode;
 use crate::protocol::{EventKind, InstanceId, InstanceRecord, TaskMessage, Timestamp};
 use crate::store::PartitionState;
 
-/// How many due instances run in one turn, and how many stored messages are read at once.
+/// The maximum number of due instances per turn, and of stored messages per read.
 const AT_ONCE: usize = 1024;
 
 #[derive(Debug)]
@@ -119,8 +119,8 @@ impl Partition {
         }
     }
 
-    /// Goes on with what the store holds: instances whose activities were running or whose code was
-    /// missing, and messages that were not consumed. All other instances wait in the store.
+    /// Recovers from the store: resumes instances whose activities were running or whose code was
+    /// missing, and reads unconsumed messages. All other instances stay in the store until needed.
     pub(crate) fn recover(&mut self, found: PartitionState) -> Result<(), Stopped> {
         let Core { due, store, .. } = &mut self.core;
         due.load(|after, limit| store.due(after, limit))?;
@@ -140,9 +140,9 @@ impl Partition {
         Ok(())
     }
 
-    /// Takes in the messages that the store holds at these places, page by page. Consumption becomes
-    /// durable only later, so each page begins behind the last place read. Messages that are sent
-    /// meanwhile lie behind all these places, and come as mail.
+    /// Takes in the stored messages at these places, page by page. Consumption becomes durable only
+    /// later, so each page begins after the last place read. Messages that are sent in the meantime
+    /// lie beyond these places, and arrive as mail.
     fn take_in_stored(&mut self, mut places: Range<u64>) -> Result<(), Stopped> {
         while !places.is_empty() {
             let page = self.core.store.messages(None, places.clone(), AT_ONCE)?;
@@ -158,7 +158,8 @@ impl Partition {
         Ok(())
     }
 
-    /// Handles mail and whatever is due. What this produces leaves by [`end_turn`](Self::end_turn).
+    /// Handles mail and due instances. The resulting writes leave with
+    /// [`end_turn`](Self::end_turn).
     pub(crate) fn turn(&mut self, mail: impl Iterator<Item = Delivery>) -> Result<(), Stopped> {
         for delivery in mail {
             self.take_in(delivery)?;
@@ -168,7 +169,7 @@ impl Partition {
         self.entities.advance(&mut self.core)
     }
 
-    /// Hands over the writes of this turn, or commits them if nothing else is to be done meanwhile.
+    /// Hands over the writes of this turn, or commits them if the partition is idle.
     pub(crate) fn end_turn(&mut self, is_idle: bool) {
         if is_idle {
             self.core.outbox.commit();
@@ -180,12 +181,12 @@ impl Partition {
         metrics::residents(self.core.env.partition, self.residents.len());
     }
 
-    /// When something is due next, as far as is known: a turn is needed then.
+    /// The earliest time at which an instance may be due: a turn is needed then.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.core.due.next()
     }
 
-    /// Whether it was told to stop, and has handled all mail that it had taken in.
+    /// Whether it was told to stop and has handled all received mail.
     pub(crate) fn has_stopped(&self) -> bool {
         self.is_stopping && (self.held.is_empty() || self.core.store.has_failed())
     }
@@ -210,7 +211,7 @@ impl Partition {
     }
 
     /// The instance whose writes must become durable before this mail can be handled, if it has to
-    /// wait. The partition is told by [`Mail::Continue`].
+    /// wait. [`Mail::Continue`] ends the wait.
     fn must_wait(&mut self, mail: &Mail) -> Result<Option<InstanceId>, Stopped> {
         if !self.held.is_empty()
             && let Some(id) = mail.instance_id().filter(|id| self.held.has(id))
@@ -376,7 +377,7 @@ impl Partition {
         }
         let Arrival { events, consumed, effects } = arrival;
         let content = Content { consumed, ..Content::default() };
-        // What is left if there is no such instance.
+        // Still present only if the instance does not exist.
         let mut left = Some((content, effects));
         self.residents.with(&mut self.core, id, |core, resident| {
             let Some((content, effects)) = left.take() else { return };
@@ -395,8 +396,8 @@ impl Partition {
         Ok(())
     }
 
-    /// Runs an episode of each instance that is due. One that becomes due again by that has its next
-    /// turn behind others.
+    /// Runs an episode of each due instance. An instance that becomes due again runs after the
+    /// others.
     fn run_due(&mut self) -> Result<(), Stopped> {
         let now = self.core.now();
         let mut ids = VecDeque::new();
@@ -439,7 +440,7 @@ impl Partition {
     }
 }
 
-/// The next episode of an instance: `None` if it has finished, or if nothing happens.
+/// The next episode of an instance; `None` if it has finished or there is nothing to do.
 fn next_episode(
     now: Timestamp,
     resident: &mut Resident,

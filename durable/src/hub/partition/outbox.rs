@@ -1,4 +1,4 @@
-//! What a partition produces: writes, which it numbers and collects, and batches of operations.
+//! The output of a partition: writes, which it numbers and collects, and batches of operations.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,25 +9,25 @@ use crate::hub::time::virtual_time::{Busy, VirtualTime};
 use crate::hub::work::batches::BatchJob;
 use crate::protocol::PartitionId;
 
-/// How many writes are handed over at once: enough to pay for waking the committer, and few enough
-/// that they are committed while the partition goes on.
+/// Number of writes that are handed over together: enough to pay for waking the committer, and few
+/// enough that they are committed while the partition continues.
 const HAND_OVER: usize = 64;
-/// How many bytes are handed over at once: about a group.
+/// Number of bytes that are handed over together: about one group.
 const HAND_OVER_BYTES: usize = 4 << 20;
 
-/// Where the products of a partition go. A partition itself knows neither threads nor channels.
+/// The consumer of a partition's output. The partition itself knows neither threads nor channels.
 pub(crate) trait Outlet: fmt::Debug + Send {
     /// Takes these writes, in their order, to be committed by another thread.
     fn hand_over(&mut self, writes: &mut Vec<Write>);
 
-    /// Takes these writes, and commits them on this thread unless another one is committing.
+    /// Takes these writes, and commits them on this thread unless another thread is committing.
     fn commit(&mut self, writes: &mut Vec<Write>);
 
     /// Runs the operations of an entity. Their outcome comes back as mail.
     fn run(&mut self, batch: BatchJob);
 }
 
-/// Collects writes. Those that are left when the partition goes are handed over before it is gone.
+/// Collects writes. Dropping the partition hands over the remaining writes.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     partition: PartitionId,
@@ -94,7 +94,7 @@ impl Outbox {
         }
     }
 
-    /// Commits the collected writes on this thread, unless another one is committing.
+    /// Commits the collected writes on this thread, unless another thread is committing.
     pub(super) fn commit(&mut self) {
         if !self.writes.is_empty() {
             self.bytes = 0;

@@ -1,7 +1,7 @@
-//! What a partition reads from the store.
+//! A partition's reads of the store.
 //!
-//! A failed read is noted as the failure of the hub before anything is dropped that a client waits
-//! for, so that the client is told the reason.
+//! A failed read is recorded as the failure of the hub before any reply is dropped, so that waiting
+//! clients receive the reason.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl Reader {
         self.check(self.store.messages(self.partition, to, places, limit))
     }
 
-    /// The first due times behind the given one.
+    /// The first due times after the given one.
     pub(super) fn due(&self, after: Option<&Entry>, limit: usize) -> Result<Vec<Entry>, Stopped> {
         self.check(self.store.due(self.partition, after, Timestamp::MAX, limit))
     }

@@ -1,4 +1,4 @@
-//! An orchestration instance in memory, and what an episode changes in it.
+//! An orchestration instance in memory, and how an episode changes it.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -41,7 +41,7 @@ pub(crate) struct Resident {
 }
 
 impl Resident {
-    /// An instance as its record says, without an execution.
+    /// An instance from its record, without an execution.
     pub(super) fn new(record: InstanceRecord, last_write: u64) -> Box<Self> {
         let listed_due = record.next_due;
         Box::new(Self {
@@ -64,14 +64,15 @@ impl Resident {
         matches!(self.record.runtime_status, RuntimeStatus::Suspended | RuntimeStatus::Failed)
     }
 
-    /// Drops the results of earlier attempts, and second results of the same attempt. The start of an
-    /// attempt is not recorded, so after a crash an attempt may run twice; its second result would
-    /// count for the next attempt. Each event comes with its attempt, if it is an attempt's result.
+    /// Drops the results of earlier attempts, and second results of the same attempt. The start of
+    /// an attempt is not recorded, so after a crash an attempt may run twice; its second result
+    /// would count for the next attempt. Each event comes with its attempt, if it is an attempt's
+    /// result.
     pub(super) fn without_stale_results(
         &self,
         events: Vec<(EventKind, Option<u32>)>,
     ) -> Vec<EventKind> {
-        // Most episodes have one event: no set is needed to know that it is not there twice.
+        // Most episodes have one event, which needs no set to exclude duplicates.
         let (mut seen, is_alone) = (BTreeSet::new(), events.len() == 1);
         let mut is_current = |(event, attempt): &(EventKind, Option<u32>)| {
             let (Some(attempt), Some(task)) = (attempt, event.answers()) else { return true };
@@ -95,7 +96,7 @@ impl Resident {
         Box::new(Job { instance_id: instance_id.clone(), execution_id: *execution_id, task })
     }
 
-    /// The result that the parent of a finished instance is told.
+    /// The result that is sent to the parent of a finished instance.
     pub(super) fn result_for_parent(&self) -> Option<TaskMessage> {
         if self.is_abandoned {
             return None;
@@ -156,7 +157,7 @@ impl Resident {
         messages::to_child(self.as_caller(task), child, event)
     }
 
-    /// The instance as the one that waits for this task.
+    /// The instance as the parent that waits for this task.
     fn as_caller(&self, task_scheduled_id: i32) -> ParentInstance {
         let InstanceRecord { instance_id, execution_id, name, version, .. } = &self.record;
         ParentInstance {
@@ -244,7 +245,8 @@ impl Resident {
 
     /// Turns it into an instance with an empty history, of another execution.
     pub(super) fn reset_for(&mut self, started: &ExecutionStarted) {
-        // The first history that was written is the one to replace; later ones exist in memory only.
+        // The first history that was written is the one to replace; later ones exist in memory
+        // only.
         self.replaces = self.replaces.or(Some(self.record.execution_id));
         let record = &mut self.record;
         record.execution_id = started.execution_id;

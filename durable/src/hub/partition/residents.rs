@@ -24,8 +24,8 @@ impl Residents {
         Self { cache: Cache::new(capacity, durable) }
     }
 
-    /// Lends an instance to `f`: from memory, or else from the store and replayed. `None` if it does
-    /// not exist.
+    /// Lends an instance to `f`: from memory, or replayed from the store. `None` if it does not
+    /// exist.
     pub(super) fn with<R>(
         &mut self,
         core: &mut Core,
@@ -48,7 +48,7 @@ impl Residents {
         self.cache.evict();
     }
 
-    /// How many instances are in memory.
+    /// The number of instances in memory.
     pub(super) fn len(&self) -> usize {
         self.cache.len()
     }
@@ -109,8 +109,8 @@ impl Residents {
     }
 }
 
-/// Reads an instance from the store, and replays it if it is running. An instance whose history does
-/// not fit its code is suspended.
+/// Reads an instance from the store, and replays it if it is running. An instance whose history
+/// does not fit its code is suspended.
 fn load(core: &mut Core, id: &InstanceId) -> Result<Option<Box<Resident>>, Stopped> {
     let Some(record) = core.store.instance(id)? else { return Ok(None) };
     let end = core.store.end_of(&record)?;

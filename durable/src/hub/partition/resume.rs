@@ -1,5 +1,5 @@
-//! Resumes an instance from its stored history: one that was suspended, or whose activities were
-//! running when its hub stopped.
+//! Resumes an instance from its stored history after a suspension, or if activities were running
+//! when its hub stopped.
 
 use super::core::Core;
 use super::episode::{self, replay};
@@ -11,8 +11,8 @@ use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::End;
 use crate::protocol::{EventKind, HistoryEvent, Suspension};
 
-/// Replays an instance and restarts the activities that its history leaves open. If its history does
-/// not fit its code, it is suspended. All its writes must be durable.
+/// Replays an instance and restarts the activities that its history leaves open. If its history
+/// does not fit its code, it is suspended. All its writes must be durable.
 pub(super) fn resume(
     core: &mut Core,
     resident: &mut Resident,

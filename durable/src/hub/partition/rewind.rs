@@ -1,10 +1,10 @@
-//! Rewinding: a failed instance goes on from before its failure.
+//! Rewinding: a failed instance continues from before its failure.
 //!
 //! Rules:
-//! 1. After a rewind, each task that the history leaves open is under way or answered. Activities run
-//!    again. Sub-orchestrations are asked for their result (`children.rs`). Timers and events come as
-//!    they would have. The rewind is refused if an entity call has no answer, because it may have been
-//!    carried out, or if the instance was in a critical section, because that has ended.
+//! 1. After a rewind, each open task of the history is in flight or answered. Activities run again.
+//!    The results of sub-orchestrations are requested again (`children.rs`). Timers and events
+//!    arrive as usual. The rewind is refused if an entity call has no answer, because it may have
+//!    been carried out, or if the instance was in a critical section, because that has ended.
 //! 2. All writes of the instance are durable before it is rewound: the new history is made of the
 //!    stored one.
 
@@ -19,7 +19,7 @@ use crate::hub::error::ManageError;
 use crate::hub::mail::Managed;
 use crate::protocol::{EventKind, ExecutionId, ExecutionStarted, RuntimeStatus, TaskMessage};
 
-/// Removes from the history of a failed instance what made it fail, and goes on from there.
+/// Removes the failures from the history of a failed instance, and continues from there.
 pub(super) fn rewind(
     core: &mut Core,
     resident: &mut Resident,
@@ -91,8 +91,8 @@ fn rewind_children(resident: &Resident, execution: &Execution, reason: &str) -> 
     execution.child_starts().into_iter().map(ask).collect()
 }
 
-/// Why an instance cannot be rewound: a reply that arrived after it had failed was dropped and will not
-/// be sent again. The calls that failed are made again.
+/// Why an instance cannot be rewound: a reply that arrived after it had failed was dropped and will
+/// not be sent again. The calls that failed are made again.
 fn unanswered(execution: &Execution, calls: &[Action], failed: &[i32]) -> Option<String> {
     if execution.unlock().is_some() {
         return Some(

@@ -17,7 +17,7 @@ use crate::hub::mail::{Origin, Start};
 use crate::hub::telemetry::event::LifecycleKind;
 use crate::protocol::{ExecutionStarted, FailureDetails, InstanceRecord, TaskMessage};
 
-/// Starts an instance, or tells who asked for it why it is not started.
+/// Starts an instance, or replies why it is not started.
 pub(super) fn start(
     core: &mut Core,
     residents: &mut Residents,
@@ -70,7 +70,8 @@ pub(super) fn start(
     Ok(())
 }
 
-/// Terminates a running instance whose id a new instance takes; returns the messages that this sends.
+/// Terminates a running instance whose id a new instance takes; returns the messages that this
+/// sends.
 fn terminate_replaced(
     core: &mut Core,
     residents: &mut Residents,

@@ -1,6 +1,6 @@
 //! The thread of a partition: waits for mail and due times, and lets the partition take its turns.
 //!
-//! It is outside of any async runtime, so that an orchestrator that needs one is found out.
+//! It is outside any async runtime, so that an orchestrator that needs one is detected.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -18,7 +18,7 @@ use crate::hub::work::batches::{BatchJob, Batches};
 use crate::protocol::{PartitionId, Timestamp};
 use crate::store::PartitionState;
 
-/// How much mail is taken in before episodes are run.
+/// The maximum number of messages that are received before episodes run.
 const MAIL_PER_TURN: usize = 1024;
 
 /// What drives a partition on a thread.
@@ -30,8 +30,8 @@ pub(crate) struct Driver {
     pub(crate) time: Option<Arc<VirtualTime>>,
 }
 
-/// Recovers a partition, then serves its mail until it has stopped. `opening` keeps virtual time from
-/// passing until it is recovered.
+/// Recovers a partition, then serves its mail until it has stopped. `opening` keeps virtual time
+/// from passing until it is recovered.
 pub(crate) fn run_partition(
     mut partition: Partition,
     driver: &Driver,
@@ -42,7 +42,7 @@ pub(crate) fn run_partition(
     let recovered = partition.recover(found);
     driver.announce_due(&partition);
     drop(opening);
-    // A failure is noted by now. Waiting clients learn of it when the partition is dropped.
+    // A failure is recorded by now. Waiting clients receive it when the partition is dropped.
     let _stopped = recovered.and_then(|()| serve(&mut partition, driver, mail));
 }
 
@@ -70,7 +70,7 @@ fn serve(
 }
 
 impl Driver {
-    /// Waits for mail, or until something is due.
+    /// Waits for mail, or until an instance is due.
     fn wait(
         &self,
         patience: &mut Patience,
@@ -89,7 +89,7 @@ impl Driver {
         })
     }
 
-    /// Tells the virtual time of a test when something is due.
+    /// Reports the next due time to the virtual clock of a test.
     fn announce_due(&self, partition: &Partition) {
         if let Some(time) = &self.time {
             time.set_due(self.partition, partition.next_due());

@@ -23,7 +23,7 @@ struct Waiting {
 impl Waiters {
     pub(super) fn add_for_start(&mut self, id: InstanceId, reply: StartedReply) {
         let waiting = &mut self.0.entry(id).or_default().start;
-        // A client that asks again after each timeout must not leave a reply behind each time.
+        // A client that retries after each timeout must not leave a dead reply behind each time.
         waiting.retain(|reply| !reply.is_closed());
         waiting.push(reply);
     }

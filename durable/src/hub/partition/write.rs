@@ -11,7 +11,7 @@ use crate::hub::telemetry::lifecycle::Before;
 use crate::protocol::Timestamp;
 use crate::store::EpisodeWrite;
 
-/// Writes an episode with all that follows from it, in one write with `content` and `effects`.
+/// Writes an episode and its consequences, in one write with `content` and `effects`.
 pub(super) fn write_episode(
     core: &mut Core,
     resident: &mut Resident,
@@ -27,7 +27,7 @@ pub(super) fn write_episode(
         resident.act(action, &mut content, &mut effects);
     }
     if episode.events.is_empty() {
-        // An attempt has begun, which is no event: no write contains what is due next.
+        // The start of an attempt is not recorded, so no write contains the next due time.
         keep_due(&mut core.due, resident);
     } else {
         let failed = resident.execution.as_mut().map(Execution::take_failed_attempts);
@@ -51,8 +51,8 @@ pub(super) fn write_episode(
     core.write(content, effects);
 }
 
-/// Adds notices to the effects of a write: behind earlier notices, and before any answer, so that
-/// observers learn of a change before the client that waits for it does.
+/// Adds notices to the effects of a write: after earlier notices and before any reply, so that
+/// observers see a change before the waiting client does.
 pub(super) fn notify(effects: &mut Vec<Effect>, notices: impl IntoIterator<Item = Effect>) {
     let mut notices = notices.into_iter().peekable();
     if notices.peek().is_none() {
@@ -62,7 +62,7 @@ pub(super) fn notify(effects: &mut Vec<Effect>, notices: impl IntoIterator<Item 
     effects.splice(earlier..earlier, notices);
 }
 
-/// Updates the due list for an instance of which nothing is written.
+/// Updates the due list for an instance that is not written.
 pub(super) fn keep_due(list: &mut DueList, resident: &mut Resident) {
     let Some(execution) = &resident.execution else { return };
     let due = execution.next_due();

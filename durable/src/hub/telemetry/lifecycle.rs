@@ -56,7 +56,7 @@ impl Before {
         Self { is_new, status, execution_id: record.execution_id }
     }
 
-    /// Whether a write of this instance has nothing to report, which is true of most writes.
+    /// Whether a write of this instance has nothing to report, as is the case for most writes.
     fn is_as(self, record: &InstanceRecord) -> bool {
         let Self { is_new, status, execution_id } = self;
         !is_new
@@ -104,8 +104,8 @@ impl Lifecycle {
         metrics::COUNTS_LIFECYCLE || self.sender.get().is_some_and(has_subscribers)
     }
 
-    /// What a write of an instance reports and logs, once it is durable. `failed` are its failed
-    /// attempts that will be retried.
+    /// The reports and log lines of a write, which are published once it is durable. `failed` are
+    /// its failed attempts that will be retried.
     pub(crate) fn changes(
         &self,
         before: Before,
@@ -130,7 +130,7 @@ impl Lifecycle {
         notices
     }
 
-    /// What a single change of an instance reports, once it is durable.
+    /// The report of a single change of an instance, which is published once it is durable.
     pub(crate) fn change(
         &self,
         record: &InstanceRecord,

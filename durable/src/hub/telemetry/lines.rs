@@ -1,11 +1,11 @@
 //! The log lines about instances and about the hub itself.
 //!
 //! Rules:
-//! 1. A line about an instance is an effect of a write: it is logged once, when what it reports is
-//!    durable. So no replay, eviction or reopening logs it again.
-//! 2. No line contains an input, an output or another value. Error texts are logged: their author
+//! 1. A line about an instance is an effect of a write: it is logged once, when the reported change
+//!    is durable. Replays, evictions and reopening do not log it again.
+//! 2. No line contains an input, an output or another value. Error texts are logged; their author
 //!    decides what they contain.
-//! 3. An episode in which nothing failed logs nothing.
+//! 3. An episode without a failure logs nothing.
 //!
 //! `docs/observability.md` lists the lines and their fields.
 
@@ -35,7 +35,7 @@ const PAGE: usize = 1000;
 #[derive(Debug)]
 pub(crate) struct Line {
     instance_id: InstanceId,
-    /// Name of its orchestration, or of what it called.
+    /// Name of its orchestration, or of the called function.
     name: Cow<'static, str>,
     /// The reason.
     text: String,
@@ -50,7 +50,7 @@ enum What {
         next_attempt_at: Timestamp,
     },
     Failed,
-    /// With the code of the report; `None` if a client suspended it.
+    /// Has the code of the report; `None` if a client suspended it.
     Suspended(Option<String>),
     Resumed,
 }
@@ -116,7 +116,7 @@ impl Line {
         })
     }
 
-    /// Logs the line; what it reports is durable.
+    /// Logs the line, because the reported change is durable.
     pub(crate) fn tell(self) {
         let Self { instance_id: instance, name, text, what } = self;
         match what {
@@ -163,7 +163,7 @@ fn cut(text: &str) -> String {
     format!("{kept}.. ({} bytes in all)", text.len())
 }
 
-/// Where a hub is stored: a folder, or a store given by the program.
+/// The location of a hub: a folder, or a store of the program.
 #[derive(Debug)]
 pub(crate) enum Kept {
     #[cfg(feature = "sled")]
@@ -182,7 +182,7 @@ impl Kept {
         }
     }
 
-    /// A store given by the program. Its `Debug` output begins with the name of its type;
+    /// A store of the program. Its `Debug` output begins with the name of its type;
     /// formatting stops after the name.
     pub(crate) fn in_store(store: &dyn Store) -> Self {
         struct Name(String);
@@ -209,7 +209,7 @@ impl Kept {
     }
 }
 
-/// Logs that the hub is open, before anything of it runs.
+/// Logs that the hub is open, before it runs any work.
 pub(crate) fn opened(kept: &Kept, partitions: usize, store: &dyn Store, registry: &Registry) {
     let (path, kind) = kept.fields();
     let [orchestrators, activities, entities] = registry.counts();
@@ -246,8 +246,8 @@ pub(crate) fn stopped(kept: &Kept, running: (usize, usize), report: &ShutdownRep
     }
 }
 
-/// The number of unfinished instances among the first [`COUNTED_MAX`]. `None` if the store fails,
-/// which the hub will notice itself.
+/// The number of unfinished instances among the first [`COUNTED_MAX`]. `None` if the store fails;
+/// the hub then fails at its next read.
 fn unfinished(store: &dyn Store) -> Option<String> {
     let (mut seen, mut unfinished, mut after) = (0, 0, None);
     loop {

@@ -4,7 +4,7 @@ use super::event::LifecycleEvent;
 use crate::protocol::{FailureDetails, Json, PartitionId};
 use crate::store::{Commit, Store, StoreError};
 
-/// Measures nothing.
+/// A stand-in that measures nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch;
 

@@ -24,7 +24,7 @@ pub(crate) struct VirtualTime {
 struct State {
     now: Timestamp,
     under_way: usize,
-    /// When each partition has something due next.
+    /// The next due time of each partition.
     due: BTreeMap<PartitionId, Timestamp>,
     /// The sleeping tasks by wake-up time. A woken task receives a [`Busy`], so that time stands
     /// still until it has run.

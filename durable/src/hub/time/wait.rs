@@ -23,7 +23,7 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// Returns what `look` finds while spinning, or else what the blocking `sleep` returns.
+    /// Returns the result of `look` while spinning, otherwise the result of the blocking `sleep`.
     pub(crate) fn wait<T>(&mut self, look: impl Fn() -> Option<T>, sleep: impl FnOnce() -> T) -> T {
         if let Some(found) = look() {
             return found;
@@ -48,7 +48,7 @@ impl Patience {
 pub(crate) struct Deadline(Mutex<Option<Instant>>);
 
 impl Deadline {
-    /// Sets an earlier limit. The caller wakes those who wait.
+    /// Sets an earlier limit. The caller wakes the waiters.
     pub(crate) fn limit(&self, at: Instant) {
         let mut deadline = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *deadline = Some(deadline.map_or(at, |earlier| earlier.min(at)));

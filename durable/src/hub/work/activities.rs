@@ -1,8 +1,8 @@
 //! Running activities, with bounded concurrency, once per attempt unless a crash interrupts one.
 //!
-//! A job arrives when its `TaskScheduled` is durable. It runs as a task of the async runtime (a blocking
-//! body on its blocking pool), and its result goes to the instance's partition as mail. Nothing here
-//! is stored: after a crash, the histories say which activities have to run.
+//! A job arrives when its `TaskScheduled` is durable. It runs as a task of the async runtime (a
+//! blocking body on its blocking pool), and its result goes to the instance's partition as mail.
+//! This state is not stored: after a crash, the histories determine which activities have to run.
 
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -36,13 +36,13 @@ pub(crate) struct Activities {
     pub(crate) runtime: Handle,
     pub(crate) timer: Timer,
     concurrency: usize,
-    /// How long a cancelled job may go on.
+    /// How long a cancelled job may continue.
     pub(crate) grace: Duration,
     pub(crate) limits: Limits,
     /// Virtual time, in a test.
     pub(crate) time: Option<Arc<VirtualTime>>,
     queue: Mutex<Queue>,
-    /// Wakes those who wait for the last worker to end.
+    /// Wakes the waiters for the end of the last worker.
     drained: Condvar,
     /// Jobs were cancelled or cut off.
     pub(crate) changed: Notify,
@@ -54,7 +54,7 @@ struct Queue {
     jobs: Jobs,
     /// The number of workers. Each runs one job after another.
     workers: usize,
-    /// Whether an idle worker spins: it looks for a job for a moment before it ends.
+    /// Whether an idle worker spins briefly for another job before it ends.
     looking: bool,
     /// When a worker last became idle.
     idle_since: Option<Instant>,
@@ -73,7 +73,7 @@ enum Doors {
     CutOff,
 }
 
-/// What activities get, and how many of them may run at once.
+/// The environment of activities, and the limit of concurrent ones.
 #[derive(Debug)]
 pub(crate) struct ActivitySettings {
     pub(crate) states: States,
@@ -102,8 +102,8 @@ pub(crate) enum Standing {
     CutOff,
 }
 
-/// Runs one job after another. Its drop releases its place and its job, because a runtime that shuts
-/// down drops it at any await.
+/// Runs one job after another. Its drop releases its place and its job, because a runtime that
+/// shuts down drops it at any await.
 struct Worker {
     activities: Arc<Activities>,
     job: Option<(Box<Job>, Ticket)>,
@@ -135,8 +135,8 @@ impl Activities {
         }
     }
 
-    /// Runs a job as soon as there is a worker for it. Does nothing if the job is already waiting or
-    /// running.
+    /// Runs a job as soon as there is a worker for it. Does nothing if the job is already waiting
+    /// or running.
     pub(crate) fn submit(self: &Arc<Self>, job: Box<Job>) {
         let task = &job.task;
         let entry = self.registry.activity(&task.name, task.version.as_deref());
@@ -168,7 +168,7 @@ impl Activities {
         self.changed.notify_waiters();
     }
 
-    /// The result of an attempt has been taken in, and what follows from it is durable.
+    /// Notes that the result of an attempt has been received and its effects are durable.
     pub(crate) fn taken_in(&self, key: &JobKey, attempt: u32) {
         self.queue().jobs.take_in(key, attempt);
     }
@@ -201,12 +201,12 @@ impl Activities {
         true
     }
 
-    /// How many jobs are running.
+    /// The number of running jobs.
     pub(crate) fn count_running(&self) -> usize {
         self.queue().jobs.count_running()
     }
 
-    /// Makes a waiting [`drain`](Self::drain) look at the deadline again.
+    /// Makes a waiting [`drain`](Self::drain) check the deadline again.
     pub(crate) fn look_again(&self) {
         drop(self.queue());
         self.drained.notify_all();
@@ -242,7 +242,7 @@ impl Activities {
         let since = clock::stopwatch();
         let looks = self.queue().begins_to_look(since);
         while looks && since.elapsed() < wait::LOOK {
-            // Let others run, since one of them will bring the job.
+            // Yield, because another task will bring the job.
             thread::yield_now();
             tokio::task::yield_now().await;
             let mut queue = self.queue();
@@ -269,8 +269,9 @@ impl Activities {
         }
     }
 
-    /// Sends the result to the partition, if it is still wanted, and returns the next job. An error of
-    /// a job that a shutdown interrupted is not sent: the job runs again when the hub is next opened.
+    /// Sends the result to the partition, if it is still wanted, and returns the next job. An error
+    /// of a job that a shutdown interrupted is not sent: the job runs again when the hub is next
+    /// opened.
     fn end(
         &self,
         job: Job,

@@ -2,11 +2,11 @@
 //!
 //! Rules:
 //! 1. The body runs and is dropped by way of `panics.rs`.
-//! 2. An attempt that exceeds its timeout ends at once. One that is cancelled, such as by the timeout of
-//!    its call, sees that by its token and may go on for the grace period. A shutdown alone sets no
-//!    limit: the result of the attempt is still recorded.
-//! 3. When an attempt is ended like this, an async body is dropped. A blocking body cannot be stopped:
-//!    it keeps its thread, but its result does not count, and it takes no place of
+//! 2. An attempt that exceeds its timeout ends immediately. An attempt that is cancelled, for
+//!    example by the timeout of its call, is notified through its token and may continue for the
+//!    grace period. A shutdown alone sets no limit: the result of the attempt is still recorded.
+//! 3. When an attempt is ended like this, an async body is dropped. A blocking body cannot be
+//!    stopped: it keeps its thread, but its result does not count, and it takes no place of
 //!    `activity_concurrency`.
 //! 4. What most attempts do not need (timeouts, blocking bodies, cancellation) is a boxed future,
 //!    because the future of an attempt is copied several times on its way into the runtime.
@@ -30,8 +30,8 @@ use crate::hub::time::wait::{First, first};
 use crate::panics::{self, Guarded};
 use crate::protocol::{FailureDetails, Json};
 
-/// After which time a blocking body that has not begun is spawned again: the first time, and at most.
-/// The system may have refused a thread, and tokio does not retry by itself.
+/// After which time a blocking body that has not begun is spawned again: the first time, and at
+/// most. The system may have refused a thread, and tokio does not retry that.
 const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 type Outcome = Result<Json, FailureDetails>;
@@ -205,8 +205,8 @@ impl Activities {
             }
             match first(answer.as_mut(), pin!(self.timer.sleep(wait))).await {
                 First::This(Ok(result)) => return result,
-                // The runtime is shutting down, and this task with it. The body did not run, so nothing
-                // may be recorded: it runs when the hub is next opened.
+                // The runtime is shutting down, and this task with it. The body did not run, so no
+                // result may be recorded: it runs when the hub is next opened.
                 First::This(Err(_going_down)) => return std::future::pending().await,
                 First::That(()) => wait = (wait * 2).min(ASK_AGAIN.1),
             }

@@ -1,8 +1,8 @@
 //! Running batches of entities' operations as tasks of the async runtime, with bounded concurrency.
 //!
 //! A batch arrives when no other batch of its entity runs, and its outcome goes to the entity's
-//! partition as mail. Nothing here is stored: the messages of a batch that a crash interrupts are still
-//! in the store, and are delivered again.
+//! partition as mail. This state is not stored: the messages of a batch that a crash interrupts are
+//! still in the store, and are delivered again.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub(crate) struct BatchJob {
     pub(crate) now: Timestamp,
 }
 
-/// Counts a batch as long as it lives.
+/// Counts a batch until it is dropped.
 struct UnderWay {
     batches: Arc<Batches>,
     is_done: bool,
@@ -75,7 +75,7 @@ impl Batches {
         Self { around, mailboxes, runtime, places, under_way, cut_off, health }
     }
 
-    /// Runs a batch as soon as there is a place for it.
+    /// Runs a batch as soon as the limit of concurrent batches allows.
     pub(crate) fn submit(self: &Arc<Self>, job: BatchJob) {
         let counted = self.under_way.count(job.entity_id.to_string());
         let batches = Arc::clone(self);

@@ -1,12 +1,12 @@
 //! The activities that wait to be run, and those that are running.
 //!
 //! Rules:
-//! 1. Jobs begin in the order of their arrival. But while an activity runs `max_concurrent` times, its
-//!    next jobs stand aside, and others overtake them.
-//! 2. An attempt whose result is on its way to its partition is not started again: an instance that is
-//!    replayed meanwhile cannot know that the attempt has ended.
+//! 1. Jobs begin in the order of their arrival, except that while an activity runs `max_concurrent`
+//!    times, its next jobs are set aside and other jobs overtake them.
+//! 2. An attempt whose result is on its way to its partition is not started again, because an
+//!    instance that is replayed in the meantime cannot know that the attempt has ended.
 //! 3. A cancelled job is removed, with its input. If it is running, its result does not count.
-//! 4. When a job of a limited activity ends, the first one that stands aside is queued again.
+//! 4. When a job of a limited activity ends, the first job that was set aside is queued again.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -35,14 +35,14 @@ pub(crate) struct Jobs {
 #[derive(Debug, Default)]
 struct Entry {
     stage: Option<Stage>,
-    /// The attempt that has ended and whose result the partition has not stored yet. The next attempt
-    /// may wait or run meanwhile.
+    /// The attempt that has ended and whose result the partition has not stored yet. The next
+    /// attempt may already be queued or running.
     reported: Option<u32>,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// It has not begun: it is in the queue, or stands aside.
+    /// It has not begun: it is in the queue or set aside.
     Waiting(Waiting),
     Running(Running),
 }
@@ -72,7 +72,7 @@ struct Limited {
     aside: BTreeMap<u64, JobKey>,
 }
 
-/// What a worker holds while it runs a job.
+/// Held by a worker while it runs a job.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     pub(crate) token: CancellationToken,
@@ -128,8 +128,8 @@ impl Jobs {
         }
     }
 
-    /// Ends a job. Returns whether its result is still wanted. If so, and if its result is `reported`,
-    /// this attempt is not added again until [`take_in`](Self::take_in).
+    /// Ends a job. Returns whether its result is still wanted. If so, and if its result is
+    /// `reported`, this attempt is not added again until [`take_in`](Self::take_in).
     pub(crate) fn end(&mut self, key: &JobKey, ticket: &Ticket, reported: Option<u32>) -> bool {
         if let Some(name) = &ticket.limited {
             if let Some(limited) = self.limited.get_mut(name) {
@@ -172,7 +172,7 @@ impl Jobs {
         running.map(|job| (job.instance_id.clone(), job.name.to_string())).collect()
     }
 
-    /// Queues the first job of this activity that stands aside.
+    /// Queues the first job of this activity that was set aside.
     fn queue_again(&mut self, name: &str) {
         let Some(limited) = self.limited.get_mut(name) else { return };
         if let Some((number, key)) = limited.aside.pop_first() {
@@ -223,7 +223,7 @@ impl Jobs {
         }
     }
 
-    /// Drops what waits, and cancels the tokens of running jobs.
+    /// Drops the queued jobs, and cancels the tokens of running jobs.
     pub(crate) fn close(&mut self) {
         self.queue.clear();
         self.waiting = 0;
@@ -350,7 +350,7 @@ mod tests {
         assert!(add(&mut jobs, 0, "a", None));
     }
 
-    /// What is true: jobs in the order in which they came, and those that run.
+    /// The model: jobs in the order of arrival, and running jobs.
     #[derive(Default)]
     struct Truth {
         waiting: Vec<(JobKey, &'static str, Option<usize>)>,

@@ -1,4 +1,4 @@
-//! A partition without a thread: a test gives it mail, and commits what it writes.
+//! A partition without a thread: a test passes it mail and commits its writes.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -80,7 +80,7 @@ impl World {
         self.partition.end_turn(true);
     }
 
-    /// Commits all writes, answers clients, and gives the partition the mail that follows.
+    /// Commits all writes, answers clients, and passes the resulting mail to the partition.
     fn commit(&mut self) {
         let mut mail = Vec::new();
         let writes = std::mem::take(&mut *self.written.0.lock().unwrap());
