@@ -10,17 +10,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::definition::Definition;
 use crate::panics::Guarded;
 use crate::protocol::{ExecutionId, FailureDetails, InstanceId, Json, Tags, TraceContext};
-
-/// A function annotated with [`#[activity]`](macro@crate::activity). The attribute implements it.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an activity",
-    label = "only an activity runs in attempts that can each time out",
-    note = "annotate the function with `#[activity]`"
-)]
-pub trait Activity: Definition {}
 
 /// One run of an activity: its body, applied to its stored input.
 pub enum ActivityRun {

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::activity::{ActivityContext, ActivityRun};
-use crate::entity::{Batch, BatchDone};
+use crate::entity::batch::{Batch, BatchDone};
 use crate::error::ErrorCodec;
 use crate::orchestration::OrchestrationContext;
 use crate::payload::Codec;
@@ -34,6 +34,14 @@ pub trait Definition: Sized + 'static {
     #[doc(hidden)]
     fn codecs() -> (Codec<Self::Output>, ErrorCodec<Self::Error>);
 }
+
+/// A function annotated with [`#[activity]`](macro@crate::activity). The attribute implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an activity",
+    label = "only an activity runs in attempts that can each time out",
+    note = "annotate the function with `#[activity]`"
+)]
+pub trait Activity: Definition {}
 
 /// A function annotated with [`#[orchestrator]`](macro@crate::orchestrator). The attribute
 /// implements it.

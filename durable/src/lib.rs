@@ -42,10 +42,10 @@ mod weight;
 /// The crate of dates and times, as it stands in the API.
 pub use chrono;
 
-pub use activity::{Activity, ActivityContext, State};
+pub use activity::{ActivityContext, State};
 #[doc(inline)]
 pub use client::{InstanceHandle, OrchestrationHandle, TaskHub};
-pub use definition::Orchestrator;
+pub use definition::{Activity, Orchestrator};
 pub use durable_macros::{activity, allow, deterministic, entity, event, helper, orchestrator};
 #[doc(inline)]
 pub use entity::{Entity, EntityContext};

@@ -13,20 +13,21 @@ pub use std::result::Result::Ok;
 
 pub use inventory;
 
-pub use crate::activity::{Activity, ActivityRun};
+pub use crate::activity::ActivityRun;
 pub use crate::definition::{
-    Body, CallDefaults, Definition, Entry, OperationEntry, Orchestrator, OrchestratorFuture,
-    Parameters, RunActivity, RunEntity, RunOrchestrator, StateType,
+    Activity, Body, CallDefaults, Definition, Entry, OperationEntry, Orchestrator,
+    OrchestratorFuture, Parameters, RunActivity, RunEntity, RunOrchestrator, StateType,
 };
-pub use crate::entity::batch::{
-    EntityBody, EntityFunction, OperationRun, RunOperation, RunnableEntity, run_entity,
-    run_entity_function,
-};
-pub use crate::entity::handle::{DynamicHandle, EntityHandle, EntityRef};
+pub use crate::entity::entity_ref::EntityRef;
+pub use crate::entity::handle::{DynamicHandle, EntityHandle};
 pub use crate::entity::in_critical_section::{
     CallsLockedOnly, CallsNoOrchestrator, LocksNothing, check_in_critical_section,
 };
 pub use crate::entity::operation::{locked_operation, operation};
+pub use crate::entity::run::{
+    EntityBody, EntityFunction, OperationRun, RunOperation, RunnableEntity, run_entity,
+    run_entity_function,
+};
 pub use crate::entity::{Entity, EntityContext};
 pub use crate::error::Error;
 pub use crate::error::codec::{ErrorCodec, StoredError};

@@ -17,8 +17,7 @@ pub(crate) use self::named::CalledVersion;
 pub use self::named::NamedCall;
 pub(crate) use self::options::{CallOptions, CallUse, NoEffect};
 
-use crate::activity::Activity;
-use crate::definition::{Body, Definition, Orchestrator};
+use crate::definition::{Activity, Body, Definition, Orchestrator};
 use crate::orchestration::request::{Ask, ChildOptions, FunctionCall, Request, TaskOptions};
 use crate::orchestration::scope::{NextExecution, Scope};
 use crate::orchestration::{Called, Durable, Task, When};

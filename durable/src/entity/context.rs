@@ -8,13 +8,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::{DELETE, Operation};
+use super::Operation;
+use super::batch::{Around, DELETE, Outgoing};
 use crate::activity::States;
 use crate::call::{Call, CallUse};
 use crate::definition::Orchestrator;
 use crate::error::{Error, Result};
-use crate::limits::Limits;
-use crate::orchestration::request::{Ask, Asked};
+use crate::orchestration::request::Ask;
 use crate::orchestration::{When, json_of};
 use crate::payload::InvalidPayload;
 use crate::protocol::{
@@ -72,17 +72,6 @@ pub struct EntityContext {
     effects: Mutex<OperationEffects>,
 }
 
-/// What every operation of a batch is given.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Around {
-    /// When the batch began.
-    pub(crate) now: Timestamp,
-    pub(crate) limits: Limits,
-    pub(crate) states: States,
-    /// Cancelled when the hub is shut down.
-    pub(crate) cancellation: CancellationToken,
-}
-
 /// The position of an operation in its batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BatchPlace {
@@ -98,13 +87,6 @@ pub(super) struct OperationEffects {
     /// Whether the entity is deleted.
     pub(super) deletes: bool,
     pub(super) outgoing: Vec<Outgoing>,
-}
-
-/// A signal or a start that an operation sends.
-#[derive(Debug)]
-pub(crate) enum Outgoing {
-    Signal { asked: Asked, at: Option<Timestamp> },
-    Start { instance_id: InstanceId, started: Box<ExecutionStarted> },
 }
 
 impl EntityContext {

@@ -4,33 +4,11 @@ use std::panic::Location;
 
 use serde::Serialize;
 
-use super::Entity;
+use super::entity_ref::EntityRef;
 use super::operation::{LockedOperation, Operation};
 use crate::error::Error;
 use crate::payload::{InvalidPayload, Payload, payload};
 use crate::protocol::{EntityId, InvalidEntityId, Json};
-
-/// The id of an entity, or why its key is invalid.
-#[doc(hidden)]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntityRef(Result<EntityId, InvalidEntityId>);
-
-impl EntityRef {
-    /// The entity of kind `E` with this key.
-    pub fn new<E: Entity>(key: impl AsRef<str>) -> Self {
-        Self(EntityId::new(E::ENTRY.name, key))
-    }
-
-    pub(crate) fn id(&self) -> Result<&EntityId, InvalidEntityId> {
-        self.0.as_ref().map_err(Clone::clone)
-    }
-}
-
-impl From<EntityId> for EntityRef {
-    fn from(id: EntityId) -> Self {
-        Self(Ok(id))
-    }
-}
 
 /// A handle of an entity: what `at(key)` returns. The attribute [`#[entity]`](macro@crate::entity)
 /// generates a handle type with a method for each operation.

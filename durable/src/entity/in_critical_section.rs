@@ -11,8 +11,8 @@
 //! (`orchestration/scope/section.rs`).
 
 use super::{LockEntities, LockedOperation, Operation};
-use crate::activity::Activity;
 use crate::call::Call;
+use crate::definition::Activity;
 use crate::orchestration::Durable;
 
 /// Rule 1: locks no entities.

@@ -36,20 +36,21 @@
 
 // When and where a batch of operations runs is up to the hub (`hub/partition/entities/`). Uses
 // `orchestration/`, which knows nothing of this module: to it, an operation is a request.
-// Read next: `batch.rs` (each operation is a transaction), `operation.rs` (how it is called).
+// Read next: `run.rs` (each operation is a transaction), `operation.rs` (how it is called).
 
 pub(crate) mod batch;
 mod context;
 mod critical_section;
+pub(crate) mod entity_ref;
 pub(crate) mod handle;
 pub(crate) mod in_critical_section;
 pub(crate) mod operation;
+pub(crate) mod run;
 
-pub(crate) use batch::{Batch, BatchDone, DELETE, Requested, is_deletion};
+pub(crate) use batch::{Around, Batch, BatchDone, DELETE, Outgoing, Requested, is_deletion};
 pub use context::EntityContext;
-pub(crate) use context::{Around, Outgoing};
 pub use critical_section::{CriticalSection, LockEntities, LockSet, LockTask};
-pub(crate) use handle::EntityRef;
+pub(crate) use entity_ref::EntityRef;
 pub use handle::{DynamicHandle, DynamicLocked, EntityHandle};
 pub use operation::{InvalidOperation, LockedOperation, LockedTask, Operation};
 

@@ -7,7 +7,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::EntityRef;
+use super::entity_ref::EntityRef;
 use crate::error::{Error, ErrorCodec, Result};
 use crate::orchestration::request::{Ask, Asked, Request};
 use crate::orchestration::scope::Scope;

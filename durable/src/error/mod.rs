@@ -49,7 +49,6 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::codec::{ErrorCodec, task_error};
 pub use self::codec::{NonRetriable, TaskError};
 pub(crate) use self::names::is_name_of;
-pub(crate) use self::said::cause_of;
 pub use self::task_failed::TaskFailed;
 
 use crate::protocol::FailureDetails;

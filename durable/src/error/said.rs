@@ -7,6 +7,7 @@
 //! value of the user's error.
 
 use std::cell::Cell;
+use std::error::Error as StdError;
 
 use super::names;
 use crate::protocol::FailureDetails;
@@ -58,6 +59,15 @@ pub(super) fn next_cause(failure: &FailureDetails) -> Option<&FailureDetails> {
 fn ends_with(text: &str, cause: &str) -> bool {
     let before = text.strip_suffix(cause);
     before.is_some_and(|before| cause.is_empty() || !before.ends_with(char::is_alphanumeric))
+}
+
+/// The source is the next cause that the message does not contain: the message of a failed call
+/// ends with that of the failure, which would otherwise be printed twice.
+/// [`chain`](FailureDetails::chain) has every cause.
+impl StdError for FailureDetails {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        cause_of(self).map(|cause| cause as _)
+    }
 }
 
 #[cfg(test)]

@@ -8,9 +8,7 @@ use std::error::Error as StdError;
 use std::fmt::{self, Write};
 
 use super::FailureDetails;
-
-/// How many links a chain may have, the failure itself included.
-pub(super) const LINKS_MAX: usize = 64;
+use super::failure::LINKS_MAX;
 
 /// The maximum number of counted causes of a user's error. The chain may be infinite: an error can
 /// be its own source.

@@ -3,11 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::{InstanceId, Json, MessageId, ParentInstance};
-
-/// In the id of a delayed signal, separates the entity from the id of the message.
-pub(super) const SCHEDULED: char = '#';
+use super::id::SCHEDULED;
+use super::{InstanceId, InvalidInstanceId, Json, MessageId, ParentInstance};
 
 /// Names an entity within its task hub: its kind, and its key.
 ///
@@ -19,8 +18,9 @@ pub(super) const SCHEDULED: char = '#';
 /// ```
 /// use durable::EntityId;
 ///
-/// let id = EntityId::new("Counter", "visits")?; assert_eq!((id.name(), id.key(),
-/// id.to_string().as_str()), ("counter", "visits", "@counter@visits"));
+/// let id = EntityId::new("Counter", "visits")?;
+/// assert_eq!((id.name(), id.key()), ("counter", "visits"));
+/// assert_eq!(id.to_string(), "@counter@visits");
 /// assert!(EntityId::new("counter", "visits/today").is_err());
 /// # Ok::<(), durable::protocol::InvalidEntityId>(())
 /// ```
@@ -121,6 +121,47 @@ impl From<EntityId> for InstanceId {
     }
 }
 
+impl InstanceId {
+    /// The entity that it names, if it names one.
+    pub(crate) fn entity(&self) -> Option<EntityId> {
+        if self.is_entity() { EntityId::try_from(self.as_str().to_owned()).ok() } else { None }
+    }
+
+    /// The prefix of the ids of delayed signals to this entity.
+    pub(crate) fn prefix_of_signals(entity: &EntityId) -> String {
+        format!("{entity}{SCHEDULED}")
+    }
+
+    /// The receiver of the delayed signal with this id.
+    pub(crate) fn entity_of_signal(&self) -> Option<EntityId> {
+        let (entity, _) =
+            self.is_scheduled_signal().then(|| self.as_str().rsplit_once(SCHEDULED))??;
+        EntityId::try_from(entity.to_owned()).ok()
+    }
+}
+
+/// The stored form, which may also be an entity's id.
+impl TryFrom<String> for InstanceId {
+    type Error = InvalidInstanceId;
+
+    fn try_from(id: String) -> Result<Self, InvalidInstanceId> {
+        if !id.starts_with('@') {
+            return Self::new(id);
+        }
+        let (entity, signal) = match id.rsplit_once(SCHEDULED) {
+            Some((entity, signal)) => (entity, Some(Uuid::try_parse(signal))),
+            None => (id.as_str(), None),
+        };
+        match (EntityId::try_from(entity.to_owned()), signal) {
+            (Ok(entity), None) => Ok(entity.into()),
+            (Ok(entity), Some(Ok(signal))) => {
+                Ok(entity.of_scheduled(MessageId::from_u128(signal.as_u128())))
+            }
+            (Err(_), _) | (Ok(_), Some(Err(_))) => Err(Self::refused(id)),
+        }
+    }
+}
+
 /// A name or key of an entity that breaks a rule of [`EntityId`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -131,13 +172,6 @@ impl From<EntityId> for InstanceId {
 pub struct InvalidEntityId {
     id: String,
     rule: &'static str,
-}
-
-impl InvalidEntityId {
-    /// The invalid text.
-    pub(super) fn into_id(self) -> String {
-        self.id
-    }
 }
 
 /// The stored state of an entity, rewritten after each batch of operations.
@@ -203,6 +237,17 @@ mod tests {
         for broken in ["@counter@a#", "@counter@a#17", "@counter", "@", "@@a", "@c@a/b#17"] {
             let refused = InstanceId::try_from(broken.to_owned()).unwrap_err().to_string();
             assert!(refused.contains("reserved for entities"), "{broken}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_stored_id_that_names_no_entity_is_refused_with_its_whole_text() {
+        for id in ["@counter", "@counter@a#", "@counter@a#1", "@counter@a?", "@@a"] {
+            let error = InstanceId::try_from(id.to_owned()).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`{id}` cannot be an instance id: ")), "{error}");
+        }
+        for id in ["@counter@a", "@counter@a#00000000000000000000000000000001", "a"] {
+            assert_eq!(InstanceId::try_from(id.to_owned()).unwrap().as_str(), id);
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Why a task or an orchestration failed, as data in its history.
 
-use std::error::Error as StdError;
 use std::fmt;
 
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Json, causes};
+use super::Json;
+
+/// How many links a chain may have, the failure itself included.
+pub(super) const LINKS_MAX: usize = 64;
 
 /// Why a task or an orchestration failed, as recorded in the history.
 ///
@@ -135,7 +137,7 @@ impl FailureDetails {
     #[must_use]
     pub fn caused_by(mut self, cause: FailureDetails) -> Self {
         self.drop_causes();
-        self.inner = Some(Box::new(cause.cut(causes::LINKS_MAX - 1, 0)));
+        self.inner = Some(Box::new(cause.cut(LINKS_MAX - 1, 0)));
         self
     }
 
@@ -175,7 +177,7 @@ impl FailureDetails {
 /// with no value, so an absent value is left out. And a chain that is too long to be read is cut.
 impl Serialize for FailureDetails {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.chain().nth(causes::LINKS_MAX).is_some() {
+        if self.chain().nth(LINKS_MAX).is_some() {
             return self.clone().shortened().serialize(serializer);
         }
         let has_value = self.value.is_some() || !serializer.is_human_readable();
@@ -206,15 +208,6 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::
 impl fmt::Display for FailureDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
-    }
-}
-
-/// The source is the next cause that the message does not contain: the message of a failed call
-/// ends with that of the failure, which would otherwise be printed twice.
-/// [`chain`](FailureDetails::chain) has every cause.
-impl StdError for FailureDetails {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        crate::error::cause_of(self).map(|cause| cause as _)
     }
 }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::EntityId;
-use super::entity::SCHEDULED;
+/// In the id of a delayed signal, separates the entity from the id of the message.
+pub(super) const SCHEDULED: char = '#';
 
 /// The longest instance id, in characters.
 const INSTANCE_ID_MAX: usize = 256;
@@ -90,22 +90,6 @@ impl InstanceId {
         Self(id.into())
     }
 
-    /// The entity that it names, if it names one.
-    pub(crate) fn entity(&self) -> Option<EntityId> {
-        if self.is_entity() { EntityId::try_from(self.0.as_ref().to_owned()).ok() } else { None }
-    }
-
-    /// The prefix of the ids of delayed signals to this entity.
-    pub(crate) fn prefix_of_signals(entity: &EntityId) -> String {
-        format!("{entity}{SCHEDULED}")
-    }
-
-    /// The receiver of the delayed signal with this id.
-    pub(crate) fn entity_of_signal(&self) -> Option<EntityId> {
-        let (entity, _) = self.is_scheduled_signal().then(|| self.0.rsplit_once(SCHEDULED))??;
-        EntityId::try_from(entity.to_owned()).ok()
-    }
-
     /// Whether it names an entity.
     pub(crate) fn is_entity(&self) -> bool {
         !self.is_orchestration() && !self.is_scheduled_signal()
@@ -142,7 +126,7 @@ impl Borrow<str> for InstanceId {
 
 impl InstanceId {
     /// Why an id with an entity's prefix is not an instance id.
-    fn refused(id: String) -> InvalidInstanceId {
+    pub(super) fn refused(id: String) -> InvalidInstanceId {
         InvalidInstanceId { id, rule: RESERVED }
     }
 }
@@ -156,27 +140,6 @@ impl fmt::Display for InstanceId {
 impl fmt::Debug for InstanceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-/// The stored form, which may also be an entity's id.
-impl TryFrom<String> for InstanceId {
-    type Error = InvalidInstanceId;
-
-    fn try_from(id: String) -> Result<Self, InvalidInstanceId> {
-        if !id.starts_with('@') {
-            return Self::new(id);
-        }
-        let (entity, signal) = match id.rsplit_once(SCHEDULED) {
-            Some((entity, signal)) => (entity.to_owned(), Some(Uuid::try_parse(signal))),
-            None => (id, None),
-        };
-        let entity = EntityId::try_from(entity).map_err(|error| Self::refused(error.into_id()))?;
-        match signal {
-            None => Ok(entity.into()),
-            Some(Ok(signal)) => Ok(entity.of_scheduled(MessageId(signal))),
-            Some(Err(_)) => Err(Self::refused(entity.into())),
-        }
     }
 }
 

@@ -26,8 +26,9 @@ mod tests;
 
 pub use self::error::{InvalidSchedule, ScheduleError};
 pub use self::handle::ScheduleHandle;
-pub use self::query::{ScheduleDescription, ScheduleQuery, ScheduleStatus};
+pub use self::query::{ScheduleDescription, ScheduleQuery};
 pub use self::spec::{Recurrence, Schedule, ScheduleUpdate, ScheduledCall};
+pub use self::state::ScheduleStatus;
 
 use crate::definition::{Definition, Entry};
 use crate::hub::client::query::SCHEDULE_IDS as ID_PREFIX;

@@ -1,12 +1,10 @@
 //! Querying schedules and their progress.
 
-use std::fmt;
-
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::spec::Recurrence;
-use super::state::{Progress, State};
+use super::state::{Progress, ScheduleStatus, State};
 use super::{ENTRY, ID_PREFIX, id_of};
 use crate::hub::client::page::sealed::ReadPage;
 use crate::hub::client::page::{Page, PageToken, Paging};
@@ -15,26 +13,6 @@ use crate::protocol::{
     EventKind, InstanceId, InstanceRecord, Json, RuntimeStatus, Tags, Timestamp,
 };
 use crate::store::{InstanceFilter, Store, StoreError};
-
-/// Whether a schedule starts instances at its ticks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum ScheduleStatus {
-    /// It starts an instance at each tick.
-    Active,
-    /// It skips its ticks.
-    Paused,
-    /// It has ended; nothing more will happen.
-    Ended,
-    /// The instance that drives it is [`RuntimeStatus::Suspended`].
-    Suspended,
-}
-
-impl fmt::Display for ScheduleStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
 
 /// The definition and progress of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

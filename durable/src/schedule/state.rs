@@ -1,9 +1,10 @@
 //! How a schedule reacts to time and to commands: a value, and pure functions of it.
 
+use std::fmt;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::query::ScheduleStatus;
 use super::spec::{Plan, Target, after};
 use crate::protocol::Json;
 
@@ -13,6 +14,26 @@ const GRACE: TimeDelta = TimeDelta::minutes(1);
 
 /// The maximum number of late ticks that run together: the last ones.
 const TICKS_AT_ONCE: usize = 60;
+
+/// Whether a schedule starts instances at its ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ScheduleStatus {
+    /// It starts an instance at each tick.
+    Active,
+    /// It skips its ticks.
+    Paused,
+    /// It has ended; nothing more will happen.
+    Ended,
+    /// The instance that drives it is [`RuntimeStatus::Suspended`].
+    Suspended,
+}
+
+impl fmt::Display for ScheduleStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
 
 /// The state of a schedule: the input of each of its executions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,10 +8,9 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
 use super::conformance::StoreUnderTest;
-use super::hub::TestHub;
 use super::mocks::Mocks;
 use super::stores::{self, Place};
-use crate::client::{OpenError, TaskHubBuilder};
+use crate::client::TaskHubBuilder;
 use crate::protocol::Timestamp;
 use crate::store::MemoryStore;
 use crate::task::Definition;
@@ -20,12 +19,12 @@ use crate::{Activity, ActivityContext, Orchestrator, TaskHub};
 /// The default start of virtual time: 2026-01-01T00:00:00Z, in microseconds.
 const BEGINNING: i64 = 1_767_225_600_000_000;
 
-/// Configures a [`TestHub`] and its mocks.
+/// Configures a [`TestHub`](super::TestHub) and its mocks.
 #[must_use = "a builder does nothing until it is opened"]
 pub struct TestHubBuilder {
     pub(super) hub: TaskHubBuilder,
     pub(super) mocks: Mocks,
-    beginning: Timestamp,
+    pub(super) beginning: Timestamp,
     place: Option<Place>,
 }
 
@@ -283,20 +282,8 @@ impl TestHubBuilder {
         Self { place: Some(Arc::new(place)), ..self }
     }
 
-    /// Opens the hub.
-    ///
-    /// # Errors
-    /// As [`TaskHubBuilder::open`](crate::client::TaskHubBuilder::open).
-    ///
-    /// # Panics
-    /// The environment names a store that is not registered, or the store cannot be opened.
-    pub async fn open(self) -> Result<TestHub, OpenError> {
-        let beginning = self.beginning;
-        TestHub::open_at(Arc::new(self.with_store()), beginning, Arc::default()).await
-    }
-
     /// With a store, unless it was given one.
-    fn with_store(mut self) -> Self {
+    pub(super) fn with_store(mut self) -> Self {
         let place = &mut self.place;
         self.hub = self.hub.store_if_nowhere(|| {
             *place = place.take().or_else(stores::chosen);

@@ -60,6 +60,20 @@ struct Event {
     input: Json,
 }
 
+impl TestHubBuilder {
+    /// Opens the hub.
+    ///
+    /// # Errors
+    /// As [`TaskHubBuilder::open`](crate::client::TaskHubBuilder::open).
+    ///
+    /// # Panics
+    /// The environment names a store that is not registered, or the store cannot be opened.
+    pub async fn open(self) -> Result<TestHub, OpenError> {
+        let beginning = self.beginning;
+        TestHub::open_at(Arc::new(self.with_store()), beginning, Arc::default()).await
+    }
+}
+
 impl TestHub {
     /// Opens a hub with every function that is annotated in this program. It is kept in memory, or
     /// in the store that [`test_store!`](super::test_store) has registered as the default or

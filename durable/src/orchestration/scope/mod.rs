@@ -27,6 +27,7 @@ use inbox::Inbox;
 pub(crate) use inbox::UnreadEvent;
 use patches::Patches;
 use section::Section;
+pub(crate) use tasks::TaskResult;
 use tasks::Tasks;
 
 use super::request::{Ask, Request};
@@ -39,9 +40,6 @@ use crate::replay_rules;
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Scope>>> = const { RefCell::new(None) };
 }
-
-/// The result of a task.
-pub(crate) type TaskResult = Result<Json, FailureDetails>;
 
 /// The execution that an orchestrator continues as.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,9 +9,12 @@
 
 use std::collections::BTreeMap;
 
-use super::TaskResult;
 use super::groups::{Slot, Woken};
 use crate::orchestration::request::Request;
+use crate::protocol::{FailureDetails, Json};
+
+/// The result of a task.
+pub(crate) type TaskResult = Result<Json, FailureDetails>;
 
 /// All requests of an execution that are unrecorded or have no result.
 #[derive(Debug, Default)]

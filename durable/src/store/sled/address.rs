@@ -9,7 +9,7 @@
 //! This is a filter that saves decoding. It may let other messages pass, because one that is encoded
 //! differently counts as a match; the reader compares the decoded instance.
 
-use super::encoded;
+use super::values::encoded;
 use crate::protocol::{FORMAT_VERSION, InstanceId};
 use crate::store::StoreError;
 

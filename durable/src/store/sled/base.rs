@@ -19,8 +19,7 @@ use sled::{Batch, Db, Mode, Tree};
 
 use super::body::Head;
 use super::error::sled_error;
-use super::history::{Parts, Piece};
-use super::stored::{self, Stored};
+use super::stored::{self, Parts, Piece, Stored};
 use super::{keys, system, values};
 use crate::panics;
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};

@@ -21,9 +21,10 @@ use sled::Batch;
 
 use super::base::Base;
 use super::body::Head;
+use super::keys;
 use super::overlay::{Block, Overlay, Touched};
 use super::stored::{self, Stored};
-use super::{encoded, keys, values};
+use super::values::{self, encoded};
 use crate::protocol::{ExecutionId, InstanceId};
 use crate::store::StoreError;
 

@@ -5,14 +5,9 @@
 //! change nothing of what is read. If the instance was changed in another way, the pages may not match,
 //! and the whole history is read again with a single view.
 
-use std::ops::Range;
-
-use sled::IVec;
-
 use super::base::Base;
-use super::inner::Inner;
 use super::overlay::Block;
-use super::stored;
+use super::stored::{self, Parts, Piece};
 use super::view::View;
 use crate::protocol::{ExecutionId, InstanceId};
 use crate::store::StoreError;
@@ -20,31 +15,16 @@ use crate::store::StoreError;
 /// How many bytes are read with one view.
 const PAGE: usize = 256 * 1024;
 
-/// Where a history is: chunks in the tree first, then blocks of overlays.
-#[derive(Debug)]
-pub(super) struct Parts {
-    /// The keys of the chunks' pieces.
-    pub(super) chunks: Range<Vec<u8>>,
-    /// Blocks of chunks from this event on are in `blocks` as well, because a checkpoint has moved them
-    /// to the tree while an overlay still contains them.
-    pub(super) until: u64,
-    /// The blocks after the chunks, in order.
-    pub(super) blocks: Vec<Block>,
-}
-
-/// A key of the tree, and the piece of a chunk under it.
-pub(super) type Piece = (IVec, IVec);
-
 /// The episodes of an execution that end after the event `from`, in order.
-pub(super) fn read(
-    inner: &Inner,
+pub(super) fn read<'a>(
+    view: impl Fn() -> View<'a>,
     id: &InstanceId,
     execution: ExecutionId,
     from: u64,
 ) -> Result<Vec<Block>, StoreError> {
-    let (parts, pieces) = match read_in_pages(inner, id, execution, from)? {
+    let (parts, pieces) = match read_in_pages(&view, id, execution, from)? {
         Some(read) => read,
-        None => read_at_once(&inner.view(), id, execution, from)?,
+        None => read_at_once(&view(), id, execution, from)?,
     };
     blocks(id, parts, pieces, from)
 }
@@ -73,8 +53,8 @@ fn read_at_once(
 }
 
 /// `None` if the instance was changed meanwhile.
-fn read_in_pages(
-    inner: &Inner,
+fn read_in_pages<'a>(
+    view: impl Fn() -> View<'a>,
     id: &InstanceId,
     execution: ExecutionId,
     from: u64,
@@ -82,17 +62,17 @@ fn read_in_pages(
     let touched_by = |view: &View<'_>| -> Result<_, StoreError> {
         Ok(view.head(id)?.map(|(sequence, _)| sequence))
     };
-    let view = inner.view();
-    let mut parts = view.parts(id, execution, from)?;
+    let first = view();
+    let mut parts = first.parts(id, execution, from)?;
     let mut pieces = Vec::new();
-    let mut more = next_page(view.base, &mut parts, &mut pieces)?;
+    let mut more = next_page(first.base, &mut parts, &mut pieces)?;
     if !more {
         return Ok(Some((parts, pieces)));
     }
-    let before = touched_by(&view)?;
-    drop(view);
+    let before = touched_by(&first)?;
+    drop(first);
     while more {
-        let view = inner.view();
+        let view = view();
         if touched_by(&view)? != before {
             return Ok(None);
         }

@@ -21,8 +21,8 @@ use super::log::frame::Frame;
 use super::overlay::Overlay;
 use super::pace::Pace;
 use super::room::{FREE_TO_WRITE, Room};
-use super::view::{Layers, View};
-use super::{LOOKED_AT_ONCE, values};
+use super::values;
+use super::view::{LOOKED_AT_ONCE, Layers, View};
 use crate::protocol::{HubRecord, InstanceId, MessageId, PartitionId, TaskMessage};
 use crate::store::{Commit, Epoch, StoreError, Usage, chain};
 

@@ -31,6 +31,7 @@ mod tests;
 mod values;
 mod view;
 
+use std::fs;
 use std::ops::{Bound, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,12 +48,11 @@ pub use self::options::SledOptions;
 use self::overlay::Overlay;
 use self::pace::Pace;
 use self::room::Room;
-use self::salvage::Salvage;
+use self::view::LOOKED_AT_ONCE;
 use super::{
     Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError, Usage, chain,
 };
 use crate::panics;
-use crate::protocol::codec::write_value;
 use crate::protocol::{
     ExecutionId, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId,
     TaskMessage, Timestamp,
@@ -61,8 +61,6 @@ use crate::protocol::{
 /// How many records are looked at for one page, so that a query for what is rare gives an answer,
 /// and memory back, now and then.
 const LOOKED_AT_MAX: usize = 10_000;
-/// How many of them, or of messages, are looked at while commits wait.
-const LOOKED_AT_ONCE: usize = 256;
 /// The first id that comes behind those of entities.
 const BEHIND_ENTITIES: &str = "A";
 
@@ -93,6 +91,25 @@ pub struct SledStore {
     salvage: Option<Box<Salvage>>,
     /// Dropped last: it is unlocked when all files are closed. A store that is only read has none.
     _folder: Option<Folder>,
+}
+
+/// What was found in addition to the readable store.
+#[derive(Debug)]
+struct Salvage {
+    damage: Vec<StoreError>,
+    /// Log frames after the damage.
+    behind: Vec<Frame>,
+    _copy: TreeCopy,
+}
+
+/// A copy of sled's files, removed on drop.
+#[derive(Debug)]
+struct TreeCopy(PathBuf);
+
+impl Drop for TreeCopy {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 impl SledStore {
@@ -153,6 +170,16 @@ impl SledStore {
     fn hub(&self) -> Result<Option<HubRecord>, StoreError> {
         let Some(bytes) = self.guarded(|| self.inner.view().hub())? else { return Ok(None) };
         self.guarded(|| read_hub(&bytes)).map(Some)
+    }
+}
+
+impl SledOptions {
+    /// Opens the folder at `path`; missing parts are created.
+    ///
+    /// # Errors
+    /// See [`SledStore::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<SledStore, StoreError> {
+        SledStore::open_with(path.as_ref(), &self)
     }
 }
 
@@ -380,7 +407,8 @@ impl Store for SledStore {
         execution: ExecutionId,
         from: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError> {
-        let blocks = self.guarded(|| history::read(&self.inner, instance, execution, from))?;
+        let blocks =
+            self.guarded(|| history::read(|| self.inner.view(), instance, execution, from))?;
         let mut events = Vec::new();
         let what = || format!("the history of `{instance}`");
         for block in &blocks {
@@ -406,11 +434,4 @@ impl Store for SledStore {
 
 fn read_record(record: &[u8]) -> Result<InstanceRecord, StoreError> {
     values::read("the record of an instance", record)
-}
-
-fn encoded(value: &impl serde::Serialize) -> Result<Vec<u8>, StoreError> {
-    let mut bytes = Vec::new();
-    write_value(&mut bytes, value)
-        .map_err(|error| StoreError::damaged(format!("cannot be written: {error}")))?;
-    Ok(bytes)
 }

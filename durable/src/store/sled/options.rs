@@ -1,13 +1,10 @@
 //! The options with which an embedded store is opened.
 
-use std::path::Path;
-
-use super::SledStore;
-use crate::store::{Durability, StoreError};
+use crate::store::Durability;
 
 const MIB: usize = 1024 * 1024;
 
-/// The options of a [`SledStore`]; created by [`SledStore::options`].
+/// The options of a [`SledStore`](crate::store::SledStore); created by [`SledStore::options`](crate::store::SledStore::options).
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -71,17 +68,9 @@ impl SledOptions {
     }
 
     /// The disk space reserved for running work: while less is free, new work is rejected with
-    /// [`StoreError::DiskFull`]. By default 64 MiB.
+    /// [`StoreError::DiskFull`](crate::store::StoreError::DiskFull). By default 64 MiB.
     pub fn reserve_bytes(mut self, bytes: u64) -> Self {
         self.reserve_bytes = bytes;
         self
-    }
-
-    /// Opens the folder at `path`; missing parts are created.
-    ///
-    /// # Errors
-    /// See [`SledStore::open`].
-    pub fn open(self, path: impl AsRef<Path>) -> Result<SledStore, StoreError> {
-        SledStore::open_with(path.as_ref(), &self)
     }
 }

@@ -3,7 +3,7 @@
 //! Nothing in the folder is changed. sled writes when it opens, so it is given a copy of its files.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::{env, fs, io};
 
@@ -20,28 +20,10 @@ use super::log::read;
 use super::overlay::Overlay;
 use super::pace::Pace;
 use super::room::Room;
-use super::{LOOKED_AT_ONCE, SledStore, check_hub, guarded, keys, read_record, recover, values};
+use super::view::LOOKED_AT_ONCE;
+use super::{Salvage, SledStore, TreeCopy, check_hub, guarded, keys, read_record, recover, values};
 use crate::protocol::{HistoryEvent, InstanceId, PartitionId, TaskMessage};
 use crate::store::{Store, StoreError, chain};
-
-/// What was found in addition to the readable store.
-#[derive(Debug)]
-pub(super) struct Salvage {
-    damage: Vec<StoreError>,
-    /// Log frames after the damage.
-    behind: Vec<Frame>,
-    _copy: TreeCopy,
-}
-
-/// A copy of sled's files, removed on drop.
-#[derive(Debug)]
-struct TreeCopy(PathBuf);
-
-impl Drop for TreeCopy {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 impl SledStore {
     /// Opens a folder for reading only, damaged or not. Nothing in it is changed; sled's files are

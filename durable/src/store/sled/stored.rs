@@ -11,7 +11,10 @@
 //! Most instances have all of their history in the tail, so that one key is all there is of them.
 //! A tail that has grown too long becomes a value of its own, of the same make.
 
+use std::ops::Range;
+
 use bytes::{Buf, BufMut, Bytes};
+use sled::IVec;
 
 use super::body::{Head, Unreadable, slice};
 use super::overlay::Block;
@@ -32,6 +35,21 @@ pub(super) struct Stored {
     /// Whether it was read from more than one piece.
     pub(super) is_long: bool,
 }
+
+/// Where a history is: chunks in the tree first, then blocks of overlays.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// The keys of the chunks' pieces.
+    pub(super) chunks: Range<Vec<u8>>,
+    /// Blocks of chunks from this event on are in `blocks` as well, because a checkpoint has moved them
+    /// to the tree while an overlay still contains them.
+    pub(super) until: u64,
+    /// The blocks after the chunks, in order.
+    pub(super) blocks: Vec<Block>,
+}
+
+/// A key of the tree, and the piece of a chunk under it.
+pub(super) type Piece = (IVec, IVec);
 
 impl Stored {
     pub(super) fn write(&self, id: &InstanceId) -> Vec<u8> {

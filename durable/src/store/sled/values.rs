@@ -5,12 +5,13 @@
 
 use std::ops::Range;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sled::Tree;
 
 use super::error::sled_error;
 use crate::protocol::InstanceId;
-use crate::protocol::codec::read_value;
+use crate::protocol::codec::{read_value, write_value};
 use crate::store::StoreError;
 
 /// The size of all pieces but the last.
@@ -74,4 +75,11 @@ pub(super) fn instance_id(bytes: &[u8]) -> Result<InstanceId, StoreError> {
 pub(super) fn read<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, StoreError> {
     read_value(bytes)
         .map_err(|error| StoreError::damaged(format!("{what} cannot be read: {error}")))
+}
+
+pub(super) fn encoded(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::new();
+    write_value(&mut bytes, value)
+        .map_err(|error| StoreError::damaged(format!("cannot be written: {error}")))?;
+    Ok(bytes)
 }

@@ -14,11 +14,14 @@ use bytes::Bytes;
 use super::address::Address;
 use super::base::Base;
 use super::body::Head;
-use super::history::Parts;
 use super::keys;
 use super::overlay::{Overlay, Present, Touched};
+use super::stored::Parts;
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 use crate::store::{Epoch, StoreError};
+
+/// How many records or messages are read with one view, because commits wait meanwhile.
+pub(super) const LOOKED_AT_ONCE: usize = 256;
 
 /// The overlays.
 #[derive(Debug, Default)]
