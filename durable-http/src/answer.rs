@@ -82,6 +82,9 @@ async fn admit<F: Failure>(
     if route.is_scan && !app.scans.take() {
         return Err(Problem::new(Code::TooManyScans, "too many requests scan the hub").into());
     }
+    if let Some(operation) = &route.operation {
+        operation.check(&query)?;
+    }
     let place = Place::new(options, &parts, base, key);
     let body = match parts.method {
         Method::GET | Method::HEAD | Method::DELETE => Bytes::new(),

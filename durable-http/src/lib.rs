@@ -27,6 +27,7 @@
 //! | mount the routes in an `axum` app | [`router`] |
 //! | answer one of your own routes with 202 and links, or with the output | [`accepted`], [`wait_or_accepted`] |
 //! | answer one of your own routes with the error of a hub | [`Problem`] |
+//! | generate a client of `/api/v1` | `GET /api/v1/openapi.json`, [`openapi`] |
 //! | point an official client of Durable Functions at a hub | `GET {base}/client`, [`client_payload`] |
 //!
 //! # Two dialects
@@ -53,6 +54,7 @@ mod durable_functions;
 mod encoded;
 mod json;
 mod links;
+mod openapi;
 mod options;
 mod problem;
 mod query;
@@ -100,6 +102,20 @@ use app::App;
 /// ```
 pub fn router(hub: &TaskHub, options: HttpOptions) -> Router {
     routes(&App::new(hub.clone(), options))
+}
+
+/// The `OpenAPI` 3.1 document of `/api/v1`, as JSON, for programs that generate clients.
+///
+/// The routes serve it, too, as `GET /api/v1/openapi.json`. `base` is the address of the routes, with
+/// the prefix at which they are mounted. The dialect of Durable Functions is not described: its
+/// clients exist.
+///
+/// ```
+/// let document = durable_http::openapi("https://shop.example/hub/api/v1");
+/// assert!(document.contains("\"/instances/{id}\""));
+/// ```
+pub fn openapi(base: &str) -> String {
+    openapi::document(&v1::TABLE, base).to_string()
 }
 
 fn routes(app: &Arc<App>) -> Router {

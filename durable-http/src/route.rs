@@ -1,6 +1,6 @@
 //! A table of routes: which function answers which method and path.
 //!
-//! The tables are data, so that the tests and a description of the API walk the routes that are served.
+//! The tables are data, from which the description of the API is made as well.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::access::Role;
 use crate::call::Call;
+use crate::openapi::Operation;
 
 /// The future that a handler returns.
 pub(crate) type Answer<F> = Pin<Box<dyn Future<Output = Result<Response, F>> + Send>>;
@@ -23,6 +24,8 @@ pub(crate) struct Route<F> {
     pub(crate) role: Role,
     /// Whether it may read many instances.
     pub(crate) is_scan: bool,
+    /// What clients are told about it. The dialect of Durable Functions is described elsewhere.
+    pub(crate) operation: Option<Operation>,
     pub(crate) handler: fn(Call) -> Answer<F>,
 }
 
@@ -33,11 +36,16 @@ impl<F> Route<F> {
         role: Role,
         handler: fn(Call) -> Answer<F>,
     ) -> Self {
-        Self { method, template, role, is_scan: false, handler }
+        Self { method, template, role, is_scan: false, operation: None, handler }
     }
 
     pub(crate) const fn scan(mut self) -> Self {
         self.is_scan = true;
+        self
+    }
+
+    pub(crate) const fn described(mut self, operation: Operation) -> Self {
+        self.operation = Some(operation);
         self
     }
 }
@@ -45,7 +53,7 @@ impl<F> Route<F> {
 /// The routes of a dialect. Of two that fit a path, the first is taken.
 #[derive(Debug)]
 pub(crate) struct Table<F: 'static> {
-    pub(crate) routes: &'static [Route<F>],
+    pub(crate) routes: &'static [&'static [Route<F>]],
     /// Whether texts in paths match without regard to case.
     pub(crate) ignores_case: bool,
 }
@@ -78,7 +86,7 @@ impl<F> Table<F> {
         let path = path.trim_matches('/');
         let segments: Vec<_> = path.split('/').collect();
         let mut methods = Vec::new();
-        for route in self.routes {
+        for route in self.routes.iter().copied().flatten() {
             let Some(params) = self.fit(route.template, &segments) else { continue };
             if route.method == *method {
                 return Found::Route(route, params);
@@ -137,7 +145,7 @@ mod tests {
         Route::new(Method::POST, "things/{id}:stop", Role::Operate, nothing),
         Route::new(Method::POST, "things/{id}/raise/{event}", Role::Operate, nothing),
     ];
-    static TABLE: Table<()> = Table { routes: ROUTES, ignores_case: true };
+    static TABLE: Table<()> = Table { routes: &[ROUTES], ignores_case: true };
 
     fn found(method: &Method, path: &str) -> String {
         match TABLE.find(method, path) {

@@ -39,7 +39,6 @@ struct Purge {
 }
 
 pub(super) async fn raise(call: Call) -> Result<Response, Refusal> {
-    call.takes(&[])?;
     let instance = call.instance()?;
     let event = call.json()?.unwrap_or_else(durable::protocol::Json::null);
     instance.raise_event_json(call.params.get("event"), event).await?;
@@ -99,13 +98,11 @@ pub(super) async fn purge(call: Call) -> Result<Response, Refusal> {
 }
 
 pub(super) async fn delete(call: Call) -> Result<Response, Refusal> {
-    call.takes(&[])?;
     call.instance()?.purge().await?;
     Ok(json::empty(StatusCode::NO_CONTENT))
 }
 
 fn asked<T: serde::de::DeserializeOwned>(call: &Call) -> Result<(InstanceHandle, T), Problem> {
-    call.takes(&[])?;
     Ok((call.instance()?, call.body_as()?))
 }
 

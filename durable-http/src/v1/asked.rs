@@ -15,19 +15,6 @@ const LIMIT: usize = 100;
 const LIMIT_MAX: usize = 1000;
 
 impl Call {
-    /// Refuses parameters of the query other than these, and the key.
-    pub(super) fn takes(&self, names: &[&str]) -> Result<(), Problem> {
-        let is_known = |given: &&str| names.contains(given) || given.eq_ignore_ascii_case("code");
-        match self.query.names().find(|given| !is_known(given)) {
-            None => Ok(()),
-            Some(unknown) => Err(Problem::invalid(format!(
-                "`{}` is not a parameter here; parameters are {}",
-                unknown.escape_debug(),
-                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-            ))),
-        }
-    }
-
     pub(super) fn time(&self, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
         let Some(text) = self.query.get(name) else { return Ok(None) };
         let invalid = || not(name, text, "a date and time such as 2026-01-02T03:04:05Z");

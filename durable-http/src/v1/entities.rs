@@ -20,8 +20,6 @@ fn entity(call: &Call) -> Result<EntityId, Problem> {
 }
 
 pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
-    let filter = ["name", "prefix", "modifiedFrom", "modifiedTo"];
-    call.takes(&[&filter[..], &["state", "includeTransient", "limit", "after"]].concat())?;
     let find = filtered(&call)?;
     let find = if call.boolean("state")? { find } else { find.leave_out_state() };
     let find = if call.boolean("includeTransient")? { find.include_transient() } else { find };
@@ -50,7 +48,6 @@ fn filtered(call: &Call) -> Result<EntityQuery, Problem> {
 
 /// Entities that a critical section has locked. A page may be empty although more follow.
 pub(super) async fn locks(call: Call) -> Result<Response, Refusal> {
-    call.takes(&["name", "prefix", "limit", "after"])?;
     let find = filtered(&call)?.include_transient().leave_out_state();
     let mut found = call.hub().query(&find).await?;
     found.items.retain(|entity| entity.locked_by.is_some());
@@ -58,7 +55,6 @@ pub(super) async fn locks(call: Call) -> Result<Response, Refusal> {
 }
 
 pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
-    call.takes(&[])?;
     let id = entity(&call)?;
     match call.hub().entity(&id).await? {
         Some(details) => Ok(json::answer(StatusCode::OK, &show::camel(&details))),
@@ -67,14 +63,12 @@ pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
 }
 
 pub(super) async fn delete(call: Call) -> Result<Response, Refusal> {
-    call.takes(&[])?;
     call.hub().delete_entity(entity(&call)?.handle()).await?;
     Ok(json::empty(StatusCode::NO_CONTENT))
 }
 
 /// The body is the input; `at` delays the signal.
 pub(super) async fn signal(call: Call) -> Result<Response, Refusal> {
-    call.takes(&["at"])?;
     let operation = operation(&call)?;
     match call.time("at")? {
         Some(time) => call.hub().signal_entity_at(time, operation).await?,
@@ -85,7 +79,6 @@ pub(super) async fn signal(call: Call) -> Result<Response, Refusal> {
 
 /// The body is the input, the answer the output.
 pub(super) async fn call(call: Call) -> Result<Response, Refusal> {
-    call.takes(&[])?;
     let calling = call.hub().call_entity(operation(&call)?);
     match call.within(call.options().max_wait, calling).await {
         Some(output) => Ok(json::answer(StatusCode::OK, &output?)),
@@ -103,7 +96,6 @@ fn operation(call: &Call) -> Result<durable::entity::Operation<Json>, Problem> {
 }
 
 pub(super) async fn signals(call: Call) -> Result<Response, Refusal> {
-    call.takes(&["name", "key", "limit", "after"])?;
     let mut find = ScheduledSignalQuery::new().page_size(call.limit()?);
     match (call.query.get("name"), call.query.get("key")) {
         (Some(name), Some(key)) => {
@@ -121,7 +113,6 @@ pub(super) async fn signals(call: Call) -> Result<Response, Refusal> {
 }
 
 pub(super) async fn cancel_signal(call: Call) -> Result<Response, Refusal> {
-    call.takes(&[])?;
     let text = call.params.get("id");
     let no_such_signal = || {
         let text = text.escape_debug();

@@ -14,7 +14,6 @@ use crate::problem::Problem;
 
 /// Events from an index on, with `from`, `limit` and `kinds`.
 pub(super) async fn page(call: Call) -> Result<Response, Refusal> {
-    call.takes(&["from", "limit", "kinds"])?;
     let (from, limit) = (call.number("from")?.unwrap_or(0), call.limit()?);
     let kinds: Vec<_> = call.query.list("kinds").collect();
     let (status, history) = read(&call).await?;
@@ -83,7 +82,6 @@ struct Head<'a> {
 }
 
 pub(super) async fn file(call: Call) -> Result<Response, Refusal> {
-    call.takes(&[])?;
     let (status, history) = read(&call).await?;
     let tag = show::tag(&status);
     if show::is_known(&call.headers, &tag) {
@@ -104,7 +102,6 @@ pub(super) async fn file(call: Call) -> Result<Response, Refusal> {
 
 /// The instances that this one called or started, with `from` and `limit`.
 pub(super) async fn children(call: Call) -> Result<Response, Refusal> {
-    call.takes(&["from", "limit"])?;
     let (from, limit) = (call.number("from")?.unwrap_or(0), call.limit()?);
     let (_, history) = read(&call).await?;
     let mut items = Vec::new();

@@ -12,7 +12,6 @@ use crate::problem::{Code, Problem};
 
 /// With `Prefer: wait=..`, once it has ended or the time is up.
 pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
-    call.takes(&[])?;
     let details = waited_for(&call).await?;
     let tag = show::tag(&details.status);
     let answer = if show::is_known(&call.headers, &tag) {
@@ -24,7 +23,6 @@ pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
 }
 
 pub(super) async fn input(call: Call) -> Result<Response, Refusal> {
-    call.takes(&[])?;
     let details = call.instance()?.details().await?;
     Ok(json::answer(StatusCode::OK, &details.input))
 }
@@ -32,7 +30,6 @@ pub(super) async fn input(call: Call) -> Result<Response, Refusal> {
 /// The output itself. An instance that has none is an error, whose `source` says whether the instance
 /// is the reason.
 pub(super) async fn output(call: Call) -> Result<Response, Refusal> {
-    call.takes(&[])?;
     let details = waited_for(&call).await?;
     let id = &details.status.instance_id;
     let problem = match (details.status.runtime_status, &details.output, &details.failure) {

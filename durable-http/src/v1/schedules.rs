@@ -75,7 +75,6 @@ impl Wanted {
 }
 
 pub(super) async fn create(call: Call) -> Result<Response, Refusal> {
-    call.takes(&[])?;
     let mut wanted: Wanted = call.body_as()?;
     let Some(id) = wanted.id.take() else {
         return Err(Problem::invalid("the body: give the `id` of the schedule").into());
@@ -97,7 +96,6 @@ pub(super) async fn update(call: Call) -> Result<Response, Refusal> {
 }
 
 pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
-    call.takes(&["prefix", "status", "limit", "after"])?;
     let mut find = ScheduleQuery::new().page_size(call.limit()?);
     if let Some(prefix) = call.query.get("prefix") {
         find = find.id_prefix(prefix);
@@ -139,7 +137,6 @@ pub(super) async fn delete(call: Call) -> Result<Response, Refusal> {
 }
 
 fn schedule(call: &Call) -> Result<ScheduleHandle, Problem> {
-    call.takes(&[])?;
     Ok(call.hub().schedule(call.params.get("id"))?)
 }
 

@@ -37,7 +37,6 @@ struct Wanted {
 }
 
 pub(super) async fn start(call: Call) -> Result<Response, Refusal> {
-    call.takes(&[])?;
     let asked: Wanted = call.body_as()?;
     let key = call.header("idempotency-key").map(str::trim);
     if key.is_some_and(str::is_empty) {

@@ -103,7 +103,7 @@ impl Answer {
     }
 }
 
-/// Sends a request: `method path`, headers, body.
+/// Sends a request: `method path`, headers, body. The answer fits the description of the route.
 pub(crate) async fn send(
     router: &Router,
     line: &str,
@@ -123,5 +123,7 @@ pub(crate) async fn send(
     let (parts, body) = answer.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let body = String::from_utf8(body.to_vec()).unwrap();
-    Answer { status: parts.status, headers: parts.headers, body }
+    let answer = Answer { status: parts.status, headers: parts.headers, body };
+    crate::openapi::check(line, &answer);
+    answer
 }

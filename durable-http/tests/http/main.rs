@@ -4,6 +4,7 @@ mod access;
 mod common;
 mod golden;
 mod limits;
+mod openapi;
 mod pattern;
 mod serve;
 mod v1;

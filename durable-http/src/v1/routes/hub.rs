@@ -1,0 +1,130 @@
+//! Schedules, registered functions, the hub itself, and the description of all this.
+
+use axum::http::Method;
+
+use super::{Refusal, delete, get, post, scan};
+use crate::access::Role::{Admin, Operate};
+use crate::openapi::Body::Required;
+use crate::openapi::Content::{Json, Nothing};
+use crate::openapi::Operation;
+use crate::problem::Code::{
+    AlreadyExists, Finished, NoRoom, NoSuchSchedule, NotRegistered, Suspended,
+};
+use crate::route::{Route, handler};
+use crate::v1::{description, hub, registered, schedules};
+
+const NEW: Operation = Operation::NEW;
+
+pub(super) const ROUTES: &[Route<Refusal>] = &[
+    scan(
+        "schedules",
+        handler!(schedules::list),
+        Operation {
+            id: "listSchedules",
+            summary: "Lists the schedules that match a filter.",
+            query: &["schedules.prefix", "schedules.status", "limit", "after"],
+            answers: &[(200, Json("SchedulePage"), "A page.", &["Link"])],
+            ..NEW
+        },
+    ),
+    post(
+        "schedules",
+        Operate,
+        handler!(schedules::create),
+        Operation {
+            id: "createSchedule",
+            summary: "Creates a schedule.",
+            body: Required("ScheduleRequest"),
+            answers: &[(201, Json("Schedule"), "It was created.", &["Location"])],
+            errors: &[NotRegistered, AlreadyExists, NoRoom],
+            ..NEW
+        },
+    ),
+    get(
+        "schedules/{id}",
+        handler!(schedules::details),
+        Operation {
+            id: "getSchedule",
+            summary: "Returns a schedule.",
+            answers: &[(200, Json("Schedule"), "The schedule.", &[])],
+            errors: &[NoSuchSchedule],
+            ..NEW
+        },
+    ),
+    Route::new(Method::PUT, "schedules/{id}", Operate, handler!(schedules::update)).described(
+        Operation {
+            id: "updateSchedule",
+            summary: "Replaces what a schedule starts and when.",
+            body: Required("ScheduleRequest"),
+            answers: &[(200, Json("Schedule"), "The schedule as it is now.", &[])],
+            errors: &[NotRegistered, NoSuchSchedule, Finished, Suspended, NoRoom],
+            ..NEW
+        },
+    ),
+    delete(
+        "schedules/{id}",
+        Admin,
+        handler!(schedules::delete),
+        Operation {
+            id: "deleteSchedule",
+            summary: "Removes a schedule.",
+            answers: &[(204, Nothing, "It was removed.", &[])],
+            errors: &[NoSuchSchedule],
+            ..NEW
+        },
+    ),
+    post(
+        "schedules/{id}:pause",
+        Operate,
+        handler!(schedules::pause),
+        Operation {
+            id: "pauseSchedule",
+            summary: "Pauses a schedule: it skips its ticks.",
+            answers: &[(200, Json("Schedule"), "The schedule as it is now.", &[])],
+            errors: &[NoSuchSchedule, Finished, Suspended, NoRoom],
+            ..NEW
+        },
+    ),
+    post(
+        "schedules/{id}:resume",
+        Operate,
+        handler!(schedules::resume),
+        Operation {
+            id: "resumeSchedule",
+            summary: "Resumes a paused schedule.",
+            answers: &[(200, Json("Schedule"), "The schedule as it is now.", &[])],
+            errors: &[NoSuchSchedule, Finished, Suspended, NoRoom],
+            ..NEW
+        },
+    ),
+    get(
+        "registered",
+        handler!(registered),
+        Operation {
+            id: "listRegistered",
+            summary: "Lists the functions that the hub can run.",
+            answers: &[(200, Json("Registered"), "The functions.", &[])],
+            ..NEW
+        },
+    ),
+    get(
+        "hub",
+        handler!(hub),
+        Operation {
+            id: "getHub",
+            summary: "Returns what the hub is made of and how much it uses.",
+            answers: &[(200, Json("Hub"), "The hub.", &[])],
+            ..NEW
+        },
+    ),
+    get(
+        "openapi.json",
+        handler!(description),
+        Operation {
+            id: "getDescription",
+            summary: "Returns this document.",
+            answers: &[(200, Json("Any"), "An OpenAPI 3.1 document.", &[])],
+            ..NEW
+        },
+    ),
+];
