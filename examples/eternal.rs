@@ -1,4 +1,4 @@
-//! Eternal: a periodic cleanup that runs for ever with a small history. Each round is an execution
+//! Eternal: a periodic cleanup that runs forever with a small history. Each round is an execution
 //! of its own, with an empty history (`continue_as_new`).
 //!
 //! ```text

@@ -12,7 +12,7 @@ use tracing::subscriber::Interest;
 use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 /// Not `Dispatch::none()`: `tracing` caches the interest of a callsite from the current dispatcher,
-/// so a callsite first reached during a replay would be disabled for ever. The interest of a
+/// so a callsite first reached during a replay would be disabled forever. The interest of a
 /// registered subscriber that discards everything is combined with that of the others instead. The
 /// cost: the interest becomes `sometimes`, so `enabled` is asked each time.
 static NOBODY: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Nobody));

@@ -183,7 +183,7 @@ impl TestHubBuilder {
         self.registered::<F>()
     }
 
-    /// Makes activity `F` run for ever, until it is cancelled or its attempt times out. Time passes
+    /// Makes activity `F` run forever, until it is cancelled or its attempt times out. Time passes
     /// meanwhile.
     ///
     /// Like any other, the run counts towards the limits on concurrency.

@@ -1,4 +1,4 @@
-//! The points of the contract that speak of a commit as a whole.
+//! The points of the contract about a commit as a whole.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,10 +14,10 @@ use crate::protocol::{
 };
 use crate::store::{Epoch, StoreError};
 
-/// Point 2: all parts of a commit are visible together, or, if it is refused, none.
+/// Point 2: all parts of a commit become visible together; a refused commit has no effect.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn a_commit_is_all_or_nothing(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let scene = a_refused_commit_leaves_nothing(scene);
@@ -37,7 +37,7 @@ fn a_refused_commit_leaves_nothing(scene: Scene<'_>) -> Scene<'_> {
     let places = Places { partitions: vec![0, 1, 2, 3], executions: executions.to_vec() };
     let before = scene.look(&places);
 
-    // All of it is in order; each commit below adds one thing that is not.
+    // A valid commit; each commit below adds one invalid part.
     let good = |owners: &[Owner]| {
         Group::by(owners)
             .episode(new.clone().due(9))
@@ -56,28 +56,32 @@ fn a_refused_commit_leaves_nothing(scene: Scene<'_>) -> Scene<'_> {
         StoreError::OutOfOrder { .. } => {}
         error => panic!("a gap in the history was refused with: {error}"),
     }
-    same(&scene.look(&places), &before, "what a commit out of order left");
+    same(&scene.look(&places), &before, "the store after a commit out of order");
 
     let unclaimed = Instance::new(3, "unclaimed").run(1);
     scene.fenced(&good(&owners).episode(unclaimed), 3, "it does not own its last episode");
-    same(&scene.look(&places), &before, "what a commit to a partition of others left");
+    same(&scene.look(&places), &before, "the store after a commit to another owner's partition");
 
     scene.fenced(&good(&owners).consume(3, &message(9)), 3, "it does not own what it consumes");
-    same(&scene.look(&places), &before, "what a commit that consumes of others left");
+    same(&scene.look(&places), &before, "the store after consuming another owner's messages");
 
     let both = good(&owners).episode(gone.clone().run(1));
     match scene.refused(&both, "it writes an episode of what it purges") {
         StoreError::WrittenAndPurged { .. } => {}
         error => panic!("an episode of a purged instance was refused with: {error}"),
     }
-    same(&scene.look(&places), &before, "what a commit that writes and purges left");
+    same(
+        &scene.look(&places),
+        &before,
+        "the store after a commit that writes and purges an instance",
+    );
 
     let newer = scene.claim(2);
     scene.fenced(&good(&owners), 2, "the second of its epochs is old");
-    same(&scene.look(&places), &before, "what a commit with an old epoch left");
+    same(&scene.look(&places), &before, "the store after a commit with an old epoch");
 
     let scene = scene.crash();
-    same(&scene.look(&places), &before, "what refused commits left after a crash");
+    same(&scene.look(&places), &before, "the store after refused commits and a crash");
     let owners = [scene.claim(1), (newer.0, scene.claim(2).1)];
     scene.commit(&good(&owners));
     new.due(9);
@@ -103,8 +107,8 @@ fn a_refused_commit_leaves_nothing(scene: Scene<'_>) -> Scene<'_> {
     scene
 }
 
-/// A commit takes the oldest of many messages, sends a new one and appends to a history, again and
-/// again, while others look on: what they see is as it was between two commits.
+/// Commits repeatedly consume the oldest of many messages, send a new one and append to a history.
+/// Concurrent readers only see states between two commits.
 fn parts_are_visible_together(scene: &Scene<'_>) {
     const PARTITION: u16 = 7;
     const ROUNDS: usize = 40;
@@ -160,7 +164,7 @@ fn parts_are_visible_together(scene: &Scene<'_>) {
     same(&rounds_of(scene, &id, &events), &ROUNDS, "the rounds that a history has at the end");
 }
 
-/// Ends the watch, also when a commit fails.
+/// Ends the readers, also when a commit fails.
 struct End<'a>(&'a AtomicBool);
 
 impl Drop for End<'_> {
@@ -169,7 +173,7 @@ impl Drop for End<'_> {
     }
 }
 
-/// How many rounds the instance has behind it, after a look at its history.
+/// The number of rounds of the instance, after a check of its history.
 fn rounds_of(scene: &Scene<'_>, id: &InstanceId, all: &[HistoryEvent]) -> usize {
     let Some(record) = scene.record(id) else { panic!("the record of `{id}` has gone") };
     let events = scene.history(id, record.execution_id, 0);
@@ -181,10 +185,10 @@ fn rounds_of(scene: &Scene<'_>, id: &InstanceId, all: &[HistoryEvent]) -> usize 
     usize::try_from(record.history_len / 2).unwrap_or_default().saturating_sub(1)
 }
 
-/// Point 3: what was committed is found after a crash, whenever that happens.
+/// Point 3: an acknowledged commit survives a crash at any later time.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn an_acknowledged_commit_survives(under_test: &dyn StoreUnderTest) {
     let mut scene = Scene::open(under_test);
     let mut written = Written::new(&scene);
@@ -194,7 +198,7 @@ pub fn an_acknowledged_commit_survives(under_test: &dyn StoreUnderTest) {
             scene = scene.crash();
             written.is_found(&scene);
             if step % 8 == 0 {
-                // A crash right after a crash, with nothing written between them.
+                // A crash right after a crash, without a write in between.
                 scene = scene.crash();
                 written.is_found(&scene);
             }
@@ -210,7 +214,7 @@ pub fn an_acknowledged_commit_survives(under_test: &dyn StoreUnderTest) {
     written.is_found(&scene);
 }
 
-/// All that was written, and what is to be written next.
+/// All written content, and the next content to write.
 struct Written {
     numbers: Numbers,
     owners: [Owner; 3],

@@ -1,4 +1,4 @@
-//! The point of the contract that speaks of when instances are due.
+//! The point of the contract about due times.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,7 +8,7 @@ use super::scene::{Due, Group, Instance, Scene, end_of_time, instance_id, micros
 use crate::protocol::RuntimeStatus;
 use crate::store::EpisodeWrite;
 
-/// Times before and behind 1970, whose order differs with the order of their bytes.
+/// Times before and after 1970, whose order differs from that of their bytes.
 const TIMES: [i64; 10] = [
     -62_135_596_800_000_000,
     -65_536,
@@ -25,7 +25,7 @@ const TIMES: [i64; 10] = [
 /// Point 14: instances are found in the order in which they are due, at the times of their records.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn due_instances_are_found(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let scene = in_their_order(scene);
@@ -33,18 +33,18 @@ pub fn due_instances_are_found(under_test: &dyn StoreUnderTest) {
     seen_meanwhile(&scene);
 }
 
-/// Each of some ids at each of the times, some of which several share, found in pieces of each size.
+/// Several ids at each of the times, some of them shared, read in pages of each size.
 fn in_their_order(scene: Scene<'_>) -> Scene<'_> {
     let owner = scene.claim(100);
     let names = ["a", "a a", "a0", "aa", "b", "\u{e4}", "\u{1f980}"];
     scene.holds_due(100, &[]);
     let mut wanted: Vec<Due> = Vec::new();
-    // Seven and ten have no common part, so this is each pair, and neither order is the one wanted.
+    // Seven and ten are coprime, so this covers each pair, in neither of the expected orders.
     for (round, number) in (0..70).map(|index| index * 3 % 70).enumerate() {
         let id = format!("{} {number}", names[number % names.len()]);
         let at = TIMES[number % TIMES.len()];
         let mut instance = Instance::new(100, &id);
-        // Neither who is not due nor what was due before is in the way.
+        // Instances that are not due, and earlier due times, must not appear.
         let mut idle = Instance::new(100, &format!("{id} idle"));
         let group = Group::by(&[owner]).episode(idle.due(at)).episode(idle.due(None));
         let group = if round % 2 == 0 { group.episode(instance.due(-at)) } else { group };
@@ -73,7 +73,7 @@ fn each_way(scene: &Scene<'_>, wanted: &[Due]) {
         let there = &wanted[..limit.min(wanted.len())];
         same_all(&found, there, &format!("the first {limit} that are due"));
     }
-    // From behind each of them on, which is in the middle of those that share its time.
+    // After each of them, which may be in the middle of those that share its time.
     for (index, after) in wanted.iter().enumerate() {
         let found = scene.due(100, Some(after), end_of_time(), 3);
         let behind = &wanted[index + 1..];
@@ -83,7 +83,7 @@ fn each_way(scene: &Scene<'_>, wanted: &[Due]) {
         let there: Vec<Due> = behind.iter().filter(|due| due.0 == after.0).cloned().collect();
         same_all(&found, &there, &format!("what is due behind {after:?} at the same time"));
     }
-    // From behind a place at which nothing is due.
+    // After a position at which no instance is due.
     for after in TIMES.map(|at| (micros(at), instance_id("aa 2"))) {
         let there: Vec<Due> = wanted.iter().filter(|due| **due > after).cloned().collect();
         let found = scene.due(100, Some(&after), end_of_time(), usize::MAX);
@@ -100,7 +100,7 @@ fn each_way(scene: &Scene<'_>, wanted: &[Due]) {
     same_all(&found, wanted, "what is due, one by one");
 }
 
-/// One instance whose time is set, moved and taken back, in one commit and in several.
+/// One instance whose due time is set, moved and removed, in one commit and in several.
 fn through_a_life(scene: Scene<'_>) -> Scene<'_> {
     let mut life = Instance::new(101, "order 17");
     let scene = then(scene, "before it waits", None, [life.run(1)]);
@@ -136,7 +136,7 @@ fn through_a_life(scene: Scene<'_>) -> Scene<'_> {
     scene
 }
 
-/// Commits the episodes and looks when the instance is due, also after a crash.
+/// Commits the episodes and checks when the instance is due, also after a crash.
 #[track_caller]
 fn then<'a, const N: usize>(
     scene: Scene<'a>,
@@ -153,7 +153,7 @@ fn then<'a, const N: usize>(
     scene
 }
 
-/// Many instances are moved together, again and again, while others look: they see them all, at one
+/// Many instances are moved together repeatedly. Concurrent readers see all of them at the same due
 /// time.
 fn seen_meanwhile(scene: &Scene<'_>) {
     const PARTITION: u16 = 102;
@@ -181,7 +181,8 @@ fn seen_meanwhile(scene: &Scene<'_>) {
     thread::scope(|scope| {
         let threads = [scope.spawn(look), scope.spawn(look)];
         for round in 1..ROUNDS {
-            // There and back: what is moved is behind a scan, or before it.
+            // Forward and back, so that the moved entries are sometimes after a scan and sometimes
+            // before it.
             let at = if round % 2 == 0 { -round } else { round };
             let is_watched = !threads.iter().all(thread::ScopedJoinHandle::is_finished);
             if !is_watched || scene.store.commit(&move_to(at).0).is_err() {

@@ -1,14 +1,14 @@
-//! The points of the contract that speak of histories.
+//! The points of the contract about histories.
 
 use super::StoreUnderTest;
 use super::scene::{Group, Instance, Owner, Places, Scene, same, same_all};
 use crate::protocol::{HistoryEvent, RuntimeStatus};
 use crate::store::{EpisodeWrite, StoreError};
 
-/// Point 6: the events of an execution come back in order, whole, and from any episode on.
+/// Point 6: the events of an execution are read in order and complete, from any episode on.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn history_is_kept_in_order(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let scene = over_many_commits(scene);
@@ -50,7 +50,7 @@ fn over_many_commits(scene: Scene<'_>) -> Scene<'_> {
     scene
 }
 
-/// Ids that a store could take for each other: prefixes, cases, forms of one letter, patterns.
+/// Ids that a store could confuse: prefixes, cases, forms of one letter, patterns.
 fn of_each_instance_and_execution(scene: Scene<'_>) -> Scene<'_> {
     let owner = scene.claim(31);
     let long = "x".repeat(255);
@@ -64,7 +64,7 @@ fn of_each_instance_and_execution(scene: Scene<'_>) -> Scene<'_> {
     }
     let mut instances: Vec<Instance> = ids.iter().map(|id| Instance::new(31, id)).collect();
     let nobody = Instance::new(31, "a b c");
-    // First one commit for each, then one for all of them.
+    // First one commit for each instance, then one commit for all.
     for instance in &mut instances {
         scene.commit(&Group::by(&[owner]).episode(instance.run(3)));
     }
@@ -76,7 +76,7 @@ fn of_each_instance_and_execution(scene: Scene<'_>) -> Scene<'_> {
     scene.commit(&all(&mut instances, RuntimeStatus::Completed));
     let first = instances.clone();
     for (instance, number) in instances.iter_mut().zip(2..) {
-        // Numbers whose order differs with the order of their bytes.
+        // Numbers whose order differs from that of their bytes.
         instance.begin(number << 8);
     }
     scene.commit(&all(&mut instances, RuntimeStatus::Failed));
@@ -107,7 +107,7 @@ fn of_one_long_episode(scene: Scene<'_>) {
     let owner = scene.claim(32);
     let mut instance = Instance::new(32, "many");
     scene.commit(&Group::by(&[owner]).episode(instance.run(1)));
-    // More than sixteen bits count.
+    // More than sixteen bits can count.
     scene.commit(&Group::by(&[owner]).episode(instance.run(66_000)).episode(instance.run(1)));
     scene.commit(&Group::by(&[owner]).episode(instance.run(2)));
     scene.holds(&instance);
@@ -121,7 +121,7 @@ fn of_one_long_episode(scene: Scene<'_>) {
 /// Point 7: an episode begins where the history of its execution ends.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn history_is_appended_at_its_end(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let owner = scene.claim(40);
@@ -145,7 +145,7 @@ pub fn history_is_appended_at_its_end(under_test: &dyn StoreUnderTest) {
     scene.commit(&group.into_iter().fold(Group::by(&[owner]), Group::episode));
     scene.holds(&instance);
 
-    // Another execution begins at 0, whatever there was before it; then the first is not forgotten.
+    // Another execution begins at 0 regardless of earlier ones; the first execution stays readable.
     let mut second = before;
     second.begin(2);
     let places = Places { partitions: vec![40], executions: vec![second.execution()] };
@@ -161,7 +161,7 @@ pub fn history_is_appended_at_its_end(under_test: &dyn StoreUnderTest) {
     same_all(&found, &instance.events, "the history of the execution before");
 }
 
-/// All that does not begin at the end of a history of three events.
+/// Episodes that do not begin at the end of a history of three events.
 fn wrong_places<'a>(
     scene: Scene<'a>,
     instance: &Instance,
@@ -182,7 +182,7 @@ fn wrong_places<'a>(
     scene
 }
 
-/// The episode, said to begin elsewhere.
+/// The episode with another begin.
 fn moved(mut episode: EpisodeWrite, begin: u64) -> EpisodeWrite {
     episode.record.last_episode = begin;
     episode.record.history_len = begin + episode.events.len() as u64;
@@ -208,5 +208,5 @@ fn refused<const N: usize>(
         }
         error => panic!("an episode out of order was refused with: {error}"),
     }
-    same(&scene.look(places), &before, "what an episode out of order left");
+    same(&scene.look(places), &before, "the store after an episode out of order");
 }

@@ -1,4 +1,4 @@
-//! The point of the contract that speaks of the hub as a whole.
+//! The point of the contract about the hub as a whole.
 
 use std::sync::Arc;
 use std::thread;
@@ -6,10 +6,10 @@ use std::thread;
 use super::StoreUnderTest;
 use super::scene::{Group, Instance, Scene, hub, message, must, same};
 
-/// Point 1: the record of the first creation holds; later creations change nothing.
+/// Point 1: the record of the first creation is final; later creations change nothing.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn a_hub_is_created_once(under_test: &dyn StoreUnderTest) {
     let store = under_test.open();
     let candidates: Vec<_> = (1..=8).map(hub).collect();

@@ -1,4 +1,4 @@
-//! The point of the contract that speaks of the size of values.
+//! The point of the contract about the size of values.
 
 use super::StoreUnderTest;
 use super::scene::{Group, Instance, Numbers, Owner, Scene, message_with, same_all, text, time};
@@ -10,10 +10,10 @@ use crate::store::EpisodeWrite;
 
 const MEGABYTE: usize = 1 << 20;
 
-/// Point 8: a value of many megabytes is kept like others, and so is what stands behind it.
+/// Point 8: a value of many megabytes is stored like any other, and so are the events after it.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn large_values_come_back_whole(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let scene = behind_twenty_megabytes(scene);
@@ -95,7 +95,8 @@ fn in_every_place(scene: Scene<'_>) -> Scene<'_> {
     scene
 }
 
-/// Every size around those at which a store may cut: one event an episode, one episode a size.
+/// Every size around those at which a store may split a value: one event per episode, one episode
+/// per size.
 fn of_every_size(scene: Scene<'_>) {
     let owner = scene.claim(52);
     let mut numbers = Numbers::new(22);

@@ -1,4 +1,4 @@
-//! The points of the contract that speak of messages.
+//! The points of the contract about messages.
 
 use std::thread;
 
@@ -7,10 +7,10 @@ use super::scene::{Group, Instance, Numbers, Scene, message, message_with, same,
 use crate::protocol::{RuntimeStatus, TaskMessage};
 use crate::store::StoreError;
 
-/// Point 9: a partition's messages come back in the order in which they were committed.
+/// Point 9: a partition's messages are read in the order in which they were committed.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn messages_keep_their_order(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let scene = over_partitions_and_commits(scene);
@@ -18,7 +18,7 @@ pub fn messages_keep_their_order(under_test: &dyn StoreUnderTest) {
     of_each_sender(&scene);
 }
 
-/// 420 messages, to three partitions by turns, in commits of 1 to 40; one of them is large.
+/// 420 messages, alternating between three partitions, in commits of 1 to 40; one of them is large.
 fn over_partitions_and_commits(scene: Scene<'_>) -> Scene<'_> {
     const PARTITIONS: [u16; 3] = [60, 61, 316];
     let large = Numbers::new(60).letters(1 << 20);
@@ -62,7 +62,7 @@ fn over_partitions_and_commits(scene: Scene<'_>) -> Scene<'_> {
     scene
 }
 
-/// New messages come behind old ones, whichever of those were consumed before the crash.
+/// New messages come after old ones, regardless of which were consumed before the crash.
 fn of_those_that_are_left(scene: Scene<'_>) -> Scene<'_> {
     let all: Vec<TaskMessage> = (500..530).map(message).collect();
     let mut left: Vec<TaskMessage> = Vec::new();
@@ -72,7 +72,7 @@ fn of_those_that_are_left(scene: Scene<'_>) -> Scene<'_> {
         scene.commit(&new.iter().fold(Group::default(), |group, new| group.send(63, new)));
         left.extend_from_slice(new);
         scene.holds_messages(63, &left);
-        // The first, one in the middle, and the last: the end of the queue is lost, too.
+        // The first, one in the middle, and the last, so that the end of the queue is missing.
         let mut consume = Group::by(&[owner]);
         for index in [left.len() - 1, left.len() / 2, 0] {
             consume = consume.consume(63, &left.remove(index));
@@ -96,7 +96,7 @@ fn of_those_that_are_left(scene: Scene<'_>) -> Scene<'_> {
     scene
 }
 
-/// Of four who send at once, each finds its own messages in order, and none is lost.
+/// Of four concurrent senders, each finds its own messages in order, and no message is lost.
 fn of_each_sender(scene: &Scene<'_>) {
     const EACH: u128 = 12;
     let sent = |sender: u128| (0..EACH).map(move |index| message(1_000 * (sender + 1) + index));
@@ -112,16 +112,16 @@ fn of_each_sender(scene: &Scene<'_>) {
         let wanted: Vec<TaskMessage> = sent(sender).collect();
         let found: Vec<TaskMessage> =
             found.iter().filter(|found| wanted.contains(found)).cloned().collect();
-        same_all(&found, &wanted, "the messages of one of four who sent at once");
+        same_all(&found, &wanted, "the messages of one of four concurrent senders");
     }
     let wanted: usize = (0..4).map(|sender| sent(sender).count()).sum();
-    same(&found.len(), &wanted, "how many messages four who sent at once have sent");
+    same(&found.len(), &wanted, "the number of messages of four concurrent senders");
 }
 
 /// Point 10: a message stays until a commit consumes it, and is gone from then on.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn a_message_stays_until_it_is_consumed(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let mut instance = Instance::new(70, "order-17");
@@ -131,7 +131,7 @@ pub fn a_message_stays_until_it_is_consumed(under_test: &dyn StoreUnderTest) {
     let send = |group: Group| all.iter().fold(group, |group, new| group.send(70, new));
     scene.commit(&send(Group::by(&[owner]).episode(instance.run(1))));
 
-    // Whatever else happens, they stay.
+    // Other commits do not affect them.
     scene.holds_messages(70, &all);
     scene.holds_messages(70, &all);
     scene.commit(&Group::by(&[owner]).episode(instance.run(2)));
@@ -141,7 +141,7 @@ pub fn a_message_stays_until_it_is_consumed(under_test: &dyn StoreUnderTest) {
     scene.holds_messages(70, &all);
     let stray = instance.clone().run(1);
     let twice = Group::by(&[owner]).consume(70, &all[0]).episode(stray.clone()).episode(stray);
-    match scene.refused(&twice, "the same episode stands in it twice") {
+    match scene.refused(&twice, "it contains the same episode twice") {
         StoreError::OutOfOrder { .. } => {}
         error => panic!("the same episode, twice in a commit, was refused with: {error}"),
     }
@@ -149,7 +149,7 @@ pub fn a_message_stays_until_it_is_consumed(under_test: &dyn StoreUnderTest) {
     let scene = scene.crash();
     scene.holds_messages(70, &all);
 
-    // The large one in the middle goes, with an episode and with a message that takes its place.
+    // The large message in the middle is consumed together with an episode and a new message.
     let owner = scene.claim(70);
     let mut other = Instance::new(70, "order-18");
     let group = Group::by(&[owner]).episode(other.run(1)).consume(70, &large);
@@ -160,7 +160,7 @@ pub fn a_message_stays_until_it_is_consumed(under_test: &dyn StoreUnderTest) {
     scene.holds_messages(70, &left);
     scene.holds(&other);
 
-    // What was sent before the crash is consumed after it, several at once, in any order.
+    // Messages sent before the crash are consumed after it, several at once, in any order.
     let owner = scene.claim(70);
     scene.commit(&Group::by(&[owner]).consume(70, &message(4)).consume(70, &message(1)));
     scene.holds_messages(70, &[message(3)]);

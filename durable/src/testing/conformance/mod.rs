@@ -1,12 +1,12 @@
 //! The contract of [`Store`], as tests that every store runs.
 //!
-//! Owns one function for each numbered point of the contract, of exactly that point's name. It asks
-//! for nothing that the contract does not say, and looks at a store through the trait only.
+//! Owns one function for each numbered point of the contract, with exactly that point's name. The
+//! functions require nothing beyond the contract, and use a store only through the trait.
 //!
 //! A store runs all of them with one line, [`conformance_tests!`](super::conformance_tests), and
-//! says in [`StoreUnderTest`] how it is opened and how it crashes.
+//! defines in [`StoreUnderTest`] how it is opened and how it crashes.
 //!
-//! Read next: `scene.rs` (what the points are told with).
+//! Read next: `scene.rs` (the helpers of the tests).
 
 mod commit;
 mod due;
@@ -44,8 +44,8 @@ use crate::store::Store;
 
 /// A place where a store keeps its content, so that a test can open, crash and reopen the store.
 ///
-/// A value stands for one place, which is empty when the value is made: a folder, a database, or,
-/// for a store in memory, the store itself.
+/// A value represents one place, which is empty when the value is created: a folder, a database,
+/// or, for a store in memory, the store itself.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -53,8 +53,8 @@ use crate::store::Store;
 /// use durable::store::{MemoryStore, Store};
 /// use durable::testing::conformance::{self, StoreUnderTest};
 ///
-/// /// What is in memory is lost with the process, so a crash of it is not told: the store that
-/// /// holds the content is opened again.
+/// /// A crash of the process would lose everything in memory, so none is simulated: the same
+/// /// store is opened again.
 /// #[derive(Debug, Default)]
 /// struct InMemory(Arc<MemoryStore>);
 ///
@@ -69,23 +69,24 @@ use crate::store::Store;
 pub trait StoreUnderTest: Sync {
     /// Opens the store at this place.
     ///
-    /// It is called again after the store that it gave before was dropped, and gives a store with
-    /// the same content.
+    /// It is called again after the store that it returned before was dropped, and then returns a
+    /// store with the same content.
     fn open(&self) -> Arc<dyn Store>;
 
-    /// Crashes the process that has the store open, and opens what is left at this place.
+    /// Simulates a crash of the process that has the store open, and opens what is left at this
+    /// place.
     ///
-    /// `store` is what [`open`](Self::open) or `crash` gave last, and nobody else holds it. As it
-    /// stands, the store is dropped and opened again, which says nothing of what happens when
-    /// nobody had the time to drop it. A store that keeps files does better to copy them while it
-    /// is open, and to open the copy.
+    /// `store` is the last store that [`open`](Self::open) or `crash` returned; there is no other
+    /// reference to it. By default the store is dropped and opened again, which does not test a
+    /// crash without a drop. A store that keeps files should copy them while it is open, and open
+    /// the copy.
     fn crash(&self, store: Arc<dyn Store>) -> Arc<dyn Store> {
         drop(store);
         self.open()
     }
 }
 
-/// The test of a point of the contract: it panics if the store breaks the point.
+/// The test of a point of the contract. It panics if the store violates the point.
 ///
 /// ```
 /// use durable::testing::conformance::{Point, a_hub_is_created_once};
@@ -104,10 +105,11 @@ pub type Point = fn(&dyn StoreUnderTest);
 /// ```
 pub const POINTS: &[(&str, Point)] = crate::__conformance_tests!(@each table []);
 
-/// Makes a `#[test]` of each point of the contract of a [`Store`](crate::store::Store).
+/// Defines a `#[test]` for each point of the contract of a [`Store`](crate::store::Store).
 ///
-/// It takes an expression that makes a [`StoreUnderTest`](crate::testing::conformance::StoreUnderTest)
-/// at a place that is empty; each test has its own.
+/// It takes an expression that creates a
+/// [`StoreUnderTest`](crate::testing::conformance::StoreUnderTest) at an empty place; each test
+/// evaluates it once.
 ///
 /// ```
 /// #[cfg(test)]

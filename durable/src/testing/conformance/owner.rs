@@ -1,4 +1,4 @@
-//! The points of the contract that speak of who may commit.
+//! The points of the contract about owners and fencing.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -8,10 +8,10 @@ use super::scene::{Group, Instance, Owner, Places, Scene, message, same};
 use crate::protocol::RuntimeStatus;
 use crate::store::{Epoch, StoreError};
 
-/// Point 4: who claimed a partition before its present owner commits nothing any more.
+/// Point 4: a previous owner of a partition can no longer commit.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn a_fenced_owner_commits_nothing(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let scene = every_claim_raises_the_epoch(scene);
@@ -66,7 +66,7 @@ fn an_old_epoch_is_refused(scene: Scene<'_>) -> Scene<'_> {
     for owners in [vec![old], vec![old, neighbour], vec![neighbour, old], vec![new, old]] {
         for group in groups(&owners) {
             scene.fenced(&group, 11, "one of its epochs is old");
-            same(&scene.look(&places), &before, "what a commit under an old epoch left");
+            same(&scene.look(&places), &before, "the store after a commit under an old epoch");
         }
     }
 
@@ -101,10 +101,10 @@ fn fenced_after_a_crash(scene: Scene<'_>) {
     scene.holds(&instance);
 }
 
-/// Point 5: episodes and consumption are for owners; messages may go anywhere.
+/// Point 5: only the owner writes episodes and consumes messages; anyone may send messages.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn a_partition_is_touched_by_its_owner_only(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let [mine, yours] = [scene.claim(20), scene.claim(21)];
@@ -134,16 +134,20 @@ pub fn a_partition_is_touched_by_its_owner_only(under_test: &dyn StoreUnderTest)
         (22, Group::by(&[mine, yours]).episode(Instance::new(22, "nobody's").run(1))),
     ];
     for (partition, group) in &refused {
-        scene.fenced(group, *partition, "it does not own what it touches");
-        same(&scene.look(&places), &before, "what a commit to a partition of others left");
+        scene.fenced(group, *partition, "it does not own a partition that it changes");
+        same(
+            &scene.look(&places),
+            &before,
+            "the store after a commit to another owner's partition",
+        );
     }
 
-    // Who says `mine` and means a message of `yours` may be refused or not, but takes nothing.
+    // Consuming a message of `yours` through `mine` may be refused or not, but must not consume it.
     match scene.store.commit(&Group::by(&[mine]).consume(20, &message(2)).0) {
         Ok(()) | Err(StoreError::Fenced { .. }) => {}
         Err(error) => panic!("consuming a message where it is not failed with: {error}"),
     }
-    same(&scene.look(&places), &before, "what a consumption in the wrong partition left");
+    same(&scene.look(&places), &before, "the store after consuming in the wrong partition");
 
     scene.commit(&Group::default().send(20, &message(4)).send(22, &message(5)));
     scene.commit(&Group::by(&[mine]).episode(instance.run(1)).send(21, &message(6)));

@@ -1,4 +1,4 @@
-//! The point of the contract that speaks of looking for instances.
+//! The point of the contract about queries of instances.
 
 use std::collections::BTreeSet;
 
@@ -7,11 +7,11 @@ use super::scene::{Group, Instance, Scene, instance_id, json, micros, same, same
 use crate::protocol::{InstanceId, InstanceRecord, RuntimeStatus, Tags};
 use crate::store::InstanceFilter;
 
-/// Point 17: all instances that the filter lets through are found, each once, in the order of ids;
-/// entities among those of orchestrations if they are looked for.
+/// Point 17: all matching instances are found, each once, in the order of ids; entities appear
+/// among orchestrations if the filter includes them.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn instances_are_found_by_page(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let nothing = InstanceFilter::default();
@@ -24,13 +24,14 @@ pub fn instances_are_found_by_page(under_test: &dyn StoreUnderTest) {
     as_they_change(scene, records);
 }
 
-/// Ids that begin with each other, in several partitions, with records as unlike as can be.
+/// Ids that are prefixes of each other, in several partitions, with records as different as
+/// possible.
 fn of_every_kind(scene: Scene<'_>) -> (Scene<'_>, Vec<InstanceRecord>) {
     let partitions = [0, 130, 256, 511];
     let owners = partitions.map(|partition| scene.claim(partition));
     let stems =
         ["1", "a", "a ", "a b", "a%", "aa", "ab", "A", "b", "\u{e4}", "a\u{308}", "\u{1f980}"];
-    // Those of entities lie amid the others.
+    // The ids of entities sort among the others.
     let entities = ["@a@", "@counter@", "@counter@a@", "@counter@\u{e4}", "@\u{e4}@"];
     let endings = ["", "0", "1", "10", " ", "\u{10ffff}"];
     let ids: BTreeSet<String> = stems
@@ -40,7 +41,7 @@ fn of_every_kind(scene: Scene<'_>) -> (Scene<'_>, Vec<InstanceRecord>) {
         .collect();
     let statuses = [RuntimeStatus::Running, RuntimeStatus::Completed, RuntimeStatus::Pending];
     let mut records = Vec::new();
-    // Last things first: what is found does not depend on the order in which it came.
+    // In reverse, because results must not depend on the order of writes.
     for (index, id) in ids.into_iter().rev().enumerate() {
         let mut instance = Instance::new(partitions[index % 4], &id);
         let number = i64::try_from(index).unwrap_or_default();
@@ -64,7 +65,7 @@ fn of_every_kind(scene: Scene<'_>) -> (Scene<'_>, Vec<InstanceRecord>) {
     (scene, records)
 }
 
-/// Filters that let through all, many, few, one or none.
+/// Filters that match all, many, few, one or no instances.
 fn filters() -> Vec<InstanceFilter> {
     let all = InstanceFilter::default;
     let name = |name: &str| InstanceFilter { name: Some(name.to_owned()), ..all() };
@@ -137,8 +138,8 @@ fn by_every_filter(scene: &Scene<'_>, records: &[InstanceRecord]) {
     }
 }
 
-/// From behind each instance, and from places at which there is none, some of them far from what is
-/// looked for.
+/// Starts after each instance, and at positions without an instance, some of them far from the
+/// results.
 fn from_every_id(scene: &Scene<'_>, records: &[InstanceRecord]) {
     let there = records.iter().map(|record| record.instance_id.clone());
     let not_there = ["!", "a00", "a  ", "aa2", "c", "~", "\u{10ffff}", "@b@", "@counter@b"];
@@ -162,7 +163,7 @@ fn from_every_id(scene: &Scene<'_>, records: &[InstanceRecord]) {
     }
 }
 
-/// Page after page, of which none is too long, until there are no more.
+/// Reads all pages and checks that no page is too long.
 #[track_caller]
 fn all_pages(
     scene: &Scene<'_>,
@@ -185,7 +186,7 @@ fn all_pages(
     }
 }
 
-/// What is purged is found no more, and what has changed as it is; what comes, at its place.
+/// Purged instances disappear, changed ones are found as they are now, and new ones at their place.
 fn as_they_change(scene: Scene<'_>, mut records: Vec<InstanceRecord>) {
     records.retain(|record| InstanceFilter::default().matches(record));
     let owner = scene.claim(131);
@@ -199,7 +200,7 @@ fn as_they_change(scene: Scene<'_>, mut records: Vec<InstanceRecord>) {
     scene.commit(&Group::by(&[owner]).episode(end));
     records.push(moved.record.clone());
     records.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
-    // From where the first page ended, which was before all of that.
+    // Continues where the first page ended, before these changes.
     let after = page.next;
     let rest = all_pages(&scene, &everything, after, 3);
     same_all(&rest, &records[3..], "the pages behind one that was there before a change");

@@ -1,14 +1,14 @@
-//! The points of the contract that speak of what the owner of a partition finds in it.
+//! The points of the contract about the content of a partition.
 
 use super::StoreUnderTest;
 use super::scene::{Group, Instance, Scene, instance_id, message, micros, same};
 use crate::protocol::{RuntimeStatus, Suspension};
 use crate::store::EpisodeWrite;
 
-/// Point 11: the instances of a partition are found whose records say that they are active.
+/// Point 11: the instances of a partition whose records say that they are active are found.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn active_instances_are_found(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let scene = by_status(scene);
@@ -16,8 +16,8 @@ pub fn active_instances_are_found(under_test: &dyn StoreUnderTest) {
     among_many(scene);
 }
 
-/// Instances of each status, active and not, with a first episode only and with a second: the status
-/// says nothing of it.
+/// Instances of each status, active and not, with one episode and with two: the status does not
+/// decide whether an instance is active.
 fn by_status(scene: Scene<'_>) -> Scene<'_> {
     let owner = scene.claim(80);
     scene.holds_active(80, &[]);
@@ -62,7 +62,7 @@ fn by_status(scene: Scene<'_>) -> Scene<'_> {
     scene
 }
 
-/// One instance from its start to its end, and what may come behind that.
+/// One instance from its start to its end and beyond.
 fn through_a_life(scene: Scene<'_>) -> Scene<'_> {
     let mut life = Instance::new(81, "order 17");
     let rest = |life: &mut Instance| life.change(|record| record.active = false);
@@ -100,7 +100,7 @@ fn through_a_life(scene: Scene<'_>) -> Scene<'_> {
     scene
 }
 
-/// Commits the episodes and looks whether the instance counts as active, also after a crash.
+/// Commits the episodes and checks whether the instance counts as active, also after a crash.
 #[track_caller]
 fn then<'a, const N: usize>(
     scene: Scene<'a>,
@@ -137,17 +137,17 @@ fn among_many(scene: Scene<'_>) {
     scene.crash().holds_active(82, &wanted);
 }
 
-/// Point 13: what an owner finds in its partition is the partition's own.
+/// Point 13: an owner finds only its own partition's content.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn partitions_do_not_see_each_other(under_test: &dyn StoreUnderTest) {
-    // Numbers that a store could take for each other: by one of their bytes, or by their digits.
+    // Numbers that a store could confuse: by one of their bytes, or by their digits.
     const PARTITIONS: [u16; 9] = [0, 1, 2, 10, 11, 97, 256, 257, 511];
     let scene = Scene::open(under_test);
     let owners = PARTITIONS.map(|partition| scene.claim(partition));
     let id = |partition: u16| format!("a{partition}");
-    // Bytes of a time that could be taken for a partition, and the other way round.
+    // Bytes of a time that could be confused with a partition, and vice versa.
     let at = |partition: u16| i64::from(partition.swap_bytes()) << 32;
     let mut instances = PARTITIONS.map(|partition| Instance::new(partition, &id(partition)));
     let mut group = Group::by(&owners);
@@ -179,7 +179,7 @@ pub fn partitions_do_not_see_each_other(under_test: &dyn StoreUnderTest) {
     let mut scene = scene.crash();
     each(&scene, &[]);
 
-    // To empty one, or to claim it, changes nothing for the others.
+    // Emptying or claiming a partition does not affect the others.
     let mut gone = Vec::new();
     for (instance, partition) in instances.iter_mut().zip(PARTITIONS) {
         let owner = scene.claim(partition);

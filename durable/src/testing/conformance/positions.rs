@@ -1,4 +1,4 @@
-//! The point of the contract that speaks of the positions at which messages lie.
+//! The point of the contract about the positions of messages.
 
 use std::ops::Range;
 
@@ -8,13 +8,13 @@ use super::scene::{
 };
 use crate::protocol::{InstanceId, TaskMessage};
 
-/// To whom messages are: ids that begin with each other, and some that nothing is sent to.
+/// Recipients: ids that are prefixes of each other, and some that receive no message.
 const TO: [&str; 6] = ["a", "ab", "@counter@", "@counter@a", "order-17", "@counter@a@b"];
 
-/// Point 18: messages are found at their positions, which they keep, by range, page and instance.
+/// Point 18: messages keep their positions and are found by range, page and instance.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn messages_are_found_by_page(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let scene = in_every_range(scene);
@@ -22,13 +22,13 @@ pub fn messages_are_found_by_page(under_test: &dyn StoreUnderTest) {
     while_they_are_consumed(scene);
 }
 
-/// Sends messages, each to the next of some instances, in commits of five with as many to another
-/// partition between them; one is large.
+/// Sends messages to several instances in turn, in commits of five, interleaved with as many to
+/// another partition; one is large.
 fn send(scene: &Scene<'_>, partition: u16, numbers: Range<u128>) -> Vec<TaskMessage> {
     let large = Numbers::new(18).letters(1 << 20);
     let to = |number: u128| TO[usize::try_from(number).unwrap_or_default() % 5];
     let make = |number| match number {
-        // To `order-17`, as those to `TO[4]` are.
+        // To `order-17`, which is `TO[4]`.
         14 => message_with(number, large.clone()),
         _ => message_to(number, to(number)),
     };
@@ -43,7 +43,7 @@ fn send(scene: &Scene<'_>, partition: u16, numbers: Range<u128>) -> Vec<TaskMess
     messages
 }
 
-/// All messages, with a look at their positions.
+/// Reads all messages and checks their positions.
 #[track_caller]
 fn all(scene: &Scene<'_>, partition: u16) -> Vec<Placed> {
     let end = scene.load(partition).messages_end;
@@ -112,7 +112,7 @@ fn look(scene: &Scene<'_>, partition: u16, placed: &[Placed]) {
     }
 }
 
-/// A few to one instance are found among many to another, page by page.
+/// A few messages to one instance are found among many to another, page by page.
 fn among_many(scene: &Scene<'_>) {
     const PARTITION: u16 = 183;
     let to = |number: u128| if number % 301 == 17 { "@rare@" } else { "@frequent@" };
@@ -130,7 +130,7 @@ fn among_many(scene: &Scene<'_>) {
     are(&by_page(scene, PARTITION, None, 256), &sent, "many messages, in pages of 256");
 }
 
-/// Page after page, each behind the one before, until there are no more.
+/// Reads all pages in turn.
 #[track_caller]
 fn by_page(
     scene: &Scene<'_>,
@@ -148,7 +148,7 @@ fn by_page(
     }
 }
 
-/// What is consumed is missing, and nothing else; it takes its position with it.
+/// Only consumed messages are missing, and their positions are not reused.
 fn while_they_are_consumed(scene: Scene<'_>) {
     const PARTITION: u16 = 186;
     let mut scene = scene;
@@ -156,7 +156,7 @@ fn while_they_are_consumed(scene: Scene<'_>) {
     let mut placed = all(&scene, PARTITION);
     for (round, to) in (0..4).zip(TO) {
         let owner = scene.claim(PARTITION);
-        // The first, all to one instance, and the last.
+        // Consumes the first, all to one instance, and the last.
         let to = instance_id(to);
         let (first, last) = (placed[0].0, placed[placed.len() - 1].0);
         let is_gone = |(position, message): &Placed| {

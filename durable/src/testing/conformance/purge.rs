@@ -1,4 +1,4 @@
-//! The point of the contract that speaks of instances that are purged.
+//! The point of the contract about purged instances.
 
 use super::StoreUnderTest;
 use super::scene::{
@@ -11,7 +11,7 @@ use crate::store::{InstanceFilter, StoreError};
 /// Point 16: a purged instance is gone with its history, and its id is free.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn a_purged_instance_is_gone(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let scene = with_all_that_it_had(scene);
@@ -37,7 +37,7 @@ fn is_gone(scene: &Scene<'_>, instance: &Instance, executions: &[(InstanceId, Ex
     same(&found, &false, &format!("whether `{id}`, purged, is found by page"));
 }
 
-/// Three executions, two of them replaced by nothing; it is active and due, and has messages.
+/// An active, due instance with messages and three executions, of which none replaced another.
 fn with_all_that_it_had(scene: Scene<'_>) -> Scene<'_> {
     let owners = [scene.claim(120), scene.claim(121)];
     let mut others = ["order-1", "order-17 ", "order-170", "order-17\u{308}", "Order-17"]
@@ -91,14 +91,14 @@ fn with_all_that_it_had(scene: Scene<'_>) -> Scene<'_> {
     scene
 }
 
-/// With the same execution and with others, shorter and longer, and again.
+/// The id is used again: by the same execution and others, shorter and longer, repeatedly.
 fn and_its_id_is_used_again(scene: Scene<'_>) -> Scene<'_> {
     let mut scene = scene;
     let mut gone = vec![(instance_id("again"), ExecutionId::from_u128(9))];
     for (count, execution) in [(30, 1), (1, 1), (2, 2), (300, 1), (3, 3), (3, 1)] {
         let owner = scene.claim(122);
         let mut instance = Instance::new(122, "again");
-        // The events differ from those of the life before.
+        // The events differ from those before the purge.
         (0..count).for_each(|_| instance.begin(execution));
         let life = instance.execution();
         gone.retain(|execution| *execution != life);
@@ -122,7 +122,7 @@ fn and_its_id_is_used_again(scene: Scene<'_>) -> Scene<'_> {
         scene.commit(&Group::by(&[owner]).purge(&instance));
         gone.push(life);
         is_gone(&scene, &instance, &gone);
-        // Behind a purge there is no history, so nothing is appended to it.
+        // After a purge there is no history to append to.
         match scene.refused(&Group::by(&[owner]).episode(instance.run(1)), "it was purged") {
             StoreError::OutOfOrder { found, .. } => same(&found, &0, "where its history ends"),
             error => panic!("an episode of a purged instance was refused with: {error}"),
@@ -162,7 +162,7 @@ fn among_many(scene: Scene<'_>) -> Scene<'_> {
     scene
 }
 
-/// What a commit would leave that purges an instance and writes an episode of it, nobody has said.
+/// The outcome of a commit that purges an instance and writes an episode of it would be undefined.
 fn not_with_an_episode(scene: &Scene<'_>) {
     let owner = scene.claim(124);
     let [mut instance, mut other] = ["order-17", "order-18"].map(|id| Instance::new(124, id));
@@ -178,7 +178,7 @@ fn not_with_an_episode(scene: &Scene<'_>) {
         (&unknown, group().episode(unknown.clone().run(1)).purge(&unknown)),
         (&other, group().episode(instance.clone().run(1)).episode(other.clone().run(1))),
     ] {
-        match scene.refused(&wrong, "it writes an episode of what it purges") {
+        match scene.refused(&wrong, "it writes an episode of an instance that it purges") {
             StoreError::WrittenAndPurged { instance } => {
                 same(&instance, purged.id(), "the instance that is written and purged");
             }

@@ -1,4 +1,4 @@
-//! The point of the contract that speaks of histories that are replaced.
+//! The point of the contract about replaced histories.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,10 +8,10 @@ use super::scene::{Group, Instance, Numbers, Places, Scene, same, same_all, time
 use crate::protocol::{EventKind, HistoryEvent, RuntimeStatus};
 use crate::store::{EpisodeWrite, StoreError};
 
-/// Point 15: of an execution that an episode replaces, no event is left.
+/// Point 15: an episode that replaces an execution removes all events of it.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn a_replaced_history_is_gone(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let scene = by_another_execution(scene);
@@ -22,7 +22,7 @@ pub fn a_replaced_history_is_gone(under_test: &dyn StoreUnderTest) {
     seen_meanwhile(&scene);
 }
 
-/// What another execution, another instance or another partition has is not touched.
+/// Other executions, instances and partitions are unaffected.
 fn by_another_execution(scene: Scene<'_>) -> Scene<'_> {
     let owners = [scene.claim(110), scene.claim(111)];
     let mut others = ["orde", "order ", "order 1", "order\u{308}"].map(|id| Instance::new(110, id));
@@ -30,7 +30,7 @@ fn by_another_execution(scene: Scene<'_>) -> Scene<'_> {
     let mut instance = Instance::new(110, "order");
     let all = others.iter_mut().chain([&mut instance, &mut elsewhere]);
     scene.commit(&all.fold(Group::by(&owners), |group, of| group.episode(of.run(3))));
-    // An execution beside the first, which nobody replaces.
+    // A second execution, which is not replaced.
     let beside = instance.clone();
     instance.begin(2);
     scene.commit(&Group::by(&owners).episode(instance.run(2)).episode(instance.run(9)));
@@ -50,7 +50,7 @@ fn by_another_execution(scene: Scene<'_>) -> Scene<'_> {
     let scene = scene.crash();
     whole(&scene, &instance, &gone[0]);
 
-    // As at the end of each round of an eternal one: the last one's end, and the next one.
+    // As in a continue-as-new: the end of the last execution, and the next one.
     let owners = [scene.claim(110), scene.claim(111)];
     let end = instance.finish(RuntimeStatus::Completed);
     scene.commit(&Group::by(&owners).episode(end).episode(instance.replace(4, 1)));
@@ -64,7 +64,7 @@ fn by_another_execution(scene: Scene<'_>) -> Scene<'_> {
     scene.commit(&Group::by(&owners).episode(new.replace(7, 2)));
     scene.holds(&new);
     scene.holds_nothing_of(&replaced);
-    // The execution that it names is the one beside.
+    // It names the second execution.
     scene.commit(&Group::by(&owners).episode(episode));
     scene.holds(&instance);
     scene.holds_nothing_of(&beside.execution());
@@ -75,7 +75,7 @@ fn by_another_execution(scene: Scene<'_>) -> Scene<'_> {
     scene
 }
 
-/// Several executions, one after the other, in one commit; the first has a past.
+/// Several executions, one after another, in one commit; the first already has a history.
 fn within_one_commit(scene: Scene<'_>) -> Scene<'_> {
     let owner = scene.claim(112);
     let [mut chain, mut fresh] = ["chain", "fresh"].map(|id| Instance::new(112, id));
@@ -103,7 +103,7 @@ fn within_one_commit(scene: Scene<'_>) -> Scene<'_> {
     let scene = scene.crash();
     whole(&scene, [&chain, &fresh], &gone);
 
-    // One that was replaced may be begun again, from 0, and be the one that is left.
+    // A replaced execution may begin again from 0, and remain.
     let owner = scene.claim(112);
     let (away, back) = (chain.execution(), gone[0].clone());
     let last = chain.replace(1, 2);
@@ -121,7 +121,7 @@ fn within_one_commit(scene: Scene<'_>) -> Scene<'_> {
     scene
 }
 
-/// A history that is written anew under its own execution: shorter, longer, twice in one commit.
+/// A history that replaces itself under the same execution: shorter, longer, twice in one commit.
 fn by_itself(scene: Scene<'_>) -> Scene<'_> {
     let owner = scene.claim(113);
     let mut instance = Instance::new(113, "rewound");
@@ -136,7 +136,7 @@ fn by_itself(scene: Scene<'_>) -> Scene<'_> {
         let end = instance.record.history_len;
         same_all(&scene.history(&id, execution, end), &[], "what a longer history left");
     };
-    // Within the first of its episodes, then to its very length, then in other steps, then longer.
+    // Shorter than its first episode, then of the same length, then in other steps, then longer.
     let mut scene = scene;
     for counts in [vec![2], vec![2], vec![3], vec![1, 1, 1], vec![4, 1, 300, 5], vec![0], vec![1]] {
         let mut episodes = vec![instance.replace(1, counts[0])];
@@ -145,7 +145,7 @@ fn by_itself(scene: Scene<'_>) -> Scene<'_> {
         scene = scene.crash();
         scene.holds(&instance);
     }
-    // Twice in one commit, and what it had said in between.
+    // Twice in one commit, with another content in between.
     let episodes = vec![
         instance.run(5),
         instance.replace(1, 2),
@@ -162,13 +162,13 @@ fn by_itself(scene: Scene<'_>) -> Scene<'_> {
     scene
 }
 
-/// Large events in the place of small ones and the other way round: of no piece anything is left.
+/// Large events replace small ones and vice versa, without leaving any fragment.
 fn of_every_size(scene: Scene<'_>) -> Scene<'_> {
     let mut numbers = Numbers::new(114);
     let mut scene = scene;
     let mut instance = Instance::new(114, "sized");
     let sizes = [1 << 20, 3, 20_000, 6_000, 13_000, 1 << 20, 12_000, 0, 7_000];
-    // By itself twice, then by another.
+    // Replaced twice by itself, then by another execution.
     for (size, execution) in sizes.into_iter().zip([1, 1, 1, 2, 2, 2, 3, 3, 3]) {
         let owner = scene.claim(114);
         let before = instance.execution();
@@ -189,7 +189,7 @@ fn of_every_size(scene: Scene<'_>) -> Scene<'_> {
     scene
 }
 
-/// What takes the place of a history begins at 0, wherever that ended.
+/// A replacing history begins at 0, regardless of where the old one ended.
 fn out_of_order(scene: &Scene<'_>) {
     let owner = scene.claim(115);
     let mut instance = Instance::new(115, "order-17");
@@ -204,18 +204,19 @@ fn out_of_order(scene: &Scene<'_>) {
     {
         let group = group.into_iter().fold(Group::by(&[owner]), Group::episode);
         let group = group.episode(instance.clone().run(1));
-        match scene.refused(&group, "an episode begins where a history ended that is replaced") {
+        match scene.refused(&group, "an episode begins at the end of the history that it replaces")
+        {
             StoreError::OutOfOrder { found, expected, .. } => {
                 same(&(found, expected), &(ends, 3), "where a history ends and an episode begins");
             }
-            error => panic!("an episode behind a replaced history was refused with: {error}"),
+            error => panic!("an episode that does not begin at 0 was refused with: {error}"),
         }
-        same(&scene.look(&places), &before, "what an episode behind a replaced history left");
+        same(&scene.look(&places), &before, "the store after an episode that does not begin at 0");
     }
     scene.commit(&Group::by(&[owner]).episode(anew));
 }
 
-/// A history is written anew again and again while others read it: what they see is one of them.
+/// A history is replaced repeatedly. Concurrent readers see one complete version.
 fn seen_meanwhile(scene: &Scene<'_>) {
     const PARTITION: u16 = 116;
     const ROUNDS: u64 = 60;
@@ -223,8 +224,8 @@ fn seen_meanwhile(scene: &Scene<'_>) {
     let mut numbers = Numbers::new(116);
     let mut instance = Instance::new(PARTITION, "watched");
     let (id, execution) = instance.execution();
-    // A round has one result in all of its events, in episodes of which no two rounds have the
-    // same.
+    // All events of a round have the same result, and each round has a different split into
+    // episodes.
     let mut round_of = |round: u64| {
         let result = numbers.letters(usize::try_from(7_000 * (round % 3) + 10).unwrap_or_default());
         let mut group = Group::by(&[owner]);
@@ -244,13 +245,13 @@ fn seen_meanwhile(scene: &Scene<'_>) {
     let look = || {
         while !done.load(Ordering::Acquire) {
             let events = scene.history(&id, execution, 0);
-            let Some(first) = events.first() else { panic!("a history has gone for a while") };
+            let Some(first) = events.first() else { panic!("a history was missing for a moment") };
             let Some(round) = (0..ROUNDS).find(|round| time(*round) == first.timestamp) else {
                 panic!("an event that was never written")
             };
             let count = usize::try_from((1 + round % 4) * (1 + round % 5)).unwrap_or_default();
             let wanted = vec![first.clone(); count];
-            same_all(&events, &wanted, "a history, seen while it is written anew");
+            same_all(&events, &wanted, "a history, read while it is replaced");
         }
     };
     thread::scope(|scope| {
@@ -259,7 +260,7 @@ fn seen_meanwhile(scene: &Scene<'_>) {
             if threads.iter().all(thread::ScopedJoinHandle::is_finished) {
                 break;
             }
-            // Not `commit`, which panics: then those who look would look for ever.
+            // Not `commit`, which panics: the readers would then never end.
             if scene.store.commit(&round_of(round).0).is_err() {
                 break;
             }

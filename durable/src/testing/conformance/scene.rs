@@ -1,7 +1,7 @@
-//! What the points are told with: a store on the scene, builders of what is written to it, and
-//! comparisons that say what is wrong without printing megabytes.
+//! Helpers of the tests: a store with a hub, builders of commits, and comparisons whose messages
+//! describe a difference without printing megabytes.
 //!
-//! Everything here is a function of what it is given: times, ids and texts are the same in each run.
+//! Everything here is deterministic: times, ids and texts are the same in each run.
 
 use std::fmt::{Debug, Display};
 use std::ops::Range;
@@ -16,7 +16,7 @@ use crate::store::{
     Commit, EpisodeWrite, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError,
 };
 
-/// How many partitions the hub on the scene has: more than a byte can count.
+/// The number of partitions of the hub: more than fit into a byte.
 pub(super) const PARTITIONS: u16 = 512;
 
 /// A partition with the epoch in which it was claimed.
@@ -34,13 +34,13 @@ pub(super) struct Scene<'a> {
     pub(super) store: Arc<dyn Store>,
 }
 
-/// Where a refused commit could have left something.
+/// The places that a refused commit could have changed.
 pub(super) struct Places {
     pub(super) partitions: Vec<u16>,
     pub(super) executions: Vec<(InstanceId, ExecutionId)>,
 }
 
-/// What there is at some [`Places`].
+/// The content of some [`Places`].
 #[derive(Debug, PartialEq)]
 pub(super) struct Seen {
     partitions: Vec<(Vec<InstanceId>, Vec<TaskMessage>, Vec<Due>)>,
@@ -54,7 +54,7 @@ impl<'a> Scene<'a> {
         Self { under_test, store }
     }
 
-    /// The store as it is found after a crash at this moment.
+    /// Crashes the store now, and opens it again.
     pub(super) fn crash(self) -> Self {
         let Self { under_test, store } = self;
         Self { under_test, store: under_test.crash(store) }
@@ -66,7 +66,8 @@ impl<'a> Scene<'a> {
         (partition, must(self.store.claim(partition), "claiming a partition"))
     }
 
-    /// What the partition's owner finds; the order of instances means nothing and is made certain.
+    /// The content of a partition as its owner finds it. Instances are sorted, because their order
+    /// is unspecified.
     #[track_caller]
     pub(super) fn load(&self, partition: u16) -> PartitionState {
         let mut state = must(self.store.load(PartitionId(partition)), "loading a partition");
@@ -98,7 +99,7 @@ impl<'a> Scene<'a> {
         must(self.store.commit(&group.0), "committing what is in order");
     }
 
-    /// Commits what must be refused, and gives the reason.
+    /// Commits a group that must be refused, and returns the reason.
     #[track_caller]
     pub(super) fn refused(&self, group: &Group, why: &str) -> StoreError {
         match self.store.commit(&group.0) {
@@ -107,7 +108,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Commits what must be refused as fenced, because of this partition.
+    /// Commits a group that must be fenced because of this partition.
     #[track_caller]
     pub(super) fn fenced(&self, group: &Group, partition: u16, why: &str) {
         match self.refused(group, why) {
@@ -153,7 +154,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// The instance is stored as it is, with the whole history of its present execution.
+    /// Checks that the instance is stored, with the whole history of its current execution.
     #[track_caller]
     pub(super) fn holds(&self, instance: &Instance) {
         let record = &instance.record;
@@ -179,7 +180,7 @@ impl<'a> Scene<'a> {
         same(&found, &wanted, &format!("the active instances of partition {partition}"));
     }
 
-    /// These are due until the end of time, in this order.
+    /// Checks that exactly these instances are due at some time, in this order.
     #[track_caller]
     pub(super) fn holds_due(&self, partition: u16, wanted: &[Due]) {
         let what = format!("what is due in partition {partition}");
@@ -213,7 +214,7 @@ impl<'a> Scene<'a> {
         must(self.store.instances(filter, after, limit), "looking for instances")
     }
 
-    /// Nothing is left of an execution's history.
+    /// Checks that no event of an execution is left.
     #[track_caller]
     pub(super) fn holds_nothing_of(&self, (id, execution): &(InstanceId, ExecutionId)) {
         for from in [0, 1, 3] {
@@ -253,14 +254,14 @@ impl Group {
     }
 }
 
-/// An instance as it is to be stored, which makes its own episodes.
+/// The expected content of an instance, which creates its own episodes.
 #[derive(Clone)]
 pub(super) struct Instance {
     partition: PartitionId,
     pub(super) record: InstanceRecord,
-    /// The history of the present execution.
+    /// The history of the current execution.
     pub(super) events: Vec<HistoryEvent>,
-    /// How many histories it has begun.
+    /// Number of histories that it has begun.
     begun: u32,
 }
 
@@ -297,15 +298,15 @@ impl Instance {
         self.begun += 1;
     }
 
-    /// Begins another execution, or the same anew, in the place of the present one: its first
-    /// episode, with this many events.
+    /// Replaces the current execution by another one or by itself: returns the first episode, with
+    /// this many events.
     pub(super) fn replace(&mut self, execution: u128, count: u64) -> EpisodeWrite {
         let replaced = self.record.execution_id;
         self.begin(execution);
         EpisodeWrite { replaces: Some(replaced), ..self.run(count) }
     }
 
-    /// The next episode, with these events, after which the instance is so far.
+    /// The next episode, with these events and this state of the instance.
     pub(super) fn episode(
         &mut self,
         status: RuntimeStatus,
@@ -321,7 +322,7 @@ impl Instance {
         EpisodeWrite { partition: self.partition, record, events, replaces: None }
     }
 
-    /// The next episode, of one event, after which the record says this as well.
+    /// The next episode, of one event, with a changed record.
     pub(super) fn change(&mut self, change: impl FnOnce(&mut InstanceRecord)) -> EpisodeWrite {
         let mut episode = self.run(1);
         change(&mut self.record);
@@ -335,7 +336,7 @@ impl Instance {
         self.change(|record| record.next_due = at)
     }
 
-    /// The next episode, with this many events, after which the instance runs on.
+    /// The next episode, with this many events, after which the instance is still running.
     pub(super) fn run(&mut self, count: u64) -> EpisodeWrite {
         let first = self.record.history_len;
         let events = (first..first + count).map(|index| self.event(index)).collect();
@@ -349,7 +350,7 @@ impl Instance {
         self.episode(status, vec![HistoryEvent::new(time(self.record.history_len), kind)])
     }
 
-    /// An event that no other index, instance or history has.
+    /// An event that is unique to this index, instance and history.
     fn event(&self, index: u64) -> HistoryEvent {
         let (id, execution, begun) = (self.id(), self.record.execution_id, self.begun);
         let mark = format!("{id} {execution} {begun} {index}");
@@ -370,7 +371,7 @@ impl Instance {
     }
 }
 
-/// The `number`-th message. Later messages have lower ids, so that to sort by id shows.
+/// The `number`-th message. Later messages have lower ids, so that a sort by id is detected.
 pub(super) fn message(number: u128) -> TaskMessage {
     message_with(number, text(&format!("message {number}")))
 }
@@ -409,7 +410,7 @@ pub(super) fn micros(micros: i64) -> Timestamp {
     must(Timestamp::from_micros(micros).ok_or("there is no such date"), "making a time")
 }
 
-/// Behind all times that a clock could give.
+/// After all times that a clock could return.
 #[track_caller]
 pub(super) fn end_of_time() -> Timestamp {
     micros(253_402_300_799_999_999)
@@ -425,7 +426,7 @@ pub(super) fn json(text: &str) -> Json {
     must(Json::parse(text), "making JSON")
 }
 
-/// Numbers that look random and are the same in each run.
+/// Pseudo-random numbers with a fixed seed.
 pub(super) struct Numbers(u64);
 
 impl Numbers {
@@ -444,7 +445,7 @@ impl Numbers {
         self.next() % limit.max(1)
     }
 
-    /// A JSON text of this many letters, which neither repeats itself nor can be compressed much.
+    /// A JSON text of this many letters, without repetitions and hard to compress.
     pub(super) fn letters(&mut self, count: usize) -> Json {
         let mut text = String::with_capacity(count + 2);
         text.push('"');
@@ -454,7 +455,7 @@ impl Numbers {
     }
 }
 
-/// What must succeed; `doing` says what was being done.
+/// Unwraps a result; `doing` names the failed action.
 #[track_caller]
 pub(super) fn must<T, E: Display>(result: Result<T, E>, doing: &str) -> T {
     match result {
@@ -479,7 +480,7 @@ pub(super) fn same_all<T: PartialEq + Debug>(found: &[T], wanted: &[T], what: &s
     panic!("{what}: there are {count} instead of {of}, and at {index}\n{there}");
 }
 
-/// Both values, from a little before their first difference on.
+/// Both values, from shortly before their first difference on.
 fn difference(found: &impl Debug, wanted: &impl Debug) -> String {
     let (found, wanted) = (format!("{found:?}"), format!("{wanted:?}"));
     let alike = found.chars().zip(wanted.chars()).take_while(|(a, b)| a == b).count();

@@ -1,4 +1,4 @@
-//! The point of the contract that speaks of what stands in records, events and messages.
+//! The point of the contract about the content of records, events and messages.
 
 use super::StoreUnderTest;
 use super::scene::{Group, Instance, Scene, instance_id, json, micros, text};
@@ -8,14 +8,14 @@ use crate::protocol::{
 };
 use crate::store::EpisodeWrite;
 
-/// A text with all that a database or an encoding could trip over.
+/// A text with characters that databases and encodings often get wrong.
 const ODD: &str =
     "\0 \u{1} \n \u{7f} ' \" \\ % _ \u{e4} a\u{308} \u{202e} \u{fdfd} \u{1f980} \u{10ffff} ";
 
-/// Point 12: ids, times and counts come back as they were given, and so does every other word.
+/// Point 12: ids, times, counts and all other values are read exactly as they were written.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn the_store_makes_nothing_up(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let owner = scene.claim(90);
@@ -38,14 +38,14 @@ pub fn the_store_makes_nothing_up(under_test: &dyn StoreUnderTest) {
     unchanged(&scene);
 }
 
-/// Times that a clock could give, to the microsecond, and not in their order.
+/// Times that a clock could return, to the microsecond, out of order.
 fn times() -> [Timestamp; 6] {
     let first_of_year_1 = -62_135_596_800_000_000;
     let last_of_year_9999 = 253_402_300_799_999_999;
     [1, last_of_year_9999, 0, -1, first_of_year_1, 1_700_000_000_123_457].map(micros)
 }
 
-/// Instances with one episode each, whose records are as unlike as can be.
+/// Instances with one episode each, whose records are as different as possible.
 fn instances() -> Vec<(Instance, EpisodeWrite)> {
     let names = ["checkout", "", ODD, "a::b::c", "x", "7"];
     let versions = [None, Some(""), Some(ODD), Some("null"), Some("1.0"), Some("7")];
@@ -75,7 +75,7 @@ fn instances() -> Vec<(Instance, EpisodeWrite)> {
     instances
 }
 
-/// Every kind of event, with the ends of every range; times and ids neither rise nor differ.
+/// Every kind of event, with the extremes of every range; times and ids neither grow nor differ.
 fn events(execution: u128) -> Vec<HistoryEvent> {
     let mut kinds = vec![
         EventKind::OrchestratorStarted,
@@ -118,7 +118,7 @@ fn events(execution: u128) -> Vec<HistoryEvent> {
     kinds.into_iter().zip(places).map(event).collect()
 }
 
-/// Kinds of events for timers, other instances, retries, and what clients do.
+/// Kinds of events for timers, other instances, retries, and operations of clients.
 fn newer_kinds() -> Vec<EventKind> {
     let (instance_id, name, reason) = (instance_id("\u{1f980}"), ODD.to_owned(), ODD.to_owned());
     let (fire_at, task_scheduled_id) = (micros(-62_135_596_800_000_000), i32::MIN);
@@ -172,7 +172,7 @@ fn parent(execution: u128) -> ParentInstance {
     }
 }
 
-/// Values that are not to be normalized: order, repetition, spaces, digits and escapes are theirs.
+/// Values that must not be normalized: order, repetition, spaces, digits and escapes.
 fn values() -> Vec<Option<Json>> {
     let texts = [
         "null",
@@ -196,7 +196,7 @@ fn failure() -> FailureDetails {
     })
 }
 
-/// Messages with ids from end to end, for instances that there need not be.
+/// Messages with extreme ids, to instances that may not exist.
 fn messages() -> Vec<TaskMessage> {
     let ids = [5, u128::MAX, 0, 1 << 127, 1, (1 << 64) - 1];
     let kinds = events(7).into_iter().map(|event| event.kind);

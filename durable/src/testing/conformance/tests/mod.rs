@@ -1,4 +1,4 @@
-//! The suite itself: it says what the contract says, passes what is right and finds what is wrong.
+//! Tests of the suite: it matches the contract, accepts a correct store and finds each fault.
 
 mod faulty;
 
@@ -34,7 +34,7 @@ fn a_store_that_is_right_passes() {
     }
 }
 
-/// Each fault is run against the point that it breaks.
+/// Runs each fault against the point that it breaks.
 #[test]
 fn every_fault_is_found_by_its_point() {
     let mut missed = Vec::new();

@@ -1,4 +1,4 @@
-//! What is found when the messages of a partition are read.
+//! Faults in reads of a partition's messages.
 
 use std::ops::Range;
 
@@ -53,7 +53,7 @@ impl Faulty {
             Fault::SortsMessages => reorder(&mut messages, |all| all.sort_by_key(|it| it.id)),
             Fault::NewestFirst => reorder(&mut messages, <[_]>::reverse),
             Fault::PositionsBeginAnew => {
-                // The sort is stable: what was sent in this life comes first.
+                // The sort is stable: messages sent since the last crash come first.
                 let is_old = |message: &TaskMessage| !life.sent.contains(&message.id);
                 reorder(&mut messages, |all| all.sort_by_key(is_old));
             }
@@ -84,15 +84,15 @@ impl Faulty {
     }
 }
 
-/// Puts messages into another order, each into the position of another.
+/// Permutes the messages among their positions.
 fn reorder(messages: &mut [Placed], order: impl FnOnce(&mut [TaskMessage])) {
     let mut all: Vec<TaskMessage> = messages.iter().map(|(_, message)| message.clone()).collect();
     order(&mut all);
     messages.iter_mut().zip(all).for_each(|((_, message), other)| *message = other);
 }
 
-/// All messages that were ever sent to a partition, but for those that were consumed in the commit
-/// before the last, or earlier.
+/// All messages ever sent to a partition, except those consumed in the last commit but one or
+/// earlier.
 fn sent(done: &[Done], partition: PartitionId) -> Vec<Placed> {
     let commits = done.iter().filter_map(|done| match done {
         Done::Commit(commit) => Some(commit),

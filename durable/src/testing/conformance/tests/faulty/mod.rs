@@ -1,4 +1,4 @@
-//! Stores that are wrong in one thing each, made of the store that is right.
+//! Stores with one fault each, built around a correct store.
 
 mod messages;
 mod past;
@@ -23,7 +23,7 @@ use crate::store::{
 
 macro_rules! faults {
     ($($point:ident: $($fault:ident)*;)*) => {
-        /// What is wrong.
+        /// The fault of a store.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum Fault { None, $($($fault),*),* }
 
@@ -72,7 +72,7 @@ pub(super) struct Place {
     kept: Arc<Mutex<Kept>>,
 }
 
-/// What outlives a crash.
+/// The state that survives a crash.
 #[derive(Debug, Default)]
 struct Kept {
     right: Arc<MemoryStore>,
@@ -83,7 +83,7 @@ struct Kept {
     done: Vec<Done>,
 }
 
-/// What was done, to do it anew and leave something out.
+/// A recorded operation, so that it can be repeated with a part left out.
 #[derive(Debug)]
 enum Done {
     Create(HubRecord),
@@ -174,14 +174,14 @@ struct Faulty {
     reads: AtomicU64,
 }
 
-/// What a crash ends.
+/// The state that a crash loses.
 #[derive(Debug, Default)]
 struct Life {
     hub: Option<HubRecord>,
     claims: BTreeMap<PartitionId, u64>,
     sent: BTreeSet<MessageId>,
     read: BTreeSet<MessageId>,
-    /// The first place of a partition that was seen.
+    /// The first place seen in each partition.
     first_places: BTreeMap<PartitionId, u64>,
 }
 
@@ -190,7 +190,7 @@ impl Faulty {
         Arc::clone(&self.kept.lock().unwrap().right)
     }
 
-    /// The owners that the store that is right is told of.
+    /// Changes the owners that the correct store receives.
     fn bend_owners(&self, commit: &mut Commit) -> Result<(), StoreError> {
         let kept = self.kept.lock().unwrap();
         let life = self.life.lock().unwrap();
@@ -298,7 +298,7 @@ impl Faulty {
         let (purged, consumed) = (commit.purged.clone(), commit.consumed.clone());
         right.commit(&Commit { purged, consumed, ..part() })?;
         if self.fault == Fault::ShowsHalf {
-            // Somebody is watching: not before he has looked again.
+            // A reader is active: waits for its next read.
             let before = self.looks.load(Ordering::Acquire);
             let looked = || self.looks.load(Ordering::Acquire) > before + 2;
             (0..1_000_000).take_while(|_| !looked()).for_each(|_| thread::yield_now());

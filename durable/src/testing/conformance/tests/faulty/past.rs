@@ -1,4 +1,4 @@
-//! What a store should have forgotten, and what these have not.
+//! Faults in which a store keeps what it should have removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -10,13 +10,13 @@ use crate::store::{Commit, EpisodeWrite, Store, StoreError};
 
 type Execution = (InstanceId, ExecutionId);
 
-/// All that was ever committed, with nothing replaced and nothing purged.
+/// Everything ever committed, ignoring replacements and purges.
 #[derive(Debug, Default)]
 pub(super) struct Past {
     partitions: BTreeMap<InstanceId, PartitionId>,
     records: BTreeMap<InstanceId, Vec<InstanceRecord>>,
     histories: BTreeMap<Execution, Vec<HistoryEvent>>,
-    /// What was replaced, by which kind of episode; what was purged, with which execution.
+    /// The replaced executions by kind of episode, and the purged ones.
     replaced: BTreeSet<Execution>,
     replaced_in_its_commit: BTreeSet<Execution>,
     hidden: BTreeSet<Execution>,
@@ -39,7 +39,7 @@ impl Past {
             }
             self.hidden.remove(&execution);
             let history = self.histories.entry(execution.clone()).or_default();
-            // An event that is written anew takes the place of the one before, as a key's value.
+            // A rewritten event replaces the earlier one, like the value of a key.
             let first = usize::try_from(episode.record.last_episode).unwrap().min(history.len());
             let end = history.len().min(first + episode.events.len());
             history.splice(first..end, episode.events.iter().cloned());
@@ -81,7 +81,7 @@ impl Past {
         active.map(|record| record.instance_id.clone()).collect()
     }
 
-    /// What a store gives for a history that keeps some of what it should not.
+    /// The history as returned by a store that keeps removed events.
     pub(super) fn bend(
         &self,
         fault: Fault,
@@ -112,7 +112,7 @@ impl Past {
     }
 }
 
-/// Commits that take away too much, or too little.
+/// Commits that remove too much or too little.
 impl Faulty {
     pub(super) fn bend_past(&self, commit: &mut Commit) -> Result<(), StoreError> {
         let right = self.right();
@@ -149,7 +149,8 @@ impl Faulty {
         Ok(())
     }
 
-    /// Checks the commit, removes what its first episode replaces, and writes then.
+    /// Checks the commit, removes the execution that its first episode replaces, and writes
+    /// afterwards.
     pub(super) fn replace_in_two_steps(&self, commit: &Commit) -> Result<(), StoreError> {
         let right = self.right();
         let owners = commit.owners.clone();
@@ -160,7 +161,7 @@ impl Faulty {
         if let Some(first) = first.filter(|first| first.replaces.is_some()) {
             let episodes = vec![EpisodeWrite { events: Vec::new(), ..first.clone() }];
             right.commit(&Commit { owners, episodes, ..Commit::default() })?;
-            // If somebody is watching, not before he has looked again.
+            // If a reader is active, waits for its next read.
             let before = self.reads.load(Ordering::Acquire);
             let looked = || self.reads.load(Ordering::Acquire) > before + 2;
             (0..20_000).take_while(|_| !looked()).for_each(|_| thread::yield_now());

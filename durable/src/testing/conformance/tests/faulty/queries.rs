@@ -1,4 +1,4 @@
-//! What is found when somebody looks for it: too much, too little, in another order.
+//! Faults in queries: too many results, too few, or another order.
 
 use std::collections::BTreeSet;
 
@@ -82,7 +82,7 @@ impl Faulty {
                 page.instances.truncate(limit.max(1));
             }
             Fault::PagesSkip => {
-                // It goes on behind the one that made it see that there are more.
+                // It continues after the item that only showed that there are more.
                 let next = page.next.take();
                 let more = right.instances(filter, next.as_ref(), 1)?;
                 page.next = next.and(more.next);
@@ -111,7 +111,7 @@ impl Faulty {
                 page.instances.retain(|record| record.instance_id.as_str() == filter.id_prefix);
             }
             Fault::PagesFromThePrefix if !filter.id_prefix.is_empty() => {
-                // It begins at the prefix, wherever the page before ended.
+                // It begins at the prefix, ignoring where the previous page ended.
                 page = right.instances(filter, None, limit)?;
             }
             _ => {}
