@@ -1,4 +1,4 @@
-//! Activities: functions that may do anything, and run at least once.
+//! Activities: functions that may do I/O, and run at least once.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -19,14 +19,14 @@ pub enum ActivityRun {
     Async(Pin<Box<dyn Future<Output = Result<Json, FailureDetails>> + Send>>),
     /// A body that blocks its thread.
     Blocking(Box<dyn FnOnce() -> Result<Json, FailureDetails> + Send>),
-    /// No body: it does nothing until it is cancelled. For tests.
+    /// No body: it waits until it is cancelled. For tests.
     Never(CancellationToken),
     /// No body: it sleeps for this long by the hub's clock, and then answers. For tests.
     After(Duration, Box<dyn FnOnce() -> Result<Json, FailureDetails> + Send>),
 }
 
 impl ActivityRun {
-    /// For how long it sleeps before it begins.
+    /// How long it sleeps before it begins.
     pub(crate) fn sleeps(&self) -> Option<Duration> {
         match self {
             Self::After(time, _) => Some(*time),
@@ -46,7 +46,7 @@ impl fmt::Debug for ActivityRun {
     }
 }
 
-/// What a running activity knows of itself.
+/// The identity of a running activity, available to its body.
 ///
 /// Take it as the first parameter, `ctx: &ActivityContext`, if the activity needs it.
 ///

@@ -3,31 +3,31 @@
 //! | to | use |
 //! |---|---|
 //! | open a hub | [`TaskHub::open`], [`TaskHubBuilder`] |
-//! | start an orchestration | [`TaskHub::start`], which gives an [`OrchestrationHandle`] |
-//! | reach an instance by its id | [`TaskHub::instance`], which gives an [`InstanceHandle`] |
+//! | start an orchestration | [`TaskHub::start`], which returns an [`OrchestrationHandle`] |
+//! | reach an instance by its id | [`TaskHub::instance`], which returns an [`InstanceHandle`] |
 //! | wait for a result or a custom status | [`OrchestrationHandle`], [`CustomStatusWatch`] |
 //! | raise an event, suspend, resume, terminate, rewind, purge | [`InstanceHandle`] |
 //! | list instances, entities, schedules or signals | [`TaskHub::query`] or [`TaskHub::stream`] with a [`Query`] |
 //! | call, signal and read entities | [`TaskHub::call_entity`], [`TaskHub::signal_entity`], [`TaskHub::entity`] |
 //! | list what a hub has registered | [`TaskHub::registered`], which gives [`Registered`] |
-//! | follow what happens in the hub | [`TaskHub::lifecycle`], which gives [`LifecycleEvents`] |
+//! | follow the lifecycle of all instances | [`TaskHub::lifecycle`], which returns [`LifecycleEvents`] |
 //! | start orchestrations at intervals | [`schedule`](crate::schedule) |
 //!
-//! A request that changes something is a [`Reply`]: it is sent when the method is called, and its
-//! answer comes when the change is durable.
+//! A request that changes something returns a [`Reply`], which completes when the change is
+//! durable.
 //!
 //! # Ids and pages
-//! An id that is text is taken as `impl AsRef<str>`: of instances, of schedules, and keys of entities.
-//! An id that breaks a rule is an error of the operation; that of a call, of its start. An
-//! [`EntityId`](crate::EntityId) is taken by reference. Whatever is listed comes as a [`Page`] whose
-//! [`PageToken`] goes to the query's `after`, or as a [`QueryStream`].
+//! An id that is text is taken as `impl AsRef<str>`: of instances, of schedules, and keys of
+//! entities. An id that breaks a rule is an error of the operation; that of a call, of its start.
+//! An [`EntityId`](crate::EntityId) is taken by reference. Whatever is listed comes as a [`Page`]
+//! whose [`PageToken`] goes to the query's `after`, or as a [`QueryStream`].
 //!
 //! # Errors
 //! Each kind of request has its error: [`OpenError`], [`StartError`], [`ResultError`],
-//! [`ManageError`], [`EntityError`], [`LifecycleError`]. Each error of a request to an instance or an
-//! entity has a variant with a [`HubError`] for what can happen to every request: the hub was shut down,
-//! its store failed, or there is no such instance ([`HubError::NoSuchInstance`], which is the only error
-//! that says it).
+//! [`ManageError`], [`EntityError`], [`LifecycleError`]. Each error of a request to an instance or
+//! an entity has a variant with a [`HubError`] for what can happen to every request: the hub was
+//! shut down, its store failed, or there is no such instance ([`HubError::NoSuchInstance`], which
+//! is the only error that says it).
 
 pub use crate::call::NamedCall;
 pub use crate::entity::InvalidOperation;

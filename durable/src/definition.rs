@@ -1,4 +1,4 @@
-//! Durable functions as values: what the attributes record of them, before a hub registers any.
+//! Durable functions as values: the facts that the attributes record, before a hub registers any.
 //!
 //! Calls, contexts and the registry build on this. It names the contexts only in the types of the
 //! functions.
@@ -19,16 +19,16 @@ use crate::retry::RetrySettings;
 
 /// A durable function: the attributes implement it for the type that bears the function's name.
 ///
-/// It is what the types in `TaskHub::builder().register::<my_function>()` have in common.
+/// The types in `TaskHub::builder().register::<my_function>()` implement it.
 pub trait Definition: Sized + 'static {
     #[doc(hidden)]
     const ENTRY: Entry;
-    /// What it is called with, owned: its one parameter (of a `&str` a `String`), several as a tuple,
-    /// none as `()`. A context and shared state are no part of a call.
+    /// The owned parameters of a call: a single parameter as itself (a `&str` as `String`), several
+    /// as a tuple, none as `()`. A context and shared state are not part of a call.
     type Input: 'static;
-    /// What it returns when it succeeds.
+    /// The type of its result.
     type Output: 'static;
-    /// What it returns when it fails.
+    /// The type of its error.
     type Error: 'static;
 
     #[doc(hidden)]
@@ -53,11 +53,11 @@ pub trait Activity: Definition {}
 )]
 #[doc(alias = "workflow")]
 pub trait Orchestrator: Definition {
-    /// What the function returns, as it is written.
+    /// The return type of the function, as written.
     type Return;
 }
 
-/// What is known of a durable function before it runs.
+/// The static description of a durable function.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
@@ -71,7 +71,7 @@ pub struct Entry {
     pub body: Body,
 }
 
-/// How a function is called unless its call says otherwise.
+/// The default options of a function's calls.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct CallDefaults {
@@ -80,7 +80,7 @@ pub struct CallDefaults {
     pub timeout: Option<Duration>,
     /// Of each attempt of an activity.
     pub attempt_timeout: Option<Duration>,
-    /// How many runs of an activity a hub has at once.
+    /// The limit of concurrent runs of an activity in a hub.
     pub max_concurrent: Option<usize>,
 }
 
@@ -103,12 +103,12 @@ pub enum Body {
     Entity {
         run: RunEntity,
         states: &'static [StateType],
-        /// None of an entity that is a function.
+        /// Empty for an entity that is a function.
         operations: &'static [OperationEntry],
     },
 }
 
-/// What a function is called with: of each parameter its name and its type, as they are written.
+/// The parameters of a function: name and type of each, as written.
 #[doc(hidden)]
 pub type Parameters = &'static [(&'static str, &'static str)];
 
@@ -141,7 +141,7 @@ pub type RunEntity = fn(Batch) -> Pin<Box<dyn Future<Output = BatchDone> + Send>
 pub type OrchestratorFuture = Pin<Box<dyn Future<Output = Result<Json, FailureDetails>>>>;
 
 impl Entry {
-    /// The entry of a function without options. It stands where this is called.
+    /// The entry of a function without options. Its source location is that of this call.
     #[track_caller]
     pub const fn new(
         name: &'static str,
@@ -164,7 +164,7 @@ impl Entry {
         Self { options, ..self }
     }
 
-    /// What it is, for people.
+    /// Its description for humans.
     pub(crate) fn kind(&self) -> &'static str {
         match self.body {
             Body::Activity { .. } => "activity",

@@ -50,7 +50,7 @@ pub enum InvalidEvent {
         "the name of an external event has 1 to {NAME_MAX} characters, and this one has {characters}"
     )]
     Name {
-        /// How many characters it has.
+        /// Its length in characters.
         characters: usize,
     },
     /// The payload cannot be stored.

@@ -17,9 +17,10 @@
 //! [observability]: self::observability
 #![doc = include_str!("../docs/guide/README.md")]
 
-// These modules exist in the documentation only, and their examples run as tests. Each page is a file of
-// `docs`, so that it can be read on a forge too. A page links to another by a label, which its last
-// lines define for a forge, and `links!` for rustdoc: of two definitions the first one counts.
+// These modules exist in the documentation only, and their examples run as tests. Each page is a
+// file of `docs`, so that it can be read on a forge too. A page links to another by a label, which
+// its last lines define for a forge, and `links!` for rustdoc: of two definitions the first one
+// counts.
 
 macro_rules! links {
     () => {
@@ -110,7 +111,7 @@ pages! {
 
 macro_rules! codes {
     ($($code:ident)*) => {
-        /// What each `DURABLEnnnn` means, and what to do.
+        /// The meaning of each `DURABLEnnnn`, and its remedy.
         ///
         #[doc = concat!($("* [", stringify!($code), "](crate::guide::error_codes::", stringify!($code), ")\n"),*)]
         #[allow(non_snake_case, reason = "the codes are written in capitals")]

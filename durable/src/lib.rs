@@ -39,7 +39,7 @@ pub mod task;
 pub mod testing;
 mod weight;
 
-/// The crate of dates and times, as it stands in the API.
+/// The crate of dates and times that the API uses.
 pub use chrono;
 
 pub use activity::{ActivityContext, State};
@@ -65,9 +65,9 @@ pub use task::{
 
 /// What nearly every program needs: `use durable::prelude::*;`.
 ///
-/// # Beside other crates
-/// `State` is also a name of `axum` (`axum::extract::State`). A name that is imported explicitly wins
-/// over one of a glob import, so a file that imports the one of `axum` gets that, and writes
+/// # With other crates
+/// `axum` also has a `State` (`axum::extract::State`). An explicit import takes precedence over a
+/// glob import, so a file that imports axum's `State` explicitly gets that, and writes
 /// `durable::State` in its activities:
 ///
 /// ```
@@ -88,8 +88,8 @@ pub use task::{
 /// }
 /// ```
 ///
-/// [`Json`](crate::protocol::Json) is in neither the prelude nor the crate root, so that `axum::Json`
-/// never collides with it.
+/// [`Json`](crate::protocol::Json) is in neither the prelude nor the crate root, so that
+/// `axum::Json` never collides with it.
 pub mod prelude {
     pub use durable_macros::{activity, entity, orchestrator};
 

@@ -6,13 +6,13 @@
 //!
 //! Rules:
 //! 1. It runs in [`catch`], [`catch_async`], [`poll`] or [`shield`]. Its arguments and results are
-//!    dropped in one of these or in a [`Guarded`]. So a panic in it never unwinds a thread of the hub;
+//!    dropped in one of these or in a [`Guarded`]. Its panics never unwind a thread of the hub;
 //!    `tests/tidy/` forbids `catch_unwind` and polling by hand everywhere else.
 //! 2. A panic becomes a failure with its text and location. Its payload is dropped here, too,
 //!    because
 //!    the destructor may panic again.
-//! 3. A panic outside of these functions is a bug of the library. The threads of a hub run in
-//!    [`watch`], which reports it *before* anything is unwound.
+//! 3. A panic outside these functions is a bug of the library. The threads of a hub run in
+//!    [`watch`], which reports it *before* the thread unwinds.
 //!
 //! Only the panic hook knows the location, so our hook records it and then calls the previous hook.
 
@@ -25,7 +25,7 @@ use std::task::{Context, Poll};
 
 use crate::protocol::FailureDetails;
 
-/// How many bytes of a panic's text are kept: it is written into histories.
+/// The maximum number of bytes of a panic's text, which is written into histories.
 const SAID_MAX: usize = 4096;
 
 type Report = Box<dyn FnOnce(String)>;
@@ -102,9 +102,8 @@ pub(crate) fn quiet(function: impl FnOnce()) -> Result<(), FailureDetails> {
     result
 }
 
-/// Runs the work of a thread of the hub. A panic that no [`catch`] within it catches is reported
-/// before anything is unwound, so that those who wait for a value that the unwinding drops find the
-/// reason.
+/// Runs the work of a thread of the hub. A panic that no inner [`catch`] handles is reported before
+/// the thread unwinds, so that the waiters for values that the unwinding drops find the reason.
 pub(crate) fn watch(report: impl Fn(String) + Clone + 'static, work: impl FnOnce()) {
     let early = report.clone();
     WATCHER.set(Some(Box::new(early)));
@@ -169,13 +168,13 @@ impl<T> Drop for Guarded<T> {
     }
 }
 
-/// What a thread knows of its [`catch`]es. These are plain cells without a destructor, because every
+/// The state of a thread's [`catch`]es. These are plain cells without a destructor, because every
 /// step of every orchestration passes through here.
 struct Catches {
-    /// How many are on the stack.
+    /// Number of catches on the stack.
     depth: Cell<usize>,
-    /// Whether the hook has recorded a place since the innermost one began. Another hook, which the
-    /// program has installed since, records none, and an older place must not be reported then.
+    /// Whether the hook has recorded a location since the innermost catch began. A hook that the
+    /// program installed later records none, and an older location must not be reported then.
     has_place: Cell<bool>,
 }
 

@@ -1,8 +1,8 @@
-//! Everything that generated code names. Not part of the public API.
+//! The items that generated code names. Not part of the public API.
 //!
-//! The name of the module has the minor version, as that of serde's has: code that the attributes of one
-//! version generate for another version of this crate, such as by a re-export, fails to build with a
-//! single clear error, "could not find `__private_0_2` in `durable`".
+//! The name of the module has the minor version, as that of serde's has: code that the attributes
+//! of one version generate for another version of this crate, such as by a re-export, fails to
+//! build with a single clear error, "could not find `__private_0_2` in `durable`".
 
 use std::any::{TypeId, type_name};
 use std::marker::PhantomData;
@@ -93,8 +93,8 @@ pub trait Plain {
 
 impl<T> Plain for Probe<T> {}
 
-/// Tells whether an error type knows which of its values are final: for such a type the inherent
-/// function is used, for others the trait's.
+/// Detects whether an error type decides which of its values are non-retriable: for such a type the
+/// inherent function is used, for others the trait's.
 #[derive(Debug)]
 pub struct ErrorProbe<E: ?Sized>(PhantomData<E>);
 
@@ -149,7 +149,7 @@ pub trait Outcome {
     fn codecs() -> Codecs<Self::Output, Self::Error>;
 }
 
-/// The initial state of an entity, unless its attribute gives another.
+/// The initial state of an entity whose attribute names none.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no initial state",
     label = "an entity begins as `{Self}::default()`",

@@ -1,6 +1,6 @@
 //! Silence during a replay: its log lines and metrics are discarded, whichever code emits them.
 //!
-//! The macro silences the log lines that it sees. This module silences the others: in plain
+//! The macro silences the log lines that it sees. This module silences all others: in plain
 //! functions, in other crates, and in destructors of values that an orchestrator holds.
 
 use std::sync::LazyLock;
@@ -14,7 +14,7 @@ use tracing::{Dispatch, Event, Metadata, Subscriber};
 /// Not `Dispatch::none()`: `tracing` caches the interest of a callsite from the current dispatcher,
 /// so a callsite first reached during a replay would be disabled forever. The interest of a
 /// registered subscriber that discards everything is combined with that of the others instead. The
-/// cost: the interest becomes `sometimes`, so `enabled` is asked each time.
+/// cost: the interest becomes `sometimes`, so `enabled` is called each time.
 static NOBODY: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Nobody));
 
 /// Runs `f` and discards its `tracing` events, spans and `metrics`.

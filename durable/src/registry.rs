@@ -1,4 +1,4 @@
-//! From names to functions: collected from the attributes, or given by hand.
+//! Maps names to functions, which are collected from the attributes or registered by hand.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -17,9 +17,9 @@ const BUILT_IN: &str = "durable.";
 
 inventory::collect!(Entry);
 
-/// Stands between the registry and the functions, so that a test can replace them.
+/// Intercepts calls of functions, so that a test can replace them.
 pub(crate) trait Interceptor: fmt::Debug + Send + Sync {
-    /// Runs an activity in place of its function; `None` leaves it to the function.
+    /// Runs an activity instead of its function; `None` to run the function.
     fn run_activity(
         &self,
         entry: &Entry,
@@ -27,7 +27,7 @@ pub(crate) trait Interceptor: fmt::Debug + Send + Sync {
         input: &Json,
     ) -> Option<Result<ActivityRun, FailureDetails>>;
 
-    /// What replaces the function of an orchestrator, if anything does.
+    /// The replacement of an orchestrator's function, if any.
     fn orchestrator(&self, entry: &Entry) -> Option<Replacement>;
 
     /// Whether the function of an activity is replaced, and so needs no shared state.
@@ -48,19 +48,20 @@ pub(crate) struct Registry {
     entities: Functions,
 }
 
-/// With which version of an orchestration's code its instances go on, if their own is not there.
+/// The version of an orchestration's code with which its instances continue if their own version is
+/// not registered.
 ///
-/// Durable Functions' `versionMatchStrategy`. Whatever is chosen, a replay checks that the code does
-/// what the history recorded, and suspends the instance otherwise.
+/// Durable Functions' `versionMatchStrategy`. In any case a replay checks that the code matches the
+/// history, and suspends the instance otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VersionMatch {
     /// With their own version only; without it they wait (DURABLE0103).
     #[default]
     Strict,
-    /// With the newest version there is, if it is not older than their own.
+    /// The newest registered version, unless it is older than their own.
     CurrentOrOlder,
-    /// With the newest version there is.
+    /// The newest registered version.
     None,
 }
 
@@ -81,7 +82,7 @@ pub struct RegistryError {
 }
 
 impl Registry {
-    /// Everything that is annotated in the crates of this program.
+    /// All annotated functions in the crates of this program.
     pub(crate) fn collected() -> Result<Self, RegistryError> {
         Self::annotated(|_| true)
     }
@@ -100,7 +101,7 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Adds a function. One that is there already, from the same place in the source, is no error.
+    /// Adds a function. Adding it again from the same source location is not an error.
     pub(crate) fn add(&mut self, entry: Entry) -> Result<(), RegistryError> {
         let (kind, entries) = match entry.body {
             Body::Activity { .. } => ("activities", &mut self.activities),
@@ -130,8 +131,8 @@ impl Registry {
         find(&self.orchestrators, name, version)
     }
 
-    /// The code with which an instance of this version goes on: that of its own version, or else
-    /// what the hub's [`VersionMatch`] says.
+    /// The code with which an instance of this version continues: that of its own version, or that
+    /// of the version chosen by the hub's [`VersionMatch`].
     pub(crate) fn orchestrator_for(&self, name: &str, version: Option<&str>) -> Option<&Entry> {
         if let Some(exact) = self.orchestrator(name, version) {
             return Some(exact);
@@ -198,12 +199,12 @@ impl Registry {
         }
     }
 
-    /// The entities there are, for an error that misses one.
+    /// The registered entities, for an error about a missing one.
     pub(crate) fn entity_names(&self) -> String {
         list(self.entities.values().flatten())
     }
 
-    /// How many orchestrators, activities and entities the program has, each version counted.
+    /// The number of orchestrators, activities and entities of the program, counting each version.
     pub(crate) fn counts(&self) -> [usize; 3] {
         [&self.orchestrators, &self.activities, &self.entities]
             .map(|functions| of_program(functions).count())
@@ -222,17 +223,17 @@ impl Registry {
         entries.into_iter()
     }
 
-    /// The orchestrators there are, for an error that misses one.
+    /// The registered orchestrators, for an error about a missing one.
     pub(crate) fn orchestrator_names(&self) -> String {
         list(self.orchestrators.values().flatten())
     }
 
-    /// The activities there are, for an error that misses one.
+    /// The registered activities, for an error about a missing one.
     pub(crate) fn activity_names(&self) -> String {
         list(self.activities.values().flatten())
     }
 
-    /// The shared states that activities and entities want, each with who wants it.
+    /// The shared states that activities and entities need, each with its users.
     pub(crate) fn wanted_states(&self) -> impl Iterator<Item = (&Entry, StateType)> {
         let activities = self.activities.values().flatten();
         let is_replaced =

@@ -1,8 +1,8 @@
 //! Which replay rules the orchestrator follows that runs on this thread, if one does.
 //!
 //! An execution keeps the rules of the release that started it
-//! ([`REPLAY_VERSION`](crate::protocol::REPLAY_VERSION)). Errors and values behave by them without
-//! knowing what an orchestrator is; `orchestration/scope/` says here when one is polled.
+//! ([`REPLAY_VERSION`](crate::protocol::REPLAY_VERSION)). Errors and values follow them without a
+//! dependency on `orchestration/`: its scope reports here while an orchestrator is polled.
 
 use std::cell::Cell;
 
@@ -27,7 +27,7 @@ pub(crate) fn enter(version: u8) -> EnteredRules {
     EnteredRules { before: CURRENT.replace(Some(version)) }
 }
 
-/// The rules of the orchestrator that runs on this thread; `None` outside of one.
+/// The rules of the orchestrator that runs on this thread; `None` outside an orchestrator.
 pub(crate) fn current() -> Option<u8> {
     CURRENT.get()
 }

@@ -33,7 +33,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_hours(1);
 /// const PATIENT: RetryPolicy =
 ///     RetryPolicy::new(5, Duration::from_secs(1)).backoff_coefficient(2.0);
 ///
-/// // The same, but only for what a second attempt may mend.
+/// // The same, but only for errors that another attempt may avoid.
 /// let picky = PATIENT.handle(|retry| retry.failure().error_type != "shop::SoldOut");
 /// ```
 ///
@@ -122,8 +122,8 @@ impl RetryPolicy {
         self
     }
 
-    /// Asks `handle` after every failure whether to retry, as long as the number of attempts and
-    /// the time allow it.
+    /// Calls `handle` after every failure to decide whether to retry, while the number of attempts
+    /// and the time allow it.
     ///
     /// It is called once per failed attempt, and its decision is recorded; a replay does not call
     /// it. If the instance is suspended when the attempt fails, it is called when the instance is
@@ -169,8 +169,8 @@ impl RetryContext {
         &self.failure
     }
 
-    /// The user's own error that made the attempt fail, possibly through other errors, as its
-    /// original value; `None` if there is no error of type `E`, as after a panic or a timeout.
+    /// The user's own error that made the attempt fail, directly or as a cause, as its original
+    /// value; `None` if there is no error of type `E`, as after a panic or a timeout.
     ///
     /// To let an error type decide for all policies, implement
     /// [`NonRetriable`](crate::error::NonRetriable).
@@ -229,7 +229,7 @@ impl RetryPolicy {
         Self { settings, handle: None }
     }
 
-    /// Whether the policy is valid. An invalid one does nothing useful, but never panics.
+    /// Whether the policy is valid. An invalid policy is useless, but never panics.
     pub(crate) fn check(&self) -> Result<(), InvalidRetryPolicy> {
         let settings = &self.settings;
         let first = settings.first_retry_interval;
@@ -334,7 +334,8 @@ mod tests {
         FailureDetails::new("test", "no")
     }
 
-    /// The waits, in seconds, until the policy gives up; attempts take no time and chance nothing.
+    /// The intervals, in seconds, until the policy gives up, if attempts take no time and without
+    /// jitter.
     fn waits(policy: &RetryPolicy) -> Vec<f64> {
         let (mut waits, mut now) = (Vec::new(), Duration::ZERO);
         for attempt in 1..20 {

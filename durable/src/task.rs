@@ -1,4 +1,4 @@
-//! What an orchestrator awaits: calls, timers, external events, critical sections, and combinations.
+//! Futures of an orchestrator: calls, timers, external events, critical sections, and combinations.
 //!
 //! | to wait for | write | which gives |
 //! |---|---|---|

@@ -1,4 +1,5 @@
-//! What an orchestrator does with a call besides awaiting it: start it, or continue as new with it.
+//! The uses of a call in an orchestrator besides awaiting it: starting it, or continuing as new
+//! with it.
 
 use std::rc::Rc;
 
@@ -28,7 +29,7 @@ impl OrchestrationContext {
     /// # async fn send_survey(ctx: &OrchestrationContext, to: String) -> Result<()> { Ok(()) }
     /// #[orchestrator]
     /// async fn order(ctx: &OrchestrationContext, customer: String) -> Result<()> {
-    ///     ctx.start(send_survey(customer))?; // goes on whatever becomes of the order
+    ///     ctx.start(send_survey(customer))?; // independent of the order's outcome
     ///     Ok(())
     /// }
     /// ```

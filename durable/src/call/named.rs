@@ -11,7 +11,7 @@ use crate::orchestration::When;
 use crate::payload::InvalidPayload;
 use crate::protocol::{InstanceId, Json, RuntimeStatus, TraceContext};
 
-/// What the input is called in errors.
+/// The name of the input in errors.
 const INPUT: &str = "the input";
 
 /// A call of an orchestration by name, with its input as JSON: for callers without types, such as

@@ -1,7 +1,8 @@
 //! The options of a call, and the table of the uses in which each of them has an effect.
 //!
-//! A call is a value: the same one can be awaited, started, scheduled, or given to continue-as-new. An
-//! option without an effect there is refused, so that it is never ignored silently.
+//! A call is a value: the same call can be awaited, started, scheduled, or passed to
+//! continue-as-new. An option without an effect in that use is refused, so that it is never ignored
+//! silently.
 //!
 //! | option            | awaited | started by an instance | started by a client | schedule | its update | continue-as-new |
 //! |-------------------|---------|------------------------|---------------------|----------|------------|-----------------|
@@ -15,8 +16,8 @@
 //! | `replace_if`      |         |                        | yes                 |          |            |                 |
 //! | `trace_context`   |         |                        | yes                 | yes      |            |                 |
 //!
-//! A new field of [`CallOptions`] does not compile until [`CallOptions::given`] lists it, and neither a
-//! new option nor a new use until [`CallOption::instead`] decides about it.
+//! A new field of [`CallOptions`] does not compile until [`CallOptions::given`] lists it, and
+//! neither a new option nor a new use until [`CallOption::instead`] decides about it.
 
 use std::time::Duration;
 
@@ -64,10 +65,10 @@ pub(crate) enum CallUse {
     Detached,
     /// A client starts it.
     Started,
-    /// It is what a new schedule runs.
+    /// A new schedule runs it.
     #[cfg_attr(not(feature = "schedules"), allow(dead_code, reason = "for schedules"))]
     Scheduled,
-    /// It is what an existing schedule runs from now on.
+    /// An existing schedule runs it from now on.
     #[cfg_attr(not(feature = "schedules"), allow(dead_code, reason = "for schedules"))]
     Rescheduled,
     /// An orchestrator continues as new with it.

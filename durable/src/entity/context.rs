@@ -1,4 +1,4 @@
-//! The context of an entity's operation: what it is, and what happens once it has succeeded.
+//! The context of an entity's operation: its identity, and its effects once it has succeeded.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,7 @@ use crate::protocol::{
     EntityId, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, Json, Timestamp,
 };
 
-/// The context of a running operation: which entity and operation it is, and what it sends.
+/// The context of a running operation: its entity and name, and the messages that it sends.
 ///
 /// Take it as a parameter, `ctx: &EntityContext`, if the operation needs it. Signals and starts are
 /// sent only if the operation succeeds. If it fails or panics, nothing is sent.
@@ -79,7 +79,7 @@ pub(super) struct BatchPlace {
     pub(super) size: usize,
 }
 
-/// What takes effect once the operation has succeeded.
+/// The effects of the operation once it has succeeded.
 #[derive(Debug, Default)]
 pub(super) struct OperationEffects {
     /// The state, if the entity is a function: it sets the state itself.
@@ -132,7 +132,7 @@ impl EntityContext {
         self.caller.as_ref()
     }
 
-    /// How many operations are in the batch. One commit makes all of them durable.
+    /// The number of operations in the batch. One commit makes all of them durable.
     pub fn batch_size(&self) -> usize {
         self.batch.size
     }
@@ -150,14 +150,14 @@ impl EntityContext {
 
     /// Cancelled when the hub is shut down, which waits for running operations.
     ///
-    /// An operation may then return early with an error. During a shutdown that error is not recorded;
-    /// the batch runs again when the hub is next opened.
+    /// An operation may then return early with an error. During a shutdown that error is not
+    /// recorded; the batch runs again when the hub is next opened.
     pub fn cancellation_token(&self) -> &CancellationToken {
         &self.around.cancellation
     }
 
-    /// Signals an operation of another entity, or of this one, without waiting for a result. An entity
-    /// never waits for another entity, so entities cannot deadlock.
+    /// Signals an operation of another entity, or of this one, without waiting for a result. An
+    /// entity never waits for another entity, so entities cannot deadlock.
     ///
     /// # Errors
     /// The key breaks a rule, the input has no JSON form or is too large, or the operation has sent
@@ -181,7 +181,7 @@ impl EntityContext {
         self.put(Outgoing::Signal { asked, at })
     }
 
-    /// Sends something when the operation succeeds.
+    /// Sends a message when the operation succeeds.
     fn put(&self, outgoing: Outgoing) -> Result<()> {
         let (mut effects, max) = (self.effects(), self.around.limits.actions);
         if effects.outgoing.len() >= max as usize {
@@ -196,14 +196,14 @@ impl EntityContext {
         Ok(())
     }
 
-    /// Starts an orchestration exactly once and returns its instance id. If an instance with this id
-    /// exists and has not ended, nothing is started and a warning is logged.
+    /// Starts an orchestration exactly once and returns its instance id. If an instance with this
+    /// id exists and has not ended, nothing is started and a warning is logged.
     ///
     /// # Errors
-    /// The id breaks a rule, the input has no JSON form or is too large, the call has an option that
-    /// has no effect here ([`retry`](Call::retry), [`timeout`](Call::timeout),
-    /// [`replace_if`](Call::replace_if), [`trace_context`](Call::trace_context)), or the operation has
-    /// sent more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)).
+    /// The id breaks a rule, the input has no JSON form or is too large, the call has an option
+    /// that has no effect here ([`retry`](Call::retry), [`timeout`](Call::timeout),
+    /// [`replace_if`](Call::replace_if), [`trace_context`](Call::trace_context)), or the operation
+    /// has sent more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)).
     pub fn start<O: Orchestrator>(&self, call: Call<O>) -> Result<InstanceId> {
         call.check(CallUse::Detached)?;
         let Ask::SubOrchestration { call, instance_id, child } =
@@ -225,8 +225,8 @@ impl EntityContext {
         Ok(instance_id)
     }
 
-    /// Deletes the entity once the operation has succeeded. The next operation finds the initial state;
-    /// changes that this operation makes to the state are discarded.
+    /// Deletes the entity once the operation has succeeded. The next operation finds the initial
+    /// state; changes that this operation makes to the state are discarded.
     pub fn delete(&self) {
         self.effects().deletes = true;
     }
@@ -274,9 +274,9 @@ impl EntityContext {
     /// The entity's state, read as a `T`; `None` if it has no state.
     ///
     /// # Errors
-    /// The state cannot be read as a `T`. If the function returns this error, the operation fails, and
-    /// a failed signal is lost. An entity that is a type keeps its signals until code that can read
-    /// the state is deployed.
+    /// The state cannot be read as a `T`. If the function returns this error, the operation fails,
+    /// and a failed signal is lost. An entity that is a type keeps its signals until code that can
+    /// read the state is deployed.
     pub fn state<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         let state = self.effects().state.clone();
         let Some(state) = state else { return Ok(None) };
@@ -290,8 +290,8 @@ impl EntityContext {
         self.effects().state.is_some()
     }
 
-    /// Replaces the entity's state. It has no effect in an entity that is a type, whose fields are the
-    /// state.
+    /// Replaces the entity's state. It has no effect in an entity that is a type, whose fields are
+    /// the state.
     ///
     /// # Errors
     /// The value has no JSON form, or is too large.

@@ -26,8 +26,8 @@ use crate::orchestration::scope::Scope;
 use crate::orchestration::{Durable, OrchestrationContext};
 use crate::protocol::{EntityId, InvalidEntityId};
 
-/// What a critical section locks: an entity's handle, or a tuple of up to eight handles, an array
-/// or a `Vec` of them.
+/// The entities that a critical section locks: an entity's handle, or a tuple of up to eight
+/// handles, an array or a `Vec` of them.
 #[diagnostic::on_unimplemented(
     message = "a critical section cannot lock `{Self}`",
     label = "not an entity handle, nor a tuple, array or `Vec` of them (rule 7: lock at least one entity)",
@@ -157,17 +157,17 @@ impl<K> fmt::Debug for LockEntities<K> {
 impl OrchestrationContext {
     /// Locks entities: enters a critical section, during which no one else changes them.
     ///
-    /// Await the result; it waits until every entity is unlocked by its present holder. The section
-    /// ends when the [`CriticalSection`] is dropped. Locks are always taken in the same order, so
-    /// critical sections cannot deadlock. They survive crashes, and end with the instance in
-    /// whatever way it ends.
+    /// Await the result, which waits until every entity is unlocked by its current holder. The
+    /// section ends when the [`CriticalSection`] is dropped. Locks are always taken in the same
+    /// order, so critical sections cannot deadlock. They survive crashes, and end with the
+    /// instance, however it ends.
     ///
     /// Durable Functions' [rules] apply: critical sections cannot be nested; they cannot call
     /// sub-orchestrations; they call only locked entities, each once at a time; and they cannot
     /// signal a locked entity.
     ///
     /// # Errors
-    /// The future gives an error if it breaks a rule or if an entity's key is invalid.
+    /// The future returns an error if the section breaks a rule or an entity's key is invalid.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -180,12 +180,10 @@ impl OrchestrationContext {
     /// #     fn deposit(&mut self, cents: i64) { self.0 += cents; }
     /// # }
     /// #[orchestrator]
-    /// async fn transfer(ctx: &OrchestrationContext, from: String, to: String, cents: i64) -> Result<()> {
-    ///     let mut accounts = ctx.lock_entities((Account::at(from), Account::at(to))).await?;
-    ///     accounts.0.withdraw(cents).await?; // an error ends the critical section
-    ///     accounts.1.deposit(cents).await?;
-    ///     Ok(())
-    /// }
+    /// async fn transfer(ctx: &OrchestrationContext, from: String, to: String, cents: i64) ->
+    /// Result<()> { let mut accounts = ctx.lock_entities((Account::at(from),
+    /// Account::at(to))).await?; accounts.0.withdraw(cents).await?; // an error ends the critical
+    /// section accounts.1.deposit(cents).await?; Ok(()) }
     /// ```
     ///
     /// [rules]:
@@ -196,7 +194,8 @@ impl OrchestrationContext {
         LockEntities::new(Rc::clone(self.scope()), entities, Location::caller())
     }
 
-    /// The entities that the present critical section has locked; `None` outside of one.
+    /// The entities that the current critical section has locked; `None` outside a critical
+    /// section.
     pub fn locked_entities(&self) -> Option<Vec<EntityId>> {
         self.scope().locked_entities()
     }
@@ -227,7 +226,7 @@ enum State {
 impl<K> Unpin for LockTask<K> {}
 
 impl<K> LockTask<K> {
-    /// Requests the locks; gives the id of the request.
+    /// Requests the locks; returns the id of the request.
     fn request(&self, order: LockOrder) -> Result<i32> {
         let mut lock_set = order.entities?;
         // Every orchestration locks in the same order, so no two can deadlock.
@@ -284,7 +283,7 @@ impl<K> fmt::Debug for LockTask<K> {
 /// `section.0.withdraw(5)` if it locked a tuple, `section[0].withdraw(5)` if it locked an array or
 /// a `Vec`. To call several at the same time, split it: `let (from, to) = &mut *section;`.
 ///
-/// It ends when it is dropped, and at the latest when the orchestrator ends, in whatever way.
+/// It ends when it is dropped, at the latest when the orchestrator ends, however that ends.
 /// Nothing is rolled back: if the section ends with an error, undoing its operations is up to the
 /// orchestrator.
 #[must_use = "the critical section ends when this is dropped; bind it to a name"]
@@ -310,7 +309,8 @@ impl<K> DerefMut for CriticalSection<K> {
 
 impl<K> Drop for CriticalSection<K> {
     fn drop(&mut self) {
-        // Evicting the instance from memory drops this too, outside of a scope; that ends nothing.
+        // An eviction of the instance also drops this, but outside a scope, so it does not end the
+        // section.
         if Scope::current().is_some() {
             self.scope.end_section(self.lock);
         }

@@ -37,8 +37,8 @@ pub trait EntityHandle {
     }
 }
 
-/// A handle of an entity whose operations are called by name: for an entity that is a function, or for
-/// an [`EntityId`] whose type is not known here.
+/// A handle of an entity whose operations are called by name: for an entity that is a function, or
+/// for an [`EntityId`] whose type is not known here.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -74,7 +74,7 @@ impl DynamicHandle {
         dynamic(&self.0, name, input)
     }
 
-    /// An operation whose input is JSON already; what it gives is JSON, too.
+    /// An operation whose input and result are JSON.
     ///
     /// ```
     /// # use durable::prelude::*;

@@ -1,7 +1,7 @@
 //! Entities: small pieces of named state, each with operations that run one at a time.
 //!
 //! `#[entity]` on an `impl` block makes the type an [`Entity`] and its methods operations. Each
-//! operation is a transaction: what it changes and sends takes effect only if it succeeds. An
+//! operation is a transaction: its changes and messages take effect only if it succeeds. An
 //! [`EntityId`](crate::EntityId) is the entity's name and a key.
 //!
 //! | to | write |
@@ -57,7 +57,8 @@ pub use operation::{InvalidOperation, LockedOperation, LockedTask, Operation};
 use crate::definition::Entry;
 use crate::payload::Codec;
 
-/// A type or function annotated with [`#[entity]`](macro@crate::entity). The attribute implements it.
+/// A type or function annotated with [`#[entity]`](macro@crate::entity). The attribute implements
+/// it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an entity",
     label = "has no operations that a hub can run",

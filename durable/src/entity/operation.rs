@@ -102,8 +102,8 @@ impl<T, E> Operation<T, E> {
         Self { asked, name, source, codecs }
     }
 
-    /// Signals the entity from an orchestrator, without waiting for a result. An error of the operation
-    /// is only logged.
+    /// Signals the entity from an orchestrator, without waiting for a result. An error of the
+    /// operation is only logged.
     ///
     /// # Errors
     /// The caller is not an orchestrator, the key is invalid, the input has no JSON form or is too
@@ -206,8 +206,8 @@ impl<T, E> fmt::Debug for Operation<T, E> {
     }
 }
 
-/// An operation of an entity that a critical section has locked. It can only be awaited (rule 5). It
-/// borrows the entity until it is done, so there is one at a time (rule 4).
+/// An operation of an entity that a critical section has locked. It can only be awaited (rule 5).
+/// It borrows the entity until it is done, so only one can be in flight (rule 4).
 #[must_use = "an operation does nothing until it is awaited"]
 pub struct LockedOperation<'a, T, E = Error> {
     operation: Operation<T, E>,
@@ -219,7 +219,7 @@ impl<T, E> LockedOperation<'_, T, E> {
         Self { operation, entity: PhantomData }
     }
 
-    /// Cannot be called: it exists so that the attempt gives the error of rule 5.
+    /// Cannot be called: it exists so that an attempt reports the error of rule 5.
     #[doc(hidden)]
     pub fn signal(self) -> Result<()>
     where

@@ -22,11 +22,11 @@ pub trait TaskError: Serialize + DeserializeOwned + fmt::Display + 'static {}
 #[diagnostic::do_not_recommend]
 impl<E: Serialize + DeserializeOwned + fmt::Display + 'static> TaskError for E {}
 
-/// An error type of your own that knows which of its values no retry can mend.
+/// An error type of your own that decides which of its values are not worth a retry.
 ///
-/// Implement it for the error of an activity, an orchestration or an operation, and no
-/// [`RetryPolicy`](crate::RetryPolicy) tries again what it calls non-retriable. The answer is asked for
-/// when the error is returned, and recorded with the failure
+/// If the error of an activity, an orchestration or an operation implements it, no
+/// [`RetryPolicy`](crate::RetryPolicy) retries a value that it calls non-retriable. The decision is
+/// made when the error is returned, and recorded with the failure
 /// ([`non_retriable`](crate::protocol::FailureDetails::non_retriable)), so every replay decides the
 /// same. An error type that does not implement it is retriable; a [`durable::Error`](crate::Error)
 /// has [`Error::non_retriable`](crate::Error::non_retriable) instead.
@@ -151,8 +151,8 @@ fn read_error<E: TaskError>(details: &FailureDetails) -> Option<E> {
 }
 
 impl FailureDetails {
-    /// The user's own error behind this failure: the first of type `E` in its chain of causes, as the
-    /// value that it was. `None` if there is none, such as in a panic.
+    /// The user's own error behind this failure: the first of type `E` in its chain of causes, as
+    /// its original value. `None` if there is no such error, as after a panic.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -168,15 +168,14 @@ impl FailureDetails {
     /// # async fn charge(cents: u32) -> Result<(), Declined> { Err(Declined { balance: 3 }) }
     /// #[orchestrator]
     /// async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<()> {
-    ///     Ok(charge(cents).await?) // `?` makes a `durable::Error` of it, and keeps it as the cause
-    /// }
+    /// Ok(charge(cents).await?) // `?` makes a `durable::Error` of it, and keeps it as the cause }
     ///
     /// fn balance(failure: &FailureDetails) -> Option<u32> {
     ///     failure.error::<Declined>().map(|declined| declined.balance)
     /// }
     /// ```
     pub fn error<E: TaskError>(&self) -> Option<E> {
-        // A `durable::Error` is whatever failed, so there is nothing to look for.
+        // Every failure is a `durable::Error`, so no search is needed.
         let is_any = std::any::TypeId::of::<E>() == std::any::TypeId::of::<Error>();
         self.chain().filter(|failure| is_any || failure.is_of::<E>()).find_map(read_error)
     }

@@ -1,13 +1,14 @@
-//! Errors of durable functions: what a function returns, and what the caller of a failed one gets.
+//! Errors of durable functions: the error that a function returns, and the one that its caller
+//! gets.
 //!
-//! An activity, orchestrator or operation returns either [`Result<T>`](Result), whose [`Error`] takes
-//! any `std::error::Error` by `?` and keeps it as data, or an error type of its own ([`TaskError`]),
-//! which comes back from history as the value that it was. An orchestrator that awaits a failed call
-//! gets a [`TaskFailed`]. Errors that no retry can mend are marked with [`Error::non_retriable`] or
-//! [`NonRetriable`].
+//! An activity, orchestrator or operation returns either [`Result<T>`](Result), whose [`Error`]
+//! takes any `std::error::Error` by `?` and keeps it as data, or an error type of its own
+//! ([`TaskError`]), which comes back from history as the value that it was. An orchestrator that
+//! awaits a failed call gets a [`TaskFailed`]. Errors that no retry can mend are marked with
+//! [`Error::non_retriable`] or [`NonRetriable`].
 //!
-//! What the library itself cannot do is an error of the operation that was asked for and stands
-//! beside it: in [`client`](crate::client), [`schedule`](crate::schedule) and [`store`](crate::store).
+//! Errors of the library itself are in the modules of the operations that return them:
+//! [`client`](crate::client), [`schedule`](crate::schedule) and [`store`](crate::store).
 //!
 //! ```
 //! # use durable::prelude::*;
@@ -31,8 +32,8 @@
 //! }
 //! ```
 
-// Read next: `codec.rs` (how errors are recorded), `names.rs` (what their types are called there),
-// `said.rs` (which causes are shown), `task_failed.rs` (what an orchestrator sees of them).
+// Read next: `codec.rs` (how errors are recorded), `names.rs` (the recorded names of their types),
+// `said.rs` (which causes are shown), `task_failed.rs` (a failed call in an orchestrator).
 
 pub(crate) mod codec;
 pub(crate) mod names;
@@ -53,14 +54,14 @@ pub use self::task_failed::TaskFailed;
 
 use crate::protocol::FailureDetails;
 
-/// What a durable function returns unless it has an error type of its own.
+/// The error of a durable function that has no error type of its own.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Any error, as it is recorded: `?` turns every [`std::error::Error`] into one.
 ///
-/// What is kept is data (type, message, causes), since it has to come back from history in another
-/// process. To get an error back as the value that it was, return your own type instead: one with
-/// `Serialize`, `Deserialize` and `Display`.
+/// It keeps data (type, message, causes), because another process has to read it from the history.
+/// To get an error back as its original value, return your own type instead: one with `Serialize`,
+/// `Deserialize` and `Display`.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -76,8 +77,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// # Other error types
 /// `Error` is itself a [`std::error::Error`], `Send`, `Sync` and `'static`. So `?` turns it into
 /// `anyhow::Error`, `eyre::Report`, `Box<dyn std::error::Error>` or an error of your own that has
-/// `#[from] durable::Error`. The other way round, [`from_boxed`](Self::from_boxed) takes what is not
-/// a `std::error::Error` itself: `anyhow::Error`, `eyre::Report`, boxed errors, strings.
+/// `#[from] durable::Error`. Conversely, [`from_boxed`](Self::from_boxed) takes values that are not
+/// a `std::error::Error` themselves: `anyhow::Error`, `eyre::Report`, boxed errors, strings.
 ///
 /// `?` does not convert an error that contains an `Error` by value (`Error` is not [`Unpin`], which
 /// tells the two conversions apart): box the field, or use `from_boxed`.
@@ -92,7 +93,7 @@ pub struct Error(FailureDetails, #[serde(skip)] NotUnpin<()>);
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct NotUnpin<T>(PhantomData<T>);
 
-/// A bound that nothing meets.
+/// A bound that no type meets.
 trait Never {}
 
 impl<T: Never> Unpin for NotUnpin<T> {}
@@ -150,7 +151,7 @@ impl Error {
         Self::new(self.0.non_retriable())
     }
 
-    /// What is recorded of the error.
+    /// The recorded form of the error.
     pub fn details(&self) -> &FailureDetails {
         &self.0
     }

@@ -1,11 +1,11 @@
-//! What the types of errors are called in a history.
+//! The names of error types in a history.
 //!
-//! A type of another crate has the path that the compiler knows it by. One of this crate has the path
-//! that a user writes, so that moving a file of ours changes no name: `durable::TaskFailed`, not
-//! `durable::error::task_failed::TaskFailed`.
+//! A type of another crate is named by the compiler's path. A type of this crate is named by the
+//! path that a user writes, so that moving one of our files changes no name: `durable::TaskFailed`,
+//! not `durable::error::task_failed::TaskFailed`.
 //!
-//! The compiler's path changes when a type is moved, so a program may give a type a name of its own
-//! with [`error_name!`](crate::error_name). Recorded names that the type had before are still known.
+//! The compiler's path changes when a type is moved, so a program may give a type a fixed name with
+//! [`error_name!`](crate::error_name). Names that were recorded before are still recognized.
 
 use std::any::{TypeId, type_name};
 use std::collections::HashMap;
@@ -43,9 +43,9 @@ fn given(id: TypeId) -> Option<&'static ErrorName> {
 /// A failure is recorded with the name of its error's type, by which
 /// [`is_caused_by`](crate::protocol::FailureDetails::is_caused_by) and
 /// [`error`](crate::protocol::FailureDetails::error) find it again. Without this macro that is
-/// [`std::any::type_name`], which changes when the type is moved to another module, and may change with
-/// the compiler. Failures that were recorded before the type had a name are still found, as long as the
-/// type has not been moved since; `formerly` lists further names.
+/// [`std::any::type_name`], which changes when the type is moved to another module, and may change
+/// with the compiler. Failures that were recorded before the type had a name are still found, as
+/// long as the type has not been moved since; `formerly` lists further names.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -91,8 +91,8 @@ pub(super) fn name_of_path<T: ?Sized>() -> String {
     if are_those_of_before() { before(name) } else { public(name) }
 }
 
-/// Whether a recorded name is that of `T`: the given one, one that it had formerly, or its path, as this
-/// or an earlier release of this crate recorded it.
+/// Whether a recorded name is that of `T`: the given name, a former one, or its path, as this or an
+/// earlier release of this crate recorded it.
 pub(crate) fn is_name_of<T: ?Sized + 'static>(recorded: &str) -> bool {
     let is_given = |it: &ErrorName| it.name == recorded || it.formerly.contains(&recorded);
     given(TypeId::of::<T>()).is_some_and(is_given) || public(recorded) == public(type_name::<T>())
@@ -104,7 +104,7 @@ pub(super) fn are_those_of_before() -> bool {
     replay_rules::are_those_of_release_0_1()
 }
 
-/// The name with every path into this crate made the one that a user writes.
+/// The name, with every path into this crate replaced by the path that a user writes.
 fn public(name: &str) -> String {
     let mut public = String::with_capacity(name.len());
     let mut rest = name;

@@ -1,10 +1,10 @@
-//! Which causes of a failure an error gives as its `source()`: those that its text does not say.
+//! The `source()` of a failure: only causes that the text of the error does not already contain.
 //!
-//! The text of a failed call ends with that of the failure itself, and is recorded so, because a
-//! status page or a log shows only the first line of a failure. A printer of chains, such as `anyhow`'s,
-//! would print it again for every level. So `source()` skips every cause with which the text of the
-//! level above ends. What is recorded keeps every link, because a skipped link has the type and the
-//! value of the user's error.
+//! The text of a failed call ends with that of the failure itself, and is recorded like that,
+//! because a status page or a log shows only the first line of a failure. An error-chain printer,
+//! such as `anyhow`'s, would print it again for every level. Therefore `source()` skips every cause
+//! with which the text of the level above ends. The recorded failure keeps every link, because a
+//! skipped link has the type and the value of the user's error.
 
 use std::cell::Cell;
 use std::error::Error as StdError;
@@ -28,14 +28,14 @@ impl Drop for Recording {
     }
 }
 
-/// Runs something that records an error. Meanwhile `source()` gives every cause.
+/// Runs a closure that records an error. While it runs, `source()` returns every cause.
 pub(super) fn recording<R>(record: impl FnOnce() -> R) -> R {
     let _recording = Recording { before: RECORDS.replace(true) };
     record()
 }
 
-/// Whether `source()` gives every cause: while an error is recorded, and in an execution that release
-/// 0.1 started, whose replays have to find the same.
+/// Whether `source()` returns every cause: while an error is recorded, and in an execution that
+/// release 0.1 started, whose replays must give the same result.
 pub(super) fn gives_all() -> bool {
     RECORDS.get() || names::are_those_of_before()
 }
@@ -45,7 +45,7 @@ pub(crate) fn cause_of(failure: &FailureDetails) -> Option<&FailureDetails> {
     if gives_all() { failure.inner.as_deref() } else { next_cause(failure) }
 }
 
-/// The next cause of a failure that its own text does not say.
+/// The next cause of a failure that its own text does not contain.
 pub(super) fn next_cause(failure: &FailureDetails) -> Option<&FailureDetails> {
     // A text that was shortened on its way up may end with one from before it was shortened again.
     let says = |above: &FailureDetails, cause: &FailureDetails| {

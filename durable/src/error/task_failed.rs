@@ -1,4 +1,4 @@
-//! What an orchestrator or a client sees of a failed call: [`TaskFailed`].
+//! The error of a failed call in an orchestrator or a client: [`TaskFailed`].
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -39,7 +39,7 @@ pub struct TaskFailed<E = Error> {
     task: String,
     task_id: Option<i32>,
     details: FailureDetails,
-    /// In a box, so that a failure is `Unpin` whatever its error is: see [`Error`].
+    /// In a box, so that a failure is `Unpin` for any type of error: see [`Error`].
     error: Option<Box<E>>,
 }
 
@@ -54,13 +54,13 @@ impl<E> TaskFailed<E> {
         Self { task_id: Some(task_id), ..self }
     }
 
-    /// The number of the call in its execution, which its history names as `event_id`; none for
-    /// what was not asked for by an orchestrator.
+    /// The number of the call in its execution, which its history names as `event_id`; `None` for
+    /// a call that no orchestrator made.
     pub fn task_id(&self) -> Option<i32> {
         self.task_id
     }
 
-    /// The error that the function returned; `None` if it did not get as far, such as in a panic.
+    /// The error that the function returned; `None` if it did not return, as after a panic.
     pub fn error(&self) -> Option<&E> {
         self.error.as_deref()
     }
@@ -101,24 +101,24 @@ impl<E> TaskFailed<E> {
         }
     }
 
-    /// What is recorded of the failure.
+    /// The recorded failure.
     pub fn details(&self) -> &FailureDetails {
         &self.details
     }
 
     /// Whether the text has the whole message of the failure.
     fn says_all(&self) -> bool {
-        // What an orchestrator of release 0.1 did with the text, it has to do again.
+        // An orchestrator of release 0.1 may depend on the text, so a replay must give the same.
         let is_whole = replay_rules::are_those_of_release_0_1;
         self.details.message.len() <= CAUSE_MAX || self.details.inner.is_none() || is_whole()
     }
 }
 
-/// The task and what its failure says.
+/// The task and the text of its failure.
 ///
-/// Of a failure that comes from below, such as a sub-orchestration's of which a sub-orchestration
-/// failed, only the beginning and the end are repeated if it says more than 1 KiB, because each
-/// level would repeat all levels below it. [`details`](TaskFailed::details) has every cause.
+/// The text of a failure that is passed up through sub-orchestrations is shortened to its beginning
+/// and end if it exceeds 1 KiB, because each level would otherwise repeat all levels below it.
+/// [`details`](TaskFailed::details) has every cause.
 impl<E> fmt::Display for TaskFailed<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let said = &*self.details.message;
@@ -131,7 +131,7 @@ impl<E> fmt::Display for TaskFailed<E> {
     }
 }
 
-/// Bytes that a failure repeats of what the failure below says.
+/// The maximum number of bytes that a failure repeats of the failure below.
 const CAUSE_MAX: usize = 1024;
 
 impl<E> fmt::Debug for TaskFailed<E> {
@@ -143,9 +143,9 @@ impl<E> fmt::Debug for TaskFailed<E> {
     }
 }
 
-/// The source is the first cause of the failure that the text does not say, so a chain of errors
-/// prints nothing twice. It is `None` if the text says everything; [`details`](TaskFailed::details)
-/// has the failure and every cause, with their types.
+/// The source is the first cause of the failure that the text does not contain, so a printed chain
+/// has no repetitions. It is `None` if the text contains every cause;
+/// [`details`](TaskFailed::details) has the failure and every cause, with their types.
 impl<E> StdError for TaskFailed<E> {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         if said::gives_all() || !self.says_all() {

@@ -24,10 +24,10 @@ use crate::protocol::{
     compare_versions,
 };
 
-/// The context of an orchestrator: its first parameter. It describes the instance and makes requests
-/// for it.
+/// The context of an orchestrator: its first parameter. It describes the instance and makes
+/// requests for it.
 ///
-/// Everything that it returns is the same in every replay.
+/// All its methods return the same values in every replay.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -159,8 +159,8 @@ impl OrchestrationContext {
 
     /// A random number that is the same in every replay.
     ///
-    /// Use it for a choice, a delay or a sample, but not for secrets: it is derived from ids, which are
-    /// not secret.
+    /// Use it for a choice, a delay or a sample, but not for secrets: it is derived from ids, which
+    /// are not secret.
     pub fn random_u64(&self) -> u64 {
         let (high, low) = Uuid::from_bytes(*self.execution_id().as_bytes()).as_u64_pair();
         chance::number(high ^ low, self.scope.next_random())
@@ -217,8 +217,9 @@ impl OrchestrationContext {
         self.scope.set_custom_status(CustomStatus::Cleared);
     }
 
-    /// A durable timer: after a duration, or at a point in time. It survives restarts and may run for
-    /// years. An instance that only waits for a timer needs no memory. Dropping the timer cancels it.
+    /// A durable timer: after a duration, or at a point in time. It survives restarts and may run
+    /// for years. An instance that only waits for a timer needs no memory. Dropping the timer
+    /// cancels it.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -241,12 +242,12 @@ impl OrchestrationContext {
         Timer::new(Rc::clone(&self.scope), when, Location::caller())
     }
 
-    /// Waits for the next external event of this name, and reads its payload as a `T`. Clients and other
-    /// instances [raise](crate::InstanceHandle::raise_event) events.
+    /// Waits for the next external event of this name, and reads its payload as a `T`. Clients and
+    /// other instances [raise](crate::InstanceHandle::raise_event) events.
     ///
-    /// Names are compared without regard to case. Events that come in before they are waited for are
-    /// kept in order. Dropping a wait loses no event. If the payload cannot be read as a `T`, the wait
-    /// fails and the event is consumed.
+    /// Names are compared ignoring case. Events that arrive before a wait are buffered in order.
+    /// Dropping a wait loses no event. If the payload cannot be read as a `T`, the wait fails and
+    /// the event is consumed.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -300,8 +301,8 @@ impl OrchestrationContext {
         Ok(())
     }
 
-    /// Starts an orchestration by name. The name and the input come from a record, and were checked when
-    /// that was made.
+    /// Starts an orchestration by name. The name and the input come from a record, and were checked
+    /// when that was made.
     #[cfg_attr(not(feature = "schedules"), allow(dead_code, reason = "for schedules"))]
     #[track_caller]
     pub(crate) fn start_named(&self, start: NamedStart) {
@@ -316,9 +317,9 @@ impl OrchestrationContext {
     /// Whether to run the new version of code that was changed while instances were running.
     ///
     /// Returns `true`, and records that, in an instance that reaches this point for the first time.
-    /// Returns `false` in one that passed this point before the change: there the old code must run
-    /// to fit its history. The condition can be removed when no instance from before the change is
-    /// left.
+    /// Returns `false` in an execution that passed this point before the change: there the old code
+    /// must run, to match its history. The condition can be removed when no instance from before
+    /// the change is left.
     ///
     /// ```
     /// # use durable::prelude::*;

@@ -1,4 +1,4 @@
-//! Continue-as-new: the instance goes on with an empty history.
+//! Continue-as-new: the instance continues with an empty history.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,8 +10,8 @@ use super::durable::Durable;
 use super::scope::{NextExecution, Scope};
 use crate::protocol::FailureDetails;
 
-/// The future of [`continue_as_new`](crate::OrchestrationContext::continue_as_new). It never completes,
-/// because the execution that awaits it ends.
+/// The future of [`continue_as_new`](crate::OrchestrationContext::continue_as_new). It never
+/// completes, because the execution that awaits it ends.
 #[must_use = "an orchestrator does not continue as new until this is awaited"]
 pub struct ContinueAsNew<R> {
     scope: Rc<Scope>,

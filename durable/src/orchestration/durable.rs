@@ -1,10 +1,10 @@
-//! What an orchestrator may await: only futures whose results are recorded.
+//! The futures that an orchestrator may await: those whose results are recorded.
 //!
 //! `#[orchestrator]` and `#[helper]` turn every `E.await` into `check(E).await`. `check` is the
-//! identity function, bounded by [`Durable`], a marker trait without associated types. So awaiting
-//! anything else is one error, on the user's expression, and no type changes.
+//! identity function, bounded by [`Durable`], a marker trait without associated types. Awaiting
+//! any other future is therefore a single error, on the user's expression, and no type changes.
 //!
-//! Read next: `entity/in_critical_section.rs` (what else is checked where entities are locked).
+//! Read next: `entity/in_critical_section.rs` (further checks while entities are locked).
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,10 +12,11 @@ use std::task::{Context, Poll};
 
 use super::Task;
 
-/// Something that an orchestrator may await, because its result is recorded.
+/// A future that an orchestrator may await, because its result is recorded.
 ///
-/// Calls, tasks, timers, external events, the futures of [`join`](crate::join), [`race`](crate::race)
-/// and their like, and `async` blocks and [helpers](macro@crate::helper) whose own awaits are durable.
+/// Calls, tasks, timers, external events, the futures of [`join`](crate::join),
+/// [`race`](crate::race) and their like, and `async` blocks and [helpers](macro@crate::helper)
+/// whose own awaits are durable.
 #[diagnostic::on_unimplemented(
     message = "an orchestrator cannot await `{Self}`: it is not durable",
     label = "its result is not recorded, so a replay would take a different path, or hang",

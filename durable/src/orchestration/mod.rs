@@ -1,7 +1,7 @@
-//! What orchestrators are written with: the context, tasks, timers, external events, and combinators
-//! that wait for several tasks.
+//! What orchestrators are written with: the context, tasks, timers, external events, and
+//! combinators that wait for several tasks.
 //!
-//! Knows nothing of `call/`, `definition.rs` and `entity/`, which build on it.
+//! Does not depend on `call/`, `definition.rs` and `entity/`, which build on it.
 //!
 //! Read next: `scope/mod.rs` (how a task finds the episode in which it is polled).
 

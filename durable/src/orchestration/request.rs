@@ -1,4 +1,4 @@
-//! Requests: what an orchestrator asks for, before it is recorded.
+//! Requests of an orchestrator, before they are recorded.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::protocol::{EntityId, EventKind, InstanceId, Json, Tags, Timestamp};
 use crate::retry::RetryPolicy;
 
-/// What an orchestrator asks for, and where in its source code.
+/// A request of an orchestrator, and its source location.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) ask: Ask,
@@ -54,7 +54,7 @@ pub(crate) enum Ask {
     },
 }
 
-/// Which operation of which entity, with its input.
+/// An operation of an entity, with its input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) entity_id: EntityId,
@@ -86,14 +86,14 @@ pub(crate) struct TaskOptions {
 /// The options of a sub-orchestration that activities do not have.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ChildOptions {
-    /// Whether its result is not waited for.
+    /// Whether it is started without waiting for its result.
     pub(crate) detached: bool,
     pub(crate) start_at: Option<Timestamp>,
 }
 
 impl Request {
-    /// The request with what its recording fixes: the time of a timer, the id of a child, the entity
-    /// of a call. If it is made again, it goes where it went before.
+    /// The request with what its recording fixes: the time of a timer, the id of a child, the
+    /// entity of a call. If it is made again, it goes where it went before.
     pub(crate) fn recorded_as(mut self: Box<Self>, recorded: &EventKind) -> Box<Self> {
         match &mut self.ask {
             Ask::Timer { fire_at, .. } => {
@@ -112,7 +112,7 @@ impl Request {
                     asked.entity_id = entity_id.clone();
                 }
             }
-            // These are not made again, or nothing in them could differ.
+            // These are not repeated, or have no content that could differ.
             Ask::Activity(_)
             | Ask::SendEvent { .. }
             | Ask::SignalEntity { .. }
@@ -122,7 +122,7 @@ impl Request {
         self
     }
 
-    /// What the payload of the request is called in error texts.
+    /// The name of the request's payload in error texts.
     pub(crate) fn payload_name(&self) -> impl fmt::Display {
         fmt::from_fn(|f| match &self.ask {
             Ask::Activity(call) => write!(f, "the input of activity `{}`", call.name),

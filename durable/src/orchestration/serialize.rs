@@ -25,7 +25,7 @@ pub(super) fn written(
 ) -> Result<String, Box<InvalidPayload>> {
     let json =
         serde_json::to_string(value).map_err(|error| InvalidPayload::no_json(what, error))?;
-    // Release 0.1 did not check this, and an orchestrator that it started must go on as before.
+    // Release 0.1 did not check this, and an orchestrator that it started must behave as before.
     let checks = !replay_rules::are_those_of_release_0_1();
     let depth = if checks { Json::depth_of(&json) } else { 0 };
     if depth > Json::DEPTH_MAX {

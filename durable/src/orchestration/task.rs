@@ -13,10 +13,9 @@ use crate::protocol::{EntityId, FailureDetails};
 
 /// A durable future: its result is recorded once, and every replay reads it from the history.
 ///
-/// A call becomes a task when it is awaited or [spawned](crate::Call::spawn). Dropping a task before it
-/// is done cancels what it waits for: a running activity sees its
-/// [cancellation token](crate::ActivityContext::cancellation_token), a sub-orchestration is
-/// terminated.
+/// A call becomes a task when it is awaited or [spawned](crate::Call::spawn). Dropping a task
+/// before it is done cancels the call: a running activity is notified through its [cancellation
+/// token](crate::ActivityContext::cancellation_token), a sub-orchestration is terminated.
 #[must_use = "a task that is dropped is cancelled"]
 pub struct Task<T, E> {
     what: Called,
@@ -25,7 +24,7 @@ pub struct Task<T, E> {
     error: ErrorCodec<E>,
 }
 
-/// What is called, as it is named in error texts.
+/// The called function as error texts name it.
 #[derive(Clone, Debug)]
 pub(crate) enum Called {
     /// The kind of function, and its name.
@@ -44,8 +43,8 @@ enum State {
 }
 
 impl<T, E> Task<T, E> {
-    /// A task that is not requested yet, or never can be. It is generic over the types of the function
-    /// and not over the function, so that functions with the same types share its code.
+    /// A task that is not requested yet, or never can be. It is generic over the types of the
+    /// function and not over the function, so that functions with the same types share its code.
     pub(crate) fn new(
         what: Called,
         request: Result<Request, FailureDetails>,
@@ -79,7 +78,7 @@ impl<T, E> Task<T, E> {
         }
     }
 
-    /// Decodes a recorded result. The error says why it no longer fits the types.
+    /// Decodes a recorded result. The error says why it no longer matches the types.
     fn settle(&self, result: TaskResult) -> Result<Result<T, TaskFailed<E>>, String> {
         match result {
             Ok(json) => match self.output.decode(&json) {

@@ -16,8 +16,8 @@ use crate::protocol::Timestamp;
 
 /// When a timer is due: after a duration, or at a point in time.
 ///
-/// Implemented by `std::time::Duration`, `chrono::TimeDelta` and `chrono::DateTime<Utc>`. A time in the
-/// past is due at once. A time beyond the range of `DateTime<Utc>` never comes.
+/// Implemented by `std::time::Duration`, `chrono::TimeDelta` and `chrono::DateTime<Utc>`. A time in
+/// the past is due at once. A time beyond the range of `DateTime<Utc>` never comes.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a duration or a point in time",
     label = "expected a duration from now, or a date and time",
@@ -160,8 +160,9 @@ impl fmt::Debug for Timer {
 
 /// Waits for `task`, but no longer than `limit`.
 ///
-/// If the limit is exceeded, the task is dropped, which cancels it. If the task finishes in time, the
-/// timer is cancelled. After a [rewind](crate::InstanceHandle::rewind) a `limit` that is a duration counts from the rewind.
+/// If the limit is exceeded, the task is dropped, which cancels it. If the task finishes in time,
+/// the timer is cancelled. After a [rewind](crate::InstanceHandle::rewind) a `limit` that is a
+/// duration counts from the rewind.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -186,7 +187,7 @@ pub fn timeout<F: Durable + IntoFuture>(limit: impl When, task: F) -> Timeout<F:
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Timeout<F> {
     task: Pin<Box<F>>,
-    /// `None` outside of an orchestrator, where the task itself reports the mistake.
+    /// `None` outside an orchestrator, where the task itself reports the mistake.
     timer: Option<Timer>,
 }
 

@@ -98,7 +98,7 @@ impl InputWriter {
     }
 }
 
-/// What a parameter is called in errors.
+/// The name of a parameter in errors.
 #[derive(Clone, Copy)]
 struct Parameter<'a>(&'a str);
 
@@ -116,8 +116,8 @@ pub struct InputReader<'a> {
 
 impl<'a> InputReader<'a> {
     /// Begins to read the stored input of a function with `count` parameters, of which the last
-    /// `optional` are `Option`s. Those that the input lacks, because it was stored by code that did
-    /// not have them yet, are `None`.
+    /// `optional` are `Option`s. Optional parameters that the input lacks, because older code
+    /// stored it, are `None`.
     ///
     /// # Errors
     /// The input has a different number of parameters.
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(read("[1]").unwrap(), (vec![1], None));
         assert_eq!(read("[1,2,3]").unwrap(), (vec![1, 2, 3], None));
         assert_eq!(read("[[1],2]").unwrap(), (vec![1], Some(2)));
-        // As many elements as there are parameters now.
+        // One element for each present parameter.
         let refused = read("[1,2]").unwrap_err().message;
         assert!(refused.starts_with("parameter `list` cannot be read: "), "{refused}");
     }

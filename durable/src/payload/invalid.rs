@@ -49,7 +49,7 @@ pub enum InvalidPayload {
         what: String,
         /// Its bytes, as JSON.
         size: usize,
-        /// How many it may have.
+        /// The maximum number.
         max: usize,
     },
 }
@@ -60,8 +60,8 @@ impl InvalidPayload {
         Box::new(Self::NoJson { what: what.into(), source: Arc::new(error) })
     }
 
-    /// The text with its cause, as it is recorded in a history. Replays have to find the same text, so
-    /// it stays as it is.
+    /// The text with its cause, as it is recorded in a history. Replays have to find the same text,
+    /// so it stays as it is.
     pub(crate) fn recorded(&self) -> String {
         match self {
             Self::NoJson { source, .. } => format!("{self}: {source}"),

@@ -1,8 +1,8 @@
 //! Chains of causes: limits on length and size, and all code that walks along one.
 //!
-//! **Invariant:** nothing here recurses, whatever the length of a chain, and no chain that is
-//! stored is longer than [`LINKS_MAX`]. A failure grows by one link at each level of
-//! sub-orchestrations, and an error of the user may have any number of causes.
+//! **Invariant:** no function here recurses over a chain, and no stored chain is longer than
+//! [`LINKS_MAX`]. A failure grows by one link at each level of sub-orchestrations, and an error of
+//! the user may have any number of causes.
 
 use std::error::Error as StdError;
 use std::fmt::{self, Write};
@@ -14,7 +14,7 @@ use super::failure::LINKS_MAX;
 /// be its own source.
 const COUNT_MAX: usize = 10_000;
 
-/// Begins the message of a link that stands for causes that were not all counted.
+/// Begins the message of a link that represents causes that were not all counted.
 const AT_LEAST: &str = "at least ";
 
 /// The maximum length in bytes of a text from a user's error, whose `Display` may be unbounded.
@@ -65,8 +65,8 @@ impl FailureDetails {
         self.cut(LINKS_MAX, 0)
     }
 
-    /// The same failure, cut so that neither the texts nor the values of all links together have
-    /// more than `payload` bytes. The message says what is missing.
+    /// The same failure, cut so that the texts of all links together, and the values of all links
+    /// together, have at most `payload` bytes each. The message says what is missing.
     pub(crate) fn bounded(mut self, payload: usize) -> Self {
         self = self.shortened();
         let (mut texts, mut values) = (payload.max(TEXT_MIN), payload);
@@ -116,14 +116,14 @@ impl FailureDetails {
         self
     }
 
-    /// How many causes this link stands for, if it is the last of a chain that was cut.
+    /// The number of causes that this link represents, if it is the last of a chain that was cut.
     fn left_out(&self) -> Option<usize> {
         let says = self.error_type == Self::CAUSES_LEFT_OUT;
         let count = self.message.trim_start_matches(AT_LEAST).split(' ').next();
         count.filter(|_| says)?.parse().ok()
     }
 
-    /// A copy of this link alone.
+    /// A copy of this link without its causes.
     fn link(&self) -> Self {
         Self {
             error_type: self.error_type.clone(),
@@ -134,7 +134,7 @@ impl FailureDetails {
         }
     }
 
-    /// A chain of links, each of which has no cause yet.
+    /// Joins links, each without a cause, to a chain.
     fn linked(links: Vec<Self>) -> Option<Box<Self>> {
         links.into_iter().rev().fold(None, |inner, link| Some(Box::new(Self { inner, ..link })))
     }

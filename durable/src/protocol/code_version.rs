@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// The order of versions: none before any; as numbers between dots if they are such, else as text
-/// without regard to case.
+/// The order of versions: no version comes first; dotted numbers are compared as numbers, other
+/// versions as text, ignoring case.
 ///
 /// ```text
 /// none < "1" < "1.2" < "1.10" < "2"

@@ -35,13 +35,13 @@ use super::{FORMAT_VERSION, HistoryEvent, HubRecord, InstanceRecord, TaskMessage
 /// level in a debug build. What this release writes is nested less than 80 deep.
 const DEPTH_MAX: usize = 128;
 
-/// What a store keeps: [`HubRecord`], [`InstanceRecord`], [`TaskMessage`], [`HistoryEvent`], and
-/// several events as a `Vec` or slice.
+/// The records of a store: [`HubRecord`], [`InstanceRecord`], [`TaskMessage`], [`HistoryEvent`],
+/// and several events as a `Vec` or slice.
 pub trait Record: Serialize + sealed::Sealed {}
 
 mod sealed {
     pub trait Sealed {
-        /// What an error calls it.
+        /// Its name in errors.
         const WHAT: &str;
     }
 }
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
     use crate::protocol::{EventKind, FailureDetails, Timestamp};
 
-    /// As release 0.1 has written a failure with so many causes, in an event behind another.
+    /// A failure with many causes as release 0.1 wrote it, in the second of two events.
     fn written_by_0_1(causes: usize) -> Vec<u8> {
         let failure = FailureDetails::new("Outer", "no room");
         let event = |failure| {

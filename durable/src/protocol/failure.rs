@@ -45,11 +45,11 @@ impl FailureDetails {
     pub const PANIC: &str = "durable::Panic";
     /// The stored input does not fit the function's parameters.
     pub const INVALID_INPUT: &str = "durable::InvalidInput";
-    /// What the function returned could not be written as JSON, or could not be read again.
+    /// The returned value could not be written as JSON, or could not be read again.
     pub const INVALID_OUTPUT: &str = "durable::InvalidOutput";
     /// The hub does not know the activity.
     pub const NOT_REGISTERED: &str = "durable::NotRegistered";
-    /// The hub was not given the shared state that the activity needs.
+    /// The hub lacks the shared state that the activity needs.
     pub const MISSING_STATE: &str = "durable::MissingState";
     /// The stored state of an entity does not fit its type.
     pub const INVALID_STATE: &str = "durable::InvalidState";
@@ -64,7 +64,7 @@ impl FailureDetails {
     pub const PAYLOAD_TOO_LARGE: &str = "durable::PayloadTooLarge";
     /// An execution made more requests than the hub allows.
     pub const TOO_MANY_ACTIONS: &str = "durable::TooManyActions";
-    /// More events came in than the hub keeps for an execution.
+    /// More events arrived than the hub buffers for an execution.
     pub const TOO_MANY_EVENTS: &str = "durable::TooManyEvents";
     /// A call or an attempt timed out.
     pub const TIMEOUT: &str = "durable::Timeout";
@@ -115,7 +115,7 @@ impl FailureDetails {
         Self::new(Self::TOO_MANY_ACTIONS, message).non_retriable()
     }
 
-    /// More than `max` events came in that an execution has not waited for.
+    /// An execution has more than `max` unread events.
     pub(crate) fn too_many_events(max: usize) -> Self {
         let message = format!(
             "more than {max} external events came in that this execution has not waited for; wait \
@@ -144,8 +144,8 @@ impl FailureDetails {
     /// Whether this failure, or one that caused it, is of the type `T`.
     ///
     /// Compares the recorded [`error_type`](Self::error_type) with the name that
-    /// [`error_name!`](crate::error_name) gives to `T` and with the path of `T`. A type without a given
-    /// name is not found any more after it was moved to another module.
+    /// [`error_name!`](crate::error_name) gives to `T` and with the path of `T`. A type without a
+    /// given name is not found any more after it was moved to another module.
     ///
     /// ```
     /// use durable::protocol::FailureDetails;

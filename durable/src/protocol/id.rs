@@ -23,8 +23,8 @@ const RESERVED: &str = "it begins with `@`, which is reserved for entities";
 /// 1 to 256 characters, no leading `@` (that is how entities are named), none of `/ \ # ?`, and no
 /// control characters. They are Durable Functions' rules, so that an id can stand in a URL.
 ///
-/// Every function that takes an id takes `impl AsRef<str>`: text, or an `InstanceId` of any origin. It
-/// checks the rules, and an id that breaks one is an error of the operation, which contains an
+/// Every function that takes an id takes `impl AsRef<str>`: text, or an `InstanceId` of any origin.
+/// It checks the rules, and an id that breaks one is an error of the operation, which contains an
 /// [`InvalidInstanceId`].
 ///
 /// ```
@@ -222,7 +222,7 @@ impl fmt::Display for MessageId {
     }
 }
 
-/// One of the parts into which a task hub divides its instances; each has one owner at a time.
+/// One of the parts into which a task hub divides its instances. Each has one owner at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PartitionId(pub u16);

@@ -91,12 +91,11 @@ impl Json {
         serde_json::from_str(&self.0)
     }
 
-    /// The JSON that a JSON string holds as its text: of `"500"` the number 500. `None` of any other
-    /// value.
+    /// The JSON inside a JSON string: for `"500"` the number 500. `None` for any other value.
     ///
-    /// Some clients, such as the Python client of Durable Functions 1.x, encode what they send twice.
-    /// Where an event or the input of an entity's operation cannot be read as the type that is wanted,
-    /// what is held inside is read instead.
+    /// Some clients, such as the Python client of Durable Functions 1.x, encode payloads twice. If
+    /// an event or the input of an entity's operation cannot be read as the requested type, the
+    /// value inside is read instead.
     ///
     /// ```
     /// use durable::protocol::Json;

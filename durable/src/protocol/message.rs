@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{EventKind, ExecutionId, InstanceId, MessageId, ParentInstance};
 
-/// Something on its way to an instance: it becomes an event in the episode that consumes it.
+/// A message on its way to an instance: it becomes an event in the episode that consumes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskMessage {
@@ -12,7 +12,7 @@ pub struct TaskMessage {
     pub id: MessageId,
     /// The receiver.
     pub instance_id: InstanceId,
-    /// The execution of the receiver that it is for, or `None` for the current one.
+    /// The execution of the receiver that it addresses; `None` for the current one.
     pub execution_id: Option<ExecutionId>,
     /// The sending task and its instance, if the receiver needs it.
     pub from: Option<Box<ParentInstance>>,
@@ -21,7 +21,7 @@ pub struct TaskMessage {
 }
 
 impl TaskMessage {
-    /// A message to whichever execution of the instance there is, from nobody in particular.
+    /// A message to the current execution of the instance, without a sender.
     ///
     /// ```
     /// use durable::InstanceId;

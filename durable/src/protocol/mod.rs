@@ -1,7 +1,7 @@
-//! What is stored or sent: ids, history events, messages, status, failures.
+//! The stored and sent data: ids, history events, messages, status, failures.
 //!
 //! These are the only types that reach a store, so a change here is a change of format; see
-//! `codec.rs`. Nothing here depends on the code that makes or reads these values.
+//! `codec.rs`. They depend on no other part of the crate that creates or reads them.
 //!
 //! Read next: `event/mod.rs` (the events of a history).
 

@@ -2,14 +2,14 @@
 //!
 //! Only a chain of causes nests without bound, and only in data of release 0.1: a cause is the
 //! optional `inner` of a failure. Values that are nested too deeply are therefore replaced by nil,
-//! which shortens the chain and changes nothing else.
+//! which only shortens the chain.
 
 /// The same value, with nil in place of everything nested more than `depth_max` deep; `None` if the
 /// bytes are not exactly one value.
 pub(super) fn shallow(bytes: &[u8], depth_max: usize) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
-    // How many values are left of each open array and map, outermost first.
+    // The number of remaining values of each open array and map, outermost first.
     let mut open: Vec<usize> = vec![1];
     while let Some(left) = open.last_mut() {
         if *left == 0 {
@@ -39,7 +39,7 @@ const NIL: u8 = 0xc0;
 struct Item {
     /// The marker, its length and its content; of an array and a map without their values.
     bytes: usize,
-    /// How many values follow, if it is an array or a map.
+    /// The number of values that follow, if it is an array or a map.
     values: Option<usize>,
 }
 

@@ -79,8 +79,8 @@ impl ParentInstance {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Suspension {
-    /// The code of the reason, such as `DURABLE0101`; `docs/errors` has a page for each. None if a
-    /// client suspended it.
+    /// The code of the reason, such as `DURABLE0101`; `docs/errors` has a page for each. `None` if
+    /// a client suspended it.
     pub code: Option<String>,
     /// The whole report, for people.
     pub reason: String,
@@ -127,7 +127,7 @@ pub struct InstanceRecord {
     pub last_updated_at: Timestamp,
     /// Why it is suspended, if it is.
     pub suspension: Option<Suspension>,
-    /// How many events its history has.
+    /// Number of events in its history.
     pub history_len: u64,
     /// Index of the first event of its last episode.
     pub last_episode: u64,
@@ -140,7 +140,7 @@ pub struct InstanceRecord {
     /// The custom status that its orchestrator set last.
     #[serde(default)]
     pub custom_status: Option<Json>,
-    /// When its owner has to wake it, if nothing happens before: for a timer, a retry, a start or a
+    /// When its owner has to wake it even if no event arrives: for a timer, a retry, a start or a
     /// purge.
     #[serde(default)]
     pub next_due: Option<Timestamp>,

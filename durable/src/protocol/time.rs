@@ -31,7 +31,7 @@ impl Timestamp {
         self.0
     }
 
-    /// The point in time that is this much later, or the last one that can be represented.
+    /// The time after this delay, or the last time that can be represented.
     #[must_use]
     pub fn after(self, duration: std::time::Duration) -> Self {
         let later = TimeDelta::from_std(duration).ok();
@@ -44,7 +44,7 @@ impl Timestamp {
         (self.0 - earlier.0).to_std().unwrap_or_default()
     }
 
-    /// The point this many microseconds after 1970, if there is such a date.
+    /// The time this many microseconds after 1970, if it is a valid date.
     pub fn from_micros(micros: i64) -> Option<Self> {
         DateTime::from_timestamp_micros(micros).map(Self)
     }

@@ -12,9 +12,9 @@ pub const FORMAT_VERSION: u8 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HubRecord {
-    /// The format of everything in the store.
+    /// The format of all records in the store.
     pub format: u8,
-    /// Into how many partitions the instances are divided.
+    /// Number of partitions into which the instances are divided.
     pub partitions: u16,
     /// When the hub was created.
     pub created_at: Timestamp,

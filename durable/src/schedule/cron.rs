@@ -39,7 +39,7 @@ pub(super) fn check(pattern: &str) -> Result<(), String> {
 
 /// The first time at `from` or later.
 pub(super) fn next(pattern: &str, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    // The parser works on whole seconds; one that has already begun does not count.
+    // The parser works on whole seconds; a second that has already begun does not count.
     let inclusive = from.nanosecond() == 0;
     parse(pattern).ok()?.find_next_occurrence(&from, inclusive).ok()
 }
@@ -55,7 +55,7 @@ fn parse(pattern: &str) -> Result<Cron, String> {
     parser.parse(pattern).map_err(|error| error.to_string())
 }
 
-/// The field that is wrong. The parser does not say, so each field is tried alone among stars.
+/// The invalid field. The parser does not name it, so each field is tried with all others as `*`.
 fn wrong_field(fields: &[&str]) -> Option<String> {
     let names = &FIELDS[FIELDS.len().checked_sub(fields.len())?..];
     fields.iter().zip(names).enumerate().find_map(|(place, (field, name))| {

@@ -14,7 +14,7 @@ pub enum InvalidSchedule {
     Cron {
         /// The pattern.
         pattern: String,
-        /// What is wrong with it.
+        /// The error in it.
         reason: String,
     },
     /// The interval is shorter than a second.

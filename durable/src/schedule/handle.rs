@@ -180,7 +180,7 @@ impl ScheduleHandle {
         paused.map_err(|error| self.error(error))
     }
 
-    /// Resumes the schedule with the next tick; ticks that passed meanwhile are skipped. Resuming a
+    /// Resumes the schedule with the next tick; ticks during the pause are skipped. Resuming a
     /// schedule that is not paused has no effect.
     ///
     /// # Errors

@@ -1,18 +1,20 @@
 //! Schedules: orchestrations that are started again and again, at an interval or by a cron pattern.
 //!
-//! A [`Schedule`] says what is started and when; [`TaskHub::create_schedule`] makes it durable.
-//! [`TaskHub::schedule`] gives a [`ScheduleHandle`], which pauses, resumes, updates ([`ScheduleUpdate`])
-//! or deletes it, and [`TaskHub::query`] lists those that match a [`ScheduleQuery`].
+//! A [`Schedule`] defines when an orchestration is started; [`TaskHub::create_schedule`] makes it
+//! durable. [`TaskHub::schedule`] returns a [`ScheduleHandle`], which pauses, resumes, updates
+//! ([`ScheduleUpdate`]) or deletes it, and [`TaskHub::query`] lists those that match a
+//! [`ScheduleQuery`].
 //!
 //! A schedule is itself an instance of an orchestration that this crate registers in every hub. It
-//! survives what every instance survives, and uses no memory or processor time while it waits.
+//! survives crashes like every instance, and uses no memory or processor time while it waits.
 //!
 //! [`TaskHub::create_schedule`]: crate::TaskHub::create_schedule
 //! [`TaskHub::schedule`]: crate::TaskHub::schedule
 //! [`TaskHub::query`]: crate::TaskHub::query
 
 // Read next: `spec.rs` (when a schedule is due), `state.rs` (how a schedule reacts to time and to
-// requests), `orchestrator.rs` (the loop around it), `handle.rs` and `query.rs` (the clients' side).
+// requests), `orchestrator.rs` (the loop around it), `handle.rs` and `query.rs` (the clients'
+// side).
 
 mod cron;
 mod error;
@@ -37,7 +39,7 @@ use crate::protocol::InstanceId;
 /// The orchestration that is a schedule. Its attribute registers it, so every hub has it.
 const ENTRY: Entry = <orchestrator::schedule as Definition>::ENTRY;
 
-/// With what the instances that schedules start are tagged: their schedule's id.
+/// The tag of instances that a schedule starts; its value is the schedule's id.
 const TAG: &str = "durable.schedule";
 
 /// The id of the schedule that is this instance.

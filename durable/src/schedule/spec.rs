@@ -1,4 +1,4 @@
-//! The definition of a schedule: its ticks, and what it starts.
+//! The definition of a schedule: its ticks, and the orchestration that it starts.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,7 +14,8 @@ use crate::protocol::{InstanceId, Json, Tags, Timestamp};
 
 /// The shortest interval.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
-/// The longest schedule id and instance id prefix: a tick's time has to fit behind it.
+/// The maximum length of a schedule id and of an instance id prefix: a tick's time is appended to
+/// it.
 pub(super) const ID_MAX: usize = 200;
 /// Times are kept to the microsecond.
 const MICROSECOND: TimeDelta = TimeDelta::microseconds(1);
@@ -74,7 +75,7 @@ pub(super) struct Plan {
     pub(super) instance_id_prefix: Option<String>,
 }
 
-/// A [`Schedule`] and what it starts; created by [`Schedule::of`].
+/// A [`Schedule`] and the call that it starts; created by [`Schedule::of`].
 #[must_use = "a schedule does nothing until it is created in a hub"]
 #[derive(Clone, Debug)]
 pub struct ScheduledCall {
@@ -83,15 +84,15 @@ pub struct ScheduledCall {
 }
 
 /// The change that [`ScheduleHandle::update`](crate::schedule::ScheduleHandle::update) makes: from
-/// a [`Schedule`], which keeps what is started, or from a [`ScheduledCall`], which replaces that
-/// too.
+/// a [`Schedule`], which keeps the started call, or from a [`ScheduledCall`], which also replaces
+/// the call.
 #[derive(Clone, Debug)]
 pub struct ScheduleUpdate {
     pub(super) plan: Plan,
     pub(super) call: Option<NamedCall>,
 }
 
-/// What a schedule starts.
+/// The orchestration that a schedule starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Target {
     pub(super) name: String,
@@ -239,7 +240,7 @@ impl fmt::Display for Recurrence {
 }
 
 impl Plan {
-    /// Checks what the type system cannot.
+    /// Checks the rules that types cannot express.
     pub(super) fn check(&self) -> Result<(), InvalidSchedule> {
         if let Recurrence::Every(interval) = self.recurrence
             && interval < INTERVAL_MIN

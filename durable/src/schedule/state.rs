@@ -47,7 +47,7 @@ pub(super) struct State {
     pub(super) last_tick: Option<DateTime<Utc>>,
     /// When it ran.
     pub(super) last_run_at: Option<DateTime<Utc>>,
-    /// `None` while it is paused, and if there is no next tick.
+    /// `None` while it is paused and after the last tick.
     pub(super) next_run_at: Option<DateTime<Utc>>,
     pub(super) runs: u64,
 }
@@ -72,7 +72,7 @@ pub(super) struct Progress {
     pub(super) runs: u64,
 }
 
-/// What a schedule waits for, besides commands.
+/// The event for which a schedule waits, besides commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
     Until(DateTime<Utc>),
@@ -142,7 +142,7 @@ impl State {
         ticks
     }
 
-    /// Carries out a command, after everything that was due before it.
+    /// Carries out a command, after all ticks that were due before it.
     pub(super) fn obey(&mut self, command: Command, now: DateTime<Utc>) {
         match command {
             Command::Pause => self.paused = true,

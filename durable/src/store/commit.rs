@@ -1,4 +1,4 @@
-//! What is committed at once, and what a new owner of a partition is given.
+//! The content of a commit, and the state of a partition that its new owner reads.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use crate::protocol::{
     ExecutionId, HistoryEvent, InstanceId, InstanceRecord, MessageId, PartitionId, TaskMessage,
 };
 
-/// How often a partition has been claimed. A commit under an old epoch is rejected (fenced).
+/// Number of claims of a partition. A commit under an old epoch is rejected (fenced).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
@@ -51,9 +51,9 @@ impl Commit {
         episodes.is_empty() && purged.is_empty() && consumed.is_empty() && messages.is_empty()
     }
 
-    /// Checks the commit against what a store holds (contract, points 4, 5, 7 and 16). A store calls it
-    /// before it applies anything. `history_len` is asked for the number of stored events of an
-    /// execution.
+    /// Checks the commit against what a store holds (contract, points 4, 5, 7 and 16). A store
+    /// calls it before it applies anything. `history_len` is asked for the number of stored events
+    /// of an execution.
     ///
     /// # Errors
     /// [`StoreError::Fenced`], [`StoreError::WrittenAndPurged`], [`StoreError::OutOfOrder`], or the
@@ -153,14 +153,15 @@ impl EpisodeWrite {
     }
 }
 
-/// What a new owner of a partition is given.
+/// The state of a partition that its new owner reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PartitionState {
     /// Instances whose record is marked [active](InstanceRecord::active).
     pub active: Vec<InstanceId>,
     /// One past the position of the last message. A new owner reads the unconsumed
-    /// [`messages`](super::Store::messages) below it; later ones have this position or a greater one.
+    /// [`messages`](super::Store::messages) below it; later ones have this position or a greater
+    /// one.
     pub messages_end: u64,
 }
 

@@ -82,12 +82,12 @@ pub enum StoreError {
     DiskFull {
         /// The folder.
         path: PathBuf,
-        /// How many bytes are free.
+        /// Number of free bytes.
         available: u64,
-        /// How many must be free.
+        /// Number of bytes that must be free.
         needed: u64,
     },
-    /// Stored data is not what was written.
+    /// Stored data is corrupt.
     #[error("the store is damaged: {what}; {remedy}")]
     Damaged {
         /// What was found, and where.
@@ -192,7 +192,7 @@ impl StoreError {
         Self::Fenced { partitions: partitions.into_iter().collect() }
     }
 
-    /// Stored data cannot be what was written. `what` says what was found, and where.
+    /// Stored data is corrupt. `what` says what was found, and where.
     ///
     /// ```
     /// use durable::store::StoreError;
@@ -233,8 +233,8 @@ impl StoreError {
         Self::Backend { doing: doing.into(), source: Arc::from(source.into()) }
     }
 
-    /// The store's back end cannot be reached, or is too busy, and nothing was changed: the same call
-    /// may succeed later.
+    /// The store's back end cannot be reached, or is too busy, and nothing was changed: the same
+    /// call may succeed later.
     ///
     /// ```
     /// use durable::store::StoreError;
@@ -291,8 +291,8 @@ impl StoreError {
     }
 }
 
-/// A record that a newer release wrote is an [`UnknownFormat`](StoreError::UnknownFormat); any other
-/// that cannot be read is [`Damaged`](StoreError::Damaged).
+/// A record that a newer release wrote is an [`UnknownFormat`](StoreError::UnknownFormat); any
+/// other that cannot be read is [`Damaged`](StoreError::Damaged).
 impl From<CodecError> for StoreError {
     fn from(error: CodecError) -> Self {
         match error {

@@ -1,19 +1,21 @@
 //! The storage of a task hub: histories, messages and records.
 //!
-//! [`Store`] is the boundary. A store makes no ids, reads no clock and knows nothing of orchestrations.
-//! [`MemoryStore`] is the reference implementation; [`SledStore`] keeps a hub in a folder.
+//! [`Store`] is the boundary. A store makes no ids, reads no clock and knows nothing of
+//! orchestrations. [`MemoryStore`] is the reference implementation; [`SledStore`] keeps a hub in a
+//! folder.
 //!
 //! # Writing a store
 //! 1. Keep records as bytes with [`codec`](crate::protocol::codec), so that every later release can
 //!    read them; or field by field, if the store has to be readable by others.
 //! 2. Implement [`Store`]. In [`commit`](Store::commit), call [`Commit::check`] before anything is
-//!    applied: it implements points 4, 5, 7 and 16 of the contract. [`InstanceFilter::matches`] is the
-//!    filter of [`instances`](Store::instances).
+//!    applied: it implements points 4, 5, 7 and 16 of the contract. [`InstanceFilter::matches`] is
+//!    the filter of [`instances`](Store::instances).
 //! 3. Report errors of the back end with [`StoreError::backend`] or [`StoreError::unavailable`].
-//! 4. Run the contract against it: `durable::testing::conformance_tests!` (feature `testing`) makes a
-//!    test of each point, and `durable::testing::test_store!` lets whole suites of `TestHub` run on it.
+//! 4. Run the contract against it: `durable::testing::conformance_tests!` (feature `testing`) makes
+//!    a test of each point, and `durable::testing::test_store!` lets whole suites of `TestHub` run
+//!    on it.
 //!
-//! Read next: `commit.rs` (what is written at once), `memory.rs` (the simplest correct store).
+//! Read next: `commit.rs` (the content of a commit), `memory.rs` (the simplest correct store).
 
 mod commit;
 mod durability;
@@ -46,26 +48,26 @@ use crate::protocol::{
 ///
 /// # Contract
 /// Each point is a test of the same name in `durable::testing::conformance` (feature `testing`),
-/// which a new store runs as it stands.
+/// which a new store runs unchanged.
 ///
-/// 1. `a_hub_is_created_once`: [`create`](Self::create) writes the hub's record if there is none, and
-///    returns the record that is stored.
+/// 1. `a_hub_is_created_once`: [`create`](Self::create) writes the hub's record if there is none,
+///    and returns the record that is stored.
 /// 2. `a_commit_is_all_or_nothing`: all parts of a [`Commit`] become visible together; if it is
 ///    refused, none do.
 /// 3. `an_acknowledged_commit_survives`: once [`commit`](Self::commit) has returned, a crash of the
 ///    process or of the machine at any later moment loses none of it.
 /// 4. `a_fenced_owner_commits_nothing`: [`claim`](Self::claim) raises a partition's epoch, and a
 ///    commit that names an older one fails with [`StoreError::Fenced`].
-/// 5. `a_partition_is_touched_by_its_owner_only`: a commit that writes an episode, purges an instance
-///    or consumes a message in a partition that it does not name fails with [`StoreError::Fenced`];
-///    it may send messages to any partition.
+/// 5. `a_partition_is_touched_by_its_owner_only`: a commit that writes an episode, purges an
+///    instance or consumes a message in a partition that it does not name fails with
+///    [`StoreError::Fenced`]; it may send messages to any partition.
 /// 6. `history_is_kept_in_order`: the events of an execution come back in the order and with the
 ///    content in which they were appended, starting from any commit.
-/// 7. `history_is_appended_at_its_end`: an episode whose first event does not follow the last stored
-///    one fails with [`StoreError::OutOfOrder`].
+/// 7. `history_is_appended_at_its_end`: an episode whose first event does not follow the last
+///    stored one fails with [`StoreError::OutOfOrder`].
 /// 8. `large_values_come_back_whole`: a single value may have many megabytes.
-/// 9. `messages_keep_their_order`: [`messages`](Self::messages) returns a partition's messages in the
-///    order in which they were committed.
+/// 9. `messages_keep_their_order`: [`messages`](Self::messages) returns a partition's messages in
+///    the order in which they were committed.
 /// 10. `a_message_stays_until_it_is_consumed`: only a commit that consumes a message removes it.
 /// 11. `active_instances_are_found`: [`load`](Self::load) returns exactly those instances of the
 ///     partition whose record is marked active.
@@ -82,10 +84,10 @@ use crate::protocol::{
 ///     commit that also writes an episode of it fails with [`StoreError::WrittenAndPurged`].
 /// 17. `instances_are_found_by_page`: [`instances`](Self::instances) returns every instance that
 ///     matches the filter exactly once, in the order of their ids, whatever the page size.
-/// 18. `messages_are_found_by_page`: a message has one position in its partition, greater than those
-///     of all earlier messages, which stays the same across a crash. [`messages`](Self::messages)
-///     returns the messages in a range of positions, or those of them for one instance, and
-///     [`load`](Self::load) one past the last position.
+/// 18. `messages_are_found_by_page`: a message has one position in its partition, greater than
+///     those of all earlier messages, which stays the same across a crash.
+///     [`messages`](Self::messages) returns the messages in a range of positions, or those of them
+///     for one instance, and [`load`](Self::load) one past the last position.
 ///
 /// # Threads
 /// Methods are called from several threads at once and may block: the hub never calls them on a
@@ -109,14 +111,15 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// The store failed.
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError>;
 
-    /// The unconsumed messages of a partition with a position in `positions`, in order, each with its
-    /// position: the first `limit` of them or, with `to`, of those to that instance. Fewer than
+    /// The unconsumed messages of a partition with a position in `positions`, in order, each with
+    /// its position: the first `limit` of them or, with `to`, of those to that instance. Fewer than
     /// `limit` means that there are no more.
     ///
     /// A message gets its position when it is committed. The position is greater than that of every
     /// earlier message of the partition, and is not reused while the store is open.
     ///
-    /// A long page may be read in parts: a message that is consumed meanwhile may be in it or not.
+    /// A long page may be read in parts: a message that is consumed in the meantime may be in it or
+    /// not.
     ///
     /// # Errors
     /// The store failed.
@@ -131,9 +134,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Writes a group of episodes and messages, atomically and durably.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`], [`StoreError::OutOfOrder`] and [`StoreError::WrittenAndPurged`] for a
-    /// commit that the contract forbids. Any other error fails the hub, which is then to be opened
-    /// again: the group may have been written or not.
+    /// [`StoreError::Fenced`], [`StoreError::OutOfOrder`] and [`StoreError::WrittenAndPurged`] for
+    /// a commit that the contract forbids. Any other error fails the hub, which is then to be
+    /// opened again: the group may have been written or not.
     fn commit(&self, commit: &Commit) -> Result<(), StoreError>;
 
     /// The record of an instance.
@@ -157,7 +160,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Instances of all partitions that match `filter`, in the order of their ids: those after
     /// `after`, at most `limit` (0 counts as 1). A page may be short or empty although more follow.
-    /// An instance that changes meanwhile is found in its old or its new state.
+    /// An instance that changes in the meantime is found in its old or its new state.
     ///
     /// # Errors
     /// The store failed.
@@ -168,7 +171,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         limit: usize,
     ) -> Result<InstancePage, StoreError>;
 
-    /// The events of an execution, starting with index `from`, which must be the first of an episode.
+    /// The events of an execution, starting with index `from`, which must be the first of an
+    /// episode.
     ///
     /// # Errors
     /// The store failed.
@@ -179,13 +183,13 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         from: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError>;
 
-    /// Checks whether there is room for new work. The hub asks before it accepts any. Running work
-    /// continues in any case, so a store must refuse while it still has room for that. The default
-    /// never refuses.
+    /// Checks whether there is room for new work; the hub calls this before it accepts any. Running
+    /// work continues in any case, so a store must refuse while it still has room for that. The
+    /// default never refuses.
     ///
     /// # Errors
-    /// [`StoreError::DiskFull`]; [`StoreError::Exhausted`] or [`StoreError::Unavailable`] while commits
-    /// wait for another resource; or the error that kept the store from answering.
+    /// [`StoreError::DiskFull`]; [`StoreError::Exhausted`] or [`StoreError::Unavailable`] while
+    /// commits wait for another resource; or the error that kept the store from answering.
     fn check_room(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -196,8 +200,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         Usage::default()
     }
 
-    /// Tells the store that the hub is stopping: a commit that waits for a resource, now or later, must
-    /// fail at once. The next [`create`](Self::create), which comes from the next hub on this store,
-    /// ends that.
+    /// Tells the store that the hub is stopping: a commit that waits for a resource, now or later,
+    /// must fail at once. The next [`create`](Self::create), which comes from the next hub on this
+    /// store, ends that.
     fn give_up(&self) {}
 }

@@ -24,7 +24,7 @@ pub(super) const ENTITIES: &str = "@";
 pub struct InstanceFilter {
     /// The orchestration has this name.
     pub name: Option<String>,
-    /// The status is one of these; any, if there are none.
+    /// The status is one of these. If empty, any status matches.
     pub statuses: Vec<RuntimeStatus>,
     /// Created at this time or later.
     pub created_from: Option<Timestamp>,
@@ -42,7 +42,7 @@ pub struct InstanceFilter {
     pub custom_status: Option<Json>,
     /// Find entities instead of orchestrations.
     pub entities: bool,
-    /// Find signals to entities that are kept until they are due, and nothing else.
+    /// Find only signals to entities that are kept until they are due.
     pub scheduled_signals: bool,
     /// The orchestration has none of these names.
     pub not_names: Vec<String>,
@@ -53,13 +53,13 @@ pub struct InstanceFilter {
 }
 
 impl InstanceFilter {
-    /// A prefix shared by the ids of all matching instances, so that a store need not look at others.
+    /// A prefix shared by the ids of all matching instances, so that a store can bound its scan.
     pub fn ids_begin_with(&self) -> &str {
         let is_any = self.id_prefix.is_empty();
         if is_any && !self.wants_orchestrations() { ENTITIES } else { &self.id_prefix }
     }
 
-    /// Whether orchestrations are to be found, and so nothing else.
+    /// Whether the filter selects orchestrations, and so neither entities nor signals.
     pub(crate) fn wants_orchestrations(&self) -> bool {
         !self.entities && !self.scheduled_signals
     }
@@ -74,8 +74,8 @@ impl InstanceFilter {
         }
     }
 
-    /// Whether an instance meets every condition. A store may use it as it stands, or translate the
-    /// fields that it has indexes for and check the rest with it.
+    /// Whether an instance meets every condition. A store may use this alone, or translate the
+    /// fields for which it has indexes and check the rest with it.
     pub fn matches(&self, record: &InstanceRecord) -> bool {
         // An ended instance is not updated again.
         let ended = record.runtime_status.is_finished().then_some(record.last_updated_at);
@@ -102,8 +102,8 @@ impl InstanceFilter {
 pub struct InstancePage {
     /// The instances.
     pub instances: Vec<InstanceRecord>,
-    /// The id after which the next page begins, or `None` if this page is the last. The next page may
-    /// be empty.
+    /// The id after which the next page begins, or `None` if this page is the last. The next page
+    /// may be empty.
     pub next: Option<InstanceId>,
 }
 

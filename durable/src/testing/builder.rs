@@ -1,4 +1,4 @@
-//! How a hub for tests is opened, and what stands in for which function.
+//! Opening a hub for tests, and replacing functions by mocks.
 
 use std::fmt;
 use std::sync::Arc;
@@ -141,8 +141,8 @@ impl TestHubBuilder {
     /// runs.
     ///
     /// The time counts towards `timeout` and `attempt_timeout`. An attempt that takes exactly its
-    /// `attempt_timeout` is in time. If the attempt is cancelled meanwhile, the function does not
-    /// run. Like any other, the attempt counts towards the limits on concurrency.
+    /// `attempt_timeout` is in time. If the attempt is cancelled before that, the function does not
+    /// run. The attempt counts towards the limits on concurrency, as any other.
     ///
     /// ```standalone_crate
     /// # use std::time::Duration;
@@ -184,7 +184,7 @@ impl TestHubBuilder {
     }
 
     /// Makes activity `F` run forever, until it is cancelled or its attempt times out. Time passes
-    /// meanwhile.
+    /// while it runs.
     ///
     /// Like any other, the run counts towards the limits on concurrency.
     ///
@@ -253,8 +253,8 @@ impl TestHubBuilder {
         self.registered::<O>()
     }
 
-    /// Keeps the hub in the store at this place, whatever `DURABLE_TEST_STORE` names. The place
-    /// lives as long as the hub, and is not given up when the hub is reopened.
+    /// Opens the hub on the store at this place, regardless of `DURABLE_TEST_STORE`. The place
+    /// lives as long as the hub, also when the hub is reopened.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -282,7 +282,7 @@ impl TestHubBuilder {
         Self { place: Some(Arc::new(place)), ..self }
     }
 
-    /// With a store, unless it was given one.
+    /// Sets a store, unless one is set.
     pub(super) fn with_store(mut self) -> Self {
         let place = &mut self.place;
         self.hub = self.hub.store_if_nowhere(|| {

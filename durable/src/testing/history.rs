@@ -1,4 +1,4 @@
-//! Histories as files, and the check that today's code still does what they recorded.
+//! Histories as files, and the check that the current code still matches them.
 //!
 //! A file is one JSON object, readable for people and kept with the source. It is never rewritten,
 //! and every later release replays it.
@@ -96,7 +96,7 @@ pub enum HistoryFileError {
         line: usize,
         /// The column, from 1.
         column: usize,
-        /// What is wrong there.
+        /// The error at that place.
         reason: String,
     },
     /// The file is of a later release.
@@ -221,9 +221,9 @@ fn compact(json: &str) -> String {
     json.chars().filter(is_kept).collect()
 }
 
-/// The first difference between a history and what the code does now, with both sides.
+/// The first difference between a history and the behaviour of the current code, with both sides.
 ///
-/// The report is the one of an instance that a hub suspends for this reason.
+/// The report is the same as that of an instance that a hub suspends for this reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{report}")]
 pub struct Divergence {
@@ -317,7 +317,7 @@ pub fn verify_replay_strictly(history: &RecordedHistory) -> Result<(), Divergenc
     replay(history, &Registry::collected()?, None, true)
 }
 
-/// As [`verify_replay`], with the code of orchestrator `O`, whatever name the history has.
+/// As [`verify_replay`], with the code of orchestrator `O`, regardless of the name in the history.
 ///
 /// # Errors
 /// The first [`Divergence`].

@@ -98,7 +98,7 @@ impl TestHub {
         self.hub.now().to_datetime()
     }
 
-    /// Waits until the hub is idle: all that remains is waiting for time or for input from outside.
+    /// Waits until the hub is idle, so that it only waits for time or for input from outside.
     pub async fn settle(&self) {
         self.hub.settle().await;
     }
@@ -111,7 +111,7 @@ impl TestHub {
         self.hub.clone().shutdown().await
     }
 
-    /// Advances the time by this much, and runs everything that becomes due meanwhile.
+    /// Advances the time by this duration, and runs all work that becomes due within it.
     pub async fn advance(&self, time: Duration) {
         self.hub.pass_time(time).await;
     }

@@ -1,7 +1,7 @@
 //! Mocks of functions, and the record of calls of activities and mocks.
 //!
-//! They are the [`Interceptor`] of a test's hub, which the registry asks before it runs a function. A
-//! mock is found by name and version, as the function is that it replaces.
+//! They are the [`Interceptor`] of a test's hub, which the registry asks before it runs a function.
+//! A mock is found by name and version, as the function is that it replaces.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -86,7 +86,7 @@ impl Mocks {
         let key = key(&F::ENTRY);
         let (mock, calls) = (Arc::new(mock), self.calls.clone());
         let run: Replacement = Arc::new(move |context, input| {
-            // A replay is the same call once more.
+            // A replay repeats the same call.
             if let (Some(calls), false) = (&calls, context.is_replaying()) {
                 calls.note(key, &input);
             }
@@ -104,7 +104,7 @@ impl Mocks {
 }
 
 impl Interceptor for Mocks {
-    /// The call is noted whether anything replaces the activity or not.
+    /// The call is recorded whether or not a mock replaces the activity.
     fn run_activity(
         &self,
         entry: &Entry,

@@ -40,8 +40,8 @@ impl fmt::Debug for TestStore {
     }
 }
 
-/// An empty place of the store that the environment names, or else of the default one. `None`
-/// stands for a store in memory.
+/// An empty place of the store that the environment names, or of the default store. `None`
+/// means a store in memory.
 pub(crate) fn chosen() -> Option<Place> {
     let registered = || inventory::iter::<TestStore>.into_iter();
     let wanted = env::var(VARIABLE).ok();
@@ -62,11 +62,11 @@ pub(crate) fn chosen() -> Option<Place> {
 /// Registers a store under a name, so that a whole suite of [`TestHub`](crate::testing::TestHub)s
 /// runs on it.
 ///
-/// It takes a name, an expression that makes a
+/// It takes a name, an expression that creates a
 /// [`StoreUnderTest`](crate::testing::conformance::StoreUnderTest) at an empty place, and `default`
-/// if hubs are to use it when nothing else is said. `DURABLE_TEST_STORE=NAME cargo test` runs the
-/// tests of a program on the store of that name; `memory` is always there, and is the default if no
-/// other is. A hub whose builder was given a store keeps that one.
+/// if hubs use it when no store is named. `DURABLE_TEST_STORE=NAME cargo test` runs the tests of a
+/// program on the store of that name; `memory` always exists, and is the default if no other store
+/// is. A hub whose builder has a store keeps it.
 ///
 /// ```
 /// use std::sync::Arc;

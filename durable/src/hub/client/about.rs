@@ -1,11 +1,11 @@
-//! What a hub is made of, for those who operate it.
+//! Facts about a hub for its operators: partitions and resource usage.
 
 use crate::hub::error::HubError;
 use crate::hub::task_hub::TaskHub;
 use crate::store::Usage;
 
 impl TaskHub {
-    /// Into how many partitions the hub divides its instances: the number with which its store was
+    /// The number of partitions into which the hub divides its instances, fixed when its store was
     /// created.
     ///
     /// ```standalone_crate
@@ -22,7 +22,7 @@ impl TaskHub {
         self.inner.mailboxes.count()
     }
 
-    /// How much disk and memory the hub's store uses.
+    /// The disk and memory usage of the hub's store.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;

@@ -8,12 +8,11 @@ use crate::hub::error::{HubError, Unreadable};
 use crate::payload::Payload;
 use crate::protocol::{EventKind, FailureDetails, HistoryEvent, InstanceRecord, Json};
 
-/// The input, output and failure of an instance, beside its status.
+/// The status of an instance with its input, output and failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct InstanceDetails {
-    /// Everything that is known without the input, output and history. Serialized to JSON, its
-    /// fields are inlined.
+    /// The status. Serialized to JSON, its fields are inlined.
     #[serde(flatten)]
     pub status: InstanceStatus,
     /// Its input; after a continue-as-new, that of the current execution.
@@ -133,8 +132,8 @@ impl InstanceHandle {
         Ok(self.record_and_history().await?.1)
     }
 
-    /// The status of the instance and the history of its present execution, of the same moment: one read
-    /// instead of two.
+    /// The status of the instance and the history of its present execution, of the same moment: one
+    /// read instead of two.
     ///
     /// The history may have a few events more than
     /// [`history_len`](crate::client::InstanceStatus::history_len) says.

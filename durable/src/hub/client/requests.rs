@@ -3,7 +3,7 @@
 //! Rules:
 //! 1. A request holds permits from before it is sent until its partition has handed its writes to
 //!    the committer, even if the client has gone by then. Without a permit, the client waits.
-//! 2. Only clients need permits. What activities and partitions send is never held up, because a
+//! 2. Only clients need permits. Mail from activities and partitions is never held up, because a
 //!    partition that waits for the committer could wait for itself.
 //! 3. While the store has too little room, a request that [adds work](Mail::adds_work) is rejected.
 //! 4. A request whose client [has gone](Mail::is_given_up) before the partition accepts it is

@@ -4,7 +4,7 @@
 //! 1. A dedicated thread stops the hub, so the shutdown continues if its future is dropped, and
 //!    does not depend on the runtime's threads or timers.
 //! 2. All callers wait for the same shutdown. The earliest deadline counts.
-//! 3. Afterwards nothing of the hub holds the store: the folder can be opened again.
+//! 3. Afterwards no part of the hub holds the store, so the folder can be opened again.
 
 use std::sync::{Arc, PoisonError};
 use std::thread;
@@ -25,7 +25,7 @@ const FOR_WRITING: Duration = Duration::from_secs(1);
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 impl TaskHub {
-    /// Shuts the hub down and waits until nothing of it is running.
+    /// Shuts the hub down and waits until all its work has ended.
     ///
     /// No more activities begin. Running ones are notified through their [cancellation
     /// token](crate::ActivityContext::cancellation_token) and waited for, however long they take;

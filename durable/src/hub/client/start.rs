@@ -150,8 +150,8 @@ impl TaskHub {
         })
     }
 
-    /// Whether the orchestration of a call can read the call's input. Nothing is started, and nothing of
-    /// the orchestrator runs but the reading of its parameters. A mock accepts every input.
+    /// Checks whether the orchestration of a call can read the call's input. Nothing is started:
+    /// only the orchestrator's parameters are read. A mock accepts every input.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -174,8 +174,8 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// [`StartError::UnreadableInput`] if it cannot, [`StartError::InvalidInput`] if the input cannot be
-    /// stored, [`StartError::NotRegistered`] if this hub does not know the orchestration.
+    /// [`StartError::UnreadableInput`] if it cannot, [`StartError::InvalidInput`] if the input
+    /// cannot be stored, [`StartError::NotRegistered`] if this hub does not know the orchestration.
     pub fn check_input(&self, call: &NamedCall) -> Result<(), StartError> {
         let version = self.version_called(&call.name, call.version.clone())?;
         let name = || call.name.to_string();
@@ -191,7 +191,7 @@ impl TaskHub {
         let scope = Rc::new(Scope::new(id, execution, self.now(), self.inner.limits));
         let started = ExecutionStarted::new(entry.name, version, input.clone(), execution);
         let context = OrchestrationContext::new(entry.name, Rc::new(started), scope);
-        // Reading the input runs the user's code, and so does dropping what was read.
+        // Reading the input runs user code, and so does dropping the result.
         let read = panics::catch(|| run(context, input).map(drop)).flatten();
         read.map_err(|failure| StartError::UnreadableInput {
             name: name(),

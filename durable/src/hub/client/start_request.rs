@@ -11,7 +11,7 @@ use crate::protocol::{
     ExecutionId, ExecutionStarted, InstanceId, Json, RuntimeStatus, Tags, TraceContext,
 };
 
-/// Everything needed to start an instance.
+/// A request to start an instance.
 #[derive(Clone, Debug)]
 pub(crate) struct StartRequest {
     pub(crate) instance_id: InstanceId,

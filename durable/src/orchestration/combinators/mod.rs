@@ -1,8 +1,8 @@
 //! Combinators: waiting for several tasks at once.
 //!
-//! They are functions, not macros, so that `#[orchestrator]` can check their arguments. Children are
-//! polled in the order of the list or tuple, which makes the order of their requests the same in
-//! every replay.
+//! They are functions, not macros, so that `#[orchestrator]` can check their arguments. Children
+//! are polled in the order of the list or tuple, which makes the order of their requests the same
+//! in every replay.
 //!
 //! This file holds what the combinators share: children, and groups of children. Read next:
 //! `join_all.rs` (the simplest group).
@@ -93,15 +93,15 @@ impl<T, E, F: Future<Output = Result<T, E>>> Child<F> {
     }
 }
 
-/// A group of children. They are started in order; after that, a child is polled only if a result has
-/// marked it.
+/// A group of children. They are started in order; after that, a child is polled only if a result
+/// has marked it.
 struct Children<F: Future> {
     all: Vec<Child<F>>,
-    /// How many were started: the first ones of `all`.
+    /// Number of started children: the first ones of `all`.
     begun: usize,
-    /// How many are not done, started or not.
+    /// Number of children that are not done, started or not.
     pending: usize,
-    /// How many may be in flight: started and not done.
+    /// The maximum number in flight: started and not done.
     at_most: usize,
     /// Whether marked children are polled in the order of their results, and not of the list.
     in_order_of_results: bool,
@@ -118,7 +118,7 @@ impl<F: Future> Children<F> {
         Self { all, begun: 0, pending, at_most, in_order_of_results: false, group: None }
     }
 
-    /// Limits how many are in flight. With 0 the group would never complete, so 0 counts as 1.
+    /// Limits the number in flight. With 0 the group would never complete, so 0 counts as 1.
     fn at_most(mut self, count: usize) -> Self {
         self.at_most = count.max(1);
         self
@@ -129,11 +129,11 @@ impl<F: Future> Children<F> {
         self
     }
 
-    /// Polls the marked children, and starts as many others as may be in flight.
+    /// Polls the woken children, and starts others up to the limit.
     ///
-    /// Each child that completes is passed to `enough`. If that returns true, polling stops and gives
-    /// the child's index. The marks of the remaining children are lost, so the caller must not poll the
-    /// group again.
+    /// Each child that completes is passed to `enough`. If that returns true, polling stops and
+    /// gives the child's index. The marks of the remaining children are lost, so the caller must
+    /// not poll the group again.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -182,7 +182,7 @@ impl<F: Future> Children<F> {
         is_done
     }
 
-    /// How many are in flight.
+    /// The number in flight.
     fn running(&self) -> usize {
         self.pending - (self.all.len() - self.begun)
     }

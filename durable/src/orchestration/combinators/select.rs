@@ -48,7 +48,7 @@ where
 
 /// A task for [`select_all`]: durable, and of a type that can be returned.
 ///
-/// A single bound, so that an argument that is not durable gives a single error.
+/// A single bound, so that an argument that is not durable causes a single error.
 #[diagnostic::on_unimplemented(
     message = "`durable::select_all` cannot wait for `{Self}`: it is not durable, or not `Unpin`",
     label = "its result is not recorded, or it cannot be returned when another task completes \

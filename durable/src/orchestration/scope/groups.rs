@@ -1,4 +1,4 @@
-//! Groups of children: which child has to be polled because a result came in for it.
+//! Groups of children: marks the children that have to be polled because a result arrived.
 //!
 //! A waker is never touched. Instead, while a group polls a child, that child's [`Slot`] is the
 //! current one; a task that stays pending remembers it, and the task's result [marks](Groups::mark)
@@ -21,7 +21,7 @@ impl Slot {
     }
 }
 
-/// Something came in for a task or a wait; the child that polled it last, if one did.
+/// The child to poll after an arrival: the one that last polled the task or wait, if any.
 #[derive(Debug)]
 pub(super) struct Woken(pub(super) Option<Slot>);
 
@@ -30,7 +30,7 @@ pub(super) struct Woken(pub(super) Option<Slot>);
 pub(super) struct Groups {
     members: BTreeMap<u32, Group>,
     next_group: u32,
-    /// The child that is being polled; none while the orchestrator itself is.
+    /// The child that is being polled; `None` while the orchestrator itself is polled.
     polling: Option<Slot>,
 }
 
@@ -64,7 +64,7 @@ impl Groups {
         std::mem::take(&mut group.woken)
     }
 
-    /// Begins to poll a child; gives what was being polled before.
+    /// Begins to poll a child; returns the one that was being polled before.
     pub(super) fn enter(&mut self, group: u32, index: usize) -> Option<Slot> {
         self.polling.replace(Slot { group, index })
     }

@@ -2,13 +2,14 @@
 //!
 //! Rules:
 //! 1. Names are compared without regard to case.
-//! 2. An event goes to the oldest wait for its name. If there is none, it is kept for the next wait.
-//! 3. Dropping a wait loses no event: the next wait takes the event of the dropped one and hands its
-//!    own event to the wait behind it, and so on. An event for which no wait is left is kept at its
-//!    old position.
+//! 2. An event goes to the oldest wait for its name. Without a wait, it is buffered for the next
+//!    one.
+//! 3. Dropping a wait loses no event: the next wait takes the event of the dropped one and passes
+//!    its own event to the wait after it, and so on. An event without a wait is buffered at its old
+//!    position.
 //!
-//! So among the waits and unread events of one name, the n-th oldest wait always has the n-th oldest
-//! event, whatever was dropped.
+//! Among the waits and unread events of one name, the n-th oldest wait therefore always has the
+//! n-th oldest event, whichever waits were dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +30,7 @@ pub(super) struct Inbox {
     next_wait: u64,
     next_event: u64,
     unread: usize,
-    /// How many waits have no event.
+    /// Number of waits without an event.
     unmet: usize,
 }
 
@@ -40,7 +41,7 @@ struct OfName {
     kept: BTreeMap<u64, UnreadEvent>,
     /// Waits without an event.
     waiting: BTreeSet<u64>,
-    /// Waits that were given an event and have not been polled since.
+    /// Waits that have received an event and have not been polled since.
     met: BTreeSet<u64>,
 }
 
@@ -58,12 +59,12 @@ impl Inbox {
         self.unmet > 0
     }
 
-    /// How many events are unread.
+    /// Number of unread events.
     pub(super) fn unread(&self) -> usize {
         self.unread
     }
 
-    /// Adds an event; gives the wait that takes it, if there is one.
+    /// Adds an event; returns the wait that takes it, if any.
     pub(super) fn deliver(&mut self, name: &str, input: Json) -> Option<Woken> {
         let event = (self.next_event, UnreadEvent { name: name.to_owned(), input });
         self.next_event += 1;
@@ -85,7 +86,7 @@ impl Inbox {
         None
     }
 
-    /// Adds a wait for the next event of this name; gives its number.
+    /// Adds a wait for the next event of this name; returns its number.
     pub(super) fn wait(&mut self, name: &str) -> u64 {
         let (id, name) = (self.next_wait, name.to_lowercase());
         self.next_wait += 1;
@@ -101,7 +102,7 @@ impl Inbox {
         id
     }
 
-    /// The payload of a wait's event, once. If there is none yet, `polling` is woken by it.
+    /// Takes the payload of a wait's event. If it has not arrived, its arrival will wake `polling`.
     pub(super) fn take(&mut self, id: u64, polling: Option<Slot>) -> Option<Json> {
         let wait = self.waits.get_mut(&id)?;
         wait.waiter = polling;
@@ -111,10 +112,10 @@ impl Inbox {
         Some(event.input)
     }
 
-    /// Drops a wait; gives the wait that its event, or the one handed down the line, wakes.
+    /// Drops a wait; returns the wait that is woken because it now has an event.
     ///
-    /// Under replay version 0 its event goes to the oldest wait that has none, past the waits in
-    /// between. Such executions keep the order that they have recorded.
+    /// Under replay version 0 its event goes to the oldest wait without an event, skipping the
+    /// waits in between. Such executions keep the order that they have recorded.
     pub(super) fn stop(&mut self, id: u64, replay_version: u8) -> Option<Woken> {
         let Wait { name, event, .. } = self.remove(id)?;
         let mut event = event?;
@@ -130,7 +131,7 @@ impl Inbox {
         self.give(&name, event)
     }
 
-    /// All unread events, in the order in which they came in.
+    /// All unread events, in the order in which they arrived.
     pub(super) fn take_unread(&mut self) -> Vec<UnreadEvent> {
         let kept = std::mem::take(&mut self.names).into_values().flat_map(|of_name| of_name.kept);
         let given = self.waits.values_mut().filter_map(|wait| wait.event.take());
@@ -216,7 +217,7 @@ mod tests {
                     let wait = inbox.wait(name);
                     line.waits.push(wait);
                     if line.met() == met {
-                        // The first poll, which leaves its place behind.
+                        // The first poll registers the wait.
                         assert_eq!(inbox.take(wait, Some(slot(wait))), None, "seed {seed}");
                     }
                 }

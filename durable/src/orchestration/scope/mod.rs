@@ -2,14 +2,14 @@
 //!
 //! While the engine polls an orchestrator, its scope is in a thread-local. A task that is polled
 //! finds the scope there, makes its request, and later takes its result. A task that is polled
-//! anywhere else finds none and fails with a message.
+//! anywhere else finds no scope and fails with a message.
 //!
-//! [`Scope`] is the door. What is behind it are plain data structures that know neither it nor each
-//! other, except that results mark the slots of groups: `tasks.rs` (requests and results),
+//! [`Scope`] is the entry point. Behind it are plain data structures that depend neither on it nor
+//! on each other, except that results mark the slots of groups: `tasks.rs` (requests and results),
 //! `groups.rs` (which child is polled), `inbox.rs` (external events), `section.rs` (the critical
 //! section), `patches.rs`. `refusal.rs` decides which requests are refused.
 //!
-//! The engine drops an orchestrator outside of its scope, so that this abandons nothing.
+//! The engine drops an orchestrator outside its scope, so that the drop abandons no task.
 
 mod groups;
 mod inbox;
@@ -51,7 +51,7 @@ pub(crate) struct NextExecution {
     pub(crate) keeps_events: bool,
 }
 
-/// What an execution did to the custom status of its instance.
+/// An execution's change of the custom status of its instance.
 #[derive(Clone, Debug)]
 pub(crate) enum CustomStatus {
     Unchanged,
@@ -83,7 +83,7 @@ struct State {
     /// The time of the episode.
     clock: Timestamp,
     limits: Limits,
-    /// How many bytes the requests of this episode carry.
+    /// The size in bytes of the payloads of this episode's requests.
     carried: usize,
     /// The replay rules that this execution follows.
     replay_version: u8,
@@ -98,7 +98,7 @@ struct State {
     /// Whether a dropped wait has woken another one since the last poll began.
     has_woken: bool,
     custom_status: CustomStatus,
-    /// Why the orchestrator cannot go on with what its history holds.
+    /// Why the orchestrator cannot continue with the values in its history.
     fault: Option<String>,
     /// The execution that the orchestrator has asked to continue as.
     continued: Option<Result<NextExecution, FailureDetails>>,
@@ -168,7 +168,7 @@ impl Scope {
         (state.clock, state.carried) = (now, 0);
     }
 
-    /// How many requests the execution may make, and how large its values may be.
+    /// The limits on the number of requests and the size of values.
     pub(crate) fn limits(&self) -> Limits {
         self.state.borrow().limits
     }
@@ -241,8 +241,8 @@ impl Scope {
         self.state.borrow_mut().continued.take()
     }
 
-    /// Reports that the orchestrator cannot go on with what its history holds; the first report
-    /// counts.
+    /// Reports that the orchestrator cannot continue with the values in its history; the first
+    /// report counts.
     pub(crate) fn report_fault(&self, report: String) {
         self.state.borrow_mut().fault.get_or_insert(report);
     }
@@ -251,17 +251,17 @@ impl Scope {
         self.state.borrow_mut().fault.take()
     }
 
-    /// Whether anything can still wake the orchestrator.
+    /// Whether any event can still wake the orchestrator.
     pub(crate) fn waits_for_something(&self) -> bool {
         self.state.borrow().waits_for_something()
     }
 
     /// Whether the last poll woke a wait that it may have polled before, so that another poll is
-    /// needed. Only a dropped wait does that. None is needed once the orchestrator has asked to
-    /// continue as new, or cannot go on.
+    /// needed. Only a dropped wait does that. No poll is needed once the orchestrator has requested
+    /// to continue as new, or cannot continue.
     ///
-    /// Under replay version 0 the next event polls what was woken. Only an execution that waits for
-    /// nothing else is polled again, because it would never get a next event.
+    /// Under replay version 0 the woken wait is polled with the next event. Only an execution
+    /// without any other open wait is polled again, because it would never get a next event.
     pub(crate) fn wants_another_poll(&self) -> bool {
         let mut state = self.state.borrow_mut();
         let has_woken = std::mem::take(&mut state.has_woken);
@@ -272,7 +272,7 @@ impl Scope {
 
 /// Requests and their tasks.
 impl Scope {
-    /// Makes a request; gives the id of its task.
+    /// Makes a request; returns the id of its task.
     pub(crate) fn request(&self, mut request: Box<Request>) -> i32 {
         let state = &mut *self.state.borrow_mut();
         let id = state.tasks.next_id();
@@ -282,8 +282,8 @@ impl Scope {
         id
     }
 
-    /// The result of a task, once. Until there is one, the task belongs to the child that is being
-    /// polled.
+    /// Takes the result of a task. If it has not arrived, its arrival will wake the child that is
+    /// being polled.
     pub(crate) fn take_result(&self, task: i32) -> Option<TaskResult> {
         let state = &mut *self.state.borrow_mut();
         state.tasks.take_result(task, state.groups.polling())
@@ -347,23 +347,23 @@ impl Scope {
         }
     }
 
-    /// How many events are unread.
+    /// The number of unread events.
     pub(crate) fn unread_events(&self) -> usize {
         self.state.borrow().inbox.unread()
     }
 
-    /// The unread events, in the order in which they came in.
+    /// The unread events, in the order in which they arrived.
     pub(crate) fn take_unread(&self) -> Vec<UnreadEvent> {
         self.state.borrow_mut().inbox.take_unread()
     }
 
-    /// Starts to wait for the next event of this name; gives the number of the wait.
+    /// Starts to wait for the next event of this name; returns the number of the wait.
     pub(crate) fn wait_for_event(&self, name: &str) -> u64 {
         self.state.borrow_mut().inbox.wait(name)
     }
 
-    /// The payload of the awaited event, once. Until there is one, the wait belongs to the child
-    /// that is being polled.
+    /// Takes the payload of the awaited event. If it has not arrived, its arrival will wake the
+    /// child that is being polled.
     pub(crate) fn take_event(&self, wait: u64) -> Option<Json> {
         let state = &mut *self.state.borrow_mut();
         state.inbox.take(wait, state.groups.polling())
@@ -410,8 +410,8 @@ impl Scope {
         self.abandon(lock);
     }
 
-    /// The critical section that the orchestrator has left open: the id of its lock request, its
-    /// entities, and whether it had begun.
+    /// Takes the critical section that is still open: the id of its lock request, its entities, and
+    /// whether it had begun.
     pub(crate) fn take_section(&self) -> Option<(i32, Vec<EntityId>, bool)> {
         let section = self.state.borrow_mut().section.take()?;
         Some((section.lock, section.lock_set, section.granted))

@@ -1,4 +1,4 @@
-//! What was decided of each patch: whether the changed code runs.
+//! The decision of each patch: whether the changed code runs.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Which requests are refused: those that exceed a limit or break a rule of critical sections.
 //!
-//! Nothing here changes a scope.
+//! These functions do not change a scope.
 
 use std::fmt;
 
@@ -42,7 +42,7 @@ impl Scope {
     fn refuses_value(&self, what: impl fmt::Display, input: &Json) -> Option<FailureDetails> {
         let (limits, size) = (self.limits(), input.as_str().len());
         let carried = self.state.borrow().carried;
-        // Release 0.1 did not count what an episode carries.
+        // Release 0.1 did not limit the total size of an episode's payloads.
         let counts = self.replay_version() >= 1 || !self.is_replaying();
         let refused = if let Err(invalid) = limits.check_payload(&what, size) {
             invalid.recorded()

@@ -21,8 +21,8 @@ pub(super) struct Section {
     calls: BTreeMap<i32, EntityId>,
 }
 
-/// What a new request with this id means to the critical section: a lock request opens one, a call
-/// belongs to the one that is open.
+/// Handles a new request with this id: a lock request opens a critical section, and a call belongs
+/// to the open section.
 pub(super) fn note(section: &mut Option<Section>, id: i32, request: &mut Request) {
     match &mut request.ask {
         Ask::LockEntities(lock_set) => {

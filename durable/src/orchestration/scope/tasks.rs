@@ -22,12 +22,12 @@ pub(super) struct Tasks {
     next_id: i32,
     unrecorded: BTreeMap<i32, Box<Request>>,
     awaited: BTreeMap<i32, Awaited>,
-    /// How many of `awaited` have no result yet.
+    /// Number of entries in `awaited` without a result.
     pending: usize,
     cancelled: Vec<i32>,
 }
 
-/// A task that has not been given its result.
+/// A task that has not taken its result.
 #[derive(Debug)]
 struct Awaited {
     /// The child that polled it last.
@@ -36,7 +36,7 @@ struct Awaited {
 }
 
 impl Tasks {
-    /// The id of the next request: how many were made.
+    /// The id of the next request, which is the number of requests so far.
     pub(super) fn next_id(&self) -> i32 {
         self.next_id
     }
@@ -52,7 +52,7 @@ impl Tasks {
         self.unrecorded.insert(id, request);
     }
 
-    /// The result of a task, once. If there is none yet, `waiter` is woken by it.
+    /// Takes the result of a task. If it has not arrived, its arrival will wake `waiter`.
     pub(super) fn take_result(&mut self, id: i32, waiter: Option<Slot>) -> Option<TaskResult> {
         let task = self.awaited.get_mut(&id)?;
         task.waiter = waiter;

@@ -1,4 +1,4 @@
-//! What a history is made of.
+//! The events of a history.
 //!
 //! Names and fields are Durable Task's own (`HistoryEvent` in its protocol), so that people and
 //! tools who know one know the other.
@@ -24,16 +24,16 @@ const PATCHED: &str = "patched:";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HistoryEvent {
-    /// For an event that records an action (`TaskScheduled`): which one, counted from 0 in the
-    /// order in which the orchestrator asked. For all others -1.
+    /// For an event that records a request (such as `TaskScheduled`): its number, counted from 0 in
+    /// the order of the requests. For all other events -1.
     pub event_id: i32,
-    /// When it was written down.
+    /// When it was recorded.
     pub timestamp: Timestamp,
-    /// What happened.
+    /// The kind of event, with its data.
     pub kind: EventKind,
 }
 
-/// What happened, in Durable Task's words.
+/// The kind of an event, with Durable Task's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -43,32 +43,32 @@ pub enum EventKind {
     ExecutionCompleted {
         /// `Completed` or `Failed`.
         status: RuntimeStatus,
-        /// What it returned.
+        /// Its result.
         result: Option<Json>,
         /// Why it failed.
         failure: Option<FailureDetails>,
     },
     /// The instance was ended from outside.
     ExecutionTerminated {
-        /// Why.
+        /// The reason.
         reason: String,
         /// Whether its sub-orchestrations were ended, too.
         recurse: bool,
     },
     /// The instance was suspended and keeps its history.
     ExecutionSuspended {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The instance was resumed.
     ExecutionResumed {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The failed instance was rewound: its failures were removed from the history, and the failed tasks
-    /// run again. The time limits of its open calls count from here.
+    /// The failed instance was rewound: its failures were removed from the history, and the failed
+    /// tasks run again. The time limits of its open calls count from here.
     ExecutionRewound {
-        /// Why.
+        /// The reason.
         reason: String,
         /// In a message to a sub-orchestration: the start that restores it if it was terminated or
         /// purged.
@@ -93,7 +93,7 @@ pub enum EventKind {
     TaskCompleted {
         /// `event_id` of its `TaskScheduled`.
         task_scheduled_id: i32,
-        /// What it returned.
+        /// Its result.
         result: Json,
     },
     /// An activity failed.
@@ -104,7 +104,7 @@ pub enum EventKind {
     TaskFailed {
         /// `event_id` of its `TaskScheduled`.
         task_scheduled_id: i32,
-        /// Why.
+        /// The reason.
         failure: FailureDetails,
     },
     /// A run of an activity or of a sub-orchestration failed, and will be retried.
@@ -115,7 +115,7 @@ pub enum EventKind {
         task_scheduled_id: i32,
         /// Which attempt failed, from 1.
         attempt: u32,
-        /// Why.
+        /// The reason.
         failure: FailureDetails,
         /// When the next attempt begins.
         retry_at: Timestamp,
@@ -143,14 +143,14 @@ pub enum EventKind {
     SubOrchestrationInstanceCompleted {
         /// `event_id` of its `SubOrchestrationInstanceCreated`.
         task_scheduled_id: i32,
-        /// What it returned.
+        /// Its result.
         result: Json,
     },
     /// A sub-orchestration failed.
     SubOrchestrationInstanceFailed {
         /// `event_id` of its `SubOrchestrationInstanceCreated`.
         task_scheduled_id: i32,
-        /// Why.
+        /// The reason.
         failure: FailureDetails,
     },
     /// The orchestrator set a timer.
@@ -223,14 +223,14 @@ pub enum EventKind {
     EntityOperationCompleted {
         /// `event_id` of its `EntityOperationCalled`.
         task_scheduled_id: i32,
-        /// What it returned.
+        /// Its result.
         result: Json,
     },
-    /// An operation of an entity failed and changed nothing there.
+    /// An operation of an entity failed and had no effect.
     EntityOperationFailed {
         /// `event_id` of its `EntityOperationCalled`.
         task_scheduled_id: i32,
-        /// Why.
+        /// The reason.
         failure: FailureDetails,
     },
     /// The orchestrator requested a critical section.
@@ -238,7 +238,7 @@ pub enum EventKind {
         /// The entities to lock, in the order in which they are locked; in a message, those that
         /// are not locked yet.
         lock_set: Vec<EntityId>,
-        /// Where in the source it was asked for, as `file:line`.
+        /// Where in the source it was requested, as `file:line`.
         source: Option<String>,
     },
     /// The critical section has begun: all its entities are locked.
@@ -269,7 +269,7 @@ impl From<ExecutionStarted> for EventKind {
 }
 
 impl HistoryEvent {
-    /// The event of an action that the orchestrator asked for.
+    /// The event that records a request of the orchestrator.
     pub fn action(event_id: i32, timestamp: Timestamp, kind: EventKind) -> Self {
         Self { event_id, timestamp, kind }
     }

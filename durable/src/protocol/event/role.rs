@@ -1,32 +1,32 @@
-//! What each kind of event means to the code that reads a history.
+//! The role of each kind of event for the code that reads a history.
 //!
-//! [`EventKind::role`] has one row for each kind of event. The questions below it, and the functions
-//! that read a history without replaying it (`engine/past.rs`), are answered by the role alone, so an
-//! event that is added is decided here once.
+//! [`EventKind::role`] has one row for each kind of event. The methods below it, and the functions
+//! that read a history without replaying it (`engine/past.rs`), depend on the role alone, so a new
+//! event needs only one decision here.
 
 use super::EventKind;
 use crate::protocol::{ExecutionStarted, FailureDetails, Json};
 
-/// What an event means to a reader of its history.
+/// The meaning of an event to a reader of its history.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Role<'a> {
     /// An episode began.
     EpisodeStarted,
     /// An episode ended.
     EpisodeCompleted,
-    /// Came in: the execution was started.
+    /// Arrival: the execution was started.
     Started(&'a ExecutionStarted),
-    /// Came in: the instance was terminated. `Ended` follows.
+    /// Arrival: the instance was terminated. `Ended` follows.
     Terminated,
-    /// Came in: the instance was suspended.
+    /// Arrival: the instance was suspended.
     Suspended,
-    /// Came in: the instance was resumed.
+    /// Arrival: the instance was resumed.
     Resumed,
-    /// Came in: the instance was rewound.
+    /// Arrival: the instance was rewound.
     Rewound,
-    /// Came in: an external event.
+    /// Arrival: an external event.
     Raised,
-    /// Came in: the answer to the request with this id.
+    /// Arrival: the answer to the request with this id.
     Answered { task: i32, answer: Answer<'a> },
     /// The orchestrator made a request, which a replay must make again.
     Requested { payload: Option<&'a Json> },
@@ -97,7 +97,7 @@ impl EventKind {
         }
     }
 
-    /// Whether the event came in from outside the orchestrator.
+    /// Whether the event arrived from outside the orchestrator.
     pub(crate) fn came_in(&self) -> bool {
         match self.role() {
             Role::Started(_)
@@ -126,7 +126,7 @@ impl EventKind {
         if let Role::Answered { task, .. } = self.role() { Some(task) } else { None }
     }
 
-    /// The id of the activity or sub-orchestration of which a run failed.
+    /// The id of the activity or sub-orchestration whose attempt failed.
     pub(crate) fn failed_run(&self) -> Option<i32> {
         self.failure_of_run().map(|(task, _)| task)
     }

@@ -58,9 +58,9 @@ pub struct ExecutionLimits {
     /// Bytes of a custom status, as JSON:
     /// [`max_custom_status`](crate::client::TaskHubBuilder::max_custom_status).
     pub custom_status: u64,
-    /// How many actions: [`max_actions`](crate::client::TaskHubBuilder::max_actions).
+    /// Number of requests: [`max_actions`](crate::client::TaskHubBuilder::max_actions).
     pub actions: u32,
-    /// How many unread events:
+    /// Number of unread events:
     /// [`max_unread_events`](crate::client::TaskHubBuilder::max_unread_events).
     pub unread_events: u64,
 }
@@ -69,22 +69,22 @@ pub struct ExecutionLimits {
 ///
 /// * 0: release 0.1.
 /// * 1: release 0.2. After a continue-as-new, [`new_guid`] is derived from the execution id. A
-///   dropped wait for an external event hands its event to the next wait of that name, which hands its own
-///   down the line, so events stay in order; and who got an event this way goes on at once, not when
-///   something else happens. An output that cannot be read again is a failure, and so is an event or
-///   a custom status that is nested too deeply to be read. The text of a failure repeats at most
-///   1 KiB of the failure below. Calls with options that have no effect are refused where they are
-///   awaited, started by `ctx.start` or given to `continue_as_new`; an execution that release 0.1
-///   started goes on to ignore such options. Events that are sent and instances that are started count for
-///   [`max_actions`](crate::client::TaskHubBuilder::max_actions), and what one episode hands over is bounded.
-///   An [`Error`](crate::Error) that an orchestrator makes has the public path of its type as
-///   [`error_type`](crate::protocol::FailureDetails::error_type) (`durable::TaskFailed<..>`, not
-///   `durable::error::TaskFailed<..>`), and one made of [`FailureDetails`](crate::protocol::FailureDetails) is
-///   these, not a failure caused by them. The `source()` of a failure is the next cause that its text
-///   does not say, not every cause.
-///   A replay also compares to whom a request goes: the entity of a call or signal, the recipient of
-///   an event, the instance id that is given to a sub-orchestration. An event that was encoded twice is
-///   decoded twice where it cannot be read otherwise.
+///   dropped wait for an external event passes its event to the next wait of that name, which
+///   passes on its own, so events stay in order; a wait that gets an event this way completes
+///   immediately, not at the next event. An output that cannot be read again is a failure, and so
+///   is an event or a custom status that is nested too deeply to be read. The text of a failure
+///   repeats at most 1 KiB of the failure below. Calls with options that have no effect are refused
+///   where they are awaited, started by `ctx.start` or given to `continue_as_new`; an execution
+///   that release 0.1 started still ignores such options. Events that are sent and instances that
+///   are started count towards [`max_actions`](crate::client::TaskHubBuilder::max_actions), and the
+///   output of one episode is bounded. An [`Error`](crate::Error) that an orchestrator creates has
+///   the public path of its type as [`error_type`](crate::protocol::FailureDetails::error_type)
+///   (`durable::TaskFailed<..>`, not `durable::error::TaskFailed<..>`), and one created from
+///   [`FailureDetails`](crate::protocol::FailureDetails) is recorded as these, not as a failure
+///   caused by them. The `source()` of a failure is the next cause that its text does not repeat,
+///   not every cause. A replay also compares the target of a request: the entity of a call or
+///   signal, the recipient of an event, the explicit instance id of a sub-orchestration. An event
+///   that was encoded twice is decoded twice if it cannot be read otherwise.
 ///
 /// [`new_guid`]: crate::OrchestrationContext::new_guid
 pub const REPLAY_VERSION: u8 = 1;

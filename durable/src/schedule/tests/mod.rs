@@ -1,4 +1,4 @@
-//! When the ticks of a schedule are, and what is made of them.
+//! The ticks of a schedule and their effects.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn state(schedule: Schedule, now: &str) -> State {
     state
 }
 
-/// The next times behind `from`.
+/// The next times after `from`.
 #[track_caller]
 fn check_cron(pattern: &str, from: &str, expected: &[&str]) {
     let plan = plan(Schedule::cron(pattern).unwrap());
@@ -49,7 +49,7 @@ fn cron_patterns_stand_for_these_times() {
         &["2026-02-28T03:00:00Z", "2026-03-01T03:00:00Z"],
     );
     check_cron("*/20 30 8 * * *", "2026-01-04T08:30:20.5Z", &["2026-01-04T08:30:40Z"]);
-    // Leap days, over a century that has none.
+    // Leap days, across a century year without one.
     check_cron(
         "0 0 29 2 *",
         "2026-01-01T00:00:00Z",
@@ -72,7 +72,7 @@ fn cron_patterns_stand_for_these_times() {
         &["2026-01-09T00:00:00Z", "2026-01-13T00:00:00Z", "2026-01-16T00:00:00Z"],
     );
     check_cron("@daily", "2026-12-31T23:59:59Z", &["2027-01-01T00:00:00Z"]);
-    // The nights in which elsewhere clocks are put forward and back are nights like others.
+    // Schedules use UTC, so nights with a clock change elsewhere are like any other.
     check_cron("30 1 * * *", "2026-03-28T12:00:00Z", &["2026-03-29T01:30:00Z"]);
     check_cron(
         "30 1 * * *",

@@ -1,8 +1,8 @@
 //! The body of a frame: the changes of a commit, in the order in which they take effect.
 //!
 //! A body is the format version and then changes, each a letter and its fields. Numbers are
-//! big-endian; texts and values are preceded by their length. Values that are read are slices of the
-//! frame and share its memory.
+//! big-endian; texts and values are preceded by their length. Values that are read are slices of
+//! the frame and share its memory.
 //!
 //! Read next: `overlay.rs` (what a change does).
 
@@ -48,7 +48,7 @@ pub(super) struct Episode {
     pub(super) events: Bytes,
 }
 
-/// What the store knows about an instance without decoding its record.
+/// The facts about an instance that are known without decoding its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) partition: PartitionId,
@@ -117,8 +117,8 @@ impl Body {
         body.0
     }
 
-    /// The body of a commit whose new messages get positions from `next` on. `position` returns those of
-    /// existing messages.
+    /// The body of a commit whose new messages get positions from `next` on. `position` returns
+    /// those of existing messages.
     pub(super) fn commit(
         commit: &Commit,
         next: u64,

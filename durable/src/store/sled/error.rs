@@ -1,4 +1,4 @@
-//! What sled and the operating system say, as errors of the store.
+//! Errors of sled and of the operating system, as errors of the store.
 
 use std::borrow::Cow;
 use std::io;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::system::is_passing;
 use crate::store::StoreError;
 
-/// What to do about a damaged folder.
+/// The remedy for a damaged folder.
 const REMEDY: &str = "keep a copy of the folder, then restore a backup of it, or save what can be \
                       read with `SledStore::read_only`";
 /// The parts of a folder that was copied while it was open are of different moments.
@@ -29,18 +29,18 @@ impl StoreError {
     }
 }
 
-/// A file of the log is not what was written.
+/// A file of the log is corrupt.
 pub(super) fn log_damaged(file: &Path, offset: u64, what: String) -> StoreError {
     StoreError::LogDamaged { file: file.to_owned(), offset, what, remedy: Cow::Borrowed(COPIED) }
 }
 
-/// The format that was found is newer than those that this release knows.
+/// The format is newer than those that this release knows.
 pub(super) fn newer_format(found: u8) -> Option<StoreError> {
     // `in_folder` says of which folder.
     StoreError::newer_format("", found)
 }
 
-/// The same error, which says in which folder it was found and what to do about it.
+/// The same error with the folder and the remedy.
 pub(super) fn in_folder(error: StoreError, path: &Path) -> StoreError {
     match error {
         StoreError::Damaged { what, .. } => StoreError::Damaged {

@@ -1,9 +1,9 @@
 //! Reading a history, page by page, so that commits do not wait for a large one.
 //!
-//! Commits wait while a [`View`] is held. So the part of a history that is in the tree is read in
-//! pages, each with its own view, and unpacked without one. Episodes that are appended in between
-//! change nothing of what is read. If the instance was changed in another way, the pages may not match,
-//! and the whole history is read again with a single view.
+//! Commits wait while a [`View`] is held. Therefore the part of a history that is in the tree is
+//! read in pages, each with its own view, and unpacked without one. Episodes that are appended in
+//! between do not affect the result. If the instance was changed in another way, the pages may not
+//! match, and the whole history is read again with a single view.
 
 use super::base::Base;
 use super::overlay::Block;
@@ -12,7 +12,7 @@ use super::view::View;
 use crate::protocol::{ExecutionId, InstanceId};
 use crate::store::StoreError;
 
-/// How many bytes are read with one view.
+/// Number of bytes that are read with one view.
 const PAGE: usize = 256 * 1024;
 
 /// The episodes of an execution that end after the event `from`, in order.
@@ -52,7 +52,7 @@ fn read_at_once(
     Ok((parts, pieces))
 }
 
-/// `None` if the instance was changed meanwhile.
+/// `None` if the instance was changed in the meantime.
 fn read_in_pages<'a>(
     view: impl Fn() -> View<'a>,
     id: &InstanceId,

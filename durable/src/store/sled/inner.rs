@@ -153,7 +153,7 @@ impl Inner {
 
     fn commit_now(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut writer = self.writer();
-        // A poisoned store reports that first, whatever else is wrong with the commit.
+        // A poisoned store reports that before any other error of the commit.
         writer.log()?;
         let before = self.check(&writer, commit)?;
         let next = writer.next_position;
@@ -309,7 +309,7 @@ impl Inner {
         usage.figure("log_bytes", log).figure("tree_bytes", tree)
     }
 
-    /// Moves everything into the tree, if nothing has failed.
+    /// Moves all overlays into the tree, unless the store has failed.
     pub(super) fn close(&self) -> Result<(), StoreError> {
         self.checkpoint()?;
         self.writer().log()?.close()

@@ -16,8 +16,8 @@
 //! Numbers are big-endian, so that keys sort as the numbers do: the code relies on that for the
 //! order of due instances, of episodes, of messages, and of the pieces of one value. A time is in
 //! microseconds, with its sign bit flipped so that times before 1970 come first. An instance id has
-//! no control characters, so 00 ends it and sorts before the next character of any longer id: records
-//! sort by id, each followed by its pieces.
+//! no control characters, so 00 ends it and sorts before the next character of any longer id:
+//! records sort by id, each followed by its pieces.
 
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 
@@ -26,7 +26,7 @@ pub(super) const APPLIED: &[u8] = b"l";
 /// The prefix of the partitions' epochs.
 pub(super) const EPOCHS: &[u8] = b"p";
 
-/// Ends an instance id that is followed by something.
+/// Ends an instance id that is not the end of a key.
 pub(super) const END: u8 = 0;
 
 const SIGN: u64 = 1 << 63;

@@ -58,16 +58,16 @@ use crate::protocol::{
     TaskMessage, Timestamp,
 };
 
-/// How many records are looked at for one page, so that a query for what is rare gives an answer,
-/// and memory back, now and then.
+/// The maximum number of records that are scanned for one page, so that a query with few matches
+/// returns and frees memory from time to time.
 const LOOKED_AT_MAX: usize = 10_000;
-/// The first id that comes behind those of entities.
+/// The first id after those of entities.
 const BEHIND_ENTITIES: &str = "A";
 
 /// The embedded store: a folder, owned by one process at a time.
 ///
-/// A commit is durable when it returns: it costs one sequential write and one `fdatasync`, whatever
-/// else is in the folder. [`options`](Self::options) tells what can be chosen.
+/// A commit is durable when it returns: it costs one sequential write and one `fdatasync`,
+/// independently of the size of the folder. [`options`](Self::options) has the settings.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -87,9 +87,9 @@ pub struct SledStore {
     checkpoints: Option<JoinHandle<()>>,
     inner: Arc<Inner>,
     path: PathBuf,
-    /// What was found to be damaged, of a store that is only read.
+    /// The damage report of a store that is opened for reading only.
     salvage: Option<Box<Salvage>>,
-    /// Dropped last: it is unlocked when all files are closed. A store that is only read has none.
+    /// Dropped last: it is unlocked when all files are closed. `None` if opened for reading only.
     _folder: Option<Folder>,
 }
 
@@ -113,17 +113,17 @@ impl Drop for TreeCopy {
 }
 
 impl SledStore {
-    /// Opens the folder at `path`, and creates what is missing of it.
+    /// Opens the folder at `path`, or creates it.
     ///
-    /// A folder that is created has mode 0700, since it holds every input and result in readable
-    /// form; one that exists keeps its mode. It may be the root of a volume: files and folders that
-    /// are not the store's are left alone.
+    /// A new folder has mode 0700, because it holds every input and result in readable form; an
+    /// existing folder keeps its mode. It may be the root of a volume: files and folders that do
+    /// not belong to the store are left alone.
     ///
     /// # Errors
     /// [`StoreError::InUse`] if it is open already, [`StoreError::UnknownFormat`] if a newer
-    /// release wrote it, [`StoreError::LogDamaged`] and [`StoreError::Damaged`] if something is
-    /// missing that was acknowledged or cannot be read, [`StoreError::DiskFull`] if there is too
-    /// little room to open it safely, [`StoreError::Io`] for whatever the system refuses.
+    /// release wrote it, [`StoreError::LogDamaged`] and [`StoreError::Damaged`] if acknowledged
+    /// data is missing or unreadable, [`StoreError::DiskFull`] if there is too little room to open
+    /// it safely, [`StoreError::Io`] if a system call fails.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::options().open(path)
     }
@@ -148,7 +148,7 @@ impl SledStore {
         if let Some(hub) = store.hub()?
             && hub.format < FORMAT_VERSION
         {
-            // An older release says that it does not know the format, instead of finding damage.
+            // So that an older release reports an unknown format, not damage.
             let from = hub.format;
             let hub = HubRecord { format: FORMAT_VERSION, ..hub };
             store.guarded(|| store.inner.write_hub(&hub))?;
@@ -186,7 +186,7 @@ impl SledOptions {
 /// The record of the hub, if this release knows the format of the store.
 fn read_hub(bytes: &[u8]) -> Result<HubRecord, StoreError> {
     let hub: Result<HubRecord, _> = values::read("the record of the hub", bytes);
-    // The format stands in the first byte, which is understood whatever else is not.
+    // The format is in the first byte, which can be read even if the rest cannot.
     let found = bytes.first().copied().into_iter().chain(hub.as_ref().ok().map(|hub| hub.format));
     found.max().and_then(newer_format).map_or(hub, Err)
 }
@@ -208,9 +208,9 @@ impl Drop for SledStore {
     }
 }
 
-/// Opens what is in the folder: the tree, and what the log has more.
+/// Opens the content of the folder: the tree, and the newer frames of the log.
 fn open_inner(folder: &Folder, options: &SledOptions) -> Result<Inner, StoreError> {
-    // What the log has is written anew.
+    // The frames of the log are written again.
     let log_bytes = log::size_of(&folder.log());
     let log_bytes = log_bytes.map_err(|error| StoreError::io("cannot read the log", error))?;
     room::check(folder.path(), room::FREE_TO_OPEN + log_bytes)?;
@@ -237,20 +237,19 @@ fn open_inner(folder: &Folder, options: &SledOptions) -> Result<Inner, StoreErro
     })
 }
 
-/// Makes sure that this release knows the format of the store. A newer release raises the format in
-/// the hub's record with the first thing that it writes, so this is asked before anything else is
-/// read.
+/// Checks that this release knows the format of the store. A newer release raises the format in the
+/// hub's record with its first write, so this check comes before any other read.
 fn check_hub(hub: Option<&[u8]>) -> Result<(), StoreError> {
     hub.map_or(Ok(()), |hub| read_hub(hub).map(drop))
 }
 
-/// Opens the tree, and makes durable that it is there.
+/// Opens the tree, and makes its directory entries durable.
 fn open_base(folder: &Folder, options: &SledOptions) -> Result<Base, StoreError> {
     let open = || Base::open(&folder.tree(), options.cache_bytes);
     let has_begun = folder.log().exists();
     let base = match open() {
-        // A crash in the midst of the creation has left a tree in which there never was anything:
-        // the log is only made when the tree is there for good.
+        // A crash during the creation left a tree that never had any content, because the log is
+        // only created once the tree is durable.
         Err(StoreError::Damaged { .. }) if !has_begun && folder.is_tree_new()? => {
             folder.remove_tree()?;
             open()?
@@ -266,18 +265,18 @@ fn open_base(folder: &Folder, options: &SledOptions) -> Result<Base, StoreError>
     Ok(base)
 }
 
-/// Adds what frames of the log add to the tree, of which it may have some already.
+/// Applies frames of the log to the overlay. The tree may already contain some of them.
 fn recover(newest: &mut Overlay, base: &Base, frames: &[Frame]) -> Result<(), StoreError> {
     let below = |id: &InstanceId| Ok(base.head(id)?.map(|(sequence, _)| sequence));
     frames.iter().try_for_each(|frame| inner::apply(newest, frame, below))
 }
 
-/// The thread that makes checkpoints.
+/// The body of the checkpoint thread.
 fn make_checkpoints(inner: &Inner) {
     while inner.pace.wait_for_want() {
         let Err(error) = guarded(inner.room.path(), || inner.checkpoint()) else { continue };
         if error.is_transient() {
-            // The hub that has shut down does not wait for room. The next one on this store may.
+            // A hub that has shut down does not wait for room; the next hub on this store may.
             inner.pace.pause();
             continue;
         }
@@ -288,7 +287,7 @@ fn make_checkpoints(inner: &Inner) {
     }
 }
 
-/// Runs what reads or writes the tree: sled panics on some damaged files, and does not say which.
+/// Runs a read or write of the tree: sled panics on some damaged files, without naming the folder.
 fn guarded<T>(path: &Path, run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let result = panics::catch(run);
     let result = result.unwrap_or_else(|panic| Err(StoreError::damaged(panic.message)));

@@ -61,7 +61,7 @@ impl SledOptions {
     }
 
     /// The size of sled's cache for its tree, by sled's own count, which is low. By default 4 MiB.
-    /// Everything else is read from the file, which the operating system caches.
+    /// Other pages are read from the file, which the operating system caches.
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache_bytes = bytes;
         self

@@ -1,8 +1,8 @@
 //! The net effect of the commits that are in the log and not yet in the tree.
 //!
-//! An overlay lies over the layers *below* it: an older overlay that a checkpoint is writing, and the
-//! tree. For each instance that it touches it has the newest record, the new episodes, and which of
-//! the histories below still count.
+//! An overlay lies over the layers *below* it: an older overlay that a checkpoint is writing, and
+//! the tree. For each instance that it touches it has the newest record, the new episodes, and
+//! which of the histories below still count.
 //!
 //! Read next: `body.rs` (the changes), `view.rs` (reading through all layers), `checkpoint.rs`
 //! (into the tree).
@@ -35,8 +35,8 @@ pub(super) struct Overlay {
     pub(super) last: u64,
     /// Approximate memory in bytes.
     pub(super) bytes: usize,
-    /// Whether it is rebuilt from the log after a crash. The tree may then have a part of it already, so
-    /// what is removed must leave a tombstone.
+    /// Whether it is rebuilt from the log after a crash. The tree may then contain a part of it
+    /// already, so each removal must leave a tombstone.
     pub(super) recovers: bool,
 }
 
@@ -106,7 +106,7 @@ impl Touched {
         matches!(self.below, Below::Nothing)
     }
 
-    /// What was added to the history of an execution.
+    /// The events that were added to the history of an execution.
     pub(super) fn blocks(&self, execution: ExecutionId) -> &[Block] {
         let history = self.histories.iter().find(|history| history.execution == execution);
         history.map_or(&[], |history| &history.blocks)
@@ -134,7 +134,8 @@ impl Touched {
 }
 
 impl Overlay {
-    /// Whether no frame was applied. A frame without effect counts: the tree has to record its number.
+    /// Whether no frame was applied. A frame without effect counts: the tree has to record its
+    /// number.
     pub(super) fn is_empty(&self) -> bool {
         self.last == 0
     }

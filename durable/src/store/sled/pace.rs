@@ -1,9 +1,9 @@
 //! Decides when checkpoints are made, and slows commits down so that checkpoints keep up.
 //!
 //! A checkpoint begins when half of the memory for overlays is used, and occupies that half until
-//! it ends. Meanwhile commits may use a quarter at once, and the last quarter in proportion to the
-//! checkpoint's progress. So if the tree is slower than the log, each commit waits a little, and
-//! none waits for a whole checkpoint.
+//! it ends. In the meantime, commits may use a quarter immediately, and the last quarter in
+//! proportion to the checkpoint's progress. If the tree is slower than the log, each commit
+//! therefore waits a little, and no commit waits for a whole checkpoint.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ pub(super) struct Pace {
     /// The memory used by the newest overlay, and by the one that a checkpoint is writing.
     newest: AtomicUsize,
     older: AtomicUsize,
-    /// How much the newest overlay may use.
+    /// The memory that the newest overlay may use.
     allowed: AtomicUsize,
     state: Mutex<State>,
     changed: Condvar,

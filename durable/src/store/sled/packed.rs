@@ -1,7 +1,7 @@
 //! Compression of values in the tree: LZ4 with a dictionary of what nearly every history contains.
 //!
-//! Most of a short history is names of events. The dictionary is part of the format: if a byte of it
-//! changed, earlier data would be unreadable.
+//! Most of a short history is names of events. The dictionary is part of the format: if a byte of
+//! it changed, earlier data would be unreadable.
 
 use bytes::{Buf, BufMut, Bytes};
 use lz4_flex::block;
@@ -24,10 +24,11 @@ pub(super) fn write(buffer: &mut Vec<u8>, known: &[u8], bytes: &[u8]) {
     buffer.put_slice(&block::compress_with_dict(bytes, &[DICTIONARY, known].concat()));
 }
 
-/// Reads what [`write`] has written with the same `known`. `None` if that is not possible.
+/// Reads the output of [`write`] with the same `known`. `None` if it is invalid.
 pub(super) fn read(known: &[u8], mut bytes: &[u8]) -> Option<Bytes> {
     let length = bytes.try_get_u32().ok()? as usize;
-    // LZ4 compresses by at most this factor, so a greater length is wrong: nothing is allocated for it.
+    // LZ4 compresses by at most this factor, so a greater length is wrong: nothing is allocated for
+    // it.
     if length / 255 > bytes.len() {
         return None;
     }

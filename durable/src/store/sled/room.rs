@@ -1,4 +1,4 @@
-//! Free disk space, and what happens when there is little.
+//! Free disk space, and the behaviour when there is little.
 //!
 //! New work is rejected while less than the reserve is free. Running work may use the reserve, down
 //! to what sled needs: sled damages its file when it is opened on a full disk. Below that, commits
@@ -32,7 +32,7 @@ pub(super) struct Room {
 #[derive(Debug, Default)]
 struct State {
     given_up: bool,
-    /// What the system lacks, while something waits for it.
+    /// The missing resource, while an operation waits for it.
     lacking: Option<StoreError>,
 }
 
@@ -104,14 +104,14 @@ impl Room {
         }
     }
 
-    /// Fails everything that waits for space, now or later, until [`begin`](Self::begin).
+    /// Fails every operation that waits for space, now or later, until [`begin`](Self::begin).
     pub(super) fn give_up(&self) {
         self.state().given_up = true;
         self.changed.notify_all();
     }
 
-    /// A hub begins to use the store: operations wait for space again, even if the last hub had
-    /// given up.
+    /// Notes that a hub begins to use the store: operations wait for space again, even if the last
+    /// hub had given up.
     pub(super) fn begin(&self) {
         self.state().given_up = false;
     }

@@ -1,6 +1,6 @@
 //! Reading a store that may be damaged, and exporting everything readable.
 //!
-//! Nothing in the folder is changed. sled writes when it opens, so it is given a copy of its files.
+//! The folder is not changed. sled writes when it opens, so it opens a copy of its files.
 
 use std::io::Write;
 use std::path::Path;
@@ -97,12 +97,12 @@ impl SledStore {
     /// Exports everything readable, one JSON object per line:
     ///
     /// - `{"instance": .., "history": [..], "complete": ..}` for each instance: its record, and the
-    ///   events of its present execution; `complete` tells whether these are all;
-    /// - `{"message": ..}` for each message that nobody has consumed;
-    /// - `{"damage": ".."}` for whatever is damaged or cannot be read;
-    /// - `{"frame": .., "instance": .., "history": [..]}` and `{"frame": .., "message": ..}` for what
-    ///   the log has behind its damage: an episode, with the record as it was after it and its
-    ///   events, and a message.
+    ///   events of its current execution; `complete` tells whether these are all;
+    /// - `{"message": ..}` for each unconsumed message;
+    /// - `{"damage": ".."}` for each damaged or unreadable part;
+    /// - `{"frame": .., "instance": .., "history": [..]}` and `{"frame": .., "message": ..}` for
+    ///   the content of the log after its damage: an episode with its events and the record after
+    ///   it, and a message.
     ///
     /// # Errors
     /// If writing to `out` fails.

@@ -8,7 +8,7 @@
 //! packed         the rest: record, with its length (4) before it, and tail
 //! tail           episodes, each: number of events (4), length (4), events
 //! ```
-//! Most instances have all of their history in the tail, so that one key is all there is of them.
+//! Most instances have their whole history in the tail, so that they occupy a single key.
 //! A tail that has grown too long becomes a value of its own, of the same make.
 
 use std::ops::Range;
@@ -22,7 +22,7 @@ use super::packed;
 use crate::protocol::{FORMAT_VERSION, InstanceId};
 use crate::store::StoreError;
 
-/// How long a tail may be.
+/// The maximum length of a tail.
 pub(super) const TAIL_MAX: usize = 3 * 1024;
 
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ impl Stored {
     }
 }
 
-/// What the rest repeats of what is known before it is read.
+/// The part of the rest that is known before it is read, used as a dictionary.
 fn known(id: &InstanceId, head: &Head) -> Vec<u8> {
     [id.as_str().as_bytes(), head.execution.as_bytes()].concat()
 }

@@ -1,5 +1,5 @@
-//! Services of the operating system beyond plain files: whether a folder is still in its place, space
-//! reserved in advance, and which errors are transient.
+//! Services of the operating system beyond plain files: whether a folder is still in its place,
+//! space reserved in advance, and which errors are transient.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -13,8 +13,8 @@ use crate::store::StoreError;
 
 /// An open folder, with the path at which it was opened.
 ///
-/// With the handle, the folder can be synced even if the process has no descriptor left, and it is
-/// noticed if another folder has taken its place, which must not be changed.
+/// With the handle, the folder can be synced even if the process has no descriptor left, and a
+/// replacement by another folder, which must not be changed, is detected.
 #[derive(Clone, Debug)]
 pub(super) struct OpenFolder {
     path: PathBuf,
@@ -22,7 +22,7 @@ pub(super) struct OpenFolder {
     identity: Identity,
 }
 
-/// Identifies a file or folder as long as it is open.
+/// Identifies a file or folder while it is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity(u64, u64);
 
@@ -57,7 +57,7 @@ impl OpenFolder {
     }
 
     /// # Errors
-    /// [`StoreError::FolderMoved`] if the path leads to another folder, or to none.
+    /// [`StoreError::FolderMoved`] if the path leads to another folder, or to no folder.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         check_path(&self.path, self.identity).map(drop)
     }
@@ -106,8 +106,8 @@ pub(super) fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }
 
-/// Whether a resource is temporarily missing (descriptors, memory, disk space), so that the same call
-/// may succeed later.
+/// Whether a resource is temporarily missing (descriptors, memory, disk space), so that the same
+/// call may succeed later.
 pub(in crate::store) fn is_passing(error: &io::Error) -> bool {
     use io::ErrorKind;
     let is_passing = matches!(

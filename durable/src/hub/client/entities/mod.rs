@@ -39,7 +39,7 @@ pub struct EntityDetails {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub last_modified: Timestamp,
-    /// Its state; `None` if it has none, or if the query left states out.
+    /// Its state; `None` if it has no state, or if the query omits states.
     pub state: Option<Json>,
     /// The orchestration whose critical section holds its lock.
     pub locked_by: Option<ParentInstance>,
@@ -54,7 +54,7 @@ impl EntityDetails {
         Self { entity_id, created_at, last_modified, state, locked_by, backlog }
     }
 
-    /// Deserializes the state into a `T`; `None` if there is none.
+    /// Deserializes the state into a `T`; `None` without a state.
     ///
     /// # Errors
     /// If the state is not a `T`.
@@ -99,8 +99,8 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// [`EntityError::InvalidOperation`] if the key breaks a rule or the input has no JSON form or is
-    /// too large, [`EntityError::NotRegistered`] if this hub does not know the entity,
+    /// [`EntityError::InvalidOperation`] if the key breaks a rule or the input has no JSON form or
+    /// is too large, [`EntityError::NotRegistered`] if this hub does not know the entity,
     /// [`EntityError::NoRoom`] while the disk is nearly full.
     pub fn signal_entity<T, E>(
         &self,
@@ -197,7 +197,7 @@ impl TaskHub {
         })
     }
 
-    /// Returns the state of an entity as of its last commit; `None` if it has none.
+    /// Returns the state of an entity as of its last commit; `None` if it has no state.
     ///
     /// # Errors
     /// [`EntityError::InvalidOperation`] if the key is invalid, [`EntityError::Unreadable`] if the
@@ -216,7 +216,7 @@ impl TaskHub {
         })
     }
 
-    /// Returns the entity with its metadata; `None` if nothing is stored of it.
+    /// Returns the entity with its metadata; `None` if it is not stored.
     ///
     /// # Errors
     /// If the hub was shut down, or its store failed.
@@ -284,7 +284,7 @@ impl TaskHub {
     }
 }
 
-/// Converts what the store has of an entity.
+/// Converts a stored record of an entity.
 fn details(
     store: &dyn Store,
     record: &InstanceRecord,

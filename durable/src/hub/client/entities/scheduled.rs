@@ -170,7 +170,7 @@ impl TaskHub {
     /// Cancels a scheduled signal; returns whether it was cancelled. When this returns `true`, the
     /// cancellation is durable, and the signal is never delivered.
     ///
-    /// `false` means that the signal has come due, was cancelled before, or never existed.
+    /// `false` means that the signal was already due, was cancelled before, or never existed.
     ///
     /// # Errors
     /// [`HubError::InvalidInstanceId`]; or the hub was shut down, or its store failed.

@@ -14,7 +14,7 @@ use bytes::{Buf, BufMut, Bytes};
 
 const HEADER: usize = 24;
 
-/// Frames begin at multiples of this, so that a search knows where to look.
+/// Frames begin at multiples of this, which bounds a search.
 pub(super) const ALIGNMENT: usize = 8;
 
 /// A valid frame.
@@ -34,12 +34,12 @@ impl Frame {
     }
 }
 
-/// What was found at an offset of a segment.
+/// The content at an offset of a segment.
 #[derive(Debug)]
 pub(super) enum Found {
     /// A frame, and the offset of the next one.
     Frame(Frame, usize),
-    /// Nothing was ever written here.
+    /// Never written.
     Nothing,
     /// Bytes that are not a valid frame.
     Broken,
@@ -55,8 +55,8 @@ pub(super) fn length(buffer: &[u8]) -> usize {
     buffer.len().next_multiple_of(ALIGNMENT)
 }
 
-/// Makes a frame of a buffer from [`begin`] with a body. Returns the bytes to write, and the frame as
-/// it will be read. `None` if the body is too long for a frame.
+/// Makes a frame of a buffer from [`begin`] with a body. Returns the bytes to write, and the frame
+/// as it will be read. `None` if the body is too long for a frame.
 pub(super) fn seal(mut buffer: Vec<u8>, sequence: u64, durable: u64) -> Option<(Bytes, Frame)> {
     let end = buffer.len();
     let length = u32::try_from(end - HEADER).ok()?;

@@ -1,5 +1,5 @@
-//! The keeper of the log: a thread that prepares segments in advance, and syncs frames that need not
-//! be durable at once.
+//! The keeper of the log: a thread that prepares segments in advance, and syncs frames that need
+//! not be durable at once.
 //!
 //! It also tracks the last durable frame, and writes it to the mark.
 
@@ -82,8 +82,8 @@ impl Keeper {
         self.shared.state().durable
     }
 
-    /// Leaves the sync to the caller, because the system reports an error of a sync only once, to one of
-    /// two concurrent callers.
+    /// Leaves the sync to the caller, because the system reports an error of a sync only once, to
+    /// one of two concurrent callers.
     ///
     /// # Errors
     /// An earlier sync has failed.
@@ -143,7 +143,7 @@ impl Keeper {
         }
     }
 
-    /// Takes back a segment that was not used.
+    /// Accepts the return of an unused segment.
     pub(super) fn give_back(&self, segment: Segment) {
         self.shared.state().spare = Spare::Ready(Ok(segment));
     }
@@ -230,8 +230,8 @@ impl Shared {
         state
     }
 
-    /// Waits for more frames, so that one sync covers all of them. A segment that is requested
-    /// meanwhile is prepared after that.
+    /// Waits for more frames, so that one sync covers all of them. A segment that is requested in
+    /// the meantime is prepared afterwards.
     fn sync<'a>(&'a self, state: MutexGuard<'a, State>, within: Duration) -> MutexGuard<'a, State> {
         let waited = self.changed.wait_timeout_while(state, within, |state| !state.stopped);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);

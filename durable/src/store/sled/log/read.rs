@@ -2,10 +2,10 @@
 //!
 //! Rules:
 //! 1. The sequences of frames have no gap, and begin after the last frame that is in the tree.
-//! 2. Bytes that are not a frame end a segment. If the next segment begins with the next sequence, the
-//!    log continues there. Without a next segment, the log ends.
-//! 3. Nothing after the end may have been acknowledged, as the mark and the field `durable` of later
-//!    frames tell. If something was, the log is damaged.
+//! 2. Bytes that are not a frame end a segment. If the next segment begins with the next sequence,
+//!    the log continues there. Without a next segment, the log ends.
+//! 3. Nothing after the end may have been acknowledged, as the mark and the field `durable` of
+//!    later frames tell. If something was, the log is damaged.
 //! 4. Bytes after the end that are not zero are a torn tail. It is cut off, and that is reported.
 
 use std::fs;
@@ -19,7 +19,7 @@ use super::segment::{self, BadHead};
 use crate::store::StoreError;
 use crate::store::sled::error::log_damaged;
 
-/// What the log holds.
+/// The content of the log.
 #[derive(Debug, Default)]
 pub(in crate::store::sled) struct Recovered {
     /// The frames that are not in the tree yet, in order.
@@ -141,7 +141,7 @@ impl Reader {
         }
     }
 
-    /// A log that ends too early shows no trace of what is missing.
+    /// A log that ends too early shows no trace of the missing frames.
     fn check_end(&mut self, folder: &Path) {
         let (known, last) = (self.acknowledged, self.found.last);
         if known > last {

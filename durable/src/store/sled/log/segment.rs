@@ -22,7 +22,7 @@ pub(super) const HEAD: usize = 32;
 
 const ENDING: &str = ".log";
 
-/// How much is written between two syncs. It is small, because the sync of a commit waits for it.
+/// Number of bytes between two syncs. It is small, because the sync of a commit waits for it.
 const SYNCED_AT_ONCE: usize = 512 * 1024;
 
 /// The name of a segment while it is prepared.

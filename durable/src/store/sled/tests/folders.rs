@@ -1,4 +1,4 @@
-//! What happens to the folder of an open store: it is moved, removed, or locked by others.
+//! Changes to the folder of an open store: it is moved, removed, or locked by others.
 
 use super::*;
 

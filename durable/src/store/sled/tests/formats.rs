@@ -1,5 +1,5 @@
-//! Folders of releases with another format: an older one is raised to this release's, a newer one is
-//! refused by name, wherever the first trace of it is found.
+//! Folders of releases with another format: an older format is raised to this release's, a newer
+//! one is refused by name, wherever its first trace is found.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn record(format: u8) -> HubRecord {
     HubRecord { format, partitions: 4, created_at: at(0) }
 }
 
-/// The format that the record has in which the tree of a folder says so.
+/// The format in the hub's record in the tree of a folder.
 fn format_in(path: &Path) -> u8 {
     let store = SledStore::open(path).unwrap();
     store.inner.checkpoint().unwrap();

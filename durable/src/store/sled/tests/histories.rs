@@ -8,7 +8,7 @@ use super::*;
 const LARGE: usize = 40 * 1024;
 const EPISODES: u64 = 20;
 
-/// An episode with one event, which says to which generation it belongs.
+/// An episode with one event, which names its generation.
 fn part(before: Option<&EpisodeWrite>, generation: u64, length: usize) -> EpisodeWrite {
     let mut part = match before {
         Some(before) => next(before, |_record| ()),
@@ -52,7 +52,7 @@ fn a_history_of_several_pages_is_read_from_any_event_on() {
     }
 }
 
-/// The same execution id, as after a rewind: nothing but the order of commits tells the two apart.
+/// The same execution id, as after a rewind: only the order of commits distinguishes the two.
 #[test]
 fn a_history_that_is_replaced_while_it_is_read_is_of_one_moment() {
     let opened = Opened::new();

@@ -1,4 +1,4 @@
-//! Which keys and files there are.
+//! The keys and files of a store.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

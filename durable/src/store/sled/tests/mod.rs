@@ -1,5 +1,5 @@
-//! What cannot be seen through the trait: which keys and files there are, and what a checkpoint that
-//! is cut short leaves.
+//! Behaviour that the trait does not show: keys and files, and the result of an interrupted
+//! checkpoint.
 
 mod folders;
 mod formats;
@@ -44,7 +44,7 @@ impl Opened {
         self.store.commit(&Commit { owners, purged, ..Commit::default() }).unwrap();
     }
 
-    /// How many keys the tree has of each kind but those of the hub, once it has everything.
+    /// Number of keys of each kind in the tree, except the hub's, after a complete checkpoint.
     fn keys(&self) -> String {
         self.store.inner.checkpoint().unwrap();
         let keys = self.store.inner.view().base.tree.iter().keys();

@@ -1,5 +1,5 @@
-//! Random commits, checkpoints, crashes and cut checkpoints, beside the store in memory: what is read
-//! is always the same.
+//! Random commits, checkpoints, crashes and interrupted checkpoints, against the store in memory:
+//! reads always agree.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use super::*;
 use crate::protocol::{MessageId, TaskMessage};
 use crate::store::MemoryStore;
 
-/// A small generator, so that a seed says everything.
+/// A small generator, so that a seed determines the run.
 struct Random(u64);
 
 impl Random {
@@ -26,7 +26,7 @@ struct Model {
     store: Option<SledStore>,
     memory: MemoryStore,
     owners: Vec<(PartitionId, Epoch)>,
-    /// The last record of each instance that there is.
+    /// The last record of each existing instance.
     records: BTreeMap<InstanceId, InstanceRecord>,
     /// Messages that were not consumed.
     messages: Vec<(PartitionId, MessageId)>,
@@ -37,7 +37,7 @@ struct Model {
 
 const PARTITIONS: u16 = 3;
 
-/// Instances of orchestrations and entities, some with ids that others begin with.
+/// Instances of orchestrations and entities, some with ids that are prefixes of others.
 const IDS: [&str; 12] = [
     "instance",
     "instance 1",
@@ -108,7 +108,7 @@ impl Model {
                 replaces = Some(record.execution_id);
                 record.history_len = 0;
             }
-            // Another execution beside the one that there is, whose history stays.
+            // Another execution in addition to the existing one, whose history stays.
             2 if !is_new => record = InstanceRecord { execution_id: execution, ..new },
             _ => {}
         }
@@ -176,7 +176,7 @@ impl Model {
         self.reopen(false);
     }
 
-    /// A checkpoint, with looks at the store between its batches.
+    /// A checkpoint, with checks of the store between its batches.
     fn watched_checkpoint(&self) {
         let inner = &self.store().inner;
         let Some(overlay) = inner.freeze().unwrap() else { return };
@@ -190,7 +190,7 @@ impl Model {
         inner.settle(&overlay).unwrap();
     }
 
-    /// A checkpoint that gives up after some batches, and the next one, which goes on with it.
+    /// A checkpoint that gives up after some batches, and the next one, which completes it.
     fn given_up_checkpoint(&mut self) {
         let left = Cell::new(self.random.below(6));
         let room = |_entries, _bytes| match left.get() {
@@ -297,7 +297,7 @@ impl Model {
         }
     }
 
-    /// What is exported are all instances and all messages.
+    /// The export has all instances and all messages.
     fn is_exported(&self) {
         let mut out = Vec::new();
         self.store().export(&mut out).unwrap();
