@@ -94,6 +94,13 @@ pub(crate) fn check(
     Ok(given.filter(|_| has_keys).map(|given| given.key))
 }
 
+/// Checks a request whose path proves that it is allowed. A page of another origin can only send it if
+/// it knows the path.
+pub(crate) fn check_open(options: &HttpOptions, parts: &Parts) -> Result<(), Problem> {
+    let is_local = parts.extensions.get::<ThroughSocket>().is_some();
+    if is_local { Ok(()) } else { check_host(options, host(parts)) }
+}
+
 fn is_change(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }

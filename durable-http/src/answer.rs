@@ -51,6 +51,7 @@ pub(crate) async fn answer<F: Failure>(
     };
     let status = answer.status().as_u16();
     // Without the query, which may contain a key.
+    let path = if table.is_open { base } else { &path };
     tracing::debug!(%method, path, status, %request_id, error, "answered");
     answer
 }
@@ -73,7 +74,12 @@ async fn admit<F: Failure>(
     let found = find(table, &parts.method, below);
     // Access is checked first, so that a client without a key cannot find out which routes exist.
     let needed = found.as_ref().map_or(Role::Read, |(route, _)| route.role);
-    let key = access::check(options, &parts, &query, needed)?;
+    let key = if table.is_open {
+        access::check_open(options, &parts)?;
+        None
+    } else {
+        access::check(options, &parts, &query, needed)?
+    };
     let (route, params) = found?;
 
     let Ok(_place_taken) = Arc::clone(&app.requests).try_acquire_owned() else {

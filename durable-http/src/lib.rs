@@ -28,6 +28,7 @@
 //! | answer one of your own routes with 202 and links, or with the output | [`accepted`], [`wait_or_accepted`] |
 //! | answer one of your own routes with the error of a hub | [`Problem`] |
 //! | generate a client of `/api/v1` | `GET /api/v1/openapi.json`, [`openapi`] |
+//! | let somebody without a key answer an orchestration by a link | [`Callbacks::callback_url`], [`CallbackKeys`] |
 //! | point an official client of Durable Functions at a hub | `GET {base}/client`, [`client_payload`] |
 //!
 //! # Two dialects
@@ -50,6 +51,7 @@ mod answer;
 mod app;
 mod body;
 mod call;
+mod callbacks;
 mod durable_functions;
 mod encoded;
 mod json;
@@ -73,6 +75,7 @@ use durable::TaskHub;
 
 pub use accepted::{Links, accepted, wait_or_accepted};
 pub use access::Role;
+pub use callbacks::{CallbackKeys, CallbackUrl, Callbacks, WeakSecret};
 pub use durable_functions::client_payload;
 pub use options::HttpOptions;
 pub use problem::Problem;
@@ -123,7 +126,11 @@ fn routes(app: &Arc<App>) -> Router {
     for base in durable_functions::BASES {
         router = mount(router, base, app, &durable_functions::TABLE);
     }
-    mount(router, v1::BASE, app, &v1::TABLE)
+    router = mount(router, v1::BASE, app, &v1::TABLE);
+    if app.options.callbacks.is_some() {
+        router = mount(router, callbacks::BASE, app, &callbacks::TABLE);
+    }
+    router
 }
 
 fn mount<F: answer::Failure>(

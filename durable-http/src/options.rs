@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::access::{Key, Role};
+use crate::callbacks::CallbackKeys;
 
 /// How a hub is reached over HTTP. The defaults suit a program that only its own machine reaches.
 ///
@@ -22,6 +23,7 @@ pub struct HttpOptions {
     pub(crate) hosts: Vec<String>,
     pub(crate) any_host: bool,
     pub(crate) origins: Vec<String>,
+    pub(crate) callbacks: Option<CallbackKeys>,
     pub(crate) task_hub_name: String,
     pub(crate) public_url: Option<String>,
     pub(crate) forwarded: bool,
@@ -52,6 +54,7 @@ impl HttpOptions {
             hosts: Vec::new(),
             any_host: false,
             origins: Vec::new(),
+            callbacks: None,
             task_hub_name: "durable".to_owned(),
             public_url: None,
             forwarded: false,
@@ -104,6 +107,13 @@ impl HttpOptions {
     /// the same host. A page also has to send the header `X-Durable: 1`, or a key in a header.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
+        self
+    }
+
+    /// Serves the callback links that these keys sign, at `/callbacks`, without an API key. See
+    /// [`CallbackKeys`] for an example.
+    pub fn callbacks(mut self, keys: CallbackKeys) -> Self {
+        self.callbacks = Some(keys);
         self
     }
 

@@ -56,6 +56,9 @@ pub(crate) struct Table<F: 'static> {
     pub(crate) routes: &'static [&'static [Route<F>]],
     /// Whether texts in paths match without regard to case.
     pub(crate) ignores_case: bool,
+    /// Whether the paths themselves prove that a request is allowed. Such routes need no key, and their
+    /// paths are not logged.
+    pub(crate) is_open: bool,
 }
 
 /// The values that a path has for the names of its template.
@@ -145,7 +148,7 @@ mod tests {
         Route::new(Method::POST, "things/{id}:stop", Role::Operate, nothing),
         Route::new(Method::POST, "things/{id}/raise/{event}", Role::Operate, nothing),
     ];
-    static TABLE: Table<()> = Table { routes: &[ROUTES], ignores_case: true };
+    static TABLE: Table<()> = Table { routes: &[ROUTES], ignores_case: true, is_open: false };
 
     fn found(method: &Method, path: &str) -> String {
         match TABLE.find(method, path) {

@@ -59,16 +59,16 @@ impl Running {
         Self { process, port: port.parse().unwrap() }
     }
 
-    /// Runs the session, and sends each command by `send`, which gets its words.
-    fn check(&self, send: impl Fn(&[String]) -> String) {
+    /// Runs the session, and sends each command by `request`, which gets its words.
+    fn check(&self, request: impl Fn(&[String]) -> String) {
         let steps = session();
         assert!(steps.len() >= 6, "the README has a session");
         let here = format!("localhost:{}", self.port);
         for Step { command, output } in steps {
             let words = words(&command.replace(IN_README, &here));
             assert_eq!(words[0], "curl", "{command}");
-            let sent = send(&words[1..]).replace("\r\n", "\n").replace(&here, IN_README);
-            assert_eq!(normalized(&sent), normalized(&output), "$ {command}\n{sent}");
+            let answer = request(&words[1..]).replace("\r\n", "\n").replace(&here, IN_README);
+            assert_eq!(normalized(&answer), normalized(&output), "$ {command}\n{answer}");
         }
     }
 }

@@ -37,7 +37,8 @@ pub use client::client_payload;
 /// The base of the management API, and that of the local endpoint of the clients.
 pub(crate) const BASES: [&str; 2] = ["/runtime/webhooks/durabletask", "/durabletask"];
 
-pub(crate) static TABLE: Table<Refusal> = Table { routes: &[ROUTES], ignores_case: true };
+pub(crate) static TABLE: Table<Refusal> =
+    Table { routes: &[ROUTES], ignores_case: true, is_open: false };
 
 use Role::{Admin, Operate, Read};
 

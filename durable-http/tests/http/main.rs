@@ -1,6 +1,7 @@
 //! The routes, driven in the process and over sockets.
 
 mod access;
+mod callbacks;
 mod common;
 mod golden;
 mod limits;

@@ -13,6 +13,7 @@
 
 mod admission;
 mod builder;
+mod built_in;
 pub(crate) mod client;
 mod commit;
 mod custom_status;

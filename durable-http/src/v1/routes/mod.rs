@@ -13,8 +13,11 @@ use crate::call::Call;
 use crate::openapi::Operation;
 use crate::route::{Answer, Route, Table};
 
-pub(crate) static TABLE: Table<Refusal> =
-    Table { routes: &[instances::ROUTES, entities::ROUTES, hub::ROUTES], ignores_case: false };
+pub(crate) static TABLE: Table<Refusal> = Table {
+    routes: &[instances::ROUTES, entities::ROUTES, hub::ROUTES],
+    ignores_case: false,
+    is_open: false,
+};
 
 type Handler = fn(Call) -> Answer<Refusal>;
 

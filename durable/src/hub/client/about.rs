@@ -1,10 +1,29 @@
 //! Facts about a hub for its operators: partitions and resource usage.
 
+use chrono::{DateTime, Utc};
+
 use crate::hub::error::HubError;
 use crate::hub::task_hub::TaskHub;
 use crate::store::Usage;
 
 impl TaskHub {
+    /// The time by the hub's clock, which is that of the machine; in a `TestHub` (feature `testing`), the
+    /// virtual time.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// println!("{}", hub.current_utc_datetime().to_rfc3339());
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn current_utc_datetime(&self) -> DateTime<Utc> {
+        self.now().to_datetime()
+    }
+
     /// The number of partitions into which the hub divides its instances, fixed when its store was
     /// created.
     ///

@@ -8,16 +8,14 @@ use super::page::sealed::ReadPage;
 use super::page::{Page, PageToken, Paging};
 use super::status::InstanceStatus;
 use crate::definition::Orchestrator;
+use crate::hub::built_in::{self, SCHEDULE};
 use crate::hub::error::{HubError, ManageError};
 use crate::hub::mail::{Mail, Manage, Managed};
 use crate::hub::task_hub::TaskHub;
 use crate::protocol::{InstanceId, Json, RuntimeStatus, Timestamp};
 use crate::store::{InstanceFilter, Store, StoreError};
 
-/// The name of the orchestration that drives schedules. A store may contain its instances even if
-/// this build has no schedules.
-pub(crate) const SCHEDULE: &str = "durable.Schedule";
-/// The id prefix of its instances.
+/// The id prefix of the instances that drive schedules.
 pub(crate) const SCHEDULE_IDS: &str = "durable.schedule:";
 
 /// The number of instances that are purged together.
@@ -64,18 +62,19 @@ impl Default for InstanceQuery {
 }
 
 impl InstanceQuery {
-    /// Selects all instances of your orchestrations. The instances that drive
-    /// [schedules](crate::schedule::Schedule) are left out, unless
-    /// [`include_schedules`](Self::include_schedules) is set.
+    /// Selects all instances of your orchestrations. Instances of the library itself are left out: those
+    /// that drive [schedules](crate::schedule::Schedule), unless
+    /// [`include_schedules`](Self::include_schedules) is set, and those that remember a used callback
+    /// link, unless [`name`](Self::name) is `durable.Callback`.
     pub fn new() -> Self {
-        let not_names = vec![SCHEDULE.to_owned()];
+        let not_names = built_in::HIDDEN.map(str::to_owned).to_vec();
         let filter = InstanceFilter { not_names, ..InstanceFilter::default() };
         Self { filter, finds_nothing: false, paging: Paging::default() }
     }
 
     /// Includes the instances that drive schedules, one per schedule.
     pub fn include_schedules(self) -> Self {
-        self.with(|filter| filter.not_names.clear())
+        self.with(|filter| filter.not_names.retain(|name| name != SCHEDULE))
     }
 
     /// Only instances of the orchestration `O`.
@@ -83,8 +82,8 @@ impl InstanceQuery {
         self.name(O::ENTRY.name)
     }
 
-    /// Only instances of the orchestration with this name, which may be that of schedules,
-    /// `durable.Schedule`.
+    /// Only instances of the orchestration with this name, which may be one of the library itself, such
+    /// as `durable.Schedule`.
     pub fn name(self, name: impl Into<String>) -> Self {
         let name = name.into();
         self.with(|filter| {
@@ -124,7 +123,7 @@ impl InstanceQuery {
         let prefix = prefix.into();
         self.with(|filter| {
             if prefix.starts_with(SCHEDULE_IDS) {
-                filter.not_names.clear();
+                filter.not_names.retain(|name| name != SCHEDULE);
             }
             filter.id_prefix = prefix;
         })

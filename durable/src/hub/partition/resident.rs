@@ -1,11 +1,13 @@
 //! An orchestration instance in memory, and how an episode changes it.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use super::cache::Cached;
 use super::due::WrittenBy;
 use super::messages;
 use crate::engine::{Action, Continuation, Execution, Outcome, ScheduledTask};
+use crate::hub::built_in;
 use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::End;
 use crate::hub::settings::{Retention, Settings};
@@ -203,7 +205,10 @@ impl Resident {
             Outcome::Finished(status) => {
                 record.runtime_status = status;
                 record.active = false;
-                record.next_due = retention.of(status).map(|time| now.after(time));
+                let is_transient =
+                    status == RuntimeStatus::Completed && built_in::is_transient(&record.name);
+                let kept = if is_transient { Some(Duration::ZERO) } else { retention.of(status) };
+                record.next_due = kept.map(|time| now.after(time));
                 self.execution = None;
                 self.end = events.iter().rev().find_map(|event| End::of(&event.kind));
             }

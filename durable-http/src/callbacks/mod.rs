@@ -1,0 +1,188 @@
+//! Callback links: each raises one event of one instance, once, until it expires, without an API key.
+//!
+//! Rules:
+//! 1. An orchestrator describes a link ([`CallbackUrl`]), and an activity makes the link
+//!    ([`CallbackKeys::link`]). So neither the secret nor the link is in a history.
+//! 2. A link is a capability: whoever has it may raise the event. It is never logged.
+//! 3. `GET` changes nothing, because mail scanners follow links. `POST` raises the event.
+//! 4. The start of an instance whose id is derived from the link uses it up, and raises the event in the
+//!    same commit. The instance stays until the link has expired.
+//!
+//! Read next: `token.rs` (what is signed), `routes.rs` (the answers).
+
+mod pages;
+mod routes;
+mod token;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use durable::protocol::{ExecutionId, Json};
+use durable::{InstanceId, OrchestrationContext, orchestrator};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub(crate) use routes::{BASE, TABLE};
+pub use token::{CallbackKeys, WeakSecret};
+
+/// How long a link is valid by default.
+const VALID_FOR: Duration = Duration::from_hours(7 * 24);
+
+/// What a callback link does: which event it raises in which execution, and until when.
+///
+/// An orchestrator makes it with [`callback_url`](Callbacks::callback_url) and passes it to an activity,
+/// which makes the link with [`CallbackKeys::link`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallbackUrl {
+    instance_id: InstanceId,
+    execution_id: ExecutionId,
+    event: String,
+    payload: Json,
+    prompt: Option<String>,
+    #[serde(with = "chrono::serde::ts_seconds")]
+    expires_at: DateTime<Utc>,
+    #[serde(skip)]
+    made_at: DateTime<Utc>,
+    nonce: Uuid,
+}
+
+impl CallbackUrl {
+    /// How long the link is valid; by default 7 days. The time counts from the call of
+    /// [`callback_url`](Callbacks::callback_url), in whole seconds.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use durable::prelude::*;
+    /// use durable_http::Callbacks;
+    ///
+    /// #[orchestrator]
+    /// async fn approval(ctx: &OrchestrationContext) -> Result<()> {
+    ///     let link = ctx.callback_url("approve").expires_in(Duration::from_hours(72));
+    ///     # drop(link);
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn expires_in(mut self, time: Duration) -> Self {
+        self.expires_at = after(self.made_at, time);
+        self
+    }
+
+    /// The payload of the event; by default `null`. It is a part of the link, and whoever has the link
+    /// can read it but not change it.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// use durable_http::Callbacks;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Approval { by: String, approved: bool }
+    ///
+    /// #[orchestrator]
+    /// async fn approval(ctx: &OrchestrationContext) -> Result<bool> {
+    ///     let yes = Approval { by: "Ada".into(), approved: true };
+    ///     let link = ctx.callback_url("approval").payload(&yes)?;
+    ///     # drop(link);
+    ///     // An activity sends the link.
+    ///     let answer: Approval = ctx.wait_for_external_event("approval").await?;
+    ///     Ok(answer.approved)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// The payload has no JSON form.
+    pub fn payload(mut self, payload: &(impl Serialize + ?Sized)) -> durable::Result<Self> {
+        self.payload = Json::parse(&serde_json::to_string(payload)?)?;
+        Ok(self)
+    }
+
+    /// What the confirmation page asks; by default whether to raise the event, by its name. It is a part of
+    /// the link.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// use durable_http::Callbacks;
+    ///
+    /// #[orchestrator]
+    /// async fn approval(ctx: &OrchestrationContext, what: String) -> Result<()> {
+    ///     let link = ctx.callback_url("approve").prompt(format!("Approve {what}?"));
+    ///     # drop(link);
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn prompt(mut self, prompt: impl Into<String>) -> Self {
+        self.prompt = Some(prompt.into());
+        self
+    }
+
+    /// The instance that gets the event.
+    pub fn instance_id(&self) -> &InstanceId {
+        &self.instance_id
+    }
+
+    /// The name of the event.
+    pub fn event(&self) -> &str {
+        &self.event
+    }
+
+    /// When the link expires.
+    pub fn expires_at(&self) -> DateTime<Utc> {
+        self.expires_at
+    }
+
+    /// The instance whose existence says that the link was used.
+    fn used_by(&self) -> String {
+        format!("durable.callback:{}", self.nonce)
+    }
+}
+
+/// The end of this time, to the second.
+fn after(began: DateTime<Utc>, time: Duration) -> DateTime<Utc> {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let end = began.timestamp().saturating_add(seconds);
+    DateTime::from_timestamp(end, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// Callback links of an orchestration.
+pub trait Callbacks {
+    /// Describes a link that raises the event `event` in this execution, once. Each call describes
+    /// another link.
+    ///
+    /// The link is made by an activity, with [`CallbackKeys::link`], so that it is not in the history,
+    /// which more people may read than may answer. See [`CallbackKeys`] for an example.
+    ///
+    /// The link dies with its execution: once the instance has ended, continued as new or been
+    /// restarted, the link raises nothing.
+    fn callback_url(&self, event: &str) -> CallbackUrl;
+
+    #[doc(hidden)]
+    fn only_implemented_here(&self);
+}
+
+impl Callbacks for OrchestrationContext {
+    fn callback_url(&self, event: &str) -> CallbackUrl {
+        CallbackUrl {
+            instance_id: self.instance_id().clone(),
+            execution_id: self.execution_id(),
+            event: event.to_owned(),
+            payload: Json::null(),
+            prompt: None,
+            expires_at: after(self.current_utc_datetime(), VALID_FOR),
+            made_at: self.current_utc_datetime(),
+            nonce: self.new_guid(),
+        }
+    }
+
+    fn only_implemented_here(&self) {}
+}
+
+/// Raises the event in the commit of its start, and remembers that the link is used until it expires.
+/// The hub purges the instance when it completes.
+#[orchestrator(name = "durable.Callback")]
+async fn raise_once(ctx: &OrchestrationContext, link: CallbackUrl) -> durable::Result<()> {
+    ctx.send_event(&link.instance_id, &link.event, &link.payload)?;
+    ctx.create_timer(link.expires_at).await;
+    Ok(())
+}
