@@ -1,5 +1,5 @@
-//! Approval by link: an expense is approved by whoever follows a link, without an account and without
-//! an API key.
+//! Approval by link: an expense is approved by a person who follows a link, without an account and
+//! without an API key.
 //!
 //! ```text
 //! cargo run -p examples --bin approval_by_link

@@ -3,7 +3,7 @@
 //! Rules:
 //! 1. An orchestrator describes a link ([`CallbackUrl`]), and an activity makes the link
 //!    ([`CallbackKeys::link`]). So neither the secret nor the link is in a history.
-//! 2. A link is a capability: whoever has it may raise the event. It is never logged.
+//! 2. A link is a capability: every holder may raise the event. It is never logged.
 //! 3. `GET` changes nothing, because mail scanners follow links. `POST` raises the event.
 //! 4. The start of an instance whose id is derived from the link uses it up, and raises the event in the
 //!    same commit. The instance stays until the link has expired.
@@ -68,7 +68,7 @@ impl CallbackUrl {
         self
     }
 
-    /// The payload of the event; by default `null`. It is a part of the link, and whoever has the link
+    /// The payload of the event; by default `null`. It is a part of the link, so its holder
     /// can read it but not change it.
     ///
     /// ```

@@ -105,7 +105,7 @@ impl CallbackKeys {
         Ok(self)
     }
 
-    /// The link. Whoever has it can raise the event, so pass it only to the one who shall answer.
+    /// The link. Its holder can raise the event, so pass it only to the person who shall answer.
     ///
     /// Its length grows with the payload and the prompt: keep them short, because some mail programs
     /// break links of more than 2,000 characters.
