@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_that_is_no_boolean_is_none() {
+    fn an_invalid_boolean_flag_is_none() {
         let query = Query::parse(Some("a=TRUE&b=False&c=1"));
         assert_eq!(
             [query.flag("a"), query.flag("b"), query.flag("c")],

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_fit_templates_without_regard_to_case_and_outer_slashes() {
+    fn paths_match_templates_ignoring_case_and_outer_slashes() {
         let get = |path| found(&Method::GET, path);
         let post = |path| found(&Method::POST, path);
         assert_eq!(get("/THINGS/"), "things []");

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_an_entry_counts_in_crates_that_are_known() {
+    fn the_last_segment_of_an_entry_counts_in_known_crates() {
         let entry = "std::process|Command::new";
         assert_eq!(met("std::process::Command::new", entry), Some(Met::Whole));
         assert_eq!(met("tokio::process::Command::new", entry), Some(Met::Whole));

@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_manifest_tells_the_name_of_the_dependency() {
+    fn the_manifest_gives_the_name_of_the_dependency() {
         let renamed = |name: &str| Name::Renamed(name.to_owned());
         for (manifest, found) in [
             ("[package]\nname = \"app\"\n[dependencies]\ndurable = \"0.1\"", Name::Usual),

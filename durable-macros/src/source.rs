@@ -310,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_visible_depends_on_the_module_and_the_block() {
+    fn visibility_depends_on_the_module_and_the_block() {
         let source = through(
             "use std::fs; mod m { use std::env; #[h] fn f() { use std::net; #[h] fn g() {} } }",
         )

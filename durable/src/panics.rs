@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guarded_value_may_panic_when_it_is_dropped() {
+    fn a_guarded_value_may_panic_on_drop() {
         drop(Guarded::new(Bomb));
         assert_eq!(CATCHES.with(|catches| catches.depth.get()), 0);
     }
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_reported_before_anything_is_unwound() {
+    fn a_panic_is_reported_before_the_thread_unwinds() {
         struct Unwound(mpsc::Sender<String>);
 
         impl Drop for Unwound {

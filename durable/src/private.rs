@@ -237,7 +237,7 @@ pub fn is_replaying() -> bool {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_name_of_the_module_has_the_minor_version() {
+    fn the_private_module_is_named_for_the_minor_version() {
         let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
         let declared = format!("pub mod __private_{major}_{minor};");
         assert!(include_str!("lib.rs").contains(&declared), "rename it here and in the attributes");

@@ -12,19 +12,19 @@ thread_local! {
 
 /// The rules of an orchestrator, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct EnteredRules {
+pub(crate) struct RulesGuard {
     before: Option<u8>,
 }
 
-impl Drop for EnteredRules {
+impl Drop for RulesGuard {
     fn drop(&mut self) {
         CURRENT.set(self.before);
     }
 }
 
 /// Makes these rules the current ones.
-pub(crate) fn enter(version: u8) -> EnteredRules {
-    EnteredRules { before: CURRENT.replace(Some(version)) }
+pub(crate) fn enter(version: u8) -> RulesGuard {
+    RulesGuard { before: CURRENT.replace(Some(version)) }
 }
 
 /// The rules of the orchestrator that runs on this thread; `None` outside an orchestrator.
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_hold_until_the_orchestrator_that_has_them_is_left() {
+    fn rules_hold_until_the_orchestrator_is_left() {
         assert_eq!(current(), None);
         let outer = enter(0);
         assert!(are_those_of_release_0_1());

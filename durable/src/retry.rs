@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_takes_a_part_off() {
+    fn jitter_shortens_intervals() {
         let policy = RetryPolicy::new(3, 10 * SECOND).jitter(0.2);
         let wait = |chance| policy.decide(&failure(), 1, Duration::ZERO, chance);
         assert_eq!(wait(0.0), Decision::RetryAfter(10 * SECOND));
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_retriable_is_not_retried() {
+    fn a_non_retriable_failure_is_never_retried() {
         let policy = RetryPolicy::new(3, SECOND).handle(|_| panic!("asked"));
         let decision = policy.decide(&failure().non_retriable(), 1, Duration::ZERO, 0.0);
         assert_eq!(decision, Decision::GiveUp);
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_policy_is_like_one_that_is_made() {
+    fn a_declared_policy_equals_a_built_one() {
         let settings = RetrySettings { backoff_coefficient: 2.0, ..RetrySettings::new(4, SECOND) };
         assert_eq!(waits(&RetryPolicy::declared(settings)), [1.0, 2.0, 4.0]);
     }

@@ -30,7 +30,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
-fn the_root_of_a_volume_is_a_folder_like_others() {
+fn the_root_of_a_volume_can_be_a_folder() {
     let (_guard, folder) = child::folder();
     set_mode(&folder, 0o755);
     let hub = folder.join("volume");
@@ -44,7 +44,7 @@ fn the_root_of_a_volume_is_a_folder_like_others() {
 }
 
 #[test]
-fn a_folder_below_one_that_cannot_be_read_is_a_folder_like_others() {
+fn a_folder_below_an_unreadable_one_can_be_opened() {
     let (_guard, folder) = child::folder();
     set_mode(&folder, 0o755);
     let (closed, hub) = (folder.join("closed"), folder.join("closed/hub"));

@@ -223,7 +223,7 @@ fn acknowledged_commits_survive_a_second_power_loss() {
 
 /// The model is sharp: had no sync an effect, it would find that something is lost.
 #[test]
-fn a_store_that_does_not_sync_is_found_out() {
+fn a_store_that_does_not_sync_is_detected() {
     let mut trial = Trial::new(seed::seed(), 40);
     let entries = trial.record();
     let moments = trial.moments(&entries, 12);

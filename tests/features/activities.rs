@@ -103,7 +103,7 @@ async fn a_terminated_instance_cancels_its_activities() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_activity_that_lost_a_race_is_cancelled_and_its_instance_goes_on() -> Result<()> {
+async fn an_activity_that_loses_a_race_is_cancelled_and_its_instance_continues() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(first_of_two().instance_id("raced")).await?;
     has_begun("raced").await;

@@ -117,7 +117,7 @@ fn registered_here() -> Expect {
 }
 
 #[tokio::test]
-async fn a_hub_lists_what_is_registered_with_versions_parameters_and_places() -> Result<()> {
+async fn a_hub_lists_registered_functions_with_versions_parameters_and_locations() -> Result<()> {
     let hub = TestHub::open().await?;
     let mut registered = hub.registered();
     registered.orchestrators.retain(|it| it.name.starts_with("by_name."));

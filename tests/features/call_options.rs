@@ -72,7 +72,7 @@ async fn awaits_with_each_option(ctx: &OrchestrationContext) -> Result<[Vec<Stri
 }
 
 #[tokio::test]
-async fn an_awaited_call_refuses_what_only_a_client_can_say_in_replays_too() -> Result<()> {
+async fn an_awaited_call_refuses_options_of_clients_also_in_replays() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(awaits_with_each_option()).await?;
     hub.advance(Duration::from_mins(5)).await;
@@ -152,7 +152,7 @@ async fn a_client_starts_no_call_with_an_option_of_waiting() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_schedule_takes_no_option_of_a_single_instance() -> Result<()> {
+async fn a_schedule_refuses_options_of_a_single_instance() -> Result<()> {
     let hub = TestHub::open().await?;
     let of_runs = ["retry", "timeout", "instance_id", "start_at", "replace_if"];
     let hourly = || Schedule::every(Duration::from_hours(1));
@@ -204,7 +204,7 @@ async fn again_with_each_option(ctx: &OrchestrationContext, option: usize) -> Re
 }
 
 #[tokio::test]
-async fn continue_as_new_takes_no_option_but_the_version() -> Result<()> {
+async fn continue_as_new_refuses_every_option_except_the_version() -> Result<()> {
     let hub = TestHub::open().await?;
     let mut results = Vec::new();
     for (index, (option, _)) in with_each_option(|| adds_one(1)).into_iter().enumerate() {

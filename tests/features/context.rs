@@ -40,7 +40,7 @@ fn describe_relative(ctx: &OrchestrationContext) -> String {
 }
 
 #[tokio::test]
-async fn a_context_tells_name_version_properties_and_parent() -> Result<()> {
+async fn a_context_has_name_version_properties_and_parent() -> Result<()> {
     let hub = TestHub::builder().configure(|hub| hub.property("region", "north")).open().await?;
     let run = hub.start(relative(true)).await?;
     assert_eq!(
@@ -68,7 +68,7 @@ async fn makes_guids(ctx: &OrchestrationContext) -> Result<Vec<String>> {
 }
 
 #[tokio::test]
-async fn guids_are_those_of_durable_functions() -> Result<()> {
+async fn guids_match_those_of_durable_functions() -> Result<()> {
     let beginning: DateTime<Utc> = "2026-01-01T00:00:00Z".parse()?;
     let hub = TestHub::builder().beginning(beginning).open().await?;
     let run = hub.start(makes_guids().instance_id("guids")).await?;
@@ -120,7 +120,7 @@ async fn knows_replays(ctx: &OrchestrationContext) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_context_tells_whether_this_is_a_replay() -> Result<()> {
+async fn a_context_knows_whether_it_is_replaying() -> Result<()> {
     let configure =
         |hub: durable::client::TaskHubBuilder| hub.live_instances(0).verify_replay(false);
     let hub = TestHub::builder().configure(configure).open().await?;
@@ -153,7 +153,7 @@ async fn shows_its_calls(
 }
 
 #[tokio::test]
-async fn an_activity_context_tells_task_id_version_tags_and_trace() -> Result<()> {
+async fn an_activity_context_has_task_id_version_tags_and_trace() -> Result<()> {
     let hub = TestHub::open().await?;
     let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned();
     let trace = TraceContext { traceparent: traceparent.clone(), tracestate: None };

@@ -65,7 +65,7 @@ const SUSPENDED: &str = "INFO a client suspended the instance";
 const GOES_ON: &str = "INFO the instance was resumed";
 
 #[tokio::test]
-async fn a_failed_attempt_is_logged_once_whatever_is_replayed() -> Result<()> {
+async fn a_failed_attempt_is_logged_once_despite_replays() -> Result<()> {
     listen();
     let store = Arc::default();
     let hub = evicting(&store).open().await?;
@@ -184,7 +184,7 @@ async fn line_changed(ctx: &OrchestrationContext, card: String) -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_instance_that_does_not_fit_its_history_is_logged_once() -> Result<()> {
+async fn an_instance_that_mismatches_its_history_is_logged_once() -> Result<()> {
     listen();
     let store = Arc::default();
     let id = "line-changed";

@@ -357,7 +357,7 @@ async fn lifecycle_events_cover_retention() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_slow_listener_learns_what_it_missed_and_that_the_hub_stopped() -> Result<()> {
+async fn a_slow_listener_is_told_of_missed_events_and_of_the_stop() -> Result<()> {
     let hub = TestHub::builder().configure(|hub| hub.verify_replay(false)).open().await?;
     let mut events = hub.lifecycle();
     hub.start(told_many(2100)).await?.result().await?;

@@ -57,7 +57,7 @@ async fn an_instance_continues_after_an_optional_parameter_was_added() -> Result
 }
 
 #[tokio::test]
-async fn a_parameter_that_is_not_optional_is_reported_with_what_to_do() -> Result<()> {
+async fn a_missing_required_parameter_is_reported_with_a_remedy() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(with_one("Tokyo".into())).await?;
     run.raise_event("Greeting", &"Hello".to_owned()).await?;

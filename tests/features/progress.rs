@@ -182,7 +182,7 @@ async fn a_client_timeout_counts_in_the_time_of_the_hub() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_lifecycle_event_tells_why_an_instance_stopped() -> Result<()> {
+async fn a_lifecycle_event_has_the_reason_of_a_stop() -> Result<()> {
     let hub = TestHub::open().await?;
     let mut events = hub.lifecycle();
     hub.start(breaks_down()).await?.result().await.unwrap_err();

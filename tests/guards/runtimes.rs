@@ -38,7 +38,7 @@ impl Sleeper {
 }
 
 #[test]
-fn a_hub_whose_runtime_has_ended_says_so_and_shuts_down() {
+fn a_hub_reports_that_its_runtime_has_ended_and_shuts_down() {
     let store = Arc::new(MemoryStore::default());
     let first = runtime();
     let (hub, run) = first.block_on(async {

@@ -93,7 +93,7 @@ async fn describes(ctx: &OrchestrationContext) -> Result<Vec<(String, String, u3
 }
 
 #[tokio::test]
-async fn an_activity_context_tells_its_instance_and_attempt() -> Result<()> {
+async fn an_activity_context_has_its_instance_and_attempt() -> Result<()> {
     let hub = builder().in_memory().open().await?;
     let seen = hub.start(describes().instance_id("seen")).await?.result().await?;
     let (instance, name, attempt, key) = &seen[0];
@@ -231,7 +231,7 @@ async fn an_activity_that_a_shutdown_interrupts_runs_again() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_call_awaited_outside_of_an_orchestrator_says_what_to_do() {
+async fn a_call_awaited_outside_an_orchestrator_suggests_a_remedy() {
     let failed = charge_card(5).await.unwrap_err();
     let said = failed.to_string();
     assert!(said.contains("awaited outside of an orchestrator"), "{said}");
@@ -239,7 +239,7 @@ async fn a_call_awaited_outside_of_an_orchestrator_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_body_is_called_in_a_unit_test_as_it_stands() {
+async fn a_body_can_be_called_directly_in_a_unit_test() {
     assert_eq!(charge_card::run(5).await, Ok(5));
     let ctx = ActivityContext::for_test("describe");
     assert_eq!(describe::run(&ctx).await.1, "describe");

@@ -47,7 +47,7 @@ fn cities(names: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_sequence_gives_its_result_and_leaves_its_history() -> Result<()> {
+async fn a_sequence_returns_its_result_and_keeps_its_history() -> Result<()> {
     let folder = tempdir()?;
     let hub = open(&folder).await?;
     let run = hub.start(hello_sequence(cities(&["Tokyo", "London"]))).await?;
@@ -99,7 +99,7 @@ async fn a_taken_id_is_refused_whether_its_instance_runs_or_not() -> Result<()> 
 }
 
 #[tokio::test]
-async fn of_concurrent_starts_under_one_id_one_succeeds() -> Result<()> {
+async fn one_of_concurrent_starts_under_one_id_succeeds() -> Result<()> {
     let hub = builder().in_memory().open().await?;
     let start = || {
         let hub = hub.clone();

@@ -44,7 +44,7 @@ mod twice {
 }
 
 #[tokio::test]
-async fn versions_of_one_name_stand_side_by_side() -> Result<()> {
+async fn versions_of_one_name_coexist() -> Result<()> {
     let hub = TaskHub::builder()
         .in_memory()
         .only_registered()

@@ -76,7 +76,7 @@ async fn recorded_work_is_not_repeated_after_a_restart() -> Result<()> {
 }
 
 #[tokio::test]
-async fn evicted_instances_replay_and_go_on() -> Result<()> {
+async fn evicted_instances_replay_and_continue() -> Result<()> {
     let (store, runs) = (memory(), Arc::new(Runs::default()));
     let hub = builder(&store, &runs).live_instances(0).partitions(1).open().await?;
     let mut started = Vec::new();

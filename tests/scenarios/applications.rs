@@ -253,7 +253,7 @@ async fn error_handling(ctx: &OrchestrationContext) -> Result<String> {
 }
 
 #[tokio::test]
-async fn error_handling_cleans_up_behind_a_task_that_panics() -> Result<()> {
+async fn error_handling_cleans_up_after_a_task_that_panics() -> Result<()> {
     on_every_hub(async |hub, world| {
         let said = hub.start(error_handling()).await?.result().await?;
         assert!(said.contains("activity `bad_task` failed") && said.contains("bad task"), "{said}");
@@ -297,7 +297,7 @@ async fn compute_sum(numbers: Vec<i64>) -> i64 {
 }
 
 #[tokio::test]
-async fn sums_of_squares_and_averages_are_what_they_are() -> Result<()> {
+async fn sums_of_squares_and_averages_are_computed() -> Result<()> {
     on_every_hub(async |hub, _| {
         let Value::Array(nested) = json!([1, [2, [3], 4], [[5]], []]) else { unreachable!() };
         assert_eq!(hub.start(sum_of_squares(nested)).await?.result().await?, 55);

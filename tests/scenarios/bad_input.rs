@@ -341,7 +341,7 @@ async fn hears(ctx: &OrchestrationContext, bytes: usize) -> Result<usize> {
 }
 
 #[tokio::test]
-async fn a_long_error_in_other_letters_comes_back_whole() -> Result<()> {
+async fn a_long_non_ascii_error_is_kept_complete() -> Result<()> {
     on_every_hub(async |hub, _| {
         let bytes = 1024 * KILO / 7 * 7;
         let failed = hub.start(fails_loudly(bytes)).await?.result().await.unwrap_err().to_string();

@@ -86,7 +86,7 @@ async fn by_completion(ctx: &OrchestrationContext, count: u32) -> Result<Vec<u32
 }
 
 #[tokio::test]
-async fn select_all_and_as_completed_give_what_is_done_first() -> Result<()> {
+async fn select_all_and_as_completed_yield_in_completion_order() -> Result<()> {
     on_every_hub(async |hub, _| {
         let backwards: Vec<_> = (0..20).rev().collect();
         assert_eq!(hub.start(by_selection(20)).await?.result().await?, backwards);
@@ -111,7 +111,7 @@ async fn nested_timeouts(ctx: &OrchestrationContext, outer: u64, inner: u64) -> 
 }
 
 #[tokio::test]
-async fn the_shorter_of_nested_timeouts_counts() -> Result<()> {
+async fn the_shorter_of_nested_timeouts_applies() -> Result<()> {
     on_every_hub(async |hub, _| {
         let began = hub.now();
         assert_eq!(hub.start(nested_timeouts(5, 2)).await?.result().await?, "inner");

@@ -23,7 +23,7 @@ async fn e1_hello_sequence(ctx: &OrchestrationContext) -> Result<Vec<String>> {
 }
 
 #[tokio::test]
-async fn e1_greets_three_cities_and_tells_its_progress() -> Result<()> {
+async fn e1_greets_three_cities_and_reports_its_progress() -> Result<()> {
     on_every_hub(async |hub, _| {
         let run = hub.start(e1_hello_sequence()).await?;
         assert_eq!(run.result().await?, ["Hello Tokyo!", "Hello Seattle!", "Hello London!"]);
@@ -90,7 +90,7 @@ async fn e3_monitor(ctx: &OrchestrationContext, request: MonitorRequest) -> Resu
 }
 
 #[tokio::test]
-async fn e3_looks_every_half_hour_until_the_weather_is_clear() -> Result<()> {
+async fn e3_checks_every_half_hour_until_the_weather_is_clear() -> Result<()> {
     on_every_hub(async |hub, world| {
         let began = hub.now();
         let request = MonitorRequest { city: "Seattle".into(), phone: Some("555".into()) };
@@ -122,7 +122,7 @@ async fn e4_sms_phone_verification(ctx: &OrchestrationContext, phone: String) ->
 }
 
 #[tokio::test]
-async fn e4_gives_three_tries_and_ninety_seconds() -> Result<()> {
+async fn e4_allows_three_attempts_and_ninety_seconds() -> Result<()> {
     on_every_hub(async |hub, _| {
         let right = hub.start(e4_sms_phone_verification("1".into())).await?;
         let wrong = hub.start(e4_sms_phone_verification("2".into())).await?;
@@ -211,7 +211,7 @@ async fn periodic_cleanup_runs_forever_with_a_short_history() -> Result<()> {
 }
 
 #[tokio::test]
-async fn periodic_cleanup_goes_on_under_shadow_replay() -> Result<()> {
+async fn periodic_cleanup_passes_a_shadow_replay() -> Result<()> {
     on_every_hub(cleans_up).await
 }
 

@@ -61,7 +61,7 @@ fn no_file_is_too_long() {
 }
 
 #[test]
-fn every_source_opens_with_what_it_owns() {
+fn every_source_opens_with_a_module_doc() {
     let bare = |(path, text): (String, String)| {
         let opens = text.starts_with("//!") || text.starts_with("#![doc = include_str!");
         (!opens).then_some(path)
@@ -261,7 +261,7 @@ fn the_files_that_the_architecture_and_the_checklists_name_exist() {
 
 /// In `docs/parity.md`, `path.rs: name` names a function, and `path.rs` alone a file.
 #[test]
-fn what_parity_names_as_proof_exists() {
+fn every_proof_in_the_parity_page_exists() {
     let text = fs::read_to_string(root().join("durable/docs/parity.md")).unwrap();
     let spans = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
     let (mut named, mut missing) = (0, Vec::new());
@@ -353,7 +353,7 @@ fn texts_are_plain_english() {
 
 /// The relative links of the pages, written in the text or as definitions.
 #[test]
-fn links_of_pages_lead_somewhere() {
+fn links_between_pages_resolve() {
     let mut broken = Vec::new();
     for (path, text) in files(&[".md"]) {
         let folder = Path::new(&path).parent().map(Path::to_owned).unwrap_or_default();

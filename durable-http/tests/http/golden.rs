@@ -117,7 +117,7 @@ fn without_guids(line: &str) -> String {
 }
 
 #[tokio::test]
-async fn durable_functions_is_answered_as_the_table_says() {
+async fn durable_functions_requests_are_answered_as_the_table_says() {
     let hub = hub().await;
     let router = routes(&hub);
     let table = fs::read_to_string(TABLE).unwrap();

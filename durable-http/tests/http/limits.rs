@@ -28,7 +28,7 @@ async fn bodies_and_uris_have_a_largest_size() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_arrive_is_given_up() {
+async fn a_body_that_does_not_arrive_times_out() {
     let hub = hub().await;
     let options = HttpOptions::new().body_time(Duration::from_millis(1));
     let router = durable_http::router(&hub, options);

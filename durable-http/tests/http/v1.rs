@@ -317,7 +317,7 @@ async fn registered_functions_are_listed_with_names_in_camel_case() {
 }
 
 #[tokio::test]
-async fn the_hub_tells_what_it_is_made_of() {
+async fn the_hub_reports_its_settings_and_usage() {
     let hub = hub().await;
     let about = send(&routes(&hub), "GET /api/v1/hub", &[], "").await.json();
     assert_eq!((&about["taskHubName"], &about["partitions"]), (&json!("durable"), &json!(4)));

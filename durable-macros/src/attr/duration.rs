@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_numbers_with_units() {
+    fn durations_are_numbers_with_units() {
         let cases = [
             ("500ms", 500),
             ("30s", 30_000),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_named() {
+    fn an_invalid_duration_is_named() {
         let unknown = |unit: &str| Wrong::UnknownUnit(unit.to_owned());
         let cases = [
             ("", Wrong::NotATime),

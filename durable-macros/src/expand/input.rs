@@ -386,7 +386,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_written_as_rustfmt_writes_them() {
+    fn types_are_formatted_like_rustfmt() {
         for ty in [
             "u32",
             "&str",

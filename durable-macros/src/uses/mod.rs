@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_users_own_is_not_followed() {
+    fn names_of_the_user_are_not_followed() {
         let uses = "use crate::time::Instant; struct Mutex; mod fs {}";
         assert_eq!(resolve(uses, "Instant::now"), None);
         assert_eq!(resolve(uses, "Mutex::new"), None);

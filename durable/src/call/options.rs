@@ -222,7 +222,7 @@ mod tests {
     ];
 
     #[test]
-    fn the_table_in_the_module_docs_is_what_the_code_decides() {
+    fn the_table_in_the_module_docs_matches_the_code() {
         let rows = include_str!("options.rs").lines().filter(|line| line.starts_with("//! | `"));
         let documented: Vec<Vec<String>> = rows
             .map(|row| row.split('|').skip(1).take(7).map(|it| it.trim().to_owned()).collect())

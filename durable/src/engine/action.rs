@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::orchestration::UnreadEvent;
-use crate::orchestration::request::Asked;
+use crate::orchestration::request::OperationRequest;
 use crate::orchestration::scope::NextExecution;
 use crate::protocol::{
     EntityId, EventKind, ExecutionStarted, HistoryEvent, InstanceId, Json, RuntimeStatus,
@@ -55,9 +55,9 @@ pub(crate) enum Action {
     /// Raise an event in another instance.
     SendEvent { instance_id: InstanceId, name: String, input: Json },
     /// Call an operation of an entity, in a critical section or not.
-    CallEntity { task: i32, asked: Asked, section: Option<i32> },
+    CallEntity { task: i32, asked: OperationRequest, section: Option<i32> },
     /// Signal an operation to an entity, at once or at a later time.
-    SignalEntity { asked: Asked, at: Option<Timestamp> },
+    SignalEntity { asked: OperationRequest, at: Option<Timestamp> },
     /// Lock entities, one after another.
     LockEntities { lock: i32, lock_set: Vec<EntityId> },
     /// Unlock entities: all at once if the section has begun; otherwise one after another,

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::definition::display_name;
-use crate::orchestration::request::{Ask, Asked, FunctionCall, Request};
+use crate::orchestration::request::{Ask, FunctionCall, OperationRequest, Request};
 use crate::protocol::{EntityId, EventKind, HistoryEvent, InstanceId, Json, Suspension};
 
 /// The maximum length of a report in bytes. Every record of the instance contains the report.
@@ -61,11 +61,12 @@ pub(super) fn fits(request: &Request, recorded: &EventKind, compared: Compared) 
     let same = |call: &FunctionCall, name: &str, input: &Json| {
         call.name == name && (!strict || call.input == *input)
     };
-    let same_operation = |asked: &Asked, entity_id: &EntityId, operation: &str, input: &Json| {
-        asked.operation == operation
-            && (any_target || asked.entity_id == *entity_id)
-            && (!strict || asked.input == *input)
-    };
+    let same_operation =
+        |asked: &OperationRequest, entity_id: &EntityId, operation: &str, input: &Json| {
+            asked.operation == operation
+                && (any_target || asked.entity_id == *entity_id)
+                && (!strict || asked.input == *input)
+        };
     // Each kind of request has one arm; events of any other kind do not match it.
     match &request.ask {
         Ask::Activity(call) => matches!(
@@ -319,11 +320,13 @@ impl Subject<'_> {
             Ask::SendEvent { instance_id, name, input } => {
                 format!("event `{name}` to `{instance_id}`{}", self.with(Some(input)))
             }
-            Ask::CallEntity { asked: Asked { entity_id, operation, input }, .. } => {
+            Ask::CallEntity { asked: OperationRequest { entity_id, operation, input }, .. } => {
                 let with = self.with(Some(input));
                 format!("a call of `{operation}` of entity `{entity_id}`{with}")
             }
-            Ask::SignalEntity { asked: Asked { entity_id, operation, input }, .. } => {
+            Ask::SignalEntity {
+                asked: OperationRequest { entity_id, operation, input }, ..
+            } => {
                 let with = self.with(Some(input));
                 format!("a signal `{operation}` to entity `{entity_id}`{with}")
             }

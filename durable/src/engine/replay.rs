@@ -39,7 +39,7 @@ impl Execution {
     fn replay_past(&mut self, past: &[HistoryEvent]) -> Result<(), Suspension> {
         self.scope.set_limits(limits_of(past, self.scope.limits()));
         self.scope.set_replaying(true);
-        self.scope.know_patches(past.iter().filter_map(|event| event.kind.patch()));
+        self.scope.add_recorded_patches(past.iter().filter_map(|event| event.kind.patch()));
         let (retried, acted_on) = (retried_after(past), set_aside_from(past));
         quietly(|| {
             past[..acted_on].iter().enumerate().try_for_each(|(index, event)| {
@@ -106,7 +106,7 @@ impl Execution {
     }
 
     /// A recorded request must be made again, with the same id, kind, name and target.
-    pub(super) fn meet(&mut self, event: &HistoryEvent) -> Result<(), Suspension> {
+    pub(super) fn match_recorded(&mut self, event: &HistoryEvent) -> Result<(), Suspension> {
         match self.scope.record(event.event_id) {
             Some(request) if nondeterminism::fits(&request, &event.kind, self.compared()) => {
                 let request = request.recorded_as(&event.kind);
@@ -122,13 +122,13 @@ impl Execution {
                 Some(Ending::Unrecorded(Err(failure))) => {
                     self.mismatch(event, Actual::Failed(&failure.message))
                 }
-                None => self.unmet(event),
+                None => self.missing_request(event),
             }),
         }
     }
 
     /// The mismatch of an orchestrator that did not make a recorded request.
-    fn unmet(&self, event: &HistoryEvent) -> Suspension {
+    fn missing_request(&self, event: &HistoryEvent) -> Suspension {
         match self.scope.first_unrecorded() {
             Some(request) => self.mismatch(event, Actual::Request(&request)),
             None => self.mismatch(event, Actual::Nothing),
@@ -145,7 +145,7 @@ impl Execution {
 
     /// A recorded end must be reached again, with the same status. A termination may come at any
     /// time.
-    pub(super) fn meet_end(
+    pub(super) fn match_recorded_end(
         &mut self,
         event: &HistoryEvent,
         recorded: RuntimeStatus,
@@ -156,7 +156,7 @@ impl Execution {
             return Ok(());
         }
         let mismatch = match self.ending() {
-            None => return Err(self.unmet(event)),
+            None => return Err(self.missing_request(event)),
             Some(Ending::Unrecorded(Ok(result))) => {
                 let is_same = self.mode == Mode::Normal || recorded_result == Some(result);
                 let reached = recorded == RuntimeStatus::Completed && is_same;

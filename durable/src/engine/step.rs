@@ -44,7 +44,7 @@ impl Execution {
             | EventKind::EntityOperationSignaled { .. }
             | EventKind::EntityLockRequested { .. }
             | EventKind::EntityUnlockSent { .. }
-            | EventKind::EventSent { .. } => self.meet(event),
+            | EventKind::EventSent { .. } => self.match_recorded(event),
             EventKind::TaskCompleted { task_scheduled_id: id, result }
             | EventKind::EntityOperationCompleted { task_scheduled_id: id, result }
             | EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id: id, result } => {
@@ -72,7 +72,7 @@ impl Execution {
                 self.poll()
             }
             EventKind::ExecutionCompleted { status, result, .. } => {
-                self.meet_end(event, *status, result.as_ref())
+                self.match_recorded_end(event, *status, result.as_ref())
             }
             EventKind::ExecutionTerminated { .. }
             | EventKind::ExecutionSuspended { .. }
@@ -147,7 +147,7 @@ impl Execution {
     fn poll(&mut self) -> Result<(), Suspension> {
         let State::Running(_, future) = &mut self.state else { return Ok(()) };
         let entered = self.scope.enter();
-        let polled = poll::to_quiescence(future, || self.scope.wants_another_poll());
+        let polled = poll::to_quiescence(future, || self.scope.needs_another_poll());
         let continued = self.scope.take_continued();
         let ending = match polled {
             Polled::Foreign(place) => Err(self.subject().foreign_await(&place)),
@@ -203,7 +203,7 @@ impl Execution {
         if self.scope.unread_events() > limits.unread_events {
             return failed(FailureDetails::too_many_events(limits.unread_events));
         }
-        if self.scope.waits_for_something() {
+        if self.scope.has_open_wait() {
             return Ok(None);
         }
         let place = "it waits, but for no task: nothing could ever wake it";

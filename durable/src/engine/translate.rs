@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::action::{Action, ScheduledTask};
 use super::open::Open;
-use crate::orchestration::request::{Ask, Asked, FunctionCall, Request};
+use crate::orchestration::request::{Ask, FunctionCall, OperationRequest, Request};
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, ParentInstance, Tags,
     Timestamp, TraceContext,
@@ -113,7 +113,7 @@ pub(super) fn event(request: &Request, id: i32, requester: &Requester) -> EventK
             input: input.clone(),
             source,
         },
-        Ask::CallEntity { asked: Asked { entity_id, operation, input }, section } => {
+        Ask::CallEntity { asked: OperationRequest { entity_id, operation, input }, section } => {
             EventKind::EntityOperationCalled {
                 entity_id: entity_id.clone(),
                 operation: operation.clone().into_owned(),
@@ -122,7 +122,7 @@ pub(super) fn event(request: &Request, id: i32, requester: &Requester) -> EventK
                 critical_section: *section,
             }
         }
-        Ask::SignalEntity { asked: Asked { entity_id, operation, input }, at } => {
+        Ask::SignalEntity { asked: OperationRequest { entity_id, operation, input }, at } => {
             EventKind::EntityOperationSignaled {
                 entity_id: entity_id.clone(),
                 operation: operation.clone().into_owned(),

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::activity::States;
 use crate::limits::Limits;
-use crate::orchestration::request::Asked;
+use crate::orchestration::request::OperationRequest;
 use crate::protocol::{
     EntityId, EventKind, ExecutionStarted, FailureDetails, InstanceId, Json, TaskMessage, Timestamp,
 };
@@ -33,7 +33,7 @@ pub struct Batch {
     pub(crate) entity_id: EntityId,
     pub(crate) state: Option<Json>,
     pub(crate) operations: Vec<Requested>,
-    pub(crate) around: Around,
+    pub(crate) around: BatchContext,
 }
 
 /// An operation that was requested.
@@ -58,7 +58,7 @@ pub struct BatchDone {
 
 /// What every operation of a batch is given.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Around {
+pub(crate) struct BatchContext {
     /// When the batch began.
     pub(crate) now: Timestamp,
     pub(crate) limits: Limits,
@@ -70,6 +70,6 @@ pub(crate) struct Around {
 /// A signal or a start that an operation sends.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
-    Signal { asked: Asked, at: Option<Timestamp> },
+    Signal { asked: OperationRequest, at: Option<Timestamp> },
     Start { instance_id: InstanceId, started: Box<ExecutionStarted> },
 }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::Operation;
-use super::batch::{Around, DELETE, Outgoing};
+use super::batch::{BatchContext, DELETE, Outgoing};
 use crate::activity::States;
 use crate::call::{Call, CallUse};
 use crate::definition::Orchestrator;
@@ -68,7 +68,7 @@ pub struct EntityContext {
     pub(super) input: Json,
     pub(super) caller: Option<InstanceId>,
     pub(super) batch: BatchPlace,
-    pub(super) around: Around,
+    pub(super) around: BatchContext,
     effects: Mutex<OperationEffects>,
 }
 
@@ -94,7 +94,7 @@ impl EntityContext {
         (entity_id, operation, input): (EntityId, String, Json),
         caller: Option<InstanceId>,
         batch: BatchPlace,
-        around: Around,
+        around: BatchContext,
         state: Option<Json>,
     ) -> Self {
         let effects = Mutex::new(OperationEffects { state, ..OperationEffects::default() });
@@ -109,7 +109,7 @@ impl EntityContext {
     pub fn for_test(entity: impl super::EntityHandle, operation: &str) -> Result<Self> {
         let asked = (entity.entity_id()?.clone(), operation.to_owned(), Json::null());
         let place = BatchPlace { position: 0, size: 1 };
-        Ok(Self::new(asked, None, place, Around::default(), None))
+        Ok(Self::new(asked, None, place, BatchContext::default(), None))
     }
 
     /// The id of the entity.
@@ -175,7 +175,7 @@ impl EntityContext {
     }
 
     fn send<T, E>(&self, operation: Operation<T, E>, at: Option<Timestamp>) -> Result<()> {
-        let asked = operation.into_asked().map_err(|invalid| Error::from(invalid.failure()))?;
+        let asked = operation.into_request().map_err(|invalid| Error::from(invalid.failure()))?;
         let size = asked.input.as_str().len();
         self.around.limits.check_payload("the input", size).map_err(recorded)?;
         self.put(Outgoing::Signal { asked, at })

@@ -47,7 +47,7 @@ pub(crate) mod in_critical_section;
 pub(crate) mod operation;
 pub(crate) mod run;
 
-pub(crate) use batch::{Around, Batch, BatchDone, DELETE, Outgoing, Requested, is_deletion};
+pub(crate) use batch::{Batch, BatchContext, BatchDone, DELETE, Outgoing, Requested, is_deletion};
 pub use context::EntityContext;
 pub use critical_section::{CriticalSection, LockEntities, LockSet, LockTask};
 pub(crate) use entity_ref::EntityRef;

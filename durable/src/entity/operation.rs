@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use super::entity_ref::EntityRef;
 use crate::error::{Error, ErrorCodec, Result};
-use crate::orchestration::request::{Ask, Asked, Request};
+use crate::orchestration::request::{Ask, OperationRequest, Request};
 use crate::orchestration::scope::Scope;
 use crate::orchestration::{Called, Durable, Task, When};
 use crate::payload::{Codec, InputWriter, InvalidPayload};
@@ -27,7 +27,7 @@ use crate::protocol::{FailureDetails, InvalidEntityId, Json, Timestamp};
 /// is discarded.
 #[must_use = "an operation does nothing until it is awaited or signalled"]
 pub struct Operation<T, E = Error> {
-    asked: Result<Asked, InvalidOperation>,
+    asked: Result<OperationRequest, InvalidOperation>,
     name: Cow<'static, str>,
     source: &'static Location<'static>,
     codecs: (Codec<T>, ErrorCodec<E>),
@@ -97,7 +97,7 @@ impl<T, E> Operation<T, E> {
     ) -> Self {
         let asked = entity.id().map_err(InvalidOperation::from).and_then(|id| {
             let (entity_id, operation) = (id.clone(), name.clone());
-            Ok(Asked { entity_id, operation, input: input? })
+            Ok(OperationRequest { entity_id, operation, input: input? })
         });
         Self { asked, name, source, codecs }
     }
@@ -163,7 +163,7 @@ impl<T, E> Operation<T, E> {
     }
 
     /// The request, for callers other than orchestrators.
-    pub(crate) fn into_asked(self) -> Result<Asked, InvalidOperation> {
+    pub(crate) fn into_request(self) -> Result<OperationRequest, InvalidOperation> {
         self.asked
     }
 

@@ -169,7 +169,7 @@ mod tests {
     crate::error_name!(Declined, "shop.Declined", formerly = ["shop::payment::Declined"]);
 
     #[test]
-    fn a_given_name_is_recorded_and_names_from_before_are_known() {
+    fn a_given_name_is_recorded_and_former_names_are_recognized() {
         assert_eq!(name_of::<Declined>(), "shop.Declined");
         assert!(is_name_of::<Declined>("shop.Declined"));
         assert!(is_name_of::<Declined>("shop::payment::Declined"));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_was_recorded_before_is_known() {
+    fn a_name_recorded_by_an_earlier_release_is_recognized() {
         assert!(is_name_of::<Error>("durable::error::Error"));
         assert!(is_name_of::<TaskFailed>("durable::error::TaskFailed"));
         assert!(!is_name_of::<TaskFailed>("durable::error::Error"));

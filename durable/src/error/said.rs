@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_that_the_text_above_it_says_is_skipped() {
+    fn a_cause_that_the_text_above_contains_is_skipped() {
         assert_eq!(
             shown(&["a failed: b failed: c", "b failed: c", "c"]),
             ["a failed: b failed: c"]

@@ -107,7 +107,7 @@ impl<E> TaskFailed<E> {
     }
 
     /// Whether the text has the whole message of the failure.
-    fn says_all(&self) -> bool {
+    fn text_is_complete(&self) -> bool {
         // An orchestrator of release 0.1 may depend on the text, so a replay must give the same.
         let is_whole = replay_rules::are_those_of_release_0_1;
         self.details.message.len() <= CAUSE_MAX || self.details.inner.is_none() || is_whole()
@@ -122,7 +122,7 @@ impl<E> TaskFailed<E> {
 impl<E> fmt::Display for TaskFailed<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let said = &*self.details.message;
-        if self.says_all() {
+        if self.text_is_complete() {
             return write!(f, "{} failed: {said}", self.task);
         }
         let begin = &said[..said.floor_char_boundary(CAUSE_MAX / 4)];
@@ -148,7 +148,7 @@ impl<E> fmt::Debug for TaskFailed<E> {
 /// [`details`](TaskFailed::details) has the failure and every cause, with their types.
 impl<E> StdError for TaskFailed<E> {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        if said::gives_all() || !self.says_all() {
+        if said::gives_all() || !self.text_is_complete() {
             return Some(&self.details);
         }
         self.details.source()

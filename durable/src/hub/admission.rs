@@ -44,7 +44,7 @@ impl Admission {
     }
 
     /// The hub stops: lets all waiting requests through.
-    pub(crate) fn open_up(&self) {
+    pub(crate) fn release_all(&self) {
         // Called rarely. Closing the semaphore instead would call wakers while it is locked.
         panics::shield(|| self.free.add_permits(Semaphore::MAX_PERMITS / 16));
     }

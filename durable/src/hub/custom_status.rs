@@ -61,7 +61,7 @@ impl Watched {
     }
 
     /// Whether the instance is still running and watched.
-    pub(crate) fn goes_on(&self, record: &InstanceRecord) -> bool {
+    pub(crate) fn continues(&self, record: &InstanceRecord) -> bool {
         // A task that is about to subscribe holds a clone of the sender until it has.
         let is_watched = self.sender.receiver_count() > 0 || self.sender.strong_count() > 1;
         is_watched && !record.runtime_status.is_finished()

@@ -237,7 +237,7 @@ impl Mailboxes {
 
     pub(crate) fn stop_all(&self) {
         self.send_all(|| Mail::Stop);
-        self.admission.open_up();
+        self.admission.release_all();
     }
 
     fn send_all(&self, mail: impl Fn() -> Mail) {
@@ -261,7 +261,7 @@ impl Delivery {
 
 /// Which instances an operation applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wants {
+pub(crate) enum AppliesTo {
     /// Those that have not finished.
     Running,
     Finished,
@@ -269,11 +269,13 @@ pub(crate) enum Wants {
 }
 
 impl Manage {
-    pub(crate) fn wants(&self) -> Wants {
+    pub(crate) fn applies_to(&self) -> AppliesTo {
         match self {
-            Self::Suspend { .. } | Self::Resume { .. } | Self::Terminate { .. } => Wants::Running,
-            Self::Rewind { .. } | Self::Purge { .. } => Wants::Finished,
-            Self::Remove { .. } => Wants::Either,
+            Self::Suspend { .. } | Self::Resume { .. } | Self::Terminate { .. } => {
+                AppliesTo::Running
+            }
+            Self::Rewind { .. } | Self::Purge { .. } => AppliesTo::Finished,
+            Self::Remove { .. } => AppliesTo::Either,
         }
     }
 }
@@ -338,7 +340,7 @@ impl Mail {
     }
 
     /// Whether it is a request whose client no longer waits for it.
-    pub(crate) fn is_given_up(&self) -> bool {
+    pub(crate) fn is_abandoned(&self) -> bool {
         match self {
             Self::Start(Start { origin: Origin::Client(reply), .. }) => reply.is_closed(),
             Self::Raise { reply, .. } | Self::Manage { reply, .. } => reply.is_closed(),
@@ -404,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_keeps_its_places_until_its_mail_is_gone() {
+    fn a_request_holds_its_permits_until_its_mail_is_dropped() {
         let places = Admission::new(2);
         let (mailboxes, receivers) = Mailboxes::new(1, None, places.clone());
         let id = InstanceId::new("a").unwrap();
@@ -420,7 +422,7 @@ mod tests {
         // Only requests of clients need permits.
         mailboxes.send(&id, Mail::Wake);
         let Delivery { mail, permit, .. } = receivers[0].1.recv().unwrap();
-        assert!(mail.is_given_up());
+        assert!(mail.is_abandoned());
         drop(permit);
         drop(places.try_take(1).expect("one is free"));
         drop(receivers);
@@ -428,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn large_requests_take_more_places_but_never_more_than_there_are() {
+    fn large_requests_take_more_permits_up_to_the_total() {
         let places = Admission::new(8);
         assert_eq!(places.needed_for(0), 1);
         assert_eq!(places.needed_for(2 * BYTES_PER_PLACE), 2);
@@ -438,11 +440,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_waits_for_a_place_when_the_hub_stops() {
+    async fn stopping_the_hub_releases_requests_that_wait_for_permits() {
         let places = Admission::new(1);
         let taken = places.try_take(1).unwrap();
         let waiting = places.take(1);
-        places.open_up();
+        places.release_all();
         drop(waiting.await);
         drop(taken);
     }

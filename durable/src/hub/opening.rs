@@ -34,9 +34,9 @@ use super::time::clock::Clock;
 use super::time::timer::Timer;
 use super::time::virtual_time::VirtualTime;
 use super::verify;
-use super::work::activities::{Activities, ActivitySettings, Surroundings};
+use super::work::activities::{Activities, ActivityEnvironment, ActivitySettings};
 use super::work::batches::Batches;
-use crate::entity::Around;
+use crate::entity::BatchContext;
 use crate::protocol::{HubRecord, PartitionId};
 use crate::registry::Registry;
 use crate::store::{Durability, Store};
@@ -71,7 +71,7 @@ pub(crate) fn open(options: Options, runtime: &Handle) -> Result<TaskHub, OpenEr
     let health = Arc::new(Health::default());
     let (events, lifecycle) = lifecycle();
     let batches = Arc::new(Batches::new(
-        Around { states: states.clone(), limits, ..Around::default() },
+        BatchContext { states: states.clone(), limits, ..BatchContext::default() },
         mailboxes.clone(),
         runtime.clone(),
         entity_concurrency.unwrap_or(ENTITIES),
@@ -81,7 +81,7 @@ pub(crate) fn open(options: Options, runtime: &Handle) -> Result<TaskHub, OpenEr
     let activities = Arc::new(Activities::new(
         Arc::clone(&registry),
         ActivitySettings { states, concurrency, grace, limits },
-        Surroundings {
+        ActivityEnvironment {
             mailboxes: mailboxes.clone(),
             health: Arc::clone(&health),
             runtime: runtime.clone(),

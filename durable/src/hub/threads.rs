@@ -61,7 +61,7 @@ impl Tally {
     }
 
     /// Wakes the waiters to check their deadline again.
-    pub(crate) fn look_again(&self) {
+    pub(crate) fn recheck_deadline(&self) {
         drop(self.running());
         self.changed.notify_all();
     }

@@ -203,12 +203,12 @@ impl OrchestrationContext {
                 json.len()
             )));
         }
-        self.say(Json::trusted(json));
+        self.set_status_unchecked(Json::trusted(json));
         Ok(())
     }
 
     /// Sets the custom status regardless of the limit: for the orchestrators of this crate.
-    pub(crate) fn say(&self, status: Json) {
+    pub(crate) fn set_status_unchecked(&self, status: Json) {
         self.scope.set_custom_status(CustomStatus::Set(status));
     }
 

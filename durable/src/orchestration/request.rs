@@ -36,12 +36,12 @@ pub(crate) enum Ask {
         input: Json,
     },
     CallEntity {
-        asked: Asked,
+        asked: OperationRequest,
         /// The id of the lock request, if the call is made in a critical section.
         section: Option<i32>,
     },
     SignalEntity {
-        asked: Asked,
+        asked: OperationRequest,
         /// When the signal is delivered, if not at once.
         at: Option<Timestamp>,
     },
@@ -56,7 +56,7 @@ pub(crate) enum Ask {
 
 /// An operation of an entity, with its input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct OperationRequest {
     pub(crate) entity_id: EntityId,
     pub(crate) operation: Cow<'static, str>,
     pub(crate) input: Json,
@@ -130,7 +130,7 @@ impl Request {
                 write!(f, "the input of orchestration `{}`", call.name)
             }
             Ask::CallEntity { asked, .. } | Ask::SignalEntity { asked, .. } => {
-                let Asked { operation, entity_id, .. } = asked;
+                let OperationRequest { operation, entity_id, .. } = asked;
                 write!(f, "the input of operation `{operation}` of `{entity_id}`")
             }
             Ask::SendEvent { name, .. } => write!(f, "the payload of event `{name}`"),

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_was_the_only_parameter_is_told_from_several() {
+    fn a_single_list_parameter_is_distinguished_from_several_parameters() {
         let read = |json: &str| {
             let json = Json::parse(json).unwrap();
             let mut reader = InputReader::new(&json, 2, 1)?;
@@ -268,14 +268,14 @@ mod tests {
     }
 
     #[test]
-    fn parameters_that_are_not_optional_are_not_made_up() {
+    fn missing_required_parameters_are_an_error() {
         let json = Json::parse("\"Tokyo\"").unwrap();
         let error = InputReader::new(&json, 3, 1).unwrap_err();
         assert!(error.message.contains("; add parameters at the end, as `Option<..>`"));
     }
 
     #[test]
-    fn what_does_not_fit_is_named() {
+    fn a_mismatching_parameter_is_named() {
         let json = Json::parse("[1]").unwrap();
         let error = InputReader::new(&json, 2, 0).unwrap_err();
         assert!(error.message.starts_with("expected 2 parameters, found 1; "), "{}", error.message);
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_json_form_is_named() {
+    fn a_parameter_without_a_json_form_is_named() {
         let map = BTreeMap::from([((1_u8, 2_u8), 3_u8)]);
         let written =
             InputWriter::new(2).put(payload(), "map", &map).put_str("city", "Tokyo").finish();
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_again_is_named() {
+    fn a_parameter_that_cannot_be_read_again_is_named() {
         let one = InputWriter::new(1).put(payload(), "ratio", &f64::NAN).finish();
         let several = InputWriter::new(2)
             .put_str("city", "Tokyo")

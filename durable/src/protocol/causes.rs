@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_of_a_hundred_thousand_causes_is_cloned_compared_shown_stored_and_dropped() {
+    fn a_chain_of_a_hundred_thousand_causes_does_not_overflow_the_stack() {
         let deep = Deep(nested(100_000));
         let clone = Deep(deep.0.clone());
         assert!(deep.0 == clone.0);
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_that_is_put_together_keeps_the_first_links_and_counts_the_others() {
+    fn a_long_chain_keeps_the_first_links_and_counts_the_rest() {
         let bottom = FailureDetails::new("Bottom", "0");
         let put = (1..100_000).fold(bottom, |cause, place| {
             FailureDetails::new("Outer", place.to_string()).caused_by(cause)
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_without_end_is_cut_off() {
+    fn an_endless_message_is_cut() {
         struct Endless;
         impl fmt::Display for Endless {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_and_values_of_all_links_together_are_bounded() {
+    fn the_total_size_of_texts_and_values_is_bounded() {
         let json =
             |bytes: usize| Some(Json::parse(&format!("{:?}", "v".repeat(bytes - 2))).unwrap());
         let mut inner = FailureDetails::new("Inner", "\u{e4}".repeat(600));

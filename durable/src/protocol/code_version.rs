@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_ordered_as_numbers_where_they_are_such() {
+    fn numeric_versions_are_ordered_as_numbers() {
         let order = [None, Some("1"), Some("1.2"), Some("1.10"), Some("2"), Some("B"), Some("c")];
         for (index, version) in order.iter().enumerate() {
             for (other_index, other) in order.iter().enumerate() {

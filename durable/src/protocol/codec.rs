@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_with_too_many_causes_that_are_stored_are_read_without_the_last() {
+    fn stored_failures_with_too_many_causes_are_read_shortened() {
         for causes in [0, 63, 64, 100, 400, 1_200, 100_000] {
             let events: Vec<HistoryEvent> = decode(&written_by_0_1(causes)).unwrap();
             let [_, HistoryEvent { kind: EventKind::TaskFailed { failure, .. }, .. }] = &events[..]
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_that_is_nested_deeply_is_an_error() {
+    fn deeply_nested_damage_is_an_error() {
         for marker in [0x91, 0x81, 0xdd] {
             let mut bytes = vec![FORMAT_VERSION];
             bytes.resize(100_000, marker);

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_comes_back_from_its_text() {
+    fn an_id_is_parsed_from_its_text() {
         for (name, key) in [("counter", ""), ("Counter", "a@b"), ("k\u{e4}se", "x y")] {
             let id = EntityId::new(name, key).unwrap();
             assert_eq!((id.name(), id.key()), (&*name.to_lowercase(), key));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_under_an_id_can_be_told() {
+    fn ids_of_entities_and_signals_are_recognized() {
         let entity = EntityId::new("counter", "a@b").unwrap();
         let signal = entity.of_scheduled(MessageId::from_u128(17));
         let again = InstanceId::try_from(signal.to_string()).unwrap();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_id_that_names_no_entity_is_refused_with_its_whole_text() {
+    fn an_invalid_stored_entity_id_is_refused_with_its_text() {
         for id in ["@counter", "@counter@a#", "@counter@a#1", "@counter@a?", "@@a"] {
             let error = InstanceId::try_from(id.to_owned()).unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{id}` cannot be an instance id: ")), "{error}");

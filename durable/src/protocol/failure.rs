@@ -217,7 +217,7 @@ mod tests {
     use crate::protocol::codec::{read_value, written};
 
     #[test]
-    fn a_value_of_null_is_not_no_value() {
+    fn a_null_value_differs_from_an_absent_value() {
         for value in [None, Some(Json::null()), Some(Json::parse("[1]").unwrap())] {
             let failure = FailureDetails { value, ..FailureDetails::new("Full", "no room") };
             let failure = FailureDetails::new("", "outer").caused_by(failure);

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_depth_is_that_at_which_serde_json_stops_reading() {
+    fn the_maximum_depth_is_that_of_serde_json() {
         for (json, depth) in
             [("1", 0), (r#"{"[[": "\"[[", "a": [[], []]}"#, 3), (r#"["\\", []]"#, 2)]
         {

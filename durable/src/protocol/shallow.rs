@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_deep_becomes_nil_and_the_rest_stays() {
+    fn too_deep_values_become_nil_and_the_rest_stays() {
         assert_eq!(shallow(&nested(3), 3).unwrap(), nested(3));
         assert_eq!(shallow(&nested(4), 3).unwrap(), [0x91, 0x91, 0x91, NIL]);
         assert_eq!(shallow(&nested(1_000_000), 2).unwrap(), [0x91, 0x91, NIL]);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_goes_on_is_refused() {
+    fn truncated_or_trailing_bytes_are_refused() {
         for bytes in [&[][..], &[0x92, 1], &[0xa5, b'x'], &[0xdb, 255, 255, 255, 255], &[1, 2]] {
             assert_eq!(shallow(bytes, 10), None, "{bytes:?}");
         }

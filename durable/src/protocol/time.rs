@@ -89,7 +89,7 @@ mod tests {
     use crate::protocol::codec::{read_value, written};
 
     #[test]
-    fn the_end_of_all_calendars_is_the_same_after_storing() {
+    fn the_last_time_is_the_same_after_storing() {
         let never = Timestamp::default().after(std::time::Duration::MAX);
         assert_eq!(never, Timestamp::MAX);
         assert_eq!(read_value::<Timestamp>(&written(&never)).unwrap(), never);

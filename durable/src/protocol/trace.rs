@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_traceparent_is_refused_with_a_reason() {
+    fn an_invalid_traceparent_is_refused_with_a_reason() {
         refused("", "four parts");
         refused("00-0af7651916cd43dd8448eb211c80319c-01", "four parts");
         refused("00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333-01", "too short");
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_version_is_read_as_far_as_it_is_known() {
+    fn a_later_version_is_read_as_far_as_known() {
         let later = "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more";
         let known = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         assert_eq!(TraceContext::parse(later).unwrap().traceparent, known);

@@ -187,7 +187,7 @@ impl ScheduleHandle {
     /// As [`pause`](Self::pause); [`ScheduleError::Manage`] with [`ManageError::NoRoom`] while the
     /// disk is nearly full.
     pub async fn resume(&self) -> Result<(), ScheduleError> {
-        self.tell(Command::Resume).await
+        self.send(Command::Resume).await
     }
 
     /// Replaces the whole recurrence with that of the new [`Schedule`](crate::schedule::Schedule);
@@ -203,7 +203,7 @@ impl ScheduleHandle {
         let target = call.map(|call| self.hub.check_target(call, CallUse::Rescheduled));
         let target = target.transpose()?;
         let (plan, target) = (Box::new(plan), target.map(Box::new));
-        self.tell(Command::Update { plan, target }).await
+        self.send(Command::Update { plan, target }).await
     }
 
     /// Ends the schedule and removes it; its id can be used again. Instances that it has started
@@ -218,7 +218,7 @@ impl ScheduleHandle {
     }
 
     /// Sends a command. The reply arrives after the commit of the episode that carried it out.
-    async fn tell(&self, command: Command) -> Result<(), ScheduleError> {
+    async fn send(&self, command: Command) -> Result<(), ScheduleError> {
         self.check_exists().await?;
         self.instance.raise(&command).await.map_err(|error| self.error(error))
     }

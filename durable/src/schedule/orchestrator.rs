@@ -18,7 +18,7 @@ pub(super) async fn schedule(ctx: &OrchestrationContext, state: State) -> Result
     let began = ctx.current_utc_datetime();
     state.begin(began);
     let wait = state.wait(began);
-    ctx.say(state.progress(wait == Wait::Over));
+    ctx.set_status_unchecked(state.progress(wait == Wait::Over));
     let command = ctx.wait_for_event::<Command>();
     let told = match wait {
         Wait::Over => return Ok(()),

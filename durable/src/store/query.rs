@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn entities_are_found_when_they_are_looked_for_and_never_else() {
+    fn entities_are_found_only_on_request() {
         let entities = InstanceFilter { entities: true, ..InstanceFilter::default() };
         let (entity, instance) = (record("@counter@", 0), record("a@b", 0));
         assert!(entities.matches(&entity) && !entities.matches(&instance));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn scheduled_signals_are_found_when_they_are_looked_for_and_never_else() {
+    fn scheduled_signals_are_found_only_on_request() {
         let signal = record("@counter@a#00000000-0000-0000-0000-000000000011", 0);
         let signals = InstanceFilter { scheduled_signals: true, ..InstanceFilter::default() };
         let entities = InstanceFilter { entities: true, ..InstanceFilter::default() };
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn orchestrations_that_are_left_out_are_not_found() {
+    fn excluded_orchestrations_are_not_found() {
         let not_names = vec!["counter".to_owned()];
         let filter = InstanceFilter { not_names, ..InstanceFilter::default() };
         let other = InstanceRecord { name: "other".to_owned(), ..record("a", 0) };
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_the_last_change_counts_whether_it_was_the_end_or_not() {
+    fn filters_compare_the_time_of_the_last_change() {
         let (from, to) = (Timestamp::from_micros(3), Timestamp::from_micros(5));
         let filter = InstanceFilter { updated_from: from, updated_to: to, ..Default::default() };
         let found = (1..=6).filter(|at| filter.matches(&record("a", *at)));

@@ -365,7 +365,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_between_tokens_goes_and_what_stands_in_them_stays() {
+    fn white_space_is_removed_between_tokens_only() {
         let pretty = "{ \"a \\\" b\": [ 1,\n\t2 ],\r\n \"c\\\\\" : \" \" }";
         assert_eq!(compact(pretty), "{\"a \\\" b\":[1,2],\"c\\\\\":\" \"}");
     }

@@ -246,7 +246,7 @@ async fn bad_calls(ctx: &OrchestrationContext) -> Result<Vec<String>> {
 }
 
 #[tokio::test]
-async fn failing_entity_calls_tell_the_reason() -> Result<()> {
+async fn failing_entity_calls_report_the_reason() -> Result<()> {
     let hub = TestHub::open().await?;
     let said = hub.start(bad_calls()).await?.result().await?;
     for (said, part) in said.iter().zip([

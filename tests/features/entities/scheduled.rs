@@ -122,7 +122,7 @@ async fn keeps(ctx: &OrchestrationContext, key: String) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_signal_whose_time_has_come_is_not_cancelled_while_it_waits_for_a_lock() -> Result<()> {
+async fn a_due_signal_that_waits_for_a_lock_is_not_cancelled() -> Result<()> {
     let hub = TestHub::open().await?;
     hub.start(keeps("e".into())).await?;
     hub.settle().await;

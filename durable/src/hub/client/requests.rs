@@ -6,7 +6,7 @@
 //! 2. Only clients need permits. Mail from activities and partitions is never held up, because a
 //!    partition that waits for the committer could wait for itself.
 //! 3. While the store has too little room, a request that [adds work](Mail::adds_work) is rejected.
-//! 4. A request whose client [has gone](Mail::is_given_up) before the partition accepts it is
+//! 4. A request whose client [has gone](Mail::is_abandoned) before the partition accepts it is
 //!    dropped.
 
 use tokio::sync::oneshot;

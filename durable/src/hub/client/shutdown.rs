@@ -80,7 +80,7 @@ impl TaskHub {
             let stopping = &self.inner.stopping;
             stopping.draining.limit(now + limit.saturating_sub(FOR_WRITING.min(limit / 4)));
             stopping.writing.limit(end);
-            self.inner.look_again();
+            self.inner.recheck_deadline();
         }
         let report = self.stop(true).await;
         failure.map_or(Ok(report), Err)
@@ -156,9 +156,9 @@ impl Inner {
     }
 
     /// Wakes the shutdown's thread to check the deadlines again.
-    fn look_again(&self) {
-        self.activities.look_again();
-        self.batches.under_way.look_again();
-        self.threads.running().look_again();
+    fn recheck_deadline(&self) {
+        self.activities.recheck_deadline();
+        self.batches.under_way.recheck_deadline();
+        self.threads.running().recheck_deadline();
     }
 }

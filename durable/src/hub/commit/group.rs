@@ -155,7 +155,7 @@ mod tests {
 
     /// No write is lost, doubled or overtaken, and each group follows the rules.
     #[test]
-    fn groups_follow_the_rules_whatever_is_written() {
+    fn groups_follow_the_rules() {
         for seed in 0..500 {
             let drawn = std::cell::Cell::new(0);
             let below = |end: u64| {

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_large_writes_fill_the_queue_as_many_small_ones_do() {
+    fn a_few_large_writes_fill_the_queue_like_many_small_ones() {
         let mut queue = Queue::default();
         let large = |number| write(number, WAITING_BYTES_MAX / 2);
         queue.add(&mut vec![large(0)]);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_is_over_when_all_partitions_have_left_and_all_is_committed() {
+    fn the_queue_ends_when_all_partitions_have_left_and_all_writes_are_committed() {
         let mut queue = Queue::default();
         queue.join();
         assert!(matches!(queue.next(), Next::Nothing), "a partition may still write");
@@ -152,7 +152,7 @@ mod tests {
 
     /// Writes leave in the order of arrival, and every write leaves.
     #[test]
-    fn nothing_is_lost_or_overtaken_whatever_happens() {
+    fn no_write_is_lost_or_overtaken() {
         for seed in 0..500 {
             let mut drawn = 0;
             let mut below = |end| {

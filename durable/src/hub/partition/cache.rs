@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn pinned_items_stay_and_do_not_keep_others_in() {
+    fn pinned_items_stay_and_do_not_prevent_other_evictions() {
         let (mut cache, _) = cache(1, 99, 0);
         for name in ["a", "b", "c"] {
             cache.insert(Box::new(item(name, 0)));
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_item_goes_when_that_is_durable_unless_it_was_written_again() {
+    fn a_finished_item_is_evicted_once_its_last_write_is_durable() {
         let (mut cache, durable) = cache(9, 99, 0);
         for name in ["a", "b"] {
             cache.insert(Box::new(Item { is_finished: true, ..item(name, 1) }));
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lent_item_comes_back_with_its_new_size_unless_it_was_removed() {
+    fn a_lent_item_returns_with_its_new_size_unless_removed() {
         let (mut cache, _) = cache(9, 99, 0);
         cache.insert(Box::new(item("a", 0)));
         change(&mut cache, "a", |item| item.bytes = 7);
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_that_is_not_in_memory_is_loaded_once() {
+    fn a_missing_item_is_loaded_once() {
         let (mut cache, _) = cache(9, 99, 0);
         let mut loaded = 0;
         for _ in 0..2 {
@@ -357,7 +357,7 @@ mod tests {
     /// The cache against a plain map of the stored versions: no item that the store lacks is
     /// evicted.
     #[test]
-    fn no_write_is_lost_whatever_happens() {
+    fn no_unwritten_item_is_evicted() {
         for seed in 0..1_000 {
             let (capacity, drawn) = (usize::try_from(seed % 5).unwrap(), std::cell::Cell::new(0));
             let (mut cache, durable) = cache(capacity, capacity * 3, 0);

@@ -12,7 +12,7 @@ use super::write::{notify, write_episode};
 use crate::engine::{Episode, Outcome, open_children, open_section};
 use crate::hub::commit::write::{Content, Effect};
 use crate::hub::error::ManageError;
-use crate::hub::mail::{Manage, Managed, Wants};
+use crate::hub::mail::{AppliesTo, Manage, Managed};
 use crate::hub::telemetry::event::LifecycleKind;
 use crate::protocol::{
     EventKind, InstanceId, InstanceRecord, RuntimeStatus, Suspension, TaskMessage,
@@ -44,12 +44,14 @@ fn manage_resident(
         return Ok(Err(ManageError::no_such_instance(instance_id)));
     }
     let status = resident.record.runtime_status;
-    match (what.wants(), status.is_finished()) {
-        (Wants::Running, true) => return Ok(Err(ManageError::Finished { instance_id, status })),
-        (Wants::Finished, false) => {
+    match (what.applies_to(), status.is_finished()) {
+        (AppliesTo::Running, true) => {
+            return Ok(Err(ManageError::Finished { instance_id, status }));
+        }
+        (AppliesTo::Finished, false) => {
             return Ok(Err(ManageError::NotFinished { instance_id, status }));
         }
-        (Wants::Running, false) | (Wants::Finished, true) | (Wants::Either, _) => {}
+        (AppliesTo::Running, false) | (AppliesTo::Finished, true) | (AppliesTo::Either, _) => {}
     }
     match what {
         Manage::Suspend { reason } => suspend(core, resident, reason),

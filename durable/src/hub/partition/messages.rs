@@ -3,7 +3,7 @@
 //! Every message that a partition sends is made here, so that its id, its sender and the execution
 //! that it is meant for are set in one place.
 
-use crate::orchestration::request::Asked;
+use crate::orchestration::request::OperationRequest;
 use crate::protocol::{
     EntityId, EventKind, ExecutionStarted, FailureDetails, InstanceId, InstanceRecord, Json,
     MessageId, ParentInstance, TaskMessage, Timestamp,
@@ -89,8 +89,12 @@ pub(super) fn result_for_parent(
 }
 
 /// Calls an operation of an entity.
-pub(super) fn call(call: ParentInstance, asked: Asked, section: Option<i32>) -> TaskMessage {
-    let Asked { entity_id, operation, input } = asked;
+pub(super) fn call(
+    call: ParentInstance,
+    asked: OperationRequest,
+    section: Option<i32>,
+) -> TaskMessage {
+    let OperationRequest { entity_id, operation, input } = asked;
     let (id, operation) = (entity_id.instance_id().clone(), operation.into_owned());
     let event = EventKind::EntityOperationCalled {
         entity_id,
@@ -103,8 +107,8 @@ pub(super) fn call(call: ParentInstance, asked: Asked, section: Option<i32>) -> 
 }
 
 /// Signals an operation to an entity, to be delivered at this time or at once.
-pub(super) fn signal(asked: Asked, scheduled_time: Option<Timestamp>) -> TaskMessage {
-    let Asked { entity_id, operation, input } = asked;
+pub(super) fn signal(asked: OperationRequest, scheduled_time: Option<Timestamp>) -> TaskMessage {
+    let OperationRequest { entity_id, operation, input } = asked;
     let (id, operation, source) = (entity_id.instance_id().clone(), operation.into_owned(), None);
     let event =
         EventKind::EntityOperationSignaled { entity_id, operation, input, scheduled_time, source };

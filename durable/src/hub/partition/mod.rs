@@ -199,7 +199,7 @@ impl Partition {
     /// Takes in mail, unless its client has gone. It is held if it has to wait.
     fn take_in(&mut self, delivery: Delivery) -> Result<(), Stopped> {
         let mail = &delivery.mail;
-        if !mail.is_given_up()
+        if !mail.is_abandoned()
             && let Some(id) = self.must_wait(mail)?
         {
             self.held.hold(id, delivery);
@@ -207,7 +207,7 @@ impl Partition {
         }
         let Delivery { mail, busy, permit } = delivery;
         self.under_way.push((busy, permit));
-        if mail.is_given_up() { Ok(()) } else { self.handle(mail) }
+        if mail.is_abandoned() { Ok(()) } else { self.handle(mail) }
     }
 
     /// The instance whose writes must become durable before this mail can be handled, if it has to

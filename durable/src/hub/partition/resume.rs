@@ -24,13 +24,13 @@ pub(super) fn resume(
         Ok(execution)
     });
     match execution {
-        Ok(execution) => go_on(core, resident, execution, past, reason),
+        Ok(execution) => continue_execution(core, resident, execution, past, reason),
         Err(suspension) => suspend(core, resident, suspension),
     }
     Ok(())
 }
 
-fn go_on(
+fn continue_execution(
     core: &mut Core,
     resident: &mut Resident,
     mut execution: Execution,

@@ -59,7 +59,7 @@ impl Waiters {
         }
         if let Some(watched) = status {
             effects.extend(watched.changes(record).map(|(to, status)| Effect::Said(to, status)));
-            if !watched.goes_on(record) {
+            if !watched.continues(record) {
                 *status = None;
             }
         }

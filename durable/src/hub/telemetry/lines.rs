@@ -252,9 +252,9 @@ fn unfinished(store: &dyn Store) -> Option<String> {
     let (mut seen, mut unfinished, mut after) = (0, 0, None);
     loop {
         let page = store.instances(&InstanceFilter::default(), after.as_ref(), PAGE).ok()?;
-        let goes_on = |record: &&InstanceRecord| !record.runtime_status.is_finished();
+        let is_unfinished = |record: &&InstanceRecord| !record.runtime_status.is_finished();
         seen += page.instances.len();
-        unfinished += page.instances.iter().filter(goes_on).count();
+        unfinished += page.instances.iter().filter(is_unfinished).count();
         after = page.next;
         if after.is_none() {
             return Some(unfinished.to_string());

@@ -22,7 +22,7 @@ pub(crate) fn orchestration(
     execution: &Execution,
     first: Option<&EventKind>,
 ) -> GuardedSpan {
-    made(|| episode(record, execution, first))
+    guarded_span(|| episode(record, execution, first))
 }
 
 fn episode(record: &InstanceRecord, execution: &Execution, first: Option<&EventKind>) -> Span {
@@ -64,11 +64,11 @@ pub(crate) async fn in_span<F: Future>(span: GuardedSpan, future: F) -> F::Outpu
 
 /// The current span of this thread.
 pub(crate) fn current() -> GuardedSpan {
-    made(Span::current)
+    guarded_span(Span::current)
 }
 
 /// Creates a span; `None` if the subscriber panics.
-fn made(span: impl FnOnce() -> Span) -> GuardedSpan {
+fn guarded_span(span: impl FnOnce() -> Span) -> GuardedSpan {
     panics::catch(span).ok().filter(|span| !span.is_none()).map(Guarded::new)
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn batch(entity_id: &EntityId, operations: usize) -> GuardedSpan {
             operations,
         )
     };
-    made(span)
+    guarded_span(span)
 }
 
 /// The span of one attempt of an activity.
@@ -104,5 +104,5 @@ pub(crate) fn activity(job: &Job) -> GuardedSpan {
             traceparent = task.trace_context.as_ref().map(|trace| trace.traceparent.as_str()),
         )
     };
-    made(span)
+    guarded_span(span)
 }

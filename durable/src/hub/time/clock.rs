@@ -32,7 +32,7 @@ impl Clock {
             Some(made) => made.now(),
             None => {
                 let mut steady = self.steady.lock().unwrap_or_else(PoisonError::into_inner);
-                steady.tell(machine_time(), stopwatch())
+                steady.advance(machine_time(), stopwatch())
             }
         }
     }
@@ -63,7 +63,7 @@ struct Steady {
 }
 
 impl Steady {
-    fn tell(&mut self, calendar: Timestamp, monotonic: Instant) -> Timestamp {
+    fn advance(&mut self, calendar: Timestamp, monotonic: Instant) -> Timestamp {
         let own = match self.right {
             Some((right, then)) if self.is_ahead || calendar < self.last => {
                 let passed = monotonic.saturating_duration_since(then);
@@ -124,12 +124,12 @@ mod tests {
         }
 
         fn now(&mut self) -> Timestamp {
-            self.steady.tell(self.calendar, self.monotonic)
+            self.steady.advance(self.calendar, self.monotonic)
         }
     }
 
     #[test]
-    fn time_goes_on_after_the_clock_is_set_back() {
+    fn time_advances_after_the_clock_is_set_back() {
         let mut machine = Machine::at_noon();
         let noon = machine.now();
         machine.set_back(2 * MINUTE);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_calendar_catches_up_with_a_time_that_is_ahead() {
+    fn the_wall_clock_catches_up_with_a_time_that_is_ahead() {
         let mut machine = Machine::at_noon();
         machine.now();
         machine.set_back(2 * MINUTE);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_again_meanwhile_stops_nothing() {
+    fn time_advances_if_the_clock_is_set_back_again() {
         let mut machine = Machine::at_noon();
         let noon = machine.now();
         machine.set_back(MINUTE);
@@ -168,16 +168,16 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_ahead_for_a_moment_stops_nothing() {
+    fn time_advances_after_the_clock_was_briefly_ahead() {
         let mut machine = Machine::at_noon();
         machine.now();
         let wrong = machine.calendar.after(60 * MINUTE);
-        assert_eq!(machine.steady.tell(wrong, machine.monotonic), wrong);
+        assert_eq!(machine.steady.advance(wrong, machine.monotonic), wrong);
         assert_eq!(machine.pass(16 * MINUTE).since(wrong), 15 * MINUTE);
     }
 
     #[test]
-    fn time_that_is_asked_for_often_loses_nothing() {
+    fn frequent_readings_do_not_slow_time() {
         let mut machine = Machine::at_noon();
         let noon = machine.now();
         machine.set_back(MINUTE);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_forward_is_followed_at_once() {
+    fn time_follows_a_clock_that_is_set_forward_immediately() {
         let mut machine = Machine::at_noon();
         let noon = machine.now();
         machine.calendar = machine.calendar.after(60 * MINUTE);
@@ -196,10 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn all_clones_of_a_clock_tell_the_same_time() {
+    fn clones_of_a_clock_share_their_time() {
         let clock = Clock::default();
         let ahead = clock.now().after(MINUTE);
-        clock.steady.lock().unwrap().tell(ahead, stopwatch());
+        clock.steady.lock().unwrap().advance(ahead, stopwatch());
         assert!(clock.clone().now() >= ahead);
     }
 }

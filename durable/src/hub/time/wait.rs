@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::clock;
 
 /// How long a thread spins before it blocks.
-pub(crate) const LOOK: Duration = Duration::from_micros(50);
+pub(crate) const SPIN_TIME: Duration = Duration::from_micros(50);
 /// A wait below this, including the time to wake up, counts as short.
 pub(crate) const SHORT: Duration = Duration::from_micros(75);
 
@@ -29,7 +29,7 @@ impl Patience {
             return found;
         }
         let since = clock::stopwatch();
-        let looks_for = if self.comes_soon { LOOK } else { Duration::ZERO };
+        let looks_for = if self.comes_soon { SPIN_TIME } else { Duration::ZERO };
         while since.elapsed() < looks_for {
             // Yield: the thread that we wait for may need this core.
             thread::yield_now();

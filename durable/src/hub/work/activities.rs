@@ -50,12 +50,12 @@ pub(crate) struct Activities {
 
 #[derive(Debug, Default)]
 struct Queue {
-    doors: Doors,
+    phase: Phase,
     jobs: Jobs,
     /// The number of workers. Each runs one job after another.
     workers: usize,
     /// Whether an idle worker spins briefly for another job before it ends.
-    looking: bool,
+    spinning: bool,
     /// When a worker last became idle.
     idle_since: Option<Instant>,
     /// Whether a job arrived shortly after that.
@@ -64,7 +64,7 @@ struct Queue {
 
 /// Whether jobs begin, and whether their results count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Doors {
+enum Phase {
     #[default]
     Open,
     /// No job begins.
@@ -84,7 +84,7 @@ pub(crate) struct ActivitySettings {
 
 /// Where the activities of a hub run, and where their results go.
 #[derive(Debug)]
-pub(crate) struct Surroundings {
+pub(crate) struct ActivityEnvironment {
     pub(crate) mailboxes: Mailboxes,
     pub(crate) health: Arc<Health>,
     pub(crate) runtime: Handle,
@@ -94,7 +94,7 @@ pub(crate) struct Surroundings {
 
 /// Whether the result of a running job is still wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum JobStatus {
     Wanted,
     /// It was cancelled.
     Unwanted,
@@ -114,9 +114,9 @@ impl Activities {
     pub(crate) fn new(
         registry: Arc<Registry>,
         settings: ActivitySettings,
-        surroundings: Surroundings,
+        environment: ActivityEnvironment,
     ) -> Self {
-        let Surroundings { mailboxes, health, runtime, timer, time } = surroundings;
+        let ActivityEnvironment { mailboxes, health, runtime, timer, time } = environment;
         let ActivitySettings { states, concurrency, grace, limits } = settings;
         Self {
             registry,
@@ -142,13 +142,13 @@ impl Activities {
         let entry = self.registry.activity(&task.name, task.version.as_deref());
         let at_most = entry.and_then(|entry| entry.options.max_concurrent);
         let mut queue = self.queue();
-        if queue.doors > Doors::Open || !queue.jobs.add(job, at_most, self.mailboxes.busy()) {
+        if queue.phase > Phase::Open || !queue.jobs.add(job, at_most, self.mailboxes.busy()) {
             return;
         }
         queue.jobs.count();
         queue.comes_soon = queue.idle_since.is_none_or(|since| since.elapsed() < wait::SHORT);
         // A spinning worker will take this job.
-        let is_taken = std::mem::take(&mut queue.looking);
+        let is_taken = std::mem::take(&mut queue.spinning);
         if is_taken || queue.workers >= self.concurrency {
             return;
         }
@@ -170,7 +170,7 @@ impl Activities {
 
     /// Notes that the result of an attempt has been received and its effects are durable.
     pub(crate) fn taken_in(&self, key: &JobKey, attempt: u32) {
-        self.queue().jobs.take_in(key, attempt);
+        self.queue().jobs.finish(key, attempt);
     }
 
     /// Cancels all jobs of an execution.
@@ -185,7 +185,7 @@ impl Activities {
     /// Starts no more jobs, and cancels the tokens of running ones.
     pub(crate) fn close(&self) {
         let mut queue = self.queue();
-        queue.doors = queue.doors.max(Doors::Closed);
+        queue.phase = queue.phase.max(Phase::Closed);
         queue.jobs.close();
     }
 
@@ -207,7 +207,7 @@ impl Activities {
     }
 
     /// Makes a waiting [`drain`](Self::drain) check the deadline again.
-    pub(crate) fn look_again(&self) {
+    pub(crate) fn recheck_deadline(&self) {
         drop(self.queue());
         self.drained.notify_all();
     }
@@ -215,7 +215,7 @@ impl Activities {
     /// Stops waiting for running jobs: their results do not count any more. Returns those jobs.
     pub(crate) fn cut_off(&self) -> Vec<(InstanceId, String)> {
         let mut queue = self.queue();
-        queue.doors = Doors::CutOff;
+        queue.phase = Phase::CutOff;
         let running = queue.jobs.running();
         drop(queue);
         self.changed.notify_waiters();
@@ -223,12 +223,12 @@ impl Activities {
     }
 
     /// Whether the result of a running job is still wanted.
-    pub(crate) fn standing(&self, job: &Job, ticket: &Ticket) -> Standing {
+    pub(crate) fn status_of(&self, job: &Job, ticket: &Ticket) -> JobStatus {
         let queue = self.queue();
         match queue.jobs.is_wanted(&job.key(), ticket) {
-            _ if queue.doors == Doors::CutOff => Standing::CutOff,
-            true => Standing::Wanted,
-            false => Standing::Unwanted,
+            _ if queue.phase == Phase::CutOff => JobStatus::CutOff,
+            true => JobStatus::Wanted,
+            false => JobStatus::Unwanted,
         }
     }
 
@@ -238,31 +238,31 @@ impl Activities {
 
     /// Spins for a moment if jobs tend to arrive soon; one spinning worker is enough. Without a job
     /// this worker is no longer counted.
-    async fn look_for_job(&self) -> Option<(Box<Job>, Ticket)> {
+    async fn spin_for_job(&self) -> Option<(Box<Job>, Ticket)> {
         let since = clock::stopwatch();
-        let looks = self.queue().begins_to_look(since);
-        while looks && since.elapsed() < wait::LOOK {
+        let looks = self.queue().starts_spinning(since);
+        while looks && since.elapsed() < wait::SPIN_TIME {
             // Yield, because another task will bring the job.
             thread::yield_now();
             tokio::task::yield_now().await;
             let mut queue = self.queue();
             if let Some(next) = queue.jobs.next() {
                 queue.jobs.count();
-                queue.looking = false;
+                queue.spinning = false;
                 return Some(next);
             }
         }
         let mut queue = self.queue();
-        queue.looking &= !looks;
+        queue.spinning &= !looks;
         let next = queue.jobs.next();
         queue.jobs.count();
         if next.is_none() {
-            self.worker_goes(&mut queue);
+            self.worker_ends(&mut queue);
         }
         next
     }
 
-    fn worker_goes(&self, queue: &mut Queue) {
+    fn worker_ends(&self, queue: &mut Queue) {
         queue.workers -= 1;
         if queue.workers == 0 {
             self.drained.notify_all();
@@ -279,10 +279,10 @@ impl Activities {
         result: Result<Json, FailureDetails>,
     ) -> Option<(Box<Job>, Ticket)> {
         let mut queue = self.queue();
-        let cut_off = match queue.doors {
-            Doors::Open => false,
-            Doors::Closed => result.is_err(),
-            Doors::CutOff => true,
+        let cut_off = match queue.phase {
+            Phase::Open => false,
+            Phase::Closed => result.is_err(),
+            Phase::CutOff => true,
         };
         let reported = (!cut_off).then_some(job.task.attempt);
         let is_waited_for = queue.jobs.end(&job.key(), ticket, reported);
@@ -313,7 +313,7 @@ impl Worker {
         let mut next = self.activities.queue().jobs.next();
         loop {
             let Some(job) = next else {
-                next = self.activities.look_for_job().await;
+                next = self.activities.spin_for_job().await;
                 if next.is_none() {
                     self.is_counted = false;
                     return;
@@ -343,7 +343,7 @@ impl Drop for Worker {
         if let Some((job, ticket)) = self.job.take() {
             queue.jobs.end(&job.key(), &ticket, None);
         }
-        self.activities.worker_goes(&mut queue);
+        self.activities.worker_ends(&mut queue);
         drop(queue);
         self.activities.health.lost("an activity worker");
     }
@@ -351,8 +351,8 @@ impl Drop for Worker {
 
 impl Queue {
     /// A worker has become idle. Returns whether it spins before it ends.
-    fn begins_to_look(&mut self, now: Instant) -> bool {
+    fn starts_spinning(&mut self, now: Instant) -> bool {
         self.idle_since = Some(now);
-        self.comes_soon && !std::mem::replace(&mut self.looking, true)
+        self.comes_soon && !std::mem::replace(&mut self.spinning, true)
     }
 }

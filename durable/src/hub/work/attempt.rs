@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::activities::{Activities, Standing};
+use super::activities::{Activities, JobStatus};
 use super::job::Job;
 use super::jobs::Ticket;
 use crate::activity::{ActivityContext, ActivityRun};
@@ -99,26 +99,26 @@ impl Activities {
                 None => std::future::pending().await,
             }
         };
-        let given_up = async {
-            self.given_up(job, ticket).await;
+        let abandoned = async {
+            self.abandoned(job, ticket).await;
             Stop::GivenUp
         };
-        match first(pin!(time_is_up), pin!(given_up)).await {
+        match first(pin!(time_is_up), pin!(abandoned)).await {
             First::This(stop) | First::That(stop) => stop,
         }
     }
 
     /// Returns when the attempt is cancelled and its grace period is over, or when a shutdown stops
     /// waiting for it.
-    async fn given_up(&self, job: &Job, ticket: &Ticket) {
+    async fn abandoned(&self, job: &Job, ticket: &Ticket) {
         ticket.token.cancelled().await;
         Box::pin(self.cancelled(job, ticket)).await;
     }
 
     async fn cancelled(&self, job: &Job, ticket: &Ticket) {
-        self.until(|| self.standing(job, ticket) != Standing::Wanted).await;
+        self.until(|| self.status_of(job, ticket) != JobStatus::Wanted).await;
         let grace = pin!(self.timer.sleep(self.grace));
-        let cut_off = pin!(self.until(|| self.standing(job, ticket) == Standing::CutOff));
+        let cut_off = pin!(self.until(|| self.status_of(job, ticket) == JobStatus::CutOff));
         if let First::This(()) = first(grace, cut_off).await {
             tell!(
                 warn,

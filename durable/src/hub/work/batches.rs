@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::definition::RunEntity;
-use crate::entity::{Around, Batch, BatchDone, Requested};
+use crate::entity::{Batch, BatchContext, BatchDone, Requested};
 use crate::hub::health::Health;
 use crate::hub::mail::{Mail, Mailboxes};
 use crate::hub::telemetry::metrics::{self, Stopwatch};
@@ -25,7 +25,7 @@ use crate::protocol::{EntityId, Json, Timestamp};
 #[derive(Debug)]
 pub(crate) struct Batches {
     /// What every batch gets.
-    around: Around,
+    around: BatchContext,
     mailboxes: Mailboxes,
     runtime: Handle,
     /// One permit for each batch that may run at once.
@@ -48,13 +48,13 @@ pub(crate) struct BatchJob {
 }
 
 /// Counts a batch until it is dropped.
-struct UnderWay {
+struct RunningBatch {
     batches: Arc<Batches>,
     is_done: bool,
     _counted: Counted,
 }
 
-impl Drop for UnderWay {
+impl Drop for RunningBatch {
     fn drop(&mut self) {
         if !self.is_done {
             self.batches.health.lost("a batch of an entity's operations");
@@ -64,7 +64,7 @@ impl Drop for UnderWay {
 
 impl Batches {
     pub(crate) fn new(
-        around: Around,
+        around: BatchContext,
         mailboxes: Mailboxes,
         runtime: Handle,
         concurrency: usize,
@@ -79,7 +79,7 @@ impl Batches {
     pub(crate) fn submit(self: &Arc<Self>, job: BatchJob) {
         let counted = self.under_way.count(job.entity_id.to_string());
         let batches = Arc::clone(self);
-        let mut under_way = UnderWay { batches, is_done: false, _counted: counted };
+        let mut under_way = RunningBatch { batches, is_done: false, _counted: counted };
         let busy = self.mailboxes.busy();
         self.runtime.spawn(async move {
             let batches = &under_way.batches;
@@ -95,7 +95,7 @@ impl Batches {
         let Ok(_place) = self.places.acquire().await else { return };
         let BatchJob { entity_id, run, state, operations, now } = job;
         let (span, watch) = (spans::batch(&entity_id, operations.len()), Stopwatch::start());
-        let around = Around { now, ..self.around.clone() };
+        let around = BatchContext { now, ..self.around.clone() };
         let (count, before) = (operations.len(), state.clone());
         let name = entity_id.name().to_owned();
         let id = entity_id.instance_id().clone();

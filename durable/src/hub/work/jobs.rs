@@ -129,7 +129,7 @@ impl Jobs {
     }
 
     /// Ends a job. Returns whether its result is still wanted. If so, and if its result is
-    /// `reported`, this attempt is not added again until [`take_in`](Self::take_in).
+    /// `reported`, this attempt is not added again until [`finish`](Self::finish).
     pub(crate) fn end(&mut self, key: &JobKey, ticket: &Ticket, reported: Option<u32>) -> bool {
         if let Some(name) = &ticket.limited {
             if let Some(limited) = self.limited.get_mut(name) {
@@ -150,7 +150,7 @@ impl Jobs {
     }
 
     /// The partition has stored the result of an attempt.
-    pub(crate) fn take_in(&mut self, key: &JobKey, attempt: u32) {
+    pub(crate) fn finish(&mut self, key: &JobKey, attempt: u32) {
         if let Some(entry) = self.entries.get_mut(key)
             && entry.reported == Some(attempt)
         {
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_is_cancelled_leaves_nothing_behind() {
+    fn a_cancelled_job_leaves_no_trace() {
         let mut jobs = Jobs::default();
         (0..4).for_each(|number| assert!(add(&mut jobs, number, "limited", Some(1))));
         let (first, ticket) = next(&mut jobs).unwrap();
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_free_place_goes_to_the_next_when_the_first_in_line_is_cancelled() {
+    fn a_free_slot_goes_to_the_next_job_if_the_first_is_cancelled() {
         let mut jobs = Jobs::default();
         (0..3).for_each(|number| assert!(add(&mut jobs, number, "limited", Some(1))));
         let (first, ticket) = next(&mut jobs).unwrap();
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_is_there_is_not_added_again() {
+    fn a_known_job_is_not_added_again() {
         let mut jobs = Jobs::default();
         assert!(add(&mut jobs, 0, "a", None));
         assert!(!add(&mut jobs, 0, "a", None));
@@ -339,14 +339,14 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_whose_result_is_on_its_way_is_not_added_again() {
+    fn an_attempt_whose_result_is_in_flight_is_not_added_again() {
         let mut jobs = Jobs::default();
         add(&mut jobs, 0, "a", None);
         let (key, ticket) = next(&mut jobs).unwrap();
         assert!(jobs.end(&key, &ticket, Some(1)));
         assert!(!add(&mut jobs, 0, "a", None));
         assert!(is_empty(&jobs), "{jobs:?}");
-        jobs.take_in(&key, 1);
+        jobs.finish(&key, 1);
         assert!(add(&mut jobs, 0, "a", None));
     }
 
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_begin_in_order_within_their_limits_whatever_happens() {
+    fn jobs_begin_in_order_within_their_limits() {
         for seed in 0..200 {
             let mut drawn = 0;
             let mut below = |end| {

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn replay_version_0_hands_an_event_past_the_waits_that_have_one() {
+    fn replay_version_0_passes_an_event_over_waits_that_have_one() {
         let mut inbox = Inbox::default();
         let waits = [inbox.wait("n"), inbox.wait("n"), inbox.wait("n")];
         for number in ["1", "2"] {

@@ -106,12 +106,12 @@ struct State {
 
 /// Makes a scope the current one until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Entered {
+pub(crate) struct ScopeGuard {
     before: Option<Rc<Scope>>,
-    _rules: replay_rules::EnteredRules,
+    _rules: replay_rules::RulesGuard,
 }
 
-impl Drop for Entered {
+impl Drop for ScopeGuard {
     fn drop(&mut self) {
         CURRENT.set(self.before.take());
     }
@@ -150,8 +150,8 @@ impl Scope {
         CURRENT.with_borrow(Clone::clone)
     }
 
-    pub(crate) fn enter(self: &Rc<Self>) -> Entered {
-        Entered {
+    pub(crate) fn enter(self: &Rc<Self>) -> ScopeGuard {
+        ScopeGuard {
             _rules: replay_rules::enter(self.replay_version()),
             before: CURRENT.replace(Some(Rc::clone(self))),
         }
@@ -201,8 +201,8 @@ impl Scope {
         state.patches.decide(id, is_replaying)
     }
 
-    pub(crate) fn know_patches<'a>(&self, recorded: impl Iterator<Item = &'a str>) {
-        self.state.borrow_mut().patches.know(recorded);
+    pub(crate) fn add_recorded_patches<'a>(&self, recorded: impl Iterator<Item = &'a str>) {
+        self.state.borrow_mut().patches.add_recorded(recorded);
     }
 
     /// The patches that were taken and are not recorded yet.
@@ -252,8 +252,8 @@ impl Scope {
     }
 
     /// Whether any event can still wake the orchestrator.
-    pub(crate) fn waits_for_something(&self) -> bool {
-        self.state.borrow().waits_for_something()
+    pub(crate) fn has_open_wait(&self) -> bool {
+        self.state.borrow().has_open_wait()
     }
 
     /// Whether the last poll woke a wait that it may have polled before, so that another poll is
@@ -262,10 +262,10 @@ impl Scope {
     ///
     /// Under replay version 0 the woken wait is polled with the next event. Only an execution
     /// without any other open wait is polled again, because it would never get a next event.
-    pub(crate) fn wants_another_poll(&self) -> bool {
+    pub(crate) fn needs_another_poll(&self) -> bool {
         let mut state = self.state.borrow_mut();
         let has_woken = std::mem::take(&mut state.has_woken);
-        let may_wait = state.replay_version == 0 && state.waits_for_something();
+        let may_wait = state.replay_version == 0 && state.has_open_wait();
         has_woken && !may_wait && state.continued.is_none() && state.fault.is_none()
     }
 }
@@ -444,7 +444,7 @@ impl Scope {
 }
 
 impl State {
-    fn waits_for_something(&self) -> bool {
+    fn has_open_wait(&self) -> bool {
         self.tasks.has_pending() || self.inbox.is_waited_for()
     }
 

@@ -26,7 +26,7 @@ impl Patches {
     }
 
     /// Adds the patches that a history records as taken.
-    pub(super) fn know<'a>(&mut self, recorded: impl Iterator<Item = &'a str>) {
+    pub(super) fn add_recorded<'a>(&mut self, recorded: impl Iterator<Item = &'a str>) {
         self.decided.extend(recorded.map(|id| (id.to_owned(), true)));
     }
 
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_patch_is_taken_and_recorded_once_by_code_that_runs_for_the_first_time() {
+    fn a_patch_applies_and_is_recorded_once_in_live_code() {
         let mut patches = Patches::default();
         assert!(patches.decide("a", false) && patches.decide("a", false));
         assert_eq!(patches.take_unrecorded(), ["a"]);
@@ -50,9 +50,9 @@ mod tests {
     }
 
     #[test]
-    fn a_replay_takes_only_the_patches_that_were_recorded() {
+    fn a_replay_applies_only_recorded_patches() {
         let mut patches = Patches::default();
-        patches.know(["old"].into_iter());
+        patches.add_recorded(["old"].into_iter());
         assert!(patches.decide("old", true));
         assert!(!patches.decide("new", true));
         assert!(!patches.decide("new", false), "also behind the end of the history");

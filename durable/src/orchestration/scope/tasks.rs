@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_are_recorded_resolved_and_cancelled_as_the_rules_say() {
+    fn tasks_are_recorded_resolved_and_cancelled() {
         for seed in 1..=500 {
             let (mut random, mut tasks, mut model) =
                 (Random(seed), Tasks::default(), Vec::<Model>::new());

@@ -42,7 +42,7 @@ fn check_cron(pattern: &str, from: &str, expected: &[&str]) {
 }
 
 #[test]
-fn cron_patterns_stand_for_these_times() {
+fn cron_patterns_have_these_ticks() {
     check_cron(
         "0 3 * * *",
         "2026-02-27T03:00:00Z",
@@ -82,7 +82,7 @@ fn cron_patterns_stand_for_these_times() {
 }
 
 #[test]
-fn patterns_that_are_none_are_refused_with_what_is_wrong() {
+fn invalid_patterns_are_refused_with_a_reason() {
     for (pattern, reason) in [
         ("", "it has 0 fields"),
         ("* * *", "it has 3 fields; write 5"),
@@ -136,7 +136,7 @@ fn an_update_that_changes_nothing_keeps_the_grid() {
 }
 
 #[test]
-fn recurrences_are_written_for_people() {
+fn recurrences_are_displayed_readably() {
     for (millis, text) in [
         (1_000, "every 1s"),
         (1_500, "every 1.5s"),
@@ -150,7 +150,7 @@ fn recurrences_are_written_for_people() {
 }
 
 #[test]
-fn what_lies_beyond_all_calendars_is_no_tick() {
+fn times_beyond_the_calendar_are_not_ticks() {
     let start = time("2026-01-01T00:00:00Z");
     assert_eq!(plan(Schedule::every(Duration::MAX)).first(start, start), None);
     let end_of_time = DateTime::<Utc>::MAX_UTC;
@@ -161,7 +161,7 @@ fn what_lies_beyond_all_calendars_is_no_tick() {
 }
 
 #[test]
-fn a_tick_that_is_found_a_minute_late_is_in_time_and_later_it_is_missed() {
+fn a_tick_is_missed_if_found_more_than_a_minute_late() {
     let daily = || Schedule::cron("0 3 * * *").unwrap();
     let mut in_time = state(daily(), "2026-01-01T00:00:00Z");
     assert_eq!(in_time.due(time("2026-01-01T03:01:00Z")), [time("2026-01-01T03:00:00Z")]);
@@ -188,7 +188,7 @@ fn each_tick_of_a_short_downtime_runs() {
 }
 
 #[test]
-fn ticks_of_a_longer_downtime_run_as_far_as_they_are_a_minute_late() {
+fn after_a_longer_downtime_only_ticks_within_a_minute_run() {
     let mut down = state(Schedule::every(Duration::from_secs(20)), "2026-01-01T00:00:00Z");
     let ticks = ["00:59:20", "00:59:40", "01:00:00"].map(|at| time(&format!("2026-01-01T{at}Z")));
     assert_eq!(down.due(time("2026-01-01T01:00:10Z")), ticks);
@@ -196,7 +196,7 @@ fn ticks_of_a_longer_downtime_run_as_far_as_they_are_a_minute_late() {
 }
 
 #[test]
-fn of_ticks_that_are_found_together_the_last_sixty_run() {
+fn of_overdue_ticks_the_last_sixty_run() {
     let mut quick = state(Schedule::every(Duration::from_millis(10)), "2026-01-01T00:00:00Z");
     let ticks = quick.due(time("2026-01-01T00:00:30Z"));
     assert_eq!(ticks.len(), 60);
@@ -205,7 +205,7 @@ fn of_ticks_that_are_found_together_the_last_sixty_run() {
 }
 
 #[test]
-fn nothing_runs_late_after_the_end() {
+fn no_late_tick_runs_after_the_end() {
     let end = time("2026-01-01T04:00:00Z");
     let ends = || Schedule::every(Duration::from_hours(1)).end_at(end);
     let mut late = state(ends().start_immediately_if_late(true), "2026-01-01T00:00:00Z");
@@ -217,7 +217,7 @@ fn nothing_runs_late_after_the_end() {
 }
 
 #[test]
-fn what_is_told_at_the_moment_of_a_tick_does_not_run_it_twice() {
+fn a_command_at_the_time_of_a_tick_does_not_repeat_the_tick() {
     let mut state = state(Schedule::every(Duration::from_hours(1)), "2026-01-01T00:00:00Z");
     let tick = time("2026-01-01T01:00:00Z");
     assert_eq!(state.due(tick), [tick]);

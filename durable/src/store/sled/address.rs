@@ -41,7 +41,7 @@ mod tests {
     use crate::protocol::{EventKind, MessageId, TaskMessage};
 
     #[test]
-    fn a_message_is_told_from_those_to_others() {
+    fn an_address_distinguishes_recipients() {
         let long = |letter: &str| format!("@counter@{}", letter.repeat(247));
         let ids = ["a", "ab", "a b", "@counter@", "@counter@\u{e9}", &long("x"), &long("\u{e9}")];
         let ids = ids.map(|id| InstanceId::try_from(id.to_owned()).unwrap());

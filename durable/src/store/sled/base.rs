@@ -107,7 +107,7 @@ impl Base {
     /// # Errors
     /// [`StoreError::Exhausted`] if there is too little space.
     pub(super) fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
-        system::allocate_behind(&self.file.0, bytes)
+        system::allocate_after_end(&self.file.0, bytes)
             .map_err(|error| StoreError::io_or_exhausted("cannot make sled's file larger", error))
     }
 
@@ -199,7 +199,7 @@ impl Base {
         let prefix = keys::instances(id_prefix);
         let from = match from {
             Bound::Included(id) => keys::instances(id),
-            Bound::Excluded(id) => keys::behind(keys::instances(id)),
+            Bound::Excluded(id) => keys::successor(keys::instances(id)),
             Bound::Unbounded => prefix.clone(),
         };
         let mut instances = Vec::new();
@@ -290,7 +290,8 @@ impl Base {
     pub(super) fn active(&self, partition: PartitionId) -> Result<Vec<InstanceId>, StoreError> {
         let prefix = keys::active(partition);
         let keys = self.tree.scan_prefix(&prefix).keys();
-        keys.map(|key| values::instance_id(behind(&key.map_err(sled_error)?, &prefix)?)).collect()
+        keys.map(|key| values::instance_id(after_prefix(&key.map_err(sled_error)?, &prefix)?))
+            .collect()
     }
 
     /// The due instances of a partition, in order, after `after`.
@@ -313,7 +314,7 @@ impl Base {
         };
         keys.take_while(is_of_it).map(move |key| {
             let key = key.map_err(sled_error)?;
-            let found = behind(&key, &prefix)?.split_first_chunk();
+            let found = after_prefix(&key, &prefix)?.split_first_chunk();
             let found = found.and_then(|(at, id)| Some((keys::due_time(*at)?, id)));
             let Some((at, id)) = found else {
                 return Err(StoreError::damaged(format!("the key {key:?} names no time")));
@@ -364,7 +365,7 @@ impl Base {
 }
 
 /// The part of a stored key after its prefix.
-fn behind<'a>(key: &'a [u8], prefix: &[u8]) -> Result<&'a [u8], StoreError> {
+fn after_prefix<'a>(key: &'a [u8], prefix: &[u8]) -> Result<&'a [u8], StoreError> {
     let rest = key.strip_prefix(prefix);
     rest.ok_or_else(|| {
         StoreError::damaged(format!("the key {key:?} does not begin with {prefix:?}"))

@@ -108,7 +108,7 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
             self.chunks(&chunks, true)?;
         }
         if !touched.is_new() {
-            self.remove_gone(id, touched, &chunks)?;
+            self.remove_superseded(id, touched, &chunks)?;
         }
         if old.as_ref().is_some_and(|old| old.is_long) {
             self.remove_all(&keys::rest_of_instance(id))?;
@@ -147,13 +147,13 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
     }
 
     /// Removes the histories in the tree that are no longer valid, except these chunks.
-    fn remove_gone(
+    fn remove_superseded(
         &mut self,
         id: &InstanceId,
         touched: &Touched,
         chunks: &[Chunk],
     ) -> Result<(), StoreError> {
-        let gone = match touched.gone() {
+        let gone = match touched.superseded() {
             None => vec![keys::histories(id)],
             Some(gone) => gone.iter().map(|execution| keys::history(id, *execution)).collect(),
         };

@@ -134,7 +134,7 @@ impl Folder {
         }
         let sync = || {
             sync_folder(&File::open(&self.path)?)?;
-            if self.log().exists() { Ok(()) } else { sync_names_of_new(&self.path) }
+            if self.log().exists() { Ok(()) } else { sync_parent_entries(&self.path) }
         };
         let doing = || format!("cannot sync `{}`", self.path.display());
         sync().map_err(|error| StoreError::io(doing(), error))
@@ -241,7 +241,7 @@ fn sync_tree(path: &Path) -> io::Result<()> {
 
 /// Syncs the entries of a folder and of its parents, which may be new. A folder that cannot be read
 /// or synced existed before: a new one could be.
-fn sync_names_of_new(path: &Path) -> io::Result<()> {
+fn sync_parent_entries(path: &Path) -> io::Result<()> {
     for above in path.canonicalize()?.ancestors().skip(1) {
         let synced = File::open(above).and_then(|folder| sync_folder(&folder));
         match synced {

@@ -88,7 +88,7 @@ fn next_page(base: &Base, parts: &mut Parts, pieces: &mut Vec<Piece>) -> Result<
     }
     let page = base.pieces(&parts.chunks, PAGE)?;
     let Some((last, _)) = page.last() else { return Ok(false) };
-    parts.chunks.start = super::keys::behind(last.to_vec());
+    parts.chunks.start = super::keys::successor(last.to_vec());
     pieces.extend(page);
     Ok(true)
 }

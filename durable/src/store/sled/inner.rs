@@ -145,7 +145,7 @@ impl Inner {
     }
 
     pub(super) fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
-        self.pace.make_way();
+        self.pace.wait_for_memory();
         // The writer is not held while a commit waits for space, because a checkpoint may free
         // some.
         self.room.until_there_is_room(|| self.commit_now(commit))

@@ -99,7 +99,7 @@ pub(super) fn message(partition: PartitionId, position: u64) -> Vec<u8> {
 }
 
 /// The first possible key after `key`.
-pub(super) fn behind(mut key: Vec<u8>) -> Vec<u8> {
+pub(super) fn successor(mut key: Vec<u8>) -> Vec<u8> {
     key.push(0);
     key
 }
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn due_keys_sort_by_time_then_by_id_and_give_the_time_back() {
+    fn due_keys_sort_by_time_then_id_and_contain_the_time() {
         let ids = ["a", "a b", "ab", "\u{fc}"].map(|id| InstanceId::new(id).unwrap());
         let last_of_year_9999 = 253_402_300_799_999_999;
         let times = [-62_135_596_800_000_000, -256, -1, 0, 1, 255, 256, last_of_year_9999];

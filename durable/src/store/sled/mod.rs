@@ -273,7 +273,7 @@ fn recover(newest: &mut Overlay, base: &Base, frames: &[Frame]) -> Result<(), St
 
 /// The body of the checkpoint thread.
 fn make_checkpoints(inner: &Inner) {
-    while inner.pace.wait_for_want() {
+    while inner.pace.wait_for_request() {
         let Err(error) = guarded(inner.room.path(), || inner.checkpoint()) else { continue };
         if error.is_transient() {
             // A hub that has shut down does not wait for room; the next hub on this store may.

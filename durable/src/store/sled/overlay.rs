@@ -94,7 +94,7 @@ impl Touched {
     }
 
     /// The executions whose histories below are superseded; `None` if all are.
-    pub(super) fn gone(&self) -> Option<&[ExecutionId]> {
+    pub(super) fn superseded(&self) -> Option<&[ExecutionId]> {
         match &self.below {
             Below::Nothing | Below::Gone => None,
             Below::Kept { gone } => Some(gone),

@@ -90,7 +90,7 @@ impl Pace {
     }
 
     /// Blocks before a commit until there is memory for it.
-    pub(super) fn make_way(&self) {
+    pub(super) fn wait_for_memory(&self) {
         let is_full =
             || self.newest.load(Ordering::Relaxed) >= self.allowed.load(Ordering::Relaxed);
         if is_full() {
@@ -100,7 +100,7 @@ impl Pace {
     }
 
     /// Blocks until a checkpoint is wanted; `false` if the store is closed.
-    pub(super) fn wait_for_want(&self) -> bool {
+    pub(super) fn wait_for_request(&self) -> bool {
         let state = self.state();
         let has_to_wait = |state: &mut State| (!state.wanted || state.paused) && !state.stopped;
         let waited = self.changed.wait_while(state, has_to_wait);
@@ -139,14 +139,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_commit_waits_for_a_checkpoint_that_has_given_up_and_the_next_hub_wants_it() {
+    fn commits_do_not_wait_for_a_paused_checkpoint_which_the_next_hub_resumes() {
         let pace = Pace::new(1024);
         pace.grows(2048);
         pace.pause();
-        pace.make_way();
+        pace.wait_for_memory();
         pace.resume();
-        assert!(pace.wait_for_want());
+        assert!(pace.wait_for_request());
         pace.stop();
-        assert!(!pace.wait_for_want());
+        assert!(!pace.wait_for_request());
     }
 }

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_come_back_as_they_were() {
+    fn packed_bytes_are_unpacked_unchanged() {
         let text = "OrchestratorStarted and whatever else there is. ".repeat(40);
         for length in [0, 1, 3, 4, 100, text.len()] {
             let mut buffer = Vec::new();
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_no_panic() {
+    fn invalid_packed_bytes_do_not_panic() {
         let mut buffer = Vec::new();
         write(&mut buffer, b"", b"OrchestratorStarted, OrchestratorCompleted, and something else");
         for length in 0..buffer.len() {

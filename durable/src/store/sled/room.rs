@@ -74,7 +74,7 @@ impl Room {
                 }
                 result => {
                     if has_waited {
-                        self.goes_on(result.is_ok());
+                        self.end_wait(result.is_ok());
                     }
                     return result;
                 }
@@ -97,7 +97,7 @@ impl Room {
         Ok(())
     }
 
-    fn goes_on(&self, is_well: bool) {
+    fn end_wait(&self, is_well: bool) {
         let was_lacking = self.state().lacking.take().is_some();
         if was_lacking && is_well {
             tell!(info, "the resource is available again: commits continue");
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn too_little_room_is_an_error_that_says_how_much_is_needed() {
+    fn disk_full_says_how_much_room_is_needed() {
         let folder = tempfile::tempdir().unwrap();
         check(folder.path(), 0).unwrap();
         let error = check(folder.path(), u64::MAX).unwrap_err();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_that_waits_for_room_can_be_told_to_give_up() {
+    fn a_commit_that_waits_for_room_can_be_given_up() {
         let folder = tempfile::tempdir().unwrap();
         let room = Room::new(folder.path(), u64::MAX);
         let error = room.for_new_work().unwrap_err();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_system_lacks_for_a_while_is_asked_for_again_and_new_work_is_refused_meanwhile() {
+    fn an_exhausted_resource_is_retried_and_new_work_is_refused_until_then() {
         let folder = tempfile::tempdir().unwrap();
         let room = Room::new(folder.path(), 0);
         let mut refused = 0;

@@ -140,7 +140,7 @@ pub(super) fn allocate(file: &File, length: u64) -> io::Result<()> {
 }
 
 /// Reserves bytes after the end of a file, without changing its length.
-pub(super) fn allocate_behind(file: &File, length: u64) -> io::Result<()> {
+pub(super) fn allocate_after_end(file: &File, length: u64) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{FallocateFlags, fallocate};
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_that_was_moved_or_replaced_is_noticed() {
+    fn a_moved_or_replaced_folder_is_detected() {
         let base = tempfile::tempdir().unwrap();
         let (here, away) = (base.path().join("here"), base.path().join("away"));
         fs::create_dir(&here).unwrap();
@@ -186,10 +186,10 @@ mod tests {
     }
 
     #[test]
-    fn room_behind_the_end_leaves_the_length_as_it_is() {
+    fn allocation_after_the_end_keeps_the_length() {
         let mut file = tempfile::tempfile().unwrap();
         io::Write::write_all(&mut file, b"some bytes").unwrap();
-        allocate_behind(&file, 1024 * 1024).unwrap();
+        allocate_after_end(&file, 1024 * 1024).unwrap();
         assert_eq!(file.metadata().unwrap().len(), 10);
         allocate(&file, 4096).unwrap();
     }

@@ -17,7 +17,7 @@ use crate::error::TaskFailed;
 use crate::hub::error::{EntityError, HubError, Unreadable};
 use crate::hub::mail::{EntityReply, Mail};
 use crate::hub::task_hub::TaskHub;
-use crate::orchestration::request::Asked;
+use crate::orchestration::request::OperationRequest;
 use crate::orchestration::{Called, When};
 use crate::payload::Payload;
 use crate::protocol::{
@@ -106,7 +106,7 @@ impl TaskHub {
         &self,
         operation: Operation<T, E>,
     ) -> Reply<Result<(), EntityError>> {
-        self.signal(operation.into_asked(), None)
+        self.signal(operation.into_request(), None)
     }
 
     /// Signals an entity at a later time, given as a delay or a time. Until then a
@@ -120,12 +120,12 @@ impl TaskHub {
         when: impl When,
         operation: Operation<T, E>,
     ) -> Reply<Result<(), EntityError>> {
-        self.signal(operation.into_asked(), Some(when.due().from(self.now())))
+        self.signal(operation.into_request(), Some(when.due().from(self.now())))
     }
 
     fn signal(
         &self,
-        asked: Result<Asked, InvalidOperation>,
+        asked: Result<OperationRequest, InvalidOperation>,
         at: Option<Timestamp>,
     ) -> Reply<Result<(), EntityError>> {
         let hub = self.clone();
@@ -155,7 +155,7 @@ impl TaskHub {
     ) -> Reply<Result<T, EntityError<E>>> {
         let hub = self.clone();
         let (output, error) = operation.codecs();
-        let asked = operation.into_asked();
+        let asked = operation.into_request();
         Reply::new(async move {
             let asked = hub.accepted(asked)?;
             let called = Called::Operation(asked.entity_id.clone(), asked.operation.clone());
@@ -230,7 +230,10 @@ impl TaskHub {
     }
 
     /// Returns the request if this hub accepts it.
-    fn accepted<E>(&self, asked: Result<Asked, InvalidOperation>) -> Result<Asked, EntityError<E>> {
+    fn accepted<E>(
+        &self,
+        asked: Result<OperationRequest, InvalidOperation>,
+    ) -> Result<OperationRequest, EntityError<E>> {
         self.check()?;
         let asked = asked?;
         let size = asked.input.as_str().len();
@@ -248,11 +251,11 @@ impl TaskHub {
 
     async fn operate(
         &self,
-        asked: Asked,
+        asked: OperationRequest,
         at: Option<Timestamp>,
         reply: EntityReply,
     ) -> Result<(), NotSent> {
-        let Asked { entity_id, operation, input } = asked;
+        let OperationRequest { entity_id, operation, input } = asked;
         let (id, operation) = (entity_id.instance_id().clone(), operation.into_owned());
         let event = match reply {
             EntityReply::Called(_) => {

@@ -137,7 +137,7 @@ fn resume_of(name: &str) -> (Mail, oneshot::Receiver<Managed>) {
 }
 
 #[test]
-fn a_request_that_waits_for_a_commit_holds_up_no_other_instance() {
+fn a_request_that_waits_for_a_commit_does_not_delay_other_instances() {
     let mut world = World::new();
     let (start, _started) = start_of("a");
     world.turn([start]);
@@ -157,7 +157,7 @@ fn a_request_that_waits_for_a_commit_holds_up_no_other_instance() {
 }
 
 #[test]
-fn mail_that_is_held_is_handled_in_the_order_in_which_it_came() {
+fn held_mail_is_handled_in_order() {
     let mut world = World::new();
     let (start, _started) = start_of("a");
     world.turn([start]);
@@ -183,7 +183,7 @@ fn mail_that_is_held_is_handled_in_the_order_in_which_it_came() {
 }
 
 #[test]
-fn a_partition_handles_what_it_holds_before_it_stops() {
+fn a_partition_handles_held_mail_before_it_stops() {
     let mut world = World::new();
     let (start, _started) = start_of("a");
     world.turn([start]);

@@ -101,7 +101,7 @@ pub(super) fn read(segment: &Bytes, at: usize) -> Found {
 }
 
 /// Searches for frames with one of these sequences after the offset `at`, where there is damage.
-pub(super) fn behind(
+pub(super) fn frames_after(
     segment: &Bytes,
     at: usize,
     sequences: impl Fn(u64) -> bool,
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flipped_bit_and_every_cut_is_seen() {
+    fn every_flipped_bit_and_every_truncation_is_detected() {
         let whole = frame(3, b"some body of some length");
         for bit in 0..whole.len() * 8 {
             let mut bytes = whole.to_vec();
@@ -157,11 +157,11 @@ mod tests {
     }
 
     #[test]
-    fn frames_behind_a_broken_one_are_found() {
+    fn frames_after_a_damaged_one_are_found() {
         let mut bytes = [frame(1, b"first"), frame(2, b"second"), frame(3, b"third")].concat();
         bytes[5] ^= 0xff;
         let segment = Bytes::from(bytes);
-        let found = behind(&segment, 0, |sequence| sequence >= 2).map(|frame| frame.sequence);
+        let found = frames_after(&segment, 0, |sequence| sequence >= 2).map(|frame| frame.sequence);
         assert_eq!(found.collect::<Vec<_>>(), [2, 3]);
     }
 }

@@ -76,7 +76,7 @@ impl Recovered {
     /// Keeps the readable frames of a segment after damage.
     fn save(&mut self, segment: &Bytes) {
         let last = self.last;
-        self.behind.extend(frame::behind(segment, 0, |sequence| sequence > last));
+        self.behind.extend(frame::frames_after(segment, 0, |sequence| sequence > last));
     }
 }
 
@@ -126,7 +126,7 @@ impl Reader {
         if next.is_some_and(|next| next <= expected) {
             return;
         }
-        let acknowledged = frame::behind(bytes, at, |sequence| sequence > expected)
+        let acknowledged = frame::frames_after(bytes, at, |sequence| sequence > expected)
             .map(|frame| frame.durable)
             .max();
         self.acknowledged = self.acknowledged.max(acknowledged.unwrap_or_default());

@@ -42,7 +42,7 @@ fn files_of_log(path: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_moved_folder_acknowledges_nothing_more_and_harms_no_folder_in_its_place() {
+fn commits_fail_after_a_folder_was_moved_and_leave_its_replacement_alone() {
     let opened = Opened::in_hub();
     opened.try_write("before").unwrap();
     let (path, moved) = (opened.path(), opened.folder.path().join("moved"));
@@ -68,7 +68,7 @@ fn a_moved_folder_acknowledges_nothing_more_and_harms_no_folder_in_its_place() {
 }
 
 #[test]
-fn a_moved_folder_is_closed_without_harm_to_the_one_in_its_place() {
+fn closing_a_moved_folder_leaves_its_replacement_alone() {
     let opened = Opened::in_hub();
     opened.try_write("before").unwrap();
     let (path, moved) = (opened.path(), opened.folder.path().join("moved"));
@@ -83,7 +83,7 @@ fn a_moved_folder_is_closed_without_harm_to_the_one_in_its_place() {
 }
 
 #[test]
-fn nothing_is_acknowledged_into_a_file_that_was_removed() {
+fn no_commit_is_acknowledged_into_a_removed_file() {
     for what in ["hub", "hub/log"] {
         let opened = Opened::in_hub();
         opened.try_write("before").unwrap();
@@ -115,7 +115,7 @@ fn sled_files_that_another_process_has_locked_are_in_use() {
 }
 
 #[test]
-fn a_part_that_is_missing_is_named() {
+fn a_missing_part_is_named() {
     for part in ["log", "sled"] {
         let opened = Opened::in_hub();
         opened.try_write("before").unwrap();
@@ -134,7 +134,7 @@ fn a_part_that_is_missing_is_named() {
 
 /// The mark only tells damage from what a crash has torn.
 #[test]
-fn a_folder_without_a_mark_opens_with_all_that_it_has() {
+fn a_folder_without_a_mark_opens_with_its_whole_content() {
     let opened = Opened::in_hub();
     opened.try_write("before").unwrap();
     let left = copy(&opened.path());
@@ -143,7 +143,7 @@ fn a_folder_without_a_mark_opens_with_all_that_it_has() {
 }
 
 #[test]
-fn files_that_are_not_what_they_should_be_are_named() {
+fn files_of_the_wrong_kind_are_named() {
     for name in ["lock", "log/mark", "log/next"] {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join(name)).unwrap();

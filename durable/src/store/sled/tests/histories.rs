@@ -54,7 +54,7 @@ fn a_history_of_several_pages_is_read_from_any_event_on() {
 
 /// The same execution id, as after a rewind: only the order of commits distinguishes the two.
 #[test]
-fn a_history_that_is_replaced_while_it_is_read_is_of_one_moment() {
+fn a_history_that_is_replaced_during_a_read_is_consistent() {
     let opened = Opened::new();
     let mut last = write_large(&opened);
     let (large, execution) = (id("large"), last.record.execution_id);

@@ -29,7 +29,7 @@ fn an_instance_has_one_key_of_each_index_at_most() {
 }
 
 #[test]
-fn of_what_is_replaced_no_key_is_left() {
+fn a_replaced_history_leaves_no_key() {
     let opened = Opened::new();
     let first = episode("order-17", 0);
     let execution = first.record.execution_id;
@@ -49,7 +49,7 @@ fn of_what_is_replaced_no_key_is_left() {
 }
 
 #[test]
-fn of_what_is_purged_no_key_is_left() {
+fn a_purged_instance_leaves_no_key() {
     let opened = Opened::new();
     let long = episode("long", 50_000);
     let entities = ["@counter@", "@counter@long", "@\u{e4}@a@\u{1f980}"];
@@ -67,7 +67,7 @@ fn of_what_is_purged_no_key_is_left() {
 }
 
 #[test]
-fn a_record_in_pieces_leaves_none_behind_and_is_found_by_page() {
+fn a_record_in_pieces_leaves_no_piece_and_is_found_by_page() {
     let opened = Opened::new();
     let piece = values::PIECE;
     let mut last = episode("long", 0);
@@ -95,7 +95,7 @@ fn a_record_in_pieces_leaves_none_behind_and_is_found_by_page() {
 }
 
 #[test]
-fn a_record_in_pieces_is_seen_whole_while_it_changes() {
+fn a_record_in_pieces_is_read_consistently_while_it_changes() {
     const ROUNDS: usize = 60;
     let opened = Opened::new();
     let status = |round: usize| {
@@ -140,7 +140,7 @@ fn large_records_stay_in_the_log_that_is_synced() {
 }
 
 #[test]
-fn a_page_looks_at_so_many_records_and_goes_on_behind_them() {
+fn a_page_scans_a_bounded_number_of_records() {
     let opened = Opened::new();
     let mut one = episode("99999", 0);
     one.record.name = "rare".to_owned();
@@ -159,7 +159,7 @@ fn a_page_looks_at_so_many_records_and_goes_on_behind_them() {
 }
 
 #[test]
-fn a_page_does_not_look_at_entities_that_are_not_wanted() {
+fn a_page_of_orchestrations_skips_entities() {
     let opened = Opened::new();
     let many = (0..=LOOKED_AT_MAX).map(|number| EpisodeWrite {
         events: Vec::new(),
@@ -179,7 +179,7 @@ fn a_page_does_not_look_at_entities_that_are_not_wanted() {
 }
 
 #[test]
-fn messages_in_pieces_are_found_among_others_wherever_they_are() {
+fn messages_in_pieces_are_found_at_any_position() {
     let opened = Opened::new();
     let piece = values::PIECE;
     let ids = ["@counter@", "@counter@a"].map(id);
@@ -220,7 +220,7 @@ fn messages_in_pieces_are_found_among_others_wherever_they_are() {
 }
 
 #[test]
-fn a_commit_without_an_effect_is_no_damage_when_it_is_the_last() {
+fn a_last_commit_without_an_effect_is_not_damage() {
     let opened = Opened::new();
     opened.write(vec![episode("order-17", 0)]);
     let owners = vec![opened.owner];

@@ -335,7 +335,7 @@ fn run(seed: u64) {
 }
 
 #[test]
-fn what_is_read_is_what_a_store_in_memory_has() {
+fn reads_agree_with_the_store_in_memory() {
     let seeds = std::env::var("DURABLE_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
     for seed in 1..=seeds.unwrap_or(6) {
         println!("seed {seed}");

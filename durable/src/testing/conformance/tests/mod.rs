@@ -22,13 +22,13 @@ fn contract() -> Vec<&'static str> {
 }
 
 #[test]
-fn the_points_are_those_of_the_contract() {
+fn the_suite_has_the_points_of_the_contract() {
     let points: Vec<&str> = POINTS.iter().map(|(name, _)| *name).collect();
     assert_eq!(points, contract());
 }
 
 #[test]
-fn a_store_that_is_right_passes() {
+fn a_correct_store_passes() {
     for (_, point) in POINTS {
         point(&Place::of(Fault::None));
     }
