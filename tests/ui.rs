@@ -1,9 +1,9 @@
-//! What the attributes say to a user: every rule broken once, every feature used once.
+//! Diagnostics of the attributes: every rule is broken once, every feature is used once.
 //!
-//! One rule a file under `ui/<attribute>/fail`, each with what the compiler prints beside it; the
-//! `.stderr` files are reviewed as user interface. After a deliberate change they are written anew
-//! with `TRYBUILD=overwrite cargo test -p tests --test ui`. Files under `ui/<attribute>/pass` are
-//! programs without a warning.
+//! Each file under `ui/<attribute>/fail` breaks one rule; the compiler's output is in the `.stderr`
+//! file of the same name, which is reviewed as user interface. After a deliberate change,
+//! `TRYBUILD=overwrite cargo test -p tests --test ui` regenerates them. Files under
+//! `ui/<attribute>/pass` are programs without a warning.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,8 +13,8 @@ mod user_crate;
 
 use user_crate::{UserCrate, root};
 
-/// Only cases that fail are given to `trybuild`: then it checks all of them in one run of Cargo. If one
-/// had to pass, it would build each in a run of its own.
+/// `trybuild` gets only cases that fail, because it then checks all of them in a single run of Cargo. If
+/// one had to pass, it would build each case in a run of its own.
 #[test]
 fn code_that_breaks_a_rule_gets_the_expected_error() {
     trybuild::TestCases::new().compile_fail("ui/*/fail/*.rs");

@@ -1,4 +1,4 @@
-//! Types of one's own in a file of their own, named like those that are refused.
+//! The user's types in a separate file, named like rejected types.
 
 pub struct Command;
 

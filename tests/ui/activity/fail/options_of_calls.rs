@@ -1,4 +1,4 @@
-//! All at once, and callers give no errors of their own.
+//! Several errors together, without further errors at the callers.
 
 use durable::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Other attributes beside it.
+//! Other attributes on the same function.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 

@@ -1,4 +1,4 @@
-//! Where the crate `durable` is found.
+//! The option `crate`, which names the path of `durable`.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 

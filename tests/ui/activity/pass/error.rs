@@ -1,4 +1,4 @@
-//! An error type of one's own, which comes back as it was.
+//! A user's error type, which is returned as the original value.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 

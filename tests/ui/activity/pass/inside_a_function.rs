@@ -1,4 +1,4 @@
-//! Functions declared inside of others.
+//! Functions declared inside others.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 

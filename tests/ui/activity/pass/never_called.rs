@@ -1,4 +1,4 @@
-//! An activity that only histories name is not dead.
+//! An activity that no code calls causes no dead-code warning.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 

@@ -1,4 +1,4 @@
-//! What an activity may return.
+//! Return types of an activity.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 

@@ -1,4 +1,4 @@
-//! Loops whose condition is always met, and lists without an end.
+//! Loops with a constant condition, and endless iterators.
 #![allow(unused)]
 
 use durable::prelude::*;

@@ -1,4 +1,4 @@
-//! Other loops without an end.
+//! Other endless loops.
 use durable::prelude::*;
 
 #[activity]

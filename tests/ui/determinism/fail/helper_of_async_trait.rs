@@ -1,4 +1,4 @@
-//! What `#[async_trait]` makes of a helper when it stands above the trait.
+//! A helper in a trait with `#[async_trait]`, which rewrites it.
 #![allow(unused)]
 
 use std::pin::Pin;

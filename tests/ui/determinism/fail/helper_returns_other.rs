@@ -1,4 +1,4 @@
-//! A wrong value of a helper is an error where it stands.
+//! A wrong return value of a helper is an error at the value.
 #![allow(unused)]
 
 use durable::prelude::*;

@@ -1,4 +1,4 @@
-//! `async` blocks in a foreign `join!` are no second error, and its `use` is not idle.
+//! `async` blocks in a foreign `join!` cause no second error, and its `use` counts as used.
 #![deny(unused)]
 
 // In place of the crate of this name.

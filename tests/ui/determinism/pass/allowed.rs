@@ -1,4 +1,4 @@
-//! What is allowed with a reason, wherever the reason stands.
+//! Exceptions that are allowed with a reason, in any position.
 
 #![deny(warnings)]
 

@@ -1,4 +1,4 @@
-//! Awaits wherever Rust has them.
+//! Awaits in every position that Rust permits.
 
 #![deny(warnings)]
 

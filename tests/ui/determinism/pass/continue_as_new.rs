@@ -1,4 +1,4 @@
-//! A loop that begins again with an empty history is no endless one.
+//! A loop that continues as new is not an endless loop.
 
 #![deny(warnings)]
 #![allow(while_true)]

@@ -1,4 +1,4 @@
-//! Data from modules whose functions are refused, and variables with the names of modules.
+//! Data from modules whose functions are rejected, and variables named like modules.
 
 #![deny(warnings)]
 

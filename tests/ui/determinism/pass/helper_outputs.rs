@@ -1,4 +1,4 @@
-//! What a helper returns is coerced as in any `async fn`.
+//! The return value of a helper is coerced as in any `async fn`.
 #![deny(warnings)]
 
 use std::fmt::Debug;

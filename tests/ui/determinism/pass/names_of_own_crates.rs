@@ -1,4 +1,4 @@
-//! Types of one's own crates that are named like those that are refused.
+//! Types of the user's crates that are named like rejected types.
 #![deny(warnings)]
 
 use durable::prelude::*;

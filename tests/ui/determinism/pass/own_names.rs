@@ -1,4 +1,4 @@
-//! Types, modules and macros of one's own that are named like those that are refused.
+//! The user's types, modules and macros that are named like rejected ones.
 
 #![deny(warnings)]
 

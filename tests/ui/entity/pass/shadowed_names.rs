@@ -1,4 +1,4 @@
-//! Names that generated code could mean, taken by the user.
+//! User items with names that generated code uses.
 #![deny(warnings)]
 #![allow(dead_code, non_upper_case_globals)]
 

@@ -1,4 +1,4 @@
-//! What operations may look like.
+//! Signatures of operations.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 #![allow(dead_code)]

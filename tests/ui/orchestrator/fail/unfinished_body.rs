@@ -1,4 +1,4 @@
-//! A body that is not finished is one error, and none of its callers or neighbours.
+//! An unfinished body is a single error, without further errors at callers or neighbours.
 #![allow(unused)]
 
 use durable::prelude::*;

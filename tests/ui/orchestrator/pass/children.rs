@@ -1,4 +1,4 @@
-//! Orchestrations that call orchestrations: awaited, in parallel, and left to themselves.
+//! Orchestrations that call orchestrations: awaited, in parallel, and detached.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 

@@ -1,4 +1,4 @@
-//! What goes on for ever, and stays small.
+//! Eternal orchestrations, whose histories stay small.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 

@@ -1,4 +1,4 @@
-//! External events: by name, by type, several, and sent to others.
+//! External events: by name, by type, several at once, and sent to other instances.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 

@@ -1,4 +1,4 @@
-//! Several at once: all, the first, the first few, each as it comes, and no more than so many.
+//! Combinators: all, the first, the first few, in completion order, and with bounded concurrency.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 

@@ -1,4 +1,4 @@
-//! The function's name is a type: of a handle, and of what is registered.
+//! The function's name as a type: of a handle, and of a registration.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 

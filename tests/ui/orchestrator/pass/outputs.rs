@@ -1,4 +1,4 @@
-//! What an orchestrator may return.
+//! Return types of an orchestrator.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 

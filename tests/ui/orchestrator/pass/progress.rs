@@ -1,4 +1,4 @@
-//! What an orchestrator says of itself, and what it may ask without leaving its history.
+//! The custom status, and deterministic methods of the context.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 

@@ -1,4 +1,4 @@
-//! What is tried again: as the attribute says, as the call says, and within what time.
+//! Retries: declared by the attribute, by the call, and with timeouts.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 

@@ -1,4 +1,4 @@
-//! Timers: after a time, at a time, as a deadline, and again and again.
+//! Timers: after a delay, at a time, as a deadline, and periodic.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 

@@ -1,4 +1,4 @@
-//! The context has to be there, used or not.
+//! The context is required even if it is unused.
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 
