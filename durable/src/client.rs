@@ -10,6 +10,7 @@
 //! | list instances, entities, schedules or signals | [`TaskHub::query`] or [`TaskHub::stream`] with a [`Query`] |
 //! | call, signal and read entities | [`TaskHub::call_entity`], [`TaskHub::signal_entity`], [`TaskHub::entity`] |
 //! | list what a hub has registered | [`TaskHub::registered`], which gives [`Registered`] |
+//! | read the history of an instance by page, or follow it | [`InstanceHandle::history_page`], [`InstanceHandle::follow_history`] |
 //! | follow the lifecycle of all instances | [`TaskHub::lifecycle`], which returns [`LifecycleEvents`] |
 //! | start orchestrations at intervals | [`schedule`](crate::schedule) |
 //!
@@ -34,10 +35,11 @@ pub use crate::entity::InvalidOperation;
 pub use crate::event::InvalidEvent;
 #[doc(inline)]
 pub use crate::hub::{
-    CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityQuery, HubError,
-    InstanceDetails, InstanceHandle, InstanceQuery, InstanceStatus, InvalidPageToken,
-    InvalidSetting, LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleKind, ManageError,
-    OpenError, OrchestrationHandle, Page, PageToken, Parameter, Query, QueryStream, Registered,
+    CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityQuery, FollowedEvent,
+    HistoryPage, HistoryPosition, HistoryStream, HubError, InstanceDetails, InstanceHandle,
+    InstanceQuery, InstanceStatus, InvalidHistoryPosition, InvalidPageToken, InvalidSetting,
+    LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleKind, ManageError, OpenError,
+    OrchestrationHandle, Page, PageToken, Parameter, Query, QueryStream, Registered,
     RegisteredEntity, RegisteredFunction, RegisteredOperation, Reply, ResultError, Retention,
     ScheduledSignal, ScheduledSignalQuery, ShutdownReport, StartError, TaskHub, TaskHubBuilder,
     Unreadable,

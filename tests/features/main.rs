@@ -25,6 +25,7 @@ mod evictions;
 mod failures;
 #[path = "../support/folder.rs"]
 mod folder;
+mod follow;
 mod handles;
 mod histories;
 mod json;

@@ -55,6 +55,13 @@ macro_rules! delegate {
             from: u64
         ) -> Vec<durable::protocol::HistoryEvent> }
     };
+    (@method history_page $to:tt) => {
+        delegate! { @as $to history_page(
+            id: &durable::InstanceId,
+            execution: durable::protocol::ExecutionId,
+            indices: std::ops::Range<u64>
+        ) -> Vec<durable::protocol::HistoryEvent> }
+    };
     (@method check_room $to:tt) => {
         delegate! { @as $to check_room() -> () }
     };

@@ -96,6 +96,15 @@ impl Store for GuardedStore {
         self.call("reading a history", |store| store.history(instance, execution, from))
     }
 
+    fn history_page(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        indices: Range<u64>,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        self.call("reading a history", |store| store.history_page(instance, execution, indices))
+    }
+
     fn check_room(&self) -> Result<(), StoreError> {
         self.call("checking for room", Store::check_room)
     }

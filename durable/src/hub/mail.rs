@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, mpsc};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::admission::{Admission, Permit};
 use super::custom_status::WatchReply;
@@ -57,6 +57,11 @@ pub(crate) enum Mail {
     WatchStatus {
         instance_id: InstanceId,
         reply: WatchReply,
+    },
+    /// Subscribes to the episodes of the instance.
+    Follow {
+        instance_id: InstanceId,
+        reply: FollowReply,
     },
     /// A client signals or calls an entity.
     Operate {
@@ -151,6 +156,9 @@ pub(crate) type Managed = Result<(), ManageError>;
 pub(crate) type ManageReply = oneshot::Sender<Managed>;
 /// Replies `None` if the instance does not exist.
 pub(crate) type EndReply = oneshot::Sender<Option<Box<Ended>>>;
+
+/// Replies `None` if the instance does not exist. The channel is closed if it has ended.
+pub(crate) type FollowReply = oneshot::Sender<Option<watch::Receiver<()>>>;
 
 /// The end of an instance, with its record at that time, because the instance may be purged at
 /// once.
@@ -302,7 +310,8 @@ impl Mail {
             | Self::Manage { instance_id, .. }
             | Self::Wait { instance_id, .. }
             | Self::WaitForStart { instance_id, .. }
-            | Self::WatchStatus { instance_id, .. } => Some(instance_id),
+            | Self::WatchStatus { instance_id, .. }
+            | Self::Follow { instance_id, .. } => Some(instance_id),
             Self::Message(message) | Self::Operate { message, .. } => Some(&message.instance_id),
             Self::CancelSignal { id, .. } => Some(id),
             Self::BatchEnded { entity, .. } | Self::TakeBackLock { entity, .. } => Some(entity),
@@ -330,6 +339,7 @@ impl Mail {
             | Self::Wait { .. }
             | Self::WaitForStart { .. }
             | Self::WatchStatus { .. }
+            | Self::Follow { .. }
             | Self::TaskEnded { .. }
             | Self::Message(_)
             | Self::BatchEnded { .. }
@@ -352,6 +362,7 @@ impl Mail {
             Self::Wait { reply, .. } => reply.is_closed(),
             Self::WaitForStart { reply, .. } => reply.is_closed(),
             Self::WatchStatus { reply, .. } => reply.is_closed(),
+            Self::Follow { reply, .. } => reply.is_closed(),
             Self::Start(Start { origin: Origin::Message(_), .. })
             | Self::TaskEnded { .. }
             | Self::Message(_)
@@ -381,6 +392,7 @@ impl Mail {
             | Self::Wait { .. }
             | Self::WaitForStart { .. }
             | Self::WatchStatus { .. }
+            | Self::Follow { .. }
             | Self::TaskEnded { .. }
             | Self::Message(_)
             | Self::BatchEnded { .. }

@@ -42,7 +42,9 @@ pub use self::client::entities::{
     CleanedEntities, EntityDetails, EntityQuery, ScheduledSignal, ScheduledSignalQuery,
 };
 pub use self::client::events::{LifecycleError, LifecycleEvents};
+pub use self::client::follow::{FollowedEvent, HistoryStream};
 pub use self::client::handle::OrchestrationHandle;
+pub use self::client::history::{HistoryPage, HistoryPosition, InvalidHistoryPosition};
 pub use self::client::instance::InstanceHandle;
 pub use self::client::page::{InvalidPageToken, Page, PageToken, Query, QueryStream};
 pub use self::client::progress::CustomStatusWatch;

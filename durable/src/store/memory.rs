@@ -173,6 +173,19 @@ impl Store for MemoryStore {
         Ok(events.into_iter().flatten().skip(from).cloned().collect())
     }
 
+    fn history_page(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        indices: Range<u64>,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        let state = self.state();
+        let events = state.histories.get(&(instance.clone(), execution)).map_or(&[][..], |it| it);
+        let index = |index| usize::try_from(index).unwrap_or(usize::MAX).min(events.len());
+        let indices = index(indices.start)..index(indices.end);
+        Ok(events.get(indices).unwrap_or_default().to_vec())
+    }
+
     fn due(
         &self,
         partition: PartitionId,

@@ -88,6 +88,8 @@ use crate::protocol::{
 ///     those of all earlier messages, which stays the same across a crash.
 ///     [`messages`](Self::messages) returns the messages in a range of positions, or those of them
 ///     for one instance, and [`load`](Self::load) one past the last position.
+/// 19. `history_is_found_by_page`: [`history_page`](Self::history_page) returns exactly those events
+///     of an execution whose index is in the range, in order.
 ///
 /// # Threads
 /// Methods are called from several threads at once and may block: the hub never calls them on a
@@ -182,6 +184,27 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         execution: ExecutionId,
         from: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError>;
+
+    /// The events of an execution whose index is in `indices`, in order; a range that reaches beyond
+    /// the end of the history is cut there.
+    ///
+    /// The default reads the whole history. A store that can do better should, because clients read
+    /// long histories page by page, and [follow](crate::client::InstanceHandle::follow_history) them.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn history_page(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        indices: Range<u64>,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        let index = |index| usize::try_from(index).unwrap_or(usize::MAX);
+        let mut events = self.history(instance, execution, 0)?;
+        events.truncate(index(indices.end));
+        events.drain(..index(indices.start).min(events.len()));
+        Ok(events)
+    }
 
     /// Checks whether there is room for new work; the hub calls this before it accepts any. Running
     /// work continues in any case, so a store must refuse while it still has room for that. The

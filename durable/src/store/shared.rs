@@ -72,6 +72,15 @@ macro_rules! forward {
                 (**self).history(instance, execution, from)
             }
 
+            fn history_page(
+                &self,
+                instance: &InstanceId,
+                execution: ExecutionId,
+                indices: Range<u64>,
+            ) -> Result<Vec<HistoryEvent>, StoreError> {
+                (**self).history_page(instance, execution, indices)
+            }
+
             fn check_room(&self) -> Result<(), StoreError> {
                 (**self).check_room()
             }
@@ -129,6 +138,15 @@ mod tests {
             history(id: &InstanceId, execution: ExecutionId, from: u64) -> Vec<HistoryEvent>;
         }
 
+        fn history_page(
+            &self,
+            _: &InstanceId,
+            _: ExecutionId,
+            _: Range<u64>,
+        ) -> Result<Vec<HistoryEvent>, StoreError> {
+            Err(StoreError::damaged("no page"))
+        }
+
         fn check_room(&self) -> Result<(), StoreError> {
             Err(StoreError::damaged("no room"))
         }
@@ -148,6 +166,9 @@ mod tests {
         let behind: Box<dyn Store> = Box::new(Arc::clone(&store) as Arc<dyn Store>);
         let error = behind.check_room().unwrap_err();
         assert!(error.to_string().contains("no room"), "{error}");
+        let (id, execution) = (InstanceId::new("order-17").unwrap(), ExecutionId::from_u128(1));
+        let error = behind.history_page(&id, execution, 0..1).unwrap_err();
+        assert!(error.to_string().contains("no page"), "{error}");
         assert_eq!(behind.usage(), store.usage());
         behind.give_up();
         assert!(store.1.load(Ordering::Relaxed));

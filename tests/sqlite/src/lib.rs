@@ -157,6 +157,15 @@ impl Store for SqliteStore {
         read::history(&self.connection(), instance, execution, from)
     }
 
+    fn history_page(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        indices: Range<u64>,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        read::history_page(&self.connection(), instance, execution, &indices)
+    }
+
     fn usage(&self) -> Usage {
         let pages = |name: &str| {
             self.connection().pragma_query_value(None, name, |row| row.get::<_, u32>(0))

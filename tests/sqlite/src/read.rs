@@ -151,3 +151,27 @@ pub(crate) fn history(
     }
     Ok(events)
 }
+
+pub(crate) fn history_page(
+    connection: &Connection,
+    instance: &InstanceId,
+    execution: ExecutionId,
+    indices: &Range<u64>,
+) -> Result<Vec<HistoryEvent>, StoreError> {
+    // Begins with the episode that contains the first event.
+    let select = "SELECT first, events FROM episode
+                  WHERE instance = ?1 AND execution = ?2 AND first < ?4 AND first >= coalesce(
+                      (SELECT max(first) FROM episode
+                       WHERE instance = ?1 AND execution = ?2 AND first <= ?3), 0)
+                  ORDER BY first";
+    let (start, end) = (number(indices.start), number(indices.end));
+    let values = params![instance.as_str(), execution.as_bytes(), start, end];
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?));
+    let mut events = Vec::new();
+    for (first, episode) in rows(connection, "cannot read a history", select, values, read)? {
+        let episode: Vec<HistoryEvent> = codec::decode(&episode)?;
+        let numbered = (unsigned(first)?..).zip(episode);
+        events.extend(numbered.filter(|(index, _)| indices.contains(index)).map(|(_, it)| it));
+    }
+    Ok(events)
+}

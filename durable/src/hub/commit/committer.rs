@@ -148,6 +148,8 @@ impl Committer {
             Effect::Watching(reply, found) => {
                 drop(reply.send(found.map(Watched::subscribe)));
             }
+            Effect::Following(reply, episodes) => drop(reply.send(episodes)),
+            Effect::Recorded(episodes) => drop(episodes.send(())),
             Effect::Said(sender, status) => drop(sender.send(status)),
             Effect::Operated(reply, outcome) => drop(reply.send(outcome)),
             Effect::SignalCancelled(reply, was_waiting) => drop(reply.send(was_waiting)),

@@ -1,10 +1,12 @@
 //! A write of a partition, and the effects that follow once it is durable.
 
+use tokio::sync::watch;
+
 use crate::hub::custom_status::{StatusSender, WatchReply, Watched};
 use crate::hub::error::{ManageError, StartError};
 use crate::hub::mail::{
-    CallReply, Cancelled, EndReply, Ended, ManageReply, SignalReply, StartReply, StartedReply,
-    Unlocked,
+    CallReply, Cancelled, EndReply, Ended, FollowReply, ManageReply, SignalReply, StartReply,
+    StartedReply, Unlocked,
 };
 use crate::hub::telemetry::lifecycle::Notice;
 use crate::hub::time::virtual_time::Busy;
@@ -70,6 +72,10 @@ pub(crate) enum Effect {
     Watching(WatchReply, Option<Watched>),
     /// The custom status of an instance has changed, or the instance has ended (`None`).
     Said(StatusSender, Option<Json>),
+    /// A client follows the history of an instance, if the instance exists.
+    Following(FollowReply, Option<watch::Receiver<()>>),
+    /// An episode of an instance whose history is followed is durable.
+    Recorded(watch::Sender<()>),
     /// A signal of a client is stored or was carried out.
     Signalled(SignalReply),
     Operated(CallReply, Result<Json, FailureDetails>),

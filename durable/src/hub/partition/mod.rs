@@ -76,7 +76,7 @@ use self::residents::Residents;
 use self::resume::resume;
 use self::start::start;
 use self::waiters::Waiters;
-use self::waits::{wait_for_end, wait_for_start, watch_status};
+use self::waits::{follow, wait_for_end, wait_for_start, watch_status};
 use self::write::{keep_due, set_due, write_episode};
 use super::admission::Permit;
 use super::commit::write::{Content, Effect};
@@ -230,6 +230,7 @@ impl Partition {
             | Mail::Wait { .. }
             | Mail::WaitForStart { .. }
             | Mail::WatchStatus { .. }
+            | Mail::Follow { .. }
             | Mail::Operate { .. }
             | Mail::CancelSignal { .. }
             | Mail::BatchEnded { .. }
@@ -293,6 +294,9 @@ impl Partition {
             }
             Mail::WatchStatus { instance_id, reply } => {
                 watch_status(&mut self.core, &mut self.residents, instance_id, reply)
+            }
+            Mail::Follow { instance_id, reply } => {
+                follow(&mut self.core, &mut self.residents, instance_id, reply)
             }
             Mail::Operate { message, reply } => {
                 self.entities.take_in_from_client(&mut self.core, *message, reply)

@@ -1,8 +1,9 @@
-//! Clients that wait for an instance to begin or to end, or that watch its custom status.
+//! Clients that wait for an instance to begin or to end, watch its custom status or follow its history.
 
 use std::collections::HashMap;
 
 use lru::DefaultHasher;
+use tokio::sync::watch;
 
 use crate::hub::commit::write::Effect;
 use crate::hub::custom_status::Watched;
@@ -18,6 +19,8 @@ struct Waiting {
     start: Vec<StartedReply>,
     end: Vec<EndReply>,
     status: Option<Watched>,
+    /// Tells followers of its history that an episode is durable.
+    episodes: Option<watch::Sender<()>>,
 }
 
 impl Waiters {
@@ -40,6 +43,12 @@ impl Waiters {
         watched.get_or_insert_with(|| Watched::new(status)).clone()
     }
 
+    /// A channel that changes with each episode of an instance that has not ended.
+    pub(super) fn follow(&mut self, id: InstanceId) -> watch::Receiver<()> {
+        let episodes = &mut self.0.entry(id).or_default().episodes;
+        episodes.get_or_insert_with(|| watch::channel(()).0).subscribe()
+    }
+
     /// Answers the clients that a write of an instance concerns; `before` is its status before it.
     pub(super) fn answer(
         &mut self,
@@ -49,7 +58,7 @@ impl Waiters {
         effects: &mut Vec<Effect>,
     ) {
         let Some(waiting) = self.0.get_mut(&record.instance_id) else { return };
-        let Waiting { start, end: ending, status } = waiting;
+        let Waiting { start, end: ending, status, episodes } = waiting;
         let is_pending = record.runtime_status == RuntimeStatus::Pending;
         if before == RuntimeStatus::Pending && !is_pending {
             effects.extend(start.drain(..).map(|reply| Effect::Begun(reply, true)));
@@ -63,7 +72,18 @@ impl Waiters {
                 *status = None;
             }
         }
-        if start.is_empty() && ending.is_empty() && status.is_none() {
+        if let Some(sender) = episodes {
+            if sender.is_closed() {
+                *episodes = None;
+            } else {
+                effects.push(Effect::Recorded(sender.clone()));
+            }
+        }
+        if record.runtime_status.is_finished() {
+            // The effect has the last sender, so followers find the channel closed.
+            *episodes = None;
+        }
+        if start.is_empty() && ending.is_empty() && status.is_none() && episodes.is_none() {
             self.0.remove(&record.instance_id);
         }
     }
@@ -71,9 +91,10 @@ impl Waiters {
     /// Answers all clients of an instance that is terminated and purged by one write.
     pub(super) fn answer_removed(&mut self, record: &InstanceRecord, effects: &mut Vec<Effect>) {
         let Some(waiting) = self.0.remove(&record.instance_id) else { return };
-        let Waiting { start, end, status } = waiting;
+        let Waiting { start, end, status, episodes } = waiting;
         effects.extend(start.into_iter().map(|reply| Effect::Begun(reply, true)));
         effects.extend(end.into_iter().map(|reply| ended(reply, End::Terminated, record)));
+        effects.extend(episodes.map(Effect::Recorded));
         if let Some(mut watched) = status {
             effects.extend(watched.changes(record).map(|(to, status)| Effect::Said(to, status)));
         }

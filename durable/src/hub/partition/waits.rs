@@ -1,11 +1,13 @@
 //! Requests of clients that wait for an instance or watch it: answered at once where possible.
 
+use tokio::sync::watch;
+
 use super::core::Core;
 use super::reader::Stopped;
 use super::residents::Residents;
 use crate::hub::commit::write::{Content, Effect};
 use crate::hub::custom_status::{WatchReply, Watched};
-use crate::hub::mail::{EndReply, Ended, StartedReply};
+use crate::hub::mail::{EndReply, Ended, FollowReply, StartedReply};
 use crate::protocol::{InstanceId, InstanceRecord, RuntimeStatus};
 
 pub(super) fn wait_for_end(
@@ -56,5 +58,22 @@ pub(super) fn watch_status(
         }
     });
     core.write(Content::default(), vec![Effect::Watching(reply, watched)]);
+    Ok(())
+}
+
+pub(super) fn follow(
+    core: &mut Core,
+    residents: &mut Residents,
+    id: InstanceId,
+    reply: FollowReply,
+) -> Result<(), Stopped> {
+    let episodes = match residents.status(&core.store, &id)? {
+        None => None,
+        // No episode follows, so the channel has no sender.
+        Some(status) if status.is_finished() => Some(watch::channel(()).1),
+        Some(_) => Some(core.waiters.follow(id)),
+    };
+    // Behind the episodes so far: when the client has this reply, it can read them.
+    core.write(Content::default(), vec![Effect::Following(reply, episodes)]);
     Ok(())
 }

@@ -5,7 +5,10 @@
 //! between do not affect the result. If the instance was changed in another way, the pages may not
 //! match, and the whole history is read again with a single view.
 
+use std::ops::Range;
+
 use super::base::Base;
+use super::keys;
 use super::overlay::Block;
 use super::stored::{self, Parts, Piece};
 use super::view::View;
@@ -15,38 +18,39 @@ use crate::store::StoreError;
 /// Number of bytes that are read with one view.
 const PAGE: usize = 256 * 1024;
 
-/// The episodes of an execution that end after the event `from`, in order.
+/// The episodes of an execution with events in `indices`, in order.
 pub(super) fn read<'a>(
     view: impl Fn() -> View<'a>,
     id: &InstanceId,
     execution: ExecutionId,
-    from: u64,
+    indices: Range<u64>,
 ) -> Result<Vec<Block>, StoreError> {
-    let (parts, pieces) = match read_in_pages(&view, id, execution, from)? {
+    let (parts, pieces) = match read_in_pages(&view, id, execution, &indices)? {
         Some(read) => read,
-        None => read_at_once(&view(), id, execution, from)?,
+        None => read_at_once(&view(), id, execution, &indices)?,
     };
-    blocks(id, parts, pieces, from)
+    blocks(id, parts, pieces, indices)
 }
 
-/// As [`read`], with a single view.
+/// As [`read`], with a single view, to the end of the history.
 pub(super) fn of_view(
     view: &View<'_>,
     id: &InstanceId,
     execution: ExecutionId,
     from: u64,
 ) -> Result<Vec<Block>, StoreError> {
-    let (parts, pieces) = read_at_once(view, id, execution, from)?;
-    blocks(id, parts, pieces, from)
+    let indices = from..u64::MAX;
+    let (parts, pieces) = read_at_once(view, id, execution, &indices)?;
+    blocks(id, parts, pieces, indices)
 }
 
 fn read_at_once(
     view: &View<'_>,
     id: &InstanceId,
     execution: ExecutionId,
-    from: u64,
+    indices: &Range<u64>,
 ) -> Result<(Parts, Vec<Piece>), StoreError> {
-    let mut parts = view.parts(id, execution, from)?;
+    let mut parts = parts(view, id, execution, indices)?;
     let mut pieces = Vec::new();
     while next_page(view.base, &mut parts, &mut pieces)? {}
     Ok((parts, pieces))
@@ -57,13 +61,13 @@ fn read_in_pages<'a>(
     view: impl Fn() -> View<'a>,
     id: &InstanceId,
     execution: ExecutionId,
-    from: u64,
+    indices: &Range<u64>,
 ) -> Result<Option<(Parts, Vec<Piece>)>, StoreError> {
     let touched_by = |view: &View<'_>| -> Result<_, StoreError> {
         Ok(view.head(id)?.map(|(sequence, _)| sequence))
     };
     let first = view();
-    let mut parts = first.parts(id, execution, from)?;
+    let mut parts = parts(&first, id, execution, indices)?;
     let mut pieces = Vec::new();
     let mut more = next_page(first.base, &mut parts, &mut pieces)?;
     if !more {
@@ -81,6 +85,21 @@ fn read_in_pages<'a>(
     Ok(Some((parts, pieces)))
 }
 
+/// Where the events in `indices` are. The first and the last block may contain others as well.
+fn parts(
+    view: &View<'_>,
+    id: &InstanceId,
+    execution: ExecutionId,
+    indices: &Range<u64>,
+) -> Result<Parts, StoreError> {
+    let mut parts = view.parts(id, execution, indices.start)?;
+    let end = keys::chunk(id, execution, indices.end);
+    if end < parts.chunks.end {
+        parts.chunks.end = end;
+    }
+    Ok(parts)
+}
+
 /// Reads the next page of chunks. Returns `false` if none was left.
 fn next_page(base: &Base, parts: &mut Parts, pieces: &mut Vec<Piece>) -> Result<bool, StoreError> {
     if parts.chunks.is_empty() {
@@ -88,7 +107,7 @@ fn next_page(base: &Base, parts: &mut Parts, pieces: &mut Vec<Piece>) -> Result<
     }
     let page = base.pieces(&parts.chunks, PAGE)?;
     let Some((last, _)) = page.last() else { return Ok(false) };
-    parts.chunks.start = super::keys::successor(last.to_vec());
+    parts.chunks.start = keys::successor(last.to_vec());
     pieces.extend(page);
     Ok(true)
 }
@@ -98,7 +117,7 @@ fn blocks(
     id: &InstanceId,
     parts: Parts,
     pieces: Vec<Piece>,
-    from: u64,
+    indices: Range<u64>,
 ) -> Result<Vec<Block>, StoreError> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut chunk: Option<Chunk> = None;
@@ -118,7 +137,8 @@ fn blocks(
     chunk.map_or(Ok(()), |whole| whole.unpack(id, &mut blocks))?;
     blocks.retain(|block| block.first < parts.until);
     blocks.extend(parts.blocks);
-    blocks.retain(|block| block.first + u64::from(block.count) > from);
+    let ends_behind = |block: &Block| block.first + u64::from(block.count) > indices.start;
+    blocks.retain(|block| block.first < indices.end && ends_behind(block));
     Ok(blocks)
 }
 

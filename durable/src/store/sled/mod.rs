@@ -406,15 +406,27 @@ impl Store for SledStore {
         execution: ExecutionId,
         from: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError> {
+        self.history_page(instance, execution, from..u64::MAX)
+    }
+
+    fn history_page(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        indices: Range<u64>,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        let (from, until) = (indices.start, indices.end);
         let blocks =
-            self.guarded(|| history::read(|| self.inner.view(), instance, execution, from))?;
+            self.guarded(|| history::read(|| self.inner.view(), instance, execution, indices))?;
         let mut events = Vec::new();
         let what = || format!("the history of `{instance}`");
         for block in &blocks {
             events.extend(values::read::<Vec<HistoryEvent>>(&what(), &block.events)?);
         }
-        let before = blocks.first().map_or(0, |block| from.saturating_sub(block.first));
-        events.drain(..usize::try_from(before).unwrap_or(usize::MAX).min(events.len()));
+        let first = blocks.first().map_or(from, |block| block.first);
+        let index = |index: u64| usize::try_from(index.saturating_sub(first)).unwrap_or(usize::MAX);
+        events.truncate(index(until));
+        events.drain(..index(from).min(events.len()));
         Ok(events)
     }
 

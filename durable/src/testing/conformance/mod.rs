@@ -11,6 +11,7 @@
 mod commit;
 mod due;
 mod history;
+mod history_pages;
 mod hub;
 mod large;
 mod messages;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 pub use self::commit::{a_commit_is_all_or_nothing, an_acknowledged_commit_survives};
 pub use self::due::due_instances_are_found;
 pub use self::history::{history_is_appended_at_its_end, history_is_kept_in_order};
+pub use self::history_pages::history_is_found_by_page;
 pub use self::hub::a_hub_is_created_once;
 pub use self::large::large_values_come_back_whole;
 pub use self::messages::{a_message_stays_until_it_is_consumed, messages_keep_their_order};
@@ -155,6 +157,7 @@ macro_rules! __conformance_tests {
             a_purged_instance_is_gone
             instances_are_found_by_page
             messages_are_found_by_page
+            history_is_found_by_page
         }
     };
     (@tests [$under_test:expr] $($point:ident)*) => {

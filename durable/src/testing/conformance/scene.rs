@@ -120,6 +120,10 @@ impl<'a> Scene<'a> {
         }
     }
 
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
     #[track_caller]
     pub(super) fn record(&self, instance: &InstanceId) -> Option<InstanceRecord> {
         must(self.store.instance(instance), "reading the record of an instance")

@@ -63,6 +63,7 @@ faults! {
     messages_are_found_by_page: GivesThoseToAll GivesThoseToAlike GivesFromTheStart
         GivesToTheEnd GivesBehindTheEnd GivesMore GivesTheLast GivesNewestFirst GivesConsumed
         LimitsBeforeItLooks CountsFromTheFirst CountsAnewAfterACrash EndsBeforeTheLast EndsBehindAll;
+    history_is_found_by_page: CutsNoStart CutsNoEnd IncludesTheEnd;
 }
 
 /// Where a faulty store keeps its content.
@@ -433,6 +434,15 @@ impl Store for Faulty {
         limit: usize,
     ) -> Result<InstancePage, StoreError> {
         self.bent_page(filter, after, limit)
+    }
+
+    fn history_page(
+        &self,
+        id: &InstanceId,
+        execution: ExecutionId,
+        indices: Range<u64>,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        self.bent_history_page(id, execution, indices)
     }
 
     fn history(

@@ -1,9 +1,10 @@
 //! Faults in queries: too many results, too few, or another order.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::{Fault, Faulty};
-use crate::protocol::{InstanceId, PartitionId, Timestamp};
+use crate::protocol::{ExecutionId, HistoryEvent, InstanceId, PartitionId, Timestamp};
 use crate::store::{InstanceFilter, InstancePage, Store, StoreError};
 
 type Due = (Timestamp, InstanceId);
@@ -117,5 +118,20 @@ impl Faulty {
             _ => {}
         }
         Ok(page)
+    }
+
+    pub(super) fn bent_history_page(
+        &self,
+        id: &InstanceId,
+        execution: ExecutionId,
+        indices: Range<u64>,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        let bent = match self.fault {
+            Fault::CutsNoStart => 0..indices.end,
+            Fault::CutsNoEnd => indices.start..u64::MAX,
+            Fault::IncludesTheEnd => indices.start..indices.end.saturating_add(1),
+            _ => indices,
+        };
+        self.right().history_page(id, execution, bent)
     }
 }
