@@ -132,6 +132,7 @@ fn user_code_runs_where_its_panics_are_caught() {
     // Durable futures are polled by futures of users, replies and streams by their callers.
     let polling = [
         "entity/operation.rs",
+        "hub/client/follow.rs",
         "hub/client/page.rs",
         "hub/client/reply.rs",
         "hub/telemetry/spans.rs",
