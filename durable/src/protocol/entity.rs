@@ -85,6 +85,17 @@ impl EntityId {
     }
 }
 
+/// Whether all rules but the length are kept, and the name is in lower case. Exact for plain ASCII,
+/// else `false`.
+fn is_plain(name: &str, key: &str) -> bool {
+    let is_plain = |byte: &u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b':')
+    };
+    !name.is_empty()
+        && name.as_bytes().iter().all(is_plain)
+        && key.as_bytes().iter().all(|byte| is_plain(byte) || byte.is_ascii_uppercase())
+}
+
 impl fmt::Display for EntityId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -103,6 +114,10 @@ impl TryFrom<String> for EntityId {
 
     fn try_from(id: String) -> Result<Self, InvalidEntityId> {
         match id.strip_prefix('@').and_then(|rest| rest.split_once('@')) {
+            // Messages and records carry ids that were checked before, nearly all as plain as this.
+            Some((name, key)) if id.len() <= InstanceId::MAX_CHARS && is_plain(name, key) => {
+                Ok(Self(InstanceId::of_entity(id)))
+            }
             Some((name, key)) => Self::new(name, key),
             None => Err(InvalidEntityId { rule: "it is not of the form `@name@key`", id }),
         }
@@ -225,6 +240,22 @@ mod tests {
         }
         let refused = EntityId::try_from("counter".to_owned()).unwrap_err().to_string();
         assert!(refused.starts_with("`counter` cannot name an entity: "), "{refused}");
+    }
+
+    #[test]
+    fn reading_a_text_gives_the_same_as_its_name_and_key() {
+        let mut texts = vec![String::from("@")];
+        for _ in 0..5 {
+            for text in texts.clone() {
+                texts.extend(['@', 'a', 'Z', '#'].map(|letter| format!("{text}{letter}")));
+            }
+        }
+        texts.extend([256, 257].map(|length| format!("@a@{}", "x".repeat(length - "@a@".len()))));
+        for text in texts {
+            let parts = text[1..].split_once('@');
+            let expected = parts.and_then(|(name, key)| EntityId::new(name, key).ok());
+            assert_eq!(EntityId::try_from(text.clone()).ok(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -12,9 +12,6 @@ use uuid::Uuid;
 /// In the id of a delayed signal, separates the entity from the id of the message.
 pub(super) const SCHEDULED: char = '#';
 
-/// The longest instance id, in characters.
-const INSTANCE_ID_MAX: usize = 256;
-
 const RESERVED: &str = "it begins with `@`, which is reserved for entities";
 
 /// Names one instance of an orchestration within its task hub.
@@ -39,6 +36,9 @@ const RESERVED: &str = "it begins with `@`, which is reserved for entities";
 pub struct InstanceId(Arc<str>);
 
 impl InstanceId {
+    /// The longest id, in characters.
+    pub(super) const MAX_CHARS: usize = 256;
+
     /// Checks `id` against the rules above.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl InstanceId {
         let is_plain =
             |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':');
         let broken =
-            if (1..=INSTANCE_ID_MAX).contains(&id.len()) && id.as_bytes().iter().all(is_plain) {
+            if (1..=Self::MAX_CHARS).contains(&id.len()) && id.as_bytes().iter().all(is_plain) {
                 None
             } else if id.is_empty() {
                 Some("it is empty")
@@ -106,7 +106,7 @@ impl InstanceId {
     }
 
     pub(super) fn is_too_long(id: &str) -> Option<&'static str> {
-        (id.chars().count() > INSTANCE_ID_MAX).then_some("it is longer than 256 characters")
+        (id.chars().count() > Self::MAX_CHARS).then_some("it is longer than 256 characters")
     }
 }
 
