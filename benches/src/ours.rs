@@ -80,6 +80,10 @@ pub(crate) async fn fan_out(ctx: &OrchestrationContext, width: u32) -> Result<u6
     Ok(results.into_iter().map(u64::from).sum())
 }
 
+/// Completes at once.
+#[orchestrator]
+pub(crate) async fn no_steps(ctx: &OrchestrationContext) {}
+
 /// Repeatedly sends an event and waits for one.
 #[orchestrator]
 pub(crate) async fn ping(ctx: &OrchestrationContext, pong: String, rounds: u32) -> Result<u32> {

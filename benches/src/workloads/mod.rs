@@ -5,6 +5,7 @@ pub(crate) mod entities;
 mod events;
 mod fan_out;
 mod hello;
+mod http;
 mod replay;
 mod sequence;
 pub(crate) mod sleepers;
@@ -35,6 +36,8 @@ pub(crate) enum Group {
     Replay,
     /// Entities: a hot key, 10,000 keys, clients' calls, fairness, critical sections.
     Entities,
+    /// Requests over HTTP: the status of an instance, and starts.
+    Http,
 }
 
 impl Group {
@@ -52,6 +55,7 @@ impl Group {
             Self::Sleepers => sleepers::run(plan, report).await,
             Self::Replay => replay::run(plan, report).await,
             Self::Entities => entities::run(plan, report).await,
+            Self::Http => http::run(plan, report).await,
         }
     }
 }
