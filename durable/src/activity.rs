@@ -22,7 +22,7 @@ pub enum ActivityRun {
     /// No body: it waits until it is cancelled. For tests.
     Never(CancellationToken),
     /// No body: it sleeps for this long by the hub's clock, and then answers. For tests.
-    After(Duration, Box<dyn FnOnce() -> Result<Json, FailureDetails> + Send>),
+    After(Duration, Pin<Box<dyn Future<Output = Result<Json, FailureDetails>> + Send>>),
 }
 
 impl ActivityRun {
@@ -221,6 +221,13 @@ impl States {
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
         let value: Shared = Arc::new(value);
         Arc::make_mut(&mut self.0).insert(TypeId::of::<T>(), Guarded::new(value));
+    }
+
+    /// The states and this one, shared with nobody else yet.
+    #[cfg(feature = "http")]
+    pub(crate) fn with<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.insert(value);
+        self
     }
 
     pub(crate) fn contains(&self, id: TypeId) -> bool {

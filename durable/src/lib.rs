@@ -21,6 +21,8 @@ pub mod error;
 mod event;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+#[cfg(feature = "http")]
+pub mod http;
 mod hub;
 mod limits;
 mod orchestration;

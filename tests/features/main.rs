@@ -28,6 +28,7 @@ mod folder;
 mod follow;
 mod handles;
 mod histories;
+mod http;
 mod json;
 mod json_server;
 mod kit;

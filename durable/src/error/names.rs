@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use crate::replay_rules;
 
 /// The modules of this crate that are public.
-const PUBLIC: [&str; 3] = ["protocol", "store", "testing"];
+const PUBLIC: [&str; 4] = ["http", "protocol", "store", "testing"];
 
 /// The name that a program gives to an error type; made by [`error_name!`](crate::error_name).
 #[derive(Debug)]

@@ -16,6 +16,8 @@ use super::task_hub::TaskHub;
 use super::telemetry::metrics;
 use crate::definition::Definition;
 use crate::entity::Entity;
+#[cfg(feature = "http")]
+use crate::http::{HttpPolicy, HttpSend, TokenSource};
 use crate::panics;
 use crate::registry::VersionMatch;
 #[cfg(feature = "sled")]
@@ -292,6 +294,30 @@ impl TaskHubBuilder {
     /// Shares a value with activities, which receive it as a parameter `State<T>`.
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.options.states.insert(value);
+        self
+    }
+
+    /// Limits where [`ctx.call_http(..)`](crate::OrchestrationContext::call_http) may send requests;
+    /// by default nothing is refused.
+    #[cfg(feature = "http")]
+    pub fn http_policy(mut self, policy: HttpPolicy) -> Self {
+        self.options.http.policy = Some(policy);
+        self
+    }
+
+    /// Provides the tokens of the requests that name this
+    /// [token source](crate::http::HttpRequest::token_source).
+    #[cfg(feature = "http")]
+    pub fn token_source(mut self, name: impl Into<String>, source: impl TokenSource) -> Self {
+        self.options.http.add_token_source(name.into(), source);
+        self
+    }
+
+    /// Sends the requests of [`ctx.call_http(..)`](crate::OrchestrationContext::call_http) with this
+    /// client instead of the one of this crate.
+    #[cfg(feature = "http")]
+    pub fn http_sender(mut self, sender: impl HttpSend) -> Self {
+        self.options.http.set_sender(sender);
         self
     }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::time::virtual_time::VirtualTime;
 use crate::activity::States;
 use crate::definition::Entry;
+#[cfg(feature = "http")]
+use crate::http::HttpOptions;
 use crate::limits::Limits;
 use crate::protocol::{RuntimeStatus, Tags};
 use crate::registry::{Interceptor, VersionMatch};
@@ -24,6 +26,8 @@ pub(crate) struct Options {
     /// Functions registered by hand.
     pub(crate) registered: Vec<Entry>,
     pub(crate) states: States,
+    #[cfg(feature = "http")]
+    pub(crate) http: HttpOptions,
     pub(crate) activity_concurrency: Option<usize>,
     pub(crate) activity_grace: Option<Duration>,
     pub(crate) entity_concurrency: Option<usize>,
@@ -48,6 +52,8 @@ impl Default for Options {
             collect: true,
             registered: Vec::new(),
             states: States::default(),
+            #[cfg(feature = "http")]
+            http: HttpOptions::default(),
             activity_concurrency: None,
             activity_grace: None,
             entity_concurrency: None,

@@ -109,6 +109,17 @@ impl TaskHub {
         self.inner.health.error()
     }
 
+    /// Called when the hub begins to take requests over the network. The requests of its
+    /// orchestrations may then not go to internal addresses, unless the hub was opened with a
+    /// policy. Without the feature `http`, it has no effect.
+    #[doc(hidden)]
+    pub fn expose(&self) {
+        #[cfg(feature = "http")]
+        if let Ok(client) = self.inner.activities.states.find::<crate::http::HttpClient>() {
+            client.expose();
+        }
+    }
+
     /// Reads from the store on a thread that may block.
     pub(crate) async fn read<T: Send + 'static>(
         &self,

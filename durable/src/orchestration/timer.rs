@@ -93,7 +93,7 @@ enum State {
 }
 
 impl Timer {
-    pub(super) fn new(
+    pub(crate) fn new(
         scope: Rc<Scope>,
         when: impl When,
         source: &'static Location<'static>,

@@ -93,6 +93,12 @@ impl TestHub {
         TestHubBuilder::new()
     }
 
+    /// How the hub was opened.
+    #[cfg(feature = "http")]
+    pub(super) fn opened_with(&self) -> &TestHubBuilder {
+        &self.builder
+    }
+
     /// The hub's virtual time.
     pub fn now(&self) -> DateTime<Utc> {
         self.hub.now().to_datetime()

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "http")]
+use super::http::HttpMock;
 use crate::__private_0_1::finish;
 use crate::activity::{ActivityContext, ActivityRun};
 use crate::definition::{Body, Definition, Entry};
@@ -28,6 +30,8 @@ pub(crate) struct Mocks {
     activities: BTreeMap<Key, Arc<Activity>>,
     orchestrators: BTreeMap<Key, Replacement>,
     calls: Option<Calls>,
+    #[cfg(feature = "http")]
+    pub(super) http: HttpMock,
 }
 
 /// The recorded calls with their inputs, in order.
@@ -64,8 +68,8 @@ impl Mocks {
         let mock = Arc::new(mock);
         let body = move |_: &ActivityContext, input: &Json| {
             let (mock, input) = (Arc::clone(&mock), input.clone());
-            let answer = move || answer::<F>(&input, |input| mock(input));
-            Ok(ActivityRun::After(time, Box::new(answer)))
+            let answer = async move { answer::<F>(&input, |input| mock(input)) };
+            Ok(ActivityRun::After(time, Box::pin(answer)))
         };
         self.activities.insert(key(&F::ENTRY), Arc::new(body));
     }
@@ -114,6 +118,10 @@ impl Interceptor for Mocks {
         let key = key(entry);
         if let Some(calls) = &self.calls {
             calls.note(key, input);
+        }
+        #[cfg(feature = "http")]
+        if let Some(run) = self.http.run(entry, context, input) {
+            return Some(run);
         }
         self.activities.get(&key).map(|mock| mock(context, input))
     }

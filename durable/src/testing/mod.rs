@@ -83,6 +83,8 @@
 mod builder;
 pub mod conformance;
 mod history;
+#[cfg(feature = "http")]
+mod http;
 mod hub;
 mod mocks;
 mod stores;

@@ -186,7 +186,7 @@ impl Activities {
                 token.cancelled().await;
                 Err(cancelled())
             }
-            ActivityRun::After(_, answer) => panics::catch(answer).flatten(),
+            ActivityRun::After(_, answer) => panics::catch_async(answer).await,
         }?;
         self.limits.fitting("the output", output)
     }

@@ -1,0 +1,174 @@
+//! How a response with status 202 is followed up: when the next poll is due, and where it goes.
+
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+
+use super::millis;
+use super::request::HttpRequest;
+use super::response::HttpResponse;
+
+/// The wait before the next poll if the response does not say how long.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// The shortest wait. It keeps a server that answers `Retry-After: 0` from filling the history.
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
+/// 202 Accepted.
+const ACCEPTED: u16 = 202;
+
+/// How a request is followed up if its response has status 202 and a `Location`: the asynchronous
+/// request-reply pattern.
+///
+/// The location is polled with `GET` until its response has another status, which is the result of
+/// the call. Between polls the orchestration waits on a durable timer, for as long as `Retry-After`
+/// says (in seconds or as a date), so polling survives restarts and may take months. Polls have the
+/// headers, the timeout and the retry policy of the request.
+///
+/// * The location may be relative.
+/// * A response without `Location` is the result, unless an earlier one had a location: that is
+///   polled again.
+/// * If the location is of another origin (scheme, host and port), credentials are not sent there.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use durable::http::{HttpPoll, HttpRequest};
+///
+/// let minutely = HttpPoll::on()
+///     .interval(Duration::from_secs(60))
+///     .max_interval(Duration::from_mins(10));
+/// let request = HttpRequest::get("https://example.com/report").poll(minutely);
+/// // The 202 itself is wanted.
+/// let request = HttpRequest::get("https://example.com/report").poll(HttpPoll::off());
+/// ```
+#[must_use = "this does nothing until it is given to a request"]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpPoll {
+    enabled: bool,
+    #[serde(rename = "intervalMs", with = "millis")]
+    interval: Duration,
+    #[serde(
+        rename = "maxIntervalMs",
+        with = "millis::optional",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    max_interval: Option<Duration>,
+}
+
+impl Default for HttpPoll {
+    fn default() -> Self {
+        Self { enabled: true, interval: INTERVAL, max_interval: None }
+    }
+}
+
+impl HttpPoll {
+    /// Polls, which is the default: every 30 seconds unless the server says otherwise.
+    pub fn on() -> Self {
+        Self::default()
+    }
+
+    /// Does not poll: a response with status 202 is the result.
+    pub fn off() -> Self {
+        Self { enabled: false, ..Self::default() }
+    }
+
+    /// Sets the wait before the next poll where the response has no valid `Retry-After`; by default
+    /// 30 seconds, and at least one.
+    pub fn interval(self, interval: Duration) -> Self {
+        Self { interval, ..self }
+    }
+
+    /// Waits no longer than this before the next poll, even if the server says so. By default the
+    /// server decides.
+    pub fn max_interval(self, interval: Duration) -> Self {
+        Self { max_interval: Some(interval), ..self }
+    }
+
+    /// How long to wait before the next poll.
+    pub(super) fn wait(&self, response: &HttpResponse, now: DateTime<Utc>) -> Duration {
+        let asked = response.header("retry-after").and_then(|value| retry_after(value, now));
+        let wait = asked.unwrap_or(self.interval);
+        wait.min(self.max_interval.unwrap_or(Duration::MAX)).max(INTERVAL_MIN)
+    }
+}
+
+/// The poll that follows a response; `None` if the response is the result of the call. `is_poll`
+/// says whether the request was itself a poll.
+pub(super) fn next(
+    request: &HttpRequest,
+    response: &HttpResponse,
+    is_poll: bool,
+) -> Option<HttpRequest> {
+    if response.status() != ACCEPTED || !request.polling().enabled {
+        return None;
+    }
+    let from = Url::parse(request.url()).ok()?;
+    let Some(location) = response.location() else {
+        return is_poll.then(|| request.clone());
+    };
+    // A relative location is relative to the URL that gave it, behind all redirects.
+    let base = Url::parse(response.url()).unwrap_or_else(|_| from.clone());
+    let to = base.join(location).ok()?;
+    let mut next = request.moved(&from, &to);
+    if base.origin() != to.origin() {
+        next = next.moved(&base, &to);
+    }
+    Some(next.as_get())
+}
+
+/// The wait that a `Retry-After` asks for: seconds, or a date in one of the three forms of HTTP.
+fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let until = http_date(value)?;
+    Some((until - now).to_std().unwrap_or_default())
+}
+
+fn http_date(value: &str) -> Option<DateTime<Utc>> {
+    let forms = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    let mut dates = forms.iter().map(|form| NaiveDateTime::parse_from_str(value, form));
+    dates.find_map(Result::ok).map(|date| date.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_in_any_form_of_http() {
+        let now = at("1994-11-06T08:49:00Z");
+        let wait = |value| retry_after(value, now).map(|wait| wait.as_secs());
+        assert_eq!(wait("120"), Some(120));
+        assert_eq!(wait(" 0 "), Some(0));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT"), Some(37));
+        assert_eq!(wait("Sunday, 06-Nov-94 08:49:37 GMT"), Some(37));
+        assert_eq!(wait("Sun Nov  6 08:49:37 1994"), Some(37));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0), "a date in the past");
+        for invalid in ["", "-5", "1.5", "soon", "Sun, 06 Nov 1994"] {
+            assert_eq!(wait(invalid), None, "{invalid}");
+        }
+        assert_eq!(wait("99999999999999999999999"), Some(u64::MAX));
+    }
+
+    #[test]
+    fn a_wait_is_at_least_a_second_and_at_most_the_maximum() {
+        let now = at("2026-01-01T00:00:00Z");
+        let wait = |poll: &HttpPoll, value: &str| {
+            let response = HttpResponse::new(202).with_header("Retry-After", value);
+            poll.wait(&response, now).as_secs()
+        };
+        assert_eq!(wait(&HttpPoll::on(), "0"), 1);
+        assert_eq!(wait(&HttpPoll::on(), "soon"), 30);
+        assert_eq!(wait(&HttpPoll::on().interval(Duration::from_secs(7)), "soon"), 7);
+        assert_eq!(wait(&HttpPoll::on().max_interval(Duration::from_secs(60)), "86400"), 60);
+    }
+}
