@@ -223,13 +223,6 @@ impl States {
         Arc::make_mut(&mut self.0).insert(TypeId::of::<T>(), Guarded::new(value));
     }
 
-    /// The states and this one, shared with nobody else yet.
-    #[cfg(feature = "http")]
-    pub(crate) fn with<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        self.insert(value);
-        self
-    }
-
     pub(crate) fn contains(&self, id: TypeId) -> bool {
         self.0.contains_key(&id)
     }

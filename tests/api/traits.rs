@@ -14,6 +14,9 @@ use durable::entity::{
     CriticalSection, DynamicHandle, DynamicLocked, LockEntities, LockTask, LockedOperation,
     LockedTask, Operation,
 };
+use durable::http::{
+    HttpCall, HttpError, HttpPolicy, HttpPoll, HttpRequest, HttpResponse, HttpRetry, Secret,
+};
 use durable::prelude::*;
 use durable::protocol::{
     EntityState, EventKind, ExecutionId, ExecutionLimits, ExecutionStarted, FailureDetails,
@@ -79,7 +82,8 @@ fn every_public_type_implements_debug_and_clone_where_it_can() {
     all!(shared: Suspension, TaskMessage, Timestamp, TraceContext, StoreError, Usage, SledOptions);
     all!(shared: Commit, Durability, EpisodeWrite, Epoch, InstanceFilter, InstancePage);
     all!(shared: PartitionState, InvalidEvent, InvalidOperation, InvalidPayload, InvalidSetting);
-    all!(shared: Unreadable);
+    all!(shared: Unreadable, HttpError, HttpPoll, HttpPolicy, HttpRequest, HttpResponse, HttpRetry);
+    all!(shared: Secret);
 
     // One owner: a connection, a file, or the context of one operation.
     all!(sent: OpenError, EntityContext, LifecycleEvents, CustomStatusWatch<Bare>);
@@ -93,7 +97,7 @@ fn every_public_type_implements_debug_and_clone_where_it_can() {
     all!(debug: LockTask<Bare>, CriticalSection<Bare>, LockedOperation<'_, Bare, Bare>);
     all!(debug: LockedTask<'_, Bare, Bare>, JoinAll<Timer>, TryJoinAll<Timer>, SelectAll<Timer>);
     all!(debug: AsCompleted<Timer>, NextCompleted<'_, Timer>);
-    all!(debug: TaskFailed<Bare>);
+    all!(debug: TaskFailed<Bare>, HttpCall);
     all!(value: TaskFailed<u8>, ResultError<u8>, EntityError<u8>);
 }
 

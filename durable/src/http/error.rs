@@ -141,8 +141,14 @@ impl HttpError {
         }
     }
 
+    /// No response from this URL: what an [`HttpSend`](super::HttpSend) or a mock returns if the
+    /// connection fails.
+    pub fn unreachable(url: impl Into<String>, message: impl fmt::Display) -> Self {
+        Self::Unreachable { url: url.into(), message: message.to_string() }
+    }
+
     /// No response, because of `error` and its causes.
-    pub(super) fn unreachable(url: &str, error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(super) fn caused_by(url: &str, error: &(dyn std::error::Error + 'static)) -> Self {
         let mut message = String::new();
         let mut cause = Some(error);
         while let Some(error) = cause {
@@ -154,7 +160,7 @@ impl HttpError {
             }
             cause = error.source();
         }
-        Self::Unreachable { url: url.to_owned(), message }
+        Self::unreachable(url, message)
     }
 
     pub(super) fn invalid(url: &str, reason: impl fmt::Display) -> Self {

@@ -7,7 +7,9 @@
 //! 3. A redirect to another origin gets no credentials.
 //! 4. A status that the request retries is a failure of the attempt, so the engine retries it.
 
+#[cfg(feature = "testing")]
 use std::pin::Pin;
+#[cfg(feature = "testing")]
 use std::sync::Arc;
 
 use reqwest::Url;
@@ -94,7 +96,7 @@ async fn exchange(
         let is_post = next.method().eq_ignore_ascii_case("POST");
         let is_head = next.method().eq_ignore_ascii_case("HEAD");
         if (status == 303 && !is_head) || ([301, 302].contains(&status) && is_post) {
-            next = next.as_get();
+            next = next.into_get();
         }
         url = to;
     }

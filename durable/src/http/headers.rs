@@ -124,7 +124,9 @@ impl<'de> Deserialize<'de> for Fields {
                     match values {
                         Values::One(value) => fields.add(&name, value),
                         Values::Several(values) => {
-                            values.into_iter().for_each(|value| fields.add(&name, value));
+                            for value in values {
+                                fields.add(&name, value);
+                            }
                         }
                     }
                 }

@@ -137,45 +137,50 @@ fn is_global(address: IpAddr) -> bool {
     }
 }
 
-fn is_global_v4(address: Ipv4Addr) -> bool {
-    /// The agent of Azure's machines, an address of the public range that only they reach.
-    const AZURE_AGENT: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+/// Networks that are not part of the public internet: an address, and how many of its bits count.
+const SPECIAL: [([u8; 4], u32); 17] = [
+    ([0, 0, 0, 0], 8),        // This network.
+    ([10, 0, 0, 0], 8),       // Private.
+    ([100, 64, 0, 0], 10),    // Carrier NAT.
+    ([127, 0, 0, 0], 8),      // Loopback.
+    ([168, 63, 129, 16], 32), // The agent of Azure's machines, which only they reach.
+    ([169, 254, 0, 0], 16),   // Link-local, with the metadata services of clouds.
+    ([172, 16, 0, 0], 12),    // Private.
+    ([192, 0, 0, 0], 24),     // Protocol assignments.
+    ([192, 0, 2, 0], 24),     // Documentation.
+    ([192, 31, 196, 0], 24),  // AS112.
+    ([192, 88, 99, 0], 24),   // Relays of 6to4.
+    ([192, 168, 0, 0], 16),   // Private.
+    ([198, 18, 0, 0], 15),    // Benchmarks.
+    ([198, 51, 100, 0], 24),  // Documentation.
+    ([203, 0, 113, 0], 24),   // Documentation.
+    ([224, 0, 0, 0], 4),      // Multicast.
+    ([240, 0, 0, 0], 4),      // Reserved, and broadcast.
+];
 
-    let [a, b, c, _] = address.octets();
-    let is_special = matches!(
-        (a, b, c),
-        (0 | 10 | 127, ..) // This network, private, loopback.
-            | (100, 64..=127, _) // Carrier NAT.
-            | (169, 254, _) // Link-local, and the metadata services of clouds.
-            | (172, 16..=31, _)
-            | (192, 168, _) // Private.
-            | (192, 0, 0 | 2) // Protocol assignments, documentation.
-            | (192, 88, 99) // 6to4 relays.
-            | (198, 18 | 19, _) // Benchmarks.
-            | (198, 51, 100)
-            | (203, 0, 113) // Documentation.
-            | (224.., ..) // Multicast, reserved, broadcast.
-    );
-    !is_special && address != AZURE_AGENT
+fn is_global_v4(address: Ipv4Addr) -> bool {
+    let network = |address: u32, bits: u32| address >> (32 - bits);
+    let is_in = |(begin, bits): &([u8; 4], u32)| {
+        network(address.to_bits(), *bits) == network(u32::from_be_bytes(*begin), *bits)
+    };
+    !SPECIAL.iter().any(is_in)
 }
 
 fn is_global_v6(address: Ipv6Addr) -> bool {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let v4 = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+    let segments = address.segments();
+    let v4 = |high: usize| {
+        let ([a, b], [c, d]) = (segments[high].to_be_bytes(), segments[high + 1].to_be_bytes());
         is_global_v4(Ipv4Addr::new(a, b, c, d))
     };
-    match (a, b, c, d, e, f) {
-        // Mapped and compatible IPv4 addresses, the unspecified address, and loopback.
-        (0, 0, 0, 0, 0 | 0xffff, 0xffff | 0) => v4(g, h),
-        // NAT64.
-        (0x64, 0xff9b, 0, 0, 0, 0) => v4(g, h),
+    match segments {
+        // Mapped and compatible IPv4 addresses, with the unspecified address and loopback; NAT64.
+        [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => v4(6),
         // 6to4.
-        (0x2002, ..) => v4(b, c),
+        [0x2002, ..] => v4(1),
         // Teredo, benchmarks, ORCHID, documentation.
-        (0x2001, 0 | 2 | 0x10..=0x2f | 0xdb8, ..) | (0x3fff, ..) => false,
-        // The rest of the global range, so no link-local, unique local or multicast address.
-        _ => (0x2000..=0x3fff).contains(&a),
+        [0x2001, 0 | 2 | 0x10..=0x2f | 0xdb8, ..] | [0x3fff, ..] => false,
+        // The rest of the global range: no link-local, unique local or multicast address.
+        [first, ..] => (0x2000..=0x3fff).contains(&first),
     }
 }
 

@@ -36,7 +36,7 @@ const ACCEPTED: u16 = 202;
 /// use durable::http::{HttpPoll, HttpRequest};
 ///
 /// let minutely = HttpPoll::on()
-///     .interval(Duration::from_secs(60))
+///     .interval(Duration::from_mins(1))
 ///     .max_interval(Duration::from_mins(10));
 /// let request = HttpRequest::get("https://example.com/report").poll(minutely);
 /// // The 202 itself is wanted.
@@ -116,7 +116,7 @@ pub(super) fn next(
     if base.origin() != to.origin() {
         next = next.moved(&base, &to);
     }
-    Some(next.as_get())
+    Some(next.into_get())
 }
 
 /// The wait that a `Retry-After` asks for: seconds, or a date in one of the three forms of HTTP.
@@ -169,6 +169,6 @@ mod tests {
         assert_eq!(wait(&HttpPoll::on(), "0"), 1);
         assert_eq!(wait(&HttpPoll::on(), "soon"), 30);
         assert_eq!(wait(&HttpPoll::on().interval(Duration::from_secs(7)), "soon"), 7);
-        assert_eq!(wait(&HttpPoll::on().max_interval(Duration::from_secs(60)), "86400"), 60);
+        assert_eq!(wait(&HttpPoll::on().max_interval(Duration::from_mins(1)), "86400"), 60);
     }
 }

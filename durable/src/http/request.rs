@@ -338,7 +338,7 @@ impl HttpRequest {
     }
 
     /// The same request as a `GET` without a body.
-    pub(super) fn as_get(self) -> Self {
+    pub(super) fn into_get(self) -> Self {
         let mut get = Self { method: "GET".to_owned(), content: Content::default(), ..self };
         get.headers.drop_body();
         get

@@ -128,7 +128,7 @@ fn failure(url: &str, error: &(dyn StdError + 'static)) -> HttpError {
         }
         cause = error.source();
     }
-    HttpError::unreachable(url, error)
+    HttpError::caused_by(url, error)
 }
 
 /// Resolves names to the addresses that the policy allows.

@@ -364,7 +364,8 @@ impl TaskHubBuilder {
         let open = move || {
             panics::note_places();
             metrics::describe();
-            let opened = panics::catch(|| opening::open(self.options, &runtime));
+            let opened =
+                panics::catch(|| opening::open(self.options.with_built_in_states(), &runtime));
             panics::shield(|| drop(reply.send(opened)));
         };
         let thread = thread::Builder::new().name("durable-open".to_owned()).spawn(open);

@@ -9,7 +9,7 @@ use super::time::virtual_time::VirtualTime;
 use crate::activity::States;
 use crate::definition::Entry;
 #[cfg(feature = "http")]
-use crate::http::HttpOptions;
+use crate::http::{HttpClient, HttpOptions};
 use crate::limits::Limits;
 use crate::protocol::{RuntimeStatus, Tags};
 use crate::registry::{Interceptor, VersionMatch};
@@ -67,6 +67,16 @@ impl Default for Options {
             time: None,
             interceptor: None,
         }
+    }
+}
+
+impl Options {
+    /// With the state that the activities of this crate share.
+    #[cfg_attr(not(feature = "http"), allow(unused_mut, reason = "for HTTP calls"))]
+    pub(crate) fn with_built_in_states(mut self) -> Self {
+        #[cfg(feature = "http")]
+        self.states.insert(HttpClient::new(std::mem::take(&mut self.http)));
+        self
     }
 }
 
