@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use super::error::HttpError;
 use super::exchange::send_http;
-use super::poll;
+use super::follow::next_poll;
 use super::request::HttpRequest;
 use super::response::HttpResponse;
 use crate::error::TaskFailed;
@@ -87,7 +87,7 @@ async fn call(
     loop {
         let sent = send(&request, remaining(ends, scope.clock()), source).await;
         let response = sent.map_err(|failed| failure(failed, &request, &mut last))?;
-        let Some(next) = poll::next(&request, &response, is_poll) else { return Ok(response) };
+        let Some(next) = next_poll(&request, &response, is_poll) else { return Ok(response) };
         let now = scope.clock();
         let due = now.after(request.polling().wait(&response, now.to_datetime()));
         request = next;

@@ -163,8 +163,22 @@ impl HttpError {
         Self::unreachable(url, message)
     }
 
+    pub(super) fn too_large(url: &str, limit: u64) -> Self {
+        Self::TooLarge { url: url.to_owned(), limit }
+    }
+
     pub(super) fn invalid(url: &str, reason: impl fmt::Display) -> Self {
         Self::InvalidRequest { url: url.to_owned(), reason: reason.to_string() }
+    }
+}
+
+impl HttpResponse {
+    /// The response if its status is a success, for the operator `?`.
+    ///
+    /// # Errors
+    /// [`HttpError::Status`], with the response.
+    pub fn error_for_status(self) -> Result<Self, HttpError> {
+        if self.is_success() { Ok(self) } else { Err(HttpError::Status(self)) }
     }
 }
 

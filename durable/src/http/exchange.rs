@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 use reqwest::Url;
 
-use super::client::{DynSend, HttpClient};
+use super::client::HttpClient;
 use super::error::HttpError;
 use super::request::HttpRequest;
 use super::response::HttpResponse;
+use super::send::DynSend;
 use crate::activity::ActivityContext;
 #[cfg(feature = "testing")]
 use crate::definition::{Definition, Entry};
@@ -79,7 +80,7 @@ async fn exchange(
         let response = sender.send(next.clone()).await?.from(url.as_str());
         let (status, size) = (response.status(), response.body_size());
         if u64::try_from(size).is_ok_and(|size| size > request.response_limit()) {
-            return Err(too_large(url.as_str(), &request));
+            return Err(HttpError::too_large(url.as_str(), request.response_limit()));
         }
         let Some(to) = redirect(&url, &response).filter(|_| request.redirects() > 0) else {
             return if is_retried(status) {
@@ -101,10 +102,6 @@ async fn exchange(
         url = to;
     }
     unreachable!("the number of redirects is limited")
-}
-
-pub(super) fn too_large(url: &str, request: &HttpRequest) -> HttpError {
-    HttpError::TooLarge { url: url.to_owned(), limit: request.response_limit() }
 }
 
 /// Where a response redirects to.

@@ -43,6 +43,7 @@ mod call;
 mod client;
 mod error;
 mod exchange;
+mod follow;
 mod headers;
 mod millis;
 mod policy;
@@ -50,11 +51,11 @@ mod poll;
 mod request;
 mod response;
 mod retry;
+mod send;
 mod token;
 mod transport;
 
 pub use self::call::HttpCall;
-pub use self::client::HttpSend;
 pub(crate) use self::client::{HttpClient, HttpOptions};
 pub use self::error::HttpError;
 #[cfg(feature = "testing")]
@@ -64,4 +65,5 @@ pub use self::poll::HttpPoll;
 pub use self::request::HttpRequest;
 pub use self::response::HttpResponse;
 pub use self::retry::HttpRetry;
+pub use self::send::HttpSend;
 pub use self::token::{Secret, TokenSource};

@@ -1,21 +1,17 @@
-//! How a response with status 202 is followed up: when the next poll is due, and where it goes.
+//! How a response with status 202 is followed up, and when the next poll is due.
 
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::millis;
-use super::request::HttpRequest;
 use super::response::HttpResponse;
 
 /// The wait before the next poll if the response does not say how long.
 const INTERVAL: Duration = Duration::from_secs(30);
 /// The shortest wait. It keeps a server that answers `Retry-After: 0` from filling the history.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
-/// 202 Accepted.
-const ACCEPTED: u16 = 202;
 
 /// How a request is followed up if its response has status 202 and a `Location`: the asynchronous
 /// request-reply pattern.
@@ -87,36 +83,16 @@ impl HttpPoll {
         Self { max_interval: Some(interval), ..self }
     }
 
+    pub(super) fn is_on(&self) -> bool {
+        self.enabled
+    }
+
     /// How long to wait before the next poll.
     pub(super) fn wait(&self, response: &HttpResponse, now: DateTime<Utc>) -> Duration {
         let asked = response.header("retry-after").and_then(|value| retry_after(value, now));
         let wait = asked.unwrap_or(self.interval);
         wait.min(self.max_interval.unwrap_or(Duration::MAX)).max(INTERVAL_MIN)
     }
-}
-
-/// The poll that follows a response; `None` if the response is the result of the call. `is_poll`
-/// says whether the request was itself a poll.
-pub(super) fn next(
-    request: &HttpRequest,
-    response: &HttpResponse,
-    is_poll: bool,
-) -> Option<HttpRequest> {
-    if response.status() != ACCEPTED || !request.polling().enabled {
-        return None;
-    }
-    let from = Url::parse(request.url()).ok()?;
-    let Some(location) = response.location() else {
-        return is_poll.then(|| request.clone());
-    };
-    // A relative location is relative to the URL that gave it, behind all redirects.
-    let base = Url::parse(response.url()).unwrap_or_else(|_| from.clone());
-    let to = base.join(location).ok()?;
-    let mut next = request.moved(&from, &to);
-    if base.origin() != to.origin() {
-        next = next.moved(&base, &to);
-    }
-    Some(next.into_get())
 }
 
 /// The wait that a `Retry-After` asks for: seconds, or a date in one of the three forms of HTTP.

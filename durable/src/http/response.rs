@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::body::Content;
-use super::error::HttpError;
 use super::headers::Fields;
 
 /// The response to an [`HttpRequest`](super::HttpRequest), with all its header fields.
@@ -80,14 +79,6 @@ impl HttpResponse {
     /// Whether the status is from 200 to 299.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status_code)
-    }
-
-    /// The response if its status is a success, for the operator `?`.
-    ///
-    /// # Errors
-    /// [`HttpError::Status`], with the response.
-    pub fn error_for_status(self) -> Result<Self, HttpError> {
-        if self.is_success() { Ok(self) } else { Err(HttpError::Status(self)) }
     }
 
     /// The URL that sent the response: that of the last redirect or poll.

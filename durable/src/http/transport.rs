@@ -12,12 +12,11 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
-use super::client::HttpSend;
 use super::error::HttpError;
-use super::exchange::too_large;
 use super::policy::{HttpPolicy, refusal};
 use super::request::HttpRequest;
 use super::response::HttpResponse;
+use super::send::HttpSend;
 
 /// The clients of a hub. They are made when they are first needed, because the system's certificates
 /// take time to load, and may be missing on a machine that needs none.
@@ -113,7 +112,7 @@ impl HttpSend for Transport {
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             body.extend_from_slice(&chunk);
             if u64::try_from(body.len()).is_ok_and(|size| size > limit) {
-                return Err(too_large(url.as_str(), &request));
+                return Err(HttpError::too_large(url.as_str(), limit));
             }
         }
         Ok(received.with_bytes(body))

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 #[cfg(feature = "http")]
-use super::http::HttpMock;
+use super::http_mock::HttpMock;
 use crate::__private_0_1::finish;
 use crate::activity::{ActivityContext, ActivityRun};
 use crate::definition::{Body, Definition, Entry};

@@ -85,6 +85,8 @@ pub mod conformance;
 mod history;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http")]
+mod http_mock;
 mod hub;
 mod mocks;
 mod stores;
