@@ -85,7 +85,7 @@ impl Call {
     }
 }
 
-async fn drained(is_draining: &mut watch::Receiver<bool>) {
-    // The sender lives as long as the request.
+/// Waits until the server shuts down. The sender has to live as long.
+pub(crate) async fn drained(is_draining: &mut watch::Receiver<bool>) {
     drop(is_draining.wait_for(|is_draining| *is_draining).await);
 }

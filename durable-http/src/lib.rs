@@ -36,7 +36,8 @@
 //!   Durable Functions: the same routes, parameters, status codes and bodies. Known differences: a start
 //!   of an orchestration that is not registered is refused (400), a resume of a running instance
 //!   changes nothing (202), and keys are those of [`HttpOptions::key`].
-//! * `/api/v1` also has what the first lacks: tags, counts, pages of a history, schedules.
+//! * `/api/v1` also has what the first lacks: tags, counts, pages of a history, schedules, events as they
+//!   happen (server-sent events), and batches, which act on all instances that match a filter.
 //!   Its errors are `application/problem+json` (RFC 9457).
 //!
 //! # Access
@@ -49,6 +50,7 @@ mod accepted;
 mod access;
 mod answer;
 mod app;
+mod batch;
 mod body;
 mod call;
 mod callbacks;
@@ -63,6 +65,7 @@ mod query;
 mod route;
 mod scans;
 mod serve;
+mod stream;
 mod time;
 mod v1;
 

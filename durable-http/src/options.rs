@@ -36,6 +36,8 @@ pub struct HttpOptions {
     pub(crate) drain: Duration,
     pub(crate) max_requests: usize,
     pub(crate) max_connections: usize,
+    pub(crate) max_streams: usize,
+    pub(crate) keep_alive: Duration,
     pub(crate) scans_per_second: u32,
 }
 
@@ -67,6 +69,8 @@ impl HttpOptions {
             drain: Duration::from_secs(10),
             max_requests: 512,
             max_connections: 4096,
+            max_streams: 1000,
+            keep_alive: Duration::from_secs(15),
             scans_per_second: 50,
         }
     }
@@ -195,6 +199,20 @@ impl HttpOptions {
     /// backlog of the operating system.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections.max(1);
+        self
+    }
+
+    /// How many streams of events are open at once; by default 1000. More get 503 with `Retry-After`.
+    /// They do not count as requests that are being answered.
+    pub fn max_streams(mut self, streams: usize) -> Self {
+        self.max_streams = streams;
+        self
+    }
+
+    /// How long a stream of events may be silent before it sends a comment, so that proxies keep the
+    /// connection open; by default 15 s.
+    pub fn keep_alive(mut self, time: Duration) -> Self {
+        self.keep_alive = time;
         self
     }
 

@@ -121,6 +121,10 @@ fn responses(operation: &Operation, errors: &[Code]) -> Map<String, Value> {
         if let Content::Json(of) = content {
             response["content"] = json!({ "application/json": { "schema": schema(of) } });
         }
+        if let Content::Events(of) = content {
+            let described = json!({ "schema": { "type": "string" }, "x-data": schema(of) });
+            response["content"] = json!({ "text/event-stream": described });
+        }
         for header in *headers {
             response["headers"][*header] =
                 json!({ "$ref": format!("#/components/headers/{}", name(header)) });

@@ -36,6 +36,8 @@ pub(crate) type Answer = (u16, Content, &'static str, &'static [&'static str]);
 pub(crate) enum Content {
     Nothing,
     Json(&'static str),
+    /// Server-sent events, whose `data` is JSON of this schema.
+    Events(&'static str),
 }
 
 /// The body of a request; a text is the name of a schema.

@@ -23,7 +23,7 @@ pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
     let find = filtered(&call)?;
     let find = if call.boolean("state")? { find } else { find.leave_out_state() };
     let find = if call.boolean("includeTransient")? { find.include_transient() } else { find };
-    Ok(page(&call, call.hub().query(&find).await?))
+    Ok(page(&call, &call.hub().query(&find).await?))
 }
 
 fn filtered(call: &Call) -> Result<EntityQuery, Problem> {
@@ -51,7 +51,7 @@ pub(super) async fn locks(call: Call) -> Result<Response, Refusal> {
     let find = filtered(&call)?.include_transient().leave_out_state();
     let mut found = call.hub().query(&find).await?;
     found.items.retain(|entity| entity.locked_by.is_some());
-    Ok(page(&call, found))
+    Ok(page(&call, &found))
 }
 
 pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
@@ -109,7 +109,7 @@ pub(super) async fn signals(call: Call) -> Result<Response, Refusal> {
     if let Some(token) = call.after()? {
         find = find.after(token);
     }
-    Ok(page(&call, call.hub().query(&find).await?))
+    Ok(page(&call, &call.hub().query(&find).await?))
 }
 
 pub(super) async fn cancel_signal(call: Call) -> Result<Response, Refusal> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use durable::client::{InstanceQuery, Page};
+use durable::client::{InstanceQuery, Page, PageToken};
 use durable::protocol::Json;
 use serde::Serialize;
 
@@ -23,15 +23,20 @@ pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
     if let Some(token) = call.after()? {
         find = find.after(token);
     }
-    Ok(page(&call, call.hub().query(&find).await?))
+    Ok(page(&call, &call.hub().query(&find).await?))
 }
 
 /// A page with a link to the next one.
-pub(super) fn page<T: Serialize>(call: &Call, page: Page<T>) -> Response {
+pub(super) fn page<T: Serialize>(call: &Call, page: &Page<T>) -> Response {
     let items: Vec<_> = page.items.iter().map(show::camel).collect();
-    let body = Object::new().with("items", &items).with("next", &page.next);
+    shown(call, &items, page.next.as_ref())
+}
+
+/// Items of a page as they are shown, with a link to the next page.
+pub(super) fn shown(call: &Call, items: &[impl Serialize], next: Option<&PageToken>) -> Response {
+    let body = Object::new().with("items", items).with("next", &next);
     let answer = json::answer(StatusCode::OK, &body);
-    let Some(next) = page.next else { return answer };
+    let Some(next) = next else { return answer };
     let (path, query) =
         call.place.path_and_query.split_once('?').unwrap_or((&call.place.path_and_query, ""));
     // Neither the old position nor a key.

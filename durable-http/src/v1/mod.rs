@@ -11,7 +11,9 @@
 
 mod actions;
 mod asked;
+mod batches;
 mod entities;
+mod events;
 mod history;
 mod instances;
 mod list;

@@ -112,7 +112,7 @@ pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
     if let Some(token) = call.after()? {
         find = find.after(token);
     }
-    Ok(page(&call, call.hub().query(&find).await?))
+    Ok(page(&call, &call.hub().query(&find).await?))
 }
 
 pub(super) async fn details(call: Call) -> Result<Response, Refusal> {

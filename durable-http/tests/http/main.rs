@@ -1,10 +1,13 @@
 //! The routes, driven in the process and over sockets.
 
 mod access;
+mod batches;
 mod callbacks;
 mod common;
+mod events;
 mod golden;
 mod limits;
+mod malformed;
 mod openapi;
 mod pattern;
 mod serve;

@@ -37,8 +37,7 @@ pub(crate) fn check(line: &str, answer: &Answer) {
     let status = answer.status.as_u16();
     let code = answer.json()["code"].as_str().map(str::to_owned);
     if let (404 | 405, Some("no-such-route" | "method-not-allowed")) = (status, code.as_deref()) {
-        return fits(&json!({ "$ref": "#/components/schemas/Problem" }), &answer.json(), line)
-            .unwrap();
+        return fits_schema("Problem", &answer.json());
     }
     let verb = if verb == "HEAD" { "get".to_owned() } else { verb.to_lowercase() };
     let Some(operation) = operation(&verb, path) else {
@@ -88,6 +87,12 @@ fn segment_fits(wanted: &str, given: &str) -> bool {
         Some((_, suffix)) => given.len() > suffix.len() && given.ends_with(suffix),
         None => wanted == given,
     }
+}
+
+/// Checks a value against the schema of this name.
+pub(crate) fn fits_schema(name: &str, value: &Value) {
+    let reference = format!("#/components/schemas/{name}");
+    fits(&json!({ "$ref": reference }), value, name).unwrap();
 }
 
 /// Checks a value against a schema. An object may have no more properties than the schema names,

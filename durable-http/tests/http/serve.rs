@@ -146,3 +146,19 @@ async fn a_request_that_waits_is_answered_when_the_server_shuts_down() {
     drop(idle);
     hub.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn an_open_stream_of_events_ends_when_the_server_shuts_down() {
+    let hub = open().await;
+    let server = serve(&hub, options()).await.unwrap();
+    let mut stream = TcpStream::connect(server.addresses()[0]).await.unwrap();
+    stream.write_all(b"GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"retry: 2000\n\n\r\n") {
+        assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+    }
+    assert!(server.shutdown().await);
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.ends_with(b"\r\n0\r\n\r\n"), "{}", String::from_utf8_lossy(&answer));
+    hub.shutdown().await.unwrap();
+}

@@ -5,13 +5,13 @@ use axum::http::Method;
 use super::{Refusal, delete, get, post, scan};
 use crate::access::Role::{Admin, Operate};
 use crate::openapi::Body::Required;
-use crate::openapi::Content::{Json, Nothing};
+use crate::openapi::Content::{Events, Json, Nothing};
 use crate::openapi::Operation;
 use crate::problem::Code::{
     AlreadyExists, Finished, NoRoom, NoSuchSchedule, NotRegistered, Suspended,
 };
 use crate::route::{Route, handler};
-use crate::v1::{description, hub, registered, schedules};
+use crate::v1::{description, events, hub, registered, schedules};
 
 const NEW: Operation = Operation::NEW;
 
@@ -114,6 +114,18 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
             id: "getHub",
             summary: "Returns what the hub is made of and how much it uses.",
             answers: &[(200, Json("Hub"), "The hub.", &[])],
+            ..NEW
+        },
+    ),
+    get(
+        "events",
+        handler!(events::of_hub),
+        Operation {
+            id: "followHub",
+            summary: "Sends lifecycle events as they happen. A client that reads too slowly gets the \
+                      event `missed` with a `count`.",
+            query: &["events.kinds", "name", "prefix"],
+            answers: &[(200, Events("LifecycleEvent"), "Server-sent events `lifecycle`.", &[])],
             ..NEW
         },
     ),

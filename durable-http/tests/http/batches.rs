@@ -1,0 +1,159 @@
+//! Batches: one action on all instances that match a filter.
+
+use std::time::Duration;
+
+use axum::Router;
+use durable::RuntimeStatus;
+use durable::testing::TestHub;
+use serde_json::{Value, json};
+
+use crate::common::{failing, hello, hub, order, routes, send};
+
+async fn post(router: &Router, path: &str, body: &Value) -> Value {
+    let answer = send(router, &format!("POST /api/v1/{path}"), &[], body.to_string()).await;
+    assert!(answer.status.is_success(), "{answer:?}");
+    answer.json()
+}
+
+/// Runs a batch to its end and returns its progress.
+async fn run(hub: &TestHub, router: &Router, request: &Value) -> Value {
+    let started = post(router, "batches", request).await;
+    let id = started["id"].as_str().unwrap();
+    for _ in 0..10 {
+        hub.advance(Duration::from_mins(1)).await;
+    }
+    let batch = send(router, &format!("GET /api/v1/batches/{id}"), &[], "").await.json();
+    assert_eq!(batch["runtimeStatus"], "Completed", "{batch}");
+    batch["progress"].clone()
+}
+
+async fn orders(hub: &TestHub, count: usize) {
+    for number in 0..count {
+        hub.start(order(5).instance_id(format!("order-{number:03}"))).await.unwrap();
+    }
+    hub.settle().await;
+}
+
+async fn status(hub: &TestHub, id: &str) -> RuntimeStatus {
+    hub.instance(id).unwrap().status().await.unwrap().runtime_status
+}
+
+#[tokio::test]
+async fn a_dry_run_counts_and_names_instances_and_changes_nothing() {
+    let hub = hub().await;
+    let router = routes(&hub);
+    orders(&hub, 3).await;
+    hub.start(hello("Tokyo".to_owned()).instance_id("h")).await.unwrap();
+    let request = json!({
+        "query": { "name": "order", "status": ["Running"] },
+        "action": { "terminate": {} },
+        "dryRun": true,
+    });
+    let progress = run(&hub, &router, &request).await;
+    assert_eq!((&progress["matched"], &progress["done"]), (&json!(3), &json!(0)));
+    assert_eq!(progress["instanceIds"], json!(["order-000", "order-001", "order-002"]));
+    assert_eq!(status(&hub, "order-001").await, RuntimeStatus::Running);
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_batch_acts_on_every_match_at_the_rate_that_was_requested() {
+    let hub = hub().await;
+    let router = routes(&hub);
+    orders(&hub, 25).await;
+    let request = json!({
+        "id": "all", "query": { "prefix": "order-" }, "perSecond": 10,
+        "action": { "terminate": { "reason": "closed" } },
+    });
+    post(&router, "batches", &request).await;
+    hub.settle().await;
+    let batch = send(&router, "GET /api/v1/batches/all", &[], "").await.json();
+    assert_eq!((&batch["progress"]["done"], &batch["perSecond"]), (&json!(10), &json!(10)));
+    hub.advance(Duration::from_secs(1)).await;
+    assert_eq!(status(&hub, "order-019").await, RuntimeStatus::Terminated);
+    assert_eq!(status(&hub, "order-020").await, RuntimeStatus::Running);
+    hub.advance(Duration::from_secs(1)).await;
+    let list = send(&router, "GET /api/v1/batches", &[], "").await.json();
+    assert_eq!(list["items"][0]["progress"]["done"], 25);
+    assert_eq!(list["items"][0]["runtimeStatus"], "Completed");
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn each_action_has_its_effect_and_instances_it_does_not_fit_are_skipped() {
+    let hub = hub().await;
+    let router = routes(&hub);
+    orders(&hub, 2).await;
+    let fails = hub.start(failing("no stock".to_owned()).instance_id("f")).await.unwrap();
+    fails.result().await.unwrap_err();
+    for (action, done, skipped, statuses) in [
+        (json!({ "suspend": {} }), 2, 1, ["Suspended", "Suspended", "Failed"]),
+        (json!({ "suspend": {} }), 0, 3, ["Suspended", "Suspended", "Failed"]),
+        (json!({ "resume": {} }), 2, 1, ["Running", "Running", "Failed"]),
+        (json!({ "rewind": {} }), 1, 2, ["Running", "Running", "Failed"]),
+        (
+            json!({ "raise": { "event": "Approval", "payload": true } }),
+            2,
+            1,
+            ["Completed", "Completed", "Failed"],
+        ),
+        (json!({ "restart": {} }), 3, 0, ["Running", "Running", "Failed"]),
+        (json!({ "purge": {} }), 1, 2, ["Running", "Running", ""]),
+    ] {
+        let request = json!({ "query": { "status": [], "tags": {} }, "action": action });
+        let progress = run(&hub, &router, &request).await;
+        assert_eq!(
+            (&progress["done"], &progress["skipped"], &progress["failed"]),
+            (&json!(done), &json!(skipped), &json!(0)),
+            "{action}: {progress}"
+        );
+        for (id, expected) in ["order-000", "order-001", "f"].into_iter().zip(statuses) {
+            match hub.instance(id).unwrap().status().await {
+                Ok(found) => {
+                    assert_eq!(found.runtime_status.to_string(), expected, "{action} {id}");
+                }
+                Err(_) => assert_eq!(expected, "", "{action} {id}"),
+            }
+        }
+        let batches = json!({ "query": { "prefix": "batch-" }, "action": { "purge": {} } });
+        assert_eq!(run(&hub, &router, &batches).await["matched"], 0, "batches are left alone");
+    }
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_batch_goes_on_after_a_crash_and_can_be_cancelled() {
+    let hub = hub().await;
+    let router = routes(&hub);
+    orders(&hub, 30).await;
+    let request = json!({
+        "id": "all", "query": { "name": "order" }, "perSecond": 10,
+        "action": { "restart": {} },
+    });
+    let request_again = json!({
+        "id": "stops", "query": { "name": "order" }, "perSecond": 10,
+        "action": { "terminate": {} },
+    });
+    post(&router, "batches", &request).await;
+    hub.settle().await;
+    let hub = hub.crash().await.unwrap();
+    let router = routes(&hub);
+    for _ in 0..5 {
+        hub.advance(Duration::from_mins(1)).await;
+    }
+    let batch = send(&router, "GET /api/v1/batches/all", &[], "").await.json();
+    assert_eq!(batch["runtimeStatus"], "Completed", "{batch}");
+    assert_eq!(batch["progress"]["failed"], 30, "they run: {batch}");
+    assert_eq!(batch["progress"]["errors"][0]["code"], "already-exists");
+
+    post(&router, "batches", &request_again).await;
+    hub.settle().await;
+    let cancelled = post(&router, "batches/stops:cancel", &json!({})).await;
+    assert_eq!(cancelled["runtimeStatus"], "Terminated");
+    hub.advance(Duration::from_mins(1)).await;
+    assert_eq!(status(&hub, "order-029").await, RuntimeStatus::Running);
+    let again = send(&router, "POST /api/v1/batches/stops:cancel", &[], "").await;
+    assert_eq!(again.status, 409);
+    assert_eq!(send(&router, "GET /api/v1/batches/order-001", &[], "").await.status, 404);
+    hub.shutdown().await.unwrap();
+}
