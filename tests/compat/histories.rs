@@ -414,6 +414,6 @@ fn changed_code_is_reported_at_the_first_divergence_with_both_sources() {
           this replay          requests activity `charge`
           requested at         tests/compat/histories.rs:_
         the orchestrator's code was changed while this instance was running
-        the instance is suspended and keeps its history; it goes on when the code fits again
+        the instance is suspended and keeps its history; it resumes when the code fits again
     "#]].assert_eq(&report);
 }

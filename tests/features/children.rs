@@ -120,7 +120,7 @@ async fn a_child_whose_task_was_dropped_is_terminated() -> Result<()> {
     hub.settle().await;
     let child = hub.instance("child")?.details().await?;
     assert_eq!(child.status.runtime_status, RuntimeStatus::Terminated);
-    assert_eq!(child.failure.unwrap().message, "it was terminated: nobody waits for it any more");
+    assert_eq!(child.failure.unwrap().message, "it was terminated: its result is no longer needed");
     Ok(())
 }
 

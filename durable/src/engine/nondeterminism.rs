@@ -15,7 +15,7 @@ const REPORT_MAX: usize = 4096;
 const VALUE_MAX: usize = 1024;
 
 pub(crate) const KEPT: &str =
-    "the instance is suspended and keeps its history; it goes on when the code fits again";
+    "the instance is suspended and keeps its history; it resumes when the code fits again";
 
 /// The orchestrator's behaviour differs from its history.
 pub(super) struct Mismatch<'a> {

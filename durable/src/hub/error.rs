@@ -52,7 +52,7 @@ pub enum OpenError {
     /// With [`verify_on_open`](crate::client::TaskHubBuilder::verify_on_open): these instances do
     /// not fit the code of this program. Nothing was changed.
     #[error(
-        "unfinished instances that would not go on with this code: {}. Nothing was changed\n{}",
+        "unfinished instances that do not fit this code: {}. Nothing was changed\n{}",
         .0.len(), list(.0)
     )]
     IncompatibleInstances(Vec<(InstanceId, Suspension)>),
@@ -130,7 +130,7 @@ impl Unreadable {
 #[non_exhaustive]
 pub enum HubError {
     /// The hub was shut down.
-    #[error("the task hub was shut down; open it again to go on")]
+    #[error("the task hub was shut down; open it again to continue")]
     ShutDown,
     /// The store failed, which stopped the hub.
     #[error(

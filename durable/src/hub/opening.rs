@@ -220,7 +220,7 @@ struct Parts {
 
 impl Parts {
     /// Claims all partitions and starts their threads and the committer's. The opening is logged
-    /// once nothing can fail any more, before the threads do anything.
+    /// once no step can fail, before the threads begin their work.
     fn start(
         &self,
         mail: Vec<(PartitionId, Receiver<Delivery>)>,

@@ -145,7 +145,7 @@ impl FailureDetails {
     ///
     /// Compares the recorded [`error_type`](Self::error_type) with the name that
     /// [`error_name!`](crate::error_name) gives to `T` and with the path of `T`. A type without a
-    /// given name is not found any more after it was moved to another module.
+    /// given name is no longer found after it was moved to another module.
     ///
     /// ```
     /// use durable::protocol::FailureDetails;

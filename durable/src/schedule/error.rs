@@ -79,7 +79,7 @@ pub enum ScheduleError {
     #[error("there is no schedule `{0}`")]
     NoSuchSchedule(String),
     /// The schedule has ended.
-    #[error("schedule `{0}` has ended; delete it and create it anew")]
+    #[error("schedule `{0}` has ended; delete it and create it again")]
     Ended(String),
     /// The orchestration is not registered, or the input cannot be stored.
     #[error(transparent)]

@@ -127,7 +127,7 @@ fn continue_as_new_instead_of_a_recorded_activity_suspends() {
               event 2 recorded     activity `sweep`, requested at src/shop.rs:17
               this replay          continues as new
             the orchestrator was changed while this instance was running, or its code is not deterministic
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 
@@ -152,7 +152,7 @@ fn continue_as_new_instead_of_a_recorded_end_suspends() {
           event 2 recorded     its end, as Completed
           this replay          continues as new
         the orchestrator was changed while this instance was running, or its code is not deterministic
-        the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+        the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
     check_verified::<gives_itself>(
         &history(),
@@ -161,7 +161,7 @@ fn continue_as_new_instead_of_a_recorded_end_suspends() {
           event 2 recorded     its end, as Completed with null
           this replay          continues as new
         it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
-        the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+        the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 

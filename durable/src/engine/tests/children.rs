@@ -92,7 +92,7 @@ fn a_child_instead_of_a_recorded_activity_suspends() {
               this replay          requests orchestration `parcel`
               requested at         durable/src/engine/tests/children.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 
@@ -107,7 +107,7 @@ fn an_activity_instead_of_a_recorded_child_suspends() {
               this replay          requests activity `weigh`
               requested at         durable/src/engine/tests/children.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 
@@ -122,7 +122,7 @@ fn a_child_other_than_the_recorded_one_suspends() {
               this replay          requests orchestration `parcel`
               requested at         durable/src/engine/tests/children.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 
@@ -137,7 +137,7 @@ fn an_awaited_child_instead_of_a_detached_one_suspends() {
               this replay          requests orchestration `parcel`
               requested at         durable/src/engine/tests/children.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 
@@ -170,7 +170,7 @@ fn strict_mode_compares_ids_and_inputs_of_children() {
               this replay          requests orchestration `parcel` with 2 as `second`
               requested at         durable/src/engine/tests/children.rs:N
             it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
     check_verified::<order>(
         &history("second", "3"),
@@ -180,7 +180,7 @@ fn strict_mode_compares_ids_and_inputs_of_children() {
               this replay          requests orchestration `parcel` with 2 as `second`
               requested at         durable/src/engine/tests/children.rs:N
             it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 

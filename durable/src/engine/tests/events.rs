@@ -346,7 +346,7 @@ fn an_event_instead_of_a_recorded_activity_suspends() {
               this replay          requests event `Number` to `other`
               requested at         durable/src/engine/tests/events.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 
@@ -361,7 +361,7 @@ fn an_activity_instead_of_a_recorded_event_suspends() {
               this replay          requests activity `note`
               requested at         durable/src/engine/tests/events.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 
@@ -376,7 +376,7 @@ fn an_event_other_than_the_recorded_one_suspends() {
               this replay          requests event `Number` to `other`
               requested at         durable/src/engine/tests/events.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 
@@ -398,7 +398,7 @@ fn strict_mode_compares_recipient_and_payload_of_events() {
           this replay          requests event `Number` to `other` with 5
           requested at         durable/src/engine/tests/events.rs:N
         it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
-        the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+        the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
     check_verified::<sender>(
         &history("other", "6"),
@@ -408,6 +408,6 @@ fn strict_mode_compares_recipient_and_payload_of_events() {
           this replay          requests event `Number` to `other` with 5
           requested at         durable/src/engine/tests/events.rs:N
         it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
-        the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+        the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }

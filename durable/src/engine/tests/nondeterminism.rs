@@ -43,7 +43,7 @@ fn an_activity_other_than_the_recorded_one_suspends_with_both_locations() {
           this replay          requests activity `charge`
           requested at         durable/src/engine/tests/nondeterminism.rs:N
         the orchestrator was changed while this instance was running, or its code is not deterministic
-        the instance is suspended and keeps its history; it goes on when the code fits again"#]]
+        the instance is suspended and keeps its history; it resumes when the code fits again"#]]
     .assert_eq(&report);
 }
 
@@ -75,7 +75,7 @@ fn waiting_instead_of_a_recorded_request_suspends() {
               event 3 recorded     activity `reserve`, requested at src/shop.rs:17
               this replay          requests nothing more and waits
             the orchestrator was changed while this instance was running, or its code is not deterministic
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 
@@ -93,7 +93,7 @@ fn a_step_added_before_the_recorded_end_is_reported_with_its_location() {
           this replay          requests activity `reserve`
           requested at         durable/src/engine/tests/nondeterminism.rs:N
         the orchestrator was changed while this instance was running, or its code is not deterministic
-        the instance is suspended and keeps its history; it goes on when the code fits again"#]]
+        the instance is suspended and keeps its history; it resumes when the code fits again"#]]
     .assert_eq(&report);
 }
 
@@ -119,7 +119,7 @@ fn returning_instead_of_a_recorded_request_suspends() {
               event 4 recorded     activity `charge`, requested at src/shop.rs:17
               this replay          has returned
             the orchestrator was changed while this instance was running, or its code is not deterministic
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 
@@ -138,7 +138,7 @@ fn a_panic_instead_of_a_recorded_request_suspends_and_does_not_fail() {
               event 4 recorded     activity `charge`, requested at src/shop.rs:17
               this replay          has failed: panicked at durable/src/engine/tests/nondeterminism.rs:N: not today
             the orchestrator was changed while this instance was running, or its code is not deterministic
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 
@@ -151,7 +151,7 @@ fn a_recorded_result_of_another_type_suspends() {
             DURABLE0101: orchestration `shop` (instance `order-17`) cannot read its history
               the recorded result of activity `charge` cannot be read as `u32`: invalid type: string "paid", expected u32 at line 1 column 6
             the orchestrator was changed while this instance was running, or its code is not deterministic
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 
@@ -169,7 +169,7 @@ fn an_end_that_is_not_reached_again_suspends() {
               this replay          requests activity `charge`
               requested at         durable/src/engine/tests/nondeterminism.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 
@@ -245,7 +245,7 @@ fn waiting_without_an_open_task_is_detected() {
             DURABLE0102: orchestration `stuck` (instance `order-17`) awaited something that is not durable
               it waits, but for no task: nothing could ever wake it
             its result would not be recorded, so a replay would go another way, or hang; wait with `ctx.create_timer(..)` or `ctx.wait_for_external_event(..)`, and do I/O in an `#[activity]`
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 

@@ -89,7 +89,7 @@ fn a_timer_instead_of_a_recorded_activity_suspends() {
               this replay          requests a timer due 2026-01-04T00:00:10.000000Z
               requested at         durable/src/engine/tests/timers.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 
@@ -109,7 +109,7 @@ fn an_activity_instead_of_a_recorded_timer_suspends() {
               this replay          requests activity `ring`
               requested at         durable/src/engine/tests/timers.rs:N
             the orchestrator was changed while this instance was running, or its code is not deterministic
-            the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+            the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 
@@ -125,7 +125,7 @@ fn strict_mode_compares_the_time_of_a_timer() {
           this replay          requests a timer due 2026-01-04T00:00:10.000000Z
           requested at         durable/src/engine/tests/timers.rs:N
         it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
-        the instance is suspended and keeps its history; it goes on when the code fits again"#]],
+        the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }
 

@@ -107,7 +107,7 @@ pub struct PageToken(InstanceId);
 
 /// The text is not a [`PageToken`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a page token; give the `next` of an earlier page, or leave it out to begin anew")]
+#[error("not a page token; give the `next` of an earlier page, or omit it to read the first page")]
 pub struct InvalidPageToken(#[source] InvalidInstanceId);
 
 impl fmt::Display for PageToken {

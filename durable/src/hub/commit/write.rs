@@ -62,7 +62,7 @@ pub(crate) enum Effect {
     /// The result of this attempt has been received.
     TakenIn(JobKey, u32),
     Cancel(JobKey),
-    /// No activity of this execution is awaited any more.
+    /// The results of this execution's activities are no longer needed.
     CancelAll(ExecutionId),
     Started(StartReply, Result<(), StartError>),
     Managed(ManageReply, Result<(), ManageError>),

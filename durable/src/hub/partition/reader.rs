@@ -38,7 +38,7 @@ impl Reader {
         })
     }
 
-    /// Whether the hub has failed, so that no write becomes durable any more.
+    /// Whether the hub has failed, so that no further write becomes durable.
     pub(super) fn has_failed(&self) -> bool {
         self.health.has_failed()
     }

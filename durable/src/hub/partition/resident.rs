@@ -124,7 +124,7 @@ impl Resident {
                 content.messages.push(messages::start(instance_id, started));
             }
             Action::TerminateOrchestration { instance_id, event_id } => {
-                let reason = "nobody waits for it any more".to_owned();
+                let reason = "its result is no longer needed".to_owned();
                 let event = EventKind::ExecutionTerminated { reason, recurse: true };
                 content.messages.push(self.to_child(event_id, instance_id, event));
             }

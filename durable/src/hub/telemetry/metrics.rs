@@ -54,7 +54,7 @@ const COUNTERS: [(&str, &str); 12] = [
     ("durable_instances_terminated_total", "Instances that were ended from outside"),
     ("durable_instances_suspended_total", "Times that an instance was set aside"),
     ("durable_instances_resumed_total", "Times that a suspended instance went on"),
-    ("durable_instances_continued_as_new_total", "Times that an instance began anew"),
+    ("durable_instances_continued_as_new_total", "Instances that continued as new"),
     ("durable_instances_rewound_total", "Times that a failed instance was rewound"),
     ("durable_instances_purged_total", "Instances that were removed"),
     ("durable_activities_total", "Runs of activities that have ended"),

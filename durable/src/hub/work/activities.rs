@@ -159,7 +159,7 @@ impl Activities {
         self.runtime.spawn(Box::pin(worker.work()));
     }
 
-    /// Cancels a job: its result is not wanted any more.
+    /// Cancels a job, because its result is no longer needed.
     pub(crate) fn cancel(&self, key: &JobKey) {
         let mut queue = self.queue();
         queue.jobs.cancel(key);
@@ -212,7 +212,7 @@ impl Activities {
         self.drained.notify_all();
     }
 
-    /// Stops waiting for running jobs: their results do not count any more. Returns those jobs.
+    /// Stops waiting for running jobs, whose results no longer count. Returns those jobs.
     pub(crate) fn cut_off(&self) -> Vec<(InstanceId, String)> {
         let mut queue = self.queue();
         queue.phase = Phase::CutOff;

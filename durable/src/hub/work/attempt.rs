@@ -124,8 +124,8 @@ impl Activities {
                 warn,
                 instance = %job.instance_id,
                 activity = &*job.task.name,
-                "an activity was cancelled {:?} ago and goes on: it is dropped, or counted no more \
-                 if it blocks its thread",
+                "an activity was cancelled {:?} ago and is still running: it is dropped, or no longer \
+                counted if it blocks its thread",
                 self.grace
             );
         }

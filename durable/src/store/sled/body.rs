@@ -207,7 +207,7 @@ pub(super) fn changes(frame: &Frame) -> impl Iterator<Item = Result<Change, Stor
         Some(change.map_err(|Unreadable| {
             body.clear();
             newer.clone().unwrap_or_else(|| {
-                StoreError::damaged(format!("frame {sequence} of the log cannot be understood"))
+                StoreError::damaged(format!("frame {sequence} of the log cannot be decoded"))
             })
         }))
     })

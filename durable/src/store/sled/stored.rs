@@ -125,7 +125,7 @@ pub(super) fn blocks(
         Ok(())
     };
     read().map_err(|Unreadable| {
-        StoreError::damaged(format!("the history of `{id}` cannot be read behind event {next}"))
+        StoreError::damaged(format!("the history of `{id}` cannot be read after event {next}"))
     })?;
     Ok(blocks)
 }

@@ -112,7 +112,7 @@ impl Reader {
         let (mut at, mut expected) = (segment::HEAD, first);
         while let Found::Frame(frame, behind) = frame::read(bytes, at) {
             if frame.sequence != expected {
-                let what = format!("frame {} stands where {expected} belongs", frame.sequence);
+                let what = format!("found frame {} instead of frame {expected}", frame.sequence);
                 return self.damaged(path, at, what);
             }
             if expected > self.found.last {
@@ -145,7 +145,7 @@ impl Reader {
     fn check_end(&mut self, folder: &Path) {
         let (known, last) = (self.acknowledged, self.found.last);
         if known > last {
-            let what = format!("all ends with frame {last}, and frame {known} was acknowledged");
+            let what = format!("it ends with frame {last}, but frame {known} was acknowledged");
             self.damaged(folder, 0, what);
         }
     }

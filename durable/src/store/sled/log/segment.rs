@@ -100,11 +100,11 @@ pub(super) fn check_head(segment: &Bytes) -> Result<(), BadHead> {
     if format != MAGIC[7] {
         return Err(match newer_format(format) {
             Some(newer) => BadHead::Newer(newer),
-            None => BadHead::Damaged(format!("the log has format {format}, which never was")),
+            None => BadHead::Damaged(format!("the log has the unknown format {format}")),
         });
     }
     if size != segment.len() as u64 {
-        let what = format!("it was made with {size} bytes and has {}", segment.len());
+        let what = format!("it was created with {size} bytes and has {}", segment.len());
         return Err(BadHead::Damaged(what));
     }
     Ok(())
