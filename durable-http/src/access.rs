@@ -3,8 +3,9 @@
 //! Rules:
 //! 1. The digest of a key is compared with that of every key of the hub, in constant time.
 //! 2. No key is written to a log or to an error.
-//! 3. A browser sends the `Origin` of the page that makes a request. Such a request may change something
-//!    only if the origin is the same host or is allowed, and if it has a header that no form can send.
+//! 3. A browser sends the `Origin` of the page that makes a request. Such a request may change
+//!    state only if the origin is the same host or is allowed, and if it has a header that no form
+//!    can send.
 
 use std::net::IpAddr;
 
@@ -25,8 +26,8 @@ use crate::query::Query;
 pub enum Role {
     /// Read: statuses, histories, lists, counts.
     Read,
-    /// Also start, raise events, suspend, resume, terminate, rewind, restart, and run the operations of
-    /// entities, of which `delete` is one.
+    /// Also start, raise events, suspend, resume, terminate, rewind, restart, and run the
+    /// operations of entities, of which `delete` is one.
     Operate,
     /// Also purge instances, and delete schedules and signals.
     Admin,
@@ -94,8 +95,8 @@ pub(crate) fn check(
     Ok(given.filter(|_| has_keys).map(|given| given.key))
 }
 
-/// Checks a request whose path proves that it is allowed. A page of another origin can only send it if
-/// it knows the path.
+/// Checks a request whose path proves that it is allowed: a page of another origin can send it only
+/// if it knows the path.
 pub(crate) fn check_open(options: &HttpOptions, parts: &Parts) -> Result<(), Problem> {
     let is_local = parts.extensions.get::<ThroughSocket>().is_some();
     if is_local { Ok(()) } else { check_host(options, host(parts)) }

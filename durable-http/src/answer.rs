@@ -28,7 +28,7 @@ pub(crate) trait Failure: From<Problem> + Send + 'static {
     const TELLS_METHODS: bool;
 }
 
-/// What an error repeats of its request.
+/// The parts of a request that its error repeats.
 #[derive(Debug)]
 pub(crate) struct About<'a> {
     pub(crate) request_id: Uuid,

@@ -1,6 +1,7 @@
 //! JSON that a client has encoded twice, as the Python client of Durable Functions 1.x does.
 //!
-//! The text inside a JSON string is taken only if the called function cannot read the string itself.
+//! The text inside a JSON string is taken only if the called function cannot read the string
+//! itself.
 
 use durable::TaskHub;
 use durable::client::NamedCall;
@@ -28,8 +29,8 @@ pub(crate) fn input(
     }
 }
 
-/// What the client may have meant: the JSON inside the string, or no input, for which the JavaScript
-/// client sends `""`.
+/// The input that the client may have meant: the JSON inside the string, or no input, for which the
+/// JavaScript client sends `""`.
 fn inner(input: &Json) -> Option<Json> {
     match input.as_str() {
         "\"\"" => Some(Json::null()),

@@ -69,7 +69,7 @@ pub(crate) fn empty(status: StatusCode) -> Response {
     answer
 }
 
-/// The same answer with a header. A value that no header can have is left out.
+/// The same answer with a header. An invalid header value is omitted.
 pub(crate) fn with_header(mut answer: Response, name: &'static str, value: &str) -> Response {
     if let Ok(value) = HeaderValue::from_str(value) {
         answer.headers_mut().insert(name, value);

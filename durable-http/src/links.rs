@@ -1,4 +1,4 @@
-//! Where a request came in, and the addresses that answers point to.
+//! The address at which a request arrived, and the links in answers.
 
 use axum::extract::OriginalUri;
 use axum::http::HeaderMap;
@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::access;
 use crate::options::HttpOptions;
 
-/// Everything but the characters that RFC 3986 calls unreserved.
+/// All characters except those that RFC 3986 calls unreserved.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A text as a segment of a path, or as a value in a query.
@@ -16,14 +16,14 @@ pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, SEGMENT).to_string()
 }
 
-/// Where a request came in.
+/// The address at which a request arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     /// Such as `http://localhost:7071`.
     pub(crate) origin: String,
     /// The prefix at which the routes are mounted, and the base of the dialect.
     pub(crate) base: String,
-    /// The prefix alone.
+    /// Only the prefix.
     pub(crate) prefix: String,
     /// The path and the query, as the client sent them.
     pub(crate) path_and_query: String,

@@ -75,40 +75,42 @@ impl HttpOptions {
         }
     }
 
-    /// Where [`serve`](crate::serve) listens: `127.0.0.1:7071` unless this is called, and each place for
-    /// which it is called. A place is an address with a port, of which 0 takes a free one, or
-    /// `unix:/path/of/socket`. Only the owner of the process can connect to such a socket, so it needs
-    /// no key.
+    /// Where [`serve`](crate::serve) listens: `127.0.0.1:7071` unless this is called, and each
+    /// place for which it is called. A place is an address with a port, of which 0 takes a free
+    /// one, or `unix:/path/of/socket`. Only the owner of the process can connect to such a socket,
+    /// so it needs no key.
     pub fn listen(mut self, place: impl Into<String>) -> Self {
         self.listen.push(place.into());
         self
     }
 
-    /// Adds a key. As soon as there is one, every request needs a key: in the header `x-functions-key`,
-    /// in the query as `code`, as a bearer token, or as the password of basic authentication.
+    /// Adds a key. As soon as there is one, every request needs a key: in the header
+    /// `x-functions-key`, in the query as `code`, as a bearer token, or as the password of basic
+    /// authentication.
     ///
-    /// Only its SHA-256 digest is kept. Links in answers repeat the key with which they were requested.
+    /// Only its SHA-256 digest is kept. Links in answers repeat the key with which they were
+    /// requested.
     pub fn key(mut self, role: Role, key: impl AsRef<str>) -> Self {
         self.keys.push(Key::new(role, key.as_ref()));
         self
     }
 
-    /// Accepts requests for this host, without a port, besides loopback hosts. By default requests for
-    /// other hosts are refused if there are no keys, so that a web page cannot reach a hub on the
-    /// machine of its reader through a name that resolves to 127.0.0.1 (DNS rebinding).
+    /// Accepts requests for this host, without a port, besides loopback hosts. By default requests
+    /// for other hosts are refused if there are no keys, so that a web page cannot reach a hub on
+    /// the machine of its reader through a name that resolves to 127.0.0.1 (DNS rebinding).
     pub fn allow_host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());
         self
     }
 
-    /// Accepts requests for every host. For routes behind a proxy that checks who calls.
+    /// Accepts requests for every host. For routes behind a proxy that authenticates callers.
     pub fn allow_any_host(mut self) -> Self {
         self.any_host = true;
         self
     }
 
-    /// Accepts changes from web pages of this origin, such as `https://shop.example`, besides pages of
-    /// the same host. A page also has to send the header `X-Durable: 1`, or a key in a header.
+    /// Accepts changes from web pages of this origin, such as `https://shop.example`, besides pages
+    /// of the same host. A page also has to send the header `X-Durable: 1`, or a key in a header.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
         self
@@ -121,37 +123,39 @@ impl HttpOptions {
         self
     }
 
-    /// The name of the task hub in links (`taskHub=..`); by default `durable`. Requests may name any.
+    /// The name of the task hub in links (`taskHub=..`); by default `durable`. Requests may name
+    /// any.
     pub fn task_hub_name(mut self, name: impl Into<String>) -> Self {
         self.task_hub_name = name.into();
         self
     }
 
-    /// The origin of links, such as `https://shop.example`. By default, `http://` and the host of the
-    /// request.
+    /// The origin of links, such as `https://shop.example`. By default, `http://` and the host of
+    /// the request.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         let url = url.into();
         self.public_url = Some(url.trim_end_matches('/').to_owned());
         self
     }
 
-    /// Whether links begin with `X-Forwarded-Proto` and `X-Forwarded-Host`, if a request has both; by
-    /// default not, because only a proxy in front of the hub makes these headers trustworthy.
+    /// Whether links begin with `X-Forwarded-Proto` and `X-Forwarded-Host`, if a request has both;
+    /// by default not, because only a proxy in front of the hub makes these headers trustworthy.
     pub fn use_forwarded_host(mut self, uses: bool) -> Self {
         self.forwarded = uses;
         self
     }
 
-    /// Whether the input of a start in the dialect of Durable Functions is decoded twice if it was encoded
-    /// twice, where the orchestrator cannot read it otherwise; by default it is. The Python client of
-    /// Durable Functions 1.x encodes twice. Events and inputs of entities are
+    /// Whether the input of a start in the dialect of Durable Functions is decoded twice if it was
+    /// encoded twice, where the orchestrator cannot read it otherwise; by default it is. The Python
+    /// client of Durable Functions 1.x encodes twice. Events and inputs of entities are
     /// [always](durable::protocol::Json::inside) read so.
     pub fn unwrap_encoded_json(mut self, unwraps: bool) -> Self {
         self.unwraps = unwraps;
         self
     }
 
-    /// The largest body of a request, in bytes; by default 1 MiB. A larger one is answered with 413.
+    /// The largest body of a request, in bytes; by default 1 MiB. A larger one is answered with
+    /// 413.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self
@@ -176,7 +180,8 @@ impl HttpOptions {
         self
     }
 
-    /// How long a request may wait for an instance to end; by default 230 s. A longer wait is cut to it.
+    /// How long a request may wait for an instance to end; by default 230 s. A longer wait is cut
+    /// to it.
     pub fn max_wait(mut self, time: Duration) -> Self {
         self.max_wait = time;
         self
@@ -189,35 +194,37 @@ impl HttpOptions {
         self
     }
 
-    /// How many requests are answered at once; by default 512. More get 503 with `Retry-After`.
+    /// The maximum number of concurrent requests; by default 512. Further requests get 503 with
+    /// `Retry-After`.
     pub fn max_concurrent_requests(mut self, requests: usize) -> Self {
         self.max_requests = requests;
         self
     }
 
-    /// How many connections [`serve`](crate::serve) has at once; by default 4096. More wait in the
-    /// backlog of the operating system.
+    /// The maximum number of connections of [`serve`](crate::serve); by default 4096. Further
+    /// connections wait in the backlog of the operating system.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections.max(1);
         self
     }
 
-    /// How many streams of events are open at once; by default 1000. More get 503 with `Retry-After`.
-    /// They do not count as requests that are being answered.
+    /// How many streams of events are open at once; by default 1000. More get 503 with
+    /// `Retry-After`. They do not count as requests that are being answered.
     pub fn max_streams(mut self, streams: usize) -> Self {
         self.max_streams = streams;
         self
     }
 
-    /// How long a stream of events may be silent before it sends a comment, so that proxies keep the
-    /// connection open; by default 15 s.
+    /// How long a stream of events may be silent before it sends a comment, so that proxies keep
+    /// the connection open; by default 15 s.
     pub fn keep_alive(mut self, time: Duration) -> Self {
         self.keep_alive = time;
         self
     }
 
-    /// How many requests a second may scan the hub: lists, counts and purges by filter; by default 50,
-    /// and twice as many at once. More get 429 with `Retry-After`.
+    /// The maximum number of requests per second that scan the hub: lists, counts and purges by
+    /// filter; by default 50, with bursts of twice as many. Further requests get 429 with
+    /// `Retry-After`.
     pub fn max_scans_per_second(mut self, scans: u32) -> Self {
         self.scans_per_second = scans.max(1);
         self

@@ -105,7 +105,7 @@ impl Code {
         }
     }
 
-    /// Where the error comes from: the instance or entity itself, or the request.
+    /// The origin of the error: the instance or entity itself, or the request.
     pub(crate) fn source(self) -> &'static str {
         match self {
             Self::Failed | Self::Terminated | Self::Suspended => "instance",
@@ -114,8 +114,8 @@ impl Code {
     }
 }
 
-/// An error of a hub as the answer of an app's own route: an RFC 9457 problem with the status that the
-/// routes of [`router`](crate::router) use for it.
+/// An error of a hub as the answer of an app's own route: an RFC 9457 problem with the status that
+/// the routes of [`router`](crate::router) use for it.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -133,8 +133,9 @@ impl Code {
 /// # is_handler::<_, TaskHub>(buy);
 /// ```
 ///
-/// It is made from [`StartError`], [`ManageError`], [`ResultError`], [`EntityError`], [`ScheduleError`]
-/// and [`HubError`]. The failure of an instance is a 422 whose `source` is `instance`, never a 5xx.
+/// It is made from [`StartError`], [`ManageError`], [`ResultError`], [`EntityError`],
+/// [`ScheduleError`] and [`HubError`]. The failure of an instance is a 422 whose `source` is
+/// `instance`, never a 5xx.
 #[derive(Clone, Debug)]
 pub struct Problem {
     pub(crate) code: Code,

@@ -56,8 +56,8 @@ pub(crate) struct Table<F: 'static> {
     pub(crate) routes: &'static [&'static [Route<F>]],
     /// Whether texts in paths match without regard to case.
     pub(crate) ignores_case: bool,
-    /// Whether the paths themselves prove that a request is allowed. Such routes need no key, and their
-    /// paths are not logged.
+    /// Whether the paths themselves prove that a request is allowed. Such routes need no key, and
+    /// their paths are not logged.
     pub(crate) is_open: bool,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct Table<F: 'static> {
 pub(crate) struct Params(Vec<(&'static str, String)>);
 
 impl Params {
-    /// The value of this name; empty if the template has none.
+    /// The value of this name; empty if the template lacks it.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.find(name).unwrap_or_default()
     }

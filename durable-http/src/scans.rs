@@ -21,7 +21,7 @@ impl Scans {
         Self { per_second: f64::from(per_second), state: Mutex::new(None) }
     }
 
-    /// Takes a token, if there is one.
+    /// Takes a token, if one is available.
     pub(crate) fn take(&self) -> bool {
         let (now, most) = (Instant::now(), self.per_second * 2.0);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

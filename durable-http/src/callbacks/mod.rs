@@ -1,14 +1,15 @@
-//! Callback links: each raises one event of one instance, once, until it expires, without an API key.
+//! Callback links: each raises one event of one instance, once, until it expires, without an API
+//! key.
 //!
 //! Rules:
 //! 1. An orchestrator describes a link ([`CallbackUrl`]), and an activity makes the link
 //!    ([`CallbackKeys::link`]). So neither the secret nor the link is in a history.
 //! 2. A link is a capability: every holder may raise the event. It is never logged.
 //! 3. `GET` changes nothing, because mail scanners follow links. `POST` raises the event.
-//! 4. The start of an instance whose id is derived from the link uses it up, and raises the event in the
-//!    same commit. The instance stays until the link has expired.
+//! 4. The start of an instance whose id is derived from the link uses it up, and raises the event
+//!    in the same commit. The instance stays until the link has expired.
 //!
-//! Read next: `token.rs` (what is signed), `routes.rs` (the answers).
+//! Read next: `token.rs` (the signed content), `routes.rs` (the answers).
 
 mod pages;
 mod routes;
@@ -28,10 +29,11 @@ pub use token::{CallbackKeys, WeakSecret};
 /// How long a link is valid by default.
 const VALID_FOR: Duration = Duration::from_hours(7 * 24);
 
-/// What a callback link does: which event it raises in which execution, and until when.
+/// The effect of a callback link: the event that it raises, the execution, and the time until which
+/// it is valid.
 ///
-/// An orchestrator makes it with [`callback_url`](Callbacks::callback_url) and passes it to an activity,
-/// which makes the link with [`CallbackKeys::link`].
+/// An orchestrator makes it with [`callback_url`](Callbacks::callback_url) and passes it to an
+/// activity, which makes the link with [`CallbackKeys::link`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallbackUrl {
     instance_id: InstanceId,
@@ -97,8 +99,8 @@ impl CallbackUrl {
         Ok(self)
     }
 
-    /// What the confirmation page asks; by default whether to raise the event, by its name. It is a part of
-    /// the link.
+    /// The question on the confirmation page; by default whether to raise the event, by its name.
+    /// It is a part of the link.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -132,7 +134,7 @@ impl CallbackUrl {
         self.expires_at
     }
 
-    /// The instance whose existence says that the link was used.
+    /// The instance whose existence marks the link as used.
     fn used_by(&self) -> String {
         format!("durable.callback:{}", self.nonce)
     }
@@ -150,11 +152,11 @@ pub trait Callbacks {
     /// Describes a link that raises the event `event` in this execution, once. Each call describes
     /// another link.
     ///
-    /// The link is made by an activity, with [`CallbackKeys::link`], so that it is not in the history,
-    /// which more people may read than may answer. See [`CallbackKeys`] for an example.
+    /// The link is made by an activity, with [`CallbackKeys::link`], so that it is not in the
+    /// history, which more people may read than may answer. See [`CallbackKeys`] for an example.
     ///
-    /// The link dies with its execution: once the instance has ended, continued as new or been
-    /// restarted, the link raises nothing.
+    /// The link is valid for one execution: once the instance has ended, continued as new or been
+    /// restarted, the link raises no event.
     fn callback_url(&self, event: &str) -> CallbackUrl;
 
     #[doc(hidden)]
@@ -178,8 +180,8 @@ impl Callbacks for OrchestrationContext {
     fn only_implemented_here(&self) {}
 }
 
-/// Raises the event in the commit of its start, and remembers that the link is used until it expires.
-/// The hub purges the instance when it completes.
+/// Raises the event in the commit of its start, and remembers that the link is used until it
+/// expires. The hub purges the instance when it completes.
 #[orchestrator(name = "durable.Callback")]
 async fn raise_once(ctx: &OrchestrationContext, link: CallbackUrl) -> durable::Result<()> {
     ctx.send_event(&link.instance_id, &link.event, &link.payload)?;

@@ -1,4 +1,4 @@
-//! The pages that people see who follow a callback link. They need no script and load nothing.
+//! The pages that a callback link shows. They need no script and load no resources.
 
 use std::fmt::Write;
 
@@ -8,8 +8,8 @@ use axum::response::Response;
 
 use crate::json::with_header;
 
-/// What browsers must not do with these pages: run or load anything, show them in a frame, keep them,
-/// or tell other sites their address, which contains the token.
+/// Forbids browsers to run scripts in these pages, load resources, show them in a frame, cache
+/// them, or send their address, which contains the token, to other sites.
 const HEADERS: [(&str, &str); 6] = [
     ("content-type", "text/html; charset=utf-8"),
     (

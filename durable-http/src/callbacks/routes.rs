@@ -21,7 +21,7 @@ const ROUTES: &[Route<Page>] = &[
     Route::new(Method::POST, "{token}", Role::Operate, handler!(raise)),
 ];
 
-/// Why a link does nothing, as a page.
+/// The page that says why a link has no effect.
 #[derive(Debug)]
 pub(crate) enum Page {
     Invalid,
@@ -99,7 +99,7 @@ async fn raise(call: Call) -> Result<Response, Page> {
     }
 }
 
-/// What the link of the request does, if it is signed and the execution still runs.
+/// The effect of the request's link, if it is signed and the execution is still running.
 async fn usable(call: &Call) -> Result<CallbackUrl, Page> {
     let keys = call.options().callbacks.as_ref();
     let callback = keys.and_then(|keys| keys.verify(call.params.get("token")));

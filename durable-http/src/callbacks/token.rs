@@ -1,8 +1,8 @@
 //! From a description to a signed link, and back.
 //!
-//! A token is `base64url(0x01 | MAC | JSON of the description)`. The MAC is HMAC-SHA256 over a constant and
-//! the JSON. A token that was changed in any byte is refused, because base64 is decoded strictly: each
-//! token has one text.
+//! A token is `base64url(0x01 | MAC | JSON of the description)`. The MAC is HMAC-SHA256 over a
+//! constant and the JSON. A token that was changed in any byte is refused, because base64 is
+//! decoded strictly: each token has one text.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use super::CallbackUrl;
 
 /// The version of the format.
 const VERSION: u8 = 1;
-/// Keeps a MAC of this kind from being valid for anything else that is signed with the same secret.
+/// Domain separation: a MAC of this kind is not valid for other data signed with the same secret.
 const DOMAIN: &[u8] = b"durable callback link 1\0";
 const MAC_LEN: usize = 32;
 /// Of a secret, in bytes.
@@ -76,8 +76,8 @@ impl fmt::Debug for CallbackKeys {
 }
 
 impl CallbackKeys {
-    /// Links that begin with this address, of the place where [`router`](crate::router) is mounted, and are
-    /// signed with this secret.
+    /// Links that begin with this address, of the place where [`router`](crate::router) is mounted,
+    /// and are signed with this secret.
     ///
     /// # Errors
     /// The secret has less than 32 bytes.
@@ -87,8 +87,8 @@ impl CallbackKeys {
         Ok(Self { url, secrets: vec![key(secret.as_ref())?] })
     }
 
-    /// Also accepts links that were signed with this secret. To rotate secrets, sign with the new one and
-    /// accept the old one until its last link has expired.
+    /// Also accepts links that were signed with this secret. To rotate secrets, sign with the new
+    /// one and accept the old one until its last link has expired.
     ///
     /// ```
     /// use durable_http::CallbackKeys;
@@ -105,10 +105,10 @@ impl CallbackKeys {
         Ok(self)
     }
 
-    /// The link. Its holder can raise the event, so pass it only to the person who shall answer.
+    /// The link. Its holder can raise the event, so pass it only to the person who is to answer.
     ///
-    /// Its length grows with the payload and the prompt: keep them short, because some mail programs
-    /// break links of more than 2,000 characters.
+    /// Its length grows with the payload and the prompt: keep them short, because some mail
+    /// programs break links of more than 2,000 characters.
     pub fn link(&self, callback: &CallbackUrl) -> String {
         format!("{}{}/{}", self.url, super::BASE, self.token(callback))
     }
@@ -124,7 +124,7 @@ impl CallbackKeys {
         URL_SAFE_NO_PAD.encode(token)
     }
 
-    /// What the token describes, if one of the secrets has signed it.
+    /// The content of the token, if one of the secrets has signed it.
     pub(super) fn verify(&self, token: &str) -> Option<CallbackUrl> {
         let token = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (version, rest) = token.split_first()?;

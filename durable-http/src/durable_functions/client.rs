@@ -12,11 +12,12 @@ use crate::json::{self, Object};
 use crate::links::{Place, encode};
 use crate::options::HttpOptions;
 
-/// The object from which the official clients of Durable Functions are constructed: `url` is where the
-/// routes are mounted, such as `http://localhost:7071`, and `key` what the links carry.
+/// The object from which the official clients of Durable Functions are constructed: `url` is the
+/// address at which the routes are mounted, such as `http://localhost:7071`, and `key` is the key
+/// in the links.
 ///
-/// In Python, `DurableOrchestrationClient(json.dumps(payload))`; in JavaScript, `new DurableClient(payload)`.
-/// `GET {base}/client` serves the same object.
+/// In Python, `DurableOrchestrationClient(json.dumps(payload))`; in JavaScript, `new
+/// DurableClient(payload)`. `GET {base}/client` serves the same object.
 ///
 /// ```
 /// use durable_http::{HttpOptions, client_payload};
@@ -66,8 +67,8 @@ fn of(options: &HttpOptions, place: &Place) -> Object {
         .with("rpcBaseUrl", &local)
 }
 
-/// An origin with a key as its password. The clients send the password of `rpcBaseUrl`, but none of its
-/// parameters.
+/// An origin with a key as its password. The clients send the password of `rpcBaseUrl`, but none of
+/// its parameters.
 fn with_password(origin: &str, key: Option<&str>) -> String {
     match (key, origin.split_once("://")) {
         (Some(key), Some((scheme, host))) => format!("{scheme}://key:{}@{host}", encode(key)),

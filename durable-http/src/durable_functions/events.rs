@@ -8,7 +8,7 @@ use crate::body;
 use crate::call::Call;
 use crate::problem::Problem;
 
-/// The instance is looked at before the body, as Durable Functions does.
+/// The instance is checked before the body, as in Durable Functions.
 pub(super) async fn raise(call: Call) -> Result<Response, Refusal> {
     let instance = call.instance_or_404()?;
     let status = instance.status().await.map_err(Problem::from)?;

@@ -33,11 +33,11 @@ const STATUSES: [(&str, &str, Option<RuntimeStatus>); 8] = [
     ("Suspended", "7", Some(RuntimeStatus::Suspended)),
 ];
 
-/// The statuses that are asked for.
+/// The requested statuses.
 #[derive(Debug, Default)]
 pub(super) struct Statuses {
     known: Vec<RuntimeStatus>,
-    /// Whether a status is asked for that no instance has here.
+    /// Whether a requested status does not exist in this library.
     has_other: bool,
     pub(super) unknown: Vec<String>,
 }
@@ -56,7 +56,7 @@ impl Statuses {
         statuses
     }
 
-    /// The query for these; `None` if no instance can have any of them.
+    /// The query for these statuses; `None` if no instance can have any of them.
     pub(super) fn apply(self, query: InstanceQuery) -> Option<InstanceQuery> {
         if self.known.is_empty() && self.has_other {
             return None;

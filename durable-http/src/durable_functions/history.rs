@@ -1,7 +1,7 @@
 //! The history of an instance as Durable Functions shows it: a request that was answered is folded
 //! into its answer.
 //!
-//! Attempts that failed and are repeated are left out, because Durable Functions has no such event.
+//! Failed attempts that are retried are omitted, because Durable Functions has no such event.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ fn with_request(base: Object, request: Option<&Requested<'_>>, show: Show) -> Ob
     base.with_some("Input", show.input.then_some(&input.as_str()))
 }
 
-/// The event with its own fields; none if clients do not see it.
+/// The event with its own fields; `None` if clients do not see it.
 fn event_of(base: Object, kind: &EventKind, show: Show) -> Option<Object> {
     let input = |json: &Json| show.input.then(|| json.as_str().to_owned());
     let result = |json: &Json| show.history_output.then(|| json.clone());

@@ -48,7 +48,7 @@ pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
                     bodies.push(seen.body(show));
                     bodies_end = Some(item.instance_id.into());
                 }
-                // It was purged meanwhile.
+                // It was purged in the meantime.
                 Err(HubError::NoSuchInstance(_)) => {}
                 Err(error) => return Err(Problem::from(error).into()),
             }

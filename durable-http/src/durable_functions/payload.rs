@@ -16,7 +16,7 @@ pub(crate) struct Shape {
     pub(crate) fails_with_500: bool,
 }
 
-/// The links of an instance, in the order of Durable Functions. `id` is as it stands in a URL.
+/// The links of an instance, in the order of Durable Functions. `id` is percent-encoded.
 pub(crate) fn payload(options: &HttpOptions, place: &Place, id: &str, shape: Shape) -> Object {
     let suffix = suffix(options, place.key.as_deref());
     let base = place.below(&format!("instances/{id}"));

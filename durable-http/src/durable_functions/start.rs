@@ -64,7 +64,7 @@ fn wait_limit(call: &Call) -> Result<Option<Duration>, Problem> {
         Duration::try_from_secs_f64(seconds).ok()
     };
     let (limit, interval) = (seconds("timeout"), seconds("pollingInterval"));
-    // Nothing polls here; Durable Functions refuses it.
+    // There is no polling interval here; Durable Functions rejects it.
     if let (Some(limit), Some(interval)) = (limit, interval)
         && interval > limit
     {

@@ -79,7 +79,8 @@ impl Listener {
                 Ok(accepted) => return accepted,
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
-                    // The connection may be gone already, or descriptors are short for a while.
+                    // The connection may be closed already, or file descriptors may be exhausted
+                    // temporarily.
                     tokio::time::sleep(AFTER_FAILURE).await;
                 }
             }
@@ -102,7 +103,7 @@ fn bind_socket(path: PathBuf) -> io::Result<Listener> {
         Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
         Err(_) => {}
     }
-    // In a folder of its own, nobody can connect before the permissions are set.
+    // In a new private folder, no other user can connect before the permissions are set.
     let mut folder = path.clone().into_os_string();
     folder.push(".d");
     let folder = PathBuf::from(folder);

@@ -1,10 +1,10 @@
 //! Serving a hub on addresses and Unix sockets, for programs that have no `axum` app.
 //!
 //! Rules:
-//! 1. Nothing is bound where other machines can reach it unless requests need a key.
+//! 1. An address that other machines can reach is bound only if requests need a key.
 //! 2. A connection that sends no request head in time is closed, from its first byte on.
-//! 3. A shutdown stops accepting, answers requests that wait for an instance at once, and closes each
-//!    connection after the answer that is on its way.
+//! 3. A shutdown stops accepting, answers requests that wait for an instance at once, and closes
+//!    each connection after the answer that is on its way.
 //!
 //! Read next: `listen.rs` (binding), `patient.rs` (the first bytes of a connection).
 
@@ -34,17 +34,17 @@ use crate::options::HttpOptions;
 use listen::{Accepted, Listener};
 use patient::Patient;
 
-/// How many headers a request has at most.
+/// The maximum number of headers of a request.
 const HEADERS_MAX: usize = 256;
-/// How many bytes the headers of an HTTP/2 request have at most.
+/// The maximum size in bytes of the headers of an HTTP/2 request.
 const HEADER_BYTES_MAX: u32 = 64 * 1024;
-/// How many bytes of an HTTP/1.1 connection are buffered at most.
+/// The maximum number of buffered bytes of an HTTP/1.1 connection.
 const BUFFER_MAX: usize = 128 * 1024;
 
-/// How often an HTTP/2 client is asked whether it is still there.
+/// The interval of keep-alive pings to an HTTP/2 client.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// A hub could not be served. Nothing is bound then.
+/// A hub could not be served. No address stays bound.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
@@ -82,8 +82,8 @@ pub struct Server {
     tasks: JoinSet<bool>,
 }
 
-/// Serves the routes of [`router`](crate::router) wherever [`HttpOptions::listen`] says, as HTTP/1.1 and
-/// as HTTP/2 without TLS (with prior knowledge).
+/// Serves the routes of [`router`](crate::router) wherever [`HttpOptions::listen`] says, as
+/// HTTP/1.1 and as HTTP/2 without TLS (with prior knowledge).
 ///
 /// The server runs in tasks of the current runtime until [`Server::shutdown`], which leaves the hub
 /// open.
@@ -144,14 +144,16 @@ impl Server {
         &self.addresses
     }
 
-    /// The URL of the first address; of a server that listens on Unix sockets only, `http://localhost`.
+    /// The URL of the first address; of a server that listens on Unix sockets only,
+    /// `http://localhost`.
     pub fn url(&self) -> String {
         let address = self.addresses.first();
         address.map_or_else(|| "http://localhost".to_owned(), |it| format!("http://{it}"))
     }
 
     /// Stops accepting connections, waits for the answers that are on their way, for at most
-    /// [`drain_time`](HttpOptions::drain_time), and closes the rest. Returns `false` if an answer was cut off.
+    /// [`drain_time`](HttpOptions::drain_time), and closes the rest. Returns `false` if an answer
+    /// was cut off.
     ///
     /// Requests that wait for an instance are answered with 202 at once. The hub stays open.
     pub async fn shutdown(mut self) -> bool {

@@ -1,7 +1,7 @@
-//! A connection that must say in time which protocol it speaks.
+//! A connection with a time limit for the first bytes, which tell the protocol.
 //!
-//! `hyper` limits the time for the head of an HTTP/1.1 request, but not that for the first bytes, by
-//! which it tells HTTP/1.1 from HTTP/2.
+//! `hyper` limits the time for the head of an HTTP/1.1 request, but not that for the first bytes,
+//! by which it tells HTTP/1.1 from HTTP/2.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Reading what a request asks for, strictly: an unknown or invalid parameter is an error.
+//! Strict reading of a request's parameters: an unknown or invalid one is an error.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl Call {
         self.query.list("status").map(status).collect()
     }
 
-    /// For how long the client wants to wait, as `Prefer: wait=30` says (RFC 7240).
+    /// How long the client wants to wait: `Prefer: wait=30` (RFC 7240).
     pub(super) fn preferred_wait(&self) -> Option<Duration> {
         let preferences = self.header("prefer")?.split([',', ';']).map(str::trim);
         let mut waits = preferences.filter_map(|preference| preference.strip_prefix("wait="));

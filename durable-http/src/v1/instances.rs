@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::json::{self, with_header};
 use crate::problem::{Code, Problem};
 
-/// With `Prefer: wait=..`, once it has ended or the time is up.
+/// With `Prefer: wait=..`, once it has ended or the time has elapsed.
 pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
     let details = waited_for(&call).await?;
     let tag = show::tag(&details.status);
@@ -27,8 +27,8 @@ pub(super) async fn input(call: Call) -> Result<Response, Refusal> {
     Ok(json::answer(StatusCode::OK, &details.input))
 }
 
-/// The output itself. An instance that has none is an error, whose `source` says whether the instance
-/// is the reason.
+/// The output itself. An instance without an output is an error, whose `source` says whether the
+/// instance is the reason.
 pub(super) async fn output(call: Call) -> Result<Response, Refusal> {
     let details = waited_for(&call).await?;
     let id = &details.status.instance_id;

@@ -1,13 +1,13 @@
-//! This library's own API: what the hub offers, as JSON with names in camel case.
+//! This library's own API: the operations of the hub, as JSON with names in camel case.
 //!
 //! Rules:
-//! 1. An error is an RFC 9457 problem. A failed instance is not an error, except in a request for its
-//!    output; then the `source` is `instance`.
+//! 1. An error is an RFC 9457 problem. A failed instance is not an error, except in a request for
+//!    its output; then the `source` is `instance`.
 //! 2. An unknown parameter or field of a body is refused.
 //! 3. A list has `items` and `next`. The next page is requested with `after` set to `next`.
 //!
-//! Read next: `routes/` (the table), `show.rs` (how values are shown), `asked.rs` (how parameters are
-//! read).
+//! Read next: `routes/` (the table), `show.rs` (how values are shown), `asked.rs` (how parameters
+//! are read).
 
 mod actions;
 mod asked;

@@ -97,7 +97,7 @@ fn id_of(name: &str, key: &str) -> String {
     format!("idem-{}", hex(&digest[..16]))
 }
 
-/// Everything that must be equal in starts with the same key.
+/// The properties that must be equal in starts with the same idempotency key.
 fn digest(asked: &Wanted) -> String {
     let version = asked.version.as_deref().unwrap_or_default();
     let start_at = asked.start_at.map(|time| time.to_rfc3339()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Schedules, registered functions, the hub itself, and the description of all this.
+//! Schedules, registered functions, the hub itself, and the OpenAPI description.
 
 use axum::http::Method;
 
