@@ -1,4 +1,4 @@
-//! Schedules, registered functions, the hub itself, and the OpenAPI description.
+//! Schedules, registered functions, the hub itself, and the description of the API.
 
 use axum::http::Method;
 
