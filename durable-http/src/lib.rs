@@ -106,6 +106,11 @@ use app::App;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Requests of orchestrations
+/// Inputs come from outside now, and may steer where orchestrations send requests with
+/// `ctx.call_http(..)` (feature `http` of `durable`). Unless the hub was opened with a policy for
+/// them (`TaskHubBuilder::http_policy`), they may not go to internal addresses from now on.
 pub fn router(hub: &TaskHub, options: HttpOptions) -> Router {
     routes(&App::new(hub.clone(), options))
 }
@@ -125,6 +130,7 @@ pub fn openapi(base: &str) -> String {
 }
 
 fn routes(app: &Arc<App>) -> Router {
+    app.hub.expose();
     let mut router = Router::new();
     for base in durable_functions::BASES {
         router = mount(router, base, app, &durable_functions::TABLE);

@@ -47,7 +47,7 @@ pub(crate) const IO: Rule = Rule {
     code: "DURABLE0005",
     why: "the outside world may have changed when the function is replayed, and the I/O would be \
           repeated",
-    instead: "an activity that does the I/O and returns its result",
+    instead: "an activity that does the I/O and returns its result; for HTTP, `ctx.call_http(..)`",
 };
 /// Ends the process.
 pub(crate) const EXIT: Rule = Rule {

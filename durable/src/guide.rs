@@ -10,6 +10,7 @@
 //! [entities]: self::entities
 //! [instances]: self::instances
 //! [schedules]: self::schedules
+//! [http_calls]: self::http_calls
 //! [testing]: self::testing
 //! [changing_code]: self::changing_code
 //! [stores]: self::stores
@@ -34,6 +35,7 @@ macro_rules! links {
 [entities]: crate::guide::entities
 [instances]: crate::guide::instances
 [schedules]: crate::guide::schedules
+[http_calls]: crate::guide::http_calls
 [testing]: crate::guide::testing
 [changing_code]: crate::guide::changing_code
 [stores]: crate::guide::stores
@@ -99,6 +101,7 @@ pages! {
     ];
     instances: "guide/instances.md", ["TaskHub", "InstanceHandle", "OrchestrationHandle", "client::InstanceQuery"];
     schedules: "guide/schedules.md", ["schedule::Schedule", "schedule::ScheduleHandle", "TaskHub::create_schedule"];
+    http_calls: "guide/http_calls.md", ["OrchestrationContext", "client::TaskHubBuilder"];
     testing: "guide/testing.md", ["client::TaskHubBuilder::in_memory", "client::TaskHubBuilder::verify_replay"];
     changing_code: "guide/changing_code.md", [
         "OrchestrationContext::patched", "client::VersionMatch", "client::TaskHubBuilder::verify_on_open"

@@ -116,3 +116,18 @@ async fn invalid_header_fields_and_methods_are_errors_that_show_no_value() {
         assert_eq!(error.to_string(), expected);
     }
 }
+
+#[tokio::test]
+async fn a_hub_that_takes_requests_over_the_network_denies_internal_addresses_by_default() {
+    let server = Server::start(|_| response(200, "", b"inside"));
+    let request = || HttpRequest::get(server.url("/"));
+    let hub = TestHub::open().await.unwrap();
+    assert_eq!(result(&hub, request()).await.unwrap().status(), 200);
+    hub.expose();
+    let error = result(&hub, request()).await.unwrap_err();
+    assert!(matches!(error, HttpError::Denied { .. }), "{error}");
+    let own = TestHub::builder().configure(|hub| hub.http_policy(HttpPolicy::new()));
+    let hub = own.open().await.unwrap();
+    hub.expose();
+    assert_eq!(result(&hub, request()).await.unwrap().status(), 200);
+}
