@@ -10,6 +10,7 @@
 //! | list instances, entities, schedules or signals | [`TaskHub::query`] or [`TaskHub::stream`] with a [`Query`] |
 //! | call, signal and read entities | [`TaskHub::call_entity`], [`TaskHub::signal_entity`], [`TaskHub::entity`] |
 //! | list what a hub has registered | [`TaskHub::registered`], which gives [`Registered`] |
+//! | find out what an instance waits for | [`InstanceHandle::pending`], which returns [`PendingWork`] |
 //! | read the history of an instance by page, or follow it | [`InstanceHandle::history_page`], [`InstanceHandle::follow_history`] |
 //! | follow the lifecycle of all instances | [`TaskHub::lifecycle`], which returns [`LifecycleEvents`] |
 //! | start orchestrations at intervals | [`schedule`](crate::schedule) |
@@ -39,7 +40,7 @@ pub use crate::hub::{
     HistoryPage, HistoryPosition, HistoryStream, HubError, InstanceDetails, InstanceHandle,
     InstanceQuery, InstanceStatus, InvalidHistoryPosition, InvalidPageToken, InvalidSetting,
     LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleKind, ManageError, OpenError,
-    OrchestrationHandle, Page, PageToken, Parameter, Query, QueryStream, Registered,
+    OrchestrationHandle, Page, PageToken, Parameter, PendingWork, Query, QueryStream, Registered,
     RegisteredEntity, RegisteredFunction, RegisteredOperation, Reply, ResultError, Retention,
     ScheduledSignal, ScheduledSignalQuery, ShutdownReport, StartError, TaskHub, TaskHubBuilder,
     Unreadable,

@@ -38,6 +38,7 @@ mod listeners;
 mod manage;
 mod observability;
 mod parameters;
+mod pending;
 mod progress;
 mod queries;
 mod recorded_histories;

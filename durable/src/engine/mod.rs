@@ -31,6 +31,7 @@ mod nondeterminism;
 mod open;
 mod outstanding;
 mod past;
+mod pending;
 mod poll;
 mod replay;
 mod step;

@@ -55,7 +55,12 @@ pub(super) enum Alarm {
 }
 
 impl Open {
-    fn deadline(&self) -> Option<Timestamp> {
+    /// When the next attempt of an activity begins, if no attempt is running.
+    pub(super) fn retry_at(&self) -> Option<Timestamp> {
+        self.retry_at
+    }
+
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
         match &self.request.ask {
             Ask::Timer { limit: Some(limit), .. } if self.is_rewound => {
                 Some(self.since.after(*limit))

@@ -11,7 +11,7 @@ use super::time::virtual_time::{Busy, VirtualTime};
 use crate::entity::{BatchDone, is_deletion};
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, InstanceRecord, Json,
-    MessageId, ParentInstance, PartitionId, RuntimeStatus, Suspension, TaskMessage,
+    MessageId, ParentInstance, PartitionId, Pending, RuntimeStatus, Suspension, TaskMessage,
 };
 use crate::weight;
 
@@ -57,6 +57,11 @@ pub(crate) enum Mail {
     WatchStatus {
         instance_id: InstanceId,
         reply: WatchReply,
+    },
+    /// Reads what the instance waits for.
+    Pending {
+        instance_id: InstanceId,
+        reply: PendingReply,
     },
     /// Subscribes to the episodes of the instance.
     Follow {
@@ -156,6 +161,9 @@ pub(crate) type Managed = Result<(), ManageError>;
 pub(crate) type ManageReply = oneshot::Sender<Managed>;
 /// Replies `None` if the instance does not exist.
 pub(crate) type EndReply = oneshot::Sender<Option<Box<Ended>>>;
+
+/// Replies `None` if the instance does not exist.
+pub(crate) type PendingReply = oneshot::Sender<Option<Box<Pending>>>;
 
 /// Replies `None` if the instance does not exist. The channel is closed if it has ended.
 pub(crate) type FollowReply = oneshot::Sender<Option<watch::Receiver<()>>>;
@@ -311,6 +319,7 @@ impl Mail {
             | Self::Wait { instance_id, .. }
             | Self::WaitForStart { instance_id, .. }
             | Self::WatchStatus { instance_id, .. }
+            | Self::Pending { instance_id, .. }
             | Self::Follow { instance_id, .. } => Some(instance_id),
             Self::Message(message) | Self::Operate { message, .. } => Some(&message.instance_id),
             Self::CancelSignal { id, .. } => Some(id),
@@ -340,6 +349,7 @@ impl Mail {
             | Self::WaitForStart { .. }
             | Self::WatchStatus { .. }
             | Self::Follow { .. }
+            | Self::Pending { .. }
             | Self::TaskEnded { .. }
             | Self::Message(_)
             | Self::BatchEnded { .. }
@@ -363,6 +373,7 @@ impl Mail {
             Self::WaitForStart { reply, .. } => reply.is_closed(),
             Self::WatchStatus { reply, .. } => reply.is_closed(),
             Self::Follow { reply, .. } => reply.is_closed(),
+            Self::Pending { reply, .. } => reply.is_closed(),
             Self::Start(Start { origin: Origin::Message(_), .. })
             | Self::TaskEnded { .. }
             | Self::Message(_)
@@ -393,6 +404,7 @@ impl Mail {
             | Self::WaitForStart { .. }
             | Self::WatchStatus { .. }
             | Self::Follow { .. }
+            | Self::Pending { .. }
             | Self::TaskEnded { .. }
             | Self::Message(_)
             | Self::BatchEnded { .. }

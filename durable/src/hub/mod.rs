@@ -47,6 +47,7 @@ pub use self::client::handle::OrchestrationHandle;
 pub use self::client::history::{HistoryPage, HistoryPosition, InvalidHistoryPosition};
 pub use self::client::instance::InstanceHandle;
 pub use self::client::page::{InvalidPageToken, Page, PageToken, Query, QueryStream};
+pub use self::client::pending::PendingWork;
 pub use self::client::progress::CustomStatusWatch;
 pub use self::client::query::InstanceQuery;
 pub use self::client::registered::{

@@ -10,6 +10,7 @@ pub(crate) mod history;
 pub(crate) mod instance;
 pub(crate) mod page;
 pub(crate) mod passing;
+pub(crate) mod pending;
 pub(crate) mod progress;
 pub(crate) mod query;
 pub(crate) mod registered;

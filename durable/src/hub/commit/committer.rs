@@ -148,6 +148,7 @@ impl Committer {
             Effect::Watching(reply, found) => {
                 drop(reply.send(found.map(Watched::subscribe)));
             }
+            Effect::Pending(reply, pending) => drop(reply.send(pending)),
             Effect::Following(reply, episodes) => drop(reply.send(episodes)),
             Effect::Recorded(episodes) => drop(episodes.send(())),
             Effect::Said(sender, status) => drop(sender.send(status)),

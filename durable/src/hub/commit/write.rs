@@ -5,14 +5,14 @@ use tokio::sync::watch;
 use crate::hub::custom_status::{StatusSender, WatchReply, Watched};
 use crate::hub::error::{ManageError, StartError};
 use crate::hub::mail::{
-    CallReply, Cancelled, EndReply, Ended, FollowReply, ManageReply, SignalReply, StartReply,
-    StartedReply, Unlocked,
+    CallReply, Cancelled, EndReply, Ended, FollowReply, ManageReply, PendingReply, SignalReply,
+    StartReply, StartedReply, Unlocked,
 };
 use crate::hub::telemetry::lifecycle::Notice;
 use crate::hub::time::virtual_time::Busy;
 use crate::hub::work::job::{Job, JobKey};
 use crate::protocol::{
-    ExecutionId, FailureDetails, InstanceId, Json, MessageId, PartitionId, TaskMessage,
+    ExecutionId, FailureDetails, InstanceId, Json, MessageId, PartitionId, Pending, TaskMessage,
 };
 use crate::store::EpisodeWrite;
 use crate::weight;
@@ -72,6 +72,8 @@ pub(crate) enum Effect {
     Watching(WatchReply, Option<Watched>),
     /// The custom status of an instance has changed, or the instance has ended (`None`).
     Said(StatusSender, Option<Json>),
+    /// What an instance waits for, if the instance exists.
+    Pending(PendingReply, Option<Box<Pending>>),
     /// A client follows the history of an instance, if the instance exists.
     Following(FollowReply, Option<watch::Receiver<()>>),
     /// An episode of an instance whose history is followed is durable.

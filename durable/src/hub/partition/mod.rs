@@ -76,7 +76,7 @@ use self::residents::Residents;
 use self::resume::resume;
 use self::start::start;
 use self::waiters::Waiters;
-use self::waits::{follow, wait_for_end, wait_for_start, watch_status};
+use self::waits::{follow, pending, wait_for_end, wait_for_start, watch_status};
 use self::write::{keep_due, set_due, write_episode};
 use super::admission::Permit;
 use super::commit::write::{Content, Effect};
@@ -231,6 +231,7 @@ impl Partition {
             | Mail::WaitForStart { .. }
             | Mail::WatchStatus { .. }
             | Mail::Follow { .. }
+            | Mail::Pending { .. }
             | Mail::Operate { .. }
             | Mail::CancelSignal { .. }
             | Mail::BatchEnded { .. }
@@ -297,6 +298,9 @@ impl Partition {
             }
             Mail::Follow { instance_id, reply } => {
                 follow(&mut self.core, &mut self.residents, instance_id, reply)
+            }
+            Mail::Pending { instance_id, reply } => {
+                pending(&mut self.core, &mut self.residents, &instance_id, reply)
             }
             Mail::Operate { message, reply } => {
                 self.entities.take_in_from_client(&mut self.core, *message, reply)

@@ -3,12 +3,14 @@
 use tokio::sync::watch;
 
 use super::core::Core;
+use super::episode::replay;
 use super::reader::Stopped;
+use super::resident::Resident;
 use super::residents::Residents;
 use crate::hub::commit::write::{Content, Effect};
 use crate::hub::custom_status::{WatchReply, Watched};
-use crate::hub::mail::{EndReply, Ended, FollowReply, StartedReply};
-use crate::protocol::{InstanceId, InstanceRecord, RuntimeStatus};
+use crate::hub::mail::{EndReply, Ended, FollowReply, PendingReply, StartedReply};
+use crate::protocol::{InstanceId, InstanceRecord, Pending, RuntimeStatus};
 
 pub(super) fn wait_for_end(
     core: &mut Core,
@@ -76,4 +78,29 @@ pub(super) fn follow(
     // Behind the episodes so far: when the client has this reply, it can read them.
     core.write(Content::default(), vec![Effect::Following(reply, episodes)]);
     Ok(())
+}
+
+pub(super) fn pending(
+    core: &mut Core,
+    residents: &mut Residents,
+    id: &InstanceId,
+    reply: PendingReply,
+) -> Result<(), Stopped> {
+    let pending = residents.with(core, id, |core, resident| pending_of(core, resident))?;
+    let pending = pending.transpose()?.map(Box::new);
+    core.write(Content::default(), vec![Effect::Pending(reply, pending)]);
+    Ok(())
+}
+
+fn pending_of(core: &Core, resident: &Resident) -> Result<Pending, Stopped> {
+    let record = &resident.record;
+    if record.runtime_status.is_finished() {
+        return Ok(Pending::default());
+    }
+    if let Some(execution) = &resident.execution {
+        return Ok(execution.pending());
+    }
+    // A suspended instance has no execution in memory, and is not to continue with this one.
+    let past = core.store.history(record)?;
+    Ok(replay(&core.env, record, &past).map(|it| it.pending()).unwrap_or_default())
 }

@@ -64,6 +64,20 @@ impl Inbox {
         self.unread
     }
 
+    /// The names that are waited for, in lower case, once for each wait without an event; and the
+    /// names of unread events, in the order in which they arrived.
+    pub(super) fn names(&self) -> (Vec<String>, Vec<String>) {
+        let unmet = self.waits.values().filter(|wait| wait.event.is_none());
+        let kept = self.names.values().flat_map(|of_name| &of_name.kept);
+        let given = self.waits.values().filter_map(|wait| wait.event.as_ref());
+        let unread: BTreeMap<u64, &UnreadEvent> = kept
+            .map(|(number, event)| (*number, event))
+            .chain(given.map(|(n, it)| (*n, it)))
+            .collect();
+        let unread = unread.into_values().map(|event| event.name.clone());
+        (unmet.map(|wait| wait.name.clone()).collect(), unread.collect())
+    }
+
     /// Adds an event; returns the wait that takes it, if any.
     pub(super) fn deliver(&mut self, name: &str, input: Json) -> Option<Woken> {
         let event = (self.next_event, UnreadEvent { name: name.to_owned(), input });
@@ -242,6 +256,8 @@ mod tests {
             }
             let unread: usize = lines.iter().map(|line| line.events.len()).sum();
             assert_eq!(inbox.unread(), unread, "seed {seed}");
+            let (awaited, names) = inbox.names();
+            assert_eq!((awaited.len(), names.len()), (inbox.unmet, unread), "seed {seed}");
             let waits = lines.iter().any(|line| line.waits.len() > line.events.len());
             assert_eq!(inbox.is_waited_for(), waits, "seed {seed}");
         }

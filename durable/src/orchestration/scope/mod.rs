@@ -347,6 +347,11 @@ impl Scope {
         }
     }
 
+    /// The names of the events that are waited for, and of those that are unread.
+    pub(crate) fn event_names(&self) -> (Vec<String>, Vec<String>) {
+        self.state.borrow().inbox.names()
+    }
+
     /// The number of unread events.
     pub(crate) fn unread_events(&self) -> usize {
         self.state.borrow().inbox.unread()

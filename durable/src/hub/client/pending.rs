@@ -1,0 +1,81 @@
+//! What an instance waits for now.
+
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use super::instance::InstanceHandle;
+use super::status::InstanceStatus;
+use crate::hub::error::HubError;
+use crate::hub::mail::Mail;
+use crate::protocol::{EntityId, EventKind, Pending, PendingTask};
+
+/// What an instance waits for; see [`InstanceHandle::pending`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PendingWork {
+    /// Its status. If it is suspended, that is why it does not continue.
+    pub status: InstanceStatus,
+    /// The calls, timers and lock requests that have no result, in the order of their requests. A
+    /// task that the orchestrator has dropped is not among them.
+    pub tasks: Vec<PendingTask>,
+    /// The names of the external events that it waits for, in lower case because names are compared
+    /// without regard to case. A name that is waited for several times occurs several times.
+    pub awaited_events: Vec<String>,
+    /// The names of the external events that have arrived and that it has not read, in the order in
+    /// which they arrived.
+    pub unread_events: Vec<String>,
+    /// The entities that it has locked.
+    pub locked_entities: Vec<EntityId>,
+}
+
+impl InstanceHandle {
+    /// Returns what the instance waits for now, to find out why it does not continue: activities
+    /// with their attempts, timers, events, sub-orchestrations, entities and locks, each with its
+    /// source location.
+    ///
+    /// The answer comes from the replayed orchestrator, which is replayed if the instance is not in
+    /// memory. It is empty if the instance has ended or is
+    /// [pending](crate::RuntimeStatus::Pending), or if its code does not fit its history.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// #[orchestrator]
+    /// async fn approval(ctx: &OrchestrationContext) -> Result<bool> {
+    ///     Ok(ctx.wait_for_external_event::<bool>("Approval").await?)
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// let run = hub.start(approval()).await?;
+    /// run.raise_event("Aproval", &true).await?;
+    /// let pending = run.pending().await?;
+    /// assert_eq!(pending.awaited_events, ["approval"]);
+    /// assert_eq!(pending.unread_events, ["Aproval"]);
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If the instance does not exist, or the hub has stopped.
+    pub async fn pending(&self) -> Result<PendingWork, HubError> {
+        self.hub.check()?;
+        let (reply, pending) = oneshot::channel();
+        let instance_id = self.instance_id.clone();
+        self.hub.request(&self.instance_id, Mail::Pending { instance_id, reply }).await?;
+        let pending = pending.await.map_err(|_gone| self.hub.error())?;
+        let Pending { mut tasks, awaited_events, unread_events, locked_entities } =
+            *pending.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))?;
+        let (status, history) = self.status_and_history().await?;
+        for event in history {
+            if let EventKind::TaskAttemptFailed { task_scheduled_id, attempt, failure, .. } =
+                &event.kind
+                && let Some(task) = tasks.iter_mut().find(|it| it.event_id == *task_scheduled_id)
+            {
+                task.note_failure(*attempt, failure);
+            }
+        }
+        Ok(PendingWork { status, tasks, awaited_events, unread_events, locked_entities })
+    }
+}

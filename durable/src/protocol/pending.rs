@@ -1,0 +1,99 @@
+//! What an execution waits for.
+
+use serde::Serialize;
+
+use super::{EntityId, FailureDetails, InstanceId, Timestamp};
+
+/// A task of an orchestrator that has no result yet: a call, a timer or a lock request.
+///
+/// In JSON, the fields of [`kind`](Self::kind) are inlined, with its name as `kind`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PendingTask {
+    /// The `event_id` of its request in the history.
+    pub event_id: i32,
+    /// Where it was requested, as `file:line`, in the code that runs now.
+    pub source: String,
+    /// When it was requested, or the instance was last rewound.
+    pub since: Timestamp,
+    /// When it fires, if it is a timer; when its time limit ends, if it is a call that has one.
+    pub due_at: Option<Timestamp>,
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: PendingKind,
+}
+
+/// The kinds of tasks, with what is specific to them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind")]
+#[non_exhaustive]
+pub enum PendingKind {
+    /// An activity.
+    #[non_exhaustive]
+    Activity {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: Option<String>,
+        /// The attempt that runs or waits to run, counted from 1.
+        attempt: u32,
+        /// When this attempt begins; `None` if it runs, or waits for a free worker.
+        retry_at: Option<Timestamp>,
+        /// Why the attempt before this one failed.
+        last_failure: Option<FailureDetails>,
+    },
+    /// A sub-orchestration.
+    #[non_exhaustive]
+    SubOrchestration {
+        /// The id of the child.
+        instance_id: InstanceId,
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: Option<String>,
+        /// The attempt that runs or waits to run, counted from 1.
+        attempt: u32,
+        /// Why the attempt before this one failed.
+        last_failure: Option<FailureDetails>,
+    },
+    /// A timer.
+    Timer,
+    /// A call of an entity.
+    #[non_exhaustive]
+    EntityCall {
+        /// The entity.
+        entity_id: EntityId,
+        /// The operation.
+        operation: String,
+    },
+    /// A critical section that has not begun, because not all of its entities are locked.
+    #[non_exhaustive]
+    Lock {
+        /// The entities, in the order in which they are locked.
+        entities: Vec<EntityId>,
+    },
+}
+
+/// Everything that an execution waits for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pending {
+    pub(crate) tasks: Vec<PendingTask>,
+    pub(crate) awaited_events: Vec<String>,
+    pub(crate) unread_events: Vec<String>,
+    pub(crate) locked_entities: Vec<EntityId>,
+}
+
+impl PendingTask {
+    /// Adds the failure of an attempt, if it is that before the current one.
+    pub(crate) fn note_failure(&mut self, failed: u32, why: &FailureDetails) {
+        match &mut self.kind {
+            PendingKind::Activity { attempt, last_failure, .. }
+            | PendingKind::SubOrchestration { attempt, last_failure, .. } => {
+                if failed.checked_add(1) == Some(*attempt) {
+                    *last_failure = Some(why.clone());
+                }
+            }
+            PendingKind::Timer | PendingKind::EntityCall { .. } | PendingKind::Lock { .. } => {}
+        }
+    }
+}
