@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use durable::client::{HubError, InstanceStatus};
+use durable::client::{FollowedEvent, HubError, InstanceStatus};
 use durable::protocol::{EventKind, FORMAT_VERSION, HistoryEvent};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -16,29 +16,35 @@ use crate::problem::Problem;
 pub(super) async fn page(call: Call) -> Result<Response, Refusal> {
     let (from, limit) = (call.number("from")?.unwrap_or(0), call.limit()?);
     let kinds: Vec<_> = call.query.list("kinds").collect();
-    let (status, history) = read(&call).await?;
+    let is_wanted =
+        |event: &HistoryEvent| kinds.is_empty() || kinds.contains(&event.kind.type_name());
+    let instance = call.instance()?;
+    let mut page = instance.history_page(from as u64, limit).await?;
+    let status = page.status.clone();
     let tag = show::tag(&status);
     if show::is_known(&call.headers, &tag) {
         return Ok(with_header(json::empty(StatusCode::NOT_MODIFIED), "etag", &tag));
     }
-    let is_wanted =
-        |event: &HistoryEvent| kinds.is_empty() || kinds.contains(&event.kind.type_name());
-    let found = history.iter().enumerate().skip(from).filter(|(_, event)| is_wanted(event));
-    let mut found = found.map(|(index, event)| (index, shown(index, event)));
     let mut items = Vec::new();
-    let mut next = None;
-    for (index, event) in &mut found {
-        if items.len() == limit {
-            next = Some(index);
-            break;
+    let next = loop {
+        let first = usize::try_from(page.from).unwrap_or(usize::MAX);
+        for (index, event) in (first..).zip(&page.events) {
+            if is_wanted(event) {
+                items.push(shown(index, event));
+            }
         }
-        items.push(event);
-    }
+        let Some(next) = page.next.filter(|_| items.len() < limit) else { break page.next };
+        page = instance.history_page(next, limit - items.len()).await?;
+        if page.status.execution_id != status.execution_id {
+            // The history was replaced meanwhile; the next request says so.
+            break Some(next);
+        }
+    };
     let body = Object::new()
         .with("executionId", &status.execution_id)
         .with("items", &items)
         .with("next", &next)
-        .with("length", &history.len());
+        .with("length", &status.history_len);
     Ok(with_header(json::answer(StatusCode::OK, &body), "etag", &tag))
 }
 
@@ -52,6 +58,12 @@ fn shown(index: usize, event: &HistoryEvent) -> Object {
         .with("kind", kind)
         .with_some("eventId", event_id.as_ref())
         .with("data", &show::camel(&data(&event.kind)))
+}
+
+/// An event of a history that is followed.
+pub(super) fn followed(event: &FollowedEvent) -> Object {
+    let index = usize::try_from(event.index).unwrap_or(usize::MAX);
+    Object::new().with("executionId", &event.execution_id).and(shown(index, &event.event))
 }
 
 /// The fields of a kind, without its name.

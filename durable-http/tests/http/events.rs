@@ -153,3 +153,49 @@ async fn a_silent_stream_sends_comments() {
     assert_eq!(stream.next().await.unwrap().data["instanceId"], "o");
     hub.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn the_history_of_an_instance_is_sent_and_resumed_without_loss_or_repetition() {
+    let hub = hub().await;
+    let router = routes(&hub);
+    let run = hub.start(order(5).instance_id("o")).await.unwrap();
+    hub.settle().await;
+    let recorded = run.history().await.unwrap().len() as u64;
+    let mut stream = open(&router, "instances/o/events", &[]).await;
+    let mut last = String::new();
+    for index in 0..recorded {
+        let event = stream.next().await.unwrap();
+        openapi::fits_schema("FollowedEvent", &event.data);
+        assert_eq!((&*event.name, &event.data["index"]), ("history", &json!(index)));
+        assert!(event.id.starts_with(&format!("{}-", index + 1)), "{}", event.id);
+        last = event.id;
+    }
+    drop(stream);
+    run.raise_event("Approval", &true).await.unwrap();
+    let mut stream = open(&router, "instances/o/events", &[("last-event-id", &last)]).await;
+    let mut indices = Vec::new();
+    let end = loop {
+        let event = stream.next().await.unwrap();
+        if event.name == "end" {
+            break event;
+        }
+        indices.push(event.data["index"].as_u64().unwrap());
+        last = event.id;
+    };
+    openapi::fits_schema("InstanceStatus", &end.data);
+    assert_eq!((&end.data["runtimeStatus"], &*end.id), (&json!("Completed"), ""));
+    let all = run.history().await.unwrap().len() as u64;
+    assert_eq!(indices, (recorded..all).collect::<Vec<_>>());
+    assert_eq!(stream.next().await, None);
+
+    let events = "GET /api/v1/instances/o/events";
+    let again = send(&router, events, &[("last-event-id", &last)], "").await;
+    assert_eq!(again.status, 204);
+    let mut rest = open(&router, &format!("instances/o/events?from={}", all - 1), &[]).await;
+    assert_eq!(rest.next().await.unwrap().data["index"], all - 1);
+    assert_eq!(rest.next().await.unwrap().name, "end");
+    let refused = send(&router, &format!("{events}?from=x"), &[], "").await;
+    assert_eq!(refused.status, 400);
+    assert_eq!(send(&router, "GET /api/v1/instances/x/events", &[], "").await.status, 404);
+    hub.shutdown().await.unwrap();
+}

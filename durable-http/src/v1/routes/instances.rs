@@ -3,14 +3,14 @@
 use super::{Handler, Refusal, delete, get, post, scan};
 use crate::access::Role::{Admin, Operate};
 use crate::openapi::Body::{Optional, Required};
-use crate::openapi::Content::{Json, Nothing};
+use crate::openapi::Content::{Events, Json, Nothing};
 use crate::openapi::Operation;
 use crate::problem::Code::{
     self, AlreadyExists, CannotRewind, Failed, Finished, NoRoom, NoSuchInstance, NotFailed,
     NotFinished, NotRegistered, Suspended, Terminated,
 };
 use crate::route::{Route, handler};
-use crate::v1::{actions, history, instances, list, start};
+use crate::v1::{actions, events, history, instances, list, start};
 
 const NEW: Operation = Operation::NEW;
 
@@ -168,6 +168,25 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
             answers: &[
                 (200, Json("RecordedHistory"), "The file.", &["ETag"]),
                 (304, Nothing, "The client has this version.", &["ETag"]),
+            ],
+            errors: &[NoSuchInstance],
+            ..NEW
+        },
+    ),
+    get(
+        "instances/{id}/events",
+        handler!(events::of_instance),
+        Operation {
+            id: "followInstance",
+            summary: "Sends the history of an instance, and then each new event once it is durable. \
+                      An event with the index 0 begins a history: discard what was sent before. \
+                      After the last event follows `end` with the instance, or with null if it was \
+                      removed.",
+            query: &["events.from"],
+            headers: &["Last-Event-ID"],
+            answers: &[
+                (200, Events("FollowedEvent"), "Server-sent events `history`.", &[]),
+                (204, Nothing, "It has ended, and the client has all events.", &[]),
             ],
             errors: &[NoSuchInstance],
             ..NEW
