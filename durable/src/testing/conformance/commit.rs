@@ -70,11 +70,7 @@ fn a_refused_commit_leaves_nothing(scene: Scene<'_>) -> Scene<'_> {
         StoreError::WrittenAndPurged { .. } => {}
         error => panic!("an episode of a purged instance was refused with: {error}"),
     }
-    same(
-        &scene.look(&places),
-        &before,
-        "the store after a commit that writes and purges an instance",
-    );
+    same(&scene.look(&places), &before, "the store after a commit that writes and purges");
 
     let newer = scene.claim(2);
     scene.fenced(&good(&owners), 2, "the second of its epochs is old");
