@@ -20,6 +20,11 @@ use crate::retry::RetrySettings;
 /// A durable function: the attributes implement it for the type that bears the function's name.
 ///
 /// The types in `TaskHub::builder().register::<my_function>()` implement it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a durable function",
+    label = "expected the name of a function with `#[activity]` or `#[orchestrator]`",
+    note = "an entity is registered with `register_entity`"
+)]
 pub trait Definition: Sized + 'static {
     #[doc(hidden)]
     const ENTRY: Entry;

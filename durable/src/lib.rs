@@ -43,6 +43,12 @@ mod weight;
 
 /// The crate of dates and times that the API uses.
 pub use chrono;
+// Of other crates only the types that the API names: a whole crate would make more names ambiguous,
+// and the compiler would then print `std::string::String` in the errors of users.
+#[doc(no_inline)]
+pub use tokio_util::sync::CancellationToken;
+#[doc(no_inline)]
+pub use uuid::Uuid;
 
 pub use activity::{ActivityContext, State};
 #[doc(inline)]

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use quote::{ToTokens, quote};
 use syn::{
@@ -31,9 +31,106 @@ struct Module {
 }
 
 #[derive(Default)]
-struct Sources(BTreeMap<Place, Module>, BTreeSet<String>);
+pub(crate) struct Sources(BTreeMap<Place, Module>, BTreeSet<String>);
 
 impl Sources {
+    /// The sources of the library.
+    pub(crate) fn of_durable() -> Self {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../durable/src");
+        let mut sources = Self::default();
+        sources.read(&source.join("lib.rs"), &source, &Vec::new(), true);
+        sources
+    }
+
+    /// Where the public items are that are defined in this crate.
+    fn public_places(&self) -> BTreeSet<Place> {
+        let mut public = BTreeSet::new();
+        for (place, module) in self.0.iter().filter(|(_, module)| module.is_public) {
+            let own = module.items.iter().filter(|(_, item)| is_public_item(item));
+            let own = own.map(|(name, _)| [place.as_slice(), std::slice::from_ref(name)].concat());
+            let used = module.uses.values().filter(|(_, is_public)| *is_public);
+            let all = own.chain(used.map(|(target, _)| target.clone()));
+            let defined = all.filter_map(|target| self.defined(&target, 8));
+            public.extend(defined.filter(|defined| !self.0.contains_key(defined)));
+        }
+        public
+    }
+
+    /// The public items that are defined in this crate, each once, with its path.
+    pub(crate) fn public_items(&self) -> Vec<(String, &Item)> {
+        let places = self.public_places().into_iter();
+        let item = |path: Place| {
+            let (name, place) = path.split_last().unwrap();
+            (path.join("::"), &self.0[place].items[name])
+        };
+        places.map(item).collect()
+    }
+
+    /// What the crate root exports, except modules.
+    pub(crate) fn root_names(&self) -> BTreeSet<String> {
+        let root = &self.0[&Place::new()];
+        let used = root.uses.iter().filter(|(_, (_, is_public))| *is_public);
+        used.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// What the public modules export, by the paths where it is defined.
+    pub(crate) fn exports(&self) -> BTreeSet<String> {
+        let modules = self.0.iter().filter(|(_, module)| module.is_public);
+        let exports = modules.flat_map(|(place, module)| {
+            let used = module.uses.values().filter(|(_, is_public)| *is_public);
+            used.map(|(target, _)| {
+                target.strip_prefix(place.as_slice()).unwrap_or(target).join("::")
+            })
+        });
+        exports.collect()
+    }
+
+    /// The items of other crates, except those of Rust itself, that the signatures of public items
+    /// name.
+    pub(crate) fn foreign_types(&self) -> BTreeSet<String> {
+        let mut types = BTreeSet::new();
+        for defined in self.public_places() {
+            let (name, place) = defined.split_last().unwrap();
+            self.add_foreign(place, describe(&self.0[place].items[name]), &mut types);
+            for (place, module) in &self.0 {
+                let is_of = |it: &&ItemImpl| self.of(it, place).is_some_and(|of| of == defined);
+                let all = module.impls.iter().filter(is_of).flat_map(describe_impl);
+                self.add_foreign(place, all, &mut types);
+            }
+        }
+        types
+    }
+
+    fn add_foreign(
+        &self,
+        place: &[String],
+        lines: impl Iterator<Item = String>,
+        types: &mut BTreeSet<String>,
+    ) {
+        const RUST: [&str; 6] = ["std", "core", "alloc", "crate", "self", "super"];
+        for line in lines {
+            // A derive of another crate's macro is no part of the signature.
+            let mut line = line.as_str();
+            while line.starts_with("#[") {
+                line = line.split_once("] ").unwrap_or_default().1;
+            }
+            for path in line.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':') {
+                let path: Vec<_> = path.split("::").map(str::to_owned).collect();
+                let used = self.0[place].uses.get(&path[0]);
+                let full = match used.map(|(target, _)| target.strip_prefix(place)) {
+                    Some(Some(target)) => [target, &path[1..]].concat(),
+                    None if path.len() > 1 => path,
+                    Some(None) | None => continue,
+                };
+                let is_module = self.0.contains_key(&[place, &full[..1]].concat());
+                let is_crate = full[0].starts_with(|c: char| c.is_lowercase());
+                if is_crate && !is_module && !RUST.contains(&full[0].as_str()) {
+                    types.insert(full.join("::"));
+                }
+            }
+        }
+    }
+
     /// Reads a file and the files of its modules, which lie in `folder`.
     fn read(&mut self, file: &Path, folder: &Path, place: &Place, is_public: bool) {
         let items = syn::parse_file(&fs::read_to_string(file).unwrap()).unwrap().items;
@@ -164,6 +261,11 @@ impl Module {
                     self.globs.push(absolute(&path, place));
                     continue;
                 }
+                // `fmt::{self}` names the module.
+                UseTree::Name(tree) if tree.ident == "self" => match path.pop() {
+                    Some(module) => (module.clone(), module),
+                    None => continue,
+                },
                 UseTree::Name(tree) => (tree.ident.to_string(), tree.ident.to_string()),
                 UseTree::Rename(tree) => (tree.ident.to_string(), tree.rename.to_string()),
             };
@@ -195,13 +297,20 @@ fn is_pub(vis: &Visibility) -> bool {
 
 /// Whether an item is documented, and compiled outside of tests.
 fn is_seen(attributes: &[Attribute]) -> bool {
-    let is_hidden = |attribute: &Attribute| {
-        let Meta::List(list) = &attribute.meta else { return false };
-        let tokens = list.tokens.to_string();
-        (list.path.is_ident("doc") && tokens == "hidden")
-            || (list.path.is_ident("cfg") && matches!(tokens.as_str(), "test" | "doctest"))
-    };
-    !attributes.iter().any(is_hidden)
+    let is_of_tests =
+        |attribute: &Attribute| has(attribute, "cfg", "test") || has(attribute, "cfg", "doctest");
+    !is_hidden(attributes) && !attributes.iter().any(is_of_tests)
+}
+
+/// Whether an item is left out of the documentation.
+pub(crate) fn is_hidden(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| has(attribute, "doc", "hidden"))
+}
+
+/// Whether an attribute is `#[name(tokens)]`.
+fn has(attribute: &Attribute, name: &str, tokens: &str) -> bool {
+    let Meta::List(list) = &attribute.meta else { return false };
+    list.path.is_ident(name) && list.tokens.to_string() == tokens
 }
 
 /// The parts of an item that the list needs: its attributes, its visibility and its name.
@@ -341,12 +450,8 @@ fn plain(tokens: impl ToTokens) -> String {
 
 #[test]
 fn the_public_api_is_the_listed_one() {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let source = here.join("../durable/src");
-    let mut sources = Sources::default();
-    sources.read(&source.join("lib.rs"), &source, &Vec::new(), true);
-    let found = sources.lines();
-    let list = here.join("api/public.txt");
+    let found = Sources::of_durable().lines();
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("api/public.txt");
     if std::env::var_os("DURABLE_API").is_some_and(|value| value == "overwrite") {
         let text: String = found.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
         fs::write(&list, text).unwrap();

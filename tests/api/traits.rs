@@ -86,7 +86,7 @@ fn every_public_type_implements_debug_and_clone_where_it_can() {
     all!(shared: Secret);
 
     // One owner: a connection, a file, or the context of one operation.
-    all!(sent: OpenError, EntityContext, LifecycleEvents, CustomStatusWatch<Bare>);
+    all!(sent: OpenError, durable::testing::ReopenError, EntityContext, LifecycleEvents, CustomStatusWatch<Bare>);
     all!(sent: MemoryStore, SledStore, DynamicLocked);
     all!(debug: ContinueAsNew<u8>);
     all!(debug: Reply<Bare>, QueryStream<InstanceQuery>);

@@ -133,7 +133,7 @@ async fn a_context_knows_whether_it_is_replaying() -> Result<()> {
 #[activity(version = "7")]
 async fn sees_its_call(ctx: &ActivityContext) -> (i32, Option<String>, String, Option<String>) {
     let tag = ctx.tags().get("kind").cloned().unwrap_or_default();
-    let trace = ctx.trace_context().map(|trace| trace.traceparent.clone());
+    let trace = ctx.trace_context().map(|trace| trace.traceparent().to_owned());
     (ctx.task_id(), ctx.version().map(str::to_owned), tag, trace)
 }
 
@@ -156,7 +156,7 @@ async fn shows_its_calls(
 async fn an_activity_context_has_task_id_version_tags_and_trace() -> Result<()> {
     let hub = TestHub::open().await?;
     let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned();
-    let trace = TraceContext { traceparent: traceparent.clone(), tracestate: None };
+    let trace = TraceContext::parse(&traceparent)?;
     let seen = hub.start(shows_its_calls(1).trace_context(trace)).await?.result().await?;
     let numbers: Vec<_> = seen.iter().map(|(number, ..)| *number).collect();
     assert_eq!(numbers, [0, 1, 0, 1]);

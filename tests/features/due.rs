@@ -59,7 +59,7 @@ async fn crowded(store: Arc<dyn Store>, sleepers: u32, naps: u32) -> Result<Test
     for n in 0..sleepers {
         hub.start(due_sleeper(naps).instance_id(format!("sleeper-{n}"))).await?;
     }
-    hub.reopen().await
+    Ok(hub.reopen().await?)
 }
 
 #[tokio::test]

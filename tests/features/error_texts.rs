@@ -77,6 +77,10 @@ fn errors() -> Vec<Box<dyn StdError>> {
         Box::new(InvalidSchedule::InstanceIdPrefix(invalid_id())),
         Box::new(HistoryFileError::Read { path: path(), source: io_error() }),
         Box::new(HistoryFileError::Write { path: path(), source: io_error() }),
+        Box::new(HistoryFileError::Malformed {
+            path: path(),
+            source: serde::de::Error::custom("the disk is on fire"),
+        }),
     ]
 }
 

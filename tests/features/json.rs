@@ -331,19 +331,16 @@ async fn schedules() -> Result<()> {
         {
           "items": [
             {
-              "created_at": "2026-01-04T00:00:00Z",
+              "created_at": "2026-01-04T00:00:00.000000Z",
               "end_at": null,
               "id": "hourly",
               "input": null,
               "instance_id_prefix": null,
               "last_run_at": null,
-              "next_run_at": "2026-01-04T01:00:00Z",
+              "next_run_at": "2026-01-04T01:00:00.000000Z",
               "orchestration": "json.waits",
               "recurrence": {
-                "Every": {
-                  "nanos": 0,
-                  "secs": 3600
-                }
+                "every_seconds": 3600
               },
               "runs": 0,
               "start_at": null,
@@ -353,7 +350,7 @@ async fn schedules() -> Result<()> {
               "version": null
             },
             {
-              "created_at": "2026-01-04T00:00:00Z",
+              "created_at": "2026-01-04T00:00:00.000000Z",
               "end_at": null,
               "id": "nightly",
               "input": 5,
@@ -362,7 +359,7 @@ async fn schedules() -> Result<()> {
               "next_run_at": null,
               "orchestration": "json.parcel",
               "recurrence": {
-                "Cron": "0 3 * * *"
+                "cron": "0 3 * * *"
               },
               "runs": 0,
               "start_at": null,

@@ -136,7 +136,7 @@ async fn log_lines_carry_the_ids_of_their_instance() -> Result<()> {
     for (line, generation) in [(&first, "0"), (&second, "1")] {
         has(&line.spans[0], &who);
         has(&line.spans[0], &[("span", "orchestration"), ("generation", generation)]);
-        has(&line.spans[0], &[("traceparent", &trace().traceparent), ("history_len", "0")]);
+        has(&line.spans[0], &[("traceparent", trace().traceparent()), ("history_len", "0")]);
     }
     assert_ne!(first.spans[0]["execution_id"], second.spans[0]["execution_id"]);
     let [end]: [_; 1] = lines("spanned ends").try_into().unwrap();
@@ -162,16 +162,16 @@ async fn log_lines_carry_the_ids_of_their_instance() -> Result<()> {
 #[activity]
 async fn traced_place(ctx: &ActivityContext) -> Result<(u32, String)> {
     if ctx.attempt() == 1 {
-        tracing::info!(traceparent = ctx.trace_context().unwrap().traceparent, "first attempt");
+        tracing::info!(traceparent = ctx.trace_context().unwrap().traceparent(), "first attempt");
         return Err(Error::msg("once more"));
     }
-    Ok((ctx.attempt(), ctx.trace_context().unwrap().traceparent.clone()))
+    Ok((ctx.attempt(), ctx.trace_context().unwrap().traceparent().to_owned()))
 }
 
 #[orchestrator]
 async fn traced_places(ctx: &OrchestrationContext, depth: u32) -> Result<Vec<String>> {
     let policy = RetryPolicy::new(2, Duration::from_secs(1));
-    let mut places = vec![ctx.trace_context().unwrap().traceparent.clone()];
+    let mut places = vec![ctx.trace_context().unwrap().traceparent().to_owned()];
     let (attempt, activity) = traced_place().retry(policy.clone()).await?;
     assert_eq!(attempt, 2);
     places.push(activity);
@@ -195,7 +195,7 @@ async fn all_work_of_an_instance_is_part_of_its_trace() -> Result<()> {
         hub.start(traced_places(2).instance_id("places").trace_context(context.clone())).await?;
     let places = run.result().await?;
     assert_eq!(places.len(), 6);
-    assert_eq!(places[0], context.traceparent, "after continue-as-new as before");
+    assert_eq!(places[0], context.traceparent(), "after continue-as-new as before");
     let contexts = places.iter().map(|place| TraceContext::parse(place).unwrap());
     let contexts: Vec<_> = contexts.collect();
     assert!(contexts.iter().all(|context| context.trace_id() == TRACE_ID));
@@ -219,7 +219,7 @@ async fn all_work_of_an_instance_is_part_of_its_trace() -> Result<()> {
 #[tokio::test]
 async fn an_invalid_trace_context_is_rejected() -> Result<()> {
     let hub = TestHub::open().await?;
-    let context = TraceContext { traceparent: "00-1-2-3".to_owned(), tracestate: None };
+    let context: TraceContext = serde_json::from_str(r#"{"traceparent": "00-1-2-3"}"#)?;
     let refused = hub.start(notes().instance_id("untraced").trace_context(context)).await;
     let Err(error @ StartError::InvalidTraceContext(_)) = refused else { panic!("{refused:?}") };
     assert!(error.to_string().starts_with("invalid traceparent `00-1-2-3`: "), "{error}");

@@ -1,5 +1,6 @@
 //! Recorded histories: saved, loaded, and replayed against the code of today.
 
+use std::error::Error as _;
 use std::fs;
 use std::time::Duration;
 
@@ -75,17 +76,22 @@ async fn a_file_that_is_not_a_history_is_rejected_with_path_and_line() -> Result
     let good = serde_json::to_string_pretty(&recorded().await?)?;
     let error = |text: String| {
         fs::write(&path, text).unwrap();
-        let error = RecordedHistory::load(&path).unwrap_err().to_string();
-        error.replace(&path.display().to_string(), "h.json")
+        let error = RecordedHistory::load(&path).unwrap_err();
+        let source = error.source().map(ToString::to_string).unwrap_or_default();
+        let text = error.to_string().replace(&path.display().to_string(), "h.json");
+        (text, source)
     };
-    let unknown = error(good.replace("TaskCompleted", "TaskDone"));
+    let (unknown, reason) = error(good.replace("TaskCompleted", "TaskDone"));
     let line = 1 + good.lines().position(|line| line.contains("TaskCompleted")).unwrap();
     let expected = format!("h.json:{line}:");
     assert!(unknown.starts_with(&expected), "{unknown}");
-    assert!(unknown.contains("not a recorded history: unknown variant `TaskDone`"));
-    assert!(error("{\n}".into()).starts_with("h.json:2:1: not a recorded history: missing"));
+    assert!(unknown.ends_with(": not a recorded history"), "{unknown}");
+    assert!(reason.starts_with("unknown variant `TaskDone`"), "{reason}");
+    let (missing, reason) = error("{\n}".into());
+    assert_eq!(missing, "h.json:2:1: not a recorded history");
+    assert!(reason.starts_with("missing field"), "{reason}");
     assert_eq!(
-        error(good.replace("\"format\": 1", "\"format\": 2")),
+        error(good.replace("\"format\": 1", "\"format\": 2")).0,
         "the recorded history `h.json` has format 2, and this release reads formats up to 1; \
          record it with this release, or use a later one"
     );

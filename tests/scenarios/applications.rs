@@ -390,7 +390,7 @@ async fn a_semaphore_of_events_lets_three_in_at_once() -> Result<()> {
 
 #[activity]
 async fn traced(ctx: &ActivityContext) -> Option<String> {
-    ctx.trace_context().map(|trace| trace.traceparent.clone())
+    ctx.trace_context().map(|trace| trace.traceparent().to_owned())
 }
 
 #[orchestrator]
@@ -407,7 +407,7 @@ async fn correlated(ctx: &OrchestrationContext) -> Result<Option<String>> {
 async fn correlation_goes_down_to_the_activities_of_children() -> Result<()> {
     on_every_hub(async |hub, _| {
         let id = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        let context = TraceContext { traceparent: id.into(), tracestate: None };
+        let context = TraceContext::parse(id)?;
         let run = hub.start(correlated().trace_context(context)).await?;
         assert!(run.result().await?.unwrap().contains("0af7651916cd43dd8448eb211c80319c"));
         Ok(())

@@ -39,7 +39,7 @@ fn a_layer_imports_only_what_the_table_of_layers_allows() {
             continue;
         };
         for import in imports(code) {
-            let path = sources.resolve(module, import.path);
+            let path = sources.resolve(module, &import.path);
             if let Some(used) = path.first()
                 && layers.contains_key(used)
                 && used != layer
@@ -69,7 +69,7 @@ fn circle(sources: &Sources, wanted: impl Fn(&Path) -> bool) -> Vec<String> {
     let mut edges: BTreeMap<Path, BTreeSet<Path>> = BTreeMap::new();
     for (module, code) in sources.files.iter().filter(|(module, _)| wanted(module)) {
         for import in imports(code) {
-            let path = sources.resolve(module, import.path);
+            let path = sources.resolve(module, &import.path);
             // The tree of modules: a parent exports what its children define.
             let is_tree = import.is_export && path.starts_with(module);
             if let Some(file) = sources.file_of(&path).filter(|_| !is_tree)
@@ -141,7 +141,7 @@ impl Sources {
         for (module, code) in &sources.files {
             for Import { path, is_export } in imports(code) {
                 let name = path.last().cloned().filter(|_| is_export);
-                let (Some(name), path) = (name, sources.absolute(module, path)) else { continue };
+                let (Some(name), path) = (name, sources.absolute(module, &path)) else { continue };
                 exports.insert([module.as_slice(), &[name]].concat(), path);
             }
         }
@@ -150,7 +150,7 @@ impl Sources {
     }
 
     /// The path from the root of the crate; empty for one into another crate.
-    fn absolute(&self, module: &Path, path: Path) -> Path {
+    fn absolute(&self, module: &Path, path: &Path) -> Path {
         let mut base = module.clone();
         let mut rest = path.as_slice();
         match rest.first().map(String::as_str) {
@@ -165,7 +165,7 @@ impl Sources {
             }
             // A module names its own children without `self`.
             Some(first) if self.files.contains_key(&[module, &[first.to_owned()][..]].concat()) => {
-                return [module.as_slice(), &path].concat();
+                return [module.as_slice(), path].concat();
             }
             _ => return Path::new(),
         }
@@ -174,7 +174,7 @@ impl Sources {
     }
 
     /// Where an item is defined, behind all that exports it.
-    fn resolve(&self, module: &Path, path: Path) -> Path {
+    fn resolve(&self, module: &Path, path: &Path) -> Path {
         let mut path = self.absolute(module, path);
         let exported = |path: &Path| {
             (1..=path.len()).find_map(|end| {

@@ -65,7 +65,8 @@ pub(crate) enum Action {
     UnlockEntities { lock: i32, lock_set: Vec<EntityId>, granted: bool },
 }
 
-/// An activity to run.
+/// One attempt of an activity: what a worker needs of the request, which also has the retry policy
+/// and the limit over all attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ScheduledTask {
     pub(crate) event_id: i32,

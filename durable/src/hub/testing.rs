@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::TaskHubBuilder;
+use super::error::HubError;
 use super::task_hub::TaskHub;
 use super::time::virtual_time::VirtualTime;
-use crate::error::Result;
 use crate::protocol::Timestamp;
 use crate::registry::Interceptor;
 
@@ -29,10 +29,10 @@ impl TaskHubBuilder {
 
 impl TaskHub {
     /// Stops the hub without notifying running work, whose results are lost.
-    pub(crate) async fn crash(self) -> Result<()> {
+    pub(crate) async fn crash(self) -> Result<(), HubError> {
         let failure = self.inner.health.failure();
         let _report = self.stop(false).await;
-        failure.map_or(Ok(()), |failure| Err(failure.into()))
+        failure.map_or(Ok(()), Err)
     }
 
     /// Waits until no work is in flight, with virtual time.

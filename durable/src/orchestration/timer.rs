@@ -23,14 +23,10 @@ use crate::protocol::Timestamp;
     label = "expected a duration from now, or a date and time",
     note = "write a `std::time::Duration`, a `chrono::TimeDelta` or a `chrono::DateTime<Utc>`"
 )]
-pub trait When: Sealed {
+pub trait When {
     #[doc(hidden)]
     fn due(self) -> Due;
 }
-
-/// Seals [`When`].
-#[doc(hidden)]
-pub trait Sealed {}
 
 /// A point in time, or a duration from now.
 #[doc(hidden)]
@@ -55,10 +51,6 @@ impl Due {
         })
     }
 }
-
-impl Sealed for Duration {}
-impl Sealed for TimeDelta {}
-impl Sealed for DateTime<Utc> {}
 
 impl When for Duration {
     fn due(self) -> Due {

@@ -37,22 +37,21 @@ const DEPTH_MAX: usize = 128;
 
 /// The records of a store: [`HubRecord`], [`InstanceRecord`], [`TaskMessage`], [`HistoryEvent`],
 /// and several events as a `Vec` or slice.
-pub trait Record: Serialize + sealed::Sealed {}
-
-mod sealed {
-    pub trait Sealed {
-        /// Its name in errors.
-        const WHAT: &str;
-    }
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a record that a store keeps",
+    label = "expected `HubRecord`, `InstanceRecord`, `TaskMessage`, or `HistoryEvent`s"
+)]
+pub trait Record: Serialize {
+    /// Its name in errors.
+    #[doc(hidden)]
+    const WHAT: &str;
 }
 
 macro_rules! records {
     ($($record:ty => $what:literal,)*) => {
-        $(impl sealed::Sealed for $record {
+        $(impl Record for $record {
             const WHAT: &str = $what;
-        }
-
-        impl Record for $record {})*
+        })*
     };
 }
 

@@ -31,6 +31,9 @@ pub use json::Json;
 pub use message::TaskMessage;
 pub(crate) use pending::Pending;
 pub use pending::{PendingKind, PendingTask};
+/// The error of [`Json::parse`] and [`Json::read`].
+#[doc(no_inline)]
+pub use serde_json::Error as JsonError;
 pub use status::{InstanceRecord, ParentInstance, RuntimeStatus, Suspension, Tags};
 pub use time::Timestamp;
 pub use trace::{InvalidTraceContext, TraceContext};

@@ -6,14 +6,15 @@ use super::ExecutionId;
 
 /// A position in a distributed trace, in the form of the [W3C] headers.
 ///
+/// [`parse`](Self::parse) reads and checks a header. A value that was deserialized is checked when an
+/// instance is started with it.
+///
 /// [W3C]: https://www.w3.org/TR/trace-context/
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceContext {
-    /// `00-<trace id>-<span id>-<flags>`.
-    pub traceparent: String,
-    /// The header `tracestate`, if there is one.
+    pub(crate) traceparent: String,
     #[serde(default)]
-    pub tracestate: Option<String>,
+    pub(crate) tracestate: Option<String>,
 }
 
 /// An invalid `traceparent`.
@@ -35,7 +36,7 @@ impl TraceContext {
     /// use durable::protocol::TraceContext;
     ///
     /// let header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    /// assert_eq!(TraceContext::parse(header)?.traceparent, header);
+    /// assert_eq!(TraceContext::parse(header)?.traceparent(), header);
     /// assert!(TraceContext::parse("0af7651916cd43dd8448eb211c80319c").is_err());
     /// # Ok::<(), durable::protocol::InvalidTraceContext>(())
     /// ```
@@ -69,13 +70,22 @@ impl TraceContext {
         Self { tracestate: Some(tracestate.into()), ..self }
     }
 
-    /// The id of the trace: 32 hex digits. Empty if the `traceparent` was not made by
-    /// [`parse`](Self::parse) and is invalid.
+    /// The header `traceparent`: `00-<trace id>-<span id>-<flags>`.
+    pub fn traceparent(&self) -> &str {
+        &self.traceparent
+    }
+
+    /// The header `tracestate`, if there is one.
+    pub fn tracestate(&self) -> Option<&str> {
+        self.tracestate.as_deref()
+    }
+
+    /// The id of the trace: 32 hex digits. Empty if the context was deserialized and is invalid.
     pub fn trace_id(&self) -> &str {
         self.traceparent.split('-').nth(1).unwrap_or_default()
     }
 
-    /// The id of the span: 16 hex digits. Empty if the `traceparent` is invalid.
+    /// The id of the span: 16 hex digits. Empty if the context was deserialized and is invalid.
     pub fn span_id(&self) -> &str {
         self.traceparent.split('-').nth(2).unwrap_or_default()
     }

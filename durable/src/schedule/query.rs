@@ -1,13 +1,12 @@
 //! Querying schedules and their progress.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::spec::Recurrence;
 use super::state::{Progress, ScheduleStatus, State};
 use super::{ENTRY, ID_PREFIX, id_of};
-use crate::hub::client::page::sealed::ReadPage;
-use crate::hub::client::page::{Page, PageToken, Paging};
+use crate::hub::client::page::{Page, PageToken, Paging, Query};
 use crate::payload::payload;
 use crate::protocol::{
     EventKind, InstanceId, InstanceRecord, Json, RuntimeStatus, Tags, Timestamp,
@@ -25,8 +24,10 @@ pub struct ScheduleDescription {
     /// Its recurrence.
     pub recurrence: Recurrence,
     /// There is no tick before this time.
+    #[serde(serialize_with = "micros_if_set")]
     pub start_at: Option<DateTime<Utc>>,
     /// There is no tick after this time.
+    #[serde(serialize_with = "micros_if_set")]
     pub end_at: Option<DateTime<Utc>>,
     /// Whether the last of several missed ticks runs late.
     pub start_immediately_if_late: bool,
@@ -41,13 +42,26 @@ pub struct ScheduleDescription {
     /// The tags, in addition to `durable.schedule`.
     pub tags: Tags,
     /// When the schedule was created.
+    #[serde(serialize_with = "micros")]
     pub created_at: DateTime<Utc>,
     /// When it last started an instance.
+    #[serde(serialize_with = "micros_if_set")]
     pub last_run_at: Option<DateTime<Utc>>,
     /// When it will start the next instance; `None` while it is paused and after it has ended.
+    #[serde(serialize_with = "micros_if_set")]
     pub next_run_at: Option<DateTime<Utc>>,
     /// The number of instances it has started.
     pub runs: u64,
+}
+
+/// A time in the same form as every other time in JSON: with microseconds.
+fn micros<S: Serializer>(time: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
+    Timestamp::new(*time).serialize(to)
+}
+
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+fn micros_if_set<S: Serializer>(time: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
+    time.map(Timestamp::new).serialize(to)
 }
 
 /// Selects schedules: those that match all conditions.
@@ -105,8 +119,8 @@ impl ScheduleQuery {
     }
 }
 
-impl ReadPage for ScheduleQuery {
-    type Found = ScheduleDescription;
+impl Query for ScheduleQuery {
+    type Item = ScheduleDescription;
 
     fn paging(&mut self) -> &mut Paging {
         &mut self.paging

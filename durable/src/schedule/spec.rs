@@ -56,18 +56,60 @@ pub struct Schedule {
 }
 
 /// How a schedule repeats.
+///
+/// As JSON it is `{"every_seconds": 3600}` or `{"cron": "30 8 * * MON-FRI"}`:
+///
+/// ```
+/// use std::time::Duration;
+/// use durable::schedule::Recurrence;
+///
+/// let hourly = Recurrence::Every(Duration::from_hours(1));
+/// assert_eq!(serde_json::to_string(&hourly)?, r#"{"every_seconds":3600}"#);
+/// assert_eq!(serde_json::from_str::<Recurrence>(r#"{"every_seconds":3600}"#)?, hourly);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Recurrence {
     /// At an interval.
+    #[serde(rename = "every_seconds", with = "seconds")]
     Every(Duration),
     /// By a cron pattern.
+    #[serde(rename = "cron")]
+    Cron(String),
+}
+
+/// A duration as a number of seconds.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        match time.subsec_nanos() {
+            0 => to.serialize_u64(time.as_secs()),
+            _ => to.serialize_f64(time.as_secs_f64()),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+/// [`Recurrence`] as it is stored.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Recurrence")]
+enum StoredRecurrence {
+    Every(Duration),
     Cron(String),
 }
 
 /// A [`Schedule`] in its recorded form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Plan {
+    #[serde(with = "StoredRecurrence")]
     pub(super) recurrence: Recurrence,
     pub(super) start_at: Option<DateTime<Utc>>,
     pub(super) end_at: Option<DateTime<Utc>>,

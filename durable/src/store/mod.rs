@@ -94,6 +94,10 @@ use crate::protocol::{
 /// # Threads
 /// Methods are called from several threads at once and may block: the hub never calls them on a
 /// thread of an async runtime. A store in another process simply waits for each answer.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store",
+    label = "expected a `SledStore`, a `MemoryStore`, or a type that implements `durable::store::Store`"
+)]
 pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Creates the hub if it does not exist, and returns the stored record.
     ///

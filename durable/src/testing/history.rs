@@ -88,16 +88,14 @@ pub enum HistoryFileError {
         source: io::Error,
     },
     /// The file is not a recorded history.
-    #[error("{}:{line}:{column}: not a recorded history: {reason}", .path.display())]
+    #[error(
+        "{}:{}:{}: not a recorded history", .path.display(), .source.line(), .source.column()
+    )]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The column, from 1.
-        column: usize,
-        /// The error at that place.
-        reason: String,
+        /// The error, and its place in the file.
+        source: serde_json::Error,
     },
     /// The file is of a later release.
     #[error(
@@ -139,13 +137,7 @@ impl RecordedHistory {
         let path = path.as_ref();
         let in_file = |source| HistoryFileError::Read { path: path.to_owned(), source };
         let text = fs::read_to_string(path).map_err(in_file)?;
-        let malformed = |error: serde_json::Error| {
-            let (line, column) = (error.line(), error.column());
-            let said = error.to_string();
-            let place = format!(" at line {line} column {column}");
-            let reason = said.strip_suffix(&*place).unwrap_or(&said).to_owned();
-            HistoryFileError::Malformed { path: path.to_owned(), line, column, reason }
-        };
+        let malformed = |source| HistoryFileError::Malformed { path: path.to_owned(), source };
         let Header { format } = serde_json::from_str(&text).map_err(malformed)?;
         if !(1..=FORMAT_VERSION).contains(&format) {
             return Err(HistoryFileError::Format { path: path.to_owned(), found: format });

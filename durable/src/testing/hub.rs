@@ -60,6 +60,18 @@ struct Event {
     input: Json,
 }
 
+/// A [`TestHub`] could not be reopened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReopenError {
+    /// The hub had failed before it was closed.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// The hub cannot be opened again.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
 impl TestHubBuilder {
     /// Opens the hub.
     ///
@@ -286,8 +298,9 @@ impl TestHub {
     /// ```
     ///
     /// # Errors
-    /// The store had failed; and as [`TaskHubBuilder::open`](crate::client::TaskHubBuilder::open).
-    pub async fn reopen(self) -> crate::Result<Self> {
+    /// [`ReopenError::Hub`] if the store had failed, [`ReopenError::Open`] if the hub cannot be
+    /// opened again.
+    pub async fn reopen(self) -> Result<Self, ReopenError> {
         let Self { hub, builder, injected } = self;
         let now = hub.now();
         hub.shutdown().await?;
@@ -299,7 +312,7 @@ impl TestHub {
     ///
     /// # Errors
     /// As [`reopen`](Self::reopen).
-    pub async fn crash(self) -> crate::Result<Self> {
+    pub async fn crash(self) -> Result<Self, ReopenError> {
         let Self { hub, builder, injected } = self;
         let now = hub.now();
         hub.crash().await?;

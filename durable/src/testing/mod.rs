@@ -100,6 +100,6 @@ pub use history::{
     Divergence, HistoryFileError, RecordedHistory, verify_replay, verify_replay_strictly,
     verify_replay_with,
 };
-pub use hub::TestHub;
+pub use hub::{ReopenError, TestHub};
 #[doc(hidden)]
 pub use stores::TestStore;

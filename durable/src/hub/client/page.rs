@@ -23,31 +23,21 @@ const PAGE_SIZE: usize = 100;
 /// [`ScheduledSignalQuery`](crate::client::ScheduledSignalQuery).
 ///
 /// All of them have the methods `page_size` and `after`.
-pub trait Query: sealed::ReadPage<Found = Self::Item> {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a query",
+    label = "expected a query of this crate",
+    note = "pass an `InstanceQuery`, `EntityQuery`, `ScheduleQuery` or `ScheduledSignalQuery`"
+)]
+pub trait Query: Clone + Send + Sync + 'static {
     /// The type of the items found.
     type Item: Send + 'static;
-}
 
-impl<Q: sealed::ReadPage> Query for Q {
-    type Item = Q::Found;
-}
+    #[doc(hidden)]
+    fn paging(&mut self) -> &mut Paging;
 
-pub(crate) mod sealed {
-    use super::{Page, Paging, Store, StoreError, Timestamp};
-
-    /// Sealed: only this crate's queries can be given to a hub.
-    pub trait ReadPage: Clone + Send + Sync + 'static {
-        type Found: Send + 'static;
-
-        fn paging(&mut self) -> &mut Paging;
-
-        /// Reads a page. It may be short, or empty, although more pages follow.
-        fn read_page(
-            &self,
-            store: &dyn Store,
-            now: Timestamp,
-        ) -> Result<Page<Self::Found>, StoreError>;
-    }
+    /// Reads a page. It may be short, or empty, although more pages follow.
+    #[doc(hidden)]
+    fn read_page(&self, store: &dyn Store, now: Timestamp) -> Result<Page<Self::Item>, StoreError>;
 }
 
 /// The start position and the page size of a query.

@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::page::sealed::ReadPage;
-use super::page::{Page, PageToken, Paging};
+use super::page::{Page, PageToken, Paging, Query};
 use super::status::InstanceStatus;
 use crate::definition::Orchestrator;
 use crate::hub::built_in::{self, SCHEDULE};
@@ -164,8 +163,8 @@ impl InstanceQuery {
     }
 }
 
-impl ReadPage for InstanceQuery {
-    type Found = InstanceStatus;
+impl Query for InstanceQuery {
+    type Item = InstanceStatus;
 
     fn paging(&mut self) -> &mut Paging {
         &mut self.paging

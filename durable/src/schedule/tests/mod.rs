@@ -150,6 +150,37 @@ fn recurrences_are_displayed_readably() {
 }
 
 #[test]
+fn a_recurrence_is_stored_as_before_and_shown_in_seconds() {
+    for (schedule, stored, shown) in [
+        (
+            Schedule::every(Duration::from_mins(5)),
+            r#"{"Every":{"secs":300,"nanos":0}}"#,
+            r#"{"every_seconds":300}"#,
+        ),
+        (
+            Schedule::every(Duration::from_millis(1_500)),
+            r#"{"Every":{"secs":1,"nanos":500000000}}"#,
+            r#"{"every_seconds":1.5}"#,
+        ),
+        (
+            Schedule::cron("0 3 * * *").unwrap(),
+            r#"{"Cron":"0 3 * * *"}"#,
+            r#"{"cron":"0 3 * * *"}"#,
+        ),
+    ] {
+        let plan = plan(schedule);
+        let written = serde_json::to_string(&plan).unwrap();
+        assert!(written.starts_with(&format!("{{\"recurrence\":{stored},")), "{written}");
+        assert_eq!(serde_json::from_str::<Plan>(&written).unwrap(), plan);
+        assert_eq!(serde_json::to_string(&plan.recurrence).unwrap(), shown);
+        assert_eq!(serde_json::from_str::<Recurrence>(shown).unwrap(), plan.recurrence);
+    }
+    assert!(serde_json::from_str::<Recurrence>(r#"{"every_seconds":-1}"#).is_err_and(|error| {
+        error.to_string().starts_with("cannot convert float seconds to Duration")
+    }));
+}
+
+#[test]
 fn times_beyond_the_calendar_are_not_ticks() {
     let start = time("2026-01-01T00:00:00Z");
     assert_eq!(plan(Schedule::every(Duration::MAX)).first(start, start), None);

@@ -6,8 +6,7 @@ use tokio::sync::oneshot;
 
 use super::{EntityDetails, details};
 use crate::entity::Entity;
-use crate::hub::client::page::sealed::ReadPage;
-use crate::hub::client::page::{Page, PageToken, Paging};
+use crate::hub::client::page::{Page, PageToken, Paging, Query};
 use crate::hub::error::{EntityError, HubError};
 use crate::hub::mail::Mail;
 use crate::hub::task_hub::TaskHub;
@@ -139,8 +138,8 @@ impl EntityQuery {
     }
 }
 
-impl ReadPage for EntityQuery {
-    type Found = EntityDetails;
+impl Query for EntityQuery {
+    type Item = EntityDetails;
 
     fn paging(&mut self) -> &mut Paging {
         &mut self.paging

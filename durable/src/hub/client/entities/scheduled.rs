@@ -4,8 +4,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::entity::Entity;
-use crate::hub::client::page::sealed::ReadPage;
-use crate::hub::client::page::{Page, PageToken, Paging};
+use crate::hub::client::page::{Page, PageToken, Paging, Query};
 use crate::hub::error::HubError;
 use crate::hub::mail::Mail;
 use crate::hub::task_hub::TaskHub;
@@ -112,8 +111,8 @@ impl ScheduledSignalQuery {
 }
 
 /// Signals come in the order of their entities' ids; those of one entity in no particular order.
-impl ReadPage for ScheduledSignalQuery {
-    type Found = ScheduledSignal;
+impl Query for ScheduledSignalQuery {
+    type Item = ScheduledSignal;
 
     fn paging(&mut self) -> &mut Paging {
         &mut self.paging
