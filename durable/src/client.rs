@@ -13,6 +13,7 @@
 //! | find out what an instance waits for | [`InstanceHandle::pending`], which returns [`PendingWork`] |
 //! | read the history of an instance by page, or follow it | [`InstanceHandle::history_page`], [`InstanceHandle::follow_history`] |
 //! | follow the lifecycle of all instances | [`TaskHub::lifecycle`], which returns [`LifecycleEvents`] |
+//! | start an orchestration for each lifecycle event | [`TaskHubBuilder::on_lifecycle`], [`LifecycleFilter`] |
 //! | start orchestrations at intervals | [`schedule`](crate::schedule) |
 //!
 //! A request that changes something returns a [`Reply`], which completes when the change is
@@ -39,11 +40,11 @@ pub use crate::hub::{
     CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityQuery, FollowedEvent,
     HistoryPage, HistoryPosition, HistoryStream, HubError, InstanceDetails, InstanceHandle,
     InstanceQuery, InstanceStatus, InvalidHistoryPosition, InvalidPageToken, InvalidSetting,
-    LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleKind, ManageError, OpenError,
-    OrchestrationHandle, Page, PageToken, Parameter, PendingWork, Query, QueryStream, Registered,
-    RegisteredEntity, RegisteredFunction, RegisteredOperation, Reply, ResultError, Retention,
-    ScheduledSignal, ScheduledSignalQuery, ShutdownReport, StartError, TaskHub, TaskHubBuilder,
-    Unreadable,
+    LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleFilter, LifecycleKind, ManageError,
+    OpenError, OrchestrationHandle, Page, PageToken, Parameter, PendingWork, Query, QueryStream,
+    Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation, Reply, ResultError,
+    Retention, ScheduledSignal, ScheduledSignalQuery, ShutdownReport, StartError, TaskHub,
+    TaskHubBuilder, Unreadable,
 };
 pub use crate::payload::InvalidPayload;
 pub use crate::registry::{RegistryError, VersionMatch};

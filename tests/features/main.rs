@@ -37,6 +37,7 @@ mod lines;
 mod listeners;
 mod manage;
 mod observability;
+mod on_lifecycle;
 mod parameters;
 mod pending;
 mod progress;

@@ -34,7 +34,9 @@ async fn pending_everything(ctx: &OrchestrationContext) -> Result<()> {
     let (timer, first, second, child) =
         durable::join((ctx.create_timer(HOUR), first, second, child)).await;
     let () = timer;
-    (first?, second?, child?);
+    first?;
+    second?;
+    child?;
     Ok(())
 }
 

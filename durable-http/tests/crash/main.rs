@@ -5,6 +5,8 @@
 //! it. Clients send requests until they are acknowledged, to whichever child is alive. Each child
 //! is killed after a random number of acknowledgements. `DURABLE_LONG=1` does it for a minute.
 
+#![allow(clippy::disallowed_methods, reason = "processes are killed in real time")]
+
 #[path = "../../../tests/support/seed.rs"]
 mod seed;
 

@@ -13,8 +13,10 @@ use super::error::OpenError;
 use super::opening;
 use super::settings::{Options, Place, Retention};
 use super::task_hub::TaskHub;
+use super::telemetry::event::LifecycleEvent;
+use super::telemetry::hooks::{Hook, LifecycleFilter};
 use super::telemetry::metrics;
-use crate::definition::Definition;
+use crate::definition::{Definition, Orchestrator};
 use crate::entity::Entity;
 #[cfg(feature = "http")]
 use crate::http::{HttpPolicy, HttpSend, TokenSource};
@@ -237,6 +239,52 @@ impl TaskHubBuilder {
         self
     }
 
+    /// Starts the orchestration `O` for each lifecycle event that the filter matches, with the event as its
+    /// input. Can be called several times.
+    ///
+    /// The start is a part of the commit that contains the change, so a crash neither loses an event nor
+    /// delivers it twice, unlike with [`TaskHub::lifecycle`]. Use it to tell other systems what
+    /// happened, with retries.
+    ///
+    /// The started instances have the tag `durable.event` with the id of the instance that the event is
+    /// about. They are purged when they complete, and their own lifecycle starts nothing. But
+    /// instances that they start cause events again.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// use durable::client::{LifecycleEvent, LifecycleFilter, LifecycleKind};
+    ///
+    /// #[activity(retry(max_number_of_attempts = 10, first_retry_interval = "5s"))]
+    /// async fn page_somebody(about: &str) -> Result<()> {
+    ///     println!("{about}");
+    ///     Ok(())
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn alarm(ctx: &OrchestrationContext, event: LifecycleEvent) -> Result<()> {
+    ///     let reason = event.reason.unwrap_or_default();
+    ///     page_somebody(&format!("{} has failed: {reason}", event.instance_id)).await?;
+    ///     Ok(())
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let failures = LifecycleFilter::new().kind(LifecycleKind::Failed);
+    /// let hub = TaskHub::builder().in_memory().on_lifecycle::<alarm>(failures).open().await?;
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_lifecycle<O>(mut self, filter: LifecycleFilter) -> Self
+    where
+        O: Orchestrator<Input = LifecycleEvent>,
+    {
+        let hooks = self.options.settings.hooks.get_or_insert_default();
+        let (name, version) = (O::ENTRY.name, O::ENTRY.version);
+        Arc::make_mut(hooks).hooks.push(Hook { name, version, filter });
+        self
+    }
+
     /// Sets a property that orchestrators read with
     /// [`OrchestrationContext::property`](crate::OrchestrationContext::property). It is recorded
     /// when an execution begins, so an instance sees a new value only after it has continued as
@@ -358,7 +406,8 @@ impl TaskHubBuilder {
     ///
     /// # Panics
     /// If called outside a tokio runtime.
-    pub async fn open(self) -> Result<TaskHub, OpenError> {
+    pub async fn open(mut self) -> Result<TaskHub, OpenError> {
+        self.options.settings.complete();
         let runtime = Handle::current();
         let (reply, opened) = oneshot::channel();
         let open = move || {

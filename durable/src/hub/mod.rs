@@ -63,3 +63,4 @@ pub use self::settings::Retention;
 pub use self::shutdown::ShutdownReport;
 pub use self::task_hub::TaskHub;
 pub use self::telemetry::event::{LifecycleEvent, LifecycleKind};
+pub use self::telemetry::hooks::LifecycleFilter;

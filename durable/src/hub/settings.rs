@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::telemetry::hooks::Hooks;
 use super::time::virtual_time::VirtualTime;
 use crate::activity::States;
 use crate::definition::Entry;
@@ -99,6 +100,17 @@ pub(crate) struct Settings {
     pub(crate) retention: Retention,
     /// The properties of new executions.
     pub(crate) properties: Arc<Tags>,
+    /// What is started for lifecycle events, if anything is.
+    pub(crate) hooks: Option<Arc<Hooks>>,
+}
+
+impl Settings {
+    /// Passes on what is set in one place and needed in another.
+    pub(crate) fn complete(&mut self) {
+        if let Some(hooks) = &mut self.hooks {
+            Arc::make_mut(hooks).properties.clone_from(&self.properties);
+        }
+    }
 }
 
 /// How long finished instances are kept; by default forever.

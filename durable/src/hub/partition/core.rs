@@ -6,14 +6,16 @@
 use std::sync::Arc;
 
 use super::due::DueList;
+use super::messages;
 use super::outbox::Outbox;
 use super::reader::Reader;
 use super::waiters::Waiters;
 use crate::hub::commit::write::{Content, Effect};
 use crate::hub::settings::Settings;
+use crate::hub::telemetry::event::LifecycleKind;
 use crate::hub::telemetry::lifecycle::Lifecycle;
 use crate::hub::time::clock::Clock;
-use crate::protocol::{MessageId, PartitionId, Timestamp};
+use crate::protocol::{InstanceRecord, MessageId, PartitionId, TaskMessage, Timestamp};
 use crate::registry::Registry;
 
 /// The number of the partition and the settings of its hub. They never change.
@@ -38,6 +40,18 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn now(&self) -> Timestamp {
         self.env.clock.now()
+    }
+
+    /// What is started for a single change of an instance.
+    pub(super) fn starts_for(
+        &self,
+        record: &InstanceRecord,
+        kind: LifecycleKind,
+        at: Timestamp,
+        reason: Option<&str>,
+    ) -> Vec<TaskMessage> {
+        let Some(hooks) = &self.env.settings.hooks else { return Vec::new() };
+        messages::starts(hooks.of_change(record, kind, at, reason)).collect()
     }
 
     pub(super) fn write(&mut self, content: Content, effects: Vec<Effect>) {

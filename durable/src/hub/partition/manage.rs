@@ -146,6 +146,7 @@ fn remove(core: &mut Core, resident: &mut Resident, reason: &str) -> Result<(), 
         let (now, kind) = (core.now(), LifecycleKind::Terminated);
         let notice = core.env.lifecycle.change(record, kind, now, Some(reason));
         effects.extend(notice.map(Effect::Notify));
+        content.messages.extend(core.starts_for(record, kind, now, Some(reason)));
         effects.push(Effect::CancelAll(record.execution_id));
         let failure = messages::terminated(reason);
         content.messages.extend(messages::result_for_parent(record, Err(failure)));
@@ -170,14 +171,16 @@ fn purge(
     core: &mut Core,
     resident: &mut Resident,
     runtime_status: RuntimeStatus,
-    content: Content,
+    mut content: Content,
     mut effects: Vec<Effect>,
 ) {
     resident.is_purged = true;
     let id = &resident.record.instance_id;
     core.due.set(id, (resident.listed_due, None), None);
     let record = InstanceRecord { runtime_status, ..resident.record.clone() };
-    let notice = core.env.lifecycle.change(&record, LifecycleKind::Purged, core.now(), None);
+    let (now, kind) = (core.now(), LifecycleKind::Purged);
+    let notice = core.env.lifecycle.change(&record, kind, now, None);
     notify(&mut effects, notice.map(Effect::Notify));
+    content.messages.extend(core.starts_for(&record, kind, now, None));
     core.write(Content { purged: vec![id.clone()], ..content }, effects);
 }

@@ -3,6 +3,7 @@
 //! Every message that a partition sends is made here, so that its id, its sender and the execution
 //! that it is meant for are set in one place.
 
+use crate::hub::telemetry::hooks::Starting;
 use crate::orchestration::request::OperationRequest;
 use crate::protocol::{
     EntityId, EventKind, ExecutionStarted, FailureDetails, InstanceId, InstanceRecord, Json,
@@ -60,6 +61,11 @@ pub(super) fn acts_on_instance(event: &EventKind) -> bool {
 /// Starts an orchestration.
 pub(super) fn start(instance_id: InstanceId, started: Box<ExecutionStarted>) -> TaskMessage {
     message(instance_id, EventKind::ExecutionStarted(started))
+}
+
+/// Starts the orchestrations of hooks.
+pub(super) fn starts(starting: Vec<Starting>) -> impl Iterator<Item = TaskMessage> {
+    starting.into_iter().map(|(instance_id, started)| start(instance_id, started))
 }
 
 /// Raises an event in another instance.

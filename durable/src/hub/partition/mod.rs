@@ -414,7 +414,7 @@ impl Partition {
             let Some(id) = due.pop(now, |after, limit| store.due(after, limit))? else { break };
             ids.push_back(id);
         }
-        let (mut purged, mut effects) = (Vec::new(), Vec::new());
+        let (mut purged, mut messages, mut effects) = (Vec::new(), Vec::new(), Vec::new());
         for id in ids {
             if id.is_scheduled_signal() {
                 self.entities.fire(&mut self.core, &id)?;
@@ -424,14 +424,15 @@ impl Partition {
                 .residents
                 .with(&mut self.core, &id, |core, resident| run_if_due(core, resident, now))?;
             if let Some(Some(record)) = expired {
-                let lifecycle = &self.core.env.lifecycle;
-                let notice = lifecycle.change(&record, LifecycleKind::Purged, now, None);
+                let (lifecycle, kind) = (&self.core.env.lifecycle, LifecycleKind::Purged);
+                let notice = lifecycle.change(&record, kind, now, None);
                 effects.extend(notice.map(Effect::Notify));
+                messages.extend(self.core.starts_for(&record, kind, now, None));
                 purged.push(id);
             }
         }
         if !purged.is_empty() {
-            self.core.write(Content { purged, ..Content::default() }, effects);
+            self.core.write(Content { messages, purged, ..Content::default() }, effects);
         }
         Ok(())
     }

@@ -206,7 +206,7 @@ impl Resident {
                 record.runtime_status = status;
                 record.active = false;
                 let is_transient =
-                    status == RuntimeStatus::Completed && built_in::is_transient(&record.name);
+                    status == RuntimeStatus::Completed && built_in::is_transient(record);
                 let kept = if is_transient { Some(Duration::ZERO) } else { retention.of(status) };
                 record.next_due = kept.map(|time| now.after(time));
                 self.execution = None;

@@ -86,6 +86,7 @@ fn terminate_replaced(
     let failure = messages::terminated(why);
     let mut messages: Vec<_> =
         messages::result_for_parent(existing, Err(failure)).into_iter().collect();
+    messages.extend(core.starts_for(existing, kind, now, Some(why)));
     let unlocked = residents.with(core, &existing.instance_id, |core, it| unlock(core, it))?;
     messages.extend(unlocked.transpose()?.unwrap_or_default());
     Ok(messages)

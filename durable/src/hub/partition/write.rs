@@ -4,6 +4,7 @@ use super::core::Core;
 use super::due::{DueList, WrittenBy};
 use super::episode::verified;
 use super::generations::continue_as_new;
+use super::messages;
 use super::resident::Resident;
 use crate::engine::{Episode, Execution};
 use crate::hub::commit::write::{Content, Effect};
@@ -36,6 +37,9 @@ pub(super) fn write_episode(
         let failed = failed.unwrap_or_default();
         let notices = core.env.lifecycle.changes(before, record, events, failed);
         notify(&mut effects, notices.into_iter().map(Effect::Notify));
+        if let Some(hooks) = &core.env.settings.hooks {
+            content.messages.extend(messages::starts(hooks.of_write(before, record, events)));
+        }
         content.messages.extend(resident.result_for_parent());
         core.waiters.answer(record, resident.end.as_ref(), status_before, &mut effects);
         let (next_due, write) = (record.next_due, core.outbox.next_write());

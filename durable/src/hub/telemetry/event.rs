@@ -1,11 +1,11 @@
 //! Lifecycle events of instances, as observers receive them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::protocol::{InstanceId, InstanceRecord, RuntimeStatus, Timestamp};
 
 /// A change in the life of an instance, delivered once it is durable.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LifecycleEvent {
     /// The instance.
@@ -30,7 +30,7 @@ pub struct LifecycleEvent {
 }
 
 /// A kind of change in the life of an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum LifecycleKind {
     /// It was started; its status is `Pending` if it begins at a later time. The first of its events.

@@ -67,7 +67,7 @@ impl Before {
     }
 
     /// The changes since then, in order.
-    fn until(self, record: &InstanceRecord) -> impl Iterator<Item = LifecycleKind> {
+    pub(super) fn until(self, record: &InstanceRecord) -> impl Iterator<Item = LifecycleKind> {
         let (before, after) = (self.status, record.runtime_status);
         let resumed = before == RuntimeStatus::Suspended
             && !matches!(after, RuntimeStatus::Suspended | RuntimeStatus::Terminated);
@@ -171,7 +171,7 @@ impl Notice {
 }
 
 /// The reason for this change, from the events that were written with it.
-fn reason<'a>(
+pub(super) fn reason<'a>(
     kind: LifecycleKind,
     record: &'a InstanceRecord,
     events: &'a [HistoryEvent],

@@ -1,6 +1,7 @@
 //! Log lines, spans, metrics, and the lifecycle events that clients subscribe to.
 
 pub(crate) mod event;
+pub(crate) mod hooks;
 pub(crate) mod lifecycle;
 pub(crate) mod lines;
 // Without the feature, stand-ins with the same names do nothing.
