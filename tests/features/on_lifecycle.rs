@@ -71,7 +71,7 @@ async fn heard(hub: &TestHub) -> Vec<String> {
 async fn every_change_starts_the_hook_once_and_the_hook_starts_nothing() {
     let hub = open(LifecycleFilter::new()).await;
     hub.start(noisy_job(true).instance_id("a")).await.unwrap().result().await.unwrap();
-    assert!(hub.start(noisy_job(false).instance_id("b")).await.unwrap().result().await.is_err());
+    hub.start(noisy_job(false).instance_id("b")).await.unwrap().result().await.unwrap_err();
     let run = hub.start(waits_for_ever().instance_id("c")).await.unwrap();
     run.suspend("for now").await.unwrap();
     run.resume("on it goes").await.unwrap();
@@ -125,7 +125,7 @@ async fn a_filter_selects_by_kind_and_name_and_a_failed_hook_stays() {
         hub.on_lifecycle::<hear_badly>(failed).on_lifecycle::<hear>(others)
     };
     let hub = TestHub::builder().configure(configure).open().await.unwrap();
-    assert!(hub.start(noisy_job(false).instance_id("b")).await.unwrap().result().await.is_err());
+    hub.start(noisy_job(false).instance_id("b")).await.unwrap().result().await.unwrap_err();
     let _run = hub.start(waits_for_ever().instance_id("c")).await.unwrap();
     assert_eq!(heard(&hub).await, ["c Started Running x1"]);
     let failed = InstanceQuery::new().tag("durable.event", "b");
