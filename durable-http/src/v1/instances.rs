@@ -1,4 +1,4 @@
-//! One instance: its details, input and output.
+//! One instance: its details, input, output, and what it waits for.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -25,6 +25,11 @@ pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
 pub(super) async fn input(call: Call) -> Result<Response, Refusal> {
     let details = call.instance()?.details().await?;
     Ok(json::answer(StatusCode::OK, &details.input))
+}
+
+pub(super) async fn pending(call: Call) -> Result<Response, Refusal> {
+    let pending = call.instance()?.pending().await?;
+    Ok(json::answer(StatusCode::OK, &show::camel(&pending)))
 }
 
 /// The output itself. An instance without an output is an error, whose `source` says whether the

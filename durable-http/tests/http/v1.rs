@@ -258,6 +258,35 @@ async fn a_history_is_read_by_page_as_a_file_and_only_when_it_has_changed() {
 }
 
 #[tokio::test]
+async fn an_instance_tells_what_it_waits_for() {
+    let hub = hub().await;
+    let router = routes(&hub);
+    let start = r#"{"name":"parent","id":"p","input":"Cairo"}"#;
+    send(&router, &format!("POST {INSTANCES}"), &[], start).await;
+    hub.settle().await;
+    let pending = async || {
+        let pending = send(&router, &format!("GET {INSTANCES}/p/pending"), &[], "").await.json();
+        (
+            pending["tasks"].clone(),
+            pending["awaitedEvents"].clone(),
+            pending["unreadEvents"].clone(),
+        )
+    };
+    let (tasks, awaited, unread) = pending().await;
+    assert_eq!((&awaited, &unread), (&json!([]), &json!([])));
+    assert_eq!((&tasks[0]["kind"], tasks.as_array().map(Vec::len)), (&json!("Timer"), Some(1)));
+    assert_eq!(tasks[0]["dueAt"], "2026-01-02T03:05:05.006007Z");
+    assert!(tasks[0]["source"].as_str().unwrap().contains("common.rs:"), "{tasks}");
+
+    send(&router, &format!("POST {INSTANCES}/p:raise/Latr"), &[], "true").await;
+    hub.advance(std::time::Duration::from_mins(1)).await;
+    assert_eq!(pending().await, (json!([]), json!(["later"]), json!(["Latr"])));
+    let unknown = send(&router, &format!("GET {INSTANCES}/q/pending"), &[], "").await;
+    assert_eq!(unknown.status, 404);
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn entities_are_called_signalled_listed_and_deleted() {
     let hub = hub().await;
     let router = routes(&hub);
@@ -292,12 +321,14 @@ async fn schedules_are_created_paused_updated_and_deleted() {
     let nightly = r#"{"id":"nightly","cron":"0 3 * * *","name":"hello","input":"Tokyo"}"#;
     let created = ask("POST /api/v1/schedules", nightly).await;
     assert_eq!((created.status.as_u16(), created.json()["status"].as_str()), (201, Some("Active")));
+    assert_eq!(created.json()["recurrence"], json!({ "cron": "0 3 * * *" }));
     assert_eq!(ask("POST /api/v1/schedules", nightly).await.status, 409);
     let paused = ask("POST /api/v1/schedules/nightly:pause", "").await;
     assert_eq!(paused.json()["status"], "Paused");
     let hourly = r#"{"everySeconds":3600,"name":"hello","input":"Oslo"}"#;
     let updated = ask("PUT /api/v1/schedules/nightly", hourly).await;
     assert_eq!(updated.json()["input"], "Oslo");
+    assert_eq!(updated.json()["recurrence"], json!({ "everySeconds": 3600 }));
     assert_eq!(ask("POST /api/v1/schedules/nightly:resume", "").await.json()["status"], "Active");
     let list = ask("GET /api/v1/schedules?status=Active", "").await.json();
     assert_eq!(list["items"].as_array().unwrap().len(), 1);

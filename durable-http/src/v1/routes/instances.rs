@@ -143,6 +143,18 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
         },
     ),
     get(
+        "instances/{id}/pending",
+        handler!(instances::pending),
+        Operation {
+            id: "getPending",
+            summary: "Returns what an instance waits for now: activities with their attempts, timers, \
+                      events, sub-orchestrations, entities and locks.",
+            answers: &[(200, Json("PendingWork"), "What it waits for.", &[])],
+            errors: &[NoSuchInstance],
+            ..NEW
+        },
+    ),
+    get(
         "instances/{id}/history",
         handler!(history::page),
         Operation {
