@@ -3,14 +3,16 @@
 use std::env;
 use std::ops::Range;
 
+use crate::seed::{Random, is_long};
+
 /// How many seeds a plain `cargo test` tries.
 const SEEDS: u64 = 40;
 /// How many with `DURABLE_LONG=1`.
 const SEEDS_LONG: u64 = 2000;
 
-/// A sequence of numbers that its seed determines (splitmix64).
+/// A sequence of numbers that its seed determines.
 #[derive(Clone)]
-pub(crate) struct Chance(u64);
+pub(crate) struct Chance(Random);
 
 impl Chance {
     /// Independent sequences for each purpose, so that a change of one leaves the others alone.
@@ -19,19 +21,12 @@ impl Chance {
         for byte in purpose.bytes() {
             state = (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        Self(state)
-    }
-
-    pub(crate) fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        Self(Random::new(state))
     }
 
     /// A number below `limit`, which is not 0.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.number() % limit
+        self.0.below(limit)
     }
 
     /// A number from one to another, both included.
@@ -47,11 +42,6 @@ impl Chance {
     pub(crate) fn index(&mut self, len: usize) -> usize {
         usize::try_from(self.below(len as u64)).expect("it is below a `usize`")
     }
-}
-
-/// Whether more is asked for than a plain `cargo test` does.
-pub(crate) fn is_long() -> bool {
-    env::var_os("DURABLE_LONG").is_some_and(|long| long == "1")
 }
 
 /// The seeds of this run: `DURABLE_SEED=n` is one, `DURABLE_SEEDS=a..b` a range.

@@ -334,7 +334,7 @@ impl Generator {
                 Does::FailWithCauses([1, 50, 1200][self.chance.index(3)])
             }
             _ => loop {
-                let bits = self.chance.number();
+                let bits = self.chance.below(u64::MAX);
                 if !may("floats") {
                     break Does::Return(1);
                 }

@@ -18,14 +18,18 @@ mod model;
 mod model_world;
 mod program;
 mod run;
+#[path = "../support/seed.rs"]
+#[expect(dead_code, reason = "the seeds are those of `chance.rs`")]
+mod seed;
 mod show;
 mod shrink;
 
 use std::collections::BTreeMap;
 
-use chance::{Chance, is_long, seeds};
+use chance::{Chance, seeds};
 use check::check;
 use run::Way;
+use seed::is_long;
 
 /// The ways in which a seed is run: all of them, or the usual one and two others.
 fn ways(seed: u64, all: bool) -> Vec<Way> {

@@ -180,10 +180,17 @@ impl OrchestrationContext {
     /// #     fn deposit(&mut self, cents: i64) { self.0 += cents; }
     /// # }
     /// #[orchestrator]
-    /// async fn transfer(ctx: &OrchestrationContext, from: String, to: String, cents: i64) ->
-    /// Result<()> { let mut accounts = ctx.lock_entities((Account::at(from),
-    /// Account::at(to))).await?; accounts.0.withdraw(cents).await?; // an error ends the critical
-    /// section accounts.1.deposit(cents).await?; Ok(()) }
+    /// async fn transfer(
+    ///     ctx: &OrchestrationContext,
+    ///     from: String,
+    ///     to: String,
+    ///     cents: i64,
+    /// ) -> Result<()> {
+    ///     let mut accounts = ctx.lock_entities((Account::at(from), Account::at(to))).await?;
+    ///     accounts.0.withdraw(cents).await?; // an error ends the critical section
+    ///     accounts.1.deposit(cents).await?;
+    ///     Ok(())
+    /// }
     /// ```
     ///
     /// [rules]:

@@ -168,7 +168,8 @@ impl FailureDetails {
     /// # async fn charge(cents: u32) -> Result<(), Declined> { Err(Declined { balance: 3 }) }
     /// #[orchestrator]
     /// async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<()> {
-    /// Ok(charge(cents).await?) // `?` makes a `durable::Error` of it, and keeps it as the cause }
+    ///     Ok(charge(cents).await?) // `?` makes a `durable::Error` of it, and keeps it as the cause
+    /// }
     ///
     /// fn balance(failure: &FailureDetails) -> Option<u32> {
     ///     failure.error::<Declined>().map(|declined| declined.balance)

@@ -25,7 +25,7 @@ pub enum ScheduleStatus {
     Paused,
     /// It has ended; nothing more will happen.
     Ended,
-    /// The instance that drives it is [`RuntimeStatus::Suspended`].
+    /// The instance that drives it is [suspended](crate::RuntimeStatus::Suspended).
     Suspended,
 }
 
