@@ -6,7 +6,7 @@
 //! cargo run --release -p benches -- --json --quick step   # for scripts: one JSON object a line
 //! cargo run --release -p benches -- --steady 10           # ten minutes of steady load
 //! ```
-//! `durable/docs/performance.md` says what each workload is and how it is made fair.
+//! `durable/docs/performance.md` says what each workload is and how the comparison is kept fair.
 //!
 //! Read next: `workloads/mod.rs` (the workloads), `recorder.rs` and `raw.rs` (the raw limit),
 //! `ours.rs` and `peer/mod.rs` (the engines), `report/mod.rs` (the results).

@@ -32,7 +32,8 @@ impl TaskHub {
     /// durable.
     ///
     /// Use it for a dashboard or for notifications. It is not a queue: events without a subscriber
-    /// are dropped. Work that must not be lost belongs in an activity.
+    /// are dropped. For work that must not be lost, use
+    /// [`on_lifecycle`](crate::client::TaskHubBuilder::on_lifecycle).
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
