@@ -56,6 +56,8 @@ mod call;
 mod callbacks;
 mod durable_functions;
 mod encoded;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod json;
 mod links;
 mod openapi;
