@@ -8,10 +8,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::panics::Guarded;
-use crate::protocol::{ExecutionId, FailureDetails, InstanceId, Json, Tags, TraceContext};
+use crate::protocol::{
+    ExecutionId, FailureDetails, InstanceId, Json, Tags, Timestamp, TraceContext,
+};
 
 /// One run of an activity: its body, applied to its stored input.
 pub enum ActivityRun {
@@ -156,6 +159,46 @@ impl ActivityContext {
         &self.cancellation
     }
 
+    /// The hub's time now, which is virtual on a `TestHub`. A context that is made
+    /// [for a unit test](Self::for_test) belongs to no hub: there it is the beginning of 1970.
+    ///
+    /// Unlike the time of an orchestration, it is different in every attempt.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// #[activity]
+    /// async fn sign(ctx: &ActivityContext, text: &str) -> String {
+    ///     format!("{} {text}", ctx.current_utc_datetime().timestamp())
+    /// }
+    /// ```
+    pub fn current_utc_datetime(&self) -> DateTime<Utc> {
+        let now = self.states.get::<Now>().map(|now| (now.0.0)());
+        now.map_or(DateTime::UNIX_EPOCH, Timestamp::to_datetime)
+    }
+
+    /// The shared state of type `T`, or `None` if the hub was not given one.
+    ///
+    /// A parameter [`State<T>`](State) is the better choice for a program, because a hub without that
+    /// state does not open. A library takes its state from here, so that hubs that do not use the
+    /// library's activity open without it.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// struct Mailer { from: String }
+    ///
+    /// #[activity]
+    /// async fn mail(ctx: &ActivityContext, text: &str) -> Result<()> {
+    ///     let Some(mailer) = ctx.state::<Mailer>() else {
+    ///         return Err(Error::msg("no mailer; pass one to `TaskHub::builder().state(..)`"));
+    ///     };
+    ///     println!("{}: {text}", mailer.from);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn state<T: Send + Sync + 'static>(&self) -> Option<State<T>> {
+        self.states.get()
+    }
+
     #[doc(hidden)]
     pub fn states(&self) -> &States {
         &self.states
@@ -209,6 +252,9 @@ impl<T: ?Sized> fmt::Debug for State<T> {
         write!(f, "State<{}>", std::any::type_name::<T>())
     }
 }
+
+/// The clock of the hub, which it shares with its activities as a state.
+pub(crate) struct Now(pub(crate) Box<dyn Fn() -> Timestamp + Send + Sync>);
 
 /// The shared states that a hub was given, by type.
 #[derive(Clone, Default)]

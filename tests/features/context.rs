@@ -189,3 +189,35 @@ async fn versions_are_compared_as_numbers_and_calls_are_numbered() -> Result<()>
     assert_eq!(said, "Some(0) Some(1) [Greater, Equal, Less]");
     Ok(())
 }
+
+struct Optional(&'static str);
+
+#[activity]
+async fn tell_time_and_state(ctx: &ActivityContext) -> (String, Option<String>) {
+    let state = ctx.state::<Optional>().map(|state| state.0.to_owned());
+    (ctx.current_utc_datetime().to_rfc3339(), state)
+}
+
+#[orchestrator]
+async fn tells_time_and_state(ctx: &OrchestrationContext) -> Result<(String, Option<String>)> {
+    ctx.create_timer(24 * HOUR).await;
+    Ok(tell_time_and_state().await?)
+}
+
+#[tokio::test]
+async fn an_activity_reads_the_time_of_the_hub_and_a_state_that_the_hub_may_lack() {
+    let beginning = "2026-01-02T03:04:05Z".parse().unwrap();
+    for given in [None, Some("given")] {
+        let hub = TestHub::builder().beginning(beginning);
+        let hub = hub.configure(|hub| match given {
+            Some(given) => hub.state(Optional(given)),
+            None => hub,
+        });
+        let hub = hub.open().await.unwrap();
+        let told = hub.start(tells_time_and_state()).await.unwrap().result().await.unwrap();
+        assert_eq!(told, ("2026-01-03T03:04:05+00:00".to_owned(), given.map(str::to_owned)));
+        hub.shutdown().await.unwrap();
+    }
+    let (time, state) = tell_time_and_state::run(&ActivityContext::for_test("tell")).await;
+    assert_eq!((&*time, state), ("1970-01-01T00:00:00+00:00", None));
+}

@@ -54,6 +54,13 @@ async fn waits_for_ever(ctx: &OrchestrationContext) -> Result<()> {
     Ok(())
 }
 
+#[orchestrator]
+async fn hear_for(ctx: &OrchestrationContext, event: LifecycleEvent, label: String) -> Result<()> {
+    let text = format!("{label}: {} {:?}", event.instance_id, event.kind);
+    Heard::at("all").note(text).signal()?;
+    Ok(())
+}
+
 async fn open(filter: LifecycleFilter) -> TestHub {
     let configure = |hub: durable::client::TaskHubBuilder| {
         hub.on_lifecycle::<hear>(filter).retention(Retention::all(Duration::from_hours(1)))
@@ -132,5 +139,22 @@ async fn a_filter_selects_by_kind_and_name_and_a_failed_hook_stays() {
     let failed = hub.stream(failed).try_collect().await.unwrap();
     assert_eq!((failed.len(), failed[0].name.as_str()), (1, "hear_badly"));
     assert_eq!(failed[0].runtime_status, RuntimeStatus::Failed);
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_orchestration_serves_several_destinations_by_their_labels() {
+    let configure = |hub: durable::client::TaskHubBuilder| {
+        let failed = LifecycleFilter::new().kind(LifecycleKind::Failed);
+        let waits = LifecycleFilter::new().name("waits_for_ever");
+        hub.on_lifecycle_with::<hear_for>(failed.clone(), "shop")
+            .on_lifecycle_with::<hear_for>(failed, "stock")
+            .on_lifecycle_with::<hear_for>(waits, "\"quoted\"")
+    };
+    let hub = TestHub::builder().configure(configure).open().await.unwrap();
+    hub.start(noisy_job(false).instance_id("b")).await.unwrap().result().await.unwrap_err();
+    let _run = hub.start(waits_for_ever().instance_id("c")).await.unwrap();
+    let expected = ["\"quoted\": c Started x1", "shop: b Failed x1", "stock: b Failed x1"];
+    assert_eq!(heard(&hub).await, expected);
     hub.shutdown().await.unwrap();
 }

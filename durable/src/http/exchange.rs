@@ -39,6 +39,43 @@ pub(super) async fn send_http(
     exchange(ctx, &client, &*client.sender(), request).await
 }
 
+impl ActivityContext {
+    /// Sends an HTTP request and returns the response, whatever its status. Requires the feature
+    /// `http`.
+    ///
+    /// It is sent like those of [`ctx.call_http(..)`](crate::OrchestrationContext::call_http) of an
+    /// orchestrator: by the hub's [sender](crate::client::TaskHubBuilder::http_sender), under its
+    /// [policy](crate::http::HttpPolicy), with its token sources, the trace context and redirects.
+    /// But nothing of it is recorded, so its header fields may have secrets. It is sent once: polling,
+    /// retries and the deadline of the request do not apply.
+    ///
+    /// # Errors
+    /// No response arrived within the [timeout](HttpRequest::timeout) of the request, or the request
+    /// is invalid or refused.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// use durable::http::HttpRequest;
+    ///
+    /// #[activity]
+    /// async fn alert(ctx: &ActivityContext, text: &str) -> Result<u16> {
+    ///     let key = std::env::var("ALERTS_KEY").unwrap_or_default();
+    ///     let request = HttpRequest::post("https://alerts.example.com").text(text);
+    ///     Ok(ctx.send_http(request.header("x-key", key)).await?.status())
+    /// }
+    /// ```
+    pub async fn send_http(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let client = client(self)?;
+        let sender = client.sender();
+        let (url, limit) = (request.url().to_owned(), request.time_limit());
+        let sent = exchange(self, &client, &*sender, request.sent_once());
+        match tokio::time::timeout(limit, sent).await {
+            Ok(result) => result,
+            Err(_) => Err(HttpError::Timeout { url, limit }),
+        }
+    }
+}
+
 fn client(ctx: &ActivityContext) -> Result<crate::activity::State<HttpClient>, HttpError> {
     ctx.states().find().map_err(HttpError::Failed)
 }

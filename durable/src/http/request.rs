@@ -337,6 +337,11 @@ impl HttpRequest {
         moved
     }
 
+    /// The same request without retries.
+    pub(super) fn sent_once(self) -> Self {
+        Self { retry: None, ..self }
+    }
+
     /// The same request as a `GET` without a body.
     pub(super) fn into_get(self) -> Self {
         let mut get = Self { method: "GET".to_owned(), content: Content::default(), ..self };

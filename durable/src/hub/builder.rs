@@ -16,7 +16,7 @@ use super::task_hub::TaskHub;
 use super::telemetry::event::LifecycleEvent;
 use super::telemetry::hooks::{Hook, LifecycleFilter};
 use super::telemetry::metrics;
-use crate::definition::{Definition, Orchestrator};
+use crate::definition::{Definition, Entry, Orchestrator};
 use crate::entity::Entity;
 #[cfg(feature = "http")]
 use crate::http::{HttpPolicy, HttpSend, TokenSource};
@@ -275,13 +275,48 @@ impl TaskHubBuilder {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn on_lifecycle<O>(mut self, filter: LifecycleFilter) -> Self
+    pub fn on_lifecycle<O>(self, filter: LifecycleFilter) -> Self
     where
         O: Orchestrator<Input = LifecycleEvent>,
     {
+        self.hook(&O::ENTRY, filter, None)
+    }
+
+    /// As [`on_lifecycle`](Self::on_lifecycle), for an orchestration whose second parameter is this
+    /// label, so that one orchestration serves several destinations.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// use durable::client::{LifecycleEvent, LifecycleFilter, LifecycleKind};
+    ///
+    /// #[activity]
+    /// async fn tell(team: &str, about: &str) -> Result<()> {
+    ///     println!("to {team}: {about}");
+    ///     Ok(())
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn notify(ctx: &OrchestrationContext, event: LifecycleEvent, team: String) -> Result<()> {
+    ///     tell(&team, event.instance_id.as_str()).await?;
+    ///     Ok(())
+    /// }
+    ///
+    /// let failed = || LifecycleFilter::new().kind(LifecycleKind::Failed);
+    /// let hub = TaskHub::builder()
+    ///     .on_lifecycle_with::<notify>(failed().name("order"), "shop")
+    ///     .on_lifecycle_with::<notify>(failed().name("parcel"), "stock");
+    /// ```
+    pub fn on_lifecycle_with<O>(self, filter: LifecycleFilter, label: impl Into<String>) -> Self
+    where
+        O: Orchestrator<Input = (LifecycleEvent, String)>,
+    {
+        self.hook(&O::ENTRY, filter, Some(label.into()))
+    }
+
+    fn hook(mut self, entry: &Entry, filter: LifecycleFilter, label: Option<String>) -> Self {
         let hooks = self.options.settings.hooks.get_or_insert_default();
-        let (name, version) = (O::ENTRY.name, O::ENTRY.version);
-        Arc::make_mut(hooks).hooks.push(Hook { name, version, filter });
+        let (name, version) = (entry.name, entry.version);
+        Arc::make_mut(hooks).hooks.push(Hook { name, version, label, filter });
         self
     }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::telemetry::hooks::Hooks;
+use super::time::clock::Clock;
 use super::time::virtual_time::VirtualTime;
-use crate::activity::States;
+use crate::activity::{Now, States};
 use crate::definition::Entry;
 #[cfg(feature = "http")]
 use crate::http::{HttpClient, HttpOptions};
@@ -72,9 +73,10 @@ impl Default for Options {
 }
 
 impl Options {
-    /// With the state that the activities of this crate share.
-    #[cfg_attr(not(feature = "http"), allow(unused_mut, reason = "for HTTP calls"))]
+    /// With the states that activities use through their context.
     pub(crate) fn with_built_in_states(mut self) -> Self {
+        let clock = Clock::new(self.time.clone());
+        self.states.insert(Now(Box::new(move || clock.now())));
         #[cfg(feature = "http")]
         self.states.insert(HttpClient::new(std::mem::take(&mut self.http)));
         self

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::TestHubBuilder;
+use super::http_mock::{Answer, Mocked};
 use super::hub::TestHub;
 use crate::http::{self, HttpError, HttpRequest, HttpResponse};
 use crate::protocol::Json;
 
 impl TestHubBuilder {
-    /// Answers the requests of [`ctx.call_http(..)`](crate::OrchestrationContext::call_http) with this
-    /// function. Nothing is sent.
+    /// Answers the requests of [`ctx.call_http(..)`](crate::OrchestrationContext::call_http), and of
+    /// [`ctx.send_http(..)`](crate::ActivityContext::send_http) in activities, with this function. Nothing
+    /// is sent.
     ///
     /// The function gets every request as it would be sent: each attempt, each redirect and each poll,
     /// with the token, the `Idempotency-Key` and the `traceparent`. Everything around it is what runs in
@@ -48,7 +50,10 @@ impl TestHubBuilder {
         mut self,
         answer: impl Fn(&HttpRequest) -> Result<HttpResponse, HttpError> + Send + Sync + 'static,
     ) -> Self {
-        self.mocks.http.answer = Some(Arc::new(answer));
+        let answer: Arc<Answer> = Arc::new(answer);
+        // For the requests of activities.
+        self.hub = self.hub.http_sender(Mocked(Arc::clone(&answer)));
+        self.mocks.http.answer = Some(answer);
         self
     }
 

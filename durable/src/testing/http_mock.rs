@@ -19,7 +19,7 @@ pub(super) struct HttpMock {
 }
 
 /// Answers with the mock.
-struct Mocked(Arc<Answer>);
+pub(super) struct Mocked(pub(super) Arc<Answer>);
 
 impl HttpSend for Mocked {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {

@@ -1,5 +1,6 @@
 //! Durable HTTP calls: with mocks in virtual time, and over a real socket (`socket.rs`).
 
+mod activities;
 mod polling;
 mod requests;
 mod retries;

@@ -61,6 +61,8 @@ impl LifecycleFilter {
 pub(crate) struct Hook {
     pub(crate) name: &'static str,
     pub(crate) version: Option<&'static str>,
+    /// The second parameter of the orchestration, if it has one.
+    pub(crate) label: Option<String>,
     pub(crate) filter: LifecycleFilter,
 }
 
@@ -107,7 +109,11 @@ impl Hooks {
 
     fn start(&self, hook: &Hook, event: &LifecycleEvent) -> Option<Starting> {
         // A structure of texts always has a JSON form.
-        let input = Json::trusted(serde_json::to_string(event).ok()?);
+        let input = match &hook.label {
+            Some(label) => serde_json::to_string(&(event, label)),
+            None => serde_json::to_string(event),
+        };
+        let input = Json::trusted(input.ok()?);
         let execution = ExecutionId::generate();
         let id = InstanceId::new(format!("{}{execution}", built_in::HOOK_IDS)).ok()?;
         let version = hook.version.map(str::to_owned);
