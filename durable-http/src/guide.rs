@@ -8,3 +8,7 @@ pub mod http {}
 
 #[doc = include_str!("../docs/services.md")]
 pub mod services {}
+
+#[cfg(feature = "webhooks")]
+#[doc = include_str!("../docs/webhooks.md")]
+pub mod webhooks {}

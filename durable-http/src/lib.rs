@@ -29,6 +29,7 @@
 //! | answer one of your own routes with the error of a hub | [`Problem`] |
 //! | generate a client of `/api/v1` | `GET /api/v1/openapi.json`, [`openapi`] |
 //! | let somebody without a key answer an orchestration by a link | [`Callbacks::callback_url`], [`CallbackKeys`] |
+//! | send lifecycle events to a URL, signed, with retries (feature `webhooks`) | `Webhooks`, `SendWebhooks` |
 //! | point an official client of Durable Functions at a hub | `GET {base}/client`, [`client_payload`] |
 //!
 //! # Two dialects
@@ -70,6 +71,8 @@ mod serve;
 mod stream;
 mod time;
 mod v1;
+#[cfg(feature = "webhooks")]
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -85,6 +88,10 @@ pub use durable_functions::client_payload;
 pub use options::HttpOptions;
 pub use problem::Problem;
 pub use serve::{ServeError, Server, serve};
+#[cfg(feature = "webhooks")]
+pub use webhooks::{
+    InvalidSecret, InvalidWebhook, SendWebhooks, Webhook, Webhooks, enable_webhook,
+};
 
 use app::App;
 

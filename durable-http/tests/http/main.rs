@@ -12,3 +12,5 @@ mod openapi;
 mod pattern;
 mod serve;
 mod v1;
+#[cfg(feature = "webhooks")]
+mod webhooks;

@@ -1,0 +1,164 @@
+//! A delivery: attempts until the endpoint accepts it, each by an activity.
+//!
+//! The histories of pending deliveries record the requests and their order, so any change here must
+//! fit them.
+
+use std::time::Duration;
+
+use durable::client::LifecycleEvent;
+use durable::http::{HttpError, HttpResponse};
+use durable::{ActivityContext, Error, OrchestrationContext, Result, activity, orchestrator};
+use serde::{Deserialize, Serialize};
+
+use super::config::{Webhook, Webhooks};
+use super::endpoint::Endpoint;
+use super::message;
+
+/// The wait before the next attempt while the program has no webhook of this label.
+const UNKNOWN_WAIT: Duration = Duration::from_hours(1);
+/// How often it is attempted before the delivery fails: for as long as with the default retries.
+const UNKNOWN_ATTEMPTS: usize = 76;
+
+/// The result of an attempt, as the history records it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Outcome {
+    Delivered,
+    /// The endpoint is disabled, so nothing was sent.
+    Dropped,
+    /// The endpoint, with the fingerprint of its URL, answered 410.
+    Gone(String),
+    /// The wait is in milliseconds; `None` after the last attempt.
+    Failed {
+        reason: String,
+        wait: Option<u64>,
+    },
+}
+
+/// Sends an event to a webhook. It is started in the commit of the change that the event reports, and
+/// purged once it completes.
+#[orchestrator(name = "durable.Webhook")]
+pub(super) async fn deliver(
+    ctx: &OrchestrationContext,
+    event: LifecycleEvent,
+    webhook: String,
+) -> Result<()> {
+    let endpoint = Endpoint::at(&webhook);
+    let id = message_id(ctx.instance_id().as_str());
+    let mut attempt = 1;
+    loop {
+        let disabled = endpoint.disabled().await?;
+        match attempt_once(&webhook, &id, attempt, &event, disabled).await? {
+            Outcome::Delivered | Outcome::Dropped => return Ok(()),
+            Outcome::Gone(url) => {
+                endpoint.disable(url).signal()?;
+                return Ok(());
+            }
+            Outcome::Failed { wait: Some(wait), .. } => {
+                ctx.create_timer(Duration::from_millis(wait)).await;
+            }
+            Outcome::Failed { wait: None, reason } => {
+                let (kind, about) = (message::event_type(&event), &event.instance_id);
+                return Err(Error::msg(format!(
+                    "webhook `{webhook}` did not accept `{kind}` of `{about}` after {attempt} \
+                     attempts ({reason}); restart this instance to send it again"
+                )));
+            }
+        }
+        attempt += 1;
+    }
+}
+
+/// The id of the message: the same in every attempt, and after a restart of the delivery. It has no full
+/// stop, which separates the parts of what is signed.
+fn message_id(instance: &str) -> String {
+    let unique = instance.rsplit(':').next().unwrap_or(instance);
+    format!("msg_{}", unique.replace('.', "-"))
+}
+
+/// Signs and sends a message, unless its endpoint is disabled.
+#[activity(name = "durable.WebhookSend")]
+pub(super) async fn attempt_once(
+    ctx: &ActivityContext,
+    webhook: &str,
+    id: &str,
+    attempt: usize,
+    event: &LifecycleEvent,
+    disabled: Option<String>,
+) -> Result<Outcome> {
+    let hooks = ctx.state::<Webhooks>();
+    let config = hooks.as_ref().and_then(|hooks| Some((hooks.find(webhook)?, hooks.name_of_hub())));
+    let (wait, outcome) = match config {
+        Some((config, _)) if disabled.is_some_and(|url| url == config.fingerprint()) => {
+            return Ok(Outcome::Dropped);
+        }
+        Some((config, hub_name)) => {
+            let body = message::body(hub_name, event);
+            (config.wait_after(attempt), send(ctx, config, id, body).await)
+        }
+        None => {
+            let reason = "the program has no webhook of this label".to_owned();
+            ((attempt < UNKNOWN_ATTEMPTS).then_some(UNKNOWN_WAIT), Err(reason))
+        }
+    };
+    let (kind, instance) = (message::event_type(event), &event.instance_id);
+    let reason = match outcome {
+        Ok(outcome) => {
+            if let Outcome::Gone(_) = outcome {
+                tracing::warn!(webhook, %kind, %instance, "endpoint answered 410 and is disabled");
+            }
+            return Ok(outcome);
+        }
+        Err(reason) => reason,
+    };
+    if wait.is_none() {
+        tracing::warn!(webhook, %kind, %instance, id, attempt, reason, "event was not delivered");
+    } else {
+        tracing::debug!(webhook, %kind, %instance, id, attempt, reason, "attempt failed");
+    }
+    let wait = wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+    Ok(Outcome::Failed { reason, wait })
+}
+
+/// Sends a message now. An error is the reason for which it is retried.
+async fn send(
+    ctx: &ActivityContext,
+    webhook: &Webhook,
+    id: &str,
+    body: String,
+) -> Result<Outcome, String> {
+    let timestamp = ctx.current_utc_datetime().timestamp();
+    let sent = ctx.send_http(webhook.request(id, timestamp, body)).await;
+    match sent.as_ref().map(HttpResponse::status) {
+        Ok(200..=299) => Ok(Outcome::Delivered),
+        Ok(410) => Ok(Outcome::Gone(webhook.fingerprint())),
+        Ok(status) => Err(format!("it was answered with status {status}")),
+        Err(error) => Err(without_url(error)),
+    }
+}
+
+/// The text of an error without the URL, which may be a secret.
+fn without_url(error: &HttpError) -> String {
+    match error {
+        HttpError::Unreachable { message, .. } => format!("no response: {message}"),
+        HttpError::Timeout { limit, .. } => format!("no response within {limit:?}"),
+        HttpError::Denied { reason, .. } => format!("the request was refused: {reason}"),
+        HttpError::InvalidRequest { reason, .. } => format!("invalid request: {reason}"),
+        HttpError::TooLarge { limit, .. } => {
+            format!("the response is larger than {limit} bytes")
+        }
+        // The others do not occur in a request without token and redirects.
+        _ => "the request failed".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_id_has_no_full_stop() {
+        assert_eq!(message_id("durable.event:0a1b"), "msg_0a1b");
+        assert_eq!(message_id("a.b"), "msg_a-b");
+    }
+}

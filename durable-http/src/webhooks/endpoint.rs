@@ -1,0 +1,47 @@
+//! The endpoints of webhooks: whether they are disabled.
+
+use durable::client::EntityError;
+use durable::{TaskHub, entity};
+use serde::{Deserialize, Serialize};
+
+/// The endpoint of the webhook whose label is the key.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Endpoint {
+    /// The fingerprint of the URL that was answered with 410. Another URL is not disabled.
+    disabled: Option<String>,
+}
+
+#[entity(name = "durable.WebhookEndpoint")]
+impl Endpoint {
+    pub(super) fn disabled(&self) -> Option<String> {
+        self.disabled.clone()
+    }
+
+    pub(super) fn disable(&mut self, url: String) {
+        self.disabled = Some(url);
+    }
+
+    pub(super) fn enable(&mut self) {
+        self.disabled = None;
+    }
+}
+
+/// Sends events to a webhook again whose endpoint was disabled by a 410. Events of the meantime are not
+/// sent. Without effect if the endpoint is enabled. Requires the feature `webhooks`.
+///
+/// Over HTTP it is the signal `enable` to the entity `durable.WebhookEndpoint` whose key is the label:
+/// `POST /api/v1/entities/durable.WebhookEndpoint/{label}:signal/enable`.
+///
+/// ```
+/// # async fn enable(hub: &durable::TaskHub) -> durable::Result<()> {
+/// durable_http::enable_webhook(hub, "alerts").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// The hub is shut down or has failed.
+pub async fn enable_webhook(hub: &TaskHub, label: &str) -> Result<(), EntityError> {
+    hub.signal_entity(Endpoint::at(label).enable()).await
+}

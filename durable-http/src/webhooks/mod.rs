@@ -1,0 +1,56 @@
+//! Webhooks: lifecycle events that are sent to URLs, as Standard Webhooks defines.
+//!
+//! Rules:
+//! 1. A delivery is an orchestration that starts in the commit of the change. So each change starts exactly
+//!    one delivery, which is then sent at least once.
+//! 2. The label of a webhook is in histories. Its URL and its secrets are not: an activity takes them
+//!    from the hub's shared state when it sends.
+//! 3. All attempts have the same id. Each has its own timestamp and signature, because receivers refuse
+//!    those that are older than 5 minutes.
+//! 4. A delivery causes no deliveries, because hooks cause no lifecycle events.
+//!
+//! Read next: `config.rs` (what the user sets), `delivery.rs` (the attempts), `endpoint.rs` (disabled
+//! endpoints).
+
+mod config;
+mod delivery;
+mod endpoint;
+mod message;
+mod secret;
+
+use durable::client::TaskHubBuilder;
+
+use delivery::{attempt_once, deliver};
+use endpoint::Endpoint;
+
+pub use config::{InvalidWebhook, Webhook, Webhooks};
+pub use endpoint::enable_webhook;
+pub use secret::InvalidSecret;
+
+/// Gives webhooks to a hub. Requires the feature `webhooks`.
+pub trait SendWebhooks {
+    /// Sends the lifecycle events of the hub to these webhooks. Call it once: deliveries to the
+    /// webhooks of an earlier call would not find them.
+    ///
+    /// With [`only_registered`](TaskHubBuilder::only_registered), too, the hub has what deliveries need.
+    /// See [`Webhooks`] for an example.
+    #[must_use = "a builder does nothing until it is opened"]
+    fn webhooks(self, webhooks: Webhooks) -> Self;
+
+    #[doc(hidden)]
+    fn only_implemented_here(&self);
+}
+
+impl SendWebhooks for TaskHubBuilder {
+    fn webhooks(self, webhooks: Webhooks) -> Self {
+        // The registrations are for hubs that register nothing automatically.
+        let mut hub = self.register::<deliver>().register::<attempt_once>();
+        hub = hub.register_entity::<Endpoint>();
+        for (label, filter) in webhooks.hooks() {
+            hub = hub.on_lifecycle_with::<deliver>(filter.clone(), label);
+        }
+        hub.state(webhooks)
+    }
+
+    fn only_implemented_here(&self) {}
+}
