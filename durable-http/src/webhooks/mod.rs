@@ -3,8 +3,8 @@
 //! Rules:
 //! 1. A delivery is an orchestration that starts in the commit of the change. So each change starts exactly
 //!    one delivery, which is then sent at least once.
-//! 2. The label of a webhook is in histories. Its URL and its secrets are not: an activity takes them
-//!    from the hub's shared state when it sends.
+//! 2. The label of a webhook is in histories. Its URL and its secrets are neither in histories nor in
+//!    logs: an activity takes them from the hub's shared state when it sends.
 //! 3. All attempts have the same id. Each has its own timestamp and signature, because receivers refuse
 //!    those that are older than 5 minutes.
 //! 4. A delivery causes no deliveries, because hooks cause no lifecycle events.

@@ -1,6 +1,7 @@
 //! Webhooks: what is sent, when it is sent again, and when no more.
 
 use std::collections::BTreeMap;
+use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use durable_http::{SendWebhooks, Webhook, Webhooks, enable_webhook};
 use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use crate::common::{failing, hello, routes, send};
 
@@ -306,6 +309,67 @@ async fn a_crash_at_any_moment_loses_no_event_and_starts_no_second_delivery() {
         assert_eq!(ids.len(), 1, "{instance}");
     }
     hub.shutdown().await.unwrap();
+}
+
+/// Keeps the warnings of its thread, which runs the activities of a test.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Visit for Lines {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let mut lines = self.0.lock().unwrap();
+        if let Some(line) = lines.last_mut() {
+            write!(line, " {field}={value:?}").unwrap();
+        }
+    }
+}
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && *metadata.level() <= Level::DEBUG
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        self.0.lock().unwrap().push(event.metadata().level().to_string());
+        event.record(&mut self.clone());
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[tokio::test]
+async fn a_warning_names_the_webhook_and_the_event_that_is_given_up_or_disables_the_endpoint() {
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let endpoint = Endpoint::answering(&[503, 0, 410]);
+    let once_more = webhook(ended()).retries([Duration::from_secs(1)]);
+    let hub = open(&endpoint, once_more).await;
+    complete(&hub, "a").await;
+    hub.advance(Duration::from_secs(1)).await;
+    complete(&hub, "b").await;
+    hub.shutdown().await.unwrap();
+    let lines = lines.0.lock().unwrap();
+    let told: Vec<_> = lines.iter().filter(|line| line.contains("webhook=")).collect();
+    let [attempt, given_up, disabled] = &*told else { panic!("{lines:?}") };
+    assert!(attempt.starts_with("DEBUG") && attempt.contains("answered with status 503"));
+    for (line, id) in [(given_up, "a"), (disabled, "b")] {
+        let about = format!("webhook=\"shop\" kind=instance.completed instance={id}");
+        assert!(line.starts_with("WARN") && line.contains(&about), "{line}");
+    }
+    let text = lines.join("\n");
+    for secret in [&SECRET["whsec_".len()..], "hooks/token", "v1,"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
 }
 
 #[tokio::test]
