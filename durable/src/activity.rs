@@ -159,10 +159,10 @@ impl ActivityContext {
         &self.cancellation
     }
 
-    /// The hub's time now, which is virtual on a `TestHub`. A context that is made
-    /// [for a unit test](Self::for_test) belongs to no hub: there it is the beginning of 1970.
+    /// The current time of the hub, which is virtual on a `TestHub`. A context
+    /// [for a unit test](Self::for_test) belongs to no hub, and its time is the beginning of 1970.
     ///
-    /// Unlike the time of an orchestration, it is different in every attempt.
+    /// Unlike the time of an orchestration, this time is different in every attempt.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -178,9 +178,9 @@ impl ActivityContext {
 
     /// The shared state of type `T`, or `None` if the hub was not given one.
     ///
-    /// A parameter [`State<T>`](State) is the better choice for a program, because a hub without that
-    /// state does not open. A library takes its state from here, so that hubs that do not use the
-    /// library's activity open without it.
+    /// In a program, prefer a parameter [`State<T>`](State), because a hub without that state fails to
+    /// open. In a library, use this method, so that a hub that does not use the library's activity opens
+    /// without the library's state.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -253,7 +253,7 @@ impl<T: ?Sized> fmt::Debug for State<T> {
     }
 }
 
-/// The clock of the hub, which it shares with its activities as a state.
+/// The clock of the hub, as a shared state.
 pub(crate) struct Now(pub(crate) Box<dyn Fn() -> Timestamp + Send + Sync>);
 
 /// The shared states that a hub was given, by type.

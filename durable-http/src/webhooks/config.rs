@@ -1,4 +1,4 @@
-//! The configuration of webhooks: where which events are sent, and who signs them.
+//! The configuration of webhooks: URLs, secrets, filters and retry schedules.
 
 use std::fmt;
 use std::time::Duration;
@@ -31,12 +31,12 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// The most characters of a label.
 const LABEL_MAX: usize = 64;
 
-/// Why a webhook is refused. No text contains a URL or a secret.
+/// A webhook was refused. No text contains the URL or a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidWebhook {
-    /// The label is empty, is longer than 64 characters, or has other characters than letters,
-    /// digits, `-` and `_`.
+    /// The label is empty, is longer than 64 characters, or contains a character other than ASCII
+    /// letters, digits, `-` and `_`.
     #[error("invalid label `{0}` of a webhook; use 1 to 64 ASCII letters, digits, `-` and `_`")]
     Label(String),
     /// The URL cannot be requested.
@@ -48,7 +48,7 @@ pub enum InvalidWebhook {
         /// What is invalid.
         reason: &'static str,
     },
-    /// The URL begins with `http`, and its host is not a loopback one.
+    /// The scheme of the URL is `http`, and its host is not a loopback host.
     #[error(
         "webhook `{label}` would send events to `{host}` without TLS; use https, or \
          `Webhook::without_tls` in a network that you trust"
@@ -112,15 +112,15 @@ impl fmt::Debug for Webhook {
 }
 
 impl Webhook {
-    /// Sends all lifecycle events to this URL, signed with this secret: `whsec_` and the base64 of 24 to
-    /// 64 random bytes, as its receiver has it.
+    /// Sends all lifecycle events to this URL, signed with this secret, which the receiver knows, too:
+    /// `whsec_` and the base64 of 24 to 64 random bytes.
     ///
     /// The label names the webhook in logs and in histories. Deliveries that are pending when the
     /// program restarts find their webhook by it, so keep it when the URL or the secret changes.
     ///
     /// # Errors
-    /// The label or the secret is invalid, or the URL is: it has to begin with `https`, or with
-    /// `http` if its host is `localhost` or a loopback address.
+    /// The label, the URL or the secret is invalid. The scheme of the URL has to be `https`, or `http`
+    /// if its host is `localhost` or a loopback address.
     pub fn new(
         label: impl Into<String>,
         url: impl Into<String>,
@@ -136,8 +136,8 @@ impl Webhook {
         Ok(webhook)
     }
 
-    /// As [`new`](Self::new), but the URL may begin with `http` for every host. An attacker in the
-    /// network can then read the events, but not forge them.
+    /// As [`new`](Self::new), but the scheme may be `http` for every host. An attacker in the network
+    /// can then read the events, but cannot forge them.
     ///
     /// # Errors
     /// The label, the URL or the secret is invalid.
@@ -163,10 +163,10 @@ impl Webhook {
         webhook.also_sign_with(secret)
     }
 
-    /// Signs with this secret, too: each delivery then has several signatures, and a receiver accepts
-    /// it by any of them.
+    /// Also signs with this secret. Each request then has several signatures, and a receiver accepts it
+    /// if any of them is valid.
     ///
-    /// To rotate secrets, sign with both until every receiver has the new one.
+    /// To rotate a secret, sign with the old and the new one until every receiver has the new one.
     ///
     /// # Errors
     /// The secret is invalid.
@@ -198,7 +198,7 @@ impl Webhook {
         Self { retries: waits.into_iter().collect(), ..self }
     }
 
-    /// How long the endpoint may take to answer an attempt; by default 20 seconds.
+    /// Limits the time until the endpoint responds to an attempt. The default is 20 seconds.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
@@ -208,7 +208,7 @@ impl Webhook {
         self.retries.get(attempt.saturating_sub(1)).copied()
     }
 
-    /// Identifies the URL where it is not to be read.
+    /// Identifies the URL in the store without revealing it.
     pub(super) fn fingerprint(&self) -> String {
         let digest = Sha256::digest(&self.url);
         URL_SAFE_NO_PAD.encode(digest.split_at(16).0)
@@ -225,7 +225,8 @@ impl Webhook {
             .header("webhook-signature", signatures.join(" "))
             .text(body)
             .timeout(self.timeout)
-            // A redirect might lead to somebody else. The `webhook-id` is the idempotency key.
+            // A redirect could send the event to another party. Receivers use the `webhook-id` as the
+            // idempotency key.
             .max_redirects(0)
             .no_idempotency_key()
     }
@@ -257,10 +258,10 @@ fn is_loopback(host: &str) -> bool {
 
 /// The webhooks of a hub. Requires the feature `webhooks`.
 ///
-/// Lifecycle events are sent durably, as [Standard Webhooks](https://www.standardwebhooks.com)
-/// defines: each event that a webhook's filter matches starts a delivery in the commit that contains the
-/// change, so a crash neither loses an event nor starts a second delivery. The delivery is sent
-/// until it is answered with a 2xx.
+/// Lifecycle events are sent durably, in the form that
+/// [Standard Webhooks](https://www.standardwebhooks.com) defines. Each event that the filter of a webhook
+/// matches starts a delivery in the commit that contains the change, so a crash neither loses an event
+/// nor starts a second delivery. A delivery is repeated until a response has a 2xx status.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -278,13 +279,15 @@ fn is_loopback(host: &str) -> bool {
 /// # }
 /// ```
 ///
-/// # Answers
-/// * 2xx: delivered.
-/// * 410: the endpoint is disabled. Its pending and further events are dropped, also after a restart of the
-///   program, until [`enable_webhook`](crate::enable_webhook) is called or the webhook has another URL.
-/// * Everything else, also a redirect or no answer: the delivery is [retried](Webhook::retries) with the same
-///   `webhook-id` and a new timestamp and signature. If the last attempt fails, a `WARN` says so, and
-///   the delivery remains as a failed instance of `durable.Webhook`. Restart it to send it again.
+/// # Responses
+/// * 2xx: the event is delivered.
+/// * 410: the endpoint is disabled, and its pending and later events are dropped. This outlasts a restart
+///   of the program, and ends when [`enable_webhook`](crate::enable_webhook) is called or the webhook gets
+///   another URL.
+/// * Any other response, including a redirect, and no response: the delivery is
+///   [retried](Webhook::retries) with the same `webhook-id`, a new timestamp and new signatures. If the
+///   last attempt fails, a `WARN` reports it, and the delivery remains as a failed instance of
+///   `durable.Webhook`. Restart this instance to send the event again.
 #[derive(Clone, Debug)]
 #[must_use = "webhooks do nothing until they are given to a builder"]
 pub struct Webhooks {
@@ -293,10 +296,10 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// These webhooks.
+    /// Collects webhooks for a hub.
     ///
     /// # Errors
-    /// Two of them have the same label.
+    /// Two webhooks have the same label.
     pub fn new(all: impl IntoIterator<Item = Webhook>) -> Result<Self, InvalidWebhook> {
         let all: Vec<_> = all.into_iter().collect();
         for (index, webhook) in all.iter().enumerate() {
@@ -307,7 +310,7 @@ impl Webhooks {
         Ok(Self { all, hub_name: "durable".to_owned() })
     }
 
-    /// The name of the hub in the events; by default `durable`.
+    /// Sets the name of the hub in the events. The default is `durable`.
     pub fn hub_name(self, name: impl Into<String>) -> Self {
         Self { hub_name: name.into(), ..self }
     }
@@ -352,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_invalid_is_named_without_the_url_and_the_secret() {
+    fn an_error_contains_neither_the_url_nor_the_secret() {
         for url in ["", "/x", "ftp://a.example", "https://me:pw@a.example", "https://", "a b"] {
             let refused = error("a", url, SECRET);
             assert!(refused.starts_with("the URL of webhook `a` "), "{url}: {refused}");
@@ -369,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn two_webhooks_have_different_labels_and_neither_url_nor_secret_is_printed() {
+    fn two_webhooks_with_one_label_are_refused_and_debug_prints_neither_url_nor_secret() {
         let webhook = |label| Webhook::new(label, "https://a.example/token", SECRET).unwrap();
         let refused = Webhooks::new([webhook("a"), webhook("b"), webhook("a")]).unwrap_err();
         assert_eq!(refused, InvalidWebhook::Duplicate("a".to_owned()));

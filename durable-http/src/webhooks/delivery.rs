@@ -16,7 +16,7 @@ use super::message;
 
 /// The wait before the next attempt while the program has no webhook of this label.
 const UNKNOWN_WAIT: Duration = Duration::from_hours(1);
-/// How often it is attempted before the delivery fails: for as long as with the default retries.
+/// The attempts before such a delivery fails. They take as long as the default retries: 3 days.
 const UNKNOWN_ATTEMPTS: usize = 76;
 
 /// The result of an attempt, as the history records it.
@@ -35,8 +35,8 @@ pub(super) enum Outcome {
     },
 }
 
-/// Sends an event to a webhook. It is started in the commit of the change that the event reports, and
-/// purged once it completes.
+/// Sends an event to a webhook. It starts in the commit of the change that the event reports, and is
+/// purged when it completes.
 #[orchestrator(name = "durable.Webhook")]
 pub(super) async fn deliver(
     ctx: &OrchestrationContext,
@@ -69,8 +69,8 @@ pub(super) async fn deliver(
     }
 }
 
-/// The id of the message: the same in every attempt, and after a restart of the delivery. It has no full
-/// stop, which separates the parts of what is signed.
+/// The id of the message, which is the same in every attempt and after a restart of the delivery. It
+/// contains no full stop, because full stops separate the parts of the signed text.
 fn message_id(instance: &str) -> String {
     let unique = instance.rsplit(':').next().unwrap_or(instance);
     format!("msg_{}", unique.replace('.', "-"))
@@ -120,7 +120,7 @@ pub(super) async fn attempt_once(
     Ok(Outcome::Failed { reason, wait })
 }
 
-/// Sends a message now. An error is the reason for which it is retried.
+/// Makes one attempt. An error is the reason for the retry.
 async fn send(
     ctx: &ActivityContext,
     webhook: &Webhook,
@@ -132,7 +132,7 @@ async fn send(
     match sent.as_ref().map(HttpResponse::status) {
         Ok(200..=299) => Ok(Outcome::Delivered),
         Ok(410) => Ok(Outcome::Gone(webhook.fingerprint())),
-        Ok(status) => Err(format!("it was answered with status {status}")),
+        Ok(status) => Err(format!("the response has status {status}")),
         Err(error) => Err(without_url(error)),
     }
 }
@@ -147,7 +147,7 @@ fn without_url(error: &HttpError) -> String {
         HttpError::TooLarge { limit, .. } => {
             format!("the response is larger than {limit} bytes")
         }
-        // The others do not occur in a request without token and redirects.
+        // The other errors concern tokens and redirects, which these requests do not have.
         _ => "the request failed".to_owned(),
     }
 }

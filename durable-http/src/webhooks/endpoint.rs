@@ -1,4 +1,4 @@
-//! The endpoints of webhooks: whether they are disabled.
+//! Entities that record which endpoints of webhooks are disabled.
 
 use durable::client::EntityError;
 use durable::{TaskHub, entity};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Endpoint {
-    /// The fingerprint of the URL that was answered with 410. Another URL is not disabled.
+    /// The fingerprint of the URL that responded with 410. Other URLs are not disabled.
     disabled: Option<String>,
 }
 
@@ -27,10 +27,10 @@ impl Endpoint {
     }
 }
 
-/// Sends events to a webhook again whose endpoint was disabled by a 410. Events of the meantime are not
-/// sent. Without effect if the endpoint is enabled. Requires the feature `webhooks`.
+/// Enables the endpoint of a webhook that was disabled by a 410. Events from before are not sent. If the
+/// endpoint is enabled, this is a no-op. Requires the feature `webhooks`.
 ///
-/// Over HTTP it is the signal `enable` to the entity `durable.WebhookEndpoint` whose key is the label:
+/// Over HTTP, send the signal `enable` to the entity `durable.WebhookEndpoint` whose key is the label:
 /// `POST /api/v1/entities/durable.WebhookEndpoint/{label}:signal/enable`.
 ///
 /// ```

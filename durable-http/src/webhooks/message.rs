@@ -1,4 +1,4 @@
-//! The body of a delivery: an event as Standard Webhooks writes it.
+//! The body of a delivery: an event in the form that Standard Webhooks defines.
 
 use durable::client::LifecycleEvent;
 
@@ -16,7 +16,7 @@ pub(super) fn event_type(event: &LifecycleEvent) -> String {
     name
 }
 
-/// The JSON of an event. Receivers compare its fields, so they keep their names.
+/// The JSON of an event. Receivers read its fields, so their names never change.
 pub(super) fn body(hub_name: &str, event: &LifecycleEvent) -> String {
     let data = Object::new()
         .with("hubName", hub_name)

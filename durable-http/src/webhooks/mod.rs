@@ -1,15 +1,15 @@
-//! Webhooks: lifecycle events that are sent to URLs, as Standard Webhooks defines.
+//! Webhooks: lifecycle events that are sent to URLs in the form that Standard Webhooks defines.
 //!
 //! Rules:
 //! 1. A delivery is an orchestration that starts in the commit of the change. So each change starts exactly
 //!    one delivery, which is then sent at least once.
 //! 2. The label of a webhook is in histories. Its URL and its secrets are neither in histories nor in
 //!    logs: an activity takes them from the hub's shared state when it sends.
-//! 3. All attempts have the same id. Each has its own timestamp and signature, because receivers refuse
-//!    those that are older than 5 minutes.
+//! 3. All attempts have the same id. Each has its own timestamp and signatures, because receivers refuse
+//!    timestamps that are older than 5 minutes.
 //! 4. A delivery causes no deliveries, because hooks cause no lifecycle events.
 //!
-//! Read next: `config.rs` (what the user sets), `delivery.rs` (the attempts), `endpoint.rs` (disabled
+//! Read next: `config.rs` (the user's settings), `delivery.rs` (the attempts), `endpoint.rs` (disabled
 //! endpoints).
 
 mod config;
@@ -27,13 +27,13 @@ pub use config::{InvalidWebhook, Webhook, Webhooks};
 pub use endpoint::enable_webhook;
 pub use secret::InvalidSecret;
 
-/// Gives webhooks to a hub. Requires the feature `webhooks`.
+/// Adds webhooks to a hub. Requires the feature `webhooks`.
 pub trait SendWebhooks {
-    /// Sends the lifecycle events of the hub to these webhooks. Call it once: deliveries to the
-    /// webhooks of an earlier call would not find them.
+    /// Sends the lifecycle events of the hub to these webhooks. Call it once: a second call replaces the
+    /// webhooks of the first, but the hub would still start deliveries to those.
     ///
-    /// With [`only_registered`](TaskHubBuilder::only_registered), too, the hub has what deliveries need.
-    /// See [`Webhooks`] for an example.
+    /// The functions of deliveries are registered even with
+    /// [`only_registered`](TaskHubBuilder::only_registered). See [`Webhooks`] for an example.
     #[must_use = "a builder does nothing until it is opened"]
     fn webhooks(self, webhooks: Webhooks) -> Self;
 
@@ -43,7 +43,7 @@ pub trait SendWebhooks {
 
 impl SendWebhooks for TaskHubBuilder {
     fn webhooks(self, webhooks: Webhooks) -> Self {
-        // The registrations are for hubs that register nothing automatically.
+        // Hubs with `only_registered` register nothing by themselves.
         let mut hub = self.register::<deliver>().register::<attempt_once>();
         hub = hub.register_entity::<Endpoint>();
         for (label, filter) in webhooks.hooks() {

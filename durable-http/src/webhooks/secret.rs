@@ -8,10 +8,10 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 const PREFIX: &str = "whsec_";
-/// Of a secret, in bytes.
+/// The valid lengths of a secret in bytes.
 const LENGTHS: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// Why a secret of a webhook is refused. It does not contain the secret.
+/// A secret of a webhook was refused. The error does not contain the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSecret {
@@ -23,7 +23,7 @@ pub enum InvalidSecret {
         "what follows `whsec_` is not base64; write it as `whsec_` and the base64 of its bytes"
     )]
     NotBase64,
-    /// It has less than 24 or more than 64 bytes.
+    /// It has fewer than 24 or more than 64 bytes.
     #[error("it has {0} bytes; use 24 to 64 random bytes")]
     Length(usize),
 }
@@ -46,7 +46,7 @@ impl Secret {
         if !LENGTHS.contains(&bytes.len()) {
             return Err(invalid);
         }
-        // HMAC takes secrets of any length.
+        // HMAC accepts keys of any length.
         Hmac::new_from_slice(&bytes).map(Self).map_err(|_| invalid)
     }
 

@@ -1,4 +1,4 @@
-//! Webhooks: what is sent, when it is sent again, and when no more.
+//! Webhooks: requests, retries, disabled endpoints, and crashes.
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
@@ -24,8 +24,8 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OLD_SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
 const URL: &str = "https://shop.example/hooks/token";
 
-/// The endpoint: answers with these statuses and then with 204, and keeps what it received. A status 0
-/// is no answer.
+/// The endpoint. It responds with these statuses and then with 204, and records the requests. Status 0
+/// stands for no response.
 #[derive(Clone, Default)]
 struct Endpoint {
     statuses: Arc<Mutex<Vec<u16>>>,
@@ -78,7 +78,7 @@ fn header<'a>(request: &'a HttpRequest, name: &str) -> &'a str {
     request.header_value(name).unwrap_or_else(|| panic!("no {name}: {request:?}"))
 }
 
-/// Computed by the specification, not by the code under test.
+/// The signature, computed as the specification says, without the code under test.
 fn signature(secret: &str, request: &HttpRequest) -> String {
     let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
     let (id, time) = (header(request, "webhook-id"), header(request, "webhook-timestamp"));
@@ -226,8 +226,8 @@ async fn a_delivery_that_is_never_accepted_fails_after_ten_attempts_and_can_be_r
     assert_eq!((failed.len(), failed[0].runtime_status), (1, RuntimeStatus::Failed));
     let delivery = hub.instance(failed[0].instance_id.as_str()).unwrap();
     let failure = format!("{:?}", delivery.history().await.unwrap());
-    let expected = "webhook `shop` did not accept `instance.completed` of `a` after 10 attempts (it was \
-                    answered with status 503)";
+    let expected = "webhook `shop` did not accept `instance.completed` of `a` after 10 attempts (the \
+                    response has status 503)";
     assert!(failure.contains(expected), "{failure}");
 
     delivery.restart().await.unwrap();
@@ -290,7 +290,7 @@ async fn a_crash_at_any_moment_loses_no_event_and_starts_no_second_delivery() {
     for round in 0..30 {
         let run = hub.start(hello("Oslo".to_owned()).instance_id(format!("job-{round:02}")));
         drop(run.await.unwrap());
-        // How far the instance and its delivery have come is left to chance.
+        // The instance and its delivery advance by a different amount in each round.
         for _ in 0..round {
             tokio::task::yield_now().await;
         }
@@ -304,14 +304,14 @@ async fn a_crash_at_any_moment_loses_no_event_and_starts_no_second_delivery() {
     }
     assert_eq!(ids.len(), 30);
     for (instance, mut ids) in ids {
-        // A request that a crash interrupted is sent again, with its id.
+        // A request that a crash interrupts is sent again with the same id.
         ids.dedup();
         assert_eq!(ids.len(), 1, "{instance}");
     }
     hub.shutdown().await.unwrap();
 }
 
-/// Keeps the warnings of its thread, which runs the activities of a test.
+/// Records the log lines of this thread, which runs the activities of a test.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -348,7 +348,8 @@ impl Subscriber for Lines {
 }
 
 #[tokio::test]
-async fn a_warning_names_the_webhook_and_the_event_that_is_given_up_or_disables_the_endpoint() {
+async fn a_warning_names_the_webhook_and_the_event_when_a_delivery_fails_or_the_endpoint_is_disabled()
+ {
     let lines = Lines::default();
     let _guard = tracing::subscriber::set_default(lines.clone());
     let endpoint = Endpoint::answering(&[503, 0, 410]);
@@ -359,9 +360,9 @@ async fn a_warning_names_the_webhook_and_the_event_that_is_given_up_or_disables_
     complete(&hub, "b").await;
     hub.shutdown().await.unwrap();
     let lines = lines.0.lock().unwrap();
-    let told: Vec<_> = lines.iter().filter(|line| line.contains("webhook=")).collect();
-    let [attempt, given_up, disabled] = &*told else { panic!("{lines:?}") };
-    assert!(attempt.starts_with("DEBUG") && attempt.contains("answered with status 503"));
+    let logged: Vec<_> = lines.iter().filter(|line| line.contains("webhook=")).collect();
+    let [attempt, given_up, disabled] = &*logged else { panic!("{lines:?}") };
+    assert!(attempt.starts_with("DEBUG") && attempt.contains("response has status 503"));
     for (line, id) in [(given_up, "a"), (disabled, "b")] {
         let about = format!("webhook=\"shop\" kind=instance.completed instance={id}");
         assert!(line.starts_with("WARN") && line.contains(&about), "{line}");

@@ -43,11 +43,11 @@ impl ActivityContext {
     /// Sends an HTTP request and returns the response, whatever its status. Requires the feature
     /// `http`.
     ///
-    /// It is sent like those of [`ctx.call_http(..)`](crate::OrchestrationContext::call_http) of an
-    /// orchestrator: by the hub's [sender](crate::client::TaskHubBuilder::http_sender), under its
+    /// The request is sent like one of [`ctx.call_http(..)`](crate::OrchestrationContext::call_http):
+    /// by the hub's [sender](crate::client::TaskHubBuilder::http_sender), under its
     /// [policy](crate::http::HttpPolicy), with its token sources, the trace context and redirects.
-    /// But nothing of it is recorded, so its header fields may have secrets. It is sent once: polling,
-    /// retries and the deadline of the request do not apply.
+    /// However, the history does not contain the request, so its header fields may contain secrets.
+    /// The request is sent once: its polling, retries and deadline do not apply.
     ///
     /// # Errors
     /// No response arrived within the [timeout](HttpRequest::timeout) of the request, or the request

@@ -282,8 +282,8 @@ impl TaskHubBuilder {
         self.hook(&O::ENTRY, filter, None)
     }
 
-    /// As [`on_lifecycle`](Self::on_lifecycle), for an orchestration whose second parameter is this
-    /// label, so that one orchestration serves several destinations.
+    /// As [`on_lifecycle`](Self::on_lifecycle), for an orchestration that takes this label as its second
+    /// parameter, so that one orchestration can serve several destinations.
     ///
     /// ```
     /// # use durable::prelude::*;

@@ -1,4 +1,4 @@
-//! Requests of activities: sent with what the hub has for `ctx.call_http(..)`, and recorded nowhere.
+//! Requests of activities: sent by the HTTP client of the hub, and in no history.
 
 use durable::http::{HttpPolicy, HttpRetry, HttpSend};
 
