@@ -19,9 +19,9 @@ use sled::{Batch, Db, Mode, Tree};
 
 use super::body::Head;
 use super::error::sled_error;
+use super::stall::{self, StallGuard};
 use super::stored::{self, Parts, Piece, Stored};
 use super::{keys, system, values};
-use crate::panics;
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 use crate::store::{Epoch, StoreError};
 
@@ -31,6 +31,8 @@ pub(super) struct Base {
     db: Db,
     /// Where sled records the first error of its own threads.
     config: sled::Config,
+    /// Dropped before sled's file is waited for, because its thread has sled open as well.
+    stalls: StallGuard,
     file: SledFile,
     /// Held while a batch is written, and while values in several pieces are read, because a scan
     /// by sled may see part of a batch.
@@ -92,7 +94,8 @@ impl Base {
         let doing = || format!("cannot open `{}`", name.display());
         let file = file.map_err(|error| StoreError::io(doing(), error))?;
         let (tree, pieces) = (Tree::clone(&db), RwLock::default());
-        Ok(Self { tree, db, config, file: SledFile(file), pieces })
+        let stalls = StallGuard::start(tree.clone(), config.clone())?;
+        Ok(Self { tree, db, config, stalls, file: SledFile(file), pieces })
     }
 
     /// Fails if a write by sled's own threads has failed. After that sled writes nothing, and the
@@ -113,7 +116,7 @@ impl Base {
 
     /// Makes all writes durable.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        self.db.flush().map_err(sled_error)?;
+        self.stalls.flush(|| self.db.flush()).map_err(sled_error)?;
         self.file.0.sync_data().map_err(|error| StoreError::io("cannot sync sled's file", error))
     }
 
@@ -124,7 +127,7 @@ impl Base {
 
     pub(super) fn write(&self, batch: Batch) -> Result<(), StoreError> {
         let _whole = self.pieces.write();
-        self.tree.apply_batch(batch).map_err(sled_error)
+        self.stalls.write(|| self.tree.apply_batch(batch)).map_err(sled_error)
     }
 
     /// The last log frame up to which the tree is complete.
@@ -404,19 +407,11 @@ fn is_whole(snapshot: &[u8]) -> bool {
     !content.is_empty() && crc32fast::hash(content).to_le_bytes() == *crc
 }
 
-/// Opens sled on a separate thread, so that a panic is contained.
 fn open_sled(path: &Path, config: &sled::Config) -> Result<Db, StoreError> {
-    let shown = path.display();
-    let config = config.clone();
-    let open = move || panics::catch(|| config.open());
-    let opened = thread::Builder::new()
-        .name("durable-open".to_owned())
-        .spawn(open)
-        .map_err(|error| StoreError::io("cannot start a thread", error))?
-        .join();
-    match opened {
-        Ok(Ok(opened)) => opened.map_err(sled_error),
-        Ok(Err(panic)) => Err(StoreError::damaged(format!("sled cannot open `{shown}`: {panic}"))),
-        Err(_panic) => Err(StoreError::damaged(format!("sled cannot open `{shown}`"))),
-    }
+    stall::open(config).map_err(|failure| match failure {
+        stall::Failure::Error(error) => error,
+        stall::Failure::Panic(panic) => {
+            StoreError::damaged(format!("sled cannot open `{}`: {panic}", path.display()))
+        }
+    })
 }

@@ -24,6 +24,7 @@ mod pace;
 mod packed;
 mod room;
 mod salvage;
+mod stall;
 mod stored;
 mod system;
 #[cfg(test)]
