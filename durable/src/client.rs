@@ -38,13 +38,13 @@ pub use crate::event::InvalidEvent;
 #[doc(inline)]
 pub use crate::hub::{
     CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityQuery, FollowedEvent,
-    HistoryPage, HistoryPosition, HistoryStream, HubError, InstanceDetails, InstanceHandle,
-    InstanceQuery, InstanceStatus, InvalidHistoryPosition, InvalidPageToken, InvalidSetting,
-    LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleFilter, LifecycleKind, ManageError,
-    OpenError, OrchestrationHandle, Page, PageToken, Parameter, PendingWork, Query, QueryStream,
-    Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation, Reply, ResultError,
-    Retention, ScheduledSignal, ScheduledSignalQuery, ShutdownReport, StartError, TaskHub,
-    TaskHubBuilder, Unreadable,
+    HistoryPage, HistoryPosition, HistoryStream, HubError, InstanceDetails, InstanceDetailsQuery,
+    InstanceHandle, InstanceQuery, InstanceStatus, InvalidHistoryPosition, InvalidPageToken,
+    InvalidSetting, LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleFilter,
+    LifecycleKind, ManageError, OpenError, OrchestrationHandle, Page, PageToken, Parameter,
+    PendingWork, Query, QueryStream, Registered, RegisteredEntity, RegisteredFunction,
+    RegisteredOperation, Reply, ResultError, Retention, ScheduledSignal, ScheduledSignalQuery,
+    ShutdownReport, StartError, TaskHub, TaskHubBuilder, Unreadable,
 };
 pub use crate::payload::InvalidPayload;
 pub use crate::registry::{RegistryError, VersionMatch};

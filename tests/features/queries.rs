@@ -102,3 +102,81 @@ async fn purge_removes_the_instances_that_a_query_finds() -> Result<()> {
     assert_eq!(hub.count(&InstanceQuery::new()).await?, 2);
     Ok(())
 }
+
+#[orchestrator]
+async fn counts_hours(ctx: &OrchestrationContext, hours: u32) -> Result<u32> {
+    for _ in 0..hours {
+        ctx.create_timer(HOUR).await;
+    }
+    Ok(hours)
+}
+
+#[tokio::test]
+async fn a_query_with_values_returns_what_details_returns() -> Result<()> {
+    let hub = TestHub::open().await?;
+    // Short and long histories that end in every way, and one that runs.
+    hub.start(counts_hours(1).instance_id("a short")).await?;
+    hub.start(counts_hours(30).instance_id("b long")).await?;
+    hub.start(counts_hours(300).instance_id("c terminated")).await?;
+    hub.start(counts_hours(9000).instance_id("d runs")).await?;
+    hub.start(passes_on().instance_id("e failed")).await?.result().await.unwrap_err();
+    hub.advance(40 * HOUR).await;
+    hub.instance("c terminated")?.terminate("no longer needed").await?;
+
+    let query = InstanceQuery::new().with_values().page_size(2);
+    let found = hub.stream(query).try_collect().await?;
+    assert_eq!(found.len(), 5);
+    for found in &found {
+        let id = &found.status.instance_id;
+        assert_eq!(*found, hub.instance(id)?.details().await?, "{id}");
+    }
+    let [short, long, terminated, runs, failed] = &found[..] else { unreachable!() };
+    assert_eq!((short.input_as::<u32>()?, short.output_as::<u32>()?), (1, Some(1)));
+    assert_eq!((long.input_as::<u32>()?, long.output_as::<u32>()?), (30, Some(30)));
+    assert!(long.status.history_len > 100, "only its ends are read");
+    assert_eq!(terminated.termination_reason.as_deref(), Some("no longer needed"));
+    assert_eq!((runs.input_as::<u32>()?, &runs.output, &runs.failure), (9000, &None, &None));
+    assert!(failed.failure.is_some() && failed.output.is_none());
+    Ok(())
+}
+
+#[orchestrator]
+async fn repeats(ctx: &OrchestrationContext, text: String, times: usize) -> String {
+    text.repeat(times)
+}
+
+#[tokio::test]
+async fn a_page_with_values_ends_early_if_they_are_large() -> Result<()> {
+    let hub = TestHub::open().await?;
+    for id in ["a", "b", "c", "d", "e"] {
+        let call = repeats("x".repeat(1000), 900).instance_id(id);
+        hub.start(call).await?.result().await?;
+    }
+    let query = InstanceQuery::new().with_values();
+    let page = hub.query(&query).await?;
+    assert_eq!(page.items.len(), 5, "900 kB each are less than 4 MiB by the fourth");
+    for id in ["f", "g"] {
+        let call = repeats("x".repeat(1000), 900).instance_id(id);
+        hub.start(call).await?.result().await?;
+    }
+    let page = hub.query(&query).await?;
+    assert_eq!(page.items.len(), 5);
+    let rest = hub.query(&query.after(page.next.expect("there are two more"))).await?;
+    assert_eq!((rest.items.len(), rest.next), (2, None));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_query_with_values_reads_the_current_execution() -> Result<()> {
+    let hub = TestHub::open().await?;
+    hub.start(begins_anew(1).instance_id("anew")).await?.result().await?;
+    let page = hub.query(&InstanceQuery::new().with_values()).await?;
+    let anew = &page.items[0];
+    assert_eq!((anew.input_as::<u32>()?, anew.output_as::<u32>()?), (3, Some(3)));
+    Ok(())
+}
+
+#[orchestrator]
+async fn begins_anew(ctx: &OrchestrationContext, n: u32) -> Result<u32> {
+    if n == 3 { Ok(n) } else { ctx.continue_as_new(begins_anew(n + 1)).await }
+}

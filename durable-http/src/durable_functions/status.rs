@@ -2,8 +2,8 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use durable::client::{HubError, InstanceStatus};
-use durable::protocol::{EventKind, HistoryEvent, Json};
+use durable::client::{HubError, InstanceDetails};
+use durable::protocol::{HistoryEvent, Json};
 use durable::{InstanceHandle, RuntimeStatus};
 
 use super::{Refusal, history};
@@ -14,7 +14,8 @@ use crate::time;
 
 /// An instance as it was read.
 pub(super) struct Seen {
-    status: InstanceStatus,
+    details: InstanceDetails,
+    /// Empty if it is not shown.
     history: Vec<HistoryEvent>,
 }
 
@@ -44,50 +45,40 @@ impl Show {
 }
 
 impl Seen {
-    pub(super) async fn read(instance: &InstanceHandle) -> Result<Self, HubError> {
-        let (status, history) = instance.status_and_history().await?;
-        Ok(Self { status, history })
-    }
-
-    fn input(&self) -> Option<&Json> {
-        self.history.iter().find_map(|event| match &event.kind {
-            EventKind::ExecutionStarted(started) => Some(&started.input),
-            _ => None,
-        })
+    pub(super) async fn read(instance: &InstanceHandle, show: Show) -> Result<Self, HubError> {
+        loop {
+            let details = instance.details().await?;
+            if !show.history {
+                return Ok(details.into());
+            }
+            let (status, history) = instance.status_and_history().await?;
+            // Otherwise it has continued as new or was restarted in between.
+            if status.execution_id == details.status.execution_id {
+                return Ok(Self { details, history });
+            }
+        }
     }
 
     /// The output. For a failed or terminated instance, the reason.
     fn output(&self) -> Option<Json> {
+        let InstanceDetails { status, output, failure, termination_reason, .. } = &self.details;
         let text =
             |text: &str| serde_json::to_string(text).ok().and_then(|it| Json::parse(&it).ok());
-        if !self.status.runtime_status.is_finished() {
-            return None;
-        }
-        let is_terminated = self.status.runtime_status == RuntimeStatus::Terminated;
-        self.history.iter().rev().find_map(|event| match &event.kind {
-            EventKind::ExecutionTerminated { reason, .. } if is_terminated => text(reason),
-            EventKind::ExecutionCompleted { result: Some(result), .. } => Some(result.clone()),
-            EventKind::ExecutionCompleted { failure: Some(failure), .. } if !is_terminated => {
-                text(&failure.message)
-            }
+        match status.runtime_status {
+            RuntimeStatus::Terminated => text(termination_reason.as_deref()?),
+            RuntimeStatus::Failed => text(&failure.as_ref()?.message),
+            status if status.is_finished() => output.clone(),
             _ => None,
-        })
-    }
-
-    /// The size of its values, in bytes.
-    pub(super) fn bytes(&self) -> usize {
-        let values = [self.input(), self.status.custom_status.as_ref()];
-        let output = self.output().map_or(0, |output| output.as_str().len());
-        output + values.into_iter().flatten().map(|value| value.as_str().len()).sum::<usize>()
+        }
     }
 
     pub(super) fn body(&self, show: Show) -> Object {
-        let status = &self.status;
+        let InstanceDetails { status, input, .. } = &self.details;
         let body = Object::new()
             .with("name", &status.name)
             .with("instanceId", &status.instance_id)
             .with("runtimeStatus", &status.runtime_status)
-            .with("input", &self.input().filter(|_| show.input))
+            .with("input", &Some(input).filter(|_| show.input))
             .with("customStatus", &status.custom_status)
             .with("output", &self.output())
             .with("createdTime", &time::seconds(status.created_at))
@@ -96,18 +87,26 @@ impl Seen {
     }
 
     fn folded(&self, show: Show) -> Vec<Object> {
-        match self.status.runtime_status {
+        match self.details.status.runtime_status {
             RuntimeStatus::Pending => Vec::new(),
             _ => history::fold(&self.history, show),
         }
     }
 }
 
+/// Without its history.
+impl From<InstanceDetails> for Seen {
+    fn from(details: InstanceDetails) -> Self {
+        Self { details, history: Vec::new() }
+    }
+}
+
 pub(super) async fn status(call: Call) -> Result<Response, Refusal> {
-    let seen = Seen::read(&call.instance_or_404()?).await.map_err(Problem::from)?;
-    let body = seen.body(Show::of(&call));
+    let show = Show::of(&call);
+    let seen = Seen::read(&call.instance_or_404()?, show).await.map_err(Problem::from)?;
+    let body = seen.body(show);
     let fails_with_500 = call.query.flag("returnInternalServerErrorOnFailure").unwrap_or(false);
-    Ok(match seen.status.runtime_status {
+    Ok(match seen.details.status.runtime_status {
         RuntimeStatus::Failed if fails_with_500 => {
             json::answer(StatusCode::INTERNAL_SERVER_ERROR, &body)
         }

@@ -18,12 +18,57 @@ use crate::problem::Problem;
 const COUNTED_MAX: u64 = 100_000;
 const COUNTED_AT_ONCE: usize = 1000;
 
+/// The fields of a status.
+const STATUS: [&str; 14] = [
+    "instanceId",
+    "executionId",
+    "name",
+    "version",
+    "runtimeStatus",
+    "createdAt",
+    "lastUpdatedAt",
+    "suspension",
+    "parent",
+    "tags",
+    "customStatus",
+    "nextDue",
+    "generation",
+    "historyLen",
+];
+/// The fields that are read from histories, and only on request.
+const VALUES: [&str; 4] = ["input", "output", "failure", "terminationReason"];
+
 pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
     let mut find = filter(&call)?.page_size(call.limit()?);
     if let Some(token) = call.after()? {
         find = find.after(token);
     }
-    Ok(page(&call, &call.hub().query(&find).await?))
+    let Some(fields) = fields(&call)? else {
+        return Ok(page(&call, &call.hub().query(&find).await?));
+    };
+    if !fields.iter().any(|field| VALUES.contains(field)) {
+        return Ok(selected(&call, &call.hub().query(&find).await?, &fields));
+    }
+    Ok(selected(&call, &call.hub().query(&find.with_values()).await?, &fields))
+}
+
+/// The fields that the client wants.
+fn fields(call: &Call) -> Result<Option<Vec<&'static str>>, Problem> {
+    let known = || STATUS.into_iter().chain(VALUES);
+    let field = |given: &str| {
+        known().find(|field| *field == given).ok_or_else(|| {
+            let (given, known) = (given.escape_debug(), known().collect::<Vec<_>>().join(", "));
+            Problem::invalid(format!("`fields` has `{given}`; give some of {known}"))
+        })
+    };
+    let fields: Vec<_> = call.query.list("fields").map(field).collect::<Result<_, _>>()?;
+    Ok(Some(fields).filter(|fields| !fields.is_empty()))
+}
+
+/// A page of items with these fields only.
+fn selected<T: Serialize>(call: &Call, page: &Page<T>, fields: &[&str]) -> Response {
+    let items: Vec<_> = page.items.iter().map(|item| show::selected(item, fields)).collect();
+    shown(call, &items, page.next.as_ref())
 }
 
 /// A page with a link to the next one.

@@ -26,6 +26,16 @@ pub(super) fn camel(value: &(impl Serialize + ?Sized)) -> Box<RawValue> {
     }
 }
 
+/// As [`camel`], with these fields only.
+pub(super) fn selected(value: &impl Serialize, fields: &[&str]) -> Box<RawValue> {
+    let all = camel(value);
+    let kept = serde_json::from_str::<Fields>(all.get()).and_then(|Fields(mut all)| {
+        all.retain(|(name, _)| fields.contains(&name.as_str()));
+        to_raw_value(&Fields(all))
+    });
+    kept.unwrap_or(all)
+}
+
 fn renamed(raw: Box<RawValue>) -> Box<RawValue> {
     let text = raw.get();
     let shown = match text.as_bytes().first() {

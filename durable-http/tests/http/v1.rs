@@ -206,6 +206,37 @@ async fn instances_are_listed_and_counted_by_filter() {
 }
 
 #[tokio::test]
+async fn a_list_has_the_fields_that_the_client_selects() {
+    let hub = hub().await;
+    let router = routes(&hub);
+    for (id, name, input) in [("a", "hello", "\"Oslo\""), ("b", "failing", "\"no money\"")] {
+        let start = format!(r#"{{"name":"{name}","id":"{id}","input":{input}}}"#);
+        send(&router, &format!("POST {INSTANCES}"), &[], start).await;
+    }
+    hub.settle().await;
+    let list =
+        async |query: &str| send(&router, &format!("GET {INSTANCES}?{query}"), &[], "").await;
+    let items = async |query: &str| list(query).await.json()["items"].clone();
+    assert_eq!(
+        items("fields=instanceId").await,
+        json!([{ "instanceId": "a" }, { "instanceId": "b" }])
+    );
+    let wanted =
+        json!([{ "runtimeStatus": "Completed", "input": "Oslo", "output": "Hello Oslo!" }]);
+    assert_eq!(items("fields=output,input&fields=runtimeStatus&prefix=a").await, wanted);
+    let failed = items("fields=failure,output&prefix=b").await;
+    assert_eq!(failed[0]["output"], Value::Null);
+    assert!(failed[0]["failure"]["errorType"].is_string(), "{failed}");
+    let whole = items("").await;
+    assert!(whole[0].get("input").is_none(), "values are read on request only: {whole}");
+    let refused = list("fields=instanceId,secret").await;
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert_eq!(refused.status, 400);
+    assert!(detail.contains("`secret`; give some of instanceId, executionId"), "{detail}");
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_history_is_read_by_page_as_a_file_and_only_when_it_has_changed() {
     let hub = hub().await;
     let router = routes(&hub);

@@ -55,6 +55,7 @@ pub use self::client::registered::{
 };
 pub use self::client::reply::Reply;
 pub use self::client::status::InstanceStatus;
+pub use self::client::values::InstanceDetailsQuery;
 pub use self::error::{
     EntityError, HubError, InvalidSetting, ManageError, OpenError, ResultError, StartError,
     Unreadable,

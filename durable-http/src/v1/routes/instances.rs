@@ -62,6 +62,7 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
                 "endedTo",
                 "customStatus",
                 "includeSchedules",
+                "fields",
                 "limit",
                 "after",
             ],

@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::instance::InstanceHandle;
 use super::status::InstanceStatus;
+use super::values;
 use crate::hub::error::{HubError, Unreadable};
 use crate::payload::Payload;
-use crate::protocol::{EventKind, FailureDetails, HistoryEvent, InstanceRecord, Json};
+use crate::protocol::{FailureDetails, HistoryEvent, InstanceRecord, Json};
 
 /// The status of an instance with its input, output and failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,6 +22,8 @@ pub struct InstanceDetails {
     pub output: Option<Json>,
     /// Why it failed or was terminated, if it has or was.
     pub failure: Option<FailureDetails>,
+    /// The reason given by whoever terminated it, if it was terminated.
+    pub termination_reason: Option<String>,
 }
 
 impl InstanceDetails {
@@ -82,27 +85,18 @@ impl InstanceHandle {
     }
 
     /// Returns the status of the instance with its input, output and failure.
+    /// [`InstanceQuery::with_values`](crate::client::InstanceQuery::with_values) returns those of many
+    /// instances.
     ///
     /// # Errors
     /// As [`status`](Self::status).
     pub async fn details(&self) -> Result<InstanceDetails, HubError> {
-        let (record, history) = self.record_and_history().await?;
-        let mut details = InstanceDetails {
-            status: record.into(),
-            input: Json::null(),
-            output: None,
-            failure: None,
-        };
-        for event in history {
-            match event.kind {
-                EventKind::ExecutionStarted(started) => details.input = started.input,
-                EventKind::ExecutionCompleted { result, failure, .. } => {
-                    (details.output, details.failure) = (result, failure);
-                }
-                _ => {}
-            }
-        }
-        Ok(details)
+        let id = self.instance_id.clone();
+        let read = self.hub.read(move |store| {
+            let Some(record) = store.instance(&id)? else { return Ok(None) };
+            values::read(store, record, |_| true)
+        });
+        read.await?.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
     }
 
     /// Returns the custom status that was set last, deserialized into a `T`; `None` if none was

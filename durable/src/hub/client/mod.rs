@@ -20,3 +20,4 @@ pub(crate) mod shutdown;
 pub(crate) mod start;
 pub(crate) mod start_request;
 pub(crate) mod status;
+pub(crate) mod values;

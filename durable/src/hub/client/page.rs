@@ -18,7 +18,9 @@ use crate::store::{Store, StoreError};
 const PAGE_SIZE: usize = 100;
 
 /// A query for [`TaskHub::query`] and [`TaskHub::stream`]: an
-/// [`InstanceQuery`](crate::client::InstanceQuery), [`EntityQuery`](crate::client::EntityQuery),
+/// [`InstanceQuery`](crate::client::InstanceQuery),
+/// [`InstanceDetailsQuery`](crate::client::InstanceDetailsQuery),
+/// [`EntityQuery`](crate::client::EntityQuery),
 /// [`ScheduleQuery`](crate::schedule::ScheduleQuery) or
 /// [`ScheduledSignalQuery`](crate::client::ScheduledSignalQuery).
 ///

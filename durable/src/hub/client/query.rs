@@ -11,8 +11,8 @@ use crate::hub::built_in::{self, SCHEDULE};
 use crate::hub::error::{HubError, ManageError};
 use crate::hub::mail::{Mail, Manage, Managed};
 use crate::hub::task_hub::TaskHub;
-use crate::protocol::{InstanceId, Json, RuntimeStatus, Timestamp};
-use crate::store::{InstanceFilter, Store, StoreError};
+use crate::protocol::{InstanceId, InstanceRecord, Json, RuntimeStatus, Timestamp};
+use crate::store::{InstanceFilter, InstancePage, Store, StoreError};
 
 /// The id prefix of the instances that drive schedules.
 pub(crate) const SCHEDULE_IDS: &str = "durable.schedule:";
@@ -157,6 +157,19 @@ impl InstanceQuery {
         Self { paging: self.paging.starting_after(token.into()), ..self }
     }
 
+    /// The records of a page.
+    pub(super) fn find(&self, store: &dyn Store) -> Result<InstancePage, StoreError> {
+        if self.finds_nothing {
+            return Ok(InstancePage::default());
+        }
+        let Paging { after, size } = &self.paging;
+        store.instances(&self.filter, after.as_ref(), *size)
+    }
+
+    pub(super) fn matches(&self, record: &InstanceRecord) -> bool {
+        self.filter.matches(record)
+    }
+
     fn with(mut self, set: impl FnOnce(&mut InstanceFilter)) -> Self {
         set(&mut self.filter);
         self
@@ -175,11 +188,7 @@ impl Query for InstanceQuery {
         store: &dyn Store,
         _now: Timestamp,
     ) -> Result<Page<InstanceStatus>, StoreError> {
-        if self.finds_nothing {
-            return Ok(Page::new(Vec::new(), None));
-        }
-        let Paging { after, size } = &self.paging;
-        let found = store.instances(&self.filter, after.as_ref(), *size)?;
+        let found = self.find(store)?;
         let items = found.instances.into_iter().map(InstanceStatus::from).collect();
         Ok(Page::new(items, found.next))
     }

@@ -1,0 +1,186 @@
+//! The values of instances: input, output and failure, read from the ends of their histories.
+//!
+//! Rules:
+//! 1. A history begins with the input and ends with the output, so only its first and last events
+//!    are read. If they are not there, the whole history is.
+//! 2. A record and its history are read one after the other. If the history was replaced in between
+//!    (by a continue-as-new, a restart or a rewind), both are read again.
+
+use std::ops::Range;
+
+use super::details::InstanceDetails;
+use super::page::{Page, PageToken, Paging, Query};
+use super::query::InstanceQuery;
+use crate::protocol::{EventKind, FailureDetails, HistoryEvent, InstanceRecord, Json, Timestamp};
+use crate::store::{Store, StoreError};
+
+/// Up to this length a history is read as a whole.
+const SHORT: u64 = 16;
+/// How many events are read at each end of a longer history.
+const ENDS: u64 = 4;
+/// A page ends with the instance whose values exceed this, in bytes of JSON.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// An [`InstanceQuery`] that returns instances with their input, output and failure; made by
+/// [`InstanceQuery::with_values`].
+///
+/// A page ends early once its values exceed 4 MiB.
+#[must_use = "a query does nothing until it is given to a hub"]
+#[derive(Clone, Debug)]
+pub struct InstanceDetailsQuery(InstanceQuery);
+
+impl InstanceQuery {
+    /// Returns each instance with its input, output and failure: as
+    /// [`details`](crate::InstanceHandle::details) of every instance, but in one read for a page.
+    ///
+    /// Only the ends of the histories are read, so that long histories cost no more than short ones.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// use durable::client::InstanceQuery;
+    ///
+    /// # #[orchestrator]
+    /// # async fn double(ctx: &OrchestrationContext, n: u32) -> Result<u32> { Ok(2 * n) }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// hub.start(double(4)).await?.result().await?;
+    /// let page = hub.query(&InstanceQuery::new().of::<double>().with_values()).await?;
+    /// assert_eq!(page.items[0].input_as::<u32>()?, 4);
+    /// assert_eq!(page.items[0].output_as::<u32>()?, Some(8));
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_values(self) -> InstanceDetailsQuery {
+        InstanceDetailsQuery(self)
+    }
+}
+
+impl InstanceDetailsQuery {
+    /// The maximum number of instances on a page; by default 100.
+    pub fn page_size(self, instances: usize) -> Self {
+        Self(self.0.page_size(instances))
+    }
+
+    /// Only instances after this position: the [`next`](Page::next) of the previous page.
+    pub fn after(self, token: impl Into<PageToken>) -> Self {
+        Self(self.0.after(token))
+    }
+}
+
+impl Query for InstanceDetailsQuery {
+    type Item = InstanceDetails;
+
+    fn paging(&mut self) -> &mut Paging {
+        self.0.paging()
+    }
+
+    fn read_page(
+        &self,
+        store: &dyn Store,
+        _now: Timestamp,
+    ) -> Result<Page<InstanceDetails>, StoreError> {
+        let found = self.0.find(store)?;
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        let mut records = found.instances.into_iter();
+        while let Some(record) = records.next() {
+            let id = record.instance_id.clone();
+            let details = read(store, record, |record| self.0.matches(record))?;
+            let Some(details) = details else { continue };
+            bytes += details.bytes();
+            items.push(details);
+            if bytes > PAGE_BYTES && !records.as_slice().is_empty() {
+                return Ok(Page::new(items, Some(id)));
+            }
+        }
+        Ok(Page::new(items, found.next))
+    }
+}
+
+impl InstanceDetails {
+    /// The size of its values, in bytes of JSON.
+    fn bytes(&self) -> usize {
+        let values = [Some(&self.input), self.output.as_ref(), self.status.custom_status.as_ref()];
+        let failure = self.failure.as_ref().map_or(0, |failure| failure.message.len());
+        values.into_iter().flatten().map(|value| value.as_str().len()).sum::<usize>() + failure
+    }
+}
+
+/// Reads the values of an instance whose record has just been read. `None` if it was purged in the
+/// meantime, or has changed so that it is not wanted.
+pub(super) fn read(
+    store: &dyn Store,
+    mut record: InstanceRecord,
+    is_wanted: impl Fn(&InstanceRecord) -> bool,
+) -> Result<Option<InstanceDetails>, StoreError> {
+    loop {
+        let values = Values::read(store, &record)?;
+        if values.are_complete(&record) {
+            return Ok(Some(values.of(record)));
+        }
+        let now = store.instance(&record.instance_id)?;
+        match now.filter(&is_wanted) {
+            None => return Ok(None),
+            Some(now) if now == record => return Ok(Some(values.of(record))),
+            Some(now) => record = now,
+        }
+    }
+}
+
+/// What the events of a history say.
+#[derive(Debug, Default)]
+struct Values {
+    input: Option<Json>,
+    output: Option<Json>,
+    failure: Option<FailureDetails>,
+    termination_reason: Option<String>,
+    have_end: bool,
+}
+
+impl Values {
+    fn read(store: &dyn Store, record: &InstanceRecord) -> Result<Self, StoreError> {
+        let read = |indices: Range<u64>| {
+            store.history_page(&record.instance_id, record.execution_id, indices)
+        };
+        let len = record.history_len;
+        let mut values = Self::default();
+        if len > SHORT {
+            values.add(read(0..ENDS)?);
+            if record.runtime_status.is_finished() {
+                values.add(read(len - ENDS..len)?);
+            }
+            if values.are_complete(record) {
+                return Ok(values);
+            }
+            values = Self::default();
+        }
+        values.add(read(0..len)?);
+        Ok(values)
+    }
+
+    fn add(&mut self, events: Vec<HistoryEvent>) {
+        for event in events {
+            match event.kind {
+                EventKind::ExecutionStarted(started) => self.input = Some(started.input),
+                EventKind::ExecutionTerminated { reason, .. } => {
+                    self.termination_reason = Some(reason);
+                }
+                EventKind::ExecutionCompleted { result, failure, .. } => {
+                    (self.output, self.failure, self.have_end) = (result, failure, true);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn are_complete(&self, record: &InstanceRecord) -> bool {
+        self.input.is_some() && (self.have_end || !record.runtime_status.is_finished())
+    }
+
+    fn of(self, record: InstanceRecord) -> InstanceDetails {
+        let Self { input, output, failure, termination_reason, have_end: _ } = self;
+        let input = input.unwrap_or_else(Json::null);
+        InstanceDetails { status: record.into(), input, output, failure, termination_reason }
+    }
+}
