@@ -8,6 +8,7 @@
 //! | wait for a result or a custom status | [`OrchestrationHandle`], [`CustomStatusWatch`] |
 //! | raise an event, suspend, resume, terminate, rewind, purge | [`InstanceHandle`] |
 //! | list instances, entities, schedules or signals | [`TaskHub::query`] or [`TaskHub::stream`] with a [`Query`] |
+//! | count instances by status and name | [`TaskHub::counts`], which returns [`InstanceCounts`] |
 //! | call, signal and read entities | [`TaskHub::call_entity`], [`TaskHub::signal_entity`], [`TaskHub::entity`] |
 //! | list what a hub has registered | [`TaskHub::registered`], which gives [`Registered`] |
 //! | find out what an instance waits for | [`InstanceHandle::pending`], which returns [`PendingWork`] |
@@ -38,11 +39,11 @@ pub use crate::event::InvalidEvent;
 #[doc(inline)]
 pub use crate::hub::{
     CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityQuery, FollowedEvent,
-    HistoryPage, HistoryPosition, HistoryStream, HubError, InstanceDetails, InstanceDetailsQuery,
-    InstanceHandle, InstanceQuery, InstanceStatus, InvalidHistoryPosition, InvalidPageToken,
-    InvalidSetting, LifecycleError, LifecycleEvent, LifecycleEvents, LifecycleFilter,
-    LifecycleKind, ManageError, OpenError, OrchestrationHandle, Page, PageToken, Parameter,
-    PendingWork, Query, QueryStream, Registered, RegisteredEntity, RegisteredFunction,
+    HistoryPage, HistoryPosition, HistoryStream, HubError, InstanceCounts, InstanceDetails,
+    InstanceDetailsQuery, InstanceHandle, InstanceQuery, InstanceStatus, InvalidHistoryPosition,
+    InvalidPageToken, InvalidSetting, LifecycleError, LifecycleEvent, LifecycleEvents,
+    LifecycleFilter, LifecycleKind, ManageError, OpenError, OrchestrationHandle, Page, PageToken,
+    Parameter, PendingWork, Query, QueryStream, Registered, RegisteredEntity, RegisteredFunction,
     RegisteredOperation, Reply, ResultError, Retention, ScheduledSignal, ScheduledSignalQuery,
     ShutdownReport, StartError, TaskHub, TaskHubBuilder, Unreadable,
 };

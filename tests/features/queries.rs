@@ -180,3 +180,47 @@ async fn a_query_with_values_reads_the_current_execution() -> Result<()> {
 async fn begins_anew(ctx: &OrchestrationContext, n: u32) -> Result<u32> {
     if n == 3 { Ok(n) } else { ctx.continue_as_new(begins_anew(n + 1)).await }
 }
+
+#[tokio::test]
+async fn a_page_reads_no_more_instances_than_the_query_allows() -> Result<()> {
+    let hub = TestHub::open().await?;
+    for n in 0..25 {
+        hub.start(waits_an_hour().instance_id(format!("w-{n:02}"))).await?;
+    }
+    hub.start(counts_hours(0).instance_id("x")).await?.result().await?;
+    let rare = InstanceQuery::new().of::<counts_hours>().max_scanned(10);
+    let page = hub.query(&rare).await?;
+    assert_eq!((page.items.len(), page.scanned), (0, 10), "it stops before it has found any");
+    let next = page.next.expect("the search goes on");
+    assert_eq!(next.to_string(), "w-09");
+    let last = hub.query(&rare.clone().after(next.to_string().parse::<PageToken>()?)).await?;
+    assert_eq!((last.items.len(), last.scanned), (0, 10));
+    let found = hub.stream(rare.clone().with_values()).try_collect().await?;
+    assert_eq!(found.len(), 1, "a stream reads all pages");
+    assert_eq!(hub.count(&rare).await?, 1, "a count reads all instances");
+    Ok(())
+}
+
+#[tokio::test]
+async fn instances_are_counted_by_status_and_name_at_once() -> Result<()> {
+    let hub = TestHub::open().await?;
+    for n in 0..25 {
+        hub.start(waits_an_hour().instance_id(format!("w-{n:02}"))).await?;
+    }
+    hub.start(passes_on().instance_id("p")).await?.result().await.unwrap_err();
+    hub.settle().await;
+    let all = InstanceQuery::new();
+    let counts = hub.counts(&all).await?;
+    assert_eq!((counts.total, counts.scanned, counts.next), (26, 26, None));
+    assert_eq!(counts.by_status[&RuntimeStatus::Failed], 1);
+    assert_eq!(counts.by_status[&RuntimeStatus::Running], 25);
+    let names: Vec<_> =
+        counts.by_name.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    assert_eq!(names, [("passes_on", 1), ("waits_an_hour", 25)]);
+
+    let some = hub.counts(&all.clone().max_scanned(20)).await?;
+    assert_eq!((some.total, some.scanned), (20, 20));
+    let rest = hub.counts(&all.after(some.next.expect("there are more"))).await?;
+    assert_eq!((rest.total, rest.next), (6, None));
+    Ok(())
+}

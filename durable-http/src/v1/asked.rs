@@ -39,6 +39,13 @@ impl Call {
         }
     }
 
+    pub(super) fn max_scanned(&self) -> Result<Option<usize>, Problem> {
+        match self.number("maxScanned")? {
+            Some(0) => Err(not("maxScanned", "0", "at least 1")),
+            most => Ok(most),
+        }
+    }
+
     pub(super) fn after(&self) -> Result<Option<PageToken>, Problem> {
         let Some(text) = self.query.get("after") else { return Ok(None) };
         text.parse().map(Some).map_err(|_| not("after", text, "the `next` of an answer"))

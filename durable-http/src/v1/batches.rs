@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use durable::client::{InstanceQuery, InstanceStatus, Page};
+use durable::client::{InstanceQuery, InstanceStatus};
 use durable::protocol::Json;
 use durable::{InstanceHandle, InstanceId};
 use serde::Deserialize;
@@ -48,9 +48,9 @@ pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
     if let Some(token) = call.after()? {
         find = find.after(token);
     }
-    let Page { items, next, .. } = call.hub().query(&find).await?;
-    let items: Vec<_> = items.iter().map(shown).collect();
-    Ok(list::shown(&call, &items, next.as_ref()))
+    let page = call.hub().query(&find).await?;
+    let items: Vec<_> = page.items.iter().map(shown).collect();
+    Ok(list::shown(&call, &items, &page))
 }
 
 /// With what was requested.

@@ -1,10 +1,8 @@
 //! Listing and counting instances by filter.
 
-use std::collections::BTreeMap;
-
 use axum::http::StatusCode;
 use axum::response::Response;
-use durable::client::{InstanceQuery, Page, PageToken};
+use durable::client::{InstanceQuery, Page};
 use durable::protocol::Json;
 use serde::Serialize;
 
@@ -14,9 +12,8 @@ use crate::json::{self, Object, with_header};
 use crate::links::encode;
 use crate::problem::Problem;
 
-/// The most instances that are counted.
-const COUNTED_MAX: u64 = 100_000;
-const COUNTED_AT_ONCE: usize = 1000;
+/// The most instances that are read to count some of them.
+const SCANNED_MAX: usize = 1_000_000;
 
 /// The fields of a status.
 const STATUS: [&str; 14] = [
@@ -43,6 +40,9 @@ pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
     if let Some(token) = call.after()? {
         find = find.after(token);
     }
+    if let Some(most) = call.max_scanned()? {
+        find = find.max_scanned(most);
+    }
     let Some(fields) = fields(&call)? else {
         return Ok(page(&call, &call.hub().query(&find).await?));
     };
@@ -68,18 +68,19 @@ fn fields(call: &Call) -> Result<Option<Vec<&'static str>>, Problem> {
 /// A page of items with these fields only.
 fn selected<T: Serialize>(call: &Call, page: &Page<T>, fields: &[&str]) -> Response {
     let items: Vec<_> = page.items.iter().map(|item| show::selected(item, fields)).collect();
-    shown(call, &items, page.next.as_ref())
+    shown(call, &items, page)
 }
 
 /// A page with a link to the next one.
 pub(super) fn page<T: Serialize>(call: &Call, page: &Page<T>) -> Response {
     let items: Vec<_> = page.items.iter().map(show::camel).collect();
-    shown(call, &items, page.next.as_ref())
+    shown(call, &items, page)
 }
 
-/// Items of a page as they are shown, with a link to the next page.
-pub(super) fn shown(call: &Call, items: &[impl Serialize], next: Option<&PageToken>) -> Response {
-    let body = Object::new().with("items", items).with("next", &next);
+/// The items of a page, as they are shown, with a link to the next page.
+pub(super) fn shown<T>(call: &Call, items: &[impl Serialize], page: &Page<T>) -> Response {
+    let Page { next, scanned, .. } = page;
+    let body = Object::new().with("items", items).with("next", next).with("scanned", scanned);
     let answer = json::answer(StatusCode::OK, &body);
     let Some(next) = next else { return answer };
     let (path, query) =
@@ -93,10 +94,14 @@ pub(super) fn shown(call: &Call, items: &[impl Serialize], next: Option<&PageTok
 }
 
 pub(super) async fn count(call: Call) -> Result<Response, Refusal> {
-    let by_name = match call.query.get("groupBy") {
+    enum Group {
+        Status,
+        Name,
+    }
+    let group = match call.query.get("groupBy") {
         None => None,
-        Some("name") => Some(true),
-        Some("status") => Some(false),
+        Some("name") => Some(Group::Name),
+        Some("status") => Some(Group::Status),
         Some(other) => {
             let other = other.escape_debug();
             return Err(
@@ -104,30 +109,15 @@ pub(super) async fn count(call: Call) -> Result<Response, Refusal> {
             );
         }
     };
-    let mut find = filter(&call)?.page_size(COUNTED_AT_ONCE);
-    let (mut count, mut groups, mut is_approximate) =
-        (0_u64, BTreeMap::<String, u64>::new(), false);
-    loop {
-        let page = call.hub().query(&find).await?;
-        count += page.items.len() as u64;
-        for item in page.items {
-            match by_name {
-                Some(true) => *groups.entry(item.name).or_default() += 1,
-                Some(false) => *groups.entry(item.runtime_status.to_string()).or_default() += 1,
-                None => {}
-            }
-        }
-        let Some(next) = page.next else { break };
-        if count >= COUNTED_MAX {
-            is_approximate = true;
-            break;
-        }
-        find = find.after(next);
-    }
-    let body = Object::new()
-        .with("count", &count)
-        .with_some("groups", by_name.map(|_| groups).as_ref())
-        .with("approximate", &is_approximate);
+    let most = call.max_scanned()?.map_or(SCANNED_MAX, |most| most.min(SCANNED_MAX));
+    let counts = call.hub().counts(&filter(&call)?.max_scanned(most)).await?;
+    let body = Object::new().with("count", &counts.total);
+    let body = match group {
+        Some(Group::Name) => body.with("groups", &counts.by_name),
+        Some(Group::Status) => body.with("groups", &counts.by_status),
+        None => body,
+    };
+    let body = body.with("scanned", &counts.scanned).with("approximate", &counts.next.is_some());
     Ok(json::answer(StatusCode::OK, &body))
 }
 

@@ -199,9 +199,17 @@ async fn instances_are_listed_and_counted_by_filter() {
     let count = async |query: &str| {
         send(&router, &format!("GET {INSTANCES}:count?{query}"), &[], "").await.json()
     };
-    assert_eq!(count("name=hello").await, json!({ "count": 3, "approximate": false }));
+    assert_eq!(
+        count("name=hello").await,
+        json!({ "count": 3, "scanned": 4, "approximate": false })
+    );
     assert_eq!(count("groupBy=status").await["groups"], json!({ "Completed": 3, "Running": 1 }));
     assert_eq!(count("groupBy=name").await["groups"], json!({ "hello": 3, "order": 1 }));
+    let some = count("maxScanned=2").await;
+    assert_eq!(some, json!({ "count": 2, "scanned": 2, "approximate": true }));
+    let page = send(&router, &format!("GET {INSTANCES}?name=order&maxScanned=3"), &[], "").await;
+    assert_eq!(page.json(), json!({ "items": [], "next": "c", "scanned": 3 }));
+    assert!(page.header("link").contains("maxScanned=3&after=c"));
     hub.shutdown().await.unwrap();
 }
 
@@ -338,7 +346,10 @@ async fn entities_are_called_signalled_listed_and_deleted() {
     assert_eq!(ask(&format!("DELETE /api/v1/signals/{id}"), "").await.status, 404);
     let list = ask("GET /api/v1/entities?name=counter&state=true", "").await.json();
     assert_eq!(list["items"][0]["state"], 7);
-    assert_eq!(ask("GET /api/v1/locks", "").await.json(), json!({ "items": [], "next": null }));
+    assert_eq!(
+        ask("GET /api/v1/locks", "").await.json(),
+        json!({ "items": [], "next": null, "scanned": 0 })
+    );
     assert_eq!(ask(&format!("DELETE {counter}"), "").await.status, 204);
     assert_eq!(ask(&format!("GET {counter}"), "").await.json()["state"], Value::Null);
     hub.shutdown().await.unwrap();

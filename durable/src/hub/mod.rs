@@ -37,6 +37,7 @@ mod verify;
 mod work;
 
 pub use self::builder::TaskHubBuilder;
+pub use self::client::counts::InstanceCounts;
 pub use self::client::details::InstanceDetails;
 pub use self::client::entities::{
     CleanedEntities, EntityDetails, EntityQuery, ScheduledSignal, ScheduledSignalQuery,

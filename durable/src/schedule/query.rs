@@ -136,7 +136,7 @@ impl Query for ScheduleQuery {
             id_prefix: format!("{ID_PREFIX}{}", self.id_prefix),
             ..InstanceFilter::default()
         };
-        let Paging { after, size } = &self.paging;
+        let Paging { after, size, .. } = &self.paging;
         let found = store.instances(&filter, after.as_ref(), *size)?;
         let mut schedules = Vec::new();
         for record in found.instances {
@@ -144,7 +144,7 @@ impl Query for ScheduleQuery {
             let described = describe(store, &record.instance_id)?;
             schedules.extend(described.filter(|description| self.matches(description)));
         }
-        Ok(Page::new(schedules, found.next))
+        Ok(Page::new(schedules, found.next, found.scanned))
     }
 }
 

@@ -208,13 +208,22 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<InstancePage, StoreError> {
         let state = self.state();
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let found = state.instances.range::<InstanceId, _>((from, Bound::Unbounded));
-        let matching = found.map(|(_, record)| record).filter(|record| filter.matches(record));
-        let limit = limit.max(1);
-        let instances: Vec<_> = matching.take(limit).cloned().collect();
-        let is_full = instances.len() == limit;
-        let next = instances.last().filter(|_| is_full).map(|last| last.instance_id.clone());
-        Ok(InstancePage { instances, next })
+        let prefix = filter.ids_begin_with();
+        let from = match after.map(InstanceId::as_str) {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let found = state.instances.range::<str, _>((from, Bound::Unbounded));
+        let (limit, most) = (limit.max(1), filter.max_scanned.map(|most| most.max(1) as u64));
+        let mut page = InstancePage::default();
+        for (id, record) in found.take_while(|(id, _)| id.as_str().starts_with(prefix)) {
+            page.scanned += 1;
+            page.instances.extend(filter.matches(record).then(|| record.clone()));
+            if page.instances.len() == limit || Some(page.scanned) == most {
+                page.next = Some(id.clone());
+                break;
+            }
+        }
+        Ok(page)
     }
 }

@@ -90,6 +90,9 @@ use crate::protocol::{
 ///     for one instance, and [`load`](Self::load) one past the last position.
 /// 19. `history_is_found_by_page`: [`history_page`](Self::history_page) returns exactly those events
 ///     of an execution whose index is in the range, in order.
+/// 20. `a_page_scans_no_more_than_it_may`: [`instances`](Self::instances) reads at most
+///     [`max_scanned`](InstanceFilter::max_scanned) records for a page, says how many it has read, and
+///     the next page continues after them.
 ///
 /// # Threads
 /// Methods are called from several threads at once and may block: the hub never calls them on a

@@ -50,6 +50,9 @@ pub struct InstanceFilter {
     pub updated_from: Option<Timestamp>,
     /// Last updated before this time.
     pub updated_to: Option<Timestamp>,
+    /// Not a condition: the most records to read for a page, matching or not; 0 counts as 1. If
+    /// `None`, the store decides.
+    pub max_scanned: Option<usize>,
 }
 
 impl InstanceFilter {
@@ -105,10 +108,13 @@ pub struct InstancePage {
     /// The id after which the next page begins, or `None` if this page is the last. The next page
     /// may be empty.
     pub next: Option<InstanceId>,
+    /// The number of records that were read for this page, matching or not.
+    pub scanned: u64,
 }
 
 impl InstancePage {
-    /// A page, and the id after which the next one begins.
+    /// A page, and the id after which the next one begins. No more records were read for it than it
+    /// has, unless [`scanned`](Self::scanned) says otherwise.
     ///
     /// ```
     /// use durable::store::InstancePage;
@@ -116,7 +122,19 @@ impl InstancePage {
     /// assert_eq!(InstancePage::new(Vec::new(), None), InstancePage::default());
     /// ```
     pub fn new(instances: Vec<InstanceRecord>, next: Option<InstanceId>) -> Self {
-        Self { instances, next }
+        let scanned = instances.len() as u64;
+        Self { instances, next, scanned }
+    }
+
+    /// Sets the number of records that were read for this page.
+    ///
+    /// ```
+    /// use durable::store::InstancePage;
+    ///
+    /// assert_eq!(InstancePage::default().scanned(7).scanned, 7);
+    /// ```
+    pub fn scanned(self, records: u64) -> Self {
+        Self { scanned: records, ..self }
     }
 }
 

@@ -124,10 +124,12 @@ pub(crate) fn instances(
         }
         let record: Vec<u8> = row.get(1).map_err(failed(doing))?;
         let record: InstanceRecord = codec::decode(&record)?;
+        page.scanned += 1;
         if filter.matches(&record) {
             page.instances.push(record);
         }
-        if page.instances.len() == limit {
+        let most = filter.max_scanned.map(|most| most.max(1) as u64);
+        if page.instances.len() == limit || Some(page.scanned) == most {
             page.next = Some(instance_id(id)?);
             break;
         }

@@ -47,17 +47,23 @@ pub trait Query: Clone + Send + Sync + 'static {
 pub struct Paging {
     pub(crate) after: Option<InstanceId>,
     pub(crate) size: usize,
+    /// The most records to read for a page.
+    pub(crate) max_scanned: Option<usize>,
 }
 
 impl Default for Paging {
     fn default() -> Self {
-        Self { after: None, size: PAGE_SIZE }
+        Self { after: None, size: PAGE_SIZE, max_scanned: None }
     }
 }
 
 impl Paging {
     pub(crate) fn with_size(self, items: usize) -> Self {
         Self { size: items.max(1), ..self }
+    }
+
+    pub(crate) fn scanning(self, records: usize) -> Self {
+        Self { max_scanned: Some(records.max(1)), ..self }
     }
 
     pub(crate) fn starting_after(self, token: PageToken) -> Self {
@@ -73,11 +79,13 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where the next page begins: pass it to the query's `after`. `None` on the last page.
     pub next: Option<PageToken>,
+    /// The number of stored records that were read for this page, matching or not.
+    pub scanned: u64,
 }
 
 impl<T> Page<T> {
-    pub(crate) fn new(items: Vec<T>, next: Option<InstanceId>) -> Self {
-        Self { items, next: next.map(PageToken) }
+    pub(crate) fn new(items: Vec<T>, next: Option<InstanceId>, scanned: u64) -> Self {
+        Self { items, next: next.map(PageToken), scanned }
     }
 }
 

@@ -8,7 +8,7 @@ use super::page::{Page, PageToken, Paging, Query};
 use super::status::InstanceStatus;
 use crate::definition::Orchestrator;
 use crate::hub::built_in::{self, SCHEDULE};
-use crate::hub::error::{HubError, ManageError};
+use crate::hub::error::ManageError;
 use crate::hub::mail::{Mail, Manage, Managed};
 use crate::hub::task_hub::TaskHub;
 use crate::protocol::{InstanceId, InstanceRecord, Json, RuntimeStatus, Timestamp};
@@ -152,6 +152,13 @@ impl InstanceQuery {
         Self { paging: self.paging.with_size(instances), ..self }
     }
 
+    /// The most instances to read for a page, matching or not; at least 1. A page that has reached
+    /// this is short, or empty, and its [`next`](Page::next) continues the search: so the time of a
+    /// request has a bound, even if few instances match. By default the store decides.
+    pub fn max_scanned(self, instances: usize) -> Self {
+        Self { paging: self.paging.scanning(instances), ..self }
+    }
+
     /// Only instances after this position: the [`next`](Page::next) of the previous page.
     pub fn after(self, token: impl Into<PageToken>) -> Self {
         Self { paging: self.paging.starting_after(token.into()), ..self }
@@ -162,8 +169,12 @@ impl InstanceQuery {
         if self.finds_nothing {
             return Ok(InstancePage::default());
         }
-        let Paging { after, size } = &self.paging;
-        store.instances(&self.filter, after.as_ref(), *size)
+        let Paging { after, size, max_scanned } = &self.paging;
+        if max_scanned.is_none() {
+            return store.instances(&self.filter, after.as_ref(), *size);
+        }
+        let filter = InstanceFilter { max_scanned: *max_scanned, ..self.filter.clone() };
+        store.instances(&filter, after.as_ref(), *size)
     }
 
     pub(super) fn matches(&self, record: &InstanceRecord) -> bool {
@@ -190,27 +201,11 @@ impl Query for InstanceQuery {
     ) -> Result<Page<InstanceStatus>, StoreError> {
         let found = self.find(store)?;
         let items = found.instances.into_iter().map(InstanceStatus::from).collect();
-        Ok(Page::new(items, found.next))
+        Ok(Page::new(items, found.next, found.scanned))
     }
 }
 
 impl TaskHub {
-    /// Counts the matching instances. Reads every instance whose id has the query's prefix.
-    ///
-    /// # Errors
-    /// If the hub was shut down, or its store failed.
-    pub async fn count(&self, query: &InstanceQuery) -> Result<u64, HubError> {
-        let (mut count, mut query) = (0, query.clone());
-        loop {
-            let page = self.query(&query).await?;
-            count += page.items.len() as u64;
-            match page.next {
-                Some(next) => query = query.after(next),
-                None => return Ok(count),
-            }
-        }
-    }
-
     /// Sends a management request to an instance; the answer arrives once its effect is durable.
     pub(crate) async fn manage(
         &self,

@@ -63,6 +63,11 @@ impl InstanceDetailsQuery {
         Self(self.0.page_size(instances))
     }
 
+    /// As [`InstanceQuery::max_scanned`].
+    pub fn max_scanned(self, instances: usize) -> Self {
+        Self(self.0.max_scanned(instances))
+    }
+
     /// Only instances after this position: the [`next`](Page::next) of the previous page.
     pub fn after(self, token: impl Into<PageToken>) -> Self {
         Self(self.0.after(token))
@@ -91,10 +96,10 @@ impl Query for InstanceDetailsQuery {
             bytes += details.bytes();
             items.push(details);
             if bytes > PAGE_BYTES && !records.as_slice().is_empty() {
-                return Ok(Page::new(items, Some(id)));
+                return Ok(Page::new(items, Some(id), found.scanned));
             }
         }
-        Ok(Page::new(items, found.next))
+        Ok(Page::new(items, found.next, found.scanned))
     }
 }
 

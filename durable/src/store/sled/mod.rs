@@ -59,7 +59,7 @@ use crate::protocol::{
     TaskMessage, Timestamp,
 };
 
-/// The maximum number of records that are scanned for one page, so that a query with few matches
+/// The maximum number of records that are scanned for one page, unless a filter sets less, so that a query with few matches
 /// returns and frees memory from time to time.
 const LOOKED_AT_MAX: usize = 10_000;
 /// The first id after those of entities.
@@ -370,6 +370,7 @@ impl Store for SledStore {
     ) -> Result<InstancePage, StoreError> {
         let mut page = InstancePage::default();
         let mut after = after.cloned();
+        let most = filter.max_scanned.map_or(LOOKED_AT_MAX, |most| most.clamp(1, LOOKED_AT_MAX));
         let mut looked_at = 0;
         loop {
             let from = match &after {
@@ -381,15 +382,17 @@ impl Store for SledStore {
                 None => Bound::Unbounded,
             };
             let view = || self.inner.view();
-            let read = || view().records(filter.ids_begin_with(), from, LOOKED_AT_ONCE);
+            let count = LOOKED_AT_ONCE.min(most - looked_at);
+            let read = || view().records(filter.ids_begin_with(), from, count);
             let found = self.guarded(read)?;
             for (id, record) in found.values {
                 looked_at += 1;
+                page.scanned += 1;
                 if let Some(record) = record {
                     let record = read_record(&record)?;
                     page.instances.extend(filter.matches(&record).then_some(record));
                 }
-                if page.instances.len() == limit.max(1) || looked_at == LOOKED_AT_MAX {
+                if page.instances.len() == limit.max(1) || looked_at == most {
                     page.next = Some(id);
                     return Ok(page);
                 }

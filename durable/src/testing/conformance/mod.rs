@@ -36,7 +36,7 @@ pub use self::hub::a_hub_is_created_once;
 pub use self::large::large_values_come_back_whole;
 pub use self::messages::{a_message_stays_until_it_is_consumed, messages_keep_their_order};
 pub use self::owner::{a_fenced_owner_commits_nothing, a_partition_is_touched_by_its_owner_only};
-pub use self::pages::instances_are_found_by_page;
+pub use self::pages::{a_page_scans_no_more_than_it_may, instances_are_found_by_page};
 pub use self::partition::{active_instances_are_found, partitions_do_not_see_each_other};
 pub use self::positions::messages_are_found_by_page;
 pub use self::purge::a_purged_instance_is_gone;
@@ -158,6 +158,7 @@ macro_rules! __conformance_tests {
             instances_are_found_by_page
             messages_are_found_by_page
             history_is_found_by_page
+            a_page_scans_no_more_than_it_may
         }
     };
     (@tests [$under_test:expr] $($point:ident)*) => {

@@ -1,4 +1,4 @@
-//! The point of the contract about queries of instances.
+//! The points of the contract about queries of instances.
 
 use std::collections::BTreeSet;
 
@@ -22,6 +22,24 @@ pub fn instances_are_found_by_page(under_test: &dyn StoreUnderTest) {
     let scene = scene.crash();
     by_every_filter(&scene, &records);
     as_they_change(scene, records);
+}
+
+/// Point 20: a page whose filter bounds the scan reads no more records than that, even if it finds
+/// nothing, and the pages together find the same as without a bound.
+///
+/// # Panics
+/// If the store violates the point.
+pub fn a_page_scans_no_more_than_it_may(under_test: &dyn StoreUnderTest) {
+    let (scene, records) = of_every_kind(Scene::open(under_test));
+    for filter in filters() {
+        let wanted = records.iter().filter(|record| filter.matches(record));
+        let wanted: Vec<InstanceRecord> = wanted.cloned().collect();
+        for (most, limit) in [(0, 10), (3, 2), (7, 100), (usize::MAX, 5)] {
+            let filter = InstanceFilter { max_scanned: Some(most), ..filter.clone() };
+            let found = all_pages(&scene, &filter, None, limit);
+            same_all(&found, &wanted, &format!("what {filter:?} finds in pages of {limit}"));
+        }
+    }
 }
 
 /// Ids that are prefixes of each other, in several partitions, with records as different as
@@ -176,6 +194,11 @@ fn all_pages(
         let page = scene.page(filter, after.as_ref(), limit);
         let count = page.instances.len();
         same(&(count <= limit.max(1)), &true, &format!("whether {count} are at most {limit}"));
+        let most = filter.max_scanned.map_or(u64::MAX, |most| most.max(1) as u64);
+        let scanned = page.scanned;
+        same(&(scanned <= most), &true, &format!("whether {scanned} read are at most {most}"));
+        let are_read = scanned >= count as u64;
+        same(&are_read, &true, &format!("whether {count} found are among {scanned} read"));
         found.extend(page.instances);
         let Some(next) = page.next else { return found };
         let goes_on = after.as_ref().is_none_or(|after| next > *after);

@@ -150,7 +150,7 @@ impl Query for EntityQuery {
         store: &dyn Store,
         _now: Timestamp,
     ) -> Result<Page<EntityDetails>, StoreError> {
-        let Paging { after, size } = &self.paging;
+        let Paging { after, size, .. } = &self.paging;
         let found = store.instances(&self.filter(), after.as_ref(), *size)?;
         let mut entities = Vec::new();
         for record in &found.instances {
@@ -161,7 +161,7 @@ impl Query for EntityQuery {
                 entities.push(entity);
             }
         }
-        Ok(Page::new(entities, found.next))
+        Ok(Page::new(entities, found.next, found.scanned))
     }
 }
 

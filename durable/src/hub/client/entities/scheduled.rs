@@ -128,14 +128,14 @@ impl Query for ScheduledSignalQuery {
             id_prefix: self.id_prefix.clone(),
             ..InstanceFilter::default()
         };
-        let Paging { after, size } = &self.paging;
+        let Paging { after, size, .. } = &self.paging;
         let found = store.instances(&filter, after.as_ref(), *size)?;
         let mut signals = Vec::new();
         for record in found.instances {
             // A signal that has come due is in its entity's queue and can no longer be cancelled.
             signals.extend(signal(store, record)?.filter(|signal| signal.due_at > now));
         }
-        Ok(Page::new(signals, found.next))
+        Ok(Page::new(signals, found.next, found.scanned))
     }
 }
 

@@ -64,6 +64,7 @@ faults! {
         GivesToTheEnd GivesBehindTheEnd GivesMore GivesTheLast GivesNewestFirst GivesConsumed
         LimitsBeforeItLooks CountsFromTheFirst CountsAnewAfterACrash EndsBeforeTheLast EndsBehindAll;
     history_is_found_by_page: CutsNoStart CutsNoEnd IncludesTheEnd;
+    a_page_scans_no_more_than_it_may: ScansUnlimited EndsWithTheScan SkipsWhatIsNotScanned;
 }
 
 /// Where a faulty store keeps its content.

@@ -89,6 +89,17 @@ impl Faulty {
                 page.next = next.and(more.next);
             }
             Fault::PagesEndEarly => page.next = None,
+            Fault::ScansUnlimited => {
+                let filter = InstanceFilter { max_scanned: None, ..filter.clone() };
+                page = right.instances(&filter, after, limit)?;
+            }
+            Fault::EndsWithTheScan => {
+                page.next.take_if(|_| page.instances.len() < limit.max(1));
+            }
+            Fault::SkipsWhatIsNotScanned => {
+                let filter = InstanceFilter { max_scanned: None, ..filter.clone() };
+                page.next = right.instances(&filter, after, limit)?.next;
+            }
             Fault::PagesUnlimited => page = right.instances(filter, after, usize::MAX)?,
             Fault::PagesUnsorted => page.instances.reverse(),
             Fault::PagesOfOneFilter => {

@@ -1,0 +1,99 @@
+//! Counting instances.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::page::{PageToken, Query};
+use super::query::InstanceQuery;
+use crate::hub::error::HubError;
+use crate::hub::task_hub::TaskHub;
+use crate::protocol::{InstanceRecord, RuntimeStatus};
+
+/// The number of instances that are read together.
+const READ_AT_ONCE: usize = 1000;
+
+/// The number of instances that match a query; the result of [`TaskHub::counts`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct InstanceCounts {
+    /// All of them.
+    pub total: u64,
+    /// Those of each status that occurs.
+    pub by_status: BTreeMap<RuntimeStatus, u64>,
+    /// Those of each orchestration that occurs, by its name.
+    pub by_name: BTreeMap<String, u64>,
+    /// The number of instances that were read, matching or not.
+    pub scanned: u64,
+    /// Where the search stopped because it had read as many instances as the query's
+    /// [`max_scanned`](InstanceQuery::max_scanned) allows: pass it to the query's `after` to go on.
+    pub next: Option<PageToken>,
+}
+
+impl InstanceCounts {
+    fn add(&mut self, record: InstanceRecord) {
+        self.total += 1;
+        *self.by_status.entry(record.runtime_status).or_default() += 1;
+        *self.by_name.entry(record.name).or_default() += 1;
+    }
+}
+
+impl TaskHub {
+    /// Counts the matching instances by status and by name, in one search. It reads every instance
+    /// whose id has the query's prefix, or as many as
+    /// [`max_scanned`](InstanceQuery::max_scanned) allows.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// use durable::RuntimeStatus;
+    /// use durable::client::InstanceQuery;
+    ///
+    /// # #[orchestrator]
+    /// # async fn order(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// hub.start(order()).await?.result().await?;
+    /// let counts = hub.counts(&InstanceQuery::new()).await?;
+    /// assert_eq!(counts.by_status[&RuntimeStatus::Completed], 1);
+    /// assert_eq!(counts.by_name["order"], 1);
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If the hub was shut down, or its store failed.
+    pub async fn counts(&self, query: &InstanceQuery) -> Result<InstanceCounts, HubError> {
+        let mut query = query.clone().page_size(READ_AT_ONCE);
+        let most = query.paging().max_scanned.map(|most| most as u64);
+        let mut counts = InstanceCounts::default();
+        loop {
+            let page_query = query.clone();
+            let page = self.read(move |store| page_query.find(store)).await?;
+            page.instances.into_iter().for_each(|record| counts.add(record));
+            counts.scanned += page.scanned;
+            let Some(next) = page.next else { return Ok(counts) };
+            if let Some(most) = most {
+                let left = most.saturating_sub(counts.scanned);
+                if left == 0 {
+                    counts.next = Some(next.into());
+                    return Ok(counts);
+                }
+                query = query.max_scanned(usize::try_from(left).unwrap_or(usize::MAX));
+            }
+            query = query.after(next);
+        }
+    }
+
+    /// Counts the matching instances. Reads every instance whose id has the query's prefix;
+    /// [`counts`](Self::counts) can stop earlier.
+    ///
+    /// # Errors
+    /// If the hub was shut down, or its store failed.
+    pub async fn count(&self, query: &InstanceQuery) -> Result<u64, HubError> {
+        let mut query = query.clone();
+        query.paging().max_scanned = None;
+        Ok(self.counts(&query).await?.total)
+    }
+}
