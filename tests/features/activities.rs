@@ -127,6 +127,53 @@ async fn continue_as_new_cancels_running_activities() -> Result<()> {
     Ok(())
 }
 
+/// Fails at first, and then works until it is cancelled.
+#[activity]
+async fn holds_at_last(ctx: &ActivityContext, attempts: u32) -> Result<()> {
+    if ctx.attempt() < attempts {
+        return Err(Error::msg("not yet"));
+    }
+    BEGUN.lock().unwrap().insert(ctx.instance_id().to_string());
+    ctx.cancellation_token().cancelled().await;
+    Ok(())
+}
+
+#[orchestrator]
+async fn held_at_last(ctx: &OrchestrationContext) -> Result<()> {
+    let policy = RetryPolicy::new(3, Duration::from_hours(1));
+    Ok(holds_at_last(3).retry(policy).await?)
+}
+
+#[tokio::test]
+async fn running_activities_are_listed_with_attempt_and_start() -> Result<()> {
+    let hub = TestHub::open().await?;
+    assert_eq!(hub.running(), []);
+    let retried = hub.start(held_at_last().instance_id("retried")).await?;
+    hub.advance(Duration::from_hours(1)).await;
+    assert_eq!(hub.running(), [], "it waits for a retry");
+    // Time does not pass while an activity runs, so this does not end.
+    tokio::select! {
+        () = hub.advance(Duration::from_hours(1)) => unreachable!(),
+        () = has_begun("retried") => {}
+    }
+    let held = hub.start(held().instance_id("held at once")).await?;
+    has_begun("held at once").await;
+
+    let running = hub.running();
+    let shown = running.iter().map(|it| (it.instance_id.as_str(), it.name.as_str(), it.attempt));
+    let wanted = [("retried", "holds_at_last", 3), ("held at once", "holds", 1)];
+    assert_eq!(shown.collect::<Vec<_>>(), wanted);
+    let waits = retried.pending().await?;
+    assert_eq!(running[0].event_id, waits.tasks[0].event_id);
+    assert!(running.iter().all(|it| it.since.to_datetime() == hub.now()), "{running:?}");
+
+    retried.terminate("enough").await?;
+    held.terminate("enough").await?;
+    hub.settle().await;
+    assert_eq!(hub.running(), [], "cancelled activities are not wanted any more");
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_attempt_timeout_fails_the_attempt() -> Result<()> {
     // By the machine's clock: time does not pass by itself while an activity runs.

@@ -48,10 +48,8 @@ fn filtered(call: &Call) -> Result<EntityQuery, Problem> {
 
 /// Entities that a critical section has locked. A page may be empty although more follow.
 pub(super) async fn locks(call: Call) -> Result<Response, Refusal> {
-    let find = filtered(&call)?.include_transient().leave_out_state();
-    let mut found = call.hub().query(&find).await?;
-    found.items.retain(|entity| entity.locked_by.is_some());
-    Ok(page(&call, &found))
+    let find = filtered(&call)?.locked().leave_out_state();
+    Ok(page(&call, &call.hub().query(&find).await?))
 }
 
 pub(super) async fn details(call: Call) -> Result<Response, Refusal> {

@@ -42,6 +42,11 @@ async fn registered(call: Call) -> Result<Response, Refusal> {
     Ok(json::answer(StatusCode::OK, &show::camel(&call.hub().registered())))
 }
 
+async fn running(call: Call) -> Result<Response, Refusal> {
+    let items: Vec<_> = call.hub().running().iter().map(show::camel).collect();
+    Ok(json::answer(StatusCode::OK, &Object::new().with("items", &items)))
+}
+
 async fn hub(call: Call) -> Result<Response, Refusal> {
     let usage = call.hub().usage().await?;
     let figures: BTreeMap<_, _> = usage.figures.iter().copied().collect();

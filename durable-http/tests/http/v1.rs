@@ -390,6 +390,14 @@ async fn registered_functions_are_listed_with_names_in_camel_case() {
 }
 
 #[tokio::test]
+async fn running_activities_are_listed() {
+    let hub = hub().await;
+    let running = send(&routes(&hub), "GET /api/v1/running", &[], "").await;
+    assert_eq!(running.json(), json!({ "items": [] }));
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_hub_reports_its_settings_and_usage() {
     let hub = hub().await;
     let about = send(&routes(&hub), "GET /api/v1/hub", &[], "").await.json();

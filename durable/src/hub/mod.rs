@@ -38,7 +38,6 @@ mod work;
 
 pub use self::builder::TaskHubBuilder;
 pub use self::client::counts::InstanceCounts;
-pub use self::client::details::InstanceDetails;
 pub use self::client::entities::{
     CleanedEntities, EntityDetails, EntityQuery, ScheduledSignal, ScheduledSignalQuery,
 };
@@ -56,7 +55,7 @@ pub use self::client::registered::{
 };
 pub use self::client::reply::Reply;
 pub use self::client::status::InstanceStatus;
-pub use self::client::values::InstanceDetailsQuery;
+pub use self::client::values::{InstanceDetails, InstanceDetailsQuery};
 pub use self::error::{
     EntityError, HubError, InvalidSetting, ManageError, OpenError, ResultError, StartError,
     Unreadable,
@@ -66,3 +65,4 @@ pub use self::shutdown::ShutdownReport;
 pub use self::task_hub::TaskHub;
 pub use self::telemetry::event::{LifecycleEvent, LifecycleKind};
 pub use self::telemetry::hooks::LifecycleFilter;
+pub use self::work::running::RunningActivity;

@@ -39,6 +39,13 @@ impl Timestamp {
         later.map_or(Self::MAX, Self::new)
     }
 
+    /// The time this long ago at this point, or the first time that can be represented.
+    pub(crate) fn before(self, duration: std::time::Duration) -> Self {
+        let earlier = TimeDelta::from_std(duration).ok();
+        let earlier = earlier.and_then(|duration| self.0.checked_sub_signed(duration));
+        earlier.map_or(Self(DateTime::<Utc>::MIN_UTC), Self::new)
+    }
+
     /// The time from `earlier` to this point; zero if this is not later.
     pub fn since(self, earlier: Self) -> std::time::Duration {
         (self.0 - earlier.0).to_std().unwrap_or_default()

@@ -308,3 +308,21 @@ async fn clean_entities_does_not_disturb_a_section_that_ends() -> Result<()> {
     }
     Ok(hub.shutdown().await?)
 }
+
+#[tokio::test]
+async fn locked_entities_are_found_by_query() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(blocks_others(keys(&KEYS[..2]))).await?;
+    hub.settle().await;
+    let locked = EntityQuery::new().of::<Latch>().locked();
+    let found = hub.query(&locked).await?.items;
+    let found: Vec<_> = found.iter().map(|entity| entity.entity_id.key()).collect();
+    let mut wanted = keys(&KEYS[..2]);
+    wanted.sort();
+    assert_eq!(found, wanted);
+    run.raise_event("go on", &()).await?;
+    run.result().await?;
+    hub.settle().await;
+    assert_eq!(hub.query(&locked).await?.items, []);
+    Ok(())
+}

@@ -11,7 +11,7 @@ use crate::problem::Code::{
     AlreadyExists, Finished, NoRoom, NoSuchSchedule, NotRegistered, Suspended,
 };
 use crate::route::{Route, handler};
-use crate::v1::{description, events, hub, registered, schedules};
+use crate::v1::{description, events, hub, registered, running, schedules};
 
 const NEW: Operation = Operation::NEW;
 
@@ -104,6 +104,16 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
             id: "listRegistered",
             summary: "Lists the functions that the hub can run.",
             answers: &[(200, Json("Registered"), "The functions.", &[])],
+            ..NEW
+        },
+    ),
+    get(
+        "running",
+        handler!(running),
+        Operation {
+            id: "listRunning",
+            summary: "Lists the activities that run now, those that have run longest first.",
+            answers: &[(200, Json("RunningActivities"), "The activities.", &[])],
             ..NEW
         },
     ),

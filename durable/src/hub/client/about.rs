@@ -1,9 +1,10 @@
-//! Facts about a hub for its operators: partitions and resource usage.
+//! Facts about a hub for its operators: partitions, running activities and resource usage.
 
 use chrono::{DateTime, Utc};
 
 use crate::hub::error::HubError;
 use crate::hub::task_hub::TaskHub;
+use crate::hub::work::running::RunningActivity;
 use crate::store::Usage;
 
 impl TaskHub {
@@ -39,6 +40,27 @@ impl TaskHub {
     /// ```
     pub fn partitions(&self) -> u16 {
         self.inner.mailboxes.count()
+    }
+
+    /// The activities that run now in this process, those that have run longest first. Those that
+    /// wait for a free place (`activity_concurrency`, `max_concurrent`) or for a retry are not among
+    /// them, nor those that were cancelled and have not ended yet.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// for activity in hub.running() {
+    ///     let (name, attempt, since) = (activity.name, activity.attempt, activity.since);
+    ///     println!("{}: `{name}`, attempt {attempt} since {since}", activity.instance_id);
+    /// }
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn running(&self) -> Vec<RunningActivity> {
+        self.inner.activities.describe_running(self.now())
     }
 
     /// The disk and memory usage of the hub's store.

@@ -8,9 +8,13 @@
 
 use std::ops::Range;
 
-use super::details::InstanceDetails;
+use serde::Serialize;
+
 use super::page::{Page, PageToken, Paging, Query};
 use super::query::InstanceQuery;
+use super::status::InstanceStatus;
+use crate::hub::error::Unreadable;
+use crate::payload::Payload;
 use crate::protocol::{EventKind, FailureDetails, HistoryEvent, InstanceRecord, Json, Timestamp};
 use crate::store::{Store, StoreError};
 
@@ -20,6 +24,65 @@ const SHORT: u64 = 16;
 const ENDS: u64 = 4;
 /// A page ends with the instance whose values exceed this, in bytes of JSON.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// The status of an instance with its input, output and failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct InstanceDetails {
+    /// The status. Serialized to JSON, its fields are inlined.
+    #[serde(flatten)]
+    pub status: InstanceStatus,
+    /// Its input; after a continue-as-new, that of the current execution.
+    pub input: Json,
+    /// Its result, if it has completed.
+    pub output: Option<Json>,
+    /// Why it failed or was terminated, if it has or was.
+    pub failure: Option<FailureDetails>,
+    /// The reason that was given for its termination, if it was terminated.
+    pub termination_reason: Option<String>,
+}
+
+impl InstanceDetails {
+    /// Deserializes the input into a `T`: the parameter of the orchestrator, or a tuple if it has
+    /// several.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # #[orchestrator]
+    /// # async fn double(ctx: &OrchestrationContext, n: u32) -> Result<u32> { Ok(2 * n) }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// # let hub = TaskHub::builder().in_memory().open().await?;
+    /// let run = hub.start(double(4)).await?;
+    /// run.result().await?;
+    /// let details = run.details().await?;
+    /// assert_eq!(details.input_as::<u32>()?, 4);
+    /// assert_eq!(details.output_as::<u32>()?, Some(8));
+    /// # Ok(hub.shutdown().await?)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If the input is not a `T`.
+    pub fn input_as<T: Payload>(&self) -> Result<T, Unreadable> {
+        self.read("input", &self.input)
+    }
+
+    /// Deserializes the output into a `T`; `None` if the instance has not completed.
+    ///
+    /// # Errors
+    /// If the output is not a `T`.
+    pub fn output_as<T: Payload>(&self) -> Result<Option<T>, Unreadable> {
+        self.output.as_ref().map(|output| self.read("result", output)).transpose()
+    }
+
+    fn read<T: Payload>(&self, what: &str, json: &Json) -> Result<T, Unreadable> {
+        json.read().map_err(|error| {
+            let id = &self.status.instance_id;
+            Unreadable::new::<T>(format!("the {what} of instance `{id}`"), error)
+        })
+    }
+}
 
 /// An [`InstanceQuery`] that returns instances with their input, output and failure; made by
 /// [`InstanceQuery::with_values`].

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::job::{Job, JobKey};
 use super::jobs::{Jobs, Ticket};
+use super::running::RunningActivity;
 use crate::activity::States;
 use crate::hub::health::Health;
 use crate::hub::mail::{Mail, Mailboxes};
@@ -24,7 +25,7 @@ use crate::hub::time::wait::Deadline;
 use crate::hub::time::{clock, wait};
 use crate::limits::Limits;
 use crate::panics;
-use crate::protocol::{EventKind, ExecutionId, FailureDetails, InstanceId, Json};
+use crate::protocol::{EventKind, ExecutionId, FailureDetails, InstanceId, Json, Timestamp};
 use crate::registry::Registry;
 
 #[derive(Debug)]
@@ -118,6 +119,8 @@ impl Activities {
     ) -> Self {
         let ActivityEnvironment { mailboxes, health, runtime, timer, time } = environment;
         let ActivitySettings { states, concurrency, grace, limits } = settings;
+        let queue = Queue { jobs: Jobs::new(time.clone()), ..Queue::default() };
+        let queue = Mutex::new(queue);
         Self {
             registry,
             states,
@@ -129,7 +132,7 @@ impl Activities {
             grace,
             limits,
             time,
-            queue: Mutex::default(),
+            queue,
             drained: Condvar::new(),
             changed: Notify::new(),
         }
@@ -204,6 +207,11 @@ impl Activities {
     /// The number of running jobs.
     pub(crate) fn count_running(&self) -> usize {
         self.queue().jobs.count_running()
+    }
+
+    /// The running jobs whose results are wanted.
+    pub(crate) fn describe_running(&self, now: Timestamp) -> Vec<RunningActivity> {
+        self.queue().jobs.describe_running(now)
     }
 
     /// Makes a waiting [`drain`](Self::drain) check the deadline again.

@@ -10,17 +10,20 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::job::{Job, JobKey};
+use super::running::{Began, RunningActivity};
 use crate::hub::telemetry::metrics::{self, Stopwatch};
-use crate::hub::time::virtual_time::Busy;
+use crate::hub::time::virtual_time::{Busy, VirtualTime};
 use crate::panics;
-use crate::protocol::{ExecutionId, InstanceId};
+use crate::protocol::{ExecutionId, InstanceId, Timestamp};
 
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
+    time: Option<Arc<VirtualTime>>,
     entries: BTreeMap<JobKey, Entry>,
     /// The jobs to start next, by the number of their arrival.
     queue: BTreeMap<u64, JobKey>,
@@ -63,6 +66,8 @@ struct Running {
     token: CancellationToken,
     instance_id: InstanceId,
     name: Cow<'static, str>,
+    attempt: u32,
+    began: Began,
 }
 
 /// The jobs of an activity with `max_concurrent`.
@@ -84,6 +89,11 @@ pub(crate) struct Ticket {
 }
 
 impl Jobs {
+    /// Jobs that begin by this time; by that of the machine if there is none.
+    pub(crate) fn new(time: Option<Arc<VirtualTime>>) -> Self {
+        Self { time, ..Self::default() }
+    }
+
     /// Adds a job, unless this attempt waits, runs or has ended already.
     pub(crate) fn add(&mut self, job: Box<Job>, at_most: Option<usize>, busy: Busy) -> bool {
         let key = job.key();
@@ -116,8 +126,10 @@ impl Jobs {
             }
             self.started += 1;
             let (number, token) = (self.started, CancellationToken::new());
-            let (instance_id, name) = (next.job.instance_id.clone(), next.job.task.name.clone());
-            let running = Running { number, token: token.clone(), instance_id, name };
+            let (instance_id, task) = (next.job.instance_id.clone(), &next.job.task);
+            let (name, attempt) = (task.name.clone(), task.attempt);
+            let (token_of_it, began) = (token.clone(), Began::now(self.time.as_deref()));
+            let running = Running { number, token: token_of_it, instance_id, name, attempt, began };
             let waiting = entry.stage.replace(Stage::Running(running));
             let Some(Stage::Waiting(Waiting { job, busy, since, .. })) = waiting else { continue };
             self.waiting -= 1;
@@ -170,6 +182,22 @@ impl Jobs {
     pub(crate) fn running(&self) -> Vec<(InstanceId, String)> {
         let running = self.entries.values().filter_map(Entry::running);
         running.map(|job| (job.instance_id.clone(), job.name.to_string())).collect()
+    }
+
+    /// As [`running`](Self::running), with details, in the order in which they began.
+    pub(crate) fn describe_running(&self, now: Timestamp) -> Vec<RunningActivity> {
+        let running = self.entries.iter().filter_map(|(key, entry)| Some((key, entry.running()?)));
+        let mut running: Vec<_> = running.collect();
+        running.sort_unstable_by_key(|(_, running)| running.number);
+        let describe = |((execution_id, event_id), running): (&JobKey, &Running)| RunningActivity {
+            instance_id: running.instance_id.clone(),
+            execution_id: *execution_id,
+            event_id: *event_id,
+            name: running.name.to_string(),
+            attempt: running.attempt,
+            since: running.began.time(now),
+        };
+        running.into_iter().map(describe).collect()
     }
 
     /// Queues the first job of this activity that was set aside.

@@ -5,3 +5,4 @@ pub(crate) mod attempt;
 pub(crate) mod batches;
 pub(crate) mod job;
 pub(crate) mod jobs;
+pub(crate) mod running;

@@ -47,6 +47,7 @@ pub struct EntityQuery {
     modified_to: Option<Timestamp>,
     leaves_out_state: bool,
     includes_transient: bool,
+    only_locked: bool,
     paging: Paging,
 }
 
@@ -74,6 +75,7 @@ impl EntityQuery {
             modified_to: None,
             leaves_out_state: false,
             includes_transient: false,
+            only_locked: false,
             paging: Paging::default(),
         }
     }
@@ -112,6 +114,18 @@ impl EntityQuery {
     /// Includes entities without a state, which are only locked.
     pub fn include_transient(self) -> Self {
         Self { includes_transient: true, ..self }
+    }
+
+    /// Only entities that a critical section has locked, also those without a state. Reads every
+    /// entity that meets the other conditions, so a page may be empty although more follow.
+    ///
+    /// ```
+    /// use durable::client::EntityQuery;
+    ///
+    /// let accounts = EntityQuery::new().name("account").locked().leave_out_state();
+    /// ```
+    pub fn locked(self) -> Self {
+        Self { only_locked: true, includes_transient: true, ..self }
     }
 
     /// The maximum number of entities on a page; by default 100.
@@ -156,6 +170,7 @@ impl Query for EntityQuery {
         for record in &found.instances {
             let Some(mut entity) = details(store, record)? else { continue };
             let is_meant = entity.entity_id.key().starts_with(&self.key_prefix);
+            let is_meant = is_meant && (!self.only_locked || entity.locked_by.is_some());
             if is_meant && (self.includes_transient || entity.state.is_some()) {
                 entity.state.take_if(|_| self.leaves_out_state);
                 entities.push(entity);

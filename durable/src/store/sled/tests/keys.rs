@@ -153,7 +153,7 @@ fn a_page_scans_a_bounded_number_of_records() {
     let next = page.next.unwrap();
     assert_eq!(next.as_str(), format!("{:05}", LOOKED_AT_MAX - 1));
     let page = opened.store.instances(&rare, Some(&next), 5).unwrap();
-    assert_eq!(page, InstancePage::new(vec![one.record], None));
+    assert_eq!(page, InstancePage::new(vec![one.record], None).scanned(2));
     let all = opened.store.instances(&InstanceFilter::default(), None, usize::MAX).unwrap();
     assert_eq!(all.instances.len(), LOOKED_AT_MAX);
 }
