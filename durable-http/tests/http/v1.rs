@@ -348,7 +348,7 @@ async fn entities_are_called_signalled_listed_and_deleted() {
     assert_eq!(list["items"][0]["state"], 7);
     assert_eq!(
         ask("GET /api/v1/locks", "").await.json(),
-        json!({ "items": [], "next": null, "scanned": 0 })
+        json!({ "items": [], "next": null, "scanned": 1 })
     );
     assert_eq!(ask(&format!("DELETE {counter}"), "").await.status, 204);
     assert_eq!(ask(&format!("GET {counter}"), "").await.json()["state"], Value::Null);
