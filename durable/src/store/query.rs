@@ -133,6 +133,7 @@ impl InstancePage {
     ///
     /// assert_eq!(InstancePage::default().scanned(7).scanned, 7);
     /// ```
+    #[must_use]
     pub fn scanned(self, records: u64) -> Self {
         Self { scanned: records, ..self }
     }
