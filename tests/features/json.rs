@@ -113,6 +113,7 @@ async fn details_of_an_instance() -> Result<()> {
           "tags": {
             "customer": "ada"
           },
+          "termination_reason": null,
           "version": "2"
         }"#]],
     );
@@ -160,6 +161,7 @@ async fn details_of_a_failed_instance() -> Result<()> {
           "tags": {
             "customer": "ada"
           },
+          "termination_reason": null,
           "version": null
         }"#]],
     );
@@ -197,7 +199,8 @@ async fn a_page_of_instances() -> Result<()> {
               "version": null
             }
           ],
-          "next": "a"
+          "next": "a",
+          "scanned": 1
         }"#]],
     );
     let rest = hub.query(&InstanceQuery::new().after(durable::InstanceId::new("a")?)).await?;
@@ -223,7 +226,8 @@ async fn a_page_of_instances() -> Result<()> {
               "version": null
             }
           ],
-          "next": null
+          "next": null,
+          "scanned": 1
         }"#]],
     );
     Ok(())
@@ -369,7 +373,8 @@ async fn schedules() -> Result<()> {
               "version": "2"
             }
           ],
-          "next": null
+          "next": null,
+          "scanned": 2
         }"#]],
     );
     Ok(())
@@ -422,7 +427,8 @@ async fn entities_and_their_scheduled_signals() -> Result<()> {
               "state": null
             }
           ],
-          "next": null
+          "next": null,
+          "scanned": 2
         }"#]],
     );
     check(

@@ -59,8 +59,8 @@ use crate::protocol::{
     TaskMessage, Timestamp,
 };
 
-/// The maximum number of records that are scanned for one page, unless a filter sets less, so that a query with few matches
-/// returns and frees memory from time to time.
+/// The maximum number of records that are scanned for one page if the filter does not set a smaller
+/// one, so that a query with few matches returns and frees memory from time to time.
 const LOOKED_AT_MAX: usize = 10_000;
 /// The first id after those of entities.
 const BEHIND_ENTITIES: &str = "A";
