@@ -71,13 +71,21 @@ struct Given {
     is_in_header: bool,
 }
 
-/// Checks a request. Returns its key, which the links of the answer repeat.
+/// The access that a request has.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    /// The key, which the links of the answer repeat.
+    pub(crate) key: Option<String>,
+    pub(crate) role: Role,
+}
+
+/// Checks a request.
 pub(crate) fn check(
     options: &HttpOptions,
     parts: &Parts,
     query: &Query,
     needed: Role,
-) -> Result<Option<String>, Problem> {
+) -> Result<Granted, Problem> {
     let is_local = parts.extensions.get::<ThroughSocket>().is_some();
     let host = host(parts);
     if !is_local {
@@ -85,14 +93,15 @@ pub(crate) fn check(
     }
     let given = given(&parts.headers, query);
     let has_keys = !options.keys.is_empty() && !is_local;
-    if has_keys {
-        check_key(&options.keys, given.as_ref(), needed)?;
-    }
+    let role = match has_keys {
+        true => check_key(&options.keys, given.as_ref(), needed)?,
+        false => Role::Admin,
+    };
     if is_change(&parts.method) {
         let has_key_in_header = has_keys && given.as_ref().is_some_and(|given| given.is_in_header);
         check_origin(options, &parts.headers, host, has_key_in_header)?;
     }
-    Ok(given.filter(|_| has_keys).map(|given| given.key))
+    Ok(Granted { key: given.filter(|_| has_keys).map(|given| given.key), role })
 }
 
 /// Checks a request whose path proves that it is allowed: a page of another origin can send it only
@@ -167,7 +176,8 @@ fn password(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("basic").then(|| password.to_owned())
 }
 
-fn check_key(keys: &[Key], given: Option<&Given>, needed: Role) -> Result<(), Problem> {
+/// The role of the key.
+fn check_key(keys: &[Key], given: Option<&Given>, needed: Role) -> Result<Role, Problem> {
     let Some(given) = given else {
         let places = "the header `x-functions-key`, the query parameter `code`, or a bearer token";
         return Err(Problem::new(
@@ -189,7 +199,7 @@ fn check_key(keys: &[Key], given: Option<&Given>, needed: Role) -> Result<(), Pr
             Code::Forbidden,
             format!("the key has the role `{}`; this needs `{}`", role.name(), needed.name()),
         )),
-        Some(_) => Ok(()),
+        Some(role) => Ok(role),
     }
 }
 

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use uuid::Uuid;
 
-use crate::access::{self, Role};
+use crate::access::{self, Granted, Role};
 use crate::app::App;
 use crate::body;
 use crate::call::Call;
@@ -74,9 +74,9 @@ async fn admit<F: Failure>(
     let found = find(table, &parts.method, below);
     // Access is checked first, so that a client without a key cannot find out which routes exist.
     let needed = found.as_ref().map_or(Role::Read, |(route, _)| route.role);
-    let key = if table.is_open {
+    let Granted { key, role } = if table.is_open {
         access::check_open(options, &parts)?;
-        None
+        Granted { key: None, role: Role::Read }
     } else {
         access::check(options, &parts, &query, needed)?
     };
@@ -96,7 +96,8 @@ async fn admit<F: Failure>(
         Method::GET | Method::HEAD | Method::DELETE => Bytes::new(),
         _ => body::read(options, &parts.headers, body).await?,
     };
-    let call = Call { app: Arc::clone(&app), place, params, query, headers: parts.headers, body };
+    let (app, headers) = (Arc::clone(&app), parts.headers);
+    let call = Call { app, place, role, params, query, headers, body };
     (route.handler)(call).await
 }
 

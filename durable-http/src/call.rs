@@ -10,6 +10,7 @@ use durable::protocol::{Json, TraceContext};
 use durable::{InstanceHandle, TaskHub};
 use tokio::sync::watch;
 
+use crate::access::Role;
 use crate::app::App;
 use crate::links::Place;
 use crate::options::HttpOptions;
@@ -21,6 +22,7 @@ use crate::route::Params;
 pub(crate) struct Call {
     pub(crate) app: Arc<App>,
     pub(crate) place: Place,
+    pub(crate) role: Role,
     pub(crate) params: Params,
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,

@@ -60,6 +60,16 @@ async fn hub(call: Call) -> Result<Response, Refusal> {
     Ok(json::answer(StatusCode::OK, &body))
 }
 
+/// Who the client is to the hub, and what time it is there.
+async fn access(call: Call) -> Result<Response, Refusal> {
+    let body = Object::new()
+        .with("role", call.role.name())
+        .with("taskHubName", &call.options().task_hub_name)
+        .with("version", env!("CARGO_PKG_VERSION"))
+        .with("now", &call.hub().current_utc_datetime());
+    Ok(json::answer(StatusCode::OK, &body))
+}
+
 async fn description(call: Call) -> Result<Response, Refusal> {
     Ok(json::answer(StatusCode::OK, &openapi::document(&TABLE, &call.place.base)))
 }

@@ -115,3 +115,20 @@ async fn a_web_page_changes_something_only_from_the_same_host_and_with_the_heade
     assert_eq!(ask("GET /api/v1/hub", &[("origin", "https://evil.example")]).await, 200);
     hub.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_client_can_ask_for_its_role_and_the_time_of_the_hub() {
+    let hub = hub().await;
+    let options = HttpOptions::new().key(Role::Read, "reads").key(Role::Operate, "operates");
+    let router = durable_http::router(&hub, options.task_hub_name("shop"));
+    for (key, role) in [("reads", "read"), ("operates", "operate")] {
+        let answer = send(&router, "GET /api/v1/access", &[("x-functions-key", key)], "").await;
+        let body = answer.json();
+        assert_eq!((&body["role"], &body["taskHubName"]), (&role.into(), &"shop".into()));
+        assert_eq!(body["now"], "2026-01-02T03:04:05.006007Z");
+    }
+    let router = routes(&hub);
+    let answer = send(&router, "GET /api/v1/access", &[], "").await;
+    assert_eq!(answer.json()["role"], "admin");
+    hub.shutdown().await.unwrap();
+}

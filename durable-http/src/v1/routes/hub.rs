@@ -11,7 +11,7 @@ use crate::problem::Code::{
     AlreadyExists, Finished, NoRoom, NoSuchSchedule, NotRegistered, Suspended,
 };
 use crate::route::{Route, handler};
-use crate::v1::{description, events, hub, registered, running, schedules};
+use crate::v1::{access, description, events, hub, registered, running, schedules};
 
 const NEW: Operation = Operation::NEW;
 
@@ -124,6 +124,16 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
             id: "getHub",
             summary: "Returns what the hub is made of and how much it uses.",
             answers: &[(200, Json("Hub"), "The hub.", &[])],
+            ..NEW
+        },
+    ),
+    get(
+        "access",
+        handler!(access),
+        Operation {
+            id: "getAccess",
+            summary: "Returns the role of the request's key, and the time of the hub.",
+            answers: &[(200, Json("Access"), "The access.", &[])],
             ..NEW
         },
     ),

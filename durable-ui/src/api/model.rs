@@ -1,0 +1,103 @@
+//! The answers of `/api/v1`, as far as pages show them.
+
+#![allow(dead_code, reason = "members of screens to come")]
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use durable::RuntimeStatus;
+use durable::protocol::Json;
+use serde::Deserialize;
+
+/// A page of a list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Items<T> {
+    pub(crate) items: Vec<T>,
+    #[serde(default)]
+    pub(crate) next: Option<String>,
+}
+
+/// An instance in a list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Instance {
+    pub(crate) instance_id: String,
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) version: Option<String>,
+    pub(crate) runtime_status: RuntimeStatus,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) last_updated_at: DateTime<Utc>,
+    #[serde(default)]
+    pub(crate) suspension: Option<Suspension>,
+    #[serde(default)]
+    pub(crate) parent: Option<Parent>,
+    #[serde(default)]
+    pub(crate) tags: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) custom_status: Option<Json>,
+    #[serde(default)]
+    pub(crate) failure: Option<Cause>,
+}
+
+/// Why an instance is suspended.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Suspension {
+    /// `None` if a client suspended it.
+    pub(crate) code: Option<String>,
+    pub(crate) reason: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Parent {
+    pub(crate) instance_id: String,
+}
+
+/// The failure of an instance.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Cause {
+    #[serde(default)]
+    pub(crate) error_type: String,
+    pub(crate) message: String,
+}
+
+/// The answer of `instances:count`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Count {
+    pub(crate) count: u64,
+    pub(crate) groups: BTreeMap<String, u64>,
+    pub(crate) approximate: bool,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Hub {
+    pub(crate) version: String,
+    pub(crate) partitions: u64,
+    pub(crate) disk_bytes: Option<u64>,
+    pub(crate) memory_bytes: Option<u64>,
+}
+
+/// Who asks: the answer of `access`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Granted {
+    pub(crate) role: String,
+    pub(crate) task_hub_name: String,
+    pub(crate) version: String,
+    pub(crate) now: DateTime<Utc>,
+}
+
+impl Instance {
+    /// `checkout@3`.
+    pub(crate) fn name_and_version(&self) -> String {
+        match &self.version {
+            Some(version) => format!("{}@{version}", self.name),
+            None => self.name.clone(),
+        }
+    }
+}

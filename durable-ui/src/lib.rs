@@ -1,0 +1,65 @@
+//! A dashboard for a task hub: what each instance does, why it waits, and actions on it.
+//!
+//! ```standalone_crate
+//! use axum::Router;
+//! use durable::prelude::*;
+//! use durable_ui::UiOptions;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<()> {
+//! let hub = TaskHub::builder().in_memory().open().await?;
+//! let app: Router = Router::new().nest("/durable", durable_ui::router(&hub, UiOptions::new()));
+//! // The overview is at `/durable/`, the list of instances at `/durable/instances`.
+//! # drop(app);
+//! # hub.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Pages are rendered on the server and can be read without JavaScript; actions and live changes
+//! need it. All data comes from `/api/v1` of [`durable_http`], which the dashboard also serves below
+//! its own prefix, with the same keys, roles and limits.
+//!
+//! # Access
+//! Without keys, the pages answer only requests for a loopback host. With keys
+//! ([`HttpOptions::key`](durable_http::HttpOptions::key)), a page asks for one and keeps it in a
+//! cookie that scripts cannot read. A key of the role `Read` sees no actions. See
+//! [`UiOptions::read_only`] to switch actions off for everybody.
+
+#![warn(clippy::expect_used, clippy::unwrap_used)]
+
+mod api;
+mod app;
+mod assets;
+mod call;
+mod format;
+mod frame;
+mod links;
+mod options;
+mod parts;
+mod query;
+mod routes;
+mod screens;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::any;
+use durable::TaskHub;
+
+pub use options::UiOptions;
+
+use app::App;
+
+/// The pages of the dashboard and the API that they use, for an `axum` app.
+///
+/// They can be mounted at any prefix, also at none.
+pub fn router(hub: &TaskHub, options: UiOptions) -> Router {
+    let app = App::new(hub, options);
+    let mut router = Router::new();
+    for path in ["/", "/{*rest}"] {
+        let app = app.clone();
+        let answer = move |request: Request| routes::answer(app.clone(), request);
+        router = router.route(path, any(answer));
+    }
+    router
+}

@@ -1,0 +1,64 @@
+//! The addresses of pages, assets and API calls, below the prefix at which the dashboard is mounted.
+
+#![allow(dead_code, reason = "for screens to come")]
+
+use std::fmt::Display;
+
+use crate::assets;
+use crate::query::{Query, encode};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Links {
+    /// Without a slash at its end; empty if the dashboard is mounted at the root.
+    base: String,
+}
+
+impl Links {
+    pub(crate) fn new(base: impl Into<String>) -> Self {
+        Self { base: base.into() }
+    }
+
+    /// The prefix, without a slash at its end.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// A path below the prefix, such as `instances?status=failed`.
+    pub(crate) fn to(&self, path: impl Display) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    /// A page with a query.
+    pub(crate) fn page(&self, path: &str, query: &Query) -> String {
+        format!("{}/{path}{query}", self.base)
+    }
+
+    pub(crate) fn instance(&self, id: &str) -> String {
+        self.to(format_args!("instances/{}", encode(id)))
+    }
+
+    /// A tab of the page of an instance, such as `history`.
+    pub(crate) fn instance_tab(&self, id: &str, tab: &str) -> String {
+        self.to(format_args!("instances/{}/{tab}", encode(id)))
+    }
+
+    /// The instances with this value of a filter.
+    pub(crate) fn instances(&self, name: &str, value: &str) -> String {
+        self.page("instances", &Query::default().with(name, value))
+    }
+
+    pub(crate) fn entity(&self, name: &str, key: &str) -> String {
+        // A segment of a path cannot be empty.
+        let key = if key.is_empty() { "$" } else { key };
+        self.to(format_args!("entities/{}/{}", encode(name), encode(key)))
+    }
+
+    /// A route of the API, such as `instances/order-17:suspend`. Its segments are encoded already.
+    pub(crate) fn api(&self, path: impl Display) -> String {
+        self.to(format_args!("api/v1/{path}"))
+    }
+
+    pub(crate) fn asset(&self, name: &str) -> String {
+        self.to(format_args!("assets/{}/{name}", assets::version()))
+    }
+}

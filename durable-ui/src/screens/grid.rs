@@ -1,0 +1,13 @@
+//! The last runs of one name, task by task.
+
+use maud::html;
+
+use crate::api::Failure;
+use crate::call::Call;
+use crate::frame::{Page, Place};
+
+#[expect(clippy::unused_async, reason = "the table of pages awaits every screen")]
+pub(crate) async fn answer(_: &Call) -> Result<Page, Failure> {
+    let body = html! { div.head { h1 { "Grid" } } };
+    Ok(Page::new("Grid", Place::Instances, body))
+}

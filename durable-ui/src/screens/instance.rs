@@ -1,0 +1,13 @@
+//! One instance.
+
+use maud::html;
+
+use crate::api::Failure;
+use crate::call::Call;
+use crate::frame::{Page, Place};
+
+#[expect(clippy::unused_async, reason = "the table of pages awaits every screen")]
+pub(crate) async fn answer(_: &Call) -> Result<Page, Failure> {
+    let body = html! { div.head { h1 { "Instance" } } };
+    Ok(Page::new("Instance", Place::Instances, body))
+}
