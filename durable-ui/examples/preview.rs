@@ -90,8 +90,8 @@ async fn main() -> Result<()> {
         };
         let run = hub.start_named(call).await?;
         match number % 11 {
-            7 => run.suspend("the supplier is closed until Monday").await?,
-            8 => run.terminate("duplicate").await?,
+            7 => drop(run.suspend("the supplier is closed until Monday").await),
+            8 => drop(run.terminate("duplicate").await),
             _ => {}
         }
         let pause = if number < 300 { 20 } else { 2000 };

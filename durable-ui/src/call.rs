@@ -3,9 +3,9 @@
 #![allow(dead_code, reason = "members of screens to come")]
 
 use axum::extract::OriginalUri;
+use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
 
 use crate::api::{Api, Failure, model};
@@ -166,11 +166,6 @@ impl Call {
         let Some(text) = self.query.get(name) else { return Ok(default) };
         let invalid = |_| Failure::invalid(format!("`{name}` is `{text}`; give a number"));
         text.parse().map_err(invalid)
-    }
-
-    /// An empty list: the API said that there is no such thing.
-    pub(crate) fn missing(failure: &Failure) -> bool {
-        failure.status == StatusCode::NOT_FOUND
     }
 }
 

@@ -1,4 +1,4 @@
-//! Calls of `/api/v1`, in the name of whoever asked for the page.
+//! Calls of `/api/v1`, with the access of the reader of the page.
 //!
 //! Every call carries the key and the host of the request for the page, so that roles, allowed hosts
 //! and limits hold here as they do for every other client.
