@@ -70,6 +70,7 @@ mod scans;
 mod serve;
 mod stream;
 mod time;
+pub mod timeline;
 mod v1;
 #[cfg(feature = "webhooks")]
 mod webhooks;

@@ -21,6 +21,7 @@ mod routes;
 mod schedules;
 mod show;
 mod start;
+mod timeline;
 
 use std::collections::BTreeMap;
 

@@ -11,6 +11,7 @@ mod malformed;
 mod openapi;
 mod pattern;
 mod serve;
+mod timeline;
 mod v1;
 #[cfg(feature = "webhooks")]
 mod webhooks;

@@ -10,7 +10,7 @@ use crate::problem::Code::{
     NotFinished, NotRegistered, Suspended, Terminated,
 };
 use crate::route::{Route, handler};
-use crate::v1::{actions, events, history, instances, list, start};
+use crate::v1::{actions, events, history, instances, list, start, timeline};
 
 const NEW: Operation = Operation::NEW;
 
@@ -203,6 +203,27 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
                 (200, Events("FollowedEvent"), "Server-sent events `history`.", &[]),
                 (204, Nothing, "It has ended, and the client has all events.", &[]),
             ],
+            errors: &[NoSuchInstance],
+            ..NEW
+        },
+    ),
+    get(
+        "instances/{id}/timeline",
+        handler!(timeline::timeline),
+        Operation {
+            id: "getTimeline",
+            summary: "Returns what an instance did and waited for, as lanes of bars and points over \
+                      time. Above 2,000 bars, equal lanes are merged.",
+            query: &[
+                "timeline.from",
+                "timeline.to",
+                "lane",
+                "lanes",
+                "failed",
+                "critical",
+                "timeline.children",
+            ],
+            answers: &[(200, Json("Timeline"), "The timeline.", &[])],
             errors: &[NoSuchInstance],
             ..NEW
         },

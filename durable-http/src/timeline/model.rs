@@ -1,0 +1,352 @@
+//! The lanes of a timeline: plain data, the same for the server, its clients and the renderers.
+
+use durable::RuntimeStatus;
+use durable::protocol::{ExecutionId, InstanceId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What an execution did and waited for, as lanes of bars and points over time.
+///
+/// Everything lies between [`from`](Self::from) and [`to`](Self::to): bars are cut at the range,
+/// points outside of it are left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Timeline {
+    /// The instance.
+    pub instance_id: InstanceId,
+    /// The execution whose history it shows.
+    pub execution_id: ExecutionId,
+    /// Name of the orchestration.
+    pub name: String,
+    /// Version of the orchestration.
+    pub version: Option<String>,
+    /// Its status.
+    pub runtime_status: RuntimeStatus,
+    /// Number of events in the history.
+    pub history_len: u64,
+    /// When the execution was started.
+    pub started_at: Timestamp,
+    /// When it ended; `None` if it has not.
+    pub ended_at: Option<Timestamp>,
+    /// The time for which the timeline was computed.
+    pub now: Timestamp,
+    /// The beginning of the range.
+    pub from: Timestamp,
+    /// The end of the range. It is later than `now` if a timer or an attempt is due soon.
+    pub to: Timestamp,
+    /// Round times within the range, for an axis.
+    pub ticks: Vec<Timestamp>,
+    /// The lanes, in the order of their requests. That of the instance itself is the first.
+    pub lanes: Vec<Lane>,
+    /// Number of lanes that the range or the filter leaves out.
+    pub hidden: u64,
+    /// Whether equal lanes were merged, because there were too many bars.
+    pub is_folded: bool,
+}
+
+/// One task or event of an execution, or several equal ones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Lane {
+    /// Names the lane within its timeline: `t5` for the task 5, `e12` for the event with the index
+    /// 12 in the history, `w0` for an event that is awaited, `i` for the instance. In a child's
+    /// lanes, it begins with the id of the lane of the child and a dot.
+    pub id: String,
+    /// What it shows.
+    pub kind: LaneKind,
+    /// The name of the activity, orchestration, event or entity; empty for a timer.
+    pub name: String,
+    /// The version of the activity or orchestration.
+    pub version: Option<String>,
+    /// What tells it from others of that name: an instance id, or the operation of an entity.
+    pub detail: Option<String>,
+    /// The instance that the lane leads to, if it is a child or the recipient of an event.
+    pub instance_id: Option<InstanceId>,
+    /// How far it has come.
+    pub state: LaneState,
+    /// The tasks of the lane, by the `event_id` of their requests: ascending ranges, whose ends are
+    /// included.
+    pub tasks: Vec<(i32, i32)>,
+    /// The index of its first event in the history.
+    pub index: u64,
+    /// When it was requested, or arrived.
+    pub since: Timestamp,
+    /// When it was answered; `None` if it has not been.
+    pub until: Option<Timestamp>,
+    /// When it fires, or when the next attempt begins.
+    pub due_at: Option<Timestamp>,
+    /// Number of attempts so far, including the current one; 0 if the lane has none.
+    pub attempts: u32,
+    /// Where it was requested, as `file:line`.
+    pub source: Option<String>,
+    /// The beginning of its input, as JSON.
+    pub input: Option<String>,
+    /// The beginning of its output, as JSON.
+    pub output: Option<String>,
+    /// Why it, or its last attempt, failed; not more than 500 characters.
+    pub error: Option<String>,
+    /// Whether it is part of the longest chain of awaits that led to the end, or to now.
+    pub is_critical: bool,
+    /// The bars, in order.
+    pub bars: Vec<Bar>,
+    /// The points, in order.
+    pub points: Vec<Point>,
+    /// What several equal lanes have in common, if this lane stands for them.
+    pub fold: Option<Fold>,
+    /// The status of the child, if its lanes were requested.
+    pub child_status: Option<RuntimeStatus>,
+    /// The lanes of the child, if they were requested.
+    pub children: Vec<Lane>,
+}
+
+/// What a lane shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum LaneKind {
+    /// The instance itself.
+    Instance,
+    /// An activity.
+    Activity,
+    /// A sub-orchestration.
+    Child,
+    /// A timer.
+    Timer,
+    /// An external event that arrived, or that is awaited.
+    Event,
+    /// A call of an entity.
+    EntityCall,
+    /// A signal to an entity.
+    Signal,
+    /// A critical section.
+    Lock,
+    /// An event that was sent to another instance.
+    Sent,
+}
+
+/// How far a lane has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum LaneState {
+    /// It waits: a timer, an event, a lock.
+    Waiting,
+    /// It runs, or waits for a free worker.
+    Running,
+    /// An attempt failed, and the next one has not begun.
+    Retrying,
+    /// The critical section has begun and not ended.
+    Held,
+    /// It returned, fired, arrived, or was released.
+    Completed,
+    /// It failed.
+    Failed,
+    /// It was terminated.
+    Terminated,
+    /// It is suspended.
+    Suspended,
+    /// The orchestrator no longer waits for it, or ended before it was answered.
+    Abandoned,
+    /// It was sent, and has no answer.
+    Sent,
+    /// It arrived, and the orchestrator has not read it.
+    Unread,
+}
+
+/// A time during which a lane did one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Bar {
+    /// Its beginning.
+    pub from: Timestamp,
+    /// Its end, not before its beginning.
+    pub to: Timestamp,
+    /// What the lane did.
+    pub phase: Phase,
+    /// The attempt, from 1, if the lane has attempts.
+    pub attempt: Option<u32>,
+    /// What is known about its beginning.
+    pub start: Start,
+    /// How many ran at once, if the lane stands for several.
+    pub at_once: u32,
+}
+
+/// What a lane did during a bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Phase {
+    /// It waited: for a worker, an event, a lock, or its start.
+    Waiting,
+    /// It runs now.
+    Running,
+    /// It ran and completed.
+    Completed,
+    /// It ran and failed.
+    Failed,
+    /// It waited for its next attempt.
+    RetryWait,
+    /// The timer was set.
+    Timer,
+    /// The critical section had the locks.
+    Held,
+    /// The instance was suspended.
+    Suspended,
+    /// The orchestrator no longer waited for it.
+    Abandoned,
+}
+
+/// What is known about the beginning of a bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Start {
+    /// It is recorded.
+    Known,
+    /// It was scheduled then. It began at this time or later: the bar includes the time that it
+    /// waited for a worker.
+    Scheduled,
+    /// It is concluded from other events, because a history does not record it: when an event
+    /// began to be awaited, or when a timer was dropped.
+    Estimated,
+}
+
+/// Something that happened, or will happen, at one time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Point {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: PointKind,
+    /// The attempt, from 1, if it is about one.
+    pub attempt: Option<u32>,
+    /// An error, a reason, the id of a patch, or the number of a generation.
+    pub label: Option<String>,
+}
+
+/// What happened at a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum PointKind {
+    /// An attempt failed.
+    FailedAttempt,
+    /// The next attempt begins.
+    NextAttempt,
+    /// The timer fired.
+    Fired,
+    /// The timer will fire.
+    Due,
+    /// The timer was dropped at about this time.
+    Cancelled,
+    /// The event arrived.
+    Arrived,
+    /// The event, signal or start was sent.
+    Sent,
+    /// A patch was recorded.
+    Patch,
+    /// Another fact was recorded.
+    Note,
+    /// The execution began as a continuation of another.
+    ContinuedAsNew,
+    /// The instance was suspended.
+    Suspended,
+    /// The instance was resumed.
+    Resumed,
+    /// The instance was rewound.
+    Rewound,
+    /// The instance was terminated.
+    Terminated,
+}
+
+/// What several equal lanes have in common. Durations are in microseconds, from the request to the
+/// answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Fold {
+    /// Their number.
+    pub count: u64,
+    /// How many have failed.
+    pub failed: u64,
+    /// How many had an attempt that failed.
+    pub retried: u64,
+    /// How many have no answer yet.
+    pub open: u64,
+    /// How many ran at once, at most.
+    pub at_once: u32,
+    /// The shortest duration of those that were answered.
+    pub min_micros: u64,
+    /// The median of these durations.
+    pub median_micros: u64,
+    /// The longest of these durations.
+    pub max_micros: u64,
+}
+
+impl Lane {
+    /// How long it took: from the request to the answer, or to `now` if it has none. `None` if it
+    /// has no duration, such as a signal.
+    pub fn took(&self, now: Timestamp) -> Option<std::time::Duration> {
+        let is_instant = self.state == LaneState::Sent;
+        (!is_instant).then(|| self.until.unwrap_or(now).since(self.since))
+    }
+
+    /// Whether it, or one of those that it stands for, failed or had an attempt that failed.
+    pub fn has_failure(&self) -> bool {
+        let failed = |point: &Point| point.kind == PointKind::FailedAttempt;
+        self.state == LaneState::Failed || self.points.iter().any(failed)
+    }
+}
+
+impl LaneKind {
+    /// All kinds, in the order in which they are listed.
+    pub const ALL: [Self; 9] = [
+        Self::Instance,
+        Self::Activity,
+        Self::Child,
+        Self::Timer,
+        Self::Event,
+        Self::EntityCall,
+        Self::Signal,
+        Self::Lock,
+        Self::Sent,
+    ];
+
+    /// Its name in JSON and in queries.
+    ///
+    /// ```
+    /// assert_eq!(durable_http::timeline::LaneKind::EntityCall.name(), "entityCall");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Instance => "instance",
+            Self::Activity => "activity",
+            Self::Child => "child",
+            Self::Timer => "timer",
+            Self::Event => "event",
+            Self::EntityCall => "entityCall",
+            Self::Signal => "signal",
+            Self::Lock => "lock",
+            Self::Sent => "sent",
+        }
+    }
+}
+
+impl LaneState {
+    /// Whether the lane may still change.
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::Waiting | Self::Running | Self::Retrying | Self::Held | Self::Suspended => true,
+            Self::Completed
+            | Self::Failed
+            | Self::Terminated
+            | Self::Abandoned
+            | Self::Sent
+            | Self::Unread => false,
+        }
+    }
+}
