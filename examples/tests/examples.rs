@@ -26,6 +26,25 @@ fn function_chaining_greets_in_order() {
 }
 
 #[test]
+fn check_site_polls_for_hours_and_retries_what_fails() {
+    let requests = ["503 Service Unavailable", "202 Accepted", "503 Service", "200 OK"];
+    let telling: Vec<_> =
+        requests.into_iter().chain(["report: example.com is up", "120 min"]).collect();
+    check(env!("CARGO_BIN_EXE_check_site"), &[], &telling);
+}
+
+#[test]
+fn webhooks_retries_a_delivery_until_the_receiver_accepts_it() {
+    let telling = [
+        "shop: shipped a parcel with a lamp\n",
+        "alerts: busy, try again later\n",
+        "-> \"instance.failed\" of \"order-sofa\": ",
+        "out of stock",
+    ];
+    check(env!("CARGO_BIN_EXE_webhooks"), &[], &telling);
+}
+
+#[test]
 fn monitor_finds_one_build_and_gives_the_other_up() {
     let outcomes = ["linux: finished", "it last said: ", "Finished", "windows: expired", "Running"];
     let hours = ["in virtual time", "linux: finished, after 5 checks", "1 h 15 min", "6 h 00 min"];

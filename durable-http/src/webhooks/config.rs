@@ -12,7 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::secret::{InvalidSecret, Secret};
 
-/// The waits before each retry, as Standard Webhooks recommends them: ten attempts in 3 days.
+/// The waits before each retry: the example schedule in the section "Deliverability and reliability" of
+/// the Standard Webhooks specification, ten attempts in 75 h 35 min.
 const RETRIES: [Duration; 9] = [
     Duration::from_secs(5),
     Duration::from_mins(5),
@@ -25,7 +26,7 @@ const RETRIES: [Duration; 9] = [
     Duration::from_hours(24),
 ];
 
-/// How long an endpoint may take to answer.
+/// The time limit of an attempt. Standard Webhooks recommends 15 to 30 s.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The most characters of a label.
@@ -183,9 +184,17 @@ impl Webhook {
         Self { filter, ..self }
     }
 
-    /// Sets the waits before each retry. By default there are nine retries, as Standard Webhooks
-    /// recommends: after 5 s, 5 min, 30 min, and 2, 5, 10, 14, 20 and 24 h. Without waits, a delivery
-    /// is attempted once.
+    /// Sets the minimum waits before each retry. If the iterator is empty, a delivery is attempted once.
+    ///
+    /// By default, there are nine retries: after 5 s, 5 min, 30 min, and 2, 5, 10, 14, 20 and 24 h. This
+    /// is the example schedule of the [Standard Webhooks] specification, which recommends exponential
+    /// backoff over several days, so that an outage of the receiver over a weekend loses no event.
+    ///
+    /// If the response has a `Retry-After` that is longer than the wait, it replaces the wait, up to 24 h.
+    /// Each wait is then extended by a random part of up to 20%, so that deliveries that failed in the
+    /// same outage are not all retried at the same time.
+    ///
+    /// [Standard Webhooks]: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#deliverability-and-reliability
     ///
     /// ```
     /// # use std::time::Duration;

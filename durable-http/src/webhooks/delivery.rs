@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use durable::client::LifecycleEvent;
-use durable::http::{HttpError, HttpResponse};
+use durable::http::HttpError;
 use durable::{ActivityContext, Error, OrchestrationContext, Result, activity, orchestrator};
 use serde::{Deserialize, Serialize};
 
 use super::config::{Webhook, Webhooks};
 use super::endpoint::Endpoint;
 use super::message;
+use super::schedule;
 
 /// The wait before the next attempt while the program has no webhook of this label.
 const UNKNOWN_WAIT: Duration = Duration::from_hours(1);
@@ -98,42 +99,58 @@ pub(super) async fn attempt_once(
         }
         None => {
             let reason = "the program has no webhook of this label".to_owned();
-            ((attempt < UNKNOWN_ATTEMPTS).then_some(UNKNOWN_WAIT), Err(reason))
+            ((attempt < UNKNOWN_ATTEMPTS).then_some(UNKNOWN_WAIT), Err(reason.into()))
         }
     };
     let (kind, instance) = (message::event_type(event), &event.instance_id);
-    let reason = match outcome {
+    let Refused { reason, retry_after } = match outcome {
         Ok(outcome) => {
             if let Outcome::Gone(_) = outcome {
                 tracing::warn!(webhook, %kind, %instance, "endpoint answered 410 and is disabled");
             }
             return Ok(outcome);
         }
-        Err(reason) => reason,
+        Err(refused) => refused,
     };
     if wait.is_none() {
         tracing::warn!(webhook, %kind, %instance, id, attempt, reason, "event was not delivered");
     } else {
         tracing::debug!(webhook, %kind, %instance, id, attempt, reason, "attempt failed");
     }
-    let wait = wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+    let wait = wait.map(|wait| schedule::millis(wait, retry_after, id, attempt));
     Ok(Outcome::Failed { reason, wait })
 }
 
-/// Makes one attempt. An error is the reason for the retry.
+/// A failed attempt.
+struct Refused {
+    reason: String,
+    /// The wait that the response requests.
+    retry_after: Option<Duration>,
+}
+
+impl From<String> for Refused {
+    fn from(reason: String) -> Self {
+        Self { reason, retry_after: None }
+    }
+}
+
+/// Makes one attempt. An error leads to a retry.
 async fn send(
     ctx: &ActivityContext,
     webhook: &Webhook,
     id: &str,
     body: String,
-) -> Result<Outcome, String> {
+) -> Result<Outcome, Refused> {
     let timestamp = ctx.current_utc_datetime().timestamp();
     let sent = ctx.send_http(webhook.request(id, timestamp, body)).await;
-    match sent.as_ref().map(HttpResponse::status) {
-        Ok(200..=299) => Ok(Outcome::Delivered),
-        Ok(410) => Ok(Outcome::Gone(webhook.fingerprint())),
-        Ok(status) => Err(format!("the response has status {status}")),
-        Err(error) => Err(without_url(error)),
+    let response = sent.map_err(|error| without_url(&error))?;
+    match response.status() {
+        200..=299 => Ok(Outcome::Delivered),
+        410 => Ok(Outcome::Gone(webhook.fingerprint())),
+        status => Err(Refused {
+            reason: format!("the response has status {status}"),
+            retry_after: response.retry_after(ctx.current_utc_datetime()),
+        }),
     }
 }
 

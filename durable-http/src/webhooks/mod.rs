@@ -9,13 +9,15 @@
 //!    timestamps that are older than 5 minutes.
 //! 4. A delivery causes no deliveries, because hooks cause no lifecycle events.
 //!
-//! Read next: `config.rs` (the user's settings), `delivery.rs` (the attempts), `endpoint.rs` (disabled
+//! Read next: `config.rs` (the user's settings), `delivery.rs` (the attempts), `schedule.rs` (the
+//! waits between them), `endpoint.rs` (disabled
 //! endpoints).
 
 mod config;
 mod delivery;
 mod endpoint;
 mod message;
+mod schedule;
 mod secret;
 
 use durable::client::TaskHubBuilder;

@@ -15,3 +15,5 @@ mod timeline;
 mod v1;
 #[cfg(feature = "webhooks")]
 mod webhooks;
+#[cfg(feature = "webhooks")]
+mod webhooks_socket;

@@ -205,7 +205,9 @@ async fn a_retry_has_the_same_id_and_a_new_signature_until_it_is_accepted() {
     let times: Vec<i64> =
         received.iter().map(|it| header(it, "webhook-timestamp").parse().unwrap()).collect();
     let waits: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert_eq!(waits, [5, 5 * 60, 30 * 60, 2 * 60 * 60]);
+    for (wait, scheduled) in waits.into_iter().zip([5, 5 * 60, 30 * 60, 2 * 60 * 60]) {
+        assert!((scheduled..=scheduled * 6 / 5).contains(&wait), "{wait} s for {scheduled} s");
+    }
     for request in &received {
         assert_eq!(header(request, "webhook-id"), header(&received[0], "webhook-id"));
         assert_eq!(header(request, "webhook-signature"), signature(SECRET, request));
@@ -356,7 +358,7 @@ async fn a_warning_names_the_webhook_and_the_event_when_a_delivery_fails_or_the_
     let once_more = webhook(ended()).retries([Duration::from_secs(1)]);
     let hub = open(&endpoint, once_more).await;
     complete(&hub, "a").await;
-    hub.advance(Duration::from_secs(1)).await;
+    hub.advance(Duration::from_secs(2)).await;
     complete(&hub, "b").await;
     hub.shutdown().await.unwrap();
     let lines = lines.0.lock().unwrap();

@@ -51,6 +51,7 @@ mod poll;
 mod request;
 mod response;
 mod retry;
+mod retry_after;
 mod send;
 mod token;
 mod transport;
