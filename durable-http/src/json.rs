@@ -56,7 +56,12 @@ impl Serialize for Object {
 /// An answer with this value as its body.
 pub(crate) fn answer(status: StatusCode, value: &(impl Serialize + ?Sized)) -> Response {
     let text = serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned());
-    let mut answer = Response::new(Body::from(text));
+    with_body(status, Body::from(text))
+}
+
+/// An answer whose body is this JSON.
+pub(crate) fn with_body(status: StatusCode, json: Body) -> Response {
+    let mut answer = Response::new(json);
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, JSON);
     answer

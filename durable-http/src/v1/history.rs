@@ -1,16 +1,21 @@
-//! The history of an instance: by page, as a file, and the instances that it started.
+//! The history of an instance by page, and the instances that it started.
+//!
+//! Read next: `export.rs` (the history as a file).
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use durable::client::{FollowedEvent, HubError, InstanceStatus};
-use durable::protocol::{EventKind, FORMAT_VERSION, HistoryEvent};
-use serde::Serialize;
+use durable::client::{FollowedEvent, HubError};
+use durable::protocol::{EventKind, HistoryEvent};
 use serde_json::value::RawValue;
 
 use super::{Refusal, show};
 use crate::call::Call;
 use crate::json::{self, Object, with_header};
-use crate::problem::Problem;
+
+/// The events that are in memory at once while children are listed.
+const EVENTS_AT_ONCE: usize = 256;
+/// The events that one request for children reads.
+const EVENTS_MAX: u64 = 16 * 1024;
 
 /// Events from an index on, with `from`, `limit` and `kinds`.
 pub(super) async fn page(call: Call) -> Result<Response, Refusal> {
@@ -75,80 +80,51 @@ fn data(kind: &EventKind) -> Box<RawValue> {
     raw.unwrap_or_else(|| RawValue::NULL.to_owned())
 }
 
-/// The form of `durable::testing::RecordedHistory`, whose replay shows whether code still fits.
-#[derive(Serialize)]
-struct Recorded<'a> {
-    format: u8,
-    #[serde(flatten)]
-    head: Head<'a>,
-    events: &'a [HistoryEvent],
-}
-
-#[derive(Serialize)]
-struct Head<'a> {
-    instance_id: &'a durable::InstanceId,
-    execution_id: durable::protocol::ExecutionId,
-    name: &'a str,
-    version: &'a Option<String>,
-    created_at: durable::protocol::Timestamp,
-}
-
-pub(super) async fn file(call: Call) -> Result<Response, Refusal> {
-    let (status, history) = read(&call).await?;
-    let tag = show::tag(&status);
-    if show::is_known(&call.headers, &tag) {
-        return Ok(with_header(json::empty(StatusCode::NOT_MODIFIED), "etag", &tag));
-    }
-    let InstanceStatus { instance_id, execution_id, name, version, created_at, .. } = &status;
-    let (execution_id, created_at) = (*execution_id, *created_at);
-    let recorded = Recorded {
-        format: FORMAT_VERSION,
-        head: Head { instance_id, execution_id, name, version, created_at },
-        events: &history,
-    };
-    let answer = json::answer(StatusCode::OK, &recorded);
-    let answer =
-        with_header(answer, "content-disposition", "attachment; filename=\"history.json\"");
-    Ok(with_header(answer, "etag", &tag))
-}
-
-/// The instances that this one called or started, with `from` and `limit`.
+/// The instances that this one called or started, with `from` and `limit`. A request reads a limited
+/// part of the history, so a page can have fewer items than `limit` although there is a next one.
 pub(super) async fn children(call: Call) -> Result<Response, Refusal> {
-    let (from, limit) = (call.number("from")?.unwrap_or(0), call.limit()?);
-    let (_, history) = read(&call).await?;
-    let mut items = Vec::new();
-    let mut next = None;
-    for (index, event) in history.iter().enumerate().skip(from) {
-        let EventKind::SubOrchestrationInstanceCreated {
-            instance_id, name, version, detached, ..
-        } = &event.kind
-        else {
-            continue;
-        };
-        if items.len() == limit {
-            next = Some(index);
-            break;
+    let (from, limit) = (call.number("from")?.unwrap_or(0) as u64, call.limit()?);
+    let (instance, mut items) = (call.instance()?, Vec::new());
+    let (mut position, end) = (from, from.saturating_add(EVENTS_MAX));
+    let next = 'pages: loop {
+        let page = instance.history_page(position, EVENTS_AT_ONCE).await?;
+        for (index, event) in (page.from..).zip(&page.events) {
+            if !matches!(event.kind, EventKind::SubOrchestrationInstanceCreated { .. }) {
+                continue;
+            }
+            if items.len() == limit {
+                break 'pages Some(index);
+            }
+            items.extend(child(&call, event).await?);
         }
-        let child = call.hub().instance(instance_id.as_str()).map_err(HubError::from)?;
-        let status = match child.status().await {
-            Ok(status) => Some(status.runtime_status),
-            Err(HubError::NoSuchInstance(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
-        items.push(
-            Object::new()
-                .with("instanceId", instance_id)
-                .with("name", name)
-                .with("version", version)
-                .with("eventId", &event.event_id)
-                .with("detached", detached)
-                .with("runtimeStatus", &status),
-        );
-    }
+        match page.next {
+            Some(next) if next < end => position = next,
+            next => break next,
+        }
+    };
     let body = Object::new().with("items", &items).with("next", &next);
     Ok(json::answer(StatusCode::OK, &body))
 }
 
-async fn read(call: &Call) -> Result<(InstanceStatus, Vec<HistoryEvent>), Problem> {
-    Ok(call.instance()?.status_and_history().await?)
+/// The instance that this event started, with its status if it still exists.
+async fn child(call: &Call, event: &HistoryEvent) -> Result<Option<Object>, Refusal> {
+    let EventKind::SubOrchestrationInstanceCreated { instance_id, name, version, detached, .. } =
+        &event.kind
+    else {
+        return Ok(None);
+    };
+    let child = call.hub().instance(instance_id.as_str()).map_err(HubError::from)?;
+    let status = match child.status().await {
+        Ok(status) => Some(status.runtime_status),
+        Err(HubError::NoSuchInstance(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let child = Object::new()
+        .with("instanceId", instance_id)
+        .with("name", name)
+        .with("version", version)
+        .with("eventId", &event.event_id)
+        .with("detached", detached)
+        .with("runtimeStatus", &status);
+    Ok(Some(child))
 }

@@ -14,6 +14,7 @@ mod asked;
 mod batches;
 mod entities;
 mod events;
+mod export;
 mod history;
 mod instances;
 mod list;

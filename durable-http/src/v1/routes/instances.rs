@@ -10,7 +10,7 @@ use crate::problem::Code::{
     NotFinished, NotRegistered, Suspended, Terminated,
 };
 use crate::route::{Route, handler};
-use crate::v1::{actions, events, history, instances, list, start, timeline};
+use crate::v1::{actions, events, export, history, instances, list, start, timeline};
 
 const NEW: Operation = Operation::NEW;
 
@@ -175,10 +175,11 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
     ),
     get(
         "instances/{id}/history.json",
-        handler!(history::file),
+        handler!(export::file),
         Operation {
             id: "downloadHistory",
-            summary: "Returns the history of an instance as a file that can be replayed.",
+            summary: "Returns the history of an instance as a file that can be replayed. If the history is \
+                      replaced before the file is complete, the connection is closed early.",
             headers: &["If-None-Match"],
             answers: &[
                 (200, Json("RecordedHistory"), "The file.", &["ETag"]),
@@ -233,7 +234,8 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
         handler!(history::children),
         Operation {
             id: "listChildren",
-            summary: "Lists the instances that an instance has called or started.",
+            summary: "Lists the instances that an instance has called or started. A page can have fewer \
+                      items than `limit`; the last page has no `next`.",
             query: &["from", "limit"],
             answers: &[(200, Json("ChildPage"), "A page.", &[])],
             errors: &[NoSuchInstance],
