@@ -91,6 +91,7 @@ async fn queries_leave_out_the_instances_of_schedules_by_default() -> Result<()>
     let schedules = ["durable.schedule:a", "durable.schedule:b"];
     let all = found(&hub, InstanceQuery::new().include_schedules()).await?;
     assert_eq!(all, ["c", schedules[0], schedules[1], "e"]);
+    assert_eq!(found(&hub, InstanceQuery::new().include_internal()).await?, all);
     let by_name = found(&hub, InstanceQuery::new().name("durable.Schedule")).await?;
     assert_eq!(by_name, schedules);
     let by_id = found(&hub, InstanceQuery::new().id_prefix("durable.schedule:")).await?;

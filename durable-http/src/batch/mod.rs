@@ -10,7 +10,8 @@
 //!    have no further effect the second time. Purge, rewind, restart and raise act only on an instance
 //!    that has not changed since it was selected; their own effect is such a change, so they act at most
 //!    once.
-//! 4. A batch never acts on batches, and not on the instances that drive schedules.
+//! 4. A batch never acts on batches. It acts on other instances of the library itself only if the filter
+//!    has their name.
 //!
 //! Read next: `act.rs` (the action on one instance), `served.rs` (how an activity finds its hub).
 

@@ -159,6 +159,9 @@ fn filter(call: &Call) -> Result<InstanceQuery, Problem> {
             Err(_) => find.custom_status(status),
         };
     }
+    if call.boolean("includeInternal")? {
+        find = find.include_internal();
+    }
     if call.boolean("includeSchedules")? {
         find = find.include_schedules();
     }

@@ -157,3 +157,29 @@ async fn a_batch_goes_on_after_a_crash_and_can_be_cancelled() {
     assert_eq!(send(&router, "GET /api/v1/batches/order-001", &[], "").await.status, 404);
     hub.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn batches_are_left_out_of_lists_and_counts_unless_they_are_requested() {
+    let hub = hub().await;
+    let router = routes(&hub);
+    orders(&hub, 1).await;
+    let request = json!({ "query": { "name": "order" }, "action": { "suspend": {} }, "id": "b" });
+    run(&hub, &router, &request).await;
+    let ids = async |target: &str| {
+        let list = send(&router, &format!("GET {target}"), &[], "").await.json();
+        let ids = list["items"].as_array().or(list.as_array()).unwrap().iter();
+        let id = |it: &Value| it.get("id").or(it.get("instanceId")).cloned().unwrap();
+        ids.map(id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids("/api/v1/instances").await, ["order-000"]);
+    assert_eq!(ids("/api/v1/instances?includeInternal=true").await, ["b", "order-000"]);
+    assert_eq!(ids("/api/v1/instances?name=durable.Batch").await, ["b"]);
+    assert_eq!(ids("/runtime/webhooks/durabletask/instances").await, ["order-000"]);
+    assert_eq!(ids("/api/v1/batches").await, ["b"]);
+    let count = async |query: &str| {
+        let target = format!("GET /api/v1/instances:count?{query}");
+        send(&router, &target, &[], "").await.json()["count"].clone()
+    };
+    assert_eq!((count("").await, count("includeInternal=true").await), (json!(1), json!(2)));
+    hub.shutdown().await.unwrap();
+}

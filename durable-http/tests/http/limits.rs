@@ -80,8 +80,18 @@ async fn requests_at_once_and_scans_per_second_are_bounded() {
     assert_eq!(send(&router, &list, &[], "").await.status, 200);
     let answer = send(&router, &list, &[], "").await;
     assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (429, "1"));
+    let answer = send(&router, "GET /api/v1/instances", &[], "").await;
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (429, "1"));
+    assert_eq!(
+        (&answer.json()["code"], &answer.json()["retryable"]),
+        (&"too-many-scans".into(), &true.into())
+    );
     let one = format!("GET {DF}/instances/a");
-    assert_eq!(send(&router, &one, &[], "").await.status, 404, "reads go on");
+    assert_eq!(
+        send(&router, &one, &[], "").await.status,
+        404,
+        "reads of one instance are not scans"
+    );
     hub.shutdown().await.unwrap();
 }
 

@@ -8,8 +8,13 @@ pub(crate) const SCHEDULE: &str = "durable.Schedule";
 /// Raises the event of a callback link of `durable-http`, and remembers that the link is used.
 const CALLBACK: &str = "durable.Callback";
 
-/// The orchestrations whose instances are left out of lists.
-pub(crate) const HIDDEN: [&str; 2] = [SCHEDULE, CALLBACK];
+/// Acts on all instances that match a filter, in `durable-http`.
+const BATCH: &str = "durable.Batch";
+/// Sends a lifecycle event to a URL, in `durable-http`.
+const WEBHOOK: &str = "durable.Webhook";
+
+/// The orchestrations whose instances are left out of lists and counts, unless a query includes them.
+pub(crate) const HIDDEN: [&str; 4] = [SCHEDULE, CALLBACK, BATCH, WEBHOOK];
 
 /// The id prefix of instances that are started for lifecycle events.
 pub(crate) const HOOK_IDS: &str = "durable.event:";

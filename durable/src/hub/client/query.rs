@@ -61,14 +61,26 @@ impl Default for InstanceQuery {
 }
 
 impl InstanceQuery {
-    /// Selects all instances of your orchestrations. Instances of the library itself are left out: those
-    /// that drive [schedules](crate::schedule::Schedule), unless
-    /// [`include_schedules`](Self::include_schedules) is set, and those that remember a used callback
-    /// link, unless [`name`](Self::name) is `durable.Callback`.
+    /// Selects all instances of your orchestrations.
+    ///
+    /// The instances of the library's own orchestrations are left out, unless
+    /// [`include_internal`](Self::include_internal) is set or [`name`](Self::name) is theirs:
+    ///
+    /// | name | the instance |
+    /// |---|---|
+    /// | `durable.Schedule` | drives a [schedule](crate::schedule::Schedule); see [`include_schedules`](Self::include_schedules) |
+    /// | `durable.Batch` | is a batch of `durable-http` |
+    /// | `durable.Webhook` | delivers an event to a webhook of `durable-http` |
+    /// | `durable.Callback` | remembers a used callback link of `durable-http` |
     pub fn new() -> Self {
         let not_names = built_in::HIDDEN.map(str::to_owned).to_vec();
         let filter = InstanceFilter { not_names, ..InstanceFilter::default() };
         Self { filter, finds_nothing: false, paging: Paging::default() }
+    }
+
+    /// Includes the instances of the library's own orchestrations, whose names begin with `durable.`.
+    pub fn include_internal(self) -> Self {
+        self.with(|filter| filter.not_names.clear())
     }
 
     /// Includes the instances that drive schedules, one per schedule.

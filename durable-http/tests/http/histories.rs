@@ -1,0 +1,116 @@
+//! Long histories: the file is streamed, and children are listed by page.
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::Request;
+use durable::InstanceHandle;
+use durable::prelude::*;
+use durable::testing::{RecordedHistory, TestHub};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::common::{hello, hub, routes, send};
+
+/// Calls this number of sub-orchestrations, one after another.
+#[orchestrator(name = "family")]
+async fn family(ctx: &OrchestrationContext, children: u32) -> Result<u32> {
+    for number in 0..children {
+        hello("Oslo".to_owned()).instance_id(format!("child-{number:03}")).await?;
+    }
+    Ok(children)
+}
+
+async fn run_family(hub: &TestHub) -> InstanceHandle {
+    let run = hub.start(family(300).instance_id("p")).await.unwrap();
+    run.result().await.unwrap();
+    hub.instance("p").unwrap()
+}
+
+/// The body of the file.
+async fn download(router: &Router) -> Body {
+    let request = Request::get("/api/v1/instances/p/history.json").header("host", "localhost");
+    let answer = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    answer.into_body()
+}
+
+async fn frame(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
+    Some(body.frame().await?.map(|frame| frame.into_data().unwrap()))
+}
+
+#[tokio::test]
+async fn a_long_history_is_sent_by_page_as_a_file_that_replays() {
+    let hub = hub().await;
+    let instance = run_family(&hub).await;
+    let expected = instance.history().await.unwrap();
+    let mut body = download(&routes(&hub)).await;
+    let mut frames = Vec::new();
+    while let Some(data) = frame(&mut body).await {
+        frames.push(String::from_utf8(data.unwrap().to_vec()).unwrap());
+    }
+    assert!(frames.len() >= 3, "{} frames for {} events", frames.len(), expected.len());
+    let file = frames.concat();
+    let recorded: RecordedHistory = serde_json::from_str(&file).unwrap();
+    durable::testing::verify_replay(&recorded).unwrap();
+    let events = serde_json::from_str::<Value>(&file).unwrap()["events"].clone();
+    assert_eq!(events, serde_json::to_value(&expected).unwrap());
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_ends_with_an_error_if_the_history_is_replaced_while_it_is_sent() {
+    let hub = hub().await;
+    let instance = run_family(&hub).await;
+    let router = routes(&hub);
+    let mut body = download(&router).await;
+    for _ in 0..2 {
+        frame(&mut body).await.unwrap().unwrap();
+    }
+    instance.restart().await.unwrap();
+    let error = frame(&mut body).await.unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "the history was replaced while it was sent");
+    assert!(frame(&mut body).await.is_none());
+    drop(body);
+
+    hub.settle().await;
+    let mut body = download(&router).await;
+    frame(&mut body).await.unwrap().unwrap();
+    instance.purge().await.unwrap();
+    frame(&mut body).await.unwrap().unwrap_err();
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_open_download_counts_as_a_stream() {
+    let hub = hub().await;
+    run_family(&hub).await;
+    let router = durable_http::router(&hub, durable_http::HttpOptions::new().max_streams(1));
+    let body = download(&router).await;
+    let file = "GET /api/v1/instances/p/history.json";
+    let refused = send(&router, file, &[], "").await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
+    drop(body);
+    assert_eq!(send(&router, file, &[], "").await.status, 200);
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn children_are_listed_by_page_in_the_order_in_which_they_were_started() {
+    let hub = hub().await;
+    run_family(&hub).await;
+    let router = routes(&hub);
+    let (mut ids, mut from, mut pages) = (Vec::new(), Some(0), 0);
+    while let Some(first) = from {
+        let target = format!("GET /api/v1/instances/p/children?limit=110&from={first}");
+        let page = send(&router, &target, &[], "").await.json();
+        let items = page["items"].as_array().unwrap();
+        assert!(items.len() <= 110);
+        ids.extend(items.iter().map(|it| it["instanceId"].as_str().unwrap().to_owned()));
+        from = page["next"].as_u64();
+        pages += 1;
+    }
+    let expected: Vec<_> = (0..300).map(|number| format!("child-{number:03}")).collect();
+    assert_eq!((ids, pages), (expected, 3));
+    hub.shutdown().await.unwrap();
+}
