@@ -20,8 +20,10 @@ mod preview;
 mod range;
 mod read;
 mod request;
+mod symbols;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::collections::BTreeSet;
 
@@ -29,6 +31,7 @@ use durable::client::{InstanceStatus, PendingWork};
 use durable::protocol::{HistoryEvent, Timestamp};
 
 pub use model::{Bar, Fold, Lane, LaneKind, LaneState, Phase, Point, PointKind, Start, Timeline};
+pub use text::{TextOptions, text};
 
 /// The most bars and points that are drawn one by one.
 pub const MAX_BARS: usize = 2000;

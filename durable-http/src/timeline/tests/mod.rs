@@ -2,6 +2,7 @@
 
 mod any;
 mod history;
+mod text;
 
 use std::fmt::Write;
 
