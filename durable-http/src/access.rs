@@ -93,10 +93,8 @@ pub(crate) fn check(
     }
     let given = given(&parts.headers, query);
     let has_keys = !options.keys.is_empty() && !is_local;
-    let role = match has_keys {
-        true => check_key(&options.keys, given.as_ref(), needed)?,
-        false => Role::Admin,
-    };
+    let role =
+        if has_keys { check_key(&options.keys, given.as_ref(), needed)? } else { Role::Admin };
     if is_change(&parts.method) {
         let has_key_in_header = has_keys && given.as_ref().is_some_and(|given| given.is_in_header);
         check_origin(options, &parts.headers, host, has_key_in_header)?;

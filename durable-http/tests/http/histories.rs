@@ -21,6 +21,15 @@ async fn family(ctx: &OrchestrationContext, children: u32) -> Result<u32> {
     Ok(children)
 }
 
+/// Has more than 16,384 events before its child.
+#[orchestrator(name = "busy_parent")]
+async fn busy_parent(ctx: &OrchestrationContext) -> Result<()> {
+    let timers = (0..8_200).map(|_| ctx.create_timer(std::time::Duration::from_secs(1)));
+    durable::join_all(timers).await;
+    hello("Oslo".to_owned()).instance_id("child").await?;
+    Ok(())
+}
+
 async fn run_family(hub: &TestHub) -> InstanceHandle {
     let run = hub.start(family(300).instance_id("p")).await.unwrap();
     run.result().await.unwrap();
@@ -112,5 +121,25 @@ async fn children_are_listed_by_page_in_the_order_in_which_they_were_started() {
     }
     let expected: Vec<_> = (0..300).map(|number| format!("child-{number:03}")).collect();
     assert_eq!((ids, pages), (expected, 3));
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_for_children_reads_a_limited_part_of_the_history() {
+    let hub = hub().await;
+    let run = hub.start(busy_parent().instance_id("p")).await.unwrap();
+    run.result().await.unwrap();
+    let router = routes(&hub);
+    let page = async |from: u64| {
+        let target = format!("GET /api/v1/instances/p/children?from={from}");
+        send(&router, &target, &[], "").await.json()
+    };
+    let first = page(0).await;
+    assert_eq!((&first["items"], &first["next"]), (&Value::Array(Vec::new()), &16_384.into()));
+    let second = page(16_384).await;
+    assert_eq!(
+        (&second["items"][0]["instanceId"], &second["next"]),
+        (&"child".into(), &Value::Null)
+    );
     hub.shutdown().await.unwrap();
 }
