@@ -49,6 +49,13 @@ async fn pending_choice(ctx: &OrchestrationContext) -> Result<()> {
     Ok(ctx.wait_for_external_event::<()>("second").await?)
 }
 
+#[orchestrator]
+async fn pending_timeout(ctx: &OrchestrationContext) -> Result<()> {
+    let call = ctx.wait_for_external_event::<()>("call");
+    let _ = durable::timeout(HOUR, call).await;
+    Ok(())
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct PendingDoor {}
 
@@ -103,6 +110,15 @@ async fn a_retried_activity_names_its_attempt_the_last_failure_and_the_next_atte
 }
 
 #[tokio::test]
+async fn the_timer_of_a_timeout_names_the_line_of_its_caller() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(pending_timeout()).await?;
+    let pending = settled(&hub, &run).await?;
+    assert!(matches!(only(&pending).kind, PendingKind::Timer), "{pending:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn everything_that_is_awaited_is_told_in_memory_replayed_and_suspended() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(pending_everything().instance_id("everything")).await?;
@@ -152,6 +168,9 @@ async fn locks_and_entity_calls_name_their_entities() -> Result<()> {
     assert_eq!(pending.locked_entities, []);
     let PendingKind::Lock { entities, .. } = &only(&pending).kind else { panic!("{pending:?}") };
     assert_eq!(*entities, front);
+    let [door] = pending.awaited_entities.as_slice() else { panic!("{pending:?}") };
+    let held_by = door.locked_by.as_ref().unwrap();
+    assert_eq!((&door.entity_id, &held_by.instance_id), (&front[0], holder.instance_id()));
     let caller = hub.start(pending_knocks()).await?;
     let pending = settled(&hub, &caller).await?;
     let PendingKind::EntityCall { entity_id, operation, .. } = &only(&pending).kind else {

@@ -171,7 +171,9 @@ impl fmt::Debug for Timer {
 /// ```
 #[track_caller]
 pub fn timeout<F: Durable + IntoFuture>(limit: impl When, task: F) -> Timeout<F::IntoFuture> {
-    let timer = Scope::current().map(|scope| Timer::limit(scope, limit, Location::caller()));
+    // Not in the closure, where it would be this line.
+    let caller = Location::caller();
+    let timer = Scope::current().map(|scope| Timer::limit(scope, limit, caller));
     Timeout { task: Box::pin(task.into_future()), timer }
 }
 

@@ -1,13 +1,16 @@
 //! What an instance waits for now.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::entities::EntityDetails;
 use super::instance::InstanceHandle;
 use super::status::InstanceStatus;
 use crate::hub::error::HubError;
 use crate::hub::mail::Mail;
-use crate::protocol::{EntityId, EventKind, Pending, PendingTask};
+use crate::protocol::{EntityId, EventKind, Pending, PendingKind, PendingTask};
 
 /// What an instance waits for; see [`InstanceHandle::pending`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +29,9 @@ pub struct PendingWork {
     pub unread_events: Vec<String>,
     /// The entities that it has locked.
     pub locked_entities: Vec<EntityId>,
+    /// The entities that its tasks wait for, without their states: which critical section holds the
+    /// lock of each, and how many messages are in its queue. An entity that is not stored is absent.
+    pub awaited_entities: Vec<EntityDetails>,
 }
 
 impl InstanceHandle {
@@ -76,6 +82,33 @@ impl InstanceHandle {
                 task.note_failure(*attempt, failure);
             }
         }
-        Ok(PendingWork { status, tasks, awaited_events, unread_events, locked_entities })
+        let awaited_entities = self.awaited_entities(&tasks).await?;
+        Ok(PendingWork {
+            status,
+            tasks,
+            awaited_events,
+            unread_events,
+            locked_entities,
+            awaited_entities,
+        })
+    }
+
+    async fn awaited_entities(&self, tasks: &[PendingTask]) -> Result<Vec<EntityDetails>, HubError> {
+        let mut ids = BTreeSet::new();
+        for task in tasks {
+            match &task.kind {
+                PendingKind::EntityCall { entity_id, .. } => ids.extend([entity_id]),
+                PendingKind::Lock { entities } => ids.extend(entities),
+                PendingKind::Activity { .. }
+                | PendingKind::SubOrchestration { .. }
+                | PendingKind::Timer => {}
+            }
+        }
+        let mut entities = Vec::new();
+        for id in ids {
+            let details = self.hub.entity(id).await?;
+            entities.extend(details.map(|details| EntityDetails { state: None, ..details }));
+        }
+        Ok(entities)
     }
 }
