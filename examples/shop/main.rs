@@ -56,7 +56,6 @@ async fn main() -> Result<()> {
         let every_minute = Schedule::cron("* * * * *")?.of(restock());
         hub.create_schedule("restock", every_minute).await?;
     }
-    // The API and the webhooks of Durable Functions' clients are below the dashboard's prefix as well.
     let options = UiOptions::new().http(HttpOptions::new().task_hub_name("shop"));
     let app = Router::new().merge(durable_ui::router(&hub, options));
     let listener = TcpListener::bind(listen).await?;
