@@ -81,7 +81,8 @@ async fn trade(hub: TaskHub, orders_a_minute: u32) -> Result<()> {
         hub.start_if_absent(call).await?;
         // The manager looks through the orders of some time ago.
         if let Some(earlier) = number.checked_sub(5) {
-            let approval = Approval { approved: !earlier.is_multiple_of(3), by: "Grace".to_owned() };
+            let approval =
+                Approval { approved: !earlier.is_multiple_of(3), by: "Grace".to_owned() };
             let _not_there_or_finished =
                 hub.instance(format!("order-{earlier}"))?.raise(&approval).await;
         }

@@ -119,7 +119,9 @@ async fn charge(ctx: &ActivityContext, order: &Order) -> Result<(), OrderError> 
         return Err(OrderError::BankUnreachable("connection to bank.example refused".to_owned()));
     }
     if order.number.is_multiple_of(7) && ctx.attempt() < 3 {
-        return Err(OrderError::BankUnreachable("the bank did not answer within 100 ms".to_owned()));
+        return Err(OrderError::BankUnreachable(
+            "the bank did not answer within 100 ms".to_owned(),
+        ));
     }
     if order.number.is_multiple_of(11) {
         return Err(OrderError::Declined);

@@ -93,7 +93,10 @@ impl InstanceHandle {
         })
     }
 
-    async fn awaited_entities(&self, tasks: &[PendingTask]) -> Result<Vec<EntityDetails>, HubError> {
+    async fn awaited_entities(
+        &self,
+        tasks: &[PendingTask],
+    ) -> Result<Vec<EntityDetails>, HubError> {
         let mut ids = BTreeSet::new();
         for task in tasks {
             match &task.kind {
