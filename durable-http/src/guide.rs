@@ -9,6 +9,10 @@ pub mod http {}
 #[doc = include_str!("../docs/services.md")]
 pub mod services {}
 
+#[cfg(feature = "client")]
+#[doc = include_str!("../docs/client.md")]
+pub mod client {}
+
 #[cfg(feature = "webhooks")]
 #[doc = include_str!("../docs/webhooks.md")]
 pub mod webhooks {}

@@ -27,6 +27,7 @@
 //! | mount the routes in an `axum` app | [`router`] |
 //! | answer one of your own routes with 202 and links, or with the output | [`accepted`], [`wait_or_accepted`] |
 //! | answer one of your own routes with the error of a hub | [`Problem`] |
+//! | call a hub of another process, or this one, from Rust | the module `client`, with the feature `client` |
 //! | generate a client of `/api/v1` | `GET /api/v1/openapi.json`, [`openapi`] |
 //! | let somebody without a key answer an orchestration by a link | [`Callbacks::callback_url`], [`CallbackKeys`] |
 //! | send lifecycle events to a URL, signed, with retries (feature `webhooks`) | `Webhooks`, `SendWebhooks` |
@@ -55,6 +56,8 @@ mod batch;
 mod body;
 mod call;
 mod callbacks;
+#[cfg(feature = "client")]
+pub mod client;
 mod durable_functions;
 mod encoded;
 #[cfg(any(doc, doctest))]

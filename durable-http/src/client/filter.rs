@@ -1,0 +1,228 @@
+//! What lists contain: filters of instances, entities and schedules.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use durable::RuntimeStatus;
+use durable::protocol::{Json, Tags};
+use durable::schedule::ScheduleStatus;
+use serde::{Deserialize, Serialize};
+
+use super::Request;
+
+/// The instances that match all conditions. It also selects the instances of a batch.
+///
+/// ```
+/// use durable::RuntimeStatus;
+/// use durable_http::client::InstanceFilter;
+///
+/// let filter = InstanceFilter::new()
+///     .name("order")
+///     .status(RuntimeStatus::Failed)
+///     .created_from("2026-01-02T00:00:00Z".parse()?);
+/// assert_eq!(filter.status, [RuntimeStatus::Failed]);
+/// # Ok::<(), chrono::ParseError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct InstanceFilter {
+    /// The name of the orchestration.
+    pub name: Option<String>,
+    /// Any of these statuses; any status if there are none.
+    pub status: Vec<RuntimeStatus>,
+    /// The beginning of the id.
+    pub prefix: Option<String>,
+    /// All of these tags.
+    pub tags: Tags,
+    /// Created at this time or later.
+    pub created_from: Option<DateTime<Utc>>,
+    /// Created before this time.
+    pub created_to: Option<DateTime<Utc>>,
+    /// Ended at this time or later.
+    pub ended_from: Option<DateTime<Utc>>,
+    /// Ended before this time.
+    pub ended_to: Option<DateTime<Utc>>,
+    /// Exactly this custom status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_status: Option<Json>,
+    /// Also the instances that drive schedules. A batch never acts on them.
+    #[serde(skip)]
+    pub include_schedules: bool,
+}
+
+impl InstanceFilter {
+    /// All instances, except those that drive schedules.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only instances of this orchestration.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Only instances with this status, or with another one that was given.
+    #[must_use]
+    pub fn status(mut self, status: RuntimeStatus) -> Self {
+        self.status.push(status);
+        self
+    }
+
+    /// Only instances whose id begins with this text.
+    #[must_use]
+    pub fn id_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Only instances with this tag.
+    #[must_use]
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(key.into(), value.into());
+        self
+    }
+
+    /// Only instances that were created at this time or later.
+    #[must_use]
+    pub fn created_from(mut self, time: DateTime<Utc>) -> Self {
+        self.created_from = Some(time);
+        self
+    }
+
+    /// Only instances that were created before this time.
+    #[must_use]
+    pub fn created_to(mut self, time: DateTime<Utc>) -> Self {
+        self.created_to = Some(time);
+        self
+    }
+
+    pub(super) fn apply<T>(&self, mut request: Request<T>) -> Request<T> {
+        request = with_text(request, "name", self.name.as_ref());
+        if !self.status.is_empty() {
+            let statuses: Vec<_> = self.status.iter().map(ToString::to_string).collect();
+            request = request.query("status", statuses.join(","));
+        }
+        request = with_text(request, "prefix", self.prefix.as_ref());
+        for (key, value) in &self.tags {
+            request = request.query("tag", format!("{key}:{value}"));
+        }
+        request = with_time(request, "createdFrom", self.created_from);
+        request = with_time(request, "createdTo", self.created_to);
+        request = with_time(request, "endedFrom", self.ended_from);
+        request = with_time(request, "endedTo", self.ended_to);
+        if let Some(status) = &self.custom_status {
+            request = request.query("customStatus", status.as_str());
+        }
+        with_flag(request, "includeSchedules", self.include_schedules)
+    }
+}
+
+/// What instances are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GroupBy {
+    /// Their status.
+    Status,
+    /// The name of their orchestration.
+    Name,
+}
+
+impl GroupBy {
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Name => "name",
+        }
+    }
+}
+
+/// The entities that match all conditions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EntityFilter {
+    /// The name of the entity type.
+    pub name: Option<String>,
+    /// The beginning of the key.
+    pub prefix: Option<String>,
+    /// Last changed at this time or later.
+    pub modified_from: Option<DateTime<Utc>>,
+    /// Last changed before this time.
+    pub modified_to: Option<DateTime<Utc>>,
+    /// Whether a list contains states.
+    pub state: bool,
+    /// Also entities without a state.
+    pub include_transient: bool,
+}
+
+impl EntityFilter {
+    /// All entities that have a state.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn apply<T>(&self, mut request: Request<T>) -> Request<T> {
+        request = self.apply_id(request);
+        request = with_time(request, "modifiedFrom", self.modified_from);
+        request = with_time(request, "modifiedTo", self.modified_to);
+        request = with_flag(request, "state", self.state);
+        with_flag(request, "includeTransient", self.include_transient)
+    }
+
+    /// Only the conditions on the id.
+    pub(super) fn apply_id<T>(&self, request: Request<T>) -> Request<T> {
+        let request = with_text(request, "name", self.name.as_ref());
+        with_text(request, "prefix", self.prefix.as_ref())
+    }
+}
+
+/// The schedules that match all conditions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScheduleFilter {
+    /// The beginning of the id.
+    pub prefix: Option<String>,
+    /// Only schedules with this status.
+    pub status: Option<ScheduleStatus>,
+}
+
+impl ScheduleFilter {
+    /// All schedules.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn apply<T>(&self, request: Request<T>) -> Request<T> {
+        let request = with_text(request, "prefix", self.prefix.as_ref());
+        match self.status {
+            Some(status) => request.query("status", format!("{status:?}")),
+            None => request,
+        }
+    }
+}
+
+pub(super) fn with_text<T>(
+    request: Request<T>,
+    name: &'static str,
+    value: Option<&String>,
+) -> Request<T> {
+    match value {
+        Some(value) => request.query(name, value),
+        None => request,
+    }
+}
+
+pub(super) fn with_time<T>(
+    request: Request<T>,
+    name: &'static str,
+    time: Option<DateTime<Utc>>,
+) -> Request<T> {
+    match time {
+        Some(time) => request.query(name, time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+        None => request,
+    }
+}
+
+fn with_flag<T>(request: Request<T>, name: &'static str, is_set: bool) -> Request<T> {
+    if is_set { request.query(name, "true") } else { request }
+}

@@ -1,0 +1,49 @@
+//! Requests about the hub itself, and streams of events.
+
+use super::request::{Request, path};
+use super::{Client, ClientError, Hub, HubEvents, InstanceEvents, Registered};
+use durable::protocol::Json;
+
+/// The hub.
+impl Client {
+    /// Returns what the hub is made of and how much it uses.
+    pub fn get_hub(&self) -> Request<Hub> {
+        Request::get(self, "/hub")
+    }
+
+    /// Lists the functions that the hub can run.
+    pub fn list_registered(&self) -> Request<Registered> {
+        Request::get(self, "/registered")
+    }
+
+    /// Returns the `OpenAPI` document of the hub.
+    pub fn get_description(&self) -> Request<Json> {
+        Request::get(self, "/openapi.json")
+    }
+
+    /// Follows the history of an instance from an index on, or from the position of an event that
+    /// was received before. It ends when the instance has.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn follow_instance(
+        &self,
+        id: &str,
+        from: impl ToString,
+    ) -> Result<InstanceEvents, ClientError> {
+        let request = Request::get(self, path(&["instances", id, "events"], ""));
+        InstanceEvents::open(request.query("from", from.to_string())).await
+    }
+
+    /// Follows the lifecycle events of the hub from now on. `select` adds the conditions, such as
+    /// `|events| events.kinds(["Failed"]).query("prefix", "order-")`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn follow_hub(
+        &self,
+        select: impl FnOnce(Request<Json>) -> Request<Json>,
+    ) -> Result<HubEvents, ClientError> {
+        HubEvents::open(&select(Request::get(self, "/events"))).await
+    }
+}

@@ -1,0 +1,194 @@
+//! Requests about instances.
+
+use chrono::{DateTime, Utc};
+use durable::RuntimeStatus;
+use durable::protocol::{Json, Tags};
+use serde::Serialize;
+use serde_json::json;
+
+use super::request::{Request, path};
+use super::{
+    Child, Client, GroupBy, HistoryPage, IndexedPage, InstanceCount, InstanceDetails,
+    InstanceFilter, InstanceStatus, Page, PendingWork, Purged, Started,
+};
+
+/// What to start, and how.
+///
+/// ```
+/// use durable_http::client::StartRequest;
+///
+/// let start = StartRequest::new("order").id("order-17").input(&500)?.tag("shop", "north");
+/// assert_eq!(start.input.as_str(), "500");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct StartRequest {
+    /// The name of the orchestration.
+    pub name: String,
+    /// Its version; the newest if it is `None`.
+    pub version: Option<String>,
+    /// The id of the instance; generated if it is `None`.
+    pub id: Option<String>,
+    /// The input.
+    pub input: Json,
+    /// The tags.
+    pub tags: Tags,
+    /// When it begins; at once if it is `None`.
+    pub start_at: Option<DateTime<Utc>>,
+    /// An instance with the id is replaced if it has one of these statuses.
+    pub replace_if: Vec<RuntimeStatus>,
+}
+
+impl StartRequest {
+    /// Starts the newest version of an orchestration at once, with the input `null`.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            version: None,
+            id: None,
+            input: Json::null(),
+            tags: Tags::new(),
+            start_at: None,
+            replace_if: Vec::new(),
+        }
+    }
+
+    /// The id of the instance.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// The input.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    pub fn input(mut self, input: &impl Serialize) -> Result<Self, serde_json::Error> {
+        self.input = Json::parse(&serde_json::to_string(input)?)?;
+        Ok(self)
+    }
+
+    /// Adds a tag.
+    #[must_use]
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(key.into(), value.into());
+        self
+    }
+}
+
+/// Instances.
+impl Client {
+    /// Starts an instance.
+    pub fn start_instance(&self, start: &StartRequest) -> Request<Started> {
+        Request::post(self, "/instances").body(start)
+    }
+
+    /// Lists the instances that match a filter.
+    pub fn list_instances(&self, filter: &InstanceFilter) -> Request<Page<InstanceStatus>> {
+        filter.apply(Request::get(self, "/instances"))
+    }
+
+    /// Counts the instances that match a filter, also by group.
+    pub fn count_instances(
+        &self,
+        filter: &InstanceFilter,
+        groups: Option<GroupBy>,
+    ) -> Request<InstanceCount> {
+        let request = filter.apply(Request::get(self, "/instances:count"));
+        match groups {
+            Some(groups) => request.query("groupBy", groups.text()),
+            None => request,
+        }
+    }
+
+    /// Returns an instance with its input, output and failure.
+    pub fn get_instance(&self, id: &str) -> Request<InstanceDetails> {
+        Request::get(self, path(&["instances", id], ""))
+    }
+
+    /// Returns the input of an instance.
+    pub fn get_input(&self, id: &str) -> Request<Json> {
+        Request::get(self, path(&["instances", id, "input"], ""))
+    }
+
+    /// Returns the output of an instance. An instance without output is a problem, whose `source` is
+    /// `instance` if the instance has failed, is suspended or was terminated.
+    pub fn get_output(&self, id: &str) -> Request<Json> {
+        Request::get(self, path(&["instances", id, "output"], ""))
+    }
+
+    /// Returns what an instance waits for now.
+    pub fn get_pending(&self, id: &str) -> Request<PendingWork> {
+        Request::get(self, path(&["instances", id, "pending"], ""))
+    }
+
+    /// Returns events of the history of an instance.
+    pub fn get_history(&self, id: &str) -> Request<HistoryPage> {
+        Request::get(self, path(&["instances", id, "history"], ""))
+    }
+
+    /// Returns the history of an instance as a file that can be replayed.
+    pub fn download_history(&self, id: &str) -> Request<Json> {
+        Request::get(self, path(&["instances", id, "history.json"], ""))
+    }
+
+    /// Lists the instances that an instance has called or started.
+    pub fn list_children(&self, id: &str) -> Request<IndexedPage<Child>> {
+        Request::get(self, path(&["instances", id, "children"], ""))
+    }
+
+    /// Raises an external event with a payload.
+    pub fn raise_event(&self, id: &str, event: &str, payload: &Json) -> Request<InstanceStatus> {
+        let event = path(&[event], "");
+        Request::post(self, path(&["instances", id], &format!(":raise{event}"))).body(payload)
+    }
+
+    /// Suspends an instance.
+    pub fn suspend_instance(&self, id: &str, reason: &str) -> Request<InstanceStatus> {
+        self.act(id, ":suspend", reason)
+    }
+
+    /// Resumes a suspended instance.
+    pub fn resume_instance(&self, id: &str, reason: &str) -> Request<InstanceStatus> {
+        self.act(id, ":resume", reason)
+    }
+
+    /// Terminates an instance, and if `recursive` also the sub-orchestrations that it waits for.
+    pub fn terminate_instance(
+        &self,
+        id: &str,
+        reason: &str,
+        recursive: bool,
+    ) -> Request<InstanceStatus> {
+        Request::post(self, path(&["instances", id], ":terminate"))
+            .body(&json!({ "reason": reason, "recursive": recursive }))
+    }
+
+    /// Runs the failed tasks of a failed instance again.
+    pub fn rewind_instance(&self, id: &str, reason: &str) -> Request<InstanceStatus> {
+        self.act(id, ":rewind", reason)
+    }
+
+    /// Starts an instance again under its id, with the same input.
+    pub fn restart_instance(&self, id: &str) -> Request<InstanceStatus> {
+        Request::post(self, path(&["instances", id], ":restart"))
+    }
+
+    /// Starts another instance with the same input, under this id or under a generated one.
+    pub fn restart_instance_as(&self, id: &str, new_id: Option<&str>) -> Request<InstanceStatus> {
+        self.restart_instance(id).body(&json!({ "newInstance": true, "id": new_id }))
+    }
+
+    /// Removes an instance that has ended, and if `recursive` also its sub-orchestrations.
+    pub fn purge_instance(&self, id: &str, recursive: bool) -> Request<Purged> {
+        Request::post(self, path(&["instances", id], ":purge"))
+            .body(&json!({ "recursive": recursive }))
+    }
+
+    fn act(&self, id: &str, action: &str, reason: &str) -> Request<InstanceStatus> {
+        Request::post(self, path(&["instances", id], action)).body(&json!({ "reason": reason }))
+    }
+}

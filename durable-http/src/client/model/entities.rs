@@ -1,0 +1,45 @@
+//! Entities, and signals that are not due.
+
+use chrono::{DateTime, Utc};
+use durable::protocol::Json;
+use serde::{Deserialize, Serialize};
+
+use super::Parent;
+
+/// An entity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Entity {
+    /// Its id, as `@name@key`.
+    pub entity_id: String,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it changed last.
+    pub last_modified: DateTime<Utc>,
+    /// Its state; `None` if it has none, or if the list was requested without states.
+    pub state: Option<Json>,
+    /// The instance that has locked it.
+    pub locked_by: Option<Parent>,
+    /// The number of messages in its queue.
+    pub backlog: u64,
+}
+
+/// A signal that is not due yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Signal {
+    /// Its id.
+    pub id: String,
+    /// The entity, as `@name@key`.
+    pub entity_id: String,
+    /// The operation.
+    pub operation: String,
+    /// The input of the operation.
+    pub input: Json,
+    /// When it is delivered.
+    pub due_at: DateTime<Utc>,
+    /// When it was sent.
+    pub created_at: DateTime<Utc>,
+}

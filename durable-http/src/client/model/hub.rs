@@ -1,0 +1,118 @@
+//! The hub itself: its figures, the functions that it can run, and lifecycle events.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use durable::RuntimeStatus;
+use durable::client::LifecycleKind;
+use serde::{Deserialize, Serialize};
+
+/// What a hub is made of and how much it uses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Hub {
+    /// Its name in links.
+    pub task_hub_name: String,
+    /// The version of the HTTP API's crate.
+    pub version: String,
+    /// The number of partitions.
+    pub partitions: u64,
+    /// How much the store has on disk, in bytes.
+    pub disk_bytes: u64,
+    /// How much the store has in memory, in bytes.
+    pub memory_bytes: u64,
+    /// Figures of the store.
+    pub figures: BTreeMap<String, u64>,
+}
+
+/// The functions that a hub can run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Registered {
+    /// The orchestrators.
+    pub orchestrators: Vec<RegisteredFunction>,
+    /// The activities.
+    pub activities: Vec<RegisteredFunction>,
+    /// The entity types.
+    pub entities: Vec<RegisteredEntity>,
+}
+
+/// An orchestrator or activity that a hub can run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RegisteredFunction {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: Option<String>,
+    /// The file that defines it.
+    pub file: String,
+    /// The line in the file.
+    pub line: u32,
+    /// Its parameters.
+    pub parameters: Vec<Parameter>,
+}
+
+/// A parameter of a function or operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Its type, as the source writes it.
+    pub type_name: String,
+}
+
+/// An entity type that a hub can run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RegisteredEntity {
+    /// Its name.
+    pub name: String,
+    /// The file that defines it.
+    pub file: String,
+    /// The line in the file.
+    pub line: u32,
+    /// Its operations.
+    pub operations: Vec<RegisteredOperation>,
+}
+
+/// An operation of an entity type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RegisteredOperation {
+    /// Its name.
+    pub name: String,
+    /// Whether it changes nothing.
+    pub is_read_only: bool,
+    /// Its parameters.
+    pub parameters: Vec<Parameter>,
+}
+
+/// A change in the life of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct LifecycleEvent {
+    /// The instance.
+    pub instance_id: String,
+    /// The name of its orchestration.
+    pub name: String,
+    /// The version of its orchestration.
+    pub version: Option<String>,
+    /// The instance that called it.
+    pub parent: Option<String>,
+    /// What happened.
+    pub kind: LifecycleKind,
+    /// Its status afterwards.
+    pub status: RuntimeStatus,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// When it was started.
+    pub created_at: DateTime<Utc>,
+    /// Why, if there is a reason.
+    pub reason: Option<String>,
+}

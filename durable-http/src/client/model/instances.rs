@@ -1,0 +1,162 @@
+//! Instances: their status and details.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use durable::RuntimeStatus;
+use durable::protocol::{Json, Tags};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+/// The status of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct InstanceStatus {
+    /// Its id.
+    pub instance_id: String,
+    /// Its current execution: each continue-as-new and each restart begins another one.
+    pub execution_id: String,
+    /// The name of its orchestration.
+    pub name: String,
+    /// The version of its orchestration.
+    pub version: Option<String>,
+    /// Its runtime status.
+    pub runtime_status: RuntimeStatus,
+    /// When it was started.
+    pub created_at: DateTime<Utc>,
+    /// When it changed last; if it has ended, when it ended.
+    pub last_updated_at: DateTime<Utc>,
+    /// Why it is suspended, if it is.
+    pub suspension: Option<Suspension>,
+    /// The orchestration that waits for its result, if it is a sub-orchestration.
+    pub parent: Option<Parent>,
+    /// Its tags.
+    pub tags: Tags,
+    /// The custom status that its orchestrator set last.
+    pub custom_status: Option<Json>,
+    /// When its next timer, retry, time limit or delayed start is due.
+    pub next_due: Option<DateTime<Utc>>,
+    /// The number of times that it has continued as new.
+    pub generation: u64,
+    /// The number of events in its history.
+    pub history_len: u64,
+}
+
+/// Why an instance is suspended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Suspension {
+    /// The reason of the runtime, such as `DURABLE0101`; `None` if a client suspended it.
+    pub code: Option<String>,
+    /// The report of the runtime, or the reason that the client gave.
+    pub reason: String,
+}
+
+/// The instance that called a sub-orchestration or locked an entity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Parent {
+    /// Its id.
+    pub instance_id: String,
+    /// Its execution.
+    pub execution_id: String,
+    /// The name of its orchestration.
+    pub name: String,
+    /// The version of its orchestration.
+    pub version: Option<String>,
+    /// The number of the request in its history.
+    pub task_scheduled_id: i64,
+}
+
+/// An instance with its input, output and failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct InstanceDetails {
+    /// Its status.
+    #[serde(flatten)]
+    pub status: InstanceStatus,
+    /// Its input.
+    pub input: Json,
+    /// Its output; `None` if it has none, or if it is `null`.
+    pub output: Option<Json>,
+    /// Why it failed, if it did.
+    pub failure: Option<Failure>,
+}
+
+impl<'de> Deserialize<'de> for InstanceDetails {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Values {
+            input: Json,
+            output: Option<Json>,
+            failure: Option<Failure>,
+        }
+
+        // `flatten` cannot read the values of users, which are kept as text.
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let status = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
+        let Values { input, output, failure } =
+            serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
+        Ok(Self { status, input, output, failure })
+    }
+}
+
+/// Why a task or an instance failed. It displays as its type and message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Failure {
+    /// The type of the error.
+    pub error_type: String,
+    /// Its message.
+    pub message: String,
+    /// The error that caused it.
+    pub inner: Option<Box<Failure>>,
+    /// Whether a retry is pointless.
+    pub non_retriable: bool,
+    /// The error as a value, if it can be stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Json>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.error_type, self.message)
+    }
+}
+
+/// The number of instances that match a filter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct InstanceCount {
+    /// All of them.
+    pub count: u64,
+    /// The number by group, if the request named groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<BTreeMap<String, u64>>,
+    /// Whether there are more that were not counted.
+    pub approximate: bool,
+}
+
+/// An instance was started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Started {
+    /// Its id.
+    pub instance_id: String,
+    /// Its address; `None` in the answer to a request that waited until the instance had ended.
+    pub url: Option<String>,
+}
+
+/// Instances were removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Purged {
+    /// How many.
+    pub purged: u64,
+}

@@ -1,0 +1,46 @@
+//! The answers of the API, as Rust types. Their names are those of the `OpenAPI` document.
+//!
+//! An answer may have more members than its type: a newer hub adds some. They are ignored.
+
+mod batches;
+mod entities;
+mod history;
+mod hub;
+mod instances;
+mod pending;
+mod schedules;
+
+use serde::{Deserialize, Serialize};
+
+pub use batches::{Batch, BatchDetails, BatchError, BatchProgress};
+pub use entities::{Entity, Signal};
+pub use history::{Child, Event, FollowedEvent, HistoryPage};
+pub use hub::{
+    Hub, LifecycleEvent, Parameter, Registered, RegisteredEntity, RegisteredFunction,
+    RegisteredOperation,
+};
+pub use instances::{
+    Failure, InstanceCount, InstanceDetails, InstanceStatus, Parent, Purged, Started, Suspension,
+};
+pub use pending::{PendingKind, PendingTask, PendingWork};
+pub use schedules::{Recurrence, Schedule};
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Page<T> {
+    /// Its items.
+    pub items: Vec<T>,
+    /// What [`after`](super::Request::after) takes for the next page; `None` on the last one.
+    pub next: Option<String>,
+}
+
+/// A page of a list whose items are numbered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct IndexedPage<T> {
+    /// Its items.
+    pub items: Vec<T>,
+    /// What [`from`](super::Request::from) takes for the next page; `None` on the last one.
+    pub next: Option<u64>,
+}
