@@ -1,7 +1,7 @@
 //! Requests about the hub itself, and streams of events.
 
 use super::request::{Request, path};
-use super::{Client, ClientError, Hub, HubEvents, InstanceEvents, Registered};
+use super::{Client, ClientError, Hub, HubEvents, InstanceEvents, Registered, RunningActivities};
 use durable::protocol::Json;
 
 /// The hub.
@@ -14,6 +14,11 @@ impl Client {
     /// Lists the functions that the hub can run.
     pub fn list_registered(&self) -> Request<Registered> {
         Request::get(self, "/registered")
+    }
+
+    /// Lists the activities that run now.
+    pub fn list_running(&self) -> Request<RunningActivities> {
+        Request::get(self, "/running")
     }
 
     /// Returns the `OpenAPI` document of the hub.

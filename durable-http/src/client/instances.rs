@@ -12,6 +12,28 @@ use super::{
     InstanceFilter, InstanceStatus, Page, PendingWork, Purged, Started,
 };
 
+/// The fields of [`InstanceDetails`].
+const FIELDS: [&str; 18] = [
+    "instanceId",
+    "executionId",
+    "name",
+    "version",
+    "runtimeStatus",
+    "createdAt",
+    "lastUpdatedAt",
+    "suspension",
+    "parent",
+    "tags",
+    "customStatus",
+    "nextDue",
+    "generation",
+    "historyLen",
+    "input",
+    "output",
+    "failure",
+    "terminationReason",
+];
+
 /// What to start, and how.
 ///
 /// ```
@@ -89,6 +111,15 @@ impl Client {
     /// Lists the instances that match a filter.
     pub fn list_instances(&self, filter: &InstanceFilter) -> Request<Page<InstanceStatus>> {
         filter.apply(Request::get(self, "/instances"))
+    }
+
+    /// Lists the instances that match a filter with their inputs, outputs and failures. A page ends
+    /// early once its values exceed 4 MiB.
+    pub fn list_instances_with_values(
+        &self,
+        filter: &InstanceFilter,
+    ) -> Request<Page<InstanceDetails>> {
+        self.list_instances(filter).query("fields", FIELDS.join(",")).typed()
     }
 
     /// Counts the instances that match a filter, also by group.

@@ -74,8 +74,8 @@ pub use model::{
     Batch, BatchDetails, BatchError, BatchProgress, Child, Entity, Event, Failure, FollowedEvent,
     HistoryPage, Hub, IndexedPage, InstanceCount, InstanceDetails, InstanceStatus, LifecycleEvent,
     Page, Parameter, Parent, PendingKind, PendingTask, PendingWork, Purged, Recurrence, Registered,
-    RegisteredEntity, RegisteredFunction, RegisteredOperation, Schedule, Signal, Started,
-    Suspension,
+    RegisteredEntity, RegisteredFunction, RegisteredOperation, RunningActivities, RunningActivity,
+    Schedule, Signal, Started, Suspension,
 };
 pub use request::Request;
 pub use schedules::ScheduleRequest;

@@ -29,7 +29,7 @@ use crate::v1;
 /// let client = Client::in_process(durable_http::router(&hub, HttpOptions::new()));
 /// let request = client.list_instances(&InstanceFilter::new().id_prefix("order-")).limit(20);
 /// assert_eq!(request.path_and_query(), "/api/v1/instances?prefix=order-&limit=20");
-/// assert_eq!(request.text().await?, r#"{"items":[],"next":null}"#);
+/// assert_eq!(request.text().await?, r#"{"items":[],"next":null,"scanned":0}"#);
 ///
 /// let missing = client.get_instance("order-17").await;
 /// assert_eq!(missing.unwrap_err().code(), Some("no-such-instance"));
@@ -85,6 +85,12 @@ impl<T> Request<T> {
         self.header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
     }
 
+    /// The same request, with an answer of another type.
+    pub(super) fn typed<U>(self) -> Request<U> {
+        let Self { client, method, path, query, headers, body, wait, answer: _ } = self;
+        Request { client, method, path, query, headers, body, wait, answer: PhantomData }
+    }
+
     pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.retain(|(known, _)| *known != name);
         self.headers.push((name, value));
@@ -106,6 +112,11 @@ impl<T> Request<T> {
     /// The most items of a page; by default 100, at most 1000.
     pub fn limit(self, items: usize) -> Self {
         self.set("limit", items.to_string())
+    }
+
+    /// The most stored records to read for a list or count, matching or not.
+    pub fn max_scanned(self, records: usize) -> Self {
+        self.set("maxScanned", records.to_string())
     }
 
     /// The page after that whose [`next`](super::Page::next) this is.

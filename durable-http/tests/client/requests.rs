@@ -51,6 +51,9 @@ async fn instances(client: &Client) {
     let count = client.count_instances(&filter, Some(GroupBy::Name)).await.unwrap();
     assert_eq!((count.count, count.groups.unwrap()["order"]), (1, 1));
 
+    let full = client.list_instances_with_values(&filter).await.unwrap();
+    assert_eq!(full.items, [details]);
+
     let pending = client.get_pending("o 1&+%é").await.unwrap();
     assert_eq!(pending.awaited_events, ["approval"]);
     let text = client.get_instance("o 1&+%é").text().await.unwrap();
@@ -154,6 +157,7 @@ async fn batches(client: &Client) {
 
 async fn about_the_hub(client: &Client) {
     assert_eq!(client.get_hub().await.unwrap().partitions, 4);
+    assert!(client.list_running().await.unwrap().items.is_empty());
     let registered = client.list_registered().await.unwrap();
     assert!(registered.activities.iter().any(|it| it.name == "charge"));
     assert_eq!(registered.entities[0].operations[0].parameters[0].type_name, "i64");

@@ -26,6 +26,33 @@ pub struct Hub {
     pub figures: BTreeMap<String, u64>,
 }
 
+/// The activities that run now, those that have run longest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RunningActivities {
+    /// The activities.
+    pub items: Vec<RunningActivity>,
+}
+
+/// An activity that runs now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RunningActivity {
+    /// The instance that called it.
+    pub instance_id: String,
+    /// The execution of the instance.
+    pub execution_id: String,
+    /// The number of the call in the history.
+    pub event_id: i64,
+    /// The name of the activity.
+    pub name: String,
+    /// The attempt, counted from 1.
+    pub attempt: u32,
+    /// When the attempt began.
+    pub since: DateTime<Utc>,
+}
+
 /// The functions that a hub can run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -85,23 +85,27 @@ pub struct InstanceDetails {
     pub output: Option<Json>,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
+    /// The reason that was given for its termination.
+    pub termination_reason: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for InstanceDetails {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
         struct Values {
             input: Json,
             output: Option<Json>,
             failure: Option<Failure>,
+            termination_reason: Option<String>,
         }
 
         // `flatten` cannot read the values of users, which are kept as text.
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let status = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
-        let Values { input, output, failure } =
+        let Values { input, output, failure, termination_reason } =
             serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
-        Ok(Self { status, input, output, failure })
+        Ok(Self { status, input, output, failure, termination_reason })
     }
 }
 
@@ -138,7 +142,10 @@ pub struct InstanceCount {
     /// The number by group, if the request named groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<BTreeMap<String, u64>>,
-    /// Whether there are more that were not counted.
+    /// The number of stored records that were read, matching or not.
+    #[serde(default)]
+    pub scanned: u64,
+    /// Whether there may be more, because there were too many instances to read.
     pub approximate: bool,
 }
 

@@ -17,7 +17,7 @@ pub use entities::{Entity, Signal};
 pub use history::{Child, Event, FollowedEvent, HistoryPage};
 pub use hub::{
     Hub, LifecycleEvent, Parameter, Registered, RegisteredEntity, RegisteredFunction,
-    RegisteredOperation,
+    RegisteredOperation, RunningActivities, RunningActivity,
 };
 pub use instances::{
     Failure, InstanceCount, InstanceDetails, InstanceStatus, Parent, Purged, Started, Suspension,
@@ -33,6 +33,9 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// What [`after`](super::Request::after) takes for the next page; `None` on the last one.
     pub next: Option<String>,
+    /// The number of stored records that were read, matching or not.
+    #[serde(default)]
+    pub scanned: u64,
 }
 
 /// A page of a list whose items are numbered.
