@@ -22,6 +22,8 @@ use crate::query::Query;
 
 /// The permissions of a key. Each role includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "client", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "client", serde(rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum Role {
     /// Read: statuses, histories, lists, counts.

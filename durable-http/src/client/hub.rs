@@ -1,7 +1,9 @@
 //! Requests about the hub itself, and streams of events.
 
 use super::request::{Request, path};
-use super::{Client, ClientError, Hub, HubEvents, InstanceEvents, Registered, RunningActivities};
+use super::{
+    Access, Client, ClientError, Hub, HubEvents, InstanceEvents, Registered, RunningActivities,
+};
 use durable::protocol::Json;
 
 /// The hub.
@@ -9,6 +11,11 @@ impl Client {
     /// Returns what the hub is made of and how much it uses.
     pub fn get_hub(&self) -> Request<Hub> {
         Request::get(self, "/hub")
+    }
+
+    /// Returns what the key of this client allows.
+    pub fn get_access(&self) -> Request<Access> {
+        Request::get(self, "/access")
     }
 
     /// Lists the functions that the hub can run.

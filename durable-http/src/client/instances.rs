@@ -11,6 +11,7 @@ use super::{
     Child, Client, GroupBy, HistoryPage, IndexedPage, InstanceCount, InstanceDetails,
     InstanceFilter, InstanceStatus, Page, PendingWork, Purged, Started,
 };
+use crate::timeline::Timeline;
 
 /// The fields of [`InstanceDetails`].
 const FIELDS: [&str; 18] = [
@@ -164,6 +165,11 @@ impl Client {
     /// Returns the history of an instance as a file that can be replayed.
     pub fn download_history(&self, id: &str) -> Request<Json> {
         Request::get(self, path(&["instances", id, "history.json"], ""))
+    }
+
+    /// Returns the timeline of an instance: lanes of bars and points over time.
+    pub fn get_timeline(&self, id: &str) -> Request<Timeline> {
+        Request::get(self, path(&["instances", id, "timeline"], ""))
     }
 
     /// Lists the instances that an instance has called or started.

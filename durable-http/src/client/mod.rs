@@ -71,11 +71,11 @@ pub use events::{HubEvent, HubEvents, InstanceEvent, InstanceEvents};
 pub use filter::{EntityFilter, GroupBy, InstanceFilter, ScheduleFilter};
 pub use instances::StartRequest;
 pub use model::{
-    Batch, BatchDetails, BatchError, BatchProgress, Child, Entity, Event, Failure, FollowedEvent,
-    HistoryPage, Hub, IndexedPage, InstanceCount, InstanceDetails, InstanceStatus, LifecycleEvent,
-    Page, Parameter, Parent, PendingKind, PendingTask, PendingWork, Purged, Recurrence, Registered,
-    RegisteredEntity, RegisteredFunction, RegisteredOperation, RunningActivities, RunningActivity,
-    Schedule, Signal, Started, Suspension,
+    Access, Batch, BatchDetails, BatchError, BatchProgress, Child, Entity, Event, Failure,
+    FollowedEvent, HistoryPage, Hub, IndexedPage, InstanceCount, InstanceDetails, InstanceStatus,
+    LifecycleEvent, Page, Parameter, Parent, PendingKind, PendingTask, PendingWork, Purged,
+    Recurrence, Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation,
+    RunningActivities, RunningActivity, Schedule, Signal, Started, Suspension,
 };
 pub use request::Request;
 pub use schedules::ScheduleRequest;

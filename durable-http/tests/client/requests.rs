@@ -69,6 +69,8 @@ async fn instances(client: &Client) {
     let history = client.get_history("o 1&+%é").from(1).kinds(["TaskScheduled"]).await.unwrap();
     assert_eq!(history.items[0].kind, "TaskScheduled");
     assert!(history.length > 3);
+    let timeline = client.get_timeline("o 1&+%é").await.unwrap();
+    assert!(!timeline.lanes.is_empty());
     let file = client.download_history("o 1&+%é").await.unwrap();
     assert!(file.as_str().starts_with("{\"format\":"));
 }
@@ -158,6 +160,7 @@ async fn batches(client: &Client) {
 async fn about_the_hub(client: &Client) {
     assert_eq!(client.get_hub().await.unwrap().partitions, 4);
     assert!(client.list_running().await.unwrap().items.is_empty());
+    assert_eq!(client.get_access().await.unwrap().role, durable_http::Role::Admin);
     let registered = client.list_registered().await.unwrap();
     assert!(registered.activities.iter().any(|it| it.name == "charge"));
     assert_eq!(registered.entities[0].operations[0].parameters[0].type_name, "i64");

@@ -7,6 +7,8 @@ use durable::RuntimeStatus;
 use durable::client::LifecycleKind;
 use serde::{Deserialize, Serialize};
 
+use crate::access::Role;
+
 /// What a hub is made of and how much it uses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,6 +53,21 @@ pub struct RunningActivity {
     pub attempt: u32,
     /// When the attempt began.
     pub since: DateTime<Utc>,
+}
+
+/// What the key of a client allows, and the time of the hub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Access {
+    /// The role of the key.
+    pub role: Role,
+    /// The name of the hub in links.
+    pub task_hub_name: String,
+    /// The version of the HTTP API's crate.
+    pub version: String,
+    /// The time of the hub.
+    pub now: DateTime<Utc>,
 }
 
 /// The functions that a hub can run.

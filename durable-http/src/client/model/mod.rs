@@ -16,7 +16,7 @@ pub use batches::{Batch, BatchDetails, BatchError, BatchProgress};
 pub use entities::{Entity, Signal};
 pub use history::{Child, Event, FollowedEvent, HistoryPage};
 pub use hub::{
-    Hub, LifecycleEvent, Parameter, Registered, RegisteredEntity, RegisteredFunction,
+    Access, Hub, LifecycleEvent, Parameter, Registered, RegisteredEntity, RegisteredFunction,
     RegisteredOperation, RunningActivities, RunningActivity,
 };
 pub use instances::{
