@@ -33,11 +33,11 @@ async fn start(client: &Client, name: &str, id: &str, cents: u32) {
 }
 
 async fn instances(client: &Client) {
-    start(client, "order", "o 1&+%é", 500).await;
-    let details = client.get_instance("o 1&+%é").await.unwrap();
+    start(client, "order", "o 1&+%\u{e9}", 500).await;
+    let details = client.get_instance("o 1&+%\u{e9}").await.unwrap();
     assert_eq!(details.status.runtime_status, RuntimeStatus::Running);
     assert_eq!(details.input.as_str(), "500");
-    assert_eq!(client.get_input("o 1&+%é").await.unwrap().as_str(), "500");
+    assert_eq!(client.get_input("o 1&+%\u{e9}").await.unwrap().as_str(), "500");
 
     let filter = InstanceFilter::new()
         .name("order")
@@ -54,24 +54,25 @@ async fn instances(client: &Client) {
     let full = client.list_instances_with_values(&filter).await.unwrap();
     assert_eq!(full.items, [details]);
 
-    let pending = client.get_pending("o 1&+%é").await.unwrap();
+    let pending = client.get_pending("o 1&+%\u{e9}").await.unwrap();
     assert_eq!(pending.awaited_events, ["approval"]);
-    let text = client.get_instance("o 1&+%é").text().await.unwrap();
+    let text = client.get_instance("o 1&+%\u{e9}").text().await.unwrap();
     assert_eq!(
-        serde_json::to_string(&client.get_instance("o 1&+%é").await.unwrap()).unwrap(),
+        serde_json::to_string(&client.get_instance("o 1&+%\u{e9}").await.unwrap()).unwrap(),
         text
     );
 
-    client.raise_event("o 1&+%é", "Approval", &Json::parse("true").unwrap()).await.unwrap();
-    let ended = client.get_instance("o 1&+%é").wait(10).await.unwrap();
+    client.raise_event("o 1&+%\u{e9}", "Approval", &Json::parse("true").unwrap()).await.unwrap();
+    let ended = client.get_instance("o 1&+%\u{e9}").wait(10).await.unwrap();
     assert_eq!(ended.status.runtime_status, RuntimeStatus::Completed);
-    assert_eq!(client.get_output("o 1&+%é").await.unwrap().as_str(), "500");
-    let history = client.get_history("o 1&+%é").from(1).kinds(["TaskScheduled"]).await.unwrap();
+    assert_eq!(client.get_output("o 1&+%\u{e9}").await.unwrap().as_str(), "500");
+    let history =
+        client.get_history("o 1&+%\u{e9}").from(1).kinds(["TaskScheduled"]).await.unwrap();
     assert_eq!(history.items[0].kind, "TaskScheduled");
     assert!(history.length > 3);
-    let timeline = client.get_timeline("o 1&+%é").await.unwrap();
+    let timeline = client.get_timeline("o 1&+%\u{e9}").await.unwrap();
     assert!(!timeline.lanes.is_empty());
-    let file = client.download_history("o 1&+%é").await.unwrap();
+    let file = client.download_history("o 1&+%\u{e9}").await.unwrap();
     assert!(file.as_str().starts_with("{\"format\":"));
 }
 
