@@ -17,6 +17,7 @@
 //! | follow the lifecycle of all instances | [`TaskHub::lifecycle`], which returns [`LifecycleEvents`] |
 //! | start an orchestration for each lifecycle event | [`TaskHubBuilder::on_lifecycle`], [`LifecycleFilter`] |
 //! | start orchestrations at intervals | [`schedule`](crate::schedule) |
+//! | copy a running hub | [`TaskHub::backup`] |
 //!
 //! A request that changes something returns a [`Reply`], which completes when the change is
 //! durable.
@@ -29,7 +30,7 @@
 //!
 //! # Errors
 //! Each kind of request has its error: [`OpenError`], [`StartError`], [`ResultError`],
-//! [`ManageError`], [`EntityError`], [`LifecycleError`]. Each error of a request to an instance or
+//! [`ManageError`], [`EntityError`], [`LifecycleError`], [`BackupError`]. Each error of a request to an instance or
 //! an entity has a variant with a [`HubError`] for what can happen to every request: the hub was
 //! shut down, its store failed, or there is no such instance ([`HubError::NoSuchInstance`], which
 //! is the only error that says it).
@@ -39,14 +40,15 @@ pub use crate::entity::InvalidOperation;
 pub use crate::event::InvalidEvent;
 #[doc(inline)]
 pub use crate::hub::{
-    CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityQuery, FollowedEvent,
-    HistoryPage, HistoryPosition, HistoryStream, HubError, InstanceCounts, InstanceDetails,
-    InstanceDetailsQuery, InstanceHandle, InstanceQuery, InstanceStatus, InvalidHistoryPosition,
-    InvalidPageToken, InvalidSetting, LifecycleError, LifecycleEvent, LifecycleEvents,
-    LifecycleFilter, LifecycleKind, ManageError, OpenError, OrchestrationHandle, Page, PageToken,
-    Parameter, PendingWork, Query, QueryStream, Registered, RegisteredEntity, RegisteredFunction,
-    RegisteredOperation, Reply, ResultError, Retention, RunningActivity, ScheduledSignal,
-    ScheduledSignalQuery, ShutdownReport, StartError, TaskHub, TaskHubBuilder, Unreadable,
+    BackupError, CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityQuery,
+    FollowedEvent, HistoryPage, HistoryPosition, HistoryStream, HubError, InstanceCounts,
+    InstanceDetails, InstanceDetailsQuery, InstanceHandle, InstanceQuery, InstanceStatus,
+    InvalidHistoryPosition, InvalidPageToken, InvalidSetting, LifecycleError, LifecycleEvent,
+    LifecycleEvents, LifecycleFilter, LifecycleKind, ManageError, OpenError, OrchestrationHandle,
+    Page, PageToken, Parameter, PendingWork, Query, QueryStream, Registered, RegisteredEntity,
+    RegisteredFunction, RegisteredOperation, Reply, ResultError, Retention, RunningActivity,
+    ScheduledSignal, ScheduledSignalQuery, ShutdownReport, StartError, TaskHub, TaskHubBuilder,
+    Unreadable,
 };
 pub use crate::payload::InvalidPayload;
 pub use crate::registry::{RegistryError, VersionMatch};

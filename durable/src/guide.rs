@@ -16,6 +16,7 @@
 //! [stores]: self::stores
 //! [determinism]: self::determinism
 //! [observability]: self::observability
+//! [operations]: self::operations
 #![doc = include_str!("../docs/guide/README.md")]
 
 // These modules exist in the documentation only, and their examples run as tests. Each page is a
@@ -41,6 +42,7 @@ macro_rules! links {
 [stores]: crate::guide::stores
 [determinism]: crate::guide::determinism
 [observability]: crate::guide::observability
+[operations]: crate::guide::operations
 [design]: crate::guide::design
 [error_codes]: crate::guide::error_codes
 [DURABLE0001]: crate::guide::error_codes::DURABLE0001
@@ -108,6 +110,7 @@ pages! {
     ];
     stores: "guide/stores.md", ["store", "client::TaskHubBuilder::durability", "client::TaskHubBuilder::live_bytes"];
     observability: "observability.md", ["TaskHub::lifecycle", "client::LifecycleEvent", "protocol::TraceContext"];
+    operations: "operations.md", ["TaskHub::backup", "store::BackupReport", "TaskHub::shutdown_within"];
     determinism: "determinism.md", ["OrchestrationContext", "client::TaskHubBuilder::verify_replay"];
     design: "design.md", ["store::SledStore", "store::SledOptions"];
 }

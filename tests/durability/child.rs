@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
+use crate::backup::Load;
 use crate::check::{self, Case, Finding};
 use crate::disk_full::SmallDisk;
 use crate::work::{self, Size, Step, Work};
@@ -36,6 +37,8 @@ pub(crate) enum Task {
     },
     /// Opens and closes the store in a folder.
     Open(PathBuf),
+    /// Makes backups under load.
+    Backup(Load),
     /// Fills the small disk on which its folder is.
     FillDisk(SmallDisk),
 }
@@ -76,6 +79,7 @@ pub(crate) fn run() {
             Ok(_store) => answer("opened"),
             Err(error) => answer(&error.to_string()),
         },
+        Task::Backup(load) => load.run(),
         Task::FillDisk(disk) => disk.fill().unwrap(),
     }
 }

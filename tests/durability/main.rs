@@ -7,6 +7,7 @@
 //! Read next: `work.rs` (what is done to a store), `check.rs` (how what it holds is judged).
 #![cfg(target_os = "linux")]
 
+mod backup;
 mod check;
 mod child;
 mod content;

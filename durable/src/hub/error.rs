@@ -181,6 +181,24 @@ pub enum HubError {
     Unreadable(#[from] Unreadable),
 }
 
+/// A backup could not be made. The hub continues, and nothing is left of the backup.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// The store cannot make backups, or could not make this one.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The operating system refused to start a thread.
+    #[error(
+        "the backup cannot start its thread; raise the limit of threads (`ulimit -u`, or that of the \
+         container), or try again later"
+    )]
+    Thread(#[source] Arc<std::io::Error>),
+    /// The hub was shut down, or has failed.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+}
+
 /// An operation on an instance was refused. Nothing has changed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]

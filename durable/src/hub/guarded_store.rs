@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::panics::{self, Guarded};
@@ -13,7 +14,8 @@ use crate::protocol::{
     Timestamp,
 };
 use crate::store::{
-    Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError, Usage,
+    BackupReport, Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError,
+    Usage,
 };
 
 /// A store that does not panic.
@@ -111,6 +113,10 @@ impl Store for GuardedStore {
 
     fn usage(&self) -> Usage {
         panics::catch(|| self.0.get().usage()).unwrap_or_default()
+    }
+
+    fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
+        self.call("making a backup", |store| store.backup(to))
     }
 
     fn give_up(&self) {

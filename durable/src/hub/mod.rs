@@ -57,8 +57,8 @@ pub use self::client::reply::Reply;
 pub use self::client::status::InstanceStatus;
 pub use self::client::values::{InstanceDetails, InstanceDetailsQuery};
 pub use self::error::{
-    EntityError, HubError, InvalidSetting, ManageError, OpenError, ResultError, StartError,
-    Unreadable,
+    BackupError, EntityError, HubError, InvalidSetting, ManageError, OpenError, ResultError,
+    StartError, Unreadable,
 };
 pub use self::settings::Retention;
 pub use self::shutdown::ShutdownReport;

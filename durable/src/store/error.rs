@@ -107,6 +107,26 @@ pub enum StoreError {
         /// What to do about it.
         remedy: Cow<'static, str>,
     },
+    /// The store has no such operation.
+    #[error("this kind of store does not support {what}; use the tools of its database")]
+    Unsupported {
+        /// The operation, in the plural.
+        what: Cow<'static, str>,
+    },
+    /// No backup can be written there.
+    #[error("cannot write a backup to `{}`: {what}; choose a folder that does not exist", .path.display())]
+    BackupTarget {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: Cow<'static, str>,
+    },
+    /// The hub was stopped before a backup was complete. Nothing is left of the backup.
+    #[error("the backup to `{}` was stopped with its hub; make it again", .path.display())]
+    BackupStopped {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The store was opened for reading only.
     #[error("the store was opened for reading only; open it for writing")]
     ReadOnly,
@@ -264,6 +284,9 @@ impl StoreError {
             | Self::UnknownFormat { .. }
             | Self::Damaged { .. }
             | Self::LogDamaged { .. }
+            | Self::Unsupported { .. }
+            | Self::BackupTarget { .. }
+            | Self::BackupStopped { .. }
             | Self::ReadOnly
             | Self::Io { .. }
             | Self::Backend { .. }

@@ -17,6 +17,7 @@
 //!
 //! Read next: `commit.rs` (the content of a commit), `memory.rs` (the simplest correct store).
 
+mod backup;
 mod commit;
 mod durability;
 mod error;
@@ -29,7 +30,9 @@ mod usage;
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 
+pub use self::backup::BackupReport;
 pub use self::commit::{Commit, EpisodeWrite, Epoch, PartitionState};
 pub use self::durability::Durability;
 pub use self::error::StoreError;
@@ -230,8 +233,24 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         Usage::default()
     }
 
+    /// Writes a consistent copy of the whole store into the new folder `to` while commits go on, and
+    /// verifies it. It contains every commit that was acknowledged before the call, and possibly
+    /// later ones. If it fails, or the process ends, no folder `to` is left.
+    ///
+    /// A backup may take minutes. It must end soon after [`give_up`](Self::give_up). The default is
+    /// for stores that are backed up with the tools of their database.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] by default; [`StoreError::BackupTarget`] if `to` is not an empty
+    /// or missing folder; [`StoreError::BackupStopped`] if the hub stops meanwhile;
+    /// [`StoreError::DiskFull`] if there is too little space for the copy; or the store failed.
+    fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
+        let _ = to;
+        Err(StoreError::Unsupported { what: "backups".into() })
+    }
+
     /// Tells the store that the hub is stopping: a commit that waits for a resource, now or later,
-    /// must fail at once. The next [`create`](Self::create), which comes from the next hub on this
+    /// must fail at once, and so must a backup. The next [`create`](Self::create), which comes from the next hub on this
     /// store, ends that.
     fn give_up(&self) {}
 }

@@ -1,10 +1,12 @@
 //! A store behind a pointer is a store: `Arc<S>` and `Box<S>`, also of `dyn Store`.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{
-    Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError, Usage,
+    BackupReport, Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError,
+    Usage,
 };
 use crate::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
@@ -89,6 +91,10 @@ macro_rules! forward {
                 (**self).usage()
             }
 
+            fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
+                (**self).backup(to)
+            }
+
             fn give_up(&self) {
                 (**self).give_up();
             }
@@ -155,6 +161,10 @@ mod tests {
             Usage::default().disk_bytes(1)
         }
 
+        fn backup(&self, _: &Path) -> Result<BackupReport, StoreError> {
+            Err(StoreError::damaged("no backup"))
+        }
+
         fn give_up(&self) {
             self.1.store(true, Ordering::Relaxed);
         }
@@ -170,6 +180,8 @@ mod tests {
         let error = behind.history_page(&id, execution, 0..1).unwrap_err();
         assert!(error.to_string().contains("no page"), "{error}");
         assert_eq!(behind.usage(), store.usage());
+        let error = behind.backup(Path::new("copy")).unwrap_err();
+        assert!(error.to_string().contains("no backup"), "{error}");
         behind.give_up();
         assert!(store.1.load(Ordering::Relaxed));
     }

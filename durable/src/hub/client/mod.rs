@@ -1,6 +1,7 @@
 //! Client operations: each is a message to a partition, or a read of the store.
 
 pub(crate) mod about;
+pub(crate) mod backup;
 pub(crate) mod counts;
 pub(crate) mod details;
 pub(crate) mod entities;

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::ops::{Bound, Range};
 use std::path::Path;
-use std::sync::RwLock;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -123,6 +123,11 @@ impl Base {
     /// The size of sled's files; 0 if the system does not tell.
     pub(super) fn disk_bytes(&self) -> u64 {
         self.db.size_on_disk().unwrap_or_default()
+    }
+
+    /// While the guard is held, no batch is written. Reads that take the same lock may deadlock.
+    pub(super) fn between_batches(&self) -> RwLockReadGuard<'_, ()> {
+        self.pieces.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn write(&self, batch: Batch) -> Result<(), StoreError> {

@@ -39,8 +39,26 @@ pub(super) fn write(
     overlay: &Overlay,
     before: impl Fn(usize, usize) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
+    write_batches(base, overlay, true, before)
+}
+
+/// As [`write`], without a sync after each batch: for a tree that is of no use until it is complete.
+pub(super) fn write_unsynced(
+    base: &Base,
+    overlay: &Overlay,
+    before: impl Fn(usize, usize) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    write_batches(base, overlay, false, before)
+}
+
+fn write_batches(
+    base: &Base,
+    overlay: &Overlay,
+    syncs: bool,
+    before: impl Fn(usize, usize) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let batch = Batch::default();
-    let mut writer = Writer { base, before, batch, entries: 0, operations: 0, bytes: 0 };
+    let mut writer = Writer { base, syncs, before, batch, entries: 0, operations: 0, bytes: 0 };
     if let Some(hub) = &overlay.hub {
         writer.insert(keys::HUB.to_vec(), hub);
     }
@@ -68,6 +86,8 @@ pub(super) fn write(
 
 struct Writer<'a, F> {
     base: &'a Base,
+    /// Whether each batch is synced.
+    syncs: bool,
     before: F,
     batch: Batch,
     entries: usize,
@@ -233,7 +253,7 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
         (self.before)(self.entries, self.bytes)?;
         (self.operations, self.bytes) = (0, 0);
         self.base.write(std::mem::take(&mut self.batch))?;
-        self.base.sync()
+        if self.syncs { self.base.sync() } else { Ok(()) }
     }
 }
 

@@ -69,7 +69,7 @@ fn copy(old: &Base, new: &Base) -> Result<(), StoreError> {
 }
 
 /// The total size of the files in a folder.
-fn size(path: &Path) -> u64 {
+pub(super) fn size(path: &Path) -> u64 {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     let sizes = entries.map(|entry| match entry.metadata() {
         Ok(found) if found.is_dir() => size(&entry.path()),

@@ -8,14 +8,12 @@ use std::sync::Arc;
 use super::system::is_passing;
 use crate::store::StoreError;
 
-/// The remedy for a damaged folder.
+/// The remedy for a damaged folder. The files of a folder that was copied while its store was open
+/// are from different moments, which looks like damage.
 const REMEDY: &str = "keep a copy of the folder, then restore a backup of it, or save what can be \
-                      read with `SledStore::read_only`";
-/// The parts of a folder that was copied while it was open are of different moments.
-const COPIED: &str = "keep a copy of the folder, then restore a backup of it, or save what can be \
                       read with `SledStore::read_only`; if this folder was copied while its hub was \
-                      running, copy it again after `TaskHub::shutdown`, or from a snapshot of the \
-                      file system";
+                      running, make a backup with `TaskHub::backup` or `durable store backup` \
+                      instead of a copy";
 
 impl StoreError {
     /// An error of a call that changed nothing if it failed.
@@ -31,7 +29,7 @@ impl StoreError {
 
 /// A file of the log is corrupt.
 pub(super) fn log_damaged(file: &Path, offset: u64, what: String) -> StoreError {
-    StoreError::LogDamaged { file: file.to_owned(), offset, what, remedy: Cow::Borrowed(COPIED) }
+    StoreError::LogDamaged { file: file.to_owned(), offset, what, remedy: Cow::Borrowed(REMEDY) }
 }
 
 /// The format is newer than those that this release knows.

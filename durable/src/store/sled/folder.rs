@@ -17,10 +17,10 @@ use super::system::{is_passing, sync_folder};
 use crate::store::StoreError;
 
 /// The folder of sled's files.
-const TREE: &str = "sled";
+pub(super) const TREE: &str = "sled";
 /// The folder of the commit log.
 pub(super) const LOG: &str = "log";
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 /// Where the compacted copy of sled's files is written, before it replaces them.
 const NEW_TREE: &str = "sled.new";
 const OLD_TREE: &str = "sled.old";

@@ -9,6 +9,7 @@
 //!    ones.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 
@@ -104,6 +105,10 @@ impl Inner {
             writer.poison(&error);
         }
         writer
+    }
+
+    pub(super) fn base(&self) -> &Base {
+        &self.base
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -302,6 +307,16 @@ impl Inner {
         Ok(())
     }
 
+    /// From now on, keeps the frames of the log that the tree does not contain. `None` if the store
+    /// was opened for reading.
+    pub(super) fn pin_log(&self) -> Result<Option<PinnedLog<'_>>, StoreError> {
+        match self.writer().log() {
+            Ok(log) => Ok(Some(PinnedLog { inner: self, applied: log.pin() })),
+            Err(StoreError::ReadOnly) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(super) fn usage(&self) -> Usage {
         let log = self.log_bytes.load(Ordering::Relaxed);
         let tree = self.tree_bytes.load(Ordering::Relaxed);
@@ -313,6 +328,38 @@ impl Inner {
     pub(super) fn close(&self) -> Result<(), StoreError> {
         self.checkpoint()?;
         self.writer().log()?.close()
+    }
+}
+
+/// The log, of which nothing is deleted that the tree did not contain at the beginning.
+#[derive(Debug)]
+pub(super) struct PinnedLog<'a> {
+    inner: &'a Inner,
+    /// The last frame that the tree contained at the beginning.
+    pub(super) applied: u64,
+}
+
+impl PinnedLog<'_> {
+    /// The last frame acknowledged, and the files with all frames after `applied` up to that one.
+    pub(super) fn files(&self) -> Result<(Vec<PathBuf>, u64), StoreError> {
+        let mut writer = self.inner.writer();
+        let log = writer.log()?;
+        log.check()?;
+        Ok((log.files(), log.last()))
+    }
+}
+
+impl Drop for PinnedLog<'_> {
+    fn drop(&mut self) {
+        let mut writer = self.inner.writer();
+        // The files of a failed store are left alone.
+        let Ok(log) = writer.log() else { return };
+        let superseded = log.unpin(self.applied);
+        self.inner.log_bytes.store(log.bytes() as u64, Ordering::Relaxed);
+        let folder = log.folder().clone();
+        drop(writer);
+        // Files that remain are deleted when the store is next opened.
+        let _ = Log::remove(&folder, &superseded);
     }
 }
 

@@ -88,6 +88,16 @@ pub(super) fn chunk(instance: &InstanceId, execution: ExecutionId, first: u64) -
     [history(instance, execution).as_slice(), &first.to_be_bytes()].concat()
 }
 
+/// The first possible key after an instance's record and its further pieces.
+pub(super) fn behind_instance(instance: &InstanceId) -> Vec<u8> {
+    [&instances(instance.as_str()), [END + 1].as_slice()].concat()
+}
+
+/// Whether the key of a message's piece is that of its first one.
+pub(super) fn is_first_piece(key: &[u8]) -> bool {
+    key.ends_with(&[0; 4])
+}
+
 /// The prefix of a partition's messages.
 pub(super) fn messages(partition: PartitionId) -> Vec<u8> {
     [b"q".as_slice(), &partition.0.to_be_bytes()].concat()

@@ -8,6 +8,7 @@
 //! `checkpoint.rs` and `keys.rs` (the tree), `view.rs` (reading through all layers).
 
 mod address;
+mod backup;
 mod base;
 mod body;
 mod checkpoint;
@@ -51,7 +52,8 @@ use self::pace::Pace;
 use self::room::Room;
 use self::view::LOOKED_AT_ONCE;
 use super::{
-    Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError, Usage, chain,
+    BackupReport, Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError,
+    Usage, chain,
 };
 use crate::panics;
 use crate::protocol::{
@@ -440,6 +442,10 @@ impl Store for SledStore {
 
     fn usage(&self) -> Usage {
         self.inner.usage()
+    }
+
+    fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
+        backup::back_up(self, to)
     }
 
     fn give_up(&self) {

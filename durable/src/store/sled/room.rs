@@ -104,6 +104,16 @@ impl Room {
         }
     }
 
+    /// The space that is reserved for running work.
+    pub(super) fn reserve(&self) -> u64 {
+        self.reserve
+    }
+
+    /// Whether the hub that used the store has stopped.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.state().given_up
+    }
+
     /// Fails every operation that waits for space, now or later, until [`begin`](Self::begin).
     pub(super) fn give_up(&self) {
         self.state().given_up = true;

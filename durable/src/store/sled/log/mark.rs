@@ -15,17 +15,17 @@ use std::path::Path;
 const NAME: &str = "mark";
 
 #[derive(Debug)]
-pub(super) struct Mark(File);
+pub(in crate::store::sled) struct Mark(File);
 
 impl Mark {
-    pub(super) fn open(folder: &Path) -> io::Result<Self> {
+    pub(in crate::store::sled) fn open(folder: &Path) -> io::Result<Self> {
         let mut options = File::options();
         let file = options.write(true).create(true).truncate(false).open(folder.join(NAME))?;
         file.sync_all()?;
         Ok(Self(file))
     }
 
-    pub(super) fn set(&mut self, sequence: u64) -> io::Result<()> {
+    pub(in crate::store::sled) fn set(&mut self, sequence: u64) -> io::Result<()> {
         let sequence = sequence.to_be_bytes();
         let mut bytes = [0; 12];
         bytes[..8].copy_from_slice(&sequence);
@@ -34,7 +34,7 @@ impl Mark {
         self.0.write_all(&bytes)
     }
 
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(in crate::store::sled) fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
     }
 }

@@ -8,7 +8,7 @@
 //! 3. After a failed write or sync nothing more is written, because it is uncertain what is on disk. If
 //!    a resource was missing before anything became uncertain (a descriptor, disk space), the log is
 //!    unchanged, and the same commit can be retried.
-//! 4. A file is deleted once the tree contains all of its frames.
+//! 4. A file is deleted once the tree contains all of its frames, and no backup still needs them.
 //! 5. Nothing is written, acknowledged or deleted if the path no longer leads to the opened folder or
 //!    file.
 //!
@@ -17,7 +17,7 @@
 
 pub(super) mod frame;
 mod keeper;
-mod mark;
+pub(super) mod mark;
 pub(super) mod read;
 mod segment;
 
@@ -60,6 +60,10 @@ pub(super) struct Log {
     full: VecDeque<(u64, PathBuf, usize)>,
     /// The sequence of the last frame.
     last: u64,
+    /// The last frame that the tree contained when the last checkpoint ended.
+    applied: u64,
+    /// The frames after each of these are kept.
+    pins: Vec<u64>,
 }
 
 impl Log {
@@ -112,6 +116,8 @@ impl Log {
             written: segment::HEAD + length,
             full: VecDeque::new(),
             last: found.last,
+            applied: first - 1,
+            pins: Vec::new(),
         })
     }
 
@@ -215,9 +221,36 @@ impl Log {
         (4 * self.size).min(SEGMENT_MAX)
     }
 
+    /// Keeps the frames that the tree does not contain yet; returns the last one that it contains.
+    pub(super) fn pin(&mut self) -> u64 {
+        self.pins.push(self.applied);
+        self.applied
+    }
+
+    /// Undoes a [`pin`](Self::pin); returns the segments that can be deleted.
+    pub(super) fn unpin(&mut self, applied: u64) -> Vec<PathBuf> {
+        if let Some(index) = self.pins.iter().position(|pin| *pin == applied) {
+            self.pins.swap_remove(index);
+        }
+        self.superseded(self.applied)
+    }
+
+    /// The paths of its files, in order.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let full = self.full.iter().map(|(_, path, _)| path);
+        full.chain([&self.path]).cloned().collect()
+    }
+
+    /// The sequence of the last frame.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
     /// Segments that the checkpoint covers completely; they can be deleted.
     pub(super) fn superseded(&mut self, applied: u64) -> Vec<PathBuf> {
-        let count = self.full.iter().take_while(|(last, ..)| *last <= applied).count();
+        self.applied = applied;
+        let unneeded = self.pins.iter().fold(applied, |first, pin| first.min(*pin));
+        let count = self.full.iter().take_while(|(last, ..)| *last <= unneeded).count();
         self.full.drain(..count).map(|(_, path, _)| path).collect()
     }
 

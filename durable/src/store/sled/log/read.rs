@@ -72,6 +72,32 @@ pub(in crate::store::sled) fn read(folder: &Path, applied: u64) -> Result<Recove
     Ok(reader.found)
 }
 
+/// The frames of a segment after `after` and up to `last`, which was acknowledged. More may be
+/// appended meanwhile.
+pub(in crate::store::sled) fn acknowledged(
+    path: &Path,
+    after: u64,
+    last: u64,
+) -> Result<Vec<Frame>, StoreError> {
+    let doing = || format!("cannot read `{}`", path.display());
+    let bytes = Bytes::from(fs::read(path).map_err(|error| StoreError::io(doing(), error))?);
+    segment::check_head(&bytes).map_err(|bad| match bad {
+        BadHead::Damaged(what) => log_damaged(path, 0, what),
+        BadHead::Newer(error) => error,
+    })?;
+    let (mut frames, mut at) = (Vec::new(), segment::HEAD);
+    while let Found::Frame(frame, next) = frame::read(&bytes, at) {
+        if frame.sequence > last {
+            break;
+        }
+        if frame.sequence > after {
+            frames.push(frame);
+        }
+        at = next;
+    }
+    Ok(frames)
+}
+
 impl Recovered {
     /// Keeps the readable frames of a segment after damage.
     fn save(&mut self, segment: &Bytes) {

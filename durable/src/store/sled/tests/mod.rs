@@ -1,6 +1,7 @@
 //! Behaviour that the trait does not show: keys and files, and the result of an interrupted
 //! checkpoint.
 
+mod backup;
 mod folders;
 mod formats;
 mod histories;

@@ -1,6 +1,8 @@
 //! Random commits, checkpoints, crashes and interrupted checkpoints, against the store in memory:
 //! reads always agree.
 
+mod backup;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
@@ -33,6 +35,14 @@ struct Model {
     /// Where messages were found first.
     positions: RefCell<BTreeMap<MessageId, u64>>,
     numbers: u128,
+    /// What each frame of the log contains.
+    frames: Vec<Written>,
+}
+
+/// A write that is one frame of the log.
+enum Written {
+    Claim(PartitionId),
+    Commit(Commit),
 }
 
 const PARTITIONS: u16 = 3;
@@ -74,6 +84,9 @@ impl Model {
             messages: Vec::new(),
             positions: RefCell::default(),
             numbers: 0,
+            frames: (0..PARTITIONS)
+                .map(|partition| Written::Claim(PartitionId(partition)))
+                .collect(),
         }
     }
 
@@ -158,6 +171,7 @@ impl Model {
         }
         self.memory.commit(&commit).unwrap();
         self.store().commit(&commit).unwrap();
+        self.frames.push(Written::Commit(commit));
     }
 
     /// Closes the store, or leaves it as a crash does.
@@ -319,7 +333,7 @@ impl Model {
 fn run(seed: u64) {
     let mut model = Model::new(seed);
     for _step in 0..120 {
-        match model.random.below(24) {
+        match model.random.below(25) {
             0 | 1 => model.store().inner.checkpoint().unwrap(),
             2 => model.reopen(false),
             3 => model.reopen(true),
@@ -327,6 +341,7 @@ fn run(seed: u64) {
             5 => model.watched_checkpoint(),
             6 => model.compact(),
             7 => model.given_up_checkpoint(),
+            8 if model.random.below(2) == 0 => model.backup(),
             _ => model.commit(),
         }
     }
