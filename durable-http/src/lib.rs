@@ -52,6 +52,7 @@ mod accepted;
 mod access;
 mod answer;
 mod app;
+mod backups;
 mod batch;
 mod body;
 mod call;

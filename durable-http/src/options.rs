@@ -1,5 +1,6 @@
 //! The configuration of the routes and the server.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::access::{Key, Role};
@@ -24,6 +25,7 @@ pub struct HttpOptions {
     pub(crate) any_host: bool,
     pub(crate) origins: Vec<String>,
     pub(crate) callbacks: Option<CallbackKeys>,
+    pub(crate) backups: Option<PathBuf>,
     pub(crate) task_hub_name: String,
     pub(crate) public_url: Option<String>,
     pub(crate) forwarded: bool,
@@ -57,6 +59,7 @@ impl HttpOptions {
             any_host: false,
             origins: Vec::new(),
             callbacks: None,
+            backups: None,
             task_hub_name: "durable".to_owned(),
             public_url: None,
             forwarded: false,
@@ -120,6 +123,13 @@ impl HttpOptions {
     /// [`CallbackKeys`] for an example.
     pub fn callbacks(mut self, keys: CallbackKeys) -> Self {
         self.callbacks = Some(keys);
+        self
+    }
+
+    /// Lets clients with an admin key make [backups](durable::TaskHub::backup): each is a new folder
+    /// in this one. Without this, the server makes no backups.
+    pub fn backups(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.backups = Some(folder.into());
         self
     }
 

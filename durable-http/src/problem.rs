@@ -4,8 +4,9 @@ use std::error::Error;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use durable::client::{EntityError, HubError, ManageError, ResultError, StartError};
+use durable::client::{BackupError, EntityError, HubError, ManageError, ResultError, StartError};
 use durable::schedule::ScheduleError;
+use durable::store::StoreError;
 use uuid::Uuid;
 
 use crate::answer::About;
@@ -24,6 +25,7 @@ pub(crate) enum Code {
     NoSuchInstance,
     NoSuchEntity,
     NoSuchSchedule,
+    NoSuchBackup,
     NotRegistered,
     MethodNotAllowed,
     RequestTimeout,
@@ -57,6 +59,7 @@ impl Code {
             Self::NoSuchInstance => ("no-such-instance", "No such instance", StatusCode::NOT_FOUND),
             Self::NoSuchEntity => ("no-such-entity", "No such entity", StatusCode::NOT_FOUND),
             Self::NoSuchSchedule => ("no-such-schedule", "No such schedule", StatusCode::NOT_FOUND),
+            Self::NoSuchBackup => ("no-such-backup", "No such backup", StatusCode::NOT_FOUND),
             Self::NotRegistered => ("not-registered", "Not registered", StatusCode::BAD_REQUEST),
             Self::MethodNotAllowed => {
                 ("method-not-allowed", "Method not allowed", StatusCode::METHOD_NOT_ALLOWED)
@@ -134,7 +137,7 @@ impl Code {
 /// ```
 ///
 /// It is made from [`StartError`], [`ManageError`], [`ResultError`], [`EntityError`],
-/// [`ScheduleError`] and [`HubError`]. The failure of an instance is a 422 whose `source` is
+/// [`ScheduleError`], [`BackupError`] and [`HubError`]. The failure of an instance is a 422 whose `source` is
 /// `instance`, never a 5xx.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -203,6 +206,21 @@ impl From<HubError> for Problem {
             HubError::NoSuchInstance(_) => Code::NoSuchInstance,
             HubError::InvalidInstanceId(_) | HubError::Unreadable { .. } => Code::InvalidRequest,
             HubError::OtherOrchestration { .. } => Code::AlreadyExists,
+            _ => Code::Unavailable,
+        };
+        Self::of(code, &error)
+    }
+}
+
+impl From<BackupError> for Problem {
+    fn from(error: BackupError) -> Self {
+        let code = match error {
+            BackupError::Hub(error) => return error.into(),
+            BackupError::Store(StoreError::BackupTarget { .. }) => Code::AlreadyExists,
+            BackupError::Store(StoreError::Unsupported { .. }) => Code::InvalidRequest,
+            BackupError::Store(StoreError::DiskFull { .. } | StoreError::Exhausted { .. }) => {
+                Code::NoRoom
+            }
             _ => Code::Unavailable,
         };
         Self::of(code, &error)

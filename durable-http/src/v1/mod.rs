@@ -11,6 +11,7 @@
 
 mod actions;
 mod asked;
+mod backups;
 mod batches;
 mod entities;
 mod events;

@@ -1,6 +1,7 @@
 //! The routes, driven in the process and over sockets.
 
 mod access;
+mod backups;
 mod batches;
 mod callbacks;
 mod common;

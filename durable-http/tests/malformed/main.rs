@@ -47,7 +47,7 @@ const BAD_JSON: [&str; 10] = [
     "\u{1}",
     "{'name':1}",
 ];
-const BAD_PATHS: [&str; 13] = [
+const BAD_PATHS: [&str; 14] = [
     "/../../etc/passwd",
     "/instances/..%2f..%2fetc%2fpasswd",
     "/instances/%2e%2e/%2e%2e",
@@ -60,6 +60,7 @@ const BAD_PATHS: [&str; 13] = [
     "/entities/@/a",
     "/entities/a%2Fb/c",
     "/batches/nobody",
+    "/backups/..%2f..",
     "/;/?#",
 ];
 const BAD_QUERIES: [&str; 8] = [

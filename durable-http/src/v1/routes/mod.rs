@@ -1,6 +1,7 @@
 //! The table of routes, each with its description. The `OpenAPI` document is made from it, and
 //! parameters that a route does not list are refused.
 
+mod backups;
 mod batches;
 mod entities;
 mod hub;
@@ -15,7 +16,7 @@ use crate::openapi::Operation;
 use crate::route::{Answer, Route, Table};
 
 pub(crate) static TABLE: Table<Refusal> = Table {
-    routes: &[instances::ROUTES, batches::ROUTES, entities::ROUTES, hub::ROUTES],
+    routes: &[instances::ROUTES, batches::ROUTES, backups::ROUTES, entities::ROUTES, hub::ROUTES],
     ignores_case: false,
     is_open: false,
 };
