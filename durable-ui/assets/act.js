@@ -1,6 +1,6 @@
 // @ts-check
 /** Actions: forms in dialogs become requests to the API. Search: ids, names, tags, pages, commands. */
-import { $, $$, base, open, say } from "./ui.js";
+import { $, $$, base, open, page, say } from "./dom.js";
 import { refresh } from "./live.js";
 
 /** Sends a request to the API. A page must add the header to every change.
@@ -96,7 +96,7 @@ async function find(text) {
   if (!word) { found([]); return; }
   const command = words.length > 1 && commands.includes(words[0]) ? words[0] : "";
   const lower = word.toLowerCase();
-  const items = command ? [] : pages.flatMap((label, i) => label.toLowerCase().startsWith(lower) ? [{ label, kind: "Page", href: `${base}/${paths[i]}` }] : []);
+  const items = command ? [] : pages.flatMap((label, i) => label.toLowerCase().startsWith(lower) ? [{ label, kind: "Page", href: page(paths[i]) }] : []);
   if (word.includes(":")) items.push({ label: word, kind: "Tag", href: `${base}/instances?tag=${encodeURIComponent(word)}` });
   const get = (/** @type {string} */ path) => fetch(`${base}/api/v1/${path}`).then((a) => a.ok ? a.json() : null, () => null);
   const [ids, known] = await Promise.all([get(`instances?limit=8&prefix=${encodeURIComponent(word)}`), command ? null : get("registered")]);

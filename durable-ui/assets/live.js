@@ -1,6 +1,6 @@
 // @ts-check
 /** Live changes: one EventSource per tab. Each event asks for the parts of the page anew, at most 4 times a second. */
-import { $, $$, local, say } from "./ui.js";
+import { $, $$, local, say } from "./dom.js";
 
 /** @type {EventSource | null} */ let source = null;
 let paused = false, missed = 0, asked = 0, busy = false;

@@ -1,15 +1,10 @@
 // @ts-check
 /** durable dashboard: theme, times, copy, dialogs, rows, keys. Every page can be read without it. */
+import { $, $$, base, local, open, page, say, tick, verbs } from "./dom.js";
 import { follow, refresh, pause } from "./live.js";
 import { search, sending } from "./act.js";
 
-export const $ = (/** @type {string} */ s, /** @type {ParentNode} */ r = document) => /** @type {any} */ (r.querySelector(s));
-export const $$ = (/** @type {string} */ s, /** @type {ParentNode} */ r = document) => /** @type {any[]} */ ([...r.querySelectorAll(s)]);
 const root = document.documentElement;
-export const base = document.body.dataset.base ?? "";
-
-/** Tells screen readers, and whoever looks. @param {string} text */
-export const say = (text) => { const l = $("#say"); if (l) l.textContent = text; };
 
 // The server renders data-theme from the cookie; without it, the theme is the system's.
 function theme() {
@@ -18,40 +13,6 @@ function theme() {
   document.cookie = `theme=${root.dataset.theme};path=${base || "/"};max-age=31536000;samesite=lax`;
 }
 
-// Times: the server writes UTC, the reader sees local time.
-const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
-const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
-/** @param {Date} t */
-export function clock(t, seconds = true) {
-  const now = new Date(), hm = `${two(t.getHours())}:${two(t.getMinutes())}`;
-  if (t.toDateString() === now.toDateString()) return seconds ? `${hm}:${two(t.getSeconds())}` : hm;
-  if (t.getFullYear() === now.getFullYear()) return `${months[t.getMonth()]} ${t.getDate()} ${hm}`;
-  return `${t.getFullYear()}-${two(t.getMonth() + 1)}-${two(t.getDate())} ${hm}`;
-}
-/** At most two units. @param {number} ms */
-export function duration(ms) {
-  ms = Math.max(0, ms);
-  const s = Math.floor(ms / 1000), m = Math.floor(s / 60), h = Math.floor(m / 60), d = Math.floor(h / 24);
-  if (ms < 1000) return `${Math.floor(ms)} ms`;
-  if (s < 10) return `${s}.${Math.floor(ms % 1000 / 100)} s`;
-  if (m < 1) return `${s} s`;
-  if (h < 1) return `${m} m ${two(s % 60)} s`;
-  return d < 1 ? `${h} h ${two(m % 60)} m` : `${d} d ${h % 24} h`;
-}
-/** @param {ParentNode} r */
-export function local(r = document) {
-  for (const e of $$("time[datetime]", r)) e.textContent = clock(new Date(e.dateTime));
-  for (const e of $$("[data-t]", r)) e.textContent = clock(new Date(+e.dataset.t), false);
-  tick(r);
-}
-function tick(/** @type {ParentNode} */ r = document) {
-  const now = Date.now();
-  for (const e of $$("[data-since]", r)) e.textContent = duration(now - e.dataset.since);
-  for (const e of $$("[data-ago]", r)) {
-    const ms = now - e.dataset.ago;
-    e.textContent = ms < 0 ? `in ${duration(-ms)}` : `${duration(ms)} ago`;
-  }
-}
 // A hub with virtual time, or a clock that differs: leave what the server wrote.
 const differs = Math.abs(Date.now() - Number(document.body.dataset.now ?? Date.now())) > 60000;
 local();
@@ -62,13 +23,10 @@ const asked = new URLSearchParams(location.search);
 if (asked.has("cli") && $(".drawer")) $(".drawer").open = true;
 
 // One click handler for the page; behaviour hangs on data-* attributes.
-/** @type {Record<string, (e: HTMLElement) => void>} */
-export const verbs = {
+Object.assign(verbs, {
   theme, refresh: () => location.reload(), help: () => open("help"), search: () => search(),
-  close: (e) => e.closest("dialog")?.close(), pause: () => pause(),
-};
-/** @param {string} id */
-export function open(id) { const d = $("#" + CSS.escape(id)); if (d && !d.open) d.showModal(); }
+  close: (/** @type {HTMLElement} */ e) => e.closest("dialog")?.close(), pause: () => pause(),
+});
 document.addEventListener("click", (e) => {
   const t = e.target instanceof Element ? e.target.closest("[data-do],[data-copy],[data-open]") : null;
   if (!(t instanceof HTMLElement)) return;
@@ -133,7 +91,7 @@ document.addEventListener("keydown", (e) => {
   }
   root.classList.remove("hush");
   if (e.ctrlKey || e.metaKey || e.altKey || (el instanceof HTMLElement && el.matches("input:not([type=checkbox]),select,textarea")) || $("dialog[open]")) return;
-  if (g && Date.now() - g < 1000 && k in places) { location.href = `${base}/${places[/** @type {keyof typeof places} */ (k)]}`; return; }
+  if (g && Date.now() - g < 1000 && k in places) { location.href = page(places[/** @type {keyof typeof places} */ (k)]); return; }
   g = 0;
   const link = (/** @type {string} */ s) => $(s)?.click();
   switch (k) {

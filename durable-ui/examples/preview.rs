@@ -1,6 +1,6 @@
 //! The dashboard over made-up instances, for work on its pages.
 //!
-//! `cargo run -p durable-ui --example preview` serves it at `http://127.0.0.1:7072/durable/`.
+//! `cargo run -p durable-ui --example preview` serves it at `http://127.0.0.1:7072/durable`.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ async fn main() -> Result<()> {
     let ui = durable_ui::router(&hub, UiOptions::new().name("shop"));
     let app = Router::new().nest("/durable", ui);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:7072").await?;
-    println!("http://{}/durable/", listener.local_addr()?);
+    println!("http://{}/durable", listener.local_addr()?);
     tokio::spawn(async move { axum::serve(listener, app).await });
     for number in 0_u32.. {
         let call = if number % 9 == 5 {

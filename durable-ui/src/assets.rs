@@ -20,8 +20,11 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 const ASSETS: &[Asset] = &[
     Asset { name: "style.css", kind: STYLE, bytes: include_bytes!("../assets/style.css") },
+    Asset { name: "dom.js", kind: SCRIPT, bytes: include_bytes!("../assets/dom.js") },
     Asset { name: "ui.js", kind: SCRIPT, bytes: include_bytes!("../assets/ui.js") },
     Asset { name: "live.js", kind: SCRIPT, bytes: include_bytes!("../assets/live.js") },
+    Asset { name: "list.js", kind: SCRIPT, bytes: include_bytes!("../assets/list.js") },
+    Asset { name: "events.js", kind: SCRIPT, bytes: include_bytes!("../assets/events.js") },
     Asset { name: "act.js", kind: SCRIPT, bytes: include_bytes!("../assets/act.js") },
     Asset { name: "icon.svg", kind: "image/svg+xml", bytes: include_bytes!("../assets/icon.svg") },
 ];

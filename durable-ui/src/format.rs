@@ -55,6 +55,23 @@ pub(crate) fn duration(duration: TimeDelta) -> String {
     }
 }
 
+/// A whole span: `1 minute`, `15 minutes`.
+pub(crate) fn span(duration: TimeDelta) -> String {
+    let seconds = duration.num_seconds().max(0).unsigned_abs();
+    for (unit, noun) in [(86_400, "day"), (3600, "hour"), (60, "minute")] {
+        if seconds >= unit && seconds.is_multiple_of(unit) {
+            return counted(seconds / unit, noun);
+        }
+    }
+    counted(seconds, "second")
+}
+
+/// `14:06`, with the day if it is another one than today's.
+pub(crate) fn minute(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let is_today = time.date_naive() == now.date_naive();
+    time.format(if is_today { "%H:%M" } else { "%b %-d %H:%M" }).to_string()
+}
+
 /// `14:06:20`, with the day if it is another one than today's, and the year if that is another.
 pub(crate) fn time(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let format = if time.date_naive() == now.date_naive() {
@@ -109,7 +126,7 @@ mod tests {
     #[test]
     fn sizes_have_one_decimal_below_a_hundred() {
         let sizes = [0, 1023, 1024, 18_637, 120_000, 3 << 30, u64::MAX].map(bytes);
-        let wanted = ["0 B", "1,023 B", "1.0 KB", "18.1 KB", "117 KB", "3.0 GB", "16,777,215 TB"];
+        let wanted = ["0 B", "1,023 B", "1.0 KB", "18.2 KB", "117 KB", "3.0 GB", "16,777,215 TB"];
         assert_eq!(sizes, wanted);
     }
 

@@ -9,7 +9,7 @@
 //! # async fn main() -> Result<()> {
 //! let hub = TaskHub::builder().in_memory().open().await?;
 //! let app: Router = Router::new().nest("/durable", durable_ui::router(&hub, UiOptions::new()));
-//! // The overview is at `/durable/`, the list of instances at `/durable/instances`.
+//! // The overview is at `/durable`, the list of instances at `/durable/instances`.
 //! # drop(app);
 //! # hub.shutdown().await?;
 //! # Ok(())
@@ -52,14 +52,11 @@ use app::App;
 
 /// The pages of the dashboard and the API that they use, for an `axum` app.
 ///
-/// They can be mounted at any prefix, also at none.
+/// They can be mounted at any prefix with [`Router::nest`], or at none with [`Router::merge`]. An app
+/// that nests them answers the prefix with a slash at its end only if it uses
+/// [`Router::nest_service`].
 pub fn router(hub: &TaskHub, options: UiOptions) -> Router {
     let app = App::new(hub, options);
-    let mut router = Router::new();
-    for path in ["/", "/{*rest}"] {
-        let app = app.clone();
-        let answer = move |request: Request| routes::answer(app.clone(), request);
-        router = router.route(path, any(answer));
-    }
-    router
+    let answer = move |request: Request| routes::answer(app.clone(), request);
+    Router::new().route("/", any(answer.clone())).route("/{*rest}", any(answer))
 }

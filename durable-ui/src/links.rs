@@ -23,6 +23,11 @@ impl Links {
         &self.base
     }
 
+    /// The overview. With a prefix it has no slash at its end, because `axum` would not find it.
+    pub(crate) fn home(&self) -> String {
+        if self.base.is_empty() { "/".to_owned() } else { self.base.clone() }
+    }
+
     /// A path below the prefix, such as `instances?status=failed`.
     pub(crate) fn to(&self, path: impl Display) -> String {
         format!("{}/{path}", self.base)

@@ -12,7 +12,7 @@ use axum::http::{HeaderValue, Method, Response, StatusCode};
 use crate::api::{Failure, forward};
 use crate::app::App;
 use crate::assets;
-use crate::call::{Asked, Call, KEY_COOKIE};
+use crate::call::{Asked, Call, KEY_COOKIE, View};
 use crate::frame::{self, Page};
 use crate::query::{Query, encode};
 use crate::screens;
@@ -45,20 +45,28 @@ pub(crate) async fn answer(app: App, request: Request) -> Response<Body> {
 async fn page(asked: Asked) -> Response<Body> {
     let call = match asked.admitted().await {
         Ok(call) => call,
-        Err((view, failure)) => {
-            let page = screens::failed::page(&view, &failure);
-            return html(failure.status, frame::document(&view, &page));
-        }
+        Err((view, failure)) => return failed(&view, &failure),
     };
+    if call.path == ["instances.export"] {
+        return match screens::instances::export(&call).await {
+            Ok(mut file) => {
+                guard(&mut file);
+                file
+            }
+            Err(failure) => failed(&call.view, &failure),
+        };
+    }
     match screen(&call).await {
         Ok(page) if call.fragment().is_some() => html(StatusCode::OK, page.body.into_string()),
         Ok(page) => html(StatusCode::OK, frame::document(&call.view, &page)),
-        Err(failure) => {
-            tracing::debug!(code = failure.code, detail = failure.detail, "page failed");
-            let page = screens::failed::page(&call.view, &failure);
-            html(failure.status, frame::document(&call.view, &page))
-        }
+        Err(failure) => failed(&call.view, &failure),
     }
+}
+
+fn failed(view: &View, failure: &Failure) -> Response<Body> {
+    tracing::debug!(code = failure.code, detail = failure.detail, "page failed");
+    let page = screens::failed::page(view, failure);
+    html(failure.status, frame::document(view, &page))
 }
 
 /// The table of pages.
@@ -76,6 +84,7 @@ async fn screen(call: &Call) -> Result<Page, Failure> {
         ["grid"] => screens::grid::answer(call).await,
         ["compare"] => screens::compare::answer(call).await,
         ["hub"] => screens::hub::answer(call).await,
+        ["start"] => screens::start::answer(call).await,
         ["live"] => screens::live::answer(call).await,
         _ => Err(Failure::not_found("The address names no page.")),
     }
@@ -109,9 +118,9 @@ async fn keep_key(asked: &Asked, body: Body) -> Response<Body> {
     let cookie =
         format!("{KEY_COOKIE}={}; Path={path}; HttpOnly; SameSite=Strict{age}", encode(key));
     // Only an address of this dashboard, because the form may come from anywhere.
-    let to = form.get("to").filter(|to| to.starts_with('/') && !to.starts_with("//"));
-    let own = asked.links.to("");
-    let to = to.filter(|to| to.starts_with(&own) && !to.contains('\\')).unwrap_or(&own);
+    let (home, below) = (asked.links.home(), asked.links.to(""));
+    let is_own = |to: &&str| to.starts_with(&below) && !to.starts_with("//") && !to.contains('\\');
+    let to = form.get("to").filter(is_own).unwrap_or(&home);
     let mut answer = empty(StatusCode::SEE_OTHER);
     for (name, value) in [(SET_COOKIE, cookie.as_str()), (LOCATION, to)] {
         if let Ok(value) = HeaderValue::try_from(value) {

@@ -121,7 +121,7 @@ pub(super) async fn count(call: Call) -> Result<Response, Refusal> {
     Ok(json::answer(StatusCode::OK, &body))
 }
 
-fn filter(call: &Call) -> Result<InstanceQuery, Problem> {
+pub(super) fn filter(call: &Call) -> Result<InstanceQuery, Problem> {
     let query = &call.query;
     let mut find = InstanceQuery::new();
     if let Some(name) = query.get("name") {

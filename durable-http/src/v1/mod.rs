@@ -16,6 +16,7 @@ mod batches;
 mod entities;
 mod events;
 mod export;
+mod histogram;
 mod history;
 mod instances;
 mod list;

@@ -1,5 +1,7 @@
 //! This library's own API.
 
+use std::time::Duration;
+
 use durable::RuntimeStatus;
 use durable::testing::RecordedHistory;
 use expect_test::expect;
@@ -402,5 +404,28 @@ async fn the_hub_reports_its_settings_and_usage() {
     let hub = hub().await;
     let about = send(&routes(&hub), "GET /api/v1/hub", &[], "").await.json();
     assert_eq!((&about["taskHubName"], &about["partitions"]), (&json!("durable"), &json!(4)));
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_histogram_counts_instances_by_time_and_status() {
+    let hub = hub().await;
+    let router = routes(&hub);
+    for (id, name, input) in [("a", "hello", "\"Kyoto\""), ("b", "failing", "\"no\"")] {
+        let body = format!(r#"{{"name": "{name}", "id": "{id}", "input": {input}}}"#);
+        send(&router, "POST /api/v1/instances", &[], body).await;
+        hub.settle().await;
+        hub.advance(Duration::from_secs(90)).await;
+    }
+    let body = send(&router, "GET /api/v1/instances:histogram?buckets=4", &[], "").await.json();
+    assert_eq!((&body["seconds"], &body["scanned"]), (&60.into(), &2.into()));
+    assert_eq!(body["items"][0]["at"], "2026-01-02T03:04:00Z");
+    assert_eq!(body["items"][0]["counts"], serde_json::json!({"Completed": 1}));
+    assert_eq!(body["items"][1]["counts"], serde_json::json!({"Failed": 1}));
+    let ended = "GET /api/v1/instances:histogram?by=ended&status=Failed&buckets=1";
+    let body = send(&router, ended, &[], "").await.json();
+    assert_eq!(body["items"][0]["counts"], serde_json::json!({"Failed": 1}));
+    let refused = send(&router, "GET /api/v1/instances:histogram?by=name", &[], "").await;
+    assert_eq!(refused.status, 400);
     hub.shutdown().await.unwrap();
 }

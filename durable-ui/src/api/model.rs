@@ -73,6 +73,23 @@ pub(crate) struct Count {
     pub(crate) approximate: bool,
 }
 
+/// The answer of `instances:histogram`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Histogram {
+    /// The width of a bucket.
+    pub(crate) seconds: u64,
+    pub(crate) items: Vec<Bucket>,
+    pub(crate) approximate: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Bucket {
+    pub(crate) at: DateTime<Utc>,
+    /// By status.
+    pub(crate) counts: BTreeMap<String, u64>,
+}
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Hub {
@@ -93,6 +110,11 @@ pub(crate) struct Granted {
 }
 
 impl Instance {
+    /// Whether it has ended, so that it has a duration.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.runtime_status.is_finished()
+    }
+
     /// `checkout@3`.
     pub(crate) fn name_and_version(&self) -> String {
         match &self.version {

@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::call::View;
 use crate::parts::icon;
-pub(crate) use drawer::Command;
+pub(crate) use drawer::{Command, quoted};
 
 /// The symbols of icons, and the pattern of waiting, which must be part of the document.
 const SPRITE: PreEscaped<&str> = PreEscaped(include_str!("../../assets/sprite.svg"));
@@ -97,14 +97,14 @@ pub(crate) fn document(view: &View, page: &Page) -> String {
                 link rel="stylesheet" href=(links.asset("style.css"));
                 script type="module" src=(links.asset("ui.js")) {}
             }
-            body data-base=(links.base()) {
+            body data-base=(links.base()) data-now=(view.now.timestamp_millis()) {
                 a.skip href="#main" { "Skip to content" }
                 (SPRITE)
                 (top(view, page))
                 main #main tabindex="-1" data-events=[page.events.as_ref().map(|path| links.api(path))] {
                     (page.body)
+                    (drawer::drawer(view, &page.commands))
                 }
-                (drawer::drawer(view, &page.commands))
                 div #say.vh role="status" {}
                 (help::keys())
                 (help::search(view))
@@ -117,11 +117,12 @@ pub(crate) fn document(view: &View, page: &Page) -> String {
 fn top(view: &View, page: &Page) -> Markup {
     html! {
         header.top {
-            a.brand href=(view.links.to("")) { (icon("brand")) "durable" }
+            a.brand href=(view.links.home()) { (icon("brand")) "durable" }
             span.hub { bdi { (view.name) } }
             nav.nav aria-label="Main" {
                 @for (place, path, label) in NAVIGATION {
-                    a href=(view.links.to(path)) aria-current=[(place == page.place).then_some("page")] {
+                    @let link = if path.is_empty() { view.links.home() } else { view.links.to(path) };
+                    a href=(link) aria-current=[(place == page.place).then_some("page")] {
                         (label)
                     }
                 }

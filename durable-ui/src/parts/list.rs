@@ -27,7 +27,7 @@ pub(crate) fn table(class: &str, label: &str, head: &Markup, rows: &Markup) -> M
 
 /// What an empty list says: what is not there, why, and one way on.
 pub(crate) fn empty(heading: &str, why: &str, way_on: &Markup) -> Markup {
-    html! { div.empty { h3 { (heading) } p { (why) } (way_on) } }
+    html! { div.empty { p.eh { (heading) } p { (why) } (way_on) } }
 }
 
 /// A tab: a link.

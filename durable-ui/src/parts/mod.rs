@@ -21,7 +21,7 @@ pub(crate) use chart::{Bar, Chart, Series};
 pub(crate) use confirm::{Action, Field, Input, confirm, open};
 pub(crate) use json::{Json, json, preview};
 pub(crate) use list::{Tab, empty, section, table, tabs};
-pub(crate) use status::{status, status_link, word};
+pub(crate) use status::{custom_status, status, status_link, word};
 
 /// A symbol of `assets/sprite.svg`.
 pub(crate) fn icon(name: &str) -> Markup {

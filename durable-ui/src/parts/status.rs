@@ -1,9 +1,12 @@
 //! Statuses: glyph, word and colour.
 
 use durable::RuntimeStatus;
+use durable::protocol::Json;
 use maud::{Markup, html};
+use serde::Deserialize;
 
-use super::icon;
+use super::{icon, preview, progress, text};
+use crate::format;
 
 /// The word of a status, in lower case, for classes, icons and queries.
 pub(crate) fn word(status: RuntimeStatus) -> &'static str {
@@ -28,4 +31,28 @@ pub(crate) fn status(status: RuntimeStatus) -> Markup {
 /// A status with a count, as a link.
 pub(crate) fn status_link(of: RuntimeStatus, count: &str, note: &str, link: &str) -> Markup {
     html! { a.stat href=(link) { (status(of)) b { (count) } span.q { (note) } } }
+}
+
+/// A custom status on one line. An object with `done` and `of` (or `total`) is shown as progress.
+pub(crate) fn custom_status(json: &Json) -> Markup {
+    #[derive(Deserialize)]
+    struct Steps {
+        done: f64,
+        #[serde(alias = "total")]
+        of: f64,
+        #[serde(default, alias = "step", alias = "text")]
+        message: Option<String>,
+    }
+
+    if let Ok(string) = json.read::<String>() {
+        return html! { span.q2 { (text(&format::cut(&string, 160))) } };
+    }
+    match json.read::<Steps>() {
+        Ok(Steps { done, of, message }) if of > 0.0 && done >= 0.0 => {
+            let message = message.map(|it| format!(", {}", format::cut(&it, 120)));
+            progress(done, of, &format!("{done} of {of}{}", message.unwrap_or_default()))
+        }
+        _ if json.as_str() == "null" => html! {},
+        _ => preview(json.as_str()),
+    }
 }

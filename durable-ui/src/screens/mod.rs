@@ -15,3 +15,4 @@ pub(crate) mod live;
 pub(crate) mod locks;
 pub(crate) mod overview;
 pub(crate) mod schedules;
+pub(crate) mod start;

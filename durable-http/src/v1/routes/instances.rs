@@ -10,7 +10,7 @@ use crate::problem::Code::{
     NotFinished, NotRegistered, Suspended, Terminated,
 };
 use crate::route::{Route, handler};
-use crate::v1::{actions, events, export, history, instances, list, start, timeline};
+use crate::v1::{actions, events, export, histogram, history, instances, list, start, timeline};
 
 const NEW: Operation = Operation::NEW;
 
@@ -61,7 +61,7 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
                 "endedFrom",
                 "endedTo",
                 "customStatus",
-                "includeSchedules",
+                "includeInternal",
                 "includeInternal",
                 "fields",
                 "maxScanned",
@@ -88,12 +88,38 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
                 "endedFrom",
                 "endedTo",
                 "customStatus",
-                "includeSchedules",
+                "includeInternal",
                 "includeInternal",
                 "maxScanned",
                 "groupBy",
             ],
             answers: &[(200, Json("InstanceCount"), "The count.", &[])],
+            ..NEW
+        },
+    ),
+    scan(
+        "instances:histogram",
+        handler!(histogram::histogram),
+        Operation {
+            id: "getHistogram",
+            summary: "Counts the instances that match a filter by the time of their creation, or of \
+                      their end, and by status.",
+            query: &[
+                "name",
+                "status",
+                "prefix",
+                "tag",
+                "createdFrom",
+                "createdTo",
+                "endedFrom",
+                "endedTo",
+                "customStatus",
+                "includeInternal",
+                "by",
+                "buckets",
+                "maxScanned",
+            ],
+            answers: &[(200, Json("Histogram"), "The counts.", &[])],
             ..NEW
         },
     ),

@@ -1,0 +1,228 @@
+//! The list of instances: filter, histogram, rows, and actions on the selected ones.
+
+mod batch;
+mod export;
+mod filter;
+mod histogram;
+mod rows;
+
+use maud::{Markup, html};
+
+use crate::api::{Failure, model};
+use crate::call::{Call, View};
+use crate::format;
+use crate::frame::{Command, Page, Place};
+use crate::parts::{Tab, copy, icon, status, tabs, text, word};
+use crate::query::Query;
+pub(crate) use export::answer as export;
+pub(crate) use filter::{Condition, Filter, STATUSES};
+
+/// What a row shows.
+const FIELDS: &str = "instanceId,name,version,runtimeStatus,createdAt,lastUpdatedAt,suspension,parent,\
+                      tags,customStatus,failure";
+
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) query: Query,
+    pub(crate) filter: Filter,
+    pub(crate) page: model::Items<model::Instance>,
+    /// `None` in a fragment, which replaces only rows.
+    pub(crate) histogram: Option<model::Histogram>,
+}
+
+pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
+    let filter = Filter::read(&call.query, call.view.now)?;
+    let find = filter.api();
+    let mut rows = find.clone().and("fields", FIELDS).and("limit", filter.limit);
+    if let Some(sort) = sort(&call.query) {
+        rows = rows.and("sort", sort);
+    }
+    if let Some(after) = call.query.get("after") {
+        rows = rows.and("after", after);
+    }
+    let page = call.api.get("instances", &rows).await?;
+    let histogram = match call.fragment() {
+        None => Some(call.api.get("instances:histogram", &histogram::query(&find)).await?),
+        Some(_) => None,
+    };
+    let model = Model { query: call.query.clone(), filter, page, histogram };
+    let events = Query::default();
+    let events = [("name", &model.filter.name), ("prefix", &model.filter.prefix)].into_iter().fold(
+        events,
+        |events, (name, value)| match value {
+            Some(value) => events.and(name, value),
+            None => events,
+        },
+    );
+    let page = Page::new("Instances", Place::Instances, screen(&call.view, &model));
+    Ok(page.follows_hub(&events.to_string()).commands(commands(&model.filter)))
+}
+
+/// The order of the API; `None` for its own.
+fn sort(query: &Query) -> Option<&'static str> {
+    (query.get("sort") == Some("created")).then_some("createdAt")
+}
+
+fn commands(filter: &Filter) -> Vec<Command> {
+    let (options, api) = (filter.options(), filter.api());
+    let counted = api.clone().and("groupBy", "status");
+    let batch = |verb: &str| {
+        let command = format!("durable {verb} --query '{}' --dry-run", options.trim());
+        Command::post("Act on all of them", command, "batches")
+    };
+    let mut commands = vec![
+        Command::get("This list", format!("durable list{options}"), format_args!("instances{api}")),
+        Command::get(
+            "Counts",
+            format!("durable count{options} --by status"),
+            format_args!("instances:count{counted}"),
+        ),
+    ];
+    if !options.is_empty() {
+        commands.push(batch("suspend"));
+    }
+    commands
+}
+
+pub(crate) fn screen(view: &View, model: &Model) -> Markup {
+    html! {
+        div.head {
+            h1 { "Instances" }
+            span.sp {}
+            div.row.scr {
+                (exports(view, &model.query))
+                @if view.access.may_operate() { a.b.p href=(view.links.to("start")) { "Start an instance" } }
+            }
+        }
+        (views(view, model))
+        (filters(view, model))
+        (address(view, &model.query))
+        @if let Some(histogram) = &model.histogram { (histogram::section(view, model, histogram)) }
+        (rows::section(view, model))
+    }
+}
+
+fn exports(view: &View, query: &Query) -> Markup {
+    let query = query.without("after").without("fragment");
+    html! {
+        details.menu {
+            summary.b { "Export" (icon("down")) }
+            ul {
+                @for (format, label) in [("csv", "CSV"), ("jsonl", "JSON lines")] {
+                    li {
+                        a href=(view.links.page("instances.export", &query.with("format", format)))
+                            download=(format_args!("instances.{format}")) { (label) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// System views, and those that the script keeps in the browser.
+fn views(view: &View, model: &Model) -> Markup {
+    let own = model.query.without("after").without("fragment").without("limit");
+    let all = [("All", "")]
+        .into_iter()
+        .chain(STATUSES[..4].iter().map(|status| (word(*status), word(*status))));
+    let tab = |(label, status): (&str, &str)| {
+        let query = match status {
+            "" => Query::default(),
+            status => Query::default().with("status", status),
+        };
+        let mut label = label.to_owned();
+        label[..1].make_ascii_uppercase();
+        Tab {
+            label,
+            count: None,
+            is_current: own == query,
+            link: view.links.page("instances", &query),
+        }
+    };
+    let save = html! {
+        span #views hidden {}
+        button.b.g.s.save type="button" data-do="save-view" { (icon("plus")) "Save this view" }
+    };
+    tabs("Views", &all.map(tab).collect::<Vec<_>>(), &save)
+}
+
+fn filters(view: &View, model: &Model) -> Markup {
+    let Model { query, filter, .. } = model;
+    let conditions = filter.conditions(query);
+    html! {
+        form.flt method="get" action=(view.links.to("instances")) aria-label="Filter" data-filter {
+            div.row.scr {
+                @for of in STATUSES {
+                    label.chip {
+                        input.vh type="checkbox" name="status" value=(word(of)) checked[filter.has(of)];
+                        (status(of))
+                    }
+                }
+            }
+            div.row.filters {
+                label.find {
+                    span.vh { "Start of an id" }
+                    (icon("search"))
+                    input.in name="prefix" value=[filter.prefix.as_ref()] data-find
+                        placeholder="Start of an id" autocomplete="off" spellcheck="false";
+                    kbd.deskonly { "/" }
+                }
+                @for condition in &conditions { (chip(view, condition)) }
+                (more(filter))
+                button.b type="submit" { "Apply" }
+                @if !query.without("sort").without("limit").is_empty() {
+                    a.b.g href=(view.links.to("instances")) { "Clear all" }
+                }
+            }
+            // What the chips show is sent along by the fields of the menu.
+            @if let Some(sort) = query.get("sort") { input type="hidden" name="sort" value=(sort); }
+        }
+    }
+}
+
+fn chip(view: &View, condition: &Condition) -> Markup {
+    let Condition { subject, relation, value, without } = condition;
+    html! {
+        span.chip.on {
+            (subject) " " span.q2 { (relation) } " " b { (text(&format::cut(value, 40))) }
+            a.x href=(view.links.page("instances", without))
+                aria-label=(format_args!("Remove {subject} {value}")) { (icon("x")) }
+        }
+    }
+}
+
+/// The fields for everything that has no place on the line.
+fn more(filter: &Filter) -> Markup {
+    let field = |id: &str, name: &str, label: &str, value: Option<&str>, hint: &str| {
+        html! {
+            label.fl for=(id) { (label) }
+            input.in #(id) name=(name) value=[value] placeholder=(hint) autocomplete="off";
+        }
+    };
+    let tag = |index: usize| filter.tags.get(index).map(String::as_str);
+    html! {
+        details.menu.form {
+            summary.b.g { (icon("plus")) "Filter" }
+            div.pop {
+                (field("f-name", "name", "Name", filter.name.as_deref(), "checkout"))
+                @for index in 0..=filter.tags.len() {
+                    (field(&format!("f-tag-{index}"), "tag", "Tag", tag(index), "region:eu"))
+                }
+                (field("f-from", "from", "Created since", filter.from.as_deref(), "-1h, -7d, 2026-01-02T03:04:05Z"))
+                (field("f-to", "to", "Created before", filter.to.as_deref(), "-1h, 2026-01-02T03:04:05Z"))
+                div.acts { button.b.p type="submit" { "Filter" } }
+            }
+        }
+    }
+}
+
+fn address(view: &View, query: &Query) -> Markup {
+    let link = view.links.page("instances", &query.without("fragment"));
+    html! {
+        div.url {
+            span.vh { "This view as a link" }
+            code tabindex="0" { (link) }
+            (copy("link", &link))
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The rows of the list, and what stands in their place.
+
+use durable::RuntimeStatus;
+use maud::{Markup, html};
+
+use super::{Filter, Model, batch};
+use crate::api::model;
+use crate::call::View;
+use crate::format;
+use crate::parts::{custom_status, empty, id, since, status, tag, text, time};
+
+/// Tags of a row.
+const TAGS: usize = 3;
+
+pub(super) fn section(view: &View, model: &Model) -> Markup {
+    let may_act = view.access.may_operate() && !model.page.items.is_empty();
+    html! {
+        section.sec aria-label="Instances" {
+            @if may_act { (batch::bar(view, model)) }
+            div #list data-part {
+                @if model.page.items.is_empty() { (nothing(view, model)) }
+                @else { (table(view, model, may_act)) (foot(view, model)) }
+            }
+        }
+        @if may_act { (batch::dialogs(view, model)) }
+    }
+}
+
+fn table(view: &View, model: &Model, may_act: bool) -> Markup {
+    let is_oldest_first = model.query.get("sort") == Some("created");
+    let other = if is_oldest_first { "-created" } else { "created" };
+    let sort = view
+        .links
+        .page("instances", &model.query.without("after").without("fragment").with("sort", other));
+    let (arrow, sorted) =
+        if is_oldest_first { ("\u{2191}", "ascending") } else { ("\u{2193}", "descending") };
+    html! {
+        div.sc tabindex="0" role="region" aria-label="Table of instances" {
+            table class=(if may_act { "t pick stack" } else { "t stack" }) data-rows {
+                thead {
+                    tr {
+                        @if may_act {
+                            th {
+                                input type="checkbox" name="pick-all"
+                                    aria-label="Select all rows of this page";
+                            }
+                        }
+                        th { "Status" } th.idc { "Id" } th { "Name" } th { "Custom status or error" }
+                        th.n aria-sort=(sorted) { a.q2 href=(sort) { "Created " (arrow) } }
+                        th.n { "Updated" } th.n { "Duration" } th { "Tags" }
+                    }
+                }
+                tbody { @for item in &model.page.items { (row(view, item, may_act)) } }
+            }
+        }
+    }
+}
+
+fn row(view: &View, item: &model::Instance, may_act: bool) -> Markup {
+    let id_of_row = format!("r-{}", item.instance_id);
+    html! {
+        tr #(id_of_row) {
+            @if may_act {
+                td {
+                    input type="checkbox" name="pick" value=(item.instance_id)
+                        data-status=(item.runtime_status.to_string())
+                        aria-label=(format_args!("Select {}", item.instance_id));
+                }
+            }
+            td.a { (status(item.runtime_status)) }
+            td.x2.idc {
+                a href=(view.links.instance(&item.instance_id)) { (id(&item.instance_id)) }
+                @if let Some(parent) = &item.parent {
+                    " " a.q href=(view.links.instance(&parent.instance_id))
+                        title=(format_args!("Child of {}", parent.instance_id)) { "child" }
+                }
+            }
+            td.q2.h { (text(&item.name_and_version())) }
+            td.x { (remark(item)) }
+            td.n.h { (time(view, item.created_at)) }
+            td.n.q2.h { (time(view, item.last_updated_at)) }
+            td.n.z {
+                @if item.is_finished() {
+                    (format::duration(item.last_updated_at - item.created_at))
+                } @else { (since(view, item.created_at)) }
+            }
+            td.h {
+                @for (key, value) in item.tags.iter().take(TAGS) { (tag(view, key, value)) " " }
+                @if item.tags.len() > TAGS { span.q { "+" (item.tags.len() - TAGS) } }
+            }
+        }
+    }
+}
+
+/// The error, the reason of the suspension, or the custom status.
+fn remark(item: &model::Instance) -> Markup {
+    match (item.runtime_status, &item.failure, &item.suspension, &item.custom_status) {
+        (RuntimeStatus::Failed, Some(cause), ..) => {
+            html! { span.err { (text(&format::cut(&cause.message, 160))) } }
+        }
+        (RuntimeStatus::Suspended, _, Some(suspension), _) => html! {
+            @if let Some(code) = &suspension.code { span.wrn { (code) } " " }
+            span.q2 { (text(&format::cut(&suspension.reason, 160))) }
+        },
+        (.., Some(status)) => custom_status(status),
+        _ => html! {},
+    }
+}
+
+fn foot(view: &View, model: &Model) -> Markup {
+    let query = model.query.without("after").without("fragment");
+    let order = if query.get("sort") == Some("created") { "oldest first" } else { "newest first" };
+    html! {
+        div.foot {
+            span { (format::counted(model.page.items.len() as u64, "row")) }
+            span.q2 { (order) }
+            span.sp {}
+            @if model.query.get("after").is_some() {
+                a.b.s rel="prev" href=(view.links.page("instances", &query)) { "First page" }
+            }
+            @if let Some(next) = &model.page.next {
+                a.b.s rel="next" href=(view.links.page("instances", &query.with("after", next))) {
+                    "Next"
+                }
+            }
+        }
+    }
+}
+
+fn nothing(view: &View, model: &Model) -> Markup {
+    let query = model.query.without("fragment").without("sort").without("limit");
+    if let (Some(next), false) = (&model.page.next, query.is_empty()) {
+        let more =
+            view.links.page("instances", &model.query.with("after", next).without("fragment"));
+        let more = html! { a.b rel="next" href=(more) { "Search on" } };
+        return empty(
+            "None so far",
+            "The search has read as many instances as it may at once.",
+            &more,
+        );
+    }
+    if query.is_empty() {
+        let why = "Start one here, or from code with hub.start(..).";
+        return empty("No instances yet", why, &html! {});
+    }
+    let Filter { statuses, .. } = &model.filter;
+    let conditions = model.filter.conditions(&query);
+    let way_on = html! {
+        @match conditions.last() {
+            Some(last) => {
+                a.b href=(view.links.page("instances", &last.without)) {
+                    "Without " (last.subject) " " (last.relation) " " (text(&format::cut(&last.value, 40)))
+                }
+            }
+            None => a.b href=(view.links.to("instances")) { "All instances" }
+        }
+    };
+    let why = match statuses.as_slice() {
+        [] => "No instance has all of these properties.",
+        _ => "No instance with one of these statuses has all of these properties.",
+    };
+    empty("No instance matches", why, &way_on)
+}

@@ -1,0 +1,7 @@
+//! The pages of a hub with instances of every status, as a browser gets them.
+
+mod access;
+mod assets;
+mod common;
+mod lint;
+mod lists;
