@@ -3,6 +3,7 @@
 import { $, $$, local, say } from "./dom.js";
 
 /** @type {EventSource | null} */ let source = null;
+const every = Number($("main")?.dataset.every ?? 250);
 let paused = false, missed = 0, asked = 0, busy = false;
 /** @type {number | undefined} */ let timer;
 /** Functions that see every event. @type {((kind: string, data: any) => void)[]} */
@@ -34,7 +35,7 @@ export function follow() {
 
 function changed() {
   if (paused) { missed++; show("paused", `Paused, ${missed}`); return; }
-  timer ??= setTimeout(() => { timer = undefined; refresh(); }, Math.max(0, asked + 250 - Date.now()));
+  timer ??= setTimeout(() => { timer = undefined; refresh(); }, Math.max(0, asked + every - Date.now()));
 }
 
 export function pause() {
@@ -56,6 +57,7 @@ export async function refresh() {
     const answer = await fetch(url, { headers: { accept: "text/html" } });
     if (answer.ok) swap(await answer.text());
     else if (answer.status === 404) location.reload();
+    else if (answer.status === 429) setTimeout(changed, 1000); // several tabs at once
   } catch { show("off", "Unreachable"); } finally { busy = false; }
 }
 

@@ -35,7 +35,8 @@ impl Links {
 
     /// A page with a query.
     pub(crate) fn page(&self, path: &str, query: &Query) -> String {
-        format!("{}/{path}{query}", self.base)
+        let page = if path.is_empty() { self.home() } else { self.to(path) };
+        format!("{page}{query}")
     }
 
     pub(crate) fn instance(&self, id: &str) -> String {

@@ -95,8 +95,29 @@ pub(crate) struct Bucket {
 pub(crate) struct Hub {
     pub(crate) version: String,
     pub(crate) partitions: u64,
-    pub(crate) disk_bytes: Option<u64>,
-    pub(crate) memory_bytes: Option<u64>,
+    pub(crate) disk_bytes: u64,
+    pub(crate) memory_bytes: u64,
+}
+
+/// An activity that runs now.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Running {
+    pub(crate) instance_id: String,
+    pub(crate) event_id: i64,
+    pub(crate) name: String,
+    pub(crate) attempt: u32,
+    pub(crate) since: DateTime<Utc>,
+}
+
+/// A schedule, as far as lists show it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Schedule {
+    pub(crate) id: String,
+    pub(crate) orchestration: String,
+    pub(crate) last_run_at: Option<DateTime<Utc>>,
+    pub(crate) next_run_at: Option<DateTime<Utc>>,
 }
 
 /// Who asks: the answer of `access`.

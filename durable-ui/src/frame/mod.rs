@@ -25,6 +25,8 @@ pub(crate) struct Page {
     pub(crate) commands: Vec<Command>,
     /// The API route of server-sent events that tell the client to fetch fragments anew.
     pub(crate) events: Option<String>,
+    /// The least time between two fetches of fragments, in milliseconds.
+    pub(crate) every: u32,
 }
 
 /// The entries of the navigation.
@@ -56,7 +58,7 @@ const NAVIGATION: [(Place, &str, &str); 9] = [
 
 impl Page {
     pub(crate) fn new(title: impl Into<String>, place: Place, body: Markup) -> Self {
-        Self { title: title.into(), place, body, commands: Vec::new(), events: None }
+        Self { title: title.into(), place, body, commands: Vec::new(), events: None, every: 250 }
     }
 
     pub(crate) fn commands(mut self, commands: impl IntoIterator<Item = Command>) -> Self {
@@ -67,6 +69,12 @@ impl Page {
     /// Follows the lifecycle events of the hub that match this query, such as `?name=checkout`.
     pub(crate) fn follows_hub(mut self, query: &str) -> Self {
         self.events = Some(format!("events{query}"));
+        self
+    }
+
+    /// Fetches fragments more rarely than four times a second, because they cost more.
+    pub(crate) fn refreshes_every(mut self, millis: u32) -> Self {
+        self.every = millis;
         self
     }
 
@@ -101,7 +109,8 @@ pub(crate) fn document(view: &View, page: &Page) -> String {
                 a.skip href="#main" { "Skip to content" }
                 (SPRITE)
                 (top(view, page))
-                main #main tabindex="-1" data-events=[page.events.as_ref().map(|path| links.api(path))] {
+                main #main tabindex="-1" data-events=[page.events.as_ref().map(|path| links.api(path))]
+                    data-every=(page.every) {
                     (page.body)
                     (drawer::drawer(view, &page.commands))
                 }

@@ -1,6 +1,11 @@
 //! Bars over time, as SVG whose widths are percentages.
 
+use chrono::TimeDelta;
 use maud::{Markup, html};
+
+use crate::api::model;
+use crate::call::View;
+use crate::format;
 
 /// A stacked bar chart.
 #[derive(Debug)]
@@ -49,7 +54,7 @@ impl Chart<'_> {
                 @if let Some(step) = step {
                     @for line in (1..=top / step).map(|line| line * step) {
                         line.g x1="0" x2="100%" y1=(pixels(y(line))) y2=(pixels(y(line))) {}
-                        text x="0" y=(pixels(y(line) - 3.0)) { (crate::format::count(line)) }
+                        text x="0" y=(pixels(y(line) - 3.0)) { (format::count(line)) }
                     }
                 }
                 line.g x1="0" x2="100%" y1=(base) y2=(base) {}
@@ -108,13 +113,29 @@ impl Chart<'_> {
                             svg aria-hidden="true" {
                                 rect class=(series.class) y="1" width="20" height="10" {}
                             }
-                            (series.name) " " (crate::format::count(count(index)))
+                            (series.name) " " (format::count(count(index)))
                         }
                     }
                 }
             }
         }
     }
+}
+
+/// Five times below the bars.
+pub(crate) fn ticks(view: &View, histogram: &model::Histogram) -> Vec<(f64, Markup)> {
+    let count = histogram.items.len();
+    let Some(first) = histogram.items.first() else { return Vec::new() };
+    let step = i64::try_from(histogram.seconds).unwrap_or(1);
+    let tick = |quarter: u32| {
+        let bars = i64::try_from(count).unwrap_or(0) * i64::from(quarter) / 4;
+        let at = first.at + TimeDelta::seconds(step * bars);
+        let label = html! {
+            tspan data-t=(at.timestamp_millis()) { (format::minute(at, view.now)) }
+        };
+        (f64::from(quarter) * 25.0, label)
+    };
+    (0..=4).map(tick).collect()
 }
 
 /// The count at the top of a chart, and the distance of its lines.

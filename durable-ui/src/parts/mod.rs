@@ -17,7 +17,7 @@ use maud::{Markup, html};
 use crate::call::View;
 use crate::format;
 
-pub(crate) use chart::{Bar, Chart, Series};
+pub(crate) use chart::{Bar, Chart, Series, ticks};
 pub(crate) use confirm::{Action, Field, Input, confirm, open};
 pub(crate) use json::{Json, json, preview};
 pub(crate) use list::{Tab, empty, section, table, tabs};

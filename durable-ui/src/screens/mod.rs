@@ -16,3 +16,5 @@ pub(crate) mod locks;
 pub(crate) mod overview;
 pub(crate) mod schedules;
 pub(crate) mod start;
+#[cfg(test)]
+mod tests;

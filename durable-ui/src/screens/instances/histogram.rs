@@ -7,7 +7,7 @@ use super::{Model, STATUSES};
 use crate::api::model;
 use crate::call::View;
 use crate::format;
-use crate::parts::{Bar, Chart, Series, word};
+use crate::parts::{Bar, Chart, Series, ticks, word};
 use crate::query::Query;
 
 const BARS: usize = 60;
@@ -81,20 +81,4 @@ fn chart(view: &View, model: &Model, histogram: &model::Histogram, total: u64) -
         ticks: ticks(view, histogram),
         lines: 3,
     }
-}
-
-/// Five times below the bars.
-pub(crate) fn ticks(view: &View, histogram: &model::Histogram) -> Vec<(f64, Markup)> {
-    let count = histogram.items.len();
-    let Some(first) = histogram.items.first() else { return Vec::new() };
-    let step = i64::try_from(histogram.seconds).unwrap_or(1);
-    let tick = |quarter: u32| {
-        let bars = i64::try_from(count).unwrap_or(0) * i64::from(quarter) / 4;
-        let at = first.at + TimeDelta::seconds(step * bars);
-        let label = html! {
-            tspan data-t=(at.timestamp_millis()) { (format::minute(at, view.now)) }
-        };
-        (f64::from(quarter) * 25.0, label)
-    };
-    (0..=4).map(tick).collect()
 }

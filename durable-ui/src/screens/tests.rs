@@ -1,0 +1,122 @@
+//! Snapshots of screens from fixed models. After a deliberate change, `UPDATE_EXPECT=1 cargo test
+//! -p durable-ui --lib` writes them anew.
+
+use expect_test::expect_file;
+use maud::Markup;
+use serde_json::{Value, json};
+
+use super::{instances, overview};
+use crate::api::model;
+use crate::call::{Access, View};
+use crate::links::Links;
+use crate::query::Query;
+
+/// A page of the hub `shop`, at a fixed time.
+pub(crate) fn view() -> View {
+    View {
+        links: Links::new("/durable"),
+        theme: None,
+        name: "shop".to_owned(),
+        version: "1.2.3".to_owned(),
+        access: Access::Admin,
+        now: "2026-11-28T14:32:08Z".parse().unwrap(),
+        has_key: false,
+    }
+}
+
+/// A value of the API.
+pub(crate) fn of_api<T: serde::de::DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).unwrap()
+}
+
+/// A tag on each line, so that changes can be read.
+pub(crate) fn lines(markup: Markup) -> String {
+    markup.into_string().replace("><", ">\n<") + "\n"
+}
+
+fn instance(id: &str, status: &str, more: Value) -> model::Instance {
+    let mut value = json!({
+        "instanceId": id,
+        "name": "checkout",
+        "version": "3",
+        "runtimeStatus": status,
+        "createdAt": "2026-11-28T14:06:20Z",
+        "lastUpdatedAt": "2026-11-28T14:29:03Z",
+    });
+    let more = more.as_object().unwrap().clone();
+    value.as_object_mut().unwrap().extend(more);
+    of_api(value)
+}
+
+fn histogram() -> model::Histogram {
+    of_api(json!({
+        "seconds": 60,
+        "items": [
+            {"at": "2026-11-28T14:30:00Z", "counts": {"Running": 12, "Failed": 3}},
+            {"at": "2026-11-28T14:31:00Z", "counts": {}},
+            {"at": "2026-11-28T14:32:00Z", "counts": {"Completed": 1}},
+        ],
+        "approximate": false,
+    }))
+}
+
+#[test]
+fn the_list_of_instances() {
+    let failure = json!({"errorType": "AcquirerError", "message": "503 connect timeout after 8 s"});
+    let suspension = json!({"code": "DURABLE0101", "reason": "the code does not fit the history"});
+    let steps = json!({"done": 6, "of": 8, "message": "charging the card"});
+    let items = vec![
+        instance("order-2026-11-28-004217", "Running", json!({"customStatus": steps, "tags": {"region": "eu"}})),
+        instance("order-<b>", "Failed", json!({"failure": failure})),
+        instance("order-3", "Suspended", json!({"suspension": suspension})),
+        instance("order-4", "Completed", json!({"customStatus": "shipped", "parent": {"instanceId": "order-3"}})),
+    ];
+    let query = Query::parse(Some("status=running,failed&name=checkout&tag=region:eu&from=-1h"));
+    let filter = instances::Filter::read(&query, view().now).unwrap();
+    let page = model::Items { items, next: Some("order-4".to_owned()) };
+    let model = instances::Model { query, filter, page, histogram: Some(histogram()) };
+    let markup = instances::screen(&view(), &model);
+    expect_file!["snapshots/instances.html"].assert_eq(&lines(markup));
+}
+
+#[test]
+fn an_empty_list_of_instances() {
+    let query = Query::parse(Some("name=checkout&status=failed"));
+    let filter = instances::Filter::read(&query, view().now).unwrap();
+    let page = model::Items { items: Vec::new(), next: None };
+    let model = instances::Model { query, filter, page, histogram: None };
+    let markup = instances::screen(&view(), &model);
+    expect_file!["snapshots/instances_empty.html"].assert_eq(&lines(markup));
+}
+
+#[test]
+fn the_overview() {
+    let failure = json!({"errorType": "AcquirerError", "message": "503 connect timeout"});
+    let model = overview::Model {
+        range: 1,
+        counts: of_api(json!({"count": 1346, "groups": {"Running": 1284, "Failed": 61}})),
+        charts: Some([histogram(), histogram()]),
+        running: vec![instance("order-1", "Running", json!({}))],
+        activities: of_api(json!([
+            {"instanceId": "order-1", "name": "charge_card", "since": "2026-11-28T14:31:00Z", "attempt": 7, "eventId": 4},
+            {"instanceId": "order-2", "name": "charge_card", "since": "2026-11-28T14:32:00Z", "attempt": 1, "eventId": 4},
+        ])),
+        suspended: vec![instance(
+            "order-3",
+            "Suspended",
+            json!({"suspension": {"code": null, "reason": "closed until Monday"}}),
+        )],
+        failed: vec![instance("order-4", "Failed", json!({"failure": failure}))],
+        schedules: of_api(json!([{
+            "id": "daily",
+            "status": "Active",
+            "recurrence": {"cron": "5 0 * * *"},
+            "orchestration": "daily_orders",
+            "lastRunAt": null,
+            "nextRunAt": "2026-11-29T00:05:00Z",
+        }])),
+        hub: of_api(json!({"version": "0.1.0", "partitions": 16, "diskBytes": 3_435_973_836_u64})),
+    };
+    let markup = overview::screen(&view(), &model);
+    expect_file!["snapshots/overview.html"].assert_eq(&lines(markup));
+}
