@@ -74,7 +74,8 @@ async fn main() -> Result<()> {
     let hub = TaskHub::builder().in_memory().open().await?;
     let ui = durable_ui::router(&hub, UiOptions::new().name("shop"));
     let app = Router::new().nest("/durable", ui);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:7072").await?;
+    let place = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7072".to_owned());
+    let listener = tokio::net::TcpListener::bind(place).await?;
     println!("http://{}/durable", listener.local_addr()?);
     tokio::spawn(async move { axum::serve(listener, app).await });
     for number in 0_u32.. {

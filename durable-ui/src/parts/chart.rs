@@ -49,8 +49,10 @@ impl Chart<'_> {
         let y = |count: u64| f64::from(self.height) * (1.0 - ratio(count, top));
         let step_x = 100.0 / ratio(self.bars.len().max(1) as u64, 1);
         let base = f64::from(self.height) + 0.5;
+        // A picture has no parts, so its links could not be reached.
+        let role = if self.bars.iter().any(|bar| bar.link.is_some()) { "group" } else { "img" };
         html! {
-            svg.ch height=(self.height + BELOW) role="img" aria-label=(self.label) {
+            svg.ch height=(self.height + BELOW) role=(role) aria-label=(self.label) {
                 @if let Some(step) = step {
                     @for line in (1..=top / step).map(|line| line * step) {
                         line.g x1="0" x2="100%" y1=(pixels(y(line))) y2=(pixels(y(line))) {}

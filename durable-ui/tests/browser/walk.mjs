@@ -1,0 +1,116 @@
+// A walk through the dashboard; see `run`. The first argument is its address.
+import { readFileSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+const base = process.argv[2];
+const pages = ["", "/instances", "/instances?status=failed&from=-1h", "/live", "/start?name=checkout", "/hub", "/nowhere"];
+const axe = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
+const faults = [];
+const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+
+/** A tab whose console errors are faults, and so are reports of the content security policy. */
+async function tab(width, colorScheme) {
+  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
+  const page = await context.newPage();
+  page.on("console", (m) => { if (["error", "warning"].includes(m.type()) && !/404|Failed to load/.test(m.text())) faults.push(`${page.url()}: ${m.text()}`); });
+  page.on("pageerror", (e) => faults.push(`${page.url()}: ${e.message}`));
+  return page;
+}
+
+for (const theme of ["light", "dark"]) for (const width of [1280, 390]) {
+  const page = await tab(width, theme);
+  for (const path of pages) {
+    await page.goto(base + path);
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    if (over > 0) faults.push(`${path} at ${width} px scrolls sideways by ${over} px`);
+    await page.screenshot({ path: `${path.replace(/\W+/g, "-") || "overview"}-${theme}-${width}.png` });
+    await page.evaluate(axe);
+    const found = await page.evaluate(() => axe.run(document));
+    for (const v of found.violations) faults.push(`${path}, ${theme}, ${width} px: ${v.id}: ${v.nodes[0].html}`);
+  }
+  await page.context().close();
+}
+
+const page = await tab(1280, "light");
+async function step(name, does) {
+  const begin = Date.now();
+  try { await does(); } catch (e) { faults.push(`${name}: ${e.message.split("\n")[0]}`); }
+  console.log(`${String(Date.now() - begin).padStart(6)} ms  ${name}`);
+}
+const soon = { timeout: 1000 };
+const call = (path, body) => page.evaluate(async ([url, body]) => {
+  await fetch(url, { method: "POST", headers: { "x-durable": "1" }, body: JSON.stringify(body) });
+}, [`${base}/api/v1/${path}`, body]);
+
+await page.goto(base + "/instances");
+await step("j, k and x select a row", async () => {
+  for (const key of ["j", "j", "k", "x"]) await page.keyboard.press(key);
+  await page.waitForSelector("#batch:not([hidden])", soon);
+});
+await step("a chip filters by status", async () => {
+  await page.click("label.chip:has(input[value=running])");
+  await page.waitForURL(/status=running/);
+});
+await step("an instance that is started appears within a second", async () => {
+  await call("instances", { name: "checkout", id: "aaa-live", input: { number: 3, customer: "c", cents: 1 } });
+  await page.waitForSelector("a[href$='/instances/aaa-live']", soon);
+});
+await step("a dialog suspends the selected row, which leaves the list", async () => {
+  await page.check("input[name=pick][value=aaa-live]");
+  await page.click("[data-verb=suspend]");
+  await page.fill("#do-batch-suspend input[name=reason]", "a test");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("a[href$='/instances/aaa-live']", { state: "detached", timeout: 2000 });
+});
+await step("all that match are counted by a dry run", async () => {
+  await page.check("input[name=pick-all]");
+  await page.click("[data-do=pick-matching]");
+  await page.click("[data-verb=terminate]");
+  await page.waitForFunction(() => document.querySelector("#do-batch-terminate p.q2").textContent.startsWith("Dry run:"), null, { timeout: 5000 });
+  await page.keyboard.press("Escape");
+});
+await step("Ctrl+K finds an instance by its id", async () => {
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("aaa");
+  await page.waitForSelector("#search-l li", { timeout: 2000 });
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/instances\/aaa-live/);
+});
+await step("g and a letter go to a page", async () => {
+  await page.keyboard.press("g");
+  await page.keyboard.press("o");
+  await page.waitForURL((url) => url.href.replace(/\/$/, "") === base);
+});
+await step("? shows the keys, c the drawer", async () => {
+  await page.keyboard.press("?");
+  await page.waitForSelector("#help[open]", soon);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("c");
+  await page.waitForSelector(".drawer[open]", soon);
+});
+await step("events appear as they happen", async () => {
+  await page.goto(base + "/live");
+  await page.waitForSelector("#live[data-s=on]");
+  await call("instances/aaa-live:resume", {});
+  await page.waitForSelector("#stream tr:has-text('aaa-live')", { timeout: 2000 });
+});
+await step("the form refuses what is not JSON, and starts an instance", async () => {
+  await page.goto(base + "/start?name=checkout");
+  await page.fill("#s-input", "{");
+  await page.click("form.wide [type=submit]");
+  await page.waitForSelector(".note.bad:not([hidden])", soon);
+  await page.fill("#s-input", '{"number": 1, "customer": "c", "cents": 2}');
+  await page.click("form.wide [type=submit]");
+  await page.waitForURL(/instances\/[0-9a-f]/);
+});
+await step("the theme stays in a cookie", async () => {
+  await page.keyboard.press("d");
+  await page.reload();
+  if (await page.evaluate(() => document.documentElement.dataset.theme) !== "dark") throw new Error("it is not dark");
+});
+
+await browser.close();
+if (faults.length) {
+  console.error([...new Set(faults)].join("\n"));
+  process.exit(1);
+}
