@@ -113,5 +113,4 @@ document.addEventListener("keydown", (e) => {
 });
 follow();
 // Screens with a script of their own name it.
-const own = $("main")?.firstElementChild?.closest("main")?.querySelector("[data-script]")?.dataset.script;
-if (own) import(`./${own}.js`);
+for (const e of $$("[data-script]")) import(`./${e.dataset.script}.js`);
