@@ -65,12 +65,13 @@ impl Query {
     }
 
     /// With this as the only value of the name.
-    pub(crate) fn with(&self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn with(&self, name: &str, value: impl fmt::Display) -> Self {
         self.without(name).and(name, value)
     }
 
     /// With one more value.
-    pub(crate) fn and(mut self, name: &str, value: impl ToString) -> Self {
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass numbers and texts alike")]
+    pub(crate) fn and(mut self, name: &str, value: impl fmt::Display) -> Self {
         self.0.push((name.to_owned(), value.to_string()));
         self
     }

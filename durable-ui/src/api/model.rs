@@ -1,6 +1,7 @@
 //! The answers of `/api/v1`, as far as pages show them.
 
 #![allow(dead_code, reason = "members of screens to come")]
+#![allow(clippy::struct_field_names, reason = "the names are those of the API")]
 
 use std::collections::BTreeMap;
 

@@ -8,6 +8,7 @@ use crate::call::View;
 use crate::parts::{copy, icon};
 
 /// A line of the drawer.
+#[expect(clippy::struct_field_names, reason = "it is the command of a line")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Command {
     /// What it shows or does, such as `Counts`.

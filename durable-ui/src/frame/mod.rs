@@ -5,7 +5,7 @@ mod help;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::call::View;
+use crate::call::{Theme, View};
 use crate::parts::icon;
 pub(crate) use drawer::{Command, quoted};
 
@@ -95,7 +95,7 @@ pub(crate) fn document(view: &View, page: &Page) -> String {
         [Some(page.title.as_str()), name, Some("durable")].into_iter().flatten().collect();
     let markup = html! {
         (DOCTYPE)
-        html lang="en" data-theme=[view.theme.map(|theme| theme.name())] {
+        html lang="en" data-theme=[view.theme.map(Theme::name)] {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width,initial-scale=1";

@@ -31,12 +31,12 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     let (mut query, mut options) = (Query::default(), String::new());
     if !kinds.is_empty() {
         query = query.and("kinds", kinds.join(","));
-        options.push_str(&format!(" --kind {}", kinds.join(",")));
+        options.extend([" --kind ", &kinds.join(",")]);
     }
     for name in ["name", "prefix"] {
         if let Some(value) = call.query.get(name) {
             query = query.and(name, value);
-            options.push_str(&format!(" --{name} {}", quoted(value)));
+            options.extend([" --", name, " ", &quoted(value)]);
         }
     }
     let body = html! {

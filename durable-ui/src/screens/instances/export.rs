@@ -5,7 +5,7 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response};
 use serde_json::value::RawValue;
 
-use super::{Filter, sort};
+use super::Filter;
 use crate::api::{Failure, model};
 use crate::call::Call;
 use crate::format;
@@ -16,7 +16,7 @@ const PAGE: usize = 1000;
 
 pub(crate) async fn answer(call: &Call) -> Result<Response<Body>, Failure> {
     let filter = Filter::read(&call.query, call.view.now)?;
-    let query = filter.api().and("limit", PAGE).and("sort", sort(&call.query));
+    let query = filter.api().and("limit", PAGE);
     let (kind, name, text) = match call.query.get("format") {
         Some("csv") => ("text/csv; charset=utf-8", "instances.csv", csv(call, query).await?),
         Some("jsonl") => ("application/jsonl", "instances.jsonl", lines(call, query).await?),

@@ -57,7 +57,7 @@ impl Filter {
             let found = STATUSES.into_iter().find(|it| word(*it).eq_ignore_ascii_case(text));
             found.ok_or_else(|| Failure::invalid(format!("There is no status `{text}`.")))
         };
-        for tag in query.all("tag").filter(|tag| !tag.contains(':')) {
+        if let Some(tag) = query.all("tag").find(|tag| !tag.contains(':')) {
             return Err(Failure::invalid(format!("`tag` is `{tag}`; write key:value.")));
         }
         let text = |name: &str| query.get(name).map(|it| it.trim().to_owned());
@@ -164,7 +164,7 @@ impl Filter {
     pub(crate) fn options(&self) -> String {
         let mut words = String::new();
         let mut add = |option: &str, value: &str| {
-            words.push_str(&format!(" --{option} {}", quoted(value)));
+            words.extend([" --", option, " ", &quoted(value)]);
         };
         if !self.statuses.is_empty() {
             let names: Vec<_> = self.statuses.iter().map(|status| word(*status)).collect();
@@ -264,6 +264,7 @@ mod tests {
             let failure = read(text).unwrap_err();
             assert_eq!(failure.status.as_u16(), 400, "{text}");
         }
-        assert!(read("from=-99999999d").is_ok());
+        let longest = read("from=-99999999d").unwrap();
+        assert_eq!(longest.created_from, Some(DateTime::UNIX_EPOCH));
     }
 }

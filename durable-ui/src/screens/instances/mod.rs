@@ -34,7 +34,9 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     let filter = Filter::read(&call.query, call.view.now)?;
     let find = filter.api();
     let mut rows = find.clone().and("fields", FIELDS).and("limit", filter.limit);
-    rows = rows.and("sort", sort(&call.query));
+    if let Some(sort) = sort(&call.query) {
+        rows = rows.and("sort", sort);
+    }
     if let Some(after) = call.query.get("after") {
         rows = rows.and("after", after);
     }
@@ -56,9 +58,9 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     Ok(page.follows_hub(&events.to_string()).commands(commands(&model.filter)))
 }
 
-/// The newest first, unless the address says otherwise.
-fn sort(query: &Query) -> &'static str {
-    if query.get("sort") == Some("created") { "createdAt" } else { "-createdAt" }
+/// The order of the API; `None` for its own.
+fn sort(query: &Query) -> Option<&'static str> {
+    (query.get("sort") == Some("created")).then_some("createdAt")
 }
 
 fn commands(filter: &Filter) -> Vec<Command> {

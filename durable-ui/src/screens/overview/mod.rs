@@ -60,9 +60,9 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     Ok(page.follows_hub("").refreshes_every(1000).commands([
         Command::get("Counts", "durable count --by status", "instances:count?groupBy=status"),
         Command::get(
-            "Running longest",
-            "durable list --status running --sort created --limit 5",
-            "instances?status=Running&sort=createdAt&limit=5",
+            "Running",
+            "durable list --status running --limit 5",
+            "instances?status=Running&limit=5",
         ),
         Command::get(
             "Last failures",
@@ -77,9 +77,9 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
 
 async fn fetch(call: &Call, range: usize) -> Result<Model, Failure> {
     let api = &call.api;
-    let list = async |status: &str, sort: &str| {
+    let list = async |status: &str| {
         let query = Query::default().with("status", status).with("limit", ROWS);
-        let query = query.with("fields", FIELDS).with("sort", sort);
+        let query = query.with("fields", FIELDS);
         let page: model::Items<model::Instance> = api.get("instances", &query).await?;
         Ok::<_, Failure>(page.items)
     };
@@ -104,10 +104,10 @@ async fn fetch(call: &Call, range: usize) -> Result<Model, Failure> {
         range,
         counts: api.get("instances:count", &by_status).await?,
         charts,
-        running: list("Running", "createdAt").await?,
+        running: list("Running").await?,
         activities: activities.items,
-        suspended: list("Suspended", "-createdAt").await?,
-        failed: list("Failed", "-createdAt").await?,
+        suspended: list("Suspended").await?,
+        failed: list("Failed").await?,
         schedules: schedules.items,
         hub: api.get("hub", &Query::default()).await?,
     })
@@ -188,7 +188,12 @@ fn chart(
     let total: u64 = histogram.items.iter().map(count).sum();
     let peak = histogram.items.iter().map(count).max().unwrap_or(0);
     let span = TimeDelta::seconds(i64::try_from(histogram.seconds).unwrap_or(1));
-    let label = format!("{heading}: {}, at most {} in {}", format::count(total), format::count(peak), format::span(span));
+    let label = format!(
+        "{heading}: {}, at most {} in {}",
+        format::count(total),
+        format::count(peak),
+        format::span(span)
+    );
     let chart = Chart { label, series, bars, height: 56, ticks: ticks(view, histogram), lines: 0 };
     html! {
         section aria-labelledby=(id) {

@@ -31,9 +31,9 @@ pub(super) fn running(view: &View, items: &[model::Instance]) -> Markup {
     };
     let content = match items {
         [] => empty("Nothing runs", "No orchestration has work or waits now.", &html! {}),
-        _ => table("stack", "Running longest", &head, &rows),
+        _ => table("stack", "Running", &head, &rows),
     };
-    section("running", "Running longest", &all(view, "running"), &content)
+    section("running", "Running", &all(view, "running"), &content)
 }
 
 pub(super) fn activities(items: &[model::Running], view: &View) -> Markup {
@@ -58,7 +58,11 @@ pub(super) fn activities(items: &[model::Running], view: &View) -> Markup {
         }
     };
     let content = match items {
-        [] => empty("No activity runs", "What waits for a retry or a free place is not counted.", &html! {}),
+        [] => empty(
+            "No activity runs",
+            "What waits for a retry or a free place is not counted.",
+            &html! {},
+        ),
         _ => table("stack", "Activities that run now", &head, &rows),
     };
     let all = html! { a href=(view.links.to("activities")) { "All" } };

@@ -66,10 +66,18 @@ fn the_list_of_instances() {
     let suspension = json!({"code": "DURABLE0101", "reason": "the code does not fit the history"});
     let steps = json!({"done": 6, "of": 8, "message": "charging the card"});
     let items = vec![
-        instance("order-2026-11-28-004217", "Running", json!({"customStatus": steps, "tags": {"region": "eu"}})),
+        instance(
+            "order-2026-11-28-004217",
+            "Running",
+            json!({"customStatus": steps, "tags": {"region": "eu"}}),
+        ),
         instance("order-<b>", "Failed", json!({"failure": failure})),
         instance("order-3", "Suspended", json!({"suspension": suspension})),
-        instance("order-4", "Completed", json!({"customStatus": "shipped", "parent": {"instanceId": "order-3"}})),
+        instance(
+            "order-4",
+            "Completed",
+            json!({"customStatus": "shipped", "parent": {"instanceId": "order-3"}}),
+        ),
     ];
     let query = Query::parse(Some("status=running,failed&name=checkout&tag=region:eu&from=-1h"));
     let filter = instances::Filter::read(&query, view().now).unwrap();
