@@ -70,7 +70,6 @@ impl Query {
     }
 
     /// With one more value.
-    #[expect(clippy::needless_pass_by_value, reason = "callers pass numbers and texts alike")]
     pub(crate) fn and(mut self, name: &str, value: impl fmt::Display) -> Self {
         self.0.push((name.to_owned(), value.to_string()));
         self

@@ -34,7 +34,7 @@ pub(crate) fn lines(markup: Markup) -> String {
     markup.into_string().replace("><", ">\n<") + "\n"
 }
 
-fn instance(id: &str, status: &str, more: Value) -> model::Instance {
+fn instance(id: &str, status: &str, more: &Value) -> model::Instance {
     let mut value = json!({
         "instanceId": id,
         "name": "checkout",
@@ -69,14 +69,14 @@ fn the_list_of_instances() {
         instance(
             "order-2026-11-28-004217",
             "Running",
-            json!({"customStatus": steps, "tags": {"region": "eu"}}),
+            &json!({"customStatus": steps, "tags": {"region": "eu"}}),
         ),
-        instance("order-<b>", "Failed", json!({"failure": failure})),
-        instance("order-3", "Suspended", json!({"suspension": suspension})),
+        instance("order-<b>", "Failed", &json!({"failure": failure})),
+        instance("order-3", "Suspended", &json!({"suspension": suspension})),
         instance(
             "order-4",
             "Completed",
-            json!({"customStatus": "shipped", "parent": {"instanceId": "order-3"}}),
+            &json!({"customStatus": "shipped", "parent": {"instanceId": "order-3"}}),
         ),
     ];
     let query = Query::parse(Some("status=running,failed&name=checkout&tag=region:eu&from=-1h"));
@@ -104,7 +104,7 @@ fn the_overview() {
         range: 1,
         counts: of_api(json!({"count": 1346, "groups": {"Running": 1284, "Failed": 61}})),
         charts: Some([histogram(), histogram()]),
-        running: vec![instance("order-1", "Running", json!({}))],
+        running: vec![instance("order-1", "Running", &json!({}))],
         activities: of_api(json!([
             {"instanceId": "order-1", "name": "charge_card", "since": "2026-11-28T14:31:00Z", "attempt": 7, "eventId": 4},
             {"instanceId": "order-2", "name": "charge_card", "since": "2026-11-28T14:32:00Z", "attempt": 1, "eventId": 4},
@@ -112,9 +112,9 @@ fn the_overview() {
         suspended: vec![instance(
             "order-3",
             "Suspended",
-            json!({"suspension": {"code": null, "reason": "closed until Monday"}}),
+            &json!({"suspension": {"code": null, "reason": "closed until Monday"}}),
         )],
-        failed: vec![instance("order-4", "Failed", json!({"failure": failure}))],
+        failed: vec![instance("order-4", "Failed", &json!({"failure": failure}))],
         schedules: of_api(json!([{
             "id": "daily",
             "status": "Active",
