@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::compact::size;
-use super::super::folder::Folder;
+use super::super::folder::{Folder, LOCK, LOG, TREE};
 use super::super::system::sync_folder;
 use crate::store::StoreError;
 
@@ -69,11 +69,11 @@ impl Target {
     }
 
     pub(super) fn tree(&self) -> PathBuf {
-        self.partial.join(super::super::folder::TREE)
+        self.partial.join(TREE)
     }
 
     pub(super) fn log(&self) -> PathBuf {
-        self.partial.join(super::super::folder::LOG)
+        self.partial.join(LOG)
     }
 
     /// Syncs everything and gives the folder its final name; returns that and the size.
@@ -125,7 +125,7 @@ impl Target {
         let entries = fs::read_dir(&self.partial).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let entries = entries.map_err(|error| StoreError::io(doing(), error))?;
         let mut paths = entries.iter().map(fs::DirEntry::path);
-        Ok(paths.find(|path| path.file_name() != Some(OsStr::new(super::super::folder::LOCK))))
+        Ok(paths.find(|path| path.file_name() != Some(OsStr::new(LOCK))))
     }
 }
 
