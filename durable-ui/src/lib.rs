@@ -40,6 +40,7 @@ mod parts;
 mod query;
 mod routes;
 mod screens;
+mod timeline;
 
 use axum::Router;
 use axum::extract::Request;

@@ -7,7 +7,7 @@ use durable_ui::UiOptions;
 use crate::common::{app, get, hub};
 
 /// Every page, also with filters, and pages that fail.
-const PAGES: [&str; 22] = [
+const PAGES: [&str; 27] = [
     "/",
     "/instances",
     "/instances?status=failed,running&name=failing&tag=note:x&from=-1h&prefix=f&limit=2",
@@ -17,6 +17,11 @@ const PAGES: [&str; 22] = [
     "/instances/failed-1",
     "/instances/suspended-1",
     "/instances/completed-1",
+    "/instances/running-1/history?rows=full",
+    "/instances/completed-1/history",
+    "/instances/running-1/pending",
+    "/instances/failed-1/io",
+    "/instances/failed-1/sequence",
     "/instances/nobody",
     "/activities",
     "/entities",

@@ -3,5 +3,6 @@
 mod access;
 mod assets;
 mod common;
+mod instance;
 mod lint;
 mod lists;

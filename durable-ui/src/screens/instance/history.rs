@@ -1,0 +1,174 @@
+//! The history as a table, by page: compact (a row for each task) or full (a row for each event).
+
+use maud::{Markup, html};
+
+use super::model::{Details, Event, History};
+use super::{asked, timeline};
+use crate::api::Failure;
+use crate::call::{Call, View};
+use crate::format;
+use crate::parts::{empty, icon, preview, section, table, text, time};
+use crate::query::Query;
+use crate::timeline as drawn;
+
+/// Rows of a page.
+const ROWS: u64 = 200;
+/// Events that one request searches.
+const SEARCHED: u64 = 20_000;
+/// The most events of an answer of the API.
+const READ: u64 = 1000;
+/// The kinds of events that record a failure.
+const FAILURES: &str = "TaskFailed,TaskAttemptFailed,SubOrchestrationInstanceFailed,\
+                        EntityOperationFailed,ExecutionTerminated,ExecutionSuspended";
+
+pub(super) async fn answer(call: &Call, details: &Details, route: &str) -> Result<Markup, Failure> {
+    let is_full = call.query.get("rows") == Some("full") || call.query.get("e").is_some();
+    let content = if is_full {
+        let found = find(call, route).await?;
+        full(call, details, &found)
+    } else {
+        let mut query = asked(&call.query).without("from").without("to");
+        if let Some(words) = call.query.get("q") {
+            query = query.with("lane", words);
+        }
+        drawn::table(&call.view, &timeline(call, route, &query).await?)
+    };
+    Ok(section("history", "History", &beside(call, is_full), &content))
+}
+
+/// The filter, and the switch between compact and full.
+fn beside(call: &Call, is_full: bool) -> Markup {
+    let (query, view) = (&call.query, &call.view);
+    let to = |query: &Query| {
+        let id = call.path.get(1).map_or("", String::as_str);
+        view.links.instance_tab(id, "history") + &query.to_string()
+    };
+    let plain = query.without("e").without("from").without("fragment");
+    html! {
+        form.row method="get" {
+            @if is_full { input type="hidden" name="rows" value="full"; }
+            label.find {
+                span.vh { "Name, kind or text" } (icon("search"))
+                input.in name="q" value=(query.get("q").unwrap_or_default())
+                    placeholder="Name, kind or text" data-find;
+            }
+            @if is_full {
+                label.nw { span.vh { "Jump to index" } input.in.num name="e" inputmode="numeric" placeholder="# index" size="7"; }
+            }
+            label.nw { input type="checkbox" name="failed" value="true" checked[query.get("failed").is_some()]; " Failed only" }
+            button.b type="submit" { "Filter" }
+        }
+        div.seg role="group" aria-label="Rows" {
+            a href=(to(&plain.without("rows"))) aria-current=[(!is_full).then_some("true")] { "Compact" }
+            a href=(to(&plain.with("rows", "full"))) aria-current=[is_full.then_some("true")] { "Full" }
+        }
+    }
+}
+
+/// The events of a page, and where the next one begins.
+#[derive(Debug)]
+struct Found {
+    events: Vec<Event>,
+    from: u64,
+    next: Option<u64>,
+    length: u64,
+}
+
+/// Reads pages of the API until there are enough rows, or enough events were searched.
+async fn find(call: &Call, route: &str) -> Result<Found, Failure> {
+    let jump = call.query.get("e").and_then(|index| index.parse::<u64>().ok());
+    let from = match jump {
+        Some(index) => index.saturating_sub(ROWS / 10),
+        None => call.number("from", 0)? as u64,
+    };
+    let words = call.query.get("q").map(str::to_lowercase);
+    let is_failed = call.query.get("failed").is_some();
+    let path = format!("{route}/history");
+    let mut found = Found { events: Vec::new(), from, next: Some(from), length: 0 };
+    while let Some(next) = found.next {
+        let room = ROWS.saturating_sub(found.events.len() as u64);
+        if room == 0 || next >= from.saturating_add(SEARCHED) {
+            break;
+        }
+        let limit = if words.is_some() { READ } else { room };
+        let mut query = Query::default().with("from", next).with("limit", limit);
+        if is_failed {
+            query = query.with("kinds", FAILURES);
+        }
+        let page: History = call.api.get(&path, &query).await?;
+        found.length = page.length;
+        found.next = page.next;
+        for event in page.items {
+            if words.as_ref().is_none_or(|words| has(&event, words)) {
+                if found.events.len() as u64 == ROWS {
+                    found.next = Some(event.index);
+                    break;
+                }
+                found.events.push(event);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn has(event: &Event, words: &str) -> bool {
+    event.kind.to_lowercase().contains(words) || event.data.as_str().to_lowercase().contains(words)
+}
+
+fn full(call: &Call, details: &Details, found: &Found) -> Markup {
+    let view = &call.view;
+    let jump = call.query.get("e").and_then(|index| index.parse::<u64>().ok());
+    let head = html! { th.n { "#" } th { "Time" } th.n { "After" } th { "Kind" } th.n { "Task" } th.n { "Size" } th { "Data" } };
+    let mut before = None;
+    let rows = html! {
+        @for event in &found.events {
+            (row(view, event, before.replace(event.timestamp), jump == Some(event.index)))
+        }
+    };
+    let to = |from: u64| {
+        let query = call.query.without("e").without("fragment").with("from", from);
+        view.links.instance_tab(&details.instance_id, "history") + &query.to_string()
+    };
+    let last = found.length.saturating_sub(ROWS);
+    html! {
+        @if found.events.is_empty() {
+            (empty("No event matches.", "Nothing in this part of the history has that text.", &html! {
+                @if let Some(next) = found.next { a.b href=(to(next)) { "Search on from " (format::count(next)) } }
+            }))
+        } @else {
+            (table("stack rows", "Events", &head, &rows))
+        }
+        div.foot {
+            @if found.from > 0 {
+                a.b.s href=(to(0)) { "First" }
+                a.b.s rel="prev" href=(to(found.from.saturating_sub(ROWS))) { "Earlier" }
+            }
+            span { "of " (format::counted(found.length, "event")) }
+            @if let Some(next) = found.next {
+                a.b.s rel="next" href=(to(next)) { "Later" }
+                a.b.s href=(to(last)) { "Last" }
+            }
+        }
+    }
+}
+
+fn row(
+    view: &View,
+    event: &Event,
+    before: Option<chrono::DateTime<chrono::Utc>>,
+    is_wanted: bool,
+) -> Markup {
+    let is_failure = event.kind.ends_with("Failed");
+    let task = event.task.map(|id| id.to_string()).unwrap_or_default();
+    html! {
+        tr #(format_args!("e{}", event.index)) .cur[is_wanted] {
+            td.n.q.h { (event.index) }
+            td.q2 { (time(view, event.timestamp)) }
+            td.n.q.h { @if let Some(before) = before { "+" (format::duration(event.timestamp - before)) } }
+            td.a { b class=(if is_failure { "err" } else { "" }) { (text(&event.kind)) } }
+            td.n.q.h { (task) }
+            td.n.q.z { (format::bytes(event.data.as_str().len() as u64)) }
+            td.x { @if event.data.as_str() != "null" { (preview(event.data.as_str())) } }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! One instance: what it does, why it waits, and actions on it.
+//!
+//! The header, the actions and the reason why it does not move are on every tab. A tab is a page of
+//! its own, so that it can be linked to, and reads only what it shows.
+
+mod actions;
+mod head;
+mod history;
+mod model;
+mod tabs;
+mod why;
+
+use durable::RuntimeStatus;
+use durable_http::timeline::Timeline;
+use maud::{Markup, html};
+
+use crate::api::Failure;
+use crate::call::Call;
+use crate::frame::{Command, Page, Place, quoted};
+use crate::parts::{Tab, tabs as tab_bar};
+use crate::query::{Query, encode};
+
+pub(crate) use model::Details;
+
+/// The tabs: the last part of the address, and the label.
+const TABS: [(&str, &str); 7] = [
+    ("", "Timeline"),
+    ("history", "History"),
+    ("pending", "Pending"),
+    ("source", "Source"),
+    ("sequence", "Sequence"),
+    ("children", "Children"),
+    ("io", "Input and output"),
+];
+/// The parameters of the page that the timeline of the API has, too.
+const OF_TIMELINE: [&str; 7] = ["from", "to", "lane", "lanes", "failed", "critical", "children"];
+
+pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
+    let id = call.path.get(1).map_or("", String::as_str);
+    let tab = call.path.get(2).map_or("", String::as_str);
+    if !TABS.iter().any(|(path, _)| *path == tab) {
+        return Err(Failure::not_found("An instance has no such tab."));
+    }
+    let route = format!("instances/{}", encode(id));
+    let details: Details = call.api.get(&route, &Query::default()).await?;
+    let pending = match details.runtime_status {
+        RuntimeStatus::Running => {
+            let path = format!("{route}/pending");
+            call.api.get(&path, &Query::default()).await?
+        }
+        _ => model::Pending::default(),
+    };
+    let content = content(call, &details, &pending, &route, tab).await?;
+    let body = html! {
+        (head::head(&call.view, &details, &pending))
+        (why::why(&call.view, &details, &pending))
+        (bar(call, &details, &pending, tab))
+        (content)
+    };
+    let page = Page::new(id, Place::Instances, body).commands(commands(id, &route, &call.query));
+    let is_open = !details.runtime_status.is_finished();
+    Ok(if is_open {
+        page.follows(format!("{route}/events?from={}", details.history_len))
+    } else {
+        page
+    })
+}
+
+async fn content(
+    call: &Call,
+    details: &Details,
+    pending: &model::Pending,
+    route: &str,
+    tab: &str,
+) -> Result<Markup, Failure> {
+    Ok(match tab {
+        "history" => history::answer(call, details, route).await?,
+        "pending" => tabs::pending(&call.view, details, pending),
+        "source" => tabs::source(&call.view, &timeline(call, route, &Query::default()).await?),
+        "sequence" => {
+            tabs::sequence(&call.view, &timeline(call, route, &asked(&call.query)).await?)
+        }
+        "children" => {
+            let path = format!("{route}/children");
+            let children = call.api.get(&path, &Query::default().with("limit", 1000)).await?;
+            tabs::children(&call.view, details, &children)
+        }
+        "io" => tabs::values(&call.view, details, route),
+        _ => {
+            let query = asked(&call.query);
+            let timeline = timeline(call, route, &query).await?;
+            tabs::timeline(call, details, &timeline, &query)
+        }
+    })
+}
+
+/// The parameters that the timeline of the API knows.
+fn asked(query: &Query) -> Query {
+    let known =
+        query.pairs().filter(|(name, value)| OF_TIMELINE.contains(name) && !value.is_empty());
+    known.fold(Query::default(), |query, (name, value)| query.and(name, value))
+}
+
+async fn timeline(call: &Call, route: &str, query: &Query) -> Result<Timeline, Failure> {
+    call.api.get(&format!("{route}/timeline"), query).await
+}
+
+fn bar(call: &Call, details: &Details, pending: &model::Pending, current: &str) -> Markup {
+    let waits = pending.tasks.len() + pending.awaited_events.len();
+    let count = |path: &str| match path {
+        "history" => Some(crate::format::count(details.history_len)),
+        "pending" => Some(crate::format::count(waits as u64)),
+        _ => None,
+    };
+    let id = &details.instance_id;
+    let tab = |(path, label): &(&str, &str)| Tab {
+        label: (*label).to_owned(),
+        count: count(path),
+        link: match *path {
+            "" => call.view.links.instance(id),
+            path => call.view.links.instance_tab(id, path),
+        },
+        is_current: *path == current,
+    };
+    let bar: Vec<_> = TABS.iter().map(tab).collect();
+    html! { div #tabs data-part { (tab_bar("Views of this instance", &bar, &html! {})) } }
+}
+
+fn commands(id: &str, route: &str, query: &Query) -> Vec<Command> {
+    let word = quoted(id);
+    let asked = asked(query);
+    vec![
+        Command::get("Describe", format!("durable get {word} -o wide"), route),
+        Command::get(
+            "What it waits for",
+            format!("durable pending {word}"),
+            format_args!("{route}/pending"),
+        ),
+        Command::get(
+            "Timeline as text",
+            format!("durable timeline {word} --children"),
+            format_args!("{route}/timeline{asked}"),
+        ),
+        Command::get(
+            "History",
+            format!("durable history {word}"),
+            format_args!("{route}/history?limit=1000"),
+        ),
+        Command::get(
+            "Follow the history",
+            format!("durable history {word} --follow"),
+            format_args!("{route}/events"),
+        ),
+        Command::post(
+            "Raise an event",
+            format!("durable raise {word} EVENT -i JSON"),
+            format_args!("{route}:raise/EVENT"),
+        ),
+        Command::post(
+            "Suspend",
+            format!("durable suspend {word} --reason TEXT"),
+            format_args!("{route}:suspend"),
+        ),
+    ]
+}

@@ -1,0 +1,178 @@
+//! The answers of `/api/v1` about one instance.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use durable::RuntimeStatus;
+use durable::protocol::Json;
+use serde::Deserialize;
+
+use crate::api::model::{Parent, Suspension};
+
+/// The answer of `instances/{id}`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Details {
+    pub(crate) instance_id: String,
+    pub(crate) execution_id: String,
+    pub(crate) name: String,
+    pub(crate) version: Option<String>,
+    pub(crate) runtime_status: RuntimeStatus,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) last_updated_at: DateTime<Utc>,
+    #[serde(default)]
+    pub(crate) suspension: Option<Suspension>,
+    #[serde(default)]
+    pub(crate) parent: Option<Parent>,
+    #[serde(default)]
+    pub(crate) tags: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) custom_status: Option<Json>,
+    #[serde(default)]
+    pub(crate) generation: u64,
+    #[serde(default)]
+    pub(crate) history_len: u64,
+    pub(crate) input: Json,
+    #[serde(default)]
+    pub(crate) output: Option<Json>,
+    #[serde(default)]
+    pub(crate) failure: Option<Failure>,
+    #[serde(default)]
+    pub(crate) termination_reason: Option<String>,
+}
+
+/// A failure with its causes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Failure {
+    #[serde(default)]
+    pub(crate) error_type: String,
+    pub(crate) message: String,
+    #[serde(default)]
+    pub(crate) inner: Option<Box<Failure>>,
+}
+
+/// The answer of `instances/{id}/pending`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Pending {
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) awaited_events: Vec<String>,
+    pub(crate) unread_events: Vec<String>,
+    pub(crate) locked_entities: Vec<String>,
+}
+
+/// A task without a result. Which members it has depends on its kind.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Task {
+    #[serde(default)]
+    pub(crate) source: String,
+    pub(crate) since: DateTime<Utc>,
+    #[serde(default)]
+    pub(crate) due_at: Option<DateTime<Utc>>,
+    pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    #[serde(default)]
+    pub(crate) attempt: Option<u32>,
+    #[serde(default)]
+    pub(crate) retry_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(crate) last_failure: Option<Failure>,
+    #[serde(default)]
+    pub(crate) instance_id: Option<String>,
+    #[serde(default)]
+    pub(crate) entity_id: Option<String>,
+    #[serde(default)]
+    pub(crate) operation: Option<String>,
+    #[serde(default)]
+    pub(crate) entities: Vec<String>,
+}
+
+/// The answer of `instances/{id}/history`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct History {
+    pub(crate) items: Vec<Event>,
+    #[serde(default)]
+    pub(crate) next: Option<u64>,
+    pub(crate) length: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Event {
+    pub(crate) index: u64,
+    pub(crate) timestamp: DateTime<Utc>,
+    pub(crate) kind: String,
+    /// The number of the task that it requests.
+    #[serde(default, rename = "eventId")]
+    pub(crate) task: Option<i32>,
+    pub(crate) data: Json,
+}
+
+/// The answer of `instances/{id}/children`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Child {
+    pub(crate) instance_id: String,
+    pub(crate) name: String,
+    pub(crate) version: Option<String>,
+    pub(crate) event_id: i32,
+    pub(crate) detached: bool,
+    pub(crate) runtime_status: Option<RuntimeStatus>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Children {
+    pub(crate) items: Vec<Child>,
+    #[serde(default)]
+    pub(crate) next: Option<u64>,
+}
+
+impl Details {
+    /// `checkout@3`.
+    pub(crate) fn name_and_version(&self) -> String {
+        match &self.version {
+            Some(version) => format!("{}@{version}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// When it ended.
+    pub(crate) fn ended_at(&self) -> Option<DateTime<Utc>> {
+        self.runtime_status.is_finished().then_some(self.last_updated_at)
+    }
+}
+
+impl Failure {
+    /// The message with those of its causes.
+    pub(crate) fn text(&self) -> String {
+        let mut text = self.message.clone();
+        let mut cause = self.inner.as_deref();
+        while let Some(failure) = cause {
+            text.push_str(": ");
+            text.push_str(&failure.message);
+            cause = failure.inner.as_deref();
+        }
+        text
+    }
+}
+
+impl Task {
+    /// What is waited for, such as `activity charge_card`.
+    pub(crate) fn what(&self) -> (&'static str, String) {
+        match self.kind.as_str() {
+            "Activity" => ("activity", self.name.clone().unwrap_or_default()),
+            "SubOrchestration" => ("child", self.instance_id.clone().unwrap_or_default()),
+            "Timer" => ("timer", String::new()),
+            "EntityCall" => {
+                let operation = self.operation.clone().unwrap_or_default();
+                ("entity", format!("{} {operation}", self.entity_id.clone().unwrap_or_default()))
+            }
+            "Lock" => ("lock", self.entities.join(", ")),
+            _ => ("task", self.name.clone().unwrap_or_default()),
+        }
+    }
+}
