@@ -45,10 +45,10 @@ pub use crate::hub::{
     InstanceDetails, InstanceDetailsQuery, InstanceHandle, InstanceQuery, InstanceStatus,
     InvalidHistoryPosition, InvalidPageToken, InvalidSetting, LifecycleError, LifecycleEvent,
     LifecycleEvents, LifecycleFilter, LifecycleKind, ManageError, OpenError, OrchestrationHandle,
-    Page, PageToken, Parameter, PendingWork, Query, QueryStream, Registered, RegisteredEntity,
-    RegisteredFunction, RegisteredOperation, Reply, ResultError, Retention, RunningActivity,
-    ScheduledSignal, ScheduledSignalQuery, ShutdownReport, StartError, TaskHub, TaskHubBuilder,
-    Unreadable,
+    Page, PageToken, Parameter, PendingWork, Query, QueryStream, QueuedKind, QueuedRequest,
+    Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation, Reply, ResultError,
+    Retention, RunningActivity, ScheduledSignal, ScheduledSignalQuery, ShutdownReport, StartError,
+    TaskHub, TaskHubBuilder, Unreadable,
 };
 pub use crate::payload::InvalidPayload;
 pub use crate::registry::{RegistryError, VersionMatch};

@@ -9,7 +9,7 @@ use durable::{EntityId, InstanceId};
 use super::list::page;
 use super::{Refusal, show};
 use crate::call::Call;
-use crate::json;
+use crate::json::{self, Object};
 use crate::problem::{Code, Problem};
 
 /// `$` is an empty key, because a segment of a path cannot be empty.
@@ -58,6 +58,13 @@ pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
         Some(details) => Ok(json::answer(StatusCode::OK, &show::camel(&details))),
         None => Err(Problem::new(Code::NoSuchEntity, format!("there is no entity `{id}`")).into()),
     }
+}
+
+/// What waits in the queue of the entity. A list without pages: the rest comes when these are done.
+pub(super) async fn queue(call: Call) -> Result<Response, Refusal> {
+    let queue = call.hub().entity_queue(&entity(&call)?, call.limit()?).await?;
+    let items: Vec<_> = queue.iter().map(show::camel).collect();
+    Ok(json::answer(StatusCode::OK, &Object::new().with("items", &items)))
 }
 
 pub(super) async fn delete(call: Call) -> Result<Response, Refusal> {

@@ -7,12 +7,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use durable::client::NamedCall;
-use durable::protocol::Json;
+use durable::protocol::{Json, Timestamp};
 use durable::schedule::{
-    InvalidSchedule, Schedule, ScheduleError, ScheduleHandle, ScheduleQuery, ScheduleStatus,
-    ScheduledCall,
+    InvalidSchedule, Schedule, ScheduleDescription, ScheduleError, ScheduleHandle, ScheduleQuery,
+    ScheduleStatus, ScheduledCall,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::list::page;
 use super::{Refusal, show};
@@ -20,6 +20,16 @@ use crate::call::Call;
 use crate::json::{self, with_header};
 use crate::links::encode;
 use crate::problem::Problem;
+
+/// The ticks that the details of a schedule name.
+const NEXT_RUNS: usize = 5;
+
+#[derive(Serialize)]
+struct Details {
+    #[serde(flatten)]
+    description: ScheduleDescription,
+    next_runs: Vec<Timestamp>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -116,7 +126,10 @@ pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
 }
 
 pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
-    now(&schedule(&call)?).await
+    let description = schedule(&call)?.describe().await?;
+    let next_runs = description.next_runs(NEXT_RUNS).into_iter().map(Timestamp::new).collect();
+    let body = show::camel(&Details { description, next_runs });
+    Ok(json::answer(StatusCode::OK, &body))
 }
 
 pub(super) async fn pause(call: Call) -> Result<Response, Refusal> {

@@ -9,6 +9,7 @@ mod events;
 mod golden;
 mod histories;
 mod limits;
+mod locks;
 mod openapi;
 mod pattern;
 mod serve;

@@ -367,7 +367,13 @@ async fn schedules_are_created_paused_updated_and_deleted() {
     assert_eq!((created.status.as_u16(), created.json()["status"].as_str()), (201, Some("Active")));
     assert_eq!(created.json()["recurrence"], json!({ "cron": "0 3 * * *" }));
     assert_eq!(ask("POST /api/v1/schedules", nightly).await.status, 409);
+    let next = ask("GET /api/v1/schedules/nightly", "").await.json()["nextRuns"].clone();
+    let next: Vec<_> = next.as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    assert_eq!(next.len(), 5);
+    assert!(next.iter().all(|it| it.ends_with("T03:00:00.000000Z")), "{next:?}");
+    assert!(next.is_sorted() && next[0] < next[1]);
     let paused = ask("POST /api/v1/schedules/nightly:pause", "").await;
+    assert_eq!(ask("GET /api/v1/schedules/nightly", "").await.json()["nextRuns"], json!([]));
     assert_eq!(paused.json()["status"], "Paused");
     let hourly = r#"{"everySeconds":3600,"name":"hello","input":"Oslo"}"#;
     let updated = ask("PUT /api/v1/schedules/nightly", hourly).await;

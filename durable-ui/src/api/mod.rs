@@ -5,6 +5,7 @@
 
 mod failure;
 pub(crate) mod model;
+pub(crate) mod registered;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};

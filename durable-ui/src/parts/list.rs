@@ -2,6 +2,10 @@
 
 use maud::{Markup, html};
 
+use super::icon;
+use crate::call::View;
+use crate::query::Query;
+
 /// A section with a heading on a line. `id` is the id of the heading; the section can be replaced
 /// alone under `{id}-s`.
 pub(crate) fn section(id: &str, heading: &str, beside: &Markup, content: &Markup) -> Markup {
@@ -49,6 +53,46 @@ pub(crate) fn tabs(label: &str, tabs: &[Tab], more: &Markup) -> Markup {
                 }
             }
             (more)
+        }
+    }
+}
+
+/// The link to the next page of a list, if there is one. `query` is that of the page.
+pub(crate) fn next_page(view: &View, path: &str, query: &Query, next: Option<&str>) -> Markup {
+    html! {
+        @if let Some(next) = next {
+            a.b.s rel="next" href=(view.links.page(path, &query.with("after", next))) { "Next" }
+        }
+    }
+}
+
+/// What stands in the place of an empty page that is not the last.
+pub(crate) fn none_so_far(view: &View, path: &str, query: &Query, next: &str) -> Markup {
+    let link = view.links.page(path, &query.with("after", next));
+    let more = html! { a.b rel="next" href=(link) { "Search on" } };
+    empty("None so far", "The search has read as much as it may at once.", &more)
+}
+
+/// A form with one field, which keeps another parameter of the page.
+pub(crate) fn find(
+    view: &View,
+    path: &str,
+    query: &Query,
+    (name, label): (&str, &str),
+    kept: Option<&str>,
+) -> Markup {
+    let kept = kept.and_then(|kept| Some((kept, query.get(kept)?)));
+    html! {
+        form.row.flt method="get" action=(view.links.to(path)) aria-label="Filter" {
+            @if let Some((name, value)) = kept { input type="hidden" name=(name) value=(value); }
+            label.find {
+                span.vh { (label) }
+                (icon("search"))
+                input.in name=(name) value=[query.get(name)] data-find placeholder=(label)
+                    autocomplete="off" spellcheck="false";
+                kbd.deskonly { "/" }
+            }
+            button.b type="submit" { "Apply" }
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod chart;
 mod confirm;
+mod entity;
 mod json;
 mod list;
 mod status;
@@ -19,8 +20,9 @@ use crate::format;
 
 pub(crate) use chart::{Bar, Chart, Series, ticks};
 pub(crate) use confirm::{Action, Field, Input, confirm, open};
+pub(crate) use entity::{entity, entity_name};
 pub(crate) use json::{Json, json, preview};
-pub(crate) use list::{Tab, empty, section, table, tabs};
+pub(crate) use list::{Tab, empty, find, next_page, none_so_far, section, table, tabs};
 pub(crate) use status::{custom_status, status, status_link, word};
 
 /// A symbol of `assets/sprite.svg`.

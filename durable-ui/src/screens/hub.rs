@@ -1,13 +1,142 @@
-//! The hub: store, partitions and registered functions.
+//! The hub: what it uses, and the registered functions.
 
-use maud::html;
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+use serde::Deserialize;
 
 use crate::api::Failure;
-use crate::call::Call;
-use crate::frame::{Page, Place};
+use crate::api::registered::{Function, Functions};
+use crate::call::{Call, View};
+use crate::format;
+use crate::frame::{Command, Page, Place};
+use crate::parts::{empty, facts, section, table, text};
+use crate::query::Query;
 
-#[expect(clippy::unused_async, reason = "the table of pages awaits every screen")]
-pub(crate) async fn answer(_: &Call) -> Result<Page, Failure> {
-    let body = html! { div.head { h1 { "Hub" } } };
-    Ok(Page::new("Hub", Place::Hub, body))
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) hub: Hub,
+    pub(crate) functions: Functions,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Hub {
+    pub(crate) task_hub_name: String,
+    pub(crate) version: String,
+    pub(crate) partitions: u64,
+    #[serde(default)]
+    pub(crate) disk_bytes: Option<u64>,
+    #[serde(default)]
+    pub(crate) memory_bytes: Option<u64>,
+    /// Figures of the store.
+    #[serde(default)]
+    pub(crate) figures: BTreeMap<String, u64>,
+}
+
+pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
+    let model = Model {
+        hub: call.api.get("hub", &Query::default()).await?,
+        functions: call.api.get("registered", &Query::default()).await?,
+    };
+    let page = Page::new("Hub", Place::Hub, screen(&call.view, &model));
+    Ok(page.commands([
+        Command::get("The hub", "durable hub", "hub"),
+        Command::get("Its functions", "durable hub functions", "registered"),
+        Command::get("The API", "durable hub", "openapi.json"),
+    ]))
+}
+
+pub(crate) fn screen(view: &View, model: &Model) -> Markup {
+    let Model { hub, functions } = model;
+    html! {
+        div.head { h1 { "Hub" } span.q2 { (text(&hub.task_hub_name)) } }
+        (uses(hub))
+        @if !hub.figures.is_empty() {
+            (section("figures", "Figures of the store", &html! {}, &figures(hub)))
+        }
+        (orchestrators(view, &functions.orchestrators))
+        (activities(&functions.activities))
+        (entities(view, &functions.entities))
+    }
+}
+
+fn uses(hub: &Hub) -> Markup {
+    let size = |bytes: Option<u64>| html! { (bytes.map_or("none".to_owned(), format::bytes)) };
+    facts(&[
+        ("Disk", size(hub.disk_bytes)),
+        ("Memory", size(hub.memory_bytes)),
+        ("Partitions", html! { (hub.partitions) }),
+        ("Version", html! { span.m { "durable " (hub.version) } }),
+    ])
+}
+
+fn figures(hub: &Hub) -> Markup {
+    let head = html! { th { "Figure" } th.n { "Value" } };
+    let rows = html! {
+        @for (name, value) in &hub.figures {
+            tr { td.a.m { (name) } td.n.z { (format::count(*value)) } }
+        }
+    };
+    table("stack", "Figures of the store", &head, &rows)
+}
+
+fn orchestrators(view: &View, all: &[Function]) -> Markup {
+    let link = |it: &Function| Some(view.links.instances("name", &it.name));
+    functions("orchestrators", "Orchestrations", all, link)
+}
+
+fn activities(all: &[Function]) -> Markup {
+    functions("activities", "Activities", all, |_| None)
+}
+
+fn functions(
+    id: &str,
+    heading: &str,
+    all: &[Function],
+    link: impl Fn(&Function) -> Option<String>,
+) -> Markup {
+    let head = html! { th { "Name" } th { "Version" } th { "Parameters" } th { "Source" } };
+    let rows = html! {
+        @for it in all {
+            tr {
+                td.a {
+                    @match link(it) {
+                        Some(link) => { a.m href=(link) { (text(&it.name)) } }
+                        None => span.m { (text(&it.name)) },
+                    }
+                }
+                td.z.q2 { @if let Some(version) = &it.version { (text(version)) } }
+                td.x.m.q2 { (text(&it.signature())) }
+                td.m.h { (text(&it.source())) }
+            }
+        }
+    };
+    let content = match all {
+        [] => empty("None is registered", "The hub can run none.", &html! {}),
+        _ => table("stack rows", heading, &head, &rows),
+    };
+    let count = html! { span.q { (format::count(all.len() as u64)) } };
+    section(id, heading, &count, &content)
+}
+
+fn entities(view: &View, all: &[Function]) -> Markup {
+    let head = html! { th { "Name" } th { "Operations" } th { "Source" } };
+    let rows = html! {
+        @for it in all {
+            @let link = view.links.page("entities", &Query::default().with("name", &it.name));
+            @let operations: Vec<_> = it.operations.iter().map(|it| it.name.as_str()).collect();
+            tr {
+                td.a { a.m href=(link) { (text(&it.name)) } }
+                td.x.m.q2 { (text(&operations.join(", "))) }
+                td.m.h { (text(&it.source())) }
+            }
+        }
+    };
+    let content = match all {
+        [] => empty("None is registered", "The hub can run none.", &html! {}),
+        _ => table("stack rows", "Entities", &head, &rows),
+    };
+    let count = html! { span.q { (format::count(all.len() as u64)) } };
+    section("entities", "Entities", &count, &content)
 }

@@ -39,7 +39,8 @@ mod work;
 pub use self::builder::TaskHubBuilder;
 pub use self::client::counts::InstanceCounts;
 pub use self::client::entities::{
-    CleanedEntities, EntityDetails, EntityQuery, ScheduledSignal, ScheduledSignalQuery,
+    CleanedEntities, EntityDetails, EntityQuery, QueuedKind, QueuedRequest, ScheduledSignal,
+    ScheduledSignalQuery,
 };
 pub use self::client::events::{LifecycleError, LifecycleEvents};
 pub use self::client::follow::{FollowedEvent, HistoryStream};

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
-use super::spec::Recurrence;
+use super::spec::{Plan, Recurrence, after};
 use super::state::{Progress, ScheduleStatus, State};
 use super::{ENTRY, ID_PREFIX, id_of};
 use crate::hub::client::page::{Page, PageToken, Paging, Query};
@@ -52,6 +52,24 @@ pub struct ScheduleDescription {
     pub next_run_at: Option<DateTime<Utc>>,
     /// The number of instances it has started.
     pub runs: u64,
+}
+
+impl ScheduleDescription {
+    /// The next `count` ticks, beginning with [`next_run_at`](Self::next_run_at): fewer if it ends
+    /// before, none while it is paused.
+    pub fn next_runs(&self, count: usize) -> Vec<DateTime<Utc>> {
+        let Some(first) = self.next_run_at else { return Vec::new() };
+        let plan = Plan {
+            recurrence: self.recurrence.clone(),
+            start_at: self.start_at,
+            end_at: self.end_at,
+            start_immediately_if_late: self.start_immediately_if_late,
+            instance_id_prefix: None,
+        };
+        // Ticks of an interval are counted from the first, which is one of them.
+        let next = |tick: &DateTime<Utc>| plan.first(first, after(*tick));
+        std::iter::successors(Some(first), next).take(count).collect()
+    }
 }
 
 /// A time in the same form as every other time in JSON: with microseconds.

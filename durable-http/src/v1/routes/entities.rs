@@ -43,6 +43,18 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
             ..NEW
         },
     ),
+    get(
+        "entities/{name}/{key}/queue",
+        handler!(entities::queue),
+        Operation {
+            id: "getEntityQueue",
+            summary: "Lists the requests that an entity has not handled, in the order of arrival: \
+                      who waits for its lock, and what waits behind them.",
+            query: &["limit"],
+            answers: &[(200, Json("EntityQueue"), "The requests.", &[])],
+            ..NEW
+        },
+    ),
     delete(
         "entities/{name}/{key}",
         Operate,

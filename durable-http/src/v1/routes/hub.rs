@@ -45,8 +45,8 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
         handler!(schedules::details),
         Operation {
             id: "getSchedule",
-            summary: "Returns a schedule.",
-            answers: &[(200, Json("Schedule"), "The schedule.", &[])],
+            summary: "Returns a schedule, and its next five ticks.",
+            answers: &[(200, Json("ScheduleDetails"), "The schedule.", &[])],
             errors: &[NoSuchSchedule],
             ..NEW
         },

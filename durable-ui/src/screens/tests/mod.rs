@@ -1,6 +1,8 @@
 //! Snapshots of screens from fixed models. After a deliberate change, `UPDATE_EXPECT=1 cargo test
 //! -p durable-ui --lib` writes them anew.
 
+mod of_hub;
+
 use expect_test::expect_file;
 use maud::Markup;
 use serde_json::{Value, json};

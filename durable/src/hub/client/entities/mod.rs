@@ -1,8 +1,10 @@
 //! Client operations on entities: signal, call, read, delete.
 //!
-//! Read next: `query.rs` (queries and cleaning), `scheduled.rs` (scheduled signals).
+//! Read next: `query.rs` (queries and cleaning), `queue.rs` (what waits), `scheduled.rs` (scheduled
+//! signals).
 
 mod query;
+mod queue;
 mod scheduled;
 
 use serde::Serialize;
@@ -27,6 +29,7 @@ use crate::protocol::{
 use crate::store::{Store, StoreError};
 
 pub use self::query::{CleanedEntities, EntityQuery};
+pub use self::queue::{QueuedKind, QueuedRequest};
 pub use self::scheduled::{ScheduledSignal, ScheduledSignalQuery};
 
 /// An entity as of the last commit that changed it.
