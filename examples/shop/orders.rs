@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use durable::error::NonRetriable;
 use durable::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,12 @@ pub(crate) enum OrderError {
     Declined,
     #[error("{0}")]
     BankUnreachable(String),
+}
+
+impl NonRetriable for OrderError {
+    fn is_non_retriable(&self) -> bool {
+        matches!(self, Self::Declined)
+    }
 }
 
 /// Takes an order from stock to door. The result is the number of the parcel.
