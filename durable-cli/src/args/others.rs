@@ -1,0 +1,168 @@
+//! Arguments of the commands about entities, schedules, batches, activities, the hub and folders.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::args::filter::tag;
+use crate::time::Moment;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BatchCommand {
+    /// List batches
+    #[command(visible_alias = "ls")]
+    List,
+    /// Show what a batch has done
+    #[command(visible_alias = "get")]
+    Show { id: String },
+    /// Stop a batch; what it has done remains
+    Stop { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EntityCommand {
+    /// List entities
+    #[command(visible_alias = "ls")]
+    List {
+        /// Only this type
+        #[arg(long, short)]
+        name: Option<String>,
+        /// Only keys that begin with this text
+        #[arg(long)]
+        prefix: Option<String>,
+        /// The most entities
+        #[arg(long, short, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Show an entity with its state
+    Get {
+        /// The entity
+        #[arg(value_name = "NAME/KEY")]
+        entity: String,
+    },
+    /// Signal an entity
+    Signal {
+        /// The entity
+        #[arg(value_name = "NAME/KEY")]
+        entity: String,
+        operation: String,
+        /// The input: JSON, @FILE, or - for stdin
+        #[arg(long, short, value_name = "JSON")]
+        input: Option<String>,
+        /// When it is delivered: 10m (from now), or 2026-01-02T03:04:05Z
+        #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+        at: Option<Moment>,
+    },
+    /// Call an entity and print the output
+    Call {
+        /// The entity
+        #[arg(value_name = "NAME/KEY")]
+        entity: String,
+        operation: String,
+        /// The input: JSON, @FILE, or - for stdin
+        #[arg(long, short, value_name = "JSON")]
+        input: Option<String>,
+    },
+    /// Remove the state of an entity
+    Delete {
+        /// The entity
+        #[arg(value_name = "NAME/KEY")]
+        entity: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScheduleSpec {
+    /// The id of the schedule
+    pub(crate) id: String,
+    /// The orchestration to start
+    pub(crate) name: String,
+    /// A cron pattern, in UTC
+    #[arg(long, required_unless_present = "every", conflicts_with = "every")]
+    pub(crate) cron: Option<String>,
+    /// An interval, such as 10m
+    #[arg(long, value_name = "INTERVAL", value_parser = crate::time::duration)]
+    pub(crate) every: Option<std::time::Duration>,
+    /// The input of each instance: JSON, @FILE, or - for stdin
+    #[arg(long, short, value_name = "JSON")]
+    pub(crate) input: Option<String>,
+    /// The version; the newest by default
+    #[arg(long)]
+    pub(crate) version: Option<String>,
+    /// A tag of each instance; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = tag)]
+    pub(crate) tag: Vec<(String, String)>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ScheduleCommand {
+    /// List schedules
+    #[command(visible_alias = "ls")]
+    List,
+    /// Show a schedule
+    Get { id: String },
+    /// Create a schedule
+    Create(ScheduleSpec),
+    /// Replace what a schedule starts and when
+    Update(ScheduleSpec),
+    /// Pause a schedule
+    Pause { id: String },
+    /// Resume a paused schedule
+    Resume { id: String },
+    /// Start an instance of a schedule now
+    Trigger { id: String },
+    /// Remove a schedule
+    Delete { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ActivityCommand {
+    /// List the activities that run now, those that have run longest first
+    #[command(visible_alias = "ls")]
+    List,
+    /// List the activities that the hub can run
+    Registered,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Only these kinds: Started, Completed, Failed, Terminated, Suspended, Resumed, ..
+    #[arg(long, short, value_delimiter = ',', value_name = "KIND,..")]
+    pub(crate) kind: Vec<String>,
+    /// Only this orchestration
+    #[arg(long, short)]
+    pub(crate) name: Option<String>,
+    /// Only ids that begin with this text
+    #[arg(long)]
+    pub(crate) prefix: Option<String>,
+    /// Stop after this number of events
+    #[arg(long, short, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HubCommand {
+    /// Show its size and figures
+    Info,
+    /// List the functions that it can run, with their source
+    Functions,
+    /// Show what the key allows
+    Access,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Report damage; exit code 1 if there is any
+    Check { folder: PathBuf },
+    /// Measure a folder
+    Stats { folder: PathBuf },
+    /// Rewrite a folder, so that it takes no more space than it needs
+    Compact { folder: PathBuf },
+    /// Write everything that can be read, one JSON object per line
+    Salvage {
+        folder: PathBuf,
+        /// The file to write; stdout by default
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}

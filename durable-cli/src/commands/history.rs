@@ -1,0 +1,139 @@
+//! The history of an instance, and its timeline.
+
+use durable_http::client::{Event, InstanceEvent};
+use durable_http::timeline::TextOptions;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{PAGE, parsed};
+use crate::args::{Format, History, Timeline};
+use crate::error::CliError;
+use crate::output::{Show, Table};
+use crate::session::Session;
+
+/// The kinds of events that record a failure.
+const FAILURES: [&str; 4] =
+    ["TaskFailed", "TaskAttemptFailed", "SubOrchestrationInstanceFailed", "ExecutionFailed"];
+/// How much of the data of an event is shown without `--full`.
+const DATA_MAX: usize = 80;
+
+pub(super) async fn history(history: &History, session: &mut Session<'_>) -> Result<(), CliError> {
+    if history.follow {
+        return follow(history, session).await;
+    }
+    let mut events = read(history, session).await?;
+    if history.reverse {
+        events.reverse();
+    }
+    show(&events, history.full, session)
+}
+
+async fn read(history: &History, session: &Session<'_>) -> Result<Vec<Box<RawValue>>, CliError> {
+    #[derive(Deserialize)]
+    struct Raw {
+        items: Vec<Box<RawValue>>,
+        next: Option<u64>,
+    }
+
+    let mut events = Vec::new();
+    let mut from = history.from;
+    loop {
+        let request = session.client.get_history(&history.id).limit(PAGE).from(from);
+        let text = request.kinds(kinds(history)).text().await?;
+        let page: Raw = serde_json::from_str(&text)
+            .map_err(|source| CliError::Json { what: "the answer of the hub".into(), source })?;
+        events.extend(page.items);
+        match page.next {
+            Some(next) => from = next,
+            None => return Ok(events),
+        }
+    }
+}
+
+fn kinds(history: &History) -> Vec<String> {
+    let failures = FAILURES.iter().filter(|_| history.failed).map(|kind| (*kind).to_owned());
+    history.kind.iter().cloned().chain(failures).collect()
+}
+
+fn show(
+    events: &[Box<RawValue>],
+    is_full: bool,
+    session: &mut Session<'_>,
+) -> Result<(), CliError> {
+    if is_full || !session.is_for_people() || !session.global.fields.is_empty() {
+        return session.show_list::<Event>(events);
+    }
+    let mut table = Table::new(Event::COLUMNS.iter().copied());
+    for event in events {
+        let event: Event = crate::output::read(event)?;
+        table.add(row(&event, session));
+    }
+    let text = table.text(session.is_coloured());
+    session.io.write(&text);
+    Ok(())
+}
+
+fn row(event: &Event, session: &Session<'_>) -> Vec<String> {
+    let mut row = event.row(&session.clock());
+    if let Some(data) = row.last_mut()
+        && data.chars().count() > DATA_MAX
+    {
+        *data = data.chars().take(DATA_MAX - 1).chain(['\u{2026}']).collect();
+    }
+    row
+}
+
+/// Events as they happen, one a line.
+async fn follow(history: &History, session: &mut Session<'_>) -> Result<(), CliError> {
+    let kinds = kinds(history);
+    let mut events = session.client.follow_instance(&history.id, history.from).await?;
+    while let Some(event) = events.next().await? {
+        match event {
+            InstanceEvent::History(followed) => {
+                let event = followed.event;
+                if !kinds.is_empty() && !kinds.contains(&event.kind) {
+                    continue;
+                }
+                if session.is_for_people() {
+                    let line = if history.full {
+                        event.row(&session.clock())
+                    } else {
+                        row(&event, session)
+                    };
+                    let line = crate::output::printable(&line.join("  "));
+                    session.io.write(&format!("{line}\n"));
+                } else {
+                    let text = serde_json::to_string(&event).unwrap_or_default();
+                    session.io.write(&format!("{text}\n"));
+                }
+            }
+            InstanceEvent::End(Some(status)) => {
+                session.io.tell(&format!("{} is {}\n", history.id, status.runtime_status));
+            }
+            InstanceEvent::End(None) => {
+                session.io.tell(&format!("{} was removed\n", history.id));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn timeline(
+    timeline: &Timeline,
+    session: &mut Session<'_>,
+) -> Result<(), CliError> {
+    let mut request = session.client.get_timeline(&timeline.id);
+    if timeline.children {
+        request = request.query("children", "true");
+    }
+    let text = request.text().await?;
+    if matches!(session.global.output, Format::Table | Format::Wide | Format::Name) {
+        let mut options = TextOptions::default();
+        options.width = timeline.width;
+        let text = durable_http::timeline::text(&request.read(&text)?, &options);
+        session.io.write(&text);
+        return Ok(());
+    }
+    session.show_json(parsed(text)?.get())
+}

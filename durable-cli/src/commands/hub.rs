@@ -1,0 +1,63 @@
+//! The hub itself, and activities.
+
+use durable_http::client::{Access, Hub, RegisteredFunction, RunningActivity};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::parsed;
+use crate::args::{ActivityCommand, HubCommand};
+use crate::error::CliError;
+use crate::session::Session;
+
+pub(super) async fn run(
+    command: Option<&HubCommand>,
+    session: &mut Session<'_>,
+) -> Result<(), CliError> {
+    match command {
+        None | Some(HubCommand::Info) => {
+            let text = session.client.get_hub().text().await?;
+            session.show_one::<Hub>(&parsed(text)?)
+        }
+        Some(HubCommand::Functions) => {
+            let Functions { orchestrators, .. } = functions(session).await?;
+            session.show_list::<RegisteredFunction>(&orchestrators)
+        }
+        Some(HubCommand::Access) => {
+            let text = session.client.get_access().text().await?;
+            session.show_one::<Access>(&parsed(text)?)
+        }
+    }
+}
+
+pub(super) async fn activity(
+    command: &ActivityCommand,
+    session: &mut Session<'_>,
+) -> Result<(), CliError> {
+    match command {
+        ActivityCommand::List => {
+            #[derive(Deserialize)]
+            struct Running {
+                items: Vec<Box<RawValue>>,
+            }
+
+            let text = session.client.list_running().text().await?;
+            let running: Running = crate::output::read(&parsed(text)?)?;
+            session.show_list::<RunningActivity>(&running.items)
+        }
+        ActivityCommand::Registered => {
+            let Functions { activities, .. } = functions(session).await?;
+            session.show_list::<RegisteredFunction>(&activities)
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Functions {
+    orchestrators: Vec<Box<RawValue>>,
+    activities: Vec<Box<RawValue>>,
+}
+
+async fn functions(session: &Session<'_>) -> Result<Functions, CliError> {
+    let text = session.client.list_registered().text().await?;
+    crate::output::read(&parsed(text)?)
+}

@@ -1,0 +1,73 @@
+//! Listing, counting and showing instances.
+
+use durable_http::client::{GroupBy, InstanceDetails, InstanceStatus};
+
+use super::{all, parsed};
+use crate::args::{By, Count, Format, Get, List};
+use crate::error::{CliError, chain};
+use crate::exit::Exit;
+use crate::output::Table;
+use crate::session::Session;
+
+pub(super) async fn list(list: &List, session: &mut Session<'_>) -> Result<(), CliError> {
+    let filter = list.filter.instances(session.io.now());
+    let limit = if list.all { usize::MAX } else { list.limit };
+    let (items, has_more) = all(session.client.list_instances(&filter), limit).await?;
+    session.show_list::<InstanceStatus>(&items)?;
+    if has_more && session.is_for_people() {
+        session.io.tell(&format!("only the first {limit}; `--all` lists all\n"));
+    }
+    Ok(())
+}
+
+pub(super) async fn count(count: &Count, session: &mut Session<'_>) -> Result<(), CliError> {
+    let filter = count.filter.instances(session.io.now());
+    let groups = count.by.map(|by| match by {
+        By::Status => GroupBy::Status,
+        By::Name => GroupBy::Name,
+    });
+    let request = session.client.count_instances(&filter, groups);
+    let text = request.text().await?;
+    if !session.is_for_people() && session.global.output != Format::Name {
+        return session.show_json(&text);
+    }
+    let counted = request.read(&text)?;
+    if counted.approximate {
+        session.io.tell("there are more, which were not counted\n");
+    }
+    let Some(groups) = counted.groups else {
+        session.io.write(&format!("{}\n", counted.count));
+        return Ok(());
+    };
+    let mut table = Table::new(["COUNT", "GROUP"].into_iter());
+    for (group, count) in groups {
+        table.add(vec![count.to_string(), group]);
+    }
+    let text = table.text(session.is_coloured());
+    session.io.write(&text);
+    Ok(())
+}
+
+/// Each instance; the exit code is that of the first one that cannot be read.
+pub(super) async fn get(get: &Get, session: &mut Session<'_>) -> Result<(), CliError> {
+    let ids = session.ids(&get.ids)?;
+    let is_one = ids.len() == 1;
+    let (mut items, mut failed) = (Vec::new(), None);
+    for id in &ids {
+        match session.client.get_instance(id).text().await {
+            Ok(text) => items.push(parsed(text)?),
+            Err(error) if is_one => return Err(error.into()),
+            Err(error) => {
+                session.io.tell(&format!("error: {}\n", chain(&error)));
+                failed.get_or_insert(CliError::from(error).exit());
+            }
+        }
+    }
+    match items.as_slice() {
+        [item] if is_one && session.global.output != Format::Wide => {
+            session.show_one::<InstanceDetails>(item)?;
+        }
+        items => session.show_list::<InstanceDetails>(items)?,
+    }
+    failed.map_or(Ok(()), |exit: Exit| Err(CliError::Reported(exit)))
+}

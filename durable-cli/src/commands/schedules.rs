@@ -1,0 +1,61 @@
+//! Schedules.
+
+use durable_http::client::{Recurrence, Schedule, ScheduleFilter, ScheduleRequest, StartRequest};
+
+use super::{all, input, parsed};
+use crate::args::{ScheduleCommand, ScheduleSpec};
+use crate::error::CliError;
+use crate::session::Session;
+
+pub(super) async fn run(
+    command: &ScheduleCommand,
+    session: &mut Session<'_>,
+) -> Result<(), CliError> {
+    let client = session.client.clone();
+    let text = match command {
+        ScheduleCommand::List => {
+            let (items, _) = all(client.list_schedules(&ScheduleFilter::new()), usize::MAX).await?;
+            return session.show_list::<Schedule>(&items);
+        }
+        ScheduleCommand::Get { id } => client.get_schedule(id).text().await?,
+        ScheduleCommand::Create(spec) => {
+            client.create_schedule(&spec.id, &request(spec, session)?).text().await?
+        }
+        ScheduleCommand::Update(spec) => {
+            client.update_schedule(&spec.id, &request(spec, session)?).text().await?
+        }
+        ScheduleCommand::Pause { id } => client.pause_schedule(id).text().await?,
+        ScheduleCommand::Resume { id } => client.resume_schedule(id).text().await?,
+        ScheduleCommand::Trigger { id } => return trigger(id, session).await,
+        ScheduleCommand::Delete { id } => {
+            session.confirm(&format!("remove the schedule `{id}`"))?;
+            client.delete_schedule(id).await?;
+            return Ok(());
+        }
+    };
+    session.show_one::<Schedule>(&parsed(text)?)
+}
+
+fn request(spec: &ScheduleSpec, session: &mut Session<'_>) -> Result<ScheduleRequest, CliError> {
+    let recurrence = match (&spec.cron, spec.every) {
+        (Some(pattern), _) => Recurrence::Cron(pattern.clone()),
+        (None, every) => Recurrence::EverySeconds(every.unwrap_or_default().as_secs_f64()),
+    };
+    let mut request = ScheduleRequest::new(&*spec.name, recurrence);
+    request.input = input(spec.input.as_ref(), session)?;
+    request.version.clone_from(&spec.version);
+    request.tags = spec.tag.iter().cloned().collect();
+    Ok(request)
+}
+
+/// Starts an instance as the schedule does at its ticks; the schedule does not count it.
+async fn trigger(id: &str, session: &mut Session<'_>) -> Result<(), CliError> {
+    let schedule = session.client.get_schedule(id).await?;
+    let mut start = StartRequest::new(schedule.orchestration);
+    start.version = schedule.version;
+    start.input = schedule.input;
+    start.tags = schedule.tags;
+    let started = session.client.start_instance(&start).await?;
+    session.io.write(&format!("{}\n", started.instance_id));
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! The exit codes, one for each cause.
+
+use std::process::ExitCode;
+
+/// How a command ended. Scripts tell causes apart by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Exit {
+    /// 0: it did what it was asked to.
+    Ok = 0,
+    /// 1: it failed for a reason that has no code of its own.
+    Failed = 1,
+    /// 2: the arguments are wrong, or a confirmation is missing.
+    Usage = 2,
+    /// 3: there is no such instance, entity, schedule, batch or file.
+    NotFound = 3,
+    /// 4: the state of the instance does not allow it: the id is taken, the instance has ended, or it
+    /// has not failed.
+    Conflict = 4,
+    /// 5: the instance that was waited for has failed, was terminated or is suspended.
+    InstanceFailed = 5,
+    /// 6: the hub cannot be reached or opened.
+    Unreachable = 6,
+    /// 7: the hub did not answer in time, or the instance did not end in time.
+    TimedOut = 7,
+    /// 8: the key is missing, unknown or has too small a role; or the hub is read-only.
+    Refused = 8,
+    /// 130: it was interrupted with Ctrl+C.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The exit code of an error of the API.
+pub(crate) fn of_problem(code: &str, status: u16) -> Exit {
+    match (code, status) {
+        ("failed" | "terminated" | "suspended", _) => Exit::InstanceFailed,
+        ("read-only", _) | (_, 401 | 403) => Exit::Refused,
+        (_, 404) => Exit::NotFound,
+        (_, 409) => Exit::Conflict,
+        ("request-timeout", _) => Exit::TimedOut,
+        _ => Exit::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_has_its_code() {
+        for (code, status, exit) in [
+            ("no-such-instance", 404, Exit::NotFound),
+            ("already-exists", 409, Exit::Conflict),
+            ("not-failed", 409, Exit::Conflict),
+            ("terminated", 409, Exit::InstanceFailed),
+            ("failed", 422, Exit::InstanceFailed),
+            ("unauthorized", 401, Exit::Refused),
+            ("forbidden", 403, Exit::Refused),
+            ("invalid-request", 400, Exit::Failed),
+        ] {
+            assert_eq!(of_problem(code, status), exit, "{code}");
+        }
+    }
+}

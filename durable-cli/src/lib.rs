@@ -1,0 +1,166 @@
+//! The command line of `durable`: see what instances do, find out why they are stuck, and get them going.
+//!
+//! The binary `durable` talks to a running hub over HTTP, or reads the folder of a hub that no process
+//! has open. A program of your own gets the same command line, with its orchestrators linked in, from
+//! one call:
+//!
+//! ```rust,no_run
+//! use durable::prelude::*;
+//!
+//! #[orchestrator]
+//! async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<u32> {
+//!     Ok(cents)
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     // `shop list --status failed`, `shop start order -i 500 --wait`, ...
+//!     durable_cli::run(TaskHub::builder().path("./hub"))
+//! }
+//! ```
+//!
+//! Rules:
+//! 1. A command is a view over `/api/v1`, through `durable_http::client`. A hub in the same process
+//!    and a folder are called through the same routes.
+//! 2. The result is on stdout; progress, prompts and errors are on stderr.
+//! 3. Each cause of an error has an exit code of its own: see [`Exit`].
+//!
+//! Read next: `args/` (the commands), `connect.rs` (how a hub is found), `output/` (how results are
+//! written), `commands/` (what each command does).
+
+#![warn(clippy::expect_used, clippy::unwrap_used)]
+
+mod args;
+mod commands;
+mod complete;
+mod config;
+mod connect;
+mod error;
+mod exit;
+mod frozen;
+mod output;
+mod session;
+mod time;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use durable::client::TaskHubBuilder;
+use durable_http::client::Client;
+
+use args::Cli;
+use connect::Code;
+use error::CliError;
+use session::Session;
+
+pub use exit::Exit;
+pub use session::Io;
+
+/// Runs the command line of this process's arguments without the code of a program.
+pub fn main() -> ExitCode {
+    complete::answer_the_shell();
+    block_on(Code::None)
+}
+
+/// Runs the command line of this process's arguments with the code that is linked into this program.
+///
+/// A command that names no hub opens the one of `builder`. If another process has its folder open,
+/// the command goes to that process instead.
+pub fn run(builder: TaskHubBuilder) -> ExitCode {
+    complete::answer_the_shell();
+    block_on(Code::Linked(Box::new(builder)))
+}
+
+fn block_on(code: Code) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start the runtime: {error}");
+            return Exit::Failed.into();
+        }
+    };
+    let exit = runtime.block_on(async {
+        let cli = match Cli::try_parse() {
+            Ok(cli) => cli,
+            Err(error) => error.exit(),
+        };
+        let mut io = Io::of_process();
+        tokio::select! {
+            exit = execute(cli, code, &mut io) => exit,
+            _ = tokio::signal::ctrl_c() => Exit::Interrupted,
+        }
+    });
+    runtime.shutdown_background();
+    exit.into()
+}
+
+/// Runs one command against a hub that the caller has a client of. `arguments` begins with the name
+/// of the program.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use durable_cli::{Exit, Io, run_on};
+/// use durable_http::HttpOptions;
+/// use durable_http::client::Client;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// let hub = TaskHub::builder().in_memory().open().await?;
+/// let client = Client::in_process(durable_http::router(&hub, HttpOptions::new()));
+/// let mut io = Io::captured();
+/// let exit = run_on(client, ["durable", "count"], &mut io).await;
+/// assert_eq!((exit, io.output()), (Exit::Ok, "0\n".to_owned()));
+/// # hub.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn run_on<A>(client: Client, arguments: impl IntoIterator<Item = A>, io: &mut Io) -> Exit
+where
+    A: Into<OsString> + Clone,
+{
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => execute(cli, Code::Client(client), io).await,
+        Err(error) if error.use_stderr() => {
+            io.tell(&error.render().to_string());
+            Exit::Usage
+        }
+        Err(error) => {
+            io.write(&error.render().to_string());
+            Exit::Ok
+        }
+    }
+}
+
+async fn execute(cli: Cli, code: Code, io: &mut Io) -> Exit {
+    let Cli { command, global } = cli;
+    let done = match commands::run_without_hub(&command, &global, io) {
+        Some(done) => done,
+        None => on_a_hub(command, global, code, io).await,
+    };
+    match done {
+        Ok(()) => Exit::Ok,
+        Err(CliError::Reported(exit)) => exit,
+        Err(error) => {
+            io.tell(&format!("error: {}\n", error::chain(&error)));
+            error.exit()
+        }
+    }
+}
+
+async fn on_a_hub(
+    command: args::Command,
+    global: args::Global,
+    code: Code,
+    io: &mut Io,
+) -> Result<(), CliError> {
+    let connected = connect::connect(&global, code, io).await?;
+    let (client, is_read_only) = (connected.client.clone(), connected.is_read_only);
+    let mut session = Session::new(client, global, io);
+    let done = commands::run(command, &mut session).await;
+    let closed = connected.close().await;
+    match done {
+        Err(error) if is_read_only && error.exit() == Exit::Refused => Err(CliError::ReadOnly),
+        done => done.and(closed),
+    }
+}

@@ -1,0 +1,310 @@
+//! The columns of each kind of item.
+
+use durable::protocol::Json;
+use durable_http::client::{
+    Access, Batch, BatchDetails, Entity, Event, Failure, Hub, InstanceDetails, InstanceStatus,
+    LifecycleEvent, Parameter, RegisteredFunction, RunningActivity, Schedule,
+};
+
+use super::Show;
+use crate::time::{Clock, human};
+
+fn text<T: ToString>(value: Option<&T>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
+}
+
+fn versioned(name: &str, version: Option<&String>) -> String {
+    version.map_or_else(|| name.to_owned(), |version| format!("{name}@{version}"))
+}
+
+fn tags(instance: &InstanceStatus) -> String {
+    let tag = |(key, value): (&String, &String)| format!("{key}={value}");
+    instance.tags.iter().map(tag).collect::<Vec<_>>().join(" ")
+}
+
+/// A custom status that is a text is shown without its quotes.
+fn plain(json: Option<&Json>) -> String {
+    let Some(json) = json else { return String::new() };
+    json.read::<String>().unwrap_or_else(|_| json.as_str().to_owned())
+}
+
+/// A failure with those that caused it, one a line.
+pub(super) fn causes(failure: &Failure) -> String {
+    let mut text = failure.to_string();
+    let mut inner = failure.inner.as_deref();
+    while let Some(failure) = inner {
+        text = format!("{text}\ncaused by {failure}");
+        inner = failure.inner.as_deref();
+    }
+    text
+}
+
+impl Show for InstanceStatus {
+    const COLUMNS: &'static [&'static str] = &["ID", "NAME", "STATUS", "CREATED", "CUSTOM STATUS"];
+    const WIDE: &'static [&'static str] = &["UPDATED", "EVENTS", "PARENT", "TAGS"];
+
+    fn name(&self) -> String {
+        self.instance_id.clone()
+    }
+
+    fn row(&self, clock: &Clock) -> Vec<String> {
+        vec![
+            self.instance_id.clone(),
+            versioned(&self.name, self.version.as_ref()),
+            self.runtime_status.to_string(),
+            clock.show(self.created_at),
+            plain(self.custom_status.as_ref()),
+        ]
+    }
+
+    fn wide(&self, clock: &Clock) -> Vec<String> {
+        vec![
+            clock.show(self.last_updated_at),
+            self.history_len.to_string(),
+            self.parent.as_ref().map(|parent| parent.instance_id.clone()).unwrap_or_default(),
+            tags(self),
+        ]
+    }
+}
+
+impl Show for InstanceDetails {
+    const COLUMNS: &'static [&'static str] = InstanceStatus::COLUMNS;
+    const WIDE: &'static [&'static str] = InstanceStatus::WIDE;
+
+    fn name(&self) -> String {
+        self.status.name()
+    }
+
+    fn row(&self, clock: &Clock) -> Vec<String> {
+        self.status.row(clock)
+    }
+
+    fn wide(&self, clock: &Clock) -> Vec<String> {
+        self.status.wide(clock)
+    }
+
+    fn sheet(&self, clock: &Clock) -> Vec<(String, String)> {
+        let status = &self.status;
+        let is_finished = status.runtime_status.is_finished();
+        let end = if is_finished { status.last_updated_at } else { clock.now };
+        let suspension = status.suspension.as_ref().map(|suspension| match &suspension.code {
+            Some(code) => format!("{code} {}", suspension.reason),
+            None => suspension.reason.clone(),
+        });
+        [
+            ("id", status.instance_id.clone()),
+            ("name", versioned(&status.name, status.version.as_ref())),
+            ("status", status.runtime_status.to_string()),
+            ("suspended because", suspension.unwrap_or_default()),
+            ("failure", self.failure.as_ref().map(causes).unwrap_or_default()),
+            ("terminated because", text(self.termination_reason.as_ref())),
+            ("custom status", plain(status.custom_status.as_ref())),
+            ("input", self.input.as_str().to_owned()),
+            ("output", self.output.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default()),
+            ("created", clock.show(status.created_at)),
+            (if is_finished { "ended" } else { "updated" }, clock.show(status.last_updated_at)),
+            ("duration", human(end - status.created_at)),
+            ("next due", clock.show_some(status.next_due)),
+            ("parent", text(status.parent.as_ref().map(|parent| &parent.instance_id))),
+            ("tags", tags(status)),
+            ("execution", status.execution_id.clone()),
+            ("generation", status.generation.to_string()),
+            ("events", status.history_len.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+}
+
+impl Show for Event {
+    const COLUMNS: &'static [&'static str] = &["INDEX", "TIME", "KIND", "TASK", "DATA"];
+
+    fn name(&self) -> String {
+        self.index.to_string()
+    }
+
+    fn row(&self, clock: &Clock) -> Vec<String> {
+        vec![
+            self.index.to_string(),
+            clock.show(self.timestamp),
+            self.kind.clone(),
+            text(self.event_id.as_ref()),
+            if self.data == Json::null() { String::new() } else { self.data.as_str().to_owned() },
+        ]
+    }
+}
+
+impl Show for Entity {
+    const COLUMNS: &'static [&'static str] = &["ID", "CHANGED", "QUEUE", "LOCKED BY", "STATE"];
+
+    fn name(&self) -> String {
+        // `@name@key` is written `name/key` on the command line.
+        let id = self.entity_id.trim_start_matches('@');
+        id.replacen('@', "/", 1)
+    }
+
+    fn row(&self, clock: &Clock) -> Vec<String> {
+        vec![
+            self.name(),
+            clock.show(self.last_modified),
+            self.backlog.to_string(),
+            text(self.locked_by.as_ref().map(|parent| &parent.instance_id)),
+            text(self.state.as_ref()),
+        ]
+    }
+}
+
+impl Show for Schedule {
+    const COLUMNS: &'static [&'static str] =
+        &["ID", "STARTS", "WHEN", "STATUS", "LAST RUN", "NEXT RUN", "RUNS"];
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+
+    fn row(&self, clock: &Clock) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            versioned(&self.orchestration, self.version.as_ref()),
+            self.recurrence.to_string(),
+            format!("{:?}", self.status),
+            clock.show_some(self.last_run_at),
+            clock.show_some(self.next_run_at),
+            self.runs.to_string(),
+        ]
+    }
+}
+
+impl Show for Batch {
+    const COLUMNS: &'static [&'static str] =
+        &["ID", "STATUS", "CREATED", "MATCHED", "DONE", "SKIPPED", "FAILED"];
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+
+    fn row(&self, clock: &Clock) -> Vec<String> {
+        let progress = self.progress.as_ref();
+        let count = |count: Option<u64>| text(count.as_ref());
+        vec![
+            self.id.clone(),
+            self.runtime_status.to_string(),
+            clock.show(self.created_at),
+            count(progress.map(|it| it.matched)),
+            count(progress.map(|it| it.done)),
+            count(progress.map(|it| it.skipped)),
+            count(progress.map(|it| it.failed)),
+        ]
+    }
+}
+
+impl Show for BatchDetails {
+    const COLUMNS: &'static [&'static str] = Batch::COLUMNS;
+
+    fn name(&self) -> String {
+        self.batch.id.clone()
+    }
+
+    fn row(&self, clock: &Clock) -> Vec<String> {
+        self.batch.row(clock)
+    }
+
+    fn sheet(&self, clock: &Clock) -> Vec<(String, String)> {
+        let mut sheet = self.batch.sheet(clock);
+        let mut add = |name: &str, value: String| sheet.push((name.to_owned(), value));
+        add("action", serde_json::to_string(&self.action).unwrap_or_default());
+        add("filter", serde_json::to_string(&self.query).unwrap_or_default());
+        add("failure", text(self.failure.as_ref()));
+        if let Some(progress) = &self.batch.progress {
+            let errors = progress.errors.iter();
+            let errors = errors.map(|it| format!("{}: {}", it.instance_id, it.detail));
+            add("errors", errors.collect::<Vec<_>>().join("\n"));
+            add("instances", progress.instance_ids.join("\n"));
+        }
+        sheet
+    }
+}
+
+impl Show for RunningActivity {
+    const COLUMNS: &'static [&'static str] = &["ACTIVITY", "INSTANCE", "ATTEMPT", "SINCE"];
+
+    fn name(&self) -> String {
+        self.instance_id.clone()
+    }
+
+    fn row(&self, clock: &Clock) -> Vec<String> {
+        let Self { name, instance_id, attempt, since, .. } = self;
+        vec![name.clone(), instance_id.clone(), attempt.to_string(), clock.show(*since)]
+    }
+}
+
+impl Show for RegisteredFunction {
+    const COLUMNS: &'static [&'static str] = &["NAME", "PARAMETERS", "SOURCE"];
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn row(&self, _: &Clock) -> Vec<String> {
+        let parameter = |it: &Parameter| format!("{}: {}", it.name, it.type_name);
+        let parameters: Vec<_> = self.parameters.iter().map(parameter).collect();
+        let name = versioned(&self.name, self.version.as_ref());
+        vec![name, parameters.join(", "), format!("{}:{}", self.file, self.line)]
+    }
+}
+
+impl Show for LifecycleEvent {
+    const COLUMNS: &'static [&'static str] = &["TIME", "KIND", "ID", "NAME", "REASON"];
+
+    fn name(&self) -> String {
+        self.instance_id.clone()
+    }
+
+    fn row(&self, clock: &Clock) -> Vec<String> {
+        vec![
+            clock.show(self.at),
+            format!("{:?}", self.kind),
+            self.instance_id.clone(),
+            versioned(&self.name, self.version.as_ref()),
+            text(self.reason.as_ref()),
+        ]
+    }
+}
+
+impl Show for Hub {
+    const COLUMNS: &'static [&'static str] = &["HUB", "VERSION", "PARTITIONS", "DISK", "MEMORY"];
+
+    fn name(&self) -> String {
+        self.task_hub_name.clone()
+    }
+
+    fn row(&self, _: &Clock) -> Vec<String> {
+        let bytes = |bytes: u64| format!("{} KiB", bytes.div_ceil(1024));
+        vec![
+            self.task_hub_name.clone(),
+            self.version.clone(),
+            self.partitions.to_string(),
+            bytes(self.disk_bytes),
+            bytes(self.memory_bytes),
+        ]
+    }
+
+    fn sheet(&self, clock: &Clock) -> Vec<(String, String)> {
+        let columns = Self::COLUMNS.iter().map(|name| (*name).to_owned());
+        let figures = self.figures.iter().map(|(name, value)| (name.clone(), value.to_string()));
+        columns.zip(self.row(clock)).chain(figures).collect()
+    }
+}
+
+impl Show for Access {
+    const COLUMNS: &'static [&'static str] = &["HUB", "ROLE", "VERSION", "TIME"];
+
+    fn name(&self) -> String {
+        self.task_hub_name.clone()
+    }
+
+    fn row(&self, clock: &Clock) -> Vec<String> {
+        let role = format!("{:?}", self.role).to_lowercase();
+        vec![self.task_hub_name.clone(), role, self.version.clone(), clock.show(self.now)]
+    }
+}

@@ -1,0 +1,210 @@
+//! A command while it runs: its client, its options, and where it reads and writes.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Cursor, IsTerminal, Read, Write};
+
+use chrono::{DateTime, Utc};
+use durable_http::client::Client;
+
+use crate::args::Global;
+use crate::error::CliError;
+
+/// Where a command reads and writes, and what it knows of its surroundings.
+pub struct Io {
+    out: Sink,
+    err: Sink,
+    input: Box<dyn BufRead + Send>,
+    /// Whether a person reads stdout.
+    pub(crate) is_terminal: bool,
+    /// Whether a person can answer a question.
+    pub(crate) can_ask: bool,
+    pub(crate) environment: BTreeMap<String, String>,
+    now: Option<DateTime<Utc>>,
+}
+
+enum Sink {
+    Out,
+    Err,
+    Captured(Vec<u8>),
+}
+
+impl Sink {
+    fn write(&mut self, text: &str) {
+        // A reader that has left, such as `head`, wants no more.
+        let _gone = match self {
+            Self::Out => {
+                let mut out = io::stdout().lock();
+                out.write_all(text.as_bytes()).and_then(|()| out.flush())
+            }
+            Self::Err => io::stderr().lock().write_all(text.as_bytes()),
+            Self::Captured(bytes) => bytes.write_all(text.as_bytes()),
+        };
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Captured(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Self::Out | Self::Err => String::new(),
+        }
+    }
+}
+
+impl Io {
+    pub(crate) fn of_process() -> Self {
+        Self {
+            out: Sink::Out,
+            err: Sink::Err,
+            input: Box::new(io::BufReader::new(io::stdin())),
+            is_terminal: io::stdout().is_terminal(),
+            can_ask: io::stdin().is_terminal() && io::stderr().is_terminal(),
+            environment: std::env::vars().collect(),
+            now: None,
+        }
+    }
+
+    /// Collects what a command writes, instead of writing it. There is no input, and no variable of
+    /// the environment.
+    pub fn captured() -> Self {
+        Self {
+            out: Sink::Captured(Vec::new()),
+            err: Sink::Captured(Vec::new()),
+            input: Box::new(Cursor::new(Vec::new())),
+            is_terminal: false,
+            can_ask: false,
+            environment: BTreeMap::new(),
+            now: None,
+        }
+    }
+
+    /// The input of the command.
+    #[must_use]
+    pub fn with_input(mut self, text: impl Into<String>) -> Self {
+        self.input = Box::new(Cursor::new(text.into().into_bytes()));
+        self
+    }
+
+    /// The time that ages are relative to; the time of the system by default.
+    #[must_use]
+    pub fn with_now(mut self, now: DateTime<Utc>) -> Self {
+        self.now = Some(now);
+        self
+    }
+
+    /// Sets a variable of the environment.
+    #[must_use]
+    pub fn with_variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// What the command has written to stdout, if it is captured.
+    pub fn output(&self) -> String {
+        self.out.text()
+    }
+
+    /// What the command has written to stderr, if it is captured.
+    pub fn errors(&self) -> String {
+        self.err.text()
+    }
+
+    pub(crate) fn write(&mut self, text: &str) {
+        self.out.write(text);
+    }
+
+    pub(crate) fn tell(&mut self, text: &str) {
+        self.err.write(text);
+    }
+
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.now.unwrap_or_else(Utc::now)
+    }
+
+    pub(crate) fn lines(&mut self) -> Result<Vec<String>, CliError> {
+        let lines: io::Result<Vec<_>> = self.input.by_ref().lines().collect();
+        let lines = lines.map_err(|source| CliError::File { path: "-".into(), source })?;
+        let lines = lines.iter().map(|line| line.trim().to_owned());
+        Ok(lines.filter(|line| !line.is_empty()).collect())
+    }
+
+    pub(crate) fn all_input(&mut self) -> Result<String, CliError> {
+        let mut text = String::new();
+        let read = self.input.read_to_string(&mut text);
+        read.map_err(|source| CliError::File { path: "-".into(), source })?;
+        Ok(text)
+    }
+
+    fn answer(&mut self) -> String {
+        let mut line = String::new();
+        let _unread = self.input.read_line(&mut line);
+        line.trim().to_lowercase()
+    }
+}
+
+impl std::fmt::Debug for Io {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Io").field("is_terminal", &self.is_terminal).finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct Session<'a> {
+    pub(crate) client: Client,
+    pub(crate) global: Global,
+    pub(crate) io: &'a mut Io,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(client: Client, global: Global, io: &'a mut Io) -> Self {
+        Self { client, global, io }
+    }
+
+    /// Ids as they were given; `-` stands for the lines of stdin.
+    pub(crate) fn ids(&mut self, given: &[String]) -> Result<Vec<String>, CliError> {
+        let mut ids = Vec::new();
+        for id in given {
+            if id == "-" {
+                ids.extend(self.io.lines()?);
+            } else {
+                ids.push(id.clone());
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Asks for a confirmation, unless `--yes` is given.
+    pub(crate) fn confirm(&mut self, question: &str) -> Result<(), CliError> {
+        if self.global.yes {
+            return Ok(());
+        }
+        if !self.io.can_ask {
+            return Err(CliError::Usage(format!("{question}; confirm it with `--yes`")));
+        }
+        self.io.tell(&format!("{question}? [y/N] "));
+        match self.io.answer().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(CliError::Failed("nothing was done".to_owned())),
+        }
+    }
+
+    /// The reason as it was given, or the user and the machine.
+    pub(crate) fn reason(&self, given: Option<&String>) -> String {
+        if let Some(reason) = given {
+            return reason.clone();
+        }
+        let user = self.io.variable("USER").unwrap_or("somebody");
+        match self.io.variable("HOSTNAME") {
+            Some(host) => format!("{user}@{host}"),
+            None => user.to_owned(),
+        }
+    }
+
+    /// Progress, for a person only.
+    pub(crate) fn progress(&mut self, text: &str) {
+        if self.io.can_ask {
+            self.io.tell(&format!("\r\x1b[K{text}"));
+        }
+    }
+}
