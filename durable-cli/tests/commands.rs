@@ -219,7 +219,7 @@ async fn entities_schedules_and_the_hub_are_shown() {
         .await;
     world.check("entity list -o name", expect!["counter/a\n"]).await;
     world.fails("entity get Counter", Exit::Usage, "write `name/key`").await;
-    world.fails("entity get Counter/b", Exit::NotFound, "Counter").await;
+    world.fails("entity get Counter/b", Exit::NotFound, "@counter@b").await;
     world.ok("schedule create daily order --every 1h -i 500").await;
     let text = world.ok("schedule list").await;
     assert!(text.contains("daily  order   every 3600 s  Active"), "{text}");
