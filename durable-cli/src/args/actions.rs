@@ -46,6 +46,7 @@ pub(crate) struct Restart {
     pub(crate) selected: Selected,
     /// Under a new id, which is generated unless it is given
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true)]
+    #[expect(clippy::option_option, reason = "the option may have no value")]
     pub(crate) new_id: Option<Option<String>>,
 }
 

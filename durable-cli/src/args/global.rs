@@ -9,7 +9,7 @@ use crate::time::duration;
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
-    /// The address of a hub: http://host:port or unix:/path (also `DURABLE_HUB`)
+    /// The address of a hub: `http://host:port` or `unix:/path` (also `DURABLE_HUB`)
     #[arg(long, global = true, value_name = "URL", help_heading = "Hub")]
     pub(crate) hub: Option<String>,
     /// The folder of a hub

@@ -47,6 +47,7 @@ pub(crate) struct Get {
 }
 
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct History {
     /// The instance
     #[arg(add = ArgValueCompleter::new(complete::ids))]
@@ -57,7 +58,7 @@ pub(crate) struct History {
     /// The index of the first event
     #[arg(long, value_name = "INDEX", default_value_t = 0)]
     pub(crate) from: u64,
-    /// Only these kinds of events, such as TaskScheduled
+    /// Only these kinds of events, such as `TaskScheduled`
     #[arg(long, short, value_delimiter = ',', value_name = "KIND,..")]
     pub(crate) kind: Vec<String>,
     /// Only failures

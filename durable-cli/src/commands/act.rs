@@ -102,7 +102,9 @@ async fn on_ids(
 ) -> Result<(), CliError> {
     let ids = session.ids(&selected.ids)?;
     if selected.dry_run {
-        session.io.write(&ids.iter().map(|id| format!("{id}\n")).collect::<String>());
+        for id in &ids {
+            session.io.write(&format!("{id}\n"));
+        }
         return Ok(());
     }
     if is_destructive && !ids.is_empty() {

@@ -48,7 +48,6 @@ pub(super) fn man(out: Option<&Path>, io: &mut Io) -> Result<(), CliError> {
     Ok(())
 }
 
-pub(super) fn skill(io: &mut Io) -> Result<(), CliError> {
+pub(super) fn skill(io: &mut Io) {
     io.write(SKILL);
-    Ok(())
 }

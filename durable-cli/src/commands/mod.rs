@@ -38,7 +38,10 @@ pub(crate) fn run_without_hub(
     Some(match command {
         Command::Completions { shell } => documents::completions(*shell, io),
         Command::Man { out } => documents::man(out.as_deref(), io),
-        Command::Skill => documents::skill(io),
+        Command::Skill => {
+            documents::skill(io);
+            Ok(())
+        }
         Command::Store(command) => store::run(command, global, io),
         Command::Replay(replay) if Path::new(&replay.history).is_file() => {
             compare::replay_file(replay, io)

@@ -1,4 +1,6 @@
-//! What instances wait for, in words.
+//! What instances wait for, in words. Writing to a `String` cannot fail.
+
+use std::fmt::Write;
 
 use durable_http::client::{ClientError, InstanceStatus, PendingKind, PendingTask, PendingWork};
 
@@ -71,16 +73,16 @@ fn describe(
     for task in &pending.tasks {
         if let Some(failure) = &task.last_failure {
             let failure = crate::output::printable(&failure.to_string());
-            text.push_str(&format!("task {}: the last attempt failed: {failure}\n", task.event_id));
+            let _ = writeln!(text, "task {}: the last attempt failed: {failure}", task.event_id);
         }
     }
     for (entity, holder) in holders {
-        text.push_str(&format!("{entity} is locked by {holder}\n"));
+        let _ = writeln!(text, "{entity} is locked by {holder}");
     }
     let mut names = |what: &str, names: &[String]| {
         if !names.is_empty() {
             let names = crate::output::printable(&names.join(", "));
-            text.push_str(&format!("{what}: {names}\n"));
+            let _ = writeln!(text, "{what}: {names}");
         }
     };
     names("waits for the events", &pending.awaited_events);
@@ -93,9 +95,9 @@ fn headline(status: &InstanceStatus) -> String {
     let mut text = format!("{} is {}\n", status.instance_id, status.runtime_status);
     if let Some(suspension) = &status.suspension {
         let code = suspension.code.as_deref().unwrap_or("by a client");
-        text.push_str(&format!("suspended: {code}\n"));
+        let _ = writeln!(text, "suspended: {code}");
         for line in suspension.reason.lines() {
-            text.push_str(&format!("  {}\n", crate::output::printable(line)));
+            let _ = writeln!(text, "  {}", crate::output::printable(line));
         }
     }
     text

@@ -1,5 +1,7 @@
 //! Columns of text. Values of users cannot steer the terminal.
 
+use std::fmt::Write;
+
 use unicode_width::UnicodeWidthStr;
 
 /// The longest cell in columns; the last cell of a row is not cut.
@@ -97,7 +99,7 @@ impl Table {
 }
 
 /// Names and values, one a line. Values that are empty are left out; values of several lines are
-/// indented.
+/// indented. Writing to a `String` cannot fail.
 pub(crate) fn sheet(values: &[(String, String)], is_coloured: bool) -> String {
     let shown: Vec<_> = values.iter().filter(|(_, value)| !value.is_empty()).collect();
     let width = shown.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
@@ -106,9 +108,9 @@ pub(crate) fn sheet(values: &[(String, String)], is_coloured: bool) -> String {
         let name = name.to_lowercase();
         let mut lines = value.lines().map(printable);
         let first = lines.next().unwrap_or_default();
-        text.push_str(&format!("{name:width$}{GAP}{}\n", painted(&first, is_coloured)));
+        let _ = writeln!(text, "{name:width$}{GAP}{}", painted(&first, is_coloured));
         for line in lines {
-            text.push_str(&format!("{:width$}{GAP}{line}\n", ""));
+            let _ = writeln!(text, "{:width$}{GAP}{line}", "");
         }
     }
     text
