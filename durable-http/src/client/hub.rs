@@ -23,6 +23,22 @@ impl Client {
         Request::get(self, "/registered")
     }
 
+    /// Starts a backup of the hub into a new folder of the server, with this name or the time as its
+    /// name. The answer is the JSON of the API.
+    pub fn start_backup(&self, name: Option<&str>) -> Request<Json> {
+        Request::post(self, "/backups").body(&serde_json::json!({ "name": name }))
+    }
+
+    /// Lists the last backups. The answer is the JSON of the API.
+    pub fn list_backups(&self) -> Request<Json> {
+        Request::get(self, "/backups")
+    }
+
+    /// Returns whether a backup is complete. The answer is the JSON of the API.
+    pub fn get_backup(&self, name: &str) -> Request<Json> {
+        Request::get(self, path(&["backups", name], ""))
+    }
+
     /// Lists the activities that run now.
     pub fn list_running(&self) -> Request<RunningActivities> {
         Request::get(self, "/running")

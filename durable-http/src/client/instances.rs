@@ -136,6 +136,13 @@ impl Client {
         }
     }
 
+    /// Counts the instances that match a filter by the time of their creation and by status. The
+    /// answer is the JSON of the API, and [`query`](Request::query) adds its parameters `by` and
+    /// `buckets`.
+    pub fn get_histogram(&self, filter: &InstanceFilter) -> Request<Json> {
+        filter.apply(Request::get(self, "/instances:histogram"))
+    }
+
     /// Returns an instance with its input, output and failure.
     pub fn get_instance(&self, id: &str) -> Request<InstanceDetails> {
         Request::get(self, path(&["instances", id], ""))
