@@ -22,7 +22,7 @@ pub(crate) struct Order {
     pub(crate) address: String,
 }
 
-/// Raised by whoever approves or rejects a large order.
+/// Raised by the person who approves or rejects a large order.
 #[durable::event]
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Approval {

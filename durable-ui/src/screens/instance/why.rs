@@ -93,7 +93,7 @@ fn running(view: &View, details: &Details, pending: &Pending) -> Markup {
                 p.q2 {
                     "Meanwhile it holds " (format::counted(pending.locked_entities.len() as u64, "lock")) ": "
                     span.m { (text(&pending.locked_entities.join(", "))) } ". "
-                    a href=(view.links.to("locks")) { "Who waits for them" }
+                    a href=(view.links.to("locks")) { "See the locks" }
                 }
             }
         },
