@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use durable::RuntimeStatus;
 use durable::client::{InstanceQuery, PageToken};
 use durable::prelude::*;
 use durable::testing::TestHub;
+use durable::{InstanceId, RuntimeStatus};
 
 use super::children::tells_the_time;
 use super::failures::passes_on;
@@ -222,5 +222,37 @@ async fn instances_are_counted_by_status_and_name_at_once() -> Result<()> {
     assert_eq!((some.total, some.scanned), (20, 20));
     let rest = hub.counts(&all.after(some.next.expect("there are more"))).await?;
     assert_eq!((rest.total, rest.next), (6, None));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_newest_or_the_oldest_instances_come_first() -> Result<()> {
+    let hub = TestHub::open().await?;
+    for id in ["c", "a", "d", "b"] {
+        hub.start(waits_an_hour().instance_id(id)).await?;
+        hub.advance(Duration::from_secs(1)).await;
+    }
+    let ids = async |query: InstanceQuery| -> Result<String> {
+        let found = hub.stream(query.page_size(3)).try_collect().await?;
+        Ok(found.iter().map(|it| it.instance_id.as_str()).collect())
+    };
+    let newest = InstanceQuery::new().newest_first();
+    assert_eq!(ids(newest.clone()).await?, "bdac");
+    assert_eq!(ids(InstanceQuery::new().oldest_first()).await?, "cadb");
+    assert_eq!(ids(InstanceQuery::new()).await?, "abcd");
+
+    let page = hub.query(&newest.clone().page_size(2)).await?;
+    let next = page.next.expect("there are more").to_string();
+    hub.start(waits_an_hour().instance_id("e")).await?;
+    hub.instance("d")?.terminate("no longer needed").await?;
+    hub.settle().await;
+    hub.instance("d")?.purge().await?;
+    let token: PageToken = next.parse()?;
+    assert_eq!(ids(newest.clone().after(token)).await?, "ac", "the position of `d` remains");
+    assert_eq!(ids(newest.clone().after(InstanceId::new("a")?)).await?, "c");
+    assert_eq!(ids(newest.clone().after(InstanceId::new("d")?)).await?, "", "it was purged");
+    let values = hub.stream(newest.with_values().page_size(2)).try_collect().await?;
+    let values: String = values.iter().map(|it| it.status.instance_id.as_str()).collect();
+    assert_eq!(values, "ebac");
     Ok(())
 }

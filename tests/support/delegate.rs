@@ -48,6 +48,14 @@ macro_rules! delegate {
             limit: usize
         ) -> durable::store::InstancePage }
     };
+    (@method instances_by_creation $to:tt) => {
+        delegate! { @as $to instances_by_creation(
+            filter: &durable::store::InstanceFilter,
+            order: durable::store::CreationOrder,
+            after: Option<&durable::store::Creation>,
+            limit: usize
+        ) -> durable::store::InstancePage<durable::store::Creation> }
+    };
     (@method history $to:tt) => {
         delegate! { @as $to history(
             id: &durable::InstanceId,

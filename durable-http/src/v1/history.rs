@@ -17,8 +17,52 @@ const EVENTS_AT_ONCE: usize = 256;
 /// The events that one request for children reads.
 const EVENTS_MAX: u64 = 16 * 1024;
 
-/// Events from an index on, with `from`, `limit` and `kinds`.
+/// Events from an index on, in either direction, with `from`, `order`, `limit` and `kinds`.
 pub(super) async fn page(call: Call) -> Result<Response, Refusal> {
+    match call.query.get("order") {
+        None | Some("asc") => forwards(call).await,
+        Some("desc") => backwards(call).await,
+        Some(other) => {
+            let other = other.escape_debug();
+            Err(Problem::invalid(format!("`order` is `{other}`; give asc or desc")).into())
+        }
+    }
+}
+
+async fn backwards(call: Call) -> Result<Response, Refusal> {
+    let limit = call.limit()?;
+    let until = call.number("from")?.map_or(u64::MAX, |from| (from as u64).saturating_add(1));
+    let kinds: Vec<_> = call.query.list("kinds").collect();
+    let instance = call.instance()?;
+    let mut page = instance.history_page_before(until, limit).await?;
+    let status = page.status.clone();
+    let tag = show::tag(&status);
+    if show::is_known(&call.headers, &tag) {
+        return Ok(with_header(json::empty(StatusCode::NOT_MODIFIED), "etag", &tag));
+    }
+    let mut items = Vec::new();
+    let next = loop {
+        let first = usize::try_from(page.from).unwrap_or(usize::MAX);
+        let newest_first = (first..).zip(&page.events).collect::<Vec<_>>().into_iter().rev();
+        for (index, event) in newest_first {
+            if kinds.is_empty() || kinds.contains(&event.kind.type_name()) {
+                items.push(shown(index, event));
+            }
+        }
+        let next = page.from.checked_sub(1);
+        if next.is_none() || items.len() >= limit {
+            break next;
+        }
+        page = instance.history_page_before(page.from, limit - items.len()).await?;
+        if page.status.execution_id != status.execution_id {
+            // The history was replaced meanwhile; the next request says so.
+            break next;
+        }
+    };
+    Ok(answer(&status, &tag, &items, next))
+}
+
+async fn forwards(call: Call) -> Result<Response, Refusal> {
     let (from, limit) = (call.number("from")?.unwrap_or(0), call.limit()?);
     let kinds: Vec<_> = call.query.list("kinds").collect();
     let is_wanted =
@@ -45,12 +89,16 @@ pub(super) async fn page(call: Call) -> Result<Response, Refusal> {
             break Some(next);
         }
     };
+    Ok(answer(&status, &tag, &items, next))
+}
+
+fn answer(status: &InstanceStatus, tag: &str, items: &[Object], next: Option<u64>) -> Response {
     let body = Object::new()
         .with("executionId", &status.execution_id)
         .with("items", &items)
         .with("next", &next)
         .with("length", &status.history_len);
-    Ok(with_header(json::answer(StatusCode::OK, &body), "etag", &tag))
+    with_header(json::answer(StatusCode::OK, &body), "etag", tag)
 }
 
 /// An event with its index; what depends on its kind is in `data`.

@@ -36,7 +36,19 @@ const STATUS: [&str; 14] = [
 const VALUES: [&str; 4] = ["input", "output", "failure", "terminationReason"];
 
 pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
-    let mut find = filter(&call)?.page_size(call.limit()?);
+    let find = filter(&call)?.page_size(call.limit()?);
+    // The order of ids finds those with a prefix without reading the others.
+    let mut find = match call.query.get("sort") {
+        None if call.query.get("prefix").is_some() => find,
+        None | Some("-created") => find.newest_first(),
+        Some("created") => find.oldest_first(),
+        Some("id") => find,
+        Some(other) => {
+            let other = other.escape_debug();
+            let reason = format!("`sort` is `{other}`; give -created, created or id");
+            return Err(Problem::invalid(reason).into());
+        }
+    };
     if let Some(token) = call.after()? {
         find = find.after(token);
     }

@@ -185,19 +185,26 @@ async fn instances_are_listed_and_counted_by_filter() {
             .map(|it| it["instanceId"].as_str().unwrap().to_owned());
         ids.collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(ids("").await, "a b c o");
-    assert_eq!(ids("name=hello&limit=2&code=any").await, "a b");
+    assert_eq!(ids("").await, "o c b a", "the newest first");
+    assert_eq!(ids("sort=created").await, "a b c o");
+    assert_eq!(ids("sort=id&name=hello&limit=2&code=any").await, "a b");
     assert_eq!(ids("tag=first:b").await, "b");
     assert_eq!(ids("status=Running,Failed").await, "o");
     assert_eq!(ids("prefix=c&createdFrom=2026-01-02T03:04:05Z").await, "c");
     assert_eq!(ids("createdTo=2026-01-02T03:04:05Z").await, "");
-    assert_eq!(ids("endedFrom=2026-01-02T03:04:05Z").await, "a b c");
+    assert_eq!(ids("endedFrom=2026-01-02T03:04:05Z").await, "c b a");
     assert_eq!(ids("customStatus=waits+for+approval").await, "o");
 
-    let page =
-        send(&router, &format!("GET {INSTANCES}?name=hello&limit=2&code=any"), &[], "").await;
-    assert_eq!(page.header("link"), "</api/v1/instances?name=hello&limit=2&after=b>; rel=\"next\"");
+    let query = "sort=id&name=hello&limit=2";
+    let page = send(&router, &format!("GET {INSTANCES}?{query}&code=any"), &[], "").await;
+    assert_eq!(page.header("link"), format!("<{INSTANCES}?{query}&after=b>; rel=\"next\""));
     assert_eq!(page.json()["next"], "b");
+    let page = send(&router, &format!("GET {INSTANCES}?name=hello&limit=2"), &[], "").await;
+    let next = page.json()["next"].as_str().unwrap().to_owned();
+    assert!(next.ends_with("/b"), "a creation time and an id: {next}");
+    assert_eq!(ids(&format!("name=hello&after={}", next.replace('/', "%2F"))).await, "a");
+    let refused = send(&router, &format!("GET {INSTANCES}?sort=name"), &[], "").await;
+    assert_eq!(refused.status, 400);
     let count = async |query: &str| {
         send(&router, &format!("GET {INSTANCES}:count?{query}"), &[], "").await.json()
     };
@@ -209,7 +216,8 @@ async fn instances_are_listed_and_counted_by_filter() {
     assert_eq!(count("groupBy=name").await["groups"], json!({ "hello": 3, "order": 1 }));
     let some = count("maxScanned=2").await;
     assert_eq!(some, json!({ "count": 2, "scanned": 2, "approximate": true }));
-    let page = send(&router, &format!("GET {INSTANCES}?name=order&maxScanned=3"), &[], "").await;
+    let page =
+        send(&router, &format!("GET {INSTANCES}?sort=id&name=order&maxScanned=3"), &[], "").await;
     assert_eq!(page.json(), json!({ "items": [], "next": "c", "scanned": 3 }));
     assert!(page.header("link").contains("maxScanned=3&after=c"));
     hub.shutdown().await.unwrap();
@@ -229,7 +237,7 @@ async fn a_list_has_the_fields_that_the_client_selects() {
     let items = async |query: &str| list(query).await.json()["items"].clone();
     assert_eq!(
         items("fields=instanceId").await,
-        json!([{ "instanceId": "a" }, { "instanceId": "b" }])
+        json!([{ "instanceId": "b" }, { "instanceId": "a" }])
     );
     let wanted =
         json!([{ "runtimeStatus": "Completed", "input": "Oslo", "output": "Hello Oslo!" }]);
@@ -271,6 +279,15 @@ async fn a_history_is_read_by_page_as_a_file_and_only_when_it_has_changed() {
     assert_eq!(kinds("kinds=TimerCreated,TimerFired").await.0, "TimerCreated TimerFired");
     let (first, next) = kinds("limit=1").await;
     assert_ne!(kinds(&format!("limit=1&from={}", next.unwrap())).await.0, first);
+    let (last, next) = kinds("order=desc&limit=2&kinds=TimerFired,TimerCreated").await;
+    assert_eq!((&*last, next.is_some()), ("TimerFired TimerCreated", true));
+    let backwards = get("history?order=desc").await.json();
+    let indices: Vec<_> = backwards["items"].as_array().unwrap().iter().collect();
+    let indices: Vec<_> = indices.iter().map(|it| it["index"].as_u64().unwrap()).collect();
+    assert!(indices.iter().rev().copied().eq(0..indices.len() as u64), "{indices:?}");
+    assert_eq!(backwards["next"], Value::Null);
+    assert_eq!(kinds("order=desc&from=0").await, ("OrchestratorStarted".to_owned(), None));
+    assert_eq!(get("history?order=up").await.status, 400);
     let page = get("history?kinds=SubOrchestrationInstanceCreated").await;
     assert_eq!(page.json()["items"][0]["data"]["instanceId"], "child");
     assert_eq!(page.json()["items"][0]["data"]["input"], "Cairo");

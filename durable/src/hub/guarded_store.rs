@@ -14,8 +14,8 @@ use crate::protocol::{
     Timestamp,
 };
 use crate::store::{
-    BackupReport, Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError,
-    Usage,
+    BackupReport, Commit, Creation, CreationOrder, Epoch, InstanceFilter, InstancePage,
+    PartitionState, Store, StoreError, Usage,
 };
 
 /// A store that does not panic.
@@ -87,6 +87,17 @@ impl Store for GuardedStore {
         limit: usize,
     ) -> Result<InstancePage, StoreError> {
         self.call("reading instances", |store| store.instances(filter, after, limit))
+    }
+
+    fn instances_by_creation(
+        &self,
+        filter: &InstanceFilter,
+        order: CreationOrder,
+        after: Option<&Creation>,
+        limit: usize,
+    ) -> Result<InstancePage<Creation>, StoreError> {
+        let read = |store: &dyn Store| store.instances_by_creation(filter, order, after, limit);
+        self.call("reading instances", read)
     }
 
     fn history(

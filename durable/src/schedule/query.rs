@@ -154,8 +154,7 @@ impl Query for ScheduleQuery {
             id_prefix: format!("{ID_PREFIX}{}", self.id_prefix),
             ..InstanceFilter::default()
         };
-        let Paging { after, size, .. } = &self.paging;
-        let found = store.instances(&filter, after.as_ref(), *size)?;
+        let found = store.instances(&filter, self.paging.after_id(), self.paging.size)?;
         let mut schedules = Vec::new();
         for record in found.instances {
             // It may have been deleted since the page was read.

@@ -5,7 +5,8 @@ use std::ops::{Bound, Range};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Commit, EpisodeWrite, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError,
+    Commit, Creation, CreationOrder, EpisodeWrite, Epoch, InstanceFilter, InstancePage,
+    PartitionState, Store, StoreError,
 };
 use crate::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, MessageId, PartitionId,
@@ -34,6 +35,8 @@ struct State {
     hub: Option<HubRecord>,
     epochs: BTreeMap<PartitionId, Epoch>,
     instances: BTreeMap<InstanceId, InstanceRecord>,
+    /// The orchestrations by creation.
+    creations: BTreeSet<Creation>,
     active: BTreeMap<PartitionId, BTreeSet<InstanceId>>,
     due: BTreeMap<PartitionId, BTreeSet<(Timestamp, InstanceId)>>,
     histories: BTreeMap<(InstanceId, ExecutionId), Vec<HistoryEvent>>,
@@ -71,6 +74,9 @@ impl State {
         if let Some(due) = record.next_due {
             self.due.entry(*partition).or_default().insert((due, id.clone()));
         }
+        if id.is_orchestration() {
+            self.creations.insert((record.created_at, id.clone()));
+        }
         if let Some(replaced) = replaces {
             self.histories.remove(&(id.clone(), *replaced));
         }
@@ -94,7 +100,9 @@ impl State {
     /// Removes an instance from the indexes that its last record put it in.
     fn unlist(&mut self, partition: PartitionId, id: &InstanceId) {
         self.active.entry(partition).or_default().remove(id);
-        if let Some(due) = self.instances.get(id).and_then(|record| record.next_due) {
+        let Some(record) = self.instances.get(id) else { return };
+        self.creations.remove(&(record.created_at, id.clone()));
+        if let Some(due) = record.next_due {
             self.due.entry(partition).or_default().remove(&(due, id.clone()));
         }
     }
@@ -221,6 +229,37 @@ impl Store for MemoryStore {
             page.instances.extend(filter.matches(record).then(|| record.clone()));
             if page.instances.len() == limit || Some(page.scanned) == most {
                 page.next = Some(id.clone());
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    fn instances_by_creation(
+        &self,
+        filter: &InstanceFilter,
+        order: CreationOrder,
+        after: Option<&Creation>,
+        limit: usize,
+    ) -> Result<InstancePage<Creation>, StoreError> {
+        let state = self.state();
+        let (limit, most) = (limit.max(1), filter.max_scanned.map(|most| most.max(1) as u64));
+        let mut page = InstancePage::default();
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut found = match order {
+            CreationOrder::OldestFirst => state.creations.range((after, Bound::Unbounded)),
+            CreationOrder::NewestFirst => state.creations.range((Bound::Unbounded, after)),
+        };
+        let mut next = || match order {
+            CreationOrder::OldestFirst => found.next(),
+            CreationOrder::NewestFirst => found.next_back(),
+        };
+        while let Some(creation) = next() {
+            let record = state.instances.get(&creation.1);
+            page.scanned += 1;
+            page.instances.extend(record.filter(|record| filter.matches(record)).cloned());
+            if page.instances.len() == limit || Some(page.scanned) == most {
+                page.next = Some(creation.clone());
                 break;
             }
         }

@@ -38,7 +38,7 @@ pub use self::durability::Durability;
 pub use self::error::StoreError;
 pub(crate) use self::error::{chain, in_process};
 pub use self::memory::MemoryStore;
-pub use self::query::{InstanceFilter, InstancePage};
+pub use self::query::{Creation, CreationOrder, InstanceFilter, InstancePage};
 #[cfg(feature = "sled")]
 pub use self::sled::{SledOptions, SledStore};
 pub use self::usage::Usage;
@@ -96,6 +96,9 @@ use crate::protocol::{
 /// 20. `a_page_scans_no_more_than_it_may`: [`instances`](Self::instances) reads at most
 ///     [`max_scanned`](InstanceFilter::max_scanned) records for a page, says how many it has read, and
 ///     the next page continues after them.
+/// 21. `instances_are_found_by_creation`: [`instances_by_creation`](Self::instances_by_creation)
+///     returns every orchestration that matches the filter exactly once, in the order of creation
+///     times, then of ids, or in the reverse order, whatever the page size.
 ///
 /// # Threads
 /// Methods are called from several threads at once and may block: the hub never calls them on a
@@ -182,6 +185,27 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         after: Option<&InstanceId>,
         limit: usize,
     ) -> Result<InstancePage, StoreError>;
+
+    /// Orchestrations of all partitions that match `filter`, in the order of their creation: those
+    /// that come after the position `after` in `order`, at most `limit` (0 counts as 1). A page may be
+    /// short or empty although more follow. Entities and scheduled signals are not in this order, so
+    /// a filter that selects them finds nothing.
+    ///
+    /// The default reads every instance for each page, without regard to
+    /// [`max_scanned`](InstanceFilter::max_scanned). A store that can keep an index should, because
+    /// clients look at the newest instances first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn instances_by_creation(
+        &self,
+        filter: &InstanceFilter,
+        order: CreationOrder,
+        after: Option<&Creation>,
+        limit: usize,
+    ) -> Result<InstancePage<Creation>, StoreError> {
+        query::by_creation_without_index(self, filter, order, after, limit)
+    }
 
     /// The events of an execution, starting with index `from`, which must be the first of an
     /// episode.

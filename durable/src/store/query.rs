@@ -1,6 +1,12 @@
 //! Finding instances.
 
+use std::collections::BTreeMap;
+
+use super::{Store, StoreError};
 use crate::protocol::{InstanceId, InstanceRecord, Json, RuntimeStatus, Tags, Timestamp};
+
+/// The number of instances that are read together by a store without an index.
+const READ_AT_ONCE: usize = 1000;
 
 /// The prefix of the ids of entities and of scheduled signals; no other id starts with it.
 pub(super) const ENTITIES: &str = "@";
@@ -99,29 +105,68 @@ impl InstanceFilter {
     }
 }
 
-/// A page of the instances that match, in the order of their ids.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The position of an instance in the order of creation: when it was created, and its id, because
+/// several instances may have been created at the same time.
+pub type Creation = (Timestamp, InstanceId);
+
+/// The direction of a page of [`instances_by_creation`](super::Store::instances_by_creation).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct InstancePage {
+pub enum CreationOrder {
+    /// In the order of creation, then of ids.
+    OldestFirst,
+    /// The reverse of [`OldestFirst`](Self::OldestFirst).
+    NewestFirst,
+}
+
+impl CreationOrder {
+    /// Whether `a` comes after `b` in this order.
+    ///
+    /// ```
+    /// use durable::store::CreationOrder;
+    ///
+    /// assert!(CreationOrder::OldestFirst.is_after(&2, &1));
+    /// assert!(CreationOrder::NewestFirst.is_after(&1, &2));
+    /// ```
+    pub fn is_after<T: Ord>(self, a: &T, b: &T) -> bool {
+        match self {
+            Self::OldestFirst => a > b,
+            Self::NewestFirst => a < b,
+        }
+    }
+}
+
+/// A page of the instances that match. Positions are ids, or [`Creation`]s if the page is in the
+/// order of creation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InstancePage<P = InstanceId> {
     /// The instances.
     pub instances: Vec<InstanceRecord>,
-    /// The id after which the next page begins, or `None` if this page is the last. The next page
-    /// may be empty.
-    pub next: Option<InstanceId>,
+    /// The position after which the next page begins, or `None` if this page is the last. The next
+    /// page may be empty.
+    pub next: Option<P>,
     /// The number of records that were read for this page, matching or not.
     pub scanned: u64,
 }
 
-impl InstancePage {
-    /// A page, and the id after which the next one begins. No more records were read for it than it
-    /// has, unless [`scanned`](Self::scanned) says otherwise.
+impl<P> Default for InstancePage<P> {
+    fn default() -> Self {
+        Self::new(Vec::new(), None)
+    }
+}
+
+impl<P> InstancePage<P> {
+    /// A page, and the position after which the next one begins. No more records were read for it
+    /// than it has, unless [`scanned`](Self::scanned) says otherwise.
     ///
     /// ```
     /// use durable::store::InstancePage;
     ///
-    /// assert_eq!(InstancePage::new(Vec::new(), None), InstancePage::default());
+    /// let page: InstancePage = InstancePage::new(Vec::new(), None);
+    /// assert_eq!(page, InstancePage::default());
     /// ```
-    pub fn new(instances: Vec<InstanceRecord>, next: Option<InstanceId>) -> Self {
+    pub fn new(instances: Vec<InstanceRecord>, next: Option<P>) -> Self {
         let scanned = instances.len() as u64;
         Self { instances, next, scanned }
     }
@@ -131,12 +176,61 @@ impl InstancePage {
     /// ```
     /// use durable::store::InstancePage;
     ///
-    /// assert_eq!(InstancePage::default().scanned(7).scanned, 7);
+    /// let page: InstancePage = InstancePage::default().scanned(7);
+    /// assert_eq!(page.scanned, 7);
     /// ```
     #[must_use]
     pub fn scanned(self, records: u64) -> Self {
         Self { scanned: records, ..self }
     }
+}
+
+/// Reads all instances, and keeps those of the page.
+pub(super) fn by_creation_without_index(
+    store: &(impl Store + ?Sized),
+    filter: &InstanceFilter,
+    order: CreationOrder,
+    after: Option<&Creation>,
+    limit: usize,
+) -> Result<InstancePage<Creation>, StoreError> {
+    let mut page = InstancePage::default();
+    if !filter.wants_orchestrations() {
+        return Ok(page);
+    }
+    let filter = InstanceFilter { max_scanned: None, ..filter.clone() };
+    let mut first = BTreeMap::new();
+    let (mut position, mut is_full) = (None, false);
+    loop {
+        let found = store.instances(&filter, position.as_ref(), READ_AT_ONCE)?;
+        page.scanned += found.scanned;
+        for record in found.instances {
+            let creation = (record.created_at, record.instance_id.clone());
+            if after.is_none_or(|after| order.is_after(&creation, after)) {
+                first.insert(creation, record);
+            }
+            if first.len() > limit.max(1) {
+                is_full = true;
+                match order {
+                    CreationOrder::OldestFirst => first.pop_last(),
+                    CreationOrder::NewestFirst => first.pop_first(),
+                };
+            }
+        }
+        position = found.next;
+        if position.is_none() {
+            break;
+        }
+    }
+    let last = match order {
+        CreationOrder::OldestFirst => first.last_key_value(),
+        CreationOrder::NewestFirst => first.first_key_value(),
+    };
+    page.next = last.filter(|_| is_full).map(|(creation, _)| creation.clone());
+    page.instances = first.into_values().collect();
+    if order == CreationOrder::NewestFirst {
+        page.instances.reverse();
+    }
+    Ok(page)
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{
-    BackupReport, Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError,
-    Usage,
+    BackupReport, Commit, Creation, CreationOrder, Epoch, InstanceFilter, InstancePage,
+    PartitionState, Store, StoreError, Usage,
 };
 use crate::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
@@ -63,6 +63,16 @@ macro_rules! forward {
                 limit: usize,
             ) -> Result<InstancePage, StoreError> {
                 (**self).instances(filter, after, limit)
+            }
+
+            fn instances_by_creation(
+                &self,
+                filter: &InstanceFilter,
+                order: CreationOrder,
+                after: Option<&Creation>,
+                limit: usize,
+            ) -> Result<InstancePage<Creation>, StoreError> {
+                (**self).instances_by_creation(filter, order, after, limit)
             }
 
             fn history(
@@ -142,6 +152,16 @@ mod tests {
                 filter: &InstanceFilter, after: Option<&InstanceId>, limit: usize
             ) -> InstancePage;
             history(id: &InstanceId, execution: ExecutionId, from: u64) -> Vec<HistoryEvent>;
+        }
+
+        fn instances_by_creation(
+            &self,
+            _: &InstanceFilter,
+            _: CreationOrder,
+            _: Option<&Creation>,
+            _: usize,
+        ) -> Result<InstancePage<Creation>, StoreError> {
+            Err(StoreError::damaged("no order"))
         }
 
         fn history_page(

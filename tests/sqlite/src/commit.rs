@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use durable::InstanceId;
-use durable::protocol::{ExecutionId, HubRecord, PartitionId, TaskMessage, codec};
+use durable::protocol::{ExecutionId, HubRecord, PartitionId, TaskMessage, Timestamp, codec};
 use durable::store::{Commit, EpisodeWrite, Epoch, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -76,11 +76,13 @@ fn episode(connection: &Connection, write: &EpisodeWrite) -> Result<(), StoreErr
         let delete = "DELETE FROM episode WHERE instance = ?1 AND execution = ?2";
         run(connection, delete, params![id, replaced.as_bytes()])?;
     }
-    let due = record.next_due.map(|due| due.to_datetime().timestamp_micros());
-    let insert = "INSERT OR REPLACE INTO instance (id, partition, active, next_due, record)
-                  VALUES (?1, ?2, ?3, ?4, ?5)";
-    let encoded = codec::encode(record)?;
-    run(connection, insert, params![id, write.partition.0, record.active, due, encoded])?;
+    let micros = |at: Timestamp| at.to_datetime().timestamp_micros();
+    let (due, created_at) = (record.next_due.map(micros), micros(record.created_at));
+    let insert = "INSERT OR REPLACE INTO instance
+                  (id, partition, active, next_due, created_at, record)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let (partition, encoded) = (write.partition.0, codec::encode(record)?);
+    run(connection, insert, params![id, partition, record.active, due, created_at, encoded])?;
     if write.events.is_empty() {
         return Ok(());
     }

@@ -19,7 +19,8 @@ use durable::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceRecord, PartitionId, TaskMessage, Timestamp,
 };
 use durable::store::{
-    Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError, Usage,
+    Commit, Creation, CreationOrder, Epoch, InstanceFilter, InstancePage, PartitionState, Store,
+    StoreError, Usage,
 };
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
@@ -146,6 +147,16 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<InstancePage, StoreError> {
         read::instances(&self.connection(), filter, after, limit.max(1))
+    }
+
+    fn instances_by_creation(
+        &self,
+        filter: &InstanceFilter,
+        order: CreationOrder,
+        after: Option<&Creation>,
+        limit: usize,
+    ) -> Result<InstancePage<Creation>, StoreError> {
+        read::instances_by_creation(&self.connection(), filter, order, after, limit.max(1))
     }
 
     fn history(

@@ -7,7 +7,9 @@ use durable::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceRecord, PartitionId, TaskMessage, Timestamp,
     codec,
 };
-use durable::store::{InstanceFilter, InstancePage, PartitionState, StoreError};
+use durable::store::{
+    Creation, CreationOrder, InstanceFilter, InstancePage, PartitionState, StoreError,
+};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use crate::{failed, number, unsigned};
@@ -131,6 +133,46 @@ pub(crate) fn instances(
         let most = filter.max_scanned.map(|most| most.max(1) as u64);
         if page.instances.len() == limit || Some(page.scanned) == most {
             page.next = Some(instance_id(id)?);
+            break;
+        }
+    }
+    Ok(page)
+}
+
+pub(crate) fn instances_by_creation(
+    connection: &Connection,
+    filter: &InstanceFilter,
+    order: CreationOrder,
+    after: Option<&Creation>,
+    limit: usize,
+) -> Result<InstancePage<Creation>, StoreError> {
+    let select = match order {
+        CreationOrder::NewestFirst => {
+            "SELECT record FROM instance WHERE id NOT LIKE '@%'
+             AND (?1 IS NULL OR (created_at, id) < (?1, ?2)) ORDER BY created_at DESC, id DESC"
+        }
+        _ => {
+            "SELECT record FROM instance WHERE id NOT LIKE '@%'
+             AND (?1 IS NULL OR (created_at, id) > (?1, ?2)) ORDER BY created_at, id"
+        }
+    };
+    let doing = "cannot read instances by creation";
+    let at = after.map(|(at, _)| at.to_datetime().timestamp_micros());
+    let id = after.map(|(_, id)| id.as_str());
+    let mut page = InstancePage::default();
+    let mut statement = connection.prepare_cached(select).map_err(failed(doing))?;
+    let mut found = statement.query(params![at, id]).map_err(failed(doing))?;
+    while let Some(row) = found.next().map_err(failed(doing))? {
+        let record: Vec<u8> = row.get(0).map_err(failed(doing))?;
+        let record: InstanceRecord = codec::decode(&record)?;
+        let creation = (record.created_at, record.instance_id.clone());
+        page.scanned += 1;
+        if filter.matches(&record) {
+            page.instances.push(record);
+        }
+        let most = filter.max_scanned.map(|most| most.max(1) as u64);
+        if page.instances.len() == limit || Some(page.scanned) == most {
+            page.next = Some(creation);
             break;
         }
     }

@@ -20,11 +20,13 @@ const TABLES: &str = "
         partition INTEGER NOT NULL,
         active INTEGER NOT NULL,
         next_due INTEGER,
+        created_at INTEGER NOT NULL,
         record BLOB NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS active ON instance (partition, id) WHERE active;
     CREATE INDEX IF NOT EXISTS due ON instance (partition, next_due, id)
         WHERE next_due IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS creation ON instance (created_at, id) WHERE id NOT LIKE '@%';
     CREATE TABLE IF NOT EXISTS episode (
         instance TEXT NOT NULL,
         execution BLOB NOT NULL,

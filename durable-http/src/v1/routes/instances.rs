@@ -50,7 +50,7 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
         handler!(list::list),
         Operation {
             id: "listInstances",
-            summary: "Lists the instances that match a filter, ordered by id.",
+            summary: "Lists the instances that match a filter, the newest first.",
             query: &[
                 "name",
                 "status",
@@ -64,6 +64,7 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
                 "includeSchedules",
                 "includeInternal",
                 "fields",
+                "sort",
                 "maxScanned",
                 "limit",
                 "after",
@@ -192,7 +193,7 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
         Operation {
             id: "getHistory",
             summary: "Returns events of the history of an instance.",
-            query: &["from", "limit", "kinds"],
+            query: &["history.from", "order", "limit", "kinds"],
             headers: &["If-None-Match"],
             answers: &[
                 (200, Json("HistoryPage"), "A page.", &["ETag"]),

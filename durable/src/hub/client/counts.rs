@@ -77,7 +77,7 @@ impl TaskHub {
             if let Some(most) = most {
                 let left = most.saturating_sub(counts.scanned);
                 if left == 0 {
-                    counts.next = Some(next.into());
+                    counts.next = Some(next);
                     return Ok(counts);
                 }
                 query = query.max_scanned(usize::try_from(left).unwrap_or(usize::MAX));

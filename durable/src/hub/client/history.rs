@@ -196,13 +196,59 @@ impl InstanceHandle {
     /// As [`status`](Self::status).
     pub async fn history_page(&self, from: u64, limit: usize) -> Result<HistoryPage, HubError> {
         let until = from.saturating_add(limit.max(1) as u64);
+        self.read_history_page(move |length| from..until.min(length.max(from))).await
+    }
+
+    /// As [`history_page`](Self::history_page), but returns the events before the event of this index:
+    /// the last `limit` of them, in the order of the history. `u64::MAX` stands for the end of the
+    /// history. The page before a page is that before its [`from`](HistoryPage::from), unless that
+    /// is 0.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # #[orchestrator]
+    /// # async fn order(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// let run = hub.start(order()).await?;
+    /// run.result().await?;
+    /// let last = run.history_page_before(u64::MAX, 2).await?;
+    /// assert_eq!((last.events.len(), last.next), (2, None));
+    /// let rest = run.history_page_before(last.from, 100).await?;
+    /// assert_eq!((rest.from, rest.next), (0, Some(last.from)));
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`status`](Self::status).
+    pub async fn history_page_before(
+        &self,
+        until: u64,
+        limit: usize,
+    ) -> Result<HistoryPage, HubError> {
+        let limit = limit.max(1) as u64;
+        let indices = move |length| {
+            let until = until.min(length);
+            until.saturating_sub(limit)..until
+        };
+        self.read_history_page(indices).await
+    }
+
+    /// Reads the events with these indices of a history of the given length.
+    async fn read_history_page(
+        &self,
+        indices: impl Fn(u64) -> Range<u64> + Copy + Send + 'static,
+    ) -> Result<HistoryPage, HubError> {
         loop {
             let id = self.instance_id.clone();
-            let read = self.hub.read(move |store| read_page(store, &id, from..until)).await?;
+            let read = self.hub.read(move |store| read_page(store, &id, indices)).await?;
             let page = read.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))?;
-            let wanted = page.status.history_len.min(until).saturating_sub(from);
+            let wanted = indices(page.status.history_len);
             // If it continued as new between the two reads, the history read is shorter.
-            if page.events.len() as u64 >= wanted {
+            if page.events.len() as u64 >= wanted.end - wanted.start {
                 return Ok(page);
             }
         }
@@ -212,12 +258,11 @@ impl InstanceHandle {
 fn read_page(
     store: &dyn Store,
     id: &InstanceId,
-    indices: Range<u64>,
+    indices: impl Fn(u64) -> Range<u64>,
 ) -> Result<Option<HistoryPage>, StoreError> {
     let Some(record) = store.instance(id)? else { return Ok(None) };
-    let (from, execution) = (indices.start, record.execution_id);
-    let until = indices.end.min(record.history_len.max(from));
-    let events = store.history_page(id, execution, from..until)?;
+    let Range { start: from, end: until } = indices(record.history_len);
+    let events = store.history_page(id, record.execution_id, from..until)?;
     let next = (until < record.history_len).then_some(until);
     Ok(Some(HistoryPage { status: record.into(), from, events, next }))
 }

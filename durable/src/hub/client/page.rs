@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::hub::TaskHub;
 use crate::hub::error::HubError;
 use crate::protocol::{EntityId, InstanceId, InvalidInstanceId, Timestamp};
-use crate::store::{Store, StoreError};
+use crate::store::{Creation, Store, StoreError};
 
 /// The default page size.
 const PAGE_SIZE: usize = 100;
@@ -45,7 +45,7 @@ pub trait Query: Clone + Send + Sync + 'static {
 /// The start position and the page size of a query.
 #[derive(Clone, Debug)]
 pub struct Paging {
-    pub(crate) after: Option<InstanceId>,
+    after: Option<PageToken>,
     pub(crate) size: usize,
     /// The most records to read for a page.
     pub(crate) max_scanned: Option<usize>,
@@ -67,11 +67,23 @@ impl Paging {
     }
 
     pub(crate) fn starting_after(self, token: PageToken) -> Self {
-        Self { after: Some(token.0), ..self }
+        Self { after: Some(token), ..self }
+    }
+
+    /// The instance after which a page in the order of ids begins.
+    pub(crate) fn after_id(&self) -> Option<&InstanceId> {
+        match &self.after.as_ref()?.0 {
+            Position::Id(id) | Position::Creation((_, id)) => Some(id),
+        }
+    }
+
+    /// The position after which the page begins.
+    pub(crate) fn after(&self) -> Option<&Position> {
+        self.after.as_ref().map(|token| &token.0)
     }
 }
 
-/// One page of a query's results, in the order of ids; see [`TaskHub::query`].
+/// One page of a query's results; see [`TaskHub::query`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Page<T> {
@@ -84,13 +96,13 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    pub(crate) fn new(items: Vec<T>, next: Option<InstanceId>, scanned: u64) -> Self {
-        Self { items, next: next.map(PageToken), scanned }
+    pub(crate) fn new(items: Vec<T>, next: Option<impl Into<PageToken>>, scanned: u64) -> Self {
+        Self { items, next: next.map(Into::into), scanned }
     }
 }
 
-/// The start position of a page. It is a position in the order of ids, so it stays valid across
-/// restarts, insertions and removals.
+/// The start position of a page. It is a position in the order of the query, so it stays valid across
+/// restarts, insertions and removals. It belongs to queries in the same order.
 ///
 /// It can be handed to a remote client and back as text or in JSON:
 ///
@@ -102,8 +114,18 @@ impl<T> Page<T> {
 /// # Ok::<(), durable::client::InvalidPageToken>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct PageToken(InstanceId);
+#[serde(try_from = "String", into = "String")]
+pub struct PageToken(Position);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Position {
+    Id(InstanceId),
+    Creation(Creation),
+}
+
+/// Separates the microseconds of a creation from its id. An instance id contains none, and the id of
+/// an entity does not begin with a digit.
+const AFTER_MICROS: char = '/';
 
 /// The text is not a [`PageToken`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,7 +134,12 @@ pub struct InvalidPageToken(#[source] InvalidInstanceId);
 
 impl fmt::Display for PageToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        match &self.0 {
+            Position::Id(id) => fmt::Display::fmt(id, f),
+            Position::Creation((at, id)) => {
+                write!(f, "{}{AFTER_MICROS}{id}", at.to_datetime().timestamp_micros())
+            }
+        }
     }
 }
 
@@ -120,26 +147,54 @@ impl FromStr for PageToken {
     type Err = InvalidPageToken;
 
     fn from_str(text: &str) -> Result<Self, InvalidPageToken> {
-        InstanceId::try_from(text.to_owned()).map(Self).map_err(InvalidPageToken)
+        let micros = |micros: &str| micros.parse().ok().and_then(Timestamp::from_micros);
+        let creation = text.split_once(AFTER_MICROS).and_then(|(at, id)| Some((micros(at)?, id)));
+        let (at, id) = creation.map_or((None, text), |(at, id)| (Some(at), id));
+        let id = InstanceId::try_from(id.to_owned()).map_err(InvalidPageToken)?;
+        Ok(Self(match at {
+            Some(at) => Position::Creation((at, id)),
+            None => Position::Id(id),
+        }))
+    }
+}
+
+impl TryFrom<String> for PageToken {
+    type Error = InvalidPageToken;
+
+    fn try_from(text: String) -> Result<Self, InvalidPageToken> {
+        text.parse()
+    }
+}
+
+impl From<PageToken> for String {
+    fn from(token: PageToken) -> Self {
+        token.to_string()
     }
 }
 
 /// The position after an instance.
 impl From<InstanceId> for PageToken {
     fn from(id: InstanceId) -> Self {
-        Self(id)
+        Self(Position::Id(id))
+    }
+}
+
+/// The position after an instance in the order of creation.
+impl From<Creation> for PageToken {
+    fn from(creation: Creation) -> Self {
+        Self(Position::Creation(creation))
     }
 }
 
 /// The position after an entity.
 impl From<EntityId> for PageToken {
     fn from(id: EntityId) -> Self {
-        Self(id.instance_id().clone())
+        Self(Position::Id(id.instance_id().clone()))
     }
 }
 
 impl TaskHub {
-    /// Reads one page of a query's results, in the order of ids.
+    /// Reads one page of a query's results, in the order of ids unless the query has another order.
     ///
     /// A page may hold fewer items than `page_size`, or none, even if more pages follow; only the
     /// last page has no [`next`](Page::next). [`stream`](Self::stream) returns all items one by
@@ -176,7 +231,7 @@ impl TaskHub {
         self.read(move |store| query.read_page(store, now)).await
     }
 
-    /// Streams all results of a query, in the order of ids, reading one page at a time.
+    /// Streams all results of a query in its order, reading one page at a time.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -265,7 +320,7 @@ impl<Q: Query> QueryStream<Q> {
                 Ok(page) => {
                     self.items = page.items.into_iter();
                     self.is_last = page.next.is_none();
-                    self.query.paging().after = page.next.map(|token| token.0);
+                    self.query.paging().after = page.next;
                 }
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }

@@ -1,10 +1,12 @@
 //! Querying, counting and purging instances.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::page::{Page, PageToken, Paging, Query};
+use super::page::{Page, PageToken, Paging, Position, Query};
 use super::status::InstanceStatus;
 use crate::definition::Orchestrator;
 use crate::hub::built_in::{self, SCHEDULE};
@@ -12,7 +14,7 @@ use crate::hub::error::ManageError;
 use crate::hub::mail::{Mail, Manage, Managed};
 use crate::hub::task_hub::TaskHub;
 use crate::protocol::{InstanceId, InstanceRecord, Json, RuntimeStatus, Timestamp};
-use crate::store::{InstanceFilter, InstancePage, Store, StoreError};
+use crate::store::{CreationOrder, InstanceFilter, InstancePage, Store, StoreError};
 
 /// The id prefix of the instances that drive schedules.
 pub(crate) const SCHEDULE_IDS: &str = "durable.schedule:";
@@ -51,6 +53,8 @@ pub struct InstanceQuery {
     filter: InstanceFilter,
     /// The requested custom status cannot be serialized, so no instance has it.
     finds_nothing: bool,
+    /// In the order of ids if `None`.
+    order: Option<CreationOrder>,
     paging: Paging,
 }
 
@@ -75,7 +79,7 @@ impl InstanceQuery {
     pub fn new() -> Self {
         let not_names = built_in::HIDDEN.map(str::to_owned).to_vec();
         let filter = InstanceFilter { not_names, ..InstanceFilter::default() };
-        Self { filter, finds_nothing: false, paging: Paging::default() }
+        Self { filter, finds_nothing: false, order: None, paging: Paging::default() }
     }
 
     /// Includes the instances of the library's own orchestrations, whose names begin with `durable.`.
@@ -159,6 +163,39 @@ impl InstanceQuery {
         self.with(|filter| filter.custom_status = Some(status))
     }
 
+    /// The instances that were created last come first, instead of in the order of ids.
+    ///
+    /// The stores of this crate have an index by creation, so a page of recent instances is read
+    /// without a search, however many instances there are. With
+    /// [`created_from`](Self::created_from) and [`created_to`](Self::created_to), only instances of
+    /// that time are read. [`id_prefix`](Self::id_prefix) does not bound the search in this order.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// use durable::client::InstanceQuery;
+    ///
+    /// # #[orchestrator]
+    /// # async fn order(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// hub.start(order().instance_id("first")).await?.result().await?;
+    /// hub.start(order().instance_id("a later one")).await?.result().await?;
+    /// let page = hub.query(&InstanceQuery::new().newest_first().page_size(50)).await?;
+    /// assert_eq!(page.items[0].instance_id.as_str(), "a later one");
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn newest_first(self) -> Self {
+        Self { order: Some(CreationOrder::NewestFirst), ..self }
+    }
+
+    /// The instances that were created first come first; see [`newest_first`](Self::newest_first).
+    pub fn oldest_first(self) -> Self {
+        Self { order: Some(CreationOrder::OldestFirst), ..self }
+    }
+
     /// The maximum number of instances on a page; by default 100.
     pub fn page_size(self, instances: usize) -> Self {
         Self { paging: self.paging.with_size(instances), ..self }
@@ -171,22 +208,42 @@ impl InstanceQuery {
         Self { paging: self.paging.scanning(instances), ..self }
     }
 
-    /// Only instances after this position: the [`next`](Page::next) of the previous page.
+    /// Only instances after this position: the [`next`](Page::next) of the previous page, or an
+    /// instance. In an order by creation, an instance that no longer exists has no position, so
+    /// nothing is found after it; the `next` of a page in this order remains valid.
     pub fn after(self, token: impl Into<PageToken>) -> Self {
         Self { paging: self.paging.starting_after(token.into()), ..self }
     }
 
     /// The records of a page.
-    pub(super) fn find(&self, store: &dyn Store) -> Result<InstancePage, StoreError> {
+    pub(super) fn find(&self, store: &dyn Store) -> Result<InstancePage<PageToken>, StoreError> {
         if self.finds_nothing {
             return Ok(InstancePage::default());
         }
-        let Paging { after, size, max_scanned } = &self.paging;
-        if max_scanned.is_none() {
-            return store.instances(&self.filter, after.as_ref(), *size);
-        }
-        let filter = InstanceFilter { max_scanned: *max_scanned, ..self.filter.clone() };
-        store.instances(&filter, after.as_ref(), *size)
+        let Paging { size, max_scanned, .. } = &self.paging;
+        let filter = match max_scanned {
+            None => Cow::Borrowed(&self.filter),
+            most => Cow::Owned(InstanceFilter { max_scanned: *most, ..self.filter.clone() }),
+        };
+        let Some(order) = self.order else {
+            let page = store.instances(&filter, self.paging.after_id(), *size)?;
+            return Ok(with_token(page));
+        };
+        let after = match self.paging.after() {
+            None => None,
+            Some(Position::Creation(creation)) => Some(creation.clone()),
+            Some(Position::Id(id)) => match store.instance(id)? {
+                Some(record) => Some((record.created_at, record.instance_id)),
+                None => return Ok(InstancePage::default()),
+            },
+        };
+        store.instances_by_creation(&filter, order, after.as_ref(), *size).map(with_token)
+    }
+
+    /// The position of an instance in the order of this query.
+    pub(super) fn position(&self, record: &InstanceRecord) -> PageToken {
+        let id = record.instance_id.clone();
+        if self.order.is_some() { (record.created_at, id).into() } else { id.into() }
     }
 
     pub(super) fn matches(&self, record: &InstanceRecord) -> bool {
@@ -197,6 +254,11 @@ impl InstanceQuery {
         set(&mut self.filter);
         self
     }
+}
+
+fn with_token<P: Into<PageToken>>(page: InstancePage<P>) -> InstancePage<PageToken> {
+    let InstancePage { instances, next, scanned } = page;
+    InstancePage::new(instances, next.map(Into::into)).scanned(scanned)
 }
 
 impl Query for InstanceQuery {

@@ -153,13 +153,13 @@ impl Query for InstanceDetailsQuery {
         let (mut items, mut bytes) = (Vec::new(), 0);
         let mut records = found.instances.into_iter();
         while let Some(record) = records.next() {
-            let id = record.instance_id.clone();
+            let position = self.0.position(&record);
             let details = read(store, record, |record| self.0.matches(record))?;
             let Some(details) = details else { continue };
             bytes += details.bytes();
             items.push(details);
             if bytes > PAGE_BYTES && !records.as_slice().is_empty() {
-                return Ok(Page::new(items, Some(id), found.scanned));
+                return Ok(Page::new(items, Some(position), found.scanned));
             }
         }
         Ok(Page::new(items, found.next, found.scanned))

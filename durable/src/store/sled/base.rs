@@ -23,7 +23,7 @@ use super::stall::{self, StallGuard};
 use super::stored::{self, Parts, Piece, Stored};
 use super::{keys, system, values};
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
-use crate::store::{Epoch, StoreError};
+use crate::store::{Creation, CreationOrder, Epoch, StoreError};
 
 #[derive(Debug)]
 pub(super) struct Base {
@@ -322,13 +322,27 @@ impl Base {
         };
         keys.take_while(is_of_it).map(move |key| {
             let key = key.map_err(sled_error)?;
-            let found = after_prefix(&key, &prefix)?.split_first_chunk();
-            let found = found.and_then(|(at, id)| Some((keys::due_time(*at)?, id)));
-            let Some((at, id)) = found else {
-                return Err(StoreError::damaged(format!("the key {key:?} names no time")));
-            };
-            Ok((at, values::instance_id(id)?))
+            time_and_id(&key, &prefix)
         })
+    }
+
+    /// Up to `limit` orchestrations by creation, whose keys are in `range`.
+    pub(super) fn creations(
+        &self,
+        range: Range<Vec<u8>>,
+        order: CreationOrder,
+        limit: usize,
+    ) -> Result<Vec<Creation>, StoreError> {
+        if range.is_empty() {
+            return Ok(Vec::new());
+        }
+        let read =
+            |key: sled::Result<sled::IVec>| time_and_id(&key.map_err(sled_error)?, keys::CREATIONS);
+        let keys = self.tree.range(range).keys();
+        match order {
+            CreationOrder::OldestFirst => keys.take(limit).map(read).collect(),
+            CreationOrder::NewestFirst => keys.rev().take(limit).map(read).collect(),
+        }
     }
 
     /// The first messages of a partition with positions in `positions`; `None` for those that their
@@ -369,6 +383,15 @@ impl Base {
             next = found.checked_add(1);
         }
         Ok(partitions)
+    }
+}
+
+/// The time and the instance in a stored key after its prefix.
+fn time_and_id(key: &[u8], prefix: &[u8]) -> Result<(Timestamp, InstanceId), StoreError> {
+    let found = after_prefix(key, prefix)?.split_first_chunk();
+    match found.and_then(|(at, id)| Some((keys::read_time(*at)?, id))) {
+        Some((at, id)) => Ok((at, values::instance_id(id)?)),
+        None => Err(StoreError::damaged(format!("the key {key:?} names no time"))),
     }
 }
 

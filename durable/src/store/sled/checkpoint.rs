@@ -11,7 +11,7 @@
 //!    that are too large are written first: no reader looks at them before the instance's value
 //!    refers to them.
 //! 4. The number of the last frame that the tree contains is written after everything else is
-//!    durable.
+//!    durable, together with that of the index by creation (`creation.rs`).
 //!
 //! Read next: `stored.rs` (the value of an instance), `keys.rs`.
 
@@ -21,15 +21,17 @@ use sled::Batch;
 
 use super::base::Base;
 use super::body::Head;
+use super::creation::created_at;
 use super::keys;
-use super::overlay::{Block, Overlay, Touched};
+use super::overlay::{Block, Overlay, Present, Touched};
 use super::stored::{self, Stored};
 use super::values::{self, encoded};
 use crate::protocol::{ExecutionId, InstanceId};
 use crate::store::StoreError;
 
-/// A batch is written when it reaches this many operations, or `BYTES` bytes.
-const OPERATIONS: usize = 64;
+/// A batch is written when it reaches this many operations, or `BYTES` bytes. A finished instance
+/// takes two: its value and its key in the index by creation.
+const OPERATIONS: usize = 128;
 const BYTES: usize = 128 * 1024;
 
 /// Writes an overlay to the tree. Before each batch, calls `before` with the number of overlay
@@ -81,6 +83,7 @@ fn write_batches(
     }
     writer.write()?;
     writer.insert(keys::APPLIED.to_vec(), &encoded(&overlay.last)?);
+    writer.insert(keys::INDEXED.to_vec(), &encoded(&overlay.last)?);
     writer.write()
 }
 
@@ -103,7 +106,7 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
             return Ok(());
         }
         let Some(present) = &touched.present else {
-            self.index(id, old.as_ref().map(|old| &old.head), None);
+            self.index(id, old.as_ref(), None)?;
             self.remove(keys::instances(id.as_str()));
             self.remove_all(&keys::rest_of_instance(id))?;
             return self.remove_all(&keys::histories(id));
@@ -136,7 +139,7 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
         if !is_large {
             self.chunks(&chunks, false)?;
         }
-        self.index(id, old.as_ref().map(|old| &old.head), Some(head));
+        self.index(id, old.as_ref(), Some(present))?;
         self.stored(
             id,
             &Stored {
@@ -158,12 +161,25 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
         self.value(&keys::rest_of_instance(id), rest);
     }
 
-    /// Replaces the index keys derived from one head by those derived from another.
-    fn index(&mut self, id: &InstanceId, before: Option<&Head>, after: Option<&Head>) {
+    /// Replaces the index keys derived from one state of an instance by those derived from another.
+    fn index(
+        &mut self,
+        id: &InstanceId,
+        before: Option<&Stored>,
+        after: Option<&Present>,
+    ) -> Result<(), StoreError> {
+        if id.is_orchestration() {
+            let key = |at| keys::creation(&(at, id.clone()));
+            let created_before = before.map(|before| created_at(&before.record)).transpose()?;
+            self.replace(created_before.map(key), after.map(|after| key(after.created_at)));
+        }
+        let before = before.map(|before| &before.head);
+        let after = after.map(|after| &after.head);
         let due = |head: &Head| head.next_due.map(|at| keys::due_instance(head.partition, at, id));
         let active = |head: &Head| head.active.then(|| keys::active_instance(head.partition, id));
         self.replace(before.and_then(active), after.and_then(active));
         self.replace(before.and_then(due), after.and_then(due));
+        Ok(())
     }
 
     /// Removes the histories in the tree that are no longer valid, except these chunks.

@@ -3,10 +3,12 @@
 //! ```text
 //! m                                       HubRecord
 //! l                                       the last frame that the tree contains
+//! o                                       the last frame that the index by creation contains
 //! p <partition: 2>                        Epoch
 //! i <instance>                            record and newest history (`stored.rs`), the first piece
 //! i <instance> 00 <piece: 4>              the next pieces of it
 //! a <partition: 2> <instance>             nothing: the instance is active
+//! c <time: 8> <instance>                  nothing: the orchestration was created at that time
 //! d <partition: 2> <time: 8> <instance>   nothing: the instance is due at that time
 //! h <instance> 00 <execution: 16> <first event: 8> <piece: 4>
 //!                                         a piece of the events of some episodes
@@ -14,15 +16,17 @@
 //!                                         a piece of a message that is not consumed yet
 //! ```
 //! Numbers are big-endian, so that keys sort as the numbers do: the code relies on that for the
-//! order of due instances, of episodes, of messages, and of the pieces of one value. A time is in
+//! order of creation, of due instances, of episodes, of messages, and of the pieces of one value. A time is in
 //! microseconds, with its sign bit flipped so that times before 1970 come first. An instance id has
 //! no control characters, so 00 ends it and sorts before the next character of any longer id:
 //! records sort by id, each followed by its pieces.
 
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
+use crate::store::Creation;
 
 pub(super) const HUB: &[u8] = b"m";
 pub(super) const APPLIED: &[u8] = b"l";
+pub(super) const INDEXED: &[u8] = b"o";
 /// The prefix of the partitions' epochs.
 pub(super) const EPOCHS: &[u8] = b"p";
 
@@ -54,6 +58,25 @@ pub(super) fn active_instance(partition: PartitionId, instance: &InstanceId) -> 
     [&active(partition), instance.as_str().as_bytes()].concat()
 }
 
+/// The prefix of orchestrations by creation. A key is this, a time and an instance id.
+pub(super) const CREATIONS: &[u8] = b"c";
+/// The first key after them.
+pub(super) const BEHIND_CREATIONS: &[u8] = b"d";
+
+/// The first possible key of an orchestration that was created at this time.
+pub(super) fn created_at(at: Timestamp) -> Vec<u8> {
+    [CREATIONS, &time(at)].concat()
+}
+
+pub(super) fn creation((at, instance): &Creation) -> Vec<u8> {
+    [CREATIONS, &time(*at), instance.as_str().as_bytes()].concat()
+}
+
+/// A time as 8 bytes that sort as times do.
+fn time(at: Timestamp) -> [u8; 8] {
+    (at.to_datetime().timestamp_micros().cast_unsigned() ^ SIGN).to_be_bytes()
+}
+
 /// The prefix of a partition's due instances. A key is this, a time and an instance id.
 pub(super) fn due(partition: PartitionId) -> Vec<u8> {
     [b"d".as_slice(), &partition.0.to_be_bytes()].concat()
@@ -64,12 +87,11 @@ pub(super) fn due_instance(
     at: Timestamp,
     instance: &InstanceId,
 ) -> Vec<u8> {
-    let micros = at.to_datetime().timestamp_micros().cast_unsigned() ^ SIGN;
-    [&due(partition), micros.to_be_bytes().as_slice(), instance.as_str().as_bytes()].concat()
+    [&due(partition), time(at).as_slice(), instance.as_str().as_bytes()].concat()
 }
 
-/// The time in a key of [`due_instance`], if there is such a date.
-pub(super) fn due_time(bytes: [u8; 8]) -> Option<Timestamp> {
+/// The time in a key of [`due_instance`] or [`creation`], if there is such a date.
+pub(super) fn read_time(bytes: [u8; 8]) -> Option<Timestamp> {
     Timestamp::from_micros((u64::from_be_bytes(bytes) ^ SIGN).cast_signed())
 }
 
@@ -127,7 +149,7 @@ mod tests {
         for at in times.map(|micros| Timestamp::from_micros(micros).unwrap()) {
             for id in &ids {
                 let key = due_instance(PartitionId(7), at, id);
-                assert_eq!(due_time(*key[3..].first_chunk().unwrap()), Some(at));
+                assert_eq!(read_time(*key[3..].first_chunk().unwrap()), Some(at));
                 keys.push(key);
             }
         }

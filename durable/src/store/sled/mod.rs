@@ -13,6 +13,7 @@ mod base;
 mod body;
 mod checkpoint;
 mod compact;
+mod creation;
 mod error;
 mod folder;
 mod history;
@@ -52,8 +53,8 @@ use self::pace::Pace;
 use self::room::Room;
 use self::view::LOOKED_AT_ONCE;
 use super::{
-    BackupReport, Commit, Epoch, InstanceFilter, InstancePage, PartitionState, Store, StoreError,
-    Usage, chain,
+    BackupReport, Commit, Creation, CreationOrder, Epoch, InstanceFilter, InstancePage,
+    PartitionState, Store, StoreError, Usage, chain,
 };
 use crate::panics;
 use crate::protocol::{
@@ -220,6 +221,7 @@ fn open_inner(folder: &Folder, options: &SledOptions) -> Result<Inner, StoreErro
     guarded(folder.path(), || {
         let base = open_base(folder, options)?;
         check_hub(base.get(keys::HUB)?.as_deref())?;
+        creation::complete_index(&base, folder.path())?;
         let found = log::read::read(&folder.log(), base.applied()?)?;
         if let Some(damage) = found.damage {
             return Err(damage);
@@ -404,6 +406,17 @@ impl Store for SledStore {
             }
             after = found.end;
         }
+    }
+
+    fn instances_by_creation(
+        &self,
+        filter: &InstanceFilter,
+        order: CreationOrder,
+        after: Option<&Creation>,
+        limit: usize,
+    ) -> Result<InstancePage<Creation>, StoreError> {
+        let view = || self.inner.view();
+        self.guarded(|| creation::page(view, filter, order, after, limit.max(1)))
     }
 
     fn history(

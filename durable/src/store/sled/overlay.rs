@@ -13,12 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::body::{Change, Episode, Head};
+use super::creation::created_at;
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
-use crate::store::{Epoch, StoreError};
+use crate::store::{Creation, Epoch, StoreError};
 
 /// Approximate memory overhead per instance, per message (live or tombstone) and per episode,
 /// without the bytes of the shared frame.
-const ENTRY: usize = 480;
+const ENTRY: usize = 544;
 const MESSAGE: usize = 96;
 const BLOCK: usize = 64;
 
@@ -29,6 +30,8 @@ pub(super) struct Overlay {
     pub(super) instances: BTreeMap<InstanceId, Touched>,
     /// When the instances of this overlay are due.
     pub(super) due: BTreeMap<PartitionId, BTreeSet<(Timestamp, InstanceId)>>,
+    /// The orchestrations of this overlay by creation.
+    pub(super) creations: BTreeSet<Creation>,
     /// Messages by position; `None` is the tombstone of a consumed message of a layer below.
     pub(super) messages: BTreeMap<(PartitionId, u64), Option<Bytes>>,
     /// The last frame that was applied; 0 before the first.
@@ -56,6 +59,7 @@ pub(super) struct Touched {
 pub(super) struct Present {
     pub(super) head: Head,
     pub(super) record: Bytes,
+    pub(super) created_at: Timestamp,
 }
 
 /// Which histories in the layers below still count.
@@ -178,6 +182,7 @@ impl Overlay {
         below: impl Fn(&InstanceId) -> Result<Option<u64>, StoreError>,
     ) -> Result<(), StoreError> {
         let Episode { id, head, replaces, first, count, record, events } = episode;
+        let created_at = created_at(&record)?;
         let touched = match self.instances.entry(id.clone()) {
             Entry::Occupied(touched) => touched.into_mut(),
             Entry::Vacant(untouched) => {
@@ -194,6 +199,13 @@ impl Overlay {
                 untouched.insert(Touched { present: None, below, sequence, histories })
             }
         };
+        let created_before = touched.present.as_ref().map(|present| present.created_at);
+        if created_before != Some(created_at) && id.is_orchestration() {
+            if let Some(before) = created_before {
+                self.creations.remove(&(before, id.clone()));
+            }
+            self.creations.insert((created_at, id.clone()));
+        }
         let due_before = touched.present.as_ref().and_then(|present| present.head.next_due);
         if due_before != head.next_due {
             let of_partition = self.due.entry(head.partition).or_default();
@@ -210,7 +222,7 @@ impl Overlay {
         if count > 0 {
             touched.add(head.execution, Block { first, count, events });
         }
-        touched.present = Some(Present { head, record });
+        touched.present = Some(Present { head, record, created_at });
         touched.sequence = sequence;
         self.bytes += BLOCK;
         Ok(())
@@ -232,11 +244,12 @@ impl Overlay {
                 }
             }
             Entry::Occupied(mut touched) => {
-                if let Some(Present { head, .. }) = &touched.get().present
-                    && let Some(due) = head.next_due
-                {
-                    let of_partition = self.due.entry(head.partition).or_default();
-                    of_partition.remove(&(due, touched.key().clone()));
+                if let Some(Present { head, created_at, .. }) = &touched.get().present {
+                    self.creations.remove(&(*created_at, touched.key().clone()));
+                    if let Some(due) = head.next_due {
+                        let of_partition = self.due.entry(head.partition).or_default();
+                        of_partition.remove(&(due, touched.key().clone()));
+                    }
                 }
                 match touched.get().below {
                     Below::Nothing => drop(touched.remove()),

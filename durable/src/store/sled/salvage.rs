@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::base::Base;
 use super::body::{self, Change};
+use super::creation;
 use super::error::in_folder;
 use super::folder::{self, LOG};
 use super::inner::Inner;
@@ -76,6 +77,7 @@ impl SledStore {
             }
         };
         damage.extend(guarded(path, || check_hub(base.get(keys::HUB)?.as_deref())).err());
+        damage.extend(guarded(path, || creation::complete_index(&base, path)).err());
         let found = guarded(path, || read::read(&log, applied))?;
         damage.extend(found.damage.map(|damage| in_folder(damage, path)));
         let mut newest = Overlay { recovers: true, ..Overlay::default() };

@@ -14,11 +14,12 @@ use bytes::Bytes;
 use super::address::Address;
 use super::base::Base;
 use super::body::Head;
+use super::creation::Scan;
 use super::keys;
 use super::overlay::{Overlay, Present, Touched};
 use super::stored::Parts;
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
-use crate::store::{Epoch, StoreError};
+use crate::store::{Creation, CreationOrder, Epoch, StoreError};
 
 /// How many records or messages are read with one view, because commits wait meanwhile.
 pub(super) const LOOKED_AT_ONCE: usize = 256;
@@ -155,6 +156,41 @@ impl View<'_> {
             found.push(touched.take(limit).collect());
         }
         Ok(Page::of(found, limit))
+    }
+
+    /// The next orchestrations of each layer by creation, with their records, and the position after
+    /// which there may be more. Positions in an older layer may be stale: a record is `None` if the
+    /// instance was purged, and has another creation time if the instance was started again.
+    pub(super) fn creations(
+        &self,
+        scan: &Scan,
+        limit: usize,
+    ) -> Result<(Vec<(Creation, Option<Bytes>)>, Option<Creation>), StoreError> {
+        let order = scan.order;
+        let mut layers = vec![self.base.creations(scan.keys(), order, limit)?];
+        for overlay in self.layers.newest_first() {
+            layers.push(scan.of(&overlay.creations, limit));
+        }
+        // A layer that returned `limit` positions may have more after them, so positions of other
+        // layers after its last one are left for the next page.
+        let lasts = layers.iter().filter(|layer| layer.len() == limit).filter_map(|it| it.last());
+        let end = match order {
+            CreationOrder::OldestFirst => lasts.min().cloned(),
+            CreationOrder::NewestFirst => lasts.max().cloned(),
+        };
+        let mut merged: BTreeSet<Creation> = layers.into_iter().flatten().collect();
+        if let Some(end) = &end {
+            merged.retain(|found| !order.is_after(found, end));
+        }
+        let read = |creation: Creation| {
+            let record = self.record(&creation.1)?;
+            Ok((creation, record))
+        };
+        let found: Result<Vec<_>, StoreError> = match order {
+            CreationOrder::OldestFirst => merged.into_iter().map(read).collect(),
+            CreationOrder::NewestFirst => merged.into_iter().rev().map(read).collect(),
+        };
+        Ok((found?, end))
     }
 
     pub(super) fn due(

@@ -9,6 +9,7 @@
 //! Read next: `scene.rs` (the helpers of the tests).
 
 mod commit;
+mod creations;
 mod due;
 mod history;
 mod history_pages;
@@ -29,6 +30,7 @@ mod verbatim;
 use std::sync::Arc;
 
 pub use self::commit::{a_commit_is_all_or_nothing, an_acknowledged_commit_survives};
+pub use self::creations::instances_are_found_by_creation;
 pub use self::due::due_instances_are_found;
 pub use self::history::{history_is_appended_at_its_end, history_is_kept_in_order};
 pub use self::history_pages::history_is_found_by_page;
@@ -159,6 +161,7 @@ macro_rules! __conformance_tests {
             messages_are_found_by_page
             history_is_found_by_page
             a_page_scans_no_more_than_it_may
+            instances_are_found_by_creation
         }
     };
     (@tests [$under_test:expr] $($point:ident)*) => {

@@ -44,7 +44,7 @@ pub fn a_page_scans_no_more_than_it_may(under_test: &dyn StoreUnderTest) {
 
 /// Ids that are prefixes of each other, in several partitions, with records as different as
 /// possible.
-fn of_every_kind(scene: Scene<'_>) -> (Scene<'_>, Vec<InstanceRecord>) {
+pub(super) fn of_every_kind(scene: Scene<'_>) -> (Scene<'_>, Vec<InstanceRecord>) {
     let partitions = [0, 130, 256, 511];
     let owners = partitions.map(|partition| scene.claim(partition));
     let stems =
@@ -84,7 +84,7 @@ fn of_every_kind(scene: Scene<'_>) -> (Scene<'_>, Vec<InstanceRecord>) {
 }
 
 /// Filters that match all, many, few, one or no instances.
-fn filters() -> Vec<InstanceFilter> {
+pub(super) fn filters() -> Vec<InstanceFilter> {
     let all = InstanceFilter::default;
     let name = |name: &str| InstanceFilter { name: Some(name.to_owned()), ..all() };
     let statuses =

@@ -164,8 +164,7 @@ impl Query for EntityQuery {
         store: &dyn Store,
         _now: Timestamp,
     ) -> Result<Page<EntityDetails>, StoreError> {
-        let Paging { after, size, .. } = &self.paging;
-        let found = store.instances(&self.filter(), after.as_ref(), *size)?;
+        let found = store.instances(&self.filter(), self.paging.after_id(), self.paging.size)?;
         let mut entities = Vec::new();
         for record in &found.instances {
             let Some(mut entity) = details(store, record)? else { continue };

@@ -128,8 +128,7 @@ impl Query for ScheduledSignalQuery {
             id_prefix: self.id_prefix.clone(),
             ..InstanceFilter::default()
         };
-        let Paging { after, size, .. } = &self.paging;
-        let found = store.instances(&filter, after.as_ref(), *size)?;
+        let found = store.instances(&filter, self.paging.after_id(), self.paging.size)?;
         let mut signals = Vec::new();
         for record in found.instances {
             // A signal that has come due is in its entity's queue and can no longer be cancelled.

@@ -50,7 +50,7 @@ impl Opened {
         self.store.inner.checkpoint().unwrap();
         let keys = self.store.inner.view().base.tree.iter().keys();
         let kinds = keys.map(|key| char::from(key.unwrap()[0]));
-        kinds.filter(|kind| !"lp".contains(*kind)).collect()
+        kinds.filter(|kind| !"lop".contains(*kind)).collect()
     }
 
     /// Values that sled has put into files of their own.

@@ -109,7 +109,8 @@ impl Model {
         let known = self.records.get(&id).cloned();
         let is_new = known.is_none();
         let execution = ExecutionId::from_u128(self.number());
-        let new = InstanceRecord::new(id.clone(), execution, "name", None, at(0));
+        let created_at = at(i64::try_from(self.random.below(9)).unwrap());
+        let new = InstanceRecord::new(id.clone(), execution, "name", None, created_at);
         let mut record = known.unwrap_or_else(|| new.clone());
         let mut replaces = None;
         match self.random.below(8) {
@@ -288,6 +289,31 @@ impl Model {
             let filter = InstanceFilter { id_prefix, entities, ..InstanceFilter::default() };
             let all = |store: &dyn Store| store.instances(&filter, None, 99).unwrap().instances;
             assert!(all(store) == all(&self.memory));
+        }
+        self.compare_creations();
+    }
+
+    fn compare_creations(&self) {
+        let all = InstanceFilter::default();
+        let some =
+            InstanceFilter { created_from: Some(at(2)), created_to: Some(at(6)), ..all.clone() };
+        for order in [CreationOrder::OldestFirst, CreationOrder::NewestFirst] {
+            for (filter, limit) in [(&all, 99), (&all, 1), (&some, 99), (&some, 2)] {
+                let read = |store: &dyn Store| {
+                    let (mut found, mut after) = (Vec::new(), None);
+                    loop {
+                        let after_it = after.as_ref();
+                        let page = store.instances_by_creation(filter, order, after_it, limit);
+                        let page = page.unwrap();
+                        found.extend(page.instances);
+                        after = page.next;
+                        if after.is_none() {
+                            return found;
+                        }
+                    }
+                };
+                assert!(read(self.store()) == read(&self.memory), "{order:?} {filter:?}");
+            }
         }
     }
 

@@ -18,7 +18,8 @@ use crate::protocol::{
     PartitionId, TaskMessage, Timestamp,
 };
 use crate::store::{
-    Commit, Epoch, InstanceFilter, InstancePage, MemoryStore, PartitionState, Store, StoreError,
+    Commit, Creation, CreationOrder, Epoch, InstanceFilter, InstancePage, MemoryStore,
+    PartitionState, Store, StoreError,
 };
 
 macro_rules! faults {
@@ -65,6 +66,7 @@ faults! {
         LimitsBeforeItLooks CountsFromTheFirst CountsAnewAfterACrash EndsBeforeTheLast EndsBehindAll;
     history_is_found_by_page: CutsNoStart CutsNoEnd IncludesTheEnd;
     a_page_scans_no_more_than_it_may: ScansUnlimited EndsWithTheScan SkipsWhatIsNotScanned;
+    instances_are_found_by_creation: CreatedById CreatedOldestFirst CreatedSkipsEqualTimes;
 }
 
 /// Where a faulty store keeps its content.
@@ -435,6 +437,16 @@ impl Store for Faulty {
         limit: usize,
     ) -> Result<InstancePage, StoreError> {
         self.bent_page(filter, after, limit)
+    }
+
+    fn instances_by_creation(
+        &self,
+        filter: &InstanceFilter,
+        order: CreationOrder,
+        after: Option<&Creation>,
+        limit: usize,
+    ) -> Result<InstancePage<Creation>, StoreError> {
+        self.bent_creations(filter, order, after, limit)
     }
 
     fn history_page(

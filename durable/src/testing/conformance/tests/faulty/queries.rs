@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Fault, Faulty};
 use crate::protocol::{ExecutionId, HistoryEvent, InstanceId, PartitionId, Timestamp};
-use crate::store::{InstanceFilter, InstancePage, Store, StoreError};
+use crate::store::{Creation, CreationOrder, InstanceFilter, InstancePage, Store, StoreError};
 
 type Due = (Timestamp, InstanceId);
 
@@ -125,6 +125,30 @@ impl Faulty {
             Fault::PagesFromThePrefix if !filter.id_prefix.is_empty() => {
                 // It begins at the prefix, ignoring where the previous page ended.
                 page = right.instances(filter, None, limit)?;
+            }
+            _ => {}
+        }
+        Ok(page)
+    }
+
+    pub(super) fn bent_creations(
+        &self,
+        filter: &InstanceFilter,
+        order: CreationOrder,
+        after: Option<&Creation>,
+        limit: usize,
+    ) -> Result<InstancePage<Creation>, StoreError> {
+        let order = match self.fault {
+            Fault::CreatedOldestFirst => CreationOrder::OldestFirst,
+            _ => order,
+        };
+        let mut page = self.right().instances_by_creation(filter, order, after, limit)?;
+        match (self.fault, after) {
+            (Fault::CreatedById, _) => {
+                page.instances.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
+            }
+            (Fault::CreatedSkipsEqualTimes, Some((after, _))) => {
+                page.instances.retain(|record| record.created_at != *after);
             }
             _ => {}
         }

@@ -1,0 +1,226 @@
+//! Orchestrations in the order of their creation.
+//!
+//! Each overlay has a set of its orchestrations by creation, and the tree a key for each of them,
+//! which the checkpoint writes in the batch of the instance. A position in a layer is stale if a
+//! newer layer has purged the instance or started it again, so a reader compares it with the
+//! instance's record.
+//!
+//! An earlier release writes no index. The tree contains the number of the last frame up to which
+//! its index is complete. If that is not the last frame of the tree, the index is completed when the
+//! folder is opened.
+//!
+//! Read next: `checkpoint.rs` (writing the index), `view.rs` (reading it through all layers).
+
+use std::collections::BTreeSet;
+use std::ops::{Bound, Range};
+use std::path::Path;
+
+use bytes::Buf;
+use sled::Batch;
+
+use super::base::Base;
+use super::error::sled_error;
+use super::room::FREE_TO_WRITE;
+use super::stored::Stored;
+use super::values::{self, encoded};
+use super::view::{LOOKED_AT_ONCE, View};
+use super::{LOOKED_AT_MAX, keys, read_record};
+use crate::protocol::Timestamp;
+use crate::store::{Creation, CreationOrder, InstanceFilter, InstancePage, StoreError};
+
+/// The number of keys that are added to an incomplete index in one batch.
+const BATCH: usize = 256;
+
+/// The part of the order of creation that a page may contain.
+pub(super) struct Scan {
+    pub(super) order: CreationOrder,
+    after: Option<Creation>,
+    /// Created at this time or later.
+    from: Option<Timestamp>,
+    /// Created before this time.
+    to: Option<Timestamp>,
+}
+
+impl Scan {
+    /// The range of keys in the tree.
+    pub(super) fn keys(&self) -> Range<Vec<u8>> {
+        let from = self.from.map(keys::created_at).unwrap_or_else(|| keys::CREATIONS.to_vec());
+        let to = self.to.map(keys::created_at).unwrap_or_else(|| keys::BEHIND_CREATIONS.to_vec());
+        let Some(after) = &self.after else { return from..to };
+        let after = keys::creation(after);
+        match self.order {
+            CreationOrder::OldestFirst => keys::successor(after).max(from)..to,
+            CreationOrder::NewestFirst => from..after.min(to),
+        }
+    }
+
+    /// The first positions in an overlay.
+    pub(super) fn of(&self, creations: &BTreeSet<Creation>, limit: usize) -> Vec<Creation> {
+        let after = self.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let is_early = |(at, _): &&Creation| self.from.is_some_and(|from| *at < from);
+        let is_late = |(at, _): &&Creation| self.to.is_some_and(|to| *at >= to);
+        match self.order {
+            CreationOrder::OldestFirst => {
+                let found = creations.range((after, Bound::Unbounded)).skip_while(is_early);
+                found.take_while(|found| !is_late(found)).take(limit).cloned().collect()
+            }
+            CreationOrder::NewestFirst => {
+                let found = creations.range((Bound::Unbounded, after)).rev().skip_while(is_late);
+                found.take_while(|found| !is_early(found)).take(limit).cloned().collect()
+            }
+        }
+    }
+}
+
+/// A page in the order of creation. It reads a few records at a time, because commits wait while a
+/// view is held.
+pub(super) fn page<'a>(
+    view: impl Fn() -> View<'a>,
+    filter: &InstanceFilter,
+    order: CreationOrder,
+    after: Option<&Creation>,
+    limit: usize,
+) -> Result<InstancePage<Creation>, StoreError> {
+    let mut page = InstancePage::default();
+    if !filter.wants_orchestrations() {
+        return Ok(page);
+    }
+    let (from, to) = (filter.created_from, filter.created_to);
+    let mut scan = Scan { order, after: after.cloned(), from, to };
+    let most = filter.max_scanned.map_or(LOOKED_AT_MAX, |most| most.clamp(1, LOOKED_AT_MAX));
+    let mut spread = 1;
+    loop {
+        let scanned = usize::try_from(page.scanned).unwrap_or(usize::MAX);
+        let count = (limit - page.instances.len()).saturating_mul(spread).min(LOOKED_AT_ONCE);
+        // Matching instances may be far apart.
+        spread = LOOKED_AT_ONCE.min(spread * 4);
+        let (found, end) = view().creations(&scan, count.min(most - scanned))?;
+        for (creation, record) in found {
+            page.scanned += 1;
+            if let Some(record) = record {
+                let record = read_record(&record)?;
+                let is_current = record.created_at == creation.0;
+                page.instances.extend((is_current && filter.matches(&record)).then_some(record));
+            }
+            if page.instances.len() == limit || page.scanned == most as u64 {
+                page.next = Some(creation);
+                return Ok(page);
+            }
+        }
+        if end.is_none() {
+            return Ok(page);
+        }
+        scan.after = end;
+    }
+}
+
+/// The creation time in a record. A commit reads it of every record, so the record is not decoded as
+/// a whole if it has the usual form.
+pub(super) fn created_at(record: &[u8]) -> Result<Timestamp, StoreError> {
+    match created_at_of_usual(record) {
+        Some(at) => Ok(at),
+        None => Ok(read_record(record)?.created_at),
+    }
+}
+
+/// The creation time in a record as this release writes it: the format, and a `MessagePack` array in
+/// which it follows five strings, byte strings or nils.
+fn created_at_of_usual(record: &[u8]) -> Option<Timestamp> {
+    let mut rest = record.get(1..)?;
+    match rest.try_get_u8().ok()? {
+        0x96..=0x9f => {}
+        0xdc if rest.try_get_u16().ok()? > 5 => {}
+        _ => return None,
+    }
+    for _field in 0..5 {
+        let length = match rest.try_get_u8().ok()? {
+            0xc0 => 0,
+            fixed @ 0xa0..=0xbf => usize::from(fixed & 0x1f),
+            0xc4 | 0xd9 => usize::from(rest.try_get_u8().ok()?),
+            0xc5 | 0xda => usize::from(rest.try_get_u16().ok()?),
+            _ => return None,
+        };
+        rest = rest.get(length..)?;
+    }
+    match rest.try_get_u8().ok()? {
+        // All times after September 2001 and before 1970 - 71 minutes take 8 bytes.
+        0xcf => Timestamp::from_micros(rest.try_get_u64().ok()?.try_into().ok()?),
+        0xd3 => Timestamp::from_micros(rest.try_get_i64().ok()?),
+        _ => None,
+    }
+}
+
+/// Adds the keys that are missing in the tree, because an earlier release has written it.
+pub(super) fn complete_index(base: &Base, path: &Path) -> Result<(), StoreError> {
+    let applied = base.applied()?;
+    let indexed = match base.get(keys::INDEXED)? {
+        Some(indexed) => values::read("the last frame of the index by creation", &indexed)?,
+        None => 0,
+    };
+    if applied == indexed {
+        return Ok(());
+    }
+    tell!(
+        info,
+        path = %path.display(),
+        "the folder has no complete index by creation: it is built now, once"
+    );
+    let (mut batch, mut instances) = (Batch::default(), 0_u64);
+    let write = |batch: &mut Batch| {
+        base.reserve(FREE_TO_WRITE)?;
+        base.write(std::mem::take(batch))?;
+        base.sync()
+    };
+    for found in base.tree.scan_prefix(keys::instances("")) {
+        let (key, first) = found.map_err(sled_error)?;
+        // A later piece of a value, or the record of an entity.
+        if key.contains(&keys::END) || key.starts_with(&keys::instances("@")) {
+            continue;
+        }
+        let id = values::id_of_instance(&key)?;
+        let stored = if first.len() == values::PIECE {
+            base.stored(&id)
+        } else {
+            Stored::read(&id, &first).map(Some)
+        };
+        // An unreadable record does not keep the folder from being opened.
+        let created_at = |stored: Stored| created_at(&stored.record).ok();
+        let Some(created_at) = stored.ok().flatten().and_then(created_at) else { continue };
+        batch.insert(keys::creation(&(created_at, id)), &[]);
+        instances += 1;
+        if instances.is_multiple_of(BATCH as u64) {
+            write(&mut batch)?;
+        }
+    }
+    // Durable before the index counts as complete.
+    write(&mut batch)?;
+    batch.insert(keys::INDEXED, encoded(&applied)?);
+    write(&mut batch)?;
+    tell!(info, path = %path.display(), instances, "the index by creation is complete");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{ExecutionId, InstanceId, InstanceRecord, Json};
+
+    #[test]
+    fn the_creation_time_is_read_without_decoding_the_record() {
+        let long = "x".repeat(200);
+        for id in ["a", "order-17", &long] {
+            for (name, version) in [("checkout", None), (&*long, Some(long.clone()))] {
+                for micros in [1_767_484_800_000_000, 0, -1, 70_000, -62_135_596_800_000_000] {
+                    let at = Timestamp::from_micros(micros).unwrap();
+                    let (id, execution) = (InstanceId::new(id).unwrap(), ExecutionId::generate());
+                    let mut record = InstanceRecord::new(id, execution, name, version.clone(), at);
+                    record.custom_status = Some(Json::null());
+                    let bytes = encoded(&record).unwrap();
+                    assert_eq!(created_at(&bytes).unwrap(), at);
+                    let is_usual = micros.unsigned_abs() > u64::from(u32::MAX);
+                    assert_eq!(created_at_of_usual(&bytes).is_some(), is_usual);
+                }
+            }
+        }
+    }
+}
