@@ -170,6 +170,18 @@ async fn a_long_history_is_read_part_by_part() -> Result<()> {
     let beyond = run.history_page(u64::MAX, 97).await?;
     assert_eq!((beyond.events, beyond.next), (Vec::new(), None));
     assert_eq!(run.history_page(5, 0).await?.events, history[5..6]);
+
+    let (mut until, mut pages) = (u64::MAX, Vec::new());
+    while until > 0 {
+        let page = run.history_page_before(until, 97).await?;
+        assert!(page.events.len() <= 97);
+        until = page.from;
+        pages.push(page.events);
+    }
+    pages.reverse();
+    assert_eq!(pages.concat(), history, "backwards");
+    assert_eq!(run.history_page_before(0, 97).await?.events, []);
+    assert_eq!(run.history_page_before(6, 0).await?.events, history[5..6]);
     Ok(())
 }
 
