@@ -256,3 +256,25 @@ async fn the_newest_or_the_oldest_instances_come_first() -> Result<()> {
     assert_eq!(values, "ebac");
     Ok(())
 }
+
+#[tokio::test]
+async fn failed_instances_are_found_by_the_text_and_the_type_of_their_failure() -> Result<()> {
+    let hub = TestHub::open().await?;
+    hub.start(passes_on().instance_id("p")).await?.result().await.unwrap_err();
+    hub.start(waits_an_hour().instance_id("w")).await?;
+    let failure = hub.instance("p")?.details().await?.failure.expect("it has failed");
+    let cause = failure.chain().last().expect("the first is the failure itself");
+    let ids = async |query: InstanceQuery| -> Result<String> {
+        let found = hub.stream(query).try_collect().await?;
+        Ok(found.iter().map(|it| it.instance_id.as_str()).collect())
+    };
+    let all = InstanceQuery::new;
+    assert_eq!(ids(all().failure_contains(&*cause.message)).await?, "p");
+    assert_eq!(ids(all().failure_contains("no such text")).await?, "");
+    assert_eq!(ids(all().failure_type(&*failure.error_type).newest_first()).await?, "p");
+    assert_eq!(ids(all().failure_type("no::Such")).await?, "");
+    let running = all().status(RuntimeStatus::Running).failure_contains("");
+    assert_eq!(ids(running).await?, "", "it has not failed");
+    assert_eq!(hub.counts(&all().failure_contains("")).await?.total, 1);
+    Ok(())
+}

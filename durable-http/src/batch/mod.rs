@@ -79,6 +79,8 @@ pub(crate) struct Filter {
     pub(crate) ended_from: Option<DateTime<Utc>>,
     pub(crate) ended_to: Option<DateTime<Utc>>,
     pub(crate) custom_status: Option<Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failed_with: Option<String>,
 }
 
 /// What a batch has done so far.
@@ -189,6 +191,9 @@ impl Filter {
         }
         if let Some(time) = self.ended_to {
             find = find.ended_to(time);
+        }
+        if let Some(text) = self.failed_with {
+            find = find.failure_contains(text);
         }
         match self.custom_status {
             Some(status) => find.custom_status_json(status),

@@ -171,6 +171,12 @@ pub(super) fn filter(call: &Call) -> Result<InstanceQuery, Problem> {
             Err(_) => find.custom_status(status),
         };
     }
+    if let Some(text) = query.get("failedWith") {
+        find = find.failure_contains(text);
+    }
+    if let Some(error_type) = query.get("failureType") {
+        find = find.failure_type(error_type);
+    }
     if call.boolean("includeInternal")? {
         find = find.include_internal();
     }

@@ -245,6 +245,11 @@ async fn a_list_has_the_fields_that_the_client_selects() {
     let failed = items("fields=failure,output&prefix=b").await;
     assert_eq!(failed[0]["output"], Value::Null);
     assert!(failed[0]["failure"]["errorType"].is_string(), "{failed}");
+    assert_eq!(
+        items("failedWith=no+money&fields=instanceId").await,
+        json!([{ "instanceId": "b" }])
+    );
+    assert_eq!(items("failedWith=no+honey").await, json!([]));
     let whole = items("").await;
     assert!(whole[0].get("input").is_none(), "values are read on request only: {whole}");
     let refused = list("fields=instanceId,secret").await;

@@ -8,12 +8,13 @@ use tokio::sync::oneshot;
 
 use super::page::{Page, PageToken, Paging, Position, Query};
 use super::status::InstanceStatus;
+use super::values;
 use crate::definition::Orchestrator;
 use crate::hub::built_in::{self, SCHEDULE};
 use crate::hub::error::ManageError;
 use crate::hub::mail::{Mail, Manage, Managed};
 use crate::hub::task_hub::TaskHub;
-use crate::protocol::{InstanceId, InstanceRecord, Json, RuntimeStatus, Timestamp};
+use crate::protocol::{FailureDetails, InstanceId, InstanceRecord, Json, RuntimeStatus, Timestamp};
 use crate::store::{CreationOrder, InstanceFilter, InstancePage, Store, StoreError};
 
 /// The id prefix of the instances that drive schedules.
@@ -53,6 +54,8 @@ pub struct InstanceQuery {
     filter: InstanceFilter,
     /// The requested custom status cannot be serialized, so no instance has it.
     finds_nothing: bool,
+    /// Only failed instances, with such a failure.
+    failure: Option<FailureFilter>,
     /// In the order of ids if `None`.
     order: Option<CreationOrder>,
     paging: Paging,
@@ -79,7 +82,8 @@ impl InstanceQuery {
     pub fn new() -> Self {
         let not_names = built_in::HIDDEN.map(str::to_owned).to_vec();
         let filter = InstanceFilter { not_names, ..InstanceFilter::default() };
-        Self { filter, finds_nothing: false, order: None, paging: Paging::default() }
+        let paging = Paging::default();
+        Self { filter, finds_nothing: false, failure: None, order: None, paging }
     }
 
     /// Includes the instances of the library's own orchestrations, whose names begin with `durable.`.
@@ -163,6 +167,47 @@ impl InstanceQuery {
         self.with(|filter| filter.custom_status = Some(status))
     }
 
+    /// Only failed instances with this text in the message of their failure or of one of its causes;
+    /// upper and lower case differ.
+    ///
+    /// A failure is in the history of its instance. So the end of the history is read of each failed
+    /// instance that meets the other conditions; [`max_scanned`](Self::max_scanned) bounds how many
+    /// instances are read for a page.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// use durable::client::InstanceQuery;
+    ///
+    /// # #[orchestrator]
+    /// # async fn order(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// let query = InstanceQuery::new().of::<order>().failure_contains("card declined");
+    /// let mut declined = hub.stream(query.newest_first());
+    /// while let Some(instance) = declined.try_next().await? {
+    ///     hub.instance(&instance.instance_id)?.rewind("the bank is reachable again").await?;
+    /// }
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn failure_contains(self, text: impl Into<String>) -> Self {
+        self.failed_with(|failure| failure.text = Some(text.into()))
+    }
+
+    /// Only failed instances whose failure, or one of its causes, has this
+    /// [`error_type`](crate::protocol::FailureDetails::error_type), such as `shop::CardDeclined`.
+    /// It reads as much as [`failure_contains`](Self::failure_contains).
+    pub fn failure_type(self, error_type: impl Into<String>) -> Self {
+        self.failed_with(|failure| failure.error_type = Some(error_type.into()))
+    }
+
+    fn failed_with(mut self, set: impl FnOnce(&mut FailureFilter)) -> Self {
+        set(self.failure.get_or_insert_default());
+        self
+    }
+
     /// The instances that were created last come first, instead of in the order of ids.
     ///
     /// The stores of this crate have an index by creation, so a page of recent instances is read
@@ -217,14 +262,34 @@ impl InstanceQuery {
 
     /// The records of a page.
     pub(super) fn find(&self, store: &dyn Store) -> Result<InstancePage<PageToken>, StoreError> {
-        if self.finds_nothing {
+        let mut page = self.find_before_failures(store)?;
+        let Some(failure) = &self.failure else { return Ok(page) };
+        let mut found = Vec::new();
+        for record in page.instances {
+            let failure_of = values::failure(store, &record)?;
+            found.extend(failure_of.filter(|it| failure.matches(it)).map(|_| record));
+        }
+        page.instances = found;
+        Ok(page)
+    }
+
+    fn find_before_failures(
+        &self,
+        store: &dyn Store,
+    ) -> Result<InstancePage<PageToken>, StoreError> {
+        let statuses = &self.filter.statuses;
+        let excludes_failed = !statuses.is_empty() && !statuses.contains(&RuntimeStatus::Failed);
+        if self.finds_nothing || self.failure.is_some() && excludes_failed {
             return Ok(InstancePage::default());
         }
         let Paging { size, max_scanned, .. } = &self.paging;
-        let filter = match max_scanned {
-            None => Cow::Borrowed(&self.filter),
-            most => Cow::Owned(InstanceFilter { max_scanned: *most, ..self.filter.clone() }),
-        };
+        let mut filter = Cow::Borrowed(&self.filter);
+        if max_scanned.is_some() {
+            filter.to_mut().max_scanned = *max_scanned;
+        }
+        if self.failure.is_some() {
+            filter.to_mut().statuses = vec![RuntimeStatus::Failed];
+        }
         let Some(order) = self.order else {
             let page = store.instances(&filter, self.paging.after_id(), *size)?;
             return Ok(with_token(page));
@@ -253,6 +318,21 @@ impl InstanceQuery {
     fn with(mut self, set: impl FnOnce(&mut InstanceFilter)) -> Self {
         set(&mut self.filter);
         self
+    }
+}
+
+/// Which failures to find: those that meet every condition that is set.
+#[derive(Clone, Debug, Default)]
+struct FailureFilter {
+    text: Option<String>,
+    error_type: Option<String>,
+}
+
+impl FailureFilter {
+    fn matches(&self, failure: &FailureDetails) -> bool {
+        let has_text = |text: &String| failure.chain().any(|it| it.message.contains(&**text));
+        let has_type = |wanted: &String| failure.chain().any(|it| it.error_type == *wanted);
+        self.text.as_ref().is_none_or(has_text) && self.error_type.as_ref().is_none_or(has_type)
     }
 }
 
