@@ -4,13 +4,14 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use durable::client::{FollowedEvent, HubError};
+use durable::client::{FollowedEvent, HubError, InstanceStatus};
 use durable::protocol::{EventKind, HistoryEvent};
 use serde_json::value::RawValue;
 
 use super::{Refusal, show};
 use crate::call::Call;
 use crate::json::{self, Object, with_header};
+use crate::problem::Problem;
 
 /// The events that are in memory at once while children are listed.
 const EVENTS_AT_ONCE: usize = 256;

@@ -172,7 +172,7 @@ async fn batches_are_left_out_of_lists_and_counts_unless_they_are_requested() {
         ids.map(id).collect::<Vec<_>>()
     };
     assert_eq!(ids("/api/v1/instances").await, ["order-000"]);
-    assert_eq!(ids("/api/v1/instances?includeInternal=true").await, ["b", "order-000"]);
+    assert_eq!(ids("/api/v1/instances?includeInternal=true&sort=id").await, ["b", "order-000"]);
     assert_eq!(ids("/api/v1/instances?name=durable.Batch").await, ["b"]);
     assert_eq!(ids("/runtime/webhooks/durabletask/instances").await, ["order-000"]);
     assert_eq!(ids("/api/v1/batches").await, ["b"]);

@@ -23,7 +23,7 @@ use super::error::sled_error;
 use super::room::FREE_TO_WRITE;
 use super::stored::Stored;
 use super::values::{self, encoded};
-use super::view::{LOOKED_AT_ONCE, View};
+use super::view::{Created, LOOKED_AT_ONCE, View};
 use super::{LOOKED_AT_MAX, keys, read_record};
 use crate::protocol::Timestamp;
 use crate::store::{Creation, CreationOrder, InstanceFilter, InstancePage, StoreError};
@@ -44,8 +44,8 @@ pub(super) struct Scan {
 impl Scan {
     /// The range of keys in the tree.
     pub(super) fn keys(&self) -> Range<Vec<u8>> {
-        let from = self.from.map(keys::created_at).unwrap_or_else(|| keys::CREATIONS.to_vec());
-        let to = self.to.map(keys::created_at).unwrap_or_else(|| keys::BEHIND_CREATIONS.to_vec());
+        let from = self.from.map_or_else(|| keys::CREATIONS.to_vec(), keys::created_at);
+        let to = self.to.map_or_else(|| keys::BEHIND_CREATIONS.to_vec(), keys::created_at);
         let Some(after) = &self.after else { return from..to };
         let after = keys::creation(after);
         match self.order {
@@ -94,7 +94,7 @@ pub(super) fn page<'a>(
         let count = (limit - page.instances.len()).saturating_mul(spread).min(LOOKED_AT_ONCE);
         // Matching instances may be far apart.
         spread = LOOKED_AT_ONCE.min(spread * 4);
-        let (found, end) = view().creations(&scan, count.min(most - scanned))?;
+        let Created { found, end } = view().creations(&scan, count.min(most - scanned))?;
         for (creation, record) in found {
             page.scanned += 1;
             if let Some(record) = record {

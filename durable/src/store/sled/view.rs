@@ -69,6 +69,14 @@ impl<K: Ord + Clone> Page<K> {
     }
 }
 
+/// Orchestrations in the order of creation.
+pub(super) struct Created {
+    /// Their positions in the layers, and their records.
+    pub(super) found: Vec<(Creation, Option<Bytes>)>,
+    /// The position after which there may be more.
+    pub(super) end: Option<Creation>,
+}
+
 pub(super) struct View<'a> {
     pub(super) layers: RwLockReadGuard<'a, Layers>,
     pub(super) base: &'a Base,
@@ -161,11 +169,7 @@ impl View<'_> {
     /// The next orchestrations of each layer by creation, with their records, and the position after
     /// which there may be more. Positions in an older layer may be stale: a record is `None` if the
     /// instance was purged, and has another creation time if the instance was started again.
-    pub(super) fn creations(
-        &self,
-        scan: &Scan,
-        limit: usize,
-    ) -> Result<(Vec<(Creation, Option<Bytes>)>, Option<Creation>), StoreError> {
+    pub(super) fn creations(&self, scan: &Scan, limit: usize) -> Result<Created, StoreError> {
         let order = scan.order;
         let mut layers = vec![self.base.creations(scan.keys(), order, limit)?];
         for overlay in self.layers.newest_first() {
@@ -190,7 +194,7 @@ impl View<'_> {
             CreationOrder::OldestFirst => merged.into_iter().map(read).collect(),
             CreationOrder::NewestFirst => merged.into_iter().rev().map(read).collect(),
         };
-        Ok((found?, end))
+        Ok(Created { found: found?, end })
     }
 
     pub(super) fn due(
