@@ -322,7 +322,7 @@ impl Base {
         };
         keys.take_while(is_of_it).map(move |key| {
             let key = key.map_err(sled_error)?;
-            time_and_id(&key, &prefix)
+            time_and_id(&key, &prefix, keys::read_time)
         })
     }
 
@@ -336,8 +336,9 @@ impl Base {
         if range.is_empty() {
             return Ok(Vec::new());
         }
-        let read =
-            |key: sled::Result<sled::IVec>| time_and_id(&key.map_err(sled_error)?, keys::CREATIONS);
+        let read = |key: sled::Result<sled::IVec>| {
+            time_and_id(&key.map_err(sled_error)?, keys::CREATIONS, keys::read_creation_time)
+        };
         let keys = self.tree.range(range).keys();
         match order {
             CreationOrder::OldestFirst => keys.take(limit).map(read).collect(),
@@ -387,9 +388,13 @@ impl Base {
 }
 
 /// The time and the instance in a stored key after its prefix.
-fn time_and_id(key: &[u8], prefix: &[u8]) -> Result<(Timestamp, InstanceId), StoreError> {
+fn time_and_id<const N: usize>(
+    key: &[u8],
+    prefix: &[u8],
+    time: impl Fn([u8; N]) -> Option<Timestamp>,
+) -> Result<(Timestamp, InstanceId), StoreError> {
     let found = after_prefix(key, prefix)?.split_first_chunk();
-    match found.and_then(|(at, id)| Some((keys::read_time(*at)?, id))) {
+    match found.and_then(|(at, id)| Some((time(*at)?, id))) {
         Some((at, id)) => Ok((at, values::instance_id(id)?)),
         None => Err(StoreError::damaged(format!("the key {key:?} names no time"))),
     }

@@ -8,7 +8,7 @@
 //! i <instance>                            record and newest history (`stored.rs`), the first piece
 //! i <instance> 00 <piece: 4>              the next pieces of it
 //! a <partition: 2> <instance>             nothing: the instance is active
-//! c <time: 8> <instance>                  nothing: the orchestration was created at that time
+//! c <time: 10> <instance>                 nothing: the orchestration was created at that time
 //! d <partition: 2> <time: 8> <instance>   nothing: the instance is due at that time
 //! h <instance> 00 <execution: 16> <first event: 8> <piece: 4>
 //!                                         a piece of the events of some episodes
@@ -65,11 +65,29 @@ pub(super) const BEHIND_CREATIONS: &[u8] = b"d";
 
 /// The first possible key of an orchestration that was created at this time.
 pub(super) fn created_at(at: Timestamp) -> Vec<u8> {
-    [CREATIONS, &time(at)].concat()
+    [CREATIONS, &creation_time(at)].concat()
 }
 
 pub(super) fn creation((at, instance): &Creation) -> Vec<u8> {
-    [CREATIONS, &time(*at), instance.as_str().as_bytes()].concat()
+    [CREATIONS, &creation_time(*at), instance.as_str().as_bytes()].concat()
+}
+
+/// A time as 10 bytes of 7 bits each that sort as times do. sled 0.34 reads keys backwards wrongly if
+/// they have more than four bytes 255 in a row; here, and in the UTF-8 of an id, there is none.
+fn creation_time(at: Timestamp) -> [u8; 10] {
+    let mut rest = u64::from_be_bytes(time(at));
+    let mut bytes = [0; 10];
+    for byte in bytes.iter_mut().rev() {
+        *byte = rest.to_le_bytes()[0] & 0x7f;
+        rest >>= 7;
+    }
+    bytes
+}
+
+/// The time in a key of [`creation`], if there is such a date.
+pub(super) fn read_creation_time(bytes: [u8; 10]) -> Option<Timestamp> {
+    let number = bytes.iter().fold(0, |number, byte| number << 7 | u64::from(*byte));
+    read_time(number.to_be_bytes())
 }
 
 /// A time as 8 bytes that sort as times do.
@@ -90,7 +108,7 @@ pub(super) fn due_instance(
     [&due(partition), time(at).as_slice(), instance.as_str().as_bytes()].concat()
 }
 
-/// The time in a key of [`due_instance`] or [`creation`], if there is such a date.
+/// The time in a key of [`due_instance`], if there is such a date.
 pub(super) fn read_time(bytes: [u8; 8]) -> Option<Timestamp> {
     Timestamp::from_micros((u64::from_be_bytes(bytes) ^ SIGN).cast_signed())
 }
@@ -145,14 +163,18 @@ mod tests {
         let ids = ["a", "a b", "ab", "\u{fc}"].map(|id| InstanceId::new(id).unwrap());
         let last_of_year_9999 = 253_402_300_799_999_999;
         let times = [-62_135_596_800_000_000, -256, -1, 0, 1, 255, 256, last_of_year_9999];
-        let mut keys = Vec::new();
+        let (mut keys, mut creations) = (Vec::new(), Vec::new());
         for at in times.map(|micros| Timestamp::from_micros(micros).unwrap()) {
             for id in &ids {
                 let key = due_instance(PartitionId(7), at, id);
                 assert_eq!(read_time(*key[3..].first_chunk().unwrap()), Some(at));
                 keys.push(key);
+                let key = creation(&(at, id.clone()));
+                assert_eq!(read_creation_time(*key[1..].first_chunk().unwrap()), Some(at));
+                creations.push(key);
             }
         }
         assert!(keys.is_sorted_by(|a, b| a < b));
+        assert!(creations.is_sorted_by(|a, b| a < b));
     }
 }
