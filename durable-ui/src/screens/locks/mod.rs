@@ -59,7 +59,7 @@ fn commands(model: &Model) -> Vec<Command> {
         let (name, key) = (lock.entity.name(), lock.entity.key());
         let entity = quoted(&entity_name(&lock.entity));
         commands.push(Command::get(
-            "Who waits for one",
+            "The queue of an entity",
             format!("durable entity get {entity}"),
             format_args!("entities/{}/{}/queue", encode(name), encode(or_empty(key))),
         ));
@@ -228,7 +228,7 @@ fn row(
             td.n.z { @if let Some(from) = part.since { (since(view, from)) } }
             td.h.m { @if let Some(source) = &part.source { (text(source)) } }
             @if view.access.may_operate() {
-                td.h { @if let Some(action) = action { (open(action, "s")) } }
+                td { @if let Some(action) = action { (open(action, "s")) } }
             }
         }
     }
