@@ -21,7 +21,7 @@ use sled::Batch;
 
 use super::base::Base;
 use super::body::Head;
-use super::creation::created_at;
+use super::created_at::created_at;
 use super::keys;
 use super::overlay::{Block, Overlay, Present, Touched};
 use super::stored::{self, Stored};

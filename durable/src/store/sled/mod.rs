@@ -13,6 +13,7 @@ mod base;
 mod body;
 mod checkpoint;
 mod compact;
+mod created_at;
 mod creation;
 mod error;
 mod folder;
