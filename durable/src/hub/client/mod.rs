@@ -6,6 +6,7 @@ pub(crate) mod counts;
 pub(crate) mod details;
 pub(crate) mod entities;
 pub(crate) mod events;
+mod failures;
 pub(crate) mod follow;
 pub(crate) mod handle;
 pub(crate) mod history;

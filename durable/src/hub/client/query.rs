@@ -6,15 +6,15 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::failures::{self, FailureFilter};
 use super::page::{Page, PageToken, Paging, Position, Query};
 use super::status::InstanceStatus;
-use super::values;
 use crate::definition::Orchestrator;
 use crate::hub::built_in::{self, SCHEDULE};
 use crate::hub::error::ManageError;
 use crate::hub::mail::{Mail, Manage, Managed};
 use crate::hub::task_hub::TaskHub;
-use crate::protocol::{FailureDetails, InstanceId, InstanceRecord, Json, RuntimeStatus, Timestamp};
+use crate::protocol::{InstanceId, InstanceRecord, Json, RuntimeStatus, Timestamp};
 use crate::store::{CreationOrder, InstanceFilter, InstancePage, Store, StoreError};
 
 /// The id prefix of the instances that drive schedules.
@@ -266,7 +266,7 @@ impl InstanceQuery {
         let Some(failure) = &self.failure else { return Ok(page) };
         let mut found = Vec::new();
         for record in page.instances {
-            let failure_of = values::failure(store, &record)?;
+            let failure_of = failures::failure(store, &record)?;
             found.extend(failure_of.filter(|it| failure.matches(it)).map(|_| record));
         }
         page.instances = found;
@@ -318,21 +318,6 @@ impl InstanceQuery {
     fn with(mut self, set: impl FnOnce(&mut InstanceFilter)) -> Self {
         set(&mut self.filter);
         self
-    }
-}
-
-/// Which failures to find: those that meet every condition that is set.
-#[derive(Clone, Debug, Default)]
-struct FailureFilter {
-    text: Option<String>,
-    error_type: Option<String>,
-}
-
-impl FailureFilter {
-    fn matches(&self, failure: &FailureDetails) -> bool {
-        let has_text = |text: &String| failure.chain().any(|it| it.message.contains(&**text));
-        let has_type = |wanted: &String| failure.chain().any(|it| it.error_type == *wanted);
-        self.text.as_ref().is_none_or(has_text) && self.error_type.as_ref().is_none_or(has_type)
     }
 }
 

@@ -196,21 +196,6 @@ pub(super) fn read(
     }
 }
 
-/// Reads why an instance failed. `None` if it has changed since its record was read.
-pub(super) fn failure(
-    store: &dyn Store,
-    record: &InstanceRecord,
-) -> Result<Option<FailureDetails>, StoreError> {
-    let len = record.history_len;
-    let indices = len.saturating_sub(ENDS)..len;
-    let mut values = Values::default();
-    values.add(store.history_page(&record.instance_id, record.execution_id, indices)?);
-    if !values.have_end {
-        values.add(store.history_page(&record.instance_id, record.execution_id, 0..len)?);
-    }
-    Ok(values.failure)
-}
-
 /// What the events of a history say.
 #[derive(Debug, Default)]
 struct Values {

@@ -11,8 +11,6 @@
 //!
 //! Read next: `checkpoint.rs` (writing the index), `view.rs` (reading it through all layers).
 
-use std::collections::BTreeSet;
-use std::ops::{Bound, Range};
 use std::path::Path;
 
 use sled::Batch;
@@ -21,56 +19,15 @@ use super::base::Base;
 use super::created_at::created_at;
 use super::error::sled_error;
 use super::room::FREE_TO_WRITE;
+use super::scan::Scan;
 use super::stored::Stored;
 use super::values::{self, encoded};
 use super::view::{Created, LOOKED_AT_ONCE, View};
 use super::{LOOKED_AT_MAX, keys, read_record};
-use crate::protocol::Timestamp;
 use crate::store::{Creation, CreationOrder, InstanceFilter, InstancePage, StoreError};
 
 /// The number of keys that are added to an incomplete index in one batch.
 const BATCH: usize = 256;
-
-/// The part of the order of creation that a page may contain.
-pub(super) struct Scan {
-    pub(super) order: CreationOrder,
-    after: Option<Creation>,
-    /// Created at this time or later.
-    from: Option<Timestamp>,
-    /// Created before this time.
-    to: Option<Timestamp>,
-}
-
-impl Scan {
-    /// The range of keys in the tree.
-    pub(super) fn keys(&self) -> Range<Vec<u8>> {
-        let from = self.from.map_or_else(|| keys::CREATIONS.to_vec(), keys::created_at);
-        let to = self.to.map_or_else(|| keys::BEHIND_CREATIONS.to_vec(), keys::created_at);
-        let Some(after) = &self.after else { return from..to };
-        let after = keys::creation(after);
-        match self.order {
-            CreationOrder::OldestFirst => keys::successor(after).max(from)..to,
-            CreationOrder::NewestFirst => from..after.min(to),
-        }
-    }
-
-    /// The first positions in an overlay.
-    pub(super) fn of(&self, creations: &BTreeSet<Creation>, limit: usize) -> Vec<Creation> {
-        let after = self.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        let is_early = |(at, _): &&Creation| self.from.is_some_and(|from| *at < from);
-        let is_late = |(at, _): &&Creation| self.to.is_some_and(|to| *at >= to);
-        match self.order {
-            CreationOrder::OldestFirst => {
-                let found = creations.range((after, Bound::Unbounded)).skip_while(is_early);
-                found.take_while(|found| !is_late(found)).take(limit).cloned().collect()
-            }
-            CreationOrder::NewestFirst => {
-                let found = creations.range((Bound::Unbounded, after)).rev().skip_while(is_late);
-                found.take_while(|found| !is_early(found)).take(limit).cloned().collect()
-            }
-        }
-    }
-}
 
 /// A page in the order of creation. It reads a few records at a time, because commits wait while a
 /// view is held.

@@ -27,6 +27,7 @@ mod pace;
 mod packed;
 mod room;
 mod salvage;
+mod scan;
 mod stall;
 mod stored;
 mod system;
