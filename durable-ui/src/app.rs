@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use durable::TaskHub;
+use durable_http::client::Client;
 
+use crate::api::Backend;
 use crate::options::UiOptions;
 
 #[derive(Clone, Debug)]
@@ -12,18 +13,22 @@ pub(crate) struct App(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    api: Router,
+    api: Backend,
     options: UiOptions,
 }
 
 impl App {
     pub(crate) fn new(hub: &TaskHub, options: UiOptions) -> Self {
-        let api = durable_http::router(hub, options.http.clone());
+        let api = Backend::Routes(durable_http::router(hub, options.http.clone()));
         Self(Arc::new(Shared { api, options }))
     }
 
-    /// The routes of `durable-http`.
-    pub(crate) fn api(&self) -> Router {
+    pub(crate) fn remote(client: Client, options: UiOptions) -> Self {
+        Self(Arc::new(Shared { api: Backend::Remote(client), options }))
+    }
+
+    /// The API of `durable-http`.
+    pub(crate) fn api(&self) -> Backend {
         self.0.api.clone()
     }
 

@@ -46,6 +46,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::routing::any;
 use durable::TaskHub;
+use durable_http::client::Client;
 
 pub use options::UiOptions;
 
@@ -57,7 +58,28 @@ use app::App;
 /// that nests them answers the prefix with a slash at its end only if it uses
 /// [`Router::nest_service`].
 pub fn router(hub: &TaskHub, options: UiOptions) -> Router {
-    let app = App::new(hub, options);
+    routes(App::new(hub, options))
+}
+
+/// The dashboard of a hub in another process, which `client` reaches.
+///
+/// Keys and limits are those of that hub: the dashboard sends the key of the client, or else the key
+/// that its reader enters. It answers only loopback hosts.
+///
+/// ```standalone_crate
+/// use durable_http::client::Client;
+/// use durable_ui::UiOptions;
+///
+/// let client = Client::connect("http://127.0.0.1:7071")?;
+/// let app: axum::Router = durable_ui::remote(client, UiOptions::new());
+/// # drop(app);
+/// # Ok::<(), durable_http::client::ClientError>(())
+/// ```
+pub fn remote(client: Client, options: UiOptions) -> Router {
+    routes(App::remote(client, options))
+}
+
+fn routes(app: App) -> Router {
     let answer = move |request: Request| routes::answer(app.clone(), request);
     Router::new().route("/", any(answer.clone())).route("/{*rest}", any(answer))
 }

@@ -25,7 +25,8 @@ impl UiOptions {
         Self::default()
     }
 
-    /// The keys, allowed hosts and limits, as for [`durable_http::router`].
+    /// The keys, allowed hosts and limits, as for [`durable_http::router`]. They do not apply to a
+    /// [`remote`](crate::remote) hub, which has its own.
     pub fn http(mut self, options: HttpOptions) -> Self {
         self.http = options;
         self

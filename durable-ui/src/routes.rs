@@ -9,7 +9,7 @@ use axum::http::header::{
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Response, StatusCode};
 
-use crate::api::{Failure, forward};
+use crate::api::{Failure, forward, problem};
 use crate::app::App;
 use crate::assets;
 use crate::call::{Asked, Call, KEY_COOKIE, View};
@@ -94,15 +94,10 @@ async fn screen(call: &Call) -> Result<Page, Failure> {
 async fn api(asked: &Asked, parts: Parts, body: Body) -> Response<Body> {
     let is_change = !matches!(parts.method, Method::GET | Method::HEAD);
     if is_change && asked.app.options().is_read_only {
-        let problem = r#"{"title":"Read only","detail":"this dashboard only shows","status":403}"#;
-        let mut answer = Response::new(Body::from(problem));
-        *answer.status_mut() = StatusCode::FORBIDDEN;
-        let kind = HeaderValue::from_static("application/problem+json");
-        answer.headers_mut().insert(CONTENT_TYPE, kind);
-        return answer;
+        return problem(StatusCode::FORBIDDEN, "Read only", "this dashboard only shows");
     }
     let key = asked.key.as_deref();
-    let mut answer = forward(asked.app.api(), Request::from_parts(parts, body), key).await;
+    let mut answer = forward(&asked.app.api(), Request::from_parts(parts, body), key).await;
     // A payload of a user is data, also if somebody opens its address.
     guard(&mut answer);
     answer

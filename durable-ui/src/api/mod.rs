@@ -3,11 +3,11 @@
 //! Every call carries the key and the host of the request for the page, so that roles, allowed hosts
 //! and limits hold here as they do for every other client.
 
+mod backend;
 mod failure;
 pub(crate) mod model;
 pub(crate) mod registered;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{ACCEPT, AUTHORIZATION, HOST};
 use axum::http::request::Parts;
@@ -15,9 +15,9 @@ use axum::http::{HeaderMap, HeaderValue, Request, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
-use tower::ServiceExt;
 
 use crate::query::Query;
+pub(crate) use backend::{Backend, problem};
 pub(crate) use failure::Failure;
 
 /// The largest answer that is read, in bytes.
@@ -26,7 +26,7 @@ const ANSWER_MAX: usize = 256 * 1024 * 1024;
 /// The API, for one request of a page.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
-    routes: Router,
+    backend: Backend,
     headers: HeaderMap,
     /// What the transport tells about the request, such as that it came through a Unix socket.
     extensions: axum::http::Extensions,
@@ -34,13 +34,13 @@ pub(crate) struct Api {
 
 impl Api {
     /// For a request with this key.
-    pub(crate) fn new(routes: Router, parts: &Parts, key: Option<&str>) -> Self {
+    pub(crate) fn new(backend: Backend, parts: &Parts, key: Option<&str>) -> Self {
         let mut headers = HeaderMap::new();
         if let Some(host) = parts.headers.get(HOST) {
             headers.insert(HOST, host.clone());
         }
         authorize(&mut headers, &parts.headers, key);
-        Self { routes, headers, extensions: parts.extensions.clone() }
+        Self { backend, headers, extensions: parts.extensions.clone() }
     }
 
     /// Reads a route, such as `instances`, whose segments are encoded.
@@ -60,10 +60,7 @@ impl Api {
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
         request.extensions_mut().extend(self.extensions.clone());
-        let answer = match self.routes.clone().oneshot(request).await {
-            Ok(answer) => answer,
-            Err(never) => match never {},
-        };
+        let answer = self.backend.send(request).await;
         let status = answer.status();
         let bytes = to_bytes(answer.into_body(), ANSWER_MAX).await;
         let bytes = bytes.map_err(|error| Failure::unreadable(path, &error))?;
@@ -73,16 +70,13 @@ impl Api {
 
 /// Passes a request of a browser on to the API. The answer may be a stream.
 pub(crate) async fn forward(
-    routes: Router,
+    backend: &Backend,
     mut request: Request<Body>,
     key: Option<&str>,
 ) -> Response<Body> {
     let given = request.headers().clone();
     authorize(request.headers_mut(), &given, key);
-    match routes.oneshot(request).await {
-        Ok(answer) => answer,
-        Err(never) => match never {},
-    }
+    backend.send(request).await
 }
 
 /// Adds the key of the cookie, unless the request has another one.

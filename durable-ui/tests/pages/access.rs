@@ -1,6 +1,7 @@
 //! Keys, roles, hosts, and the prefix.
 
 use axum::Router;
+use durable_http::client::Client;
 use durable_http::{HttpOptions, Role};
 use durable_ui::UiOptions;
 
@@ -101,4 +102,32 @@ async fn links_follow_the_prefix() {
     assert!(answer.body.contains("href=\"/instances/running-1\""));
     assert!(answer.body.contains("href=\"/\""));
     hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_remote_hub_is_shown_through_a_client() {
+    let hub = hub().await;
+    let http = HttpOptions::new().key(Role::Operate, "operates");
+    let client = Client::in_process(durable_http::router(&hub, http));
+    let anonymous = durable_ui::remote(client.clone(), UiOptions::new());
+    assert_eq!(send(&anonymous, "GET /instances", &[], "").await.status, 401);
+    let app = durable_ui::remote(client.with_key("operates").unwrap(), UiOptions::new());
+    let answer = send(&app, "GET /instances", &[], "").await;
+    assert!(answer.body.contains("running-1"), "{}", answer.body);
+    let suspend = "POST /api/v1/instances/running-1:suspend";
+    assert_eq!(send(&app, suspend, &[], "{}").await.status, 403);
+    let script = [("origin", "http://localhost"), ("x-durable", "1")];
+    assert_eq!(send(&app, suspend, &script, "{}").await.status, 200);
+    let other = [("host", "evil.example")];
+    assert_eq!(send(&app, "GET /instances", &other, "").await.status, 403);
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_page_says_that_the_hub_does_not_answer() {
+    let client = Client::connect("http://127.0.0.1:1").unwrap();
+    let app = durable_ui::remote(client, UiOptions::new());
+    let answer = send(&app, "GET /instances", &[], "").await;
+    assert_eq!(answer.status, 502);
+    assert!(answer.body.contains("the hub at http://127.0.0.1:1 does not answer"));
 }
