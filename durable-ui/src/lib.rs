@@ -58,7 +58,7 @@ use app::App;
 /// that nests them answers the prefix with a slash at its end only if it uses
 /// [`Router::nest_service`].
 pub fn router(hub: &TaskHub, options: UiOptions) -> Router {
-    routes(App::new(hub, options))
+    mounted(App::new(hub, options))
 }
 
 /// The dashboard of a hub in another process, which `client` reaches.
@@ -76,10 +76,10 @@ pub fn router(hub: &TaskHub, options: UiOptions) -> Router {
 /// # Ok::<(), durable_http::client::ClientError>(())
 /// ```
 pub fn remote(client: Client, options: UiOptions) -> Router {
-    routes(App::remote(client, options))
+    mounted(App::remote(client, options))
 }
 
-fn routes(app: App) -> Router {
+fn mounted(app: App) -> Router {
     let answer = move |request: Request| routes::answer(app.clone(), request);
     Router::new().route("/", any(answer.clone())).route("/{*rest}", any(answer))
 }

@@ -55,7 +55,8 @@ fn check(method: &Method, headers: &HeaderMap) -> Result<(), &'static str> {
     if matches!(*method, Method::GET | Method::HEAD) {
         return Ok(());
     }
-    let is_own = text(ORIGIN).is_none_or(|origin| origin.split_once("://").map(|it| it.1) == Some(host));
+    let is_own =
+        text(ORIGIN).is_none_or(|origin| origin.split_once("://").map(|it| it.1) == Some(host));
     if is_own && headers.contains_key("x-durable") {
         Ok(())
     } else {
