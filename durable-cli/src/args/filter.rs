@@ -46,6 +46,9 @@ pub(crate) struct Filter {
     /// Only this custom status: JSON, or text
     #[arg(long, value_name = "JSON", help_heading = "Filter")]
     pub(crate) custom_status: Option<String>,
+    /// Only failures with this text in their message, or in that of one of their causes
+    #[arg(long, value_name = "TEXT", help_heading = "Filter")]
+    pub(crate) failed_with: Option<String>,
 }
 
 impl Filter {
@@ -64,6 +67,7 @@ impl Filter {
         filter.created_to = before(&self.until);
         filter.ended_from = before(&self.ended_since);
         filter.ended_to = before(&self.ended_until);
+        filter.failed_with.clone_from(&self.failed_with);
         filter.custom_status = self.custom_status.as_ref().map(|text| {
             Json::parse(text).unwrap_or_else(|_| {
                 let quoted = serde_json::Value::from(text.as_str()).to_string();

@@ -44,6 +44,9 @@ pub struct InstanceFilter {
     /// Exactly this custom status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_status: Option<Json>,
+    /// Failed, with this text in the message of the failure or of one of its causes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_with: Option<String>,
     /// Also the instances that drive schedules. A batch never acts on them.
     #[serde(skip)]
     pub include_schedules: bool,
@@ -114,6 +117,7 @@ impl InstanceFilter {
         if let Some(status) = &self.custom_status {
             request = request.query("customStatus", status.as_str());
         }
+        request = with_text(request, "failedWith", self.failed_with.as_ref());
         with_flag(request, "includeSchedules", self.include_schedules)
     }
 }
