@@ -12,7 +12,7 @@ use crate::args::Global;
 use crate::config;
 use crate::error::CliError;
 use crate::frozen::Frozen;
-use crate::session::Io;
+use crate::session::{Io, Opened};
 
 /// Where a server listens unless it is told otherwise.
 pub(crate) const DEFAULT_HUB: &str = "http://127.0.0.1:7071";
@@ -34,32 +34,33 @@ pub(crate) enum Code {
 
 pub(crate) struct Connected {
     pub(crate) client: Client,
-    /// The hub that this program has opened for the command.
-    opened: Option<TaskHub>,
-    /// Whether it is a folder that is open for reading.
-    pub(crate) is_read_only: bool,
+    pub(crate) opened: Option<Opened>,
 }
 
 impl Connected {
     fn to(client: Client) -> Self {
-        Self { client, opened: None, is_read_only: false }
+        Self { client, opened: None }
     }
 
     fn opened(hub: TaskHub) -> Self {
         let options = HttpOptions::new().max_scans_per_second(u32::MAX);
         let client = Client::in_process(durable_http::router(&hub, options));
-        Self { client, opened: Some(hub), is_read_only: false }
+        Self { client, opened: Some(Opened { hub, is_read_only: false }) }
     }
 
     /// The routes refuse changes, because the key may only read.
     fn read_only(hub: TaskHub) -> Result<Self, CliError> {
         let options = HttpOptions::new().max_scans_per_second(u32::MAX).key(Role::Read, READ_KEY);
         let client = Client::in_process(durable_http::router(&hub, options)).with_key(READ_KEY)?;
-        Ok(Self { client, opened: Some(hub), is_read_only: true })
+        Ok(Self { client, opened: Some(Opened { hub, is_read_only: true }) })
+    }
+
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.opened.as_ref().is_some_and(|opened| opened.is_read_only)
     }
 
     pub(crate) async fn close(self) -> Result<(), CliError> {
-        let Some(hub) = self.opened else { return Ok(()) };
+        let Some(Opened { hub, .. }) = self.opened else { return Ok(()) };
         hub.shutdown().await.map_err(|error| CliError::Failed(crate::error::chain(&error)))
     }
 }

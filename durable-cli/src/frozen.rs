@@ -12,8 +12,8 @@ use durable::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceRecord, PartitionId, TaskMessage, Timestamp,
 };
 use durable::store::{
-    Commit, Epoch, InstanceFilter, InstancePage, PartitionState, SledStore, Store, StoreError,
-    Usage,
+    BackupReport, Commit, Creation, CreationOrder, Epoch, InstanceFilter, InstancePage,
+    PartitionState, SledStore, Store, StoreError, Usage,
 };
 
 #[derive(Debug)]
@@ -79,6 +79,16 @@ impl Store for Frozen {
         self.0.instances(filter, after, limit)
     }
 
+    fn instances_by_creation(
+        &self,
+        filter: &InstanceFilter,
+        order: CreationOrder,
+        after: Option<&Creation>,
+        limit: usize,
+    ) -> Result<InstancePage<Creation>, StoreError> {
+        self.0.instances_by_creation(filter, order, after, limit)
+    }
+
     fn history(
         &self,
         instance: &InstanceId,
@@ -103,5 +113,9 @@ impl Store for Frozen {
 
     fn usage(&self) -> Usage {
         self.0.usage()
+    }
+
+    fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
+        self.0.backup(to)
     }
 }

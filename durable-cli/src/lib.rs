@@ -133,7 +133,10 @@ where
 }
 
 async fn execute(cli: Cli, code: Code, io: &mut Io) -> Exit {
-    let Cli { command, global } = cli;
+    let Cli { command, mut global } = cli;
+    if let Some(folder) = commands::folder(&command) {
+        global.path = Some(folder.to_owned());
+    }
     let done = match commands::run_without_hub(&command, &global, io) {
         Some(done) => done,
         None => on_a_hub(command, global, code, io).await,
@@ -155,8 +158,9 @@ async fn on_a_hub(
     io: &mut Io,
 ) -> Result<(), CliError> {
     let connected = connect::connect(&global, code, io).await?;
-    let (client, is_read_only) = (connected.client.clone(), connected.is_read_only);
-    let mut session = Session::new(client, global, io);
+    let is_read_only = connected.is_read_only();
+    let (client, opened) = (connected.client.clone(), connected.opened.clone());
+    let mut session = Session::new(client, opened, global, io);
     let done = commands::run(command, &mut session).await;
     let closed = connected.close().await;
     match done {

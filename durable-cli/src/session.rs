@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, Cursor, IsTerminal, Read, Write};
 
 use chrono::{DateTime, Utc};
+use durable::TaskHub;
 use durable_http::client::Client;
 
 use crate::args::Global;
@@ -150,15 +151,30 @@ impl std::fmt::Debug for Io {
     }
 }
 
+/// A hub that this program has opened for a command.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    pub(crate) hub: TaskHub,
+    /// Whether it is a folder that is open for reading.
+    pub(crate) is_read_only: bool,
+}
+
 pub(crate) struct Session<'a> {
     pub(crate) client: Client,
+    /// The hub, if this program has opened it for the command.
+    pub(crate) opened: Option<Opened>,
     pub(crate) global: Global,
     pub(crate) io: &'a mut Io,
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(client: Client, global: Global, io: &'a mut Io) -> Self {
-        Self { client, global, io }
+    pub(crate) fn new(
+        client: Client,
+        opened: Option<Opened>,
+        global: Global,
+        io: &'a mut Io,
+    ) -> Self {
+        Self { client, opened, global, io }
     }
 
     /// Ids as they were given; `-` stands for the lines of stdin.

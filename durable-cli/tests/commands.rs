@@ -93,9 +93,9 @@ async fn instances_are_started_listed_and_shown() {
             "list",
             expect![[r#"
                 ID     NAME    STATUS   CREATED  CUSTOM STATUS
-                a      order   Running  0ms ago  waits for approval
-                child  order   Running  0ms ago  waits for approval
                 p      parent  Running  0ms ago
+                child  order   Running  0ms ago  waits for approval
+                a      order   Running  0ms ago  waits for approval
             "#]],
         )
         .await;
@@ -128,6 +128,8 @@ async fn instances_are_started_listed_and_shown() {
             "#]],
         )
         .await;
+    world.check("list --sort created -o name --name order", expect!["a\nchild\n"]).await;
+    world.check("list --sort -created -o name --name order", expect!["child\na\n"]).await;
     let (_, output, errors) = world.run_with("", "list --limit 1").await;
     assert_eq!(output.lines().count(), 2);
     assert!(errors.contains("only the first 1"), "{errors}");
@@ -170,6 +172,8 @@ async fn operations_take_ids_stdin_and_filters() {
     let (exit, output, _) = world.run_with("f1\nf2\n", "rewind - -o name").await;
     assert_eq!((exit, &*output), (Exit::Ok, "f1\nf2\n"));
     world.check("count --status failed", expect!["2\n"]).await;
+    world.check("list --failed-with charge -o name --sort id", expect!["f1\nf2\n"]).await;
+    world.check("count --failed-with another", expect!["0\n"]).await;
     world.fails("rewind f1 nobody", Exit::NotFound, "nobody").await;
     world.fails("purge --status failed", Exit::Usage, "purge 2 instances; confirm").await;
     let text = world.ok("purge --status failed --dry-run").await;
@@ -274,10 +278,44 @@ async fn a_folder_that_nobody_has_open_is_read_and_not_changed() {
     let (exit, _, _) = world.run_with("", &line).await;
     assert_ne!(exit, Exit::Ok);
     world.check(&format!("--path {path} list -o name"), expect!["a\n"]).await;
+    let (to, again) = (format!("{path}-1"), format!("{path}-2"));
+    let text = world.ok(&format!("store backup {path} --to {to}")).await;
+    assert!(text.starts_with(&format!("{to}: 1 instances, 0 messages, ")), "{text}");
+    world.check(&format!("--path {to} list -o name"), expect!["a\n"]).await;
+    world.fails(&format!("store backup {path} --to {to}"), Exit::Failed, &to).await;
+    world.fails(&format!("store backup {path}"), Exit::Usage, "name the new folder").await;
+    let line = format!("--path {path} store backup --to {again} -o name");
+    assert_eq!(world.ok(&line).await, format!("{again}\n"));
     let text = world.ok(&format!("store check {path}")).await;
     assert!(text.contains("1 instances and no damage"), "{text}");
     world.ok(&format!("store compact {path}")).await;
     assert!(world.ok(&format!("store stats {path}")).await.contains("disk_bytes"));
+    world.close().await;
+}
+
+#[tokio::test]
+async fn the_process_of_a_running_hub_makes_its_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = TaskHub::open(folder.path().join("hub")).await.unwrap();
+    hub.start(order(5).instance_id("a")).await.unwrap();
+    let backups = folder.path().join("backups");
+    let options = HttpOptions::new().backups(&backups);
+    let client = Client::in_process(durable_http::router(&hub, options));
+    let line = "durable store backup --name monday";
+    let mut io = Io::captured();
+    assert_eq!(run_on(client.clone(), line.split(' '), &mut io).await, Exit::Ok);
+    let (output, to) = (io.output(), backups.join("monday").display().to_string());
+    assert!(output.starts_with(&format!("{to}: 1 instances, ")), "{output}");
+    let mut io = Io::captured();
+    assert_eq!(run_on(client.clone(), line.split(' '), &mut io).await, Exit::Conflict);
+    let mut io = Io::captured();
+    let line = format!("durable store backup --to {to}");
+    assert_eq!(run_on(client, line.split(' '), &mut io).await, Exit::Usage);
+    assert!(io.errors().contains("give `--name`"), "{}", io.errors());
+    hub.shutdown().await.unwrap();
+    let world = World::new().await;
+    world.fails("store backup", Exit::NotFound, "makes no backups").await;
+    world.check(&format!("--path {to} list -o name"), expect!["a\n"]).await;
     world.close().await;
 }
 

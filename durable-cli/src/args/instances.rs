@@ -16,12 +16,25 @@ use crate::time::{Moment, duration};
 pub(crate) struct List {
     #[command(flatten)]
     pub(crate) filter: Filter,
+    /// The order: by creation, the newest or the oldest first, or by id. By default `-created`; with
+    /// `--prefix`, `id`
+    #[arg(long, value_enum, allow_hyphen_values = true)]
+    pub(crate) sort: Option<Sort>,
     /// The most instances
     #[arg(long, short, default_value_t = 50, conflicts_with = "all")]
     pub(crate) limit: usize,
     /// All instances
     #[arg(long, short)]
     pub(crate) all: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    #[value(name = "-created")]
+    NewestFirst,
+    #[value(name = "created")]
+    OldestFirst,
+    Id,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -12,11 +12,12 @@ pub(crate) use actions::{Purge, Raise, Restart, Selected, Steered, Terminate};
 pub(crate) use filter::Filter;
 pub(crate) use global::{Color, Format, Global, TimeFormat};
 pub(crate) use instances::{
-    By, Count, Diff, Export, Get, History, List, Replay, ResultOf, Start, Timeline, Until, Wait,
+    By, Count, Diff, Export, Get, History, List, Replay, ResultOf, Sort, Start, Timeline, Until,
+    Wait,
 };
 pub(crate) use others::{
-    ActivityCommand, BatchCommand, EntityCommand, HubCommand, ScheduleCommand, ScheduleSpec,
-    StoreCommand, Watch,
+    ActivityCommand, Backup, BatchCommand, EntityCommand, HubCommand, ScheduleCommand,
+    ScheduleSpec, StoreCommand, Ui, Watch,
 };
 
 const AFTER: &str = "\
@@ -103,7 +104,9 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Write histories to files that can be replayed
     Export(Export),
-    /// Check, measure, compact and salvage the folder of a hub
+    /// Serve the dashboard of a hub on this machine, until Ctrl+C
+    Ui(Ui),
+    /// Back up a hub; check, measure, compact and salvage its folder
     #[command(subcommand)]
     Store(StoreCommand),
     /// Print how to complete commands in a shell

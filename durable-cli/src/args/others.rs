@@ -150,8 +150,36 @@ pub(crate) enum HubCommand {
     Access,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The folder of the hub; the same as `--path`
+    #[arg(conflicts_with_all = ["hub", "path", "profile"])]
+    pub(crate) folder: Option<PathBuf>,
+    /// The new folder, if no other process has the hub open
+    #[arg(long, value_name = "FOLDER", conflicts_with = "name")]
+    pub(crate) to: Option<PathBuf>,
+    /// The name of the backup of a running hub, whose server chooses the folder; the time by default
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ui {
+    /// The port on this machine; 0 takes a free one
+    #[arg(long, default_value_t = 7072)]
+    pub(crate) port: u16,
+    /// Open the page in the browser
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// Show no actions, and refuse changes
+    #[arg(long)]
+    pub(crate) read_only: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
+    /// Back up a hub, running or not, into a folder that can be opened as a hub
+    Backup(Backup),
     /// Report damage; exit code 1 if there is any
     Check { folder: PathBuf },
     /// Measure a folder

@@ -3,7 +3,7 @@
 use durable_http::client::{GroupBy, InstanceDetails, InstanceStatus};
 
 use super::{all, parsed};
-use crate::args::{By, Count, Format, Get, List};
+use crate::args::{By, Count, Format, Get, List, Sort};
 use crate::error::{CliError, chain};
 use crate::exit::Exit;
 use crate::output::Table;
@@ -12,7 +12,16 @@ use crate::session::Session;
 pub(super) async fn list(list: &List, session: &mut Session<'_>) -> Result<(), CliError> {
     let filter = list.filter.instances(session.io.now());
     let limit = if list.all { usize::MAX } else { list.limit };
-    let (items, has_more) = all(session.client.list_instances(&filter), limit).await?;
+    let mut request = session.client.list_instances(&filter);
+    if let Some(sort) = list.sort {
+        let order = match sort {
+            Sort::NewestFirst => "-created",
+            Sort::OldestFirst => "created",
+            Sort::Id => "id",
+        };
+        request = request.query("sort", order);
+    }
+    let (items, has_more) = all(request, limit).await?;
     session.show_list::<InstanceStatus>(&items)?;
     if has_more && session.is_for_people() {
         session.io.tell(&format!("only the first {limit}; `--all` lists all\n"));

@@ -1,6 +1,7 @@
 //! What each command does: one file per group of commands.
 
 mod act;
+mod backup;
 mod batches;
 mod compare;
 mod documents;
@@ -13,6 +14,7 @@ mod schedules;
 mod start;
 mod store;
 mod tree;
+mod ui;
 mod watch;
 
 use std::path::Path;
@@ -22,12 +24,20 @@ use durable_http::client::{Page, Request};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::args::{Command, Global};
+use crate::args::{Command, Global, StoreCommand};
 use crate::error::CliError;
 use crate::session::{Io, Session};
 
 /// The most items of a page of the API.
 const PAGE: usize = 1000;
+
+/// The folder of the hub, if the command itself names it.
+pub(crate) fn folder(command: &Command) -> Option<&Path> {
+    match command {
+        Command::Store(StoreCommand::Backup(backup)) => backup.folder.as_deref(),
+        _ => None,
+    }
+}
 
 /// Runs a command that needs no hub.
 pub(crate) fn run_without_hub(
@@ -42,6 +52,7 @@ pub(crate) fn run_without_hub(
             documents::skill(io);
             Ok(())
         }
+        Command::Store(StoreCommand::Backup(_)) => return None,
         Command::Store(command) => store::run(command, global, io),
         Command::Replay(replay) if Path::new(&replay.history).is_file() => {
             compare::replay_file(replay, io)
@@ -104,6 +115,8 @@ async fn once(command: &Command, session: &mut Session<'_>) -> Result<(), CliErr
         Command::Replay(replay) => compare::replay(replay, session).await,
         Command::Diff(diff) => compare::diff(diff, session).await,
         Command::Export(export) => compare::export(export, session).await,
+        Command::Ui(ui) => ui::ui(ui, session).await,
+        Command::Store(StoreCommand::Backup(backup)) => backup::backup(backup, session).await,
         Command::Completions { .. } | Command::Man { .. } | Command::Skill | Command::Store(_) => {
             Ok(())
         }

@@ -14,6 +14,8 @@ use crate::session::Io;
 
 pub(super) fn run(command: &StoreCommand, global: &Global, io: &mut Io) -> Result<(), CliError> {
     match command {
+        // It needs the hub: see `backup.rs`.
+        StoreCommand::Backup(_) => Ok(()),
         StoreCommand::Check { folder } => check(folder, io),
         StoreCommand::Stats { folder } => stats(folder, global, io),
         StoreCommand::Compact { folder } => compact(folder, io),
