@@ -1,7 +1,5 @@
 //! A request for a page, and what every page needs to know about it.
 
-#![allow(dead_code, reason = "members of screens to come")]
-
 use axum::extract::OriginalUri;
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
@@ -151,11 +149,6 @@ impl Call {
     /// The region of the page that the client wants to replace; `None` for a whole page.
     pub(crate) fn fragment(&self) -> Option<&str> {
         self.query.get("fragment")
-    }
-
-    /// Whether this region is wanted: in a whole page, each is.
-    pub(crate) fn wants(&self, region: &str) -> bool {
-        self.fragment().is_none_or(|wanted| wanted == "all" || wanted == region)
     }
 
     /// The number in the query, or this one.

@@ -1,7 +1,5 @@
 //! The addresses of pages, assets and API calls, below the prefix at which the dashboard is mounted.
 
-#![allow(dead_code, reason = "for screens to come")]
-
 use std::fmt::Display;
 
 use crate::assets;

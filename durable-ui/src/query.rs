@@ -1,7 +1,5 @@
 //! The query of a URL: the state of a page. Links to other states of a page are edits of it.
 
-#![allow(dead_code, reason = "for screens to come")]
-
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};

@@ -45,7 +45,10 @@ pub(super) async fn histogram(call: Call) -> Result<Response, Refusal> {
     };
     let buckets = call.number("buckets")?.unwrap_or(BUCKETS).clamp(1, BUCKETS_MAX);
     let most = call.number("maxScanned")?.unwrap_or(SCANNED_MAX).clamp(1, SCANNED_MAX);
-    let mut find = list::filter(&call)?.page_size(PAGE.min(most));
+    // What is not read any more is the oldest. The order of ids finds those with a prefix without
+    // reading the others.
+    let find = list::filter(&call)?.page_size(PAGE.min(most));
+    let mut find = if call.query.get("prefix").is_some() { find } else { find.newest_first() };
     let (mut found, mut scanned, mut has_more) = (Vec::new(), 0, false);
     loop {
         let page = call.hub().query(&find).await?;

@@ -1,7 +1,5 @@
 //! Why a page could not be shown.
 
-#![allow(dead_code, reason = "members of screens to come")]
-
 use std::fmt::Display;
 
 use axum::http::StatusCode;

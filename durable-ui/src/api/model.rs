@@ -1,6 +1,5 @@
 //! The answers of `/api/v1`, as far as pages show them.
 
-#![allow(dead_code, reason = "members of screens to come")]
 #![allow(clippy::struct_field_names, reason = "the names are those of the API")]
 
 use std::collections::BTreeMap;
@@ -50,6 +49,14 @@ pub(crate) struct Suspension {
     pub(crate) reason: String,
 }
 
+impl Suspension {
+    /// The reason without the code that begins it, which is shown beside it.
+    pub(crate) fn text(&self) -> &str {
+        let text = self.code.as_ref().and_then(|code| self.reason.strip_prefix(&**code));
+        text.and_then(|text| text.strip_prefix(": ")).unwrap_or(&self.reason)
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Parent {
@@ -60,8 +67,6 @@ pub(crate) struct Parent {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Cause {
-    #[serde(default)]
-    pub(crate) error_type: String,
     pub(crate) message: String,
 }
 
@@ -105,9 +110,7 @@ pub(crate) struct Hub {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Running {
     pub(crate) instance_id: String,
-    pub(crate) event_id: i64,
     pub(crate) name: String,
-    pub(crate) attempt: u32,
     pub(crate) since: DateTime<Utc>,
 }
 

@@ -1,7 +1,5 @@
 //! The drawer: the command line and the API call for what is on screen.
 
-#![allow(dead_code, reason = "for screens to come")]
-
 use maud::{Markup, html};
 
 use crate::call::View;

@@ -80,7 +80,6 @@ impl Page {
 
     /// Follows the history of an instance; the path is that of the API, such as
     /// `instances/order-17/events`.
-    #[allow(dead_code, reason = "for screens to come")]
     pub(crate) fn follows(mut self, path: impl Into<String>) -> Self {
         self.events = Some(path.into());
         self

@@ -68,7 +68,10 @@ impl Chart<'_> {
                 }
                 @for (x, label) in &self.ticks {
                     @let anchor = if *x < 5.0 { "start" } else if *x > 95.0 { "end" } else { "middle" };
-                    text x=(percent(*x)) y=(self.height + BELOW - 4) text-anchor=(anchor) { (label) }
+                    // A narrow chart has no room for the labels at the quarters.
+                    @let class = if matches!(*x, 25.0 | 75.0) { Some("mid") } else { None };
+                    text class=[class] x=(percent(*x)) y=(self.height + BELOW - 4)
+                        text-anchor=(anchor) { (label) }
                 }
             }
         }

@@ -51,12 +51,8 @@ pub(crate) enum Input {
     Suggested(Vec<String>),
     /// JSON; an empty field is left out.
     Json,
-    /// A number.
-    Number,
     /// `true`, or nothing.
     Check,
-    /// One of these strings.
-    Choice(Vec<String>),
     /// A member that is not shown; its value is JSON.
     Hidden,
 }
@@ -167,10 +163,10 @@ fn input(field: &Field, id: &str) -> Markup {
     let Field { name, label, value, input, is_required } = field;
     html! {
         @match input {
-            Input::Text | Input::Number => {
+            Input::Text => {
                 label.fl for=(id) { (label) }
                 input.in #(id) name=(name) value=(value) required[*is_required] autocomplete="off"
-                    type=(if matches!(input, Input::Number) { "number" } else { "text" });
+                    type="text";
             }
             Input::Suggested(names) => {
                 label.fl for=(id) { (label) }
@@ -186,14 +182,6 @@ fn input(field: &Field, id: &str) -> Markup {
             Input::Check => {
                 label.nw {
                     input #(id) type="checkbox" name=(name) checked[value == "true"]; " " (label)
-                }
-            }
-            Input::Choice(choices) => {
-                label.fl for=(id) { (label) }
-                select.in #(id) name=(name) {
-                    @for choice in choices {
-                        option value=(choice) selected[choice == value] { (choice) }
-                    }
                 }
             }
             Input::Hidden => { input type="hidden" name=(name) value=(value) data-json; }

@@ -41,7 +41,7 @@ pub(crate) fn json(json: Json<'_>) -> Markup {
     let mut is_cut = false;
     let tree = tree(json.text, 0, &mut left, &mut is_cut);
     html! {
-        div.js tabindex="0" role="region" aria-label="JSON" { (tree) }
+        div.js tabindex="0" role="group" aria-label="JSON" { (tree) }
         div.row {
             @if is_cut { span.q2 { "Shortened: it has " (format::bytes(json.text.len() as u64)) "." } }
             @if json.text.len() <= COPIED { (copy("JSON", json.text)) }

@@ -20,7 +20,7 @@ pub(crate) fn section(id: &str, heading: &str, beside: &Markup, content: &Markup
 /// A table that scrolls sideways alone. `head` and `rows` are the cells and rows.
 pub(crate) fn table(class: &str, label: &str, head: &Markup, rows: &Markup) -> Markup {
     html! {
-        div.sc tabindex="0" role="region" aria-label=(label) {
+        div.sc tabindex="0" role="group" aria-label=(label) {
             table class=(format_args!("t {class}")) data-rows[class.contains("rows")] {
                 thead { tr { (head) } }
                 tbody { (rows) }

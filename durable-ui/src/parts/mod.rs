@@ -3,8 +3,6 @@
 //! Text of users is never markup: `maud` escapes it, and [`text`] isolates its writing direction, so
 //! that right-to-left characters do not reorder what stands beside it.
 
-#![allow(dead_code, unused_imports, reason = "components of screens to come")]
-
 mod chart;
 mod confirm;
 mod entity;

@@ -134,7 +134,7 @@ fn choose(view: &View, model: &Model) -> Markup {
 fn grid(view: &View, runs: &[Run]) -> Markup {
     let rows = rows(runs);
     html! {
-        div.sc tabindex="0" role="region" aria-label="Grid" {
+        div.sc tabindex="0" role="group" aria-label="Grid" {
             table.t.grid {
                 thead {
                     tr {

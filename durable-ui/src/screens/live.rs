@@ -64,7 +64,7 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
             }
         }
         section.sec aria-label="Events" data-script="events" {
-            div.sc tabindex="0" role="region" aria-label="Table of events" {
+            div.sc tabindex="0" role="group" aria-label="Table of events" {
                 table.t.stack data-rows {
                     thead {
                         tr {

@@ -1,5 +1,9 @@
 //! The list of instances, and its files.
 
+use std::time::Duration;
+
+use durable::client::NamedCall;
+use durable::protocol::Json;
 use durable_ui::UiOptions;
 
 use crate::common::{HOSTILE, app, get, hub};
@@ -33,6 +37,46 @@ async fn the_list_shows_what_the_address_asks_for() {
     assert_eq!(shown("?prefix=te").await, ["terminated-1"]);
     assert_eq!(shown("?tag=note:other").await, [""; 0]);
     assert_eq!(shown("?to=2026-11-28T13:00:00Z").await, [""; 0]);
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_list_and_its_files_are_in_the_order_that_the_address_asks_for() {
+    let hub = hub().await;
+    hub.advance(Duration::from_hours(1)).await;
+    let text = Json::parse("\"last\"").unwrap();
+    hub.start_named(NamedCall::new("hello").input_json(text).instance_id("last")).await.unwrap();
+    hub.settle().await;
+    let app = app(&hub, UiOptions::new());
+    let files = async |query: &str| {
+        let csv = get(&app, &format!("/instances.export?format=csv{query}")).await.body;
+        let ids: Vec<_> = csv.lines().skip(1).map(|line| line.split(',').next()).collect();
+        ids.into_iter().flatten().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let newest = files("").await;
+    assert_eq!((newest.len(), &*newest[0]), (7, "last"));
+    let oldest = files("&sort=created").await;
+    assert!(oldest.iter().rev().eq(&newest), "{oldest:?}");
+    let body = get(&app, "/instances?sort=created&limit=1").await.body;
+    let last = "href=\"/durable/instances/last\"";
+    assert!(!body.contains(last));
+    assert!(body.contains("aria-sort=\"ascending\"") && body.contains("sort=-created"));
+    assert!(get(&app, "/instances?limit=1").await.body.contains(last));
+    assert_eq!(get(&app, "/instances?sort=name").await.status, 400);
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn instances_are_found_by_the_text_of_their_failure() {
+    let hub = hub().await;
+    let app = app(&hub, UiOptions::new());
+    let rows = async |text: &str| {
+        let page = get(&app, &format!("/instances?failedWith={text}")).await;
+        assert_eq!(page.status, 200);
+        page.body.matches("name=\"pick\"").count()
+    };
+    assert_eq!(rows("alert(1)").await, 1);
+    assert_eq!(rows("another").await, 0);
     hub.shutdown().await.unwrap();
 }
 

@@ -119,6 +119,8 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
                 "endedFrom",
                 "endedTo",
                 "customStatus",
+                "failedWith",
+                "failureType",
                 "includeSchedules",
                 "includeInternal",
                 "by",

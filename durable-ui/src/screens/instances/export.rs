@@ -16,7 +16,7 @@ const PAGE: usize = 1000;
 
 pub(crate) async fn answer(call: &Call) -> Result<Response<Body>, Failure> {
     let filter = Filter::read(&call.query, call.view.now)?;
-    let query = filter.api().and("limit", PAGE);
+    let query = filter.list().and("limit", PAGE);
     let (kind, name, text) = match call.query.get("format") {
         Some("csv") => ("text/csv; charset=utf-8", "instances.csv", csv(call, query).await?),
         Some("jsonl") => ("application/jsonl", "instances.jsonl", lines(call, query).await?),

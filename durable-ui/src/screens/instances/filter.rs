@@ -36,7 +36,30 @@ pub(crate) struct Filter {
     pub(crate) to: Option<String>,
     pub(crate) created_from: Option<DateTime<Utc>>,
     pub(crate) created_to: Option<DateTime<Utc>>,
+    /// A part of the message of the failure.
+    pub(crate) failed_with: Option<String>,
+    pub(crate) order: Order,
     pub(crate) limit: usize,
+}
+
+/// How the instances are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Newest,
+    Oldest,
+    /// The order that finds ids with a prefix without reading the others.
+    Id,
+}
+
+impl Order {
+    /// As a parameter of the page and of the API.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Newest => "-created",
+            Self::Oldest => "created",
+            Self::Id => "id",
+        }
+    }
 }
 
 /// A condition that can be removed.
@@ -79,6 +102,8 @@ impl Filter {
             created_to: moment("to", text("to").as_deref(), now)?,
             from: text("from"),
             to: text("to"),
+            failed_with: text("failedWith"),
+            order: order(query)?,
             limit,
         })
     }
@@ -102,12 +127,20 @@ impl Filter {
         for tag in &self.tags {
             query = query.and("tag", tag);
         }
+        if let Some(text) = &self.failed_with {
+            query = query.and("failedWith", text);
+        }
         for (name, time) in [("createdFrom", self.created_from), ("createdTo", self.created_to)] {
             if let Some(time) = time {
                 query = query.and(name, format::rfc3339(time));
             }
         }
         query
+    }
+
+    /// The same filter and order as parameters of the list.
+    pub(crate) fn list(&self) -> Query {
+        self.api().and("sort", self.order.name())
     }
 
     /// The same filter as the `query` of a batch.
@@ -126,6 +159,7 @@ impl Filter {
             "tags": tags,
             "createdFrom": self.created_from,
             "createdTo": self.created_to,
+            "failedWith": self.failed_with,
         })
     }
 
@@ -157,6 +191,9 @@ impl Filter {
         if let Some(to) = &self.to {
             all.push(condition("created", "before", to, query.without("to")));
         }
+        if let Some(text) = &self.failed_with {
+            all.push(condition("failure", "contains", text, query.without("failedWith")));
+        }
         all
     }
 
@@ -186,6 +223,18 @@ impl Filter {
             add("until", to);
         }
         words
+    }
+}
+
+fn order(query: &Query) -> Result<Order, Failure> {
+    let known = [Order::Newest, Order::Oldest, Order::Id];
+    match query.get("sort") {
+        None if query.get("prefix").is_some() => Ok(Order::Id),
+        None => Ok(Order::Newest),
+        Some(given) => known
+            .into_iter()
+            .find(|order| order.name() == given)
+            .ok_or_else(|| Failure::invalid("`sort` is created, -created or id.")),
     }
 }
 
@@ -235,18 +284,29 @@ mod tests {
 
     #[test]
     fn the_address_becomes_a_query_of_the_api_and_a_command() {
-        let filter =
-            read("status=failed,running&name=check+out&tag=region:eu&prefix=o&from=-1h&sort=x")
-                .unwrap();
+        let filter = read(
+            "status=failed,running&name=check+out&tag=region:eu&prefix=o&from=-1h&failedWith=503",
+        )
+        .unwrap();
         assert_eq!(
             filter.api().to_string(),
             "?status=Failed,Running&name=check%20out&prefix=o&tag=region:eu\
-             &createdFrom=2026-11-28T13:32:08Z"
+             &failedWith=503&createdFrom=2026-11-28T13:32:08Z"
         );
         assert_eq!(
             filter.options(),
             " --status failed,running --name 'check out' --tag region=eu --prefix o --since 1h"
         );
+    }
+
+    #[test]
+    fn a_prefix_is_found_in_the_order_of_ids_unless_another_is_asked_for() {
+        let order = |text| read(text).unwrap().order;
+        assert_eq!(order(""), Order::Newest);
+        assert_eq!(order("prefix=o"), Order::Id);
+        assert_eq!(order("prefix=o&sort=-created"), Order::Newest);
+        assert_eq!(order("sort=created"), Order::Oldest);
+        assert!(read("sort=-created").unwrap().list().to_string().ends_with("?sort=-created"));
     }
 
     #[test]
@@ -260,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_value_that_means_nothing_is_refused() {
-        for text in ["status=lost", "tag=x", "from=-1", "from=-", "from=1h", "limit=0", "limit=x"] {
+        for text in ["status=lost", "tag=x", "from=-1", "from=-", "from=1h", "limit=0", "sort=x"] {
             let failure = read(text).unwrap_err();
             assert_eq!(failure.status.as_u16(), 400, "{text}");
         }

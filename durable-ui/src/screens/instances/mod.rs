@@ -15,7 +15,7 @@ use crate::frame::{Command, Page, Place};
 use crate::parts::{Tab, copy, icon, status, tabs, text, word};
 use crate::query::Query;
 pub(crate) use export::answer as export;
-pub(crate) use filter::{Condition, Filter, STATUSES};
+pub(crate) use filter::{Condition, Filter, Order, STATUSES};
 
 /// What a row shows.
 const FIELDS: &str = "instanceId,name,version,runtimeStatus,createdAt,lastUpdatedAt,suspension,parent,\
@@ -33,10 +33,7 @@ pub(crate) struct Model {
 pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     let filter = Filter::read(&call.query, call.view.now)?;
     let find = filter.api();
-    let mut rows = find.clone().and("fields", FIELDS).and("limit", filter.limit);
-    if let Some(sort) = sort(&call.query) {
-        rows = rows.and("sort", sort);
-    }
+    let mut rows = filter.list().and("fields", FIELDS).and("limit", filter.limit);
     if let Some(after) = call.query.get("after") {
         rows = rows.and("after", after);
     }
@@ -58,20 +55,19 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     Ok(page.follows_hub(&events.to_string()).commands(commands(&model.filter)))
 }
 
-/// The order of the API; `None` for its own.
-fn sort(query: &Query) -> Option<&'static str> {
-    (query.get("sort") == Some("created")).then_some("createdAt")
-}
-
 fn commands(filter: &Filter) -> Vec<Command> {
-    let (options, api) = (filter.options(), filter.api());
-    let counted = api.clone().and("groupBy", "status");
+    let (options, list) = (filter.options(), filter.list());
+    let counted = filter.api().and("groupBy", "status");
     let batch = |verb: &str| {
         let command = format!("durable {verb} --query '{}' --dry-run", options.trim());
         Command::post("Act on all of them", command, "batches")
     };
     let mut commands = vec![
-        Command::get("This list", format!("durable list{options}"), format_args!("instances{api}")),
+        Command::get(
+            "This list",
+            format!("durable list{options}"),
+            format_args!("instances{list}"),
+        ),
         Command::get(
             "Counts",
             format!("durable count{options} --by status"),
@@ -210,6 +206,7 @@ fn more(filter: &Filter) -> Markup {
                 }
                 (field("f-from", "from", "Created since", filter.from.as_deref(), "-1h, -7d, 2026-01-02T03:04:05Z"))
                 (field("f-to", "to", "Created before", filter.to.as_deref(), "-1h, 2026-01-02T03:04:05Z"))
+                (field("f-failed", "failedWith", "Failure contains", filter.failed_with.as_deref(), "timeout"))
                 div.acts { button.b.p type="submit" { "Filter" } }
             }
         }

@@ -3,7 +3,7 @@
 use durable::RuntimeStatus;
 use maud::{Markup, html};
 
-use super::{Filter, Model, batch};
+use super::{Filter, Model, Order, batch};
 use crate::api::model;
 use crate::call::View;
 use crate::format;
@@ -27,15 +27,19 @@ pub(super) fn section(view: &View, model: &Model) -> Markup {
 }
 
 fn table(view: &View, model: &Model, may_act: bool) -> Markup {
-    let is_oldest_first = model.query.get("sort") == Some("created");
-    let other = if is_oldest_first { "-created" } else { "created" };
-    let sort = view
-        .links
-        .page("instances", &model.query.without("after").without("fragment").with("sort", other));
-    let (arrow, sorted) =
-        if is_oldest_first { ("\u{2191}", "ascending") } else { ("\u{2193}", "descending") };
+    let order = model.filter.order;
+    let other = if order == Order::Newest { Order::Oldest } else { Order::Newest };
+    let sort = view.links.page(
+        "instances",
+        &model.query.without("after").without("fragment").with("sort", other.name()),
+    );
+    let (arrow, sorted) = match order {
+        Order::Newest => ("\u{2193}", "descending"),
+        Order::Oldest => ("\u{2191}", "ascending"),
+        Order::Id => ("", "none"),
+    };
     html! {
-        div.sc tabindex="0" role="region" aria-label="Table of instances" {
+        div.sc tabindex="0" role="group" aria-label="Table of instances" {
             table class=(if may_act { "t pick stack" } else { "t stack" }) data-rows {
                 thead {
                     tr {
@@ -100,7 +104,7 @@ fn remark(item: &model::Instance) -> Markup {
         }
         (RuntimeStatus::Suspended, _, Some(suspension), _) => html! {
             @if let Some(code) = &suspension.code { span.wrn { (code) } " " }
-            span.q2 { (text(&format::cut(&suspension.reason, 160))) }
+            span.q2 { (text(&format::cut(suspension.text(), 160))) }
         },
         (.., Some(status)) => custom_status(status),
         _ => html! {},
@@ -109,7 +113,11 @@ fn remark(item: &model::Instance) -> Markup {
 
 fn foot(view: &View, model: &Model) -> Markup {
     let query = model.query.without("after").without("fragment");
-    let order = if query.get("sort") == Some("created") { "oldest first" } else { "newest first" };
+    let order = match model.filter.order {
+        Order::Newest => "newest first",
+        Order::Oldest => "oldest first",
+        Order::Id => "in the order of ids",
+    };
     html! {
         div.foot {
             span { (format::counted(model.page.items.len() as u64, "row")) }

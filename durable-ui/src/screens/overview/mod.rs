@@ -62,12 +62,12 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
         Command::get(
             "Running",
             "durable list --status running --limit 5",
-            "instances?status=Running&limit=5",
+            "instances?status=Running&limit=5&sort=-created",
         ),
         Command::get(
             "Last failures",
             "durable list --status failed --limit 5",
-            "instances?status=Failed&limit=5&fields=instanceId,failure",
+            "instances?status=Failed&limit=5&sort=-created&fields=instanceId,failure",
         ),
         Command::get("Running activities", "durable activity top", "running"),
         Command::get("Schedules", "durable schedule list", "schedules"),
@@ -79,7 +79,7 @@ async fn fetch(call: &Call, range: usize) -> Result<Model, Failure> {
     let api = &call.api;
     let list = async |status: &str| {
         let query = Query::default().with("status", status).with("limit", ROWS);
-        let query = query.with("fields", FIELDS);
+        let query = query.with("sort", "-created").with("fields", FIELDS);
         let page: model::Items<model::Instance> = api.get("instances", &query).await?;
         Ok::<_, Failure>(page.items)
     };
