@@ -151,6 +151,10 @@ async fn pending_says_what_an_instance_waits_for() {
             "#]],
         )
         .await;
+    world.ok("start parent --id p -i 7").await;
+    let text = world.ok("pending p").await;
+    assert!(text.contains("child (order)"), "{text}");
+    assert!(text.contains("\n\nchild is Running\nwaits for the events: approval\n"), "{text}");
     world.ok("suspend a --reason why").await;
     let text = world.ok("pending a").await;
     assert!(text.contains("suspended: by a client\n  why\n"), "{text}");

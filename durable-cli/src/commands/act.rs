@@ -105,6 +105,8 @@ async fn on_ids(
         for id in &ids {
             session.io.write(&format!("{id}\n"));
         }
+        let count = ids.len();
+        session.io.tell(&format!("dry run: would {verb} these {count} instances\n"));
         return Ok(());
     }
     if is_destructive && !ids.is_empty() {

@@ -1,5 +1,6 @@
 //! What instances wait for, in words. Writing to a `String` cannot fail.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write;
 
 use durable_http::client::{ClientError, InstanceStatus, PendingKind, PendingTask, PendingWork};
@@ -11,6 +12,9 @@ use crate::output::Table;
 use crate::session::Session;
 use crate::time::Clock;
 
+/// The most instances that are shown because another one waits for them.
+const FOLLOWED: usize = 10;
+
 pub(super) async fn pending(get: &Get, session: &mut Session<'_>) -> Result<(), CliError> {
     for id in session.ids(&get.ids)? {
         let request = session.client.get_pending(&id);
@@ -20,9 +24,48 @@ pub(super) async fn pending(get: &Get, session: &mut Session<'_>) -> Result<(), 
             continue;
         }
         let pending = request.read(&text)?;
-        let holders = holders(&pending, session).await?;
-        let text = describe(&pending, &holders, &session.clock(), session.is_coloured());
-        session.io.write(&text);
+        let awaited = show(&pending, session).await?;
+        follow(id, awaited, session).await?;
+    }
+    Ok(())
+}
+
+/// Shows what one instance waits for. Returns the instances that it waits for.
+async fn show(pending: &PendingWork, session: &mut Session<'_>) -> Result<Vec<String>, CliError> {
+    let holders = holders(pending, session).await?;
+    let text = describe(pending, &holders, &session.clock(), session.is_coloured());
+    session.io.write(&text);
+    let children = pending.tasks.iter().filter(|task| task.kind == PendingKind::SubOrchestration);
+    let children = children.filter_map(|task| task.instance_id.clone());
+    Ok(children.chain(holders.into_iter().map(|(_, holder)| holder)).collect())
+}
+
+/// Shows the instances that `id` waits for, and those that they wait for. The cause is at the end of
+/// this chain.
+async fn follow(
+    id: String,
+    awaited: Vec<String>,
+    session: &mut Session<'_>,
+) -> Result<(), CliError> {
+    let mut shown = BTreeSet::from([id]);
+    let mut queue = VecDeque::from(awaited);
+    while let Some(id) = queue.pop_front() {
+        if !shown.insert(id.clone()) {
+            continue;
+        }
+        if shown.len() > FOLLOWED + 1 {
+            session.io.tell("more instances are waited for, which are not shown\n");
+            break;
+        }
+        match session.client.get_pending(&id).send().await {
+            Ok(pending) => {
+                session.io.write("\n");
+                queue.extend(show(&pending, session).await?);
+            }
+            // A sub-orchestration that has not begun, or one that was purged.
+            Err(ClientError::Problem(problem)) if problem.status == 404 => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(())
 }
