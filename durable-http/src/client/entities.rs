@@ -21,6 +21,12 @@ impl Client {
         Request::get(self, of(id, ""))
     }
 
+    /// Lists the requests that an entity has not handled, in the order of arrival. The answer is the
+    /// JSON of the API.
+    pub fn get_entity_queue(&self, id: &EntityId) -> Request<Json> {
+        Request::get(self, of(id, "/queue"))
+    }
+
     /// Removes the state of an entity.
     pub fn delete_entity(&self, id: &EntityId) -> Request<()> {
         Request::new(self, Method::DELETE, of(id, ""))
