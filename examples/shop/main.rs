@@ -59,8 +59,8 @@ async fn main() -> Result<()> {
     let options = UiOptions::new().http(HttpOptions::new().task_hub_name("shop"));
     let app = Router::new().merge(durable_ui::router(&hub, options));
     let listener = TcpListener::bind(listen).await?;
-    println!("listening on http://{}", listener.local_addr()?);
     println!("the hub is in {}", folder.display());
+    println!("listening on http://{}", listener.local_addr()?);
 
     let traffic = tokio::spawn(trade(hub.clone(), orders.max(1)));
     axum::serve(listener, app).with_graceful_shutdown(interrupted()).await?;

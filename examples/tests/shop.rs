@@ -21,9 +21,10 @@ impl Shop {
         let mut shop = Command::new(env!("CARGO_BIN_EXE_shop"));
         shop.args(["--listen", "127.0.0.1:0", "--hub"]).arg(folder.path().join("hub"));
         let mut process = shop.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let host = line.trim_end().strip_prefix("listening on http://").unwrap().to_owned();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut hosts =
+            lines.filter_map(|it| Some(it.split_once("listening on http://")?.1.to_owned()));
+        let host = hosts.next().expect("the shop says where it listens");
         Self { process, host }
     }
 
@@ -61,6 +62,8 @@ impl Drop for Shop {
 #[test]
 fn five_instances_are_stuck_and_tell_why() {
     let folder = tempfile::tempdir().unwrap();
+    drop(Shop::open(&folder));
+    // The same after a crash.
     let shop = Shop::open(&folder);
     shop.pending("order-9001", |it| {
         let failure = &it["tasks"][0]["lastFailure"]["message"];
