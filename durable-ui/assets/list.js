@@ -10,7 +10,7 @@ const picked = () => $$("input[name=pick]:checked");
 
 function selection() {
   const n = picked().length, all = $("input[name=pick-all]"), m = $$("input[name=pick]").length;
-  if (n < m) matching = false;
+  if (n < m || m === 0) matching = false;
   if (all) { all.checked = n > 0 && n === m; all.indeterminate = n > 0 && n < m; }
   if (!bar) return;
   bar.hidden = n === 0;
@@ -31,7 +31,11 @@ document.addEventListener("change", (e) => {
   if (c.name === "pick" || c.name === "pick-all") selection();
   if (c.name === "status" && c.form?.dataset.filter !== undefined) c.form.requestSubmit();
 });
-document.addEventListener("swapped", selection);
+// Rows that appear while all that match are selected are selected, too.
+document.addEventListener("swapped", () => {
+  if (matching) for (const c of $$("input[name=pick]")) c.checked = true;
+  selection();
+});
 // Empty fields, and several statuses one by one, would make long addresses.
 $("form[data-filter]")?.addEventListener("submit", (/** @type {SubmitEvent} */ e) => {
   e.preventDefault();
