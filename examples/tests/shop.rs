@@ -4,11 +4,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const TRIES: u32 = 1200;
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// The shop while it runs.
 struct Shop {
@@ -38,17 +39,17 @@ impl Shop {
         serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
     }
 
-    /// What an instance waits for, as soon as `is_stuck`.
+    /// Waits until the pending work of an instance shows that it `is_stuck`.
     fn pending(&self, id: &str, is_stuck: impl Fn(&Value) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let pending = self.get(&format!("instances/{id}/pending"));
+        let mut pending = Value::Null;
+        for _try in 0..TRIES {
+            pending = self.get(&format!("instances/{id}/pending"));
             if is_stuck(&pending) {
                 return;
             }
-            assert!(Instant::now() < deadline, "{id}: {pending:#}");
-            thread::sleep(Duration::from_millis(50));
+            thread::park_timeout(BETWEEN_TRIES);
         }
+        panic!("{id}: {pending:#}");
     }
 }
 
