@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 const base = process.argv[2];
-const pages = ["", "/instances", "/instances?status=failed&from=-1h", "/live", "/start?name=checkout", "/hub", "/nowhere"];
+const pages = ["", "/instances", "/instances?status=failed&from=-1h", "/live", "/start?name=checkout", "/hub",
+  "/locks", "/entities", "/schedules", "/instances/order-2026-11-28-000003", "/nowhere"];
 const axe = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
 const faults = [];
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
@@ -102,6 +103,33 @@ await step("the form refuses what is not JSON, and starts an instance", async ()
   await page.fill("#s-input", '{"number": 1, "customer": "c", "cents": 2}');
   await page.click("form.wide [type=submit]");
   await page.waitForURL(/instances\/[0-9a-f]/);
+});
+const hostile = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
+await step("a stuck instance is opened by keyboard, and suspended with a reason", async () => {
+  await call("instances", { name: "checkout", id: "aab-stuck", input: { number: 3, customer: hostile, cents: 1 }, tags: { note: hostile } });
+  await page.goto(base + "/instances?prefix=aab-stuck");
+  await page.waitForSelector("a[href$='/instances/aab-stuck']", soon);
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/instances\/aab-stuck/);
+  await page.waitForSelector("#live[data-s=on]");
+  await page.click("[data-open=do-suspend]");
+  await page.fill("#do-suspend input[name=reason]", hostile);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".head .st-suspended", soon);
+});
+await step("the status changes live within a second", async () => {
+  await page.waitForSelector("#live[data-s=on]");
+  await call("instances/aab-stuck:resume", {});
+  await page.waitForSelector(".head .st-running", soon);
+});
+await step("hostile text is text in every tab of an instance", async () => {
+  const tabs = await page.$$eval(".tabs a", (links) => links.map((a) => a.href));
+  if (tabs.length < 5) throw new Error("there are no tabs");
+  for (const tab of tabs) {
+    await page.goto(tab);
+    if (await page.$("main img, main script")) throw new Error(`${tab} has markup of a user`);
+  }
 });
 await step("the theme stays in a cookie", async () => {
   await page.keyboard.press("d");
