@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use durable::store::Store;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,8 @@ use crate::seed::{self, Random};
 use crate::work::{self, Size, Work};
 
 const STEPS: usize = 1_500;
-const PATIENCE: Duration = Duration::from_mins(2);
+const TRIES: u32 = 24_000;
+const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 
 /// The steps of a [`Work`] in `ROOT/hub`, and backups of it to `ROOT/0`, `ROOT/1` and so on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -109,16 +110,16 @@ impl Load {
 
     /// Blocks until the notes contain this many lines that begin so, or the process has ended.
     fn wait_for(&self, beginning: &str, count: usize, child: &mut Child) {
-        let patience = Instant::now() + PATIENCE;
-        loop {
+        let mut found = 0;
+        for _try in 0..TRIES {
             let notes = fs::read_to_string(self.notes()).unwrap_or_default();
-            let found = notes.lines().filter(|line| line.starts_with(beginning)).count();
+            found = notes.lines().filter(|line| line.starts_with(beginning)).count();
             if found >= count || child.try_wait().unwrap().is_some() {
                 return;
             }
-            assert!(Instant::now() < patience, "{found} of {count} `{beginning}`");
-            thread::yield_now();
+            thread::park_timeout(BETWEEN_TRIES);
         }
+        panic!("{found} of {count} `{beginning}`");
     }
 }
 
