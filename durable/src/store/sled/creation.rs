@@ -86,6 +86,14 @@ pub(super) fn complete_index(base: &Base, path: &Path) -> Result<(), StoreError>
         path = %path.display(),
         "the folder has no complete index by creation: it is built now, once"
     );
+    let instances = add_missing(base)?;
+    tell!(info, path = %path.display(), instances, "the index by creation is complete");
+    Ok(())
+}
+
+/// Adds the key of each orchestration in the tree; returns how many there are.
+pub(super) fn add_missing(base: &Base) -> Result<u64, StoreError> {
+    let applied = base.applied()?;
     let (mut batch, mut instances) = (Batch::default(), 0_u64);
     let write = |batch: &mut Batch| {
         base.reserve(FREE_TO_WRITE)?;
@@ -117,6 +125,5 @@ pub(super) fn complete_index(base: &Base, path: &Path) -> Result<(), StoreError>
     write(&mut batch)?;
     batch.insert(keys::INDEXED, encoded(&applied)?);
     write(&mut batch)?;
-    tell!(info, path = %path.display(), instances, "the index by creation is complete");
-    Ok(())
+    Ok(instances)
 }

@@ -56,7 +56,7 @@ use super::log::read;
 use super::overlay::Overlay;
 use super::room::{self, FREE_TO_OPEN};
 use super::values::encoded;
-use super::{SledStore, checkpoint, guarded, keys, recover};
+use super::{SledStore, checkpoint, creation, guarded, keys, recover};
 use crate::store::{BackupReport, StoreError};
 
 /// Makes a backup of the store.
@@ -126,6 +126,8 @@ fn fill(
         // The log was read when the store was opened, and the store does not change.
         None => apply(&inner.view().layers.newest, copy, may_go_on)?.max(applied),
     };
+    // The steps copy no keys by creation, because a record may be in several pieces.
+    creation::add_missing(copy)?;
     copy.sync()?;
     Ok(last)
 }

@@ -18,6 +18,7 @@ pub(super) struct Counts {
     pub(super) messages: u64,
     active: usize,
     due: usize,
+    orchestrations: usize,
 }
 
 /// Reads all records, histories and messages, and compares their counts with those of the keys that
@@ -53,6 +54,7 @@ pub(super) fn verify(
             counts.instances += 1;
             counts.active += usize::from(stored.head.active);
             counts.due += usize::from(stored.head.next_due.is_some());
+            counts.orchestrations += usize::from(id.is_orchestration());
         }
         match page.into_iter().next_back() {
             Some((id, _)) => after = Some(id),
@@ -61,6 +63,8 @@ pub(super) fn verify(
     }
     is_equal("the number of active instances", copy.keys(b"a")?.len(), counts.active)?;
     is_equal("the number of due instances", copy.keys(b"d")?.len(), counts.due)?;
+    let by_creation = copy.keys(keys::CREATIONS)?.len();
+    is_equal("the number of keys by creation", by_creation, counts.orchestrations)?;
     for partition in copy.partitions_with_messages()? {
         let mut from = 0;
         loop {
