@@ -63,7 +63,11 @@ async fn main() -> Result<()> {
     println!("listening on http://{}", listener.local_addr()?);
 
     let traffic = tokio::spawn(trade(hub.clone(), orders.max(1)));
-    axum::serve(listener, app).with_graceful_shutdown(interrupted()).await?;
+    // Not a graceful shutdown: that would wait for the live pages, which never end.
+    tokio::select! {
+        served = axum::serve(listener, app) => served?,
+        () = interrupted() => {}
+    }
     traffic.abort();
     Ok(hub.shutdown().await?)
 }

@@ -107,7 +107,7 @@ impl Default for View {
 
 /// Computes the timeline of an instance.
 ///
-/// It takes time in proportion to the history: some 100 ms for 100,000 events.
+/// It takes time in proportion to the history.
 ///
 /// ```standalone_crate
 /// use durable::prelude::*;

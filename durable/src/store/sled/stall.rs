@@ -59,6 +59,7 @@ impl StallGuard {
         Ok(Self { shared, thread: Some(thread) })
     }
 
+    /// Writes a batch, when no flush of the process is running.
     pub(super) fn write<T>(&self, write: impl FnOnce() -> T) -> T {
         {
             let mut state = self.shared.state();
@@ -71,6 +72,7 @@ impl StallGuard {
         write()
     }
 
+    /// Flushes everything that was written.
     pub(super) fn flush<T>(&self, flush: impl FnOnce() -> sled::Result<T>) -> sled::Result<T> {
         let _beside_others = FLUSHES.read();
         let flushed = flush()?;
