@@ -19,6 +19,7 @@ mod engine;
 pub mod entity;
 pub mod error;
 mod event;
+mod fresh;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 #[cfg(feature = "http")]

@@ -144,7 +144,7 @@ fn user_code_runs_where_its_panics_are_caught() {
         ("as_mut().poll(", &polling),
         (".instrument(", &[]),
         (".in_scope(", &[]),
-        ("spawn_blocking(", &["hub/work/attempt.rs"]),
+        ("spawn_blocking(", &["hub/drive/mod.rs", "hub/work/attempt.rs"]),
     ];
     let lines = ["error", "warn", "info", "debug", "trace"].map(|it| format!("tracing::{it}!"));
     let mut found = Vec::new();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::drive::Drive;
 use super::error::OpenError;
 use super::opening;
 use super::settings::{Options, Place, Retention};
@@ -443,13 +444,13 @@ impl TaskHubBuilder {
     /// If called outside a tokio runtime.
     pub async fn open(mut self) -> Result<TaskHub, OpenError> {
         self.options.settings.complete();
-        let runtime = Handle::current();
+        let drive = Drive::Runtime(Handle::current());
         let (reply, opened) = oneshot::channel();
         let open = move || {
             panics::note_places();
             metrics::describe();
             let opened =
-                panics::catch(|| opening::open(self.options.with_built_in_states(), &runtime));
+                panics::catch(|| opening::open(self.options.with_built_in_states(), &drive));
             panics::shield(|| drop(reply.send(opened)));
         };
         let thread = thread::Builder::new().name("durable-open".to_owned()).spawn(open);

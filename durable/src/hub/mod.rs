@@ -17,6 +17,7 @@ mod built_in;
 pub(crate) mod client;
 mod commit;
 mod custom_status;
+mod drive;
 mod error;
 #[cfg(feature = "sled")]
 mod folder;
@@ -27,6 +28,7 @@ mod opening;
 mod partition;
 mod settings;
 mod shutdown;
+pub(crate) mod sizes;
 mod task_hub;
 mod telemetry;
 #[cfg(feature = "testing")]

@@ -7,12 +7,12 @@ use std::sync::{Arc, RwLock};
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::admission::{Admission, REQUESTS};
 use super::commit::committer::{Committer, Owned};
 use super::commit::waiting::Writes;
+use super::drive::Drive;
 use super::error::{HubError, InvalidSetting, OpenError};
 use super::guarded_store::GuardedStore;
 use super::health::Health;
@@ -53,7 +53,7 @@ const LIVE: Capacity = Capacity { instances: 10_000, bytes: 256 << 20 };
 const PARTITIONS: u16 = 4;
 
 /// Opens a hub and continues all unfinished instances.
-pub(crate) fn open(options: Options, runtime: &Handle) -> Result<TaskHub, OpenError> {
+pub(crate) fn open(options: Options, drive: &Drive) -> Result<TaskHub, OpenError> {
     let registry = Arc::new(registry(&options)?);
     let concurrency = activity_concurrency(&options)?;
     let entity_concurrency = at_least_one("entity_concurrency", options.entity_concurrency)?;
@@ -73,7 +73,7 @@ pub(crate) fn open(options: Options, runtime: &Handle) -> Result<TaskHub, OpenEr
     let batches = Arc::new(Batches::new(
         BatchContext { states: states.clone(), limits, ..BatchContext::default() },
         mailboxes.clone(),
-        runtime.clone(),
+        drive.clone(),
         entity_concurrency.unwrap_or(ENTITIES),
         Arc::clone(&health),
     ));
@@ -84,8 +84,8 @@ pub(crate) fn open(options: Options, runtime: &Handle) -> Result<TaskHub, OpenEr
         ActivityEnvironment {
             mailboxes: mailboxes.clone(),
             health: Arc::clone(&health),
-            runtime: runtime.clone(),
-            timer: Timer::of(runtime),
+            drive: drive.clone(),
+            timer: timer(drive, time.as_ref()),
             time: time.clone(),
         },
     ));
@@ -110,7 +110,7 @@ pub(crate) fn open(options: Options, runtime: &Handle) -> Result<TaskHub, OpenEr
         mailboxes,
         activities,
         batches,
-        _runtime_watch: watch_runtime(runtime, &health),
+        _runtime_watch: watch_runtime(drive, &health),
         health,
         kept,
         lifecycle,
@@ -123,6 +123,17 @@ pub(crate) fn open(options: Options, runtime: &Handle) -> Result<TaskHub, OpenEr
         stopping: Stopping::default(),
     };
     Ok(TaskHub { inner: Arc::new(inner) })
+}
+
+/// How activities sleep.
+fn timer(drive: &Drive, time: Option<&Arc<VirtualTime>>) -> Timer {
+    match (drive, time) {
+        (Drive::Runtime(runtime), _) => Timer::of(runtime),
+        #[cfg(feature = "testing")]
+        (Drive::Simulated, Some(time)) => Timer::Virtual(Arc::clone(time)),
+        #[cfg(feature = "testing")]
+        (Drive::Simulated, None) => unreachable!("a simulation has virtual time"),
+    }
 }
 
 /// The capacity for instances in memory.
@@ -237,7 +248,7 @@ impl Parts {
             claimed.push((id, mail, found, durable));
         }
         let committer = Arc::new(Committer {
-            writes: Writes::default(),
+            writes: Writes::new(self.settings.sizes.commit),
             store: Arc::clone(&self.store),
             owned,
             activities: Arc::clone(&self.activities),
@@ -294,7 +305,8 @@ impl Parts {
             clock: self.clock.clone(),
         };
         let reader = Reader::new(id, Arc::clone(&self.store), Arc::clone(&self.health));
-        let outbox = Outbox::new(id, Box::new(outlet), durable, self.time.clone());
+        let outbox =
+            Outbox::new(id, Box::new(outlet), durable, &self.settings.sizes, self.time.clone());
         let live = self.live;
         move || Partition::new(env, reader, outbox, live)
     }
@@ -321,10 +333,10 @@ fn stop_by(
 }
 
 /// Fails the hub if the runtime ends before the returned sender is dropped.
-fn watch_runtime(runtime: &Handle, health: &Arc<Health>) -> oneshot::Sender<()> {
+fn watch_runtime(drive: &Drive, health: &Arc<Health>) -> oneshot::Sender<()> {
     let (hub, ended) = oneshot::channel();
     let mut watch = Watch(Some(Arc::clone(health)));
-    runtime.spawn(async move {
+    drive.spawn(async move {
         let watch = &mut watch;
         // The hub never sends a value: this ends when the sender is dropped.
         drop(ended.await);

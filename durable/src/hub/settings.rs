@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::sizes::Sizes;
 use super::telemetry::hooks::Hooks;
 use super::time::clock::Clock;
 use super::time::virtual_time::VirtualTime;
@@ -97,6 +98,8 @@ pub(crate) enum Place {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
+    /// How much is done at once.
+    pub(crate) sizes: Sizes,
     /// Whether every episode is replayed from scratch and compared.
     pub(crate) verify: bool,
     pub(crate) retention: Retention,

@@ -51,7 +51,7 @@ impl TaskHub {
         let Some(made) = &self.inner.time else { return };
         let awake = made.sleep(time);
         let inner = Arc::downgrade(&self.inner);
-        self.inner.activities.runtime.spawn(async move {
+        self.inner.activities.drive.spawn(async move {
             let Ok(_busy) = awake.await else { return };
             if let Some(inner) = inner.upgrade() {
                 then(Self { inner }).await;

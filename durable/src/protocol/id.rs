@@ -9,6 +9,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::fresh;
+
 /// In the id of a delayed signal, separates the entity from the id of the message.
 pub(super) const SCHEDULED: char = '#';
 
@@ -72,7 +74,7 @@ impl InstanceId {
 
     /// Makes a unique id: a random GUID without hyphens.
     pub fn generate() -> Self {
-        Self(Uuid::new_v4().simple().to_string().into())
+        Self(fresh::guid().simple().to_string().into())
     }
 
     /// The default id of a sub-orchestration, derived from its caller.
@@ -169,7 +171,7 @@ pub struct ExecutionId(Uuid);
 impl ExecutionId {
     /// Makes a unique id.
     pub fn generate() -> Self {
-        Self(Uuid::new_v4())
+        Self(fresh::guid())
     }
 
     /// The id with this number; for tests and stores.
@@ -202,7 +204,7 @@ pub struct MessageId(Uuid);
 impl MessageId {
     /// Makes a unique id.
     pub fn generate() -> Self {
-        Self(Uuid::new_v4())
+        Self(fresh::guid())
     }
 
     /// The id with this number; for tests and stores.

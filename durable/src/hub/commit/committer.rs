@@ -9,11 +9,11 @@
 //!    write is durable.
 //! 2. After a failed commit no more writes are accepted, and all waiters receive that failure.
 //!
-//! Read next: `queue.rs` (the order of commits) and `group.rs` (which writes share a commit).
+//! Read next: `run.rs` (the commit of a group), `queue.rs` (the order of commits) and `group.rs` (which writes share a commit).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use super::waiting::Writes;
 use super::write::{Content, Effect, Write};
@@ -23,7 +23,6 @@ use crate::hub::mail::{Mail, Mailboxes};
 use crate::hub::telemetry::lifecycle::Lifecycle;
 use crate::hub::telemetry::metrics::{self, Stopwatch};
 use crate::hub::work::activities::Activities;
-use crate::panics;
 use crate::protocol::{PartitionId, TaskMessage};
 use crate::store::{Commit, Epoch, Store, StoreError};
 
@@ -46,45 +45,9 @@ pub(crate) struct Committer {
     pub(crate) lifecycle: Arc<Lifecycle>,
 }
 
-/// A group that is being committed. The next one may be taken when this is dropped.
-struct Dealing<'a>(&'a Writes);
-
-impl Drop for Dealing<'_> {
-    fn drop(&mut self) {
-        self.0.done();
-    }
-}
-
 impl Committer {
-    /// Commits queued writes until all partitions have left.
-    pub(crate) fn run(&self) {
-        while let Some(group) = self.writes.take() {
-            self.deal_with(group);
-        }
-    }
-
-    /// Adds the writes of a partition, and commits a group unless a commit is in progress.
-    pub(crate) fn commit_at_once(&self, new: &mut Vec<Write>) {
-        if let Some(group) = self.writes.add_and_take(new) {
-            self.deal_with(group);
-        }
-    }
-
-    fn deal_with(&self, mut group: Vec<Write>) {
-        let _dealing = Dealing(&self.writes);
-        if self.health.has_failed() {
-            return;
-        }
-        match self.commit(&mut group) {
-            Ok(messages) => self.release(group, messages),
-            // The group, with the channels of its waiters, is dropped after this: they find the
-            // reason.
-            Err(error) => self.health.fail(error.into()),
-        }
-    }
-
     /// Commits a group. Returns its messages, which are durable and can be delivered.
-    fn commit(&self, group: &mut [Write]) -> Result<Vec<TaskMessage>, StoreError> {
+    pub(super) fn commit(&self, group: &mut [Write]) -> Result<Vec<TaskMessage>, StoreError> {
         let mut commit = Commit::default();
         for write in &mut *group {
             let partition = write.partition;
@@ -113,27 +76,7 @@ impl Committer {
         Ok(commit.messages.into_iter().map(|(_, message)| message).collect())
     }
 
-    /// Releases the effects of a durable group. The group itself is dropped last, because it holds
-    /// virtual time still.
-    fn release(&self, mut group: Vec<Write>, messages: Vec<TaskMessage>) {
-        for message in messages {
-            let instance_id = message.instance_id.clone();
-            self.mailboxes.send(&instance_id, Mail::Message(Box::new(message)));
-        }
-        let mut effects = group.iter_mut().flat_map(|write| {
-            if let Some(owned) = self.owned.get(&write.partition) {
-                owned.durable.store(write.number, Ordering::Release);
-            }
-            std::mem::take(&mut write.effects)
-        });
-        // An answer calls the waker of a waiting task, which may be user code. If it panics, only
-        // this effect is lost.
-        while panics::catch(|| effects.by_ref().for_each(|effect| self.take_effect(effect)))
-            .is_err()
-        {}
-    }
-
-    fn take_effect(&self, effect: Effect) {
+    pub(super) fn take_effect(&self, effect: Effect) {
         match effect {
             Effect::Run(job) => self.activities.submit(job),
             Effect::TakenIn(key, attempt) => self.activities.taken_in(&key, attempt),

@@ -1,29 +1,26 @@
 //! Which of the waiting writes are committed together.
 //!
 //! Rules:
-//! 1. A group keeps the order of the writes, and is no larger than [`GROUP_MAX`] writes and
-//!    [`GROUP_BYTES_MAX`] bytes. A write that alone exceeds the bytes is a group of its own.
+//! 1. A group keeps the order of the writes, and is no larger than a [number](CommitSizes) of writes and
+//!    of bytes. A write that alone exceeds the bytes is a group of its own.
 //! 2. An instance that a group purges is not written in the same group, and not purged twice in it.
 //!    It may have been written just before, or be started again right after, and a commit has no
 //!    order for that. A new group begins there.
-//! 3. A group purges at most [`GROUP_MAX`] instances, unless a single write purges more.
+//! 3. A group purges at most as many instances as it may have writes, unless a single write purges
+//!    more.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use super::write::Write;
+use crate::hub::sizes::CommitSizes;
 use crate::protocol::InstanceId;
 
-/// The most writes in a group.
-const GROUP_MAX: usize = 1024;
-/// The most bytes in a group of several writes.
-const GROUP_BYTES_MAX: usize = 4 << 20;
-
 /// Takes the group at the front.
-pub(super) fn gather(waiting: &mut VecDeque<Write>) -> Vec<Write> {
-    let (mut count, mut bytes, mut purges) = (0, 0, Purges::default());
+pub(super) fn gather(waiting: &mut VecDeque<Write>, sizes: &CommitSizes) -> Vec<Write> {
+    let (mut count, mut bytes, mut purges) = (0, 0, Purges::new(sizes.group));
     for write in &*waiting {
         bytes += write.bytes;
-        let has_room = count < GROUP_MAX && bytes <= GROUP_BYTES_MAX;
+        let has_room = count < sizes.group && bytes <= sizes.group_bytes;
         let fits = has_room && purges.go_with(write, waiting.iter().take(count));
         if !fits && count > 0 {
             break;
@@ -34,13 +31,18 @@ pub(super) fn gather(waiting: &mut VecDeque<Write>) -> Vec<Write> {
 }
 
 /// The instances that a group purges and, once it purges any, those that it writes.
-#[derive(Default)]
 struct Purges<'a> {
+    /// How many instances the group may purge.
+    at_most: usize,
     purged: BTreeSet<&'a InstanceId>,
     written: BTreeSet<&'a InstanceId>,
 }
 
 impl<'a> Purges<'a> {
+    fn new(at_most: usize) -> Self {
+        Self { at_most, purged: BTreeSet::new(), written: BTreeSet::new() }
+    }
+
     /// Adds a write to the group that `before` are in. Returns whether rules 2 and 3 allow that.
     fn go_with(&mut self, write: &'a Write, before: impl Iterator<Item = &'a Write>) -> bool {
         let purged = &write.content.purged;
@@ -52,7 +54,7 @@ impl<'a> Purges<'a> {
             self.written.extend(before.filter_map(written));
         }
         let written = written(write);
-        let has_room = purged.is_empty() || self.purged.len() + purged.len() <= GROUP_MAX;
+        let has_room = purged.is_empty() || self.purged.len() + purged.len() <= self.at_most;
         let fits = has_room
             && purged.iter().all(|id| !self.purged.contains(id) && !self.written.contains(id))
             && written.is_none_or(|id| !self.purged.contains(id));
@@ -72,9 +74,14 @@ mod tests {
     use super::*;
     use crate::chance;
     use crate::hub::commit::write::Content;
+    use crate::hub::sizes::Sizes;
     use crate::hub::time::virtual_time::Busy;
     use crate::protocol::{ExecutionId, InstanceRecord, PartitionId, Timestamp};
     use crate::store::EpisodeWrite;
+
+    const SIZES: CommitSizes = Sizes::PRODUCTION.commit;
+    const GROUP_MAX: usize = SIZES.group;
+    const GROUP_BYTES_MAX: usize = SIZES.group_bytes;
 
     fn write(number: u64, bytes: usize) -> Write {
         let (partition, content, effects) = (PartitionId(0), Content::default(), Vec::new());
@@ -103,7 +110,7 @@ mod tests {
         let mut waiting: VecDeque<_> = writes.into_iter().collect();
         let mut groups = Vec::new();
         while !waiting.is_empty() {
-            groups.push(gather(&mut waiting).iter().map(|write| write.number).collect());
+            groups.push(gather(&mut waiting, &SIZES).iter().map(|write| write.number).collect());
         }
         groups
     }
@@ -173,7 +180,7 @@ mod tests {
                 .collect();
             let mut next = 0;
             while !waiting.is_empty() {
-                let group = gather(&mut waiting);
+                let group = gather(&mut waiting, &SIZES);
                 assert!(!group.is_empty(), "seed {seed}: no progress");
                 let numbers = group.iter().map(|write| write.number);
                 assert!(numbers.eq(next..next + group.len() as u64), "seed {seed}");

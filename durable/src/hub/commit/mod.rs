@@ -3,5 +3,6 @@
 pub(crate) mod committer;
 mod group;
 mod queue;
+pub(crate) mod run;
 pub(crate) mod waiting;
 pub(crate) mod write;

@@ -5,8 +5,8 @@
 //!    a partition, leave in the order in which they were written.
 //! 2. The writes that arrive during a commit form the next group. No group waits for more writes to
 //!    join it.
-//! 3. Above [`WAITING_MAX`] writes or [`WAITING_BYTES_MAX`] bytes the queue is full: partitions
-//!    wait before they add more.
+//! 3. Above a [number](CommitSizes) of writes or of bytes the queue is full: partitions wait before
+//!    they add more.
 //!
 //! This is plain data. Read next: `waiting.rs`, which puts threads to sleep and wakes them, and
 //! `group.rs`.
@@ -15,14 +15,11 @@ use std::collections::VecDeque;
 
 use super::group::gather;
 use super::write::Write;
+use crate::hub::sizes::CommitSizes;
 
-/// Above this many waiting writes, partitions have to wait.
-const WAITING_MAX: usize = 4096;
-/// Above this many waiting bytes, partitions have to wait.
-const WAITING_BYTES_MAX: usize = 64 << 20;
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
+    sizes: CommitSizes,
     waiting: VecDeque<Write>,
     /// Size of the waiting writes.
     bytes: usize,
@@ -44,6 +41,11 @@ pub(super) enum Next {
 }
 
 impl Queue {
+    pub(super) fn new(sizes: CommitSizes) -> Self {
+        let waiting = VecDeque::new();
+        Self { sizes, waiting, bytes: 0, is_committing: false, writers: 0 }
+    }
+
     /// One more partition will write.
     pub(super) fn join(&mut self) {
         self.writers += 1;
@@ -55,7 +57,7 @@ impl Queue {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.waiting.len() >= WAITING_MAX || self.bytes >= WAITING_BYTES_MAX
+        self.waiting.len() >= self.sizes.waiting || self.bytes >= self.sizes.waiting_bytes
     }
 
     /// Whether a committer would find a group, or the end.
@@ -78,7 +80,7 @@ impl Queue {
             return Next::Over;
         }
         self.is_committing = true;
-        let group = gather(&mut self.waiting);
+        let group = gather(&mut self.waiting, &self.sizes);
         self.bytes -= group.iter().map(|write| write.bytes).sum::<usize>();
         Next::Group(group)
     }
@@ -94,6 +96,7 @@ mod tests {
     use super::*;
     use crate::chance;
     use crate::hub::commit::write::Content;
+    use crate::hub::sizes::Sizes;
     use crate::hub::time::virtual_time::Busy;
     use crate::protocol::PartitionId;
 
@@ -111,8 +114,8 @@ mod tests {
 
     #[test]
     fn a_few_large_writes_fill_the_queue_like_many_small_ones() {
-        let mut queue = Queue::default();
-        let large = |number| write(number, WAITING_BYTES_MAX / 2);
+        let mut queue = Queue::new(Sizes::PRODUCTION.commit);
+        let large = |number| write(number, Sizes::PRODUCTION.commit.waiting_bytes / 2);
         queue.add(&mut vec![large(0)]);
         assert!(!queue.is_full());
         queue.add(&mut vec![large(1), large(2)]);
@@ -127,7 +130,7 @@ mod tests {
 
     #[test]
     fn one_group_is_committed_at_a_time() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(Sizes::PRODUCTION.commit);
         queue.join();
         queue.add(&mut vec![write(1, 1)]);
         assert_eq!(numbers(queue.next()), Some(vec![1]));
@@ -139,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_queue_ends_when_all_partitions_have_left_and_all_writes_are_committed() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(Sizes::PRODUCTION.commit);
         queue.join();
         assert!(matches!(queue.next(), Next::Nothing), "a partition may still write");
         queue.add(&mut vec![write(1, 1)]);
@@ -159,7 +162,7 @@ mod tests {
                 drawn += 1;
                 chance::number(seed, drawn) % end
             };
-            let (mut queue, mut written, mut left) = (Queue::default(), 0, 0);
+            let (mut queue, mut written, mut left) = (Queue::new(Sizes::PRODUCTION.commit), 0, 0);
             queue.join();
             for step in 0..200 {
                 match below(3) {

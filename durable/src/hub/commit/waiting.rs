@@ -4,9 +4,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::queue::{Next, Queue};
 use super::write::Write;
+use crate::hub::sizes::CommitSizes;
 
 /// The queue of writes, shared by the partitions and the committer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Writes {
     shared: Mutex<Shared>,
     /// Wakes the committer's thread.
@@ -15,7 +16,7 @@ pub(crate) struct Writes {
     room: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     queue: Queue,
     /// Whether the committer's thread sleeps. Waking it costs a system call, so it is woken only if
@@ -26,6 +27,11 @@ struct Shared {
 }
 
 impl Writes {
+    pub(crate) fn new(sizes: CommitSizes) -> Self {
+        let shared = Shared { queue: Queue::new(sizes), is_asleep: false, crowded: 0 };
+        Self { shared: Mutex::new(shared), work: Condvar::new(), room: Condvar::new() }
+    }
+
     /// One more partition will write.
     pub(crate) fn join(&self) {
         self.shared().queue.join();

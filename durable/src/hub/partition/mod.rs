@@ -65,7 +65,7 @@ use self::arrivals::{Arrival, Arrivals};
 use self::cache::Capacity;
 use self::children::{ChildRewind, rewind_child, terminate_child};
 use self::core::{Core, Environment};
-use self::due::{DueList, Limits};
+use self::due::DueList;
 use self::entities::Entities;
 use self::held::Held;
 use self::manage::manage;
@@ -89,9 +89,6 @@ use crate::engine::Episode;
 use crate::protocol::{EventKind, InstanceId, InstanceRecord, TaskMessage, Timestamp};
 use crate::store::PartitionState;
 
-/// The maximum number of due instances per turn, and of stored messages per read.
-const AT_ONCE: usize = 1024;
-
 #[derive(Debug)]
 pub(crate) struct Partition {
     core: Core,
@@ -107,7 +104,7 @@ pub(crate) struct Partition {
 impl Partition {
     pub(crate) fn new(env: Environment, store: Reader, outbox: Outbox, capacity: Capacity) -> Self {
         let durable = Arc::clone(outbox.durable());
-        let due = DueList::new(Limits::default(), Arc::clone(&durable));
+        let due = DueList::new(env.settings.sizes.due, Arc::clone(&durable));
         Self {
             residents: Residents::new(capacity, Arc::clone(&durable)),
             entities: Entities::new(capacity, &durable),
@@ -145,7 +142,8 @@ impl Partition {
     /// lie beyond these places, and arrive as mail.
     fn take_in_stored(&mut self, mut places: Range<u64>) -> Result<(), Stopped> {
         while !places.is_empty() {
-            let page = self.core.store.messages(None, places.clone(), AT_ONCE)?;
+            let at_once = self.core.env.settings.sizes.at_once;
+            let page = self.core.store.messages(None, places.clone(), at_once)?;
             places.start = page.last().map_or(places.end, |(last, _)| last + 1);
             for (_, message) in page {
                 self.take_in(Delivery::of(Mail::Message(Box::new(message))))?;
@@ -409,8 +407,8 @@ impl Partition {
     fn run_due(&mut self) -> Result<(), Stopped> {
         let now = self.core.now();
         let mut ids = VecDeque::new();
-        let Core { due, store, .. } = &mut self.core;
-        while ids.len() < AT_ONCE {
+        let Core { due, store, env, .. } = &mut self.core;
+        while ids.len() < env.settings.sizes.at_once {
             let Some(id) = due.pop(now, |after, limit| store.due(after, limit))? else { break };
             ids.push_back(id);
         }

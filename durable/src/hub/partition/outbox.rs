@@ -5,15 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::hub::commit::write::{Content, Effect, Write};
+use crate::hub::sizes::Sizes;
 use crate::hub::time::virtual_time::{Busy, VirtualTime};
 use crate::hub::work::batches::BatchJob;
 use crate::protocol::PartitionId;
-
-/// Number of writes that are handed over together: enough to pay for waking the committer, and few
-/// enough that they are committed while the partition continues.
-const HAND_OVER: usize = 64;
-/// Number of bytes that are handed over together: about one group.
-const HAND_OVER_BYTES: usize = 4 << 20;
 
 /// The consumer of a partition's output. The partition itself knows neither threads nor channels.
 pub(crate) trait Outlet: fmt::Debug + Send {
@@ -35,6 +30,8 @@ pub(crate) struct Outbox {
     writes: Vec<Write>,
     /// Size of the collected writes.
     bytes: usize,
+    /// The number of writes, and of bytes, that are handed over together.
+    hand_over: (usize, usize),
     /// The number of the last write.
     last: u64,
     /// The number of the last write that is durable.
@@ -47,9 +44,11 @@ impl Outbox {
         partition: PartitionId,
         outlet: Box<dyn Outlet>,
         durable: Arc<AtomicU64>,
+        sizes: &Sizes,
         time: Option<Arc<VirtualTime>>,
     ) -> Self {
-        Self { partition, outlet, writes: Vec::new(), bytes: 0, last: 0, durable, time }
+        let (writes, hand_over) = (Vec::new(), (sizes.hand_over, sizes.hand_over_bytes));
+        Self { partition, outlet, writes, bytes: 0, hand_over, last: 0, durable, time }
     }
 
     /// The number of the last durable write, which the committer updates.
@@ -77,7 +76,7 @@ impl Outbox {
         let busy = Busy::new(self.time.as_ref());
         self.writes.push(Write { partition, number, content, effects, bytes, _busy: busy });
         self.bytes += bytes;
-        if self.writes.len() >= HAND_OVER || self.bytes >= HAND_OVER_BYTES {
+        if self.writes.len() >= self.hand_over.0 || self.bytes >= self.hand_over.1 {
             self.hand_over();
         }
     }

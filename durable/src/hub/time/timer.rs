@@ -11,6 +11,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::clock;
+#[cfg(feature = "testing")]
+use super::virtual_time::VirtualTime;
 use crate::panics;
 
 /// The furthest wake-up time that the clock can represent for sure.
@@ -23,6 +25,9 @@ pub(crate) enum Timer {
     Driver,
     /// A thread of the hub.
     Thread(Arc<Alarms>),
+    /// The virtual time of a simulation.
+    #[cfg(feature = "testing")]
+    Virtual(Arc<VirtualTime>),
 }
 
 /// The sleeping tasks, by the time to wake them.
@@ -53,6 +58,8 @@ impl Timer {
         match self {
             Self::Driver => tokio::time::sleep(time).await,
             Self::Thread(alarms) => drop(alarms.set(time).await),
+            #[cfg(feature = "testing")]
+            Self::Virtual(virtual_time) => drop(virtual_time.sleep(time).await),
         }
     }
 

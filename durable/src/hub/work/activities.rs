@@ -9,13 +9,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::job::{Job, JobKey};
 use super::jobs::{Jobs, Ticket};
 use super::running::RunningActivity;
 use crate::activity::States;
+use crate::hub::drive::Drive;
 use crate::hub::health::Health;
 use crate::hub::mail::{Mail, Mailboxes};
 use crate::hub::telemetry::{metrics, spans};
@@ -34,7 +34,7 @@ pub(crate) struct Activities {
     pub(crate) states: States,
     mailboxes: Mailboxes,
     health: Arc<Health>,
-    pub(crate) runtime: Handle,
+    pub(crate) drive: Drive,
     pub(crate) timer: Timer,
     concurrency: usize,
     /// How long a cancelled job may continue.
@@ -88,7 +88,7 @@ pub(crate) struct ActivitySettings {
 pub(crate) struct ActivityEnvironment {
     pub(crate) mailboxes: Mailboxes,
     pub(crate) health: Arc<Health>,
-    pub(crate) runtime: Handle,
+    pub(crate) drive: Drive,
     pub(crate) timer: Timer,
     pub(crate) time: Option<Arc<VirtualTime>>,
 }
@@ -117,7 +117,7 @@ impl Activities {
         settings: ActivitySettings,
         environment: ActivityEnvironment,
     ) -> Self {
-        let ActivityEnvironment { mailboxes, health, runtime, timer, time } = environment;
+        let ActivityEnvironment { mailboxes, health, drive, timer, time } = environment;
         let ActivitySettings { states, concurrency, grace, limits } = settings;
         let queue = Queue { jobs: Jobs::new(time.clone()), ..Queue::default() };
         let queue = Mutex::new(queue);
@@ -126,7 +126,7 @@ impl Activities {
             states,
             mailboxes,
             health,
-            runtime,
+            drive,
             timer,
             concurrency,
             grace,
@@ -159,7 +159,7 @@ impl Activities {
         drop(queue);
         let worker = Worker { activities: Arc::clone(self), job: None, is_counted: true };
         // Boxed, because tokio moves a spawned future several times.
-        self.runtime.spawn(Box::pin(worker.work()));
+        self.drive.spawn(Box::pin(worker.work()));
     }
 
     /// Cancels a job, because its result is no longer needed.
@@ -248,7 +248,7 @@ impl Activities {
     /// this worker is no longer counted.
     async fn spin_for_job(&self) -> Option<(Box<Job>, Ticket)> {
         let since = clock::stopwatch();
-        let looks = self.queue().starts_spinning(since);
+        let looks = self.drive.may_spin() && self.queue().starts_spinning(since);
         while looks && since.elapsed() < wait::SPIN_TIME {
             // Yield, because another task will bring the job.
             thread::yield_now();

@@ -201,7 +201,7 @@ impl Activities {
             if take(&waiting, |waiting| waiting.is_some()) {
                 let waiting = Arc::clone(&waiting);
                 // Without any thread, tokio panics, but runs the task once it gets a thread.
-                panics::shield(|| drop(self.runtime.spawn_blocking(move || run(&waiting))));
+                panics::shield(|| self.drive.spawn_blocking(move || run(&waiting)));
             }
             match first(answer.as_mut(), pin!(self.timer.sleep(wait))).await {
                 First::This(Ok(result)) => return result,

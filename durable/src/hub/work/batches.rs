@@ -7,12 +7,12 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::definition::RunEntity;
 use crate::entity::{Batch, BatchContext, BatchDone, Requested};
+use crate::hub::drive::Drive;
 use crate::hub::health::Health;
 use crate::hub::mail::{Mail, Mailboxes};
 use crate::hub::telemetry::metrics::{self, Stopwatch};
@@ -27,7 +27,7 @@ pub(crate) struct Batches {
     /// What every batch gets.
     around: BatchContext,
     mailboxes: Mailboxes,
-    runtime: Handle,
+    drive: Drive,
     /// One permit for each batch that may run at once.
     places: Arc<Semaphore>,
     /// The running and waiting batches, by entity.
@@ -66,13 +66,13 @@ impl Batches {
     pub(crate) fn new(
         around: BatchContext,
         mailboxes: Mailboxes,
-        runtime: Handle,
+        drive: Drive,
         concurrency: usize,
         health: Arc<Health>,
     ) -> Self {
         let places = Arc::new(Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS)));
         let (under_way, cut_off) = (Arc::default(), CancellationToken::new());
-        Self { around, mailboxes, runtime, places, under_way, cut_off, health }
+        Self { around, mailboxes, drive, places, under_way, cut_off, health }
     }
 
     /// Runs a batch as soon as the limit of concurrent batches allows.
@@ -81,7 +81,7 @@ impl Batches {
         let batches = Arc::clone(self);
         let mut under_way = RunningBatch { batches, is_done: false, _counted: counted };
         let busy = self.mailboxes.busy();
-        self.runtime.spawn(async move {
+        self.drive.spawn(async move {
             let batches = &under_way.batches;
             // A batch that is cut off is dropped: its messages are in the store.
             first(pin!(batches.run(job)), pin!(batches.cut_off.cancelled())).await;

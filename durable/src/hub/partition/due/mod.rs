@@ -22,6 +22,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::hub::sizes::DueSizes;
 use crate::protocol::{InstanceId, Timestamp};
 
 /// When an instance is due.
@@ -33,24 +34,9 @@ pub(crate) type WrittenBy = Option<u64>;
 /// An entry that was read from the store is in a durable write, whatever its number.
 const FROM_STORE: WrittenBy = Some(0);
 
-/// How much of the list is in memory.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// Number of entries per read.
-    pub(crate) read: usize,
-    /// Number of entries before the horizon that stay in memory.
-    pub(crate) keep: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { read: 1024, keep: 16 * 1024 }
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct DueList {
-    limits: Limits,
+    sizes: DueSizes,
     /// All entries up to the horizon.
     soon: BTreeMap<Entry, WrittenBy>,
     /// Entries beyond the horizon that the store may not have yet.
@@ -65,9 +51,9 @@ pub(crate) struct DueList {
 
 impl DueList {
     /// The list of a partition before its entries are loaded.
-    pub(crate) fn new(limits: Limits, durable: Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(sizes: DueSizes, durable: Arc<AtomicU64>) -> Self {
         let (soon, later, leaving) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { limits, soon, later, leaving, horizon: None, durable }
+        Self { sizes, soon, later, leaving, horizon: None, durable }
     }
 
     /// Reads the first entries. `ask` reads a number of entries after the given one from the store.
@@ -122,8 +108,8 @@ impl DueList {
         ask: impl FnOnce(Option<&Entry>, usize) -> Result<Vec<Entry>, E>,
     ) -> Result<(), E> {
         self.drop_durable();
-        let found = ask(after, self.limits.read)?;
-        self.horizon = found.last().filter(|_| found.len() >= self.limits.read).cloned();
+        let found = ask(after, self.sizes.read)?;
+        self.horizon = found.last().filter(|_| found.len() >= self.sizes.read).cloned();
         let until = self.horizon.as_ref().map_or(Bound::Unbounded, Bound::Included);
         for (entry, written_by) in self.later.extract_if((Bound::Unbounded, until), |_, _| true) {
             if let Some(number) = written_by {
@@ -159,10 +145,10 @@ impl DueList {
 
     /// Moves the horizon back if too many entries are in memory.
     fn shrink(&mut self) {
-        if self.soon.len() <= self.limits.keep {
+        if self.soon.len() <= self.sizes.keep {
             return;
         }
-        let kept = (self.limits.keep / 2).max(1);
+        let kept = (self.sizes.keep / 2).max(1);
         let Some(first_out) = self.soon.keys().nth(kept).cloned() else { return };
         let out = self.soon.split_off(&first_out);
         self.horizon = self.soon.keys().next_back().cloned();

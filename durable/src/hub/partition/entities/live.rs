@@ -39,14 +39,14 @@ pub(crate) struct Live {
 
 impl Live {
     /// An entity without state.
-    pub(super) fn new(entity_id: EntityId, last_write: u64) -> Box<Self> {
+    pub(super) fn new(entity_id: EntityId, queue: Queue, last_write: u64) -> Box<Self> {
         Box::new(Self {
             entity_id,
             execution_id: ExecutionId::generate(),
             created_at: None,
             is_stored: false,
             kept: EntityState::default(),
-            queue: Queue::default(),
+            queue,
             running: Vec::new(),
             callers: HashMap::default(),
             is_touched: false,
@@ -57,6 +57,7 @@ impl Live {
     /// An entity as it is stored.
     pub(super) fn stored(
         entity_id: EntityId,
+        queue: Queue,
         record: &InstanceRecord,
         history: Vec<HistoryEvent>,
         last_write: u64,
@@ -65,7 +66,7 @@ impl Live {
             EventKind::EntityState(kept) => Some(*kept),
             _ => None,
         });
-        let mut live = Self::new(entity_id, last_write);
+        let mut live = Self::new(entity_id, queue, last_write);
         live.execution_id = record.execution_id;
         live.created_at = Some(record.created_at);
         live.is_stored = true;

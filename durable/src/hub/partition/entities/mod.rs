@@ -24,7 +24,7 @@ use self::batch::{begin_batch, finish_batch};
 use self::live::Live;
 use self::locks::{begin_section, pass_on_unlock};
 use self::pending::{PendingSignals, is_early};
-use self::queue::{Found, KeptIn, Queued, Step};
+use self::queue::{Found, KeptIn, Queue, Queued, Step};
 use self::write::write_entity;
 use super::cache::{Cache, Capacity};
 use super::core::Core;
@@ -157,7 +157,8 @@ impl Entities {
         let touched = &mut self.touched;
         let early = self.live.with_loaded(core, id, load(id), |core, live| {
             let page = |places, limit| core.store.messages(Some(id), places, limit);
-            let Found { messages, places } = live.queue.next_read().read(page)?;
+            let Found { messages, places } =
+                live.queue.next_read().read(&core.env.settings.sizes.queue, page)?;
             let count = messages.len();
             let (early, found): (Vec<_>, Vec<_>) =
                 messages.into_iter().partition(|message| is_early(core, message));
@@ -226,11 +227,12 @@ fn load(id: &InstanceId) -> impl FnOnce(&mut Core) -> Result<Box<Live>, Stopped>
         let damaged = || StoreError::damaged(format!("no entity: {id}"));
         let entity_id = core.store.check(id.entity().ok_or_else(damaged))?;
         let last_write = core.outbox.last_write();
+        let queue = Queue::new(core.env.settings.sizes.queue);
         let Some(record) = core.store.instance(id)? else {
-            return Ok(Live::new(entity_id, last_write));
+            return Ok(Live::new(entity_id, queue, last_write));
         };
         let history = core.store.history(&record)?;
-        Ok(Live::stored(entity_id, &record, history, last_write))
+        Ok(Live::stored(entity_id, queue, &record, history, last_write))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::hub::error::StartError;
 use crate::hub::health::Health;
 use crate::hub::mail::Manage;
 use crate::hub::settings::Settings;
+use crate::hub::sizes::Sizes;
 use crate::hub::telemetry::lifecycle::Lifecycle;
 use crate::hub::time::clock::Clock;
 use crate::hub::work::batches::BatchJob;
@@ -69,7 +70,7 @@ impl World {
             Reader::new(ID, Arc::<MemoryStore>::clone(&store), Arc::new(Health::default()));
         let written = Written::default();
         let outlet = Box::new(written.clone());
-        let outbox = Outbox::new(ID, outlet, Arc::clone(&durable), None);
+        let outbox = Outbox::new(ID, outlet, Arc::clone(&durable), &Sizes::PRODUCTION, None);
         let capacity = Capacity { instances: 0, bytes: 0 };
         let partition = Partition::new(env, reader, outbox, capacity);
         Self { store, epoch, durable, written, partition }

@@ -9,7 +9,7 @@ use crate::chance;
 
 type Answer = Result<Vec<Entry>, Infallible>;
 
-const LIMITS: Limits = Limits { read: 2, keep: 4 };
+const LIMITS: DueSizes = DueSizes { read: 2, keep: 4 };
 
 fn at(micros: u64) -> Timestamp {
     Timestamp::from_micros(i64::try_from(micros).unwrap()).unwrap()
@@ -19,7 +19,7 @@ fn id(name: &str) -> InstanceId {
     InstanceId::new(name).unwrap()
 }
 
-fn list(limits: Limits) -> (DueList, Arc<AtomicU64>) {
+fn list(limits: DueSizes) -> (DueList, Arc<AtomicU64>) {
     let durable = Arc::new(AtomicU64::new(0));
     (DueList::new(limits, Arc::clone(&durable)), durable)
 }
@@ -191,7 +191,7 @@ impl Stored {
 
 impl Model {
     fn new(seed: u64) -> Self {
-        let (list, durable) = list(Limits {
+        let (list, durable) = list(DueSizes {
             read: 1 + usize::try_from(seed % 3).unwrap(),
             keep: 2 + usize::try_from(seed % 5).unwrap(),
         });
@@ -303,7 +303,7 @@ impl Model {
         let near = |entry: &Entry| list.horizon.as_ref().is_none_or(|horizon| entry <= horizon);
         assert!(list.soon.keys().all(near), "seed {}: {list:?}", self.seed);
         assert!(!list.later.keys().any(near), "seed {}: {list:?}", self.seed);
-        assert!(list.soon.len() <= list.limits.keep.max(list.limits.read), "seed {}", self.seed);
+        assert!(list.soon.len() <= list.sizes.keep.max(list.sizes.read), "seed {}", self.seed);
     }
 }
 

@@ -26,23 +26,12 @@ use self::backlog::{Backlog, NextRead};
 pub(super) use self::queued::{KeptIn, Queued};
 use self::queued::{Owner, Section, section};
 pub(super) use self::refill::Found;
+use crate::hub::sizes::QueueSizes;
 use crate::protocol::{InstanceId, MessageId, TaskMessage};
-
-/// Limits of a queue's size in memory and of a batch.
-#[derive(Clone, Copy, Debug)]
-struct Limits {
-    messages: usize,
-    bytes: usize,
-    batch: usize,
-    /// A single operation may exceed it.
-    batch_bytes: usize,
-}
-
-const LIMITS: Limits = Limits { messages: 4096, bytes: 8 << 20, batch: 1000, batch_bytes: 1 << 20 };
 
 #[derive(Debug)]
 pub(super) struct Queue {
-    limits: Limits,
+    sizes: QueueSizes,
     /// Messages in memory, in the order of their arrival.
     waiting: VecDeque<Queued>,
     /// Size of `waiting`.
@@ -57,12 +46,6 @@ pub(super) struct Queue {
     awaited: HashSet<MessageId, DefaultHasher>,
     /// Whether signals wait because no code can read the state.
     is_held: bool,
-}
-
-impl Default for Queue {
-    fn default() -> Self {
-        Self::new(LIMITS)
-    }
 }
 
 /// The next step of an entity.
@@ -85,9 +68,9 @@ pub(super) enum Step {
 }
 
 impl Queue {
-    fn new(limits: Limits) -> Self {
+    pub(super) fn new(sizes: QueueSizes) -> Self {
         Self {
-            limits,
+            sizes,
             waiting: VecDeque::new(),
             bytes: 0,
             privileged: VecDeque::new(),
@@ -119,7 +102,7 @@ impl Queue {
 
     /// Whether the memory limit is reached.
     pub(super) fn is_full(&self) -> bool {
-        self.waiting.len() >= self.limits.messages || self.bytes >= self.limits.bytes
+        self.waiting.len() >= self.sizes.messages || self.bytes >= self.sizes.bytes
     }
 
     /// Whether signals wait for code.
@@ -192,7 +175,7 @@ impl Queue {
 
     /// The next read of the store.
     pub(super) fn next_read(&self) -> NextRead {
-        self.backlog.next_read(self.limits.messages, self.limits.bytes)
+        self.backlog.next_read(self.sizes.messages, self.sizes.bytes)
     }
 
     /// Takes the result of a read: `count` messages at these places, of which these are queued.
@@ -285,7 +268,7 @@ impl Queue {
     pub(super) fn take_batch(&mut self) -> Vec<Queued> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         let (mut held, is_privileged) = (Vec::new(), !self.privileged.is_empty());
-        while batch.len() < self.limits.batch && bytes < self.limits.batch_bytes {
+        while batch.len() < self.sizes.batch && bytes < self.sizes.batch_bytes {
             let source = if is_privileged { &self.privileged } else { &self.waiting };
             if !source.front().is_some_and(Queued::is_operation) {
                 break;

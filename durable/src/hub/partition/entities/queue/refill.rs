@@ -4,12 +4,8 @@ use std::ops::Range;
 
 use super::backlog::NextRead;
 use super::queued::bytes_of;
+use crate::hub::sizes::QueueSizes;
 use crate::protocol::TaskMessage;
-
-/// Number of messages of the first read, which shows how large they are.
-const FIRST: usize = 8;
-/// The maximum number of messages per read.
-const AT_ONCE_MAX: usize = 1024;
 
 /// The result of a refill.
 #[derive(Debug, Default)]
@@ -23,17 +19,18 @@ impl NextRead {
     /// Reads from a store. `page` reads the first messages at the given places, up to a limit.
     pub(crate) fn read<E>(
         self,
+        sizes: &QueueSizes,
         page: impl Fn(Range<u64>, usize) -> Result<Vec<(u64, TaskMessage)>, E>,
     ) -> Result<Found, E> {
         let Self { mut from, mut skip, count, bytes: bytes_max } = self;
-        let (mut found, mut bytes, mut at_once) = (Found::default(), 0, FIRST);
+        let (mut found, mut bytes, mut at_once) = (Found::default(), 0, sizes.first_read);
         while found.messages.len() < count && bytes < bytes_max {
             let page = page(from..u64::MAX, at_once)?;
             if page.is_empty() {
                 break;
             }
             let size = page.iter().map(|(_, message)| bytes_of(message)).sum::<usize>();
-            at_once = (bytes_max / size * page.len()).clamp(1, AT_ONCE_MAX);
+            at_once = (bytes_max / size * page.len()).clamp(1, sizes.read);
             for (place, message) in page {
                 from = place + 1;
                 if skip > 0 {

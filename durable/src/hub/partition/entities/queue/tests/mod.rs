@@ -77,8 +77,9 @@ fn names(batch: &[Queued]) -> Vec<&str> {
     batch.iter().map(name).collect()
 }
 
-fn limits(messages: usize) -> Limits {
-    Limits { messages, bytes: usize::MAX, batch: 3, batch_bytes: usize::MAX }
+fn limits(messages: usize) -> QueueSizes {
+    let (batch_bytes, first_read, read) = (usize::MAX, 8, 1024);
+    QueueSizes { messages, bytes: usize::MAX, batch: 3, batch_bytes, first_read, read }
 }
 
 #[test]
@@ -242,7 +243,7 @@ impl Model {
             let found = self.store.range(places).take(limit);
             Ok::<_, Infallible>(found.map(|(place, it)| (*place, it.clone())).collect())
         };
-        self.queue.next_read().read(page).unwrap()
+        self.queue.next_read().read(&limits(9), page).unwrap()
     }
 
     /// Takes one step of the entity; returns whether there was one.
@@ -293,7 +294,7 @@ impl Model {
         let bytes: usize = queue.waiting.iter().map(Queued::bytes).sum();
         assert_eq!(queue.bytes(), bytes, "seed {seed}");
         let clients = queue.waiting.iter().filter(|queued| !queued.is_stored()).count();
-        let most = queue.limits.messages + clients;
+        let most = queue.sizes.messages + clients;
         assert!(queue.waiting.len() <= most, "seed {seed}: {queue:?}");
     }
 }

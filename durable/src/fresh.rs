@@ -1,0 +1,62 @@
+//! Fresh ids: the one place where the library makes random GUIDs.
+//!
+//! A simulation replaces them by a stream from its seed, so that the same seed makes the same ids.
+
+use uuid::Uuid;
+
+/// A GUID that nobody has used before.
+pub(crate) fn guid() -> Uuid {
+    #[cfg(feature = "testing")]
+    if let Some(guid) = seeded::next() {
+        return guid;
+    }
+    Uuid::new_v4()
+}
+
+#[cfg(feature = "testing")]
+#[allow(unused_imports, reason = "the simulator is built on it")]
+pub(crate) use self::seeded::Seeded;
+
+#[cfg(feature = "testing")]
+#[allow(dead_code, reason = "the simulator is built on it")]
+mod seeded {
+    use std::cell::Cell;
+
+    use uuid::Uuid;
+
+    use crate::chance;
+
+    thread_local! {
+        /// The seed, and how many numbers it has given.
+        static STREAM: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
+    }
+
+    /// While this is held, the fresh ids of this thread come from a seed.
+    #[derive(Debug)]
+    pub(crate) struct Seeded(());
+
+    impl Seeded {
+        pub(crate) fn new(seed: u64) -> Self {
+            STREAM.set(Some((seed, 0)));
+            Self(())
+        }
+    }
+
+    impl Drop for Seeded {
+        fn drop(&mut self) {
+            STREAM.set(None);
+        }
+    }
+
+    pub(super) fn next() -> Option<Uuid> {
+        let (seed, count) = STREAM.get()?;
+        STREAM.set(Some((seed, count + 2)));
+        let (high, low) = (chance::number(seed, count), chance::number(seed, count + 1));
+        Some(
+            uuid::Builder::from_random_bytes(
+                (u128::from(high) << 64 | u128::from(low)).to_be_bytes(),
+            )
+            .into_uuid(),
+        )
+    }
+}

@@ -1,0 +1,129 @@
+//! The tasks of a simulation: an executor on one thread that polls the task it is told to.
+//!
+//! Rules:
+//! 1. A task that is woken is ready. Which ready task is polled next is the caller's choice, so it
+//!    does not depend on the order of the wake-ups.
+//! 2. A task that panics is gone, as in tokio. The caller receives the panic.
+//! 3. A task that is spawned while no simulation runs is dropped, as in a runtime that has ended.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use crate::panics;
+use crate::protocol::FailureDetails;
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+thread_local! {
+    static TASKS: RefCell<Option<Tasks>> = const { RefCell::new(None) };
+}
+
+#[derive(Default)]
+struct Tasks {
+    /// All tasks, by number; `None` while one is polled.
+    all: BTreeMap<u64, Option<Task>>,
+    next: u64,
+    ready: Arc<Mutex<BTreeSet<u64>>>,
+}
+
+struct Ready {
+    number: u64,
+    ready: Arc<Mutex<BTreeSet<u64>>>,
+}
+
+impl Wake for Ready {
+    fn wake(self: Arc<Self>) {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).insert(self.number);
+    }
+}
+
+fn with<T>(function: impl FnOnce(&mut Tasks) -> T) -> Option<T> {
+    TASKS.with_borrow_mut(|tasks| tasks.as_mut().map(function))
+}
+
+pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    let mut task: Option<Task> = Some(Box::pin(task));
+    with(|tasks| {
+        let number = tasks.next;
+        tasks.next += 1;
+        tasks.all.insert(number, task.take());
+        tasks.ready().insert(number);
+    });
+    // Outside of the borrow, because its destructor may spawn.
+    drop(task);
+}
+
+/// The simulation on this thread. Dropping it drops all tasks.
+#[derive(Debug)]
+pub(crate) struct Executor(());
+
+#[expect(clippy::unused_self, reason = "who holds it may drive the tasks of this thread")]
+impl Executor {
+    /// Begins a simulation on this thread. One at a time.
+    pub(crate) fn begin() -> Self {
+        TASKS.set(Some(Tasks::default()));
+        Self(())
+    }
+
+    /// Adds a task.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        spawn(task);
+    }
+
+    /// The ready tasks, oldest first.
+    pub(crate) fn ready(&self) -> Vec<u64> {
+        with(|tasks| tasks.ready().iter().copied().collect()).unwrap_or_default()
+    }
+
+    /// The number of tasks that have not ended.
+    pub(crate) fn len(&self) -> usize {
+        with(|tasks| tasks.all.len()).unwrap_or_default()
+    }
+
+    /// Polls a ready task once. Does nothing if it has ended or is being polled.
+    pub(crate) fn poll(&self, number: u64) -> Result<(), FailureDetails> {
+        let taken = with(|tasks| {
+            let task = tasks.all.get_mut(&number).and_then(Option::take)?;
+            tasks.ready().remove(&number);
+            Some((task, Arc::clone(&tasks.ready)))
+        });
+        let Some(Some((mut task, ready))) = taken else { return Ok(()) };
+        let waker = Waker::from(Arc::new(Ready { number, ready }));
+        let polled = panics::poll(task.as_mut(), &mut Context::from_waker(&waker));
+        if polled.is_pending() {
+            // If the simulation has ended meanwhile, the task is dropped here.
+            with(|tasks| tasks.all.insert(number, Some(task)));
+            return Ok(());
+        }
+        with(|tasks| {
+            tasks.all.remove(&number);
+            tasks.ready().remove(&number);
+        });
+        let dropped = panics::catch(|| drop(task));
+        match polled {
+            Poll::Ready(Err(panic)) => Err(panic),
+            Poll::Ready(Ok(())) | Poll::Pending => dropped,
+        }
+    }
+
+    /// Drops all tasks, and those that their destructors spawn.
+    pub(crate) fn clear(&self) {
+        TASKS.take();
+        TASKS.set(Some(Tasks::default()));
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        drop(TASKS.take());
+    }
+}
+
+impl Tasks {
+    fn ready(&self) -> std::sync::MutexGuard<'_, BTreeSet<u64>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
