@@ -23,7 +23,7 @@ use super::stall::{self, StallGuard};
 use super::stored::{self, Parts, Piece, Stored};
 use super::{keys, system, values};
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
-use crate::store::{Creation, CreationOrder, Epoch, StoreError};
+use crate::store::{Epoch, StoreError};
 
 #[derive(Debug)]
 pub(super) struct Base {
@@ -324,26 +324,6 @@ impl Base {
             let key = key.map_err(sled_error)?;
             time_and_id(&key, &prefix, keys::read_time)
         })
-    }
-
-    /// Up to `limit` orchestrations by creation, whose keys are in `range`.
-    pub(super) fn creations(
-        &self,
-        range: Range<Vec<u8>>,
-        order: CreationOrder,
-        limit: usize,
-    ) -> Result<Vec<Creation>, StoreError> {
-        if range.is_empty() {
-            return Ok(Vec::new());
-        }
-        let read = |key: sled::Result<sled::IVec>| {
-            time_and_id(&key.map_err(sled_error)?, keys::CREATIONS, keys::read_creation_time)
-        };
-        let keys = self.tree.range(range).keys();
-        match order {
-            CreationOrder::OldestFirst => keys.take(limit).map(read).collect(),
-            CreationOrder::NewestFirst => keys.rev().take(limit).map(read).collect(),
-        }
     }
 
     /// The first messages of a partition with positions in `positions`; `None` for those that their

@@ -21,7 +21,7 @@ use sled::Batch;
 
 use super::base::Base;
 use super::body::Head;
-use super::created_at::created_at;
+use super::creation::{IndexChanges, created_at};
 use super::keys;
 use super::overlay::{Block, Overlay, Present, Touched};
 use super::stored::{self, Stored};
@@ -30,7 +30,7 @@ use crate::protocol::{ExecutionId, InstanceId};
 use crate::store::StoreError;
 
 /// A batch is written when it reaches this many operations, or `BYTES` bytes. A finished instance
-/// takes two: its value and its key in the index by creation.
+/// takes one, and the index by creation one per block (`creation/block.rs`).
 const OPERATIONS: usize = 128;
 const BYTES: usize = 128 * 1024;
 
@@ -60,7 +60,9 @@ fn write_batches(
     before: impl Fn(usize, usize) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let batch = Batch::default();
-    let mut writer = Writer { base, syncs, before, batch, entries: 0, operations: 0, bytes: 0 };
+    let creations = IndexChanges::default();
+    let mut writer =
+        Writer { base, syncs, before, batch, creations, entries: 0, operations: 0, bytes: 0 };
     if let Some(hub) = &overlay.hub {
         writer.insert(keys::HUB.to_vec(), hub);
     }
@@ -93,6 +95,8 @@ struct Writer<'a, F> {
     syncs: bool,
     before: F,
     batch: Batch,
+    /// The changes of the index by creation that belong to the batch.
+    creations: IndexChanges,
     entries: usize,
     operations: usize,
     bytes: usize,
@@ -169,9 +173,15 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
         after: Option<&Present>,
     ) -> Result<(), StoreError> {
         if id.is_orchestration() {
-            let key = |at| keys::creation(&(at, id.clone()));
             let created_before = before.map(|before| created_at(&before.record)).transpose()?;
-            self.replace(created_before.map(key), after.map(|after| key(after.created_at)));
+            let created_after = after.map(|after| after.created_at);
+            if created_before != created_after {
+                let creation = |at| (at, id.clone());
+                if let Some(before) = created_before.map(creation) {
+                    self.creations.remove(self.base, &before)?;
+                }
+                created_after.map(creation).iter().for_each(|after| self.creations.add(after));
+            }
         }
         let before = before.map(|before| &before.head);
         let after = after.map(|after| &after.head);
@@ -263,6 +273,12 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
+        for (key, block) in self.creations.take(self.base)? {
+            match block {
+                Some(block) => self.insert(key, &block),
+                None => self.remove(key),
+            }
+        }
         if self.operations == 0 {
             return Ok(());
         }

@@ -3,12 +3,12 @@
 //! ```text
 //! m                                       HubRecord
 //! l                                       the last frame that the tree contains
-//! o                                       the last frame that the index by creation contains
+//! n                                       the last frame that the index by creation contains
 //! p <partition: 2>                        Epoch
 //! i <instance>                            record and newest history (`stored.rs`), the first piece
 //! i <instance> 00 <piece: 4>              the next pieces of it
 //! a <partition: 2> <instance>             nothing: the instance is active
-//! c <time: 10> <instance>                 nothing: the orchestration was created at that time
+//! b <time: 7> <instance>                  a block of the index by creation (`creation/block.rs`)
 //! d <partition: 2> <time: 8> <instance>   nothing: the instance is due at that time
 //! h <instance> 00 <execution: 16> <first event: 8> <piece: 4>
 //!                                         a piece of the events of some episodes
@@ -22,11 +22,10 @@
 //! records sort by id, each followed by its pieces.
 
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
-use crate::store::Creation;
 
 pub(super) const HUB: &[u8] = b"m";
 pub(super) const APPLIED: &[u8] = b"l";
-pub(super) const INDEXED: &[u8] = b"o";
+pub(super) const INDEXED: &[u8] = b"n";
 /// The prefix of the partitions' epochs.
 pub(super) const EPOCHS: &[u8] = b"p";
 
@@ -58,41 +57,48 @@ pub(super) fn active_instance(partition: PartitionId, instance: &InstanceId) -> 
     [&active(partition), instance.as_str().as_bytes()].concat()
 }
 
-/// The prefix of orchestrations by creation. A key is this, a time and an instance id.
-pub(super) const CREATIONS: &[u8] = b"c";
-/// The first key after them.
-pub(super) const BEHIND_CREATIONS: &[u8] = b"d";
+/// The prefix of the index by creation. A key is this, a bucket, and the first id of the block.
+pub(super) const CREATIONS: &[u8] = b"b";
+/// The greatest bucket in a key.
+pub(super) const BUCKET_MAX: u64 = (1 << 49) - 1;
 
-/// The first possible key of an orchestration that was created at this time.
-pub(super) fn created_at(at: Timestamp) -> Vec<u8> {
-    [CREATIONS, &creation_time(at)].concat()
+/// The prefix of the blocks of a bucket. It has 7 bytes of 7 bits each: sled 0.34 reads keys
+/// backwards wrongly if they have more than four bytes 255 in a row, and here, and in the UTF-8 of
+/// an id, there is none.
+pub(super) fn creations(bucket: u64) -> Vec<u8> {
+    let bytes = [42, 35, 28, 21, 14, 7, 0].map(|shift| (bucket >> shift).to_le_bytes()[0] & 0x7f);
+    [CREATIONS, &bytes].concat()
 }
 
-pub(super) fn creation((at, instance): &Creation) -> Vec<u8> {
-    [CREATIONS, &creation_time(*at), instance.as_str().as_bytes()].concat()
+/// The first possible key after the blocks of a bucket.
+pub(super) fn behind_creations(bucket: u64) -> Vec<u8> {
+    // No byte of an id's UTF-8 is 255.
+    [creations(bucket).as_slice(), &[u8::MAX]].concat()
 }
 
-/// A time as 10 bytes of 7 bits each that sort as times do. sled 0.34 reads keys backwards wrongly if
-/// they have more than four bytes 255 in a row; here, and in the UTF-8 of an id, there is none.
-fn creation_time(at: Timestamp) -> [u8; 10] {
-    let mut rest = u64::from_be_bytes(time(at));
-    let mut bytes = [0; 10];
-    for byte in bytes.iter_mut().rev() {
-        *byte = rest.to_le_bytes()[0] & 0x7f;
-        rest >>= 7;
-    }
-    bytes
+pub(super) fn block_of_creations(bucket: u64, first: &InstanceId) -> Vec<u8> {
+    [creations(bucket).as_slice(), first.as_str().as_bytes()].concat()
 }
 
-/// The time in a key of [`creation`], if there is such a date.
-pub(super) fn read_creation_time(bytes: [u8; 10]) -> Option<Timestamp> {
-    let number = bytes.iter().fold(0, |number, byte| number << 7 | u64::from(*byte));
-    read_time(number.to_be_bytes())
+/// The bucket in the key of a block.
+pub(super) fn bucket_of_creations(key: &[u8]) -> Option<u64> {
+    let bytes = key.strip_prefix(CREATIONS)?.first_chunk::<7>()?;
+    Some(bytes.iter().fold(0, |bucket, byte| bucket << 7 | u64::from(*byte)))
+}
+
+/// A time as a number that sorts as times do.
+pub(super) fn sortable(at: Timestamp) -> u64 {
+    at.to_datetime().timestamp_micros().cast_unsigned() ^ SIGN
+}
+
+/// The time that [`sortable`] made a number of, if there is such a date.
+pub(super) fn from_sortable(number: u64) -> Option<Timestamp> {
+    Timestamp::from_micros((number ^ SIGN).cast_signed())
 }
 
 /// A time as 8 bytes that sort as times do.
 fn time(at: Timestamp) -> [u8; 8] {
-    (at.to_datetime().timestamp_micros().cast_unsigned() ^ SIGN).to_be_bytes()
+    sortable(at).to_be_bytes()
 }
 
 /// The prefix of a partition's due instances. A key is this, a time and an instance id.
@@ -110,7 +116,7 @@ pub(super) fn due_instance(
 
 /// The time in a key of [`due_instance`], if there is such a date.
 pub(super) fn read_time(bytes: [u8; 8]) -> Option<Timestamp> {
-    Timestamp::from_micros((u64::from_be_bytes(bytes) ^ SIGN).cast_signed())
+    from_sortable(u64::from_be_bytes(bytes))
 }
 
 /// The prefix of the histories of all executions of an instance.
@@ -163,18 +169,29 @@ mod tests {
         let ids = ["a", "a b", "ab", "\u{fc}"].map(|id| InstanceId::new(id).unwrap());
         let last_of_year_9999 = 253_402_300_799_999_999;
         let times = [-62_135_596_800_000_000, -256, -1, 0, 1, 255, 256, last_of_year_9999];
-        let (mut keys, mut creations) = (Vec::new(), Vec::new());
+        let mut keys = Vec::new();
         for at in times.map(|micros| Timestamp::from_micros(micros).unwrap()) {
             for id in &ids {
                 let key = due_instance(PartitionId(7), at, id);
                 assert_eq!(read_time(*key[3..].first_chunk().unwrap()), Some(at));
                 keys.push(key);
-                let key = creation(&(at, id.clone()));
-                assert_eq!(read_creation_time(*key[1..].first_chunk().unwrap()), Some(at));
-                creations.push(key);
             }
         }
         assert!(keys.is_sorted_by(|a, b| a < b));
-        assert!(creations.is_sorted_by(|a, b| a < b));
+    }
+    #[test]
+    fn blocks_of_the_index_by_creation_sort_by_bucket_then_id() {
+        let ids = ["a", "a b", "ab", "\u{10ffff}"].map(|id| InstanceId::new(id).unwrap());
+        let mut keys = Vec::new();
+        for bucket in [0, 1, 127, 128, 255, 1 << 21, BUCKET_MAX] {
+            keys.push(creations(bucket));
+            for id in &ids {
+                let key = block_of_creations(bucket, id);
+                assert_eq!(bucket_of_creations(&key), Some(bucket));
+                keys.push(key);
+            }
+            keys.push(behind_creations(bucket));
+        }
+        assert!(keys.is_sorted_by(|a, b| a < b));
     }
 }

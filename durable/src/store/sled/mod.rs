@@ -13,8 +13,8 @@ mod base;
 mod body;
 mod checkpoint;
 mod compact;
-mod created_at;
 mod creation;
+mod creation_page;
 mod error;
 mod folder;
 mod history;
@@ -27,7 +27,6 @@ mod pace;
 mod packed;
 mod room;
 mod salvage;
-mod scan;
 mod stall;
 mod stored;
 mod system;
@@ -223,7 +222,7 @@ fn open_inner(folder: &Folder, options: &SledOptions) -> Result<Inner, StoreErro
     guarded(folder.path(), || {
         let base = open_base(folder, options)?;
         check_hub(base.get(keys::HUB)?.as_deref())?;
-        creation::complete_index(&base, folder.path())?;
+        creation::rebuild_if_incomplete(&base, folder.path())?;
         let found = log::read::read(&folder.log(), base.applied()?)?;
         if let Some(damage) = found.damage {
             return Err(damage);
@@ -418,7 +417,7 @@ impl Store for SledStore {
         limit: usize,
     ) -> Result<InstancePage<Creation>, StoreError> {
         let view = || self.inner.view();
-        self.guarded(|| creation::page(view, filter, order, after, limit.max(1)))
+        self.guarded(|| creation_page::page(view, filter, order, after, limit.max(1)))
     }
 
     fn history(

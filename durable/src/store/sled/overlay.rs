@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::body::{Change, Episode, Head};
-use super::created_at::created_at;
+use super::creation::created_at;
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 use crate::store::{Creation, Epoch, StoreError};
 

@@ -77,7 +77,7 @@ impl SledStore {
             }
         };
         damage.extend(guarded(path, || check_hub(base.get(keys::HUB)?.as_deref())).err());
-        damage.extend(guarded(path, || creation::complete_index(&base, path)).err());
+        damage.extend(guarded(path, || creation::rebuild_if_incomplete(&base, path)).err());
         let found = guarded(path, || read::read(&log, applied))?;
         damage.extend(found.damage.map(|damage| in_folder(damage, path)));
         let mut newest = Overlay { recovers: true, ..Overlay::default() };

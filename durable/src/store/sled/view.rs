@@ -14,9 +14,9 @@ use bytes::Bytes;
 use super::address::Address;
 use super::base::Base;
 use super::body::Head;
+use super::creation::{self, Scan};
 use super::keys;
 use super::overlay::{Overlay, Present, Touched};
-use super::scan::Scan;
 use super::stored::Parts;
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 use crate::store::{Creation, CreationOrder, Epoch, StoreError};
@@ -171,7 +171,7 @@ impl View<'_> {
     /// instance was purged, and has another creation time if the instance was started again.
     pub(super) fn creations(&self, scan: &Scan, limit: usize) -> Result<Created, StoreError> {
         let order = scan.order;
-        let mut layers = vec![self.base.creations(scan.keys(), order, limit)?];
+        let mut layers = vec![creation::first(self.base, scan, limit)?];
         for overlay in self.layers.newest_first() {
             layers.push(scan.of(&overlay.creations, limit));
         }

@@ -126,8 +126,8 @@ fn fill(
         // The log was read when the store was opened, and the store does not change.
         None => apply(&inner.view().layers.newest, copy, may_go_on)?.max(applied),
     };
-    // The steps copy no keys by creation, because a record may be in several pieces.
-    creation::add_missing(copy)?;
+    // The steps do not copy the index by creation, because a record may be in several pieces.
+    creation::rebuild(copy)?;
     copy.sync()?;
     Ok(last)
 }

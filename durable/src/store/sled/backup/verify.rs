@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock};
 use super::super::base::Base;
 use super::super::log::read;
 use super::super::view::{LOOKED_AT_ONCE, Layers, View};
-use super::super::{history, keys, read_hub, read_record, values};
+use super::super::{creation, history, keys, read_hub, read_record, values};
 use crate::protocol::{InstanceId, TaskMessage};
 use crate::store::StoreError;
 
@@ -63,8 +63,8 @@ pub(super) fn verify(
     }
     is_equal("the number of active instances", copy.keys(b"a")?.len(), counts.active)?;
     is_equal("the number of due instances", copy.keys(b"d")?.len(), counts.due)?;
-    let by_creation = copy.keys(keys::CREATIONS)?.len();
-    is_equal("the number of keys by creation", by_creation, counts.orchestrations)?;
+    let by_creation = creation::count(copy)?;
+    is_equal("the number of entries by creation", by_creation, counts.orchestrations)?;
     for partition in copy.partitions_with_messages()? {
         let mut from = 0;
         loop {

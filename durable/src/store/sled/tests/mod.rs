@@ -2,6 +2,7 @@
 //! checkpoint.
 
 mod backup;
+mod by_creation;
 mod folders;
 mod formats;
 mod histories;
@@ -50,7 +51,7 @@ impl Opened {
         self.store.inner.checkpoint().unwrap();
         let keys = self.store.inner.view().base.tree.iter().keys();
         let kinds = keys.map(|key| char::from(key.unwrap()[0]));
-        kinds.filter(|kind| !"lop".contains(*kind)).collect()
+        kinds.filter(|kind| !"lnp".contains(*kind)).collect()
     }
 
     /// Values that sled has put into files of their own.

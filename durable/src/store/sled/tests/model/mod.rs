@@ -11,10 +11,10 @@ use crate::protocol::{MessageId, TaskMessage};
 use crate::store::MemoryStore;
 
 /// A small generator, so that a seed determines the run.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -109,7 +109,7 @@ impl Model {
         let known = self.records.get(&id).cloned();
         let is_new = known.is_none();
         let execution = ExecutionId::from_u128(self.number());
-        let created_at = at(i64::try_from(self.random.below(9)).unwrap());
+        let created_at = at(i64::try_from(self.random.below(9)).unwrap() * 100_000);
         let new = InstanceRecord::new(id.clone(), execution, "name", None, created_at);
         let mut record = known.unwrap_or_else(|| new.clone());
         let mut replaces = None;
@@ -295,8 +295,11 @@ impl Model {
 
     fn compare_creations(&self) {
         let all = InstanceFilter::default();
-        let some =
-            InstanceFilter { created_from: Some(at(2)), created_to: Some(at(6)), ..all.clone() };
+        let some = InstanceFilter {
+            created_from: Some(at(200_000)),
+            created_to: Some(at(600_000)),
+            ..all.clone()
+        };
         for order in [CreationOrder::OldestFirst, CreationOrder::NewestFirst] {
             for (filter, limit) in [(&all, 99), (&all, 1), (&some, 99), (&some, 2)] {
                 let read = |store: &dyn Store| {

@@ -1,37 +1,44 @@
 //! A range of the order of creation, in the tree and in an overlay.
 
 use std::collections::BTreeSet;
-use std::ops::{Bound, Range};
+use std::ops::Bound;
 
-use super::keys;
 use crate::protocol::Timestamp;
 use crate::store::{Creation, CreationOrder};
 
 /// The part of the order of creation that a page may contain.
-pub(super) struct Scan {
-    pub(super) order: CreationOrder,
-    pub(super) after: Option<Creation>,
+pub(in super::super) struct Scan {
+    pub(in super::super) order: CreationOrder,
+    pub(in super::super) after: Option<Creation>,
     /// Created at this time or later.
-    pub(super) from: Option<Timestamp>,
+    pub(in super::super) from: Option<Timestamp>,
     /// Created before this time.
-    pub(super) to: Option<Timestamp>,
+    pub(in super::super) to: Option<Timestamp>,
 }
 
 impl Scan {
-    /// The range of keys in the tree.
-    pub(super) fn keys(&self) -> Range<Vec<u8>> {
-        let from = self.from.map_or_else(|| keys::CREATIONS.to_vec(), keys::created_at);
-        let to = self.to.map_or_else(|| keys::BEHIND_CREATIONS.to_vec(), keys::created_at);
-        let Some(after) = &self.after else { return from..to };
-        let after = keys::creation(after);
+    /// The first and the last time at which an orchestration may have been created.
+    pub(super) fn bounds(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        let after = self.after.as_ref().map(|(at, _)| *at);
         match self.order {
-            CreationOrder::OldestFirst => keys::successor(after).max(from)..to,
-            CreationOrder::NewestFirst => from..after.min(to),
+            CreationOrder::OldestFirst => (after.max(self.from), self.to),
+            CreationOrder::NewestFirst => (self.from, after.into_iter().chain(self.to).min()),
         }
     }
 
+    pub(super) fn contains(&self, creation: &Creation) -> bool {
+        let is_after = |after| self.order.is_after(creation, after);
+        self.after.as_ref().is_none_or(is_after)
+            && self.from.is_none_or(|from| creation.0 >= from)
+            && self.to.is_none_or(|to| creation.0 < to)
+    }
+
     /// The first positions in an overlay.
-    pub(super) fn of(&self, creations: &BTreeSet<Creation>, limit: usize) -> Vec<Creation> {
+    pub(in super::super) fn of(
+        &self,
+        creations: &BTreeSet<Creation>,
+        limit: usize,
+    ) -> Vec<Creation> {
         let after = self.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let is_early = |(at, _): &&Creation| self.from.is_some_and(|from| *at < from);
         let is_late = |(at, _): &&Creation| self.to.is_some_and(|to| *at >= to);

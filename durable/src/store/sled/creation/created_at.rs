@@ -2,13 +2,13 @@
 
 use bytes::Buf;
 
-use super::values;
+use super::super::values;
 use crate::protocol::{InstanceRecord, Timestamp};
 use crate::store::StoreError;
 
 /// The creation time in a record. A commit reads it of every record, so the record is not decoded as
 /// a whole if it has the usual form.
-pub(super) fn created_at(record: &[u8]) -> Result<Timestamp, StoreError> {
+pub(in super::super) fn created_at(record: &[u8]) -> Result<Timestamp, StoreError> {
     match created_at_of_usual(record) {
         Some(at) => Ok(at),
         None => {
@@ -47,9 +47,9 @@ fn created_at_of_usual(record: &[u8]) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::values::encoded;
     use super::*;
     use crate::protocol::{ExecutionId, InstanceId, Json};
+    use crate::store::sled::values::encoded;
 
     #[test]
     fn the_creation_time_is_read_without_decoding_the_record() {
