@@ -14,7 +14,6 @@ use crate::app::App;
 use crate::body;
 use crate::call::Call;
 use crate::json::with_header;
-use crate::links::Place;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 use crate::route::{Found, Params, Route, Table};
@@ -42,16 +41,21 @@ pub(crate) async fn answer<F: Failure>(
     table: &'static Table<F>,
     request: Request,
 ) -> Response {
-    let request_id = Uuid::new_v4();
     let (parts, body) = request.into_parts();
-    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-    let (answer, error) = match admit(app, base, table, parts, body).await {
-        Ok(answer) => (answer, false),
-        Err(failure) => (failure.answer(&About { request_id, path: Some(&path) }), true),
+    let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    let answer = admit(app, base, table, parts, body).await;
+    let error = answer.is_err();
+    // Random numbers cost a system call.
+    let request_id = if error || tracing::enabled!(tracing::Level::DEBUG) {
+        Uuid::new_v4()
+    } else {
+        Uuid::nil()
     };
+    let answer = answer
+        .unwrap_or_else(|failure| failure.answer(&About { request_id, path: Some(uri.path()) }));
     let status = answer.status().as_u16();
     // Without the query, which may contain a key.
-    let path = if table.is_open { base } else { &path };
+    let path = if table.is_open { base } else { uri.path() };
     tracing::debug!(%method, path, status, %request_id, error, "answered");
     answer
 }
@@ -74,7 +78,7 @@ async fn admit<F: Failure>(
     let found = find(table, &parts.method, below);
     // Access is checked first, so that a client without a key cannot find out which routes exist.
     let needed = found.as_ref().map_or(Role::Read, |(route, _)| route.role);
-    let Granted { key, role } = if table.is_open {
+    let granted = if table.is_open {
         access::check_open(options, &parts)?;
         Granted { key: None, role: Role::Read }
     } else {
@@ -91,13 +95,12 @@ async fn admit<F: Failure>(
     if let Some(operation) = &route.operation {
         operation.check(&query)?;
     }
-    let place = Place::new(options, &parts, base, key);
     let body = match parts.method {
         Method::GET | Method::HEAD | Method::DELETE => Bytes::new(),
         _ => body::read(options, &parts.headers, body).await?,
     };
-    let (app, headers) = (Arc::clone(&app), parts.headers);
-    let call = Call { app, place, role, params, query, headers, body };
+    let app = Arc::clone(&app);
+    let call = Call { app, base, granted, params, query, head: parts, body };
     (route.handler)(call).await
 }
 

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use bytes::Bytes;
 use durable::client::HubError;
 use durable::protocol::{Json, TraceContext};
 use durable::{InstanceHandle, TaskHub};
 use tokio::sync::watch;
 
-use crate::access::Role;
+use crate::access::Granted;
 use crate::app::App;
 use crate::links::Place;
 use crate::options::HttpOptions;
@@ -21,11 +21,12 @@ use crate::route::Params;
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) app: Arc<App>,
-    pub(crate) place: Place,
-    pub(crate) role: Role,
+    /// The base of the dialect.
+    pub(crate) base: &'static str,
+    pub(crate) granted: Granted,
     pub(crate) params: Params,
     pub(crate) query: Query,
-    pub(crate) headers: HeaderMap,
+    pub(crate) head: Parts,
     pub(crate) body: Bytes,
 }
 
@@ -36,6 +37,11 @@ impl Call {
 
     pub(crate) fn options(&self) -> &HttpOptions {
         &self.app.options
+    }
+
+    /// The address at which the request arrived, for the links of the answer.
+    pub(crate) fn place(&self) -> Place {
+        Place::new(self.options(), &self.head, self.base, self.granted.key.clone())
     }
 
     /// The instance that the path names as `id`.
@@ -59,7 +65,7 @@ impl Call {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+        self.head.headers.get(name)?.to_str().ok()
     }
 
     /// The trace to which the request belongs. An invalid one is ignored, as W3C Trace Context demands.

@@ -55,8 +55,12 @@ impl Serialize for Object {
 
 /// An answer with this value as its body.
 pub(crate) fn answer(status: StatusCode, value: &(impl Serialize + ?Sized)) -> Response {
-    let text = serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned());
-    with_body(status, Body::from(text))
+    with_body(status, Body::from(text(value)))
+}
+
+/// A value as JSON.
+pub(crate) fn text(value: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
 /// An answer whose body is this JSON.

@@ -5,13 +5,15 @@ use durable::protocol::Timestamp;
 
 /// To the second: `2026-01-02T03:04:05Z`.
 pub(crate) fn seconds(time: Timestamp) -> String {
-    time.to_datetime().format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    let text = time.to_string();
+    let (seconds, _) = text.rsplit_once('.').unwrap_or((&text, ""));
+    format!("{seconds}Z")
 }
 
 /// As .NET writes a `DateTime`: without the zeros at the end of the fraction.
 pub(crate) fn dotnet(time: Timestamp) -> String {
-    let text = time.to_datetime().format("%Y-%m-%dT%H:%M:%S%.6f").to_string();
-    let text = text.trim_end_matches('0').trim_end_matches('.');
+    let text = time.to_string();
+    let text = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
     format!("{text}Z")
 }
 

@@ -39,7 +39,7 @@ pub fn client_payload(options: &HttpOptions, url: &str, key: Option<&str>) -> Va
 }
 
 pub(super) async fn client(call: Call) -> Result<Response, Refusal> {
-    Ok(json::answer(StatusCode::OK, &of(call.options(), &call.place)))
+    Ok(json::answer(StatusCode::OK, &of(call.options(), &call.place())))
 }
 
 fn of(options: &HttpOptions, place: &Place) -> Object {

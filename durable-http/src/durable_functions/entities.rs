@@ -25,7 +25,7 @@ fn entity(call: &Call) -> Result<EntityId, Problem> {
 pub(super) async fn signal(call: Call) -> Result<Response, Refusal> {
     let entity = entity(&call)?;
     let operation = call.query.get("op").unwrap_or_default();
-    let input = if body::is_json(&call.headers) { call.json()? } else { text(&call)? };
+    let input = if body::is_json(&call.head.headers) { call.json()? } else { text(&call)? };
     let input = input.unwrap_or_else(Json::null);
     let signal = entity.handle().operation_json(operation, input);
     match call.hub().signal_entity(signal).await {

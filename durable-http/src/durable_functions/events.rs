@@ -15,7 +15,7 @@ pub(super) async fn raise(call: Call) -> Result<Response, Refusal> {
     if status.runtime_status.is_finished() {
         return Err(Refusal::Empty(StatusCode::GONE));
     }
-    if !body::is_json(&call.headers) {
+    if !body::is_json(&call.head.headers) {
         return Err(Problem::invalid("an event is sent as `application/json`").into());
     }
     let Some(event) = call.json()? else {

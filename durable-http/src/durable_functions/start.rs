@@ -84,7 +84,8 @@ async fn finish(
 ) -> Result<Response, Refusal> {
     let fails_with_500 = call.query.flag("returnInternalServerErrorOnFailure").unwrap_or(false);
     let shape = Shape { fails_with_500, ..Shape::default() };
-    let accepted = || payload::accepted(call.options(), &call.place, instance.instance_id(), shape);
+    let accepted =
+        || payload::accepted(call.options(), &call.place(), instance.instance_id(), shape);
     let Some(limit) = limit else { return Ok(accepted()) };
     match call.within(limit, instance.result_json()).await {
         Some(Ok(output)) => Ok(json::answer(StatusCode::OK, &output)),

@@ -113,7 +113,7 @@ pub(super) async fn status(call: Call) -> Result<Response, Refusal> {
         status if status.is_finished() => json::answer(StatusCode::OK, &body),
         _ => {
             let answer = json::answer(StatusCode::ACCEPTED, &body);
-            let answer = with_header(answer, "location", &call.place.own());
+            let answer = with_header(answer, "location", &call.place().own());
             with_header(answer, "retry-after", "5")
         }
     })

@@ -107,5 +107,5 @@ fn asked<T: serde::de::DeserializeOwned>(call: &Call) -> Result<(InstanceHandle,
 }
 
 async fn now(instance: &InstanceHandle) -> Result<Response, Refusal> {
-    Ok(json::answer(StatusCode::OK, &show::camel(&instance.status().await?)))
+    Ok(show::answer(StatusCode::OK, &instance.status().await?))
 }

@@ -22,7 +22,7 @@ struct Wanted {
 pub(super) async fn start(call: Call) -> Result<Response, Refusal> {
     let Wanted { name } = call.body_as()?;
     let backup = backups::start(&call.app, name)?;
-    let location = call.place.below(&format!("backups/{}", encode(&backup.name)));
+    let location = call.place().below(&format!("backups/{}", encode(&backup.name)));
     Ok(with_header(json::answer(StatusCode::ACCEPTED, &shown(&backup)), "location", &location))
 }
 

@@ -38,7 +38,8 @@ pub(super) async fn start(call: Call) -> Result<Response, Refusal> {
     let id = id.unwrap_or_else(|| format!("batch-{}", InstanceId::generate()));
     let job = Job::new(query, action, dry_run, per_second);
     let started = call.hub().start(batch::batch(job).instance_id(id)).await?;
-    let location = call.place.below(&format!("batches/{}", encode(started.instance_id().as_str())));
+    let location =
+        call.place().below(&format!("batches/{}", encode(started.instance_id().as_str())));
     let body = shown(&started.status().await?);
     Ok(with_header(json::answer(StatusCode::ACCEPTED, &body), "location", &location))
 }

@@ -55,7 +55,7 @@ pub(super) async fn locks(call: Call) -> Result<Response, Refusal> {
 pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
     let id = entity(&call)?;
     match call.hub().entity(&id).await? {
-        Some(details) => Ok(json::answer(StatusCode::OK, &show::camel(&details))),
+        Some(details) => Ok(show::answer(StatusCode::OK, &details)),
         None => Err(Problem::new(Code::NoSuchEntity, format!("there is no entity `{id}`")).into()),
     }
 }

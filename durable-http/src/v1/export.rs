@@ -46,7 +46,7 @@ pub(super) async fn file(call: Call) -> Result<Response, Refusal> {
     let instance = call.instance()?;
     let status = instance.status().await?;
     let tag = show::tag(&status);
-    if show::is_known(&call.headers, &tag) {
+    if show::is_known(&call.head.headers, &tag) {
         return Ok(with_header(json::empty(StatusCode::NOT_MODIFIED), "etag", &tag));
     }
     let InstanceStatus { instance_id, execution_id, name, version, created_at, .. } = &status;

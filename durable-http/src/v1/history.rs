@@ -38,7 +38,7 @@ async fn backwards(call: Call) -> Result<Response, Refusal> {
     let mut page = instance.history_page_before(until, limit).await?;
     let status = page.status.clone();
     let tag = show::tag(&status);
-    if show::is_known(&call.headers, &tag) {
+    if show::is_known(&call.head.headers, &tag) {
         return Ok(with_header(json::empty(StatusCode::NOT_MODIFIED), "etag", &tag));
     }
     let mut items = Vec::new();
@@ -72,7 +72,7 @@ async fn forwards(call: Call) -> Result<Response, Refusal> {
     let mut page = instance.history_page(from as u64, limit).await?;
     let status = page.status.clone();
     let tag = show::tag(&status);
-    if show::is_known(&call.headers, &tag) {
+    if show::is_known(&call.head.headers, &tag) {
         return Ok(with_header(json::empty(StatusCode::NOT_MODIFIED), "etag", &tag));
     }
     let mut items = Vec::new();
@@ -111,7 +111,7 @@ fn shown(index: usize, event: &HistoryEvent) -> Object {
         .with("timestamp", &event.timestamp)
         .with("kind", kind)
         .with_some("eventId", event_id.as_ref())
-        .with("data", &show::camel(&data(&event.kind)))
+        .with("data", &data(&event.kind))
 }
 
 /// An event of a history that is followed.
@@ -122,11 +122,11 @@ pub(super) fn followed(event: &FollowedEvent) -> Object {
 
 /// The fields of a kind, without its name.
 fn data(kind: &EventKind) -> Box<RawValue> {
-    let tagged = serde_json::to_string(kind).unwrap_or_default();
+    let tagged = json::text(kind);
     let fields = tagged.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
-    let fields = fields.and_then(|it| it.split_once(':')).map(|(_, fields)| fields.to_owned());
-    let raw = fields.and_then(|fields| RawValue::from_string(fields).ok());
-    raw.unwrap_or_else(|| RawValue::NULL.to_owned())
+    // An event without fields is only its name.
+    let fields = fields.and_then(|it| it.split_once(':')).map_or("null", |(_, fields)| fields);
+    show::renamed(fields)
 }
 
 /// The instances that this one called or started, with `from` and `limit`. A request reads a limited

@@ -14,10 +14,10 @@ use crate::problem::{Code, Problem};
 pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
     let details = waited_for(&call).await?;
     let tag = show::tag(&details.status);
-    let answer = if show::is_known(&call.headers, &tag) {
+    let answer = if show::is_known(&call.head.headers, &tag) {
         json::empty(StatusCode::NOT_MODIFIED)
     } else {
-        json::answer(StatusCode::OK, &show::camel(&details))
+        show::answer(StatusCode::OK, &details)
     };
     Ok(with_header(answer, "etag", &tag))
 }
@@ -29,7 +29,7 @@ pub(super) async fn input(call: Call) -> Result<Response, Refusal> {
 
 pub(super) async fn pending(call: Call) -> Result<Response, Refusal> {
     let pending = call.instance()?.pending().await?;
-    Ok(json::answer(StatusCode::OK, &show::camel(&pending)))
+    Ok(show::answer(StatusCode::OK, &pending))
 }
 
 /// The output itself. An instance without an output is an error, whose `source` says whether the

@@ -85,18 +85,17 @@ fn selected<T: Serialize>(call: &Call, page: &Page<T>, fields: &[&str]) -> Respo
 
 /// A page with a link to the next one.
 pub(super) fn page<T: Serialize>(call: &Call, page: &Page<T>) -> Response {
-    let items: Vec<_> = page.items.iter().map(show::camel).collect();
-    shown(call, &items, page)
+    shown(call, &*show::camel(&page.items), page)
 }
 
 /// The items of a page, as they are shown, with a link to the next page.
-pub(super) fn shown<T>(call: &Call, items: &[impl Serialize], page: &Page<T>) -> Response {
+pub(super) fn shown<T>(call: &Call, items: &(impl Serialize + ?Sized), page: &Page<T>) -> Response {
     let Page { next, scanned, .. } = page;
     let body = Object::new().with("items", items).with("next", next).with("scanned", scanned);
     let answer = json::answer(StatusCode::OK, &body);
     let Some(next) = next else { return answer };
-    let (path, query) =
-        call.place.path_and_query.split_once('?').unwrap_or((&call.place.path_and_query, ""));
+    let place = call.place();
+    let (path, query) = place.path_and_query.split_once('?').unwrap_or((&place.path_and_query, ""));
     // Neither the old position nor a key.
     let kept = query.split('&').filter(|it| !it.is_empty());
     let kept = kept.filter(|it| !it.starts_with("after=") && !it.starts_with("code="));

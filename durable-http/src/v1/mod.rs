@@ -13,6 +13,7 @@ mod actions;
 mod asked;
 mod backups;
 mod batches;
+mod camel;
 mod entities;
 mod events;
 mod export;
@@ -43,7 +44,7 @@ pub(crate) use routes::TABLE;
 pub(crate) const BASE: &str = "/api/v1";
 
 async fn registered(call: Call) -> Result<Response, Refusal> {
-    Ok(json::answer(StatusCode::OK, &show::camel(&call.hub().registered())))
+    Ok(show::answer(StatusCode::OK, &call.hub().registered()))
 }
 
 async fn running(call: Call) -> Result<Response, Refusal> {
@@ -67,7 +68,7 @@ async fn hub(call: Call) -> Result<Response, Refusal> {
 /// Who the client is to the hub, and what time it is there.
 async fn access(call: Call) -> Result<Response, Refusal> {
     let body = Object::new()
-        .with("role", call.role.name())
+        .with("role", call.granted.role.name())
         .with("taskHubName", &call.options().task_hub_name)
         .with("version", env!("CARGO_PKG_VERSION"))
         .with("now", &call.hub().current_utc_datetime());
@@ -75,7 +76,7 @@ async fn access(call: Call) -> Result<Response, Refusal> {
 }
 
 async fn description(call: Call) -> Result<Response, Refusal> {
-    Ok(json::answer(StatusCode::OK, &openapi::document(&TABLE, &call.place.base)))
+    Ok(json::answer(StatusCode::OK, &openapi::document(&TABLE, &call.place().base)))
 }
 
 /// An error in the form of this dialect: an RFC 9457 problem.

@@ -90,7 +90,7 @@ pub(super) async fn create(call: Call) -> Result<Response, Refusal> {
         return Err(Problem::invalid("the body: give the `id` of the schedule").into());
     };
     let schedule = call.hub().create_schedule(&id, wanted.call()?).await?;
-    let location = call.place.below(&format!("schedules/{}", encode(&id)));
+    let location = call.place().below(&format!("schedules/{}", encode(&id)));
     let body = show::camel(&schedule.describe().await?);
     Ok(with_header(json::answer(StatusCode::CREATED, &body), "location", &location))
 }
@@ -154,5 +154,5 @@ fn schedule(call: &Call) -> Result<ScheduleHandle, Problem> {
 }
 
 async fn now(schedule: &ScheduleHandle) -> Result<Response, Refusal> {
-    Ok(json::answer(StatusCode::OK, &show::camel(&schedule.describe().await?)))
+    Ok(show::answer(StatusCode::OK, &schedule.describe().await?))
 }

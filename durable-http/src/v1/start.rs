@@ -128,7 +128,7 @@ async fn finish(
     is_replayed: bool,
 ) -> Result<Response, Refusal> {
     let id = instance.instance_id().as_str();
-    let location = call.place.below(&format!("instances/{}", encode(id)));
+    let location = call.place().below(&format!("instances/{}", encode(id)));
     let body = Object::new().with("instanceId", id).with("url", &location);
     let answer = match call.preferred_wait() {
         None => json::answer(StatusCode::CREATED, &body),
@@ -136,7 +136,7 @@ async fn finish(
             let ended = call.within(limit, instance.wait_for_completion()).await;
             let answer = match ended.transpose()? {
                 Some(status) if status.runtime_status.is_finished() => {
-                    json::answer(StatusCode::OK, &show::camel(&instance.details().await?))
+                    show::answer(StatusCode::OK, &instance.details().await?)
                 }
                 _ => with_header(json::answer(StatusCode::ACCEPTED, &body), "retry-after", "5"),
             };

@@ -210,8 +210,12 @@ impl Readers {
         let number = queue.threads + 1;
         let wants_more = queue.idle < queue.waiting.len() && number <= READERS_MAX;
         queue.threads += usize::from(wants_more);
+        let is_awaited = queue.idle > 0;
         drop(queue);
-        self.work.notify_one();
+        // A notification is a system call, even if no thread waits.
+        if is_awaited {
+            self.work.notify_one();
+        }
         // If no thread can be started, the job waits for the existing ones.
         if wants_more && self.start_one(number).is_err() {
             self.queue().threads -= 1;
