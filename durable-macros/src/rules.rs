@@ -2,7 +2,7 @@
 //! `table/`.
 //!
 //! A code is that of the .NET analyzers of Durable Task if the rule is the same; our own start at
-//! 20. Every code has a page in `docs/errors`, which quotes the rule.
+//! 21. Every code has a page in `docs/errors`, which quotes the rule.
 
 /// Something that a replayed function must not do.
 pub(crate) struct Rule {
