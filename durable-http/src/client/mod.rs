@@ -73,8 +73,8 @@ pub use instances::StartRequest;
 pub use model::{
     Access, Batch, BatchDetails, BatchError, BatchProgress, Child, Entity, Event, Failure,
     FollowedEvent, HistoryPage, Hub, IndexedPage, InstanceCount, InstanceDetails, InstanceStatus,
-    LifecycleEvent, Page, Parameter, Parent, PendingKind, PendingTask, PendingWork, Purged,
-    Recurrence, Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation,
+    LifecycleEvent, Page, Parameter, Parent, PendingCause, PendingKind, PendingTask, PendingWork,
+    Purged, Recurrence, Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation,
     RunningActivities, RunningActivity, Schedule, Signal, Started, Suspension,
 };
 pub use request::Request;

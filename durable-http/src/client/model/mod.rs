@@ -22,7 +22,7 @@ pub use hub::{
 pub use instances::{
     Failure, InstanceCount, InstanceDetails, InstanceStatus, Parent, Purged, Started, Suspension,
 };
-pub use pending::{PendingKind, PendingTask, PendingWork};
+pub use pending::{PendingCause, PendingKind, PendingTask, PendingWork};
 pub use schedules::{Recurrence, Schedule};
 
 /// A page of a list.

@@ -24,6 +24,67 @@ pub struct PendingWork {
     pub locked_entities: Vec<String>,
 }
 
+/// What holds an instance up, most likely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PendingCause<'a> {
+    /// A call, timer or lock request.
+    Task(&'a PendingTask),
+    /// An event of this name.
+    Event(&'a str),
+}
+
+impl PendingWork {
+    /// What holds the instance up, most likely: its oldest task; or else an event that it waits for; or
+    /// else a timer. A timer beside anything else is most often a time limit.
+    pub fn cause(&self) -> Option<PendingCause<'_>> {
+        let is_timer = |task: &&PendingTask| task.kind == PendingKind::Timer;
+        let task = self.tasks.iter().filter(|task| !is_timer(task)).min_by_key(|task| task.since);
+        let event = || self.awaited_events.first().map(|name| PendingCause::Event(name));
+        let timer = || self.tasks.iter().filter(is_timer).min_by_key(|task| task.due_at);
+        task.map(PendingCause::Task).or_else(event).or_else(|| timer().map(PendingCause::Task))
+    }
+
+    /// The events that were received and not read, each with an awaited name that is almost the same. One
+    /// of the two names is most likely misspelt.
+    pub fn misspelt_events(&self) -> Vec<(&str, &str)> {
+        let almost = |received: &str, awaited: &str| {
+            let most = (awaited.chars().count() / 3).min(3);
+            (1..=most).contains(&distance(&received.to_lowercase(), awaited))
+        };
+        let with_awaited = |received: &'_ String| {
+            let awaited = self.awaited_events.iter().find(|awaited| almost(received, awaited))?;
+            Some(awaited.as_str())
+        };
+        let pairs = self.unread_events.iter();
+        let mut pairs: Vec<_> =
+            pairs.filter_map(|it| Some((it.as_str(), with_awaited(it)?))).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        pairs
+    }
+}
+
+/// The number of characters that must be inserted, removed or replaced to make one text the other
+/// (Levenshtein). Texts that are longer than any sensible name count as entirely different.
+fn distance(a: &str, b: &str) -> usize {
+    const LENGTH_MAX: usize = 100;
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().max(b.len()) > LENGTH_MAX {
+        return LENGTH_MAX;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
 /// A call, timer or lock request without a result. Its kind decides which fields it has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -90,5 +151,65 @@ pub enum PendingKind {
 impl fmt::Display for PendingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pending(more: &serde_json::Value) -> PendingWork {
+        let time = "2026-01-02T03:04:05Z";
+        let mut value = json!({
+            "status": {
+                "instanceId": "a", "executionId": "e", "name": "order", "runtimeStatus": "Running",
+                "createdAt": time, "lastUpdatedAt": time, "historyLen": 4, "generation": 0,
+                "tags": {},
+            },
+            "tasks": [], "awaitedEvents": [], "unreadEvents": [], "lockedEntities": [],
+        });
+        value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn names_that_are_almost_the_same_are_paired() {
+        let names = json!({
+            "awaitedEvents": ["approval", "go"],
+            "unreadEvents": ["Aproval", "Approvals", "Refusal", "no", "Approval"],
+        });
+        let wanted = [("Approvals", "approval"), ("Aproval", "approval")];
+        assert_eq!(pending(&names).misspelt_events(), wanted);
+    }
+
+    #[test]
+    fn the_distance_of_two_texts_is_that_of_the_shortest_edit() {
+        for (a, b, edits) in
+            [("", "", 0), ("abc", "", 3), ("kitten", "sitting", 3), ("ab", "ba", 2)]
+        {
+            assert_eq!((distance(a, b), distance(b, a)), (edits, edits), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_timer_is_the_cause_only_if_nothing_else_is_awaited() {
+        let task = |kind: &str, id: i64| {
+            json!({
+                "eventId": id, "source": "a.rs:1", "since": "2026-01-02T03:04:05Z",
+                "dueAt": "2026-01-02T03:05:05Z", "kind": kind,
+            })
+        };
+        let of = |value| match pending(&value).cause() {
+            Some(PendingCause::Task(task)) => task.kind.to_string(),
+            Some(PendingCause::Event(name)) => name.to_owned(),
+            None => "nothing".to_owned(),
+        };
+        let (timer, activity) = (task("Timer", 1), task("Activity", 2));
+        assert_eq!(of(json!({ "tasks": [timer, activity] })), "Activity");
+        assert_eq!(of(json!({ "tasks": [timer], "awaitedEvents": ["go"] })), "go");
+        assert_eq!(of(json!({ "tasks": [timer] })), "Timer");
+        assert_eq!(of(json!({})), "nothing");
     }
 }
