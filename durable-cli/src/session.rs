@@ -31,14 +31,18 @@ enum Sink {
 
 impl Sink {
     fn write(&mut self, text: &str) {
+        self.write_bytes(text.as_bytes());
+    }
+
+    fn write_bytes(&mut self, text: &[u8]) {
         // A reader that has left, such as `head`, wants no more.
         let _gone = match self {
             Self::Out => {
                 let mut out = io::stdout().lock();
-                out.write_all(text.as_bytes()).and_then(|()| out.flush())
+                out.write_all(text).and_then(|()| out.flush())
             }
-            Self::Err => io::stderr().lock().write_all(text.as_bytes()),
-            Self::Captured(bytes) => bytes.write_all(text.as_bytes()),
+            Self::Err => io::stderr().lock().write_all(text),
+            Self::Captured(bytes) => bytes.write_all(text),
         };
     }
 
@@ -110,6 +114,11 @@ impl Io {
 
     pub(crate) fn write(&mut self, text: &str) {
         self.out.write(text);
+    }
+
+    /// Writes what is not text.
+    pub(crate) fn write_bytes(&mut self, bytes: &[u8]) {
+        self.out.write_bytes(bytes);
     }
 
     pub(crate) fn tell(&mut self, text: &str) {

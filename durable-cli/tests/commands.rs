@@ -128,6 +128,8 @@ async fn instances_are_started_listed_and_shown() {
             "#]],
         )
         .await;
+    world.check("count --by tag:shop", expect!["COUNT  GROUP\n1      north\n"]).await;
+    world.fails("count --by tag:", Exit::Usage, "give status, name or tag:KEY").await;
     world.check("list --sort created -o name --name order", expect!["a\nchild\n"]).await;
     world.check("list --sort -created -o name --name order", expect!["child\na\n"]).await;
     let (_, output, errors) = world.run_with("", "list --limit 1").await;
@@ -146,15 +148,33 @@ async fn pending_says_what_an_instance_waits_for() {
             "pending a",
             expect![[r#"
                 a is Running
-                waits for the events: approval
+                WAITS FOR       SINCE  NEXT  TASK  SOURCE
+                event approval
                 received, but not awaited: Aproval
+                `Aproval` is almost `approval`; if it is misspelt, deliver it again: durable raise a approval -i JSON
             "#]],
         )
         .await;
     world.ok("start parent --id p -i 7").await;
     let text = world.ok("pending p").await;
-    assert!(text.contains("child (order)"), "{text}");
-    assert!(text.contains("\n\nchild is Running\nwaits for the events: approval\n"), "{text}");
+    assert!(text.contains("child child (order)"), "{text}");
+    let (_, of_child) = text.split_once("\n\nchild is Running\n").unwrap();
+    assert!(of_child.contains("\nevent approval\n"), "{text}");
+    world
+        .check(
+            "pending",
+            expect![[r#"
+                ID     NAME    STATUS   CREATED  WAITS FOR
+                a      order   Running  0ms ago  event approval; `Aproval` was received: misspelt?
+                child  order   Running  0ms ago  event approval
+                p      parent  Running  0ms ago  child child (order)
+            "#]],
+        )
+        .await;
+    world.check("pending --name parent -o name", expect!["p\n"]).await;
+    world.fails("pending a --name parent", Exit::Usage, "either ids or a filter").await;
+    let text = world.ok("get p").await;
+    assert!(text.ends_with("waits for: child child (order); see `durable pending p`\n"), "{text}");
     world.ok("suspend a --reason why").await;
     let text = world.ok("pending a").await;
     assert!(text.contains("suspended: by a client\n  why\n"), "{text}");
@@ -163,6 +183,52 @@ async fn pending_says_what_an_instance_waits_for() {
     world.check("result a", expect!["500\n"]).await;
     let history = world.ok("history a --kind TaskScheduled,TaskCompleted -o jsonl").await;
     assert_eq!(history.lines().count(), 2);
+    world.close().await;
+}
+
+#[orchestrator(name = "counting")]
+async fn counting(ctx: &OrchestrationContext) -> Result<()> {
+    let _counter = ctx.lock_entities(Counter::at("a")).await?;
+    let _counted: bool = ctx.wait_for_external_event("Counted").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn locks_are_listed_with_their_holders_and_those_who_wait() {
+    let world = World::new().await;
+    for id in ["first", "second", "third"] {
+        world.ok(&format!("start counting --id {id} -i null")).await;
+    }
+    world
+        .check(
+            "locks",
+            expect![[r#"
+                ENTITY     LOCKED BY  WAITING, IN THEIR ORDER
+                counter/a  first      second, third
+            "#]],
+        )
+        .await;
+    world.check("locks --name counter --prefix b -o name", expect![""]).await;
+    world.check("entity queue counter/a -o name", expect!["second\nthird\n"]).await;
+    let text = world.ok("pending second").await;
+    assert!(text.contains("lock of counter/a"), "{text}");
+    assert!(text.contains("counter/a is locked by first"), "{text}");
+    assert!(text.contains("\n\nfirst is Running\n"), "{text}");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_part_of_a_history_is_found_by_its_text() {
+    let world = World::new().await;
+    world.ok("start order --id a -i 500").await;
+    world.ok("raise a Approval -i true").await;
+    let kinds = async |options: &str| {
+        let text = world.ok(&format!("history a -o jsonl --fields kind {options}")).await;
+        text.replace("{\"kind\":\"", "").replace("\"}\n", " ")
+    };
+    assert_eq!(kinds("--search CHARGE").await, "TaskScheduled ");
+    assert_eq!(kinds("--search task --limit 1").await, "TaskScheduled ");
+    assert_eq!(kinds("--limit 2 --from 1").await, "ExecutionStarted OrchestratorCompleted ");
     world.close().await;
 }
 
@@ -256,6 +322,10 @@ async fn histories_are_exported_replayed_and_compared() {
     world
         .check(&format!("replay {out}/a.json"), expect!["the code fits the history of `order`\n"])
         .await;
+    world.ok(&format!("export b --gzip --out {out}")).await;
+    let file = std::fs::File::open(folder.path().join("b.json.gz")).unwrap();
+    let history = std::io::read_to_string(flate2::read::MultiGzDecoder::new(file)).unwrap();
+    assert!(history.contains("TaskScheduled"), "{history}");
     assert!(world.ok("diff a b").await.starts_with("both have the same"));
     let (exit, output, _) = world.run_with("", "diff a c").await;
     assert_eq!(exit, Exit::Failed);

@@ -2,8 +2,17 @@
 
 use std::fmt::Display;
 
+use durable::EntityId;
+
 use crate::assets;
 use crate::query::{Query, encode};
+
+/// The path of an entity, of its page as well as in the API.
+pub(crate) fn entity_path(entity: &EntityId) -> String {
+    // A segment of a path cannot be empty.
+    let key = if entity.key().is_empty() { "$" } else { entity.key() };
+    format!("entities/{}/{}", encode(entity.name()), encode(key))
+}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Links {
@@ -51,10 +60,8 @@ impl Links {
         self.page("instances", &Query::default().with(name, value))
     }
 
-    pub(crate) fn entity(&self, name: &str, key: &str) -> String {
-        // A segment of a path cannot be empty.
-        let key = if key.is_empty() { "$" } else { key };
-        self.to(format_args!("entities/{}/{}", encode(name), encode(key)))
+    pub(crate) fn entity(&self, entity: &EntityId) -> String {
+        self.to(entity_path(entity))
     }
 
     /// A route of the API, such as `instances/order-17:suspend`. Its segments are encoded already.

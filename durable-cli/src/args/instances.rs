@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 use durable::RuntimeStatus;
+use durable_http::client::GroupBy;
 
 use super::Filter;
 use super::filter::{status, tag};
@@ -26,6 +27,9 @@ pub(crate) struct List {
     /// All instances
     #[arg(long, short)]
     pub(crate) all: bool,
+    /// Only those after this position, which an answer of the API has as `next`
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) after: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,15 +45,18 @@ pub(crate) enum Sort {
 pub(crate) struct Count {
     #[command(flatten)]
     pub(crate) filter: Filter,
-    /// Also by group
-    #[arg(long, value_enum)]
-    pub(crate) by: Option<By>,
+    /// By group: status, name, or tag:KEY
+    #[arg(long, value_name = "GROUP", value_parser = by)]
+    pub(crate) by: Option<GroupBy>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum By {
-    Status,
-    Name,
+fn by(text: &str) -> Result<GroupBy, String> {
+    match (text, text.strip_prefix("tag:")) {
+        ("status", _) => Ok(GroupBy::Status),
+        ("name", _) => Ok(GroupBy::Name),
+        (_, Some(key)) if !key.is_empty() => Ok(GroupBy::Tag(key.to_owned())),
+        _ => Err(format!("`{text}` is not a group; give status, name or tag:KEY")),
+    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -57,6 +64,19 @@ pub(crate) struct Get {
     /// The instances; `-` reads their ids from stdin
     #[arg(value_name = "ID", required = true, add = ArgValueCompleter::new(complete::ids))]
     pub(crate) ids: Vec<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Pending {
+    /// The instances; `-` reads their ids from stdin. Without ids, those of the filter that have run or
+    /// been suspended longest, a line for each
+    #[arg(value_name = "ID", add = ArgValueCompleter::new(complete::ids))]
+    pub(crate) ids: Vec<String>,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    /// The most instances, if no ids are given
+    #[arg(long, short, default_value_t = 20)]
+    pub(crate) limit: usize,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -77,6 +97,12 @@ pub(crate) struct History {
     /// Only failures
     #[arg(long)]
     pub(crate) failed: bool,
+    /// Only events with this text in their kind or data
+    #[arg(long, short, value_name = "TEXT")]
+    pub(crate) search: Option<String>,
+    /// The most events
+    #[arg(long, short, value_name = "N", conflicts_with = "follow")]
+    pub(crate) limit: Option<usize>,
     /// With all data of each event
     #[arg(long)]
     pub(crate) full: bool,
@@ -96,6 +122,24 @@ pub(crate) struct Timeline {
     /// Also the sub-orchestrations
     #[arg(long)]
     pub(crate) children: bool,
+    /// The beginning: 2h (ago), or 2026-01-02T03:04:05Z
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    pub(crate) from: Option<Moment>,
+    /// The end
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    pub(crate) to: Option<Moment>,
+    /// Only tasks with this text in their name, or the task with this id, such as `t5`
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) lane: Option<String>,
+    /// Only these kinds of tasks: activity, timer, event, child, entityCall, lock, ..
+    #[arg(long, value_delimiter = ',', value_name = "KIND,..")]
+    pub(crate) lanes: Vec<String>,
+    /// Only failures
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// Only the longest chain of tasks
+    #[arg(long)]
+    pub(crate) critical: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -206,4 +250,7 @@ pub(crate) struct Export {
     /// A folder for one file per instance; without it, one line of JSON per instance
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
+    /// Compress with gzip
+    #[arg(long)]
+    pub(crate) gzip: bool,
 }

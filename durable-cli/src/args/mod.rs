@@ -12,12 +12,12 @@ pub(crate) use actions::{Purge, Raise, Restart, Selected, Steered, Terminate};
 pub(crate) use filter::Filter;
 pub(crate) use global::{Color, Format, Global, TimeFormat};
 pub(crate) use instances::{
-    By, Count, Diff, Export, Get, History, List, Replay, ResultOf, Sort, Start, Timeline, Until,
-    Wait,
+    Count, Diff, Export, Get, History, List, Pending, Replay, ResultOf, Sort, Start, Timeline,
+    Until, Wait,
 };
 pub(crate) use others::{
-    ActivityCommand, Backup, BatchCommand, EntityCommand, HubCommand, ScheduleCommand,
-    ScheduleSpec, StoreCommand, Ui, Watch,
+    ActivityCommand, Backup, BatchCommand, EntityCommand, HubCommand, Locks, Paged,
+    ScheduleCommand, ScheduleSpec, StoreCommand, Ui, Watch,
 };
 
 const AFTER: &str = "\
@@ -48,8 +48,8 @@ pub(crate) enum Command {
     /// Show instances with input, output and failure
     #[command(visible_alias = "describe")]
     Get(Get),
-    /// Show what an instance waits for, and why
-    Pending(Get),
+    /// Show what instances wait for, and why: the given ones, or those that have run longest
+    Pending(Pending),
     /// Show the history of an instance
     #[command(visible_alias = "logs")]
     History(History),
@@ -83,8 +83,8 @@ pub(crate) enum Command {
     /// Show, signal and call entities
     #[command(subcommand)]
     Entity(EntityCommand),
-    /// List the entities that are locked, and which instances hold the locks
-    Locks,
+    /// List the entities that are locked, which instances hold the locks, and which wait
+    Locks(Locks),
     /// Show and change schedules
     #[command(subcommand)]
     Schedule(ScheduleCommand),

@@ -7,11 +7,34 @@ use clap::{Args, Subcommand};
 use crate::args::filter::tag;
 use crate::time::Moment;
 
+/// A part of a list.
+#[derive(Debug, Args)]
+pub(crate) struct Paged {
+    /// The most items
+    #[arg(long, short, default_value_t = 1000)]
+    pub(crate) limit: usize,
+    /// Only those after this position, which an answer of the API has as `next`
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) after: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Locks {
+    /// Only entities of this type
+    #[arg(long, short)]
+    pub(crate) name: Option<String>,
+    /// Only keys that begin with this text
+    #[arg(long)]
+    pub(crate) prefix: Option<String>,
+    #[command(flatten)]
+    pub(crate) page: Paged,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum BatchCommand {
     /// List batches
     #[command(visible_alias = "ls")]
-    List,
+    List(Paged),
     /// Show what a batch has done
     #[command(visible_alias = "get")]
     Show { id: String },
@@ -30,9 +53,14 @@ pub(crate) enum EntityCommand {
         /// Only keys that begin with this text
         #[arg(long)]
         prefix: Option<String>,
-        /// The most entities
-        #[arg(long, short, default_value_t = 50)]
-        limit: usize,
+        #[command(flatten)]
+        page: Paged,
+    },
+    /// List the requests that an entity has not handled: who waits for its lock, and what else waits
+    Queue {
+        /// The entity
+        #[arg(value_name = "NAME/KEY")]
+        entity: String,
     },
     /// Show an entity with its state
     Get {
@@ -98,7 +126,16 @@ pub(crate) struct ScheduleSpec {
 pub(crate) enum ScheduleCommand {
     /// List schedules
     #[command(visible_alias = "ls")]
-    List,
+    List {
+        /// Only these statuses: active, paused, suspended, ended
+        #[arg(long, short, value_delimiter = ',', value_name = "STATUS,..")]
+        status: Vec<String>,
+        /// Only ids that begin with this text
+        #[arg(long)]
+        prefix: Option<String>,
+        #[command(flatten)]
+        page: Paged,
+    },
     /// Show a schedule
     Get { id: String },
     /// Create a schedule

@@ -2,7 +2,7 @@
 
 use durable_http::client::{Batch, BatchDetails, BatchRequest};
 
-use super::{all, parsed};
+use super::{paged, parsed};
 use crate::args::BatchCommand;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -10,8 +10,8 @@ use crate::session::Session;
 
 pub(super) async fn run(command: &BatchCommand, session: &mut Session<'_>) -> Result<(), CliError> {
     match command {
-        BatchCommand::List => {
-            let (items, _) = all(session.client.list_batches(), usize::MAX).await?;
+        BatchCommand::List(page) => {
+            let (items, _) = paged(session.client.list_batches(), page).await?;
             session.show_list::<Batch>(&items)
         }
         BatchCommand::Show { id } => {

@@ -1,7 +1,11 @@
 //! Histories: comparing two, replaying one against the code of this program, and writing them to files.
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use durable::testing::{RecordedHistory, verify_replay, verify_replay_strictly};
 use durable_http::client::{Client, Event, InstanceStatus};
@@ -83,6 +87,13 @@ async fn events(client: &Client, id: &str) -> Result<Vec<Event>, CliError> {
     }
 }
 
+fn compressed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    // Writing to memory cannot fail.
+    let _written = encoder.write_all(bytes);
+    encoder.finish().unwrap_or_default()
+}
+
 pub(super) async fn export(export: &Export, session: &mut Session<'_>) -> Result<(), CliError> {
     let mut ids = session.ids(&export.ids)?;
     if export.ids.is_empty() {
@@ -100,12 +111,23 @@ pub(super) async fn export(export: &Export, session: &mut Session<'_>) -> Result
         let text = session.client.download_history(id).text().await?;
         session.progress(&format!("{} of {}", index + 1, ids.len()));
         let Some(folder) = &export.out else {
-            session.io.write(&format!("{text}\n"));
+            let line = format!("{text}\n");
+            if export.gzip {
+                // Several members together are the file of their contents (RFC 1952).
+                session.io.write_bytes(&compressed(line.as_bytes()));
+            } else {
+                session.io.write(&line);
+            }
             continue;
         };
         // An id has no `/`, but it may be `..`.
-        let path = folder.join(format!("{id}.json"));
-        fs::write(&path, text).map_err(|source| CliError::Write { path, source })?;
+        let (bytes, end) = if export.gzip {
+            (compressed(text.as_bytes()), ".gz")
+        } else {
+            (text.into_bytes(), "")
+        };
+        let path = folder.join(format!("{id}.json{end}"));
+        fs::write(&path, bytes).map_err(|source| CliError::Write { path, source })?;
     }
     session.progress("");
     Ok(())

@@ -1,11 +1,14 @@
 //! Entities and locks.
 
 use durable::EntityId;
-use durable_http::client::{Entity, EntityFilter};
+use durable_http::client::{Client, Entity, EntityFilter};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::{all, input, parsed};
-use crate::args::EntityCommand;
+use super::{input, paged, parsed};
+use crate::args::{EntityCommand, Locks};
 use crate::error::CliError;
+use crate::output::{Queued, Show, Table, read};
 use crate::session::Session;
 
 pub(super) async fn run(
@@ -13,17 +16,21 @@ pub(super) async fn run(
     session: &mut Session<'_>,
 ) -> Result<(), CliError> {
     match command {
-        EntityCommand::List { name, prefix, limit } => {
+        EntityCommand::List { name, prefix, page } => {
             let mut filter = EntityFilter::new();
             filter.name.clone_from(name);
             filter.prefix.clone_from(prefix);
             filter.state = true;
-            let (items, _) = all(session.client.list_entities(&filter), *limit).await?;
+            let (items, _) = paged(session.client.list_entities(&filter), page).await?;
             session.show_list::<Entity>(&items)
         }
         EntityCommand::Get { entity } => {
             let text = session.client.get_entity(&id(entity)?).text().await?;
             session.show_one::<Entity>(&parsed(text)?)
+        }
+        EntityCommand::Queue { entity } => {
+            let items = queue(&id(entity)?, &session.client).await?;
+            session.show_list::<Queued>(&items)
         }
         EntityCommand::Signal { entity, operation, input: given, at } => {
             let value = input(given.as_ref(), session)?;
@@ -45,9 +52,41 @@ pub(super) async fn run(
     }
 }
 
-pub(super) async fn locks(session: &mut Session<'_>) -> Result<(), CliError> {
-    let (items, _) = all(session.client.list_locks(&EntityFilter::new()), usize::MAX).await?;
-    session.show_list::<Entity>(&items)
+/// The requests that an entity has not handled, as the API shows them.
+async fn queue(entity: &EntityId, client: &Client) -> Result<Vec<Box<RawValue>>, CliError> {
+    #[derive(Deserialize)]
+    struct Queue {
+        items: Vec<Box<RawValue>>,
+    }
+
+    let text = client.get_entity_queue(entity).text().await?;
+    Ok(read::<Queue>(&parsed(text)?)?.items)
+}
+
+/// For people, with the instances that wait, in their order.
+pub(super) async fn locks(locks: &Locks, session: &mut Session<'_>) -> Result<(), CliError> {
+    let mut filter = EntityFilter::new();
+    filter.name.clone_from(&locks.name);
+    filter.prefix.clone_from(&locks.prefix);
+    let (items, _) = paged(session.client.list_locks(&filter), &locks.page).await?;
+    if !session.is_for_people() || !session.global.fields.is_empty() {
+        return session.show_list::<Entity>(&items);
+    }
+    let mut table = Table::new(["ENTITY", "LOCKED BY", "WAITING, IN THEIR ORDER"].into_iter());
+    for item in &items {
+        let entity: Entity = read(item)?;
+        let mut waiting = Vec::new();
+        for request in queue(&id(&entity.entity_id)?, &session.client).await? {
+            let request: Queued = read(&request)?;
+            waiting.extend(request.from.filter(|_| request.kind == "Lock"));
+        }
+        let waiting: Vec<_> = waiting.into_iter().map(|it| it.instance_id).collect();
+        let holder = entity.locked_by.as_ref().map(|it| it.instance_id.clone());
+        table.add(vec![entity.name(), holder.unwrap_or_default(), waiting.join(", ")]);
+    }
+    let text = table.text(session.is_coloured());
+    session.io.write(&text);
+    Ok(())
 }
 
 /// `name/key`, or `@name@key` as the API writes it.

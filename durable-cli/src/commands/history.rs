@@ -12,8 +12,14 @@ use crate::output::{Show, Table};
 use crate::session::Session;
 
 /// The kinds of events that record a failure.
-const FAILURES: [&str; 4] =
-    ["TaskFailed", "TaskAttemptFailed", "SubOrchestrationInstanceFailed", "ExecutionFailed"];
+const FAILURES: [&str; 6] = [
+    "TaskFailed",
+    "TaskAttemptFailed",
+    "SubOrchestrationInstanceFailed",
+    "EntityOperationFailed",
+    "ExecutionTerminated",
+    "ExecutionSuspended",
+];
 /// How much of the data of an event is shown without `--full`.
 const DATA_MAX: usize = 80;
 
@@ -35,19 +41,30 @@ async fn read(history: &History, session: &Session<'_>) -> Result<Vec<Box<RawVal
         next: Option<u64>,
     }
 
+    let most = history.limit.unwrap_or(usize::MAX);
+    let words = history.search.as_ref().map(|words| words.to_lowercase());
+    let is_wanted = |event: &RawValue| words.as_ref().is_none_or(|words| has(event, words));
     let mut events = Vec::new();
     let mut from = history.from;
     loop {
-        let request = session.client.get_history(&history.id).limit(PAGE).from(from);
+        let limit = if words.is_some() { PAGE } else { PAGE.min(most - events.len()).max(1) };
+        let request = session.client.get_history(&history.id).limit(limit).from(from);
         let text = request.kinds(kinds(history)).text().await?;
         let page: Raw = serde_json::from_str(&text)
             .map_err(|source| CliError::Json { what: "the answer of the hub".into(), source })?;
-        events.extend(page.items);
+        events.extend(page.items.into_iter().filter(|event| is_wanted(event)));
+        events.truncate(most);
         match page.next {
-            Some(next) => from = next,
-            None => return Ok(events),
+            Some(next) if events.len() < most => from = next,
+            _ => return Ok(events),
         }
     }
+}
+
+/// Whether the kind or the data of an event has this text, which is in lower case.
+fn has(event: &RawValue, words: &str) -> bool {
+    let Ok(event) = crate::output::read::<Event>(event) else { return false };
+    event.kind.to_lowercase().contains(words) || event.data.as_str().to_lowercase().contains(words)
 }
 
 fn kinds(history: &History) -> Vec<String> {
@@ -86,12 +103,16 @@ fn row(event: &Event, session: &Session<'_>) -> Vec<String> {
 /// Events as they happen, one a line.
 async fn follow(history: &History, session: &mut Session<'_>) -> Result<(), CliError> {
     let kinds = kinds(history);
+    let words = history.search.as_ref().map(|words| words.to_lowercase());
     let mut events = session.client.follow_instance(&history.id, history.from).await?;
     while let Some(event) = events.next().await? {
         match event {
             InstanceEvent::History(followed) => {
                 let event = followed.event;
-                if !kinds.is_empty() && !kinds.contains(&event.kind) {
+                let text = serde_json::to_string(&event).unwrap_or_default();
+                let is_found =
+                    words.as_ref().is_none_or(|words| text.to_lowercase().contains(words));
+                if !is_found || !kinds.is_empty() && !kinds.contains(&event.kind) {
                     continue;
                 }
                 if session.is_for_people() {
@@ -103,7 +124,6 @@ async fn follow(history: &History, session: &mut Session<'_>) -> Result<(), CliE
                     let line = crate::output::printable(&line.join("  "));
                     session.io.write(&format!("{line}\n"));
                 } else {
-                    let text = serde_json::to_string(&event).unwrap_or_default();
                     session.io.write(&format!("{text}\n"));
                 }
             }
@@ -124,8 +144,24 @@ pub(super) async fn timeline(
     session: &mut Session<'_>,
 ) -> Result<(), CliError> {
     let mut request = session.client.get_timeline(&timeline.id);
-    if timeline.children {
-        request = request.query("children", "true");
+    let Timeline { children, failed, critical, .. } = timeline;
+    for (name, is_set) in [("children", children), ("failed", failed), ("critical", critical)] {
+        if *is_set {
+            request = request.query(name, "true");
+        }
+    }
+    for (name, moment) in [("from", &timeline.from), ("to", &timeline.to)] {
+        if let Some(moment) = moment {
+            let time = moment.before(session.io.now());
+            request =
+                request.query(name, time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true));
+        }
+    }
+    if let Some(lane) = &timeline.lane {
+        request = request.query("lane", lane);
+    }
+    if !timeline.lanes.is_empty() {
+        request = request.query("lanes", timeline.lanes.join(","));
     }
     let text = request.text().await?;
     if matches!(session.global.output, Format::Table | Format::Wide | Format::Name) {

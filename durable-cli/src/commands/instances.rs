@@ -1,12 +1,14 @@
 //! Listing, counting and showing instances.
 
-use durable_http::client::{GroupBy, InstanceDetails, InstanceStatus};
+use durable::RuntimeStatus;
+use durable_http::client::{InstanceDetails, InstanceStatus};
+use serde_json::value::RawValue;
 
-use super::{all, parsed};
-use crate::args::{By, Count, Format, Get, List, Sort};
+use super::{all, parsed, stuck};
+use crate::args::{Count, Format, Get, List, Sort};
 use crate::error::{CliError, chain};
 use crate::exit::Exit;
-use crate::output::Table;
+use crate::output::{Table, printable, read};
 use crate::session::Session;
 
 pub(super) async fn list(list: &List, session: &mut Session<'_>) -> Result<(), CliError> {
@@ -21,21 +23,23 @@ pub(super) async fn list(list: &List, session: &mut Session<'_>) -> Result<(), C
         };
         request = request.query("sort", order);
     }
+    if let Some(after) = &list.after {
+        request = request.after(after);
+    }
     let (items, has_more) = all(request, limit).await?;
     session.show_list::<InstanceStatus>(&items)?;
     if has_more && session.is_for_people() {
         session.io.tell(&format!("only the first {limit}; `--all` lists all\n"));
+    }
+    if session.io.is_terminal && session.is_for_people() && !items.is_empty() {
+        session.io.tell("`durable pending` says what instances wait for, and why\n");
     }
     Ok(())
 }
 
 pub(super) async fn count(count: &Count, session: &mut Session<'_>) -> Result<(), CliError> {
     let filter = count.filter.instances(session.io.now());
-    let groups = count.by.map(|by| match by {
-        By::Status => GroupBy::Status,
-        By::Name => GroupBy::Name,
-    });
-    let request = session.client.count_instances(&filter, groups);
+    let request = session.client.count_instances(&filter, count.by.clone());
     let text = request.text().await?;
     if !session.is_for_people() && session.global.output != Format::Name {
         return session.show_json(&text);
@@ -57,6 +61,23 @@ pub(super) async fn count(count: &Count, session: &mut Session<'_>) -> Result<()
     Ok(())
 }
 
+/// What a running instance waits for, below what is known of it.
+async fn waits_for(item: &RawValue, session: &mut Session<'_>) -> Result<(), CliError> {
+    let details: InstanceDetails = read(item)?;
+    let is_running = details.status.runtime_status == RuntimeStatus::Running;
+    if !is_running || !session.is_for_people() || !session.global.fields.is_empty() {
+        return Ok(());
+    }
+    let id = &details.status.instance_id;
+    let pending = session.client.get_pending(id).await?;
+    let waits = stuck::in_words(&pending, session).await?;
+    if !waits.is_empty() {
+        let line = printable(&format!("waits for: {waits}; see `durable pending {id}`"));
+        session.io.write(&format!("{line}\n"));
+    }
+    Ok(())
+}
+
 /// Each instance; the exit code is that of the first one that cannot be read.
 pub(super) async fn get(get: &Get, session: &mut Session<'_>) -> Result<(), CliError> {
     let ids = session.ids(&get.ids)?;
@@ -75,6 +96,7 @@ pub(super) async fn get(get: &Get, session: &mut Session<'_>) -> Result<(), CliE
     match items.as_slice() {
         [item] if is_one && session.global.output != Format::Wide => {
             session.show_one::<InstanceDetails>(item)?;
+            waits_for(item, session).await?;
         }
         items => session.show_list::<InstanceDetails>(items)?,
     }

@@ -13,6 +13,7 @@ mod pending;
 mod schedules;
 mod start;
 mod store;
+mod stuck;
 mod tree;
 mod ui;
 mod watch;
@@ -24,7 +25,7 @@ use durable_http::client::{Page, Request};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::args::{Command, Global, StoreCommand};
+use crate::args::{Command, Global, Paged, StoreCommand};
 use crate::error::CliError;
 use crate::session::{Io, Session};
 
@@ -70,7 +71,7 @@ pub(crate) async fn run(command: Command, session: &mut Session<'_>) -> Result<(
             | Command::Get(_)
             | Command::Pending(_)
             | Command::Tree(_)
-            | Command::Locks
+            | Command::Locks(_)
             | Command::Activity(_)
     );
     if !is_repeatable {
@@ -91,7 +92,7 @@ async fn once(command: &Command, session: &mut Session<'_>) -> Result<(), CliErr
         Command::List(list) => instances::list(list, session).await,
         Command::Count(count) => instances::count(count, session).await,
         Command::Get(get) => instances::get(get, session).await,
-        Command::Pending(get) => pending::pending(get, session).await,
+        Command::Pending(of) => pending::pending(of, session).await,
         Command::History(history) => history::history(history, session).await,
         Command::Timeline(timeline) => history::timeline(timeline, session).await,
         Command::Tree(get) => tree::tree(get, session).await,
@@ -107,7 +108,7 @@ async fn once(command: &Command, session: &mut Session<'_>) -> Result<(), CliErr
         Command::Purge(purge) => act::purge(purge, session).await,
         Command::Batch(command) => batches::run(command, session).await,
         Command::Entity(command) => entities::run(command, session).await,
-        Command::Locks => entities::locks(session).await,
+        Command::Locks(locks) => entities::locks(locks, session).await,
         Command::Schedule(command) => schedules::run(command, session).await,
         Command::Activity(command) => hub::activity(command, session).await,
         Command::Watch(watch) => watch::watch(watch, session).await,
@@ -143,6 +144,18 @@ fn parsed(text: String) -> Result<Box<RawValue>, CliError> {
         .map_err(|source| CliError::Json { what: "the answer of the hub".to_owned(), source })
 }
 
+/// The items of a part of a list.
+async fn paged<T>(
+    request: Request<Page<T>>,
+    page: &Paged,
+) -> Result<(Vec<Box<RawValue>>, bool), CliError> {
+    let request = match &page.after {
+        Some(after) => request.after(after),
+        None => request,
+    };
+    all(request, page.limit).await
+}
+
 /// The items of a list, page by page, as the API shows them: at most `limit`. Whether more follow.
 async fn all<T>(
     request: Request<Page<T>>,
@@ -151,6 +164,7 @@ async fn all<T>(
     #[derive(Deserialize)]
     struct Raw {
         items: Vec<Box<RawValue>>,
+        #[serde(default)]
         next: Option<String>,
     }
 

@@ -1,22 +1,30 @@
 //! What instances wait for, in words. Writing to a `String` cannot fail.
+//!
+//! Read next: `stuck.rs` (many instances, a line for each).
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write;
 
 use durable_http::client::{ClientError, InstanceStatus, PendingKind, PendingTask, PendingWork};
 
-use super::parsed;
-use crate::args::Get;
+use super::{parsed, stuck};
+use crate::args::Pending;
 use crate::error::CliError;
-use crate::output::Table;
+use crate::output::{Table, entity_name, printable};
 use crate::session::Session;
 use crate::time::Clock;
 
 /// The most instances that are shown because another one waits for them.
 const FOLLOWED: usize = 10;
 
-pub(super) async fn pending(get: &Get, session: &mut Session<'_>) -> Result<(), CliError> {
-    for id in session.ids(&get.ids)? {
+pub(super) async fn pending(pending: &Pending, session: &mut Session<'_>) -> Result<(), CliError> {
+    if pending.ids.is_empty() {
+        return stuck::oldest(pending, session).await;
+    }
+    if !pending.filter.is_empty() {
+        return Err(CliError::Usage("give either ids or a filter, not both".to_owned()));
+    }
+    for id in session.ids(&pending.ids)? {
         let request = session.client.get_pending(&id);
         let text = request.text().await?;
         if !session.is_for_people() {
@@ -71,7 +79,7 @@ async fn follow(
 }
 
 /// The instances that hold the locks that are waited for, with their entities.
-async fn holders(
+pub(super) async fn holders(
     pending: &PendingWork,
     session: &Session<'_>,
 ) -> Result<Vec<(String, String)>, CliError> {
@@ -83,7 +91,7 @@ async fn holders(
             Ok(found) => {
                 let holder = found.locked_by.map(|it| it.instance_id);
                 let holder = holder.filter(|it| *it != pending.status.instance_id);
-                holders.extend(holder.map(|holder| (entity.clone(), holder)));
+                holders.extend(holder.map(|holder| (entity_name(entity), holder)));
             }
             Err(ClientError::Problem(problem)) if problem.status == 404 => {}
             Err(error) => return Err(error.into()),
@@ -99,67 +107,93 @@ fn describe(
     is_coloured: bool,
 ) -> String {
     let mut text = headline(&pending.status);
-    if !pending.tasks.is_empty() {
-        let columns = ["TASK", "WAITS FOR", "SINCE", "NEXT", "SOURCE"];
-        let mut table = Table::new(columns.into_iter());
-        for task in &pending.tasks {
-            table.add(vec![
-                task.event_id.to_string(),
-                what(task),
-                clock.show(task.since),
-                clock.show_some(task.retry_at.or(task.due_at)),
-                task.source.clone(),
-            ]);
-        }
-        text.push_str(&table.text(is_coloured));
-    }
+    text.push_str(&table(pending, clock).text(is_coloured));
     for task in &pending.tasks {
         if let Some(failure) = &task.last_failure {
-            let failure = crate::output::printable(&failure.to_string());
+            let failure = printable(&failure.to_string());
             let _ = writeln!(text, "task {}: the last attempt failed: {failure}", task.event_id);
         }
     }
     for (entity, holder) in holders {
-        let _ = writeln!(text, "{entity} is locked by {holder}");
+        let line = printable(&format!("{entity} is locked by {holder}"));
+        let _ = writeln!(text, "{line}");
     }
     let mut names = |what: &str, names: &[String]| {
         if !names.is_empty() {
-            let names = crate::output::printable(&names.join(", "));
-            let _ = writeln!(text, "{what}: {names}");
+            let _ = writeln!(text, "{what}: {}", printable(&names.join(", ")));
         }
     };
-    names("waits for the events", &pending.awaited_events);
     names("received, but not awaited", &pending.unread_events);
-    names("holds the locks of", &pending.locked_entities);
+    let locked: Vec<_> = pending.locked_entities.iter().map(|it| entity_name(it)).collect();
+    names("holds the locks of", &locked);
+    for (received, awaited) in pending.misspelt_events() {
+        let id = &pending.status.instance_id;
+        let line = format!(
+            "`{received}` is almost `{awaited}`; if it is misspelt, deliver it again: \
+             durable raise {id} {awaited} -i JSON"
+        );
+        let _ = writeln!(text, "{}", printable(&line));
+    }
     text
 }
 
+/// A line for each task and awaited event. Timers are last, because most are time limits.
+fn table(pending: &PendingWork, clock: &Clock) -> Table {
+    let columns = ["WAITS FOR", "SINCE", "NEXT", "TASK", "SOURCE"];
+    let mut table = Table::new(columns.into_iter());
+    let is_timer = |task: &&PendingTask| task.kind == PendingKind::Timer;
+    let (timers, tasks): (Vec<_>, Vec<_>) = pending.tasks.iter().partition(is_timer);
+    let row = |task: &PendingTask| {
+        vec![
+            what(task),
+            clock.show(task.since),
+            clock.show_some(task.retry_at.or(task.due_at)),
+            task.event_id.to_string(),
+            task.source.clone(),
+        ]
+    };
+    for task in tasks {
+        table.add(row(task));
+    }
+    for name in &pending.awaited_events {
+        table.add(vec![format!("event {name}")]);
+    }
+    for task in timers {
+        table.add(row(task));
+    }
+    table
+}
+
 fn headline(status: &InstanceStatus) -> String {
-    let mut text = format!("{} is {}\n", status.instance_id, status.runtime_status);
+    let mut text = format!("{} is {}\n", printable(&status.instance_id), status.runtime_status);
     if let Some(suspension) = &status.suspension {
         let code = suspension.code.as_deref().unwrap_or("by a client");
         let _ = writeln!(text, "suspended: {code}");
         for line in suspension.reason.lines() {
-            let _ = writeln!(text, "  {}", crate::output::printable(line));
+            let _ = writeln!(text, "  {}", printable(line));
         }
     }
     text
 }
 
-fn what(task: &PendingTask) -> String {
+pub(super) fn what(task: &PendingTask) -> String {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     match task.kind {
         PendingKind::Activity => {
             format!("activity {}, attempt {}", text(&task.name), task.attempt.unwrap_or(1))
         }
         PendingKind::SubOrchestration => {
-            format!("{} ({})", text(&task.instance_id), text(&task.name))
+            format!("child {} ({})", text(&task.instance_id), text(&task.name))
         }
         PendingKind::Timer => "timer".to_owned(),
         PendingKind::EntityCall => {
-            format!("entity {} {}", text(&task.entity_id), text(&task.operation))
+            let entity = task.entity_id.as_deref().map(entity_name).unwrap_or_default();
+            format!("entity {entity} {}", text(&task.operation))
         }
-        PendingKind::Lock => format!("lock of {}", task.entities.join(", ")),
+        PendingKind::Lock => {
+            let entities: Vec<_> = task.entities.iter().map(|it| entity_name(it)).collect();
+            format!("lock of {}", entities.join(", "))
+        }
         _ => task.kind.to_string(),
     }
 }

@@ -2,7 +2,7 @@
 
 use durable_http::client::{Recurrence, Schedule, ScheduleFilter, ScheduleRequest, StartRequest};
 
-use super::{all, input, parsed};
+use super::{input, paged, parsed};
 use crate::args::{ScheduleCommand, ScheduleSpec};
 use crate::error::CliError;
 use crate::session::Session;
@@ -13,8 +13,15 @@ pub(super) async fn run(
 ) -> Result<(), CliError> {
     let client = session.client.clone();
     let text = match command {
-        ScheduleCommand::List => {
-            let (items, _) = all(client.list_schedules(&ScheduleFilter::new()), usize::MAX).await?;
+        ScheduleCommand::List { status, prefix, page } => {
+            let mut request = client.list_schedules(&ScheduleFilter::new());
+            for status in status {
+                request = request.query("status", capitalized(status));
+            }
+            if let Some(prefix) = prefix {
+                request = request.query("prefix", prefix);
+            }
+            let (items, _) = paged(request, page).await?;
             return session.show_list::<Schedule>(&items);
         }
         ScheduleCommand::Get { id } => client.get_schedule(id).text().await?,
@@ -34,6 +41,15 @@ pub(super) async fn run(
         }
     };
     session.show_one::<Schedule>(&parsed(text)?)
+}
+
+/// The name of a status as the API writes it.
+fn capitalized(status: &str) -> String {
+    let mut status = status.to_lowercase();
+    if let Some(first) = status.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    status
 }
 
 fn request(spec: &ScheduleSpec, session: &mut Session<'_>) -> Result<ScheduleRequest, CliError> {

@@ -3,8 +3,10 @@
 use durable::protocol::Json;
 use durable_http::client::{
     Access, Batch, BatchDetails, Entity, Event, Failure, Hub, InstanceDetails, InstanceStatus,
-    LifecycleEvent, Parameter, RegisteredFunction, RunningActivity, Schedule,
+    LifecycleEvent, Parameter, PendingWork, RegisteredFunction, RunningActivity, Schedule,
 };
+
+use serde::Deserialize;
 
 use super::Show;
 use crate::time::{Clock, human};
@@ -88,8 +90,11 @@ impl Show for InstanceDetails {
         let is_finished = status.runtime_status.is_finished();
         let end = if is_finished { status.last_updated_at } else { clock.now };
         let suspension = status.suspension.as_ref().map(|suspension| match &suspension.code {
-            Some(code) => format!("{code} {}", suspension.reason),
-            None => suspension.reason.clone(),
+            // The report of the runtime begins with the code.
+            Some(code) if !suspension.reason.starts_with(code) => {
+                format!("{code}: {}", suspension.reason)
+            }
+            _ => suspension.reason.clone(),
         });
         [
             ("id", status.instance_id.clone()),
@@ -134,13 +139,28 @@ impl Show for Event {
     }
 }
 
+/// `stock/mug`, of `@stock@mug`: the form that the command line takes.
+pub(crate) fn entity_name(id: &str) -> String {
+    id.trim_start_matches('@').replacen('@', "/", 1)
+}
+
+impl Show for PendingWork {
+    const COLUMNS: &'static [&'static str] = InstanceStatus::COLUMNS;
+
+    fn name(&self) -> String {
+        self.status.name()
+    }
+
+    fn row(&self, clock: &Clock) -> Vec<String> {
+        self.status.row(clock)
+    }
+}
+
 impl Show for Entity {
     const COLUMNS: &'static [&'static str] = &["ID", "CHANGED", "QUEUE", "LOCKED BY", "STATE"];
 
     fn name(&self) -> String {
-        // `@name@key` is written `name/key` on the command line.
-        let id = self.entity_id.trim_start_matches('@');
-        id.replacen('@', "/", 1)
+        entity_name(&self.entity_id)
     }
 
     fn row(&self, clock: &Clock) -> Vec<String> {
@@ -151,6 +171,34 @@ impl Show for Entity {
             text(self.locked_by.as_ref().map(|parent| &parent.instance_id)),
             text(self.state.as_ref()),
         ]
+    }
+}
+
+/// A request that an entity has not handled.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Queued {
+    /// `Lock`, `Call` or `Signal`.
+    pub(crate) kind: String,
+    operation: Option<String>,
+    pub(crate) from: Option<Sender>,
+}
+
+/// The instance that sent it and waits.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Sender {
+    pub(crate) instance_id: String,
+}
+
+impl Show for Queued {
+    const COLUMNS: &'static [&'static str] = &["KIND", "OPERATION", "FROM"];
+
+    fn name(&self) -> String {
+        self.from.as_ref().map(|it| it.instance_id.clone()).unwrap_or_default()
+    }
+
+    fn row(&self, _: &Clock) -> Vec<String> {
+        vec![self.kind.clone(), self.operation.clone().unwrap_or_default(), self.name()]
     }
 }
 

@@ -123,20 +123,23 @@ impl InstanceFilter {
 }
 
 /// What instances are counted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GroupBy {
     /// Their status.
     Status,
     /// The name of their orchestration.
     Name,
+    /// The value of the tag with this key.
+    Tag(String),
 }
 
 impl GroupBy {
-    pub(super) fn text(self) -> &'static str {
+    pub(super) fn text(&self) -> String {
         match self {
-            Self::Status => "status",
-            Self::Name => "name",
+            Self::Status => "status".to_owned(),
+            Self::Name => "name".to_owned(),
+            Self::Tag(key) => format!("tag:{key}"),
         }
     }
 }

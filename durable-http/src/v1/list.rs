@@ -105,27 +105,35 @@ pub(super) fn shown<T>(call: &Call, items: &(impl Serialize + ?Sized), page: &Pa
 }
 
 pub(super) async fn count(call: Call) -> Result<Response, Refusal> {
-    enum Group {
+    enum Group<'a> {
         Status,
         Name,
+        Tag(&'a str),
     }
     let group = match call.query.get("groupBy") {
         None => None,
         Some("name") => Some(Group::Name),
         Some("status") => Some(Group::Status),
-        Some(other) => {
-            let other = other.escape_debug();
-            return Err(
-                Problem::invalid(format!("`groupBy` is `{other}`; give status or name")).into()
-            );
-        }
+        Some(other) => match other.strip_prefix("tag:") {
+            Some(key) if !key.is_empty() => Some(Group::Tag(key)),
+            _ => {
+                let other = other.escape_debug();
+                let text = format!("`groupBy` is `{other}`; give status, name or tag:KEY");
+                return Err(Problem::invalid(text).into());
+            }
+        },
     };
     let most = call.max_scanned()?.map_or(SCANNED_MAX, |most| most.min(SCANNED_MAX));
-    let counts = call.hub().counts(&filter(&call)?.max_scanned(most)).await?;
+    let query = filter(&call)?.max_scanned(most);
+    let counts = match group {
+        Some(Group::Tag(key)) => call.hub().counts_by_tag(&query, key).await?,
+        _ => call.hub().counts(&query).await?,
+    };
     let body = Object::new().with("count", &counts.total);
     let body = match group {
         Some(Group::Name) => body.with("groups", &counts.by_name),
         Some(Group::Status) => body.with("groups", &counts.by_status),
+        Some(Group::Tag(_)) => body.with("groups", &counts.by_tag),
         None => body,
     };
     let body = body.with("scanned", &counts.scanned).with("approximate", &counts.next.is_some());

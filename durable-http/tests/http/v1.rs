@@ -214,6 +214,9 @@ async fn instances_are_listed_and_counted_by_filter() {
     );
     assert_eq!(count("groupBy=status").await["groups"], json!({ "Completed": 3, "Running": 1 }));
     assert_eq!(count("groupBy=name").await["groups"], json!({ "hello": 3, "order": 1 }));
+    assert_eq!(count("groupBy=tag:region").await["groups"], json!({}));
+    let refused = count("groupBy=age").await;
+    assert!(refused["detail"].as_str().unwrap().contains("status, name or tag:KEY"), "{refused}");
     let some = count("maxScanned=2").await;
     assert_eq!(some, json!({ "count": 2, "scanned": 2, "approximate": true }));
     let page =

@@ -14,6 +14,6 @@ pub(crate) fn entity_name(entity: &EntityId) -> String {
 /// An entity, as a link to its page.
 pub(crate) fn entity(view: &View, entity: &EntityId) -> Markup {
     html! {
-        a href=(view.links.entity(entity.name(), entity.key())) { (id(&entity_name(entity))) }
+        a href=(view.links.entity(entity)) { (id(&entity_name(entity))) }
     }
 }

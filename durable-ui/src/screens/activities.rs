@@ -48,8 +48,8 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     let model = Model { functions: functions.activities, running: running.items };
     let page = Page::new("Activities", Place::Activities, screen(&call.view, &model));
     Ok(page.follows_hub("").commands([
-        Command::get("What runs", "durable activity top", "running"),
-        Command::get("By name", "durable activity list", "registered"),
+        Command::get("What runs", "durable activity list", "running"),
+        Command::get("By name", "durable activity registered", "registered"),
     ]))
 }
 

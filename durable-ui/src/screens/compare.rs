@@ -29,11 +29,16 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     };
     let (left, right) = (quoted(a), quoted(b));
     let page = Page::new("Compare", Place::Instances, body);
-    Ok(page.commands([Command::get(
-        "Compare",
+    let timeline = |word: &str, id: &str| {
+        let command = format!("durable timeline {word}");
+        Command::get("One of them", command, format_args!("instances/{}/timeline", encode(id)))
+    };
+    let diff = Command::get(
+        "Where they differ first",
         format!("durable diff {left} {right}"),
         format_args!("instances/{}/timeline", encode(a)),
-    )]))
+    );
+    Ok(page.commands([diff, timeline(&left, a), timeline(&right, b)]))
 }
 
 /// A run with its timeline.

@@ -71,7 +71,8 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     let limit = call.number("limit", RUNS)?.clamp(1, RUNS_MAX);
     let mut runs = Vec::new();
     if let Some(name) = &name {
-        let query = Query::default().with("name", name).with("limit", limit);
+        let query = Query::default().with("name", name).with("sort", "-created");
+        let query = query.with("limit", limit);
         let found: Items<model::Instance> = call.api.get("instances", &query).await?;
         for instance in found.items {
             let path = format!("instances/{}/timeline", encode(&instance.instance_id));
@@ -85,8 +86,12 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     let page = Page::new("Grid", Place::Instances, screen(&call.view, &model));
     let Some(name) = &model.name else { return Ok(page) };
     let filter = Query::default().with("name", name);
-    let command = format!("durable list --name {} --limit {limit}", quoted(name));
-    let list = Command::get("These runs", command, format_args!("instances{filter}&limit={limit}"));
+    let command = format!("durable list --name {} --sort -created --limit {limit}", quoted(name));
+    let list = Command::get(
+        "These runs",
+        command,
+        format_args!("instances{filter}&sort=-created&limit={limit}"),
+    );
     let mut commands = vec![list];
     if let Some(run) = model.runs.first() {
         let id = &run.instance.instance_id;

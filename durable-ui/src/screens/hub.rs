@@ -43,7 +43,6 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     Ok(page.commands([
         Command::get("The hub", "durable hub", "hub"),
         Command::get("Its functions", "durable hub functions", "registered"),
-        Command::get("The API", "durable hub", "openapi.json"),
     ]))
 }
 

@@ -18,3 +18,4 @@ pub(crate) mod schedules;
 pub(crate) mod start;
 #[cfg(test)]
 mod tests;
+pub(crate) mod waits;

@@ -9,7 +9,7 @@ async fn the_page_of_an_instance_says_why_it_is_where_it_is() {
     let hub = hub().await;
     let app = app(&hub, UiOptions::new());
     for (id, why) in [
-        ("running-1", "Waits for event"),
+        ("running-1", "It waits for event"),
         ("suspended-1", "A client suspended it."),
         ("terminated-1", "It was terminated."),
         ("failed-1", "Why it failed"),
@@ -28,7 +28,7 @@ async fn an_event_under_another_name_than_the_awaited_one_is_told() {
     hub.instance("running-1").unwrap().raise_event("Aproval", &true).await.unwrap();
     hub.settle().await;
     let page = get(&app, "/instances/running-1").await;
-    assert!(page.body.contains("Is a name misspelt?"), "{}", page.body);
+    assert!(page.body.contains("is probably misspelt"), "{}", page.body);
     assert!(page.body.contains("value=\"approval\""), "the form knows the awaited name");
     hub.shutdown().await.unwrap();
 }

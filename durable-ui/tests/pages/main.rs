@@ -6,3 +6,4 @@ mod common;
 mod instance;
 mod lint;
 mod lists;
+mod stuck;

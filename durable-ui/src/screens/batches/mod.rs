@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::api::{Failure, model::Items};
 use crate::call::{Call, View};
 use crate::format;
-use crate::frame::{Command, Page, Place};
+use crate::frame::{Command, Page, Place, quoted};
 use crate::parts::{ago, empty, id, next_page, status, table, time};
 use crate::query::{Query, encode};
 
@@ -68,7 +68,15 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     let page = call.api.get("batches", &query).await?;
     let model = Model { query: call.query.without("fragment"), page };
     let page = Page::new("Batches", Place::Batches, screen(&call.view, &model));
-    Ok(page.follows_hub("").commands([Command::get("Batches", "durable batch list", "batches")]))
+    Ok(page.follows_hub("").commands([command(&query)]))
+}
+
+fn command(query: &Query) -> Command {
+    let mut list = format!("durable batch list --limit {LIMIT}");
+    if let Some(after) = query.get("after") {
+        list.extend([" --after ", &quoted(after)]);
+    }
+    Command::get("These batches", list, format_args!("batches{query}"))
 }
 
 pub(crate) fn screen(view: &View, model: &Model) -> Markup {

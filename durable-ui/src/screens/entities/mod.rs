@@ -67,10 +67,10 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
         page: call.api.get("entities", &query).await?,
     };
     let option = |name| Some(format!(" --{name} {}", quoted(model.query.get(name)?)));
-    let options: String = ["name", "prefix"].into_iter().filter_map(option).collect();
+    let options: String = ["name", "prefix", "after"].into_iter().filter_map(option).collect();
     let page = Page::new("Entities", Place::Entities, screen(&call.view, &model));
-    let command = format!("durable entity list{options}");
-    let request = format!("entities{}", query.without("after"));
+    let command = format!("durable entity list{options} --limit {LIMIT}");
+    let request = format!("entities{query}");
     Ok(page.commands([Command::get("These entities", command, request)]))
 }
 

@@ -68,17 +68,17 @@ pub(super) async fn answer(call: &Call, name: &str, key: &str) -> Result<Page, F
         Command::get("This entity", format!("durable entity get {word}"), &path),
         Command::get(
             "Its queue",
-            format!("durable entity get {word}"),
+            format!("durable entity queue {word}"),
             format_args!("{path}/queue"),
         ),
         Command::post(
             "Signal",
-            format!("durable entity signal {word} OPERATION -i '{{}}'"),
+            format!("durable entity signal {word} OPERATION -i JSON"),
             format_args!("{path}:signal/OPERATION"),
         ),
         Command::post(
             "Call",
-            format!("durable entity call {word} OPERATION -i '{{}}'"),
+            format!("durable entity call {word} OPERATION -i JSON"),
             format_args!("{path}:call/OPERATION"),
         ),
     ]))

@@ -2,7 +2,8 @@
 
 use durable::RuntimeStatus;
 
-use super::model::{Details, Pending};
+use super::model::Details;
+use super::why::Waits;
 use crate::call::View;
 use crate::parts::{Action, Field, Input};
 use crate::query::encode;
@@ -16,7 +17,7 @@ pub(super) struct Actions {
     pub(super) more: Vec<(Action, Option<&'static str>)>,
 }
 
-pub(super) fn of(view: &View, details: &Details, pending: &Pending) -> Actions {
+pub(super) fn of(view: &View, details: &Details, waits: &Waits) -> Actions {
     let mut actions = Actions::default();
     if !view.access.may_operate() {
         return actions;
@@ -30,7 +31,7 @@ pub(super) fn of(view: &View, details: &Details, pending: &Pending) -> Actions {
         _ => {}
     }
     if is_open {
-        actions.main.push(raise(view, details, pending));
+        actions.main.push(raise(view, details, waits));
     }
     if matches!(status, RuntimeStatus::Running | RuntimeStatus::Pending) {
         actions.main.push(suspend(view, details));
@@ -76,8 +77,8 @@ fn rewind(view: &View, details: &Details) -> Action {
         .reason()
 }
 
-fn raise(view: &View, details: &Details, pending: &Pending) -> Action {
-    let mut awaited = pending.awaited_events.clone();
+fn raise(view: &View, details: &Details, waits: &Waits) -> Action {
+    let mut awaited = waits.awaited_events().to_vec();
     awaited.dedup();
     let effect = match &*awaited {
         [] => "It waits for no event now. The event is kept until it does.".to_owned(),

@@ -3,15 +3,16 @@
 use maud::{Markup, html};
 
 use super::actions;
-use super::model::{Details, Pending};
+use super::model::Details;
+use super::why::Waits;
 use crate::call::View;
 use crate::format;
 use crate::parts::{
     confirm, copy, custom_status, facts, icon, id, instance, open, status, tag, text, time_and_ago,
 };
 
-pub(super) fn head(view: &View, details: &Details, pending: &Pending) -> Markup {
-    let actions = actions::of(view, details, pending);
+pub(super) fn head(view: &View, details: &Details, waits: &Waits) -> Markup {
+    let actions = actions::of(view, details, waits);
     let whole = &details.instance_id;
     html! {
         div #head data-part {

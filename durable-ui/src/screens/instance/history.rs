@@ -7,6 +7,7 @@ use super::{asked, timeline};
 use crate::api::Failure;
 use crate::call::{Call, View};
 use crate::format;
+use crate::frame::{Command, quoted};
 use crate::parts::{empty, icon, preview, section, table, text, time};
 use crate::query::Query;
 use crate::timeline as drawn;
@@ -22,18 +23,53 @@ const FAILURES: &str = "TaskFailed,TaskAttemptFailed,SubOrchestrationInstanceFai
                         EntityOperationFailed,ExecutionTerminated,ExecutionSuspended";
 
 pub(super) async fn answer(call: &Call, details: &Details, route: &str) -> Result<Markup, Failure> {
-    let is_full = call.query.get("rows") == Some("full") || call.query.get("e").is_some();
+    let is_full = is_full(&call.query);
     let content = if is_full {
         let found = find(call, route).await?;
         full(call, details, &found)
     } else {
-        let mut query = asked(&call.query).without("from").without("to");
-        if let Some(words) = call.query.get("q") {
-            query = query.with("lane", words);
-        }
-        drawn::table(&call.view, &timeline(call, route, &query).await?)
+        drawn::table(&call.view, &timeline(call, route, &as_timeline(&call.query)).await?)
     };
     Ok(section("history", "History", &beside(call, is_full), &content))
+}
+
+/// Whether there is a row for each event.
+pub(super) fn is_full(query: &Query) -> bool {
+    query.get("rows") == Some("full") || query.get("e").is_some()
+}
+
+/// The parameters of the timeline that has a lane for each row of the compact table.
+pub(super) fn as_timeline(query: &Query) -> Query {
+    let asked = asked(query).without("from").without("to");
+    match query.get("q") {
+        Some(words) => asked.with("lane", words),
+        None => asked,
+    }
+}
+
+/// The index of the first event of the page.
+fn first(query: &Query) -> u64 {
+    let number = |name| query.get(name).and_then(|index: &str| index.parse::<u64>().ok());
+    match number("e") {
+        Some(index) => index.saturating_sub(ROWS / 10),
+        None => number("from").unwrap_or(0),
+    }
+}
+
+/// The command that shows the events of the page.
+pub(super) fn command(query: &Query, word: &str, route: &str) -> Command {
+    let from = first(query);
+    let mut command = format!("durable history {word} --from {from} --limit {ROWS}");
+    let mut request = Query::default().with("from", from).with("limit", ROWS);
+    if query.get("failed").is_some() {
+        command.push_str(" --failed");
+        request = request.with("kinds", FAILURES);
+    }
+    if let Some(words) = query.get("q") {
+        command.extend([" --search ", &quoted(words)]);
+        request = request.with("limit", READ);
+    }
+    Command::get("These events", command, format_args!("{route}/history{request}"))
 }
 
 /// The filter, and the switch between compact and full.
@@ -76,9 +112,8 @@ struct Found {
 
 /// Reads pages of the API until there are enough rows, or enough events were searched.
 async fn find(call: &Call, route: &str) -> Result<Found, Failure> {
-    let jump = call.query.get("e").and_then(|index| index.parse::<u64>().ok());
-    let from = match jump {
-        Some(index) => index.saturating_sub(ROWS / 10),
+    let from = match call.query.get("e") {
+        Some(_) => first(&call.query),
         None => call.number("from", 0)? as u64,
     };
     let words = call.query.get("q").map(str::to_lowercase);

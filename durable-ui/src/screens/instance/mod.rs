@@ -19,6 +19,8 @@ use crate::call::Call;
 use crate::frame::{Command, Page, Place, quoted};
 use crate::parts::{Tab, tabs as tab_bar};
 use crate::query::{Query, encode};
+use crate::screens::waits;
+use why::Waits;
 
 pub(crate) use model::Details;
 
@@ -43,21 +45,22 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     }
     let route = format!("instances/{}", encode(id));
     let details: Details = call.api.get(&route, &Query::default()).await?;
-    let pending = match details.runtime_status {
+    let waits = match details.runtime_status {
         RuntimeStatus::Running => {
             let path = format!("{route}/pending");
-            call.api.get(&path, &Query::default()).await?
+            let pending = call.api.get(&path, &Query::default()).await?;
+            Waits { chain: waits::chain(call, &pending).await, pending: Some(pending) }
         }
-        _ => model::Pending::default(),
+        _ => Waits::default(),
     };
-    let content = content(call, &details, &pending, &route, tab).await?;
+    let content = content(call, &details, &waits, &route, tab).await?;
     let body = html! {
-        (head::head(&call.view, &details, &pending))
-        (why::why(&call.view, &details, &pending))
-        (bar(call, &details, &pending, tab))
+        (head::head(&call.view, &details, &waits))
+        (why::why(&call.view, &details, &waits))
+        (bar(call, &details, &waits, tab))
         (content)
     };
-    let page = Page::new(id, Place::Instances, body).commands(commands(id, &route, &call.query));
+    let page = Page::new(id, Place::Instances, body).commands(commands(call, id, &route, tab));
     let is_open = !details.runtime_status.is_finished();
     Ok(if is_open {
         page.follows(format!("{route}/events?from={}", details.history_len))
@@ -69,13 +72,13 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
 async fn content(
     call: &Call,
     details: &Details,
-    pending: &model::Pending,
+    waits: &Waits,
     route: &str,
     tab: &str,
 ) -> Result<Markup, Failure> {
     Ok(match tab {
         "history" => history::answer(call, details, route).await?,
-        "pending" => tabs::pending(&call.view, details, pending),
+        "pending" => tabs::pending(&call.view, details, waits),
         "source" => tabs::source(&call.view, &timeline(call, route, &Query::default()).await?),
         "sequence" => {
             tabs::sequence(&call.view, &timeline(call, route, &asked(&call.query)).await?)
@@ -105,11 +108,10 @@ async fn timeline(call: &Call, route: &str, query: &Query) -> Result<Timeline, F
     call.api.get(&format!("{route}/timeline"), query).await
 }
 
-fn bar(call: &Call, details: &Details, pending: &model::Pending, current: &str) -> Markup {
-    let waits = pending.tasks.len() + pending.awaited_events.len();
+fn bar(call: &Call, details: &Details, waits: &Waits, current: &str) -> Markup {
     let count = |path: &str| match path {
         "history" => Some(crate::format::count(details.history_len)),
-        "pending" => Some(crate::format::count(waits as u64)),
+        "pending" => Some(crate::format::count(waits.count() as u64)),
         _ => None,
     };
     let id = &details.instance_id;
@@ -126,40 +128,68 @@ fn bar(call: &Call, details: &Details, pending: &model::Pending, current: &str) 
     html! { div #tabs data-part { (tab_bar("Views of this instance", &bar, &html! {})) } }
 }
 
-fn commands(id: &str, route: &str, query: &Query) -> Vec<Command> {
-    let word = quoted(id);
-    let asked = asked(query);
-    vec![
-        Command::get("Describe", format!("durable get {word} -o wide"), route),
-        Command::get(
-            "What it waits for",
-            format!("durable pending {word}"),
-            format_args!("{route}/pending"),
+fn commands(call: &Call, id: &str, route: &str, tab: &str) -> Vec<Command> {
+    let (word, query) = (quoted(id), &call.query);
+    let timeline = |task: &str, asked: &Query| {
+        let command = format!("durable timeline {word}{}", timeline_options(asked));
+        Command::get(task, command, format_args!("{route}/timeline{asked}"))
+    };
+    let of_tab = match tab {
+        "history" if history::is_full(query) => history::command(query, &word, route),
+        "history" => timeline("This table, as a timeline", &history::as_timeline(query)),
+        "source" => timeline("The lines of code", &Query::default()),
+        "children" => Command::get(
+            "The children, with theirs",
+            format!("durable tree {word}"),
+            format_args!("{route}/children?limit=1000"),
         ),
-        Command::get(
-            "Timeline as text",
-            format!("durable timeline {word} --children"),
-            format_args!("{route}/timeline{asked}"),
+        "io" => Command::get(
+            "Input and output",
+            format!("durable get {word} --fields input,output -o json"),
+            route,
         ),
-        Command::get(
-            "History",
-            format!("durable history {word}"),
-            format_args!("{route}/history?limit=1000"),
+        // The command below is that of the tab.
+        "pending" => Command::get(
+            "What it is",
+            format!("durable tree {word}"),
+            format_args!("{route}/children?limit=1000"),
         ),
+        _ => timeline("This timeline", &asked(query)),
+    };
+    let pending = format!("durable pending {word}");
+    let mut commands = vec![
+        of_tab,
+        Command::get("Header", format!("durable get {word}"), route),
+        Command::get("What it waits for", pending, format_args!("{route}/pending")),
         Command::get(
             "Follow the history",
             format!("durable history {word} --follow"),
             format_args!("{route}/events"),
         ),
-        Command::post(
-            "Raise an event",
-            format!("durable raise {word} EVENT -i JSON"),
-            format_args!("{route}:raise/EVENT"),
-        ),
-        Command::post(
-            "Suspend",
-            format!("durable suspend {word} --reason TEXT"),
-            format_args!("{route}:suspend"),
-        ),
-    ]
+    ];
+    if call.view.access.may_operate() {
+        commands.extend([
+            Command::post(
+                "Raise an event",
+                format!("durable raise {word} EVENT -i JSON"),
+                format_args!("{route}/raise/EVENT"),
+            ),
+            Command::post(
+                "Suspend",
+                format!("durable suspend {word} --reason TEXT"),
+                format_args!("{route}:suspend"),
+            ),
+        ]);
+    }
+    commands
+}
+
+/// The parameters of a timeline as options of the command.
+fn timeline_options(asked: &Query) -> String {
+    let option = |(name, value): (&str, &str)| match name {
+        "failed" | "critical" | "children" if value == "true" => format!(" --{name}"),
+        "failed" | "critical" | "children" => String::new(),
+        name => format!(" --{name} {}", quoted(value)),
+    };
+    asked.pairs().map(option).collect()
 }

@@ -52,44 +52,6 @@ pub(crate) struct Failure {
     pub(crate) inner: Option<Box<Failure>>,
 }
 
-/// The answer of `instances/{id}/pending`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Pending {
-    pub(crate) tasks: Vec<Task>,
-    pub(crate) awaited_events: Vec<String>,
-    pub(crate) unread_events: Vec<String>,
-    pub(crate) locked_entities: Vec<String>,
-}
-
-/// A task without a result. Which members it has depends on its kind.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Task {
-    #[serde(default)]
-    pub(crate) source: String,
-    pub(crate) since: DateTime<Utc>,
-    #[serde(default)]
-    pub(crate) due_at: Option<DateTime<Utc>>,
-    pub(crate) kind: String,
-    #[serde(default)]
-    pub(crate) name: Option<String>,
-    #[serde(default)]
-    pub(crate) attempt: Option<u32>,
-    #[serde(default)]
-    pub(crate) retry_at: Option<DateTime<Utc>>,
-    #[serde(default)]
-    pub(crate) last_failure: Option<Failure>,
-    #[serde(default)]
-    pub(crate) instance_id: Option<String>,
-    #[serde(default)]
-    pub(crate) entity_id: Option<String>,
-    #[serde(default)]
-    pub(crate) operation: Option<String>,
-    #[serde(default)]
-    pub(crate) entities: Vec<String>,
-}
-
 /// The answer of `instances/{id}/history`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -157,22 +119,5 @@ impl Failure {
             cause = failure.inner.as_deref();
         }
         text
-    }
-}
-
-impl Task {
-    /// What is waited for, such as `activity charge_card`.
-    pub(crate) fn what(&self) -> (&'static str, String) {
-        match self.kind.as_str() {
-            "Activity" => ("activity", self.name.clone().unwrap_or_default()),
-            "SubOrchestration" => ("child", self.instance_id.clone().unwrap_or_default()),
-            "Timer" => ("timer", String::new()),
-            "EntityCall" => {
-                let operation = self.operation.clone().unwrap_or_default();
-                ("entity", format!("{} {operation}", self.entity_id.clone().unwrap_or_default()))
-            }
-            "Lock" => ("lock", self.entities.join(", ")),
-            _ => ("task", self.name.clone().unwrap_or_default()),
-        }
     }
 }

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use durable_http::timeline::{LaneState, Timeline};
 use maud::{Markup, html};
 
-use super::model::{Children, Details, Pending};
-use super::why;
+use super::model::{Children, Details};
+use super::why::{self, Waits};
 use crate::call::{Call, View};
 use crate::format;
 use crate::parts::{Json, empty, icon, instance, json, section, status, table, text};
@@ -102,17 +102,16 @@ fn legend() -> Markup {
     }
 }
 
-pub(super) fn pending(view: &View, details: &Details, pending: &Pending) -> Markup {
-    let is_empty = pending.tasks.is_empty() && pending.awaited_events.is_empty();
-    let content = if is_empty {
+pub(super) fn pending(view: &View, details: &Details, waits: &Waits) -> Markup {
+    let content = if let Some(pending) = waits.pending.as_ref().filter(|_| waits.count() > 0) {
+        why::table_of(view, pending, usize::MAX)
+    } else {
         let why = if details.runtime_status.is_finished() {
             "The instance has ended."
         } else {
             "The runtime does not know of anything that it waits for now."
         };
         empty("It waits for nothing.", why, &html! {})
-    } else {
-        why::waits(view, pending, usize::MAX)
     };
     section("pending", "What it waits for", &html! {}, &content)
 }

@@ -1,19 +1,42 @@
 //! Why the instance does not move: one sentence, the error, and what it waits for.
 
 use durable::RuntimeStatus;
+use durable_http::client::{PendingKind, PendingTask, PendingWork};
 use maud::{Markup, html};
 
-use super::model::{Details, Pending, Task};
+use super::model::Details;
 use crate::call::View;
 use crate::format;
 use crate::parts::{Note, icon, instance, note, since, table, text, time};
+use crate::screens::waits::{Link, chained, entity_text, failure, misspelt, sentence, what};
 
 /// The most rows of what it waits for.
 const ROWS_MAX: usize = 8;
 
-pub(super) fn why(view: &View, details: &Details, pending: &Pending) -> Markup {
+/// What a running instance waits for.
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    /// `None` if it does not run.
+    pub(super) pending: Option<PendingWork>,
+    /// The instances that it waits for in turn.
+    pub(super) chain: Vec<Link>,
+}
+
+impl Waits {
+    /// The number of its tasks and of the events that it waits for.
+    pub(super) fn count(&self) -> usize {
+        self.pending.as_ref().map_or(0, |it| it.tasks.len() + it.awaited_events.len())
+    }
+
+    /// The names of the events that it waits for.
+    pub(super) fn awaited_events(&self) -> &[String] {
+        self.pending.as_ref().map_or(&[], |pending| &pending.awaited_events)
+    }
+}
+
+pub(super) fn why(view: &View, details: &Details, waits: &Waits) -> Markup {
     let content = match details.runtime_status {
-        RuntimeStatus::Running => running(view, details, pending),
+        RuntimeStatus::Running => running(view, details, waits),
         RuntimeStatus::Suspended => suspended(details),
         RuntimeStatus::Failed => failed(details),
         RuntimeStatus::Terminated => terminated(details),
@@ -69,20 +92,21 @@ fn terminated(details: &Details) -> Markup {
     )
 }
 
-fn running(view: &View, details: &Details, pending: &Pending) -> Markup {
-    let Some(lead) = lead(view, pending) else {
-        let unread = unread(pending);
-        return html! { @if let Some(unread) = unread { (note(Note::Wait, &unread)) } };
+fn running(view: &View, details: &Details, waits: &Waits) -> Markup {
+    let Some(pending) = &waits.pending else { return html! {} };
+    let misspelt = misspelt(pending);
+    let Some(lead) = sentence(view, pending) else {
+        return html! { @if !misspelt.0.is_empty() { (note(Note::Wait, &misspelt)) } };
     };
-    let failure = pending.tasks.iter().find_map(|task| task.last_failure.as_ref());
     note(
         Note::Wait,
         &html! {
             h2.q2 { "Why it is not moving" }
             p.lead { (lead) }
-            @if let Some(failure) = failure { p.msg.err { (text(&failure.text())) } }
-            @if let Some(unread) = unread(pending) { (unread) }
-            (waits(view, pending, ROWS_MAX))
+            (failure(pending))
+            (misspelt)
+            (chained(view, &waits.chain))
+            (table_of(view, pending, ROWS_MAX))
             @let all = pending.tasks.len() + pending.awaited_events.len();
             @if all > ROWS_MAX {
                 p { a href=(view.links.instance_tab(&details.instance_id, "pending")) {
@@ -90,9 +114,10 @@ fn running(view: &View, details: &Details, pending: &Pending) -> Markup {
                 } }
             }
             @if !pending.locked_entities.is_empty() {
+                @let names: Vec<_> = pending.locked_entities.iter().map(|it| entity_text(it)).collect();
                 p.q2 {
-                    "Meanwhile it holds " (format::counted(pending.locked_entities.len() as u64, "lock")) ": "
-                    span.m { (text(&pending.locked_entities.join(", "))) } ". "
+                    "Meanwhile it holds " (format::counted(names.len() as u64, "lock")) ": "
+                    span.m { (text(&names.join(", "))) } ". "
                     a href=(view.links.to("locks")) { "See the locks" }
                 }
             }
@@ -100,75 +125,29 @@ fn running(view: &View, details: &Details, pending: &Pending) -> Markup {
     )
 }
 
-/// Events that arrived under names that it does not wait for: most often misspelt.
-fn unread(pending: &Pending) -> Option<Markup> {
-    let mut names = pending.unread_events.clone();
-    names.sort_unstable();
-    names.dedup();
-    (!names.is_empty()).then(|| {
-        html! {
-            p.wrn {
-                "Events have arrived that it does not read: " b { (text(&names.join(", "))) } "."
-                @if !pending.awaited_events.is_empty() { " Is a name misspelt?" }
-            }
-        }
-    })
-}
-
-/// The sentence: what is waited for, which attempt, and when. A timer beside other tasks is most
-/// often their time limit.
-fn lead(view: &View, pending: &Pending) -> Option<Markup> {
-    let task = pending.tasks.iter().filter(|task| task.kind != "Timer").min_by_key(|it| it.since);
-    if let Some(task) = task {
-        return Some(sentence(view, task));
-    }
-    if let Some(event) = pending.awaited_events.first() {
-        return Some(html! { "Waits for event " b { (text(event)) } ", which has not arrived." });
-    }
-    let timer = pending.tasks.iter().min_by_key(|it| it.due_at)?;
-    let due = timer.due_at?;
-    Some(html! {
-        "Waits for a timer, which fires " b { (format::ago(due, view.now)) } ", at " (time(view, due)) "."
-    })
-}
-
-fn sentence(view: &View, task: &Task) -> Markup {
-    let (word, name) = task.what();
-    let attempt = task.attempt.filter(|attempt| *attempt > 1 || task.retry_at.is_some());
-    html! {
-        "Waits for " (word) " " b { (text(&name)) } ". "
-        @match (attempt, task.retry_at) {
-            (Some(attempt), Some(at)) => {
-                "Attempt " (attempt) " begins " b { (format::ago(at, view.now)) } ", at " (time(view, at)) "."
-            }
-            (Some(attempt), None) => { "Attempt " (attempt) " runs, or waits for a free worker." }
-            (None, _) if word == "activity" => { "It runs, or waits for a free worker, since " (time(view, task.since)) "." }
-            (None, _) if word == "lock" => { "Another instance holds it. " a href=(view.links.to("locks")) { "Who holds it" } }
-            (None, _) if word == "child" => { "Look at " (instance(view, &name)) " for its reason." }
-            _ => {}
-        }
-    }
-}
-
-/// A table of what it waits for.
-pub(super) fn waits(view: &View, pending: &Pending, max: usize) -> Markup {
+/// A table of what it waits for; timers are last, because most are time limits.
+pub(super) fn table_of(view: &View, pending: &PendingWork, max: usize) -> Markup {
     let head = html! { th { "Waits for" } th { "Kind" } th { "Since" } th.n { "For" } th { "Next" } th { "Source" } };
-    let events = max.saturating_sub(pending.tasks.len());
+    let is_timer = |task: &&PendingTask| task.kind == PendingKind::Timer;
+    let (timers, tasks): (Vec<_>, Vec<_>) = pending.tasks.iter().partition(is_timer);
+    let events = max.saturating_sub(tasks.len());
+    let rest = events.saturating_sub(pending.awaited_events.len());
     let rows = html! {
-        @for task in pending.tasks.iter().take(max) { (row(view, task)) }
+        @for task in tasks.into_iter().take(max) { (row(view, task)) }
         @for name in pending.awaited_events.iter().take(events) {
             tr {
                 td.a { b { (text(name)) } }
-                td.h { (icon("event")) " Event" }
+                td.h { (icon("event")) " event" }
                 td.h {} td.n.z {} td.x { "when it arrives" } td {}
             }
         }
+        @for task in timers.into_iter().take(rest) { (row(view, task)) }
     };
     table("stack", "What it waits for", &head, &rows)
 }
 
-fn row(view: &View, task: &Task) -> Markup {
-    let (word, name) = task.what();
+fn row(view: &View, task: &PendingTask) -> Markup {
+    let (word, name) = what(task);
     html! {
         tr {
             td.a {

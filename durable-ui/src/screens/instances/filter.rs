@@ -197,7 +197,7 @@ impl Filter {
         all
     }
 
-    /// The command that lists the same.
+    /// The same filter as options of a command.
     pub(crate) fn options(&self) -> String {
         let mut words = String::new();
         let mut add = |option: &str, value: &str| {
@@ -216,11 +216,17 @@ impl Filter {
         if let Some(prefix) = &self.prefix {
             add("prefix", prefix);
         }
-        if let Some(from) = &self.from {
-            add("since", from.strip_prefix('-').unwrap_or(from));
+        for (option, given, time) in
+            [("since", &self.from, self.created_from), ("until", &self.to, self.created_to)]
+        {
+            match (given.as_deref().and_then(|it| it.strip_prefix('-')), time) {
+                (Some(span), _) => add(option, span),
+                (None, Some(time)) => add(option, &format::rfc3339(time)),
+                (None, None) => {}
+            }
         }
-        if let Some(to) = &self.to {
-            add("until", to);
+        if let Some(text) = &self.failed_with {
+            add("failed-with", text);
         }
         words
     }
@@ -295,7 +301,12 @@ mod tests {
         );
         assert_eq!(
             filter.options(),
-            " --status failed,running --name 'check out' --tag region=eu --prefix o --since 1h"
+            " --status failed,running --name 'check out' --tag region=eu --prefix o --since 1h \
+             --failed-with 503"
+        );
+        assert_eq!(
+            read("from=2026-11-28T13:32&to=-1h").unwrap().options(),
+            " --since 2026-11-28T13:32:00Z --until 1h"
         );
     }
 

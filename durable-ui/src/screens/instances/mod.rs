@@ -6,12 +6,13 @@ mod filter;
 mod histogram;
 mod rows;
 
+use durable::RuntimeStatus;
 use maud::{Markup, html};
 
 use crate::api::{Failure, model};
 use crate::call::{Call, View};
 use crate::format;
-use crate::frame::{Command, Page, Place};
+use crate::frame::{Command, Page, Place, quoted};
 use crate::parts::{Tab, copy, icon, status, tabs, text, word};
 use crate::query::Query;
 pub(crate) use export::answer as export;
@@ -20,6 +21,9 @@ pub(crate) use filter::{Condition, Filter, Order, STATUSES};
 /// What a row shows.
 const FIELDS: &str = "instanceId,name,version,runtimeStatus,createdAt,lastUpdatedAt,suspension,parent,\
                       tags,customStatus,failure";
+
+/// The label of the view of the oldest running instances.
+const OLDEST: &str = "Running longest";
 
 #[derive(Debug)]
 pub(crate) struct Model {
@@ -52,22 +56,25 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
         },
     );
     let page = Page::new("Instances", Place::Instances, screen(&call.view, &model));
-    Ok(page.follows_hub(&events.to_string()).commands(commands(&model.filter)))
+    Ok(page.follows_hub(&events.to_string()).commands(commands(&model)))
 }
 
-fn commands(filter: &Filter) -> Vec<Command> {
-    let (options, list) = (filter.options(), filter.list());
+fn commands(model: &Model) -> Vec<Command> {
+    let Model { filter, query, .. } = model;
+    let (options, order) = (filter.options(), filter.order.name());
+    let mut list = format!("durable list{options} --sort {order} --limit {}", filter.limit);
+    let mut request = filter.list().and("limit", filter.limit);
+    if let Some(after) = query.get("after") {
+        list.extend([" --after ", &quoted(after)]);
+        request = request.and("after", after);
+    }
     let counted = filter.api().and("groupBy", "status");
     let batch = |verb: &str| {
-        let command = format!("durable {verb} --query '{}' --dry-run", options.trim());
+        let command = format!("durable {verb}{options} --dry-run");
         Command::post("Act on all of them", command, "batches")
     };
     let mut commands = vec![
-        Command::get(
-            "This list",
-            format!("durable list{options}"),
-            format_args!("instances{list}"),
-        ),
+        Command::get("This list", list, format_args!("instances{request}")),
         Command::get(
             "Counts",
             format!("durable count{options} --by status"),
@@ -120,11 +127,14 @@ fn views(view: &View, model: &Model) -> Markup {
     let own = model.query.without("after").without("fragment").without("limit");
     let all = [("All", "")]
         .into_iter()
-        .chain(STATUSES[..4].iter().map(|status| (word(*status), word(*status))));
+        .chain(STATUSES[..4].iter().map(|status| (word(*status), word(*status))))
+        .chain([(OLDEST, word(RuntimeStatus::Running))]);
     let tab = |(label, status): (&str, &str)| {
-        let query = match status {
-            "" => Query::default(),
-            status => Query::default().with("status", status),
+        let query = match (label, status) {
+            (_, "") => Query::default(),
+            // Those that are stuck are among them.
+            (OLDEST, status) => Query::default().with("status", status).with("sort", "created"),
+            (_, status) => Query::default().with("status", status),
         };
         let mut label = label.to_owned();
         label[..1].make_ascii_uppercase();

@@ -98,7 +98,7 @@ fn entity(view: &View, placed: &Placed<'_>) -> Markup {
         1 => "1 waits".to_owned(),
         many => format!("{many} wait"),
     };
-    let link = view.links.entity(entity.name(), entity.key());
+    let link = view.links.entity(entity);
     node("ent", COLUMNS[1], placed.middle(), &link, &entity_name(entity), &wait)
 }
 

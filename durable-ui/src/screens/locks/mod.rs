@@ -13,6 +13,7 @@ use crate::api::Failure;
 use crate::call::{Call, View};
 use crate::format;
 use crate::frame::{Command, Page, Place, quoted};
+use crate::links::entity_path;
 use crate::parts::{
     Action, Note, confirm, empty, entity, entity_name, find, icon, instance, next_page,
     none_so_far, note, open, section, since, table, text, time,
@@ -54,28 +55,30 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
 }
 
 fn commands(model: &Model) -> Vec<Command> {
-    let mut commands = vec![Command::get("All locks", "durable locks", "locks")];
+    let mut commands = Vec::new();
+    let given = |name| Some((name, model.query.get(name)?));
+    let (mut options, mut query) = (String::new(), Query::default());
+    for (name, value) in ["name", "prefix", "after"].into_iter().filter_map(given) {
+        options.extend([" --", name, " ", &quoted(value)]);
+        query = query.with(name, value);
+    }
+    let list = format!("durable locks{options}");
+    commands.push(Command::get("These locks", list, format_args!("locks{query}")));
     if let Some(lock) = model.locks.first() {
-        let (name, key) = (lock.entity.name(), lock.entity.key());
         let entity = quoted(&entity_name(&lock.entity));
         commands.push(Command::get(
             "The queue of an entity",
-            format!("durable entity get {entity}"),
-            format_args!("entities/{}/{}/queue", encode(name), encode(or_empty(key))),
+            format!("durable entity queue {entity}"),
+            format_args!("{}/queue", entity_path(&lock.entity)),
         ));
         let holder = &lock.holder.instance;
         commands.push(Command::post(
             "End a holder",
-            format!("durable terminate {} --reason ..", quoted(holder)),
+            format!("durable terminate {} --reason TEXT", quoted(holder)),
             format_args!("instances/{}:terminate", encode(holder)),
         ));
     }
     commands
-}
-
-/// A segment of a path cannot be empty.
-fn or_empty(key: &str) -> &str {
-    if key.is_empty() { "$" } else { key }
 }
 
 pub(crate) fn screen(view: &View, model: &Model) -> Markup {

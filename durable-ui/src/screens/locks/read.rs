@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 use durable::EntityId;
 use serde::Deserialize;
 
-use super::{Locked, Model, Part, or_empty};
+use super::{Locked, Model, Part};
 use crate::api::{Failure, model::Items};
 use crate::call::Call;
+use crate::links::entity_path;
 use crate::query::{Query, encode};
 
 /// Locks on one page.
@@ -127,8 +128,7 @@ async fn entities(call: &Call) -> Result<(Vec<Entity>, Option<String>), Failure>
 }
 
 async fn queue(call: &Call, entity: &EntityId) -> Result<Vec<Request>, Failure> {
-    let path =
-        format!("entities/{}/{}/queue", encode(entity.name()), encode(or_empty(entity.key())));
+    let path = format!("{}/queue", entity_path(entity));
     let queue: Items<Queued> = call.api.get(&path, &Query::default()).await?;
     let locks = queue.items.into_iter().filter(|it| it.kind == "Lock");
     Ok(locks.filter_map(|it| it.from).take(WAITERS).collect())

@@ -4,6 +4,7 @@ mod tables;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use durable::RuntimeStatus;
+use durable_http::client::PendingWork;
 use maud::{Markup, html};
 
 use crate::api::{Failure, model};
@@ -12,6 +13,7 @@ use crate::format;
 use crate::frame::{Command, Page, Place};
 use crate::parts::{Bar, Chart, Series, facts, section, status_link, ticks, word};
 use crate::query::Query;
+use crate::screens::waits;
 
 /// Statuses in the order of the counts.
 const STATUSES: [RuntimeStatus; 6] = [
@@ -34,6 +36,8 @@ const BARS: usize = 96;
 /// Instances that are counted for a chart; the newest ones.
 const COUNTED: usize = 20_000;
 const ROWS: usize = 5;
+/// Rows of those that run longest; what each waits for is asked for, too.
+const OLDEST: usize = 8;
 const FIELDS: &str =
     "instanceId,name,version,runtimeStatus,createdAt,lastUpdatedAt,suspension,failure";
 
@@ -43,7 +47,8 @@ pub(crate) struct Model {
     pub(crate) counts: model::Count,
     /// By time created, and by time ended; `None` in a fragment.
     pub(crate) charts: Option<[model::Histogram; 2]>,
-    pub(crate) running: Vec<model::Instance>,
+    /// Those that have run longest, with what they wait for.
+    pub(crate) oldest: Vec<(model::Instance, Option<PendingWork>)>,
     pub(crate) activities: Vec<model::Running>,
     pub(crate) suspended: Vec<model::Instance>,
     pub(crate) failed: Vec<model::Instance>,
@@ -60,16 +65,16 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     Ok(page.follows_hub("").refreshes_every(1000).commands([
         Command::get("Counts", "durable count --by status", "instances:count?groupBy=status"),
         Command::get(
-            "Running",
-            "durable list --status running --limit 5",
-            "instances?status=Running&limit=5&sort=-created",
+            "Running longest, and what they wait for",
+            "durable pending --status running --limit 8",
+            "instances?status=Running&limit=8&sort=created",
         ),
         Command::get(
             "Last failures",
             "durable list --status failed --limit 5",
             "instances?status=Failed&limit=5&sort=-created&fields=instanceId,failure",
         ),
-        Command::get("Running activities", "durable activity top", "running"),
+        Command::get("Running activities", "durable activity list", "running"),
         Command::get("Schedules", "durable schedule list", "schedules"),
         Command::get("Hub", "durable hub", "hub"),
     ]))
@@ -77,9 +82,9 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
 
 async fn fetch(call: &Call, range: usize) -> Result<Model, Failure> {
     let api = &call.api;
-    let list = async |status: &str| {
-        let query = Query::default().with("status", status).with("limit", ROWS);
-        let query = query.with("sort", "-created").with("fields", FIELDS);
+    let list = async |status: &str, sort: &str, rows: usize| {
+        let query = Query::default().with("status", status).with("limit", rows);
+        let query = query.with("sort", sort).with("fields", FIELDS);
         let page: model::Items<model::Instance> = api.get("instances", &query).await?;
         Ok::<_, Failure>(page.items)
     };
@@ -100,14 +105,19 @@ async fn fetch(call: &Call, range: usize) -> Result<Model, Failure> {
     let all = Query::default().with("limit", 1000);
     let schedules: model::Items<model::Schedule> = api.get("schedules", &all).await?;
     let activities: model::Items<model::Running> = api.get("running", &Query::default()).await?;
+    let oldest: Vec<model::Instance> = list("Running", "created", OLDEST).await?;
+    let mut waits = Vec::new();
+    for item in &oldest {
+        waits.push(waits::pending(call, &item.instance_id).await);
+    }
     Ok(Model {
         range,
         counts: api.get("instances:count", &by_status).await?,
         charts,
-        running: list("Running").await?,
+        oldest: oldest.into_iter().zip(waits).collect(),
         activities: activities.items,
-        suspended: list("Suspended").await?,
-        failed: list("Failed").await?,
+        suspended: list("Suspended", "-created", ROWS).await?,
+        failed: list("Failed", "-created", ROWS).await?,
         schedules: schedules.items,
         hub: api.get("hub", &Query::default()).await?,
     })
@@ -133,13 +143,13 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
                 (chart(view, "failing", "Failed", ended, &SERIES[2..], |status| status == "Failed"))
             }
         }
-        div.cols {
-            (tables::running(view, &model.running))
-            (tables::activities(&model.activities, view))
-        }
+        (tables::oldest(view, &model.oldest))
         (tables::suspended(view, &model.suspended))
         (tables::failed(view, &model.failed))
-        (tables::schedules(view, &model.schedules))
+        div.cols {
+            (tables::activities(&model.activities, view))
+            (tables::schedules(view, &model.schedules))
+        }
         (hub(view, &model.hub))
     }
 }

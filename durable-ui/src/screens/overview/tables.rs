@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use durable_http::client::PendingWork;
 use maud::{Markup, html};
 
 use super::until;
@@ -9,7 +10,8 @@ use crate::api::model;
 use crate::call::View;
 use crate::format;
 use crate::parts::{ago, empty, instance, section, since, table, text, time};
-use crate::query::encode;
+use crate::query::{Query, encode};
+use crate::screens::waits;
 
 const ROWS: usize = 5;
 
@@ -17,13 +19,16 @@ fn all(view: &View, status: &str) -> Markup {
     html! { a href=(view.links.instances("status", status)) { "All" } }
 }
 
-pub(super) fn running(view: &View, items: &[model::Instance]) -> Markup {
-    let head = html! { th { "Instance" } th { "Name" } th.n { "Started" } th.n { "For" } };
+pub(super) fn oldest(view: &View, items: &[(model::Instance, Option<PendingWork>)]) -> Markup {
+    let head = html! {
+        th { "Instance" } th { "Name" } th { "Waits for" } th.n { "Started" } th.n { "For" }
+    };
     let rows = html! {
-        @for item in items {
+        @for (item, pending) in items {
             tr {
-                td.a.x2.idc { (instance(view, &item.instance_id)) }
-                td.x.q2.h { (text(&item.name_and_version())) }
+                td.a { (instance(view, &item.instance_id)) }
+                td.q2.h { (text(&item.name_and_version())) }
+                td.x { @if let Some(pending) = pending { (waits::brief(view, pending)) } }
                 td.n.h { (time(view, item.created_at)) }
                 td.n.z { (since(view, item.created_at)) }
             }
@@ -31,9 +36,11 @@ pub(super) fn running(view: &View, items: &[model::Instance]) -> Markup {
     };
     let content = match items {
         [] => empty("Nothing runs", "No orchestration has work or waits now.", &html! {}),
-        _ => table("stack", "Running", &head, &rows),
+        _ => table("stack", "Running longest", &head, &rows),
     };
-    section("running", "Running", &all(view, "running"), &content)
+    let query = Query::default().with("status", "running").with("sort", "created");
+    let all = html! { a href=(view.links.page("instances", &query)) { "All" } };
+    section("running", "Running longest", &all, &content)
 }
 
 pub(super) fn activities(items: &[model::Running], view: &View) -> Markup {

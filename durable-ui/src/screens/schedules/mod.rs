@@ -110,10 +110,10 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     }
     let model = Model { query: call.query.without("fragment"), page, last };
     let option = |name| Some(format!(" --{name} {}", quoted(model.query.get(name)?)));
-    let options: String = ["status", "prefix"].into_iter().filter_map(option).collect();
+    let options: String = ["status", "prefix", "after"].into_iter().filter_map(option).collect();
     let page = Page::new("Schedules", Place::Schedules, screen(&call.view, &model));
-    let command = format!("durable schedule list{options}");
-    let request = format!("schedules{}", query.without("after"));
+    let command = format!("durable schedule list{options} --limit {LIMIT}");
+    let request = format!("schedules{query}");
     Ok(page.follows_hub("").commands([Command::get("These schedules", command, request)]))
 }
 

@@ -3,6 +3,7 @@
 
 mod of_hub;
 
+use durable_http::client::PendingWork;
 use expect_test::expect_file;
 use maud::Markup;
 use serde_json::{Value, json};
@@ -48,6 +49,17 @@ fn instance(id: &str, status: &str, more: &Value) -> model::Instance {
     let more = more.as_object().unwrap().clone();
     value.as_object_mut().unwrap().extend(more);
     of_api(value)
+}
+
+fn pending(tasks: &Value) -> PendingWork {
+    of_api(json!({
+        "status": {
+            "instanceId": "order-1", "executionId": "e", "name": "checkout", "version": "3",
+            "runtimeStatus": "Running", "createdAt": "2026-11-28T14:06:20Z",
+            "lastUpdatedAt": "2026-11-28T14:29:03Z", "tags": {}, "generation": 0, "historyLen": 4,
+        },
+        "tasks": tasks, "awaitedEvents": [], "unreadEvents": [], "lockedEntities": [],
+    }))
 }
 
 fn histogram() -> model::Histogram {
@@ -106,7 +118,15 @@ fn the_overview() {
         range: 1,
         counts: of_api(json!({"count": 1346, "groups": {"Running": 1284, "Failed": 61}})),
         charts: Some([histogram(), histogram()]),
-        running: vec![instance("order-1", "Running", &json!({}))],
+        oldest: vec![(
+            instance("order-1", "Running", &json!({})),
+            Some(pending(&json!([{
+                "eventId": 4, "source": "src/checkout.rs:74", "since": "2026-11-28T14:31:00Z",
+                "kind": "Activity", "name": "charge_card", "attempt": 7,
+                "retryAt": "2026-11-28T14:32:13Z",
+                "lastFailure": {"errorType": "AcquirerError", "message": "503 connect timeout", "nonRetriable": false},
+            }]))),
+        )],
         activities: of_api(json!([
             {"instanceId": "order-1", "name": "charge_card", "since": "2026-11-28T14:31:00Z", "attempt": 7, "eventId": 4},
             {"instanceId": "order-2", "name": "charge_card", "since": "2026-11-28T14:32:00Z", "attempt": 1, "eventId": 4},

@@ -23,6 +23,9 @@ pub struct InstanceCounts {
     pub by_status: BTreeMap<RuntimeStatus, u64>,
     /// Those of each orchestration that occurs, by its name.
     pub by_name: BTreeMap<String, u64>,
+    /// Those of each value of a tag, if [`TaskHub::counts_by_tag`] was asked for one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_tag: BTreeMap<String, u64>,
     /// The number of instances that were read, matching or not.
     pub scanned: u64,
     /// Where the search stopped because it had read as many instances as the query's
@@ -31,8 +34,11 @@ pub struct InstanceCounts {
 }
 
 impl InstanceCounts {
-    fn add(&mut self, record: InstanceRecord) {
+    fn add(&mut self, record: InstanceRecord, tag: Option<&str>) {
         self.total += 1;
+        if let Some(value) = tag.and_then(|key| record.tags.get(key)) {
+            *self.by_tag.entry(value.clone()).or_default() += 1;
+        }
         *self.by_status.entry(record.runtime_status).or_default() += 1;
         *self.by_name.entry(record.name).or_default() += 1;
     }
@@ -65,13 +71,51 @@ impl TaskHub {
     /// # Errors
     /// If the hub was shut down, or its store failed.
     pub async fn counts(&self, query: &InstanceQuery) -> Result<InstanceCounts, HubError> {
+        self.count_each(query, None).await
+    }
+
+    /// Counts the matching instances as [`counts`](Self::counts) does, and also by the value of the tag
+    /// with this key. Instances without the tag are counted only in the other groups.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// use durable::client::InstanceQuery;
+    ///
+    /// # #[orchestrator]
+    /// # async fn order(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// hub.start(order().tag("region", "eu")).await?.result().await?;
+    /// let counts = hub.counts_by_tag(&InstanceQuery::new(), "region").await?;
+    /// assert_eq!(counts.by_tag["eu"], 1);
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If the hub was shut down, or its store failed.
+    pub async fn counts_by_tag(
+        &self,
+        query: &InstanceQuery,
+        key: &str,
+    ) -> Result<InstanceCounts, HubError> {
+        self.count_each(query, Some(key)).await
+    }
+
+    async fn count_each(
+        &self,
+        query: &InstanceQuery,
+        tag: Option<&str>,
+    ) -> Result<InstanceCounts, HubError> {
         let mut query = query.clone().page_size(READ_AT_ONCE);
         let most = query.paging().max_scanned.map(|most| most as u64);
         let mut counts = InstanceCounts::default();
         loop {
             let page_query = query.clone();
             let page = self.read(move |store| page_query.find(store)).await?;
-            page.instances.into_iter().for_each(|record| counts.add(record));
+            page.instances.into_iter().for_each(|record| counts.add(record, tag));
             counts.scanned += page.scanned;
             let Some(next) = page.next else { return Ok(counts) };
             if let Some(most) = most {

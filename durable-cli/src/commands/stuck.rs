@@ -1,0 +1,100 @@
+//! The instances that have not ended for the longest time, each with what it waits for.
+
+use durable::RuntimeStatus;
+use durable_http::client::{ClientError, InstanceStatus, PendingCause, PendingWork};
+use serde_json::value::RawValue;
+
+use super::{all, parsed, pending};
+use crate::args::{Format, Pending};
+use crate::error::CliError;
+use crate::output::{Table, read};
+use crate::session::Session;
+use crate::time::Clock;
+
+pub(super) async fn oldest(of: &Pending, session: &mut Session<'_>) -> Result<(), CliError> {
+    let mut filter = of.filter.instances(session.io.now());
+    if filter.status.is_empty() {
+        filter.status = vec![RuntimeStatus::Running, RuntimeStatus::Suspended];
+    }
+    let request = session.client.list_instances(&filter).query("sort", "created");
+    let (items, has_more) = all(request, of.limit).await?;
+    let mut found: Vec<(Box<RawValue>, PendingWork)> = Vec::new();
+    for item in items {
+        let id = read::<InstanceStatus>(&item)?.instance_id;
+        let request = session.client.get_pending(&id);
+        match request.text().await {
+            Ok(text) => {
+                let pending = request.read(&text)?;
+                found.push((parsed(text)?, pending));
+            }
+            // It was purged meanwhile.
+            Err(ClientError::Problem(problem)) if problem.status == 404 => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if !session.is_for_people() || !session.global.fields.is_empty() {
+        if session.global.output == Format::Name {
+            for (_, pending) in &found {
+                session.io.write(&format!("{}\n", pending.status.instance_id));
+            }
+            return Ok(());
+        }
+        let found: Vec<_> = found.into_iter().map(|(raw, _)| raw).collect();
+        return session.show_list::<PendingWork>(&found);
+    }
+    let mut table = Table::new(["ID", "NAME", "STATUS", "CREATED", "WAITS FOR"].into_iter());
+    for (_, pending) in &found {
+        let waits = in_words(pending, session).await?;
+        let status = &pending.status;
+        table.add(vec![
+            status.instance_id.clone(),
+            status.name.clone(),
+            status.runtime_status.to_string(),
+            session.clock().show(status.created_at),
+            waits,
+        ]);
+    }
+    let text = table.text(session.is_coloured());
+    session.io.write(&text);
+    if has_more {
+        let limit = of.limit;
+        session.io.tell(&format!("only the {limit} oldest; `--limit` shows more\n"));
+    }
+    Ok(())
+}
+
+/// The cause in a line.
+pub(super) async fn in_words(
+    pending: &PendingWork,
+    session: &Session<'_>,
+) -> Result<String, CliError> {
+    if let Some(suspension) = &pending.status.suspension {
+        let by = if suspension.code.is_some() { "" } else { "a client: " };
+        let first = suspension.reason.lines().next().unwrap_or_default();
+        return Ok(format!("suspended: {by}{first}"));
+    }
+    let mut text = cause(pending, &session.clock());
+    for (entity, holder) in pending::holders(pending, session).await? {
+        text.extend(["; ", &entity, " is locked by ", &holder]);
+    }
+    for (received, _) in pending.misspelt_events() {
+        text.extend(["; `", received, "` was received: misspelt?"]);
+    }
+    Ok(text)
+}
+
+fn cause(pending: &PendingWork, clock: &Clock) -> String {
+    let task = match pending.cause() {
+        Some(PendingCause::Event(name)) => return format!("event {name}"),
+        Some(PendingCause::Task(task)) => task,
+        _ => return String::new(),
+    };
+    let mut text = pending::what(task);
+    if let Some(next) = task.retry_at.or(task.due_at) {
+        text.extend([" ", &clock.show(next)]);
+    }
+    if let Some(failure) = &task.last_failure {
+        text.extend(["; the last one failed: ", &failure.to_string()]);
+    }
+    text
+}
