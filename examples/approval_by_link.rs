@@ -17,10 +17,9 @@ use std::time::Duration;
 use clap::Parser;
 use durable::InstanceId;
 use durable::prelude::*;
-use durable_http::{CallbackKeys, CallbackUrl, Callbacks, HttpOptions};
+use durable_http::{CallbackKeys, CallbackUrl, Callbacks, HttpOptions, Shutdown};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
 #[derive(Parser)]
 struct Arguments {
@@ -114,10 +113,10 @@ async fn main() -> Result<()> {
         None => builder.in_memory(),
     };
     let hub = builder.open().await?;
-    let routes = durable_http::router(&hub, HttpOptions::new().callbacks(keys));
-    let (stop, stopped) = oneshot::channel::<()>();
-    let server =
-        axum::serve(listener, routes).with_graceful_shutdown(async { drop(stopped.await) });
+    let shutdown = Shutdown::new();
+    let options = HttpOptions::new().callbacks(keys).shutdown(shutdown.clone());
+    let routes = durable_http::router(&hub, options);
+    let server = axum::serve(listener, routes).with_graceful_shutdown(shutdown.begun());
     let server = tokio::spawn(server.into_future());
 
     let approvers = vec!["Ada".to_owned(), "Grace".to_owned()];
@@ -130,7 +129,7 @@ async fn main() -> Result<()> {
         None => println!("-> rejected, since nobody answered"),
     }
     // The page that answers the approver is sent completely.
-    drop(stop);
+    shutdown.begin();
     server.await??;
     Ok(hub.shutdown().await?)
 }

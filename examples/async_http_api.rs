@@ -20,7 +20,7 @@ use axum::routing::post;
 use clap::Parser;
 use durable::prelude::{OrchestrationContext, Result, TaskHub};
 use durable::{activity, orchestrator};
-use durable_http::{HttpOptions, Links, Problem, accepted, wait_or_accepted};
+use durable_http::{HttpOptions, Links, Problem, Shutdown, accepted, wait_or_accepted};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
@@ -119,7 +119,8 @@ async fn main() -> Result<()> {
         None => TaskHub::builder().in_memory().open().await?,
     };
     // Without keys, the hub's routes answer only requests for a loopback host.
-    let options = HttpOptions::new();
+    let shutdown = Shutdown::new();
+    let options = HttpOptions::new().shutdown(shutdown.clone());
     let shop = Shop { hub: hub.clone(), options: options.clone() };
     let app = Router::new()
         .route("/orders", post(start_order))
@@ -129,7 +130,9 @@ async fn main() -> Result<()> {
 
     let listener = TcpListener::bind(listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(interrupted()).await?;
+    // The app waits for its answers, but not for clients that follow the hub.
+    let interrupted = shutdown.begin_after(interrupted());
+    axum::serve(listener, app).with_graceful_shutdown(interrupted).await?;
     Ok(hub.shutdown().await?)
 }
 

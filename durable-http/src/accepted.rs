@@ -67,6 +67,8 @@ pub fn accepted(run: &InstanceHandle, links: &Links) -> Response {
 /// The output of an instance if it ends within this time, by the hub's clock; and otherwise what
 /// [`accepted`] answers.
 ///
+/// It waits no longer once the [`Shutdown`](crate::Shutdown) of the options has begun.
+///
 /// An instance that fails or is terminated in time is answered with 200 and its status, as
 /// `POST {base}/orchestrators/{name}?timeout=..` does.
 ///
@@ -94,7 +96,13 @@ pub async fn wait_or_accepted(
     limit: Duration,
     links: &Links,
 ) -> Response {
-    match hub.timeout(limit, run.result_json()).await {
+    let shutdown = links.options.shutdown.clone().unwrap_or_default();
+    let result = tokio::select! {
+        biased;
+        result = hub.timeout(limit, run.result_json()) => result,
+        () = shutdown.begun() => return accepted(run, links),
+    };
+    match result {
         Ok(Ok(output)) => json::answer(StatusCode::OK, &output),
         Ok(Err(ResultError::Failed(_) | ResultError::Terminated(_))) => {
             let ended = durable_functions::ended(run).await;

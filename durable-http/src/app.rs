@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use durable::TaskHub;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::backups::Backups;
 use crate::batch;
 use crate::options::HttpOptions;
 use crate::scans::Scans;
+use crate::shutdown::Shutdown;
 
 #[derive(Debug)]
 pub(crate) struct App {
@@ -18,8 +19,8 @@ pub(crate) struct App {
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) scans: Scans,
     pub(crate) backups: Backups,
-    /// Whether the server is shutting down, so that requests that wait answer at once and streams end.
-    pub(crate) is_draining: watch::Sender<bool>,
+    /// Ends streams, and answers requests that wait.
+    pub(crate) shutdown: Shutdown,
 }
 
 impl App {
@@ -30,7 +31,7 @@ impl App {
             streams: Arc::new(Semaphore::new(options.max_streams.min(Semaphore::MAX_PERMITS))),
             scans: Scans::new(options.scans_per_second),
             backups: Backups::default(),
-            is_draining: watch::Sender::new(false),
+            shutdown: options.shutdown.clone().unwrap_or_default(),
             options,
         });
         batch::serve(&app);

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use durable::client::HubError;
 use durable::protocol::{Json, TraceContext};
 use durable::{InstanceHandle, TaskHub};
-use tokio::sync::watch;
 
 use crate::access::Granted;
 use crate::app::App;
@@ -84,16 +83,10 @@ impl Call {
         future: impl Future<Output = T>,
     ) -> Option<T> {
         let limit = limit.min(self.options().max_wait);
-        let mut is_draining = self.app.is_draining.subscribe();
         tokio::select! {
             biased;
             outcome = self.hub().timeout(limit, future) => outcome.ok(),
-            () = drained(&mut is_draining) => None,
+            () = self.app.shutdown.begun() => None,
         }
     }
-}
-
-/// Waits until the server shuts down. The sender has to live as long.
-pub(crate) async fn drained(is_draining: &mut watch::Receiver<bool>) {
-    drop(is_draining.wait_for(|is_draining| *is_draining).await);
 }

@@ -28,6 +28,7 @@
 //! | answer one of your own routes with 202 and links, or with the output | [`accepted`], [`wait_or_accepted`] |
 //! | answer one of your own routes with the error of a hub | [`Problem`] |
 //! | call a hub of another process, or this one, from Rust | the module `client`, with the feature `client` |
+//! | end an app while clients follow its hub | [`Shutdown`] |
 //! | generate a client of `/api/v1` | `GET /api/v1/openapi.json`, [`openapi`] |
 //! | let somebody without a key answer an orchestration by a link | [`Callbacks::callback_url`], [`CallbackKeys`] |
 //! | send lifecycle events to a URL, signed, with retries (feature `webhooks`) | `Webhooks`, `SendWebhooks` |
@@ -72,6 +73,7 @@ mod query;
 mod route;
 mod scans;
 mod serve;
+mod shutdown;
 mod stream;
 mod time;
 pub mod timeline;
@@ -93,6 +95,7 @@ pub use durable_functions::client_payload;
 pub use options::HttpOptions;
 pub use problem::Problem;
 pub use serve::{ServeError, Server, serve};
+pub use shutdown::Shutdown;
 #[cfg(feature = "webhooks")]
 pub use webhooks::{
     InvalidSecret, InvalidWebhook, SendWebhooks, Webhook, Webhooks, enable_webhook,

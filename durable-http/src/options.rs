@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::access::{Key, Role};
 use crate::callbacks::CallbackKeys;
+use crate::shutdown::Shutdown;
 
 /// How a hub is reached over HTTP. The defaults suit a program that only its own machine reaches.
 ///
@@ -26,6 +27,7 @@ pub struct HttpOptions {
     pub(crate) origins: Vec<String>,
     pub(crate) callbacks: Option<CallbackKeys>,
     pub(crate) backups: Option<PathBuf>,
+    pub(crate) shutdown: Option<Shutdown>,
     pub(crate) task_hub_name: String,
     pub(crate) public_url: Option<String>,
     pub(crate) forwarded: bool,
@@ -60,6 +62,7 @@ impl HttpOptions {
             origins: Vec::new(),
             callbacks: None,
             backups: None,
+            shutdown: None,
             task_hub_name: "durable".to_owned(),
             public_url: None,
             forwarded: false,
@@ -130,6 +133,14 @@ impl HttpOptions {
     /// in this one. Without this, the server makes no backups.
     pub fn backups(mut self, folder: impl Into<PathBuf>) -> Self {
         self.backups = Some(folder.into());
+        self
+    }
+
+    /// Ends streams of events and answers requests that wait once this shutdown has begun. See
+    /// [`Shutdown`] for an example. Without it, those of [`router`](crate::router) end when the hub
+    /// shuts down.
+    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
+        self.shutdown = Some(shutdown);
         self
     }
 

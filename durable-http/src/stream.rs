@@ -22,7 +22,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::app::App;
-use crate::call::drained;
 use crate::json::with_header;
 use crate::problem::{Code, Problem};
 
@@ -49,21 +48,14 @@ pub(crate) fn place(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
 }
 
 /// The answer that sends the events of this source.
-pub(crate) fn answer(app: &Arc<App>, place: OwnedSemaphorePermit, source: impl Source) -> Response {
+pub(crate) fn answer(app: &App, place: OwnedSemaphorePermit, source: impl Source) -> Response {
     let keep_alive = app.options.keep_alive;
-    let mut is_draining = app.is_draining.subscribe();
-    // The sender lives as long as this future.
-    let app = Arc::clone(app);
-    let drain = async move {
-        drained(&mut is_draining).await;
-        drop(app);
-    };
     let body = Events {
         is_new: true,
         next: Some(step(source)),
         silence: Box::pin(sleep(keep_alive)),
         keep_alive,
-        drain: Box::pin(drain),
+        shutdown: Box::pin(app.shutdown.begun()),
         _place: place,
     };
     let answer = Response::new(Body::new(body));
@@ -85,7 +77,7 @@ struct Events<S> {
     next: Option<Step<S>>,
     silence: Pin<Box<Sleep>>,
     keep_alive: Duration,
-    drain: Pin<Box<dyn Future<Output = ()> + Send>>,
+    shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -101,7 +93,7 @@ impl<S: Source> hyper::body::Body for Events<S> {
         if std::mem::take(&mut this.is_new) {
             return Poll::Ready(Some(Ok(Frame::data(RETRY.into()))));
         }
-        if this.drain.as_mut().poll(cx).is_ready() {
+        if this.shutdown.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }
         let Some(next) = &mut this.next else { return Poll::Ready(None) };

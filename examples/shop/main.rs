@@ -20,7 +20,7 @@ use clap::Parser;
 use durable::client::InstanceQuery;
 use durable::prelude::*;
 use durable::schedule::Schedule;
-use durable_http::HttpOptions;
+use durable_http::{HttpOptions, Shutdown};
 use durable_ui::UiOptions;
 use tokio::net::TcpListener;
 
@@ -56,18 +56,18 @@ async fn main() -> Result<()> {
         let every_minute = Schedule::cron("* * * * *")?.of(restock());
         hub.create_schedule("restock", every_minute).await?;
     }
-    let options = UiOptions::new().http(HttpOptions::new().task_hub_name("shop"));
+    let shutdown = Shutdown::new();
+    let http = HttpOptions::new().task_hub_name("shop").shutdown(shutdown.clone());
+    let options = UiOptions::new().http(http);
     let app = Router::new().merge(durable_ui::router(&hub, options));
     let listener = TcpListener::bind(listen).await?;
     println!("the hub is in {}", folder.display());
     println!("listening on http://{}", listener.local_addr()?);
 
     let traffic = tokio::spawn(trade(hub.clone(), orders.max(1)));
-    // Not a graceful shutdown: that would wait for the live pages, which never end.
-    tokio::select! {
-        served = axum::serve(listener, app) => served?,
-        () = interrupted() => {}
-    }
+    // The shop waits for its answers, but not for open pages of the dashboard.
+    let interrupted = shutdown.begin_after(interrupted());
+    axum::serve(listener, app).with_graceful_shutdown(interrupted).await?;
     traffic.abort();
     Ok(hub.shutdown().await?)
 }

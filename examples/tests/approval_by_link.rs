@@ -66,6 +66,11 @@ fn a_link_is_shown_confirmed_and_decides() {
     }
     let refused = follow("POST", &format!("{yes}A"));
     assert!(refused.starts_with("HTTP/1.1 404 "), "{refused}");
+    // A client that follows the hub does not keep the example from ending.
+    let host = yes.split_once('/').unwrap().0;
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET /api/v1/events HTTP/1.1\r\nhost: {host}\r\n\r\n").unwrap();
+    stream.read_exact(&mut [0]).unwrap();
     let answered = follow("POST", &no);
     assert!(answered.starts_with("HTTP/1.1 200 ") && answered.contains("Thank you"), "{answered}");
     example.ends_with("-> rejected by Ada");

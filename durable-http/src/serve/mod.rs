@@ -157,7 +157,7 @@ impl Server {
     ///
     /// Requests that wait for an instance are answered with 202 at once. The hub stays open.
     pub async fn shutdown(mut self) -> bool {
-        self.app.is_draining.send_replace(true);
+        self.app.shutdown.begin();
         self.stop.send_replace(true);
         let mut is_complete = true;
         while let Some(drained) = self.tasks.join_next().await {
@@ -169,7 +169,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.app.is_draining.send_replace(true);
+        self.app.shutdown.begin();
         for path in &self.paths {
             drop(std::fs::remove_file(path));
         }

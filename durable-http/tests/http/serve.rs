@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use durable::TaskHub;
-use durable_http::{HttpOptions, Role, ServeError, serve};
+use durable_http::{HttpOptions, Role, ServeError, Shutdown, serve};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::common::order;
 
 /// Sends one request and reads until the server closes the connection.
 async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, line: &str, body: &str) -> String {
@@ -161,4 +165,76 @@ async fn an_open_stream_of_events_ends_when_the_server_shuts_down() {
     stream.read_to_end(&mut answer).await.unwrap();
     assert!(answer.ends_with(b"\r\n0\r\n\r\n"), "{}", String::from_utf8_lossy(&answer));
     hub.shutdown().await.unwrap();
+}
+
+/// The routes in an `axum` app of their own, until `stop`.
+async fn mounted(
+    hub: &TaskHub,
+    shutdown: &Shutdown,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> (std::net::SocketAddr, JoinHandle<std::io::Result<()>>) {
+    let options = HttpOptions::new().shutdown(shutdown.clone());
+    let routes = durable_http::router(hub, options);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = axum::serve(listener, routes).with_graceful_shutdown(stop);
+    (address, tokio::spawn(app.into_future()))
+}
+
+/// An open stream of events, of which the beginning has been read.
+async fn follow(address: std::net::SocketAddr, path: &str) -> (TcpStream, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.windows(13).any(|it| it == b"retry: 2000\n\n") {
+        assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+    }
+    (stream, answer)
+}
+
+#[tokio::test]
+async fn a_graceful_shutdown_of_an_app_ends_open_streams_and_waits() {
+    let hub = open().await;
+    let shutdown = Shutdown::new();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stop_signal = shutdown.clone().begin_after(async { drop(stopped.await) });
+    let (address, app) = mounted(&hub, &shutdown, stop_signal).await;
+    let streams = [follow(address, "/api/v1/events").await, {
+        hub.start(order(500).instance_id("a")).await.unwrap();
+        follow(address, "/api/v1/instances/a/events").await
+    }];
+    let start = "POST /durabletask/orchestrators/order/waits?timeout=200";
+    let asking = tokio::spawn(ask(TcpStream::connect(address).await.unwrap(), start, "500"));
+    let waits = hub.instance("waits").unwrap();
+    while waits.status().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    drop(stop);
+    app.await.unwrap().unwrap();
+    assert!(asking.await.unwrap().starts_with("HTTP/1.1 202 "));
+    for (mut stream, mut answer) in streams {
+        stream.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.ends_with(b"\r\n0\r\n\r\n"), "{}", String::from_utf8_lossy(&answer));
+    }
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn open_streams_end_when_the_hub_shuts_down() {
+    let hub = open().await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (address, app) = mounted(&hub, &Shutdown::new(), async { drop(stopped.await) }).await;
+    hub.start(order(500).instance_id("a")).await.unwrap();
+    let streams = [
+        follow(address, "/api/v1/events").await,
+        follow(address, "/api/v1/instances/a/events").await,
+    ];
+    hub.shutdown().await.unwrap();
+    drop(stop);
+    app.await.unwrap().unwrap();
+    for (mut stream, mut answer) in streams {
+        stream.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.ends_with(b"\r\n0\r\n\r\n"), "{}", String::from_utf8_lossy(&answer));
+    }
 }
