@@ -125,7 +125,8 @@ pub(crate) const IN_PLACE: Rule = Rule {
     code: "DURABLE0028",
     why: "the body of the activity would run inside the orchestrator: it would not be recorded \
           or retried, and would run again in every replay",
-    instead: "an awaited call of the activity: `charge(..).await`; `run` is for unit tests",
+    instead: "an awaited call of the activity instead of its body: `activity(..).await`; `run` is \
+              for unit tests",
 };
 
 /// All rules, for looking up the codes in `#[durable::allow]`.

@@ -5,8 +5,9 @@
 //! cargo run -p examples --bin shop
 //! cargo run -p examples --bin shop -- --hub /tmp/shop
 //! ```
-//! Open the address that it prints. Orders come in and most of them go out. Five are stuck (`stuck.rs`),
-//! each for another reason: find out why, with the dashboard or the command line, and get them going.
+//! Open the address that it prints. Orders come in, and most of them complete. Five are stuck
+//! (`stuck.rs`), each for a different reason: find out why, with the dashboard or the command line, and
+//! get them going.
 
 mod orders;
 mod stock;

@@ -138,8 +138,8 @@ impl Subject<'_> {
     fn cause(&self) -> &'static str {
         match self.recorded_hash {
             _ if self.is_strict() => {
-                "it was run twice on the same events and did two things, so it, or something that \
-                 it calls, is not deterministic: a clock, a random number, the order of a \
+                "it was run twice on the same events and behaved differently, so it, or something \
+                 that it calls, is not deterministic: a clock, a random number, the order of a \
                  `HashMap`, shared state"
             }
             Some(hash) if hash == self.present_hash => {

@@ -169,7 +169,7 @@ fn strict_mode_compares_ids_and_inputs_of_children() {
               event 4 recorded     orchestration `parcel` with 2 as `third`, requested at src/shop.rs:17
               this replay          requests orchestration `parcel` with 2 as `second`
               requested at         durable/src/engine/tests/children.rs:N
-            it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
+            it was run twice on the same events and behaved differently, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
             the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
     check_verified::<order>(
@@ -179,7 +179,7 @@ fn strict_mode_compares_ids_and_inputs_of_children() {
               event 4 recorded     orchestration `parcel` with 3 as `second`, requested at src/shop.rs:17
               this replay          requests orchestration `parcel` with 2 as `second`
               requested at         durable/src/engine/tests/children.rs:N
-            it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
+            it was run twice on the same events and behaved differently, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
             the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }

@@ -397,7 +397,7 @@ fn strict_mode_compares_recipient_and_payload_of_events() {
           event 2 recorded     event `Number` to `another` with 5, requested at src/shop.rs:17
           this replay          requests event `Number` to `other` with 5
           requested at         durable/src/engine/tests/events.rs:N
-        it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
+        it was run twice on the same events and behaved differently, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
         the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
     check_verified::<sender>(
@@ -407,7 +407,7 @@ fn strict_mode_compares_recipient_and_payload_of_events() {
           event 2 recorded     event `Number` to `other` with 6, requested at src/shop.rs:17
           this replay          requests event `Number` to `other` with 5
           requested at         durable/src/engine/tests/events.rs:N
-        it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
+        it was run twice on the same events and behaved differently, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
         the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }

@@ -124,7 +124,7 @@ fn strict_mode_compares_the_time_of_a_timer() {
           event 2 recorded     a timer due 2026-01-04T00:00:11.000000Z, requested at src/shop.rs:17
           this replay          requests a timer due 2026-01-04T00:00:10.000000Z
           requested at         durable/src/engine/tests/timers.rs:N
-        it was run twice on the same events and did two things, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
+        it was run twice on the same events and behaved differently, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state
         the instance is suspended and keeps its history; it resumes when the code fits again"#]],
     );
 }

@@ -73,7 +73,7 @@ const GAUGES: [(&str, Unit, &str); 6] = [
 
 const HISTOGRAMS: [(&str, Unit, &str); 9] = [
     ("durable_instance_seconds", Unit::Seconds, "From the start of an instance to its end"),
-    ("durable_episode_seconds", Unit::Seconds, "What an orchestrator needs for one step"),
+    ("durable_episode_seconds", Unit::Seconds, "How long an orchestrator takes for one episode"),
     ("durable_activity_wait_seconds", Unit::Seconds, "How long an activity waits to be run"),
     ("durable_activity_seconds", Unit::Seconds, "How long a run of an activity takes"),
     ("durable_entity_batch_seconds", Unit::Seconds, "How long a batch of operations takes"),
