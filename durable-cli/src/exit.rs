@@ -7,9 +7,9 @@ use std::process::ExitCode;
 #[non_exhaustive]
 #[repr(u8)]
 pub enum Exit {
-    /// 0: it did what it was asked to.
+    /// 0: the command succeeded.
     Ok = 0,
-    /// 1: it failed for a reason that has no code of its own.
+    /// 1: the command failed for a reason that has no code of its own.
     Failed = 1,
     /// 2: the arguments are wrong, or a confirmation is missing.
     Usage = 2,
@@ -18,15 +18,16 @@ pub enum Exit {
     /// 4: the state of the instance does not allow it: the id is taken, the instance has ended, or it
     /// has not failed.
     Conflict = 4,
-    /// 5: the instance that was waited for has failed, was terminated or is suspended.
+    /// 5: the instance that the command waited for has failed, was terminated or is suspended.
     InstanceFailed = 5,
     /// 6: the hub cannot be reached or opened.
     Unreachable = 6,
     /// 7: the hub did not answer in time, or the instance did not end in time.
     TimedOut = 7,
-    /// 8: the key is missing, unknown or has too small a role; or the hub is read-only.
+    /// 8: the key is missing or unknown, or its role does not permit the command; or the hub is
+    /// read-only.
     Refused = 8,
-    /// 130: it was interrupted with Ctrl+C.
+    /// 130: the command was interrupted with Ctrl+C.
     Interrupted = 130,
 }
 

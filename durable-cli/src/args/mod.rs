@@ -28,7 +28,7 @@ Try: durable list --status failed
      durable pending order-17
      durable list --status failed -o name | durable rewind - --reason \"bank is back\" --yes";
 
-/// See and steer durable orchestrations.
+/// Show and control durable orchestrations.
 #[derive(Debug, Parser)]
 #[command(name = "durable", version, after_help = AFTER, max_term_width = 100)]
 pub(crate) struct Cli {

@@ -283,8 +283,8 @@ impl TaskHubBuilder {
         self.hook(&O::ENTRY, filter, None)
     }
 
-    /// As [`on_lifecycle`](Self::on_lifecycle), for an orchestration that takes this label as its second
-    /// parameter, so that one orchestration can serve several destinations.
+    /// Like [`on_lifecycle`](Self::on_lifecycle), but also passes this label to the orchestration, as
+    /// its second parameter, so that one orchestration can serve several destinations.
     ///
     /// ```
     /// # use durable::prelude::*;
