@@ -56,7 +56,7 @@ pub(crate) enum EntityCommand {
         #[command(flatten)]
         page: Paged,
     },
-    /// List the requests that an entity has not handled: who waits for its lock, and what else waits
+    /// List the requests in an entity's queue: those that wait for its lock, and those behind them
     Queue {
         /// The entity
         #[arg(value_name = "NAME/KEY")]
