@@ -71,10 +71,10 @@ fn columns(history: &[HistoryEvent], kind: &EventKind) -> (String, String, Strin
         EventKind::TaskScheduled { name, input, .. } => {
             (name.clone(), input.to_string(), nothing())
         }
-        EventKind::TaskCompleted { task_scheduled_id, result } => {
+        EventKind::TaskCompleted { task_scheduled_id, result, .. } => {
             (scheduled(history, *task_scheduled_id), nothing(), result.to_string())
         }
-        EventKind::TaskFailed { task_scheduled_id, failure } => {
+        EventKind::TaskFailed { task_scheduled_id, failure, .. } => {
             (scheduled(history, *task_scheduled_id), nothing(), failure.to_string())
         }
         EventKind::ExecutionCompleted { result: Some(result), .. } => {

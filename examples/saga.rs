@@ -222,7 +222,7 @@ fn account(history: &[HistoryEvent]) -> Table {
                 {
                     "done".to_owned()
                 }
-                EventKind::TaskFailed { task_scheduled_id, failure }
+                EventKind::TaskFailed { task_scheduled_id, failure, .. }
                     if *task_scheduled_id == step.event_id =>
                 {
                     format!("failed: {failure}")

@@ -48,7 +48,7 @@ fn record() -> InstanceRecord {
 }
 
 fn completed() -> HistoryEvent {
-    let kind = EventKind::TaskCompleted { task_scheduled_id: 6, result: payload() };
+    let kind = EventKind::task_result(6, Ok(payload()));
     HistoryEvent::new(time(), kind)
 }
 

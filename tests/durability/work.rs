@@ -233,7 +233,7 @@ impl Author {
             EventKind::GenericEvent { data: text }
         } else {
             let result = Json::parse(&format!("\"{text}\"")).unwrap();
-            EventKind::TaskCompleted { task_scheduled_id: 7, result }
+            EventKind::task_result(7, Ok(result))
         };
         HistoryEvent::new(at, kind)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use durable::client::ResultError;
 use durable::prelude::*;
-use durable::protocol::FailureDetails;
+use durable::protocol::{EventKind, FailureDetails, Timestamp};
 use durable::task::Race2;
 use durable::testing::TestHub;
 
@@ -69,6 +69,24 @@ async fn anew(ctx: &OrchestrationContext, round: u32) -> Result<u32> {
 async fn slow_attempts(ctx: &OrchestrationContext) -> Result<()> {
     let policy = RetryPolicy::new(3, Duration::from_millis(1));
     Ok(holds().retry(policy).attempt_timeout(Duration::from_millis(5)).await?)
+}
+
+#[activity]
+async fn punch(card: u32) -> Result<u32> {
+    Ok(card)
+}
+
+#[orchestrator]
+async fn punches_two(ctx: &OrchestrationContext) -> Result<u32> {
+    let policy = RetryPolicy::new(2, Duration::from_secs(1));
+    let second = punch(2).await?;
+    Ok(punch(1).retry(policy).await.unwrap_or(0) + second)
+}
+
+#[orchestrator]
+async fn punches_in_time(ctx: &OrchestrationContext) -> Result<String> {
+    let punched = punch(3).timeout(Duration::from_secs(1)).await;
+    Ok(punched.map_or("timed out".to_owned(), |card| card.to_string()))
 }
 
 /// How many of `narrow` are running, and were at once.
@@ -171,6 +189,46 @@ async fn running_activities_are_listed_with_attempt_and_start() -> Result<()> {
     held.terminate("enough").await?;
     hub.settle().await;
     assert_eq!(hub.running(), [], "cancelled activities are not wanted any more");
+    Ok(())
+}
+
+/// Which attempt an activity's end is about, and when it began.
+fn attempt(kind: &EventKind) -> Option<(i32, Option<u32>, Option<Timestamp>)> {
+    match kind {
+        EventKind::TaskCompleted { task_scheduled_id: id, attempt, began, .. }
+        | EventKind::TaskFailed { task_scheduled_id: id, attempt, began, .. } => {
+            Some((*id, *attempt, *began))
+        }
+        EventKind::TaskAttemptFailed { task_scheduled_id: id, attempt, began, .. } => {
+            Some((*id, Some(*attempt), *began))
+        }
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_an_activity_records_its_attempt_and_when_that_began() -> Result<()> {
+    let refused = |card: u32| if card == 1 { Err(Error::msg("refused")) } else { Ok(card) };
+    let time = Duration::from_secs(5);
+    let hub = TestHub::builder().mock_after::<punch>(time, refused).open().await?;
+    let run = hub.start(punches_two()).await?;
+    assert_eq!(run.result().await?, 2);
+    let history = run.history().await?;
+    let since = |time: Timestamp| time.since(history[0].timestamp).as_secs();
+    let ends = history.iter().filter_map(|event| attempt(&event.kind));
+    let ends: Vec<_> = ends.map(|(id, attempt, began)| (id, attempt, began.map(since))).collect();
+    // Each takes 5 s, and the second attempt begins after 1 s.
+    assert_eq!(ends, [(0, Some(1), Some(0)), (1, Some(1), Some(5)), (1, Some(2), Some(11))]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_activity_whose_time_limit_ends_records_no_attempt() -> Result<()> {
+    let hub = TestHub::builder().never::<punch>().open().await?;
+    let run = hub.start(punches_in_time().instance_id("late")).await?;
+    assert_eq!(run.result().await?, "timed out");
+    let ends: Vec<_> = run.history().await?.iter().filter_map(|it| attempt(&it.kind)).collect();
+    assert_eq!(ends, [(0, None, None)]);
     Ok(())
 }
 

@@ -132,8 +132,7 @@ impl Writer {
         record.history_len += events.len() as u64;
         record.last_updated_at = time;
         let (record, partition) = (record.clone(), PARTITION);
-        let event =
-            EventKind::TaskCompleted { task_scheduled_id: task, result: self.payload.clone() };
+        let event = EventKind::task_result(task, Ok(self.payload.clone()));
         let id = MessageId::from_u128(u128::from(n) + 1);
         let mut message = TaskMessage::new(id, record.instance_id.clone(), event);
         message.execution_id = Some(record.execution_id);
@@ -151,7 +150,7 @@ impl Writer {
                 let id = ExecutionId::from_u128(1);
                 ExecutionStarted::new("order", None, payload(), id).into()
             }
-            _ => EventKind::TaskCompleted { task_scheduled_id: task - 1, result: payload() },
+            _ => EventKind::task_result(task - 1, Ok(payload())),
         };
         let asked = EventKind::TaskScheduled {
             name: "charge".to_owned(),

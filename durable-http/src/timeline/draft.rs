@@ -1,6 +1,6 @@
 //! A lane while the history is read.
 
-use durable::protocol::{FailureDetails, Timestamp};
+use durable::protocol::{EventKind, FailureDetails, Timestamp};
 
 use super::{Bar, Lane, LaneKind, LaneState, Phase, Point, PointKind, Start, preview};
 
@@ -41,6 +41,7 @@ impl Draft {
             until: None,
             due_at: None,
             attempts: u32::from(has_attempts),
+            waited_micros: None,
             source: None,
             input: None,
             output: None,
@@ -76,16 +77,27 @@ impl Draft {
         self.point(self.lane.since, PointKind::Sent, None);
     }
 
-    /// The current attempt ran until now.
-    fn ran(&mut self, at: Timestamp, phase: Phase) {
-        match self.lane.bars.last_mut() {
+    /// The current attempt ended. If it is recorded when it began, it waited for a worker until
+    /// then.
+    fn ran(&mut self, at: Timestamp, began: Option<Timestamp>, phase: Phase) {
+        match (self.lane.bars.last_mut(), began) {
             // It ended before its next attempt began: its time limit is over.
-            Some(bar) if bar.to > at => bar.to = at.max(bar.from),
-            _ => self.bar(self.begun, at, phase, Start::Scheduled),
+            (Some(bar), _) if bar.to > at => bar.to = at.max(bar.from),
+            (_, None) => self.bar(self.begun, at, phase, Start::Scheduled),
+            (_, Some(began)) => {
+                let began = began.min(at).max(self.begun);
+                if began > self.begun {
+                    self.bar(self.begun, began, Phase::Waiting, Start::Known);
+                }
+                let waited = u64::try_from(began.since(self.begun).as_micros()).unwrap_or(u64::MAX);
+                let earlier = self.lane.waited_micros.unwrap_or(0);
+                self.lane.waited_micros = Some(earlier.saturating_add(waited));
+                self.bar(began, at, phase, Start::Known);
+            }
         }
     }
 
-    pub(super) fn completed(&mut self, index: usize, at: Timestamp) {
+    pub(super) fn completed(&mut self, index: usize, at: Timestamp, began: Option<Timestamp>) {
         if self.answered.is_some() {
             return;
         }
@@ -95,7 +107,7 @@ impl Draft {
                 self.point(at, PointKind::Fired, None);
             }
             LaneKind::Lock => self.bar(self.lane.since, at, Phase::Waiting, Start::Known),
-            _ => self.ran(at, Phase::Completed),
+            _ => self.ran(at, began, Phase::Completed),
         }
         let is_lock = self.lane.kind == LaneKind::Lock;
         self.lane.state = if is_lock { LaneState::Held } else { LaneState::Completed };
@@ -105,12 +117,18 @@ impl Draft {
         self.lane.error = None;
     }
 
-    pub(super) fn failed(&mut self, index: usize, at: Timestamp, failure: &FailureDetails) {
+    pub(super) fn failed(
+        &mut self,
+        index: usize,
+        at: Timestamp,
+        began: Option<Timestamp>,
+        failure: &FailureDetails,
+    ) {
         if self.answered.is_some() {
             return;
         }
         let error = preview::error(failure);
-        self.ran(at, Phase::Failed);
+        self.ran(at, began, Phase::Failed);
         self.point(at, PointKind::FailedAttempt, Some(error.clone()));
         self.lane.state = LaneState::Failed;
         self.lane.until = Some(at);
@@ -118,28 +136,24 @@ impl Draft {
         self.answered = Some(index);
     }
 
-    /// An attempt failed, and another one follows. Replaces a failure that was recorded while the
-    /// instance was suspended.
-    pub(super) fn attempt_failed(
-        &mut self,
-        at: Timestamp,
-        attempt: u32,
-        failure: &FailureDetails,
-        retry_at: Timestamp,
-    ) {
+    /// An attempt failed, and another one follows. If the failure was recorded while the instance
+    /// was suspended, this event decides about it.
+    pub(super) fn attempt_failed(&mut self, at: Timestamp, event: &EventKind) {
+        let EventKind::TaskAttemptFailed { attempt, failure, retry_at, began, .. } = event else {
+            return;
+        };
         if self.lane.attempts == 0 {
             return;
         }
-        let mut at = at;
+        let (attempt, retry_at, mut at) = (*attempt, *retry_at, at);
+        let error = preview::error(failure);
+        self.lane.attempts = attempt;
         if self.answered.take().is_some() {
             at = self.lane.until.take().unwrap_or(at);
-            self.lane.bars.pop();
-            self.lane.points.pop();
+        } else {
+            self.ran(at, *began, Phase::Failed);
+            self.point(at, PointKind::FailedAttempt, Some(error.clone()));
         }
-        self.lane.attempts = attempt;
-        let error = preview::error(failure);
-        self.ran(at, Phase::Failed);
-        self.point(at, PointKind::FailedAttempt, Some(error.clone()));
         self.lane.attempts = attempt.saturating_add(1);
         self.bar(at, retry_at, Phase::RetryWait, Start::Known);
         self.lane.state = LaneState::Retrying;
@@ -163,7 +177,7 @@ impl Draft {
     /// The instance was rewound: what the task did before is no longer recorded.
     pub(super) fn rewound(&mut self, at: Timestamp) {
         if self.answered.is_none() && self.lane.attempts > 0 {
-            self.ran(at, Phase::Abandoned);
+            self.ran(at, None, Phase::Abandoned);
             self.lane.attempts = 1;
             self.begun = at;
             self.lane.due_at = None;
@@ -208,7 +222,7 @@ impl Draft {
                 self.point(at, PointKind::Cancelled, None);
                 self.bar(at, due, Phase::Abandoned, Start::Estimated);
             }
-            (LaneKind::Activity | LaneKind::Child, _) => self.ran(at, Phase::Abandoned),
+            (LaneKind::Activity | LaneKind::Child, _) => self.ran(at, None, Phase::Abandoned),
             _ => self.bar(self.begun, at, Phase::Abandoned, Start::Known),
         }
         self.lane.state = LaneState::Abandoned;

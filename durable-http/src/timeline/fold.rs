@@ -193,7 +193,12 @@ fn measured(group: &[Draft], at_once: u32) -> Fold {
 /// The bars during which lanes count as running: all of them if none of the lanes ran.
 fn counted(group: &[Draft]) -> Vec<Bar> {
     let bars = || group.iter().flat_map(|it| &it.lane.bars).copied();
-    let ran = |bar: &Bar| !matches!(bar.phase, Phase::RetryWait | Phase::Abandoned);
+    let waits_for_worker = group.iter().all(|it| it.lane.kind == LaneKind::Activity);
+    let ran = |bar: &Bar| match bar.phase {
+        Phase::RetryWait | Phase::Abandoned => false,
+        Phase::Waiting => !waits_for_worker,
+        _ => true,
+    };
     let points = || group.iter().flat_map(|it| &it.lane.points);
     if bars().any(|bar| ran(&bar)) {
         return bars().filter(ran).collect();

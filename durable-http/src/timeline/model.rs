@@ -78,6 +78,10 @@ pub struct Lane {
     pub due_at: Option<Timestamp>,
     /// Number of attempts so far, including the current one; 0 if the lane has none.
     pub attempts: u32,
+    /// How long its attempts waited for a free worker before they ran, in microseconds; `None` if
+    /// that is not recorded. A wait that is too short to be seen has no bar.
+    #[serde(default)]
+    pub waited_micros: Option<u64>,
     /// Where it was requested, as `file:line`.
     pub source: Option<String>,
     /// The beginning of its input, as JSON.
@@ -205,8 +209,8 @@ pub enum Phase {
 pub enum Start {
     /// It is recorded.
     Known,
-    /// It was scheduled then. It began at this time or later: the bar includes the time that it
-    /// waited for a worker.
+    /// It was scheduled then, and ran from this time or later: how long it waited for a worker is
+    /// not recorded. That is so for an activity that still runs, and in histories of release 0.1.
     Scheduled,
     /// It is concluded from other events, because a history does not record it: when an event
     /// began to be awaited, or when a timer was dropped.

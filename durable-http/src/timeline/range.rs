@@ -5,10 +5,13 @@ use std::time::Duration;
 use durable::protocol::Timestamp;
 
 use super::read::Read;
-use super::{Lane, Source, View};
+use super::{Lane, LaneKind, Phase, Source, View};
 
 /// The most ticks of an axis.
 const TICKS_MAX: u64 = 8;
+
+/// A wait for a worker is drawn if it is at least this part of the range: about a quarter of a pixel.
+const VISIBLE: u32 = 4000;
 
 const SECOND: u64 = 1_000_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -78,9 +81,16 @@ fn future(read: &Read, now: Timestamp) -> Timestamp {
     due.map_or(now, |due| now.after(due.since(now).mul_f64(1.1)).min(now.after(past / 5)))
 }
 
-/// Cuts a lane to the range. Returns whether something of it is left.
+/// Cuts a lane to the range, and removes waits for a worker that are too short to be seen. Returns
+/// whether something of it is left.
 pub(super) fn clip(lane: &mut Lane, from: Timestamp, to: Timestamp) -> bool {
+    let visible = to.since(from) / VISIBLE;
+    let can_wait_for_worker = lane.kind == LaneKind::Activity;
     lane.bars.retain_mut(|bar| {
+        let is_tiny = bar.phase == Phase::Waiting && bar.to.since(bar.from) < visible;
+        if is_tiny && can_wait_for_worker {
+            return false;
+        }
         let is_within = bar.from <= to && bar.to >= from;
         (bar.from, bar.to) = (bar.from.max(from), bar.to.min(to));
         is_within && bar.from <= bar.to

@@ -168,20 +168,24 @@ impl<'a> Reader<'a> {
     }
 
     fn answer(&mut self, index: usize, at: Timestamp, kind: &EventKind) {
-        let (task, failure) = match kind {
-            EventKind::TaskCompleted { task_scheduled_id: task, .. }
-            | EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id: task, .. }
+        let (task, failure, began) = match kind {
+            EventKind::TaskCompleted { task_scheduled_id: task, began, .. } => {
+                (*task, None, *began)
+            }
+            EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id: task, .. }
             | EventKind::EntityOperationCompleted { task_scheduled_id: task, .. }
             | EventKind::EntityLockGranted { task_scheduled_id: task }
-            | EventKind::TimerFired { timer_id: task, .. } => (*task, None),
-            EventKind::TaskFailed { task_scheduled_id: task, failure }
-            | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id: task, failure }
-            | EventKind::EntityOperationFailed { task_scheduled_id: task, failure } => {
-                (*task, Some(failure))
+            | EventKind::TimerFired { timer_id: task, .. } => (*task, None, None),
+            EventKind::TaskFailed { task_scheduled_id: task, failure, began, .. } => {
+                (*task, Some(failure), *began)
             }
-            EventKind::TaskAttemptFailed { task_scheduled_id, attempt, failure, retry_at } => {
+            EventKind::SubOrchestrationInstanceFailed { task_scheduled_id: task, failure }
+            | EventKind::EntityOperationFailed { task_scheduled_id: task, failure } => {
+                (*task, Some(failure), None)
+            }
+            EventKind::TaskAttemptFailed { task_scheduled_id, .. } => {
                 if let Some(draft) = self.by_task.get(task_scheduled_id) {
-                    self.drafts[*draft].attempt_failed(at, *attempt, failure, *retry_at);
+                    self.drafts[*draft].attempt_failed(at, kind);
                 }
                 return;
             }
@@ -189,8 +193,8 @@ impl<'a> Reader<'a> {
         };
         let Some(draft) = self.by_task.get(&task).copied() else { return };
         match failure {
-            None => self.drafts[draft].completed(index, at),
-            Some(failure) => self.drafts[draft].failed(index, at, failure),
+            None => self.drafts[draft].completed(index, at, began),
+            Some(failure) => self.drafts[draft].failed(index, at, began, failure),
         }
         self.answers.push((index, draft));
         self.progress = at;

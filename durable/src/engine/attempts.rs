@@ -18,12 +18,8 @@ impl Execution {
     /// Converts an event that arrived at `now` into the event to record: a call's failure that is
     /// retried becomes a failed attempt. Any other event stays as it is.
     pub(super) fn judge(&self, kind: EventKind, now: Timestamp) -> EventKind {
-        let (EventKind::TaskFailed { task_scheduled_id: id, failure }
-        | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id: id, failure }) = &kind
-        else {
-            return kind;
-        };
-        let Some(open) = self.open.get(*id) else { return kind };
+        let Some((id, failure)) = kind.failure_of_run() else { return kind };
+        let Some(open) = self.open.get(id) else { return kind };
         let policy = open.request.call().and_then(|call| call.options.retry.as_ref());
         let Some(policy) = policy else { return kind };
         let execution_id = self.scope.execution_id;
@@ -35,10 +31,11 @@ impl Execution {
         match panics::catch(decide).unwrap_or(Decision::GiveUp) {
             Decision::GiveUp => kind,
             Decision::RetryAfter(delay) => EventKind::TaskAttemptFailed {
-                task_scheduled_id: *id,
+                task_scheduled_id: id,
                 attempt: open.attempt,
                 failure: failure.clone(),
                 retry_at: now.after(delay),
+                began: kind.attempt_began(),
             },
         }
     }

@@ -45,12 +45,12 @@ impl Execution {
             | EventKind::EntityLockRequested { .. }
             | EventKind::EntityUnlockSent { .. }
             | EventKind::EventSent { .. } => self.match_recorded(event),
-            EventKind::TaskCompleted { task_scheduled_id: id, result }
+            EventKind::TaskCompleted { task_scheduled_id: id, result, .. }
             | EventKind::EntityOperationCompleted { task_scheduled_id: id, result }
             | EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id: id, result } => {
                 self.deliver(*id, Ok(result.clone()))
             }
-            EventKind::TaskFailed { task_scheduled_id: id, failure }
+            EventKind::TaskFailed { task_scheduled_id: id, failure, .. }
             | EventKind::EntityOperationFailed { task_scheduled_id: id, failure }
             | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id: id, failure } => {
                 self.deliver(*id, Err(failure.clone()))

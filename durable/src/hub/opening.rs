@@ -77,7 +77,7 @@ pub(crate) fn open(options: Options, drive: &Drive) -> Result<TaskHub, OpenError
         entity_concurrency.unwrap_or(ENTITIES),
         Arc::clone(&health),
     ));
-    let grace = options.activity_grace.unwrap_or(GRACE);
+    let (clock, grace) = (Clock::new(time.clone()), options.activity_grace.unwrap_or(GRACE));
     let activities = Arc::new(Activities::new(
         Arc::clone(&registry),
         ActivitySettings { states, concurrency, grace, limits },
@@ -87,6 +87,7 @@ pub(crate) fn open(options: Options, drive: &Drive) -> Result<TaskHub, OpenError
             drive: drive.clone(),
             timer: timer(drive, time.as_ref()),
             time: time.clone(),
+            clock: clock.clone(),
         },
     ));
     stop_by(&health, &activities, &batches, &mailboxes);
@@ -101,7 +102,7 @@ pub(crate) fn open(options: Options, drive: &Drive) -> Result<TaskHub, OpenError
         live: live.share(usize::from(count)),
         settings,
         time: time.clone(),
-        clock: Clock::new(time.clone()),
+        clock,
     };
     let (threads, readers) = parts.start(receivers, &kept)?;
     let inner = Inner {

@@ -208,10 +208,14 @@ mod tests {
     fn written_by_0_1(causes: usize) -> Vec<u8> {
         let failure = FailureDetails::new("Outer", "no room");
         let event = |failure| {
-            let kind = EventKind::TaskFailed { task_scheduled_id: 3, failure };
+            let kind = EventKind::task_result(3, Err(failure));
             HistoryEvent::new(Timestamp::default(), kind)
         };
-        let bytes = written(&[event(failure.clone()), event(failure.clone())]);
+        let mut bytes = written(&[event(failure.clone()), event(failure.clone())]);
+        // Release 0.1 knew two fields. This one appends which attempt it was and when it began.
+        let name = bytes.windows(10).rposition(|part| part == b"TaskFailed").unwrap();
+        assert_eq!(std::mem::replace(&mut bytes[name + 10], 0x92), 0x94);
+        assert_eq!(bytes.split_off(bytes.len() - 2), [0xc0, 0xc0]);
         // A cause is nil in its place, or a failure of the same form.
         let link = written(&failure).split_off(1);
         let nil = link.len() - 3;

@@ -75,6 +75,27 @@ impl History {
         self.outcome(time, &json!({ "TaskCompleted": done }))
     }
 
+    /// The activity ran from `began` on, after it had waited for a worker.
+    pub(super) fn done_since(&mut self, id: i32, time: i64, began: i64) -> &mut Self {
+        let done =
+            json!({ "task_scheduled_id": id, "result": 7, "attempt": 1, "began": at(began) });
+        self.outcome(time, &json!({ "TaskCompleted": done }))
+    }
+
+    pub(super) fn attempt_failed_since(
+        &mut self,
+        id: i32,
+        time: i64,
+        began: i64,
+        retry_at: i64,
+    ) -> &mut Self {
+        let failed = json!({
+            "task_scheduled_id": id, "attempt": 1, "failure": failure(),
+            "retry_at": at(retry_at), "began": at(began),
+        });
+        self.outcome(time, &json!({ "TaskAttemptFailed": failed }))
+    }
+
     pub(super) fn task_failed(&mut self, id: i32, time: i64) -> &mut Self {
         let failed = json!({ "task_scheduled_id": id, "failure": failure() });
         self.outcome(time, &json!({ "TaskFailed": failed }))

@@ -111,6 +111,46 @@ fn failed_attempts_are_points_and_the_next_attempt_is_due() {
 }
 
 #[test]
+fn the_wait_for_a_worker_is_drawn_apart_from_the_run() {
+    let mut history = History::new();
+    history.start(0).task(0, 0, "charge").attempt_failed_since(0, 4, 1, 10);
+    history.done_since(0, 20, 13).task(1, 20, "ship").done_since(1, 30, 20);
+    let history = history.end(30).clone();
+    check(
+        &history,
+        None,
+        40,
+        &expect![[r#"
+            0..30
+            i Instance Completed: 0..30 Completed
+            t0 Activity Completed critical: 0..1 Waiting 1..4 Failed 4..10 RetryWait 10..13 Waiting 13..20 Completed 4 FailedAttempt
+            t1 Activity Completed critical: 20..30 Completed
+        "#]],
+    );
+    let timeline = of(&history, None, 40, &View::default());
+    let waited = timeline.lanes.iter().map(|lane| lane.waited_micros).collect::<Vec<_>>();
+    assert_eq!(waited, [None, Some(4_000_000), Some(0)]);
+    let decade = View { to: Some(at(40_000)), ..View::default() };
+    let bars = &of(&history, None, 40, &decade).lanes[1].bars;
+    assert!(bars.iter().all(|bar| bar.phase != Phase::Waiting), "too short to be seen: {bars:?}");
+}
+
+#[test]
+fn a_merged_lane_counts_the_activities_that_run_and_not_those_that_wait_for_a_worker() {
+    let mut history = History::new();
+    history.start(0);
+    (0..20).for_each(|n| {
+        history.task(n, 0, "line");
+    });
+    (0..20).for_each(|n| {
+        history.done_since(n, 2 + i64::from(n / 2) * 2, i64::from(n / 2) * 2);
+    });
+    history.end(20);
+    let merged = of(&history, None, 20, &View { max_bars: 10, ..View::default() });
+    assert_eq!(merged.lanes[1].fold.unwrap().at_once, 2);
+}
+
+#[test]
 fn a_failure_that_is_retried_after_a_suspension_is_an_attempt() {
     let mut history = History::new();
     history.start(0).task(0, 0, "charge").task_failed(0, 2).attempt_failed(0, 5, 1, 7).done(0, 8);

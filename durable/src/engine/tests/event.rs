@@ -59,18 +59,18 @@ pub(crate) fn TaskScheduledWith(id: i32, name: &str, input: &str) -> Numbered {
 }
 
 pub(crate) fn TaskCompleted(id: i32, result: &str) -> Numbered {
-    (-1, EventKind::TaskCompleted { task_scheduled_id: id, result: json(result) })
+    (-1, EventKind::task_result(id, Ok(json(result))))
 }
 
 pub(crate) fn TaskFailed(id: i32, message: &str) -> Numbered {
     let failure = FailureDetails::new("Test", message);
-    (-1, EventKind::TaskFailed { task_scheduled_id: id, failure })
+    (-1, EventKind::task_result(id, Err(failure)))
 }
 
 /// A failure that no policy may retry.
 pub(crate) fn TaskFailedForGood(id: i32, message: &str) -> Numbered {
     let failure = FailureDetails::new("Test", message).non_retriable();
-    (-1, EventKind::TaskFailed { task_scheduled_id: id, failure })
+    (-1, EventKind::task_result(id, Err(failure)))
 }
 
 /// A failed attempt; the next one begins at the `second`-th second.
@@ -80,6 +80,7 @@ pub(crate) fn TaskAttemptFailed(id: i32, attempt: u32, second: usize) -> Numbere
         attempt,
         failure: FailureDetails::new("Test", "broken"),
         retry_at: at(second),
+        began: None,
     };
     (-1, kind)
 }

@@ -207,15 +207,15 @@ fn line(event: &HistoryEvent) -> Option<String> {
     Some(match &event.kind {
         EventKind::OrchestratorStarted | EventKind::OrchestratorCompleted => return None,
         EventKind::TaskScheduled { name, input, .. } => format!("{id} activity {name}({input})"),
-        EventKind::TaskCompleted { task_scheduled_id, result }
+        EventKind::TaskCompleted { task_scheduled_id, result, .. }
         | EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id, result } => {
             format!("{task_scheduled_id} completed {result}")
         }
-        EventKind::TaskFailed { task_scheduled_id, failure }
+        EventKind::TaskFailed { task_scheduled_id, failure, .. }
         | EventKind::SubOrchestrationInstanceFailed { task_scheduled_id, failure } => {
             format!("{task_scheduled_id} failed: {failure}")
         }
-        EventKind::TaskAttemptFailed { task_scheduled_id, attempt, failure, retry_at } => {
+        EventKind::TaskAttemptFailed { task_scheduled_id, attempt, failure, retry_at, .. } => {
             format!("{task_scheduled_id} attempt {attempt} failed: {failure}, again {retry_at}")
         }
         EventKind::SubOrchestrationInstanceCreated {

@@ -127,7 +127,7 @@ fn a_failure_that_no_policy_retries_fails_the_call() {
 fn an_attempt_that_timed_out_while_suspended_is_retried() {
     let mut failed = history![TaskFailed(0, "slow");];
     let failure = FailureDetails::new(FailureDetails::TIMEOUT, "the attempt took too long");
-    failed[0].kind = EventKind::TaskFailed { task_scheduled_id: 0, failure };
+    failed[0].kind = EventKind::task_result(0, Err(failure));
     let mut execution = replayed::<order>(&suspended(failed)).unwrap();
     let resumed = execution.run(at(12), kinds(history![ExecutionResumed();])).unwrap();
     check(

@@ -60,7 +60,7 @@ impl TaskHub {
     /// # }
     /// ```
     pub fn running(&self) -> Vec<RunningActivity> {
-        self.inner.activities.describe_running(self.now())
+        self.inner.activities.describe_running()
     }
 
     /// The disk and memory usage of the hub's store.

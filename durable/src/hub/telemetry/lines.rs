@@ -69,9 +69,13 @@ impl Line {
     ) -> impl Iterator<Item = Self> {
         failed.into_iter().filter_map(|FailedAttempt { task: failed, attempt: number, name }| {
             let what = |event: &HistoryEvent| match &event.kind {
-                EventKind::TaskAttemptFailed { task_scheduled_id, attempt, failure, retry_at }
-                    if (*task_scheduled_id, *attempt) == (failed, number) =>
-                {
+                EventKind::TaskAttemptFailed {
+                    task_scheduled_id,
+                    attempt,
+                    failure,
+                    retry_at,
+                    ..
+                } if (*task_scheduled_id, *attempt) == (failed, number) => {
                     let (task, attempt, next_attempt_at) = (failed, number, *retry_at);
                     let what = What::AttemptFailed { task, attempt, next_attempt_at };
                     Some(Self::new(record, &failure.message, what))

@@ -37,6 +37,15 @@ impl Clock {
         }
     }
 
+    /// What [`now`](Self::now) was at a moment that a stopwatch noted. It reads no clock of the
+    /// machine, because both clocks were read when the time was last asked for.
+    pub(crate) fn at(&self, moment: Instant) -> Timestamp {
+        match &self.made {
+            Some(made) => made.now(),
+            None => self.steady.lock().unwrap_or_else(PoisonError::into_inner).at(moment),
+        }
+    }
+
     /// How long to wait in real time until `due`. With virtual time there is no limit, because the
     /// virtual clock wakes its waiters.
     pub(crate) fn wait_until(&self, due: Option<Timestamp>) -> Option<Duration> {
@@ -80,6 +89,16 @@ impl Steady {
             }
         };
         self.last
+    }
+
+    /// The time at another moment, as far as the last readings tell.
+    fn at(&self, monotonic: Instant) -> Timestamp {
+        let Some((right, then)) = self.right else { return self.last };
+        match monotonic.checked_duration_since(then) {
+            None => right.before(then.saturating_duration_since(monotonic)),
+            Some(passed) if self.is_ahead => right.after(passed.saturating_sub(passed / SLOWER_BY)),
+            Some(passed) => right.after(passed),
+        }
     }
 }
 
@@ -193,6 +212,22 @@ mod tests {
         let noon = machine.now();
         machine.calendar = machine.calendar.after(60 * MINUTE);
         assert_eq!(machine.now().since(noon), 60 * MINUTE);
+    }
+
+    #[test]
+    fn the_time_of_a_moment_is_what_the_clock_read_then() {
+        let mut machine = Machine::at_noon();
+        let noon = machine.now();
+        let (before, moment) = (machine.monotonic, machine.monotonic + MINUTE);
+        assert_eq!(machine.steady.at(moment), noon.after(MINUTE), "a later moment");
+        machine.pass(2 * MINUTE);
+        assert_eq!(machine.steady.at(before), noon);
+        assert_eq!(machine.steady.at(moment), noon.after(MINUTE));
+        machine.set_back(10 * MINUTE);
+        machine.now();
+        let (set_back, noted) = (machine.pass(MINUTE), machine.monotonic);
+        machine.pass(MINUTE);
+        assert_eq!(machine.steady.at(noted), set_back, "time is slower now");
     }
 
     #[test]

@@ -19,13 +19,14 @@ use crate::hub::drive::Drive;
 use crate::hub::health::Health;
 use crate::hub::mail::{Mail, Mailboxes};
 use crate::hub::telemetry::{metrics, spans};
+use crate::hub::time::clock::Clock;
 use crate::hub::time::timer::Timer;
 use crate::hub::time::virtual_time::VirtualTime;
 use crate::hub::time::wait::Deadline;
 use crate::hub::time::{clock, wait};
 use crate::limits::Limits;
 use crate::panics;
-use crate::protocol::{EventKind, ExecutionId, FailureDetails, InstanceId, Json, Timestamp};
+use crate::protocol::{EventKind, ExecutionId, FailureDetails, InstanceId, Json};
 use crate::registry::Registry;
 
 #[derive(Debug)]
@@ -42,6 +43,7 @@ pub(crate) struct Activities {
     pub(crate) limits: Limits,
     /// Virtual time, in a test.
     pub(crate) time: Option<Arc<VirtualTime>>,
+    clock: Clock,
     queue: Mutex<Queue>,
     /// Wakes the waiters for the end of the last worker.
     drained: Condvar,
@@ -91,6 +93,7 @@ pub(crate) struct ActivityEnvironment {
     pub(crate) drive: Drive,
     pub(crate) timer: Timer,
     pub(crate) time: Option<Arc<VirtualTime>>,
+    pub(crate) clock: Clock,
 }
 
 /// Whether the result of a running job is still wanted.
@@ -117,7 +120,7 @@ impl Activities {
         settings: ActivitySettings,
         environment: ActivityEnvironment,
     ) -> Self {
-        let ActivityEnvironment { mailboxes, health, drive, timer, time } = environment;
+        let ActivityEnvironment { mailboxes, health, drive, timer, time, clock } = environment;
         let ActivitySettings { states, concurrency, grace, limits } = settings;
         let queue = Queue { jobs: Jobs::new(time.clone()), ..Queue::default() };
         let queue = Mutex::new(queue);
@@ -132,6 +135,7 @@ impl Activities {
             grace,
             limits,
             time,
+            clock,
             queue,
             drained: Condvar::new(),
             changed: Notify::new(),
@@ -210,8 +214,8 @@ impl Activities {
     }
 
     /// The running jobs whose results are wanted.
-    pub(crate) fn describe_running(&self, now: Timestamp) -> Vec<RunningActivity> {
-        self.queue().jobs.describe_running(now)
+    pub(crate) fn describe_running(&self) -> Vec<RunningActivity> {
+        self.queue().jobs.describe_running(&self.clock)
     }
 
     /// Makes a waiting [`drain`](Self::drain) check the deadline again.
@@ -306,9 +310,10 @@ impl Activities {
         metrics::activity_ended(&job.task.name, outcome, ticket.began);
         if is_waited_for && !cut_off {
             let result = result.map_err(|failure| failure.bounded(self.limits.payload));
-            let event = EventKind::task_result(job.task.event_id, result);
             let Job { instance_id, execution_id, task } = job;
             let (id, attempt) = (instance_id.clone(), task.attempt);
+            let run = (attempt, ticket.start.time(&self.clock));
+            let event = EventKind::task_ended(task.event_id, result, Some(run));
             let mail = Mail::TaskEnded { instance_id: id, execution_id, attempt, event };
             self.mailboxes.send(&instance_id, mail);
         }

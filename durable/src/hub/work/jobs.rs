@@ -15,11 +15,12 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::job::{Job, JobKey};
-use super::running::{Began, RunningActivity};
+use super::running::{RunningActivity, StartMoment};
 use crate::hub::telemetry::metrics::{self, Stopwatch};
+use crate::hub::time::clock::Clock;
 use crate::hub::time::virtual_time::{Busy, VirtualTime};
 use crate::panics;
-use crate::protocol::{ExecutionId, InstanceId, Timestamp};
+use crate::protocol::{ExecutionId, InstanceId};
 
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
@@ -67,7 +68,7 @@ struct Running {
     instance_id: InstanceId,
     name: Cow<'static, str>,
     attempt: u32,
-    began: Began,
+    began: StartMoment,
 }
 
 /// The jobs of an activity with `max_concurrent`.
@@ -84,6 +85,7 @@ pub(crate) struct Ticket {
     number: u64,
     limited: Option<Cow<'static, str>>,
     pub(crate) began: Stopwatch,
+    pub(super) start: StartMoment,
     /// Keeps virtual time from passing while the job runs.
     pub(crate) busy: Busy,
 }
@@ -128,15 +130,16 @@ impl Jobs {
             let (number, token) = (self.started, CancellationToken::new());
             let (instance_id, task) = (next.job.instance_id.clone(), &next.job.task);
             let (name, attempt) = (task.name.clone(), task.attempt);
-            let (token_of_it, began) = (token.clone(), Began::now(self.time.as_deref()));
-            let running = Running { number, token: token_of_it, instance_id, name, attempt, began };
+            let (token_of_it, start) = (token.clone(), StartMoment::now(self.time.as_deref()));
+            let running =
+                Running { number, token: token_of_it, instance_id, name, attempt, began: start };
             let waiting = entry.stage.replace(Stage::Running(running));
             let Some(Stage::Waiting(Waiting { job, busy, since, .. })) = waiting else { continue };
             self.waiting -= 1;
             self.running += 1;
             metrics::activity_began(&job.task.name, since);
             let (limited, began) = (limit.map(|(_, name)| name), Stopwatch::start());
-            return Some((job, Ticket { token, number, limited, began, busy }));
+            return Some((job, Ticket { token, number, limited, began, start, busy }));
         }
     }
 
@@ -185,7 +188,7 @@ impl Jobs {
     }
 
     /// As [`running`](Self::running), with details, in the order in which they began.
-    pub(crate) fn describe_running(&self, now: Timestamp) -> Vec<RunningActivity> {
+    pub(crate) fn describe_running(&self, clock: &Clock) -> Vec<RunningActivity> {
         let running = self.entries.iter().filter_map(|(key, entry)| Some((key, entry.running()?)));
         let mut running: Vec<_> = running.collect();
         running.sort_unstable_by_key(|(_, running)| running.number);
@@ -195,7 +198,7 @@ impl Jobs {
             event_id: *event_id,
             name: running.name.to_string(),
             attempt: running.attempt,
-            since: running.began.time(now),
+            since: running.began.time(clock),
         };
         running.into_iter().map(describe).collect()
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::hub::time::clock;
+use crate::hub::time::clock::{self, Clock};
 use crate::hub::time::virtual_time::VirtualTime;
 use crate::protocol::{ExecutionId, InstanceId, Timestamp};
 
@@ -26,15 +26,14 @@ pub struct RunningActivity {
     pub since: Timestamp,
 }
 
-/// When a job began. Converted to a time only when somebody asks, because the machine's clock is
-/// corrected at a price.
+/// When a job began. It is converted to a time outside of the lock of the jobs.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Began {
+pub(crate) enum StartMoment {
     Virtual(Timestamp),
     Machine(Instant),
 }
 
-impl Began {
+impl StartMoment {
     pub(super) fn now(time: Option<&VirtualTime>) -> Self {
         match time {
             Some(time) => Self::Virtual(time.now()),
@@ -42,11 +41,11 @@ impl Began {
         }
     }
 
-    /// The time at which it began, if it is `now` now.
-    pub(super) fn time(self, now: Timestamp) -> Timestamp {
+    /// The time at which it began.
+    pub(super) fn time(self, clock: &Clock) -> Timestamp {
         match self {
             Self::Virtual(time) => time,
-            Self::Machine(instant) => now.before(instant.elapsed()),
+            Self::Machine(moment) => clock.at(moment),
         }
     }
 }

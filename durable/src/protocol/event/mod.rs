@@ -95,6 +95,13 @@ pub enum EventKind {
         task_scheduled_id: i32,
         /// Its result.
         result: Json,
+        /// Which attempt returned, from 1. `None` if it was recorded before 0.2.
+        #[serde(default)]
+        attempt: Option<u32>,
+        /// When this attempt began to run: until then it waited for a free worker. `None` if it was
+        /// recorded before 0.2.
+        #[serde(default)]
+        began: Option<Timestamp>,
     },
     /// An activity failed.
     ///
@@ -106,6 +113,13 @@ pub enum EventKind {
         task_scheduled_id: i32,
         /// The reason.
         failure: FailureDetails,
+        /// Which attempt failed, from 1. `None` if it was recorded before 0.2, or if the call
+        /// failed without an attempt of its own, for example because its time limit ended.
+        #[serde(default)]
+        attempt: Option<u32>,
+        /// When this attempt began to run; `None` where `attempt` is.
+        #[serde(default)]
+        began: Option<Timestamp>,
     },
     /// A run of an activity or of a sub-orchestration failed, and will be retried.
     ///
@@ -119,6 +133,10 @@ pub enum EventKind {
         failure: FailureDetails,
         /// When the next attempt begins.
         retry_at: Timestamp,
+        /// When the failed attempt began to run. `None` for a sub-orchestration, or if it was
+        /// recorded before 0.2.
+        #[serde(default)]
+        began: Option<Timestamp>,
     },
     /// The orchestrator called, or started, another orchestration.
     SubOrchestrationInstanceCreated {
@@ -328,14 +346,29 @@ impl EventKind {
         }
     }
 
-    /// The event that answers a `TaskScheduled` of this id.
-    pub(crate) fn task_result(
+    /// The event that answers a `TaskScheduled` of this id, without a record of the attempt.
+    ///
+    /// ```
+    /// use durable::protocol::{EventKind, Json};
+    ///
+    /// let event = EventKind::task_result(0, Ok(Json::null()));
+    /// assert_eq!(event.type_name(), "TaskCompleted");
+    /// ```
+    pub fn task_result(task_scheduled_id: i32, result: Result<Json, FailureDetails>) -> Self {
+        Self::task_ended(task_scheduled_id, result, None)
+    }
+
+    /// The event that answers a `TaskScheduled` of this id, with the number of the attempt and the
+    /// time at which it began to run.
+    pub(crate) fn task_ended(
         task_scheduled_id: i32,
         result: Result<Json, FailureDetails>,
+        run: Option<(u32, Timestamp)>,
     ) -> Self {
+        let (attempt, began) = run.unzip();
         match result {
-            Ok(result) => Self::TaskCompleted { task_scheduled_id, result },
-            Err(failure) => Self::TaskFailed { task_scheduled_id, failure },
+            Ok(result) => Self::TaskCompleted { task_scheduled_id, result, attempt, began },
+            Err(failure) => Self::TaskFailed { task_scheduled_id, failure, attempt, began },
         }
     }
 

@@ -5,7 +5,7 @@
 //! event needs only one decision here.
 
 use super::EventKind;
-use crate::protocol::{ExecutionStarted, FailureDetails, Json};
+use crate::protocol::{ExecutionStarted, FailureDetails, Json, Timestamp};
 
 /// The meaning of an event to a reader of its history.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +84,7 @@ impl EventKind {
             | Self::EntityOperationCompleted { task_scheduled_id: task, .. }
             | Self::EntityLockGranted { task_scheduled_id: task }
             | Self::TimerFired { timer_id: task, .. } => answered(task, Answer::Succeeded),
-            Self::TaskFailed { task_scheduled_id: task, failure }
+            Self::TaskFailed { task_scheduled_id: task, failure, .. }
             | Self::SubOrchestrationInstanceFailed { task_scheduled_id: task, failure } => {
                 answered(task, Answer::RunFailed(failure))
             }
@@ -131,13 +131,24 @@ impl EventKind {
         self.failure_of_run().map(|(task, _)| task)
     }
 
+    /// When the attempt of an activity that ended began to run, if that is recorded.
+    pub(crate) fn attempt_began(&self) -> Option<Timestamp> {
+        match self {
+            Self::TaskCompleted { began, .. }
+            | Self::TaskFailed { began, .. }
+            | Self::TaskAttemptFailed { began, .. } => *began,
+            _ => None,
+        }
+    }
+
     /// The id of the task that exceeded its timeout.
     pub(crate) fn timed_out(&self) -> Option<i32> {
         let (task, failure) = self.failure_of_run()?;
         (failure.error_type == FailureDetails::TIMEOUT).then_some(task)
     }
 
-    fn failure_of_run(&self) -> Option<(i32, &FailureDetails)> {
+    /// The activity or sub-orchestration whose attempt failed, and why.
+    pub(crate) fn failure_of_run(&self) -> Option<(i32, &FailureDetails)> {
         let Role::Answered { task, answer: Answer::RunFailed(failure) } = self.role() else {
             return None;
         };

@@ -120,7 +120,7 @@ fn parts_are_visible_together(scene: &Scene<'_>) {
     // Two events an episode; the first episode and one for each round.
     let events: Vec<HistoryEvent> = (0..=ROUNDS)
         .flat_map(|_| [numbers.letters(20_000), numbers.letters(20)])
-        .map(|result| EventKind::TaskCompleted { task_scheduled_id: 0, result })
+        .map(|result| EventKind::task_result(0, Ok(result)))
         .map(|kind| HistoryEvent::new(time(7), kind))
         .collect();
     let mut episodes = events.chunks(2).map(<[_]>::to_vec);

@@ -59,8 +59,8 @@ fn in_every_place(scene: Scene<'_>) -> Scene<'_> {
     let kinds = [
         ExecutionStarted::new("checkout", None, megabytes(3), instance.record.execution_id).into(),
         EventKind::ExecutionSuspended { reason: megabytes(2).as_str().to_owned() },
-        EventKind::TaskFailed { task_scheduled_id: 0, failure },
-        EventKind::TaskCompleted { task_scheduled_id: 1, result: text("small") },
+        EventKind::task_result(0, Err(failure)),
+        EventKind::task_result(1, Ok(text("small"))),
     ];
     let events = kinds.map(|kind| HistoryEvent::new(time(1), kind));
     instance.record.suspension = Some(Suspension {
@@ -125,7 +125,7 @@ fn by_size(owner: Owner, instance: &mut Instance, numbers: &mut Numbers, sizes: 
 
 /// An episode with one event, which carries this value.
 fn result(instance: &mut Instance, result: Json) -> EpisodeWrite {
-    let kind = EventKind::TaskCompleted { task_scheduled_id: 0, result };
+    let kind = EventKind::task_result(0, Ok(result));
     let event = HistoryEvent::new(time(instance.record.history_len), kind);
     instance.episode(RuntimeStatus::Running, vec![event])
 }

@@ -54,7 +54,7 @@ fn with_all_that_it_had(scene: Scene<'_>) -> Scene<'_> {
         instance.begin(number);
     }
     let result = Numbers::new(120).letters(1 << 20);
-    let kind = EventKind::TaskCompleted { task_scheduled_id: 0, result };
+    let kind = EventKind::task_result(0, Ok(result));
     let large = vec![HistoryEvent::new(time(1), kind)];
     let large = instance.episode(RuntimeStatus::Running, large);
     executions.push(instance.execution());

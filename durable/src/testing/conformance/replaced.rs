@@ -174,7 +174,7 @@ fn of_every_size(scene: Scene<'_>) -> Scene<'_> {
         let before = instance.execution();
         let replaces = instance.replace(execution, 0).replaces;
         let result = numbers.letters(size);
-        let kind = EventKind::TaskCompleted { task_scheduled_id: 0, result };
+        let kind = EventKind::task_result(0, Ok(result));
         let events = vec![HistoryEvent::new(time(0), kind)];
         let episode = instance.episode(RuntimeStatus::Running, events);
         let episode = EpisodeWrite { replaces, ..episode };
@@ -232,7 +232,7 @@ fn seen_meanwhile(scene: &Scene<'_>) {
         let mut replaces = instance.replace(1, 0).replaces;
         for _ in 0..=round % 4 {
             let result = result.clone();
-            let kind = EventKind::TaskCompleted { task_scheduled_id: 0, result };
+            let kind = EventKind::task_result(0, Ok(result));
             let count = usize::try_from(1 + round % 5).unwrap_or_default();
             let events = vec![HistoryEvent::new(time(round), kind); count];
             let episode = instance.episode(RuntimeStatus::Running, events);

@@ -365,10 +365,10 @@ impl Instance {
                 let (version, source, tags) = (Some(mark.clone()), None, Tags::new());
                 EventKind::TaskScheduled { name: mark, version, input: Json::null(), source, tags }
             }
-            2 => EventKind::TaskCompleted { task_scheduled_id: number, result: text(&mark) },
+            2 => EventKind::task_result(number, Ok(text(&mark))),
             _ => {
                 let failure = FailureDetails::new("Declined", mark);
-                EventKind::TaskFailed { task_scheduled_id: number, failure }
+                EventKind::task_result(number, Err(failure))
             }
         };
         HistoryEvent::action(number, time(index), kind)
@@ -391,7 +391,7 @@ pub(super) fn message_with(number: u128, result: Json) -> TaskMessage {
         instance_id: instance_id("order-17"),
         execution_id: None,
         from: None,
-        event: EventKind::TaskCompleted { task_scheduled_id: 0, result },
+        event: EventKind::task_result(0, Ok(result)),
     }
 }
 

@@ -82,7 +82,8 @@ fn events(execution: u128) -> Vec<HistoryEvent> {
         EventKind::OrchestratorCompleted,
         EventKind::ExecutionSuspended { reason: String::new() },
         EventKind::ExecutionResumed { reason: ODD.to_owned() },
-        EventKind::TaskFailed { task_scheduled_id: i32::MIN, failure: failure() },
+        EventKind::task_result(i32::MIN, Err(failure())),
+        EventKind::task_ended(0, Err(failure()), Some((u32::MAX, micros(-1)))),
     ];
     for code_hash in [0, 1 << 53 | 1, 1 << 63, u64::MAX].map(Some).into_iter().chain([None]) {
         let (version, id) = (Some(ODD.to_owned()), ExecutionId::from_u128(execution));
@@ -110,7 +111,8 @@ fn events(execution: u128) -> Vec<HistoryEvent> {
         let (name, source) = (String::new(), Some("src/checkout.rs:41".to_owned()));
         let tags = if input == Json::null() { tags() } else { Tags::new() };
         kinds.push(EventKind::TaskScheduled { name, version: None, input, source, tags });
-        kinds.push(EventKind::TaskCompleted { task_scheduled_id: i32::MAX, result });
+        kinds.push(EventKind::task_result(i32::MAX, Ok(result.clone())));
+        kinds.push(EventKind::task_ended(0, Ok(result), Some((1, micros(0)))));
     }
     let ids = [i32::MIN, -2, -1, 0, 1, 127, 128, 255, 256, 65_535, 65_536, i32::MAX, 0];
     let places = ids.into_iter().cycle().zip(times().into_iter().cycle());
@@ -131,6 +133,7 @@ fn newer_kinds() -> Vec<EventKind> {
             attempt: u32::MAX,
             failure: failure(),
             retry_at: micros(1),
+            began: Some(micros(i64::from(u32::MAX))),
         },
         EventKind::SubOrchestrationInstanceCompleted { task_scheduled_id, result },
         EventKind::SubOrchestrationInstanceFailed { task_scheduled_id, failure: failure() },
