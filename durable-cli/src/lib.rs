@@ -80,17 +80,11 @@ fn block_on(code: Code) -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    let exit = runtime.block_on(async {
-        let cli = match Cli::try_parse() {
-            Ok(cli) => cli,
-            Err(error) => error.exit(),
-        };
-        let mut io = Io::of_process();
-        tokio::select! {
-            exit = execute(cli, code, &mut io) => exit,
-            _ = tokio::signal::ctrl_c() => Exit::Interrupted,
-        }
-    });
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let exit = runtime.block_on(execute(cli, code, &mut Io::of_process()));
     runtime.shutdown_background();
     exit.into()
 }
@@ -160,9 +154,20 @@ async fn on_a_hub(
     let connected = connect::connect(&global, code, io).await?;
     let is_read_only = connected.is_read_only();
     let (client, opened) = (connected.client.clone(), connected.opened.clone());
+    let is_service = matches!(command, args::Command::Ui(_));
+    let interrupted = io.interrupted();
     let mut session = Session::new(client, opened, global, io);
-    let done = commands::run(command, &mut session).await;
-    let closed = connected.close().await;
+    let done = tokio::select! {
+        done = commands::run(command, &mut session) => done,
+        // A service has no other end.
+        () = interrupted => if is_service { Ok(()) } else { Err(CliError::Reported(Exit::Interrupted)) },
+    };
+    // A hub that this program has opened is closed also after Ctrl+C, so that its folder can be opened
+    // without a recovery. Whoever does not want to wait for that presses it again.
+    let closed = tokio::select! {
+        closed = connected.close() => closed,
+        () = io.interrupted() => Err(CliError::Reported(Exit::Interrupted)),
+    };
     match done {
         Err(error) if is_read_only && error.exit() == Exit::Refused => Err(CliError::ReadOnly),
         done => done.and(closed),

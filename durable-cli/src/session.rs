@@ -20,6 +20,8 @@ pub struct Io {
     /// Whether a person can answer a question.
     pub(crate) can_ask: bool,
     pub(crate) environment: BTreeMap<String, String>,
+    /// Whether Ctrl+C ends the command.
+    is_interruptible: bool,
     now: Option<DateTime<Utc>>,
 }
 
@@ -63,6 +65,7 @@ impl Io {
             is_terminal: io::stdout().is_terminal(),
             can_ask: io::stdin().is_terminal() && io::stderr().is_terminal(),
             environment: std::env::vars().collect(),
+            is_interruptible: true,
             now: None,
         }
     }
@@ -77,6 +80,7 @@ impl Io {
             is_terminal: false,
             can_ask: false,
             environment: BTreeMap::new(),
+            is_interruptible: false,
             now: None,
         }
     }
@@ -127,6 +131,17 @@ impl Io {
 
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Waits for Ctrl+C; for ever, if the caller of the command handles it.
+    pub(crate) fn interrupted(&self) -> impl Future<Output = ()> + use<> {
+        let is_interruptible = self.is_interruptible;
+        async move {
+            if !is_interruptible || tokio::signal::ctrl_c().await.is_err() {
+                // If the signal cannot be caught, the system ends the process.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {

@@ -305,6 +305,19 @@ async fn entities_schedules_and_the_hub_are_shown() {
     assert!(world.ok("activity registered").await.contains("charge"));
     world.ok("locks").await;
     world.ok("activity list").await;
+    world.ok("start order --id a -i 500").await;
+    world
+        .check(
+            "top",
+            expect![[r#"
+                instances: Running 1
+
+                ORCHESTRATION  RUNNING
+                order          1
+            "#]],
+        )
+        .await;
+    world.fails("top -o json", Exit::Usage, "use `activity list`").await;
     world.ok("batch list").await;
     world.close().await;
 }

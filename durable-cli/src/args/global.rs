@@ -45,7 +45,7 @@ pub(crate) struct Global {
     /// When to use colours; never if `NO_COLOR` is set
     #[arg(long, global = true, value_enum, default_value_t, help_heading = "Output")]
     pub(crate) color: Color,
-    /// Repeat list, count, get, pending, tree, locks and `activity list` at this interval
+    /// Repeat list, count, get, pending, tree, locks, top and `activity list` at this interval
     #[arg(
         long,
         global = true,

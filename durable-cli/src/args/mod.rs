@@ -91,6 +91,8 @@ pub(crate) enum Command {
     /// Show the activities that run now, or that the hub can run
     #[command(subcommand)]
     Activity(ActivityCommand),
+    /// Show what is busy, slow and failing: activities that run, instances by status and failures by name
+    Top,
     /// Follow instances as they start, end, fail, ...
     Watch(Watch),
     /// Show the hub: its size, functions and access

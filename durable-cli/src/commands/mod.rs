@@ -14,6 +14,7 @@ mod schedules;
 mod start;
 mod store;
 mod stuck;
+mod top;
 mod tree;
 mod ui;
 mod watch;
@@ -72,6 +73,7 @@ pub(crate) async fn run(command: Command, session: &mut Session<'_>) -> Result<(
             | Command::Pending(_)
             | Command::Tree(_)
             | Command::Locks(_)
+            | Command::Top
             | Command::Activity(_)
     );
     if !is_repeatable {
@@ -111,6 +113,7 @@ async fn once(command: &Command, session: &mut Session<'_>) -> Result<(), CliErr
         Command::Locks(locks) => entities::locks(locks, session).await,
         Command::Schedule(command) => schedules::run(command, session).await,
         Command::Activity(command) => hub::activity(command, session).await,
+        Command::Top => top::top(session).await,
         Command::Watch(watch) => watch::watch(watch, session).await,
         Command::Hub { command } => hub::run(command.as_ref(), session).await,
         Command::Replay(replay) => compare::replay(replay, session).await,
