@@ -49,6 +49,8 @@ pub(crate) enum Input {
     Text,
     /// A string, of which these are suggested.
     Suggested(Vec<String>),
+    /// A number; an empty field is left out.
+    Number,
     /// JSON; an empty field is left out.
     Json,
     /// `true`, or nothing.
@@ -167,6 +169,11 @@ fn input(field: &Field, id: &str) -> Markup {
                 label.fl for=(id) { (label) }
                 input.in #(id) name=(name) value=(value) required[*is_required] autocomplete="off"
                     type="text";
+            }
+            Input::Number => {
+                label.fl for=(id) { (label) }
+                input.in #(id) name=(name) value=(value) required[*is_required] autocomplete="off"
+                    type="number" min="0" step="any";
             }
             Input::Suggested(names) => {
                 label.fl for=(id) { (label) }

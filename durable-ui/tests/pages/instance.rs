@@ -47,6 +47,7 @@ async fn every_tab_shows_its_part_of_the_instance() {
         ("source", "No line is known."),
         ("sequence", "The instance has called nothing"),
         ("children", "No children."),
+        ("entities", "No entities."),
         ("io", "No output."),
     ] {
         let page = get(&app, &format!("/instances/running-1/{tab}")).await;

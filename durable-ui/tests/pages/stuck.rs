@@ -96,6 +96,8 @@ async fn each_cause_is_in_the_panel_of_its_instance() {
         let page = words(&get(&app, &format!("/instances/{id}")).await.body);
         assert!(page.contains(cause), "{id}: {page}");
     }
+    let page = words(&get(&app, "/instances/holder/entities").await.body);
+    assert!(page.contains("shelf/tray01waits or holds"), "{page}");
     hub.shutdown().await.unwrap();
 }
 

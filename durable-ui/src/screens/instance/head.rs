@@ -10,6 +10,7 @@ use crate::format;
 use crate::parts::{
     confirm, copy, custom_status, facts, icon, id, instance, open, status, tag, text, time_and_ago,
 };
+use crate::query::{Query, encode};
 
 pub(super) fn head(view: &View, details: &Details, waits: &Waits) -> Markup {
     let actions = actions::of(view, details, waits);
@@ -36,6 +37,10 @@ pub(super) fn head(view: &View, details: &Details, waits: &Waits) -> Markup {
                             @for (action, refused) in &actions.more {
                                 li { (entry(action, *refused)) }
                             }
+                            @if view.access.may_operate() {
+                                li { a href=(again(view, whole)) { "Start again with another input" } }
+                            }
+                            li { a href=(grid(view, &details.name)) { "Last runs, task by task" } }
                             li { a href=(compare(view, whole)) { "Compare with another run" } }
                             li { a href=(file(view, whole)) download="history.json" { "Download history" } }
                         }
@@ -65,13 +70,22 @@ fn entry(action: &crate::parts::Action, refused: Option<&str>) -> Markup {
     }
 }
 
+/// The form with the input of this instance.
+fn again(view: &View, id: &str) -> String {
+    view.links.page("start", &Query::default().with("from", id))
+}
+
+fn grid(view: &View, name: &str) -> String {
+    view.links.page("grid", &Query::default().with("name", name))
+}
+
 fn compare(view: &View, id: &str) -> String {
-    let query = crate::query::Query::default().with("a", id);
+    let query = Query::default().with("a", id);
     view.links.page("compare", &query)
 }
 
 fn file(view: &View, id: &str) -> String {
-    view.links.api(format_args!("instances/{}/history.json", crate::query::encode(id)))
+    view.links.api(format_args!("instances/{}/history.json", encode(id)))
 }
 
 fn about(view: &View, details: &Details) -> Markup {

@@ -25,13 +25,14 @@ use why::Waits;
 pub(crate) use model::Details;
 
 /// The tabs: the last part of the address, and the label.
-const TABS: [(&str, &str); 7] = [
+const TABS: [(&str, &str); 8] = [
     ("", "Timeline"),
     ("history", "History"),
     ("pending", "Pending"),
     ("source", "Source"),
     ("sequence", "Sequence"),
     ("children", "Children"),
+    ("entities", "Entities"),
     ("io", "Input and output"),
 ];
 /// The parameters of the page that the timeline of the API has, too.
@@ -88,6 +89,7 @@ async fn content(
             let children = call.api.get(&path, &Query::default().with("limit", 1000)).await?;
             tabs::children(&call.view, details, &children)
         }
+        "entities" => tabs::entities(&call.view, &timeline(call, route, &of_entities()).await?),
         "io" => tabs::values(&call.view, details, route),
         _ => {
             let query = asked(&call.query);
@@ -102,6 +104,11 @@ fn asked(query: &Query) -> Query {
     let known =
         query.pairs().filter(|(name, value)| OF_TIMELINE.contains(name) && !value.is_empty());
     known.fold(Query::default(), |query, (name, value)| query.and(name, value))
+}
+
+/// The lanes that are about entities.
+fn of_entities() -> Query {
+    Query::default().with("lanes", "lock,entityCall,signal")
 }
 
 async fn timeline(call: &Call, route: &str, query: &Query) -> Result<Timeline, Failure> {
@@ -137,6 +144,7 @@ fn commands(call: &Call, id: &str, route: &str, tab: &str) -> Vec<Command> {
     let of_tab = match tab {
         "history" if history::is_full(query) => history::command(query, &word, route),
         "history" => timeline("This table, as a timeline", &history::as_timeline(query)),
+        "entities" => timeline("The requests to entities", &of_entities()),
         "source" => timeline("The lines of code", &Query::default()),
         "children" => Command::get(
             "The children, with theirs",

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use durable_http::timeline::{LaneState, Timeline};
+use durable::EntityId;
+use durable_http::timeline::{LaneKind, LaneState, Timeline};
 use maud::{Markup, html};
 
 use super::model::{Children, Details};
 use super::why::{self, Waits};
 use crate::call::{Call, View};
 use crate::format;
-use crate::parts::{Json, empty, icon, instance, json, section, status, table, text};
+use crate::parts::{Json, empty, entity, icon, instance, json, section, status, table, text};
 use crate::query::Query;
 use crate::timeline as drawn;
 
@@ -193,6 +194,70 @@ pub(super) fn children(view: &View, details: &Details, children: &Children) -> M
         @if children.next.is_some() { p.q2 { "These are the first 1,000." } }
     };
     section("children", "Children", &html! {}, &content)
+}
+
+/// The entities that it has locked, called and signaled.
+pub(super) fn entities(view: &View, of: &Timeline) -> Markup {
+    #[derive(Default)]
+    struct Touched<'a> {
+        locks: u64,
+        signals: u64,
+        /// By operation.
+        calls: BTreeMap<&'a str, u64>,
+        failed: u64,
+        is_open: bool,
+    }
+    let mut all: BTreeMap<&str, Touched<'_>> = BTreeMap::new();
+    for lane in &of.lanes {
+        let count = lane.fold.map_or(1, |fold| fold.count);
+        // A lock may be of several.
+        for id in lane.name.split(", ") {
+            let touched = all.entry(id).or_default();
+            match lane.kind {
+                LaneKind::Lock => touched.locks += count,
+                LaneKind::Signal => touched.signals += count,
+                LaneKind::EntityCall => {
+                    *touched
+                        .calls
+                        .entry(lane.detail.as_deref().unwrap_or_default())
+                        .or_default() += count;
+                }
+                _ => continue,
+            }
+            touched.failed +=
+                lane.fold.map_or(u64::from(lane.state == LaneState::Failed), |it| it.failed);
+            touched.is_open |= lane.fold.map_or(lane.state.is_open(), |fold| fold.open > 0);
+        }
+    }
+    all.retain(|_, it| it.locks + it.signals > 0 || !it.calls.is_empty());
+    let head = html! {
+        th { "Entity" } th { "Called" } th.n { "Signals" } th.n { "Locks" } th.n { "Failed" }
+        th { "Now" }
+    };
+    let rows = html! {
+        @for (id, touched) in &all {
+            @let calls: Vec<_> = touched.calls.iter().map(|(name, count)| format!("{name} \u{d7} {count}")).collect();
+            tr .cur[touched.is_open] {
+                td.a {
+                    @match EntityId::try_from((*id).to_owned()) {
+                        Ok(id) => (entity(view, &id)),
+                        Err(_) => (text(id)),
+                    }
+                }
+                td.x { (text(&calls.join(", "))) }
+                td.n { (format::count(touched.signals)) }
+                td.n { (format::count(touched.locks)) }
+                td.n { @if touched.failed > 0 { span.err { (format::count(touched.failed)) } } }
+                td.z { @if touched.is_open { b { "waits or holds" } } }
+            }
+        }
+    };
+    let content = if all.is_empty() {
+        empty("No entities.", "It has not locked, called or signaled an entity.", &html! {})
+    } else {
+        table("stack rows", "Entities", &head, &rows)
+    };
+    section("entities", "Entities", &html! {}, &content)
 }
 
 /// Input and output as trees.

@@ -93,6 +93,9 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
             h1 { "Instances" }
             span.sp {}
             div.row.scr {
+                @if let Some(name) = &model.filter.name {
+                    a.b href=(view.links.page("grid", &Query::default().with("name", name))) { "Grid" }
+                }
                 (exports(view, &model.query))
                 @if view.access.may_operate() { a.b.p href=(view.links.to("start")) { "Start an instance" } }
             }

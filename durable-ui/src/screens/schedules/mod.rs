@@ -2,6 +2,7 @@
 //!
 //! Read next: `one.rs` (the page of a schedule), `words.rs` (recurrences in words).
 
+mod form;
 pub(super) mod one;
 mod words;
 
@@ -14,11 +15,13 @@ use serde::Deserialize;
 
 use crate::api::Failure;
 use crate::api::model::{Instance, Items};
+use crate::api::registered::Functions;
 use crate::call::{Call, View};
 use crate::format;
 use crate::frame::{Command, Page, Place, quoted};
 use crate::parts::{
-    Tab, ago, empty, find, icon, instance, next_page, none_so_far, status, table, tabs, text, time,
+    Tab, ago, confirm, empty, find, icon, instance, next_page, none_so_far, open, status, table,
+    tabs, text, time,
 };
 use crate::query::{Query, encode};
 
@@ -29,6 +32,8 @@ const STATUSES: [&str; 4] = ["Active", "Paused", "Suspended", "Ended"];
 pub(crate) struct Model {
     pub(crate) query: Query,
     pub(crate) page: Items<Schedule>,
+    /// The registered orchestrations.
+    pub(crate) names: Vec<String>,
     /// The last run of each schedule, if it is known.
     pub(crate) last: BTreeMap<String, Instance>,
 }
@@ -108,13 +113,25 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
             last.insert(schedule.id.clone(), run);
         }
     }
-    let model = Model { query: call.query.without("fragment"), page, last };
+    let names = orchestrations(call).await?;
+    let model = Model { query: call.query.without("fragment"), page, names, last };
     let option = |name| Some(format!(" --{name} {}", quoted(model.query.get(name)?)));
     let options: String = ["status", "prefix", "after"].into_iter().filter_map(option).collect();
     let page = Page::new("Schedules", Place::Schedules, screen(&call.view, &model));
     let command = format!("durable schedule list{options} --limit {LIMIT}");
     let request = format!("schedules{query}");
     Ok(page.follows_hub("").commands([Command::get("These schedules", command, request)]))
+}
+
+/// The names of the registered orchestrations, if the reader may start them.
+async fn orchestrations(call: &Call) -> Result<Vec<String>, Failure> {
+    if !call.view.access.may_operate() {
+        return Ok(Vec::new());
+    }
+    let functions: Functions = call.api.get("registered", &Query::default()).await?;
+    let mut names: Vec<_> = functions.orchestrators.into_iter().map(|it| it.name).collect();
+    names.dedup();
+    Ok(names)
 }
 
 /// The newest run, found by its id, which has the time of its tick. A tick that ran more than a
@@ -135,12 +152,18 @@ async fn last_run(call: &Call, schedule: &Schedule) -> Result<Option<Instance>, 
 
 pub(crate) fn screen(view: &View, model: &Model) -> Markup {
     html! {
-        div.head { h1 { "Schedules" } span.q2 { "Ticks are in UTC; times are shown in yours" } }
+        @let create = view.access.may_operate().then(|| form::create(view, &model.names));
+        div.head {
+            h1 { "Schedules" } span.q2 { "Ticks are in UTC; times are shown in yours" }
+            span.sp {}
+            @if let Some(create) = &create { (open(create, "p")) }
+        }
         (statuses(view, model))
         (find(view, "schedules", &model.query, ("prefix", "Start of an id"), Some("status")))
         section.sec #list-s aria-label="Schedules" data-part {
             @if model.page.items.is_empty() { (nothing(view, model)) } @else { (rows(view, model)) }
         }
+        @if let Some(create) = &create { (confirm(create)) }
     }
 }
 
@@ -219,8 +242,7 @@ fn nothing(view: &View, model: &Model) -> Markup {
         return none_so_far(view, "schedules", &model.query, next);
     }
     if model.query.without("after").is_empty() {
-        let why =
-            "Create one from code with hub.create_schedule(..), or by POST /api/v1/schedules.";
+        let why = "Create one here, or from code with hub.create_schedule(..).";
         return empty("No schedules", why, &html! {});
     }
     let all = html! { a.b href=(view.links.to("schedules")) { "All schedules" } };

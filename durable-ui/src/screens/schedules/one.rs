@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Schedule, last_run, run, state};
+use super::{Schedule, form, last_run, run, state};
 use crate::api::Failure;
 use crate::api::model::Instance;
 use crate::call::{Call, View};
@@ -143,6 +143,9 @@ fn actions(view: &View, schedule: &Schedule) -> Vec<Action> {
             _ => {}
         }
         actions.push(run_now(view, schedule));
+        if schedule.status != "Ended" {
+            actions.push(form::edit(view, schedule));
+        }
     }
     if view.access.may_delete() {
         actions.push(

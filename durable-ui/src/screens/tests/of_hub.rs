@@ -123,6 +123,7 @@ fn schedules_are_listed_with_their_last_run() {
     let model = schedules::Model {
         query: Query::default(),
         page: page(vec![nightly("Active")]),
+        names: vec!["cleanup".to_owned()],
         last: [last].into(),
     };
     let markup = schedules::screen(&view(), &model);
@@ -143,11 +144,11 @@ fn a_schedule_is_shown_with_its_ticks() {
         let model = schedules::one::Model { schedule: of(nightly(status)), last: None };
         let view = View { access, ..view() };
         let html = schedules::one::screen(&view, &model).0;
-        let all = ["Pause", "Resume", "Run now", "Delete"];
+        let all = ["Pause", "Resume", "Run now", "Edit", "Delete"];
         all.into_iter().filter(|it| html.contains(&format!(">{it}</button>"))).collect::<Vec<_>>()
     };
-    assert_eq!(buttons("Active", Access::Admin), ["Pause", "Run now", "Delete"]);
-    assert_eq!(buttons("Paused", Access::Operate), ["Resume", "Run now"]);
+    assert_eq!(buttons("Active", Access::Admin), ["Pause", "Run now", "Edit", "Delete"]);
+    assert_eq!(buttons("Paused", Access::Operate), ["Resume", "Run now", "Edit"]);
     assert_eq!(buttons("Ended", Access::Operate), ["Run now"]);
     assert_eq!(buttons("Active", Access::Read), [""; 0]);
 }
