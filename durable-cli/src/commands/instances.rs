@@ -70,7 +70,7 @@ async fn waits_for(item: &RawValue, session: &mut Session<'_>) -> Result<(), Cli
     }
     let id = &details.status.instance_id;
     let pending = session.client.get_pending(id).await?;
-    let waits = stuck::in_words(&pending, session).await?;
+    let waits = stuck::in_words(&pending, &session.clock());
     if !waits.is_empty() {
         let line = printable(&format!("waits for: {waits}; see `durable pending {id}`"));
         session.io.write(&format!("{line}\n"));

@@ -32,20 +32,20 @@ pub(super) async fn pending(pending: &Pending, session: &mut Session<'_>) -> Res
             continue;
         }
         let pending = request.read(&text)?;
-        let awaited = show(&pending, session).await?;
+        let awaited = show(&pending, session);
         follow(id, awaited, session).await?;
     }
     Ok(())
 }
 
 /// Shows what one instance waits for. Returns the instances that it waits for.
-async fn show(pending: &PendingWork, session: &mut Session<'_>) -> Result<Vec<String>, CliError> {
-    let holders = holders(pending, session).await?;
+fn show(pending: &PendingWork, session: &mut Session<'_>) -> Vec<String> {
+    let holders = holders(pending);
     let text = describe(pending, &holders, &session.clock(), session.is_coloured());
     session.io.write(&text);
     let children = pending.tasks.iter().filter(|task| task.kind == PendingKind::SubOrchestration);
     let children = children.filter_map(|task| task.instance_id.clone());
-    Ok(children.chain(holders.into_iter().map(|(_, holder)| holder)).collect())
+    children.chain(holders.into_iter().map(|(_, holder)| holder)).collect()
 }
 
 /// Shows the instances that `id` waits for, and those that they wait for. The cause is at the end of
@@ -68,7 +68,7 @@ async fn follow(
         match session.client.get_pending(&id).send().await {
             Ok(pending) => {
                 session.io.write("\n");
-                queue.extend(show(&pending, session).await?);
+                queue.extend(show(&pending, session));
             }
             // A sub-orchestration that has not begun, or one that was purged.
             Err(ClientError::Problem(problem)) if problem.status == 404 => {}
@@ -79,25 +79,9 @@ async fn follow(
 }
 
 /// The instances that hold the locks that are waited for, with their entities.
-pub(super) async fn holders(
-    pending: &PendingWork,
-    session: &Session<'_>,
-) -> Result<Vec<(String, String)>, CliError> {
-    let mut holders = Vec::new();
-    let locks = pending.tasks.iter().filter(|task| task.kind == PendingKind::Lock);
-    for entity in locks.flat_map(|task| &task.entities) {
-        let Ok(id) = durable::EntityId::try_from(entity.clone()) else { continue };
-        match session.client.get_entity(&id).await {
-            Ok(found) => {
-                let holder = found.locked_by.map(|it| it.instance_id);
-                let holder = holder.filter(|it| *it != pending.status.instance_id);
-                holders.extend(holder.map(|holder| (entity_name(entity), holder)));
-            }
-            Err(ClientError::Problem(problem)) if problem.status == 404 => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(holders)
+pub(super) fn holders(pending: &PendingWork) -> Vec<(String, String)> {
+    let holders = pending.lock_holders().into_iter();
+    holders.map(|(entity, holder)| (entity_name(&entity.entity_id), holder.to_owned())).collect()
 }
 
 fn describe(

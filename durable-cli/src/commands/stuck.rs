@@ -44,7 +44,7 @@ pub(super) async fn oldest(of: &Pending, session: &mut Session<'_>) -> Result<()
     }
     let mut table = Table::new(["ID", "NAME", "STATUS", "CREATED", "WAITS FOR"].into_iter());
     for (_, pending) in &found {
-        let waits = in_words(pending, session).await?;
+        let waits = in_words(pending, &session.clock());
         let status = &pending.status;
         table.add(vec![
             status.instance_id.clone(),
@@ -64,23 +64,20 @@ pub(super) async fn oldest(of: &Pending, session: &mut Session<'_>) -> Result<()
 }
 
 /// The cause in a line.
-pub(super) async fn in_words(
-    pending: &PendingWork,
-    session: &Session<'_>,
-) -> Result<String, CliError> {
+pub(super) fn in_words(pending: &PendingWork, clock: &Clock) -> String {
     if let Some(suspension) = &pending.status.suspension {
         let by = if suspension.code.is_some() { "" } else { "a client: " };
         let first = suspension.reason.lines().next().unwrap_or_default();
-        return Ok(format!("suspended: {by}{first}"));
+        return format!("suspended: {by}{first}");
     }
-    let mut text = cause(pending, &session.clock());
-    for (entity, holder) in pending::holders(pending, session).await? {
+    let mut text = cause(pending, clock);
+    for (entity, holder) in pending::holders(pending) {
         text.extend(["; ", &entity, " is locked by ", &holder]);
     }
     for (received, _) in pending.misspelt_events() {
         text.extend(["; `", received, "` was received: misspelt?"]);
     }
-    Ok(text)
+    text
 }
 
 fn cause(pending: &PendingWork, clock: &Clock) -> String {

@@ -3,12 +3,11 @@
 
 use durable::EntityId;
 use durable::RuntimeStatus;
-use durable_http::client::{Entity, PendingCause, PendingKind, PendingTask, PendingWork};
+use durable_http::client::{PendingCause, PendingKind, PendingTask, PendingWork};
 use maud::{Markup, html};
 
 use crate::call::{Call, View};
 use crate::format;
-use crate::links::entity_path;
 use crate::parts::{entity, icon, instance, text, time};
 use crate::query::{Query, encode};
 
@@ -40,8 +39,7 @@ pub(crate) async fn chain(call: &Call, pending: &PendingWork) -> Vec<Link> {
             Some(link) => link.pending.as_ref(),
             None => Some(pending),
         };
-        let Some(PendingCause::Task(task)) = current.and_then(PendingWork::cause) else { break };
-        let Some((id, holds)) = awaited(call, task).await else { break };
+        let Some((id, holds)) = current.and_then(awaited) else { break };
         if seen.contains(&id) {
             break;
         }
@@ -52,18 +50,14 @@ pub(crate) async fn chain(call: &Call, pending: &PendingWork) -> Vec<Link> {
     links
 }
 
-/// The instance that a task waits for: a child, or the holder of a lock.
-async fn awaited(call: &Call, task: &PendingTask) -> Option<(String, Option<EntityId>)> {
+/// The instance that another one waits for: a child, or the holder of a lock.
+fn awaited(pending: &PendingWork) -> Option<(String, Option<EntityId>)> {
+    let Some(PendingCause::Task(task)) = pending.cause() else { return None };
     match task.kind {
         PendingKind::SubOrchestration => Some((task.instance_id.clone()?, None)),
-        PendingKind::Lock => {
-            for id in task.entities.iter().filter_map(|id| EntityId::try_from(id.clone()).ok()) {
-                let found = call.api.get::<Entity>(&entity_path(&id), &Query::default()).await;
-                if let Some(holder) = found.ok().and_then(|entity| entity.locked_by) {
-                    return Some((holder.instance_id, Some(id)));
-                }
-            }
-            None
+        PendingKind::Lock | PendingKind::EntityCall => {
+            let (entity, holder) = pending.lock_holders().into_iter().next()?;
+            Some((holder.to_owned(), Some(EntityId::try_from(entity.entity_id.clone()).ok()?)))
         }
         _ => None,
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, InstanceStatus};
+use super::{Entity, Failure, InstanceStatus};
 
 /// What an instance waits for now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct PendingWork {
     pub unread_events: Vec<String>,
     /// The entities that it has locked, as `@name@key`.
     pub locked_entities: Vec<String>,
+    /// The entities that it calls or wants to lock, with the instances that hold their locks.
+    #[serde(default)]
+    pub awaited_entities: Vec<Entity>,
 }
 
 /// What holds an instance up, most likely.
@@ -43,6 +46,16 @@ impl PendingWork {
         let event = || self.awaited_events.first().map(|name| PendingCause::Event(name));
         let timer = || self.tasks.iter().filter(is_timer).min_by_key(|task| task.due_at);
         task.map(PendingCause::Task).or_else(event).or_else(|| timer().map(PendingCause::Task))
+    }
+
+    /// The other instances that hold the locks of entities that it calls or wants to lock, each with the
+    /// entity.
+    pub fn lock_holders(&self) -> Vec<(&Entity, &str)> {
+        let held = self.awaited_entities.iter().filter_map(|entity| {
+            let holder = entity.locked_by.as_ref()?.instance_id.as_str();
+            Some((entity, holder))
+        });
+        held.filter(|(_, holder)| *holder != self.status.instance_id).collect()
     }
 
     /// The events that were received and not read, each with an awaited name that is almost the same. One
