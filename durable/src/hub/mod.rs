@@ -17,7 +17,7 @@ mod built_in;
 pub(crate) mod client;
 mod commit;
 mod custom_status;
-mod drive;
+pub(crate) mod drive;
 mod error;
 #[cfg(feature = "sled")]
 mod folder;
@@ -28,6 +28,8 @@ mod opening;
 mod partition;
 mod settings;
 mod shutdown;
+#[cfg(feature = "testing")]
+pub(crate) mod simulation;
 pub(crate) mod sizes;
 mod task_hub;
 mod telemetry;

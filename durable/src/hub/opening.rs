@@ -20,7 +20,7 @@ use super::mail::{Delivery, Mailboxes};
 use super::partition::Partition;
 use super::partition::cache::Capacity;
 use super::partition::core::Environment;
-use super::partition::outbox::Outbox;
+use super::partition::outbox::{Outbox, Outlet};
 use super::partition::reader::Reader;
 use super::partition::thread::{Driver, ThreadOutlet, run_partition};
 use super::settings::{Options, Place, Settings};
@@ -39,7 +39,7 @@ use super::work::batches::Batches;
 use crate::entity::BatchContext;
 use crate::protocol::{HubRecord, PartitionId};
 use crate::registry::Registry;
-use crate::store::{Durability, Store};
+use crate::store::{Durability, PartitionState, Store};
 
 /// The default activity concurrency per core.
 const ACTIVITIES_PER_CORE: usize = 100;
@@ -54,6 +54,17 @@ const PARTITIONS: u16 = 4;
 
 /// Opens a hub and continues all unfinished instances.
 pub(crate) fn open(options: Options, drive: &Drive) -> Result<TaskHub, OpenError> {
+    let (hub, ()) = open_with(options, drive, Parts::start)?;
+    Ok(hub)
+}
+
+/// Opens a hub; `start` begins its work, for example on threads. The opening is logged once no
+/// other step can fail.
+pub(crate) fn open_with<T>(
+    options: Options,
+    drive: &Drive,
+    start: impl FnOnce(&Parts, Claimed, &Kept) -> Started<T>,
+) -> Result<(TaskHub, T), OpenError> {
     let registry = Arc::new(registry(&options)?);
     let concurrency = activity_concurrency(&options)?;
     let entity_concurrency = at_least_one("entity_concurrency", options.entity_concurrency)?;
@@ -104,7 +115,8 @@ pub(crate) fn open(options: Options, drive: &Drive) -> Result<TaskHub, OpenError
         time: time.clone(),
         clock,
     };
-    let (threads, readers) = parts.start(receivers, &kept)?;
+    let claimed = parts.claim(receivers)?;
+    let (threads, readers, started) = start(&parts, claimed, &kept)?;
     let inner = Inner {
         registry,
         store: RwLock::new(Some(store)),
@@ -117,13 +129,14 @@ pub(crate) fn open(options: Options, drive: &Drive) -> Result<TaskHub, OpenError
         lifecycle,
         limits,
         properties,
-        time,
+        // The clients of a simulation do not make time pass.
+        time: time.filter(|_| !drive.is_simulated()),
         clock: parts.clock,
         threads,
         readers,
         stopping: Stopping::default(),
     };
-    Ok(TaskHub { inner: Arc::new(inner) })
+    Ok((TaskHub { inner: Arc::new(inner) }, started))
 }
 
 /// How activities sleep.
@@ -215,14 +228,26 @@ fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, OpenError> {
     }
 }
 
+/// The threads of a hub, its readers, and what else its start has made.
+pub(crate) type Started<T> = Result<(Threads, Arc<Readers>, T), OpenError>;
+
+/// The partitions of a hub, claimed but not running.
+pub(crate) struct Claimed {
+    pub(crate) committer: Arc<Committer>,
+    pub(crate) partitions: Vec<ClaimedPartition>,
+}
+
+/// A partition: its mail, what is found in the store, and the number of its last durable write.
+type ClaimedPartition = (PartitionId, Receiver<Delivery>, PartitionState, Arc<AtomicU64>);
+
 /// The state that the threads of a hub share.
-struct Parts {
+pub(crate) struct Parts {
     registry: Arc<Registry>,
     store: Arc<dyn Store>,
     mailboxes: Mailboxes,
     activities: Arc<Activities>,
-    batches: Arc<Batches>,
-    health: Arc<Health>,
+    pub(crate) batches: Arc<Batches>,
+    pub(crate) health: Arc<Health>,
     lifecycle: Arc<Lifecycle>,
     live: Capacity,
     settings: Settings,
@@ -231,14 +256,8 @@ struct Parts {
 }
 
 impl Parts {
-    /// Claims all partitions and starts their threads and the committer's. The opening is logged
-    /// once no step can fail, before the threads begin their work.
-    fn start(
-        &self,
-        mail: Vec<(PartitionId, Receiver<Delivery>)>,
-        kept: &Kept,
-    ) -> Result<(Threads, Arc<Readers>), OpenError> {
-        let partitions = mail.len();
+    /// Claims all partitions.
+    fn claim(&self, mail: Vec<(PartitionId, Receiver<Delivery>)>) -> Result<Claimed, OpenError> {
         let mut owned = BTreeMap::new();
         let mut claimed = Vec::new();
         for (id, mail) in mail {
@@ -257,10 +276,19 @@ impl Parts {
             health: Arc::clone(&self.health),
             lifecycle: Arc::clone(&self.lifecycle),
         });
+        Ok(Claimed { committer, partitions: claimed })
+    }
+
+    /// Starts the threads of the partitions and the committer's. The opening is logged once no step
+    /// can fail, before the threads begin their work.
+    fn start(&self, claimed: Claimed, kept: &Kept) -> Started<()> {
+        let Claimed { committer, partitions } = claimed;
+        let count = partitions.len();
         let threads = Threads::new(Arc::clone(&self.health));
-        let readers = Readers::new(threads.clone());
+        let drive = self.activities.drive.clone();
+        let readers = Readers::new(threads.clone(), drive);
         let start = || {
-            for (id, mail, found, durable) in claimed {
+            for (id, mail, found, durable) in partitions {
                 let outlet = ThreadOutlet::new(Arc::clone(&committer), Arc::clone(&self.batches));
                 let make = self.partition(id, durable, outlet);
                 let (clock, time) = (self.clock.clone(), self.time.clone());
@@ -278,9 +306,9 @@ impl Parts {
         };
         match start() {
             Ok(()) => {
-                lines::opened(kept, partitions, &*self.store, &self.registry);
+                lines::opened(kept, count, &*self.store, &self.registry);
                 threads.begin();
-                Ok((threads, readers))
+                Ok((threads, readers, ()))
             }
             // No thread has begun its work, and all of them end.
             Err(refused) => {
@@ -292,12 +320,12 @@ impl Parts {
 
     /// Returns a constructor that builds the partition on its own thread, because its futures never
     /// leave that thread.
-    fn partition(
+    pub(crate) fn partition<O: Outlet + 'static>(
         &self,
         id: PartitionId,
         durable: Arc<AtomicU64>,
-        outlet: ThreadOutlet,
-    ) -> impl FnOnce() -> Partition + Send + use<> {
+        outlet: O,
+    ) -> impl FnOnce() -> Partition + Send + use<O> {
         let env = Environment {
             partition: id,
             registry: Arc::clone(&self.registry),

@@ -13,6 +13,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use super::drive::Drive;
 use super::error::HubError;
 use super::health::Health;
 use super::time::wait::Deadline;
@@ -177,6 +178,7 @@ pub(crate) struct Readers {
     queue: Mutex<Queue>,
     work: Condvar,
     threads: Threads,
+    drive: Drive,
 }
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -190,8 +192,8 @@ struct Queue {
 }
 
 impl Readers {
-    pub(crate) fn new(threads: Threads) -> Arc<Self> {
-        Arc::new(Self { queue: Mutex::default(), work: Condvar::new(), threads })
+    pub(crate) fn new(threads: Threads, drive: Drive) -> Arc<Self> {
+        Arc::new(Self { queue: Mutex::default(), work: Condvar::new(), threads, drive })
     }
 
     /// Starts the first thread.
@@ -202,6 +204,10 @@ impl Readers {
 
     /// Submits a job. Jobs that arrive after the hub has closed are dropped.
     pub(crate) fn submit(self: &Arc<Self>, work: impl FnOnce() + Send + 'static) {
+        if self.drive.is_simulated() {
+            self.drive.spawn(async move { work() });
+            return;
+        }
         let mut queue = self.queue();
         if queue.closed {
             return;

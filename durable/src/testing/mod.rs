@@ -89,6 +89,8 @@ mod http;
 mod http_mock;
 mod hub;
 mod mocks;
+#[doc(hidden)]
+pub mod sim;
 mod stores;
 
 #[doc(inline)]

@@ -65,6 +65,12 @@ impl Queue {
         !self.is_committing && (!self.waiting.is_empty() || self.writers == 0)
     }
 
+    /// Whether a committer would find a group.
+    #[cfg(feature = "testing")]
+    pub(super) fn has_group(&self) -> bool {
+        !self.is_committing && !self.waiting.is_empty()
+    }
+
     /// Adds writes at the back, in their order.
     pub(super) fn add(&mut self, new: &mut Vec<Write>) {
         self.bytes += new.iter().map(|write| write.bytes).sum::<usize>();

@@ -60,6 +60,33 @@ impl Writes {
         }
     }
 
+    /// Takes a group, if one can be committed now.
+    #[cfg(feature = "testing")]
+    pub(crate) fn next_group(&self) -> Option<Vec<Write>> {
+        match self.next(&mut self.shared()) {
+            Next::Group(group) => Some(group),
+            Next::Nothing | Next::Over => None,
+        }
+    }
+
+    /// Whether [`next_group`](Self::next_group) would find one.
+    #[cfg(feature = "testing")]
+    pub(crate) fn has_group(&self) -> bool {
+        self.shared().queue.has_group()
+    }
+
+    /// Whether partitions wait for room.
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_full(&self) -> bool {
+        self.shared().queue.is_full()
+    }
+
+    /// Adds writes even if there is no room for them.
+    #[cfg(feature = "testing")]
+    pub(crate) fn add_unbounded(&self, new: &mut Vec<Write>) {
+        self.shared().queue.add(new);
+    }
+
     /// Waits for a group. `None` once all partitions have left and everything is committed.
     pub(crate) fn take(&self) -> Option<Vec<Write>> {
         let mut shared = self.shared();

@@ -1,7 +1,6 @@
 //! Where the hub's asynchronous work runs: on a tokio runtime, or in a simulation.
 
 #[cfg(feature = "testing")]
-#[allow(dead_code, reason = "the simulator is built on it")]
 pub(crate) mod simulated;
 
 use tokio::runtime::Handle;
@@ -12,7 +11,6 @@ pub(crate) enum Drive {
     Runtime(Handle),
     /// The tasks of the simulation that runs on this thread.
     #[cfg(feature = "testing")]
-    #[allow(dead_code, reason = "the simulator is built on it")]
     Simulated,
 }
 
@@ -34,19 +32,12 @@ impl Drive {
         }
     }
 
-    /// Whether an idle worker may spin until the next job comes. What it finds depends on the
-    /// machine.
-    pub(crate) fn may_spin(&self) -> bool {
-        match self {
-            Self::Runtime(_) => true,
-            #[cfg(feature = "testing")]
-            Self::Simulated => false,
-        }
-    }
-
-    #[cfg(feature = "testing")]
-    #[allow(dead_code, reason = "the simulator is built on it")]
+    /// Whether no thread of the hub runs.
     pub(crate) fn is_simulated(&self) -> bool {
-        matches!(self, Self::Simulated)
+        match self {
+            Self::Runtime(_) => false,
+            #[cfg(feature = "testing")]
+            Self::Simulated => true,
+        }
     }
 }

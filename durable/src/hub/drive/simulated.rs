@@ -86,7 +86,11 @@ impl Executor {
     /// Polls a ready task once. Does nothing if it has ended or is being polled.
     pub(crate) fn poll(&self, number: u64) -> Result<(), FailureDetails> {
         let taken = with(|tasks| {
-            let task = tasks.all.get_mut(&number).and_then(Option::take)?;
+            let Some(task) = tasks.all.get_mut(&number) else {
+                tasks.ready().remove(&number);
+                return None;
+            };
+            let task = task.take()?;
             tasks.ready().remove(&number);
             Some((task, Arc::clone(&tasks.ready)))
         });

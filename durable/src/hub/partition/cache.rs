@@ -173,6 +173,11 @@ impl<T: Cached> Cache<T> {
         Some(item)
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.items.iter().map(|(_, weighed)| &*weighed.item)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.items.len()
     }

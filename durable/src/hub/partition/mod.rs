@@ -30,10 +30,13 @@
 //! | `start.rs`, `children.rs` | new instances; requests of parents |
 //! | `entities/` | entities and signals that are not due |
 //! | `waits.rs` | clients that wait for an instance |
+//! | `check.rs` | what a simulation checks between turns |
 //! | `arrivals.rs`, `held.rs` | mail of this turn, and held mail |
 
 mod arrivals;
 pub(crate) mod cache;
+#[cfg(feature = "testing")]
+mod check;
 mod children;
 pub(crate) mod core;
 pub(crate) mod due;
@@ -88,6 +91,8 @@ use super::time::virtual_time::Busy;
 use crate::engine::Episode;
 use crate::protocol::{EventKind, InstanceId, InstanceRecord, TaskMessage, Timestamp};
 use crate::store::PartitionState;
+#[cfg(feature = "testing")]
+use crate::store::Store;
 
 #[derive(Debug)]
 pub(crate) struct Partition {
@@ -187,6 +192,12 @@ impl Partition {
     /// Whether it was told to stop and has handled all received mail.
     pub(crate) fn has_stopped(&self) -> bool {
         self.is_stopping && (self.held.is_empty() || self.core.store.has_failed())
+    }
+
+    /// Checks that every due time is in memory, or else in the store beyond the horizon.
+    #[cfg(feature = "testing")]
+    pub(crate) fn check(&self, store: &dyn Store) -> Result<(), String> {
+        check::due_times(&self.core, &self.residents, store)
     }
 
     fn evict(&mut self) {

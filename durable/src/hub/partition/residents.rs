@@ -44,6 +44,12 @@ impl Residents {
         drop(self.cache.remove(id));
     }
 
+    /// The instances in memory.
+    #[cfg(feature = "testing")]
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Resident> {
+        self.cache.iter()
+    }
+
     pub(super) fn evict(&mut self) {
         self.cache.evict();
     }

@@ -208,6 +208,12 @@ impl Activities {
         true
     }
 
+    /// Whether no worker is left.
+    #[cfg(feature = "testing")]
+    pub(crate) fn has_drained(&self) -> bool {
+        self.queue().workers == 0
+    }
+
     /// The number of running jobs.
     pub(crate) fn count_running(&self) -> usize {
         self.queue().jobs.count_running()
@@ -252,7 +258,7 @@ impl Activities {
     /// this worker is no longer counted.
     async fn spin_for_job(&self) -> Option<(Box<Job>, Ticket)> {
         let since = clock::stopwatch();
-        let looks = self.drive.may_spin() && self.queue().starts_spinning(since);
+        let looks = !self.drive.is_simulated() && self.queue().starts_spinning(since);
         while looks && since.elapsed() < wait::SPIN_TIME {
             // Yield, because another task will bring the job.
             thread::yield_now();

@@ -80,6 +80,14 @@ impl DueList {
         }
     }
 
+    /// Whether it will return this entry, which the store has if `is_stored`.
+    #[cfg(feature = "testing")]
+    pub(crate) fn will_return(&self, entry: &Entry, is_stored: bool) -> bool {
+        let is_beyond = self.horizon.as_ref().is_some_and(|horizon| entry > horizon);
+        let is_later = is_beyond && (is_stored || self.later.contains_key(entry));
+        is_later || self.soon.contains_key(entry)
+    }
+
     /// The earliest time at which an instance may be due.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         // The first entry beyond the horizon is unknown.

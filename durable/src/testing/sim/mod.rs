@@ -1,0 +1,163 @@
+//! A deterministic simulation of a hub: one thread, virtual time, and a seed that decides who goes
+//! next.
+//!
+//! The hub's partitions, commits, activities and clients are those of production. Only the threads
+//! that drive them are replaced, so a seed repeats an interleaving exactly.
+//!
+//! Read next: `world.rs` (a step), `store.rs` (what may happen in a store call), `choice.rs`.
+
+mod choice;
+mod store;
+mod world;
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use self::choice::Choices;
+pub use self::choice::{Choices as SimulatedChoices, Stream};
+use self::store::WatchedStore;
+use self::world::World;
+pub use self::world::{Observer, sleep};
+use crate::TaskHub;
+use crate::client::{OpenError, TaskHubBuilder};
+use crate::fresh::Seeded;
+use crate::hub::simulation::Process;
+use crate::protocol::Timestamp;
+use crate::store::Store;
+
+/// The start of time: 2026-01-01T00:00:00Z, in microseconds.
+const BEGINNING: i64 = 1_767_225_600_000_000;
+
+/// A simulation on this thread; one at a time.
+pub struct Simulation {
+    world: Rc<World>,
+    _ids: Seeded,
+}
+
+impl Simulation {
+    /// A world with this store, in which a seed decides everything.
+    pub fn new(seed: u64, store: Arc<dyn Store>, observer: Box<dyn Observer>) -> Self {
+        let beginning = Timestamp::from_micros(BEGINNING).unwrap_or_default();
+        Self { world: World::begin(seed, store, beginning, observer), _ids: Seeded::new(seed) }
+    }
+
+    /// Keeps what is done as text.
+    pub fn keep_log(&self) {
+        *self.world.log.borrow_mut() = Some(String::new());
+    }
+
+    /// What was done.
+    pub fn log(&self) -> String {
+        self.world.log.borrow().clone().unwrap_or_default()
+    }
+
+    /// Opens a process: a hub with these options on the world's store. `size` chooses the hub's
+    /// internal sizes: it gets the name and the value in production of each.
+    ///
+    /// # Errors
+    /// As [`TaskHubBuilder::open`].
+    pub fn open(
+        &self,
+        builder: TaskHubBuilder,
+        size: impl FnMut(&'static str, usize) -> usize,
+    ) -> Result<TaskHub, OpenError> {
+        let is_alive = Arc::new(AtomicBool::new(true));
+        let store = WatchedStore::new(Arc::clone(&self.world.store), Arc::clone(&is_alive));
+        self.world.open(builder.store(store).sizes(size), is_alive)
+    }
+
+    /// Adds a task, such as a client. It ends with its process.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.world.executor.spawn(task);
+    }
+
+    /// Takes one step. Returns `false` if nobody can go on, and nothing will be due.
+    pub fn step(&self) -> bool {
+        self.world.step()
+    }
+
+    /// Ends the process without a shutdown.
+    pub fn crash(&self) {
+        self.world.crash();
+    }
+
+    /// Begins an orderly shutdown of the process: no more activities begin.
+    pub fn close(&self) {
+        self.world.with_process(Process::close);
+    }
+
+    /// Whether nothing that a shutdown waits for is running.
+    pub fn is_drained(&self) -> bool {
+        self.world.with_process(Process::is_drained).unwrap_or(true)
+    }
+
+    /// Tells the partitions to stop once they have handled their mail.
+    pub fn stop(&self) {
+        self.world.with_process(Process::stop);
+    }
+
+    /// Whether the partitions have stopped, and all that they wrote is committed.
+    pub fn has_stopped(&self) -> bool {
+        self.world.with_process(Process::has_stopped).unwrap_or(true)
+    }
+
+    /// From now on everybody gets their turn, and nothing is preempted.
+    pub fn calm_down(&self) {
+        self.world.is_calm.set(true);
+    }
+
+    /// The choices of the seed.
+    pub fn choose<T>(&self, choose: impl FnOnce(&mut Choices) -> T) -> T {
+        choose(&mut self.world.choices.borrow_mut())
+    }
+
+    /// The number of steps that were taken.
+    pub fn steps(&self) -> u64 {
+        self.world.steps.get()
+    }
+
+    /// A hash of everything that was done.
+    pub fn trace(&self) -> u64 {
+        self.world.hash.get()
+    }
+
+    /// The time of the world.
+    pub fn now(&self) -> Timestamp {
+        self.world.now.get()
+    }
+
+    /// The number of tasks that have not ended, with those of the hub.
+    pub fn tasks(&self) -> usize {
+        self.world.executor.len()
+    }
+
+    /// What went wrong first.
+    pub fn failure(&self) -> Option<String> {
+        self.world.failure.borrow().clone()
+    }
+
+    /// Notes that something went wrong.
+    pub fn fail(&self, wrong: String) {
+        self.world.fail(wrong);
+    }
+
+    /// Adds a line to the log.
+    pub fn say(&self, line: &dyn fmt::Display) {
+        self.world.say(line);
+    }
+}
+
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        self.world.crash();
+        world::end();
+    }
+}
+
+impl fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulation").field("steps", &self.steps()).finish_non_exhaustive()
+    }
+}

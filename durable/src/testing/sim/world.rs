@@ -1,0 +1,365 @@
+//! The world of a simulation: who can go on, whose turn it is, and what runs in between.
+//!
+//! Rules:
+//! 1. A step is one choice, carried out: a turn of a partition, a step of a commit, a poll of a
+//!    task, or the passing of time.
+//! 2. A store call may be *preempted*: before and after it, steps of others run on the same stack,
+//!    as other threads could have run there. An actor that is on the stack already takes no step.
+//! 3. A panic that leaves a step is a failure of the hub.
+//! 4. In the calm phase nothing is preempted, everybody gets their turn, and time passes only when
+//!    nobody can go on.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::choice::{Choices, Stream};
+use crate::TaskHub;
+use crate::client::{OpenError, TaskHubBuilder};
+use crate::hub::drive::simulated::Executor;
+use crate::hub::simulation::Process;
+use crate::protocol::{InstanceId, Timestamp};
+use crate::store::{Commit, Store, StoreError};
+
+/// How many preemptions may be nested.
+const DEPTH_MAX: u32 = 3;
+/// One in this many steps checks what the partitions keep in memory.
+const CHECKED: u64 = 4;
+
+thread_local! {
+    static WORLD: RefCell<Option<Rc<World>>> = const { RefCell::new(None) };
+}
+
+/// Sees every commit.
+pub trait Observer {
+    /// Called before a commit is applied to the store.
+    ///
+    /// # Errors
+    /// What is wrong with the commit, beginning with the number of the rule.
+    fn before(&mut self, commit: &Commit, store: &dyn Store) -> Result<(), String>;
+
+    /// Called after a commit was applied to the store.
+    ///
+    /// # Errors
+    /// What is wrong with the store now.
+    fn after(&mut self, commit: &Commit, store: &dyn Store) -> Result<(), String>;
+}
+
+/// The world of a simulation.
+pub(super) struct World {
+    pub(super) choices: RefCell<Choices>,
+    pub(super) executor: Executor,
+    pub(super) process: RefCell<Option<Rc<Process>>>,
+    is_alive: RefCell<Arc<AtomicBool>>,
+    pub(super) store: Arc<dyn Store>,
+    observer: RefCell<Box<dyn Observer>>,
+    manner: Manner,
+    pub(super) is_calm: Cell<bool>,
+    pub(super) now: Cell<Timestamp>,
+    depth: Cell<u32>,
+    pub(super) steps: Cell<u64>,
+    pub(super) hash: Cell<u64>,
+    pub(super) failure: RefCell<Option<String>>,
+    /// What was done, if somebody wants to read it.
+    pub(super) log: RefCell<Option<String>>,
+}
+
+/// How a seed chooses.
+struct Manner {
+    /// The weights of partitions, commits and tasks.
+    weights: [u32; 3],
+    /// One in this many store calls is preempted.
+    preempts: u32,
+    /// One in this many steps lets time pass although others could go on.
+    hurries: u32,
+    /// How much mail a turn takes.
+    mail: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Turn(usize),
+    Commit,
+    Poll(u64),
+    Time(Timestamp),
+}
+
+impl World {
+    pub(super) fn begin(
+        seed: u64,
+        store: Arc<dyn Store>,
+        beginning: Timestamp,
+        observer: Box<dyn Observer>,
+    ) -> Rc<Self> {
+        let mut choices = Choices::new(seed);
+        let mut one_of = |all: &[u32]| choices.one_of(Stream::Swarm, all);
+        let manner = Manner {
+            weights: [(); 3].map(|()| one_of(&[1, 4, 4, 16, 64])),
+            preempts: one_of(&[2, 4, 16, 64, u32::MAX]),
+            hurries: one_of(&[8, 64, 1024, u32::MAX]),
+            mail: one_of(&[1, 1, 2, 8, 1024]) as usize,
+        };
+        let world = Rc::new(Self {
+            choices: RefCell::new(choices),
+            executor: Executor::begin(),
+            process: RefCell::default(),
+            is_alive: RefCell::default(),
+            store,
+            observer: RefCell::new(observer),
+            manner,
+            is_calm: Cell::new(false),
+            now: Cell::new(beginning),
+            depth: Cell::new(0),
+            steps: Cell::new(0),
+            hash: Cell::new(seed),
+            failure: RefCell::default(),
+            log: RefCell::default(),
+        });
+        WORLD.set(Some(Rc::clone(&world)));
+        world
+    }
+
+    /// Opens a process, whose store works while it `is_alive`.
+    pub(super) fn open(
+        &self,
+        builder: TaskHubBuilder,
+        is_alive: Arc<AtomicBool>,
+    ) -> Result<TaskHub, OpenError> {
+        let process = Process::open(builder.virtual_time(self.now.get()))?;
+        let hub = process.hub().clone();
+        *self.is_alive.borrow_mut() = is_alive;
+        *self.process.borrow_mut() = Some(Rc::new(process));
+        self.note("open", 0);
+        Ok(hub)
+    }
+
+    /// Ends the process: nothing of it reaches the store any more.
+    pub(super) fn crash(&self) {
+        self.note("crash", 0);
+        self.is_alive.borrow().store(false, Ordering::Relaxed);
+        self.executor.clear();
+        // Outside of the borrow, because destructors run.
+        let process = self.process.borrow_mut().take();
+        drop(process);
+        self.executor.clear();
+    }
+
+    pub(super) fn with_process<T>(&self, function: impl FnOnce(&Process) -> T) -> Option<T> {
+        self.process().map(|process| function(&process))
+    }
+
+    fn process(&self) -> Option<Rc<Process>> {
+        self.process.borrow().clone()
+    }
+
+    fn below(&self, stream: Stream, end: u32) -> u32 {
+        self.choices.borrow_mut().below(stream, end)
+    }
+
+    /// Takes one step. Returns `false` if nobody can go on, and nothing will be due.
+    pub(super) fn step(&self) -> bool {
+        let Some(process) = self.process() else { return false };
+        let Some(step) = self.choose(&process, true) else { return false };
+        self.take(&process, step);
+        let steps = self.steps.get();
+        if steps.is_multiple_of(CHECKED)
+            && let Err(wrong) = process.check(&*self.store)
+        {
+            self.fail(wrong);
+        }
+        if let Some(failure) = process.failure() {
+            self.fail(format!("I22 the hub has failed, and no fault was planned: {failure}"));
+        }
+        true
+    }
+
+    /// Chooses among those who can go on.
+    fn choose(&self, process: &Process, time_may_pass: bool) -> Option<Step> {
+        let turns: Vec<_> =
+            (0..process.partitions()).filter(|index| process.has_turn(*index)).collect();
+        let polls = self.executor.ready();
+        let has_commit = process.has_commit();
+        let weights = if self.is_calm.get() { [1; 3] } else { self.manner.weights };
+        let has = [!turns.is_empty(), has_commit, !polls.is_empty()];
+        let weights = [0, 1, 2].map(|kind| if has[kind] { weights[kind] } else { 0 });
+        let all: u32 = weights.iter().sum();
+        if time_may_pass {
+            let hurries = !self.is_calm.get() && self.below(Stream::Time, self.manner.hurries) == 0;
+            if (all == 0 || hurries)
+                && let Some(due) = process.next_due()
+            {
+                return Some(Step::Time(due.max(process.now())));
+            }
+        }
+        if all == 0 {
+            return None;
+        }
+        let drawn = self.below(Stream::Schedule, all);
+        if drawn < weights[0] {
+            return Some(Step::Turn(self.choices.borrow_mut().one_of(Stream::Schedule, &turns)));
+        }
+        if drawn < weights[0] + weights[1] {
+            return Some(Step::Commit);
+        }
+        Some(Step::Poll(self.choices.borrow_mut().one_of(Stream::Schedule, &polls)))
+    }
+
+    fn take(&self, process: &Process, step: Step) {
+        self.steps.set(self.steps.get() + 1);
+        let taken = match step {
+            Step::Turn(index) => {
+                self.note("turn", index as u64);
+                let mail = if self.is_calm.get() { usize::MAX } else { self.manner.mail };
+                process.turn(index, mail, preempt)
+            }
+            Step::Commit => {
+                self.note("commit", 0);
+                process.commit(1 + self.below(Stream::Amount, 3) as usize)
+            }
+            Step::Poll(task) => {
+                self.note("poll", task);
+                self.executor.poll(task)
+            }
+            Step::Time(time) => {
+                self.note("time", time.to_datetime().timestamp_micros().unsigned_abs());
+                self.now.set(time);
+                process.advance_to(time);
+                Ok(())
+            }
+        };
+        if let Err(panic) = taken {
+            self.fail(format!("I21 {step:?}: {}", panic.message));
+        }
+    }
+
+    /// Notes the first thing that goes wrong.
+    pub(super) fn fail(&self, wrong: String) {
+        self.failure.borrow_mut().get_or_insert(wrong);
+    }
+
+    /// Adds to the trace.
+    pub(super) fn note(&self, what: &str, number: u64) {
+        self.mix(
+            number.wrapping_add(what.len() as u64).wrapping_add(u64::from(what.as_bytes()[0])),
+        );
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            let (steps, now) = (self.steps.get(), self.now.get());
+            let nested = "  ".repeat(self.depth.get() as usize);
+            let _ = writeln!(log, "{steps:6} {now} {nested}{what} {number}");
+        }
+    }
+
+    pub(super) fn say(&self, line: &dyn std::fmt::Display) {
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            let nested = "  ".repeat(self.depth.get() as usize);
+            let _ = writeln!(log, "{:26}{nested}  {line}", "");
+        }
+    }
+
+    pub(super) fn mix(&self, number: u64) {
+        self.hash
+            .set((self.hash.get() ^ number).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29));
+    }
+
+    fn observe(&self, observed: impl FnOnce(&mut dyn Observer) -> Result<(), String>) {
+        if let Err(wrong) = observed(&mut **self.observer.borrow_mut()) {
+            self.fail(wrong);
+        }
+    }
+
+    fn note_commit(&self, commit: &Commit) {
+        for episode in &commit.episodes {
+            self.mix_id(&episode.record.instance_id);
+            self.mix(episode.record.last_episode);
+            for event in &episode.events {
+                self.mix(u64::from(event.event_id.unsigned_abs()));
+                self.mix(event.timestamp.to_datetime().timestamp_micros().unsigned_abs());
+                self.mix(event.kind.type_name().len() as u64);
+            }
+            if self.log.borrow().is_some() {
+                let record = &episode.record;
+                let events = episode.events.iter().map(|event| {
+                    let text = format!("{:?}", event.kind);
+                    format!("{}:{}", event.event_id, text.chars().take(90).collect::<String>())
+                });
+                let events: Vec<_> = events.collect();
+                let (id, status) = (&record.instance_id, record.runtime_status);
+                let events = events.join("\n                                ");
+                self.say(&format_args!(
+                    "{id} {status} due {:?}: {events}",
+                    record.next_due.map(|due| due.to_string())
+                ));
+            }
+        }
+        for (_, id) in &commit.purged {
+            self.mix_id(id);
+            self.say(&format_args!("purged {id}"));
+        }
+        self.mix(commit.consumed.len() as u64);
+        for (partition, message) in &commit.messages {
+            self.mix_id(&message.instance_id);
+            let (to, kind) = (&message.instance_id, message.event.type_name());
+            self.say(&format_args!("message {kind} to {to} in {partition}"));
+        }
+    }
+
+    fn mix_id(&self, id: &InstanceId) {
+        id.as_str().bytes().for_each(|byte| self.mix(u64::from(byte)));
+    }
+}
+
+fn current() -> Option<Rc<World>> {
+    WORLD.with_borrow(Clone::clone)
+}
+
+/// A place where other threads could run.
+pub(super) fn preempt() {
+    let Some(world) = current() else { return };
+    if world.is_calm.get()
+        || world.depth.get() >= DEPTH_MAX
+        || world.below(Stream::Schedule, world.manner.preempts) != 0
+    {
+        return;
+    }
+    let Some(process) = world.process() else { return };
+    world.depth.set(world.depth.get() + 1);
+    for _ in 0..=world.below(Stream::Amount, 6) {
+        let Some(step) = world.choose(&process, false) else { break };
+        world.take(&process, step);
+    }
+    world.depth.set(world.depth.get() - 1);
+}
+
+pub(super) fn before_commit(commit: &Commit, store: &dyn Store) {
+    let Some(world) = current() else { return };
+    world.note_commit(commit);
+    world.observe(|observer| observer.before(commit, store));
+}
+
+pub(super) fn after_commit(commit: &Commit, store: &dyn Store, error: Option<&StoreError>) {
+    let Some(world) = current() else { return };
+    match error {
+        Some(error) => world.fail(format!("I22 a commit is refused: {error}")),
+        None => world.observe(|observer| observer.after(commit, store)),
+    }
+}
+
+/// Sleeps for this much of the world's time, counted from this call. Outside of a simulation it
+/// returns at once.
+pub fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
+    let process = current().and_then(|world| world.process());
+    let asleep = process.map(|process| process.sleep(time));
+    async move {
+        if let Some(asleep) = asleep {
+            asleep.await;
+        }
+    }
+}
+
+/// Ends the world of this thread.
+pub(super) fn end() {
+    drop(WORLD.take());
+}
