@@ -10,6 +10,7 @@ use durable::client::LifecycleFilter;
 use durable::http::HttpRequest;
 use sha2::{Digest, Sha256};
 
+use super::pause::Pause;
 use super::secret::{InvalidSecret, Secret};
 
 /// The waits before each retry: the example schedule in the section "Deliverability and reliability" of
@@ -99,6 +100,7 @@ pub struct Webhook {
     filter: LifecycleFilter,
     retries: Vec<Duration>,
     timeout: Duration,
+    pub(super) pause: Pause,
 }
 
 impl fmt::Debug for Webhook {
@@ -159,6 +161,7 @@ impl Webhook {
             filter: LifecycleFilter::new(),
             retries: RETRIES.to_vec(),
             timeout: TIMEOUT,
+            pause: Pause::default(),
         };
         webhook.parsed_url()?;
         webhook.also_sign_with(secret)
@@ -293,6 +296,8 @@ fn is_loopback(host: &str) -> bool {
 /// * 410: the endpoint is disabled, and its pending and later events are dropped. This outlasts a restart
 ///   of the program, and ends when [`enable_webhook`](crate::enable_webhook) is called or the webhook gets
 ///   another URL.
+/// * 429, 502, 504, and 503 with `Retry-After`: the delivery is retried, and until then nothing else is
+///   sent to the endpoint, for at most 1 h.
 /// * Any other response, including a redirect, and no response: the delivery is
 ///   [retried](Webhook::retries) with the same `webhook-id`, a new timestamp and new signatures. If the
 ///   last attempt fails, a `WARN` reports it, and the delivery remains as a failed instance of

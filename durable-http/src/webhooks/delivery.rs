@@ -34,6 +34,10 @@ pub(super) enum Outcome {
         reason: String,
         wait: Option<u64>,
     },
+    /// Nothing was sent, because the endpoint is paused. The wait is in milliseconds.
+    Paused {
+        wait: u64,
+    },
 }
 
 /// Sends an event to a webhook. It starts in the commit of the change that the event reports, and is
@@ -57,6 +61,11 @@ pub(super) async fn deliver(
             }
             Outcome::Failed { wait: Some(wait), .. } => {
                 ctx.create_timer(Duration::from_millis(wait)).await;
+                attempt += 1;
+            }
+            // Not an attempt.
+            Outcome::Paused { wait } => {
+                ctx.create_timer(Duration::from_millis(wait)).await;
             }
             Outcome::Failed { wait: None, reason } => {
                 let (kind, about) = (message::event_type(&event), &event.instance_id);
@@ -66,7 +75,6 @@ pub(super) async fn deliver(
                 )));
             }
         }
-        attempt += 1;
     }
 }
 
@@ -94,6 +102,9 @@ pub(super) async fn attempt_once(
             return Ok(Outcome::Dropped);
         }
         Some((config, hub_name)) => {
+            if let Some(rest) = config.pause.rest(ctx.current_utc_datetime()) {
+                return Ok(Outcome::Paused { wait: schedule::millis(rest, None, id, attempt) });
+            }
             let body = message::body(hub_name, event);
             (config.wait_after(attempt), send(ctx, config, id, body).await)
         }
@@ -147,10 +158,13 @@ async fn send(
     match response.status() {
         200..=299 => Ok(Outcome::Delivered),
         410 => Ok(Outcome::Gone(webhook.fingerprint())),
-        status => Err(Refused {
-            reason: format!("the response has status {status}"),
-            retry_after: response.retry_after(ctx.current_utc_datetime()),
-        }),
+        status => {
+            let now = ctx.current_utc_datetime();
+            let retry_after = response.retry_after(now);
+            webhook.pause.note(status, retry_after, now);
+            let reason = format!("the response has status {status}");
+            Err(Refused { reason, retry_after })
+        }
     }
 }
 

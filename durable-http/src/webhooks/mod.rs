@@ -17,6 +17,7 @@ mod config;
 mod delivery;
 mod endpoint;
 mod message;
+mod pause;
 mod schedule;
 mod secret;
 

@@ -25,7 +25,7 @@ const OLD_SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
 const URL: &str = "https://shop.example/hooks/token";
 
 /// The endpoint. It responds with these statuses and then with 204, and records the requests. Status 0
-/// stands for no response.
+/// stands for no response. A 429 asks for a wait of 10 min.
 #[derive(Clone, Default)]
 struct Endpoint {
     statuses: Arc<Mutex<Vec<u16>>>,
@@ -41,6 +41,7 @@ impl HttpSend for Endpoint {
         match status {
             0 => Err(HttpError::unreachable(url, "connection refused")),
             302 => Ok(HttpResponse::new(302).with_header("location", "https://evil.example")),
+            429 => Ok(HttpResponse::new(429).with_header("retry-after", "600")),
             status => Ok(HttpResponse::new(status)),
         }
     }
@@ -213,6 +214,23 @@ async fn a_retry_has_the_same_id_and_a_new_signature_until_it_is_accepted() {
         assert_eq!(header(request, "webhook-signature"), signature(SECRET, request));
         assert_eq!((request.url(), body(request)), (URL, body(&received[0])));
     }
+    assert_eq!(deliveries(&hub).await.len(), 0);
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_429_holds_back_the_other_deliveries_to_the_endpoint() {
+    let endpoint = Endpoint::answering(&[429]);
+    let hub = open(&endpoint, webhook(ended())).await;
+    complete(&hub, "a").await;
+    complete(&hub, "b").await;
+    hub.advance(Duration::from_secs(599)).await;
+    assert_eq!(endpoint.events(), ["a instance.completed"]);
+    // The wait of each delivery is extended by up to 20%.
+    hub.advance(Duration::from_secs(121)).await;
+    let mut events = endpoint.events();
+    events.sort_unstable();
+    assert_eq!(events, ["a instance.completed", "a instance.completed", "b instance.completed"]);
     assert_eq!(deliveries(&hub).await.len(), 0);
     hub.shutdown().await.unwrap();
 }
