@@ -70,6 +70,7 @@ mod openapi;
 mod options;
 mod problem;
 mod query;
+mod recorded;
 mod route;
 mod scans;
 mod serve;

@@ -39,6 +39,7 @@ pub(crate) enum Code {
     Failed,
     BodyTooLarge,
     UriTooLong,
+    TooLong,
     KeyReused,
     TooManyScans,
     Busy,
@@ -79,6 +80,9 @@ impl Code {
                 ("body-too-large", "Body too large", StatusCode::PAYLOAD_TOO_LARGE)
             }
             Self::UriTooLong => ("uri-too-long", "URI too long", StatusCode::URI_TOO_LONG),
+            Self::TooLong => {
+                ("history-too-long", "History too long", StatusCode::UNPROCESSABLE_ENTITY)
+            }
             Self::KeyReused => (
                 "idempotency-key-reused",
                 "Idempotency key used with another input",

@@ -1,42 +1,60 @@
 //! The history of an instance as Durable Functions shows it: a request that was answered is folded
 //! into its answer.
 //!
+//! The history is read twice, by page: a request is shown only if it has no answer yet, and the answer
+//! comes later.
+//!
 //! Failed attempts that are retried are omitted, because Durable Functions has no such event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use durable::protocol::{EventKind, FailureDetails, HistoryEvent, Json, Timestamp};
 
 use super::status::Show;
 use crate::json::Object;
+use crate::recorded::{Incomplete, Recorded};
 use crate::time;
 
 /// A request of the orchestrator, which its answer repeats.
-struct Requested<'a> {
+struct Requested {
     at: Timestamp,
     name: String,
-    input: &'a Json,
+    input: Json,
 }
 
-pub(super) fn fold(events: &[HistoryEvent], show: Show) -> Vec<Object> {
-    let mut open: BTreeMap<i32, Requested<'_>> = BTreeMap::new();
-    let answered: Vec<i32> = events.iter().filter_map(|event| answered(&event.kind)).collect();
-    let mut folded = Vec::new();
-    for event in events {
-        if let Some(requested) = requested(event)
-            && answered.contains(&event.event_id)
+/// The events that were read, folded.
+pub(super) struct Fold {
+    show: Show,
+    /// The ids of all requests that have an answer.
+    answered: BTreeSet<i32>,
+    /// The requests that were read and whose answers were not.
+    open: BTreeMap<i32, Requested>,
+}
+
+impl Fold {
+    /// Reads a history for the first time.
+    pub(super) async fn new(mut history: Recorded, show: Show) -> Result<Self, Incomplete> {
+        let mut answers = BTreeSet::new();
+        while let Some(events) = history.page().await? {
+            answers.extend(events.iter().filter_map(|event| answered(&event.kind)));
+        }
+        Ok(Self { show, answered: answers, open: BTreeMap::new() })
+    }
+
+    /// The event as it is shown; `None` if clients do not see it.
+    pub(super) fn folded(&mut self, event: &HistoryEvent) -> Option<Object> {
+        if self.answered.contains(&event.event_id)
+            && let Some(requested) = requested(event)
         {
-            open.insert(event.event_id, requested);
-            continue;
+            self.open.insert(event.event_id, requested);
+            return None;
         }
         let base = Object::new()
             .with("EventType", event.kind.type_name())
             .with("Timestamp", &time::dotnet(event.timestamp));
-        let request = answered_by(event).and_then(|id| open.get(&id));
-        let base = with_request(base, request, show);
-        folded.extend(event_of(base, &event.kind, show));
+        let request = answered(&event.kind).and_then(|id| self.open.remove(&id));
+        event_of(with_request(base, request.as_ref(), self.show), &event.kind, self.show)
     }
-    folded
 }
 
 /// The request that an event answers.
@@ -50,21 +68,17 @@ fn answered(kind: &EventKind) -> Option<i32> {
     }
 }
 
-fn answered_by(event: &HistoryEvent) -> Option<i32> {
-    answered(&event.kind)
-}
-
-fn requested(event: &HistoryEvent) -> Option<Requested<'_>> {
+fn requested(event: &HistoryEvent) -> Option<Requested> {
     match &event.kind {
         EventKind::TaskScheduled { name, input, .. }
         | EventKind::SubOrchestrationInstanceCreated { name, input, .. } => {
-            Some(Requested { at: event.timestamp, name: name.clone(), input })
+            Some(Requested { at: event.timestamp, name: name.clone(), input: input.clone() })
         }
         _ => None,
     }
 }
 
-fn with_request(base: Object, request: Option<&Requested<'_>>, show: Show) -> Object {
+fn with_request(base: Object, request: Option<&Requested>, show: Show) -> Object {
     let Some(Requested { at, name, input }) = request else { return base };
     let base = base.with("ScheduledTime", &time::dotnet(*at)).with("FunctionName", name);
     base.with_some("Input", show.input.then_some(&input.as_str()))

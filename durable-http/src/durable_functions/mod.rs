@@ -74,7 +74,7 @@ pub(crate) fn accepted(options: &HttpOptions, place: &Place, id: &InstanceId) ->
 /// The status of an instance that has ended, if it is still there.
 pub(crate) async fn ended(instance: &InstanceHandle) -> Option<Response> {
     let show = status::Show::default();
-    let seen = status::Seen::read(instance, show).await.ok()?;
+    let seen = status::Seen::read(instance).await.ok()?;
     Some(json::answer(StatusCode::OK, &seen.body(show)))
 }
 

@@ -90,7 +90,7 @@ async fn finish(
     match call.within(limit, instance.result_json()).await {
         Some(Ok(output)) => Ok(json::answer(StatusCode::OK, &output)),
         Some(Err(ResultError::Failed(_) | ResultError::Terminated(_))) => {
-            match Seen::read(instance, Show::default()).await {
+            match Seen::read(instance).await {
                 Ok(seen) => Ok(json::answer(StatusCode::OK, &seen.body(Show::default()))),
                 // The hub's retention has purged it already.
                 Err(HubError::NoSuchInstance(_)) => Err(Refusal::Empty(StatusCode::NOT_FOUND)),

@@ -13,12 +13,14 @@ use crate::call::Call;
 use crate::json::{self, Object, with_header};
 use crate::problem::Problem;
 
-/// The events that are in memory at once while children are listed.
+/// The events that are in memory at once while children, or events of some kinds, are listed.
 const EVENTS_AT_ONCE: usize = 256;
-/// The events that one request for children reads.
+/// The events that such a request reads.
 const EVENTS_MAX: u64 = 16 * 1024;
 
-/// Events from an index on, in either direction, with `from`, `order`, `limit` and `kinds`.
+/// Events from an index on, in either direction, with `from`, `order`, `limit` and `kinds`. With
+/// `kinds`, a request reads a limited part of the history, so a page can have fewer items than `limit`
+/// although there is a next one.
 pub(super) async fn page(call: Call) -> Result<Response, Refusal> {
     match call.query.get("order") {
         None | Some("asc") => forwards(call).await,
@@ -35,26 +37,31 @@ async fn backwards(call: Call) -> Result<Response, Refusal> {
     let until = call.number("from")?.map_or(u64::MAX, |from| (from as u64).saturating_add(1));
     let kinds: Vec<_> = call.query.list("kinds").collect();
     let instance = call.instance()?;
-    let mut page = instance.history_page_before(until, limit).await?;
+    let size = if kinds.is_empty() { limit } else { EVENTS_AT_ONCE };
+    let mut page = instance.history_page_before(until, size).await?;
+    let end = (page.from + page.events.len() as u64).saturating_sub(EVENTS_MAX);
     let status = page.status.clone();
     let tag = show::tag(&status);
     if show::is_known(&call.head.headers, &tag) {
         return Ok(with_header(json::empty(StatusCode::NOT_MODIFIED), "etag", &tag));
     }
     let mut items = Vec::new();
-    let next = loop {
-        let first = usize::try_from(page.from).unwrap_or(usize::MAX);
-        let newest_first = (first..).zip(&page.events).collect::<Vec<_>>().into_iter().rev();
+    let next = 'pages: loop {
+        let newest_first = (page.from..).zip(&page.events).collect::<Vec<_>>().into_iter().rev();
         for (index, event) in newest_first {
-            if kinds.is_empty() || kinds.contains(&event.kind.type_name()) {
-                items.push(shown(index, event));
+            if !kinds.is_empty() && !kinds.contains(&event.kind.type_name()) {
+                continue;
             }
+            if items.len() == limit {
+                break 'pages Some(index);
+            }
+            items.push(shown(index, event));
         }
         let next = page.from.checked_sub(1);
-        if next.is_none() || items.len() >= limit {
+        if page.from <= end || items.len() >= limit {
             break next;
         }
-        page = instance.history_page_before(page.from, limit - items.len()).await?;
+        page = instance.history_page_before(page.from, size).await?;
         if page.status.execution_id != status.execution_id {
             // The history was replaced meanwhile; the next request says so.
             break next;
@@ -69,22 +76,28 @@ async fn forwards(call: Call) -> Result<Response, Refusal> {
     let is_wanted =
         |event: &HistoryEvent| kinds.is_empty() || kinds.contains(&event.kind.type_name());
     let instance = call.instance()?;
-    let mut page = instance.history_page(from as u64, limit).await?;
+    let size = if kinds.is_empty() { limit } else { EVENTS_AT_ONCE };
+    let mut page = instance.history_page(from as u64, size).await?;
+    let end = (from as u64).saturating_add(EVENTS_MAX);
     let status = page.status.clone();
     let tag = show::tag(&status);
     if show::is_known(&call.head.headers, &tag) {
         return Ok(with_header(json::empty(StatusCode::NOT_MODIFIED), "etag", &tag));
     }
     let mut items = Vec::new();
-    let next = loop {
-        let first = usize::try_from(page.from).unwrap_or(usize::MAX);
-        for (index, event) in (first..).zip(&page.events) {
-            if is_wanted(event) {
-                items.push(shown(index, event));
+    let next = 'pages: loop {
+        for (index, event) in (page.from..).zip(&page.events) {
+            if !is_wanted(event) {
+                continue;
             }
+            if items.len() == limit {
+                break 'pages Some(index);
+            }
+            items.push(shown(index, event));
         }
-        let Some(next) = page.next.filter(|_| items.len() < limit) else { break page.next };
-        page = instance.history_page(next, limit - items.len()).await?;
+        let goes_on = |next: &u64| items.len() < limit && *next < end;
+        let Some(next) = page.next.filter(goes_on) else { break page.next };
+        page = instance.history_page(next, size).await?;
         if page.status.execution_id != status.execution_id {
             // The history was replaced meanwhile; the next request says so.
             break Some(next);
@@ -103,7 +116,7 @@ fn answer(status: &InstanceStatus, tag: &str, items: &[Object], next: Option<u64
 }
 
 /// An event with its index; what depends on its kind is in `data`.
-fn shown(index: usize, event: &HistoryEvent) -> Object {
+fn shown(index: u64, event: &HistoryEvent) -> Object {
     let kind = event.kind.type_name();
     let event_id = (event.event_id >= 0).then_some(event.event_id);
     Object::new()
@@ -116,8 +129,7 @@ fn shown(index: usize, event: &HistoryEvent) -> Object {
 
 /// An event of a history that is followed.
 pub(super) fn followed(event: &FollowedEvent) -> Object {
-    let index = usize::try_from(event.index).unwrap_or(usize::MAX);
-    Object::new().with("executionId", &event.execution_id).and(shown(index, &event.event))
+    Object::new().with("executionId", &event.execution_id).and(shown(event.index, &event.event))
 }
 
 /// The fields of a kind, without its name.

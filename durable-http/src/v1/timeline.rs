@@ -2,14 +2,15 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use durable::RuntimeStatus;
 use durable::client::{HubError, InstanceStatus};
 use durable::protocol::{HistoryEvent, InstanceId, Timestamp};
+use durable::{InstanceHandle, RuntimeStatus};
 
 use super::Refusal;
 use crate::call::Call;
 use crate::json;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
+use crate::recorded::{Incomplete, Recorded};
 use crate::timeline::{LaneKind, Source, Timeline, View, Waits, compute};
 
 /// The most children whose lanes are shown.
@@ -20,6 +21,8 @@ const CHILD_EVENTS_MAX: u64 = 20_000;
 const CHILD_BARS_MAX: usize = 200;
 /// How often an instance that changes meanwhile is read again.
 const READS_MAX: usize = 3;
+/// The most events of a history that is shown.
+const EVENTS_MAX: u64 = 50_000;
 
 /// With `from`, `to`, `lane`, `lanes`, `failed`, `critical` and `children`.
 pub(super) async fn timeline(call: Call) -> Result<Response, Refusal> {
@@ -70,7 +73,7 @@ async fn read(
     let instance = call.hub().instance(id).map_err(HubError::from)?;
     let mut reads = 0;
     loop {
-        let (status, history) = instance.status_and_history().await?;
+        let (status, history) = history_of(&instance).await?;
         reads += 1;
         // For any other status, the hub does not know what the instance waits for.
         if status.runtime_status != RuntimeStatus::Running || reads > READS_MAX {
@@ -81,6 +84,39 @@ async fn read(
             && pending.status.history_len == status.history_len;
         if is_same {
             return Ok((status, history, Some(Waits::from(&pending))));
+        }
+    }
+}
+
+/// The history, which is refused if it is too long to be in memory as a whole.
+async fn history_of(
+    instance: &InstanceHandle,
+) -> Result<(InstanceStatus, Vec<HistoryEvent>), Problem> {
+    let mut reads = 0;
+    'replaced: loop {
+        let status = instance.status().await?;
+        let (id, length) = (&status.instance_id, status.history_len);
+        if length > EVENTS_MAX {
+            let detail = format!(
+                "the history of `{id}` has {length} events, and a timeline shows at most \
+                 {EVENTS_MAX}; read it by page from `/history`"
+            );
+            return Err(Problem::new(Code::TooLong, detail));
+        }
+        let mut recorded = Recorded::new(instance.clone(), &status);
+        let mut history = Vec::new();
+        reads += 1;
+        loop {
+            match recorded.page().await {
+                Ok(Some(events)) => history.extend(events),
+                Ok(None) => return Ok((status, history)),
+                Err(Incomplete::Unreadable(error)) => return Err(error.into()),
+                Err(Incomplete::Replaced) if reads <= READS_MAX => continue 'replaced,
+                Err(Incomplete::Replaced) => {
+                    let detail = format!("the history of `{id}` was replaced while it was read");
+                    return Err(Problem::new(Code::Busy, detail));
+                }
+            }
         }
     }
 }

@@ -38,7 +38,11 @@ async fn run_family(hub: &TestHub) -> InstanceHandle {
 
 /// The body of the file.
 async fn download(router: &Router) -> Body {
-    let request = Request::get("/api/v1/instances/p/history.json").header("host", "localhost");
+    open(router, "/api/v1/instances/p/history.json").await
+}
+
+async fn open(router: &Router, path: &str) -> Body {
+    let request = Request::get(path).header("host", "localhost");
     let answer = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(answer.status(), 200);
     answer.into_body()
@@ -90,6 +94,69 @@ async fn a_file_ends_with_an_error_if_the_history_is_replaced_while_it_is_sent()
     hub.shutdown().await.unwrap();
 }
 
+const FOLDED: &str = "/durabletask/instances/p?showHistory=true&showHistoryOutput=true";
+
+#[tokio::test]
+async fn a_long_history_is_folded_by_page_in_the_dialect_of_durable_functions() {
+    let hub = hub().await;
+    run_family(&hub).await;
+    let mut body = open(&routes(&hub), FOLDED).await;
+    let mut frames = Vec::new();
+    while let Some(data) = frame(&mut body).await {
+        frames.push(String::from_utf8(data.unwrap().to_vec()).unwrap());
+    }
+    assert!(frames.len() >= 3, "{} frames", frames.len());
+    let status: Value = serde_json::from_str(&frames.concat()).unwrap();
+    assert_eq!((&status["runtimeStatus"], &status["output"]), (&"Completed".into(), &300.into()));
+    let events = status["historyEvents"].as_array().unwrap();
+    let kinds = |kind: &str| events.iter().filter(|it| it["EventType"] == kind).count();
+    assert_eq!(kinds("SubOrchestrationInstanceCompleted"), 300);
+    assert_eq!(kinds("SubOrchestrationInstanceCreated"), 0, "each is folded into its answer");
+    assert_eq!(events.len(), 302);
+    for event in &events[1..301] {
+        assert_eq!(
+            (&event["FunctionName"], &event["Result"]),
+            (&"hello".into(), &"Hello Oslo!".into())
+        );
+    }
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_folded_history_ends_with_an_error_if_it_is_replaced_while_it_is_sent() {
+    let hub = hub().await;
+    let instance = run_family(&hub).await;
+    let mut body = open(&routes(&hub), FOLDED).await;
+    frame(&mut body).await.unwrap().unwrap();
+    instance.restart().await.unwrap();
+    let error = frame(&mut body).await.unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "the history was replaced while it was sent");
+    assert!(frame(&mut body).await.is_none());
+    hub.shutdown().await.unwrap();
+}
+
+/// Has more than 50,000 events.
+#[orchestrator(name = "sleepy")]
+async fn sleepy(ctx: &OrchestrationContext) -> Result<()> {
+    let timers = (0..25_000).map(|_| ctx.create_timer(std::time::Duration::from_secs(1)));
+    durable::join_all(timers).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_timeline_of_a_history_that_is_too_long_is_refused() {
+    let hub = hub().await;
+    hub.start(sleepy().instance_id("p")).await.unwrap().result().await.unwrap();
+    let refused = send(&routes(&hub), "GET /api/v1/instances/p/timeline", &[], "").await;
+    assert_eq!(
+        (refused.status.as_u16(), &refused.json()["code"]),
+        (422, &"history-too-long".into())
+    );
+    let detail = refused.json()["detail"].to_string();
+    assert!(detail.contains("a timeline shows at most 50000; read it by page from `/history`"));
+    hub.shutdown().await.unwrap();
+}
+
 #[tokio::test]
 async fn an_open_download_counts_as_a_stream() {
     let hub = hub().await;
@@ -121,6 +188,40 @@ async fn children_are_listed_by_page_in_the_order_in_which_they_were_started() {
     }
     let expected: Vec<_> = (0..300).map(|number| format!("child-{number:03}")).collect();
     assert_eq!((ids, pages), (expected, 3));
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_for_events_of_a_kind_reads_a_limited_part_of_the_history() {
+    let hub = hub().await;
+    hub.start(busy_parent().instance_id("p")).await.unwrap().result().await.unwrap();
+    let router = routes(&hub);
+    let page = async |query: &str| {
+        let target = format!("GET /api/v1/instances/p/history?{query}");
+        let page = send(&router, &target, &[], "").await.json();
+        let indices = page["items"].as_array().unwrap().iter().map(|it| it["index"].clone());
+        (indices.collect::<Vec<Value>>(), page["next"].as_u64())
+    };
+    let child = "kinds=SubOrchestrationInstanceCreated";
+    let (found, next) = page(child).await;
+    assert_eq!((found.len(), next), (0, Some(16_384)));
+    let (found, next) = page(&format!("{child}&from=16384")).await;
+    assert_eq!((found.len(), next), (1, None));
+    let started = "kinds=ExecutionStarted";
+    let (found, next) = page(&format!("{started}&order=desc")).await;
+    assert_eq!(found.len(), 0);
+    let (found, next) = page(&format!("{started}&order=desc&from={}", next.unwrap())).await;
+    assert_eq!((found.len(), next), (1, None));
+    // A page of some kinds is as long as `limit` says, and the next one begins after it.
+    let fired = "kinds=TimerFired,TimerCreated&limit=300";
+    let (first, next) = page(fired).await;
+    let (second, _) = page(&format!("{fired}&from={}", next.unwrap())).await;
+    let all: Vec<_> = first.into_iter().chain(second).map(|it| it.as_u64().unwrap()).collect();
+    assert_eq!(all, (all[0]..all[0] + 600).collect::<Vec<_>>());
+    let (newest, next) = page(&format!("{fired}&order=desc&from=700")).await;
+    let (older, _) = page(&format!("{fired}&order=desc&from={}", next.unwrap())).await;
+    let all: Vec<_> = newest.into_iter().chain(older).map(|it| it.as_u64().unwrap()).collect();
+    assert_eq!(all, (101..=700).rev().collect::<Vec<_>>());
     hub.shutdown().await.unwrap();
 }
 

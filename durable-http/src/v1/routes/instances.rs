@@ -250,7 +250,8 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
         Operation {
             id: "getTimeline",
             summary: "Returns what an instance did and waited for, as lanes of bars and points over \
-                      time. Above 2,000 bars, equal lanes are merged.",
+                      time. Above 2,000 bars, equal lanes are merged. A history of more than 50,000 \
+                      events is refused.",
             query: &[
                 "timeline.from",
                 "timeline.to",
@@ -261,7 +262,7 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
                 "timeline.children",
             ],
             answers: &[(200, Json("Timeline"), "The timeline.", &[])],
-            errors: &[NoSuchInstance],
+            errors: &[NoSuchInstance, Code::TooLong],
             ..NEW
         },
     ),
