@@ -112,11 +112,7 @@ fn find<F: Failure>(
     let is_head = F::TELLS_METHODS && *method == Method::HEAD;
     match table.find(if is_head { &Method::GET } else { method }, path) {
         Found::Route(route, params) => Ok((route, params)),
-        Found::Methods(methods) if F::TELLS_METHODS => {
-            let methods: Vec<_> = methods.iter().map(|method| method.as_str()).collect();
-            let detail = format!("this route takes {} only", methods.join(", "));
-            Err(Problem::new(Code::MethodNotAllowed, detail))
-        }
+        Found::Methods(methods) if F::TELLS_METHODS => Err(Problem::other_methods(&methods)),
         Found::Methods(_) | Found::Nothing => {
             Err(Problem::new(Code::NoSuchRoute, "the path names no route"))
         }

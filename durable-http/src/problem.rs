@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use durable::client::{BackupError, EntityError, HubError, ManageError, ResultError, StartError};
 use durable::schedule::ScheduleError;
@@ -147,15 +147,27 @@ impl Code {
 pub struct Problem {
     pub(crate) code: Code,
     pub(crate) detail: String,
+    /// The methods of the route, if the request has another one.
+    pub(crate) allow: Option<String>,
 }
 
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self { code, detail: detail.into(), allow: None }
     }
 
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(Code::InvalidRequest, detail)
+    }
+
+    /// A route has only these methods.
+    pub(crate) fn other_methods(methods: &[&Method]) -> Self {
+        let methods: Vec<_> = methods.iter().map(|method| method.as_str()).collect();
+        let detail = format!("this route takes {} only", methods.join(", "));
+        // `HEAD` is answered wherever `GET` is.
+        let head = methods.contains(&"GET").then_some("HEAD");
+        let allow: Vec<_> = methods.into_iter().chain(head).collect();
+        Self { allow: Some(allow.join(", ")), ..Self::new(Code::MethodNotAllowed, detail) }
     }
 
     /// The members that RFC 9457 names, and ours.
@@ -192,7 +204,7 @@ impl Problem {
             detail = format!("{detail}: {error}");
             source = error.source();
         }
-        Self { code, detail }
+        Self::new(code, detail)
     }
 }
 

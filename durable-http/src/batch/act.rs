@@ -131,7 +131,7 @@ impl Action {
 }
 
 fn outcome(id: &InstanceId, error: ManageError) -> Result<Outcome> {
-    let Problem { code, detail } = Problem::from(error);
+    let Problem { code, detail, .. } = Problem::from(error);
     match code {
         // The same request may succeed later.
         code if code.retry_after().is_some() => Err(Error::msg(detail)),

@@ -8,6 +8,7 @@ use super::{CallbackUrl, pages, raise_once};
 use crate::access::Role;
 use crate::answer::{About, Failure, with_retry_after};
 use crate::call::Call;
+use crate::json::with_header;
 use crate::problem::{Code, Problem};
 use crate::route::{Route, Table, handler};
 
@@ -66,6 +67,10 @@ impl Failure for Page {
                 let request_id = about.request_id;
                 let sentence = format!("Please try again later. (Request {request_id})");
                 let page = pages::message(problem.status(), "This did not work", &sentence);
+                let page = match &problem.allow {
+                    Some(methods) => with_header(page, "allow", methods),
+                    None => page,
+                };
                 return with_retry_after(page, problem.code);
             }
         };

@@ -106,6 +106,10 @@ pub(crate) fn problem(problem: &Problem, about: &About<'_>) -> Response {
     if problem.code == Code::Unauthorized {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
+    let answer = match &problem.allow {
+        Some(methods) => with_header(answer, "allow", methods),
+        None => answer,
+    };
     let answer = with_header(answer, "durable-error-source", problem.code.source());
     with_retry_after(answer, problem.code)
 }

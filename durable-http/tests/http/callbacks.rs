@@ -82,7 +82,9 @@ async fn a_link_asks_on_get_and_raises_its_event_on_post_once() {
         says(&asked, 200, "valid once, until 2026-01-04 00:00 UTC");
     }
     assert_eq!(follow(&app, "HEAD", &links[0]).await.status, 200);
-    says(&follow(&app, "PUT", &links[0]).await, 405, "This did not work");
+    let refused = follow(&app, "PUT", &links[0]).await;
+    says(&refused, 405, "This did not work");
+    assert_eq!(refused.header("allow"), "GET, POST, HEAD");
     assert_eq!(run.status().await.unwrap().runtime_status, RuntimeStatus::Running);
     says(&follow(&app, "POST", &links[0]).await, 200, "Thank you");
     assert_eq!(run.result().await.unwrap(), ["yes"]);

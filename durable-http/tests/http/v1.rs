@@ -116,6 +116,8 @@ async fn errors_are_problems_that_say_whose_they_are() {
         let detail = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
         assert_eq!(answer.status, status, "{line} {body}: {detail}");
         assert!(detail.contains(said), "{line} {body}: {detail}");
+        let allowed = if status == 405 { "GET, DELETE, HEAD" } else { "" };
+        assert_eq!(answer.header("allow"), allowed, "{line}");
     }
     hub.shutdown().await.unwrap();
 }
