@@ -163,7 +163,7 @@ async fn on_a_hub(
         () = interrupted => if is_service { Ok(()) } else { Err(CliError::Reported(Exit::Interrupted)) },
     };
     // A hub that this program has opened is closed also after Ctrl+C, so that its folder can be opened
-    // without a recovery. Whoever does not want to wait for that presses it again.
+    // without a recovery. A second Ctrl+C ends the process at once.
     let closed = tokio::select! {
         closed = connected.close() => closed,
         () = io.interrupted() => Err(CliError::Reported(Exit::Interrupted)),

@@ -109,7 +109,7 @@ async fn deliver(ctx: &OrchestrationContext, number: u32, address: String) -> Re
     Ok(parcel)
 }
 
-/// The first inspection of some orders fails, so that there is something to rewind.
+/// The first inspection of some orders fails, so that their instances can be rewound.
 #[activity]
 async fn inspect(number: u32, product: &str) -> Result<()> {
     static INSPECTED: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
