@@ -17,6 +17,7 @@
 //! [determinism]: self::determinism
 //! [observability]: self::observability
 //! [operations]: self::operations
+//! [security]: self::security
 #![doc = include_str!("../docs/guide/README.md")]
 
 // These modules exist in the documentation only, and their examples run as tests. Each page is a
@@ -43,6 +44,7 @@ macro_rules! links {
 [determinism]: crate::guide::determinism
 [observability]: crate::guide::observability
 [operations]: crate::guide::operations
+[security]: crate::guide::security
 [design]: crate::guide::design
 [error_codes]: crate::guide::error_codes
 [DURABLE0001]: crate::guide::error_codes::DURABLE0001
@@ -111,6 +113,7 @@ pages! {
     stores: "guide/stores.md", ["store", "client::TaskHubBuilder::durability", "client::TaskHubBuilder::live_bytes"];
     observability: "observability.md", ["TaskHub::lifecycle", "client::LifecycleEvent", "protocol::TraceContext"];
     operations: "operations.md", ["TaskHub::backup", "store::BackupReport", "TaskHub::shutdown_within"];
+    security: "security.md", ["store::EncodedStore", "store::PayloadCodec"];
     determinism: "determinism.md", ["OrchestrationContext", "client::TaskHubBuilder::verify_replay"];
     design: "design.md", ["store::SledStore", "store::SledOptions"];
 }

@@ -34,6 +34,15 @@ fn check_site_polls_for_hours_and_retries_what_fails() {
 }
 
 #[test]
+fn encrypted_stores_envelopes_and_reads_them_with_the_old_key() {
+    let telling = [
+        "in the folder:\n  {\"durable.encoded\":1,\"key\":\"2026-10\",\"data\":\"",
+        "decrypted: charged the card that ends in 9010",
+    ];
+    check(env!("CARGO_BIN_EXE_encrypted"), &[], &telling);
+}
+
+#[test]
 fn webhooks_retries_a_delivery_until_the_receiver_accepts_it() {
     let telling = [
         "shop: shipped a parcel with a lamp\n",

@@ -10,11 +10,16 @@ use durable::store::{MemoryStore, SledStore, Store};
 use durable::testing::conformance::StoreUnderTest;
 use tempfile::TempDir;
 
+mod encoded;
 #[path = "../support/folder.rs"]
 mod folder;
 
 mod memory {
     durable::testing::conformance_tests!(super::InMemory::default());
+}
+
+mod encoded_values {
+    durable::testing::conformance_tests!(super::encoded::InMemory::default());
 }
 
 mod sled_closed {

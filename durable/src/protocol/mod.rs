@@ -17,6 +17,7 @@ mod message;
 mod pending;
 mod shallow;
 mod status;
+mod texts;
 mod time;
 mod trace;
 mod version;
@@ -35,6 +36,7 @@ pub use pending::{PendingKind, PendingTask};
 #[doc(no_inline)]
 pub use serde_json::Error as JsonError;
 pub use status::{InstanceRecord, ParentInstance, RuntimeStatus, Suspension, Tags};
+pub(crate) use texts::Text;
 pub use time::Timestamp;
 pub use trace::{InvalidTraceContext, TraceContext};
 pub use version::{FORMAT_VERSION, HubRecord};

@@ -20,6 +20,7 @@
 mod backup;
 mod commit;
 mod durability;
+mod encoded;
 mod error;
 mod memory;
 mod query;
@@ -35,6 +36,7 @@ use std::path::Path;
 pub use self::backup::BackupReport;
 pub use self::commit::{Commit, EpisodeWrite, Epoch, PartitionState};
 pub use self::durability::Durability;
+pub use self::encoded::{EncodedPayload, EncodedStore, PayloadCodec};
 pub use self::error::StoreError;
 pub(crate) use self::error::{chain, in_process};
 pub use self::memory::MemoryStore;

@@ -1,0 +1,329 @@
+//! A wrapper around a store that encodes the values of users, for example to encrypt them.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    BackupReport, Commit, Creation, CreationOrder, EpisodeWrite, Epoch, InstanceFilter,
+    InstancePage, PartitionState, Store, StoreError, Usage,
+};
+use crate::protocol::{
+    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, Json, PartitionId,
+    TaskMessage, Text, Timestamp,
+};
+
+/// Encodes the values of users before they are stored, and decodes them when they are read: for
+/// encryption at rest, or to keep large values elsewhere.
+///
+/// An [`EncodedStore`] calls it for every input, output, event, entity state and custom status, and
+/// for the messages and values of failures and the reasons of clients. Instance ids, names of
+/// functions and events, error types, tags, properties, versions and times are stored in clear,
+/// because the hub searches for them.
+///
+/// It runs on the threads that read and commit, so it must be fast: fetch keys when the program
+/// starts, not for each value. A panic becomes an error of the store.
+pub trait PayloadCodec: Send + Sync + fmt::Debug + 'static {
+    /// Encodes a text that belongs to an instance. Encryption should authenticate the instance id,
+    /// so that nobody with access to the store can move a value to another instance.
+    ///
+    /// # Errors
+    /// [`StoreError::unavailable`] if the same call may succeed later: the commit is retried.
+    /// After any other error, such as [`StoreError::backend`], the hub stops.
+    fn encode(&self, text: &str, instance: &InstanceId) -> Result<EncodedPayload, StoreError>;
+
+    /// Decodes what [`encode`](Self::encode) returned, perhaps in an earlier release and with
+    /// another key.
+    ///
+    /// # Errors
+    /// As for [`encode`](Self::encode). If the key is not known, say which one is missing.
+    fn decode(&self, payload: &EncodedPayload, instance: &InstanceId)
+    -> Result<String, StoreError>;
+}
+
+/// An encoded text, with the name of the key that decodes it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EncodedPayload {
+    /// The name of the key. New values may use another key; keep the old ones until
+    /// no value uses them.
+    pub key: String,
+    /// The encoded text, for example the Base64 of a nonce and a ciphertext.
+    pub data: String,
+}
+
+impl EncodedPayload {
+    /// An encoded text.
+    ///
+    /// ```
+    /// use durable::store::EncodedPayload;
+    ///
+    /// assert_eq!(EncodedPayload::new("2026-11", "c2VjcmV0").key, "2026-11");
+    /// ```
+    pub fn new(key: impl Into<String>, data: impl Into<String>) -> Self {
+        Self { key: key.into(), data: data.into() }
+    }
+}
+
+/// Without the data.
+impl fmt::Debug for EncodedPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, data } = self;
+        f.debug_struct("EncodedPayload").field("key", key).field("bytes", &data.len()).finish()
+    }
+}
+
+/// An encoded text as it is stored: a JSON object, also in the place of a plain text.
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    #[serde(rename = "durable.encoded")]
+    format: u8,
+    #[serde(flatten)]
+    payload: EncodedPayload,
+}
+
+/// How every envelope begins.
+const ENVELOPE: &str = "{\"durable.encoded\":";
+
+/// A store whose values are encoded by a [`PayloadCodec`].
+///
+/// Values that an earlier program has stored without a codec can still be read, and are encoded when
+/// they are written again. A program that opens the hub without the codec sees
+/// envelopes, so its functions fail to read their inputs.
+///
+/// ```
+/// use durable::TaskHub;
+/// use durable::protocol::InstanceId;
+/// use durable::store::{EncodedPayload, EncodedStore, MemoryStore, PayloadCodec, StoreError};
+///
+/// /// No encryption; the example `encrypted` has a real codec.
+/// #[derive(Debug)]
+/// struct Reversed;
+///
+/// impl PayloadCodec for Reversed {
+///     fn encode(&self, text: &str, _: &InstanceId) -> Result<EncodedPayload, StoreError> {
+///         Ok(EncodedPayload::new("1", text.chars().rev().collect::<String>()))
+///     }
+///
+///     fn decode(&self, payload: &EncodedPayload, _: &InstanceId) -> Result<String, StoreError> {
+///         match payload.key.as_str() {
+///             "1" => Ok(payload.data.chars().rev().collect()),
+///             key => Err(StoreError::backend("cannot decode a value", format!("no key `{key}`"))),
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), durable::client::OpenError> {
+/// let store = EncodedStore::new(MemoryStore::default(), Reversed);
+/// let hub = TaskHub::builder().store(store).open().await?;
+/// # hub.shutdown().await.ok();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct EncodedStore<S, C> {
+    store: S,
+    codec: C,
+}
+
+impl<S: Store, C: PayloadCodec> EncodedStore<S, C> {
+    /// Wraps a store.
+    pub fn new(store: S, codec: C) -> Self {
+        Self { store, codec }
+    }
+
+    /// The wrapped store, which contains envelopes.
+    pub fn inner(&self) -> &S {
+        &self.store
+    }
+
+    fn encoded(&self, text: &str, id: &InstanceId) -> Result<String, StoreError> {
+        let payload = self.codec.encode(text, id)?;
+        serde_json::to_string(&Envelope { format: 1, payload })
+            .map_err(|error| StoreError::backend("cannot encode a value", error))
+    }
+
+    fn decoded(&self, text: &str, id: &InstanceId) -> Result<Option<String>, StoreError> {
+        if !text.starts_with(ENVELOPE) {
+            return Ok(None);
+        }
+        // A user's own value that happens to begin so is no envelope.
+        let Ok(Envelope { format: 1, payload }) = serde_json::from_str(text) else {
+            return Ok(None);
+        };
+        self.codec.decode(&payload, id).map(Some)
+    }
+
+    fn encode(&self, text: Text<'_>, id: &InstanceId) -> Result<(), StoreError> {
+        match text {
+            Text::Json(json) => *json = Json::trusted(self.encoded(json.as_str(), id)?),
+            Text::Plain(plain) => *plain = self.encoded(plain, id)?,
+        }
+        Ok(())
+    }
+
+    fn decode(&self, text: Text<'_>, id: &InstanceId) -> Result<(), StoreError> {
+        match text {
+            Text::Json(json) => {
+                if let Some(decoded) = self.decoded(json.as_str(), id)? {
+                    *json = Json::parse(&decoded).map_err(|error| {
+                        StoreError::backend("the codec decoded a value that is not JSON", error)
+                    })?;
+                }
+            }
+            Text::Plain(plain) => {
+                if let Some(decoded) = self.decoded(plain, id)? {
+                    *plain = decoded;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn encode_episode(&self, write: &mut EpisodeWrite) -> Result<(), StoreError> {
+        let id = write.record.instance_id.clone();
+        write.record.visit_texts(&mut |text| self.encode(text, &id))?;
+        let mut events = write.events.iter_mut();
+        events.try_for_each(|event| event.kind.visit_texts(&mut |text| self.encode(text, &id)))
+    }
+
+    fn decode_record(&self, record: &mut InstanceRecord) -> Result<(), StoreError> {
+        let id = record.instance_id.clone();
+        record.visit_texts(&mut |text| self.decode(text, &id))
+    }
+
+    /// A page of decoded records. A custom status can only be compared once it is decoded.
+    fn page<P>(
+        &self,
+        filter: &InstanceFilter,
+        read: impl FnOnce(&InstanceFilter) -> Result<InstancePage<P>, StoreError>,
+    ) -> Result<InstancePage<P>, StoreError> {
+        let mut page = match filter.custom_status {
+            Some(_) => read(&InstanceFilter { custom_status: None, ..filter.clone() })?,
+            None => read(filter)?,
+        };
+        page.instances.iter_mut().try_for_each(|record| self.decode_record(record))?;
+        page.instances.retain(|record| filter.matches(record));
+        Ok(page)
+    }
+
+    fn decode_events(
+        &self,
+        mut events: Vec<HistoryEvent>,
+        id: &InstanceId,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        for event in &mut events {
+            event.kind.visit_texts(&mut |text| self.decode(text, id))?;
+        }
+        Ok(events)
+    }
+}
+
+impl<S: Store, C: PayloadCodec> Store for EncodedStore<S, C> {
+    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
+        self.store.create(hub)
+    }
+
+    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
+        self.store.claim(partition)
+    }
+
+    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
+        self.store.load(partition)
+    }
+
+    fn messages(
+        &self,
+        partition: PartitionId,
+        to: Option<&InstanceId>,
+        positions: Range<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
+        let mut messages = self.store.messages(partition, to, positions, limit)?;
+        for (_, TaskMessage { instance_id, event, .. }) in &mut messages {
+            event.visit_texts(&mut |text| self.decode(text, instance_id))?;
+        }
+        Ok(messages)
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        let mut commit = commit.clone();
+        commit.episodes.iter_mut().try_for_each(|write| self.encode_episode(write))?;
+        for (_, TaskMessage { instance_id, event, .. }) in &mut commit.messages {
+            event.visit_texts(&mut |text| self.encode(text, instance_id))?;
+        }
+        self.store.commit(&commit)
+    }
+
+    fn instance(&self, id: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
+        let mut record = self.store.instance(id)?;
+        record.as_mut().map_or(Ok(()), |record| self.decode_record(record))?;
+        Ok(record)
+    }
+
+    fn due(
+        &self,
+        partition: PartitionId,
+        after: Option<&(Timestamp, InstanceId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
+        self.store.due(partition, after, until, limit)
+    }
+
+    fn instances(
+        &self,
+        filter: &InstanceFilter,
+        after: Option<&InstanceId>,
+        limit: usize,
+    ) -> Result<InstancePage, StoreError> {
+        self.page(filter, |filter| self.store.instances(filter, after, limit))
+    }
+
+    fn instances_by_creation(
+        &self,
+        filter: &InstanceFilter,
+        order: CreationOrder,
+        after: Option<&Creation>,
+        limit: usize,
+    ) -> Result<InstancePage<Creation>, StoreError> {
+        self.page(filter, |filter| self.store.instances_by_creation(filter, order, after, limit))
+    }
+
+    fn history(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        from: u64,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        self.decode_events(self.store.history(instance, execution, from)?, instance)
+    }
+
+    fn history_page(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        indices: Range<u64>,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        self.decode_events(self.store.history_page(instance, execution, indices)?, instance)
+    }
+
+    fn check_room(&self) -> Result<(), StoreError> {
+        self.store.check_room()
+    }
+
+    fn usage(&self) -> Usage {
+        self.store.usage()
+    }
+
+    fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
+        self.store.backup(to)
+    }
+
+    fn give_up(&self) {
+        self.store.give_up();
+    }
+}
