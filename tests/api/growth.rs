@@ -8,7 +8,7 @@ use syn::{Fields, Item, ItemTrait, TraitItem, TypeParamBound, Visibility};
 use crate::snapshot::{Sources, is_hidden};
 
 /// Traits that users may implement.
-const OPEN: [&str; 11] = [
+const OPEN: [&str; 12] = [
     "Cause",         // implemented for every error
     "Durable",       // a promise that the author of a future makes
     "DurableFuture", // implemented for every durable future
@@ -16,6 +16,7 @@ const OPEN: [&str; 11] = [
     "HttpSend",
     "NonRetriable",
     "Payload", // implemented for everything with serde's traits
+    "PayloadCodec",
     "Store",
     "StoreUnderTest",
     "TokenSource",
