@@ -115,13 +115,7 @@ const ENVELOPE: &str = "{\"durable.encoded\":";
 ///     }
 /// }
 ///
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), durable::client::OpenError> {
-/// let store = EncodedStore::new(MemoryStore::default(), Reversed);
-/// let hub = TaskHub::builder().store(store).open().await?;
-/// # hub.shutdown().await.ok();
-/// # Ok(())
-/// # }
+/// let hub = TaskHub::builder().store(EncodedStore::new(MemoryStore::default(), Reversed));
 /// ```
 #[derive(Debug)]
 pub struct EncodedStore<S, C> {
