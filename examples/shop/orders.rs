@@ -55,6 +55,7 @@ impl NonRetriable for OrderError {
 /// Takes an order from stock to door. The result is the number of the parcel.
 #[orchestrator]
 pub(crate) async fn fulfil(ctx: &OrchestrationContext, order: Order) -> Result<String> {
+    check_address(order.number, &order.address).await?;
     ctx.set_custom_status("reserving stock")?;
     if !reserve(ctx, &order).await? {
         return Err(OrderError::OutOfStock { product: order.product }.into());
@@ -73,7 +74,7 @@ async fn reserve(ctx: &OrchestrationContext, order: &Order) -> Result<bool> {
     if shelf.available().await? < order.quantity {
         return Ok(false);
     }
-    inspect(order.number, &order.product).await?;
+    inspect(&order.product).await?;
     shelf.take(order.quantity).await?;
     Ok(true)
 }
@@ -109,15 +110,21 @@ async fn deliver(ctx: &OrchestrationContext, number: u32, address: String) -> Re
     Ok(parcel)
 }
 
-/// The first inspection of some orders fails, so that their instances can be rewound.
+/// The first check of some orders fails, so that their instances can be rewound.
 #[activity]
-async fn inspect(number: u32, product: &str) -> Result<()> {
-    static INSPECTED: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
-    take_time(u64::try_from(product.len()).unwrap_or_default() * 10).await;
-    let is_first = INSPECTED.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+async fn check_address(number: u32, address: &str) -> Result<()> {
+    static CHECKED: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+    take_time(20).await;
+    let is_first = CHECKED.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
     if number.is_multiple_of(13) && is_first {
-        return Err(durable::Error::msg("the scale is out of order"));
+        return Err(durable::Error::msg(format!("the map of {address} does not load")));
     }
+    Ok(())
+}
+
+#[activity]
+async fn inspect(product: &str) -> Result<()> {
+    take_time(u64::try_from(product.len()).unwrap_or_default() * 10).await;
     Ok(())
 }
 

@@ -4,7 +4,10 @@ import { chromium } from "playwright-core";
 
 const base = process.argv[2];
 const pages = ["", "/instances", "/instances?status=failed&from=-1h", "/live", "/start?name=checkout", "/hub",
-  "/locks", "/entities", "/schedules", "/instances/order-2026-11-28-000003", "/nowhere"];
+  "/locks", "/entities", "/schedules", "/activities", "/batches", "/grid?name=checkout", "/compare",
+  "/instances?status=running&sort=created", "/instances/order-2026-11-28-000003", "/nowhere",
+  ...["history", "history?rows=full", "pending", "source", "sequence", "children", "entities", "io"]
+    .map((tab) => `/instances/order-2026-11-28-000003/${tab}`)];
 const axe = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
 const faults = [];
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
@@ -15,6 +18,7 @@ async function tab(width, colorScheme) {
   const page = await context.newPage();
   page.on("console", (m) => { if (["error", "warning"].includes(m.type()) && !/404|Failed to load/.test(m.text())) faults.push(`${page.url()}: ${m.text()}`); });
   page.on("pageerror", (e) => faults.push(`${page.url()}: ${e.message}`));
+  await page.addInitScript(() => addEventListener("securitypolicyviolation", (e) => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI}`)));
   return page;
 }
 
@@ -130,6 +134,54 @@ await step("hostile text is text in every tab of an instance", async () => {
     await page.goto(tab);
     if (await page.$("main img, main script")) throw new Error(`${tab} has markup of a user`);
   }
+});
+await step("a text of 1 MB and deep JSON are shown in part", async () => {
+  const deep = '{"customer":' + '['.repeat(100) + ']'.repeat(100) + '}';
+  for (const [id, input] of [["aac-long", { number: 3, customer: "\u202e<b>".repeat(250000), cents: 1 }], ["aac-deep", JSON.parse(deep)]]) {
+    await call("instances", { name: "checkout", id, input });
+    for (const tab of ["", "/io", "/history?rows=full"]) {
+      const begin = Date.now(), answer = await page.goto(`${base}/instances/${id}${tab}`);
+      if (answer?.status() !== 200) throw new Error(`${id}${tab}: ${answer?.status()}`);
+      if (Date.now() - begin > 2000) throw new Error(`${id}${tab} takes ${Date.now() - begin} ms`);
+      if (await page.$("main b b, main img, main script")) throw new Error(`${id}${tab} has markup of a user`);
+    }
+  }
+});
+await step("a schedule is created, edited and paused by keyboard", async () => {
+  await page.goto(base + "/schedules");
+  await page.focus("[data-open=do-create]");
+  await page.keyboard.press("Enter");
+  for (const [name, value] of [["id", "every-hour"], ["name", "checkout"], ["everySeconds", "3600"], ["input", '{"number": 1, "customer": "c", "cents": 2}']]) {
+    await page.focus(`#do-create [name=${name}]`);
+    await page.keyboard.insertText(value);
+  }
+  await page.focus("#do-create [type=submit]");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/schedules\/every-hour/, soon);
+  await page.click("[data-open=do-edit]");
+  await page.fill("#do-edit [name=everySeconds]", "7200");
+  await page.click("#do-edit [type=submit]");
+  await page.waitForSelector("#facts:has-text('Every 2 hours')", soon);
+  await page.click("[data-open=do-pause]");
+  await page.click("#do-pause [type=submit]");
+  await page.waitForSelector("#facts:has-text('Every 2 hours'), .st:has-text('Paused')", soon);
+});
+await step("an instance is started again with another input", async () => {
+  await page.goto(base + "/instances/aab-stuck");
+  await page.click("#more summary");
+  await page.click("text=Start again with another input");
+  await page.waitForURL(/start\?from=aab-stuck/);
+  const input = JSON.parse(await page.inputValue("#s-input"));
+  if (input.customer !== hostile) throw new Error("the form has not the input of the instance");
+});
+await step("pages are read without JavaScript", async () => {
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  const plain = await context.newPage();
+  for (const [path, words] of [["/", "Running longest"], ["/instances", "checkout"], ["/instances/aab-stuck", "Why it is not moving"], ["/instances/aab-stuck/history", "checkout"]]) {
+    await plain.goto(base + path);
+    if (!(await plain.innerText("main")).includes(words)) throw new Error(`${path} does not say ${words}`);
+  }
+  await context.close();
 });
 await step("the theme stays in a cookie", async () => {
   await page.keyboard.press("d");

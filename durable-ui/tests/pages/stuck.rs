@@ -97,7 +97,7 @@ async fn each_cause_is_in_the_panel_of_its_instance() {
         assert!(page.contains(cause), "{id}: {page}");
     }
     let page = words(&get(&app, "/instances/holder/entities").await.body);
-    assert!(page.contains("shelf/tray01waits or holds"), "{page}");
+    assert!(page.contains("shelf/tray0locks 1waits or holds"), "{page}");
     hub.shutdown().await.unwrap();
 }
 

@@ -245,9 +245,9 @@ pub(super) fn entities(view: &View, of: &Timeline) -> Markup {
                     }
                 }
                 td.x { (text(&calls.join(", "))) }
-                td.n { (format::count(touched.signals)) }
-                td.n { (format::count(touched.locks)) }
-                td.n { @if touched.failed > 0 { span.err { (format::count(touched.failed)) } } }
+                td.n.h { (format::count(touched.signals)) }
+                td.n { span.mobonly.q { "locks " } (format::count(touched.locks)) }
+                td.n.h { @if touched.failed > 0 { span.err { (format::count(touched.failed)) } } }
                 td.z { @if touched.is_open { b { "waits or holds" } } }
             }
         }
