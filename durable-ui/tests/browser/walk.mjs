@@ -137,7 +137,7 @@ await step("hostile text is text in every tab of an instance", async () => {
 });
 await step("a text of 1 MB and deep JSON are shown in part", async () => {
   const deep = '{"customer":' + '['.repeat(100) + ']'.repeat(100) + '}';
-  for (const [id, input] of [["aac-long", { number: 3, customer: "\u202e<b>".repeat(250000), cents: 1 }], ["aac-deep", JSON.parse(deep)]]) {
+  for (const [id, input] of [["aac-long", { number: 3, customer: "\u202e<b>".repeat(160000), cents: 1 }], ["aac-deep", JSON.parse(deep)]]) {
     await call("instances", { name: "checkout", id, input });
     for (const tab of ["", "/io", "/history?rows=full"]) {
       const begin = Date.now(), answer = await page.goto(`${base}/instances/${id}${tab}`);
@@ -177,7 +177,7 @@ await step("an instance is started again with another input", async () => {
 await step("pages are read without JavaScript", async () => {
   const context = await browser.newContext({ javaScriptEnabled: false });
   const plain = await context.newPage();
-  for (const [path, words] of [["/", "Running longest"], ["/instances", "checkout"], ["/instances/aab-stuck", "Why it is not moving"], ["/instances/aab-stuck/history", "checkout"]]) {
+  for (const [path, words] of [["", "Running longest"], ["/instances", "checkout"], ["/instances/aab-stuck", "Why it is not moving"], ["/instances/aab-stuck/history", "checkout"]]) {
     await plain.goto(base + path);
     if (!(await plain.innerText("main")).includes(words)) throw new Error(`${path} does not say ${words}`);
   }
