@@ -159,6 +159,22 @@ fn rows(page: &str) -> Vec<String> {
     found
 }
 
+/// Whether the document has a route of this path, whose parameters match any segment.
+fn is_documented(openapi: &str, path: &str) -> bool {
+    let document: serde_json::Value = serde_json::from_str(openapi).unwrap();
+    let routes = document["paths"].as_object().unwrap().keys();
+    let parts = |path: &str| -> Vec<String> { path.split(['/', ':']).map(str::to_owned).collect() };
+    let fits = |route: &String| {
+        let route = route.trim_start_matches("/api/v1").trim_start_matches('/');
+        let separators =
+            |path: &str| path.chars().filter(|c| "/:".contains(*c)).collect::<String>();
+        let (route_parts, path_parts) = (parts(route), parts(path));
+        separators(route) == separators(path)
+            && route_parts.iter().zip(&path_parts).all(|(a, b)| a.starts_with('{') || a == b)
+    };
+    routes.into_iter().any(|route| fits(route))
+}
+
 fn ids_of(json: &str) -> Vec<String> {
     let page: serde_json::Value = serde_json::from_str(json).unwrap();
     let items = page["items"].as_array().unwrap();
@@ -208,6 +224,10 @@ async fn every_command_of_a_drawer_is_understood_and_every_request_answered() {
                 assert_eq!(status, 200, "{path}: {request}: {answer}");
                 continue;
             }
+            let (_, openapi) = world.get("/api/v1/openapi.json").await;
+            let path_of = request.split_once("/api/v1/").unwrap().1;
+            let path_of = path_of.split('?').next().unwrap();
+            assert!(is_documented(&openapi, path_of), "{path}: {request}");
             // It is not run: the help of the same command shows that its arguments are known.
             let filled = command.replace(" JSON", " 1").replace("@input.json", "1");
             let (exit, output, errors) = world.run(&format!("{filled} --help")).await;

@@ -180,7 +180,7 @@ fn commands(call: &Call, id: &str, route: &str, tab: &str) -> Vec<Command> {
             Command::post(
                 "Raise an event",
                 format!("durable raise {word} EVENT -i JSON"),
-                format_args!("{route}/raise/EVENT"),
+                format_args!("{route}:raise/EVENT"),
             ),
             Command::post(
                 "Suspend",
