@@ -172,7 +172,7 @@ fn is_documented(openapi: &str, path: &str) -> bool {
         separators(route) == separators(path)
             && route_parts.iter().zip(&path_parts).all(|(a, b)| a.starts_with('{') || a == b)
     };
-    routes.into_iter().any(|route| fits(route))
+    routes.into_iter().any(fits)
 }
 
 fn ids_of(json: &str) -> Vec<String> {
