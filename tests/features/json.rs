@@ -407,6 +407,7 @@ async fn entities_and_their_scheduled_signals() -> Result<()> {
           "entity_id": "@json.shelf@a",
           "last_modified": "2026-01-04T00:00:00.000000Z",
           "locked_by": null,
+          "locked_since": null,
           "state": {
             "parcels": 3
           }
@@ -424,6 +425,7 @@ async fn entities_and_their_scheduled_signals() -> Result<()> {
               "entity_id": "@json.shelf@a",
               "last_modified": "2026-01-04T00:00:00.000000Z",
               "locked_by": null,
+              "locked_since": null,
               "state": null
             }
           ],

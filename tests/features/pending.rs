@@ -166,17 +166,30 @@ async fn locks_and_entity_calls_name_their_entities() -> Result<()> {
     let waiter = hub.start(pending_in_section()).await?;
     let pending = settled(&hub, &waiter).await?;
     assert_eq!(pending.locked_entities, []);
-    let PendingKind::Lock { entities, .. } = &only(&pending).kind else { panic!("{pending:?}") };
-    assert_eq!(*entities, front);
+    let PendingKind::Lock { entities, waits_for, position, .. } = &only(&pending).kind else {
+        panic!("{pending:?}");
+    };
+    assert_eq!((entities, waits_for.as_ref(), *position), (&front, Some(&front[0]), Some(1)));
     let [door] = pending.awaited_entities.as_slice() else { panic!("{pending:?}") };
     let held_by = door.locked_by.as_ref().unwrap();
     assert_eq!((&door.entity_id, &held_by.instance_id), (&front[0], holder.instance_id()));
+    assert_eq!(door.locked_since.map(|since| since.to_datetime()), Some(hub.now()));
     let caller = hub.start(pending_knocks()).await?;
     let pending = settled(&hub, &caller).await?;
-    let PendingKind::EntityCall { entity_id, operation, .. } = &only(&pending).kind else {
+    let PendingKind::EntityCall { entity_id, operation, position, .. } = &only(&pending).kind
+    else {
         panic!("{pending:?}");
     };
-    assert_eq!((entity_id, operation.as_str()), (&front[0], "knock"));
+    assert_eq!((entity_id, operation.as_str(), *position), (&front[0], "knock", Some(2)));
+    let last = hub.start(pending_in_section()).await?;
+    let position = async || -> Result<Option<u64>> {
+        let pending = settled(&hub, &last).await?;
+        let PendingKind::Lock { position, .. } = only(&pending).kind else { panic!("{pending:?}") };
+        Ok(position)
+    };
+    assert_eq!(position().await?, Some(3));
+    waiter.terminate("the door stays closed").await?;
+    assert_eq!(position().await?, Some(2), "a request whose section has ended is not in line");
     Ok(())
 }
 

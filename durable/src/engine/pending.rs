@@ -38,8 +38,12 @@ impl Execution {
             Ask::CallEntity { asked, .. } => PendingKind::EntityCall {
                 entity_id: asked.entity_id.clone(),
                 operation: asked.operation.clone().into_owned(),
+                position: None,
             },
-            Ask::LockEntities(entities) => PendingKind::Lock { entities: entities.clone() },
+            Ask::LockEntities(entities) => {
+                let (entities, waits_for) = (entities.clone(), None);
+                PendingKind::Lock { entities, waits_for, position: None }
+            }
             // They have no result.
             Ask::SendEvent { .. } | Ask::SignalEntity { .. } | Ask::UnlockEntities { .. } => {
                 return None;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::id::SCHEDULED;
-use super::{InstanceId, InvalidInstanceId, Json, MessageId, ParentInstance};
+use super::{InstanceId, InvalidInstanceId, Json, MessageId, ParentInstance, Timestamp};
 
 /// Names an entity within its task hub: its kind, and its key.
 ///
@@ -200,12 +200,15 @@ pub struct EntityState {
     pub locked_by: Option<ParentInstance>,
     /// The number of messages that were waiting after the batch.
     pub backlog: u64,
+    /// When it was locked. `None` if it is not, or if that was before 0.2.
+    #[serde(default)]
+    pub locked_since: Option<Timestamp>,
 }
 
 impl EntityState {
     /// Whether it can be purged: it has no state, no lock and no messages.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { state, locked_by, backlog: _ } = self;
+        let Self { state, locked_by, backlog: _, locked_since: _ } = self;
         state.is_none() && locked_by.is_none()
     }
 }

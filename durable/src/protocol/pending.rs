@@ -65,12 +65,20 @@ pub enum PendingKind {
         entity_id: EntityId,
         /// The operation.
         operation: String,
+        /// Its position in the queue of the entity, from 1, which is handled next or runs. `None`
+        /// if it is not in the queue, or not among the first 10,000 requests.
+        position: Option<u64>,
     },
     /// A critical section that has not begun, because not all of its entities are locked.
     #[non_exhaustive]
     Lock {
         /// The entities, in the order in which they are locked.
         entities: Vec<EntityId>,
+        /// The first entity that it has not locked yet: its request is in the queue of this one.
+        waits_for: Option<EntityId>,
+        /// The position of the request in that queue, from 1: it gets the lock next. `None` if it
+        /// is not in the queue, or not among the first 10,000 requests.
+        position: Option<u64>,
     },
 }
 

@@ -23,6 +23,9 @@ pub struct Entity {
     pub locked_by: Option<Parent>,
     /// The number of messages in its queue.
     pub backlog: u64,
+    /// When it was locked.
+    #[serde(default)]
+    pub locked_since: Option<DateTime<Utc>>,
 }
 
 /// A signal that is not due yet.

@@ -22,7 +22,8 @@ pub struct PendingWork {
     pub unread_events: Vec<String>,
     /// The entities that it has locked, as `@name@key`.
     pub locked_entities: Vec<String>,
-    /// The entities that it calls or wants to lock, with the instances that hold their locks.
+    /// The entities that it calls or wants to lock, with the instances that hold their locks: at most
+    /// 100, without their states.
     #[serde(default)]
     pub awaited_entities: Vec<Entity>,
 }
@@ -140,6 +141,12 @@ pub struct PendingTask {
     /// The entities to lock.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entities: Vec<String>,
+    /// The entity that is locked next, in whose queue the request is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+    /// The position of the call or lock request in the queue of the entity, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
 }
 
 /// What a task is that an instance waits for.

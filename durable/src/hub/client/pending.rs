@@ -10,7 +10,7 @@ use super::instance::InstanceHandle;
 use super::status::InstanceStatus;
 use crate::hub::error::HubError;
 use crate::hub::mail::Mail;
-use crate::protocol::{EntityId, EventKind, Pending, PendingKind, PendingTask};
+use crate::protocol::{EntityId, EventKind, ExecutionId, Pending, PendingKind, PendingTask};
 
 /// What an instance waits for; see [`InstanceHandle::pending`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,9 +30,14 @@ pub struct PendingWork {
     /// The entities that it has locked.
     pub locked_entities: Vec<EntityId>,
     /// The entities that its tasks wait for, without their states: which critical section holds the
-    /// lock of each, and how many messages are in its queue. An entity that is not stored is absent.
+    /// lock of each, since when, and how many messages are in its queue. An entity that is not stored
+    /// is absent. If the tasks wait for more than 100 entities, only the first 100 are listed, and
+    /// only requests to these have a position.
     pub awaited_entities: Vec<EntityDetails>,
 }
+
+/// The most entities that are looked up for an instance.
+const ENTITIES_MAX: usize = 100;
 
 impl InstanceHandle {
     /// Returns what the instance waits for now, to find out why it does not continue: activities
@@ -83,6 +88,10 @@ impl InstanceHandle {
             }
         }
         let awaited_entities = self.awaited_entities(&tasks).await?;
+        let execution_id = status.execution_id;
+        for task in &mut tasks {
+            self.find_position(task, execution_id, &awaited_entities).await?;
+        }
         Ok(PendingWork {
             status,
             tasks,
@@ -101,17 +110,48 @@ impl InstanceHandle {
         for task in tasks {
             match &task.kind {
                 PendingKind::EntityCall { entity_id, .. } => ids.extend([entity_id]),
-                PendingKind::Lock { entities } => ids.extend(entities),
+                PendingKind::Lock { entities, .. } => ids.extend(entities),
                 PendingKind::Activity { .. }
                 | PendingKind::SubOrchestration { .. }
                 | PendingKind::Timer => {}
             }
         }
         let mut entities = Vec::new();
-        for id in ids {
+        for id in ids.into_iter().take(ENTITIES_MAX) {
             let details = self.hub.entity(id).await?;
             entities.extend(details.map(|details| EntityDetails { state: None, ..details }));
         }
         Ok(entities)
+    }
+
+    /// Finds the position of a lock request or an entity call in the queue of its entity.
+    async fn find_position(
+        &self,
+        task: &mut PendingTask,
+        execution_id: ExecutionId,
+        entities: &[EntityDetails],
+    ) -> Result<(), HubError> {
+        let request = (execution_id, task.event_id);
+        let find = |id: &EntityId| entities.iter().find(|it| it.entity_id == *id);
+        let is_locked = |id: &EntityId| {
+            let holder = find(id).and_then(|entity| entity.locked_by.as_ref());
+            holder.is_some_and(|it| (it.execution_id, it.task_scheduled_id) == request)
+        };
+        let (id, position) = match &mut task.kind {
+            PendingKind::EntityCall { entity_id, position, .. } => (&*entity_id, position),
+            PendingKind::Lock { entities, waits_for, position } => {
+                *waits_for = entities.iter().find(|id| !is_locked(id)).cloned();
+                let Some(id) = waits_for else { return Ok(()) };
+                (&*id, position)
+            }
+            PendingKind::Activity { .. }
+            | PendingKind::SubOrchestration { .. }
+            | PendingKind::Timer => return Ok(()),
+        };
+        if let Some(entity) = find(id) {
+            let holder = entity.locked_by.as_ref();
+            *position = self.hub.position_in_queue(id, request, holder).await?;
+        }
+        Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! Client operations on entities: signal, call, read, delete.
 //!
-//! Read next: `query.rs` (queries and cleaning), `queue.rs` (what waits), `scheduled.rs` (scheduled
-//! signals).
+//! Read next: `query.rs` (queries and cleaning), `queue.rs` (what waits), `line.rs` (positions in a
+//! queue), `scheduled.rs` (scheduled signals).
 
+mod line;
 mod query;
 mod queue;
 mod scheduled;
@@ -48,13 +49,15 @@ pub struct EntityDetails {
     pub locked_by: Option<ParentInstance>,
     /// The number of messages in its queue.
     pub backlog: u64,
+    /// When it was locked; `None` if it is not locked, or if release 0.1 locked it.
+    pub locked_since: Option<Timestamp>,
 }
 
 impl EntityDetails {
     fn new(entity_id: EntityId, record: &InstanceRecord, kept: EntityState) -> Self {
-        let EntityState { state, locked_by, backlog } = kept;
+        let EntityState { state, locked_by, backlog, locked_since } = kept;
         let (created_at, last_modified) = (record.created_at, record.last_updated_at);
-        Self { entity_id, created_at, last_modified, state, locked_by, backlog }
+        Self { entity_id, created_at, last_modified, state, locked_by, backlog, locked_since }
     }
 
     /// Deserializes the state into a `T`; `None` without a state.

@@ -5,11 +5,16 @@ use super::live::Live;
 use super::queue::Queued;
 use crate::hub::commit::write::Content;
 use crate::hub::partition::messages;
-use crate::protocol::{EntityId, EventKind, TaskMessage};
+use crate::protocol::{EntityId, EventKind, TaskMessage, Timestamp};
 
 /// Locks an entity for a critical section and asks the next entity for its lock. Returns whether the
 /// entity has changed.
-pub(super) fn begin_section(live: &mut Live, queued: Queued, content: &mut Content) -> bool {
+pub(super) fn begin_section(
+    live: &mut Live,
+    queued: Queued,
+    now: Timestamp,
+    content: &mut Content,
+) -> bool {
     let TaskMessage { id, from, event, .. } = queued.message;
     content.consumed.push(id);
     let (Some(owner), EventKind::EntityLockRequested { mut lock_set, .. }) = (from, event) else {
@@ -17,12 +22,19 @@ pub(super) fn begin_section(live: &mut Live, queued: Queued, content: &mut Conte
     };
     let owner = *owner;
     live.kept.locked_by = Some(owner.clone());
+    live.kept.locked_since = Some(now);
     let others = all_but_first(&mut lock_set);
     content.messages.push(match messages::lock_request(owner.clone(), others) {
         Some(request) => request,
         None => messages::lock_granted(&owner),
     });
     true
+}
+
+/// Releases the lock of an entity.
+pub(super) fn release(live: &mut Live) {
+    live.kept.locked_by = None;
+    live.kept.locked_since = None;
 }
 
 /// Consumes an unlock, and sends it on to the next entity of the critical section.

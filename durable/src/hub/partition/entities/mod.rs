@@ -22,7 +22,7 @@ use std::sync::atomic::AtomicU64;
 
 use self::batch::{begin_batch, finish_batch};
 use self::live::Live;
-use self::locks::{begin_section, pass_on_unlock};
+use self::locks::{begin_section, pass_on_unlock, release};
 use self::pending::{PendingSignals, is_early};
 use self::queue::{Found, KeptIn, Queue, Queued, Step};
 use self::write::write_entity;
@@ -184,7 +184,7 @@ impl Entities {
         self.live.with_loaded(core, id, load(id), |core, live| {
             let is_owner = live.kept.locked_by.as_ref() == Some(owner);
             if is_owner {
-                live.kept.locked_by = None;
+                release(live);
             }
             let effects = vec![Effect::Unlocked(reply, is_owner)];
             write_entity(core, live, is_owner, Content::default(), effects);
@@ -249,9 +249,12 @@ fn advance(core: &mut Core, live: &mut Live) {
     let mut is_changed = false;
     while live.running.is_empty() {
         match live.next_step() {
-            Step::Lock(queued) => is_changed |= begin_section(live, queued, &mut content),
+            Step::Lock(queued) => {
+                let now = core.now();
+                is_changed |= begin_section(live, queued, now, &mut content);
+            }
             Step::Unlock(queued) => {
-                live.kept.locked_by = None;
+                release(live);
                 is_changed = true;
                 pass_on_unlock(queued, &mut content);
             }
