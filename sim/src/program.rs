@@ -118,6 +118,11 @@ impl Writer {
             _ => usual,
         });
         let ids = choices.one_of(Stream::Swarm, &[2, 3, 8, 40]);
+        // Some faults need many due times, which programs of everything rarely have at once.
+        if choices.one_in(Stream::Swarm, 4) {
+            let weights = [10, 0, 20, 2, 0, 0, 0, 8, 2, 0, 0, 8, 10, 3, 6, 4];
+            return Self { weights, left: 0, ids: 40 };
+        }
         Self { weights, left: 0, ids }
     }
 

@@ -68,8 +68,7 @@ pub(crate) fn open_with<T>(
     let registry = Arc::new(registry(&options)?);
     let concurrency = activity_concurrency(&options)?;
     let entity_concurrency = at_least_one("entity_concurrency", options.entity_concurrency)?;
-    let admission = admission(&options)?;
-    let live = live(&options);
+    let (admission, live) = (admission(&options)?, live(&options));
     let Options { place, durability, partitions, states, settings, time, .. } = options;
     let (store, kept) = open_store(place, durability)?;
     let count = create(&*store, partitions)?;

@@ -326,8 +326,16 @@ pub(super) fn preempt() {
     }
     let Some(process) = world.process() else { return };
     world.depth.set(world.depth.get() + 1);
-    for _ in 0..=world.below(Stream::Amount, 6) {
-        let Some(step) = world.choose(&process, false) else { break };
+    // Half of the time, only a commit goes on: it takes several steps until its write is durable.
+    let only_commits = world.below(Stream::Schedule, 2) == 0;
+    let most = world.choices.borrow_mut().one_of(Stream::Amount, &[1, 2, 4, 8, 24]);
+    for _ in 0..most {
+        let step = if only_commits {
+            process.has_commit().then_some(Step::Commit)
+        } else {
+            world.choose(&process, false)
+        };
+        let Some(step) = step else { break };
         world.take(&process, step);
     }
     world.depth.set(world.depth.get() - 1);
