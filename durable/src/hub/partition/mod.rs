@@ -133,7 +133,7 @@ impl Partition {
                 resume(&mut self.core, &mut resident, "the code fits again")?;
                 self.residents.insert(resident);
             }
-            self.residents.evict();
+            self.residents.evict(self.core.outbox.last_write());
         }
         self.take_in_stored(0..found.messages_end)?;
         self.run_due()?;
@@ -201,7 +201,7 @@ impl Partition {
     }
 
     fn evict(&mut self) {
-        self.residents.evict();
+        self.residents.evict(self.core.outbox.last_write());
         self.entities.evict();
     }
 

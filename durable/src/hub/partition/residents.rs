@@ -1,7 +1,8 @@
 //! The orchestration instances of a partition: in memory, or else read from the store.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cache::{Cache, Capacity};
 use super::core::Core;
@@ -17,11 +18,13 @@ use crate::protocol::{ExecutionId, InstanceId, InstanceRecord, RuntimeStatus};
 #[derive(Debug)]
 pub(super) struct Residents {
     cache: Cache<Resident>,
+    purged: Tombstones,
 }
 
 impl Residents {
     pub(super) fn new(capacity: Capacity, durable: Arc<AtomicU64>) -> Self {
-        Self { cache: Cache::new(capacity, durable) }
+        let purged = Tombstones { durable: Arc::clone(&durable), writes: BTreeMap::new() };
+        Self { cache: Cache::new(capacity, durable), purged }
     }
 
     /// Lends an instance to `f`: from memory, or replayed from the store. `None` if it does not
@@ -32,7 +35,18 @@ impl Residents {
         id: &InstanceId,
         f: impl FnOnce(&mut Core, &mut Resident) -> R,
     ) -> Result<Option<R>, Stopped> {
-        self.cache.with(core, id, |core| load(core, id), f)
+        let (purged, mut is_purged) = (&self.purged, false);
+        let load = |core: &mut Core| if purged.has(id) { Ok(None) } else { load(core, id) };
+        let lent = |core: &mut Core, resident: &mut Resident| {
+            let result = f(core, resident);
+            is_purged = resident.is_purged;
+            result
+        };
+        let result = self.cache.with(core, id, load, lent)?;
+        if is_purged {
+            self.purged.writes.insert(id.clone(), None);
+        }
+        Ok(result)
     }
 
     pub(super) fn insert(&mut self, resident: Box<Resident>) {
@@ -50,8 +64,11 @@ impl Residents {
         self.cache.iter()
     }
 
-    pub(super) fn evict(&mut self) {
+    /// Evicts what can be read from the store again. All purges are written by now, the last one
+    /// in the write `last_write` or before.
+    pub(super) fn evict(&mut self, last_write: u64) {
         self.cache.evict();
+        self.purged.forget(last_write);
     }
 
     /// The number of instances in memory.
@@ -72,7 +89,7 @@ impl Residents {
     ) -> Result<Option<InstanceRecord>, Stopped> {
         match self.cache.get(id) {
             Some(resident) => Ok(Some(resident.record.clone())),
-            None => store.instance(id),
+            None => self.stored(store, id),
         }
     }
 
@@ -83,7 +100,7 @@ impl Residents {
     ) -> Result<Option<RuntimeStatus>, Stopped> {
         match self.cache.get(id) {
             Some(resident) => Ok(Some(resident.record.runtime_status)),
-            None => Ok(store.instance(id)?.map(|record| record.runtime_status)),
+            None => Ok(self.stored(store, id)?.map(|record| record.runtime_status)),
         }
     }
 
@@ -96,7 +113,7 @@ impl Residents {
     ) -> Result<bool, Stopped> {
         match self.cache.get(id) {
             Some(resident) => Ok(resident.record.execution_id == execution),
-            None => Ok(store.instance(id)?.is_some_and(|it| it.execution_id == execution)),
+            None => Ok(self.stored(store, id)?.is_some_and(|it| it.execution_id == execution)),
         }
     }
 
@@ -109,9 +126,39 @@ impl Residents {
         if let Some(resident) = self.cache.get(id) {
             return Ok(Some((resident.record.clone(), resident.end.clone())));
         }
-        let Some(record) = store.instance(id)? else { return Ok(None) };
+        let Some(record) = self.stored(store, id)? else { return Ok(None) };
         let end = store.end_of(&record)?;
         Ok(Some((record, end)))
+    }
+
+    /// The record in the store, unless it is purged by a write that is not durable yet.
+    fn stored(&self, store: &Reader, id: &InstanceId) -> Result<Option<InstanceRecord>, Stopped> {
+        if self.purged.has(id) { Ok(None) } else { store.instance(id) }
+    }
+}
+
+/// The instances that were purged and that the store still has, because the purge is not durable.
+#[derive(Debug)]
+struct Tombstones {
+    /// Each with the write that purges it, or a later one; `None` until the end of the turn.
+    writes: BTreeMap<InstanceId, Option<u64>>,
+    /// The number of the last write that is durable.
+    durable: Arc<AtomicU64>,
+}
+
+impl Tombstones {
+    fn has(&self, id: &InstanceId) -> bool {
+        let written = |write: &Option<u64>| write.unwrap_or(u64::MAX);
+        !self.writes.is_empty()
+            && self
+                .writes
+                .get(id)
+                .is_some_and(|write| written(write) > self.durable.load(Ordering::Acquire))
+    }
+
+    fn forget(&mut self, last_write: u64) {
+        let durable = self.durable.load(Ordering::Acquire);
+        self.writes.retain(|_, write| *write.get_or_insert(last_write) > durable);
     }
 }
 

@@ -197,3 +197,26 @@ fn a_partition_handles_held_mail_before_it_stops() {
     let resumed = resumed.try_recv().expect("it is answered");
     assert!(matches!(resumed, Err(ManageError::StillSuspended(_))), "{resumed:?}");
 }
+
+#[test]
+fn an_instance_that_is_being_purged_does_not_come_back() {
+    let mut world = World::new();
+    let (start, _started) = start_of("a");
+    world.turn([start]);
+    world.commit();
+    let (terminate, _terminated) =
+        request("a", Manage::Terminate { reason: String::new(), recurse: false });
+    let (purge, mut purged) = request("a", Manage::Purge { child_of: None });
+    world.turn([terminate, purge]);
+    let (reply, mut raised) = oneshot::channel();
+    let (name, input) = ("event".to_owned(), Json::null());
+    // The store still has the instance as it was before both.
+    world.turn([Mail::Raise { instance_id: id("a"), name, input, ends_work: false, reply }]);
+    world.commit();
+    purged.try_recv().expect("it is answered").expect("it was finished");
+    let raised = raised.try_recv().expect("it is answered");
+    let unknown = ManageError::no_such_instance(id("a")).to_string();
+    assert_eq!(raised.map_err(|error| error.to_string()), Err(unknown));
+    world.commit();
+    assert!(world.store.instance(&id("a")).unwrap().is_none());
+}
