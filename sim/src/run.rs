@@ -1,9 +1,10 @@
 //! One seed: chaos, then calm, then a restart that must change nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use durable::TaskHub;
-use durable::protocol::RuntimeStatus;
+use durable::protocol::{RuntimeStatus, Timestamp};
 use durable::store::{InstanceFilter, MemoryStore, Store};
 use durable::testing::sim::{Simulation, Stream};
 
@@ -37,6 +38,7 @@ struct Run {
     sizes: Sizes,
     hub: Option<TaskHub>,
     crashes: u32,
+    began: Timestamp,
 }
 
 /// The options of every process of a seed.
@@ -66,7 +68,8 @@ pub(crate) fn run(seed: u64, keeps_log: bool) -> Outcome {
             world.say(&format_args!("client {number}: {op:?}"));
         }
     }
-    let mut run = Run { world, store, committed, clients, sizes, hub: None, crashes: 0 };
+    let began = world.now();
+    let mut run = Run { world, store, committed, clients, sizes, hub: None, crashes: 0, began };
     run.all();
     let Run { world, committed, clients, crashes, hub, .. } = run;
     drop(hub);
@@ -162,6 +165,11 @@ impl Run {
     }
 
     fn has_failed(&self) -> bool {
+        // A year is the longest time of a program, so nothing may sleep for so long.
+        let passed = self.world.now().since(self.began);
+        if passed > Duration::from_hours(24 * 365 * 1000) {
+            self.world.fail("I15 something sleeps past its time".to_owned());
+        }
         self.world.failure().is_some() || self.clients.failure().is_some()
     }
 
