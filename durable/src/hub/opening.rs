@@ -78,8 +78,7 @@ pub(crate) fn open_with<T>(
     let Settings { limits, properties, .. } = settings.clone();
     metrics::opened(&*store)?;
     let (mailboxes, receivers) = Mailboxes::new(count, time.clone(), admission);
-    let health = Arc::new(Health::default());
-    let (events, lifecycle) = lifecycle();
+    let (health, (events, lifecycle)) = (Arc::new(Health::default()), lifecycle());
     let batches = Arc::new(Batches::new(
         BatchContext { states: states.clone(), limits, ..BatchContext::default() },
         mailboxes.clone(),
