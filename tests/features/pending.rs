@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use durable::client::{HubError, PendingWork};
 use durable::prelude::*;
-use durable::protocol::{PendingKind, PendingTask};
+use durable::protocol::{PendingKind, PendingTask, Timestamp};
 use durable::testing::TestHub;
 use durable::{InstanceHandle, RetryPolicy};
 use serde::{Deserialize, Serialize};
@@ -173,7 +173,7 @@ async fn locks_and_entity_calls_name_their_entities() -> Result<()> {
     let [door] = pending.awaited_entities.as_slice() else { panic!("{pending:?}") };
     let held_by = door.locked_by.as_ref().unwrap();
     assert_eq!((&door.entity_id, &held_by.instance_id), (&front[0], holder.instance_id()));
-    assert_eq!(door.locked_since.map(|since| since.to_datetime()), Some(hub.now()));
+    assert_eq!(door.locked_since.map(Timestamp::to_datetime), Some(hub.now()));
     let caller = hub.start(pending_knocks()).await?;
     let pending = settled(&hub, &caller).await?;
     let PendingKind::EntityCall { entity_id, operation, position, .. } = &only(&pending).kind
