@@ -253,3 +253,35 @@ async fn max_concurrent_bounds_the_runs_of_an_activity() -> Result<()> {
     assert_eq!(MOST.load(Ordering::SeqCst), 2);
     Ok(())
 }
+
+#[activity(max_concurrent = 1)]
+async fn stamp(n: u32) -> u32 {
+    n
+}
+
+#[activity]
+async fn seal(n: u32) -> u32 {
+    n
+}
+
+#[orchestrator]
+async fn three_stamps(ctx: &OrchestrationContext, of_all: bool) -> Result<u32> {
+    let stamps = (0..3).map(|n| if of_all { seal(n).spawn() } else { stamp(n).spawn() });
+    Ok(durable::try_join_all(stamps).await?.into_iter().sum())
+}
+
+#[tokio::test]
+async fn activities_that_wait_for_their_turn_let_virtual_time_pass() -> Result<()> {
+    let (time, three) = (Duration::from_hours(1), chrono::TimeDelta::hours(3));
+    let mocked = TestHub::builder().mock_after::<stamp>(time, Ok);
+    let hub = mocked.open().await?;
+    let began = hub.now();
+    assert_eq!(hub.start(three_stamps(false)).await?.result().await?, 3);
+    assert_eq!(hub.now() - began, three, "limited by the activity");
+    let mocked = TestHub::builder().mock_after::<seal>(time, Ok);
+    let hub = mocked.configure(|hub| hub.activity_concurrency(1)).open().await?;
+    let began = hub.now();
+    assert_eq!(hub.start(three_stamps(true)).await?.result().await?, 3);
+    assert_eq!(hub.now() - began, three, "limited by the hub");
+    Ok(())
+}

@@ -43,6 +43,10 @@ impl Busy {
         }
         Self(time.cloned())
     }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.0.is_some()
+    }
 }
 
 impl Drop for Busy {

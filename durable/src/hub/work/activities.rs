@@ -149,18 +149,19 @@ impl Activities {
         let entry = self.registry.activity(&task.name, task.version.as_deref());
         let at_most = entry.and_then(|entry| entry.options.max_concurrent);
         let mut queue = self.queue();
-        if queue.phase > Phase::Open || !queue.jobs.add(job, at_most, self.mailboxes.busy()) {
+        if queue.phase > Phase::Open || !queue.jobs.add(job, at_most) {
             return;
         }
-        queue.jobs.count();
         queue.comes_soon = queue.idle_since.is_none_or(|since| since.elapsed() < wait::SHORT);
         // A spinning worker will take this job.
         let is_taken = std::mem::take(&mut queue.spinning);
-        if is_taken || queue.workers >= self.concurrency {
+        let spawns = !is_taken && queue.workers < self.concurrency;
+        queue.workers += usize::from(spawns);
+        queue.changed();
+        drop(queue);
+        if !spawns {
             return;
         }
-        queue.workers += 1;
-        drop(queue);
         let worker = Worker { activities: Arc::clone(self), job: None, is_counted: true };
         // Boxed, because tokio moves a spawned future several times.
         self.drive.spawn(Box::pin(worker.work()));
@@ -170,7 +171,7 @@ impl Activities {
     pub(crate) fn cancel(&self, key: &JobKey) {
         let mut queue = self.queue();
         queue.jobs.cancel(key);
-        queue.jobs.count();
+        queue.changed();
         drop(queue);
         self.changed.notify_waiters();
     }
@@ -184,7 +185,7 @@ impl Activities {
     pub(crate) fn cancel_all(&self, execution_id: ExecutionId) {
         let mut queue = self.queue();
         queue.jobs.cancel_all(execution_id);
-        queue.jobs.count();
+        queue.changed();
         drop(queue);
         self.changed.notify_waiters();
     }
@@ -194,6 +195,7 @@ impl Activities {
         let mut queue = self.queue();
         queue.phase = queue.phase.max(Phase::Closed);
         queue.jobs.close();
+        queue.changed();
     }
 
     /// Blocks until no job is running. Returns `false` if the deadline passes first.
@@ -264,16 +266,14 @@ impl Activities {
             thread::yield_now();
             tokio::task::yield_now().await;
             let mut queue = self.queue();
-            if let Some(next) = queue.jobs.next() {
-                queue.jobs.count();
+            if let Some(next) = queue.next() {
                 queue.spinning = false;
                 return Some(next);
             }
         }
         let mut queue = self.queue();
         queue.spinning &= !looks;
-        let next = queue.jobs.next();
-        queue.jobs.count();
+        let next = queue.next();
         if next.is_none() {
             self.worker_ends(&mut queue);
         }
@@ -282,6 +282,7 @@ impl Activities {
 
     fn worker_ends(&self, queue: &mut Queue) {
         queue.workers -= 1;
+        queue.changed();
         if queue.workers == 0 {
             self.drained.notify_all();
         }
@@ -304,8 +305,7 @@ impl Activities {
         };
         let reported = (!cut_off).then_some(job.task.attempt);
         let is_waited_for = queue.jobs.end(&job.key(), ticket, reported);
-        let next = queue.jobs.next();
-        queue.jobs.count();
+        let next = queue.next();
         drop(queue);
         let outcome = match &result {
             _ if !is_waited_for => "cancelled",
@@ -329,7 +329,7 @@ impl Activities {
 
 impl Worker {
     async fn work(mut self) {
-        let mut next = self.activities.queue().jobs.next();
+        let mut next = self.activities.queue().next();
         loop {
             let Some(job) = next else {
                 next = self.activities.spin_for_job().await;
@@ -369,6 +369,19 @@ impl Drop for Worker {
 }
 
 impl Queue {
+    /// The job that a worker runs next.
+    fn next(&mut self) -> Option<(Box<Job>, Ticket)> {
+        let next = self.jobs.next();
+        self.changed();
+        next
+    }
+
+    /// The jobs or the workers have changed. Each change ends with this.
+    fn changed(&mut self) {
+        self.jobs.count();
+        self.jobs.hold_time(self.workers);
+    }
+
     /// A worker has become idle. Returns whether it spins before it ends.
     fn starts_spinning(&mut self, now: Instant) -> bool {
         self.idle_since = Some(now);

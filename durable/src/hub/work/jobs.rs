@@ -33,6 +33,10 @@ pub(crate) struct Jobs {
     started: u64,
     waiting: usize,
     running: usize,
+    /// The jobs that workers run, wanted or not.
+    taken: usize,
+    /// Keeps virtual time from passing while an idle worker is about to take a queued job.
+    coming: Busy,
 }
 
 /// The state of a job.
@@ -57,7 +61,6 @@ struct Waiting {
     /// The number of its arrival.
     number: u64,
     at_most: Option<usize>,
-    busy: Busy,
     since: Stopwatch,
 }
 
@@ -97,7 +100,7 @@ impl Jobs {
     }
 
     /// Adds a job, unless this attempt waits, runs or has ended already.
-    pub(crate) fn add(&mut self, job: Box<Job>, at_most: Option<usize>, busy: Busy) -> bool {
+    pub(crate) fn add(&mut self, job: Box<Job>, at_most: Option<usize>) -> bool {
         let key = job.key();
         let entry = self.entries.entry(key).or_default();
         if entry.stage.is_some() || entry.reported == Some(job.task.attempt) {
@@ -107,7 +110,7 @@ impl Jobs {
         self.waiting += 1;
         let (number, since) = (self.arrived, Stopwatch::start());
         self.queue.insert(number, key);
-        entry.stage = Some(Stage::Waiting(Waiting { job, number, at_most, busy, since }));
+        entry.stage = Some(Stage::Waiting(Waiting { job, number, at_most, since }));
         true
     }
 
@@ -134,18 +137,35 @@ impl Jobs {
             let running =
                 Running { number, token: token_of_it, instance_id, name, attempt, began: start };
             let waiting = entry.stage.replace(Stage::Running(running));
-            let Some(Stage::Waiting(Waiting { job, busy, since, .. })) = waiting else { continue };
+            let Some(Stage::Waiting(Waiting { job, since, .. })) = waiting else { continue };
             self.waiting -= 1;
             self.running += 1;
+            self.taken += 1;
+            let busy = Busy::new(self.time.as_ref());
             metrics::activity_began(&job.task.name, since);
             let (limited, began) = (limit.map(|(_, name)| name), Stopwatch::start());
             return Some((job, Ticket { token, number, limited, began, start, busy }));
         }
     }
 
+    /// Lets virtual time pass unless one of the `workers` is idle while a job is queued. A job that
+    /// waits for its turn does not keep it from passing: otherwise a running activity that sleeps
+    /// in virtual time would never end.
+    pub(crate) fn hold_time(&mut self, workers: usize) {
+        if self.time.is_none() {
+            return;
+        }
+        let is_coming = !self.queue.is_empty() && workers > self.taken;
+        if is_coming != self.coming.is_held() {
+            let time = self.time.as_ref().filter(|_| is_coming);
+            self.coming = Busy::new(time);
+        }
+    }
+
     /// Ends a job. Returns whether its result is still wanted. If so, and if its result is
     /// `reported`, this attempt is not added again until [`finish`](Self::finish).
     pub(crate) fn end(&mut self, key: &JobKey, ticket: &Ticket, reported: Option<u32>) -> bool {
+        self.taken -= 1;
         if let Some(name) = &ticket.limited {
             if let Some(limited) = self.limited.get_mut(name) {
                 limited.running -= 1;
@@ -318,7 +338,7 @@ mod tests {
     }
 
     fn add(jobs: &mut Jobs, number: i32, name: &'static str, at_most: Option<usize>) -> bool {
-        jobs.add(job(key(number), name), at_most, Busy::default())
+        jobs.add(job(key(number), name), at_most)
     }
 
     fn next(jobs: &mut Jobs) -> Option<(JobKey, Ticket)> {
