@@ -41,7 +41,7 @@ async fn a_recorded_history_is_saved_loaded_and_replayed() -> Result<()> {
 
     // Readable in a diff: one fact per line, values as plain JSON.
     let text = fs::read_to_string(&path)?;
-    for line in [r#"  "format": 1,"#, r#"  "name": "four_times","#, r#"          "result": 10"#] {
+    for line in [r#"  "format": 1,"#, r#"  "name": "four_times","#, r#"          "result": 10,"#] {
         assert!(text.lines().any(|it| it == line), "{line}\n{text}");
     }
     Ok(())
