@@ -50,6 +50,9 @@ impl Residents {
     }
 
     pub(super) fn insert(&mut self, resident: Box<Resident>) {
+        // Started again, after the purge and in a later write. It stays in memory until that is
+        // durable.
+        self.purged.writes.remove(&resident.record.instance_id);
         self.cache.insert(resident);
     }
 
@@ -148,12 +151,8 @@ struct Tombstones {
 
 impl Tombstones {
     fn has(&self, id: &InstanceId) -> bool {
-        let written = |write: &Option<u64>| write.unwrap_or(u64::MAX);
-        !self.writes.is_empty()
-            && self
-                .writes
-                .get(id)
-                .is_some_and(|write| written(write) > self.durable.load(Ordering::Acquire))
+        let is_durable = |write: u64| write <= self.durable.load(Ordering::Acquire);
+        self.writes.get(id).is_some_and(|write| !write.is_some_and(is_durable))
     }
 
     fn forget(&mut self, last_write: u64) {

@@ -83,8 +83,17 @@ impl World {
 
     /// Commits all writes, answers clients, and passes the resulting mail to the partition.
     fn commit(&mut self) {
+        self.commit_first(usize::MAX);
+    }
+
+    /// As [`commit`](Self::commit), but only the first writes.
+    fn commit_first(&mut self, count: usize) {
         let mut mail = Vec::new();
-        let writes = std::mem::take(&mut *self.written.0.lock().unwrap());
+        let writes: Vec<_> = {
+            let mut written = self.written.0.lock().unwrap();
+            let count = count.min(written.len());
+            written.drain(..count).collect()
+        };
         for Write { number, content, effects, .. } in writes {
             let commit = Commit {
                 owners: vec![(ID, self.epoch)],
@@ -219,4 +228,27 @@ fn an_instance_that_is_being_purged_does_not_come_back() {
     assert_eq!(raised.map_err(|error| error.to_string()), Err(unknown));
     world.commit();
     assert!(world.store.instance(&id("a")).unwrap().is_none());
+}
+
+#[test]
+fn an_instance_that_is_started_again_after_a_purge_is_found_as_soon_as_its_start_is_durable() {
+    let mut world = World::new();
+    let (start, _started) = start_of("a");
+    world.turn([start]);
+    world.commit();
+    let (terminate, _terminated) =
+        request("a", Manage::Terminate { reason: String::new(), recurse: false });
+    let (purge, _purged) = request("a", Manage::Purge { child_of: None });
+    let ((again, _again), (other, _other)) = (start_of("a"), start_of("b"));
+    world.turn([terminate, purge, again, other]);
+    assert_eq!(world.uncommitted(), ["a", "a", "b"]);
+    let writes = world.written.0.lock().unwrap().len();
+    world.commit_first(writes - 1);
+    let (terminate, mut terminated) =
+        request("a", Manage::Terminate { reason: String::new(), recurse: false });
+    world.turn([terminate]);
+    for _ in 0..2 {
+        world.commit();
+    }
+    terminated.try_recv().expect("it is answered").expect("it was started again");
 }
