@@ -14,11 +14,9 @@ pub(crate) fn guid() -> Uuid {
 }
 
 #[cfg(feature = "testing")]
-#[allow(unused_imports, reason = "the simulator is built on it")]
 pub(crate) use self::seeded::Seeded;
 
 #[cfg(feature = "testing")]
-#[allow(dead_code, reason = "the simulator is built on it")]
 mod seeded {
     use std::cell::Cell;
 
@@ -52,11 +50,7 @@ mod seeded {
         let (seed, count) = STREAM.get()?;
         STREAM.set(Some((seed, count + 2)));
         let (high, low) = (chance::number(seed, count), chance::number(seed, count + 1));
-        Some(
-            uuid::Builder::from_random_bytes(
-                (u128::from(high) << 64 | u128::from(low)).to_be_bytes(),
-            )
-            .into_uuid(),
-        )
+        let bytes = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
+        Some(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use durable::TaskHub;
 use durable::client::{InstanceHandle, InstanceQuery};
 use durable::store::{MemoryStore, Store};
-use durable::testing::sim::{self, SimulatedChoices as Choices, Stream};
+use durable::testing::sim::{self, Choices, Stream};
 
 use crate::interpret::{Counter, event_name, id_name, sim_program};
 use crate::program::{Program, When, Writer};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use durable::testing::sim::{SimulatedChoices as Choices, Stream};
+use durable::testing::sim::{Choices, Stream};
 use serde::{Deserialize, Serialize};
 
 /// The most nodes of a program.

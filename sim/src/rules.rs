@@ -135,7 +135,7 @@ fn hash_of(history: &[HistoryEvent]) -> u64 {
     for event in history {
         event.event_id.hash(&mut hasher);
         event.timestamp.hash(&mut hasher);
-        std::mem::discriminant(&event.kind).hash(&mut hasher);
+        format!("{:?}", event.kind).hash(&mut hasher);
     }
     hasher.finish()
 }

@@ -9,7 +9,8 @@
 //!    write is durable.
 //! 2. After a failed commit no more writes are accepted, and all waiters receive that failure.
 //!
-//! Read next: `run.rs` (the commit of a group), `queue.rs` (the order of commits) and `group.rs` (which writes share a commit).
+//! Read next: `run.rs` (the commit of a group), `queue.rs` (the order of commits) and `group.rs`
+//! (which writes share a commit).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,12 +1,13 @@
 //! Which of the waiting writes are committed together.
 //!
 //! Rules:
-//! 1. A group keeps the order of the writes, and is no larger than a [number](CommitSizes) of writes and
-//!    of bytes. A write that alone exceeds the bytes is a group of its own.
+//! 1. A group keeps the order of the writes, and has at most [`group`](CommitSizes::group) writes
+//!    and [`group_bytes`](CommitSizes::group_bytes) bytes. A write that alone exceeds the bytes is a
+//!    group of its own.
 //! 2. An instance that a group purges is not written in the same group, and not purged twice in it.
 //!    It may have been written just before, or be started again right after, and a commit has no
 //!    order for that. A new group begins there.
-//! 3. A group purges at most as many instances as it may have writes, unless a single write purges
+//! 3. A group purges at most [`group`](CommitSizes::group) instances, unless a single write purges
 //!    more.
 
 use std::collections::{BTreeSet, VecDeque};

@@ -5,7 +5,8 @@
 //!    a partition, leave in the order in which they were written.
 //! 2. The writes that arrive during a commit form the next group. No group waits for more writes to
 //!    join it.
-//! 3. Above a [number](CommitSizes) of writes or of bytes the queue is full: partitions wait before
+//! 3. Above [`waiting`](CommitSizes::waiting) writes or
+//!    [`waiting_bytes`](CommitSizes::waiting_bytes) bytes the queue is full: partitions wait before
 //!    they add more.
 //!
 //! This is plain data. Read next: `waiting.rs`, which puts threads to sleep and wakes them, and

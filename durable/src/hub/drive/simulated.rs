@@ -60,7 +60,10 @@ pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
 #[derive(Debug)]
 pub(crate) struct Executor(());
 
-#[expect(clippy::unused_self, reason = "who holds it may drive the tasks of this thread")]
+#[expect(
+    clippy::unused_self,
+    reason = "only the owner of an executor may poll the tasks of its thread"
+)]
 impl Executor {
     /// Begins a simulation on this thread. One at a time.
     pub(crate) fn begin() -> Self {
@@ -98,8 +101,11 @@ impl Executor {
         let waker = Waker::from(Arc::new(Ready { number, ready }));
         let polled = panics::poll(task.as_mut(), &mut Context::from_waker(&waker));
         if polled.is_pending() {
-            // If the simulation has ended meanwhile, the task is dropped here.
-            with(|tasks| tasks.all.insert(number, Some(task)));
+            let mut task = Some(task);
+            with(|tasks| tasks.all.insert(number, task.take()));
+            // If the simulation has ended meanwhile. Outside of the borrow, because its destructor
+            // may spawn.
+            drop(task);
             return Ok(());
         }
         with(|tasks| {

@@ -62,9 +62,9 @@ pub(super) const CREATIONS: &[u8] = b"b";
 /// The greatest bucket in a key.
 pub(super) const BUCKET_MAX: u64 = (1 << 49) - 1;
 
-/// The prefix of the blocks of a bucket. It has 7 bytes of 7 bits each: sled 0.34 reads keys
-/// backwards wrongly if they have more than four bytes 255 in a row, and here, and in the UTF-8 of
-/// an id, there is none.
+/// The prefix of the blocks of a bucket. It has 7 bytes of 7 bits each, because sled 0.34 fails when
+/// it reads backwards over keys with more than four bytes of value 255 in a row. These bytes, and the
+/// UTF-8 of an id, contain none.
 pub(super) fn creations(bucket: u64) -> Vec<u8> {
     let bytes = [42, 35, 28, 21, 14, 7, 0].map(|shift| (bucket >> shift).to_le_bytes()[0] & 0x7f);
     [CREATIONS, &bytes].concat()

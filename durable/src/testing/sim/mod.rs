@@ -15,8 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use self::choice::Choices;
-pub use self::choice::{Choices as SimulatedChoices, Stream};
+pub use self::choice::{Choices, Stream};
 use self::store::WatchedStore;
 use self::world::World;
 pub use self::world::{Observer, sleep};

@@ -49,14 +49,17 @@ impl WatchedStore {
 
 impl Store for WatchedStore {
     fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
+        self.check()?;
         self.store.create(hub)
     }
 
     fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
+        self.check()?;
         self.store.claim(partition)
     }
 
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
+        self.check()?;
         self.store.load(partition)
     }
 
@@ -131,6 +134,7 @@ impl Store for WatchedStore {
     }
 
     fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
+        self.check()?;
         self.store.backup(to)
     }
 }

@@ -277,7 +277,7 @@ impl World {
             for event in &episode.events {
                 self.mix(u64::from(event.event_id.unsigned_abs()));
                 self.mix(event.timestamp.to_datetime().timestamp_micros().unsigned_abs());
-                self.mix(event.kind.type_name().len() as u64);
+                let _ = write!(Mixed(self), "{:?}", event.kind);
             }
             if self.log.borrow().is_some() {
                 let record = &episode.record;
@@ -308,6 +308,16 @@ impl World {
 
     fn mix_id(&self, id: &InstanceId) {
         id.as_str().bytes().for_each(|byte| self.mix(u64::from(byte)));
+    }
+}
+
+/// Text that becomes a part of the trace.
+struct Mixed<'a>(&'a World);
+
+impl std::fmt::Write for Mixed<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        text.bytes().for_each(|byte| self.0.mix(u64::from(byte)));
+        Ok(())
     }
 }
 
