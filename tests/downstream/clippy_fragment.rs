@@ -77,13 +77,13 @@ pub async fn order(ctx: &OrchestrationContext, items: Vec<String>) -> Result<u64
 
 const HELPERS: &str = "\
 use std::collections::HashMap; // caught: write `BTreeMap` or `BTreeSet`
-use std::sync::atomic::AtomicU64; // caught: plain local values do
+use std::sync::atomic::AtomicU64; // caught: plain local values are enough
 use std::time::{Duration, Instant as Clock};
 
-pub type Table = HashMap<String, u32>; // caught: its order is another in every process
+pub type Table = HashMap<String, u32>; // caught: its order differs between processes
 
 pub fn begin() -> Clock {
-    Clock::now() // caught: the clock shows another time in every replay
+    Clock::now() // caught: the clock returns a different time in every replay
 }
 
 pub fn sorted(items: Vec<String>) -> Vec<String> {
@@ -114,11 +114,11 @@ pub fn time() -> i64 {
 }
 
 pub async fn wait() {
-    tokio::time::sleep(Duration::ZERO).await; // caught: wait in an activity
+    tokio::time::sleep(Duration::ZERO).await; // caught: write `ctx.create_timer(..).await`
     drop(tokio::spawn(async {})); // caught: `.spawn()` on a call
 }
 
-pub static COUNT: AtomicU64 = AtomicU64::new(0); // caught: what others do to it is not recorded
+pub static COUNT: AtomicU64 = AtomicU64::new(0); // caught: changes by other threads are not recorded
 
 pub fn beside() {
     let spawn = std::thread::spawn::<fn(), ()>; // caught: `.spawn()` on a call
