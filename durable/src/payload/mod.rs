@@ -147,12 +147,15 @@ pub(crate) const fn payload<T: Payload>() -> Codec<T> {
     }
 }
 
-/// Whether all values of `T` can be read back: a plain type, or a list or option of one.
+/// Whether all values of `T` can be read back: a plain type, or a list or option of one. It is a
+/// chain of comparisons because the compiler evaluates each of them, unlike a search in a list.
 fn is_always_readable<T: 'static>() -> bool {
+    fn is<T: 'static, U: 'static>() -> bool {
+        TypeId::of::<T>() == TypeId::of::<U>()
+    }
     macro_rules! is_one_of {
         ($($plain:ty)*) => {
-            [$(TypeId::of::<$plain>(), TypeId::of::<Vec<$plain>>(), TypeId::of::<Option<$plain>>()),*]
-                .contains(&TypeId::of::<T>())
+            false $(|| is::<T, $plain>() || is::<T, Vec<$plain>>() || is::<T, Option<$plain>>())*
         };
     }
     is_one_of!(() bool i8 i16 i32 i64 isize u8 u16 u32 u64 usize String)

@@ -78,9 +78,9 @@ impl Commit {
         let mut lengths = BTreeMap::new();
         for EpisodeWrite { record, events, replaces, .. } in &self.episodes {
             if let Some(replaced) = replaces {
-                lengths.insert((&record.instance_id, *replaced), 0);
+                lengths.insert((*replaced, &record.instance_id), 0);
             }
-            let length = match lengths.entry((&record.instance_id, record.execution_id)) {
+            let length = match lengths.entry((record.execution_id, &record.instance_id)) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(unknown) => {
                     unknown.insert(history_len(&record.instance_id, record.execution_id)?)
@@ -112,6 +112,9 @@ impl Commit {
 
     /// An instance that the commit both writes and purges.
     fn written_and_purged(&self) -> Option<&InstanceId> {
+        if self.purged.is_empty() {
+            return None;
+        }
         let written: BTreeSet<_> =
             self.episodes.iter().map(|episode| &episode.record.instance_id).collect();
         self.purged.iter().map(|(_, id)| id).find(|id| written.contains(id))

@@ -272,9 +272,12 @@ impl Partition {
                 let store = &self.core.store;
                 let is_current = self.residents.is_current(store, &instance_id, execution_id)?;
                 let arrival = self.arrivals.of(&instance_id);
-                let taken_in = |task| Effect::TakenIn((execution_id, task), attempt);
-                arrival.effects.extend(event.answers().map(taken_in));
-                arrival.events.extend(is_current.then_some((event, Some(attempt))));
+                if let Some(task) = event.answers() {
+                    arrival.effects.push(Effect::TakenIn((execution_id, task), attempt));
+                }
+                if is_current {
+                    arrival.events.push((event, Some(attempt)));
+                }
                 Ok(())
             }
             Mail::Message(message) if message.instance_id.is_entity() => {

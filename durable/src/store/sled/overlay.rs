@@ -182,10 +182,19 @@ impl Overlay {
         below: impl Fn(&InstanceId) -> Result<Option<u64>, StoreError>,
     ) -> Result<(), StoreError> {
         let Episode { id, head, replaces, first, count, record, events } = episode;
-        let created_at = created_at(&record)?;
-        let touched = match self.instances.entry(id.clone()) {
-            Entry::Occupied(touched) => touched.into_mut(),
+        let (touched, created_at) = match self.instances.entry(id.clone()) {
+            Entry::Occupied(touched) => {
+                let touched = touched.into_mut();
+                let known =
+                    touched.present.as_ref().filter(|it| it.head.execution == head.execution);
+                let created_at = match known {
+                    Some(present) => present.created_at,
+                    None => created_at(&record)?,
+                };
+                (touched, created_at)
+            }
             Entry::Vacant(untouched) => {
+                let created_at = created_at(&record)?;
                 let below = match below(untouched.key())? {
                     // A checkpoint that a crash interrupted had already written this.
                     Some(known) if known >= sequence => return Ok(()),
@@ -196,7 +205,8 @@ impl Overlay {
                 };
                 self.bytes += ENTRY;
                 let histories = Vec::new();
-                untouched.insert(Touched { present: None, below, sequence, histories })
+                let touched = Touched { present: None, below, sequence, histories };
+                (untouched.insert(touched), created_at)
             }
         };
         let created_before = touched.present.as_ref().map(|present| present.created_at);
