@@ -7,13 +7,15 @@ use durable::TaskHub;
 use durable::client::{InstanceHandle, InstanceQuery};
 use durable::store::{MemoryStore, Store};
 use durable::testing::sim::{self, Choices, Stream};
+use serde::{Deserialize, Serialize};
 
 use crate::interpret::{Counter, event_name, id_name, sim_program};
+use crate::pretty::call;
 use crate::program::{Program, When, Writer};
 use crate::rules::Committed;
 
 /// One operation of a client.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Op {
     Start(u8, Box<Program>),
     /// Raises an event with a number of its own.
@@ -50,21 +52,9 @@ struct State {
 }
 
 impl Clients {
-    pub(crate) fn new(choices: &mut Choices, writer: &mut Writer) -> Self {
-        let count = 1 + choices.below(Stream::Client, 3);
-        let weights = [30, 20, 6, 6, 4, 4, 2, 5, 3, 3, 5, 5, 3, 12, 3]
-            .map(|usual: u32| if choices.one_in(Stream::Swarm, 3) { 0 } else { usual });
-        let mut number = 0;
-        let mut script = |choices: &mut Choices| {
-            let length = 3 + choices.below(Stream::Client, 30);
-            let mut script = VecDeque::new();
-            script.push_back(Op::Start(0, Box::new(writer.program(choices))));
-            for _ in 0..length {
-                script.push_back(draw(choices, writer, &weights, &mut number));
-            }
-            script
-        };
-        let scripts: Vec<_> = (0..count).map(|_| script(choices)).collect();
+    pub(crate) fn new(scripts: &[Vec<Op>]) -> Self {
+        let scripts: Vec<VecDeque<Op>> =
+            scripts.iter().map(|script| script.iter().cloned().collect()).collect();
         let doing = vec![None; scripts.len()];
         let (purged, failures) = (BTreeSet::new(), Vec::new());
         Self(Arc::new(Mutex::new(State { scripts, doing, purged, failures, done: 0 })))
@@ -96,10 +86,6 @@ impl Clients {
         self.state().doing.iter().flatten().cloned().collect()
     }
 
-    pub(crate) fn scripts(&self) -> Vec<VecDeque<Op>> {
-        self.state().scripts.clone()
-    }
-
     /// Carries out the rest of a script.
     pub(crate) async fn run(
         self,
@@ -118,7 +104,9 @@ impl Clients {
                 }
                 op
             };
+            sim::say(|| format!("client {number}: {}", call(&op)));
             let checked = act(&hub, &op, &store, &committed).await;
+            sim::say(|| format!("client {number}: {} is done", call(&op)));
             let mut state = self.state();
             state.doing[number] = None;
             state.done += 1;
@@ -184,12 +172,35 @@ impl Clients {
     }
 }
 
-fn draw(choices: &mut Choices, writer: &mut Writer, weights: &[u32; 15], number: &mut u64) -> Op {
+/// Draws the scripts of all clients.
+pub(crate) fn draw_scripts(choices: &mut Choices) -> Vec<Vec<Op>> {
+    let mut writer = Writer::new(choices);
+    let count = 1 + choices.below(Stream::Swarm, 3);
+    let weights = [30, 20, 6, 6, 4, 4, 2, 5, 3, 3, 5, 5, 3, 12, 3]
+        .map(|usual: u32| if choices.one_in(Stream::Swarm, 3) { 0 } else { usual });
+    let mut number = 0;
+    let mut script = |client: u32| {
+        let stream = Stream::Client(u8::try_from(client).unwrap_or(u8::MAX));
+        let length = 3 + choices.below(stream, 30);
+        let first = Op::Start(0, Box::new(writer.program(choices)));
+        let rest = (0..length).map(|_| draw(choices, stream, &mut writer, &weights, &mut number));
+        std::iter::once(first).chain(rest).collect()
+    };
+    (0..count).map(&mut script).collect()
+}
+
+fn draw(
+    choices: &mut Choices,
+    stream: Stream,
+    writer: &mut Writer,
+    weights: &[u32; 15],
+    number: &mut u64,
+) -> Op {
     let below = |choices: &mut Choices, end: u8| {
-        u8::try_from(choices.below(Stream::Client, u32::from(end))).unwrap_or(0)
+        u8::try_from(choices.below(stream, u32::from(end))).unwrap_or(0)
     };
     let id = below(choices, writer.ids);
-    let mut drawn = choices.below(Stream::Client, weights.iter().sum::<u32>().max(1));
+    let mut drawn = choices.below(stream, weights.iter().sum::<u32>().max(1));
     let index = weights.iter().position(|weight| {
         let is_it = drawn < *weight;
         drawn = drawn.saturating_sub(*weight);
@@ -197,7 +208,7 @@ fn draw(choices: &mut Choices, writer: &mut Writer, weights: &[u32; 15], number:
     });
     let when = |choices: &mut Choices| {
         use When::{Hour, Micro, Minute, Second, Year};
-        choices.one_of(Stream::Client, &[Micro, Second, Second, Minute, Hour, Year])
+        choices.one_of(stream, &[Micro, Second, Second, Minute, Hour, Year])
     };
     match index.unwrap_or(0) {
         0 => Op::Start(id, Box::new(writer.program(choices))),
@@ -207,14 +218,14 @@ fn draw(choices: &mut Choices, writer: &mut Writer, weights: &[u32; 15], number:
         }
         2 => Op::Suspend(id),
         3 => Op::Resume(id),
-        4 => Op::Terminate(id, choices.one_in(Stream::Client, 2)),
+        4 => Op::Terminate(id, choices.one_in(stream, 2)),
         5 => Op::Rewind(id),
         6 => Op::Restart(id),
         7 => Op::Purge(id),
         8 => Op::Status(id),
         9 => Op::Pending(id),
         10 => {
-            let at = choices.one_in(Stream::Client, 2).then(|| when(choices));
+            let at = choices.one_in(stream, 2).then(|| when(choices));
             Op::Signal(below(choices, 3), at)
         }
         11 => Op::Call(below(choices, 3)),

@@ -2,45 +2,78 @@
 //! commit.
 //!
 //! ```text
-//! cargo run --release -p sim -- --seed 17          # repeats one seed, with its trace if it fails
+//! cargo run --release -p sim -- --seed 17          # repeats one seed
 //! cargo run --release -p sim -- --seeds 0..1000
 //! cargo run --release -p sim -- --minutes 10
+//! cargo run --release -p sim -- --case FILE        # repeats a case that a failing run has left
+//! cargo run --release -p sim -- --bench
 //! ```
+//!
+//! Read next: `case.rs` (what a seed draws), `run.rs` (what a run does), `rules.rs` (what must be
+//! true), `search.rs` and `shrink.rs` (from many seeds to a small case).
 
+mod case;
 mod client;
+mod failure;
 mod interpret;
+mod pretty;
 mod program;
+mod report;
 mod rules;
 mod run;
+mod search;
+mod shrink;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
+use durable::testing::sim::Choices;
 
-use self::run::{Outcome, run};
+use self::case::Case;
+use self::report::{Report, table};
+use self::run::run;
+use self::search::{Search, Sum, now, on_large_stack, run_seed};
+use self::shrink::Shrinker;
 
-/// One seed in this many runs twice, and must do the same.
-const TWICE: u64 = 16;
+/// Where the cases of failing runs are written.
+const FAILED: &str = "target/sim";
+
+/// How many failing seeds are made smaller.
+const SHRUNK_MAX: usize = 3;
 
 /// Runs a hub under seeds.
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 struct Args {
     /// Runs one seed.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["seeds", "minutes", "case"])]
     seed: Option<u64>,
     /// Runs a range of seeds, as `0..1000`.
-    #[arg(long, value_parser = range)]
+    #[arg(long, value_parser = range, conflicts_with = "case")]
     seeds: Option<(u64, u64)>,
-    /// Runs seeds for this long.
-    #[arg(long)]
+    /// Runs seeds for this long, on all cores.
+    #[arg(long, conflicts_with = "case")]
     minutes: Option<f64>,
+    /// Repeats cases from files.
+    #[arg(long, num_args = 1..)]
+    case: Vec<PathBuf>,
+    /// Measures how many steps and seeds a second one core runs.
+    #[arg(long)]
+    bench: bool,
+    /// The number of threads; all cores by default.
+    #[arg(long)]
+    threads: Option<usize>,
     /// Prints what was done, even if nothing is wrong.
     #[arg(long)]
     trace: bool,
     /// Goes on after a failure.
     #[arg(long)]
     keep_going: bool,
+    /// Leaves failing cases as large as they are.
+    #[arg(long)]
+    no_shrink: bool,
 }
 
 fn range(text: &str) -> Result<(u64, u64), String> {
@@ -49,83 +82,101 @@ fn range(text: &str) -> Result<(u64, u64), String> {
     parsed.ok_or_else(|| format!("`{text}` is not a range as `0..1000`"))
 }
 
-#[derive(Default)]
-struct Sum {
-    seeds: u64,
-    steps: u64,
-    operations: u64,
-    episodes: u64,
-    crashes: u64,
-    failed: Vec<u64>,
-}
-
-#[expect(clippy::disallowed_methods, reason = "it measures how fast the simulator is")]
 fn main() -> ExitCode {
     let args = Args::parse();
+    // A panic is a failure of the run, which is printed with its case.
     std::panic::set_hook(Box::new(|_| {}));
+    let has_failed = if args.case.is_empty() {
+        on_large_stack(|| seeds(&args))
+    } else {
+        on_large_stack(|| args.case.iter().any(|path| !repeats(path, args.trace)))
+    };
+    if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Repeats a case. Returns whether nothing is wrong.
+fn repeats(path: &Path, shows_trace: bool) -> bool {
+    let case = match Case::read(path) {
+        Ok(case) => case,
+        Err(error) => {
+            println!("FAILED {error}");
+            return false;
+        }
+    };
+    let outcome = run(&case, case.choices(), true);
+    if outcome.failure.is_some() || shows_trace {
+        println!("{}", table(&outcome.log));
+    }
+    match &outcome.failure {
+        Some(failure) => println!("FAILED {failure}\n  case {}", path.display()),
+        None => println!("{}: {} steps, nothing is wrong", path.display(), outcome.steps),
+    }
+    outcome.failure.is_none()
+}
+
+/// Runs seeds. Returns whether one has failed.
+fn seeds(args: &Args) -> bool {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (from, to) = match (args.seed, args.seeds) {
         (Some(seed), _) => (seed, seed.saturating_add(1)),
         (None, Some(seeds)) => seeds,
-        (None, None) => (0, if args.minutes.is_some() { u64::MAX } else { 1000 }),
+        (None, None) => (0, if args.minutes.is_some() || args.bench { u64::MAX } else { 1000 }),
     };
-    let limit = args.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0));
-    let (began, mut sum) = (Instant::now(), Sum::default());
-    for seed in from..to {
-        if limit.is_some_and(|limit| began.elapsed() > limit) {
-            break;
-        }
-        let outcome = run(seed, args.trace);
-        if args.trace {
-            println!("{}", outcome.log);
-        }
-        let failure = outcome.failure.clone().or_else(|| differs(seed, &outcome));
-        sum.add(&outcome);
-        if let Some(failure) = failure {
-            sum.failed.push(seed);
-            println!(
-                "FAILED {failure}\n  seed {seed}, {} steps, {} crashes",
-                outcome.steps, outcome.crashes
-            );
-            println!("  again: cargo run --release -p sim -- --seed {seed}");
-            if args.seed.is_some() && !args.trace {
-                println!("{}", run(seed, true).log);
-            }
-            if !args.keep_going {
-                break;
-            }
-        }
+    let minutes = args.minutes.or(args.bench.then_some(1.0 / 6.0));
+    let search = Search {
+        from,
+        to,
+        limit: minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0)),
+        threads: args.threads.unwrap_or(if args.bench { 1 } else { cores }),
+        keeps_going: args.keep_going,
+    };
+    if args.trace
+        && let Some(seed) = args.seed
+    {
+        println!("{}", table(&run_seed(seed, true).1.log));
     }
-    sum.print(began.elapsed());
-    if sum.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let began = now();
+    let sum = search.run();
+    let time = began.elapsed();
+    report_failures(&sum, args.no_shrink);
+    println!("{}", sum.line(time));
+    !sum.failed.is_empty()
 }
 
-/// Runs some seeds a second time: the same seed does the same.
-fn differs(seed: u64, first: &Outcome) -> Option<String> {
-    if !seed.is_multiple_of(TWICE) {
-        return None;
+fn report_failures(sum: &Sum, stays_large: bool) {
+    for (number, (seed, (case, failure))) in sum.failed.iter().enumerate() {
+        let path = Path::new(FAILED).join(format!("{seed}.json"));
+        if stays_large || number >= SHRUNK_MAX {
+            write(case, failure, &path);
+            println!("FAILED {failure}\n  seed {seed}, case {}", path.display());
+            continue;
+        }
+        let began = now();
+        let mut shrinker = Shrinker::new(case.clone(), failure.clone(), attempt);
+        shrinker.shrink();
+        write(&shrinker.case, &shrinker.failure, &path);
+        let (case, failure, runs) = (&shrinker.case, &shrinker.failure, shrinker.runs);
+        let time = began.elapsed();
+        println!("{}", Report { failure, seed: *seed, case, path: &path, runs, time });
+        for (kind, (failure, case)) in &shrinker.others {
+            let path = Path::new(FAILED).join(format!("{seed}-{}.json", kind.rule()));
+            write(case, failure, &path);
+            println!("  another failure on the way: {failure}\n    {}", path.display());
+        }
     }
-    let second = run(seed, false);
-    (first.trace != second.trace || first.steps != second.steps)
-        .then(|| format!("the same seed did two things: {first:?} and {second:?}"))
 }
 
-impl Sum {
-    fn add(&mut self, outcome: &Outcome) {
-        self.seeds += 1;
-        self.steps += outcome.steps;
-        self.operations += outcome.operations;
-        self.episodes += outcome.episodes;
-        self.crashes += u64::from(outcome.crashes);
-    }
+/// Runs a case, and returns it with the schedule that was taken if it fails.
+fn attempt(case: &Case, choices: Choices) -> Option<(String, Case)> {
+    let seed = choices.seed();
+    let outcome = run(case, choices, false);
+    let failure = outcome.failure?;
+    Some((failure, Case { seed, deviations: outcome.deviations, ..case.clone() }))
+}
 
-    #[expect(clippy::cast_precision_loss, reason = "it is printed in whole numbers")]
-    fn print(&self, time: Duration) {
-        let Self { seeds, steps, operations, episodes, crashes, failed } = self;
-        let per_second = *steps as f64 / time.as_secs_f64();
-        println!(
-            "{seeds} seeds, {steps} steps ({per_second:.0}/s), {operations} operations of clients, \
-             {episodes} episodes, {crashes} crashes, {} failed {failed:?}",
-            failed.len()
-        );
+fn write(case: &Case, failure: &str, path: &Path) {
+    let case = Case { shows: failure.to_owned(), ..case.clone() };
+    if let Err(error) = case.write(path) {
+        println!("{error}");
     }
 }

@@ -11,7 +11,7 @@ const NODES_MAX: u32 = 12;
 const DEPTH_MAX: u32 = 3;
 
 /// What an orchestration does.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Node {
     Activity(Activity),
     Child(Box<Node>),
@@ -41,7 +41,7 @@ pub(crate) enum Node {
 }
 
 /// A call of an activity.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Activity {
     pub(crate) attempts: u32,
     pub(crate) first: When,
@@ -93,7 +93,7 @@ impl When {
 }
 
 /// A whole orchestration.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Program {
     pub(crate) body: Node,
     /// How many times it continues as new.

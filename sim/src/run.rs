@@ -6,10 +6,10 @@ use std::time::Duration;
 use durable::TaskHub;
 use durable::protocol::{RuntimeStatus, Timestamp};
 use durable::store::{InstanceFilter, MemoryStore, Store};
-use durable::testing::sim::{Simulation, Stream};
+use durable::testing::sim::{Choices, Deviation, Line, Simulation, Stream};
 
+use crate::case::Case;
 use crate::client::Clients;
-use crate::program::Writer;
 use crate::rules::Committed;
 
 /// After this many steps of the calm phase, a run must have come to rest.
@@ -18,7 +18,7 @@ const CALM_MAX: u64 = 40_000;
 /// How often everything is resumed, because clients suspend something again.
 const RESUMED_MAX: u32 = 100;
 
-/// What came of a seed.
+/// What came of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) steps: u64,
@@ -27,7 +27,9 @@ pub(crate) struct Outcome {
     pub(crate) episodes: u64,
     pub(crate) crashes: u32,
     pub(crate) failure: Option<String>,
-    pub(crate) log: String,
+    pub(crate) log: Vec<Line>,
+    /// The choices of the schedule that were not 0.
+    pub(crate) deviations: Vec<Deviation>,
 }
 
 struct Run {
@@ -35,41 +37,25 @@ struct Run {
     store: Arc<MemoryStore>,
     committed: Committed,
     clients: Clients,
-    sizes: Sizes,
+    case: Case,
     hub: Option<TaskHub>,
     crashes: u32,
     began: Timestamp,
 }
 
-/// The options of every process of a seed.
-struct Sizes {
-    partitions: u16,
-    live: usize,
-    activities: usize,
-    entities: usize,
-    inner: Vec<Option<usize>>,
-}
-
-pub(crate) fn run(seed: u64, keeps_log: bool) -> Outcome {
+/// Runs a case with these choices: those that a seed makes after those of the case, or those of the
+/// case's own schedule.
+pub(crate) fn run(case: &Case, choices: Choices, keeps_log: bool) -> Outcome {
     let store = Arc::new(MemoryStore::default());
     let committed = Committed::default();
     let observer = Box::new(committed.clone());
-    let world = Simulation::new(seed, Arc::<MemoryStore>::clone(&store), observer);
+    let world = Simulation::new(choices, Arc::<MemoryStore>::clone(&store), observer);
     if keeps_log {
         world.keep_log();
     }
-    let clients = world.choose(|choices| {
-        let mut writer = Writer::new(choices);
-        Clients::new(choices, &mut writer)
-    });
-    let sizes = Sizes::draw(&world);
-    for (number, script) in clients.scripts().iter().enumerate() {
-        for op in script {
-            world.say(&format_args!("client {number}: {op:?}"));
-        }
-    }
-    let began = world.now();
-    let mut run = Run { world, store, committed, clients, sizes, hub: None, crashes: 0, began };
+    let (clients, began) = (Clients::new(&case.clients), world.now());
+    let case = case.clone();
+    let mut run = Run { world, store, committed, clients, case, hub: None, crashes: 0, began };
     run.all();
     let Run { world, committed, clients, crashes, hub, .. } = run;
     drop(hub);
@@ -81,40 +67,16 @@ pub(crate) fn run(seed: u64, keeps_log: bool) -> Outcome {
         crashes,
         failure: world.failure().or_else(|| clients.failure()),
         log: world.log(),
-    }
-}
-
-impl Sizes {
-    fn draw(world: &Simulation) -> Self {
-        world.choose(|choices| {
-            let mut one_of = |all: &[usize]| choices.one_of(Stream::Swarm, all);
-            // 0 is the size in production. Some seeds have all sizes tiny, because some faults need
-            // several at once.
-            let size: &[usize] = match one_of(&[0, 1, 2, 2]) {
-                0 => &[1],
-                1 => &[1, 1, 2],
-                _ => &[0, 0, 1, 1, 2, 3, 5, 8],
-            };
-            let inner = (0..15).map(|_| Some(one_of(size)).filter(|size| *size > 0)).collect();
-            Self {
-                partitions: u16::try_from(one_of(&[1, 1, 2, 4])).unwrap_or(1),
-                live: one_of(&[0, 0, 1, 3, 1000]),
-                activities: one_of(&[1, 2, 8, 100]),
-                entities: one_of(&[1, 2, 100]),
-                inner,
-            }
-        })
+        deviations: world.choose(|choices| choices.deviations()),
     }
 }
 
 impl Run {
     fn all(&mut self) {
-        let (steps, crashes) = self.world.choose(|choices| {
-            let steps = choices.one_of(Stream::World, &[200, 500, 1000, 3000]);
-            (steps, choices.one_of(Stream::World, &[50, 300, 1000, u32::MAX]))
-        });
+        let crashes =
+            self.world.choose(|choices| choices.one_of(Stream::Swarm, &[50, 300, 1000, u32::MAX]));
         self.open();
-        for _ in 0..steps {
+        for _ in 0..self.case.steps {
             if self.has_failed() || !self.world.step() {
                 break;
             }
@@ -174,17 +136,15 @@ impl Run {
     }
 
     fn open(&mut self) {
-        let Sizes { partitions, live, activities, entities, inner } = &self.sizes;
+        let Case { options, sizes, .. } = &self.case;
         let builder = TaskHub::builder()
-            .partitions(*partitions)
-            .live_instances(*live)
-            .activity_concurrency(*activities)
-            .entity_concurrency(*entities);
-        let mut index = 0;
-        let opened = self.world.open(builder, |_, production| {
-            index += 1;
-            inner[index - 1].unwrap_or(production)
-        });
+            .partitions(options.partitions)
+            .live_instances(options.live)
+            .activity_concurrency(options.activities)
+            .entity_concurrency(options.entities);
+        let opened = self
+            .world
+            .open(builder, |name, production| sizes.get(name).copied().unwrap_or(production));
         match opened {
             Ok(hub) => {
                 for number in 0..self.clients.count() {

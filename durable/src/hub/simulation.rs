@@ -287,28 +287,37 @@ impl fmt::Debug for Actor {
     }
 }
 
+/// The internal sizes of a hub, by name.
+fn by_name(sizes: &mut Sizes) -> [(&'static str, &mut usize); 15] {
+    let Sizes { at_once, hand_over, hand_over_bytes, commit, due, queue } = sizes;
+    [
+        ("at_once", at_once),
+        ("hand_over", hand_over),
+        ("hand_over_bytes", hand_over_bytes),
+        ("group", &mut commit.group),
+        ("group_bytes", &mut commit.group_bytes),
+        ("waiting", &mut commit.waiting),
+        ("waiting_bytes", &mut commit.waiting_bytes),
+        ("due_read", &mut due.read),
+        ("due_keep", &mut due.keep),
+        ("queue_messages", &mut queue.messages),
+        ("queue_bytes", &mut queue.bytes),
+        ("queue_batch", &mut queue.batch),
+        ("queue_batch_bytes", &mut queue.batch_bytes),
+        ("queue_first_read", &mut queue.first_read),
+        ("queue_read", &mut queue.read),
+    ]
+}
+
+/// The names of the internal sizes of a hub, and their values in production.
+pub(crate) fn production_sizes() -> Vec<(&'static str, usize)> {
+    by_name(&mut Sizes::default()).into_iter().map(|(name, size)| (name, *size)).collect()
+}
+
 impl TaskHubBuilder {
     /// Replaces internal sizes: `choose` gets the name and the value of each in production.
     pub(crate) fn sizes(mut self, mut choose: impl FnMut(&'static str, usize) -> usize) -> Self {
-        let Sizes { at_once, hand_over, hand_over_bytes, commit, due, queue } =
-            &mut self.options.settings.sizes;
-        for (name, size) in [
-            ("at_once", at_once),
-            ("hand_over", hand_over),
-            ("hand_over_bytes", hand_over_bytes),
-            ("group", &mut commit.group),
-            ("group_bytes", &mut commit.group_bytes),
-            ("waiting", &mut commit.waiting),
-            ("waiting_bytes", &mut commit.waiting_bytes),
-            ("due_read", &mut due.read),
-            ("due_keep", &mut due.keep),
-            ("queue_messages", &mut queue.messages),
-            ("queue_bytes", &mut queue.bytes),
-            ("queue_batch", &mut queue.batch),
-            ("queue_batch_bytes", &mut queue.batch_bytes),
-            ("queue_first_read", &mut queue.first_read),
-            ("queue_read", &mut queue.read),
-        ] {
+        for (name, size) in by_name(&mut self.options.settings.sizes) {
             *size = choose(name, *size).max(1);
         }
         self

@@ -76,9 +76,9 @@ impl Executor {
         spawn(task);
     }
 
-    /// The ready tasks, oldest first.
-    pub(crate) fn ready(&self) -> Vec<u64> {
-        with(|tasks| tasks.ready().iter().copied().collect()).unwrap_or_default()
+    /// Calls this for each ready task, oldest first.
+    pub(crate) fn each_ready(&self, call: impl FnMut(u64)) {
+        with(|tasks| tasks.ready().iter().copied().for_each(call));
     }
 
     /// The number of tasks that have not ended.

@@ -4,9 +4,11 @@
 //! The hub's partitions, commits, activities and clients are those of production. Only the threads
 //! that drive them are replaced, so a seed repeats an interleaving exactly.
 //!
-//! Read next: `world.rs` (a step), `store.rs` (what may happen in a store call), `choice.rs`.
+//! Read next: `world.rs` (a step), `store.rs` (what may happen in a store call), `choice.rs`,
+//! `policy.rs` (whose turn it is).
 
 mod choice;
+mod policy;
 mod store;
 mod world;
 
@@ -15,14 +17,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-pub use self::choice::{Choices, Stream};
+pub use self::choice::{Choices, Deviation, Generator, Stream};
 use self::store::WatchedStore;
 use self::world::World;
-pub use self::world::{Observer, sleep};
+pub use self::world::{Line, Observer, say, sleep};
 use crate::TaskHub;
 use crate::client::{OpenError, TaskHubBuilder};
 use crate::fresh::Seeded;
-use crate::hub::simulation::Process;
+use crate::hub::simulation::{self, Process};
 use crate::protocol::Timestamp;
 use crate::store::Store;
 
@@ -36,19 +38,20 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// A world with this store, in which a seed decides everything.
-    pub fn new(seed: u64, store: Arc<dyn Store>, observer: Box<dyn Observer>) -> Self {
+    /// A world with this store, in which these choices decide everything.
+    pub fn new(choices: Choices, store: Arc<dyn Store>, observer: Box<dyn Observer>) -> Self {
         let beginning = Timestamp::from_micros(BEGINNING).unwrap_or_default();
-        Self { world: World::begin(seed, store, beginning, observer), _ids: Seeded::new(seed) }
+        let ids = Seeded::new(choices.seed());
+        Self { world: World::begin(choices, store, beginning, observer), _ids: ids }
     }
 
-    /// Keeps what is done as text.
+    /// Keeps what is done.
     pub fn keep_log(&self) {
-        *self.world.log.borrow_mut() = Some(String::new());
+        *self.world.log.borrow_mut() = Some(Vec::new());
     }
 
     /// What was done.
-    pub fn log(&self) -> String {
+    pub fn log(&self) -> Vec<Line> {
         self.world.log.borrow().clone().unwrap_or_default()
     }
 
@@ -141,11 +144,11 @@ impl Simulation {
     pub fn fail(&self, wrong: String) {
         self.world.fail(wrong);
     }
+}
 
-    /// Adds a line to the log.
-    pub fn say(&self, line: &dyn fmt::Display) {
-        self.world.say(line);
-    }
+/// The names of the internal sizes of a hub, and their values in production.
+pub fn production_sizes() -> Vec<(&'static str, usize)> {
+    simulation::production_sizes()
 }
 
 impl Drop for Simulation {

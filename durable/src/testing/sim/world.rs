@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::choice::{Choices, Stream};
+use super::choice::{Choices, Generator, Stream};
+use super::policy::{Actor, Manner};
 use crate::TaskHub;
 use crate::client::{OpenError, TaskHubBuilder};
 use crate::hub::drive::simulated::Executor;
@@ -48,6 +49,21 @@ pub trait Observer {
     fn after(&mut self, commit: &Commit, store: &dyn Store) -> Result<(), String>;
 }
 
+/// One thing that was done.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// The number of the step.
+    pub step: u64,
+    /// When.
+    pub time: Timestamp,
+    /// In the middle of how many store calls of others.
+    pub depth: u32,
+    /// Whose turn it was. Empty for what a turn does.
+    pub actor: String,
+    /// What was done.
+    pub what: String,
+}
+
 /// The world of a simulation.
 pub(super) struct World {
     pub(super) choices: RefCell<Choices>,
@@ -56,7 +72,7 @@ pub(super) struct World {
     is_alive: RefCell<Arc<AtomicBool>>,
     pub(super) store: Arc<dyn Store>,
     observer: RefCell<Box<dyn Observer>>,
-    manner: Manner,
+    manner: RefCell<Manner>,
     pub(super) is_calm: Cell<bool>,
     pub(super) now: Cell<Timestamp>,
     depth: Cell<u32>,
@@ -64,44 +80,24 @@ pub(super) struct World {
     pub(super) hash: Cell<u64>,
     pub(super) failure: RefCell<Option<String>>,
     /// What was done, if somebody wants to read it.
-    pub(super) log: RefCell<Option<String>>,
-}
-
-/// How a seed chooses.
-struct Manner {
-    /// The weights of partitions, commits and tasks.
-    weights: [u32; 3],
-    /// One in this many store calls is preempted.
-    preempts: u32,
-    /// One in this many steps lets time pass although others could go on.
-    hurries: u32,
-    /// How much mail a turn takes.
-    mail: usize,
+    pub(super) log: RefCell<Option<Vec<Line>>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Turn(usize),
-    Commit,
-    Poll(u64),
+    Go(Actor),
     Time(Timestamp),
 }
 
 impl World {
     pub(super) fn begin(
-        seed: u64,
+        mut choices: Choices,
         store: Arc<dyn Store>,
         beginning: Timestamp,
         observer: Box<dyn Observer>,
     ) -> Rc<Self> {
-        let mut choices = Choices::new(seed);
-        let mut one_of = |all: &[u32]| choices.one_of(Stream::Swarm, all);
-        let manner = Manner {
-            weights: [(); 3].map(|()| one_of(&[1, 4, 4, 16, 64])),
-            preempts: one_of(&[2, 4, 16, 64, u32::MAX]),
-            hurries: one_of(&[8, 64, 1024, u32::MAX]),
-            mail: one_of(&[1, 1, 2, 8, 1024]) as usize,
-        };
+        let seed = choices.seed();
+        let manner = RefCell::new(Manner::draw(&mut choices));
         let world = Rc::new(Self {
             choices: RefCell::new(choices),
             executor: Executor::begin(),
@@ -155,8 +151,15 @@ impl World {
         self.process.borrow().clone()
     }
 
-    fn below(&self, stream: Stream, end: u32) -> u32 {
-        self.choices.borrow_mut().below(stream, end)
+    /// How much a step takes: all, or what the seed wants.
+    fn amount(&self, wanted: impl FnOnce(&mut Generator) -> u32) -> usize {
+        if self.is_calm.get() {
+            return usize::MAX;
+        }
+        match self.choices.borrow_mut().decide(Stream::Amount, u32::MAX, wanted) {
+            0 => usize::MAX,
+            some => some as usize,
+        }
     }
 
     /// Takes one step. Returns `false` if nobody can go on, and nothing will be due.
@@ -178,48 +181,38 @@ impl World {
 
     /// Chooses among those who can go on.
     fn choose(&self, process: &Process, time_may_pass: bool) -> Option<Step> {
-        let turns: Vec<_> =
-            (0..process.partitions()).filter(|index| process.has_turn(*index)).collect();
-        let polls = self.executor.ready();
-        let has_commit = process.has_commit();
-        let weights = if self.is_calm.get() { [1; 3] } else { self.manner.weights };
-        let has = [!turns.is_empty(), has_commit, !polls.is_empty()];
-        let weights = [0, 1, 2].map(|kind| if has[kind] { weights[kind] } else { 0 });
-        let all: u32 = weights.iter().sum();
+        let mut actors = Vec::with_capacity(8);
+        let partitions = (0..process.partitions()).filter(|index| process.has_turn(*index));
+        actors.extend(partitions.map(Actor::Partition));
+        actors.extend(process.has_commit().then_some(Actor::Commit));
+        self.executor.each_ready(|task| actors.push(Actor::Task(task)));
+        let is_calm = self.is_calm.get();
+        let mut manner = self.manner.borrow_mut();
+        let choices = &mut *self.choices.borrow_mut();
         if time_may_pass {
-            let hurries = !self.is_calm.get() && self.below(Stream::Time, self.manner.hurries) == 0;
-            if (all == 0 || hurries)
+            let hurries = !is_calm && choices.one_in(Stream::Time, manner.hurries);
+            if (actors.is_empty() || hurries)
                 && let Some(due) = process.next_due()
             {
                 return Some(Step::Time(due.max(process.now())));
             }
         }
-        if all == 0 {
-            return None;
-        }
-        let drawn = self.below(Stream::Schedule, all);
-        if drawn < weights[0] {
-            return Some(Step::Turn(self.choices.borrow_mut().one_of(Stream::Schedule, &turns)));
-        }
-        if drawn < weights[0] + weights[1] {
-            return Some(Step::Commit);
-        }
-        Some(Step::Poll(self.choices.borrow_mut().one_of(Stream::Schedule, &polls)))
+        manner.choose(&actors, is_calm, choices).map(Step::Go)
     }
 
     fn take(&self, process: &Process, step: Step) {
         self.steps.set(self.steps.get() + 1);
         let taken = match step {
-            Step::Turn(index) => {
+            Step::Go(Actor::Partition(index)) => {
                 self.note("turn", index as u64);
-                let mail = if self.is_calm.get() { usize::MAX } else { self.manner.mail };
-                process.turn(index, mail, preempt)
+                let mail = self.manner.borrow().mail;
+                process.turn(index, self.amount(|_| mail), preempt)
             }
-            Step::Commit => {
+            Step::Go(Actor::Commit) => {
                 self.note("commit", 0);
-                process.commit(1 + self.below(Stream::Amount, 3) as usize)
+                process.commit(self.amount(|generator| generator.below(4)))
             }
-            Step::Poll(task) => {
+            Step::Go(Actor::Task(task)) => {
                 self.note("poll", task);
                 self.executor.poll(task)
             }
@@ -245,17 +238,19 @@ impl World {
         self.mix(
             number.wrapping_add(what.len() as u64).wrapping_add(u64::from(what.as_bytes()[0])),
         );
-        if let Some(log) = &mut *self.log.borrow_mut() {
-            let (steps, now) = (self.steps.get(), self.now.get());
-            let nested = "  ".repeat(self.depth.get() as usize);
-            let _ = writeln!(log, "{steps:6} {now} {nested}{what} {number}");
-        }
+        self.log(|| (format!("{what} {number}"), String::new()));
     }
 
-    pub(super) fn say(&self, line: &dyn std::fmt::Display) {
+    /// Adds what a turn does to the log.
+    pub(super) fn say(&self, line: impl FnOnce() -> String) {
+        self.log(|| (String::new(), line()));
+    }
+
+    fn log(&self, line: impl FnOnce() -> (String, String)) {
         if let Some(log) = &mut *self.log.borrow_mut() {
-            let nested = "  ".repeat(self.depth.get() as usize);
-            let _ = writeln!(log, "{:26}{nested}  {line}", "");
+            let (actor, what) = line();
+            let (step, time, depth) = (self.steps.get(), self.now.get(), self.depth.get());
+            log.push(Line { step, time, depth, actor, what });
         }
     }
 
@@ -272,37 +267,34 @@ impl World {
 
     fn note_commit(&self, commit: &Commit) {
         for episode in &commit.episodes {
-            self.mix_id(&episode.record.instance_id);
-            self.mix(episode.record.last_episode);
+            let record = &episode.record;
+            self.mix_id(&record.instance_id);
+            self.mix(record.last_episode);
             for event in &episode.events {
                 self.mix(u64::from(event.event_id.unsigned_abs()));
                 self.mix(event.timestamp.to_datetime().timestamp_micros().unsigned_abs());
                 let _ = write!(Mixed(self), "{:?}", event.kind);
             }
-            if self.log.borrow().is_some() {
-                let record = &episode.record;
+            self.say(|| {
+                let (id, status) = (&record.instance_id, record.runtime_status);
                 let events = episode.events.iter().map(|event| {
                     let text = format!("{:?}", event.kind);
-                    format!("{}:{}", event.event_id, text.chars().take(90).collect::<String>())
+                    let text = text.split_inclusive(&['{', '('][..]).take(2).collect::<String>();
+                    format!("{} {}", event.event_id, text.trim_end_matches([' ', '{', '(']))
                 });
-                let events: Vec<_> = events.collect();
-                let (id, status) = (&record.instance_id, record.runtime_status);
-                let events = events.join("\n                                ");
-                self.say(&format_args!(
-                    "{id} {status} due {:?}: {events}",
-                    record.next_due.map(|due| due.to_string())
-                ));
-            }
+                let due = record.next_due.map(|due| format!(", due {due}")).unwrap_or_default();
+                format!("{id} {status}{due}: {}", events.collect::<Vec<_>>().join(", "))
+            });
         }
         for (_, id) in &commit.purged {
             self.mix_id(id);
-            self.say(&format_args!("purged {id}"));
+            self.say(|| format!("{id} is purged"));
         }
         self.mix(commit.consumed.len() as u64);
         for (partition, message) in &commit.messages {
             self.mix_id(&message.instance_id);
             let (to, kind) = (&message.instance_id, message.event.type_name());
-            self.say(&format_args!("message {kind} to {to} in {partition}"));
+            self.say(|| format!("{kind} is sent to {to} in {partition}"));
         }
     }
 
@@ -328,20 +320,21 @@ fn current() -> Option<Rc<World>> {
 /// A place where other threads could run.
 pub(super) fn preempt() {
     let Some(world) = current() else { return };
-    if world.is_calm.get()
-        || world.depth.get() >= DEPTH_MAX
-        || world.below(Stream::Schedule, world.manner.preempts) != 0
-    {
+    if world.is_calm.get() || world.depth.get() >= DEPTH_MAX {
         return;
     }
-    let Some(process) = world.process() else { return };
+    let one_in = world.manner.borrow().preempts;
+    // 0: nobody. Half of the time, only a commit goes on: it takes several steps until its write is
+    // durable.
+    let who = world.choices.borrow_mut().decide(Stream::Preempt, 3, |generator| {
+        if generator.below(one_in) == 0 { 1 + generator.below(2) } else { 0 }
+    });
+    let Some(process) = world.process().filter(|_| who > 0) else { return };
     world.depth.set(world.depth.get() + 1);
-    // Half of the time, only a commit goes on: it takes several steps until its write is durable.
-    let only_commits = world.below(Stream::Schedule, 2) == 0;
     let most = world.choices.borrow_mut().one_of(Stream::Amount, &[1, 2, 4, 8, 24]);
     for _ in 0..most {
-        let step = if only_commits {
-            process.has_commit().then_some(Step::Commit)
+        let step = if who == 1 {
+            process.has_commit().then_some(Step::Go(Actor::Commit))
         } else {
             world.choose(&process, false)
         };
@@ -374,6 +367,13 @@ pub fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
         if let Some(asleep) = asleep {
             asleep.await;
         }
+    }
+}
+
+/// Adds a line to the log of this thread's simulation, if it keeps one.
+pub fn say(line: impl FnOnce() -> String) {
+    if let Some(world) = current() {
+        world.say(line);
     }
 }
 

@@ -1,0 +1,132 @@
+//! Marks: places that a simulation must have met, and things that it may do at any time.
+//!
+//! `mark!(condition, "what happens here")` counts the runs of a simulation in which the condition
+//! was true. `maybe!("what to do now")` is true now and then in a simulation, where the contract
+//! allows it. Without the feature `testing`, a mark is nothing, and `maybe!` is `false`.
+
+/// Counts the runs in which a condition was true here.
+#[cfg(feature = "testing")]
+macro_rules! mark {
+    ($name:literal) => {
+        mark!(true, $name)
+    };
+    ($condition:expr, $name:literal) => {
+        if $condition {
+            static MARK: $crate::marks::Mark = $crate::marks::Mark::new($name, file!(), line!());
+            $crate::__private_0_1::inventory::submit! { $crate::marks::Placed(&MARK) }
+            MARK.met();
+        }
+    };
+}
+
+#[cfg(not(feature = "testing"))]
+macro_rules! mark {
+    ($name:literal) => {};
+    ($condition:expr, $name:literal) => {
+        // Never called: what the condition reads counts as used.
+        let _ = || $condition;
+    };
+}
+
+/// Whether to do something now that may happen at any time.
+#[cfg(feature = "testing")]
+macro_rules! maybe {
+    ($name:literal) => {{
+        mark!(false, $name);
+        $crate::marks::maybe($name)
+    }};
+}
+
+#[cfg(not(feature = "testing"))]
+macro_rules! maybe {
+    ($name:literal) => {
+        false
+    };
+}
+
+#[cfg(feature = "testing")]
+pub use self::counted::{Mark, all, begin, end};
+#[cfg(feature = "testing")]
+pub(crate) use self::counted::{Placed, maybe};
+
+#[cfg(feature = "testing")]
+mod counted {
+    use std::cell::{Cell, RefCell};
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    thread_local! {
+        /// The run of this thread's simulation.
+        static RUN: Cell<Option<u64>> = const { Cell::new(None) };
+        static DECIDES: RefCell<Option<Decides>> = const { RefCell::new(None) };
+    }
+
+    /// Decides what happens now and then, by its name.
+    type Decides = Box<dyn FnMut(&'static str) -> bool>;
+
+    /// A place that a simulation must have met.
+    #[derive(Debug)]
+    pub struct Mark {
+        /// What happens there.
+        pub name: &'static str,
+        /// Where it is.
+        pub file: &'static str,
+        /// The line in the file.
+        pub line: u32,
+        runs: AtomicU64,
+        last: AtomicU64,
+    }
+
+    /// A mark in the program.
+    #[derive(Debug)]
+    pub(crate) struct Placed(pub(crate) &'static Mark);
+
+    inventory::collect!(Placed);
+
+    impl Mark {
+        pub(crate) const fn new(name: &'static str, file: &'static str, line: u32) -> Self {
+            Self { name, file, line, runs: AtomicU64::new(0), last: AtomicU64::new(u64::MAX) }
+        }
+
+        /// The number of runs in which it was met.
+        pub fn runs(&self) -> u64 {
+            self.runs.load(Ordering::Relaxed)
+        }
+
+        pub(crate) fn met(&self) {
+            if let Some(run) = RUN.get()
+                && self.last.swap(run, Ordering::Relaxed) != run
+            {
+                self.runs.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Whether a simulation wants this to happen now.
+    pub(crate) fn maybe(name: &'static str) -> bool {
+        // Deciding may need what is decided about.
+        let Some(mut decides) = DECIDES.take() else { return false };
+        let does = decides(name);
+        DECIDES.set(Some(decides));
+        if does && let Some(mark) = all().find(|mark| mark.name == name) {
+            mark.met();
+        }
+        does
+    }
+
+    /// All marks of the program.
+    pub fn all() -> impl Iterator<Item = &'static Mark> {
+        inventory::iter::<Placed>.into_iter().map(|placed| placed.0)
+    }
+
+    /// Begins a run on this thread.
+    pub fn begin(run: u64, decides: impl FnMut(&'static str) -> bool + 'static) {
+        RUN.set(Some(run));
+        DECIDES.set(Some(Box::new(decides)));
+    }
+
+    /// Ends the run of this thread.
+    pub fn end() {
+        RUN.set(None);
+        DECIDES.set(None);
+    }
+}

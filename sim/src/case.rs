@@ -1,0 +1,120 @@
+//! A case: all that a run needs, as data.
+//!
+//! A seed draws a case before the run begins. A failing run leaves its case, with the choices that
+//! its schedule made, so that it can be repeated at any later commit and made smaller.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use durable::testing::sim::{Choices, Deviation, Stream, production_sizes};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::client::{Op, draw_scripts};
+
+/// The format of the files. It changes when old ones cannot be read any more.
+const FORMAT: u32 = 1;
+
+/// All that a run needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Case {
+    pub(crate) format: u32,
+    /// The seed that drew it, which also makes the ids.
+    pub(crate) seed: u64,
+    /// What goes wrong with it, or went wrong before that was mended.
+    #[serde(default)]
+    pub(crate) shows: String,
+    pub(crate) options: Options,
+    /// The internal sizes that are not those of production.
+    pub(crate) sizes: BTreeMap<String, usize>,
+    /// The number of steps after which no more faults happen.
+    pub(crate) steps: u32,
+    pub(crate) clients: Vec<Vec<Op>>,
+    /// The choices of the schedule that are not the simplest.
+    pub(crate) deviations: Vec<Deviation>,
+}
+
+/// The options of every process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Options {
+    pub(crate) partitions: u16,
+    pub(crate) live: usize,
+    pub(crate) activities: usize,
+    pub(crate) entities: usize,
+}
+
+impl Case {
+    /// The case of a seed, without its schedule, which is drawn while it runs.
+    pub(crate) fn draw(choices: &mut Choices) -> Self {
+        let clients = draw_scripts(choices);
+        let mut one_of = |all: &[usize]| choices.one_of(Stream::Swarm, all);
+        // 0 is the size in production. Some seeds have all sizes tiny, because some faults need
+        // several at once.
+        let size: &[usize] = match one_of(&[0, 1, 2, 2]) {
+            0 => &[1],
+            1 => &[1, 1, 2],
+            _ => &[0, 0, 1, 1, 2, 3, 5, 8],
+        };
+        let drawn = production_sizes().into_iter().map(|(name, _)| (name.to_owned(), one_of(size)));
+        Self {
+            format: FORMAT,
+            sizes: drawn.filter(|(_, size)| *size > 0).collect(),
+            options: Options {
+                partitions: u16::try_from(one_of(&[1, 1, 2, 4])).unwrap_or(1),
+                live: one_of(&[0, 0, 1, 3, 1000]),
+                activities: one_of(&[1, 2, 8, 100]),
+                entities: one_of(&[1, 2, 100]),
+            },
+            steps: u32::try_from(one_of(&[200, 500, 1000, 3000])).unwrap_or(200),
+            seed: choices.seed(),
+            shows: String::new(),
+            clients,
+            deviations: Vec::new(),
+        }
+    }
+
+    /// The choices that repeat its schedule.
+    pub(crate) fn choices(&self) -> Choices {
+        Choices::repeat(self.seed, &self.deviations)
+    }
+
+    /// The number of nodes of all programs: the parts of operations that are named.
+    pub(crate) fn nodes(&self) -> usize {
+        fn count(value: &Value) -> usize {
+            match value {
+                Value::Array(list) => list.iter().map(count).sum(),
+                Value::Object(fields) => {
+                    let is_name = |name: &str| name.starts_with(char::is_uppercase);
+                    let names = fields.keys().filter(|name| is_name(name)).count();
+                    names + fields.values().map(count).sum::<usize>()
+                }
+                Value::String(name) => usize::from(name == "Status" || name == "Fail"),
+                _ => 0,
+            }
+        }
+        let operations: usize = self.clients.iter().map(Vec::len).sum();
+        let all = serde_json::to_value(&self.clients).unwrap_or_default();
+        count(&all).saturating_sub(operations)
+    }
+
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+        let case: Self = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
+        if case.format != FORMAT {
+            return Err(wrong(&format_args!("format {} is not format {FORMAT}", case.format)));
+        }
+        Ok(case)
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<(), String> {
+        let text = serde_json::to_string(self).map_err(|error| error.to_string())?;
+        let write = || {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            std::fs::write(path, text + "\n")
+        };
+        write().map_err(|error| format!("{}: {error}", path.display()))
+    }
+}

@@ -1,0 +1,84 @@
+//! What a failure looks like: what is wrong, how to repeat it, and what was done.
+
+use std::fmt::{self, Display, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use durable::testing::sim::Line;
+
+use crate::case::Case;
+use crate::pretty::call;
+use crate::run::run;
+
+/// The most lines of the table of steps.
+const LINES_MAX: usize = 80;
+
+/// A failing case, made smaller.
+#[derive(Debug)]
+pub(crate) struct Report<'a> {
+    pub(crate) failure: &'a str,
+    pub(crate) seed: u64,
+    pub(crate) case: &'a Case,
+    pub(crate) path: &'a Path,
+    pub(crate) runs: u32,
+    pub(crate) time: Duration,
+}
+
+impl Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { failure, seed, case, path, runs, time } = self;
+        let outcome = run(case, case.choices(), true);
+        let operations: usize = case.clients.iter().map(Vec::len).sum();
+        let (nodes, deviations) = (case.nodes(), case.deviations.len());
+        writeln!(f, "FAILED {failure}")?;
+        writeln!(
+            f,
+            "  seed {seed}, {} steps; shrunk to {nodes} nodes, {operations} operations of clients, \
+             {deviations} deviations ({runs} runs, {:.1} s)",
+            outcome.steps,
+            time.as_secs_f64()
+        )?;
+        writeln!(f, "  again: cargo run --release -p sim -- --case {}", path.display())?;
+        writeln!(f, "     or: cargo run --release -p sim -- --seed {seed}, at this commit")?;
+        writeln!(f, "  options: {}, sizes: {:?}", call(&case.options), case.sizes)?;
+        for (number, script) in case.clients.iter().enumerate() {
+            writeln!(f, "  client {number}:")?;
+            for op in script {
+                writeln!(f, "    {}", call(op).replace('\n', "\n    "))?;
+            }
+        }
+        let deviations = case.deviations.iter().map(|it| format!("{} {}: {}", it.0, it.1, it.2));
+        let deviations: Vec<_> = deviations.take(20).collect();
+        writeln!(f, "  deviations of the schedule: {}", deviations.join(", "))?;
+        f.write_str(&table(&outcome.log))
+    }
+}
+
+/// The steps that did something, with who did it and when.
+pub(crate) fn table(log: &[Line]) -> String {
+    let mut text = format!("  {:>6}  {:27}  {:14}  what\n", "step", "time", "actor");
+    let (mut actor, mut shown) = ("", 0);
+    // What came last is what went wrong.
+    let first = log.iter().rev().filter(|line| !line.what.is_empty()).nth(LINES_MAX - 1);
+    let first = first.map_or(0, |line| line.step);
+    for line in log {
+        if line.what.is_empty() {
+            actor = &line.actor;
+            let is_event = ["crash", "open", "time"].iter().any(|it| actor.starts_with(it));
+            if !is_event {
+                continue;
+            }
+        }
+        if line.step < first {
+            continue;
+        }
+        shown += 1;
+        let (step, time, nested) =
+            (line.step, line.time.to_string(), "> ".repeat(line.depth as usize));
+        let _ = writeln!(text, "  {step:6}  {time:27}  {actor:14}  {nested}{}", line.what);
+        if shown > 2 * LINES_MAX {
+            break;
+        }
+    }
+    text
+}

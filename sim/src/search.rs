@@ -1,0 +1,139 @@
+//! Runs many seeds on several threads, and sums up what came of them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use durable::testing::sim::Choices;
+
+use crate::case::Case;
+use crate::run::{Outcome, run};
+
+/// One seed in this many runs twice, and is repeated from its choices, and must do the same.
+const TWICE: u64 = 16;
+
+/// Some programs are deep, and nothing of a stack costs memory before it is used.
+const STACK: usize = 256 << 20;
+
+/// What is searched, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Search {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) limit: Option<Duration>,
+    pub(crate) threads: usize,
+    pub(crate) keeps_going: bool,
+}
+
+/// What came of all seeds.
+#[derive(Debug, Default)]
+pub(crate) struct Sum {
+    pub(crate) seeds: u64,
+    pub(crate) steps: u64,
+    operations: u64,
+    episodes: u64,
+    crashes: u64,
+    /// The failing cases, with what failed.
+    pub(crate) failed: BTreeMap<u64, (Case, String)>,
+}
+
+/// Calls this on a thread whose stack is large enough for every program.
+pub(crate) fn on_large_stack<T: Send>(call: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, call);
+        thread.expect("a thread").join().expect("no panic")
+    })
+}
+
+/// Runs a seed, and returns its case.
+pub(crate) fn run_seed(seed: u64, keeps_log: bool) -> (Case, Outcome) {
+    let mut choices = Choices::new(seed);
+    let case = Case::draw(&mut choices);
+    let outcome = run(&case, choices, keeps_log);
+    (case, outcome)
+}
+
+impl Search {
+    pub(crate) fn run(self) -> Sum {
+        let (sum, next) = (Mutex::new(Sum::default()), AtomicU64::new(self.from));
+        let ends = AtomicBool::new(false);
+        let began = now();
+        let work = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                let is_late = self.limit.is_some_and(|limit| began.elapsed() > limit);
+                if seed >= self.to || is_late || ends.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (case, outcome) = run_seed(seed, false);
+                let failure = outcome.failure.clone().or_else(|| differs(&case, &outcome));
+                let mut sum = locked(&sum);
+                sum.add(&outcome);
+                if let Some(failure) = failure {
+                    let case = Case { deviations: outcome.deviations, ..case };
+                    sum.failed.insert(seed, (case, failure));
+                    ends.store(!self.keeps_going, Ordering::Relaxed);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..self.threads {
+                let thread = std::thread::Builder::new().stack_size(STACK);
+                thread.spawn_scoped(scope, work).expect("a thread");
+            }
+        });
+        sum.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs some seeds a second time, and from the choices that were made: it is the same.
+fn differs(case: &Case, first: &Outcome) -> Option<String> {
+    if !case.seed.is_multiple_of(TWICE) {
+        return None;
+    }
+    let repeated = Case { deviations: first.deviations.clone(), ..case.clone() };
+    let (_, again) = run_seed(case.seed, false);
+    let repeated = run(&repeated, repeated.choices(), false);
+    for (second, how) in [(again, "the same seed"), (repeated, "a repetition of its choices")] {
+        if (first.trace, first.steps) != (second.trace, second.steps) {
+            let (one, two) = (first.steps, second.steps);
+            return Some(format!("D1 {how} does something else: {one} and {two} steps"));
+        }
+    }
+    None
+}
+
+impl Sum {
+    fn add(&mut self, outcome: &Outcome) {
+        self.seeds += 1;
+        self.steps += outcome.steps;
+        self.operations += outcome.operations;
+        self.episodes += outcome.episodes;
+        self.crashes += u64::from(outcome.crashes);
+    }
+
+    /// One line, with how much was done in this time.
+    #[expect(clippy::cast_precision_loss, reason = "it is printed in whole numbers")]
+    pub(crate) fn line(&self, time: Duration) -> String {
+        let Self { seeds, steps, operations, episodes, crashes, failed } = self;
+        let per_second = |count: u64| count as f64 / time.as_secs_f64();
+        let failed: Vec<_> = failed.keys().collect();
+        format!(
+            "{seeds} seeds ({:.0}/s), {steps} steps ({:.0}/s), {operations} operations of clients, \
+             {episodes} episodes, {crashes} crashes, {} failed {failed:?}",
+            per_second(*seeds),
+            per_second(*steps),
+            failed.len()
+        )
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[expect(clippy::disallowed_methods, reason = "it measures how fast the simulator is")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,279 @@
+//! Makes a failing case smaller, for as long as it fails in the same way.
+//!
+//! A case is edited as JSON, so nothing here knows the grammar: what no longer is a case is
+//! passed over. Rules:
+//! 1. A smaller case is taken only if it fails with the same rule and in the same words, except for
+//!    numbers and names. Another failure is kept beside it, and not followed.
+//! 2. Each edit is tried with the same schedule, and then with schedules of the same kind that are
+//!    drawn anew, because an edit moves all that comes after it.
+//! 3. The passes: whole clients, sizes, operations, programs, values, and at last the schedule.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use durable::testing::sim::Choices;
+use serde_json::Value;
+
+use crate::case::Case;
+use crate::failure::Kind;
+use crate::search::now;
+
+/// The most runs.
+const RUNS_MAX: u32 = 2000;
+/// The most time.
+const TIME_MAX: Duration = Duration::from_mins(1);
+/// How many schedules are drawn anew for an edit.
+const REDRAWN: u64 = 3;
+
+/// What a run of a case shows: its failure, and the case with the schedule that was taken.
+pub(crate) type Attempt = Option<(String, Case)>;
+
+/// A case that is made smaller.
+pub(crate) struct Shrinker<R> {
+    /// The smallest case so far, and what it shows.
+    pub(crate) case: Case,
+    pub(crate) failure: String,
+    kind: Kind,
+    run: R,
+    pub(crate) runs: u32,
+    began: Instant,
+    /// Other failures that were met, the first of each kind.
+    pub(crate) others: BTreeMap<Kind, (String, Case)>,
+}
+
+impl<R: FnMut(&Case, Choices) -> Attempt> Shrinker<R> {
+    pub(crate) fn new(case: Case, failure: String, run: R) -> Self {
+        let kind = Kind::of(&failure);
+        Self { case, failure, kind, run, runs: 0, began: now(), others: BTreeMap::new() }
+    }
+
+    /// Makes the case as small as it becomes.
+    pub(crate) fn shrink(&mut self) {
+        loop {
+            let before = size(&self.json());
+            self.shorten("/clients");
+            self.shorten("/deployments");
+            self.simplify_options();
+            for client in 0..self.case.clients.len() {
+                self.shorten(&format!("/clients/{client}"));
+            }
+            self.simplify_all();
+            self.shorten_schedule();
+            if size(&self.json()) >= before || self.is_over() {
+                break;
+            }
+        }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::to_value(&self.case).unwrap_or_default()
+    }
+
+    fn is_over(&self) -> bool {
+        self.runs >= RUNS_MAX || self.began.elapsed() > TIME_MAX
+    }
+
+    /// Takes this case if it fails in the same way.
+    fn accepts(&mut self, json: Value, redrawn: u64) -> bool {
+        let Ok(case) = serde_json::from_value::<Case>(json) else { return false };
+        if case == self.case {
+            return false;
+        }
+        if self.fails(&case, case.choices()) {
+            return true;
+        }
+        (0..redrawn).any(|number| {
+            // The first has the manner of the seed, the others have their own.
+            let mut choices = Choices::new(case.seed.wrapping_add(number << 32));
+            let _ = Case::draw(&mut choices);
+            self.fails(&case, choices)
+        })
+    }
+
+    fn fails(&mut self, case: &Case, choices: Choices) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        self.runs += 1;
+        let Some((failure, case)) = (self.run)(case, choices) else { return false };
+        let kind = Kind::of(&failure);
+        if kind != self.kind {
+            self.others.entry(kind).or_insert((failure, case));
+            return false;
+        }
+        (self.case, self.failure) = (case, failure);
+        true
+    }
+
+    /// Removes as many elements of a list as it can, in large pieces first.
+    fn shorten(&mut self, pointer: &str) {
+        let length = |json: &Value| json.pointer(pointer).and_then(Value::as_array).map(Vec::len);
+        let mut piece = length(&self.json()).unwrap_or(0);
+        while piece > 0 {
+            let mut from = 0;
+            while from < length(&self.json()).unwrap_or(0) && !self.is_over() {
+                let mut json = self.json();
+                let Some(Value::Array(list)) = json.pointer_mut(pointer) else { return };
+                list.drain(from..(from + piece).min(list.len()));
+                if !self.accepts(json, REDRAWN) {
+                    from += piece;
+                }
+            }
+            piece /= 2;
+        }
+    }
+
+    /// Sizes are those of production, and options the simplest, unless that hides the failure.
+    fn simplify_options(&mut self) {
+        for all_at_once in [true, false] {
+            let names: Vec<_> = self.case.sizes.keys().cloned().collect();
+            if all_at_once {
+                let mut json = self.json();
+                json["sizes"] = Value::Object(serde_json::Map::new());
+                if self.accepts(json, REDRAWN) {
+                    break;
+                }
+                continue;
+            }
+            for name in names {
+                let mut json = self.json();
+                if let Some(sizes) = json["sizes"].as_object_mut() {
+                    sizes.remove(&name);
+                }
+                self.accepts(json, 1);
+            }
+        }
+        for (option, simplest) in
+            [("partitions", 1), ("live", 1000), ("activities", 100), ("entities", 100)]
+        {
+            let mut json = self.json();
+            json["options"][option] = simplest.into();
+            self.accepts(json, 1);
+        }
+    }
+
+    /// Makes each part of the programs and operations simpler, from the outside in.
+    fn simplify_all(&mut self) {
+        let mut at = 0;
+        loop {
+            let json = self.json();
+            let mut pointers = Vec::new();
+            collect(&json["clients"], "/clients", &mut pointers);
+            let Some(pointer) = pointers.get(at).filter(|_| !self.is_over()) else { return };
+            if !self.simplify(&json, pointer) {
+                at += 1;
+            }
+        }
+    }
+
+    /// Tries simpler values in the place of one.
+    fn simplify(&mut self, json: &Value, pointer: &str) -> bool {
+        let Some(value) = json.pointer(pointer) else { return false };
+        let mut json = json.clone();
+        simpler(value).into_iter().any(|simpler| {
+            if let Some(place) = json.pointer_mut(pointer) {
+                *place = simpler;
+            }
+            self.accepts(json.clone(), 1)
+        })
+    }
+
+    /// Leaves out what the schedule does not need: whole streams first.
+    fn shorten_schedule(&mut self) {
+        let mut streams: Vec<_> = self.case.deviations.iter().map(|it| it.0.clone()).collect();
+        streams.dedup();
+        for stream in streams {
+            let deviations = self.case.deviations.iter().filter(|it| it.0 != stream).cloned();
+            let case = Case { deviations: deviations.collect(), ..self.case.clone() };
+            self.fails(&case, case.choices());
+        }
+        let mut piece = self.case.deviations.len();
+        while piece > 0 {
+            let mut from = 0;
+            while from < self.case.deviations.len() && !self.is_over() {
+                let mut case = self.case.clone();
+                case.deviations.drain(from..(from + piece).min(case.deviations.len()));
+                let choices = case.choices();
+                if !self.fails(&case, choices) {
+                    from += piece;
+                }
+            }
+            piece /= 2;
+        }
+    }
+}
+
+/// Simpler values, the simplest first: a part of a list, a part in the place of the whole, nothing,
+/// smaller numbers, other names.
+fn simpler(value: &Value) -> Vec<Value> {
+    let mut all = Vec::new();
+    match value {
+        Value::Array(list) => {
+            for index in 0..list.len() {
+                let mut shorter = list.clone();
+                shorter.remove(index);
+                all.push(Value::Array(shorter));
+            }
+            parts(value, &mut all);
+        }
+        Value::Object(_) => {
+            all.push(Value::Null);
+            parts(value, &mut all);
+        }
+        Value::Number(number) => {
+            all.push(Value::Null);
+            let number = number.as_u64().unwrap_or(0);
+            let smaller = [0, 1, number / 2].into_iter().filter(|smaller| *smaller < number);
+            all.extend(smaller.map(Value::from));
+        }
+        Value::String(name) if name != "Second" => all.extend([Value::Null, "Second".into()]),
+        Value::Bool(true) => all.push(false.into()),
+        _ => {}
+    }
+    all
+}
+
+/// The objects and names inside of a value, which may stand in its place.
+fn parts(value: &Value, all: &mut Vec<Value>) {
+    let inner: Vec<&Value> = match value {
+        Value::Array(list) => list.iter().collect(),
+        Value::Object(fields) => fields.values().collect(),
+        _ => Vec::new(),
+    };
+    for inner in inner {
+        if matches!(inner, Value::Object(_)) {
+            all.push(inner.clone());
+        }
+        if all.len() < 40 {
+            parts(inner, all);
+        }
+    }
+}
+
+/// The pointers of all values, the outer before the inner.
+fn collect(value: &Value, pointer: &str, all: &mut Vec<String>) {
+    all.push(pointer.to_owned());
+    match value {
+        Value::Array(list) => {
+            for (index, value) in list.iter().enumerate() {
+                collect(value, &format!("{pointer}/{index}"), all);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                collect(value, &format!("{pointer}/{name}"), all);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// How large a value is: its parts.
+pub(crate) fn size(value: &Value) -> usize {
+    match value {
+        Value::Array(list) => 1 + list.iter().map(size).sum::<usize>(),
+        Value::Object(fields) => 1 + fields.values().map(size).sum::<usize>(),
+        Value::Number(number) => 1 + usize::from(number.as_u64() != Some(0)),
+        _ => 1,
+    }
+}
