@@ -5,6 +5,8 @@
 extern crate self as durable;
 
 #[macro_use]
+mod marks;
+#[macro_use]
 mod tell;
 
 #[doc(hidden)]

@@ -40,14 +40,20 @@ macro_rules! maybe {
 #[cfg(not(feature = "testing"))]
 macro_rules! maybe {
     ($name:literal) => {
-        false
+        $crate::marks::never()
     };
 }
 
+/// What `maybe!` is in production.
+#[cfg(not(feature = "testing"))]
+pub(crate) const fn never() -> bool {
+    false
+}
+
 #[cfg(feature = "testing")]
-pub use self::counted::{Mark, all, begin, end};
+pub use self::counted::{Mark, all};
 #[cfg(feature = "testing")]
-pub(crate) use self::counted::{Placed, maybe};
+pub(crate) use self::counted::{Placed, begin, end, maybe};
 
 #[cfg(feature = "testing")]
 mod counted {
@@ -119,13 +125,13 @@ mod counted {
     }
 
     /// Begins a run on this thread.
-    pub fn begin(run: u64, decides: impl FnMut(&'static str) -> bool + 'static) {
+    pub(crate) fn begin(run: u64, decides: impl FnMut(&'static str) -> bool + 'static) {
         RUN.set(Some(run));
         DECIDES.set(Some(Box::new(decides)));
     }
 
     /// Ends the run of this thread.
-    pub fn end() {
+    pub(crate) fn end() {
         RUN.set(None);
         DECIDES.set(None);
     }

@@ -10,7 +10,7 @@ use durable::testing::sim::{self, Choices, Stream};
 use serde::{Deserialize, Serialize};
 
 use crate::interpret::{Counter, event_name, id_name, sim_program};
-use crate::pretty::call;
+use crate::pretty::brief;
 use crate::program::{Program, When, Writer};
 use crate::rules::Committed;
 
@@ -104,9 +104,9 @@ impl Clients {
                 }
                 op
             };
-            sim::say(|| format!("client {number}: {}", call(&op)));
+            sim::say(|| format!("client {number}: {}", brief(&op)));
             let checked = act(&hub, &op, &store, &committed).await;
-            sim::say(|| format!("client {number}: {} is done", call(&op)));
+            sim::say(|| format!("client {number}: {} is done", brief(&op)));
             let mut state = self.state();
             state.doing[number] = None;
             state.done += 1;

@@ -16,6 +16,7 @@ mod case;
 mod client;
 mod failure;
 mod interpret;
+mod met;
 mod pretty;
 mod program;
 mod report;
@@ -71,6 +72,9 @@ struct Args {
     /// Goes on after a failure.
     #[arg(long)]
     keep_going: bool,
+    /// Prints what was met, and fails if what was not is another list than in this file.
+    #[arg(long)]
+    unmet: Option<PathBuf>,
     /// Leaves failing cases as large as they are.
     #[arg(long)]
     no_shrink: bool,
@@ -115,6 +119,7 @@ fn repeats(path: &Path, shows_trace: bool) -> bool {
 }
 
 /// Runs seeds. Returns whether one has failed.
+#[expect(clippy::cast_precision_loss, reason = "it is printed with one digit")]
 fn seeds(args: &Args) -> bool {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (from, to) = match (args.seed, args.seeds) {
@@ -138,9 +143,18 @@ fn seeds(args: &Args) -> bool {
     let began = now();
     let sum = search.run();
     let time = began.elapsed();
+    if !sum.failed.is_empty() {
+        let core_seconds = time.as_secs_f64() * search.threads as f64;
+        println!("searched for {core_seconds:.1} s of a core");
+    }
     report_failures(&sum, args.no_shrink);
+    let wrong = args.unmet.as_deref().map(met::compare).unwrap_or_default();
+    if args.unmet.is_some() {
+        println!("{}", met::table());
+    }
+    wrong.iter().for_each(|wrong| println!("FAILED {wrong}"));
     println!("{}", sum.line(time));
-    !sum.failed.is_empty()
+    !(sum.failed.is_empty() && wrong.is_empty())
 }
 
 fn report_failures(sum: &Sum, stays_large: bool) {

@@ -13,6 +13,15 @@ pub(crate) fn call(value: &impl Serialize) -> String {
     serde_json::to_value(value).map(|value| print(&value, 0)).unwrap_or_default()
 }
 
+/// As [`call`], on one line that is not too long.
+pub(crate) fn brief(value: &impl Serialize) -> String {
+    let text = serde_json::to_value(value).map(|value| one_line(&value)).unwrap_or_default();
+    match text.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}..", &text[..end]),
+        None => text,
+    }
+}
+
 fn print(value: &Value, indent: usize) -> String {
     let line = one_line(value);
     let (name, parts) = match value {

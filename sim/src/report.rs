@@ -56,26 +56,29 @@ impl Display for Report<'_> {
 
 /// The steps that did something, with who did it and when.
 pub(crate) fn table(log: &[Line]) -> String {
-    let mut text = format!("  {:>6}  {:27}  {:14}  what\n", "step", "time", "actor");
+    let mut text = format!("  {:>6}  {:>12}  {:12}  what\n", "step", "time", "actor");
     let (mut actor, mut shown) = ("", 0);
+    let began = log.first().map(|line| line.time).unwrap_or_default();
     // What came last is what went wrong.
     let first = log.iter().rev().filter(|line| !line.what.is_empty()).nth(LINES_MAX - 1);
     let first = first.map_or(0, |line| line.step);
     for line in log {
-        if line.what.is_empty() {
+        let mut what = line.what.as_str();
+        if what.is_empty() {
             actor = &line.actor;
-            let is_event = ["crash", "open", "time"].iter().any(|it| actor.starts_with(it));
-            if !is_event {
-                continue;
-            }
+            what = match actor.split(' ').next() {
+                Some("open") => "the process opens",
+                Some("crash") => "the process ends without a shutdown",
+                _ => continue,
+            };
         }
         if line.step < first {
             continue;
         }
         shown += 1;
-        let (step, time, nested) =
-            (line.step, line.time.to_string(), "> ".repeat(line.depth as usize));
-        let _ = writeln!(text, "  {step:6}  {time:27}  {actor:14}  {nested}{}", line.what);
+        let time = format!("{:?}", line.time.since(began));
+        let (step, nested) = (line.step, "> ".repeat(line.depth as usize));
+        let _ = writeln!(text, "  {step:6}  {time:>12}  {actor:12}  {nested}{what}");
         if shown > 2 * LINES_MAX {
             break;
         }

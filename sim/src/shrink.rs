@@ -277,3 +277,54 @@ pub(crate) fn size(value: &Value) -> usize {
         _ => 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use durable::testing::sim::Deviation;
+
+    use super::*;
+
+    fn text(case: &Case) -> String {
+        serde_json::to_string(&case.clients).unwrap()
+    }
+
+    /// A case with all that fails below, and much else.
+    fn large() -> Case {
+        let drawn = (0..).map(|seed| Case::draw(&mut Choices::new(seed)));
+        let is_large = |case: &Case| {
+            let text = text(case);
+            case.nodes() > 50 && text.contains("\"Terminate\"") && text.contains("\"Activity\"")
+        };
+        let case = drawn.into_iter().find(is_large).unwrap();
+        let deviation = |at| Deviation("schedule".to_owned(), at, 1);
+        Case { deviations: (0..100).map(deviation).collect(), ..case }
+    }
+
+    /// Fails if something is terminated, an activity is called, and one choice was not the simplest.
+    fn fails(case: &Case) -> Option<String> {
+        let text = text(case);
+        let has_all = text.contains("\"Terminate\"") && text.contains("\"Activity\"");
+        let is_chosen = case.deviations.iter().any(|deviation| deviation.1 == 42);
+        match (has_all, is_chosen) {
+            (true, true) => Some(format!("I1 instance i{} is lost", text.len())),
+            (true, false) if case.clients.len() == 1 => Some("I2 another failure".to_owned()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn only_what_a_failure_needs_is_left() {
+        let case = large();
+        let failure = fails(&case).unwrap();
+        let run = |case: &Case, _| fails(case).map(|failure| (failure, case.clone()));
+        let mut shrinker = Shrinker::new(case, failure, run);
+        shrinker.shrink();
+        let case = &shrinker.case;
+        assert!(shrinker.failure.starts_with("I1"), "it follows no other failure");
+        let operations: usize = case.clients.iter().map(Vec::len).sum();
+        assert!(operations <= 2 && case.nodes() <= 3, "{}", text(case));
+        assert_eq!(case.deviations, [Deviation("schedule".to_owned(), 42, 1)]);
+        assert!(case.sizes.is_empty());
+        assert!(shrinker.runs < RUNS_MAX);
+    }
+}

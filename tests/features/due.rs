@@ -75,6 +75,32 @@ async fn a_timeout_fires_after_a_retry_with_many_sleepers() -> Result<()> {
     Ok(())
 }
 
+#[activity]
+async fn due_fails_once(ctx: &ActivityContext) -> Result<()> {
+    if ctx.attempt() == 1 { Err(Error::msg("the first attempt fails")) } else { Ok(()) }
+}
+
+#[orchestrator]
+async fn due_at_once(ctx: &OrchestrationContext) -> Result<()> {
+    due_fails_once().retry(RetryPolicy::new(2, Duration::from_secs(1))).await?;
+    ctx.create_timer(Duration::ZERO).await;
+    Ok(())
+}
+
+/// The store still has the due time of the retry when the instance is read back, and the new timer
+/// is due at the same time.
+#[tokio::test]
+async fn a_timer_is_not_lost_if_it_is_due_when_a_retry_was() -> Result<()> {
+    let configure = |hub: durable::client::TaskHubBuilder| {
+        hub.partitions(1).live_instances(0).verify_replay(false)
+    };
+    let hub = TestHub::builder().configure(configure).open().await?;
+    let run = hub.start(due_at_once()).await?;
+    hub.advance(MINUTE).await;
+    assert_eq!(run.status().await?.runtime_status, RuntimeStatus::Completed);
+    Ok(())
+}
+
 #[tokio::test]
 async fn no_timer_is_lost_if_a_commit_overtakes_a_read_of_due_times() -> Result<()> {
     let store = Arc::new(Racing::default());

@@ -46,6 +46,7 @@ impl Execution {
     /// call only records the arrivals and returns the same suspension.
     pub(crate) fn run(&mut self, now: Timestamp, mut new: Vec<EventKind>) -> Option<Episode> {
         if let State::Parked(suspension) = &self.state {
+            mark!("engine: an event arrives at a parked execution");
             let suspension = suspension.clone();
             new.extend(self.drain_inherited());
             return Some(Episode::set_aside(now, new, suspension, false));
@@ -111,6 +112,7 @@ impl Execution {
             if result.is_ok() {
                 result = self.deliver_one(now, kind, gathered);
             } else {
+                mark!("engine: an event arrives behind one that suspends");
                 gathered.events.push(HistoryEvent::new(now, kind));
             }
         }

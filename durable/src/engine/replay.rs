@@ -73,6 +73,7 @@ impl Execution {
         let HistoryEvent { event_id, timestamp, kind } = event;
         let failed = kind.failed_run();
         if let Some(decision) = failed.and_then(|task| self.decided_already(task)) {
+            mark!("engine: a second failure of an attempt that is decided");
             self.backlog.decided.push(decision);
             return Ok(());
         }
@@ -80,6 +81,7 @@ impl Execution {
         if let EventKind::TaskAttemptFailed { task_scheduled_id: task, .. } = &kind {
             self.backlog.retried.insert(*task, kind.clone());
             if failed.is_some() {
+                mark!("engine: a failure is judged after a suspension");
                 self.backlog.decided.push(kind.clone());
                 self.note_failed_attempt(&kind);
             }

@@ -216,7 +216,10 @@ impl Execution {
             State::Running(requester, future) => {
                 let ending = match panics::catch(|| drop(future)) {
                     Ok(()) => ending,
-                    Err(panic) => ending.or_panic(panic),
+                    Err(panic) => {
+                        mark!("engine: a destructor panics at the end");
+                        ending.or_panic(panic)
+                    }
                 };
                 State::Ended(requester, ending)
             }

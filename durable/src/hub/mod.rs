@@ -24,6 +24,8 @@ mod folder;
 mod guarded_store;
 mod health;
 mod mail;
+#[cfg(feature = "testing")]
+pub(crate) mod met;
 mod opening;
 mod partition;
 mod settings;

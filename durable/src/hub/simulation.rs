@@ -17,6 +17,7 @@ use super::commit::write::Write;
 use super::drive::Drive;
 use super::error::OpenError;
 use super::mail::Delivery;
+use super::met;
 use super::opening::{self, Claimed, Parts};
 use super::partition::Partition;
 use super::partition::outbox::Outlet;
@@ -133,7 +134,8 @@ impl Process {
                 Some(found) => partition.recover(found),
                 None => {
                     let first = actor.first.take();
-                    partition.turn(first.into_iter().chain(actor.mail.try_iter()).take(mail))
+                    let mail = first.into_iter().chain(actor.mail.try_iter()).take(mail);
+                    partition.turn(mail.inspect(|delivery| met::mail(&delivery.mail)))
                 }
             };
             let goes_on = turned.is_ok();

@@ -24,6 +24,8 @@ pub(super) fn gather(waiting: &mut VecDeque<Write>, sizes: &CommitSizes) -> Vec<
         let has_room = count < sizes.group && bytes <= sizes.group_bytes;
         let fits = has_room && purges.go_with(write, waiting.iter().take(count));
         if !fits && count > 0 {
+            mark!(has_room, "commit: a purge ends a group");
+            mark!(!has_room, "commit: a group is full");
             break;
         }
         count += 1;

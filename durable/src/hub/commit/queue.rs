@@ -74,6 +74,7 @@ impl Queue {
 
     /// Adds writes at the back, in their order.
     pub(super) fn add(&mut self, new: &mut Vec<Write>) {
+        mark!(new.len() > 1, "commit: several writes are handed over at once");
         self.bytes += new.iter().map(|write| write.bytes).sum::<usize>();
         self.waiting.extend(new.drain(..));
     }

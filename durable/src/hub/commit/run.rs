@@ -10,6 +10,8 @@ use std::vec::IntoIter;
 use super::committer::Committer;
 use super::write::{Effect, Write};
 use crate::hub::mail::Mail;
+#[cfg(feature = "testing")]
+use crate::hub::met;
 use crate::panics;
 use crate::protocol::TaskMessage;
 
@@ -69,6 +71,7 @@ impl<C: Borrow<Committer>> CommitRun<C> {
                     let instance_id = message.instance_id.clone();
                     committer.mailboxes.send(&instance_id, Mail::Message(Box::new(message)));
                 }
+                mark!(messages.len() > 0, "commit: messages leave in several steps");
                 if messages.len() == 0 {
                     self.phase = Phase::Effects(0, Vec::new().into_iter());
                 }
@@ -121,6 +124,8 @@ fn release(
 ) -> bool {
     for _ in 0..at_most {
         if let Some(effect) = effects.next() {
+            #[cfg(feature = "testing")]
+            met::effect(&effect);
             committer.take_effect(effect);
             continue;
         }

@@ -194,10 +194,14 @@ impl<T: Cached> Cache<T> {
             }
         }
         let mut skipped = 0;
-        while self.items.len() > self.capacity.instances || self.bytes > self.capacity.bytes {
+        while self.items.len() > self.capacity.instances
+            || self.bytes > self.capacity.bytes
+            || maybe!("cache: an item is evicted early")
+        {
             match self.items.peek_lru() {
                 Some((id, it)) if it.item.is_pinned() && skipped < SKIPPED_MAX => {
                     let id = id.clone();
+                    mark!("cache: an item in use is passed over");
                     self.items.promote(&id);
                     skipped += 1;
                 }
@@ -205,7 +209,10 @@ impl<T: Cached> Cache<T> {
                     let id = id.clone();
                     self.remove(&id);
                 }
-                _ => break,
+                _ => {
+                    mark!(self.items.len() > 0, "cache: nothing can be evicted yet");
+                    break;
+                }
             }
         }
     }

@@ -72,16 +72,23 @@ pub(super) fn rewind_child(
     let content = || Content { consumed: vec![message], ..Content::default() };
     let result = match (status, again) {
         (Some(RuntimeStatus::Pending | RuntimeStatus::Running | RuntimeStatus::Suspended), _) => {
+            mark!("rewind: a child runs still");
             core.consume(message);
             return Ok(());
         }
         (None | Some(RuntimeStatus::Terminated), Some(started)) => {
+            mark!(status.is_none(), "rewind: a child that is gone starts again");
+            mark!(status.is_some(), "rewind: a terminated child starts again");
             let (instance_id, origin) = (id.clone(), Origin::Message(message));
             let asked = Start { instance_id, started, replaces: Vec::new(), origin };
             return start(core, residents, asked);
         }
-        (Some(RuntimeStatus::Completed), _) => result_of(core, residents, id)?,
+        (Some(RuntimeStatus::Completed), _) => {
+            mark!("rewind: a completed child answers again");
+            result_of(core, residents, id)?
+        }
         (Some(RuntimeStatus::Failed | RuntimeStatus::Terminated), _) => {
+            mark!("rewind: a failed child is rewound");
             match manage(core, residents, id, Manage::Rewind { reason }, content())? {
                 Ok(()) => return Ok(()),
                 Err(error) => Err(error),

@@ -40,6 +40,7 @@ pub(super) fn continue_as_new(
         started.properties = env.settings.properties.as_ref().clone();
         let now = env.clock.now();
         if turn > generations_per_turn(unread.len()) {
+            mark!("generations: the next one waits for another turn");
             // Due immediately, but after the instances that are waiting now.
             started.scheduled_start = Some(now.after(Duration::from_micros(1)));
         }

@@ -41,6 +41,7 @@ fn manage_resident(
     if let Manage::Purge { child_of: Some(parent) } = &what
         && resident.record.parent.as_ref().is_none_or(|known| !known.is_same_call(parent))
     {
+        mark!("purge: an instance that another one started is spared");
         return Ok(Err(ManageError::no_such_instance(instance_id)));
     }
     let status = resident.record.runtime_status;

@@ -148,7 +148,10 @@ impl Partition {
     fn take_in_stored(&mut self, mut places: Range<u64>) -> Result<(), Stopped> {
         while !places.is_empty() {
             let at_once = self.core.env.settings.sizes.at_once;
+            let is_short = maybe!("recovery: a page of messages is short");
+            let at_once = if is_short { 1 } else { at_once };
             let page = self.core.store.messages(None, places.clone(), at_once)?;
+            mark!(page.len() == at_once, "recovery: there is another page of messages");
             places.start = page.last().map_or(places.end, |(last, _)| last + 1);
             for (_, message) in page {
                 self.take_in(Delivery::of(Mail::Message(Box::new(message))))?;

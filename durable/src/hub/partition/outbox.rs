@@ -76,7 +76,10 @@ impl Outbox {
         let busy = Busy::new(self.time.as_ref());
         self.writes.push(Write { partition, number, content, effects, bytes, _busy: busy });
         self.bytes += bytes;
-        if self.writes.len() >= self.hand_over.0 || self.bytes >= self.hand_over.1 {
+        if self.writes.len() >= self.hand_over.0
+            || self.bytes >= self.hand_over.1
+            || maybe!("outbox: writes are handed over early")
+        {
             self.hand_over();
         }
     }

@@ -34,6 +34,9 @@ pub(crate) struct Resident {
     pub(super) listed_due: Option<Timestamp>,
     /// The write that contains the due time of the record; `None` if only memory knows it.
     pub(super) due_written_by: WrittenBy,
+    /// Whether it was made from its record, and the due list was not told since. The list may have
+    /// given the due time of the record out already, while the instance was in memory before.
+    pub(super) is_fresh: bool,
     /// Whether its parent has terminated it, and so waits for no result.
     pub(super) is_abandoned: bool,
     /// Whether it was purged.
@@ -54,6 +57,7 @@ impl Resident {
             replaces: None,
             listed_due,
             due_written_by: Some(last_write),
+            is_fresh: true,
             is_abandoned: false,
             is_purged: false,
             past: Vec::new(),
@@ -80,6 +84,7 @@ impl Resident {
             let (Some(attempt), Some(task)) = (attempt, event.answers()) else { return true };
             let running = self.execution.as_ref().and_then(|execution| execution.attempt(task));
             let is_stale = running.is_some_and(|running| *attempt < running);
+            mark!(is_stale, "partition: the result of an earlier attempt arrives");
             !is_stale && (is_alone || seen.insert((task, *attempt)))
         };
         events.into_iter().filter(|event| is_current(event)).map(|(event, _)| event).collect()

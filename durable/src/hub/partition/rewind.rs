@@ -53,7 +53,10 @@ pub(super) fn rewind(
     };
     let (mut execution, calls) = match replayed {
         Ok(replayed) => replayed,
-        Err(reason) => return Ok(Err(ManageError::CannotRewind { instance_id, reason })),
+        Err(reason) => {
+            mark!("rewind: it is refused");
+            return Ok(Err(ManageError::CannotRewind { instance_id, reason }));
+        }
     };
     let running = execution.running_tasks();
     let effects = running.into_iter().map(|task| Effect::Run(resident.job(task))).collect();

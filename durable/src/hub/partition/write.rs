@@ -83,7 +83,7 @@ pub(super) fn set_due(
     written_by: WrittenBy,
 ) {
     let is_listed = resident.listed_due == due && resident.due_written_by.is_some();
-    if !is_listed {
+    if !is_listed || std::mem::take(&mut resident.is_fresh) {
         list.set(&resident.record.instance_id, (resident.listed_due, due), written_by);
         resident.listed_due = due;
         resident.due_written_by = written_by;

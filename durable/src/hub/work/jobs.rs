@@ -104,6 +104,8 @@ impl Jobs {
         let key = job.key();
         let entry = self.entries.entry(key).or_default();
         if entry.stage.is_some() || entry.reported == Some(job.task.attempt) {
+            mark!(entry.stage.is_some(), "jobs: a known job arrives again");
+            mark!(entry.stage.is_none(), "jobs: a job arrives while its result is in flight");
             return false;
         }
         self.arrived += 1;
@@ -124,6 +126,7 @@ impl Jobs {
             if let Some((at_most, name)) = &limit {
                 let limited = self.limited.entry(name.clone()).or_default();
                 if limited.running >= *at_most {
+                    mark!("jobs: a job stands aside");
                     limited.aside.insert(number, key);
                     continue;
                 }
@@ -173,6 +176,7 @@ impl Jobs {
             self.queue_again(name);
         }
         let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.runs(ticket)) else {
+            mark!("jobs: a result is no longer wanted");
             return false;
         };
         self.running -= 1;
@@ -248,6 +252,7 @@ impl Jobs {
         }
         match stage {
             Some(Stage::Waiting(Waiting { job, number, at_most, .. })) => {
+                mark!("jobs: a waiting job is cancelled");
                 self.waiting -= 1;
                 let was_queued = self.queue.remove(&number).is_some();
                 if let Some(limited) = self.limited.get_mut(&job.task.name) {
@@ -259,6 +264,7 @@ impl Jobs {
                 }
             }
             Some(Stage::Running(running)) => {
+                mark!("jobs: a running job is cancelled");
                 self.running -= 1;
                 wake(&running.token);
             }

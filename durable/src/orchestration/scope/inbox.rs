@@ -138,6 +138,7 @@ impl Inbox {
         {
             for next in of_name.met.range(id..) {
                 if let Some(given) = self.waits.get_mut(next).and_then(|wait| wait.event.as_mut()) {
+                    mark!("events: the waits behind a dropped one pass their events on");
                     std::mem::swap(given, &mut event);
                 }
             }

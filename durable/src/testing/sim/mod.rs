@@ -25,6 +25,8 @@ use crate::TaskHub;
 use crate::client::{OpenError, TaskHubBuilder};
 use crate::fresh::Seeded;
 use crate::hub::simulation::{self, Process};
+use crate::marks;
+pub use crate::marks::{Mark, all as marks};
 use crate::protocol::Timestamp;
 use crate::store::Store;
 
@@ -42,6 +44,7 @@ impl Simulation {
     pub fn new(choices: Choices, store: Arc<dyn Store>, observer: Box<dyn Observer>) -> Self {
         let beginning = Timestamp::from_micros(BEGINNING).unwrap_or_default();
         let ids = Seeded::new(choices.seed());
+        marks::begin(choices.seed(), world::maybe);
         Self { world: World::begin(choices, store, beginning, observer), _ids: ids }
     }
 
@@ -155,6 +158,7 @@ impl Drop for Simulation {
     fn drop(&mut self) {
         self.world.crash();
         world::end();
+        marks::end();
     }
 }
 

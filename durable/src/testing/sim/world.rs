@@ -19,10 +19,12 @@ use std::time::Duration;
 use super::choice::{Choices, Generator, Stream};
 use super::policy::{Actor, Manner};
 use crate::TaskHub;
+use crate::chance;
 use crate::client::{OpenError, TaskHubBuilder};
 use crate::hub::drive::simulated::Executor;
+use crate::hub::met;
 use crate::hub::simulation::Process;
-use crate::protocol::{InstanceId, Timestamp};
+use crate::protocol::{EventKind as Kind, HistoryEvent, InstanceId, Timestamp};
 use crate::store::{Commit, Store, StoreError};
 
 /// How many preemptions may be nested.
@@ -271,16 +273,24 @@ impl World {
             self.mix_id(&record.instance_id);
             self.mix(record.last_episode);
             for event in &episode.events {
+                met::event(&event.kind);
                 self.mix(u64::from(event.event_id.unsigned_abs()));
                 self.mix(event.timestamp.to_datetime().timestamp_micros().unsigned_abs());
                 let _ = write!(Mixed(self), "{:?}", event.kind);
             }
             self.say(|| {
                 let (id, status) = (&record.instance_id, record.runtime_status);
-                let events = episode.events.iter().map(|event| {
-                    let text = format!("{:?}", event.kind);
-                    let text = text.split_inclusive(&['{', '('][..]).take(2).collect::<String>();
-                    format!("{} {}", event.event_id, text.trim_end_matches([' ', '{', '(']))
+                let is_told = |event: &&HistoryEvent| {
+                    let kind = &event.kind;
+                    !matches!(kind, Kind::OrchestratorStarted | Kind::OrchestratorCompleted)
+                };
+                let events = episode.events.iter().filter(is_told).map(|event| {
+                    let name = event.kind.type_name();
+                    match event.kind.answers() {
+                        Some(task) => format!("{name} of {task}"),
+                        None if event.event_id >= 0 => format!("{name} {}", event.event_id),
+                        None => name.to_owned(),
+                    }
                 });
                 let due = record.next_due.map(|due| format!(", due {due}")).unwrap_or_default();
                 format!("{id} {status}{due}: {}", events.collect::<Vec<_>>().join(", "))
@@ -342,6 +352,16 @@ pub(super) fn preempt() {
         world.take(&process, step);
     }
     world.depth.set(world.depth.get() - 1);
+}
+
+/// Whether a seed wants what is called `name` to happen now.
+pub(super) fn maybe(name: &'static str) -> bool {
+    let Some(world) = current().filter(|world| !world.is_calm.get()) else { return false };
+    let choices = &mut *world.choices.borrow_mut();
+    // A quarter of the seeds do it, a quarter of the times.
+    let of_name = name.bytes().fold(choices.seed(), |hash, byte| chance::number(hash, byte.into()));
+    let is_on = of_name % 4 == 0;
+    choices.decide(Stream::Maybe, 2, |generator| u32::from(is_on && generator.below(4) == 0)) == 1
 }
 
 pub(super) fn before_commit(commit: &Commit, store: &dyn Store) {

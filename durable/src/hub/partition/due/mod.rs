@@ -103,6 +103,7 @@ impl DueList {
         if self.soon.is_empty()
             && let Some(horizon) = self.horizon.clone()
         {
+            mark!("due: the next page is read");
             self.read(Some(&horizon), ask)?;
         }
         let is_due = self.soon.keys().next().is_some_and(|(at, _)| *at <= now);
@@ -120,12 +121,15 @@ impl DueList {
         self.horizon = found.last().filter(|_| found.len() >= self.sizes.read).cloned();
         let until = self.horizon.as_ref().map_or(Bound::Unbounded, Bound::Included);
         for (entry, written_by) in self.later.extract_if((Bound::Unbounded, until), |_, _| true) {
+            mark!(written_by.is_none(), "due: an entry comes near that no write contains");
+            mark!(written_by.is_some(), "due: an entry comes near that was not durable");
             if let Some(number) = written_by {
                 self.leaving.remove(&(number, entry.clone()));
             }
             self.soon.insert(entry, written_by);
         }
         for entry in found {
+            mark!(self.soon.contains_key(&entry), "due: the store has what is in memory");
             self.soon.entry(entry).or_insert(FROM_STORE);
         }
         self.shrink();
@@ -137,6 +141,7 @@ impl DueList {
             self.soon.insert(entry, written_by);
             return;
         }
+        mark!("due: an entry lies beyond the horizon");
         self.remove(&entry);
         self.drop_durable();
         self.leaving.extend(written_by.map(|number| (number, entry.clone())));
@@ -158,6 +163,7 @@ impl DueList {
         }
         let kept = (self.sizes.keep / 2).max(1);
         let Some(first_out) = self.soon.keys().nth(kept).cloned() else { return };
+        mark!("due: the horizon moves back");
         let out = self.soon.split_off(&first_out);
         self.horizon = self.soon.keys().next_back().cloned();
         for (entry, written_by) in out {

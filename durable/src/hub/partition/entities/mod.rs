@@ -66,6 +66,7 @@ impl Entities {
         // If a refill is pending, it reads this message with the others in the store.
         let is_read_soon = |live: &Live| live.queue.is_refilling();
         let is_read = self.live.peek(&message.instance_id).is_some_and(is_read_soon);
+        mark!(is_read, "entities: a message arrives while the queue is read");
         if !is_read && is_early(core, &message) {
             self.pending.keep(core, message, true, Vec::new());
             return Ok(());
@@ -200,6 +201,7 @@ impl Entities {
         let is_full =
             self.live.with_loaded(core, entity, load(entity), |_, live| live.queue.is_full())?;
         if is_full {
+            mark!("entities: a due signal finds a full queue");
             self.pending.send_now(core, id, message);
             return Ok(());
         }
@@ -258,9 +260,16 @@ fn advance(core: &mut Core, live: &mut Live) {
                 is_changed = true;
                 pass_on_unlock(queued, &mut content);
             }
-            Step::PassOn(queued) => pass_on_unlock(queued, &mut content),
-            Step::Skip(queued) => content.consumed.push(queued.message.id),
+            Step::PassOn(queued) => {
+                mark!("entities: an unlock finds no lock");
+                pass_on_unlock(queued, &mut content);
+            }
+            Step::Skip(queued) => {
+                mark!("entities: a critical section ended before its turn");
+                content.consumed.push(queued.message.id);
+            }
             Step::Refill => {
+                mark!("entities: the queue is read from the store");
                 live.queue.begin_refill();
                 effects.push(Effect::Continue(live.entity_id.instance_id().clone()));
                 break;

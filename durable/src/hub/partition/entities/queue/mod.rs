@@ -232,6 +232,7 @@ impl Queue {
                 return Step::Nothing;
             }
             if self.is_held {
+                mark!("entities: signals without code are parked");
                 let count = self.drop_stored();
                 self.backlog.park(count);
             }
