@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::client::{Op, draw_scripts};
+use crate::faulty::Fault;
 
 /// The format of the files. It changes when old ones cannot be read any more.
 const FORMAT: u32 = 1;
@@ -27,6 +28,9 @@ pub(crate) struct Case {
     pub(crate) options: Options,
     /// The internal sizes that are not those of production.
     pub(crate) sizes: BTreeMap<String, usize>,
+    /// A fault that is planted in the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fault: Option<Fault>,
     /// The number of steps after which no more faults happen.
     pub(crate) steps: u32,
     pub(crate) clients: Vec<Vec<Op>>,
@@ -67,6 +71,7 @@ impl Case {
             },
             steps: u32::try_from(one_of(&[200, 500, 1000, 3000])).unwrap_or(200),
             seed: choices.seed(),
+            fault: None,
             shows: String::new(),
             clients,
             deviations: Vec::new(),

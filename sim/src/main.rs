@@ -15,6 +15,7 @@
 mod case;
 mod client;
 mod failure;
+mod faulty;
 mod interpret;
 mod met;
 mod pretty;
@@ -33,6 +34,7 @@ use clap::Parser;
 use durable::testing::sim::Choices;
 
 use self::case::Case;
+use self::faulty::Fault;
 use self::report::{Report, table};
 use self::run::run;
 use self::search::{Search, Sum, now, on_large_stack, run_seed};
@@ -63,6 +65,9 @@ struct Args {
     /// Measures how many steps and seeds a second one core runs.
     #[arg(long)]
     bench: bool,
+    /// Plants a fault in the store, which a rule must see.
+    #[arg(long, value_enum)]
+    fault: Option<Fault>,
     /// The number of threads; all cores by default.
     #[arg(long)]
     threads: Option<usize>,
@@ -134,11 +139,12 @@ fn seeds(args: &Args) -> bool {
         limit: minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0)),
         threads: args.threads.unwrap_or(if args.bench { 1 } else { cores }),
         keeps_going: args.keep_going,
+        fault: args.fault,
     };
     if args.trace
         && let Some(seed) = args.seed
     {
-        println!("{}", table(&run_seed(seed, true).1.log));
+        println!("{}", table(&run_seed(seed, args.fault, true).1.log));
     }
     let began = now();
     let sum = search.run();
@@ -153,7 +159,7 @@ fn seeds(args: &Args) -> bool {
         println!("{}", met::table());
     }
     wrong.iter().for_each(|wrong| println!("FAILED {wrong}"));
-    println!("{}", sum.line(time));
+    println!("{}", sum.line(time, search.threads));
     !(sum.failed.is_empty() && wrong.is_empty())
 }
 

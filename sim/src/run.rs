@@ -10,6 +10,7 @@ use durable::testing::sim::{Choices, Deviation, Line, Simulation, Stream};
 
 use crate::case::Case;
 use crate::client::Clients;
+use crate::faulty::Faulty;
 use crate::rules::Committed;
 
 /// After this many steps of the calm phase, a run must have come to rest.
@@ -28,6 +29,8 @@ pub(crate) struct Outcome {
     pub(crate) crashes: u32,
     pub(crate) failure: Option<String>,
     pub(crate) log: Vec<Line>,
+    /// How long the rules took.
+    pub(crate) in_rules: Duration,
     /// The choices of the schedule that were not 0.
     pub(crate) deviations: Vec<Deviation>,
 }
@@ -49,7 +52,11 @@ pub(crate) fn run(case: &Case, choices: Choices, keeps_log: bool) -> Outcome {
     let store = Arc::new(MemoryStore::default());
     let committed = Committed::default();
     let observer = Box::new(committed.clone());
-    let world = Simulation::new(choices, Arc::<MemoryStore>::clone(&store), observer);
+    let mut used: Arc<dyn Store> = Arc::<MemoryStore>::clone(&store);
+    if let Some(fault) = case.fault {
+        used = Arc::new(Faulty::new(used, fault));
+    }
+    let world = Simulation::new(choices, used, observer);
     if keeps_log {
         world.keep_log();
     }
@@ -67,6 +74,7 @@ pub(crate) fn run(case: &Case, choices: Choices, keeps_log: bool) -> Outcome {
         crashes,
         failure: world.failure().or_else(|| clients.failure()),
         log: world.log(),
+        in_rules: world.time_in_rules(),
         deviations: world.choose(|choices| choices.deviations()),
     }
 }

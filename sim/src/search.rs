@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use durable::testing::sim::Choices;
 
 use crate::case::Case;
+use crate::faulty::Fault;
 use crate::run::{Outcome, run};
 
 /// One seed in this many runs twice, and is repeated from its choices, and must do the same.
@@ -24,6 +25,8 @@ pub(crate) struct Search {
     pub(crate) limit: Option<Duration>,
     pub(crate) threads: usize,
     pub(crate) keeps_going: bool,
+    /// A fault that is planted in the store.
+    pub(crate) fault: Option<Fault>,
 }
 
 /// What came of all seeds.
@@ -34,6 +37,7 @@ pub(crate) struct Sum {
     operations: u64,
     episodes: u64,
     crashes: u64,
+    in_rules: Duration,
     /// The failing cases, with what failed.
     pub(crate) failed: BTreeMap<u64, (Case, String)>,
 }
@@ -47,9 +51,9 @@ pub(crate) fn on_large_stack<T: Send>(call: impl FnOnce() -> T + Send) -> T {
 }
 
 /// Runs a seed, and returns its case.
-pub(crate) fn run_seed(seed: u64, keeps_log: bool) -> (Case, Outcome) {
+pub(crate) fn run_seed(seed: u64, fault: Option<Fault>, keeps_log: bool) -> (Case, Outcome) {
     let mut choices = Choices::new(seed);
-    let case = Case::draw(&mut choices);
+    let case = Case { fault, ..Case::draw(&mut choices) };
     let outcome = run(&case, choices, keeps_log);
     (case, outcome)
 }
@@ -66,7 +70,7 @@ impl Search {
                 if seed >= self.to || is_late || ends.load(Ordering::Relaxed) {
                     return;
                 }
-                let (case, outcome) = run_seed(seed, false);
+                let (case, outcome) = run_seed(seed, self.fault, false);
                 let failure = outcome.failure.clone().or_else(|| differs(&case, &outcome));
                 let mut sum = locked(&sum);
                 sum.add(&outcome);
@@ -93,7 +97,7 @@ fn differs(case: &Case, first: &Outcome) -> Option<String> {
         return None;
     }
     let repeated = Case { deviations: first.deviations.clone(), ..case.clone() };
-    let (_, again) = run_seed(case.seed, false);
+    let (_, again) = run_seed(case.seed, case.fault, false);
     let repeated = run(&repeated, repeated.choices(), false);
     for (second, how) in [(again, "the same seed"), (repeated, "a repetition of its choices")] {
         if (first.trace, first.steps) != (second.trace, second.steps) {
@@ -111,17 +115,20 @@ impl Sum {
         self.operations += outcome.operations;
         self.episodes += outcome.episodes;
         self.crashes += u64::from(outcome.crashes);
+        self.in_rules += outcome.in_rules;
     }
 
-    /// One line, with how much was done in this time.
+    /// One line, with how much was done in this time by this many threads.
     #[expect(clippy::cast_precision_loss, reason = "it is printed in whole numbers")]
-    pub(crate) fn line(&self, time: Duration) -> String {
-        let Self { seeds, steps, operations, episodes, crashes, failed } = self;
+    pub(crate) fn line(&self, time: Duration, threads: usize) -> String {
+        let Self { seeds, steps, operations, episodes, crashes, in_rules, failed } = self;
         let per_second = |count: u64| count as f64 / time.as_secs_f64();
+        let rules = 100.0 * in_rules.as_secs_f64() / (time.as_secs_f64() * threads as f64);
         let failed: Vec<_> = failed.keys().collect();
         format!(
-            "{seeds} seeds ({:.0}/s), {steps} steps ({:.0}/s), {operations} operations of clients, \
-             {episodes} episodes, {crashes} crashes, {} failed {failed:?}",
+            "{seeds} seeds ({:.0}/s), {steps} steps ({:.0}/s; {rules:.0} % of the time in rules), \
+             {operations} operations of clients, {episodes} episodes, {crashes} crashes, {} failed \
+             {failed:?}",
             per_second(*seeds),
             per_second(*steps),
             failed.len()

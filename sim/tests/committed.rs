@@ -47,3 +47,24 @@ fn every_planted_fault_says_what_it_breaks_and_which_rule_sees_it() {
         assert!(says && head.contains("\nSeen by: I"), "{}", patch.display());
     }
 }
+
+#[test]
+fn every_fault_of_a_store_is_seen() {
+    let faults = [
+        "lost-commit",
+        "lost-due-time",
+        "lost-message",
+        "kept-message",
+        "swapped-events",
+        "page-twice",
+        "skipped-message",
+        "skipped-due-time",
+        "short-history",
+    ];
+    let is_seen = |fault: &&str| {
+        let seeds = ["--seeds", "0..500", "--no-shrink", "--fault", fault];
+        !Command::new(env!("CARGO_BIN_EXE_sim")).args(seeds).output().unwrap().status.success()
+    };
+    let unseen: Vec<_> = faults.into_iter().filter(|fault| !is_seen(fault)).collect();
+    assert!(unseen.is_empty(), "{unseen:?}");
+}

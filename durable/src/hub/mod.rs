@@ -38,7 +38,7 @@ mod telemetry;
 #[cfg(feature = "testing")]
 mod testing;
 mod threads;
-mod time;
+pub(crate) mod time;
 mod verify;
 mod work;
 

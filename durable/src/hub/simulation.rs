@@ -27,7 +27,7 @@ use super::threads::{Readers, Threads};
 use super::time::virtual_time::VirtualTime;
 use super::work::batches::{BatchJob, Batches};
 use crate::panics;
-use crate::protocol::{FailureDetails, PartitionId, Timestamp};
+use crate::protocol::{FailureDetails, InstanceRecord, PartitionId, Timestamp};
 use crate::store::{PartitionState, Store};
 
 /// An open hub whose threads the caller plays.
@@ -200,6 +200,20 @@ impl Process {
                 partition.check(store)?;
             }
         }
+        let running = self.hub.inner.activities.check()?;
+        // While a group is being committed, not all of its effects are taken.
+        if self.has_commit() {
+            return Ok(());
+        }
+        for (id, (execution, task)) in running {
+            let record = store.instance(&id).map_err(|error| error.to_string())?;
+            let is_waiting = |record: &InstanceRecord| {
+                record.execution_id == execution && !record.runtime_status.is_finished()
+            };
+            if !record.is_some_and(|record| is_waiting(&record)) {
+                return Err(format!("I20 activity {task} of {id} runs, and nobody waits for it"));
+            }
+        }
         Ok(())
     }
 }
@@ -290,10 +304,11 @@ impl fmt::Debug for Actor {
 }
 
 /// The internal sizes of a hub, by name.
-fn by_name(sizes: &mut Sizes) -> [(&'static str, &mut usize); 15] {
-    let Sizes { at_once, hand_over, hand_over_bytes, commit, due, queue } = sizes;
+fn by_name(sizes: &mut Sizes) -> [(&'static str, &mut usize); 16] {
+    let Sizes { at_once, generations, hand_over, hand_over_bytes, commit, due, queue } = sizes;
     [
         ("at_once", at_once),
+        ("generations", generations),
         ("hand_over", hand_over),
         ("hand_over_bytes", hand_over_bytes),
         ("group", &mut commit.group),

@@ -8,6 +8,8 @@
 pub(crate) struct Sizes {
     /// The maximum number of due instances per turn, and of stored messages per read.
     pub(crate) at_once: usize,
+    /// The maximum number of generations of an instance per turn, unless it has many unread events.
+    pub(crate) generations: usize,
     /// Number of writes that are handed over together: enough to pay for waking the committer, and
     /// few enough that they are committed while the partition continues.
     pub(crate) hand_over: usize,
@@ -64,6 +66,7 @@ impl Sizes {
     /// The sizes in production.
     pub(crate) const PRODUCTION: Self = Self {
         at_once: 1024,
+        generations: 64,
         hand_over: 64,
         hand_over_bytes: 4 << 20,
         commit: CommitSizes {

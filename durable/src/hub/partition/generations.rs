@@ -9,14 +9,14 @@ use crate::engine::{Episode, Outcome};
 use crate::hub::commit::write::{Content, Effect};
 
 /// The maximum number of generations of an instance in one turn, so that other instances get
-/// theirs.
+/// theirs: `usual`, or more.
 ///
 /// The last generation of a turn is written with all unread events. If each generation reads one
 /// event and a turn had a fixed length, a large backlog would be written again and again, so a turn
 /// grows with the backlog: writing eight events takes about as long as running one generation, so
 /// such a turn takes no longer than the write that ends it.
-fn generations_per_turn(unread: usize) -> usize {
-    (unread / 8).clamp(64, 16_384)
+fn generations_per_turn(unread: usize, usual: usize) -> usize {
+    (unread / 8).clamp(usual, 16_384)
 }
 
 /// Runs generations until one does not continue as new, or the turn is over. Returns the first
@@ -39,7 +39,7 @@ pub(super) fn continue_as_new(
         };
         started.properties = env.settings.properties.as_ref().clone();
         let now = env.clock.now();
-        if turn > generations_per_turn(unread.len()) {
+        if turn > generations_per_turn(unread.len(), env.settings.sizes.generations) {
             mark!("generations: the next one waits for another turn");
             // Due immediately, but after the instances that are waiting now.
             started.scheduled_start = Some(now.after(Duration::from_micros(1)));
@@ -54,6 +54,7 @@ pub(super) fn continue_as_new(
 #[cfg(test)]
 mod tests {
     use super::generations_per_turn;
+    use crate::hub::sizes::Sizes;
 
     /// Counts the written events while a backlog is read, one event per generation.
     fn written(backlog: usize) -> usize {
@@ -61,7 +62,7 @@ mod tests {
         while unread > 0 {
             unread -= 1;
             turn += 1;
-            if turn > generations_per_turn(unread) {
+            if turn > generations_per_turn(unread, Sizes::PRODUCTION.generations) {
                 (turn, written) = (0, written + unread);
             }
         }

@@ -216,6 +216,12 @@ impl Activities {
         self.queue().workers == 0
     }
 
+    /// As [`Jobs::check`].
+    #[cfg(feature = "testing")]
+    pub(crate) fn check(&self) -> Result<Vec<(InstanceId, JobKey)>, String> {
+        self.queue().jobs.check()
+    }
+
     /// The number of running jobs.
     pub(crate) fn count_running(&self) -> usize {
         self.queue().jobs.count_running()

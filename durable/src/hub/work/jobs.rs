@@ -240,6 +240,18 @@ impl Jobs {
         metrics::activities(self.waiting, self.running);
     }
 
+    /// Checks the counts; returns the instances and keys of the jobs whose results are wanted.
+    #[cfg(feature = "testing")]
+    pub(crate) fn check(&self) -> Result<Vec<(InstanceId, JobKey)>, String> {
+        let aside: usize = self.limited.values().map(|limited| limited.aside.len()).sum();
+        let (places, waiting) = (self.queue.len() + aside, self.waiting);
+        if places != waiting {
+            return Err(format!("I20 {waiting} activities wait, in {places} places"));
+        }
+        let running = self.entries.iter().filter_map(|(key, it)| Some((key, it.running()?)));
+        Ok(running.map(|(key, running)| (running.instance_id.clone(), *key)).collect())
+    }
+
     pub(crate) fn count_running(&self) -> usize {
         self.running
     }

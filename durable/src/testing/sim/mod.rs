@@ -16,6 +16,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 pub use self::choice::{Choices, Deviation, Generator, Stream};
 use self::store::WatchedStore;
@@ -126,6 +127,11 @@ impl Simulation {
     /// A hash of everything that was done.
     pub fn trace(&self) -> u64 {
         self.world.hash.get()
+    }
+
+    /// How long rules took.
+    pub fn time_in_rules(&self) -> Duration {
+        self.world.in_rules.get()
     }
 
     /// The time of the world.

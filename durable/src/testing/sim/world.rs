@@ -24,6 +24,7 @@ use crate::client::{OpenError, TaskHubBuilder};
 use crate::hub::drive::simulated::Executor;
 use crate::hub::met;
 use crate::hub::simulation::Process;
+use crate::hub::time::clock::stopwatch;
 use crate::protocol::{EventKind as Kind, HistoryEvent, InstanceId, Timestamp};
 use crate::store::{Commit, Store, StoreError};
 
@@ -81,6 +82,8 @@ pub(super) struct World {
     pub(super) steps: Cell<u64>,
     pub(super) hash: Cell<u64>,
     pub(super) failure: RefCell<Option<String>>,
+    /// How long the rules took.
+    pub(super) in_rules: Cell<Duration>,
     /// What was done, if somebody wants to read it.
     pub(super) log: RefCell<Option<Vec<Line>>>,
 }
@@ -114,6 +117,7 @@ impl World {
             steps: Cell::new(0),
             hash: Cell::new(seed),
             failure: RefCell::default(),
+            in_rules: Cell::default(),
             log: RefCell::default(),
         });
         WORLD.set(Some(Rc::clone(&world)));
@@ -171,7 +175,7 @@ impl World {
         self.take(&process, step);
         let steps = self.steps.get();
         if steps.is_multiple_of(CHECKED)
-            && let Err(wrong) = process.check(&*self.store)
+            && let Err(wrong) = self.timed(|| process.check(&*self.store))
         {
             self.fail(wrong);
         }
@@ -262,9 +266,16 @@ impl World {
     }
 
     fn observe(&self, observed: impl FnOnce(&mut dyn Observer) -> Result<(), String>) {
-        if let Err(wrong) = observed(&mut **self.observer.borrow_mut()) {
+        if let Err(wrong) = self.timed(|| observed(&mut **self.observer.borrow_mut())) {
             self.fail(wrong);
         }
+    }
+
+    fn timed<T>(&self, rule: impl FnOnce() -> T) -> T {
+        let began = stopwatch();
+        let checked = rule();
+        self.in_rules.set(self.in_rules.get() + began.elapsed());
+        checked
     }
 
     fn note_commit(&self, commit: &Commit) {
