@@ -127,7 +127,7 @@ impl Store for Faulty {
         limit: usize,
     ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
         let mut due = self.store.due(partition, after, until, limit)?;
-        // The rules read all at once, and must see what is there.
+        // The rules read all at once, and must get all of them.
         if limit < usize::MAX && self.has(Fault::SkippedDueTime) && !due.is_empty() {
             due.remove(0);
         }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use durable::testing::sim::Line;
+use durable::testing::sim::LogLine;
 
 use crate::case::Case;
 use crate::pretty::call;
@@ -55,7 +55,7 @@ impl Display for Report<'_> {
 }
 
 /// The steps that did something, with who did it and when.
-pub(crate) fn table(log: &[Line]) -> String {
+pub(crate) fn table(log: &[LogLine]) -> String {
     let mut text = format!("  {:>6}  {:>12}  {:12}  what\n", "step", "time", "actor");
     let (mut actor, mut shown) = ("", 0);
     let began = log.first().map(|line| line.time).unwrap_or_default();

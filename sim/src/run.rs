@@ -6,7 +6,7 @@ use std::time::Duration;
 use durable::TaskHub;
 use durable::protocol::{RuntimeStatus, Timestamp};
 use durable::store::{InstanceFilter, MemoryStore, Store};
-use durable::testing::sim::{Choices, Deviation, Line, Simulation, Stream};
+use durable::testing::sim::{Choices, Deviation, LogLine, Simulation, Stream};
 
 use crate::case::Case;
 use crate::client::Clients;
@@ -28,7 +28,7 @@ pub(crate) struct Outcome {
     pub(crate) episodes: u64,
     pub(crate) crashes: u32,
     pub(crate) failure: Option<String>,
-    pub(crate) log: Vec<Line>,
+    pub(crate) log: Vec<LogLine>,
     /// How long the rules took.
     pub(crate) in_rules: Duration,
     /// The choices of the schedule that were not 0.

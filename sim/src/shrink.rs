@@ -223,7 +223,9 @@ fn simpler(value: &Value) -> Vec<Value> {
         Value::Number(number) => {
             all.push(Value::Null);
             let number = number.as_u64().unwrap_or(0);
-            let smaller = [0, 1, number / 2].into_iter().filter(|smaller| *smaller < number);
+            // Some numbers are counted from 1, and 0 means nothing.
+            let smaller =
+                [1, number / 2].into_iter().filter(|smaller| (1..number).contains(smaller));
             all.extend(smaller.map(Value::from));
         }
         Value::String(name) if name != "Second" => all.extend([Value::Null, "Second".into()]),

@@ -13,23 +13,29 @@ fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     files
 }
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The simulator, run at the root of the repository.
+fn sim() -> Command {
+    let mut sim = Command::new(env!("CARGO_BIN_EXE_sim"));
+    sim.current_dir(root());
+    sim
+}
+
 #[test]
 fn no_case_of_a_mended_fault_fails() {
-    let ran = Command::new(env!("CARGO_BIN_EXE_sim"))
-        .arg("--case")
-        .args(files("cases", "json"))
-        .output()
-        .unwrap();
+    let ran = sim().arg("--case").args(files("cases", "json")).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
 }
 
 #[test]
 fn every_planted_fault_applies_to_the_present_code() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut wrong = Vec::new();
     for patch in files("planted", "patch") {
         let applied =
-            Command::new("git").current_dir(root).args(["apply", "--check"]).arg(&patch).output();
+            Command::new("git").current_dir(root()).args(["apply", "--check"]).arg(&patch).output();
         let applied = applied.unwrap();
         if !applied.status.success() {
             wrong.push(String::from_utf8_lossy(&applied.stderr).into_owned());
@@ -63,7 +69,7 @@ fn every_fault_of_a_store_is_seen() {
     ];
     let is_seen = |fault: &&str| {
         let seeds = ["--seeds", "0..500", "--no-shrink", "--fault", fault];
-        !Command::new(env!("CARGO_BIN_EXE_sim")).args(seeds).output().unwrap().status.success()
+        !sim().args(seeds).output().unwrap().status.success()
     };
     let unseen: Vec<_> = faults.into_iter().filter(|fault| !is_seen(fault)).collect();
     assert!(unseen.is_empty(), "{unseen:?}");

@@ -77,13 +77,13 @@ pub(crate) fn event(kind: &EventKind) {
         EventKind::TaskFailed { .. } => mark!("event: TaskFailed"),
         EventKind::TaskAttemptFailed { .. } => mark!("event: TaskAttemptFailed"),
         EventKind::SubOrchestrationInstanceCreated { .. } => {
-            mark!("event: SubOrchestrationInstanceCreated")
+            mark!("event: SubOrchestrationInstanceCreated");
         }
         EventKind::SubOrchestrationInstanceCompleted { .. } => {
-            mark!("event: SubOrchestrationInstanceCompleted")
+            mark!("event: SubOrchestrationInstanceCompleted");
         }
         EventKind::SubOrchestrationInstanceFailed { .. } => {
-            mark!("event: SubOrchestrationInstanceFailed")
+            mark!("event: SubOrchestrationInstanceFailed");
         }
         EventKind::TimerCreated { .. } => mark!("event: TimerCreated"),
         EventKind::TimerFired { .. } => mark!("event: TimerFired"),

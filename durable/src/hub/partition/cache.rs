@@ -210,7 +210,7 @@ impl<T: Cached> Cache<T> {
                     self.remove(&id);
                 }
                 _ => {
-                    mark!(self.items.len() > 0, "cache: nothing can be evicted yet");
+                    mark!(!self.items.is_empty(), "cache: nothing can be evicted yet");
                     break;
                 }
             }

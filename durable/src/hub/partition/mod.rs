@@ -147,9 +147,8 @@ impl Partition {
     /// lie beyond these places, and arrive as mail.
     fn take_in_stored(&mut self, mut places: Range<u64>) -> Result<(), Stopped> {
         while !places.is_empty() {
-            let at_once = self.core.env.settings.sizes.at_once;
             let is_short = maybe!("recovery: a page of messages is short");
-            let at_once = if is_short { 1 } else { at_once };
+            let at_once = if is_short { 1 } else { self.core.env.settings.sizes.at_once };
             let page = self.core.store.messages(None, places.clone(), at_once)?;
             mark!(page.len() == at_once, "recovery: there is another page of messages");
             places.start = page.last().map_or(places.end, |(last, _)| last + 1);
@@ -269,11 +268,11 @@ impl Partition {
     }
 
     fn handle(&mut self, mail: Mail) -> Result<(), Stopped> {
+        let (core, residents) = (&mut self.core, &mut self.residents);
         match mail {
-            Mail::Start(asked) => start(&mut self.core, &mut self.residents, asked),
+            Mail::Start(asked) => start(core, residents, asked),
             Mail::TaskEnded { instance_id, execution_id, attempt, event } => {
-                let store = &self.core.store;
-                let is_current = self.residents.is_current(store, &instance_id, execution_id)?;
+                let is_current = residents.is_current(&core.store, &instance_id, execution_id)?;
                 let arrival = self.arrivals.of(&instance_id);
                 if let Some(task) = event.answers() {
                     arrival.effects.push(Effect::TakenIn((execution_id, task), attempt));
@@ -284,7 +283,7 @@ impl Partition {
                 Ok(())
             }
             Mail::Message(message) if message.instance_id.is_entity() => {
-                self.entities.take_in_stored(&mut self.core, *message)
+                self.entities.take_in_stored(core, *message)
             }
             Mail::Message(message) => self.handle_message(*message),
             Mail::Raise { instance_id, name, input, reply, .. } => {
@@ -297,36 +296,25 @@ impl Partition {
                 Ok(())
             }
             Mail::Manage { instance_id, what, reply } => {
-                let (core, content) = (&mut self.core, Content::default());
-                let managed = manage(core, &mut self.residents, &instance_id, what, content)?;
+                let managed = manage(core, residents, &instance_id, what, Content::default())?;
                 core.write(Content::default(), vec![Effect::Managed(reply, managed)]);
                 Ok(())
             }
-            Mail::Wait { instance_id, reply } => {
-                wait_for_end(&mut self.core, &mut self.residents, instance_id, reply)
-            }
+            Mail::Wait { instance_id, reply } => wait_for_end(core, residents, instance_id, reply),
             Mail::WaitForStart { instance_id, reply } => {
-                wait_for_start(&mut self.core, &mut self.residents, instance_id, reply)
+                wait_for_start(core, residents, instance_id, reply)
             }
             Mail::WatchStatus { instance_id, reply } => {
-                watch_status(&mut self.core, &mut self.residents, instance_id, reply)
+                watch_status(core, residents, instance_id, reply)
             }
-            Mail::Follow { instance_id, reply } => {
-                follow(&mut self.core, &mut self.residents, instance_id, reply)
-            }
-            Mail::Pending { instance_id, reply } => {
-                pending(&mut self.core, &mut self.residents, &instance_id, reply)
-            }
+            Mail::Follow { instance_id, reply } => follow(core, residents, instance_id, reply),
+            Mail::Pending { instance_id, reply } => pending(core, residents, &instance_id, reply),
             Mail::Operate { message, reply } => {
-                self.entities.take_in_from_client(&mut self.core, *message, reply)
+                self.entities.take_in_from_client(core, *message, reply)
             }
-            Mail::CancelSignal { id, reply } => {
-                self.entities.cancel_signal(&mut self.core, &id, reply)
-            }
-            Mail::BatchEnded { entity, done } => {
-                self.entities.end_batch(&mut self.core, &entity, *done)
-            }
-            Mail::Continue(id) if id.is_entity() => self.entities.refill(&mut self.core, &id),
+            Mail::CancelSignal { id, reply } => self.entities.cancel_signal(core, &id, reply),
+            Mail::BatchEnded { entity, done } => self.entities.end_batch(core, &entity, *done),
+            Mail::Continue(id) if id.is_entity() => self.entities.refill(core, &id),
             Mail::Continue(id) => {
                 for delivery in self.held.release(&id) {
                     self.take_in(delivery)?;
@@ -334,7 +322,7 @@ impl Partition {
                 Ok(())
             }
             Mail::TakeBackLock { entity, owner, reply } => {
-                self.entities.take_back_lock(&mut self.core, &entity, &owner, reply)
+                self.entities.take_back_lock(core, &entity, &owner, reply)
             }
             Mail::Wake => Ok(()),
             Mail::Stop => {

@@ -21,7 +21,7 @@ use std::time::Duration;
 pub use self::choice::{Choices, Deviation, Generator, Stream};
 use self::store::WatchedStore;
 use self::world::World;
-pub use self::world::{Line, Observer, say, sleep};
+pub use self::world::{LogLine, Observer, say, sleep};
 use crate::TaskHub;
 use crate::client::{OpenError, TaskHubBuilder};
 use crate::fresh::Seeded;
@@ -55,7 +55,7 @@ impl Simulation {
     }
 
     /// What was done.
-    pub fn log(&self) -> Vec<Line> {
+    pub fn log(&self) -> Vec<LogLine> {
         self.world.log.borrow().clone().unwrap_or_default()
     }
 

@@ -111,8 +111,12 @@ impl Policy {
     ) -> usize {
         let mut rarely = |count: u32| generator.below(count) == 0;
         match self {
-            Self::Weighted(weights) => weighted(generator, actors, *weights),
+            Self::Weighted(weights) => {
+                mark!("policy: by chance");
+                weighted(generator, actors, *weights)
+            }
             Self::Priorities { salt, changes, lowered } => {
+                mark!("policy: priorities");
                 if let Some(last) = last.filter(|_| rarely(*changes)) {
                     let lowest = lowered.len() as u64 + 1;
                     lowered.insert(last, u64::MAX / 2 - lowest.min(u64::MAX / 2));
@@ -125,6 +129,7 @@ impl Policy {
                 highest.map_or(next, |(index, _)| index)
             }
             Self::UntilBlocked { exceptions } => {
+                mark!("policy: until it is blocked");
                 let is_last = |actor: &Actor| Some(*actor) == last;
                 match actors.iter().position(is_last).filter(|_| !rarely(*exceptions)) {
                     Some(same) => same,
@@ -132,11 +137,13 @@ impl Policy {
                 }
             }
             Self::Starve { kind, exceptions } => {
+                mark!("policy: one kind is late");
                 let mut weights = [1; 3];
                 weights[*kind] = u32::from(rarely(*exceptions));
                 weighted(generator, actors, weights)
             }
             Self::Burst { ends, kind } => {
+                mark!("policy: the same kind for some time");
                 if rarely(*ends) || !actors.iter().any(|actor| actor.kind() == *kind) {
                     *kind = actors[weighted(generator, actors, [1; 3])].kind();
                 }
@@ -209,7 +216,7 @@ mod tests {
             let mut choices = Choices::new(seed);
             let mut manner = Manner::draw(&mut choices);
             let mut left = ACTORS.to_vec();
-            // Who has gone is blocked.
+            // An actor that went is blocked.
             while let Some(chosen) = manner.choose(&left, false, &mut choices) {
                 left.retain(|actor| *actor != chosen);
             }

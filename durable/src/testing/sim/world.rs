@@ -54,7 +54,7 @@ pub trait Observer {
 
 /// One thing that was done.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct LogLine {
     /// The number of the step.
     pub step: u64,
     /// When.
@@ -85,7 +85,7 @@ pub(super) struct World {
     /// How long the rules took.
     pub(super) in_rules: Cell<Duration>,
     /// What was done, if somebody wants to read it.
-    pub(super) log: RefCell<Option<Vec<Line>>>,
+    pub(super) log: RefCell<Option<Vec<LogLine>>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +141,8 @@ impl World {
     /// Ends the process: nothing of it reaches the store any more.
     pub(super) fn crash(&self) {
         self.note("crash", 0);
+        mark!("fault: the process ends without a shutdown");
+        mark!(self.with_process(Process::has_commit) == Some(true), "fault: .. during a commit");
         self.is_alive.borrow().store(false, Ordering::Relaxed);
         self.executor.clear();
         // Outside of the borrow, because destructors run.
@@ -200,6 +202,7 @@ impl World {
             if (actors.is_empty() || hurries)
                 && let Some(due) = process.next_due()
             {
+                mark!(!actors.is_empty(), "fault: time passes while somebody could go on");
                 return Some(Step::Time(due.max(process.now())));
             }
         }
@@ -256,7 +259,7 @@ impl World {
         if let Some(log) = &mut *self.log.borrow_mut() {
             let (actor, what) = line();
             let (step, time, depth) = (self.steps.get(), self.now.get(), self.depth.get());
-            log.push(Line { step, time, depth, actor, what });
+            log.push(LogLine { step, time, depth, actor, what });
         }
     }
 
@@ -351,6 +354,9 @@ pub(super) fn preempt() {
         if generator.below(one_in) == 0 { 1 + generator.below(2) } else { 0 }
     });
     let Some(process) = world.process().filter(|_| who > 0) else { return };
+    mark!(who == 1, "fault: a commit overtakes a store call");
+    mark!(who == 2, "fault: others run during a store call");
+    mark!(world.depth.get() + 1 == DEPTH_MAX, "fault: .. as deep as may be");
     world.depth.set(world.depth.get() + 1);
     let most = world.choices.borrow_mut().one_of(Stream::Amount, &[1, 2, 4, 8, 24]);
     for _ in 0..most {
