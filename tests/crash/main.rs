@@ -7,3 +7,4 @@ mod seed;
 mod entities;
 mod instances;
 mod messages;
+mod poison;

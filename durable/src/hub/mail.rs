@@ -86,6 +86,8 @@ pub(crate) enum Mail {
     /// The writes that an instance or entity waited for are durable, so it continues: an entity
     /// reads messages that it left in the store, and held mail of an instance is handled.
     Continue(InstanceId),
+    /// An entity that was held back may run operations again.
+    Release(InstanceId),
     /// A client found an entity locked by an orchestration that no longer exists.
     TakeBackLock {
         entity: InstanceId,
@@ -325,7 +327,7 @@ impl Mail {
             Self::CancelSignal { id, .. } => Some(id),
             Self::BatchEnded { entity, .. } | Self::TakeBackLock { entity, .. } => Some(entity),
             // `Continue` ends a wait, so it must not wait itself.
-            Self::Continue(_) | Self::Wake | Self::Stop => None,
+            Self::Continue(_) | Self::Release(_) | Self::Wake | Self::Stop => None,
         }
     }
 
@@ -354,6 +356,7 @@ impl Mail {
             | Self::Message(_)
             | Self::BatchEnded { .. }
             | Self::Continue(_)
+            | Self::Release(_)
             | Self::Wake
             | Self::Stop => false,
         }
@@ -379,6 +382,7 @@ impl Mail {
             | Self::Message(_)
             | Self::BatchEnded { .. }
             | Self::Continue(_)
+            | Self::Release(_)
             | Self::Wake
             | Self::Stop => false,
         }
@@ -409,6 +413,7 @@ impl Mail {
             | Self::Message(_)
             | Self::BatchEnded { .. }
             | Self::Continue(_)
+            | Self::Release(_)
             | Self::Wake
             | Self::Stop => 0,
         }

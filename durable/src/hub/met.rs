@@ -23,6 +23,7 @@ pub(super) fn mail(mail: &Mail) {
         Mail::Continue(_) => mark!("mail: Continue"),
         Mail::TakeBackLock { .. } => mark!("mail: TakeBackLock"),
         Mail::Wake => mark!("mail: Wake"),
+        Mail::Release(_) => mark!("mail: Release"),
         Mail::Stop => mark!("mail: Stop"),
     }
 }

@@ -11,6 +11,9 @@
 //!
 //! Read next: `partition/mod.rs`, then `commit/committer.rs`.
 
+// The order of a hash map would make runs of a simulation differ.
+#![warn(clippy::iter_over_hash_type)]
+
 mod admission;
 mod builder;
 mod built_in;
@@ -28,6 +31,7 @@ mod mail;
 pub(crate) mod met;
 mod opening;
 mod partition;
+mod recovery;
 mod settings;
 mod shutdown;
 #[cfg(feature = "testing")]

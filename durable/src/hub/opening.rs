@@ -23,6 +23,9 @@ use super::partition::core::Environment;
 use super::partition::outbox::{Outbox, Outlet};
 use super::partition::reader::Reader;
 use super::partition::thread::{Driver, ThreadOutlet, run_partition};
+use super::recovery::held::HeldBack;
+use super::recovery::note::{self, Begun};
+use super::recovery::probation::Probation;
 use super::settings::{Options, Place, Settings};
 use super::shutdown::Stopping;
 use super::task_hub::{Inner, TaskHub};
@@ -39,7 +42,7 @@ use super::work::batches::Batches;
 use crate::entity::BatchContext;
 use crate::protocol::{HubRecord, PartitionId};
 use crate::registry::Registry;
-use crate::store::{Durability, PartitionState, Store};
+use crate::store::{Durability, PartitionState, Store, chain};
 
 /// The default activity concurrency per core.
 const ACTIVITIES_PER_CORE: usize = 100;
@@ -79,13 +82,10 @@ pub(crate) fn open_with<T>(
     metrics::opened(&*store)?;
     let (mailboxes, receivers) = Mailboxes::new(count, time.clone(), admission);
     let (health, (events, lifecycle)) = (Arc::new(Health::default()), lifecycle());
-    let batches = Arc::new(Batches::new(
-        BatchContext { states: states.clone(), limits, ..BatchContext::default() },
-        mailboxes.clone(),
-        drive.clone(),
-        entity_concurrency.unwrap_or(ENTITIES),
-        Arc::clone(&health),
-    ));
+    let around = BatchContext { states: states.clone(), limits, ..BatchContext::default() };
+    let (boxes, at_once) = (mailboxes.clone(), entity_concurrency.unwrap_or(ENTITIES));
+    let batches = Batches::new(around, boxes, drive.clone(), at_once, Arc::clone(&health));
+    let batches = Arc::new(batches);
     let (clock, grace) = (Clock::new(time.clone()), options.activity_grace.unwrap_or(GRACE));
     let activities = Arc::new(Activities::new(
         Arc::clone(&registry),
@@ -101,6 +101,7 @@ pub(crate) fn open_with<T>(
     ));
     stop_by(&health, &activities, &batches, &mailboxes);
     let parts = Parts {
+        held: Arc::default(),
         registry: Arc::clone(&registry),
         store: Arc::clone(&store),
         mailboxes: mailboxes.clone(),
@@ -114,6 +115,7 @@ pub(crate) fn open_with<T>(
         clock,
     };
     let claimed = parts.claim(receivers)?;
+    let notes = claimed.recovery.as_ref().map(|begun| Arc::clone(&begun.notes));
     let (threads, readers, started) = start(&parts, claimed, &kept)?;
     let inner = Inner {
         registry,
@@ -132,6 +134,7 @@ pub(crate) fn open_with<T>(
         clock: parts.clock,
         threads,
         readers,
+        notes,
         stopping: Stopping::default(),
     };
     Ok((TaskHub { inner: Arc::new(inner) }, started))
@@ -233,6 +236,8 @@ pub(crate) type Started<T> = Result<(Threads, Arc<Readers>, T), OpenError>;
 pub(crate) struct Claimed {
     pub(crate) committer: Arc<Committer>,
     pub(crate) partitions: Vec<ClaimedPartition>,
+    /// What is held back; `None` in virtual time, where no process can end.
+    recovery: Option<Begun>,
 }
 
 /// A partition: its mail, what is found in the store, and the number of its last durable write.
@@ -251,6 +256,7 @@ pub(crate) struct Parts {
     settings: Settings,
     time: Option<Arc<VirtualTime>>,
     clock: Clock,
+    held: Arc<HeldBack>,
 }
 
 impl Parts {
@@ -265,6 +271,7 @@ impl Parts {
             owned.insert(id, Owned { epoch, durable: Arc::clone(&durable) });
             claimed.push((id, mail, found, durable));
         }
+        let recovery = self.begin_recovery(&owned, &claimed);
         let committer = Arc::new(Committer {
             writes: Writes::new(self.settings.sizes.commit),
             store: Arc::clone(&self.store),
@@ -274,13 +281,44 @@ impl Parts {
             health: Arc::clone(&self.health),
             lifecycle: Arc::clone(&self.lifecycle),
         });
-        Ok(Claimed { committer, partitions: claimed })
+        Ok(Claimed { committer, partitions: claimed, recovery })
+    }
+
+    /// Decides what must not run. A store that fails here fails the hub at its next use.
+    fn begin_recovery(
+        &self,
+        owned: &BTreeMap<PartitionId, Owned>,
+        claimed: &[ClaimedPartition],
+    ) -> Option<Begun> {
+        if self.time.is_some() {
+            return None;
+        }
+        let found = claimed.iter().filter_map(|(id, _, state, _)| {
+            let epoch = owned.get(id)?.epoch;
+            Some((*id, epoch, state))
+        });
+        let found: Vec<_> = found.collect();
+        match note::begin(&*self.store, &found, self.clock.now(), &self.held) {
+            Ok(begun) => {
+                lines::recovering(begun.suspects.len());
+                Some(begun)
+            }
+            Err(error) => {
+                let error = chain(&error);
+                tell!(
+                    warn,
+                    error,
+                    "attempts of instances that may end the process are not counted"
+                );
+                None
+            }
+        }
     }
 
     /// Starts the threads of the partitions and the committer's. The opening is logged once no step
     /// can fail, before the threads begin their work.
     fn start(&self, claimed: Claimed, kept: &Kept) -> Started<()> {
-        let Claimed { committer, partitions } = claimed;
+        let Claimed { committer, partitions, recovery } = claimed;
         let count = partitions.len();
         let threads = Threads::new(Arc::clone(&self.health));
         let drive = self.activities.drive.clone();
@@ -300,6 +338,9 @@ impl Parts {
                 let alarms = Arc::clone(alarms);
                 threads.start("durable-timer", move || alarms.run())?;
             }
+            if let Some(probation) = recovery.and_then(|begun| self.probation(begun)) {
+                threads.start("durable-recovery", move || probation.run())?;
+            }
             readers.start()
         };
         match start() {
@@ -316,6 +357,19 @@ impl Parts {
         }
     }
 
+    /// What lets the instances run that are held back, if there are any.
+    fn probation(&self, begun: Begun) -> Option<Probation> {
+        let Begun { notes, suspects } = begun;
+        (!suspects.is_empty()).then(|| Probation {
+            store: Arc::clone(&self.store),
+            notes,
+            held: Arc::clone(&self.held),
+            mailboxes: self.mailboxes.clone(),
+            health: Arc::clone(&self.health),
+            suspects: suspects.into(),
+        })
+    }
+
     /// Returns a constructor that builds the partition on its own thread, because its futures never
     /// leave that thread.
     pub(crate) fn partition<O: Outlet + 'static>(
@@ -330,6 +384,7 @@ impl Parts {
             settings: self.settings.clone(),
             lifecycle: Arc::clone(&self.lifecycle),
             clock: self.clock.clone(),
+            held: Arc::clone(&self.held),
         };
         let reader = Reader::new(id, Arc::clone(&self.store), Arc::clone(&self.health));
         let outbox =

@@ -220,7 +220,7 @@ impl Process {
 
 /// Builds the partitions and the committer of a hub whose threads the caller plays.
 fn start(parts: &Parts, claimed: Claimed) -> (Threads, Arc<Readers>, (Vec<Actor>, Arc<Commits>)) {
-    let Claimed { committer, partitions } = claimed;
+    let Claimed { committer, partitions, .. } = claimed;
     let commits = Arc::new(Commits { committer, run: Mutex::default() });
     let actor = |(id, mail, found, durable)| {
         let batches = Arc::clone(&parts.batches);

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::error::HubError;
 use super::health::Health;
 use super::mail::Mailboxes;
+use super::recovery::note::Notes;
 use super::shutdown::Stopping;
 use super::telemetry::lifecycle::LifecycleSource;
 use super::telemetry::lines::Kept;
@@ -91,6 +92,8 @@ pub(super) struct Inner {
     pub(super) clock: Clock,
     pub(super) threads: Threads,
     pub(super) readers: Arc<Readers>,
+    /// What an orderly shutdown removes, so that the next opening knows of it.
+    pub(super) notes: Option<Arc<Notes>>,
     pub(super) stopping: Stopping,
     /// Dropping it ends the task that watches the runtime.
     pub(super) _runtime_watch: oneshot::Sender<()>,

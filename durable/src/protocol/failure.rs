@@ -75,9 +75,12 @@ impl FailureDetails {
     pub const CAUSES_LEFT_OUT: &str = "durable::CausesLeftOut";
     /// The requested id of a sub-orchestration is taken.
     pub const INSTANCE_EXISTS: &str = "durable::InstanceExists";
+    /// The operation of an entity was not run again, because it ends the process.
+    pub const PROCESS_ENDED: &str = "durable::ProcessEnded";
 
     /// The failures that no function returned.
-    const OF_RUNTIME: [&str; 15] = [
+    const OF_RUNTIME: [&str; 16] = [
+        Self::PROCESS_ENDED,
         Self::PANIC,
         Self::INVALID_INPUT,
         Self::INVALID_OUTPUT,

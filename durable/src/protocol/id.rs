@@ -87,6 +87,11 @@ impl InstanceId {
         &self.0
     }
 
+    /// The receiver of messages that the hub sends to itself.
+    pub(crate) fn of_hub(name: &'static str) -> Self {
+        Self(name.into())
+    }
+
     /// Takes a text that [`EntityId`] has checked.
     pub(super) fn of_entity(id: String) -> Self {
         Self(id.into())

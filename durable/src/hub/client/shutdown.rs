@@ -147,6 +147,13 @@ impl Inner {
             store.give_up();
         }
         report.threads = self.threads.running().wait(writing);
+        // A hub whose last handle is dropped stops as in a crash.
+        if let (true, false, Some(store), Some(notes)) =
+            (drains, self.health.has_failed(), &store, &self.notes)
+        {
+            // If it fails, the next opening counts this end as one of the process.
+            drop(notes.remove_all(&**store));
+        }
         // Dropping the store closes it, which may write.
         drop(store);
         if drains || !report.is_complete() {

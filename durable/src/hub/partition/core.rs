@@ -11,6 +11,7 @@ use super::outbox::Outbox;
 use super::reader::Reader;
 use super::waiters::Waiters;
 use crate::hub::commit::write::{Content, Effect};
+use crate::hub::recovery::held::HeldBack;
 use crate::hub::settings::Settings;
 use crate::hub::telemetry::event::LifecycleKind;
 use crate::hub::telemetry::lifecycle::Lifecycle;
@@ -26,6 +27,8 @@ pub(crate) struct Environment {
     pub(crate) settings: Settings,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) clock: Clock,
+    /// The instances that do not run for now.
+    pub(crate) held: Arc<HeldBack>,
 }
 
 #[derive(Debug)]

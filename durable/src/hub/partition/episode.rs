@@ -27,6 +27,24 @@ pub(super) fn run(
     episode
 }
 
+/// The next episode of an instance; `None` if it has finished or there is nothing to do.
+pub(super) fn next_episode(
+    now: Timestamp,
+    resident: &mut Resident,
+    events: Vec<EventKind>,
+) -> Option<Episode> {
+    if resident.record.runtime_status.is_finished() {
+        return None;
+    }
+    match (&mut resident.execution, &resident.record.suspension) {
+        (Some(execution), _) => run(&resident.record, execution, now, events),
+        (None, Some(suspension)) if !events.is_empty() => {
+            Some(Episode::set_aside(now, events, suspension.clone(), false))
+        }
+        (None, _) => None,
+    }
+}
+
 /// Delivers, in the instance's span, the events that arrived while it was suspended.
 pub(super) fn catch_up(
     record: &InstanceRecord,
@@ -43,12 +61,13 @@ pub(super) fn events_of(now: Timestamp, kinds: Vec<EventKind>) -> Vec<HistoryEve
     kinds.map(|kind| HistoryEvent::new(now, kind)).collect()
 }
 
-/// An execution of an instance, before its first event.
+/// An execution of an instance, before its first event. An instance that is held back has none.
 pub(super) fn new_execution(
     env: &Environment,
     record: &InstanceRecord,
 ) -> Result<Execution, Suspension> {
-    Execution::new(&env.registry, Identity::of(record, env.settings.limits))
+    let execution = Execution::new(&env.registry, Identity::of(record, env.settings.limits))?;
+    env.held.suspension(&record.instance_id).map_or(Ok(execution), Err)
 }
 
 pub(super) fn replay(

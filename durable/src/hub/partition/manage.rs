@@ -83,6 +83,7 @@ fn resume_for_client(
     if resident.record.suspension.is_none() {
         return Ok(Ok(()));
     }
+    core.env.held.release(&resident.record.instance_id);
     resume(core, resident, reason)?;
     let suspension = resident.record.suspension.clone();
     Ok(suspension.map_or(Ok(()), |suspension| Err(ManageError::StillSuspended(suspension))))

@@ -70,6 +70,7 @@ use self::children::{ChildRewind, rewind_child, terminate_child};
 use self::core::{Core, Environment};
 use self::due::DueList;
 use self::entities::Entities;
+use self::episode::next_episode;
 use self::held::Held;
 use self::manage::manage;
 use self::outbox::Outbox;
@@ -85,10 +86,10 @@ use super::admission::Permit;
 use super::commit::write::{Content, Effect};
 use super::error::ManageError;
 use super::mail::{Delivery, Mail, Managed, Origin, Start};
+use super::recovery::note::is_note;
 use super::telemetry::event::LifecycleKind;
 use super::telemetry::metrics;
 use super::time::virtual_time::Busy;
-use crate::engine::Episode;
 use crate::protocol::{EventKind, InstanceId, InstanceRecord, TaskMessage, Timestamp};
 use crate::store::PartitionState;
 #[cfg(feature = "testing")]
@@ -128,7 +129,7 @@ impl Partition {
         due.load(|after, limit| store.due(after, limit))?;
         for id in found.active {
             let Some(record) = self.core.store.instance(&id)? else { continue };
-            if !record.runtime_status.is_finished() {
+            if !record.runtime_status.is_finished() && !self.core.env.held.stays_aside(&record) {
                 let mut resident = Resident::new(record, self.core.outbox.last_write());
                 resume(&mut self.core, &mut resident, "the code fits again")?;
                 self.residents.insert(resident);
@@ -152,7 +153,7 @@ impl Partition {
             let page = self.core.store.messages(None, places.clone(), at_once)?;
             mark!(page.len() == at_once, "recovery: there is another page of messages");
             places.start = page.last().map_or(places.end, |(last, _)| last + 1);
-            for (_, message) in page {
+            for (_, message) in page.into_iter().filter(|(_, it)| !is_note(it)) {
                 self.take_in(Delivery::of(Mail::Message(Box::new(message))))?;
             }
             self.deliver_all()?;
@@ -247,6 +248,7 @@ impl Partition {
             | Mail::CancelSignal { .. }
             | Mail::BatchEnded { .. }
             | Mail::Continue(_)
+            | Mail::Release(_)
             | Mail::TakeBackLock { .. }
             | Mail::Wake
             | Mail::Stop => return Ok(None),
@@ -321,6 +323,7 @@ impl Partition {
                 }
                 Ok(())
             }
+            Mail::Release(id) => self.entities.release(core, &id),
             Mail::TakeBackLock { entity, owner, reply } => {
                 self.entities.take_back_lock(core, &entity, &owner, reply)
             }
@@ -449,24 +452,6 @@ impl Partition {
             }
             Some(_) => Ok(()),
         })
-    }
-}
-
-/// The next episode of an instance; `None` if it has finished or there is nothing to do.
-fn next_episode(
-    now: Timestamp,
-    resident: &mut Resident,
-    events: Vec<EventKind>,
-) -> Option<Episode> {
-    if resident.record.runtime_status.is_finished() {
-        return None;
-    }
-    match (&mut resident.execution, &resident.record.suspension) {
-        (Some(execution), _) => episode::run(&resident.record, execution, now, events),
-        (None, Some(suspension)) if !events.is_empty() => {
-            Some(Episode::set_aside(now, events, suspension.clone(), false))
-        }
-        (None, _) => None,
     }
 }
 

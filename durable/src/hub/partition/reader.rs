@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::due::Entry;
 use crate::hub::health::Health;
 use crate::hub::mail::End;
+use crate::hub::recovery::held::is_reported;
 use crate::protocol::{
     HistoryEvent, InstanceId, InstanceRecord, PartitionId, TaskMessage, Timestamp,
 };
@@ -55,7 +56,7 @@ impl Reader {
     /// How an instance came to a stop, if it has.
     pub(super) fn end_of(&self, record: &InstanceRecord) -> Result<Option<End>, Stopped> {
         match &record.suspension {
-            Some(suspension) if suspension.code.is_some() => {
+            Some(suspension) if is_reported(suspension) => {
                 return Ok(Some(End::Suspended(suspension.clone())));
             }
             _ => {}

@@ -10,6 +10,7 @@ use crate::engine::{Action, Continuation, Execution, Outcome, ScheduledTask};
 use crate::hub::built_in;
 use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::End;
+use crate::hub::recovery::held::is_reported;
 use crate::hub::settings::{Retention, Settings};
 use crate::hub::work::job::Job;
 use crate::orchestration::UnreadEvent;
@@ -224,7 +225,7 @@ impl Resident {
                 record.active = suspension.code.is_some();
                 self.execution = None;
                 self.end = None;
-                if suspension.code.is_some() {
+                if is_reported(&suspension) {
                     self.end = Some(End::Suspended(suspension));
                 }
             }

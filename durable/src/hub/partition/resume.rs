@@ -9,6 +9,7 @@ use super::write::{keep_due, write_episode};
 use crate::engine::{Episode, Execution};
 use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::End;
+use crate::hub::recovery::held::is_reported;
 use crate::protocol::{EventKind, HistoryEvent, Suspension};
 
 /// Replays an instance and restarts the activities that its history leaves open. If its history
@@ -58,7 +59,7 @@ fn continue_execution(
 
 fn suspend(core: &mut Core, resident: &mut Resident, suspension: Suspension) {
     if resident.record.suspension.as_ref() == Some(&suspension) {
-        resident.end = Some(End::Suspended(suspension));
+        resident.end = is_reported(&suspension).then_some(End::Suspended(suspension));
     } else {
         let episode = Episode::set_aside(core.now(), [], suspension, true);
         write_episode(core, resident, episode, Content::default(), Vec::new());

@@ -61,7 +61,11 @@ pub(super) fn start(
     resident.replaces = existing.as_ref().map(|existing| existing.execution_id);
     resident.listed_due = existing.and_then(|existing| existing.next_due);
     match origin {
-        Origin::Client(reply) => effects.push(Effect::Started(reply, Ok(()))),
+        Origin::Client(reply) => {
+            // Whatever had this id before has been ended or purged by a client.
+            core.env.held.release(&resident.record.instance_id);
+            effects.push(Effect::Started(reply, Ok(())));
+        }
         Origin::Message(id) => content.consumed.push(id),
     }
     let episode = first_episode(&core.env, &mut resident, *started, VecDeque::new(), now);

@@ -58,7 +58,7 @@ enum What {
 impl Line {
     fn new(record: &InstanceRecord, text: &str, what: What) -> Self {
         let name = Cow::Owned(record.name.clone());
-        Self { instance_id: record.instance_id.clone(), name, text: cut(text), what }
+        Self { instance_id: record.instance_id.clone(), name, text: logged(text), what }
     }
 
     /// The lines for the failed attempts that the events of a write record.
@@ -159,6 +159,42 @@ fn without_values<'a>(suspension: &Suspension, report: &'a str) -> &'a str {
     }
 }
 
+/// The text of an error or of a client as it is logged.
+pub(crate) fn logged(text: &str) -> String {
+    cut(&without_json(text))
+}
+
+/// The text of an error without the value that JSON of the wrong type contained: serde quotes it.
+fn without_json(text: &str) -> Cow<'_, str> {
+    const QUOTING: [&str; 3] = ["invalid type: ", "invalid value: ", "unknown variant "];
+    let (mut kept, mut rest) = (String::new(), text);
+    while let Some((at, said)) =
+        QUOTING.iter().filter_map(|said| Some((rest.find(said)?, *said))).min()
+    {
+        let (before, quoting) = rest.split_at(at + said.len());
+        kept.push_str(before);
+        // The kind of value comes first: `string "x"`, "integer `5`", "map".
+        let kind = quoting.find(['"', '`', ',']).unwrap_or(quoting.len());
+        kept.push_str(&quoting[..kind]);
+        kept.truncate(kept.trim_end().len());
+        rest = &quoting[kind..];
+        if let Some(quote) = rest.chars().next().filter(|first| matches!(first, '"' | '`')) {
+            let mut is_escaped = true;
+            let end = rest.find(|c: char| {
+                let ends = c == quote && !is_escaped;
+                is_escaped = c == '\\' && !is_escaped;
+                ends
+            });
+            rest = end.map_or("", |end| &rest[end + quote.len_utf8()..]);
+        }
+    }
+    if kept.is_empty() {
+        return text.into();
+    }
+    kept.push_str(rest);
+    kept.into()
+}
+
 fn cut(text: &str) -> String {
     if text.len() <= TEXT_MAX {
         return text.to_owned();
@@ -231,6 +267,18 @@ pub(crate) fn opened(kept: &Kept, partitions: usize, store: &dyn Store, registry
     );
 }
 
+/// Logs that instances are held back, because the process has ended several times while they ran.
+pub(crate) fn recovering(instances: usize) {
+    if instances > 0 {
+        tell!(
+            warn,
+            instances,
+            "the process has ended several times while these instances ran; they are held back and \
+             run again one by one (DURABLE0105)"
+        );
+    }
+}
+
 /// Logs that the hub was shut down; `running` are the activities and entities that were running
 /// when the shutdown began.
 pub(crate) fn stopped(kept: &Kept, running: (usize, usize), report: &ShutdownReport) {
@@ -280,6 +328,30 @@ mod tests {
         let text = cut(&"\u{e4}".repeat(TEXT_MAX));
         assert!(text.ends_with(".. (2048 bytes in all)"), "{text}");
         assert!(text.len() < TEXT_MAX + 50);
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_not_logged() {
+        for (text, logged) in [
+            ("no connection", "no connection"),
+            (
+                r#"`a`: invalid type: string "4111, \"expected\" `x`", expected u32 at line 1"#,
+                "`a`: invalid type: string, expected u32 at line 1",
+            ),
+            (
+                "invalid type: integer `5`, expected a string",
+                "invalid type: integer, expected a string",
+            ),
+            (
+                "invalid type: map, expected u8; invalid value: integer `-1`, expected u8",
+                "invalid type: map, expected u8; invalid value: integer, expected u8",
+            ),
+            ("unknown variant `4111`, expected `A`", "unknown variant, expected `A`"),
+            (r#"invalid type: string "cut off"#, "invalid type: string"),
+            ("invalid type: ", "invalid type:"),
+        ] {
+            assert_eq!(without_json(text), logged);
+        }
     }
 
     #[test]

@@ -214,6 +214,20 @@ mod tests {
         assert_eq!(machine.now().since(noon), 60 * MINUTE);
     }
 
+    /// Years back, time hardly advances; years forward, it follows at once.
+    #[test]
+    fn time_survives_jumps_by_years() {
+        let year = 365 * 24 * 60 * MINUTE;
+        let mut machine = Machine::at_noon();
+        let noon = machine.now();
+        machine.set_back(10 * year);
+        machine.pass(MINUTE);
+        let after_jump = machine.now();
+        assert!(after_jump > noon && after_jump.since(noon) <= MINUTE);
+        machine.calendar = machine.calendar.after(30 * year);
+        assert!(machine.now().since(noon) >= 19 * year);
+    }
+
     #[test]
     fn the_time_of_a_moment_is_what_the_clock_read_then() {
         let mut machine = Machine::at_noon();

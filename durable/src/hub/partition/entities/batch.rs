@@ -8,22 +8,26 @@ use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::EntityReply;
 use crate::hub::partition::core::Core;
 use crate::hub::partition::messages;
+use crate::hub::recovery::held::{Held, operation_failure};
+use crate::hub::telemetry::lines::logged;
 use crate::hub::work::batches::BatchJob;
 use crate::protocol::{EventKind, ExecutionStarted, FailureDetails, Json, TaskMessage};
 
 type Outcome = Result<Json, FailureDetails>;
 
-/// Begins the next batch of an entity. Returns whether the entity has changed.
+/// Begins the next batch of an entity, of at most this many operations. Returns whether the entity
+/// has changed.
 pub(super) fn begin_batch(
     core: &mut Core,
     live: &mut Live,
+    at_most: usize,
     content: &mut Content,
     effects: &mut Vec<Effect>,
 ) -> bool {
     let Some(run) = core.env.registry.entity(live.entity_id.name()) else {
         return run_without_code(core, live, content, effects);
     };
-    live.running = live.queue.take_batch();
+    live.running = live.queue.take_batch(at_most);
     let operations = live.running.iter().filter_map(Queued::requested).collect();
     let (entity_id, state) = (live.entity_id.clone(), live.kept.state.clone());
     let now = core.now();
@@ -47,7 +51,7 @@ fn run_without_code(
         );
     }
     let mut is_changed = false;
-    for queued in live.queue.take_batch() {
+    for queued in live.queue.take_batch(usize::MAX) {
         let outcome = if queued.is_deletion() {
             is_changed |= live.kept.state.take().is_some();
             Ok(Json::null())
@@ -57,6 +61,26 @@ fn run_without_code(
         settle(live, queued, outcome, content, effects);
     }
     is_changed
+}
+
+/// Fails the next operation of an entity instead of running it, because it ends the process.
+pub(super) fn fail_operation(
+    core: &mut Core,
+    live: &mut Live,
+    attempts: u32,
+    content: &mut Content,
+    effects: &mut Vec<Effect>,
+) {
+    core.env.held.set(live.entity_id.instance_id(), Held::ToOneOperation);
+    for queued in live.queue.take_batch(1) {
+        tell!(
+            error,
+            entity = %live.entity_id,
+            attempts,
+            "DURABLE0106: an operation of an entity ends the process; it fails instead"
+        );
+        settle(live, queued, Err(operation_failure(attempts)), content, effects);
+    }
 }
 
 fn not_registered(core: &Core, live: &Live) -> FailureDetails {
@@ -165,6 +189,7 @@ fn settle(
     if let EventKind::EntityOperationSignaled { operation, .. } = &event
         && let Err(failure) = &outcome
     {
+        let failure = logged(&failure.to_string());
         tell!(warn, entity = %live.entity_id, operation, "a signal failed: {failure}");
     }
     if let Some(from) = from {

@@ -20,7 +20,7 @@ mod write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use self::batch::{begin_batch, finish_batch};
+use self::batch::{begin_batch, fail_operation, finish_batch};
 use self::live::Live;
 use self::locks::{begin_section, pass_on_unlock, release};
 use self::pending::{PendingSignals, is_early};
@@ -32,6 +32,7 @@ use super::reader::Stopped;
 use crate::entity::{BatchDone, is_deletion};
 use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::{Cancelled, EntityReply, Unlocked};
+use crate::hub::recovery::held::Held;
 use crate::protocol::{InstanceId, ParentInstance, TaskMessage};
 use crate::store::StoreError;
 
@@ -173,6 +174,12 @@ impl Entities {
         Ok(())
     }
 
+    /// Continues with an entity that was held back.
+    pub(super) fn release(&mut self, core: &mut Core, id: &InstanceId) -> Result<(), Stopped> {
+        let touched = &mut self.touched;
+        self.live.with_loaded(core, id, load(id), |_, live| touch(touched, live))
+    }
+
     /// Releases the lock of a critical section that no longer exists.
     pub(super) fn take_back_lock(
         &mut self,
@@ -274,7 +281,18 @@ fn advance(core: &mut Core, live: &mut Live) {
                 effects.push(Effect::Continue(live.entity_id.instance_id().clone()));
                 break;
             }
-            Step::Operate => is_changed |= begin_batch(core, live, &mut content, &mut effects),
+            Step::Operate => match core.env.held.of(live.entity_id.instance_id()) {
+                Some(Held::Back) => break,
+                Some(Held::SetAside { attempts }) => {
+                    fail_operation(core, live, attempts, &mut content, &mut effects);
+                }
+                Some(Held::ToOneOperation) => {
+                    is_changed |= begin_batch(core, live, 1, &mut content, &mut effects);
+                }
+                None => {
+                    is_changed |= begin_batch(core, live, usize::MAX, &mut content, &mut effects);
+                }
+            },
             Step::Nothing => break,
         }
     }

@@ -63,6 +63,7 @@ impl World {
             partition: ID,
             registry: Arc::new(Registry::default()),
             settings: Settings::default(),
+            held: std::sync::Arc::default(),
             lifecycle: Arc::new(Lifecycle::default()),
             clock,
         };

@@ -265,11 +265,12 @@ impl Queue {
         }
     }
 
-    /// Takes the operations of the next batch.
-    pub(super) fn take_batch(&mut self) -> Vec<Queued> {
+    /// Takes the operations of the next batch, at most this many.
+    pub(super) fn take_batch(&mut self, at_most: usize) -> Vec<Queued> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         let (mut held, is_privileged) = (Vec::new(), !self.privileged.is_empty());
-        while batch.len() < self.sizes.batch && bytes < self.sizes.batch_bytes {
+        let at_most = at_most.min(self.sizes.batch);
+        while batch.len() < at_most && bytes < self.sizes.batch_bytes {
             let source = if is_privileged { &self.privileged } else { &self.waiting };
             if !source.front().is_some_and(Queued::is_operation) {
                 break;

@@ -89,8 +89,8 @@ fn a_batch_has_a_limit_and_keeps_the_order() {
         queue.receive(stored(signal(name)), None);
     }
     assert!(matches!(queue.next_step(None), Step::Operate));
-    assert_eq!(names(&queue.take_batch()), ["a", "b", "c"]);
-    assert_eq!(names(&queue.take_batch()), ["d"]);
+    assert_eq!(names(&queue.take_batch(usize::MAX)), ["a", "b", "c"]);
+    assert_eq!(names(&queue.take_batch(usize::MAX)), ["d"]);
     assert!(matches!(queue.next_step(None), Step::Nothing));
     assert_eq!((queue.len(), queue.bytes(), queue.is_in_use()), (0, 0, false));
 }
@@ -105,11 +105,11 @@ fn only_the_section_that_holds_the_lock_continues() {
     queue.receive(stored(call("inside", Some(&section))), Some(&section));
     queue.receive(stored(call("other", Some(&owner(2)))), Some(&section));
     assert!(matches!(queue.next_step(Some(&section)), Step::Operate));
-    assert_eq!(names(&queue.take_batch()), ["inside"]);
+    assert_eq!(names(&queue.take_batch(usize::MAX)), ["inside"]);
     queue.receive(stored(unlock(&section)), Some(&section));
     assert!(matches!(queue.next_step(Some(&section)), Step::Unlock(_)));
     assert!(matches!(queue.next_step(None), Step::Operate));
-    assert_eq!(names(&queue.take_batch()), ["later", "other"]);
+    assert_eq!(names(&queue.take_batch(usize::MAX)), ["later", "other"]);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_section_that_ended_before_its_turn_never_begins() {
     queue.receive(stored(call("first", None)), None);
     queue.receive(stored(lock(&section)), None);
     queue.receive(stored(unlock(&section)), None);
-    assert_eq!(names(&queue.take_batch()), ["first"]);
+    assert_eq!(names(&queue.take_batch(usize::MAX)), ["first"]);
     assert!(matches!(queue.next_step(None), Step::Skip(_)));
     assert!(matches!(queue.next_step(None), Step::PassOn(_)));
     assert!(matches!(queue.next_step(None), Step::Nothing));
@@ -142,10 +142,10 @@ fn signals_wait_for_code_and_other_messages_overtake_them() {
     assert!(queue.hold());
     assert!(!queue.hold());
     assert!(matches!(queue.next_step(None), Step::Operate));
-    assert_eq!(names(&queue.take_batch()), ["b", "delete"]);
+    assert_eq!(names(&queue.take_batch(usize::MAX)), ["b", "delete"]);
     assert!(matches!(queue.next_step(None), Step::Nothing));
     queue.release();
-    assert_eq!(names(&queue.take_batch()), ["a", "c"]);
+    assert_eq!(names(&queue.take_batch(usize::MAX)), ["a", "c"]);
 }
 
 #[test]
@@ -155,11 +155,11 @@ fn operations_that_are_put_back_come_first() {
         queue.receive(stored(signal(name)), None);
     }
     let bytes = queue.bytes();
-    for queued in queue.take_batch().into_iter().rev() {
+    for queued in queue.take_batch(usize::MAX).into_iter().rev() {
         queue.put_back(queued);
     }
     assert_eq!(queue.bytes(), bytes);
-    assert_eq!(names(&queue.take_batch()), ["a", "b", "c"]);
+    assert_eq!(names(&queue.take_batch(usize::MAX)), ["a", "b", "c"]);
 }
 
 /// A queue with its store, and a plain list as a model.
@@ -263,7 +263,7 @@ impl Model {
     }
 
     fn run_batch(&mut self) {
-        let batch = self.queue.take_batch();
+        let batch = self.queue.take_batch(usize::MAX);
         assert!(!batch.is_empty(), "seed {}: {:?}", self.seed, self.queue);
         for queued in batch {
             let is_held = self.queue.is_held();
