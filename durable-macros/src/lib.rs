@@ -18,6 +18,8 @@ mod expand;
 mod fallback;
 mod foreign;
 mod function;
+#[cfg(test)]
+mod fuzz;
 mod hash;
 mod helper;
 mod loops;

@@ -44,6 +44,9 @@ struct Source {
 /// What is visible at the function `name`.
 pub(crate) fn around(name: &Ident, body: &Block) -> Rc<Uses> {
     // The compiler's span knows its file. There is none outside of a macro.
+    if !proc_macro::is_available() {
+        return Rc::default();
+    }
     let span = proc_macro2::Span::unwrap(name.span());
     let Some(path) = span.local_file() else { return Rc::default() };
     let source = FILES.with_borrow_mut(|files| {

@@ -69,6 +69,9 @@ pub use payload::Payload;
 pub use protocol::{EntityId, InstanceId, RuntimeStatus};
 #[doc(inline)]
 pub use retry::RetryPolicy;
+#[cfg(all(fuzzing, feature = "sled"))]
+#[doc(hidden)]
+pub use store::fuzz;
 #[doc(inline)]
 pub use task::{
     Call, as_completed, join, join_all, race, select_all, timeout, try_join, try_join_all,

@@ -6,6 +6,7 @@ mod batches;
 mod callbacks;
 mod common;
 mod events;
+mod fuzz;
 mod golden;
 mod histories;
 mod limits;

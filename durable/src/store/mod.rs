@@ -41,6 +41,9 @@ pub use self::error::StoreError;
 pub(crate) use self::error::{chain, in_process};
 pub use self::memory::MemoryStore;
 pub use self::query::{Creation, CreationOrder, InstanceFilter, InstancePage};
+#[cfg(all(fuzzing, feature = "sled"))]
+#[doc(hidden)]
+pub use self::sled::fuzz;
 #[cfg(feature = "sled")]
 pub use self::sled::{SledOptions, SledStore};
 pub use self::usage::Usage;

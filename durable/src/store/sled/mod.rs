@@ -17,6 +17,9 @@ mod creation;
 mod creation_page;
 mod error;
 mod folder;
+#[cfg(any(test, fuzzing))]
+#[allow(unreachable_pub, reason = "reachable for `cargo fuzz` only")]
+pub mod fuzz;
 mod history;
 mod inner;
 mod keys;

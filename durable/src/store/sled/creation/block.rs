@@ -24,7 +24,7 @@ const IN_BUCKET: u64 = (1 << BUCKET_BITS) - 1;
 pub(super) type Bucket = u64;
 
 /// The microseconds since the start of the bucket in which an orchestration was created, and its id.
-pub(super) type Entry = (u32, InstanceId);
+pub(in super::super) type Entry = (u32, InstanceId);
 
 /// The bucket and the entry of an orchestration.
 pub(super) fn entry((at, id): &Creation) -> (Bucket, Entry) {
@@ -64,7 +64,7 @@ pub(super) fn size((_, id): &Entry) -> usize {
     size_of::<u32>() + id.as_str().len() + 1
 }
 
-pub(super) fn read(mut bytes: &[u8]) -> Result<Vec<Entry>, StoreError> {
+pub(in super::super) fn read(mut bytes: &[u8]) -> Result<Vec<Entry>, StoreError> {
     let mut entries = Vec::new();
     while !bytes.is_empty() {
         let found = bytes.split_first_chunk().and_then(|(offset, rest)| {

@@ -14,6 +14,8 @@ mod index;
 mod rebuild;
 mod scan;
 
+#[cfg(any(test, fuzzing))]
+pub(super) use block::read as read_block;
 pub(super) use block::{count, first};
 pub(super) use created_at::created_at;
 pub(super) use index::IndexChanges;

@@ -16,6 +16,8 @@
 //! is opened, and what is damage), `mark.rs`, `keeper.rs` (the thread).
 
 pub(super) mod frame;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod keeper;
 pub(super) mod mark;
 pub(super) mod read;

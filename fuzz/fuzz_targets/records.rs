@@ -1,0 +1,8 @@
+//! `cargo +nightly fuzz run records fuzz/seeds/records`
+#![no_main]
+
+#[path = "../targets.rs"]
+#[allow(dead_code, reason = "the other targets")]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::records(bytes));
