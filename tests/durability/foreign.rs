@@ -44,6 +44,19 @@ fn the_root_of_a_volume_can_be_a_folder() {
 }
 
 #[test]
+fn a_folder_that_may_not_be_written_is_refused_by_name() {
+    let (_guard, folder) = child::folder();
+    set_mode(&folder, 0o755);
+    let hub = folder.join("hub");
+    fs::create_dir(&hub).unwrap();
+    set_mode(&hub, 0o555);
+    let said = open_as_user(&hub);
+    assert!(said.starts_with("cannot "), "{said}");
+    assert!(said.contains(&hub.display().to_string()), "{said}");
+    set_mode(&hub, 0o755);
+}
+
+#[test]
 fn a_folder_below_an_unreadable_one_can_be_opened() {
     let (_guard, folder) = child::folder();
     set_mode(&folder, 0o755);

@@ -5,6 +5,7 @@ mod bomb;
 #[path = "../support/delegate.rs"]
 mod delegate;
 mod destructors;
+mod hostile;
 mod listeners;
 mod runtimes;
 mod shutdown;
