@@ -1,5 +1,6 @@
 //! The rules of this repository, as tests.
 
+mod dependencies;
 mod layers;
 
 use std::collections::{BTreeMap, BTreeSet};
