@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::CliError;
 use crate::session::Io;
@@ -23,18 +23,30 @@ pub(crate) fn profile(name: &str, io: &Io) -> Result<Profile, CliError> {
     let path = file(io).ok_or_else(|| {
         CliError::Usage("no folder for the configuration; set `XDG_CONFIG_HOME` or `HOME`".into())
     })?;
-    let text = fs::read_to_string(&path)
-        .map_err(|source| CliError::File { path: path.clone(), source })?;
-    let profiles = parse(&text).map_err(|line| {
+    let profiles = read(&path)?;
+    profiles.get(name).cloned().ok_or_else(|| {
+        let known: Vec<_> = profiles.keys().map(String::as_str).collect();
+        CliError::NotFound(format!("no profile `{name}`; there are: {}", known.join(", ")))
+    })
+}
+
+/// The names of all profiles; `None` if there is no file.
+pub(crate) fn names(io: &Io) -> Result<Option<Vec<String>>, CliError> {
+    match file(io).filter(|path| path.exists()) {
+        Some(path) => Ok(Some(read(&path)?.into_keys().collect())),
+        None => Ok(None),
+    }
+}
+
+fn read(path: &Path) -> Result<BTreeMap<String, Profile>, CliError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| CliError::File { path: path.to_owned(), source })?;
+    parse(&text).map_err(|line| {
         CliError::Usage(format!(
             "`{}` has an unknown line {line}; write `[profiles.name]` and `hub = \"..\"`, \
              `path = \"..\"` or `key = \"..\"`",
             path.display()
         ))
-    })?;
-    profiles.get(name).cloned().ok_or_else(|| {
-        let known: Vec<_> = profiles.keys().map(String::as_str).collect();
-        CliError::NotFound(format!("no profile `{name}`; there are: {}", known.join(", ")))
     })
 }
 

@@ -96,6 +96,32 @@ pub(crate) async fn connect(
     }
 }
 
+/// Which hub [`connect`] chooses, and why.
+pub(crate) fn target(global: &Global, code: &Code, io: &Io) -> String {
+    if let Some(place) = &global.hub {
+        return format!("{place} (`--hub`)");
+    }
+    if let Some(path) = &global.path {
+        return format!("the folder {} (`--path`)", path.display());
+    }
+    if let Some(name) = &global.profile {
+        return format!("the profile {name} (`--profile`)");
+    }
+    if let Code::Client(client) = code {
+        return client.place().to_owned();
+    }
+    if let Some(place) = io.variable("DURABLE_HUB") {
+        return format!("{place} (`DURABLE_HUB`)");
+    }
+    if let Some(name) = io.variable("DURABLE_PROFILE") {
+        return format!("the profile {name} (`DURABLE_PROFILE`)");
+    }
+    match code {
+        Code::Linked(_) => "the hub of this program".to_owned(),
+        Code::None | Code::Client(_) => format!("{DEFAULT_HUB} (the default)"),
+    }
+}
+
 fn at(place: &str, key: Option<&str>, io: &Io) -> Result<Client, CliError> {
     let client = Client::connect(place)?;
     match key.or_else(|| io.variable("DURABLE_KEY")) {

@@ -133,6 +133,9 @@ async fn execute(cli: Cli, code: Code, io: &mut Io) -> Exit {
     }
     let done = match commands::run_without_hub(&command, &global, io) {
         Some(done) => done,
+        None if matches!(command, args::Command::Doctor) => {
+            commands::doctor(&global, code, io).await
+        }
         None => on_a_hub(command, global, code, io).await,
     };
     match done {

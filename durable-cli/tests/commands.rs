@@ -203,8 +203,8 @@ async fn locks_are_listed_with_their_holders_and_those_who_wait() {
         .check(
             "locks",
             expect![[r#"
-                ENTITY     LOCKED BY  WAITING, IN THEIR ORDER
-                counter/a  first      second, third
+                ENTITY     LOCKED BY  SINCE    WAITING, IN THEIR ORDER
+                counter/a  first      0ms ago  second, third
             "#]],
         )
         .await;
@@ -212,7 +212,8 @@ async fn locks_are_listed_with_their_holders_and_those_who_wait() {
     world.check("entity queue counter/a -o name", expect!["second\nthird\n"]).await;
     let text = world.ok("pending second").await;
     assert!(text.contains("lock of counter/a"), "{text}");
-    assert!(text.contains("counter/a is locked by first"), "{text}");
+    assert!(text.contains("counter/a is locked by first since 0ms ago, 1st in line"), "{text}");
+    world.check("entity unlock", expect!["0 locks released\n"]).await;
     assert!(text.contains("\n\nfirst is Running\n"), "{text}");
     world.close().await;
 }
@@ -317,6 +318,20 @@ async fn entities_schedules_and_the_hub_are_shown() {
             "#]],
         )
         .await;
+    world.ok("raise a Approval -i true").await;
+    world.ok("start order --id b -i 0").await;
+    world.ok("raise b Approval -i true").await;
+    world
+        .check(
+            "activity stats --fields name,attempts,failedAttempts -o json",
+            expect![[r#"
+                [{"name":"charge","attempts":2,"failedAttempts":1}]
+            "#]],
+        )
+        .await;
+    let text = world.ok("activity stats --since 1h").await;
+    assert!(text.contains("charge    2         1 (50 %)  0us"), "{text}");
+    assert!(text.contains("nothing to charge"), "{text}");
     world.fails("top -o json", Exit::Usage, "use `activity list`").await;
     world.ok("batch list").await;
     world.close().await;
@@ -403,6 +418,29 @@ async fn the_process_of_a_running_hub_makes_its_backup() {
     let world = World::new().await;
     world.fails("store backup", Exit::NotFound, "makes no backups").await;
     world.check(&format!("--path {to} list -o name"), expect!["a\n"]).await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn the_doctor_checks_the_way_to_the_hub() {
+    let world = World::new().await;
+    world.ok("start order --id a -i 5").await;
+    let text = world.ok("doctor").await;
+    for line in [
+        "configuration  ok      there is no configuration file",
+        "target         ok      this process",
+        "clock          ok      the clocks agree",
+        "access         ok      everything is allowed",
+        "code           ok      no instance is suspended by the runtime",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let (exit, text, _) = world.run_with("", "--hub unix:/nonexistent doctor -o jsonl").await;
+    assert_eq!(exit, Exit::Unreachable);
+    assert!(
+        text.contains(r#"{"check":"target","result":"ok","detail":"unix:/nonexistent (`--hub`)"}"#)
+    );
+    assert!(text.contains(r#"{"check":"hub","result":"failed","detail":"cannot reach"#), "{text}");
     world.close().await;
 }
 

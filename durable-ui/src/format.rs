@@ -55,6 +55,14 @@ pub(crate) fn duration(duration: TimeDelta) -> String {
     }
 }
 
+/// A short duration: `840 us`, or as [`duration`].
+pub(crate) fn micros(micros: u64) -> String {
+    if micros < 1000 {
+        return format!("{micros} us");
+    }
+    duration(TimeDelta::microseconds(i64::try_from(micros).unwrap_or(i64::MAX)))
+}
+
 /// A whole span: `1 minute`, `15 minutes`.
 pub(crate) fn span(duration: TimeDelta) -> String {
     let seconds = duration.num_seconds().max(0).unsigned_abs();

@@ -100,6 +100,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<HubCommand>,
     },
+    /// Check the configuration, the connection, versions, clocks and what the key allows
+    Doctor,
     /// Check whether the code of this program still fits a history
     Replay(Replay),
     /// Compare the histories of two instances

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::args::filter::tag;
+use crate::args::filter::{Filter, tag};
 use crate::time::Moment;
 
 /// A part of a list.
@@ -91,6 +91,8 @@ pub(crate) enum EntityCommand {
         #[arg(long, short, value_name = "JSON")]
         input: Option<String>,
     },
+    /// Release locks whose orchestration no longer exists, such as after a store was repaired
+    Unlock,
     /// Remove the state of an entity
     Delete {
         /// The entity
@@ -159,6 +161,14 @@ pub(crate) enum ActivityCommand {
     List,
     /// List the activities that the hub can run
     Registered,
+    /// Show attempts, failures and run times of each activity in the newest instances
+    Stats {
+        #[command(flatten)]
+        filter: Filter,
+        /// The most instances whose histories are read
+        #[arg(long, short, default_value_t = 100)]
+        limit: usize,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -1,14 +1,14 @@
 //! Entities and locks.
 
 use durable::EntityId;
-use durable_http::client::{Client, Entity, EntityFilter};
+use durable_http::client::{Client, Entity, EntityFilter, QueuedKind, QueuedRequest};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{input, paged, parsed};
 use crate::args::{EntityCommand, Locks};
 use crate::error::CliError;
-use crate::output::{Queued, Show, Table, read};
+use crate::output::{Show, Table, read};
 use crate::session::Session;
 
 pub(super) async fn run(
@@ -30,7 +30,7 @@ pub(super) async fn run(
         }
         EntityCommand::Queue { entity } => {
             let items = queue(&id(entity)?, &session.client).await?;
-            session.show_list::<Queued>(&items)
+            session.show_list::<QueuedRequest>(&items)
         }
         EntityCommand::Signal { entity, operation, input: given, at } => {
             let value = input(given.as_ref(), session)?;
@@ -42,6 +42,16 @@ pub(super) async fn run(
             let value = input(given.as_ref(), session)?;
             let text = session.client.call_entity(&id(entity)?, operation, &value).text().await?;
             session.show_json(&text)
+        }
+        EntityCommand::Unlock => {
+            let request = session.client.clean_entities();
+            let text = request.text().await?;
+            if !session.is_for_people() {
+                return session.show_json(&text);
+            }
+            let released = request.read(&text)?.orphaned_locks_released;
+            session.io.write(&format!("{released} locks released\n"));
+            Ok(())
         }
         EntityCommand::Delete { entity } => {
             let id = id(entity)?;
@@ -72,17 +82,19 @@ pub(super) async fn locks(locks: &Locks, session: &mut Session<'_>) -> Result<()
     if !session.is_for_people() || !session.global.fields.is_empty() {
         return session.show_list::<Entity>(&items);
     }
-    let mut table = Table::new(["ENTITY", "LOCKED BY", "WAITING, IN THEIR ORDER"].into_iter());
+    let columns = ["ENTITY", "LOCKED BY", "SINCE", "WAITING, IN THEIR ORDER"];
+    let mut table = Table::new(columns.into_iter());
     for item in &items {
         let entity: Entity = read(item)?;
         let mut waiting = Vec::new();
         for request in queue(&id(&entity.entity_id)?, &session.client).await? {
-            let request: Queued = read(&request)?;
-            waiting.extend(request.from.filter(|_| request.kind == "Lock"));
+            let request: QueuedRequest = read(&request)?;
+            waiting.extend(request.from.filter(|_| request.kind == QueuedKind::Lock));
         }
         let waiting: Vec<_> = waiting.into_iter().map(|it| it.instance_id).collect();
         let holder = entity.locked_by.as_ref().map(|it| it.instance_id.clone());
-        table.add(vec![entity.name(), holder.unwrap_or_default(), waiting.join(", ")]);
+        let since = session.clock().show_some(entity.locked_since);
+        table.add(vec![entity.name(), holder.unwrap_or_default(), since, waiting.join(", ")]);
     }
     let text = table.text(session.is_coloured());
     session.io.write(&text);

@@ -1,6 +1,6 @@
 //! The hub itself, and activities.
 
-use durable_http::client::{Access, Hub, RegisteredFunction, RunningActivity};
+use durable_http::client::{Access, ActivityAttempts, Hub, RegisteredFunction, RunningActivity};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -47,6 +47,24 @@ pub(super) async fn activity(
         ActivityCommand::Registered => {
             let Functions { activities, .. } = functions(session).await?;
             session.show_list::<RegisteredFunction>(&activities)
+        }
+        ActivityCommand::Stats { filter, limit } => {
+            #[derive(Deserialize)]
+            struct Statistics {
+                items: Vec<Box<RawValue>>,
+                instances: u64,
+                approximate: bool,
+            }
+
+            let filter = filter.instances(session.io.now());
+            let request = session.client.get_activity_statistics(&filter).limit(*limit);
+            let read: Statistics = crate::output::read(&parsed(request.text().await?)?)?;
+            session.show_list::<ActivityAttempts>(&read.items)?;
+            if session.is_for_people() {
+                let of = if read.approximate { "the newest " } else { "all " };
+                session.io.tell(&format!("in {of}{} instances that match\n", read.instances));
+            }
+            Ok(())
         }
     }
 }

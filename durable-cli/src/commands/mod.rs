@@ -4,6 +4,7 @@ mod act;
 mod backup;
 mod batches;
 mod compare;
+mod doctor;
 mod documents;
 mod entities;
 mod history;
@@ -29,6 +30,8 @@ use serde_json::value::RawValue;
 use crate::args::{Command, Global, Paged, StoreCommand};
 use crate::error::CliError;
 use crate::session::{Io, Session};
+
+pub(crate) use doctor::doctor;
 
 /// The most items of a page of the API.
 const PAGE: usize = 1000;
@@ -121,9 +124,11 @@ async fn once(command: &Command, session: &mut Session<'_>) -> Result<(), CliErr
         Command::Export(export) => compare::export(export, session).await,
         Command::Ui(ui) => ui::ui(ui, session).await,
         Command::Store(StoreCommand::Backup(backup)) => backup::backup(backup, session).await,
-        Command::Completions { .. } | Command::Man { .. } | Command::Skill | Command::Store(_) => {
-            Ok(())
-        }
+        Command::Completions { .. }
+        | Command::Doctor
+        | Command::Man { .. }
+        | Command::Skill
+        | Command::Store(_) => Ok(()),
     }
 }
 

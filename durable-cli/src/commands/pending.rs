@@ -5,7 +5,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write;
 
-use durable_http::client::{ClientError, InstanceStatus, PendingKind, PendingTask, PendingWork};
+use durable_http::client::{
+    AwaitedEntity, ClientError, InstanceStatus, PendingKind, PendingTask, PendingWork,
+};
 
 use super::{parsed, stuck};
 use crate::args::Pending;
@@ -40,12 +42,12 @@ pub(super) async fn pending(pending: &Pending, session: &mut Session<'_>) -> Res
 
 /// Shows what one instance waits for. Returns the instances that it waits for.
 fn show(pending: &PendingWork, session: &mut Session<'_>) -> Vec<String> {
-    let holders = holders(pending);
-    let text = describe(pending, &holders, &session.clock(), session.is_coloured());
+    let text = describe(pending, &session.clock(), session.is_coloured());
     session.io.write(&text);
     let children = pending.tasks.iter().filter(|task| task.kind == PendingKind::SubOrchestration);
     let children = children.filter_map(|task| task.instance_id.clone());
-    children.chain(holders.into_iter().map(|(_, holder)| holder)).collect()
+    let holders = pending.lock_holders().into_iter().map(|(_, holder)| holder.to_owned());
+    children.chain(holders).collect()
 }
 
 /// Shows the instances that `id` waits for, and those that they wait for. The cause is at the end of
@@ -78,29 +80,42 @@ async fn follow(
     Ok(())
 }
 
-/// The instances that hold the locks that are waited for, with their entities.
-pub(super) fn holders(pending: &PendingWork) -> Vec<(String, String)> {
-    let holders = pending.lock_holders().into_iter();
-    holders.map(|(entity, holder)| (entity_name(&entity.entity_id), holder.to_owned())).collect()
+/// Which instance holds the lock of an awaited entity, since when, and the place in the queue. `None`
+/// if nothing keeps the entity from handling the request next.
+pub(super) fn queued(awaited: &AwaitedEntity<'_>, clock: &Clock) -> Option<String> {
+    let entity = entity_name(awaited.entity_id);
+    let line = awaited.in_line();
+    let Some(holder) = awaited.locked_by else {
+        let is_first = awaited.position == Some(1);
+        return line.filter(|_| !is_first).map(|line| format!("{line} at {entity}"));
+    };
+    let since = awaited.locked_since.map(|since| format!(" since {}", clock.show(since)));
+    let line = line.map(|line| format!(", {line}"));
+    let parts = [since, line].map(Option::unwrap_or_default).concat();
+    Some(format!("{entity} is locked by {holder}{parts}"))
 }
 
-fn describe(
-    pending: &PendingWork,
-    holders: &[(String, String)],
-    clock: &Clock,
-    is_coloured: bool,
-) -> String {
+/// A line for each entity that is waited for.
+pub(super) fn queues(pending: &PendingWork, clock: &Clock) -> Vec<String> {
+    let awaited = pending.tasks.iter().filter_map(|task| pending.awaited_entity(task));
+    let mut lines: Vec<_> = awaited.filter_map(|it| queued(&it, clock)).collect();
+    lines.dedup();
+    lines
+}
+
+fn describe(pending: &PendingWork, clock: &Clock, is_coloured: bool) -> String {
     let mut text = headline(&pending.status);
-    text.push_str(&table(pending, clock).text(is_coloured));
+    if !pending.tasks.is_empty() || !pending.awaited_events.is_empty() {
+        text.push_str(&table(pending, clock).text(is_coloured));
+    }
     for task in &pending.tasks {
         if let Some(failure) = &task.last_failure {
             let failure = printable(&failure.to_string());
             let _ = writeln!(text, "task {}: the last attempt failed: {failure}", task.event_id);
         }
     }
-    for (entity, holder) in holders {
-        let line = printable(&format!("{entity} is locked by {holder}"));
-        let _ = writeln!(text, "{line}");
+    for line in queues(pending, clock) {
+        let _ = writeln!(text, "{}", printable(&line));
     }
     let mut names = |what: &str, names: &[String]| {
         if !names.is_empty() {

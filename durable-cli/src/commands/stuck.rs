@@ -11,6 +11,9 @@ use crate::output::{Table, read};
 use crate::session::Session;
 use crate::time::Clock;
 
+/// The most entities of one instance in a line.
+const QUEUES: usize = 3;
+
 pub(super) async fn oldest(of: &Pending, session: &mut Session<'_>) -> Result<(), CliError> {
     let mut filter = of.filter.instances(session.io.now());
     if filter.status.is_empty() {
@@ -71,8 +74,8 @@ pub(super) fn in_words(pending: &PendingWork, clock: &Clock) -> String {
         return format!("suspended: {by}{first}");
     }
     let mut text = cause(pending, clock);
-    for (entity, holder) in pending::holders(pending) {
-        text.extend(["; ", &entity, " is locked by ", &holder]);
+    for line in pending::queues(pending, clock).into_iter().take(QUEUES) {
+        text.extend(["; ", &line]);
     }
     for (received, _) in pending.misspelt_events() {
         text.extend(["; `", received, "` was received: misspelt?"]);

@@ -1,12 +1,12 @@
 //! The columns of each kind of item.
 
+use chrono::TimeDelta;
 use durable::protocol::Json;
 use durable_http::client::{
-    Access, Batch, BatchDetails, Entity, Event, Failure, Hub, InstanceDetails, InstanceStatus,
-    LifecycleEvent, Parameter, PendingWork, RegisteredFunction, RunningActivity, Schedule,
+    Access, ActivityAttempts, Batch, BatchDetails, Entity, Event, Failure, Hub, InstanceDetails,
+    InstanceStatus, LifecycleEvent, Parameter, PendingWork, QueuedRequest, RegisteredFunction,
+    RunningActivity, Schedule,
 };
-
-use serde::Deserialize;
 
 use super::Show;
 use crate::time::{Clock, human};
@@ -174,23 +174,7 @@ impl Show for Entity {
     }
 }
 
-/// A request that an entity has not handled.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Queued {
-    /// `Lock`, `Call` or `Signal`.
-    pub(crate) kind: String,
-    operation: Option<String>,
-    pub(crate) from: Option<Sender>,
-}
-
-/// The instance that sent it and waits.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Sender {
-    pub(crate) instance_id: String,
-}
-
-impl Show for Queued {
+impl Show for QueuedRequest {
     const COLUMNS: &'static [&'static str] = &["KIND", "OPERATION", "FROM"];
 
     fn name(&self) -> String {
@@ -198,7 +182,7 @@ impl Show for Queued {
     }
 
     fn row(&self, _: &Clock) -> Vec<String> {
-        vec![self.kind.clone(), self.operation.clone().unwrap_or_default(), self.name()]
+        vec![format!("{:?}", self.kind), self.operation.clone().unwrap_or_default(), self.name()]
     }
 }
 
@@ -283,6 +267,49 @@ impl Show for RunningActivity {
     fn row(&self, clock: &Clock) -> Vec<String> {
         let Self { name, instance_id, attempt, since, .. } = self;
         vec![name.clone(), instance_id.clone(), attempt.to_string(), clock.show(*since)]
+    }
+}
+
+impl Show for ActivityAttempts {
+    const COLUMNS: &'static [&'static str] =
+        &["ACTIVITY", "ATTEMPTS", "FAILED", "MEDIAN", "P95", "MAX", "LAST FAILURE"];
+    const WIDE: &'static [&'static str] = &["CALLS", "WAITED P95", "FAILED AT", "INSTANCE"];
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn row(&self, _: &Clock) -> Vec<String> {
+        let failed = match (self.failed_attempts, self.attempts) {
+            (0, _) | (_, 0) => "0".to_owned(),
+            (failed, all) => format!("{failed} ({} %)", (failed * 100).div_ceil(all)),
+        };
+        vec![
+            self.name.clone(),
+            self.attempts.to_string(),
+            failed,
+            micros(self.median_micros),
+            micros(self.p95_micros),
+            micros(self.max_micros),
+            text(self.last_failure.as_ref().map(|it| &it.message)),
+        ]
+    }
+
+    fn wide(&self, clock: &Clock) -> Vec<String> {
+        vec![
+            self.calls.to_string(),
+            micros(self.waited_p95_micros),
+            clock.show_some(self.last_failure.as_ref().map(|it| it.at)),
+            text(self.last_failure.as_ref().map(|it| &it.instance_id)),
+        ]
+    }
+}
+
+fn micros(micros: Option<u64>) -> String {
+    match micros {
+        None => String::new(),
+        Some(micros) if micros < 1000 => format!("{micros}us"),
+        Some(micros) => human(TimeDelta::microseconds(i64::try_from(micros).unwrap_or(i64::MAX))),
     }
 }
 

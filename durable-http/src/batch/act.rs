@@ -139,8 +139,10 @@ fn outcome(id: &InstanceId, error: ManageError) -> Result<Outcome> {
             Ok(Outcome::Skipped)
         }
         code => {
-            // The report has to fit into a custom status.
-            let detail = detail.chars().take(DETAIL_MAX).collect();
+            // The report has to fit into a custom status. A mismatch has several lines, and the first
+            // one says what is wrong.
+            let first = detail.lines().next().unwrap_or_default();
+            let detail = first.chars().take(DETAIL_MAX).collect();
             let code = code.describe().0.to_owned();
             Ok(Outcome::Failed(Failure { instance_id: id.clone(), code, detail }))
         }

@@ -7,7 +7,7 @@ use durable::protocol::Json;
 
 use super::filter::with_time;
 use super::request::{Request, path};
-use super::{Client, Entity, EntityFilter, Page, Signal};
+use super::{CleanedEntities, Client, Entity, EntityFilter, EntityQueue, Page, Signal};
 
 /// Entities.
 impl Client {
@@ -21,10 +21,14 @@ impl Client {
         Request::get(self, of(id, ""))
     }
 
-    /// Lists the requests that an entity has not handled, in the order of arrival. The answer is the
-    /// JSON of the API.
-    pub fn get_entity_queue(&self, id: &EntityId) -> Request<Json> {
+    /// Lists the requests that an entity has not handled, in the order of arrival.
+    pub fn get_entity_queue(&self, id: &EntityId) -> Request<EntityQueue> {
         Request::get(self, of(id, "/queue"))
+    }
+
+    /// Releases the locks of orchestrations that no longer exist. The hub reads every entity.
+    pub fn clean_entities(&self) -> Request<CleanedEntities> {
+        Request::post(self, "/entities:clean")
     }
 
     /// Removes the state of an entity.

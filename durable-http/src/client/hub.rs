@@ -2,7 +2,8 @@
 
 use super::request::{Request, path};
 use super::{
-    Access, Client, ClientError, Hub, HubEvents, InstanceEvents, Registered, RunningActivities,
+    Access, ActivityStatistics, Client, ClientError, Hub, HubEvents, InstanceEvents,
+    InstanceFilter, Registered, RunningActivities,
 };
 use durable::protocol::Json;
 
@@ -42,6 +43,12 @@ impl Client {
     /// Lists the activities that run now.
     pub fn list_running(&self) -> Request<RunningActivities> {
         Request::get(self, "/running")
+    }
+
+    /// Counts the attempts and failures of each activity and measures their run times, over the newest
+    /// instances that match a filter: at most 100, or as many as [`limit`](Request::limit) says.
+    pub fn get_activity_statistics(&self, filter: &InstanceFilter) -> Request<ActivityStatistics> {
+        filter.apply(Request::get(self, "/activities:statistics"))
     }
 
     /// Returns the `OpenAPI` document of the hub.

@@ -71,11 +71,13 @@ pub use events::{HubEvent, HubEvents, InstanceEvent, InstanceEvents};
 pub use filter::{EntityFilter, GroupBy, InstanceFilter, ScheduleFilter};
 pub use instances::StartRequest;
 pub use model::{
-    Access, Batch, BatchDetails, BatchError, BatchProgress, Child, Entity, Event, Failure,
-    FollowedEvent, HistoryPage, Hub, IndexedPage, InstanceCount, InstanceDetails, InstanceStatus,
-    LifecycleEvent, Page, Parameter, Parent, PendingCause, PendingKind, PendingTask, PendingWork,
-    Purged, Recurrence, Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation,
-    RunningActivities, RunningActivity, Schedule, Signal, Started, Suspension,
+    Access, ActivityAttempts, ActivityStatistics, AttemptFailure, AwaitedEntity, Batch,
+    BatchDetails, BatchError, BatchProgress, Child, CleanedEntities, Entity, EntityQueue, Event,
+    Failure, FollowedEvent, HistoryPage, Hub, IndexedPage, InstanceCount, InstanceDetails,
+    InstanceStatus, LifecycleEvent, Page, Parameter, Parent, PendingCause, PendingKind,
+    PendingTask, PendingWork, Purged, QueuedKind, QueuedRequest, Recurrence, Registered,
+    RegisteredEntity, RegisteredFunction, RegisteredOperation, RunningActivities, RunningActivity,
+    Schedule, Signal, Started, Suspension,
 };
 pub use request::Request;
 pub use schedules::ScheduleRequest;

@@ -67,6 +67,12 @@ pub(super) async fn queue(call: Call) -> Result<Response, Refusal> {
     Ok(json::answer(StatusCode::OK, &Object::new().with("items", &items)))
 }
 
+/// Releases the locks of orchestrations that no longer exist.
+pub(super) async fn clean(call: Call) -> Result<Response, Refusal> {
+    let cleaned = call.hub().clean_entities().await?;
+    Ok(show::answer(StatusCode::OK, &cleaned))
+}
+
 pub(super) async fn delete(call: Call) -> Result<Response, Refusal> {
     call.hub().delete_entity(entity(&call)?.handle()).await?;
     Ok(json::empty(StatusCode::NO_CONTENT))

@@ -47,12 +47,12 @@ pub(super) async fn histogram(call: Call) -> Result<Response, Refusal> {
     let most = call.number("maxScanned")?.unwrap_or(SCANNED_MAX).clamp(1, SCANNED_MAX);
     // What is not read any more is the oldest. The order of ids finds those with a prefix without
     // reading the others.
-    let find = list::filter(&call)?.page_size(PAGE.min(most));
+    let find = list::filter(&call)?.page_size(PAGE);
     let mut find = if call.query.get("prefix").is_some() { find } else { find.newest_first() };
     let (mut found, mut scanned, mut has_more) = (Vec::new(), 0, false);
     loop {
-        let page = call.hub().query(&find).await?;
-        scanned += page.items.len();
+        let page = call.hub().query(&find.clone().max_scanned(PAGE.min(most - scanned))).await?;
+        scanned += usize::try_from(page.scanned).unwrap_or(usize::MAX);
         for item in page.items {
             let time = if is_by_end { item.last_updated_at } else { item.created_at };
             if !is_by_end || item.runtime_status.is_finished() {

@@ -25,6 +25,7 @@ mod routes;
 mod schedules;
 mod show;
 mod start;
+mod statistics;
 mod timeline;
 
 use std::collections::BTreeMap;

@@ -42,6 +42,9 @@ async fn the_queue_of_a_locked_entity_lists_who_waits_and_what_is_behind() {
     let first = ask("GET /api/v1/entities/Counter/a/queue?limit=1", "").await.json();
     assert_eq!(first["items"].as_array().unwrap().len(), 1);
 
+    let cleaned = ask("POST /api/v1/entities:clean", "").await.json();
+    assert_eq!(cleaned, json!({ "orphanedLocksReleased": 0 }));
+
     // A section that has ended before its turn does not wait.
     third.terminate("enough").await.unwrap();
     hub.settle().await;

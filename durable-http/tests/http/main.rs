@@ -14,6 +14,7 @@ mod locks;
 mod openapi;
 mod pattern;
 mod serve;
+mod statistics;
 mod timeline;
 mod v1;
 #[cfg(feature = "webhooks")]

@@ -460,6 +460,10 @@ async fn a_histogram_counts_instances_by_time_and_status() {
     let ended = "GET /api/v1/instances:histogram?by=ended&status=Failed&buckets=1";
     let body = send(&router, ended, &[], "").await.json();
     assert_eq!(body["items"][0]["counts"], serde_json::json!({"Failed": 1}));
+    // Instances that do not match are read, too.
+    let none = "GET /api/v1/instances:histogram?status=Terminated&maxScanned=1";
+    let body = send(&router, none, &[], "").await.json();
+    assert_eq!((&body["scanned"], &body["approximate"]), (&json!(1), &json!(true)), "{body}");
     let refused = send(&router, "GET /api/v1/instances:histogram?by=name", &[], "").await;
     assert_eq!(refused.status, 400);
     hub.shutdown().await.unwrap();

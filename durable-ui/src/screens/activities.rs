@@ -1,8 +1,9 @@
-//! Activities by name: which run now, since when, and for whom.
+//! Activities by name: which run now, since when, and for whom; and how their attempts went lately.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use durable_http::client::ActivityStatistics;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -11,7 +12,7 @@ use crate::api::{Failure, model::Items};
 use crate::call::{Call, View};
 use crate::format;
 use crate::frame::{Command, Page, Place};
-use crate::parts::{empty, instance, section, since, table, text, time};
+use crate::parts::{ago, empty, instance, section, since, table, text, time};
 use crate::query::Query;
 
 /// Running activities that are listed one by one.
@@ -22,6 +23,8 @@ pub(crate) struct Model {
     pub(crate) functions: Vec<Function>,
     /// Those that have run longest first.
     pub(crate) running: Vec<Running>,
+    /// Of the newest instances. `None` in a fragment, and if the hub has no time for it now.
+    pub(crate) statistics: Option<ActivityStatistics>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -45,11 +48,17 @@ struct Named<'a> {
 pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     let functions: Functions = call.api.get("registered", &Query::default()).await?;
     let running: Items<Running> = call.api.get("running", &Query::default()).await?;
-    let model = Model { functions: functions.activities, running: running.items };
+    // It reads many histories, so it is not refreshed with every event.
+    let statistics = match call.fragment() {
+        None => call.api.get("activities:statistics", &Query::default()).await.ok(),
+        Some(_) => None,
+    };
+    let model = Model { functions: functions.activities, running: running.items, statistics };
     let page = Page::new("Activities", Place::Activities, screen(&call.view, &model));
     Ok(page.follows_hub("").commands([
         Command::get("What runs", "durable activity list", "running"),
         Command::get("By name", "durable activity registered", "registered"),
+        Command::get("Recent attempts", "durable activity stats", "activities:statistics"),
     ]))
 }
 
@@ -59,6 +68,7 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
         div.head { h1 { "Activities" } span.q2 { (running) " running in this process" } }
         (by_name(view, model))
         (running_now(view, &model.running))
+        @if let Some(statistics) = &model.statistics { (recent(view, statistics)) }
     }
 }
 
@@ -99,6 +109,51 @@ fn by_name(view: &View, model: &Model) -> Markup {
         table("stack rows", "Activities by name", &head, &rows)
     };
     section("names", "By name", &html! {}, &content)
+}
+
+fn recent(view: &View, of: &ActivityStatistics) -> Markup {
+    let head = html! {
+        th { "Activity" } th.n { "Attempts" } th.n { "Failed" } th.n { "Median" } th.n { "95 %" }
+        th.n { "Longest" } th { "Last failure" } th.n { "Of" }
+    };
+    let took = |micros: Option<u64>| micros.map(format::micros);
+    let rows = html! {
+        @for it in &of.items {
+            tr {
+                td.a { b.m { (text(&it.name)) } }
+                td.n.h { (format::count(it.attempts)) }
+                td.n.z {
+                    @if it.failed_attempts > 0 {
+                        span.err { (format::count(it.failed_attempts)) }
+                        " " span.q { ((it.failed_attempts * 100).div_ceil(it.attempts.max(1))) " %" }
+                    } @else { "0" }
+                }
+                td.n.h { @if let Some(took) = took(it.median_micros) { (took) } }
+                td.n.h { @if let Some(took) = took(it.p95_micros) { (took) } }
+                td.n.h { @if let Some(took) = took(it.max_micros) { (took) } }
+                td.x {
+                    @if let Some(last) = &it.last_failure {
+                        (text(&format::cut(&last.message, 120))) " " span.q2 { (ago(view, last.at)) }
+                    }
+                }
+                td.n { @if let Some(last) = &it.last_failure { (instance(view, &last.instance_id)) } }
+            }
+        }
+    };
+    let newest = if of.approximate { "the newest " } else { "" };
+    let beside = html! {
+        span.q { "in " (newest) (format::counted(of.instances, "instance")) ", when the page was loaded" }
+    };
+    let content = match of.items.as_slice() {
+        [] => empty("No attempts", "No recent instance has called an activity.", &html! {}),
+        _ => table("stack rows", "Recent attempts", &head, &rows),
+    };
+    html! {
+        section.sec aria-labelledby="recent" {
+            div.sh { h2 #recent { "Recent attempts" } (beside) }
+            (content)
+        }
+    }
 }
 
 fn running_now(view: &View, running: &[Running]) -> Markup {

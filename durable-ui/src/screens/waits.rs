@@ -3,12 +3,12 @@
 
 use durable::EntityId;
 use durable::RuntimeStatus;
-use durable_http::client::{PendingCause, PendingKind, PendingTask, PendingWork};
+use durable_http::client::{AwaitedEntity, PendingCause, PendingKind, PendingTask, PendingWork};
 use maud::{Markup, html};
 
 use crate::call::{Call, View};
 use crate::format;
-use crate::parts::{entity, icon, instance, text, time};
+use crate::parts::{entity, icon, instance, since, text, time};
 use crate::query::{Query, encode};
 
 /// Instances of a chain. Longer ones are rare, and each costs a request or two.
@@ -96,12 +96,23 @@ pub(crate) fn sentence(view: &View, pending: &PendingWork) -> Option<Markup> {
         PendingCause::Event(name) => html! {
             "It waits for event " b { (text(name)) } ", which has not arrived."
         },
-        PendingCause::Task(task) => of_task(view, task),
+        PendingCause::Task(task) => of_task(view, pending, task),
         _ => return None,
     })
 }
 
-fn of_task(view: &View, task: &PendingTask) -> Markup {
+/// Which instance has locked an awaited entity, for how long, and the place in the queue.
+fn queued(view: &View, locked: &str, awaited: &AwaitedEntity<'_>) -> Markup {
+    html! {
+        @if let Some(holder) = awaited.locked_by {
+            ", " (locked) " by " (instance(view, holder))
+            @if let Some(from) = awaited.locked_since { " for " (since(view, from)) }
+        }
+        @if let Some(line) = awaited.in_line() { ", " b { (line) } }
+    }
+}
+
+fn of_task(view: &View, pending: &PendingWork, task: &PendingTask) -> Markup {
     let (word, name) = what(task);
     let attempt = task.attempt.filter(|attempt| *attempt > 1 || task.retry_at.is_some());
     html! {
@@ -123,8 +134,24 @@ fn of_task(view: &View, task: &PendingTask) -> Markup {
                 } "."
             }
             PendingKind::SubOrchestration => { "It waits for child " (instance(view, &name)) "." }
-            PendingKind::Lock => { "It waits for the lock of " b { (text(&name)) } "." }
-            PendingKind::EntityCall => { "It waits for entity call " b { (text(&name)) } "." }
+            PendingKind::Lock => {
+                "It waits for the lock of "
+                @match pending.awaited_entity(task) {
+                    Some(awaited) => {
+                        b { (text(&entity_text(awaited.entity_id))) } (queued(view, "held", &awaited)) "."
+                        @if task.entities.len() > 1 {
+                            " It locks " (format::counted(task.entities.len() as u64, "entity")) " one after another."
+                        }
+                    }
+                    None => { b { (text(&name)) } "." }
+                }
+            }
+            PendingKind::EntityCall => {
+                "It waits for entity call " b { (text(&name)) }
+                @if let Some(awaited) = pending.awaited_entity(task) {
+                    (queued(view, "locked", &awaited))
+                } "."
+            }
             _ => { "It waits for " (word) " " b { (text(&name)) } "." }
         }
     }
@@ -135,7 +162,7 @@ pub(crate) fn brief(view: &View, pending: &PendingWork) -> Markup {
     html! {
         @match pending.cause() {
             Some(PendingCause::Event(name)) => { "event " b { (text(name)) } }
-            Some(PendingCause::Task(task)) => { (brief_task(view, task)) }
+            Some(PendingCause::Task(task)) => { (brief_task(view, pending, task)) }
             _ => {}
         }
         @for (received, _) in pending.misspelt_events() {
@@ -144,7 +171,7 @@ pub(crate) fn brief(view: &View, pending: &PendingWork) -> Markup {
     }
 }
 
-fn brief_task(view: &View, task: &PendingTask) -> Markup {
+fn brief_task(view: &View, pending: &PendingWork, task: &PendingTask) -> Markup {
     let (word, name) = what(task);
     html! {
         (word) " "
@@ -155,6 +182,9 @@ fn brief_task(view: &View, task: &PendingTask) -> Markup {
             (Some(attempt), None, _) if attempt > 1 => { ", attempt " (attempt) }
             (None, None, Some(due)) if word == "timer" => { (format::ago(due, view.now)) }
             _ => {}
+        }
+        @if let Some(awaited) = pending.awaited_entity(task) {
+            (queued(view, if word == "lock" { "held" } else { "locked" }, &awaited))
         }
         @if let Some(failure) = &task.last_failure {
             " " span.err { (text(&format::cut(&failure.message, 80))) }

@@ -6,4 +6,3 @@ mod common;
 mod instance;
 mod lint;
 mod lists;
-mod stuck;

@@ -28,6 +28,50 @@ pub struct Entity {
     pub locked_since: Option<DateTime<Utc>>,
 }
 
+/// The requests that an entity has not handled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EntityQueue {
+    /// The requests, in the order of arrival.
+    pub items: Vec<QueuedRequest>,
+}
+
+/// A request in the queue of an entity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct QueuedRequest {
+    /// What it is.
+    pub kind: QueuedKind,
+    /// The operation; `None` for a lock.
+    pub operation: Option<String>,
+    /// The orchestration that sent it and waits for it; `None` for a signal.
+    pub from: Option<Parent>,
+}
+
+/// The kinds of requests to an entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum QueuedKind {
+    /// A call, whose sender waits for the output.
+    Call,
+    /// A signal.
+    Signal,
+    /// A request for the lock.
+    Lock,
+    /// A kind that a newer hub has.
+    #[serde(other)]
+    Other,
+}
+
+/// What cleaning entities has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct CleanedEntities {
+    /// The locks whose orchestration no longer existed, and which were released.
+    pub orphaned_locks_released: u64,
+}
+
 /// A signal that is not due yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -70,6 +70,60 @@ pub struct Access {
     pub now: DateTime<Utc>,
 }
 
+/// The attempts of activities in recent instances.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ActivityStatistics {
+    /// The activities, by name.
+    pub items: Vec<ActivityAttempts>,
+    /// The instances that were read.
+    pub instances: u64,
+    /// The events that were read.
+    pub events: u64,
+    /// Whether more instances match that were not read.
+    pub approximate: bool,
+}
+
+/// The attempts of an activity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ActivityAttempts {
+    /// The name of the activity.
+    pub name: String,
+    /// The calls.
+    pub calls: u64,
+    /// The attempts that have ended.
+    pub attempts: u64,
+    /// The attempts that have failed.
+    pub failed_attempts: u64,
+    /// The median of the run times, in microseconds; `None` if no beginning is recorded.
+    pub median_micros: Option<u64>,
+    /// The run time that 95 % of the attempts do not exceed, in microseconds.
+    pub p95_micros: Option<u64>,
+    /// The longest run time, in microseconds.
+    pub max_micros: Option<u64>,
+    /// The time that 95 % of the first attempts do not exceed until they begin, in microseconds.
+    pub waited_p95_micros: Option<u64>,
+    /// The latest failure.
+    pub last_failure: Option<AttemptFailure>,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct AttemptFailure {
+    /// The instance that called the activity.
+    pub instance_id: String,
+    /// When the attempt failed.
+    pub at: DateTime<Utc>,
+    /// The kind of failure.
+    pub error_type: String,
+    /// What went wrong.
+    pub message: String,
+}
+
 /// The functions that a hub can run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

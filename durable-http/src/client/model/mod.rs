@@ -13,16 +13,17 @@ mod schedules;
 use serde::{Deserialize, Serialize};
 
 pub use batches::{Batch, BatchDetails, BatchError, BatchProgress};
-pub use entities::{Entity, Signal};
+pub use entities::{CleanedEntities, Entity, EntityQueue, QueuedKind, QueuedRequest, Signal};
 pub use history::{Child, Event, FollowedEvent, HistoryPage};
 pub use hub::{
-    Access, Hub, LifecycleEvent, Parameter, Registered, RegisteredEntity, RegisteredFunction,
-    RegisteredOperation, RunningActivities, RunningActivity,
+    Access, ActivityAttempts, ActivityStatistics, AttemptFailure, Hub, LifecycleEvent, Parameter,
+    Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation, RunningActivities,
+    RunningActivity,
 };
 pub use instances::{
     Failure, InstanceCount, InstanceDetails, InstanceStatus, Parent, Purged, Started, Suspension,
 };
-pub use pending::{PendingCause, PendingKind, PendingTask, PendingWork};
+pub use pending::{AwaitedEntity, PendingCause, PendingKind, PendingTask, PendingWork};
 pub use schedules::{Recurrence, Schedule};
 
 /// A page of a list.

@@ -38,7 +38,52 @@ pub enum PendingCause<'a> {
     Event(&'a str),
 }
 
+/// The entity that a call or a lock request waits for, and its place in the queue of that entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AwaitedEntity<'a> {
+    /// The entity, as `@name@key`.
+    pub entity_id: &'a str,
+    /// The position in the queue, from 1, which is handled next or runs. `None` if the request is not
+    /// in the queue, or not among the first 10,000.
+    pub position: Option<u64>,
+    /// The other instance that holds the lock of the entity.
+    pub locked_by: Option<&'a str>,
+    /// Since when that instance holds the lock.
+    pub locked_since: Option<DateTime<Utc>>,
+}
+
+impl AwaitedEntity<'_> {
+    /// The position as an ordinal number, such as `2nd in line`.
+    pub fn in_line(&self) -> Option<String> {
+        let position = self.position?;
+        let suffix = match (position % 10, position % 100) {
+            (_, 11..=13) => "th",
+            (1, _) => "st",
+            (2, _) => "nd",
+            (3, _) => "rd",
+            _ => "th",
+        };
+        Some(format!("{position}{suffix} in line"))
+    }
+}
+
 impl PendingWork {
+    /// The entity that a task of this instance waits for. `None` if the task is neither a call of an
+    /// entity nor a lock request.
+    pub fn awaited_entity<'a>(&'a self, task: &'a PendingTask) -> Option<AwaitedEntity<'a>> {
+        let entity_id = match task.kind {
+            PendingKind::EntityCall => task.entity_id.as_deref()?,
+            PendingKind::Lock => task.waits_for.as_deref()?,
+            _ => return None,
+        };
+        let entity = self.awaited_entities.iter().find(|it| it.entity_id == entity_id);
+        let holder = entity.and_then(|it| Some(it.locked_by.as_ref()?.instance_id.as_str()));
+        let locked_by = holder.filter(|holder| *holder != self.status.instance_id);
+        let locked_since = entity.and_then(|it| it.locked_since).filter(|_| locked_by.is_some());
+        Some(AwaitedEntity { entity_id, position: task.position, locked_by, locked_since })
+    }
+
     /// What holds the instance up, most likely: its oldest task; or else an event that it waits for; or
     /// else a timer. A timer beside anything else is most often a time limit.
     pub fn cause(&self) -> Option<PendingCause<'_>> {
@@ -211,6 +256,34 @@ mod tests {
         {
             assert_eq!((distance(a, b), distance(b, a)), (edits, edits), "{a} {b}");
         }
+    }
+
+    #[test]
+    fn a_lock_request_has_a_place_in_the_queue_of_one_entity() {
+        let time = "2026-01-02T03:04:05Z";
+        let entity = |id: &str, holder: &str| {
+            json!({
+                "entityId": id, "createdAt": time, "lastModified": time, "backlog": 2,
+                "lockedSince": time, "state": null, "lockedBy": {
+                    "instanceId": holder, "executionId": "e", "name": "order",
+                    "taskScheduledId": 1,
+                },
+            })
+        };
+        let lock = json!({
+            "eventId": 1, "source": "a.rs:1", "since": time, "dueAt": null, "kind": "Lock",
+            "entities": ["@shelf@a", "@shelf@b"], "waitsFor": "@shelf@b", "position": 2,
+        });
+        let entities = [entity("@shelf@a", "a"), entity("@shelf@b", "holder")];
+        let pending = pending(&json!({ "tasks": [lock], "awaitedEntities": entities }));
+        let awaited = pending.awaited_entity(&pending.tasks[0]).unwrap();
+        assert_eq!((awaited.entity_id, awaited.locked_by), ("@shelf@b", Some("holder")));
+        assert_eq!(awaited.locked_since, Some(time.parse().unwrap()));
+        let in_line = |position| AwaitedEntity { position, ..awaited }.in_line();
+        assert_eq!(in_line(None), None);
+        let shown = [1, 2, 3, 4, 11, 12, 13, 21, 112].map(|position| in_line(Some(position)));
+        let shown = shown.map(|it| it.unwrap().replace(" in line", "")).join(" ");
+        assert_eq!(shown, "1st 2nd 3rd 4th 11th 12th 13th 21st 112th");
     }
 
     #[test]

@@ -55,6 +55,19 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
             ..NEW
         },
     ),
+    post(
+        "entities:clean",
+        Admin,
+        handler!(entities::clean),
+        Operation {
+            id: "cleanEntities",
+            summary: "Releases locks whose orchestration no longer exists. Reads every entity.",
+            answers: &[(200, Json("CleanedEntities"), "The number of released locks.", &[])],
+            errors: &[NoRoom],
+            ..NEW
+        },
+    )
+    .scan(),
     delete(
         "entities/{name}/{key}",
         Operate,

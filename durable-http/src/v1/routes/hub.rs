@@ -11,7 +11,7 @@ use crate::problem::Code::{
     AlreadyExists, Finished, NoRoom, NoSuchSchedule, NotRegistered, Suspended,
 };
 use crate::route::{Route, handler};
-use crate::v1::{access, description, events, hub, registered, running, schedules};
+use crate::v1::{access, description, events, hub, registered, running, schedules, statistics};
 
 const NEW: Operation = Operation::NEW;
 
@@ -114,6 +114,34 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
             id: "listRunning",
             summary: "Lists the activities that run now, those that have run longest first.",
             answers: &[(200, Json("RunningActivities"), "The activities.", &[])],
+            ..NEW
+        },
+    ),
+    scan(
+        "activities:statistics",
+        handler!(statistics::activities),
+        Operation {
+            id: "getActivityStatistics",
+            summary: "Counts the attempts and failures of each activity and measures their run times, \
+                      over the newest instances that match a filter. At most `limit` instances and \
+                      50,000 events are read.",
+            query: &[
+                "name",
+                "status",
+                "prefix",
+                "tag",
+                "createdFrom",
+                "createdTo",
+                "endedFrom",
+                "endedTo",
+                "customStatus",
+                "failedWith",
+                "failureType",
+                "includeSchedules",
+                "includeInternal",
+                "limit",
+            ],
+            answers: &[(200, Json("ActivityStatistics"), "The statistics.", &[])],
             ..NEW
         },
     ),

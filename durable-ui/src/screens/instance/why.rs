@@ -1,7 +1,7 @@
 //! Why the instance does not move: one sentence, the error, and what it waits for.
 
 use durable::RuntimeStatus;
-use durable_http::client::{PendingKind, PendingTask, PendingWork};
+use durable_http::client::{AwaitedEntity, PendingKind, PendingTask, PendingWork};
 use maud::{Markup, html};
 
 use super::model::Details;
@@ -133,7 +133,7 @@ pub(super) fn table_of(view: &View, pending: &PendingWork, max: usize) -> Markup
     let events = max.saturating_sub(tasks.len());
     let rest = events.saturating_sub(pending.awaited_events.len());
     let rows = html! {
-        @for task in tasks.into_iter().take(max) { (row(view, task)) }
+        @for task in tasks.into_iter().take(max) { (row(view, pending, task)) }
         @for name in pending.awaited_events.iter().take(events) {
             tr {
                 td.a { b { (text(name)) } }
@@ -141,12 +141,24 @@ pub(super) fn table_of(view: &View, pending: &PendingWork, max: usize) -> Markup
                 td.h {} td.n.z {} td.x { "when it arrives" } td {}
             }
         }
-        @for task in timers.into_iter().take(rest) { (row(view, task)) }
+        @for task in timers.into_iter().take(rest) { (row(view, pending, task)) }
     };
     table("stack", "What it waits for", &head, &rows)
 }
 
-fn row(view: &View, task: &PendingTask) -> Markup {
+/// The place in the queue of an entity, and which instance has locked it, since when.
+fn place(view: &View, awaited: &AwaitedEntity<'_>) -> Markup {
+    html! {
+        @if let Some(line) = awaited.in_line() { (line) }
+        @if let Some(holder) = awaited.locked_by {
+            @if awaited.position.is_some() { ", " }
+            (text(&entity_text(awaited.entity_id))) " is locked by " (instance(view, holder))
+            @if let Some(from) = awaited.locked_since { " since " (time(view, from)) }
+        }
+    }
+}
+
+fn row(view: &View, pending: &PendingWork, task: &PendingTask) -> Markup {
     let (word, name) = what(task);
     html! {
         tr {
@@ -165,6 +177,7 @@ fn row(view: &View, task: &PendingTask) -> Markup {
                     (_, _, Some(attempt)) if attempt > 1 => { "attempt " (attempt) }
                     _ => {}
                 }
+                @if let Some(awaited) = pending.awaited_entity(task) { (place(view, &awaited)) }
             }
             td { span.m { (text(&task.source)) } }
         }

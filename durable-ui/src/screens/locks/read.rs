@@ -22,8 +22,11 @@ const WAITERS: usize = 20;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entity {
-    entity_id: EntityId,
+    #[serde(rename = "entityId")]
+    id: EntityId,
     locked_by: Option<Request>,
+    #[serde(default)]
+    locked_since: Option<DateTime<Utc>>,
 }
 
 /// A lock request of an instance.
@@ -93,13 +96,14 @@ pub(super) async fn model(call: &Call) -> Result<Model, Failure> {
         if !holders.contains_key(&by.instance_id) {
             holders.insert(by.instance_id.clone(), holder(call, &by).await);
         }
-        let (holder, holder_waits) = holders[&by.instance_id].clone();
+        let (mut holder, holder_waits) = holders[&by.instance_id].clone();
+        holder.since = entity.locked_since.or(holder.since);
         let mut waiters = Vec::new();
         // Its stored backlog is as of its last operation, so it does not tell who waits now.
-        for request in queue(call, &entity.entity_id).await? {
+        for request in queue(call, &entity.id).await? {
             waiters.push(waiter(call, &request).await);
         }
-        locks.push(Locked { entity: entity.entity_id, holder, holder_waits, waiters });
+        locks.push(Locked { entity: entity.id, holder, holder_waits, waiters });
     }
     let longest = |it: &Locked| (it.holder.since, it.holder.instance.clone());
     locks.sort_by_cached_key(|it| (longest(it), it.entity.to_string()));

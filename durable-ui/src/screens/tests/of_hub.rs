@@ -219,6 +219,21 @@ fn activities_are_grouped_by_name() {
             running("charge_card", "2026-11-28T14:31:00Z"),
             running("removed", "2026-11-28T14:32:00Z"),
         ],
+        statistics: of(json!({
+            "items": [{
+                "name": "charge_card", "calls": 3, "attempts": 5, "failedAttempts": 2,
+                "medianMicros": 840, "p95Micros": 12_400, "maxMicros": 7_300_000,
+                "waitedP95Micros": 20, "lastFailure": {
+                    "instanceId": ORDER, "at": "2026-11-28T14:31:00Z", "errorType": "",
+                    "message": "the bank does not answer",
+                },
+            }, {
+                "name": "ship", "calls": 1, "attempts": 0, "failedAttempts": 0,
+                "medianMicros": null, "p95Micros": null, "maxMicros": null,
+                "waitedP95Micros": null, "lastFailure": null,
+            }],
+            "instances": 100, "events": 60, "approximate": true,
+        })),
     };
     let markup = activities::screen(&view(), &model);
     expect_file!["snapshots/activities.html"].assert_eq(&lines(markup));
