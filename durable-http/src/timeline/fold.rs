@@ -114,6 +114,7 @@ fn merge(
     let since = group.iter().map(|it| it.lane.since).min();
     let due_at = group.iter().filter_map(|it| it.lane.due_at.filter(|_| it.is_open())).min();
     let error = group.iter().rev().find_map(|it| it.lane.error.clone());
+    let waited = group.iter().filter_map(|it| it.lane.waited_micros).reduce(u64::saturating_add);
     let is_critical = group.iter().any(|it| it.lane.is_critical);
     let mut points = Vec::new();
     let mut tasks = Vec::new();
@@ -141,6 +142,7 @@ fn merge(
     lane.since = since.unwrap_or(lane.since);
     lane.until = until.and_then(|all| all.into_iter().max());
     lane.tasks = ranges(tasks);
+    lane.waited_micros = waited;
     (lane.due_at, lane.error, lane.is_critical, lane.attempts) = (due_at, error, is_critical, 0);
     (lane.bars, lane.points, lane.fold) = (bars, points, Some(fold));
     lane

@@ -79,7 +79,8 @@ pub struct Lane {
     /// Number of attempts so far, including the current one; 0 if the lane has none.
     pub attempts: u32,
     /// How long its attempts waited for a free worker before they ran, in microseconds; `None` if
-    /// that is not recorded. A wait that is too short to be seen has no bar.
+    /// that is not recorded; the sum, if it is a merged lane. A wait that is too short to be seen has
+    /// no bar.
     #[serde(default)]
     pub waited_micros: Option<u64>,
     /// Where it was requested, as `file:line`.

@@ -148,6 +148,8 @@ fn a_merged_lane_counts_the_activities_that_run_and_not_those_that_wait_for_a_wo
     history.end(20);
     let merged = of(&history, None, 20, &View { max_bars: 10, ..View::default() });
     assert_eq!(merged.lanes[1].fold.unwrap().at_once, 2);
+    // Two waited 0 s, two 2 s, and so on until 18 s.
+    assert_eq!(merged.lanes[1].waited_micros, Some(180_000_000));
 }
 
 #[test]
