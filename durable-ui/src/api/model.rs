@@ -76,6 +76,8 @@ pub(crate) struct Cause {
 pub(crate) struct Count {
     pub(crate) count: u64,
     pub(crate) groups: BTreeMap<String, u64>,
+    /// The instances that were read.
+    pub(crate) scanned: u64,
     pub(crate) approximate: bool,
 }
 

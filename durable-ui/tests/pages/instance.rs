@@ -1,5 +1,7 @@
 //! The page of an instance, and the comparison of two.
 
+use durable::prelude::*;
+use durable::testing::TestHub;
 use durable_ui::UiOptions;
 
 use crate::common::{HOSTILE, app, get, hub};
@@ -56,6 +58,31 @@ async fn every_tab_shows_its_part_of_the_instance() {
         assert!(!page.body.contains(HOSTILE), "{tab}");
     }
     assert_eq!(get(&app, "/instances/running-1/other").await.status, 404);
+    hub.shutdown().await.unwrap();
+}
+
+/// Its history has more events than a timeline shows.
+#[orchestrator(name = "talkative")]
+async fn talkative(ctx: &OrchestrationContext) -> Result<()> {
+    for _ in 0..50_000 {
+        ctx.send_event("nobody", "Hello", &1)?;
+    }
+    Ok(ctx.wait_for_external_event("Stop").await?)
+}
+
+#[tokio::test]
+async fn the_page_of_an_instance_with_a_long_history_shows_its_newest_events() {
+    let hub = TestHub::open().await.unwrap();
+    hub.start(talkative().instance_id("long")).await.unwrap();
+    hub.settle().await;
+    let app = app(&hub, UiOptions::new());
+    for tab in ["", "history", "source"] {
+        let page = get(&app, &format!("/instances/long/{tab}")).await;
+        assert_eq!(page.status, 200, "{tab}: {}", page.body);
+        assert!(page.body.contains("The history has 50,00"), "{tab}: {}", page.body);
+        assert!(page.body.contains("id=\"e50001\""), "{tab}: {}", page.body);
+        assert!(!page.body.contains("id=\"e1\""), "{tab}: {}", page.body);
+    }
     hub.shutdown().await.unwrap();
 }
 

@@ -23,14 +23,30 @@ const FAILURES: &str = "TaskFailed,TaskAttemptFailed,SubOrchestrationInstanceFai
                         EntityOperationFailed,ExecutionTerminated,ExecutionSuspended";
 
 pub(super) async fn answer(call: &Call, details: &Details, route: &str) -> Result<Markup, Failure> {
-    let is_full = is_full(&call.query);
-    let content = if is_full {
-        let found = find(call, route).await?;
-        full(call, details, &found)
-    } else {
-        drawn::table(&call.view, &timeline(call, route, &as_timeline(&call.query)).await?)
-    };
-    Ok(section("history", "History", &beside(call, is_full), &content))
+    if is_full(&call.query) {
+        return events(call, &call.query, details, route).await;
+    }
+    let timeline = timeline(call, route, &as_timeline(&call.query)).await?;
+    let content = drawn::table(&call.view, &timeline);
+    Ok(section("history", "History", &beside(call, &call.query), &content))
+}
+
+/// The newest events of a history that is too long for a timeline.
+pub(super) async fn newest(call: &Call, details: &Details, route: &str) -> Result<Markup, Failure> {
+    let from = details.history_len.saturating_sub(ROWS);
+    let query = Query::default().with("rows", "full").with("from", from);
+    events(call, &query, details, route).await
+}
+
+async fn events(
+    call: &Call,
+    query: &Query,
+    details: &Details,
+    route: &str,
+) -> Result<Markup, Failure> {
+    let found = find(call, query, route).await?;
+    let content = full(call, query, details, &found);
+    Ok(section("history", "History", &beside(call, query), &content))
 }
 
 /// Whether there is a row for each event.
@@ -73,8 +89,8 @@ pub(super) fn command(query: &Query, word: &str, route: &str) -> Command {
 }
 
 /// The filter, and the switch between compact and full.
-fn beside(call: &Call, is_full: bool) -> Markup {
-    let (query, view) = (&call.query, &call.view);
+fn beside(call: &Call, query: &Query) -> Markup {
+    let (is_full, view) = (is_full(query), &call.view);
     let to = |query: &Query| {
         let id = call.path.get(1).map_or("", String::as_str);
         view.links.instance_tab(id, "history") + &query.to_string()
@@ -111,13 +127,15 @@ struct Found {
 }
 
 /// Reads pages of the API until there are enough rows, or enough events were searched.
-async fn find(call: &Call, route: &str) -> Result<Found, Failure> {
-    let from = match call.query.get("e") {
-        Some(_) => first(&call.query),
-        None => call.number("from", 0)? as u64,
+async fn find(call: &Call, query: &Query, route: &str) -> Result<Found, Failure> {
+    let from = match (query.get("e"), query.get("from")) {
+        (None, Some(text)) => text.parse().map_err(|_| {
+            Failure::invalid(format!("`from` is `{text}`; give the index of an event"))
+        })?,
+        _ => first(query),
     };
-    let words = call.query.get("q").map(str::to_lowercase);
-    let is_failed = call.query.get("failed").is_some();
+    let words = query.get("q").map(str::to_lowercase);
+    let is_failed = query.get("failed").is_some();
     let path = format!("{route}/history");
     let mut found = Found { events: Vec::new(), from, next: Some(from), length: 0 };
     while let Some(next) = found.next {
@@ -126,11 +144,11 @@ async fn find(call: &Call, route: &str) -> Result<Found, Failure> {
             break;
         }
         let limit = if words.is_some() { READ } else { room };
-        let mut query = Query::default().with("from", next).with("limit", limit);
+        let mut asked = Query::default().with("from", next).with("limit", limit);
         if is_failed {
-            query = query.with("kinds", FAILURES);
+            asked = asked.with("kinds", FAILURES);
         }
-        let page: History = call.api.get(&path, &query).await?;
+        let page: History = call.api.get(&path, &asked).await?;
         found.length = page.length;
         found.next = page.next;
         for event in page.items {
@@ -150,9 +168,9 @@ fn has(event: &Event, words: &str) -> bool {
     event.kind.to_lowercase().contains(words) || event.data.as_str().to_lowercase().contains(words)
 }
 
-fn full(call: &Call, details: &Details, found: &Found) -> Markup {
+fn full(call: &Call, query: &Query, details: &Details, found: &Found) -> Markup {
     let view = &call.view;
-    let jump = call.query.get("e").and_then(|index| index.parse::<u64>().ok());
+    let jump = query.get("e").and_then(|index| index.parse::<u64>().ok());
     let head = html! { th.n { "#" } th { "Time" } th.n { "After" } th { "Kind" } th.n { "Task" } th.n { "Size" } th { "Data" } };
     let mut before = None;
     let rows = html! {
@@ -161,7 +179,7 @@ fn full(call: &Call, details: &Details, found: &Found) -> Markup {
         }
     };
     let to = |from: u64| {
-        let query = call.query.without("e").without("fragment").with("from", from);
+        let query = query.without("e").without("fragment").with("from", from);
         view.links.instance_tab(&details.instance_id, "history") + &query.to_string()
     };
     let last = found.length.saturating_sub(ROWS);

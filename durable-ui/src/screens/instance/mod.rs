@@ -11,13 +11,15 @@ mod tabs;
 mod why;
 
 use durable::RuntimeStatus;
+use durable_http::client::PendingWork;
 use durable_http::timeline::Timeline;
 use maud::{Markup, html};
 
 use crate::api::Failure;
 use crate::call::Call;
+use crate::format::count;
 use crate::frame::{Command, Page, Place, quoted};
-use crate::parts::{Tab, tabs as tab_bar};
+use crate::parts::{Note, Tab, note, tabs as tab_bar};
 use crate::query::{Query, encode};
 use crate::screens::waits;
 use why::Waits;
@@ -38,6 +40,9 @@ const TABS: [(&str, &str); 8] = [
 /// The parameters of the page that the timeline of the API has, too.
 const OF_TIMELINE: [&str; 7] = ["from", "to", "lane", "lanes", "failed", "critical", "children"];
 
+/// The code of the API for a history of which no timeline is made.
+const TOO_LONG: &str = "history-too-long";
+
 pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     let id = call.path.get(1).map_or("", String::as_str);
     let tab = call.path.get(2).map_or("", String::as_str);
@@ -45,16 +50,23 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
         return Err(Failure::not_found("An instance has no such tab."));
     }
     let route = format!("instances/{}", encode(id));
-    let details: Details = call.api.get(&route, &Query::default()).await?;
-    let waits = match details.runtime_status {
-        RuntimeStatus::Running => {
-            let path = format!("{route}/pending");
-            let pending = call.api.get(&path, &Query::default()).await?;
-            Waits { chain: waits::chain(call, &pending).await, pending: Some(pending) }
+    let mut details: Details = call.api.get(&route, &Query::default()).await?;
+    let mut waits = Waits::default();
+    if details.runtime_status == RuntimeStatus::Running {
+        let path = format!("{route}/pending");
+        let pending: PendingWork = call.api.get(&path, &Query::default()).await?;
+        if pending.status.runtime_status == RuntimeStatus::Running {
+            waits.chain = waits::chain(call, &pending).await;
+            waits.pending = Some(pending);
+        } else {
+            // An evicted instance is replayed to find out what it waits for, which may suspend it.
+            details = call.api.get(&route, &Query::default()).await?;
         }
-        _ => Waits::default(),
+    }
+    let content = match content(call, &details, &waits, &route, tab).await {
+        Err(failure) if failure.code == TOO_LONG => too_long(call, &details, &route).await?,
+        content => content?,
     };
-    let content = content(call, &details, &waits, &route, tab).await?;
     let body = html! {
         (head::head(&call.view, &details, &waits))
         (why::why(&call.view, &details, &waits))
@@ -99,6 +111,18 @@ async fn content(
     })
 }
 
+/// What a tab shows that needs the whole history, if that is too long.
+async fn too_long(call: &Call, details: &Details, route: &str) -> Result<Markup, Failure> {
+    let why = html! {
+        p {
+            "The history has " (count(details.history_len)) " events, which are too many for this "
+            "view. These are the newest ones."
+        }
+    };
+    let events = history::newest(call, details, route).await?;
+    Ok(html! { div #too-long { (note(Note::Warning, &why)) } (events) })
+}
+
 /// The parameters that the timeline of the API knows.
 fn asked(query: &Query) -> Query {
     let known =
@@ -116,15 +140,15 @@ async fn timeline(call: &Call, route: &str, query: &Query) -> Result<Timeline, F
 }
 
 fn bar(call: &Call, details: &Details, waits: &Waits, current: &str) -> Markup {
-    let count = |path: &str| match path {
-        "history" => Some(crate::format::count(details.history_len)),
-        "pending" => Some(crate::format::count(waits.count() as u64)),
+    let count_of = |path: &str| match path {
+        "history" => Some(count(details.history_len)),
+        "pending" => Some(count(waits.count() as u64)),
         _ => None,
     };
     let id = &details.instance_id;
     let tab = |(path, label): &(&str, &str)| Tab {
         label: (*label).to_owned(),
-        count: count(path),
+        count: count_of(path),
         link: match *path {
             "" => call.view.links.instance(id),
             path => call.view.links.instance_tab(id, path),

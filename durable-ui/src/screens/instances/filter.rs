@@ -19,6 +19,16 @@ pub(crate) const STATUSES: [RuntimeStatus; 6] = [
     RuntimeStatus::Terminated,
 ];
 
+/// The columns of the table that can be left out: their names in the address, and their headings.
+pub(crate) const COLUMNS: [(&str, &str); 6] = [
+    ("name", "Name"),
+    ("remark", "Custom status or error"),
+    ("created", "Created"),
+    ("updated", "Updated"),
+    ("duration", "Duration"),
+    ("tags", "Tags"),
+];
+
 /// Rows of a page.
 const LIMIT: usize = 50;
 const LIMIT_MAX: usize = 500;
@@ -40,6 +50,8 @@ pub(crate) struct Filter {
     pub(crate) failed_with: Option<String>,
     pub(crate) order: Order,
     pub(crate) limit: usize,
+    /// The names of the columns to show; all of them if there are none.
+    pub(crate) columns: Vec<String>,
 }
 
 /// How the instances are ordered.
@@ -105,7 +117,13 @@ impl Filter {
             failed_with: text("failedWith"),
             order: order(query)?,
             limit,
+            columns: query.list("columns").into_iter().map(column).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Whether the table has a column.
+    pub(crate) fn shows(&self, column: &str) -> bool {
+        self.columns.is_empty() || self.columns.iter().any(|it| it == column)
     }
 
     pub(crate) fn has(&self, status: RuntimeStatus) -> bool {
@@ -232,6 +250,14 @@ impl Filter {
     }
 }
 
+fn column(text: &str) -> Result<String, Failure> {
+    if COLUMNS.iter().any(|(name, _)| *name == text) {
+        return Ok(text.to_owned());
+    }
+    let names = COLUMNS.map(|(name, _)| name).join(", ");
+    Err(Failure::invalid(format!("There is no column `{text}`; give some of {names}.")))
+}
+
 fn order(query: &Query) -> Result<Order, Failure> {
     let known = [Order::Newest, Order::Oldest, Order::Id];
     match query.get("sort") {
@@ -331,7 +357,16 @@ mod tests {
 
     #[test]
     fn a_value_that_means_nothing_is_refused() {
-        for text in ["status=lost", "tag=x", "from=-1", "from=-", "from=1h", "limit=0", "sort=x"] {
+        for text in [
+            "status=lost",
+            "tag=x",
+            "from=-1",
+            "from=-",
+            "from=1h",
+            "limit=0",
+            "sort=x",
+            "columns=x",
+        ] {
             let failure = read(text).unwrap_err();
             assert_eq!(failure.status.as_u16(), 400, "{text}");
         }

@@ -16,7 +16,7 @@ use crate::frame::{Command, Page, Place, quoted};
 use crate::parts::{Tab, copy, icon, status, tabs, text, word};
 use crate::query::Query;
 pub(crate) use export::answer as export;
-pub(crate) use filter::{Condition, Filter, Order, STATUSES};
+pub(crate) use filter::{COLUMNS, Condition, Filter, Order, STATUSES};
 
 /// What a row shows.
 const FIELDS: &str = "instanceId,name,version,runtimeStatus,createdAt,lastUpdatedAt,suspension,parent,\
@@ -96,6 +96,7 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
                 @if let Some(name) = &model.filter.name {
                     a.b href=(view.links.page("grid", &Query::default().with("name", name))) { "Grid" }
                 }
+                (columns(view, model))
                 (exports(view, &model.query))
                 @if view.access.may_operate() { a.b.p href=(view.links.to("start")) { "Start an instance" } }
             }
@@ -105,6 +106,27 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
         (address(view, &model.query))
         @if let Some(histogram) = &model.histogram { (histogram::section(view, model, histogram)) }
         (rows::section(view, model))
+    }
+}
+
+/// The choice of columns.
+fn columns(view: &View, model: &Model) -> Markup {
+    let others = model.query.without("columns").without("fragment");
+    html! {
+        details.menu.form {
+            summary.b { "Columns" (icon("down")) }
+            form.pop method="get" action=(view.links.to("instances")) aria-label="Columns" {
+                @for (name, value) in others.pairs() { input type="hidden" name=(name) value=(value); }
+                @for (name, heading) in COLUMNS {
+                    label.nw {
+                        input type="checkbox" name="columns" value=(name)
+                            checked[model.filter.shows(name)];
+                        " " (heading)
+                    }
+                }
+                div.acts { button.b.p type="submit" { "Show" } }
+            }
+        }
     }
 }
 
@@ -179,12 +201,14 @@ fn filters(view: &View, model: &Model) -> Markup {
                 @for condition in &conditions { (chip(view, condition)) }
                 (more(filter))
                 button.b type="submit" { "Apply" }
-                @if !query.without("sort").without("limit").is_empty() {
+                @if !query.without("sort").without("limit").without("columns").is_empty() {
                     a.b.g href=(view.links.to("instances")) { "Clear all" }
                 }
             }
             // What the chips show is sent along by the fields of the menu.
-            @if let Some(sort) = query.get("sort") { input type="hidden" name="sort" value=(sort); }
+            @for name in ["sort", "columns"] {
+                @for value in query.all(name) { input type="hidden" name=(name) value=(value); }
+            }
         }
     }
 }

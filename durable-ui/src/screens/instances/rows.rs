@@ -3,7 +3,7 @@
 use durable::RuntimeStatus;
 use maud::{Markup, html};
 
-use super::{Filter, Model, Order, batch};
+use super::{COLUMNS, Filter, Model, Order, batch};
 use crate::api::model;
 use crate::call::View;
 use crate::format;
@@ -38,6 +38,7 @@ fn table(view: &View, model: &Model, may_act: bool) -> Markup {
         Order::Oldest => ("\u{2191}", "ascending"),
         Order::Id => ("", "none"),
     };
+    let shown = COLUMNS.into_iter().filter(|(name, _)| model.filter.shows(name));
     html! {
         div.sc tabindex="0" role="group" aria-label="Table of instances" {
             table class=(if may_act { "t pick stack" } else { "t stack" }) data-rows {
@@ -49,18 +50,25 @@ fn table(view: &View, model: &Model, may_act: bool) -> Markup {
                                     aria-label="Select all rows of this page";
                             }
                         }
-                        th { "Status" } th.idc { "Id" } th { "Name" } th { "Custom status or error" }
-                        th.n aria-sort=(sorted) { a.q2 href=(sort) { "Created " (arrow) } }
-                        th.n { "Updated" } th.n { "Duration" } th { "Tags" }
+                        th { "Status" } th.idc { "Id" }
+                        @for (name, heading) in shown {
+                            @match name {
+                                "created" => {
+                                    th.n aria-sort=(sorted) { a.q2 href=(sort) { (heading) " " (arrow) } }
+                                }
+                                "updated" | "duration" => th.n { (heading) },
+                                _ => th { (heading) },
+                            }
+                        }
                     }
                 }
-                tbody { @for item in &model.page.items { (row(view, item, may_act)) } }
+                tbody { @for item in &model.page.items { (row(view, model, item, may_act)) } }
             }
         }
     }
 }
 
-fn row(view: &View, item: &model::Instance, may_act: bool) -> Markup {
+fn row(view: &View, model: &Model, item: &model::Instance, may_act: bool) -> Markup {
     let id_of_row = format!("r-{}", item.instance_id);
     html! {
         tr #(id_of_row) {
@@ -79,18 +87,33 @@ fn row(view: &View, item: &model::Instance, may_act: bool) -> Markup {
                         title=(format_args!("Child of {}", parent.instance_id)) { "child" }
                 }
             }
-            td.q2.h { (text(&item.name_and_version())) }
-            td.x { (remark(item)) }
-            td.n.h { (time(view, item.created_at)) }
-            td.n.q2.h { (time(view, item.last_updated_at)) }
-            td.n.z {
-                @if item.is_finished() {
-                    (format::duration(item.last_updated_at - item.created_at))
-                } @else { (since(view, item.created_at)) }
+            @for (name, _) in COLUMNS.into_iter().filter(|(name, _)| model.filter.shows(name)) {
+                (cell(view, item, name))
             }
-            td.h {
-                @for (key, value) in item.tags.iter().take(TAGS) { (tag(view, key, value)) " " }
-                @if item.tags.len() > TAGS { span.q { "+" (item.tags.len() - TAGS) } }
+        }
+    }
+}
+
+/// The cell of a column that can be left out.
+fn cell(view: &View, item: &model::Instance, column: &str) -> Markup {
+    html! {
+        @match column {
+            "name" => td.q2.h { (text(&item.name_and_version())) },
+            "remark" => td.x { (remark(item)) },
+            "created" => td.n.h { (time(view, item.created_at)) },
+            "updated" => td.n.q2.h { (time(view, item.last_updated_at)) },
+            "duration" => {
+                td.n.z {
+                    @if item.is_finished() {
+                        (format::duration(item.last_updated_at - item.created_at))
+                    } @else { (since(view, item.created_at)) }
+                }
+            }
+            _ => {
+                td.h {
+                    @for (key, value) in item.tags.iter().take(TAGS) { (tag(view, key, value)) " " }
+                    @if item.tags.len() > TAGS { span.q { "+" (item.tags.len() - TAGS) } }
+                }
             }
         }
     }
@@ -136,7 +159,7 @@ fn foot(view: &View, model: &Model) -> Markup {
 }
 
 fn nothing(view: &View, model: &Model) -> Markup {
-    let query = model.query.without("fragment").without("sort").without("limit");
+    let query = model.query.without("fragment").without("sort").without("limit").without("columns");
     if let (Some(next), false) = (&model.page.next, query.is_empty()) {
         let more =
             view.links.page("instances", &model.query.with("after", next).without("fragment"));
