@@ -1,7 +1,8 @@
 //! Folders of every released format, opened for ever.
 //!
 //! The folders of a format lie in `tests/compat/folders/v1/`: `closed` was shut down, so all of it stands in
-//! sled's tree; `killed` is a copy of a hub that was open, so much of it stands in the log only. They
+//! sled's tree; `killed` is a copy of a hub that was open, so much of it stands in the log only; `half`
+//! was written by a process that ended in the middle of a checkpoint, so tree and log overlap. They
 //! were written once, with the release that has the format, and are never written again. To record
 //! what is missing:
 //!
@@ -18,6 +19,7 @@ use durable::RuntimeStatus::{Completed, Failed, Running, Suspended};
 use durable::client::{EntityQuery, InstanceQuery};
 use durable::prelude::*;
 use durable::schedule::{Schedule, ScheduleQuery};
+use durable::store::SledStore;
 use serde::{Deserialize, Serialize};
 
 /// When what is recorded as waiting is due: later than the recording takes, and past when it is opened.
@@ -181,9 +183,41 @@ async fn until(hub: &TaskHub, id: &str, is_so: impl Fn(&[String]) -> bool) -> Re
     }
 }
 
+/// Where the process that ends in the middle of a checkpoint has its hub.
+const HALF: &str = "DURABLE_COMPAT_HALF";
+
+/// Fills a hub and ends when its first checkpoint writes.
+async fn fill_and_abort(folder: &Path) -> Result<()> {
+    let store = SledStore::options().overlay_bytes(1 << 20).open(folder)?;
+    let hub = TaskHub::builder().store(store).partitions(4).open().await?;
+    fill(&hub).await?;
+    // A checkpoint begins after half a MiB. Nobody reads these.
+    while std::fs::metadata(folder.join("sled/db"))?.len() == 0 {
+        hub.instance("waiting")?.raise_event("Noise", &"x".repeat(200 << 10)).await?;
+    }
+    std::process::abort();
+}
+
+fn record_half(to: &Path) -> Result<()> {
+    if to.exists() {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let ended = std::process::Command::new(std::env::current_exe()?)
+        .args(["--exact", "folders::record", "--ignored"])
+        .env(HALF, folder.path())
+        .status()?;
+    assert_eq!(ended.code(), None, "it was to abort");
+    copy(folder.path(), to)
+}
+
 #[tokio::test]
 #[ignore = "writes the folders that are missing; see the top of this file"]
 async fn record() -> Result<()> {
+    if let Some(folder) = std::env::var_os(HALF) {
+        return fill_and_abort(Path::new(&folder)).await;
+    }
+    record_half(&recorded().join("half"))?;
     let killed = recorded().join("killed");
     if killed.exists() {
         return Ok(());
@@ -259,6 +293,18 @@ async fn goes_on(name: &str) -> Result<()> {
 #[tokio::test]
 async fn a_closed_folder_of_format_1_opens_and_continues() -> Result<()> {
     goes_on("closed").await
+}
+
+#[tokio::test]
+async fn a_half_checkpointed_folder_of_format_1_opens_and_continues() -> Result<()> {
+    // It has to show both layers.
+    let folder = recorded().join("half");
+    assert!(std::fs::metadata(folder.join("sled/db"))?.len() > 0);
+    let has_log = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.is_ok_and(|entry| entry.path().extension().is_some_and(|it| it == "log"))
+    };
+    assert!(std::fs::read_dir(folder.join("log"))?.any(has_log));
+    goes_on("half").await
 }
 
 #[tokio::test]
