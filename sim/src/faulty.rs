@@ -60,7 +60,8 @@ impl Faulty {
 
     /// Whether this call has the fault.
     fn has(&self, fault: Fault) -> bool {
-        self.fault == fault && (self.calls.fetch_add(1, Ordering::Relaxed) + 1) % ONE_IN == 0
+        self.fault == fault
+            && (self.calls.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(ONE_IN)
     }
 
     fn broken(&self, commit: &Commit) -> Commit {

@@ -18,6 +18,7 @@ mod failure;
 mod faulty;
 mod interpret;
 mod met;
+mod parent;
 mod pretty;
 mod program;
 mod report;
@@ -93,6 +94,9 @@ fn range(text: &str) -> Result<(u64, u64), String> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.case.is_empty() && args.seed.is_none() && !parent::is_child() {
+        return parent::watch();
+    }
     // A panic is a failure of the run, which is printed with its case.
     std::panic::set_hook(Box::new(|_| {}));
     let has_failed = if args.case.is_empty() {
@@ -158,7 +162,9 @@ fn seeds(args: &Args) -> bool {
     if args.unmet.is_some() {
         println!("{}", met::table());
     }
-    wrong.iter().for_each(|wrong| println!("FAILED {wrong}"));
+    for wrong in &wrong {
+        println!("FAILED {wrong}");
+    }
     println!("{}", sum.line(time, search.threads));
     !(sum.failed.is_empty() && wrong.is_empty())
 }

@@ -9,6 +9,7 @@ use durable::testing::sim::Choices;
 
 use crate::case::Case;
 use crate::faulty::Fault;
+use crate::parent::Note;
 use crate::run::{Outcome, run};
 
 /// One seed in this many runs twice, and is repeated from its choices, and must do the same.
@@ -63,13 +64,15 @@ impl Search {
         let (sum, next) = (Mutex::new(Sum::default()), AtomicU64::new(self.from));
         let ends = AtomicBool::new(false);
         let began = now();
-        let work = || {
+        let work = &|thread: usize| {
+            let mut note = Note::of_thread(thread);
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
                 let is_late = self.limit.is_some_and(|limit| began.elapsed() > limit);
                 if seed >= self.to || is_late || ends.load(Ordering::Relaxed) {
                     return;
                 }
+                note.running(seed);
                 let (case, outcome) = run_seed(seed, self.fault, false);
                 let failure = outcome.failure.clone().or_else(|| differs(&case, &outcome));
                 let mut sum = locked(&sum);
@@ -82,9 +85,9 @@ impl Search {
             }
         };
         std::thread::scope(|scope| {
-            for _ in 0..self.threads {
+            for number in 0..self.threads {
                 let thread = std::thread::Builder::new().stack_size(STACK);
-                thread.spawn_scoped(scope, work).expect("a thread");
+                thread.spawn_scoped(scope, move || work(number)).expect("a thread");
             }
         });
         sum.into_inner().unwrap_or_else(PoisonError::into_inner)
