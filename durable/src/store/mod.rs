@@ -44,6 +44,8 @@ pub use self::query::{Creation, CreationOrder, InstanceFilter, InstancePage};
 #[cfg(all(fuzzing, feature = "sled"))]
 #[doc(hidden)]
 pub use self::sled::fuzz;
+#[cfg(all(feature = "sled", feature = "testing"))]
+pub(crate) use self::sled::simulated;
 #[cfg(feature = "sled")]
 pub use self::sled::{SledOptions, SledStore};
 pub use self::usage::Usage;

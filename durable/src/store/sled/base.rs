@@ -1,128 +1,66 @@
-//! The tree: a sled database that checkpoints write to, read key by key.
+//! The tree that checkpoints write to, read key by key.
 //!
-//! sled 0.34 never syncs a file (its `flush` starts write-back and does not wait for the disk), so
-//! `db` is synced through a handle of our own after every flush. It panics on some damaged files,
-//! which becomes an error. `docs/design.md` lists all assumptions about sled.
-//!
-//! Read next: `keys.rs` (the layout), `stored.rs` and `values.rs` (the values).
+//! Read next: `tree/` (what it is stored in), `keys.rs` (the layout), `stored.rs` and `values.rs`
+//! (the values).
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, TryLockError};
 use std::ops::{Bound, Range};
 use std::path::Path;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
-use std::thread;
-use std::time::Duration;
 
 use bytes::Bytes;
-use sled::{Batch, Db, Mode, Tree};
+use sled::IVec;
 
 use super::body::Head;
-use super::error::sled_error;
-use super::stall::{self, StallGuard};
+use super::disk::Disk;
 use super::stored::{self, Parts, Piece, Stored};
-use super::{keys, system, values};
+use super::tree::{Batch, Tree};
+use super::{keys, values};
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 use crate::store::{Epoch, StoreError};
 
 #[derive(Debug)]
 pub(super) struct Base {
     pub(super) tree: Tree,
-    db: Db,
-    /// Where sled records the first error of its own threads.
-    config: sled::Config,
-    /// Dropped before sled's file is waited for, because its thread has sled open as well.
-    stalls: StallGuard,
-    file: SledFile,
     /// Held while a batch is written, and while values in several pieces are read, because a scan
     /// by sled may see part of a batch.
     pieces: RwLock<()>,
 }
 
-/// Our own handle of sled's file, to sync it.
-#[derive(Debug)]
-struct SledFile(File);
-
-/// How often to check whether sled has released its file.
-const LET_GO_TRIES: u32 = 100;
-const LET_GO_TRY: Duration = Duration::from_millis(10);
-
-/// Waits until sled has released its file: a thread of sled may hold it, and its lock, slightly
-/// longer than the database. Returns `false` if it is still locked after a second, for example by a
-/// process forked while the store was open.
-fn wait_until_free(file: &File) -> bool {
-    (0..LET_GO_TRIES).any(|_try| match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            thread::park_timeout(LET_GO_TRY);
-            false
-        }
-        // If the file cannot be locked, there is nothing to wait for.
-        Ok(()) | Err(TryLockError::Error(_)) => true,
-    })
-}
-
-impl Drop for SledFile {
-    /// Ensures that the folder can be opened again as soon as the store is closed.
-    fn drop(&mut self) {
-        if !wait_until_free(&self.0) {
-            tell!(
-                warn,
-                "the store is closed, but another process still has its files locked, perhaps a \
-                 forked child: the folder can be opened again when that process has ended"
-            );
-        }
-    }
-}
-
 impl Base {
-    pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        let name = path.join("db");
-        if let Ok(file) = File::open(&name)
-            && !wait_until_free(&file)
-        {
-            let path = path.parent().unwrap_or(path).to_owned();
-            return Err(StoreError::InUse { path, owner: None });
-        }
-        finish_snapshots(path)?;
-        let config = sled::Config::new()
-            .path(path)
-            .mode(Mode::HighThroughput)
-            .cache_capacity(cache_bytes)
-            .flush_every_ms(None);
-        let db = open_sled(path, &config)?;
-        let file = File::options().read(true).write(true).open(&name);
-        let doing = || format!("cannot open `{}`", name.display());
-        let file = file.map_err(|error| StoreError::io(doing(), error))?;
-        let (tree, pieces) = (Tree::clone(&db), RwLock::default());
-        let stalls = StallGuard::start(tree.clone(), config.clone())?;
-        Ok(Self { tree, db, config, stalls, file: SledFile(file), pieces })
+    pub(super) fn open(disk: &Disk, path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        Ok(Self { tree: Tree::open(disk, path, cache_bytes)?, pieces: RwLock::default() })
     }
 
-    /// Fails if a write by sled's own threads has failed. After that sled writes nothing, and the
-    /// error may surface in a read first.
+    /// Fails if a write by the tree's own threads has failed. After that the tree writes nothing, and
+    /// the error may surface in a read first.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        self.config.global_error().map_err(sled_error)
+        self.tree.check()
     }
 
-    /// Allocates space at the end of sled's file, because sled fails permanently once a write of
+    /// Allocates space at the end of the tree's file, because sled fails permanently once a write of
     /// its own finds none.
     ///
     /// # Errors
     /// [`StoreError::Exhausted`] if there is too little space.
     pub(super) fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
-        system::allocate_after_end(&self.file.0, bytes)
-            .map_err(|error| StoreError::io_or_exhausted("cannot make sled's file larger", error))
+        self.tree.reserve(bytes)
     }
 
     /// Makes all writes durable.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        self.stalls.flush(|| self.db.flush()).map_err(sled_error)?;
-        self.file.0.sync_data().map_err(|error| StoreError::io("cannot sync sled's file", error))
+        self.tree.sync()
     }
 
-    /// The size of sled's files; 0 if the system does not tell.
+    /// The size of the tree's files; 0 if the system does not tell.
     pub(super) fn disk_bytes(&self) -> u64 {
-        self.db.size_on_disk().unwrap_or_default()
+        self.tree.disk_bytes()
+    }
+
+    /// Whether no batch is being written, and no value in several pieces read.
+    #[cfg(feature = "testing")]
+    pub(super) fn is_between_batches(&self) -> bool {
+        self.pieces.try_write().is_ok()
     }
 
     /// While the guard is held, no batch is written. Reads that take the same lock may deadlock.
@@ -132,7 +70,7 @@ impl Base {
 
     pub(super) fn write(&self, batch: Batch) -> Result<(), StoreError> {
         let _whole = self.pieces.write();
-        self.stalls.write(|| self.tree.apply_batch(batch)).map_err(sled_error)
+        self.tree.apply(batch)
     }
 
     /// The last log frame up to which the tree is complete.
@@ -143,20 +81,20 @@ impl Base {
         }
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
-        self.tree.get(key).map_err(sled_error)
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        self.tree.get(key)
     }
 
     /// All keys with this prefix.
     pub(super) fn keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
         let keys = self.tree.scan_prefix(prefix).keys();
-        keys.map(|key| key.map(|key| key.to_vec()).map_err(sled_error)).collect()
+        keys.map(|key| key.map(|key| key.to_vec())).collect()
     }
 
     pub(super) fn epochs(&self) -> Result<Vec<(PartitionId, Epoch)>, StoreError> {
         let mut epochs = Vec::new();
         for found in self.tree.scan_prefix(keys::EPOCHS) {
-            let (key, value) = found.map_err(sled_error)?;
+            let (key, value) = found?;
             let Some(partition) = key.get(1..).and_then(|key| key.try_into().ok()) else {
                 return Err(StoreError::damaged(format!("the key {key:?} names no partition")));
             };
@@ -183,7 +121,7 @@ impl Base {
         let mut bytes = first.to_vec();
         if first.len() == values::PIECE {
             for piece in self.tree.scan_prefix(keys::rest_of_instance(id)).values() {
-                bytes.extend_from_slice(&piece.map_err(sled_error)?);
+                bytes.extend_from_slice(&piece?);
             }
         }
         let is_long = first.len() == values::PIECE;
@@ -212,7 +150,7 @@ impl Base {
         };
         let mut instances = Vec::new();
         for found in self.tree.range(from..) {
-            let (key, first) = found.map_err(sled_error)?;
+            let (key, first) = found?;
             if !key.starts_with(&prefix) || instances.len() == limit {
                 break;
             }
@@ -274,8 +212,8 @@ impl Base {
     ) -> Result<Vec<Piece>, StoreError> {
         let _whole = self.pieces.read();
         let (mut pieces, mut read) = (Vec::new(), 0);
-        for found in self.tree.range::<&[u8], _>(keys.start.as_slice()..keys.end.as_slice()) {
-            let (key, piece) = found.map_err(sled_error)?;
+        for found in self.tree.range(keys.start.as_slice()..keys.end.as_slice()) {
+            let (key, piece) = found?;
             read += piece.len();
             pieces.push((key, piece));
             if read >= bytes {
@@ -288,8 +226,7 @@ impl Base {
     /// The number of the last value under `prefix` that begins at or before `from`.
     fn first_of_chunk(&self, prefix: &[u8], from: u64) -> Result<u64, StoreError> {
         let last = [prefix, &from.to_be_bytes(), &[u8::MAX; 4]].concat();
-        let found = self.tree.range(prefix..last.as_slice()).next_back().transpose();
-        let found = found.map_err(sled_error)?;
+        let found = self.tree.range(prefix..last.as_slice()).next_back().transpose()?;
         let number =
             found.as_ref().and_then(|(key, _)| key.strip_prefix(prefix)?.first_chunk::<8>());
         Ok(number.map_or(0, |number| u64::from_be_bytes(*number)))
@@ -298,8 +235,7 @@ impl Base {
     pub(super) fn active(&self, partition: PartitionId) -> Result<Vec<InstanceId>, StoreError> {
         let prefix = keys::active(partition);
         let keys = self.tree.scan_prefix(&prefix).keys();
-        keys.map(|key| values::instance_id(after_prefix(&key.map_err(sled_error)?, &prefix)?))
-            .collect()
+        keys.map(|key| values::instance_id(after_prefix(&key?, &prefix)?)).collect()
     }
 
     /// The due instances of a partition, in order, after `after`.
@@ -316,12 +252,12 @@ impl Base {
         let keys = self.tree.range((from, Bound::Unbounded)).keys();
         let is_of_it = {
             let prefix = prefix.clone();
-            move |key: &sled::Result<sled::IVec>| {
+            move |key: &Result<IVec, StoreError>| {
                 key.as_ref().map_or(true, |key| key.starts_with(&prefix))
             }
         };
         keys.take_while(is_of_it).map(move |key| {
-            let key = key.map_err(sled_error)?;
+            let key = key?;
             time_and_id(&key, &prefix, keys::read_time)
         })
     }
@@ -346,8 +282,7 @@ impl Base {
     pub(super) fn messages_end(&self, partition: PartitionId) -> Result<u64, StoreError> {
         let prefix = keys::messages(partition);
         let last = [&keys::message(partition, u64::MAX), [u8::MAX; 4].as_slice()].concat();
-        let last = self.tree.range(prefix.clone()..=last).keys().next_back().transpose();
-        let last = last.map_err(sled_error)?;
+        let last = self.tree.range(prefix.clone()..=last).keys().next_back().transpose()?;
         let last = last.as_ref().and_then(|key| key.strip_prefix(&*prefix)?.first_chunk::<8>());
         Ok(last.map_or(0, |last| u64::from_be_bytes(*last) + 1))
     }
@@ -357,7 +292,7 @@ impl Base {
         let mut next = Some(0);
         while let Some(from) = next.map(PartitionId) {
             let found = self.tree.range(keys::messages(from)..).keys().next();
-            let found = found.transpose().map_err(sled_error)?;
+            let found = found.transpose()?;
             let Some([b'q', high, low, ..]) = found.as_deref() else { break };
             let found = u16::from_be_bytes([*high, *low]);
             partitions.push(PartitionId(found));
@@ -385,46 +320,5 @@ fn after_prefix<'a>(key: &'a [u8], prefix: &[u8]) -> Result<&'a [u8], StoreError
     let rest = key.strip_prefix(prefix);
     rest.ok_or_else(|| {
         StoreError::damaged(format!("the key {key:?} does not begin with {prefix:?}"))
-    })
-}
-
-/// Finishes a snapshot that a crash interrupted while sled opened. sled writes a snapshot under a
-/// temporary name, syncs it, renames it, and then overwrites the data that it supersedes, without
-/// syncing the rename first. A complete snapshot gets its final name; an incomplete one is removed,
-/// because sled would report it as damaged.
-fn finish_snapshots(path: &Path) -> Result<(), StoreError> {
-    let finish = || {
-        let Ok(entries) = fs::read_dir(path) else { return Ok(()) };
-        for entry in entries {
-            let unfinished = entry?.path();
-            if unfinished.extension().is_none_or(|ending| ending != "generating") {
-                continue;
-            }
-            if is_whole(&fs::read(&unfinished)?) {
-                fs::rename(&unfinished, unfinished.with_extension(""))?;
-            } else {
-                fs::remove_file(&unfinished)?;
-            }
-        }
-        system::sync_folder(&File::open(path)?)
-    };
-    let doing = || format!("cannot finish the snapshots in `{}`", path.display());
-    finish().map_err(|error| StoreError::io(doing(), error))
-}
-
-/// Whether a snapshot of sled is complete: it ends with its length (8 bytes) and checksum (4
-/// bytes).
-fn is_whole(snapshot: &[u8]) -> bool {
-    let Some((rest, crc)) = snapshot.split_last_chunk::<4>() else { return false };
-    let Some((content, _length)) = rest.split_last_chunk::<8>() else { return false };
-    !content.is_empty() && crc32fast::hash(content).to_le_bytes() == *crc
-}
-
-fn open_sled(path: &Path, config: &sled::Config) -> Result<Db, StoreError> {
-    stall::open(config).map_err(|failure| match failure {
-        stall::Failure::Error(error) => error,
-        stall::Failure::Panic(panic) => {
-            StoreError::damaged(format!("sled cannot open `{}`: {panic}", path.display()))
-        }
     })
 }

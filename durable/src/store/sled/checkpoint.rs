@@ -16,81 +16,139 @@
 //! Read next: `stored.rs` (the value of an instance), `keys.rs`.
 
 use std::collections::BTreeMap;
-
-use sled::Batch;
+use std::ops::Bound;
 
 use super::base::Base;
 use super::body::Head;
 use super::creation::{IndexChanges, created_at};
 use super::keys;
 use super::overlay::{Block, Overlay, Present, Touched};
+use super::sizes::{CheckpointSizes, Sizes};
 use super::stored::{self, Stored};
+use super::tree::Batch;
 use super::values::{self, encoded};
-use crate::protocol::{ExecutionId, InstanceId};
+use crate::protocol::{ExecutionId, InstanceId, PartitionId};
 use crate::store::StoreError;
 
-/// A batch is written when it reaches this many operations, or `BYTES` bytes. A finished instance
-/// takes one, and the index by creation one per block (`creation/block.rs`).
-const OPERATIONS: usize = 128;
-const BYTES: usize = 128 * 1024;
+/// A checkpoint under way: an overlay that is written to the tree, batch by batch.
+#[derive(Debug)]
+pub(super) struct Checkpoint {
+    sizes: CheckpointSizes,
+    /// Whether each batch is synced.
+    syncs: bool,
+    place: Place,
+    /// The number of overlay entries that are written.
+    entries: usize,
+}
 
-/// Writes an overlay to the tree. Before each batch, calls `before` with the number of overlay
-/// entries written once the batch is complete, and the size of the batch.
+/// What is written next.
+#[derive(Debug)]
+enum Place {
+    Facts,
+    /// The instances after this one.
+    Instances(Option<InstanceId>),
+    /// The messages after this one.
+    Messages(Option<(PartitionId, u64)>),
+    /// The number of the last frame.
+    Applied,
+}
+
+/// Writes an overlay as a checkpoint does.
+#[cfg(test)]
 pub(super) fn write(
     base: &Base,
     overlay: &Overlay,
     before: impl Fn(usize, usize) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    write_batches(base, overlay, true, before)
+    let mut checkpoint = Checkpoint::new(Sizes::PRODUCTION.checkpoint);
+    while checkpoint.step(base, overlay, &before)? {}
+    Ok(())
 }
 
-/// As [`write`], without a sync after each batch: for a tree that is of no use until it is complete.
+/// Writes an overlay without a sync after each batch, to a tree that is of no use until it is
+/// complete. Calls `before` as [`Checkpoint::step`] does.
 pub(super) fn write_unsynced(
     base: &Base,
     overlay: &Overlay,
     before: impl Fn(usize, usize) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    write_batches(base, overlay, false, before)
+    let mut checkpoint = Checkpoint::new(Sizes::PRODUCTION.checkpoint);
+    checkpoint.syncs = false;
+    while checkpoint.step(base, overlay, &before)? {}
+    Ok(())
 }
 
-fn write_batches(
-    base: &Base,
-    overlay: &Overlay,
-    syncs: bool,
-    before: impl Fn(usize, usize) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let batch = Batch::default();
-    let creations = IndexChanges::default();
-    let mut writer =
-        Writer { base, syncs, before, batch, creations, entries: 0, operations: 0, bytes: 0 };
-    if let Some(hub) = &overlay.hub {
-        writer.insert(keys::HUB.to_vec(), hub);
+impl Checkpoint {
+    pub(super) fn new(sizes: CheckpointSizes) -> Self {
+        Self { sizes, syncs: true, place: Place::Facts, entries: 0 }
     }
-    for (partition, epoch) in &overlay.epochs {
-        writer.insert(keys::partition(*partition), &encoded(epoch)?);
-    }
-    for (id, touched) in &overlay.instances {
-        writer.instance(id, touched)?;
-        writer.entries += 1;
-        writer.write_if_large()?;
-    }
-    for ((partition, position), message) in &overlay.messages {
-        let prefix = keys::message(*partition, *position);
-        match message {
-            Some(message) => writer.value(&prefix, message),
-            None => writer.remove_all(&prefix)?,
+
+    /// Writes the next batch, or the batches of a large instance. Before each of them, calls `before`
+    /// with the number of overlay entries written once the batch is complete, and the size of the
+    /// batch. Returns `false` when the tree contains everything.
+    pub(super) fn step(
+        &mut self,
+        base: &Base,
+        overlay: &Overlay,
+        before: impl Fn(usize, usize) -> Result<(), StoreError>,
+    ) -> Result<bool, StoreError> {
+        let (sizes, syncs, entries) = (self.sizes, self.syncs, self.entries);
+        let (batch, creations) = (Batch::default(), IndexChanges::default());
+        let mut writer = Writer {
+            base,
+            sizes,
+            syncs,
+            before,
+            batch,
+            creations,
+            entries,
+            operations: 0,
+            bytes: 0,
+        };
+        if matches!(self.place, Place::Facts) {
+            writer.facts(overlay)?;
+            self.place = Place::Instances(None);
         }
-        writer.entries += 1;
-        writer.write_if_large()?;
+        if let Place::Instances(after) = &self.place {
+            let after = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+            for (id, touched) in overlay.instances.range::<InstanceId, _>((after, Bound::Unbounded))
+            {
+                writer.instance(id, touched)?;
+                writer.entries += 1;
+                if writer.write_if_large()? {
+                    self.entries = writer.entries;
+                    self.place = Place::Instances(Some(id.clone()));
+                    return Ok(true);
+                }
+            }
+            self.place = Place::Messages(None);
+        }
+        if let Place::Messages(after) = &self.place {
+            let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+            for (position, message) in overlay.messages.range((after, Bound::Unbounded)) {
+                writer.message(*position, message.as_deref())?;
+                writer.entries += 1;
+                if writer.write_if_large()? {
+                    self.entries = writer.entries;
+                    self.place = Place::Messages(Some(*position));
+                    return Ok(true);
+                }
+            }
+            writer.write()?;
+            self.entries = writer.entries;
+            self.place = Place::Applied;
+            return Ok(true);
+        }
+        writer.insert(keys::APPLIED.to_vec(), &encoded(&overlay.last)?);
+        writer.insert(keys::INDEXED.to_vec(), &encoded(&overlay.last)?);
+        writer.write()?;
+        Ok(false)
     }
-    writer.write()?;
-    writer.insert(keys::APPLIED.to_vec(), &encoded(&overlay.last)?);
-    writer.insert(keys::INDEXED.to_vec(), &encoded(&overlay.last)?);
-    writer.write()
 }
 
 struct Writer<'a, F> {
     base: &'a Base,
+    sizes: CheckpointSizes,
     /// Whether each batch is synced.
     syncs: bool,
     before: F,
@@ -103,6 +161,30 @@ struct Writer<'a, F> {
 }
 
 impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
+    /// The hub's record, and the epochs of partitions.
+    fn facts(&mut self, overlay: &Overlay) -> Result<(), StoreError> {
+        if let Some(hub) = &overlay.hub {
+            self.insert(keys::HUB.to_vec(), hub);
+        }
+        for (partition, epoch) in &overlay.epochs {
+            self.insert(keys::partition(*partition), &encoded(epoch)?);
+        }
+        Ok(())
+    }
+
+    fn message(
+        &mut self,
+        (partition, position): (PartitionId, u64),
+        message: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        let prefix = keys::message(partition, position);
+        match message {
+            Some(message) => self.value(&prefix, message),
+            None => self.remove_all(&prefix)?,
+        }
+        Ok(())
+    }
+
     fn instance(&mut self, id: &InstanceId, touched: &Touched) -> Result<(), StoreError> {
         let old = if touched.is_new() { None } else { self.base.stored(id)? };
         if old.as_ref().is_some_and(|old| old.sequence == touched.sequence) {
@@ -118,7 +200,7 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
         let mut parts = parts(touched, old.as_ref());
         let head = &present.head;
         let mut tail = parts.remove(&head.execution).unwrap_or(Part::at(head.history_len));
-        if tail.episodes.len() > stored::TAIL_MAX {
+        if tail.episodes.len() > self.sizes.tail {
             let end = Part::at(head.history_len);
             parts.insert(head.execution, std::mem::replace(&mut tail, end));
         }
@@ -129,7 +211,8 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
                 (prefix, stored::write_chunk(&part.episodes))
             })
             .collect();
-        let is_large = chunks.iter().map(|(_, chunk)| chunk.len()).sum::<usize>() > BYTES;
+        let is_large =
+            chunks.iter().map(|(_, chunk)| chunk.len()).sum::<usize>() > self.sizes.bytes;
         if is_large {
             self.write()?;
             self.chunks(&chunks, true)?;
@@ -268,8 +351,13 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
         self.batch.remove(key);
     }
 
-    fn write_if_large(&mut self) -> Result<(), StoreError> {
-        if self.operations < OPERATIONS && self.bytes < BYTES { Ok(()) } else { self.write() }
+    /// Returns whether it wrote the batch.
+    fn write_if_large(&mut self) -> Result<bool, StoreError> {
+        let is_large = self.operations >= self.sizes.operations || self.bytes >= self.sizes.bytes;
+        if is_large {
+            self.write()?;
+        }
+        Ok(is_large)
     }
 
     fn write(&mut self) -> Result<(), StoreError> {

@@ -5,11 +5,10 @@
 use std::fs;
 use std::path::Path;
 
-use sled::Batch;
-
 use super::base::Base;
-use super::error::sled_error;
+use super::disk::Disk;
 use super::folder::Folder;
+use super::tree::Batch;
 use super::{SledStore, guarded, open_inner};
 use crate::store::StoreError;
 
@@ -38,15 +37,15 @@ impl SledStore {
     /// As [`open`](Self::open).
     pub fn compact(path: impl AsRef<Path>) -> Result<(u64, u64), StoreError> {
         let options = Self::options();
-        let folder = Folder::open(path.as_ref())?;
+        let folder = Folder::open(&Disk::System, path.as_ref())?;
         // The log's content is moved to the tree first.
         let inner = open_inner(&folder, &options)?;
         guarded(folder.path(), || inner.close())?;
         drop(inner);
         let before = size(folder.path());
         guarded(folder.path(), || {
-            let old = Base::open(&folder.tree(), options.cache_bytes)?;
-            let new = Base::open(&folder.new_tree(), options.cache_bytes)?;
+            let old = Base::open(&Disk::System, &folder.tree(), options.cache_bytes)?;
+            let new = Base::open(&Disk::System, &folder.new_tree(), options.cache_bytes)?;
             copy(&old, &new)
         })?;
         folder.sync()?;
@@ -58,7 +57,7 @@ impl SledStore {
 fn copy(old: &Base, new: &Base) -> Result<(), StoreError> {
     let mut batch = Batch::default();
     for (number, found) in (1..).zip(old.tree.iter()) {
-        let (key, value) = found.map_err(sled_error)?;
+        let (key, value) = found?;
         batch.insert(key, value);
         if number % BATCH == 0 {
             new.write(std::mem::take(&mut batch))?;

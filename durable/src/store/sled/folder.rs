@@ -8,12 +8,13 @@
 //! 3. The log is created last. As long as it is missing, the folder may be new, and its entry in
 //!    the parent folder is synced, too.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use super::system::{is_passing, sync_folder};
+use super::disk::{Disk, DiskFile, Kind};
+use super::system::is_unsupported;
 use crate::store::StoreError;
 
 /// The folder of sled's files.
@@ -30,8 +31,9 @@ const NEW_TREE_BYTES: u64 = 1024 * 1024;
 /// The locked folder; dropping it releases the lock.
 #[derive(Debug)]
 pub(super) struct Folder {
+    disk: Disk,
     path: PathBuf,
-    lock: File,
+    lock: DiskFile,
 }
 
 impl Drop for Folder {
@@ -44,10 +46,11 @@ impl Drop for Folder {
 
 impl Folder {
     /// Creates missing parts of the folder, and locks it.
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(disk: &Disk, path: &Path) -> Result<Self, StoreError> {
         let doing = || format!("cannot create the folder `{}`", path.display());
-        create(path).map_err(|error| StoreError::io(doing(), error))?;
-        let folder = Self { path: path.to_owned(), lock: lock(path)? };
+        create(disk, path).map_err(|error| StoreError::io(doing(), error))?;
+        let lock = lock(disk, path)?;
+        let folder = Self { disk: disk.clone(), path: path.to_owned(), lock };
         folder.finish_replacement()?;
         Ok(folder)
     }
@@ -60,7 +63,7 @@ impl Folder {
     pub(super) fn replace_tree(&self) -> Result<(), StoreError> {
         let doing = || format!("cannot rename folders in `{}`", self.path.display());
         let io = |error| StoreError::io(doing(), error);
-        fs::rename(self.tree(), self.path.join(OLD_TREE)).map_err(io)?;
+        self.disk.rename(&self.tree(), &self.path.join(OLD_TREE)).map_err(io)?;
         self.finish_replacement()?;
         self.sync()
     }
@@ -70,14 +73,15 @@ impl Folder {
     fn finish_replacement(&self) -> Result<(), StoreError> {
         let (tree, new, old) = (self.tree(), self.new_tree(), self.path.join(OLD_TREE));
         let doing = || format!("cannot rename or remove folders in `{}`", self.path.display());
+        let exists = |path| self.disk.exists(path);
         let finish = || {
-            if !tree.exists() && old.exists() && new.exists() {
-                fs::rename(&new, &tree)?;
-                sync_folder(&File::open(&self.path)?)?;
+            if !exists(&tree)? && exists(&old)? && exists(&new)? {
+                self.disk.rename(&new, &tree)?;
+                self.disk.open(&self.path)?.sync_folder()?;
             }
             for left in [&new, &old] {
-                if tree.exists() && left.exists() {
-                    fs::remove_dir_all(left)?;
+                if exists(&tree)? && exists(left)? {
+                    self.disk.remove_folder(left)?;
                 }
             }
             Ok(())
@@ -97,12 +101,18 @@ impl Folder {
         self.path.join(LOG)
     }
 
+    /// Whether there is a log: then the tree has been durable once.
+    pub(super) fn has_log(&self) -> Result<bool, StoreError> {
+        let doing = || format!("cannot look at `{}`", self.log().display());
+        self.disk.exists(&self.log()).map_err(|error| StoreError::io(doing(), error))
+    }
+
     /// Creates the folder of the log durably, if it is missing.
     pub(super) fn create_log(&self) -> Result<(), StoreError> {
         let doing = || format!("cannot create a folder in `{}`", self.path.display());
         let create = || {
-            fs::create_dir_all(self.log())?;
-            sync_folder(&File::open(&self.path)?)
+            self.disk.create_folder(&self.log())?;
+            self.disk.open(&self.path)?.sync_folder()
         };
         create().map_err(|error| StoreError::io(doing(), error))
     }
@@ -111,18 +121,19 @@ impl Folder {
     /// snapshot when it opens a tree with content.
     pub(super) fn is_tree_new(&self) -> Result<bool, StoreError> {
         let doing = || format!("cannot read `{}`", self.tree().display());
-        let entries = fs::read_dir(self.tree()).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = self.disk.list(&self.tree());
         let entries = entries.map_err(|error| StoreError::io(doing(), error))?;
-        let is_new = |entry: &fs::DirEntry| {
-            let is_small = entry.metadata().is_ok_and(|found| found.len() <= NEW_TREE_BYTES);
-            is_small && !entry.file_name().to_string_lossy().starts_with("snap.")
+        let is_new = |(path, _): &(PathBuf, Kind)| {
+            let is_small = self.disk.look(path).is_ok_and(|found| found.len <= NEW_TREE_BYTES);
+            let name = path.file_name().unwrap_or_default();
+            is_small && !name.to_string_lossy().starts_with("snap.")
         };
         Ok(entries.iter().all(is_new))
     }
 
     pub(super) fn remove_tree(&self) -> Result<(), StoreError> {
         let doing = || format!("cannot remove `{}`", self.tree().display());
-        fs::remove_dir_all(self.tree()).map_err(|error| StoreError::io(doing(), error))
+        self.disk.remove_folder(&self.tree()).map_err(|error| StoreError::io(doing(), error))
     }
 
     /// Syncs every file and folder of the hub, and the entry of a new folder.
@@ -130,11 +141,12 @@ impl Folder {
         for name in [LOCK, LOG, TREE, NEW_TREE, OLD_TREE] {
             let path = self.path.join(name);
             let doing = || format!("cannot sync `{}`", path.display());
-            sync_tree(&path).map_err(|error| StoreError::io(doing(), error))?;
+            sync_tree(&self.disk, &path).map_err(|error| StoreError::io(doing(), error))?;
         }
         let sync = || {
-            sync_folder(&File::open(&self.path)?)?;
-            if self.log().exists() { Ok(()) } else { sync_parent_entries(&self.path) }
+            self.disk.open(&self.path)?.sync_folder()?;
+            let is_new = !self.disk.exists(&self.log())?;
+            if is_new { sync_parent_entries(&self.disk, &self.path) } else { Ok(()) }
         };
         let doing = || format!("cannot sync `{}`", self.path.display());
         sync().map_err(|error| StoreError::io(doing(), error))
@@ -158,28 +170,21 @@ pub(super) fn lock_to_read(path: &Path) -> Result<Option<File>, StoreError> {
     };
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => {
-            Err(StoreError::InUse { path: path.to_owned(), owner: owner(&file) })
+            Err(StoreError::InUse { path: path.to_owned(), owner: owner(&DiskFile::System(file)) })
         }
         Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
     }
 }
 
 /// The process id in the lock file.
-fn owner(mut lock: &File) -> Option<u32> {
-    let mut owner = String::new();
-    lock.read_to_string(&mut owner).ok().and_then(|_| owner.trim().parse().ok())
+fn owner(lock: &DiskFile) -> Option<u32> {
+    lock.read_text().ok()?.trim().parse().ok()
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
+fn lock(disk: &Disk, path: &Path) -> Result<DiskFile, StoreError> {
     let name = path.join(LOCK);
     let doing = || format!("cannot lock `{}`", name.display());
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&name)
-        .map_err(|error| StoreError::io(doing(), error))?;
+    let file = disk.open_or_create(&name).map_err(|error| StoreError::io(doing(), error))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -188,84 +193,88 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         Err(TryLockError::Error(error)) => return Err(StoreError::io(doing(), error)),
     }
     file.set_len(0)
-        .and_then(|()| writeln!(file, "{}", process::id()))
+        .and_then(|()| file.write_at(format!("{}\n", process::id()).as_bytes(), 0))
         .map_err(|error| StoreError::io(doing(), error))?;
     Ok(file)
 }
 
 /// Creates the folder, accessible only to its owner, and its parents.
-fn create(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
+fn create(disk: &Disk, path: &Path) -> io::Result<()> {
+    let is_folder = || disk.look(path).is_ok_and(|found| found.kind == Kind::Folder);
+    if is_folder() {
         return Ok(());
     }
     if let Some(above) = path.parent() {
-        fs::create_dir_all(above)?;
+        disk.create_folder(above)?;
     }
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(path) {
+    match disk.create_private_folder(path) {
         // Another process was faster.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_folder() => Ok(()),
         created => created,
     }
 }
 
 /// Syncs a file, or a folder recursively, if it exists. Anything else, such as a pipe, does not
 /// belong to the hub.
-fn sync_tree(path: &Path) -> io::Result<()> {
-    let found = match fs::metadata(path) {
+fn sync_tree(disk: &Disk, path: &Path) -> io::Result<()> {
+    let found = match disk.look(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         found => found?,
     };
-    if found.is_dir() {
-        for entry in fs::read_dir(path)? {
-            let entry = entry?;
-            // A link may form a cycle.
-            if entry.file_type()?.is_symlink() {
-                continue;
+    match found.kind {
+        Kind::Folder => {
+            for (entry, kind) in disk.list(path)? {
+                // A link may form a cycle.
+                if kind == Kind::Other {
+                    continue;
+                }
+                match sync_tree(disk, &entry) {
+                    // Not the hub's: the root of a volume has such folders.
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                    synced => synced?,
+                }
             }
-            match sync_tree(&entry.path()) {
-                // Not the hub's: the root of a volume has such folders.
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-                synced => synced?,
-            }
+            disk.open(path)?.sync_folder()
         }
-        sync_folder(&File::open(path)?)
-    } else if found.is_file() {
-        File::open(path)?.sync_all()
-    } else {
-        Ok(())
+        Kind::File => disk.open(path)?.sync_all(),
+        Kind::Other => Ok(()),
     }
 }
 
-/// Syncs the entries of a folder and of its parents, which may be new. A folder that cannot be read
-/// or synced existed before: a new one could be.
-fn sync_parent_entries(path: &Path) -> io::Result<()> {
-    for above in path.canonicalize()?.ancestors().skip(1) {
-        let synced = File::open(above).and_then(|folder| sync_folder(&folder));
+/// Syncs the entries of a folder and of its parents, which may be new. A folder that may not be read,
+/// or cannot be synced, existed before: a new one could be.
+fn sync_parent_entries(disk: &Disk, path: &Path) -> io::Result<()> {
+    for above in disk.canonical(path)?.ancestors().skip(1) {
+        let synced = disk.open(above).and_then(|folder| folder.sync_folder());
         match synced {
-            Err(error) if is_passing(&error) => return Err(error),
-            Err(_) => break,
-            Ok(()) => {}
+            Err(error) if existed_before(&error) => break,
+            synced => synced?,
         }
     }
     Ok(())
 }
 
+fn existed_before(error: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) || is_unsupported(error)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
     fn a_forked_child_does_not_keep_the_lock() {
         let base = tempfile::tempdir().unwrap();
-        let folder = Folder::open(base.path()).unwrap();
+        let folder = Folder::open(&Disk::System, base.path()).unwrap();
         // A child has the same open file.
-        let _of_child = folder.lock.try_clone().unwrap();
-        assert!(matches!(Folder::open(base.path()), Err(StoreError::InUse { .. })));
+        let DiskFile::System(lock) = &folder.lock else { panic!() };
+        let _of_child = lock.try_clone().unwrap();
+        assert!(matches!(Folder::open(&Disk::System, base.path()), Err(StoreError::InUse { .. })));
         drop(folder);
-        Folder::open(base.path()).unwrap();
+        Folder::open(&Disk::System, base.path()).unwrap();
     }
 
     #[cfg(unix)]
@@ -275,11 +284,11 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let base = tempfile::tempdir().unwrap();
         let (new, old) = (base.path().join("above/new"), base.path().join("old"));
-        drop(Folder::open(&new).unwrap());
+        drop(Folder::open(&Disk::System, &new).unwrap());
         assert_eq!(mode(&new), 0o700);
         fs::create_dir(&old).unwrap();
         fs::set_permissions(&old, fs::Permissions::from_mode(0o750)).unwrap();
-        drop(Folder::open(&old).unwrap());
+        drop(Folder::open(&Disk::System, &old).unwrap());
         assert_eq!(mode(&old), 0o750);
     }
 }

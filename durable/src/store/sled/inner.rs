@@ -15,13 +15,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::base::Base;
 use super::body::{self, Body, Head};
-use super::checkpoint;
+use super::checkpoint::Checkpoint;
 use super::history;
 use super::log::Log;
 use super::log::frame::Frame;
 use super::overlay::Overlay;
 use super::pace::Pace;
 use super::room::{FREE_TO_WRITE, Room};
+use super::sizes::CheckpointSizes;
 use super::values;
 use super::view::{LOOKED_AT_ONCE, Layers, View};
 use crate::protocol::{HubRecord, InstanceId, MessageId, PartitionId, TaskMessage};
@@ -32,6 +33,7 @@ pub(super) struct Inner {
     writer: Mutex<Writer>,
     layers: RwLock<Layers>,
     base: Base,
+    sizes: CheckpointSizes,
     pub(super) room: Arc<Room>,
     pub(super) pace: Pace,
     log_bytes: AtomicU64,
@@ -78,6 +80,7 @@ impl Inner {
         base: Base,
         newest: Overlay,
         log: Option<Log>,
+        sizes: CheckpointSizes,
         room: Arc<Room>,
         pace: Pace,
     ) -> Result<Self, StoreError> {
@@ -95,7 +98,7 @@ impl Inner {
         let log_bytes = AtomicU64::new(writer.log.as_ref().map_or(0, Log::bytes) as u64);
         let tree_bytes = AtomicU64::new(base.disk_bytes());
         let writer = Mutex::new(writer);
-        Ok(Self { writer, layers, base, room, pace, log_bytes, tree_bytes })
+        Ok(Self { writer, layers, base, sizes, room, pace, log_bytes, tree_bytes })
     }
 
     /// The writer, which rejects all writes once sled has failed.
@@ -105,6 +108,10 @@ impl Inner {
             writer.poison(&error);
         }
         writer
+    }
+
+    pub(super) fn sizes(&self) -> CheckpointSizes {
+        self.sizes
     }
 
     pub(super) fn base(&self) -> &Base {
@@ -242,26 +249,45 @@ impl Inner {
         if let Some(given_up) = self.older()? {
             self.move_to_tree(&given_up)?;
         }
-        let frozen = self.room.until_there_is_room(|| self.freeze())?;
-        frozen.map_or(Ok(()), |overlay| self.move_to_tree(&overlay))
+        self.next_overlay()?.map_or(Ok(()), |overlay| self.move_to_tree(&overlay))
     }
 
     /// The overlay of a checkpoint that gave up.
-    fn older(&self) -> Result<Option<Arc<Overlay>>, StoreError> {
+    pub(super) fn older(&self) -> Result<Option<Arc<Overlay>>, StoreError> {
         self.writer().log()?;
         Ok(self.view().layers.older.clone())
     }
 
+    /// The overlay that the next checkpoint moves to the tree, if there is anything to move.
+    pub(super) fn next_overlay(&self) -> Result<Option<Arc<Overlay>>, StoreError> {
+        self.room.until_there_is_room(|| self.freeze())
+    }
+
     fn move_to_tree(&self, overlay: &Overlay) -> Result<(), StoreError> {
-        let before_batch = |entries, bytes| {
+        let mut checkpoint = Checkpoint::new(self.sizes);
+        while self.step(&mut checkpoint, overlay)? {}
+        self.settle(overlay)
+    }
+
+    /// Writes the next batch of a checkpoint; returns `false` when the tree contains the overlay.
+    pub(super) fn step(
+        &self,
+        checkpoint: &mut Checkpoint,
+        overlay: &Overlay,
+    ) -> Result<bool, StoreError> {
+        checkpoint.step(&self.base, overlay, |entries, bytes| {
             self.pace.moves(entries, overlay.instances.len() + overlay.messages.len());
             self.room.until_there_is_room(|| {
                 self.room.check_for(bytes)?;
                 self.base.reserve(FREE_TO_WRITE)
             })
-        };
-        checkpoint::write(&self.base, overlay, before_batch)?;
-        self.settle(overlay)
+        })
+    }
+
+    /// Whether nobody uses the writer or the overlays.
+    #[cfg(feature = "testing")]
+    pub(super) fn is_free(&self) -> bool {
+        self.writer.try_lock().is_ok() && self.layers.try_write().is_ok()
     }
 
     pub(super) fn poison(&self, cause: &StoreError) {

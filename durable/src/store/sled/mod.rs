@@ -7,14 +7,17 @@
 //! Read next: `inner.rs` (how these work together), `log/` (durability), `overlay.rs` (memory),
 //! `checkpoint.rs` and `keys.rs` (the tree), `view.rs` (reading through all layers).
 
+mod actor;
 mod address;
 mod backup;
 mod base;
 mod body;
 mod checkpoint;
+mod checkpoints;
 mod compact;
 mod creation;
 mod creation_page;
+mod disk;
 mod error;
 mod folder;
 #[cfg(any(test, fuzzing))]
@@ -24,17 +27,19 @@ mod history;
 mod inner;
 mod keys;
 mod log;
+mod monitor;
 mod options;
 mod overlay;
 mod pace;
 mod packed;
 mod room;
 mod salvage;
-mod stall;
+mod sizes;
 mod stored;
 mod system;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod values;
 mod view;
 
@@ -42,10 +47,13 @@ use std::fs;
 use std::ops::{Bound, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 
+use self::actor::Running;
 use self::address::Address;
 use self::base::Base;
+use self::checkpoints::Checkpoints;
+#[cfg(feature = "testing")]
+pub(crate) use self::disk::simulated;
 use self::error::{in_folder, newer_format};
 use self::folder::Folder;
 use self::inner::Inner;
@@ -92,7 +100,8 @@ const BEHIND_ENTITIES: &str = "A";
 /// ```
 #[derive(Debug)]
 pub struct SledStore {
-    checkpoints: Option<JoinHandle<()>>,
+    /// `None` if opened for reading only.
+    checkpoints: Option<Running>,
     inner: Arc<Inner>,
     path: PathBuf,
     /// The damage report of a store that is opened for reading only.
@@ -142,17 +151,12 @@ impl SledStore {
     }
 
     fn open_with(path: &Path, options: &SledOptions) -> Result<Self, StoreError> {
-        let folder = Folder::open(path)?;
+        let folder = Folder::open(&options.disk, path)?;
         let inner = Arc::new(open_inner(&folder, options)?);
-        let run = {
-            let inner = Arc::clone(&inner);
-            move || make_checkpoints(&inner)
-        };
-        let thread = thread::Builder::new().name("durable-checkpoint".to_owned()).spawn(run);
-        let thread = thread.map_err(|error| StoreError::io("cannot start a thread", error))?;
+        let checkpoints = Checkpoints::new(Arc::clone(&inner));
+        let checkpoints = Some(Running::start(&options.disk, "durable-checkpoint", checkpoints)?);
         let path = path.to_owned();
-        let store =
-            Self { checkpoints: Some(thread), inner, path, salvage: None, _folder: Some(folder) };
+        let store = Self { checkpoints, inner, path, salvage: None, _folder: Some(folder) };
         if let Some(hub) = store.hub()?
             && hub.format < FORMAT_VERSION
         {
@@ -206,8 +210,8 @@ impl Drop for SledStore {
         }
         self.inner.pace.stop();
         self.inner.room.give_up();
-        if let Some(thread) = self.checkpoints.take() {
-            drop(thread.join());
+        if let Some(checkpoints) = &mut self.checkpoints {
+            checkpoints.join();
         }
         if let Err(error) = guarded(&self.path, || self.inner.close()) {
             let error = chain(&error);
@@ -219,14 +223,15 @@ impl Drop for SledStore {
 /// Opens the content of the folder: the tree, and the newer frames of the log.
 fn open_inner(folder: &Folder, options: &SledOptions) -> Result<Inner, StoreError> {
     // The frames of the log are written again.
-    let log_bytes = log::size_of(&folder.log());
+    let disk = &options.disk;
+    let log_bytes = log::size_of(disk, &folder.log());
     let log_bytes = log_bytes.map_err(|error| StoreError::io("cannot read the log", error))?;
-    room::check(folder.path(), room::FREE_TO_OPEN + log_bytes)?;
+    room::check(disk, folder.path(), room::FREE_TO_OPEN + log_bytes)?;
     guarded(folder.path(), || {
         let base = open_base(folder, options)?;
         check_hub(base.get(keys::HUB)?.as_deref())?;
         creation::rebuild_if_incomplete(&base, folder.path())?;
-        let found = log::read::read(&folder.log(), base.applied()?)?;
+        let found = log::read::read(&options.disk, &folder.log(), base.applied()?)?;
         if let Some(damage) = found.damage {
             return Err(damage);
         }
@@ -240,9 +245,12 @@ fn open_inner(folder: &Folder, options: &SledOptions) -> Result<Inner, StoreErro
         let mut newest = Overlay { recovers: true, ..Overlay::default() };
         recover(&mut newest, &base, &found.frames)?;
         check_hub(newest.hub.as_deref())?;
-        let room = Arc::new(Room::new(folder.path(), options.reserve_bytes));
-        let log = Log::open(&folder.log(), &found, options.durability, Arc::clone(&room))?;
-        Inner::new(base, newest, Some(log), room, Pace::new(options.overlay_bytes))
+        let room = Arc::new(Room::new(disk, folder.path(), options.reserve_bytes));
+        let (durability, sizes) = (options.durability, options.sizes);
+        let of_room = Arc::clone(&room);
+        let log = Log::open(disk, &folder.log(), &found, durability, sizes.log, of_room)?;
+        let pace = Pace::new(disk, options.overlay_bytes);
+        Inner::new(base, newest, Some(log), sizes.checkpoint, room, pace)
     })
 }
 
@@ -254,8 +262,8 @@ fn check_hub(hub: Option<&[u8]>) -> Result<(), StoreError> {
 
 /// Opens the tree, and makes its directory entries durable.
 fn open_base(folder: &Folder, options: &SledOptions) -> Result<Base, StoreError> {
-    let open = || Base::open(&folder.tree(), options.cache_bytes);
-    let has_begun = folder.log().exists();
+    let open = || Base::open(&options.disk, &folder.tree(), options.cache_bytes);
+    let has_begun = folder.has_log()?;
     let base = match open() {
         // A crash during the creation left a tree that never had any content, because the log is
         // only created once the tree is durable.
@@ -266,7 +274,7 @@ fn open_base(folder: &Folder, options: &SledOptions) -> Result<Base, StoreError>
         opened => opened?,
     };
     if !has_begun {
-        let damage = log::read::read(&folder.log(), base.applied()?)?.damage;
+        let damage = log::read::read(&options.disk, &folder.log(), base.applied()?)?.damage;
         damage.map_or(Ok(()), Err)?;
     }
     folder.sync()?;
@@ -278,22 +286,6 @@ fn open_base(folder: &Folder, options: &SledOptions) -> Result<Base, StoreError>
 fn recover(newest: &mut Overlay, base: &Base, frames: &[Frame]) -> Result<(), StoreError> {
     let below = |id: &InstanceId| Ok(base.head(id)?.map(|(sequence, _)| sequence));
     frames.iter().try_for_each(|frame| inner::apply(newest, frame, below))
-}
-
-/// The body of the checkpoint thread.
-fn make_checkpoints(inner: &Inner) {
-    while inner.pace.wait_for_request() {
-        let Err(error) = guarded(inner.room.path(), || inner.checkpoint()) else { continue };
-        if error.is_transient() {
-            // A hub that has shut down does not wait for room; the next hub on this store may.
-            inner.pace.pause();
-            continue;
-        }
-        let cause = chain(&error);
-        tell!(error, error = cause, "a checkpoint failed");
-        inner.poison(&error);
-        inner.pace.stop();
-    }
 }
 
 /// Runs a read or write of the tree: sled panics on some damaged files, without naming the folder.

@@ -1,5 +1,7 @@
 //! The options with which an embedded store is opened.
 
+use super::disk::Disk;
+use super::sizes::Sizes;
 use crate::store::Durability;
 
 const MIB: usize = 1024 * 1024;
@@ -32,6 +34,8 @@ pub struct SledOptions {
     pub(super) overlay_bytes: usize,
     pub(super) cache_bytes: u64,
     pub(super) reserve_bytes: u64,
+    pub(super) disk: Disk,
+    pub(super) sizes: Sizes,
 }
 
 impl Default for SledOptions {
@@ -41,6 +45,8 @@ impl Default for SledOptions {
             overlay_bytes: 40 * MIB,
             cache_bytes: 4 * MIB as u64,
             reserve_bytes: 64 * MIB as u64,
+            disk: Disk::System,
+            sizes: Sizes::PRODUCTION,
         }
     }
 }

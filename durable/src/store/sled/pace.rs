@@ -5,8 +5,11 @@
 //! proportion to the checkpoint's progress. If the tree is slower than the log, each commit
 //! therefore waits a little, and no commit waits for a whole checkpoint.
 
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::disk::Disk;
+use super::monitor::Monitor;
 
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -16,19 +19,36 @@ pub(super) struct Pace {
     older: AtomicUsize,
     /// The memory that the newest overlay may use.
     allowed: AtomicUsize,
-    state: Mutex<State>,
-    changed: Condvar,
+    state: Monitor<State>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     wanted: bool,
     /// No checkpoint is made until a hub begins to use the store.
     paused: bool,
     stopped: bool,
 }
 
+/// What the checkpoints are to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    None,
+    Checkpoint,
+    /// The store is closed.
+    Stop,
+}
+
 impl State {
+    /// Whether a checkpoint is wanted, or the store is closed.
+    pub(super) fn has_request(&self) -> bool {
+        self.stopped || (self.wanted && !self.paused)
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     /// Whether checkpoints are stopped or paused, so that no commit may wait for one.
     fn is_idle(&self) -> bool {
         self.stopped || self.paused
@@ -36,14 +56,13 @@ impl State {
 }
 
 impl Pace {
-    pub(super) fn new(overlay_bytes: usize) -> Self {
+    pub(super) fn new(disk: &Disk, overlay_bytes: usize) -> Self {
         Self {
             overlay_bytes,
             newest: AtomicUsize::new(0),
             older: AtomicUsize::new(0),
             allowed: AtomicUsize::new(overlay_bytes),
-            state: Mutex::default(),
-            changed: Condvar::new(),
+            state: Monitor::new(disk, "memory for commits", State::default()),
         }
     }
 
@@ -52,7 +71,7 @@ impl Pace {
         self.newest.store(newest, Ordering::Relaxed);
         if self.older.load(Ordering::Relaxed) == 0 && newest >= self.overlay_bytes / 2 {
             self.state().wanted = true;
-            self.changed.notify_all();
+            self.state.notify();
         }
     }
 
@@ -81,7 +100,7 @@ impl Pace {
     fn allow(&self, bytes: usize) {
         self.allowed.store(bytes, Ordering::Relaxed);
         drop(self.state());
-        self.changed.notify_all();
+        self.state.notify();
     }
 
     /// The memory used by all overlays.
@@ -95,18 +114,26 @@ impl Pace {
             || self.newest.load(Ordering::Relaxed) >= self.allowed.load(Ordering::Relaxed);
         if is_full() {
             let state = self.state();
-            drop(self.changed.wait_while(state, |state| !state.is_idle() && is_full()));
+            drop(self.state.wait_while(state, |state| !state.is_idle() && is_full()));
         }
     }
 
-    /// Blocks until a checkpoint is wanted; `false` if the store is closed.
-    pub(super) fn wait_for_request(&self) -> bool {
-        let state = self.state();
-        let has_to_wait = |state: &mut State| (!state.wanted || state.paused) && !state.stopped;
-        let waited = self.changed.wait_while(state, has_to_wait);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+    /// Takes the request for a checkpoint, if there is one.
+    pub(super) fn take_request(&self) -> Request {
+        let mut state = self.state();
+        if state.stopped {
+            return Request::Stop;
+        }
+        if !state.has_request() {
+            return Request::None;
+        }
         state.wanted = false;
-        !state.stopped
+        Request::Checkpoint
+    }
+
+    /// Changes whenever there may be a new request.
+    pub(super) fn requests(&self) -> &Monitor<State> {
+        &self.state
     }
 
     /// A checkpoint has given up. Until [`resume`](Self::resume), which requests it again, no
@@ -115,22 +142,22 @@ impl Pace {
         let mut state = self.state();
         (state.paused, state.wanted) = (true, true);
         drop(state);
-        self.changed.notify_all();
+        self.state.notify();
     }
 
     pub(super) fn resume(&self) {
         self.state().paused = false;
-        self.changed.notify_all();
+        self.state.notify();
     }
 
     /// Wakes all waiters.
     pub(super) fn stop(&self) {
         self.state().stopped = true;
-        self.changed.notify_all();
+        self.state.notify();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -140,13 +167,13 @@ mod tests {
 
     #[test]
     fn commits_do_not_wait_for_a_paused_checkpoint_which_the_next_hub_resumes() {
-        let pace = Pace::new(1024);
+        let pace = Pace::new(&Disk::System, 1024);
         pace.grows(2048);
         pace.pause();
         pace.wait_for_memory();
         pace.resume();
-        assert!(pace.wait_for_request());
+        assert_eq!(pace.take_request(), Request::Checkpoint);
         pace.stop();
-        assert!(!pace.wait_for_request());
+        assert_eq!(pace.take_request(), Request::Stop);
     }
 }

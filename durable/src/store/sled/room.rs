@@ -7,9 +7,11 @@
 //! same way.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
+use super::disk::Disk;
+use super::monitor::Monitor;
 use crate::store::{StoreError, chain};
 
 /// The space that must be free to open sled, and to write to it. Opening needs more, so that a
@@ -22,11 +24,11 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Room {
+    disk: Disk,
     path: PathBuf,
     /// The space reserved for running work.
     reserve: u64,
-    state: Mutex<State>,
-    changed: Condvar,
+    state: Monitor<State>,
 }
 
 #[derive(Debug, Default)]
@@ -37,9 +39,9 @@ struct State {
 }
 
 impl Room {
-    pub(super) fn new(path: &Path, reserve: u64) -> Self {
-        let (state, changed) = (Mutex::default(), Condvar::new());
-        Self { path: path.to_owned(), reserve, state, changed }
+    pub(super) fn new(disk: &Disk, path: &Path, reserve: u64) -> Self {
+        let state = Monitor::new(disk, "room on the disk", State::default());
+        Self { disk: disk.clone(), path: path.to_owned(), reserve, state }
     }
 
     /// The folder on disk.
@@ -51,12 +53,12 @@ impl Room {
     pub(super) fn for_new_work(&self) -> Result<(), StoreError> {
         let lacking = self.state().lacking.clone();
         lacking.map_or(Ok(()), Err)?;
-        check(&self.path, self.reserve)
+        check(&self.disk, &self.path, self.reserve)
     }
 
     /// Checks that this many bytes can be written.
     pub(super) fn check_for(&self, bytes: usize) -> Result<(), StoreError> {
-        check(&self.path, needed_for(bytes))
+        check(&self.disk, &self.path, needed_for(bytes))
     }
 
     /// Runs an operation that changes nothing if it finds too little space or another resource
@@ -93,7 +95,7 @@ impl Room {
             tell!(warn, error, "commits wait for a resource of the system");
         }
         state.lacking = Some(lacking);
-        drop(self.changed.wait_timeout_while(state, ASK_EVERY, |state| !state.given_up));
+        drop(self.state.wait_timeout_while(state, ASK_EVERY, |state| !state.given_up));
         Ok(())
     }
 
@@ -117,7 +119,7 @@ impl Room {
     /// Fails every operation that waits for space, now or later, until [`begin`](Self::begin).
     pub(super) fn give_up(&self) {
         self.state().given_up = true;
-        self.changed.notify_all();
+        self.state.notify();
     }
 
     /// Notes that a hub begins to use the store: operations wait for space again, even if the last
@@ -126,8 +128,14 @@ impl Room {
         self.state().given_up = false;
     }
 
+    /// Whether nobody has its state locked.
+    #[cfg(feature = "testing")]
+    pub(super) fn is_free(&self) -> bool {
+        self.state.is_free()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -137,9 +145,9 @@ fn needed_for(bytes: usize) -> u64 {
 }
 
 /// Checks that this many bytes are free on the disk of a folder.
-pub(super) fn check(path: &Path, needed: u64) -> Result<(), StoreError> {
+pub(super) fn check(disk: &Disk, path: &Path, needed: u64) -> Result<(), StoreError> {
     let doing = || format!("cannot tell how full the disk of `{}` is", path.display());
-    let available = fs4::available_space(path);
+    let available = disk.available(path);
     let available = available.map_err(|error| StoreError::io_or_exhausted(doing(), error))?;
     if available >= needed {
         return Ok(());
@@ -154,8 +162,8 @@ mod tests {
     #[test]
     fn disk_full_says_how_much_room_is_needed() {
         let folder = tempfile::tempdir().unwrap();
-        check(folder.path(), 0).unwrap();
-        let error = check(folder.path(), u64::MAX).unwrap_err();
+        check(&Disk::System, folder.path(), 0).unwrap();
+        let error = check(&Disk::System, folder.path(), u64::MAX).unwrap_err();
         assert!(matches!(error, StoreError::DiskFull { needed: u64::MAX, .. }), "{error}");
         assert!(error.to_string().contains("free some space"), "{error}");
     }
@@ -163,7 +171,7 @@ mod tests {
     #[test]
     fn a_commit_that_waits_for_room_can_be_given_up() {
         let folder = tempfile::tempdir().unwrap();
-        let room = Room::new(folder.path(), u64::MAX);
+        let room = Room::new(&Disk::System, folder.path(), u64::MAX);
         let error = room.for_new_work().unwrap_err();
         assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
         room.until_there_is_room(|| room.check_for(0)).unwrap();
@@ -175,7 +183,7 @@ mod tests {
     #[test]
     fn an_exhausted_resource_is_retried_and_new_work_is_refused_until_then() {
         let folder = tempfile::tempdir().unwrap();
-        let room = Room::new(folder.path(), 0);
+        let room = Room::new(&Disk::System, folder.path(), 0);
         let mut refused = 0;
         let result = room.until_there_is_room(|| {
             if refused == 2 {
@@ -193,7 +201,7 @@ mod tests {
     #[test]
     fn the_next_hub_on_a_store_waits_for_room_again() {
         let folder = tempfile::tempdir().unwrap();
-        let room = Room::new(folder.path(), 0);
+        let room = Room::new(&Disk::System, folder.path(), 0);
         room.give_up();
         room.begin();
         let mut is_first = true;

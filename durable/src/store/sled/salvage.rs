@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::base::Base;
 use super::body::{self, Change};
 use super::creation;
+use super::disk::Disk;
 use super::error::in_folder;
 use super::folder::{self, LOG};
 use super::inner::Inner;
@@ -65,7 +66,7 @@ impl SledStore {
             copy_files(&tree, &copy.0).map_err(|error| StoreError::io(doing(), error))?;
         }
         let opened = guarded(path, || {
-            let base = Base::open(&copy.0, options.cache_bytes)?;
+            let base = Base::open(&Disk::System, &copy.0, options.cache_bytes)?;
             let applied = base.applied()?;
             Ok((base, applied))
         });
@@ -73,19 +74,20 @@ impl SledStore {
             Ok(opened) => opened,
             Err(error) => {
                 damage.push(error);
-                (Base::open(&copy.0.join("none"), options.cache_bytes)?, 0)
+                (Base::open(&Disk::System, &copy.0.join("none"), options.cache_bytes)?, 0)
             }
         };
         damage.extend(guarded(path, || check_hub(base.get(keys::HUB)?.as_deref())).err());
         damage.extend(guarded(path, || creation::rebuild_if_incomplete(&base, path)).err());
-        let found = guarded(path, || read::read(&log, applied))?;
+        let found = guarded(path, || read::read(&Disk::System, &log, applied))?;
         damage.extend(found.damage.map(|damage| in_folder(damage, path)));
         let mut newest = Overlay { recovers: true, ..Overlay::default() };
         damage.extend(guarded(path, || recover(&mut newest, &base, &found.frames)).err());
         damage.extend(guarded(path, || check_hub(newest.hub.as_deref())).err());
-        let room = Arc::new(Room::new(path, 0));
-        let pace = Pace::new(options.overlay_bytes);
-        let inner = Arc::new(guarded(path, || Inner::new(base, newest, None, room, pace))?);
+        let room = Arc::new(Room::new(&Disk::System, path, 0));
+        let sizes = options.sizes.checkpoint;
+        let pace = Pace::new(&Disk::System, options.overlay_bytes);
+        let inner = Arc::new(guarded(path, || Inner::new(base, newest, None, sizes, room, pace))?);
         let salvage = Salvage { damage, behind: found.behind, _copy: copy };
         let salvage = Some(Box::new(salvage));
         Ok(Self { checkpoints: None, inner, path: path.to_owned(), salvage, _folder: None })

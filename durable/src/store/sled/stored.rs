@@ -22,9 +22,6 @@ use super::packed;
 use crate::protocol::{FORMAT_VERSION, InstanceId};
 use crate::store::StoreError;
 
-/// The maximum length of a tail.
-pub(super) const TAIL_MAX: usize = 3 * 1024;
-
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
     pub(super) sequence: u64,

@@ -1,14 +1,13 @@
 //! Services of the operating system beyond plain files: whether a folder is still in its place,
 //! space reserved in advance, and which errors are transient.
 
-use std::fs::{self, File, Metadata};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use fs4::FileExt;
-
+use super::disk::{Disk, DiskFile, Found, Identity};
 use crate::store::StoreError;
 
 /// An open folder, with the path at which it was opened.
@@ -17,34 +16,21 @@ use crate::store::StoreError;
 /// replacement by another folder, which must not be changed, is detected.
 #[derive(Clone, Debug)]
 pub(super) struct OpenFolder {
+    disk: Disk,
     path: PathBuf,
-    handle: Arc<File>,
+    handle: Arc<DiskFile>,
     identity: Identity,
 }
 
-/// Identifies a file or folder while it is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity(u64, u64);
-
-impl Identity {
-    #[cfg(unix)]
-    fn of(found: &Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        Self(found.dev(), found.ino())
-    }
-
-    /// On other systems, an open folder cannot be moved.
-    #[cfg(not(unix))]
-    fn of(_found: &Metadata) -> Self {
-        Self(0, 0)
-    }
-}
-
 impl OpenFolder {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let handle = File::open(path)?;
-        let identity = Identity::of(&handle.metadata()?);
-        Ok(Self { path: path.to_owned(), handle: Arc::new(handle), identity })
+    pub(super) fn open(disk: &Disk, path: &Path) -> io::Result<Self> {
+        let handle = disk.open(path)?;
+        let identity = handle.look()?.identity;
+        Ok(Self { disk: disk.clone(), path: path.to_owned(), handle: Arc::new(handle), identity })
+    }
+
+    pub(super) fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -53,13 +39,21 @@ impl OpenFolder {
 
     /// Makes the names of the files in the folder durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        sync_folder(&self.handle)
+        self.handle.sync_folder()
     }
 
     /// # Errors
     /// [`StoreError::FolderMoved`] if the path leads to another folder, or to no folder.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        check_path(&self.path, self.identity).map(drop)
+        check_path(&self.disk, &self.path, self.identity).map(drop)
+    }
+
+    /// # Errors
+    /// [`StoreError::FolderMoved`] if `path` leads to another file than this one, or to none.
+    pub(super) fn check_file(&self, path: &Path, file: &DiskFile) -> Result<(), StoreError> {
+        let found = file.look();
+        let found = found.map_err(|error| StoreError::io_or_exhausted(looking_at(path), error))?;
+        check_path(&self.disk, path, found.identity).map(drop)
     }
 
     /// When a file of the folder was last added, renamed or removed, if the system knows.
@@ -67,22 +61,14 @@ impl OpenFolder {
     /// # Errors
     /// As of [`check`](Self::check).
     pub(super) fn changed(&self) -> Result<Option<SystemTime>, StoreError> {
-        check_path(&self.path, self.identity).map(|found| found.modified().ok())
+        check_path(&self.disk, &self.path, self.identity).map(|found| found.modified)
     }
 }
 
-/// # Errors
-/// [`StoreError::FolderMoved`] if `path` leads to another file than this one, or to none.
-pub(super) fn check_file(path: &Path, file: &File) -> Result<(), StoreError> {
-    let found = file.metadata();
-    let found = found.map_err(|error| StoreError::io_or_exhausted(looking_at(path), error))?;
-    check_path(path, Identity::of(&found)).map(drop)
-}
-
-fn check_path(path: &Path, wanted: Identity) -> Result<Metadata, StoreError> {
+fn check_path(disk: &Disk, path: &Path, wanted: Identity) -> Result<Found, StoreError> {
     use io::ErrorKind::{NotADirectory, NotFound};
-    match fs::metadata(path) {
-        Ok(found) if Identity::of(&found) == wanted => Ok(found),
+    match disk.look(path) {
+        Ok(found) if found.identity == wanted => Ok(found),
         Err(error) if !matches!(error.kind(), NotFound | NotADirectory) => {
             Err(StoreError::io_or_exhausted(looking_at(path), error))
         }
@@ -128,15 +114,21 @@ fn has_no_descriptors(code: i32) -> bool {
     [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error).contains(&code)
 }
 
+/// The error of a process that has no descriptor left.
+#[cfg(all(unix, feature = "testing"))]
+pub(super) fn no_descriptors() -> io::Error {
+    rustix::io::Errno::MFILE.into()
+}
+
+#[cfg(all(not(unix), feature = "testing"))]
+pub(super) fn no_descriptors() -> io::Error {
+    io::Error::from_raw_os_error(4)
+}
+
 #[cfg(not(unix))]
 fn has_no_descriptors(code: i32) -> bool {
     // `ERROR_TOO_MANY_OPEN_FILES`
     code == 4
-}
-
-/// Reserves `length` bytes for a new file, if the file system can do that.
-pub(super) fn allocate(file: &File, length: u64) -> io::Result<()> {
-    certain(|| FileExt::allocate(file, length))
 }
 
 /// Reserves bytes after the end of a file, without changing its length.
@@ -154,7 +146,11 @@ pub(super) fn allocate_after_end(file: &File, length: u64) -> io::Result<()> {
     }
 }
 
-fn certain(allocate: impl Fn() -> io::Result<()>) -> io::Result<()> {
+/// Tries to reserve space.
+///
+/// # Errors
+/// Only if there is too little space, or another resource is missing.
+pub(super) fn certain(allocate: impl Fn() -> io::Result<()>) -> io::Result<()> {
     loop {
         match allocate() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -167,6 +163,8 @@ fn certain(allocate: impl Fn() -> io::Result<()>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -174,7 +172,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let (here, away) = (base.path().join("here"), base.path().join("away"));
         fs::create_dir(&here).unwrap();
-        let opened = OpenFolder::open(&here).unwrap();
+        let opened = OpenFolder::open(&Disk::System, &here).unwrap();
         opened.check().unwrap();
         fs::rename(&here, &away).unwrap();
         assert!(matches!(opened.check(), Err(StoreError::FolderMoved { .. })));
@@ -191,6 +189,6 @@ mod tests {
         io::Write::write_all(&mut file, b"some bytes").unwrap();
         allocate_after_end(&file, 1024 * 1024).unwrap();
         assert_eq!(file.metadata().unwrap().len(), 10);
-        allocate(&file, 4096).unwrap();
+        DiskFile::System(file).allocate(4096).unwrap();
     }
 }

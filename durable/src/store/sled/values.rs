@@ -5,14 +5,12 @@
 
 use std::ops::Range;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use sled::Tree;
-
-use super::error::sled_error;
+use super::tree::Tree;
 use crate::protocol::InstanceId;
 use crate::protocol::codec::{read_value, write_value};
 use crate::store::StoreError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// The size of all pieces but the last.
 pub(super) const PIECE: usize = 6 * 1024;
@@ -33,7 +31,7 @@ pub(super) fn scan(
     let behind = |number: u64| tree.range([prefix, &number.to_be_bytes()].concat()..);
     let mut pieces = behind(numbers.start);
     while let Some(found) = pieces.next() {
-        let (key, piece) = found.map_err(sled_error)?;
+        let (key, piece) = found?;
         let Some(rest) = key.strip_prefix(prefix) else { break };
         let Some((number, index)) = rest.split_first_chunk::<8>() else {
             return Err(StoreError::damaged(format!("the key {key:?} is cut short")));

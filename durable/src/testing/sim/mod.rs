@@ -30,6 +30,8 @@ use crate::marks;
 pub use crate::marks::{Mark, all as marks};
 use crate::protocol::Timestamp;
 use crate::store::Store;
+#[cfg(feature = "sled")]
+pub use crate::store::simulated::{DiskCounts, DiskFaults, SimDisk};
 
 /// The start of time: 2026-01-01T00:00:00Z, in microseconds.
 const BEGINNING: i64 = 1_767_225_600_000_000;

@@ -49,12 +49,13 @@ use std::time::Instant;
 use self::target::Target;
 pub(super) use self::tree::Steps;
 use super::base::Base;
-use super::error::sled_error;
+use super::disk::Disk;
 use super::inner::{Inner, PinnedLog};
 use super::log::mark::Mark;
 use super::log::read;
 use super::overlay::Overlay;
 use super::room::{self, FREE_TO_OPEN};
+use super::tree::Batch;
 use super::values::encoded;
 use super::{SledStore, checkpoint, creation, guarded, keys, recover};
 use crate::store::{BackupReport, StoreError};
@@ -83,7 +84,7 @@ pub(super) fn write(
     let room = &inner.room;
     let target = Target::create(to)?;
     let needed = inner.usage().disk_bytes + room.reserve() + FREE_TO_OPEN;
-    room::check(target.path(), needed)?;
+    room::check(&Disk::System, target.path(), needed)?;
     let may_go_on = || {
         between();
         if room.has_given_up() {
@@ -91,16 +92,16 @@ pub(super) fn write(
         }
         // The pinned log takes space of the store.
         room.for_new_work()?;
-        room::check(target.path(), room.reserve())
+        room::check(&Disk::System, target.path(), room.reserve())
     };
     let cache_bytes = SledStore::options().cache_bytes;
     let last_commit = {
-        let copy = Base::open(&target.tree(), cache_bytes)?;
+        let copy = Base::open(&Disk::System, &target.tree(), cache_bytes)?;
         guarded(room.path(), || fill(inner, &copy, steps, &may_go_on))?
     };
     write_mark(&target, last_commit)?;
     let counts = guarded(target.path(), || {
-        let copy = Base::open(&target.tree(), cache_bytes)?;
+        let copy = Base::open(&Disk::System, &target.tree(), cache_bytes)?;
         verify::verify(&copy, &target.log(), last_commit, &may_go_on)
     })?;
     let (path, bytes) = target.complete()?;
@@ -120,7 +121,9 @@ fn fill(
     let pinned = inner.pin_log()?;
     let applied = pinned.as_ref().map_or_else(|| base.applied(), |log| Ok(log.applied))?;
     tree::copy(base, copy, steps, may_go_on)?;
-    copy.tree.insert(keys::APPLIED, encoded(&applied)?).map_err(sled_error)?;
+    let mut batch = Batch::default();
+    batch.insert(keys::APPLIED, encoded(&applied)?);
+    copy.write(batch)?;
     let last = match pinned {
         Some(log) => apply_log(&log, copy, may_go_on)?,
         // The log was read when the store was opened, and the store does not change.
@@ -142,7 +145,7 @@ fn apply_log(
     let (files, last) = log.files()?;
     for file in files {
         may_go_on()?;
-        let frames = read::acknowledged(&file, applied, last)?;
+        let frames = read::acknowledged(&Disk::System, &file, applied, last)?;
         let Some(first) = frames.first() else { continue };
         if first.sequence != applied + 1 {
             break;
@@ -174,7 +177,7 @@ fn apply(
 fn write_mark(target: &Target, last: u64) -> Result<(), StoreError> {
     let write = || {
         std::fs::create_dir_all(target.log())?;
-        let mut mark = Mark::open(&target.log())?;
+        let mut mark = Mark::open(&Disk::System, &target.log())?;
         mark.set(last)?;
         mark.sync()
     };

@@ -13,6 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::compact::size;
+use super::super::disk::Disk;
 use super::super::folder::{Folder, LOCK, LOG, TREE};
 use super::super::system::sync_folder;
 use crate::store::StoreError;
@@ -52,7 +53,7 @@ impl Target {
             }
         }
         let partial = to.with_file_name([name, OsStr::new(PARTIAL)].join(OsStr::new("")));
-        let folder = Folder::open(&partial)?;
+        let folder = Folder::open(&Disk::System, &partial)?;
         let target = Self { to: to.to_owned(), partial, folder: Some(folder) };
         // An earlier backup may have been killed.
         target.remove_content()?;

@@ -3,10 +3,10 @@
 //! A step holds the lock that a checkpoint needs for each batch, so checkpoints wait for a step, and
 //! commits never do: they do not write to the tree. The copy is written between steps.
 
-use sled::{Batch, IVec, Tree};
+use sled::IVec;
 
 use super::super::base::Base;
-use super::super::error::sled_error;
+use super::super::tree::{Batch, Tree};
 use super::super::{keys, stored, values};
 use crate::protocol::InstanceId;
 use crate::store::StoreError;
@@ -78,7 +78,7 @@ impl Copier<'_> {
             self.put(keys::HUB.into(), hub);
         }
         for found in self.from.tree.scan_prefix(keys::EPOCHS) {
-            let (key, epoch) = found.map_err(sled_error)?;
+            let (key, epoch) = found?;
             self.put(key, epoch);
         }
         Ok(())
@@ -107,7 +107,7 @@ impl Copier<'_> {
             None => keys::instances(""),
         };
         for found in self.from.tree.range(from..) {
-            let (key, value) = found.map_err(sled_error)?;
+            let (key, value) = found?;
             if !key.starts_with(&keys::instances("")) {
                 return Ok(Step::End);
             }
@@ -178,7 +178,7 @@ impl Copier<'_> {
         let one_state = from.between_batches();
         if self.value_between_batches(id, None)? {
             for found in from.tree.scan_prefix(keys::histories(id)) {
-                let (key, piece) = found.map_err(sled_error)?;
+                let (key, piece) = found?;
                 self.put(key, piece);
                 if self.is_full() {
                     self.write_batch()?;
@@ -209,7 +209,7 @@ impl Copier<'_> {
         }
         self.first_piece(id, key.into(), first)?;
         for piece in self.from.tree.scan_prefix(keys::rest_of_instance(id)) {
-            let (key, piece) = piece.map_err(sled_error)?;
+            let (key, piece) = piece?;
             self.put(key, piece);
         }
         Ok(true)
@@ -246,7 +246,7 @@ impl Copier<'_> {
         let _one_state = from.between_batches();
         let mut last = None;
         for found in from.tree.range(next..end) {
-            let (key, piece) = found.map_err(sled_error)?;
+            let (key, piece) = found?;
             if self.is_full() && keys::is_first_piece(&key) {
                 return Ok(last);
             }
@@ -296,7 +296,7 @@ fn page(tree: &Tree, prefix: &[u8], last: Option<&[u8]>, bytes: usize) -> Result
     let start = last.map_or(prefix.to_vec(), |key| keys::successor(key.to_vec()));
     let (mut pieces, mut read) = (Vec::new(), 0);
     for found in tree.range(start..) {
-        let (key, piece) = found.map_err(sled_error)?;
+        let (key, piece) = found?;
         if !key.starts_with(prefix) {
             break;
         }

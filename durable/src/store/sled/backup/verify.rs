@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
 use super::super::base::Base;
+use super::super::disk::Disk;
 use super::super::log::read;
 use super::super::view::{LOOKED_AT_ONCE, Layers, View};
 use super::super::{creation, history, keys, read_hub, read_record, values};
@@ -29,7 +30,7 @@ pub(super) fn verify(
     last: u64,
     may_go_on: &dyn Fn() -> Result<(), StoreError>,
 ) -> Result<Counts, StoreError> {
-    let found = read::read(log, copy.applied()?)?;
+    let found = read::read(&Disk::System, log, copy.applied()?)?;
     found.damage.map_or(Ok(()), Err)?;
     is_equal("the last frame", found.last, last)?;
     if let Some(hub) = copy.get(keys::HUB)? {

@@ -10,7 +10,6 @@
 use std::ops::RangeInclusive;
 
 use super::super::base::Base;
-use super::super::error::sled_error;
 use super::super::{keys, values};
 use super::scan::Scan;
 use crate::protocol::{InstanceId, Timestamp};
@@ -96,7 +95,7 @@ pub(in super::super) fn first(
     {
         let mut entries = Vec::new();
         for block in base.tree.scan_prefix(keys::creations(bucket)).values() {
-            for entry in read(&block.map_err(sled_error)?)? {
+            for entry in read(&block?)? {
                 entries.push(creation(bucket, entry)?);
             }
         }
@@ -133,7 +132,7 @@ fn next_bucket(
         CreationOrder::OldestFirst => keys.next(),
         CreationOrder::NewestFirst => keys.next_back(),
     };
-    let Some(key) = key.transpose().map_err(sled_error)? else { return Ok(None) };
+    let Some(key) = key.transpose()? else { return Ok(None) };
     match keys::bucket_of_creations(&key) {
         Some(bucket) => Ok(Some(bucket)),
         None => Err(StoreError::damaged(format!("the key {key:?} is cut short"))),
@@ -143,6 +142,6 @@ fn next_bucket(
 /// The number of orchestrations in the index.
 pub(in super::super) fn count(base: &Base) -> Result<usize, StoreError> {
     let blocks = base.tree.scan_prefix(keys::CREATIONS).values();
-    let entries = blocks.map(|block| Ok(read(&block.map_err(sled_error)?)?.len()));
+    let entries = blocks.map(|block| Ok(read(&block?)?.len()));
     entries.sum()
 }

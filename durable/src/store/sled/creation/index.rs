@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 
 use super::super::base::Base;
-use super::super::error::sled_error;
 use super::super::{keys, values};
 use super::block::{self, Bucket, Entry};
 use crate::store::{Creation, StoreError};
@@ -32,7 +31,7 @@ impl IndexChanges {
         let (from, to) = (keys::creations(bucket), keys::block_of_creations(bucket, &id));
         // Blocks that begin just before the id are the most likely ones.
         for found in base.tree.range(from..=to).rev() {
-            let (key, stored) = found.map_err(sled_error)?;
+            let (key, stored) = found?;
             let position = |entries: &[Entry]| entries.binary_search_by(|(_, it)| it.cmp(&id));
             let entries = match self.blocks.entry(key.to_vec()) {
                 Slot::Occupied(changed) => changed.into_mut(),

@@ -6,13 +6,11 @@
 
 use std::path::Path;
 
-use sled::Batch;
-
 use super::super::base::Base;
-use super::super::error::sled_error;
 use super::super::keys;
 use super::super::room::FREE_TO_WRITE;
 use super::super::stored::Stored;
+use super::super::tree::Batch;
 use super::super::values::{self, encoded};
 use super::{IndexChanges, created_at};
 use crate::store::StoreError;
@@ -52,7 +50,7 @@ pub(in super::super) fn rebuild(base: &Base) -> Result<u64, StoreError> {
     }
     let (mut changes, mut instances) = (IndexChanges::default(), 0_u64);
     for found in base.tree.scan_prefix(keys::instances("")) {
-        let (key, first) = found.map_err(sled_error)?;
+        let (key, first) = found?;
         // A later piece of a value, or the record of an entity.
         if key.contains(&keys::END) || key.starts_with(&keys::instances("@")) {
             continue;

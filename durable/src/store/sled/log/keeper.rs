@@ -1,30 +1,33 @@
-//! The keeper of the log: a thread that prepares segments in advance, and syncs frames that need
+//! The keeper of the log: an actor that prepares segments in advance, and syncs frames that need
 //! not be durable at once.
 //!
 //! It also tracks the last durable frame, and writes it to the mark.
 
-use std::fs::File;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use super::mark::Mark;
-use super::segment::{self, Segment};
+use super::segment::{self, Segment, Unfilled};
+use crate::store::sled::actor::{Actor, Next, Running};
+use crate::store::sled::disk::DiskFile;
+use crate::store::sled::monitor::Monitor;
 use crate::store::sled::system::{OpenFolder, is_passing};
 use crate::store::{Durability, StoreError};
 
+/// What the committing thread has of the keeper.
 #[derive(Debug)]
 pub(super) struct Keeper {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    actor: Running,
 }
 
 #[derive(Debug)]
 struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
+    state: Monitor<State>,
     folder: OpenFolder,
+    /// The number of bytes between two syncs of a new segment.
+    synced_at_once: usize,
 }
 
 #[derive(Debug)]
@@ -32,7 +35,7 @@ struct State {
     mark: Mark,
     durable: u64,
     /// A file with frames to be synced soon, and the last of these frames.
-    unsynced: Option<(Arc<File>, u64)>,
+    unsynced: Option<(Arc<DiskFile>, u64)>,
     /// Whether a sync is running.
     syncing: bool,
     spare: Spare,
@@ -55,31 +58,31 @@ impl Keeper {
         mark: Mark,
         durable: u64,
         durability: Durability,
+        synced_at_once: usize,
     ) -> Result<Self, StoreError> {
         let (unsynced, spare) = (None, Spare::None);
         let (syncing, failed, stopped) = (false, None, false);
         let state = State { mark, durable, unsynced, syncing, spare, failed, stopped };
-        let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-            folder: folder.clone(),
-        });
+        let state = Monitor::new(folder.disk(), "the keeper of the log", state);
+        let shared = Arc::new(Shared { state, folder: folder.clone(), synced_at_once });
         let within = match durability {
             Durability::Immediate => Duration::ZERO,
             Durability::Within(within) => within,
         };
-        let run = {
-            let shared = Arc::clone(&shared);
-            move || shared.run(within)
+        let worker = Worker {
+            shared: Arc::clone(&shared),
+            within,
+            has_waited: false,
+            syncing: None,
+            making: None,
         };
-        let thread = thread::Builder::new().name("durable-log".to_owned()).spawn(run);
-        let thread = thread.map_err(|error| StoreError::io("cannot start a thread", error))?;
-        Ok(Self { shared, thread: Some(thread) })
+        let actor = Running::start(folder.disk(), "durable-log", worker)?;
+        Ok(Self { shared, actor })
     }
 
     /// The last frame that is durable.
     pub(super) fn durable(&self) -> u64 {
-        self.shared.state().durable
+        self.shared.lock().durable
     }
 
     /// Leaves the sync to the caller, because the system reports an error of a sync only once, to
@@ -88,86 +91,81 @@ impl Keeper {
     /// # Errors
     /// An earlier sync has failed.
     pub(super) fn take_over(&self) -> Result<(), StoreError> {
-        let mut state = self.shared.state();
-        while state.syncing {
-            state = self.shared.wait(state);
-        }
+        let state = self.shared.lock();
+        let mut state = self.shared.state.wait_while(state, |state| state.syncing);
         state.unsynced = None;
         state.check()
     }
 
     /// Notes that all frames up to this one are durable.
     pub(super) fn synced(&self, sequence: u64) -> io::Result<()> {
-        self.shared.state().synced(sequence)
+        self.shared.lock().synced(sequence)
     }
 
     /// Notes that frames up to this one were written to the file and are to be synced soon.
     ///
     /// # Errors
     /// An earlier sync has failed.
-    pub(super) fn sync_soon(&self, file: &Arc<File>, sequence: u64) -> Result<(), StoreError> {
-        let mut state = self.shared.state();
+    pub(super) fn sync_soon(&self, file: &Arc<DiskFile>, sequence: u64) -> Result<(), StoreError> {
+        let mut state = self.shared.lock();
         state.check()?;
         let is_first = state.unsynced.is_none();
         state.unsynced = Some((Arc::clone(file), sequence));
         if is_first {
-            self.shared.changed.notify_all();
+            self.shared.state.notify();
         }
         Ok(())
     }
 
     /// Starts to prepare a segment.
     pub(super) fn prepare_segment(&self, size: usize) {
-        let mut state = self.shared.state();
+        let mut state = self.shared.lock();
         if matches!(state.spare, Spare::None) {
             state.spare = Spare::Wanted(size);
-            self.shared.changed.notify_all();
+            self.shared.state.notify();
         }
     }
 
     /// Whether a segment of at least this size is ready.
     pub(super) fn has_segment(&self, size: usize) -> bool {
-        let state = self.shared.state();
+        let state = self.shared.lock();
         matches!(&state.spare, Spare::Ready(Ok(made)) if made.size >= size)
     }
 
     /// Takes a segment of at least this size: the prepared one, if it is large enough.
     pub(super) fn take_segment(&self, size: usize) -> io::Result<Segment> {
-        let mut state = self.shared.state();
-        while matches!(state.spare, Spare::InTheMaking) {
-            state = self.shared.wait(state);
-        }
-        match std::mem::replace(&mut state.spare, Spare::None) {
+        let mut state = self.shared.made();
+        let spare = std::mem::replace(&mut state.spare, Spare::None);
+        drop(state);
+        match spare {
             Spare::Ready(made) if made.as_ref().is_ok_and(|made| made.size >= size) => made,
-            _ => self.shared.create(size, || ()),
+            _ => {
+                self.shared.folder.check().map_err(io::Error::other)?;
+                Segment::create(&self.shared.folder, size, self.shared.synced_at_once)
+            }
         }
     }
 
     /// Accepts the return of an unused segment.
     pub(super) fn give_back(&self, segment: Segment) {
-        self.shared.state().spare = Spare::Ready(Ok(segment));
+        self.shared.lock().spare = Spare::Ready(Ok(segment));
     }
 
     /// Syncs the mark, so that it is also correct after a crash of the machine, and deletes the
     /// prepared segment.
     pub(super) fn close(&self) -> io::Result<()> {
-        let mut state = self.shared.state();
-        while matches!(state.spare, Spare::InTheMaking) {
-            state = self.shared.wait(state);
-        }
+        let mut state = self.shared.made();
         state.spare = Spare::None;
-        segment::remove_spare(self.shared.folder.path());
+        segment::remove_spare(&self.shared.folder);
         state.mark.sync()
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.shared.state().stopped = true;
-        self.shared.changed.notify_all();
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
+        self.shared.lock().stopped = true;
+        self.shared.state.notify();
+        self.actor.join();
     }
 }
 
@@ -177,6 +175,10 @@ impl State {
             Some(cause) => Err(StoreError::Poisoned { cause: cause.clone() }),
             None => Ok(()),
         }
+    }
+
+    fn wants_segment(&self) -> bool {
+        matches!(self.spare, Spare::Wanted(_))
     }
 
     fn synced(&mut self, sequence: u64) -> io::Result<()> {
@@ -190,66 +192,114 @@ impl State {
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    /// The state, when no segment is in the making.
+    fn made(&self) -> MutexGuard<'_, State> {
+        let is_in_the_making = |state: &mut State| matches!(state.spare, Spare::InTheMaking);
+        self.state.wait_while(self.lock(), is_in_the_making)
+    }
+}
+
+/// The keeper's state machine.
+#[derive(Debug)]
+struct Worker {
+    shared: Arc<Shared>,
+    /// How soon frames must be durable.
+    within: Duration,
+    /// Whether it has waited for more frames, so that one sync covers all of them.
+    has_waited: bool,
+    /// The file that it is about to sync, and the last frame in it.
+    syncing: Option<(Arc<DiskFile>, u64)>,
+    /// The segment in the making.
+    making: Option<Unfilled>,
+}
+
+impl Actor for Worker {
+    type Shared = State;
+
+    fn shared(&self) -> &Monitor<State> {
+        &self.shared.state
     }
 
-    fn run(&self, within: Duration) {
-        let mut state = self.state();
-        while !state.stopped {
-            state = match state.spare {
-                Spare::Wanted(size) => self.make_segment(state, size),
-                _ if state.unsynced.is_some() => self.sync(state, within),
-                _ => self.wait(state),
-            };
+    fn has_work(state: &State) -> bool {
+        state.stopped || state.wants_segment() || state.unsynced.is_some()
+    }
+
+    fn is_stopped(state: &State) -> bool {
+        state.stopped
+    }
+
+    /// Syncs pending frames before it prepares a segment, and again after each part of it. A segment
+    /// that is requested while it waits for more frames is prepared afterwards.
+    fn step(&mut self) -> Next {
+        if let Some((file, sequence)) = self.syncing.take() {
+            self.sync(&file, sequence);
+            return Next::Again;
+        }
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        let may_sync = self.has_waited || self.making.is_some() || state.wants_segment();
+        if may_sync && let Some(unsynced) = state.unsynced.take() {
+            state.syncing = true;
+            self.has_waited = false;
+            self.syncing = Some(unsynced);
+            return Next::Again;
+        }
+        if let Some(making) = self.making.take() {
+            drop(state);
+            self.make(making);
+            return Next::Again;
+        }
+        if state.stopped {
+            return Next::End;
+        }
+        if let Spare::Wanted(size) = state.spare {
+            state.spare = Spare::InTheMaking;
+            self.making = Some(Unfilled::new(size, shared.synced_at_once));
+            return Next::Again;
+        }
+        if state.unsynced.is_none() {
+            return Next::Idle;
+        }
+        self.has_waited = true;
+        Next::After(self.within)
+    }
+
+    #[cfg(feature = "testing")]
+    fn is_free(&self) -> bool {
+        true
+    }
+}
+
+impl Worker {
+    /// Prepares a part of a segment.
+    fn make(&mut self, mut making: Unfilled) {
+        let shared = &*self.shared;
+        let made = match shared.folder.check().map_err(io::Error::other) {
+            Ok(()) => making.step(&shared.folder).transpose(),
+            Err(error) => Some(Err(error)),
+        };
+        match made {
+            None => self.making = Some(making),
+            Some(made) => {
+                shared.lock().spare = Spare::Ready(made);
+                shared.state.notify();
+            }
         }
     }
 
-    fn create(&self, size: usize, between: impl FnMut()) -> io::Result<Segment> {
-        self.folder.check().map_err(io::Error::other)?;
-        Segment::create(self.folder.path(), size, between)
-    }
-
-    /// Syncs pending frames first, and again while the segment is prepared.
-    fn make_segment<'a>(
-        &'a self,
-        state: MutexGuard<'a, State>,
-        size: usize,
-    ) -> MutexGuard<'a, State> {
-        let mut state = self.sync_now(state);
-        state.spare = Spare::InTheMaking;
-        drop(state);
-        let made = self.create(size, || drop(self.sync_now(self.state())));
-        let mut state = self.state();
-        state.spare = Spare::Ready(made);
-        self.changed.notify_all();
-        state
-    }
-
-    /// Waits for more frames, so that one sync covers all of them. A segment that is requested in
-    /// the meantime is prepared afterwards.
-    fn sync<'a>(&'a self, state: MutexGuard<'a, State>, within: Duration) -> MutexGuard<'a, State> {
-        let waited = self.changed.wait_timeout_while(state, within, |state| !state.stopped);
-        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        self.sync_now(state)
-    }
-
-    fn sync_now<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let Some((file, sequence)) = state.unsynced.take() else { return state };
-        state.syncing = true;
-        drop(state);
+    fn sync(&self, file: &DiskFile, sequence: u64) {
         let synced = file.sync_data();
-        let mut state = self.state();
+        let mut state = self.shared.lock();
         state.syncing = false;
         if let Err(error) = synced.and_then(|()| state.synced(sequence)) {
             tell!(error, %error, "a sync of the log failed: nothing more is accepted");
             state.failed.get_or_insert_with(|| format!("a sync of the log failed: {error}"));
         }
-        self.changed.notify_all();
-        state
+        drop(state);
+        self.shared.state.notify();
     }
 }

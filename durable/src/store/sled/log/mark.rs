@@ -8,19 +8,19 @@
 //!
 //! An unreadable mark is ignored.
 
-use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
 use std::path::Path;
+
+use crate::store::sled::disk::{Disk, DiskFile};
 
 const NAME: &str = "mark";
 
 #[derive(Debug)]
-pub(in crate::store::sled) struct Mark(File);
+pub(in crate::store::sled) struct Mark(DiskFile);
 
 impl Mark {
-    pub(in crate::store::sled) fn open(folder: &Path) -> io::Result<Self> {
-        let mut options = File::options();
-        let file = options.write(true).create(true).truncate(false).open(folder.join(NAME))?;
+    pub(in crate::store::sled) fn open(disk: &Disk, folder: &Path) -> io::Result<Self> {
+        let file = disk.open_or_create(&folder.join(NAME))?;
         file.sync_all()?;
         Ok(Self(file))
     }
@@ -30,8 +30,7 @@ impl Mark {
         let mut bytes = [0; 12];
         bytes[..8].copy_from_slice(&sequence);
         bytes[8..].copy_from_slice(&crc32fast::hash(&sequence).to_be_bytes());
-        self.0.seek(SeekFrom::Start(0))?;
-        self.0.write_all(&bytes)
+        self.0.write_at(&bytes, 0)
     }
 
     pub(in crate::store::sled) fn sync(&self) -> io::Result<()> {
@@ -40,8 +39,8 @@ impl Mark {
 }
 
 /// The sequence of the last frame that was durable for sure.
-pub(super) fn read(folder: &Path) -> u64 {
-    let bytes = fs::read(folder.join(NAME)).unwrap_or_default();
+pub(super) fn read(disk: &Disk, folder: &Path) -> u64 {
+    let bytes = disk.read(&folder.join(NAME)).unwrap_or_default();
     let Some((sequence, crc)) = bytes.split_first_chunk::<8>() else { return 0 };
     if crc32fast::hash(sequence).to_be_bytes() == crc { u64::from_be_bytes(*sequence) } else { 0 }
 }

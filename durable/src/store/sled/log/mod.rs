@@ -24,8 +24,7 @@ pub(super) mod read;
 mod segment;
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -35,14 +34,11 @@ use self::keeper::Keeper;
 use self::mark::Mark;
 use self::read::Recovered;
 use self::segment::Segment;
+use super::disk::{Disk, DiskFile};
 use super::room::Room;
-use super::system::{self, OpenFolder};
+use super::sizes::LogSizes;
+use super::system::OpenFolder;
 use crate::store::{Durability, StoreError};
-
-/// Size of the first segment. It is small because most hubs are; each segment is four times as large
-/// as the one before it.
-const SEGMENT_MIN: usize = 1024 * 1024;
-const SEGMENT_MAX: usize = 16 * 1024 * 1024;
 
 /// The open log, which the committing thread holds.
 #[derive(Debug)]
@@ -50,9 +46,10 @@ pub(super) struct Log {
     folder: OpenFolder,
     room: Arc<Room>,
     durability: Durability,
+    sizes: LogSizes,
     keeper: Keeper,
     /// The current segment, and the end of its last frame.
-    file: Arc<File>,
+    file: Arc<DiskFile>,
     path: PathBuf,
     /// When the folder was last modified, as of the last check of the path.
     seen: Option<SystemTime>,
@@ -75,9 +72,11 @@ impl Log {
     /// These frames are written again, because they may never have reached the disk if the store was
     /// closed after a failed sync.
     pub(super) fn open(
+        disk: &Disk,
         folder: &Path,
         found: &Recovered,
         durability: Durability,
+        sizes: LogSizes,
         room: Arc<Room>,
     ) -> Result<Self, StoreError> {
         let doing = || format!("cannot open the log in `{}`", folder.display());
@@ -85,37 +84,40 @@ impl Log {
         let again: Vec<_> = found.frames.iter().filter_map(Frame::again).collect();
         let length: usize = again.iter().map(bytes::Bytes::len).sum();
         let first = found.last + 1 - again.len() as u64;
-        let opened = OpenFolder::open(folder).map_err(io)?;
+        let opened = OpenFolder::open(disk, folder).map_err(io)?;
         // The mark is the oldest file of the folder, so most tools copy it first. A copy of the mark
         // that is older than the copy of the log does no harm.
-        let mut mark = Mark::open(folder).map_err(io)?;
-        let size = size_for(SEGMENT_MIN, length);
-        let segment = Segment::create(folder, size, || ()).map_err(io)?;
-        let mut file = segment.file;
+        let mut mark = Mark::open(disk, folder).map_err(io)?;
+        let size = size_for(sizes.segment_min, length, sizes);
+        let segment = Segment::create(&opened, size, sizes.synced_at_once).map_err(io)?;
+        let (file, mut end) = (segment.file, segment::HEAD);
         for frame in again {
-            file.write_all(&frame).map_err(io)?;
+            file.write_at(&frame, end as u64).map_err(io)?;
+            end += frame.len();
         }
         file.sync_data().map_err(io)?;
-        let path = segment::name(folder, first).map_err(io)?;
+        let path = segment::name(&opened, first).map_err(io)?;
         opened.sync().map_err(io)?;
         for old in found.segments.iter().filter(|old| **old != path) {
-            fs::remove_file(old).map_err(io)?;
+            disk.remove_file(old).map_err(io)?;
         }
         // If a crash restored a deleted file, the log would seem to end there.
         opened.sync().map_err(io)?;
         mark.set(found.last).map_err(io)?;
         let file = Arc::new(file);
-        let keeper = Keeper::start(&opened, mark, found.last, durability)?;
+        let at_once = sizes.synced_at_once;
+        let keeper = Keeper::start(&opened, mark, found.last, durability, at_once)?;
         Ok(Self {
             folder: opened,
             room,
             durability,
+            sizes,
             keeper,
             file,
             path,
             seen: None,
             size: segment.size,
-            written: segment::HEAD + length,
+            written: end,
             full: VecDeque::new(),
             last: found.last,
             applied: first - 1,
@@ -151,18 +153,14 @@ impl Log {
     /// Writes a frame after the last one. If it was written only in part because the disk is full, the
     /// next attempt overwrites it. After a crash it is a torn tail, which was never acknowledged.
     fn write(&self, frame: &[u8]) -> Result<(), StoreError> {
-        let mut file = &*self.file;
-        let Err(error) = file.write_all(frame) else { return Ok(()) };
-        match file.seek(SeekFrom::Start(self.written as u64)) {
-            Ok(_) => Err(self.refused(error)),
-            Err(_) => Err(self.failed(error)),
-        }
+        let written = self.file.write_at(frame, self.written as u64);
+        written.map_err(|error| self.refused(error))
     }
 
     /// # Errors
     /// [`StoreError::FolderMoved`] if the path no longer leads to this folder or file.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        system::check_file(&self.path, &self.file)
+        self.folder.check_file(&self.path, &self.file)
     }
 
     /// As [`check`](Self::check), but cheaper: with multigrain timestamps (Linux 6.13 and later), reading
@@ -194,12 +192,12 @@ impl Log {
         if self.keeper.durable() < self.last {
             self.sync()?;
         }
-        let size = size_for(self.next_size(), length);
+        let size = size_for(self.next_size(), length, self.sizes);
         if !self.keeper.has_segment(size) {
             self.room.check_for(size)?;
         }
         let next = self.keeper.take_segment(size).map_err(|error| self.refused(error))?;
-        let path = match segment::name(self.folder.path(), self.last + 1) {
+        let path = match segment::name(&self.folder, self.last + 1) {
             Ok(path) => path,
             Err(error) => {
                 self.keeper.give_back(next);
@@ -208,7 +206,7 @@ impl Log {
         };
         // The file was renamed: from here on, an error leaves it uncertain what is on disk.
         self.folder.sync().map_err(|error| self.failed(error))?;
-        system::check_file(&path, &next.file)?;
+        self.folder.check_file(&path, &next.file)?;
         self.full.push_back((self.last, std::mem::replace(&mut self.path, path), self.size));
         (self.file, self.size, self.written) = (Arc::new(next.file), next.size, segment::HEAD);
         Ok(())
@@ -220,7 +218,7 @@ impl Log {
     }
 
     fn next_size(&self) -> usize {
-        (4 * self.size).min(SEGMENT_MAX)
+        (4 * self.size).min(self.sizes.segment_max)
     }
 
     /// Keeps the frames that the tree does not contain yet; returns the last one that it contains.
@@ -265,7 +263,7 @@ impl Log {
         }
         for file in files {
             // A file that remains is older than the tree, which does no harm.
-            let _ = fs::remove_file(file);
+            let _ = folder.disk().remove_file(file);
         }
         Ok(())
     }
@@ -296,13 +294,13 @@ impl Log {
 }
 
 /// Size of the files of a log that is not open. Deletes the file that was prepared in advance.
-pub(super) fn size_of(folder: &Path) -> io::Result<u64> {
-    segment::remove_spare(folder);
-    let segments = if folder.exists() { segment::list(folder)? } else { Vec::new() };
-    segments.iter().map(|(_, path)| Ok(fs::metadata(path)?.len())).sum()
+pub(super) fn size_of(disk: &Disk, folder: &Path) -> io::Result<u64> {
+    segment::remove_spare_in(disk, folder);
+    let segments = if disk.exists(folder)? { segment::list(disk, folder)? } else { Vec::new() };
+    segments.iter().map(|(_, path)| Ok(disk.look(path)?.len)).sum()
 }
 
 /// The size of a segment with room for this many bytes.
-fn size_for(size: usize, length: usize) -> usize {
-    size.max((segment::HEAD + length).next_multiple_of(SEGMENT_MIN))
+fn size_for(size: usize, length: usize, sizes: LogSizes) -> usize {
+    size.max((segment::HEAD + length).next_multiple_of(sizes.segment_min))
 }

@@ -8,7 +8,6 @@
 //!    later frames tell. If something was, the log is damaged.
 //! 4. Bytes after the end that are not zero are a torn tail. It is cut off, and that is reported.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -17,6 +16,7 @@ use super::frame::{self, Found, Frame};
 use super::mark;
 use super::segment::{self, BadHead};
 use crate::store::StoreError;
+use crate::store::sled::disk::Disk;
 use crate::store::sled::error::log_damaged;
 
 /// The content of the log.
@@ -37,12 +37,16 @@ pub(in crate::store::sled) struct Recovered {
 }
 
 /// Reads the log after the frame `applied`, the last one in the tree.
-pub(in crate::store::sled) fn read(folder: &Path, applied: u64) -> Result<Recovered, StoreError> {
+pub(in crate::store::sled) fn read(
+    disk: &Disk,
+    folder: &Path,
+    applied: u64,
+) -> Result<Recovered, StoreError> {
     let io = |path: &Path| {
         let doing = format!("cannot read `{}`", path.display());
         move |error| StoreError::io(doing, error)
     };
-    if !folder.exists() {
+    if !disk.exists(folder).map_err(io(folder))? {
         // The mark was created before the tree contained anything, and exists as long as the hub.
         let damage = (applied > 0).then(|| {
             let what = format!("the log is missing, and the tree has its frames up to {applied}");
@@ -50,16 +54,16 @@ pub(in crate::store::sled) fn read(folder: &Path, applied: u64) -> Result<Recove
         });
         return Ok(Recovered { last: applied, damage, ..Recovered::default() });
     }
-    let mut reader = Reader { acknowledged: mark::read(folder), ..Reader::default() };
+    let mut reader = Reader { acknowledged: mark::read(disk, folder), ..Reader::default() };
     reader.found.last = applied;
-    let segments = segment::list(folder).map_err(io(folder))?;
+    let segments = segment::list(disk, folder).map_err(io(folder))?;
     for (index, (first, path)) in segments.iter().enumerate() {
         let next = segments.get(index + 1).map(|(first, _)| *first);
         // Segments with nothing newer than the tree are not read, so they may be unreadable.
         let is_needed = next.is_none_or(|next| next > applied + 1);
         reader.found.segments.push(path.clone());
         if is_needed {
-            let bytes = Bytes::from(fs::read(path).map_err(io(path))?);
+            let bytes = Bytes::from(disk.read(path).map_err(io(path))?);
             if reader.found.damage.is_none() {
                 reader.segment(path, *first, next, &bytes);
             }
@@ -75,12 +79,14 @@ pub(in crate::store::sled) fn read(folder: &Path, applied: u64) -> Result<Recove
 /// The frames of a segment after `after` and up to `last`, which was acknowledged. More may be
 /// appended meanwhile.
 pub(in crate::store::sled) fn acknowledged(
+    disk: &Disk,
     path: &Path,
     after: u64,
     last: u64,
 ) -> Result<Vec<Frame>, StoreError> {
     let doing = || format!("cannot read `{}`", path.display());
-    let bytes = Bytes::from(fs::read(path).map_err(|error| StoreError::io(doing(), error))?);
+    let bytes = disk.read(path).map_err(|error| StoreError::io(doing(), error))?;
+    let bytes = Bytes::from(bytes);
     segment::check_head(&bytes).map_err(|bad| match bad {
         BadHead::Damaged(what) => log_damaged(path, 0, what),
         BadHead::Newer(error) => error,

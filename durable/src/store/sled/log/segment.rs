@@ -4,15 +4,15 @@
 //! `fdatasync` costs a single write. The file's name is the sequence of its first frame. Its head
 //! contains the length of the file, so that a truncated file is detected.
 
-use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::{Buf, BufMut, Bytes};
 
 use crate::store::StoreError;
+use crate::store::sled::disk::{Disk, DiskFile};
 use crate::store::sled::error::newer_format;
-use crate::store::sled::system;
+use crate::store::sled::system::OpenFolder;
 
 /// `durable` and the format of the log.
 const MAGIC: &[u8; 8] = b"durable\x01";
@@ -22,55 +22,93 @@ pub(super) const HEAD: usize = 32;
 
 const ENDING: &str = ".log";
 
-/// Number of bytes between two syncs. It is small, because the sync of a commit waits for it.
-const SYNCED_AT_ONCE: usize = 512 * 1024;
-
 /// The name of a segment while it is prepared.
 const UNNAMED: &str = "next";
 
 /// An open segment.
 #[derive(Debug)]
 pub(super) struct Segment {
-    pub(super) file: File,
+    pub(super) file: DiskFile,
     pub(super) size: usize,
 }
 
 impl Segment {
-    /// Prepares a segment, still under the name [`UNNAMED`]. `between` is called after each sync.
-    pub(super) fn create(folder: &Path, size: usize, between: impl FnMut()) -> io::Result<Self> {
-        // An unfinished file takes space that may be needed.
-        Self::fill(folder, size, between).inspect_err(|_| remove_spare(folder))
+    /// Prepares a segment, still under the name [`UNNAMED`].
+    pub(super) fn create(
+        folder: &OpenFolder,
+        size: usize,
+        synced_at_once: usize,
+    ) -> io::Result<Self> {
+        let mut unfilled = Unfilled::new(size, synced_at_once);
+        loop {
+            if let Some(made) = unfilled.step(folder)? {
+                return Ok(made);
+            }
+        }
+    }
+}
+
+/// A segment in the making.
+#[derive(Debug)]
+pub(super) struct Unfilled {
+    size: usize,
+    /// The number of bytes that are written and synced in one step.
+    at_once: usize,
+    /// Once it was created: the file, and the number of bytes written.
+    file: Option<(DiskFile, usize)>,
+}
+
+impl Unfilled {
+    pub(super) fn new(size: usize, at_once: usize) -> Self {
+        Self { size, at_once, file: None }
     }
 
-    fn fill(folder: &Path, size: usize, mut between: impl FnMut()) -> io::Result<Self> {
-        let mut file = File::create(folder.join(UNNAMED))?;
-        // Reserves all space at once, before other programs can take some of it.
-        system::allocate(&file, size as u64)?;
-        file.write_all(&head(size))?;
-        let zeros = vec![0; SYNCED_AT_ONCE];
-        let mut left = size - HEAD;
-        while left > 0 {
-            let part = left.min(zeros.len());
-            file.write_all(&zeros[..part])?;
+    /// Writes and syncs the next part; returns the segment when it is complete.
+    pub(super) fn step(&mut self, folder: &OpenFolder) -> io::Result<Option<Segment>> {
+        // An unfinished file takes space that may be needed.
+        self.fill(folder).inspect_err(|_| remove_spare(folder))
+    }
+
+    fn fill(&mut self, folder: &OpenFolder) -> io::Result<Option<Segment>> {
+        let (file, mut written) = match self.file.take() {
+            Some(begun) => begun,
+            None => {
+                let file = folder.disk().create(&folder.path().join(UNNAMED))?;
+                // Reserves all space at once, before other programs can take some of it.
+                file.allocate(self.size as u64)?;
+                file.write_at(&head(self.size), 0)?;
+                (file, HEAD)
+            }
+        };
+        let part = self.at_once.min(self.size - written);
+        if part > 0 {
+            file.write_at(&vec![0; part], written as u64)?;
             file.sync_data()?;
-            between();
-            left -= part;
+            written += part;
+        }
+        if written < self.size {
+            self.file = Some((file, written));
+            return Ok(None);
         }
         file.sync_all()?;
-        file.seek(SeekFrom::Start(HEAD as u64))?;
-        Ok(Self { file, size })
+        Ok(Some(Segment { file, size: self.size }))
     }
 }
 
 /// Deletes a prepared segment, if there is one.
-pub(super) fn remove_spare(folder: &Path) {
-    let _ = fs::remove_file(folder.join(UNNAMED));
+pub(super) fn remove_spare(folder: &OpenFolder) {
+    remove_spare_in(folder.disk(), folder.path());
+}
+
+/// As [`remove_spare`], in a folder that is not open.
+pub(super) fn remove_spare_in(disk: &Disk, folder: &Path) {
+    let _ = disk.remove_file(&folder.join(UNNAMED));
 }
 
 /// Renames the prepared segment to its final name, which is durable once the folder is synced.
-pub(super) fn name(folder: &Path, first: u64) -> io::Result<PathBuf> {
-    let path = path(folder, first);
-    fs::rename(folder.join(UNNAMED), &path)?;
+pub(super) fn name(folder: &OpenFolder, first: u64) -> io::Result<PathBuf> {
+    let path = path(folder.path(), first);
+    folder.disk().rename(&folder.path().join(UNNAMED), &path)?;
     Ok(path)
 }
 
@@ -111,10 +149,9 @@ pub(super) fn check_head(segment: &Bytes) -> Result<(), BadHead> {
 }
 
 /// The segments in a folder, each with the sequence of its first frame, in order.
-pub(super) fn list(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+pub(super) fn list(disk: &Disk, folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut segments = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
+    for (path, _kind) in disk.list(folder)? {
         let name = path.file_name().and_then(|name| name.to_str());
         let first = name.and_then(|name| name.strip_suffix(ENDING)?.parse().ok());
         segments.extend(first.map(|first| (first, path)));

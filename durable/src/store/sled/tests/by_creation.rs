@@ -33,7 +33,7 @@ fn a_folder_of_an_earlier_release_gets_its_index_by_creation_when_it_is_opened()
     opened.store.inner.checkpoint().unwrap();
     {
         let base = opened.store.inner.view().base;
-        let mut batch = sled::Batch::default();
+        let mut batch = super::super::tree::Batch::default();
         base.keys(CREATIONS).unwrap().into_iter().for_each(|key| batch.remove(key));
         batch.remove(INDEXED);
         base.write(batch).unwrap();

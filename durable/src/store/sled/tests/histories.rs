@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use std::thread;
+
 use super::*;
 
 /// More than a page, in several episodes.

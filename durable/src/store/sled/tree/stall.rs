@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use sled::{Config, Db, Tree};
 
-use super::error::sled_error;
+use super::super::error::sled_error;
 use crate::panics;
 use crate::store::StoreError;
 

@@ -1,0 +1,155 @@
+//! A state that several threads share, and that they wait for changes of.
+//!
+//! All waits of the store are here. In a simulation there is one thread: whoever waits lets the
+//! other actors of the store take steps until the state has changed. No other lock may be held
+//! meanwhile that they need.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::disk::Disk;
+
+#[derive(Debug)]
+pub(super) struct Monitor<T> {
+    state: Mutex<T>,
+    changed: Condvar,
+    #[cfg(feature = "testing")]
+    simulated: Option<simulated::Waits>,
+}
+
+impl<T> Monitor<T> {
+    /// A state. `what` says what is waited for.
+    pub(super) fn new(disk: &Disk, what: &'static str, state: T) -> Self {
+        #[cfg(not(feature = "testing"))]
+        let _ = (disk, what);
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            #[cfg(feature = "testing")]
+            simulated: simulated::Waits::new(disk, what),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, T> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes all that wait, after a change.
+    pub(super) fn notify(&self) {
+        #[cfg(feature = "testing")]
+        if let Some(waits) = &self.simulated {
+            waits.notify();
+        }
+        self.changed.notify_all();
+    }
+
+    /// Blocks while `waits` returns true.
+    pub(super) fn wait_while<'a>(
+        &'a self,
+        state: MutexGuard<'a, T>,
+        waits: impl FnMut(&mut T) -> bool,
+    ) -> MutexGuard<'a, T> {
+        #[cfg(feature = "testing")]
+        if let Some(of) = &self.simulated {
+            return of.wait_while(self, state, waits, false);
+        }
+        self.changed.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Blocks while `waits` returns true, for at most this long.
+    pub(super) fn wait_timeout_while<'a>(
+        &'a self,
+        state: MutexGuard<'a, T>,
+        time: Duration,
+        waits: impl FnMut(&mut T) -> bool,
+    ) -> MutexGuard<'a, T> {
+        #[cfg(feature = "testing")]
+        if let Some(of) = &self.simulated {
+            return of.wait_while(self, state, waits, true);
+        }
+        let waited = self.changed.wait_timeout_while(state, time, waits);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// How often it was notified.
+    #[cfg(feature = "testing")]
+    pub(super) fn notified(&self) -> u64 {
+        self.simulated.as_ref().map_or(0, simulated::Waits::notified)
+    }
+
+    /// Whether nobody has it locked.
+    #[cfg(feature = "testing")]
+    pub(super) fn is_free(&self) -> bool {
+        self.state.try_lock().is_ok()
+    }
+}
+
+#[cfg(feature = "testing")]
+mod simulated {
+    use std::sync::MutexGuard;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::super::disk::Disk;
+    use super::super::disk::simulated::SimDisk;
+    use super::Monitor;
+
+    /// After this many rounds in which nobody could do anything, a wait never ends.
+    const PATIENCE: u32 = 20;
+
+    /// The waits for a monitor of a simulation.
+    #[derive(Debug)]
+    pub(in super::super) struct Waits {
+        disk: SimDisk,
+        what: &'static str,
+        notified: AtomicU64,
+    }
+
+    impl Waits {
+        pub(super) fn new(disk: &Disk, what: &'static str) -> Option<Self> {
+            match disk {
+                Disk::System => None,
+                Disk::Simulated(disk) => {
+                    Some(Self { disk: disk.clone(), what, notified: AtomicU64::new(0) })
+                }
+            }
+        }
+
+        pub(super) fn notify(&self) {
+            self.notified.fetch_add(1, Ordering::Relaxed);
+        }
+
+        pub(super) fn notified(&self) -> u64 {
+            self.notified.load(Ordering::Relaxed)
+        }
+
+        /// As a condition variable: who waits looks again only after a notification.
+        pub(super) fn wait_while<'a, T>(
+            &self,
+            monitor: &'a Monitor<T>,
+            mut state: MutexGuard<'a, T>,
+            mut waits: impl FnMut(&mut T) -> bool,
+            ends: bool,
+        ) -> MutexGuard<'a, T> {
+            let mut patience = PATIENCE;
+            while waits(&mut state) {
+                let seen = self.notified();
+                drop(state);
+                while self.notified() == seen {
+                    let has_stepped = self.disk.actors.step_one(&self.disk);
+                    self.disk.pass_time();
+                    if ends && self.disk.choose(2) == 0 {
+                        return monitor.lock();
+                    }
+                    patience = if has_stepped { PATIENCE } else { patience.saturating_sub(1) };
+                    if patience == 0 {
+                        let wrong = format!("I14 the store waits forever for {}", self.what);
+                        self.disk.fail(wrong.clone());
+                        panic!("{wrong}");
+                    }
+                }
+                state = monitor.lock();
+            }
+            state
+        }
+    }
+}

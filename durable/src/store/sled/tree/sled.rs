@@ -1,0 +1,159 @@
+//! The tree of production: a sled database.
+//!
+//! sled 0.34 never syncs a file (its `flush` starts write-back and does not wait for the disk), so
+//! `db` is synced through a handle of our own after every flush. It panics on some damaged files,
+//! which becomes an error. `docs/design.md` lists all assumptions about sled.
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use sled::{Db, Mode};
+
+use super::super::error::sled_error;
+use super::super::system;
+use super::Batch;
+use super::stall::{self, StallGuard};
+use crate::store::StoreError;
+
+#[derive(Debug)]
+pub(in super::super) struct SledTree {
+    pub(super) tree: sled::Tree,
+    db: Db,
+    /// Where sled records the first error of its own threads.
+    config: sled::Config,
+    /// Dropped before sled's file is waited for, because its thread has sled open as well.
+    stalls: StallGuard,
+    file: SledFile,
+}
+
+/// Our own handle of sled's file, to sync it.
+#[derive(Debug)]
+struct SledFile(File);
+
+/// How often to check whether sled has released its file.
+const LET_GO_TRIES: u32 = 100;
+const LET_GO_TRY: Duration = Duration::from_millis(10);
+
+/// Waits until sled has released its file: a thread of sled may hold it, and its lock, slightly
+/// longer than the database. Returns `false` if it is still locked after a second, for example by a
+/// process forked while the store was open.
+fn wait_until_free(file: &File) -> bool {
+    (0..LET_GO_TRIES).any(|_try| match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            thread::park_timeout(LET_GO_TRY);
+            false
+        }
+        // If the file cannot be locked, there is nothing to wait for.
+        Ok(()) | Err(TryLockError::Error(_)) => true,
+    })
+}
+
+impl Drop for SledFile {
+    /// Ensures that the folder can be opened again as soon as the store is closed.
+    fn drop(&mut self) {
+        if !wait_until_free(&self.0) {
+            tell!(
+                warn,
+                "the store is closed, but another process still has its files locked, perhaps a \
+                 forked child: the folder can be opened again when that process has ended"
+            );
+        }
+    }
+}
+
+impl SledTree {
+    pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        let name = path.join("db");
+        if let Ok(file) = File::open(&name)
+            && !wait_until_free(&file)
+        {
+            let path = path.parent().unwrap_or(path).to_owned();
+            return Err(StoreError::InUse { path, owner: None });
+        }
+        finish_snapshots(path)?;
+        let config = sled::Config::new()
+            .path(path)
+            .mode(Mode::HighThroughput)
+            .cache_capacity(cache_bytes)
+            .flush_every_ms(None);
+        let db = open_sled(path, &config)?;
+        let file = File::options().read(true).write(true).open(&name);
+        let doing = || format!("cannot open `{}`", name.display());
+        let file = file.map_err(|error| StoreError::io(doing(), error))?;
+        let tree = sled::Tree::clone(&db);
+        let stalls = StallGuard::start(tree.clone(), config.clone())?;
+        Ok(Self { tree, db, config, stalls, file: SledFile(file) })
+    }
+
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.config.global_error().map_err(sled_error)
+    }
+
+    pub(super) fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
+        system::allocate_after_end(&self.file.0, bytes)
+            .map_err(|error| StoreError::io_or_exhausted("cannot make sled's file larger", error))
+    }
+
+    pub(super) fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut of_sled = sled::Batch::default();
+        for (key, value) in batch.0 {
+            match value {
+                Some(value) => of_sled.insert(key, value),
+                None => of_sled.remove(key),
+            }
+        }
+        self.stalls.write(|| self.tree.apply_batch(of_sled)).map_err(sled_error)
+    }
+
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.stalls.flush(|| self.db.flush()).map_err(sled_error)?;
+        self.file.0.sync_data().map_err(|error| StoreError::io("cannot sync sled's file", error))
+    }
+
+    pub(super) fn disk_bytes(&self) -> u64 {
+        self.db.size_on_disk().unwrap_or_default()
+    }
+}
+
+/// Finishes a snapshot that a crash interrupted while sled opened. sled writes a snapshot under a
+/// temporary name, syncs it, renames it, and then overwrites the data that it supersedes, without
+/// syncing the rename first. A complete snapshot gets its final name; an incomplete one is removed,
+/// because sled would report it as damaged.
+fn finish_snapshots(path: &Path) -> Result<(), StoreError> {
+    let finish = || {
+        let Ok(entries) = fs::read_dir(path) else { return Ok(()) };
+        for entry in entries {
+            let unfinished = entry?.path();
+            if unfinished.extension().is_none_or(|ending| ending != "generating") {
+                continue;
+            }
+            if is_whole(&fs::read(&unfinished)?) {
+                fs::rename(&unfinished, unfinished.with_extension(""))?;
+            } else {
+                fs::remove_file(&unfinished)?;
+            }
+        }
+        system::sync_folder(&File::open(path)?)
+    };
+    let doing = || format!("cannot finish the snapshots in `{}`", path.display());
+    finish().map_err(|error| StoreError::io(doing(), error))
+}
+
+/// Whether a snapshot of sled is complete: it ends with its length (8 bytes) and checksum (4
+/// bytes).
+fn is_whole(snapshot: &[u8]) -> bool {
+    let Some((rest, crc)) = snapshot.split_last_chunk::<4>() else { return false };
+    let Some((content, _length)) = rest.split_last_chunk::<8>() else { return false };
+    !content.is_empty() && crc32fast::hash(content).to_le_bytes() == *crc
+}
+
+fn open_sled(path: &Path, config: &sled::Config) -> Result<Db, StoreError> {
+    stall::open(config).map_err(|failure| match failure {
+        stall::Failure::Error(error) => error,
+        stall::Failure::Panic(panic) => {
+            StoreError::damaged(format!("sled cannot open `{}`: {panic}", path.display()))
+        }
+    })
+}
