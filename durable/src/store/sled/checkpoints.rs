@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::actor::{Actor, Next};
 use super::checkpoint::Checkpoint;
-use super::guarded;
+use super::error::guarded;
 use super::inner::Inner;
 use super::monitor::Monitor;
 use super::overlay::Overlay;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::system::is_passing;
+use crate::panics;
 use crate::store::StoreError;
 
 /// The remedy for a damaged folder. The files of a folder that was copied while its store was open
@@ -61,4 +62,14 @@ pub(super) fn sled_error(error: sled::Error) -> StoreError {
         }),
         other => StoreError::damaged(format!("sled: {other}")),
     }
+}
+
+/// Runs a read or write of the tree: sled panics on some damaged files, without naming the folder.
+pub(super) fn guarded<T>(
+    path: &Path,
+    run: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let result = panics::catch(run);
+    let result = result.unwrap_or_else(|panic| Err(StoreError::damaged(panic.message)));
+    result.map_err(|error| in_folder(error, path))
 }

@@ -28,12 +28,15 @@ mod inner;
 mod keys;
 mod log;
 mod monitor;
+mod open_folder;
 mod options;
 mod overlay;
 mod pace;
 mod packed;
 mod room;
 mod salvage;
+#[cfg(feature = "testing")]
+mod simulation;
 mod sizes;
 mod stored;
 mod system;
@@ -54,7 +57,7 @@ use self::base::Base;
 use self::checkpoints::Checkpoints;
 #[cfg(feature = "testing")]
 pub(crate) use self::disk::simulated;
-use self::error::{in_folder, newer_format};
+use self::error::{guarded, newer_format};
 use self::folder::Folder;
 use self::inner::Inner;
 use self::log::Log;
@@ -68,7 +71,6 @@ use super::{
     BackupReport, Commit, Creation, CreationOrder, Epoch, InstanceFilter, InstancePage,
     PartitionState, Store, StoreError, Usage, chain,
 };
-use crate::panics;
 use crate::protocol::{
     ExecutionId, FORMAT_VERSION, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId,
     TaskMessage, Timestamp,
@@ -286,13 +288,6 @@ fn open_base(folder: &Folder, options: &SledOptions) -> Result<Base, StoreError>
 fn recover(newest: &mut Overlay, base: &Base, frames: &[Frame]) -> Result<(), StoreError> {
     let below = |id: &InstanceId| Ok(base.head(id)?.map(|(sequence, _)| sequence));
     frames.iter().try_for_each(|frame| inner::apply(newest, frame, below))
-}
-
-/// Runs a read or write of the tree: sled panics on some damaged files, without naming the folder.
-fn guarded<T>(path: &Path, run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let result = panics::catch(run);
-    let result = result.unwrap_or_else(|panic| Err(StoreError::damaged(panic.message)));
-    result.map_err(|error| in_folder(error, path))
 }
 
 impl Store for SledStore {

@@ -135,7 +135,7 @@ mod simulated {
                 let seen = self.notified();
                 drop(state);
                 while self.notified() == seen {
-                    let has_stepped = self.disk.actors.step_one(&self.disk);
+                    let has_stepped = self.disk.step_one();
                     self.disk.pass_time();
                     if ends && self.disk.choose(2) == 0 {
                         return monitor.lock();

@@ -3,22 +3,31 @@
 //! All that the store does with files goes through here, except what sled does with its own. In
 //! production there is one variant, so nothing is decided at run time.
 //!
-//! Read next: `simulated.rs` (crashes and failing calls), `../system.rs` (what is built on top).
+//! Read next: `simulated.rs` (crashes), `machine.rs` (failing calls), `../system.rs` (what is built on
+//! top).
 
 #[cfg(feature = "testing")]
+pub(super) mod actors;
+#[cfg(feature = "testing")]
 mod content;
+mod found;
+#[cfg(feature = "testing")]
+mod machine;
 #[cfg(feature = "testing")]
 mod names;
 #[cfg(feature = "testing")]
 pub(crate) mod simulated;
+#[cfg(feature = "testing")]
+pub(super) mod tree_content;
 
-use std::fs::{self, DirBuilder, File, Metadata, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use fs4::FileExt;
 
+use self::found::kind;
+pub(super) use self::found::{Found, Identity, Kind};
 #[cfg(feature = "testing")]
 use self::simulated::{SimDisk, SimFile};
 use super::system;
@@ -37,60 +46,6 @@ pub(super) enum DiskFile {
     System(File),
     #[cfg(feature = "testing")]
     Simulated(SimFile),
-}
-
-/// Identifies a file or folder while it is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity(u64, u64);
-
-/// What a path leads to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    pub(super) identity: Identity,
-    pub(super) kind: Kind,
-    pub(super) len: u64,
-    /// When the content was last changed, if the system knows.
-    pub(super) modified: Option<SystemTime>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    File,
-    Folder,
-    /// A link, a pipe or the like.
-    Other,
-}
-
-impl Found {
-    fn of(found: &Metadata) -> Self {
-        let kind = kind(found.file_type());
-        let modified = found.modified().ok();
-        Self { identity: Identity::of(found), kind, len: found.len(), modified }
-    }
-}
-
-fn kind(kind: fs::FileType) -> Kind {
-    if kind.is_file() {
-        Kind::File
-    } else if kind.is_dir() {
-        Kind::Folder
-    } else {
-        Kind::Other
-    }
-}
-
-impl Identity {
-    #[cfg(unix)]
-    fn of(found: &Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        Self(found.dev(), found.ino())
-    }
-
-    /// On other systems, an open folder cannot be moved.
-    #[cfg(not(unix))]
-    fn of(_found: &Metadata) -> Self {
-        Self(0, 0)
-    }
 }
 
 impl Disk {
@@ -316,7 +271,10 @@ impl DiskFile {
         match self {
             Self::System(file) => file.unlock(),
             #[cfg(feature = "testing")]
-            Self::Simulated(file) => file.unlock(),
+            Self::Simulated(file) => {
+                file.unlock();
+                Ok(())
+            }
         }
     }
 

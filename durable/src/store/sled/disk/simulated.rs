@@ -9,47 +9,43 @@
 //!    error happens once.
 //! 4. Before each call other actors of the store may take steps, as its threads could.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
 
+use super::actors::Actors;
 use super::content::Content;
-use super::names::{Names, Node};
-use super::{Disk, Found, Identity, Kind};
-use crate::store::StoreError;
-use crate::store::sled::actor::simulated::Actors;
-use crate::store::sled::tree::simulated::State;
-use crate::store::sled::{SledOptions, SledStore, system};
-
-/// The chances of faults: one in this many calls, 0 for never.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct DiskFaults {
-    /// Space or descriptors run out, for some calls.
-    pub lacks: u32,
-    /// A call fails with an I/O error.
-    pub breaks: u32,
-}
-
-/// What happened on a disk.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct DiskCounts {
-    /// All calls.
-    pub calls: u64,
-    /// Calls that failed for want of space or descriptors.
-    pub lacked: u64,
-    /// Calls that failed with an I/O error.
-    pub broken: u64,
-    /// Syncs among them.
-    pub failed_syncs: u64,
-    /// Crashes of the machine.
-    pub power_losses: u64,
-}
+use super::found::{Found, Kind};
+pub(in crate::store::sled) use super::machine::Call;
+use super::machine::{Choose, Machine, Resource, kind};
+pub use super::machine::{DiskCounts, DiskFaults};
+use super::names::Node;
+use super::tree_content::State;
 
 /// A simulated disk, as one process sees it. Its clones are the same disk.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use durable::store::{SledStore, Store};
+/// use durable::testing::sim::SimDisk;
+///
+/// let mut seed = 17_u32;
+/// let disk = SimDisk::new(move |end| {
+///     seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+///     seed % end
+/// });
+/// let open = |disk: &SimDisk| {
+///     disk.open_store(Path::new("/hub"), SledStore::options(), |_name, production| production)
+/// };
+/// let epoch = open(&disk)?.claim(durable::protocol::PartitionId(0))?;
+/// // The power fails: what was acknowledged is still there.
+/// let disk = disk.restart(true);
+/// assert!(open(&disk)?.claim(durable::protocol::PartitionId(0))? > epoch);
+/// # Ok::<(), durable::store::StoreError>(())
+/// ```
 #[derive(Clone)]
 pub struct SimDisk {
     machine: Arc<Mutex<Machine>>,
@@ -59,139 +55,16 @@ pub struct SimDisk {
     process: u64,
 }
 
-type Choose = Box<dyn FnMut(u32) -> u32 + Send>;
-
-struct Machine {
-    files: BTreeMap<u64, Content>,
-    names: Names,
-    trees: BTreeMap<u64, State>,
-    /// The number of the next file or folder.
-    next: u64,
-    /// Who has locked a file.
-    locks: BTreeMap<u64, u64>,
-    /// When the entries of a folder were last changed.
-    changed: BTreeMap<u64, u64>,
-    /// The process that runs; calls of earlier ones fail.
-    process: u64,
-    /// The process ends at this call.
-    end: Option<u64>,
-    faults: DiskFaults,
-    lack: Option<Lack>,
-    counts: DiskCounts,
-    failure: Option<String>,
-}
-
-/// A resource is lacking.
-#[derive(Clone, Copy, Debug)]
-struct Lack {
-    what: Resource,
-    error: Errno,
-    /// The number of calls that will fail.
-    left: u32,
-    /// Whether the system tells how little space there is. Otherwise another program takes it after
-    /// it was asked for.
-    is_told: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Resource {
-    Space,
-    Descriptors,
-}
-
-/// Errors of the system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Errno {
-    Io,
-    Access,
-    NoFiles,
-    NoSpace,
-    Quota,
-}
-
-impl From<Errno> for io::Error {
-    fn from(errno: Errno) -> Self {
-        match errno {
-            Errno::Io => Self::other("input/output error"),
-            Errno::Access => io::ErrorKind::PermissionDenied.into(),
-            Errno::NoFiles => system::no_descriptors(),
-            Errno::NoSpace => io::ErrorKind::StorageFull.into(),
-            Errno::Quota => io::ErrorKind::QuotaExceeded.into(),
-        }
-    }
-}
-
-/// What a call does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store::sled) enum Call {
-    Look,
-    Open,
-    Create,
-    Write,
-    Sync,
-    Name,
-}
-
-impl Call {
-    fn needs(self, resource: Resource) -> bool {
-        match resource {
-            Resource::Space => matches!(self, Self::Create | Self::Write | Self::Name),
-            Resource::Descriptors => matches!(self, Self::Open | Self::Create),
-        }
-    }
-}
-
 impl SimDisk {
     /// An empty disk. `choose` draws numbers below the one that it gets.
     pub fn new(choose: impl FnMut(u32) -> u32 + Send + 'static) -> Self {
-        let machine = Machine {
-            files: BTreeMap::new(),
-            names: Names::with_root(),
-            trees: BTreeMap::new(),
-            next: 1,
-            locks: BTreeMap::new(),
-            changed: BTreeMap::new(),
-            process: 0,
-            end: None,
-            faults: DiskFaults::default(),
-            lack: None,
-            counts: DiskCounts::default(),
-            failure: None,
-        };
         let choose: Choose = Box::new(choose);
         Self {
-            machine: Arc::new(Mutex::new(machine)),
+            machine: Arc::new(Mutex::new(Machine::new())),
             choose: Arc::new(Mutex::new(choose)),
             actors: Arc::default(),
             process: 0,
         }
-    }
-
-    /// Opens a store in a folder of this disk. `size` chooses the internal sizes of the store: it gets
-    /// the name and the value in production of each.
-    ///
-    /// # Errors
-    /// As [`SledStore::open`].
-    pub fn open_store(
-        &self,
-        path: &Path,
-        mut options: SledOptions,
-        mut size: impl FnMut(&'static str, usize) -> usize,
-    ) -> Result<SledStore, StoreError> {
-        options.disk = Disk::Simulated(self.clone());
-        let (log, checkpoint) = (&mut options.sizes.log, &mut options.sizes.checkpoint);
-        for (name, value) in [
-            ("segment_min", &mut log.segment_min),
-            ("segment_max", &mut log.segment_max),
-            ("segment_step", &mut log.synced_at_once),
-            ("checkpoint_operations", &mut checkpoint.operations),
-            ("checkpoint_bytes", &mut checkpoint.bytes),
-            ("tail", &mut checkpoint.tail),
-            ("overlay", &mut options.overlay_bytes),
-        ] {
-            *value = size(name, *value).max(1);
-        }
-        options.open(path)
     }
 
     /// Sets the chances of faults from now on.
@@ -262,6 +135,16 @@ impl SimDisk {
         Self { actors: Arc::default(), ..self.clone() }
     }
 
+    /// A place where another thread of the process could run.
+    pub(in crate::store::sled) fn maybe_step(&self) {
+        self.actors.maybe_step(&|end| self.choose(end));
+    }
+
+    /// Lets an actor that can go on take a step.
+    pub(in crate::store::sled) fn step_one(&self) -> bool {
+        self.actors.step_one(&|end| self.choose(end))
+    }
+
     /// Draws a number below `end`.
     pub(in crate::store::sled) fn choose(&self, end: u32) -> u32 {
         let choose = &mut *self.choose.lock().unwrap_or_else(PoisonError::into_inner);
@@ -285,10 +168,10 @@ impl SimDisk {
 
     /// Begins a call.
     fn enter(&self, call: Call) -> io::Result<MutexGuard<'_, Machine>> {
-        self.actors.maybe_step(self);
+        self.maybe_step();
         let mut choose = self.choose.lock().unwrap_or_else(PoisonError::into_inner);
         let mut machine = self.machine();
-        machine.begin(self.process, call, &mut *choose)?;
+        machine.begin(self.process, call, &mut choose)?;
         Ok(machine)
     }
 
@@ -426,100 +309,6 @@ impl SimDisk {
     }
 }
 
-impl Machine {
-    fn begin(&mut self, process: u64, call: Call, choose: &mut Choose) -> io::Result<()> {
-        let ended = || Err(io::Error::other("the process has ended"));
-        if self.process != process {
-            return ended();
-        }
-        self.counts.calls += 1;
-        if self.end.is_some_and(|end| self.counts.calls > end) {
-            self.process += 1;
-            return ended();
-        }
-        let mut one_in = |count: u32| count > 0 && choose(count) == 0;
-        if self.lack.is_none() && one_in(self.faults.lacks) {
-            self.lack = Some(Lack::draw(choose));
-        } else if one_in(self.faults.breaks) {
-            self.counts.broken += 1;
-            self.counts.failed_syncs += u64::from(call == Call::Sync);
-            // Who may open a file now may open it later.
-            let may_deny = matches!(call, Call::Create | Call::Name);
-            let is_io = !may_deny || choose(3) > 0;
-            return Err(if is_io { Errno::Io } else { Errno::Access }.into());
-        }
-        if let Some(lack) = self.lack
-            && call.needs(lack.what)
-        {
-            self.counts.lacked += 1;
-            self.use_lack();
-            return Err(lack.error.into());
-        }
-        Ok(())
-    }
-
-    fn use_lack(&mut self) {
-        if let Some(lack) = &mut self.lack {
-            lack.left = lack.left.saturating_sub(1);
-            self.lack = self.lack.filter(|lack| lack.left > 0);
-        }
-    }
-
-    fn number(&mut self) -> u64 {
-        self.next += 1;
-        self.next
-    }
-
-    /// The entries of the folder of `path` have changed.
-    fn touch(&mut self, path: &Path) {
-        let above = path.parent().and_then(|above| self.names.get(above));
-        if let Some(Node::Folder(above)) = above {
-            self.changed.insert(above, self.counts.calls);
-        }
-    }
-
-    fn in_folder(&self, path: &Path) -> io::Result<()> {
-        match path.parent().and_then(|above| self.names.get(above)) {
-            Some(Node::Folder(_)) => Ok(()),
-            _ => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-
-    fn content(&self, node: Node) -> io::Result<&Content> {
-        match node {
-            Node::File(number) => self.files.get(&number).ok_or(io::ErrorKind::NotFound.into()),
-            Node::Folder(_) => Err(io::ErrorKind::IsADirectory.into()),
-        }
-    }
-
-    fn look(&self, node: Node) -> Found {
-        let (Node::File(number) | Node::Folder(number)) = node;
-        let len = self.files.get(&number).map_or(0, |file| file.seen().len() as u64);
-        let modified = self.changed.get(&number).copied().unwrap_or_default();
-        let modified = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(modified));
-        Found { identity: Identity(0, number), kind: kind(node), len, modified }
-    }
-}
-
-impl Lack {
-    fn draw(choose: &mut Choose) -> Self {
-        let (what, error) = match choose(4) {
-            0 | 1 => (Resource::Space, Errno::NoSpace),
-            2 => (Resource::Space, Errno::Quota),
-            _ => (Resource::Descriptors, Errno::NoFiles),
-        };
-        let left = 1 + choose(6);
-        Self { what, error, left, is_told: choose(2) == 0 }
-    }
-}
-
-fn kind(node: Node) -> Kind {
-    match node {
-        Node::File(_) => Kind::File,
-        Node::Folder(_) => Kind::Folder,
-    }
-}
-
 /// An open file or folder of a simulated disk.
 pub(in crate::store::sled) struct SimFile {
     disk: SimDisk,
@@ -618,12 +407,11 @@ impl SimFile {
         }
     }
 
-    pub(super) fn unlock(&self) -> io::Result<()> {
+    pub(super) fn unlock(&self) {
         let mut machine = self.disk.machine();
         if machine.process == self.disk.process {
             machine.locks.remove(&self.number());
         }
-        Ok(())
     }
 }
 

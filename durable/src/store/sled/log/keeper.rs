@@ -12,7 +12,8 @@ use super::segment::{self, Segment, Unfilled};
 use crate::store::sled::actor::{Actor, Next, Running};
 use crate::store::sled::disk::DiskFile;
 use crate::store::sled::monitor::Monitor;
-use crate::store::sled::system::{OpenFolder, is_passing};
+use crate::store::sled::open_folder::OpenFolder;
+use crate::store::sled::system::is_passing;
 use crate::store::{Durability, StoreError};
 
 /// What the committing thread has of the keeper.

@@ -35,9 +35,9 @@ use self::mark::Mark;
 use self::read::Recovered;
 use self::segment::Segment;
 use super::disk::{Disk, DiskFile};
+use super::open_folder::OpenFolder;
 use super::room::Room;
 use super::sizes::LogSizes;
-use super::system::OpenFolder;
 use crate::store::{Durability, StoreError};
 
 /// The open log, which the committing thread holds.

@@ -12,7 +12,7 @@ use bytes::{Buf, BufMut, Bytes};
 use crate::store::StoreError;
 use crate::store::sled::disk::{Disk, DiskFile};
 use crate::store::sled::error::newer_format;
-use crate::store::sled::system::OpenFolder;
+use crate::store::sled::open_folder::OpenFolder;
 
 /// `durable` and the format of the log.
 const MAGIC: &[u8; 8] = b"durable\x01";

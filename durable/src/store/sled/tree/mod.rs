@@ -3,11 +3,13 @@
 //!
 //! Read next: `sled.rs`, `simulated.rs`, `../base.rs` (what is in it).
 
+mod batch;
 #[cfg(feature = "testing")]
-pub(in crate::store::sled) mod simulated;
+mod simulated;
 mod sled;
 mod stall;
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests;
 
 #[cfg(feature = "testing")]
@@ -17,6 +19,7 @@ use std::path::Path;
 
 use ::sled::IVec;
 
+pub(super) use self::batch::Batch;
 #[cfg(feature = "testing")]
 use self::simulated::SimTree;
 use self::sled::SledTree;
@@ -33,20 +36,6 @@ pub(super) enum Tree {
     Sled(SledTree),
     #[cfg(feature = "testing")]
     Simulated(SimTree),
-}
-
-/// Changes that are made together.
-#[derive(Debug, Default)]
-pub(super) struct Batch(Vec<(IVec, Option<IVec>)>);
-
-impl Batch {
-    pub(super) fn insert(&mut self, key: impl Into<IVec>, value: impl Into<IVec>) {
-        self.0.push((key.into(), Some(value.into())));
-    }
-
-    pub(super) fn remove(&mut self, key: impl Into<IVec>) {
-        self.0.push((key.into(), None));
-    }
 }
 
 /// A part of the tree, in order.

@@ -1,11 +1,9 @@
 //! The tree of a simulation: it promises what `docs/design.md` assumes of sled, and no more.
 //!
-//! Rules:
-//! 1. A batch takes effect as a whole. A scan that goes on meanwhile may see a part of it.
-//! 2. A sync makes durable what was applied before. After a crash of the process or the machine, any
-//!    number of the later batches is there, those that were applied first.
+//! A batch takes effect as a whole, but a scan that goes on meanwhile may see a part of it.
+//!
+//! Read next: `../disk/tree_content.rs` (crashes).
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
 use std::path::Path;
@@ -13,71 +11,8 @@ use std::path::Path;
 use ::sled::IVec;
 
 use super::super::disk::simulated::{Call, SimDisk, SimFile};
-use super::Batch;
+use super::batch::Batch;
 use crate::store::StoreError;
-
-type Map = BTreeMap<Vec<u8>, IVec>;
-type Changes = Vec<(IVec, Option<IVec>)>;
-
-/// A tree, as its readers see it and on the disk.
-#[derive(Debug, Default)]
-pub(in crate::store::sled) struct State {
-    seen: Map,
-    durable: Map,
-    /// The batches that no sync has covered.
-    pending: Vec<Changes>,
-    /// A sync has failed: nothing more reaches the disk, whatever later syncs say.
-    is_broken: bool,
-}
-
-fn apply(map: &mut Map, changes: &Changes) {
-    for (key, value) in changes {
-        match value {
-            Some(value) => drop(map.insert(key.to_vec(), value.clone())),
-            None => drop(map.remove(&**key)),
-        }
-    }
-}
-
-impl State {
-    fn apply(&mut self, batch: Batch) {
-        apply(&mut self.seen, &batch.0);
-        self.pending.push(batch.0);
-    }
-
-    pub(in crate::store::sled) fn sync(&mut self) {
-        if !self.is_broken {
-            self.pending.drain(..).for_each(|changes| apply(&mut self.durable, &changes));
-        }
-    }
-
-    pub(in crate::store::sled) fn fail_sync(&mut self, choose: &mut dyn FnMut(u32) -> u32) {
-        self.write_some(choose);
-        self.is_broken = true;
-    }
-
-    fn write_some(&mut self, choose: &mut dyn FnMut(u32) -> u32) {
-        if self.is_broken {
-            self.pending.clear();
-        }
-        let all = u32::try_from(self.pending.len()).unwrap_or(u32::MAX);
-        let count = match choose(3) {
-            0 => 0,
-            1 => all,
-            _ => choose(all + 1),
-        };
-        let pending = std::mem::take(&mut self.pending);
-        pending[..count as usize].iter().for_each(|changes| apply(&mut self.durable, changes));
-    }
-
-    /// The process has ended. sled keeps batches in memory for a while, so that even a crash of the
-    /// process alone loses some.
-    pub(in crate::store::sled) fn crash(&mut self, choose: &mut dyn FnMut(u32) -> u32) {
-        self.write_some(choose);
-        self.seen.clone_from(&self.durable);
-        self.is_broken = false;
-    }
-}
 
 /// A tree on a simulated disk.
 pub(in crate::store::sled) struct SimTree {
@@ -105,7 +40,7 @@ impl SimTree {
 
     /// sled writes to space that was reserved, so this needs none.
     pub(super) fn apply(&self, batch: Batch) -> Result<(), StoreError> {
-        let applied = self.disk.with_tree(&self.file, Call::Look, |tree| tree.apply(batch));
+        let applied = self.disk.with_tree(&self.file, Call::Look, |tree| tree.apply(batch.0));
         applied.map_err(|error| StoreError::io("cannot write to the tree", error))
     }
 
@@ -145,7 +80,7 @@ impl Scan {
             return None;
         }
         let range = (self.from.clone(), self.to.clone());
-        self.disk.actors.maybe_step(&self.disk);
+        self.disk.maybe_step();
         self.disk.read_tree(self.file, |tree| {
             let found = find(tree.seen.range(range));
             found.map(|(key, value)| (IVec::from(key.as_slice()), value.clone()))

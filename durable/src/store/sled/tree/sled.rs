@@ -13,7 +13,7 @@ use sled::{Db, Mode};
 
 use super::super::error::sled_error;
 use super::super::system;
-use super::Batch;
+use super::batch::Batch;
 use super::stall::{self, StallGuard};
 use crate::store::StoreError;
 

@@ -4,16 +4,18 @@ use std::ops::Bound;
 use std::path::Path;
 
 use super::*;
-use crate::chance;
 use crate::store::sled::disk::simulated::SimDisk;
 
-/// Random numbers.
+/// Random numbers by `SplitMix64`: a seed, and how many were drawn.
 struct Random(u64, u64);
 
 impl Random {
     fn below(&mut self, end: u64) -> u64 {
         self.1 += 1;
-        chance::number(self.0, self.1) % end
+        let mut z = (self.0 << 40).wrapping_add(self.1.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % end
     }
 
     /// One of few keys, some of which are prefixes of others.
