@@ -7,6 +7,7 @@
 //! cargo run --release -p sim -- --minutes 10
 //! cargo run --release -p sim -- --case FILE        # repeats a case that a failing run has left
 //! cargo run --release -p sim -- --bench
+//! cargo run --release -p sim -- --store --seeds 0..1000   # the store on a simulated disk only
 //! ```
 //!
 //! Read next: `case.rs` (what a seed draws), `run.rs` (what a run does), `rules.rs` (what must be
@@ -26,6 +27,7 @@ mod rules;
 mod run;
 mod search;
 mod shrink;
+mod store_layer;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -72,6 +74,12 @@ struct Args {
     /// The number of threads; all cores by default.
     #[arg(long)]
     threads: Option<usize>,
+    /// Repeats one seed of the store layer: the store in a folder, on a simulated disk.
+    #[arg(long, conflicts_with_all = ["seed", "seeds", "minutes", "case"])]
+    store_seed: Option<u64>,
+    /// Runs the store layer only.
+    #[arg(long)]
+    store: bool,
     /// Prints what was done, even if nothing is wrong.
     #[arg(long)]
     trace: bool,
@@ -99,12 +107,27 @@ fn main() -> ExitCode {
     }
     // A panic is a failure of the run, which is printed with its case.
     std::panic::set_hook(Box::new(|_| {}));
-    let has_failed = if args.case.is_empty() {
-        on_large_stack(|| seeds(&args))
+    let has_failed = if let Some(seed) = args.store_seed {
+        store_layer::repeat(seed)
+    } else if args.case.is_empty() {
+        let of_hub = !args.store && on_large_stack(|| seeds(&args));
+        of_hub | store_seeds(&args)
     } else {
         on_large_stack(|| args.case.iter().any(|path| !repeats(path, args.trace)))
     };
     if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Runs the seeds of the store layer: those of a range, or as many as there is time for.
+fn store_seeds(args: &Args) -> bool {
+    if args.bench || args.fault.is_some() || args.seed.is_some() {
+        return false;
+    }
+    // As long as one seed in eight takes, if there are no other seeds.
+    let share = if args.store { 60.0 } else { 60.0 / 8.0 };
+    let time = args.minutes.map(|minutes| Duration::from_secs_f64(minutes * share));
+    let (from, to) = args.seeds.unwrap_or((0, if time.is_some() { u64::MAX } else { 1000 }));
+    store_layer::search(from..to, time, args.keep_going)
 }
 
 /// Repeats a case. Returns whether nothing is wrong.

@@ -6,7 +6,7 @@
 //! 3. A synced file keeps the name under which it was created, and the changes of its folder before
 //!    that: so do the journals of ext4, XFS and Btrfs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::content::Choose;
@@ -67,6 +67,16 @@ impl Names {
 
     pub(super) fn get(&self, path: &Path) -> Option<Node> {
         self.seen.get(path).copied()
+    }
+
+    /// The files that have a name.
+    pub(super) fn files(&self) -> BTreeSet<u64> {
+        let names = self.seen.values().chain(self.durable.values());
+        let files = names.filter_map(|node| match node {
+            Node::File(number) => Some(*number),
+            Node::Folder(_) => None,
+        });
+        files.collect()
     }
 
     /// The names in a folder.

@@ -116,6 +116,9 @@ impl SimDisk {
             machine.names.crash(choose);
             machine.files.values_mut().for_each(|file| file.crash(choose));
         }
+        let named = machine.names.files();
+        machine.files.retain(|number, _| named.contains(number));
+        machine.trees.retain(|number, _| named.contains(number));
         for tree in machine.trees.values_mut() {
             tree.crash(choose);
         }
