@@ -188,6 +188,8 @@ impl Execution {
             }
             State::Running(requester, future) => {
                 self.discard(future);
+                // What its destructors requested is in no history.
+                drop(self.scope.record_all());
                 State::Ended(requester, Ending::Recorded)
             }
             State::Fresh => State::Fresh,

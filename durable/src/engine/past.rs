@@ -3,7 +3,7 @@
 //! It reads [roles](Role), not kinds of events, so that a new event is handled here as soon as it
 //! has a role.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::action::Action;
 use crate::limits::Limits;
@@ -140,10 +140,22 @@ pub(crate) struct Rewound {
     pub(crate) has_left_section: bool,
 }
 
+/// Removes the answers that came too late: to tasks that had been answered.
+///
+/// While an instance is suspended, a result is recorded although its task may have timed out before.
+fn drop_late_answers(past: &mut Vec<HistoryEvent>) {
+    let mut answered = BTreeSet::new();
+    past.retain(|event| {
+        let Role::Answered { task, answer } = event.kind.role() else { return true };
+        matches!(answer, Answer::AttemptFailed) || answered.insert(task)
+    });
+}
+
 pub(crate) fn without_failures(mut past: Vec<HistoryEvent>) -> Rewound {
     let retried = retried_after(&past);
     let mut index = 0..;
     past.retain(|event| index.next().is_none_or(|index| !retried.covers(index, &event.kind)));
+    drop_late_answers(&mut past);
     let failure = |kind: &EventKind| {
         let Role::Answered { task, answer } = kind.role() else { return None };
         let is_failure = match answer {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 
 use super::{at, describe, history, line, replayed};
-use crate::engine::{Episode, Outcome};
+use crate::engine::{Episode, Outcome, without_failures};
 use crate::protocol::{EventKind, FailureDetails, HistoryEvent};
 use crate::task::Durable;
 use crate::{OrchestrationContext, Result, RetryPolicy, activity, orchestrator};
@@ -299,4 +299,18 @@ fn an_input_of_another_type_fails_an_instance_suspended_before_its_start() {
         ExecutionResumed
         failed parameter `name` cannot be read: invalid type: integer `17`, expected a string at line 1 column 2"#]],
     );
+}
+
+#[test]
+fn a_result_that_comes_after_the_timeout_of_its_call_is_no_answer_after_a_rewind() {
+    let mut past = history![
+        OrchestratorStarted; ExecutionStarted("order", "null"); TaskScheduled(0, "charge");
+        OrchestratorCompleted; OrchestratorStarted; TaskFailed(0, "too late");
+        ExecutionSuspended(); OrchestratorCompleted; OrchestratorStarted; TaskCompleted(0, "5");
+        OrchestratorCompleted;
+    ];
+    past.extend(history![OrchestratorStarted; ExecutionResumed(); OrchestratorCompleted;]);
+    let rewound = without_failures(past);
+    assert_eq!(rewound.failed, [0]);
+    assert!(rewound.past.iter().all(|event| event.kind.answers().is_none()));
 }

@@ -90,6 +90,9 @@ pub enum EventKind {
         tags: Tags,
     },
     /// An activity returned.
+    ///
+    /// A result that arrives while the instance is suspended is recorded even if its call has timed
+    /// out before. Only the first answer to a call counts.
     TaskCompleted {
         /// `event_id` of its `TaskScheduled`.
         task_scheduled_id: i32,

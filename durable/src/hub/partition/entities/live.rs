@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use lru::DefaultHasher;
 
+use super::fired::Fired;
 use super::queue::{Queue, Queued, Step};
 use crate::hub::mail::CallReply;
 use crate::hub::partition::cache::Cached;
@@ -31,6 +32,8 @@ pub(crate) struct Live {
     pub(super) running: Vec<Queued>,
     /// Clients that wait for the result of a stored call.
     pub(super) callers: HashMap<MessageId, CallReply, DefaultHasher>,
+    /// Its signals that were pending until they were due.
+    pub(super) fired: Fired,
     /// Whether it will be advanced at the end of this turn.
     pub(super) is_touched: bool,
     /// The number of the last write of the entity or of a message that it consumed.
@@ -49,6 +52,7 @@ impl Live {
             queue,
             running: Vec::new(),
             callers: HashMap::default(),
+            fired: Fired::default(),
             is_touched: false,
             last_write,
         })
@@ -77,11 +81,6 @@ impl Live {
     /// Adds a message to the queue.
     pub(super) fn receive(&mut self, queued: Queued) {
         self.queue.receive(queued, self.kept.locked_by.as_ref());
-    }
-
-    /// Whether the formerly pending signal with this id is queued or running.
-    pub(super) fn has_signal(&self, id: &InstanceId) -> bool {
-        self.running.iter().any(|queued| queued.is_scheduled(id)) || self.queue.has_signal(id)
     }
 
     /// Whether a client's operation can run immediately, so that it need not be stored first.

@@ -11,6 +11,7 @@
 //! (running a batch), `locks.rs` (critical sections), `pending.rs` (signals that are not due).
 
 mod batch;
+mod fired;
 mod live;
 mod locks;
 mod pending;
@@ -33,7 +34,7 @@ use crate::entity::{BatchDone, is_deletion};
 use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::{Cancelled, EntityReply, Unlocked};
 use crate::hub::recovery::held::Held;
-use crate::protocol::{InstanceId, ParentInstance, TaskMessage};
+use crate::protocol::{EntityId, InstanceId, ParentInstance, TaskMessage};
 use crate::store::StoreError;
 
 #[derive(Debug)]
@@ -203,16 +204,33 @@ impl Entities {
     /// Queues a due signal with the other messages of its entity. If the queue has no room in
     /// memory, the signal becomes a stored message.
     pub(super) fn fire(&mut self, core: &mut Core, id: &InstanceId) -> Result<(), Stopped> {
+        let entity = id.entity_of_signal();
+        if self.has_fired(id, entity.as_ref()) {
+            return Ok(());
+        }
         let Some(message) = self.pending.take(core, id)? else { return Ok(()) };
         let entity = &message.instance_id;
-        let is_full =
-            self.live.with_loaded(core, entity, load(entity), |_, live| live.queue.is_full())?;
+        let is_full = self.live.with_loaded(core, entity, load(entity), |core, live| {
+            live.fired.forget(|write| core.outbox.is_durable(write));
+            let is_full = live.queue.is_full();
+            if !is_full {
+                live.fired.insert(id);
+            }
+            is_full
+        })?;
         if is_full {
             mark!("entities: a due signal finds a full queue");
             self.pending.send_now(core, id, message);
             return Ok(());
         }
         self.receive(core, message, KeptIn::Scheduled(id.clone()))
+    }
+
+    /// Whether a formerly pending signal is queued or running, or has taken effect and may still be
+    /// in the store.
+    fn has_fired(&self, id: &InstanceId, entity: Option<&EntityId>) -> bool {
+        let live = entity.and_then(|entity| self.live.peek(entity.instance_id()));
+        live.is_some_and(|live| live.fired.has(id))
     }
 
     /// Cancels a signal that is not due.
@@ -223,9 +241,7 @@ impl Entities {
         reply: Cancelled,
     ) -> Result<(), Stopped> {
         // A signal that was due is queued with the other messages of its entity, or is running.
-        let entity = id.entity_of_signal();
-        let live = entity.as_ref().and_then(|entity| self.live.peek(entity.instance_id()));
-        let has_fired = live.is_some_and(|live| live.has_signal(id));
+        let has_fired = self.has_fired(id, id.entity_of_signal().as_ref());
         self.pending.cancel(core, id, has_fired, reply)
     }
 }

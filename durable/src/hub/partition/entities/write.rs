@@ -15,6 +15,10 @@ pub(super) fn write_entity(
     effects: Vec<Effect>,
 ) {
     live.last_write = core.outbox.next_write();
+    live.fired.forget(|write| core.outbox.is_durable(write));
+    for signal in content.purged.iter().filter(|id| id.is_scheduled_signal()) {
+        live.fired.remove(signal, live.last_write);
+    }
     let id = live.entity_id.instance_id().clone();
     if is_changed {
         match live.written_form(core.now()) {

@@ -27,7 +27,7 @@ pub(super) use self::queued::{KeptIn, Queued};
 use self::queued::{Owner, Section, section};
 pub(super) use self::refill::Found;
 use crate::hub::sizes::QueueSizes;
-use crate::protocol::{InstanceId, MessageId, TaskMessage};
+use crate::protocol::{MessageId, TaskMessage};
 
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -124,11 +124,6 @@ impl Queue {
     /// Whether the queue is empty, so that the next arrival is handled next.
     pub(super) fn is_free(&self) -> bool {
         self.waiting.is_empty() && !self.is_held && self.is_all_in_memory()
-    }
-
-    /// Whether the formerly pending signal with this id is queued.
-    pub(super) fn has_signal(&self, id: &InstanceId) -> bool {
-        self.waiting.iter().chain(&self.privileged).any(|queued| queued.is_scheduled(id))
     }
 
     /// Notes that a client's operation is being stored and will arrive as a message.

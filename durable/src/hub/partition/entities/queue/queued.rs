@@ -38,11 +38,6 @@ impl Queued {
         matches!(self.origin, KeptIn::Stored)
     }
 
-    /// Whether it was the pending signal with this id until it was due.
-    pub(crate) fn is_scheduled(&self, id: &InstanceId) -> bool {
-        matches!(&self.origin, KeptIn::Scheduled(kept) if kept == id)
-    }
-
     pub(super) fn is_operation(&self) -> bool {
         matches!(
             self.message.event,

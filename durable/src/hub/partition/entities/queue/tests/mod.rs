@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use super::refill::Found;
 use super::*;
 use crate::chance;
-use crate::protocol::{EntityId, EventKind, ExecutionId, Json, ParentInstance};
+use crate::protocol::{EntityId, EventKind, ExecutionId, InstanceId, Json, ParentInstance};
 
 fn entity() -> EntityId {
     EntityId::new("counter", "1").unwrap()
