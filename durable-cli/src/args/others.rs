@@ -164,7 +164,7 @@ pub(crate) enum ActivityCommand {
     /// Show attempts, failures and run times of each activity in the newest instances
     Stats {
         #[command(flatten)]
-        filter: Filter,
+        filter: Box<Filter>,
         /// The most instances whose histories are read
         #[arg(long, short, default_value_t = 100)]
         limit: usize,

@@ -31,7 +31,8 @@ enum Finding {
 
 #[derive(Debug, Serialize)]
 struct Check {
-    check: &'static str,
+    #[serde(rename = "check")]
+    name: &'static str,
     result: Finding,
     detail: String,
 }
@@ -44,8 +45,8 @@ struct Report {
 }
 
 impl Report {
-    fn add(&mut self, check: &'static str, result: Finding, detail: impl Into<String>) {
-        self.checks.push(Check { check, result, detail: detail.into() });
+    fn add(&mut self, name: &'static str, result: Finding, detail: impl Into<String>) {
+        self.checks.push(Check { name, result, detail: detail.into() });
     }
 
     fn fail(&mut self, check: &'static str, error: &CliError) {
@@ -156,9 +157,9 @@ fn show(report: &Report, format: Format, io: &mut Io) {
         Format::Jsonl => report.checks.iter().for_each(|check| io.write(&line(check))),
         _ => {
             let mut table = Table::new(["CHECK", "RESULT", "DETAIL"].into_iter());
-            for Check { check, result, detail } in &report.checks {
+            for Check { name, result, detail } in &report.checks {
                 let result = format!("{result:?}").to_lowercase();
-                table.add(vec![(*check).to_owned(), result, detail.clone()]);
+                table.add(vec![(*name).to_owned(), result, detail.clone()]);
             }
             io.write(&table.text(false));
         }
