@@ -173,7 +173,7 @@ async fn two_hubs_in_one_process_share_nothing_and_no_folder() -> Result<()> {
 
 #[activity]
 async fn goes_nowhere() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[orchestrator]
