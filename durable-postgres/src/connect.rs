@@ -1,0 +1,89 @@
+//! New connections.
+
+use durable::store::{Durability, StoreError};
+use tokio::runtime::Handle;
+use tokio_postgres::{Client, NoTls};
+
+use crate::PostgresOptions;
+use crate::error::failed;
+
+/// Settings of every connection. An array counts as ten rows for the planner, so with these it
+/// always takes the index on a key, whatever it has seen of a table, and locks rows in the order of
+/// the arrays: a hash join would ignore that order, and two commits could block each other.
+const SETTINGS: &str = "
+    SET plan_cache_mode = force_generic_plan;
+    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+    SET enable_bitmapscan = off; SET jit = off;
+    SET idle_in_transaction_session_timeout = '2s';
+    SET statement_timeout = '10s'; SET lock_timeout = '5s';";
+
+/// Opens a connection, whose background task runs on `handle`.
+pub(crate) async fn connect(
+    options: &PostgresOptions,
+    handle: &Handle,
+) -> Result<Client, StoreError> {
+    let client = open(options, handle).await?;
+    let durability = match options.durability {
+        Durability::Within(_) => "off",
+        _ => "on",
+    };
+    let settings = format!(
+        "SET search_path = {}; SET synchronous_commit = {durability}; {SETTINGS}",
+        options.schema
+    );
+    client.batch_execute(&settings).await.map_err(failed("cannot prepare a connection"))?;
+    check_session(&client).await?;
+    Ok(client)
+}
+
+/// Refuses a pooler that hands each transaction to another session: the settings would be lost.
+async fn check_session(client: &Client) -> Result<(), StoreError> {
+    let doing = "cannot read a setting of the connection";
+    let row = client.query_one("SHOW plan_cache_mode", &[]).await.map_err(failed(doing))?;
+    if row.get::<_, &str>(0) == "force_generic_plan" {
+        return Ok(());
+    }
+    let remedy = "a connection pooler in transaction mode is between; connect to the server, or use a \
+                  pool in session mode";
+    Err(StoreError::backend("the connection does not keep its settings", remedy))
+}
+
+const CONNECT: &str = "cannot connect to the database";
+
+#[cfg(not(feature = "tls"))]
+async fn open(options: &PostgresOptions, handle: &Handle) -> Result<Client, StoreError> {
+    let (client, connection) = options.config()?.connect(NoTls).await.map_err(failed(CONNECT))?;
+    handle.spawn(async move { drop(connection.await) });
+    Ok(client)
+}
+
+#[cfg(feature = "tls")]
+async fn open(options: &PostgresOptions, handle: &Handle) -> Result<Client, StoreError> {
+    use tokio_postgres::config::SslMode;
+    let config = options.config()?;
+    if config.get_ssl_mode() == SslMode::Disable {
+        let (client, connection) = config.connect(NoTls).await.map_err(failed(CONNECT))?;
+        handle.spawn(async move { drop(connection.await) });
+        return Ok(client);
+    }
+    let (client, connection) = config.connect(tls()?).await.map_err(failed(CONNECT))?;
+    handle.spawn(async move { drop(connection.await) });
+    Ok(client)
+}
+
+#[cfg(feature = "tls")]
+fn tls() -> Result<tokio_postgres_rustls::MakeRustlsConnect, StoreError> {
+    use std::sync::Arc;
+
+    use rustls::ClientConfig;
+    use rustls_platform_verifier::BuilderVerifierExt;
+
+    let doing = "cannot set up TLS";
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| StoreError::backend(doing, error))?;
+    let verified = builder.with_platform_verifier();
+    let verified = verified.map_err(|error| StoreError::backend(doing, error))?;
+    Ok(tokio_postgres_rustls::MakeRustlsConnect::new(verified.with_no_client_auth()))
+}

@@ -1,0 +1,47 @@
+//! The runtime on which connections live. Callers block until their future is done.
+
+use std::future::Future;
+
+use durable::store::StoreError;
+use tokio::runtime::{Builder, Runtime};
+
+/// One thread that drives all connections of a store.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    /// `None` while the driver is being dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Driver {
+    pub(crate) fn start() -> Result<Self, StoreError> {
+        let builder = |builder: &mut Builder| {
+            builder.worker_threads(1).thread_name("durable-postgres").enable_all().build()
+        };
+        let runtime = builder(&mut Builder::new_multi_thread());
+        let runtime = runtime.map_err(|error| StoreError::io("cannot start a thread", error))?;
+        Ok(Self { runtime: Some(runtime) })
+    }
+
+    /// Runs a future to its end.
+    ///
+    /// # Panics
+    /// It is called on a thread of an async runtime, which must not block.
+    pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        let runtime = self.runtime.as_ref().expect("it is dropped with the store");
+        runtime.block_on(future)
+    }
+
+    pub(crate) fn handle(&self) -> tokio::runtime::Handle {
+        self.runtime.as_ref().expect("it is dropped with the store").handle().clone()
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // A store may be dropped on a thread of an async runtime, where waiting for the thread would
+        // panic.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

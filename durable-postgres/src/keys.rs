@@ -1,0 +1,63 @@
+//! Keys of one column: numbers are big-endian, so keys sort in numeric order.
+
+use durable::InstanceId;
+use durable::protocol::{PartitionId, Timestamp};
+use durable::store::StoreError;
+
+/// A prefix of all keys of a partition.
+pub(crate) fn partition(partition: PartitionId) -> Vec<u8> {
+    partition.0.to_be_bytes().to_vec()
+}
+
+/// A key after all keys of a partition.
+pub(crate) fn end(partition: PartitionId) -> Vec<u8> {
+    // Longer than the prefix with the largest number, and no id begins with this byte.
+    let mut key = self::partition(partition);
+    key.extend([0xff; 9]);
+    key
+}
+
+pub(crate) fn active(partition: PartitionId, id: &InstanceId) -> Vec<u8> {
+    [&partition.0.to_be_bytes()[..], id.as_str().as_bytes()].concat()
+}
+
+pub(crate) fn due(partition: PartitionId, at: Timestamp, id: &InstanceId) -> Vec<u8> {
+    [&due_until(partition, at)[..], id.as_str().as_bytes()].concat()
+}
+
+/// A prefix of the keys of instances that are due at this time.
+pub(crate) fn due_until(partition: PartitionId, at: Timestamp) -> Vec<u8> {
+    // With the sign bit flipped, times before 1970 sort first.
+    let time = at.to_datetime().timestamp_micros().cast_unsigned() ^ (1 << 63);
+    [&partition.0.to_be_bytes()[..], &time.to_be_bytes()].concat()
+}
+
+pub(crate) fn message(partition: PartitionId, position: u64) -> Vec<u8> {
+    [&partition.0.to_be_bytes()[..], &position.to_be_bytes()].concat()
+}
+
+/// The instance in a key of `active`.
+pub(crate) fn read_active(key: &[u8]) -> Result<InstanceId, StoreError> {
+    instance_id(key.get(2..).unwrap_or_default())
+}
+
+/// The time and the instance in a key of `due`.
+pub(crate) fn read_due(key: &[u8]) -> Result<(Timestamp, InstanceId), StoreError> {
+    let time = key.get(2..10).and_then(|time| time.try_into().ok()).map(u64::from_be_bytes);
+    let micros = time.map(|time| (time ^ (1 << 63)).cast_signed());
+    let at = micros.and_then(Timestamp::from_micros);
+    let at = at.ok_or_else(|| StoreError::damaged("a key of the table `due` has no time"))?;
+    Ok((at, instance_id(&key[10..])?))
+}
+
+/// The position in a key of `message`.
+pub(crate) fn read_position(key: &[u8]) -> Result<u64, StoreError> {
+    let position = key.get(2..).and_then(|position| position.try_into().ok());
+    let damaged = || StoreError::damaged("a key of the table `message` has no position");
+    position.map(u64::from_be_bytes).ok_or_else(damaged)
+}
+
+fn instance_id(id: &[u8]) -> Result<InstanceId, StoreError> {
+    let id = String::from_utf8_lossy(id).into_owned();
+    InstanceId::try_from(id).map_err(|error| StoreError::damaged(error.to_string()))
+}

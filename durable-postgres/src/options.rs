@@ -1,0 +1,192 @@
+//! How to reach the database.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use durable::store::{Durability, StoreError};
+use tokio_postgres::Config;
+
+/// Returns the password for each new connection.
+type Password =
+    Arc<dyn Fn() -> Result<String, Box<dyn std::error::Error + Send + Sync>> + Send + Sync>;
+
+/// How a [`PostgresStore`](crate::PostgresStore) reaches its database, and where in it the hub is.
+///
+/// ```no_run
+/// use durable_postgres::{PostgresOptions, PostgresStore};
+///
+/// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+/// let options = PostgresOptions::new("postgres://app@db.internal/app?sslmode=require")?
+///     .schema("orders")?
+///     .password(|| Ok(std::env::var("ORDERS_DB_PASSWORD")?));
+/// let store = PostgresStore::connect_with(options).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct PostgresOptions {
+    pub(crate) config: Config,
+    pub(crate) schema: String,
+    pub(crate) password: Option<Password>,
+    pub(crate) readers: usize,
+    pub(crate) durability: Durability,
+}
+
+impl PostgresOptions {
+    const SCHEMA: &str = "durable";
+
+    /// The database at a URL, or in the form of libpq's connection strings:
+    /// `postgres://user@host:port/database?sslmode=require`. A password that the URL does not name
+    /// is taken from the environment variable `PGPASSWORD`, or from
+    /// [`password`](Self::password).
+    ///
+    /// # Errors
+    /// The URL cannot be read. The error does not repeat it, because it may contain a password.
+    ///
+    /// ```
+    /// use durable_postgres::PostgresOptions;
+    ///
+    /// PostgresOptions::new("postgres://app@localhost/app")?;
+    /// let error = PostgresOptions::new("postgres://app@localhost/app?ssl=1").unwrap_err();
+    /// assert_eq!(error.to_string(), "cannot read the URL of the database");
+    /// # Ok::<(), durable::store::StoreError>(())
+    /// ```
+    pub fn new(url: impl AsRef<str>) -> Result<Self, StoreError> {
+        let config = Config::from_str(url.as_ref());
+        let config = config
+            .map_err(|error| StoreError::backend("cannot read the URL of the database", error))?;
+        Ok(Self {
+            config,
+            schema: Self::SCHEMA.to_owned(),
+            password: None,
+            readers: 4,
+            durability: Durability::Immediate,
+        })
+    }
+
+    /// Keeps the hub in this schema, by default `durable`. Each schema is a hub of its own.
+    ///
+    /// # Errors
+    /// The name is not made of 1 to 63 lower-case ASCII letters, digits and `_`, beginning with a
+    /// letter or `_`.
+    ///
+    /// ```
+    /// use durable_postgres::PostgresOptions;
+    ///
+    /// let options = PostgresOptions::new("postgres://localhost")?;
+    /// options.clone().schema("orders")?;
+    /// assert!(options.schema("my orders").is_err());
+    /// # Ok::<(), durable::store::StoreError>(())
+    /// ```
+    pub fn schema(self, name: impl Into<String>) -> Result<Self, StoreError> {
+        let schema = name.into();
+        let is_plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let begins_well = !schema.starts_with(|first: char| first.is_ascii_digit());
+        if (1..=63).contains(&schema.len()) && begins_well && schema.bytes().all(is_plain) {
+            return Ok(Self { schema, ..self });
+        }
+        let rule = "use lower-case letters, digits and `_`, at most 63, beginning with a letter";
+        Err(StoreError::backend(format!("`{schema}` cannot be the name of a schema"), rule))
+    }
+
+    /// Asks for the password before each new connection, so that it may change: for example a token
+    /// of the cloud's identity service. It is called on a thread of the store and may block.
+    ///
+    /// ```
+    /// use durable_postgres::PostgresOptions;
+    ///
+    /// let options = PostgresOptions::new("postgres://app@localhost/app")?
+    ///     .password(|| Ok(std::fs::read_to_string("/run/secrets/db-password")?));
+    /// # Ok::<(), durable::store::StoreError>(())
+    /// ```
+    #[must_use]
+    pub fn password(
+        self,
+        password: impl Fn() -> Result<String, Box<dyn std::error::Error + Send + Sync>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self { password: Some(Arc::new(password)), ..self }
+    }
+
+    /// How many connections serve reads, by default 4; 0 counts as 1. Commits have a connection of
+    /// their own.
+    ///
+    /// ```
+    /// use durable_postgres::PostgresOptions;
+    ///
+    /// let options = PostgresOptions::new("postgres://app@localhost/app")?.read_connections(2);
+    /// # Ok::<(), durable::store::StoreError>(())
+    /// ```
+    #[must_use]
+    pub fn read_connections(self, readers: usize) -> Self {
+        Self { readers: readers.max(1), ..self }
+    }
+
+    /// When a commit counts as durable. [`Durability::Within`] sets `synchronous_commit = off`: a
+    /// crash of the database may lose the last commits, within about three times its
+    /// `wal_writer_delay`, whatever the given time is.
+    ///
+    /// ```
+    /// use durable::store::Durability;
+    /// use durable_postgres::PostgresOptions;
+    ///
+    /// let options = PostgresOptions::new("postgres://app@localhost/app")?
+    ///     .durability(Durability::Immediate);
+    /// # Ok::<(), durable::store::StoreError>(())
+    /// ```
+    #[must_use]
+    pub fn durability(self, durability: Durability) -> Self {
+        Self { durability, ..self }
+    }
+
+    /// The settings of a new connection.
+    pub(crate) fn config(&self) -> Result<Config, StoreError> {
+        let mut config = self.config.clone();
+        let defaults = Config::new();
+        if config.get_application_name().is_none() {
+            config.application_name("durable");
+        }
+        if config.get_connect_timeout() == defaults.get_connect_timeout() {
+            config.connect_timeout(Duration::from_secs(10));
+        }
+        if config.get_keepalives_idle() == defaults.get_keepalives_idle() {
+            config.keepalives_idle(Duration::from_secs(5));
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(Duration::from_secs(5));
+        }
+        match &self.password {
+            Some(password) => {
+                let password = password();
+                let failed = |error| {
+                    StoreError::unavailable("cannot get the password of the database", error)
+                };
+                config.password(password.map_err(failed)?);
+            }
+            None if config.get_password().is_none() => {
+                if let Ok(password) = std::env::var("PGPASSWORD") {
+                    config.password(password);
+                }
+            }
+            None => {}
+        }
+        Ok(config)
+    }
+}
+
+impl fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresOptions")
+            .field("hosts", &self.config.get_hosts())
+            .field("database", &self.config.get_dbname())
+            .field("schema", &self.schema)
+            .field("read_connections", &self.readers)
+            .field("durability", &self.durability)
+            .finish_non_exhaustive()
+    }
+}

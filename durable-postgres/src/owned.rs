@@ -1,0 +1,118 @@
+//! What the owner of a partition remembers of the store: it is the only writer.
+
+use std::collections::{BTreeMap, HashMap};
+
+use durable::InstanceId;
+use durable::protocol::{InstanceRecord, MessageId, PartitionId, Timestamp};
+use durable::store::{Commit, Epoch};
+
+use crate::keys;
+
+/// The partitions that this store has claimed.
+pub(crate) type AllOwned = BTreeMap<PartitionId, Owned>;
+
+/// A partition that this store has claimed.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    pub(crate) epoch: Epoch,
+    /// Where messages that are not consumed are.
+    pub(crate) positions: HashMap<MessageId, u64>,
+    /// Instances that are active or due.
+    pub(crate) listed: HashMap<InstanceId, Listed>,
+    /// The position of the next message.
+    pub(crate) next: u64,
+}
+
+/// How an instance is listed in the tables `active` and `due`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) active: bool,
+    pub(crate) due: Option<Timestamp>,
+}
+
+impl Listed {
+    pub(crate) fn of(record: &InstanceRecord) -> Self {
+        Self { active: record.active, due: record.next_due }
+    }
+}
+
+impl Owned {
+    /// A partition that this store has not claimed, and to which it sends messages.
+    pub(crate) fn unclaimed(next: u64) -> Self {
+        Self { epoch: Epoch(0), positions: HashMap::new(), listed: HashMap::new(), next }
+    }
+
+    /// Remembers how an instance is listed.
+    pub(crate) fn list(&mut self, id: &InstanceId, listed: Listed) {
+        if listed == Listed::default() {
+            self.listed.remove(id);
+        } else {
+            self.listed.insert(id.clone(), listed);
+        }
+    }
+
+    /// The least position of an owner's messages. It grows with the epoch, so that it is greater than
+    /// those that earlier owners gave, even if no message is left.
+    pub(crate) fn first_position(epoch: Epoch) -> u64 {
+        epoch.0 << 32
+    }
+}
+
+/// The keys that a commit inserts into `active` and `due`, and deletes there; sorted.
+#[derive(Debug, Default)]
+pub(crate) struct ListChanges {
+    pub(crate) active: Changes,
+    pub(crate) due: Changes,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) inserted: Vec<Vec<u8>>,
+    pub(crate) deleted: Vec<Vec<u8>>,
+}
+
+impl Changes {
+    fn change(&mut self, before: Option<Vec<u8>>, after: Option<Vec<u8>>) {
+        if before != after {
+            self.deleted.extend(before);
+            self.inserted.extend(after);
+        }
+    }
+
+    fn sort(&mut self) {
+        self.inserted.sort_unstable();
+        self.deleted.sort_unstable();
+    }
+}
+
+/// How the instances of a commit are listed after it.
+pub(crate) fn listed_after(commit: &Commit) -> BTreeMap<(PartitionId, &InstanceId), Listed> {
+    let mut after = BTreeMap::new();
+    for episode in &commit.episodes {
+        let key = (episode.partition, &episode.record.instance_id);
+        after.insert(key, Listed::of(&episode.record));
+    }
+    for (partition, id) in &commit.purged {
+        after.insert((*partition, id), Listed::default());
+    }
+    after
+}
+
+/// How the lists change.
+pub(crate) fn list_changes(
+    owned: &AllOwned,
+    after: &BTreeMap<(PartitionId, &InstanceId), Listed>,
+) -> ListChanges {
+    let mut changes = ListChanges::default();
+    for ((partition, id), after) in after {
+        let before = owned.get(partition).and_then(|owned| owned.listed.get(*id));
+        let before = before.copied().unwrap_or_default();
+        let active = |listed: Listed| listed.active.then(|| keys::active(*partition, id));
+        let due = |listed: Listed| listed.due.map(|at| keys::due(*partition, at, id));
+        changes.active.change(active(before), active(*after));
+        changes.due.change(due(before), due(*after));
+    }
+    changes.active.sort();
+    changes.due.sort();
+    changes
+}

@@ -1,0 +1,172 @@
+//! The connections for reads, and how long to wait for a database that does not answer.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use durable::store::StoreError;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, Row, Statement};
+
+use crate::error::{Meaning, failed, meaning};
+use crate::{PostgresOptions, connect};
+
+/// The first and the longest pause before another attempt.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// The connections of a store.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    options: PostgresOptions,
+    handle: Handle,
+    idle: Mutex<Vec<Reader>>,
+    /// One permit for each connection that reads.
+    permits: Semaphore,
+    given_up: AtomicBool,
+    stopped: Notify,
+}
+
+/// A connection for reads, with the statements that were prepared on it.
+struct Reader {
+    client: Client,
+    prepared: HashMap<&'static str, Statement>,
+}
+
+/// Waits longer and longer between attempts, until the store is told to give up.
+pub(crate) struct Pauses<'a> {
+    sessions: &'a Sessions,
+    next: Duration,
+    total: Duration,
+}
+
+impl Sessions {
+    pub(crate) fn new(options: PostgresOptions, handle: Handle) -> Self {
+        let permits = Semaphore::new(options.readers);
+        let (idle, given_up, stopped) = <_>::default();
+        Self { options, handle, idle, permits, given_up, stopped }
+    }
+
+    pub(crate) fn schema(&self) -> &str {
+        &self.options.schema
+    }
+
+    /// Opens a connection.
+    pub(crate) async fn connect(&self) -> Result<Client, StoreError> {
+        connect::connect(&self.options, &self.handle).await
+    }
+
+    /// Runs a query to its end, again and again while the database cannot be reached.
+    pub(crate) async fn query(
+        &self,
+        doing: &str,
+        sql: &'static str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let _permit = self.permits.acquire().await;
+        let mut pauses = self.pauses();
+        loop {
+            let mut reader = match self.reader().await {
+                Ok(reader) => reader,
+                Err(error) if error.is_transient() => {
+                    pauses.wait(error).await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            match reader.query(sql, parameters).await {
+                Ok(rows) => {
+                    self.put_back(reader);
+                    return Ok(rows);
+                }
+                Err(error) => match meaning(&error) {
+                    Meaning::Lost => pauses.wait(failed(doing)(error)).await?,
+                    Meaning::Again => {
+                        self.put_back(reader);
+                        pauses.wait(failed(doing)(error)).await?;
+                    }
+                    Meaning::Refused | Meaning::Broken => {
+                        self.put_back(reader);
+                        return Err(failed(doing)(error));
+                    }
+                },
+            }
+        }
+    }
+
+    async fn reader(&self) -> Result<Reader, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match idle.filter(|reader| !reader.client.is_closed()) {
+            Some(reader) => Ok(reader),
+            None => Ok(Reader { client: self.connect().await?, prepared: HashMap::new() }),
+        }
+    }
+
+    fn put_back(&self, reader: Reader) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+    }
+
+    pub(crate) fn pauses(&self) -> Pauses<'_> {
+        Pauses { sessions: self, next: PAUSE_MIN, total: Duration::ZERO }
+    }
+
+    /// Ends all waiting for the database, now and later.
+    pub(crate) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
+        self.stopped.notify_waiters();
+    }
+
+    /// Waits for the database again.
+    pub(crate) fn begin(&self) {
+        self.given_up.store(false, Ordering::Release);
+    }
+}
+
+impl Reader {
+    async fn query(
+        &mut self,
+        sql: &'static str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        let prepared = match self.prepared.get(sql) {
+            Some(prepared) => prepared.clone(),
+            None => {
+                let prepared = self.client.prepare(sql).await?;
+                self.prepared.insert(sql, prepared.clone());
+                prepared
+            }
+        };
+        self.client.query(&prepared, parameters).await
+    }
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("prepared", &self.prepared.len()).finish_non_exhaustive()
+    }
+}
+
+impl Pauses<'_> {
+    /// Waits before another attempt after `error`.
+    ///
+    /// # Errors
+    /// `error`, if the store was told to give up.
+    pub(crate) async fn wait(&mut self, error: StoreError) -> Result<(), StoreError> {
+        let stopped = self.sessions.stopped.notified();
+        if self.sessions.given_up.load(Ordering::Acquire) {
+            return Err(error);
+        }
+        if self.total >= PAUSE_MAX && self.next == PAUSE_MAX {
+            tracing::warn!(target: "durable", error = %error, waited = ?self.total,
+                "the database does not answer; trying again");
+        }
+        let stopped = time::timeout(self.next, stopped).await.is_ok();
+        self.total += self.next;
+        self.next = (self.next * 2).min(PAUSE_MAX);
+        if stopped { Err(error) } else { Ok(()) }
+    }
+}

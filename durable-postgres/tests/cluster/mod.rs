@@ -1,0 +1,179 @@
+//! A PostgreSQL server of the tests' own, started from the binaries that are installed.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use durable::store::Store;
+use durable::testing::conformance::StoreUnderTest;
+use durable_postgres::{PostgresOptions, PostgresStore};
+use tempfile::TempDir;
+
+/// A server with a folder of its own. It is stopped when this value is dropped.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    /// Removed with this value.
+    _folder: TempDir,
+    binaries: PathBuf,
+    port: u16,
+    server: Child,
+}
+
+impl Cluster {
+    /// Makes a new cluster and starts its server.
+    pub(crate) fn start() -> Self {
+        let binaries = binaries();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // The server refuses to run as root, and its user must reach the folder.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+        let data = folder.path().join("data");
+        fs::create_dir(&data).expect("a folder");
+        if let Some(user) = user() {
+            chown(&data, Some(user), None).expect("a folder of the server's user");
+        }
+        let mut initdb = command(&binaries.join("initdb"));
+        initdb.args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]);
+        initdb.args(["--no-sync", "--pgdata"]).arg(&data);
+        let made = initdb.output().expect("initdb");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let port = free_port();
+        let server = serve(&binaries, &data, port);
+        let cluster = Self { _folder: folder, binaries, port, server };
+        cluster.wait_until_ready();
+        cluster
+    }
+
+    /// The URL of the database.
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    fn wait_until_ready(&self) {
+        let begun = Instant::now();
+        loop {
+            let mut ready = command(&self.binaries.join("pg_isready"));
+            ready.args(["--quiet", "--host=127.0.0.1"]).arg(format!("--port={}", self.port));
+            if ready.status().is_ok_and(|status| status.success()) {
+                return;
+            }
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "the server does not start: {self:?}"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.server.stdin.take());
+        drop(self.server.wait());
+    }
+}
+
+/// The server that the tests of this program share.
+pub(crate) fn shared() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(Cluster::start)
+}
+
+/// The options of a schema of its own in the shared server.
+pub(crate) fn schema(name: &str) -> PostgresOptions {
+    let options = PostgresOptions::new(shared().url()).expect("a URL");
+    options.schema(name).expect("a name")
+}
+
+/// Connects without an async runtime around.
+pub(crate) fn connect(options: PostgresOptions) -> PostgresStore {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(PostgresStore::connect_with(options)).expect("a store")
+}
+
+/// A schema that does not exist yet.
+#[derive(Debug)]
+pub(crate) struct Schema(String);
+
+impl Schema {
+    pub(crate) fn new() -> Self {
+        Self(unique("hub"))
+    }
+}
+
+impl StoreUnderTest for Schema {
+    fn open(&self) -> Arc<dyn Store> {
+        Arc::new(connect(schema(&self.0)))
+    }
+}
+
+/// A name that no other test of this program uses.
+pub(crate) fn unique(prefix: &str) -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("{prefix}_{}", NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Starts a server that stops, at once and without a checkpoint, when its standard input is closed:
+/// also if this process is killed, or ends without dropping the [`Cluster`].
+fn serve(binaries: &Path, data: &Path, port: u16) -> Child {
+    let log = fs::File::create(data.join("../log")).expect("a file");
+    let mut server = command(Path::new("/bin/sh"));
+    server.args(["-c", "\"$@\" </dev/null & server=$!; cat; kill -QUIT $server; wait", "sh"]);
+    server.arg(binaries.join("postgres"));
+    server.arg("-D").arg(data).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
+    for setting in ["unix_socket_directories=", "fsync=off", "max_connections=500"] {
+        server.args(["-c", setting]);
+    }
+    server.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn().expect("postgres")
+}
+
+/// A command that runs as the server's user.
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    if let Some(user) = user() {
+        command.uid(user).current_dir("/");
+    }
+    command
+}
+
+/// The user for the server if the tests run as root, which it refuses.
+fn user() -> Option<u32> {
+    let is_root =
+        fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    if !is_root {
+        return None;
+    }
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let id_of = |name: &str| {
+        let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
+        line.split(':').nth(2)?.parse().ok()
+    };
+    Some(id_of("postgres").or_else(|| id_of("nobody")).expect("a user other than root"))
+}
+
+/// The folder of `initdb` and `postgres`.
+fn binaries() -> PathBuf {
+    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut versions: Vec<_> = installed.map(|version| version.path().join("bin")).collect();
+    versions.sort_by_key(|path| {
+        let version = path.parent().and_then(|version| version.file_name()?.to_str()?.parse().ok());
+        version.unwrap_or(0_u32)
+    });
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = versions.into_iter().rev().chain(std::env::split_paths(&path));
+    let mut found = found.filter(|folder| folder.join("initdb").exists());
+    found.next().expect(
+        "these tests start a PostgreSQL server: install its binaries, for example with \
+         `apt-get install postgresql`",
+    )
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    listener.local_addr().expect("an address").port()
+}
