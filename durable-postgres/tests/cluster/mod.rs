@@ -90,10 +90,13 @@ pub(crate) fn schema(name: &str) -> PostgresOptions {
     options.schema(name).expect("a name")
 }
 
-/// Connects without an async runtime around.
+/// Connects, on a thread of its own because a test may run in an async runtime.
 pub(crate) fn connect(options: PostgresOptions) -> PostgresStore {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(PostgresStore::connect_with(options)).expect("a store")
+    let connect = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(PostgresStore::connect_with(options)).expect("a store")
+    };
+    std::thread::scope(|scope| scope.spawn(connect).join()).expect("a connection")
 }
 
 /// A schema that does not exist yet.
