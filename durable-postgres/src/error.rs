@@ -22,7 +22,7 @@ pub(crate) enum Meaning {
 
 pub(crate) fn meaning(error: &Error) -> Meaning {
     let Some(code) = error.code() else {
-        let is_io = error.source().is_some_and(|cause| cause.is::<io::Error>());
+        let is_io = error.source().is_some_and(<dyn std::error::Error>::is::<io::Error>);
         return if error.is_closed() || is_io { Meaning::Lost } else { Meaning::Broken };
     };
     match code.code() {

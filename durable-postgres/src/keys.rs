@@ -61,3 +61,38 @@ fn instance_id(id: &[u8]) -> Result<InstanceId, StoreError> {
     let id = String::from_utf8_lossy(id).into_owned();
     InstanceId::try_from(id).map_err(|error| StoreError::damaged(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_sort_as_their_parts_and_are_read_back() {
+        let id = |id: &str| InstanceId::new(id).unwrap();
+        let at = |micros| Timestamp::from_micros(micros).unwrap();
+        let mut parts = Vec::new();
+        for partition in [0, 1, 255, 256, u16::MAX] {
+            for micros in [-62_135_596_800_000_000, -1, 0, 1, 1_767_484_800_000_000] {
+                for name in ["a", "b", "order-17"] {
+                    parts.push((PartitionId(partition), at(micros), id(name)));
+                }
+            }
+        }
+        assert!(parts.is_sorted());
+        let keys: Vec<_> =
+            parts.iter().map(|(partition, at, id)| due(*partition, *at, id)).collect();
+        assert!(keys.is_sorted());
+        for ((owner, at, id), key) in parts.iter().zip(&keys) {
+            assert_eq!(read_due(key).unwrap(), (*at, id.clone()));
+            assert!(partition(*owner) <= *key && *key < end(*owner));
+            assert_eq!(read_active(&active(*owner, id)).unwrap(), *id);
+        }
+        for position in [0, 1, 1 << 32, u64::MAX] {
+            let key = message(PartitionId(7), position);
+            assert_eq!(read_position(&key).unwrap(), position);
+            assert!(partition(PartitionId(7)) < key && key < end(PartitionId(7)));
+        }
+        assert!(read_due(&[0, 1, 2]).is_err());
+        assert!(read_position(&[0, 1, 2]).is_err());
+    }
+}

@@ -1,16 +1,4 @@
-//! A store on PostgreSQL for [`durable`].
-//!
-//! ```no_run
-//! use durable::TaskHub;
-//! use durable_postgres::PostgresStore;
-//!
-//! # async fn open() -> Result<(), Box<dyn std::error::Error>> {
-//! let store = PostgresStore::connect("postgres://app@localhost/app").await?;
-//! let hub = TaskHub::builder().store(store).open().await?;
-//! # hub.shutdown().await?;
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! Read next: `store.rs` (the store), `lane/mod.rs` (commits), `schema/1.sql` (the tables).
 

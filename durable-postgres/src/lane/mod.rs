@@ -84,8 +84,8 @@ impl Lane {
         sent.push(maybe_done(self.run(last, Vec::new())));
         // All answers are awaited, also after an error, so that the connection is idle again.
         join_all(sent.iter_mut().map(Pin::new)).await;
-        let answers = sent.into_iter().filter_map(|mut answer| Pin::new(&mut answer).take_output());
-        let first_error = answers.filter_map(Result::err).next();
+        let mut answers = sent.iter_mut().filter_map(|answer| Pin::new(answer).take_output());
+        let first_error = answers.find_map(Result::err);
         first_error.map_or(Ok(()), |error| Err(Refused::of(error)))
     }
 
