@@ -123,7 +123,7 @@ fn store_seeds(args: &Args) -> bool {
     if args.bench || args.fault.is_some() || args.seed.is_some() {
         return false;
     }
-    // As long as one seed in eight takes, if there are no other seeds.
+    // An eighth of the time, if there are other seeds.
     let share = if args.store { 60.0 } else { 60.0 / 8.0 };
     let time = args.minutes.map(|minutes| Duration::from_secs_f64(minutes * share));
     let (from, to) = args.seeds.unwrap_or((0, if time.is_some() { u64::MAX } else { 1000 }));

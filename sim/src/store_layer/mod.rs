@@ -135,9 +135,9 @@ pub(crate) fn repeat(seed: u64) -> bool {
     outcome.failure.is_some()
 }
 
-/// One seed in eight is for this layer.
+/// One seed in sixteen is for this layer.
 fn is_for_store(seed: u64) -> bool {
-    seed % 8 == 7
+    seed % 16 == 7
 }
 
 /// Runs some seeds a second time: the same seed does the same.
