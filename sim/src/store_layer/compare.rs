@@ -33,7 +33,7 @@ pub(super) fn all(
     author: &Author,
     choices: &mut Choices,
 ) -> Difference {
-    let page = |choices: &mut Choices| choices.one_of(Stream::Amount, &[1, 2, 7, 1000]) as usize;
+    let page = |choices: &mut Choices| choices.one_of(Stream::Amount, &[1_usize, 2, 7, 1000]);
     let limit = page(choices);
     differ("instances", &instances(store, limit)?, &instances(model, limit)?)?;
     for order in [CreationOrder::OldestFirst, CreationOrder::NewestFirst] {
@@ -175,7 +175,7 @@ fn due(
         0 => time(choices.below(Stream::Amount, 50)),
         _ => Timestamp::MAX,
     };
-    let limit = choices.one_of(Stream::Amount, &[1, 2, 1000]) as usize;
+    let limit = choices.one_of(Stream::Amount, &[1_usize, 2, 1000]);
     let read_all = |store: &dyn Store| {
         let (mut all, mut after): (Vec<(Timestamp, InstanceId)>, _) = (Vec::new(), None);
         loop {

@@ -354,7 +354,9 @@ impl Run {
                     (self.acknowledged, self.opened, self.least) = (count, count, count);
                     return Ok(());
                 }
-                Err(difference) => differences.push_str(&format!("\n  {count}: {difference}")),
+                Err(difference) => {
+                    differences.extend(["\n  ", &count.to_string(), ": ", &difference]);
+                }
             }
         }
         Err(format!("I1 the store has none of the possible numbers of steps:{differences}"))
@@ -363,7 +365,7 @@ impl Run {
     /// As a hub that opens. Returns `false` if the store cannot be used.
     fn take_over(&mut self, store: &SledStore) -> Result<bool, String> {
         let hub = self.author.hub();
-        if self.step(store, Step::Create(hub))? == Left::Ended {
+        if self.step(store, &Step::Create(hub))? == Left::Ended {
             return Ok(false);
         }
         for partition in self.author.all_partitions() {
@@ -409,7 +411,7 @@ impl Run {
         step.apply(&self.model).map_err(|error| format!("the model refuses a step: {error}"))
     }
 
-    fn step(&mut self, store: &SledStore, step: Step) -> Result<Left, String> {
+    fn step(&mut self, store: &SledStore, step: &Step) -> Result<Left, String> {
         let before = self.author.clone();
         self.step_after(store, step, before)
     }
@@ -417,13 +419,13 @@ impl Run {
     fn step_after(
         &mut self,
         store: &SledStore,
-        step: Step,
+        step: &Step,
         before: Author,
     ) -> Result<Left, String> {
         self.begin(before, step.clone());
         match step.apply(store) {
             Ok(()) => {
-                self.acknowledge(&step)?;
+                self.acknowledge(step)?;
                 Ok(Left::Done)
             }
             Err(error) => self.refused(&error),
@@ -463,7 +465,7 @@ impl Run {
                 _ => {
                     let before = self.author.clone();
                     let step = self.author.commit(&mut self.choices);
-                    self.step_after(store, step, before)?
+                    self.step_after(store, &step, before)?
                 }
             };
             if left == Left::Ended {
@@ -494,7 +496,7 @@ impl Run {
             }
         }
         let hub = self.author.hub();
-        self.step(store, Step::Create(hub))
+        self.step(store, &Step::Create(hub))
     }
 }
 
@@ -510,6 +512,7 @@ fn is_damage(error: &StoreError) -> bool {
 /// An error with its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    let causes: String = causes.map(|cause| format!(": {cause}")).collect();
-    format!("{error}{causes}")
+    let texts: Vec<_> =
+        [error.to_string()].into_iter().chain(causes.map(ToString::to_string)).collect();
+    texts.join(": ")
 }

@@ -15,7 +15,7 @@ pub(super) fn run(run: &mut Run) -> Result<(), String> {
     for _ in 0..run.below(Stream::Client(0), 6) {
         let before = run.author.clone();
         let step = run.author.commit(&mut run.choices);
-        run.step_after(&old, step, before)?;
+        run.step_after(&old, &step, before)?;
     }
     run.disk.move_folder(Path::new(HUB), Path::new("/moved"));
     let beside = run.disk.beside();
