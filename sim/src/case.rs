@@ -78,6 +78,11 @@ impl Case {
         }
     }
 
+    /// Whether deployed code need not fit running instances.
+    pub(crate) fn breaks_code(&self) -> bool {
+        serde_json::to_string(&self.clients).is_ok_and(|text| text.contains(r#""has_patch":false"#))
+    }
+
     /// The choices that repeat its schedule.
     pub(crate) fn choices(&self) -> Choices {
         Choices::repeat(self.seed, &self.deviations)

@@ -28,6 +28,7 @@ mod run;
 mod search;
 mod shrink;
 mod store_layer;
+mod trace;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

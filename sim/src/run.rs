@@ -12,12 +12,42 @@ use crate::case::Case;
 use crate::client::Clients;
 use crate::faulty::Faulty;
 use crate::rules::Committed;
+use crate::trace;
 
 /// After this many steps of the calm phase, a run must have come to rest.
 const CALM_MAX: u64 = 40_000;
 
 /// How often everything is resumed, because clients suspend something again.
 const RESUMED_MAX: u32 = 100;
+
+/// After this many steps of a shutdown, it must be over.
+const SHUTDOWN_MAX: u32 = 20_000;
+
+/// How far a clock may jump ahead.
+const JUMPS: [Duration; 6] = [
+    Duration::from_micros(1),
+    Duration::from_secs(3),
+    Duration::from_secs(40),
+    Duration::from_mins(20),
+    Duration::from_hours(5),
+    Duration::from_hours(24 * 365),
+];
+
+/// One in how many steps is followed by a crash, a clean restart, a deployment of other code, and a
+/// jump of the clock.
+struct Rates([u32; 4]);
+
+impl Rates {
+    fn draw(choices: &mut Choices) -> Self {
+        let mut one_of = |all: &[u32]| choices.one_of(Stream::Swarm, all);
+        Self([
+            one_of(&[50, 300, 1000, u32::MAX]),
+            one_of(&[300, 1000, u32::MAX, u32::MAX]),
+            one_of(&[100, 300, 1000, u32::MAX]),
+            one_of(&[20, 100, 1000, u32::MAX, u32::MAX, u32::MAX]),
+        ])
+    }
+}
 
 /// What came of a run.
 #[derive(Debug)]
@@ -49,6 +79,7 @@ struct Run {
 /// Runs a case with these choices: those that a seed makes after those of the case, or those of the
 /// case's own schedule.
 pub(crate) fn run(case: &Case, choices: Choices, keeps_log: bool) -> Outcome {
+    trace::begin();
     let store = Arc::new(MemoryStore::default());
     let committed = Committed::default();
     let observer = Box::new(committed.clone());
@@ -61,6 +92,9 @@ pub(crate) fn run(case: &Case, choices: Choices, keeps_log: bool) -> Outcome {
         world.keep_log();
     }
     let (clients, began) = (Clients::new(&case.clients), world.now());
+    if case.breaks_code() {
+        committed.permits_suspensions();
+    }
     let case = case.clone();
     let mut run = Run { world, store, committed, clients, case, hub: None, crashes: 0, began };
     run.all();
@@ -72,7 +106,7 @@ pub(crate) fn run(case: &Case, choices: Choices, keeps_log: bool) -> Outcome {
         operations: clients.done(),
         episodes: committed.known().episodes,
         crashes,
-        failure: world.failure().or_else(|| clients.failure()),
+        failure: world.failure().or_else(|| clients.failure()).or_else(trace::failure),
         log: world.log(),
         in_rules: world.time_in_rules(),
         deviations: world.choose(|choices| choices.deviations()),
@@ -81,38 +115,93 @@ pub(crate) fn run(case: &Case, choices: Choices, keeps_log: bool) -> Outcome {
 
 impl Run {
     fn all(&mut self) {
-        let crashes =
-            self.world.choose(|choices| choices.one_of(Stream::Swarm, &[50, 300, 1000, u32::MAX]));
+        let rates = self.world.choose(Rates::draw);
         self.open();
         for _ in 0..self.case.steps {
             if self.has_failed() || !self.world.step() {
                 break;
             }
-            if self.world.choose(|choices| choices.one_in(Stream::World, crashes)) {
-                self.crash();
-            }
+            self.disturb(&rates);
         }
         self.world.calm_down();
         self.rest("calm");
         self.resume_all();
-        let waiting = self.clients.waiting();
+        let waiting = self.clients.waiting(&Committed::locked(&*self.store));
         if !waiting.is_empty() && !self.has_failed() {
             self.world.fail(format!("I14 a client waits for ever: {waiting:?}"));
         }
         let running = self.ids(|status| !status.is_finished());
+        let all = self.ids(|_| true);
         if let Some(hub) = &self.hub {
             self.world.spawn(self.clients.clone().look(hub.clone(), running));
+            if !self.case.breaks_code() {
+                self.world.spawn(self.clients.clone().replay(hub.clone(), all));
+            }
         }
         self.rest("while it is looked at");
+        if !self.has_failed()
+            && let Err(wrong) = self.committed.at_rest(&*self.store)
+        {
+            self.world.fail(wrong);
+        }
         self.restart();
+        if !self.has_failed() {
+            self.shut_down();
+        }
+    }
+
+    /// What may happen to a process from outside.
+    fn disturb(&mut self, rates: &Rates) {
+        let happens = |rate: u32| self.world.choose(|choices| choices.one_in(Stream::World, rate));
+        let [crash, restart, deploy, jump] = rates.0.map(happens);
+        if crash || deploy {
+            if deploy {
+                trace::deploy();
+            }
+            self.crash();
+        } else if restart {
+            self.shut_down();
+            self.open();
+        } else if jump {
+            let ahead = self.world.choose(|choices| choices.one_of(Stream::World, &JUMPS));
+            self.world.jump(ahead);
+        }
+    }
+
+    /// An orderly shutdown, whatever is running.
+    fn shut_down(&mut self) {
+        self.world.close();
+        self.until("the activities have ended", Simulation::is_drained);
+        self.world.stop();
+        self.until("the partitions have stopped", Simulation::has_stopped);
+        self.crash_now();
+    }
+
+    /// Steps until something is so.
+    fn until(&self, what: &str, is_so: impl Fn(&Simulation) -> bool) {
+        for _ in 0..SHUTDOWN_MAX {
+            if is_so(&self.world) || self.has_failed() {
+                return;
+            }
+            if !self.world.step() {
+                break;
+            }
+        }
+        if !is_so(&self.world) {
+            self.world.fail(format!("I23 a shutdown waits until {what}"));
+        }
     }
 
     /// Resumes what clients suspended, also those who went on only because of that.
     fn resume_all(&mut self) {
         for _ in 0..RESUMED_MAX {
+            if self.has_failed() {
+                return;
+            }
             let suspended = self.ids(|status| status == RuntimeStatus::Suspended);
             let Some(hub) = self.hub.clone().filter(|_| !suspended.is_empty()) else { return };
-            self.world.spawn(Clients::resume_all(hub, suspended));
+            let committed = self.committed.clone();
+            self.world.spawn(Clients::resume_all(hub, suspended, committed));
             self.rest("after the resumption of all");
         }
         self.world.fail("I14 an instance cannot be resumed".to_owned());
@@ -123,6 +212,7 @@ impl Run {
         if self.has_failed() {
             return;
         }
+        self.clients.stop();
         self.crash();
         let before = self.committed.known().episodes;
         self.rest("after a restart");
@@ -140,7 +230,9 @@ impl Run {
         if passed > Duration::from_hours(24 * 365 * 1000) {
             self.world.fail("I15 something sleeps past its time".to_owned());
         }
-        self.world.failure().is_some() || self.clients.failure().is_some()
+        self.world.failure().is_some()
+            || self.clients.failure().is_some()
+            || trace::failure().is_some()
     }
 
     fn open(&mut self) {
@@ -169,10 +261,15 @@ impl Run {
 
     fn crash(&mut self) {
         self.crashes += 1;
+        self.crash_now();
+        self.open();
+    }
+
+    /// Ends the process.
+    fn crash_now(&mut self) {
         self.hub = None;
         self.world.crash();
         self.clients.cut_off();
-        self.open();
     }
 
     /// Steps until nobody can go on.

@@ -58,6 +58,20 @@ fn the_files_of_the_library_do_not_import_each_other_in_a_circle() {
     none(&circle(&Sources::read("durable"), |_| true));
 }
 
+/// The rules of the simulator judge what is stored, so they know nothing of the code that stored it.
+#[test]
+fn the_rules_of_the_simulator_use_what_is_stored_only() {
+    for file in fs::read_dir(root().join("sim/src/rules")).unwrap() {
+        let path = file.unwrap().path();
+        let code = code(&fs::read_to_string(&path).unwrap());
+        for named in code.split("durable::").skip(1) {
+            let is_allowed = ["protocol::", "store::", "testing::sim::Observer"];
+            let is_allowed = is_allowed.iter().any(|allowed| named.starts_with(allowed));
+            assert!(is_allowed, "{} uses durable::{named:.40}", path.display());
+        }
+    }
+}
+
 #[test]
 fn the_files_of_the_macros_do_not_import_each_other_in_a_circle() {
     none(&circle(&Sources::read("durable-macros"), |_| true));

@@ -111,6 +111,11 @@ impl Simulation {
         self.world.with_process(Process::has_stopped).unwrap_or(true)
     }
 
+    /// Lets this much time pass at once, whatever is due.
+    pub fn jump(&self, ahead: std::time::Duration) {
+        self.world.jump(ahead);
+    }
+
     /// From now on everybody gets their turn, and nothing is preempted.
     pub fn calm_down(&self) {
         self.world.is_calm.set(true);

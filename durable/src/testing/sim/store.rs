@@ -39,6 +39,7 @@ impl WatchedStore {
         &self,
         call: impl FnOnce(&dyn Store) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        world::count_call();
         world::preempt();
         self.check()?;
         let result = call(&*self.store);

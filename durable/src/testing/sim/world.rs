@@ -33,6 +33,9 @@ const DEPTH_MAX: u32 = 3;
 /// One in this many steps checks what the partitions keep in memory.
 const CHECKED: u64 = 4;
 
+/// A step with more store calls than this works on something that does not end.
+const CALLS_MAX: u64 = 20_000;
+
 thread_local! {
     static WORLD: RefCell<Option<Rc<World>>> = const { RefCell::new(None) };
 }
@@ -79,6 +82,8 @@ pub(super) struct World {
     pub(super) is_calm: Cell<bool>,
     pub(super) now: Cell<Timestamp>,
     depth: Cell<u32>,
+    /// The store calls of the present step, with those of the steps that preempt it.
+    pub(super) calls: Cell<u64>,
     pub(super) steps: Cell<u64>,
     pub(super) hash: Cell<u64>,
     pub(super) failure: RefCell<Option<String>>,
@@ -114,6 +119,7 @@ impl World {
             is_calm: Cell::new(false),
             now: Cell::new(beginning),
             depth: Cell::new(0),
+            calls: Cell::new(0),
             steps: Cell::new(0),
             hash: Cell::new(seed),
             failure: RefCell::default(),
@@ -174,8 +180,12 @@ impl World {
     pub(super) fn step(&self) -> bool {
         let Some(process) = self.process() else { return false };
         let Some(step) = self.choose(&process, true) else { return false };
+        self.calls.set(0);
         self.take(&process, step);
-        let steps = self.steps.get();
+        let (steps, calls) = (self.steps.get(), self.calls.get());
+        if calls > CALLS_MAX {
+            self.fail(format!("I19 one step makes {calls} store calls"));
+        }
         if steps.is_multiple_of(CHECKED)
             && let Err(wrong) = self.timed(|| process.check(&*self.store))
         {
@@ -185,6 +195,13 @@ impl World {
             self.fail(format!("I22 the hub has failed, and no fault was planned: {failure}"));
         }
         true
+    }
+
+    /// Lets this much time pass at once, whatever is due.
+    pub(super) fn jump(&self, ahead: Duration) {
+        if let Some(process) = self.process() {
+            self.take(&process, Step::Time(process.now().after(ahead)));
+        }
     }
 
     /// Chooses among those who can go on.
@@ -339,6 +356,13 @@ impl std::fmt::Write for Mixed<'_> {
 
 fn current() -> Option<Rc<World>> {
     WORLD.with_borrow(Clone::clone)
+}
+
+/// Counts a store call.
+pub(super) fn count_call() {
+    if let Some(world) = current() {
+        world.calls.set(world.calls.get() + 1);
+    }
 }
 
 /// A place where other threads could run.

@@ -1,0 +1,364 @@
+//! Carries out operations. An answer that the store does not bear out is an error.
+
+use std::task::Poll;
+
+use chrono::TimeDelta;
+use durable::Call;
+use durable::client::{EntityError, InstanceHandle, InstanceQuery};
+use durable::prelude::*;
+use durable::protocol::RuntimeStatus;
+use durable::schedule::{Schedule as Every, ScheduleQuery};
+use durable::store::{InstanceFilter, MemoryStore, Store};
+use durable::testing::sim;
+
+use super::op::{Op, Query, Schedule};
+use crate::interpret::{Counter, FAILS, counter, event_name, id_name, sim_program, start_at};
+use crate::program::{self, Node, OpKind, Program, When};
+use crate::rules::Committed;
+
+/// How many ticks a schedule has.
+const TICKS: i32 = 20;
+
+/// A status that allows the replacement of an instance.
+const ENDED: [RuntimeStatus; 3] =
+    [RuntimeStatus::Completed, RuntimeStatus::Failed, RuntimeStatus::Terminated];
+const ANY: [RuntimeStatus; 6] = [
+    RuntimeStatus::Completed,
+    RuntimeStatus::Failed,
+    RuntimeStatus::Terminated,
+    RuntimeStatus::Pending,
+    RuntimeStatus::Running,
+    RuntimeStatus::Suspended,
+];
+
+type Checked = Result<(), String>;
+
+fn holds(is_so: bool, wrong: impl FnOnce() -> String) -> Checked {
+    if is_so { Ok(()) } else { Err(wrong()) }
+}
+
+fn call(id: u8, program: &Program) -> Call<sim_program> {
+    sim_program(program.clone(), 0).instance_id(id_name(id))
+}
+
+pub(super) async fn act(
+    hub: &TaskHub,
+    op: &Op,
+    store: &MemoryStore,
+    committed: &Committed,
+) -> Checked {
+    match op {
+        Op::Start(id, program, at) => {
+            let call = call(*id, program);
+            let call = at.map_or_else(|| call.clone(), |at| start_at(call.clone(), at));
+            let started = hub.start(call).await.is_ok();
+            is_started(started, *id, committed)
+        }
+        Op::Replace(id, program, is_any) => {
+            let statuses = if *is_any { &ANY[..] } else { &ENDED[..] };
+            committed.asks_end(&id_name(*id));
+            let call = call(*id, program).replace_if(statuses.iter().copied());
+            let started = hub.start(call).await.is_ok();
+            is_started(started, *id, committed)
+        }
+        Op::StartIfAbsent(id, program) => {
+            let started = hub.start_if_absent(call(*id, program)).await.is_ok();
+            is_started(started, *id, committed)
+        }
+        Op::Query(query) => query_all(hub, *query, store, committed).await,
+        Op::Schedule(id, what) => schedule(hub, *id, *what, committed).await,
+        Op::Signal(op, at, number) => signal(hub, *op, *at, *number, committed).await,
+        Op::Call(op, number) => call_entity(hub, *op, *number, committed).await,
+        Op::EntityState(key) => {
+            let state = hub.entity_state::<Counter>(key.to_string()).await;
+            let is_readable = !matches!(state, Err(EntityError::Unreadable(_)));
+            holds(is_readable, || format!("I24 the state of entity {key} cannot be read"))
+        }
+        Op::Clean => {
+            _ = hub.clean_entities().await;
+            Ok(())
+        }
+        Op::PurgeEnded => {
+            committed.asks_purge_of_all();
+            _ = hub.purge(&InstanceQuery::new().status(RuntimeStatus::Completed)).await;
+            Ok(())
+        }
+        Op::Pause(when) => {
+            sim::sleep(when.duration()).await;
+            Ok(())
+        }
+        Op::Abandon(polls, op) => {
+            let mut acting = Box::pin(act(hub, op, store, committed));
+            let mut left = *polls;
+            std::future::poll_fn(|cx| {
+                left = left.saturating_sub(1);
+                match acting.as_mut().poll(cx) {
+                    Poll::Ready(checked) => Poll::Ready(checked),
+                    Poll::Pending if left == 0 => Poll::Ready(Ok(())),
+                    Poll::Pending => Poll::Pending,
+                }
+            })
+            .await
+        }
+        op => on_instance(hub, op, committed).await,
+    }
+}
+
+fn is_started(is_ok: bool, id: u8, committed: &Committed) -> Checked {
+    holds(!is_ok || committed.has_started(&id_name(id)), || {
+        format!("I1 {} was started, and is not stored", id_name(id))
+    })
+}
+
+async fn on_instance(hub: &TaskHub, op: &Op, committed: &Committed) -> Checked {
+    let (Op::Raise(id, ..)
+    | Op::RaiseIfRunning(id, ..)
+    | Op::Suspend(id)
+    | Op::Resume(id)
+    | Op::Terminate(id, _)
+    | Op::Rewind(id)
+    | Op::Restart(id)
+    | Op::RestartAs(id, _)
+    | Op::Purge(id)
+    | Op::PurgeTree(id)
+    | Op::Details(id)
+    | Op::History(id)
+    | Op::Pending(id)
+    | Op::WaitForStart(id)
+    | Op::WaitForEnd(id)) = op
+    else {
+        return Ok(());
+    };
+    let name = id_name(*id);
+    let Ok(instance) = hub.instance(&name) else { return Ok(()) };
+    match op {
+        Op::Raise(_, event, number) => {
+            let raised = instance.raise_event(&event_name(*event), number).await.is_ok();
+            return is_raised(raised, &name, *number, committed);
+        }
+        Op::RaiseIfRunning(_, event, number) => {
+            let raised = instance.raise_event_if_running(&event_name(*event), number).await;
+            return is_raised(matches!(raised, Ok(true)), &name, *number, committed);
+        }
+        Op::Terminate(_, recursively) => {
+            committed.asks_end(&name);
+            let done = if *recursively {
+                instance.terminate_recursively("because").await
+            } else {
+                instance.terminate("because").await
+            };
+            return holds(done.is_err() || committed.has_ended(&name), || {
+                format!("I1 {name} was terminated, and no commit says so")
+            });
+        }
+        Op::Purge(_) => {
+            committed.asks_purge(&name, false);
+            let done = instance.purge().await;
+            return holds(done.is_err() || committed.was_purged(&name), || {
+                format!("I1 {name} was purged, and no commit says so")
+            });
+        }
+        Op::PurgeTree(_) => {
+            committed.asks_purge(&name, true);
+            let done = instance.purge_recursively().await;
+            return holds(done.is_err() || committed.was_purged(&name), || {
+                format!("I1 {name} was purged, and no commit says so")
+            });
+        }
+        Op::RestartAs(_, other) => {
+            _ = instance.restart_as(id_name(*other)).await;
+            return Ok(());
+        }
+        op => manage(&instance, op, committed).await,
+    }
+    Ok(())
+}
+
+async fn manage(instance: &InstanceHandle, op: &Op, committed: &Committed) {
+    match op {
+        Op::Suspend(_) => _ = instance.suspend("because").await,
+        Op::Resume(_) => _ = instance.resume("because").await,
+        Op::Rewind(_) => {
+            committed.asks_rewind(instance.instance_id().as_str());
+            _ = instance.rewind("because").await;
+        }
+        Op::Restart(_) => _ = instance.restart().await,
+        Op::Details(_) => {
+            _ = instance.status().await;
+            _ = instance.details().await;
+            _ = instance.custom_status::<serde_json::Value>().await;
+        }
+        Op::History(_) => _ = instance.status_and_history().await,
+        Op::Pending(_) => _ = instance.pending().await,
+        // It may never come to that.
+        Op::WaitForStart(_) => _ = limited(instance.wait_for_start()).await,
+        Op::WaitForEnd(_) => _ = limited(instance.wait_for_completion()).await,
+        _ => {}
+    }
+}
+
+/// Waits for an hour at most.
+async fn limited<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut hour = std::pin::pin!(sim::sleep(When::Hour.duration()));
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => hour.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+fn is_raised(is_ok: bool, id: &str, number: u64, committed: &Committed) -> Checked {
+    holds(!is_ok || committed.has_raised(id, number), || {
+        format!("I1 event {number} was accepted, and is in no history")
+    })
+}
+
+/// The token of a client's operation. Tokens of orchestrators are hashes, and so much larger.
+fn token(number: u64) -> u64 {
+    number
+}
+
+async fn signal(
+    hub: &TaskHub,
+    op: program::Op,
+    at: Option<When>,
+    number: u64,
+    committed: &Committed,
+) -> Checked {
+    let (counter, token) = (counter(op.key), token(number));
+    macro_rules! send {
+        ($operation:expr) => {
+            match at {
+                None => hub.signal_entity($operation).await.is_ok(),
+                Some(When::Min) => hub.signal_entity_at(TimeDelta::MIN, $operation).await.is_ok(),
+                Some(when) => hub.signal_entity_at(when.duration(), $operation).await.is_ok(),
+            }
+        };
+    }
+    if op.kind == OpKind::Delete {
+        committed.asks_delete(op.key);
+    }
+    let is_sent = match op.kind {
+        OpKind::Add | OpKind::Get => send!(counter.add(token)),
+        OpKind::Fail => send!(counter.fail(token | FAILS)),
+        OpKind::Panic => send!(counter.fall(token | FAILS)),
+        OpKind::Spoil => send!(counter.spoil(token | FAILS)),
+        OpKind::PassOn(other) => send!(counter.pass_on(token, other, false)),
+        OpKind::PassOnLater(other) => send!(counter.pass_on(token, other, true)),
+        OpKind::Begin(id) => send!(counter.begin(token, id)),
+        OpKind::Delete => send!(counter.remove()),
+    };
+    if is_sent && matches!(op.kind, OpKind::Add | OpKind::Get) {
+        committed.expects(op.key, token);
+    }
+    Ok(())
+}
+
+async fn call_entity(
+    hub: &TaskHub,
+    op: program::Op,
+    number: u64,
+    committed: &Committed,
+) -> Checked {
+    let (counter, token, key) = (counter(op.key), token(number), op.key);
+    if op.kind == OpKind::Delete {
+        committed.asks_delete(key);
+    }
+    match op.kind {
+        OpKind::Add | OpKind::Get => {
+            let Ok(_) = hub.call_entity(counter.add(token)).await else { return Ok(()) };
+            return holds(committed.has_token(key, token), || {
+                format!("I1 operation {token} of entity {key} was answered, and is not stored")
+            });
+        }
+        OpKind::Fail => drop(hub.call_entity(counter.fail(token | FAILS)).await),
+        OpKind::Panic => drop(hub.call_entity(counter.fall(token | FAILS)).await),
+        OpKind::Spoil => {
+            let spoiled = hub.call_entity(counter.spoil(token | FAILS)).await;
+            return holds(spoiled.is_err(), || {
+                format!("I24 entity {key} has a state that cannot be read back")
+            });
+        }
+        OpKind::PassOn(other) => drop(hub.call_entity(counter.pass_on(token, other, false)).await),
+        OpKind::PassOnLater(other) => {
+            drop(hub.call_entity(counter.pass_on(token, other, true)).await);
+        }
+        OpKind::Begin(id) => drop(hub.call_entity(counter.begin(token, id)).await),
+        OpKind::Delete => drop(hub.call_entity(counter.remove()).await),
+    }
+    Ok(())
+}
+
+async fn schedule(hub: &TaskHub, id: u8, what: Schedule, committed: &Committed) -> Checked {
+    let name = format!("s{id}");
+    let Ok(handle) = hub.schedule(&name) else { return Ok(()) };
+    let plan = |every: When| {
+        let end = hub.current_utc_datetime() + every.duration() * TICKS.unsigned_abs();
+        Every::every(every.duration()).end_at(end)
+    };
+    let target = sim_program(Program::once(Node::Timer(When::Now)), 0);
+    if !matches!(what, Schedule::Create(_) | Schedule::Describe | Schedule::List) {
+        committed.disturbs_schedule(&name);
+    }
+    match what {
+        Schedule::Create(every) => {
+            _ = hub.create_schedule(&name, plan(every).of(target)).await;
+        }
+        Schedule::Update(every) => _ = handle.update(plan(every)).await,
+        Schedule::Pause => _ = handle.pause().await,
+        Schedule::Resume => _ = handle.resume().await,
+        Schedule::Delete => {
+            let id = handle.instance().instance_id().to_string();
+            committed.asks_end(&id);
+            committed.asks_purge(&id, false);
+            _ = handle.delete().await;
+        }
+        Schedule::Describe => _ = handle.describe().await,
+        Schedule::List => _ = hub.query(&ScheduleQuery::new().page_size(1)).await,
+    }
+    Ok(())
+}
+
+/// I13: the pages of a query together, and its count, are what a full scan finds.
+async fn query_all(
+    hub: &TaskHub,
+    query: Query,
+    store: &MemoryStore,
+    committed: &Committed,
+) -> Checked {
+    let mut wanted = InstanceQuery::new().page_size(query.page);
+    if query.is_newest_first {
+        wanted = wanted.newest_first();
+    }
+    if query.only_running {
+        wanted = wanted.status(RuntimeStatus::Running);
+    }
+    if let Some(prefix) = query.prefix {
+        wanted = wanted.id_prefix(id_name(prefix));
+    }
+    let before = committed.commits();
+    let Ok(found) = hub.stream(wanted.clone()).try_collect().await else { return Ok(()) };
+    let Ok(count) = hub.count(&wanted).await else { return Ok(()) };
+    if committed.commits() != before {
+        return Ok(());
+    }
+    let all = store.instances(&InstanceFilter::default(), None, usize::MAX);
+    let all = all.map(|page| page.instances).unwrap_or_default();
+    let prefix = query.prefix.map(id_name).unwrap_or_default();
+    let mut scanned: Vec<_> = all
+        .iter()
+        .filter(|it| !it.instance_id.as_str().starts_with('@'))
+        .filter(|it| !it.name.starts_with("durable."))
+        .filter(|it| it.instance_id.as_str().starts_with(&prefix))
+        .filter(|it| !query.only_running || it.runtime_status == RuntimeStatus::Running)
+        .map(|it| it.instance_id.to_string())
+        .collect();
+    let mut found: Vec<_> = found.iter().map(|it| it.instance_id.to_string()).collect();
+    let is_counted = count == found.len() as u64;
+    found.sort_unstable();
+    scanned.sort_unstable();
+    holds(found == scanned && is_counted, || {
+        format!("I13 a query finds {found:?}, counts {count}, and a scan finds {scanned:?}")
+    })
+}

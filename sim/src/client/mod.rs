@@ -1,0 +1,116 @@
+//! Clients: a script for each, and what they were told.
+//!
+//! Read next: `op.rs` (the operations), `act.rs` (how they are carried out, and what an answer
+//! promises), `look.rs` (what is looked at when nobody can go on).
+
+mod act;
+mod look;
+mod op;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use durable::TaskHub;
+use durable::store::MemoryStore;
+use durable::testing::sim;
+
+use self::act::act;
+pub(crate) use self::op::{Op, draw_scripts};
+use crate::pretty::brief;
+use crate::rules::Committed;
+
+/// The scripts, and what the clients know.
+#[derive(Clone, Debug)]
+pub(crate) struct Clients(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    scripts: Vec<VecDeque<Op>>,
+    /// The operation that each client waits for.
+    doing: Vec<Option<Op>>,
+    failures: Vec<String>,
+    done: u64,
+}
+
+impl Clients {
+    pub(crate) fn new(scripts: &[Vec<Op>]) -> Self {
+        let scripts: Vec<VecDeque<Op>> =
+            scripts.iter().map(|script| script.iter().cloned().collect()).collect();
+        let doing = vec![None; scripts.len()];
+        Self(Arc::new(Mutex::new(State { scripts, doing, failures: Vec::new(), done: 0 })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.state().scripts.len()
+    }
+
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.state().failures.first().cloned()
+    }
+
+    pub(crate) fn done(&self) -> u64 {
+        self.state().done
+    }
+
+    /// The process has ended: what was under way is lost.
+    pub(crate) fn cut_off(&self) {
+        self.state().doing.iter_mut().for_each(|doing| *doing = None);
+    }
+
+    /// The clients do nothing any more.
+    pub(crate) fn stop(&self) {
+        self.state().scripts.iter_mut().for_each(VecDeque::clear);
+    }
+
+    /// The operations that nobody has answered, but for calls of entities that are locked.
+    pub(crate) fn waiting(&self, locked: &BTreeSet<u8>) -> Vec<Op> {
+        let is_answered = |op: &Op| !matches!(op, Op::Call(call, _) if locked.contains(&call.key));
+        self.state().doing.iter().flatten().filter(|op| is_answered(op)).cloned().collect()
+    }
+
+    fn fail(&self, wrong: String) {
+        self.state().failures.push(wrong);
+    }
+
+    /// Carries out the rest of a script.
+    pub(crate) async fn run(
+        self,
+        number: usize,
+        hub: TaskHub,
+        store: Arc<MemoryStore>,
+        committed: Committed,
+    ) {
+        loop {
+            let op = {
+                let mut state = self.state();
+                let Some(op) = state.scripts[number].pop_front() else { return };
+                state.doing[number] = Some(op.clone());
+                op
+            };
+            sim::say(|| format!("client {number}: {}", brief(&op)));
+            let checked = act(&hub, &op, &store, &committed).await;
+            sim::say(|| format!("client {number}: {} is done", brief(&op)));
+            let mut state = self.state();
+            state.doing[number] = None;
+            state.done += 1;
+            state.failures.extend(checked.err());
+        }
+    }
+
+    /// Resumes every suspended instance. Those that no longer fit their code are terminated.
+    pub(crate) async fn resume_all(hub: TaskHub, ids: Vec<String>, committed: Committed) {
+        for id in ids {
+            let Ok(instance) = hub.instance(&id) else { continue };
+            if let Err(durable::client::ManageError::StillSuspended(_)) =
+                instance.resume("calm").await
+            {
+                committed.asks_end(&id);
+                drop(instance.terminate("its code has changed").await);
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The operations of clients.
+
+use durable::testing::sim::{Choices, Stream};
+use serde::{Deserialize, Serialize};
+
+use crate::program::{self, Program, When, Writer};
+
+/// One operation of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Op {
+    Start(u8, Box<Program>, Option<When>),
+    /// Starts it in the place of an instance that has ended or, if the last is true, of any.
+    Replace(u8, Box<Program>, bool),
+    StartIfAbsent(u8, Box<Program>),
+    /// Raises an event with a number of its own.
+    Raise(u8, u8, u64),
+    RaiseIfRunning(u8, u8, u64),
+    Suspend(u8),
+    Resume(u8),
+    Terminate(u8, bool),
+    Rewind(u8),
+    Restart(u8),
+    RestartAs(u8, u8),
+    Purge(u8),
+    PurgeTree(u8),
+    /// Purges all instances that have ended.
+    PurgeEnded,
+    Details(u8),
+    History(u8),
+    Pending(u8),
+    WaitForStart(u8),
+    WaitForEnd(u8),
+    Signal(program::Op, Option<When>, u64),
+    Call(program::Op, u64),
+    EntityState(u8),
+    Clean,
+    /// Queries page by page, and counts.
+    Query(Query),
+    Schedule(u8, Schedule),
+    Pause(When),
+    /// Drops the reply after this many polls.
+    Abandon(u8, Box<Op>),
+}
+
+/// What is queried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Query {
+    pub(crate) page: usize,
+    pub(crate) is_newest_first: bool,
+    pub(crate) only_running: bool,
+    pub(crate) prefix: Option<u8>,
+}
+
+/// An operation on a schedule. Every schedule ends after some ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Schedule {
+    Create(When),
+    Update(When),
+    Pause,
+    Resume,
+    Delete,
+    Describe,
+    List,
+}
+
+/// The usual weight of each kind of operation, in the order of [`Op`].
+const WEIGHTS: [u32; 27] =
+    [30, 4, 4, 20, 4, 6, 6, 4, 4, 3, 2, 4, 3, 1, 2, 2, 2, 2, 2, 6, 6, 2, 1, 3, 4, 12, 4];
+
+/// Draws the scripts of all clients.
+pub(crate) fn draw_scripts(choices: &mut Choices) -> Vec<Vec<Op>> {
+    let mut writer = Writer::new(choices);
+    let count = 1 + choices.below(Stream::Swarm, 3);
+    let mut drawn = Script::new(choices);
+    let mut script = |client: u32| {
+        drawn.stream = Stream::Client(u8::try_from(client).unwrap_or(u8::MAX));
+        let length = 3 + choices.below(drawn.stream, 30);
+        let first = Op::Start(0, Box::new(writer.program(choices)), None);
+        let rest = (0..length).map(|_| drawn.draw(choices, &mut writer));
+        std::iter::once(first).chain(rest).collect()
+    };
+    (0..count).map(&mut script).collect()
+}
+
+/// Draws operations.
+#[derive(Debug)]
+struct Script {
+    /// The choices of the client.
+    stream: Stream,
+    weights: [u32; WEIGHTS.len()],
+    /// The number of the next event or operation of an entity.
+    number: u64,
+}
+
+impl Script {
+    fn new(choices: &mut Choices) -> Self {
+        let weights = WEIGHTS.map(|usual| if choices.one_in(Stream::Swarm, 3) { 0 } else { usual });
+        Self { stream: Stream::Client(0), weights, number: 0 }
+    }
+
+    fn draw(&mut self, choices: &mut Choices, writer: &mut Writer) -> Op {
+        let stream = self.stream;
+        let id = below(choices, stream, writer.ids);
+        let mut drawn = choices.below(stream, self.weights.iter().sum::<u32>().max(1));
+        let index = self.weights.iter().position(|weight| {
+            let is_it = drawn < *weight;
+            drawn = drawn.saturating_sub(*weight);
+            is_it
+        });
+        let mut program = |choices: &mut Choices| Box::new(writer.program(choices));
+        match index.unwrap_or(0) {
+            0 => {
+                let at = choices.one_in(stream, 6).then(|| when(choices, stream));
+                Op::Start(id, program(choices), at)
+            }
+            1 => Op::Replace(id, program(choices), choices.one_in(stream, 2)),
+            2 => Op::StartIfAbsent(id, program(choices)),
+            3 => Op::Raise(id, below(choices, stream, 2), self.next()),
+            4 => Op::RaiseIfRunning(id, below(choices, stream, 2), self.next()),
+            5 => Op::Suspend(id),
+            6 => Op::Resume(id),
+            7 => Op::Terminate(id, choices.one_in(stream, 2)),
+            8 => Op::Rewind(id),
+            9 => Op::Restart(id),
+            10 => Op::RestartAs(id, below(choices, stream, writer.ids)),
+            11 => Op::Purge(id),
+            12 => Op::PurgeTree(id),
+            13 => Op::PurgeEnded,
+            14 => Op::Details(id),
+            15 => Op::History(id),
+            16 => Op::Pending(id),
+            17 => Op::WaitForStart(id),
+            18 => Op::WaitForEnd(id),
+            19 => {
+                let at = choices.one_in(stream, 2).then(|| when(choices, stream));
+                Op::Signal(writer.op(choices), at, self.next())
+            }
+            20 => Op::Call(writer.op(choices), self.next()),
+            21 => Op::EntityState(below(choices, stream, 3)),
+            22 => Op::Clean,
+            23 => Op::Query(query(choices, stream, writer.ids)),
+            24 => Op::Schedule(below(choices, stream, 2), schedule(choices, stream)),
+            25 => Op::Pause(when(choices, stream)),
+            _ => {
+                let polls = choices.one_of(stream, &[1, 1, 2, 3]);
+                Op::Abandon(polls, Box::new(self.draw_plain(choices, writer)))
+            }
+        }
+    }
+
+    /// An operation that is not abandoned.
+    fn draw_plain(&mut self, choices: &mut Choices, writer: &mut Writer) -> Op {
+        match self.draw(choices, writer) {
+            Op::Abandon(_, op) => *op,
+            Op::Pause(_) => Op::Start(0, Box::new(writer.program(choices)), None),
+            op => op,
+        }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+}
+
+fn below(choices: &mut Choices, stream: Stream, end: u8) -> u8 {
+    u8::try_from(choices.below(stream, u32::from(end))).unwrap_or(0)
+}
+
+fn when(choices: &mut Choices, stream: Stream) -> When {
+    use When::{Hour, Micro, Min, Minute, Second, Year};
+    choices.one_of(stream, &[Micro, Second, Second, Minute, Hour, Year, Min])
+}
+
+fn query(choices: &mut Choices, stream: Stream, ids: u8) -> Query {
+    Query {
+        page: choices.one_of(stream, &[1, 2, 3, 100]),
+        is_newest_first: choices.one_in(stream, 3),
+        only_running: choices.one_in(stream, 3),
+        prefix: choices.one_in(stream, 3).then(|| below(choices, stream, ids)),
+    }
+}
+
+fn schedule(choices: &mut Choices, stream: Stream) -> Schedule {
+    let every = |choices: &mut Choices| choices.one_of(stream, &[When::Second, When::Minute]);
+    match choices.below(stream, 12) {
+        0..6 => Schedule::Create(every(choices)),
+        6 => Schedule::Update(every(choices)),
+        7 => Schedule::Pause,
+        8 => Schedule::Resume,
+        9 => Schedule::Delete,
+        10 => Schedule::Describe,
+        _ => Schedule::List,
+    }
+}

@@ -1,0 +1,240 @@
+//! Programs: what an orchestration does, as a value that a seed writes.
+//!
+//! Read next: `writer.rs` (how a seed writes one), `../interpret/` (what each construct does).
+
+mod writer;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::writer::Writer;
+
+/// What an orchestration does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Node {
+    Activity(Activity),
+    Child(Child),
+    Timer(When),
+    Event(u8),
+    /// Creates several waits for one event, drops some, and awaits the others one after another.
+    Ordered(Ordered),
+    Call(Op),
+    /// Locks these entities while it runs the node.
+    Section(Vec<u8>, Box<Node>),
+    Send(u8, u8),
+    Signal(Op, Option<When>),
+    /// Starts a detached orchestration.
+    Start(u8, Option<When>, Box<Node>),
+    /// Sets the custom status, or clears it.
+    Status(Option<u8>),
+    Guid,
+    /// A condition on a patch that the program has had since it was written.
+    Patched(u8),
+    Fail(Causes),
+    Panic,
+    /// Runs the node while a value with a destructor is alive.
+    Guard(Guard, Box<Node>),
+    Seq(Vec<Node>),
+    Join(Vec<Node>),
+    /// Joins with at most this many at a time.
+    AtMost(u8, Vec<Node>),
+    TryJoin(Vec<Node>),
+    /// Goes on after the first, and drops the others.
+    Race(Vec<Node>),
+    /// Takes the results as they come, and runs the second node after each.
+    Completed(Vec<Node>, Box<Node>),
+    Timeout(When, Box<Node>),
+    /// Waits for an event twice, races one wait with a timer, and drops it or awaits it.
+    Held {
+        name: u8,
+        limit: When,
+        meanwhile: Box<Node>,
+        is_awaited: bool,
+    },
+    /// Begins some nodes, runs another one, and then awaits or drops each of them.
+    Kept {
+        kept: Vec<(Node, Fate)>,
+        meanwhile: Box<Node>,
+    },
+    /// What the first node does becomes what the second does, with the deployment of this number.
+    Changed {
+        deployment: u8,
+        before: Box<Node>,
+        after: Box<Node>,
+        has_patch: bool,
+    },
+}
+
+/// What becomes of a task that was begun and not awaited at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Fate {
+    Dropped,
+    Awaited,
+    /// Given up if it takes longer.
+    Limited(When),
+}
+
+/// What a destructor does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Guard {
+    Sends(u8, u8),
+    Panics,
+}
+
+/// How many causes a failure has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Causes {
+    None,
+    Two,
+    Many,
+}
+
+impl Causes {
+    pub(crate) fn count(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Two => 2,
+            Self::Many => 100,
+        }
+    }
+}
+
+/// A call of an activity, which is also the input of the activity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Activity {
+    pub(crate) attempts: u32,
+    pub(crate) first: When,
+    /// Doubles the interval with each attempt.
+    #[serde(default)]
+    pub(crate) doubles: bool,
+    #[serde(default)]
+    pub(crate) retry_timeout: Option<When>,
+    /// Retries only failures of the first two attempts.
+    #[serde(default)]
+    pub(crate) is_picky: bool,
+    pub(crate) timeout: Option<When>,
+    pub(crate) attempt_timeout: Option<When>,
+    /// What its attempts do is drawn from this.
+    pub(crate) seed: u32,
+}
+
+/// A call of another orchestration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Child {
+    pub(crate) body: Box<Node>,
+    /// Its instance id, which others may have, too.
+    pub(crate) id: Option<u8>,
+    pub(crate) attempts: u32,
+    pub(crate) timeout: Option<When>,
+    pub(crate) start_at: Option<When>,
+    /// Returns a value that cannot be read back.
+    pub(crate) is_unreadable: bool,
+}
+
+/// Several waits for one event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ordered {
+    pub(crate) name: u8,
+    /// Which of the waits are dropped.
+    pub(crate) dropped: Vec<bool>,
+    /// How long they are kept before that.
+    pub(crate) after: When,
+    pub(crate) limit: When,
+}
+
+/// An operation of an entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Op {
+    pub(crate) key: u8,
+    pub(crate) kind: OpKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum OpKind {
+    Add,
+    Get,
+    /// Adds, and fails.
+    Fail,
+    /// Adds, and panics.
+    Panic,
+    /// Makes the state unreadable.
+    Spoil,
+    /// Adds, and tells another entity to add.
+    PassOn(u8),
+    /// As [`PassOn`](Self::PassOn), but a minute later.
+    PassOnLater(u8),
+    /// Adds, and starts an orchestration.
+    Begin(u8),
+    Delete,
+}
+
+/// A time from now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum When {
+    /// As long ago as can be said.
+    Min,
+    HourAgo,
+    Now,
+    Micro,
+    Second,
+    Minute,
+    Hour,
+    Year,
+}
+
+impl When {
+    const ALL: [Self; 10] = [
+        Self::Second,
+        Self::Second,
+        Self::Second,
+        Self::Minute,
+        Self::Hour,
+        Self::Micro,
+        Self::Now,
+        Self::Year,
+        Self::HourAgo,
+        Self::Min,
+    ];
+
+    /// As a duration, which cannot be negative.
+    pub(crate) fn duration(self) -> Duration {
+        match self {
+            Self::Min | Self::HourAgo | Self::Now => Duration::ZERO,
+            Self::Micro => Duration::from_micros(1),
+            Self::Second => Duration::from_secs(1),
+            Self::Minute => Duration::from_mins(1),
+            Self::Hour => Duration::from_hours(1),
+            Self::Year => Duration::from_hours(24 * 365),
+        }
+    }
+
+    /// As a duration of at least a microsecond.
+    pub(crate) fn positive(self) -> Duration {
+        self.duration().max(Duration::from_micros(1))
+    }
+}
+
+/// A whole orchestration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Program {
+    pub(crate) body: Node,
+    /// How many times it continues as new.
+    pub(crate) generations: u32,
+    /// Whether unread events are discarded when it continues as new.
+    #[serde(default)]
+    pub(crate) discards: bool,
+    /// Returns a value that cannot be read back.
+    #[serde(default)]
+    pub(crate) is_unreadable: bool,
+    /// Continues as new while a value is alive whose destructor panics.
+    #[serde(default)]
+    pub(crate) is_bombed: bool,
+}
+
+impl Program {
+    pub(crate) fn once(body: Node) -> Self {
+        let (discards, is_unreadable, is_bombed) = (false, false, false);
+        Self { body, generations: 0, discards, is_unreadable, is_bombed }
+    }
+}

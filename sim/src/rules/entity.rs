@@ -1,0 +1,158 @@
+//! I10: entities are serial and transactional, and each operation is carried out once.
+//!
+//! "An operation of an entity failed and had no effect" (`EntityOperationFailed`); "their results,
+//! state changes and messages take effect exactly once" (ARCHITECTURE.md).
+//!
+//! The state of an entity is the list of the operations that it carried out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use durable::protocol::{EventKind, InstanceId, Json};
+use durable::store::Commit;
+
+use super::message::Messages;
+use crate::interpret::{Counter, FAILS};
+
+#[derive(Debug, Default)]
+pub(super) struct Entities(BTreeMap<u8, Entity>);
+
+#[derive(Debug, Default)]
+struct Entity {
+    tokens: Vec<u64>,
+    /// All that it ever carried out.
+    seen: BTreeSet<u64>,
+    /// What a client was promised.
+    expected: BTreeSet<u64>,
+    /// How often somebody asked to delete it, and how often its state was lost.
+    deletes: u32,
+    losses: u32,
+}
+
+pub(super) fn key(id: &InstanceId) -> Option<u8> {
+    id.as_str().strip_prefix("@counter@")?.parse().ok()
+}
+
+impl Entities {
+    fn of(&mut self, key: u8) -> &mut Entity {
+        self.0.entry(key).or_default()
+    }
+
+    pub(super) fn has_seen(&self, key: u8, token: u64) -> bool {
+        self.0.get(&key).is_some_and(|entity| entity.seen.contains(&token))
+    }
+
+    pub(super) fn expect(&mut self, key: u8, token: u64) {
+        self.of(key).expected.insert(token);
+    }
+
+    pub(super) fn ask_delete(&mut self, key: u8) {
+        self.of(key).deletes += 1;
+    }
+
+    pub(super) fn commit(&mut self, commit: &Commit, messages: &Messages) -> Result<(), String> {
+        for (_, message) in &commit.messages {
+            let (EventKind::EntityOperationCalled { operation, .. }
+            | EventKind::EntityOperationSignaled { operation, .. }) = &message.event
+            else {
+                continue;
+            };
+            if let Some(key) = key(&message.instance_id).filter(|_| operation == "remove") {
+                self.of(key).deletes += 1;
+            }
+        }
+        let (mut lost, mut written) = (BTreeSet::new(), BTreeSet::new());
+        let mut change = |entity: &mut Entity, key: u8, tokens: Vec<u64>| {
+            let losses = entity.losses;
+            written.insert(key);
+            entity.become_(tokens).map_err(|wrong| format!("I10 entity {key}: {wrong}"))?;
+            if entity.losses > losses {
+                lost.insert(key);
+            }
+            Ok::<_, String>(())
+        };
+        for episode in &commit.episodes {
+            let Some(key) = key(&episode.record.instance_id) else { continue };
+            for event in &episode.events {
+                let EventKind::EntityState(state) = &event.kind else { continue };
+                let tokens = match &state.state {
+                    Some(state) => tokens(state).ok_or_else(|| {
+                        format!("I24 the state of entity {key} cannot be read: {state:?}")
+                    })?,
+                    None => Vec::new(),
+                };
+                change(self.0.entry(key).or_default(), key, tokens)?;
+            }
+        }
+        for (_, id) in &commit.purged {
+            if let Some(key) = key(id) {
+                change(self.0.entry(key).or_default(), key, Vec::new())?;
+            }
+        }
+        for (to, event) in messages.taken() {
+            let Some((key, name, token)) = operation(to, event) else { continue };
+            let succeeds = matches!(name, "add" | "pass_on" | "begin");
+            // An entity that was made and deleted in one batch is never written.
+            let is_deleted = !written.contains(&key) && self.of(key).deletes > 0;
+            let is_lost = lost.contains(&key) || is_deleted;
+            if succeeds && !is_lost && !self.has_seen(key, token) {
+                return Err(format!("I10 operation {token} of entity {key} is lost"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whatever a client was promised was carried out, unless a critical section waits for good.
+    pub(super) fn at_rest(&self, locked: &BTreeSet<u8>) -> Result<(), String> {
+        for (key, entity) in self.0.iter().filter(|(key, _)| !locked.contains(key)) {
+            let missing = entity.expected.iter().find(|token| !entity.seen.contains(token));
+            if let Some(token) = missing.filter(|_| entity.deletes == 0) {
+                return Err(format!("I10 signal {token} to entity {key} is lost"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Entity {
+    fn become_(&mut self, tokens: Vec<u64>) -> Result<(), String> {
+        let mut new = &tokens[..];
+        if let Some(more) = tokens.strip_prefix(&self.tokens[..]) {
+            new = more;
+        } else {
+            self.losses += 1;
+            if self.losses > self.deletes {
+                return Err(format!("its state goes from {:?} to {tokens:?}", self.tokens));
+            }
+        }
+        for token in new {
+            if token & FAILS != 0 {
+                return Err(format!("operation {token:x} has failed, and has an effect"));
+            }
+            if !self.seen.insert(*token) {
+                return Err(format!("operation {token} is carried out twice"));
+            }
+        }
+        self.tokens = tokens;
+        Ok(())
+    }
+}
+
+fn tokens(state: &Json) -> Option<Vec<u64>> {
+    state.read::<Counter>().ok().map(|counter| counter.tokens)
+}
+
+/// The operation that a message asks for, and its token.
+fn operation<'a>(to: &InstanceId, event: &'a EventKind) -> Option<(u8, &'a str, u64)> {
+    let (EventKind::EntityOperationCalled { operation, input, .. }
+    | EventKind::EntityOperationSignaled { operation, input, .. }) = event
+    else {
+        return None;
+    };
+    let is_delayed =
+        matches!(event, EventKind::EntityOperationSignaled { scheduled_time: Some(_), .. });
+    // It becomes a message again when its time has come.
+    let key = key(to).filter(|_| !is_delayed)?;
+    let first = input.read::<serde_json::Value>().ok();
+    let first = first.as_ref().and_then(|input| input.as_u64().or_else(|| input[0].as_u64()));
+    Some((key, operation, first.unwrap_or(0)))
+}

@@ -1,0 +1,190 @@
+//! What must be true of every commit, whatever the hub does.
+//!
+//! Each rule is a file, which says where its promise is written. A rule sees commits and the store
+//! only: it imports nothing of the library but `protocol` and `store`.
+
+mod entity;
+mod history;
+mod lock;
+mod message;
+mod order;
+mod readable;
+mod retry;
+mod schedule;
+mod status;
+mod suspension;
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use durable::protocol::{EventKind, ExecutionId, InstanceId};
+use durable::store::{Commit, Store};
+use durable::testing::sim::Observer;
+
+/// What was committed, shared by the rules, the clients and the end of a run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Committed(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    messages: message::Messages,
+    histories: history::Histories,
+    statuses: status::Statuses,
+    entities: entity::Entities,
+    tree: tree::Tree,
+    schedules: schedule::Schedules,
+    suspensions: suspension::Suspensions,
+    /// The events that clients raised, by the number in their input, with the executions that
+    /// recorded them.
+    raised: BTreeMap<u64, BTreeSet<(InstanceId, ExecutionId)>>,
+    /// The instances that have continued as new, in which earlier events are not recorded.
+    continued: BTreeSet<String>,
+    commits: u64,
+    /// How many episodes were committed.
+    pub(crate) episodes: u64,
+    /// The instance of the last episode.
+    pub(crate) last: Option<InstanceId>,
+}
+
+impl Committed {
+    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn commits(&self) -> u64 {
+        self.known().commits
+    }
+
+    /// Whether the event of this number is in a history, or may have been in one.
+    pub(crate) fn has_raised(&self, id: &str, number: u64) -> bool {
+        let known = self.known();
+        known.raised.contains_key(&number) || known.continued.contains(id)
+    }
+
+    pub(crate) fn has_started(&self, id: &str) -> bool {
+        self.known().statuses.has_started(id)
+    }
+
+    pub(crate) fn has_ended(&self, id: &str) -> bool {
+        self.known().statuses.has_ended(id)
+    }
+
+    pub(crate) fn was_purged(&self, id: &str) -> bool {
+        self.known().statuses.was_purged(id)
+    }
+
+    pub(crate) fn has_token(&self, key: u8, token: u64) -> bool {
+        self.known().entities.has_seen(key, token)
+    }
+
+    /// A client was told that this operation is carried out some time.
+    pub(crate) fn expects(&self, key: u8, token: u64) {
+        self.known().entities.expect(key, token);
+    }
+
+    pub(crate) fn asks_delete(&self, key: u8) {
+        self.known().entities.ask_delete(key);
+    }
+
+    pub(crate) fn asks_purge(&self, id: &str, recursively: bool) {
+        self.known().tree.ask_purge(id, recursively);
+    }
+
+    pub(crate) fn asks_purge_of_all(&self) {
+        self.known().tree.ask_purge_of_all();
+    }
+
+    pub(crate) fn asks_end(&self, id: &str) {
+        self.known().tree.ask_end(id);
+    }
+
+    pub(crate) fn asks_rewind(&self, id: &str) {
+        self.known().tree.ask_rewind(id);
+    }
+
+    pub(crate) fn disturbs_schedule(&self, id: &str) {
+        self.known().schedules.disturb(id);
+    }
+
+    /// Code was deployed that need not fit running instances.
+    pub(crate) fn permits_suspensions(&self) {
+        self.known().suspensions.permit();
+    }
+
+    /// The keys of the entities that are locked.
+    pub(crate) fn locked(store: &dyn Store) -> BTreeSet<u8> {
+        lock::owners_live(store).unwrap_or_default()
+    }
+
+    /// What must be true when nobody can go on.
+    pub(crate) fn at_rest(&self, store: &dyn Store) -> Result<(), String> {
+        let known = self.known();
+        known.entities.at_rest(&lock::owners_live(store)?)?;
+        known.schedules.at_rest()?;
+        known.messages.at_rest()
+    }
+}
+
+impl Observer for Committed {
+    fn before(&mut self, commit: &Commit, _store: &dyn Store) -> Result<(), String> {
+        let known = &mut *self.known();
+        known.commits += 1;
+        known.messages.before(commit)?;
+        known.tree.before(commit)?;
+        readable::failures_are_short(commit)?;
+        for episode in &commit.episodes {
+            known.episodes += 1;
+            let (record, id) = (&episode.record, &episode.record.instance_id);
+            known.last = Some(id.clone());
+            if episode.replaces.is_some() || record.generation > 0 {
+                known.continued.insert(id.to_string());
+            }
+            for event in &episode.events {
+                let EventKind::EventRaised { input, .. } = &event.kind else { continue };
+                let Ok(number) = input.read::<u64>() else { continue };
+                let key = (id.clone(), record.execution_id);
+                let is_new = known.raised.entry(number).or_default().insert(key);
+                if number > 0 && !is_new && episode.replaces.is_none() {
+                    return Err(format!("I5 event {number} is recorded twice by {id}"));
+                }
+            }
+            known.statuses.episode(episode)?;
+            known.suspensions.episode(episode)?;
+        }
+        suspension::children_answer(commit)?;
+        known.statuses.purges(commit);
+        known.entities.commit(commit, &known.messages)?;
+        known.schedules.commit(commit);
+        Ok(())
+    }
+
+    fn after(&mut self, commit: &Commit, store: &dyn Store) -> Result<(), String> {
+        let known = &mut *self.known();
+        for (_, id) in &commit.purged {
+            known.histories.forget(id);
+        }
+        for episode in &commit.episodes {
+            let id = &episode.record.instance_id;
+            // A later episode of the same group may have replaced this one.
+            let Ok(Some(record)) = store.instance(id) else {
+                return Err(format!("I2 {id} was committed and is not there"));
+            };
+            if id.as_str().starts_with('@') {
+                continue;
+            }
+            let read = store.history(id, record.execution_id, 0);
+            let history = read.map_err(|error| error.to_string())?;
+            if episode.replaces.is_some() {
+                known.histories.forget(id);
+            }
+            known.histories.grows(id, record.execution_id, &history)?;
+            history::is_well_formed(&history).map_err(|wrong| format!("I3 {id}: {wrong}"))?;
+            if record.runtime_status.is_finished() {
+                retry::by_the_book(&history).map_err(|wrong| format!("I4 {id}: {wrong}"))?;
+            }
+            order::events_in_order(&record, &history)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! I4: a call fails for good only if its policy says so, or its time is up.
+//!
+//! "Makes up to this many attempts", "begins no attempt later than this" (`RetryPolicy`); "the time
+//! limits of its open calls count from here" (`ExecutionRewound`).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use durable::protocol::{EventKind, FailureDetails, HistoryEvent, Json, Timestamp};
+
+use crate::program::Activity;
+
+/// The longest interval, unless the first is longer.
+const LONGEST: Duration = Duration::from_hours(1);
+
+struct Open {
+    call: Activity,
+    /// When its time limits began.
+    since: Timestamp,
+    /// How many attempts have failed.
+    failed: u32,
+}
+
+pub(super) fn by_the_book(history: &[HistoryEvent]) -> Result<(), String> {
+    let mut open: BTreeMap<i32, Open> = BTreeMap::new();
+    for (index, event) in history.iter().enumerate() {
+        match &event.kind {
+            EventKind::TaskScheduled { input, .. } => {
+                if let Some(call) = call(input) {
+                    let (since, failed) = (event.timestamp, 0);
+                    open.insert(event.event_id, Open { call, since, failed });
+                }
+            }
+            EventKind::ExecutionRewound { .. } => {
+                for open in open.values_mut() {
+                    open.since = event.timestamp;
+                }
+            }
+            EventKind::TaskAttemptFailed { task_scheduled_id: task, failure, retry_at, .. } => {
+                let Some(open) = open.get_mut(task) else { continue };
+                open.failed += 1;
+                if open.is_final(failure, event.timestamp) == Some(true) {
+                    return Err(format!("task {task} is retried, and its policy forbids it"));
+                }
+                if *retry_at > event.timestamp.after(open.interval(open.failed)) {
+                    return Err(format!("task {task} is retried later than its policy says"));
+                }
+            }
+            EventKind::TaskFailed { task_scheduled_id: task, failure, attempt, .. } => {
+                let is_judged_later = history[index..].iter().any(|later| {
+                    matches!(&later.kind, EventKind::TaskAttemptFailed { task_scheduled_id, .. }
+                        if task_scheduled_id == task)
+                });
+                let Some(call) = open.get_mut(task).filter(|_| !is_judged_later) else { continue };
+                if attempt.is_none() && failure.error_type == FailureDetails::TIMEOUT {
+                    let limit = call.call.timeout.map(|limit| call.since.after(limit.positive()));
+                    if limit.is_none_or(|limit| event.timestamp < limit) {
+                        return Err(format!("task {task} fails before its time is up"));
+                    }
+                    continue;
+                }
+                call.failed += 1;
+                if call.is_final(failure, event.timestamp) == Some(false) {
+                    return Err(format!("task {task} fails, and its policy retries it"));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl Open {
+    /// Whether the last failure ends the call. `None` if that depends on when it was judged.
+    fn is_final(&self, failure: &FailureDetails, at: Timestamp) -> Option<bool> {
+        let Self { call, since, failed } = self;
+        let is_last = *failed >= call.attempts || call.is_picky && *failed >= 3;
+        if failure.non_retriable || is_last {
+            return Some(true);
+        }
+        match call.retry_timeout {
+            None => Some(false),
+            Some(limit) => {
+                let last = since.after(limit.positive().max(call.first.positive()));
+                (at.after(self.interval(*failed)) <= last).then_some(false)
+            }
+        }
+    }
+
+    /// How long after this failure the next attempt begins.
+    fn interval(&self, failed: u32) -> Duration {
+        let first = self.call.first.positive();
+        let factor = if self.call.doubles { 1 << (failed.clamp(1, 20) - 1) } else { 1 };
+        (first * factor).min(first.max(LONGEST))
+    }
+}
+
+fn call(input: &Json) -> Option<Activity> {
+    input.read::<Activity>().ok().or_else(|| Some(input.read::<(Activity,)>().ok()?.0))
+}

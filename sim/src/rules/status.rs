@@ -1,0 +1,83 @@
+//! I9: statuses move along permitted edges.
+//!
+//! "Nobody sees an instance between two executions; it is Running" (parity.md); "only one that is
+//! Failed can be rewound" (`ManageError`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use durable::protocol::{EventKind, ExecutionId, InstanceRecord, RuntimeStatus};
+use durable::store::{Commit, EpisodeWrite};
+
+#[derive(Debug, Default)]
+pub(super) struct Statuses {
+    last: BTreeMap<String, (ExecutionId, u64, RuntimeStatus)>,
+    started: BTreeSet<String>,
+    ended: BTreeSet<String>,
+    purged: BTreeSet<String>,
+}
+
+impl Statuses {
+    pub(super) fn has_started(&self, id: &str) -> bool {
+        self.started.contains(id)
+    }
+
+    pub(super) fn has_ended(&self, id: &str) -> bool {
+        self.ended.contains(id)
+    }
+
+    pub(super) fn was_purged(&self, id: &str) -> bool {
+        self.purged.contains(id)
+    }
+
+    pub(super) fn episode(&mut self, episode: &EpisodeWrite) -> Result<(), String> {
+        let record = &episode.record;
+        let id = record.instance_id.to_string();
+        if id.starts_with('@') {
+            return Ok(());
+        }
+        let status = record.runtime_status;
+        let known = (record.execution_id, record.generation, status);
+        let before = self.last.insert(id.clone(), known);
+        if let Some(before) = before
+            && !is_permitted(before, record, episode)
+        {
+            return Err(format!("I9 {id} goes from {} to {status}", before.2));
+        }
+        if status == RuntimeStatus::Pending && record.generation > 0 {
+            return Err(format!("I9 {id} is Pending between two executions"));
+        }
+        if status.is_finished() {
+            self.ended.insert(id.clone());
+        }
+        self.started.insert(id);
+        Ok(())
+    }
+
+    pub(super) fn purges(&mut self, commit: &Commit) {
+        for (_, id) in &commit.purged {
+            self.last.remove(id.as_str());
+            self.purged.insert(id.to_string());
+        }
+    }
+}
+
+fn is_permitted(
+    (execution, generation, before): (ExecutionId, u64, RuntimeStatus),
+    record: &InstanceRecord,
+    episode: &EpisodeWrite,
+) -> bool {
+    if execution != record.execution_id {
+        // It continues as new, or a new instance has its id.
+        return true;
+    }
+    let after = record.runtime_status;
+    if before.is_finished() && before != after {
+        let rewound = |kind: &EventKind| matches!(kind, EventKind::ExecutionRewound { .. });
+        let is_rewound = episode.events.iter().any(|event| rewound(&event.kind));
+        return before == RuntimeStatus::Failed && is_rewound;
+    }
+    match (before, after) {
+        (RuntimeStatus::Running, RuntimeStatus::Pending) => false,
+        (_, _) => record.generation == generation,
+    }
+}

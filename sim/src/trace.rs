@@ -1,0 +1,70 @@
+//! What orchestrators saw, for the rules that the store alone cannot show.
+//!
+//! Strict replays run on threads of their own, where nothing is noted.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use durable::OrchestrationContext;
+use durable::protocol::ExecutionId;
+use uuid::Uuid;
+
+/// The first part of a custom status that lists the events of several waits.
+pub(crate) const ORDERED: &str = "ordered";
+
+thread_local! {
+    /// The number of the deployed code. The threads of strict replays have the last one, in which
+    /// patches decide alone.
+    static DEPLOYMENT: Cell<u8> = const { Cell::new(u8::MAX) };
+    static SEEN: RefCell<Seen> = RefCell::default();
+}
+
+#[derive(Default)]
+struct Seen {
+    wrong: Option<String>,
+    /// Which execution made each GUID.
+    guids: BTreeMap<Uuid, (ExecutionId, u64)>,
+}
+
+/// Forgets everything.
+pub(crate) fn begin() {
+    DEPLOYMENT.set(0);
+    SEEN.take();
+}
+
+pub(crate) fn deployment() -> u8 {
+    DEPLOYMENT.get()
+}
+
+pub(crate) fn deploy() {
+    DEPLOYMENT.set(deployment().saturating_add(1));
+}
+
+/// Notes that something is wrong.
+pub(crate) fn wrong(what: &str) {
+    SEEN.with_borrow_mut(|seen| _ = seen.wrong.get_or_insert_with(|| what.to_owned()));
+}
+
+/// What was wrong first.
+pub(crate) fn failure() -> Option<String> {
+    SEEN.with_borrow(|seen| seen.wrong.clone())
+}
+
+/// I18: a GUID is different from all others, and the same in replays. Executions that begin at the
+/// same moment under the same id may share it, which only virtual time makes likely.
+pub(crate) fn note_guid(ctx: &OrchestrationContext, guid: Uuid) {
+    let maker = (ctx.execution_id(), ctx.generation());
+    let first = SEEN.with_borrow_mut(|seen| *seen.guids.entry(guid).or_insert(maker));
+    if first.0 != maker.0 && (first.1 > 0 || maker.1 > 0) {
+        wrong("I18 two executions make the same GUID");
+    }
+}
+
+/// A number that depends on both.
+pub(crate) fn hash(a: u64, b: u64) -> u64 {
+    let mut hash = a.wrapping_add(b.wrapping_mul(0xd6e8_feb8_6659_fd93));
+    for _ in 0..2 {
+        hash = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    hash ^ (hash >> 29)
+}
