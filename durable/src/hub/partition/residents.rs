@@ -15,6 +15,9 @@ use crate::hub::commit::write::Content;
 use crate::hub::mail::End;
 use crate::protocol::{ExecutionId, InstanceId, InstanceRecord, RuntimeStatus};
 
+/// The number of a write that is durable in any case.
+const DURABLE: u64 = 0;
+
 #[derive(Debug)]
 pub(super) struct Residents {
     cache: Cache<Resident>,
@@ -166,7 +169,8 @@ impl Tombstones {
 fn load(core: &mut Core, id: &InstanceId) -> Result<Option<Box<Resident>>, Stopped> {
     let Some(record) = core.store.instance(id)? else { return Ok(None) };
     let end = core.store.end_of(&record)?;
-    let mut resident = Resident::new(record, core.outbox.last_write());
+    // Nothing is evicted before its last write is durable, so the store has all of them.
+    let mut resident = Resident::new(record, DURABLE);
     resident.end = end;
     let is_running = !resident.record.runtime_status.is_finished();
     if is_running && resident.record.suspension.is_none() {

@@ -253,3 +253,20 @@ fn an_instance_that_is_started_again_after_a_purge_is_found_as_soon_as_its_start
     }
     terminated.try_recv().expect("it is answered").expect("it was started again");
 }
+
+#[test]
+fn an_operation_on_an_evicted_instance_waits_for_no_write_of_another() {
+    let mut world = World::new();
+    let (start, _started) = start_of("a");
+    world.turn([start]);
+    world.commit();
+    let (start, _started) = start_of("b");
+    world.turn([start]);
+    assert_eq!(world.uncommitted(), ["b"]);
+    let (resume, mut resumed) = resume_of("a");
+    world.turn([resume]);
+    assert!(world.partition.held.is_empty(), "the store has all writes of a");
+    world.commit();
+    let resumed = resumed.try_recv().expect("it is answered");
+    assert!(matches!(resumed, Err(ManageError::StillSuspended(_))), "{resumed:?}");
+}
