@@ -88,12 +88,20 @@ impl Entities {
                 change(self.0.entry(key).or_default(), key, Vec::new())?;
             }
         }
-        for (to, event) in messages.taken() {
-            let Some((key, name, token)) = operation(to, event) else { continue };
+        let taken = messages.taken();
+        // Also a delayed one, which may be due at once.
+        let is_removal = |event: &EventKind| {
+            matches!(event, EventKind::EntityOperationCalled { operation, .. }
+                | EventKind::EntityOperationSignaled { operation, .. }
+                if matches!(operation.as_str(), "remove" | "delete"))
+        };
+        let removed = taken.iter().filter(|(_, event)| is_removal(event));
+        let removed: BTreeSet<_> = removed.filter_map(|(to, _)| key(to)).collect();
+        for (key, name, token) in taken.iter().filter_map(|(to, event)| operation(to, event)) {
             let succeeds = matches!(name, "add" | "pass_on" | "begin");
-            // An entity that was made and deleted in one batch is never written.
-            let is_deleted = !written.contains(&key) && self.of(key).deletes > 0;
-            let is_lost = lost.contains(&key) || is_deleted;
+            // What is made and deleted in one batch is never written.
+            let is_unwritten = !written.contains(&key) || removed.contains(&key);
+            let is_lost = lost.contains(&key) || (is_unwritten && self.of(key).deletes > 0);
             if succeeds && !is_lost && !self.has_seen(key, token) {
                 return Err(format!("I10 operation {token} of entity {key} is lost"));
             }

@@ -23,8 +23,22 @@ struct Open {
 
 pub(super) fn by_the_book(history: &[HistoryEvent]) -> Result<(), String> {
     let mut open: BTreeMap<i32, Open> = BTreeMap::new();
+    // The answers that arrive in a suspension: any of them may end the wait for the others, which are
+    // not judged then.
+    let mut suspended: Option<usize> = None;
     for (index, event) in history.iter().enumerate() {
         match &event.kind {
+            EventKind::ExecutionSuspended { .. } => {
+                let resumption = history[index..]
+                    .iter()
+                    .position(|it| matches!(it.kind, EventKind::ExecutionResumed { .. }));
+                let answers = |until: usize| {
+                    history[index..][..until].iter().filter(|it| is_answer(&it.kind)).count()
+                };
+                // Without a resumption, nothing is judged.
+                suspended = Some(resumption.map_or(usize::MAX, answers));
+            }
+            EventKind::ExecutionResumed { .. } => suspended = None,
             EventKind::TaskScheduled { input, .. } => {
                 if let Some(call) = call(input) {
                     let (since, failed) = (event.timestamp, 0);
@@ -51,7 +65,9 @@ pub(super) fn by_the_book(history: &[HistoryEvent]) -> Result<(), String> {
                     matches!(&later.kind, EventKind::TaskAttemptFailed { task_scheduled_id, .. }
                         if task_scheduled_id == task)
                 });
-                let Some(call) = open.get_mut(task).filter(|_| !is_judged_later) else { continue };
+                let may_be_dropped = suspended.is_some_and(|answers| answers > 1);
+                let is_judged = !is_judged_later && !may_be_dropped;
+                let Some(call) = open.get_mut(task).filter(|_| is_judged) else { continue };
                 if attempt.is_none() && failure.error_type == FailureDetails::TIMEOUT {
                     let limit = call.call.timeout.map(|limit| call.since.after(limit.positive()));
                     if limit.is_none_or(|limit| event.timestamp < limit) {
@@ -68,6 +84,25 @@ pub(super) fn by_the_book(history: &[HistoryEvent]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn is_answer(kind: &EventKind) -> bool {
+    use EventKind::{
+        EntityOperationCompleted, EntityOperationFailed, EventRaised,
+        SubOrchestrationInstanceCompleted, SubOrchestrationInstanceFailed, TaskCompleted,
+        TaskFailed, TimerFired,
+    };
+    matches!(
+        kind,
+        EntityOperationCompleted { .. }
+            | EntityOperationFailed { .. }
+            | EventRaised { .. }
+            | SubOrchestrationInstanceCompleted { .. }
+            | SubOrchestrationInstanceFailed { .. }
+            | TaskCompleted { .. }
+            | TaskFailed { .. }
+            | TimerFired { .. }
+    )
 }
 
 impl Open {

@@ -295,6 +295,8 @@ impl Run {
         let is_lazy = matches!(self.plan.durability, Durability::Within(_));
         let may_lose = power_fails && is_lazy && !is_closed;
         self.least = if may_lose { self.opened } else { self.acknowledged };
+        // Until the store is opened, no later failure brings anything back.
+        self.acknowledged = self.least;
         let (least, steps) = (self.least, self.steps.len());
         self.say(|| format!("restart, power fails: {power_fails}, {least} to {steps} steps"));
         self.disk = self.disk.restart(power_fails);
