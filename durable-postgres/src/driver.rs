@@ -3,11 +3,12 @@
 use std::future::Future;
 
 use durable::store::StoreError;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 /// One thread that drives all connections of a store.
 #[derive(Debug)]
 pub(crate) struct Driver {
+    handle: Handle,
     /// `None` while the driver is being dropped.
     runtime: Option<Runtime>,
 }
@@ -19,7 +20,7 @@ impl Driver {
         };
         let runtime = builder(&mut Builder::new_multi_thread());
         let runtime = runtime.map_err(|error| StoreError::io("cannot start a thread", error))?;
-        Ok(Self { runtime: Some(runtime) })
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
     /// Runs a future to its end.
@@ -27,12 +28,11 @@ impl Driver {
     /// # Panics
     /// It is called on a thread of an async runtime, which must not block.
     pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
-        let runtime = self.runtime.as_ref().expect("it is dropped with the store");
-        runtime.block_on(future)
+        self.handle.block_on(future)
     }
 
-    pub(crate) fn handle(&self) -> tokio::runtime::Handle {
-        self.runtime.as_ref().expect("it is dropped with the store").handle().clone()
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle.clone()
     }
 }
 

@@ -92,7 +92,9 @@ mod tests {
             assert_eq!(read_position(&key).unwrap(), position);
             assert!(partition(PartitionId(7)) < key && key < end(PartitionId(7)));
         }
-        assert!(read_due(&[0, 1, 2]).is_err());
-        assert!(read_position(&[0, 1, 2]).is_err());
+        let error = read_due(&[0, 1, 2]).unwrap_err().to_string();
+        assert!(error.contains("a key of the table `due` has no time"), "{error}");
+        let error = read_position(&[0, 1, 2]).unwrap_err().to_string();
+        assert!(error.contains("a key of the table `message` has no position"), "{error}");
     }
 }

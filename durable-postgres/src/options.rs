@@ -14,7 +14,7 @@ type Password =
 
 /// How a [`PostgresStore`](crate::PostgresStore) reaches its database, and where in it the hub is.
 ///
-/// ```no_run
+/// ```
 /// use durable_postgres::{PostgresOptions, PostgresStore};
 ///
 /// # async fn open() -> Result<(), Box<dyn std::error::Error>> {

@@ -13,6 +13,7 @@
 
 mod compare;
 mod moved;
+mod plan;
 mod work;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -25,6 +26,7 @@ use durable::protocol::PartitionId;
 use durable::store::{Durability, MemoryStore, SledOptions, SledStore, Store, StoreError};
 use durable::testing::sim::{Choices, DiskCounts, DiskFaults, Generator, SimDisk, Stream};
 
+use self::plan::Plan;
 use self::work::{Author, Step};
 use crate::search::now;
 
@@ -33,16 +35,6 @@ const TRIES: u32 = 6;
 
 /// The folder of the hub.
 const HUB: &str = "/hub";
-
-/// What a seed has drawn for the whole run.
-struct Plan {
-    durability: Durability,
-    sizes: Vec<(&'static str, usize)>,
-    faults: DiskFaults,
-    /// The process ends after at most this many calls; 0 for never.
-    crashes: u32,
-    preemption: u32,
-}
 
 struct Run {
     choices: Choices,
@@ -170,37 +162,6 @@ fn run(seed: u64, keeps_log: bool) -> Outcome {
         restarts: run.restarts,
         failure,
         log: run.log.unwrap_or_default(),
-    }
-}
-
-impl Plan {
-    fn draw(choices: &mut Choices) -> Self {
-        let mut one_of = |all: &[u32]| choices.one_of(Stream::Swarm, all);
-        let durability = match one_of(&[0, 0, 0, 1]) {
-            0 => Durability::Immediate,
-            _ => Durability::Within(Duration::from_millis(20)),
-        };
-        let (segment, segments) = (one_of(&[64, 512, 4096, 65_536]), one_of(&[1, 4, 16]));
-        let sizes = [
-            ("segment_min", segment),
-            ("segment_max", segment * segments),
-            // A segment is prepared in at most 16 steps, because every step counts as two calls.
-            ("segment_step", (segment * segments / one_of(&[1, 4, 16])).max(64)),
-            ("checkpoint_operations", one_of(&[1, 2, 8, 128])),
-            ("checkpoint_bytes", one_of(&[64, 1024, 131_072])),
-            ("tail", one_of(&[1, 64, 3072])),
-            ("overlay", one_of(&[512, 4096, 16_384, 65_536, 1 << 20])),
-        ];
-        let sizes = sizes.map(|(name, size)| (name, size as usize)).to_vec();
-        let lacks = one_of(&[0, 0, 10, 50, 300]);
-        let breaks = one_of(&[0, 0, 0, 50, 300]);
-        Self {
-            durability,
-            sizes,
-            faults: DiskFaults { lacks, breaks },
-            crashes: one_of(&[0, 30, 100, 300, 1000]),
-            preemption: one_of(&[0, 1, 2, 4, 16]),
-        }
     }
 }
 

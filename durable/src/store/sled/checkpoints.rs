@@ -43,7 +43,7 @@ enum Phase {
 struct Moving {
     overlay: Arc<Overlay>,
     checkpoint: Checkpoint,
-    /// Whether an earlier checkpoint gave it up, so that there is a newer one.
+    /// Whether an earlier checkpoint gave it up, so a newer one exists.
     is_older: bool,
 }
 

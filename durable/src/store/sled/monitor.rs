@@ -1,6 +1,6 @@
 //! A state that several threads share, and that they wait for changes of.
 //!
-//! All waits of the store are here. In a simulation there is one thread: whoever waits lets the
+//! All waits of the store are here. In a simulation there is one thread: a waiter lets the
 //! other actors of the store take steps until the state has changed. No other lock may be held
 //! meanwhile that they need.
 
@@ -89,9 +89,9 @@ mod simulated {
     use std::sync::MutexGuard;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use super::super::disk::Disk;
-    use super::super::disk::simulated::SimDisk;
-    use super::Monitor;
+    use crate::store::sled::disk::Disk;
+    use crate::store::sled::disk::simulated::SimDisk;
+    use crate::store::sled::monitor::Monitor;
 
     /// After this many rounds in which nobody could do anything, a wait never ends.
     const PATIENCE: u32 = 20;

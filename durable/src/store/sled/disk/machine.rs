@@ -43,7 +43,7 @@ pub(super) struct Machine {
     pub(super) trees: BTreeMap<u64, State>,
     /// The number of the next file or folder.
     pub(super) next: u64,
-    /// Who has locked a file.
+    /// The process that has locked a file.
     pub(super) locks: BTreeMap<u64, u64>,
     /// When the entries of a folder were last changed.
     pub(super) changed: BTreeMap<u64, u64>,
