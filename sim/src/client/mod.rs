@@ -68,8 +68,8 @@ impl Clients {
 
     /// The operations that nobody has answered, but for calls of entities that are locked.
     pub(crate) fn waiting(&self, locked: &BTreeSet<u8>) -> Vec<Op> {
-        let is_answered = |op: &Op| !matches!(op, Op::Call(call, _) if locked.contains(&call.key));
-        self.state().doing.iter().flatten().filter(|op| is_answered(op)).cloned().collect()
+        let doing = self.state().doing.clone();
+        doing.into_iter().flatten().filter(|op| !waits_for_a_lock(op, locked)).collect()
     }
 
     fn fail(&self, wrong: String) {
@@ -112,5 +112,14 @@ impl Clients {
                 drop(instance.terminate("its code has changed").await);
             }
         }
+    }
+}
+
+/// Whether an operation waits for the end of a critical section.
+fn waits_for_a_lock(op: &Op, locked: &BTreeSet<u8>) -> bool {
+    match op {
+        Op::Call(call, _) => locked.contains(&call.key),
+        Op::Abandon(_, op) => waits_for_a_lock(op, locked),
+        _ => false,
     }
 }
