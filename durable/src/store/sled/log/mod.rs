@@ -207,7 +207,11 @@ impl Log {
         // The file was renamed: from here on, an error leaves it uncertain what is on disk.
         self.folder.sync().map_err(|error| self.failed(error))?;
         self.folder.check_file(&path, &next.file)?;
-        self.full.push_back((self.last, std::mem::replace(&mut self.path, path), self.size));
+        let replaced = std::mem::replace(&mut self.path, path);
+        // A segment has the name of its first frame, so one without frames was replaced by this.
+        if replaced != self.path {
+            self.full.push_back((self.last, replaced, self.size));
+        }
         (self.file, self.size, self.written) = (Arc::new(next.file), next.size, segment::HEAD);
         Ok(())
     }
@@ -303,4 +307,32 @@ pub(super) fn size_of(disk: &Disk, folder: &Path) -> io::Result<u64> {
 /// The size of a segment with room for this many bytes.
 fn size_for(size: usize, length: usize, sizes: LogSizes) -> usize {
     size.max((segment::HEAD + length).next_multiple_of(sizes.segment_min))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sled::sizes::Sizes;
+
+    /// A full disk can refuse the first frame of a new segment, and the next one may need a larger
+    /// segment.
+    #[test]
+    fn a_segment_that_was_replaced_before_its_first_frame_is_not_deleted_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        std::fs::create_dir(&path).unwrap();
+        let room = Arc::new(Room::new(&Disk::System, folder.path(), 0));
+        let (found, sizes) = (Recovered::default(), Sizes::PRODUCTION.log);
+        let durability = Durability::Immediate;
+        let mut log = Log::open(&Disk::System, &path, &found, durability, sizes, room).unwrap();
+        let body = |length: usize| [frame::begin(), vec![7; length]].concat();
+        log.append(body(10)).unwrap();
+        log.roll(1000).unwrap();
+        log.roll(10_000).unwrap();
+        let frame = log.append(body(10)).unwrap();
+        let current = log.path.clone();
+        assert_eq!(log.superseded(frame.sequence - 1).len(), 1, "the segment of the first frame");
+        assert!(log.files().contains(&current) && current.exists());
+        assert!(!log.superseded(frame.sequence).contains(&current), "it may not be deleted");
+    }
 }
