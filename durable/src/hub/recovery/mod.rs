@@ -19,7 +19,7 @@
 //!    thread `durable-recovery` lets the instances held back run one by one, later in groups, each
 //!    group under a note of its own. If a group ends the process, its members run alone after that.
 //! 4. An instance that has ended the process alone is *set aside* (DURABLE0106) until a client
-//!    resumes it. Of an entity, only the operation is: it fails, and the entity continues.
+//!    resumes it. Of an entity, only the operation is, after ten openings alone: it fails, and the entity continues.
 //!
 //! Steps and commits know nothing of this: the cost is one commit per opening.
 //!

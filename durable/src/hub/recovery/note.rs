@@ -20,6 +20,9 @@ use crate::store::{Commit, Epoch, PartitionState, Store, StoreError};
 pub(crate) const TRIES: u32 = 2;
 /// The number of times that an instance has to end the process alone before it is set aside.
 pub(crate) const ALONE: u32 = 2;
+/// As [`ALONE`], for an operation of an entity. It fails when it is set aside, which cannot be taken
+/// back, so a process that is killed often for other reasons must not be taken for its effect.
+pub(crate) const ALONE_OF_OPERATION: u32 = 10;
 
 /// The most instances in one message.
 const ENTRIES: usize = 4096;
@@ -353,7 +356,8 @@ fn decide(
             (attempt.count, attempt.group) = (count, group);
         }
     }
-    if attempt.alone >= ALONE {
+    let most = if attempt.id.is_entity() { ALONE_OF_OPERATION } else { ALONE };
+    if attempt.alone >= most {
         held.set(&attempt.held(), Held::SetAside { attempts: attempt.count + attempt.alone });
     } else if was_held_back || attempt.group > 0 || attempt.count >= TRIES {
         attempt.count = attempt.count.max(TRIES);
