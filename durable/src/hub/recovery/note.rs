@@ -17,7 +17,7 @@ use crate::protocol::{
 use crate::store::{Commit, Epoch, PartitionState, Store, StoreError};
 
 /// The number of openings in which an instance runs with all others.
-pub(crate) const TRIES: u32 = 2;
+pub(crate) const TRIES: u32 = 20;
 /// The number of times that an instance has to end the process alone before it is set aside.
 pub(crate) const ALONE: u32 = 2;
 /// As [`ALONE`], for an operation of an entity. It fails when it is set aside, which cannot be taken
