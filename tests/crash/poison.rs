@@ -157,7 +157,7 @@ async fn child(folder: &Path, poison: &str) -> Result<()> {
     assert_eq!(status.runtime_status, Suspended);
     let suspension = status.suspension.expect("it is suspended");
     assert_eq!(suspension.code.as_deref(), Some("DURABLE0106"));
-    assert!(suspension.reason.contains("attempts             4"), "{}", suspension.reason);
+    assert!(suspension.reason.contains("attempts             22"), "{}", suspension.reason);
     stop(hub).await
 }
 
