@@ -204,12 +204,12 @@ async fn suspensions(hub: &TaskHub) -> Result<usize> {
 async fn an_instance_without_progress_is_held_back_after_crashes_only_and_runs_again() -> Result<()>
 {
     let store = Arc::default();
-    for _ in 0..5 {
+    for _ in 0..25 {
         let hub = open_and_run(&store).await?;
         assert_eq!(suspensions(&hub).await?, 0, "an orderly shutdown is no attempt");
         hub.shutdown_within(Duration::from_millis(20)).await?;
     }
-    for _ in 0..2 {
+    for _ in 0..20 {
         let hub = open_and_run(&store).await?;
         assert_eq!(suspensions(&hub).await?, 0);
         // Stops as in a crash.
