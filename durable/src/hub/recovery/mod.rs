@@ -7,7 +7,8 @@
 //! start, without a recorded result in between, runs in at most [`TRIES`](note::TRIES) openings
 //! together with all others and in [`ALONE`](note::ALONE) openings alone. Every later opening sets
 //! it aside, before any code of it runs. No other instance is set aside, unless something else ended
-//! the process at the moment that it ran alone, that many times.
+//! the process at the moment that it ran alone, that many times. The numbers count openings: a
+//! process that is killed before an instance has really begun counts as well.
 //!
 //! How it holds:
 //! 1. Whatever causes an instance to run is durable: a running activity, a message, a due time.
@@ -19,7 +20,8 @@
 //!    thread `durable-recovery` lets the instances held back run one by one, later in groups, each
 //!    group under a note of its own. If a group ends the process, its members run alone after that.
 //! 4. An instance that has ended the process alone is *set aside* (DURABLE0106) until a client
-//!    resumes it. Of an entity, only the operation is, after ten openings alone: it fails, and the entity continues.
+//!    resumes it. Of an entity, only the operation is, after
+//!    [`ALONE_OF_OPERATION`](note::ALONE_OF_OPERATION) openings: it fails, and the entity continues.
 //!
 //! Steps and commits know nothing of this: the cost is one commit per opening.
 //!
