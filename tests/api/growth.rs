@@ -8,7 +8,8 @@ use syn::{Fields, Item, ItemTrait, TraitItem, TypeParamBound, Visibility};
 use crate::snapshot::{Sources, is_hidden};
 
 /// Traits that users may implement.
-const OPEN: [&str; 12] = [
+const OPEN: [&str; 13] = [
+    "Cluster",
     "Cause",         // implemented for every error
     "Durable",       // a promise that the author of a future makes
     "DurableFuture", // implemented for every durable future
@@ -24,7 +25,7 @@ const OPEN: [&str; 12] = [
 ];
 
 /// Structs with public fields that will never have another one: numbers with a name.
-const NEWTYPES: [&str; 2] = ["PartitionId", "Epoch"];
+const NEWTYPES: [&str; 3] = ["PartitionId", "Epoch", "RequestId"];
 
 /// Crates and types that the API names and does not export.
 const NOT_EXPORTED: [&str; 4] = [

@@ -7,6 +7,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::panics::{self, Guarded};
 use crate::protocol::{
@@ -14,8 +15,9 @@ use crate::protocol::{
     Timestamp,
 };
 use crate::store::{
-    BackupReport, Commit, Creation, CreationOrder, Epoch, InstanceFilter, InstancePage,
-    PartitionState, Store, StoreError, Usage,
+    Assignment, BackupReport, Cluster, ClusterRequest, Commit, Creation, CreationOrder, Epoch,
+    InstanceFilter, InstancePage, Members, Node, PartitionState, Received, Store, StoreError,
+    Usage,
 };
 
 /// A store that does not panic.
@@ -130,8 +132,69 @@ impl Store for GuardedStore {
         self.call("making a backup", |store| store.backup(to))
     }
 
+    fn cluster(&self) -> Option<&dyn Cluster> {
+        let has_one = panics::catch(|| self.0.get().cluster().is_some()).unwrap_or_default();
+        has_one.then_some(self as &dyn Cluster)
+    }
+
     fn give_up(&self) {
         panics::shield(|| self.0.get().give_up());
+    }
+}
+
+/// Only used if the store has a cluster.
+impl GuardedStore {
+    fn in_cluster<T>(
+        &self,
+        doing: &'static str,
+        call: impl FnOnce(&dyn Cluster) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.call(doing, |store| match store.cluster() {
+            Some(cluster) => call(cluster),
+            None => Err(StoreError::Unsupported { what: "several processes".into() }),
+        })
+    }
+}
+
+impl Cluster for GuardedStore {
+    fn join(&self, node: &Node) -> Result<(), StoreError> {
+        self.in_cluster("joining the hub", |cluster| cluster.join(node))
+    }
+
+    fn assign(&self, owned: &[(PartitionId, Epoch)]) -> Result<Assignment, StoreError> {
+        self.in_cluster("assigning partitions", |cluster| cluster.assign(owned))
+    }
+
+    fn release(&self, partition: PartitionId, epoch: Epoch) -> Result<(), StoreError> {
+        self.in_cluster("releasing a partition", |cluster| cluster.release(partition, epoch))
+    }
+
+    fn receive(
+        &self,
+        owned: &[(PartitionId, Epoch)],
+        wait: Duration,
+    ) -> Result<Received, StoreError> {
+        self.in_cluster("receiving", |cluster| cluster.receive(owned, wait))
+    }
+
+    fn interrupt(&self) {
+        panics::shield(|| {
+            if let Some(cluster) = self.0.get().cluster() {
+                cluster.interrupt();
+            }
+        });
+    }
+
+    fn ask(&self, request: &ClusterRequest) -> Result<(), StoreError> {
+        self.in_cluster("sending a request", |cluster| cluster.ask(request))
+    }
+
+    fn members(&self) -> Result<Members, StoreError> {
+        self.in_cluster("reading the nodes", |cluster| cluster.members())
+    }
+
+    fn leave(&self) -> Result<(), StoreError> {
+        self.in_cluster("leaving the hub", |cluster| cluster.leave())
     }
 }
 

@@ -82,6 +82,11 @@ impl InstanceId {
         Self(format!("{parent}:{task}").into())
     }
 
+    /// The id with which the values of a request are encoded.
+    pub(crate) fn of_request(request: MessageId) -> Self {
+        Self(request.to_string().into())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
+use super::{ReceivedMessage, RequestId, StoreError};
 use crate::protocol::{
     ExecutionId, HistoryEvent, InstanceId, InstanceRecord, MessageId, PartitionId, TaskMessage,
 };
@@ -27,8 +27,19 @@ pub struct Commit {
     pub purged: Vec<(PartitionId, InstanceId)>,
     /// Messages that have taken effect and are removed. Their partitions must be owned.
     pub consumed: Vec<(PartitionId, MessageId)>,
-    /// Messages to any partitions, in order.
+    /// Messages to any partitions, in order. In a store that several processes share, the partitions
+    /// must be owned.
     pub messages: Vec<(PartitionId, TaskMessage)>,
+    /// Messages from the first partition, which must be owned, to the second, which another node owns
+    /// or nobody: in order. Only for a store with a [`Cluster`](super::Cluster), as what follows.
+    pub sent: Vec<(PartitionId, PartitionId, TaskMessage)>,
+    /// Messages from other nodes. Each becomes a message of its target, before those in `messages`.
+    pub received: Vec<ReceivedMessage>,
+    /// Requests that are stored as messages of the same ids. They are not delivered again. One that
+    /// the store does not know is remembered, so that it is not delivered if it arrives later.
+    pub taken: Vec<RequestId>,
+    /// The answers to requests, as JSON. They end the delivery of the requests.
+    pub answers: Vec<(RequestId, String)>,
 }
 
 impl Commit {
@@ -47,8 +58,25 @@ impl Commit {
 
     /// Whether there is nothing to commit.
     pub fn is_empty(&self) -> bool {
-        let Self { owners: _, episodes, purged, consumed, messages } = self;
-        episodes.is_empty() && purged.is_empty() && consumed.is_empty() && messages.is_empty()
+        let Self {
+            owners: _,
+            episodes,
+            purged,
+            consumed,
+            messages,
+            sent,
+            received,
+            taken,
+            answers,
+        } = self;
+        episodes.is_empty()
+            && purged.is_empty()
+            && consumed.is_empty()
+            && messages.is_empty()
+            && sent.is_empty()
+            && received.is_empty()
+            && taken.is_empty()
+            && answers.is_empty()
     }
 
     /// Checks the commit against what a store holds (contract, points 4, 5, 7 and 16). A store
@@ -103,7 +131,9 @@ impl Commit {
         let episodes = self.episodes.iter().map(|episode| episode.partition);
         let purged = self.purged.iter().map(|(partition, _)| *partition);
         let consumed = self.consumed.iter().map(|(partition, _)| *partition);
-        episodes.chain(purged).chain(consumed)
+        let sent = self.sent.iter().map(|(source, _, _)| *source);
+        let received = self.received.iter().map(|message| message.target);
+        episodes.chain(purged).chain(consumed).chain(sent).chain(received)
     }
 
     fn owns(&self, partition: PartitionId) -> bool {

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupReport, Commit, Creation, CreationOrder, EpisodeWrite, Epoch, InstanceFilter,
-    InstancePage, PartitionState, Store, StoreError, Usage,
+    Assignment, BackupReport, Cluster, ClusterRequest, Commit, Creation, CreationOrder,
+    EpisodeWrite, Epoch, InstanceFilter, InstancePage, Members, Node, PartitionState, Received,
+    ReceivedMessage, RequestId, Store, StoreError, Usage,
 };
 use crate::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, Json, PartitionId,
@@ -246,8 +248,14 @@ impl<S: Store, C: PayloadCodec> Store for EncodedStore<S, C> {
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut commit = commit.clone();
         commit.episodes.iter_mut().try_for_each(|write| self.encode_episode(write))?;
-        for (_, TaskMessage { instance_id, event, .. }) in &mut commit.messages {
+        let messages = commit.messages.iter_mut().map(|(_, message)| message);
+        let sent = commit.sent.iter_mut().map(|(_, _, message)| message);
+        let received = commit.received.iter_mut().map(|received| &mut received.message);
+        for TaskMessage { instance_id, event, .. } in messages.chain(sent).chain(received) {
             event.visit_texts(&mut |text| self.encode(text, instance_id))?;
+        }
+        for (id, answer) in &mut commit.answers {
+            *answer = self.encoded(answer, &id_for_codec(*id))?;
         }
         self.store.commit(&commit)
     }
@@ -317,7 +325,83 @@ impl<S: Store, C: PayloadCodec> Store for EncodedStore<S, C> {
         self.store.backup(to)
     }
 
+    fn cluster(&self) -> Option<&dyn Cluster> {
+        self.store.cluster().map(|_| self as &dyn Cluster)
+    }
+
     fn give_up(&self) {
         self.store.give_up();
+    }
+}
+
+impl<S: Store, C: PayloadCodec> EncodedStore<S, C> {
+    fn inner_cluster(&self) -> Result<&dyn Cluster, StoreError> {
+        let none = || StoreError::Unsupported { what: "several processes".into() };
+        self.store.cluster().ok_or_else(none)
+    }
+
+    fn decode_body(&self, body: &mut String, id: RequestId) -> Result<(), StoreError> {
+        if let Some(decoded) = self.decoded(body, &id_for_codec(id))? {
+            *body = decoded;
+        }
+        Ok(())
+    }
+}
+
+/// The instance id with which a codec encodes a request or its answer.
+fn id_for_codec(id: RequestId) -> InstanceId {
+    InstanceId::of_request(id.0)
+}
+
+/// Used if the wrapped store has a cluster.
+impl<S: Store, C: PayloadCodec> Cluster for EncodedStore<S, C> {
+    fn join(&self, node: &Node) -> Result<(), StoreError> {
+        self.inner_cluster()?.join(node)
+    }
+
+    fn assign(&self, owned: &[(PartitionId, Epoch)]) -> Result<Assignment, StoreError> {
+        self.inner_cluster()?.assign(owned)
+    }
+
+    fn release(&self, partition: PartitionId, epoch: Epoch) -> Result<(), StoreError> {
+        self.inner_cluster()?.release(partition, epoch)
+    }
+
+    fn receive(
+        &self,
+        owned: &[(PartitionId, Epoch)],
+        wait: Duration,
+    ) -> Result<Received, StoreError> {
+        let mut received = self.inner_cluster()?.receive(owned, wait)?;
+        for ReceivedMessage { message, .. } in &mut received.messages {
+            let TaskMessage { instance_id, event, .. } = message;
+            event.visit_texts(&mut |text| self.decode(text, instance_id))?;
+        }
+        for ClusterRequest { id, body, .. } in &mut received.requests {
+            self.decode_body(body, *id)?;
+        }
+        for (id, answer) in &mut received.answers {
+            self.decode_body(answer, *id)?;
+        }
+        Ok(received)
+    }
+
+    fn interrupt(&self) {
+        if let Some(cluster) = self.store.cluster() {
+            cluster.interrupt();
+        }
+    }
+
+    fn ask(&self, request: &ClusterRequest) -> Result<(), StoreError> {
+        let body = self.encoded(&request.body, &id_for_codec(request.id))?;
+        self.inner_cluster()?.ask(&ClusterRequest { body, ..request.clone() })
+    }
+
+    fn members(&self) -> Result<Members, StoreError> {
+        self.inner_cluster()?.members()
+    }
+
+    fn leave(&self) -> Result<(), StoreError> {
+        self.inner_cluster()?.leave()
     }
 }

@@ -18,10 +18,12 @@
 //! Read next: `commit.rs` (the content of a commit), `memory.rs` (the simplest correct store).
 
 mod backup;
+mod cluster;
 mod commit;
 mod durability;
 mod encoded;
 mod error;
+mod exchange;
 mod memory;
 mod query;
 mod shared;
@@ -34,11 +36,13 @@ use std::ops::Range;
 use std::path::Path;
 
 pub use self::backup::BackupReport;
+pub use self::cluster::{Assignment, Cluster, ClusterRequest, Member, Members, Node, Received};
 pub use self::commit::{Commit, EpisodeWrite, Epoch, PartitionState};
 pub use self::durability::Durability;
 pub use self::encoded::{EncodedPayload, EncodedStore, PayloadCodec};
 pub use self::error::StoreError;
 pub(crate) use self::error::{chain, in_process};
+pub use self::exchange::{ReceivedMessage, RequestId};
 pub use self::memory::MemoryStore;
 pub use self::query::{Creation, CreationOrder, InstanceFilter, InstancePage};
 #[cfg(all(fuzzing, feature = "sled"))]
@@ -278,6 +282,11 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
         let _ = to;
         Err(StoreError::Unsupported { what: "backups".into() })
+    }
+
+    /// How processes share the hub, if this store lets them. By default one process owns all of it.
+    fn cluster(&self) -> Option<&dyn Cluster> {
+        None
     }
 
     /// Tells the store that the hub is stopping: a commit that waits for a resource, now or later,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{
-    BackupReport, Commit, Creation, CreationOrder, Epoch, InstanceFilter, InstancePage,
+    BackupReport, Cluster, Commit, Creation, CreationOrder, Epoch, InstanceFilter, InstancePage,
     PartitionState, Store, StoreError, Usage,
 };
 use crate::protocol::{
@@ -103,6 +103,10 @@ macro_rules! forward {
 
             fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
                 (**self).backup(to)
+            }
+
+            fn cluster(&self) -> Option<&dyn Cluster> {
+                (**self).cluster()
             }
 
             fn give_up(&self) {

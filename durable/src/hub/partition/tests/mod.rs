@@ -97,11 +97,11 @@ impl World {
         };
         for Write { number, content, effects, .. } in writes {
             let commit = Commit {
-                owners: vec![(ID, self.epoch)],
                 episodes: content.episode.into_iter().collect(),
                 purged: content.purged.into_iter().map(|id| (ID, id)).collect(),
                 consumed: content.consumed.into_iter().map(|id| (ID, id)).collect(),
                 messages: content.messages.into_iter().map(|message| (ID, message)).collect(),
+                ..Commit::new(vec![(ID, self.epoch)])
             };
             self.store.commit(&commit).unwrap();
             self.durable.store(number, Ordering::Release);

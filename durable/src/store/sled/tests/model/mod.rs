@@ -42,7 +42,7 @@ struct Model {
 /// A write that is one frame of the log.
 enum Written {
     Claim(PartitionId),
-    Commit(Commit),
+    Commit(Box<Commit>),
 }
 
 const PARTITIONS: u16 = 3;
@@ -172,7 +172,7 @@ impl Model {
         }
         self.memory.commit(&commit).unwrap();
         self.store().commit(&commit).unwrap();
-        self.frames.push(Written::Commit(commit));
+        self.frames.push(Written::Commit(Box::new(commit)));
     }
 
     /// Closes the store, or leaves it as a crash does.

@@ -1,0 +1,254 @@
+//! How the processes that share a hub divide its partitions, and how they reach each other.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Epoch, ReceivedMessage, RequestId, StoreError};
+use crate::protocol::{PartitionId, Timestamp};
+
+/// The part of a store that several processes share. Each process that opens the hub is a *node*,
+/// and a partition is owned by at most one node at a time.
+///
+/// A store that has this (see [`Store::cluster`](super::Store::cluster)) is not asked to
+/// [`claim`](super::Store::claim) partitions. A hub joins as a node, calls [`assign`](Self::assign)
+/// about once a second, and starts and stops partitions as it gains and loses them.
+///
+/// # Contract
+/// 1. *One owner.* Ownership of a partition is an [`Epoch`], which rises with each change of owner. A
+///    commit under an old epoch fails with [`StoreError::Fenced`], which names all partitions of the
+///    commit that were lost, and writes nothing.
+/// 2. *Messages between nodes.* A commit [sends](super::Commit::sent) messages to partitions of other
+///    nodes. The owner of the target [receives](Self::receive) each of them and commits it as
+///    [received](super::Commit::received), which makes it a message of the partition. Within one
+///    ownership, [`receive`](Self::receive) returns a message once. If it was not committed when the
+///    partition changed hands, the next owner receives it.
+/// 3. *Causal order.* The messages of one sending partition are received in the order in which it
+///    committed them. If one message was committed after its sender had received another, or the
+///    effects of it, they are received in that order by a node that receives both.
+/// 4. *Requests.* A request is delivered to the owner of its target. A commit that
+///    [answers](super::Commit::answers) it, or [takes](super::Commit::taken) it, ends its delivery,
+///    and the node that asked receives the answer. If its owner loses the partition first, the next
+///    owner receives the request. So what a request changes is changed once.
+/// 5. *No clock.* Leases are measured by the clock of the store, never by that of a node.
+///
+/// As in [`Store`](super::Store), methods block and are called from several threads at once.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not let processes share a hub",
+    label = "expected a type that implements `durable::store::Cluster`"
+)]
+pub trait Cluster: Send + Sync + fmt::Debug {
+    /// Adds this process to the nodes of the hub, or renews what is known of it.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn join(&self, node: &Node) -> Result<(), StoreError>;
+
+    /// Renews the node's registration and its leases, claims free partitions that this node should
+    /// own, and says what has changed. `owned` are the partitions that run here.
+    ///
+    /// # Errors
+    /// The store failed. The leases then run on until they expire.
+    fn assign(&self, owned: &[(PartitionId, Epoch)]) -> Result<Assignment, StoreError>;
+
+    /// Gives up a partition, so that another node can claim it at once. Nothing happens if this node
+    /// no longer owns it.
+    ///
+    /// # Errors
+    /// The store failed. The lease then expires by itself.
+    fn release(&self, partition: PartitionId, epoch: Epoch) -> Result<(), StoreError>;
+
+    /// Waits until messages, requests or answers for this node have arrived, but at most for `wait`.
+    /// Only those for the partitions in `owned` are returned, in an order that keeps the causal
+    /// order.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn receive(
+        &self,
+        owned: &[(PartitionId, Epoch)],
+        wait: Duration,
+    ) -> Result<Received, StoreError>;
+
+    /// Ends a [`receive`](Self::receive) that waits, because the partitions of this node have changed.
+    fn interrupt(&self);
+
+    /// Sends a request to the owner of a partition. A second request with the same id has no effect.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn ask(&self, request: &ClusterRequest) -> Result<(), StoreError>;
+
+    /// The nodes of the hub, and who owns which partition.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn members(&self) -> Result<Members, StoreError>;
+
+    /// Removes this node. Partitions that it still owns become free.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn leave(&self) -> Result<(), StoreError>;
+}
+
+/// A process that has opened the hub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Node {
+    /// A name for people: by default the host and the number of the process.
+    pub name: String,
+    /// Whether it owns no partitions, and only sends requests to those of others.
+    pub is_client: bool,
+}
+
+/// What has changed since the last [`assign`](Cluster::assign).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Assignment {
+    /// Partitions that were claimed for this node, with the epoch of the claim.
+    pub gained: Vec<(PartitionId, Epoch)>,
+    /// Partitions that this node no longer owns.
+    pub lost: Vec<PartitionId>,
+    /// Partitions that another node should own: finish the work at hand, then call
+    /// [`release`](Cluster::release).
+    pub to_release: Vec<PartitionId>,
+}
+
+/// What has arrived from other nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Received {
+    /// Messages to owned partitions, in causal order.
+    pub messages: Vec<ReceivedMessage>,
+    /// Requests to owned partitions.
+    pub requests: Vec<ClusterRequest>,
+    /// Answers to requests of this node, each of which is returned once.
+    pub answers: Vec<(RequestId, String)>,
+}
+
+/// A request of a client to the owner of a partition. The hub encodes what it asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClusterRequest {
+    /// Its id.
+    pub id: RequestId,
+    /// The partition that answers it.
+    pub target: PartitionId,
+    /// What is asked, as JSON.
+    pub body: String,
+}
+
+/// The nodes of a hub and what they own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Members {
+    /// All nodes that were seen lately, in the order of their names.
+    pub nodes: Vec<Member>,
+    /// The partitions that no node owns.
+    pub free: Vec<PartitionId>,
+}
+
+/// A node as others see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Member {
+    /// What it said of itself.
+    pub node: Node,
+    /// Whether it is the node that was asked.
+    pub is_this: bool,
+    /// When it joined, by the store's clock.
+    pub joined_at: Timestamp,
+    /// When it was last seen, by the store's clock.
+    pub seen_at: Timestamp,
+    /// The partitions that it owns.
+    pub partitions: Vec<PartitionId>,
+}
+
+impl Node {
+    /// A node that owns partitions.
+    ///
+    /// ```
+    /// use durable::store::Node;
+    ///
+    /// assert!(!Node::new("worker-1").is_client);
+    /// ```
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), is_client: false }
+    }
+}
+
+impl Assignment {
+    /// Whether nothing has changed.
+    ///
+    /// ```
+    /// use durable::store::Assignment;
+    ///
+    /// assert!(Assignment::default().is_empty());
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        self.gained.is_empty() && self.lost.is_empty() && self.to_release.is_empty()
+    }
+}
+
+impl ClusterRequest {
+    /// A request to the owner of a partition.
+    ///
+    /// ```
+    /// use durable::protocol::PartitionId;
+    /// use durable::store::{ClusterRequest, RequestId};
+    ///
+    /// let request = ClusterRequest::new(RequestId::generate(), PartitionId(3), "{}");
+    /// assert_eq!(request.target, PartitionId(3));
+    /// ```
+    pub fn new(id: RequestId, target: PartitionId, body: impl Into<String>) -> Self {
+        Self { id, target, body: body.into() }
+    }
+}
+
+impl Members {
+    /// The nodes of a hub, and the partitions that no node owns.
+    ///
+    /// ```
+    /// use durable::store::Members;
+    ///
+    /// assert_eq!(Members::new(Vec::new(), Vec::new()), Members::default());
+    /// ```
+    pub fn new(nodes: Vec<Member>, free: Vec<PartitionId>) -> Self {
+        Self { nodes, free }
+    }
+
+    /// The node that owns a partition.
+    ///
+    /// ```
+    /// use durable::protocol::PartitionId;
+    /// use durable::store::Members;
+    ///
+    /// assert!(Members::default().owner(PartitionId(0)).is_none());
+    /// ```
+    pub fn owner(&self, partition: PartitionId) -> Option<&Member> {
+        self.nodes.iter().find(|member| member.partitions.contains(&partition))
+    }
+}
+
+impl Member {
+    /// A node, the times at which it joined and was last seen, and what it owns.
+    ///
+    /// ```
+    /// use durable::protocol::Timestamp;
+    /// use durable::store::{Member, Node};
+    ///
+    /// let now = Timestamp::default();
+    /// let member = Member::new(Node::new("worker-1"), true, (now, now), Vec::new());
+    /// assert!(member.is_this);
+    /// ```
+    pub fn new(
+        node: Node,
+        is_this: bool,
+        (joined_at, seen_at): (Timestamp, Timestamp),
+        partitions: Vec<PartitionId>,
+    ) -> Self {
+        Self { node, is_this, joined_at, seen_at, partitions }
+    }
+}
