@@ -135,7 +135,8 @@ impl ActivityContext {
         self.trace_context.as_ref()
     }
 
-    /// Which attempt this is, from 1: one more than the failed attempts in the history.
+    /// The number of this attempt, counted from 1: one more than the failed attempts in the
+    /// history.
     ///
     /// A run that a crash interrupted left nothing in the history, so its repetition has the same
     /// number.

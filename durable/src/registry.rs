@@ -68,11 +68,11 @@ pub enum VersionMatch {
 /// Functions by name, each with its versions in order.
 type Functions = BTreeMap<&'static str, Vec<Entry>>;
 
-/// Two functions have one name.
+/// Two functions have the same name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "two {kind} have the name {name}: one at {first}, one at {second}; give one of them another, \
-     with `name = \"..\"` in its attribute"
+    "two {kind} have the name {name}: one at {first}, one at {second}; give one of them \
+     another name, with `name = \"..\"` in its attribute"
 )]
 pub struct RegistryError {
     kind: &'static str,

@@ -169,8 +169,8 @@ impl RetryContext {
         &self.failure
     }
 
-    /// The user's own error that made the attempt fail, directly or as a cause, as its original
-    /// value; `None` if there is no error of type `E`, as after a panic or a timeout.
+    /// The user's own error that made the attempt fail, directly or as a cause, as a value of its
+    /// original type; `None` if there is no error of type `E`, as after a panic or a timeout.
     ///
     /// To let an error type decide for all policies, implement
     /// [`NonRetriable`](crate::error::NonRetriable).
@@ -194,7 +194,7 @@ impl RetryContext {
         self.failure.error()
     }
 
-    /// The number of the failed attempt, from 1.
+    /// The number of the failed attempt, counted from 1.
     pub fn last_attempt_number(&self) -> u32 {
         self.last_attempt_number
     }

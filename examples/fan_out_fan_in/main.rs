@@ -207,6 +207,6 @@ fn report(backup: &Backup, copied_now: u64) -> ExitCode {
     for failed in &backup.failed {
         eprintln!("  {failed}");
     }
-    eprintln!("mend that and run the same command again: it makes a new backup");
+    eprintln!("fix that and run the same command again: it makes a new backup");
     ExitCode::FAILURE
 }

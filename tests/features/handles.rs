@@ -60,8 +60,8 @@ async fn a_typed_handle_of_another_orchestration_is_rejected() -> Result<()> {
     assert!(matches!(error, HubError::OtherOrchestration { .. }));
     assert_eq!(
         error.to_string(),
-        "instance `invoice-7` is of orchestration `invoice`, not `reminder_of_invoice`; ask for it \
-         as that, or with `TaskHub::instance`, which takes any"
+        "instance `invoice-7` belongs to orchestration `invoice`, not `reminder_of_invoice`; look it \
+         up as the former, or with `TaskHub::instance`, which accepts any"
     );
     Ok(())
 }

@@ -92,7 +92,7 @@ async fn a_file_that_is_not_a_history_is_rejected_with_path_and_line() -> Result
     assert!(reason.starts_with("missing field"), "{reason}");
     assert_eq!(
         error(good.replace("\"format\": 1", "\"format\": 2")).0,
-        "the recorded history `h.json` has format 2, and this release reads formats up to 1; \
+        "the recorded history `h.json` has format 2, but this release reads formats up to 1; \
          record it with this release, or use a later one"
     );
     Ok(())

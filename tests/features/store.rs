@@ -70,7 +70,7 @@ async fn unsynced_commits_survive_a_crash_of_the_process() -> Result<()> {
 async fn durability_is_a_setting_of_a_folder() {
     let hub = TaskHub::builder().in_memory().durability(Durability::Immediate);
     let error = hub.open().await.unwrap_err().to_string();
-    assert!(error.contains("`durability` is for a hub in a folder"), "{error}");
+    assert!(error.contains("`durability` applies only to a hub in a folder"), "{error}");
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ pub(super) async fn rewind(call: Call) -> Result<Response, Refusal> {
             | ManageError::NotFinished { instance_id, status },
         ) => Err(Refusal::Text(
             StatusCode::PRECONDITION_FAILED,
-            format!("instance `{instance_id}` is {status}; only one that is Failed can be rewound"),
+            format!("instance `{instance_id}` is {status}; only a Failed instance can be rewound"),
         )),
         Err(error) => match Problem::from(error) {
             Problem { code: Code::NoSuchInstance, .. } => Err(no_such_instance()),

@@ -54,7 +54,7 @@ impl OrchestrationContext {
     }
 
     /// Ends this execution and starts the instance again with this call's input and an empty
-    /// history, so that an orchestration that runs forever stays small. Pass a call of the
+    /// history, so that an orchestration that runs forever stays small. Pass a call to the
     /// orchestration itself, and await the result: code after that does not run.
     ///
     /// The instance keeps its id, parent, tags and custom status. Unread events go to the new

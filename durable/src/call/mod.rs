@@ -25,11 +25,11 @@ use crate::payload::{InputWriter, InvalidPayload};
 use crate::protocol::{FailureDetails, InstanceId, Json, RuntimeStatus, Timestamp, TraceContext};
 use crate::retry::RetryPolicy;
 
-/// A call of the durable function `F` with its input, which is not made yet.
+/// A call to the durable function `F` with its input, which has not been made yet.
 ///
 /// Nothing happens until it is used. In an orchestrator, await it or [spawn](Call::spawn) it: an
-/// activity then runs, an orchestrator becomes a sub-orchestration. A client passes the call of an
-/// orchestrator to [`TaskHub::start`](crate::TaskHub::start).
+/// activity then runs, and an orchestrator becomes a sub-orchestration. A client passes a call to
+/// an orchestrator to [`TaskHub::start`](crate::TaskHub::start).
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -96,14 +96,14 @@ impl<F: Definition> Call<F> {
     /// Limits the time of the whole call, including all attempts and the waits between them. A
     /// running attempt is cancelled when the limit is reached.
     ///
-    /// As [`retry`](Self::retry), it applies to a call that is awaited or spawned, and is refused
+    /// Like [`retry`](Self::retry), it applies to a call that is awaited or spawned, and is refused
     /// elsewhere. To limit the time of a started instance, race against a
     /// [timer](crate::OrchestrationContext::create_timer) inside it, or terminate it.
     pub fn timeout(self, limit: Duration) -> Self {
         self.with(|options| options.timeout = Some(limit))
     }
 
-    /// Adds a tag; a sub-orchestration also has the tags of its parent. Refused by
+    /// Adds a tag; a sub-orchestration also has the tags of its parent. This option is refused by
     /// [`continue_as_new`](crate::OrchestrationContext::continue_as_new): an instance keeps its
     /// tags.
     pub fn tag(self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -222,8 +222,8 @@ impl<F: Definition> Call<F> {
         self.with(|options| options.attempt_timeout = Some(limit))
     }
 
-    /// Sets the instance id instead of a generated one; [`InstanceId`](crate::InstanceId) has the
-    /// rules.
+    /// Sets the instance id, which is generated otherwise; [`InstanceId`](crate::InstanceId) lists
+    /// the rules for ids.
     ///
     /// It applies to a call that is awaited or started. A schedule refuses it, because every run is an
     /// instance of its own
@@ -249,8 +249,9 @@ impl<F: Definition> Call<F> {
         self.with(|options| options.start_at = Some(when.due()))
     }
 
-    /// Replaces an existing instance with this id if it has one of these statuses. By default none
-    /// is replaced, so an id is used once. A replaced instance that is still running is terminated.
+    /// Replaces an existing instance with this id if it has one of these statuses. By default, no
+    /// instance is replaced, so an id is used only once. A replaced instance that is still running
+    /// is terminated.
     ///
     /// It applies to a client's start and is refused elsewhere: an instance that an orchestrator or
     /// entity starts always replaces one that has ended, and never one that has not.

@@ -14,9 +14,9 @@ use crate::protocol::{InstanceId, Json, RuntimeStatus, TraceContext};
 /// The name of the input in errors.
 const INPUT: &str = "the input";
 
-/// A call of an orchestration by name, with its input as JSON: for callers without types, such as
-/// an HTTP server. It has the options of calls that are started or scheduled, and a [`Call`] of an
-/// orchestration converts into it.
+/// A call to an orchestration by name, with its input as JSON, for callers that do not have its
+/// types, such as an HTTP server. It has the options of calls that are started or scheduled, and a
+/// [`Call`] to an orchestration converts into it.
 ///
 /// [`TaskHub::start_named`](crate::TaskHub::start_named) starts it, and
 /// [`Schedule::of_named`](crate::schedule::Schedule::of_named) schedules it.
@@ -60,7 +60,7 @@ pub(crate) enum CalledVersion {
 }
 
 impl NamedCall {
-    /// A call of the newest registered version of this orchestration, with the input `null`.
+    /// A call to the newest registered version of this orchestration, with the input `null`.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: Cow::Owned(name.into()),
@@ -92,27 +92,27 @@ impl NamedCall {
         Self { version: CalledVersion::Exactly(None), ..self }
     }
 
-    /// As [`Call::tag`].
+    /// See [`Call::tag`].
     pub fn tag(self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.with(|options| drop(options.tags.insert(key.into(), value.into())))
     }
 
-    /// As [`Call::instance_id`].
+    /// See [`Call::instance_id`].
     pub fn instance_id(self, id: impl AsRef<str>) -> Self {
         self.with(|options| options.instance_id = Some(InstanceId::new(id)))
     }
 
-    /// As [`Call::start_at`].
+    /// See [`Call::start_at`].
     pub fn start_at(self, when: impl When) -> Self {
         self.with(|options| options.start_at = Some(when.due()))
     }
 
-    /// As [`Call::replace_if`].
+    /// See [`Call::replace_if`].
     pub fn replace_if(self, statuses: impl IntoIterator<Item = RuntimeStatus>) -> Self {
         self.with(|options| options.replaces = statuses.into_iter().collect())
     }
 
-    /// As [`Call::trace_context`].
+    /// See [`Call::trace_context`].
     pub fn trace_context(self, context: TraceContext) -> Self {
         self.with(|options| options.trace_context = Some(context))
     }

@@ -101,7 +101,7 @@ impl EntityContext {
         Self { entity_id, operation, input, caller, batch, around, effects }
     }
 
-    /// A context for a unit test of an operation; its time is that of 1970.
+    /// A context for a unit test of an operation; its time is the beginning of 1970.
     ///
     /// # Errors
     /// The entity's key breaks a rule.
@@ -122,12 +122,13 @@ impl EntityContext {
         self.entity_id.key()
     }
 
-    /// Name of the operation.
+    /// The name of the operation.
     pub fn operation(&self) -> &str {
         &self.operation
     }
 
-    /// The orchestration that waits for the result; `None` for a signal and for a call of a client.
+    /// The orchestration that waits for the result; `None` for a signal and for a call from a
+    /// client.
     pub fn caller(&self) -> Option<&InstanceId> {
         self.caller.as_ref()
     }
@@ -169,7 +170,7 @@ impl EntityContext {
     /// Like [`signal`](Self::signal), but delivered later: after a duration, or at a point in time.
     ///
     /// # Errors
-    /// As [`signal`](Self::signal).
+    /// The same as [`signal`](Self::signal).
     pub fn signal_at<T, E>(&self, when: impl When, operation: Operation<T, E>) -> Result<()> {
         self.send(operation, Some(when.due().from(self.around.now)))
     }

@@ -131,7 +131,7 @@ impl<T, E> Operation<T, E> {
     /// Delayed signals are not ordered with other signals.
     ///
     /// # Errors
-    /// As [`signal`](Self::signal).
+    /// The same as [`signal`](Self::signal).
     pub fn signal_at(self, when: impl When) -> Result<()> {
         let due = when.due();
         self.send(|now| Some(due.from(now)))
@@ -155,7 +155,7 @@ impl<T, E> Operation<T, E> {
         Ok(())
     }
 
-    /// Calls it now, to be awaited later.
+    /// Starts the call now, to be awaited later.
     pub fn spawn(self) -> Task<T, E> {
         let mut task = self.into_future();
         task.schedule();

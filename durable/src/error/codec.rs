@@ -22,7 +22,7 @@ pub trait TaskError: Serialize + DeserializeOwned + fmt::Display + 'static {}
 #[diagnostic::do_not_recommend]
 impl<E: Serialize + DeserializeOwned + fmt::Display + 'static> TaskError for E {}
 
-/// An error type of your own that decides which of its values are not worth a retry.
+/// An error type of your own that decides which of its values are not retried.
 ///
 /// If the error of an activity, an orchestration or an operation implements it, no
 /// [`RetryPolicy`](crate::RetryPolicy) retries a value that it calls non-retriable. The decision is

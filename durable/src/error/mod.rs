@@ -115,9 +115,10 @@ impl Error {
         Self::new(FailureDetails::of_error(names::name_of::<Self>(), &message))
     }
 
-    /// Takes an error that `?` does not convert, because it is no [`std::error::Error`] but can be
-    /// boxed as one: `anyhow::Error`, `eyre::Report`, `Box<dyn std::error::Error + Send + Sync>`, a
-    /// string. The chain of causes is kept; a boxed `Error` comes out as it was.
+    /// Converts an error that `?` cannot convert, because it does not implement
+    /// [`std::error::Error`], but that can be boxed as one: `anyhow::Error`, `eyre::Report`,
+    /// `Box<dyn std::error::Error + Send + Sync>`, a string. The chain of causes is kept; a boxed
+    /// `Error` comes out as it was.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -145,7 +146,7 @@ impl Error {
         }
     }
 
-    /// The same error, never to be tried again.
+    /// Marks the error as one that is never retried.
     #[must_use]
     pub fn non_retriable(self) -> Self {
         Self::new(self.0.non_retriable())

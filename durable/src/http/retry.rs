@@ -78,22 +78,22 @@ impl HttpRetry {
         }
     }
 
-    /// As [`RetryPolicy::backoff_coefficient`].
+    /// The same as [`RetryPolicy::backoff_coefficient`].
     pub fn backoff_coefficient(self, coefficient: f64) -> Self {
         Self { backoff_coefficient: coefficient, ..self }
     }
 
-    /// As [`RetryPolicy::max_retry_interval`].
+    /// The same as [`RetryPolicy::max_retry_interval`].
     pub fn max_retry_interval(self, interval: Duration) -> Self {
         Self { max_retry_interval: Some(interval), ..self }
     }
 
-    /// As [`RetryPolicy::retry_timeout`].
+    /// The same as [`RetryPolicy::retry_timeout`].
     pub fn retry_timeout(self, timeout: Duration) -> Self {
         Self { retry_timeout: Some(timeout), ..self }
     }
 
-    /// As [`RetryPolicy::jitter`].
+    /// The same as [`RetryPolicy::jitter`].
     pub fn jitter(self, fraction: f64) -> Self {
         Self { jitter: fraction, ..self }
     }

@@ -35,7 +35,7 @@ impl TaskHub {
     /// `TaskHub::builder().store(..)`.
     ///
     /// # Errors
-    /// As [`TaskHubBuilder::open`].
+    /// The same as [`TaskHubBuilder::open`].
     ///
     /// # Panics
     /// If called outside a tokio runtime.

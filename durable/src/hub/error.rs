@@ -21,8 +21,8 @@ use crate::store::{StoreError, in_process};
 pub enum OpenError {
     /// The folder is already open.
     #[error(
-        "the task hub at `{}` is already open{}; a folder has one owner at a time: stop the other \
-         one or open another folder",
+        "the task hub at `{}` is already open{}; a folder has one owner at a time: \
+         stop the other hub or open another folder",
         .path.display(),
         in_process(*.owner)
     )]
@@ -36,12 +36,12 @@ pub enum OpenError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// Activities take shared state that was not given to the builder.
-    #[error("shared state is missing: {}; give it with `TaskHub::builder().state(..)`", .0.join(", "))]
+    #[error("shared state is missing: {}; pass it to `TaskHub::builder().state(..)`", .0.join(", "))]
     MissingState(Vec<String>),
     /// The store was created with a different number of partitions.
     #[error(
-        "the task hub was created with {found} partitions and cannot be opened with {wanted}: the \
-         number is fixed at creation; leave it out to use that number"
+        "the task hub was created with {found} partitions, which cannot be changed later, so it cannot \
+         be opened with {wanted}; leave `partitions` out"
     )]
     Partitions {
         /// The number in the store.
@@ -52,7 +52,7 @@ pub enum OpenError {
     /// With [`verify_on_open`](crate::client::TaskHubBuilder::verify_on_open): these instances do
     /// not fit the code of this program. Nothing was changed.
     #[error(
-        "unfinished instances that do not fit this code: {}. Nothing was changed\n{}",
+        "unfinished instances whose histories do not fit this code: {}; nothing was changed\n{}",
         .0.len(), list(.0)
     )]
     IncompatibleInstances(Vec<(InstanceId, Suspension)>),
@@ -64,8 +64,8 @@ pub enum OpenError {
     Store(#[from] StoreError),
     /// Opening panicked, in a store or in the library.
     #[error(
-        "opening the task hub {panic}; nothing runs: if the panic is not that of a store of your own, \
-             report this as a bug of `durable`"
+        "opening the task hub {panic}; nothing runs: unless the panic comes from a store of \
+         your own, report this as a bug in `durable`"
     )]
     Panicked {
         /// The message and location of the panic.
@@ -73,8 +73,8 @@ pub enum OpenError {
     },
     /// The operating system refused to start a thread.
     #[error(
-        "the task hub cannot start its threads; nothing was started: raise the limit of threads \
-         (`ulimit -u`, or that of the container), or open it with fewer `partitions`"
+        "the task hub cannot start its threads; nothing was started: raise the limit on threads \
+         (`ulimit -u`, or that of the container), or open the hub with fewer `partitions`"
     )]
     Thread(#[source] std::io::Error),
 }
@@ -89,10 +89,10 @@ pub enum InvalidSetting {
         /// The option, by the name of its method.
         option: &'static str,
     },
-    /// A store of its own was given, and a durability.
+    /// Both a store and a durability were given.
     #[error(
-        "`durability` is for a hub in a folder, with `.path(..)`; tell the store that you give with \
-         `.store(..)`, such as by `SledStore::options().durability(..)`"
+        "`durability` applies only to a hub in a folder, given with `.path(..)`; for `.store(..)`, \
+         configure the store itself, for example with `SledStore::options().durability(..)`"
     )]
     DurabilityOfStore,
     /// No store was given.
@@ -107,7 +107,7 @@ const STORES: &str = if cfg!(feature = "sled") {
     "`TaskHub::builder().store(..)` or `.in_memory()`"
 };
 
-/// A stored value that is not of the type as which it was to be read.
+/// A stored value that cannot be read as the requested type.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{what} cannot be read as `{type_name}`")]
 #[non_exhaustive]
@@ -141,14 +141,14 @@ pub enum HubError {
     /// The async runtime on which the hub was opened has ended, which stopped the hub.
     #[error(
         "the task hub stopped because the runtime on which it was opened has ended; nothing \
-         acknowledged is lost: open it again on a runtime that lives as long as the hub"
+         acknowledged is lost: open the hub again on a runtime that outlives it"
     )]
     RuntimeEnded,
     /// A thread of the hub panicked, which stopped the hub. Panics in the program's own functions
     /// do not do this: it is a bug of this library.
     #[error(
         "the task hub stopped because its thread `{thread}` {panic}; nothing acknowledged is lost: \
-         report this as a bug of `durable`, and open the hub again"
+         report this as a bug in `durable`, and open the hub again"
     )]
     Panicked {
         /// The thread's name; `durable-3` is that of partition 3.
@@ -165,8 +165,8 @@ pub enum HubError {
     NoSuchInstance(InstanceId),
     /// The instance belongs to another orchestration.
     #[error(
-        "instance `{instance_id}` is of orchestration `{found}`, not `{wanted}`; ask for it as that, or \
-         with `TaskHub::instance`, which takes any"
+        "instance `{instance_id}` belongs to orchestration `{found}`, not `{wanted}`; look it up as the \
+         former, or with `TaskHub::instance`, which accepts any"
     )]
     OtherOrchestration {
         /// The instance.
@@ -181,7 +181,7 @@ pub enum HubError {
     Unreadable(#[from] Unreadable),
 }
 
-/// A backup could not be made. The hub continues, and nothing is left of the backup.
+/// A backup could not be made. The hub continues, and the incomplete backup is removed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackupError {
@@ -190,7 +190,7 @@ pub enum BackupError {
     Store(#[from] StoreError),
     /// The operating system refused to start a thread.
     #[error(
-        "the backup cannot start its thread; raise the limit of threads (`ulimit -u`, or that of the \
+        "the backup cannot start its thread; raise the limit on threads (`ulimit -u`, or that of the \
          container), or try again later"
     )]
     Thread(#[source] Arc<std::io::Error>),
@@ -223,7 +223,7 @@ pub enum ManageError {
         status: RuntimeStatus,
     },
     /// Only failed instances can be rewound.
-    #[error("instance `{instance_id}` is {status}; only one that is Failed can be rewound")]
+    #[error("instance `{instance_id}` is {status}; only a Failed instance can be rewound")]
     NotFailed {
         /// The instance.
         instance_id: InstanceId,
@@ -232,8 +232,8 @@ pub enum ManageError {
     },
     /// After the failure the orchestrator continued with other work, which cannot be undone.
     #[error(
-        "instance `{instance_id}` cannot be rewound: without its failures its history does not fit \
-         what the orchestrator did after them; start it anew with `restart`\n{reason}"
+        "instance `{instance_id}` cannot be rewound: without the failures, its history does not fit \
+         what the orchestrator did after them; start it again with `restart`\n{reason}"
     )]
     CannotRewind {
         /// The instance.
@@ -252,8 +252,8 @@ pub enum ManageError {
     /// accepted: [`suspend`](crate::InstanceHandle::suspend),
     /// [`terminate`](crate::InstanceHandle::terminate), [`purge`](crate::InstanceHandle::purge).
     #[error(
-        "nothing that makes an instance do more is accepted while the system has too little room for \
-         it; running instances continue, and requests are accepted again when there is room"
+        "new work is refused while disk space or another resource is scarce; running instances \
+         continue, and requests are accepted again once enough is free"
     )]
     NoRoom(#[source] StoreError),
     /// An instance could not be restarted.
@@ -295,7 +295,7 @@ pub enum StartError {
     /// No orchestration of this name is registered.
     #[error(
         "orchestration {name} is not registered; registered: {registered}. A crate that is never \
-         named in code is not linked, and what it annotates not registered: write `use that_crate \
+         named in code is not linked, so its functions are not registered: write `use that_crate \
          as _;`, or register it with `TaskHub::builder().register::<..>()`"
     )]
     NotRegistered {
@@ -307,8 +307,8 @@ pub enum StartError {
     /// The disk is nearly full, and the rest is reserved for running instances; or commits wait for
     /// another resource, such as file descriptors.
     #[error(
-        "no instance is started while the system has too little room for it; running instances \
-         continue, and starts are accepted again when there is room"
+        "no instance is started while disk space or another resource is scarce; running instances \
+         continue, and starts are accepted again once enough is free"
     )]
     NoRoom(#[source] StoreError),
     /// The trace context is invalid.
@@ -361,7 +361,7 @@ pub enum EntityError<E = Error> {
     /// No entity of this name is registered.
     #[error(
         "entity `{name}` is not registered; registered: {registered}. A crate that is never named in \
-         code is not linked, and what it annotates not registered: write `use that_crate as _;`, or \
+         code is not linked, so its entities are not registered: write `use that_crate as _;`, or \
          register it with `TaskHub::builder().register_entity::<..>()`"
     )]
     NotRegistered {
@@ -376,8 +376,8 @@ pub enum EntityError<E = Error> {
     /// The disk is nearly full, and the rest is reserved for running instances; or commits wait for
     /// another resource, such as file descriptors.
     #[error(
-        "no operation is accepted while the system has too little room for it; running instances \
-         continue, and operations are accepted again when there is room"
+        "no operation is accepted while disk space or another resource is scarce; running instances \
+         continue, and operations are accepted again once enough is free"
     )]
     NoRoom(#[source] StoreError),
     /// The hub could not answer.

@@ -112,9 +112,9 @@ impl TaskHub {
         self.inner.health.error()
     }
 
-    /// Called when the hub begins to take requests over the network. The requests of its
-    /// orchestrations may then not go to internal addresses, unless the hub was opened with a
-    /// policy. Without the feature `http`, it has no effect.
+    /// Tells the hub that it is now reachable over the network. From then on, the requests of its
+    /// orchestrations may not go to internal addresses, unless the hub was opened with a policy.
+    /// Without the feature `http`, this has no effect.
     #[doc(hidden)]
     pub fn expose(&self) {
         #[cfg(feature = "http")]

@@ -57,7 +57,7 @@ impl OrchestrationContext {
         &self.scope
     }
 
-    /// Name of the orchestration.
+    /// The name of the orchestration.
     pub fn name(&self) -> &str {
         self.name
     }
@@ -68,8 +68,8 @@ impl OrchestrationContext {
     }
 
     /// How the version with which the instance was started compares with another: as numbers
-    /// between dots if both are such, else as text without regard to case; no version comes before
-    /// any.
+    /// between dots if both consist of these, and otherwise as text without regard to case. An
+    /// instance without a version comes before all others.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -123,7 +123,7 @@ impl OrchestrationContext {
         self.started.generation
     }
 
-    /// The id of the present execution.
+    /// The id of the current execution.
     pub fn execution_id(&self) -> ExecutionId {
         self.scope.execution_id
     }
@@ -133,7 +133,7 @@ impl OrchestrationContext {
         self.scope.clock().to_datetime()
     }
 
-    /// Whether the code that runs now is being replayed.
+    /// Whether the code that is running is being replayed.
     ///
     /// Use it for logging. An orchestrator whose decisions depend on it is not deterministic.
     pub fn is_replaying(&self) -> bool {
@@ -172,7 +172,8 @@ impl OrchestrationContext {
     }
 
     /// Sets the custom status, which clients can read: any serializable value of up to 16 KiB as
-    /// JSON. The last one set counts, also across [`continue_as_new`](Self::continue_as_new).
+    /// JSON. A new status replaces the previous one, also across
+    /// [`continue_as_new`](Self::continue_as_new).
     ///
     /// # Errors
     /// If the value cannot be serialized or is too large; the previous status stays.

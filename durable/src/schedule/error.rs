@@ -33,7 +33,7 @@ pub enum InvalidSchedule {
     InstanceIdPrefix(#[source] InvalidInstanceId),
     /// The prefix is too long: a tick's time is appended to it.
     #[error(
-        "a prefix of {characters} characters is too long for instance ids, where it may have {max}"
+        "a prefix of {characters} characters is too long; for instance ids, it may have at most {max}"
     )]
     LongInstanceIdPrefix {
         /// Its length in characters.
@@ -42,7 +42,7 @@ pub enum InvalidSchedule {
         max: usize,
     },
     /// The call has an option that the schedule sets itself.
-    #[error("a call that is scheduled cannot have `{call}`; {instead}")]
+    #[error("a scheduled call cannot have the option `{call}`; {instead}")]
     CallOption {
         /// The option.
         call: &'static str,
@@ -59,10 +59,12 @@ pub enum ScheduleError {
     #[error(transparent)]
     Invalid(#[from] InvalidSchedule),
     /// The id is invalid.
-    #[error("the id of a schedule has to follow the rules of instance ids")]
+    #[error("the id of a schedule must follow the rules for instance ids")]
     InvalidId(#[from] InvalidInstanceId),
     /// The id is too long: a tick's time is appended to it.
-    #[error("an id of {characters} characters is too long for a schedule, which may have {max}")]
+    #[error(
+        "an id of {characters} characters is too long for a schedule; it may have at most {max}"
+    )]
     IdTooLong {
         /// Its length in characters.
         characters: usize,

@@ -184,8 +184,8 @@ impl ScheduleHandle {
     /// schedule that is not paused has no effect.
     ///
     /// # Errors
-    /// As [`pause`](Self::pause); [`ScheduleError::Manage`] with [`ManageError::NoRoom`] while the
-    /// disk is nearly full.
+    /// The same as [`pause`](Self::pause), and [`ScheduleError::Manage`] with
+    /// [`ManageError::NoRoom`] while the disk is nearly full.
     pub async fn resume(&self) -> Result<(), ScheduleError> {
         self.send(Command::Resume).await
     }
@@ -195,8 +195,8 @@ impl ScheduleHandle {
     /// and keeps its count of runs. If nothing changes, it also keeps its next tick.
     ///
     /// # Errors
-    /// As [`resume`](Self::resume), and as [`TaskHub::create_schedule`] for an invalid schedule or
-    /// call.
+    /// The same as [`resume`](Self::resume), and as [`TaskHub::create_schedule`] for an invalid
+    /// schedule or call.
     pub async fn update(&self, update: impl Into<ScheduleUpdate>) -> Result<(), ScheduleError> {
         let ScheduleUpdate { plan, call } = update.into();
         plan.check()?;

@@ -229,8 +229,8 @@ impl Schedule {
         self.of_named(call)
     }
 
-    /// As [`of`](Self::of), by the name of the orchestration. A call without a version uses the
-    /// newest one registered when the schedule is created or updated.
+    /// Like [`of`](Self::of), but by the name of the orchestration. A call without a version uses
+    /// the newest one registered when the schedule is created or updated.
     ///
     /// ```
     /// # use durable::prelude::*;

@@ -45,7 +45,7 @@ pub enum StoreError {
     },
     /// An episode does not begin where the history ends.
     #[error(
-        "the history of `{instance}` has {found} events, but an episode was to begin at {expected}"
+        "the history of `{instance}` has {found} events, but the episode to write begins at {expected}"
     )]
     OutOfOrder {
         /// The instance.
@@ -56,14 +56,14 @@ pub enum StoreError {
         expected: u64,
     },
     /// A commit writes an episode of an instance that it also purges.
-    #[error("`{instance}` is written and purged by the same commit; purge it in another")]
+    #[error("`{instance}` is written and purged by the same commit; purge it in another one")]
     WrittenAndPurged {
         /// The instance.
         instance: InstanceId,
     },
     /// A newer release wrote the store.
     #[error(
-        "`{location}` has format {found}, and this release knows none above {known}; open it with a \
+        "`{location}` has format {found}, but this release knows none above {known}; open it with a \
          newer release"
     )]
     UnknownFormat {
@@ -76,7 +76,7 @@ pub enum StoreError {
     },
     /// The disk is so full that a write might not complete.
     #[error(
-        "the disk of `{}` has {available} bytes left, and {needed} are needed; free some space",
+        "the disk of `{}` has {available} bytes left, but {needed} are needed; free some space",
         .path.display()
     )]
     DiskFull {
@@ -122,7 +122,7 @@ pub enum StoreError {
         what: Cow<'static, str>,
     },
     /// The hub was stopped before a backup was complete. Nothing is left of the backup.
-    #[error("the backup to `{}` was stopped with its hub; make it again", .path.display())]
+    #[error("the backup to `{}` was stopped, because the hub stopped; start it again", .path.display())]
     BackupStopped {
         /// The folder.
         path: PathBuf,
@@ -141,8 +141,8 @@ pub enum StoreError {
     /// The system temporarily lacks a resource: file descriptors, memory, disk space. Nothing was
     /// changed.
     #[error(
-        "{doing}, since the system lacks descriptors, memory or disk space for now; close what is not \
-         needed, or raise the limit or quota"
+        "{doing}, because the system lacks file descriptors, memory or disk space; free some, or raise \
+         the limit or quota"
     )]
     Exhausted {
         /// What was being done.

@@ -55,8 +55,8 @@ impl TestHubBuilder {
     }
 
     /// Replaces activity `F` by this function. The [state](crate::State) of `F` is then not needed.
-    /// The function gets the call's parameters, owned; several as a tuple. A panic in it is a
-    /// failure of the activity.
+    /// The function receives the call's parameters as owned values; several parameters are passed
+    /// as a tuple. If the function panics, the activity fails.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -96,8 +96,8 @@ impl TestHubBuilder {
         self.mock_with_context::<F>(move |_, input| mock(input))
     }
 
-    /// As [`mock`](Self::mock), but the function also gets the activity's context, for example to
-    /// see the number of the attempt.
+    /// Like [`mock`](Self::mock), but the function also receives the activity's context, for
+    /// example to see the number of the attempt.
     ///
     /// ```standalone_crate
     /// # use std::time::Duration;
@@ -137,7 +137,7 @@ impl TestHubBuilder {
         self.registered::<F>()
     }
 
-    /// As [`mock`](Self::mock), but each attempt takes this much virtual time before the function
+    /// Like [`mock`](Self::mock), but each attempt takes this much virtual time before the function
     /// runs.
     ///
     /// The time counts towards `timeout` and `attempt_timeout`. An attempt that takes exactly its

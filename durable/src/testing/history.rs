@@ -99,7 +99,7 @@ pub enum HistoryFileError {
     },
     /// The file is of a later release.
     #[error(
-        "the recorded history `{}` has format {found}, and this release reads formats up to {}; \
+        "the recorded history `{}` has format {found}, but this release reads formats up to {}; \
          record it with this release, or use a later one", .path.display(), FORMAT_VERSION
     )]
     Format {
@@ -160,7 +160,7 @@ impl RecordedHistory {
         self
     }
 
-    /// Writes the history to a file, formatted for people. Missing folders are created, and an
+    /// Writes the history to a file, formatted for reading. Missing folders are created, and an
     /// existing file is replaced.
     ///
     /// # Errors
@@ -181,12 +181,12 @@ impl RecordedHistory {
         &self.instance_id
     }
 
-    /// Name of the orchestration.
+    /// The name of the orchestration.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Version of the orchestration.
+    /// The version of the orchestration.
     pub fn version(&self) -> Option<&str> {
         self.version.as_deref()
     }
@@ -229,7 +229,7 @@ impl Divergence {
         self.code.as_deref()
     }
 
-    /// The whole report, for people.
+    /// The whole report, as text for people to read.
     pub fn report(&self) -> &str {
         &self.report
     }
@@ -297,7 +297,7 @@ pub fn verify_replay(history: &RecordedHistory) -> Result<(), Divergence> {
     replay(history, &Registry::collected()?, None, false)
 }
 
-/// As [`verify_replay`], but exact: inputs, times and results must equal the recorded ones, too,
+/// Like [`verify_replay`], but exact: inputs, times and results must equal the recorded ones, too,
 /// and there must be no requests beyond the recorded ones.
 ///
 /// For code that was not changed: it also reports changes that an instance could continue with.
@@ -309,7 +309,8 @@ pub fn verify_replay_strictly(history: &RecordedHistory) -> Result<(), Divergenc
     replay(history, &Registry::collected()?, None, true)
 }
 
-/// As [`verify_replay`], with the code of orchestrator `O`, regardless of the name in the history.
+/// Like [`verify_replay`], but with the code of orchestrator `O`, regardless of the name in the
+/// history.
 ///
 /// # Errors
 /// The first [`Divergence`].

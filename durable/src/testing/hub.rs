@@ -16,8 +16,8 @@ use crate::task::Definition;
 use crate::{ExternalEvent, InstanceHandle, TaskHub};
 
 /// A task hub for tests. It runs the code that runs in production, with virtual time: when all work
-/// is done and a test waits for an instance, time jumps to the next timer. A timer of days takes no
-/// time.
+/// is done and a test waits for an instance, time jumps to the next timer. A timer that runs for
+/// days takes no real time.
 ///
 /// Every episode is replayed from scratch and compared
 /// ([`verify_replay`](crate::client::TaskHubBuilder::verify_replay)), which finds non-determinism.
@@ -116,7 +116,8 @@ impl TestHub {
         self.hub.now().to_datetime()
     }
 
-    /// Waits until the hub is idle, so that it only waits for time or for input from outside.
+    /// Waits until the hub is idle, that is, until it only waits for time to pass or for input from
+    /// outside.
     pub async fn settle(&self) {
         self.hub.settle().await;
     }
@@ -173,8 +174,8 @@ impl TestHub {
         self.builder.mocks.calls(&F::ENTRY).into_iter().map(read).collect()
     }
 
-    /// Raises an external event after this much virtual time. The test has to let that time pass:
-    /// by waiting for a result, or with [`advance`](Self::advance).
+    /// Raises an external event after this much virtual time. The test has to let that time pass,
+    /// by waiting for a result or with [`advance`](Self::advance).
     ///
     /// If the instance does not exist by then, or has ended, the event is lost.
     ///
@@ -218,7 +219,7 @@ impl TestHub {
     }
 
     /// Raises a typed event ([`event`](macro@crate::event)) after this much virtual time; otherwise
-    /// as [`raise_event_after`](Self::raise_event_after).
+    /// like [`raise_event_after`](Self::raise_event_after).
     ///
     /// ```standalone_crate
     /// # use std::time::Duration;
@@ -307,7 +308,7 @@ impl TestHub {
         Ok(Self::open_at(builder, now, injected).await?)
     }
 
-    /// As [`reopen`](Self::reopen), but without waiting for running activities: their results are
+    /// Like [`reopen`](Self::reopen), but without waiting for running activities: their results are
     /// lost, and they run again.
     ///
     /// # Errors

@@ -42,9 +42,9 @@ impl TaskHub {
         self.inner.mailboxes.count()
     }
 
-    /// The activities that run now in this process, those that have run longest first. Those that
-    /// wait for a free place (`activity_concurrency`, `max_concurrent`) or for a retry are not among
-    /// them, nor those that were cancelled and have not ended yet.
+    /// The activities that are running in this process, longest-running first. Activities that wait
+    /// for a free slot (`activity_concurrency`, `max_concurrent`) or for a retry are not included,
+    /// and neither are those that were cancelled and have not ended yet.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;

@@ -29,7 +29,8 @@ pub struct InstanceCounts {
     /// The number of instances that were read, matching or not.
     pub scanned: u64,
     /// Where the search stopped because it had read as many instances as the query's
-    /// [`max_scanned`](InstanceQuery::max_scanned) allows: pass it to the query's `after` to go on.
+    /// [`max_scanned`](InstanceQuery::max_scanned) allows: pass it to the query's `after` to
+    /// continue.
     pub next: Option<PageToken>,
 }
 
@@ -74,8 +75,8 @@ impl TaskHub {
         self.count_each(query, None).await
     }
 
-    /// Counts the matching instances as [`counts`](Self::counts) does, and also by the value of the tag
-    /// with this key. Instances without the tag are counted only in the other groups.
+    /// Counts the matching instances like [`counts`](Self::counts), and also by the value of the
+    /// tag with this key. Instances without the tag are counted only in the other groups.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;

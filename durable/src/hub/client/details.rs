@@ -28,7 +28,7 @@ impl InstanceHandle {
     /// instances.
     ///
     /// # Errors
-    /// As [`status`](Self::status).
+    /// The same as [`status`](Self::status).
     pub async fn details(&self) -> Result<InstanceDetails, HubError> {
         let id = self.instance_id.clone();
         let read = self.hub.read(move |store| {
@@ -42,7 +42,7 @@ impl InstanceHandle {
     /// set.
     ///
     /// # Errors
-    /// As [`status`](Self::status); or [`HubError::Unreadable`] if it is not a `T`.
+    /// The same as [`status`](Self::status); or [`HubError::Unreadable`] if it is not a `T`.
     #[doc(alias = "query")]
     #[doc(alias = "progress")]
     pub async fn custom_status<T: Payload>(&self) -> Result<Option<T>, HubError> {
@@ -60,13 +60,13 @@ impl InstanceHandle {
     /// Returns the history of the current execution, in order.
     ///
     /// # Errors
-    /// As [`status`](Self::status).
+    /// The same as [`status`](Self::status).
     pub async fn history(&self) -> Result<Vec<HistoryEvent>, HubError> {
         Ok(self.record_and_history().await?.1)
     }
 
-    /// The status of the instance and the history of its present execution, of the same moment: one
-    /// read instead of two.
+    /// Returns the status of the instance and the history of its current execution as of the same
+    /// moment, with one read instead of two.
     ///
     /// The history may have a few events more than
     /// [`history_len`](crate::client::InstanceStatus::history_len) says.
@@ -88,7 +88,7 @@ impl InstanceHandle {
     /// ```
     ///
     /// # Errors
-    /// As [`status`](Self::status).
+    /// The same as [`status`](Self::status).
     pub async fn status_and_history(
         &self,
     ) -> Result<(InstanceStatus, Vec<HistoryEvent>), HubError> {

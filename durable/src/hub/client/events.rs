@@ -18,8 +18,8 @@ pub enum LifecycleError {
     /// Events arrived faster than they were received, and the oldest were dropped. The next event
     /// is the oldest one still buffered.
     #[error(
-        "{0} lifecycle events were missed, since they were not taken fast enough; ask the hub for \
-         the status of the instances that matter"
+        "{0} lifecycle events were missed, because they were not received fast enough; query the \
+         hub for the status of the instances that matter"
     )]
     Missed(u64),
     /// The hub has stopped: no more events will arrive.
@@ -77,7 +77,7 @@ impl LifecycleEvents {
     /// Returns the next event, if one is buffered.
     ///
     /// # Errors
-    /// As [`recv`](Self::recv).
+    /// The same as [`recv`](Self::recv).
     pub fn try_recv(&mut self) -> Result<Option<LifecycleEvent>, LifecycleError> {
         match self.receiver.try_recv() {
             Ok(event) => Ok(Some(event)),

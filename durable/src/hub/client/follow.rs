@@ -41,7 +41,7 @@ pub struct FollowedEvent {
 }
 
 impl FollowedEvent {
-    /// The position after this event, from which following goes on.
+    /// The position after this event, from which to continue.
     pub fn position(&self) -> HistoryPosition {
         HistoryPosition::after(self.execution_id, self.index, &self.event)
     }

@@ -84,7 +84,7 @@ impl InstanceHandle {
     /// Waits until the instance has ended and returns the result of its orchestrator as JSON.
     ///
     /// # Errors
-    /// As [`OrchestrationHandle::result`].
+    /// The same as [`OrchestrationHandle::result`].
     pub async fn result_json(&self) -> Result<Json, ResultError> {
         let ended = self.ended().await?;
         match ended.end {

@@ -28,7 +28,7 @@ pub struct HistoryPage {
 }
 
 /// A position in the history of an instance, from which
-/// [`follow_history`](InstanceHandle::follow_history) goes on.
+/// [`follow_history`](InstanceHandle::follow_history) continues.
 ///
 /// The position after an event is [`FollowedEvent::position`](crate::client::FollowedEvent::position).
 /// It names the event's execution and contains a checksum of the event, so that a position in a history
@@ -58,7 +58,7 @@ pub struct HistoryPosition {
 /// The text is not a [`HistoryPosition`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{}` is not a position in a history; give the position of an event, or the index of one",
+    "`{}` is not a position in a history; pass the position or the index of an event",
     .0.escape_debug()
 )]
 pub struct InvalidHistoryPosition(String);
@@ -193,16 +193,16 @@ impl InstanceHandle {
     /// ```
     ///
     /// # Errors
-    /// As [`status`](Self::status).
+    /// The same as [`status`](Self::status).
     pub async fn history_page(&self, from: u64, limit: usize) -> Result<HistoryPage, HubError> {
         let until = from.saturating_add(limit.max(1) as u64);
         self.read_history_page(move |length| from..until.min(length.max(from))).await
     }
 
-    /// As [`history_page`](Self::history_page), but returns the events before the event of this index:
-    /// the last `limit` of them, in the order of the history. `u64::MAX` stands for the end of the
-    /// history. The page before a page is that before its [`from`](HistoryPage::from), unless that
-    /// is 0.
+    /// Like [`history_page`](Self::history_page), but returns the events before the event of this
+    /// index: the last `limit` of them, in the order of the history. `u64::MAX` stands for the end
+    /// of the history. The page before a page is that before its [`from`](HistoryPage::from),
+    /// unless that is 0.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -223,7 +223,7 @@ impl InstanceHandle {
     /// ```
     ///
     /// # Errors
-    /// As [`status`](Self::status).
+    /// The same as [`status`](Self::status).
     pub async fn history_page_before(
         &self,
         until: u64,

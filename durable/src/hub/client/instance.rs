@@ -94,7 +94,7 @@ impl InstanceHandle {
     /// ```
     ///
     /// # Errors
-    /// As [`raise_event`](Self::raise_event).
+    /// The same as [`raise_event`](Self::raise_event).
     pub async fn raise_event_json(&self, name: &str, payload: Json) -> Result<(), ManageError> {
         let checked = payload.checked("the event").and_then(|json| {
             let limits = &self.hub.inner.limits;
@@ -104,7 +104,7 @@ impl InstanceHandle {
     }
 
     /// Raises an external event if the instance exists and has not ended, and returns whether it
-    /// did: for events that may arrive too late.
+    /// raised the event. Use it for events that may arrive too late.
     ///
     /// # Errors
     /// [`ManageError::InvalidEvent`] and [`ManageError::NoRoom`], as in
@@ -125,7 +125,7 @@ impl InstanceHandle {
     /// Raises an event of a declared type; see [`event`](macro@crate::event).
     ///
     /// # Errors
-    /// As [`raise_event`](Self::raise_event).
+    /// The same as [`raise_event`](Self::raise_event).
     pub fn raise<T: ExternalEvent>(&self, event: &T) -> Reply<Result<(), ManageError>> {
         let (instance, json) = (self.clone(), self.typed_event_json(event));
         Reply::new(async move { instance.raise_json(T::NAME, json).await })
@@ -195,7 +195,7 @@ impl InstanceHandle {
     /// Terminates the instance and, recursively, all sub-orchestrations that it waits for.
     ///
     /// # Errors
-    /// As [`terminate`](Self::terminate).
+    /// The same as [`terminate`](Self::terminate).
     pub async fn terminate_recursively(
         &self,
         reason: impl Into<String>,
@@ -286,7 +286,7 @@ impl InstanceHandle {
     /// too, because the instance no longer refers to them.
     ///
     /// # Errors
-    /// As [`purge`](Self::purge).
+    /// The same as [`purge`](Self::purge).
     pub async fn purge_recursively(&self) -> Result<u64, ManageError> {
         let mut children = Vec::new();
         let found = self.record_and_history().await?;

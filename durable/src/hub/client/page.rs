@@ -129,7 +129,7 @@ const AFTER_MICROS: char = '/';
 
 /// The text is not a [`PageToken`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a page token; give the `next` of an earlier page, or omit it to read the first page")]
+#[error("not a page token; pass the `next` of an earlier page, or omit it to read the first page")]
 pub struct InvalidPageToken(#[source] InvalidInstanceId);
 
 impl fmt::Display for PageToken {
@@ -293,7 +293,7 @@ impl<Q: Query> QueryStream<Q> {
     /// Collects all remaining items in memory.
     ///
     /// # Errors
-    /// As [`try_next`](Self::try_next).
+    /// The same as [`try_next`](Self::try_next).
     pub async fn try_collect(mut self) -> Result<Vec<Q::Item>, HubError> {
         let mut items = Vec::new();
         while let Some(item) = self.try_next().await? {

@@ -16,7 +16,7 @@ use crate::protocol::{EntityId, EventKind, ExecutionId, Pending, PendingKind, Pe
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PendingWork {
-    /// Its status. If it is suspended, that is why it does not continue.
+    /// The status of the instance. An instance that is suspended does not continue for that reason.
     pub status: InstanceStatus,
     /// The calls, timers and lock requests that have no result, in the order of their requests. A
     /// task that the orchestrator has dropped is not among them.

@@ -167,8 +167,8 @@ impl InstanceQuery {
         self.with(|filter| filter.custom_status = Some(status))
     }
 
-    /// Only failed instances with this text in the message of their failure or of one of its causes;
-    /// upper and lower case differ.
+    /// Only failed instances with this text in the message of their failure or of one of its
+    /// causes; the comparison is case-sensitive.
     ///
     /// A failure is in the history of its instance. So the end of the history is read of each failed
     /// instance that meets the other conditions; [`max_scanned`](Self::max_scanned) bounds how many
@@ -208,7 +208,7 @@ impl InstanceQuery {
         self
     }
 
-    /// The instances that were created last come first, instead of in the order of ids.
+    /// Lists the newest instances first, by their time of creation, instead of in the order of ids.
     ///
     /// The stores of this crate have an index by creation, so a page of recent instances is read
     /// without a search, however many instances there are. With
@@ -236,7 +236,7 @@ impl InstanceQuery {
         Self { order: Some(CreationOrder::NewestFirst), ..self }
     }
 
-    /// The instances that were created first come first; see [`newest_first`](Self::newest_first).
+    /// Lists the oldest instances first; see [`newest_first`](Self::newest_first).
     pub fn oldest_first(self) -> Self {
         Self { order: Some(CreationOrder::OldestFirst), ..self }
     }
@@ -246,9 +246,10 @@ impl InstanceQuery {
         Self { paging: self.paging.with_size(instances), ..self }
     }
 
-    /// The most instances to read for a page, matching or not; at least 1. A page that has reached
-    /// this is short, or empty, and its [`next`](Page::next) continues the search: so the time of a
-    /// request has a bound, even if few instances match. By default the store decides.
+    /// The maximum number of instances to read for a page, matching or not; at least 1. A page that
+    /// reaches this number is short, or empty, and its [`next`](Page::next) continues the search.
+    /// The time of a request is therefore bounded, even if few instances match. By default, the
+    /// store decides.
     pub fn max_scanned(self, instances: usize) -> Self {
         Self { paging: self.paging.scanning(instances), ..self }
     }

@@ -45,8 +45,8 @@ impl TaskHub {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Shuts the hub down as [`shutdown`](Self::shutdown) does, but returns when `limit` has
-    /// passed, and reports what was still running.
+    /// Shuts the hub down like [`shutdown`](Self::shutdown), but returns when `limit` has passed,
+    /// and reports what was still running.
     ///
     /// Running activities and operations have until shortly before the limit (a quarter of it, at
     /// most one second, is reserved for writing results). Then async ones are dropped at their next
@@ -71,7 +71,7 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// As [`shutdown`](Self::shutdown).
+    /// The same as [`shutdown`](Self::shutdown).
     pub async fn shutdown_within(self, limit: Duration) -> Result<ShutdownReport, HubError> {
         let failure = self.inner.health.failure();
         let now = clock::stopwatch();

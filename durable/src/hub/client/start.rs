@@ -63,8 +63,9 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// As [`start`](Self::start), except [`StartError::AlreadyExists`]; and [`StartError::Hub`]
-    /// with [`HubError::OtherOrchestration`] if the id is that of another orchestration's instance.
+    /// The same as [`start`](Self::start), except [`StartError::AlreadyExists`]; and
+    /// [`StartError::Hub`] with [`HubError::OtherOrchestration`] if the id is that of another
+    /// orchestration's instance.
     pub fn start_if_absent<O: Orchestrator>(
         &self,
         call: Call<O>,
@@ -103,7 +104,7 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// As [`start`](Self::start). [`StartError::NotRegistered`] lists the registered
+    /// The same as [`start`](Self::start). [`StartError::NotRegistered`] lists the registered
     /// orchestrations. Those of this crate itself, whose names begin with `durable.`, cannot be
     /// started by name.
     pub fn start_named(
@@ -123,10 +124,10 @@ impl TaskHub {
         Ok(InstanceHandle { hub: self.clone(), instance_id })
     }
 
-    /// As [`start_if_absent`](Self::start_if_absent), by the name of the orchestration.
+    /// Like [`start_if_absent`](Self::start_if_absent), but by the name of the orchestration.
     ///
     /// # Errors
-    /// As [`start_named`](Self::start_named), except [`StartError::AlreadyExists`]; and
+    /// The same as [`start_named`](Self::start_named), except [`StartError::AlreadyExists`]; and
     /// [`StartError::Hub`] with [`HubError::OtherOrchestration`] if the id is that of another
     /// orchestration's instance.
     pub fn start_named_if_absent(

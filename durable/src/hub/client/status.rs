@@ -17,9 +17,9 @@ pub struct InstanceStatus {
     pub instance_id: InstanceId,
     /// Its current execution: each continue-as-new and each restart begins another one.
     pub execution_id: ExecutionId,
-    /// Name of its orchestration.
+    /// The name of its orchestration.
     pub name: String,
-    /// Version of its orchestration.
+    /// The version of its orchestration.
     pub version: Option<String>,
     /// Its runtime status.
     pub runtime_status: RuntimeStatus,

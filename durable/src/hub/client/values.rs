@@ -36,7 +36,7 @@ pub struct InstanceDetails {
     pub input: Json,
     /// Its result, if it has completed.
     pub output: Option<Json>,
-    /// Why it failed or was terminated, if it has or was.
+    /// Why it failed or was terminated, if it did or was.
     pub failure: Option<FailureDetails>,
     /// The reason that was given for its termination, if it was terminated.
     pub termination_reason: Option<String>,
@@ -126,7 +126,7 @@ impl InstanceDetailsQuery {
         Self(self.0.page_size(instances))
     }
 
-    /// As [`InstanceQuery::max_scanned`].
+    /// The same as [`InstanceQuery::max_scanned`].
     pub fn max_scanned(self, instances: usize) -> Self {
         Self(self.0.max_scanned(instances))
     }

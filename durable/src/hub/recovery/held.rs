@@ -86,7 +86,7 @@ fn set_aside(id: &InstanceId, attempts: u32) -> String {
     format!(
         "{SET_ASIDE}: instance `{id}` is set aside, because it ends the process\n  \
          attempts             {attempts}, the last ones while no other suspect ran\n\
-         find out what it does before the process ends (stack overflow, abort, lack of memory), mend \
+         find out what it does before the process ends (stack overflow, abort, lack of memory), fix \
          that, and resume the instance; or terminate it"
     )
 }
@@ -94,7 +94,7 @@ fn set_aside(id: &InstanceId, attempts: u32) -> String {
 /// The failure of an operation that ends the process.
 pub(crate) fn operation_failure(attempts: u32) -> FailureDetails {
     let message = format!(
-        "{SET_ASIDE}: the operation ends the process, which it did in {attempts} attempts; mend the \
+        "{SET_ASIDE}: the operation ends the process, which it did in {attempts} attempts; fix the \
          cause, and send the operation again"
     );
     FailureDetails::new(FailureDetails::PROCESS_ENDED, message).non_retriable()

@@ -77,8 +77,8 @@ impl<F: Future> AsCompleted<F> {
         Self { children: self.children.at_most(count), done: self.done }
     }
 
-    /// Waits for the next result: the index of its task in the list, and its output. `None` once all
-    /// results were taken.
+    /// Waits for the next result: the index of its task in the list, and its output. `None` once
+    /// all results have been taken.
     ///
     /// Dropping the returned future, for example as the loser of a [`race`](crate::race) is, loses no
     /// result.

@@ -120,7 +120,7 @@ impl TaskHub {
     /// [`cancel_scheduled_signal`](Self::cancel_scheduled_signal) cancels it.
     ///
     /// # Errors
-    /// As [`signal_entity`](Self::signal_entity).
+    /// The same as [`signal_entity`](Self::signal_entity).
     pub fn signal_entity_at<T, E>(
         &self,
         when: impl When,
@@ -184,8 +184,8 @@ impl TaskHub {
     /// whose state cannot be read is deleted all the same.
     ///
     /// # Errors
-    /// As [`call_entity`](Self::call_entity), but neither this nor any other call or signal of an
-    /// operation `delete` is rejected while the disk is nearly full.
+    /// The same as [`call_entity`](Self::call_entity), but neither this nor any other call or
+    /// signal of an operation `delete` is rejected while the disk is nearly full.
     #[expect(clippy::needless_pass_by_value, reason = "a handle is made where it is given")]
     pub fn delete_entity(&self, entity: impl EntityHandle) -> Reply<Result<(), EntityError>> {
         let handle = DynamicHandle::new(entity.entity().clone());
