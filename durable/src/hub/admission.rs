@@ -58,3 +58,18 @@ impl Drop for Permit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn stopping_the_hub_releases_requests_that_wait_for_permits() {
+        let places = Admission::new(1);
+        let taken = places.try_take(1).unwrap();
+        let waiting = places.take(1);
+        places.release_all();
+        drop(waiting.await);
+        drop(taken);
+    }
+}

@@ -216,6 +216,32 @@ impl TaskHubBuilder {
         self
     }
 
+    /// The name of this process among those that share the hub, for people; by default the name of
+    /// the host, if it is known, and the number of the process. It only has an effect with a store
+    /// that several processes share.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// let hub = TaskHub::builder().node_name("worker-1");
+    /// ```
+    pub fn node_name(mut self, name: impl Into<String>) -> Self {
+        self.options.node_name = Some(name.into());
+        self
+    }
+
+    /// Opens the hub as a client only: this process runs no orchestrations, activities and entities,
+    /// and its requests are carried out by the other processes of the hub. It only has an effect
+    /// with a store that several processes share.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// let hub = TaskHub::builder().client_only();
+    /// ```
+    pub fn client_only(mut self) -> Self {
+        self.options.is_client = true;
+        self
+    }
+
     /// Which version of an orchestration continues an instance whose own version is not registered.
     /// By default none does: the instance is suspended until its version is registered.
     pub fn version_match(mut self, strategy: VersionMatch) -> Self {

@@ -76,7 +76,11 @@ pub enum OpenError {
         "the task hub cannot start its threads; nothing was started: raise the limit on threads \
          (`ulimit -u`, or that of the container), or open the hub with fewer `partitions`"
     )]
-    Thread(#[source] std::io::Error),
+    Thread(
+        #[source]
+        #[from]
+        std::io::Error,
+    ),
 }
 
 /// An option of a [`TaskHubBuilder`](crate::client::TaskHubBuilder) that makes no sense.

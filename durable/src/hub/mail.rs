@@ -1,17 +1,17 @@
 //! Mail: the messages to a partition, and their replies.
 
-use std::sync::{Arc, mpsc};
-
+use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
-use super::admission::{Admission, Permit};
+use super::admission::Permit;
 use super::custom_status::WatchReply;
 use super::error::{ManageError, StartError};
-use super::time::virtual_time::{Busy, VirtualTime};
+use super::reply_to::ReplyTo;
+use super::time::virtual_time::Busy;
 use crate::entity::{BatchDone, is_deletion};
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, InstanceRecord, Json,
-    MessageId, ParentInstance, PartitionId, Pending, RuntimeStatus, Suspension, TaskMessage,
+    MessageId, ParentInstance, Pending, RuntimeStatus, Suspension, TaskMessage,
 };
 use crate::weight;
 
@@ -98,6 +98,8 @@ pub(crate) enum Mail {
     Wake,
     /// No more mail will arrive.
     Stop,
+    /// Another process owns the partition: it stops at once, and writes nothing more.
+    Lost,
 }
 
 /// An instance to start.
@@ -118,7 +120,7 @@ pub(crate) enum Origin {
 }
 
 /// A client's operation on an instance.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Manage {
     Suspend {
         reason: String,
@@ -151,38 +153,38 @@ pub(crate) enum EntityReply {
     Called(CallReply),
 }
 
-pub(crate) type SignalReply = oneshot::Sender<()>;
-pub(crate) type CallReply = oneshot::Sender<Result<Json, FailureDetails>>;
+pub(crate) type SignalReply = ReplyTo<()>;
+pub(crate) type CallReply = ReplyTo<Result<Json, FailureDetails>>;
 /// Whether the signal was cancelled before it was due.
-pub(crate) type Cancelled = oneshot::Sender<bool>;
+pub(crate) type Cancelled = ReplyTo<bool>;
 /// Whether the lock was still held.
-pub(crate) type Unlocked = oneshot::Sender<bool>;
-pub(crate) type StartReply = oneshot::Sender<Result<(), StartError>>;
+pub(crate) type Unlocked = ReplyTo<bool>;
+pub(crate) type StartReply = ReplyTo<Result<(), StartError>>;
 /// The result of a client's operation on an instance.
 pub(crate) type Managed = Result<(), ManageError>;
-pub(crate) type ManageReply = oneshot::Sender<Managed>;
+pub(crate) type ManageReply = ReplyTo<Managed>;
 /// Replies `None` if the instance does not exist.
-pub(crate) type EndReply = oneshot::Sender<Option<Box<Ended>>>;
+pub(crate) type EndReply = ReplyTo<Option<Box<Ended>>>;
 
 /// Replies `None` if the instance does not exist.
-pub(crate) type PendingReply = oneshot::Sender<Option<Box<Pending>>>;
+pub(crate) type PendingReply = ReplyTo<Option<Box<Pending>>>;
 
 /// Replies `None` if the instance does not exist. The channel is closed if it has ended.
 pub(crate) type FollowReply = oneshot::Sender<Option<watch::Receiver<()>>>;
 
 /// The end of an instance, with its record at that time, because the instance may be purged at
 /// once.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Ended {
     pub(crate) end: End,
     pub(crate) record: InstanceRecord,
 }
 
 /// Whether the instance exists.
-pub(crate) type StartedReply = oneshot::Sender<bool>;
+pub(crate) type StartedReply = ReplyTo<bool>;
 
 /// How an instance ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum End {
     Completed(Json),
     Failed(FailureDetails),
@@ -198,76 +200,6 @@ pub(crate) struct Delivery {
     pub(crate) busy: Busy,
     /// The permits of a client's request.
     pub(crate) permit: Permit,
-}
-
-/// The mailboxes of all partitions.
-#[derive(Clone, Debug)]
-pub(crate) struct Mailboxes {
-    boxes: Vec<mpsc::Sender<Delivery>>,
-    time: Option<Arc<VirtualTime>>,
-    admission: Admission,
-}
-
-impl Mailboxes {
-    /// Creates one mailbox per partition, and returns the receivers.
-    pub(crate) fn new(
-        partitions: u16,
-        time: Option<Arc<VirtualTime>>,
-        admission: Admission,
-    ) -> (Self, Vec<(PartitionId, mpsc::Receiver<Delivery>)>) {
-        let (boxes, receivers): (Vec<_>, Vec<_>) = (0..partitions).map(|_| mpsc::channel()).unzip();
-        (Self { boxes, time, admission }, (0..partitions).map(PartitionId).zip(receivers).collect())
-    }
-
-    /// Sends mail that is not a client's request (those go through `TaskHub::request`). Never
-    /// blocks.
-    pub(crate) fn send(&self, instance_id: &InstanceId, mail: Mail) {
-        self.send_with(instance_id, mail, Permit::default());
-    }
-
-    /// Mail to a partition that has stopped is dropped together with its reply channel, which tells
-    /// the sender.
-    pub(crate) fn send_with(&self, instance_id: &InstanceId, mail: Mail, permit: Permit) {
-        let partition = self.partition(instance_id);
-        if let Some(mailbox) = self.boxes.get(usize::from(partition.0)) {
-            let _ = mailbox.send(Delivery { mail, busy: self.busy(), permit });
-        }
-    }
-
-    /// The back-pressure for client requests.
-    pub(crate) fn admission(&self) -> &Admission {
-        &self.admission
-    }
-
-    /// The partition of an instance.
-    pub(crate) fn partition(&self, instance_id: &InstanceId) -> PartitionId {
-        PartitionId::of(instance_id, u16::try_from(self.boxes.len()).unwrap_or(u16::MAX))
-    }
-
-    /// The number of partitions.
-    pub(crate) fn count(&self) -> u16 {
-        u16::try_from(self.boxes.len()).unwrap_or(u16::MAX)
-    }
-
-    pub(crate) fn wake_all(&self) {
-        self.send_all(|| Mail::Wake);
-    }
-
-    pub(crate) fn stop_all(&self) {
-        self.send_all(|| Mail::Stop);
-        self.admission.release_all();
-    }
-
-    fn send_all(&self, mail: impl Fn() -> Mail) {
-        for mailbox in &self.boxes {
-            let permit = Permit::default();
-            let _ = mailbox.send(Delivery { mail: mail(), busy: self.busy(), permit });
-        }
-    }
-
-    pub(crate) fn busy(&self) -> Busy {
-        Busy::new(self.time.as_ref())
-    }
 }
 
 impl Delivery {
@@ -327,7 +259,7 @@ impl Mail {
             Self::CancelSignal { id, .. } => Some(id),
             Self::BatchEnded { entity, .. } | Self::TakeBackLock { entity, .. } => Some(entity),
             // `Continue` ends a wait, so it must not wait itself.
-            Self::Continue(_) | Self::Release(_) | Self::Wake | Self::Stop => None,
+            Self::Continue(_) | Self::Release(_) | Self::Wake | Self::Stop | Self::Lost => None,
         }
     }
 
@@ -358,7 +290,8 @@ impl Mail {
             | Self::Continue(_)
             | Self::Release(_)
             | Self::Wake
-            | Self::Stop => false,
+            | Self::Stop
+            | Self::Lost => false,
         }
     }
 
@@ -384,7 +317,8 @@ impl Mail {
             | Self::Continue(_)
             | Self::Release(_)
             | Self::Wake
-            | Self::Stop => false,
+            | Self::Stop
+            | Self::Lost => false,
         }
     }
 
@@ -415,48 +349,16 @@ impl Mail {
             | Self::Continue(_)
             | Self::Release(_)
             | Self::Wake
-            | Self::Stop => 0,
+            | Self::Stop
+            | Self::Lost => 0,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::{TryAcquireError, oneshot};
-
     use super::*;
-    use crate::hub::admission::BYTES_PER_PLACE;
-
-    fn raise(input: &str) -> (Mail, oneshot::Receiver<Result<(), ManageError>>) {
-        let (reply, raised) = oneshot::channel();
-        let input = Json::parse(input).unwrap();
-        let (instance_id, name) = (InstanceId::new("a").unwrap(), "n".to_owned());
-        (Mail::Raise { instance_id, name, input, ends_work: false, reply }, raised)
-    }
-
-    #[test]
-    fn a_request_holds_its_permits_until_its_mail_is_dropped() {
-        let places = Admission::new(2);
-        let (mailboxes, receivers) = Mailboxes::new(1, None, places.clone());
-        let id = InstanceId::new("a").unwrap();
-        for _ in 0..2 {
-            let (mail, gone) = raise("1");
-            mailboxes.send_with(&id, mail, places.try_take(1).unwrap());
-            drop(gone);
-        }
-        assert!(
-            matches!(places.try_take(1), Err(TryAcquireError::NoPermits)),
-            "the clients have gone, their mail has not"
-        );
-        // Only requests of clients need permits.
-        mailboxes.send(&id, Mail::Wake);
-        let Delivery { mail, permit, .. } = receivers[0].1.recv().unwrap();
-        assert!(mail.is_abandoned());
-        drop(permit);
-        drop(places.try_take(1).expect("one is free"));
-        drop(receivers);
-        drop(places.try_take(2).expect("mail to a partition that has stopped is gone"));
-    }
+    use crate::hub::admission::{Admission, BYTES_PER_PLACE};
 
     #[test]
     fn large_requests_take_more_permits_up_to_the_total() {
@@ -464,17 +366,10 @@ mod tests {
         assert_eq!(places.needed_for(0), 1);
         assert_eq!(places.needed_for(2 * BYTES_PER_PLACE), 2);
         assert_eq!(places.needed_for(usize::MAX), 8);
-        let long = format!("\"{}\"", "x".repeat(3 * BYTES_PER_PLACE));
-        assert_eq!(places.needed_for(raise(&long).0.bytes()), 3);
-    }
-
-    #[tokio::test]
-    async fn stopping_the_hub_releases_requests_that_wait_for_permits() {
-        let places = Admission::new(1);
-        let taken = places.try_take(1).unwrap();
-        let waiting = places.take(1);
-        places.release_all();
-        drop(waiting.await);
-        drop(taken);
+        let input = Json::parse(&format!("\"{}\"", "x".repeat(3 * BYTES_PER_PLACE))).unwrap();
+        let (instance_id, name) = (InstanceId::new("a").unwrap(), "n".to_owned());
+        let reply = oneshot::channel().0.into();
+        let long = Mail::Raise { instance_id, name, input, ends_work: false, reply };
+        assert_eq!(places.needed_for(long.bytes()), 3);
     }
 }

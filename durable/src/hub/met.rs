@@ -25,6 +25,7 @@ pub(super) fn mail(mail: &Mail) {
         Mail::Wake => mark!("mail: Wake"),
         Mail::Release(_) => mark!("mail: Release"),
         Mail::Stop => mark!("mail: Stop"),
+        Mail::Lost => mark!("mail: Lost"),
     }
 }
 
@@ -61,6 +62,7 @@ pub(super) fn effect(effect: &Effect) {
         Effect::SignalCancelled(..) => mark!("effect: SignalCancelled"),
         Effect::Continue(..) => mark!("effect: Continue"),
         Effect::Notify(..) => mark!("effect: Notify"),
+        Effect::Left(..) => mark!("effect: Left"),
     }
 }
 

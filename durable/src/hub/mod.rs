@@ -27,11 +27,16 @@ mod folder;
 mod guarded_store;
 mod health;
 mod mail;
+mod mailboxes;
 #[cfg(feature = "testing")]
 pub(crate) mod met;
+mod nodes;
 mod opening;
+mod ownership;
 mod partition;
+mod parts;
 mod recovery;
+mod reply_to;
 mod settings;
 mod shutdown;
 #[cfg(feature = "testing")]

@@ -1,38 +1,26 @@
 //! Opening a hub: checks, assembly, and what stops the hub on a failure.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::Receiver;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, Weak};
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::admission::{Admission, REQUESTS};
-use super::commit::committer::{Committer, Owned};
-use super::commit::waiting::Writes;
 use super::drive::Drive;
 use super::error::{HubError, InvalidSetting, OpenError};
 use super::guarded_store::GuardedStore;
 use super::health::Health;
-use super::mail::{Delivery, Mailboxes};
-use super::partition::Partition;
+use super::mailboxes::Mailboxes;
+use super::nodes::Nodes;
 use super::partition::cache::Capacity;
-use super::partition::core::Environment;
-use super::partition::outbox::{Outbox, Outlet};
-use super::partition::reader::Reader;
-use super::partition::thread::{Driver, ThreadOutlet, run_partition};
-use super::recovery::held::HeldBack;
-use super::recovery::note::{self, Begun};
-use super::recovery::probation::Probation;
+use super::parts::{Claimed, Parts, Started};
 use super::settings::{Options, Place, Settings};
 use super::shutdown::Stopping;
 use super::task_hub::{Inner, TaskHub};
-use super::telemetry::lifecycle::{Lifecycle, lifecycle};
-use super::telemetry::lines::{self, Kept};
+use super::telemetry::lifecycle::lifecycle;
+use super::telemetry::lines::Kept;
 use super::telemetry::metrics;
-use super::threads::{Readers, Threads};
 use super::time::clock::Clock;
 use super::time::timer::Timer;
 use super::time::virtual_time::VirtualTime;
@@ -40,9 +28,9 @@ use super::verify;
 use super::work::activities::{Activities, ActivityEnvironment, ActivitySettings};
 use super::work::batches::Batches;
 use crate::entity::BatchContext;
-use crate::protocol::{HubRecord, PartitionId};
+use crate::protocol::HubRecord;
 use crate::registry::Registry;
-use crate::store::{Durability, PartitionState, Store, chain};
+use crate::store::{Durability, Node, Store};
 
 /// The default activity concurrency per core.
 const ACTIVITIES_PER_CORE: usize = 100;
@@ -71,16 +59,15 @@ pub(crate) fn open_with<T>(
     let registry = Arc::new(registry(&options)?);
     let concurrency = activity_concurrency(&options)?;
     let entity_concurrency = at_least_one("entity_concurrency", options.entity_concurrency)?;
-    let (admission, live) = (admission(&options)?, live(&options));
+    let (admission, live, node) = (admission(&options)?, live(&options), node(&options));
     let Options { place, durability, partitions, states, settings, time, .. } = options;
     let (store, kept) = open_store(place, durability)?;
     let count = create(&*store, partitions)?;
-    if options.verify_on_open {
-        verify::unfinished(&*store, &registry, settings.limits)?;
-    }
+    let verifies = options.verify_on_open.then_some(settings.limits);
+    verifies.map_or(Ok(()), |limits| verify::unfinished(&*store, &registry, limits))?;
     let Settings { limits, properties, .. } = settings.clone();
     metrics::opened(&*store)?;
-    let (mailboxes, receivers) = Mailboxes::new(count, time.clone(), admission);
+    let mailboxes = Mailboxes::new(count, time.clone(), admission);
     let (health, (events, lifecycle)) = (Arc::new(Health::default()), lifecycle());
     let around = BatchContext { states: states.clone(), limits, ..BatchContext::default() };
     let (boxes, at_once) = (mailboxes.clone(), entity_concurrency.unwrap_or(ENTITIES));
@@ -99,8 +86,10 @@ pub(crate) fn open_with<T>(
             clock: clock.clone(),
         },
     ));
-    stop_by(&health, &activities, &batches, &mailboxes);
+    let nodes = store.cluster().is_some().then(|| Nodes::new(mailboxes.clone(), drive.clone()));
+    stop_by(&health, &activities, &batches, &mailboxes, nodes.as_ref());
     let parts = Parts {
+        nodes: nodes.clone().map(|nodes| (nodes, node)),
         held: Arc::default(),
         registry: Arc::clone(&registry),
         store: Arc::clone(&store),
@@ -114,8 +103,8 @@ pub(crate) fn open_with<T>(
         time: time.clone(),
         clock,
     };
-    let claimed = parts.claim(receivers)?;
-    let notes = claimed.recovery.as_ref().map(|begun| Arc::clone(&begun.notes));
+    let claimed = parts.claim(count)?;
+    let recovery = claimed.notes();
     let (threads, readers, started) = start(&parts, claimed, &kept)?;
     let inner = Inner {
         registry,
@@ -134,7 +123,8 @@ pub(crate) fn open_with<T>(
         clock: parts.clock,
         threads,
         readers,
-        notes,
+        notes: recovery,
+        nodes,
         stopping: Stopping::default(),
     };
     Ok((TaskHub { inner: Arc::new(inner) }, started))
@@ -157,6 +147,17 @@ fn live(options: &Options) -> Capacity {
         instances: options.live_instances.unwrap_or(LIVE.instances),
         bytes: options.live_bytes.unwrap_or(LIVE.bytes),
     }
+}
+
+/// What other processes know of this one.
+fn node(options: &Options) -> Node {
+    let default_name = || {
+        let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
+        let process = std::process::id();
+        host.map_or_else(|| format!("process {process}"), |host| format!("{host}:{process}"))
+    };
+    let name = options.node_name.clone().unwrap_or_else(default_name);
+    Node { is_client: options.is_client, ..Node::new(name) }
 }
 
 fn admission(options: &Options) -> Result<Admission, OpenError> {
@@ -229,178 +230,15 @@ fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, OpenError> {
     }
 }
 
-/// The threads of a hub, its readers, and what else its start has made.
-pub(crate) type Started<T> = Result<(Threads, Arc<Readers>, T), OpenError>;
-
-/// The partitions of a hub, claimed but not running.
-pub(crate) struct Claimed {
-    pub(crate) committer: Arc<Committer>,
-    pub(crate) partitions: Vec<ClaimedPartition>,
-    /// What is held back; `None` in virtual time, where no process can end.
-    recovery: Option<Begun>,
-}
-
-/// A partition: its mail, what is found in the store, and the number of its last durable write.
-type ClaimedPartition = (PartitionId, Receiver<Delivery>, PartitionState, Arc<AtomicU64>);
-
-/// The state that the threads of a hub share.
-pub(crate) struct Parts {
-    registry: Arc<Registry>,
-    store: Arc<dyn Store>,
-    mailboxes: Mailboxes,
-    activities: Arc<Activities>,
-    pub(crate) batches: Arc<Batches>,
-    pub(crate) health: Arc<Health>,
-    lifecycle: Arc<Lifecycle>,
-    live: Capacity,
-    settings: Settings,
-    time: Option<Arc<VirtualTime>>,
-    clock: Clock,
-    held: Arc<HeldBack>,
-}
-
-impl Parts {
-    /// Claims all partitions.
-    fn claim(&self, mail: Vec<(PartitionId, Receiver<Delivery>)>) -> Result<Claimed, OpenError> {
-        let mut owned = BTreeMap::new();
-        let mut claimed = Vec::new();
-        for (id, mail) in mail {
-            let epoch = self.store.claim(id)?;
-            let found = self.store.load(id)?;
-            let durable = Arc::new(AtomicU64::new(0));
-            owned.insert(id, Owned { epoch, durable: Arc::clone(&durable) });
-            claimed.push((id, mail, found, durable));
-        }
-        let recovery = self.begin_recovery(&owned, &claimed);
-        let committer = Arc::new(Committer {
-            writes: Writes::new(self.settings.sizes.commit),
-            store: Arc::clone(&self.store),
-            owned,
-            activities: Arc::clone(&self.activities),
-            mailboxes: self.mailboxes.clone(),
-            health: Arc::clone(&self.health),
-            lifecycle: Arc::clone(&self.lifecycle),
-        });
-        Ok(Claimed { committer, partitions: claimed, recovery })
-    }
-
-    /// Decides what must not run. A store that fails here fails the hub at its next use.
-    fn begin_recovery(
-        &self,
-        owned: &BTreeMap<PartitionId, Owned>,
-        claimed: &[ClaimedPartition],
-    ) -> Option<Begun> {
-        if self.time.is_some() {
-            return None;
-        }
-        let found = claimed.iter().filter_map(|(id, _, state, _)| {
-            let epoch = owned.get(id)?.epoch;
-            Some((*id, epoch, state))
-        });
-        let found: Vec<_> = found.collect();
-        match note::begin(&*self.store, &found, self.clock.now(), &self.held) {
-            Ok(begun) => {
-                lines::recovering(begun.suspects.len());
-                Some(begun)
-            }
-            Err(error) => {
-                let error = chain(&error);
-                tell!(
-                    warn,
-                    error,
-                    "attempts of instances that may end the process are not counted"
-                );
-                None
-            }
-        }
-    }
-
-    /// Starts the threads of the partitions and the committer's. The opening is logged once no step
-    /// can fail, before the threads begin their work.
-    fn start(&self, claimed: Claimed, kept: &Kept) -> Started<()> {
-        let Claimed { committer, partitions, recovery } = claimed;
-        let count = partitions.len();
-        let threads = Threads::new(Arc::clone(&self.health));
-        let drive = self.activities.drive.clone();
-        let readers = Readers::new(threads.clone(), drive);
-        let start = || {
-            for (id, mail, found, durable) in partitions {
-                let outlet = ThreadOutlet::new(Arc::clone(&committer), Arc::clone(&self.batches));
-                let make = self.partition(id, durable, outlet);
-                let (clock, time) = (self.clock.clone(), self.time.clone());
-                let driver = Driver { partition: id, clock, time };
-                let opening = self.mailboxes.busy();
-                let run = move || run_partition(make(), &driver, &mail, found, opening);
-                threads.start(format!("durable-{id}"), run)?;
-            }
-            threads.start("durable-commit", move || committer.run())?;
-            if let Timer::Thread(alarms) = &self.activities.timer {
-                let alarms = Arc::clone(alarms);
-                threads.start("durable-timer", move || alarms.run())?;
-            }
-            if let Some(probation) = recovery.and_then(|begun| self.probation(begun)) {
-                threads.start("durable-recovery", move || probation.run())?;
-            }
-            readers.start()
-        };
-        match start() {
-            Ok(()) => {
-                lines::opened(kept, count, &*self.store, &self.registry);
-                threads.begin();
-                Ok((threads, readers, ()))
-            }
-            // No thread has begun its work, and all of them end.
-            Err(refused) => {
-                threads.give_up();
-                Err(OpenError::Thread(refused))
-            }
-        }
-    }
-
-    /// What lets the instances run that are held back, if there are any.
-    fn probation(&self, begun: Begun) -> Option<Probation> {
-        let Begun { notes, suspects } = begun;
-        (!suspects.is_empty()).then(|| Probation {
-            store: Arc::clone(&self.store),
-            notes,
-            held: Arc::clone(&self.held),
-            mailboxes: self.mailboxes.clone(),
-            health: Arc::clone(&self.health),
-            suspects: suspects.into(),
-        })
-    }
-
-    /// Returns a constructor that builds the partition on its own thread, because its futures never
-    /// leave that thread.
-    pub(crate) fn partition<O: Outlet + 'static>(
-        &self,
-        id: PartitionId,
-        durable: Arc<AtomicU64>,
-        outlet: O,
-    ) -> impl FnOnce() -> Partition + Send + use<O> {
-        let env = Environment {
-            partition: id,
-            registry: Arc::clone(&self.registry),
-            settings: self.settings.clone(),
-            lifecycle: Arc::clone(&self.lifecycle),
-            clock: self.clock.clone(),
-            held: Arc::clone(&self.held),
-        };
-        let reader = Reader::new(id, Arc::clone(&self.store), Arc::clone(&self.health));
-        let outbox =
-            Outbox::new(id, Box::new(outlet), durable, &self.settings.sizes, self.time.clone());
-        let live = self.live;
-        move || Partition::new(env, reader, outbox, live)
-    }
-}
-
 /// Sets what stops when the hub has failed.
 fn stop_by(
     health: &Health,
     activities: &Arc<Activities>,
     batches: &Arc<Batches>,
     mailboxes: &Mailboxes,
+    nodes: Option<&Arc<Nodes>>,
 ) {
+    let nodes = nodes.map(Arc::downgrade);
     let (activities, batches) = (Arc::downgrade(activities), Arc::downgrade(batches));
     let mailboxes = mailboxes.clone();
     health.stop_by(move || {
@@ -409,6 +247,9 @@ fn stop_by(
         }
         if let Some(batches) = batches.upgrade() {
             batches.close();
+        }
+        if let Some(nodes) = nodes.as_ref().and_then(Weak::upgrade) {
+            nodes.stop();
         }
         mailboxes.stop_all();
     });

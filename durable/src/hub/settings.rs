@@ -38,6 +38,10 @@ pub(crate) struct Options {
     pub(crate) live_bytes: Option<usize>,
     pub(crate) waiting_requests: Option<usize>,
     pub(crate) partitions: Option<u16>,
+    /// The name of this process among those that share the hub.
+    pub(crate) node_name: Option<String>,
+    /// Whether this process owns no partitions.
+    pub(crate) is_client: bool,
     pub(crate) version_match: VersionMatch,
     pub(crate) settings: Settings,
     pub(crate) verify_on_open: bool,
@@ -64,6 +68,8 @@ impl Default for Options {
             live_bytes: None,
             waiting_requests: None,
             partitions: None,
+            node_name: None,
+            is_client: false,
             version_match: VersionMatch::default(),
             settings: Settings::default(),
             verify_on_open: false,

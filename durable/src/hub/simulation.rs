@@ -18,9 +18,11 @@ use super::drive::Drive;
 use super::error::OpenError;
 use super::mail::Delivery;
 use super::met;
-use super::opening::{self, Claimed, Parts};
+use super::opening;
+use super::ownership::Ownership;
 use super::partition::Partition;
 use super::partition::outbox::Outlet;
+use super::parts::{Claimed, Parts};
 use super::sizes::Sizes;
 use super::task_hub::TaskHub;
 use super::threads::{Readers, Threads};
@@ -222,13 +224,14 @@ impl Process {
 fn start(parts: &Parts, claimed: Claimed) -> (Threads, Arc<Readers>, (Vec<Actor>, Arc<Commits>)) {
     let Claimed { committer, partitions, .. } = claimed;
     let commits = Arc::new(Commits { committer, run: Mutex::default() });
-    let actor = |(id, mail, found, durable)| {
+    let actor = |(owner, mail, found): (Arc<Ownership>, _, _)| {
         let batches = Arc::clone(&parts.batches);
-        let outlet = SimulatedOutlet { commits: Arc::clone(&commits), batches };
+        let outlet =
+            SimulatedOutlet { commits: Arc::clone(&commits), batches, owner: Arc::clone(&owner) };
         outlet.commits.committer.writes.join();
-        let make = parts.partition(id, durable, outlet);
+        let make = parts.partition(&owner, outlet);
         Actor {
-            id,
+            id: owner.partition,
             partition: RefCell::new(Some(Box::new(make()))),
             found: RefCell::new(Some(found)),
             mail,
@@ -266,6 +269,7 @@ impl Commits {
 struct SimulatedOutlet {
     commits: Arc<Commits>,
     batches: Arc<Batches>,
+    owner: Arc<Ownership>,
 }
 
 impl Outlet for SimulatedOutlet {
@@ -287,7 +291,7 @@ impl Outlet for SimulatedOutlet {
     }
 
     fn run(&mut self, batch: BatchJob) {
-        self.batches.submit(batch);
+        self.batches.submit(batch, &self.owner);
     }
 }
 

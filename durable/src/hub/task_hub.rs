@@ -7,7 +7,8 @@ use tokio::sync::oneshot;
 
 use super::error::HubError;
 use super::health::Health;
-use super::mail::Mailboxes;
+use super::mailboxes::Mailboxes;
+use super::nodes::Nodes;
 use super::recovery::note::Notes;
 use super::shutdown::Stopping;
 use super::telemetry::lifecycle::LifecycleSource;
@@ -94,6 +95,8 @@ pub(super) struct Inner {
     pub(super) readers: Arc<Readers>,
     /// What an orderly shutdown removes, so that the next opening knows of it.
     pub(super) notes: Option<Arc<Notes>>,
+    /// The other processes, if the store lets several share the hub.
+    pub(super) nodes: Option<Arc<Nodes>>,
     pub(super) stopping: Stopping,
     /// Dropping it ends the task that watches the runtime.
     pub(super) _runtime_watch: oneshot::Sender<()>,
@@ -148,6 +151,16 @@ impl fmt::Debug for TaskHub {
 }
 
 impl Inner {
+    /// Ends the threads that speak with other nodes.
+    pub(super) fn stop_nodes(&self) {
+        let Some(nodes) = &self.nodes else { return };
+        nodes.stop();
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cluster) = store.as_ref().and_then(|store| store.cluster()) {
+            cluster.interrupt();
+        }
+    }
+
     /// Rejects new work and signals running work to stop.
     pub(super) fn close(&self) {
         self.health.shut_down();
@@ -158,6 +171,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.stop_nodes();
         let store = self.store.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = store {
             store.give_up();

@@ -1,13 +1,13 @@
 //! What an execution waits for.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{EntityId, FailureDetails, InstanceId, Timestamp};
 
 /// A task of an orchestrator that has no result yet: a call, a timer or a lock request.
 ///
 /// In JSON, the fields of [`kind`](Self::kind) are inlined, with its name as `kind`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PendingTask {
     /// The `event_id` of its request in the history.
@@ -24,7 +24,7 @@ pub struct PendingTask {
 }
 
 /// The kinds of tasks, with what is specific to them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind")]
 #[non_exhaustive]
 pub enum PendingKind {
@@ -83,7 +83,7 @@ pub enum PendingKind {
 }
 
 /// Everything that an execution waits for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pending {
     pub(crate) tasks: Vec<PendingTask>,
     pub(crate) awaited_events: Vec<String>,

@@ -74,7 +74,9 @@ pub trait Cluster: Send + Sync + fmt::Debug {
     /// Ends a [`receive`](Self::receive) that waits, because the partitions of this node have changed.
     fn interrupt(&self);
 
-    /// Sends a request to the owner of a partition. A second request with the same id has no effect.
+    /// Sends a request to the owner of a partition, and its answer to this node. If the store knows
+    /// the id already, because a commit has [taken](super::Commit::taken) or
+    /// [answered](super::Commit::answers) it, the request is not delivered again.
     ///
     /// # Errors
     /// The store failed.
@@ -126,6 +128,9 @@ pub struct Received {
     pub requests: Vec<ClusterRequest>,
     /// Answers to requests of this node, each of which is returned once.
     pub answers: Vec<(RequestId, String)>,
+    /// Whether partitions may have become free, or nodes have come or gone: the hub then calls
+    /// [`assign`](Cluster::assign) at once.
+    pub has_changed: bool,
 }
 
 /// A request of a client to the owner of a partition. The hub encodes what it asks.

@@ -81,6 +81,7 @@
 //! (histories as files), `conformance/mod.rs` (for authors of stores).
 
 mod builder;
+mod cluster;
 pub mod conformance;
 mod history;
 #[cfg(feature = "http")]
@@ -98,6 +99,7 @@ pub use crate::__conformance_tests as conformance_tests;
 #[doc(inline)]
 pub use crate::__test_store as test_store;
 pub use builder::TestHubBuilder;
+pub use cluster::{MemoryCluster, MemoryNode};
 pub use history::{
     Divergence, HistoryFileError, RecordedHistory, verify_replay, verify_replay_strictly,
     verify_replay_with,

@@ -353,7 +353,7 @@ impl InstanceHandle {
         self.hub.check()?;
         let (reply, begun) = oneshot::channel();
         let instance_id = self.instance_id.clone();
-        let mail = Mail::WaitForStart { instance_id, reply };
+        let mail = Mail::WaitForStart { instance_id, reply: reply.into() };
         self.hub.request(&self.instance_id, mail).await?;
         match begun.await {
             Ok(true) => Ok(()),
@@ -376,7 +376,9 @@ impl InstanceHandle {
         self.hub.check()?;
         let (reply, ended) = oneshot::channel();
         let instance_id = self.instance_id.clone();
-        self.hub.request(&self.instance_id, Mail::Wait { instance_id, reply }).await?;
+        self.hub
+            .request(&self.instance_id, Mail::Wait { instance_id, reply: reply.into() })
+            .await?;
         let ended = self.hub.passing_time(ended).await;
         let ended = ended.ok_or_else(|| self.hub.error())?;
         ended.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))

@@ -74,7 +74,9 @@ impl InstanceHandle {
         self.hub.check()?;
         let (reply, pending) = oneshot::channel();
         let instance_id = self.instance_id.clone();
-        self.hub.request(&self.instance_id, Mail::Pending { instance_id, reply }).await?;
+        self.hub
+            .request(&self.instance_id, Mail::Pending { instance_id, reply: reply.into() })
+            .await?;
         let pending = pending.await.map_err(|_gone| self.hub.error())?;
         let Pending { mut tasks, awaited_events, unread_events, locked_entities } =
             *pending.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))?;

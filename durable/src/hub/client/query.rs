@@ -353,7 +353,7 @@ impl TaskHub {
         what: Manage,
     ) -> Result<oneshot::Receiver<Managed>, ManageError> {
         let (reply, managed) = oneshot::channel();
-        let mail = Mail::Manage { instance_id: instance_id.clone(), what, reply };
+        let mail = Mail::Manage { instance_id: instance_id.clone(), what, reply: reply.into() };
         self.request(instance_id, mail).await?;
         Ok(managed)
     }

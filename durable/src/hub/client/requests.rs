@@ -46,7 +46,13 @@ impl TaskHub {
                 permit
             }
         };
-        self.inner.mailboxes.send_with(instance_id, mail, permit);
+        let mailboxes = &self.inner.mailboxes;
+        match &self.inner.nodes {
+            None => mailboxes.send_with(instance_id, mail, permit),
+            Some(nodes) => {
+                self.ask_owner(nodes, mailboxes.partition(instance_id), mail, permit);
+            }
+        }
         Ok(())
     }
 
@@ -80,6 +86,7 @@ impl InstanceHandle {
     ) -> Result<(), ManageError> {
         let (instance_id, name) = (self.instance_id.clone(), name.to_owned());
         let (reply, raised) = oneshot::channel();
+        let reply = reply.into();
         let mail = Mail::Raise { instance_id, name, input, ends_work, reply };
         self.hub.request(&self.instance_id, mail).await?;
         raised.await.map_err(|_gone| self.hub.error())?

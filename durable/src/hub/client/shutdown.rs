@@ -138,6 +138,7 @@ impl Inner {
                 self.batches.cut_off();
             }
         }
+        self.stop_nodes();
         self.mailboxes.stop_all();
         self.readers.close();
         self.activities.timer.close();
@@ -153,6 +154,10 @@ impl Inner {
         {
             // If it fails, the next opening counts this end as one of the process.
             drop(notes.remove_all(&**store));
+        }
+        if let Some(cluster) = store.as_ref().and_then(|store| store.cluster()) {
+            // If it fails, the leases expire.
+            drop(cluster.leave());
         }
         // Dropping the store closes it, which may write.
         drop(store);

@@ -40,7 +40,7 @@ impl TaskHub {
             instance_id: instance_id.clone(),
             started: Box::new(started),
             replaces: request.replaces,
-            origin: Origin::Client(reply),
+            origin: Origin::Client(reply.into()),
         };
         self.request(&instance_id, Mail::Start(start)).await?;
         begun.await.map_err(|_gone| self.error())?

@@ -12,34 +12,29 @@
 //! Read next: `run.rs` (the commit of a group), `queue.rs` (the order of commits) and `group.rs`
 //! (which writes share a commit).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
+use super::draft::{Draft, void};
 use super::waiting::Writes;
-use super::write::{Content, Effect, Write};
+use super::write::{Effect, Write};
 use crate::hub::custom_status::Watched;
 use crate::hub::health::Health;
-use crate::hub::mail::{Mail, Mailboxes};
+use crate::hub::mail::Mail;
+use crate::hub::mailboxes::Mailboxes;
+use crate::hub::ownership::Ownership;
 use crate::hub::telemetry::lifecycle::Lifecycle;
 use crate::hub::telemetry::metrics::{self, Stopwatch};
 use crate::hub::work::activities::Activities;
 use crate::protocol::{PartitionId, TaskMessage};
-use crate::store::{Commit, Epoch, Store, StoreError};
-
-/// The committer's state of a partition.
-#[derive(Debug)]
-pub(crate) struct Owned {
-    pub(crate) epoch: Epoch,
-    /// The number of the last write that is durable.
-    pub(crate) durable: Arc<AtomicU64>,
-}
+use crate::store::{Store, StoreError};
 
 #[derive(Debug)]
 pub(crate) struct Committer {
     pub(crate) writes: Writes,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) owned: BTreeMap<PartitionId, Owned>,
+    /// Whether other processes may own partitions.
+    pub(crate) is_shared: bool,
     pub(crate) activities: Arc<Activities>,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) health: Arc<Health>,
@@ -47,62 +42,82 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    /// Commits a group. Returns its messages, which are durable and can be delivered.
-    pub(super) fn commit(&self, group: &mut [Write]) -> Result<Vec<TaskMessage>, StoreError> {
-        let mut commit = Commit::default();
-        for write in &mut *group {
-            let partition = write.partition;
-            let Content { episode, consumed, messages, purged } =
-                std::mem::take(&mut write.content);
-            commit.episodes.extend(episode);
-            commit.consumed.extend(consumed.into_iter().map(|id| (partition, id)));
-            commit.purged.extend(purged.into_iter().map(|id| (partition, id)));
-            let addressed =
-                |message: TaskMessage| (self.mailboxes.partition(&message.instance_id), message);
-            commit.messages.extend(messages.into_iter().map(addressed));
+    /// Commits a group. Returns its messages, which are durable and can be delivered. If partitions
+    /// were lost, the writes of the others are committed.
+    pub(super) fn commit(
+        &self,
+        group: &mut [Write],
+    ) -> Result<Vec<(Arc<Ownership>, TaskMessage)>, StoreError> {
+        let mut draft = Draft::of(group, &self.mailboxes, self.is_shared);
+        loop {
+            if draft.commit.is_empty() {
+                return Ok(Vec::new());
+            }
+            let watch = Stopwatch::start();
+            match self.store.commit(&draft.commit) {
+                Ok(()) => {
+                    metrics::committed(&draft.commit, group.len(), watch);
+                    metrics::store(&*self.store);
+                    return Ok(draft.into_messages());
+                }
+                Err(StoreError::Fenced { partitions }) if self.is_shared => {
+                    let owners = &draft.commit.owners;
+                    if !owners.iter().any(|(partition, _)| partitions.contains(partition)) {
+                        return Err(StoreError::fenced(partitions));
+                    }
+                    self.lose(&partitions, &draft, group);
+                    draft = draft.without(&partitions);
+                }
+                Err(error) => return Err(error),
+            }
         }
-        if commit.is_empty() {
-            return Ok(Vec::new());
-        }
-        commit.owners = group
-            .iter()
-            .filter_map(|write| Some((write.partition, self.owned.get(&write.partition)?.epoch)))
-            .collect();
-        commit.owners.sort_unstable();
-        commit.owners.dedup();
-        let watch = Stopwatch::start();
-        self.store.commit(&commit)?;
-        metrics::committed(&commit, group.len(), watch);
-        metrics::store(&*self.store);
-        Ok(commit.messages.into_iter().map(|(_, message)| message).collect())
     }
 
-    pub(super) fn take_effect(&self, effect: Effect) {
+    /// Notes that these partitions of a commit have other owners now.
+    fn lose(&self, lost: &[PartitionId], draft: &Draft, group: &mut [Write]) {
+        for (partition, epoch) in &draft.commit.owners {
+            if lost.contains(partition)
+                && let Some(owner) = self.mailboxes.owner(*partition)
+                && owner.epoch == *epoch
+            {
+                self.mailboxes.lose(&owner);
+            }
+        }
+        for write in group.iter_mut().filter(|write| lost.contains(&write.owner.partition)) {
+            // One that is leaving has no mailbox for others, and waits for its writes.
+            if !write.owner.is_lost() {
+                self.mailboxes.lose(&write.owner);
+            }
+            void(write);
+        }
+        self.activities.forget_lost();
+    }
+
+    /// Takes an effect of a write of this owner.
+    pub(super) fn take_effect(&self, effect: Effect, owner: &Arc<Ownership>) {
         match effect {
-            Effect::Run(job) => self.activities.submit(job),
+            Effect::Run(job) => self.activities.submit(job, owner),
             Effect::TakenIn(key, attempt) => self.activities.taken_in(&key, attempt),
             Effect::Cancel(key) => self.activities.cancel(&key),
             Effect::CancelAll(execution) => self.activities.cancel_all(execution),
-            // A caller that no longer waits has dropped its end of the channel.
-            Effect::Started(reply, started) => drop(reply.send(started)),
-            Effect::Managed(reply, managed) => drop(reply.send(managed)),
-            Effect::Begun(reply, exists) => drop(reply.send(exists)),
-            Effect::Signalled(reply) => drop(reply.send(())),
-            Effect::Ended(reply, end) => drop(reply.send(end)),
+            Effect::Started(reply, started) => reply.send(started),
+            Effect::Managed(reply, managed) => reply.send(managed),
+            Effect::Begun(reply, exists) => reply.send(exists),
+            Effect::Signalled(reply) => reply.send(()),
+            Effect::Ended(reply, end) => reply.send(end),
             Effect::Watching(reply, found) => {
                 drop(reply.send(found.map(Watched::subscribe)));
             }
-            Effect::Pending(reply, pending) => drop(reply.send(pending)),
+            Effect::Pending(reply, pending) => reply.send(pending),
             Effect::Following(reply, episodes) => drop(reply.send(episodes)),
             Effect::Recorded(episodes) => drop(episodes.send(())),
             Effect::Said(sender, status) => drop(sender.send(status)),
-            Effect::Operated(reply, outcome) => drop(reply.send(outcome)),
-            Effect::SignalCancelled(reply, was_waiting) => drop(reply.send(was_waiting)),
-            Effect::Unlocked(reply, was_locked) => drop(reply.send(was_locked)),
-            Effect::Continue(id) => {
-                self.mailboxes.send(&id.clone(), Mail::Continue(id));
-            }
+            Effect::Operated(reply, outcome) => reply.send(outcome),
+            Effect::SignalCancelled(reply, was_waiting) => reply.send(was_waiting),
+            Effect::Unlocked(reply, was_locked) => reply.send(was_locked),
+            Effect::Continue(id) => self.mailboxes.send_to(owner, Mail::Continue(id)),
             Effect::Notify(notice) => self.lifecycle.notify(notice),
+            Effect::Left(has_left) => has_left.store(true, Ordering::Release),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Group commit: the writes of partitions, the queue in which they wait, and the committer.
 
 pub(crate) mod committer;
+mod draft;
 mod group;
 mod queue;
 pub(crate) mod run;

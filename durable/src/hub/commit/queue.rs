@@ -104,13 +104,16 @@ mod tests {
     use super::*;
     use crate::chance;
     use crate::hub::commit::write::Content;
+    use crate::hub::ownership::Ownership;
     use crate::hub::sizes::Sizes;
     use crate::hub::time::virtual_time::Busy;
     use crate::protocol::PartitionId;
+    use crate::store::Epoch;
 
     fn write(number: u64, bytes: usize) -> Write {
-        let (partition, content, effects) = (PartitionId(0), Content::default(), Vec::new());
-        Write { partition, number, content, effects, bytes, _busy: Busy::default() }
+        let (owner, _mail) = Ownership::new(PartitionId(0), Epoch(1));
+        let (content, effects) = (Content::default(), Vec::new());
+        Write { owner, number, content, effects, bytes, _busy: Busy::default() }
     }
 
     fn numbers(next: Next) -> Option<Vec<u64>> {

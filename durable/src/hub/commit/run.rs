@@ -4,14 +4,16 @@
 //! them.
 
 use std::borrow::Borrow;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::vec::IntoIter;
 
 use super::committer::Committer;
-use super::write::{Effect, Write};
+use super::write::{Effect, UNNUMBERED, Write};
 use crate::hub::mail::Mail;
 #[cfg(feature = "testing")]
 use crate::hub::met;
+use crate::hub::ownership::Ownership;
 use crate::panics;
 use crate::protocol::TaskMessage;
 
@@ -30,7 +32,7 @@ pub(crate) struct CommitRun<C: Borrow<Committer>> {
 enum Phase {
     Store,
     /// The messages that are durable and were not sent yet.
-    Messages(IntoIter<TaskMessage>),
+    Messages(IntoIter<(Arc<Ownership>, TaskMessage)>),
     /// The number of writes whose effects were taken, and the rest of the effects of the last one.
     Effects(usize, IntoIter<Effect>),
 }
@@ -67,9 +69,8 @@ impl<C: Borrow<Committer>> CommitRun<C> {
                 }
             },
             Phase::Messages(messages) => {
-                for message in messages.take(at_most) {
-                    let instance_id = message.instance_id.clone();
-                    committer.mailboxes.send(&instance_id, Mail::Message(Box::new(message)));
+                for (owner, message) in messages.take(at_most) {
+                    committer.mailboxes.send_to(&owner, Mail::Message(Box::new(message)));
                 }
                 mark!(messages.len() > 0, "commit: messages leave in several steps");
                 if messages.len() == 0 {
@@ -126,13 +127,18 @@ fn release(
         if let Some(effect) = effects.next() {
             #[cfg(feature = "testing")]
             met::effect(&effect);
-            committer.take_effect(effect);
+            // The last write whose effects were begun.
+            if let Some(write) = taken.checked_sub(1).and_then(|last| group.get(last)) {
+                committer.take_effect(effect, &write.owner);
+            }
             continue;
         }
         let Some(write) = group.get_mut(*taken) else { return false };
         *taken += 1;
-        if let Some(owned) = committer.owned.get(&write.partition) {
-            owned.durable.store(write.number, Ordering::Release);
+        // A partition that was lost does not learn that its writes are void.
+        let is_void = committer.is_shared && write.owner.is_lost();
+        if write.number != UNNUMBERED && !is_void {
+            write.owner.durable.store(write.number, Ordering::Release);
         }
         *effects = std::mem::take(&mut write.effects).into_iter();
     }

@@ -1,5 +1,8 @@
 //! A write of a partition, and the effects that follow once it is durable.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use tokio::sync::watch;
 
 use crate::hub::custom_status::{StatusSender, WatchReply, Watched};
@@ -8,20 +11,26 @@ use crate::hub::mail::{
     CallReply, Cancelled, EndReply, Ended, FollowReply, ManageReply, PendingReply, SignalReply,
     StartReply, StartedReply, Unlocked,
 };
+use crate::hub::ownership::Ownership;
+use crate::hub::reply_to::{Answer, ReplyTo};
 use crate::hub::telemetry::lifecycle::Notice;
 use crate::hub::time::virtual_time::Busy;
 use crate::hub::work::job::{Job, JobKey};
 use crate::protocol::{
-    ExecutionId, FailureDetails, InstanceId, Json, MessageId, PartitionId, Pending, TaskMessage,
+    ExecutionId, FailureDetails, InstanceId, Json, MessageId, Pending, TaskMessage,
 };
-use crate::store::EpisodeWrite;
+use crate::store::{EpisodeWrite, ReceivedMessage, RequestId};
 use crate::weight;
+
+/// The number of a write that is not made in a turn of its partition.
+pub(super) const UNNUMBERED: u64 = 0;
 
 /// A write of a partition, and the effects that follow once it is durable.
 #[derive(Debug)]
 pub(crate) struct Write {
-    pub(crate) partition: PartitionId,
-    /// The number of this write of the partition, from 1.
+    /// The partition, as its owner.
+    pub(crate) owner: Arc<Ownership>,
+    /// The number of this write of the owner, from 1.
     pub(crate) number: u64,
     pub(crate) content: Content,
     pub(crate) effects: Vec<Effect>,
@@ -29,6 +38,18 @@ pub(crate) struct Write {
     pub(crate) bytes: usize,
     /// Keeps virtual time from passing until the effects are taken.
     pub(crate) _busy: Busy,
+}
+
+impl Write {
+    /// A write that no turn of the partition makes, so it has no number.
+    pub(crate) fn between_nodes(
+        owner: Arc<Ownership>,
+        content: Content,
+        effects: Vec<Effect>,
+    ) -> Self {
+        let bytes = content.bytes();
+        Self { owner, number: UNNUMBERED, content, effects, bytes, _busy: Busy::default() }
+    }
 }
 
 /// The content of a write, which becomes durable atomically.
@@ -39,18 +60,29 @@ pub(crate) struct Content {
     /// Messages to other instances.
     pub(crate) messages: Vec<TaskMessage>,
     pub(crate) purged: Vec<InstanceId>,
+    /// Messages from other nodes to this partition.
+    pub(crate) received: Vec<ReceivedMessage>,
+    /// Requests that are among the messages.
+    pub(crate) taken: Vec<RequestId>,
 }
 
 impl Content {
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { episode, consumed, messages, purged } = self;
-        episode.is_none() && consumed.is_empty() && messages.is_empty() && purged.is_empty()
+        let Self { episode, consumed, messages, purged, received, taken } = self;
+        episode.is_none()
+            && consumed.is_empty()
+            && messages.is_empty()
+            && purged.is_empty()
+            && received.is_empty()
+            && taken.is_empty()
     }
 
     /// Approximate size when it is written, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let episode = self.episode.as_ref().map_or(0, |it| weight::of_events(&it.events));
-        let messages = self.messages.iter().map(|message| weight::of_event(&message.event));
+        let received = self.received.iter().map(|received| &received.message);
+        let messages = self.messages.iter().chain(received);
+        let messages = messages.map(|message| weight::of_event(&message.event));
         episode + messages.sum::<usize>()
     }
 }
@@ -87,4 +119,38 @@ pub(crate) enum Effect {
     Continue(InstanceId),
     /// Notifies observers of a change of an instance.
     Notify(Notice),
+    /// A partition has ended, and all that it wrote is committed.
+    Left(Arc<AtomicBool>),
+}
+
+impl Effect {
+    /// The answer to the request of another node, if it is one.
+    pub(super) fn answer(&self) -> Option<(RequestId, String)> {
+        match self {
+            Self::Started(reply, started) => answer(reply, started),
+            Self::Managed(reply, managed) => answer(reply, managed),
+            Self::Begun(reply, exists) => answer(reply, exists),
+            Self::Ended(reply, end) => answer(reply, end),
+            Self::Pending(reply, pending) => answer(reply, pending),
+            Self::Signalled(reply) => answer(reply, &()),
+            Self::Operated(reply, outcome) => answer(reply, outcome),
+            Self::Unlocked(reply, was_locked) => answer(reply, was_locked),
+            Self::SignalCancelled(reply, was_waiting) => answer(reply, was_waiting),
+            Self::Run(_)
+            | Self::TakenIn(..)
+            | Self::Cancel(_)
+            | Self::CancelAll(_)
+            | Self::Watching(..)
+            | Self::Said(..)
+            | Self::Following(..)
+            | Self::Recorded(_)
+            | Self::Continue(_)
+            | Self::Notify(_)
+            | Self::Left(..) => None,
+        }
+    }
+}
+
+fn answer<T: Answer>(reply: &ReplyTo<T>, answer: &T) -> Option<(RequestId, String)> {
+    reply.request().map(|request| (request, answer.encode()))
 }

@@ -105,6 +105,7 @@ pub(crate) struct Partition {
     /// Keeps time from passing, and clients from sending more, until this turn is handed over.
     under_way: Vec<(Busy, Permit)>,
     is_stopping: bool,
+    is_lost: bool,
 }
 
 impl Partition {
@@ -119,6 +120,7 @@ impl Partition {
             held: Held::default(),
             under_way: Vec::new(),
             is_stopping: false,
+            is_lost: false,
         }
     }
 
@@ -192,9 +194,10 @@ impl Partition {
         self.core.due.next()
     }
 
-    /// Whether it was told to stop and has handled all received mail.
+    /// Whether it was lost, or was told to stop and has handled all received mail.
     pub(crate) fn has_stopped(&self) -> bool {
-        self.is_stopping && (self.held.is_empty() || self.core.store.has_failed())
+        let is_done = self.held.is_empty() || self.core.store.has_failed();
+        self.is_lost || (self.is_stopping && is_done)
     }
 
     /// Checks that every due time is in memory, or else in the store beyond the horizon.
@@ -251,7 +254,8 @@ impl Partition {
             | Mail::Release(_)
             | Mail::TakeBackLock { .. }
             | Mail::Wake
-            | Mail::Stop => return Ok(None),
+            | Mail::Stop
+            | Mail::Lost => return Ok(None),
         };
         if let Some(arrival) = self.arrivals.take(id) {
             self.deliver(id, arrival)?;
@@ -330,6 +334,10 @@ impl Partition {
             Mail::Wake => Ok(()),
             Mail::Stop => {
                 self.is_stopping = true;
+                Ok(())
+            }
+            Mail::Lost => {
+                self.is_lost = true;
                 Ok(())
             }
         }

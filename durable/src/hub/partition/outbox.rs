@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::hub::commit::write::{Content, Effect, Write};
+use crate::hub::ownership::Ownership;
 use crate::hub::sizes::Sizes;
 use crate::hub::time::virtual_time::{Busy, VirtualTime};
 use crate::hub::work::batches::BatchJob;
-use crate::protocol::PartitionId;
 
 /// The consumer of a partition's output. The partition itself knows neither threads nor channels.
 pub(crate) trait Outlet: fmt::Debug + Send {
@@ -25,7 +25,7 @@ pub(crate) trait Outlet: fmt::Debug + Send {
 /// Collects writes. Dropping the partition hands over the remaining writes.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    partition: PartitionId,
+    owner: Arc<Ownership>,
     outlet: Box<dyn Outlet>,
     writes: Vec<Write>,
     /// Size of the collected writes.
@@ -34,26 +34,23 @@ pub(crate) struct Outbox {
     hand_over: (usize, usize),
     /// The number of the last write.
     last: u64,
-    /// The number of the last write that is durable.
-    durable: Arc<AtomicU64>,
     time: Option<Arc<VirtualTime>>,
 }
 
 impl Outbox {
     pub(crate) fn new(
-        partition: PartitionId,
+        owner: Arc<Ownership>,
         outlet: Box<dyn Outlet>,
-        durable: Arc<AtomicU64>,
         sizes: &Sizes,
         time: Option<Arc<VirtualTime>>,
     ) -> Self {
         let (writes, hand_over) = (Vec::new(), (sizes.hand_over, sizes.hand_over_bytes));
-        Self { partition, outlet, writes, bytes: 0, hand_over, last: 0, durable, time }
+        Self { owner, outlet, writes, bytes: 0, hand_over, last: 0, time }
     }
 
     /// The number of the last durable write, which the committer updates.
     pub(super) fn durable(&self) -> &Arc<AtomicU64> {
-        &self.durable
+        &self.owner.durable
     }
 
     pub(super) fn last_write(&self) -> u64 {
@@ -67,14 +64,14 @@ impl Outbox {
 
     /// Whether the write of this number is durable.
     pub(super) fn is_durable(&self, write: u64) -> bool {
-        write <= self.durable.load(Ordering::Acquire)
+        write <= self.owner.durable.load(Ordering::Acquire)
     }
 
     pub(super) fn write(&mut self, content: Content, effects: Vec<Effect>) {
         self.last += 1;
-        let (partition, number, bytes) = (self.partition, self.last, content.bytes());
+        let (owner, number, bytes) = (Arc::clone(&self.owner), self.last, content.bytes());
         let busy = Busy::new(self.time.as_ref());
-        self.writes.push(Write { partition, number, content, effects, bytes, _busy: busy });
+        self.writes.push(Write { owner, number, content, effects, bytes, _busy: busy });
         self.bytes += bytes;
         if self.writes.len() >= self.hand_over.0
             || self.bytes >= self.hand_over.1

@@ -11,6 +11,7 @@ use super::reader::Stopped;
 use crate::hub::commit::committer::Committer;
 use crate::hub::commit::write::Write;
 use crate::hub::mail::Delivery;
+use crate::hub::ownership::Ownership;
 use crate::hub::time::clock::Clock;
 use crate::hub::time::virtual_time::{Busy, VirtualTime};
 use crate::hub::time::wait::Patience;
@@ -102,12 +103,17 @@ impl Driver {
 pub(crate) struct ThreadOutlet {
     committer: Arc<Committer>,
     batches: Arc<Batches>,
+    owner: Arc<Ownership>,
 }
 
 impl ThreadOutlet {
-    pub(crate) fn new(committer: Arc<Committer>, batches: Arc<Batches>) -> Self {
+    pub(crate) fn new(
+        committer: Arc<Committer>,
+        batches: Arc<Batches>,
+        owner: Arc<Ownership>,
+    ) -> Self {
         committer.writes.join();
-        Self { committer, batches }
+        Self { committer, batches, owner }
     }
 }
 
@@ -121,7 +127,7 @@ impl Outlet for ThreadOutlet {
     }
 
     fn run(&mut self, batch: BatchJob) {
-        self.batches.submit(batch);
+        self.batches.submit(batch, &self.owner);
     }
 }
 

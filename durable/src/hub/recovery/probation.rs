@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use super::held::{Held, HeldBack};
 use super::note::{Attempt, Notes};
 use crate::hub::health::Health;
-use crate::hub::mail::{Mail, Mailboxes, Manage};
+use crate::hub::mail::{Mail, Manage};
+use crate::hub::mailboxes::Mailboxes;
 use crate::hub::time::clock;
 use crate::protocol::PartitionId;
 use crate::store::{Store, StoreError};
@@ -107,7 +108,8 @@ impl Probation {
         let (reply, resumed) = oneshot::channel();
         let reason = "it runs again while few others do".to_owned();
         let what = Manage::Resume { reason };
-        self.mailboxes.send(&id, Mail::Manage { instance_id: id.clone(), what, reply });
+        self.mailboxes
+            .send(&id, Mail::Manage { instance_id: id.clone(), what, reply: reply.into() });
         // An instance that has ended in the meantime, or that waits for code, needs nothing more.
         drop(resumed.blocking_recv());
     }

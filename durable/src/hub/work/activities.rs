@@ -17,7 +17,9 @@ use super::running::RunningActivity;
 use crate::activity::States;
 use crate::hub::drive::Drive;
 use crate::hub::health::Health;
-use crate::hub::mail::{Mail, Mailboxes};
+use crate::hub::mail::Mail;
+use crate::hub::mailboxes::Mailboxes;
+use crate::hub::ownership::Ownership;
 use crate::hub::telemetry::{metrics, spans};
 use crate::hub::time::clock::Clock;
 use crate::hub::time::timer::Timer;
@@ -144,12 +146,12 @@ impl Activities {
 
     /// Runs a job as soon as there is a worker for it. Does nothing if the job is already waiting
     /// or running.
-    pub(crate) fn submit(self: &Arc<Self>, job: Box<Job>) {
+    pub(crate) fn submit(self: &Arc<Self>, job: Box<Job>, owner: &Arc<Ownership>) {
         let task = &job.task;
         let entry = self.registry.activity(&task.name, task.version.as_deref());
         let at_most = entry.and_then(|entry| entry.options.max_concurrent);
         let mut queue = self.queue();
-        if queue.phase > Phase::Open || !queue.jobs.add(job, at_most) {
+        if queue.phase > Phase::Open || !queue.jobs.add(job, owner, at_most) {
             return;
         }
         queue.comes_soon = queue.idle_since.is_none_or(|since| since.elapsed() < wait::SHORT);
@@ -185,6 +187,15 @@ impl Activities {
     pub(crate) fn cancel_all(&self, execution_id: ExecutionId) {
         let mut queue = self.queue();
         queue.jobs.cancel_all(execution_id);
+        queue.changed();
+        drop(queue);
+        self.changed.notify_waiters();
+    }
+
+    /// Cancels the jobs of partitions that were lost.
+    pub(crate) fn forget_lost(&self) {
+        let mut queue = self.queue();
+        queue.jobs.forget_lost();
         queue.changed();
         drop(queue);
         self.changed.notify_waiters();
@@ -323,11 +334,11 @@ impl Activities {
         if is_waited_for && !cut_off {
             let result = result.map_err(|failure| failure.bounded(self.limits.payload));
             let Job { instance_id, execution_id, task } = job;
-            let (id, attempt) = (instance_id.clone(), task.attempt);
+            let attempt = task.attempt;
             let run = (attempt, ticket.start.time(&self.clock));
             let event = EventKind::task_ended(task.event_id, result, Some(run));
-            let mail = Mail::TaskEnded { instance_id: id, execution_id, attempt, event };
-            self.mailboxes.send(&instance_id, mail);
+            let mail = Mail::TaskEnded { instance_id, execution_id, attempt, event };
+            self.mailboxes.send_to(&ticket.owner, mail);
         }
         next
     }

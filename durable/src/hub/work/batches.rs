@@ -14,7 +14,9 @@ use crate::definition::RunEntity;
 use crate::entity::{Batch, BatchContext, BatchDone, Requested};
 use crate::hub::drive::Drive;
 use crate::hub::health::Health;
-use crate::hub::mail::{Mail, Mailboxes};
+use crate::hub::mail::Mail;
+use crate::hub::mailboxes::Mailboxes;
+use crate::hub::ownership::Ownership;
 use crate::hub::telemetry::metrics::{self, Stopwatch};
 use crate::hub::telemetry::spans;
 use crate::hub::threads::{Counted, Tally};
@@ -76,7 +78,8 @@ impl Batches {
     }
 
     /// Runs a batch as soon as the limit of concurrent batches allows.
-    pub(crate) fn submit(self: &Arc<Self>, job: BatchJob) {
+    pub(crate) fn submit(self: &Arc<Self>, job: BatchJob, owner: &Arc<Ownership>) {
+        let owner = Arc::clone(owner);
         let counted = self.under_way.count(job.entity_id.to_string());
         let batches = Arc::clone(self);
         let mut under_way = RunningBatch { batches, is_done: false, _counted: counted };
@@ -84,13 +87,13 @@ impl Batches {
         self.drive.spawn(async move {
             let batches = &under_way.batches;
             // A batch that is cut off is dropped: its messages are in the store.
-            first(pin!(batches.run(job)), pin!(batches.cut_off.cancelled())).await;
+            first(pin!(batches.run(job, &owner)), pin!(batches.cut_off.cancelled())).await;
             under_way.is_done = true;
             drop((under_way, busy));
         });
     }
 
-    async fn run(&self, job: BatchJob) {
+    async fn run(&self, job: BatchJob, owner: &Ownership) {
         // An error means that the hub shuts down. The messages of the batch are in the store.
         let Ok(_place) = self.places.acquire().await else { return };
         let BatchJob { entity_id, run, state, operations, now } = job;
@@ -114,7 +117,7 @@ impl Batches {
             return;
         }
         metrics::batch_ended(&name, &done.outcomes, watch);
-        self.mailboxes.send(&id.clone(), Mail::BatchEnded { entity: id, done: Box::new(done) });
+        self.mailboxes.send_to(owner, Mail::BatchEnded { entity: id, done: Box::new(done) });
     }
 
     /// Starts no more batches, and cancels the tokens of running ones.

@@ -212,7 +212,8 @@ impl TaskHub {
     async fn unlock(&self, entity: &EntityId, owner: ParentInstance) -> Result<bool, HubError> {
         let (reply, unlocked) = oneshot::channel();
         let (entity, owner) = (entity.instance_id().clone(), Box::new(owner));
-        self.request(&entity.clone(), Mail::TakeBackLock { entity, owner, reply }).await?;
+        let mail = Mail::TakeBackLock { entity: entity.clone(), owner, reply: reply.into() };
+        self.request(&entity, mail).await?;
         unlocked.await.map_err(|_gone| self.error())
     }
 }

@@ -177,7 +177,7 @@ impl TaskHub {
         let id = InstanceId::try_from(id.as_ref().to_owned())?;
         let Some(entity) = id.entity_of_signal() else { return Ok(false) };
         let (reply, cancelled) = oneshot::channel();
-        let mail = Mail::CancelSignal { id, reply };
+        let mail = Mail::CancelSignal { id, reply: reply.into() };
         self.request(entity.instance_id(), mail).await?;
         cancelled.await.map_err(|_gone| self.error())
     }

@@ -9,9 +9,11 @@ use crate::hub::mail::EntityReply;
 use crate::hub::partition::core::Core;
 use crate::hub::partition::messages;
 use crate::hub::recovery::held::{Held, operation_failure};
+use crate::hub::reply_to::ReplyTo;
 use crate::hub::telemetry::lines::logged;
 use crate::hub::work::batches::BatchJob;
 use crate::protocol::{EventKind, ExecutionStarted, FailureDetails, Json, TaskMessage};
+use crate::store::RequestId;
 
 type Outcome = Result<Json, FailureDetails>;
 
@@ -175,12 +177,16 @@ fn settle(
     content: &mut Content,
     effects: &mut Vec<Effect>,
 ) {
+    let queued_is_call = queued.is_call();
     let TaskMessage { id, from, event, .. } = queued.message;
     let mut caller = None;
     match queued.origin {
         KeptIn::Stored => {
             content.consumed.push(id);
-            caller = live.callers.remove(&id);
+            // A client of another node, or of a former owner, waits for the answer to its request.
+            let is_of_client = queued_is_call && from.is_none();
+            let elsewhere = is_of_client.then_some(ReplyTo::Node(RequestId(id)));
+            caller = live.callers.remove(&id).or(elsewhere);
         }
         KeptIn::Client(EntityReply::Called(reply)) => caller = Some(reply),
         KeptIn::Client(EntityReply::Signalled(reply)) => effects.push(Effect::Signalled(reply)),

@@ -35,7 +35,7 @@ use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::{Cancelled, EntityReply, Unlocked};
 use crate::hub::recovery::held::Held;
 use crate::protocol::{EntityId, InstanceId, ParentInstance, TaskMessage};
-use crate::store::StoreError;
+use crate::store::{RequestId, StoreError};
 
 #[derive(Debug)]
 pub(super) struct Entities {
@@ -103,16 +103,17 @@ impl Entities {
                 touch(touched, live);
                 return;
             }
-            let effects = match reply {
-                EntityReply::Signalled(reply) => vec![Effect::Signalled(reply)],
+            let (effects, taken) = match reply {
+                EntityReply::Signalled(reply) => (vec![Effect::Signalled(reply)], Vec::new()),
                 EntityReply::Called(reply) => {
                     live.callers.insert(message.id, reply);
-                    Vec::new()
+                    (Vec::new(), vec![RequestId(message.id)])
                 }
             };
             live.queue.await_stored(message.id);
             live.last_write = core.outbox.next_write();
-            core.write(Content { messages: vec![message], ..Content::default() }, effects);
+            let content = Content { messages: vec![message], taken, ..Content::default() };
+            core.write(content, effects);
         })
     }
 

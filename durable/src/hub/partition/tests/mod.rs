@@ -1,7 +1,7 @@
 //! A partition without a thread: a test passes it mail and commits its writes.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
@@ -12,6 +12,7 @@ use crate::hub::commit::write::Write;
 use crate::hub::error::StartError;
 use crate::hub::health::Health;
 use crate::hub::mail::Manage;
+use crate::hub::ownership::Ownership;
 use crate::hub::settings::Settings;
 use crate::hub::sizes::Sizes;
 use crate::hub::telemetry::lifecycle::Lifecycle;
@@ -21,7 +22,7 @@ use crate::protocol::{
     ExecutionId, ExecutionStarted, FORMAT_VERSION, HubRecord, Json, PartitionId,
 };
 use crate::registry::Registry;
-use crate::store::{Commit, Epoch, MemoryStore, Store};
+use crate::store::{Commit, MemoryStore, Store};
 
 const ID: PartitionId = PartitionId(0);
 
@@ -45,8 +46,7 @@ impl Outlet for Written {
 
 struct World {
     store: Arc<MemoryStore>,
-    epoch: Epoch,
-    durable: Arc<AtomicU64>,
+    owner: Arc<Ownership>,
     written: Written,
     partition: Partition,
 }
@@ -54,11 +54,11 @@ struct World {
 impl World {
     /// A hub in which no function is registered, so that every instance is suspended at once.
     fn new() -> Self {
-        let (store, durable) = (Arc::new(MemoryStore::default()), Arc::default());
+        let store = Arc::new(MemoryStore::default());
         let clock = Clock::default();
         let hub = HubRecord { format: FORMAT_VERSION, partitions: 1, created_at: clock.now() };
         store.create(&hub).unwrap();
-        let epoch = store.claim(ID).unwrap();
+        let (owner, _mail) = Ownership::new(ID, store.claim(ID).unwrap());
         let env = Environment {
             partition: ID,
             registry: Arc::new(Registry::default()),
@@ -71,10 +71,10 @@ impl World {
             Reader::new(ID, Arc::<MemoryStore>::clone(&store), Arc::new(Health::default()));
         let written = Written::default();
         let outlet = Box::new(written.clone());
-        let outbox = Outbox::new(ID, outlet, Arc::clone(&durable), &Sizes::PRODUCTION, None);
+        let outbox = Outbox::new(Arc::clone(&owner), outlet, &Sizes::PRODUCTION, None);
         let capacity = Capacity { instances: 0, bytes: 0 };
         let partition = Partition::new(env, reader, outbox, capacity);
-        Self { store, epoch, durable, written, partition }
+        Self { store, owner, written, partition }
     }
 
     fn turn(&mut self, mail: impl IntoIterator<Item = Mail>) {
@@ -101,14 +101,14 @@ impl World {
                 purged: content.purged.into_iter().map(|id| (ID, id)).collect(),
                 consumed: content.consumed.into_iter().map(|id| (ID, id)).collect(),
                 messages: content.messages.into_iter().map(|message| (ID, message)).collect(),
-                ..Commit::new(vec![(ID, self.epoch)])
+                ..Commit::new(vec![(ID, self.owner.epoch)])
             };
             self.store.commit(&commit).unwrap();
-            self.durable.store(number, Ordering::Release);
+            self.owner.durable.store(number, Ordering::Release);
             for effect in effects {
                 match effect {
                     Effect::Continue(id) => mail.push(Mail::Continue(id)),
-                    Effect::Managed(reply, managed) => drop(reply.send(managed)),
+                    Effect::Managed(reply, managed) => reply.send(managed),
                     effect => drop(effect),
                 }
             }
@@ -134,13 +134,13 @@ fn start_of(name: &str) -> (Mail, Started) {
     let (reply, is_started) = oneshot::channel();
     let started = ExecutionStarted::new("checkout", None, Json::null(), ExecutionId::generate());
     let (instance_id, started) = (id(name), Box::new(started));
-    let origin = Origin::Client(reply);
+    let origin = Origin::Client(reply.into());
     (Mail::Start(Start { instance_id, started, replaces: Vec::new(), origin }), is_started)
 }
 
 fn request(name: &str, what: Manage) -> (Mail, oneshot::Receiver<Managed>) {
     let (reply, managed) = oneshot::channel();
-    (Mail::Manage { instance_id: id(name), what, reply }, managed)
+    (Mail::Manage { instance_id: id(name), what, reply: reply.into() }, managed)
 }
 
 fn resume_of(name: &str) -> (Mail, oneshot::Receiver<Managed>) {
@@ -221,7 +221,8 @@ fn an_instance_that_is_being_purged_does_not_come_back() {
     let (reply, mut raised) = oneshot::channel();
     let (name, input) = ("event".to_owned(), Json::null());
     // The store still has the instance as it was before both.
-    world.turn([Mail::Raise { instance_id: id("a"), name, input, ends_work: false, reply }]);
+    let (instance_id, reply) = (id("a"), reply.into());
+    world.turn([Mail::Raise { instance_id, name, input, ends_work: false, reply }]);
     world.commit();
     purged.try_recv().expect("it is answered").expect("it was finished");
     let raised = raised.try_recv().expect("it is answered");

@@ -234,7 +234,7 @@ impl Model {
             return;
         }
         self.sent += 1;
-        let reply = crate::hub::mail::EntityReply::Called(tokio::sync::oneshot::channel().0);
+        let reply = crate::hub::mail::EntityReply::Called(tokio::sync::oneshot::channel().0.into());
         self.receive(call(&self.sent.to_string(), None), KeptIn::Client(reply));
     }
 

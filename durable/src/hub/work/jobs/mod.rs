@@ -14,11 +14,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::job::{Job, JobKey};
-use super::running::{RunningActivity, StartMoment};
+use crate::hub::ownership::Ownership;
 use crate::hub::telemetry::metrics::{self, Stopwatch};
 use crate::hub::time::clock::Clock;
 use crate::hub::time::virtual_time::{Busy, VirtualTime};
+use crate::hub::work::job::{Job, JobKey};
+use crate::hub::work::running::{RunningActivity, StartMoment};
 use crate::panics;
 use crate::protocol::{ExecutionId, InstanceId};
 
@@ -40,8 +41,10 @@ pub(crate) struct Jobs {
 }
 
 /// The state of a job.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Entry {
+    /// The owner of the instance's partition.
+    owner: Arc<Ownership>,
     stage: Option<Stage>,
     /// The attempt that has ended and whose result the partition has not stored yet. The next
     /// attempt may already be queued or running.
@@ -84,6 +87,7 @@ struct Limited {
 /// Held by a worker while it runs a job.
 #[derive(Debug)]
 pub(crate) struct Ticket {
+    pub(crate) owner: Arc<Ownership>,
     pub(crate) token: CancellationToken,
     number: u64,
     limited: Option<Cow<'static, str>>,
@@ -99,10 +103,19 @@ impl Jobs {
         Self { time, ..Self::default() }
     }
 
-    /// Adds a job, unless this attempt waits, runs or has ended already.
-    pub(crate) fn add(&mut self, job: Box<Job>, at_most: Option<usize>) -> bool {
+    /// Adds a job of a partition, unless this attempt waits, runs or has ended already.
+    pub(crate) fn add(
+        &mut self,
+        job: Box<Job>,
+        owner: &Arc<Ownership>,
+        at_most: Option<usize>,
+    ) -> bool {
         let key = job.key();
-        let entry = self.entries.entry(key).or_default();
+        if self.entries.get(&key).is_some_and(|entry| entry.owner.is_lost()) {
+            self.forget(&key);
+        }
+        let new = || Entry { owner: Arc::clone(owner), stage: None, reported: None };
+        let entry = self.entries.entry(key).or_insert_with(new);
         if entry.stage.is_some() || entry.reported == Some(job.task.attempt) {
             mark!(entry.stage.is_some(), "jobs: a known job arrives again");
             mark!(entry.stage.is_none(), "jobs: a job arrives while its result is in flight");
@@ -147,7 +160,8 @@ impl Jobs {
             let busy = Busy::new(self.time.as_ref());
             metrics::activity_began(&job.task.name, since);
             let (limited, began) = (limit.map(|(_, name)| name), Stopwatch::start());
-            return Some((job, Ticket { token, number, limited, began, start, busy }));
+            let owner = Arc::clone(&entry.owner);
+            return Some((job, Ticket { owner, token, number, limited, began, start, busy }));
         }
     }
 
@@ -292,6 +306,21 @@ impl Jobs {
         }
     }
 
+    /// Cancels a job whose partition was lost. A result that is in flight will not arrive.
+    fn forget(&mut self, key: &JobKey) {
+        self.cancel(key);
+        self.entries.remove(key);
+    }
+
+    /// Cancels all jobs whose partition was lost.
+    pub(crate) fn forget_lost(&mut self) {
+        let lost = self.entries.iter().filter(|(_, entry)| entry.owner.is_lost());
+        let lost: Vec<_> = lost.map(|(key, _)| *key).collect();
+        for key in &lost {
+            self.forget(key);
+        }
+    }
+
     /// Drops the queued jobs, and cancels the tokens of running jobs.
     pub(crate) fn close(&mut self) {
         self.queue.clear();
@@ -328,168 +357,4 @@ fn wake(token: &CancellationToken) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::chance;
-    use crate::engine::ScheduledTask;
-    use crate::protocol::{InstanceId, Json, Tags};
-
-    fn key(number: i32) -> JobKey {
-        (ExecutionId::from_u128(1), number)
-    }
-
-    fn job((execution_id, event_id): JobKey, name: &'static str) -> Box<Job> {
-        let instance_id = InstanceId::new("instance").unwrap();
-        let task = ScheduledTask {
-            event_id,
-            attempt: 1,
-            name: name.into(),
-            version: None,
-            input: Json::null(),
-            timeout: None,
-            tags: Tags::new(),
-            trace_context: None,
-        };
-        Box::new(Job { instance_id, execution_id, task })
-    }
-
-    fn add(jobs: &mut Jobs, number: i32, name: &'static str, at_most: Option<usize>) -> bool {
-        jobs.add(job(key(number), name), at_most)
-    }
-
-    fn next(jobs: &mut Jobs) -> Option<(JobKey, Ticket)> {
-        jobs.next().map(|(job, ticket)| (job.key(), ticket))
-    }
-
-    fn is_empty(jobs: &Jobs) -> bool {
-        jobs.waiting == 0
-            && jobs.running == 0
-            && jobs.entries.values().all(|entry| entry.stage.is_none())
-            && jobs.queue.is_empty()
-            && jobs.limited.values().all(|limited| limited.aside.is_empty())
-    }
-
-    #[test]
-    fn a_cancelled_job_leaves_no_trace() {
-        let mut jobs = Jobs::default();
-        (0..4).for_each(|number| assert!(add(&mut jobs, number, "limited", Some(1))));
-        let (first, ticket) = next(&mut jobs).unwrap();
-        assert!(next(&mut jobs).is_none(), "the others stand aside");
-        add(&mut jobs, 4, "limited", Some(1));
-        add(&mut jobs, 5, "free", None);
-        jobs.cancel_all(ExecutionId::from_u128(1));
-        assert!(is_empty(&jobs), "{jobs:?}");
-        assert!(ticket.token.is_cancelled());
-        assert!(!jobs.end(&first, &ticket, None), "nobody waits for its result");
-    }
-
-    #[test]
-    fn a_free_slot_goes_to_the_next_job_if_the_first_is_cancelled() {
-        let mut jobs = Jobs::default();
-        (0..3).for_each(|number| assert!(add(&mut jobs, number, "limited", Some(1))));
-        let (first, ticket) = next(&mut jobs).unwrap();
-        assert!(next(&mut jobs).is_none());
-        jobs.end(&first, &ticket, None);
-        jobs.cancel(&key(1));
-        assert_eq!(next(&mut jobs).map(|(key, _)| key), Some(key(2)));
-    }
-
-    #[test]
-    fn a_known_job_is_not_added_again() {
-        let mut jobs = Jobs::default();
-        assert!(add(&mut jobs, 0, "a", None));
-        assert!(!add(&mut jobs, 0, "a", None));
-        let (key, ticket) = next(&mut jobs).unwrap();
-        assert!(!add(&mut jobs, 0, "a", None), "it is running");
-        jobs.end(&key, &ticket, None);
-        assert!(add(&mut jobs, 0, "a", None));
-    }
-
-    #[test]
-    fn an_attempt_whose_result_is_in_flight_is_not_added_again() {
-        let mut jobs = Jobs::default();
-        add(&mut jobs, 0, "a", None);
-        let (key, ticket) = next(&mut jobs).unwrap();
-        assert!(jobs.end(&key, &ticket, Some(1)));
-        assert!(!add(&mut jobs, 0, "a", None));
-        assert!(is_empty(&jobs), "{jobs:?}");
-        jobs.finish(&key, 1);
-        assert!(add(&mut jobs, 0, "a", None));
-    }
-
-    /// The model: jobs in the order of arrival, and running jobs.
-    #[derive(Default)]
-    struct Truth {
-        waiting: Vec<(JobKey, &'static str, Option<usize>)>,
-        running: Vec<(JobKey, &'static str, Ticket)>,
-        cancelled: BTreeSet<JobKey>,
-    }
-
-    impl Truth {
-        /// The oldest job that may run.
-        fn next(&mut self) -> Option<(JobKey, &'static str)> {
-            let running = |name| self.running.iter().filter(|(_, it, _)| *it == name).count();
-            let may_run = |&(_, name, at_most): &(_, &'static str, Option<usize>)| {
-                at_most.is_none_or(|at_most| running(name) < at_most)
-            };
-            let place = self.waiting.iter().position(may_run)?;
-            let (key, name, _) = self.waiting.remove(place);
-            Some((key, name))
-        }
-    }
-
-    #[test]
-    fn jobs_begin_in_order_within_their_limits() {
-        for seed in 0..200 {
-            let mut drawn = 0;
-            let mut below = |end| {
-                drawn += 1;
-                usize::try_from(chance::number(seed, drawn) % end).unwrap()
-            };
-            let (mut jobs, mut truth) = (Jobs::default(), Truth::default());
-            for number in 0..400 {
-                match below(7) {
-                    0..3 => {
-                        let (name, at_most) =
-                            [("a", None), ("b", Some(1)), ("c", Some(2))][below(3)];
-                        add(&mut jobs, number, name, at_most);
-                        truth.waiting.push((key(number), name, at_most));
-                    }
-                    3..5 => {
-                        let begun = next(&mut jobs);
-                        let expected = truth.next();
-                        assert_eq!(
-                            begun.as_ref().map(|it| it.0),
-                            expected.map(|it| it.0),
-                            "{seed}"
-                        );
-                        if let (Some((key, ticket)), Some((_, name))) = (begun, expected) {
-                            truth.running.push((key, name, ticket));
-                        }
-                    }
-                    5 if !truth.running.is_empty() => {
-                        let place = below(truth.running.len() as u64);
-                        let (key, _, ticket) = truth.running.remove(place);
-                        let is_wanted = !truth.cancelled.contains(&key);
-                        assert_eq!(jobs.end(&key, &ticket, None), is_wanted, "{seed}");
-                    }
-                    _ => {
-                        let key = key(
-                            i32::try_from(below(u64::from(number.unsigned_abs()) + 1)).unwrap()
-                        );
-                        jobs.cancel(&key);
-                        truth.waiting.retain(|(it, ..)| *it != key);
-                        truth.cancelled.insert(key);
-                    }
-                }
-                assert_eq!(jobs.waiting, truth.waiting.len(), "{seed}");
-                let running = jobs.entries.values().filter_map(Entry::running).count();
-                assert_eq!(jobs.running, running, "{seed}");
-                let aside = jobs.limited.values().map(|limited| limited.aside.len()).sum::<usize>();
-                assert_eq!(jobs.queue.len() + aside, jobs.waiting, "{seed}");
-            }
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,426 @@
+//! A hub in memory that several nodes share, for tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::protocol::{
+    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
+    Timestamp,
+};
+use crate::store::{
+    Assignment, Cluster, ClusterRequest, Commit, Creation, CreationOrder, Epoch, InstanceFilter,
+    InstancePage, Member, Members, MemoryStore, Node, PartitionState, Received, ReceivedMessage,
+    RequestId, Store, StoreError,
+};
+
+/// A store in memory that the hubs of one test share, as processes share a database. Each hub opens a
+/// [`node`](Self::node) of it.
+///
+/// ```standalone_crate
+/// use durable::prelude::*;
+/// use durable::testing::MemoryCluster;
+///
+/// #[orchestrator]
+/// async fn answer(ctx: &OrchestrationContext) -> Result<u32> {
+///     Ok(42)
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// let cluster = MemoryCluster::default();
+/// let worker = TaskHub::builder().store(cluster.node()).open().await?;
+/// let client = TaskHub::builder().store(cluster.node()).client_only().open().await?;
+/// assert_eq!(client.start(answer()).await?.result().await?, 42);
+/// client.shutdown().await?;
+/// worker.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MemoryCluster(Arc<Shared>);
+
+/// The store of one node of a [`MemoryCluster`]. Its clones are the same node.
+#[derive(Clone, Debug)]
+pub struct MemoryNode {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    store: MemoryStore,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    created: u64,
+    partitions: u16,
+    nodes: BTreeMap<u64, Joined>,
+    owners: BTreeMap<PartitionId, (u64, Epoch)>,
+    /// Messages that are not received, in the order in which they were committed.
+    outbox: BTreeMap<u64, ReceivedMessage>,
+    sent: u64,
+    /// The messages that the present owner has been given.
+    given: BTreeSet<u64>,
+    requests: BTreeMap<RequestId, Asked>,
+}
+
+#[derive(Debug)]
+struct Joined {
+    node: Node,
+    is_cut_off: bool,
+    is_interrupted: bool,
+    has_changed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Asked {
+    request: Option<ClusterRequest>,
+    by: Option<u64>,
+    is_taken: bool,
+    answer: Option<String>,
+    /// Whether the present owner has been given it.
+    is_given: bool,
+}
+
+impl MemoryCluster {
+    /// A new node.
+    pub fn node(&self) -> MemoryNode {
+        let mut state = self.0.state();
+        state.created += 1;
+        MemoryNode { shared: Arc::clone(&self.0), number: state.created }
+    }
+}
+
+impl MemoryNode {
+    /// Expires all leases of the node, as if its process had stopped for a while: other nodes take its
+    /// partitions over, and it does not learn of it before it commits or asks.
+    pub fn cut_off(&self) {
+        let mut state = self.shared.state();
+        if let Some(node) = state.nodes.get_mut(&self.number) {
+            node.is_cut_off = true;
+        }
+        state.owners.retain(|_, (owner, _)| *owner != self.number);
+        state.note_change();
+        self.shared.changed.notify_all();
+    }
+
+    /// Ends the effect of [`cut_off`](Self::cut_off).
+    pub fn reconnect(&self) {
+        let mut state = self.shared.state();
+        if let Some(node) = state.nodes.get_mut(&self.number) {
+            node.is_cut_off = false;
+        }
+        state.note_change();
+        self.shared.changed.notify_all();
+    }
+
+    /// The partitions that the node owns.
+    pub fn partitions(&self) -> Vec<PartitionId> {
+        self.shared.state().owned_by(self.number).collect()
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn owned_by(&self, number: u64) -> impl Iterator<Item = PartitionId> {
+        let owned = self.owners.iter().filter(move |(_, (owner, _))| *owner == number);
+        owned.map(|(partition, _)| *partition)
+    }
+
+    fn is_owner(&self, partition: PartitionId, epoch: Epoch) -> bool {
+        self.owners.get(&partition).is_some_and(|(_, owned)| *owned == epoch)
+    }
+
+    fn note_change(&mut self) {
+        self.nodes.values_mut().for_each(|node| node.has_changed = true);
+    }
+
+    /// The node that should own a partition.
+    fn wanted(&self, partition: PartitionId) -> Option<u64> {
+        let workers = self.nodes.iter().filter(|(_, it)| !it.is_cut_off && !it.node.is_client);
+        let workers: Vec<_> = workers.map(|(number, _)| *number).collect();
+        workers.get(usize::from(partition.0).checked_rem(workers.len())?).copied()
+    }
+
+    /// A new owner is given everything that was not taken in.
+    fn forget_given(&mut self, partition: PartitionId) {
+        let given: BTreeSet<u64> = std::mem::take(&mut self.given);
+        let of_others =
+            |number: &u64| self.outbox.get(number).is_some_and(|it| it.target != partition);
+        self.given = given.into_iter().filter(of_others).collect();
+        let to_it = |asked: &&mut Asked| {
+            asked.request.as_ref().is_some_and(|request| request.target == partition)
+        };
+        self.requests.values_mut().filter(to_it).for_each(|asked| asked.is_given = false);
+    }
+
+    fn exchange(&mut self, commit: &Commit) {
+        for received in &commit.received {
+            self.outbox.remove(&received.sequence);
+            self.given.remove(&received.sequence);
+        }
+        for (source, target, message) in &commit.sent {
+            self.sent += 1;
+            let sent = ReceivedMessage::new(*target, (*source, self.sent), message.clone());
+            self.outbox.insert(self.sent, sent);
+        }
+        for request in &commit.taken {
+            self.requests.entry(*request).or_default().is_taken = true;
+        }
+        for (request, answer) in &commit.answers {
+            self.requests.entry(*request).or_default().answer = Some(answer.clone());
+        }
+    }
+
+    fn receive(&mut self, number: u64, owned: &[(PartitionId, Epoch)]) -> Received {
+        let mut received = Received::default();
+        let owned: BTreeSet<_> = owned
+            .iter()
+            .filter(|(it, epoch)| self.is_owner(*it, *epoch))
+            .map(|(it, _)| *it)
+            .collect();
+        for (place, message) in &self.outbox {
+            if owned.contains(&message.target) && self.given.insert(*place) {
+                received.messages.push(message.clone());
+            }
+        }
+        for asked in self.requests.values_mut() {
+            let Some(request) = &asked.request else { continue };
+            let is_open = asked.answer.is_none() && !asked.is_taken && !asked.is_given;
+            if is_open && owned.contains(&request.target) {
+                asked.is_given = true;
+                received.requests.push(request.clone());
+            }
+        }
+        self.requests.retain(|request, asked| match &asked.answer {
+            Some(answer) if asked.by == Some(number) => {
+                received.answers.push((*request, answer.clone()));
+                false
+            }
+            _ => true,
+        });
+        if let Some(node) = self.nodes.get_mut(&number) {
+            received.has_changed = std::mem::take(&mut node.has_changed);
+        }
+        received
+    }
+}
+
+impl Cluster for MemoryNode {
+    fn join(&self, node: &Node) -> Result<(), StoreError> {
+        let mut state = self.shared.state();
+        let joined = Joined {
+            node: node.clone(),
+            is_cut_off: false,
+            is_interrupted: false,
+            has_changed: false,
+        };
+        state.nodes.insert(self.number, joined);
+        state.note_change();
+        self.shared.changed.notify_all();
+        Ok(())
+    }
+
+    fn assign(&self, owned: &[(PartitionId, Epoch)]) -> Result<Assignment, StoreError> {
+        let mut state = self.shared.state();
+        let mut assignment = Assignment::default();
+        if state.nodes.get(&self.number).is_none_or(|node| node.is_cut_off) {
+            return Ok(assignment);
+        }
+        for (partition, epoch) in owned {
+            if !state.is_owner(*partition, *epoch) {
+                assignment.lost.push(*partition);
+            } else if state.wanted(*partition) != Some(self.number) {
+                assignment.to_release.push(*partition);
+            }
+        }
+        for partition in (0..state.partitions).map(PartitionId) {
+            if !state.owners.contains_key(&partition)
+                && state.wanted(partition) == Some(self.number)
+            {
+                let epoch = self.shared.store.claim(partition)?;
+                state.owners.insert(partition, (self.number, epoch));
+                state.forget_given(partition);
+                assignment.gained.push((partition, epoch));
+            }
+        }
+        Ok(assignment)
+    }
+
+    fn release(&self, partition: PartitionId, epoch: Epoch) -> Result<(), StoreError> {
+        let mut state = self.shared.state();
+        if state.owners.get(&partition) == Some(&(self.number, epoch)) {
+            state.owners.remove(&partition);
+            state.note_change();
+            self.shared.changed.notify_all();
+        }
+        Ok(())
+    }
+
+    fn receive(
+        &self,
+        owned: &[(PartitionId, Epoch)],
+        wait: Duration,
+    ) -> Result<Received, StoreError> {
+        let mut state = self.shared.state();
+        loop {
+            let received = state.receive(self.number, owned);
+            let node = state.nodes.get_mut(&self.number);
+            let is_interrupted = node.is_none_or(|node| std::mem::take(&mut node.is_interrupted));
+            if is_interrupted || received != Received::default() {
+                return Ok(received);
+            }
+            let waited = self.shared.changed.wait_timeout(state, wait);
+            let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = guard;
+            if timeout.timed_out() {
+                return Ok(Received::default());
+            }
+        }
+    }
+
+    fn interrupt(&self) {
+        if let Some(node) = self.shared.state().nodes.get_mut(&self.number) {
+            node.is_interrupted = true;
+        }
+        self.shared.changed.notify_all();
+    }
+
+    fn ask(&self, request: &ClusterRequest) -> Result<(), StoreError> {
+        let mut state = self.shared.state();
+        let asked = state.requests.entry(request.id).or_default();
+        asked.by = Some(self.number);
+        asked.request.get_or_insert_with(|| request.clone());
+        self.shared.changed.notify_all();
+        Ok(())
+    }
+
+    fn members(&self) -> Result<Members, StoreError> {
+        let state = self.shared.state();
+        let member = |(number, joined): (&u64, &Joined)| {
+            let times = (Timestamp::default(), Timestamp::default());
+            let partitions = state.owned_by(*number).collect();
+            Member::new(joined.node.clone(), *number == self.number, times, partitions)
+        };
+        let free = (0..state.partitions).map(PartitionId);
+        let free = free.filter(|partition| !state.owners.contains_key(partition)).collect();
+        Ok(Members::new(state.nodes.iter().map(member).collect(), free))
+    }
+
+    fn leave(&self) -> Result<(), StoreError> {
+        let mut state = self.shared.state();
+        state.nodes.remove(&self.number);
+        state.owners.retain(|_, (owner, _)| *owner != self.number);
+        state.note_change();
+        self.shared.changed.notify_all();
+        Ok(())
+    }
+}
+
+impl Store for MemoryNode {
+    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
+        let created = self.shared.store.create(hub)?;
+        self.shared.state().partitions = created.partitions;
+        Ok(created)
+    }
+
+    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
+        self.shared.store.claim(partition)
+    }
+
+    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
+        self.shared.store.load(partition)
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        let mut state = self.shared.state();
+        let is_lost =
+            |(partition, epoch): &&(PartitionId, Epoch)| !state.is_owner(*partition, *epoch);
+        let lost: Vec<_> = commit.owners.iter().filter(is_lost).map(|(it, _)| *it).collect();
+        if !lost.is_empty() {
+            return Err(StoreError::fenced(lost));
+        }
+        let mut commit = commit.clone();
+        let received = commit.received.iter().map(|it| (it.target, it.message.clone()));
+        commit.messages = received.chain(std::mem::take(&mut commit.messages)).collect();
+        self.shared.store.commit(&commit)?;
+        state.exchange(&commit);
+        self.shared.changed.notify_all();
+        Ok(())
+    }
+
+    fn messages(
+        &self,
+        partition: PartitionId,
+        to: Option<&InstanceId>,
+        positions: Range<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
+        self.shared.store.messages(partition, to, positions, limit)
+    }
+
+    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
+        self.shared.store.instance(instance)
+    }
+
+    fn due(
+        &self,
+        partition: PartitionId,
+        after: Option<&(Timestamp, InstanceId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
+        self.shared.store.due(partition, after, until, limit)
+    }
+
+    fn instances(
+        &self,
+        filter: &InstanceFilter,
+        after: Option<&InstanceId>,
+        limit: usize,
+    ) -> Result<InstancePage, StoreError> {
+        self.shared.store.instances(filter, after, limit)
+    }
+
+    fn instances_by_creation(
+        &self,
+        filter: &InstanceFilter,
+        order: CreationOrder,
+        after: Option<&Creation>,
+        limit: usize,
+    ) -> Result<InstancePage<Creation>, StoreError> {
+        self.shared.store.instances_by_creation(filter, order, after, limit)
+    }
+
+    fn history(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        from: u64,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        self.shared.store.history(instance, execution, from)
+    }
+
+    fn history_page(
+        &self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        indices: Range<u64>,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        self.shared.store.history_page(instance, execution, indices)
+    }
+
+    fn cluster(&self) -> Option<&dyn Cluster> {
+        Some(self)
+    }
+}

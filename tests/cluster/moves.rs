@@ -1,0 +1,129 @@
+//! A partition changes hands: what is recorded stays, and what is not happens again.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_move_to_a_node_that_joins_and_back_when_it_leaves() {
+    let cluster = MemoryCluster::default();
+    let (a, b) = (cluster.node(), cluster.node());
+    let hub_a = open(&a).await;
+    let mut runs = Vec::new();
+    for n in 0..16 {
+        let run = hub_a.start(approval().instance_id(format!("approval-{n}"))).await.unwrap();
+        within(run.raise_event("First", "a")).await.unwrap();
+        runs.push(run);
+    }
+    let hub_b = open(&b).await;
+    until(|| a.partitions().len() == 4 && b.partitions().len() == 4).await;
+    for run in &runs[..8] {
+        within(run.raise_event("Second", "b")).await.unwrap();
+        assert_eq!(within(run.result()).await.unwrap(), "ab");
+    }
+    hub_b.shutdown().await.unwrap();
+    until(|| a.partitions().len() == 8).await;
+    for run in &runs[8..] {
+        within(run.raise_event("Second", "b")).await.unwrap();
+        assert_eq!(within(run.result()).await.unwrap(), "ab");
+    }
+    hub_a.shutdown().await.unwrap();
+}
+
+static GATES: AtomicU32 = AtomicU32::new(0);
+
+/// Ends when the test lets it.
+#[activity]
+async fn gated(n: u64) -> Result<u64> {
+    GATES.fetch_add(1, Ordering::SeqCst);
+    while GATES.load(Ordering::SeqCst) < 1000 {
+        tokio::task::yield_now().await;
+    }
+    Ok(n)
+}
+
+#[orchestrator]
+async fn through_the_gate(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
+    let passed = gated(n).await?;
+    Account::at("passed").deposit(1).await?;
+    Ok(passed)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_late_results_of_a_lost_partition_are_refused() {
+    let cluster = MemoryCluster::default();
+    let (a, b) = (cluster.node(), cluster.node());
+    let hub_a = open(&a).await;
+    let mut runs = Vec::new();
+    for n in 0..8 {
+        runs.push(hub_a.start(through_the_gate(n).instance_id(format!("gate-{n}"))).await.unwrap());
+    }
+    until(|| GATES.load(Ordering::SeqCst) == 8).await;
+    let hub_b = TaskHub::builder().store(b.clone()).open().await.unwrap();
+    // As a process that is stopped for a while: it runs on, and does not know.
+    a.cut_off();
+    until(|| b.partitions().len() == 8).await;
+    until(|| GATES.load(Ordering::SeqCst) == 16).await;
+    GATES.store(1000, Ordering::SeqCst);
+    for n in 0..8 {
+        let found = hub_b.find_instance::<through_the_gate>(format!("gate-{n}"));
+        let run = within(found).await.unwrap().unwrap();
+        assert_eq!(within(run.result()).await.unwrap(), n);
+    }
+    let passed = within(hub_b.call_entity(Account::at("passed").deposit(0))).await.unwrap();
+    assert_eq!(passed, 8, "each instance went on once");
+    a.reconnect();
+    until(|| !a.partitions().is_empty()).await;
+    for (n, run) in runs.iter().enumerate() {
+        assert_eq!(within(run.result()).await.unwrap(), n as u64, "a reaches the new owner");
+    }
+    let run = within(hub_a.start(spread(3).instance_id("afterwards"))).await.unwrap();
+    assert_eq!(within(run.result()).await.unwrap(), 12);
+    hub_a.shutdown().await.unwrap();
+    hub_b.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_doubled_while_partitions_move() {
+    let cluster = MemoryCluster::default();
+    let nodes = [cluster.node(), cluster.node(), cluster.node()];
+    let mut hubs = Vec::new();
+    for node in &nodes {
+        hubs.push(open(node).await);
+    }
+    let work = async {
+        for round in 0..6_u64 {
+            let mut runs = Vec::new();
+            for n in 0..20 {
+                let n = round * 20 + n;
+                let hub = &hubs[usize::try_from(n % 3).unwrap()];
+                let run = hub.start(spread(n).instance_id(format!("moving-{n}"))).await.unwrap();
+                runs.push((n, run));
+            }
+            for (n, run) in runs {
+                assert_eq!(run.result().await.unwrap(), 4 * n);
+            }
+        }
+    };
+    let disturb = async {
+        for turn in 0..30 {
+            let node = &nodes[turn % 3];
+            node.cut_off();
+            until(|| node.partitions().is_empty()).await;
+            node.reconnect();
+            until(|| !node.partitions().is_empty()).await;
+        }
+    };
+    within(async { tokio::join!(work, disturb) }).await;
+    let total = within(hubs[0].call_entity(Account::at("total").deposit(0))).await.unwrap();
+    assert_eq!(total, 120, "each call was carried out once");
+    let mut signalled = 0;
+    for account in 0..7 {
+        let account = format!("account-{account}");
+        signalled += within(hubs[1].call_entity(Account::at(&account).deposit(0))).await.unwrap();
+    }
+    assert_eq!(signalled, 120, "each signal was carried out once");
+    for hub in hubs {
+        hub.shutdown().await.unwrap();
+    }
+}

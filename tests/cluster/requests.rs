@@ -1,0 +1,89 @@
+//! Every request reaches the owner of the partition, from any node.
+
+use durable::RuntimeStatus;
+use durable::client::{ManageError, StartError};
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_started_on_any_node_is_spread_over_all() {
+    let ((_, a), (_, b)) = two().await;
+    let mut runs = Vec::new();
+    for n in 0..40 {
+        let hub = if n % 2 == 0 { &a } else { &b };
+        runs.push(hub.start(spread(n).instance_id(format!("spread-{n}"))).await.unwrap());
+    }
+    for (n, run) in runs.iter().enumerate() {
+        assert_eq!(within(run.result()).await.unwrap(), 4 * n as u64);
+    }
+    let total = within(b.call_entity(Account::at("total").deposit(0))).await.unwrap();
+    assert_eq!(total, 40, "each call was carried out once");
+    let mut signalled = 0;
+    for account in 0..7 {
+        let account = format!("account-{account}");
+        signalled += within(a.call_entity(Account::at(&account).deposit(0))).await.unwrap();
+    }
+    assert_eq!(signalled, 40, "each signal was carried out once");
+    a.shutdown().await.unwrap();
+    b.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_reach_the_owner_and_are_answered() {
+    let ((_, a), (_, b)) = two().await;
+    for (n, hub) in (0..12).zip([&a, &b].into_iter().cycle()) {
+        let id = format!("approval-{n}");
+        let run = within(hub.start(approval().instance_id(&id))).await.unwrap();
+        let again = within(hub.start(approval().instance_id(&id))).await;
+        assert!(matches!(again, Err(StartError::AlreadyExists { .. })), "{again:?}");
+        within(run.raise_event("First", "a")).await.unwrap();
+        within(run.suspend("to see it")).await.unwrap();
+        let suspended = within(run.status()).await.unwrap();
+        assert_eq!(suspended.runtime_status, RuntimeStatus::Suspended);
+        within(run.resume("go on")).await.unwrap();
+        let pending = within(run.pending()).await.unwrap();
+        assert_eq!(pending.awaited_events, ["second"]);
+        let purged = within(run.purge()).await;
+        assert!(matches!(purged, Err(ManageError::NotFinished { .. })), "{purged:?}");
+        within(run.raise_event("Second", "b")).await.unwrap();
+        assert_eq!(within(run.result()).await.unwrap(), "ab");
+        let late = within(run.raise_event("Second", "c")).await;
+        assert!(matches!(late, Err(ManageError::Finished { .. })), "{late:?}");
+        within(run.purge()).await.unwrap();
+        let gone = within(run.wait_for_completion()).await.unwrap_err();
+        assert!(gone.to_string().contains("no instance"), "{gone}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_only_node_owns_nothing_and_reaches_everything() {
+    let cluster = MemoryCluster::default();
+    let (worker, other) = (cluster.node(), cluster.node());
+    let hub = open(&worker).await;
+    let client = TaskHub::builder().store(other.clone()).client_only().open().await.unwrap();
+    for n in 0..10 {
+        let run = within(client.start(spread(n))).await.unwrap();
+        assert_eq!(within(run.result()).await.unwrap(), 4 * n);
+    }
+    within(client.signal_entity(Account::at("a").deposit(3))).await.unwrap();
+    assert_eq!(within(client.call_entity(Account::at("a").deposit(2))).await.unwrap(), 5);
+    assert!(other.partitions().is_empty());
+    client.shutdown().await.unwrap();
+    assert_eq!(worker.partitions().len(), 8);
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_is_watched_from_any_node() {
+    let ((_, a), (_, b)) = two().await;
+    for n in 0..4 {
+        let id = format!("watched-{n}");
+        let run = within(a.start(approval().instance_id(&id))).await.unwrap();
+        let seen_from_b = within(b.find_instance::<approval>(&id)).await.unwrap().unwrap();
+        let wait = seen_from_b.wait_for_custom_status(|status: &String| status == "half");
+        let (status, raised) = tokio::join!(within(wait), run.raise_event("First", "a"));
+        raised.unwrap();
+        assert_eq!(status.unwrap().as_deref(), Some("half"));
+        within(seen_from_b.terminate("enough")).await.unwrap();
+    }
+}
