@@ -11,7 +11,7 @@ use durable::prelude::*;
 use durable::testing::{MemoryCluster, MemoryNode};
 
 /// Longer than anything here takes, so that a test that waits in vain fails.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 #[activity]
 async fn double(n: u64) -> Result<u64> {
@@ -34,7 +34,7 @@ impl Account {
 async fn spread(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
     let doubled = double(n).await?;
     let child = leaf(doubled).instance_id(format!("leaf-{n}")).await?;
-    Account::at(&format!("account-{}", n % 7)).deposit(1).signal()?;
+    Account::at(format!("account-{}", n % 7)).deposit(1).signal()?;
     Account::at("total").deposit(1).await?;
     Ok(child)
 }

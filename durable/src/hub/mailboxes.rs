@@ -128,6 +128,8 @@ impl Mailboxes {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::TryRecvError;
+
     use tokio::sync::{TryAcquireError, oneshot};
 
     use super::*;
@@ -182,7 +184,7 @@ mod tests {
         mailboxes.send(&id, Mail::Wake);
         mailboxes.send_to(&former, Mail::Stop);
         assert!(matches!(mail.try_recv().map(|it| it.mail), Ok(Mail::Wake)));
-        assert!(mail.try_recv().is_err(), "nothing that is for the former owner");
+        assert!(matches!(mail.try_recv(), Err(TryRecvError::Empty)), "none for the former owner");
         assert!(matches!(mail_of_former.try_recv().map(|it| it.mail), Ok(Mail::Stop)));
     }
 }

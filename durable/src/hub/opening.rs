@@ -12,7 +12,7 @@ use super::error::{HubError, InvalidSetting, OpenError};
 use super::guarded_store::GuardedStore;
 use super::health::Health;
 use super::mailboxes::Mailboxes;
-use super::nodes::Nodes;
+use super::nodes::node::Nodes;
 use super::partition::cache::Capacity;
 use super::parts::{Claimed, Parts, Started};
 use super::settings::{Options, Place, Settings};
@@ -71,8 +71,8 @@ pub(crate) fn open_with<T>(
     let (health, (events, lifecycle)) = (Arc::new(Health::default()), lifecycle());
     let around = BatchContext { states: states.clone(), limits, ..BatchContext::default() };
     let (boxes, at_once) = (mailboxes.clone(), entity_concurrency.unwrap_or(ENTITIES));
-    let batches = Batches::new(around, boxes, drive.clone(), at_once, Arc::clone(&health));
-    let batches = Arc::new(batches);
+    let batches =
+        Arc::new(Batches::new(around, boxes, drive.clone(), at_once, Arc::clone(&health)));
     let (clock, grace) = (Clock::new(time.clone()), options.activity_grace.unwrap_or(GRACE));
     let activities = Arc::new(Activities::new(
         Arc::clone(&registry),
@@ -86,7 +86,7 @@ pub(crate) fn open_with<T>(
             clock: clock.clone(),
         },
     ));
-    let nodes = store.cluster().is_some().then(|| Nodes::new(mailboxes.clone(), drive.clone()));
+    let nodes = store.cluster().map(|_| Nodes::new(mailboxes.clone(), drive.clone()));
     stop_by(&health, &activities, &batches, &mailboxes, nodes.as_ref());
     let parts = Parts {
         nodes: nodes.clone().map(|nodes| (nodes, node)),
@@ -103,8 +103,7 @@ pub(crate) fn open_with<T>(
         time: time.clone(),
         clock,
     };
-    let claimed = parts.claim(count)?;
-    let recovery = claimed.notes();
+    let (claimed, notes) = parts.claim(count)?;
     let (threads, readers, started) = start(&parts, claimed, &kept)?;
     let inner = Inner {
         registry,
@@ -123,7 +122,7 @@ pub(crate) fn open_with<T>(
         clock: parts.clock,
         threads,
         readers,
-        notes: recovery,
+        notes,
         nodes,
         stopping: Stopping::default(),
     };

@@ -9,7 +9,7 @@ use super::error::OpenError;
 use super::health::Health;
 use super::mail::Delivery;
 use super::mailboxes::Mailboxes;
-use super::nodes::Nodes;
+use super::nodes::node::Nodes;
 use super::nodes::supervisor::Supervisor;
 use super::ownership::Ownership;
 use super::partition::Partition;
@@ -48,13 +48,6 @@ pub(crate) struct Claimed {
 /// A partition: its ownership, its mail, and what is found in the store.
 type ClaimedPartition = (Arc<Ownership>, Receiver<Delivery>, PartitionState);
 
-impl Claimed {
-    /// The notes of attempts, if they are kept.
-    pub(super) fn notes(&self) -> Option<Arc<Notes>> {
-        self.recovery.as_ref().map(|begun| Arc::clone(&begun.notes))
-    }
-}
-
 /// The state that the threads of a hub share.
 #[derive(Clone)]
 pub(crate) struct Parts {
@@ -75,8 +68,8 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Claims all partitions.
-    pub(super) fn claim(&self, count: u16) -> Result<Claimed, OpenError> {
+    /// Claims all partitions. Returns the notes of attempts, too, if they are kept.
+    pub(super) fn claim(&self, count: u16) -> Result<(Claimed, Option<Arc<Notes>>), OpenError> {
         let mut claimed = Vec::new();
         // If processes share the hub, the supervisor claims partitions.
         let count = if self.nodes.is_some() { 0 } else { count };
@@ -97,7 +90,8 @@ impl Parts {
             health: Arc::clone(&self.health),
             lifecycle: Arc::clone(&self.lifecycle),
         });
-        Ok(Claimed { committer, partitions: claimed, recovery })
+        let notes = recovery.as_ref().map(|begun| Arc::clone(&begun.notes));
+        Ok((Claimed { committer, partitions: claimed, recovery }, notes))
     }
 
     /// Decides what must not run. A store that fails here fails the hub at its next use.

@@ -16,7 +16,7 @@ pub(crate) enum ReplyTo<T> {
 }
 
 /// A reply that can be sent to another node.
-pub(crate) trait Answer {
+pub(crate) trait Encode {
     /// As JSON.
     fn encode(&self) -> String;
 }
@@ -49,7 +49,7 @@ impl<T> ReplyTo<T> {
     }
 }
 
-impl<T: Answer> ReplyTo<T> {
+impl<T: Encode> ReplyTo<T> {
     /// Sends the reply. A client that no longer waits has dropped its end of the channel.
     pub(crate) fn send(self, reply: T) {
         match self {

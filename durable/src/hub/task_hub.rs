@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::error::HubError;
 use super::health::Health;
 use super::mailboxes::Mailboxes;
-use super::nodes::Nodes;
+use super::nodes::node::Nodes;
 use super::recovery::note::Notes;
 use super::shutdown::Stopping;
 use super::telemetry::lifecycle::LifecycleSource;

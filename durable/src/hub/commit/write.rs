@@ -12,7 +12,7 @@ use crate::hub::mail::{
     StartReply, StartedReply, Unlocked,
 };
 use crate::hub::ownership::Ownership;
-use crate::hub::reply_to::{Answer, ReplyTo};
+use crate::hub::reply_to::{Encode, ReplyTo};
 use crate::hub::telemetry::lifecycle::Notice;
 use crate::hub::time::virtual_time::Busy;
 use crate::hub::work::job::{Job, JobKey};
@@ -151,6 +151,6 @@ impl Effect {
     }
 }
 
-fn answer<T: Answer>(reply: &ReplyTo<T>, answer: &T) -> Option<(RequestId, String)> {
+fn answer<T: Encode>(reply: &ReplyTo<T>, answer: &T) -> Option<(RequestId, String)> {
     reply.request().map(|request| (request, answer.encode()))
 }

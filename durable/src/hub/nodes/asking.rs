@@ -1,12 +1,11 @@
 //! Requests of this node's clients: to a partition of its own, or to another node.
 
-use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::Nodes;
+use super::node::Nodes;
 use super::wire::{Ask, Asker, To};
 use crate::hub::admission::Permit;
 use crate::hub::error::HubError;
@@ -15,39 +14,6 @@ use crate::hub::task_hub::TaskHub;
 use crate::hub::time::wait::{First, first};
 use crate::protocol::PartitionId;
 use crate::store::{ClusterRequest, RequestId, StoreError, chain};
-
-/// The requests that were sent to other nodes and are not answered.
-#[derive(Debug, Default)]
-pub(super) struct Waiting(Mutex<HashMap<RequestId, oneshot::Sender<String>>>);
-
-impl Waiting {
-    /// Waits for the answer to a request.
-    fn answer_to(&self, request: RequestId) -> oneshot::Receiver<String> {
-        let (sender, answer) = oneshot::channel();
-        self.all().insert(request, sender);
-        answer
-    }
-
-    /// Passes an answer on, if a client waits for it.
-    pub(super) fn answered(&self, request: RequestId, answer: String) {
-        if let Some(client) = self.all().remove(&request) {
-            let _ = client.send(answer);
-        }
-    }
-
-    fn forget(&self, request: RequestId) {
-        self.all().remove(&request);
-    }
-
-    /// The node stops: no more answers will arrive.
-    pub(super) fn drop_all(&self) {
-        self.all().clear();
-    }
-
-    fn all(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<String>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl TaskHub {
     /// Sends a client's request to the owner of a partition, on this or another node.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Nodes;
+use super::node::Nodes;
 use super::wire::{Ask, To};
 use crate::hub::commit::committer::Committer;
 use crate::hub::commit::write::{Content, Write};

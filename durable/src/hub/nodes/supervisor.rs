@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::{Nodes, inbox};
+use super::inbox;
+use super::node::Nodes;
 use crate::hub::commit::committer::Committer;
 use crate::hub::commit::write::{Content, Effect, Write};
 use crate::hub::error::OpenError;

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::hub::error::{HubError, ManageError, StartError};
 use crate::hub::mail::{Ended, EntityReply, Mail, Manage, Managed, Origin, Start};
-use crate::hub::reply_to::{Answer, ReplyTo};
+use crate::hub::reply_to::{Encode, ReplyTo};
 use crate::protocol::{
     ExecutionStarted, FailureDetails, InstanceId, Json, ParentInstance, Pending, RuntimeStatus,
     Suspension, TaskMessage,
@@ -134,7 +134,7 @@ impl<T> From<To> for ReplyTo<T> {
     }
 }
 
-impl<T: Answer + Decode + Send> Asker for ReplyTo<T> {
+impl<T: Encode + Decode + Send> Asker for ReplyTo<T> {
     fn answer(self: Box<Self>, answer: &str) -> bool {
         match T::decode(answer) {
             Ok(answer) => {
@@ -202,7 +202,7 @@ impl Plain for Option<Box<Pending>> {}
 impl Plain for Option<Box<Ended>> {}
 impl Plain for Result<Json, FailureDetails> {}
 
-impl<T: Plain> Answer for T {
+impl<T: Plain> Encode for T {
     fn encode(&self) -> String {
         json(self)
     }
@@ -214,7 +214,7 @@ impl<T: Plain> Decode for T {
     }
 }
 
-impl Answer for Result<(), StartError> {
+impl Encode for Result<(), StartError> {
     fn encode(&self) -> String {
         json(&self.as_ref().map_err(|error| match error.clone() {
             StartError::AlreadyExists { instance_id, status } => {
@@ -237,7 +237,7 @@ impl Decode for Result<(), StartError> {
     }
 }
 
-impl Answer for Managed {
+impl Encode for Managed {
     fn encode(&self) -> String {
         json(&self.as_ref().map_err(|error| match error.clone() {
             ManageError::Finished { instance_id, status } => {

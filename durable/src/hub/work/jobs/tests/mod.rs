@@ -1,3 +1,5 @@
+//! Jobs against a model, and the cases that it does not reach.
+
 use std::collections::BTreeSet;
 
 use super::*;

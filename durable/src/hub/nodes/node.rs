@@ -1,0 +1,110 @@
+//! What the threads and clients of a node share.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::hub::drive::Drive;
+use crate::hub::mailboxes::Mailboxes;
+use crate::store::RequestId;
+
+/// What the threads and clients of a node share.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    pub(crate) mailboxes: Mailboxes,
+    pub(crate) drive: Drive,
+    /// The requests of this node that are not answered.
+    pub(super) waiting: Waiting,
+    pub(super) bell: Bell,
+    /// Rings when the inbox need not pause any longer.
+    pub(super) pause: Bell,
+    is_stopping: AtomicBool,
+}
+
+/// Wakes a thread of the node.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    has_rung: Mutex<bool>,
+    rings: Condvar,
+}
+
+impl Nodes {
+    pub(crate) fn new(mailboxes: Mailboxes, drive: Drive) -> Arc<Self> {
+        Arc::new(Self {
+            mailboxes,
+            drive,
+            waiting: Waiting::default(),
+            bell: Bell::default(),
+            pause: Bell::default(),
+            is_stopping: AtomicBool::new(false),
+        })
+    }
+
+    /// Ends the supervisor and the inbox, which must be interrupted if it waits.
+    pub(crate) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Release);
+        self.waiting.drop_all();
+        self.bell.ring();
+        self.pause.ring();
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Acquire)
+    }
+
+    /// Lets the supervisor look again at once.
+    pub(crate) fn ring(&self) {
+        self.bell.ring();
+    }
+}
+
+impl Bell {
+    fn ring(&self) {
+        *self.has_rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.rings.notify_all();
+    }
+
+    /// Waits until it rings, but at most this long.
+    pub(super) fn wait(&self, at_most: Duration) {
+        let has_rung = self.has_rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.rings.wait_timeout_while(has_rung, at_most, |has_rung| !*has_rung);
+        let (mut has_rung, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        *has_rung = false;
+    }
+}
+
+/// The requests that were sent to other nodes and are not answered.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(Mutex<HashMap<RequestId, oneshot::Sender<String>>>);
+
+impl Waiting {
+    /// Waits for the answer to a request.
+    pub(super) fn answer_to(&self, request: RequestId) -> oneshot::Receiver<String> {
+        let (sender, answer) = oneshot::channel();
+        self.all().insert(request, sender);
+        answer
+    }
+
+    /// Passes an answer on, if a client waits for it.
+    pub(super) fn answered(&self, request: RequestId, answer: String) {
+        if let Some(client) = self.all().remove(&request) {
+            let _ = client.send(answer);
+        }
+    }
+
+    pub(super) fn forget(&self, request: RequestId) {
+        self.all().remove(&request);
+    }
+
+    /// The node stops: no more answers will arrive.
+    fn drop_all(&self) {
+        self.all().clear();
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<String>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
