@@ -103,7 +103,7 @@ pub(crate) fn open_with<T>(
         time: time.clone(),
         clock,
     };
-    let (claimed, notes) = parts.claim(count)?;
+    let (claimed, of_attempts) = parts.claim(count)?;
     let (threads, readers, started) = start(&parts, claimed, &kept)?;
     let inner = Inner {
         registry,
@@ -122,7 +122,7 @@ pub(crate) fn open_with<T>(
         clock: parts.clock,
         threads,
         readers,
-        notes,
+        notes: of_attempts,
         nodes,
         stopping: Stopping::default(),
     };
