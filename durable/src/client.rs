@@ -11,7 +11,7 @@
 //! | count instances by status and name | [`TaskHub::counts`], which returns [`InstanceCounts`] |
 //! | call, signal and read entities | [`TaskHub::call_entity`], [`TaskHub::signal_entity`], [`TaskHub::entity`] |
 //! | list what a hub has registered | [`TaskHub::registered`], which gives [`Registered`] |
-//! | list the activities that run now | [`TaskHub::running`], which returns [`RunningActivity`]s |
+//! | list the activities that are running | [`TaskHub::running`], which returns [`RunningActivity`]s |
 //! | find out what an instance waits for | [`InstanceHandle::pending`], which returns [`PendingWork`] |
 //! | read the history of an instance by page, or follow it | [`InstanceHandle::history_page`], [`InstanceHandle::follow_history`] |
 //! | follow the lifecycle of all instances | [`TaskHub::lifecycle`], which returns [`LifecycleEvents`] |

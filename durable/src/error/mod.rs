@@ -1,10 +1,10 @@
 //! Errors of durable functions: the error that a function returns, and the one that its caller
-//! gets.
+//! receives.
 //!
-//! An activity, orchestrator or operation returns either [`Result<T>`](Result), whose [`Error`]
-//! takes any `std::error::Error` by `?` and keeps it as data, or an error type of its own
-//! ([`TaskError`]), which comes back from history as the value that it was. An orchestrator that
-//! awaits a failed call gets a [`TaskFailed`]. Errors that no retry can mend are marked with
+//! An activity, orchestrator or operation returns either [`Result<T>`](Result), into whose
+//! [`Error`] `?` converts any `std::error::Error`, or an error type of its own ([`TaskError`]),
+//! which comes back from the history as the original value. An orchestrator that awaits a failed
+//! call receives a [`TaskFailed`]. Errors that no retry can fix are marked with
 //! [`Error::non_retriable`] or [`NonRetriable`].
 //!
 //! Errors of the library itself are in the modules of the operations that return them:

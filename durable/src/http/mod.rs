@@ -7,9 +7,9 @@
 //! * polls a response with status 202 until the work that it accepted is done, with durable timers
 //!   ([`HttpPoll`]);
 //! * retries network failures and the statuses that an [`HttpRetry`] names;
-//! * follows redirects, and sends credentials to no origin but that of the request;
+//! * follows redirects, and sends credentials only to the origin of the request;
 //! * gets tokens from a [`TokenSource`], so that no secret is stored;
-//! * obeys the hub's [`HttpPolicy`], such as to reach no internal address.
+//! * obeys the hub's [`HttpPolicy`], which can forbid internal addresses.
 //!
 //! An activity runs at least once, so after a crash a request may be sent again. `POST` and `PATCH`
 //! carry an `Idempotency-Key`, which is the same each time.

@@ -1,6 +1,6 @@
 //! The storage of a task hub: histories, messages and records.
 //!
-//! [`Store`] is the boundary. A store makes no ids, reads no clock and knows nothing of
+//! [`Store`] is the boundary. A store generates no ids, reads no clock and knows nothing about
 //! orchestrations. [`MemoryStore`] is the reference implementation; [`SledStore`] keeps a hub in a
 //! folder.
 //!

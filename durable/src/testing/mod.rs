@@ -2,15 +2,15 @@
 //!
 //! # How to test an orchestration
 //!
-//! *In a hub of its own*, which opens as fast as a map is created. A [`TestHub`] runs the code that
-//! runs in production: the same partitions, the same replay. When all work is done and the test
-//! waits for a result, time jumps to the next timer, so a test of a week takes no time and never
+//! *In a hub of its own*, which opens almost instantly. A [`TestHub`] runs the code that runs in
+//! production: the same partitions, the same replay. When all work is done and the test waits for a
+//! result, time jumps to the next timer, so a test that spans a week takes no real time and never
 //! sleeps.
 //!
 //! *With [mocks](TestHubBuilder::mock) for the outside world.* A mock is a function with the types
-//! of its activity. Its inputs are available [afterwards](TestHub::calls). Slow activities are
-//! mocked by ones that [never](TestHubBuilder::never) end, and [events](TestHub::raise_event_after)
-//! arrive when the test says.
+//! of its activity. The inputs of its calls are available [afterwards](TestHub::calls). Slow
+//! activities are mocked by ones that [never](TestHubBuilder::never) end, and
+//! [events](TestHub::raise_event_after) arrive when the test says.
 //!
 //! *Across a restart*: [`reopen`](TestHub::reopen) and [`crash`](TestHub::crash) show whether it
 //! continues where it stopped.
