@@ -1,11 +1,54 @@
 //! New connections.
 
+use std::future::Future;
+use std::io;
+use std::ops::{Deref, DerefMut};
+
 use durable::store::{Durability, StoreError};
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio::time;
 use tokio_postgres::{Client, NoTls};
 
 use crate::PostgresOptions;
 use crate::error::failed;
+
+/// A connection, which is closed at once when this is dropped: also if the server does not answer.
+pub(crate) struct Connection {
+    client: Client,
+    /// Sends and receives.
+    task: JoinHandle<()>,
+}
+
+impl Connection {
+    fn new(
+        client: Client,
+        connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
+        handle: &Handle,
+    ) -> Self {
+        Self { client, task: handle.spawn(async move { drop(connection.await) }) }
+    }
+}
+
+impl Deref for Connection {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
 
 /// Settings of every connection. An array counts as ten rows for the planner, so with these it
 /// always takes the index on a key, whatever it has seen of a table, and locks rows in the order of
@@ -21,7 +64,15 @@ const SETTINGS: &str = "
 pub(crate) async fn connect(
     options: &PostgresOptions,
     handle: &Handle,
-) -> Result<Client, StoreError> {
+) -> Result<Connection, StoreError> {
+    // The time limit of the driver is for the network connection only.
+    let connected = time::timeout(options.timeout, prepare(options, handle)).await;
+    connected.unwrap_or_else(|_late| {
+        Err(StoreError::unavailable(CONNECT, io::Error::from(io::ErrorKind::TimedOut)))
+    })
+}
+
+async fn prepare(options: &PostgresOptions, handle: &Handle) -> Result<Connection, StoreError> {
     let client = open(options, handle).await?;
     let durability = match options.durability {
         Durability::Within(_) => "off",
@@ -51,24 +102,21 @@ async fn check_session(client: &Client) -> Result<(), StoreError> {
 const CONNECT: &str = "cannot connect to the database";
 
 #[cfg(not(feature = "tls"))]
-async fn open(options: &PostgresOptions, handle: &Handle) -> Result<Client, StoreError> {
+async fn open(options: &PostgresOptions, handle: &Handle) -> Result<Connection, StoreError> {
     let (client, connection) = options.config()?.connect(NoTls).await.map_err(failed(CONNECT))?;
-    handle.spawn(async move { drop(connection.await) });
-    Ok(client)
+    Ok(Connection::new(client, connection, handle))
 }
 
 #[cfg(feature = "tls")]
-async fn open(options: &PostgresOptions, handle: &Handle) -> Result<Client, StoreError> {
+async fn open(options: &PostgresOptions, handle: &Handle) -> Result<Connection, StoreError> {
     use tokio_postgres::config::SslMode;
     let config = options.config()?;
     if config.get_ssl_mode() == SslMode::Disable {
         let (client, connection) = config.connect(NoTls).await.map_err(failed(CONNECT))?;
-        handle.spawn(async move { drop(connection.await) });
-        return Ok(client);
+        return Ok(Connection::new(client, connection, handle));
     }
     let (client, connection) = config.connect(tls()?).await.map_err(failed(CONNECT))?;
-    handle.spawn(async move { drop(connection.await) });
-    Ok(client)
+    Ok(Connection::new(client, connection, handle))
 }
 
 #[cfg(feature = "tls")]

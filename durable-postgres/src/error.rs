@@ -12,9 +12,9 @@ pub(crate) enum Meaning {
     /// A condition that a statement checks does not hold; the transaction was rolled back.
     Refused,
     /// The server could not do it now, and rolled it back: a deadlock, a timeout, too many
-    /// connections, a shutdown before the transaction began.
+    /// connections, no memory or disk space left.
     Again,
-    /// The connection ended before the answer.
+    /// The connection ended before the answer, or leads to a server that accepts no writes.
     Lost,
     /// Trying again would not help.
     Broken,
@@ -28,13 +28,22 @@ pub(crate) fn meaning(error: &Error) -> Meaning {
     match code.code() {
         // Division by zero, on purpose; and a unique key that exists.
         "22012" | "23505" => Meaning::Refused,
-        // Serialization failure, deadlock, cancelled by a timeout, lock not available, too many
-        // connections, disk full, out of memory.
-        "40001" | "40P01" | "57014" | "55P03" | "53300" | "53100" | "53200" => Meaning::Again,
-        // The session was ended: by an administrator, a crash, a shutdown, a timeout.
-        "25P03" | "57P01" | "57P02" | "57P03" | "57P05" => Meaning::Lost,
-        code if code.starts_with("08") => Meaning::Lost,
-        _ => Meaning::Broken,
+        // The session was ended: by an administrator, a crash, a shutdown, a timeout. It is unknown
+        // whether the statement was completed. The server is a standby, which the primary may have
+        // become: the name of the host may lead to another server by now.
+        "25P03" | "57P01" | "57P02" | "57P03" | "57P05" | "40003" | "25006" => Meaning::Lost,
+        // Cancelled by a timeout, lock not available.
+        "57014" | "55P03" => Meaning::Again,
+        // A limit of the server's configuration, which does not pass.
+        "53400" => Meaning::Broken,
+        code => match &code[..2] {
+            // The connection failed.
+            "08" => Meaning::Lost,
+            // The transaction was rolled back, such as for a serialization failure or a deadlock;
+            // and no disk space, memory or connection is left.
+            "40" | "53" => Meaning::Again,
+            _ => Meaning::Broken,
+        },
     }
 }
 

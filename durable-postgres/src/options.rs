@@ -32,6 +32,7 @@ pub struct PostgresOptions {
     pub(crate) password: Option<Password>,
     pub(crate) readers: usize,
     pub(crate) durability: Durability,
+    pub(crate) timeout: Duration,
 }
 
 impl PostgresOptions {
@@ -63,6 +64,7 @@ impl PostgresOptions {
             password: None,
             readers: 4,
             durability: Durability::Immediate,
+            timeout: Duration::from_secs(30),
         })
     }
 
@@ -144,6 +146,24 @@ impl PostgresOptions {
         Self { durability, ..self }
     }
 
+    /// How long the store waits for an answer of the server, by default 30 s. It then closes the
+    /// connection and uses another. This is for networks and proxies that swallow bytes; the server
+    /// itself ends a statement after 10 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use durable_postgres::PostgresOptions;
+    ///
+    /// let options = PostgresOptions::new("postgres://app@localhost/app")?;
+    /// let options = options.timeout(Duration::from_secs(15));
+    /// # Ok::<(), durable::store::StoreError>(())
+    /// ```
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
     /// The settings of a new connection.
     pub(crate) fn config(&self) -> Result<Config, StoreError> {
         let mut config = self.config.clone();
@@ -156,6 +176,13 @@ impl PostgresOptions {
         }
         if config.get_keepalives_idle() == defaults.get_keepalives_idle() {
             config.keepalives_idle(Duration::from_secs(5));
+        }
+        // A machine that disappears while a commit is under way is noticed by these.
+        if config.get_keepalives_interval().is_none() {
+            config.keepalives_interval(Duration::from_secs(2));
+        }
+        if config.get_keepalives_retries().is_none() {
+            config.keepalives_retries(3);
         }
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(Duration::from_secs(5));
@@ -187,6 +214,7 @@ impl fmt::Debug for PostgresOptions {
             .field("schema", &self.schema)
             .field("read_connections", &self.readers)
             .field("durability", &self.durability)
+            .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
 }

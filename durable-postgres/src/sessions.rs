@@ -1,6 +1,8 @@
 //! The connections for reads, and how long to wait for a database that does not answer.
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,13 +12,14 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, Row, Statement};
+use tokio_postgres::{Error, Row, Statement};
 
+use crate::PostgresOptions;
+use crate::connect::{self, Connection};
 use crate::error::{Meaning, failed, meaning};
-use crate::{PostgresOptions, connect};
 
 /// The first and the longest pause before another attempt.
-const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MIN: Duration = Duration::from_millis(2);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// The connections of a store.
@@ -33,7 +36,7 @@ pub(crate) struct Sessions {
 
 /// A connection for reads, with the statements that were prepared on it.
 struct Reader {
-    client: Client,
+    client: Connection,
     prepared: HashMap<&'static str, Statement>,
 }
 
@@ -56,8 +59,21 @@ impl Sessions {
     }
 
     /// Opens a connection.
-    pub(crate) async fn connect(&self) -> Result<Client, StoreError> {
+    pub(crate) async fn connect(&self) -> Result<Connection, StoreError> {
         connect::connect(&self.options, &self.handle).await
+    }
+
+    /// Waits for an answer of the server, at most as long as the options say.
+    ///
+    /// # Errors
+    /// The answer did not come in time; the connection is of no use any more.
+    pub(crate) async fn answer<T>(
+        &self,
+        doing: &str,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, StoreError> {
+        let late = |_| StoreError::unavailable(doing, io::Error::from(io::ErrorKind::TimedOut));
+        time::timeout(self.options.timeout, answer).await.map_err(late)
     }
 
     /// Runs a query to its end, again and again while the database cannot be reached.
@@ -78,7 +94,14 @@ impl Sessions {
                 }
                 Err(error) => return Err(error),
             };
-            match reader.query(sql, parameters).await {
+            let answer = match self.answer(doing, reader.query(sql, parameters)).await {
+                Ok(answer) => answer,
+                Err(late) => {
+                    pauses.wait(late).await?;
+                    continue;
+                }
+            };
+            match answer {
                 Ok(rows) => {
                     self.put_back(reader);
                     return Ok(rows);
@@ -89,10 +112,7 @@ impl Sessions {
                         self.put_back(reader);
                         pauses.wait(failed(doing)(error)).await?;
                     }
-                    Meaning::Refused | Meaning::Broken => {
-                        self.put_back(reader);
-                        return Err(failed(doing)(error));
-                    }
+                    Meaning::Refused | Meaning::Broken => return Err(failed(doing)(error)),
                 },
             }
         }
@@ -162,7 +182,7 @@ impl Pauses<'_> {
         }
         if self.total >= PAUSE_MAX && self.next == PAUSE_MAX {
             tracing::warn!(target: "durable", error = %error, waited = ?self.total,
-                "the database does not answer; trying again");
+                "the database cannot do this now; trying again");
         }
         let stopped = time::timeout(self.next, stopped).await.is_ok();
         self.total += self.next;

@@ -8,7 +8,7 @@ use durable::protocol::PartitionId;
 use durable::store::{Commit, Epoch, StoreError};
 use uuid::Uuid;
 
-use super::{Group, Lane, Mark, Refused};
+use super::{COMMIT, Group, Lane, Mark, Refused};
 use crate::error::Meaning;
 use crate::read;
 use crate::sessions::Sessions;
@@ -21,21 +21,6 @@ pub(crate) struct Committer {
     mark: Mark,
 }
 
-/// The epoch of each partition that a commit names.
-async fn epochs(
-    sessions: &Sessions,
-    commit: &Commit,
-) -> Result<impl Fn(PartitionId) -> Option<Epoch>, StoreError> {
-    let partitions: Vec<_> =
-        commit.owners.iter().map(|(partition, _)| i32::from(partition.0)).collect();
-    let select = "SELECT id, epoch FROM partition WHERE id = ANY($1::int4[])";
-    let rows = sessions.query(DOING, select, &[&partitions]).await?;
-    let epochs: BTreeMap<i32, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    Ok(move |partition: PartitionId| {
-        epochs.get(&i32::from(partition.0)).map(|epoch| Epoch(epoch.cast_unsigned()))
-    })
-}
-
 /// What became of a group whose outcome was unknown.
 enum Fate {
     Committed,
@@ -46,9 +31,7 @@ enum Fate {
 
 impl Committer {
     pub(crate) fn new() -> Self {
-        let lane =
-            i64::from_be_bytes(Uuid::new_v4().as_bytes()[..8].try_into().unwrap_or_default());
-        Self { lane: None, mark: Mark { lane, number: 1 } }
+        Self { lane: None, mark: Mark::first() }
     }
 
     /// Writes a group. It returns once the outcome is certain, or once the store was told to give up.
@@ -58,32 +41,61 @@ impl Committer {
         commit: &Commit,
         group: &Group<'_>,
     ) -> Result<(), StoreError> {
-        let (mut pause, mark) = (sessions.pauses(), self.mark);
+        let written = self.commit_for_certain(sessions, commit, group).await;
+        match written {
+            Ok(()) => self.mark.number += 1,
+            // The group may be there, or may still get there. The next one must not be taken for it.
+            Err(_) => self.mark = Mark::first(),
+        }
+        written
+    }
+
+    async fn commit_for_certain(
+        &mut self,
+        sessions: &Sessions,
+        commit: &Commit,
+        group: &Group<'_>,
+    ) -> Result<(), StoreError> {
+        let mut pauses = sessions.pauses();
         loop {
             let lane = match self.lane(sessions).await {
                 Ok(lane) => lane,
                 Err(error) if error.is_transient() => {
-                    pause.wait(error).await?;
+                    pauses.wait(error).await?;
                     continue;
                 }
                 Err(error) => return Err(error),
             };
-            let Refused { meaning, error } = match lane.commit(group, mark).await {
-                Ok(()) => break,
+            let answer = sessions.answer(COMMIT, lane.commit(group, self.mark)).await;
+            let lost = |error| Refused { meaning: Meaning::Lost, error };
+            let Refused { meaning, error } = match answer.map_err(lost).flatten() {
+                Ok(()) => {
+                    self.lane = Some(lane);
+                    return Ok(());
+                }
                 Err(refused) => refused,
             };
             match meaning {
-                Meaning::Again => pause.wait(error).await?,
+                Meaning::Again => {
+                    self.lane = Some(lane);
+                    pauses.wait(error).await?;
+                }
                 Meaning::Broken => return Err(error),
-                Meaning::Lost | Meaning::Refused => {
-                    // Refused may mean that an earlier attempt was written after all.
-                    if meaning == Meaning::Lost {
-                        self.lane = None;
-                        pause.wait(error.clone()).await?;
+                Meaning::Lost => {
+                    pauses.wait(error.clone()).await.map_err(unknown)?;
+                    match self.fate(sessions, commit).await.map_err(unknown)? {
+                        Fate::Committed => return Ok(()),
+                        Fate::NotCommitted => {}
+                        Fate::Fenced => {
+                            return Err(self.why(sessions, commit).await?.unwrap_or(error));
+                        }
                     }
-                    match self.fate(sessions, commit).await? {
-                        Fate::Committed => break,
-                        Fate::NotCommitted if meaning == Meaning::Lost => {}
+                }
+                // That may also mean that an earlier attempt was written after all.
+                Meaning::Refused => {
+                    self.lane = Some(lane);
+                    match self.fate(sessions, commit).await.map_err(unknown)? {
+                        Fate::Committed => return Ok(()),
                         Fate::NotCommitted | Fate::Fenced => {
                             return Err(self.why(sessions, commit).await?.unwrap_or(error));
                         }
@@ -91,35 +103,29 @@ impl Committer {
                 }
             }
         }
-        self.mark.number += 1;
-        Ok(())
     }
 
-    async fn lane(&mut self, sessions: &Sessions) -> Result<&Lane, StoreError> {
-        let lane = match self.lane.take() {
-            Some(lane) if !lane.client.is_closed() => lane,
-            _ => Lane::new(sessions.connect().await?).await?,
-        };
-        Ok(self.lane.insert(lane))
+    /// The connection that commits, or a new one.
+    async fn lane(&mut self, sessions: &Sessions) -> Result<Lane, StoreError> {
+        match self.lane.take() {
+            Some(lane) if !lane.client.is_closed() => Ok(lane),
+            _ => Lane::new(sessions.connect().await?, sessions).await,
+        }
     }
-}
 
-impl Committer {
     /// Whether the group of the present mark was written.
-    async fn fate(&mut self, sessions: &Sessions, commit: &Commit) -> Result<Fate, StoreError> {
-        let mut partitions: Vec<_> =
-            commit.owners.iter().map(|(partition, _)| i32::from(partition.0)).collect();
-        partitions.sort_unstable();
-        // The server goes on with a transaction whose client is gone. This waits for it.
-        let lock = "SELECT id FROM partition WHERE id = ANY($1::int4[]) ORDER BY id FOR UPDATE";
-        sessions.query(DOING, lock, &[&partitions]).await?;
+    async fn fate(&self, sessions: &Sessions, commit: &Commit) -> Result<Fate, StoreError> {
+        // The server goes on with a transaction whose client is gone. This waits for it. If a later
+        // owner is found here, then no such transaction can be written any more.
+        let lock =
+            "SELECT id, epoch FROM partition WHERE id = ANY($1::int4[]) ORDER BY id FOR UPDATE";
+        let epochs = epochs(sessions, lock, commit).await?;
         // A statement of its own, which sees what was written until now.
         let mark = "SELECT 1 FROM committed WHERE lane = $1 AND number = $2";
-        let found = sessions.query(DOING, mark, &[&self.mark.lane, &self.mark.number]).await?;
+        let found = sessions.query(LOOK, mark, &[&self.mark.lane, &self.mark.number]).await?;
         if !found.is_empty() {
             return Ok(Fate::Committed);
         }
-        let epochs = epochs(sessions, commit).await?;
         let is_stale =
             |(partition, epoch): &(PartitionId, Epoch)| epochs(*partition) != Some(*epoch);
         let fenced = commit.owners.iter().any(is_stale);
@@ -132,7 +138,8 @@ impl Committer {
         sessions: &Sessions,
         commit: &Commit,
     ) -> Result<Option<StoreError>, StoreError> {
-        let epochs = epochs(sessions, commit).await?;
+        let select = "SELECT id, epoch FROM partition WHERE id = ANY($1::int4[])";
+        let epochs = epochs(sessions, select, commit).await?;
         let mut lengths = BTreeMap::new();
         for episode in &commit.episodes {
             let record = &episode.record;
@@ -146,4 +153,33 @@ impl Committer {
     }
 }
 
-const DOING: &str = "cannot find out whether a commit was written";
+impl Mark {
+    /// The first of a lane that did not exist before.
+    fn first() -> Self {
+        let [lane @ .., _, _, _, _, _, _, _, _] = *Uuid::new_v4().as_bytes();
+        Self { lane: i64::from_be_bytes(lane), number: 1 }
+    }
+}
+
+/// The epoch of each partition that a commit names, by a statement that takes their ids.
+async fn epochs(
+    sessions: &Sessions,
+    select: &'static str,
+    commit: &Commit,
+) -> Result<impl Fn(PartitionId) -> Option<Epoch>, StoreError> {
+    let owners = commit.owners.iter();
+    let mut partitions: Vec<_> = owners.map(|(partition, _)| i32::from(partition.0)).collect();
+    partitions.sort_unstable();
+    let rows = sessions.query(LOOK, select, &[&partitions]).await?;
+    let epochs: BTreeMap<i32, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    Ok(move |partition: PartitionId| {
+        epochs.get(&i32::from(partition.0)).map(|epoch| Epoch(epoch.cast_unsigned()))
+    })
+}
+
+/// Says that a commit may have been written, which is no transient error.
+fn unknown(error: StoreError) -> StoreError {
+    StoreError::backend(LOOK, error)
+}
+
+const LOOK: &str = "cannot find out whether a commit was written";

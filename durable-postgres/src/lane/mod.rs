@@ -19,17 +19,19 @@ use durable::store::StoreError;
 use futures_util::future::{join_all, maybe_done};
 use futures_util::poll;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, Statement as Prepared};
+use tokio_postgres::{Error, Statement as Prepared};
 
 pub(crate) use self::certain::Committer;
 use self::group::{Episodes, Executions, count};
 pub(crate) use self::group::{Group, micros, uuid};
 use self::statements::{Statement, TAIL_MAX};
+use crate::connect::Connection;
 use crate::error::{Meaning, failed, meaning};
+use crate::sessions::Sessions;
 
 /// A connection with the statements prepared on it.
 pub(crate) struct Lane {
-    client: Client,
+    client: Connection,
     prepared: Vec<Prepared>,
 }
 
@@ -47,7 +49,7 @@ pub(crate) struct Refused {
 }
 
 /// The number of a commit of a lane. The lane is a random number of its own, so no other process and
-/// no earlier lane has used its numbers.
+/// no earlier lane has used its numbers, and no two groups ever have the same mark.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mark {
     pub(crate) lane: i64,
@@ -55,13 +57,16 @@ pub(crate) struct Mark {
     pub(crate) number: i64,
 }
 
+const COMMIT: &str = "cannot commit";
+
 type Parameters<'a> = Vec<&'a (dyn ToSql + Sync)>;
 
 impl Lane {
-    pub(crate) async fn new(client: Client) -> Result<Self, StoreError> {
-        let prepared = join_all(Statement::ALL.iter().map(|sql| client.prepare(sql))).await;
-        let prepared = prepared.into_iter().collect::<Result<_, _>>();
-        let prepared = prepared.map_err(failed("cannot prepare the statements of a commit"))?;
+    pub(crate) async fn new(client: Connection, sessions: &Sessions) -> Result<Self, StoreError> {
+        let doing = "cannot prepare the statements of a commit";
+        let prepared = join_all(Statement::ALL.iter().map(|sql| client.prepare(sql)));
+        let prepared = sessions.answer(doing, prepared).await?;
+        let prepared = prepared.into_iter().collect::<Result<_, _>>().map_err(failed(doing))?;
         Ok(Self { client, prepared })
     }
 
@@ -104,7 +109,7 @@ impl Lane {
 impl Refused {
     fn of(error: Error) -> Self {
         let meaning = meaning(&error);
-        Self { meaning, error: failed("cannot commit")(error) }
+        Self { meaning, error: failed(COMMIT)(error) }
     }
 }
 

@@ -73,7 +73,7 @@ const MARK: &str = "
             WHERE $2 = 1 OR EXISTS (SELECT 1 FROM committed WHERE lane = $1 AND number = $2 - 1)
             RETURNING 1)
     SELECT 1 / (count(*) = 1)::int FROM written";
-const UNMARK: &str = "DELETE FROM committed WHERE lane = $1::int8 AND number = $2::int8 - 100";
+const UNMARK: &str = "DELETE FROM committed WHERE lane = $1::int8 AND number = $2::int8 - 2";
 
 /// Removes the histories of executions that are replaced: first what is in the instance's row.
 const FORGET_TAIL: &str = "

@@ -12,7 +12,7 @@ CREATE TABLE partition (
     epoch bigint NOT NULL
 ) WITH (fillfactor = 30);
 
--- One row for each of the last commits of a lane, so that the outcome of a commit is known even if the
+-- One row for each of the last two commits of a lane, so that the outcome of a commit is known even if the
 -- connection broke before the answer.
 CREATE TABLE committed (
     lane bigint,

@@ -20,11 +20,15 @@ pub(crate) async fn migrate(client: &mut Client, schema: &str) -> Result<(), Sto
     let find = "SELECT to_regclass(format('%I.version', $1::text)) IS NOT NULL";
     let has_tables: bool = transaction.query_one(find, &[&schema]).await.map_err(&failed)?.get(0);
     if !has_tables {
-        let create = format!(
-            "CREATE SCHEMA IF NOT EXISTS {schema}; CREATE TABLE version (number int NOT NULL);
-             INSERT INTO version VALUES (0)"
-        );
-        transaction.batch_execute(&create).await.map_err(&failed)?;
+        // CREATE SCHEMA needs a privilege even if the schema exists.
+        let find = "SELECT to_regnamespace($1::text) IS NOT NULL";
+        let exists: bool = transaction.query_one(find, &[&schema]).await.map_err(&failed)?.get(0);
+        if !exists {
+            let create = format!("CREATE SCHEMA {schema}");
+            transaction.batch_execute(&create).await.map_err(&failed)?;
+        }
+        let create = "CREATE TABLE version (number int NOT NULL); INSERT INTO version VALUES (0)";
+        transaction.batch_execute(create).await.map_err(&failed)?;
     }
     let found = transaction.query_one("SELECT number FROM version", &[]).await.map_err(&failed)?;
     let found: i32 = found.get(0);

@@ -1,15 +1,16 @@
 //! A PostgreSQL server of the tests' own, started from the binaries that are installed.
 
 #![expect(clippy::disallowed_methods, reason = "this waits for a server to start")]
+#![allow(dead_code, reason = "no program of tests uses all of it")]
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use durable::store::Store;
@@ -21,10 +22,10 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub(crate) struct Cluster {
     /// Removed with this value.
-    _folder: TempDir,
+    folder: TempDir,
     binaries: PathBuf,
     port: u16,
-    server: Child,
+    server: Mutex<Option<Child>>,
 }
 
 impl Cluster {
@@ -45,8 +46,8 @@ impl Cluster {
         let made = initdb.output().expect("initdb");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let port = free_port();
-        let server = serve(&binaries, &data, port);
-        let cluster = Self { _folder: folder, binaries, port, server };
+        let server = Mutex::new(Some(serve(&binaries, &data, port)));
+        let cluster = Self { folder, binaries, port, server };
         cluster.wait_until_ready();
         cluster
     }
@@ -54,6 +55,32 @@ impl Cluster {
     /// The URL of the database.
     pub(crate) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// Stops the server, in a mode of `pg_ctl stop`, and starts it again.
+    pub(crate) fn restart(&self, mode: &str) {
+        let data = self.folder.path().join("data");
+        let mut stop = command(&self.binaries.join("pg_ctl"));
+        stop.args(["stop", "--wait", "--mode", mode, "--pgdata"]).arg(&data);
+        let stopped = stop.output().expect("pg_ctl");
+        assert!(stopped.status.success(), "{}", String::from_utf8_lossy(&stopped.stderr));
+        self.end_server();
+        let server = serve(&self.binaries, &data, self.port);
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        self.wait_until_ready();
+    }
+
+    /// Ends the server at once, if it runs.
+    fn end_server(&self) {
+        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut server) = server {
+            drop(server.stdin.take());
+            drop(server.wait());
+        }
     }
 
     fn wait_until_ready(&self) {
@@ -75,8 +102,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        drop(self.server.stdin.take());
-        drop(self.server.wait());
+        self.end_server();
     }
 }
 

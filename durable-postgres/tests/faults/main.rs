@@ -1,0 +1,10 @@
+//! What a store does when its connections break, its database restarts, and its statements fail.
+
+#[path = "../cluster/mod.rs"]
+mod cluster;
+mod cuts;
+mod ended;
+mod ledger;
+mod proxy;
+mod refusals;
+mod restarts;
