@@ -58,7 +58,7 @@ impl Committer {
     ) -> Result<(), StoreError> {
         let mut pauses = sessions.pauses();
         loop {
-            let lane = match self.lane(sessions).await {
+            let mut lane = match self.lane(sessions).await {
                 Ok(lane) => lane,
                 Err(error) if error.is_transient() => {
                     pauses.wait(error).await?;

@@ -1,8 +1,9 @@
 //! A connection that commits: each group in one transaction, which is sent in one round trip.
 //!
-//! All statements from BEGIN to COMMIT are sent before any answer is awaited. COMMIT also answers
-//! "done" if an earlier statement failed and it rolled back, so only the answers of all statements
-//! together say that a group was written.
+//! Most groups are a single statement. Some need several, because one must see what another has
+//! written; all of them, from BEGIN to COMMIT, are sent before any answer is awaited. COMMIT also
+//! answers "done" if an earlier statement failed and it rolled back, so only the answers of all
+//! statements together say that a group was written.
 //!
 //! Read next: `statements.rs`, `group.rs` (the arrays), `certain.rs` (what to do if the connection
 //! breaks before the answers).
@@ -11,6 +12,7 @@ mod certain;
 mod group;
 mod statements;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -18,13 +20,12 @@ use std::pin::Pin;
 use durable::store::StoreError;
 use futures_util::future::{join_all, maybe_done};
 use futures_util::poll;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Statement as Prepared};
 
 pub(crate) use self::certain::Committer;
-use self::group::{Episodes, Executions, count};
+use self::group::{Episodes, Executions, Round, count};
 pub(crate) use self::group::{Group, micros, uuid};
-use self::statements::{Statement, TAIL_MAX};
+use self::statements::{FORGET, FORGET_TAIL, Kind, Kinds, Parameters, Parts, TAIL_MAX};
 use crate::connect::Connection;
 use crate::error::{Meaning, failed, meaning};
 use crate::sessions::Sessions;
@@ -32,7 +33,28 @@ use crate::sessions::Sessions;
 /// A connection with the statements prepared on it.
 pub(crate) struct Lane {
     client: Connection,
-    prepared: Vec<Prepared>,
+    /// In the order of [`Plain`].
+    plain: Vec<Prepared>,
+    /// Those that were needed so far.
+    of_parts: BTreeMap<Kinds, Prepared>,
+}
+
+/// A statement that is not made of parts.
+#[derive(Clone, Copy, Debug)]
+enum Plain {
+    Begin,
+    ForgetTail,
+    Forget,
+    Commit,
+    Rollback,
+}
+
+const PLAIN: [&str; 5] = ["BEGIN", FORGET_TAIL, FORGET, "COMMIT", "ROLLBACK"];
+
+/// A statement with its parameters.
+enum Statement<'a> {
+    Plain(Plain, Parameters<'a>),
+    Parts(Parts<'a>),
 }
 
 impl fmt::Debug for Lane {
@@ -59,34 +81,39 @@ pub(crate) struct Mark {
 
 const COMMIT: &str = "cannot commit";
 
-type Parameters<'a> = Vec<&'a (dyn ToSql + Sync)>;
-
 impl Lane {
     pub(crate) async fn new(client: Connection, sessions: &Sessions) -> Result<Self, StoreError> {
         let doing = "cannot prepare the statements of a commit";
-        let prepared = join_all(Statement::ALL.iter().map(|sql| client.prepare(sql)));
-        let prepared = sessions.answer(doing, prepared).await?;
-        let prepared = prepared.into_iter().collect::<Result<_, _>>().map_err(failed(doing))?;
-        Ok(Self { client, prepared })
+        let plain = join_all(PLAIN.iter().map(|sql| client.prepare(sql)));
+        let plain = sessions.answer(doing, plain).await?;
+        let plain = plain.into_iter().collect::<Result<_, _>>().map_err(failed(doing))?;
+        Ok(Self { client, plain, of_parts: BTreeMap::new() })
     }
 
     /// Writes a group.
-    pub(crate) async fn commit(&self, group: &Group<'_>, mark: Mark) -> Result<(), Refused> {
+    pub(crate) async fn commit(&mut self, group: &Group<'_>, mark: Mark) -> Result<(), Refused> {
         let counts = Counts::of(group);
+        let mut statements = statements(group, &mark, &counts);
+        self.prepare(&statements).await?;
+        if statements.len() == 1
+            && let Some(only) = statements.pop()
+        {
+            return self.run(only).await.map(drop).map_err(Refused::of);
+        }
         // A future queues its statement when it is first polled. One that fails at once may have sent
         // nothing, because its parameters cannot be encoded; COMMIT would keep the others, so the
         // last statement is ROLLBACK then.
-        let mut last = Statement::Commit;
-        let mut sent = Vec::new();
-        for (statement, parameters) in statements(group, &mark, &counts) {
-            let mut answer = maybe_done(self.run(statement, parameters));
+        statements.insert(0, Statement::Plain(Plain::Begin, Vec::new()));
+        let (mut last, mut sent) = (Plain::Commit, Vec::new());
+        for statement in statements {
+            let mut answer = maybe_done(self.run(statement));
             let _sent = poll!(Pin::new(&mut answer));
             if Pin::new(&mut answer).output_mut().is_some_and(|answer| answer.is_err()) {
-                last = Statement::Rollback;
+                last = Plain::Rollback;
             }
             sent.push(answer);
         }
-        sent.push(maybe_done(self.run(last, Vec::new())));
+        sent.push(maybe_done(self.run(Statement::Plain(last, Vec::new()))));
         // All answers are awaited, also after an error, so that the connection is idle again.
         join_all(sent.iter_mut().map(Pin::new)).await;
         let mut answers = sent.iter_mut().filter_map(|answer| Pin::new(answer).take_output());
@@ -94,15 +121,32 @@ impl Lane {
         first_error.map_or(Ok(()), |error| Err(Refused::of(error)))
     }
 
+    /// Prepares the statements that were not needed before.
+    async fn prepare(&mut self, statements: &[Statement<'_>]) -> Result<(), Refused> {
+        for statement in statements {
+            if let Statement::Parts(Parts { kinds, .. }) = statement
+                && !self.of_parts.contains_key(kinds)
+            {
+                let prepared = self.client.prepare(&kinds.sql()).await.map_err(Refused::of)?;
+                self.of_parts.insert(*kinds, prepared);
+            }
+        }
+        Ok(())
+    }
+
     /// Runs one statement to the end of its answer: an error behind rows that are not read would go
     /// unnoticed.
     fn run<'a>(
         &'a self,
-        statement: Statement,
-        parameters: Parameters<'a>,
+        statement: Statement<'a>,
     ) -> Pin<Box<dyn Future<Output = Result<u64, Error>> + Send + 'a>> {
-        let prepared = &self.prepared[statement as usize];
-        Box::pin(async move { self.client.execute(prepared, &parameters).await })
+        Box::pin(async move {
+            let (prepared, parameters) = match &statement {
+                Statement::Plain(plain, parameters) => (&self.plain[*plain as usize], parameters),
+                Statement::Parts(parts) => (&self.of_parts[&parts.kinds], &parts.parameters),
+            };
+            self.client.execute(prepared, parameters).await
+        })
     }
 }
 
@@ -131,58 +175,68 @@ impl Counts {
     }
 }
 
-/// The statements from BEGIN on, without COMMIT. Those that have nothing to do are left out.
-fn statements<'a>(
-    group: &'a Group<'_>,
-    mark: &'a Mark,
-    counts: &'a Counts,
-) -> Vec<(Statement, Parameters<'a>)> {
-    let mut all: Vec<(Statement, Parameters<'a>)> = vec![
-        (Statement::Begin, vec![]),
-        (Statement::Fence, vec![&group.partitions, &group.epochs, &counts.owners]),
-        (Statement::Mark, vec![&mark.lane, &mark.number]),
-        (Statement::Unmark, vec![&mark.lane, &mark.number]),
-    ];
-    for (round, (appended, started)) in group.rounds.iter().zip(&counts.rounds) {
+/// The statements of a group, without BEGIN and COMMIT. Those that have nothing to do are left out.
+fn statements<'a>(group: &'a Group<'_>, mark: &'a Mark, counts: &'a Counts) -> Vec<Statement<'a>> {
+    let mut all = Vec::new();
+    let mut parts = Parts::default();
+    let fence: Parameters<'a> =
+        vec![&group.partitions, &group.epochs, &counts.owners, &mark.lane, &mark.number];
+    parts.add(Kind::Fence, fence);
+    for (index, (round, counts)) in group.rounds.iter().zip(&counts.rounds).enumerate() {
         let Executions { ids, executions } = &round.replaced;
+        // These rows are written by the next statement again.
+        if (index > 0 || !ids.is_empty()) && !parts.is_empty() {
+            all.push(Statement::Parts(std::mem::take(&mut parts)));
+        }
         if !ids.is_empty() {
-            all.push((Statement::ForgetTail, vec![ids, executions]));
-            all.push((Statement::Forget, vec![ids, executions]));
+            all.push(Statement::Plain(Plain::ForgetTail, vec![ids, executions]));
+            all.push(Statement::Plain(Plain::Forget, vec![ids, executions]));
         }
-        if *appended > 0 {
-            let Episodes { ids, executions, expected, lengths, created, records, events } =
-                &round.appended;
-            let columns: Parameters<'a> = vec![
-                ids, executions, expected, lengths, created, records, events, appended, &TAIL_MAX,
-            ];
-            all.push((Statement::Append, columns));
-        }
-        if *started > 0 {
-            let Episodes { ids, executions, lengths, created, records, events, .. } =
-                &round.started;
-            let columns: Parameters<'a> =
-                vec![ids, executions, lengths, created, records, events, started];
-            all.push((Statement::Start, columns));
-        }
+        write_episodes(round, counts, &mut parts);
     }
     if !group.purged.is_empty() {
-        all.push((Statement::Purge, vec![&group.purged]));
-        all.push((Statement::PurgeHistory, vec![&group.purged]));
+        parts.add(Kind::Purge, vec![&group.purged]);
     }
     if !group.consumed.is_empty() {
-        all.push((Statement::Consume, vec![&group.consumed, &counts.consumed]));
+        parts.add(Kind::Consume, vec![&group.consumed, &counts.consumed]);
     }
     if !group.sent.keys.is_empty() {
         let sent = &group.sent;
-        all.push((Statement::Send, vec![&sent.keys, &sent.targets, &sent.records]));
+        parts.add(Kind::Send, vec![&sent.keys, &sent.targets, &sent.records]);
     }
-    let lists = [
-        (Statement::ActiveDelete, &group.lists.active.deleted),
-        (Statement::ActiveInsert, &group.lists.active.inserted),
-        (Statement::DueDelete, &group.lists.due.deleted),
-        (Statement::DueInsert, &group.lists.due.inserted),
-    ];
-    let changed = lists.into_iter().filter(|(_, keys)| !keys.is_empty());
-    all.extend(changed.map(|(statement, keys)| (statement, vec![keys as &(dyn ToSql + Sync)])));
+    for (kind, keys) in [
+        (Kind::ActiveDelete, &group.lists.active.deleted),
+        (Kind::ActiveInsert, &group.lists.active.inserted),
+        (Kind::DueDelete, &group.lists.due.deleted),
+        (Kind::DueInsert, &group.lists.due.inserted),
+    ] {
+        if !keys.is_empty() {
+            parts.add(kind, vec![keys]);
+        }
+    }
+    if !parts.is_empty() {
+        all.push(Statement::Parts(parts));
+    }
     all
+}
+
+/// The parts that write the episodes of a round.
+fn write_episodes<'a>(
+    round: &'a Round<'_>,
+    (appended, started): &'a (i64, i64),
+    parts: &mut Parts<'a>,
+) {
+    if *appended > 0 {
+        let Episodes { ids, executions, expected, lengths, created, records, events } =
+            &round.appended;
+        let columns: Parameters<'a> =
+            vec![ids, executions, expected, lengths, created, records, events, appended, &TAIL_MAX];
+        parts.add(Kind::Append, columns);
+    }
+    if *started > 0 {
+        let Episodes { ids, executions, lengths, created, records, events, .. } = &round.started;
+        let columns: Parameters<'a> =
+            vec![ids, executions, lengths, created, records, events, started];
+        parts.add(Kind::Start, columns);
+    }
 }

@@ -1,141 +1,270 @@
 //! The statements of a commit. Array parameters are sorted by key, so that any two transactions lock
 //! rows in the same order.
 //!
-//! `SELECT 1 / (count(*) = $n)::int` fails with division by zero (`22012`) unless a statement touched
-//! `$n` rows. That aborts the transaction: the statements behind it fail, and COMMIT rolls back. A
-//! CTE that writes runs to its end whatever the SELECT reads, so the count is exact.
+//! What a group writes is made of parts, and each part is one or several CTEs. The parts that a group
+//! needs are one statement, because each statement costs the server and the client as much as some
+//! rows. It ends with `SELECT 1 / (..)::int`, which fails with division by zero (`22012`) unless each
+//! part touched as many rows as it must; that aborts the transaction. A CTE that writes runs to its
+//! end whatever the SELECT reads, so the counts are exact.
+//!
+//! All parts of a statement see the same snapshot, so no row may be written by two of them.
 
-/// A statement that is prepared on each connection that commits.
+use std::fmt::Write as _;
+
+use tokio_postgres::types::ToSql;
+
+pub(super) type Parameters<'a> = Vec<&'a (dyn ToSql + Sync)>;
+
+/// A part of what a group writes.
+pub(super) struct Part {
+    /// Its CTEs. `$a`, `$b`, .. are its parameters.
+    ctes: &'static str,
+    /// What must hold.
+    check: Option<&'static str>,
+    /// The number of its parameters.
+    parameters: usize,
+}
+
+/// Checks that the partitions still have these epochs, and locks their rows against a new owner. It
+/// does not write them: while another session holds a snapshot, the dead versions of so few rows
+/// would slow down every commit. Then it records commit `$e` of lane `$d`, which fails if that is
+/// recorded already (`23505`), or if the one before it is not.
+const FENCE: Part = Part {
+    ctes: "
+    owned AS (
+        SELECT 1 FROM partition p JOIN unnest($a::int4[], $b::int8[]) o(id, epoch)
+            ON p.id = o.id AND p.epoch = o.epoch ORDER BY p.id FOR SHARE OF p),
+    marked AS (
+        INSERT INTO committed SELECT $d::int8, $e::int8 WHERE $e::int8 = 1
+            OR EXISTS (SELECT 1 FROM committed WHERE lane = $d::int8 AND number = $e::int8 - 1)
+            RETURNING 1),
+    unmarked AS (DELETE FROM committed WHERE lane = $d::int8 AND number = $e::int8 - 2)",
+    check: Some("(SELECT count(*) FROM owned) = $c::int8 AND (SELECT count(*) FROM marked) = 1"),
+    parameters: 5,
+};
+
+/// The longest `tail` in bytes, unless it is a single episode. Each commit writes the whole tail
+/// again, so a long one costs more than moving it once to the table `history`.
+pub(super) const TAIL_MAX: i32 = 1024;
+
+/// Histories that go on: the instance has this execution, with so many events. A tail that would
+/// become too long moves to the table `history`.
+const APPEND: Part = Part {
+    ctes: "
+    going AS (SELECT * FROM unnest($a::text[], $b::uuid[], $c::int8[], $d::int8[], $e::int8[],
+        $f::bytea[], $g::bytea[]) o(id, execution, expected, len, created, record, events)),
+    full_tails AS (
+        INSERT INTO history SELECT i.id, i.execution, i.tail_first, i.tail
+            FROM going o JOIN instance i ON i.id = o.id
+            WHERE i.execution = o.execution AND i.history_len = o.expected
+            AND i.tail <> '' AND octet_length(i.tail) + octet_length(o.events) > $i::int4),
+    appended AS (
+        UPDATE instance i SET history_len = o.len, created_at = o.created, record = o.record,
+            tail = CASE WHEN octet_length(i.tail) + octet_length(o.events) > $i::int4
+                THEN o.events ELSE i.tail || o.events END,
+            tail_first = CASE WHEN i.tail = ''
+                    OR octet_length(i.tail) + octet_length(o.events) > $i::int4
+                THEN o.expected ELSE i.tail_first END
+            FROM going o
+            WHERE i.id = o.id AND i.execution = o.execution AND i.history_len = o.expected
+            RETURNING 1)",
+    check: Some("(SELECT count(*) FROM appended) = $h::int8"),
+    parameters: 9,
+};
+
+/// Histories that begin: there is no such instance, or it has another execution, or no events; and
+/// there is no older part of this history. The tail of another execution moves to the table
+/// `history`.
+const START: Part = Part {
+    ctes: "
+    beginning AS (SELECT * FROM unnest($a::text[], $b::uuid[], $c::int8[], $d::int8[], $e::bytea[],
+        $f::bytea[]) o(id, execution, len, created, record, events)),
+    former_tails AS (
+        INSERT INTO history SELECT i.id, i.execution, i.tail_first, i.tail
+            FROM beginning o JOIN instance i ON i.id = o.id
+            WHERE i.execution <> o.execution AND i.tail <> ''),
+    started AS (
+        INSERT INTO instance AS i (id, execution, history_len, created_at, record, tail_first, tail)
+            SELECT id, execution, len, created, record, 0, events FROM beginning o WHERE NOT EXISTS (
+                SELECT 1 FROM history h WHERE h.id = o.id AND h.execution = o.execution)
+            ON CONFLICT (id) DO UPDATE SET execution = excluded.execution,
+                history_len = excluded.history_len, created_at = excluded.created_at,
+                record = excluded.record, tail_first = 0, tail = excluded.tail
+            WHERE i.execution <> excluded.execution OR i.history_len = 0
+            RETURNING 1)",
+    check: Some("(SELECT count(*) FROM started) = $g::int8"),
+    parameters: 7,
+};
+
+const PURGE: Part = Part {
+    ctes: "
+    purged AS (DELETE FROM instance WHERE id = ANY($a::text[])),
+    purged_histories AS (DELETE FROM history WHERE id = ANY($a::text[]))",
+    check: None,
+    parameters: 1,
+};
+
+const CONSUME: Part = Part {
+    ctes: "
+    consumed AS (DELETE FROM message WHERE key = ANY($a::bytea[]) RETURNING 1)",
+    check: Some("(SELECT count(*) FROM consumed) = $b::int8"),
+    parameters: 2,
+};
+
+const SEND: Part = Part {
+    ctes: "
+    sent AS (INSERT INTO message SELECT * FROM unnest($a::bytea[], $b::text[], $c::bytea[]))",
+    check: None,
+    parameters: 3,
+};
+
+const ACTIVE_DELETE: Part = Part {
+    ctes: "
+    not_active AS (DELETE FROM active WHERE key = ANY($a::bytea[]))",
+    check: None,
+    parameters: 1,
+};
+const ACTIVE_INSERT: Part = Part {
+    ctes: "
+    now_active AS (INSERT INTO active SELECT * FROM unnest($a::bytea[]))",
+    check: None,
+    parameters: 1,
+};
+const DUE_DELETE: Part = Part {
+    ctes: "
+    not_due AS (DELETE FROM due WHERE key = ANY($a::bytea[]))",
+    check: None,
+    parameters: 1,
+};
+const DUE_INSERT: Part = Part {
+    ctes: "
+    now_due AS (INSERT INTO due SELECT * FROM unnest($a::bytea[]))",
+    check: None,
+    parameters: 1,
+};
+
+/// The kinds of parts, in the order in which they are put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Statement {
-    Begin,
+pub(super) enum Kind {
     Fence,
-    Mark,
-    Unmark,
-    ForgetTail,
-    Forget,
     Append,
     Start,
     Purge,
-    PurgeHistory,
     Consume,
     Send,
     ActiveDelete,
     ActiveInsert,
     DueDelete,
     DueInsert,
-    Commit,
-    Rollback,
 }
 
-impl Statement {
-    /// In the order of the variants.
-    pub(super) const ALL: [&str; 18] = [
-        "BEGIN",
-        FENCE,
-        MARK,
-        UNMARK,
-        FORGET_TAIL,
-        FORGET,
-        APPEND,
-        START,
-        PURGE,
-        PURGE_HISTORY,
-        CONSUME,
-        SEND,
-        ACTIVE_DELETE,
-        ACTIVE_INSERT,
-        DUE_DELETE,
-        DUE_INSERT,
-        "COMMIT",
-        "ROLLBACK",
-    ];
+const PARTS: [Part; 10] = [
+    FENCE,
+    APPEND,
+    START,
+    PURGE,
+    CONSUME,
+    SEND,
+    ACTIVE_DELETE,
+    ACTIVE_INSERT,
+    DUE_DELETE,
+    DUE_INSERT,
+];
+
+/// A set of kinds of parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Kinds(u16);
+
+impl Kinds {
+    fn contains(self, kind: usize) -> bool {
+        self.0 & (1 << kind) != 0
+    }
+
+    /// The statement of these parts.
+    pub(super) fn sql(self) -> String {
+        let (mut ctes, mut checks, mut before) = (Vec::new(), Vec::new(), 0);
+        for (kind, part) in PARTS.iter().enumerate() {
+            if self.contains(kind) {
+                ctes.push(numbered(part.ctes, before));
+                checks.extend(part.check.map(|check| numbered(check, before)));
+                before += part.parameters;
+            }
+        }
+        let check = if checks.is_empty() { "true".to_owned() } else { checks.join(" AND ") };
+        format!("WITH{}\n    SELECT 1 / ({check})::int", ctes.join(","))
+    }
 }
 
-/// The longest `tail` in bytes, unless it is a single episode. Each commit writes the whole tail
-/// again, so a long one costs more than moving it once to the table `history`.
-pub(super) const TAIL_MAX: i32 = 1024;
+/// The SQL of a part with its parameters numbered, behind those of earlier parts.
+fn numbered(sql: &str, before: usize) -> String {
+    let mut pieces = sql.split('$');
+    let mut numbered = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (letter, rest) = piece.split_at(1);
+        let index = usize::from(letter.as_bytes()[0] - b'a');
+        // Writing to a text cannot fail.
+        let _infallible = write!(numbered, "${}{rest}", before + index + 1);
+    }
+    numbered
+}
 
-/// Checks that the partitions still have these epochs, and locks their rows against a new owner. It
-/// does not write them: while another session holds a snapshot, the dead versions of so few rows
-/// would slow down every commit.
-const FENCE: &str = "
-    WITH owned AS (
-        SELECT 1 FROM partition p JOIN unnest($1::int4[], $2::int8[]) o(id, epoch)
-            ON p.id = o.id AND p.epoch = o.epoch ORDER BY p.id FOR SHARE OF p)
-    SELECT 1 / (count(*) = $3::int8)::int FROM owned";
+/// Parts with their parameters.
+#[derive(Default)]
+pub(super) struct Parts<'a> {
+    pub(super) kinds: Kinds,
+    pub(super) parameters: Parameters<'a>,
+}
 
-/// Records commit `$2` of lane `$1`. It fails if that is recorded already (`23505`), or if the one
-/// before it is not.
-const MARK: &str = "
-    WITH written AS (
-        INSERT INTO committed SELECT $1::int8, $2::int8
-            WHERE $2 = 1 OR EXISTS (SELECT 1 FROM committed WHERE lane = $1 AND number = $2 - 1)
-            RETURNING 1)
-    SELECT 1 / (count(*) = 1)::int FROM written";
-const UNMARK: &str = "DELETE FROM committed WHERE lane = $1::int8 AND number = $2::int8 - 2";
+impl<'a> Parts<'a> {
+    /// Adds a part; in the order of the kinds.
+    pub(super) fn add(&mut self, kind: Kind, parameters: Parameters<'a>) {
+        self.kinds.0 |= 1 << kind as u16;
+        self.parameters.extend(parameters);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.kinds == Kinds::default()
+    }
+}
 
 /// Removes the histories of executions that are replaced: first what is in the instance's row.
-const FORGET_TAIL: &str = "
+pub(super) const FORGET_TAIL: &str = "
     UPDATE instance i SET history_len = 0, tail = '' FROM unnest($1::text[], $2::uuid[]) o(id, execution)
     WHERE i.id = o.id AND i.execution = o.execution";
-const FORGET: &str = "
+pub(super) const FORGET: &str = "
     DELETE FROM history WHERE ctid = ANY(ARRAY(
         SELECT h.ctid FROM unnest($1::text[], $2::uuid[]) o(id, execution)
         CROSS JOIN LATERAL (SELECT ctid FROM history
             WHERE history.id = o.id AND history.execution = o.execution OFFSET 0) h))";
 
-/// Histories that go on: the instance has this execution, with so many events. A tail that would
-/// become too long moves to the table `history`.
-const APPEND: &str = "
-    WITH o AS (SELECT * FROM unnest($1::text[], $2::uuid[], $3::int8[], $4::int8[], $5::int8[],
-            $6::bytea[], $7::bytea[]) o(id, execution, expected, len, created, record, events)),
-        spilled AS (
-            INSERT INTO history SELECT i.id, i.execution, i.tail_first, i.tail
-                FROM o JOIN instance i ON i.id = o.id
-                WHERE i.execution = o.execution AND i.history_len = o.expected
-                AND i.tail <> '' AND octet_length(i.tail) + octet_length(o.events) > $9::int4),
-        written AS (
-            UPDATE instance i SET history_len = o.len, created_at = o.created, record = o.record,
-                tail = CASE WHEN octet_length(i.tail) + octet_length(o.events) > $9
-                    THEN o.events ELSE i.tail || o.events END,
-                tail_first = CASE WHEN i.tail = ''
-                        OR octet_length(i.tail) + octet_length(o.events) > $9
-                    THEN o.expected ELSE i.tail_first END
-                FROM o WHERE i.id = o.id AND i.execution = o.execution AND i.history_len = o.expected
-                RETURNING 1)
-    SELECT 1 / (count(*) = $8::int8)::int FROM written";
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Histories that begin: there is no such instance, or it has another execution, or no events; and
-/// there is no older part of this history. The tail of another execution moves to the table
-/// `history`.
-const START: &str = "
-    WITH o AS (SELECT * FROM unnest($1::text[], $2::uuid[], $3::int8[], $4::int8[], $5::bytea[],
-            $6::bytea[]) o(id, execution, len, created, record, events)),
-        spilled AS (
-            INSERT INTO history SELECT i.id, i.execution, i.tail_first, i.tail
-                FROM o JOIN instance i ON i.id = o.id
-                WHERE i.execution <> o.execution AND i.tail <> ''),
-        written AS (
-            INSERT INTO instance AS i (id, execution, history_len, created_at, record, tail_first, tail)
-                SELECT id, execution, len, created, record, 0, events FROM o WHERE NOT EXISTS (
-                    SELECT 1 FROM history h WHERE h.id = o.id AND h.execution = o.execution)
-                ON CONFLICT (id) DO UPDATE SET execution = excluded.execution,
-                    history_len = excluded.history_len, created_at = excluded.created_at,
-                    record = excluded.record, tail_first = 0, tail = excluded.tail
-                WHERE i.execution <> excluded.execution OR i.history_len = 0
-                RETURNING 1)
-    SELECT 1 / (count(*) = $7::int8)::int FROM written";
+    #[test]
+    fn parameters_are_numbered_through_all_parts() {
+        let mut parts = Parts::default();
+        assert!(parts.is_empty());
+        parts.add(Kind::Consume, vec![&1, &2]);
+        parts.add(Kind::DueInsert, vec![&3]);
+        assert_eq!(parts.parameters.len(), 3);
+        let sql = parts.kinds.sql();
+        let sql: Vec<_> = sql.split_whitespace().collect();
+        assert_eq!(
+            sql.join(" "),
+            "WITH consumed AS (DELETE FROM message WHERE key = ANY($1::bytea[]) RETURNING 1), \
+             now_due AS (INSERT INTO due SELECT * FROM unnest($3::bytea[])) \
+             SELECT 1 / ((SELECT count(*) FROM consumed) = $2::int8)::int"
+        );
+    }
 
-const PURGE: &str = "DELETE FROM instance WHERE id = ANY($1::text[])";
-const PURGE_HISTORY: &str = "DELETE FROM history WHERE id = ANY($1::text[])";
-
-const CONSUME: &str = "
-    WITH written AS (DELETE FROM message WHERE key = ANY($1::bytea[]) RETURNING 1)
-    SELECT 1 / (count(*) = $2::int8)::int FROM written";
-const SEND: &str = "INSERT INTO message SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[])";
-
-const ACTIVE_DELETE: &str = "DELETE FROM active WHERE key = ANY($1::bytea[])";
-const ACTIVE_INSERT: &str = "INSERT INTO active SELECT * FROM unnest($1::bytea[])";
-const DUE_DELETE: &str = "DELETE FROM due WHERE key = ANY($1::bytea[])";
-const DUE_INSERT: &str = "INSERT INTO due SELECT * FROM unnest($1::bytea[])";
+    #[test]
+    fn each_part_uses_all_its_parameters() {
+        for part in PARTS {
+            let sql = format!("{}{}", part.ctes, part.check.unwrap_or_default());
+            let used =
+                (0..26).filter(|letter| sql.contains(&format!("${}", (b'a' + letter) as char)));
+            assert_eq!(used.count(), part.parameters, "{sql}");
+        }
+    }
+}
