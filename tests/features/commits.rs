@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use durable::InstanceId;
 use durable::client::InstanceQuery;
 use durable::prelude::*;
-use durable::protocol::RuntimeStatus;
+use durable::protocol::{InstanceRecord, RuntimeStatus};
 use durable::schedule::{Schedule, ScheduleError, ScheduleQuery};
 use durable::store::{Commit, MemoryStore, Store, StoreError};
 use durable::testing::TestHub;
@@ -16,6 +17,23 @@ use super::delegate::delegate;
 #[orchestrator]
 async fn commits_nothing(ctx: &OrchestrationContext) -> Result<()> {
     let _ = ctx;
+    Ok(())
+}
+
+/// A generated id is new, so the store need not be asked whether it is taken: for a store in another
+/// process, that would be a round trip for each start.
+#[tokio::test]
+async fn a_start_with_a_generated_id_reads_nothing() -> Result<()> {
+    let store = Arc::new(Counting::default());
+    let hub = open(&store).await?;
+    let before = store.reads();
+    for _ in 0..10 {
+        hub.start(commits_nothing()).await?;
+    }
+    hub.settle().await;
+    assert_eq!(store.reads() - before, 0);
+    hub.start(commits_nothing().instance_id("mine")).await?;
+    assert_eq!(store.reads() - before, 1);
     Ok(())
 }
 
@@ -83,6 +101,8 @@ async fn deleting_a_schedule_answers_the_waiters_of_its_instance() -> Result<()>
 struct Counting {
     inner: MemoryStore,
     commits: AtomicUsize,
+    /// The number of records that were looked up.
+    reads: AtomicUsize,
     last_purged: Mutex<usize>,
 }
 
@@ -91,13 +111,22 @@ impl Counting {
         self.commits.load(Ordering::SeqCst)
     }
 
+    fn reads(&self) -> usize {
+        self.reads.load(Ordering::SeqCst)
+    }
+
     fn last_purged(&self) -> usize {
         *self.last_purged.lock().unwrap()
     }
 }
 
 impl Store for Counting {
-    delegate! { (inner) create claim load messages instance due instances history }
+    delegate! { (inner) create claim load messages due instances history }
+
+    fn instance(&self, id: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.inner.instance(id)
+    }
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         self.commits.fetch_add(1, Ordering::SeqCst);

@@ -99,6 +99,7 @@ impl TaskHub {
             trace_context,
             start_at: None,
             replaces: Vec::new(),
+            is_new_id: false,
         };
         match self.request_start(request).await {
             Ok(()) => Ok(handle),

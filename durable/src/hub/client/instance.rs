@@ -400,6 +400,7 @@ impl InstanceHandle {
             trace_context,
             start_at: None,
             replaces,
+            is_new_id: false,
         })
     }
 }

@@ -238,12 +238,14 @@ fn request(
         Ok(input) => input,
         Err(reason) => return Err(StartError::InvalidInput { name, reason }),
     };
+    let is_new_id = options.instance_id.is_none();
     let instance_id = match options.instance_id {
         Some(id) => id?,
         None => InstanceId::generate(),
     };
     Ok(StartRequest {
         instance_id,
+        is_new_id,
         name,
         version,
         input,

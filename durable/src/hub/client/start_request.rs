@@ -23,6 +23,8 @@ pub(crate) struct StartRequest {
     pub(crate) start_at: Option<Due>,
     /// An existing instance with this id is replaced if it has one of these statuses.
     pub(crate) replaces: Vec<RuntimeStatus>,
+    /// Whether the id was generated for this request.
+    pub(crate) is_new_id: bool,
 }
 
 impl TaskHub {
@@ -40,6 +42,7 @@ impl TaskHub {
             instance_id: instance_id.clone(),
             started: Box::new(started),
             replaces: request.replaces,
+            is_new_id: request.is_new_id,
             origin: Origin::Client(reply.into()),
         };
         self.request(&instance_id, Mail::Start(start)).await?;

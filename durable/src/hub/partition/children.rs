@@ -80,7 +80,8 @@ pub(super) fn rewind_child(
             mark!(status.is_none(), "rewind: a child that is gone starts again");
             mark!(status.is_some(), "rewind: a terminated child starts again");
             let (instance_id, origin) = (id.clone(), Origin::Message(message));
-            let asked = Start { instance_id, started, replaces: Vec::new(), origin };
+            let asked =
+                Start { instance_id, started, replaces: Vec::new(), is_new_id: false, origin };
             return start(core, residents, asked);
         }
         (Some(RuntimeStatus::Completed), _) => {

@@ -348,8 +348,9 @@ impl Partition {
         let (core, residents) = (&mut self.core, &mut self.residents);
         match event {
             EventKind::ExecutionStarted(started) => {
-                let origin = Origin::Message(id);
-                start(core, residents, Start { instance_id, started, replaces: Vec::new(), origin })
+                let (replaces, is_new_id, origin) = (Vec::new(), false, Origin::Message(id));
+                let asked = Start { instance_id, started, replaces, is_new_id, origin };
+                start(core, residents, asked)
             }
             EventKind::ExecutionTerminated { reason, recurse } => {
                 let sender = (from.as_deref(), id);

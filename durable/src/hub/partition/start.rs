@@ -23,7 +23,8 @@ pub(super) fn start(
     residents: &mut Residents,
     start: Start,
 ) -> Result<(), Stopped> {
-    let existing = residents.record(&core.store, &start.instance_id)?;
+    let existing =
+        if start.is_new_id { None } else { residents.record(&core.store, &start.instance_id)? };
     let may_replace = |existing: &InstanceRecord| match &start.origin {
         Origin::Client(_) => start.replaces.contains(&existing.runtime_status),
         Origin::Message(_) => existing.runtime_status.is_finished(),

@@ -134,8 +134,8 @@ fn start_of(name: &str) -> (Mail, Started) {
     let (reply, is_started) = oneshot::channel();
     let started = ExecutionStarted::new("checkout", None, Json::null(), ExecutionId::generate());
     let (instance_id, started) = (id(name), Box::new(started));
-    let origin = Origin::Client(reply.into());
-    (Mail::Start(Start { instance_id, started, replaces: Vec::new(), origin }), is_started)
+    let (replaces, is_new_id, origin) = (Vec::new(), false, Origin::Client(reply.into()));
+    (Mail::Start(Start { instance_id, started, replaces, is_new_id, origin }), is_started)
 }
 
 fn request(name: &str, what: Manage) -> (Mail, oneshot::Receiver<Managed>) {
