@@ -69,13 +69,13 @@ fn a_commit_whose_answer_is_cut_at_any_byte_is_written_once() {
 fn a_commit_that_gets_no_answer_is_written_once() {
     let schema = cluster::unique("silent");
     let proxy = Proxy::start(cluster::shared().address());
-    let timeout = Duration::from_millis(300);
+    let timeout = Duration::from_secs(1);
     let store = cluster::connect(options(&schema, Some(proxy.port())).timeout(timeout));
     let direct = cluster::connect(options(&schema, None));
     let mut ledger = Ledger::begin(&store);
-    for direction in [Direction::ToServer, Direction::ToClient] {
-        let length = length(&mut ledger, &store, &proxy, direction);
-        for bytes in [0, length / 2] {
+    // Within the shortest commit, and within its answer.
+    for (direction, within) in [(Direction::ToServer, 200), (Direction::ToClient, 20)] {
+        for bytes in [0, within] {
             prepare(&mut ledger, &store);
             proxy.cut(direction, bytes, End::Silent);
             ledger.commit(&store).expect("a commit whose outcome was found out");
@@ -97,8 +97,7 @@ fn a_commit_that_the_server_waits_for_is_written_once() {
     let store = cluster::connect(options(&schema, Some(proxy.port())));
     let direct = cluster::connect(options(&schema, None));
     let mut ledger = Ledger::begin(&store);
-    let length = length(&mut ledger, &store, &proxy, Direction::ToServer);
-    for bytes in [1, length / 4, length / 2] {
+    for bytes in [1, 100, 200] {
         prepare(&mut ledger, &store);
         proxy.cut(Direction::ToServer, bytes, End::Abandoned);
         ledger.commit(&store).expect("a commit whose outcome was found out");

@@ -38,7 +38,7 @@ async fn sum_up(ctx: &OrchestrationContext, words: Vec<String>) -> Result<usize>
         letters += count_letters(word).await?;
     }
     ctx.create_timer(Duration::from_millis(10)).await;
-    Total::at("all").add(letters as u64).signal();
+    Total::at("all").add(letters as u64).signal()?;
     Ok(letters)
 }
 
