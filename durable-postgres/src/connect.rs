@@ -18,6 +18,15 @@ pub(crate) struct Connection {
     client: Client,
     /// Sends and receives.
     task: JoinHandle<()>,
+    session: Session,
+}
+
+/// Names a session of the server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Session {
+    pub(crate) pid: i32,
+    /// When it began, because the number may be used again.
+    pub(crate) began: String,
 }
 
 impl Connection {
@@ -26,7 +35,12 @@ impl Connection {
         connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
         handle: &Handle,
     ) -> Self {
-        Self { client, task: handle.spawn(async move { drop(connection.await) }) }
+        let task = handle.spawn(async move { drop(connection.await) });
+        Self { client, task, session: Session::default() }
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
     }
 }
 
@@ -73,7 +87,7 @@ pub(crate) async fn connect(
 }
 
 async fn prepare(options: &PostgresOptions, handle: &Handle) -> Result<Connection, StoreError> {
-    let client = open(options, handle).await?;
+    let mut client = open(options, handle).await?;
     let durability = match options.durability {
         Durability::Within(_) => "off",
         _ => "on",
@@ -83,16 +97,18 @@ async fn prepare(options: &PostgresOptions, handle: &Handle) -> Result<Connectio
         options.schema
     );
     client.batch_execute(&settings).await.map_err(failed("cannot prepare a connection"))?;
-    check_session(&client).await?;
+    client.session = check_session(&client).await?;
     Ok(client)
 }
 
 /// Refuses a pooler that hands each transaction to another session: the settings would be lost.
-async fn check_session(client: &Client) -> Result<(), StoreError> {
+async fn check_session(client: &Client) -> Result<Session, StoreError> {
     let doing = "cannot read a setting of the connection";
-    let row = client.query_one("SHOW plan_cache_mode", &[]).await.map_err(failed(doing))?;
+    let select = "SELECT current_setting('plan_cache_mode'), pid, backend_start::text
+                  FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+    let row = client.query_one(select, &[]).await.map_err(failed(doing))?;
     if row.get::<_, &str>(0) == "force_generic_plan" {
-        return Ok(());
+        return Ok(Session { pid: row.get(1), began: row.get(2) });
     }
     let remedy = "a connection pooler in transaction mode is between; connect to the server, or use a \
                   pool in session mode";
