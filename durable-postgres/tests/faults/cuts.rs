@@ -46,7 +46,7 @@ fn cut_at_each_byte(direction: Direction) {
         assert!(committed.is_ok(), "cut behind {bytes} bytes: {committed:?}");
         // The other kinds of commits are shorter.
         cuts += u64::from(proxy.has_cut());
-        if bytes % 16 == 0 {
+        if bytes.is_multiple_of(16) {
             ledger.check(&direct);
         }
     }

@@ -53,7 +53,7 @@ impl Ledger {
         record.last_episode = number;
         record.history_len = number + 1;
         record.runtime_status = RuntimeStatus::Running;
-        record.active = number % 2 == 0;
+        record.active = number.is_multiple_of(2);
         record.next_due = Timestamp::from_micros(number.cast_signed() / 3);
         let mut commit = Commit::new(vec![self.owner]);
         let events = vec![event(number)];

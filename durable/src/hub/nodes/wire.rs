@@ -55,6 +55,7 @@ impl Ask {
                 instance_id,
                 started,
                 replaces,
+                is_new_id: _,
                 origin: Origin::Client(reply),
             }) => (Self::Start { instance_id, started, replaces }, Box::new(reply)),
             Mail::Raise { instance_id, name, input, ends_work, reply } => {
@@ -88,8 +89,9 @@ impl Ask {
     pub(super) fn into_mail(self, to: To) -> Mail {
         match self {
             Self::Start { instance_id, started, replaces } => {
-                let origin = Origin::Client(to.into());
-                Mail::Start(Start { instance_id, started, replaces, origin })
+                // A request between nodes may arrive again.
+                let (is_new_id, origin) = (false, Origin::Client(to.into()));
+                Mail::Start(Start { instance_id, started, replaces, is_new_id, origin })
             }
             Self::Raise { instance_id, name, input, ends_work } => {
                 Mail::Raise { instance_id, name, input, ends_work, reply: to.into() }
