@@ -15,6 +15,7 @@
 
 mod case;
 mod client;
+mod clock_layer;
 mod failure;
 mod faulty;
 mod interpret;

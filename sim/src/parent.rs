@@ -4,12 +4,22 @@
 //! a child, whose threads note in files which seed they run.
 
 use std::fs::{self, File};
-use std::io::{Seek, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::time::Duration;
 
 /// Set for the child.
 const CHILD: &str = "SIM_CHILD";
+
+/// How a process ends whose main thread panics.
+const PANICKED: i32 = 101;
+
+/// How long a seed may take, on a machine that has other things to do.
+const SEED_MAX: Duration = Duration::from_secs(20);
+
+/// How often the parent looks after its child.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Where the threads of the child note their seeds.
 fn folder() -> PathBuf {
@@ -27,12 +37,24 @@ pub(crate) fn watch() -> ExitCode {
     drop(fs::remove_dir_all(&folder));
     drop(fs::create_dir_all(&folder));
     let child = std::env::current_exe().and_then(|program| {
-        Command::new(program).args(std::env::args_os().skip(1)).env(CHILD, "1").status()
+        let mut child = Command::new(program);
+        let child = child.args(std::env::args_os().skip(1)).env(CHILD, "1").spawn();
+        child.and_then(|child| wait(child, &folder))
     });
     match child {
-        Ok(status) if status.success() => ExitCode::SUCCESS,
-        Ok(status) if status.code().is_some() => ExitCode::FAILURE,
-        Ok(status) => {
+        Ok(Some(status)) if status.success() => ExitCode::SUCCESS,
+        Ok(None) => {
+            println!("FAILED I19 a seed does not end within {SEED_MAX:?}");
+            println!("  these seeds ran: {}", running(&folder).join(", "));
+            ExitCode::FAILURE
+        }
+        Ok(Some(status)) if status.code() == Some(PANICKED) => {
+            println!("FAILED I21 a panic leaves the simulator");
+            println!("  while it ran these seeds: {}", running(&folder).join(", "));
+            ExitCode::FAILURE
+        }
+        Ok(Some(status)) if status.code().is_some() => ExitCode::FAILURE,
+        Ok(Some(status)) => {
             println!("FAILED I21 the process has died: {status}");
             println!("  while it ran these seeds: {}", running(&folder).join(", "));
             println!("  again, one after the other: cargo run --release -p sim -- --seed SEED");
@@ -45,25 +67,52 @@ pub(crate) fn watch() -> ExitCode {
     }
 }
 
+/// Waits for the end of the child. `None` if one of its seeds does not end, so that it was killed.
+#[expect(clippy::disallowed_methods, reason = "nothing tells how long a seed has run already")]
+fn wait(mut child: Child, folder: &Path) -> io::Result<Option<ExitStatus>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        let notes = fs::read_dir(folder).into_iter().flatten().flatten();
+        let ages = notes.filter_map(|note| note.metadata().ok()?.modified().ok()?.elapsed().ok());
+        if ages.max().is_some_and(|oldest| oldest > SEED_MAX) {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
 fn running(folder: &Path) -> Vec<String> {
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     let noted = files.filter_map(|file| fs::read_to_string(file.path()).ok());
     noted.map(|seed| seed.trim().to_owned()).collect()
 }
 
-/// The note of a thread. Without a parent there is none.
+/// The note of a thread, which is removed when the thread ends. Without a parent there is none.
 #[derive(Debug)]
-pub(crate) struct Note(Option<File>);
+pub(crate) struct Note(Option<(File, PathBuf)>);
 
 impl Note {
-    pub(crate) fn of_thread(number: usize) -> Self {
-        let create = || File::create(folder().join(number.to_string()));
-        Self(is_child().then(create).and_then(Result::ok))
+    pub(crate) fn of_thread(name: impl ToString) -> Self {
+        let path = folder().join(name.to_string());
+        let create = |path: PathBuf| Some((File::create(&path).ok()?, path));
+        Self(is_child().then_some(path).and_then(create))
     }
 
     pub(crate) fn running(&mut self, seed: u64) {
-        if let Some(file) = &mut self.0 {
+        if let Some((file, _)) = &mut self.0 {
             drop(file.rewind().and_then(|()| write!(file, "{seed:<20}")));
+        }
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        if let Some((_, path)) = &self.0 {
+            drop(fs::remove_file(path));
         }
     }
 }

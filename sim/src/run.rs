@@ -1,12 +1,13 @@
 //! One seed: chaos, then calm, then a restart that must change nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use durable::TaskHub;
 use durable::protocol::{RuntimeStatus, Timestamp};
 use durable::store::{InstanceFilter, MemoryStore, Store};
-use durable::testing::sim::{Choices, Deviation, LogLine, Simulation, Stream};
+use durable::testing::sim::{Breakage, Choices, Deviation, LogLine, Simulation, Stream};
 
 use crate::case::Case;
 use crate::client::Clients;
@@ -33,9 +34,9 @@ const JUMPS: [Duration; 6] = [
     Duration::from_hours(24 * 365),
 ];
 
-/// One in how many steps is followed by a crash, a clean restart, a deployment of other code, and a
-/// jump of the clock.
-struct Rates([u32; 4]);
+/// One in how many steps is followed by a crash, a clean restart, a deployment of other code, a jump
+/// of the clock, a failure of the store, and the end of the hub's runtime.
+struct Rates([u32; 6]);
 
 impl Rates {
     fn draw(choices: &mut Choices) -> Self {
@@ -45,6 +46,8 @@ impl Rates {
             one_of(&[300, 1000, u32::MAX, u32::MAX]),
             one_of(&[100, 300, 1000, u32::MAX]),
             one_of(&[20, 100, 1000, u32::MAX, u32::MAX, u32::MAX]),
+            one_of(&[100, 500, u32::MAX, u32::MAX, u32::MAX, u32::MAX]),
+            one_of(&[100, 500, u32::MAX, u32::MAX, u32::MAX, u32::MAX]),
         ])
     }
 }
@@ -123,17 +126,26 @@ impl Run {
             }
             self.disturb(&rates);
         }
+        if self.world.is_broken() && !self.has_failed() {
+            self.fall_over();
+        }
         self.world.calm_down();
+        self.committed.calms_down(self.world.now());
         self.rest("calm");
         self.resume_all();
         let waiting = self.clients.waiting(&Committed::locked(&*self.store));
         if !waiting.is_empty() && !self.has_failed() {
             self.world.fail(format!("I14 a client waits for ever: {waiting:?}"));
         }
+        let ended = self.ids(RuntimeStatus::is_finished);
+        if let Some(id) = ended.iter().find(|id| self.clients.awaited_ends().contains(*id)) {
+            self.world.fail(format!("I14 a client waits for the end of {id}, which has ended"));
+        }
         let running = self.ids(|status| !status.is_finished());
         let all = self.ids(|_| true);
         if let Some(hub) = &self.hub {
-            self.world.spawn(self.clients.clone().look(hub.clone(), running));
+            let store = Arc::clone(&self.store);
+            self.world.spawn(self.clients.clone().look(hub.clone(), running, store));
             if !self.case.breaks_code() {
                 self.world.spawn(self.clients.clone().replay(hub.clone(), all));
             }
@@ -153,8 +165,10 @@ impl Run {
     /// What may happen to a process from outside.
     fn disturb(&mut self, rates: &Rates) {
         let happens = |rate: u32| self.world.choose(|choices| choices.one_in(Stream::World, rate));
-        let [crash, restart, deploy, jump] = rates.0.map(happens);
-        if crash || deploy {
+        let [crash, restart, deploy, jump, breakage, runtime] = rates.0.map(happens);
+        if self.world.is_broken() {
+            self.fall_over();
+        } else if crash || deploy {
             if deploy {
                 trace::deploy();
             }
@@ -165,7 +179,31 @@ impl Run {
         } else if jump {
             let ahead = self.world.choose(|choices| choices.one_of(Stream::World, &JUMPS));
             self.world.jump(ahead);
+        } else if breakage {
+            let [panics, is_late] =
+                [(); 2].map(|()| self.world.choose(|choices| choices.one_in(Stream::World, 2)));
+            self.world.break_store(Breakage { panics, is_late });
+        } else if runtime {
+            self.world.end_runtime();
         }
+    }
+
+    /// A fault has happened that the hub does not survive. Everybody is told, the hub shuts down, and
+    /// another one opens.
+    fn fall_over(&mut self) {
+        self.clients.hold(true);
+        for _ in 0..SHUTDOWN_MAX {
+            if self.has_failed() || !self.world.step() {
+                break;
+            }
+        }
+        let waiting = self.clients.waiting(&BTreeSet::new());
+        if self.world.has_failed() && !waiting.is_empty() {
+            self.world.fail(format!("I22 the hub has failed, and a client waits: {waiting:?}"));
+        }
+        self.shut_down();
+        self.clients.hold(false);
+        self.open();
     }
 
     /// An orderly shutdown, whatever is running.
@@ -270,6 +308,7 @@ impl Run {
         self.hub = None;
         self.world.crash();
         self.clients.cut_off();
+        self.committed.cut_off();
     }
 
     /// Steps until nobody can go on.

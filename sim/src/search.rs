@@ -1,6 +1,7 @@
 //! Runs many seeds on several threads, and sums up what came of them.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use durable::testing::sim::Choices;
 
 use crate::case::Case;
+use crate::clock_layer;
 use crate::faulty::Fault;
 use crate::parent::Note;
 use crate::run::{Outcome, run};
@@ -55,7 +57,8 @@ pub(crate) fn on_large_stack<T: Send>(call: impl FnOnce() -> T + Send) -> T {
 pub(crate) fn run_seed(seed: u64, fault: Option<Fault>, keeps_log: bool) -> (Case, Outcome) {
     let mut choices = Choices::new(seed);
     let case = Case { fault, ..Case::draw(&mut choices) };
-    let outcome = run(&case, choices, keeps_log);
+    let mut outcome = run(&case, choices, keeps_log);
+    outcome.failure = outcome.failure.or_else(|| clock_layer::run(seed).err());
     (case, outcome)
 }
 
@@ -73,7 +76,12 @@ impl Search {
                     return;
                 }
                 note.running(seed);
-                let (case, outcome) = run_seed(seed, self.fault, false);
+                let ran = catch_unwind(AssertUnwindSafe(|| run_seed(seed, self.fault, false)));
+                let Ok((case, outcome)) = ran else {
+                    // What a panic leaves behind is unknown, so no other seed runs.
+                    println!("FAILED I21 a panic leaves the hub\n  seed {seed}");
+                    std::process::exit(1);
+                };
                 let failure = outcome.failure.clone().or_else(|| differs(&case, &outcome));
                 let mut sum = locked(&sum);
                 sum.add(&outcome);

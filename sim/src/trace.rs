@@ -3,10 +3,11 @@
 //! Strict replays run on threads of their own, where nothing is noted.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use durable::OrchestrationContext;
-use durable::protocol::ExecutionId;
+use durable::prelude::ActivityContext;
+use durable::protocol::{ExecutionId, InstanceId};
 use uuid::Uuid;
 
 /// The first part of a custom status that lists the events of several waits.
@@ -24,6 +25,10 @@ struct Seen {
     wrong: Option<String>,
     /// Which execution made each GUID.
     guids: BTreeMap<Uuid, (ExecutionId, u64)>,
+    /// The numbers of the events that each instance has read.
+    read: BTreeSet<(InstanceId, u64)>,
+    /// How often the body of each activity has run.
+    runs: BTreeMap<(ExecutionId, i32), u32>,
 }
 
 /// Forgets everything.
@@ -58,6 +63,27 @@ pub(crate) fn note_guid(ctx: &OrchestrationContext, guid: Uuid) {
     if first.0 != maker.0 && (first.1 > 0 || maker.1 > 0) {
         wrong("I18 two executions make the same GUID");
     }
+}
+
+/// Notes that an orchestrator got an event.
+pub(crate) fn note_read(ctx: &OrchestrationContext, number: u64) {
+    let id = ctx.instance_id().clone();
+    SEEN.with_borrow_mut(|seen| _ = seen.read.insert((id, number)));
+}
+
+/// Whether an instance has read an event, in any execution. What a crash undid counts, too.
+pub(crate) fn has_read(id: &InstanceId, number: u64) -> bool {
+    SEEN.with_borrow(|seen| seen.read.contains(&(id.clone(), number)))
+}
+
+/// How often an activity has run, with this time.
+pub(crate) fn run_again(ctx: &ActivityContext) -> u32 {
+    let key = (ctx.execution_id(), ctx.task_id());
+    SEEN.with_borrow_mut(|seen| {
+        let runs = seen.runs.entry(key).or_default();
+        *runs += 1;
+        *runs
+    })
 }
 
 /// A number that depends on both.

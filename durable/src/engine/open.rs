@@ -36,7 +36,8 @@ pub(super) struct Open {
     pub(super) request: Box<Request>,
     /// The time at which it was recorded or, if later, the instance was rewound.
     pub(super) since: Timestamp,
-    is_rewound: bool,
+    /// How often the instance was rewound while it was open.
+    pub(super) rewinds: u32,
     /// The running or next attempt, counted from 1.
     pub(super) attempt: u32,
     /// When the next attempt of an activity begins, if no attempt is running.
@@ -62,7 +63,7 @@ impl Open {
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         match &self.request.ask {
-            Ask::Timer { limit: Some(limit), .. } if self.is_rewound => {
+            Ask::Timer { limit: Some(limit), .. } if self.rewinds > 0 => {
                 Some(self.since.after(*limit))
             }
             Ask::Timer { fire_at, .. } => Some(*fire_at),
@@ -101,14 +102,14 @@ impl OpenTasks {
         if request.is_one_way() {
             return;
         }
-        self.put(id, Open { request, since, is_rewound: false, attempt: 1, retry_at: None });
+        self.put(id, Open { request, since, rewinds: 0, attempt: 1, retry_at: None });
     }
 
     /// Restarts the time limits, because the instance was rewound at `at` (rule 3).
     pub(super) fn rewind(&mut self, at: Timestamp) {
         for id in self.tasks.keys().copied().collect::<Vec<_>>() {
             if let Some(open) = self.take(id) {
-                self.put(id, Open { since: at, is_rewound: true, ..open });
+                self.put(id, Open { since: at, rewinds: open.rewinds + 1, ..open });
             }
         }
     }

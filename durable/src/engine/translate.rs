@@ -190,6 +190,11 @@ pub(super) fn next_attempt(
     let mut action = action(&open.request, id, open.attempt, requester)?;
     let Action::StartOrchestration { started, .. } = &mut action else { return None };
     started.scheduled_start = Some(retry_at);
+    if open.rewinds > 0 {
+        // Before the rewind, an attempt of this number may have had the same id, and results of its
+        // tasks may still arrive.
+        started.execution_id = ExecutionId::of_child(started.execution_id, id, open.rewinds);
+    }
     Some(action)
 }
 

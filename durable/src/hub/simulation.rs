@@ -48,7 +48,8 @@ struct Actor {
     partition: RefCell<Option<Box<Partition>>>,
     /// What it recovers from in its first step.
     found: RefCell<Option<PartitionState>>,
-    mail: Receiver<Delivery>,
+    /// `None` once it has stopped.
+    mail: RefCell<Option<Receiver<Delivery>>>,
     /// The first delivery, which was received to see whether there is any.
     first: RefCell<Option<Delivery>>,
     /// When it wants a turn without mail.
@@ -114,7 +115,7 @@ impl Process {
         }
         let mut first = actor.first.borrow_mut();
         if first.is_none() {
-            *first = actor.mail.try_recv().ok();
+            *first = actor.mail.borrow().as_ref().and_then(|mail| mail.try_recv().ok());
         }
         first.is_some()
             || actor.found.borrow().is_some()
@@ -135,8 +136,9 @@ impl Process {
             let turned = match found {
                 Some(found) => partition.recover(found),
                 None => {
-                    let first = actor.first.take();
-                    let mail = first.into_iter().chain(actor.mail.try_iter()).take(mail);
+                    let (first, received) = (actor.first.take(), actor.mail.borrow());
+                    let rest = received.iter().flat_map(Receiver::try_iter);
+                    let mail = first.into_iter().chain(rest).take(mail);
                     partition.turn(mail.inspect(|delivery| met::mail(&delivery.mail)))
                 }
             };
@@ -150,9 +152,12 @@ impl Process {
             self.time.set_due(actor.id, actor.due.get());
             stays.then_some(partition)
         };
-        // A partition that panics, or has stopped, is gone.
-        let partition = panics::catch(turn)?;
-        *actor.partition.borrow_mut() = partition;
+        // A partition that panics, or has stopped, is gone, and with it its mail.
+        let turned = panics::catch(turn);
+        if !matches!(turned, Ok(Some(_))) {
+            drop((actor.mail.take(), actor.first.take()));
+        }
+        *actor.partition.borrow_mut() = turned?;
         Ok(())
     }
 
@@ -208,6 +213,13 @@ impl Process {
             return Ok(());
         }
         for (id, (execution, task)) in running {
+            let is_given_up = |actor: &Actor| {
+                let partition = actor.partition.borrow();
+                partition.as_ref().is_some_and(|it| it.has_given_up(&id, execution, task))
+            };
+            if self.partitions.iter().any(is_given_up) {
+                return Err(format!("I20 activity {task} of {id} runs, and was given up"));
+            }
             let record = store.instance(&id).map_err(|error| error.to_string())?;
             let is_waiting = |record: &InstanceRecord| {
                 record.execution_id == execution && !record.runtime_status.is_finished()
@@ -234,7 +246,7 @@ fn start(parts: &Parts, claimed: Claimed) -> (Threads, Arc<Readers>, (Vec<Actor>
             id: owner.partition,
             partition: RefCell::new(Some(Box::new(make()))),
             found: RefCell::new(Some(found)),
-            mail,
+            mail: RefCell::new(Some(mail)),
             first: RefCell::default(),
             due: Cell::default(),
         }

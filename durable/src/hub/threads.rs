@@ -14,6 +14,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::drive::Drive;
+#[cfg(feature = "testing")]
+use super::drive::simulated;
 use super::error::HubError;
 use super::health::Health;
 use super::time::wait::Deadline;
@@ -204,8 +206,10 @@ impl Readers {
 
     /// Submits a job. Jobs that arrive after the hub has closed are dropped.
     pub(crate) fn submit(self: &Arc<Self>, work: impl FnOnce() + Send + 'static) {
+        #[cfg(feature = "testing")]
         if self.drive.is_simulated() {
-            self.drive.spawn(async move { work() });
+            // A thread of the hub outlives its runtime.
+            simulated::spawn_apart(async move { work() });
             return;
         }
         let mut queue = self.queue();

@@ -6,11 +6,12 @@ use chrono::TimeDelta;
 use durable::Call;
 use durable::client::{EntityError, InstanceHandle, InstanceQuery};
 use durable::prelude::*;
-use durable::protocol::RuntimeStatus;
+use durable::protocol::{InstanceId, RuntimeStatus, Timestamp};
 use durable::schedule::{Schedule as Every, ScheduleQuery};
 use durable::store::{InstanceFilter, MemoryStore, Store};
 use durable::testing::sim;
 
+use super::Clients;
 use super::op::{Op, Query, Schedule};
 use crate::interpret::{Counter, FAILS, counter, event_name, id_name, sim_program, start_at};
 use crate::program::{self, Node, OpKind, Program, When};
@@ -42,6 +43,7 @@ fn call(id: u8, program: &Program) -> Call<sim_program> {
 }
 
 pub(super) async fn act(
+    clients: &Clients,
     hub: &TaskHub,
     op: &Op,
     store: &MemoryStore,
@@ -56,7 +58,9 @@ pub(super) async fn act(
         }
         Op::Replace(id, program, is_any) => {
             let statuses = if *is_any { &ANY[..] } else { &ENDED[..] };
-            committed.asks_end(&id_name(*id));
+            if *is_any {
+                committed.asks_end(&id_name(*id));
+            }
             let call = call(*id, program).replace_if(statuses.iter().copied());
             let started = hub.start(call).await.is_ok();
             is_started(started, *id, committed)
@@ -88,7 +92,7 @@ pub(super) async fn act(
             Ok(())
         }
         Op::Abandon(polls, op) => {
-            let mut acting = Box::pin(act(hub, op, store, committed));
+            let mut acting = Box::pin(act(clients, hub, op, store, committed));
             let mut left = *polls;
             std::future::poll_fn(|cx| {
                 left = left.saturating_sub(1);
@@ -100,7 +104,7 @@ pub(super) async fn act(
             })
             .await
         }
-        op => on_instance(hub, op, committed).await,
+        op => on_instance(clients, hub, op, store, committed).await,
     }
 }
 
@@ -110,7 +114,13 @@ fn is_started(is_ok: bool, id: u8, committed: &Committed) -> Checked {
     })
 }
 
-async fn on_instance(hub: &TaskHub, op: &Op, committed: &Committed) -> Checked {
+async fn on_instance(
+    clients: &Clients,
+    hub: &TaskHub,
+    op: &Op,
+    store: &MemoryStore,
+    committed: &Committed,
+) -> Checked {
     let (Op::Raise(id, ..)
     | Op::RaiseIfRunning(id, ..)
     | Op::Suspend(id)
@@ -134,11 +144,12 @@ async fn on_instance(hub: &TaskHub, op: &Op, committed: &Committed) -> Checked {
     match op {
         Op::Raise(_, event, number) => {
             let raised = instance.raise_event(&event_name(*event), number).await.is_ok();
-            return is_raised(raised, &name, *number, committed);
+            return is_raised(raised, instance.instance_id(), *number, committed);
         }
         Op::RaiseIfRunning(_, event, number) => {
             let raised = instance.raise_event_if_running(&event_name(*event), number).await;
-            return is_raised(matches!(raised, Ok(true)), &name, *number, committed);
+            let is_raised_now = matches!(raised, Ok(true));
+            return is_raised(is_raised_now, instance.instance_id(), *number, committed);
         }
         Op::Terminate(_, recursively) => {
             committed.asks_end(&name);
@@ -169,30 +180,52 @@ async fn on_instance(hub: &TaskHub, op: &Op, committed: &Committed) -> Checked {
             _ = instance.restart_as(id_name(*other)).await;
             return Ok(());
         }
+        Op::Suspend(_) => {
+            let done = instance.suspend("because").await;
+            return holds(done.is_err() || committed.has_suspended(&name), || {
+                format!("I1 {name} was suspended, and no commit says so")
+            });
+        }
+        Op::Details(_) => return details(&instance, store, committed).await,
+        Op::WaitForEnd(_) => {
+            let waiter = instance.clone();
+            let mut wait = Box::pin(async move { drop(waiter.wait_for_completion().await) });
+            if limited(wait.as_mut()).await.is_none() {
+                clients.leave(&name, wait);
+            }
+        }
         op => manage(&instance, op, committed).await,
     }
     Ok(())
 }
 
+/// What a read shows is what the store has, if that has not changed meanwhile.
+async fn details(instance: &InstanceHandle, store: &MemoryStore, committed: &Committed) -> Checked {
+    _ = instance.details().await;
+    _ = instance.custom_status::<serde_json::Value>().await;
+    let before = committed.commits();
+    let status = instance.status().await;
+    let Ok(stored) = store.instance(instance.instance_id()) else { return Ok(()) };
+    let (Ok(status), true) = (status, committed.commits() == before) else { return Ok(()) };
+    let stored = stored.map(|record| record.runtime_status);
+    holds(stored == Some(status.runtime_status), || {
+        let id = instance.instance_id();
+        format!("I16 {id} is shown as {}, and is {stored:?}", status.runtime_status)
+    })
+}
+
 async fn manage(instance: &InstanceHandle, op: &Op, committed: &Committed) {
     match op {
-        Op::Suspend(_) => _ = instance.suspend("because").await,
         Op::Resume(_) => _ = instance.resume("because").await,
         Op::Rewind(_) => {
             committed.asks_rewind(instance.instance_id().as_str());
             _ = instance.rewind("because").await;
         }
         Op::Restart(_) => _ = instance.restart().await,
-        Op::Details(_) => {
-            _ = instance.status().await;
-            _ = instance.details().await;
-            _ = instance.custom_status::<serde_json::Value>().await;
-        }
         Op::History(_) => _ = instance.status_and_history().await,
         Op::Pending(_) => _ = instance.pending().await,
         // It may never come to that.
         Op::WaitForStart(_) => _ = limited(instance.wait_for_start()).await,
-        Op::WaitForEnd(_) => _ = limited(instance.wait_for_completion()).await,
         _ => {}
     }
 }
@@ -208,7 +241,7 @@ async fn limited<T>(future: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
-fn is_raised(is_ok: bool, id: &str, number: u64, committed: &Committed) -> Checked {
+fn is_raised(is_ok: bool, id: &InstanceId, number: u64, committed: &Committed) -> Checked {
     holds(!is_ok || committed.has_raised(id, number), || {
         format!("I1 event {number} was accepted, and is in no history")
     })
@@ -239,6 +272,9 @@ async fn signal(
     if op.kind == OpKind::Delete {
         committed.asks_delete(op.key);
     }
+    if at.is_none() {
+        committed.sends(op.key, token);
+    }
     let is_sent = match op.kind {
         OpKind::Add | OpKind::Get => send!(counter.add(token)),
         OpKind::Fail => send!(counter.fail(token | FAILS)),
@@ -246,6 +282,7 @@ async fn signal(
         OpKind::Spoil => send!(counter.spoil(token | FAILS)),
         OpKind::PassOn(other) => send!(counter.pass_on(token, other, false)),
         OpKind::PassOnLater(other) => send!(counter.pass_on(token, other, true)),
+        OpKind::PassOnAndFail(other) => send!(counter.pass_on_and_fail(token | FAILS, other)),
         OpKind::Begin(id) => send!(counter.begin(token, id)),
         OpKind::Delete => send!(counter.remove()),
     };
@@ -265,9 +302,13 @@ async fn call_entity(
     if op.kind == OpKind::Delete {
         committed.asks_delete(key);
     }
+    committed.sends(key, token);
     match op.kind {
         OpKind::Add | OpKind::Get => {
-            let Ok(_) = hub.call_entity(counter.add(token)).await else { return Ok(()) };
+            let Ok(place) = hub.call_entity(counter.add(token)).await else { return Ok(()) };
+            holds(!committed.is_elsewhere(key, token, place), || {
+                format!("I10 operation {token} of entity {key} has the answer of another")
+            })?;
             return holds(committed.has_token(key, token), || {
                 format!("I1 operation {token} of entity {key} was answered, and is not stored")
             });
@@ -283,6 +324,9 @@ async fn call_entity(
         OpKind::PassOn(other) => drop(hub.call_entity(counter.pass_on(token, other, false)).await),
         OpKind::PassOnLater(other) => {
             drop(hub.call_entity(counter.pass_on(token, other, true)).await);
+        }
+        OpKind::PassOnAndFail(other) => {
+            drop(hub.call_entity(counter.pass_on_and_fail(token | FAILS, other)).await);
         }
         OpKind::Begin(id) => drop(hub.call_entity(counter.begin(token, id)).await),
         OpKind::Delete => drop(hub.call_entity(counter.remove()).await),
@@ -301,12 +345,19 @@ async fn schedule(hub: &TaskHub, id: u8, what: Schedule, committed: &Committed) 
     if !matches!(what, Schedule::Create(_) | Schedule::Describe | Schedule::List) {
         committed.disturbs_schedule(&name);
     }
+    let changes = !matches!(what, Schedule::Describe | Schedule::List);
+    let change = changes.then(|| committed.begins_change(&name));
+    let mut paused = None;
     match what {
         Schedule::Create(every) => {
             _ = hub.create_schedule(&name, plan(every).of(target)).await;
         }
         Schedule::Update(every) => _ = handle.update(plan(every)).await,
-        Schedule::Pause => _ = handle.pause().await,
+        Schedule::Pause => {
+            if handle.pause().await.is_ok() {
+                paused = Some(Timestamp::new(hub.current_utc_datetime()));
+            }
+        }
         Schedule::Resume => _ = handle.resume().await,
         Schedule::Delete => {
             let id = handle.instance().instance_id().to_string();
@@ -316,6 +367,9 @@ async fn schedule(hub: &TaskHub, id: u8, what: Schedule, committed: &Committed) 
         }
         Schedule::Describe => _ = handle.describe().await,
         Schedule::List => _ = hub.query(&ScheduleQuery::new().page_size(1)).await,
+    }
+    if let Some(change) = change {
+        committed.ends_change(&name, change, paused);
     }
     Ok(())
 }

@@ -1,16 +1,21 @@
 //! What is looked at when nobody can go on.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use durable::TaskHub;
-use durable::protocol::{PendingKind as Kind, RuntimeStatus};
+use durable::protocol::{EventKind, HistoryEvent, InstanceId, PendingKind as Kind, RuntimeStatus};
+use durable::store::{MemoryStore, Store};
 use durable::testing::{RecordedHistory, verify_replay_strictly};
 
 use super::Clients;
 
 impl Clients {
     /// I14: looks at what every running instance waits for. Nobody waits for what has happened.
-    pub(crate) async fn look(self, hub: TaskHub, ids: Vec<String>) {
-        for id in ids {
-            let Ok(instance) = hub.instance(&id) else { continue };
+    pub(crate) async fn look(self, hub: TaskHub, ids: Vec<String>, store: Arc<MemoryStore>) {
+        let mut awaited = BTreeSet::new();
+        for id in &ids {
+            let Ok(instance) = hub.instance(id) else { continue };
             let Ok(pending) = instance.pending().await else { continue };
             let mut wrong = Vec::new();
             for task in &pending.tasks {
@@ -18,6 +23,7 @@ impl Clients {
                     Kind::Activity { .. } => wrong.push("an activity that nobody runs".to_owned()),
                     Kind::Timer => wrong.push("a timer that is not due".to_owned()),
                     Kind::SubOrchestration { instance_id, .. } => {
+                        awaited.insert((id.clone(), instance_id.to_string()));
                         let child = hub.instance(instance_id.as_str());
                         if let Ok(child) = child
                             && let Ok(status) = child.status().await
@@ -46,6 +52,11 @@ impl Clients {
                 self.fail(format!("I14 {id} waits for {what}"));
             }
         }
+        for id in ids {
+            if let Some(wrong) = runs_for_nobody(&store, &id, &awaited) {
+                self.fail(format!("I17 {id} {wrong}"));
+            }
+        }
     }
 
     /// I7: a replay of a stored history asks for the same things.
@@ -57,5 +68,39 @@ impl Clients {
                 self.fail(format!("I7 {id} does something else in a replay: {differs}"));
             }
         }
+    }
+}
+
+/// I17: a sub-orchestration ends when its parent no longer waits for it, or is terminated with all of
+/// its sub-orchestrations.
+///
+/// "Dropping a task cancels it: .. a sub-orchestration is terminated" (`Task`); "terminates the instance
+/// and, recursively, all sub-orchestrations that it waits for" (`terminate_recursively`).
+fn runs_for_nobody(
+    store: &MemoryStore,
+    id: &str,
+    awaited: &BTreeSet<(String, String)>,
+) -> Option<&'static str> {
+    let record = store.instance(&InstanceId::new(id).ok()?).ok()??;
+    let call = record.parent.filter(|_| !record.runtime_status.is_finished())?;
+    let parent = store.instance(&call.instance_id).ok()??;
+    if parent.execution_id != call.execution_id {
+        return None;
+    }
+    match parent.runtime_status {
+        RuntimeStatus::Completed | RuntimeStatus::Failed => Some("runs, and its parent has ended"),
+        RuntimeStatus::Running => {
+            let is_awaited = awaited.contains(&(call.instance_id.to_string(), id.to_owned()));
+            (!is_awaited).then_some("runs, and its parent does not wait for it")
+        }
+        RuntimeStatus::Terminated => {
+            let history = store.history(&call.instance_id, parent.execution_id, 0).ok()?;
+            let is_whole = |event: &HistoryEvent| {
+                matches!(event.kind, EventKind::ExecutionTerminated { recurse: true, .. })
+            };
+            let is_whole = history.iter().any(is_whole);
+            is_whole.then_some("runs, and its parent was terminated with all that it had called")
+        }
+        _ => None,
     }
 }

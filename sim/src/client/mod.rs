@@ -7,7 +7,7 @@ mod act;
 mod look;
 mod op;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use durable::TaskHub;
@@ -15,7 +15,7 @@ use durable::store::MemoryStore;
 use durable::testing::sim;
 
 use self::act::act;
-pub(crate) use self::op::{Op, draw_scripts};
+pub(crate) use self::op::{CLIENTS_MAX, Op, draw_scripts};
 use crate::pretty::brief;
 use crate::rules::Committed;
 
@@ -28,6 +28,11 @@ struct State {
     scripts: Vec<VecDeque<Op>>,
     /// The operation that each client waits for.
     doing: Vec<Option<Op>>,
+    /// The waits for ends that clients have left to others, who wait as long as it takes.
+    left: BTreeMap<u64, String>,
+    waits: u64,
+    /// Whether the clients begin no operation for now.
+    holds: bool,
     failures: Vec<String>,
     done: u64,
 }
@@ -37,7 +42,15 @@ impl Clients {
         let scripts: Vec<VecDeque<Op>> =
             scripts.iter().map(|script| script.iter().cloned().collect()).collect();
         let doing = vec![None; scripts.len()];
-        Self(Arc::new(Mutex::new(State { scripts, doing, failures: Vec::new(), done: 0 })))
+        Self(Arc::new(Mutex::new(State {
+            scripts,
+            doing,
+            left: BTreeMap::new(),
+            waits: 0,
+            holds: false,
+            failures: Vec::new(),
+            done: 0,
+        })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -58,7 +71,33 @@ impl Clients {
 
     /// The process has ended: what was under way is lost.
     pub(crate) fn cut_off(&self) {
-        self.state().doing.iter_mut().for_each(|doing| *doing = None);
+        let mut state = self.state();
+        state.doing.iter_mut().for_each(|doing| *doing = None);
+        state.left.clear();
+    }
+
+    /// From now on, clients begin no operation, or the next process goes on with them.
+    pub(crate) fn hold(&self, holds: bool) {
+        self.state().holds = holds;
+    }
+
+    /// Leaves a wait for the end of an instance to a task of its own.
+    fn leave(&self, id: &str, wait: impl Future<Output = ()> + Send + 'static) {
+        let mut state = self.state();
+        state.waits += 1;
+        let number = state.waits;
+        state.left.insert(number, id.to_owned());
+        drop(state);
+        let clients = self.clone();
+        sim::spawn(async move {
+            wait.await;
+            clients.state().left.remove(&number);
+        });
+    }
+
+    /// The instances whose ends somebody waits for.
+    pub(crate) fn awaited_ends(&self) -> BTreeSet<String> {
+        self.state().left.values().cloned().collect()
     }
 
     /// The clients do nothing any more.
@@ -87,12 +126,15 @@ impl Clients {
         loop {
             let op = {
                 let mut state = self.state();
+                if state.holds {
+                    return;
+                }
                 let Some(op) = state.scripts[number].pop_front() else { return };
                 state.doing[number] = Some(op.clone());
                 op
             };
             sim::say(|| format!("client {number}: {}", brief(&op)));
-            let checked = act(&hub, &op, &store, &committed).await;
+            let checked = act(&self, &hub, &op, &store, &committed).await;
             sim::say(|| format!("client {number}: {} is done", brief(&op)));
             let mut state = self.state();
             state.doing[number] = None;

@@ -3,7 +3,7 @@
 use durable::testing::sim::{Choices, Stream};
 use serde::{Deserialize, Serialize};
 
-use crate::program::{self, Program, When, Writer};
+use crate::program::{self, Focus, Program, When, Writer};
 
 /// One operation of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,14 +67,40 @@ pub(crate) enum Schedule {
 const WEIGHTS: [u32; 27] =
     [30, 4, 4, 20, 4, 6, 6, 4, 4, 3, 2, 4, 3, 1, 2, 2, 2, 2, 2, 6, 6, 2, 1, 3, 4, 12, 4];
 
+/// How many clients there may be, which the numbers of events tell apart.
+pub(crate) const CLIENTS_MAX: u32 = 3;
+
+/// The operations that a seed with a focus prefers, with their weights: the places are those of
+/// [`WEIGHTS`]. It has the others, too, rarely.
+fn preferred(focus: Focus) -> &'static [(usize, u32)] {
+    match focus {
+        Focus::Anything | Focus::Timers => &[],
+        Focus::Entities => &[(0, 20), (7, 4), (19, 50), (20, 40), (21, 2), (22, 4), (25, 6)],
+        Focus::Rewinds => &[(0, 15), (7, 3), (8, 40), (12, 2), (18, 4), (25, 25)],
+        Focus::Suspensions => {
+            &[(0, 15), (3, 20), (5, 20), (6, 20), (7, 3), (8, 4), (18, 3), (25, 20)]
+        }
+        Focus::Trees => {
+            &[(0, 25), (1, 8), (7, 12), (8, 6), (10, 3), (11, 6), (12, 20), (18, 3), (25, 20)]
+        }
+        Focus::Events => {
+            &[(0, 15), (3, 50), (4, 10), (5, 4), (6, 4), (9, 3), (17, 2), (18, 3), (25, 10)]
+        }
+        Focus::Activities => &[(0, 30), (5, 3), (6, 3), (7, 6), (8, 6), (18, 6), (25, 15)],
+        Focus::Schedules => &[(0, 4), (24, 40), (25, 20)],
+    }
+}
+
 /// Draws the scripts of all clients.
 pub(crate) fn draw_scripts(choices: &mut Choices) -> Vec<Vec<Op>> {
     let mut writer = Writer::new(choices);
-    let count = 1 + choices.below(Stream::Swarm, 3);
-    let mut drawn = Script::new(choices);
+    let count = 1 + choices.below(Stream::Swarm, CLIENTS_MAX);
+    let mut drawn = Script::new(choices, writer.focus);
+    let longest = if writer.focus == Focus::Anything { 30 } else { 60 };
     let mut script = |client: u32| {
         drawn.stream = Stream::Client(u8::try_from(client).unwrap_or(u8::MAX));
-        let length = 3 + choices.below(drawn.stream, 30);
+        drawn.client = u64::from(client);
+        let length = 3 + choices.below(drawn.stream, longest);
         let first = Op::Start(0, Box::new(writer.program(choices)), None);
         let rest = (0..length).map(|_| drawn.draw(choices, &mut writer));
         std::iter::once(first).chain(rest).collect()
@@ -88,14 +114,20 @@ struct Script {
     /// The choices of the client.
     stream: Stream,
     weights: [u32; WEIGHTS.len()],
-    /// The number of the next event or operation of an entity.
+    /// The number of the client.
+    client: u64,
+    /// The number of the last event or operation of an entity.
     number: u64,
 }
 
 impl Script {
-    fn new(choices: &mut Choices) -> Self {
-        let weights = WEIGHTS.map(|usual| if choices.one_in(Stream::Swarm, 3) { 0 } else { usual });
-        Self { stream: Stream::Client(0), weights, number: 0 }
+    fn new(choices: &mut Choices, focus: Focus) -> Self {
+        let mut weights =
+            WEIGHTS.map(|usual| if choices.one_in(Stream::Swarm, 3) { 0 } else { usual });
+        for (place, weight) in preferred(focus) {
+            weights[*place] = weight * 10;
+        }
+        Self { stream: Stream::Client(0), weights, client: 0, number: 0 }
     }
 
     fn draw(&mut self, choices: &mut Choices, writer: &mut Writer) -> Op {
@@ -136,7 +168,7 @@ impl Script {
                 Op::Signal(writer.op(choices), at, self.next())
             }
             20 => Op::Call(writer.op(choices), self.next()),
-            21 => Op::EntityState(below(choices, stream, 3)),
+            21 => Op::EntityState(below(choices, stream, writer.keys)),
             22 => Op::Clean,
             23 => Op::Query(query(choices, stream, writer.ids)),
             24 => Op::Schedule(below(choices, stream, 2), schedule(choices, stream)),
@@ -157,9 +189,10 @@ impl Script {
         }
     }
 
+    /// A new number, which increases with each operation of a client and says which client it is.
     fn next(&mut self) -> u64 {
         self.number += 1;
-        self.number
+        self.number * u64::from(CLIENTS_MAX) + self.client
     }
 }
 

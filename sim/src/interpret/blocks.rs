@@ -64,13 +64,14 @@ impl Run<'_> {
     #[durable::helper]
     pub(super) async fn ordered(&self, ordered: &Ordered) -> Outcome {
         let Ordered { name, dropped, after, limit } = ordered;
+        self.event_waits.set(self.event_waits.get() + 1);
         let mut waits = Vec::new();
         for _ in dropped {
             let event = self.ctx.wait_for_external_event::<u64>(&event_name(*name));
             let mut wait = event.into_future();
             // The race polls the wait, which requests the event.
             match durable::race((&mut wait, self.timer(When::Now))).await {
-                Race2::First(got) => waits.push((None, got.ok())),
+                Race2::First(got) => waits.push((None, self.noted(got.ok()))),
                 Race2::Second(()) => waits.push((Some(wait), None)),
             }
         }
@@ -85,14 +86,21 @@ impl Run<'_> {
             let value = match wait {
                 Some(wait) => {
                     let waited = durable::timeout(limit.duration(), wait).await;
-                    waited.ok().and_then(std::result::Result::ok)
+                    self.noted(waited.ok().and_then(std::result::Result::ok))
                 }
                 None => value,
             };
             got.extend(value);
         }
-        let status = (trace::ORDERED, event_name(*name), got);
+        // A wait elsewhere that was given up would have passed its event on.
+        let is_alone = self.event_waits.get() == 1;
+        let what = if is_alone { trace::ORDERED } else { "mixed" };
+        let status = (what, event_name(*name), got);
         self.ctx.set_custom_status(&status).map_err(|error| error.to_string())
+    }
+
+    fn noted(&self, number: Option<u64>) -> Option<u64> {
+        number.inspect(|number| trace::note_read(self.ctx, *number))
     }
 
     /// Nobody else changes the entities of a critical section.

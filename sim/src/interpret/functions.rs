@@ -15,11 +15,15 @@ pub(crate) const FAILS: u64 = 1 << 63;
 /// A bit of the tokens that one entity passes on to another.
 pub(crate) const DERIVED: u64 = 1 << 62;
 
-/// What an attempt does depends on its seed and number alone.
+/// What an attempt does depends on its seed and number alone. A call that fails again and again
+/// succeeds at last, so that a rewound orchestration comes further than before.
 #[activity]
 pub(super) async fn work(ctx: &ActivityContext, call: Activity) -> Result<f64> {
     let value = value_of(call.seed);
     let failed = || Error::msg("planned");
+    if trace::run_again(ctx) > 2 + call.seed % 8 {
+        return Ok(value);
+    }
     match trace::hash(u64::from(call.seed), u64::from(ctx.attempt())) % 24 {
         0..10 => Ok(value),
         10..14 => Err(failed()),
@@ -153,6 +157,17 @@ impl Counter {
             return ctx.signal_at(When::Minute.duration(), operation);
         }
         ctx.signal(operation)
+    }
+
+    pub(crate) fn pass_on_and_fail(
+        &mut self,
+        ctx: &EntityContext,
+        token: u64,
+        other: u8,
+    ) -> Result<()> {
+        self.tokens.push(token);
+        ctx.signal(counter(other).add(token))?;
+        Err(Error::msg("planned"))
     }
 
     pub(crate) fn begin(&mut self, ctx: &EntityContext, token: u64, id: u8) -> Result<()> {

@@ -29,7 +29,7 @@ pub(crate) async fn sim_program(
     program: Program,
     generation: u32,
 ) -> Result<f64> {
-    let run = Run { ctx, tokens: Cell::new(0), calls: Cell::new(0) };
+    let run = Run { ctx, tokens: Cell::new(0), calls: Cell::new(0), event_waits: Cell::new(0) };
     let outcome = run.start(&program.body).await;
     if generation < program.generations {
         // It is dropped by the continue-as-new.
@@ -48,6 +48,8 @@ struct Run<'a> {
     tokens: Cell<u32>,
     /// How many operations of entities were called.
     calls: Cell<u32>,
+    /// How many constructs have waited for events.
+    event_waits: Cell<u32>,
 }
 
 /// A value whose destructor does something.
@@ -110,8 +112,10 @@ impl<'c> Run<'c> {
             Node::Child(child) => return self.child(child).await,
             Node::Timer(when) => self.timer(*when).await,
             Node::Event(name) => {
+                self.event_waits.set(self.event_waits.get() + 1);
                 let event = self.ctx.wait_for_external_event::<u64>(&event_name(*name)).await;
-                return event.map(drop).map_err(|error| error.to_string());
+                let number = event.map_err(|error| error.to_string())?;
+                trace::note_read(self.ctx, number);
             }
             Node::Ordered(ordered) => return self.ordered(ordered).await,
             Node::Call(op) => return self.call(*op).await,
@@ -124,6 +128,11 @@ impl<'c> Run<'c> {
                 // A failure of a part does not end the rest.
                 for node in nodes {
                     drop(self.start(node).await);
+                }
+            }
+            Node::Try(nodes) => {
+                for node in nodes {
+                    self.start(node).await?;
                 }
             }
             Node::Join(nodes) => {
@@ -261,6 +270,10 @@ impl<'c> Run<'c> {
                 let passed = counter.pass_on(token, other, true).await;
                 passed.map_err(|error| failed(&error))
             }
+            OpKind::PassOnAndFail(other) => {
+                let passed = counter.pass_on_and_fail(token | FAILS, other).await;
+                passed.map_err(|error| failed(&error))
+            }
             OpKind::Begin(id) => counter.begin(token, id).await.map_err(|error| failed(&error)),
             OpKind::Delete => counter.remove().await.map_err(|error| failed(&error)),
         }
@@ -284,6 +297,7 @@ impl<'c> Run<'c> {
             OpKind::Spoil => send!(counter.spoil(token | FAILS)),
             OpKind::PassOn(other) => send!(counter.pass_on(token, other, false)),
             OpKind::PassOnLater(other) => send!(counter.pass_on(token, other, true)),
+            OpKind::PassOnAndFail(other) => send!(counter.pass_on_and_fail(token | FAILS, other)),
             OpKind::Begin(id) => send!(counter.begin(token, id)),
             OpKind::Delete => send!(counter.remove()),
         };

@@ -2,12 +2,14 @@
 //!
 //! Read next: `writer.rs` (how a seed writes one), `../interpret/` (what each construct does).
 
+mod focus;
 mod writer;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::focus::Focus;
 pub(crate) use self::writer::Writer;
 
 /// What an orchestration does.
@@ -36,6 +38,8 @@ pub(crate) enum Node {
     /// Runs the node while a value with a destructor is alive.
     Guard(Guard, Box<Node>),
     Seq(Vec<Node>),
+    /// As a sequence, which ends with the first failure.
+    Try(Vec<Node>),
     Join(Vec<Node>),
     /// Joins with at most this many at a time.
     AtMost(u8, Vec<Node>),
@@ -164,6 +168,8 @@ pub(crate) enum OpKind {
     PassOn(u8),
     /// As [`PassOn`](Self::PassOn), but a minute later.
     PassOnLater(u8),
+    /// As [`PassOn`](Self::PassOn), and then fails.
+    PassOnAndFail(u8),
     /// Adds, and starts an orchestration.
     Begin(u8),
     Delete,

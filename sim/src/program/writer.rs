@@ -2,7 +2,9 @@
 
 use durable::testing::sim::{Choices, Stream};
 
-use super::{Activity, Causes, Child, Fate, Guard, Node, Op, OpKind, Ordered, Program, When};
+use super::{
+    Activity, Causes, Child, Fate, Focus, Guard, Node, Op, OpKind, Ordered, Program, When,
+};
 
 /// The most nodes of a program.
 const NODES_MAX: u32 = 16;
@@ -24,6 +26,7 @@ enum Kind {
     Status,
     Fail,
     Seq,
+    Try,
     Join,
     Race,
     Timeout,
@@ -40,38 +43,116 @@ enum Kind {
     Changed,
 }
 
-const KINDS: usize = 26;
+const KINDS: usize = 27;
 
-/// Each kind with its usual weight, its weight in a seed of many timers, and whether it contains
-/// other nodes.
-const TABLE: [(Kind, u32, u32, bool); KINDS] = [
-    (Kind::Activity, 20, 10, false),
-    (Kind::Child, 8, 0, true),
-    (Kind::Timer, 10, 20, false),
-    (Kind::Event, 8, 2, false),
-    (Kind::Call, 7, 0, false),
-    (Kind::Section, 4, 0, true),
-    (Kind::Send, 4, 0, false),
-    (Kind::Signal, 5, 8, false),
-    (Kind::Start, 3, 2, true),
-    (Kind::Status, 2, 0, false),
-    (Kind::Fail, 3, 0, false),
-    (Kind::Seq, 14, 8, true),
-    (Kind::Join, 6, 10, true),
-    (Kind::Race, 6, 3, true),
-    (Kind::Timeout, 5, 6, true),
-    (Kind::Held, 5, 4, true),
-    (Kind::Ordered, 3, 0, false),
-    (Kind::Guid, 2, 0, false),
-    (Kind::Patched, 2, 0, false),
-    (Kind::Panic, 1, 0, false),
-    (Kind::Guard, 3, 0, true),
-    (Kind::AtMost, 3, 0, true),
-    (Kind::TryJoin, 3, 0, true),
-    (Kind::Completed, 3, 0, true),
-    (Kind::Kept, 4, 0, true),
-    (Kind::Changed, 2, 0, true),
+/// Each kind with its usual weight, and whether it contains other nodes.
+const TABLE: [(Kind, u32, bool); KINDS] = [
+    (Kind::Activity, 20, false),
+    (Kind::Child, 8, true),
+    (Kind::Timer, 10, false),
+    (Kind::Event, 8, false),
+    (Kind::Call, 7, false),
+    (Kind::Section, 4, true),
+    (Kind::Send, 4, false),
+    (Kind::Signal, 5, false),
+    (Kind::Start, 3, true),
+    (Kind::Status, 2, false),
+    (Kind::Fail, 3, false),
+    (Kind::Seq, 10, true),
+    (Kind::Try, 6, true),
+    (Kind::Join, 6, true),
+    (Kind::Race, 6, true),
+    (Kind::Timeout, 5, true),
+    (Kind::Held, 5, true),
+    (Kind::Ordered, 3, false),
+    (Kind::Guid, 2, false),
+    (Kind::Patched, 2, false),
+    (Kind::Panic, 1, false),
+    (Kind::Guard, 3, true),
+    (Kind::AtMost, 3, true),
+    (Kind::TryJoin, 3, true),
+    (Kind::Completed, 3, true),
+    (Kind::Kept, 4, true),
+    (Kind::Changed, 2, true),
 ];
+
+/// The kinds that a seed with a focus prefers, with their weights. It has the others, too, rarely.
+fn preferred(focus: Focus) -> &'static [(Kind, u32)] {
+    use Kind::{
+        Activity, AtMost, Call, Changed, Child, Completed, Event, Fail, Guard, Held, Join, Kept,
+        Ordered, Patched, Race, Section, Send, Seq, Signal, Start, Timeout, Timer, Try, TryJoin,
+    };
+    match focus {
+        Focus::Anything => &[],
+        Focus::Timers => &[
+            (Activity, 10),
+            (Timer, 20),
+            (Event, 2),
+            (Signal, 8),
+            (Start, 2),
+            (Seq, 8),
+            (Join, 10),
+            (Race, 3),
+            (Timeout, 6),
+            (Held, 4),
+        ],
+        Focus::Entities => &[(Call, 30), (Signal, 40), (Section, 20), (Seq, 20), (Join, 10)],
+        Focus::Rewinds => &[
+            (Activity, 20),
+            (Child, 30),
+            (Fail, 6),
+            (Try, 30),
+            (TryJoin, 15),
+            (Timeout, 8),
+            (Timer, 6),
+            (Start, 2),
+        ],
+        Focus::Suspensions => &[
+            (Activity, 40),
+            (Event, 20),
+            (Child, 15),
+            (Timer, 10),
+            (Seq, 20),
+            (Join, 10),
+            (Race, 6),
+            (Patched, 6),
+            (Changed, 6),
+        ],
+        Focus::Trees => &[
+            (Child, 50),
+            (Start, 10),
+            (Timer, 10),
+            (Event, 4),
+            (Race, 8),
+            (Timeout, 8),
+            (Kept, 4),
+            (Try, 10),
+            (Join, 8),
+        ],
+        Focus::Events => &[
+            (Event, 30),
+            (Ordered, 20),
+            (Held, 15),
+            (Send, 10),
+            (Timer, 6),
+            (Race, 8),
+            (Join, 10),
+            (Kept, 8),
+            (Seq, 10),
+        ],
+        Focus::Activities => &[
+            (Activity, 60),
+            (Timeout, 10),
+            (Race, 10),
+            (AtMost, 8),
+            (Join, 10),
+            (Completed, 4),
+            (Guard, 4),
+            (Seq, 20),
+        ],
+        Focus::Schedules => &[(Timer, 10), (Activity, 10)],
+    }
+}
 
 /// Draws programs.
 #[derive(Debug)]
@@ -84,30 +165,35 @@ pub(crate) struct Writer {
     /// Whether code may change without a patch, which suspends instances.
     pub(crate) breaks_code: bool,
     pub(crate) ids: u8,
+    /// The number of entities.
+    pub(crate) keys: u8,
+    pub(crate) focus: Focus,
 }
 
 impl Writer {
     pub(crate) fn new(choices: &mut Choices) -> Self {
+        let focus = Focus::draw(choices);
         let has_all = choices.one_in(Stream::Swarm, 8);
-        let weights = TABLE.map(|(_, usual, ..)| match choices.below(Stream::Swarm, 4) {
-            0 | 1 if !has_all => 0,
-            2 if !has_all => usual * 10,
-            _ => usual,
+        let weights = TABLE.map(|(kind, usual, _)| {
+            let preferred = preferred(focus).iter().find(|(of, _)| *of == kind);
+            match choices.below(Stream::Swarm, 4) {
+                _ if let Some((_, weight)) = preferred => weight * 10,
+                0 | 1 if !has_all => 0,
+                2 if !has_all && focus == Focus::Anything => usual * 10,
+                _ => usual,
+            }
         });
-        let ids = choices.one_of(Stream::Swarm, &[2, 3, 8, 40]);
+        let (ids, keys) = (focus.ids(choices), focus.keys(choices));
         let breaks_code = choices.one_in(Stream::Swarm, 8);
-        let writer = Self { weights, left: 0, has_panic: false, breaks_code, ids };
-        // Some faults need many due times, which programs of everything rarely have at once.
-        if choices.one_in(Stream::Swarm, 4) {
-            return Self { weights: TABLE.map(|(_, _, timers, _)| timers), ids: 40, ..writer };
-        }
-        writer
+        Self { weights, left: 0, has_panic: false, breaks_code, ids, keys, focus }
     }
 
     pub(crate) fn program(&mut self, choices: &mut Choices) -> Program {
         self.left = 1 + choices.below(Stream::Program, NODES_MAX);
         self.has_panic = false;
-        let body = Node::Seq(self.several(choices, 0));
+        let fails = self.focus == Focus::Rewinds || choices.one_in(Stream::Program, 3);
+        let nodes = self.several(choices, 0);
+        let body = if fails { Node::Try(nodes) } else { Node::Seq(nodes) };
         let generations = choices.one_of(Stream::Program, &[0, 0, 0, 1, 3]);
         let discards = choices.one_in(Stream::Program, 4);
         let is_unreadable = choices.one_in(Stream::Program, 16);
@@ -127,7 +213,7 @@ impl Writer {
     fn kind(&self, choices: &mut Choices, depth: u32) -> Kind {
         let is_leaf = self.left == 0 || depth >= DEPTH_MAX;
         let weight = |index: usize| {
-            let (_, _, _, is_nested) = TABLE[index];
+            let (_, _, is_nested) = TABLE[index];
             if is_leaf && is_nested { 0 } else { self.weights[index] }
         };
         let all: u32 = (0..KINDS).map(weight).sum();
@@ -150,7 +236,7 @@ impl Writer {
             Kind::Event => Node::Event(below(choices, 2)),
             Kind::Call => Node::Call(self.op(choices)),
             Kind::Section => {
-                let keys = (0..=below(choices, 3)).map(|_| below(choices, 3)).collect();
+                let keys = (0..=below(choices, 3)).map(|_| below(choices, self.keys)).collect();
                 Node::Section(keys, self.boxed(choices, depth))
             }
             Kind::Send => Node::Send(below(choices, self.ids), below(choices, 2)),
@@ -177,6 +263,7 @@ impl Writer {
             Kind::Guard => self.guard(choices, depth),
             Kind::Ordered => Node::Ordered(ordered(choices)),
             Kind::Seq => Node::Seq(self.several(choices, depth)),
+            Kind::Try => Node::Try(self.several(choices, depth)),
             Kind::Join => Node::Join(self.several(choices, depth)),
             Kind::AtMost => Node::AtMost(below(choices, 3), self.several(choices, depth)),
             Kind::TryJoin => Node::TryJoin(self.several(choices, depth)),
@@ -228,9 +315,8 @@ impl Writer {
     }
 
     pub(crate) fn op(&mut self, choices: &mut Choices) -> Op {
-        let key = below(choices, 3);
-        let other = below(choices, 3);
-        let kind = match below(choices, 24) {
+        let (key, other) = (below(choices, self.keys), below(choices, self.keys));
+        let kind = match below(choices, 25) {
             0..11 => OpKind::Add,
             11..14 => OpKind::Get,
             14..16 => OpKind::Fail,
@@ -239,6 +325,7 @@ impl Writer {
             18 | 19 => OpKind::PassOn(other),
             20 => OpKind::PassOnLater(other),
             21 => OpKind::Begin(below(choices, self.ids)),
+            22 => OpKind::PassOnAndFail(other),
             _ => OpKind::Delete,
         };
         Op { key, kind }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use durable::protocol::{EventKind, InstanceId, Json};
 use durable::store::Commit;
 
+use super::event::Order;
 use super::message::Messages;
 use crate::interpret::{Counter, FAILS};
 
@@ -23,6 +24,11 @@ struct Entity {
     seen: BTreeSet<u64>,
     /// What a client was promised.
     expected: BTreeSet<u64>,
+    /// The operations of clients that take effect in their order, and those that did.
+    sent: BTreeSet<u64>,
+    order: Order,
+    /// At which place of the state each operation was.
+    places: BTreeMap<u64, usize>,
     /// How often somebody asked to delete it, and how often its state was lost.
     deletes: u32,
     losses: u32,
@@ -43,6 +49,15 @@ impl Entities {
 
     pub(super) fn expect(&mut self, key: u8, token: u64) {
         self.of(key).expected.insert(token);
+    }
+
+    pub(super) fn sends(&mut self, key: u8, token: u64) {
+        self.of(key).sent.insert(token);
+    }
+
+    pub(super) fn is_elsewhere(&self, key: u8, token: u64, place: usize) -> bool {
+        let known = self.0.get(&key).and_then(|entity| entity.places.get(&token));
+        known.is_some_and(|known| *known != place)
     }
 
     pub(super) fn ask_delete(&mut self, key: u8) {
@@ -132,7 +147,13 @@ impl Entity {
                 return Err(format!("its state goes from {:?} to {tokens:?}", self.tokens));
             }
         }
-        for token in new {
+        let first = tokens.len() - new.len();
+        for (place, token) in (first..).zip(new) {
+            self.places.insert(*token, place);
+            if self.sent.contains(token) {
+                let next = self.order.next(*token);
+                next.map_err(|wrong| format!("it carries out {wrong}"))?;
+            }
             if token & FAILS != 0 {
                 return Err(format!("operation {token:x} has failed, and has an effect"));
             }

@@ -64,6 +64,11 @@ pub(super) fn is_well_formed(history: &[HistoryEvent]) -> Result<(), String> {
         if event.event_id >= 0 && !requests.insert(event.event_id) {
             return Err(format!("request {} is recorded twice", event.event_id));
         }
+        if is_suspended
+            && (event.event_id >= 0 || matches!(event.kind, EventKind::TimerFired { .. }))
+        {
+            return Err(format!("{:?} happens during a suspension", event.kind));
+        }
         if let Some(task) = answers(&event.kind)
             && !requests.contains(&task)
         {

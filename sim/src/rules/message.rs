@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use durable::protocol::{EventKind, InstanceId, MessageId};
+use durable::protocol::{EventKind, HistoryEvent, InstanceId, Json, MessageId};
 use durable::store::Commit;
 
 #[derive(Debug, Default)]
@@ -15,6 +15,47 @@ pub(super) struct Messages {
     consumed: BTreeSet<MessageId>,
     /// What this commit consumes.
     taken: Vec<(InstanceId, EventKind)>,
+}
+
+/// What one instance asked of another, as its history and a message say it.
+type Asked<'a> = (&'a InstanceId, &'a str, &'a Json);
+
+fn asked<'a>(to: Option<&'a InstanceId>, kind: &'a EventKind) -> Option<Asked<'a>> {
+    match kind {
+        EventKind::EventSent { instance_id, name, input, .. } => Some((instance_id, name, input)),
+        EventKind::EventRaised { name, input } => Some((to?, name, input)),
+        EventKind::EntityOperationCalled { entity_id, operation, input, .. }
+        | EventKind::EntityOperationSignaled { entity_id, operation, input, .. } => {
+            Some((entity_id.instance_id(), operation, input))
+        }
+        _ => None,
+    }
+}
+
+/// What an episode asks of one instance is sent in the order in which it was asked.
+pub(super) fn are_in_order(commit: &Commit) -> Result<(), String> {
+    let is_rewound =
+        |event: &HistoryEvent| matches!(event.kind, EventKind::ExecutionRewound { .. });
+    let mut recorded: BTreeMap<&InstanceId, Vec<Asked<'_>>> = BTreeMap::new();
+    for episode in &commit.episodes {
+        // The history of a rewound instance is written again.
+        let from = episode.events.iter().rposition(is_rewound).map_or(0, |rewound| rewound + 1);
+        let is_request = |event: &&HistoryEvent| event.event_id >= 0;
+        let requests = episode.events[from..].iter().filter(is_request);
+        for asked in requests.filter_map(|event| asked(None, &event.kind)) {
+            recorded.entry(asked.0).or_default().push(asked);
+        }
+    }
+    for (to, recorded) in recorded.into_iter().filter(|(_, recorded)| recorded.len() > 1) {
+        let sent = commit.messages.iter().map(|(_, message)| message);
+        let mut sent = sent
+            .filter(|message| message.instance_id == *to)
+            .filter_map(|message| asked(Some(&message.instance_id), &message.event));
+        if !recorded.iter().all(|wanted| sent.any(|sent| sent == *wanted)) {
+            return Err(format!("I5 messages to {to} overtake each other"));
+        }
+    }
+    Ok(())
 }
 
 impl Messages {

@@ -4,10 +4,12 @@
 //! only: it imports nothing of the library but `protocol` and `store`.
 
 mod entity;
+mod event;
 mod history;
 mod lock;
 mod message;
 mod order;
+mod punctual;
 mod readable;
 mod retry;
 mod schedule;
@@ -15,10 +17,10 @@ mod status;
 mod suspension;
 mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use durable::protocol::{EventKind, ExecutionId, InstanceId};
+use durable::protocol::{InstanceId, Timestamp};
 use durable::store::{Commit, Store};
 use durable::testing::sim::Observer;
 
@@ -35,11 +37,8 @@ pub(crate) struct Known {
     tree: tree::Tree,
     schedules: schedule::Schedules,
     suspensions: suspension::Suspensions,
-    /// The events that clients raised, by the number in their input, with the executions that
-    /// recorded them.
-    raised: BTreeMap<u64, BTreeSet<(InstanceId, ExecutionId)>>,
-    /// The instances that have continued as new, in which earlier events are not recorded.
-    continued: BTreeSet<String>,
+    events: event::Events,
+    punctual: punctual::Punctual,
     commits: u64,
     /// How many episodes were committed.
     pub(crate) episodes: u64,
@@ -57,9 +56,17 @@ impl Committed {
     }
 
     /// Whether the event of this number is in a history, or may have been in one.
-    pub(crate) fn has_raised(&self, id: &str, number: u64) -> bool {
-        let known = self.known();
-        known.raised.contains_key(&number) || known.continued.contains(id)
+    pub(crate) fn has_raised(&self, id: &InstanceId, number: u64) -> bool {
+        self.known().events.has_raised(id, number)
+    }
+
+    /// From now on, time passes only when nobody can go on.
+    pub(crate) fn calms_down(&self, now: Timestamp) {
+        self.known().punctual.calms_down(now);
+    }
+
+    pub(crate) fn has_suspended(&self, id: &str) -> bool {
+        self.known().statuses.has_suspended(id)
     }
 
     pub(crate) fn has_started(&self, id: &str) -> bool {
@@ -83,6 +90,16 @@ impl Committed {
         self.known().entities.expect(key, token);
     }
 
+    /// A client sends an operation that needs no lock and has no time.
+    pub(crate) fn sends(&self, key: u8, token: u64) {
+        self.known().entities.sends(key, token);
+    }
+
+    /// Whether the state of an entity had this token at another place.
+    pub(crate) fn is_elsewhere(&self, key: u8, token: u64, place: usize) -> bool {
+        self.known().entities.is_elsewhere(key, token, place)
+    }
+
     pub(crate) fn asks_delete(&self, key: u8) {
         self.known().entities.ask_delete(key);
     }
@@ -101,6 +118,25 @@ impl Committed {
 
     pub(crate) fn asks_rewind(&self, id: &str) {
         self.known().tree.ask_rewind(id);
+    }
+
+    pub(crate) fn begins_change(&self, schedule: &str) -> Option<u64> {
+        self.known().schedules.begin(schedule)
+    }
+
+    /// A change of a schedule was made; a pause is in force from this time on.
+    pub(crate) fn ends_change(
+        &self,
+        schedule: &str,
+        change: Option<u64>,
+        paused: Option<Timestamp>,
+    ) {
+        self.known().schedules.end(schedule, change, paused);
+    }
+
+    /// The process has ended.
+    pub(crate) fn cut_off(&self) {
+        self.known().schedules.cut_off();
     }
 
     pub(crate) fn disturbs_schedule(&self, id: &str) {
@@ -132,31 +168,21 @@ impl Observer for Committed {
         known.commits += 1;
         known.messages.before(commit)?;
         known.tree.before(commit)?;
+        message::are_in_order(commit)?;
         readable::failures_are_short(commit)?;
         for episode in &commit.episodes {
             known.episodes += 1;
-            let (record, id) = (&episode.record, &episode.record.instance_id);
+            let id = &episode.record.instance_id;
             known.last = Some(id.clone());
-            if episode.replaces.is_some() || record.generation > 0 {
-                known.continued.insert(id.to_string());
-            }
-            for event in &episode.events {
-                let EventKind::EventRaised { input, .. } = &event.kind else { continue };
-                let Ok(number) = input.read::<u64>() else { continue };
-                let key = (id.clone(), record.execution_id);
-                let is_new = known.raised.entry(number).or_default().insert(key);
-                if number > 0 && !is_new && episode.replaces.is_none() {
-                    return Err(format!("I5 event {number} is recorded twice by {id}"));
-                }
-            }
-            known.statuses.episode(episode)?;
+            known.events.episode(episode, known.tree.may_be_replaced(id))?;
+            let may_end = |id: &InstanceId| known.tree.may_end(id);
+            known.statuses.episode(episode, may_end)?;
             known.suspensions.episode(episode)?;
         }
         suspension::children_answer(commit)?;
         known.statuses.purges(commit);
         known.entities.commit(commit, &known.messages)?;
-        known.schedules.commit(commit);
-        Ok(())
+        known.schedules.commit(commit)
     }
 
     fn after(&mut self, commit: &Commit, store: &dyn Store) -> Result<(), String> {
@@ -179,6 +205,7 @@ impl Observer for Committed {
                 known.histories.forget(id);
             }
             known.histories.grows(id, record.execution_id, &history)?;
+            known.punctual.episode(episode, &history)?;
             history::is_well_formed(&history).map_err(|wrong| format!("I3 {id}: {wrong}"))?;
             if record.runtime_status.is_finished() {
                 retry::by_the_book(&history).map_err(|wrong| format!("I4 {id}: {wrong}"))?;

@@ -26,9 +26,11 @@ pub(super) fn by_the_book(history: &[HistoryEvent]) -> Result<(), String> {
     // The answers that arrive in a suspension: any of them may end the wait for the others, which are
     // not judged then.
     let mut suspended: Option<usize> = None;
+    let mut was_suspended = false;
     for (index, event) in history.iter().enumerate() {
         match &event.kind {
             EventKind::ExecutionSuspended { .. } => {
+                was_suspended = true;
                 let resumption = history[index..]
                     .iter()
                     .position(|it| matches!(it.kind, EventKind::ExecutionResumed { .. }));
@@ -58,6 +60,11 @@ pub(super) fn by_the_book(history: &[HistoryEvent]) -> Result<(), String> {
                 }
                 if *retry_at > event.timestamp.after(open.interval(open.failed)) {
                     return Err(format!("task {task} is retried later than its policy says"));
+                }
+                // What fails in a suspension counts from then, and is recorded later.
+                let is_prompt = suspended.is_none() && !was_suspended;
+                if is_prompt && *retry_at < event.timestamp.after(open.interval(open.failed)) {
+                    return Err(format!("task {task} is retried sooner than its policy says"));
                 }
             }
             EventKind::TaskFailed { task_scheduled_id: task, failure, attempt, .. } => {

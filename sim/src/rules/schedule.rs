@@ -1,6 +1,7 @@
 //! I15 for schedules: a tick that is at most a minute late still runs.
 //!
-//! "Each tick while the schedule is active starts one instance" (`Schedule`, which ticks run).
+//! "Each tick while the schedule is active starts one instance"; "ticks while the schedule is paused
+//! are skipped" (`Schedule`, which ticks run).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,6 +18,10 @@ pub(super) struct Schedules {
     disturbed: BTreeSet<String>,
     /// The ticks that ran: when each was due, and when it ran.
     ticks: BTreeMap<String, BTreeMap<Timestamp, Timestamp>>,
+    /// The schedules that are paused for sure, and since when.
+    paused: BTreeMap<String, Timestamp>,
+    /// How many changes of each schedule were begun, and how many of them are under way.
+    changes: BTreeMap<String, (u64, u64)>,
 }
 
 impl Schedules {
@@ -24,7 +29,31 @@ impl Schedules {
         self.disturbed.insert(id.to_owned());
     }
 
-    pub(super) fn commit(&mut self, commit: &Commit) {
+    /// A client begins to change a schedule. Returns the number of the change if it is the only one.
+    pub(super) fn begin(&mut self, id: &str) -> Option<u64> {
+        self.paused.remove(id);
+        let (begun, under_way) = self.changes.entry(id.to_owned()).or_default();
+        (*begun, *under_way) = (*begun + 1, *under_way + 1);
+        (*under_way == 1).then_some(*begun)
+    }
+
+    /// A change has been made; if it is a pause that nobody undid meanwhile, it counts from `now` on.
+    pub(super) fn end(&mut self, id: &str, change: Option<u64>, paused: Option<Timestamp>) {
+        let (begun, under_way) = self.changes.entry(id.to_owned()).or_default();
+        *under_way = under_way.saturating_sub(1);
+        if change == Some(*begun)
+            && let Some(now) = paused
+        {
+            self.paused.insert(id.to_owned(), now);
+        }
+    }
+
+    /// The process has ended, and with it all changes that were under way.
+    pub(super) fn cut_off(&mut self) {
+        self.changes.values_mut().for_each(|(_, under_way)| *under_way = 0);
+    }
+
+    pub(super) fn commit(&mut self, commit: &Commit) -> Result<(), String> {
         for episode in &commit.episodes {
             let Some(schedule) = episode.record.tags.get("durable.schedule") else { continue };
             for event in &episode.events {
@@ -35,10 +64,14 @@ impl Schedules {
                 let Some(tick) = id.rsplit_once('-').and_then(|(_, tick)| time(tick)) else {
                     continue;
                 };
+                if self.paused.get(schedule).is_some_and(|paused| tick > *paused) {
+                    return Err(format!("I15 schedule {schedule} is paused, and runs at {tick}"));
+                }
                 let ticks = self.ticks.entry(schedule.clone()).or_default();
                 ticks.entry(tick).or_insert(event.timestamp);
             }
         }
+        Ok(())
     }
 
     pub(super) fn at_rest(&self) -> Result<(), String> {

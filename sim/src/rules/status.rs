@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use durable::protocol::{EventKind, ExecutionId, InstanceRecord, RuntimeStatus};
+use durable::protocol::{EventKind, ExecutionId, InstanceId, InstanceRecord, RuntimeStatus};
 use durable::store::{Commit, EpisodeWrite};
 
 #[derive(Debug, Default)]
@@ -13,6 +13,7 @@ pub(super) struct Statuses {
     last: BTreeMap<String, (ExecutionId, u64, RuntimeStatus)>,
     started: BTreeSet<String>,
     ended: BTreeSet<String>,
+    suspended: BTreeSet<String>,
     purged: BTreeSet<String>,
 }
 
@@ -25,11 +26,19 @@ impl Statuses {
         self.ended.contains(id)
     }
 
+    pub(super) fn has_suspended(&self, id: &str) -> bool {
+        self.suspended.contains(id)
+    }
+
     pub(super) fn was_purged(&self, id: &str) -> bool {
         self.purged.contains(id)
     }
 
-    pub(super) fn episode(&mut self, episode: &EpisodeWrite) -> Result<(), String> {
+    pub(super) fn episode(
+        &mut self,
+        episode: &EpisodeWrite,
+        may_end: impl Fn(&InstanceId) -> bool,
+    ) -> Result<(), String> {
         let record = &episode.record;
         let id = record.instance_id.to_string();
         if id.starts_with('@') {
@@ -39,7 +48,7 @@ impl Statuses {
         let known = (record.execution_id, record.generation, status);
         let before = self.last.insert(id.clone(), known);
         if let Some(before) = before
-            && !is_permitted(before, record, episode)
+            && !is_permitted(before, record, episode, may_end)
         {
             return Err(format!("I9 {id} goes from {} to {status}", before.2));
         }
@@ -48,6 +57,9 @@ impl Statuses {
         }
         if status.is_finished() {
             self.ended.insert(id.clone());
+        }
+        if status == RuntimeStatus::Suspended {
+            self.suspended.insert(id.clone());
         }
         self.started.insert(id);
         Ok(())
@@ -65,10 +77,11 @@ fn is_permitted(
     (execution, generation, before): (ExecutionId, u64, RuntimeStatus),
     record: &InstanceRecord,
     episode: &EpisodeWrite,
+    may_end: impl Fn(&InstanceId) -> bool,
 ) -> bool {
     if execution != record.execution_id {
-        // It continues as new, or a new instance has its id.
-        return true;
+        // It continues as new, or a new instance takes the id of one that has ended.
+        return record.generation > 0 || before.is_finished() || may_end(&record.instance_id);
     }
     let after = record.runtime_status;
     if before.is_finished() && before != after {

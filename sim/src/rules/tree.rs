@@ -67,8 +67,13 @@ impl Tree {
         Ok(())
     }
 
+    /// Whether a client asked for the end of an instance, for example to start another in its place.
+    pub(super) fn may_be_replaced(&self, id: &InstanceId) -> bool {
+        self.ends.contains(id.as_str())
+    }
+
     /// Sub-orchestrations end with their parents, or when nobody waits for them any more.
-    fn may_end(&self, id: &InstanceId) -> bool {
+    pub(super) fn may_end(&self, id: &InstanceId) -> bool {
         self.ends.contains(id.as_str()) || self.parents.contains_key(id)
     }
 

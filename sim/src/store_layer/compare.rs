@@ -26,6 +26,12 @@ fn read<T>(read: Result<T, StoreError>) -> Result<T, String> {
     read.map_err(|error| format!("a read fails: {error}"))
 }
 
+/// A page ends behind the one before it.
+fn goes_on<T: PartialOrd>(what: &str, end: Option<&T>, before: Option<&T>) -> Difference {
+    let is_behind = end.zip(before).is_none_or(|(end, before)| end > before);
+    if is_behind { Ok(()) } else { Err(format!("{what}: a page ends where the last one did")) }
+}
+
 /// Compares all that both stores show.
 pub(super) fn all(
     store: &dyn Store,
@@ -87,6 +93,7 @@ fn instances(store: &dyn Store, limit: usize) -> Result<Vec<String>, String> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
         let page = read(store.instances(&InstanceFilter::default(), after.as_ref(), limit))?;
+        goes_on("instances", page.next.as_ref(), after.as_ref())?;
         all.extend(page.instances.iter().map(|record| format!("{record:?}")));
         match page.next {
             Some(next) => after = Some(next),
@@ -160,6 +167,7 @@ fn messages(
     loop {
         let page = read(store.messages(partition, to, positions.clone(), limit))?;
         let Some((last, _)) = page.last() else { return Ok(all) };
+        goes_on("messages", Some(&(last + 1)), Some(&positions.start))?;
         positions.start = last + 1;
         all.extend(page.into_iter().map(|(_, message)| message));
     }
@@ -181,6 +189,7 @@ fn due(
         loop {
             let page = read(store.due(partition, after.as_ref(), until, limit))?;
             let Some(last) = page.last() else { return Ok::<_, String>(all) };
+            goes_on("due times", Some(last), after.as_ref())?;
             after = Some(last.clone());
             all.extend(page);
         }

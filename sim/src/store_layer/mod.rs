@@ -28,6 +28,7 @@ use durable::testing::sim::{Choices, DiskCounts, DiskFaults, Generator, SimDisk,
 
 use self::plan::Plan;
 use self::work::{Author, Step};
+use crate::parent::Note;
 use crate::search::now;
 
 /// How often opening may fail until no more faults are planned.
@@ -83,7 +84,9 @@ pub(crate) fn search(seeds: Range<u64>, time: Option<Duration>, keeps_going: boo
     let began = now();
     let (mut count, mut steps, mut restarts, mut failed) = (0_u64, 0, 0, Vec::new());
     let mut all = DiskCounts::default();
+    let mut note = Note::of_thread("store");
     for seed in seeds.filter(|seed| is_for_store(*seed)) {
+        note.running(seed);
         if time.is_some_and(|time| began.elapsed() > time) {
             break;
         }

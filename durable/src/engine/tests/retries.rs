@@ -265,6 +265,23 @@ fn a_childs_next_attempt_is_sent_out_with_its_failure() {
     assert_eq!(replayed::<parent>(&past).unwrap().next_due(), None);
 }
 
+/// Before the rewind, an attempt of the same number may have run under that id.
+#[test]
+fn a_childs_attempts_have_other_executions_after_a_rewind() {
+    let past = history![
+        ExecutionStarted("parent", "null");
+        ChildCreated(0, "child", "the-child");
+        ExecutionRewound("again");
+    ];
+    let mut execution = replayed::<parent>(&past).unwrap();
+    let failed = execution.run(at(2), kinds(history![ChildFailed(0, "broken");])).unwrap();
+    let [Action::StartOrchestration { started, .. }] = &failed.actions[..] else {
+        panic!("{:?}", failed.actions)
+    };
+    let before = ExecutionId::of_child(ExecutionId::from_u128(7), 0, 2);
+    assert_ne!(started.execution_id, before);
+}
+
 #[orchestrator(crate = crate)]
 async fn jittery(ctx: &OrchestrationContext) -> Result<u32> {
     Ok(charge(5).retry(THREE.jitter(0.5)).await?)

@@ -5,6 +5,7 @@
 //!    does not depend on the order of the wake-ups.
 //! 2. A task that panics is gone, as in tokio. The caller receives the panic.
 //! 3. A task that is spawned while no simulation runs is dropped, as in a runtime that has ended.
+//! 4. The runtime of the hub may end alone: its tasks are dropped, and those of others go on.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,9 @@ thread_local! {
 struct Tasks {
     /// All tasks, by number; `None` while one is polled.
     all: BTreeMap<u64, Option<Task>>,
+    /// Those that run on the runtime of the hub, and whether it has ended.
+    of_runtime: BTreeSet<u64>,
+    has_ended: bool,
     next: u64,
     ready: Arc<Mutex<BTreeSet<u64>>>,
 }
@@ -44,12 +48,28 @@ fn with<T>(function: impl FnOnce(&mut Tasks) -> T) -> Option<T> {
     TASKS.with_borrow_mut(|tasks| tasks.as_mut().map(function))
 }
 
+/// Adds a task of the hub's runtime.
 pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    add(task, true);
+}
+
+/// Adds a task that runs elsewhere: on a thread of the hub, or as a client.
+pub(crate) fn spawn_apart(task: impl Future<Output = ()> + Send + 'static) {
+    add(task, false);
+}
+
+fn add(task: impl Future<Output = ()> + Send + 'static, is_of_runtime: bool) {
     let mut task: Option<Task> = Some(Box::pin(task));
     with(|tasks| {
+        if is_of_runtime && tasks.has_ended {
+            return;
+        }
         let number = tasks.next;
         tasks.next += 1;
         tasks.all.insert(number, task.take());
+        if is_of_runtime {
+            tasks.of_runtime.insert(number);
+        }
         tasks.ready().insert(number);
     });
     // Outside of the borrow, because its destructor may spawn.
@@ -73,7 +93,23 @@ impl Executor {
 
     /// Adds a task.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        spawn(task);
+        spawn_apart(task);
+    }
+
+    /// Ends the runtime of the hub. Returns whether that drops any task.
+    pub(crate) fn end_runtime(&self) -> bool {
+        let dropped = with(|tasks| {
+            tasks.has_ended = true;
+            let numbers = std::mem::take(&mut tasks.of_runtime);
+            numbers.iter().filter_map(|number| tasks.all.remove(number)).collect::<Vec<_>>()
+        });
+        // Outside of the borrow, because destructors run. A runtime drops each task by itself.
+        let dropped = dropped.unwrap_or_default();
+        let any = !dropped.is_empty();
+        for task in dropped {
+            panics::shield(|| drop(task));
+        }
+        any
     }
 
     /// Calls this for each ready task, oldest first.
@@ -110,6 +146,7 @@ impl Executor {
         }
         with(|tasks| {
             tasks.all.remove(&number);
+            tasks.of_runtime.remove(&number);
             tasks.ready().remove(&number);
         });
         let dropped = panics::catch(|| drop(task));
@@ -120,9 +157,17 @@ impl Executor {
     }
 
     /// Drops all tasks, and those that their destructors spawn.
-    pub(crate) fn clear(&self) {
-        TASKS.take();
+    ///
+    /// # Errors
+    /// The panic of a destructor. As in tokio, the others run nevertheless.
+    pub(crate) fn clear(&self) -> Result<(), FailureDetails> {
+        let ended = TASKS.take();
         TASKS.set(Some(Tasks::default()));
+        let mut result = Ok(());
+        for task in ended.into_iter().flat_map(|tasks| tasks.all.into_values()) {
+            result = result.and(panics::catch(|| drop(task)));
+        }
+        result
     }
 }
 

@@ -93,7 +93,7 @@ use super::time::virtual_time::Busy;
 use crate::protocol::{EventKind, InstanceId, InstanceRecord, TaskMessage, Timestamp};
 use crate::store::PartitionState;
 #[cfg(feature = "testing")]
-use crate::store::Store;
+use crate::{protocol::ExecutionId, store::Store};
 
 #[derive(Debug)]
 pub(crate) struct Partition {
@@ -204,6 +204,17 @@ impl Partition {
     #[cfg(feature = "testing")]
     pub(crate) fn check(&self, store: &dyn Store) -> Result<(), String> {
         check::due_times(&self.core, &self.residents, store)
+    }
+
+    /// Whether the execution of an instance in memory does not wait for this activity, and all that
+    /// was written says so.
+    #[cfg(feature = "testing")]
+    pub(crate) fn has_given_up(&self, id: &InstanceId, execution: ExecutionId, task: i32) -> bool {
+        let outbox = &self.core.outbox;
+        let resident = self.residents.peek(id).filter(|_| outbox.is_durable(outbox.last_write()));
+        let resident = resident.filter(|resident| resident.record.execution_id == execution);
+        let execution = resident.and_then(|resident| resident.execution.as_ref());
+        execution.is_some_and(|execution| execution.attempt(task).is_none())
     }
 
     fn evict(&mut self) {

@@ -63,7 +63,7 @@ impl Clock {
 /// resumed. While it is behind a time that was already returned, time follows the monotonic clock,
 /// slowed by a sixteenth, until the wall clock has caught up.
 #[derive(Debug, Default)]
-struct Steady {
+pub(crate) struct Steady {
     /// What both clocks read when the wall clock was last right.
     right: Option<(Timestamp, Instant)>,
     last: Timestamp,
@@ -72,7 +72,7 @@ struct Steady {
 }
 
 impl Steady {
-    fn advance(&mut self, calendar: Timestamp, monotonic: Instant) -> Timestamp {
+    pub(crate) fn advance(&mut self, calendar: Timestamp, monotonic: Instant) -> Timestamp {
         let own = match self.right {
             Some((right, then)) if self.is_ahead || calendar < self.last => {
                 let passed = monotonic.saturating_duration_since(then);

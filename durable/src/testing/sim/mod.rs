@@ -4,10 +4,12 @@
 //! The hub's partitions, commits, activities and clients are those of production. Only the threads
 //! that drive them are replaced, so a seed repeats an interleaving exactly.
 //!
-//! Read next: `world.rs` (a step), `store.rs` (what may happen in a store call), `choice.rs`,
+//! Read next: `world.rs` (a step), `note.rs` (the trace), `store.rs` (what may happen in a store call), `choice.rs`,
 //! `policy.rs` (whose turn it is).
 
 mod choice;
+mod clock;
+mod note;
 mod policy;
 mod store;
 mod world;
@@ -19,9 +21,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub use self::choice::{Choices, Deviation, Generator, Stream};
+pub use self::clock::HubClock;
+pub use self::store::Breakage;
 use self::store::WatchedStore;
 use self::world::World;
-pub use self::world::{LogLine, Observer, say, sleep};
+pub use self::world::{LogLine, Observer, say, sleep, spawn};
 use crate::TaskHub;
 use crate::client::{OpenError, TaskHubBuilder};
 use crate::fresh::Seeded;
@@ -91,8 +95,32 @@ impl Simulation {
         self.world.crash();
     }
 
+    /// Lets the next call of the store fail.
+    pub fn break_store(&self, breakage: Breakage) {
+        self.world.breakage.set(Some(breakage));
+    }
+
+    /// Ends the runtime of the hub, which lives on without it.
+    pub fn end_runtime(&self) {
+        self.world.end_runtime();
+    }
+
+    /// Whether a planned fault has happened since the process was opened: the hub has failed, or will
+    /// fail when it comes across it.
+    pub fn is_broken(&self) -> bool {
+        self.world.is_broken()
+    }
+
+    /// Whether the hub has failed.
+    pub fn has_failed(&self) -> bool {
+        self.world.with_process(|process| process.failure().is_some()).unwrap_or(false)
+    }
+
     /// Begins an orderly shutdown of the process: no more activities begin.
     pub fn close(&self) {
+        // Failures are not noted any more.
+        self.world.breakage.take();
+        self.world.must_fail.set(false);
         self.world.with_process(Process::close);
     }
 
@@ -119,6 +147,7 @@ impl Simulation {
     /// From now on everybody gets their turn, and nothing is preempted.
     pub fn calm_down(&self) {
         self.world.is_calm.set(true);
+        self.world.breakage.take();
     }
 
     /// The choices of the seed.

@@ -16,6 +16,22 @@ use crate::store::{
     PartitionState, Store, StoreError,
 };
 
+/// How a call of the store fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breakage {
+    /// It panics, or else returns an error.
+    pub panics: bool,
+    /// It fails after it took effect.
+    pub is_late: bool,
+}
+
+impl Breakage {
+    fn happen<T>(self) -> Result<T, StoreError> {
+        assert!(!self.panics, "planned, in the store");
+        Err(StoreError::damaged("planned"))
+    }
+}
+
 /// The store of one process. After its crash, no call has an effect.
 pub(super) struct WatchedStore {
     store: Arc<dyn Store>,
@@ -42,9 +58,16 @@ impl WatchedStore {
         world::count_call();
         world::preempt();
         self.check()?;
+        let breakage = world::take_breakage();
+        if let Some(early) = breakage.filter(|breakage| !breakage.is_late) {
+            return early.happen();
+        }
         let result = call(&*self.store);
         world::preempt();
-        result
+        match breakage {
+            Some(late) => late.happen(),
+            None => result,
+        }
     }
 }
 

@@ -10,7 +10,6 @@
 //!    nobody can go on.
 
 use std::cell::{Cell, RefCell};
-use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,14 +17,15 @@ use std::time::Duration;
 
 use super::choice::{Choices, Generator, Stream};
 use super::policy::{Actor, Manner};
+use super::store::Breakage;
 use crate::TaskHub;
 use crate::chance;
 use crate::client::{OpenError, TaskHubBuilder};
-use crate::hub::drive::simulated::Executor;
-use crate::hub::met;
+use crate::hub::drive::simulated::{Executor, spawn_apart};
 use crate::hub::simulation::Process;
 use crate::hub::time::clock::stopwatch;
-use crate::protocol::{EventKind as Kind, HistoryEvent, InstanceId, Timestamp};
+use crate::panics;
+use crate::protocol::Timestamp;
 use crate::store::{Commit, Store, StoreError};
 
 /// How many preemptions may be nested.
@@ -80,6 +80,13 @@ pub(super) struct World {
     observer: RefCell<Box<dyn Observer>>,
     manner: RefCell<Manner>,
     pub(super) is_calm: Cell<bool>,
+    /// How the next call of the store fails.
+    pub(super) breakage: Cell<Option<Breakage>>,
+    /// Whether a planned fault entitles the hub to fail, and whether it has to.
+    pub(super) may_fail: Cell<bool>,
+    pub(super) must_fail: Cell<bool>,
+    /// Who takes a step.
+    actor: Cell<Option<Actor>>,
     pub(super) now: Cell<Timestamp>,
     depth: Cell<u32>,
     /// The store calls of the present step, with those of the steps that preempt it.
@@ -117,6 +124,10 @@ impl World {
             observer: RefCell::new(observer),
             manner,
             is_calm: Cell::new(false),
+            breakage: Cell::default(),
+            may_fail: Cell::default(),
+            must_fail: Cell::default(),
+            actor: Cell::default(),
             now: Cell::new(beginning),
             depth: Cell::new(0),
             calls: Cell::new(0),
@@ -150,11 +161,30 @@ impl World {
         mark!("fault: the process ends without a shutdown");
         mark!(self.with_process(Process::has_commit) == Some(true), "fault: .. during a commit");
         self.is_alive.borrow().store(false, Ordering::Relaxed);
-        self.executor.clear();
+        self.breakage.take();
+        self.may_fail.set(false);
+        self.must_fail.set(false);
+        let cleared = self.executor.clear();
         // Outside of the borrow, because destructors run.
         let process = self.process.borrow_mut().take();
-        drop(process);
-        self.executor.clear();
+        let dropped = panics::catch(|| drop(process));
+        if let Err(panic) = cleared.and(dropped).and(self.executor.clear()) {
+            self.fail(format!("I21 the end of the process: {}", panic.message));
+        }
+    }
+
+    /// Ends the runtime of the hub, with all that runs on it.
+    pub(super) fn end_runtime(&self) {
+        self.note("runtime", 0);
+        self.may_fail.set(true);
+        let was_used = self.executor.end_runtime();
+        mark!(was_used, "fault: the runtime of the hub ends");
+        self.must_fail.set(was_used);
+    }
+
+    /// Whether a planned fault has happened, so that the hub has failed or will.
+    pub(super) fn is_broken(&self) -> bool {
+        self.may_fail.get()
     }
 
     pub(super) fn with_process<T>(&self, function: impl FnOnce(&Process) -> T) -> Option<T> {
@@ -186,13 +216,21 @@ impl World {
         if calls > CALLS_MAX {
             self.fail(format!("I19 one step makes {calls} store calls"));
         }
+        // A hub that has failed carries out no more effects.
         if steps.is_multiple_of(CHECKED)
+            && !self.may_fail.get()
             && let Err(wrong) = self.timed(|| process.check(&*self.store))
         {
             self.fail(wrong);
         }
-        if let Some(failure) = process.failure() {
-            self.fail(format!("I22 the hub has failed, and no fault was planned: {failure}"));
+        match process.failure() {
+            Some(failure) if !self.may_fail.get() => {
+                self.fail(format!("I22 the hub has failed, and no fault was planned: {failure}"));
+            }
+            None if self.must_fail.get() => {
+                self.fail("I22 a fault was planned, and the hub has not noticed it".to_owned());
+            }
+            _ => {}
         }
         true
     }
@@ -228,6 +266,10 @@ impl World {
 
     fn take(&self, process: &Process, step: Step) {
         self.steps.set(self.steps.get() + 1);
+        let before = self.actor.replace(match step {
+            Step::Go(actor) => Some(actor),
+            Step::Time(_) => None,
+        });
         let taken = match step {
             Step::Go(Actor::Partition(index)) => {
                 self.note("turn", index as u64);
@@ -249,6 +291,7 @@ impl World {
                 Ok(())
             }
         };
+        self.actor.set(before);
         if let Err(panic) = taken {
             self.fail(format!("I21 {step:?}: {}", panic.message));
         }
@@ -297,72 +340,35 @@ impl World {
         self.in_rules.set(self.in_rules.get() + began.elapsed());
         checked
     }
-
-    fn note_commit(&self, commit: &Commit) {
-        for episode in &commit.episodes {
-            let record = &episode.record;
-            self.mix_id(&record.instance_id);
-            self.mix(record.last_episode);
-            for event in &episode.events {
-                met::event(&event.kind);
-                self.mix(u64::from(event.event_id.unsigned_abs()));
-                self.mix(event.timestamp.to_datetime().timestamp_micros().unsigned_abs());
-                let _ = write!(Mixed(self), "{:?}", event.kind);
-            }
-            self.say(|| {
-                let (id, status) = (&record.instance_id, record.runtime_status);
-                let is_told = |event: &&HistoryEvent| {
-                    let kind = &event.kind;
-                    !matches!(kind, Kind::OrchestratorStarted | Kind::OrchestratorCompleted)
-                };
-                let events = episode.events.iter().filter(is_told).map(|event| {
-                    let name = event.kind.type_name();
-                    match event.kind.answers() {
-                        Some(task) => format!("{name} of {task}"),
-                        None if event.event_id >= 0 => format!("{name} {}", event.event_id),
-                        None => name.to_owned(),
-                    }
-                });
-                let due = record.next_due.map(|due| format!(", due {due}")).unwrap_or_default();
-                format!("{id} {status}{due}: {}", events.collect::<Vec<_>>().join(", "))
-            });
-        }
-        for (_, id) in &commit.purged {
-            self.mix_id(id);
-            self.say(|| format!("{id} is purged"));
-        }
-        self.mix(commit.consumed.len() as u64);
-        for (partition, message) in &commit.messages {
-            self.mix_id(&message.instance_id);
-            let (to, kind) = (&message.instance_id, message.event.type_name());
-            self.say(|| format!("{kind} is sent to {to} in {partition}"));
-        }
-    }
-
-    fn mix_id(&self, id: &InstanceId) {
-        id.as_str().bytes().for_each(|byte| self.mix(u64::from(byte)));
-    }
-}
-
-/// Text that becomes a part of the trace.
-struct Mixed<'a>(&'a World);
-
-impl std::fmt::Write for Mixed<'_> {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        text.bytes().for_each(|byte| self.0.mix(u64::from(byte)));
-        Ok(())
-    }
 }
 
 fn current() -> Option<Rc<World>> {
     WORLD.with_borrow(Clone::clone)
 }
 
-/// Counts a store call.
+/// Counts a store call. A step that makes very many is ended by a panic, because it may make them
+/// forever.
 pub(super) fn count_call() {
-    if let Some(world) = current() {
-        world.calls.set(world.calls.get() + 1);
+    let Some(world) = current() else { return };
+    world.calls.set(world.calls.get() + 1);
+    if world.calls.get() > 2 * CALLS_MAX {
+        world.fail(format!("I19 one step makes {} store calls", world.calls.get()));
+        panic!("it makes too many store calls");
     }
+}
+
+/// How the present call of the store fails, if it does. A partition or a commit cannot go on without
+/// it.
+pub(super) fn take_breakage() -> Option<Breakage> {
+    let world = current()?;
+    let breakage = world.breakage.take()?;
+    mark!(breakage.panics, "fault: a call of the store panics");
+    mark!(!breakage.panics, "fault: a call of the store fails");
+    world.may_fail.set(true);
+    if let Some(Actor::Partition(_) | Actor::Commit) = world.actor.get() {
+        world.must_fail.set(true);
+    }
+    Some(breakage)
 }
 
 /// A place where other threads could run.
@@ -429,6 +435,11 @@ pub fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
             asleep.await;
         }
     }
+}
+
+/// Adds a task to the simulation of this thread. It ends with the process.
+pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    spawn_apart(task);
 }
 
 /// Adds a line to the log of this thread's simulation, if it keeps one.
