@@ -52,15 +52,15 @@ impl Segment {
 #[derive(Debug)]
 pub(super) struct Unfilled {
     size: usize,
-    /// The number of bytes that are written and synced in one step.
-    at_once: usize,
     /// Once it was created: the file, and the number of bytes written.
     file: Option<(DiskFile, usize)>,
+    /// What one step writes. The steps share it, because clearing memory costs as much as writing.
+    zeros: Vec<u8>,
 }
 
 impl Unfilled {
     pub(super) fn new(size: usize, at_once: usize) -> Self {
-        Self { size, at_once, file: None }
+        Self { size, file: None, zeros: vec![0; at_once.min(size)] }
     }
 
     /// Writes and syncs the next part; returns the segment when it is complete.
@@ -80,9 +80,9 @@ impl Unfilled {
                 (file, HEAD)
             }
         };
-        let part = self.at_once.min(self.size - written);
+        let part = self.zeros.len().min(self.size - written);
         if part > 0 {
-            file.write_at(&vec![0; part], written as u64)?;
+            file.write_at(&self.zeros[..part], written as u64)?;
             file.sync_data()?;
             written += part;
         }
