@@ -155,25 +155,32 @@ impl InstanceId {
     }
 }
 
-/// The stored form, which may also be an entity's id.
-impl TryFrom<String> for InstanceId {
-    type Error = InvalidInstanceId;
-
-    fn try_from(id: String) -> Result<Self, InvalidInstanceId> {
+impl InstanceId {
+    /// Reads the stored form, which may also be an entity's id.
+    pub(crate) fn from_stored(id: &str) -> Result<Self, InvalidInstanceId> {
         if !id.starts_with('@') {
             return Self::new(id);
         }
         let (entity, signal) = match id.rsplit_once(SCHEDULED) {
             Some((entity, signal)) => (entity, Some(Uuid::try_parse(signal))),
-            None => (id.as_str(), None),
+            None => (id, None),
         };
         match (EntityId::try_from(entity.to_owned()), signal) {
             (Ok(entity), None) => Ok(entity.into()),
             (Ok(entity), Some(Ok(signal))) => {
                 Ok(entity.of_scheduled(MessageId::from_u128(signal.as_u128())))
             }
-            (Err(_), _) | (Ok(_), Some(Err(_))) => Err(Self::refused(id)),
+            (Err(_), _) | (Ok(_), Some(Err(_))) => Err(Self::refused(id.to_owned())),
         }
+    }
+}
+
+/// From the stored form, which may also be an entity's id.
+impl TryFrom<String> for InstanceId {
+    type Error = InvalidInstanceId;
+
+    fn try_from(id: String) -> Result<Self, InvalidInstanceId> {
+        Self::from_stored(&id)
     }
 }
 

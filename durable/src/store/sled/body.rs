@@ -24,6 +24,9 @@ const PURGE: u8 = b'x';
 const CONSUME: u8 = b'c';
 const MESSAGE: u8 = b'q';
 
+/// The size of an episode of few events, so that a buffer for many of them does not grow in steps.
+const EPISODE_BYTES: usize = 512;
+
 /// One change of a commit.
 #[derive(Debug)]
 pub(super) enum Change {
@@ -125,6 +128,7 @@ impl Body {
         position: impl Fn(&(PartitionId, crate::protocol::MessageId)) -> Option<u64>,
     ) -> Result<Vec<u8>, StoreError> {
         let mut body = Self::new();
+        body.0.reserve(commit.episodes.len() * EPISODE_BYTES);
         for episode in &commit.episodes {
             body.episode(episode)?;
         }
@@ -253,7 +257,7 @@ fn partition(body: &mut Bytes) -> Result<PartitionId, Unreadable> {
 fn instance_id(body: &mut Bytes) -> Result<InstanceId, Unreadable> {
     let id = slice(body)?;
     let id = std::str::from_utf8(&id).map_err(|_| Unreadable)?;
-    InstanceId::try_from(id.to_owned()).map_err(|_| Unreadable)
+    InstanceId::from_stored(id).map_err(|_| Unreadable)
 }
 
 /// A value, preceded by its length.
