@@ -102,7 +102,7 @@ impl TaskHub {
             is_new_id: false,
         };
         match self.request_start(request).await {
-            Ok(()) => Ok(handle),
+            Ok(_id) => Ok(handle),
             Err(StartError::AlreadyExists { .. }) => Err(ScheduleError::AlreadyExists(handle.id)),
             Err(error) => Err(error.into()),
         }

@@ -247,7 +247,8 @@ impl InstanceHandle {
     /// the disk is nearly full.
     pub async fn restart(&self) -> Result<(), ManageError> {
         let request = self.request_again(self.instance_id.clone()).await?;
-        self.hub.request_start(request).await.map_err(|error| ManageError::Start(Box::new(error)))
+        let started = self.hub.request_start(request).await;
+        started.map(drop).map_err(|error| ManageError::Start(Box::new(error)))
     }
 
     /// Starts a new instance with the same input under another id and returns its handle.
@@ -259,10 +260,10 @@ impl InstanceHandle {
     /// id is taken or the disk is nearly full.
     pub async fn restart_as(&self, id: impl AsRef<str>) -> Result<Self, ManageError> {
         let instance_id = InstanceId::new(id)?;
-        let request = self.request_again(instance_id.clone()).await?;
+        let request = self.request_again(instance_id).await?;
         let request = StartRequest { replaces: Vec::new(), ..request };
         let started = self.hub.request_start(request).await;
-        started.map_err(|error| ManageError::Start(Box::new(error)))?;
+        let instance_id = started.map_err(|error| ManageError::Start(Box::new(error)))?;
         Ok(Self { hub: self.hub.clone(), instance_id })
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::instance::InstanceHandle;
 use crate::event::{ExternalEvent, InvalidEvent};
+use crate::hub::admission::Permit;
 use crate::hub::error::{EntityError, HubError, ManageError, StartError};
 use crate::hub::mail::{Mail, Manage};
 use crate::hub::task_hub::TaskHub;
@@ -33,19 +34,28 @@ impl TaskHub {
         instance_id: &InstanceId,
         mail: Mail,
     ) -> Result<(), NotSent> {
+        let permit = self.admit(&mail).await?;
+        self.send_admitted(instance_id, mail, permit);
+        Ok(())
+    }
+
+    /// Waits for the permit of a client's request.
+    pub(crate) async fn admit(&self, mail: &Mail) -> Result<Permit, NotSent> {
         self.check().map_err(NotSent::Hub)?;
-        self.check_room_for(&mail)?;
+        self.check_room_for(mail)?;
         let admission = self.inner.mailboxes.admission();
         let count = admission.needed_for(mail.bytes());
-        let permit = match admission.try_take(count) {
-            Ok(permit) => permit,
-            Err(_) => {
-                let permit = admission.take(count).await;
-                self.check().map_err(NotSent::Hub)?;
-                self.check_room_for(&mail)?;
-                permit
-            }
-        };
+        if let Ok(permit) = admission.try_take(count) {
+            return Ok(permit);
+        }
+        let permit = admission.take(count).await;
+        self.check().map_err(NotSent::Hub)?;
+        self.check_room_for(mail)?;
+        Ok(permit)
+    }
+
+    /// Sends a request that has a permit.
+    pub(crate) fn send_admitted(&self, instance_id: &InstanceId, mail: Mail, permit: Permit) {
         let mailboxes = &self.inner.mailboxes;
         match &self.inner.nodes {
             None => mailboxes.send_with(instance_id, mail, permit),
@@ -53,7 +63,6 @@ impl TaskHub {
                 self.ask_owner(nodes, mailboxes.partition(instance_id), mail, permit);
             }
         }
-        Ok(())
     }
 
     fn check_room_for(&self, mail: &Mail) -> Result<(), NotSent> {

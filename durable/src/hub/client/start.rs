@@ -39,12 +39,7 @@ impl TaskHub {
         &self,
         call: Call<O>,
     ) -> Result<OrchestrationHandle<O>, StartError> {
-        let entry = O::ENTRY;
-        let mut options = call.options.map_or_else(CallOptions::default, |options| *options);
-        let version = options.version.take().or_else(|| entry.version.map(str::to_owned));
-        let request = request(Cow::Borrowed(entry.name), version, call.input, options)?;
-        let instance_id = request.instance_id.clone();
-        self.request_start(request).await?;
+        let instance_id = self.request_start(typed_request(call)?).await?;
         Ok(OrchestrationHandle::new(self.clone(), instance_id))
     }
 
@@ -119,8 +114,7 @@ impl TaskHub {
         let NamedCall { name, version, input, options } = call;
         let version = self.version_called(&name, version)?;
         let request = request(name, version, input, options)?;
-        let instance_id = request.instance_id.clone();
-        self.request_start(request).await?;
+        let instance_id = self.request_start(request).await?;
         Ok(InstanceHandle { hub: self.clone(), instance_id })
     }
 
@@ -221,6 +215,14 @@ impl TaskHub {
             },
         }
     }
+}
+
+/// Builds the request for a typed call.
+fn typed_request<O: Orchestrator>(call: Call<O>) -> Result<StartRequest, StartError> {
+    let entry = O::ENTRY;
+    let mut options = call.options.map_or_else(CallOptions::default, |options| *options);
+    let version = options.version.take().or_else(|| entry.version.map(str::to_owned));
+    request(Cow::Borrowed(entry.name), version, call.input, options)
 }
 
 /// Builds the request for a call.

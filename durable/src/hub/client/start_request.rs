@@ -1,6 +1,6 @@
 //! The request to start an instance, for typed calls, restarts and schedules.
 
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, Receiver};
 
 use crate::definition::display_name;
 use crate::hub::error::StartError;
@@ -10,6 +10,9 @@ use crate::orchestration::Due;
 use crate::protocol::{
     ExecutionId, ExecutionStarted, InstanceId, Json, RuntimeStatus, Tags, TraceContext,
 };
+
+/// Receives the partition's reply.
+type Started = Receiver<Result<(), StartError>>;
 
 /// A request to start an instance.
 #[derive(Clone, Debug)]
@@ -28,7 +31,21 @@ pub(crate) struct StartRequest {
 }
 
 impl TaskHub {
-    pub(crate) async fn request_start(&self, request: StartRequest) -> Result<(), StartError> {
+    /// Starts an instance. Returns its id when the start is durable.
+    pub(crate) async fn request_start(
+        &self,
+        request: StartRequest,
+    ) -> Result<InstanceId, StartError> {
+        let (instance_id, mail, begun) = self.start_mail(request)?;
+        let permit = self.admit(&mail).await?;
+        self.send_admitted(&instance_id, mail, permit);
+        begun.await.map_err(|_gone| self.error())??;
+        Ok(instance_id)
+    }
+
+    /// The mail that starts an instance, and where the partition replies. Not a part of
+    /// [`request_start`](Self::request_start), because a future keeps room for all its variables.
+    fn start_mail(&self, request: StartRequest) -> Result<(InstanceId, Mail, Started), StartError> {
         self.check()?;
         let StartRequest { instance_id, name, version, input, .. } = request;
         self.can_start(&name, version.as_deref(), &input)?;
@@ -45,8 +62,7 @@ impl TaskHub {
             is_new_id: request.is_new_id,
             origin: Origin::Client(reply.into()),
         };
-        self.request(&instance_id, Mail::Start(start)).await?;
-        begun.await.map_err(|_gone| self.error())?
+        Ok((instance_id, Mail::Start(start), begun))
     }
 
     /// Checks that the orchestration is registered and the input is not too large.

@@ -6,7 +6,7 @@
 
 use tracing::{Span, info_span};
 
-use std::pin::pin;
+use std::pin::Pin;
 
 use crate::engine::Execution;
 use crate::hub::work::job::Job;
@@ -56,9 +56,9 @@ pub(crate) fn within<T>(span: &GuardedSpan, f: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Awaits a future, entering the span for each poll.
-pub(crate) async fn in_span<F: Future>(span: GuardedSpan, future: F) -> F::Output {
-    let mut future = pin!(future);
+/// Awaits a future, entering the span for each poll. Takes it pinned: by value it would take up its
+/// size twice.
+pub(crate) async fn in_span<F: Future>(span: GuardedSpan, mut future: Pin<&mut F>) -> F::Output {
     std::future::poll_fn(|cx| within(&span, || future.as_mut().poll(cx))).await
 }
 

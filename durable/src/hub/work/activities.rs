@@ -359,7 +359,8 @@ impl Worker {
             let (job, ticket) = self.job.insert(job);
             let span = spans::activity(job);
             let result = {
-                let mut attempt = pin!(spans::in_span(span, self.activities.attempt(job, ticket)));
+                let attempt = pin!(self.activities.attempt(job, ticket));
+                let mut attempt = pin!(spans::in_span(span, attempt));
                 std::future::poll_fn(|cx| panics::poll(attempt.as_mut(), cx)).await.flatten()
             };
             next = self

@@ -68,7 +68,8 @@ impl Activities {
             };
             (self.finish(begun).await, awake)
         };
-        let ended = first(pin!(work), pin!(self.stop(job, ticket, limit))).await;
+        let stop = async { Box::pin(self.stop(job, ticket, limit)).await };
+        let ended = first(pin!(work), pin!(stop)).await;
         let stop = match ended {
             First::This((result, awake)) => {
                 if let Some(awake) = awake {

@@ -104,7 +104,7 @@ impl Batches {
         let id = entity_id.instance_id().clone();
         let batch = Batch { entity_id, state, operations, around };
         let running = Box::pin(async move { Ok(run(batch).await) });
-        let done = spans::in_span(span, panics::catch_async(running)).await;
+        let done = spans::in_span(span, pin!(panics::catch_async(running))).await;
         // Operations are guarded, so only the drop of what they leave behind can panic here.
         let done = done.unwrap_or_else(|panic| BatchDone {
             state: before,
