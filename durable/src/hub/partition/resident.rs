@@ -88,7 +88,10 @@ impl Resident {
             mark!(is_stale, "partition: the result of an earlier attempt arrives");
             !is_stale && (is_alone || seen.insert((task, *attempt)))
         };
-        events.into_iter().filter(|event| is_current(event)).map(|(event, _)| event).collect()
+        // Collecting in place would be slower: the vector would have to be shrunk.
+        let mut current = Vec::with_capacity(events.len());
+        current.extend(events.into_iter().filter(|it| is_current(it)).map(|(event, _)| event));
+        current
     }
 
     /// Keeps the history, if every episode is verified against it.
