@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use durable::RuntimeStatus::Suspended;
+use durable::RuntimeStatus::{Running, Suspended};
+use durable::client::{EntityDetails, EntityQuery};
 use durable::prelude::*;
 use tokio::sync::Notify;
 
@@ -22,8 +23,8 @@ const MENDED: &str = "DURABLE_POISON_TEST_MENDED";
 /// Lets the slow activities end.
 static GO: Notify = Notify::const_new();
 
-/// Then it is set aside: the first start, two openings with all others, and two alone.
-const DEATHS: usize = 23;
+/// Then it is set aside: the first start, three openings with all others, and five alone.
+const DEATHS: usize = 9;
 
 fn is_mended() -> bool {
     std::env::var_os(MENDED).is_some()
@@ -136,12 +137,24 @@ async fn start(hub: &TaskHub, poison: &str) -> Result<()> {
 async fn child(folder: &Path, poison: &str) -> Result<()> {
     let hub = open(folder).await?;
     start(&hub, poison).await?;
-    if poison == "operation" {
-        let caller = hub.find_instance::<explodes>("caller").await?;
-        let caller = caller.ok_or_else(|| Error::msg("the start is lost"))?;
-        let failure = caller.result().await?;
-        assert!(failure.contains("DURABLE0106: the operation ends the process"), "{failure}");
-        assert_eq!(hub.call_entity(Tank::at("t").level()).await?, 3);
+    if poison == "operation" || poison == "skipped" {
+        // Its messages stay, and nothing has failed.
+        let tank = until_set_aside(&hub).await?;
+        let suspension = tank.suspension.expect("it is set aside");
+        assert_eq!(suspension.code.as_deref(), Some("DURABLE0106"));
+        assert!(suspension.reason.contains("attempts             8,"), "{}", suspension.reason);
+        assert_eq!(hub.instance("caller")?.status().await?.runtime_status, Running);
+        let queue = hub.entity_queue(&tank.entity_id, 10).await?;
+        let queue: Vec<_> = queue.into_iter().filter_map(|it| it.operation).collect();
+        assert_eq!(queue, ["explode"]);
+        hub.signal_entity(Tank::at("t").fill(4)).await?;
+        if poison == "skipped" {
+            assert!(hub.skip_operation(&tank.entity_id).await?);
+            let failure = result_of_caller(&hub).await?;
+            assert!(failure.contains("DURABLE0106: the operation was skipped"), "{failure}");
+            assert_eq!(hub.call_entity(Tank::at("t").level()).await?, 7);
+            assert!(!hub.skip_operation(&tank.entity_id).await?, "it runs as usual");
+        }
         return stop(hub).await;
     }
     // A client that waits hears of it.
@@ -157,8 +170,22 @@ async fn child(folder: &Path, poison: &str) -> Result<()> {
     assert_eq!(status.runtime_status, Suspended);
     let suspension = status.suspension.expect("it is suspended");
     assert_eq!(suspension.code.as_deref(), Some("DURABLE0106"));
-    assert!(suspension.reason.contains("attempts             22"), "{}", suspension.reason);
+    assert!(suspension.reason.contains("attempts             8,"), "{}", suspension.reason);
     stop(hub).await
+}
+
+async fn until_set_aside(hub: &TaskHub) -> Result<EntityDetails> {
+    loop {
+        if let Some(tank) = hub.query(&EntityQuery::new().set_aside()).await?.items.pop() {
+            return Ok(tank);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn result_of_caller(hub: &TaskHub) -> Result<String> {
+    let caller = hub.find_instance::<explodes>("caller").await?;
+    Ok(caller.ok_or_else(|| Error::msg("the start is lost"))?.result().await?)
 }
 
 /// The poison, whose handle is that of either orchestration: both return a number.
@@ -188,7 +215,15 @@ impl Poison {
 async fn mended(folder: &Path, poison: &str) -> Result<()> {
     let hub = open(folder).await?;
     GO.notify_one();
-    if poison != "operation" {
+    if poison == "operation" {
+        // The next opening does not run it either.
+        let tank = until_set_aside(&hub).await?;
+        assert!(hub.resume_entity(&tank.entity_id).await?);
+        assert_eq!(result_of_caller(&hub).await?, "", "the operation was carried out");
+        assert_eq!(hub.call_entity(Tank::at("t").level()).await?, 7);
+        let tank = hub.entity(&tank.entity_id).await?;
+        assert_eq!(tank.and_then(|tank| tank.suspension), None);
+    } else if poison != "skipped" {
         // The next opening does not run it either.
         let instance = hub.instance("poison")?;
         assert_eq!(instance.status().await?.runtime_status, Suspended);
@@ -236,8 +271,9 @@ fn is_set_aside(test: &str, poison: &str) -> Result<()> {
         deaths += 1;
         assert!(deaths <= 2 * DEATHS, "the hub does not open");
     }
-    // Of an entity, the operations before it are carried out in the meantime.
-    assert!(deaths == DEATHS || poison == "operation", "{deaths}");
+    // Of an entity, the operations before it are carried out in the meantime; it may wait for them.
+    let more = if matches!(poison, "operation" | "skipped") { 2 } else { 0 };
+    assert!((DEATHS..=DEATHS + more).contains(&deaths), "{deaths}");
     let status = run(&test, folder.path(), poison, true)?;
     assert!(status.success(), "{status}");
     Ok(())
@@ -257,6 +293,17 @@ fn a_child_that_overflows_the_stack_is_set_aside_and_its_parent_waits() -> Resul
 }
 
 #[test]
-fn an_operation_that_aborts_the_process_fails_and_its_entity_continues() -> Result<()> {
-    is_set_aside("an_operation_that_aborts_the_process_fails_and_its_entity_continues", "operation")
+fn an_entity_whose_operation_aborts_the_process_is_set_aside_until_it_is_resumed() -> Result<()> {
+    is_set_aside(
+        "an_entity_whose_operation_aborts_the_process_is_set_aside_until_it_is_resumed",
+        "operation",
+    )
+}
+
+#[test]
+fn an_operation_that_aborts_the_process_can_be_skipped_and_its_entity_continues() -> Result<()> {
+    is_set_aside(
+        "an_operation_that_aborts_the_process_can_be_skipped_and_its_entity_continues",
+        "skipped",
+    )
 }

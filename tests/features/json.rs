@@ -410,7 +410,8 @@ async fn entities_and_their_scheduled_signals() -> Result<()> {
           "locked_since": null,
           "state": {
             "parcels": 3
-          }
+          },
+          "suspension": null
         }"#]],
     );
     let page: Page<_> = hub.query(&EntityQuery::new().of::<JsonShelf>().leave_out_state()).await?;
@@ -426,7 +427,8 @@ async fn entities_and_their_scheduled_signals() -> Result<()> {
               "last_modified": "2026-01-04T00:00:00.000000Z",
               "locked_by": null,
               "locked_since": null,
-              "state": null
+              "state": null,
+              "suspension": null
             }
           ],
           "next": null,

@@ -216,12 +216,27 @@ async fn an_instance_without_progress_is_held_back_after_crashes_only_and_runs_a
             break hub;
         }
         crashes += 1;
-        assert!(crashes <= 60, "it is never held back");
+        assert!(crashes <= 20, "it is never held back");
         // Stops as in a crash.
         drop(hub);
     };
-    assert!(crashes >= 20, "{crashes}");
+    assert!(crashes >= 3, "{crashes}");
     assert_eq!(hub.instance("slow")?.status().await?.runtime_status, RuntimeStatus::Running);
+    hub.shutdown_within(Duration::from_millis(20)).await?;
+    Ok(())
+}
+
+/// What something else ends at any moment is not taken for the cause.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_is_killed_again_and_again_sets_nothing_aside() -> Result<()> {
+    let store = Arc::default();
+    drop(open_and_run(&store).await?);
+    for _ in 0..100 {
+        drop(TaskHub::builder().store(Arc::clone(&store)).open().await?);
+    }
+    let hub = open_and_run(&store).await?;
+    let status = hub.instance("slow")?.status().await?;
+    assert_eq!((status.runtime_status, status.suspension), (RuntimeStatus::Running, None));
     hub.shutdown_within(Duration::from_millis(20)).await?;
     Ok(())
 }

@@ -53,6 +53,9 @@ pub(crate) enum EntityCommand {
         /// Only keys that begin with this text
         #[arg(long)]
         prefix: Option<String>,
+        /// Only entities that are set aside because an operation ends the process
+        #[arg(long)]
+        set_aside: bool,
         #[command(flatten)]
         page: Paged,
     },
@@ -90,6 +93,18 @@ pub(crate) enum EntityCommand {
         /// The input: JSON, @FILE, or - for stdin
         #[arg(long, short, value_name = "JSON")]
         input: Option<String>,
+    },
+    /// Let an entity run that is set aside because its next operation ends the process
+    Resume {
+        /// The entity
+        #[arg(value_name = "NAME/KEY")]
+        entity: String,
+    },
+    /// The same, but let that operation fail without running it
+    Skip {
+        /// The entity
+        #[arg(value_name = "NAME/KEY")]
+        entity: String,
     },
     /// Release locks whose orchestration no longer exists, such as after a store was repaired
     Unlock,

@@ -16,11 +16,11 @@ pub(super) async fn run(
     session: &mut Session<'_>,
 ) -> Result<(), CliError> {
     match command {
-        EntityCommand::List { name, prefix, page } => {
+        EntityCommand::List { name, prefix, set_aside, page } => {
             let mut filter = EntityFilter::new();
             filter.name.clone_from(name);
             filter.prefix.clone_from(prefix);
-            filter.state = true;
+            (filter.state, filter.set_aside) = (true, *set_aside);
             let (items, _) = paged(session.client.list_entities(&filter), page).await?;
             session.show_list::<Entity>(&items)
         }
@@ -41,6 +41,16 @@ pub(super) async fn run(
         EntityCommand::Call { entity, operation, input: given } => {
             let value = input(given.as_ref(), session)?;
             let text = session.client.call_entity(&id(entity)?, operation, &value).text().await?;
+            session.show_json(&text)
+        }
+        EntityCommand::Resume { entity } => {
+            let text = session.client.resume_entity(&id(entity)?).text().await?;
+            session.show_json(&text)
+        }
+        EntityCommand::Skip { entity } => {
+            let id = id(entity)?;
+            session.confirm(&format!("let the next operation of `{entity}` fail"))?;
+            let text = session.client.skip_operation(&id).text().await?;
             session.show_json(&text)
         }
         EntityCommand::Unlock => {

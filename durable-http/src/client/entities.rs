@@ -7,7 +7,9 @@ use durable::protocol::Json;
 
 use super::filter::with_time;
 use super::request::{Request, path};
-use super::{CleanedEntities, Client, Entity, EntityFilter, EntityQueue, Page, Signal};
+use super::{
+    CleanedEntities, Client, Entity, EntityFilter, EntityQueue, Page, ResumedEntity, Signal,
+};
 
 /// Entities.
 impl Client {
@@ -24,6 +26,16 @@ impl Client {
     /// Lists the requests that an entity has not handled, in the order of arrival.
     pub fn get_entity_queue(&self, id: &EntityId) -> Request<EntityQueue> {
         Request::get(self, of(id, "/queue"))
+    }
+
+    /// Lets an entity run that is set aside, from the operation that ended the process.
+    pub fn resume_entity(&self, id: &EntityId) -> Request<ResumedEntity> {
+        Request::post(self, of(id, ":resume"))
+    }
+
+    /// Lets an entity run that is set aside. The operation that ended the process fails.
+    pub fn skip_operation(&self, id: &EntityId) -> Request<ResumedEntity> {
+        Request::post(self, of(id, ":skip"))
     }
 
     /// Releases the locks of orchestrations that no longer exist. The hub reads every entity.

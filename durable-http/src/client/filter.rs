@@ -160,6 +160,8 @@ pub struct EntityFilter {
     pub state: bool,
     /// Also entities without a state.
     pub include_transient: bool,
+    /// Only entities that are set aside because an operation ends the process.
+    pub set_aside: bool,
 }
 
 impl EntityFilter {
@@ -173,7 +175,8 @@ impl EntityFilter {
         request = with_time(request, "modifiedFrom", self.modified_from);
         request = with_time(request, "modifiedTo", self.modified_to);
         request = with_flag(request, "state", self.state);
-        with_flag(request, "includeTransient", self.include_transient)
+        request = with_flag(request, "includeTransient", self.include_transient);
+        with_flag(request, "setAside", self.set_aside)
     }
 
     /// Only the conditions on the id.

@@ -76,8 +76,8 @@ pub use model::{
     Failure, FollowedEvent, HistoryPage, Hub, IndexedPage, InstanceCount, InstanceDetails,
     InstanceStatus, LifecycleEvent, Page, Parameter, Parent, PendingCause, PendingKind,
     PendingTask, PendingWork, Purged, QueuedKind, QueuedRequest, Recurrence, Registered,
-    RegisteredEntity, RegisteredFunction, RegisteredOperation, RunningActivities, RunningActivity,
-    Schedule, Signal, Started, Suspension,
+    RegisteredEntity, RegisteredFunction, RegisteredOperation, ResumedEntity, RunningActivities,
+    RunningActivity, Schedule, Signal, Started, Suspension,
 };
 pub use request::Request;
 pub use schedules::ScheduleRequest;

@@ -23,6 +23,7 @@ pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
     let find = filtered(&call)?;
     let find = if call.boolean("state")? { find } else { find.leave_out_state() };
     let find = if call.boolean("includeTransient")? { find.include_transient() } else { find };
+    let find = if call.boolean("setAside")? { find.set_aside() } else { find };
     Ok(page(&call, &call.hub().query(&find).await?))
 }
 
@@ -65,6 +66,18 @@ pub(super) async fn queue(call: Call) -> Result<Response, Refusal> {
     let queue = call.hub().entity_queue(&entity(&call)?, call.limit()?).await?;
     let items: Vec<_> = queue.iter().map(show::camel).collect();
     Ok(json::answer(StatusCode::OK, &Object::new().with("items", &items)))
+}
+
+/// Lets an entity run that is set aside, from the operation that ended the process.
+pub(super) async fn resume(call: Call) -> Result<Response, Refusal> {
+    let was_held = call.hub().resume_entity(&entity(&call)?).await?;
+    Ok(json::answer(StatusCode::OK, &Object::new().with("wasSetAside", &was_held)))
+}
+
+/// The same, without that operation.
+pub(super) async fn skip(call: Call) -> Result<Response, Refusal> {
+    let was_set_aside = call.hub().skip_operation(&entity(&call)?).await?;
+    Ok(json::answer(StatusCode::OK, &Object::new().with("wasSetAside", &was_set_aside)))
 }
 
 /// Releases the locks of orchestrations that no longer exist.

@@ -88,6 +88,12 @@ pub(crate) enum Mail {
     Continue(InstanceId),
     /// An entity that was held back may run operations again.
     Release(InstanceId),
+    /// A client lets an entity run. The reply is whether it was held back or set aside.
+    ResumeEntity {
+        entity: InstanceId,
+        how: Resumption,
+        reply: EntityResumed,
+    },
     /// A client found an entity locked by an orchestration that no longer exists.
     TakeBackLock {
         entity: InstanceId,
@@ -120,6 +126,15 @@ pub(crate) struct Start {
 pub(crate) enum Origin {
     Client(StartReply),
     Message(MessageId),
+}
+
+/// How an entity that was set aside continues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Resumption {
+    /// It runs the same operation again.
+    Retry,
+    /// The operation fails, and it runs the one behind it.
+    Skip,
 }
 
 /// A client's operation on an instance.
@@ -162,6 +177,8 @@ pub(crate) type CallReply = ReplyTo<Result<Json, FailureDetails>>;
 pub(crate) type Cancelled = ReplyTo<bool>;
 /// Whether the lock was still held.
 pub(crate) type Unlocked = ReplyTo<bool>;
+/// Whether the entity was held back or set aside.
+pub(crate) type EntityResumed = ReplyTo<bool>;
 pub(crate) type StartReply = ReplyTo<Result<(), StartError>>;
 /// The result of a client's operation on an instance.
 pub(crate) type Managed = Result<(), ManageError>;
@@ -260,7 +277,9 @@ impl Mail {
             | Self::Follow { instance_id, .. } => Some(instance_id),
             Self::Message(message) | Self::Operate { message, .. } => Some(&message.instance_id),
             Self::CancelSignal { id, .. } => Some(id),
-            Self::BatchEnded { entity, .. } | Self::TakeBackLock { entity, .. } => Some(entity),
+            Self::BatchEnded { entity, .. }
+            | Self::TakeBackLock { entity, .. }
+            | Self::ResumeEntity { entity, .. } => Some(entity),
             // `Continue` ends a wait, so it must not wait itself.
             Self::Continue(_) | Self::Release(_) | Self::Wake | Self::Stop | Self::Lost => None,
         }
@@ -282,6 +301,7 @@ impl Mail {
             Self::Operate { message, .. } => !is_deletion(message),
             Self::CancelSignal { .. }
             | Self::TakeBackLock { .. }
+            | Self::ResumeEntity { .. }
             | Self::Wait { .. }
             | Self::WaitForStart { .. }
             | Self::WatchStatus { .. }
@@ -305,11 +325,11 @@ impl Mail {
             Self::Raise { reply, .. } | Self::Manage { reply, .. } => reply.is_closed(),
             Self::Operate { reply: EntityReply::Signalled(reply), .. } => reply.is_closed(),
             Self::Operate { reply: EntityReply::Called(reply), .. } => reply.is_closed(),
-            Self::CancelSignal { reply, .. } | Self::TakeBackLock { reply, .. } => {
-                reply.is_closed()
-            }
+            Self::CancelSignal { reply, .. }
+            | Self::TakeBackLock { reply, .. }
+            | Self::ResumeEntity { reply, .. }
+            | Self::WaitForStart { reply, .. } => reply.is_closed(),
             Self::Wait { reply, .. } => reply.is_closed(),
-            Self::WaitForStart { reply, .. } => reply.is_closed(),
             Self::WatchStatus { reply, .. } => reply.is_closed(),
             Self::Follow { reply, .. } => reply.is_closed(),
             Self::Pending { reply, .. } => reply.is_closed(),
@@ -341,6 +361,7 @@ impl Mail {
             Self::Operate { message, .. } => weight::of_content(&message.event),
             Self::CancelSignal { .. }
             | Self::TakeBackLock { .. }
+            | Self::ResumeEntity { .. }
             | Self::Wait { .. }
             | Self::WaitForStart { .. }
             | Self::WatchStatus { .. }

@@ -204,14 +204,15 @@ impl Parts {
 
     /// What lets the instances run that are held back, if there are any.
     fn probation(&self, begun: Begun) -> Option<Probation> {
-        let Begun { notes, suspects } = begun;
+        let Begun { notes, quiet, suspects } = begun;
         (!suspects.is_empty()).then(|| Probation {
             store: Arc::clone(&self.store),
             notes,
+            note: quiet,
             held: Arc::clone(&self.held),
             mailboxes: self.mailboxes.clone(),
             health: Arc::clone(&self.health),
-            suspects: suspects.into(),
+            suspects,
         })
     }
 

@@ -75,7 +75,7 @@ impl FailureDetails {
     pub const CAUSES_LEFT_OUT: &str = "durable::CausesLeftOut";
     /// The requested id of a sub-orchestration is taken.
     pub const INSTANCE_EXISTS: &str = "durable::InstanceExists";
-    /// The operation of an entity was not run again, because it ends the process.
+    /// A client has skipped the operation of an entity, because it ends the process.
     pub const PROCESS_ENDED: &str = "durable::ProcessEnded";
 
     /// The failures that no function returned.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use durable::protocol::Json;
 use serde::{Deserialize, Serialize};
 
-use super::Parent;
+use super::{Parent, Suspension};
 
 /// An entity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct Entity {
     /// When it was locked.
     #[serde(default)]
     pub locked_since: Option<DateTime<Utc>>,
+    /// Why it is set aside, if it is.
+    #[serde(default)]
+    pub suspension: Option<Suspension>,
 }
 
 /// The requests that an entity has not handled.
@@ -70,6 +73,15 @@ pub enum QueuedKind {
 pub struct CleanedEntities {
     /// The locks whose orchestration no longer existed, and which were released.
     pub orphaned_locks_released: u64,
+}
+
+/// What letting an entity run has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ResumedEntity {
+    /// Whether the entity was set aside.
+    pub was_set_aside: bool,
 }
 
 /// A signal that is not due yet.

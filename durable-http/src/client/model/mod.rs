@@ -13,7 +13,9 @@ mod schedules;
 use serde::{Deserialize, Serialize};
 
 pub use batches::{Batch, BatchDetails, BatchError, BatchProgress};
-pub use entities::{CleanedEntities, Entity, EntityQueue, QueuedKind, QueuedRequest, Signal};
+pub use entities::{
+    CleanedEntities, Entity, EntityQueue, QueuedKind, QueuedRequest, ResumedEntity, Signal,
+};
 pub use history::{Child, Event, FollowedEvent, HistoryPage};
 pub use hub::{
     Access, ActivityAttempts, ActivityStatistics, AttemptFailure, Hub, LifecycleEvent, Parameter,

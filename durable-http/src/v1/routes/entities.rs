@@ -25,6 +25,7 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
                 "modifiedTo",
                 "state",
                 "includeTransient",
+                "setAside",
                 "limit",
                 "after",
             ],
@@ -68,6 +69,30 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
         },
     )
     .scan(),
+    post(
+        "entities/{name}/{key}:resume",
+        Operate,
+        handler!(entities::resume),
+        Operation {
+            id: "resumeEntity",
+            summary: "Lets an entity run that is set aside, because its next operation ends the \
+                      process. It runs that operation again.",
+            answers: &[(200, Json("ResumedEntity"), "Whether it was set aside.", &[])],
+            ..NEW
+        },
+    ),
+    post(
+        "entities/{name}/{key}:skip",
+        Operate,
+        handler!(entities::skip),
+        Operation {
+            id: "skipOperation",
+            summary: "Lets an entity run that is set aside, because its next operation ends the \
+                      process. That operation fails without being run.",
+            answers: &[(200, Json("ResumedEntity"), "Whether it was set aside.", &[])],
+            ..NEW
+        },
+    ),
     delete(
         "entities/{name}/{key}",
         Operate,

@@ -13,7 +13,10 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::api::registered::{Function, Functions};
-use crate::api::{Failure, model::Items};
+use crate::api::{
+    Failure,
+    model::{Items, Suspension},
+};
 use crate::call::{Call, View};
 use crate::frame::{Command, Page, Place, quoted};
 use crate::parts::{
@@ -41,6 +44,8 @@ pub(crate) struct Entity {
     pub(crate) last_modified: DateTime<Utc>,
     pub(crate) state: Option<Json>,
     pub(crate) locked_by: Option<Sender>,
+    #[serde(default)]
+    pub(crate) suspension: Option<Suspension>,
 }
 
 /// The orchestration that holds a lock or sent a request.
@@ -119,6 +124,9 @@ fn rows(view: &View, model: &Model) -> Markup {
                 td {
                     @if let Some(by) = &item.locked_by {
                         (icon("lock")) " " (instance(view, &by.instance_id))
+                    }
+                    @if let Some(code) = item.suspension.as_ref().and_then(|it| it.code.as_ref()) {
+                        span.err { "set aside: " (code) }
                     }
                 }
                 td.n.h { (time(view, item.last_modified)) }

@@ -104,12 +104,13 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
             @if model.entity.locked_by.is_some() {
                 span.st.st-suspended { (icon("lock")) "Locked" }
             }
+            @if model.entity.suspension.is_some() { span.st.st-failed { "Set aside" } }
             span.sp {}
             @if !actions.is_empty() {
                 div.row.scr { @for action in &actions { (open(action, "")) } }
             }
         }
-        div #facts data-part { (about(view, model)) (lock(view, model)) }
+        div #facts data-part { (about(view, model)) (set_aside(model)) (lock(view, model)) }
         div.cols {
             (state(view, model))
             div {
@@ -136,6 +137,15 @@ fn about(view: &View, model: &Model) -> Markup {
         ("State", html! { (state.unwrap_or_else(|| "none".to_owned())) }),
         ("Source", source),
     ])
+}
+
+fn set_aside(model: &Model) -> Markup {
+    let Some(suspension) = &model.entity.suspension else { return html! {} };
+    let content = html! {
+        h2 { "Set aside: " (suspension.code.as_deref().unwrap_or_default()) }
+        pre.msg { (text(suspension.text())) }
+    };
+    note(Note::Bad, &content)
 }
 
 fn lock(view: &View, model: &Model) -> Markup {
@@ -234,9 +244,26 @@ fn actions(view: &View, model: &Model) -> Vec<Action> {
         .keeps("Keep it")
         .destructive()
         .then(view.links.to("entities"));
-    vec![
+    let mut all = Vec::new();
+    if model.entity.suspension.is_some() {
+        let of_shown = |verb: &str| format!("{verb} {shown}?");
+        all.push(
+            Action::post("resume", "Resume", api(view, of, ":resume"))
+                .asks(of_shown("Resume"), "It runs the operation again that ended the process."),
+        );
+        all.push(
+            Action::post("skip", "Skip operation", api(view, of, ":skip"))
+                .asks(
+                    of_shown("Skip the next operation of"),
+                    "The operation that ended the process fails, and its caller gets the error.",
+                )
+                .destructive(),
+        );
+    }
+    all.extend([
         send("signal", "Signal", "The operation is carried out once; its result is not shown."),
         send("call", "Call", "The operation is carried out; an error of it is shown here."),
         delete,
-    ]
+    ]);
+    all
 }

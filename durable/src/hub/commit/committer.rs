@@ -114,6 +114,7 @@ impl Committer {
             Effect::Said(sender, status) => drop(sender.send(status)),
             Effect::Operated(reply, outcome) => reply.send(outcome),
             Effect::SignalCancelled(reply, was_waiting) => reply.send(was_waiting),
+            Effect::EntityResumed(reply, was_held) => reply.send(was_held),
             Effect::Unlocked(reply, was_locked) => reply.send(was_locked),
             Effect::Continue(id) => self.mailboxes.send_to(owner, Mail::Continue(id)),
             Effect::Notify(notice) => self.lifecycle.notify(notice),

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use crate::hub::custom_status::{StatusSender, WatchReply, Watched};
 use crate::hub::error::{ManageError, StartError};
 use crate::hub::mail::{
-    CallReply, Cancelled, EndReply, Ended, FollowReply, ManageReply, PendingReply, SignalReply,
-    StartReply, StartedReply, Unlocked,
+    CallReply, Cancelled, EndReply, Ended, EntityResumed, FollowReply, ManageReply, PendingReply,
+    SignalReply, StartReply, StartedReply, Unlocked,
 };
 use crate::hub::ownership::Ownership;
 use crate::hub::reply_to::{Encode, ReplyTo};
@@ -113,6 +113,7 @@ pub(crate) enum Effect {
     /// A signal of a client is stored or was carried out.
     Signalled(SignalReply),
     Operated(CallReply, Result<Json, FailureDetails>),
+    EntityResumed(EntityResumed, bool),
     Unlocked(Unlocked, bool),
     SignalCancelled(Cancelled, bool),
     /// Continues with an instance or entity that waited for this write.
@@ -134,6 +135,7 @@ impl Effect {
             Self::Pending(reply, pending) => answer(reply, pending),
             Self::Signalled(reply) => answer(reply, &()),
             Self::Operated(reply, outcome) => answer(reply, outcome),
+            Self::EntityResumed(reply, was_held) => answer(reply, was_held),
             Self::Unlocked(reply, was_locked) => answer(reply, was_locked),
             Self::SignalCancelled(reply, was_waiting) => answer(reply, was_waiting),
             Self::Run(_)

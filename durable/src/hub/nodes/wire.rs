@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::hub::error::{HubError, ManageError, StartError};
-use crate::hub::mail::{Ended, EntityReply, Mail, Manage, Managed, Origin, Start};
+use crate::hub::mail::{Ended, EntityReply, Mail, Manage, Managed, Origin, Resumption, Start};
 use crate::hub::reply_to::{Encode, ReplyTo};
 use crate::protocol::{
     ExecutionStarted, FailureDetails, InstanceId, Json, ParentInstance, Pending, RuntimeStatus,
@@ -28,6 +28,7 @@ pub(super) enum Ask {
     Operate { message: Box<TaskMessage>, is_call: bool },
     CancelSignal { id: InstanceId },
     TakeBackLock { entity: InstanceId, owner: Box<ParentInstance> },
+    ResumeEntity { entity: InstanceId, how: Resumption },
 }
 
 /// Where the owner of a partition replies to.
@@ -81,6 +82,9 @@ impl Ask {
             Mail::TakeBackLock { entity, owner, reply } => {
                 (Self::TakeBackLock { entity, owner }, Box::new(reply))
             }
+            Mail::ResumeEntity { entity, how, reply } => {
+                (Self::ResumeEntity { entity, how }, Box::new(reply))
+            }
             mail => return Err(Box::new(mail)),
         })
     }
@@ -113,6 +117,9 @@ impl Ask {
             Self::CancelSignal { id } => Mail::CancelSignal { id, reply: to.into() },
             Self::TakeBackLock { entity, owner } => {
                 Mail::TakeBackLock { entity, owner, reply: to.into() }
+            }
+            Self::ResumeEntity { entity, how } => {
+                Mail::ResumeEntity { entity, how, reply: to.into() }
             }
         }
     }

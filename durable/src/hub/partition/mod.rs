@@ -264,6 +264,7 @@ impl Partition {
             | Mail::Continue(_)
             | Mail::Release(_)
             | Mail::TakeBackLock { .. }
+            | Mail::ResumeEntity { .. }
             | Mail::Wake
             | Mail::Stop
             | Mail::Lost => return Ok(None),
@@ -339,6 +340,9 @@ impl Partition {
                 Ok(())
             }
             Mail::Release(id) => self.entities.release(core, &id),
+            Mail::ResumeEntity { entity, how, reply } => {
+                self.entities.resume(core, &entity, how, reply)
+            }
             Mail::TakeBackLock { entity, owner, reply } => {
                 self.entities.take_back_lock(core, &entity, &owner, reply)
             }

@@ -8,7 +8,7 @@ use crate::protocol::{FailureDetails, InstanceId, InstanceRecord, Suspension};
 
 /// The code of an instance that is held back until it has run alone.
 const HELD_BACK: &str = "DURABLE0105";
-/// The code of an instance that is set aside.
+/// The code of an instance or entity that is set aside.
 const SET_ASIDE: &str = "DURABLE0106";
 
 /// Why an instance or entity does not run as usual.
@@ -16,10 +16,11 @@ const SET_ASIDE: &str = "DURABLE0106";
 pub(crate) enum Held {
     /// It does not run until it is its turn to run alone.
     Back,
-    /// An entity runs one operation at a time, so that one that ends the process is known.
-    ToOneOperation,
-    /// It does not run until a client resumes it. An entity runs again when its next operation has
-    /// failed.
+    /// The same, for an entity that has an operation to run.
+    BackAndReady,
+    /// It runs one operation, and is held back again.
+    ForOneOperation,
+    /// It does not run until a client resumes it.
     SetAside {
         /// The number of attempts that ended with the process.
         attempts: u32,
@@ -54,12 +55,17 @@ impl HeldBack {
         }
     }
 
-    /// The suspension of an orchestration that must not run.
+    /// Whether it waits for its turn to run alone.
+    pub(crate) fn is_back(&self, id: &InstanceId) -> bool {
+        matches!(self.of(id), Some(Held::Back | Held::BackAndReady))
+    }
+
+    /// The suspension of an orchestration or entity that must not run.
     pub(crate) fn suspension(&self, id: &InstanceId) -> Option<Suspension> {
         let (code, reason) = match self.of(id)? {
-            Held::Back => (HELD_BACK, held_back(id)),
+            Held::Back | Held::BackAndReady => (HELD_BACK, held_back(id)),
             Held::SetAside { attempts } => (SET_ASIDE, set_aside(id, attempts)),
-            Held::ToOneOperation => return None,
+            Held::ForOneOperation => return None,
         };
         Some(Suspension { code: Some(code.to_owned()), reason })
     }
@@ -83,19 +89,24 @@ fn held_back(id: &InstanceId) -> String {
 }
 
 fn set_aside(id: &InstanceId, attempts: u32) -> String {
+    let (kind, or) = if id.is_entity() {
+        ("entity", "skip its next operation")
+    } else {
+        ("instance", "terminate it")
+    };
     format!(
-        "{SET_ASIDE}: instance `{id}` is set aside, because it ends the process\n  \
+        "{SET_ASIDE}: {kind} `{id}` is set aside, because it ends the process\n  \
          attempts             {attempts}, the last ones while no other suspect ran\n\
          find out what it does before the process ends (stack overflow, abort, lack of memory), fix \
-         that, and resume the instance; or terminate it"
+         that, and resume the {kind}; or {or}"
     )
 }
 
-/// The failure of an operation that ends the process.
-pub(crate) fn operation_failure(attempts: u32) -> FailureDetails {
+/// The failure of an operation that a client skips, because it ends the process.
+pub(crate) fn operation_failure() -> FailureDetails {
     let message = format!(
-        "{SET_ASIDE}: the operation ends the process, which it did in {attempts} attempts; fix the \
-         cause, and send the operation again"
+        "{SET_ASIDE}: the operation was skipped, because it ends the process; fix the cause, and \
+         send the operation again"
     );
     FailureDetails::new(FailureDetails::PROCESS_ENDED, message).non_retriable()
 }

@@ -1,11 +1,12 @@
-//! The note that an opening hub leaves before it runs what it finds, and what it reads from the
-//! notes of earlier openings.
+//! The notes that a hub leaves about what may end the process, and what it decides by the notes of
+//! earlier openings.
 //!
 //! A note is a message of the hub to itself, so that every store can keep it, and a release that does
 //! not know it drops it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,13 +17,16 @@ use crate::protocol::{
 };
 use crate::store::{Commit, Epoch, PartitionState, Store, StoreError};
 
-/// The number of openings in which an instance runs with all others.
-pub(crate) const TRIES: u32 = 20;
-/// The number of times that an instance has to end the process alone before it is set aside.
-pub(crate) const ALONE: u32 = 2;
-/// As [`ALONE`], for an operation of an entity. It fails when it is set aside, which cannot be taken
-/// back, so a process that is killed often for other reasons must not be taken for its effect.
-pub(crate) const ALONE_OF_OPERATION: u32 = 10;
+/// The number of openings in which an instance runs with all others before it is a suspect.
+const TRIES: u32 = 3;
+/// The number of times in a row that a suspect has to end the process alone before it is set aside.
+const ALONE: u32 = 5;
+/// The bound on the time from a start to the end of the process that is noted first. It is doubled
+/// while the suspect runs.
+const WITHIN_MILLIS: u64 = 100;
+
+/// The number of operations of an entity that have a trial in one opening.
+const OPERATIONS: usize = 64;
 
 /// The most instances in one message.
 const ENTRIES: usize = 4096;
@@ -52,6 +56,15 @@ struct State {
     message: Option<MessageId>,
 }
 
+/// The content of a note.
+#[derive(Debug, Serialize, Deserialize)]
+enum Note {
+    /// These are about to run.
+    Run(Vec<Attempt>),
+    /// No suspect has begun in this opening.
+    Quiet,
+}
+
 /// An instance that is about to run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Attempt {
@@ -59,10 +72,15 @@ pub(crate) struct Attempt {
     state: State,
     /// The number of openings in a row in which it ran with all others, this one included.
     count: u32,
-    /// The number of times that it ran alone and the process ended.
-    pub(crate) alone: u32,
-    /// The size of its group, if it runs in a group of its own.
+    /// The number of times in a row that the process ended while it was the only suspect that ran.
+    alone: u32,
+    /// The number of suspects that run together; 0 if it runs as usual.
     pub(crate) group: usize,
+    /// A bound on how long it had run when the process ended.
+    within_millis: u64,
+    /// The number of operations of the entity that had a trial in this opening.
+    #[serde(skip)]
+    operations: usize,
 }
 
 impl Attempt {
@@ -70,6 +88,20 @@ impl Attempt {
     pub(crate) fn held(&self) -> InstanceId {
         let entity = self.id.entity_of_signal();
         entity.map_or_else(|| self.id.clone(), |entity| entity.instance_id().clone())
+    }
+
+    /// Whether it was the only suspect that ran when the process ended.
+    pub(crate) fn is_accused(&self) -> bool {
+        self.alone > 0
+    }
+
+    pub(crate) fn within(&self) -> Duration {
+        Duration::from_millis(self.within_millis)
+    }
+
+    /// Notes that it has run for as long as was noted, and the process has not ended.
+    pub(crate) fn runs_longer(&mut self) {
+        self.within_millis *= 2;
     }
 
     /// The same instance in its present state, about to run in a group of this size.
@@ -84,14 +116,23 @@ impl Attempt {
         Ok(self)
     }
 
-    /// Whether the instance has recorded a result since, or the entity has no operation left.
+    /// The same entity with its next operation, of which nothing is known. `None` if it has had
+    /// enough trials: the next opening finds an operation that ends the process behind these.
+    pub(crate) fn next_operation(self) -> Option<Self> {
+        let (id, operations) = (self.held(), self.operations + 1);
+        let within_millis = WITHIN_MILLIS;
+        let next = Self { id, alone: 0, group: 1, within_millis, operations, ..self };
+        (operations < OPERATIONS).then_some(next)
+    }
+
+    /// Whether the instance or entity has recorded a result since.
     pub(crate) fn has_gone_on(
         &self,
         store: &dyn Store,
         partition: PartitionId,
     ) -> Result<bool, StoreError> {
         let now = state_of(store, partition, &self.id)?;
-        if self.id.is_entity() { Ok(now.message.is_none()) } else { self.went_on_to(store, &now) }
+        self.went_on_to(store, &now)
     }
 
     fn went_on_to(&self, store: &dyn Store, now: &State) -> Result<bool, StoreError> {
@@ -153,68 +194,69 @@ fn state(record: Option<&InstanceRecord>, message: Option<MessageId>) -> State {
     }
 }
 
+/// The messages that hold notes.
+pub(crate) type Messages = Vec<(PartitionId, MessageId)>;
+
 /// The notes of an open hub.
 #[derive(Debug)]
 pub(crate) struct Notes {
     owners: Vec<(PartitionId, Epoch)>,
-    stored: Mutex<Vec<(PartitionId, MessageId)>>,
+    stored: Mutex<Messages>,
 }
 
 impl Notes {
-    /// Stores a note; `replaces` are removed by the same commit.
-    fn write(
-        &self,
-        store: &dyn Store,
-        attempts: &BTreeMap<PartitionId, Vec<Attempt>>,
-        replaces: Vec<(PartitionId, MessageId)>,
-    ) -> Result<Vec<(PartitionId, MessageId)>, StoreError> {
-        let mut commit = Commit { consumed: replaces, ..Commit::new(self.owners.clone()) };
-        for (partition, attempts) in attempts {
-            for attempts in attempts.chunks(ENTRIES) {
-                let text = serde_json::to_string(attempts)
-                    .map_err(|error| StoreError::damaged(error.to_string()))?;
-                let input = Json::trusted(text);
-                let event = EventKind::EventRaised { name: NOTE.to_owned(), input };
-                let to = InstanceId::of_hub(NOTE);
-                let message = TaskMessage::new(MessageId::generate(), to, event);
-                commit.messages.push((*partition, message));
-            }
-        }
-        if !commit.is_empty() {
-            store.commit(&commit)?;
-        }
-        let stored: Vec<_> = commit.messages.iter().map(|(at, note)| (*at, note.id)).collect();
-        self.stored.lock().unwrap_or_else(PoisonError::into_inner).extend(&stored);
-        Ok(stored)
-    }
-
-    /// Stores that these instances are about to run.
-    pub(crate) fn add(
+    /// Stores that these instances are about to run. `replaced` are removed by the same commit.
+    pub(crate) fn write(
         &self,
         store: &dyn Store,
         attempts: &[(PartitionId, Attempt)],
-    ) -> Result<Vec<(PartitionId, MessageId)>, StoreError> {
+        replaced: Messages,
+    ) -> Result<Messages, StoreError> {
         let mut all = BTreeMap::<_, Vec<_>>::new();
         for (partition, attempt) in attempts {
             all.entry(*partition).or_default().push(attempt.clone());
         }
-        self.write(store, &all, Vec::new())
+        let notes = all.into_iter().flat_map(|(partition, attempts)| {
+            let pages: Vec<_> = attempts.chunks(ENTRIES).map(<[_]>::to_vec).collect();
+            pages.into_iter().map(move |page| (partition, Note::Run(page)))
+        });
+        self.commit(store, notes.collect(), replaced)
+    }
+
+    /// Stores that no suspect has begun.
+    fn write_quiet(&self, store: &dyn Store) -> Result<Messages, StoreError> {
+        let first = self.owners.first().map(|(partition, _)| (*partition, Note::Quiet));
+        self.commit(store, first.into_iter().collect(), Vec::new())
+    }
+
+    fn commit(
+        &self,
+        store: &dyn Store,
+        notes: Vec<(PartitionId, Note)>,
+        replaced: Messages,
+    ) -> Result<Messages, StoreError> {
+        let mut commit = Commit { consumed: replaced, ..Commit::new(self.owners.clone()) };
+        for (partition, note) in notes {
+            let text = serde_json::to_string(&note)
+                .map_err(|error| StoreError::damaged(error.to_string()))?;
+            let event =
+                EventKind::EventRaised { name: NOTE.to_owned(), input: Json::trusted(text) };
+            let message = TaskMessage::new(MessageId::generate(), InstanceId::of_hub(NOTE), event);
+            commit.messages.push((partition, message));
+        }
+        if !commit.is_empty() {
+            store.commit(&commit)?;
+        }
+        let written: Messages = commit.messages.iter().map(|(at, note)| (*at, note.id)).collect();
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.retain(|note| !commit.consumed.contains(note));
+        stored.extend(&written);
+        Ok(written)
     }
 
     /// Removes notes: the process has not ended.
-    pub(crate) fn remove(
-        &self,
-        store: &dyn Store,
-        notes: Vec<(PartitionId, MessageId)>,
-    ) -> Result<(), StoreError> {
-        self.stored
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|note| !notes.contains(note));
-        if notes.is_empty() {
-            return Ok(());
-        }
-        store.commit(&Commit { consumed: notes, ..Commit::new(self.owners.clone()) })
+    pub(crate) fn remove(&self, store: &dyn Store, notes: Messages) -> Result<(), StoreError> {
+        self.commit(store, Vec::new(), notes).map(drop)
     }
 
     /// Removes all notes, because the hub is shut down in an orderly way.
@@ -228,6 +270,8 @@ impl Notes {
 #[derive(Debug)]
 pub(crate) struct Begun {
     pub(crate) notes: Arc<Notes>,
+    /// The note that no suspect has begun, if one is accused.
+    pub(crate) quiet: Messages,
     /// The instances that are held back, the most suspicious ones first.
     pub(crate) suspects: Vec<(PartitionId, Attempt)>,
 }
@@ -241,51 +285,73 @@ pub(crate) fn begin(
 ) -> Result<Begun, StoreError> {
     let owners = claimed.iter().map(|(partition, epoch, _)| (*partition, *epoch)).collect();
     let notes = Arc::new(Notes { owners, stored: Mutex::default() });
-    let (mut suspects, mut attempts, mut earlier) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let before = Before::read(store, claimed)?;
+    let (mut suspects, mut attempts) = (Vec::new(), Vec::new());
     for (partition, _, state) in claimed {
-        let before = read(store, *partition, state.messages_end, &mut earlier)?;
-        let mut all = Vec::new();
         for (id, work) in work(store, *partition, state, now)? {
             let attempt = decide(store, id, work, &before, held)?;
             if held.of(&attempt.held()) == Some(Held::Back) {
                 suspects.push((*partition, attempt.clone()));
             }
-            all.push(Attempt { group: 0, ..attempt });
+            // Whatever ends the process from now on, unless it is noted again, it is not this one.
+            attempts.push((*partition, Attempt { group: 0, alone: 0, ..attempt }));
         }
-        attempts.insert(*partition, all);
     }
     suspects.sort_by_key(|(_, it)| std::cmp::Reverse((it.alone, it.group)));
+    let mut quiet = Vec::new();
     // A full disk must not keep the hub from opening.
     if store.check_room().is_ok() {
-        notes.write(store, &attempts, earlier)?;
+        notes.write(store, &attempts, before.messages)?;
+        if suspects.first().is_some_and(|(_, it)| it.is_accused()) {
+            quiet = notes.write_quiet(store)?;
+        }
     }
-    Ok(Begun { notes, suspects })
+    Ok(Begun { notes, quiet, suspects })
 }
 
-/// Reads the notes of a partition, and adds them to `notes`.
-fn read(
-    store: &dyn Store,
-    partition: PartitionId,
-    end: u64,
-    notes: &mut Vec<(PartitionId, MessageId)>,
-) -> Result<BTreeMap<InstanceId, Attempt>, StoreError> {
-    let mut before = BTreeMap::<InstanceId, Attempt>::new();
-    let to = InstanceId::of_hub(NOTE);
-    for (_, message) in store.messages(partition, Some(&to), 0..end, usize::MAX)? {
-        let EventKind::EventRaised { input, .. } = &message.event else { continue };
-        if !is_note(&message) {
-            continue;
+/// What the notes of earlier openings say.
+#[derive(Debug, Default)]
+struct Before {
+    attempts: BTreeMap<InstanceId, Attempt>,
+    /// Whether the process ended before any suspect had begun.
+    is_quiet: bool,
+    messages: Messages,
+}
+
+impl Before {
+    fn read(store: &dyn Store, claimed: Claims<'_>) -> Result<Self, StoreError> {
+        let (mut all, to) = (Self::default(), InstanceId::of_hub(NOTE));
+        for (partition, _, state) in claimed {
+            for (_, message) in
+                store.messages(*partition, Some(&to), 0..state.messages_end, usize::MAX)?
+            {
+                let EventKind::EventRaised { input, .. } = &message.event else { continue };
+                if is_note(&message) {
+                    all.messages.push((*partition, message.id));
+                    // A note that this release cannot read is as good as none.
+                    input.read().into_iter().for_each(|note| all.add(note));
+                }
+            }
         }
-        notes.push((partition, message.id));
-        // A note that this release cannot read is as good as none.
-        for attempt in input.read::<Vec<Attempt>>().unwrap_or_default() {
-            let known = before.get(&attempt.id);
+        if all.is_quiet {
+            // Something else ends the process, so nothing is known of the instances.
+            all.attempts.clear();
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, note: Note) {
+        let Note::Run(attempts) = note else {
+            self.is_quiet = true;
+            return;
+        };
+        for attempt in attempts {
+            let known = self.attempts.get(&attempt.id);
             if known.is_none_or(|known| known.group == 0) {
-                before.insert(attempt.id.clone(), attempt);
+                self.attempts.insert(attempt.id.clone(), attempt);
             }
         }
     }
-    Ok(before)
 }
 
 /// What is known of an instance that is about to run.
@@ -339,27 +405,24 @@ fn decide(
     store: &dyn Store,
     id: InstanceId,
     work: Work,
-    before: &BTreeMap<InstanceId, Attempt>,
+    before: &Before,
     held: &HeldBack,
 ) -> Result<Attempt, StoreError> {
     let Work { state, was_held_back } = work;
-    let mut attempt = Attempt { id, state, count: 0, alone: 0, group: 0 };
-    if let Some(before) = before.get(&attempt.id) {
-        let Attempt { count, alone, group, .. } = *before;
-        if !before.went_on_to(store, &attempt.state)? {
-            (attempt.count, attempt.group) = (count, group);
-            attempt.alone = alone + u32::from(group == 1);
-            // Events that arrived in the meantime are no progress, also not at the next opening.
-            attempt.state = before.state.clone();
-        } else if attempt.id.is_entity() && group > 0 {
-            // One operation was carried out, and another one may have ended the process.
-            (attempt.count, attempt.group) = (count, group);
-        }
+    let within_millis = WITHIN_MILLIS;
+    let (count, alone, group, operations) = (0, 0, 0, 0);
+    let mut attempt = Attempt { id, state, count, alone, group, within_millis, operations };
+    if let Some(before) = before.attempts.get(&attempt.id)
+        && !before.went_on_to(store, &attempt.state)?
+    {
+        // Events that arrived in the meantime are no progress, also not at the next opening.
+        attempt = before.clone();
+        attempt.alone += u32::from(before.group == 1);
     }
-    let most = if attempt.id.is_entity() { ALONE_OF_OPERATION } else { ALONE };
-    if attempt.alone >= most {
+    let is_suspect = (was_held_back && !before.is_quiet) || attempt.group > 0;
+    if attempt.alone >= ALONE {
         held.set(&attempt.held(), Held::SetAside { attempts: attempt.count + attempt.alone });
-    } else if was_held_back || attempt.group > 0 || attempt.count >= TRIES {
+    } else if is_suspect || attempt.count >= TRIES {
         attempt.count = attempt.count.max(TRIES);
         held.set(&attempt.held(), Held::Back);
     } else {

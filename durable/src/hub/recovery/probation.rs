@@ -1,7 +1,6 @@
 //! The thread `durable-recovery`: it lets the instances run that are held back, a few at a time, so
 //! that the one that ends the process is known at the next opening.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::thread;
@@ -10,22 +9,23 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::held::{Held, HeldBack};
-use super::note::{Attempt, Notes};
+use super::note::{Attempt, Messages, Notes};
 use crate::hub::health::Health;
 use crate::hub::mail::{Mail, Manage};
 use crate::hub::mailboxes::Mailboxes;
 use crate::hub::time::clock;
-use crate::protocol::PartitionId;
+use crate::protocol::{MessageId, PartitionId};
 use crate::store::{Store, StoreError};
 
 /// How long a group has the process for itself, unless all of its members record a result before.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
-/// The same for an entity, whose queue may be waiting for a lock.
-const GRACE_OF_ENTITY: Duration = Duration::from_secs(1);
 /// How often the store is asked whether they have.
-const LOOK: Duration = Duration::from_millis(50);
-/// The largest group.
-const GROUP: usize = 16;
+const LOOK: Duration = Duration::from_millis(20);
+/// The time before the trial of an accused instance is at most this many times as long as the trial.
+/// So something else ends the process during the trial in at most one of so many cases.
+pub(crate) const QUIET: u32 = 16;
+/// The part of a group that runs together at the next opening, if the group has ended the process.
+const PART: usize = 16;
 
 type Suspect = (PartitionId, Attempt);
 
@@ -33,64 +33,133 @@ type Suspect = (PartitionId, Attempt);
 pub(crate) struct Probation {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) notes: Arc<Notes>,
+    /// The note about the present trial, or that there has been none.
+    pub(crate) note: Messages,
     pub(crate) held: Arc<HeldBack>,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) health: Arc<Health>,
-    pub(crate) suspects: VecDeque<Suspect>,
+    pub(crate) suspects: Vec<Suspect>,
 }
 
 impl Probation {
-    /// Lets the instances run. Those that ended the process before run alone and first; the groups
-    /// of the others grow while nothing happens.
+    /// Lets the instances run. The accused one runs first, after a time in which no suspect runs;
+    /// then those whose group ended the process. The groups of the others grow while nothing
+    /// happens.
     pub(crate) fn run(mut self) {
-        let mut size = 1;
-        while self.health.check().is_ok()
-            && let Some(group) = self.next_group(size)
-        {
-            if group.iter().all(|(_, suspect)| !is_accused(suspect)) {
-                size = (size * 2).min(GROUP);
-            }
-            if let Err(error) = self.let_run(group) {
-                // The hub fails by its own commits if the store has failed. What is held back now
-                // runs when the hub is next opened.
-                let error = crate::store::chain(&error);
-                tell!(warn, error, "instances stay held back: their note cannot be stored");
-                return;
-            }
+        if let Err(error) = self.let_all_run() {
+            // The hub fails by its own commits if the store has failed. What is held back now runs
+            // when the hub is next opened.
+            let error = crate::store::chain(&error);
+            tell!(warn, error, "instances stay held back: their note cannot be stored");
         }
     }
 
-    fn next_group(&mut self, size: usize) -> Option<Vec<Suspect>> {
-        let (_, first) = self.suspects.front()?;
-        let size = if is_accused(first) { 1 } else { size.min(self.suspects.len()) };
-        Some(self.suspects.drain(..size).collect())
+    fn let_all_run(&mut self) -> Result<(), StoreError> {
+        // In the meantime, the partitions find out which entities can begin.
+        thread::park_timeout(LOOK);
+        if let Some((_, first)) = self.suspects.first()
+            && first.is_accused()
+        {
+            self.wait((trial_of(first) * QUIET).mul_f64(drawn()), |_| Ok(false))?;
+        }
+        let mut size = 1;
+        while self.health.check().is_ok() && !self.suspects.is_empty() {
+            let group = self.next_group(&mut size);
+            if group.is_empty() {
+                thread::park_timeout(LOOK);
+            } else {
+                self.let_run(group)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next suspects that can begin. An entity cannot while it waits for a lock.
+    fn next_group(&mut self, size: &mut usize) -> Vec<Suspect> {
+        let (held, mut at_once) = (Arc::clone(&self.held), None);
+        let group = self.suspects.extract_if(.., |(_, suspect)| {
+            let id = suspect.held();
+            if id.is_entity() && held.of(&id) == Some(Held::Back) {
+                return false;
+            }
+            let left = at_once.get_or_insert_with(|| match suspect.group {
+                0 => std::mem::replace(size, size.saturating_mul(2)),
+                group => (group / PART).max(1),
+            });
+            let is_next = *left > 0;
+            *left = left.saturating_sub(1);
+            is_next
+        });
+        group.collect()
     }
 
     /// Lets a group run under a note, until all of its members have gone on or their time is up.
-    fn let_run(&self, mut group: Vec<Suspect>) -> Result<(), StoreError> {
+    fn let_run(&mut self, mut group: Vec<Suspect>) -> Result<(), StoreError> {
         // A client may have resumed or ended some of them.
-        group.retain(|(_, suspect)| self.held.of(&suspect.held()) == Some(Held::Back));
+        group.retain(|(_, suspect)| self.held.is_back(&suspect.held()));
+        if group.is_empty() || self.health.check().is_err() {
+            return Ok(());
+        }
         let size = group.len();
         let now = |(at, suspect): Suspect| Ok((at, suspect.in_group(&*self.store, at, size)?));
-        let group: Vec<_> = group.into_iter().map(now).collect::<Result<_, StoreError>>()?;
-        let note = self.notes.add(&*self.store, &group)?;
+        let mut group: Vec<_> = group.into_iter().map(now).collect::<Result<_, StoreError>>()?;
+        let before = std::mem::take(&mut self.note);
+        let mut note = self.notes.write(&*self.store, &group, before)?;
         for (_, suspect) in &group {
             self.release(suspect);
         }
-        let begun = clock::stopwatch();
-        while begun.elapsed() < GRACE
-            && self.health.check().is_ok()
-            && !self.have_gone_on(&group, begun.elapsed())?
-        {
-            thread::park_timeout(LOOK);
-        }
-        self.notes.remove(&*self.store, note)
+        let most = match &*group {
+            [(_, accused)] if accused.is_accused() => trial_of(accused),
+            _ => GRACE,
+        };
+        self.wait(most, |after| {
+            if let [(_, alone)] = &mut *group
+                && !alone.is_accused()
+                && after >= alone.within()
+            {
+                alone.runs_longer();
+                note = self.notes.write(&*self.store, &group, std::mem::take(&mut note))?;
+            }
+            self.have_gone_on(&group)
+        })?;
+        self.notes.remove(&*self.store, note)?;
+        self.let_entities_continue(group);
+        Ok(())
     }
 
-    fn have_gone_on(&self, group: &[Suspect], after: Duration) -> Result<bool, StoreError> {
+    /// The next operation of an entity gets a trial of its own. Without one, the entity runs as
+    /// usual.
+    fn let_entities_continue(&mut self, group: Vec<Suspect>) {
         for (at, suspect) in group {
-            let is_over = suspect.id.is_entity() && after > GRACE_OF_ENTITY;
-            if !is_over && !suspect.has_gone_on(&*self.store, *at)? {
+            let id = suspect.held();
+            let held = self.held.of(&id).filter(|_| id.is_entity());
+            if held == Some(Held::BackAndReady)
+                && let Some(next) = suspect.next_operation()
+            {
+                self.suspects.insert(0, (at, next));
+            } else if held.is_some() {
+                self.held.release(&id);
+                self.mailboxes.send(&id, Mail::Release(id.clone()));
+            }
+        }
+    }
+
+    /// Waits at most this long. `is_over` is asked from time to time, and told how long it took.
+    fn wait(
+        &self,
+        most: Duration,
+        mut is_over: impl FnMut(Duration) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let begun = clock::stopwatch();
+        while begun.elapsed() < most && self.health.check().is_ok() && !is_over(begun.elapsed())? {
+            thread::park_timeout(LOOK);
+        }
+        Ok(())
+    }
+
+    fn have_gone_on(&self, group: &[Suspect]) -> Result<bool, StoreError> {
+        for (at, suspect) in group {
+            if !suspect.has_gone_on(&*self.store, *at)? {
                 return Ok(false);
             }
         }
@@ -100,7 +169,7 @@ impl Probation {
     fn release(&self, suspect: &Attempt) {
         let id = suspect.held();
         if !id.is_orchestration() {
-            self.held.set(&id, Held::ToOneOperation);
+            self.held.set(&id, Held::ForOneOperation);
             self.mailboxes.send(&id, Mail::Release(id.clone()));
             return;
         }
@@ -115,9 +184,16 @@ impl Probation {
     }
 }
 
-/// Whether the process ended when the instance ran in a small group.
-fn is_accused(suspect: &Attempt) -> bool {
-    suspect.alone > 0 || suspect.group > 0
+/// How long an accused instance runs alone: twice as long as it took to end the process, because it
+/// will not take exactly as long again.
+fn trial_of(accused: &Attempt) -> Duration {
+    (accused.within() * 2).min(GRACE)
+}
+
+/// A random number from 0 to 1.
+fn drawn() -> f64 {
+    let [a, b, c, d, ..] = *MessageId::generate().as_bytes();
+    f64::from(u32::from_le_bytes([a, b, c, d])) / f64::from(u32::MAX)
 }
 
 impl fmt::Debug for Probation {

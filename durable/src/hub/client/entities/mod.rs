@@ -1,11 +1,12 @@
 //! Client operations on entities: signal, call, read, delete.
 //!
 //! Read next: `query.rs` (queries and cleaning), `queue.rs` (what waits), `line.rs` (positions in a
-//! queue), `scheduled.rs` (scheduled signals).
+//! queue), `resume.rs` (entities that are set aside), `scheduled.rs` (scheduled signals).
 
 mod line;
 mod query;
 mod queue;
+mod resume;
 mod scheduled;
 
 use serde::Serialize;
@@ -25,7 +26,7 @@ use crate::orchestration::{Called, When};
 use crate::payload::Payload;
 use crate::protocol::{
     EntityId, EntityState, EventKind, FailureDetails, InstanceRecord, Json, MessageId,
-    ParentInstance, TaskMessage, Timestamp,
+    ParentInstance, Suspension, TaskMessage, Timestamp,
 };
 use crate::store::{Store, StoreError};
 
@@ -51,13 +52,28 @@ pub struct EntityDetails {
     pub backlog: u64,
     /// When it was locked; `None` if it is not locked, or if release 0.1 locked it.
     pub locked_since: Option<Timestamp>,
+    /// Why it runs no operation, if it is set aside ([DURABLE0106]). See
+    /// [`TaskHub::resume_entity`].
+    ///
+    /// [DURABLE0106]: crate::guide::error_codes::DURABLE0106
+    pub suspension: Option<Suspension>,
 }
 
 impl EntityDetails {
     fn new(entity_id: EntityId, record: &InstanceRecord, kept: EntityState) -> Self {
         let EntityState { state, locked_by, backlog, locked_since } = kept;
         let (created_at, last_modified) = (record.created_at, record.last_updated_at);
-        Self { entity_id, created_at, last_modified, state, locked_by, backlog, locked_since }
+        let suspension = record.suspension.clone();
+        Self {
+            entity_id,
+            created_at,
+            last_modified,
+            state,
+            locked_by,
+            backlog,
+            locked_since,
+            suspension,
+        }
     }
 
     /// Deserializes the state into a `T`; `None` without a state.

@@ -40,6 +40,7 @@ use crate::store::{InstanceFilter, Store, StoreError};
 /// ```
 #[must_use = "a query does nothing until it is given to a hub"]
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub struct EntityQuery {
     name: Option<String>,
     key_prefix: String,
@@ -48,6 +49,7 @@ pub struct EntityQuery {
     leaves_out_state: bool,
     includes_transient: bool,
     only_locked: bool,
+    only_set_aside: bool,
     paging: Paging,
 }
 
@@ -76,6 +78,7 @@ impl EntityQuery {
             leaves_out_state: false,
             includes_transient: false,
             only_locked: false,
+            only_set_aside: false,
             paging: Paging::default(),
         }
     }
@@ -128,6 +131,19 @@ impl EntityQuery {
         Self { only_locked: true, includes_transient: true, ..self }
     }
 
+    /// Only entities that are set aside because an operation ends the process
+    /// ([DURABLE0106](crate::guide::error_codes::DURABLE0106)), also those without a state. Reads
+    /// every entity that meets the other conditions, so a page may be empty although more follow.
+    ///
+    /// ```
+    /// use durable::client::EntityQuery;
+    ///
+    /// let poisoned = EntityQuery::new().set_aside().leave_out_state();
+    /// ```
+    pub fn set_aside(self) -> Self {
+        Self { only_set_aside: true, includes_transient: true, ..self }
+    }
+
     /// The maximum number of entities on a page; by default 100.
     pub fn page_size(self, entities: usize) -> Self {
         Self { paging: self.paging.with_size(entities), ..self }
@@ -169,7 +185,9 @@ impl Query for EntityQuery {
         for record in &found.instances {
             let Some(mut entity) = details(store, record)? else { continue };
             let is_meant = entity.entity_id.key().starts_with(&self.key_prefix);
-            let is_meant = is_meant && (!self.only_locked || entity.locked_by.is_some());
+            let is_meant = is_meant
+                && (!self.only_locked || entity.locked_by.is_some())
+                && (!self.only_set_aside || entity.suspension.is_some());
             if is_meant && (self.includes_transient || entity.state.is_some()) {
                 entity.state.take_if(|_| self.leaves_out_state);
                 entities.push(entity);

@@ -8,7 +8,7 @@ use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::EntityReply;
 use crate::hub::partition::core::Core;
 use crate::hub::partition::messages;
-use crate::hub::recovery::held::{Held, operation_failure};
+use crate::hub::recovery::held::operation_failure;
 use crate::hub::reply_to::ReplyTo;
 use crate::hub::telemetry::lines::logged;
 use crate::hub::work::batches::BatchJob;
@@ -65,23 +65,20 @@ fn run_without_code(
     is_changed
 }
 
-/// Fails the next operation of an entity instead of running it, because it ends the process.
-pub(super) fn fail_operation(
-    core: &mut Core,
-    live: &mut Live,
-    attempts: u32,
-    content: &mut Content,
-    effects: &mut Vec<Effect>,
-) {
-    core.env.held.set(live.entity_id.instance_id(), Held::ToOneOperation);
+/// Sets an entity aside, because its next operation ends the process. Its messages stay.
+pub(super) fn set_aside(core: &Core, live: &mut Live) {
+    live.suspension = core.env.held.suspension(live.entity_id.instance_id());
+    tell!(
+        error,
+        entity = %live.entity_id,
+        "DURABLE0106: an operation of an entity ends the process; the entity is set aside"
+    );
+}
+
+/// Fails the next operation of an entity that is set aside, because a client skips it.
+pub(super) fn skip_operation(live: &mut Live, content: &mut Content, effects: &mut Vec<Effect>) {
     for queued in live.queue.take_batch(1) {
-        tell!(
-            error,
-            entity = %live.entity_id,
-            attempts,
-            "DURABLE0106: an operation of an entity ends the process; it fails instead"
-        );
-        settle(live, queued, Err(operation_failure(attempts)), content, effects);
+        settle(live, queued, Err(operation_failure()), content, effects);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::hub::mail::CallReply;
 use crate::hub::partition::cache::Cached;
 use crate::protocol::{
     EntityId, EntityState, EventKind, ExecutionId, HistoryEvent, InstanceId, InstanceRecord,
-    MessageId, RuntimeStatus, Timestamp,
+    MessageId, RuntimeStatus, Suspension, Timestamp,
 };
 
 /// An entity in memory.
@@ -26,6 +26,8 @@ pub(crate) struct Live {
     is_stored: bool,
     /// Its stored part: state and lock.
     pub(super) kept: EntityState,
+    /// Why it is set aside, if it is.
+    pub(super) suspension: Option<Suspension>,
     /// The messages that wait for it.
     pub(super) queue: Queue,
     /// The batch that is running.
@@ -49,6 +51,7 @@ impl Live {
             created_at: None,
             is_stored: false,
             kept: EntityState::default(),
+            suspension: None,
             queue,
             running: Vec::new(),
             callers: HashMap::default(),
@@ -74,6 +77,7 @@ impl Live {
         live.execution_id = record.execution_id;
         live.created_at = Some(record.created_at);
         live.is_stored = true;
+        live.suspension.clone_from(&record.suspension);
         live.kept = kept.unwrap_or_default();
         live
     }
@@ -85,7 +89,10 @@ impl Live {
 
     /// Whether a client's operation can run immediately, so that it need not be stored first.
     pub(super) fn is_free(&self) -> bool {
-        self.running.is_empty() && self.kept.locked_by.is_none() && self.queue.is_free()
+        self.running.is_empty()
+            && self.kept.locked_by.is_none()
+            && self.suspension.is_none()
+            && self.queue.is_free()
     }
 
     /// What to do next, unless a batch is running.
@@ -93,13 +100,13 @@ impl Live {
         self.queue.next_step(self.kept.locked_by.as_ref())
     }
 
-    /// The record to write. `None` if the entity has neither state nor lock.
+    /// The record to write. `None` if the entity has neither state nor lock, and is not set aside.
     pub(super) fn written_form(
         &mut self,
         now: Timestamp,
     ) -> Option<(InstanceRecord, HistoryEvent)> {
         let mut kept = self.kept.clone();
-        if kept.is_empty() {
+        if kept.is_empty() && self.suspension.is_none() {
             return None;
         }
         kept.backlog = self.queue.len();
@@ -110,6 +117,7 @@ impl Live {
             runtime_status: RuntimeStatus::Running,
             last_updated_at: now,
             history_len: 1,
+            suspension: self.suspension.clone(),
             ..InstanceRecord::new(id, self.execution_id, name, None, created_at)
         };
         Some((record, HistoryEvent::new(now, EventKind::EntityState(Box::new(kept)))))

@@ -21,7 +21,7 @@ mod write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use self::batch::{begin_batch, fail_operation, finish_batch};
+use self::batch::{begin_batch, finish_batch, set_aside, skip_operation};
 use self::live::Live;
 use self::locks::{begin_section, pass_on_unlock, release};
 use self::pending::{PendingSignals, is_early};
@@ -32,7 +32,7 @@ use super::core::Core;
 use super::reader::Stopped;
 use crate::entity::{BatchDone, is_deletion};
 use crate::hub::commit::write::{Content, Effect};
-use crate::hub::mail::{Cancelled, EntityReply, Unlocked};
+use crate::hub::mail::{Cancelled, EntityReply, EntityResumed, Resumption, Unlocked};
 use crate::hub::recovery::held::Held;
 use crate::protocol::{EntityId, InstanceId, ParentInstance, TaskMessage};
 use crate::store::{RequestId, StoreError};
@@ -182,6 +182,31 @@ impl Entities {
         self.live.with_loaded(core, id, load(id), |_, live| touch(touched, live))
     }
 
+    /// Lets an entity run again that is held back or set aside, because a client asks for it.
+    pub(super) fn resume(
+        &mut self,
+        core: &mut Core,
+        id: &InstanceId,
+        how: Resumption,
+        reply: EntityResumed,
+    ) -> Result<(), Stopped> {
+        let touched = &mut self.touched;
+        self.live.with_loaded(core, id, load(id), |core, live| {
+            let (mut content, mut effects) = (Content::default(), Vec::new());
+            let was_set_aside = live.suspension.take().is_some();
+            if was_set_aside && how == Resumption::Skip {
+                skip_operation(live, &mut content, &mut effects);
+            }
+            let was_held = was_set_aside || core.env.held.is_back(id);
+            if was_set_aside || how == Resumption::Retry {
+                core.env.held.release(id);
+            }
+            effects.push(Effect::EntityResumed(reply, was_held));
+            write_entity(core, live, was_set_aside, content, effects);
+            touch(touched, live);
+        })
+    }
+
     /// Releases the lock of a critical section that no longer exists.
     pub(super) fn take_back_lock(
         &mut self,
@@ -298,12 +323,18 @@ fn advance(core: &mut Core, live: &mut Live) {
                 effects.push(Effect::Continue(live.entity_id.instance_id().clone()));
                 break;
             }
+            Step::Operate if live.suspension.is_some() => break,
             Step::Operate => match core.env.held.of(live.entity_id.instance_id()) {
-                Some(Held::Back) => break,
-                Some(Held::SetAside { attempts }) => {
-                    fail_operation(core, live, attempts, &mut content, &mut effects);
+                Some(Held::Back | Held::BackAndReady) => {
+                    core.env.held.set(live.entity_id.instance_id(), Held::BackAndReady);
+                    break;
                 }
-                Some(Held::ToOneOperation) => {
+                Some(Held::SetAside { .. }) => {
+                    set_aside(core, live);
+                    is_changed = true;
+                }
+                Some(Held::ForOneOperation) => {
+                    core.env.held.set(live.entity_id.instance_id(), Held::Back);
                     is_changed |= begin_batch(core, live, 1, &mut content, &mut effects);
                 }
                 None => {

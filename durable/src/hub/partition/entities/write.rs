@@ -6,7 +6,7 @@ use crate::hub::partition::core::Core;
 use crate::store::EpisodeWrite;
 
 /// Writes `content` and `effects`, and also the entity if it has changed. An entity with neither
-/// state nor lock is removed from the store.
+/// state nor lock that is not set aside is removed from the store.
 pub(super) fn write_entity(
     core: &mut Core,
     live: &mut Live,

@@ -1,0 +1,71 @@
+//! Entities that are set aside, because an operation ends the process.
+
+use tokio::sync::oneshot;
+
+use crate::hub::error::HubError;
+use crate::hub::mail::{Mail, Resumption};
+use crate::hub::task_hub::TaskHub;
+use crate::protocol::EntityId;
+
+impl TaskHub {
+    /// Lets an entity run that is set aside because its next operation ends the process
+    /// ([DURABLE0106]). It runs the same operation again, so remove the cause before. Returns whether
+    /// the entity was set aside or held back.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// use durable::client::EntityQuery;
+    ///
+    /// # async fn go_on(hub: TaskHub) -> Result<()> {
+    /// for entity in hub.query(&EntityQuery::new().set_aside()).await?.items {
+    ///     println!("{}: {:?}", entity.entity_id, entity.suspension);
+    ///     hub.resume_entity(&entity.entity_id).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If the hub was shut down, or its store failed.
+    ///
+    /// [DURABLE0106]: crate::guide::error_codes::DURABLE0106
+    pub async fn resume_entity(&self, entity_id: &EntityId) -> Result<bool, HubError> {
+        self.let_run(entity_id, Resumption::Retry).await
+    }
+
+    /// Lets an entity run that is set aside because its next operation ends the process
+    /// ([DURABLE0106]), without that operation: it fails with
+    /// [`FailureDetails::PROCESS_ENDED`](crate::FailureDetails::PROCESS_ENDED), and the entity
+    /// continues with the one behind it. Returns whether the entity was set aside; if not, no
+    /// operation is skipped.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// use durable::EntityId;
+    ///
+    /// # async fn go_on(hub: TaskHub) -> Result<()> {
+    /// let account = EntityId::new("account", "c-88213")?;
+    /// if hub.skip_operation(&account).await? {
+    ///     println!("the operation that ended the process has failed");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If the hub was shut down, or its store failed.
+    ///
+    /// [DURABLE0106]: crate::guide::error_codes::DURABLE0106
+    pub async fn skip_operation(&self, entity_id: &EntityId) -> Result<bool, HubError> {
+        self.let_run(entity_id, Resumption::Skip).await
+    }
+
+    async fn let_run(&self, entity_id: &EntityId, how: Resumption) -> Result<bool, HubError> {
+        self.check()?;
+        let (reply, was_held) = oneshot::channel();
+        let entity = entity_id.instance_id().clone();
+        let mail = Mail::ResumeEntity { entity: entity.clone(), how, reply: reply.into() };
+        self.request(&entity, mail).await?;
+        was_held.await.map_err(|_gone| self.error())
+    }
+}
