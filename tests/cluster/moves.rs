@@ -23,6 +23,9 @@ async fn partitions_move_to_a_node_that_joins_and_back_when_it_leaves() {
     }
     hub_b.shutdown().await.unwrap();
     until(|| a.partitions().len() == 8).await;
+    let members = within(hub_a.members()).await.unwrap();
+    assert_eq!(members.nodes.len(), 1, "the other one has left");
+    assert_eq!(members.nodes[0].partitions.len(), 8);
     for run in &runs[8..] {
         within(run.raise_event("Second", "b")).await.unwrap();
         assert_eq!(within(run.result()).await.unwrap(), "ab");

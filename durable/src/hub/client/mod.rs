@@ -11,6 +11,7 @@ pub(crate) mod follow;
 pub(crate) mod handle;
 pub(crate) mod history;
 pub(crate) mod instance;
+mod members;
 pub(crate) mod page;
 pub(crate) mod passing;
 pub(crate) mod pending;
