@@ -59,6 +59,9 @@ struct Queue {
     jobs: Jobs,
     /// The number of workers. Each runs one job after another.
     workers: usize,
+    /// Whether a shutdown waits for the end of the last worker. Waking it costs a system call, even
+    /// if nobody waits.
+    is_draining: bool,
     /// Whether an idle worker spins briefly for another job before it ends.
     spinning: bool,
     /// When a worker last became idle.
@@ -212,6 +215,7 @@ impl Activities {
     /// Blocks until no job is running. Returns `false` if the deadline passes first.
     pub(crate) fn drain(&self, deadline: &Deadline) -> bool {
         let mut queue = self.queue();
+        queue.is_draining = true;
         while queue.workers > 0 {
             queue = match deadline.wait(&self.drained, queue) {
                 Ok(queue) => queue,
@@ -300,7 +304,7 @@ impl Activities {
     fn worker_ends(&self, queue: &mut Queue) {
         queue.workers -= 1;
         queue.changed();
-        if queue.workers == 0 {
+        if queue.workers == 0 && queue.is_draining {
             self.drained.notify_all();
         }
     }
