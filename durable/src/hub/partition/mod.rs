@@ -346,13 +346,9 @@ impl Partition {
             Mail::TakeBackLock { entity, owner, reply } => {
                 self.entities.take_back_lock(core, &entity, &owner, reply)
             }
-            Mail::Wake => Ok(()),
-            Mail::Stop => {
-                self.is_stopping = true;
-                Ok(())
-            }
-            Mail::Lost => {
-                self.is_lost = true;
+            mail @ (Mail::Wake | Mail::Stop | Mail::Lost) => {
+                self.is_stopping |= matches!(mail, Mail::Stop);
+                self.is_lost |= matches!(mail, Mail::Lost);
                 Ok(())
             }
         }

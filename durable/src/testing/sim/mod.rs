@@ -7,6 +7,7 @@
 //! Read next: `world.rs` (a step), `note.rs` (the trace), `store.rs` (what may happen in a store call), `choice.rs`,
 //! `policy.rs` (whose turn it is).
 
+mod breakage;
 mod choice;
 mod clock;
 mod note;
@@ -20,9 +21,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+pub use self::breakage::Breakage;
 pub use self::choice::{Choices, Deviation, Generator, Stream};
 pub use self::clock::HubClock;
-pub use self::store::Breakage;
 use self::store::WatchedStore;
 use self::world::World;
 pub use self::world::{LogLine, Observer, say, sleep, spawn};

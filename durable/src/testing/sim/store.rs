@@ -16,22 +16,6 @@ use crate::store::{
     PartitionState, Store, StoreError,
 };
 
-/// How a call of the store fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Breakage {
-    /// It panics, or else returns an error.
-    pub panics: bool,
-    /// It fails after it took effect.
-    pub is_late: bool,
-}
-
-impl Breakage {
-    fn happen<T>(self) -> Result<T, StoreError> {
-        assert!(!self.panics, "planned, in the store");
-        Err(StoreError::damaged("planned"))
-    }
-}
-
 /// The store of one process. After its crash, no call has an effect.
 pub(super) struct WatchedStore {
     store: Arc<dyn Store>,

@@ -15,9 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::breakage::Breakage;
 use super::choice::{Choices, Generator, Stream};
 use super::policy::{Actor, Manner};
-use super::store::Breakage;
 use crate::TaskHub;
 use crate::chance;
 use crate::client::{OpenError, TaskHubBuilder};
