@@ -90,7 +90,7 @@ pub(crate) enum Mail {
     Release(InstanceId),
     /// A client lets an entity run. The reply is whether it was held back or set aside.
     ResumeEntity {
-        entity: InstanceId,
+        id: InstanceId,
         how: Resumption,
         reply: EntityResumed,
     },
@@ -276,10 +276,8 @@ impl Mail {
             | Self::Pending { instance_id, .. }
             | Self::Follow { instance_id, .. } => Some(instance_id),
             Self::Message(message) | Self::Operate { message, .. } => Some(&message.instance_id),
-            Self::CancelSignal { id, .. } => Some(id),
-            Self::BatchEnded { entity, .. }
-            | Self::TakeBackLock { entity, .. }
-            | Self::ResumeEntity { entity, .. } => Some(entity),
+            Self::CancelSignal { id, .. } | Self::ResumeEntity { id, .. } => Some(id),
+            Self::BatchEnded { entity, .. } | Self::TakeBackLock { entity, .. } => Some(entity),
             // `Continue` ends a wait, so it must not wait itself.
             Self::Continue(_) | Self::Release(_) | Self::Wake | Self::Stop | Self::Lost => None,
         }

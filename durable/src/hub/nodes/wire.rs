@@ -28,7 +28,7 @@ pub(super) enum Ask {
     Operate { message: Box<TaskMessage>, is_call: bool },
     CancelSignal { id: InstanceId },
     TakeBackLock { entity: InstanceId, owner: Box<ParentInstance> },
-    ResumeEntity { entity: InstanceId, how: Resumption },
+    ResumeEntity { id: InstanceId, how: Resumption },
 }
 
 /// Where the owner of a partition replies to.
@@ -82,8 +82,8 @@ impl Ask {
             Mail::TakeBackLock { entity, owner, reply } => {
                 (Self::TakeBackLock { entity, owner }, Box::new(reply))
             }
-            Mail::ResumeEntity { entity, how, reply } => {
-                (Self::ResumeEntity { entity, how }, Box::new(reply))
+            Mail::ResumeEntity { id, how, reply } => {
+                (Self::ResumeEntity { id, how }, Box::new(reply))
             }
             mail => return Err(Box::new(mail)),
         })
@@ -118,9 +118,7 @@ impl Ask {
             Self::TakeBackLock { entity, owner } => {
                 Mail::TakeBackLock { entity, owner, reply: to.into() }
             }
-            Self::ResumeEntity { entity, how } => {
-                Mail::ResumeEntity { entity, how, reply: to.into() }
-            }
+            Self::ResumeEntity { id, how } => Mail::ResumeEntity { id, how, reply: to.into() },
         }
     }
 

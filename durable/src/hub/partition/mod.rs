@@ -340,9 +340,7 @@ impl Partition {
                 Ok(())
             }
             Mail::Release(id) => self.entities.release(core, &id),
-            Mail::ResumeEntity { entity, how, reply } => {
-                self.entities.resume(core, &entity, how, reply)
-            }
+            Mail::ResumeEntity { id, how, reply } => self.entities.resume(core, &id, how, reply),
             Mail::TakeBackLock { entity, owner, reply } => {
                 self.entities.take_back_lock(core, &entity, &owner, reply)
             }

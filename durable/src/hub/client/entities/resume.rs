@@ -63,9 +63,9 @@ impl TaskHub {
     async fn let_run(&self, entity_id: &EntityId, how: Resumption) -> Result<bool, HubError> {
         self.check()?;
         let (reply, was_held) = oneshot::channel();
-        let entity = entity_id.instance_id().clone();
-        let mail = Mail::ResumeEntity { entity: entity.clone(), how, reply: reply.into() };
-        self.request(&entity, mail).await?;
+        let id = entity_id.instance_id().clone();
+        let mail = Mail::ResumeEntity { id: id.clone(), how, reply: reply.into() };
+        self.request(&id, mail).await?;
         was_held.await.map_err(|_gone| self.error())
     }
 }
