@@ -1,14 +1,16 @@
 //! New connections.
 
-use std::future::Future;
+use std::future::poll_fn;
 use std::io;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use durable::store::{Durability, StoreError};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{AsyncMessage, Client, NoTls};
 
 use crate::PostgresOptions;
 use crate::error::failed;
@@ -30,12 +32,17 @@ pub(crate) struct Session {
 }
 
 impl Connection {
-    fn new(
+    fn new<S, T>(
         client: Client,
-        connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
+        connection: tokio_postgres::Connection<S, T>,
         handle: &Handle,
-    ) -> Self {
-        let task = handle.spawn(async move { drop(connection.await) });
+        notified: Option<Notified>,
+    ) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let task = handle.spawn(drive(connection, notified));
         Self { client, task, session: Session::default() }
     }
 
@@ -64,6 +71,22 @@ impl Drop for Connection {
     }
 }
 
+/// Is given the payload of each notification.
+pub(crate) type Notified = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Sends and receives until the connection ends.
+async fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, notified: Option<Notified>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+        if let (AsyncMessage::Notification(notification), Some(notified)) = (message, &notified) {
+            notified(notification.payload());
+        }
+    }
+}
+
 /// Settings of every connection. An array counts as ten rows for the planner, so with these it
 /// always takes the index on a key, whatever it has seen of a table, and locks rows in the order of
 /// the arrays: a hash join would ignore that order, and two commits could block each other.
@@ -79,15 +102,28 @@ pub(crate) async fn connect(
     options: &PostgresOptions,
     handle: &Handle,
 ) -> Result<Connection, StoreError> {
+    connect_notified(options, handle, None).await
+}
+
+/// As [`connect`]; the payloads of notifications are passed on.
+pub(crate) async fn connect_notified(
+    options: &PostgresOptions,
+    handle: &Handle,
+    notified: Option<Notified>,
+) -> Result<Connection, StoreError> {
     // The time limit of the driver is for the network connection only.
-    let connected = time::timeout(options.timeout, prepare(options, handle)).await;
+    let connected = time::timeout(options.timeout, prepare(options, handle, notified)).await;
     connected.unwrap_or_else(|_late| {
         Err(StoreError::unavailable(CONNECT, io::Error::from(io::ErrorKind::TimedOut)))
     })
 }
 
-async fn prepare(options: &PostgresOptions, handle: &Handle) -> Result<Connection, StoreError> {
-    let mut client = open(options, handle).await?;
+async fn prepare(
+    options: &PostgresOptions,
+    handle: &Handle,
+    notified: Option<Notified>,
+) -> Result<Connection, StoreError> {
+    let mut client = open(options, handle, notified).await?;
     let durability = match options.durability {
         Durability::Within(_) => "off",
         _ => "on",
@@ -118,27 +154,33 @@ async fn check_session(client: &Client) -> Result<Session, StoreError> {
 const CONNECT: &str = "cannot connect to the database";
 
 #[cfg(not(feature = "tls"))]
-async fn open(options: &PostgresOptions, handle: &Handle) -> Result<Connection, StoreError> {
+async fn open(
+    options: &PostgresOptions,
+    handle: &Handle,
+    notified: Option<Notified>,
+) -> Result<Connection, StoreError> {
     let (client, connection) = options.config()?.connect(NoTls).await.map_err(failed(CONNECT))?;
-    Ok(Connection::new(client, connection, handle))
+    Ok(Connection::new(client, connection, handle, notified))
 }
 
 #[cfg(feature = "tls")]
-async fn open(options: &PostgresOptions, handle: &Handle) -> Result<Connection, StoreError> {
+async fn open(
+    options: &PostgresOptions,
+    handle: &Handle,
+    notified: Option<Notified>,
+) -> Result<Connection, StoreError> {
     use tokio_postgres::config::SslMode;
     let config = options.config()?;
     if config.get_ssl_mode() == SslMode::Disable {
         let (client, connection) = config.connect(NoTls).await.map_err(failed(CONNECT))?;
-        return Ok(Connection::new(client, connection, handle));
+        return Ok(Connection::new(client, connection, handle, notified));
     }
     let (client, connection) = config.connect(tls()?).await.map_err(failed(CONNECT))?;
-    Ok(Connection::new(client, connection, handle))
+    Ok(Connection::new(client, connection, handle, notified))
 }
 
 #[cfg(feature = "tls")]
 fn tls() -> Result<tokio_postgres_rustls::MakeRustlsConnect, StoreError> {
-    use std::sync::Arc;
-
     use rustls::ClientConfig;
     use rustls_platform_verifier::BuilderVerifierExt;
 

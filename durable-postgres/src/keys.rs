@@ -3,6 +3,7 @@
 use durable::InstanceId;
 use durable::protocol::{PartitionId, Timestamp};
 use durable::store::StoreError;
+use uuid::Uuid;
 
 /// A prefix of all keys of a partition.
 pub(crate) fn partition(partition: PartitionId) -> Vec<u8> {
@@ -34,6 +35,30 @@ pub(crate) fn due_until(partition: PartitionId, at: Timestamp) -> Vec<u8> {
 
 pub(crate) fn message(partition: PartitionId, position: u64) -> Vec<u8> {
     [&partition.0.to_be_bytes()[..], &position.to_be_bytes()].concat()
+}
+
+/// The start of the keys of what is queued for a node. No partition has this number.
+pub(crate) fn node(node: Uuid) -> Vec<u8> {
+    [&[0xff, 0xff], &node.as_bytes()[..]].concat()
+}
+
+/// A key of the table `outbox`. The target is a partition or a node.
+pub(crate) fn queued(target: &[u8], stream: u64, number: u64) -> Vec<u8> {
+    [target, &stream.to_be_bytes(), &number.to_be_bytes()].concat()
+}
+
+/// The target, the stream and the number in a key of `outbox`.
+pub(crate) fn read_queued(key: &[u8]) -> Result<(&[u8], u64, u64), StoreError> {
+    let damaged = || StoreError::damaged("a key of the table `outbox` has no number");
+    let (rest, number) = key.split_last_chunk::<8>().ok_or_else(damaged)?;
+    let (target, stream) = rest.split_last_chunk::<8>().ok_or_else(damaged)?;
+    Ok((target, u64::from_be_bytes(*stream), u64::from_be_bytes(*number)))
+}
+
+/// The partition in a key.
+pub(crate) fn read_partition(key: &[u8]) -> Result<PartitionId, StoreError> {
+    let partition = key.first_chunk::<2>().map(|partition| u16::from_be_bytes(*partition));
+    partition.map(PartitionId).ok_or_else(|| StoreError::damaged("a key has no partition"))
 }
 
 /// The instance in a key of `active`.
@@ -91,6 +116,11 @@ mod tests {
             let key = message(PartitionId(7), position);
             assert_eq!(read_position(&key).unwrap(), position);
             assert!(partition(PartitionId(7)) < key && key < end(PartitionId(7)));
+            assert_eq!(read_partition(&key).unwrap(), PartitionId(7));
+        }
+        for target in [partition(PartitionId(7)), node(Uuid::from_u128(7))] {
+            let key = queued(&target, 3, 1 << 40);
+            assert_eq!(read_queued(&key).unwrap(), (&target[..], 3, 1 << 40));
         }
         let error = read_due(&[0, 1, 2]).unwrap_err().to_string();
         assert!(error.contains("a key of the table `due` has no time"), "{error}");

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 //!
-//! Read next: `store.rs` (the store), `lane/mod.rs` (commits), `schema/1.sql` (the tables).
+//! Read next: `store.rs` (the store), `lane/mod.rs` (commits), `cluster/mod.rs` (several
+//! processes), `schema/1.sql` (the tables).
 
 mod blocks;
+mod cluster;
 mod connect;
 mod driver;
 mod error;

@@ -33,6 +33,8 @@ pub struct PostgresOptions {
     pub(crate) readers: usize,
     pub(crate) durability: Durability,
     pub(crate) timeout: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) listen: bool,
 }
 
 impl PostgresOptions {
@@ -65,6 +67,8 @@ impl PostgresOptions {
             readers: 4,
             durability: Durability::Immediate,
             timeout: Duration::from_secs(30),
+            lease: Duration::from_secs(10),
+            listen: true,
         })
     }
 
@@ -164,6 +168,38 @@ impl PostgresOptions {
         Self { timeout, ..self }
     }
 
+    /// How long this process may be silent before others take its partitions over, by default 10 s. If
+    /// its connections end with it, they do so after a fifth of that.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use durable_postgres::PostgresOptions;
+    ///
+    /// let options = PostgresOptions::new("postgres://app@localhost/app")?;
+    /// let options = options.lease(Duration::from_secs(20));
+    /// # Ok::<(), durable::store::StoreError>(())
+    /// ```
+    #[must_use]
+    pub fn lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// Keeps no connection for notifications; this process then looks for messages of other processes
+    /// up to twice a second. For databases that stop while nobody is connected, and for pools that do
+    /// not pass `LISTEN` on.
+    ///
+    /// ```
+    /// use durable_postgres::PostgresOptions;
+    ///
+    /// let options = PostgresOptions::new("postgres://app@localhost/app")?.without_listen();
+    /// # Ok::<(), durable::store::StoreError>(())
+    /// ```
+    #[must_use]
+    pub fn without_listen(self) -> Self {
+        Self { listen: false, ..self }
+    }
+
     /// The settings of a new connection.
     pub(crate) fn config(&self) -> Result<Config, StoreError> {
         let mut config = self.config.clone();
@@ -215,6 +251,8 @@ impl fmt::Debug for PostgresOptions {
             .field("read_connections", &self.readers)
             .field("durability", &self.durability)
             .field("timeout", &self.timeout)
+            .field("lease", &self.lease)
+            .field("listen", &self.listen)
             .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use durable::InstanceId;
 use durable::protocol::{InstanceRecord, MessageId, PartitionId, Timestamp};
 use durable::store::{Commit, Epoch};
+use tokio::time::Instant;
 
 use crate::keys;
 
@@ -21,6 +22,13 @@ pub(crate) struct Owned {
     pub(crate) listed: HashMap<InstanceId, Listed>,
     /// The position of the next message.
     pub(crate) next: u64,
+    /// Messages of other nodes that were received in this ownership and are not committed: the
+    /// stream of each by its source and number.
+    pub(crate) arrived: HashMap<(PartitionId, u64), u64>,
+    /// The last number of each stream that was received in this ownership. Rows at or below it are
+    /// not read again, neither those that are there nor those that were deleted.
+    pub(crate) marks: HashMap<u64, u64>,
+    pub(crate) claimed_at: Instant,
 }
 
 /// How an instance is listed in the tables `active` and `due`.
@@ -39,7 +47,19 @@ impl Listed {
 impl Owned {
     /// A partition that this store has not claimed, and to which it sends messages.
     pub(crate) fn unclaimed(next: u64) -> Self {
-        Self { epoch: Epoch(0), positions: HashMap::new(), listed: HashMap::new(), next }
+        Self { next, ..Self::new(Epoch(0)) }
+    }
+
+    /// An empty partition that was claimed.
+    pub(crate) fn new(epoch: Epoch) -> Self {
+        let next = Self::first_position(epoch);
+        let (positions, listed, arrived, marks) = <_>::default();
+        Self { epoch, positions, listed, next, arrived, marks, claimed_at: Instant::now() }
+    }
+
+    /// Whether this store has claimed it.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.epoch != Epoch(0)
     }
 
     /// Remembers how an instance is listed.

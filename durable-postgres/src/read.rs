@@ -35,30 +35,62 @@ pub(crate) async fn active(
     rows.iter().map(|row| keys::read_active(row.get(0))).collect()
 }
 
-/// All due times of a partition.
-pub(crate) async fn all_due(
+/// The active instances of partitions.
+pub(crate) async fn all_active(
     sessions: &Sessions,
-    partition: PartitionId,
-) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
-    let select = "SELECT key FROM due WHERE key >= $1 AND key < $2 ORDER BY key";
-    let (start, end) = (keys::partition(partition), keys::end(partition));
-    let rows = sessions.query("cannot load a partition", select, &[&start, &end]).await?;
-    rows.iter().map(|row| keys::read_due(row.get(0))).collect()
+    partitions: &[PartitionId],
+) -> Result<Vec<(PartitionId, InstanceId)>, StoreError> {
+    let select =
+        "SELECT a.key FROM unnest($1::bytea[], $2::bytea[]) p(low, high) CROSS JOIN LATERAL
+        (SELECT key FROM active WHERE key >= low AND key < high ORDER BY key) a";
+    let rows = of_partitions(sessions, select, partitions).await?;
+    let read = |row: &Row| Ok((keys::read_partition(row.get(0))?, keys::read_active(row.get(0))?));
+    rows.iter().map(read).collect()
 }
 
-/// The ids and positions of all messages of a partition.
-pub(crate) async fn positions(
+/// All due times of partitions.
+pub(crate) async fn all_due(
     sessions: &Sessions,
-    partition: PartitionId,
-) -> Result<Vec<(MessageId, u64)>, StoreError> {
-    let select = "SELECT key, record FROM message WHERE key >= $1 AND key < $2 ORDER BY key";
-    let (start, end) = (keys::partition(partition), keys::end(partition));
-    let rows = sessions.query("cannot load a partition", select, &[&start, &end]).await?;
+    partitions: &[PartitionId],
+) -> Result<Vec<(PartitionId, Timestamp, InstanceId)>, StoreError> {
+    let select =
+        "SELECT d.key FROM unnest($1::bytea[], $2::bytea[]) p(low, high) CROSS JOIN LATERAL
+        (SELECT key FROM due WHERE key >= low AND key < high ORDER BY key) d";
+    let rows = of_partitions(sessions, select, partitions).await?;
     let read = |row: &Row| {
-        let message: TaskMessage = codec::decode(row.get(1))?;
-        Ok((message.id, keys::read_position(row.get(0))?))
+        let (at, id) = keys::read_due(row.get(0))?;
+        Ok((keys::read_partition(row.get(0))?, at, id))
     };
     rows.iter().map(read).collect()
+}
+
+/// The ids and positions of all messages of partitions.
+pub(crate) async fn positions(
+    sessions: &Sessions,
+    partitions: &[PartitionId],
+) -> Result<Vec<(PartitionId, MessageId, u64)>, StoreError> {
+    let select = "SELECT m.key, m.record FROM unnest($1::bytea[], $2::bytea[]) p(low, high)
+        CROSS JOIN LATERAL
+        (SELECT key, record FROM message WHERE key >= low AND key < high ORDER BY key) m";
+    let rows = of_partitions(sessions, select, partitions).await?;
+    let read = |row: &Row| {
+        let message: TaskMessage = codec::decode(row.get(1))?;
+        let (partition, position) =
+            (keys::read_partition(row.get(0))?, keys::read_position(row.get(0))?);
+        Ok((partition, message.id, position))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The rows of a table in the ranges of keys of partitions.
+async fn of_partitions(
+    sessions: &Sessions,
+    select: &'static str,
+    partitions: &[PartitionId],
+) -> Result<Vec<Row>, StoreError> {
+    let low: Vec<_> = partitions.iter().map(|partition| keys::partition(*partition)).collect();
+    let high: Vec<_> = partitions.iter().map(|partition| keys::end(*partition)).collect();
+    sessions.query("cannot load partitions", select, &[&low, &high]).await
 }
 
 /// One past the position of the last message of a partition that is not consumed.

@@ -54,6 +54,10 @@ impl Sessions {
         Self { options, handle, idle, permits, given_up, stopped }
     }
 
+    pub(crate) fn options(&self) -> &PostgresOptions {
+        &self.options
+    }
+
     pub(crate) fn schema(&self) -> &str {
         &self.options.schema
     }

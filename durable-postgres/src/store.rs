@@ -1,6 +1,6 @@
 //! The store.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
@@ -10,25 +10,27 @@ use durable::protocol::{
     codec,
 };
 use durable::store::{
-    Commit, Creation, CreationOrder, Epoch, InstanceFilter, InstancePage, PartitionState, Store,
-    StoreError,
+    Cluster, Commit, Creation, CreationOrder, Epoch, InstanceFilter, InstancePage, PartitionState,
+    Store, StoreError,
 };
 use tokio::sync::Mutex as AsyncMutex;
 
+use crate::cluster::{Identity, Nodes};
 use crate::driver::Driver;
-use crate::lane::{Committer, Group};
-use crate::owned::{self, AllOwned, Listed, Owned};
+use crate::lane::{Committer, Group, Numbers};
+use crate::owned::{self, AllOwned, Owned};
 use crate::sessions::Sessions;
 use crate::{PostgresOptions, read, schema};
 
 /// A task hub in a schema of a PostgreSQL database, version 14 or later.
 #[derive(Debug)]
 pub struct PostgresStore {
-    sessions: Sessions,
+    pub(crate) sessions: Sessions,
     owned: RwLock<AllOwned>,
     committer: AsyncMutex<Committer>,
+    pub(crate) nodes: Nodes,
     // Dropped last: the connections live on it.
-    driver: Driver,
+    pub(crate) driver: Driver,
 }
 
 impl PostgresStore {
@@ -57,43 +59,38 @@ impl PostgresStore {
         let sessions =
             opened.await.map_err(|error| StoreError::backend("cannot connect", error))??;
         let (owned, committer) = (RwLock::default(), AsyncMutex::new(Committer::new()));
-        let store = Self { sessions, owned, committer, driver };
-        Ok(store)
+        Ok(Self { sessions, owned, committer, nodes: Nodes::default(), driver })
     }
 
     async fn claim_partition(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
-        let claim = "INSERT INTO partition (id, epoch) VALUES ($1, 1)
-                     ON CONFLICT (id) DO UPDATE SET epoch = partition.epoch + 1 RETURNING epoch";
+        let claim = "INSERT INTO partition (id, epoch, claimed_at) VALUES ($1, 1, now())
+                     ON CONFLICT (id) DO UPDATE SET epoch = partition.epoch + 1, owner = NULL,
+                        claimed_at = now() RETURNING epoch";
         let id = i32::from(partition.0);
         let rows = self.sessions.query("cannot claim a partition", claim, &[&id]).await?;
         let epoch = rows.first().map(|row| Epoch(row.get::<_, i64>(0).cast_unsigned()));
         let epoch = epoch.ok_or_else(|| StoreError::damaged("a claim returned no epoch"))?;
-        let positions: HashMap<_, _> =
-            read::positions(&self.sessions, partition).await?.into_iter().collect();
-        let next = positions.values().max().map_or(0, |last| last + 1);
-        let next = next.max(Owned::first_position(epoch));
-        let mut listed: HashMap<InstanceId, Listed> = HashMap::new();
-        for id in read::active(&self.sessions, partition).await? {
-            listed.entry(id).or_default().active = true;
-        }
-        for (at, id) in read::all_due(&self.sessions, partition).await? {
-            listed.entry(id).or_default().due = Some(at);
-        }
-        let owned = Owned { epoch, positions, listed, next };
-        self.owned_mut().insert(partition, owned);
+        self.load_owned(&BTreeMap::from([(partition, epoch)])).await?;
         Ok(epoch)
     }
 
-    async fn write(&self, commit: &Commit) -> Result<(), StoreError> {
+    pub(crate) async fn write(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut committer = self.committer.lock().await;
+        let me = self.nodes.identity();
+        let foreign = if me.is_some() { foreign_targets(commit) } else { BTreeSet::new() };
         if let Err(error) = check_locally(commit) {
-            return Err(committer.why(&self.sessions, commit).await?.unwrap_or(error));
+            let error = committer.why(&self.sessions, commit).await?.unwrap_or(error);
+            return Err(also_fenced(error, foreign));
+        }
+        if !foreign.is_empty() {
+            let error = committer.why(&self.sessions, commit).await?;
+            return Err(also_fenced(error.unwrap_or(StoreError::fenced([])), foreign));
         }
         self.know_targets(commit).await?;
-        let positions = self.positions(commit);
+        let numbers = self.numbers(commit, me.as_ref());
         let group = {
             let owned = self.owned.read().unwrap_or_else(PoisonError::into_inner);
-            Group::of(commit, &owned, &positions)?
+            Group::of(commit, &owned, &numbers)?
         };
         let written = committer.commit(&self.sessions, commit, &group).await;
         if let Err(StoreError::Fenced { partitions }) = &written {
@@ -107,7 +104,8 @@ impl PostgresStore {
             }
         }
         written?;
-        self.remember(commit, &positions);
+        self.remember(commit, &numbers);
+        self.nodes.committed(commit);
         Ok(())
     }
 
@@ -122,19 +120,23 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// The positions of the new messages of a commit.
-    fn positions(&self, commit: &Commit) -> Vec<u64> {
+    /// The numbers of what a commit adds.
+    fn numbers(&self, commit: &Commit, me: Option<&Identity>) -> Numbers {
         let mut owned = self.owned_mut();
-        let position = |(partition, _): &(PartitionId, _)| {
-            let owned = owned.entry(*partition).or_insert_with(|| Owned::unclaimed(0));
+        let mut position = |partition: PartitionId| {
+            let owned = owned.entry(partition).or_insert_with(|| Owned::unclaimed(0));
             owned.next += 1;
             owned.next - 1
         };
-        commit.messages.iter().map(position).collect()
+        let received = commit.received.iter().map(|message| position(message.target)).collect();
+        let messages = commit.messages.iter().map(|(target, _)| position(*target)).collect();
+        let queued = self.nodes.clock.take(commit.sent.len() + commit.answers.len());
+        let stream = me.map_or(0, |me| me.commits);
+        Numbers { received, messages, stream, queued }
     }
 
     /// Applies a written commit to what is remembered.
-    fn remember(&self, commit: &Commit, positions: &[u64]) {
+    fn remember(&self, commit: &Commit, numbers: &Numbers) {
         let mut all = self.owned_mut();
         for ((partition, id), listed) in owned::listed_after(commit) {
             if let Some(owned) = all.get_mut(&partition) {
@@ -146,14 +148,20 @@ impl PostgresStore {
                 owned.positions.remove(id);
             }
         }
-        for ((partition, message), position) in commit.messages.iter().zip(positions) {
+        for (received, position) in commit.received.iter().zip(&numbers.received) {
+            let Some(owned) = all.get_mut(&received.target) else { continue };
+            if owned.arrived.remove(&(received.source, received.sequence)).is_some() {
+                owned.positions.insert(received.message.id, *position);
+            }
+        }
+        for ((partition, message), position) in commit.messages.iter().zip(&numbers.messages) {
             if let Some(owned) = all.get_mut(partition) {
                 owned.positions.insert(message.id, *position);
             }
         }
     }
 
-    fn owned_mut(&self) -> RwLockWriteGuard<'_, AllOwned> {
+    pub(crate) fn owned_mut(&self) -> RwLockWriteGuard<'_, AllOwned> {
         self.owned.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -175,15 +183,40 @@ fn check_locally(commit: &Commit) -> Result<(), StoreError> {
     commit.check(epoch, length)
 }
 
+/// The partitions to which a commit sends messages although it does not name them.
+fn foreign_targets(commit: &Commit) -> BTreeSet<PartitionId> {
+    let is_named = |target: &PartitionId| commit.owners.iter().any(|(owned, _)| owned == target);
+    let targets = commit.messages.iter().map(|(target, _)| *target);
+    targets.filter(|target| !is_named(target)).collect()
+}
+
+/// The error with more partitions, if it is that partitions were lost or there are any.
+fn also_fenced(error: StoreError, foreign: BTreeSet<PartitionId>) -> StoreError {
+    match error {
+        StoreError::Fenced { partitions } => {
+            StoreError::fenced(foreign.into_iter().chain(partitions).collect::<BTreeSet<_>>())
+        }
+        _ if !foreign.is_empty() => StoreError::fenced(foreign),
+        error => error,
+    }
+}
+
 impl Store for PostgresStore {
     fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
         self.sessions.begin();
+        // The next hub on this store is another node.
+        self.nodes.forget();
         self.driver.run(async {
             let insert = "INSERT INTO hub (record) VALUES ($1) ON CONFLICT DO NOTHING";
             let record = codec::encode(hub)?;
             self.sessions.query("cannot create the hub", insert, &[&record]).await?;
             let found = read::hub(&self.sessions).await?;
-            found.ok_or_else(|| StoreError::damaged("the table `hub` is empty"))
+            let found = found.ok_or_else(|| StoreError::damaged("the table `hub` is empty"))?;
+            let insert = "INSERT INTO partition (id, epoch)
+                          SELECT id, 0 FROM generate_series(0, $1::int4 - 1) id ON CONFLICT DO NOTHING";
+            let partitions = i32::from(found.partitions);
+            self.sessions.query("cannot create the partitions", insert, &[&partitions]).await?;
+            Ok(found)
         })
     }
 
@@ -268,6 +301,10 @@ impl Store for PostgresStore {
         indices: Range<u64>,
     ) -> Result<Vec<HistoryEvent>, StoreError> {
         self.driver.run(read::history(&self.sessions, instance, execution, &indices))
+    }
+
+    fn cluster(&self) -> Option<&dyn Cluster> {
+        Some(self)
     }
 
     fn give_up(&self) {

@@ -1,9 +1,9 @@
 //! A commit as the arrays that its statements take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use durable::protocol::{ExecutionId, PartitionId, Timestamp, codec};
-use durable::store::{Commit, EpisodeWrite, StoreError};
+use durable::store::{Commit, EpisodeWrite, ReceivedMessage, RequestId, StoreError};
 use uuid::Uuid;
 
 use crate::owned::{self, AllOwned, ListChanges};
@@ -21,6 +21,44 @@ pub(crate) struct Group<'a> {
     pub(super) consumed: Vec<Vec<u8>>,
     pub(super) sent: Messages<'a>,
     pub(super) lists: ListChanges,
+    /// The keys in the outbox of the messages that were received.
+    pub(super) received: Vec<Vec<u8>>,
+    pub(super) queued: Queued,
+    /// Requests that are now messages.
+    pub(super) taken: Vec<Uuid>,
+    pub(super) answers: Answers<'a>,
+    /// All requests that are not delivered again.
+    pub(super) ended: Vec<Uuid>,
+}
+
+/// The numbers that the owner gives to what a commit adds.
+#[derive(Debug)]
+pub(crate) struct Numbers {
+    /// The positions of the received messages.
+    pub(crate) received: Vec<u64>,
+    /// The positions of the other messages.
+    pub(crate) messages: Vec<u64>,
+    /// Where messages to other nodes and answers are queued.
+    pub(crate) stream: u64,
+    /// The number before the first of them.
+    pub(crate) queued: u64,
+}
+
+/// Messages to other nodes.
+#[derive(Debug, Default)]
+pub(super) struct Queued {
+    pub(super) keys: Vec<Vec<u8>>,
+    pub(super) sources: Vec<i32>,
+    pub(super) records: Vec<Vec<u8>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Answers<'a> {
+    pub(super) ids: Vec<Uuid>,
+    pub(super) bodies: Vec<&'a str>,
+    pub(super) stream: Vec<u8>,
+    /// The number before the first answer.
+    pub(super) number: i64,
 }
 
 #[derive(Debug, Default)]
@@ -58,11 +96,10 @@ pub(super) struct Messages<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// `positions` are those of the new messages.
     pub(crate) fn of(
         commit: &'a Commit,
         owned: &AllOwned,
-        positions: &[u64],
+        numbers: &Numbers,
     ) -> Result<Self, StoreError> {
         let mut owners = commit.owners.clone();
         owners.sort_unstable();
@@ -70,14 +107,21 @@ impl<'a> Group<'a> {
         let mut purged: Vec<_> = commit.purged.iter().map(|(_, id)| id.as_str()).collect();
         purged.sort_unstable();
         purged.dedup();
+        // The row of a request is written once.
+        let answered: BTreeSet<_> = commit.answers.iter().map(|(id, _)| *id).collect();
         Ok(Self {
             partitions: owners.iter().map(|(partition, _)| i32::from(partition.0)).collect(),
             epochs: owners.iter().map(|(_, epoch)| epoch.0.cast_signed()).collect(),
             rounds: rounds(&commit.episodes)?,
             purged,
             consumed: consumed(commit, owned),
-            sent: Messages::of(commit, positions)?,
+            sent: Messages::of(commit, owned, numbers)?,
             lists: owned::list_changes(owned, &owned::listed_after(commit)),
+            received: received(commit, owned),
+            queued: Queued::of(commit, numbers)?,
+            taken: ids(commit.taken.iter().filter(|id| !answered.contains(id))),
+            ended: ids(commit.taken.iter().chain(commit.answers.iter().map(|(id, _)| id))),
+            answers: Answers::of(commit, numbers),
         })
     }
 }
@@ -135,17 +179,77 @@ impl<'a> Episodes<'a> {
 }
 
 impl<'a> Messages<'a> {
-    fn of(commit: &'a Commit, positions: &[u64]) -> Result<Self, StoreError> {
-        let mut messages: Vec<_> = commit.messages.iter().zip(positions).collect();
-        messages.sort_by_key(|((partition, _), position)| (*partition, **position));
+    fn of(commit: &'a Commit, owned: &AllOwned, numbers: &Numbers) -> Result<Self, StoreError> {
+        let received = commit.received.iter().zip(&numbers.received);
+        let received = received.filter(|(received, _)| stream_of(received, owned).is_some());
+        let received =
+            received.map(|(received, position)| (received.target, *position, &received.message));
+        let messages = commit.messages.iter().zip(&numbers.messages);
+        let messages = messages.map(|((target, message), position)| (*target, *position, message));
+        let mut messages: Vec<_> = received.chain(messages).collect();
+        messages.sort_by_key(|(partition, position, _)| (*partition, *position));
         let mut columns = Self::default();
-        for ((partition, message), position) in messages {
-            columns.keys.push(keys::message(*partition, *position));
+        for (partition, position, message) in messages {
+            columns.keys.push(keys::message(partition, position));
             columns.targets.push(message.instance_id.as_str());
             columns.records.push(codec::encode(message)?);
         }
         Ok(columns)
     }
+}
+
+/// The stream in which a message was received in this ownership. A message without one is there
+/// already, or will be received: it was given to the caller in an earlier ownership.
+fn stream_of(received: &ReceivedMessage, owned: &AllOwned) -> Option<u64> {
+    let arrived = &owned.get(&received.target)?.arrived;
+    arrived.get(&(received.source, received.sequence)).copied()
+}
+
+fn received(commit: &Commit, owned: &AllOwned) -> Vec<Vec<u8>> {
+    let key = |received: &ReceivedMessage| {
+        let target = keys::partition(received.target);
+        Some(keys::queued(&target, stream_of(received, owned)?, received.sequence))
+    };
+    let mut received: Vec<_> = commit.received.iter().filter_map(key).collect();
+    received.sort_unstable();
+    received
+}
+
+impl Queued {
+    fn of(commit: &Commit, numbers: &Numbers) -> Result<Self, StoreError> {
+        let mut rows: Vec<_> = (numbers.queued + 1..).zip(&commit.sent).collect();
+        rows.sort_by_key(|(number, (_, target, _))| (*target, *number));
+        let mut columns = Self::default();
+        for (number, (source, target, message)) in rows {
+            columns.keys.push(keys::queued(&keys::partition(*target), numbers.stream, number));
+            columns.sources.push(i32::from(source.0));
+            columns.records.push(codec::encode(message)?);
+        }
+        Ok(columns)
+    }
+}
+
+impl<'a> Answers<'a> {
+    fn of(commit: &'a Commit, numbers: &Numbers) -> Self {
+        let mut answers = BTreeMap::new();
+        for (id, body) in &commit.answers {
+            answers.entry(request(*id)).or_insert(body.as_str());
+        }
+        let (ids, bodies) = answers.into_iter().unzip();
+        let stream = numbers.stream.to_be_bytes().to_vec();
+        let number = (numbers.queued + commit.sent.len() as u64).cast_signed();
+        Self { ids, bodies, stream, number }
+    }
+}
+
+/// The ids of requests, sorted.
+fn ids<'a>(requests: impl Iterator<Item = &'a RequestId>) -> Vec<Uuid> {
+    let ids: BTreeSet<_> = requests.map(|id| request(*id)).collect();
+    ids.into_iter().collect()
+}
+
+fn request(id: RequestId) -> Uuid {
+    Uuid::from_bytes(*id.0.as_bytes())
 }
 
 /// The keys of the consumed messages that exist.

@@ -24,7 +24,7 @@ use tokio_postgres::{Error, Statement as Prepared};
 
 pub(crate) use self::certain::Committer;
 use self::group::{Episodes, Executions, Round, count};
-pub(crate) use self::group::{Group, micros, uuid};
+pub(crate) use self::group::{Group, Numbers, micros, uuid};
 use self::statements::{FORGET, FORGET_TAIL, Kind, Kinds, Parameters, Parts, TAIL_MAX};
 use crate::connect::Connection;
 use crate::error::{Meaning, failed, meaning};
@@ -161,6 +161,7 @@ impl Refused {
 struct Counts {
     owners: i64,
     consumed: i64,
+    received: i64,
     rounds: Vec<(i64, i64)>,
 }
 
@@ -170,6 +171,7 @@ impl Counts {
         Self {
             owners: count(group.partitions.len()),
             consumed: count(group.consumed.len()),
+            received: count(group.received.len()),
             rounds: rounds.map(|round| (round.appended.count(), round.started.count())).collect(),
         }
     }
@@ -204,6 +206,7 @@ fn statements<'a>(group: &'a Group<'_>, mark: &'a Mark, counts: &'a Counts) -> V
         let sent = &group.sent;
         parts.add(Kind::Send, vec![&sent.keys, &sent.targets, &sent.records]);
     }
+    exchange(group, counts, &mut parts);
     for (kind, keys) in [
         (Kind::ActiveDelete, &group.lists.active.deleted),
         (Kind::ActiveInsert, &group.lists.active.inserted),
@@ -238,5 +241,27 @@ fn write_episodes<'a>(
         let columns: Parameters<'a> =
             vec![ids, executions, lengths, created, records, events, started];
         parts.add(Kind::Start, columns);
+    }
+}
+
+/// The parts for what goes to other nodes or comes from them.
+fn exchange<'a>(group: &'a Group<'_>, counts: &'a Counts, parts: &mut Parts<'a>) {
+    let Group { received, queued, taken, answers, ended, .. } = group;
+    if !received.is_empty() {
+        parts.add(Kind::Receive, vec![received, &counts.received]);
+    }
+    if !queued.keys.is_empty() {
+        parts.add(Kind::Queue, vec![&queued.keys, &queued.sources, &queued.records]);
+    }
+    if !taken.is_empty() {
+        parts.add(Kind::Take, vec![taken]);
+    }
+    if !answers.ids.is_empty() {
+        let columns: Parameters<'a> =
+            vec![&answers.ids, &answers.bodies, &answers.stream, &answers.number];
+        parts.add(Kind::Answer, columns);
+    }
+    if !ended.is_empty() {
+        parts.add(Kind::End, vec![ended]);
     }
 }

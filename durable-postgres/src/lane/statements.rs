@@ -118,6 +118,57 @@ const SEND: Part = Part {
     parameters: 3,
 };
 
+/// Messages of other nodes that become messages of their targets in this commit.
+const RECEIVE: Part = Part {
+    ctes: "
+    received AS (DELETE FROM outbox WHERE key = ANY($a::bytea[]) RETURNING 1)",
+    check: Some("(SELECT count(*) FROM received) = $b::int8"),
+    parameters: 2,
+};
+
+const QUEUE: Part = Part {
+    ctes: "
+    queued AS (INSERT INTO outbox (key, source, record)
+        SELECT * FROM unnest($a::bytea[], $b::int4[], $c::bytea[]))",
+    check: None,
+    parameters: 3,
+};
+
+/// Without its body a request is not delivered, even if it was asked while this ran.
+const TAKE: Part = Part {
+    ctes: "
+    taken AS (INSERT INTO request (id, state) SELECT id, 1 FROM unnest($a::uuid[]) t(id)
+        ON CONFLICT (id) DO UPDATE SET state = 1, body = NULL WHERE request.state = 0)",
+    check: None,
+    parameters: 1,
+};
+
+/// The first answer to a request counts, and is queued for the node that asked.
+const ANSWER: Part = Part {
+    ctes: "
+    answered AS (
+        INSERT INTO request (id, state, answer)
+            SELECT id, 2, answer FROM unnest($a::uuid[], $b::text[]) a(id, answer)
+            ON CONFLICT (id) DO UPDATE SET state = 2, answer = excluded.answer, body = NULL
+            WHERE request.state < 2
+            RETURNING id, node),
+    answers AS (
+        INSERT INTO outbox (key, id) SELECT '\\xffff'::bytea || uuid_send(node) || $c::bytea
+                || int8send($d::int8 + row_number() OVER ()), id
+            FROM answered WHERE node IS NOT NULL)",
+    check: None,
+    parameters: 4,
+};
+
+/// Ends the delivery of requests.
+const END: Part = Part {
+    ctes: "
+    ended AS (DELETE FROM outbox WHERE key = ANY(ARRAY(
+        SELECT key FROM request WHERE id = ANY($a::uuid[]) AND key IS NOT NULL)))",
+    check: None,
+    parameters: 1,
+};
+
 const ACTIVE_DELETE: Part = Part {
     ctes: "
     not_active AS (DELETE FROM active WHERE key = ANY($a::bytea[]))",
@@ -152,19 +203,29 @@ pub(super) enum Kind {
     Purge,
     Consume,
     Send,
+    Receive,
+    Queue,
+    Take,
+    Answer,
+    End,
     ActiveDelete,
     ActiveInsert,
     DueDelete,
     DueInsert,
 }
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 15] = [
     FENCE,
     APPEND,
     START,
     PURGE,
     CONSUME,
     SEND,
+    RECEIVE,
+    QUEUE,
+    TAKE,
+    ANSWER,
+    END,
     ACTIVE_DELETE,
     ACTIVE_INSERT,
     DUE_DELETE,

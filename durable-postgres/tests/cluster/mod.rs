@@ -127,10 +127,25 @@ pub(crate) fn connect(options: PostgresOptions) -> PostgresStore {
     std::thread::scope(|scope| scope.spawn(connect).join()).expect("a connection")
 }
 
+/// Runs a statement in the schema of a hub, as an operator would.
+#[allow(dead_code, reason = "not every program of tests needs it")]
+pub(crate) fn execute(options: &PostgresOptions, sql: &str) {
+    let schema = format!("{options:?}");
+    let (_, rest) = schema.split_once("schema: \"").expect("a schema");
+    let (schema, _) = rest.split_once('"').expect("a schema");
+    let mut psql = command(&shared().binaries.join("psql"));
+    psql.arg("--quiet").arg("--dbname").arg(shared().url());
+    psql.arg("--command").arg(format!("SET search_path = {schema}; {sql}"));
+    let done = psql.output().expect("psql");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
 /// A schema that does not exist yet.
 #[derive(Debug)]
+#[allow(dead_code, reason = "not every program of tests needs it")]
 pub(crate) struct Schema(String);
 
+#[allow(dead_code, reason = "not every program of tests needs it")]
 impl Schema {
     pub(crate) fn new() -> Self {
         Self(unique("hub"))

@@ -1,0 +1,382 @@
+//! What other nodes have queued for this one.
+//!
+//! One statement reads for all targets of the node, so that whoever sees a message sees what was
+//! committed before it. Numbers order what is seen: a message has a greater one than its causes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use durable::protocol::{MessageId, PartitionId, codec};
+use durable::store::{
+    ClusterRequest, Commit, Epoch, Received, ReceivedMessage, RequestId, StoreError,
+};
+use tokio::time::Instant;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::{Identity, inbox};
+use crate::{PostgresStore, keys};
+
+/// How many rows of a stream are read at once for a target.
+const AT_ONCE: i64 = 500;
+
+/// The first and the longest pause between two looks, with and without wake-ups.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX_LISTENING: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// For how long what other partitions received waits for a partition that is being started.
+const START_MAX: Duration = Duration::from_secs(5);
+
+/// How many answers are kept until they are deleted.
+const ANSWERED_MAX: usize = 1_000;
+
+/// What this node has received.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    /// The streams that are known.
+    pub(super) streams: BTreeSet<u64>,
+    /// The last number of each stream that was received for this node, not for a partition.
+    marks: HashMap<u64, u64>,
+    /// Answers that were received and are still stored.
+    answered: Vec<(Vec<u8>, Uuid)>,
+    /// When to look again, and after which pause.
+    look_at: Instant,
+    pause: Duration,
+    /// The partitions for which it looked last.
+    listed: Vec<(PartitionId, Epoch)>,
+}
+
+/// A row of the outbox.
+struct Queued {
+    key: Vec<u8>,
+    /// `None` for this node.
+    target: Option<PartitionId>,
+    stream: u64,
+    number: u64,
+    content: Content,
+}
+
+enum Content {
+    Message { source: PartitionId, record: Vec<u8> },
+    Request { id: RequestId, from: Option<Uuid>, body: Option<String>, answer: Option<String> },
+}
+
+/// For each stream, all rows of a target that come after a mark. The streams that this node does not
+/// know yet are read from the start.
+const READ: &str = "
+    WITH known AS (SELECT * FROM unnest($1::bytea[], $2::bytea[]) k(low, high)),
+        unknown AS (
+            SELECT t.target || int8send(s.id) AS prefix FROM unnest($3::bytea[]) t(target)
+            CROSS JOIN (SELECT id FROM stream WHERE id <> ALL($4::int8[])) s),
+        ranges AS (
+            SELECT low, high FROM known
+            UNION ALL SELECT prefix, prefix || '\\xffffffffffffffff'::bytea FROM unknown)
+    SELECT o.key, o.source, o.record, r.id, r.node, r.body, r.answer FROM ranges
+        CROSS JOIN LATERAL (SELECT key, source, record, id FROM outbox
+            WHERE key > low AND key < high ORDER BY key LIMIT $5) o
+        LEFT JOIN request r ON r.id = o.id";
+
+impl Default for Incoming {
+    fn default() -> Self {
+        Self {
+            streams: BTreeSet::new(),
+            marks: HashMap::new(),
+            answered: Vec::new(),
+            look_at: Instant::now(),
+            pause: PAUSE_MIN,
+            listed: Vec::new(),
+        }
+    }
+}
+
+impl Incoming {
+    /// Looks often for a while.
+    pub(super) fn hurry(&mut self) {
+        self.pause = PAUSE_MIN;
+        self.look_at = Instant::now();
+    }
+}
+
+impl PostgresStore {
+    pub(super) async fn receive_within(
+        &self,
+        listed: &[(PartitionId, Epoch)],
+        wait: Duration,
+    ) -> Result<Received, StoreError> {
+        let me = self.nodes.joined()?;
+        let wake = self.nodes.wake();
+        let deadline = Instant::now() + wait;
+        loop {
+            let signals = wake.take();
+            if signals.interrupted {
+                wake.signal(|again| again.arrived = true);
+                return Ok(Received::default());
+            }
+            let mut incoming = self.nodes.incoming.lock().await;
+            let is_other = incoming.listed != listed;
+            if signals.arrived || is_other || incoming.look_at <= Instant::now() {
+                let received = self.look(&me, &mut incoming, listed).await?;
+                let is_empty = received == Received::default();
+                let pause_max = if wake.is_listening() { PAUSE_MAX_LISTENING } else { PAUSE_MAX };
+                incoming.pause = if is_empty && !signals.arrived {
+                    (incoming.pause * 2).min(pause_max)
+                } else {
+                    PAUSE_MIN
+                };
+                let is_later = incoming.look_at > Instant::now();
+                if is_later {
+                    incoming.look_at = Instant::now() + incoming.pause;
+                }
+                if !is_empty || signals.free {
+                    return Ok(received);
+                }
+            }
+            let until = incoming.look_at.min(deadline);
+            drop(incoming);
+            if Instant::now() >= deadline {
+                return Ok(Received::default());
+            }
+            wake.wait_until(until).await;
+        }
+    }
+
+    /// Reads once.
+    async fn look(
+        &self,
+        me: &Identity,
+        incoming: &mut Incoming,
+        listed: &[(PartitionId, Epoch)],
+    ) -> Result<Received, StoreError> {
+        if incoming.answered.len() >= ANSWERED_MAX {
+            self.delete_answered(incoming).await?;
+        }
+        listed.clone_into(&mut incoming.listed);
+        // Anything in the future, unless the rows say otherwise.
+        incoming.look_at = Instant::now() + PAUSE_MAX_LISTENING;
+        let listed: BTreeMap<_, _> = listed.iter().copied().collect();
+        let targets = self.targets(|_, _| true);
+        let rows = self.read_outbox(incoming, &targets, Some(me)).await?;
+        let (horizon, is_complete) = self.horizon(&rows, &listed);
+        if !is_complete {
+            incoming.look_at = Instant::now();
+        }
+        let mut received = Received::default();
+        let mut messages = Vec::new();
+        let mut askers = Vec::new();
+        let mut owned = self.owned_mut();
+        for Queued { key, target, stream, number, content } in rows {
+            let Some(target) = target else {
+                incoming.marks.insert(stream, number);
+                if let Content::Request { id, answer: Some(answer), .. } = content {
+                    incoming.answered.push((key, Uuid::from_bytes(*id.0.as_bytes())));
+                    received.answers.push((id, answer));
+                }
+                continue;
+            };
+            let (Some(epoch), Some(owned)) = (listed.get(&target), owned.get_mut(&target)) else {
+                continue;
+            };
+            if owned.epoch != *epoch || targets.get(&target) != Some(epoch) {
+                continue;
+            }
+            match content {
+                Content::Message { .. } if number > horizon => continue,
+                Content::Message { source, record } => {
+                    owned.arrived.insert((source, number), stream);
+                    self.nodes.clock.raise(number);
+                    let message = codec::decode(&record)?;
+                    let message = ReceivedMessage::new(target, (source, number), message);
+                    messages.push(message);
+                }
+                Content::Request { id, from, body, .. } => {
+                    askers.extend(from.map(|from| (id, from)));
+                    match body {
+                        Some(body) => {
+                            received.requests.push(ClusterRequest::new(id, target, body));
+                        }
+                        // It was taken or answered while it was being asked.
+                        None => incoming.answered.push((key, Uuid::nil())),
+                    }
+                }
+            }
+            owned.marks.insert(stream, number);
+        }
+        drop(owned);
+        self.nodes.remember_askers(askers);
+        messages.sort_by_key(|message| (message.sequence, message.source));
+        received.messages = messages;
+        Ok(received)
+    }
+
+    /// The partitions of this store.
+    pub(super) fn targets(
+        &self,
+        select: impl Fn(PartitionId, Epoch) -> bool,
+    ) -> BTreeMap<PartitionId, Epoch> {
+        let owned = self.owned_mut();
+        let claimed = owned.iter().filter(|(_, owned)| owned.is_claimed());
+        let claimed = claimed.map(|(partition, owned)| (*partition, owned.epoch));
+        claimed.filter(|(partition, epoch)| select(*partition, *epoch)).collect()
+    }
+
+    /// Messages with greater numbers have to wait for the next look, because some with smaller ones
+    /// are not received now: there were too many, or they are for a partition that is being started.
+    /// Also whether the next look should come at once.
+    fn horizon(&self, rows: &[Queued], listed: &BTreeMap<PartitionId, Epoch>) -> (u64, bool) {
+        let (mut horizon, mut is_complete) = (u64::MAX, true);
+        let mut streams: HashMap<(Option<PartitionId>, u64), (i64, u64)> = HashMap::new();
+        let owned = self.owned_mut();
+        for row in rows {
+            let (count, last) = streams.entry((row.target, row.stream)).or_default();
+            *count += 1;
+            is_complete &= *count < AT_ONCE;
+            if !matches!(row.content, Content::Message { .. }) {
+                continue;
+            }
+            *last = row.number;
+            let Some(target) = row.target else { continue };
+            let Some(owned) = owned.get(&target) else { continue };
+            let is_starting = owned.claimed_at.elapsed() < START_MAX;
+            if listed.get(&target) != Some(&owned.epoch) && is_starting {
+                horizon = horizon.min(row.number - 1);
+            }
+        }
+        let full = streams.into_values().filter(|(count, last)| *count == AT_ONCE && *last > 0);
+        horizon = full.map(|(_, last)| last).fold(horizon, u64::min);
+        (horizon, is_complete)
+    }
+
+    /// Reads what is queued for partitions, and for this node.
+    async fn read_outbox(
+        &self,
+        incoming: &mut Incoming,
+        targets: &BTreeMap<PartitionId, Epoch>,
+        me: Option<&Identity>,
+    ) -> Result<Vec<Queued>, StoreError> {
+        let (mut low, mut high) = (Vec::new(), Vec::new());
+        let mut range = |target: &[u8], stream: u64, mark: u64| {
+            low.push(keys::queued(target, stream, mark));
+            high.push(keys::queued(target, stream, u64::MAX));
+        };
+        let mut prefixes = Vec::new();
+        {
+            let owned = self.owned_mut();
+            for partition in targets.keys() {
+                let target = keys::partition(*partition);
+                let marks = owned.get(partition).map(|owned| &owned.marks);
+                for stream in &incoming.streams {
+                    let mark = marks.and_then(|marks| marks.get(stream));
+                    range(&target, *stream, mark.copied().unwrap_or_default());
+                }
+                prefixes.push(target);
+            }
+        }
+        if let Some(me) = me {
+            let target = inbox(me);
+            for stream in &incoming.streams {
+                let mark = incoming.marks.get(stream).copied().unwrap_or_default();
+                range(&target, *stream, mark);
+            }
+            prefixes.push(target);
+        }
+        let known: Vec<_> = incoming.streams.iter().map(|stream| stream.cast_signed()).collect();
+        let doing = "cannot read what other processes have sent";
+        let parameters: [&(dyn ToSql + Sync); 5] = [&low, &high, &prefixes, &known, &AT_ONCE];
+        let rows = self.sessions.query(doing, READ, &parameters).await?;
+        let rows: Vec<_> = rows.iter().map(Queued::read).collect::<Result<_, _>>()?;
+        // From now on they are read from their marks.
+        incoming.streams.extend(rows.iter().map(|row| row.stream));
+        Ok(rows)
+    }
+
+    /// Makes messages of what was queued for partitions before they were claimed. What follows from
+    /// those messages is then behind them, also if it comes from this node itself.
+    pub(super) async fn take_backlog(
+        &self,
+        incoming: &mut Incoming,
+        targets: &BTreeMap<PartitionId, Epoch>,
+    ) -> Result<(), StoreError> {
+        loop {
+            let mut rows = self.read_outbox(incoming, targets, None).await?;
+            // Requests are delivered by `receive`.
+            rows.retain(|row| matches!(row.content, Content::Message { .. }));
+            let (horizon, is_complete) = self.horizon(&rows, targets);
+            rows.retain(|row| row.number <= horizon);
+            rows.sort_by_key(|row| row.number);
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let owners = targets.iter().map(|(partition, epoch)| (*partition, *epoch));
+            let mut commit = Commit::new(owners.collect());
+            {
+                let mut owned = self.owned_mut();
+                for Queued { target, stream, number, content, .. } in rows {
+                    let Content::Message { source, record } = content else { continue };
+                    let Some(target) = target else { continue };
+                    let Some(owned) = owned.get_mut(&target) else { continue };
+                    owned.arrived.insert((source, number), stream);
+                    owned.marks.insert(stream, number);
+                    self.nodes.clock.raise(number);
+                    let message = codec::decode(&record)?;
+                    commit.received.push(ReceivedMessage::new(target, (source, number), message));
+                }
+            }
+            self.write(&commit).await?;
+            if is_complete {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Deletes the answers that were received.
+    pub(super) async fn delete_answered(&self, incoming: &mut Incoming) -> Result<(), StoreError> {
+        if incoming.answered.is_empty() {
+            return Ok(());
+        }
+        let (mut keys, mut ids): (Vec<_>, Vec<_>) = incoming.answered.iter().cloned().unzip();
+        keys.sort_unstable();
+        ids.sort_unstable();
+        let delete = "
+            WITH answers AS (DELETE FROM outbox WHERE key = ANY($1::bytea[]))
+            DELETE FROM request WHERE id = ANY($2::uuid[])";
+        self.sessions.query("cannot delete answers", delete, &[&keys, &ids]).await?;
+        incoming.answered.clear();
+        Ok(())
+    }
+}
+
+impl super::Nodes {
+    fn remember_askers(&self, received: Vec<(RequestId, Uuid)>) {
+        let mut askers = self.askers.lock().unwrap_or_else(PoisonError::into_inner);
+        // Only who is woken depends on it.
+        if askers.len() > 100_000 {
+            askers.clear();
+        }
+        askers.extend(received);
+    }
+}
+
+impl Queued {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        let key: &[u8] = row.get(0);
+        let (target, stream, number) = keys::read_queued(key)?;
+        let target = match target {
+            [high, low] => Some(PartitionId(u16::from_be_bytes([*high, *low]))),
+            _ => None,
+        };
+        let content = if let Some(source) = row.get::<_, Option<i32>>(1) {
+            let source = u16::try_from(source);
+            let source = source.map_err(|_| StoreError::damaged("a message has no source"))?;
+            Content::Message { source: PartitionId(source), record: row.get(2) }
+        } else {
+            // The request may have been deleted since.
+            let id = row.get::<_, Option<Uuid>>(3).unwrap_or_default();
+            let id = RequestId(MessageId::from_u128(id.as_u128()));
+            Content::Request { id, from: row.get(4), body: row.get(5), answer: row.get(6) }
+        };
+        Ok(Self { key: key.to_vec(), target, stream, number, content })
+    }
+}
