@@ -1,0 +1,95 @@
+//! Hubs that share a database, as several processes do.
+
+mod cluster;
+
+use std::time::Duration;
+
+use durable::prelude::*;
+use durable_postgres::{PostgresOptions, PostgresStore};
+
+#[activity]
+async fn double(n: u64) -> Result<u64> {
+    Ok(2 * n)
+}
+
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct Account(i64);
+
+#[entity]
+impl Account {
+    fn deposit(&mut self, cents: i64) -> i64 {
+        self.0 += cents;
+        self.0
+    }
+}
+
+/// An activity, a child and an entity, which are spread over all partitions.
+#[orchestrator]
+async fn spread(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
+    let doubled = double(n).await?;
+    let child = leaf(doubled).instance_id(format!("leaf-{n}")).await?;
+    Account::at("total").deposit(1).await?;
+    Ok(child)
+}
+
+#[orchestrator]
+async fn leaf(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
+    double(n).await.map_err(Into::into)
+}
+
+#[orchestrator]
+async fn approval(ctx: &OrchestrationContext) -> Result<String> {
+    Ok(ctx.wait_for_external_event::<String>("Approval").await?)
+}
+
+async fn open(options: &PostgresOptions) -> TaskHub {
+    let store = PostgresStore::connect_with(options.clone()).await.unwrap();
+    TaskHub::builder().store(store).partitions(8).open().await.unwrap()
+}
+
+/// Waits until each of the nodes owns as many partitions.
+async fn balanced(hub: &TaskHub, counts: &[usize]) {
+    loop {
+        let members = hub.members().await.unwrap();
+        let owned: Vec<_> = members.nodes.iter().map(|node| node.partitions.len()).collect();
+        if owned == counts {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hubs_share_the_work_and_go_on_for_each_other() {
+    let options = cluster::schema(&cluster::unique("hubs")).lease(Duration::from_secs(2));
+    let (a, b) = (open(&options).await, open(&options).await);
+    balanced(&a, &[4, 4]).await;
+    let mut waiting = Vec::new();
+    for n in 0..8 {
+        let run = a.start(approval().instance_id(format!("approval-{n}"))).await.unwrap();
+        waiting.push(run);
+    }
+    let mut runs = Vec::new();
+    for n in 0..20 {
+        let hub = if n % 2 == 0 { &a } else { &b };
+        runs.push(hub.start(spread(n).instance_id(format!("spread-{n}"))).await.unwrap());
+    }
+    for (n, run) in runs.iter().enumerate() {
+        assert_eq!(run.result().await.unwrap(), 4 * n as u64);
+    }
+    // As a crash: nothing is given up.
+    drop(b);
+    runs.clear();
+    balanced(&a, &[8]).await;
+    for run in &waiting {
+        run.raise_event("Approval", "yes").await.unwrap();
+        assert_eq!(run.result().await.unwrap(), "yes");
+    }
+    assert_eq!(a.call_entity(Account::at("total").deposit(0)).await.unwrap(), 20);
+    let client = PostgresStore::connect_with(options).await.unwrap();
+    let client = TaskHub::builder().store(client).client_only().open().await.unwrap();
+    let run = client.start(spread(100)).await.unwrap();
+    assert_eq!(run.result().await.unwrap(), 400);
+    client.shutdown().await.unwrap();
+    a.shutdown().await.unwrap();
+}
