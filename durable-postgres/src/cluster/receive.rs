@@ -1,6 +1,6 @@
 //! What other nodes have queued for this one.
 //!
-//! One statement reads for all targets of the node, so that whoever sees a message sees what was
+//! One statement reads for all targets of the node, so that a node that sees a message sees what was
 //! committed before it. Numbers order what is seen: a message has a greater one than its causes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
