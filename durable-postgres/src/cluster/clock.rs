@@ -20,7 +20,7 @@ impl Clock {
         self.0.fetch_max(number, Ordering::AcqRel);
     }
 
-    /// A number that is greater than all that are taken until the next renewal. Whoever takes a
+    /// A number that is greater than all that are taken until the next renewal. The node that takes a
     /// partition over [raises](Self::raise) its own clock to it.
     pub(crate) fn reserved(&self) -> u64 {
         self.0.load(Ordering::Acquire) + RESERVE

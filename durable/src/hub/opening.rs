@@ -86,7 +86,7 @@ pub(crate) fn open_with<T>(
             clock: clock.clone(),
         },
     ));
-    let nodes = store.cluster().map(|_| Nodes::new(mailboxes.clone(), drive.clone()));
+    let nodes = nodes(&*store, time.is_some(), &mailboxes, drive);
     stop_by(&health, &activities, &batches, &mailboxes, nodes.as_ref());
     let parts = Parts {
         nodes: nodes.clone().map(|nodes| (nodes, node)),
@@ -127,6 +127,18 @@ pub(crate) fn open_with<T>(
         stopping: Stopping::default(),
     };
     Ok((TaskHub { inner: Arc::new(inner) }, started))
+}
+
+/// What the clients and threads of a node share, if other processes may open the hub, too. A hub in
+/// virtual time has its store to itself.
+fn nodes(
+    store: &dyn Store,
+    is_test: bool,
+    mailboxes: &Mailboxes,
+    drive: &Drive,
+) -> Option<Arc<Nodes>> {
+    let is_shared = !is_test && store.cluster().is_some();
+    is_shared.then(|| Nodes::new(mailboxes.clone(), drive.clone()))
 }
 
 /// How activities sleep.
