@@ -30,6 +30,15 @@ fn no_case_of_a_mended_fault_fails() {
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
 }
 
+/// In 29735, a sync succeeds after one that has failed, which proves nothing.
+#[test]
+fn no_seed_of_a_mended_fault_of_the_store_fails() {
+    for seed in ["20119", "29735"] {
+        let ran = sim().args(["--store-seed", seed]).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
+    }
+}
+
 #[test]
 fn every_planted_fault_applies_to_the_present_code() {
     let mut wrong = Vec::new();

@@ -9,7 +9,6 @@ use super::backlog::Backlog;
 use super::execution::{Ending, Execution};
 use super::live::Gathered;
 use super::nondeterminism::{self, Actual, Compared, Mismatch, Mode};
-use super::open::Open;
 use super::past::{limits_of, retried_after, set_aside_from};
 use crate::protocol::{EventKind, HistoryEvent, Json, RuntimeStatus, Suspension, Timestamp};
 use crate::quiet::quietly;
@@ -74,7 +73,7 @@ impl Execution {
         let failed = kind.failed_run();
         if let Some(decision) = failed.and_then(|task| self.decided_already(task)) {
             mark!("engine: a second failure of an attempt that is decided");
-            self.backlog.decided.push(decision);
+            self.backlog.decided.extend(decision);
             return Ok(());
         }
         let kind = if self.concerns(&kind) { self.judge(kind, timestamp) } else { kind };
@@ -91,11 +90,17 @@ impl Execution {
         self.apply(&HistoryEvent { event_id, timestamp, kind })
     }
 
-    /// The recorded decision for an activity whose next attempt has not begun. A second failure is
-    /// a stale result of the same attempt.
-    fn decided_already(&self, task: i32) -> Option<EventKind> {
+    /// Whether the next attempt of a task is decided and has not begun: then a second failure is a
+    /// stale result of the same attempt. For an activity, with the decision to record behind it.
+    ///
+    /// The start of a child is sent when the decision is recorded. So only a decision of this backlog
+    /// counts for a child, and it will be recorded behind all failures that arrived before.
+    fn decided_already(&self, task: i32) -> Option<Vec<EventKind>> {
         let decision = self.backlog.retried.get(&task)?;
-        self.open.get(task).is_some_and(Open::is_activity).then(|| decision.clone())
+        if self.open.get(task)?.is_activity() {
+            return Some(vec![decision.clone()]);
+        }
+        self.backlog.decided.contains(decision).then(Vec::new)
     }
 
     /// The events and actions with which the next episode begins, with capacity for `new` events.

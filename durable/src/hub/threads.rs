@@ -14,8 +14,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::drive::Drive;
-#[cfg(feature = "testing")]
-use super::drive::simulated;
 use super::error::HubError;
 use super::health::Health;
 use super::time::wait::Deadline;
@@ -206,10 +204,8 @@ impl Readers {
 
     /// Submits a job. Jobs that arrive after the hub has closed are dropped.
     pub(crate) fn submit(self: &Arc<Self>, work: impl FnOnce() + Send + 'static) {
-        #[cfg(feature = "testing")]
         if self.drive.is_simulated() {
-            // A thread of the hub outlives its runtime.
-            simulated::spawn_apart(async move { work() });
+            self.drive.spawn_apart(async move { work() });
             return;
         }
         let mut queue = self.queue();

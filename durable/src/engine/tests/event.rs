@@ -120,6 +120,12 @@ pub(crate) fn ChildFailed(id: i32, message: &str) -> Numbered {
     (-1, EventKind::SubOrchestrationInstanceFailed { task_scheduled_id: id, failure })
 }
 
+/// A failure that no policy may retry.
+pub(crate) fn ChildFailedForGood(id: i32, message: &str) -> Numbered {
+    let failure = FailureDetails::new("Test", message).non_retriable();
+    (-1, EventKind::SubOrchestrationInstanceFailed { task_scheduled_id: id, failure })
+}
+
 /// A timer that is due at the `second`-th second.
 pub(crate) fn TimerCreated(id: i32, second: usize) -> Numbered {
     (id, EventKind::TimerCreated { fire_at: at(second), source: Some(source()) })

@@ -173,6 +173,29 @@ fn a_childs_failure_while_suspended_sends_its_next_attempt_on_resume() {
     assert_eq!(crate::engine::open_children(&past).len(), 1, "its second attempt");
 }
 
+/// A client rewinds the child, or another instance takes its id.
+#[test]
+fn a_childs_second_failure_while_suspended_is_of_the_same_attempt() {
+    let mut past = history![
+        OrchestratorStarted; ExecutionStarted("parent", "null"); ChildCreated(0, "order", "child");
+        OrchestratorCompleted; OrchestratorStarted; ExecutionSuspended(); OrchestratorCompleted;
+        OrchestratorStarted; ChildFailed(0, "broken"); OrchestratorCompleted;
+        OrchestratorStarted; ChildFailedForGood(0, "replaced"); OrchestratorCompleted;
+    ];
+    let mut execution = replayed::<parent>(&past).unwrap();
+    let resumed = execution.run(at(15), kinds(history![ExecutionResumed();])).unwrap();
+    let expected = expect![[r#"
+        start order (null) as child
+        waiting
+        -
+        0 attempt 1 failed: broken, again 2026-01-04T00:00:18.000000Z
+        ExecutionResumed"#]];
+    check(&resumed, expected);
+    past.extend(resumed.events);
+    let pending = replayed::<parent>(&past).unwrap().open_children().len();
+    assert_eq!(pending, 1, "a replay waits for the second attempt, too");
+}
+
 #[test]
 fn a_child_that_completed_while_suspended_is_not_started_again() {
     let past = history![

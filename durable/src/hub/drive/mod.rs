@@ -23,6 +23,16 @@ impl Drive {
         }
     }
 
+    /// As [`spawn`](Self::spawn), but a simulated task does not end with the simulated runtime: it
+    /// stands for a thread of the hub.
+    pub(crate) fn spawn_apart(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match self {
+            Self::Runtime(_) => self.spawn(task),
+            #[cfg(feature = "testing")]
+            Self::Simulated => simulated::spawn_apart(task),
+        }
+    }
+
     /// Runs a body that may block its thread.
     pub(crate) fn spawn_blocking(&self, body: impl FnOnce() + Send + 'static) {
         match self {

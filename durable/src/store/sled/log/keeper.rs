@@ -296,7 +296,10 @@ impl Worker {
         let synced = file.sync_data();
         let mut state = self.shared.lock();
         state.syncing = false;
-        if let Err(error) = synced.and_then(|()| state.synced(sequence)) {
+        // A failed sync leaves unknown what is not on the disk, so a later success proves nothing.
+        if state.failed.is_none()
+            && let Err(error) = synced.and_then(|()| state.synced(sequence))
+        {
             tell!(error, %error, "a sync of the log failed: nothing more is accepted");
             state.failed.get_or_insert_with(|| format!("a sync of the log failed: {error}"));
         }
