@@ -1,5 +1,5 @@
-//! The workloads on DBOS Transact for Rust, with 20 connections instead of 10: with more it is not
-//! faster here. A caller waits for its workflow in the same process, without polling.
+//! The workloads on DBOS Transact for Rust, with 20 connections instead of its default of 10. A caller
+//! waits for its workflow in the same process, without polling.
 
 use dbos::{Config, DBOS, WorkflowRef};
 use durable::{Error, Result};
