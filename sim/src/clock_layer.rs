@@ -45,7 +45,7 @@ pub(crate) fn run(seed: u64) -> Result<(), String> {
         passed += step;
         calendar = calendar.after(step);
         let now = clock.now(calendar, passed);
-        let slowest = last.after((step - step / SLOWER_BY).saturating_sub(ROUNDED));
+        let slowest = last.after(step.saturating_sub(step / SLOWER_BY).saturating_sub(ROUNDED));
         if now < slowest {
             return Err(format!(
                 "I15 the hub's clock goes from {last} to {now} while {step:?} pass"

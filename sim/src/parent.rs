@@ -96,8 +96,8 @@ fn running(folder: &Path) -> Vec<String> {
 pub(crate) struct Note(Option<(File, PathBuf)>);
 
 impl Note {
-    pub(crate) fn of_thread(name: impl ToString) -> Self {
-        let path = folder().join(name.to_string());
+    pub(crate) fn of_thread(name: &str) -> Self {
+        let path = folder().join(name);
         let create = |path: PathBuf| Some((File::create(&path).ok()?, path));
         Self(is_child().then_some(path).and_then(create))
     }

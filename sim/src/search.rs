@@ -68,7 +68,7 @@ impl Search {
         let ends = AtomicBool::new(false);
         let began = now();
         let work = &|thread: usize| {
-            let mut note = Note::of_thread(thread);
+            let mut note = Note::of_thread(&thread.to_string());
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
                 let is_late = self.limit.is_some_and(|limit| began.elapsed() > limit);

@@ -151,40 +151,12 @@ async fn on_instance(
             let is_raised_now = matches!(raised, Ok(true));
             return is_raised(is_raised_now, instance.instance_id(), *number, committed);
         }
-        Op::Terminate(_, recursively) => {
-            committed.asks_end(&name);
-            let done = if *recursively {
-                instance.terminate_recursively("because").await
-            } else {
-                instance.terminate("because").await
-            };
-            return holds(done.is_err() || committed.has_ended(&name), || {
-                format!("I1 {name} was terminated, and no commit says so")
-            });
-        }
-        Op::Purge(_) => {
-            committed.asks_purge(&name, false);
-            let done = instance.purge().await;
-            return holds(done.is_err() || committed.was_purged(&name), || {
-                format!("I1 {name} was purged, and no commit says so")
-            });
-        }
-        Op::PurgeTree(_) => {
-            committed.asks_purge(&name, true);
-            let done = instance.purge_recursively().await;
-            return holds(done.is_err() || committed.was_purged(&name), || {
-                format!("I1 {name} was purged, and no commit says so")
-            });
-        }
         Op::RestartAs(_, other) => {
             _ = instance.restart_as(id_name(*other)).await;
             return Ok(());
         }
-        Op::Suspend(_) => {
-            let done = instance.suspend("because").await;
-            return holds(done.is_err() || committed.has_suspended(&name), || {
-                format!("I1 {name} was suspended, and no commit says so")
-            });
+        Op::Terminate(..) | Op::Purge(_) | Op::PurgeTree(_) | Op::Suspend(_) => {
+            return end_or_suspend(&instance, &name, op, committed).await;
         }
         Op::Details(_) => return details(&instance, store, committed).await,
         Op::WaitForEnd(_) => {
@@ -197,6 +169,49 @@ async fn on_instance(
         op => manage(&instance, op, committed).await,
     }
     Ok(())
+}
+
+/// An operation that a commit must show, once it has succeeded.
+async fn end_or_suspend(
+    instance: &InstanceHandle,
+    name: &str,
+    op: &Op,
+    committed: &Committed,
+) -> Checked {
+    match op {
+        Op::Terminate(_, recursively) => {
+            committed.asks_end(name);
+            let done = if *recursively {
+                instance.terminate_recursively("because").await
+            } else {
+                instance.terminate("because").await
+            };
+            holds(done.is_err() || committed.has_ended(name), || {
+                format!("I1 {name} was terminated, and no commit says so")
+            })
+        }
+        Op::Purge(_) => {
+            committed.asks_purge(name, false);
+            let done = instance.purge().await;
+            holds(done.is_err() || committed.was_purged(name), || {
+                format!("I1 {name} was purged, and no commit says so")
+            })
+        }
+        Op::PurgeTree(_) => {
+            committed.asks_purge(name, true);
+            let done = instance.purge_recursively().await;
+            holds(done.is_err() || committed.was_purged(name), || {
+                format!("I1 {name} was purged, and no commit says so")
+            })
+        }
+        Op::Suspend(_) => {
+            let done = instance.suspend("because").await;
+            holds(done.is_err() || committed.has_suspended(name), || {
+                format!("I1 {name} was suspended, and no commit says so")
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a read shows is what the store has, if that has not changed meanwhile.

@@ -76,11 +76,50 @@ const TABLE: [(Kind, u32, bool); KINDS] = [
     (Kind::Changed, 2, true),
 ];
 
+/// What a seed prefers that focuses on trees of instances.
+const TREES: &[(Kind, u32)] = &[
+    (Kind::Child, 50),
+    (Kind::Start, 10),
+    (Kind::Timer, 10),
+    (Kind::Event, 4),
+    (Kind::Race, 8),
+    (Kind::Timeout, 8),
+    (Kind::Kept, 4),
+    (Kind::Try, 10),
+    (Kind::Join, 8),
+];
+
+/// What a seed prefers that focuses on events.
+const EVENTS: &[(Kind, u32)] = &[
+    (Kind::Event, 30),
+    (Kind::Ordered, 20),
+    (Kind::Held, 15),
+    (Kind::Send, 10),
+    (Kind::Timer, 6),
+    (Kind::Race, 8),
+    (Kind::Join, 10),
+    (Kind::Kept, 8),
+    (Kind::Seq, 10),
+];
+
+/// What a seed prefers that focuses on suspensions.
+const SUSPENSIONS: &[(Kind, u32)] = &[
+    (Kind::Activity, 40),
+    (Kind::Event, 20),
+    (Kind::Child, 15),
+    (Kind::Timer, 10),
+    (Kind::Seq, 20),
+    (Kind::Join, 10),
+    (Kind::Race, 6),
+    (Kind::Patched, 6),
+    (Kind::Changed, 6),
+];
+
 /// The kinds that a seed with a focus prefers, with their weights. It has the others, too, rarely.
 fn preferred(focus: Focus) -> &'static [(Kind, u32)] {
     use Kind::{
-        Activity, AtMost, Call, Changed, Child, Completed, Event, Fail, Guard, Held, Join, Kept,
-        Ordered, Patched, Race, Section, Send, Seq, Signal, Start, Timeout, Timer, Try, TryJoin,
+        Activity, AtMost, Call, Child, Completed, Event, Fail, Guard, Held, Join, Race, Section,
+        Seq, Signal, Start, Timeout, Timer, Try, TryJoin,
     };
     match focus {
         Focus::Anything => &[],
@@ -107,39 +146,9 @@ fn preferred(focus: Focus) -> &'static [(Kind, u32)] {
             (Timer, 6),
             (Start, 2),
         ],
-        Focus::Suspensions => &[
-            (Activity, 40),
-            (Event, 20),
-            (Child, 15),
-            (Timer, 10),
-            (Seq, 20),
-            (Join, 10),
-            (Race, 6),
-            (Patched, 6),
-            (Changed, 6),
-        ],
-        Focus::Trees => &[
-            (Child, 50),
-            (Start, 10),
-            (Timer, 10),
-            (Event, 4),
-            (Race, 8),
-            (Timeout, 8),
-            (Kept, 4),
-            (Try, 10),
-            (Join, 8),
-        ],
-        Focus::Events => &[
-            (Event, 30),
-            (Ordered, 20),
-            (Held, 15),
-            (Send, 10),
-            (Timer, 6),
-            (Race, 8),
-            (Join, 10),
-            (Kept, 8),
-            (Seq, 10),
-        ],
+        Focus::Suspensions => SUSPENSIONS,
+        Focus::Trees => TREES,
+        Focus::Events => EVENTS,
         Focus::Activities => &[
             (Activity, 60),
             (Timeout, 10),

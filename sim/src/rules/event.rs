@@ -78,8 +78,8 @@ impl Events {
             }
         }
         let execution = record.execution_id;
-        let is_later = record.generation > 0
-            && !self.latest.get(id).is_some_and(|it| it.execution == execution);
+        let is_later =
+            record.generation > 0 && self.latest.get(id).is_none_or(|it| it.execution != execution);
         if is_later && discards(episode) != Some(false) {
             self.discarding.insert(id.to_string());
         }
@@ -89,7 +89,7 @@ impl Events {
             && record.generation > 0
             && !(before.has_ended || may_be_replaced)
         {
-            self.continues(episode, &before.events, &new)?;
+            Self::continues(episode, &before.events, &new)?;
         }
         let is_same = |it: &Latest| it.execution == execution && episode.replaces.is_none();
         let mut latest = before.filter(is_same).unwrap_or_else(|| Latest {
@@ -108,7 +108,7 @@ impl Events {
     }
 
     /// An instance continues as new, with these events in its history before and now.
-    fn continues(&self, episode: &EpisodeWrite, before: &[u64], now: &[u64]) -> Result<(), String> {
+    fn continues(episode: &EpisodeWrite, before: &[u64], now: &[u64]) -> Result<(), String> {
         let id = &episode.record.instance_id;
         let Some(discards) = discards(episode) else { return Ok(()) };
         if discards {
