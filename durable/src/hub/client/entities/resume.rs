@@ -35,7 +35,7 @@ impl TaskHub {
 
     /// Lets an entity run that is set aside because its next operation ends the process
     /// ([DURABLE0106]), without that operation: it fails with
-    /// [`FailureDetails::PROCESS_ENDED`](crate::FailureDetails::PROCESS_ENDED), and the entity
+    /// [`FailureDetails::PROCESS_ENDED`](crate::protocol::FailureDetails::PROCESS_ENDED), and the entity
     /// continues with the one behind it. Returns whether the entity was set aside; if not, no
     /// operation is skipped.
     ///
