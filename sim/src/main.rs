@@ -113,7 +113,7 @@ fn main() -> ExitCode {
         store_layer::repeat(seed)
     } else if args.case.is_empty() {
         let of_hub = !args.store && on_large_stack(|| seeds(&args));
-        of_hub | store_seeds(&args)
+        of_hub | store_seeds(&args) | is_unmet(&args)
     } else {
         on_large_stack(|| args.case.iter().any(|path| !repeats(path, args.trace)))
     };
@@ -183,15 +183,19 @@ fn seeds(args: &Args) -> bool {
         println!("searched for {core_seconds:.1} s of a core");
     }
     report_failures(&sum, args.no_shrink);
-    let wrong = args.unmet.as_deref().map(met::compare).unwrap_or_default();
-    if args.unmet.is_some() {
-        println!("{}", met::table());
-    }
+    println!("{}", sum.line(time, search.threads));
+    !sum.failed.is_empty()
+}
+
+/// Prints what both layers have met. Returns whether what was not is another list than in the file.
+fn is_unmet(args: &Args) -> bool {
+    let Some(path) = &args.unmet else { return false };
+    let wrong = met::compare(path);
+    println!("{}", met::table());
     for wrong in &wrong {
         println!("FAILED {wrong}");
     }
-    println!("{}", sum.line(time, search.threads));
-    !(sum.failed.is_empty() && wrong.is_empty())
+    !wrong.is_empty()
 }
 
 fn report_failures(sum: &Sum, stays_large: bool) {

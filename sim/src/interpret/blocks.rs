@@ -75,6 +75,13 @@ impl Run<'_> {
                 Race2::Second(()) => waits.push((Some(wait), None)),
             }
         }
+        // The event of an older wait comes too late for a younger one that has its own already, if the
+        // older one is dropped without having read it.
+        let is_overtaken =
+            waits.iter().zip(dropped).enumerate().any(|(place, (older, dropped))| {
+                let is_read = |younger: &(Option<_>, Option<u64>)| younger.0.is_none();
+                *dropped && older.0.is_some() && waits.iter().skip(place + 1).any(is_read)
+            });
         self.timer(*after).await;
         for (wait, is_dropped) in waits.iter_mut().zip(dropped) {
             if *is_dropped {
@@ -94,7 +101,7 @@ impl Run<'_> {
         }
         // A wait elsewhere that was given up would have passed its event on.
         let is_alone = self.event_waits.get() == 1;
-        let what = if is_alone { trace::ORDERED } else { "mixed" };
+        let what = if is_alone && !is_overtaken { trace::ORDERED } else { "mixed" };
         let status = (what, event_name(*name), got);
         self.ctx.set_custom_status(&status).map_err(|error| error.to_string())
     }

@@ -47,6 +47,11 @@ impl Entities {
         self.0.get(&key).is_some_and(|entity| entity.seen.contains(&token))
     }
 
+    /// Whether somebody asked to delete it.
+    pub(super) fn was_deleted(&self, key: u8) -> bool {
+        self.0.get(&key).is_some_and(|entity| entity.deletes > 0)
+    }
+
     pub(super) fn expect(&mut self, key: u8, token: u64) {
         self.of(key).expected.insert(token);
     }

@@ -81,8 +81,10 @@ impl Committed {
         self.known().statuses.was_purged(id)
     }
 
+    /// Whether an operation was carried out. What is made and deleted in one batch is never written.
     pub(crate) fn has_token(&self, key: u8, token: u64) -> bool {
-        self.known().entities.has_seen(key, token)
+        let known = self.known();
+        known.entities.has_seen(key, token) || known.entities.was_deleted(key)
     }
 
     /// A client was told that this operation is carried out some time.

@@ -61,7 +61,10 @@ impl Checkpoints {
         Ok(match phase {
             Phase::Wait | Phase::Fail(_) => Phase::Wait,
             Phase::Resume => match self.inner.older()? {
-                Some(overlay) => Phase::Write(self.moving(overlay, true)),
+                Some(overlay) => {
+                    mark!("checkpoints: one that gave up continues");
+                    Phase::Write(self.moving(overlay, true))
+                }
                 None => Phase::Begin,
             },
             Phase::Begin => match self.inner.next_overlay()? {
@@ -74,12 +77,14 @@ impl Checkpoints {
             }
             Phase::Settle(moving) => {
                 self.inner.settle(&moving.overlay)?;
+                mark!("checkpoints: one is complete");
                 if moving.is_older { Phase::Begin } else { Phase::Wait }
             }
         })
     }
 
     fn fail(&self, error: &StoreError) {
+        mark!("checkpoints: one fails");
         let cause = chain(error);
         tell!(error, error = cause, "a checkpoint failed");
         self.inner.poison(error);
@@ -113,7 +118,10 @@ impl Actor for Checkpoints {
             phase => match guarded(self.inner.room.path(), || self.next(phase)) {
                 Ok(next) => self.phase = next,
                 // A hub that has shut down does not wait for room; the next hub on this store may.
-                Err(error) if error.is_transient() => self.inner.pace.pause(),
+                Err(error) if error.is_transient() => {
+                    mark!("checkpoints: one gives up until there is room");
+                    self.inner.pace.pause();
+                }
                 Err(error) => self.phase = Phase::Fail(error),
             },
         }

@@ -71,6 +71,7 @@ impl Room {
         loop {
             match run() {
                 Err(lacking) if lacking.is_transient() => {
+                    mark!("store: an operation waits for room or a descriptor");
                     self.wait(lacking)?;
                     has_waited = true;
                 }

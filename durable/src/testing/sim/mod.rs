@@ -197,6 +197,15 @@ pub fn production_sizes() -> Vec<(&'static str, usize)> {
     simulation::production_sizes()
 }
 
+/// Runs something on this thread that is no hub, for example a store alone, and counts which marks
+/// it meets.
+pub fn marked<T>(run: u64, what: impl FnOnce() -> T) -> T {
+    marks::begin(run, |_| false);
+    let result = what();
+    marks::end();
+    result
+}
+
 impl Drop for Simulation {
     fn drop(&mut self) {
         self.world.crash();

@@ -139,7 +139,10 @@ impl Keeper {
         let spare = std::mem::replace(&mut state.spare, Spare::None);
         drop(state);
         match spare {
-            Spare::Ready(made) if made.as_ref().is_ok_and(|made| made.size >= size) => made,
+            Spare::Ready(made) if made.as_ref().is_ok_and(|made| made.size >= size) => {
+                mark!("log: a prepared segment is used");
+                made
+            }
             _ => {
                 self.shared.folder.check().map_err(io::Error::other)?;
                 Segment::create(&self.shared.folder, size, self.shared.synced_at_once)
@@ -186,7 +189,10 @@ impl State {
         self.durable = self.durable.max(sequence);
         match self.mark.set(self.durable) {
             // A mark that lags behind does no harm, and the next write corrects it.
-            Err(error) if is_passing(&error) => Ok(()),
+            Err(error) if is_passing(&error) => {
+                mark!("log: its mark lags behind");
+                Ok(())
+            }
             set => set,
         }
     }

@@ -84,6 +84,7 @@ impl Log {
         let again: Vec<_> = found.frames.iter().filter_map(Frame::again).collect();
         let length: usize = again.iter().map(bytes::Bytes::len).sum();
         let first = found.last + 1 - again.len() as u64;
+        mark!(!again.is_empty(), "log: frames are written again when it opens");
         let opened = OpenFolder::open(disk, folder).map_err(io)?;
         // The mark is the oldest file of the folder, so most tools copy it first. A copy of the mark
         // that is older than the copy of the log does no harm.
@@ -154,6 +155,7 @@ impl Log {
     /// next attempt overwrites it. After a crash it is a torn tail, which was never acknowledged.
     fn write(&self, frame: &[u8]) -> Result<(), StoreError> {
         let written = self.file.write_at(frame, self.written as u64);
+        mark!(written.is_err(), "log: a frame cannot be written");
         written.map_err(|error| self.refused(error))
     }
 
@@ -200,10 +202,12 @@ impl Log {
         let path = match segment::name(&self.folder, self.last + 1) {
             Ok(path) => path,
             Err(error) => {
+                mark!("log: a segment cannot be named");
                 self.keeper.give_back(next);
                 return Err(self.refused(error));
             }
         };
+        mark!("log: the next segment begins");
         // The file was renamed: from here on, an error leaves it uncertain what is on disk.
         self.folder.sync().map_err(|error| self.failed(error))?;
         self.folder.check_file(&path, &next.file)?;
@@ -255,6 +259,7 @@ impl Log {
         self.applied = applied;
         let unneeded = self.pins.iter().fold(applied, |first, pin| first.min(*pin));
         let count = self.full.iter().take_while(|(last, ..)| *last <= unneeded).count();
+        mark!(count > 0, "log: full segments are deleted");
         self.full.drain(..count).map(|(_, path, _)| path).collect()
     }
 

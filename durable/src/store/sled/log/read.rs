@@ -169,6 +169,7 @@ impl Reader {
             );
             self.damaged(path, at, what);
         } else if bytes[at..].iter().any(|byte| *byte != 0) {
+            mark!("log: a torn tail is cut off");
             self.found.torn = Some((path.to_owned(), at as u64));
         }
     }
