@@ -23,6 +23,8 @@ thread_local! {
 #[derive(Default)]
 struct Seen {
     wrong: Option<String>,
+    /// The executions in which a deployment may have changed what is done after other code began.
+    changed: BTreeSet<ExecutionId>,
     /// Which execution made each GUID.
     guids: BTreeMap<Uuid, (ExecutionId, u64)>,
     /// The numbers of the events that each instance has read.
@@ -53,6 +55,16 @@ pub(crate) fn wrong(what: &str) {
 /// What was wrong first.
 pub(crate) fn failure() -> Option<String> {
     SEEN.with_borrow(|seen| seen.wrong.clone())
+}
+
+/// Notes that a deployment may have changed an execution without a patch. What it recorded before
+/// then belongs to other code.
+pub(crate) fn note_change(execution: ExecutionId) {
+    SEEN.with_borrow_mut(|seen| seen.changed.insert(execution));
+}
+
+pub(crate) fn has_changed(execution: ExecutionId) -> bool {
+    SEEN.with_borrow(|seen| seen.changed.contains(&execution))
 }
 
 /// I18: a GUID is different from all others, and the same in replays. Executions that begin at the

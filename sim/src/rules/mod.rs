@@ -24,6 +24,8 @@ use durable::protocol::{InstanceId, Timestamp};
 use durable::store::{Commit, Store};
 use durable::testing::sim::Observer;
 
+use crate::trace;
+
 /// What was committed, shared by the rules, the clients and the end of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Committed(Arc<Mutex<Known>>);
@@ -209,7 +211,8 @@ impl Observer for Committed {
             known.histories.grows(id, record.execution_id, &history)?;
             known.punctual.episode(episode, &history)?;
             history::is_well_formed(&history).map_err(|wrong| format!("I3 {id}: {wrong}"))?;
-            if record.runtime_status.is_finished() {
+            let is_its_own = !trace::has_changed(record.execution_id);
+            if record.runtime_status.is_finished() && is_its_own {
                 retry::by_the_book(&history).map_err(|wrong| format!("I4 {id}: {wrong}"))?;
             }
             order::events_in_order(&record, &history)?;
