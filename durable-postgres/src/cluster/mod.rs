@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use durable::protocol::PartitionId;
+use durable::protocol::{PartitionId, Timestamp};
 use durable::store::{
     Assignment, Cluster, ClusterRequest, Commit, Epoch, Members, Node, Received, RequestId,
     StoreError,
@@ -229,6 +229,10 @@ impl Cluster for PostgresStore {
 
     fn members(&self) -> Result<Members, StoreError> {
         self.driver.run(self.all_members())
+    }
+
+    fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.driver.run(view::time(self)).map(Some)
     }
 
     fn leave(&self) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use durable::protocol::PartitionId;
+use durable::protocol::{PartitionId, Timestamp};
 use durable::store::{Epoch, StoreError};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -109,6 +109,15 @@ pub(super) async fn raise_clock(store: &PostgresStore) -> Result<(), StoreError>
         store.nodes.clock.raise(row.get::<_, i64>(0).cast_unsigned());
     }
     Ok(())
+}
+
+/// What the clock of the database reads.
+pub(super) async fn time(store: &PostgresStore) -> Result<Timestamp, StoreError> {
+    let doing = "cannot read the clock of the database";
+    let select = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8";
+    let rows = store.sessions.query(doing, select, &[]).await?;
+    let time = rows.first().and_then(|row| Timestamp::from_micros(row.get(0)));
+    time.ok_or_else(|| StoreError::damaged("the clock of the database reads no time"))
 }
 
 /// All streams.

@@ -193,6 +193,10 @@ impl Cluster for GuardedStore {
         self.in_cluster("reading the nodes", |cluster| cluster.members())
     }
 
+    fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.in_cluster("reading the time", |cluster| cluster.time())
+    }
+
     fn leave(&self) -> Result<(), StoreError> {
         self.in_cluster("leaving the hub", |cluster| cluster.leave())
     }

@@ -199,7 +199,8 @@ impl Parts {
             (self.clone(), threads.clone(), Arc::clone(committer));
         let start =
             move |gained, at_end| parts.start_partition(&threads, &of_partitions, gained, at_end);
-        Supervisor::new(Arc::clone(nodes), Arc::clone(committer), Box::new(start))
+        let clock = self.clock.clone();
+        Supervisor::new(Arc::clone(nodes), Arc::clone(committer), clock, Box::new(start))
     }
 
     /// What lets the instances run that are held back, if there are any.

@@ -31,7 +31,8 @@ use crate::protocol::{PartitionId, Timestamp};
 ///    [answers](super::Commit::answers) it, or [takes](super::Commit::taken) it, ends its delivery,
 ///    and the node that asked receives the answer. If its owner loses the partition first, the next
 ///    owner receives the request. So what a request changes is changed once.
-/// 5. *No clock.* Leases are measured by the clock of the store, never by that of a node.
+/// 5. *One clock.* Leases are measured by the clock of the store, never by that of a node. The nodes of a
+///    hub follow it, too, if they can read its [time](Self::time).
 ///
 /// As in [`Store`](super::Store), methods block and are called from several threads at once.
 #[diagnostic::on_unimplemented(
@@ -87,6 +88,16 @@ pub trait Cluster: Send + Sync + fmt::Debug {
     /// # Errors
     /// The store failed.
     fn members(&self) -> Result<Members, StoreError>;
+
+    /// What the clock of the store reads. The nodes of a hub follow it, so that the clocks of their
+    /// machines do not matter: a timer that was created on one node may fire on another. By default
+    /// `None`: each node then follows the clock of its machine.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
 
     /// Removes this node. Partitions that it still owns become free.
     ///

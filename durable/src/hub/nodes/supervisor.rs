@@ -13,12 +13,14 @@ use crate::hub::error::OpenError;
 use crate::hub::mail::{Delivery, Mail};
 use crate::hub::ownership::Ownership;
 use crate::hub::threads::Threads;
-use crate::hub::time::clock;
+use crate::hub::time::clock::{self, Clock};
 use crate::protocol::PartitionId;
 use crate::store::{Assignment, Cluster, Epoch, Node, PartitionState, StoreError, chain};
 
 /// How often the node renews its leases and looks for changes.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How often it sets the hub's clock by that of the store.
+const SET_CLOCK: Duration = Duration::from_secs(10);
 /// How often it looks while partitions are leaving.
 const WHILE_LEAVING: Duration = Duration::from_millis(10);
 
@@ -33,10 +35,12 @@ pub(crate) type StartPartition =
 pub(crate) struct Supervisor {
     nodes: Arc<Nodes>,
     committer: Arc<Committer>,
+    clock: Clock,
     start: StartPartition,
     /// Partitions that stop so that another node can own them.
     leaving: Vec<Leaving>,
     assigned_at: Option<Instant>,
+    clock_set_at: Option<Instant>,
     has_failed: bool,
 }
 
@@ -47,15 +51,23 @@ struct Leaving {
 }
 
 impl Supervisor {
-    pub(crate) fn new(nodes: Arc<Nodes>, committer: Arc<Committer>, start: StartPartition) -> Self {
+    pub(crate) fn new(
+        nodes: Arc<Nodes>,
+        committer: Arc<Committer>,
+        clock: Clock,
+        start: StartPartition,
+    ) -> Self {
         // Partitions come and go; the committer ends after the supervisor.
         committer.writes.join();
-        Self { nodes, committer, start, leaving: Vec::new(), assigned_at: None, has_failed: false }
+        let leaving = Vec::new();
+        let (assigned_at, clock_set_at, has_failed) = (None, None, false);
+        Self { nodes, committer, clock, start, leaving, assigned_at, clock_set_at, has_failed }
     }
 
     /// Joins the hub and starts the partitions that this node gets at once.
     pub(crate) fn begin(&mut self, node: &Node) -> Result<(), OpenError> {
         self.cluster()?.join(node)?;
+        self.set_clock();
         let assignment = self.cluster()?.assign(&[])?;
         self.carry_out(assignment);
         Ok(())
@@ -88,6 +100,9 @@ impl Supervisor {
             return;
         }
         self.assigned_at = Some(clock::stopwatch());
+        if self.clock_set_at.is_none_or(|at| at.elapsed() >= SET_CLOCK) {
+            self.set_clock();
+        }
         let mut owned = self.nodes.mailboxes.owned();
         let leaving = self.leaving.iter().filter(|leaving| !leaving.owner.is_lost());
         owned.extend(leaving.map(|leaving| (leaving.owner.partition, leaving.owner.epoch)));
@@ -103,6 +118,15 @@ impl Supervisor {
                     tell!(warn, error, "the leases of partitions cannot be renewed: trying again");
                 }
             }
+        }
+    }
+
+    /// Sets the hub's clock by that of the store. If that cannot be read, the clock goes on as it is.
+    fn set_clock(&mut self) {
+        let asked = clock::stopwatch();
+        self.clock_set_at = Some(asked);
+        if let Ok(Some(time)) = self.cluster().and_then(Cluster::time) {
+            self.clock.follow(time, asked, clock::stopwatch());
         }
     }
 

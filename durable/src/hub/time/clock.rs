@@ -1,4 +1,7 @@
 //! The hub's clock. The only place that reads the machine's clock.
+//!
+//! The processes that share a hub follow the clock of their store, because a time that one of them has
+//! recorded is waited for by another.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -32,7 +35,9 @@ impl Clock {
             Some(made) => made.now(),
             None => {
                 let mut steady = self.steady.lock().unwrap_or_else(PoisonError::into_inner);
-                steady.advance(machine_time(), stopwatch())
+                let moment = stopwatch();
+                let calendar = steady.followed(moment).unwrap_or_else(machine_time);
+                steady.advance(calendar, moment)
             }
         }
     }
@@ -46,6 +51,11 @@ impl Clock {
         }
     }
 
+    /// Follows a clock that is not the machine's, and that read `time` between two moments.
+    pub(crate) fn follow(&self, time: Timestamp, asked: Instant, answered: Instant) {
+        self.steady.lock().unwrap_or_else(PoisonError::into_inner).follow(time, asked, answered);
+    }
+
     /// How long to wait in real time until `due`. With virtual time there is no limit, because the
     /// virtual clock wakes its waiters.
     pub(crate) fn wait_until(&self, due: Option<Timestamp>) -> Option<Duration> {
@@ -56,6 +66,9 @@ impl Clock {
         }
     }
 }
+
+/// A reading of another clock that takes longer than this does not correct the time.
+const VAGUE: Duration = Duration::from_secs(1);
 
 /// Combines the machine's two clocks into a time that neither goes backwards nor stands still.
 ///
@@ -69,9 +82,34 @@ pub(crate) struct Steady {
     last: Timestamp,
     /// Whether the wall clock was set back and has not caught up yet.
     is_ahead: bool,
+    /// What another clock read at a moment. It takes the place of the machine's wall clock.
+    followed: Option<(Timestamp, Instant)>,
 }
 
 impl Steady {
+    /// Follows a clock that read `time` between two moments. A difference that may be due to the time
+    /// between them is ignored.
+    fn follow(&mut self, time: Timestamp, asked: Instant, answered: Instant) {
+        let between = answered.saturating_duration_since(asked);
+        let latest = time.after(between);
+        let is_vague = between > VAGUE;
+        match self.followed(answered) {
+            Some(known) if is_vague || (time..=latest).contains(&known) => {}
+            Some(_) => self.followed = Some((time.after(between / 2), answered)),
+            // What the machine's clock read before does not count any more.
+            None => {
+                let followed = Some((time.after(between / 2), answered));
+                *self = Self { followed, ..Self::default() };
+            }
+        }
+    }
+
+    /// What the clock that is followed reads, if one is.
+    fn followed(&self, moment: Instant) -> Option<Timestamp> {
+        let (time, then) = self.followed?;
+        Some(time.after(moment.saturating_duration_since(then)))
+    }
+
     pub(crate) fn advance(&mut self, calendar: Timestamp, monotonic: Instant) -> Timestamp {
         let own = match self.right {
             Some((right, then)) if self.is_ahead || calendar < self.last => {
@@ -242,6 +280,39 @@ mod tests {
         let (set_back, noted) = (machine.pass(MINUTE), machine.monotonic);
         machine.pass(MINUTE);
         assert_eq!(machine.steady.at(noted), set_back, "time is slower now");
+    }
+
+    /// The machine's wall clock is an hour ahead of the store's.
+    #[test]
+    fn time_follows_the_clock_of_the_store() {
+        let mut machine = Machine::at_noon();
+        let store = machine.calendar.before(60 * MINUTE);
+        let asked = machine.monotonic;
+        let milli = Duration::from_millis(1);
+        machine.steady.advance(machine.calendar, asked);
+        machine.steady.follow(store.before(milli), asked, asked + 2 * milli);
+        let mut now = |passed: Duration| {
+            let moment = asked + passed;
+            let followed = machine.steady.followed(moment).unwrap();
+            machine.steady.advance(followed, moment).since(store)
+        };
+        assert_eq!(now(2 * milli), Duration::ZERO, "it is taken to have read the time in between");
+        assert_eq!(now(MINUTE + 2 * milli), MINUTE);
+    }
+
+    #[test]
+    fn a_followed_clock_corrects_only_what_is_certainly_wrong() {
+        let mut machine = Machine::at_noon();
+        let (store, asked) = (machine.calendar, machine.monotonic);
+        let milli = Duration::from_millis(1);
+        machine.steady.follow(store, asked, asked);
+        let later = asked + MINUTE;
+        machine.steady.follow(store.after(MINUTE), later, later + 2 * milli);
+        assert_eq!(machine.steady.followed(later), Some(store.after(MINUTE)), "within the answer");
+        machine.steady.follow(store, later, later + 2 * VAGUE);
+        assert_eq!(machine.steady.followed(later), Some(store.after(MINUTE)), "too slow an answer");
+        machine.steady.follow(store.after(2 * MINUTE), later, later);
+        assert_eq!(machine.steady.followed(later), Some(store.after(2 * MINUTE)));
     }
 
     #[test]
