@@ -93,3 +93,28 @@ async fn hubs_share_the_work_and_go_on_for_each_other() {
     client.shutdown().await.unwrap();
     a.shutdown().await.unwrap();
 }
+
+/// A request to another process that the database refuses. The client learns why, and the hub goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_cannot_be_sent_is_refused_with_the_cause() {
+    let name = cluster::unique("unsent");
+    let options = cluster::schema(&name);
+    let worker = open(&options).await;
+    let role = format!("CREATE ROLE {name} LOGIN; GRANT USAGE, CREATE ON SCHEMA {name} TO {name}");
+    cluster::execute(&options, &role);
+    let grant = format!("GRANT ALL ON ALL TABLES IN SCHEMA {name} TO {name}");
+    cluster::execute(&options, &grant);
+    let url = cluster::shared().url().replace("postgres@", &format!("{name}@"));
+    let limited = PostgresOptions::new(url).unwrap().schema(&name).unwrap();
+    let store = PostgresStore::connect_with(limited).await.unwrap();
+    let client = TaskHub::builder().store(store).client_only().open().await.unwrap();
+    cluster::execute(&options, &format!("REVOKE INSERT ON request FROM {name}"));
+    let error = Error::from(client.start(leaf(1)).await.unwrap_err());
+    let told = format!("{error:?}");
+    assert!(told.contains("cannot send a request"), "{told}");
+    assert!(told.contains("permission denied for table request"), "{told}");
+    cluster::execute(&options, &format!("GRANT INSERT ON request TO {name}"));
+    assert_eq!(client.start(leaf(1)).await.unwrap().result().await.unwrap(), 2);
+    client.shutdown().await.unwrap();
+    worker.shutdown().await.unwrap();
+}

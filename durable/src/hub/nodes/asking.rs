@@ -57,8 +57,9 @@ impl TaskHub {
         }
         let id = ask.request_id();
         let answer = nodes.waiting.answer_to(id);
-        if self.check().is_err() || self.send_request(id, target, &ask).await.is_err() {
-            return nodes.waiting.forget(id);
+        if let Err(error) = self.send_request(id, target, &ask).await {
+            nodes.waiting.forget(id);
+            return self.inner.health.not_sent(error);
         }
         drop(permit);
         match wait(&mut *asker, answer).await {
