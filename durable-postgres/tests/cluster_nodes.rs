@@ -80,10 +80,7 @@ fn a_node_that_is_silent_loses_its_partitions_and_commits_nothing() {
 #[test]
 fn a_node_whose_connections_end_is_replaced_before_its_lease_ends() {
     let options = hub(4).lease(Duration::from_secs(30));
-    let mut gone = Peer::start(&options, "gone");
-    gone.wait(MOMENT);
-    // Now it has the lock.
-    gone.assign();
+    let gone = Peer::start(&options, "gone");
     let mut heir = Peer::start(&options, "heir");
     assert!(heir.owned.is_empty());
     drop(gone);
@@ -94,6 +91,17 @@ fn a_node_whose_connections_end_is_replaced_before_its_lease_ends() {
         heir.wait(Duration::from_millis(100));
         heir.turn();
     }
+}
+
+#[test]
+fn a_partition_that_is_released_wakes_the_other_nodes() {
+    let options = hub(4);
+    let mut peers = [Peer::start(&options, "one"), Peer::start(&options, "two")];
+    // Now it knows the other.
+    peers[0].assign();
+    peers[0].release(PartitionId(2));
+    assert!(peers[1].receive_some().has_changed);
+    assert!(peers[1].assign().gained.iter().any(|(gained, _)| *gained == PartitionId(2)));
 }
 
 #[test]

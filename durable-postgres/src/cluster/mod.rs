@@ -32,6 +32,9 @@ use self::receive::Incoming;
 use self::wake::Wake;
 use crate::{PostgresStore, keys};
 
+/// How long a node that joins waits for its connection that listens.
+const LISTEN_MAX: Duration = Duration::from_secs(1);
+
 /// What a store knows as a node.
 #[derive(Debug, Default)]
 pub(crate) struct Nodes {
@@ -127,13 +130,17 @@ impl Nodes {
 }
 
 impl PostgresStore {
-    fn start_listening(&self, me: &Identity) {
+    /// Listens, and takes the lock of this node. The row of the node names the lock, so that others see
+    /// its end at once if the process dies; a node that cannot listen is not held up for long.
+    async fn start_listening(&self, me: &Identity) {
+        self.nodes.wake().stop();
         let wake = Arc::<Wake>::default();
         *self.nodes.wake.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&wake);
         let options = self.sessions.options();
         if options.listen {
             let handle = self.driver.handle();
-            handle.spawn(wake.run(options.clone(), handle.clone(), me.id));
+            handle.spawn(Arc::clone(&wake).run(options.clone(), handle.clone(), me.id));
+            wake.wait_until_listening(LISTEN_MAX).await;
         }
     }
 
@@ -142,11 +149,13 @@ impl PostgresStore {
         let is_new = known.is_none();
         let mut me = known.unwrap_or_else(|| Identity::new(node));
         me.node = node.clone();
+        if is_new {
+            *self.nodes.incoming.lock().await = Incoming::default();
+            self.start_listening(&me).await;
+        }
         view::renew(self, &me).await?;
         if is_new {
             view::raise_clock(self).await?;
-            *self.nodes.incoming.lock().await = Incoming::default();
-            self.start_listening(&me);
         }
         *self.nodes.identity.write().unwrap_or_else(PoisonError::into_inner) = Some(me);
         Ok(())

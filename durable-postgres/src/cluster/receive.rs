@@ -118,7 +118,7 @@ impl PostgresStore {
             let mut incoming = self.nodes.incoming.lock().await;
             let is_other = incoming.listed != listed;
             if signals.arrived || is_other || incoming.look_at <= Instant::now() {
-                let received = self.look(&me, &mut incoming, listed).await?;
+                let mut received = self.look(&me, &mut incoming, listed).await?;
                 let is_empty = received == Received::default();
                 let pause_max = if wake.is_listening() { PAUSE_MAX_LISTENING } else { PAUSE_MAX };
                 incoming.pause = if is_empty && !signals.arrived {
@@ -130,7 +130,8 @@ impl PostgresStore {
                 if is_later {
                     incoming.look_at = Instant::now() + incoming.pause;
                 }
-                if !is_empty || signals.free {
+                received.has_changed = signals.free;
+                if !is_empty || received.has_changed {
                     return Ok(received);
                 }
             }

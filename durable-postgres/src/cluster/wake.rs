@@ -48,6 +48,7 @@ pub(crate) struct Wake {
     send: Notify,
     /// Whether the connection listens and holds the lock.
     listening: AtomicBool,
+    listens: Notify,
     stopped: AtomicBool,
 }
 
@@ -82,6 +83,14 @@ impl Wake {
         self.listening.load(Ordering::Acquire)
     }
 
+    /// Waits until the connection listens, but at most this long.
+    pub(super) async fn wait_until_listening(&self, at_most: Duration) {
+        let listens = self.listens.notified();
+        if !self.is_listening() {
+            drop(time::timeout(at_most, listens).await);
+        }
+    }
+
     /// Ends the connection.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
@@ -96,6 +105,7 @@ impl Wake {
                 Ok(client) => {
                     pause = SEND_EVERY;
                     self.listening.store(true, Ordering::Release);
+                    self.listens.notify_waiters();
                     // Notifications are not kept for those who do not listen.
                     self.signal(|signals| signals.arrived = true);
                     self.serve(&client).await;
