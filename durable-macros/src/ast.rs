@@ -1,7 +1,9 @@
 //! A durable function as the macro sees it, in the user's own tokens.
 
 use proc_macro2::Span;
-use syn::{FnArg, GenericArgument, Ident, ItemFn, PatType, PathArguments, ReturnType, Type};
+use syn::{
+    FnArg, GenericArgument, Ident, ItemFn, PatType, PathArguments, ReturnType, Type, TypeReference,
+};
 
 /// What an attribute turns a function into.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,8 @@ impl Kind {
 pub(crate) struct Function<'a> {
     pub(crate) kind: Kind,
     pub(crate) item: &'a ItemFn,
+    /// Whether it is an activity that runs in a transaction.
+    pub(crate) is_transactional: bool,
     pub(crate) parameters: Vec<Parameter<'a>>,
     pub(crate) output: Output<'a>,
 }
@@ -77,6 +81,8 @@ pub(crate) enum Role<'a> {
     Context(Kind),
     /// Shared state of this type, which the hub provides.
     State { state: &'a Type, by_reference: bool },
+    /// The transaction of this type, in which the activity runs.
+    Transaction(&'a Type),
     /// Part of the input.
     Input(Passing<'a>),
 }
@@ -112,7 +118,31 @@ impl<'a> Function<'a> {
             }
             ReturnType::Type(_, ty) => Output::Plain(ty),
         };
-        Self { kind, item, parameters: parameters.collect(), output }
+        Self { kind, item, is_transactional: false, parameters: parameters.collect(), output }
+    }
+
+    /// The function as an activity that runs in a transaction, if it `is` one. The transaction is what
+    /// it takes by `&mut`, whatever its name; or, by mistake, another parameter of that name.
+    pub(crate) fn transactional(mut self, is: bool) -> Self {
+        self.is_transactional = is;
+        if is && self.transaction().is_none() {
+            let named = |ty: &Type| last_name(ty).is_some_and(|name| name == "Transaction");
+            let types = self.parameters.iter().map(|it| &*it.argument.ty);
+            let found = types.clone().position(is_mutable);
+            let found = found.or_else(|| types.clone().position(|ty| named(unreferenced(ty))));
+            if let Some(parameter) = found.and_then(|index| self.parameters.get_mut(index)) {
+                parameter.role = Role::Transaction(unreferenced(&parameter.argument.ty));
+            }
+        }
+        self
+    }
+
+    /// The transaction, and its type.
+    pub(crate) fn transaction(&self) -> Option<(&Parameter<'a>, &'a Type)> {
+        self.parameters.iter().find_map(|parameter| match parameter.role {
+            Role::Transaction(ty) => Some((parameter, ty)),
+            Role::Context(_) | Role::State { .. } | Role::Input(_) => None,
+        })
     }
 
     pub(crate) fn is_async(&self) -> bool {
@@ -129,6 +159,17 @@ impl<'a> Function<'a> {
     }
 }
 
+fn is_mutable(ty: &Type) -> bool {
+    matches!(ty, Type::Reference(TypeReference { mutability: Some(_), .. }))
+}
+
+fn unreferenced(ty: &Type) -> &Type {
+    match ty {
+        Type::Reference(reference) => &reference.elem,
+        ty => ty,
+    }
+}
+
 fn role(ty: &Type) -> Role<'_> {
     let (inner, by_reference) = match ty {
         Type::Reference(reference) => (&*reference.elem, true),
@@ -142,6 +183,9 @@ fn role(ty: &Type) -> Role<'_> {
             Some(state) => Role::State { state, by_reference },
             None => Role::Input(passing(ty)),
         },
+        // Without the option that is an error, of which callers should not hear. A parameter by value is
+        // a type of the user's own.
+        Some("Transaction") if is_mutable(ty) => Role::Transaction(inner),
         _ => Role::Input(passing(ty)),
     }
 }

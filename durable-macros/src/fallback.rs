@@ -30,7 +30,8 @@ pub(crate) fn expand(
     let nothing = quote!(::core::unreachable!());
     let kind = function.kind;
     let seen = for_callers(function.item.clone());
-    let seen = Function::new(kind, &seen);
+    let is_transactional = function.is_transactional;
+    let seen = Function::new(kind, &seen).transactional(is_transactional);
     let (ident, generics) = (&seen.item.sig.ident, &seen.item.sig.generics);
     let (mut output, mut error) = outcome_types(&seen.output, |_| quote!(#krate::__private_0_1));
     let is_generic = generics.params.iter().any(|it| !matches!(it, GenericParam::Lifetime(_)));

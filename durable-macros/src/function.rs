@@ -36,7 +36,7 @@ pub(crate) fn function(kind: Kind, options: TokenStream, item: &TokenStream) -> 
         }
     }
     unread::set_states_of_ones_own_apart(&mut item.sig, &uses);
-    let function = Function::new(kind, &item);
+    let function = Function::new(kind, &item).transactional(options.transactional.is_some());
     valid::check(&function, &mut errors);
     let is_member = valid::check_place(&function, &uses, &mut errors);
     if errors.is_empty() && is_read {

@@ -88,6 +88,10 @@ use crate::ast::Kind;
 /// }
 /// ```
 ///
+/// With the option `transactional`, an activity takes a transaction of the store of the hub by `&mut`, as
+/// its first parameter after the context. Its work in that transaction and its recorded result are
+/// committed together or not at all; see the crate `durable-postgres`.
+///
 /// A duration is a number with a unit (`ms`, `s`, `m`, `h`, `d`), or several: `"1h30m"`, `"1.5s"`.
 ///
 /// A signature that an activity cannot have is a compile error:

@@ -25,6 +25,9 @@ pub(crate) fn check(function: &Function<'_>, errors: &mut Errors) {
     check_generics(function, errors);
     check_receiver(function, errors);
     check_context(function, errors);
+    if function.is_transactional {
+        check_transaction(function, errors);
+    }
     for parameter in &function.parameters {
         check_parameter(function, parameter, errors);
     }
@@ -32,6 +35,12 @@ pub(crate) fn check(function: &Function<'_>, errors: &mut Errors) {
 }
 
 fn check_async(function: &Function<'_>, errors: &mut Errors) {
+    if function.is_transactional && !function.is_async() {
+        errors.on(
+            function.item.sig.fn_token,
+            "a transactional activity waits for its database, so it must be an `async fn`",
+        );
+    }
     if function.kind == Kind::Orchestrator && !function.is_async() {
         errors.on(
             function.item.sig.fn_token,
@@ -171,6 +180,38 @@ fn check_context(function: &Function<'_>, errors: &mut Errors) {
     }
 }
 
+fn check_transaction(function: &Function<'_>, errors: &mut Errors) {
+    let mut parameters = function.parameters.iter().peekable();
+    let context = parameters.next_if(|it| matches!(it.role, Role::Context(_)));
+    let place = match context {
+        Some(_) => "the first parameter after the context",
+        None => "the first parameter",
+    };
+    let first = parameters.next();
+    let is_first = first.is_some_and(|first| matches!(first.role, Role::Transaction(_)));
+    match function.transaction() {
+        None => errors.on(
+            &function.item.sig.ident,
+            format!(
+                "a transactional activity needs its transaction; write `tx: &mut Transaction<'_>` as \
+                 {place}, with the `Transaction` of the store"
+            ),
+        ),
+        Some((Parameter { argument, .. }, ty)) => {
+            let is_mutable = matches!(&*argument.ty, Type::Reference(it) if it.mutability.is_some());
+            if !is_mutable {
+                let ty = ty.to_token_stream().to_string().replace(' ', "");
+                errors.on(
+                    &argument.ty,
+                    format!("a transactional activity borrows its transaction; write `&mut {ty}`"),
+                );
+            } else if !is_first {
+                errors.on(argument, format!("the transaction must be {place}"));
+            }
+        }
+    }
+}
+
 fn check_parameter(function: &Function<'_>, parameter: &Parameter<'_>, errors: &mut Errors) {
     let PatType { pat, ty, .. } = parameter.argument;
     check_lifetime(ty, &function.item.sig.generics, errors);
@@ -193,7 +234,16 @@ fn check_parameter(function: &Function<'_>, parameter: &Parameter<'_>, errors: &
                 ),
             );
         }
-        (Role::Context(_) | Role::State { .. }, _) => {}
+        (Role::Transaction(_), Type::Reference(TypeReference { mutability: Some(_), .. }))
+            if !function.is_transactional =>
+        {
+            errors.on(
+                ty,
+                "only a transactional activity has a transaction; write `#[activity(transactional)]`, \
+                 and take the transaction as the first parameter",
+            );
+        }
+        (Role::Context(_) | Role::State { .. } | Role::Transaction(_), _) => {}
         (Role::Input(_), _) if function.kind == Kind::Entity => errors.on(
             parameter.argument,
             "each operation of this entity has an input of its own; read it with `ctx.input()`, \

@@ -15,6 +15,7 @@ use crate::panics::Guarded;
 use crate::protocol::{
     ExecutionId, FailureDetails, InstanceId, Json, Tags, Timestamp, TraceContext,
 };
+use crate::transaction::ActivityEffect;
 
 /// One run of an activity: its body, applied to its stored input.
 pub enum ActivityRun {
@@ -80,6 +81,8 @@ pub struct ActivityContext {
     pub(crate) trace_context: Option<TraceContext>,
     pub(crate) cancellation: CancellationToken,
     pub(crate) states: States,
+    /// What a transactional activity does and returns once.
+    pub(crate) effect: Option<ActivityEffect>,
 }
 
 impl ActivityContext {
@@ -96,6 +99,7 @@ impl ActivityContext {
             trace_context: None,
             cancellation: CancellationToken::new(),
             states: States::default(),
+            effect: None,
         }
     }
 
@@ -147,7 +151,8 @@ impl ActivityContext {
     /// A key that is the same in every run of this call, and different in every other call.
     ///
     /// An activity runs *at least* once: a crash after its work and before its record repeats it.
-    /// Pass the key to the service that does the work, so that it recognizes a repetition.
+    /// Pass the key to the service that does the work, so that it recognizes a repetition. For work in the
+    /// database of the hub, a transactional activity needs no key.
     pub fn idempotency_key(&self) -> String {
         format!("{}-{}", self.execution_id, self.task_id)
     }

@@ -101,6 +101,8 @@ pub enum Body {
     Activity {
         run: RunActivity,
         states: &'static [StateType],
+        /// The type of the transactions in which it runs, if it is transactional.
+        transactions: Option<StateType>,
     },
     Orchestrator {
         run: RunOrchestrator,
@@ -127,7 +129,7 @@ pub struct OperationEntry {
     pub parameters: Parameters,
 }
 
-/// A shared state that an activity wants.
+/// A shared state that an activity wants, or its transactions.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct StateType {
@@ -175,6 +177,14 @@ impl Entry {
             Body::Activity { .. } => "activity",
             Body::Orchestrator { .. } => "orchestration",
             Body::Entity { .. } => "entity",
+        }
+    }
+
+    /// The type of the transactions in which it runs, if it is a transactional activity.
+    pub(crate) fn transactions(&self) -> Option<StateType> {
+        match self.body {
+            Body::Activity { transactions, .. } => transactions,
+            Body::Orchestrator { .. } | Body::Entity { .. } => None,
         }
     }
 

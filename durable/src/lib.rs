@@ -42,6 +42,7 @@ pub mod store;
 pub mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod transaction;
 mod weight;
 
 /// The crate of dates and times that the API uses.

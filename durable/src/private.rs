@@ -41,11 +41,12 @@ pub use crate::payload::{Codec, InputReader, InputWriter, Stored, StoredState};
 pub use crate::protocol::{FailureDetails, Json};
 pub use crate::retry::RetrySettings;
 
-use crate::activity::{State, States};
+use crate::activity::{ActivityContext, State, States};
 use crate::call::Call;
 use crate::error::NonRetriable;
 use crate::orchestration::scope::Scope;
-use crate::replay_rules;
+use crate::transaction::{Transaction, TransactionBody, Transactions};
+use crate::{panics, replay_rules};
 
 /// Called by the output of `#[orchestrator]` and `#[helper]` for a body that they could not parse.
 #[must_use = "the attribute cannot parse this body, so its awaits and its determinism are not checked; \
@@ -139,6 +140,39 @@ impl<T: Send + Sync + 'static> Shared for T {
     fn find(states: &States) -> Result<State<T>, FailureDetails> {
         states.find()
     }
+}
+
+/// The type of the transactions of an activity that takes a `T`.
+#[must_use]
+pub const fn transactions<T: Transaction>() -> StateType {
+    StateType { id: TypeId::of::<T::Transactions>, name: type_name::<T::Transactions> }
+}
+
+/// Runs the body of a transactional activity, unless its result is recorded.
+pub async fn run_in_transaction<T, F>(
+    context: ActivityContext,
+    body: F,
+) -> Result<Json, FailureDetails>
+where
+    T: Transaction,
+    F: for<'b, 't> FnOnce(
+            &'b mut <T::Transactions as Transactions>::Transaction<'t>,
+        ) -> TransactionBody<'b>
+        + Send
+        + 'static,
+{
+    let missing = || {
+        let message = "the activity was not started by a hub; call its `run` in a unit test";
+        FailureDetails::new(FailureDetails::MISSING_TRANSACTIONS, message).non_retriable()
+    };
+    let effect = context.effect.as_ref().ok_or_else(missing)?;
+    // The future of the body may borrow the transaction only.
+    let fitting = effect.clone();
+    let run = effect.transactions::<T::Transactions>()?.run(effect, move |transaction| {
+        let body = body(transaction);
+        Box::pin(async move { fitting.fitting(panics::catch_async(body).await?) })
+    });
+    run.await
 }
 
 /// How the result of an operation is recorded.

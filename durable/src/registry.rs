@@ -233,13 +233,22 @@ impl Registry {
         list(self.activities.values().flatten())
     }
 
-    /// The shared states that activities and entities need, each with its users.
-    pub(crate) fn wanted_states(&self) -> impl Iterator<Item = (&Entry, StateType)> {
-        let activities = self.activities.values().flatten();
+    /// The transactional activities of the program that are not replaced in a test, each with the type of
+    /// its transactions.
+    pub(crate) fn wanted_transactions(&self) -> impl Iterator<Item = (&Entry, StateType)> {
+        self.run_activities().filter_map(|entry| Some((entry, entry.transactions()?)))
+    }
+
+    /// The activities that are not replaced in a test.
+    fn run_activities(&self) -> impl Iterator<Item = &Entry> {
         let is_replaced =
             |entry: &Entry| self.interceptor.as_ref().is_some_and(|it| it.replaces_activity(entry));
-        let activities = activities.filter(move |entry| !is_replaced(entry));
-        activities.chain(self.entities.values().flatten()).flat_map(|entry| {
+        self.activities.values().flatten().filter(move |entry| !is_replaced(entry))
+    }
+
+    /// The shared states that activities and entities need, each with its users.
+    pub(crate) fn wanted_states(&self) -> impl Iterator<Item = (&Entry, StateType)> {
+        self.run_activities().chain(self.entities.values().flatten()).flat_map(|entry| {
             let states = match entry.body {
                 Body::Activity { states, .. } | Body::Entity { states, .. } => states,
                 Body::Orchestrator { .. } => &[],

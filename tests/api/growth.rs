@@ -8,7 +8,7 @@ use syn::{Fields, Item, ItemTrait, TraitItem, TypeParamBound, Visibility};
 use crate::snapshot::{Sources, is_hidden};
 
 /// Traits that users may implement.
-const OPEN: [&str; 13] = [
+const OPEN: [&str; 15] = [
     "Cluster",
     "Cause",         // implemented for every error
     "Durable",       // a promise that the author of a future makes
@@ -21,7 +21,9 @@ const OPEN: [&str; 13] = [
     "Store",
     "StoreUnderTest",
     "TokenSource",
-    "TaskError", // implemented for every error with serde's traits
+    "Transaction",  // crates of stores implement it
+    "Transactions", // likewise
+    "TaskError",    // implemented for every error with serde's traits
 ];
 
 /// Structs with public fields that will never have another one: numbers with a name.

@@ -54,6 +54,15 @@ impl Given {
         }
     }
 
+    /// Checks that it is a name without a value, in the parentheses of `attribute`.
+    pub(super) fn check_flag(&self, attribute: &str, errors: &mut Errors) {
+        let name = &self.name;
+        if !matches!(self.value, Value::Nothing) {
+            let message = format!("`{name}` has no value; write `#[{attribute}({name})]`");
+            errors.on(self.wrong(), message);
+        }
+    }
+
     /// A string that is not blank.
     pub(crate) fn text(&self, errors: &mut Errors) -> Option<LitStr> {
         let name = &self.name;

@@ -21,7 +21,7 @@ use crate::paths::private;
 
 const FOR_BOTH: &str = "`name = \"..\"`, `version = \"..\"`, `crate = path`, `retry(..)`, \
                         `timeout = \"30s\"`";
-const FOR_ACTIVITIES: &str = "`attempt_timeout = \"5s\"`, `max_concurrent = 8`";
+const FOR_ACTIVITIES: &str = "`attempt_timeout = \"5s\"`, `max_concurrent = 8`, `transactional`";
 const FOR_ENTITIES: &str = "`name = \"..\"`, `initial = path`, `crate = path`";
 
 #[derive(Default)]
@@ -31,6 +31,8 @@ pub(crate) struct Options {
     /// The function that returns an entity's initial state.
     pub(crate) initial: Option<Path>,
     pub(crate) krate: Option<Path>,
+    /// Whether an activity runs in a transaction.
+    pub(crate) transactional: Option<()>,
     pub(crate) defaults: CallDefaults,
 }
 
@@ -106,6 +108,10 @@ impl Options {
                  remove `version`, and let the new type read the old state",
             ),
             ("version", _) => given.set(&mut self.version, given.text(errors), errors),
+            ("transactional", Kind::Activity) => {
+                given.check_flag("activity", errors);
+                given.set(&mut self.transactional, Some(()), errors);
+            }
             (_, Kind::Entity) => errors.on(
                 &given.path,
                 format!("unknown option of `#[entity]`; the options are {FOR_ENTITIES}"),
@@ -133,6 +139,11 @@ impl CallDefaults {
                 "`attempt_timeout` is an option of `#[activity]` only: it ends a run that takes \
                  too long, but an orchestration runs again at every step; write `timeout = \
                  \"30s\"`, which limits all of it",
+            ),
+            ("transactional", Kind::Orchestrator) => errors.on(
+                &given.path,
+                "`transactional` is an option of `#[activity]` only, because an orchestrator does no \
+                 I/O; call a transactional activity",
             ),
             ("max_concurrent", Kind::Orchestrator) => errors.on(
                 &given.path,

@@ -80,7 +80,7 @@ impl<'a> Inputs<'a> {
     pub(crate) fn states(&self) -> Vec<&'a Type> {
         let state = |parameter: &Parameter<'a>| match parameter.role {
             Role::State { state, .. } => Some(state),
-            Role::Context(_) | Role::Input(_) => None,
+            Role::Context(_) | Role::Transaction(_) | Role::Input(_) => None,
         };
         self.function.parameters.iter().filter_map(state).collect()
     }
@@ -199,7 +199,7 @@ impl<'a> Inputs<'a> {
         let run = match (function.kind, function.is_async()) {
             (Kind::Orchestrator, _) => awaited(),
             (Kind::Activity, true) => {
-                let awaited = awaited();
+                let awaited = self.in_transaction(awaited());
                 quote!(#private::ActivityRun::Async(#awaited))
             }
             (Kind::Activity, false) => {
@@ -222,6 +222,19 @@ impl<'a> Inputs<'a> {
             #reads
             #(#states)*
             #private::Ok(#run)
+        }
+    }
+
+    /// The boxed future of the body, in a transaction if it takes one.
+    fn in_transaction(&self, awaited: TokenStream) -> TokenStream {
+        let Some((_, ty)) = self.function.transaction() else { return awaited };
+        let (first, _) = ends(ty);
+        let private = paths::private(first);
+        quote_spanned! {first=>
+            #private::Boxed::pin(#private::run_in_transaction::<#ty, _>(
+                ::core::clone::Clone::clone(&__context),
+                move |__transaction| #awaited,
+            ))
         }
     }
 
@@ -297,6 +310,7 @@ impl<'a> Inputs<'a> {
             let state = format_ident!("__state_{index}");
             match &parameter.role {
                 Role::Context(_) => quote!(&__context),
+                Role::Transaction(_) => quote!(__transaction),
                 Role::State { by_reference: true, .. } => quote!(&#state),
                 Role::State { by_reference: false, .. } => quote!(#state),
                 Role::Input(Passing::Value(_)) => quote!(#name),

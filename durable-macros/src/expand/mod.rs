@@ -374,10 +374,15 @@ fn body(function: &Function<'_>, inputs: &Inputs<'_>) -> TokenStream {
         return quote!(#private::Body::Orchestrator { run: #run });
     }
     let states = inputs.states();
+    let transactions = match function.transaction() {
+        Some((_, ty)) => quote!(::core::option::Option::Some(#private::transactions::<#ty>())),
+        None => quote!(::core::option::Option::None),
+    };
     quote! {
         #private::Body::Activity {
             run: #run,
             states: &[#(<#states as #private::Shared>::TYPE),*],
+            transactions: #transactions,
         }
     }
 }

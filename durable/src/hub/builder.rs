@@ -464,7 +464,8 @@ impl TaskHubBuilder {
     /// # Errors
     /// [`OpenError::InUse`] if another process has the folder open, [`OpenError::Registry`] if two
     /// functions have the same name, [`OpenError::MissingState`] if an activity takes shared state
-    /// that was not set, [`OpenError::Store`] if the store cannot be read.
+    /// that was not set, [`OpenError::MissingTransactions`] if an activity takes transactions that the
+    /// store does not have, [`OpenError::Store`] if the store cannot be read.
     ///
     /// # Panics
     /// If called outside a tokio runtime.

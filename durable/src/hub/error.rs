@@ -38,6 +38,12 @@ pub enum OpenError {
     /// Activities take shared state that was not given to the builder.
     #[error("shared state is missing: {}; pass it to `TaskHub::builder().state(..)`", .0.join(", "))]
     MissingState(Vec<String>),
+    /// Transactional activities are registered whose transactions the store does not have.
+    #[error(
+        "the store has no transactions of the types that transactional activities take: {}; open the hub          on the store of these transactions, or use `only_registered` and register other functions",
+        .0.join(", ")
+    )]
+    MissingTransactions(Vec<String>),
     /// The store was created with a different number of partitions.
     #[error(
         "the task hub was created with {found} partitions, which cannot be changed later, so it cannot \

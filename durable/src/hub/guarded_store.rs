@@ -17,7 +17,7 @@ use crate::protocol::{
 use crate::store::{
     Assignment, BackupReport, Cluster, ClusterRequest, Commit, Creation, CreationOrder, Epoch,
     InstanceFilter, InstancePage, Members, Node, PartitionState, Received, Store, StoreError,
-    Usage,
+    StoreTransactions, Usage,
 };
 
 /// A store that does not panic.
@@ -135,6 +135,10 @@ impl Store for GuardedStore {
     fn cluster(&self) -> Option<&dyn Cluster> {
         let has_one = panics::catch(|| self.0.get().cluster().is_some()).unwrap_or_default();
         has_one.then_some(self as &dyn Cluster)
+    }
+
+    fn transactions(&self) -> Option<StoreTransactions> {
+        panics::catch(|| self.0.get().transactions()).unwrap_or_default()
     }
 
     fn give_up(&self) {

@@ -27,10 +27,11 @@ use super::time::virtual_time::VirtualTime;
 use super::verify;
 use super::work::activities::{Activities, ActivityEnvironment, ActivitySettings};
 use super::work::batches::Batches;
+use crate::definition::StateType;
 use crate::entity::BatchContext;
 use crate::protocol::HubRecord;
 use crate::registry::Registry;
-use crate::store::{Durability, Node, Store};
+use crate::store::{Durability, Node, Store, StoreTransactions};
 
 /// The default activity concurrency per core.
 const ACTIVITIES_PER_CORE: usize = 100;
@@ -62,6 +63,7 @@ pub(crate) fn open_with<T>(
     let (admission, live, node) = (admission(&options)?, live(&options), node(&options));
     let Options { place, durability, partitions, states, settings, time, .. } = options;
     let (store, kept) = open_store(place, durability)?;
+    let transactions = transactions(&*store, &registry, time.is_some())?;
     let count = create(&*store, partitions)?;
     let verifies = options.verify_on_open.then_some(settings.limits);
     verifies.map_or(Ok(()), |limits| verify::unfinished(&*store, &registry, limits))?;
@@ -71,12 +73,11 @@ pub(crate) fn open_with<T>(
     let (health, (events, lifecycle)) = (Arc::new(Health::default()), lifecycle());
     let around = BatchContext { states: states.clone(), limits, ..BatchContext::default() };
     let (boxes, at_once) = (mailboxes.clone(), entity_concurrency.unwrap_or(ENTITIES));
-    let batches =
-        Arc::new(Batches::new(around, boxes, drive.clone(), at_once, Arc::clone(&health)));
+    let batches = Batches::new(around, boxes, drive.clone(), at_once, Arc::clone(&health));
     let (clock, grace) = (Clock::new(time.clone()), options.activity_grace.unwrap_or(GRACE));
     let activities = Arc::new(Activities::new(
         Arc::clone(&registry),
-        ActivitySettings { states, concurrency, grace, limits },
+        ActivitySettings { states, concurrency, grace, limits, transactions },
         ActivityEnvironment {
             mailboxes: mailboxes.clone(),
             health: Arc::clone(&health),
@@ -191,6 +192,24 @@ fn registry(options: &Options) -> Result<Registry, OpenError> {
     // activity.
     let is_test = options.time.is_some();
     if missing.is_empty() || is_test { Ok(registry) } else { Err(OpenError::MissingState(missing)) }
+}
+
+/// What the store offers transactional activities, which must be what they need. In a test, the activity
+/// itself reports that it is not.
+fn transactions(
+    store: &dyn Store,
+    registry: &Registry,
+    is_test: bool,
+) -> Result<Option<StoreTransactions>, OpenError> {
+    let offered = store.transactions();
+    let is_offered = |state: &StateType| offered.as_ref().is_some_and(|it| it.are_of((state.id)()));
+    let missing = registry.wanted_transactions().filter(|(_, state)| !is_offered(state));
+    let missing = missing.map(|(entry, state)| format!("`{}` for {entry}", (state.name)()));
+    let missing: Vec<_> = missing.collect();
+    if missing.is_empty() || is_test {
+        return Ok(offered);
+    }
+    Err(OpenError::MissingTransactions(missing))
 }
 
 fn activity_concurrency(options: &Options) -> Result<usize, OpenError> {

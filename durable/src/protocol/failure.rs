@@ -51,6 +51,10 @@ impl FailureDetails {
     pub const NOT_REGISTERED: &str = "durable::NotRegistered";
     /// The hub lacks the shared state that the activity needs.
     pub const MISSING_STATE: &str = "durable::MissingState";
+    /// The store of the hub lacks the transactions that a transactional activity needs.
+    pub const MISSING_TRANSACTIONS: &str = "durable::MissingTransactions";
+    /// The transaction of a transactional activity was rolled back, for a reason of the database.
+    pub const TRANSACTION: &str = "durable::Transaction";
     /// The stored state of an entity does not fit its type.
     pub const INVALID_STATE: &str = "durable::InvalidState";
     /// A rule of critical sections was broken.
@@ -79,13 +83,15 @@ impl FailureDetails {
     pub const PROCESS_ENDED: &str = "durable::ProcessEnded";
 
     /// The failures that no function returned.
-    const OF_RUNTIME: [&str; 16] = [
+    const OF_RUNTIME: [&str; 18] = [
         Self::PROCESS_ENDED,
         Self::PANIC,
         Self::INVALID_INPUT,
         Self::INVALID_OUTPUT,
         Self::NOT_REGISTERED,
         Self::MISSING_STATE,
+        Self::MISSING_TRANSACTIONS,
+        Self::TRANSACTION,
         Self::INVALID_STATE,
         Self::CRITICAL_SECTION,
         Self::NOT_IN_ORCHESTRATOR,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     Assignment, BackupReport, Cluster, ClusterRequest, Commit, Creation, CreationOrder,
     EpisodeWrite, Epoch, InstanceFilter, InstancePage, Members, Node, PartitionState, Received,
-    ReceivedMessage, RequestId, Store, StoreError, Usage,
+    ReceivedMessage, RequestId, Store, StoreError, StoreTransactions, Usage, chain,
 };
 use crate::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, Json, PartitionId,
-    TaskMessage, Text, Timestamp,
+    ExecutionId, FailureDetails, HistoryEvent, HubRecord, InstanceId, InstanceRecord, Json,
+    PartitionId, TaskMessage, Text, Timestamp,
 };
+use crate::transaction::EffectCodec;
 
 /// Encodes the values of users before they are stored, and decodes them when they are read: for
 /// encryption at rest, or to keep large values elsewhere.
@@ -122,22 +124,16 @@ const ENVELOPE: &str = "{\"durable.encoded\":";
 #[derive(Debug)]
 pub struct EncodedStore<S, C> {
     store: S,
-    codec: C,
+    codec: Coding<C>,
 }
 
-impl<S: Store, C: PayloadCodec> EncodedStore<S, C> {
-    /// Wraps a store.
-    pub fn new(store: S, codec: C) -> Self {
-        Self { store, codec }
-    }
+/// A codec, and the form of what it encodes.
+#[derive(Debug)]
+struct Coding<C>(Arc<C>);
 
-    /// The wrapped store, which contains envelopes.
-    pub fn inner(&self) -> &S {
-        &self.store
-    }
-
+impl<C: PayloadCodec> Coding<C> {
     fn encoded(&self, text: &str, id: &InstanceId) -> Result<String, StoreError> {
-        let payload = self.codec.encode(text, id)?;
+        let payload = self.0.encode(text, id)?;
         serde_json::to_string(&Envelope { format: 1, payload })
             .map_err(|error| StoreError::backend("cannot encode a value", error))
     }
@@ -150,13 +146,43 @@ impl<S: Store, C: PayloadCodec> EncodedStore<S, C> {
         let Ok(Envelope { format: 1, payload }) = serde_json::from_str(text) else {
             return Ok(None);
         };
-        self.codec.decode(&payload, id).map(Some)
+        self.0.decode(&payload, id).map(Some)
+    }
+}
+
+/// For the recorded results of transactional activities.
+impl<C: PayloadCodec> EffectCodec for Coding<C> {
+    fn encode(&self, text: &str, instance: &InstanceId) -> Result<String, FailureDetails> {
+        self.encoded(text, instance).map_err(|error| failure(&error))
+    }
+
+    fn decode(&self, text: &str, instance: &InstanceId) -> Result<String, FailureDetails> {
+        let decoded = self.decoded(text, instance).map_err(|error| failure(&error))?;
+        Ok(decoded.unwrap_or_else(|| text.to_owned()))
+    }
+}
+
+/// A codec that fails for now is asked again by the next attempt.
+fn failure(error: &StoreError) -> FailureDetails {
+    let failure = FailureDetails::new(FailureDetails::TRANSACTION, chain(error));
+    if error.is_transient() { failure } else { failure.non_retriable() }
+}
+
+impl<S: Store, C: PayloadCodec> EncodedStore<S, C> {
+    /// Wraps a store.
+    pub fn new(store: S, codec: C) -> Self {
+        Self { store, codec: Coding(Arc::new(codec)) }
+    }
+
+    /// The wrapped store, which contains envelopes.
+    pub fn inner(&self) -> &S {
+        &self.store
     }
 
     fn encode(&self, text: Text<'_>, id: &InstanceId) -> Result<(), StoreError> {
         match text {
-            Text::Json(json) => *json = Json::trusted(self.encoded(json.as_str(), id)?),
-            Text::Plain(plain) => *plain = self.encoded(plain, id)?,
+            Text::Json(json) => *json = Json::trusted(self.codec.encoded(json.as_str(), id)?),
+            Text::Plain(plain) => *plain = self.codec.encoded(plain, id)?,
         }
         Ok(())
     }
@@ -164,14 +190,14 @@ impl<S: Store, C: PayloadCodec> EncodedStore<S, C> {
     fn decode(&self, text: Text<'_>, id: &InstanceId) -> Result<(), StoreError> {
         match text {
             Text::Json(json) => {
-                if let Some(decoded) = self.decoded(json.as_str(), id)? {
+                if let Some(decoded) = self.codec.decoded(json.as_str(), id)? {
                     *json = Json::parse(&decoded).map_err(|error| {
                         StoreError::backend("the codec decoded a value that is not JSON", error)
                     })?;
                 }
             }
             Text::Plain(plain) => {
-                if let Some(decoded) = self.decoded(plain, id)? {
+                if let Some(decoded) = self.codec.decoded(plain, id)? {
                     *plain = decoded;
                 }
             }
@@ -255,7 +281,7 @@ impl<S: Store, C: PayloadCodec> Store for EncodedStore<S, C> {
             event.visit_texts(&mut |text| self.encode(text, instance_id))?;
         }
         for (id, answer) in &mut commit.answers {
-            *answer = self.encoded(answer, &id_for_codec(*id))?;
+            *answer = self.codec.encoded(answer, &id_for_codec(*id))?;
         }
         self.store.commit(&commit)
     }
@@ -329,6 +355,11 @@ impl<S: Store, C: PayloadCodec> Store for EncodedStore<S, C> {
         self.store.cluster().map(|_| self as &dyn Cluster)
     }
 
+    fn transactions(&self) -> Option<StoreTransactions> {
+        let codec = Arc::new(Coding(Arc::clone(&self.codec.0)));
+        self.store.transactions().map(|transactions| transactions.encoded_by(codec))
+    }
+
     fn give_up(&self) {
         self.store.give_up();
     }
@@ -341,7 +372,7 @@ impl<S: Store, C: PayloadCodec> EncodedStore<S, C> {
     }
 
     fn decode_body(&self, body: &mut String, id: RequestId) -> Result<(), StoreError> {
-        if let Some(decoded) = self.decoded(body, &id_for_codec(id))? {
+        if let Some(decoded) = self.codec.decoded(body, &id_for_codec(id))? {
             *body = decoded;
         }
         Ok(())
@@ -393,7 +424,7 @@ impl<S: Store, C: PayloadCodec> Cluster for EncodedStore<S, C> {
     }
 
     fn ask(&self, request: &ClusterRequest) -> Result<(), StoreError> {
-        let body = self.encoded(&request.body, &id_for_codec(request.id))?;
+        let body = self.codec.encoded(&request.body, &id_for_codec(request.id))?;
         self.inner_cluster()?.ask(&ClusterRequest { body, ..request.clone() })
     }
 

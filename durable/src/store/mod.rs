@@ -57,6 +57,9 @@ use crate::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
     Timestamp,
 };
+pub use crate::transaction::{
+    ActivityEffect, StoreTransactions, Transaction, TransactionBody, Transactions,
+};
 
 /// The storage of a task hub.
 ///
@@ -286,6 +289,12 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// How processes share the hub, if this store lets them. By default one process owns all of it.
     fn cluster(&self) -> Option<&dyn Cluster> {
+        None
+    }
+
+    /// The transactions in which transactional activities run, if this store has any: their SQL and the
+    /// record of their results are one transaction. The hub asks once, before it is opened.
+    fn transactions(&self) -> Option<StoreTransactions> {
         None
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{
     BackupReport, Cluster, Commit, Creation, CreationOrder, Epoch, InstanceFilter, InstancePage,
-    PartitionState, Store, StoreError, Usage,
+    PartitionState, Store, StoreError, StoreTransactions, Usage,
 };
 use crate::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
@@ -107,6 +107,10 @@ macro_rules! forward {
 
             fn cluster(&self) -> Option<&dyn Cluster> {
                 (**self).cluster()
+            }
+
+            fn transactions(&self) -> Option<StoreTransactions> {
+                (**self).transactions()
             }
 
             fn give_up(&self) {

@@ -30,6 +30,7 @@ use crate::limits::Limits;
 use crate::panics;
 use crate::protocol::{EventKind, ExecutionId, FailureDetails, InstanceId, Json};
 use crate::registry::Registry;
+use crate::store::StoreTransactions;
 
 #[derive(Debug)]
 pub(crate) struct Activities {
@@ -43,6 +44,8 @@ pub(crate) struct Activities {
     /// How long a cancelled job may continue.
     pub(crate) grace: Duration,
     pub(crate) limits: Limits,
+    /// What the store offers transactional activities.
+    pub(super) transactions: Option<StoreTransactions>,
     /// Virtual time, in a test.
     pub(crate) time: Option<Arc<VirtualTime>>,
     clock: Clock,
@@ -88,6 +91,7 @@ pub(crate) struct ActivitySettings {
     pub(crate) concurrency: usize,
     pub(crate) grace: Duration,
     pub(crate) limits: Limits,
+    pub(crate) transactions: Option<StoreTransactions>,
 }
 
 /// Where the activities of a hub run, and where their results go.
@@ -126,7 +130,7 @@ impl Activities {
         environment: ActivityEnvironment,
     ) -> Self {
         let ActivityEnvironment { mailboxes, health, drive, timer, time, clock } = environment;
-        let ActivitySettings { states, concurrency, grace, limits } = settings;
+        let ActivitySettings { states, concurrency, grace, limits, transactions } = settings;
         let queue = Queue { jobs: Jobs::new(time.clone()), ..Queue::default() };
         let queue = Mutex::new(queue);
         Self {
@@ -139,6 +143,7 @@ impl Activities {
             concurrency,
             grace,
             limits,
+            transactions,
             time,
             clock,
             queue,
@@ -266,11 +271,17 @@ impl Activities {
     /// Whether the result of a running job is still wanted.
     pub(crate) fn status_of(&self, job: &Job, ticket: &Ticket) -> JobStatus {
         let queue = self.queue();
-        match queue.jobs.is_wanted(&job.key(), ticket) {
+        match queue.jobs.is_wanted(&job.key(), ticket.number()) {
             _ if queue.phase == Phase::CutOff => JobStatus::CutOff,
             true => JobStatus::Wanted,
             false => JobStatus::Unwanted,
         }
+    }
+
+    /// Whether the result of a running job counts.
+    pub(super) fn wants(&self, key: &JobKey, number: u64) -> bool {
+        let queue = self.queue();
+        queue.phase < Phase::CutOff && queue.jobs.is_wanted(key, number)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -8,7 +8,9 @@
 //! 3. When an attempt is ended like this, an async body is dropped. A blocking body cannot be
 //!    stopped: it keeps its thread, but its result does not count, and it takes no place of
 //!    `activity_concurrency`.
-//! 4. What most attempts do not need (timeouts, blocking bodies, cancellation) is a boxed future,
+//! 4. An attempt whose timeout passes while its transaction is being committed waits for the outcome,
+//!    because it must not report a timeout for what was committed.
+//! 5. What most attempts do not need (timeouts, blocking bodies, cancellation) is a boxed future,
 //!    because the future of an attempt is copied several times on its way into the runtime.
 
 use std::pin::{Pin, pin};
@@ -16,9 +18,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 
 use super::activities::{Activities, JobStatus};
+use super::gate::AttemptGate;
 use super::job::Job;
 use super::jobs::Ticket;
 use crate::activity::{ActivityContext, ActivityRun};
@@ -29,6 +31,7 @@ use crate::hub::time::virtual_time::Busy;
 use crate::hub::time::wait::{First, first};
 use crate::panics::{self, Guarded};
 use crate::protocol::{FailureDetails, Json};
+use crate::transaction::{ActivityEffect, CommitGate};
 
 /// After which time a blocking body that has not begun is spawned again: the first time, and at
 /// most. The system may have refused a thread, and tokio does not retry that.
@@ -50,9 +53,9 @@ enum Stop {
 type Waiting = Mutex<Option<(Guarded<Body>, GuardedSpan, oneshot::Sender<Outcome>)>>;
 
 impl Activities {
-    pub(crate) async fn attempt(&self, job: &Job, ticket: &mut Ticket) -> Outcome {
+    pub(crate) async fn attempt(self: &Arc<Self>, job: &Job, ticket: &mut Ticket) -> Outcome {
         let limit = job.task.timeout.map(|limit| (limit, self.sleep(limit)));
-        let begun = self.begin(job, &ticket.token)?;
+        let (begun, gate) = self.begin(job, ticket)?;
         let asleep = begun.sleeps().map(|time| self.sleep(time));
         if let ActivityRun::Never(_) | ActivityRun::After(..) = begun {
             // Only virtual time ends it, so time has to pass.
@@ -68,8 +71,9 @@ impl Activities {
             };
             (self.finish(begun).await, awake)
         };
+        let mut work = pin!(work);
         let stop = async { Box::pin(self.stop(job, ticket, limit)).await };
-        let ended = first(pin!(work), pin!(stop)).await;
+        let ended = first(work.as_mut(), pin!(stop)).await;
         let stop = match ended {
             First::This((result, awake)) => {
                 if let Some(awake) = awake {
@@ -79,6 +83,12 @@ impl Activities {
             }
             First::That(stop) => stop,
         };
+        if gate.is_some_and(|gate| gate.is_committing()) {
+            let abandoned = async { Box::pin(self.abandoned(job, ticket)).await };
+            if let First::This((result, _)) = first(work, pin!(abandoned)).await {
+                return result;
+            }
+        }
         ticket.token.cancel();
         match stop {
             Stop::TimedOut(limit, busy) => {
@@ -160,9 +170,21 @@ impl Activities {
         })
     }
 
-    fn begin(&self, job: &Job, token: &CancellationToken) -> Result<ActivityRun, FailureDetails> {
+    /// Begins to run the activity. A transactional one has a gate.
+    fn begin(
+        self: &Arc<Self>,
+        job: &Job,
+        ticket: &Ticket,
+    ) -> Result<(ActivityRun, Option<Arc<AttemptGate>>), FailureDetails> {
         let ScheduledTask { name, version, input, .. } = &job.task;
         let entry = self.entry(name, version.as_deref())?;
+        let gate = || Arc::new(AttemptGate::new(Arc::downgrade(self), job, ticket, self.limits));
+        let gate = entry.transactions().map(|_| gate());
+        let effect = |gate: &Arc<AttemptGate>| {
+            let (instance, execution) = (job.instance_id.clone(), job.execution_id);
+            let effect = ActivityEffect::new(instance, execution, job.task.event_id);
+            effect.with(self.transactions.clone(), Arc::clone(gate) as Arc<dyn CommitGate>)
+        };
         let context = ActivityContext {
             instance_id: job.instance_id.clone(),
             execution_id: job.execution_id,
@@ -172,11 +194,12 @@ impl Activities {
             attempt: job.task.attempt,
             tags: job.task.tags.clone(),
             trace_context: job.task.trace_context.clone(),
-            cancellation: token.clone(),
+            cancellation: ticket.token.clone(),
             states: self.states.clone(),
+            effect: gate.as_ref().map(effect),
         };
         let run = || self.registry.run_activity(entry, context, input.clone());
-        panics::catch(run).flatten()
+        panics::catch(run).flatten().map(|begun| (begun, gate))
     }
 
     async fn finish(&self, run: ActivityRun) -> Outcome {

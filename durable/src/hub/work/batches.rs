@@ -71,10 +71,10 @@ impl Batches {
         drive: Drive,
         concurrency: usize,
         health: Arc<Health>,
-    ) -> Self {
+    ) -> Arc<Self> {
         let places = Arc::new(Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS)));
         let (under_way, cut_off) = (Arc::default(), CancellationToken::new());
-        Self { around, mailboxes, drive, places, under_way, cut_off, health }
+        Arc::new(Self { around, mailboxes, drive, places, under_way, cut_off, health })
     }
 
     /// Runs a batch as soon as the limit of concurrent batches allows.

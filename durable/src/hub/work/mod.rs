@@ -3,6 +3,7 @@
 pub(crate) mod activities;
 pub(crate) mod attempt;
 pub(crate) mod batches;
+mod gate;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod running;

@@ -97,6 +97,13 @@ pub(crate) struct Ticket {
     pub(crate) busy: Busy,
 }
 
+impl Ticket {
+    /// The number of the running job.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
 impl Jobs {
     /// Jobs that begin by this time; by that of the machine if there is none.
     pub(crate) fn new(time: Option<Arc<VirtualTime>>) -> Self {
@@ -189,7 +196,8 @@ impl Jobs {
             }
             self.queue_again(name);
         }
-        let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.runs(ticket)) else {
+        let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.runs(ticket.number))
+        else {
             mark!("jobs: a result is no longer wanted");
             return false;
         };
@@ -215,8 +223,8 @@ impl Jobs {
     }
 
     /// Whether the result of a running job is still wanted.
-    pub(crate) fn is_wanted(&self, key: &JobKey, ticket: &Ticket) -> bool {
-        self.entries.get(key).is_some_and(|entry| entry.runs(ticket))
+    pub(crate) fn is_wanted(&self, key: &JobKey, number: u64) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.runs(number))
     }
 
     /// The running jobs whose results are wanted: the instance, and the name of the activity.
@@ -342,8 +350,8 @@ impl Entry {
         }
     }
 
-    fn runs(&self, ticket: &Ticket) -> bool {
-        self.running().is_some_and(|running| running.number == ticket.number)
+    fn runs(&self, number: u64) -> bool {
+        self.running().is_some_and(|running| running.number == number)
     }
 
     fn is_empty(&self) -> bool {

@@ -1,0 +1,6 @@
+use durable::prelude::*;
+
+#[orchestrator(transactional)]
+async fn order(ctx: &OrchestrationContext) {}
+
+fn main() {}
