@@ -1,5 +1,6 @@
 //! New connections.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -10,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time;
-use tokio_postgres::{AsyncMessage, Client, NoTls};
+use tokio_postgres::{AsyncMessage, Client, Error, NoTls};
 
 use crate::PostgresOptions;
 use crate::error::failed;
@@ -48,6 +49,12 @@ impl Connection {
 
     pub(crate) fn session(&self) -> &Session {
         &self.session
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("session", &self.session).finish_non_exhaustive()
     }
 }
 
@@ -97,6 +104,48 @@ const SETTINGS: &str = "
     SET idle_in_transaction_session_timeout = '2s';
     SET statement_timeout = '10s'; SET lock_timeout = '5s';";
 
+/// Settings of the connections for transactional activities, which have no others of ours. It undoes what
+/// an activity may have left in a session, except for prepared statements: the driver keeps some of its
+/// own.
+fn reset_script(options: &PostgresOptions) -> String {
+    let idle = options.timeout.as_millis();
+    format!(
+        "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *;
+         SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES;
+         SET idle_in_transaction_session_timeout = {idle};"
+    )
+}
+
+/// Prepares a connection for a transactional activity.
+pub(crate) async fn reset(client: &Client, options: &PostgresOptions) -> Result<(), Error> {
+    client.batch_execute(&reset_script(options)).await
+}
+
+/// Opens a connection for transactional activities.
+pub(crate) async fn connect_for_users(
+    options: &PostgresOptions,
+    handle: &Handle,
+) -> Result<Connection, StoreError> {
+    let prepare = async {
+        let mut client = open(options, handle, None).await?;
+        reset(&client, options).await.map_err(failed("cannot prepare a connection"))?;
+        client.session = session(&client).await?;
+        Ok(client)
+    };
+    time::timeout(options.timeout, prepare).await.unwrap_or_else(|_late| Err(late()))
+}
+
+async fn session(client: &Client) -> Result<Session, StoreError> {
+    let select =
+        "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+    let row = client.query_one(select, &[]).await.map_err(failed("cannot read the session"))?;
+    Ok(Session { pid: row.get(0), began: row.get(1) })
+}
+
+fn late() -> StoreError {
+    StoreError::unavailable(CONNECT, io::Error::from(io::ErrorKind::TimedOut))
+}
+
 /// Opens a connection, whose background task runs on `handle`.
 pub(crate) async fn connect(
     options: &PostgresOptions,
@@ -113,9 +162,7 @@ pub(crate) async fn connect_notified(
 ) -> Result<Connection, StoreError> {
     // The time limit of the driver is for the network connection only.
     let connected = time::timeout(options.timeout, prepare(options, handle, notified)).await;
-    connected.unwrap_or_else(|_late| {
-        Err(StoreError::unavailable(CONNECT, io::Error::from(io::ErrorKind::TimedOut)))
-    })
+    connected.unwrap_or_else(|_late| Err(late()))
 }
 
 async fn prepare(

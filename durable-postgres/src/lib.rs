@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 //!
 //! Read next: `store.rs` (the store), `lane/mod.rs` (commits), `cluster/mod.rs` (several
-//! processes), `schema/1.sql` (the tables).
+//! processes), `transactions/mod.rs` (transactional activities), `schema/1.sql` (the tables).
 
 mod blocks;
 mod cluster;
@@ -16,6 +16,10 @@ mod read;
 mod schema;
 mod sessions;
 mod store;
+mod transactions;
 
 pub use self::options::PostgresOptions;
 pub use self::store::PostgresStore;
+pub use self::transactions::{PostgresTransactions, Transaction};
+/// The driver, whose transactions and types transactional activities use.
+pub use tokio_postgres;

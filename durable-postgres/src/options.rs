@@ -31,6 +31,7 @@ pub struct PostgresOptions {
     pub(crate) schema: String,
     pub(crate) password: Option<Password>,
     pub(crate) readers: usize,
+    pub(crate) transactions: usize,
     pub(crate) durability: Durability,
     pub(crate) timeout: Duration,
     pub(crate) lease: Duration,
@@ -65,6 +66,7 @@ impl PostgresOptions {
             schema: Self::SCHEMA.to_owned(),
             password: None,
             readers: 4,
+            transactions: 10,
             durability: Durability::Immediate,
             timeout: Duration::from_secs(30),
             lease: Duration::from_secs(10),
@@ -133,6 +135,21 @@ impl PostgresOptions {
         Self { readers: readers.max(1), ..self }
     }
 
+    /// How many transactional activities run at once in this process, each on a connection of its own, by
+    /// default 10; 0 counts as 1. A connection is opened when it is first needed.
+    ///
+    /// ```
+    /// use durable_postgres::PostgresOptions;
+    ///
+    /// let options = PostgresOptions::new("postgres://app@localhost/app")?;
+    /// let options = options.transaction_connections(20);
+    /// # Ok::<(), durable::store::StoreError>(())
+    /// ```
+    #[must_use]
+    pub fn transaction_connections(self, transactions: usize) -> Self {
+        Self { transactions: transactions.max(1), ..self }
+    }
+
     /// When a commit counts as durable. [`Durability::Within`] sets `synchronous_commit = off`: a
     /// crash of the database may lose the last commits, within about three times its
     /// `wal_writer_delay`, whatever the given time is.
@@ -153,6 +170,9 @@ impl PostgresOptions {
     /// How long the store waits for an answer of the server, by default 30 s. It then closes the
     /// connection and uses another. This is for networks and proxies that swallow bytes; the server
     /// itself ends a statement after 10 s.
+    ///
+    /// The transaction of a transactional activity in which nothing happens for this long is rolled back
+    /// by the server, so that a process that hangs does not keep its locks.
     ///
     /// ```
     /// use std::time::Duration;
@@ -249,6 +269,7 @@ impl fmt::Debug for PostgresOptions {
             .field("database", &self.config.get_dbname())
             .field("schema", &self.schema)
             .field("read_connections", &self.readers)
+            .field("transaction_connections", &self.transactions)
             .field("durability", &self.durability)
             .field("timeout", &self.timeout)
             .field("lease", &self.lease)

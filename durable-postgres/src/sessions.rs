@@ -15,7 +15,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row, Statement};
 
 use crate::PostgresOptions;
-use crate::connect::{self, Connection};
+use crate::connect::{self, Connection, Session};
 use crate::error::{Meaning, failed, meaning};
 
 /// The first and the longest pause before another attempt.
@@ -43,8 +43,20 @@ struct Reader {
 /// Waits longer and longer between attempts, until the store is told to give up.
 pub(crate) struct Pauses<'a> {
     sessions: &'a Sessions,
+    wait: Wait,
+}
+
+/// How long a caller waits next, and has waited.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
     next: Duration,
     total: Duration,
+}
+
+impl Default for Wait {
+    fn default() -> Self {
+        Self { next: PAUSE_MIN, total: Duration::ZERO }
+    }
 }
 
 impl Sessions {
@@ -135,7 +147,27 @@ impl Sessions {
     }
 
     pub(crate) fn pauses(&self) -> Pauses<'_> {
-        Pauses { sessions: self, next: PAUSE_MIN, total: Duration::ZERO }
+        Pauses { sessions: self, wait: Wait::default() }
+    }
+
+    /// Waits before another attempt after `error`. Returns how long to wait next.
+    ///
+    /// # Errors
+    /// `error`, if the store was told to give up.
+    pub(crate) async fn wait(&self, wait: Wait, error: StoreError) -> Result<Wait, StoreError> {
+        let Wait { next, total } = wait;
+        let stopped = self.stopped.notified();
+        if self.given_up.load(Ordering::Acquire) {
+            return Err(error);
+        }
+        if total >= PAUSE_MAX && next == PAUSE_MAX {
+            tracing::warn!(target: "durable", error = %error, waited = ?total,
+                "the database cannot do this now; trying again");
+        }
+        if time::timeout(next, stopped).await.is_ok() {
+            return Err(error);
+        }
+        Ok(Wait { next: (next * 2).min(PAUSE_MAX), total: total + next })
     }
 
     /// Ends all waiting for the database, now and later.
@@ -148,6 +180,15 @@ impl Sessions {
     pub(crate) fn begin(&self) {
         self.given_up.store(false, Ordering::Release);
     }
+}
+
+/// Ends a session whose connection is lost. The server may not have noticed, and keeps the locks of a
+/// transaction of which it waits for the last bytes.
+pub(crate) async fn end(sessions: &Sessions, Session { pid, began }: &Session) {
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE pid = $1 AND backend_start = $2::text::timestamptz";
+    // If this fails, who needs the locks waits until the session has ended by itself.
+    drop(sessions.query("cannot end a session", end, &[pid, began]).await);
 }
 
 impl Reader {
@@ -180,17 +221,7 @@ impl Pauses<'_> {
     /// # Errors
     /// `error`, if the store was told to give up.
     pub(crate) async fn wait(&mut self, error: StoreError) -> Result<(), StoreError> {
-        let stopped = self.sessions.stopped.notified();
-        if self.sessions.given_up.load(Ordering::Acquire) {
-            return Err(error);
-        }
-        if self.total >= PAUSE_MAX && self.next == PAUSE_MAX {
-            tracing::warn!(target: "durable", error = %error, waited = ?self.total,
-                "the database cannot do this now; trying again");
-        }
-        let stopped = time::timeout(self.next, stopped).await.is_ok();
-        self.total += self.next;
-        self.next = (self.next * 2).min(PAUSE_MAX);
-        if stopped { Err(error) } else { Ok(()) }
+        self.wait = self.sessions.wait(self.wait, error).await?;
+        Ok(())
     }
 }

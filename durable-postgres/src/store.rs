@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
-use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use durable::InstanceId;
 use durable::protocol::{
@@ -11,7 +11,7 @@ use durable::protocol::{
 };
 use durable::store::{
     Cluster, Commit, Creation, CreationOrder, Epoch, InstanceFilter, InstancePage, PartitionState,
-    Store, StoreError,
+    Store, StoreError, StoreTransactions,
 };
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -20,15 +20,17 @@ use crate::driver::Driver;
 use crate::lane::{Committer, Group, Numbers};
 use crate::owned::{self, AllOwned, Owned};
 use crate::sessions::Sessions;
+use crate::transactions::{Pool, PostgresTransactions};
 use crate::{PostgresOptions, read, schema};
 
 /// A task hub in a schema of a PostgreSQL database, version 14 or later.
 #[derive(Debug)]
 pub struct PostgresStore {
-    pub(crate) sessions: Sessions,
+    pub(crate) sessions: Arc<Sessions>,
     owned: RwLock<AllOwned>,
     committer: AsyncMutex<Committer>,
     pub(crate) nodes: Nodes,
+    pool: Arc<Pool>,
     // Dropped last: the connections live on it.
     pub(crate) driver: Driver,
 }
@@ -58,8 +60,10 @@ impl PostgresStore {
         });
         let sessions =
             opened.await.map_err(|error| StoreError::backend("cannot connect", error))??;
+        let sessions = Arc::new(sessions);
+        let pool = Arc::new(Pool::new(Arc::clone(&sessions), driver.handle()));
         let (owned, committer) = (RwLock::default(), AsyncMutex::new(Committer::new()));
-        Ok(Self { sessions, owned, committer, nodes: Nodes::default(), driver })
+        Ok(Self { sessions, owned, committer, nodes: Nodes::default(), pool, driver })
     }
 
     async fn claim_partition(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
@@ -305,6 +309,10 @@ impl Store for PostgresStore {
 
     fn cluster(&self) -> Option<&dyn Cluster> {
         Some(self)
+    }
+
+    fn transactions(&self) -> Option<StoreTransactions> {
+        Some(StoreTransactions::new(PostgresTransactions::new(Arc::clone(&self.pool))))
     }
 
     fn give_up(&self) {

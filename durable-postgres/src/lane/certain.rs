@@ -9,10 +9,9 @@ use durable::store::{Commit, Epoch, StoreError};
 use uuid::Uuid;
 
 use super::{COMMIT, Group, Lane, Mark, Refused};
-use crate::connect::Session;
 use crate::error::Meaning;
 use crate::read;
-use crate::sessions::Sessions;
+use crate::sessions::{self, Sessions};
 
 /// Commits the groups of a store, one after the other.
 #[derive(Debug)]
@@ -84,7 +83,7 @@ impl Committer {
                 Meaning::Broken => return Err(error),
                 Meaning::Lost => {
                     pauses.wait(error.clone()).await.map_err(unknown)?;
-                    end(sessions, lane.client.session()).await;
+                    sessions::end(sessions, lane.client.session()).await;
                     match self.fate(sessions, commit).await.map_err(unknown)? {
                         Fate::Committed => return Ok(()),
                         Fate::NotCommitted => {}
@@ -177,15 +176,6 @@ async fn epochs(
     Ok(move |partition: PartitionId| {
         epochs.get(&i32::from(partition.0)).map(|epoch| Epoch(epoch.cast_unsigned()))
     })
-}
-
-/// Ends a session whose connection is lost. The server may not have noticed, and keeps the locks of a
-/// commit of which it waits for the last bytes.
-async fn end(sessions: &Sessions, Session { pid, began }: &Session) {
-    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-               WHERE pid = $1 AND backend_start = $2::text::timestamptz";
-    // If this fails, the look for the commit waits until the session has ended by itself.
-    drop(sessions.query(LOOK, end, &[pid, began]).await);
 }
 
 /// Says that a commit may have been written, which is no transient error.

@@ -63,7 +63,7 @@ pub(super) struct Answers<'a> {
 
 #[derive(Debug, Default)]
 pub(super) struct Round<'a> {
-    pub(super) replaced: Executions<'a>,
+    pub(super) replaced: Replaced<'a>,
     /// Histories that go on.
     pub(super) appended: Episodes<'a>,
     /// Histories that begin.
@@ -71,9 +71,11 @@ pub(super) struct Round<'a> {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Executions<'a> {
+pub(super) struct Replaced<'a> {
     pub(super) ids: Vec<&'a str>,
     pub(super) executions: Vec<Uuid>,
+    /// Whether another execution follows. After a rewind the same one goes on, and keeps its effects.
+    pub(super) are_over: Vec<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -149,6 +151,7 @@ impl<'a> Round<'a> {
             if let Some(replaced) = episode.replaces {
                 round.replaced.ids.push(episode.record.instance_id.as_str());
                 round.replaced.executions.push(uuid(replaced));
+                round.replaced.are_over.push(replaced != episode.record.execution_id);
             }
             let begins = episode.record.last_episode == 0;
             let kind = if begins { &mut round.started } else { &mut round.appended };

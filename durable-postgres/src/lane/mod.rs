@@ -23,7 +23,7 @@ use futures_util::poll;
 use tokio_postgres::{Error, Statement as Prepared};
 
 pub(crate) use self::certain::Committer;
-use self::group::{Episodes, Executions, Round, count};
+use self::group::{Episodes, Replaced, Round, count};
 pub(crate) use self::group::{Group, Numbers, micros, uuid};
 use self::statements::{FORGET, FORGET_TAIL, Kind, Kinds, Parameters, Parts, TAIL_MAX};
 use crate::connect::Connection;
@@ -185,14 +185,14 @@ fn statements<'a>(group: &'a Group<'_>, mark: &'a Mark, counts: &'a Counts) -> V
         vec![&group.partitions, &group.epochs, &counts.owners, &mark.lane, &mark.number];
     parts.add(Kind::Fence, fence);
     for (index, (round, counts)) in group.rounds.iter().zip(&counts.rounds).enumerate() {
-        let Executions { ids, executions } = &round.replaced;
+        let Replaced { ids, executions, are_over } = &round.replaced;
         // These rows are written by the next statement again.
         if (index > 0 || !ids.is_empty()) && !parts.is_empty() {
             all.push(Statement::Parts(std::mem::take(&mut parts)));
         }
         if !ids.is_empty() {
             all.push(Statement::Plain(Plain::ForgetTail, vec![ids, executions]));
-            all.push(Statement::Plain(Plain::Forget, vec![ids, executions]));
+            all.push(Statement::Plain(Plain::Forget, vec![ids, executions, are_over]));
         }
         write_episodes(round, counts, &mut parts);
     }

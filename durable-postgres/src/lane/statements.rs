@@ -99,7 +99,8 @@ const START: Part = Part {
 const PURGE: Part = Part {
     ctes: "
     purged AS (DELETE FROM instance WHERE id = ANY($a::text[])),
-    purged_histories AS (DELETE FROM history WHERE id = ANY($a::text[]))",
+    purged_histories AS (DELETE FROM history WHERE id = ANY($a::text[])),
+    purged_effects AS (DELETE FROM effect WHERE id = ANY($a::text[]))",
     check: None,
     parameters: 1,
 };
@@ -288,11 +289,16 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Removes the histories of executions that are replaced: first what is in the instance's row.
+/// Removes the histories and effects of executions that are replaced: first what is in the instance's
+/// row.
 pub(super) const FORGET_TAIL: &str = "
     UPDATE instance i SET history_len = 0, tail = '' FROM unnest($1::text[], $2::uuid[]) o(id, execution)
     WHERE i.id = o.id AND i.execution = o.execution";
 pub(super) const FORGET: &str = "
+    WITH effects AS (DELETE FROM effect WHERE ctid = ANY(ARRAY(
+        SELECT e.ctid FROM unnest($1::text[], $2::uuid[], $3::bool[]) o(id, execution, is_over)
+        CROSS JOIN LATERAL (SELECT ctid FROM effect WHERE effect.id = o.id
+            AND effect.execution = o.execution AND o.is_over OFFSET 0) e)))
     DELETE FROM history WHERE ctid = ANY(ARRAY(
         SELECT h.ctid FROM unnest($1::text[], $2::uuid[]) o(id, execution)
         CROSS JOIN LATERAL (SELECT ctid FROM history
