@@ -311,6 +311,11 @@ impl Store for PostgresStore {
         Some(self)
     }
 
+    /// Many more than processes, so that they share the work evenly. A thread that waits costs nothing.
+    fn default_partitions(&self) -> u16 {
+        64
+    }
+
     fn transactions(&self) -> Option<StoreTransactions> {
         Some(StoreTransactions::new(PostgresTransactions::new(Arc::clone(&self.pool))))
     }

@@ -118,3 +118,20 @@ async fn a_request_that_cannot_be_sent_is_refused_with_the_cause() {
     client.shutdown().await.unwrap();
     worker.shutdown().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_hub_has_64_partitions_and_an_old_one_keeps_its_number() {
+    for (given, expected) in [(None, 64), (Some(3), 3)] {
+        let options = cluster::schema(&cluster::unique("partitions"));
+        for given in [given, None] {
+            let store = PostgresStore::connect_with(options.clone()).await.unwrap();
+            let hub = TaskHub::builder().store(store);
+            let hub =
+                given.map_or(hub.clone(), |count| hub.partitions(count)).open().await.unwrap();
+            assert_eq!(hub.partitions(), expected);
+            let run = hub.start(leaf(4)).await.unwrap();
+            assert_eq!(run.result().await.unwrap(), 8);
+            hub.shutdown().await.unwrap();
+        }
+    }
+}

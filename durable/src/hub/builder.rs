@@ -209,8 +209,9 @@ impl TaskHubBuilder {
         self
     }
 
-    /// The number of partitions of a new hub, each with a thread of its own; by default 4. It
-    /// cannot be changed later.
+    /// The number of partitions of a new hub, each with a thread of its own; by default the
+    /// [number of the store](Store::default_partitions), which is 4 for a folder and 64 for PostgreSQL.
+    /// It cannot be changed later.
     pub fn partitions(mut self, count: u16) -> Self {
         self.options.partitions = Some(count);
         self

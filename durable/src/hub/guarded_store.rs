@@ -137,6 +137,10 @@ impl Store for GuardedStore {
         has_one.then_some(self as &dyn Cluster)
     }
 
+    fn default_partitions(&self) -> u16 {
+        panics::catch(|| self.0.get().default_partitions()).unwrap_or(1)
+    }
+
     fn transactions(&self) -> Option<StoreTransactions> {
         panics::catch(|| self.0.get().transactions()).unwrap_or_default()
     }

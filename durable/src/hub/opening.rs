@@ -41,8 +41,8 @@ const GRACE: Duration = Duration::from_secs(30);
 const ENTITIES: usize = 1000;
 /// The default capacity for instances in memory.
 const LIVE: Capacity = Capacity { instances: 10_000, bytes: 256 << 20 };
-/// The default number of partitions.
-const PARTITIONS: u16 = 4;
+/// The number of partitions in virtual time, where a hub has its store to itself.
+const PARTITIONS_OF_TESTS: u16 = 4;
 
 /// Opens a hub and continues all unfinished instances.
 pub(crate) fn open(options: Options, drive: &Drive) -> Result<TaskHub, OpenError> {
@@ -64,7 +64,7 @@ pub(crate) fn open_with<T>(
     let Options { place, durability, partitions, states, settings, time, .. } = options;
     let (store, kept) = open_store(place, durability)?;
     let transactions = transactions(&*store, &registry, time.is_some())?;
-    let count = create(&*store, partitions)?;
+    let count = create(&*store, partitions, time.is_some())?;
     let verifies = options.verify_on_open.then_some(settings.limits);
     verifies.map_or(Ok(()), |limits| verify::unfinished(&*store, &registry, limits))?;
     let Settings { limits, properties, .. } = settings.clone();
@@ -245,8 +245,9 @@ fn open_store(
 }
 
 /// Creates the hub if it does not exist; returns the number of its partitions.
-fn create(store: &dyn Store, wanted: Option<u16>) -> Result<u16, OpenError> {
-    let partitions = wanted.unwrap_or(PARTITIONS);
+fn create(store: &dyn Store, wanted: Option<u16>, is_test: bool) -> Result<u16, OpenError> {
+    let default = || if is_test { PARTITIONS_OF_TESTS } else { store.default_partitions().max(1) };
+    let partitions = wanted.unwrap_or_else(default);
     if partitions == 0 {
         return Err(InvalidSetting::Zero { option: "partitions" }.into());
     }

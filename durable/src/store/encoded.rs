@@ -355,6 +355,10 @@ impl<S: Store, C: PayloadCodec> Store for EncodedStore<S, C> {
         self.store.cluster().map(|_| self as &dyn Cluster)
     }
 
+    fn default_partitions(&self) -> u16 {
+        self.store.default_partitions()
+    }
+
     fn transactions(&self) -> Option<StoreTransactions> {
         let codec = Arc::new(Coding(Arc::clone(&self.codec.0)));
         self.store.transactions().map(|transactions| transactions.encoded_by(codec))

@@ -292,6 +292,15 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         None
     }
 
+    /// The number of partitions of a new hub on this store, unless its builder names one. It is fixed when
+    /// the hub is created.
+    ///
+    /// 4 by default, which is for stores with one process. If several processes may share a hub, they
+    /// cannot use more processes than there are partitions, so such a store should return a larger number.
+    fn default_partitions(&self) -> u16 {
+        4
+    }
+
     /// The transactions in which transactional activities run, if this store has any: their SQL and the
     /// record of their results are one transaction. The hub asks once, before it is opened.
     fn transactions(&self) -> Option<StoreTransactions> {

@@ -109,6 +109,10 @@ macro_rules! forward {
                 (**self).cluster()
             }
 
+            fn default_partitions(&self) -> u16 {
+                (**self).default_partitions()
+            }
+
             fn transactions(&self) -> Option<StoreTransactions> {
                 (**self).transactions()
             }
@@ -193,6 +197,10 @@ mod tests {
             Err(StoreError::damaged("no backup"))
         }
 
+        fn default_partitions(&self) -> u16 {
+            17
+        }
+
         fn give_up(&self) {
             self.1.store(true, Ordering::Relaxed);
         }
@@ -210,6 +218,7 @@ mod tests {
         assert_eq!(behind.usage(), store.usage());
         let error = behind.backup(Path::new("copy")).unwrap_err();
         assert!(error.to_string().contains("no backup"), "{error}");
+        assert_eq!(behind.default_partitions(), 17);
         behind.give_up();
         assert!(store.1.load(Ordering::Relaxed));
     }
