@@ -304,3 +304,39 @@ async fn rewind_repeats_a_call_that_had_timed_out() -> Result<()> {
     assert_eq!((hub.now() - rewound).num_seconds(), 60);
     Ok(())
 }
+
+/// The executions in which an orchestrator ran, each with the depth of its call.
+static EXECUTIONS: Mutex<BTreeSet<(String, u32)>> = Mutex::new(BTreeSet::new());
+
+#[orchestrator]
+async fn notes_its_execution(ctx: &OrchestrationContext, depth: u32) -> Result<u32> {
+    #[durable::allow(DURABLE0023, reason = "a replay notes the same")]
+    EXECUTIONS.lock().unwrap().insert((ctx.execution_id().to_string(), depth));
+    match depth {
+        0 => Err(Error::msg("it always fails")),
+        // Each has the first task of its caller.
+        1 => Ok(notes_its_execution(0).await?),
+        _ => {
+            let retry = RetryPolicy::new(3, SECOND);
+            Ok(notes_its_execution(1).retry(retry).await?)
+        }
+    }
+}
+
+#[tokio::test]
+async fn attempts_after_a_rewind_have_executions_of_their_own() -> Result<()> {
+    let hub = TestHub::open().await?;
+    let run = hub.start(notes_its_execution(2)).await?;
+    fail(&run).await;
+    let before = EXECUTIONS.lock().unwrap().len();
+    assert_eq!(before, 1 + 3 + 3, "one caller, three attempts, and what each of them calls");
+    run.rewind("again").await?;
+    fail(&run).await;
+    let executions = EXECUTIONS.lock().unwrap().clone();
+    let ids: BTreeSet<_> = executions.iter().map(|(id, _)| id).collect();
+    assert_eq!(ids.len(), executions.len(), "an attempt has the id of what another one called");
+    // The first attempt after the rewind is the last one before it, as is what it calls.
+    assert_eq!(executions.len(), before + 2 + 2);
+    hub.shutdown().await?;
+    Ok(())
+}

@@ -193,7 +193,8 @@ pub(super) fn next_attempt(
     if open.rewinds > 0 {
         // Before the rewind, an attempt of this number may have had the same id, and results of its
         // tasks may still arrive.
-        started.execution_id = ExecutionId::of_child(started.execution_id, id, open.rewinds);
+        let (caller, attempt) = (requester.execution_id, open.attempt);
+        started.execution_id = ExecutionId::of_child_after(caller, id, attempt, open.rewinds);
     }
     Some(action)
 }

@@ -214,6 +214,11 @@ impl ExecutionId {
         Self(Uuid::new_v5(&parent.0, format!("{task}:{attempt}").as_bytes()))
     }
 
+    /// The id of an attempt at a sub-orchestration after so many rewinds of its caller.
+    pub(crate) fn of_child_after(parent: Self, task: i32, attempt: u32, rewinds: u32) -> Self {
+        Self(Uuid::new_v5(&parent.0, format!("{task}:{attempt}:{rewinds}").as_bytes()))
+    }
+
     /// The id as the 16 bytes of its GUID.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()

@@ -84,12 +84,6 @@ fn is_permitted(
         return record.generation > 0 || before.is_finished() || may_end(&record.instance_id);
     }
     let after = record.runtime_status;
-    let is_replaced = episode.replaces == Some(execution) && record.parent.is_some();
-    if before == RuntimeStatus::Failed && is_replaced {
-        // Its parent was rewound and has come to the same attempt again, which has the same
-        // execution.
-        return true;
-    }
     if before.is_finished() && before != after {
         let rewound = |kind: &EventKind| matches!(kind, EventKind::ExecutionRewound { .. });
         let is_rewound = episode.events.iter().any(|event| rewound(&event.kind));
