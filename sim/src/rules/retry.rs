@@ -80,6 +80,8 @@ pub(super) fn by_the_book(history: &[HistoryEvent]) -> Result<(), String> {
                     if limit.is_none_or(|limit| event.timestamp < limit) {
                         return Err(format!("task {task} fails before its time is up"));
                     }
+                    // The failure of its last attempt may still arrive in a suspension.
+                    open.remove(task);
                     continue;
                 }
                 call.failed += 1;
