@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use durable::protocol::{EntityId, InstanceId, PartitionId};
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,6 +33,56 @@ async fn partitions_move_to_a_node_that_joins_and_back_when_it_leaves() {
         assert_eq!(within(run.result()).await.unwrap(), "ab");
     }
     hub_a.shutdown().await.unwrap();
+}
+
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct Notes(Vec<u32>);
+
+#[entity]
+impl Notes {
+    fn note(&mut self, n: u32) {
+        self.0.push(n);
+    }
+
+    fn all(&self) -> Vec<u32> {
+        self.0.clone()
+    }
+}
+
+#[orchestrator]
+async fn notes_twice(ctx: &OrchestrationContext, key: String) -> Result<()> {
+    Notes::at(&key).note(1).signal()?;
+    ctx.wait_for_external_event::<u32>("Go").await?;
+    Notes::at(&key).note(2).signal()?;
+    Ok(())
+}
+
+/// A name that belongs to one of these partitions.
+fn name_in(partitions: &[PartitionId], instance_id: impl Fn(&str) -> InstanceId) -> String {
+    let mut names = (0..).map(|n| format!("n{n}"));
+    names.find(|name| partitions.contains(&PartitionId::of(&instance_id(name), 8))).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_does_not_overtake_one_from_before_its_sender_moved() {
+    let ((node_a, a), (node_b, b)) = two().await;
+    let entity = |key: &str| EntityId::new("notes", key).unwrap().instance_id().clone();
+    let key = name_in(&node_a.partitions(), entity);
+    let id = name_in(&node_b.partitions(), |id| InstanceId::new(id).unwrap());
+    node_a.hold_messages(true);
+    within(b.start(notes_twice(key.clone()).instance_id(&id))).await.unwrap();
+    b.shutdown().await.unwrap();
+    until(|| node_a.partitions().len() == 8).await;
+    let run = within(a.find_instance::<notes_twice>(&id)).await.unwrap().unwrap();
+    within(run.raise_event("Go", &0)).await.unwrap();
+    within(run.result()).await.unwrap();
+    node_a.hold_messages(false);
+    let mut notes = Vec::new();
+    while notes.len() < 2 {
+        notes = within(a.call_entity(Notes::at(&key).all())).await.unwrap();
+    }
+    assert_eq!(notes, [1, 2]);
+    a.shutdown().await.unwrap();
 }
 
 static GATES: AtomicU32 = AtomicU32::new(0);

@@ -1,7 +1,7 @@
 //! The parts of a hub: they claim partitions, and start what runs them.
 
-use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
 
 use super::commit::committer::Committer;
 use super::commit::waiting::Writes;
@@ -11,6 +11,7 @@ use super::mail::Delivery;
 use super::mailboxes::Mailboxes;
 use super::nodes::node::Nodes;
 use super::nodes::supervisor::Supervisor;
+use super::nodes::thread as of_nodes;
 use super::ownership::Ownership;
 use super::partition::Partition;
 use super::partition::cache::Capacity;
@@ -84,7 +85,7 @@ impl Parts {
         let committer = Arc::new(Committer {
             writes: Writes::new(self.settings.sizes.commit),
             store: Arc::clone(&self.store),
-            is_shared: self.nodes.is_some(),
+            routes: self.nodes.as_ref().map(|_| Mutex::default()),
             activities: Arc::clone(&self.activities),
             mailboxes: self.mailboxes.clone(),
             health: Arc::clone(&self.health),
@@ -148,7 +149,7 @@ impl Parts {
         let start = || {
             if let Some((mut supervisor, node)) = start().map_err(OpenError::Thread)? {
                 supervisor.begin(node)?;
-                supervisor.spawn(&threads).map_err(OpenError::Thread)?;
+                of_nodes::spawn(supervisor, &threads).map_err(OpenError::Thread)?;
             }
             Ok(())
         };
@@ -199,8 +200,9 @@ impl Parts {
             (self.clone(), threads.clone(), Arc::clone(committer));
         let start =
             move |gained, at_end| parts.start_partition(&threads, &of_partitions, gained, at_end);
+        let (committer, writer) = (Arc::clone(committer), Arc::clone(committer));
         let clock = self.clock.clone();
-        Supervisor::new(Arc::clone(nodes), Arc::clone(committer), clock, Box::new(start))
+        Supervisor::new(Arc::clone(nodes), committer, clock, writer, Box::new(start))
     }
 
     /// What lets the instances run that are held back, if there are any.

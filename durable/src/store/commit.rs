@@ -30,8 +30,8 @@ pub struct Commit {
     /// Messages to any partitions, in order. In a store that several processes share, the partitions
     /// must be owned.
     pub messages: Vec<(PartitionId, TaskMessage)>,
-    /// Messages from the first partition, which must be owned, to the second, which another node owns
-    /// or nobody: in order. Only for a store with a [`Cluster`](super::Cluster), as what follows.
+    /// Messages from the first partition, which must be owned, to the second: in order. Another node
+    /// owns it, or nobody, or this one, if earlier messages on the same way may not be received. Only for a store with a [`Cluster`](super::Cluster), as what follows.
     pub sent: Vec<(PartitionId, PartitionId, TaskMessage)>,
     /// Messages from other nodes. Each becomes a message of its target, before those in `messages`.
     pub received: Vec<ReceivedMessage>,

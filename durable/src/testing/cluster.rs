@@ -70,11 +70,13 @@ struct State {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is set and cleared by itself")]
 struct Joined {
     node: Node,
     is_cut_off: bool,
     is_interrupted: bool,
     has_changed: bool,
+    holds_messages: bool,
 }
 
 #[derive(Debug, Default)]
@@ -116,6 +118,14 @@ impl MemoryNode {
             node.is_cut_off = false;
         }
         state.note_change();
+        self.shared.changed.notify_all();
+    }
+
+    /// Holds back the messages of other nodes to this one, as a slow network does, or lets them arrive.
+    pub fn hold_messages(&self, holds: bool) {
+        if let Some(node) = self.shared.state().nodes.get_mut(&self.number) {
+            node.holds_messages = holds;
+        }
         self.shared.changed.notify_all();
     }
 
@@ -182,25 +192,38 @@ impl State {
         }
     }
 
-    fn receive(&mut self, number: u64, owned: &[(PartitionId, Epoch)]) -> Received {
+    /// Those of these partitions that the caller owns.
+    fn owned(&self, owned: &[(PartitionId, Epoch)]) -> BTreeSet<PartitionId> {
+        let owned = owned.iter().filter(|(it, epoch)| self.is_owner(*it, *epoch));
+        owned.map(|(it, _)| *it).collect()
+    }
+
+    /// Those of these partitions that the caller does not own any more.
+    fn lost(&self, owners: &[(PartitionId, Epoch)]) -> Vec<PartitionId> {
+        let is_lost =
+            |(partition, epoch): &&(PartitionId, Epoch)| !self.is_owner(*partition, *epoch);
+        owners.iter().filter(is_lost).map(|(it, _)| *it).collect()
+    }
+
+    /// What has arrived, with at most this many messages and requests.
+    fn receive(&mut self, number: u64, owned: &[(PartitionId, Epoch)], at_most: usize) -> Received {
         let mut received = Received::default();
-        let owned: BTreeSet<_> = owned
-            .iter()
-            .filter(|(it, epoch)| self.is_owner(*it, *epoch))
-            .map(|(it, _)| *it)
-            .collect();
+        let owned = self.owned(owned);
+        let holds = self.nodes.get(&number).is_some_and(|node| node.holds_messages);
         for (place, message) in &self.outbox {
+            if holds || received.messages.len() == at_most {
+                break;
+            }
             if owned.contains(&message.target) && self.given.insert(*place) {
                 received.messages.push(message.clone());
             }
         }
-        for asked in self.requests.values_mut() {
-            let Some(request) = &asked.request else { continue };
-            let is_open = asked.answer.is_none() && !asked.is_taken && !asked.is_given;
-            if is_open && owned.contains(&request.target) {
-                asked.is_given = true;
-                received.requests.push(request.clone());
+        for asked in self.requests.values_mut().filter(|asked| asked.is_open(&owned)) {
+            if received.requests.len() == at_most {
+                break;
             }
+            asked.is_given = true;
+            received.requests.extend(asked.request.clone());
         }
         self.requests.retain(|request, asked| match &asked.answer {
             Some(answer) if asked.by == Some(number) => {
@@ -216,6 +239,44 @@ impl State {
     }
 }
 
+impl Asked {
+    /// Whether it is to be given to the owner of one of these partitions.
+    fn is_open(&self, owned: &BTreeSet<PartitionId>) -> bool {
+        let target = self.request.as_ref().map(|request| request.target);
+        let is_new = self.answer.is_none() && !self.is_taken && !self.is_given;
+        is_new && target.is_some_and(|target| owned.contains(&target))
+    }
+}
+
+/// For a simulation, which never waits.
+impl MemoryNode {
+    /// Whether the node would receive anything now.
+    pub(crate) fn has_arrived(&self, owned: &[(PartitionId, Epoch)]) -> bool {
+        let state = self.shared.state();
+        let owned = state.owned(owned);
+        let mut messages = state.outbox.iter();
+        let is_for_it = |asked: &Asked| asked.by == Some(self.number) && asked.answer.is_some();
+        state.nodes.get(&self.number).is_some_and(|node| node.has_changed)
+            || messages
+                .any(|(place, it)| owned.contains(&it.target) && !state.given.contains(place))
+            || state.requests.values().any(|asked| asked.is_open(&owned) || is_for_it(asked))
+    }
+
+    /// What has arrived, with at most this many messages and requests.
+    pub(crate) fn receive_some(&self, owned: &[(PartitionId, Epoch)], at_most: usize) -> Received {
+        let mut state = self.shared.state();
+        if let Some(node) = state.nodes.get_mut(&self.number) {
+            node.is_interrupted = false;
+        }
+        state.receive(self.number, owned, at_most)
+    }
+
+    /// Those of these partitions that the node does not own any more.
+    pub(crate) fn lost(&self, owners: &[(PartitionId, Epoch)]) -> Vec<PartitionId> {
+        self.shared.state().lost(owners)
+    }
+}
+
 impl Cluster for MemoryNode {
     fn join(&self, node: &Node) -> Result<(), StoreError> {
         let mut state = self.shared.state();
@@ -224,6 +285,7 @@ impl Cluster for MemoryNode {
             is_cut_off: false,
             is_interrupted: false,
             has_changed: false,
+            holds_messages: false,
         };
         state.nodes.insert(self.number, joined);
         state.note_change();
@@ -274,7 +336,7 @@ impl Cluster for MemoryNode {
     ) -> Result<Received, StoreError> {
         let mut state = self.shared.state();
         loop {
-            let received = state.receive(self.number, owned);
+            let received = state.receive(self.number, owned, usize::MAX);
             let node = state.nodes.get_mut(&self.number);
             let is_interrupted = node.is_none_or(|node| std::mem::take(&mut node.is_interrupted));
             if is_interrupted || received != Received::default() {
@@ -344,9 +406,7 @@ impl Store for MemoryNode {
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut state = self.shared.state();
-        let is_lost =
-            |(partition, epoch): &&(PartitionId, Epoch)| !state.is_owner(*partition, *epoch);
-        let lost: Vec<_> = commit.owners.iter().filter(is_lost).map(|(it, _)| *it).collect();
+        let lost = state.lost(&commit.owners);
         if !lost.is_empty() {
             return Err(StoreError::fenced(lost));
         }

@@ -12,10 +12,11 @@
 //! Read next: `run.rs` (the commit of a group), `queue.rs` (the order of commits) and `group.rs`
 //! (which writes share a commit).
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::draft::{Draft, void};
+use super::routes::Routes;
 use super::waiting::Writes;
 use super::write::{Effect, Write};
 use crate::hub::custom_status::Watched;
@@ -33,8 +34,8 @@ use crate::store::{Store, StoreError};
 pub(crate) struct Committer {
     pub(crate) writes: Writes,
     pub(crate) store: Arc<dyn Store>,
-    /// Whether other processes may own partitions.
-    pub(crate) is_shared: bool,
+    /// If other processes may own partitions.
+    pub(crate) routes: Option<Mutex<Routes>>,
     pub(crate) activities: Arc<Activities>,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) health: Arc<Health>,
@@ -48,7 +49,10 @@ impl Committer {
         &self,
         group: &mut [Write],
     ) -> Result<Vec<(Arc<Ownership>, TaskMessage)>, StoreError> {
-        let mut draft = Draft::of(group, &self.mailboxes, self.is_shared);
+        let mut routes =
+            self.routes.as_ref().map(|it| it.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut draft = Draft::of(group, &self.mailboxes, routes.as_deref_mut());
+        drop(routes);
         loop {
             if draft.commit.is_empty() {
                 return Ok(Vec::new());
@@ -60,7 +64,7 @@ impl Committer {
                     metrics::store(&*self.store);
                     return Ok(draft.into_messages());
                 }
-                Err(StoreError::Fenced { partitions }) if self.is_shared => {
+                Err(StoreError::Fenced { partitions }) if self.is_shared() => {
                     let owners = &draft.commit.owners;
                     if !owners.iter().any(|(partition, _)| partitions.contains(partition)) {
                         return Err(StoreError::fenced(partitions));
@@ -71,6 +75,11 @@ impl Committer {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether other processes may own partitions.
+    pub(super) fn is_shared(&self) -> bool {
+        self.routes.is_some()
     }
 
     /// Notes that these partitions of a commit have other owners now.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::routes::Routes;
 use super::write::{Content, Effect, Write};
 use crate::hub::mailboxes::Mailboxes;
 use crate::hub::ownership::Ownership;
@@ -24,14 +25,18 @@ pub(super) struct Draft {
 
 impl Draft {
     /// The commit of these writes. Their contents move into it. If other processes own partitions,
-    /// writes of lost partitions are left out, with their effects.
-    pub(super) fn of(group: &mut [Write], mailboxes: &Mailboxes, is_shared: bool) -> Self {
+    /// there are `routes`, and writes of lost partitions are left out, with their effects.
+    pub(super) fn of(
+        group: &mut [Write],
+        mailboxes: &Mailboxes,
+        mut routes: Option<&mut Routes>,
+    ) -> Self {
         let mut draft = Self::default();
         for write in group {
-            if is_shared && write.owner.is_lost() {
+            if routes.is_some() && write.owner.is_lost() {
                 void(write);
             } else {
-                draft.add(write, mailboxes, is_shared);
+                draft.add(write, mailboxes, routes.as_deref_mut());
             }
         }
         draft.commit.owners.sort_unstable();
@@ -39,7 +44,7 @@ impl Draft {
         draft
     }
 
-    fn add(&mut self, write: &mut Write, mailboxes: &Mailboxes, is_shared: bool) {
+    fn add(&mut self, write: &mut Write, mailboxes: &Mailboxes, mut routes: Option<&mut Routes>) {
         let (partition, epoch) = (write.owner.partition, write.owner.epoch);
         let Content { episode, consumed, messages, purged, received, taken } =
             std::mem::take(&mut write.content);
@@ -50,9 +55,20 @@ impl Draft {
         commit.purged.extend(purged.into_iter().map(|id| (partition, id)));
         for message in messages {
             let target = mailboxes.partition(&message.instance_id);
-            match mailboxes.owner(target) {
+            let is_clear = |owner: &Arc<Ownership>| match &mut routes {
+                Some(routes) => routes.is_clear(&write.owner, owner, message.id),
+                None => true,
+            };
+            // A partition keeps its messages to itself, also while it is leaving: what is acknowledged
+            // is then before what its next owner is asked.
+            let owner = if target == partition {
+                Some(Arc::clone(&write.owner))
+            } else {
+                mailboxes.owner(target)
+            };
+            match owner.filter(is_clear) {
                 Some(owner) => {
-                    if is_shared {
+                    if routes.is_some() {
                         commit.owners.push((target, owner.epoch));
                     }
                     commit.messages.push((target, message));
@@ -61,8 +77,9 @@ impl Draft {
                 None => commit.sent.push((partition, target, message)),
             }
         }
-        if !is_shared {
-            return;
+        let Some(routes) = routes else { return };
+        for received in &received {
+            routes.received(received.source, &write.owner, received.message.id);
         }
         self.receivers.extend(received.iter().map(|_| Arc::clone(&write.owner)));
         commit.received.extend(received);

@@ -4,6 +4,7 @@ pub(crate) mod committer;
 mod draft;
 mod group;
 mod queue;
+pub(crate) mod routes;
 pub(crate) mod run;
 pub(crate) mod waiting;
 pub(crate) mod write;

@@ -11,11 +11,13 @@
 //! client's request is in its hands, the request is sent to the next owner. That is safe because the
 //! writes of a lost partition are void as a whole.
 //!
-//! Read next: `supervisor.rs`, `inbox.rs`, `asking.rs` (requests of clients), `wire.rs` (what is sent).
+//! Read next: `supervisor.rs`, `inbox.rs`, `thread.rs` (the threads of both), `asking.rs` (requests of
+//! clients), `wire.rs` (what is sent).
 
 pub(crate) mod asking;
-mod inbox;
+pub(crate) mod inbox;
 pub(crate) mod node;
 pub(crate) mod supervisor;
+pub(crate) mod thread;
 mod watching;
 mod wire;

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::hub::commit::committer::Committer;
+use crate::hub::commit::write::Write;
 use crate::hub::drive::Drive;
 use crate::hub::mailboxes::Mailboxes;
 use crate::store::RequestId;
@@ -22,6 +24,25 @@ pub(crate) struct Nodes {
     /// Rings when the inbox need not pause any longer.
     pub(super) pause: Bell,
     is_stopping: AtomicBool,
+}
+
+/// Where a node's own writes go.
+pub(crate) trait Writer: Send + Sync {
+    /// Takes these writes, to be committed by another thread.
+    fn hand_over(&self, writes: &mut Vec<Write>);
+
+    /// Takes these writes, and commits them on this thread unless another thread is committing.
+    fn commit(&self, writes: &mut Vec<Write>);
+}
+
+impl Writer for Committer {
+    fn hand_over(&self, writes: &mut Vec<Write>) {
+        self.writes.add(writes);
+    }
+
+    fn commit(&self, writes: &mut Vec<Write>) {
+        self.commit_at_once(writes);
+    }
 }
 
 /// Wakes a thread of the node.
@@ -51,7 +72,7 @@ impl Nodes {
         self.pause.ring();
     }
 
-    pub(super) fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::Acquire)
     }
 
@@ -59,12 +80,30 @@ impl Nodes {
     pub(crate) fn ring(&self) {
         self.bell.ring();
     }
+
+    /// Whether the supervisor is to look again.
+    #[cfg(feature = "testing")]
+    pub(crate) fn has_rung(&self) -> bool {
+        self.bell.has_rung()
+    }
+
+    /// The supervisor looks now.
+    #[cfg(feature = "testing")]
+    pub(crate) fn take_ring(&self) {
+        self.bell.wait(Duration::ZERO);
+    }
 }
 
 impl Bell {
     fn ring(&self) {
         *self.has_rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.rings.notify_all();
+    }
+
+    /// Whether it has rung since it was last waited for.
+    #[cfg(feature = "testing")]
+    fn has_rung(&self) -> bool {
+        *self.has_rung.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until it rings, but at most this long.

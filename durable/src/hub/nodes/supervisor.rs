@@ -1,45 +1,43 @@
 //! Starts and stops the partitions of a node as it gains and loses them.
+//!
+//! This is a state machine: `thread.rs` waits, and lets it take its turns.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::inbox;
-use super::node::Nodes;
+use super::inbox::Inbox;
+use super::node::{Nodes, Writer};
 use crate::hub::commit::committer::Committer;
 use crate::hub::commit::write::{Content, Effect, Write};
 use crate::hub::error::OpenError;
 use crate::hub::mail::{Delivery, Mail};
 use crate::hub::ownership::Ownership;
-use crate::hub::threads::Threads;
 use crate::hub::time::clock::{self, Clock};
 use crate::protocol::PartitionId;
 use crate::store::{Assignment, Cluster, Epoch, Node, PartitionState, StoreError, chain};
 
-/// How often the node renews its leases and looks for changes.
-const INTERVAL: Duration = Duration::from_secs(1);
-/// How often it sets the hub's clock by that of the store.
+/// How often the node sets the hub's clock by that of the store.
 const SET_CLOCK: Duration = Duration::from_secs(10);
-/// How often it looks while partitions are leaving.
-const WHILE_LEAVING: Duration = Duration::from_millis(10);
 
 /// A partition to start: its ownership, its mail, and what is found in the store.
 pub(crate) type Gained = (Arc<Ownership>, Receiver<Delivery>, PartitionState);
 
-/// Starts the thread of a partition. When it has ended, and all that it wrote is handed over, the
-/// thread calls the last argument.
-pub(crate) type StartPartition =
-    Box<dyn Fn(Gained, Box<dyn FnOnce() + Send>) -> std::io::Result<()> + Send>;
+/// To be called when a partition has ended, and all that it wrote is handed over.
+pub(crate) type AtEnd = Box<dyn FnOnce() + Send>;
+
+/// Starts a partition.
+pub(crate) type StartPartition = Box<dyn Fn(Gained, AtEnd) -> std::io::Result<()> + Send>;
 
 pub(crate) struct Supervisor {
     nodes: Arc<Nodes>,
     committer: Arc<Committer>,
     clock: Clock,
+    writer: Arc<dyn Writer>,
     start: StartPartition,
     /// Partitions that stop so that another node can own them.
     leaving: Vec<Leaving>,
-    assigned_at: Option<Instant>,
     clock_set_at: Option<Instant>,
     has_failed: bool,
 }
@@ -55,13 +53,13 @@ impl Supervisor {
         nodes: Arc<Nodes>,
         committer: Arc<Committer>,
         clock: Clock,
+        writer: Arc<dyn Writer>,
         start: StartPartition,
     ) -> Self {
         // Partitions come and go; the committer ends after the supervisor.
         committer.writes.join();
-        let leaving = Vec::new();
-        let (assigned_at, clock_set_at, has_failed) = (None, None, false);
-        Self { nodes, committer, clock, start, leaving, assigned_at, clock_set_at, has_failed }
+        let (leaving, clock_set_at, has_failed) = (Vec::new(), None, false);
+        Self { nodes, committer, clock, writer, start, leaving, clock_set_at, has_failed }
     }
 
     /// Joins the hub and starts the partitions that this node gets at once.
@@ -73,33 +71,34 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Starts the threads that go on with it.
-    pub(crate) fn spawn(self, threads: &Threads) -> std::io::Result<()> {
-        let (nodes, committer) = (Arc::clone(&self.nodes), Arc::clone(&self.committer));
-        threads.start("durable-nodes", move || self.run())?;
-        threads.start("durable-inbox", move || inbox::run(&nodes, &committer))
+    /// What receives for the node.
+    pub(crate) fn inbox(&self) -> Inbox {
+        let (nodes, writer) = (Arc::clone(&self.nodes), Arc::clone(&self.writer));
+        Inbox::new(nodes, Arc::clone(&self.committer.store), writer)
     }
 
-    fn run(mut self) {
-        while !self.nodes.is_stopping() {
-            let at_most = if self.leaving.is_empty() { INTERVAL } else { WHILE_LEAVING };
-            self.nodes.bell.wait(at_most);
-            if !self.nodes.is_stopping() {
-                self.turn();
-            }
-        }
-        if let Some(cluster) = self.committer.store.cluster() {
-            cluster.interrupt();
-        }
+    pub(super) fn nodes(&self) -> &Arc<Nodes> {
+        &self.nodes
     }
 
-    fn turn(&mut self) {
+    /// Whether partitions are leaving.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.leaving.is_empty()
+    }
+
+    /// Whether a partition that was leaving can be released.
+    #[cfg(feature = "testing")]
+    pub(crate) fn can_release(&self) -> bool {
+        self.leaving.iter().any(Leaving::is_done)
+    }
+
+    /// Releases the partitions that have left. Then renews the leases, and starts and stops partitions;
+    /// while others are leaving, only if that `is_due`. Returns whether it did.
+    pub(crate) fn turn(&mut self, is_due: bool) -> bool {
         self.release_those_that_left();
-        let is_early = self.assigned_at.is_some_and(|at| at.elapsed() < INTERVAL);
-        if !self.leaving.is_empty() && is_early {
-            return;
+        if self.is_waiting() && !is_due {
+            return false;
         }
-        self.assigned_at = Some(clock::stopwatch());
         if self.clock_set_at.is_none_or(|at| at.elapsed() >= SET_CLOCK) {
             self.set_clock();
         }
@@ -118,6 +117,14 @@ impl Supervisor {
                     tell!(warn, error, "the leases of partitions cannot be renewed: trying again");
                 }
             }
+        }
+        true
+    }
+
+    /// The node stops: the inbox need not wait any longer.
+    pub(super) fn end(self) {
+        if let Some(cluster) = self.committer.store.cluster() {
+            cluster.interrupt();
         }
     }
 
@@ -172,13 +179,12 @@ impl Supervisor {
         }
         let found = self.committer.store.load(partition)?;
         let (owner, mail) = Ownership::new(partition, epoch);
-        let committer = Arc::clone(&self.committer);
-        let ended = Arc::clone(&owner);
+        let (writer, ended) = (Arc::clone(&self.writer), Arc::clone(&owner));
         let at_end = Box::new(move || {
             // Behind everything that the partition wrote.
             let done = Effect::Left(ended.has_left());
             let last = Write::between_nodes(ended, Content::default(), vec![done]);
-            committer.writes.add(&mut vec![last]);
+            writer.hand_over(&mut vec![last]);
         });
         // Messages that this node commits from now on go straight to the partition.
         self.nodes.mailboxes.open(&owner);
@@ -197,8 +203,8 @@ impl Supervisor {
     }
 
     fn release_those_that_left(&mut self) {
-        let is_done = |leaving: &Leaving| leaving.is_done.load(Ordering::Acquire);
-        let (done, rest) = std::mem::take(&mut self.leaving).into_iter().partition(is_done);
+        let (done, rest) =
+            std::mem::take(&mut self.leaving).into_iter().partition(Leaving::is_done);
         self.leaving = rest;
         let done: Vec<Leaving> = done;
         for Leaving { owner, .. } in done {
@@ -219,6 +225,12 @@ impl Supervisor {
     fn cluster(&self) -> Result<&dyn Cluster, StoreError> {
         let none = || StoreError::Unsupported { what: "several processes".into() };
         self.committer.store.cluster().ok_or_else(none)
+    }
+}
+
+impl Leaving {
+    fn is_done(&self) -> bool {
+        self.is_done.load(Ordering::Acquire)
     }
 }
 

@@ -1,0 +1,50 @@
+//! The threads of a node: they wait, and let the supervisor and the inbox take their turns.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::inbox::Inbox;
+use super::supervisor::Supervisor;
+use crate::hub::threads::Threads;
+use crate::hub::time::clock;
+
+/// How often the node renews its leases and looks for changes.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How often it looks while partitions are leaving.
+const WHILE_LEAVING: Duration = Duration::from_millis(10);
+/// How long one wait for messages may last.
+const WAIT: Duration = Duration::from_secs(5);
+/// The pause after a failed attempt to receive.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Starts the threads of a node, which has begun.
+pub(crate) fn spawn(supervisor: Supervisor, threads: &Threads) -> std::io::Result<()> {
+    let inbox = supervisor.inbox();
+    threads.start("durable-nodes", move || supervise(supervisor))?;
+    threads.start("durable-inbox", move || receive(inbox))
+}
+
+fn supervise(mut supervisor: Supervisor) {
+    let nodes = Arc::clone(supervisor.nodes());
+    let mut assigned_at = None::<Instant>;
+    while !nodes.is_stopping() {
+        nodes.bell.wait(if supervisor.is_waiting() { WHILE_LEAVING } else { INTERVAL });
+        if !nodes.is_stopping() {
+            let is_due = assigned_at.is_none_or(|at| at.elapsed() >= INTERVAL);
+            let now = clock::stopwatch();
+            if supervisor.turn(is_due) {
+                assigned_at = Some(now);
+            }
+        }
+    }
+    supervisor.end();
+}
+
+fn receive(mut inbox: Inbox) {
+    let nodes = Arc::clone(&inbox.nodes);
+    while !nodes.is_stopping() {
+        if !inbox.turn(WAIT) {
+            nodes.pause.wait(PAUSE);
+        }
+    }
+}
