@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use durable::testing::sim::{Choices, Deviation, Stream, production_sizes};
+use durable::testing::sim::{Choices, Deviation, Generator, Stream, production_sizes};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -45,12 +45,27 @@ pub(crate) struct Options {
     pub(crate) live: usize,
     pub(crate) activities: usize,
     pub(crate) entities: usize,
+    /// How many processes share the hub.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub(crate) nodes: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_one(nodes: &usize) -> bool {
+    *nodes == 1
 }
 
 impl Case {
     /// The case of a seed, without its schedule, which is drawn while it runs.
-    pub(crate) fn draw(choices: &mut Choices) -> Self {
+    pub(crate) fn draw(choices: &mut Choices, nodes: Option<usize>) -> Self {
         let clients = draw_scripts(choices);
+        // Numbers of its own, so that it changes no other choice.
+        let drawn = [1, 1, 1, 2, 3][Generator::new(!choices.seed()).below(5) as usize];
+        let nodes = nodes.unwrap_or(drawn);
         let mut one_of = |all: &[usize]| choices.one_of(Stream::Swarm, all);
         // 0 is the size in production. Some seeds have all sizes tiny, because some faults need
         // several at once.
@@ -59,15 +74,17 @@ impl Case {
             1 => &[1, 1, 2],
             _ => &[0, 0, 1, 1, 2, 3, 5, 8],
         };
+        let partitions: &[usize] = if nodes == 1 { &[1, 1, 2, 4] } else { &[2, 4, 4, 8] };
         let drawn = production_sizes().into_iter().map(|(name, _)| (name.to_owned(), one_of(size)));
         Self {
             format: FORMAT,
             sizes: drawn.filter(|(_, size)| *size > 0).collect(),
             options: Options {
-                partitions: u16::try_from(one_of(&[1, 1, 2, 4])).unwrap_or(1),
+                partitions: u16::try_from(one_of(partitions)).unwrap_or(1),
                 live: one_of(&[0, 0, 1, 3, 1000]),
                 activities: one_of(&[1, 2, 8, 100]),
                 entities: one_of(&[1, 2, 100]),
+                nodes,
             },
             steps: u32::try_from(one_of(&[200, 500, 1000, 3000])).unwrap_or(200),
             seed: choices.seed(),

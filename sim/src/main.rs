@@ -5,6 +5,7 @@
 //! cargo run --release -p sim -- --seed 17          # repeats one seed
 //! cargo run --release -p sim -- --seeds 0..1000
 //! cargo run --release -p sim -- --minutes 10
+//! cargo run --release -p sim -- --nodes 2 --seeds 0..1000 # two processes share each hub
 //! cargo run --release -p sim -- --case FILE        # repeats a case that a failing run has left
 //! cargo run --release -p sim -- --bench
 //! cargo run --release -p sim -- --store --seeds 0..1000   # the store on a simulated disk only
@@ -20,6 +21,7 @@ mod failure;
 mod faulty;
 mod interpret;
 mod met;
+mod nodes;
 mod parent;
 mod pretty;
 mod program;
@@ -73,6 +75,9 @@ struct Args {
     /// Plants a fault in the store, which a rule must see.
     #[arg(long, value_enum)]
     fault: Option<Fault>,
+    /// The number of processes that share the hub, whatever the seed says.
+    #[arg(long)]
+    nodes: Option<usize>,
     /// The number of threads; all cores by default.
     #[arg(long)]
     threads: Option<usize>,
@@ -169,11 +174,12 @@ fn seeds(args: &Args) -> bool {
         threads: args.threads.unwrap_or(if args.bench { 1 } else { cores }),
         keeps_going: args.keep_going,
         fault: args.fault,
+        nodes: args.nodes,
     };
     if args.trace
         && let Some(seed) = args.seed
     {
-        println!("{}", table(&run_seed(seed, args.fault, true).1.log));
+        println!("{}", table(&run_seed(seed, args.fault, args.nodes, true).1.log));
     }
     let began = now();
     let sum = search.run();

@@ -7,11 +7,13 @@ use std::time::Duration;
 use durable::TaskHub;
 use durable::protocol::{RuntimeStatus, Timestamp};
 use durable::store::{InstanceFilter, MemoryStore, Store};
+use durable::testing::MemoryCluster;
 use durable::testing::sim::{Breakage, Choices, Deviation, LogLine, Simulation, Stream};
 
 use crate::case::Case;
 use crate::client::Clients;
 use crate::faulty::Faulty;
+use crate::nodes::{Event, Nodes};
 use crate::rules::Committed;
 use crate::trace;
 
@@ -70,11 +72,12 @@ pub(crate) struct Outcome {
 
 struct Run {
     world: Simulation,
-    store: Arc<MemoryStore>,
+    store: Arc<dyn Store>,
     committed: Committed,
     clients: Clients,
     case: Case,
-    hub: Option<TaskHub>,
+    /// The processes that are open.
+    hubs: Vec<Option<TaskHub>>,
     crashes: u32,
     began: Timestamp,
 }
@@ -83,26 +86,36 @@ struct Run {
 /// case's own schedule.
 pub(crate) fn run(case: &Case, choices: Choices, keeps_log: bool) -> Outcome {
     trace::begin();
-    let store = Arc::new(MemoryStore::default());
     let committed = Committed::default();
     let observer = Box::new(committed.clone());
-    let mut used: Arc<dyn Store> = Arc::<MemoryStore>::clone(&store);
-    if let Some(fault) = case.fault {
-        used = Arc::new(Faulty::new(used, fault));
-    }
-    let world = Simulation::new(choices, used, observer);
+    // A faulty store is that of one process.
+    let processes = if case.fault.is_some() { 1 } else { case.options.nodes.max(1) };
+    let store: Arc<dyn Store>;
+    let world = if processes > 1 {
+        let cluster = MemoryCluster::default();
+        store = Arc::new(cluster.node());
+        Simulation::of_cluster(choices, &cluster, observer)
+    } else {
+        store = Arc::<MemoryStore>::default();
+        let mut used = Arc::clone(&store);
+        if let Some(fault) = case.fault {
+            used = Arc::new(Faulty::new(used, fault));
+        }
+        Simulation::new(choices, used, observer)
+    };
     if keeps_log {
         world.keep_log();
     }
-    let (clients, began) = (Clients::new(&case.clients), world.now());
+    let (clients, began) = (Clients::new(&case.clients, processes), world.now());
     if case.breaks_code() {
         committed.permits_suspensions();
     }
     let case = case.clone();
-    let mut run = Run { world, store, committed, clients, case, hub: None, crashes: 0, began };
+    let hubs = vec![None; processes];
+    let mut run = Run { world, store, committed, clients, case, hubs, crashes: 0, began };
     run.all();
-    let Run { world, committed, clients, crashes, hub, .. } = run;
-    drop(hub);
+    let Run { world, committed, clients, crashes, hubs, .. } = run;
+    drop(hubs);
     Outcome {
         steps: world.steps(),
         trace: world.trace(),
@@ -119,13 +132,19 @@ pub(crate) fn run(case: &Case, choices: Choices, keeps_log: bool) -> Outcome {
 impl Run {
     fn all(&mut self) {
         let rates = self.world.choose(Rates::draw);
+        let processes = self.hubs.len();
+        let mut nodes = (processes > 1).then(|| self.world.choose(|it| Nodes::draw(it, processes)));
         self.open();
         for _ in 0..self.case.steps {
             if self.has_failed() || !self.world.step() {
                 break;
             }
-            self.disturb(&rates);
+            match &mut nodes {
+                None => self.disturb(&rates),
+                Some(nodes) => self.disturb_nodes(nodes),
+            }
         }
+        self.mend();
         if self.world.is_broken() && !self.has_failed() {
             self.fall_over();
         }
@@ -143,9 +162,11 @@ impl Run {
         }
         let running = self.ids(|status| !status.is_finished());
         let all = self.ids(|_| true);
-        if let Some(hub) = &self.hub {
+        if let Some(hub) = self.hub() {
             let store = Arc::clone(&self.store);
-            self.world.spawn(self.clients.clone().look(hub.clone(), running, store));
+            let looks =
+                self.clients.clone().look(hub.clone(), running, store, self.committed.clone());
+            self.world.spawn(looks);
             if !self.case.breaks_code() {
                 self.world.spawn(self.clients.clone().replay(hub.clone(), all));
             }
@@ -157,9 +178,64 @@ impl Run {
             self.world.fail(wrong);
         }
         self.restart();
-        if !self.has_failed() {
-            self.shut_down();
+        for number in 0..self.hubs.len() {
+            if !self.has_failed() {
+                self.shut_down(number);
+            }
         }
+    }
+
+    /// What may happen to one of several processes.
+    fn disturb_nodes(&mut self, nodes: &mut Nodes) {
+        let Some((event, number)) = self.world.choose(|choices| nodes.next(choices)) else {
+            return;
+        };
+        let is_open = self.hubs[number].is_some();
+        match event {
+            Event::Opens if !is_open => self.open_at(number),
+            Event::Dies if is_open => {
+                self.crashes += 1;
+                self.cut_off(number);
+                self.world.crash_at(number);
+            }
+            Event::ShutsDown if is_open => self.shut_down(number),
+            Event::AllDie => self.crash(),
+            Event::IsDeployed => {
+                trace::deploy();
+                self.crash();
+            }
+            Event::Jumps => {
+                let ahead = self.world.choose(|choices| choices.one_of(Stream::World, &JUMPS));
+                self.world.jump(ahead);
+            }
+            Event::Expires => self.world.expire(number),
+            Event::Freezes if is_open => self.world.freeze(number, true),
+            Event::Wakes => self.world.freeze(number, false),
+            Event::IsCutOff if is_open => self.world.cut_off(number),
+            Event::Reconnects => self.world.reconnect(number),
+            Event::Renews => self.world.renew(number),
+            Event::Opens | Event::Dies | Event::ShutsDown | Event::Freezes | Event::IsCutOff => {}
+        }
+    }
+
+    /// All processes run, and have what they should own.
+    fn mend(&mut self) {
+        if self.hubs.len() == 1 || self.has_failed() {
+            return;
+        }
+        for number in 0..self.hubs.len() {
+            self.world.expire(number);
+            self.world.freeze(number, false);
+            self.world.reconnect(number);
+            if self.hubs[number].is_none() {
+                self.open_at(number);
+            }
+        }
+    }
+
+    /// A process that is open.
+    fn hub(&self) -> Option<TaskHub> {
+        self.hubs.iter().flatten().next().cloned()
     }
 
     /// What may happen to a process from outside.
@@ -174,7 +250,7 @@ impl Run {
             }
             self.crash();
         } else if restart {
-            self.shut_down();
+            self.shut_down(0);
             self.open();
         } else if jump {
             let ahead = self.world.choose(|choices| choices.one_of(Stream::World, &JUMPS));
@@ -201,18 +277,28 @@ impl Run {
         if self.world.has_failed() && !waiting.is_empty() {
             self.world.fail(format!("I22 the hub has failed, and a client waits: {waiting:?}"));
         }
-        self.shut_down();
+        self.shut_down(0);
         self.clients.hold(false);
         self.open();
     }
 
-    /// An orderly shutdown, whatever is running.
-    fn shut_down(&mut self) {
-        self.world.close();
-        self.until("the activities have ended", Simulation::is_drained);
-        self.world.stop();
-        self.until("the partitions have stopped", Simulation::has_stopped);
-        self.crash_now();
+    /// An orderly shutdown of a process, whatever is running.
+    fn shut_down(&mut self, number: usize) {
+        if self.hubs.len() > 1 {
+            self.world.freeze(number, false);
+        }
+        self.clients.shut_down(number);
+        self.world.close(number);
+        self.until("the activities have ended", |world| world.is_drained(number));
+        self.world.stop(number);
+        self.until("the partitions have stopped", |world| world.has_stopped(number));
+        self.cut_off(number);
+        if self.hubs.len() > 1 {
+            self.world.leave(number);
+            self.world.crash_at(number);
+        } else {
+            self.world.crash();
+        }
     }
 
     /// Steps until something is so.
@@ -237,7 +323,7 @@ impl Run {
                 return;
             }
             let suspended = self.ids(|status| status == RuntimeStatus::Suspended);
-            let Some(hub) = self.hub.clone().filter(|_| !suspended.is_empty()) else { return };
+            let Some(hub) = self.hub().filter(|_| !suspended.is_empty()) else { return };
             let committed = self.committed.clone();
             self.world.spawn(Clients::resume_all(hub, suspended, committed));
             self.rest("after the resumption of all");
@@ -273,25 +359,28 @@ impl Run {
             || trace::failure().is_some()
     }
 
+    /// Opens all processes.
     fn open(&mut self) {
+        (0..self.hubs.len()).for_each(|number| self.open_at(number));
+    }
+
+    fn open_at(&mut self, number: usize) {
         let Case { options, sizes, .. } = &self.case;
         let builder = TaskHub::builder()
             .partitions(options.partitions)
             .live_instances(options.live)
             .activity_concurrency(options.activities)
             .entity_concurrency(options.entities);
-        let opened = self
-            .world
-            .open(builder, |name, production| sizes.get(name).copied().unwrap_or(production));
-        match opened {
+        let size = |name: &str, production| sizes.get(name).copied().unwrap_or(production);
+        match self.world.open_at(number, builder, size) {
             Ok(hub) => {
-                for number in 0..self.clients.count() {
+                for client in self.clients.of(number) {
                     let (hub, store) = (hub.clone(), Arc::clone(&self.store));
                     let client =
-                        self.clients.clone().run(number, hub, store, self.committed.clone());
-                    self.world.spawn(client);
+                        self.clients.clone().run(client, hub, store, self.committed.clone());
+                    self.world.spawn_at(number, client);
                 }
-                self.hub = Some(hub);
+                self.hubs[number] = Some(hub);
             }
             Err(error) => self.world.fail(format!("I22 the hub does not open: {error}")),
         }
@@ -299,15 +388,16 @@ impl Run {
 
     fn crash(&mut self) {
         self.crashes += 1;
-        self.crash_now();
+        (0..self.hubs.len()).for_each(|number| self.cut_off(number));
+        self.world.crash();
+        (0..self.hubs.len()).for_each(|number| self.world.expire(number));
         self.open();
     }
 
-    /// Ends the process.
-    fn crash_now(&mut self) {
-        self.hub = None;
-        self.world.crash();
-        self.clients.cut_off();
+    /// Nobody hears of a process any more.
+    fn cut_off(&mut self, number: usize) {
+        self.hubs[number] = None;
+        self.clients.cut_off(number);
         self.committed.cut_off();
     }
 

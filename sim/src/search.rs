@@ -30,6 +30,8 @@ pub(crate) struct Search {
     pub(crate) keeps_going: bool,
     /// A fault that is planted in the store.
     pub(crate) fault: Option<Fault>,
+    /// The number of processes that share a hub, whatever a seed says.
+    pub(crate) nodes: Option<usize>,
 }
 
 /// What came of all seeds.
@@ -54,9 +56,14 @@ pub(crate) fn on_large_stack<T: Send>(call: impl FnOnce() -> T + Send) -> T {
 }
 
 /// Runs a seed, and returns its case.
-pub(crate) fn run_seed(seed: u64, fault: Option<Fault>, keeps_log: bool) -> (Case, Outcome) {
+pub(crate) fn run_seed(
+    seed: u64,
+    fault: Option<Fault>,
+    nodes: Option<usize>,
+    keeps_log: bool,
+) -> (Case, Outcome) {
     let mut choices = Choices::new(seed);
-    let case = Case { fault, ..Case::draw(&mut choices) };
+    let case = Case { fault, ..Case::draw(&mut choices, nodes) };
     let mut outcome = run(&case, choices, keeps_log);
     outcome.failure = outcome.failure.or_else(|| clock_layer::run(seed).err());
     (case, outcome)
@@ -76,7 +83,9 @@ impl Search {
                     return;
                 }
                 note.running(seed);
-                let ran = catch_unwind(AssertUnwindSafe(|| run_seed(seed, self.fault, false)));
+                let ran = catch_unwind(AssertUnwindSafe(|| {
+                    run_seed(seed, self.fault, self.nodes, false)
+                }));
                 let Ok((case, outcome)) = ran else {
                     // What a panic leaves behind is unknown, so no other seed runs.
                     println!("FAILED I21 a panic leaves the hub\n  seed {seed}");
@@ -108,7 +117,7 @@ fn differs(case: &Case, first: &Outcome) -> Option<String> {
         return None;
     }
     let repeated = Case { deviations: first.deviations.clone(), ..case.clone() };
-    let (_, again) = run_seed(case.seed, case.fault, false);
+    let (_, again) = run_seed(case.seed, case.fault, Some(case.options.nodes), false);
     let repeated = run(&repeated, repeated.choices(), false);
     for (second, how) in [(again, "the same seed"), (repeated, "a repetition of its choices")] {
         if (first.trace, first.steps) != (second.trace, second.steps) {

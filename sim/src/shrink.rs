@@ -85,7 +85,7 @@ impl<R: FnMut(&Case, Choices) -> Attempt> Shrinker<R> {
         (0..redrawn).any(|number| {
             // The first has the manner of the seed, the others have their own.
             let mut choices = Choices::new(case.seed.wrapping_add(number << 32));
-            let _ = Case::draw(&mut choices);
+            let _ = Case::draw(&mut choices, Some(case.options.nodes));
             self.fails(&case, choices)
         })
     }
@@ -143,9 +143,13 @@ impl<R: FnMut(&Case, Choices) -> Attempt> Shrinker<R> {
                 self.accepts(json, 1);
             }
         }
-        for (option, simplest) in
-            [("partitions", 1), ("live", 1000), ("activities", 100), ("entities", 100)]
-        {
+        for (option, simplest) in [
+            ("nodes", 1),
+            ("partitions", 1),
+            ("live", 1000),
+            ("activities", 100),
+            ("entities", 100),
+        ] {
             let mut json = self.json();
             json["options"][option] = simplest.into();
             self.accepts(json, 1);
@@ -292,7 +296,7 @@ mod tests {
 
     /// A case with all that fails below, and much else.
     fn large() -> Case {
-        let drawn = (0..).map(|seed| Case::draw(&mut Choices::new(seed)));
+        let drawn = (0..).map(|seed| Case::draw(&mut Choices::new(seed), None));
         let is_large = |case: &Case| {
             let text = text(case);
             case.nodes() > 50 && text.contains("\"Terminate\"") && text.contains("\"Activity\"")

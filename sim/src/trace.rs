@@ -29,6 +29,8 @@ struct Seen {
     guids: BTreeMap<Uuid, (ExecutionId, u64)>,
     /// The numbers of the events that each instance has read.
     read: BTreeSet<(InstanceId, u64)>,
+    /// The operations of clients that may take effect after later ones.
+    unordered: BTreeSet<u64>,
     /// How often the body of each activity has run.
     runs: BTreeMap<(ExecutionId, i32), u32>,
 }
@@ -86,6 +88,17 @@ pub(crate) fn note_read(ctx: &OrchestrationContext, number: u64) {
 /// Whether an instance has read an event, in any execution. What a crash undid counts, too.
 pub(crate) fn has_read(id: &InstanceId, number: u64) -> bool {
     SEEN.with_borrow(|seen| seen.read.contains(&(id.clone(), number)))
+}
+
+/// Notes that a client waits no longer for an operation, which another process may carry out after
+/// the next one.
+pub(crate) fn note_unordered(number: u64) {
+    SEEN.with_borrow_mut(|seen| _ = seen.unordered.insert(number));
+}
+
+/// Whether an operation takes effect before the later ones of its client.
+pub(crate) fn is_ordered(number: u64) -> bool {
+    SEEN.with_borrow(|seen| !seen.unordered.contains(&number))
 }
 
 /// How often an activity has run, with this time.

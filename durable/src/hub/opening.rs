@@ -130,15 +130,15 @@ pub(crate) fn open_with<T>(
     Ok((TaskHub { inner: Arc::new(inner) }, started))
 }
 
-/// What the clients and threads of a node share, if other processes may open the hub, too. A hub in
-/// virtual time has its store to itself.
+/// What the clients and threads of a node share, if other processes may open the hub, too. In virtual
+/// time, a hub has its store to itself, unless a simulation runs all of its processes.
 fn nodes(
     store: &dyn Store,
     is_test: bool,
     mailboxes: &Mailboxes,
     drive: &Drive,
 ) -> Option<Arc<Nodes>> {
-    let is_shared = !is_test && store.cluster().is_some();
+    let is_shared = (!is_test || drive.is_simulated()) && store.cluster().is_some();
     is_shared.then(|| Nodes::new(mailboxes.clone(), drive.clone()))
 }
 

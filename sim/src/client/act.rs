@@ -8,7 +8,7 @@ use durable::client::{EntityError, InstanceHandle, InstanceQuery};
 use durable::prelude::*;
 use durable::protocol::{InstanceId, RuntimeStatus, Timestamp};
 use durable::schedule::{Schedule as Every, ScheduleQuery};
-use durable::store::{InstanceFilter, MemoryStore, Store};
+use durable::store::{InstanceFilter, Store};
 use durable::testing::sim;
 
 use super::Clients;
@@ -46,7 +46,7 @@ pub(super) async fn act(
     clients: &Clients,
     hub: &TaskHub,
     op: &Op,
-    store: &MemoryStore,
+    store: &dyn Store,
     committed: &Committed,
 ) -> Checked {
     match op {
@@ -98,7 +98,10 @@ pub(super) async fn act(
                 left = left.saturating_sub(1);
                 match acting.as_mut().poll(cx) {
                     Poll::Ready(checked) => Poll::Ready(checked),
-                    Poll::Pending if left == 0 => Poll::Ready(Ok(())),
+                    Poll::Pending if left == 0 => {
+                        clients.gives_up(op);
+                        Poll::Ready(Ok(()))
+                    }
                     Poll::Pending => Poll::Pending,
                 }
             })
@@ -118,7 +121,7 @@ async fn on_instance(
     clients: &Clients,
     hub: &TaskHub,
     op: &Op,
-    store: &MemoryStore,
+    store: &dyn Store,
     committed: &Committed,
 ) -> Checked {
     let (Op::Raise(id, ..)
@@ -215,7 +218,7 @@ async fn end_or_suspend(
 }
 
 /// What a read shows is what the store has, if that has not changed meanwhile.
-async fn details(instance: &InstanceHandle, store: &MemoryStore, committed: &Committed) -> Checked {
+async fn details(instance: &InstanceHandle, store: &dyn Store, committed: &Committed) -> Checked {
     _ = instance.details().await;
     _ = instance.custom_status::<serde_json::Value>().await;
     let before = committed.commits();
@@ -393,7 +396,7 @@ async fn schedule(hub: &TaskHub, id: u8, what: Schedule, committed: &Committed) 
 async fn query_all(
     hub: &TaskHub,
     query: Query,
-    store: &MemoryStore,
+    store: &dyn Store,
     committed: &Committed,
 ) -> Checked {
     let mut wanted = InstanceQuery::new().page_size(query.page);

@@ -11,25 +11,33 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use durable::TaskHub;
-use durable::store::MemoryStore;
+use durable::store::Store;
 use durable::testing::sim;
 
 use self::act::act;
 pub(crate) use self::op::{CLIENTS_MAX, Op, draw_scripts};
 use crate::pretty::brief;
 use crate::rules::Committed;
+use crate::trace;
 
 /// The scripts, and what the clients know.
 #[derive(Clone, Debug)]
-pub(crate) struct Clients(Arc<Mutex<State>>);
+pub(crate) struct Clients {
+    state: Arc<Mutex<State>>,
+    /// The number of the client that acts.
+    number: usize,
+}
 
 #[derive(Debug)]
 struct State {
     scripts: Vec<VecDeque<Op>>,
     /// The operation that each client waits for.
     doing: Vec<Option<Op>>,
-    /// The waits for ends that clients have left to others, who wait as long as it takes.
-    left: BTreeMap<u64, String>,
+    /// The waits for ends that clients have left to others, who wait as long as it takes, and which
+    /// client it was.
+    left: BTreeMap<u64, (String, usize)>,
+    /// How many processes there are. A client uses the one of its number.
+    processes: usize,
     waits: u64,
     /// Whether the clients begin no operation for now.
     holds: bool,
@@ -38,23 +46,25 @@ struct State {
 }
 
 impl Clients {
-    pub(crate) fn new(scripts: &[Vec<Op>]) -> Self {
+    pub(crate) fn new(scripts: &[Vec<Op>], processes: usize) -> Self {
         let scripts: Vec<VecDeque<Op>> =
             scripts.iter().map(|script| script.iter().cloned().collect()).collect();
         let doing = vec![None; scripts.len()];
-        Self(Arc::new(Mutex::new(State {
+        let state = Arc::new(Mutex::new(State {
             scripts,
             doing,
             left: BTreeMap::new(),
+            processes,
             waits: 0,
             holds: false,
             failures: Vec::new(),
             done: 0,
-        })))
+        }));
+        Self { state, number: 0 }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -69,11 +79,36 @@ impl Clients {
         self.state().done
     }
 
-    /// The process has ended: what was under way is lost.
-    pub(crate) fn cut_off(&self) {
+    /// The clients of a process.
+    pub(crate) fn of(&self, process: usize) -> Vec<usize> {
+        let (count, processes) = (self.count(), self.state().processes);
+        (0..count).filter(|client| client % processes == process).collect()
+    }
+
+    /// A process has ended: what was under way is lost.
+    pub(crate) fn cut_off(&self, process: usize) {
+        let clients = self.of(process);
         let mut state = self.state();
-        state.doing.iter_mut().for_each(|doing| *doing = None);
-        state.left.clear();
+        for client in &clients {
+            if let Some(op) = state.doing[*client].take() {
+                state.give_up(&op);
+            }
+        }
+        state.left.retain(|_, (_, client)| !clients.contains(client));
+    }
+
+    /// A process begins to shut down: what its clients wait for may be refused, and carried out by
+    /// another process nevertheless.
+    pub(crate) fn shut_down(&self, process: usize) {
+        let clients = self.of(process);
+        let state = self.state();
+        let doing = clients.iter().filter_map(|client| state.doing[*client].as_ref());
+        doing.for_each(|op| state.give_up(op));
+    }
+
+    /// A client waits no longer for an operation.
+    fn gives_up(&self, op: &Op) {
+        self.state().give_up(op);
     }
 
     /// From now on, clients begin no operation, or the next process goes on with them.
@@ -86,7 +121,7 @@ impl Clients {
         let mut state = self.state();
         state.waits += 1;
         let number = state.waits;
-        state.left.insert(number, id.to_owned());
+        state.left.insert(number, (id.to_owned(), self.number));
         drop(state);
         let clients = self.clone();
         sim::spawn(async move {
@@ -97,7 +132,7 @@ impl Clients {
 
     /// The instances whose ends somebody waits for.
     pub(crate) fn awaited_ends(&self) -> BTreeSet<String> {
-        self.state().left.values().cloned().collect()
+        self.state().left.values().map(|(id, _)| id.clone()).collect()
     }
 
     /// The clients do nothing any more.
@@ -117,12 +152,13 @@ impl Clients {
 
     /// Carries out the rest of a script.
     pub(crate) async fn run(
-        self,
+        mut self,
         number: usize,
         hub: TaskHub,
-        store: Arc<MemoryStore>,
+        store: Arc<dyn Store>,
         committed: Committed,
     ) {
+        self.number = number;
         loop {
             let op = {
                 let mut state = self.state();
@@ -134,7 +170,7 @@ impl Clients {
                 op
             };
             sim::say(|| format!("client {number}: {}", brief(&op)));
-            let checked = act(&self, &hub, &op, &store, &committed).await;
+            let checked = act(&self, &hub, &op, &*store, &committed).await;
             sim::say(|| format!("client {number}: {} is done", brief(&op)));
             let mut state = self.state();
             state.doing[number] = None;
@@ -153,6 +189,15 @@ impl Clients {
                 committed.asks_end(&id);
                 drop(instance.terminate("its code has changed").await);
             }
+        }
+    }
+}
+
+impl State {
+    /// Several processes may carry out an operation that nobody waits for after the next one.
+    fn give_up(&self, op: &Op) {
+        if let Some(number) = op.number().filter(|_| self.processes > 1) {
+            trace::note_unordered(number);
         }
     }
 }

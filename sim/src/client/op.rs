@@ -42,6 +42,20 @@ pub(crate) enum Op {
     Abandon(u8, Box<Op>),
 }
 
+impl Op {
+    /// The number of an event or of an operation of an entity.
+    pub(crate) fn number(&self) -> Option<u64> {
+        match self {
+            Self::Raise(.., number)
+            | Self::RaiseIfRunning(.., number)
+            | Self::Signal(.., number)
+            | Self::Call(_, number) => Some(*number),
+            Self::Abandon(_, op) => op.number(),
+            _ => None,
+        }
+    }
+}
+
 /// What is queried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Query {

@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use durable::protocol::{EventKind, HistoryEvent, InstanceId, Json, MessageId};
-use durable::store::Commit;
+use durable::protocol::{
+    EventKind, HistoryEvent, InstanceId, Json, MessageId, PartitionId, TaskMessage,
+};
+use durable::store::{Commit, EpisodeWrite};
 
 #[derive(Debug, Default)]
 pub(super) struct Messages {
@@ -15,6 +17,17 @@ pub(super) struct Messages {
     consumed: BTreeSet<MessageId>,
     /// What this commit consumes.
     taken: Vec<(InstanceId, EventKind)>,
+    /// The messages to partitions of other processes that were not received, in the order in which
+    /// they were sent, with the partitions from which and to which they go.
+    in_transit: Vec<InTransit>,
+}
+
+#[derive(Debug)]
+struct InTransit {
+    id: MessageId,
+    route: (PartitionId, PartitionId),
+    /// Who asked whom for it, if an orchestration did.
+    between: Option<(InstanceId, InstanceId)>,
 }
 
 /// What one instance asked of another, as its history and a message say it.
@@ -58,7 +71,70 @@ pub(super) fn are_in_order(commit: &Commit) -> Result<(), String> {
     Ok(())
 }
 
+/// The instance whose episode in this commit asks for a message that is not delayed, and its receiver.
+fn asker(commit: &Commit, message: &TaskMessage) -> Option<(InstanceId, InstanceId)> {
+    let to = &message.instance_id;
+    let wanted = asked(Some(to), &message.event).filter(|_| is_unique(&message.event))?;
+    let asks = |episode: &&EpisodeWrite| {
+        let requests = episode.events.iter().filter(|event| event.event_id >= 0);
+        requests.filter_map(|event| asked(None, &event.kind)).any(|asked| asked == wanted)
+    };
+    let episode = commit.episodes.iter().find(asks)?;
+    Some((episode.record.instance_id.clone(), to.clone()))
+}
+
+/// Whether it is an operation with a number of its own, and not delayed.
+fn is_unique(event: &EventKind) -> bool {
+    let (EventKind::EntityOperationCalled { input, .. }
+    | EventKind::EntityOperationSignaled { input, scheduled_time: None, .. }) = event
+    else {
+        return false;
+    };
+    let input = input.read::<serde_json::Value>().unwrap_or_default();
+    input.as_u64().or_else(|| input[0].as_u64()).is_some_and(|token| token > 0)
+}
+
 impl Messages {
+    /// What processes send each other is received once, in the order in which one partition sends it
+    /// to another, and is not overtaken.
+    ///
+    /// "Within one ownership, `receive` returns a message once"; "the messages of one sending
+    /// partition are received in the order in which it committed them" (`Cluster`); "signals arrive
+    /// exactly once. They arrive in order" (guide, entities).
+    pub(super) fn between_processes(&mut self, commit: &Commit) -> Result<(), String> {
+        for received in &commit.received {
+            let (id, to) = (received.message.id, &received.message.instance_id);
+            let Some(place) = self.in_transit.iter().position(|it| it.id == id) else {
+                return Err(format!(
+                    "I5 message {id:?} to {to} is received, and is not on its way"
+                ));
+            };
+            let route = self.in_transit.remove(place).route;
+            if self.in_transit[..place].iter().any(|it| it.route == route) {
+                return Err(format!("I5 message {id:?} to {to} is received before an earlier one"));
+            }
+        }
+        let is_consumed = |it: &&InTransit| commit.consumed.iter().any(|(_, id)| *id == it.id);
+        if let Some(it) = self.in_transit.iter().find(is_consumed) {
+            return Err(format!("I5 message {:?} takes effect before it is received", it.id));
+        }
+        let overtaken = |it: &InTransit| {
+            it.between.is_some()
+                && commit.messages.iter().any(|(_, message)| {
+                    asker(commit, message)
+                        .is_some_and(|between| it.between.as_ref() == Some(&between))
+                })
+        };
+        if let Some(it) = self.in_transit.iter().find(|it| overtaken(it)) {
+            return Err(format!("I5 message {:?} is overtaken on its way", it.id));
+        }
+        for (from, to, message) in &commit.sent {
+            let (id, between) = (message.id, asker(commit, message));
+            self.in_transit.push(InTransit { id, route: (*from, *to), between });
+        }
+        Ok(())
+    }
+
     pub(super) fn before(&mut self, commit: &Commit) -> Result<(), String> {
         self.taken.clear();
         // Messages of the same commit may be consumed by a later one only.
@@ -88,6 +164,9 @@ impl Messages {
 
     /// Only messages to an entity that is locked may wait.
     pub(super) fn at_rest(&self) -> Result<(), String> {
+        if let Some(it) = self.in_transit.first() {
+            return Err(format!("I14 message {:?} is never received", it.id));
+        }
         let forgotten = self.on_their_way.values().find(|(to, _)| !to.as_str().starts_with('@'));
         match forgotten {
             Some((to, event)) => {

@@ -9,6 +9,7 @@ mod history;
 mod lock;
 mod message;
 mod order;
+mod owner;
 mod punctual;
 mod readable;
 mod retry;
@@ -124,6 +125,11 @@ impl Committed {
         self.known().tree.ask_rewind(id);
     }
 
+    /// Whether a client asked for the rewind of an instance, or of one that it was called by.
+    pub(crate) fn was_rewound(&self, id: &str) -> bool {
+        InstanceId::new(id).is_ok_and(|id| self.known().tree.was_rewound(&id))
+    }
+
     pub(crate) fn begins_change(&self, schedule: &str) -> Option<u64> {
         self.known().schedules.begin(schedule)
     }
@@ -166,10 +172,27 @@ impl Committed {
     }
 }
 
+/// A commit whose messages to other processes are among the others: a rule that is not about processes
+/// need not know who owns a partition.
+fn with_sent(commit: &Commit) -> Commit {
+    let mut whole = commit.clone();
+    let sent = std::mem::take(&mut whole.sent);
+    whole.messages.extend(sent.into_iter().map(|(_, to, message)| (to, message)));
+    whole
+}
+
 impl Observer for Committed {
     fn before(&mut self, commit: &Commit, _store: &dyn Store) -> Result<(), String> {
         let known = &mut *self.known();
         known.commits += 1;
+        known.messages.between_processes(commit)?;
+        owner::names_its_partitions(commit)?;
+        let whole;
+        let mut commit = commit;
+        if !commit.sent.is_empty() {
+            whole = with_sent(commit);
+            commit = &whole;
+        }
         known.messages.before(commit)?;
         known.tree.before(commit)?;
         message::are_in_order(commit)?;

@@ -52,9 +52,7 @@ impl Tree {
                     EventKind::ExecutionTerminated { .. } if !self.may_end(id) => {
                         return Err(format!("I17 {id} is terminated, and nobody asked for it"));
                     }
-                    EventKind::ExecutionRewound { .. }
-                        if !self.descends(id, &self.rewinds, &mut BTreeSet::new()) =>
-                    {
+                    EventKind::ExecutionRewound { .. } if !self.was_rewound(id) => {
                         return Err(format!("I17 {id} is rewound, and nobody asked for it"));
                     }
                     _ => {}
@@ -70,6 +68,11 @@ impl Tree {
     /// Whether a client asked for the end of an instance, for example to start another in its place.
     pub(super) fn may_be_replaced(&self, id: &InstanceId) -> bool {
         self.ends.contains(id.as_str())
+    }
+
+    /// Whether a client asked for the rewind of an instance, or of one that called it.
+    pub(super) fn was_rewound(&self, id: &InstanceId) -> bool {
+        self.descends(id, &self.rewinds, &mut BTreeSet::new())
     }
 
     /// Sub-orchestrations end with their parents, or when nobody waits for them any more.

@@ -6,8 +6,9 @@
 //! 2. A task that panics is gone, as in tokio. The caller receives the panic.
 //! 3. A task that is spawned while no simulation runs is dropped, as in a runtime that has ended.
 //! 4. The runtime of the hub may end alone: its tasks are dropped, and those of others go on.
+//! 5. Each task belongs to a process: that of the step in which it is spawned. It ends with it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,12 +21,14 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 thread_local! {
     static TASKS: RefCell<Option<Tasks>> = const { RefCell::new(None) };
+    /// The process whose step is taken.
+    static PROCESS: Cell<usize> = const { Cell::new(0) };
 }
 
 #[derive(Default)]
 struct Tasks {
     /// All tasks, by number; `None` while one is polled.
-    all: BTreeMap<u64, Option<Task>>,
+    all: BTreeMap<u64, (usize, Option<Task>)>,
     /// Those that run on the runtime of the hub, and whether it has ended.
     of_runtime: BTreeSet<u64>,
     has_ended: bool,
@@ -58,6 +61,19 @@ pub(crate) fn spawn_apart(task: impl Future<Output = ()> + Send + 'static) {
     add(task, false);
 }
 
+/// The process whose step is taken.
+pub(crate) fn process() -> usize {
+    PROCESS.get()
+}
+
+/// Takes a step of a process.
+pub(crate) fn within<T>(process: usize, step: impl FnOnce() -> T) -> T {
+    let before = PROCESS.replace(process);
+    let result = step();
+    PROCESS.set(before);
+    result
+}
+
 fn add(task: impl Future<Output = ()> + Send + 'static, is_of_runtime: bool) {
     let mut task: Option<Task> = Some(Box::pin(task));
     with(|tasks| {
@@ -66,7 +82,7 @@ fn add(task: impl Future<Output = ()> + Send + 'static, is_of_runtime: bool) {
         }
         let number = tasks.next;
         tasks.next += 1;
-        tasks.all.insert(number, task.take());
+        tasks.all.insert(number, (PROCESS.get(), task.take()));
         if is_of_runtime {
             tasks.of_runtime.insert(number);
         }
@@ -101,7 +117,8 @@ impl Executor {
         let dropped = with(|tasks| {
             tasks.has_ended = true;
             let numbers = std::mem::take(&mut tasks.of_runtime);
-            numbers.iter().filter_map(|number| tasks.all.remove(number)).collect::<Vec<_>>()
+            let of = |number| tasks.all.remove(number).and_then(|(_, task)| task);
+            numbers.iter().filter_map(of).collect::<Vec<_>>()
         });
         // Outside of the borrow, because destructors run. A runtime drops each task by itself.
         let dropped = dropped.unwrap_or_default();
@@ -112,9 +129,13 @@ impl Executor {
         any
     }
 
-    /// Calls this for each ready task, oldest first.
-    pub(crate) fn each_ready(&self, call: impl FnMut(u64)) {
-        with(|tasks| tasks.ready().iter().copied().for_each(call));
+    /// Calls this for each ready task, oldest first, with its process.
+    pub(crate) fn each_ready(&self, mut call: impl FnMut(u64, usize)) {
+        with(|tasks| {
+            for number in &*tasks.ready() {
+                call(*number, tasks.all.get(number).map_or(0, |(process, _)| *process));
+            }
+        });
     }
 
     /// The number of tasks that have not ended.
@@ -129,16 +150,25 @@ impl Executor {
                 tasks.ready().remove(&number);
                 return None;
             };
-            let task = task.take()?;
+            let (process, task) = (task.0, task.1.take()?);
             tasks.ready().remove(&number);
-            Some((task, Arc::clone(&tasks.ready)))
+            Some((process, task, Arc::clone(&tasks.ready)))
         });
-        let Some(Some((mut task, ready))) = taken else { return Ok(()) };
+        let Some(Some((process, task, ready))) = taken else { return Ok(()) };
         let waker = Waker::from(Arc::new(Ready { number, ready }));
-        let polled = panics::poll(task.as_mut(), &mut Context::from_waker(&waker));
+        within(process, || Self::poll_task(number, process, task, &waker))
+    }
+
+    fn poll_task(
+        number: u64,
+        process: usize,
+        mut task: Task,
+        waker: &Waker,
+    ) -> Result<(), FailureDetails> {
+        let polled = panics::poll(task.as_mut(), &mut Context::from_waker(waker));
         if polled.is_pending() {
             let mut task = Some(task);
-            with(|tasks| tasks.all.insert(number, task.take()));
+            with(|tasks| tasks.all.insert(number, (process, task.take())));
             // If the simulation has ended meanwhile. Outside of the borrow, because its destructor
             // may spawn.
             drop(task);
@@ -164,8 +194,20 @@ impl Executor {
         let ended = TASKS.take();
         TASKS.set(Some(Tasks::default()));
         let mut result = Ok(());
-        for task in ended.into_iter().flat_map(|tasks| tasks.all.into_values()) {
-            result = result.and(panics::catch(|| drop(task)));
+        for (process, task) in ended.into_iter().flat_map(|tasks| tasks.all.into_values()) {
+            result = result.and(panics::catch(|| within(process, || drop(task))));
+        }
+        result
+    }
+
+    /// Drops all tasks of a process, and those that their destructors spawn.
+    ///
+    /// # Errors
+    /// The panic of a destructor. As in tokio, the others run nevertheless.
+    pub(crate) fn clear_of(&self, process: usize) -> Result<(), FailureDetails> {
+        let mut result = Ok(());
+        while let Some(task) = with(|tasks| tasks.take_of(process)).flatten() {
+            result = result.and(panics::catch(|| within(process, || drop(task))));
         }
         result
     }
@@ -178,6 +220,15 @@ impl Drop for Executor {
 }
 
 impl Tasks {
+    /// Takes out the oldest task of a process.
+    fn take_of(&mut self, process: usize) -> Option<Task> {
+        let of_it = |(number, task): (&u64, &(usize, _))| (task.0 == process).then_some(*number);
+        let number = self.all.iter().find_map(of_it)?;
+        self.of_runtime.remove(&number);
+        self.ready().remove(&number);
+        self.all.remove(&number)?.1
+    }
+
     fn ready(&self) -> std::sync::MutexGuard<'_, BTreeSet<u64>> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }

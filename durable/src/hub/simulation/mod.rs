@@ -4,46 +4,61 @@
 //! what drives them differs: there a thread for each, here the caller, who chooses whose turn it
 //! is, how much mail a turn takes and when time passes.
 
+mod commits;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::rc::Rc;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use self::commits::{Commits, SimulatedOutlet};
 use super::builder::TaskHubBuilder;
-use super::commit::committer::Committer;
-use super::commit::run::CommitRun;
-use super::commit::write::Write;
 use super::drive::Drive;
 use super::error::OpenError;
 use super::mail::Delivery;
 use super::met;
+use super::nodes::inbox::Inbox;
+use super::nodes::node::Nodes;
+use super::nodes::supervisor::{AtEnd, Gained, Supervisor};
 use super::opening;
 use super::ownership::Ownership;
 use super::partition::Partition;
-use super::partition::outbox::Outlet;
-use super::parts::{Claimed, Parts};
+use super::parts::{Claimed, Parts, Started};
 use super::sizes::Sizes;
 use super::task_hub::TaskHub;
 use super::threads::{Readers, Threads};
 use super::time::virtual_time::VirtualTime;
-use super::work::batches::{BatchJob, Batches};
 use crate::panics;
 use crate::protocol::{FailureDetails, InstanceRecord, PartitionId, Timestamp};
-use crate::store::{PartitionState, Store};
+use crate::store::{Epoch, Node, PartitionState, Store};
 
 /// An open hub whose threads the caller plays.
 #[derive(Debug)]
 pub(crate) struct Process {
     hub: TaskHub,
     time: Arc<VirtualTime>,
-    partitions: Vec<Actor>,
+    partitions: RefCell<Vec<Rc<Actor>>>,
     commits: Arc<Commits>,
+    /// If it shares its hub with other processes.
+    node: Option<NodeActor>,
+}
+
+/// The supervisor and the inbox of a node.
+struct NodeActor {
+    nodes: Arc<Nodes>,
+    /// `None` while they take a step, and once they have stopped.
+    supervisor: RefCell<Option<Supervisor>>,
+    inbox: RefCell<Option<Inbox>>,
+    /// The partitions that the supervisor has started.
+    gained: Arc<Mutex<Vec<(Gained, AtEnd)>>>,
+    parts: Parts,
 }
 
 /// A partition, and the mail that it has not taken.
 struct Actor {
-    id: PartitionId,
+    owner: Arc<Ownership>,
     /// `None` while it takes a step, and once it has stopped.
     partition: RefCell<Option<Box<Partition>>>,
     /// What it recovers from in its first step.
@@ -54,13 +69,8 @@ struct Actor {
     first: RefCell<Option<Delivery>>,
     /// When it wants a turn without mail.
     due: Cell<Option<Timestamp>>,
-}
-
-/// The committer, and the group that it is committing.
-#[derive(Debug)]
-struct Commits {
-    committer: Arc<Committer>,
-    run: Mutex<Option<CommitRun<Arc<Committer>>>>,
+    /// What follows when it has stopped.
+    at_end: RefCell<Option<AtEnd>>,
 }
 
 impl Process {
@@ -72,19 +82,17 @@ impl Process {
         options.time = Some(Arc::clone(&time));
         panics::note_places();
         let options = options.with_built_in_states();
-        let (hub, (partitions, commits)) =
+        let (hub, (partitions, commits, node)) =
             opening::open_with(options, &Drive::Simulated, |parts, claimed, _kept| {
-                Ok(start(parts, claimed))
+                start(parts, claimed)
             })?;
-        Ok(Self { hub, time, partitions, commits })
+        let process = Self { hub, time, partitions: RefCell::new(partitions), commits, node };
+        process.start_gained();
+        Ok(process)
     }
 
     pub(crate) fn hub(&self) -> &TaskHub {
         &self.hub
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.time.now()
     }
 
     /// The next time at which anything is due.
@@ -104,12 +112,17 @@ impl Process {
 
     /// The number of partitions.
     pub(crate) fn partitions(&self) -> usize {
-        self.partitions.len()
+        self.partitions.borrow().len()
+    }
+
+    fn partition(&self, index: usize) -> Option<Rc<Actor>> {
+        self.partitions.borrow().get(index).map(Rc::clone)
     }
 
     /// Whether a partition has something to do.
     pub(crate) fn has_turn(&self, index: usize) -> bool {
-        let actor = &self.partitions[index];
+        let partitions = self.partitions.borrow();
+        let actor = &partitions[index];
         if actor.partition.borrow().is_none() {
             return false;
         }
@@ -129,7 +142,7 @@ impl Process {
         mail: usize,
         between: impl FnOnce(),
     ) -> Result<(), FailureDetails> {
-        let actor = &self.partitions[index];
+        let Some(actor) = self.partition(index) else { return Ok(()) };
         let Some(mut partition) = actor.partition.take() else { return Ok(()) };
         let found = actor.found.take();
         let turn = || {
@@ -149,7 +162,7 @@ impl Process {
             }
             let stays = goes_on && !partition.has_stopped();
             actor.due.set(partition.next_due().filter(|_| stays));
-            self.time.set_due(actor.id, actor.due.get());
+            self.set_due(&actor);
             stays.then_some(partition)
         };
         // A partition that panics, or has stopped, is gone, and with it its mail.
@@ -157,13 +170,87 @@ impl Process {
         if !matches!(turned, Ok(Some(_))) {
             drop((actor.mail.take(), actor.first.take()));
         }
-        *actor.partition.borrow_mut() = turned?;
+        let turned = turned?;
+        let at_end = actor.at_end.borrow_mut().take_if(|_| turned.is_none());
+        *actor.partition.borrow_mut() = turned;
+        at_end.map_or(Ok(()), panics::catch)
+    }
+
+    /// Tells virtual time when a partition is due. A later ownership of the same partition may have
+    /// begun while this one has not yet learned that it was lost.
+    fn set_due(&self, actor: &Actor) {
+        let partition = actor.owner.partition;
+        let partitions = self.partitions.borrow();
+        let of_it = partitions.iter().filter(|other| other.owner.partition == partition);
+        self.time.set_due(partition, of_it.filter_map(|other| other.due.get()).min());
+    }
+
+    /// Turns the partitions that were gained into actors.
+    fn start_gained(&self) {
+        let Some(node) = &self.node else { return };
+        let gained = std::mem::take(&mut *node.gained());
+        let mut partitions = self.partitions.borrow_mut();
+        // Those that have stopped. One that takes a step has its mail.
+        partitions.retain(|actor| actor.mail.borrow().is_some());
+        for (gained, at_end) in gained {
+            let actor = actor(&node.parts, &self.commits, gained);
+            *actor.at_end.borrow_mut() = Some(at_end);
+            partitions.push(Rc::new(actor));
+        }
+    }
+
+    /// Whether the supervisor of a node has something to do before leases are to be renewed.
+    pub(crate) fn has_supervisor(&self) -> bool {
+        self.node.as_ref().is_some_and(|node| {
+            let supervisor = node.supervisor.borrow();
+            let can_release = supervisor.as_ref().map(Supervisor::can_release);
+            can_release.is_some_and(|can_release| can_release || node.nodes.has_rung())
+        })
+    }
+
+    /// Lets the supervisor renew its leases, and start and stop partitions.
+    pub(crate) fn supervise(&self) -> Result<(), FailureDetails> {
+        let Some(node) = &self.node else { return Ok(()) };
+        let Some(mut supervisor) = node.supervisor.take() else { return Ok(()) };
+        node.nodes.take_ring();
+        if node.nodes.is_stopping() {
+            // It ends, and with it the inbox.
+            node.inbox.take();
+            return Ok(());
+        }
+        panics::catch(|| supervisor.turn(true))?;
+        *node.supervisor.borrow_mut() = Some(supervisor);
+        self.start_gained();
         Ok(())
+    }
+
+    /// Lets the inbox take in what has arrived.
+    pub(crate) fn receive(&self) -> Result<(), FailureDetails> {
+        let Some(node) = &self.node else { return Ok(()) };
+        let Some(mut inbox) = node.inbox.take() else { return Ok(()) };
+        if !node.nodes.is_stopping() {
+            panics::catch(|| inbox.turn(Duration::ZERO))?;
+            *node.inbox.borrow_mut() = Some(inbox);
+        }
+        Ok(())
+    }
+
+    /// The partitions whose messages the inbox would receive now; `None` if it has stopped.
+    pub(crate) fn receives_for(&self) -> Option<Vec<(PartitionId, Epoch)>> {
+        let node = self.node.as_ref()?;
+        node.inbox.borrow().as_ref().map(|_| self.hub.inner.mailboxes.owned())
+    }
+
+    /// Time has come to renew the leases.
+    pub(crate) fn ring(&self) {
+        if let Some(node) = self.node.as_ref().filter(|it| it.supervisor.borrow().is_some()) {
+            node.nodes.ring();
+        }
     }
 
     /// Whether a group can be committed, or the next step of its commit taken.
     pub(crate) fn has_commit(&self) -> bool {
-        self.commits.run().is_some() || self.commits.committer.writes.has_group()
+        self.commits.has_step()
     }
 
     /// Takes a step of the commit of a group: the whole group, or one effect of it.
@@ -173,8 +260,9 @@ impl Process {
 
     /// Whether all partitions have stopped, and all that they wrote is committed.
     pub(crate) fn has_stopped(&self) -> bool {
-        let is_gone = |actor: &Actor| actor.partition.borrow().is_none();
-        self.partitions.iter().all(is_gone) && !self.has_commit()
+        let is_gone = |actor: &Rc<Actor>| actor.partition.borrow().is_none();
+        let has_node = self.node.as_ref().is_some_and(|it| it.supervisor.borrow().is_some());
+        !has_node && self.partitions.borrow().iter().all(is_gone) && !self.has_commit()
     }
 
     /// Begins an orderly shutdown: no more activities begin.
@@ -190,6 +278,7 @@ impl Process {
 
     /// Tells all partitions to stop, once they have handled their mail.
     pub(crate) fn stop(&self) {
+        self.hub.inner.stop_nodes();
         self.hub.inner.mailboxes.stop_all();
     }
 
@@ -198,9 +287,16 @@ impl Process {
         self.hub.inner.health.failure().map(|failure| format!("{failure:?}"))
     }
 
-    /// Checks what each partition keeps in memory against the store.
-    pub(crate) fn check(&self, store: &dyn Store) -> Result<(), String> {
-        for actor in &self.partitions {
+    /// Checks what each partition keeps in memory against the store. What one has that is not the
+    /// owner any more, and does not know it yet, is void.
+    pub(crate) fn check(
+        &self,
+        store: &dyn Store,
+        is_owner: impl Fn(PartitionId, Epoch) -> bool,
+    ) -> Result<(), String> {
+        let partitions = self.partitions.borrow();
+        let counts = |actor: &&Rc<Actor>| is_owner(actor.owner.partition, actor.owner.epoch);
+        for actor in partitions.iter().filter(counts) {
             if let Some(partition) = &*actor.partition.borrow()
                 && actor.found.borrow().is_none()
             {
@@ -213,11 +309,16 @@ impl Process {
             return Ok(());
         }
         for (id, (execution, task)) in running {
-            let is_given_up = |actor: &Actor| {
+            let partition = self.hub.inner.mailboxes.partition(&id);
+            let owned = partitions.iter().filter(counts);
+            if !owned.clone().any(|actor| actor.owner.partition == partition) {
+                continue;
+            }
+            let is_given_up = |actor: &Rc<Actor>| {
                 let partition = actor.partition.borrow();
                 partition.as_ref().is_some_and(|it| it.has_given_up(&id, execution, task))
             };
-            if self.partitions.iter().any(is_given_up) {
+            if owned.clone().any(is_given_up) {
                 return Err(format!("I20 activity {task} of {id} runs, and was given up"));
             }
             let record = store.instance(&id).map_err(|error| error.to_string())?;
@@ -232,90 +333,75 @@ impl Process {
     }
 }
 
+/// What a process consists of that is not a thread.
+type Built = (Vec<Rc<Actor>>, Arc<Commits>, Option<NodeActor>);
+
 /// Builds the partitions and the committer of a hub whose threads the caller plays.
-fn start(parts: &Parts, claimed: Claimed) -> (Threads, Arc<Readers>, (Vec<Actor>, Arc<Commits>)) {
+fn start(parts: &Parts, claimed: Claimed) -> Started<Built> {
     let Claimed { committer, partitions, .. } = claimed;
-    let commits = Arc::new(Commits { committer, run: Mutex::default() });
-    let actor = |(owner, mail, found): (Arc<Ownership>, _, _)| {
-        let batches = Arc::clone(&parts.batches);
-        let outlet =
-            SimulatedOutlet { commits: Arc::clone(&commits), batches, owner: Arc::clone(&owner) };
-        outlet.commits.committer.writes.join();
-        let make = parts.partition(&owner, outlet);
-        Actor {
-            id: owner.partition,
-            partition: RefCell::new(Some(Box::new(make()))),
-            found: RefCell::new(Some(found)),
-            mail: RefCell::new(Some(mail)),
-            first: RefCell::default(),
-            due: Cell::default(),
-        }
+    let commits = Commits::new(committer);
+    let actors = partitions.into_iter().map(|it| Rc::new(actor(parts, &commits, it))).collect();
+    let node = match &parts.nodes {
+        Some((nodes, node)) => Some(join(parts, &commits, nodes, node)?),
+        None => None,
     };
-    let actors = partitions.into_iter().map(actor).collect();
     let threads = Threads::new(Arc::clone(&parts.health));
     let readers = Readers::new(threads.clone(), Drive::Simulated);
-    (threads, readers, (actors, commits))
+    Ok((threads, readers, (actors, commits, node)))
 }
 
-impl Commits {
-    fn run(&self) -> std::sync::MutexGuard<'_, Option<CommitRun<Arc<Committer>>>> {
-        self.run.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a step. Does nothing if a step is under way further down the stack.
-    fn step(&self, at_most: usize) -> Result<(), FailureDetails> {
-        let next = || {
-            let group = self.committer.writes.next_group()?;
-            Some(CommitRun::new(Arc::clone(&self.committer), group))
-        };
-        let under_way = self.run().take();
-        let Some(mut run) = under_way.or_else(next) else { return Ok(()) };
-        let step = || run.step(at_most).then_some(run);
-        *self.run() = panics::catch(step)?;
+/// Joins the other processes of the hub.
+fn join(
+    parts: &Parts,
+    commits: &Arc<Commits>,
+    nodes: &Arc<Nodes>,
+    node: &Node,
+) -> Result<NodeActor, OpenError> {
+    let gained = Arc::<Mutex<Vec<(Gained, AtEnd)>>>::default();
+    let into = Arc::clone(&gained);
+    let start = move |partition, at_end| {
+        into.lock().unwrap_or_else(PoisonError::into_inner).push((partition, at_end));
         Ok(())
+    };
+    let (writer, committer) = (Arc::clone(commits), Arc::clone(&commits.committer));
+    let (of_node, clock) = (Arc::clone(nodes), parts.clock.clone());
+    let mut supervisor = Supervisor::new(of_node, committer, clock, writer, Box::new(start));
+    supervisor.begin(node)?;
+    let inbox = RefCell::new(Some(supervisor.inbox()));
+    let (nodes, supervisor) = (Arc::clone(nodes), RefCell::new(Some(supervisor)));
+    Ok(NodeActor { nodes, supervisor, inbox, gained, parts: parts.clone() })
+}
+
+fn actor(parts: &Parts, commits: &Arc<Commits>, (owner, mail, found): Gained) -> Actor {
+    let (commits, batches) = (Arc::clone(commits), Arc::clone(&parts.batches));
+    let outlet = SimulatedOutlet::new(commits, batches, Arc::clone(&owner));
+    let make = parts.partition(&owner, outlet);
+    Actor {
+        owner,
+        partition: RefCell::new(Some(Box::new(make()))),
+        found: RefCell::new(Some(found)),
+        mail: RefCell::new(Some(mail)),
+        first: RefCell::default(),
+        due: Cell::default(),
+        at_end: RefCell::default(),
     }
 }
 
-/// Where the products of a simulated partition go.
-#[derive(Debug)]
-struct SimulatedOutlet {
-    commits: Arc<Commits>,
-    batches: Arc<Batches>,
-    owner: Arc<Ownership>,
-}
-
-impl Outlet for SimulatedOutlet {
-    fn hand_over(&mut self, writes: &mut Vec<Write>) {
-        let committer = &self.commits.committer;
-        // Others would go on while a thread waits for room. If the commit itself is further down
-        // the stack, the queue becomes larger than it may be, which changes no order.
-        while committer.writes.is_full() && self.commits.step(usize::MAX).is_ok() {
-            if self.commits.run().is_none() && !committer.writes.has_group() {
-                break;
-            }
-        }
-        committer.writes.add_unbounded(writes);
-    }
-
-    /// The commit is a step of its own, as if the committer's thread had come first.
-    fn commit(&mut self, writes: &mut Vec<Write>) {
-        self.hand_over(writes);
-    }
-
-    fn run(&mut self, batch: BatchJob) {
-        self.batches.submit(batch, &self.owner);
-    }
-}
-
-impl Drop for SimulatedOutlet {
-    fn drop(&mut self) {
-        self.commits.committer.writes.leave();
+impl NodeActor {
+    fn gained(&self) -> MutexGuard<'_, Vec<(Gained, AtEnd)>> {
+        self.gained.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Actor").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Actor").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for NodeActor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeActor").field("nodes", &self.nodes).finish_non_exhaustive()
     }
 }
 

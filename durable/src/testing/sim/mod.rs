@@ -12,24 +12,25 @@ mod choice;
 mod clock;
 mod note;
 mod policy;
+mod processes;
+mod slot;
 mod store;
 mod world;
 
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub use self::breakage::Breakage;
 pub use self::choice::{Choices, Deviation, Generator, Stream};
 pub use self::clock::HubClock;
-use self::store::WatchedStore;
 use self::world::World;
 pub use self::world::{LogLine, Observer, say, sleep, spawn};
 use crate::TaskHub;
 use crate::client::{OpenError, TaskHubBuilder};
 use crate::fresh::Seeded;
+use crate::hub::drive::simulated::within;
 use crate::hub::simulation::{self, Process};
 use crate::marks;
 pub use crate::marks::{Mark, all as marks};
@@ -37,6 +38,7 @@ use crate::protocol::Timestamp;
 use crate::store::Store;
 #[cfg(feature = "sled")]
 pub use crate::store::simulated::{DiskCounts, DiskFaults, SimDisk};
+use crate::testing::MemoryCluster;
 
 /// The start of time: 2026-01-01T00:00:00Z, in microseconds.
 const BEGINNING: i64 = 1_767_225_600_000_000;
@@ -53,7 +55,24 @@ impl Simulation {
         let beginning = Timestamp::from_micros(BEGINNING).unwrap_or_default();
         let ids = Seeded::new(choices.seed());
         marks::begin(choices.seed(), world::maybe);
-        Self { world: World::begin(choices, store, beginning, observer), _ids: ids }
+        let world = World::begin(choices, store, None, beginning, observer);
+        Self { world, _ids: ids }
+    }
+
+    /// A world in which several processes share a hub.
+    pub fn of_cluster(
+        choices: Choices,
+        cluster: &MemoryCluster,
+        observer: Box<dyn Observer>,
+    ) -> Self {
+        let beginning = Timestamp::from_micros(BEGINNING).unwrap_or_default();
+        let ids = Seeded::new(choices.seed());
+        marks::begin(choices.seed(), world::maybe);
+        // A node that never joins, for those who look from outside.
+        let store = Arc::new(cluster.node());
+        let cluster = Some(cluster.clone());
+        let world = World::begin(choices, store, cluster, beginning, observer);
+        Self { world, _ids: ids }
     }
 
     /// Keeps what is done.
@@ -76,14 +95,30 @@ impl Simulation {
         builder: TaskHubBuilder,
         size: impl FnMut(&'static str, usize) -> usize,
     ) -> Result<TaskHub, OpenError> {
-        let is_alive = Arc::new(AtomicBool::new(true));
-        let store = WatchedStore::new(Arc::clone(&self.world.store), Arc::clone(&is_alive));
-        self.world.open(builder.store(store).sizes(size), is_alive)
+        self.open_at(0, builder, size)
+    }
+
+    /// Opens one of several processes, as [`open`](Self::open) does.
+    ///
+    /// # Errors
+    /// As [`TaskHubBuilder::open`].
+    pub fn open_at(
+        &self,
+        number: usize,
+        builder: TaskHubBuilder,
+        size: impl FnMut(&'static str, usize) -> usize,
+    ) -> Result<TaskHub, OpenError> {
+        self.world.open(number, builder.sizes(size))
     }
 
     /// Adds a task, such as a client. It ends with its process.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.world.executor.spawn(task);
+        self.spawn_at(0, task);
+    }
+
+    /// Adds a task to one of several processes.
+    pub fn spawn_at(&self, number: usize, task: impl Future<Output = ()> + Send + 'static) {
+        within(number, || self.world.executor.spawn(task));
     }
 
     /// Takes one step. Returns `false` if nobody can go on, and nothing will be due.
@@ -91,9 +126,46 @@ impl Simulation {
         self.world.step()
     }
 
-    /// Ends the process without a shutdown.
+    /// Ends the process without a shutdown, or all of them.
     pub fn crash(&self) {
         self.world.crash();
+    }
+
+    /// Ends one of several processes without a shutdown. Its leases go on until they
+    /// [expire](Self::expire).
+    pub fn crash_at(&self, number: usize) {
+        self.world.crash_one(number);
+    }
+
+    /// Lets the leases expire that dead processes have left here.
+    pub fn expire(&self, number: usize) {
+        self.world.expire(number);
+    }
+
+    /// Lets one of several processes take no steps for now, or go on.
+    pub fn freeze(&self, number: usize, is_frozen: bool) {
+        self.world.freeze(number, is_frozen);
+    }
+
+    /// Lets the leases of one of several processes expire. It does not know of it, and gets no
+    /// partitions until it is [reconnected](Self::reconnect).
+    pub fn cut_off(&self, number: usize) {
+        self.world.cut_off(number);
+    }
+
+    /// Ends the effect of [`cut_off`](Self::cut_off).
+    pub fn reconnect(&self, number: usize) {
+        self.world.reconnect(number);
+    }
+
+    /// A process looks at once whether it gains or loses partitions.
+    pub fn renew(&self, number: usize) {
+        self.world.with_process(number, Process::ring);
+    }
+
+    /// Tells the others that the shutdown of a process is over.
+    pub fn leave(&self, number: usize) {
+        self.world.leave(number);
     }
 
     /// Lets the next call of the store fail.
@@ -114,30 +186,30 @@ impl Simulation {
 
     /// Whether the hub has failed.
     pub fn has_failed(&self) -> bool {
-        self.world.with_process(|process| process.failure().is_some()).unwrap_or(false)
+        self.world.with_process(0, |process| process.failure().is_some()).unwrap_or(false)
     }
 
-    /// Begins an orderly shutdown of the process: no more activities begin.
-    pub fn close(&self) {
+    /// Begins an orderly shutdown of a process: no more activities begin.
+    pub fn close(&self, number: usize) {
         // Failures are not noted any more.
         self.world.breakage.take();
         self.world.must_fail.set(false);
-        self.world.with_process(Process::close);
+        self.world.with_process(number, Process::close);
     }
 
     /// Whether nothing that a shutdown waits for is running.
-    pub fn is_drained(&self) -> bool {
-        self.world.with_process(Process::is_drained).unwrap_or(true)
+    pub fn is_drained(&self, number: usize) -> bool {
+        self.world.with_process(number, Process::is_drained).unwrap_or(true)
     }
 
     /// Tells the partitions to stop once they have handled their mail.
-    pub fn stop(&self) {
-        self.world.with_process(Process::stop);
+    pub fn stop(&self, number: usize) {
+        self.world.with_process(number, Process::stop);
     }
 
     /// Whether the partitions have stopped, and all that they wrote is committed.
-    pub fn has_stopped(&self) -> bool {
-        self.world.with_process(Process::has_stopped).unwrap_or(true)
+    pub fn has_stopped(&self, number: usize) -> bool {
+        self.world.with_process(number, Process::has_stopped).unwrap_or(true)
     }
 
     /// Lets this much time pass at once, whatever is due.

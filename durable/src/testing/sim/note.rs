@@ -47,6 +47,22 @@ impl World {
             let (to, kind) = (&message.instance_id, message.event.type_name());
             self.say(|| format!("{kind} is sent to {to} in {partition}"));
         }
+        for (from, partition, message) in &commit.sent {
+            self.mix_id(&message.instance_id);
+            let (to, kind) = (&message.instance_id, message.event.type_name());
+            self.say(|| format!("{kind} is sent by {from} to {to} in {partition}, on its way"));
+        }
+        for received in &commit.received {
+            let (to, kind) = (&received.message.instance_id, received.message.event.type_name());
+            self.say(|| format!("{kind} to {to} is received"));
+        }
+        self.mix((commit.received.len() + commit.taken.len() + commit.answers.len()) as u64);
+        for (request, answer) in &commit.answers {
+            self.say(|| format!("request {} is answered: {answer}", request.0));
+        }
+        for request in &commit.taken {
+            self.say(|| format!("request {} is stored", request.0));
+        }
     }
 
     fn mix_id(&self, id: &InstanceId) {

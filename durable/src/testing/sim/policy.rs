@@ -8,12 +8,19 @@ use std::collections::BTreeMap;
 use super::choice::{Choices, Generator, Stream};
 use crate::chance;
 
-/// Who can take a step. The order is that of a round: partitions, the commit, tasks.
+/// Who can take a step. The order is that of a round: partitions, commits, tasks, and what speaks
+/// with other processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Actor {
-    Partition(usize),
-    Commit,
+    /// A partition of a process, by its place there.
+    Partition(usize, usize),
+    /// The commit of a process.
+    Commit(usize),
     Task(u64),
+    /// The inbox of a process.
+    Inbox(usize),
+    /// The supervisor of a process.
+    Supervisor(usize),
 }
 
 /// How a seed chooses.
@@ -113,7 +120,9 @@ impl Policy {
         match self {
             Self::Weighted(weights) => {
                 mark!("policy: by chance");
-                weighted(generator, actors, *weights)
+                let [partitions, commits, tasks] = *weights;
+                // What speaks with other processes weighs as much as partitions do.
+                weighted(generator, actors, [partitions, commits, tasks, partitions])
             }
             Self::Priorities { salt, changes, lowered } => {
                 mark!("policy: priorities");
@@ -133,21 +142,21 @@ impl Policy {
                 let is_last = |actor: &Actor| Some(*actor) == last;
                 match actors.iter().position(is_last).filter(|_| !rarely(*exceptions)) {
                     Some(same) => same,
-                    None => weighted(generator, actors, [1; 3]),
+                    None => weighted(generator, actors, [1; 4]),
                 }
             }
             Self::Starve { kind, exceptions } => {
                 mark!("policy: one kind is late");
-                let mut weights = [1; 3];
+                let mut weights = [1; 4];
                 weights[*kind] = u32::from(rarely(*exceptions));
                 weighted(generator, actors, weights)
             }
             Self::Burst { ends, kind } => {
                 mark!("policy: the same kind for some time");
                 if rarely(*ends) || !actors.iter().any(|actor| actor.kind() == *kind) {
-                    *kind = actors[weighted(generator, actors, [1; 3])].kind();
+                    *kind = actors[weighted(generator, actors, [1; 4])].kind();
                 }
-                let mut weights = [0; 3];
+                let mut weights = [0; 4];
                 weights[*kind] = 1;
                 weighted(generator, actors, weights)
             }
@@ -158,38 +167,39 @@ impl Policy {
 impl Actor {
     fn kind(self) -> usize {
         match self {
-            Self::Partition(_) => 0,
-            Self::Commit => 1,
+            Self::Partition(..) => 0,
+            Self::Commit(_) => 1,
             Self::Task(_) => 2,
+            Self::Inbox(_) | Self::Supervisor(_) => 3,
         }
     }
 
     fn number(self) -> u64 {
         match self {
-            Self::Partition(index) => index as u64,
-            Self::Commit => 1 << 32,
-            Self::Task(number) => number | (1 << 33),
+            Self::Partition(process, index) => (process << 16 | index) as u64,
+            Self::Commit(process) => process as u64 | 1 << 32,
+            Self::Task(number) => number | 1 << 33,
+            Self::Inbox(process) => process as u64 | 1 << 34,
+            Self::Supervisor(process) => process as u64 | 1 << 35,
         }
     }
 }
 
 /// An actor by chance: first its kind by weight, then one of the kind.
-fn weighted(generator: &mut Generator, actors: &[Actor], weights: [u32; 3]) -> usize {
+fn weighted(generator: &mut Generator, actors: &[Actor], weights: [u32; 4]) -> usize {
     let count = |kind| actors.iter().filter(|actor| actor.kind() == kind).count();
-    let counts = [0, 1, 2].map(count);
-    let present = [0, 1, 2].map(|kind| if counts[kind] > 0 { weights[kind] } else { 0 });
+    let counts = [0, 1, 2, 3].map(count);
+    let present = [0, 1, 2, 3].map(|kind| if counts[kind] > 0 { weights[kind] } else { 0 });
     let all: u32 = present.iter().sum();
     if all == 0 {
         return generator.below(u32::try_from(actors.len()).unwrap_or(u32::MAX)) as usize;
     }
-    let drawn = generator.below(all);
-    let (kind, first) = if drawn < present[0] {
-        (0, 0)
-    } else if drawn < present[0] + present[1] {
-        (1, counts[0])
-    } else {
-        (2, counts[0] + counts[1])
-    };
+    let (mut drawn, mut kind) = (generator.below(all), 0);
+    while drawn >= present[kind] {
+        drawn -= present[kind];
+        kind += 1;
+    }
+    let first: usize = counts[..kind].iter().sum();
     first + generator.below(u32::try_from(counts[kind]).unwrap_or(u32::MAX)) as usize
 }
 
@@ -198,7 +208,7 @@ mod tests {
     use super::*;
 
     const ACTORS: [Actor; 4] =
-        [Actor::Partition(0), Actor::Partition(3), Actor::Commit, Actor::Task(7)];
+        [Actor::Partition(0, 0), Actor::Partition(0, 3), Actor::Commit(0), Actor::Task(7)];
 
     #[test]
     fn the_simplest_choices_are_a_round() {

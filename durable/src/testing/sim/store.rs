@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::world;
 use crate::protocol::{
@@ -12,19 +13,27 @@ use crate::protocol::{
     Timestamp,
 };
 use crate::store::{
-    BackupReport, Commit, Creation, CreationOrder, Epoch, InstanceFilter, InstancePage,
-    PartitionState, Store, StoreError,
+    Assignment, BackupReport, Cluster, ClusterRequest, Commit, Creation, CreationOrder, Epoch,
+    InstanceFilter, InstancePage, Members, Node, PartitionState, Received, Store, StoreError,
 };
+use crate::testing::MemoryNode;
 
 /// The store of one process. After its crash, no call has an effect.
 pub(super) struct WatchedStore {
     store: Arc<dyn Store>,
+    /// The same store, if several processes share it.
+    node: Option<MemoryNode>,
     is_alive: Arc<AtomicBool>,
 }
 
 impl WatchedStore {
     pub(super) fn new(store: Arc<dyn Store>, is_alive: Arc<AtomicBool>) -> Self {
-        Self { store, is_alive }
+        Self { store, node: None, is_alive }
+    }
+
+    /// The store of a process that shares it with others.
+    pub(super) fn of_node(node: MemoryNode, is_alive: Arc<AtomicBool>) -> Self {
+        Self { store: Arc::new(node.clone()), node: Some(node), is_alive }
     }
 
     fn check(&self) -> Result<(), StoreError> {
@@ -83,11 +92,19 @@ impl Store for WatchedStore {
 
     fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         self.call(|store| {
+            let lost = self.node.as_ref().map(|node| node.lost(&commit.owners));
+            if lost.is_some_and(|lost| !lost.is_empty()) {
+                return world::refused_commit(store.commit(commit));
+            }
             world::before_commit(commit, store);
             let committed = store.commit(commit);
             world::after_commit(commit, store, committed.as_ref().err());
             committed
         })
+    }
+
+    fn cluster(&self) -> Option<&dyn Cluster> {
+        self.node.as_ref().map(|_| self as &dyn Cluster)
     }
 
     fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
@@ -144,6 +161,56 @@ impl Store for WatchedStore {
     fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
         self.check()?;
         self.store.backup(to)
+    }
+}
+
+/// What processes share. Only used if there is a node.
+impl WatchedStore {
+    fn in_cluster<T>(
+        &self,
+        call: impl FnOnce(&MemoryNode) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.call(|_| match &self.node {
+            Some(node) => call(node),
+            None => Err(StoreError::Unsupported { what: "several processes".into() }),
+        })
+    }
+}
+
+impl Cluster for WatchedStore {
+    fn join(&self, node: &Node) -> Result<(), StoreError> {
+        self.in_cluster(|store| store.join(node))
+    }
+
+    fn assign(&self, owned: &[(PartitionId, Epoch)]) -> Result<Assignment, StoreError> {
+        self.in_cluster(|store| store.assign(owned))
+    }
+
+    fn release(&self, partition: PartitionId, epoch: Epoch) -> Result<(), StoreError> {
+        self.in_cluster(|store| store.release(partition, epoch))
+    }
+
+    /// Never waits: the world lets the inbox receive when something has arrived.
+    fn receive(
+        &self,
+        owned: &[(PartitionId, Epoch)],
+        _wait: Duration,
+    ) -> Result<Received, StoreError> {
+        self.in_cluster(|store| Ok(store.receive_some(owned, world::received_at_most())))
+    }
+
+    fn interrupt(&self) {}
+
+    fn ask(&self, request: &ClusterRequest) -> Result<(), StoreError> {
+        self.in_cluster(|store| store.ask(request))
+    }
+
+    fn members(&self) -> Result<Members, StoreError> {
+        self.in_cluster(Cluster::members)
+    }
+
+    fn leave(&self) -> Result<(), StoreError> {
+        self.in_cluster(Cluster::leave)
     }
 }
 

@@ -12,21 +12,19 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::breakage::Breakage;
 use super::choice::{Choices, Generator, Stream};
 use super::policy::{Actor, Manner};
-use crate::TaskHub;
+use super::slot::Slot;
 use crate::chance;
-use crate::client::{OpenError, TaskHubBuilder};
-use crate::hub::drive::simulated::{Executor, spawn_apart};
+use crate::hub::drive::simulated::{Executor, process as present, spawn_apart};
 use crate::hub::simulation::Process;
 use crate::hub::time::clock::stopwatch;
-use crate::panics;
-use crate::protocol::Timestamp;
+use crate::protocol::{FailureDetails, Timestamp};
 use crate::store::{Commit, Store, StoreError};
+use crate::testing::MemoryCluster;
 
 /// How many preemptions may be nested.
 const DEPTH_MAX: u32 = 3;
@@ -74,9 +72,12 @@ pub struct LogLine {
 pub(super) struct World {
     pub(super) choices: RefCell<Choices>,
     pub(super) executor: Executor,
-    pub(super) process: RefCell<Option<Rc<Process>>>,
-    is_alive: RefCell<Arc<AtomicBool>>,
+    /// The processes, by number. Only the first one, unless they share a hub.
+    pub(super) slots: RefCell<Vec<Slot>>,
     pub(super) store: Arc<dyn Store>,
+    pub(super) cluster: Option<MemoryCluster>,
+    /// Whether nothing has happened since all processes looked whether they gain or lose partitions.
+    pub(super) has_settled: Cell<bool>,
     observer: RefCell<Box<dyn Observer>>,
     manner: RefCell<Manner>,
     pub(super) is_calm: Cell<bool>,
@@ -110,6 +111,7 @@ impl World {
     pub(super) fn begin(
         mut choices: Choices,
         store: Arc<dyn Store>,
+        cluster: Option<MemoryCluster>,
         beginning: Timestamp,
         observer: Box<dyn Observer>,
     ) -> Rc<Self> {
@@ -118,9 +120,10 @@ impl World {
         let world = Rc::new(Self {
             choices: RefCell::new(choices),
             executor: Executor::begin(),
-            process: RefCell::default(),
-            is_alive: RefCell::default(),
+            slots: RefCell::default(),
             store,
+            cluster,
+            has_settled: Cell::default(),
             observer: RefCell::new(observer),
             manner,
             is_calm: Cell::new(false),
@@ -141,38 +144,6 @@ impl World {
         world
     }
 
-    /// Opens a process, whose store works while it `is_alive`.
-    pub(super) fn open(
-        &self,
-        builder: TaskHubBuilder,
-        is_alive: Arc<AtomicBool>,
-    ) -> Result<TaskHub, OpenError> {
-        let process = Process::open(builder.virtual_time(self.now.get()))?;
-        let hub = process.hub().clone();
-        *self.is_alive.borrow_mut() = is_alive;
-        *self.process.borrow_mut() = Some(Rc::new(process));
-        self.note("open", 0);
-        Ok(hub)
-    }
-
-    /// Ends the process: nothing of it reaches the store any more.
-    pub(super) fn crash(&self) {
-        self.note("crash", 0);
-        mark!("fault: the process ends without a shutdown");
-        mark!(self.with_process(Process::has_commit) == Some(true), "fault: .. during a commit");
-        self.is_alive.borrow().store(false, Ordering::Relaxed);
-        self.breakage.take();
-        self.may_fail.set(false);
-        self.must_fail.set(false);
-        let cleared = self.executor.clear();
-        // Outside of the borrow, because destructors run.
-        let process = self.process.borrow_mut().take();
-        let dropped = panics::catch(|| drop(process));
-        if let Err(panic) = cleared.and(dropped).and(self.executor.clear()) {
-            self.fail(format!("I21 the end of the process: {}", panic.message));
-        }
-    }
-
     /// Ends the runtime of the hub, with all that runs on it.
     pub(super) fn end_runtime(&self) {
         self.note("runtime", 0);
@@ -185,14 +156,6 @@ impl World {
     /// Whether a planned fault has happened, so that the hub has failed or will.
     pub(super) fn is_broken(&self) -> bool {
         self.may_fail.get()
-    }
-
-    pub(super) fn with_process<T>(&self, function: impl FnOnce(&Process) -> T) -> Option<T> {
-        self.process().map(|process| function(&process))
-    }
-
-    fn process(&self) -> Option<Rc<Process>> {
-        self.process.borrow().clone()
     }
 
     /// How much a step takes: all, or what the seed wants.
@@ -208,92 +171,148 @@ impl World {
 
     /// Takes one step. Returns `false` if nobody can go on, and nothing will be due.
     pub(super) fn step(&self) -> bool {
-        let Some(process) = self.process() else { return false };
-        let Some(step) = self.choose(&process, true) else { return false };
+        let Some(step) = self.choose(true) else { return self.look_again() };
         self.calls.set(0);
-        self.take(&process, step);
+        self.take(step);
         let (steps, calls) = (self.steps.get(), self.calls.get());
         if calls > CALLS_MAX {
             self.fail(format!("I19 one step makes {calls} store calls"));
         }
-        // A hub that has failed carries out no more effects.
-        if steps.is_multiple_of(CHECKED)
-            && !self.may_fail.get()
-            && let Err(wrong) = self.timed(|| process.check(&*self.store))
-        {
-            self.fail(wrong);
-        }
-        match process.failure() {
-            Some(failure) if !self.may_fail.get() => {
-                self.fail(format!("I22 the hub has failed, and no fault was planned: {failure}"));
+        for (number, process) in self.live() {
+            // A hub that has failed carries out no more effects.
+            if steps.is_multiple_of(CHECKED)
+                && !self.may_fail.get()
+                && let Err(wrong) = self.timed(|| self.check(number, &process))
+            {
+                self.fail(wrong);
             }
-            None if self.must_fail.get() => {
-                self.fail("I22 a fault was planned, and the hub has not noticed it".to_owned());
+            match process.failure() {
+                Some(failure) if !self.may_fail.get() => {
+                    let what = "I22 the hub has failed, and no fault was planned";
+                    self.fail(format!("{what}: {failure}"));
+                }
+                None if self.must_fail.get() => {
+                    self.fail("I22 a fault was planned, and the hub has not noticed it".to_owned());
+                }
+                _ => {}
             }
-            _ => {}
         }
         true
     }
 
+    /// Nobody can go on. A second later, processes that share a hub look whether they gain or lose
+    /// partitions. Returns whether they do that now.
+    fn look_again(&self) -> bool {
+        if self.cluster.is_none() || self.has_settled.replace(true) {
+            return false;
+        }
+        let live = self.live();
+        for (_, process) in &live {
+            process.ring();
+        }
+        !live.is_empty()
+    }
+
     /// Lets this much time pass at once, whatever is due.
     pub(super) fn jump(&self, ahead: Duration) {
-        if let Some(process) = self.process() {
-            self.take(&process, Step::Time(process.now().after(ahead)));
+        if !self.live().is_empty() {
+            self.take(Step::Time(self.now.get().after(ahead)));
         }
     }
 
     /// Chooses among those who can go on.
-    fn choose(&self, process: &Process, time_may_pass: bool) -> Option<Step> {
-        let mut actors = Vec::with_capacity(8);
-        let partitions = (0..process.partitions()).filter(|index| process.has_turn(*index));
-        actors.extend(partitions.map(Actor::Partition));
-        actors.extend(process.has_commit().then_some(Actor::Commit));
-        self.executor.each_ready(|task| actors.push(Actor::Task(task)));
+    fn choose(&self, time_may_pass: bool) -> Option<Step> {
+        let (live, mut actors) = (self.live(), Vec::with_capacity(8));
+        for (number, process) in &live {
+            let partitions = (0..process.partitions()).filter(|index| process.has_turn(*index));
+            actors.extend(partitions.map(|index| Actor::Partition(*number, index)));
+        }
+        let commits = live.iter().filter(|(_, process)| process.has_commit());
+        actors.extend(commits.map(|(number, _)| Actor::Commit(*number)));
+        self.executor.each_ready(|task, of| {
+            if self.cluster.is_none() || live.iter().any(|(number, _)| *number == of) {
+                actors.push(Actor::Task(task));
+            }
+        });
+        if self.cluster.is_some() {
+            let receiving = live.iter().filter(|(number, process)| self.receives(*number, process));
+            actors.extend(receiving.map(|(number, _)| Actor::Inbox(*number)));
+            let supervising = live.iter().filter(|(_, process)| process.has_supervisor());
+            actors.extend(supervising.map(|(number, _)| Actor::Supervisor(*number)));
+        }
         let is_calm = self.is_calm.get();
         let mut manner = self.manner.borrow_mut();
         let choices = &mut *self.choices.borrow_mut();
         if time_may_pass {
             let hurries = !is_calm && choices.one_in(Stream::Time, manner.hurries);
             if (actors.is_empty() || hurries)
-                && let Some(due) = process.next_due()
+                && let Some(due) = live.iter().filter_map(|(_, process)| process.next_due()).min()
             {
                 mark!(!actors.is_empty(), "fault: time passes while somebody could go on");
-                return Some(Step::Time(due.max(process.now())));
+                return Some(Step::Time(due.max(self.now.get())));
             }
         }
         manner.choose(&actors, is_calm, choices).map(Step::Go)
     }
 
-    fn take(&self, process: &Process, step: Step) {
+    fn take(&self, step: Step) {
         self.steps.set(self.steps.get() + 1);
         let before = self.actor.replace(match step {
             Step::Go(actor) => Some(actor),
             Step::Time(_) => None,
         });
+        if !matches!(step, Step::Go(Actor::Inbox(_) | Actor::Supervisor(_))) {
+            self.has_settled.set(false);
+        }
         let taken = match step {
-            Step::Go(Actor::Partition(index)) => {
-                self.note("turn", index as u64);
-                let mail = self.manner.borrow().mail;
-                process.turn(index, self.amount(|_| mail), preempt)
-            }
-            Step::Go(Actor::Commit) => {
-                self.note("commit", 0);
-                process.commit(self.amount(|generator| generator.below(4)))
-            }
-            Step::Go(Actor::Task(task)) => {
-                self.note("poll", task);
-                self.executor.poll(task)
-            }
+            Step::Go(actor) => self.go(actor),
             Step::Time(time) => {
                 self.note("time", time.to_datetime().timestamp_micros().unsigned_abs());
                 self.now.set(time);
-                process.advance_to(time);
+                let slots = self.slots.borrow();
+                let processes: Vec<_> =
+                    slots.iter().filter_map(|slot| slot.process.clone()).collect();
+                drop(slots);
+                for process in processes {
+                    process.advance_to(time);
+                }
                 Ok(())
             }
         };
         self.actor.set(before);
         if let Err(panic) = taken {
             self.fail(format!("I21 {step:?}: {}", panic.message));
+        }
+    }
+
+    /// Takes a step of an actor.
+    fn go(&self, actor: Actor) -> Result<(), FailureDetails> {
+        let of = |number: usize, step: &dyn Fn(&Process) -> Result<(), FailureDetails>| {
+            self.with_process(number, step).unwrap_or(Ok(()))
+        };
+        match actor {
+            Actor::Partition(number, index) => {
+                self.note("turn", (number << 16 | index) as u64);
+                let mail = self.manner.borrow().mail;
+                of(number, &|process| process.turn(index, self.amount(|_| mail), preempt))
+            }
+            Actor::Commit(number) => {
+                self.note("commit", number as u64);
+                let amount = || self.amount(|generator| generator.below(4));
+                of(number, &|process| process.commit(amount()))
+            }
+            Actor::Task(task) => {
+                self.note("poll", task);
+                self.executor.poll(task)
+            }
+            Actor::Inbox(number) => {
+                self.note("receive", number as u64);
+                of(number, &Process::receive)
+            }
+            Actor::Supervisor(number) => {
+                self.note("supervise", number as u64);
+                of(number, &Process::supervise)
+            }
         }
     }
 
@@ -365,7 +384,7 @@ pub(super) fn take_breakage() -> Option<Breakage> {
     mark!(breakage.panics, "fault: a call of the store panics");
     mark!(!breakage.panics, "fault: a call of the store fails");
     world.may_fail.set(true);
-    if let Some(Actor::Partition(_) | Actor::Commit) = world.actor.get() {
+    if let Some(Actor::Partition(..) | Actor::Commit(_)) = world.actor.get() {
         world.must_fail.set(true);
     }
     Some(breakage)
@@ -383,7 +402,9 @@ pub(super) fn preempt() {
     let who = world.choices.borrow_mut().decide(Stream::Preempt, 3, |generator| {
         if generator.below(one_in) == 0 { 1 + generator.below(2) } else { 0 }
     });
-    let Some(process) = world.process().filter(|_| who > 0) else { return };
+    if who == 0 || world.live().is_empty() {
+        return;
+    }
     mark!(who == 1, "fault: a commit overtakes a store call");
     mark!(who == 2, "fault: others run during a store call");
     mark!(world.depth.get() + 1 == DEPTH_MAX, "fault: .. as deep as may be");
@@ -391,12 +412,13 @@ pub(super) fn preempt() {
     let most = world.choices.borrow_mut().one_of(Stream::Amount, &[1, 2, 4, 8, 24]);
     for _ in 0..most {
         let step = if who == 1 {
-            process.has_commit().then_some(Step::Go(Actor::Commit))
+            let has_commit = world.with_process(present(), Process::has_commit);
+            has_commit.unwrap_or(false).then_some(Step::Go(Actor::Commit(present())))
         } else {
-            world.choose(&process, false)
+            world.choose(false)
         };
         let Some(step) = step else { break };
-        world.take(&process, step);
+        world.take(step);
     }
     world.depth.set(world.depth.get() - 1);
 }
@@ -425,10 +447,24 @@ pub(super) fn after_commit(commit: &Commit, store: &dyn Store, error: Option<&St
     }
 }
 
+/// A commit of partitions that were lost, which the store must refuse.
+pub(super) fn refused_commit(committed: Result<(), StoreError>) -> Result<(), StoreError> {
+    mark!("fault: a commit of a lost partition is refused");
+    if let (false, Some(world)) = (matches!(committed, Err(StoreError::Fenced { .. })), current()) {
+        world.fail(format!("I28 a commit under a lost epoch is not refused: {committed:?}"));
+    }
+    committed
+}
+
+/// How many messages and requests the present step receives.
+pub(super) fn received_at_most() -> usize {
+    current().map_or(usize::MAX, |world| world.amount(|generator| generator.below(4)))
+}
+
 /// Sleeps for this much of the world's time, counted from this call. Outside of a simulation it
 /// returns at once.
 pub fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
-    let process = current().and_then(|world| world.process());
+    let process = current().and_then(|world| world.process(present()));
     let asleep = process.map(|process| process.sleep(time));
     async move {
         if let Some(asleep) = asleep {

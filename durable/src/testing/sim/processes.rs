@@ -1,0 +1,174 @@
+//! The processes of a world: one, or several that share a hub.
+//!
+//! A process that has died keeps its leases until they expire. One that is frozen takes no step, and
+//! when it goes on, it does not know whether its leases have expired.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::slot::Slot;
+use super::store::WatchedStore;
+use super::world::World;
+use crate::TaskHub;
+use crate::client::{OpenError, TaskHubBuilder};
+use crate::hub::drive::simulated::within;
+use crate::hub::simulation::Process;
+use crate::panics;
+use crate::store::Cluster as _;
+use crate::testing::MemoryCluster;
+
+impl World {
+    /// Opens a process at this place.
+    pub(super) fn open(
+        &self,
+        number: usize,
+        builder: TaskHubBuilder,
+    ) -> Result<TaskHub, OpenError> {
+        let is_alive = Arc::new(AtomicBool::new(true));
+        let node = self.cluster.as_ref().map(MemoryCluster::node);
+        let store = match &node {
+            Some(node) => WatchedStore::of_node(node.clone(), Arc::clone(&is_alive)),
+            None => WatchedStore::new(Arc::clone(&self.store), Arc::clone(&is_alive)),
+        };
+        let builder = builder.store(store).virtual_time(self.now.get());
+        let process = within(number, || Process::open(builder))?;
+        let hub = process.hub().clone();
+        let mut slots = self.slots.borrow_mut();
+        let count = slots.len().max(number + 1);
+        slots.resize_with(count, Slot::default);
+        let slot = &mut slots[number];
+        slot.process = Some(Rc::new(process));
+        (slot.is_alive, slot.node, slot.is_frozen) = (is_alive, node, false);
+        drop(slots);
+        self.note("open", number as u64);
+        Ok(hub)
+    }
+
+    /// Ends all processes: nothing of them reaches the store any more.
+    pub(super) fn crash(&self) {
+        self.note("crash", 0);
+        mark!("fault: the process ends without a shutdown");
+        let is_committing = self.live().iter().any(|(_, process)| process.has_commit());
+        mark!(is_committing, "fault: .. during a commit");
+        self.breakage.take();
+        self.may_fail.set(false);
+        self.must_fail.set(false);
+        let numbers = 0..self.slots.borrow().len();
+        let taken: Vec<_> = numbers.filter_map(|number| self.take_out(number)).collect();
+        let cleared = self.executor.clear();
+        // Outside of the borrow, because destructors run.
+        let dropped = panics::catch(|| drop(taken));
+        if let Err(panic) = cleared.and(dropped).and(self.executor.clear()) {
+            self.fail(format!("I21 the end of the process: {}", panic.message));
+        }
+    }
+
+    /// Ends one of several processes. Its leases expire later.
+    pub(super) fn crash_one(&self, number: usize) {
+        self.note("crash", number as u64 + 1);
+        mark!("fault: one of several processes ends");
+        let taken = self.take_out(number);
+        let cleared = self.executor.clear_of(number);
+        let dropped = panics::catch(|| within(number, || drop(taken)));
+        if let Err(panic) = cleared.and(dropped).and(self.executor.clear_of(number)) {
+            self.fail(format!("I21 the end of a process: {}", panic.message));
+        }
+    }
+
+    fn take_out(&self, number: usize) -> Option<Rc<Process>> {
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.get_mut(number)?;
+        slot.is_alive.store(false, Ordering::Relaxed);
+        slot.left.extend(slot.node.take());
+        slot.process.take()
+    }
+
+    /// Lets the leases of the processes that have died here expire.
+    pub(super) fn expire(&self, number: usize) {
+        self.note("expire", number as u64);
+        self.say(|| format!("the leases of those who died at {number} expire"));
+        let left = self.with_slot(number, |slot| std::mem::take(&mut slot.left));
+        for node in left.into_iter().flatten() {
+            mark!("fault: the leases of a dead process expire");
+            // A store in memory does not fail.
+            drop(node.leave());
+        }
+    }
+
+    /// Lets a process take no steps for now, or go on.
+    pub(super) fn freeze(&self, number: usize, is_frozen: bool) {
+        self.note("freeze", number as u64 * 2 + u64::from(is_frozen));
+        mark!(is_frozen, "fault: a process stands still");
+        let what = if is_frozen { "stands still" } else { "goes on" };
+        self.say(|| format!("process {number} {what}"));
+        self.with_slot(number, |slot| slot.is_frozen = is_frozen);
+    }
+
+    /// Lets the leases of a process expire, which does not know of it.
+    pub(super) fn cut_off(&self, number: usize) {
+        self.note("cut off", number as u64);
+        self.say(|| format!("the leases of process {number} expire"));
+        mark!("fault: leases expire, and their process lives on");
+        if let Some(node) = self.with_slot(number, |slot| slot.node.clone()).flatten() {
+            node.cut_off();
+        }
+    }
+
+    /// A process that was cut off can own partitions again.
+    pub(super) fn reconnect(&self, number: usize) {
+        self.note("reconnect", number as u64);
+        self.say(|| format!("process {number} can have leases again"));
+        if let Some(node) = self.with_slot(number, |slot| slot.node.clone()).flatten() {
+            node.reconnect();
+        }
+    }
+
+    /// An orderly shutdown of a process is over: the others can own its partitions.
+    pub(super) fn leave(&self, number: usize) {
+        let node = self.with_slot(number, |slot| slot.node.take());
+        if let Some(node) = node.flatten() {
+            drop(node.leave());
+        }
+    }
+
+    /// Changes the place of a process. Returns `None` if there is none.
+    fn with_slot<T>(&self, number: usize, change: impl FnOnce(&mut Slot) -> T) -> Option<T> {
+        self.has_settled.set(false);
+        self.slots.borrow_mut().get_mut(number).map(change)
+    }
+
+    pub(super) fn with_process<T>(
+        &self,
+        number: usize,
+        function: impl FnOnce(&Process) -> T,
+    ) -> Option<T> {
+        self.process(number).map(|process| within(number, || function(&process)))
+    }
+
+    pub(super) fn process(&self, number: usize) -> Option<Rc<Process>> {
+        self.slots.borrow().get(number).and_then(|slot| slot.process.clone())
+    }
+
+    /// The processes that can go on, by number.
+    pub(super) fn live(&self) -> Vec<(usize, Rc<Process>)> {
+        let slots = self.slots.borrow();
+        let live = slots.iter().enumerate().filter(|(_, slot)| !slot.is_frozen);
+        live.filter_map(|(number, slot)| Some((number, slot.process.clone()?))).collect()
+    }
+
+    pub(super) fn check(&self, number: usize, process: &Process) -> Result<(), String> {
+        let node = self.slots.borrow().get(number).and_then(|slot| slot.node.clone());
+        process.check(&*self.store, |partition, epoch| {
+            node.as_ref().is_none_or(|node| node.lost(&[(partition, epoch)]).is_empty())
+        })
+    }
+
+    /// Whether something has arrived for a process.
+    pub(super) fn receives(&self, number: usize, process: &Process) -> bool {
+        let slots = self.slots.borrow();
+        let node = slots.get(number).and_then(|slot| slot.node.as_ref());
+        let owned = process.receives_for();
+        node.zip(owned).is_some_and(|(node, owned)| node.has_arrived(&owned))
+    }
+}
