@@ -1,6 +1,7 @@
 //! How long it takes until the instances of a process that was killed go on.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use durable::InstanceId;
 use durable::prelude::*;
@@ -35,6 +36,8 @@ pub(crate) async fn run(cluster: &Cluster, runs: usize) -> Result<()> {
                 instances.push(hub.start(called().instance_id(id)).await?);
             }
         }
+        // The processes renew their leases once a second; it dies at any time in between.
+        tokio::time::sleep(Duration::from_millis(run as u64 * 370 % 1_000)).await;
         let killed = Instant::now();
         victim.child.kill().await?;
         let calls = instances.into_iter().map(|instance| async move {

@@ -17,7 +17,7 @@ use crate::work::{self, Order};
 use crate::worker::{Database, Said, Task};
 
 /// How long a process may need to join, and a job to end, after all that has happened.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) struct Hub {
     pub(crate) cluster: Cluster,
