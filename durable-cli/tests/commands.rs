@@ -301,7 +301,10 @@ async fn entities_schedules_and_the_hub_are_shown() {
     world.ok("schedule pause daily").await;
     world.fails("schedule delete daily", Exit::Usage, "confirm it").await;
     world.ok("schedule delete daily --yes").await;
-    assert!(world.ok("hub").await.contains("partitions"));
+    let text = world.ok("hub").await;
+    let (process, owns) = (std::process::id(), "owns 4 partitions: 0-3 (this process)");
+    let line = text.lines().find(|line| line.contains(&format!("process {process}")));
+    assert!(line.is_some_and(|line| line.contains(owns)), "{text}");
     assert!(world.ok("hub functions").await.contains("order"));
     assert!(world.ok("activity registered").await.contains("charge"));
     world.ok("locks").await;

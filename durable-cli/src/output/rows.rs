@@ -3,9 +3,9 @@
 use chrono::TimeDelta;
 use durable::protocol::Json;
 use durable_http::client::{
-    Access, ActivityAttempts, Batch, BatchDetails, Entity, Event, Failure, Hub, InstanceDetails,
-    InstanceStatus, LifecycleEvent, Parameter, PendingWork, QueuedRequest, RegisteredFunction,
-    RunningActivity, Schedule,
+    Access, ActivityAttempts, Batch, BatchDetails, Entity, Event, Failure, Hub, HubNode,
+    InstanceDetails, InstanceStatus, LifecycleEvent, Parameter, PendingWork, QueuedRequest,
+    RegisteredFunction, RunningActivity, Schedule,
 };
 
 use super::Show;
@@ -367,8 +367,39 @@ impl Show for Hub {
     fn sheet(&self, clock: &Clock) -> Vec<(String, String)> {
         let columns = Self::COLUMNS.iter().map(|name| (*name).to_owned());
         let figures = self.figures.iter().map(|(name, value)| (name.clone(), value.to_string()));
-        columns.zip(self.row(clock)).chain(figures).collect()
+        let nodes =
+            self.nodes.iter().map(|node| (format!("NODE {}", node.name), about(node, clock)));
+        let free = (!self.free_partitions.is_empty())
+            .then(|| ("OWNED BY NONE".to_owned(), ranges(&self.free_partitions)));
+        columns.zip(self.row(clock)).chain(nodes).chain(free).chain(figures).collect()
     }
+}
+
+/// What a process does for the hub, in one line.
+fn about(node: &HubNode, clock: &Clock) -> String {
+    let owns = match &*node.partitions {
+        _ if node.is_client => "client only".to_owned(),
+        [] => "owns no partitions".to_owned(),
+        [one] => format!("owns partition {one}"),
+        all => format!("owns {} partitions: {}", all.len(), ranges(all)),
+    };
+    // A hub that one process has to itself does not know since when.
+    let is_alone = node.joined_at == node.seen_at;
+    let since =
+        if is_alone { String::new() } else { format!(", since {}", clock.show(node.joined_at)) };
+    let this = if node.is_this { " (this process)" } else { "" };
+    format!("{owns}{since}{this}")
+}
+
+/// Numbers in ascending order, those that follow one another as `0-15`.
+fn ranges(numbers: &[u16]) -> String {
+    let runs = numbers.chunk_by(|a, b| u32::from(*a) + 1 == u32::from(*b));
+    let texts = runs.filter_map(|run| match run {
+        [] => None,
+        [one] => Some(one.to_string()),
+        [first, .., last] => Some(format!("{first}-{last}")),
+    });
+    texts.collect::<Vec<_>>().join(", ")
 }
 
 impl Show for Access {

@@ -73,7 +73,7 @@ pub use instances::StartRequest;
 pub use model::{
     Access, ActivityAttempts, ActivityStatistics, AttemptFailure, AwaitedEntity, Batch,
     BatchDetails, BatchError, BatchProgress, Child, CleanedEntities, Entity, EntityQueue, Event,
-    Failure, FollowedEvent, HistoryPage, Hub, IndexedPage, InstanceCount, InstanceDetails,
+    Failure, FollowedEvent, HistoryPage, Hub, HubNode, IndexedPage, InstanceCount, InstanceDetails,
     InstanceStatus, LifecycleEvent, Page, Parameter, Parent, PendingCause, PendingKind,
     PendingTask, PendingWork, Purged, QueuedKind, QueuedRequest, Recurrence, Registered,
     RegisteredEntity, RegisteredFunction, RegisteredOperation, ResumedEntity, RunningActivities,

@@ -33,6 +33,7 @@ use std::collections::BTreeMap;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use durable::store::Member;
 
 use crate::answer::{About, Failure, with_retry_after};
 use crate::call::Call;
@@ -54,7 +55,9 @@ async fn running(call: Call) -> Result<Response, Refusal> {
 }
 
 async fn hub(call: Call) -> Result<Response, Refusal> {
-    let usage = call.hub().usage().await?;
+    let (usage, members) = (call.hub().usage().await?, call.hub().members().await?);
+    let nodes: Vec<_> = members.nodes.iter().map(node).collect();
+    let free: Vec<_> = members.free.iter().map(|partition| partition.0).collect();
     let figures: BTreeMap<_, _> = usage.figures.iter().copied().collect();
     let body = Object::new()
         .with("taskHubName", &call.options().task_hub_name)
@@ -62,8 +65,22 @@ async fn hub(call: Call) -> Result<Response, Refusal> {
         .with("partitions", &call.hub().partitions())
         .with("diskBytes", &usage.disk_bytes)
         .with("memoryBytes", &usage.memory_bytes)
-        .with("figures", &figures);
+        .with("figures", &figures)
+        .with("nodes", &nodes)
+        .with("freePartitions", &free);
     Ok(json::answer(StatusCode::OK, &body))
+}
+
+/// A process that shares the hub.
+fn node(member: &Member) -> Object {
+    let partitions: Vec<_> = member.partitions.iter().map(|partition| partition.0).collect();
+    Object::new()
+        .with("name", &member.node.name)
+        .with("isClient", &member.node.is_client)
+        .with("isThis", &member.is_this)
+        .with("joinedAt", &member.joined_at.to_datetime())
+        .with("seenAt", &member.seen_at.to_datetime())
+        .with("partitions", &partitions)
 }
 
 /// Who the client is to the hub, and what time it is there.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -10,7 +11,7 @@ use crate::api::registered::{Function, Functions};
 use crate::call::{Call, View};
 use crate::format;
 use crate::frame::{Command, Page, Place};
-use crate::parts::{empty, facts, section, table, text};
+use crate::parts::{ago, empty, facts, section, table, text};
 use crate::query::Query;
 
 #[derive(Debug)]
@@ -32,6 +33,22 @@ pub(crate) struct Hub {
     /// Figures of the store.
     #[serde(default)]
     pub(crate) figures: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub(crate) nodes: Vec<Node>,
+    #[serde(default)]
+    pub(crate) free_partitions: Vec<u16>,
+}
+
+/// A process that shares the hub.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) is_client: bool,
+    pub(crate) is_this: bool,
+    pub(crate) joined_at: DateTime<Utc>,
+    pub(crate) seen_at: DateTime<Utc>,
+    pub(crate) partitions: Vec<u16>,
 }
 
 pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
@@ -51,6 +68,7 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
     html! {
         div.head { h1 { "Hub" } span.q2 { (text(&hub.task_hub_name)) } }
         (uses(hub))
+        @if !hub.nodes.is_empty() { (nodes(view, hub)) }
         @if !hub.figures.is_empty() {
             (section("figures", "Figures of the store", &html! {}, &figures(hub)))
         }
@@ -68,6 +86,52 @@ fn uses(hub: &Hub) -> Markup {
         ("Partitions", html! { (hub.partitions) }),
         ("Version", html! { span.m { "durable " (hub.version) } }),
     ])
+}
+
+/// The processes that share the hub, and who owns which partition.
+fn nodes(view: &View, hub: &Hub) -> Markup {
+    let head = html! {
+        th { "Process" } th.n { "Owns" } th { "Partitions" } th.n { "Joined" } th.n { "Seen" }
+    };
+    let rows = html! {
+        @for node in &hub.nodes {
+            // A hub that one process has to itself does not know since when.
+            @let is_alone = node.joined_at == node.seen_at;
+            tr {
+                td.a {
+                    span.m { (text(&node.name)) }
+                    @if node.is_this { " " span.q2 { "this process" } }
+                    @if node.is_client { " " span.q2 { "client only" } }
+                }
+                td.n.z { (format::count(node.partitions.len() as u64)) }
+                td.x.m { (ranges(&node.partitions)) }
+                td.n.z.q { @if !is_alone { (ago(view, node.joined_at)) } }
+                td.n.z.q { @if !is_alone { (ago(view, node.seen_at)) } }
+            }
+        }
+        @if !hub.free_partitions.is_empty() {
+            tr {
+                td.a.q2 { "no process" }
+                td.n.z { (format::count(hub.free_partitions.len() as u64)) }
+                td.x.m { (ranges(&hub.free_partitions)) }
+                td {}
+                td {}
+            }
+        }
+    };
+    let count = html! { span.q { (format::count(hub.nodes.len() as u64)) } };
+    section("nodes", "Processes", &count, &table("stack rows", "Processes", &head, &rows))
+}
+
+/// Numbers in ascending order, those that follow one another as `0-15`.
+fn ranges(numbers: &[u16]) -> String {
+    let runs = numbers.chunk_by(|a, b| u32::from(*a) + 1 == u32::from(*b));
+    let texts = runs.filter_map(|run| match run {
+        [] => None,
+        [one] => Some(one.to_string()),
+        [first, .., last] => Some(format!("{first}\u{2013}{last}")),
+    });
+    texts.collect::<Vec<_>>().join(", ")
 }
 
 fn figures(hub: &Hub) -> Markup {

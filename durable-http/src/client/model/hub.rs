@@ -26,6 +26,31 @@ pub struct Hub {
     pub memory_bytes: u64,
     /// Figures of the store.
     pub figures: BTreeMap<String, u64>,
+    /// The processes that share the hub; none from a server that does not tell.
+    #[serde(default)]
+    pub nodes: Vec<HubNode>,
+    /// The partitions that no process owns.
+    #[serde(default)]
+    pub free_partitions: Vec<u16>,
+}
+
+/// A process that shares the hub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct HubNode {
+    /// A name for people.
+    pub name: String,
+    /// Whether it owns no partitions, and only sends requests to those of others.
+    pub is_client: bool,
+    /// Whether it is the process that answers.
+    pub is_this: bool,
+    /// When it joined.
+    pub joined_at: DateTime<Utc>,
+    /// When it was last seen.
+    pub seen_at: DateTime<Utc>,
+    /// The partitions that it owns.
+    pub partitions: Vec<u16>,
 }
 
 /// The activities that run now, those that have run longest first.

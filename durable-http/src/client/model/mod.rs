@@ -18,9 +18,9 @@ pub use entities::{
 };
 pub use history::{Child, Event, FollowedEvent, HistoryPage};
 pub use hub::{
-    Access, ActivityAttempts, ActivityStatistics, AttemptFailure, Hub, LifecycleEvent, Parameter,
-    Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation, RunningActivities,
-    RunningActivity,
+    Access, ActivityAttempts, ActivityStatistics, AttemptFailure, Hub, HubNode, LifecycleEvent,
+    Parameter, Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation,
+    RunningActivities, RunningActivity,
 };
 pub use instances::{
     Failure, InstanceCount, InstanceDetails, InstanceStatus, Parent, Purged, Started, Suspension,

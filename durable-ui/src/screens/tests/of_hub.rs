@@ -190,7 +190,15 @@ fn the_hub_is_shown_with_its_functions() {
     let model = hub::Model {
         hub: of(json!({
             "taskHubName": "shop", "version": "1.2.3", "partitions": 8, "diskBytes": 18_637,
-            "memoryBytes": 0, "figures": { "commits": 1284 },
+            "memoryBytes": 0, "figures": { "commits": 1284 }, "freePartitions": [7],
+            "nodes": [{
+                "name": "web-1:4711", "isClient": true, "isThis": true, "partitions": [],
+                "joinedAt": "2026-11-28T14:00:00Z", "seenAt": "2026-11-28T14:31:00Z",
+            }, {
+                "name": "worker-1:17", "isClient": false, "isThis": false,
+                "partitions": [0, 1, 2, 4, 5, 6], "joinedAt": "2026-11-27T14:00:00Z",
+                "seenAt": "2026-11-28T14:31:01Z",
+            }],
         })),
         functions: of(json!({
             "orchestrators": [{
@@ -203,6 +211,26 @@ fn the_hub_is_shown_with_its_functions() {
     };
     let markup = hub::screen(&view(), &model);
     expect_file!["snapshots/hub.html"].assert_eq(&lines(markup));
+}
+
+#[test]
+fn a_hub_of_one_process_says_so() {
+    let model = hub::Model {
+        hub: of(json!({
+            "taskHubName": "shop", "version": "1.2.3", "partitions": 4,
+            "nodes": [{
+                "name": "process 17", "isClient": false, "isThis": true,
+                "partitions": [0, 1, 2, 3], "joinedAt": "2026-11-28T14:31:00Z",
+                "seenAt": "2026-11-28T14:31:00Z",
+            }],
+        })),
+        functions: of(json!({ "orchestrators": [], "activities": [], "entities": [] })),
+    };
+    let markup = lines(hub::screen(&view(), &model));
+    assert!(markup.contains("process 17"), "{markup}");
+    assert!(markup.contains("this process") && markup.contains("0\u{2013}3"), "{markup}");
+    // Since when is not known.
+    assert!(!markup.contains("ago"), "{markup}");
 }
 
 #[test]
