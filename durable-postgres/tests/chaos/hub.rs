@@ -23,6 +23,8 @@ pub(crate) struct Hub {
     pub(crate) cluster: Cluster,
     pub(crate) heard: Arc<Heard>,
     slots: Vec<Slot>,
+    /// Wait for the processes that leave.
+    leaving: Vec<std::thread::JoinHandle<()>>,
     names: usize,
     pub(crate) runtime: Runtime,
     pub(crate) client: TaskHub,
@@ -64,7 +66,17 @@ impl Hub {
             runtime.spawn(start_and_wait(client, heard, lane, Arc::clone(&has_to_stop)))
         });
         let clients = clients.collect();
-        Self { cluster, heard, slots, names, runtime, client, clients, has_to_stop }
+        Self {
+            cluster,
+            heard,
+            slots,
+            leaving: Vec::new(),
+            names,
+            runtime,
+            client,
+            clients,
+            has_to_stop,
+        }
     }
 
     /// Does all that a schedule says.
@@ -79,6 +91,9 @@ impl Hub {
             slot.proxy.has_cut();
         }
         self.limit(None);
+        for leaving in self.leaving.drain(..) {
+            leaving.join().expect("a process leaves");
+        }
     }
 
     fn inflict(&mut self, Step { process, fault, .. }: &Step) {
@@ -96,7 +111,9 @@ impl Hub {
             Fault::Leave => {
                 slot.process.signal("CONT");
                 let new = self.next(*process);
-                std::mem::replace(&mut self.slots[*process].process, new).leave();
+                let old = std::mem::replace(&mut self.slots[*process].process, new);
+                // It finishes its jobs first, for which it may need the end of other harm.
+                self.leaving.push(std::thread::spawn(move || old.leave()));
             }
         }
     }
