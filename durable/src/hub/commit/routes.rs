@@ -4,6 +4,9 @@
 //! received later, and must not be overtaken. So the first message on each route goes through the
 //! store, as if the target were on another node. Once it is received, all earlier ones are, too, because
 //! the store keeps their order, and the way is clear for as long as both partitions stay here.
+//!
+//! While any message to a target is on its way through the store, all messages to that target take it: one
+//! of them may be the effect of that one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,11 +39,20 @@ impl Routes {
         if route.owners != owners {
             *route = new();
         }
-        if !route.is_clear {
+        let route = &*route;
+        // Nor may it overtake a message of another partition to the same target, which may be its cause.
+        let is_to = |((_, target), route): (&(PartitionId, PartitionId), &Route)| {
+            *target == to.partition && route.owners.1 == to.epoch && !route.under_way.is_empty()
+        };
+        let is_clear = route.is_clear && !self.0.iter().any(is_to);
+        if let Some(route) = self.0.get_mut(&(from.partition, to.partition))
+            && !is_clear
+        {
             mark!("routes: a message goes through the store first");
+            route.is_clear = false;
             route.under_way.insert(id);
         }
-        route.is_clear
+        is_clear
     }
 
     /// A message from a partition is received by the owner of its target.
@@ -90,5 +102,18 @@ mod tests {
         assert!(!routes.is_clear(&from, &back, third), "the earlier owner received it");
         let back = owner(0, 2);
         assert!(!routes.is_clear(&back, &to, third));
+    }
+
+    #[test]
+    fn a_message_does_not_overtake_its_cause_from_another_partition() {
+        let (mut routes, to) = (Routes::default(), owner(1, 1));
+        let (from, other) = (owner(0, 1), owner(2, 1));
+        let [first, cause, effect, last] = [1, 2, 3, 4].map(MessageId::from_u128);
+        assert!(!routes.is_clear(&from, &to, first));
+        routes.received(from.partition, &to, first);
+        assert!(!routes.is_clear(&other, &to, cause));
+        assert!(!routes.is_clear(&from, &to, effect), "its cause is under way");
+        routes.received(other.partition, &to, cause);
+        assert!(!routes.is_clear(&from, &to, last), "the effect is under way");
     }
 }
