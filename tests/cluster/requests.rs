@@ -1,8 +1,14 @@
 //! Every request reaches the owner of the partition, from any node.
 
-use durable::RuntimeStatus;
-use durable::client::{ManageError, StartError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use durable::client::{ManageError, StartError};
+use durable::protocol::InstanceRecord;
+use durable::store::{Cluster, Store, StoreError};
+use durable::{InstanceId, RuntimeStatus};
+
+use super::delegate::delegate;
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,5 +91,40 @@ async fn a_status_is_watched_from_any_node() {
         raised.unwrap();
         assert_eq!(status.unwrap().as_deref(), Some("half"));
         within(seen_from_b.terminate("enough")).await.unwrap();
+    }
+}
+
+/// A generated id is new, so the store need not be asked whether it is taken: that would be a round
+/// trip for each start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_with_a_generated_id_in_a_partition_of_this_node_reads_nothing() {
+    let node = MemoryCluster::default().node();
+    let store = Arc::new(Counting { inner: node, reads: AtomicUsize::new(0) });
+    let shared: Arc<dyn Store> = store.clone();
+    let hub = TaskHub::builder().store(shared).partitions(8).open().await.unwrap();
+    let before = store.reads.load(Ordering::SeqCst);
+    let run = within(hub.start(leaf(1))).await.unwrap();
+    assert_eq!(store.reads.load(Ordering::SeqCst) - before, 0);
+    assert_eq!(within(run.result()).await.unwrap(), 2);
+    hub.shutdown().await.unwrap();
+}
+
+/// A node that counts how many records were looked up.
+#[derive(Debug)]
+struct Counting {
+    inner: MemoryNode,
+    reads: AtomicUsize,
+}
+
+impl Store for Counting {
+    delegate! { (inner) create claim load messages commit due instances history give_up }
+
+    fn instance(&self, id: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.inner.instance(id)
+    }
+
+    fn cluster(&self) -> Option<&dyn Cluster> {
+        self.inner.cluster()
     }
 }

@@ -19,16 +19,48 @@ use crate::store::{RequestId, StoreError};
 /// A request of a client.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Ask {
-    Start { instance_id: InstanceId, started: Box<ExecutionStarted>, replaces: Vec<RuntimeStatus> },
-    Raise { instance_id: InstanceId, name: String, input: Json, ends_work: bool },
-    Manage { instance_id: InstanceId, what: Manage },
-    Wait { instance_id: InstanceId },
-    WaitForStart { instance_id: InstanceId },
-    Pending { instance_id: InstanceId },
-    Operate { message: Box<TaskMessage>, is_call: bool },
-    CancelSignal { id: InstanceId },
-    TakeBackLock { entity: InstanceId, owner: Box<ParentInstance> },
-    ResumeEntity { id: InstanceId, how: Resumption },
+    Start {
+        instance_id: InstanceId,
+        started: Box<ExecutionStarted>,
+        replaces: Vec<RuntimeStatus>,
+        /// Not sent to other nodes: a request between nodes may arrive again.
+        #[serde(skip)]
+        is_new_id: bool,
+    },
+    Raise {
+        instance_id: InstanceId,
+        name: String,
+        input: Json,
+        ends_work: bool,
+    },
+    Manage {
+        instance_id: InstanceId,
+        what: Manage,
+    },
+    Wait {
+        instance_id: InstanceId,
+    },
+    WaitForStart {
+        instance_id: InstanceId,
+    },
+    Pending {
+        instance_id: InstanceId,
+    },
+    Operate {
+        message: Box<TaskMessage>,
+        is_call: bool,
+    },
+    CancelSignal {
+        id: InstanceId,
+    },
+    TakeBackLock {
+        entity: InstanceId,
+        owner: Box<ParentInstance>,
+    },
+    ResumeEntity {
+        id: InstanceId,
+        how: Resumption,
+    },
 }
 
 /// Where the owner of a partition replies to.
@@ -56,9 +88,9 @@ impl Ask {
                 instance_id,
                 started,
                 replaces,
-                is_new_id: _,
+                is_new_id,
                 origin: Origin::Client(reply),
-            }) => (Self::Start { instance_id, started, replaces }, Box::new(reply)),
+            }) => (Self::Start { instance_id, started, replaces, is_new_id }, Box::new(reply)),
             Mail::Raise { instance_id, name, input, ends_work, reply } => {
                 (Self::Raise { instance_id, name, input, ends_work }, Box::new(reply))
             }
@@ -92,9 +124,8 @@ impl Ask {
     /// As mail to the owner.
     pub(super) fn into_mail(self, to: To) -> Mail {
         match self {
-            Self::Start { instance_id, started, replaces } => {
-                // A request between nodes may arrive again.
-                let (is_new_id, origin) = (false, Origin::Client(to.into()));
+            Self::Start { instance_id, started, replaces, is_new_id } => {
+                let origin = Origin::Client(to.into());
                 Mail::Start(Start { instance_id, started, replaces, is_new_id, origin })
             }
             Self::Raise { instance_id, name, input, ends_work } => {
