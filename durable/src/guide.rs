@@ -44,6 +44,7 @@ macro_rules! links {
 [determinism]: crate::guide::determinism
 [observability]: crate::guide::observability
 [operations]: crate::guide::operations
+[scale_out]: crate::guide::scale_out
 [security]: crate::guide::security
 [design]: crate::guide::design
 [error_codes]: crate::guide::error_codes
@@ -115,6 +116,7 @@ pages! {
     stores: "guide/stores.md", ["store", "client::TaskHubBuilder::durability", "client::TaskHubBuilder::live_bytes"];
     observability: "observability.md", ["TaskHub::lifecycle", "client::LifecycleEvent", "protocol::TraceContext"];
     operations: "operations.md", ["TaskHub::backup", "store::BackupReport", "TaskHub::shutdown_within"];
+    scale_out: "scale-out.md", ["TaskHub::members", "client::TaskHubBuilder::client_only", "store::Cluster"];
     security: "security.md", ["store::EncodedStore", "store::PayloadCodec"];
     determinism: "determinism.md", ["OrchestrationContext", "client::TaskHubBuilder::verify_replay"];
     design: "design.md", ["store::SledStore", "store::SledOptions"];
